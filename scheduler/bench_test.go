@@ -1,0 +1,91 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+)
+
+// saturate returns eight projects whose calendars are full, with callers
+// waiting: the state in which planning has most to look at.
+func saturate(b *testing.B, rules *Rules, bookings int) (Instant, []Candidate) {
+	now := noon
+	candidates := make([]Candidate, 8)
+	id := uint64(0)
+	for i := range candidates {
+		var p *Project
+		for _, model := range DefaultChain() {
+			for range 20 {
+				id++
+				p, _ = apply(b, rules, p, now, Reserve{Model: model, Demand: Demand{Tokens: 10_000}, ID: id})
+			}
+			for range bookings {
+				id++
+				p, _ = apply(b, rules, p, now, Reserve{Model: model, Demand: Demand{Tokens: 10_000}, ID: id, Book: true})
+			}
+		}
+		candidates[i] = Candidate{ID: fmt.Sprint(i), State: p, Promised: func(string) []Booking { return nil }}
+	}
+	return now, candidates
+}
+
+func BenchmarkPlan(b *testing.B) {
+	rules := DefaultRules()
+	for name, c := range map[string]struct {
+		bookings int
+		maxWait  *time.Duration
+	}{
+		"sent": {0, nil}, "booked": {10, nil}, "chain": {10, ptr(time.Duration(0))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			now, candidates := saturate(b, rules, c.bookings)
+			req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, MaxWait: c.maxWait}
+			first := func(int) int { return 0 }
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, cause := Plan(rules, now+1000, candidates, req, first); cause != NoCause {
+					b.Fatal(cause)
+				}
+			}
+		})
+	}
+	b.Run("free", func(b *testing.B) {
+		now, candidates := saturate(b, rules, 0)
+		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}}
+		first := func(int) int { return 0 }
+		b.ReportAllocs()
+		for b.Loop() {
+			if o, _ := Plan(rules, now+61_000, candidates, req, first); !o.Now() {
+				b.Fatal(o)
+			}
+		}
+	})
+}
+
+func BenchmarkApply(b *testing.B) {
+	rules := DefaultRules()
+	now, candidates := saturate(b, rules, 10)
+	p := candidates[0].State
+	held := p.Calendar("gemini-2.5-flash").Bookings[0]
+	for name, c := range map[string]struct {
+		at     Instant
+		change Change
+		want   Verdict
+	}{
+		"admit":  {now + 300_000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Admitted},
+		"refuse": {now + 1000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Refused},
+		"claim":  {held.Start, Reserve{Model: "gemini-2.5-flash", Demand: held.Demand, ID: 1 << 40, Booking: held.ID}, Admitted},
+		"heed":   {now + 1000, Heed{Model: "gemini-2.5-flash", Block: Block{Cause: ByMinute, Until: now + 90_000}}, ""},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, result := p.Apply(rules, c.at, c.change); result.Verdict != c.want {
+					b.Fatalf("%+v", result)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,181 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+)
+
+// What a calendar keeps. The numbers bound the document that holds it.
+const (
+	// MaxExact is how many sent requests a calendar keeps one by one; beyond
+	// it their ends are rounded up to whole seconds and equal ends are summed.
+	MaxExact = 64
+	// LearnedFor is how long a limit that an upstream 429 taught is believed.
+	LearnedFor = 7 * 24 * time.Hour
+)
+
+// A Reservation is the slot of a request that was sent, or is being sent:
+// it weighs on its calendar from Start until End.
+type Reservation struct {
+	ID         uint64
+	Start, End Instant
+	Tokens     int64
+	Requests   int64
+	// Straddles says that the start is so near a Pacific midnight that the
+	// request is counted on both days.
+	Straddles bool
+}
+
+// A Coarse is the sum of sent requests that end in the same whole second.
+// Together they weigh at most TPM: whoever is larger was alone.
+type Coarse struct {
+	End              Instant
+	Tokens, Requests int64
+}
+
+// A Booking is a slot in the future, kept for a caller that has come back or
+// asked for it.
+type Booking struct {
+	ID   uint64
+	Hash uint64 // of the request it is for; 0 when known only by its ticket
+	Rank uint64 // order in which bookings were made; the lower is the older
+	// Since is when its caller was first told to wait.
+	Start, Since Instant
+	Demand       Demand
+}
+
+// A DayCount is the number of requests that started on a Pacific day.
+type DayCount struct {
+	Day      Day
+	Requests int64
+}
+
+// A Cause says what stands between a request and its start.
+type Cause string
+
+// The causes of a wait or a refusal.
+const (
+	NoCause     Cause = ""
+	ByRPM       Cause = "rpm"
+	ByTPM       Cause = "tpm"
+	ByRPD       Cause = "rpd"
+	ByMinute    Cause = "upstream_minute" // upstream said 429 per minute
+	ByDay       Cause = "upstream_day"    // upstream said 429 per day
+	ByBare      Cause = "upstream_bare"   // upstream said 429 and no more
+	Unavailable Cause = "unavailable"     // no quota, or retired, on this project
+	TooLarge    Cause = "too_large"       // never fits
+)
+
+// Daily reports whether the cause lasts until a Pacific midnight.
+func (c Cause) Daily() bool { return c == ByRPD || c == ByDay }
+
+// A Block keeps every start of a calendar away until an instant.
+type Block struct {
+	Until   Instant
+	Cause   Cause // ByMinute, ByDay, ByBare or Unavailable
+	Strikes int64 // bare 429s in a row: each doubles the block
+}
+
+// Learned are the limits that upstream's 429s taught; 0 means not taught.
+type Learned struct {
+	Limits
+	At Instant
+}
+
+// A Calendar holds the reservations of one (project, model), past 60 s and
+// future, and what is counted per day.
+type Calendar struct {
+	Model    string
+	Sent     []Reservation // in the order in which they were admitted
+	Coarse   []Coarse      // in order of end
+	Bookings []Booking     // in order of rank
+	Days     []DayCount    // yesterday to tomorrow
+	Block    Block
+	Learned  Learned
+	// Refused is the least number of tokens above TPM that upstream refused
+	// for its size; 0 means none yet.
+	Refused int64
+}
+
+// Figures returns the limits in force on this calendar at now, with sources.
+func (c *Calendar) Figures(rules *Rules, now Instant) Figures {
+	f := rules.Policy.Figures(c.Model)
+	if c.Learned.At == 0 || now.Sub(c.Learned.At) >= LearnedFor {
+		return f
+	}
+	var o Override
+	if c.Learned.RPM > 0 {
+		o.RPM = &c.Learned.RPM
+	}
+	if c.Learned.TPM > 0 {
+		o.TPM = &c.Learned.TPM
+	}
+	if c.Learned.RPD > 0 {
+		o.RPD = &c.Learned.RPD
+	}
+	f.override(o, FromLearned)
+	return f
+}
+
+// barred says why the request fits at no time on this calendar, as far as is
+// known: Unavailable or TooLarge.
+func (c *Calendar) barred(t terms, now Instant, d Demand) Cause {
+	switch {
+	case t.None(), c.Block.Until > now && c.Block.Cause == Unavailable:
+		return Unavailable
+	case d.Tokens > ContextWindow(c.Model),
+		c.Refused > 0 && d.Tokens >= c.Refused && over(d.Tokens, t.TPM),
+		over(d.requests(), t.RPM),
+		over(d.requests(), t.RPD):
+		return TooLarge
+	}
+	return NoCause
+}
+
+func over(n, limit int64) bool { return limit != Unlimited && n > limit }
+
+// spent says whether the request finds the day used up, so that the chain moves
+// on: ByDay or ByRPD.
+func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
+	switch {
+	case c.Block.Until > now && c.Block.Cause == ByDay:
+		return ByDay
+	case t.RPD != Unlimited && c.used(t, now, DayOf(now), everyone)+d.requests() > t.RPD:
+		return ByRPD
+	}
+	return NoCause
+}
+
+// expire drops what no longer counts at now: ended reservations, bookings
+// whose holder didn't come, and days before yesterday.
+func (c *Calendar) expire(t terms, now Instant) {
+	c.Sent = slices.DeleteFunc(c.Sent, func(r Reservation) bool { return r.End <= now })
+	c.Coarse = slices.DeleteFunc(c.Coarse, func(x Coarse) bool { return x.End <= now })
+	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
+	yesterday := DayOf(now) - 1
+	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday || d.Requests == 0 })
+	if c.Block.Until <= now && now.Sub(c.Block.Until) > strikesKept {
+		c.Block = Block{}
+	}
+	if c.Learned.At != 0 && now.Sub(c.Learned.At) >= LearnedFor {
+		c.Learned = Learned{}
+	}
+}
+
+// idle reports whether nothing would be lost with the calendar.
+func (c *Calendar) idle(rules *Rules, now Instant) bool {
+	d := c.clone()
+	d.expire(c.terms(rules, now), now)
+	return len(d.Sent)+len(d.Coarse)+len(d.Bookings) == 0 && d.Learned.At == 0 && d.Block.Until <= now &&
+		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
+}
+
+func (c *Calendar) clone() *Calendar {
+	next := *c
+	// One spare place: most changes add one reservation.
+	next.Sent = append(make([]Reservation, 0, len(c.Sent)+1), c.Sent...)
+	next.Coarse = slices.Clone(c.Coarse)
+	next.Bookings = slices.Clone(c.Bookings)
+	next.Days = slices.Clone(c.Days)
+	return &next
+}

@@ -1,0 +1,294 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+)
+
+// A Change is one step in the life of a project. Changes are values: a store
+// that loses a race applies the same change again to what it finds.
+type Change interface {
+	apply(p *Project, rules *Rules, now Instant) Result
+}
+
+// A Verdict is what became of a Reserve.
+type Verdict string
+
+// The verdicts.
+const (
+	Admitted Verdict = "admitted" // the request goes now
+	Booked   Verdict = "booked"   // a slot is kept from Start on
+	Refused  Verdict = "refused"  // Start is the computed wait, nothing is kept
+	Replan   Verdict = "replan"   // the start is later than was planned: look at other projects
+)
+
+// A Result is what a change did.
+type Result struct {
+	// Changed is false when the project is as before: there is nothing to store.
+	Changed bool
+
+	// The rest is for Reserve.
+	Verdict     Verdict
+	Start       Instant
+	Cause       Cause       // what stood between now and Start
+	Reservation Reservation // when Admitted
+	Booking     Booking     // when Booked
+	// Moved is how many bookings got a later start.
+	Moved int
+}
+
+// Apply returns the project after the change, and what the change did. The
+// receiver stays as it was; it may be nil for a project without a document.
+// The instant is that of the store; one before p.Latest counts as p.Latest.
+func (p *Project) Apply(rules *Rules, now Instant, change Change) (*Project, Result) {
+	next := p.clone()
+	now = max(now, next.Latest)
+	result := change.apply(next, rules, now)
+	if !result.Changed {
+		if p == nil {
+			return nil, result
+		}
+		return p, result
+	}
+	// Whatever was decided later must not be undone by a clock that is behind:
+	// what has been dropped as over stays dropped.
+	next.Latest = now
+	next.Moved += int64(result.Moved)
+	return next, result
+}
+
+// Reserve asks for a slot in the calendar of one model: now, or else as a
+// booking if Book says so.
+type Reserve struct {
+	Model  string
+	Demand Demand
+	ID     uint64 // random; names the reservation or booking that comes of it
+	Hash   uint64 // of the request; 0: unknown
+	// Booking is the booking that the caller holds, 0 for none. It is claimed
+	// in its time, and its remaining wait is told before it. One that is gone
+	// is as if it had never been.
+	Booking uint64
+	Book    bool
+	// Planned is the start that planning found. If it comes out later, the
+	// verdict is Replan and nothing is done. 0 means any start is taken.
+	Planned Instant
+	Since   Instant // when the caller was first told to wait, 0: never
+}
+
+func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
+	c := p.edit(rules, now, r.Model)
+	if c == nil {
+		return Result{Verdict: Replan, Start: Never, Cause: Unavailable}
+	}
+	t := c.terms(rules, now)
+	if cause := c.barred(t, now, r.Demand); cause != NoCause {
+		return Result{Verdict: Replan, Start: Never, Cause: cause}
+	}
+	// Whole milliseconds, so that nothing is lost when it is stored.
+	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
+	if i := slices.IndexFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking }); r.Booking != 0 && i >= 0 {
+		return r.claim(c, t, i, now)
+	}
+	start, cause := c.earliestWhole(t, now, now, r.Demand, everyone, nil)
+	switch {
+	case start == now:
+		return Result{Changed: true, Verdict: Admitted, Start: now, Reservation: c.reserve(t, r.ID, now, r.Demand)}
+	case r.Planned != 0 && start >= r.Planned+second:
+		return Result{Verdict: Replan, Start: start, Cause: cause}
+	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, r.Hash):
+		return Result{Verdict: Refused, Start: start, Cause: cause}
+	}
+	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand}
+	if b.Since == 0 {
+		b.Since = now
+	}
+	p.NextRank++
+	c.Bookings = append(c.Bookings, b)
+	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
+}
+
+// claim answers the holder of the i-th booking. Only what was sent and older
+// bookings can be in its way; then it keeps its rank and is told the rest.
+func (r Reserve) claim(c *Calendar, t terms, i int, now Instant) Result {
+	b := c.Bookings[i]
+	if now < b.Start {
+		return Result{Verdict: Booked, Start: b.Start, Booking: b}
+	}
+	start, cause := c.earliestWhole(t, now, now, r.Demand, b.Rank, nil)
+	if start == now {
+		c.Bookings = slices.Delete(c.Bookings, i, i+1)
+		return Result{Changed: true, Verdict: Admitted, Start: now, Booking: b,
+			Reservation: c.reserve(t, r.ID, now, r.Demand)}
+	}
+	b.Start = start
+	c.Bookings[i] = b
+	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
+}
+
+// Release gives a booking back.
+type Release struct{ Booking uint64 }
+
+func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
+	model, _, ok := p.Booking(r.Booking)
+	if !ok {
+		return Result{}
+	}
+	c := p.edit(rules, now, model)
+	before := len(c.Bookings)
+	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
+	return Result{Changed: len(c.Bookings) < before}
+}
+
+// Settle tells what really became of a reservation: when its last byte was
+// sent and how many tokens upstream counted.
+type Settle struct {
+	Model    string
+	ID       uint64
+	Reserved Reservation // as it was admitted
+	Tokens   int64       // negative: unknown
+	SentAt   Instant     // 0: unknown
+}
+
+func (s Settle) apply(p *Project, rules *Rules, now Instant) Result {
+	c := p.edit(rules, now, s.Model)
+	if c == nil {
+		return Result{}
+	}
+	t := c.terms(rules, now)
+	grew, changed := c.settle(t, now, s)
+	result := Result{Changed: changed}
+	if grew {
+		result.Moved = c.reflow(t, now)
+	}
+	return result
+}
+
+// Cancel takes back a reservation whose request was certainly never sent. With
+// Unknown, the model is one that upstream doesn't know: a calendar that holds
+// nothing else goes too, so that a name typed wrong leaves no state.
+type Cancel struct {
+	Model   string
+	ID      uint64
+	Unknown bool
+}
+
+func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
+	c := p.edit(rules, now, x.Model)
+	if c == nil {
+		return Result{}
+	}
+	changed := c.cancel(c.terms(rules, now), x.ID)
+	if x.Unknown && c.idle(rules, now) {
+		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model })
+	}
+	return Result{Changed: changed}
+}
+
+// Heed is what an upstream refusal taught about a model on this project: to
+// stay away until an instant, and its limits.
+type Heed struct {
+	Model string
+	Block Block  // Cause "": no block
+	Learn Limits // 0: not told
+	// Oversize is the size of a request above TPM that was refused for it.
+	Oversize int64
+}
+
+// Bare 429s block for seconds, growing.
+const (
+	bareBlock    = 5 * time.Second
+	bareBlockMax = 5 * time.Minute
+	strikesKept  = 10 * time.Minute // after a block is over
+)
+
+func (h Heed) apply(p *Project, rules *Rules, now Instant) Result {
+	c := p.edit(rules, now, h.Model)
+	if c == nil {
+		return Result{}
+	}
+	h.teach(c, now)
+	if h.Block.Cause != NoCause {
+		h.block(c, rules, now)
+	}
+	return Result{Changed: true, Moved: c.reflow(c.terms(rules, now), now)}
+}
+
+func (h Heed) teach(c *Calendar, now Instant) {
+	learn := func(to *int64, limit int64) {
+		if limit > 0 {
+			*to, c.Learned.At = limit, now
+		}
+	}
+	learn(&c.Learned.RPM, h.Learn.RPM)
+	learn(&c.Learned.TPM, h.Learn.TPM)
+	learn(&c.Learned.RPD, h.Learn.RPD)
+	if h.Oversize > 0 && (c.Refused == 0 || h.Oversize < c.Refused) {
+		c.Refused = h.Oversize
+	}
+}
+
+func (h Heed) block(c *Calendar, rules *Rules, now Instant) {
+	b := h.Block
+	switch b.Cause {
+	case ByDay:
+		b.Until = DayOf(now).End().Add(rules.Skew)
+	case ByBare:
+		b.Strikes = min(c.Block.Strikes+1, 16)
+		b.Until = now.Add(min(bareBlock<<(b.Strikes-1), bareBlockMax))
+	}
+	// A block that lasts is not shortened by a lesser one.
+	if b.Until > c.Block.Until || c.Block.Until <= now {
+		c.Block = b
+	} else {
+		c.Block.Strikes = b.Strikes
+	}
+}
+
+// SetMark disables or enables a key, or notes that upstream calls it invalid.
+// A nil field stays as it is.
+type SetMark struct {
+	Key      string // fingerprint
+	Disabled *bool
+	Invalid  *string // upstream's reason; empty: valid again
+}
+
+func (s SetMark) apply(p *Project, _ *Rules, _ Instant) Result {
+	before := p.Mark(s.Key)
+	m := before
+	if s.Disabled != nil {
+		m.Disabled = *s.Disabled
+	}
+	if s.Invalid != nil {
+		m.Invalid = *s.Invalid
+	}
+	if m == before {
+		return Result{}
+	}
+	p.Marks = slices.DeleteFunc(slices.Clone(p.Marks), func(x Mark) bool { return x.Key == s.Key })
+	if m.Disabled || m.Invalid != "" {
+		p.Marks = append(p.Marks, m)
+	}
+	for len(p.Marks) > MaxMarks {
+		// An invalid key makes itself known again; the operator's word doesn't.
+		i := max(0, slices.IndexFunc(p.Marks, func(x Mark) bool { return !x.Disabled }))
+		p.Marks = slices.Delete(p.Marks, i, i+1)
+	}
+	return Result{Changed: true}
+}
+
+// Tell notes refusals that other instances are to recognise when they return.
+type Tell struct{ Told []Told }
+
+func (x Tell) apply(p *Project, rules *Rules, now Instant) Result {
+	if len(x.Told) == 0 {
+		return Result{}
+	}
+	kept := slices.DeleteFunc(slices.Clone(p.Told), func(o Told) bool {
+		return now > o.Start.Add(rules.Hold) || slices.ContainsFunc(x.Told, func(n Told) bool { return n.Hash == o.Hash })
+	})
+	p.Told = append(kept, x.Told...)
+	if n := len(p.Told) - MaxTold; n > 0 {
+		p.Told = p.Told[n:]
+	}
+	return Result{Changed: true}
+}

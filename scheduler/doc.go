@@ -1,0 +1,104 @@
+// Package scheduler decides when a request may go to Gemini, on which project
+// and model, so that no limit is ever broken and nobody waits longer than need
+// be. It is pure: it keeps no clock and does no I/O, every function takes the
+// instant, and every change of a project returns a new one.
+//
+// # The calendar
+//
+// Google limits each model of each project three times: requests per minute
+// (RPM), input tokens per minute (TPM) and requests per Pacific day (RPD). One
+// [Calendar] per project and model keeps the account.
+//
+// A request that was sent at s is inside the trailing minute that ends at x
+// exactly when s <= x < s+60s. So every request is an interval, [s, s+60s),
+// whose weight is its tokens, and the minute limits say that at every instant
+// the weights sum to at most TPM and the intervals number at most RPM.
+// Admission, waiting and booking are then one question, which
+// [Calendar.Earliest] answers: what is the first instant at which one more
+// interval fits? If it is now, the request goes. If not, the difference is the
+// exact wait.
+//
+// What Google counts is the arrival, and by its own clock. The interval is
+// therefore longer than a minute by the skew ([Rules]), and by an allowance for
+// the commit and the upload of the body ([Demand]). When the true send time is
+// known, [Settle] trims it. Settle also corrects the tokens: a request that
+// turned out larger than was reserved weighs, and lasts, more.
+//
+// A request larger than TPM can pass when it is alone. It weighs a whole window
+// and lasts as many windows as it has TPMs: 1,000,000 tokens at 250,000 per
+// minute keep a project busy for four ([Limits.Cooldown]).
+//
+// RPD is counted on the Pacific date of the start, and on both dates when the
+// arrival may fall on the other side of a midnight. A [Day] lasts 23 or 25
+// hours when the clocks change. When it is spent the calendar has no room
+// before the next one.
+//
+// # Waiting
+//
+// A wait that is told is a whole number of seconds: candidates are now and now
+// plus whole seconds, and each is tested. So a client that reads only
+// Retry-After and one that reads milliseconds come back at the same moment.
+//
+// The first refusal books nothing. It costs no write and blocks nobody, should
+// the caller never return. Whoever planned it may remember whom it told what
+// ([Candidate].Promised), so that many waiting callers are told different
+// times, and leave a short note for other instances ([Tell]).
+//
+// A caller that has come back, and still finds no room, gets a [Booking]: its
+// slot is kept in the project. It counts as an interval from its start. Its
+// holder, returning between start and start plus hold, is admitted if it fits
+// beside what was sent and the bookings that are older than its own; later it
+// is like anybody else. If a late predecessor is in the way, it is told the
+// rest of the wait and keeps its rank.
+//
+// Younger bookings and walk-ins never stand in its way. For that they must
+// leave room not only for its interval as planned but for every lateness within
+// the hold, its own and that of the others: whoever starts at s fits beside
+// each booking that may still be claimed at s, from its start on and without
+// end. Bookings whose hold is over by s are taken as claimed on time. So
+// bookings can be made back to back, small requests fill the gaps between them,
+// and large ones don't starve.
+//
+// # What is not known in advance
+//
+// Upstream's refusals teach ([Heed]): limits, which are believed for seven days;
+// blocks, until an instant or the Pacific midnight; the size that is too large.
+// Bookings that no longer fit are then moved, in order of rank, to the next
+// whole second that does, and none is lost.
+//
+// Clocks are not trusted either. A project remembers the instant of its last
+// change, and decides as of then when it is asked about an earlier one. What was
+// dropped as over stays dropped, and a clock that is behind finds no room that
+// was taken already.
+//
+// # Bounds
+//
+// A project is kept as one small document. At most [MaxExact] sent requests of a
+// calendar are kept one by one. Beyond that the oldest are folded: their ends
+// are rounded up to whole seconds and equal ends are summed, never early and at
+// most a second late, which bounds the calendar at any RPM. Where that may
+// happen, waits and bookings are computed with rounded ends, so that what is
+// promised still holds after folding; only the rest of a wait behind a late
+// predecessor may grow, by a second. The other bounds are [MaxModels],
+// [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxTold], [MaxMarks] and
+// [MaxWriters].
+//
+// # Choosing
+//
+// [Plan] chooses among projects. Each offers its current model, the first of
+// the chain whose day is not spent there; the earliest start wins, then the
+// place in the chain, then chance, which keeps instances from colliding. With a
+// limit to its patience ([Request].MaxWait) a request walks the chain instead
+// and takes the first model that can start in time. When every day is spent
+// everywhere the earliest start is after the next Pacific midnight.
+//
+// # Changes
+//
+// [Reserve], [Extend], [Settle], [Cancel], [Release], [Heed], [SetMark] and [Tell]
+// are values. [Project.Apply] makes them without touching the project it is called
+// on, so a store can show the outcome before it is durable, and make the change
+// again on what it finds after a lost race. Settling, cancelling and releasing
+// twice is the same as once.
+//
+// Denial is not an error: nothing in this package fails but [ParseMode].
+package scheduler

@@ -1,0 +1,317 @@
+package scheduler
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+)
+
+// everyone as a rank bound means that all bookings count.
+const everyone = uint64(math.MaxUint64)
+
+// Never is the start of a request that fits at no time.
+const Never = Instant(math.MaxInt64)
+
+// A step is a change of a calendar's load at an instant.
+type step struct {
+	at               Instant
+	tokens, requests int64
+	// late is set on the end of a booking: until then its holder may come, and
+	// whoever starts by then can't rely on that end.
+	late Instant
+}
+
+// A load is what weighs on a calendar from now on, in the eyes of one demand.
+//
+// A request sent at s is inside the trailing window at x exactly when
+// s <= x < s+60s. So every request is the interval [s, s+span) with its weight,
+// and a new one fits where, at every instant of its own interval, the weights
+// sum to at most TPM and the number of intervals to at most RPM.
+type load struct {
+	*Calendar
+	terms
+	now    Instant
+	demand Demand
+	below  uint64 // bookings of that rank or more don't count
+
+	grain            Instant // ends are rounded up to whole multiples of it
+	length           Instant // of the demand's interval
+	tokens, requests int64   // at now, the demand included
+	steps            []step  // every later change, in order of time
+}
+
+// end returns when the interval of the demand ends if it starts at s.
+func (l *load) end(s Instant) Instant { return (s + l.length).ceil(l.grain) }
+
+// load returns what weighs on the calendar: what was sent, the bookings older
+// than the rank below, and the extra ones.
+func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
+	l := loads.Get().(*load)
+	*l = load{
+		Calendar: c, terms: t, now: now, demand: d, below: below, grain: grain,
+		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.requests(), steps: l.steps[:0],
+	}
+	if c.ample(t, d, extra) {
+		return l // nothing is in its way, whenever what weighs there ends
+	}
+	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Coarse)+2*(len(c.Bookings)+len(extra)))
+	for _, r := range c.Sent {
+		l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
+	}
+	for _, x := range c.Coarse {
+		l.add(now, x.End, t.weight(x.Tokens), x.Requests, before)
+	}
+	for i := range c.Bookings {
+		if b := &c.Bookings[i]; b.Rank < below {
+			l.book(b, b.Start+t.hold)
+		}
+	}
+	for i := range extra {
+		l.book(&extra[i], before)
+	}
+	slices.SortFunc(l.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	return l
+}
+
+// ample reports whether the demand would fit even if all that the calendar holds
+// weighed on it at once. Sorting what ends when is most of the cost of a plan,
+// and under high limits, or none, it is hardly ever needed.
+func (c *Calendar) ample(t terms, d Demand, extra []Booking) bool {
+	tokens, requests := t.weight(d.Tokens), d.requests()
+	for i := range c.Sent {
+		tokens += t.weight(c.Sent[i].Tokens)
+		requests += c.Sent[i].Requests
+	}
+	for i := range c.Coarse {
+		tokens += t.weight(c.Coarse[i].Tokens)
+		requests += c.Coarse[i].Requests
+	}
+	for _, bookings := range [][]Booking{c.Bookings, extra} {
+		for i := range bookings {
+			tokens += t.weight(bookings[i].Demand.Tokens)
+			requests += bookings[i].Demand.requests()
+		}
+	}
+	return t.exceeds(tokens, requests) == NoCause
+}
+
+// A plan looks at dozens of loads, one after another.
+var loads = sync.Pool{New: func() any { return new(load) }}
+
+func (l *load) free() {
+	l.Calendar = nil
+	loads.Put(l)
+}
+
+// before is earlier than any start.
+const before = Instant(math.MinInt64)
+
+func (l *load) book(b *Booking, late Instant) {
+	if !l.gone(b, l.now) {
+		l.add(b.Start, b.Start+l.span(b.Demand), l.weight(b.Demand.Tokens), b.Demand.requests(), late)
+	}
+}
+
+func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
+	if end <= l.now && late < l.now {
+		return
+	}
+	end = end.ceil(l.grain)
+	if start <= l.now {
+		l.tokens += tokens
+		l.requests += requests
+	} else {
+		l.steps = append(l.steps, step{start, tokens, requests, before})
+	}
+	l.steps = append(l.steps, step{max(end, l.now), -tokens, -requests, late})
+}
+
+// earliest returns the first instant from s on at which the demand fits, and
+// what kept it from starting at s.
+func (l *load) earliest(s Instant) (Instant, Cause) {
+	d := l.demand
+	switch kept := l.exceeds(l.weight(d.Tokens), d.requests()); {
+	case l.None():
+		return Never, Unavailable
+	case kept != NoCause:
+		return Never, kept
+	case over(d.requests(), l.RPD):
+		return Never, ByRPD
+	}
+	s, cause := l.onTime(s)
+	for s != Never {
+		next, kept := l.crowded(s)
+		if kept == NoCause {
+			break
+		}
+		cause = first(cause, kept)
+		s, kept = l.onTime(next)
+		cause = first(cause, kept)
+	}
+	return s, cause
+}
+
+// first returns the cause to be told: the one that was met first, unless the
+// day turns out to be spent.
+func first(cause, next Cause) Cause {
+	if cause == NoCause || next.Daily() && !cause.Daily() {
+		return next
+	}
+	return cause
+}
+
+// onTime returns the first instant from s on at which the demand fits, if every
+// holder comes on time.
+func (l *load) onTime(s Instant) (Instant, Cause) {
+	s, cause := l.allowed(s)
+	at, tokens, requests := l.now, l.tokens, l.requests
+	for i := 0; s != Never; i++ {
+		// The load is constant from here to the next step.
+		until := Never
+		if i < len(l.steps) {
+			until = l.steps[i].at
+		}
+		if until > at && until > s {
+			if kept := l.exceeds(tokens, requests); kept != NoCause {
+				cause = first(cause, kept)
+				s, kept = l.allowed(until)
+				cause = first(cause, kept)
+			} else if until >= l.end(s) {
+				break
+			}
+		}
+		if i == len(l.steps) {
+			break
+		}
+		at, tokens, requests = until, tokens+l.steps[i].tokens, requests+l.steps[i].requests
+	}
+	return s, cause
+}
+
+// crowded says what is in the way of a start at s if holders come late, and the
+// next start that is worth a try.
+//
+// The holder of a booking is not to be turned away because of somebody who was
+// admitted in the meantime. So whoever starts at s must fit beside every
+// booking whose hold is not over at s, from its start on and however late it
+// comes: its end doesn't count. A hold that is over by then was claimed on
+// time, as far as anybody can know.
+func (l *load) crowded(s Instant) (next Instant, kept Cause) {
+	end := l.end(s)
+	at, tokens, requests := l.now, l.tokens, l.requests
+	hold := Never // the first of the holds whose ends don't count
+	for i := 0; ; i++ {
+		until := Never
+		if i < len(l.steps) {
+			until = l.steps[i].at
+		}
+		if hold != Never && until > at && until > s {
+			if kept := l.exceeds(tokens, requests); kept != NoCause {
+				return min(hold+1, until), kept
+			}
+		}
+		if until >= end {
+			return 0, NoCause
+		}
+		at = until
+		if late := l.steps[i].late; late >= s {
+			hold = min(hold, late)
+			continue
+		}
+		tokens += l.steps[i].tokens
+		requests += l.steps[i].requests
+	}
+}
+
+// allowed returns the first instant from s on that no block and no spent day
+// forbids as a start.
+func (l *load) allowed(s Instant) (Instant, Cause) {
+	cause := NoCause
+	if l.Block.Until > s {
+		s, cause = l.Block.Until, l.Block.Cause
+	}
+	if l.RPD == Unlimited || s == Never {
+		return s, cause
+	}
+	for { // Beyond tomorrow nothing is counted yet, so this ends.
+		own, other := l.days(s, l.demand)
+		switch {
+		case other < own && l.full(other):
+			s = own.Start() + l.skew
+		case l.full(own):
+			s = own.End() + l.skew
+		case other > own && l.full(other):
+			s = other.End() + l.skew
+		default:
+			return s, cause
+		}
+		cause = first(cause, ByRPD)
+	}
+}
+
+// full reports whether the demand doesn't fit into a day any more.
+func (l *load) full(day Day) bool {
+	return l.used(l.terms, l.now, day, l.below)+l.demand.requests() > l.RPD
+}
+
+// earliestWhole returns the first start that a caller can be told: from, or
+// from plus whole seconds. Each candidate is tested, for between bookings a
+// later start can fit worse than an earlier one.
+//
+// What is told now must still hold when ends have been folded. So where folding
+// is possible, whoever has to wait, or is to be sent beside bookings, must fit
+// with every end rounded up.
+func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
+	folds := t.RPM == Unlimited || t.RPM > MaxExact
+	grain := Instant(1)
+	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.gone(&b, now) }) {
+		grain = second
+	}
+	l := c.load(t, now, d, below, extra, grain)
+	s, cause := l.earliest(from)
+	if s != from && folds && grain != second {
+		l.free()
+		l = c.load(t, now, d, below, extra, second)
+	}
+	defer l.free()
+	for s != from && s != Never {
+		from += (s - from).ceil(second)
+		s, _ = l.earliest(from)
+	}
+	return s, cause
+}
+
+// Earliest returns the first instant, not before now and in whole
+// milliseconds, at which the demand fits on the calendar, and what keeps it
+// from now. It is Never, with the cause Unavailable or TooLarge, for a demand
+// that fits at no time.
+func (c *Calendar) Earliest(rules *Rules, now Instant, d Demand) (Instant, Cause) {
+	t := c.terms(rules, now)
+	if cause := c.barred(t, now, d); cause != NoCause {
+		return Never, cause
+	}
+	l := c.load(t, now, d, everyone, nil, 1)
+	defer l.free()
+	return l.earliest(now)
+}
+
+// reflow moves bookings that no longer fit, in order of rank, to the next
+// whole second after their start that does. It loses none and returns how many
+// it moved. It runs after limits shrank, a block began or a settled count was
+// larger than what was reserved.
+func (c *Calendar) reflow(t terms, now Instant) (moved int) {
+	all := c.Bookings
+	c.Bookings = make([]Booking, 0, len(all))
+	for _, b := range all {
+		from := max(b.Start, now)
+		s, _ := c.earliestWhole(t, now, from, b.Demand, everyone, nil)
+		// One that fits at no time is told so when its holder comes.
+		if s > from && s != Never {
+			b.Start = s
+			moved++
+		}
+		c.Bookings = append(c.Bookings, b)
+	}
+	return moved
+}

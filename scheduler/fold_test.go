@@ -1,0 +1,188 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestRounding compares calendars with the same calendars of which less is kept
+// exactly: nothing that is rounded ends early, or more than a second late.
+func TestRounding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rulesFor(map[string]Limits{"m": {RPM: Unlimited, TPM: 1000, RPD: Unlimited}})
+		var p *Project
+		now := noon
+		var all []Reservation
+		for range rapid.IntRange(1, 150).Draw(t, "requests") {
+			now += Instant(rapid.IntRange(0, 700).Draw(t, "pause"))
+			d := Demand{Tokens: rapid.Int64Range(1, 5).Draw(t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 3000).Draw(t, "allowance")) * ms}
+			next, result := apply(t, rules, p, now, Reserve{Model: "m", Demand: d, ID: uint64(len(all) + 1)})
+			if p = next; result.Verdict == Admitted {
+				all = append(all, result.Reservation)
+			}
+		}
+		grain := time.Duration(rapid.IntRange(1, 5).Draw(t, "grain")) * time.Second
+		compact := p.Compact(rules, now, rapid.IntRange(0, 64).Draw(t, "exact"), grain).Calendar("m")
+		weight := func(c *Calendar, at Instant) (requests, tokens int64) { return c.InWindow(rules, at) }
+		exact := func(at Instant) (requests, tokens int64) {
+			for _, r := range all {
+				if r.End > at {
+					requests, tokens = requests+r.Requests, tokens+r.Tokens
+				}
+			}
+			return requests, tokens
+		}
+		for x := now; x < now+70_000; x += 250 {
+			for c, late := range map[*Calendar]time.Duration{p.Calendar("m"): time.Second, compact: time.Second + grain - time.Second} {
+				requests, tokens := weight(c, x)
+				least, leastTokens := exact(x)
+				most, mostTokens := exact(x.Add(-late) + 1)
+				if requests < least || tokens < leastTokens || requests > most || tokens > mostTokens {
+					t.Fatalf("%+d ms: %d requests, %d tokens; between %d, %d and %d, %d of them", x-now,
+						requests, tokens, least, leastTokens, most, mostTokens)
+				}
+			}
+		}
+	})
+}
+
+// TestFold: at 20,000 requests a minute a calendar stays as small as at 200.
+func TestFold(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 20_000, TPM: Unlimited, RPD: Unlimited})
+	for i := range Instant(20_000) {
+		require.Equal(t, Admitted, d.reserve(noon+i*3, 1).Verdict)
+	}
+	c := d.p.Calendar("m")
+	assert.Len(t, c.Sent, MaxExact)
+	assert.LessOrEqual(t, len(c.Coarse), 62)
+	assert.Equal(t, Refused, d.reserve(noon+60_000, 1).Verdict)
+	requests, tokens := c.InWindow(d.rules, noon+60_000)
+	assert.EqualValues(t, 20_000, requests)
+	assert.Zero(t, tokens, "nothing weighs against no limit")
+
+	small := d.p.Compact(d.rules, noon+60_000, 4, 16*time.Second).Calendar("m")
+	assert.Len(t, small.Sent, 4)
+	assert.LessOrEqual(t, len(small.Coarse), 6)
+	requests, _ = small.InWindow(d.rules, noon+60_000)
+	assert.EqualValues(t, 20_000, requests)
+}
+
+// TestFoldedTokens: the tokens of a sum are what was sent, not what it weighed
+// then, for TPM may turn out to be larger.
+func TestFoldedTokens(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1000, TPM: 1000, RPD: Unlimited})
+	d.reserve(noon, 3000)
+	d.p = d.p.Compact(d.rules, noon, 0, time.Second)
+	assert.Equal(t, []Coarse{{End: noon + 182_000, Tokens: 3000, Requests: 1}}, d.p.Calendar("m").Coarse)
+	d.do(noon, Heed{Model: "m", Learn: Limits{TPM: 4000}})
+	assert.Equal(t, Refused, d.reserve(noon, 1001).Verdict)
+	assert.Equal(t, Admitted, d.reserve(noon, 1000).Verdict)
+}
+
+// TestFoldedSettle: a request that was folded before it turned out to be larger
+// is corrected all the same, once.
+func TestFoldedSettle(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1000, TPM: 1000, RPD: Unlimited})
+	r := d.reserve(noon+1, 100).Reservation
+	for i := range Instant(MaxExact + 10) {
+		d.reserve(noon+2+i, 1)
+	}
+	weight := func() int64 { _, n := d.p.Calendar("m").InWindow(d.rules, noon+100); return n }
+	require.EqualValues(t, 174, weight())
+	s := Settle{Model: "m", ID: r.ID, Reserved: r, Tokens: 40, SentAt: noon + 20}
+	assert.False(t, d.do(noon+100, s).Changed, "less: it stays as it is")
+	s.Tokens = 300
+	assert.True(t, d.do(noon+100, s).Changed)
+	assert.EqualValues(t, 374, weight())
+	assert.False(t, d.do(noon+100, s).Changed, "twice is once")
+	assert.EqualValues(t, 374, weight())
+	assert.Len(t, d.p.Calendar("m").Sent, MaxExact)
+
+	s.Tokens = 2000
+	d.do(noon+100, s)
+	last := d.p.Calendar("m").Sent[MaxExact-1]
+	assert.Equal(t, noon+61_000+60_500, last.End, "oversize: two windows, the first of them rounded")
+}
+
+// TestSettleOnceOver: a request whose interval is over by the time it is settled
+// must not be looked for among the folded when it is settled again.
+func TestSettleOnceOver(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 10, TPM: 1000, RPD: Unlimited})
+	var last Reservation
+	for id := range uint64(4) {
+		last = d.do(noon, Reserve{Model: "m", ID: id + 1, Demand: Demand{Tokens: 10, Allowance: 4 * sec}}).Reservation
+	}
+	d.p = d.p.Compact(d.rules, noon, 1, sec)
+	s := Settle{Model: "m", ID: last.ID, Reserved: last, Tokens: 20, SentAt: noon + 1}
+	require.True(t, d.do(noon+62_000, s).Changed)
+	before := d.p
+	assert.False(t, d.do(noon+62_000, s).Changed)
+	assert.Equal(t, before, d.p)
+}
+
+// TestFoldedNeighbour: who is sent before a booking must be over by its start
+// even if its own end is rounded up later.
+func TestFoldedNeighbour(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 100, TPM: 1000, RPD: Unlimited})
+	d.reserve(noon+500, 400) // until 61.0 s
+	b := d.book(noon+500, 1000)
+	require.Equal(t, noon+61_500, b.Start)
+	assert.Equal(t, Admitted, d.reserve(noon+500, 300).Verdict, "until 61.0 s")
+	assert.NotEqual(t, Admitted, d.reserve(noon+600, 300).Verdict, "until 61.1 s, or 62 s when folded")
+	for range 2 * MaxExact {
+		d.reserve(noon+700, 0)
+	}
+	assert.Equal(t, Admitted, d.claim(b.Start, b).Verdict)
+}
+
+// TestOverIsOver: what has ended counts no more, even if rounding its end would
+// make it last, and whether or not it has been dropped yet.
+func TestOverIsOver(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 100, TPM: 1000, RPD: Unlimited})
+	over := d.reserve(noon+1, 1000).Reservation.End
+	d.book(noon+1, 1)
+	offer, _ := Plan(d.rules, over, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Demand: Demand{Tokens: 999}}, nil)
+	assert.True(t, offer.Now())
+	assert.Equal(t, Admitted, d.reserve(over, 999).Verdict)
+}
+
+// TestFoldedPromises: what is told while requests are folded holds afterwards.
+func TestFoldedPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rulesFor(map[string]Limits{"m": {RPM: 100, TPM: 1000, RPD: Unlimited}})
+		var p *Project
+		id := uint64(0)
+		now := noon
+		reserve := func(r Reserve) (result Result) {
+			id++
+			r.Model, r.ID = "m", id
+			p, result = apply(t, rules, p, now, r)
+			return result
+		}
+		for range rapid.IntRange(50, 64).Draw(t, "before") {
+			reserve(Reserve{Demand: Demand{Tokens: 1}})
+			now += Instant(rapid.IntRange(0, 70).Draw(t, "pause"))
+		}
+		d := Demand{Tokens: rapid.Int64Range(940, 990).Draw(t, "large")}
+		b := reserve(Reserve{Demand: d, Book: true}).Booking
+		if b.ID == 0 {
+			return
+		}
+		for range rapid.IntRange(5, 60).Draw(t, "after") {
+			now += Instant(rapid.IntRange(0, 300).Draw(t, "pause"))
+			reserve(Reserve{Demand: Demand{Tokens: 1}})
+		}
+		if now > b.Start {
+			return
+		}
+		now = b.Start + Instant(rapid.IntRange(0, 5000).Draw(t, "late"))
+		if result := reserve(Reserve{Demand: d, Booking: b.ID}); result.Verdict != Admitted {
+			t.Fatalf("%d ms after the start of %+v: %+v", now-b.Start, b, result)
+		}
+	})
+}

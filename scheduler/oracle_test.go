@@ -1,0 +1,367 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+)
+
+// What the property tests judge by is written here a second time, from the
+// rules in the package comment and by brute force. It shares no code with the
+// package but its types.
+
+// failer is what *rapid.T, *testing.T and *testing.B have in common.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+const ms = time.Millisecond
+
+func ptr[T any](v T) *T { return &v }
+
+var losAngeles = func() *time.Location {
+	zone, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		panic(err)
+	}
+	return zone
+}()
+
+// pacific returns the instant of a Pacific wall clock time.
+func pacific(text string) Instant {
+	t, err := time.ParseInLocation("2006-01-02 15:04:05.999", text, losAngeles)
+	if err != nil {
+		panic(err)
+	}
+	return At(t)
+}
+
+// date returns the Pacific date of an instant as text.
+func date(i Instant) string { return i.Time().In(losAngeles).Format(time.DateOnly) }
+
+// rulesFor returns rules in which every model named has those limits.
+func rulesFor(limits map[string]Limits) *Rules {
+	overrides := make(map[string]Override)
+	for model, l := range limits {
+		overrides[model] = Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
+	}
+	rules := DefaultRules()
+	rules.Policy = NewPolicy(slices.Sorted(keys(limits)), overrides)
+	return rules
+}
+
+func keys[K comparable, V any](m map[K]V) func(func(K) bool) {
+	return func(yield func(K) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func requests(d Demand) int64 { return max(d.Requests, 1) }
+
+// weigh is what tokens count against TPM: a request above it counts as it, for
+// upstream takes it when it is alone in its window.
+func weigh(tokens int64, l Limits) int64 {
+	if l.TPM == Unlimited {
+		return 0
+	}
+	return min(tokens, l.TPM)
+}
+
+// spanOf is how long a demand counts from its start.
+func spanOf(rules *Rules, l Limits, d Demand) Instant {
+	w := float64((Window + rules.Skew).Milliseconds())
+	if l.TPM != Unlimited && d.Tokens > l.TPM {
+		w = math.Ceil(w * float64(d.Tokens) / float64(l.TPM))
+	}
+	return Instant(w) + Instant(math.Ceil(float64(d.Allowance)/1e6))
+}
+
+// An observer stands where upstream stands. All it knows of a request is
+// between which instants it may have arrived and what it weighs.
+type observer struct {
+	rules *Rules
+	seen  []*seen
+}
+
+type seen struct {
+	id               uint64
+	earliest, latest Instant // of the arrival
+	tokens, requests int64
+	allowance        time.Duration
+}
+
+// admit checks that a request which has just been admitted breaks no limit,
+// whenever it and all those before it arrive within their bounds.
+func (o *observer) admit(t failer, r Reservation, d Demand, l Limits, state string) *seen {
+	t.Helper()
+	n := &seen{
+		id: r.ID, earliest: r.Start, latest: r.Start.Add(o.rules.Skew + d.Allowance),
+		tokens: d.Tokens, requests: requests(d), allowance: d.Allowance,
+	}
+	o.seen = append(o.seen, n)
+	// Starts never decrease, so of all the trailing windows with the new
+	// request in it the one that ends at its start can hold the most.
+	var tokens, count int64
+	perDay := map[string]int64{date(n.earliest): 0, date(n.latest): 0}
+	for _, s := range o.seen {
+		if s.earliest > n.earliest {
+			t.Fatalf("request %d starts at %d, after request %d at %d", s.id, s.earliest, n.id, n.earliest)
+		}
+		if s.latest > n.earliest.Add(-Window) {
+			tokens += weigh(s.tokens, l)
+			count += s.requests
+		}
+		for _, day := range slices.Compact([]string{date(s.earliest), date(s.latest)}) {
+			if _, ok := perDay[day]; ok {
+				perDay[day] += s.requests
+			}
+		}
+	}
+	if l.TPM != Unlimited && tokens > l.TPM {
+		t.Fatalf("%d tokens may arrive within a minute, TPM is %d\n%s%s", tokens, l.TPM, state, o)
+	}
+	if l.RPM != Unlimited && count > l.RPM {
+		t.Fatalf("%d requests may arrive within a minute, RPM is %d\n%s%s", count, l.RPM, state, o)
+	}
+	for day, n := range perDay {
+		if l.RPD != Unlimited && n > l.RPD {
+			t.Fatalf("%d requests may arrive on %s, RPD is %d", n, day, l.RPD)
+		}
+	}
+	return n
+}
+
+// String prints what was seen relative to the last of it, for failures.
+func (o *observer) String() string {
+	text := ""
+	for _, s := range o.seen {
+		now := o.seen[len(o.seen)-1].earliest
+		text += fmt.Sprintf("  seen %d [%+d, %+d]: %d requests, %d tokens\n", s.id, s.earliest-now, s.latest-now, s.requests, s.tokens)
+	}
+	return text
+}
+
+// forget removes a request that was never sent.
+func (o *observer) forget(n *seen) {
+	o.seen = slices.DeleteFunc(o.seen, func(s *seen) bool { return s == n })
+}
+
+// fits reports whether a demand may start at s on a calendar that is looked at
+// at now, beside what was sent and the bookings with a rank below the given one.
+func fits(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint64) bool {
+	l := c.Figures(rules, now).Limits
+	switch {
+	case l.None(), c.Block.Until > s, l.RPD != Unlimited && requests(d) > l.RPD:
+		return false
+	}
+	return fitsMinute(rules, c, l, now, s, d, below) && fitsDay(rules, c, l, now, s, d, below)
+}
+
+func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, below uint64) bool {
+	end := s + spanOf(rules, l, d)
+	at := []Instant{s} // where the load may have grown
+	for _, b := range c.Bookings {
+		if b.Start > s && b.Start < end {
+			at = append(at, b.Start)
+		}
+	}
+	for _, x := range at {
+		tokens, count := weigh(d.Tokens, l), requests(d)
+		for _, r := range c.Sent {
+			if x < r.End {
+				tokens += weigh(r.Tokens, l)
+				count += r.Requests
+			}
+		}
+		for _, r := range c.Coarse {
+			if x < r.End {
+				tokens += weigh(r.Tokens, l)
+				count += r.Requests
+			}
+		}
+		for _, b := range c.Bookings {
+			hold := b.Start.Add(rules.Hold)
+			if b.Rank >= below || hold < now || b.Start > x {
+				continue
+			}
+			// Whoever starts while the hold runs can't know when it ends.
+			if x < b.Start+spanOf(rules, l, b.Demand) || s <= hold {
+				tokens += weigh(b.Demand.Tokens, l)
+				count += requests(b.Demand)
+			}
+		}
+		if l.TPM != Unlimited && tokens > l.TPM || l.RPM != Unlimited && count > l.RPM {
+			return false
+		}
+	}
+	return true
+}
+
+func fitsDay(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, below uint64) bool {
+	if l.RPD == Unlimited {
+		return true
+	}
+	for _, day := range touched(s.Add(-rules.Skew), s.Add(rules.Skew+d.Allowance)) {
+		n := requests(d)
+		for _, x := range c.Days {
+			if x.Day.String() == day {
+				n += x.Requests
+			}
+		}
+		for _, b := range c.Bookings {
+			first, last := b.Start.Add(-rules.Skew), b.Start.Add(rules.Hold+rules.Skew+b.Demand.Allowance)
+			if b.Rank < below && b.Start.Add(rules.Hold) >= now && slices.Contains(touched(first, last), day) {
+				n += requests(b.Demand)
+			}
+		}
+		if n > l.RPD {
+			return false
+		}
+	}
+	return true
+}
+
+// touched returns the Pacific dates from one instant to another, less than a
+// day apart.
+func touched(from, to Instant) []string { return slices.Compact([]string{date(from), date(to)}) }
+
+// turns returns every instant from now on at which a demand that didn't fit may
+// begin to fit: where something ends, a hold is over or a day begins.
+func turns(rules *Rules, c *Calendar, now Instant, d Demand) []Instant {
+	l := c.Figures(rules, now).Limits
+	at := []Instant{now, c.Block.Until}
+	for _, r := range c.Sent {
+		at = append(at, r.End)
+	}
+	for _, r := range c.Coarse {
+		at = append(at, r.End)
+	}
+	for _, b := range c.Bookings {
+		at = append(at, b.Start+spanOf(rules, l, b.Demand), b.Start.Add(rules.Hold)+1)
+	}
+	for day := range Day(4) {
+		at = append(at, (DayOf(now) + day).Start().Add(rules.Skew))
+	}
+	at = slices.DeleteFunc(at, func(i Instant) bool { return i < now })
+	slices.Sort(at)
+	return slices.Compact(at)
+}
+
+// deepCopy returns a project that shares nothing with p.
+func deepCopy(p *Project) *Project {
+	if p == nil {
+		return nil
+	}
+	next := *p
+	next.Calendars = slices.Clone(p.Calendars)
+	for i, c := range next.Calendars {
+		d := *c
+		d.Sent, d.Coarse = slices.Clone(c.Sent), slices.Clone(c.Coarse)
+		d.Bookings, d.Days = slices.Clone(c.Bookings), slices.Clone(c.Days)
+		next.Calendars[i] = &d
+	}
+	next.Marks, next.Told, next.Writers = slices.Clone(p.Marks), slices.Clone(p.Told), slices.Clone(p.Writers)
+	return &next
+}
+
+// apply applies a change and checks what holds for every change: the receiver
+// stays as it was, no booking is lost, and the bounds are kept.
+func apply(t failer, rules *Rules, p *Project, now Instant, change Change) (*Project, Result) {
+	t.Helper()
+	was := deepCopy(p)
+	next, result := p.Apply(rules, now, change)
+	if !reflect.DeepEqual(was, p) {
+		t.Fatalf("%T changed its receiver", change)
+	}
+	if !result.Changed && next != p {
+		t.Fatalf("%T returned another project without a change", change)
+	}
+	keeps(t, rules, p, next, now, change, result)
+	bounded(t, next)
+	return next, result
+}
+
+// keeps checks that only its holder, its hold and a release end a booking, and
+// that none gets an earlier start.
+func keeps(t failer, rules *Rules, p, next *Project, now Instant, change Change, result Result) {
+	t.Helper()
+	if p == nil {
+		return
+	}
+	now = max(now, p.Latest)
+	for _, c := range p.Calendars {
+		for _, b := range c.Bookings {
+			_, after, ok := next.Booking(b.ID)
+			switch release, isRelease := change.(Release); {
+			case ok && (after.Start < b.Start || after.Rank != b.Rank || after.Since != b.Since):
+				t.Fatalf("%T made %+v of %+v", change, after, b)
+			case ok, now > b.Start.Add(rules.Hold), isRelease && release.Booking == b.ID:
+			case result.Verdict == Admitted && result.Booking.ID == b.ID:
+			default:
+				t.Fatalf("%T lost %+v at %d", change, b, now)
+			}
+		}
+	}
+}
+
+func bounded(t failer, p *Project) {
+	t.Helper()
+	if p == nil {
+		return
+	}
+	bookings, perHash := 0, map[uint64]int{}
+	for _, c := range p.Calendars {
+		if len(c.Sent) > MaxExact {
+			t.Fatalf("%d requests are kept exactly", len(c.Sent))
+		}
+		if !slices.IsSortedFunc(c.Coarse, func(a, b Coarse) int { return int(a.End - b.End) }) {
+			t.Fatalf("coarse ends out of order: %+v", c.Coarse)
+		}
+		if !slices.IsSortedFunc(c.Bookings, func(a, b Booking) int { return int(a.Rank) - int(b.Rank) }) {
+			t.Fatalf("bookings out of rank: %+v", c.Bookings)
+		}
+		for _, b := range c.Bookings {
+			bookings++
+			if b.Hash != 0 {
+				perHash[b.Hash]++
+			}
+		}
+	}
+	for hash, n := range perHash {
+		if n > MaxBookingsPerHash {
+			t.Fatalf("%d bookings of hash %d", n, hash)
+		}
+	}
+	for what, n := range map[string][2]int{
+		"bookings": {bookings, MaxBookings}, "models": {len(p.Calendars), MaxModels},
+		"marks": {len(p.Marks), MaxMarks}, "told": {len(p.Told), MaxTold}, "writers": {len(p.Writers), MaxWriters},
+	} {
+		if n[0] > n[1] {
+			t.Fatalf("%d %s, the bound is %d", n[0], what, n[1])
+		}
+	}
+}
+
+// show prints a calendar relative to an instant, for failures.
+func show(c *Calendar, now Instant) string {
+	text := fmt.Sprintf("%s block=%+d/%s learned=%+v\n", c.Model, c.Block.Until-now, c.Block.Cause, c.Learned.Limits)
+	for _, r := range c.Sent {
+		text += fmt.Sprintf("  sent %d [%+d, %+d) %d tokens\n", r.ID, r.Start-now, r.End-now, r.Tokens)
+	}
+	for _, x := range c.Coarse {
+		text += fmt.Sprintf("  coarse until %+d: %d requests, %d tokens\n", x.End-now, x.Requests, x.Tokens)
+	}
+	for _, b := range c.Bookings {
+		text += fmt.Sprintf("  booking %d rank %d from %+d: %+v\n", b.ID, b.Rank, b.Start-now, b.Demand)
+	}
+	return text
+}

@@ -1,0 +1,166 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// A Candidate is a project that a request may go to.
+type Candidate struct {
+	ID    string
+	State *Project // nil: nothing known yet
+	// Promised are slots that this instance told callers without keeping them.
+	// They don't keep anybody from going now, but whoever must wait is told a
+	// time after them, so that many waiting callers are told different times.
+	Promised func(model string) []Booking
+}
+
+// A Request is what planning needs to know.
+type Request struct {
+	Chain  []string // models in order of preference; one for a pinned model
+	Demand Demand
+	// MaxWait, if not nil, has the fallback computed: the first model of the
+	// chain that can start within it on some project wins; if none can, the
+	// earliest start of all.
+	MaxWait *time.Duration
+}
+
+// An Offer is when a candidate's model could take the request.
+type Offer struct {
+	Project string
+	Model   string
+	Rank    int     // of the model in the chain, 0 first
+	Start   Instant // Never: see Cause
+	Wait    time.Duration
+	Cause   Cause // what keeps it from now
+}
+
+// Now reports whether the request can go at once.
+func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
+
+// Plan chooses the project and model that can take the request first: the
+// earliest start wins, then chain rank, then chance, which keeps instances from
+// colliding. Every project offers its current model, the first of the chain
+// whose day is not spent there; one whose days are all spent offers them all.
+// rnd returns a number in [0, n).
+//
+// With no offer the request fits nowhere, ever, and the cause says why:
+// TooLarge, or Unavailable when there is no usable project or model.
+func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
+	// First without regard to what was told but not kept: is there room now?
+	best, cause := choose(rules, now, candidates, req, rnd, false)
+	told := slices.ContainsFunc(candidates, func(c Candidate) bool { return c.Promised != nil })
+	if cause != NoCause || best.Now() || !told {
+		return best, cause
+	}
+	return choose(rules, now, candidates, req, rnd, true)
+}
+
+func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int, promised bool) (Offer, Cause) {
+	var best, within pick
+	missing := Unavailable
+	all := make([]Offer, 0, len(req.Chain))
+	for _, cand := range candidates {
+		all = cand.offers(all[:0], rules, now, req, promised)
+		for _, o := range all {
+			if o.Start == Never {
+				if o.Cause == TooLarge {
+					missing = TooLarge
+				}
+				continue
+			}
+			best.see(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)), rnd)
+			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
+				within.see(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)), rnd)
+			}
+		}
+	}
+	switch {
+	case within.ties > 0:
+		return within.Offer, NoCause
+	case best.ties > 0:
+		return best.Offer, NoCause
+	}
+	return Offer{Start: Never, Cause: missing}, missing
+}
+
+// A pick is the best offer seen so far, each of those that tie with it with the
+// same chance.
+type pick struct {
+	Offer
+	ties int // 0: none was seen
+}
+
+// see takes an offer into account that compares like that with the best so far.
+func (p *pick) see(o Offer, compared int, rnd func(n int) int) {
+	switch {
+	case p.ties == 0 || compared < 0:
+		p.Offer, p.ties = o, 1
+	case compared == 0:
+		if p.ties++; rnd(p.ties) == 0 {
+			p.Offer = o
+		}
+	}
+}
+
+// Offers returns what every model of every candidate could do, in the order of
+// the candidates and the chain, for whoever wants to know when and why.
+func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Offer {
+	all := make([]Offer, 0, len(candidates)*len(req.Chain))
+	for _, cand := range candidates {
+		at := cand.at(now)
+		for rank, model := range req.Chain {
+			o, _ := cand.offer(rules, at, model, rank, req.Demand, true)
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// offers appends what a candidate puts forward: its current model; every model
+// if the fallback is to be computed or if all are spent for the day.
+func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, promised bool) []Offer {
+	now = cand.at(now)
+	for rank, model := range req.Chain {
+		o, spent := cand.offer(rules, now, model, rank, req.Demand, promised)
+		if !spent && o.Start != Never && req.MaxWait == nil {
+			return append(all[:0], o)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// at returns the instant at which the candidate decides.
+func (cand Candidate) at(now Instant) Instant {
+	if cand.State == nil {
+		return now
+	}
+	return max(now, cand.State.Latest)
+}
+
+// offer computes the start of a request on one model, and whether that model's
+// day is spent there.
+func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, d Demand, promised bool) (o Offer, spent bool) {
+	c := cand.State.Calendar(model)
+	t := c.terms(rules, now)
+	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never, Cause: c.barred(t, now, d)}
+	if o.Cause == NoCause && !cand.State.room(rules, now, model) {
+		o.Cause = Unavailable
+	}
+	if o.Cause != NoCause {
+		return o, false
+	}
+	var extra []Booking
+	if promised && cand.Promised != nil {
+		extra = cand.Promised(model)
+	}
+	o.Start, o.Cause = c.earliestWhole(t, now, now, d, everyone, extra)
+	o.Wait = o.Start.Sub(now)
+	if cause := c.spent(t, now, d); cause != NoCause {
+		o.Cause = cause
+		return o, true
+	}
+	return o, false
+}

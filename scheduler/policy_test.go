@@ -1,0 +1,134 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestCooldown is the table of the seed: how long one request keeps a project
+// busy, and the steady distance between requests over eight.
+func TestCooldown(t *testing.T) {
+	l := DefaultLimits(Pro)
+	for _, c := range []struct {
+		tokens             int64
+		cooldown, interval time.Duration
+	}{
+		{1_000_000, 240 * time.Second, 30 * time.Second},
+		{500_000, 120 * time.Second, 15 * time.Second},
+		{100_000, 24 * time.Second, 3 * time.Second},
+		{10_000, 2400 * ms, 300 * ms},
+		{0, 0, 0},
+	} {
+		assert.Equal(t, c.cooldown, l.Cooldown(c.tokens), "%d tokens", c.tokens)
+		assert.Equal(t, c.interval, l.Interval(c.tokens, 8), "%d tokens over 8 projects", c.tokens)
+	}
+	assert.Zero(t, Limits{TPM: Unlimited}.Cooldown(1000), "nothing cools down without a limit")
+	assert.Zero(t, l.Interval(1000, 0), "no projects")
+}
+
+// TestFamilies has names that upstream has used, and some that it may use.
+func TestFamilies(t *testing.T) {
+	for model, want := range map[string]Family{
+		"gemini-2.5-pro":                Pro,
+		"gemini-3.1-pro-preview":        Pro,
+		"gemini-2.5-flash":              Flash,
+		"gemini-3-flash-preview":        Flash,
+		"gemini-2.5-flash-lite":         FlashLite,
+		"gemini-3.1-flash-lite-preview": FlashLite,
+		"gemini-flash-latest":           Flash,
+		"gemini-9-lite":                 FlashLite,
+		// Embeddings have limits of their own, whatever else the name says.
+		"gemini-embedding-001":        Embedding,
+		"text-embedding-004":          Embedding,
+		"gemini-embedding-flash-lite": Embedding,
+		// What says nothing gets the smallest limits.
+		"gemini-4-ultra": Pro,
+		"":               Pro,
+	} {
+		assert.Equal(t, want, FamilyOf(model), "%q", model)
+		assert.Equal(t, DefaultLimits(want), NewPolicy(nil, nil).Limits(model), "%q", model)
+	}
+	assert.Equal(t, Limits{RPM: 5, TPM: 250_000, RPD: 100}, DefaultLimits(Pro))
+	assert.Equal(t, Limits{RPM: 10, TPM: 250_000, RPD: 250}, DefaultLimits(Flash))
+	assert.Equal(t, Limits{RPM: 15, TPM: 250_000, RPD: 1000}, DefaultLimits(FlashLite))
+	assert.Equal(t, Limits{RPM: 100, TPM: 30_000, RPD: 1000}, DefaultLimits(Embedding))
+	assert.EqualValues(t, 1_048_576, ContextWindow("gemini-2.5-pro"))
+	assert.EqualValues(t, 2_097_152, ContextWindow("gemini-1.5-pro"))
+}
+
+func TestModes(t *testing.T) {
+	p := NewPolicy(nil, nil)
+	for mode, want := range map[Mode][]string{
+		Both:          DefaultChain(),
+		ProOnly:       {"gemini-2.5-pro", "gemini-3.1-pro-preview"},
+		FlashOnly:     {"gemini-2.5-flash", "gemini-3-flash-preview"},
+		FlashLiteOnly: {"gemini-2.5-flash-lite", "gemini-3.1-flash-lite-preview"},
+	} {
+		assert.Equal(t, want, p.Chain(mode), mode)
+		got, err := ParseMode(string(mode))
+		require.NoError(t, err)
+		assert.Equal(t, mode, got)
+	}
+	assert.Empty(t, ProOnly.Filter([]string{"gemini-2.5-flash"}))
+	assert.Empty(t, ProOnly.Filter([]string{"gemini-embedding-001"}), "no pro model, although its name says nothing else")
+
+	got, err := ParseMode("")
+	require.NoError(t, err)
+	assert.Equal(t, Both, got, "no mode is both")
+	_, err = ParseMode("pro")
+	require.ErrorContains(t, err, `"pro"`)
+	for _, mode := range Modes() {
+		assert.ErrorContains(t, err, string(mode), "the error names every mode")
+	}
+}
+
+// TestPolicyIsItsOwn checks that a policy shares nothing that its maker may change.
+func TestPolicyIsItsOwn(t *testing.T) {
+	chain, overrides := []string{"a", "b"}, map[string]Override{"a": {RPM: ptr[int64](1)}}
+	p := NewPolicy(chain, overrides)
+	chain[0], overrides["a"] = "c", Override{}
+	assert.Equal(t, []string{"a", "b"}, p.Chain(Both))
+	assert.EqualValues(t, 1, p.Limits("a").RPM)
+}
+
+// TestPrecedence: what upstream taught beats the operator's word for the model,
+// which beats that for its family, which beats what is built in; each number
+// for itself, with its source.
+func TestPrecedence(t *testing.T) {
+	rules := DefaultRules()
+	rules.Policy = NewPolicy(nil, map[string]Override{
+		"flash":        {RPM: ptr[int64](20), RPD: ptr[int64](2000)},
+		"gemini-flash": {RPM: ptr[int64](30)},
+	})
+	begin := pacific("2026-06-15 12:00:00")
+
+	p, _ := (*Project)(nil).Apply(rules, begin, Heed{Model: "gemini-flash", Learn: Limits{RPD: 17}})
+	c := p.Calendar("gemini-flash")
+	taught := Figures{Limits{RPM: 30, TPM: 250_000, RPD: 17}, FromOperator, FromDefault, FromLearned}
+	assert.Equal(t, taught, c.Figures(rules, begin))
+	assert.Equal(t, taught, c.Figures(rules, begin.Add(LearnedFor)-1), "believed for seven days")
+	forgotten := Figures{Limits{RPM: 30, TPM: 250_000, RPD: 2000}, FromOperator, FromDefault, FromOperator}
+	assert.Equal(t, forgotten, c.Figures(rules, begin.Add(LearnedFor)), "then forgotten")
+
+	// A later lesson is one more week for all of them.
+	p, _ = p.Apply(rules, begin+1000, Heed{Model: "gemini-flash", Learn: Limits{RPM: 3, TPM: 99}})
+	taught = Figures{Limits{RPM: 3, TPM: 99, RPD: 17}, FromLearned, FromLearned, FromLearned}
+	assert.Equal(t, taught, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)))
+
+	p, _ = p.Apply(rules, begin.Add(LearnedFor)+1000, SetMark{Key: "k", Disabled: ptr(true)})
+	p = p.Compact(rules, begin.Add(LearnedFor)+1000, MaxExact, time.Second)
+	assert.Zero(t, p.Calendar("gemini-flash").Learned, "what is forgotten isn't kept either")
+	assert.Equal(t, rules.Policy.Figures("gemini-lite"), p.Calendar("gemini-lite").Figures(rules, begin))
+}
+
+func TestLimitsNone(t *testing.T) {
+	assert.False(t, DefaultLimits(Pro).None())
+	assert.False(t, Limits{Unlimited, Unlimited, Unlimited}.None())
+	for _, l := range []Limits{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}} {
+		assert.True(t, l.None(), "%+v", l)
+	}
+}

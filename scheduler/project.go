@@ -1,0 +1,206 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+)
+
+// What a project keeps. The numbers bound the document that holds it.
+const (
+	MaxModels          = 16 // calendars per project
+	MaxBookings        = 64 // bookings per project
+	MaxBookingsPerHash = 8  // bookings per request hash
+	MaxTold            = 64 // refusals that other instances can recognise
+	MaxWriters         = 8  // instances whose last commit can be recognised
+	MaxMarks           = 16 // keys marked disabled or invalid
+
+	// MaxAhead is how far in the future a slot is kept.
+	MaxAhead = 10 * time.Minute
+)
+
+// A Project is all that is known about one Google Cloud project, the unit that
+// Google limits. It is what one storage document holds.
+//
+// A Project that has been handed out is never changed: Apply returns a new one
+// that shares what did not change. So a *Project can be read by any number of
+// goroutines.
+type Project struct {
+	// Latest is the instant of the last change. Decisions never go back behind
+	// it, so a clock that runs backwards is harmless.
+	Latest    Instant
+	NextRank  uint64
+	Calendars []*Calendar // in order of first use
+	Marks     []Mark
+	Told      []Told
+	Writers   []Writer
+	Moved     int64 // promises moved since the document was made
+}
+
+// A Mark says that a key of the project is not to be used.
+type Mark struct {
+	Key      string // fingerprint
+	Disabled bool   // by the operator
+	Invalid  string // upstream's reason; empty: not known to be invalid
+}
+
+// Told is a refusal that another instance may see come back.
+type Told struct {
+	Hash  uint32 // short hash of the request
+	Start Instant
+}
+
+// A Writer is the last commit of an instance: by it a commit whose reply was
+// lost is recognised, and commits of others are noticed.
+type Writer struct {
+	Instance uint32
+	Seq      uint64
+}
+
+// Calendar returns the calendar of a model, or an empty one.
+func (p *Project) Calendar(model string) *Calendar {
+	if p != nil {
+		for _, c := range p.Calendars {
+			if c.Model == model {
+				return c
+			}
+		}
+	}
+	return &Calendar{Model: model}
+}
+
+// Mark returns what is marked for the key with that fingerprint.
+func (p *Project) Mark(key string) Mark {
+	if p != nil {
+		for _, m := range p.Marks {
+			if m.Key == key {
+				return m
+			}
+		}
+	}
+	return Mark{Key: key}
+}
+
+// Usable reports whether the key with that fingerprint may be used.
+func (p *Project) Usable(key string) bool {
+	m := p.Mark(key)
+	return !m.Disabled && m.Invalid == ""
+}
+
+// Booking returns the booking with that ID and the model it is for.
+func (p *Project) Booking(id uint64) (model string, b Booking, ok bool) {
+	if p == nil || id == 0 {
+		return "", Booking{}, false
+	}
+	for _, c := range p.Calendars {
+		for _, b := range c.Bookings {
+			if b.ID == id {
+				return c.Model, b, true
+			}
+		}
+	}
+	return "", Booking{}, false
+}
+
+// WroteLast returns the sequence number of an instance's last known commit.
+func (p *Project) WroteLast(instance uint32) uint64 {
+	if p != nil {
+		for _, w := range p.Writers {
+			if w.Instance == instance {
+				return w.Seq
+			}
+		}
+	}
+	return 0
+}
+
+// Wrote returns the project with the commit noted as the instance's last.
+func (p *Project) Wrote(instance uint32, seq uint64) *Project {
+	next := p.clone()
+	next.Writers = slices.DeleteFunc(slices.Clone(next.Writers), func(w Writer) bool { return w.Instance == instance })
+	next.Writers = append(next.Writers, Writer{instance, seq})
+	if n := len(next.Writers) - MaxWriters; n > 0 {
+		next.Writers = next.Writers[n:]
+	}
+	return next
+}
+
+// Compact returns a project in which nothing is kept that no longer counts, and
+// of which less is kept exactly: at most n sent requests a calendar; the ends of
+// the others are rounded up to whole multiples of grain (a second or more) and
+// summed. A store calls it when a document would grow beyond its bound.
+func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
+	next := p.clone()
+	next.Latest = max(now, next.Latest)
+	next.Calendars = slices.Clone(next.Calendars)
+	for i := range next.Calendars {
+		c := next.Calendars[i].clone()
+		c.expire(c.terms(rules, next.Latest), next.Latest)
+		c.fold(n)
+		if grain > time.Second {
+			c.coarsen(millis(grain))
+		}
+		next.Calendars[i] = c
+	}
+	return next
+}
+
+func (p *Project) clone() *Project {
+	if p == nil {
+		return &Project{NextRank: 1}
+	}
+	next := *p
+	return &next
+}
+
+// room reports whether the project has a calendar for the model or can have one.
+func (p *Project) room(rules *Rules, now Instant, model string) bool {
+	return p == nil || len(p.Calendars) < MaxModels || slices.ContainsFunc(p.Calendars, func(c *Calendar) bool {
+		return c.Model == model || c.idle(rules, now)
+	})
+}
+
+// edit returns the calendar of a model for change, made new if need be; nil
+// when the project has MaxModels calendars that all still matter.
+func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
+	p.Calendars = slices.Clone(p.Calendars)
+	for i, c := range p.Calendars {
+		if c.Model == model {
+			c = c.clone()
+			c.expire(c.terms(rules, now), now)
+			p.Calendars[i] = c
+			return c
+		}
+	}
+	if len(p.Calendars) >= MaxModels {
+		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return c.idle(rules, now) })
+		if i < 0 {
+			return nil
+		}
+		p.Calendars = slices.Delete(p.Calendars, i, i+1)
+	}
+	c := &Calendar{Model: model}
+	p.Calendars = append(p.Calendars, c)
+	return c
+}
+
+// full reports whether no further booking may be made: for the project, or for
+// the request. Before it counts it drops the bookings of all calendars whose
+// holders didn't come.
+func (p *Project) full(rules *Rules, now Instant, hash uint64) bool {
+	total, same := 0, 0
+	for i, c := range p.Calendars {
+		t := c.terms(rules, now)
+		if slices.ContainsFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) }) {
+			c = c.clone()
+			c.expire(t, now)
+			p.Calendars[i] = c
+		}
+		total += len(c.Bookings)
+		for _, b := range c.Bookings {
+			if hash != 0 && b.Hash == hash {
+				same++
+			}
+		}
+	}
+	return total >= MaxBookings || same >= MaxBookingsPerHash
+}

@@ -1,0 +1,114 @@
+package scheduler
+
+import "time"
+
+// A Demand is what one request asks of a calendar.
+type Demand struct {
+	Tokens   int64 // input tokens
+	Requests int64 // counts against RPM and RPD; 0 means 1 (embeddings: one per text)
+	// Allowance is how much later than its start the request may arrive beyond
+	// the skew: for the upload of a large body and for the commit.
+	Allowance time.Duration
+}
+
+func (d Demand) requests() int64 { return max(d.Requests, 1) }
+
+// terms are the numbers that a calendar decides with at one instant.
+type terms struct {
+	Limits
+	skew, hold Instant // lengths in milliseconds
+}
+
+func (c *Calendar) terms(rules *Rules, now Instant) terms {
+	return terms{c.Figures(rules, now).Limits, millis(rules.Skew), millis(rules.Hold)}
+}
+
+// weight is what tokens count against TPM: a request larger than TPM weighs a
+// whole window.
+func (t terms) weight(tokens int64) int64 {
+	if t.TPM == Unlimited {
+		return 0
+	}
+	return min(tokens, t.TPM)
+}
+
+// length is how long a request of that many tokens counts once it has been
+// sent: the window and the skew, and tokens/TPM times that for one larger than
+// TPM.
+func (t terms) length(tokens int64) Instant {
+	w := millis(Window) + t.skew
+	if t.TPM <= 0 || tokens <= t.TPM {
+		return w
+	}
+	return Instant(ceilDiv(int64(w)*tokens, t.TPM))
+}
+
+// span is how long a demand counts from its start.
+func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
+
+// gone reports whether the hold of a booking is over.
+func (t terms) gone(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+
+// exceeds says which limit a load is over.
+func (t terms) exceeds(tokens, requests int64) Cause {
+	switch {
+	case t.TPM != Unlimited && tokens > t.TPM:
+		return ByTPM
+	case t.RPM != Unlimited && requests > t.RPM:
+		return ByRPM
+	}
+	return NoCause
+}
+
+// days returns the Pacific days on which a start at s counts: its own, and the
+// one across a midnight that is so near that the arrival may fall beyond it.
+func (t terms) days(s Instant, d Demand) (own, other Day) {
+	own = DayOf(s)
+	if after := DayOf(s + t.skew + millis(d.Allowance)); after != own {
+		return own, after
+	}
+	// Our clock may be ahead of Google's by the skew.
+	return own, DayOf(s - t.skew)
+}
+
+// books reports whether a booking counts on a day: its holder may come until
+// the hold is over, and whoever takes the last request of a day must not take
+// it from a holder that is in time.
+func (t terms) books(b *Booking, day Day) bool {
+	return DayOf(b.Start-t.skew) <= day && day <= DayOf(b.Start+t.hold+t.skew+millis(b.Demand.Allowance))
+}
+
+// used counts the requests of a day at now: sent, and booked with a rank below
+// the given one.
+func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
+	var n int64
+	for _, x := range c.Days {
+		if x.Day == day {
+			n += x.Requests
+		}
+	}
+	for i := range c.Bookings {
+		if b := &c.Bookings[i]; b.Rank < below && !t.gone(b, now) && t.books(b, day) {
+			n += b.Demand.requests()
+		}
+	}
+	return n
+}
+
+// Used returns how many requests count on a Pacific day, bookings included.
+func (c *Calendar) Used(rules *Rules, day Day) int64 {
+	return c.used(c.terms(rules, day.Start()), day.Start(), day, everyone)
+}
+
+// count adds n requests to a day, or takes them away.
+func (c *Calendar) count(day Day, n int64) {
+	for i := range c.Days {
+		if c.Days[i].Day == day {
+			c.Days[i].Requests = max(0, c.Days[i].Requests+n)
+			return
+		}
+	}
+	if n > 0 {
+		c.Days = append(c.Days, DayCount{day, n})
+	}
+}
