@@ -1,0 +1,357 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// A Store names where the calendars are kept.
+type Store string
+
+// The stores. StoreAuto is Firestore on Google Cloud or when
+// FIRESTORE_EMULATOR_HOST is set, otherwise what the machine has.
+const (
+	StoreAuto      Store = "auto"
+	StoreMemory    Store = "memory"
+	StoreFirestore Store = "firestore"
+)
+
+// A Count names how the size of a request is found before it is sent.
+type Count string
+
+// The ways to count. CountExact always asks Gemini's free countTokens,
+// CountAuto skips the round trip for plain text that is small in any case, and
+// CountEstimate never asks.
+const (
+	CountAuto     Count = "auto"
+	CountExact    Count = "exact"
+	CountEstimate Count = "estimate"
+)
+
+// A Mode names a filter over the model chain.
+type Mode string
+
+// The modes, as gemini-flux names them.
+const (
+	ModeBoth          Mode = "both"
+	ModeProOnly       Mode = "pro_only"
+	ModeFlashOnly     Mode = "flash_only"
+	ModeFlashLiteOnly Mode = "flash_lite_only"
+)
+
+// Config is what the environment says. [Load] makes one that is complete and
+// valid. It may be printed and logged: keys and tokens are [Secret].
+type Config struct {
+	// Port is the TCP port to listen on, 0 to 65535; 0 asks for any free port.
+	// PORT, default 8080. Cloud Run sets it.
+	Port int `env:"PORT,default=8080"`
+
+	// Store is where the calendars are kept: auto, memory or firestore.
+	// FLUXGATE_STORE, default auto.
+	Store Store `env:"FLUXGATE_STORE,default=auto"`
+
+	// GoogleCloudProject is the Google Cloud project of Firestore and of secrets
+	// that are named without one. It has nothing to do with the projects of the
+	// Gemini keys. GOOGLE_CLOUD_PROJECT, default empty (the libraries find the
+	// project that the function runs in).
+	GoogleCloudProject string `env:"GOOGLE_CLOUD_PROJECT"`
+
+	// Database is the Firestore database. FLUXGATE_DATABASE, default "(default)".
+	Database string `env:"FLUXGATE_DATABASE,default=(default)"`
+
+	// Collection is the Firestore collection that holds the documents.
+	// FLUXGATE_COLLECTION, default "fluxgate".
+	Collection string `env:"FLUXGATE_COLLECTION,default=fluxgate"`
+
+	// FirestoreEmulatorHost is the host:port of a Firestore emulator, without a
+	// scheme. FIRESTORE_EMULATOR_HOST, default empty: the real service.
+	FirestoreEmulatorHost string `env:"FIRESTORE_EMULATOR_HOST"`
+
+	// KeysSecret is the text of FLUXGATE_KEYS_SECRET: secrets of Secret Manager
+	// that hold the keys, comma separated, each "projects/P/secrets/S",
+	// "projects/P/secrets/S/versions/V" or "S" (which needs
+	// GOOGLE_CLOUD_PROJECT). Default empty: the keys are in the environment.
+	// SecretNames has them resolved.
+	KeysSecret string `env:"FLUXGATE_KEYS_SECRET"`
+
+	// Tokens are the callers' tokens. FLUXGATE_TOKENS, a list of name:token
+	// separated by commas or line breaks. Default empty. It is empty when
+	// TokenSecretNames isn't: Secret Manager goes first.
+	Tokens TokenList `env:"FLUXGATE_TOKENS"`
+
+	// TokensSecret is the text of FLUXGATE_TOKENS_SECRET: secrets of Secret Manager
+	// that hold the callers' tokens, named as in KeysSecret, each with one
+	// name:token per line or [{"name":"…","token":"…"}]. Default empty.
+	TokensSecret string `env:"FLUXGATE_TOKENS_SECRET"`
+
+	// AdminTokens are the tokens that may also change the configuration at run
+	// time. FLUXGATE_ADMIN_TOKENS, in the form of Tokens. Default empty.
+	AdminTokens TokenList `env:"FLUXGATE_ADMIN_TOKENS"`
+
+	// AdminTokensSecret is to AdminTokens what TokensSecret is to Tokens.
+	// FLUXGATE_ADMIN_TOKENS_SECRET, default empty.
+	AdminTokensSecret string `env:"FLUXGATE_ADMIN_TOKENS_SECRET"`
+
+	// Auth states what guards a deployed service without tokens: nothing, so that
+	// it refuses to serve, or iam. Outside Cloud Run it has no effect.
+	// FLUXGATE_AUTH, default empty.
+	Auth Auth `env:"FLUXGATE_AUTH"`
+
+	// Callers are the limits of callers by name. FLUXGATE_CALLERS, a JSON object
+	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
+	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
+
+	// CORS are the origins whose web pages may use the service, or "*" alone.
+	// FLUXGATE_CORS, comma separated, default empty: none.
+	CORS OriginList `env:"FLUXGATE_CORS"`
+
+	// Limits are the operator's overrides by model or family name (pro, flash,
+	// flash_lite). FLUXGATE_LIMITS, a JSON object such as
+	// {"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty.
+	Limits LimitsByModel `env:"FLUXGATE_LIMITS"`
+
+	// Count is how requests are sized: auto, exact or estimate.
+	// FLUXGATE_COUNT, default auto.
+	Count Count `env:"FLUXGATE_COUNT,default=auto"`
+
+	// Skew is added to the 60 s window, because Google counts a request when it
+	// arrives. FLUXGATE_SKEW, 0 to 10s, default 500ms.
+	Skew time.Duration `env:"FLUXGATE_SKEW,default=500ms"`
+
+	// Hold is how long after its start a booking waits for its holder.
+	// FLUXGATE_HOLD, 0 to 60s, default 5s.
+	Hold time.Duration `env:"FLUXGATE_HOLD,default=5s"`
+
+	// Chain is the models in order of preference, at most 16.
+	// FLUXGATE_CHAIN, comma separated, default empty: the built-in chain.
+	Chain ModelList `env:"FLUXGATE_CHAIN"`
+
+	// Mode filters the chain: both, pro_only, flash_only or flash_lite_only.
+	// GEMINI_MODE, default both.
+	Mode Mode `env:"GEMINI_MODE,default=both"`
+
+	// Log switches the startup report and the line per request on.
+	// GEMINI_LOG, true or false, default true.
+	Log bool `env:"GEMINI_LOG,default=true"`
+
+	// LogLevel is the least severe level that is logged: debug, info, warn or
+	// error. FLUXGATE_LOG_LEVEL, default info.
+	LogLevel slog.Level `env:"FLUXGATE_LOG_LEVEL,default=info"`
+
+	// MaxBody is the largest request body that is read, 1 KiB to 1 GiB.
+	// FLUXGATE_MAX_BODY, bytes or with a unit ("32MiB"), default 32 MiB, which
+	// is what Cloud Run lets through over HTTP/1.
+	MaxBody Bytes `env:"FLUXGATE_MAX_BODY,default=32MiB"`
+
+	// Timeout is the deadline of one upstream request, 1s to 60m (the most that
+	// Cloud Run allows). FLUXGATE_TIMEOUT, default 5m.
+	Timeout time.Duration `env:"FLUXGATE_TIMEOUT,default=5m"`
+
+	// IdleTimeout is how long Gemini may send nothing in the middle of a stream
+	// before it is cut, 1s to 10m. FLUXGATE_IDLE_TIMEOUT, default 60s.
+	IdleTimeout time.Duration `env:"FLUXGATE_IDLE_TIMEOUT,default=60s"`
+
+	// BaseURL replaces Google's endpoint. It must be https unless its host is a
+	// loopback address, because the key travels with every request.
+	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own.
+	BaseURL string `env:"GOOGLE_GEMINI_BASE_URL"`
+
+	// KService is the name of the Cloud Run service or function. K_SERVICE; the
+	// platform sets it, nobody else should.
+	KService string `env:"K_SERVICE"`
+
+	// FunctionTarget is the function that the framework serves.
+	// FUNCTION_TARGET; the platform sets it.
+	FunctionTarget string `env:"FUNCTION_TARGET"`
+
+	// Keys are the keys found in the environment, by rising Index. It is empty
+	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
+	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or GEMINI_API_KEY alone.
+	Keys []KeyEntry
+
+	// SecretNames are the secrets of KeysSecret as full version names,
+	// "projects/P/secrets/S/versions/V", in configured order.
+	SecretNames []string
+
+	// TokenSecretNames and AdminTokenSecretNames are the secrets of TokensSecret
+	// and AdminTokensSecret as full version names, in configured order.
+	TokenSecretNames      []string
+	AdminTokenSecretNames []string
+
+	// Warnings are what is odd about the environment but didn't stop Load. They
+	// hold no secret.
+	Warnings []string
+}
+
+// Load reads a Config from environ, a list of NAME=value as os.Environ returns
+// it; of two entries with one name the later wins. The error lists every
+// problem of every variable, one per line, and holds no key and no token.
+func Load(ctx context.Context, environ []string) (*Config, error) {
+	vars := variables(environ)
+	var c Config
+	problems := c.decode(ctx, vars)
+	problems = append(problems, c.readKeys(vars)...)
+	names, err := SecretNames(c.KeysSecret, c.GoogleCloudProject)
+	if err != nil {
+		problems = append(problems, inVariable("FLUXGATE_KEYS_SECRET", err)...)
+	}
+	c.SecretNames = names
+	c.preferSecrets()
+	problems = append(problems, c.readTokens()...)
+	c.warnCallers()
+	c.warnUnknown(vars)
+	problems = append(problems, c.Validate())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// OnCloud reports whether the program runs as a Cloud Run service or function.
+// FUNCTION_TARGET alone doesn't say so: the framework reads it anywhere.
+func (c Config) OnCloud() bool { return c.KService != "" }
+
+// decode fills c from vars. go-envconfig stops at the first variable that it
+// can't read; to hear of all of them the bad one is recorded and hidden, and
+// decoding begins again with its default. The bad one is the last that was
+// looked up, since fields are decoded one after another.
+func (c *Config) decode(ctx context.Context, vars map[string]string) []error {
+	var problems []error
+	hidden := map[string]bool{}
+	for {
+		var decoded Config
+		var last string
+		err := envconfig.ProcessWith(ctx, &envconfig.Config{
+			Target: &decoded,
+			Lookuper: envconfig.LookuperFunc(func(name string) (string, bool) {
+				last = name
+				if hidden[name] || vars[name] == "" {
+					return "", false // a text beside false would be decoded all the same
+				}
+				return vars[name], true
+			}),
+		})
+		if err == nil {
+			*c = decoded
+			return problems
+		}
+		if last == "" || hidden[last] {
+			// Not a value but a tag of Config itself is wrong.
+			return append(problems, fmt.Errorf("read the configuration: %w", err))
+		}
+		hidden[last] = true
+		problems = append(problems, inVariable(last, explain(last, vars[last], err))...)
+	}
+}
+
+// wanted says what the variables must look like whose types are decoded by Go's
+// own functions: their errors name functions and steps, not what is wanted.
+var wanted = map[string]string{
+	"PORT":                  "a whole number",
+	"FLUXGATE_SKEW":         duration,
+	"FLUXGATE_HOLD":         duration,
+	"FLUXGATE_TIMEOUT":      duration,
+	"FLUXGATE_IDLE_TIMEOUT": duration,
+	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
+	"GEMINI_LOG":            "true or false",
+}
+
+const duration = "a duration with its unit, such as 500ms, 5s or 2m"
+
+func explain(name, value string, err error) error {
+	if want, ok := wanted[name]; ok {
+		return fmt.Errorf("%s: want %s", quoted(value), want)
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner // without the name of the field
+	}
+	return err
+}
+
+// inVariable puts the variable's name before each of the errors joined in err.
+func inVariable(name string, err error) []error {
+	var all []error
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			all = append(all, fmt.Errorf("%s: %w", name, e))
+		}
+		return all
+	}
+	return append(all, fmt.Errorf("%s: %w", name, err))
+}
+
+// variables makes a map of environ: the last entry of a name counts, blanks
+// and one pair of quotes around a value are dropped.
+func variables(environ []string) map[string]string {
+	vars := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok && name != "" {
+			vars[name] = Unquote(value)
+		}
+	}
+	return vars
+}
+
+// Unquote drops blanks around s, then one pair of equal quotes, single or
+// double, then blanks again.
+func Unquote(s string) string {
+	s = strings.TrimSpace(s)
+	if n := len(s); n >= 2 && s[0] == s[n-1] && (s[0] == '"' || s[0] == '\'') {
+		s = strings.TrimSpace(s[1 : n-1])
+	}
+	return s
+}
+
+// quoted returns a value for an error message: quoted, and cut when long, so
+// that a file pasted into a variable doesn't fill the log.
+func quoted(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// LogValue implements [slog.LogValuer]: every setting, and of the keys and
+// tokens only how many there are.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("port", c.Port),
+		slog.String("store", string(c.Store)),
+		slog.String("google_cloud_project", c.GoogleCloudProject),
+		slog.String("database", c.Database),
+		slog.String("collection", c.Collection),
+		slog.String("firestore_emulator_host", c.FirestoreEmulatorHost),
+		slog.Any("secrets", c.SecretNames),
+		slog.Int("keys", len(c.Keys)),
+		slog.Int("tokens", len(c.Tokens)),
+		slog.Any("token_secrets", c.TokenSecretNames),
+		slog.Int("admin_tokens", len(c.AdminTokens)),
+		slog.Any("admin_token_secrets", c.AdminTokenSecretNames),
+		slog.String("auth", string(c.Auth)),
+		slog.String("callers", c.Callers.String()),
+		slog.Any("cors", []string(c.CORS)),
+		slog.String("limits", c.Limits.String()),
+		slog.String("count", string(c.Count)),
+		slog.Duration("skew", c.Skew),
+		slog.Duration("hold", c.Hold),
+		slog.Any("chain", []string(c.Chain)),
+		slog.String("mode", string(c.Mode)),
+		slog.Bool("log", c.Log),
+		slog.String("log_level", c.LogLevel.String()),
+		slog.String("max_body", c.MaxBody.String()),
+		slog.Duration("timeout", c.Timeout),
+		slog.Duration("idle_timeout", c.IdleTimeout),
+		slog.String("base_url", c.BaseURL),
+		slog.String("k_service", c.KService),
+		slog.String("function_target", c.FunctionTarget),
+		slog.Any("warnings", c.Warnings),
+	)
+}

@@ -1,0 +1,209 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Bounds of the key pool. A pool is written out in full in status answers and
+// every project is one document of the store.
+const (
+	MaxKeys       = 256  // keys in one pool
+	maxKeyLength  = 4096 // characters of one key
+	maxProjectLen = 128  // characters of a project ID
+)
+
+// derivedPrefix begins the project ID of a key that declares none (package
+// keys makes it from the fingerprint), so no declared one may begin with it.
+const derivedPrefix = "key-"
+
+// A KeyEntry is one configured key.
+type KeyEntry struct {
+	// Index is the key's public ID: the N of GEMINI_KEY_N. Removing a key
+	// doesn't renumber the others.
+	Index int
+	Value Secret
+	// Project is the declared project, or empty.
+	Project string
+}
+
+var (
+	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT)_(.*)$`)
+	indexDigits = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
+)
+
+// readKeys finds the numbered keys and projects among vars. Values aren't
+// checked here but in Validate.
+func (c *Config) readKeys(vars map[string]string) []error {
+	var problems []error
+	keys, projects := map[int]string{}, map[int]string{}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		m := keyName.FindStringSubmatch(name)
+		if m == nil || vars[name] == "" {
+			continue
+		}
+		if !indexDigits.MatchString(m[2]) {
+			problems = append(problems, fmt.Errorf("%s: want GEMINI_%s_ and a number from 1, without leading zeros", quoted(name), m[1]))
+			continue
+		}
+		n, _ := strconv.Atoi(m[2]) // at most five digits
+		if m[1] == "KEY" {
+			keys[n] = vars[name]
+		} else {
+			projects[n] = vars[name]
+		}
+	}
+	c.singleKey(vars["GEMINI_API_KEY"], keys)
+	for _, n := range slices.Sorted(maps.Keys(keys)) {
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n]})
+	}
+	c.warnGap()
+	for _, n := range slices.Sorted(maps.Keys(projects)) {
+		if _, ok := keys[n]; !ok {
+			problems = append(problems, fmt.Errorf("GEMINI_PROJECT_%d: there is no GEMINI_KEY_%d", n, n))
+		}
+		for m, key := range keys {
+			if projects[n] == key {
+				// A project's name is shown in public.
+				problems = append(problems, fmt.Errorf("GEMINI_PROJECT_%d: it holds the key of GEMINI_KEY_%d", n, m))
+			}
+		}
+	}
+	return problems
+}
+
+// singleKey takes GEMINI_API_KEY, which Google's own clients read, as key 1
+// when no key is numbered.
+func (c *Config) singleKey(value string, keys map[int]string) {
+	switch {
+	case value == "":
+	case len(keys) > 0:
+		c.warn("GEMINI_API_KEY is ignored because GEMINI_KEY_N is set")
+	default:
+		c.warn("GEMINI_API_KEY is used as key 1: name it GEMINI_KEY_1")
+		keys[1] = value
+	}
+}
+
+func (c *Config) warnGap() {
+	var missing []string
+	next := 1
+	for _, k := range c.Keys {
+		if k.Index-next > 3 {
+			missing = append(missing, fmt.Sprintf("GEMINI_KEY_%d to GEMINI_KEY_%d", next, k.Index-1))
+		} else {
+			for ; next < k.Index; next++ {
+				missing = append(missing, fmt.Sprintf("GEMINI_KEY_%d", next))
+			}
+		}
+		next = k.Index + 1
+	}
+	if len(missing) > 0 {
+		c.warn("not set or empty: " + strings.Join(missing, ", ") + " (the keys after it keep their numbers)")
+	}
+}
+
+// preferSecrets drops the keys of the environment when there are secrets, so
+// that a key left over in a developer's shell doesn't join the pool.
+func (c *Config) preferSecrets() {
+	if c.KeysSecret == "" || len(c.Keys) == 0 {
+		return
+	}
+	c.Keys = nil
+	c.warn("the keys of GEMINI_KEY_N are ignored because FLUXGATE_KEYS_SECRET is set")
+}
+
+// warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
+func (c *Config) warnUnknown(vars map[string]string) {
+	known := Variables()
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
+			c.warn(quoted(name) + " is not a variable of Fluxgate")
+		}
+	}
+}
+
+func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }
+
+// Variables returns the names of the variables that have a field of their own
+// in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N and
+// GEMINI_API_KEY.
+func Variables() []string {
+	var names []string
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("env"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// WithoutKeys returns environ without the variables that hold keys or tokens.
+// Programs that Fluxgate starts, such as an emulator, have no use for them.
+func WithoutKeys(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return strings.HasPrefix(name, "GEMINI_KEY_") ||
+			slices.Contains([]string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "FLUXGATE_TOKENS", "FLUXGATE_ADMIN_TOKENS"}, name)
+	})
+}
+
+// CheckKey reports what makes a key useless as the value of an HTTP header. It
+// knows nothing of prefixes: Google has changed them before. The error names a
+// position, counted in characters from 1, and never the value.
+func CheckKey(key Secret) error {
+	if key.Empty() {
+		return errors.New("the key is empty")
+	}
+	position := 0
+	for _, r := range key.Reveal() {
+		position++
+		switch {
+		case r == unicode.ReplacementChar:
+			return fmt.Errorf("character %d of the key isn't valid UTF-8", position)
+		case unicode.IsControl(r):
+			return fmt.Errorf("character %d of the key is a control character", position)
+		case unicode.IsSpace(r):
+			return fmt.Errorf("character %d of the key is a blank", position)
+		case r > '~':
+			return fmt.Errorf("character %d of the key is outside ASCII", position)
+		}
+	}
+	if position > maxKeyLength {
+		return fmt.Errorf("the key has %d characters: want at most %d", position, maxKeyLength)
+	}
+	return nil
+}
+
+// CheckProject reports what keeps a declared project from being the ID of a
+// document in the store: it is 1 to 128 letters, digits, '-', '_', '.' and ':'
+// and doesn't begin with "key-", which is how undeclared projects are called.
+// The error doesn't repeat the value, in case somebody put a key there.
+func CheckProject(project string) error {
+	switch n := len(project); {
+	case n == 0:
+		return errors.New("the project is empty")
+	case n > maxProjectLen:
+		return fmt.Errorf("the project has %d characters: want at most %d", n, maxProjectLen)
+	case strings.HasPrefix(project, derivedPrefix):
+		return fmt.Errorf("the project begins with %q, which is kept for keys that declare none", derivedPrefix)
+	case reservedID(project):
+		return errors.New(`the project is ".", ".." or like "__this__", which Firestore refuses`)
+	}
+	position := 0
+	for _, r := range project {
+		position++
+		if !asciiLetter(r) && !asciiDigit(r) && !strings.ContainsRune("-_.:", r) {
+			return fmt.Errorf("character %d of the project: want letters, digits, '-', '_', '.' and ':' only", position)
+		}
+	}
+	return nil
+}
