@@ -1,0 +1,10 @@
+// Package emulator finds the Firestore emulator of the Google Cloud CLI and runs it on a loopback port.
+//
+// The emulator is a Java program that gcloud installs as the component cloud-firestore-emulator. gcloud's own wrapper
+// takes seconds of Python before Java is even started, so its jar is run with java directly whenever it can be found;
+// `gcloud emulators firestore start` is what is left when the jar isn't where every release so far has put it.
+//
+// One emulator serves any number of projects and keeps all data in memory: whatever is in it ends with it.
+//
+// Tests use the package emulatortest, which shares one emulator between all the processes of a `go test ./...`.
+package emulator

@@ -1,0 +1,183 @@
+// Package emulatortest gives tests a Firestore emulator: one for all the packages of a `go test ./...`, which are
+// separate processes that run at the same time and one after another.
+//
+//	func TestStore(t *testing.T) {
+//		client := emulatortest.Client(t) // skips without an emulator
+//		…
+//	}
+//
+// With FIRESTORE_EMULATOR_HOST set, that emulator is used. Otherwise the first test process that needs one has it started
+// by a supervisor: the same test binary, executed again in a session of its own, which an init function of this
+// package turns into the supervisor before any test code runs. So only tests may import this package.
+//
+// How the processes find each other and how the emulator ends:
+//
+//   - They meet in a directory under os.TempDir that is named after the user and the parent process, which is the
+//     `go test` that all of them have in common.
+//   - Each test process holds a shared lock on the file "users" until it ends. The kernel releases it however the process
+//     ends, so the count of users can't be wrong.
+//   - One of them, chosen by the lock on "start", starts the supervisor. That holds the lock on "state", where the others
+//     read the address, for as long as the emulator lives. A state nobody holds the lock of is what a crash left behind.
+//   - The supervisor ends the emulator, itself and the directory when there is no user and there can be no other: once
+//     `go test` has ended. Where the parent isn't `go test` (a debugger, a shell) it waits 10 s for another user instead.
+//     On Linux the emulator also ends when the supervisor is killed.
+package emulatortest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"fluxgate.dev/fluxgate/internal/emulator"
+)
+
+const (
+	hostEnv = "FIRESTORE_EMULATOR_HOST"
+
+	// requireEnv set to "1" turns the skipping of tests for want of an emulator into a failure.
+	requireEnv = "FLUXGATE_REQUIRE_EMULATOR"
+
+	// hostTimeout bounds Host: a predecessor's end, and a start.
+	hostTimeout = 90 * time.Second
+
+	clearTimeout = 10 * time.Second
+)
+
+var shared struct {
+	sync.Mutex
+	host  string
+	err   error     // of a start that failed: it would fail again, and take as long
+	users io.Closer // kept reachable, and so open, until this process ends
+}
+
+// Host returns the address of the emulator ("127.0.0.1:port") and starts one if this is the run's first use. A process
+// that the test starts doesn't find it by itself: give it the address as FIRESTORE_EMULATOR_HOST.
+//
+// The test is skipped when no emulator is installed, or fails where FLUXGATE_REQUIRE_EMULATOR is "1". It also fails when
+// an emulator doesn't start, or isn't where FIRESTORE_EMULATOR_HOST says.
+func Host(t testing.TB) string {
+	t.Helper()
+	if host := os.Getenv(hostEnv); host != "" {
+		if err := emulator.Check(context.Background(), host); err != nil {
+			t.Fatalf("%s is set, but: %v", hostEnv, err)
+		}
+		return host
+	}
+
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.host == "" && shared.err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), hostTimeout)
+		defer cancel()
+		shared.host, shared.users, shared.err = join(ctx)
+	}
+	switch err := shared.err; {
+	case err == nil:
+	case errors.Is(err, emulator.ErrNotInstalled):
+		shared.err = nil // another test may have another PATH
+		unavailable(t, err)
+	default:
+		t.Fatalf("the Firestore emulator for this run: %v", err)
+	}
+	return shared.host
+}
+
+func unavailable(t testing.TB, err error) {
+	t.Helper()
+	if os.Getenv(requireEnv) == "1" {
+		t.Fatalf("%s is 1, but %v", requireEnv, err)
+	}
+	t.Skipf("needs the Firestore emulator: %v; or set %s", err, hostEnv)
+}
+
+// projects remembers the project of each running test.
+var projects sync.Map // testing.TB → string
+
+// Project returns the ID of a project of the emulator that belongs to t alone: the same for every call with t, another
+// for each subtest. The emulator keeps databases by project, so tests can't meet in one. Its documents are deleted
+// when t ends.
+func Project(t testing.TB) string {
+	t.Helper()
+	if id, ok := projects.Load(t); ok {
+		return id.(string)
+	}
+	host := Host(t)
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails
+	id, loaded := projects.LoadOrStore(t, "test-"+hex.EncodeToString(random))
+	project := id.(string)
+	if !loaded {
+		t.Cleanup(func() {
+			projects.Delete(t)
+			if err := clearProject(host, project); err != nil {
+				t.Logf("the emulator keeps the documents of this test: %v", err)
+			}
+		})
+	}
+	return project
+}
+
+// clearProject deletes a project's documents, which would otherwise fill the emulator's memory during a long run.
+func clearProject(host, project string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
+	defer cancel()
+	url := "http://" + host + "/emulator/v1/projects/" + project + "/databases/(default)/documents"
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("deleting the documents of %s: status %d", project, resp.StatusCode)
+	}
+	return nil
+}
+
+// Client returns a new client of t's project, closed when t ends. Several clients of one test see the same database, as
+// instances of the function do. Unlike a client made from FIRESTORE_EMULATOR_HOST it honours
+// option.WithGRPCDialOption, for interceptors.
+func Client(t testing.TB, opts ...option.ClientOption) *firestore.Client {
+	t.Helper()
+	project := Project(t)
+	all := append([]option.ClientOption{
+		option.WithEndpoint(Host(t)),
+		option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
+		option.WithGRPCDialOption(grpc.WithPerRPCCredentials(owner{})),
+		// With FIRESTORE_EMULATOR_HOST set the library brings a connection of its own, before these options and
+		// taking precedence over them. This takes it away.
+		option.WithGRPCConn(nil),
+	}, opts...)
+	client, err := firestore.NewClient(context.Background(), project, all...)
+	if err != nil {
+		t.Fatalf("a client of the Firestore emulator: %v", err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// owner is the credential with which the emulator skips security rules, as the server libraries do in production.
+type owner struct{}
+
+func (owner) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer owner"}, nil
+}
+
+func (owner) RequireTransportSecurity() bool { return false }

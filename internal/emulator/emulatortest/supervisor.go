@@ -1,0 +1,153 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package emulatortest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/emulator"
+)
+
+// supervisorEnv holds the run, as JSON, in the environment of a supervisor.
+const supervisorEnv = "FLUXGATE_EMULATOR_SUPERVISOR"
+
+const (
+	watchInterval = 100 * time.Millisecond
+
+	// claimTimeout bounds the wait for the state file's lock. Readers hold it for moments.
+	claimTimeout = 5 * time.Second
+)
+
+// init makes a supervisor of a test binary that is executed as one, before anything of the tests has run.
+func init() {
+	job, ok := os.LookupEnv(supervisorEnv)
+	if !ok {
+		return
+	}
+	_ = os.Unsetenv(supervisorEnv)
+	var r run
+	err := json.Unmarshal([]byte(job), &r)
+	if err == nil {
+		err = r.supervise()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "supervisor:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// supervise starts the emulator, publishes its address, waits until it isn't needed any more, and leaves nothing behind.
+func (r run) supervise() error {
+	// A closed terminal is no reason to take the emulator away from tests that still run.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+
+	users, err := os.OpenFile(filepath.Join(r.Dir, usersFile), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	claim, cancelClaim := context.WithTimeout(ctx, claimTimeout)
+	defer cancelClaim()
+	held, err := lock(claim, filepath.Join(r.Dir, stateFile), syscall.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	if err := held.Truncate(0); err != nil {
+		return err
+	}
+
+	// A failed start stays published too, until the run is over: the other processes of the run needn't try it again.
+	st := state{Supervisor: os.Getpid()}
+	var done <-chan struct{}
+	e, err := emulator.Start(ctx, emulator.Options{Log: os.Stderr})
+	if err != nil {
+		st.Error = err.Error()
+	} else {
+		defer func() { _ = e.Stop() }()
+		st.Host, st.Emulator, done = e.Host, e.PID(), e.Done()
+	}
+	if err := publish(held, st); err != nil {
+		return err
+	}
+
+	if ended := r.watch(ctx, users, done); ended {
+		st = state{Supervisor: st.Supervisor, Error: "the emulator ended by itself during the run\n" + r.log()}
+		if err := publish(held, st); err != nil {
+			return err
+		}
+		r.watch(ctx, users, nil)
+	}
+	if e != nil {
+		if err := e.Stop(); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil // told to end while there are users: the directory is theirs
+	}
+	return r.remove()
+}
+
+// publish replaces the content of the state file, which readers find incomplete for a moment.
+func publish(f *os.File, st state) error {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(append(text, '\n'), 0)
+	return err
+}
+
+// watch returns when the emulator is no longer needed, with an exclusive lock on users so that nobody can begin to need
+// it; or when ctx ends. It returns true when the emulator ended instead.
+func (r run) watch(ctx context.Context, users *os.File, done <-chan struct{}) (ended bool) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	var idleSince time.Time
+	for {
+		select {
+		case <-done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		// Before looking at the users: one that the parent starts after this keeps the parent alive.
+		over := !r.Parent.alive()
+		idle, err := tryLock(users, syscall.LOCK_EX)
+		if err != nil || !idle {
+			idleSince = time.Time{}
+			continue
+		}
+		if idleSince.IsZero() {
+			idleSince = time.Now()
+		}
+		if over || (!r.Parent.GoTest && time.Since(idleSince) >= r.Linger) {
+			return false
+		}
+		_ = syscall.Flock(int(users.Fd()), syscall.LOCK_UN)
+	}
+}
+
+// remove deletes the directory. "users" goes last, because whoever can lock a new one takes everything else to be free.
+func (r run) remove() error {
+	for _, name := range []string{stateFile, startFile, logFile, usersFile} {
+		if err := os.Remove(filepath.Join(r.Dir, name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	_ = os.Remove(r.Dir) // fails if the next user is there already
+	return nil
+}
