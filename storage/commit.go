@@ -1,0 +1,253 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// run commits batches until nothing waits.
+func (c *committer) run() {
+	for {
+		c.pace()
+		riders, batch := c.depart()
+		if len(riders)+len(batch) == 0 {
+			return
+		}
+		results, err := c.commit(riders, batch)
+		if !c.settle(batch, results, err) {
+			return
+		}
+	}
+}
+
+// depart takes what the next commit carries. With nothing to carry the
+// committer is idle.
+func (c *committer) depart() ([]rider, []*waiting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.queue), maxBatch)
+	if n == 0 && len(c.riders) < maxRiders && !c.g.closing.Load() || n+len(c.riders) == 0 {
+		c.busy = false
+		return nil, nil
+	}
+	c.flying, c.queue = c.queue[:n:n], c.queue[n:]
+	c.aboard, c.first = len(c.riders), c.seq+1
+	return c.riders, c.flying
+}
+
+// settle tells the callers of a batch what became of it, and reports whether to
+// go on. When the database can't be reached it also tells those that came
+// later, so that nobody waits longer than GiveUp.
+func (c *committer) settle(batch []*waiting, results []scheduler.Result, err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil || c.g.closing.Load() {
+		c.riders = c.riders[c.aboard:]
+	}
+	c.flying, c.aboard, c.first = nil, 0, 0
+	for i, w := range batch {
+		if w.err = err; err == nil {
+			w.result = results[i]
+		}
+		close(w.done)
+		if w.abandoned || err != nil {
+			c.takeBack(w)
+		}
+	}
+	if errors.Is(err, ErrUnavailable) {
+		for _, w := range c.queue {
+			w.err = err
+			close(w.done)
+		}
+		c.queue = nil
+	}
+	c.show()
+	if err != nil && len(c.queue) == 0 {
+		c.busy = false // what rides along waits for the next change
+		return false
+	}
+	return true
+}
+
+// pace waits until the document may be written again.
+func (c *committer) pace() {
+	wait := c.g.opts.Pace - time.Since(c.committed)
+	if wait <= 0 || c.committed.IsZero() || c.g.closing.Load() {
+		return
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.g.alive.Done():
+	}
+}
+
+// A try is one attempt to commit a batch on top of a version.
+type try struct {
+	seq     uint64
+	base    version
+	results []scheduler.Result
+}
+
+// commit makes a batch durable and returns a result for each of its changes.
+// After any error it looks whether the commit applied all the same.
+func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result, error) {
+	ctx, cancel := context.WithTimeout(c.g.alive, c.g.opts.GiveUp)
+	defer cancel()
+	var tries []try
+	for {
+		base, at, seq := c.begin()
+		now := c.g.Now()
+		next, results, rules := applyAll(base, now, riders, batch)
+		if rules == nil {
+			// Nothing changed after all. An earlier try may still arrive.
+			c.forgo(tries, batch)
+			return results, nil
+		}
+		next = next.Wrote(c.g.instance, seq)
+		data, err := pack(rules, now, next)
+		if err != nil {
+			return nil, fmt.Errorf("project %s: %w", c.id, err)
+		}
+		// What was packed is what others will read, rounding included.
+		if next, err = unpack(data); err != nil {
+			return nil, fmt.Errorf("project %s: %w", c.id, err)
+		}
+		tries = append(tries, try{seq, at, results})
+		v, err := c.put(ctx, data, at)
+		if err == nil {
+			c.wrote(next, v)
+			return results, nil
+		}
+		// The pause comes before the reload: a state that was read before it
+		// would be out of date after it, and lose the next race too.
+		if !permanent(err) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {
+			return nil, unavailable("commit", err)
+		}
+		if done, again := c.recognise(ctx, tries, at, err); done != nil || again != nil {
+			return done, again
+		}
+	}
+}
+
+// begin returns what a try starts from, and its sequence number.
+func (c *committer) begin() (*scheduler.Project, version, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seq++
+	return c.base, c.version, c.seq
+}
+
+// forgo takes back what earlier tries of a batch may yet reserve: those on top
+// of what is still the latest version, as far as is known.
+func (c *committer) forgo(tries []try, batch []*waiting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range batch {
+		for _, t := range tries {
+			if t.base.Equal(c.version) && t.results[i].Verdict == scheduler.Admitted {
+				c.takeBack(&waiting{rider: w.rider, result: t.results[i]})
+				break
+			}
+		}
+	}
+}
+
+// applyAll applies a batch to a state. The rules are nil when nothing changed.
+func applyAll(p *scheduler.Project, now scheduler.Instant, riders []rider, batch []*waiting) (*scheduler.Project, []scheduler.Result, *scheduler.Rules) {
+	var rules *scheduler.Rules
+	for _, r := range riders {
+		var res scheduler.Result
+		if p, res = p.Apply(r.rules, now, r.change); res.Changed {
+			rules = r.rules
+		}
+	}
+	results := make([]scheduler.Result, len(batch))
+	for i, w := range batch {
+		if p, results[i] = p.Apply(w.rules, now, w.change); results[i].Changed {
+			rules = w.rules
+		}
+	}
+	return p, results, rules
+}
+
+func (c *committer) put(ctx context.Context, data []byte, base version) (version, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.g.opts.CommitTimeout)
+	defer cancel()
+	c.g.stats.writes.Add(1)
+	v, err := c.g.docs.put(ctx, c.id, data, base)
+	c.committed = time.Now()
+	return v, err
+}
+
+// wrote takes over what was committed, unless something newer was read since.
+func (c *committer) wrote(p *scheduler.Project, v version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.After(c.version) {
+		c.base, c.version, c.checked = p, v, time.Now()
+		c.show()
+	}
+}
+
+// recognise reloads the document after a commit that reported an error. If one
+// of the tries applied its results are returned; an error means giving up; with
+// neither the batch is to be tried again.
+func (c *committer) recognise(ctx context.Context, tries []try, at version, cause error) ([]scheduler.Result, error) {
+	doc, epoch, err := c.reload(ctx)
+	if err != nil {
+		return nil, unavailable("commit", cause)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.learnLocked(doc, epoch); err != nil {
+		return nil, err
+	}
+	wrote := c.base.WroteLast(c.g.instance)
+	for _, t := range tries {
+		if t.seq == wrote {
+			c.g.stats.recovered.Add(1)
+			return t.results, nil
+		}
+	}
+	if !c.version.Equal(at) {
+		c.g.stats.conflicts.Add(1)
+		return nil, nil
+	}
+	// Nobody wrote: the database refused or didn't answer.
+	if ctx.Err() != nil || permanent(cause) {
+		return nil, unavailable("commit", cause)
+	}
+	return nil, nil
+}
+
+// reload reads the document until that succeeds or can't.
+func (c *committer) reload(ctx context.Context) (document, uint64, error) {
+	for n := 1; ; n++ {
+		epoch := c.asked()
+		docs, err := c.g.get(ctx, []string{c.id})
+		if err == nil {
+			return docs[0], epoch, nil
+		}
+		if permanent(err) || pause(ctx, c.g.opts.Jitter(n)) != nil {
+			return document{}, 0, err
+		}
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,58 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// refusal carries an error of the caller's own through the database's retries.
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+// unavailable wraps an error of the database as ErrUnavailable. An error of the
+// caller's own stays what it is. A deadline of the store's own does not match
+// context.DeadlineExceeded, which would tell the caller that its time was up.
+func unavailable(operation string, err error) error {
+	var own *refusal
+	switch {
+	case errors.As(err, &own):
+		return own.err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: %w: %v", operation, ErrUnavailable, err)
+	}
+	return fmt.Errorf("%s: %w: %w", operation, ErrUnavailable, err)
+}
+
+// ended says that the caller's context ended.
+func ended(operation string, ctx context.Context) error {
+	return fmt.Errorf("%s: %w", operation, ctx.Err())
+}
+
+// permanent reports whether trying again can't help: the database says that we
+// may not.
+func permanent(err error) bool {
+	switch status.Code(err) {
+	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+		return true
+	}
+	return false
+}
+
+// maxModelName bounds, in bytes, the names that a project document can hold 16 of.
+const maxModelName = 96
+
+// check refuses a change that would make a project's document too large to be
+// written, with all that is waiting for the same commit.
+func check(change scheduler.Change) error {
+	if r, ok := change.(scheduler.Reserve); ok && len(r.Model) > maxModelName {
+		return fmt.Errorf("reserve: a model name of %d bytes: at most %d", len(r.Model), maxModelName)
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Fake is a database in memory with latency, whose instances can be given any
+// trouble. In a testing/synctest bubble its time is virtual.
+type Fake struct {
+	Latency time.Duration // of every call, half of it each way
+
+	mu       sync.Mutex
+	docs     map[string]document
+	ctl      Control
+	ctlMoved int64 // version of ctl
+	last     version
+	reads    int64
+	tried    int64
+	Sizes    []int                                 // bytes of every project document written
+	At       []time.Time                           // when
+	Wrote    func(id string, p *scheduler.Project) // sees every state written; may be nil
+}
+
+// NewFake returns an empty database.
+func NewFake(latency time.Duration) *Fake {
+	return &Fake{Latency: latency, docs: make(map[string]document)}
+}
+
+// Asked returns how many project documents were read and how many commits of
+// one were tried, by the database's own count.
+func (db *Fake) Asked() (reads, writes int64) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.reads, db.tried
+}
+
+// Delete deletes a project's document, as an operator does.
+func (db *Fake) Delete(id string) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.docs, id)
+}
+
+// Put stores bytes as a project's document.
+func (db *Fake) Put(id string, data []byte) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.docs[id] = document{data: data, version: db.next()}
+}
+
+// next returns the time of the next commit: later than every one before.
+func (db *Fake) next() version {
+	v := time.Now().Truncate(time.Microsecond)
+	if !v.After(db.last) {
+		v = db.last.Add(time.Microsecond)
+	}
+	db.last = v
+	return v
+}
+
+func (db *Fake) write(id string, data []byte, base version) (version, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	switch have := db.docs[id].version; {
+	case base.IsZero() && !have.IsZero():
+		return version{}, status.Error(codes.AlreadyExists, "document exists")
+	case !have.Equal(base):
+		return version{}, status.Error(codes.FailedPrecondition, "document changed")
+	}
+	v := db.next()
+	db.docs[id] = document{data: data, version: v}
+	db.Sizes, db.At = append(db.Sizes, len(data)), append(db.At, time.Now())
+	if db.Wrote != nil {
+		p, err := unpack(data)
+		if err != nil {
+			return version{}, err
+		}
+		db.Wrote(id, p)
+	}
+	return v, nil
+}
+
+// A Line is how one instance reaches a Fake, and what goes wrong on the way.
+// The functions are called with the count of that kind of call, from 1.
+type Line struct {
+	DB    *Fake
+	Local func() reading // the instance's clocks; nil: the real ones
+	// OnPut is called before a commit reaches the database. An error keeps it
+	// away.
+	OnPut func(ctx context.Context, n int) error
+	// AfterPut is called once it was carried out. An error takes the place of
+	// the reply.
+	AfterPut func(ctx context.Context, n int) error
+	// OnGet is called before a read, AfterGet before its answer is delivered.
+	OnGet, AfterGet func(ctx context.Context, n int) error
+	// OnControl is called before a read of the control document.
+	OnControl func(ctx context.Context, n int) error
+
+	mu               sync.Mutex
+	puts, gets, ctls int
+	clock            clock
+	clockOnce        sync.Once
+}
+
+// Open returns a Store of an instance that reaches its database by the line.
+func (l *Line) Open(t testing.TB, opts Options) *Grouped {
+	g := newGrouped(l, opts)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = g.Close(ctx)
+	})
+	return g
+}
+
+func (l *Line) count(n *int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*n++
+	return *n
+}
+
+func call(f func(context.Context, int) error, ctx context.Context, n int) error {
+	if f == nil {
+		return nil
+	}
+	return f(ctx, n)
+}
+
+// travel takes half the latency.
+func (l *Line) travel(ctx context.Context) error {
+	if l.DB.Latency == 0 {
+		return ctx.Err()
+	}
+	return pause(ctx, l.DB.Latency/2)
+}
+
+func (l *Line) theClock() *clock {
+	l.clockOnce.Do(func() {
+		if l.clock.local = l.Local; l.Local == nil {
+			l.clock.local = localClocks
+		}
+	})
+	return &l.clock
+}
+
+func (l *Line) now() scheduler.Instant { return l.theClock().now() }
+func (l *Line) steady() bool           { return l.theClock().steady() }
+
+func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
+	n := l.count(&l.gets)
+	if err := call(l.OnGet, ctx, n); err != nil {
+		return nil, err
+	}
+	before := l.theClock().local()
+	if err := l.travel(ctx); err != nil {
+		return nil, err
+	}
+	l.DB.mu.Lock()
+	l.DB.reads += int64(len(ids))
+	read := time.Now()
+	out := make([]document, len(ids))
+	for i, id := range ids {
+		out[i] = l.DB.docs[id]
+		// Strong reads see every commit, so they are no earlier than the last.
+		out[i].read = read
+		if read.Before(l.DB.last) {
+			out[i].read = l.DB.last.Add(time.Microsecond)
+		}
+	}
+	l.DB.mu.Unlock()
+	if err := l.travel(ctx); err != nil {
+		return nil, err
+	}
+	if err := call(l.AfterGet, ctx, n); err != nil {
+		return nil, err
+	}
+	l.clock.observe(before, l.clock.local(), read)
+	return out, nil
+}
+
+func (l *Line) put(ctx context.Context, id string, data []byte, base version) (version, error) {
+	n := l.count(&l.puts)
+	l.DB.mu.Lock()
+	l.DB.tried++
+	l.DB.mu.Unlock()
+	if err := call(l.OnPut, ctx, n); err != nil {
+		return version{}, err
+	}
+	before := l.theClock().local()
+	if err := l.travel(ctx); err != nil {
+		return version{}, err
+	}
+	v, err := l.DB.write(id, data, base)
+	if err != nil {
+		return version{}, err
+	}
+	if err := l.travel(ctx); err != nil {
+		return version{}, err
+	}
+	if err := call(l.AfterPut, ctx, n); err != nil {
+		return version{}, err
+	}
+	l.clock.observe(before, l.clock.local(), v)
+	return v, nil
+}
+
+func (l *Line) control(ctx context.Context) (Control, error) {
+	if err := call(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
+		return Control{}, err
+	}
+	before := l.theClock().local()
+	if err := l.travel(ctx); err != nil {
+		return Control{}, err
+	}
+	l.DB.mu.Lock()
+	c, at := l.DB.ctl.clone(), time.Now()
+	l.DB.mu.Unlock()
+	if err := l.travel(ctx); err != nil {
+		return Control{}, err
+	}
+	l.clock.observe(before, l.clock.local(), at)
+	return c, nil
+}
+
+// updateControl is an optimistic transaction that, like the client library,
+// runs its body again after a lost race, five times at most.
+func (l *Line) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
+	for range 5 {
+		if err := l.travel(ctx); err != nil {
+			return Control{}, err
+		}
+		l.DB.mu.Lock()
+		c, at := l.DB.ctl.clone(), l.DB.ctlMoved
+		l.DB.mu.Unlock()
+		if err := change(&c); err != nil {
+			return Control{}, err
+		}
+		if err := l.travel(ctx); err != nil {
+			return Control{}, err
+		}
+		l.DB.mu.Lock()
+		won := l.DB.ctlMoved == at
+		if won {
+			l.DB.ctl, l.DB.ctlMoved = c.clone(), at+1
+		}
+		l.DB.mu.Unlock()
+		if won {
+			return c, nil
+		}
+	}
+	return Control{}, status.Error(codes.Aborted, "too much contention")
+}

@@ -1,0 +1,167 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"cloud.google.com/go/firestore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// stateField holds the packed state of a project. It should be exempt from
+// indexing: it is never queried.
+const stateField = "state"
+
+// NewFirestore returns a Store over Cloud Firestore. All documents lie in the
+// collection of that name: one per project, named "project-" and its ID, and
+// one named "control". The client stays the caller's to close.
+func NewFirestore(client *firestore.Client, collection string, opts Options) *Grouped {
+	return newGrouped(&firestoreDocuments{
+		client: client,
+		coll:   client.Collection(collection),
+		clock:  clock{local: localClocks},
+	}, opts)
+}
+
+type firestoreDocuments struct {
+	client *firestore.Client
+	coll   *firestore.CollectionRef
+	clock  clock
+}
+
+func (f *firestoreDocuments) project(id string) *firestore.DocumentRef {
+	// An ID is whatever the operator declares; a slash would end the name.
+	return f.coll.Doc("project-" + url.PathEscape(id))
+}
+
+func (f *firestoreDocuments) now() scheduler.Instant { return f.clock.now() }
+
+func (f *firestoreDocuments) steady() bool { return f.clock.steady() }
+
+// get reads with one batched call, outside any transaction.
+func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document, error) {
+	refs := make([]*firestore.DocumentRef, len(ids))
+	for i, id := range ids {
+		refs[i] = f.project(id)
+	}
+	before := localClocks()
+	snaps, err := f.client.GetAll(ctx, refs)
+	if err != nil {
+		return nil, err
+	}
+	after := localClocks()
+	docs := make([]document, len(snaps))
+	for i, snap := range snaps {
+		f.clock.observe(before, after, snap.ReadTime)
+		docs[i].read = snap.ReadTime
+		if !snap.Exists() {
+			continue
+		}
+		data, ok := snap.Data()[stateField].([]byte)
+		if !ok {
+			return nil, fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, stateField)
+		}
+		docs[i] = document{data, snap.UpdateTime, snap.ReadTime}
+	}
+	return docs, nil
+}
+
+// put is an optimistic transaction: it reads nothing, so it takes no lock, and
+// is conditional on the update time of the version the data was computed from.
+// Two transactions that read a document first deadlock on upgrading their locks.
+func (f *firestoreDocuments) put(ctx context.Context, id string, data []byte, base version) (version, error) {
+	return punctual(ctx, func() (version, error) { return f.transact(ctx, f.project(id), data, base) })
+}
+
+// punctual runs a transaction and returns when ctx ends, though the library may
+// be busy for another 5 s with rolling back.
+func punctual[T any](ctx context.Context, transaction func() (T, error)) (T, error) {
+	type outcome struct {
+		result T
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := transaction()
+		done <- outcome{result, err}
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func (f *firestoreDocuments) transact(ctx context.Context, doc *firestore.DocumentRef, data []byte, base version) (version, error) {
+	var reply firestore.CommitResponse
+	before := localClocks()
+	err := f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		before = localClocks()
+		if base.IsZero() {
+			return tx.Create(doc, map[string]any{stateField: data})
+		}
+		return tx.Update(doc, []firestore.Update{{Path: stateField, Value: data}}, firestore.LastUpdateTime(base))
+	}, firestore.MaxAttempts(1), firestore.WithCommitResponseTo(&reply))
+	if err != nil {
+		return version{}, err
+	}
+	f.clock.observe(before, localClocks(), reply.CommitTime())
+	results, err := reply.WriteResults()
+	if err != nil {
+		return version{}, fmt.Errorf("commit reply: %w", err)
+	}
+	if len(results) != 1 {
+		return version{}, fmt.Errorf("commit reply: %d results for one write", len(results))
+	}
+	return results[0].UpdateTime, nil
+}
+
+func (f *firestoreDocuments) controlRef() *firestore.DocumentRef { return f.coll.Doc("control") }
+
+func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
+	before := localClocks()
+	snap, err := f.controlRef().Get(ctx)
+	if snap != nil {
+		f.clock.observe(before, localClocks(), snap.ReadTime)
+	}
+	return decodeControl(snap, err)
+}
+
+func decodeControl(snap *firestore.DocumentSnapshot, err error) (Control, error) {
+	var c Control
+	switch {
+	case status.Code(err) == codes.NotFound:
+		return c, nil
+	case err != nil:
+		return c, err
+	}
+	if err := snap.DataTo(&c); err != nil {
+		return Control{}, fmt.Errorf("control document: %w", err)
+	}
+	return c, nil
+}
+
+// updateControl reads and writes in an ordinary transaction: admins are rare.
+func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
+	return punctual(ctx, func() (result Control, err error) {
+		err = f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			snap, err := tx.Get(f.controlRef())
+			c, err := decodeControl(snap, err)
+			if err != nil {
+				return err
+			}
+			if err := change(&c); err != nil {
+				return err
+			}
+			result = c
+			return tx.Set(f.controlRef(), c)
+		})
+		return result, err
+	})
+}

@@ -1,0 +1,124 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/firestore/apiv1/firestorepb"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+
+	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
+	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/storetest"
+)
+
+func TestFirestore(t *testing.T) {
+	warmUp(t) // skips here rather than in every case
+	storetest.Run(t, emulated, func(t *testing.T, body func(*testing.T, storetest.Harness)) {
+		t.Parallel() // most of the time is waiting
+		body(t, newFirestoreHarness(t))
+	})
+}
+
+// warmUp has the emulator answer once: the first time takes it seconds.
+func warmUp(t testing.TB) {
+	client := emulatortest.Client(t)
+	err := client.RunTransaction(context.Background(), func(_ context.Context, tx *firestore.Transaction) error {
+		return tx.Set(client.Doc("warm/up"), map[string]any{"state": []byte{1}})
+	})
+	require.NoError(t, err)
+	_, err = client.GetAll(context.Background(), []*firestore.DocumentRef{client.Doc("warm/up")})
+	require.NoError(t, err)
+}
+
+func BenchmarkFirestore(b *testing.B) {
+	storetest.Bench(b, emulated, func(tb testing.TB) storetest.Harness { return newFirestoreHarness(tb) })
+}
+
+// A firestoreHarness is a database of the emulator. Every Store has a client of
+// its own, whose calls are counted and troubled on the wire.
+type firestoreHarness struct {
+	home          testing.TB // owns the database
+	reads, writes atomic.Int64
+}
+
+func newFirestoreHarness(tb testing.TB) *firestoreHarness { return &firestoreHarness{home: tb} }
+
+func (h *firestoreHarness) Asked() (reads, writes int64) { return h.reads.Load(), h.writes.Load() }
+
+func (h *firestoreHarness) Open(t testing.TB, c storetest.Config) storage.Store {
+	if c.CommitTimeout == 0 { // the machine may be busy with other tests
+		c.CommitTimeout, c.GiveUp = 20*time.Second, 40*time.Second
+	}
+	w := &wire{h: h, trouble: c.Trouble}
+	client := emulatortest.Client(h.home,
+		option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(w.unary)),
+		option.WithGRPCDialOption(grpc.WithChainStreamInterceptor(w.stream)))
+	s := storage.NewFirestore(client, "fluxgate", c.Options)
+	h.home.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // whatever a test left waiting is given up
+		_ = s.Close(ctx)
+	})
+	return s
+}
+
+// A wire watches the calls of one client.
+type wire struct {
+	h       *firestoreHarness
+	trouble storetest.Trouble
+	commits atomic.Int64
+}
+
+func ofProject(name string) bool { return strings.Contains(name, "/project-") }
+
+func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	commit, ok := req.(*firestorepb.CommitRequest)
+	if !ok || len(commit.Writes) != 1 || !ofProject(commit.Writes[0].GetUpdate().GetName()) {
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	w.h.writes.Add(1)
+	n := int(w.commits.Add(1))
+	if w.trouble.Before != nil {
+		w.trouble.Before(ctx, n)
+	}
+	if w.trouble.Refuse != nil {
+		if err := w.trouble.Refuse(n); err != nil {
+			return err
+		}
+	}
+	if err := invoke(ctx, method, req, reply, cc, opts...); err != nil {
+		return err
+	}
+	if w.trouble.Lose != nil {
+		return w.trouble.Lose(ctx, n)
+	}
+	return nil
+}
+
+func (w *wire) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := streamer(ctx, desc, cc, method, opts...)
+	return &watchedStream{s, w}, err
+}
+
+type watchedStream struct {
+	grpc.ClientStream
+	w *wire
+}
+
+func (s *watchedStream) SendMsg(m any) error {
+	if get, ok := m.(*firestorepb.BatchGetDocumentsRequest); ok {
+		for _, name := range get.Documents {
+			if ofProject(name) {
+				s.w.h.reads.Add(1)
+			}
+		}
+	}
+	return s.ClientStream.SendMsg(m)
+}

@@ -1,0 +1,129 @@
+package storage
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// TestDocumentsStaySmall admits 20,000 requests a minute on each of 16 models
+// of one project, through eight instances, with everything else that a document
+// holds at its most, and looks at every document that is written. Requests come
+// fifty at a time, as texts to embed do: what a document holds depends on how
+// many reservations there are, and these are more than it can keep exactly.
+func TestDocumentsStaySmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const (
+			rpm   = 20_000
+			chunk = 50
+		)
+		rules := rulesFor(scheduler.Limits{RPM: rpm, TPM: 1 << 50, RPD: 1 << 30})
+		db := NewFake(10 * time.Millisecond)
+		var most seen
+		db.Wrote = most.note
+		stores := make([]*Grouped, scheduler.MaxWriters)
+		for i := range stores {
+			stores[i] = (&Line{DB: db}).Open(t, Options{})
+		}
+		for i := range scheduler.MaxMarks {
+			reason := fmt.Sprintf("API_KEY_INVALID: API key not valid. Please pass a valid API key. (%d)", i)
+			_, err := stores[0].Apply(t.Context(), rules, "p", scheduler.SetMark{Key: fmt.Sprintf("%012x", i), Invalid: &reason})
+			require.NoError(t, err)
+		}
+
+		granted := make(map[string]*grants)
+		var wg sync.WaitGroup
+		for m := range scheduler.MaxModels {
+			mine := &grants{}
+			name := fmt.Sprintf("gemini-%d-pro-native-audio-preview-12-2025", m)
+			granted[name] = mine
+			wg.Go(func() { mine.flood(t, stores[m%len(stores)], rules, name, rpm/chunk+10, chunk) })
+		}
+		wg.Wait()
+
+		assert.Equal(t, seen{
+			models: scheduler.MaxModels, marks: scheduler.MaxMarks, told: scheduler.MaxTold,
+			writers: scheduler.MaxWriters, bookings: scheduler.MaxBookings,
+		}, most.counts(), "or the bound wasn't tried")
+		largest := 0
+		for _, n := range db.Sizes {
+			require.LessOrEqual(t, n, MaxDocument)
+			largest = max(largest, n)
+		}
+		for name, g := range granted {
+			n := g.peak()
+			assert.LessOrEqual(t, n, int64(rpm), name)
+			assert.Greater(t, n, int64(rpm*9/10), name)
+		}
+		t.Logf("%d documents, at most %d bytes", len(db.Sizes), largest)
+	})
+}
+
+// seen is the most that any document held.
+type seen struct{ models, marks, told, writers, bookings int }
+
+func (s *seen) counts() seen { return *s }
+
+// note is called under the database's lock.
+func (s *seen) note(_ string, p *scheduler.Project) {
+	bookings := 0
+	for _, c := range p.Calendars {
+		bookings += len(c.Bookings)
+	}
+	s.models, s.marks = max(s.models, len(p.Calendars)), max(s.marks, len(p.Marks))
+	s.told, s.writers = max(s.told, len(p.Told)), max(s.writers, len(p.Writers))
+	s.bookings = max(s.bookings, bookings)
+}
+
+type grants struct {
+	mu sync.Mutex
+	at []scheduler.Instant
+	n  []int64
+}
+
+// peak is the most requests within any 60 s.
+func (g *grants) peak() (most int64) {
+	for _, end := range g.at {
+		var n int64
+		for i, at := range g.at {
+			if at <= end && at > end-60_000 {
+				n += g.n[i]
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// flood asks for a minute's worth within a minute, then books, and has refusals
+// ride along.
+func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model string, times int, chunk int64) {
+	var wg sync.WaitGroup
+	for i := range times {
+		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond)
+		s.Later(rules, "p", scheduler.Tell{Told: []scheduler.Told{{Hash: rand.Uint32(), Start: s.Now().Add(time.Hour)}}})
+		r := scheduler.Reserve{
+			Model: model, ID: rand.Uint64(), Hash: rand.Uint64(), Book: i >= times-10,
+			Demand: scheduler.Demand{
+				Tokens: rand.Int64N(1 << 20), Requests: chunk, Allowance: time.Duration(rand.IntN(3000)) * time.Millisecond,
+			},
+		}
+		wg.Go(func() {
+			result, err := s.Apply(t.Context(), rules, "p", r)
+			if assert.NoError(t, err) && result.Verdict == scheduler.Admitted {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				g.at, g.n = append(g.at, result.Reservation.Start), append(g.n, chunk)
+			}
+		})
+	}
+	wg.Wait()
+}

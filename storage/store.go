@@ -1,0 +1,108 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// The errors of a Store. Match them with errors.Is.
+var (
+	// ErrUnavailable means that the store could not be reached or did not
+	// answer in time. Nothing may be sent upstream on its strength.
+	ErrUnavailable = errors.New("store unavailable")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("store closed")
+)
+
+// A Store keeps the state of every project and a control document, for any
+// number of instances, and tells the time that all of them go by.
+//
+// All methods may be called by any number of goroutines.
+type Store interface {
+	// Now returns the store's time. It never goes back within one Store once
+	// the database was heard, which it was when View or Apply succeeded.
+	Now() scheduler.Instant
+
+	// View returns the projects as this instance knows them, in the order of
+	// ids, its own changes that are still on their way included. A project
+	// without a document is nil. What it never saw, or saw before an admin's
+	// last change, it reads first; otherwise it does not wait. The result is
+	// not to be changed.
+	View(ctx context.Context, ids []string) ([]*scheduler.Project, error)
+
+	// Refresh brings the view up to date where it may be stale: when other
+	// writers are in evidence or it is older than a minute, and not more than
+	// once a second. With force it reads whatever was not read this second.
+	// It is called before a request is refused on the strength of the view.
+	Refresh(ctx context.Context, ids []string, force bool) error
+
+	// Apply carries out a change and returns once it is durable, with what it
+	// did to the state that it was applied to. A change that changes nothing
+	// costs no write; whether it does is judged by the view, except for SetMark
+	// and Release, which look at the database first.
+	//
+	// The error is that of ctx when it ended first, and ErrUnavailable within
+	// Options.GiveUp when the database doesn't answer, plus the time of one
+	// read if the project was not known. In both cases the outcome is unknown,
+	// and a reservation that comes of it is taken back.
+	Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error)
+
+	// Later has a change ride along with the next commit of the project. It
+	// costs no write of its own and is lost with the instance, so it is only
+	// for changes that give something back.
+	Later(rules *scheduler.Rules, id string, change scheduler.Change)
+
+	// Control returns the control document, at most ControlAge old.
+	Control(ctx context.Context) (Control, error)
+
+	// UpdateControl changes the control document. The function may run more
+	// than once, on its own result too when a reply was lost, and must change
+	// nothing but its argument. Its error is returned as it is, and then
+	// nothing is changed. The epoch grows by one, at which every instance
+	// reads every project anew.
+	UpdateControl(ctx context.Context, change func(*Control) error) (Control, error)
+
+	// Stats returns what this Store has asked of its database.
+	Stats() Stats
+
+	// Close writes what is waiting to ride along and ends the store. When ctx
+	// ends before that is done, what is left is given up, with its error.
+	Close(ctx context.Context) error
+}
+
+// ControlAge is how old the control document may be in an instance.
+const ControlAge = 10 * time.Second
+
+// Control is what holds for the whole deployment.
+type Control struct {
+	// Epoch grows with every change an admin makes.
+	Epoch int64 `firestore:"epoch"`
+	// Mode is the run-time mode; empty: as configured.
+	Mode string `firestore:"mode"`
+	// TicketKey signs tickets, so that any instance recognises them.
+	TicketKey []byte `firestore:"ticket_key"`
+	// Aliases maps a model name to the one that upstream resolves it to.
+	Aliases map[string]string `firestore:"aliases"`
+}
+
+func (c Control) clone() Control {
+	aliases := make(map[string]string, len(c.Aliases))
+	for k, v := range c.Aliases {
+		aliases[k] = v
+	}
+	c.Aliases = aliases
+	c.TicketKey = append([]byte(nil), c.TicketKey...)
+	return c
+}
+
+// Stats counts what a Store asked of its database since it was opened.
+type Stats struct {
+	Reads     int64 `json:"reads"`     // project documents read
+	Writes    int64 `json:"writes"`    // commits of project documents tried
+	Conflicts int64 `json:"conflicts"` // commits that lost a race
+	Recovered int64 `json:"recovered"` // commits that applied but reported failure
+	Control   int64 `json:"control"`   // reads and writes of the control document
+}
