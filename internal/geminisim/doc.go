@@ -1,0 +1,144 @@
+// Package geminisim is a simulated Gemini API for tests, demonstrations and
+// benchmarks: an [http.Handler], and a [http.RoundTripper] that reaches it
+// without a socket, which enforce requests per minute (RPM), input tokens per
+// minute (TPM) and requests per Pacific day (RPD) and refuse with the error
+// bodies of the real service.
+//
+//	sim := geminisim.New(geminisim.Config{
+//		Keys: []geminisim.Key{{Value: "k1", Project: "alpha"}, {Value: "k2"}},
+//	})
+//	client := &http.Client{Transport: sim.Transport()}
+//	// … send requests to http://gemini.test/v1beta/models/…, then:
+//	sim.Stats()                            // accepted and refused requests
+//	sim.Peak("alpha", "gemini-2.5-flash")  // busiest trailing minute
+//	sim.RequestLog()                       // what each request carried
+//
+// # What is modelled
+//
+// Quota. It is held per project and per resolved model. Keys that declare the
+// same project share it, a key without one is a project of its own, and an
+// alias such as gemini-flash-latest draws on the model it resolves to. TPM
+// counts input tokens only. A request is charged at its arrival, the moment
+// its body was read to the end, before any latency. The minute is one of
+// three windows (see [Window]); a day ends at midnight in America/Los_Angeles,
+// so it has 23 or 25 hours when the clocks change. A request that breaks
+// several limits is told of all of them.
+//
+// Refusals. A 429 carries Help, QuotaFailure and RetryInfo. Its message gives
+// the exact wait, its retryDelay the same wait floored to whole seconds, so a
+// caller that trusts retryDelay may come back up to a second early, as with the
+// real service. A daily refusal claims [Config.DailyRetryDelay], which is as
+// misleading as the real one. There is no Retry-After header.
+//
+// A request larger than TPM is admitted when the window is empty, and then
+// keeps it full for tokens/TPM minutes from its arrival; with TokenBucket it
+// leaves a debt that is paid off, and the bucket full again, at that moment. With
+// [Config.RejectOversize] it is refused with an ordinary 429 instead. A batch of
+// more texts than RPM always is.
+//
+// Keys. Unknown, invalid, expired, leaked, suspended and blocked keys and
+// keys whose project has the API switched off get their own error bodies. The
+// body for a suspended key repeats the whole key, as the real one does. More
+// than one credential in a request is refused.
+//
+// Surface, under /v1beta/ and /v1/: models (list and get), generateContent,
+// streamGenerateContent (server-sent events with alt=sse, else a JSON array),
+// countTokens in both forms, embedContent, batchEmbedContents (charged per
+// text), and openai/chat/completions, openai/embeddings, openai/models, whose
+// errors are wrapped in an array; and the files and cachedContents described
+// below. Fields are accepted in camelCase and snake_case. Only generating and
+// embedding costs quota.
+//
+// Files. POST /upload/v1beta/files takes a file in one request, with
+// X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
+// answer's X-Goog-Upload-URL and X-Goog-Upload-Control-URL are where its chunks
+// go, by the commands upload, finalize, query and cancel. That URL is on the host
+// that was asked, and keeps the query of the request that opened it, a key
+// included. It is a credential of its own; a key beside it has to be of the same
+// project. The upload backend's own errors are plain text. A chunk that isn't
+// the last has to end at a multiple of [Config.UploadGranularity]; of one whose
+// connection breaks, the bytes that arrived are kept. GET files lists the
+// newest first. A file lives for 48 hours on [Config.Now]. Only its size and hash are
+// kept.
+//
+// Cached contents can be created, listed, read, deleted, and given a new ttl or
+// expireTime. They hold at least 1024 tokens and serve requests for the model they
+// were made for (or an alias of it), which then may not bring a system
+// instruction, tools or a toolConfig; on the OpenAI-compatible route the field is
+// extra_body.google.cached_content. Their tokens count as input tokens of each
+// request, TPM included.
+//
+// Both belong to a project. Another project's key gets the 403 that it would get
+// if they didn't exist, whether it asks for one by name or mentions it in a
+// request: a cachedContent, or a fileData whose fileUri is files/ID or ends in
+// /v1beta/files/ID on any host. Other URIs aren't looked at.
+//
+// Answers. A text prompt is answered by [Translate] of the text of its last
+// user turn, a reversible transform, so a test can tell that answer i belongs
+// to prompt i. maxOutputTokens cuts it, with finishReason MAX_TOKENS. A prompt
+// that says "call NAME" while a function NAME is declared is answered with a
+// function call. A JSON request whose prompt or schema names requests_per_day,
+// tokens_per_minute and requests_per_minute is answered with the limits of
+// the caller's own project. Any other JSON request gets {"text": translation}.
+//
+// Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
+// streaming call, native or OpenAI-compatible, send that many events, each with
+// that many bytes of text (at most 16 MiB), that long after one another; without
+// "every", as fast as they are read. They are made one at a time, whatever their
+// number, and maxOutputTokens doesn't cut them. Every text begins with
+// "chunk 0000000001 at 1767225600000000000 ", its number and the instant when it
+// was made in nanoseconds since 1970 on the machine's clock, and so lets a client
+// on the same machine tell how long it was under way.
+//
+// Faults. [Server.FailNext] injects the failures of [Failure], among them streams
+// that end in an error, stall, or are reset half-way.
+//
+// Observation. [Server.Log] has the requests that cost quota, [Server.RequestLog]
+// every request, with each credential it carried by form and fingerprint, and the
+// names of its header fields and query parameters. Clients that hung up before
+// they had their answer are counted in [Stats].Cancelled and marked there; over a
+// socket it takes a moment until that is noticed.
+//
+// # Tokens
+//
+// [CountTokens] is deterministic and never above one token per byte of UTF-8:
+//
+//   - a word (a run of letters and digits) costs a quarter token per ASCII
+//     rune and half a token per other rune, rounded up;
+//   - a Han, Hiragana, Katakana or Hangul rune costs one token;
+//   - a run of white space costs a quarter token per rune, rounded down;
+//   - every other rune, and every byte that is not UTF-8, costs one token.
+//
+// Every part of a request costs at least one token. An inline image costs 258;
+// inline text is counted as text; audio costs 32 tokens per started 16,000
+// bytes, video 263 per started 128 KiB, and any other document 258 per started
+// 32 KiB, its stand-in for a page. A file of this server is counted as a document,
+// of whatever type it is; any other file reference costs 258. Function calls,
+// function responses and tools cost the tokens of their compacted JSON. The
+// system instruction counts.
+//
+// # What is not modelled
+//
+//   - Whether the real service charges requests that it refused or that failed
+//     is not established. Here a 429, 400, 401, 403 or 404 is not charged; an
+//     injected 500, 503, hang or connection reset is.
+//   - The kind of window the real service uses, and its edge under clock skew
+//     between its servers. Several servers, regions and eventual consistency.
+//   - Paid tiers (every quotaId ends in -FreeTier), token quotas per day other
+//     than as one of the violations of a model without any quota, monthly
+//     spending caps, and the dynamic "shared" quotas.
+//   - The quotaId for embedding tokens, which is not established.
+//   - Whether the real service charges a request that mentions a resource it may
+//     not use, accepts an upload's chunk with another project's key, lets a page
+//     token be used by another project, or takes two files' chosen names for the
+//     same across projects. Here: no, no, no, and yes (409).
+//   - Files in the state PROCESSING, their download and registration, limits on
+//     their number and total size, the end of abandoned uploads, quota for the
+//     storage of cached contents, and JSON in single quotes, which the real
+//     service accepts.
+//   - Batches, tuned models, image, speech and video generation, the Live API,
+//     thinking, safety filters, several candidates, stop sequences and
+//     temperature. Unknown fields are ignored, where the real service refuses some
+//     of them.
+//   - The real tokeniser, the real latency, and the real answer.
+package geminisim

@@ -1,0 +1,125 @@
+package geminisim
+
+import (
+	"slices"
+	"strings"
+)
+
+// Token limits of the text models.
+const (
+	inputTokenLimit  = 1_048_576
+	outputTokenLimit = 65_536
+)
+
+type modelKind int
+
+const (
+	textModel modelKind = iota
+	embeddingModel
+	imageModel
+	speechModel
+	predictModel // not reached through generateContent at all
+)
+
+// model is one entry of the models list.
+type model struct {
+	name     string
+	resolved string // the model whose quota it draws on: itself unless an alias
+	display  string
+	kind     modelKind
+	input    int64 // tokens
+	output   int64 // tokens
+}
+
+func (m *model) methods() []string {
+	switch m.kind {
+	case embeddingModel:
+		return []string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"}
+	case imageModel, speechModel:
+		return []string{"generateContent", "countTokens", "batchGenerateContent"}
+	case predictModel:
+		return []string{"predict"}
+	default:
+		return []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
+	}
+}
+
+// supports tells whether the model answers a method. The streaming and batch
+// forms are supported wherever the plain one is, and not listed.
+func (m *model) supports(method string) bool {
+	switch method {
+	case "streamGenerateContent":
+		method = "generateContent"
+	case "batchEmbedContents":
+		method = "embedContent"
+	}
+	return slices.Contains(m.methods(), method)
+}
+
+// DefaultLimits returns the limits that a project has when [Config].Limits
+// doesn't say otherwise. For the text models they are the built-in defaults of
+// the product by family (5, 10 and 15 RPM; 250,000 TPM; 100, 250 and 1000 RPD
+// for pro, flash and flash-lite); for embeddings, what the free tier had
+// through 2025.
+func DefaultLimits() map[string]Limits {
+	pro := Limits{RPM: 5, TPM: 250_000, RPD: 100}
+	flash := Limits{RPM: 10, TPM: 250_000, RPD: 250}
+	lite := Limits{RPM: 15, TPM: 250_000, RPD: 1000}
+	return map[string]Limits{
+		"gemini-2.5-pro":                pro,
+		"gemini-2.5-flash":              flash,
+		"gemini-2.5-flash-lite":         lite,
+		"gemini-3.1-pro-preview":        pro,
+		"gemini-3-flash-preview":        flash,
+		"gemini-3.1-flash-lite-preview": lite,
+		"gemini-embedding-001":          {RPM: 100, TPM: 30_000, RPD: 1000},
+	}
+}
+
+// catalogue returns the models by name and in listing order: the built-in ones
+// and those that only the configuration names.
+func catalogue(limits map[string]Limits) (map[string]*model, []*model) {
+	text := func(name, resolved, display string) *model {
+		return &model{name: name, resolved: resolved, display: display, kind: textModel,
+			input: inputTokenLimit, output: outputTokenLimit}
+	}
+	listed := []*model{
+		text("gemini-2.5-pro", "gemini-2.5-pro", "Gemini 2.5 Pro"),
+		text("gemini-2.5-flash", "gemini-2.5-flash", "Gemini 2.5 Flash"),
+		text("gemini-2.5-flash-lite", "gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite"),
+		text("gemini-3.1-pro-preview", "gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview"),
+		text("gemini-3-flash-preview", "gemini-3-flash-preview", "Gemini 3 Flash Preview"),
+		text("gemini-3.1-flash-lite-preview", "gemini-3.1-flash-lite-preview", "Gemini 3.1 Flash-Lite Preview"),
+		text("gemini-pro-latest", "gemini-2.5-pro", "Gemini Pro Latest"),
+		text("gemini-flash-latest", "gemini-2.5-flash", "Gemini Flash Latest"),
+		text("gemini-flash-lite-latest", "gemini-2.5-flash-lite", "Gemini Flash-Lite Latest"),
+		{name: "gemini-2.5-flash-image", resolved: "gemini-2.5-flash-image", display: "Nano Banana",
+			kind: imageModel, input: 32_768, output: 32_768},
+		{name: "gemini-2.5-flash-preview-tts", resolved: "gemini-2.5-flash-preview-tts",
+			display: "Gemini 2.5 Flash Preview TTS", kind: speechModel, input: 8192, output: 16_384},
+		{name: "gemini-embedding-001", resolved: "gemini-embedding-001", display: "Gemini Embedding 001",
+			kind: embeddingModel, input: 2048, output: 1},
+		{name: "imagen-4.0-generate-001", resolved: "imagen-4.0-generate-001", display: "Imagen 4",
+			kind: predictModel, input: 480, output: 8192},
+	}
+	byName := make(map[string]*model)
+	for _, m := range listed {
+		byName[m.name] = m
+	}
+	var further []string
+	for name := range limits {
+		if byName[name] == nil {
+			further = append(further, name)
+		}
+	}
+	slices.Sort(further) // a map has no order, a list of models should
+	for _, name := range further {
+		m := text(name, name, name)
+		if strings.Contains(name, "embedding") {
+			m.kind, m.input, m.output = embeddingModel, 2048, 1
+		}
+		byName[name] = m
+		listed = append(listed, m)
+	}
+	return byName, listed
+}

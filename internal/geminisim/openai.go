@@ -1,0 +1,339 @@
+package geminisim
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strings"
+)
+
+type chatRequest struct {
+	Model               string        `json:"model"`
+	Messages            []chatMessage `json:"messages"`
+	Stream              bool          `json:"stream"`
+	StreamOptions       streamOptions `json:"stream_options"`
+	MaxTokens           int64         `json:"max_tokens"`
+	MaxCompletionTokens int64         `json:"max_completion_tokens"`
+	Tools               []struct {
+		Function json.RawMessage `json:"function"`
+	} `json:"tools"`
+	ResponseFormat struct {
+		Type       string          `json:"type"`
+		JSONSchema json.RawMessage `json:"json_schema"`
+	} `json:"response_format"`
+	ExtraBody struct {
+		Google struct {
+			CachedContent string `json:"cached_content"`
+		} `json:"google"`
+	} `json:"extra_body"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
+}
+
+type chatMessage struct {
+	Role       string          `json:"role"`
+	Content    json.RawMessage `json:"content"` // a string, null, or a list of parts
+	ToolCalls  []chatToolCall  `json:"tool_calls"`
+	ToolCallID string          `json:"tool_call_id"`
+}
+
+type chatToolCall struct {
+	Index    int    `json:"index"`
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Function struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
+}
+
+type chatPart struct {
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	ImageURL struct {
+		URL string `json:"url"`
+	} `json:"image_url"`
+}
+
+type chatResponse struct {
+	ID      string       `json:"id"`
+	Object  string       `json:"object"`
+	Created int64        `json:"created"`
+	Model   string       `json:"model"`
+	Choices []chatChoice `json:"choices"`
+	Usage   *chatUsage   `json:"usage,omitempty"`
+}
+
+type chatChoice struct {
+	Index        int       `json:"index"`
+	Message      *chatText `json:"message,omitempty"`
+	Delta        *chatText `json:"delta,omitempty"`
+	FinishReason *string   `json:"finish_reason"`
+}
+
+type chatText struct {
+	Role      string         `json:"role,omitempty"`
+	Content   *string        `json:"content,omitempty"`
+	ToolCalls []chatToolCall `json:"tool_calls,omitempty"`
+}
+
+type chatUsage struct {
+	PromptTokens     int64 `json:"prompt_tokens"`
+	CompletionTokens int64 `json:"completion_tokens"`
+	TotalTokens      int64 `json:"total_tokens"`
+}
+
+// native returns the request in the API's own form.
+func (req *chatRequest) native() (*generateRequest, *apiError) {
+	out := &generateRequest{CachedContent: req.ExtraBody.Google.CachedContent, GenerationConfig: &generationConfig{
+		MaxOutputTokens: max(req.MaxTokens, req.MaxCompletionTokens),
+		ResponseSchema:  req.ResponseFormat.JSONSchema,
+	}}
+	if strings.HasPrefix(req.ResponseFormat.Type, "json_") {
+		out.GenerationConfig.ResponseMIMEType = "application/json"
+	}
+	for _, t := range req.Tools {
+		if t.Function != nil {
+			raw := []byte(`{"functionDeclarations":[` + string(t.Function) + `]}`)
+			out.Tools = append(out.Tools, raw)
+		}
+	}
+	for i := range req.Messages {
+		m := &req.Messages[i]
+		parts, err := m.parts()
+		if err != nil {
+			return nil, err
+		}
+		switch m.Role {
+		case "system", "developer":
+			if out.SystemInstruction == nil {
+				out.SystemInstruction = &content{}
+			}
+			out.SystemInstruction.Parts = append(out.SystemInstruction.Parts, parts...)
+		case "user":
+			out.Contents = append(out.Contents, content{"user", parts})
+		case "assistant":
+			out.Contents = append(out.Contents, content{"model", parts})
+		case "tool":
+			out.Contents = append(out.Contents, content{"function", parts})
+		default:
+			return nil, invalidArgument("Please use a valid role: system, user, assistant, tool.")
+		}
+	}
+	return out, nil
+}
+
+func (m *chatMessage) parts() ([]part, *apiError) {
+	var text string
+	var list []chatPart
+	switch {
+	case m.Content == nil || string(m.Content) == "null":
+	case json.Unmarshal(m.Content, &text) == nil:
+		list = []chatPart{{Type: "text", Text: text}}
+	case json.Unmarshal(m.Content, &list) != nil:
+		return nil, invalidArgument("Invalid value at 'messages.content'")
+	}
+	var out []part
+	for i := range list {
+		p := &list[i]
+		if p.Type != "image_url" {
+			out = append(out, part{Text: &p.Text})
+			continue
+		}
+		// Only data URLs: "data:image/png;base64,…".
+		mime, data, ok := strings.Cut(strings.TrimPrefix(p.ImageURL.URL, "data:"), ";base64,")
+		if !ok {
+			return nil, invalidArgument("Invalid value at 'messages.content.image_url'")
+		}
+		out = append(out, part{InlineData: &blob{MIMEType: mime, Data: data}})
+	}
+	for i := range m.ToolCalls {
+		raw, _ := json.Marshal(m.ToolCalls[i].Function) // two strings can't fail
+		out = append(out, part{FunctionCall: raw})
+	}
+	return out, nil
+}
+
+func (c *call) chat() *apiError {
+	var req chatRequest
+	if err := decode(c.body, &req); err != nil {
+		return err
+	}
+	name := strings.TrimPrefix(req.Model, "models/")
+	c.model = name
+	native, err := req.native()
+	if err != nil {
+		return err
+	}
+	method := "generateContent"
+	if c.streaming = req.Stream; c.streaming {
+		method = "streamGenerateContent"
+	}
+	m, a, err := c.run(native, name, method)
+	if err != nil {
+		return err
+	}
+	resp := chatResponse{ID: "chatcmpl-" + c.s.responseID(), Object: "chat.completion",
+		Created: c.arrived.Unix(), Model: m.resolved}
+	total := &chatUsage{c.tokens, a.tokens, c.tokens + a.tokens}
+	if req.Stream {
+		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)
+		return nil
+	}
+	resp.Choices = []chatChoice{{Message: a.chat(), FinishReason: a.chatFinish()}}
+	resp.Usage = total
+	c.writeJSON(http.StatusOK, encode(resp))
+	return nil
+}
+
+// chat returns an answer, or a piece of one, in OpenAI's form.
+func (a *answer) chat() *chatText {
+	if a.call == nil {
+		return &chatText{Role: "assistant", Content: &a.text}
+	}
+	args, _ := json.Marshal(a.call.Args) // numbers, strings and maps can't fail
+	call := chatToolCall{ID: "call_" + a.call.ID, Type: "function"}
+	call.Function.Name, call.Function.Arguments = a.call.Name, string(args)
+	return &chatText{Role: "assistant", ToolCalls: []chatToolCall{call}}
+}
+
+func (a *answer) chatFinish() *string {
+	var reason string
+	switch {
+	case a.finish == "":
+		return nil // not the last piece
+	case a.call != nil:
+		reason = "tool_calls"
+	case a.finish == "MAX_TOKENS":
+		reason = "length"
+	default:
+		reason = "stop"
+	}
+	return &reason
+}
+
+func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, includeUsage bool) {
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	flusher := http.NewResponseController(c.w)
+	send := func(data []byte) error {
+		_, err := c.w.Write([]byte("data: " + strings.TrimSuffix(string(data), "\n") + "\n\n"))
+		return errors.Join(err, flusher.Flush())
+	}
+	resp.Object = "chat.completion.chunk"
+	c.writeHeader(http.StatusOK)
+	for p, last := range c.pieces(&a) {
+		resp.Choices = []chatChoice{{Delta: p.chat(), FinishReason: p.chatFinish()}}
+		if err := send(encode(resp)); err != nil {
+			c.sent(err)
+			return
+		}
+		if last {
+			break
+		}
+	}
+	switch {
+	case c.hungUp:
+		return
+	case c.breaks != nil && c.breaks.drop != respond:
+		c.breakOff()
+		return
+	case c.breaks != nil:
+		c.sent(send(c.breaks.body(true)))
+		return
+	}
+	if includeUsage {
+		resp.Choices, resp.Usage = []chatChoice{}, total
+		if err := send(encode(resp)); err != nil {
+			c.sent(err)
+			return
+		}
+	}
+	c.sent(send([]byte("[DONE]")))
+}
+
+func (c *call) openAIEmbeddings() *apiError {
+	var req struct {
+		Model          string          `json:"model"`
+		Input          json.RawMessage `json:"input"` // a string or a list of them
+		Dimensions     int             `json:"dimensions"`
+		EncodingFormat string          `json:"encoding_format"`
+	}
+	if err := decode(c.body, &req); err != nil {
+		return err
+	}
+	name := strings.TrimPrefix(req.Model, "models/")
+	c.model = name
+	var texts []string
+	var single string
+	if json.Unmarshal(req.Input, &single) == nil {
+		texts = []string{single}
+	} else if json.Unmarshal(req.Input, &texts) != nil {
+		return invalidArgument("Invalid value at 'input'")
+	}
+	reqs := make([]embedRequest, len(texts))
+	for i := range texts {
+		reqs[i] = embedRequest{Content: content{Parts: []part{{Text: &texts[i]}}}, OutputDimensionality: req.Dimensions}
+	}
+	out, err := c.runEmbed(name, "embedContent", reqs)
+	if err != nil {
+		return err
+	}
+	type item struct {
+		Object    string `json:"object"`
+		Index     int    `json:"index"`
+		Embedding any    `json:"embedding"`
+	}
+	items := make([]item, len(out))
+	for i := range out {
+		items[i] = item{"embedding", i, out[i].Values}
+		if req.EncodingFormat == "base64" { // what OpenAI's own SDKs ask for
+			items[i].Embedding = packed(out[i].Values)
+		}
+	}
+	c.writeJSON(http.StatusOK, encode(map[string]any{"object": "list", "data": items, "model": c.model,
+		"usage": map[string]int64{"prompt_tokens": c.tokens, "total_tokens": c.tokens}}))
+	return nil
+}
+
+// packed encodes numbers as base64 of little-endian float32s.
+func packed(values []float32) string {
+	raw := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+type openAIModelInfo struct {
+	ID          string `json:"id"`
+	Object      string `json:"object"`
+	OwnedBy     string `json:"owned_by"`
+	DisplayName string `json:"display_name"`
+}
+
+func (m *model) openAI() openAIModelInfo {
+	return openAIModelInfo{"models/" + m.name, "model", "google", m.display}
+}
+
+func (c *call) openAIModels() *apiError {
+	list := make([]openAIModelInfo, len(c.s.listed))
+	for i, m := range c.s.listed {
+		list[i] = m.openAI()
+	}
+	c.writeJSON(http.StatusOK, encode(map[string]any{"object": "list", "data": list}))
+	return nil
+}
+
+func (c *call) openAIModel() *apiError {
+	m := c.s.models[c.route.model]
+	if m == nil {
+		return errNotFound(c.version, c.route.model, "getModel")
+	}
+	c.writeJSON(http.StatusOK, encode(m.openAI()))
+	return nil
+}

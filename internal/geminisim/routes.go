@@ -1,0 +1,166 @@
+package geminisim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// operation is what a path asks for.
+type operation int
+
+const (
+	opNone operation = iota
+	opListModels
+	opGetModel
+	opGenerate
+	opStream
+	opCount
+	opEmbed
+	opBatchEmbed
+	opChat             // openai/chat/completions
+	opOpenAIEmbeddings // openai/embeddings
+	opOpenAIModels     // openai/models
+	opOpenAIModel      // openai/models/{model}
+	opUpload           // upload/…/files, of every protocol
+	opListFiles
+	opGetFile
+	opDeleteFile
+	opCreateCache
+	opListCaches
+	opGetCache
+	opPatchCache
+	opDeleteCache
+)
+
+// nativeMethods are the methods that follow a model's name and a colon.
+var nativeMethods = map[string]operation{
+	"generateContent":       opGenerate,
+	"streamGenerateContent": opStream,
+	"countTokens":           opCount,
+	"embedContent":          opEmbed,
+	"batchEmbedContents":    opBatchEmbed,
+}
+
+// resourceMethods are the operations on resources of a project. A slash at the
+// end stands for an ID.
+var resourceMethods = map[string]operation{
+	"GET files":              opListFiles,
+	"GET files/":             opGetFile,
+	"DELETE files/":          opDeleteFile,
+	"POST cachedContents":    opCreateCache,
+	"GET cachedContents":     opListCaches,
+	"GET cachedContents/":    opGetCache,
+	"PATCH cachedContents/":  opPatchCache,
+	"DELETE cachedContents/": opDeleteCache,
+}
+
+// logged tells whether requests of this kind appear in [Server.Log].
+func (op operation) logged() bool {
+	switch op {
+	case opGenerate, opStream, opEmbed, opBatchEmbed, opChat, opOpenAIEmbeddings:
+		return true
+	default:
+		return false
+	}
+}
+
+// rpc returns the name of the gRPC method behind an operation, as the error for
+// a blocked key has it.
+func (op operation) rpc(version string) string {
+	name := "GenerativeService.GenerateContent"
+	switch op {
+	case opUpload:
+		name = "FileService.CreateFile"
+	case opListFiles:
+		name = "FileService.ListFiles"
+	case opGetFile:
+		name = "FileService.GetFile"
+	case opDeleteFile:
+		name = "FileService.DeleteFile"
+	case opCreateCache:
+		name = "CacheService.CreateCachedContent"
+	case opListCaches:
+		name = "CacheService.ListCachedContents"
+	case opGetCache:
+		name = "CacheService.GetCachedContent"
+	case opPatchCache:
+		name = "CacheService.UpdateCachedContent"
+	case opDeleteCache:
+		name = "CacheService.DeleteCachedContent"
+	case opListModels, opOpenAIModels:
+		name = "ModelService.ListModels"
+	case opGetModel, opOpenAIModel:
+		name = "ModelService.GetModel"
+	case opStream:
+		name = "GenerativeService.StreamGenerateContent"
+	case opCount:
+		name = "GenerativeService.CountTokens"
+	case opEmbed, opOpenAIEmbeddings:
+		name = "GenerativeService.EmbedContent"
+	case opBatchEmbed:
+		name = "GenerativeService.BatchEmbedContents"
+	}
+	return "google.ai.generativelanguage." + version + "." + name
+}
+
+type route struct {
+	op      operation
+	version string // v1beta or v1
+	model   string // as named in the path
+	method  string // after the colon
+	id      string // of a file or a cached content
+	openai  bool
+}
+
+func parseRoute(method, path string) route {
+	path, uploading := strings.CutPrefix(strings.TrimPrefix(path, "/"), "upload/")
+	version, rest, _ := strings.Cut(path, "/")
+	if version != "v1beta" && version != "v1" {
+		return route{version: "v1beta"}
+	}
+	rt := route{version: version}
+	if uploading {
+		if rest == "files" && (method == http.MethodPost || method == http.MethodPut) {
+			rt.op = opUpload
+		}
+		return rt
+	}
+	if collection, id, hasID := strings.Cut(rest, "/"); collection == "files" || collection == "cachedContents" {
+		if hasID {
+			collection += "/"
+		}
+		if hasID == (id != "") && !strings.ContainsAny(id, "/:") {
+			rt.op, rt.id = resourceMethods[method+" "+collection], id
+		}
+		return rt
+	}
+	rest, rt.openai = strings.CutPrefix(rest, "openai/")
+	want := http.MethodPost
+	switch {
+	case rt.openai && rest == "chat/completions":
+		rt.op = opChat
+	case rt.openai && rest == "embeddings":
+		rt.op = opOpenAIEmbeddings
+	case rest == "models":
+		rt.op, want = opListModels, http.MethodGet
+		if rt.openai {
+			rt.op = opOpenAIModels
+		}
+	case strings.HasPrefix(rest, "models/"):
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "models/"), "models/")
+		var hasMethod bool
+		rt.model, rt.method, hasMethod = strings.Cut(rest, ":")
+		switch {
+		case rt.openai:
+			rt.op, want = opOpenAIModel, http.MethodGet
+		case hasMethod:
+			rt.op = nativeMethods[rt.method]
+		default:
+			rt.op, want = opGetModel, http.MethodGet
+		}
+	}
+	if method != want {
+		rt.op = opNone
+	}
+	return rt
+}

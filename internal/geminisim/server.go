@@ -1,0 +1,349 @@
+package geminisim
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Limits of one model on one project. A negative number means unlimited. Zero
+// admits nothing: the refusal says "limit: 0", as for a model without quota.
+type Limits struct {
+	RPM int64 // requests per minute
+	TPM int64 // input tokens per minute
+	RPD int64 // requests per Pacific calendar day
+}
+
+// KeyState is what the service thinks of an API key.
+type KeyState int
+
+// States of a key, each with the status that a request with it gets.
+const (
+	KeyHealthy     KeyState = iota // requests are served
+	KeyInvalid                     // 400 API_KEY_INVALID, like a key that was never issued
+	KeyExpired                     // 400 API_KEY_INVALID, "API key expired"
+	KeyLeaked                      // 403, reported as leaked
+	KeySuspended                   // 403 CONSUMER_SUSPENDED; the body echoes the whole key
+	KeyBlocked                     // 403 API_KEY_SERVICE_BLOCKED, restricted to other APIs
+	KeyDisabledAPI                 // 403 SERVICE_DISABLED, the API is off in the project
+)
+
+// Key is an API key that the simulator knows. Formatting it never prints the
+// value.
+type Key struct {
+	Value   string `json:"-"`
+	Project string // keys with the same project share quota; empty: a project of its own
+	State   KeyState
+}
+
+// ProjectID returns the project that the key's quota belongs to: Project, or
+// "key-" and the fingerprint when that is empty. It is what [Entry].Project
+// says and what [Server.Peak] and [Server.SetLimits] take.
+func (k Key) ProjectID() string {
+	if k.Project != "" {
+		return k.Project
+	}
+	return "key-" + Fingerprint(k.Value)
+}
+
+// String identifies the key by its fingerprint.
+func (k Key) String() string {
+	return fmt.Sprintf("key %s of project %s", Fingerprint(k.Value), k.ProjectID())
+}
+
+// Format prints String for every verb: without it %#v and %d would show the value.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
+
+// LogValue keeps the value out of structured logs.
+func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
+
+// Fingerprint returns the first 12 hexadecimal digits of the SHA-256 of a key
+// value: enough to tell keys apart in a log, useless for anything else.
+func Fingerprint(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:6])
+}
+
+// Window is the rule by which a minute is measured.
+type Window int
+
+const (
+	// SlidingLog counts what arrived in the trailing 60 s: an arrival at t
+	// counts before t+60s and no longer at t+60s.
+	SlidingLog Window = iota
+	// FixedMinute counts per minute of the clock (UTC) and starts from zero
+	// at each.
+	FixedMinute
+	// TokenBucket holds at most one minute's worth, starts full and refills
+	// evenly. Limits above 100,000,000 per minute count as unlimited.
+	TokenBucket
+)
+
+// Config configures a [Server]. The zero value serves no key.
+type Config struct {
+	// Keys that exist. Of two with the same value the last one wins.
+	Keys []Key
+
+	// Limits by model, on top of [DefaultLimits]. A name that isn't one of the
+	// default models becomes a further text model, or an embedding model if the
+	// name contains "embedding".
+	Limits map[string]Limits
+
+	// Now is the server's clock, used for quota. Default: time.Now. An instant
+	// before an earlier one is treated as that earlier one.
+	Now func() time.Time
+
+	// Window is how minutes are measured. Default: SlidingLog.
+	Window Window
+
+	// Latency is how long a generate or embed call takes to answer, and Jitter
+	// the most that is added at random. Refusals are immediate. It is waited
+	// for with a timer, in real time unless inside a synctest bubble, and cut
+	// short when the request is cancelled.
+	Latency, Jitter time.Duration
+
+	// Seed makes jitter and response IDs reproducible.
+	Seed uint64
+
+	// RejectOversize refuses a single request larger than TPM with an ordinary
+	// 429 that claims a minute. Default: it is admitted when the window is
+	// empty (the package documentation says for how long it fills it).
+	RejectOversize bool
+
+	// DailyRetryDelay is the delay that a 429 claims which no wait of that
+	// length cures: the day is spent, or there is no quota. Default: 20 s.
+	DailyRetryDelay time.Duration
+
+	// MaxOutputTokens bounds answers of requests that don't set
+	// maxOutputTokens, or set a larger one. Default: 65,536.
+	MaxOutputTokens int64
+
+	// FileURIBase is the scheme and host of the URI of an uploaded file. Default:
+	// those of the request that is answered, where the real service says
+	// "https://generativelanguage.googleapis.com" whatever host was asked.
+	FileURIBase string
+
+	// UploadGranularity is what the end of every chunk of a resumable upload
+	// but the last has to be a multiple of, in bytes. Default: 8 MiB.
+	UploadGranularity int64
+
+	// RequestLog is how many of the latest requests [Server.RequestLog] keeps.
+	// Default: 16,384. Negative: none.
+	RequestLog int
+
+	// Logger receives one debug record per request, never with prompts or key
+	// values. Default: none.
+	Logger *slog.Logger
+}
+
+// identity is what is remembered of a key. The value itself isn't, so a
+// printed Server holds none.
+type identity struct {
+	project     string
+	fingerprint string
+	state       KeyState
+}
+
+type bucketID struct{ project, model string }
+
+// quota is the limits of a model, or the fact that there are none to be had.
+type quota struct {
+	Limits
+	none bool
+}
+
+// Server is the simulated service. It is an [net/http.Handler] and safe for
+// concurrent use.
+type Server struct {
+	now             func() time.Time
+	window          Window
+	latency, jitter time.Duration
+	rejectOversize  bool
+	dailyDelay      time.Duration
+	maxOutput       int64
+	fileURIBase     string
+	granularity     int64
+	logger          *slog.Logger
+	models          map[string]*model // by every name, aliases included
+	listed          []*model          // in the order of the models list
+
+	mu       sync.Mutex
+	keys     map[[sha256.Size]byte]identity
+	quotas   map[string]quota   // by resolved model
+	own      map[bucketID]quota // of single projects, before quotas
+	buckets  map[bucketID]*bucket
+	failures int // how many are still to come; negative: until cleared
+	failure  Failure
+	log      entryLog
+	requests requestLog
+	files    shelf[*file]
+	caches   shelf[*cachedContent]
+	uploads  map[string]*uploadSession
+	stats    Stats
+	rng      *rand.Rand
+}
+
+// New returns a server with the given configuration.
+func New(cfg Config) *Server {
+	s := &Server{
+		now:            cfg.Now,
+		window:         cfg.Window,
+		latency:        cfg.Latency,
+		jitter:         cfg.Jitter,
+		rejectOversize: cfg.RejectOversize,
+		dailyDelay:     cfg.DailyRetryDelay,
+		maxOutput:      cfg.MaxOutputTokens,
+		fileURIBase:    strings.TrimSuffix(cfg.FileURIBase, "/"),
+		granularity:    cfg.UploadGranularity,
+		logger:         cfg.Logger,
+		requests:       requestLog{limit: cfg.RequestLog},
+		files:          newShelf[*file](),
+		caches:         newShelf[*cachedContent](),
+		uploads:        make(map[string]*uploadSession),
+		keys:           make(map[[sha256.Size]byte]identity),
+		quotas:         make(map[string]quota),
+		own:            make(map[bucketID]quota),
+		buckets:        make(map[bucketID]*bucket),
+		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.dailyDelay == 0 {
+		s.dailyDelay = 20 * time.Second
+	}
+	if s.maxOutput == 0 {
+		s.maxOutput = outputTokenLimit
+	}
+	if s.granularity == 0 {
+		s.granularity = uploadGranularity
+	}
+	if s.requests.limit == 0 {
+		s.requests.limit = 16_384
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	s.models, s.listed = catalogue(cfg.Limits)
+	for name, l := range DefaultLimits() {
+		s.quotas[name] = quota{Limits: l}
+	}
+	for name, l := range cfg.Limits {
+		s.quotas[s.models[name].resolved] = quota{Limits: l}
+	}
+	for _, k := range cfg.Keys {
+		s.addKey(k)
+	}
+	return s
+}
+
+func (s *Server) addKey(k Key) {
+	s.keys[sha256.Sum256([]byte(k.Value))] = identity{
+		project:     k.ProjectID(),
+		fingerprint: Fingerprint(k.Value),
+		state:       k.State,
+	}
+}
+
+// SetLimits changes the limits of a model on a project, at once and for what
+// has already arrived. An empty project means all of them, including those
+// with limits of their own. An alias stands for the model it resolves to; a
+// name that the server doesn't know has no effect. It ends [Server.SetNoQuota].
+func (s *Server) SetLimits(project, model string, l Limits) {
+	s.setQuota(project, model, quota{Limits: l})
+}
+
+// SetNoQuota takes all quota of a model away on a project (empty: on all):
+// requests get a 429 that says "limit: 0" and names no quotaValue.
+func (s *Server) SetNoQuota(project, model string) {
+	s.setQuota(project, model, quota{none: true})
+}
+
+func (s *Server) setQuota(project, name string, q quota) {
+	m, ok := s.models[name]
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if project == "" {
+		s.quotas[m.resolved] = q
+	} else {
+		s.own[bucketID{project, m.resolved}] = q
+	}
+	for id := range s.own {
+		if project == "" && id.model == m.resolved {
+			delete(s.own, id)
+		}
+	}
+	for id, b := range s.buckets {
+		if id.model == m.resolved && (project == "" || id.project == project) {
+			b.quota = q
+		}
+	}
+}
+
+// quotaOf returns the limits in force. The caller holds s.mu.
+func (s *Server) quotaOf(id bucketID) quota {
+	if q, ok := s.own[id]; ok {
+		return q
+	}
+	return s.quotas[id.model]
+}
+
+// bucketOf returns the bucket of a project and model. The caller holds s.mu.
+func (s *Server) bucketOf(id bucketID, embed bool) *bucket {
+	b := s.buckets[id]
+	if b == nil {
+		b = newBucket(s.window, s.quotaOf(id), embed)
+		s.buckets[id] = b
+	}
+	return b
+}
+
+// SetKeyState changes the state of a key. A value that the server hasn't seen
+// becomes a key that is a project of its own.
+func (s *Server) SetKeyState(value string, st KeyState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := sha256.Sum256([]byte(value))
+	id, ok := s.keys[sum]
+	if !ok {
+		s.addKey(Key{Value: value, State: st})
+		return
+	}
+	id.state = st
+	s.keys[sum] = id
+}
+
+// lookup returns what is known of a key value.
+func (s *Server) lookup(value string) (identity, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.keys[sha256.Sum256([]byte(value))]
+	return id, ok
+}
+
+// responseID returns an ID of the form that answers carry.
+func (s *Server) responseID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strconv.FormatUint(s.rng.Uint64(), 36)
+}
+
+// delay returns how long the next answer takes.
+func (s *Server) delay() time.Duration {
+	if s.jitter <= 0 {
+		return s.latency
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latency + time.Duration(s.rng.Int64N(int64(s.jitter)+1))
+}

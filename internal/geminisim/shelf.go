@@ -1,0 +1,132 @@
+package geminisim
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// owned is what files and cached contents have in common: they belong to a
+// project, and only for a time.
+type owned struct {
+	id      string
+	project string
+	number  int64 // counts up, so that it tells the order of creation
+	created time.Time
+	updated time.Time
+	expires time.Time
+}
+
+func (o *owned) about() *owned { return o }
+
+// shelf holds the resources of one kind. Its methods want s.mu held.
+type shelf[R interface{ about() *owned }] struct {
+	items map[string]R // by ID
+	made  int64
+}
+
+func newShelf[R interface{ about() *owned }]() shelf[R] {
+	return shelf[R]{items: make(map[string]R)}
+}
+
+// get returns a resource that the project may see and that hasn't expired.
+func (sh *shelf[R]) get(id, project string, now time.Time) (R, bool) {
+	r, ok := sh.items[id]
+	if ok {
+		if o := r.about(); o.project != project || !now.Before(o.expires) {
+			var none R
+			return none, false
+		}
+	}
+	return r, ok
+}
+
+// has tells whether an ID is in use, by whatever project.
+func (sh *shelf[R]) has(id string, now time.Time) bool {
+	r, ok := sh.items[id]
+	return ok && now.Before(r.about().expires)
+}
+
+// put adds a resource, unless one with its ID is there already.
+func (sh *shelf[R]) put(r R, now time.Time) bool {
+	for id, other := range sh.items {
+		if !now.Before(other.about().expires) {
+			delete(sh.items, id)
+		}
+	}
+	o := r.about()
+	if _, taken := sh.items[o.id]; taken {
+		return false
+	}
+	sh.made++
+	o.number = sh.made
+	sh.items[o.id] = r
+	return true
+}
+
+// page returns the newest resources of a project that are older than the one
+// numbered before, at most size of them, and the number of the last if there
+// are more.
+func (sh *shelf[R]) page(project string, now time.Time, before int64, size int) (list []R, more int64) {
+	for _, r := range sh.items {
+		o := r.about()
+		if o.project == project && now.Before(o.expires) && (before == 0 || o.number < before) {
+			list = append(list, r)
+		}
+	}
+	slices.SortFunc(list, func(a, b R) int { return int(b.about().number - a.about().number) })
+	if len(list) > size {
+		list = list[:size]
+		more = list[size-1].about().number
+	}
+	return list, more
+}
+
+// newID returns the ID of a new resource, or of an upload. The caller holds s.mu.
+func (s *Server) newID(length int) string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, length)
+	for i := range id {
+		id[i] = digits[s.rng.IntN(len(digits))]
+	}
+	return string(id)
+}
+
+// paging reads the size of a page and where it begins. A token is of use only to
+// the project it was given to.
+func (c *call) paging(usual, most int) (before int64, size int, err *apiError) {
+	query := c.r.URL.Query()
+	size = usual
+	if v := query.Get("pageSize"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return 0, 0, invalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
+		}
+		if n > 0 {
+			size = min(n, most)
+		}
+	}
+	if v := query.Get("pageToken"); v != "" {
+		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: no token of ours either
+		number, project, _ := strings.Cut(string(raw), "/")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n <= 0 || project != projectNumber(c.who.project) {
+			return 0, 0, invalidArgument("Invalid page token.")
+		}
+		before = n
+	}
+	return before, size, nil
+}
+
+func (c *call) pageToken(number int64) string {
+	if number == 0 {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", number, projectNumber(c.who.project)))
+}
+
+// timestamp is how the API writes an instant.
+func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
