@@ -1,0 +1,19 @@
+// Package callers knows who may use Fluxgate: it names the caller of a request
+// by its token, and takes every credential off a request before anything of it
+// is forwarded or logged.
+//
+// A [Book] holds the tokens, from the configuration or from Secret Manager.
+// [Book.Authenticate] finds the one that a request carries, wherever its client
+// puts an API key: x-goog-api-key (Google's clients), Authorization: Bearer
+// (OpenAI's), Authorization: Basic as the password (curl -u), ?key= (a browser
+// or curl), or X-Fluxgate-Token (where something else needs the others). Only
+// SHA-256 digests of tokens are kept, and every one of them is compared with
+// that of the request, in constant time.
+//
+// [Policy] says what is asked of a request under a configuration. What a refusal
+// looks like is not decided here: errors match one of the Err values, and the
+// server words them as the client expects.
+//
+// The name of a caller is public. It appears in logs and counters and is the ID
+// under which limits are counted; the token appears nowhere.
+package callers

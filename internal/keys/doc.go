@@ -1,0 +1,24 @@
+// Package keys keeps the pool of Gemini keys: where they come from, which
+// project each one belongs to, and when the list is read again.
+//
+// A [Source] reads the list once: [FromEnv] from the configuration,
+// [FromSecrets] from Secret Manager. A [Pool] keeps what it read, reads it
+// again now and then, and goes on with what it has when that fails.
+//
+// # Identity
+//
+// A key's public ID is its [Key.Index], the position in which it is
+// configured: the N of GEMINI_KEY_N, or the place among all entries of all
+// secrets in their order. Dropping a duplicate or blanking an entry doesn't
+// renumber the others; taking a line out of a secret does. The fingerprint, the
+// first 12 hexadecimal digits of the SHA-256 of the value, tells whether the
+// key behind an ID has changed.
+//
+// # Projects
+//
+// Google limits projects, not keys, so keys that declare one project share its
+// quota. A key that declares none is taken for a project of its own, named
+// "key-" and its fingerprint. Such a key forgets what it has used when it is
+// rotated, because its project changes with it: declare projects for keys that
+// are rotated. What is used within one Pacific day is still enforced upstream.
+package keys

@@ -1,0 +1,25 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+
+	"fluxgate.dev/fluxgate/internal/config"
+)
+
+type envSource []entry
+
+var _ Source = envSource(nil)
+
+// FromEnv returns a source of the keys that the configuration read from the
+// environment. The environment doesn't change, so neither does the list.
+func FromEnv(configured []config.KeyEntry) Source {
+	entries := make(envSource, len(configured))
+	for i, k := range configured {
+		entries[i] = entry{k.Index, k.Value, k.Project, fmt.Sprintf("GEMINI_KEY_%d", k.Index)}
+	}
+	return entries
+}
+
+// Load implements [Source].
+func (s envSource) Load(context.Context) ([]Key, []Warning, error) { return build(s) }

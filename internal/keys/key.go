@@ -1,0 +1,135 @@
+package keys
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"fluxgate.dev/fluxgate/internal/config"
+)
+
+// A Key is one usable entry of the pool.
+type Key struct {
+	// Index is the public ID, from 1, in configured order. Indexes may have gaps.
+	Index int
+	// Value is what Gemini gets. It never prints.
+	Value config.Secret
+	// Project is the declared project, or "key-" and Fingerprint when none is
+	// declared. It is the ID under which quota is kept.
+	Project string
+	// Declared tells whether Project was declared.
+	Declared bool
+	// Fingerprint is the first 12 hexadecimal digits of the value's SHA-256.
+	Fingerprint string
+}
+
+// String returns the key as people refer to it: "key 3 (0a1b2c3d4e5f)".
+func (k Key) String() string { return fmt.Sprintf("key %d (%s)", k.Index, k.Fingerprint) }
+
+// LogValue implements [slog.LogValuer].
+func (k Key) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int("index", k.Index),
+		slog.String("fingerprint", k.Fingerprint),
+		slog.String("project", k.Project),
+	)
+}
+
+// Fingerprint returns the first 12 hexadecimal digits of the SHA-256 of a key.
+// Keys are random enough that it gives nothing away.
+func Fingerprint(value config.Secret) string {
+	sum := sha256.Sum256([]byte(value.Reveal()))
+	return hex.EncodeToString(sum[:6])
+}
+
+// A Warning is something odd about the configured keys that didn't keep them
+// from being used. It names indexes, never values.
+type Warning struct {
+	// Level is [slog.LevelError] when quota is probably kept for the wrong
+	// project, otherwise [slog.LevelWarn].
+	Level slog.Level
+	Text  string
+}
+
+// String returns the text.
+func (w Warning) String() string { return w.Text }
+
+// A Source reads the list of keys from where they are configured. An error
+// means that the list couldn't be read or isn't usable as a whole; it holds no
+// key value. Without an error the list may still be empty.
+type Source interface {
+	Load(ctx context.Context) ([]Key, []Warning, error)
+}
+
+// An entry is a configured key before it is checked.
+type entry struct {
+	index   int
+	value   config.Secret
+	project string
+	where   string // for messages: "GEMINI_KEY_2", "secret …, entry 2"
+}
+
+// build checks the entries and makes keys of them. The first of two equal
+// values stays. The error lists every entry that is wrong.
+func build(entries []entry) ([]Key, []Warning, error) {
+	var (
+		list     []Key
+		warnings []Warning
+		problems []error
+	)
+	first := map[config.Secret]int{} // position in list
+	for _, e := range entries {
+		if err := e.check(); err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if at, seen := first[e.value]; seen {
+			warnings = append(warnings, duplicate(list[at], e))
+			continue
+		}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Fingerprint: Fingerprint(e.value)}
+		if !key.Declared {
+			key.Project = "key-" + key.Fingerprint
+		}
+		first[e.value] = len(list)
+		list = append(list, key)
+	}
+	if len(list) > config.MaxKeys {
+		problems = append(problems, fmt.Errorf("%d keys: want at most %d", len(list), config.MaxKeys))
+	}
+	for _, key := range list {
+		// A project's name is shown in public: a key in its place must not pass.
+		if at, seen := first[config.NewSecret(key.Project)]; seen {
+			problems = append(problems, fmt.Errorf("key %d declares as its project the value of key %d", key.Index, list[at].Index))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, nil, err
+	}
+	return list, warnings, nil
+}
+
+func (e entry) check() error {
+	if err := config.CheckKey(e.value); err != nil {
+		return fmt.Errorf("%s: %w", e.where, err)
+	}
+	if e.project == "" {
+		return nil
+	}
+	if err := config.CheckProject(e.project); err != nil {
+		return fmt.Errorf("%s: %w", e.where, err)
+	}
+	return nil
+}
+
+func duplicate(kept Key, dropped entry) Warning {
+	if dropped.project == "" || kept.Declared && dropped.project == kept.Project {
+		return Warning{slog.LevelWarn, fmt.Sprintf("key %d is the same as key %d: dropped", dropped.index, kept.Index)}
+	}
+	return Warning{slog.LevelError, fmt.Sprintf(
+		"key %d is the same as key %d but declares another project: dropped, and what key %d says counts",
+		dropped.index, kept.Index, kept.Index)}
+}

@@ -1,0 +1,66 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+
+	secretmanager "cloud.google.com/go/secretmanager/apiv1"
+	"google.golang.org/api/option"
+
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/secrets"
+)
+
+// A SecretAccessor reads one version of a secret. *secretmanager.Client is one.
+type SecretAccessor = secrets.Accessor
+
+// NewSecretClient returns a Secret Manager client that writes no log; see
+// [secrets.NewClient]. The caller closes it.
+func NewSecretClient(ctx context.Context, opts ...option.ClientOption) (*secretmanager.Client, error) {
+	return secrets.NewClient(ctx, opts...)
+}
+
+type secretSource struct {
+	client SecretAccessor
+	names  []string
+}
+
+var _ Source = (*secretSource)(nil)
+
+// FromSecrets returns a source of the keys in the named secrets, in that order.
+// Names are as [config.SecretNames] returns them; "projects/P/secrets/S" stands
+// for its latest version.
+//
+// Load fails when any secret can't be read or is malformed: a pool that is
+// missing some of its keys would look healthy and be slow. The error keeps
+// the gRPC status.
+func FromSecrets(client SecretAccessor, names []string) Source {
+	return &secretSource{client, names}
+}
+
+// Load implements [Source].
+func (s *secretSource) Load(ctx context.Context) ([]Key, []Warning, error) {
+	payloads, err := secrets.ReadAll(s.names, func(name string) ([]parsed, error) {
+		data, err := secrets.Read(ctx, s.client, name)
+		if err != nil {
+			return nil, err
+		}
+		return parsePayload(data)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var entries []entry
+	index := 0
+	for i, payload := range payloads {
+		for n, p := range payload {
+			index++ // blank entries count, so that blanking one renumbers nothing
+			if p.value == "" {
+				continue
+			}
+			entries = append(entries, entry{index, config.NewSecret(p.value), p.project,
+				fmt.Sprintf("%s, entry %d", s.names[i], n+1)})
+		}
+	}
+	return build(entries)
+}

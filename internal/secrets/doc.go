@@ -1,0 +1,10 @@
+// Package secrets reads lists from Secret Manager and keeps them fresh: the
+// Gemini keys and the tokens of callers.
+//
+// [Read] reads a payload, verified by its checksum. [Parse] makes entries of
+// it: one per line, or a JSON array of objects. A [Cache] keeps what
+// was read, reads it again when it is older than its TTL, and goes on with what
+// it has when that fails.
+//
+// No error of this package holds any part of a payload.
+package secrets
