@@ -1,0 +1,51 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/callers"
+)
+
+// healthPath is what a platform's probes ask for; they carry no token.
+const healthPath = "/health"
+
+// uploadPath begins the paths of uploads, whose URLs may speak for a caller.
+const uploadPath = "/upload/"
+
+// admitCaller finds out who sent a request, and takes every credential off it.
+func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, error) {
+	if s.callers == nil {
+		callers.Strip(r)
+		return callers.Caller{}, nil
+	}
+	caller, err := s.callers.Authenticate(r)
+	callers.Strip(r)
+	if err == nil || path == healthPath {
+		return caller, nil
+	}
+	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, uploadPath) {
+		if caller, ok := s.claimant(r.URL.Query()); ok {
+			return caller, nil
+		}
+	}
+	return callers.Caller{}, refusalOf(err)
+}
+
+// refusalOf says why a request isn't let in.
+func refusalOf(err error) *problem {
+	switch {
+	case errors.Is(err, callers.ErrMissing):
+		return &problem{unauthenticated, "No token was given. Send yours as x-goog-api-key, Authorization: Bearer, the password of Authorization: Basic, ?key= or X-Fluxgate-Token.", err}
+	case errors.Is(err, callers.ErrWrong):
+		return &problem{unauthenticated, "API key not valid: the token is not known here.", err}
+	case errors.Is(err, callers.ErrConflict):
+		return &problem{invalidArgument, "Multiple authentication credentials received. Please pass only one.", err}
+	case errors.Is(err, callers.ErrOrigin):
+		return &problem{forbidden, "Web pages of other origins are not let in. See FLUXGATE_CORS.", err}
+	case errors.Is(err, callers.ErrUnguarded):
+		return &problem{unguarded, err.Error(), err}
+	}
+	return &problem{unavailable, "The callers' tokens can't be read. Please retry.", err}
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// jsonTokens walks a JSON text that is known to be valid, token by token, at a
+// fraction of what json.Decoder takes, which decodes each token by itself.
+type jsonTokens struct {
+	text []byte
+	at   int
+}
+
+var errNotJSON = errors.New("not JSON")
+
+func newJSONTokens(text []byte) (*jsonTokens, error) {
+	if !json.Valid(text) {
+		return nil, errNotJSON
+	}
+	return &jsonTokens{text: text}, nil
+}
+
+// skip passes over white space and what separates tokens.
+func (t *jsonTokens) skip() {
+	for t.at < len(t.text) {
+		switch t.text[t.at] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			t.at++
+		default:
+			return
+		}
+	}
+}
+
+// More reports whether the array or object that is being walked goes on.
+func (t *jsonTokens) More() bool {
+	t.skip()
+	return t.at < len(t.text) && t.text[t.at] != ']' && t.text[t.at] != '}'
+}
+
+// Token returns the next token as json.Decoder does with UseNumber, and io.EOF
+// at the end.
+func (t *jsonTokens) Token() (json.Token, error) {
+	t.skip()
+	if t.at == len(t.text) {
+		return nil, io.EOF
+	}
+	begin := t.at
+	switch c := t.text[begin]; c {
+	case '{', '}', '[', ']':
+		t.at++
+		return json.Delim(c), nil
+	case '"':
+		return t.quoted()
+	case 't':
+		t.at += len("true")
+		return true, nil
+	case 'f':
+		t.at += len("false")
+		return false, nil
+	case 'n':
+		t.at += len("null")
+		return nil, nil
+	}
+	for t.at < len(t.text) {
+		switch t.text[t.at] {
+		case ' ', '\t', '\r', '\n', ',', ']', '}':
+			return json.Number(t.text[begin:t.at]), nil
+		}
+		t.at++
+	}
+	return json.Number(t.text[begin:]), nil
+}
+
+func (t *jsonTokens) quoted() (json.Token, error) {
+	begin, plain := t.at, true
+	for t.at++; t.text[t.at] != '"'; t.at++ {
+		switch c := t.text[t.at]; {
+		case c == '\\':
+			plain = false
+			t.at++
+		case c >= 0x80:
+			plain = false // it may not be UTF-8
+		}
+	}
+	t.at++
+	if plain {
+		return string(t.text[begin+1 : t.at-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(t.text[begin:t.at], &s)
+	return s, err
+}

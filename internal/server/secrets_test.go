@@ -1,0 +1,103 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Neither a key nor a prompt may turn up anywhere but where it belongs: not in
+// the log at its most talkative, not in /status, not in an error, not in a
+// ticket, however a request fails.
+func TestNoKeyAndNoPromptLeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const prompt = "confidential-words"
+		store := &faulty{Store: storage.NewMemory(nil)}
+		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: store, env: []string{"FLUXGATE_COUNT=exact"}})
+		var seen strings.Builder
+		keep := func(a answer) answer {
+			fmt.Fprintln(&seen, a.Header(), a.Body.String())
+			return a
+		}
+		fails := func(status int, members string, header ...string) {
+			t.Helper()
+			assert.Equal(t, status, keep(w.generate(prompt, members, header...)).Code)
+		}
+
+		w.generate(prompt, "").ok() // not kept: its answer is made of the prompt
+		fails(http.StatusBadRequest, `"mode":"`+prompt+`"`)
+		fails(http.StatusBadRequest, `"model":"`+prompt+` "`)
+		fails(http.StatusBadRequest, `"images":["`+prompt+`%"]`)
+		fails(http.StatusBadRequest, `"max_tokens":"`+prompt+`"`)
+		fails(http.StatusBadRequest, `"`+prompt+` and more":1`)
+		fails(http.StatusBadRequest, `"model":"gemini-2.5-flash-image"`)
+		fails(http.StatusNotFound, `"model":"gemini-9"`)
+		keep(w.do("POST", "/generate", `{"prompt":"`+prompt+`"`))
+		keep(w.do("POST", "/generate", `["`+prompt+`"]`))
+		keep(w.do("POST", "/config", `{"mode":"`+prompt+`"}`))
+		for _, f := range []geminisim.Failure{geminisim.Unavailable503, geminisim.Internal500, geminisim.ConnectionReset, geminisim.Retired404} {
+			w.sim.FailNext(-1, f)
+			keep(w.generate(prompt, `"model":"gemini-2.5-flash-lite"`))
+		}
+		w.sim.FailNext(-1, geminisim.Hang)
+		fails(http.StatusGatewayTimeout, `"timeout":1`)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		keep(askContext(ctx, t, w.Server, "POST", "/generate", body(prompt, "")))
+		w.sim.FailNext(-1, geminisim.Bare429)
+		fails(http.StatusTooManyRequests, `"model":"gemini-2.5-flash"`, "X-Fluxgate-Book", "true")
+		fails(http.StatusTooManyRequests, `"model":"gemini-2.5-flash"`)
+		w.sim.FailNext(0, 0)
+		synctestSleep(5 * time.Minute)
+		store.setDown(true)
+		fails(http.StatusServiceUnavailable, "")
+		store.setDown(false)
+		// The body for a suspended key repeats the whole key.
+		w.sim.SetKeyState(key(1, "").Value, geminisim.KeySuspended)
+		w.generate(prompt, `"preferred_key":1,"timeout":60`).ok() // by the other key
+		w.sim.SetKeyState(key(2, "").Value, geminisim.KeyLeaked)
+		fails(http.StatusServiceUnavailable, "")
+		keep(w.do("GET", "/status", ""))
+
+		logs := w.logs.String()
+		require.Contains(t, logs, "CONSUMER_SUSPENDED")
+		require.Contains(t, logs, "upstream failed")
+		for where, text := range map[string]string{"the log": logs, "an answer": seen.String()} {
+			for n := 1; n <= 2; n++ {
+				assert.NotContains(t, text, key(n, "").Value, where)
+			}
+			assert.NotContains(t, text, prompt, where)
+			assert.NotContains(t, text, "Authorization", where)
+		}
+	})
+}
+
+// One line for the request, one for the selection or the wait, one for the
+// response: and all of a request bear its number.
+func TestLogLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, oneAMinute())
+		w.logs.b.Reset()
+		w.generate("first", "").ok()
+		w.generate("second", "").wait()
+		var lines []string
+		for line := range strings.Lines(w.logs.String()) {
+			if strings.Contains(line, " id=") {
+				_, rest, _ := strings.Cut(line, "msg=")
+				words := strings.Fields(rest)
+				lines = append(lines, words[0]+" "+words[1])
+			}
+		}
+		assert.Equal(t, []string{"request id=1", "selected id=1", "response id=1", "request id=2", "wait id=2"}, lines)
+	})
+}

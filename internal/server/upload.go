@@ -1,0 +1,120 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/keys"
+)
+
+// ownerParameter carries the project of an upload in the URL that the caller
+// goes on with.
+const ownerParameter = "fluxgate_project"
+
+const (
+	// maxUpload bounds one request of an upload.
+	maxUpload = time.Hour
+	// maxUploadStart bounds the description of a file that is to be uploaded.
+	maxUploadStart = 1 << 20
+)
+
+// upload serves uploads of files: their start, which chooses a project, and what
+// follows, which goes to the same one. The files' bytes are passed on as they
+// come, whatever there is of them.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.readKeys(r.Context())
+	if err != nil {
+		return err
+	}
+	if owner := r.URL.Query().Get(ownerParameter); owner != "" {
+		if !p.has(owner) {
+			return invalid(ownerParameter, "there is no such project here.")
+		}
+		p = p.only(owner)
+	}
+	body, length := io.Reader(r.Body), r.ContentLength
+	var start []byte
+	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
+	if again {
+		// Only the start can be sent twice: a file's bytes are gone once they were
+		// read.
+		if start, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxUploadStart)); err != nil {
+			return err
+		}
+		length = int64(len(start))
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
+	defer cancel()
+	attempts := 0
+	return s.withAnyKey(ctx, p, again, func(ctx context.Context, to slot) *gemini.Error {
+		if again {
+			body = bytes.NewReader(start)
+		} else if attempts++; attempts > 1 {
+			return &gemini.Error{Class: gemini.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
+		}
+		return s.uploadOnce(gemini.WithKey(ctx, to.key.Value.Reveal()), w, r, to.key, body, length)
+	})
+}
+
+func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, key keys.Key, body io.Reader, length int64) *gemini.Error {
+	resp, err := s.forward(ctx, r, r.Method, "upload/"+upstreamVersion+"/files", body, length)
+	if err != nil {
+		return gemini.TransportError(ctx, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return gemini.TransportError(ctx, err)
+	}
+	at, _ := gemini.Sent(ctx)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		e := gemini.Classify(resp.StatusCode, text, key.Value.Reveal())
+		e.SentAt = at
+		return e
+	}
+	s.remember(text, key.Project)
+	h := w.Header()
+	passHeaders(h, resp.Header, responseHeaders)
+	passUpload(h, resp.Header)
+	for name := range h {
+		if !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, "Url") {
+			continue
+		}
+		to, err := s.ownURL(r, h.Get(name), key.Project)
+		if err != nil {
+			h.Del(name)
+			s.logger(ctx).Error("upload URL not understood", "header", name)
+			continue
+		}
+		h.Set(name, to)
+	}
+	h.Set(keyHeader, strconv.Itoa(key.Index))
+	w.WriteHeader(resp.StatusCode)
+	_, _ = w.Write(text) // the caller may have left
+	return nil
+}
+
+// ownURL rewrites an upload URL of upstream's so that the caller stays here.
+func (s *Server) ownURL(r *http.Request, upstream, project string) (string, error) {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return "", err
+	}
+	query := passQuery(u.Query())
+	query.Set(ownerParameter, project)
+	if s.callers != nil && !s.callers.Open() {
+		s.claim(query, callerOf(r))
+	}
+	own := url.URL{Scheme: "http", Host: r.Host, Path: "/upload/" + upstreamVersion + "/files", RawQuery: query.Encode()}
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		own.Scheme = "https"
+	}
+	return own.String(), nil
+}

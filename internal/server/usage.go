@@ -1,0 +1,171 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+const (
+	// tailSize is how much of the end of an answer is kept at least, whatever the
+	// answer's length.
+	tailSize = 64 << 10
+	// keptSize is how much is kept of what says how much was used, where that
+	// stands before the end: a long answer may go on behind it.
+	keptSize = 4 << 10
+)
+
+// A tail keeps the last bytes of what was written to it, and the last values of
+// some members that were written before them.
+type tail struct {
+	buf   []byte
+	names []string
+	kept  map[string][]byte
+}
+
+func newTail(names ...string) *tail { return &tail{names: names, kept: make(map[string][]byte)} }
+
+// Write implements io.Writer; it never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	for len(p) > 0 {
+		// Moving the rest down only now and then keeps this linear.
+		if len(t.buf) >= 2*tailSize {
+			t.drop()
+		}
+		piece := p[:min(len(p), 2*tailSize-len(t.buf))]
+		t.buf = append(t.buf, piece...)
+		p = p[len(piece):]
+	}
+	return n, nil
+}
+
+// drop forgets all but the last bytes.
+func (t *tail) drop() {
+	cut := len(t.buf) - tailSize
+	for _, name := range t.names {
+		quoted := []byte(`"` + name + `"`)
+		// One that the cut would go through is kept too.
+		if at := bytes.LastIndex(t.buf[:cut+len(quoted)-1], quoted); at >= 0 {
+			t.kept[name] = append(t.kept[name][:0], t.buf[at:at+keptSize]...)
+		}
+	}
+	t.buf = t.buf[:copy(t.buf, t.buf[cut:])]
+}
+
+// last decodes the last value that a member of that name had.
+func (t *tail) last(name string, v any) bool {
+	return lastObject(t.buf, name, v) || lastObject(t.kept[name], name, v)
+}
+
+// A usage is what an answer says of itself; negative: it doesn't say.
+type usage struct {
+	promptTokens int64
+	modelVersion string
+}
+
+// A meter reads the usage from the end of an answer.
+type meter struct {
+	names []string // of the members that it looks for
+	read  func(end *tail) usage
+}
+
+// geminiUsage finds the last usageMetadata: it repeats in every event of a
+// stream, and the last one counts.
+var geminiUsage = &meter{[]string{"usageMetadata", "modelVersion"}, func(end *tail) usage {
+	var meta struct {
+		PromptTokens int64 `json:"promptTokenCount"`
+		ToolUse      int64 `json:"toolUsePromptTokenCount"`
+	}
+	u := usage{promptTokens: -1}
+	if end.last("usageMetadata", &meta) && meta.PromptTokens > 0 {
+		u.promptTokens = meta.PromptTokens + max(meta.ToolUse, 0)
+	}
+	end.last("modelVersion", &u.modelVersion)
+	return u
+}}
+
+// openAIUsage finds the last usage of an OpenAI-compatible answer. Streams send
+// it only when they are asked to.
+var openAIUsage = &meter{[]string{"usage", "model"}, func(end *tail) usage {
+	var meta struct {
+		PromptTokens int64 `json:"prompt_tokens"`
+	}
+	u := usage{promptTokens: -1}
+	if end.last("usage", &meta) && meta.PromptTokens > 0 {
+		u.promptTokens = meta.PromptTokens
+	}
+	end.last("model", &u.modelVersion)
+	return u
+}}
+
+// lastObject decodes the value of the last member of that name that there is in
+// a piece of JSON text and that decodes; the text need not be whole.
+func lastObject(text []byte, name string, v any) bool {
+	quoted := []byte(`"` + name + `"`)
+	end := len(text)
+	for range maxLookups { // each may read all of the text
+		i := bytes.LastIndex(text[:end], quoted)
+		if i < 0 {
+			return false
+		}
+		rest := bytes.TrimLeft(text[i+len(quoted):], " \t\r\n")
+		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && decodePrefix(value, v) {
+			return true
+		}
+		end = i
+	}
+	return false
+}
+
+// maxLookups bounds how many values are tried that don't decode: the last may be
+// cut off, and OpenAI-compatible streams send null in all events but one.
+const maxLookups = 64
+
+// decodePrefix decodes the JSON value that text begins with, unless it is null.
+func decodePrefix(text []byte, v any) bool {
+	value := firstValue(text)
+	return len(value) > 0 && !bytes.Equal(value, []byte("null")) && json.Unmarshal(value, v) == nil
+}
+
+// firstValue returns the JSON value that text begins with, or nothing if it
+// isn't whole. It only looks for the end: whether that is JSON is for the
+// decoder. (json.Decoder does both, at several times the cost.)
+func firstValue(text []byte) []byte {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quoted:
+			switch c {
+			case '\\':
+				i++
+				continue
+			case '"':
+				quoted = false
+			default:
+				continue
+			}
+		case c == '"':
+			quoted = true
+			continue
+		case c == '{', c == '[':
+			depth++
+			continue
+		case c == '}', c == ']':
+			if depth--; depth < 0 {
+				return text[:i] // of a number or a literal that stood last
+			}
+		case depth > 0:
+			continue
+		case c == ',', c == ' ', c == '\t', c == '\r', c == '\n':
+			return text[:i]
+		default:
+			continue
+		}
+		if depth == 0 {
+			return text[:i+1]
+		}
+	}
+	return nil
+}
