@@ -1,0 +1,206 @@
+// Package app wires configuration, keys, store, upstream client and server into
+// one http.Handler. The function and the serve command both start here.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/server"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Options say what an App may do beyond its configuration.
+type Options struct {
+	Logger *slog.Logger
+	// Local lets the app start what is missing on a developer's machine: the
+	// Firestore emulator, and with no key configured the simulator.
+	Local bool
+	// Report, if not nil, gets the startup report, for which every key is
+	// checked with a free request.
+	Report io.Writer
+	// Transport, if not nil, carries requests to Gemini.
+	Transport http.RoundTripper
+	// Store, if not nil, is used instead of the configured one, and stays the
+	// caller's to close.
+	Store storage.Store
+}
+
+// An App is Fluxgate, ready to serve.
+type App struct {
+	handler http.Handler
+	store   storage.Store
+	closers []func(context.Context) error // in order of start
+	pool    *keys.Pool
+	client  *gemini.Client
+	gate    *gate.Gate
+}
+
+// Start builds an app. On an error everything that it started is stopped.
+func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
+	a := new(App)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	for _, w := range cfg.Warnings {
+		o.Logger.Warn("configuration", "warning", w)
+	}
+	banner := &report{w: o.Report}
+	if o.Local && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
+		if cfg, err = a.startSimulator(cfg, banner); err != nil {
+			return nil, err
+		}
+		if o.Report == nil {
+			// Whoever silenced the report still has to hear of this.
+			o.Logger.Warn("no key is configured: answers come from a simulated Gemini", "address", cfg.BaseURL)
+		}
+	}
+	if a.store = o.Store; a.store == nil {
+		if err := a.openStore(ctx, cfg, o, banner); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
+	if err := a.reach(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := a.openKeys(ctx, cfg, o); err != nil {
+		return nil, err
+	}
+	rules := &scheduler.Rules{Policy: policy(cfg), Skew: cfg.Skew, Hold: cfg.Hold}
+	if a.gate, err = gate.New(ctx, a.store, rules); err != nil {
+		return nil, err
+	}
+	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
+		return nil, fmt.Errorf("upstream client: %w", err)
+	}
+	book, err := a.openCallers(ctx, cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	a.handler = callers.CORS(cfg.CORS, server.New(server.Options{
+		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
+	}))
+	if o.Report != nil {
+		if err := a.introduce(ctx, cfg, banner); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Store returns the store, for those who count its operations.
+func (a *App) Store() storage.Store { return a.store }
+
+// Close stops everything that Start started, last first.
+func (a *App) Close(ctx context.Context) error {
+	var problems []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](ctx); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	a.closers = nil
+	return errors.Join(problems...)
+}
+
+func (a *App) onClose(f func(context.Context) error) { a.closers = append(a.closers, f) }
+
+func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
+	source := keys.FromEnv(cfg.Keys)
+	if len(cfg.SecretNames) > 0 {
+		client, err := keys.NewSecretClient(ctx)
+		if err != nil {
+			return fmt.Errorf("open Secret Manager: %w", err)
+		}
+		a.onClose(func(context.Context) error { return client.Close() })
+		source = keys.FromSecrets(client, cfg.SecretNames)
+	}
+	a.pool = keys.NewPool(source, keys.Options{Logger: o.Logger})
+	list, err := a.pool.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if len(list) == 0 {
+		return errors.New("no key is configured: set GEMINI_KEY_1 or FLUXGATE_KEYS_SECRET")
+	}
+	return nil
+}
+
+// openCallers opens the book of tokens.
+func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Book, error) {
+	var client secrets.Accessor
+	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) > 0 {
+		opened, err := secrets.NewClient(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("open Secret Manager: %w", err)
+		}
+		a.onClose(func(context.Context) error { return opened.Close() })
+		client = opened
+	}
+	book, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("callers' tokens: %w", err)
+	}
+	return book, nil
+}
+
+// Starting waits for a store that can't be reached yet: a fresh connection may
+// take a moment, and an emulator that has just been started several.
+const (
+	reachTimeout      = 9 * time.Second
+	reachTimeoutLocal = time.Minute
+	reachPause        = 200 * time.Millisecond
+)
+
+// reach waits until the store answers.
+func (a *App) reach(ctx context.Context, o Options) error {
+	limit := reachTimeout
+	if o.Local {
+		limit = reachTimeoutLocal
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		_, err := a.store.Control(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, storage.ErrUnavailable):
+			return fmt.Errorf("reach the store: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("reach the store: %w", err)
+		case <-time.After(reachPause):
+		}
+	}
+}
+
+// policy is the built-in policy with the operator's overrides.
+func policy(cfg *config.Config) *scheduler.Policy {
+	overrides := make(map[string]scheduler.Override, len(cfg.Limits))
+	for name, l := range cfg.Limits {
+		overrides[name] = scheduler.Override{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
+	}
+	return scheduler.NewPolicy(cfg.Chain, overrides)
+}
+
+// closeTimeout bounds how long stopping one thing may take.
+const closeTimeout = 10 * time.Second

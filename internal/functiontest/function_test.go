@@ -1,0 +1,258 @@
+package functiontest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+)
+
+const keyValue = "a-key-of-the-function-test"
+
+// build builds the program once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "fluxgate-function-")
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, "function")
+	out, err := exec.Command("go", "build", "-o", program, "./testdata/function").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return program, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if program, err := build(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(program))
+	}
+	os.Exit(code)
+}
+
+// A function is a process that serves it.
+type function struct {
+	t      *testing.T
+	url    string
+	in     io.Writer
+	out    *bufio.Reader
+	stderr *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start serves the function with these settings and no others.
+func start(t *testing.T, env ...string) *function {
+	t.Helper()
+	program, err := build()
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	require.NoError(t, l.Close())
+
+	f := &function{t: t, url: "http://127.0.0.1:" + port, stderr: new(lockedBuffer)}
+	cmd := exec.Command(program)
+	cmd.Dir = t.TempDir() // no file of the repository is there at run time
+	cmd.Env = append([]string{"FUNCTION_TARGET=Fluxgate", "PORT=" + port}, env...)
+	cmd.Stderr = f.stderr
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	f.in, f.out = in, bufio.NewReader(out)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	}, 20*time.Second, 20*time.Millisecond, "it doesn't listen: %s", f.stderr)
+	return f
+}
+
+// set changes the environment of the process.
+func (f *function) set(name, value string) {
+	f.t.Helper()
+	_, err := io.WriteString(f.in, name+"="+value+"\n")
+	require.NoError(f.t, err)
+	for { // the framework writes empty lines between
+		line, err := f.out.ReadString('\n')
+		require.NoError(f.t, err)
+		if strings.TrimSpace(line) == "set" {
+			return
+		}
+	}
+}
+
+func (f *function) ask(method, path, body string) (*http.Response, string) {
+	f.t.Helper()
+	req, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, strings.NewReader(body))
+	require.NoError(f.t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(f.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(f.t, err)
+	return resp, string(text)
+}
+
+// gemini serves a simulated Gemini that knows the test's key.
+func gemini(t *testing.T) (url string, sim *geminisim.Server) {
+	sim = geminisim.New(geminisim.Config{Keys: []geminisim.Key{{Value: keyValue}}})
+	server := httptest.NewServer(sim)
+	t.Cleanup(server.Close)
+	return server.URL, sim
+}
+
+// The function is registered under its target, and whole.
+func TestServes(t *testing.T) {
+	t.Parallel()
+	url, sim := gemini(t)
+	f := start(t, "FLUXGATE_STORE=memory", "GEMINI_KEY_1="+keyValue, "GOOGLE_GEMINI_BASE_URL="+url)
+	resp, body := f.ask("GET", "/health", "")
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	resp, body = f.ask("POST", "/generate", `{"prompt":"hello"}`)
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.EqualValues(t, 1, sim.Stats().Accepted)
+	resp, body = f.ask("POST", "/generate", `{"prompt":"hello"`)
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, body)
+	assert.NotContains(t, f.stderr.String(), keyValue)
+}
+
+// A deployed function lets nobody in before an operator says who may be, and
+// tells why. Probes are answered.
+func TestRefusesUnguarded(t *testing.T) {
+	t.Parallel()
+	url, sim := gemini(t)
+	f := start(t, "K_SERVICE=fluxgate", "FLUXGATE_STORE=memory", "GEMINI_KEY_1="+keyValue, "GOOGLE_GEMINI_BASE_URL="+url)
+	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
+	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	assert.Contains(t, body, "FLUXGATE_TOKENS")
+	resp, body = f.ask("GET", "/health", "")
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.Zero(t, sim.Stats().Accepted)
+}
+
+// A failed start is retried by the next request, not remembered for ever.
+func TestFailedStartIsRetried(t *testing.T) {
+	t.Parallel()
+	url, _ := gemini(t)
+	f := start(t, "K_SERVICE=fluxgate", "FLUXGATE_AUTH=iam", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL="+url, "FLUXGATE_SKEW=long", "GEMINI_MODE=fast")
+	for range 2 {
+		resp, body := f.ask("GET", "/health", "")
+		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+		assert.Equal(t, "5", resp.Header.Get("Retry-After"))
+		var out struct {
+			Error struct {
+				Code   int
+				Status string
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &out))
+		assert.Equal(t, 503, out.Error.Code)
+		assert.NotContains(t, body, "FLUXGATE_SKEW", "the cause is for the log")
+	}
+	// Everything that is wrong, as an error that the platform's log recognises.
+	logged := records(t, f, 2)
+	assert.Equal(t, "ERROR", logged[0]["severity"])
+	assert.Contains(t, logged[0]["error"], "FLUXGATE_SKEW")
+	assert.Contains(t, logged[0]["error"], "GEMINI_MODE")
+
+	f.set("FLUXGATE_SKEW", "")
+	f.set("GEMINI_MODE", "both")
+	resp, _ := f.ask("GET", "/health", "")
+	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "there is no key yet")
+	f.set("GEMINI_KEY_1", keyValue)
+	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+
+	// Once it has started it stays as it is.
+	f.set("GEMINI_MODE", "fast")
+	resp, body = f.ask("POST", "/generate", `{"prompt":"hello again"}`)
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+}
+
+func records(t *testing.T, f *function, n int) []map[string]any {
+	t.Helper()
+	var list []map[string]any
+	// What the process wrote before it answered comes by a pipe of its own.
+	require.Eventually(t, func() bool {
+		text := f.stderr.String()
+		list = nil
+		for line := range strings.Lines(text[:strings.LastIndexByte(text, '\n')+1]) {
+			if line = strings.TrimSpace(line); line != "" {
+				var record map[string]any
+				require.NoError(t, json.Unmarshal([]byte(line), &record), line)
+				list = append(list, record)
+			}
+		}
+		return len(list) >= n
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Len(t, list, n)
+	return list
+}
+
+// Requests that come during a start share it: a slow failure isn't lived through
+// by one after another.
+func TestRequestsShareAStart(t *testing.T) {
+	t.Parallel()
+	// Nobody answers here, so that opening the store takes as long as it may.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	f := start(t, "FIRESTORE_EMULATOR_HOST="+l.Addr().String(), "GEMINI_KEY_1="+keyValue)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	codes := make([]int, 6)
+	for i := range codes {
+		wg.Go(func() {
+			resp, _ := f.ask("GET", "/health", "")
+			codes[i] = resp.StatusCode
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, slices.Repeat([]int{http.StatusServiceUnavailable}, len(codes)), codes)
+	assert.Less(t, time.Since(begin), 30*time.Second)
+	assert.Equal(t, 1, strings.Count(f.stderr.String(), "start failed"))
+}
