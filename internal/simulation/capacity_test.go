@@ -1,0 +1,189 @@
+package simulation
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Eight projects of ten requests a minute, as in the table "Why
+// prove-then-promise" of the design.
+const (
+	pool = 8
+	rpm  = 10
+	hour = time.Hour
+)
+
+// siegeTime is how long a crowd is at the gate: one hour, or with the race
+// detector a quarter of it. Callers come in waves, one for every time that the
+// limits are renewed, so what a quarter of an hour says about capacity is only
+// good to one wave in fifteen.
+func siegeTime() time.Duration {
+	if raced {
+		return hour / 4
+	}
+	return hour
+}
+
+// A crowd is one kind of callers.
+type crowd struct {
+	open    bool    // they come by themselves, 1.5 times what fits; else 200 that ask again when served
+	returns float64 // the share of refusals after which the caller comes back
+	late    time.Duration
+	anyhow  bool // late by anything from 0 to late
+}
+
+func (c crowd) String() string {
+	kind, late := "closed", c.late.String()
+	if c.open {
+		kind = "open"
+	}
+	if c.anyhow {
+		late = "0 to " + late
+	}
+	if c.returns == 0 {
+		return kind + ", nobody returns"
+	}
+	return fmt.Sprintf("%s, %.0f%% return %s late", kind, 100*c.returns, late)
+}
+
+// closedCallers is how many callers there are in a closed loop, and
+// thinks how long one of them that doesn't come back takes, on average, until
+// it has another request. Both keep the pool saturated.
+const (
+	closedCallers = 200
+	thinks        = 30 * time.Second
+)
+
+// punctual is how late a holder may be that must not be turned away.
+const punctual = 500 * time.Millisecond
+
+type outcome struct {
+	used       float64       // of 8*10 requests a minute
+	longest    time.Duration // from the first refusal to admission; those that gave up don't count
+	writes     float64       // per admission
+	violations int
+	turnedAway int // came within half a second to a booking and was refused
+	claimed    int // bookings that were returned to and admitted
+}
+
+func TestCapacity(t *testing.T) {
+	var crowds []crowd
+	for _, open := range []bool{false, true} {
+		crowds = append(crowds, crowd{open: open})
+		for _, returns := range []float64{0.5, 0.9, 1} {
+			for _, late := range []time.Duration{0, 2 * time.Second, 4 * time.Second} {
+				crowds = append(crowds, crowd{open: open, returns: returns, late: late})
+			}
+			crowds = append(crowds, crowd{open: open, returns: returns, late: 4 * time.Second, anyhow: true})
+		}
+		crowds = append(crowds, crowd{open: open, returns: 1, late: 100 * time.Millisecond})
+	}
+	outcomes := make([]outcome, len(crowds))
+	t.Run("crowd", func(t *testing.T) {
+		for i, c := range crowds {
+			t.Run(c.String(), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					o := c.simulate(t)
+					outcomes[i] = o
+					assert.GreaterOrEqual(t, o.used, 0.9)
+					assert.Zero(t, o.violations, "more than the limit in 60 s")
+					assert.Zero(t, o.turnedAway, "refused though it held a booking and came in time")
+					if c.returns == 1 {
+						assert.Positive(t, o.claimed, "or nothing was asserted about bookings")
+					}
+					// Where nobody returns nothing may be spent on promises.
+					assert.LessOrEqual(t, o.writes, 1+1.1*c.returns, "writes per admission")
+				})
+			})
+		}
+	})
+	t.Logf("%v, %d projects, %d requests a minute each", siegeTime(), pool, rpm)
+	t.Logf("%-36s %8s %14s %8s %s", "callers", "used", "longest wait", "writes", "bookings claimed")
+	for i, c := range crowds {
+		o := outcomes[i]
+		longest := o.longest.Round(time.Second).String()
+		if c.returns == 0 {
+			longest = "-" // they are admitted at once or never
+		}
+		t.Logf("%-36s %7.1f%% %14s %8.2f %d", c, 100*o.used, longest, o.writes, o.claimed)
+	}
+}
+
+// simulate has the crowd at the gate.
+func (c crowd) simulate(t *testing.T) outcome {
+	w := newWorld(t, pool, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+	s := &siege{world: w, crowd: c, waiting: make(map[*request]bool)}
+	if c.open {
+		s.arrive()
+	} else {
+		for range closedCallers {
+			w.after(time.Duration(w.rnd.Int64N(int64(time.Minute))), s.next)
+		}
+	}
+	w.run(siegeTime())
+	// Those who are waiting still have waited as well.
+	for r := range s.waiting {
+		s.longest = max(s.longest, w.elapsed()-r.asked)
+	}
+	s.used = float64(w.admitted) / (pool * rpm * siegeTime().Minutes())
+	s.writes = float64(w.store.Stats().Writes) / float64(w.admitted)
+	s.violations = w.upstream.violations()
+	return s.outcome
+}
+
+// A siege is a crowd at a gate.
+type siege struct {
+	*world
+	crowd
+	outcome
+	waiting map[*request]bool
+}
+
+// arrive has callers of an open loop come at random.
+func (s *siege) arrive() {
+	s.try(s.request(1000))
+	mean := float64(time.Minute) / (1.5 * pool * rpm)
+	s.after(time.Duration(s.rnd.ExpFloat64()*mean), s.arrive)
+}
+
+// next has a caller of a closed loop make its next request.
+func (s *siege) next() { s.try(s.request(1000)) }
+
+func (s *siege) try(r *request) {
+	held := r.booked
+	grant, wait := s.ask(r)
+	if held && grant != nil {
+		s.claimed++
+	}
+	if wait == nil {
+		s.longest = max(s.longest, s.elapsed()-r.asked)
+		delete(s.waiting, r)
+		if !s.open {
+			s.after(latency, s.next)
+		}
+		return
+	}
+	if held && r.late <= punctual {
+		s.turnedAway++
+	}
+	r.booked = wait.Booked
+	if s.rnd.Float64() >= s.returns {
+		delete(s.waiting, r)
+		if !s.open {
+			s.after(time.Duration(s.rnd.ExpFloat64()*float64(thinks)), s.next)
+		}
+		return
+	}
+	s.waiting[r] = true
+	if r.late = s.late; s.anyhow {
+		r.late = time.Duration(s.rnd.Int64N(int64(s.late)))
+	}
+	s.after(s.told(wait, r)+r.late, func() { s.try(r) })
+}

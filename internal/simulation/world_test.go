@@ -1,0 +1,155 @@
+package simulation
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const model = "gemini-2.5-flash"
+
+// A world is a gate over a pool of projects, the callers that use it and the
+// Gemini that counts what arrives. It belongs in a synctest bubble and to one
+// goroutine: with a store in memory nothing in the gate ever waits, so callers
+// are events on one agenda and not goroutines.
+type world struct {
+	t        *testing.T
+	gate     *gate.Gate
+	store    *storage.Memory
+	rules    *scheduler.Rules
+	projects []gate.Project
+	upstream *arrivals
+	rnd      *rand.Rand
+	begin    time.Time
+	agenda   agenda
+	requests uint64 // so far
+	admitted int
+}
+
+// latency is how long upstream takes to answer.
+const latency = 2 * time.Second
+
+func newWorld(t *testing.T, projects int, limits scheduler.Limits) *world {
+	rules := scheduler.DefaultRules()
+	rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{
+		model: {RPM: &limits.RPM, TPM: &limits.TPM, RPD: &limits.RPD},
+	})
+	store := storage.NewMemory(time.Now)
+	g, err := gate.New(context.Background(), store, rules)
+	require.NoError(t, err)
+	w := &world{
+		t: t, gate: g, store: store, rules: rules, upstream: newArrivals(limits),
+		rnd: rand.New(rand.NewPCG(1, uint64(projects))), begin: time.Now(),
+	}
+	for i := range projects {
+		id := fmt.Sprintf("p%d", i+1)
+		w.projects = append(w.projects, gate.Project{ID: id, Keys: []string{"key-of-" + id}})
+	}
+	return w
+}
+
+// elapsed is the virtual time since the world began.
+func (w *world) elapsed() time.Duration { return time.Since(w.begin) }
+
+// after puts f on the agenda.
+func (w *world) after(d time.Duration, f func()) {
+	heap.Push(&w.agenda, event{at: w.elapsed() + d, order: w.agenda.next(), do: f})
+}
+
+// run goes through the agenda until it is empty or the next event is not
+// before the end.
+func (w *world) run(end time.Duration) {
+	for len(w.agenda.events) > 0 && w.agenda.events[0].at < end {
+		e := heap.Pop(&w.agenda).(event)
+		time.Sleep(e.at - w.elapsed())
+		e.do()
+	}
+}
+
+type event struct {
+	at    time.Duration
+	order int // of two at one instant the one that was put first goes first
+	do    func()
+}
+
+// An agenda is a heap of events.
+type agenda struct {
+	events []event
+	put    int
+}
+
+func (a *agenda) next() int { a.put++; return a.put }
+
+func (a *agenda) Len() int { return len(a.events) }
+func (a *agenda) Less(i, j int) bool {
+	x, y := a.events[i], a.events[j]
+	return x.at < y.at || x.at == y.at && x.order < y.order
+}
+func (a *agenda) Swap(i, j int) { a.events[i], a.events[j] = a.events[j], a.events[i] }
+func (a *agenda) Push(x any)    { a.events = append(a.events, x.(event)) }
+func (a *agenda) Pop() any {
+	last := len(a.events) - 1
+	e := a.events[last]
+	a.events[last] = event{} // so that what it refers to can go
+	a.events = a.events[:last]
+	return e
+}
+
+// A request is one on its way: from its first asking until it is admitted or
+// given up.
+type request struct {
+	hash    uint64
+	tokens  int64
+	asked   time.Duration // when first
+	refused int
+	booked  bool          // its last refusal kept a slot
+	late    time.Duration // how late its last return was
+	waited  time.Duration // from the first asking to admission
+	ahead   time.Duration // of mixed_test.go: what the work ahead of it took
+}
+
+// ask has a new or returning request try to get in.
+func (w *world) ask(r *request) (*gate.Grant, *gate.Wait) {
+	grant, wait, err := w.gate.Admit(context.Background(), gate.Request{
+		Hash: r.hash, Chain: w.rules.Policy.Chain(scheduler.Both),
+		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
+	})
+	require.NoError(w.t, err)
+	if wait != nil {
+		r.refused++
+		return nil, wait
+	}
+	w.admitted++
+	sentAt := time.Now()
+	// It arrives when it arrives: anywhere within the skew.
+	w.upstream.arrive(grant.Project, w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew))), r.tokens)
+	w.after(latency, func() {
+		require.NoError(w.t, w.gate.Settle(context.Background(), grant, r.tokens, sentAt))
+	})
+	return grant, nil
+}
+
+// request returns a new request, unlike every other.
+func (w *world) request(tokens int64) *request {
+	w.requests++
+	return &request{hash: w.requests * 0x9e3779b97f4a7c15, tokens: tokens, asked: w.elapsed()}
+}
+
+// told is how long a caller waits that honours a refusal: one in two reads
+// Retry-After, the others the milliseconds.
+func (w *world) told(wait *gate.Wait, r *request) time.Duration {
+	left := max(wait.Start.Sub(w.gate.Now()), time.Millisecond)
+	if r.hash>>40%2 == 0 {
+		return (left + time.Second - 1).Truncate(time.Second)
+	}
+	return left
+}
