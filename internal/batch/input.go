@@ -1,0 +1,370 @@
+package batch
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/asticode/go-astisub"
+)
+
+// A subtitle file is checked by a parser that builds an object per cue; a feature film has about 100 KB.
+const maxSubtitleBytes = 64 << 20
+
+const byteOrderMark = "\uFEFF"
+
+var errTooLarge = errors.New("too large")
+
+// item is one request of a job.
+type item struct {
+	index int
+	id    string
+	// text is a slice of the input: a chunk, or a whole line of JSONL. The request body is made of it when it is needed.
+	text  string
+	jsonl bool
+	sum   [sha256.Size]byte
+}
+
+func (it *item) hash() string { return hex.EncodeToString(it.sum[:]) }
+
+// plan is the list of requests of a job, made of its inputs and settings and nothing else.
+type plan struct {
+	items    []item
+	warnings []string
+	// tokens is the estimated size of all prompts.
+	tokens  int64
+	chunked bool
+}
+
+// id tells whether a journal belongs to this job: the hash of all request bodies and IDs in order.
+func (p *plan) id() string {
+	h := sha256.New()
+	for i := range p.items {
+		h.Write(p.items[i].sum[:])
+		h.Write(binary.AppendUvarint(nil, uint64(len(p.items[i].id))))
+		io.WriteString(h, p.items[i].id)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// newPlan reads every input.
+func newPlan(o *Options) (*plan, error) {
+	p := &plan{}
+	left := MaxInputBytes
+	for _, name := range o.Inputs {
+		text, err := readInput(o, name, left)
+		if errors.Is(err, errTooLarge) {
+			err = fmt.Errorf("the inputs of one job are limited to %d bytes altogether", MaxInputBytes)
+		}
+		if err == nil {
+			left -= len(text)
+			err = p.add(o, name, strings.TrimPrefix(text, byteOrderMark))
+		}
+		// The fault of a file repeats its name.
+		var fault *fs.PathError
+		if errors.As(err, &fault) {
+			err = fault.Err
+		}
+		if err != nil {
+			return nil, fmt.Errorf("input %s: %w", displayName(name), err)
+		}
+	}
+	if len(p.items) == 0 {
+		return nil, fmt.Errorf("input %s: nothing to send: no prompt and no text in it", strings.Join(o.Inputs, ", "))
+	}
+	if o.Instructions != "" && !p.chunked {
+		return nil, errors.New("instructions go before chunks of text and subtitles, and no input has any: use system instead")
+	}
+	return p, nil
+}
+
+func displayName(name string) string {
+	if name == "-" {
+		return "(standard input)"
+	}
+	return name
+}
+
+func readInput(o *Options, name string, limit int) (string, error) {
+	if name == "-" {
+		return readText(o.Stdin, 0, limit)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if info.IsDir() {
+		return "", errors.New("is a directory")
+	}
+	return readText(f, info.Size(), limit)
+}
+
+// readText reads UTF-8 text of at most limit bytes; hint is the expected size.
+func readText(r io.Reader, hint int64, limit int) (string, error) {
+	if hint > int64(limit) {
+		return "", errTooLarge
+	}
+	var text strings.Builder
+	text.Grow(int(hint))
+	n, err := io.Copy(&text, io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		return "", fmt.Errorf("reading: %w", err)
+	}
+	if n > int64(limit) {
+		return "", errTooLarge
+	}
+	if !utf8.ValidString(text.String()) {
+		return "", errors.New("not UTF-8 text: convert it first")
+	}
+	return text.String(), nil
+}
+
+// detect finds the format of an input that has none given.
+func detect(name, text string) (Format, error) {
+	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case name == "-":
+		return sniff(text), nil
+	case ext == ".jsonl" || ext == ".ndjson":
+		return FormatJSONL, nil
+	case ext == ".txt" || ext == ".text" || ext == ".md" || ext == ".markdown":
+		return FormatText, nil
+	case ext == ".srt":
+		return FormatSRT, nil
+	case ext == ".vtt":
+		return FormatVTT, nil
+	default:
+		return "", fmt.Errorf("can't tell the format by the extension %q: give one of %v", ext, Formats[1:])
+	}
+}
+
+func sniff(text string) Format {
+	start := strings.TrimSpace(text[:min(len(text), 4096)])
+	first, rest, _ := strings.Cut(start, "\n")
+	second, _, _ := strings.Cut(rest, "\n")
+	switch {
+	case strings.HasPrefix(first, "{"):
+		return FormatJSONL
+	case strings.HasPrefix(first, "WEBVTT"):
+		return FormatVTT
+	case isNumber(strings.TrimSpace(first)) && strings.Contains(second, "-->"):
+		return FormatSRT
+	default:
+		return FormatText
+	}
+}
+
+// add turns one input into requests.
+func (p *plan) add(o *Options, name, text string) error {
+	format := o.Format
+	if format == FormatAuto {
+		var err error
+		if format, err = detect(name, text); err != nil {
+			return err
+		}
+	}
+	if format == FormatJSONL {
+		return p.addLines(o, text)
+	}
+	chunks := []string{}
+	if format == FormatText {
+		chunks = ChunkText(text, o.ChunkTokens)
+	} else if strings.TrimSpace(text) != "" {
+		if err := p.checkSubtitles(format, name, text); err != nil {
+			return err
+		}
+		chunks = ChunkSubtitles(text, o.ChunkTokens)
+	}
+	p.chunked = true
+	base := "stdin"
+	if name != "-" {
+		base = filepath.Base(name)
+	}
+	for n, chunk := range chunks {
+		if strings.TrimSpace(chunk) == "" {
+			continue
+		}
+		if err := p.append(o, item{id: base + "#" + strconv.Itoa(n+1), text: chunk}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addLines adds the requests of a JSONL input. Blank lines are skipped.
+func (p *plan) addLines(o *Options, text string) error {
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
+		}
+		fields, err := parseLine(line)
+		if err == nil {
+			err = p.append(o, item{id: fields.ID, text: line, jsonl: true})
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+	return nil
+}
+
+func (p *plan) append(o *Options, it item) error {
+	if len(p.items) == MaxRequests {
+		return fmt.Errorf("more than %d requests in one job", MaxRequests)
+	}
+	it.index = len(p.items)
+	body, err := it.body(o)
+	if err != nil {
+		return err
+	}
+	it.sum = sha256.Sum256(body)
+	p.tokens += int64(EstimateTokens(it.text))
+	if !it.jsonl {
+		p.tokens += int64(EstimateTokens(o.Instructions))
+	}
+	p.items = append(p.items, it)
+	return nil
+}
+
+// checkSubtitles refuses what has no cues. What the subtitle parser can't follow is only worth a warning, since the text is
+// sent as it is: real files have styles and regions that the parser refuses.
+func (p *plan) checkSubtitles(format Format, name, text string) error {
+	if len(text) > maxSubtitleBytes {
+		return fmt.Errorf("a subtitle file is limited to %d bytes", maxSubtitleBytes)
+	}
+	cues := len(cueStarts(text))
+	if cues == 0 {
+		return fmt.Errorf("no cues in it, so it isn't an .%s file", format)
+	}
+	understood, err := parseSubtitles(format, text)
+	if err == nil && understood != cues {
+		err = fmt.Errorf("%d cues have times, %d could be read", cues, understood)
+	}
+	if err != nil {
+		p.warnings = append(p.warnings, fmt.Sprintf("%s: as subtitles it has a fault, but it is sent as it is: %v",
+			displayName(name), err))
+	}
+	return nil
+}
+
+// parseSubtitles returns the number of cues. The parser panics on a line that ends in an arrow.
+func parseSubtitles(format Format, text string) (cues int, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("a cue without an end time")
+		}
+	}()
+	read := astisub.ReadFromSRT
+	if format == FormatVTT {
+		read = astisub.ReadFromWebVTT
+	}
+	subtitles, err := read(strings.NewReader(text))
+	if err != nil {
+		return 0, err
+	}
+	return len(subtitles.Items), nil
+}
+
+// promptLine is one line of a JSONL input.
+type promptLine struct {
+	ID          string   `json:"id"`
+	Prompt      string   `json:"prompt"`
+	System      string   `json:"system"`
+	Model       string   `json:"model"`
+	Mode        string   `json:"mode"`
+	MaxTokens   int      `json:"max_tokens"`
+	Temperature *float64 `json:"temperature"`
+}
+
+// parseLine is strict: a misspelt field that was ignored would be noticed only in the results.
+func parseLine(line string) (promptLine, error) {
+	var fields promptLine
+	decoder := json.NewDecoder(strings.NewReader(line))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&fields); err != nil {
+		return fields, fmt.Errorf("not a request: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return fields, errors.New("more than one JSON value")
+	}
+	switch {
+	case strings.TrimSpace(fields.Prompt) == "":
+		return fields, errors.New("no prompt")
+	case fields.Mode != "" && !slices.Contains(Modes, fields.Mode):
+		return fields, fmt.Errorf("mode %q: want one of %v", fields.Mode, Modes)
+	case fields.MaxTokens < 0:
+		return fields, fmt.Errorf("max_tokens %d: want a positive number", fields.MaxTokens)
+	case fields.Temperature != nil && *fields.Temperature < 0:
+		return fields, fmt.Errorf("temperature %v: want zero or more", *fields.Temperature)
+	}
+	return fields, nil
+}
+
+// generateRequest is the body of POST /generate.
+type generateRequest struct {
+	Prompt      string   `json:"prompt"`
+	System      string   `json:"system,omitempty"`
+	Model       string   `json:"model,omitempty"`
+	Mode        string   `json:"mode,omitempty"`
+	MaxTokens   int      `json:"max_tokens,omitempty"`
+	Temperature *float64 `json:"temperature,omitempty"`
+	// MaxWait is in seconds.
+	MaxWait *float64 `json:"max_wait,omitempty"`
+}
+
+// body makes the request body. It is the same bytes every time: the server recognises a returning request by them, and the
+// journal a finished one.
+func (it *item) body(o *Options) ([]byte, error) {
+	request := generateRequest{
+		Prompt: it.text, System: o.System, Model: o.Model, Mode: o.Mode, MaxTokens: o.MaxTokens, Temperature: o.Temperature,
+	}
+	if it.jsonl {
+		fields, err := parseLine(it.text)
+		if err != nil {
+			return nil, err
+		}
+		request.Prompt = fields.Prompt
+		request.System = orDefault(fields.System, request.System)
+		request.Model = orDefault(fields.Model, request.Model)
+		request.Mode = orDefault(fields.Mode, request.Mode)
+		request.MaxTokens = orDefault(fields.MaxTokens, request.MaxTokens)
+		request.Temperature = orDefault(fields.Temperature, request.Temperature)
+	} else if o.Instructions != "" {
+		request.Prompt = o.Instructions + "\n\n" + it.text
+	}
+	if o.MaxWait != nil {
+		seconds := o.MaxWait.Seconds()
+		request.MaxWait = &seconds
+	}
+	return marshal(request)
+}
+
+// marshal encodes without the escapes that only HTML needs, and without a final line break.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}

@@ -1,0 +1,293 @@
+package batch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// DefaultURL is where `fluxgate serve` listens.
+	DefaultURL = "http://127.0.0.1:8080"
+	// DefaultConcurrency is the number of requests in flight, waiting ones included.
+	DefaultConcurrency = 32
+	// DefaultChunkTokens is the size of a chunk in estimated tokens (see EstimateTokens).
+	DefaultChunkTokens = 10_000
+	// DefaultTimeout bounds one HTTP exchange. Long generations take minutes; waits after a refusal aren't part of it.
+	DefaultTimeout = 10 * time.Minute
+
+	// MaxInputBytes bounds the inputs of one job, all files together.
+	MaxInputBytes = 1 << 30
+	// MaxRequests bounds the requests of one job.
+	MaxRequests = 1_000_000
+
+	maxConcurrency = 10_000
+	maxChunkTokens = 10_000_000
+
+	// A day's quota is back within the longest Pacific day: the server takes no max_wait beyond it.
+	longestDay = 25 * time.Hour
+)
+
+// Modes are the values of Options.Mode besides the empty one.
+var Modes = []string{"both", "pro_only", "flash_only", "flash_lite_only"}
+
+// Token is a bearer token that can't be printed by accident.
+type Token string
+
+// Format keeps the token out of every fmt verb.
+func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.redacted()) }
+
+// LogValue keeps the token out of slog.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.redacted()) }
+
+// MarshalText keeps the token out of encoders.
+func (t Token) MarshalText() ([]byte, error) { return []byte(t.redacted()), nil }
+
+func (t Token) redacted() string {
+	if t == "" {
+		return ""
+	}
+	return "REDACTED"
+}
+
+// Format names how an input is read.
+type Format string
+
+// The formats of inputs.
+const (
+	// FormatAuto decides by the file's extension, and for standard input by its first lines.
+	FormatAuto Format = "auto"
+	// FormatJSONL is one request per line: {"prompt": …} with optional id, system, model, mode, max_tokens, temperature.
+	FormatJSONL Format = "jsonl"
+	// FormatText is cut into chunks at paragraphs.
+	FormatText Format = "text"
+	// FormatSRT and FormatVTT are cut into chunks between cues.
+	FormatSRT Format = "srt"
+	FormatVTT Format = "vtt"
+)
+
+// Formats are the values of Options.Format.
+var Formats = []Format{FormatAuto, FormatJSONL, FormatText, FormatSRT, FormatVTT}
+
+// Options says what to send and where to. The zero value of a field means its default.
+type Options struct {
+	// Inputs are file names; "-" is standard input, at most once. At least one is required.
+	Inputs []string
+	// Format is how the inputs are read. Default: auto.
+	Format Format
+	// ChunkTokens is the largest chunk of text and subtitles, in estimated tokens, Instructions not counted. Default: 10,000.
+	ChunkTokens int
+	// Instructions are put before every chunk, with a blank line between. An error when no input is cut into chunks.
+	Instructions string
+
+	// URL is Fluxgate's base address, without /generate. Default: http://127.0.0.1:8080.
+	URL string
+	// Token is sent as "Authorization: Bearer". Default: none.
+	Token Token
+	// Client does the HTTP exchanges. Default: one with a connection for every request in flight.
+	Client *http.Client
+	// Concurrency is the number of requests in flight, waiting ones included. Default: 32.
+	Concurrency int
+	// Timeout bounds one HTTP exchange. Default: 10 minutes.
+	Timeout time.Duration
+
+	// Mode, Model, System, MaxTokens and Temperature go into every request that doesn't set its own. Default: the server's.
+	Mode        string
+	Model       string
+	System      string
+	MaxTokens   int
+	Temperature *float64
+	// MaxWait goes into every request as max_wait, in seconds: how long to wait for a better model of the chain before the
+	// next one is used. Default: not sent, the server decides by its chain alone.
+	MaxWait *time.Duration
+
+	// Output receives the results as JSONL. "-" is standard output and can't be resumed. Default: the first input's name
+	// with ".results.jsonl" appended, or "-" when that is standard input.
+	Output string
+	// Restart discards the results and the journal of an earlier run, and replaces an output that is in the way.
+	Restart bool
+
+	// Progress is how progress is shown on Stderr. Default: auto.
+	Progress ProgressMode
+	// Quiet drops progress and notes; the summary line stays.
+	Quiet bool
+
+	// Stdin, Stdout and Stderr default to the process's own.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// Summary says what one Run did. Its figures leave out what earlier runs of the same job finished, except Resumed.
+type Summary struct {
+	// Requests were settled in this run, successfully or not.
+	Requests int
+	// Failed are those of Requests that have no answer.
+	Failed int
+	// Resumed were finished by earlier runs and not sent.
+	Resumed int
+	// Total is the number of requests of the job.
+	Total int
+	// Waits is the number of refusals that were obeyed: 429, and 503 with a wait.
+	Waits int
+	// Waited is the time requests spent in those waits, summed over requests (many wait at the same time).
+	Waited time.Duration
+	// Tokens is the sum of tokens_used over the answers.
+	Tokens int64
+	// Elapsed is the time from the first request to the last result.
+	Elapsed time.Duration
+}
+
+// String is the line that ends a job.
+func (s Summary) String() string {
+	line := fmt.Sprintf("requests=%d failed=%d waits=%d tokens=%d elapsed=%s",
+		s.Requests, s.Failed, s.Waits, s.Tokens, s.Elapsed.Round(time.Millisecond))
+	if s.Resumed > 0 {
+		line += fmt.Sprintf(" resumed=%d", s.Resumed)
+	}
+	return line
+}
+
+// withDefaults returns the options with every default filled in, or all problems at once.
+func (o Options) withDefaults() (Options, error) {
+	o.setDefaults()
+	var problems []error
+	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+
+	if len(o.Inputs) == 0 {
+		complain("no input: name at least one file, or - for standard input")
+	}
+	stdins := 0
+	for _, name := range o.Inputs {
+		if name == "-" {
+			stdins++
+		}
+	}
+	if stdins > 1 {
+		complain("standard input (-) is named %d times", stdins)
+	}
+	if !slices.Contains(Formats, o.Format) {
+		complain("format %q: want one of %v", o.Format, Formats)
+	}
+	if !slices.Contains(ProgressModes, o.Progress) {
+		complain("progress %q: want one of %v", o.Progress, ProgressModes)
+	}
+	if o.Mode != "" && !slices.Contains(Modes, o.Mode) {
+		complain("mode %q: want one of %v", o.Mode, Modes)
+	}
+	if o.ChunkTokens < 1 || o.ChunkTokens > maxChunkTokens {
+		complain("chunk tokens %d: want 1 to %d", o.ChunkTokens, maxChunkTokens)
+	}
+	if o.Concurrency < 1 || o.Concurrency > maxConcurrency {
+		complain("concurrency %d: want 1 to %d", o.Concurrency, maxConcurrency)
+	}
+	if o.MaxTokens < 0 {
+		complain("max tokens %d: want a positive number", o.MaxTokens)
+	}
+	if t := o.Temperature; t != nil && (math.IsNaN(*t) || math.IsInf(*t, 0) || *t < 0) {
+		complain("temperature %v: want zero or more", *t)
+	}
+	if o.MaxWait != nil && (*o.MaxWait < 0 || *o.MaxWait > longestDay) {
+		complain("max wait %v: want 0 to %v", *o.MaxWait, longestDay)
+	}
+	if o.Timeout < 0 {
+		complain("timeout %v: want a positive duration", o.Timeout)
+	}
+	if strings.ContainsAny(string(o.Token), "\r\n") {
+		complain("token: has a line break")
+	}
+	if err := checkURL(o.URL); err != nil {
+		complain("url: %w", err)
+	}
+	return o, errors.Join(problems...)
+}
+
+func (o *Options) setDefaults() {
+	o.Format = orDefault(o.Format, FormatAuto)
+	o.ChunkTokens = orDefault(o.ChunkTokens, DefaultChunkTokens)
+	o.URL = strings.TrimRight(orDefault(o.URL, DefaultURL), "/")
+	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
+	o.Timeout = orDefault(o.Timeout, DefaultTimeout)
+	o.Progress = orDefault(o.Progress, ProgressAuto)
+	if o.Output == "" && len(o.Inputs) > 0 {
+		o.Output = "-"
+		if o.Inputs[0] != "-" {
+			o.Output = filepath.Clean(o.Inputs[0]) + ".results.jsonl"
+		}
+	}
+	if o.Stdin == nil {
+		o.Stdin = os.Stdin
+	}
+	if o.Stdout == nil {
+		o.Stdout = os.Stdout
+	}
+	if o.Stderr == nil {
+		o.Stderr = os.Stderr
+	}
+	if o.Client == nil {
+		o.Client = newClient(o.Concurrency)
+	}
+}
+
+func orDefault[T comparable](value, byDefault T) T {
+	var zero T
+	if value == zero {
+		return byDefault
+	}
+	return value
+}
+
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		// The parser's own error repeats the address, which may hold a password.
+		return errors.New("not an address")
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return errors.New("want http://HOST or https://HOST")
+	case u.User != nil:
+		return errors.New("holds a user name or password; give a token instead")
+	case u.RawQuery != "" || u.Fragment != "":
+		return errors.New("has a query or fragment; want the base address only")
+	}
+	return nil
+}
+
+// newClient has an idle connection for every worker; the default transport keeps two and dials for all others.
+func newClient(concurrency int) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConns = concurrency
+	transport.MaxIdleConnsPerHost = concurrency
+	return &http.Client{Transport: transport}
+}
+
+// LoadInstructions resolves the value of --instructions: text as it is, or @FILE for the contents of a file of at most
+// 1 MiB. A text that begins with @ is written with two.
+func LoadInstructions(value string) (string, error) {
+	name, isFile := strings.CutPrefix(value, "@")
+	if !isFile || strings.HasPrefix(name, "@") {
+		return name, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("instructions: %w", err)
+	}
+	defer f.Close()
+	const limit = 1 << 20
+	text, err := readText(f, 0, limit)
+	if errors.Is(err, errTooLarge) {
+		err = fmt.Errorf("larger than %d bytes", limit)
+	}
+	if err != nil {
+		return "", fmt.Errorf("instructions: %s: %w", name, err)
+	}
+	return strings.TrimSpace(text), nil
+}

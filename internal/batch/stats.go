@@ -1,0 +1,116 @@
+package batch
+
+import (
+	"sync"
+	"time"
+)
+
+// hold is a request that waits to come back.
+type hold struct {
+	until time.Time
+	// ticket is empty when there is nothing to give back.
+	ticket string
+}
+
+// stats are the figures of a run. Safe for concurrent use.
+type stats struct {
+	mu      sync.Mutex
+	started time.Time
+	summary Summary
+	waiting map[int]hold
+}
+
+func newStats(total, resumed int) *stats {
+	return &stats{
+		started: time.Now(),
+		summary: Summary{Total: total, Resumed: resumed},
+		waiting: make(map[int]hold),
+	}
+}
+
+func (s *stats) settled(batch []Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, result := range batch {
+		s.summary.Requests++
+		if result.Response == nil {
+			s.summary.Failed++
+		}
+		if result.TokensUsed != nil {
+			s.summary.Tokens += *result.TokensUsed
+		}
+	}
+}
+
+// waits notes that a request waits. It stays noted when the wait is broken off.
+func (s *stats) waits(index int, h hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting[index] = h
+}
+
+// returns notes that a wait is over; honoured is its length if it was a refusal's.
+func (s *stats) returns(index int, refused bool, honoured time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.waiting, index)
+	if refused {
+		s.summary.Waits++
+		s.summary.Waited += honoured
+	}
+}
+
+// tickets are those of the requests that wait.
+func (s *stats) tickets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var tickets []string
+	for _, h := range s.waiting {
+		if h.ticket != "" {
+			tickets = append(tickets, h.ticket)
+		}
+	}
+	return tickets
+}
+
+// snapshot is what a run has come to at an instant.
+type snapshot struct {
+	Summary
+	waiting int
+	// nextReturn is how long until the first waiting request comes back.
+	nextReturn time.Duration
+}
+
+func (s *stats) snapshot() snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	snap := snapshot{Summary: s.summary, waiting: len(s.waiting)}
+	snap.Elapsed = now.Sub(s.started)
+	first := true
+	for _, h := range s.waiting {
+		if left := max(0, h.until.Sub(now)); first || left < snap.nextReturn {
+			snap.nextReturn, first = left, false
+		}
+	}
+	return snap
+}
+
+// left is the number of requests still to be settled.
+func (s snapshot) left() int { return s.Total - s.Resumed - s.Requests }
+
+// perMinute is the rate of this run, 0 before it has one.
+func (s snapshot) perMinute(n float64) float64 {
+	if s.Elapsed <= 0 {
+		return 0
+	}
+	return n / s.Elapsed.Minutes()
+}
+
+// eta is how long the rest takes at the rate of this run; false while there is none.
+func (s snapshot) eta() (time.Duration, bool) {
+	if s.Requests == 0 {
+		return 0, false
+	}
+	return time.Duration(float64(s.Elapsed) / float64(s.Requests) * float64(s.left())), true
+}
