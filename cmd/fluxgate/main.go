@@ -1,0 +1,35 @@
+// Command fluxgate serves Fluxgate outside Google Cloud, simulates Gemini, and
+// sends batches of prompts.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	if err := newCommand().ExecuteContext(context.Background()); err != nil {
+		if !errors.Is(err, context.Canceled) {
+			fmt.Fprintln(os.Stderr, "fluxgate:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fluxgate",
+		Short: "Knows which Google Cloud project and Gemini model can take the next request",
+		Long: `Fluxgate stands between an application and the Gemini API. It knows how much
+quota every project and model has left at this instant, and either sends a
+request now or answers 429 with the exact time to come back.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServeCommand(), newSimulatorCommand(), newBatchCommand(), newBenchCommand())
+	return root
+}

@@ -1,0 +1,149 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The point of these tests is the process: they build the command once and run
+// it as a user does.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "fluxgate-cmd-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "fluxgate")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := program(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// patience is what a busy machine may need for what takes a moment.
+const patience = 30 * time.Second
+
+// A process is a running command.
+type process struct {
+	t           *testing.T
+	cmd         *exec.Cmd
+	out, stderr output
+	ended       chan error
+}
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// launch runs the command in an empty directory, with PATH, HOME and these
+// settings for an environment.
+func launch(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	path, err := program()
+	require.NoError(t, err)
+	p := &process{t: t, cmd: exec.Command(path, args...), ended: make(chan error, 1)}
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.stderr
+	require.NoError(t, p.cmd.Start())
+	go func() { p.ended <- p.cmd.Wait() }()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+// address waits until the process says what it serves, and returns its URL.
+func (p *process) address() string {
+	p.t.Helper()
+	says := regexp.MustCompile(`(?m)^(?:serving|simulated Gemini) on (http://\S+)`)
+	var found []string
+	require.Eventually(p.t, func() bool {
+		found = says.FindStringSubmatch(p.out.String())
+		return found != nil
+	}, 2*patience, 20*time.Millisecond, "it serves nothing: %s%s", &p.out, &p.stderr)
+	return found[1]
+}
+
+// signal sends a signal and returns how the process ended, and after how long.
+func (p *process) signal(s os.Signal) (exit int, took time.Duration) {
+	p.t.Helper()
+	begin := time.Now()
+	require.NoError(p.t, p.cmd.Process.Signal(s))
+	return p.wait(), time.Since(begin)
+}
+
+// wait returns the exit code, 128 and more for a signal.
+func (p *process) wait() int {
+	p.t.Helper()
+	select {
+	case err := <-p.ended:
+		var exit *exec.ExitError
+		switch {
+		case err == nil:
+			return 0
+		case errors.As(err, &exit):
+			if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+				return 128 + int(status.Signal())
+			}
+			return exit.ExitCode()
+		}
+		require.NoError(p.t, err)
+	case <-time.After(patience):
+		require.Fail(p.t, "it doesn't end", "%s%s", &p.out, &p.stderr)
+	}
+	return -1
+}
+
+// run runs a command that ends by itself.
+func run(t *testing.T, env []string, args ...string) (exit int, out, stderr string) {
+	t.Helper()
+	p := launch(t, env, args...)
+	exit = p.wait()
+	return exit, p.out.String(), p.stderr.String()
+}
+
+// post sends a body and returns the status and the answer.
+func post(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	resp, err := http.Post(url, "application/json", strings.NewReader(body))
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(text)
+}

@@ -1,0 +1,244 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/emulator"
+)
+
+// The first thing that anybody does: no key, no setting but a store that takes
+// no time to start.
+func TestServeWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			p := launch(t, []string{"FLUXGATE_STORE=memory", "PORT=0"}, "serve")
+			url := p.address()
+			report := p.out.String()
+			assert.Contains(t, report, "NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with 8 keys")
+			assert.Contains(t, report, "store: memory (as configured)")
+			assert.Contains(t, report, "keys: 8 healthy")
+			assert.Contains(t, report, "chain: gemini-2.5-pro > gemini-2.5-flash > ")
+			assert.Contains(t, report, "one request of 1,000,000 tokens every 30s")
+			assert.Contains(t, report, url+"/generate", "what to try first")
+
+			status, body := post(t, url+"/generate", `{"prompt":"Hello"}`)
+			assert.Equal(t, http.StatusOK, status, body)
+			assert.Contains(t, body, `"response":"Hillu"`)
+			for _, line := range []string{"msg=request", "msg=selected", "msg=response"} {
+				assert.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), line) }, patience, 10*time.Millisecond, line)
+			}
+
+			exit, took := p.signal(s)
+			assert.Zero(t, exit, p.stderr.String())
+			assert.Less(t, took, 5*time.Second)
+			assert.Contains(t, p.out.String(), "stopping")
+			_, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		})
+	}
+}
+
+// What is under way is finished; whoever is in a hurry asks twice.
+func TestServeDrains(t *testing.T) {
+	t.Parallel()
+	simulator := launch(t, nil, "simulator", "--port", "0", "--latency", "2s", "--jitter", "0s")
+	env := []string{"FLUXGATE_STORE=memory", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}
+	send := func(p *process) chan int {
+		url := p.address()
+		done := make(chan int, 1)
+		go func() {
+			resp, err := http.Post(url+"/generate", "application/json", strings.NewReader(`{"prompt":"Hello"}`))
+			if err != nil {
+				done <- 0
+				return
+			}
+			_ = resp.Body.Close()
+			done <- resp.StatusCode
+		}()
+		require.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), "msg=selected") }, patience, 10*time.Millisecond)
+		return done
+	}
+
+	p := launch(t, env, "serve")
+	answer := send(p)
+	exit, _ := p.signal(syscall.SIGTERM)
+	assert.Zero(t, exit)
+	assert.Equal(t, http.StatusOK, <-answer)
+
+	p = launch(t, env, "serve")
+	answer = send(p)
+	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+	require.Eventually(t, func() bool { return strings.Contains(p.out.String(), "stopping") }, patience, 10*time.Millisecond)
+	exit, took := p.signal(os.Interrupt)
+	assert.Equal(t, 128+int(syscall.SIGINT), exit, "killed")
+	assert.Less(t, took, time.Second)
+	assert.Zero(t, <-answer)
+}
+
+// With the emulator installed, auto starts it and takes it down again.
+func TestServeStartsTheEmulator(t *testing.T) {
+	t.Parallel()
+	if _, err := emulator.Find(); err != nil {
+		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
+			t.Fatalf("FLUXGATE_REQUIRE_EMULATOR is 1, but %v", err)
+		}
+		t.Skip(err)
+	}
+	env := []string{"PORT=0"}
+	for _, name := range []string{"JAVA_HOME", "CLOUDSDK_ROOT_DIR", "CLOUDSDK_ROOT"} {
+		if value := os.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	p := launch(t, env, "serve")
+	url := p.address()
+	host := regexp.MustCompile(`store: Firestore emulator on (\S+)`).FindStringSubmatch(p.out.String())
+	require.NotNil(t, host, p.out.String())
+	require.NoError(t, emulator.Check(t.Context(), host[1]))
+	status, body := post(t, url+"/generate", `{"prompt":"Hello"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	exit, took := p.signal(os.Interrupt)
+	assert.Zero(t, exit, p.stderr.String())
+	assert.Less(t, took, 15*time.Second)
+	_, err := net.Dial("tcp", host[1])
+	assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the emulator is still there")
+}
+
+// Without it, memory will do, and serve says so.
+func TestServeWithoutTheEmulator(t *testing.T) {
+	t.Parallel()
+	p := launch(t, []string{"PORT=0", "PATH=" + t.TempDir()}, "serve")
+	url := p.address()
+	assert.Contains(t, p.out.String(), "store: memory (the Firestore emulator is not installed)")
+	status, body := post(t, url+"/generate", `{"prompt":"Hello"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	exit, _ := p.signal(os.Interrupt)
+	assert.Zero(t, exit)
+
+	// Who insists on Firestore is told how to get it.
+	exit, _, stderr := run(t, []string{"PORT=0", "FLUXGATE_STORE=firestore", "PATH=" + t.TempDir()}, "serve")
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, stderr, "gcloud components install cloud-firestore-emulator")
+}
+
+func TestServePortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	exit, out, stderr := run(t, []string{"FLUXGATE_STORE=memory"}, "serve", "--port", port)
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, stderr, "port "+port)
+	assert.Contains(t, stderr, "address already in use")
+	assert.Empty(t, out, "found out before anything was started")
+
+	exit, _, stderr = run(t, nil, "simulator", "--port", port)
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, stderr, "address already in use")
+}
+
+// All that is wrong is listed at once, with its names.
+func TestServeBadSettings(t *testing.T) {
+	t.Parallel()
+	exit, out, stderr := run(t, []string{
+		"PORT=no", "FLUXGATE_STORE=disk", "FLUXGATE_SKEW=1", "FLUXGATE_LIMITS={", "GEMINI_PROJECT_3=x", "GEMINI_KEY_1=bad key\x01value",
+	}, "serve", "--mode", "turbo")
+	assert.Equal(t, 1, exit)
+	assert.Empty(t, out)
+	for _, name := range []string{"PORT", "FLUXGATE_STORE", "FLUXGATE_SKEW", "FLUXGATE_LIMITS", "GEMINI_MODE", "GEMINI_PROJECT_3", "GEMINI_KEY_1"} {
+		assert.Contains(t, stderr, name)
+	}
+	assert.NotContains(t, stderr, "value", "no part of a key")
+	assert.NotContains(t, stderr, "Usage", "it is not about how the command was written")
+
+	exit, _, stderr = run(t, nil, "serve", "--colour")
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, stderr, "--colour")
+}
+
+// Keys come from .env, and GEMINI_LOG=false leaves only what can't be missed.
+func TestServeReadsDotEnvAndCanBeQuiet(t *testing.T) {
+	t.Parallel()
+	simulator := launch(t, nil, "simulator", "--port", "0", "--keys", "2", "--latency", "0s", "--jitter", "0s")
+	file := filepath.Join(t.TempDir(), "settings.env")
+	require.NoError(t, os.WriteFile(file, []byte("GEMINI_KEY_7=simulated-key-2\nGEMINI_LOG=false\nGOOGLE_GEMINI_BASE_URL="+simulator.address()+"\n"), 0o600))
+	p := launch(t, nil, "serve", "--env-file", file, "--port", "0", "--store", "memory")
+	url := p.address()
+	assert.NotContains(t, p.out.String(), "SIMULATED")
+	assert.NotContains(t, p.out.String(), "healthy")
+	status, body := post(t, url+"/generate", `{"prompt":"Hello"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	assert.Contains(t, body, `"key_used":7`)
+	assert.NotContains(t, p.stderr.String(), "msg=response")
+	assert.NotContains(t, p.out.String()+p.stderr.String(), "simulated-key-2")
+	p.signal(os.Interrupt)
+}
+
+// serve talks to a simulator as it does to Gemini, as the help says.
+func TestSimulatorPrintsASummary(t *testing.T) {
+	t.Parallel()
+	simulator := launch(t, nil, "simulator", "--port", "0", "--keys", "1", "--latency", "1ms", "--jitter", "0s",
+		"--limits", `{"flash":{"rpm":1,"tpm":100000}}`, "--reject-oversize", "--window", "minute")
+	p := launch(t, []string{
+		"FLUXGATE_STORE=memory", "PORT=0", "FLUXGATE_COUNT=exact", "GEMINI_MODE=flash_only", "FLUXGATE_CHAIN=gemini-2.5-flash",
+		"GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address(),
+	}, "serve")
+	url := p.address()
+	status, body := post(t, url+"/generate", `{"prompt":"one"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	status, body = post(t, url+"/generate", `{"prompt":"two"}`) // Fluxgate believes in 10 a minute
+	assert.Equal(t, http.StatusTooManyRequests, status, body)
+	p.signal(os.Interrupt)
+	exit, took := simulator.signal(syscall.SIGTERM)
+	assert.Zero(t, exit)
+	assert.Less(t, took, 5*time.Second)
+	// Counted: the check of the key at the start, and each prompt.
+	assert.Contains(t, simulator.out.String(), "accepted=1 refused_rpm=1 refused_tpm=0 refused_rpd=0 other_errors=0 counted=3\n")
+}
+
+func TestSimulatorRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--window", "hour"}, {"--keys", "0"}, {"--limits", "x"}, {"--latency", "-1s"}} {
+		exit, _, stderr := run(t, nil, append([]string{"simulator", "--port", "0"}, args...)...)
+		assert.Equal(t, 1, exit, args)
+		assert.NotEmpty(t, stderr)
+	}
+}
+
+// --help says what matters to whoever has never seen the command.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for command, words := range map[string][]string{
+		"":          {"serve", "simulator", "batch", "429"},
+		"serve":     {"PORT", "8080", "FLUXGATE_STORE", "memory", "emulator", "GEMINI_KEY_1", ".env", "GEMINI_MODE", "simulated Gemini", "FLUXGATE_TOKENS"},
+		"simulator": {"--limits", "--window", "--latency", "--keys", "--reject-oversize", "GOOGLE_GEMINI_BASE_URL", "simulated-key-1"},
+		"batch":     {"--chunk-tokens", "--instructions", "--concurrency", "--output", "429", "journal"},
+	} {
+		args := []string{"--help"}
+		if command != "" {
+			args = []string{command, "--help"}
+		}
+		exit, out, stderr := run(t, nil, args...)
+		assert.Zero(t, exit, stderr)
+		for _, word := range words {
+			assert.Contains(t, out, word, command)
+		}
+	}
+}

@@ -1,0 +1,21 @@
+// Package bench measures what Fluxgate costs: [Overhead] compares the CPU that a
+// request takes with that of a bare reverse proxy, [Stream] follows a long
+// stream through it and directly.
+//
+// Whatever is compared is compared within one run, on one machine, against one
+// simulated Gemini, in short rounds that alternate, so that whatever else the
+// machine does strikes all sides. Ratios can be relied on; absolute figures are
+// those of the machine.
+//
+// Every party is a process of its own, so that the operating system accounts
+// for it alone: the simulator, the proxy, and Fluxgate. The caller says how such
+// a process is started (a [Launcher]) and the process runs [Play], which talks
+// to its parent over standard input and output:
+//
+//	child:  serving on http://127.0.0.1:41234
+//	parent: usage
+//	child:  usage 123456789 31457280      CPU nanoseconds, peak resident bytes
+//
+// A child ends when its standard input does, so that none outlives its parent,
+// however that ends.
+package bench

@@ -1,0 +1,12 @@
+//go:build !unix
+
+package bench
+
+import (
+	"errors"
+	"fmt"
+)
+
+func ownUsage() (Usage, error) {
+	return Usage{}, fmt.Errorf("read usage: %w", errors.ErrUnsupported)
+}
