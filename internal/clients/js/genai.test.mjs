@@ -1,0 +1,156 @@
+// @google/genai, Google's own JavaScript SDK.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from '@google/genai';
+
+import { atOnce, imageTokens, long, makeBusy, models, pixel, statuses, timed, token, translation, url, watch } from './world.mjs';
+
+const ai = new GoogleGenAI({ apiKey: token, httpOptions: { baseUrl: url } });
+
+test('generate', async () => {
+  const response = await ai.models.generateContent({
+    model: models.roomy,
+    contents: 'Hello over there',
+    config: { systemInstruction: 'Be brief.', temperature: 0.5 },
+  });
+  assert.equal(response.text, translation('Hello over there'));
+  assert.equal(response.candidates[0].finishReason, 'STOP');
+  assert.ok(response.usageMetadata.promptTokenCount > 0);
+});
+
+test('generate with the model auto', async () => {
+  const response = await ai.models.generateContent({ model: models.auto, contents: 'Any model will do' });
+  assert.equal(response.text, translation('Any model will do'));
+  assert.equal(response.modelVersion, models.roomy);
+});
+
+test('generate under /v1/', async () => {
+  const stable = new GoogleGenAI({ apiKey: token, httpOptions: { baseUrl: url, apiVersion: 'v1' } });
+  const response = await stable.models.generateContent({ model: models.roomy, contents: 'The stable version' });
+  assert.equal(response.text, translation('The stable version'));
+});
+
+test('stream', async () => {
+  const pieces = [];
+  for await (const chunk of await ai.models.generateContentStream({ model: models.roomy, contents: long })) {
+    pieces.push(chunk);
+  }
+  assert.ok(pieces.length > 1, 'the answer came in one piece');
+  assert.equal(pieces.map((p) => p.text).join(''), translation(long));
+  assert.equal(pieces.at(-1).candidates[0].finishReason, 'STOP');
+  assert.ok(pieces.at(-1).usageMetadata.candidatesTokenCount > 0);
+});
+
+test('count tokens', async () => {
+  const few = await ai.models.countTokens({ model: models.roomy, contents: 'Hello' });
+  const many = await ai.models.countTokens({ model: models.roomy, contents: long });
+  assert.ok(few.totalTokens > 0 && many.totalTokens > few.totalTokens);
+});
+
+test('embed', async () => {
+  const one = await ai.models.embedContent({ model: models.embedding, contents: 'red', config: { outputDimensionality: 8 } });
+  const both = await ai.models.embedContent({ model: models.embedding, contents: ['red', 'blue'], config: { outputDimensionality: 8 } });
+  assert.equal(both.embeddings.length, 2);
+  assert.equal(both.embeddings[0].values.length, 8);
+  assert.deepEqual(both.embeddings[0].values, one.embeddings[0].values);
+  assert.notDeepEqual(both.embeddings[1].values, both.embeddings[0].values);
+});
+
+test('list models', async () => {
+  const names = [];
+  for await (const model of await ai.models.list({ config: { pageSize: 5 } })) names.push(model.name);
+  for (const want of [models.auto, models.roomy, models.embedding]) assert.ok(names.includes(`models/${want}`), want);
+  assert.equal(new Set(names).size, names.length, 'a model is listed twice');
+});
+
+test('get a model', async () => {
+  const model = await ai.models.get({ model: models.roomy });
+  assert.equal(model.name, `models/${models.roomy}`);
+  assert.ok(model.inputTokenLimit > 0);
+});
+
+test('tool call', async () => {
+  const config = {
+    tools: [
+      {
+        functionDeclarations: [
+          {
+            name: 'get_weather',
+            description: 'The weather in a city.',
+            parameters: { type: Type.OBJECT, properties: { city: { type: Type.STRING } }, required: ['city'] },
+          },
+        ],
+      },
+    ],
+    toolConfig: { functionCallingConfig: { mode: FunctionCallingConfigMode.AUTO } },
+  };
+  const question = { role: 'user', parts: [{ text: 'Please call get_weather' }] };
+  const first = await ai.models.generateContent({ model: models.roomy, contents: [question], config });
+  const call = first.functionCalls[0];
+  assert.deepEqual({ name: call.name, args: call.args }, { name: 'get_weather', args: { city: 'city' } });
+
+  const result = { functionResponse: { id: call.id, name: call.name, response: { output: 'rain' } } };
+  const second = await ai.models.generateContent({
+    model: models.roomy,
+    contents: [question, first.candidates[0].content, { role: 'user', parts: [result] }],
+    config,
+  });
+  assert.match(second.text, new RegExp(translation('rain')));
+});
+
+test('image', async () => {
+  const response = await ai.models.generateContent({
+    model: models.roomy,
+    contents: [{ role: 'user', parts: [{ text: 'What is it?' }, { inlineData: { mimeType: 'image/png', data: pixel } }] }],
+  });
+  assert.equal(response.text, translation('What is it?'));
+  assert.ok(response.usageMetadata.promptTokenCount >= imageTokens, 'the image was not counted');
+});
+
+// Without retryOptions the SDK never retries. With them it backs off at its
+// own pace and looks at no header, so it may be refused more than once.
+const patient = new GoogleGenAI({ apiKey: token, httpOptions: { baseUrl: url, retryOptions: { attempts: 5 } } });
+
+test('a 429 that a retry turns into success', async () => {
+  await makeBusy();
+  const seen = await watch();
+  const response = await patient.models.generateContent({ model: models.busy, contents: 'Patience' });
+  assert.equal(response.text, translation('Patience'));
+  const list = statuses(await seen());
+  assert.equal(list.at(0), 429);
+  assert.equal(list.at(-1), 200);
+});
+
+test('a 429 that a retry turns into a stream', async () => {
+  await makeBusy();
+  const seen = await watch();
+  let text = '';
+  for await (const chunk of await patient.models.generateContentStream({ model: models.busy, contents: long })) text += chunk.text;
+  assert.equal(text, translation(long));
+  const list = statuses(await seen());
+  assert.equal(list.at(0), 429);
+  assert.equal(list.at(-1), 200);
+});
+
+test('a spent day is reported at once', async () => {
+  const seen = await watch();
+  const { took, error } = await timed(() => ai.models.generateContent({ model: models.spent, contents: 'Anything left?' }));
+  assert.ok(error instanceof ApiError, String(error));
+  assert.equal(error.status, 429);
+  const body = JSON.parse(error.message).error;
+  assert.equal(body.status, 'RESOURCE_EXHAUSTED');
+  const quota = body.details.find((d) => d['@type'] === 'type.googleapis.com/google.rpc.QuotaFailure');
+  assert.match(quota.violations[0].quotaId, /PerDay/);
+  assert.ok(took < atOnce, `it took ${took} ms`);
+  assert.deepEqual(statuses(await seen()), [429]);
+});
+
+test('a wrong token is refused', async () => {
+  const stranger = new GoogleGenAI({ apiKey: 'not-a-token', httpOptions: { baseUrl: url } });
+  const { error } = await timed(() => stranger.models.generateContent({ model: models.roomy, contents: 'Hello' }));
+  assert.ok(error instanceof ApiError, String(error));
+  assert.equal(error.status, 401);
+  assert.equal(JSON.parse(error.message).error.status, 'UNAUTHENTICATED');
+});
