@@ -82,7 +82,8 @@ func TestBatchOfRealText(t *testing.T) {
 // another one: no upstream 429, no slot used twice, every booking honoured that
 // is returned to in time.
 func TestInstances(t *testing.T) {
-	t.Parallel()
+	// Not beside the others: hundreds of callers in the same process would make
+	// holders late.
 	w := newWorld(t, geminisim.Limits{RPM: 12, TPM: 250_000, RPD: 100_000})
 	var urls []string
 	for range 3 {
@@ -110,6 +111,7 @@ func TestInstances(t *testing.T) {
 			}
 			total.waits += c.waits
 			total.booked += c.booked
+			total.early += c.early
 			total.turnedAway += c.turnedAway
 			total.outages += c.outages
 			for _, ticket := range c.tickets {
@@ -119,8 +121,8 @@ func TestInstances(t *testing.T) {
 		}
 	}
 	together(len(jobs), jobs)
-	t.Logf("3 instances, %d callers: %d answered, %d waits, %d bookings, %d turned away, %d outages",
-		len(jobs), answered, total.waits, total.booked, total.turnedAway, total.outages)
+	t.Logf("3 instances, %d callers: %d answered, %d waits, %d bookings, %d early, %d turned away, %d outages",
+		len(jobs), answered, total.waits, total.booked, total.early, total.turnedAway, total.outages)
 	w.requireWithinLimits(t)
 	require.Equal(t, len(jobs), answered)
 	require.EqualValues(t, len(jobs), w.sim.Stats().Accepted)
