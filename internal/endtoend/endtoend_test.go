@@ -111,7 +111,6 @@ func TestInstances(t *testing.T) {
 			}
 			total.waits += c.waits
 			total.booked += c.booked
-			total.early += c.early
 			total.turnedAway += c.turnedAway
 			total.outages += c.outages
 			for _, ticket := range c.tickets {
@@ -121,8 +120,8 @@ func TestInstances(t *testing.T) {
 		}
 	}
 	together(len(jobs), jobs)
-	t.Logf("3 instances, %d callers: %d answered, %d waits, %d bookings, %d early, %d turned away, %d outages",
-		len(jobs), answered, total.waits, total.booked, total.early, total.turnedAway, total.outages)
+	t.Logf("3 instances, %d callers: %d answered, %d waits, %d bookings, %d turned away, %d outages",
+		len(jobs), answered, total.waits, total.booked, total.turnedAway, total.outages)
 	w.requireWithinLimits(t)
 	require.Equal(t, len(jobs), answered)
 	require.EqualValues(t, len(jobs), w.sim.Stats().Accepted)
