@@ -45,6 +45,7 @@ type App struct {
 	closers []func(context.Context) error // in order of start
 	pool    *keys.Pool
 	client  *gemini.Client
+	secrets secrets.Accessor // nil: not opened
 	gate    *gate.Gate
 }
 
@@ -125,11 +126,10 @@ func (a *App) onClose(f func(context.Context) error) { a.closers = append(a.clos
 func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
 	source := keys.FromEnv(cfg.Keys)
 	if len(cfg.SecretNames) > 0 {
-		client, err := keys.NewSecretClient(ctx)
+		client, err := a.secretClient(ctx)
 		if err != nil {
-			return fmt.Errorf("open Secret Manager: %w", err)
+			return err
 		}
-		a.onClose(func(context.Context) error { return client.Close() })
 		source = keys.FromSecrets(client, cfg.SecretNames)
 	}
 	a.pool = keys.NewPool(source, keys.Options{Logger: o.Logger})
@@ -143,15 +143,28 @@ func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error
 	return nil
 }
 
+// secretClient returns the client of Secret Manager, made on first use: keys and
+// tokens share it.
+func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
+	if a.secrets == nil {
+		client, err := secrets.NewClient(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("open Secret Manager: %w", err)
+		}
+		a.onClose(func(context.Context) error { return client.Close() })
+		a.secrets = client
+	}
+	return a.secrets, nil
+}
+
 // openCallers opens the book of tokens.
 func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Book, error) {
 	var client secrets.Accessor
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) > 0 {
-		opened, err := secrets.NewClient(ctx)
+		opened, err := a.secretClient(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("open Secret Manager: %w", err)
+			return nil, err
 		}
-		a.onClose(func(context.Context) error { return opened.Close() })
 		client = opened
 	}
 	book, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
@@ -197,7 +210,7 @@ func (a *App) reach(ctx context.Context, o Options) error {
 func policy(cfg *config.Config) *scheduler.Policy {
 	overrides := make(map[string]scheduler.Override, len(cfg.Limits))
 	for name, l := range cfg.Limits {
-		overrides[name] = scheduler.Override{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
+		overrides[name] = scheduler.Override(l)
 	}
 	return scheduler.NewPolicy(cfg.Chain, overrides)
 }

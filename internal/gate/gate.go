@@ -141,8 +141,7 @@ func (g *Gate) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt ti
 
 // latestArrival is until when the reservation's interval covers an arrival.
 func (g *Gate) latestArrival(grant *Grant) scheduler.Instant {
-	r := grant.Reservation
-	return r.Start + (r.End - r.Start - scheduler.Instant(scheduler.Window/time.Millisecond))
+	return grant.Reservation.End - scheduler.Instant(scheduler.Window/time.Millisecond)
 }
 
 // Cancel takes back a grant whose request was certainly never sent. Unknown

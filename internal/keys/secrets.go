@@ -4,21 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	secretmanager "cloud.google.com/go/secretmanager/apiv1"
-	"google.golang.org/api/option"
-
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/secrets"
 )
 
 // A SecretAccessor reads one version of a secret. *secretmanager.Client is one.
 type SecretAccessor = secrets.Accessor
-
-// NewSecretClient returns a Secret Manager client that writes no log; see
-// [secrets.NewClient]. The caller closes it.
-func NewSecretClient(ctx context.Context, opts ...option.ClientOption) (*secretmanager.Client, error) {
-	return secrets.NewClient(ctx, opts...)
-}
 
 type secretSource struct {
 	client SecretAccessor

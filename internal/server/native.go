@@ -192,10 +192,16 @@ func (s *Server) withAnyKey(ctx context.Context, p *pool, again bool, send func(
 // page, and GET /v1beta/models/{model}.
 func (s *Server) listModels(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("call")
-	path := upstreamVersion + "/models"
+	first := r.URL.Query().Get("pageToken") == ""
+	return s.modelList(w, r, name, upstreamVersion+"/models", "models", autoEntry, first)
+}
+
+// modelList passes on a list of models, with the chain before those of the first
+// page, or one model, which the chain may be too.
+func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, member string, auto any, first bool) error {
 	switch {
 	case name == autoModel:
-		writeJSON(w, http.StatusOK, autoEntry)
+		writeJSON(w, http.StatusOK, auto)
 		return nil
 	case name != "" && !validModel(name):
 		return errNoRoute
@@ -203,10 +209,10 @@ func (s *Server) listModels(w http.ResponseWriter, r *http.Request) error {
 		path += "/" + name
 	}
 	return s.relayList(w, r, path, func(list []byte) []byte {
-		if name != "" || r.URL.Query().Get("pageToken") != "" {
+		if name != "" || !first {
 			return list
 		}
-		return prepend(list, "models", autoEntry)
+		return prepend(list, member, auto)
 	})
 }
 

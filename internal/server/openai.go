@@ -243,22 +243,7 @@ func renameModel(body []byte, model string) ([]byte, error) {
 func (s *Server) listOpenAI(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.PathValue("model"), "models/")
 	entry := map[string]string{"id": autoModel, "object": "model", "owned_by": "fluxgate"}
-	path := openAIPath + "models"
-	switch {
-	case name == autoModel:
-		writeJSON(w, http.StatusOK, entry)
-		return nil
-	case name != "" && !validModel(name):
-		return errNoRoute
-	case name != "":
-		path += "/" + name
-	}
-	return s.relayList(w, r, path, func(list []byte) []byte {
-		if name != "" {
-			return list
-		}
-		return prepend(list, "data", entry)
-	})
+	return s.modelList(w, r, name, openAIPath+"models", "data", entry, true)
 }
 
 // relayList passes a free list on after a change.
