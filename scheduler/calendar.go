@@ -1,17 +1,12 @@
 package scheduler
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // What a calendar keeps. The numbers bound the document that holds it.
 const (
 	// MaxExact is how many sent requests a calendar keeps one by one; beyond
 	// it their ends are rounded up to whole seconds and equal ends are summed.
 	MaxExact = 64
-	// LearnedFor is how long a limit that an upstream 429 taught is believed.
-	LearnedFor = 7 * 24 * time.Hour
 )
 
 // A Reservation is the slot of a request that was sent, or is being sent:
@@ -44,10 +39,11 @@ type Booking struct {
 	Demand       Demand
 }
 
-// A DayCount is the number of requests that started on a Pacific day.
+// A DayCount is what started on a Pacific day. Only the requests are limited;
+// the tokens are for whoever wants to know.
 type DayCount struct {
-	Day      Day
-	Requests int64
+	Day              Day
+	Requests, Tokens int64
 }
 
 // A Cause says what stands between a request and its start.
@@ -76,12 +72,6 @@ type Block struct {
 	Strikes int64 // bare 429s in a row: each doubles the block
 }
 
-// Learned are the limits that upstream's 429s taught; 0 means not taught.
-type Learned struct {
-	Limits
-	At Instant
-}
-
 // A Calendar holds the reservations of one (project, model), past 60 s and
 // future, and what is counted per day.
 type Calendar struct {
@@ -100,20 +90,15 @@ type Calendar struct {
 // Figures returns the limits in force on this calendar at now, with sources.
 func (c *Calendar) Figures(rules *Rules, now Instant) Figures {
 	f := rules.Policy.Figures(c.Model)
-	if c.Learned.At == 0 || now.Sub(c.Learned.At) >= LearnedFor {
-		return f
+	if l := c.Learned.RPM; l.binds(now, f.RPM) {
+		f.RPM, f.RPMFrom = l.Limit, FromLearned
 	}
-	var o Override
-	if c.Learned.RPM > 0 {
-		o.RPM = &c.Learned.RPM
+	if l := c.Learned.TPM; l.binds(now, f.TPM) {
+		f.TPM, f.TPMFrom = l.Limit, FromLearned
 	}
-	if c.Learned.TPM > 0 {
-		o.TPM = &c.Learned.TPM
+	if l := c.Learned.RPD; l.binds(now, f.RPD) {
+		f.RPD, f.RPDFrom = l.Limit, FromLearned
 	}
-	if c.Learned.RPD > 0 {
-		o.RPD = &c.Learned.RPD
-	}
-	f.override(o, FromLearned)
 	return f
 }
 
@@ -157,16 +142,13 @@ func (c *Calendar) expire(t terms, now Instant) {
 	if c.Block.Until <= now && now.Sub(c.Block.Until) > strikesKept {
 		c.Block = Block{}
 	}
-	if c.Learned.At != 0 && now.Sub(c.Learned.At) >= LearnedFor {
-		c.Learned = Learned{}
-	}
 }
 
 // idle reports whether nothing would be lost with the calendar.
 func (c *Calendar) idle(rules *Rules, now Instant) bool {
 	d := c.clone()
 	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Coarse)+len(d.Bookings) == 0 && d.Learned.At == 0 && d.Block.Until <= now &&
+	return len(d.Sent)+len(d.Coarse)+len(d.Bookings) == 0 && !d.Learned.fresh(now) && d.Block.Until <= now &&
 		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
 }
 

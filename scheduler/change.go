@@ -33,6 +33,9 @@ type Result struct {
 	Cause       Cause       // what stood between now and Start
 	Reservation Reservation // when Admitted
 	Booking     Booking     // when Booked
+	// Probe is the learned limit that an admitted request goes beyond, to see
+	// whether it still holds.
+	Probe Cause
 	// Moved is how many bookings got a later start.
 	Moved int
 }
@@ -73,6 +76,7 @@ type Reserve struct {
 	// verdict is Replan and nothing is done. 0 means any start is taken.
 	Planned Instant
 	Since   Instant // when the caller was first told to wait, 0: never
+	Caller  string  // whom it is counted for; empty: nobody
 }
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
@@ -87,12 +91,17 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	if i := slices.IndexFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking }); r.Booking != 0 && i >= 0 {
-		return r.claim(c, t, i, now)
+		return r.claim(p, c, t, i, now)
 	}
-	start, cause := c.earliestWhole(t, now, now, r.Demand, everyone, nil)
+	start, cause, probe := c.start(rules, t, now, r.Demand, nil)
 	switch {
 	case start == now:
-		return Result{Changed: true, Verdict: Admitted, Start: now, Reservation: c.reserve(t, r.ID, now, r.Demand)}
+		result := Result{Changed: true, Verdict: Admitted, Start: now, Probe: probe, Reservation: c.reserve(t, r.ID, now, r.Demand)}
+		if probe != NoCause {
+			c.Learned.Probe = Probe{probe, result.Reservation.ID, now.Add(probeFor)}
+		}
+		p.used(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+		return result
 	case r.Planned != 0 && start >= r.Planned+second:
 		return Result{Verdict: Replan, Start: start, Cause: cause}
 	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, r.Hash):
@@ -109,7 +118,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 
 // claim answers the holder of the i-th booking. Only what was sent and older
 // bookings can be in its way; then it keeps its rank and is told the rest.
-func (r Reserve) claim(c *Calendar, t terms, i int, now Instant) Result {
+func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Result {
 	b := c.Bookings[i]
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
@@ -117,6 +126,7 @@ func (r Reserve) claim(c *Calendar, t terms, i int, now Instant) Result {
 	start, cause := c.earliestWhole(t, now, now, r.Demand, b.Rank, nil)
 	if start == now {
 		c.Bookings = slices.Delete(c.Bookings, i, i+1)
+		p.used(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
 		return Result{Changed: true, Verdict: Admitted, Start: now, Booking: b,
 			Reservation: c.reserve(t, r.ID, now, r.Demand)}
 	}
@@ -140,13 +150,15 @@ func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
 }
 
 // Settle tells what really became of a reservation: when its last byte was
-// sent and how many tokens upstream counted.
+// sent, how many tokens upstream counted, and whether it failed.
 type Settle struct {
 	Model    string
 	ID       uint64
 	Reserved Reservation // as it was admitted
 	Tokens   int64       // negative: unknown
 	SentAt   Instant     // 0: unknown
+	Caller   string      // as in Reserve
+	Failed   string      // class of upstream's error; empty: it answered
 }
 
 func (s Settle) apply(p *Project, rules *Rules, now Instant) Result {
@@ -155,8 +167,11 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	t := c.terms(rules, now)
-	grew, changed := c.settle(t, now, s)
-	result := Result{Changed: changed}
+	grew, changed, tokens := c.settle(t, now, s)
+	p.used(now, s.Caller, 0, tokens)
+	p.failed(now, s.Failed)
+	confirmed := s.Failed == "" && c.Learned.answered(s.ID)
+	result := Result{Changed: changed || confirmed || s.Failed != ""}
 	if grew {
 		result.Moved = c.reflow(t, now)
 	}
@@ -170,6 +185,8 @@ type Cancel struct {
 	Model   string
 	ID      uint64
 	Unknown bool
+	Caller  string // as in Reserve
+	Failed  string // why, as in Settle; empty: for no fault of upstream's
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
@@ -177,17 +194,20 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
-	changed := c.cancel(c.terms(rules, now), x.ID)
+	was, changed := c.cancel(c.terms(rules, now), x.ID)
+	p.used(now, x.Caller, -was.Requests, -was.Tokens)
+	p.failed(now, x.Failed)
 	if x.Unknown && c.idle(rules, now) {
 		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model })
 	}
-	return Result{Changed: changed}
+	return Result{Changed: changed || x.Failed != ""}
 }
 
 // Heed is what an upstream refusal taught about a model on this project: to
 // stay away until an instant, and its limits.
 type Heed struct {
 	Model string
+	ID    uint64 // of the reservation that was refused, 0: unknown
 	Block Block  // Cause "": no block
 	Learn Limits // 0: not told
 	// Oversize is the size of a request above TPM that was refused for it.
@@ -214,14 +234,10 @@ func (h Heed) apply(p *Project, rules *Rules, now Instant) Result {
 }
 
 func (h Heed) teach(c *Calendar, now Instant) {
-	learn := func(to *int64, limit int64) {
-		if limit > 0 {
-			*to, c.Learned.At = limit, now
-		}
+	if h.ID != 0 {
+		c.Learned.refused(h.ID, now)
 	}
-	learn(&c.Learned.RPM, h.Learn.RPM)
-	learn(&c.Learned.TPM, h.Learn.TPM)
-	learn(&c.Learned.RPD, h.Learn.RPD)
+	c.Learned.teach(h.Learn, now)
 	if h.Oversize > 0 && (c.Refused == 0 || h.Oversize < c.Refused) {
 		c.Refused = h.Oversize
 	}
@@ -242,6 +258,31 @@ func (h Heed) block(c *Calendar, rules *Rules, now Instant) {
 	} else {
 		c.Block.Strikes = b.Strikes
 	}
+}
+
+// Reset forgets what upstream's refusals taught about every model of the
+// project: blocks, limits, and the size that is too large. It is the operator's
+// word that they no longer hold.
+type Reset struct{}
+
+func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
+	p.each(rules, now, func(c *Calendar) {
+		if c.Block != (Block{}) || c.Learned != (Learned{}) || c.Refused != 0 {
+			c.Block, c.Learned, c.Refused = Block{}, Learned{}, 0
+			result.Changed = true
+		}
+	})
+	return result
+}
+
+// Review moves the bookings that no longer fit, after the policy gave models
+// smaller limits.
+type Review struct{}
+
+func (Review) apply(p *Project, rules *Rules, now Instant) (result Result) {
+	p.each(rules, now, func(c *Calendar) { result.Moved += c.reflow(c.terms(rules, now), now) })
+	result.Changed = result.Moved > 0
+	return result
 }
 
 // SetMark disables or enables a key, or notes that upstream calls it invalid.

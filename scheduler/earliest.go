@@ -56,8 +56,10 @@ func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Bo
 		return l // nothing is in its way, whenever what weighs there ends
 	}
 	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Coarse)+2*(len(c.Bookings)+len(extra)))
-	for _, r := range c.Sent {
-		l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
+	for i := range c.Sent {
+		if r := &c.Sent[i]; c.weighs(r, now) {
+			l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
+		}
 	}
 	for _, x := range c.Coarse {
 		l.add(now, x.End, t.weight(x.Tokens), x.Requests, before)

@@ -353,7 +353,7 @@ func bounded(t failer, p *Project) {
 
 // show prints a calendar relative to an instant, for failures.
 func show(c *Calendar, now Instant) string {
-	text := fmt.Sprintf("%s block=%+d/%s learned=%+v\n", c.Model, c.Block.Until-now, c.Block.Cause, c.Learned.Limits)
+	text := fmt.Sprintf("%s block=%+d/%s learned=%+v\n", c.Model, c.Block.Until-now, c.Block.Cause, c.Learned)
 	for _, r := range c.Sent {
 		text += fmt.Sprintf("  sent %d [%+d, %+d) %d tokens\n", r.ID, r.Start-now, r.End-now, r.Tokens)
 	}

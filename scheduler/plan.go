@@ -34,6 +34,7 @@ type Offer struct {
 	Start   Instant // Never: see Cause
 	Wait    time.Duration
 	Cause   Cause // what keeps it from now
+	Probe   Cause // the learned limit that it goes beyond to see whether it still holds
 }
 
 // Now reports whether the request can go at once.
@@ -156,9 +157,9 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, d
 	if promised && cand.Promised != nil {
 		extra = cand.Promised(model)
 	}
-	o.Start, o.Cause = c.earliestWhole(t, now, now, d, everyone, extra)
+	o.Start, o.Cause, o.Probe = c.start(rules, t, now, d, extra)
 	o.Wait = o.Start.Sub(now)
-	if cause := c.spent(t, now, d); cause != NoCause {
+	if cause := c.spent(t, now, d); cause != NoCause && o.Probe == NoCause {
 		o.Cause = cause
 		return o, true
 	}

@@ -155,7 +155,9 @@ type Source string
 // The sources of a limit.
 const (
 	FromDefault  Source = "default"  // built in
+	FromReported Source = "reported" // Gemini's own answer to what its limits are
 	FromOperator Source = "operator" // FLUXGATE_LIMITS
+	FromRunTime  Source = "run_time" // POST /config
 	FromLearned  Source = "learned"  // the quotaValue of an upstream 429
 )
 
@@ -167,17 +169,35 @@ type Override struct {
 // A Policy is the limits of every model and the chain of models. It is not
 // changed after it was made and safe for use by any number of goroutines.
 type Policy struct {
-	chain     []string
-	overrides map[string]Override
+	chain  []string
+	layers []Layer
+}
+
+// A Layer is what one source says about limits, by model or family. Within a
+// layer a model's own override beats that of its family.
+type Layer struct {
+	From      Source
+	Overrides map[string]Override
 }
 
 // NewPolicy returns a policy with the built-in limits, the given chain (the
 // built-in one when empty) and the operator's overrides by model or family.
 func NewPolicy(chain []string, overrides map[string]Override) *Policy {
+	return NewLayeredPolicy(chain, Layer{FromOperator, overrides})
+}
+
+// NewLayeredPolicy returns a policy with the built-in limits, the given chain
+// (the built-in one when empty), and layers of overrides in rising order of
+// trust.
+func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
 	}
-	return &Policy{chain: slices.Clone(chain), overrides: maps.Clone(overrides)}
+	p := &Policy{chain: slices.Clone(chain)}
+	for _, l := range layers {
+		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
+	}
+	return p
 }
 
 // Chain returns the models in order of preference that mode lets through.
@@ -190,12 +210,13 @@ type Figures struct {
 }
 
 // Figures returns the limits of a model before any project taught otherwise.
-// An override for the model beats one for its family.
 func (p *Policy) Figures(model string) Figures {
 	family := FamilyOf(model)
 	f := Figures{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
-	f.override(p.overrides[string(family)], FromOperator)
-	f.override(p.overrides[model], FromOperator)
+	for _, l := range p.layers {
+		f.override(l.Overrides[string(family)], l.From)
+		f.override(l.Overrides[model], l.From)
+	}
 	return f
 }
 
@@ -203,7 +224,9 @@ func (p *Policy) Figures(model string) Figures {
 // their own.
 func (p *Policy) FamilyLimits(family Family) Limits {
 	f := Figures{Limits: DefaultLimits(family)}
-	f.override(p.overrides[string(family)], FromOperator)
+	for _, l := range p.layers {
+		f.override(l.Overrides[string(family)], l.From)
+	}
 	return f.Limits
 }
 

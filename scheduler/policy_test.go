@@ -111,17 +111,16 @@ func TestPrecedence(t *testing.T) {
 	taught := Figures{Limits{RPM: 30, TPM: 250_000, RPD: 17}, FromOperator, FromDefault, FromLearned}
 	assert.Equal(t, taught, c.Figures(rules, begin))
 	assert.Equal(t, taught, c.Figures(rules, begin.Add(LearnedFor)-1), "believed for seven days")
-	forgotten := Figures{Limits{RPM: 30, TPM: 250_000, RPD: 2000}, FromOperator, FromDefault, FromOperator}
-	assert.Equal(t, forgotten, c.Figures(rules, begin.Add(LearnedFor)), "then forgotten")
+	assert.Equal(t, taught, c.Figures(rules, begin.Add(LearnedFor)), "then until a probe says otherwise")
 
-	// A later lesson is one more week for all of them.
 	p, _ = p.Apply(rules, begin+1000, Heed{Model: "gemini-flash", Learn: Limits{RPM: 3, TPM: 99}})
 	taught = Figures{Limits{RPM: 3, TPM: 99, RPD: 17}, FromLearned, FromLearned, FromLearned}
 	assert.Equal(t, taught, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)))
 
-	p, _ = p.Apply(rules, begin.Add(LearnedFor)+1000, SetMark{Key: "k", Disabled: ptr(true)})
-	p = p.Compact(rules, begin.Add(LearnedFor)+1000, MaxExact, time.Second)
-	assert.Zero(t, p.Calendar("gemini-flash").Learned, "what is forgotten isn't kept either")
+	// Once it is due, it has nothing to say against a policy that is no higher.
+	rules.Policy = NewPolicy(nil, map[string]Override{"gemini-flash": {RPD: ptr[int64](17)}})
+	assert.Equal(t, FromLearned, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)-1).RPDFrom)
+	assert.Equal(t, FromOperator, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)).RPDFrom)
 	assert.Equal(t, rules.Policy.Figures("gemini-lite"), p.Calendar("gemini-lite").Figures(rules, begin))
 }
 

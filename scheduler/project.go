@@ -34,6 +34,7 @@ type Project struct {
 	Told      []Told
 	Writers   []Writer
 	Moved     int64 // promises moved since the document was made
+	Totals    Totals
 }
 
 // A Mark says that a key of the project is not to be used.
@@ -181,6 +182,17 @@ func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
 	c := &Calendar{Model: model}
 	p.Calendars = append(p.Calendars, c)
 	return c
+}
+
+// each calls f with every calendar, for change.
+func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
+	p.Calendars = slices.Clone(p.Calendars)
+	for i := range p.Calendars {
+		c := p.Calendars[i].clone()
+		c.expire(c.terms(rules, now), now)
+		p.Calendars[i] = c
+		f(c)
+	}
 }
 
 // full reports whether no further booking may be made: for the project, or for

@@ -16,6 +16,7 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 		Tokens: d.Tokens, Requests: d.requests(), Straddles: own != other,
 	}
 	c.count(own, r.Requests)
+	c.weighed(own, r.Tokens)
 	if r.Straddles {
 		c.count(other, r.Requests)
 	}
@@ -63,13 +64,13 @@ func (c *Calendar) coarsen(grain Instant) {
 
 // settle corrects a sent request: its real tokens (negative: unknown) and its
 // real send time (0: unknown). It reports whether the request weighs more or
-// longer than was reserved, and whether anything changed. Settling again with
-// the same values changes nothing.
-func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool) {
+// longer than was reserved, whether anything changed, and by how many tokens.
+// Settling again with the same values changes nothing.
+func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, tokens int64) {
 	i := c.sent(s.ID)
 	if i < 0 {
 		if i = c.unfold(t, s); i < 0 {
-			return false, false
+			return false, false, 0
 		}
 	}
 	r := &c.Sent[i]
@@ -78,15 +79,16 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool) {
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
 	}
 	if s.Tokens >= 0 {
+		c.weighed(DayOf(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
 	}
 	if s.SentAt != 0 {
 		c.arrived(t, r, max(min(s.SentAt, now), r.Start), now)
 	}
 	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
-	changed = *r != before
+	changed, tokens = *r != before, r.Tokens-before.Tokens
 	c.fold(MaxExact)
-	return grew, changed
+	return grew, changed, tokens
 }
 
 // unfold takes a request that turned out to weigh more than was reserved out of
@@ -153,18 +155,22 @@ func (r *Reservation) days(t terms) (own, other Day) {
 	return own, own + 1
 }
 
-// cancel takes back a reservation whose request was never sent.
-func (c *Calendar) cancel(t terms, id uint64) bool {
+// cancel takes back a reservation whose request was never sent, and returns it.
+func (c *Calendar) cancel(t terms, id uint64) (was Reservation, ok bool) {
 	i := c.sent(id)
 	if i < 0 {
-		return false
+		return was, false
 	}
 	r := c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)
 	own, other := r.days(t)
 	c.count(own, -r.Requests)
+	c.weighed(own, -r.Tokens)
 	if r.Straddles {
 		c.count(other, -r.Requests)
 	}
-	return true
+	if c.Learned.Probe.ID == id {
+		c.Learned.Probe = Probe{}
+	}
+	return r, true
 }

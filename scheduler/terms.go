@@ -109,6 +109,16 @@ func (c *Calendar) count(day Day, n int64) {
 		}
 	}
 	if n > 0 {
-		c.Days = append(c.Days, DayCount{day, n})
+		c.Days = append(c.Days, DayCount{Day: day, Requests: n})
+	}
+}
+
+// weighed adds tokens to a day on which requests are counted, or takes them away.
+func (c *Calendar) weighed(day Day, tokens int64) {
+	for i := range c.Days {
+		if c.Days[i].Day == day {
+			c.Days[i].Tokens = max(0, c.Days[i].Tokens+tokens)
+			return
+		}
 	}
 }

@@ -48,6 +48,10 @@ func pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler.Project) (
 			return data, nil
 		}
 	}
+	// What is only there to be looked at goes before what is decided by.
+	if data := encode(p.WithoutTotals()); len(data) <= MaxDocument {
+		return data, nil
+	}
 	return nil, fmt.Errorf("pack project state: over %d bytes", MaxDocument)
 }
 
@@ -86,7 +90,6 @@ func (e *encoder) flag(v bool) {
 		e.b = append(e.b, 0)
 	}
 }
-func (e *encoder) limits(l scheduler.Limits) { e.int(l.RPM); e.int(l.TPM); e.int(l.RPD) }
 
 // at encodes an instant relative to the one encoded before.
 func (e *encoder) at(i scheduler.Instant) {
@@ -122,7 +125,25 @@ func encode(p *scheduler.Project) []byte {
 		e.b = binary.BigEndian.AppendUint32(e.b, w.Instance)
 		e.uint(w.Seq)
 	}
+	e.totals(&p.Totals)
 	return e.b
+}
+
+func (e *encoder) totals(t *scheduler.Totals) {
+	e.int(int64(t.Day))
+	e.len(len(t.Callers))
+	for _, x := range t.Callers {
+		e.str(x.Caller)
+		e.int(x.Requests)
+		e.int(x.Tokens)
+	}
+	e.len(len(t.Failures))
+	for _, x := range t.Failures {
+		e.str(x.Class)
+		e.int(x.N)
+	}
+	e.int(t.Reads)
+	e.int(t.Writes)
 }
 
 const windowMillis = scheduler.Instant(scheduler.Window / time.Millisecond)
@@ -165,19 +186,45 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 	for _, d := range c.Days {
 		e.int(int64(d.Day))
 		e.int(d.Requests)
+		e.int(d.Tokens)
 	}
 	e.str(string(c.Block.Cause))
 	if c.Block.Cause != scheduler.NoCause {
 		e.at(c.Block.Until)
 		e.int(c.Block.Strikes)
 	}
-	e.flag(c.Learned.At != 0)
-	if c.Learned.At != 0 {
-		e.at(c.Learned.At)
-		e.limits(c.Learned.Limits)
-	}
+	e.learned(&c.Learned)
 	e.int(c.Refused)
 }
+
+// learned encodes what was learned: one zero byte where nothing was.
+func (e *encoder) learned(l *scheduler.Learned) {
+	lessons := []scheduler.Lesson{l.RPM, l.TPM, l.RPD}
+	var flags byte
+	for i, x := range lessons {
+		if x.Limit != 0 {
+			flags |= 1 << i
+		}
+	}
+	if l.Probe.Cause != scheduler.NoCause {
+		flags |= probing
+	}
+	e.b = append(e.b, flags)
+	for _, x := range lessons {
+		if x.Limit != 0 {
+			e.at(x.At)
+			e.int(x.Limit)
+		}
+	}
+	if flags&probing != 0 {
+		e.str(string(l.Probe.Cause))
+		e.id(l.Probe.ID)
+		e.at(l.Probe.Until)
+	}
+}
+
+// probing flags a probe in what was learned, beside one bit for each lesson.
+const probing = 1 << 3
 
 type decoder struct {
 	b    []byte
@@ -228,9 +275,6 @@ func (d *decoder) len() int {
 func (d *decoder) id() uint64  { return binary.BigEndian.Uint64(d.bytes(8)) }
 func (d *decoder) str() string { return string(d.bytes(d.len())) }
 func (d *decoder) flag() bool  { return d.bytes(1)[0] != 0 }
-func (d *decoder) limits() scheduler.Limits {
-	return scheduler.Limits{RPM: d.int(), TPM: d.int(), RPD: d.int()}
-}
 
 func (d *decoder) at() scheduler.Instant {
 	d.last += scheduler.Instant(d.int())
@@ -274,6 +318,7 @@ func unpack(data []byte) (*scheduler.Project, error) {
 	p.Writers = list(d, func() scheduler.Writer {
 		return scheduler.Writer{Instance: binary.BigEndian.Uint32(d.bytes(4)), Seq: d.uint()}
 	})
+	p.Totals = d.totals()
 	if d.bad || len(d.b) > 0 {
 		return nil, fmt.Errorf("unpack: %w", errCorrupt)
 	}
@@ -303,14 +348,37 @@ func (d *decoder) calendar() *scheduler.Calendar {
 		return b
 	})
 	c.Days = list(d, func() scheduler.DayCount {
-		return scheduler.DayCount{Day: scheduler.Day(d.int()), Requests: d.int()}
+		return scheduler.DayCount{Day: scheduler.Day(d.int()), Requests: d.int(), Tokens: d.int()}
 	})
 	if cause := scheduler.Cause(d.str()); cause != scheduler.NoCause {
 		c.Block = scheduler.Block{Cause: cause, Until: d.at(), Strikes: d.int()}
 	}
-	if d.flag() {
-		c.Learned = scheduler.Learned{At: d.at(), Limits: d.limits()}
-	}
+	c.Learned = d.learned()
 	c.Refused = d.int()
 	return c
+}
+
+func (d *decoder) learned() (l scheduler.Learned) {
+	flags := d.bytes(1)[0]
+	for i, to := range []*scheduler.Lesson{&l.RPM, &l.TPM, &l.RPD} {
+		if flags&(1<<i) != 0 {
+			*to = scheduler.Lesson{At: d.at(), Limit: d.int()}
+		}
+	}
+	if flags&probing != 0 {
+		l.Probe = scheduler.Probe{Cause: scheduler.Cause(d.str()), ID: d.id(), Until: d.at()}
+	}
+	return l
+}
+
+func (d *decoder) totals() scheduler.Totals {
+	t := scheduler.Totals{Day: scheduler.Day(d.int())}
+	t.Callers = list(d, func() scheduler.CallerTotal {
+		return scheduler.CallerTotal{Caller: d.str(), Requests: d.int(), Tokens: d.int()}
+	})
+	t.Failures = list(d, func() scheduler.FailureTotal {
+		return scheduler.FailureTotal{Class: d.str(), N: d.int()}
+	})
+	t.Reads, t.Writes = d.int(), d.int()
+	return t
 }

@@ -44,16 +44,18 @@ func anyProject(t *rapid.T) *scheduler.Project {
 			})
 		}
 		for range times("days", 3) {
-			c.Days = append(c.Days, scheduler.DayCount{Day: scheduler.Day(rapid.Int32().Draw(t, "day")), Requests: n("requests")})
+			c.Days = append(c.Days, scheduler.DayCount{Day: scheduler.Day(rapid.Int32().Draw(t, "day")), Requests: n("requests"), Tokens: n("tokens")})
 		}
 		if rapid.Bool().Draw(t, "blocked") {
 			c.Block = scheduler.Block{Until: at("until"), Cause: scheduler.ByBare, Strikes: n("strikes")}
 		}
-		if rapid.Bool().Draw(t, "learned") {
-			c.Learned = scheduler.Learned{At: now, Limits: scheduler.Limits{RPM: n("rpm"), TPM: n("tpm"), RPD: n("rpd")}}
-			if c.Learned.At == 0 {
-				c.Learned = scheduler.Learned{}
+		for _, lesson := range []*scheduler.Lesson{&c.Learned.RPM, &c.Learned.TPM, &c.Learned.RPD} {
+			if rapid.Bool().Draw(t, "learned") {
+				*lesson = scheduler.Lesson{Limit: rapid.Int64Range(1, math.MaxInt64).Draw(t, "limit"), At: at("taught")}
 			}
+		}
+		if rapid.Bool().Draw(t, "probing") {
+			c.Learned.Probe = scheduler.Probe{Cause: scheduler.ByRPD, ID: id("probe"), Until: at("until")}
 		}
 		p.Calendars = append(p.Calendars, c)
 	}
@@ -68,6 +70,15 @@ func anyProject(t *rapid.T) *scheduler.Project {
 	}
 	for range times("writers", 3) {
 		p.Writers = append(p.Writers, scheduler.Writer{Instance: rapid.Uint32().Draw(t, "instance"), Seq: id("seq")})
+	}
+	p.Totals = scheduler.Totals{Day: scheduler.Day(rapid.Int32().Draw(t, "today")), Reads: n("reads"), Writes: n("writes")}
+	for range times("callers", 3) {
+		p.Totals.Callers = append(p.Totals.Callers, scheduler.CallerTotal{
+			Caller: rapid.String().Draw(t, "caller"), Requests: n("requests"), Tokens: n("tokens"),
+		})
+	}
+	for range times("failures", 3) {
+		p.Totals.Failures = append(p.Totals.Failures, scheduler.FailureTotal{Class: rapid.String().Draw(t, "class"), N: n("n")})
 	}
 	return p
 }
@@ -206,8 +217,12 @@ func fullest() *scheduler.Project {
 	for m := range scheduler.MaxModels {
 		c := &scheduler.Calendar{
 			Model: fmt.Sprintf("%03d-pro-%s", m, strings.Repeat("m", maxModelName-8)), Refused: math.MaxInt32,
-			Block:   scheduler.Block{Until: now.Add(24 * time.Hour), Cause: scheduler.ByMinute, Strikes: 16},
-			Learned: scheduler.Learned{At: now.Add(-time.Hour), Limits: scheduler.Limits{RPM: 20_000, TPM: 1 << 40, RPD: 1 << 40}},
+			Block: scheduler.Block{Until: now.Add(24 * time.Hour), Cause: scheduler.ByMinute, Strikes: 16},
+			Learned: scheduler.Learned{
+				RPM: scheduler.Lesson{Limit: 20_000, At: now.Add(-time.Hour)}, TPM: scheduler.Lesson{Limit: 1 << 40, At: now.Add(-30 * time.Hour)},
+				RPD:   scheduler.Lesson{Limit: 1 << 40, At: now.Add(-240 * time.Hour)},
+				Probe: scheduler.Probe{Cause: scheduler.ByRPM, ID: math.MaxUint64, Until: now.Add(time.Hour)},
+			},
 		}
 		for i := range scheduler.MaxExact {
 			start := now.Add(-time.Duration(i) * time.Second / 2)
@@ -226,7 +241,9 @@ func fullest() *scheduler.Project {
 			})
 		}
 		today := scheduler.DayOf(now)
-		c.Days = []scheduler.DayCount{{Day: today - 1, Requests: 1 << 30}, {Day: today, Requests: 1 << 30}, {Day: today + 1, Requests: 1 << 30}}
+		for day := today - 1; day <= today+1; day++ {
+			c.Days = append(c.Days, scheduler.DayCount{Day: day, Requests: 1 << 30, Tokens: 1 << 40})
+		}
 		p.Calendars = append(p.Calendars, c)
 	}
 	for i := range scheduler.MaxMarks {
@@ -237,6 +254,15 @@ func fullest() *scheduler.Project {
 	}
 	for i := range scheduler.MaxWriters {
 		p.Writers = append(p.Writers, scheduler.Writer{Instance: math.MaxUint32 - uint32(i), Seq: 1 << 40})
+	}
+	p.Totals = scheduler.Totals{Day: scheduler.DayOf(now), Reads: 1 << 40, Writes: 1 << 40}
+	for i := range scheduler.MaxCallers {
+		p.Totals.Callers = append(p.Totals.Callers, scheduler.CallerTotal{
+			Caller: fmt.Sprintf("%0*d", scheduler.MaxCallerName, i), Requests: 1 << 30, Tokens: 1 << 40,
+		})
+	}
+	for i := range scheduler.MaxFailures {
+		p.Totals.Failures = append(p.Totals.Failures, scheduler.FailureTotal{Class: fmt.Sprintf("upstream-class-%02d", i), N: 1 << 30})
 	}
 	return p
 }

@@ -94,6 +94,13 @@ type try struct {
 	results []scheduler.Result
 }
 
+// owe collects what is to be counted with the next commit: what this committer
+// and the instance as a whole have asked of the database since the last.
+func (c *committer) owe() {
+	reads, writes := c.g.owed.take()
+	c.owed.add(reads, writes)
+}
+
 // commit makes a batch durable and returns a result for each of its changes.
 // After any error it looks whether the commit applied all the same.
 func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result, error) {
@@ -109,7 +116,9 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 			c.forgo(tries, batch)
 			return results, nil
 		}
-		next = next.Wrote(c.g.instance, seq)
+		c.owe()
+		reads, writes := c.owed.take()
+		next = next.Wrote(c.g.instance, seq).Asked(now, reads, writes+1)
 		data, err := pack(rules, now, next)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)
@@ -120,6 +129,10 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 		}
 		tries = append(tries, try{seq, at, results})
 		v, err := c.put(ctx, data, at)
+		if err != nil {
+			// Whether it was counted is not known: rather twice than never.
+			c.owed.add(reads, writes+1)
+		}
 		if err == nil {
 			c.wrote(next, v)
 			return results, nil

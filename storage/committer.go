@@ -35,6 +35,7 @@ type committer struct {
 	busy     bool
 	seq      uint64 // of the last try
 	first    uint64 // of the first try of the commit that is under way, 0: none
+	owed     operations
 
 	// By the local clock, for the store's may not be known yet.
 	checked   time.Time // when base was last known to be current

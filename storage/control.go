@@ -24,8 +24,17 @@ type controlCache struct {
 
 // Control implements Store.
 func (g *Grouped) Control(ctx context.Context) (Control, error) {
+	return g.controlWithin(ctx, ControlAge)
+}
+
+// FreshControl implements Store.
+func (g *Grouped) FreshControl(ctx context.Context) (Control, error) {
+	return g.controlWithin(ctx, refreshEvery)
+}
+
+func (g *Grouped) controlWithin(ctx context.Context, age time.Duration) (Control, error) {
 	for {
-		doc, f, err := g.cachedControl()
+		doc, f, err := g.cachedControl(age)
 		if f == nil {
 			return doc, err
 		}
@@ -36,14 +45,14 @@ func (g *Grouped) Control(ctx context.Context) (Control, error) {
 }
 
 // cachedControl returns the document, or the read to wait for.
-func (g *Grouped) cachedControl() (Control, *flight, error) {
+func (g *Grouped) cachedControl(age time.Duration) (Control, *flight, error) {
 	if g.closing.Load() {
 		return Control{}, nil, ErrClosed
 	}
 	c := &g.ctl
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known && time.Since(c.read) < ControlAge {
+	if c.known && time.Since(c.read) < age {
 		return c.doc.clone(), nil, nil
 	}
 	if c.flight == nil {
@@ -60,6 +69,7 @@ func (g *Grouped) readControl(f *flight, taken uint64) error {
 	ctx, cancel := context.WithTimeout(g.alive, g.patience())
 	defer cancel()
 	g.stats.control.Add(1)
+	g.owed.reads.Add(1)
 	asked := time.Now()
 	doc, err := g.docs.control(ctx)
 
@@ -140,9 +150,9 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 		return Control{}, err
 	}
 	defer g.updating.unlock()
-	for try := 1; ; try++ {
-		g.stats.control.Add(2)
-		doc, err := g.docs.updateControl(ctx, func(c *Control) error {
+	var doc Control
+	err := g.contended(ctx, func() (err error) {
+		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
 			epoch := c.Epoch
 			if err := change(c); err != nil {
 				return &refusal{err}
@@ -150,8 +160,21 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 			c.Epoch = epoch + 1
 			return nil
 		})
+		return err
+	})
+	return doc, err
+}
+
+// contended runs a transaction that reads until it is not aborted for having
+// lost too many races, or ctx ends.
+func (g *Grouped) contended(ctx context.Context, transaction func() error) error {
+	for try := 1; ; try++ {
+		g.stats.control.Add(2)
+		g.owed.reads.Add(1)
+		g.owed.writes.Add(1)
+		err := transaction()
 		if status.Code(err) != codes.Aborted || pause(ctx, g.opts.Jitter(try)) != nil {
-			return doc, err
+			return err
 		}
 	}
 }
@@ -169,6 +192,18 @@ func (m gate) lock(ctx context.Context) error {
 }
 
 func (m gate) unlock() { <-m }
+
+// operations are what was asked of the database and is yet to be counted in a
+// document, for the totals of all instances.
+type operations struct{ reads, writes atomic.Int64 }
+
+// take returns what is owed, which is then no longer.
+func (o *operations) take() (reads, writes int64) { return o.reads.Swap(0), o.writes.Swap(0) }
+
+func (o *operations) add(reads, writes int64) {
+	o.reads.Add(reads)
+	o.writes.Add(writes)
+}
 
 // counters are Stats under way.
 type counters struct {

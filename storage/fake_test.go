@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ type Fake struct {
 	mu       sync.Mutex
 	docs     map[string]document
 	ctl      Control
-	ctlMoved int64 // version of ctl
+	ctlMoved int64 // version of ctl and of the records
+	records  map[string][]byte
 	last     version
 	reads    int64
 	tried    int64
@@ -31,7 +33,7 @@ type Fake struct {
 
 // NewFake returns an empty database.
 func NewFake(latency time.Duration) *Fake {
-	return &Fake{Latency: latency, docs: make(map[string]document)}
+	return &Fake{Latency: latency, docs: make(map[string]document), records: make(map[string][]byte)}
 }
 
 // Asked returns how many project documents were read and how many commits of
@@ -231,31 +233,66 @@ func (l *Line) control(ctx context.Context) (Control, error) {
 	return c, nil
 }
 
-// updateControl is an optimistic transaction that, like the client library,
-// runs its body again after a lost race, five times at most.
-func (l *Line) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
+func (l *Line) updateControl(ctx context.Context, change func(*Control) error) (c Control, err error) {
+	err = l.transact(ctx,
+		func() { c = l.DB.ctl.clone() },
+		func() error { return change(&c) },
+		func() { l.DB.ctl = c.clone() })
+	if err != nil {
+		return Control{}, err
+	}
+	return c, nil
+}
+
+// transact is an optimistic transaction that, like the client library, runs its
+// body again after a lost race, five times at most.
+func (l *Line) transact(ctx context.Context, read func(), change func() error, write func()) error {
 	for range 5 {
 		if err := l.travel(ctx); err != nil {
-			return Control{}, err
+			return err
 		}
 		l.DB.mu.Lock()
-		c, at := l.DB.ctl.clone(), l.DB.ctlMoved
+		read()
+		at := l.DB.ctlMoved
 		l.DB.mu.Unlock()
-		if err := change(&c); err != nil {
-			return Control{}, err
+		if err := change(); err != nil {
+			return err
 		}
 		if err := l.travel(ctx); err != nil {
-			return Control{}, err
+			return err
 		}
 		l.DB.mu.Lock()
 		won := l.DB.ctlMoved == at
 		if won {
-			l.DB.ctl, l.DB.ctlMoved = c.clone(), at+1
+			write()
+			l.DB.ctlMoved = at + 1
 		}
 		l.DB.mu.Unlock()
 		if won {
-			return c, nil
+			return nil
 		}
 	}
-	return Control{}, status.Error(codes.Aborted, "too much contention")
+	return status.Error(codes.Aborted, "too much contention")
+}
+
+func (l *Line) record(ctx context.Context, name string) ([]byte, error) {
+	if err := l.travel(ctx); err != nil {
+		return nil, err
+	}
+	l.DB.mu.Lock()
+	data := slices.Clone(l.DB.records[name])
+	l.DB.mu.Unlock()
+	return data, l.travel(ctx)
+}
+
+func (l *Line) updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) (next []byte, err error) {
+	var data []byte
+	err = l.transact(ctx,
+		func() { data = slices.Clone(l.DB.records[name]) },
+		func() error {
+			next, _, err = changeRecord(data, change)
+			return err
+		},
+		func() { l.DB.records[name] = slices.Clone(next) })
+	return next, err
 }

@@ -17,8 +17,9 @@ import (
 const stateField = "state"
 
 // NewFirestore returns a Store over Cloud Firestore. All documents lie in the
-// collection of that name: one per project, named "project-" and its ID, and
-// one named "control". The client stays the caller's to close.
+// collection of that name: one per project, named "project-" and its ID, one
+// named "control", and records, named "record-" and their names. The client stays
+// the caller's to close.
 func NewFirestore(client *firestore.Client, collection string, opts Options) *Grouped {
 	return newGrouped(&firestoreDocuments{
 		client: client,
@@ -161,6 +162,52 @@ func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Con
 			}
 			result = c
 			return tx.Set(f.controlRef(), c)
+		})
+		return result, err
+	})
+}
+
+// dataField holds what a record holds. It should be exempt from indexing.
+const dataField = "data"
+
+func (f *firestoreDocuments) recordRef(name string) *firestore.DocumentRef {
+	return f.coll.Doc("record-" + name)
+}
+
+func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, error) {
+	return decodeRecord(f.recordRef(name).Get(ctx))
+}
+
+func decodeRecord(snap *firestore.DocumentSnapshot, err error) ([]byte, error) {
+	switch {
+	case status.Code(err) == codes.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	data, ok := snap.Data()[dataField].([]byte)
+	if !ok {
+		return nil, fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, dataField)
+	}
+	return data, nil
+}
+
+func (f *firestoreDocuments) updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	return punctual(ctx, func() (result []byte, err error) {
+		err = f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			data, err := decodeRecord(tx.Get(f.recordRef(name)))
+			if err != nil {
+				return err
+			}
+			next, changed, err := changeRecord(data, change)
+			if err != nil {
+				return err
+			}
+			result = next
+			if !changed {
+				return nil
+			}
+			return tx.Set(f.recordRef(name), map[string]any{dataField: next})
 		})
 		return result, err
 	})

@@ -24,6 +24,10 @@ type documents interface {
 	control(ctx context.Context) (Control, error)
 	// updateControl changes it in a transaction, so that no change is lost.
 	updateControl(ctx context.Context, change func(*Control) error) (Control, error)
+	// record reads a record, nil if there is none.
+	record(ctx context.Context, name string) ([]byte, error)
+	// updateRecord changes one in a transaction, by changeRecord.
+	updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error)
 	// now is the database's time.
 	now() scheduler.Instant
 	// steady reports whether now is to be believed. If not, an answer of the
@@ -83,9 +87,10 @@ type Grouped struct {
 	opts     Options
 	instance uint32 // random; names this store in the documents' writers
 	stats    counters
+	owed     operations // of the deployment's documents, not yet counted anywhere
 
 	ctl      controlCache
-	updating gate // one control transaction at a time
+	updating gate // one transaction that reads at a time
 	closing  atomic.Bool
 	reached  atomic.Bool // the database has answered before
 

@@ -20,6 +20,7 @@ type Memory struct {
 
 	mu       sync.RWMutex
 	projects map[string]*scheduler.Project
+	records  map[string][]byte
 	control  Control
 	stats    Stats
 	closed   bool
@@ -33,7 +34,7 @@ func NewMemory(now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{now: now, projects: make(map[string]*scheduler.Project)}
+	return &Memory{now: now, projects: make(map[string]*scheduler.Project), records: make(map[string][]byte)}
 }
 
 // Now implements Store.
@@ -91,6 +92,7 @@ func (m *Memory) Apply(ctx context.Context, rules *scheduler.Rules, id string, c
 	result := m.apply(rules, id, change)
 	if result.Changed {
 		m.stats.Writes++
+		m.projects[id] = m.projects[id].Asked(m.Now(), 0, 1)
 	}
 	return result, nil
 }
@@ -124,6 +126,9 @@ func (m *Memory) Control(ctx context.Context) (Control, error) {
 	}
 	return m.control.clone(), nil
 }
+
+// FreshControl implements Store.
+func (m *Memory) FreshControl(ctx context.Context) (Control, error) { return m.Control(ctx) }
 
 // UpdateControl implements Store.
 func (m *Memory) UpdateControl(ctx context.Context, change func(*Control) error) (Control, error) {

@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -58,12 +60,27 @@ type Store interface {
 	// Control returns the control document, at most ControlAge old.
 	Control(ctx context.Context) (Control, error)
 
+	// FreshControl is Control for whoever looks at the deployment from outside:
+	// at most a second old.
+	FreshControl(ctx context.Context) (Control, error)
+
 	// UpdateControl changes the control document. The function may run more
 	// than once, on its own result too when a reply was lost, and must change
 	// nothing but its argument. Its error is returned as it is, and then
 	// nothing is changed. The epoch grows by one, at which every instance
 	// reads every project anew.
 	UpdateControl(ctx context.Context, change func(*Control) error) (Control, error)
+
+	// Record returns what the record of that name holds, nil if there is none.
+	// Records are small documents of the deployment (at most MaxRecord bytes)
+	// that no request depends on: events, results of checks, history. Every call
+	// reads.
+	Record(ctx context.Context, name string) ([]byte, error)
+
+	// UpdateRecord changes a record in a transaction and returns what it holds
+	// then. The function may run more than once. Its error is returned as it is,
+	// and then nothing is changed; what is as before isn't written.
+	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
 
 	// Stats returns what this Store has asked of its database.
 	Stats() Stats
@@ -86,16 +103,58 @@ type Control struct {
 	TicketKey []byte `firestore:"ticket_key"`
 	// Aliases maps a model name to the one that upstream resolves it to.
 	Aliases map[string]string `firestore:"aliases"`
+	// Chain is the model chain that an admin set at run time; empty: none.
+	Chain []string `firestore:"chain"`
+	// Limits are those that an admin set at run time, by model or family.
+	Limits map[string]Limits `firestore:"limits"`
+	// LimitsAt is when Limits were last changed.
+	LimitsAt time.Time `firestore:"limits_at"`
+	// Reported are the limits that Gemini itself reported, as far as they are
+	// believed; Discovered are the models that it lists, as a chain. Both are of
+	// ReportedAt.
+	Reported   map[string]Limits `firestore:"reported"`
+	Discovered []string          `firestore:"discovered"`
+	ReportedAt time.Time         `firestore:"reported_at"`
 }
 
+// Limits replace single limits of a model; nil keeps what is there.
+type Limits struct {
+	RPM *int64 `firestore:"rpm" json:"rpm,omitempty"`
+	TPM *int64 `firestore:"tpm" json:"tpm,omitempty"`
+	RPD *int64 `firestore:"rpd" json:"rpd,omitempty"`
+}
+
+func (l Limits) clone() Limits {
+	return Limits{cloned(l.RPM), cloned(l.TPM), cloned(l.RPD)}
+}
+
+func cloned(n *int64) *int64 {
+	if n == nil {
+		return nil
+	}
+	return new(*n)
+}
+
+// clone returns a copy that shares nothing.
 func (c Control) clone() Control {
 	aliases := make(map[string]string, len(c.Aliases))
-	for k, v := range c.Aliases {
-		aliases[k] = v
-	}
+	maps.Copy(aliases, c.Aliases)
 	c.Aliases = aliases
 	c.TicketKey = append([]byte(nil), c.TicketKey...)
+	c.Chain, c.Discovered = slices.Clone(c.Chain), slices.Clone(c.Discovered)
+	c.Limits, c.Reported = cloneLimits(c.Limits), cloneLimits(c.Reported)
 	return c
+}
+
+func cloneLimits(all map[string]Limits) map[string]Limits {
+	if all == nil {
+		return nil
+	}
+	out := make(map[string]Limits, len(all))
+	for name, l := range all {
+		out[name] = l.clone()
+	}
+	return out
 }
 
 // Stats counts what a Store asked of its database since it was opened.
@@ -104,5 +163,5 @@ type Stats struct {
 	Writes    int64 `json:"writes"`    // commits of project documents tried
 	Conflicts int64 `json:"conflicts"` // commits that lost a race
 	Recovered int64 `json:"recovered"` // commits that applied but reported failure
-	Control   int64 `json:"control"`   // reads and writes of the control document
+	Control   int64 `json:"control"`   // reads and writes of the control document and of records
 }

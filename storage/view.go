@@ -34,6 +34,7 @@ func (c *committer) asked() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read = time.Now()
+	c.owed.add(1, 0)
 	return c.epoch
 }
 

@@ -77,6 +77,7 @@ func Run(t *testing.T, k Kind, maker Maker) {
 	var all []testCase
 	all = append(all, basicCases...)
 	all = append(all, controlCases...)
+	all = append(all, recordCases...)
 	all = append(all, concurrentCases...)
 	all = append(all, raceCases...)
 	all = append(all, faultCases...)

@@ -1,0 +1,133 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+)
+
+// MaxRecord is the most bytes that a record holds. Firestore takes 1 MiB a
+// document.
+const MaxRecord = 512 << 10
+
+// recordName is what records may be called: names that no database minds.
+var recordName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+
+// ErrRecord means that a record can't be kept: its name or its size is wrong.
+var ErrRecord = errors.New("unusable record")
+
+func checkRecordName(name string) error {
+	if !recordName.MatchString(name) {
+		return fmt.Errorf("%w: name %q", ErrRecord, name)
+	}
+	return nil
+}
+
+// changeRecord applies a change to what a record holds, and reports whether
+// anything is to be written.
+func changeRecord(data []byte, change func([]byte) ([]byte, error)) (next []byte, changed bool, err error) {
+	if next, err = change(bytes.Clone(data)); err != nil {
+		return nil, false, &refusal{err}
+	}
+	if len(next) > MaxRecord {
+		return nil, false, &refusal{fmt.Errorf("%w: %d bytes, at most %d", ErrRecord, len(next), MaxRecord)}
+	}
+	return next, !bytes.Equal(next, data), nil
+}
+
+// Record implements Store.
+func (g *Grouped) Record(ctx context.Context, name string) ([]byte, error) {
+	if err := checkRecordName(name); err != nil {
+		return nil, err
+	}
+	if g.closing.Load() {
+		return nil, ErrClosed
+	}
+	limited, cancel := context.WithTimeout(ctx, g.patience())
+	defer cancel()
+	g.stats.control.Add(1)
+	g.owed.reads.Add(1)
+	data, err := g.docs.record(limited, name)
+	if err != nil {
+		return nil, g.failed(ctx, "read record", err)
+	}
+	return data, nil
+}
+
+// UpdateRecord implements Store.
+func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	if err := checkRecordName(name); err != nil {
+		return nil, err
+	}
+	if g.closing.Load() {
+		return nil, ErrClosed
+	}
+	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
+	defer cancel()
+	if err := g.updating.lock(limited); err != nil {
+		return nil, g.failed(ctx, "change record", err)
+	}
+	defer g.updating.unlock()
+	var data []byte
+	err := g.contended(limited, func() (err error) {
+		data, err = g.docs.updateRecord(limited, name, change)
+		return err
+	})
+	if err != nil {
+		return nil, g.failed(ctx, "change record", err)
+	}
+	return data, nil
+}
+
+// failed says why the database gave no answer: because the caller left, or
+// because it can't be reached.
+func (g *Grouped) failed(ctx context.Context, operation string, err error) error {
+	if ctx.Err() != nil {
+		return ended(operation, ctx)
+	}
+	return unavailable(operation, err)
+}
+
+// Record implements Store.
+func (m *Memory) Record(ctx context.Context, name string) ([]byte, error) {
+	if err := checkRecordName(name); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	m.stats.Control++
+	return bytes.Clone(m.records[name]), nil
+}
+
+// UpdateRecord implements Store.
+func (m *Memory) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	if err := checkRecordName(name); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	next, changed, err := changeRecord(m.records[name], change)
+	if err != nil {
+		return nil, unavailable("change record", err)
+	}
+	m.stats.Control++
+	if changed {
+		m.records[name] = bytes.Clone(next)
+		m.stats.Control++
+	}
+	return next, nil
+}
