@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/policy"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -81,8 +82,8 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openKeys(ctx, cfg, o); err != nil {
 		return nil, err
 	}
-	rules := &scheduler.Rules{Policy: policy(cfg), Skew: cfg.Skew, Hold: cfg.Hold}
-	if a.gate, err = gate.New(ctx, a.store, rules); err != nil {
+	rules := func(c storage.Control) *scheduler.Rules { return policy.Rules(cfg, c) }
+	if a.gate, err = gate.Follow(ctx, a.store, rules); err != nil {
 		return nil, err
 	}
 	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
@@ -204,15 +205,6 @@ func (a *App) reach(ctx context.Context, o Options) error {
 		case <-time.After(reachPause):
 		}
 	}
-}
-
-// policy is the built-in policy with the operator's overrides.
-func policy(cfg *config.Config) *scheduler.Policy {
-	overrides := make(map[string]scheduler.Override, len(cfg.Limits))
-	for name, l := range cfg.Limits {
-		overrides[name] = scheduler.Override(l)
-	}
-	return scheduler.NewPolicy(cfg.Chain, overrides)
 }
 
 // closeTimeout bounds how long stopping one thing may take.

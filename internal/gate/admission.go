@@ -11,6 +11,7 @@ import (
 // An admission is one request on its way through the gate.
 type admission struct {
 	g      *Gate
+	rules  *scheduler.Rules
 	req    Request
 	demand scheduler.Demand
 
@@ -153,7 +154,7 @@ func (a *admission) plan() (scheduler.Offer, scheduler.Cause) {
 // booking.
 func (a *admission) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	req := scheduler.Request{Chain: a.req.Chain, Demand: demand, MaxWait: a.req.MaxWait}
-	return scheduler.Plan(a.g.rules, a.g.Now(), a.candidates(!a.books()), req, rand.IntN)
+	return scheduler.Plan(a.rules, a.g.Now(), a.candidates(!a.books()), req, rand.IntN)
 }
 
 // padded is the demand with an allowance for the time that its commit takes.
@@ -211,14 +212,14 @@ func (a *admission) elsewhere(ctx context.Context) (*Grant, error) {
 	}
 	grant, _, _, err := a.reserve(ctx, offer, 0)
 	if grant != nil {
-		a.g.store.Later(a.g.rules, a.project, scheduler.Release{Booking: a.held})
+		a.g.store.Later(a.rules, a.project, scheduler.Release{Booking: a.held})
 	}
 	return grant, err
 }
 
 // drop gives up the booking that the caller holds.
 func (a *admission) drop(ctx context.Context) error {
-	_, err := a.g.store.Apply(ctx, a.g.rules, a.project, scheduler.Release{Booking: a.held})
+	_, err := a.g.store.Apply(ctx, a.rules, a.project, scheduler.Release{Booking: a.held})
 	a.held = 0
 	return err
 }

@@ -57,6 +57,10 @@ type Grant struct {
 	// Waited is how long ago the caller was first told to wait.
 	Waited time.Duration
 	Booked bool // the slot had been booked
+	// Probe is the learned limit that the request goes beyond, to see whether it
+	// still holds; usually none.
+	Probe  scheduler.Cause
+	Caller string // whom it is counted for
 }
 
 // A Wait is a refusal with the exact time to come back.
@@ -73,28 +77,63 @@ type Wait struct {
 // number of goroutines.
 type Gate struct {
 	store    storage.Store
-	rules    *scheduler.Rules
+	rules    rulebook
 	told     *ledger
 	lateness lateness
 	punctual punctuality
 	signer   signer
 }
 
-// New returns a gate over a store. It makes sure that the control document has
-// a key for signing tickets.
+// New returns a gate over a store that always decides by the same rules. It
+// makes sure that the control document has a key for signing tickets.
 func New(ctx context.Context, store storage.Store, rules *scheduler.Rules) (*Gate, error) {
-	secret, err := ticketKey(ctx, store)
+	return Follow(ctx, store, func(storage.Control) *scheduler.Rules { return rules })
+}
+
+// Follow returns a gate like New whose rules follow the control document: the
+// function says what they are under it. The hold must always be the same.
+func Follow(ctx context.Context, store storage.Store, rules func(storage.Control) *scheduler.Rules) (*Gate, error) {
+	control, err := ticketKey(ctx, store)
 	if err != nil {
 		return nil, fmt.Errorf("open gate: %w", err)
 	}
-	return &Gate{
-		store: store, rules: rules, told: newLedger(rules.Hold), signer: signer{secret},
-		lateness: newLateness(), punctual: newPunctuality(rules.Hold),
-	}, nil
+	g := &Gate{store: store, rules: rulebook{under: rules}, signer: signer{control.TicketKey}, lateness: newLateness()}
+	hold := g.rules.follow(control).Hold
+	g.told, g.punctual = newLedger(hold), newPunctuality(hold)
+	return g, nil
 }
 
-// Rules returns what the gate decides with.
-func (g *Gate) Rules() *scheduler.Rules { return g.rules }
+// Rules returns what the gate decides with, as of the last control document that
+// it saw.
+func (g *Gate) Rules() *scheduler.Rules { return g.rules.current.Load().rules }
+
+// Control returns the control document, at most storage.ControlAge old, and has
+// the gate go by it.
+func (g *Gate) Control(ctx context.Context) (storage.Control, error) {
+	control, err := g.store.Control(ctx)
+	if err == nil {
+		g.rules.follow(control)
+	}
+	return control, err
+}
+
+// FreshControl is Control for a document that is at most a second old.
+func (g *Gate) FreshControl(ctx context.Context) (storage.Control, error) {
+	control, err := g.store.FreshControl(ctx)
+	if err == nil {
+		g.rules.follow(control)
+	}
+	return control, err
+}
+
+// UpdateControl changes the control document, and has the gate go by it.
+func (g *Gate) UpdateControl(ctx context.Context, change func(*storage.Control) error) (storage.Control, error) {
+	control, err := g.store.UpdateControl(ctx, change)
+	if err == nil {
+		g.rules.follow(control)
+	}
+	return control, err
+}
 
 // Store returns the store behind the gate.
 func (g *Gate) Store() storage.Store { return g.store }
@@ -106,7 +145,10 @@ func (g *Gate) Now() scheduler.Instant { return g.store.Now() }
 // the results is not nil. Errors are ErrTooLarge, ErrNoProject, those of the
 // store, and the context's.
 func (g *Gate) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
-	a := &admission{g: g, req: req, demand: req.Demand}
+	if _, err := g.Control(ctx); err != nil {
+		return nil, nil, err
+	}
+	a := &admission{g: g, rules: g.Rules(), req: req, demand: req.Demand}
 	if err := a.look(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -125,15 +167,36 @@ func (g *Gate) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 // weighs more than was reserved is committed before Settle returns; what weighs
 // less rides along with the next commit.
 func (g *Gate) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt time.Time) error {
-	s := scheduler.Settle{Model: grant.Model, ID: grant.Reservation.ID, Reserved: grant.Reservation, Tokens: tokens}
+	return g.settle(ctx, grant, scheduler.Settle{Tokens: tokens}, sentAt)
+}
+
+// A Failure is how the request of a grant failed.
+type Failure struct {
+	Class        string    // of upstream's error
+	SentAt       time.Time // of its last byte; zero: it was certainly not sent in full
+	UnknownModel bool      // upstream doesn't know the model, which then leaves no state
+}
+
+// Fail tells that the request of a grant failed. Whether upstream counts failed
+// requests is not established, so the slot stays used if the request was sent.
+func (g *Gate) Fail(ctx context.Context, grant *Grant, f Failure) error {
+	if f.UnknownModel || f.SentAt.IsZero() {
+		g.cancel(grant, scheduler.Cancel{Unknown: f.UnknownModel, Failed: f.Class})
+		return nil
+	}
+	return g.settle(ctx, grant, scheduler.Settle{Tokens: -1, Failed: f.Class}, f.SentAt)
+}
+
+func (g *Gate) settle(ctx context.Context, grant *Grant, s scheduler.Settle, sentAt time.Time) error {
+	s.Model, s.ID, s.Reserved, s.Caller = grant.Model, grant.Reservation.ID, grant.Reservation, grant.Caller
 	if !sentAt.IsZero() {
 		s.SentAt = g.Now() - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
 	}
-	if tokens <= grant.Reservation.Tokens && s.SentAt <= g.latestArrival(grant) {
-		g.store.Later(g.rules, grant.Project, s)
+	if s.Tokens <= grant.Reservation.Tokens && s.SentAt <= g.latestArrival(grant) {
+		g.store.Later(g.Rules(), grant.Project, s)
 		return nil
 	}
-	if _, err := g.store.Apply(ctx, g.rules, grant.Project, s); err != nil {
+	if _, err := g.store.Apply(ctx, g.Rules(), grant.Project, s); err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}
 	return nil
@@ -147,12 +210,17 @@ func (g *Gate) latestArrival(grant *Grant) scheduler.Instant {
 // Cancel takes back a grant whose request was certainly never sent. Unknown
 // says that upstream doesn't know the model, which then leaves no state.
 func (g *Gate) Cancel(grant *Grant, unknown bool) {
-	g.store.Later(g.rules, grant.Project, scheduler.Cancel{Model: grant.Model, ID: grant.Reservation.ID, Unknown: unknown})
+	g.cancel(grant, scheduler.Cancel{Unknown: unknown})
+}
+
+func (g *Gate) cancel(grant *Grant, c scheduler.Cancel) {
+	c.Model, c.ID, c.Caller = grant.Model, grant.Reservation.ID, grant.Caller
+	g.store.Later(g.Rules(), grant.Project, c)
 }
 
 // Apply changes a project: what upstream taught, marks of keys.
 func (g *Gate) Apply(ctx context.Context, project string, change scheduler.Change) (scheduler.Result, error) {
-	return g.store.Apply(ctx, g.rules, project, change)
+	return g.store.Apply(ctx, g.Rules(), project, change)
 }
 
 // Release gives a booking back, or forgets what was told. It reports whether
@@ -166,7 +234,7 @@ func (g *Gate) Release(ctx context.Context, t *Ticket, projects []Project) (bool
 	}
 	for i, state := range states {
 		if _, _, ok := state.Booking(t.ID); ok {
-			result, err := g.store.Apply(ctx, g.rules, ids[i], scheduler.Release{Booking: t.ID})
+			result, err := g.store.Apply(ctx, g.Rules(), ids[i], scheduler.Release{Booking: t.ID})
 			if err != nil {
 				return false, fmt.Errorf("release: %w", err)
 			}

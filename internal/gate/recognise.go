@@ -70,7 +70,7 @@ func (a *admission) recogniseHash() {
 		}
 		for _, t := range state.Told {
 			// When its caller was first refused is not known here.
-			if t.Hash == shortHash(a.req.Hash) && t.Start <= now+early && now <= t.Start.Add(a.g.rules.Hold) {
+			if t.Hash == shortHash(a.req.Hash) && t.Start <= now+early && now <= t.Start.Add(a.rules.Hold) {
 				a.returned, a.since = true, t.Start
 			}
 		}
@@ -88,7 +88,7 @@ func (a *admission) hold(mine, due func(scheduler.Booking) bool) (n int) {
 		}
 		for _, c := range state.Calendars {
 			for _, b := range c.Bookings {
-				if !mine(b) || now > b.Start.Add(a.g.rules.Hold) {
+				if !mine(b) || now > b.Start.Add(a.rules.Hold) {
 					continue
 				}
 				n++

@@ -15,9 +15,9 @@ func (a *admission) reserve(ctx context.Context, offer scheduler.Offer, held uin
 	if book {
 		demand = a.kept()
 	}
-	result, err := a.g.store.Apply(ctx, a.g.rules, offer.Project, scheduler.Reserve{
+	result, err := a.g.store.Apply(ctx, a.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, ID: newID(), Hash: a.req.Hash,
-		Booking: held, Book: book, Planned: offer.Start, Since: a.since,
+		Booking: held, Book: book, Planned: offer.Start, Since: a.since, Caller: a.req.Caller,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -27,7 +27,10 @@ func (a *admission) reserve(ctx context.Context, offer scheduler.Offer, held uin
 		if result.Booking.ID != 0 {
 			a.since = result.Booking.Since
 		}
-		grant := &Grant{Project: offer.Project, Model: offer.Model, Reservation: result.Reservation, Booked: result.Booking.ID != 0}
+		grant := &Grant{
+			Project: offer.Project, Model: offer.Model, Reservation: result.Reservation,
+			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: a.req.Caller,
+		}
 		result, err = a.cover(ctx, grant, demand.Allowance-a.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
 			return nil, nil, result, err
@@ -62,13 +65,13 @@ func (a *admission) cover(ctx context.Context, grant *Grant, allowed time.Durati
 	for range maxReplans {
 		late := a.g.Now().Sub(grant.Reservation.Start)
 		a.g.lateness.note(late)
-		if late <= allowed+a.g.rules.Skew/2 {
+		if late <= allowed+a.rules.Skew/2 {
 			return result, nil
 		}
 		// Lengthening is a commit too, and may take as long again.
 		allowed = 2 * late
 		var err error
-		result, err = a.g.store.Apply(ctx, a.g.rules, grant.Project, scheduler.Extend{
+		result, err = a.g.store.Apply(ctx, a.rules, grant.Project, scheduler.Extend{
 			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + a.demand.Allowance),
 		})
 		if err != nil {
@@ -105,7 +108,7 @@ func (a *admission) wait(offer scheduler.Offer, start scheduler.Instant, cause s
 	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, Cause: cause}
 	for i, id := range a.ids {
 		if id == offer.Project {
-			w.Limit = a.states[i].Calendar(offer.Model).Figures(a.g.rules, a.g.Now())
+			w.Limit = a.states[i].Calendar(offer.Model).Figures(a.rules, a.g.Now())
 		}
 	}
 	return w
@@ -115,6 +118,6 @@ func (a *admission) wait(offer scheduler.Offer, start scheduler.Instant, cause s
 // ride along with its next commit.
 func (g *Gate) tellOthers(project string) {
 	if told := g.told.takeNews(project); len(told) > 0 {
-		g.store.Later(g.rules, project, scheduler.Tell{Told: told})
+		g.store.Later(g.Rules(), project, scheduler.Tell{Told: told})
 	}
 }

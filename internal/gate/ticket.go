@@ -95,22 +95,21 @@ func (g *Gate) Signed(text, signature string) bool {
 // signedText keeps signed texts apart from tickets, which begin with a version.
 const signedText = "text:"
 
-// ticketKey returns the deployment's signing key, made by the first instance
-// that needs it and shared through the control document.
-func ticketKey(ctx context.Context, store storage.Store) ([]byte, error) {
+// ticketKey returns the control document with the deployment's signing key,
+// which is made by the first instance that needs it.
+func ticketKey(ctx context.Context, store storage.Store) (storage.Control, error) {
 	control, err := store.Control(ctx)
 	if err != nil || len(control.TicketKey) > 0 {
-		return control.TicketKey, err
+		return control, err
 	}
 	fresh := make([]byte, 32)
 	if _, err := rand.Read(fresh); err != nil {
-		return nil, err
+		return control, err
 	}
-	control, err = store.UpdateControl(ctx, func(c *storage.Control) error {
+	return store.UpdateControl(ctx, func(c *storage.Control) error {
 		if len(c.TicketKey) == 0 {
 			c.TicketKey = fresh
 		}
 		return nil
 	})
-	return control.TicketKey, err
 }

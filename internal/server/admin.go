@@ -104,7 +104,7 @@ func (s *Server) carryOut(r *http.Request, mode *string, marks []mark) error {
 		}
 		s.logger(r.Context()).Info("config", "key", m.key.Index, "disabled", m.disabled)
 	}
-	_, err := s.gate.Store().UpdateControl(r.Context(), func(c *storage.Control) error {
+	_, err := s.gate.UpdateControl(r.Context(), func(c *storage.Control) error {
 		if mode != nil {
 			c.Mode = *mode
 		}

@@ -27,20 +27,10 @@ const (
 // heed settles a failed request and keeps what its error teaches. A returned
 // error means that it couldn't be kept.
 func (d *dispatcher) heed(ctx context.Context, grant *gate.Grant, key keys.Key, e *gemini.Error) error {
-	s := d.s
-	if e.Class == gemini.ClassModelUnknown {
-		s.gate.Cancel(grant, true)
-		return nil
-	}
-	var err error
-	if e.SentAt.IsZero() {
-		s.gate.Cancel(grant, false) // never sent in full, so never counted
-	} else {
-		// Whether failed requests count is not established: it stays.
-		err = s.gate.Settle(ctx, grant, -1, e.SentAt)
-	}
-	if err != nil {
-		err = fmt.Errorf("settle: %w", err)
+	unknown := e.Class == gemini.ClassModelUnknown
+	err := d.s.gate.Fail(ctx, grant, gate.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
+	if unknown {
+		return err
 	}
 	return errors.Join(err, d.teach(ctx, grant, key, e))
 }
@@ -75,7 +65,7 @@ func (d *dispatcher) teach(ctx context.Context, grant *gate.Grant, key keys.Key,
 // lesson is what an error teaches about a model on a project.
 func (d *dispatcher) lesson(ctx context.Context, grant *gate.Grant, e *gemini.Error) (scheduler.Heed, bool) {
 	now := d.s.gate.Now()
-	h := scheduler.Heed{Model: grant.Model}
+	h := scheduler.Heed{Model: grant.Model, ID: grant.Reservation.ID}
 	for _, v := range e.Violations {
 		if v.Model != "" && d.s.learnAlias(ctx, d.asked[grant.Model], v.Model) {
 			h.Model = v.Model
@@ -134,7 +124,7 @@ func (d *dispatcher) recount(ctx context.Context, e *gemini.Error) {
 // buckets returns the models whose calendars the named ones draw on, and by
 // which name each is asked for: aliases share the bucket of what they stand for.
 func (s *Server) buckets(ctx context.Context, names []string) (chain []string, asked map[string]string, err error) {
-	control, err := s.gate.Store().Control(ctx)
+	control, err := s.gate.Control(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,9 +148,9 @@ func (s *Server) learnAlias(ctx context.Context, name, bucket string) bool {
 	if name == bucket || !modelName.MatchString(bucket) {
 		return false
 	}
-	control, err := s.gate.Store().Control(ctx)
+	control, err := s.gate.Control(ctx)
 	if err == nil && control.Aliases[name] != bucket {
-		control, err = s.gate.Store().UpdateControl(ctx, func(c *storage.Control) error {
+		control, err = s.gate.UpdateControl(ctx, func(c *storage.Control) error {
 			if c.Aliases == nil {
 				c.Aliases = make(map[string]string)
 			}
@@ -184,7 +174,7 @@ func (s *Server) learnVersion(ctx context.Context, name, version string) {
 	if !strings.HasSuffix(name, "-latest") || version == "" {
 		return
 	}
-	if control, err := s.gate.Store().Control(ctx); err == nil && control.Aliases[name] == "" {
+	if control, err := s.gate.Control(ctx); err == nil && control.Aliases[name] == "" {
 		s.learnAlias(ctx, name, strings.TrimPrefix(version, "models/"))
 	}
 }

@@ -154,7 +154,7 @@ func (s *Server) logger(ctx context.Context) *slog.Logger {
 
 // mode returns the mode in force: set at run time, or configured.
 func (s *Server) mode(ctx context.Context) (scheduler.Mode, error) {
-	control, err := s.gate.Store().Control(ctx)
+	control, err := s.gate.Control(ctx)
 	if err != nil {
 		return "", err
 	}
