@@ -18,3 +18,9 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 	}
 	return requests, tokens
 }
+
+// Interval returns the time that a booking of the calendar takes up if its
+// holder comes on time.
+func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end Instant) {
+	return b.Start, b.Start + c.terms(rules, now).span(b.Demand)
+}

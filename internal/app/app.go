@@ -48,6 +48,7 @@ type App struct {
 	client  *gemini.Client
 	secrets secrets.Accessor // nil: not opened
 	gate    *gate.Gate
+	server  *server.Server
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -93,9 +94,10 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err != nil {
 		return nil, err
 	}
-	a.handler = callers.CORS(cfg.CORS, server.New(server.Options{
+	a.server = server.New(server.Options{
 		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
-	}))
+	})
+	a.handler = callers.CORS(cfg.CORS, a.server)
 	if o.Report != nil {
 		if err := a.introduce(ctx, cfg, banner); err != nil {
 			return nil, err

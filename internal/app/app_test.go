@@ -23,6 +23,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -71,8 +72,8 @@ func TestReport(t *testing.T) {
 			return a, out.String()
 		}
 		a, first := start()
-		assert.Contains(t, first, "keys: checking 5")
-		assert.Contains(t, first, "keys: 5 healthy, 0 exhausted, 0 invalid, 0 disabled, 0 unknown")
+		assert.Contains(t, first, "keys: checking them with a free request each")
+		assert.Contains(t, first, "keys: 5 healthy, 0 exhausted, 0 invalid, 0 disabled, 0 unknown (checked 2000-01-01T00:00:00Z)")
 		assert.Contains(t, first, "mode: both\nchain: gemini-2.5-pro\n")
 		assert.Contains(t, first, "one request of 1,000,000 tokens every 48s (it keeps gemini-2.5-pro busy for 4m0s on one of 5 healthy projects)")
 		assert.Empty(t, sim.Log(), "checking is free")
@@ -89,10 +90,19 @@ func TestReport(t *testing.T) {
 		// A key that had been invalid and works again is forgiven.
 		change(4, scheduler.SetMark{Key: list[3].Fingerprint, Invalid: &wrong})
 
+		// A start never waits for a check while the store has a fresh result; what
+		// Fluxgate itself did meanwhile shows all the same.
+		_, fresh := start()
+		assert.Contains(t, fresh, "keys: 2 healthy, 1 exhausted, 1 invalid, 1 disabled, 0 unknown (checked 2000-01-01T00:00:00Z)")
+		assert.Contains(t, fresh, "key 2   project team-2             healthy\n", "not checked again")
+		assert.Contains(t, fresh, "key 4   project team-4             invalid (leaked)\n")
+
+		time.Sleep(validation.Fresh)
+		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		_, second := start()
 		assert.Contains(t, second, "key 1   project team-1             disabled\n")
 		assert.Contains(t, second, "key 2   project team-2             invalid (API_KEY_INVALID)\n")
-		assert.Contains(t, second, "key 3   project team-3             exhausted (until 2000-01-01T08:00:00Z)\n")
+		assert.Contains(t, second, "key 3   project team-3             exhausted (until 2000-01-02T08:00:00Z)\n")
 		assert.Contains(t, second, "key 4   project team-4             healthy\n")
 		assert.Contains(t, second, "keys: 2 healthy, 1 exhausted, 1 invalid, 1 disabled, 0 unknown")
 		for i := range 5 {

@@ -150,6 +150,17 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// maxKeyReason bounds, in bytes, the reason that is kept for a key.
+const maxKeyReason = 40
+
+// KeyReason returns why a key is invalid, in a word; it is never empty.
+func (e *Error) KeyReason() string {
+	if e.Reason == "" {
+		return "rejected"
+	}
+	return e.Reason[:min(len(e.Reason), maxKeyReason)]
+}
+
 // Unwrap returns the cause, if the failure was not an upstream answer. Its text is redacted; errors.Is and errors.As
 // reach the original.
 func (e *Error) Unwrap() error { return e.cause }

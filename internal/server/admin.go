@@ -1,33 +1,54 @@
 package server
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/policy"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// health serves GET /health: the process is up. It asks nothing of the store,
-// so a platform's probes cost nothing.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
-	return nil
+// requireAdmin lets nobody but administrators through. Where callers aren't told
+// apart everybody is one.
+func (s *Server) requireAdmin(r *http.Request) error {
+	if s.isAdmin(r) {
+		return nil
+	}
+	return &problem{code: forbidden, public: "Only an administrator may do this: send a token of FLUXGATE_ADMIN_TOKENS."}
 }
 
-// A configRequest is the body of POST /config, with gemini-flux's fields. One
-// request may hold several.
+func (s *Server) isAdmin(r *http.Request) bool { return s.callers == nil || arrivalOf(r).caller.Admin }
+
+// A configRequest is the body of POST /config: gemini-flux's fields, and chain
+// and limits. One request may hold several.
 type configRequest struct {
-	Mode       *string `json:"mode"`
-	DisableKey *int    `json:"disable_key"`
-	EnableKey  *int    `json:"enable_key"`
+	Mode       *string         `json:"mode"`
+	DisableKey *int            `json:"disable_key"`
+	EnableKey  *int            `json:"enable_key"`
+	Chain      json.RawMessage `json:"chain"`  // a list of models; null or none: as configured
+	Limits     json.RawMessage `json:"limits"` // as FLUXGATE_LIMITS; null or none: as configured
+}
+
+// A configResponse says what holds after a change.
+type configResponse struct {
+	Status string                    `json:"status"`
+	Mode   scheduler.Mode            `json:"mode"`
+	Chain  []string                  `json:"model_chain"`
+	Limits map[string]storage.Limits `json:"limits"` // set at run time
 }
 
 // configure serves POST /config.
 func (s *Server) configure(w http.ResponseWriter, r *http.Request) error {
-	if s.callers != nil && !arrivalOf(r).caller.Admin {
-		return &problem{code: forbidden, public: "Only an administrator may change this: send a token of FLUXGATE_ADMIN_TOKENS."}
+	if err := s.requireAdmin(r); err != nil {
+		return err
 	}
 	body, err := s.readBody(w, r)
 	if err != nil {
@@ -37,52 +58,29 @@ func (s *Server) configure(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(body, &in); err != nil {
 		return err
 	}
-	if err := s.check(&in); err != nil {
-		return err
-	}
-	p, err := s.readKeys(r.Context())
-	if err != nil {
-		return err
-	}
 	// All of it is checked before any of it is done.
-	var marks []mark
-	for _, change := range []struct {
-		index    *int
-		disabled bool
-	}{{in.DisableKey, true}, {in.EnableKey, false}} {
-		if change.index == nil {
-			continue
-		}
-		key, ok := p.byIndex(*change.index)
-		if !ok {
-			return &problem{code: notFound, public: fmt.Sprintf("There is no key %d.", *change.index)}
-		}
-		marks = append(marks, mark{key, change.disabled})
-	}
-	if err := s.carryOut(r, in.Mode, marks); err != nil {
-		return err
-	}
-	mode, err := s.mode(r.Context())
+	change, err := s.understand(r.Context(), &in)
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"status": "ok", "mode": mode})
+	control, err := s.carryOut(r, change)
+	if err != nil {
+		return err
+	}
+	mode := s.modeUnder(control)
+	if control.Limits == nil {
+		control.Limits = map[string]storage.Limits{}
+	}
+	writeJSON(w, http.StatusOK, configResponse{"ok", mode, s.gate.Rules().Policy.Chain(mode), control.Limits})
 	return nil
 }
 
-// check checks what a request says, keys apart.
-func (s *Server) check(in *configRequest) error {
-	switch {
-	case in.Mode == nil && in.DisableKey == nil && in.EnableKey == nil:
-		return invalid("body", "say what to change: mode, disable_key or enable_key.")
-	case in.Mode != nil && (*in.Mode == "" || !validMode(*in.Mode)):
-		return invalid("mode", modeWanted)
-	case in.Mode != nil && len(s.gate.Rules().Policy.Chain(scheduler.Mode(*in.Mode))) == 0:
-		return invalid("mode", "it leaves no model of the chain.")
-	case in.DisableKey != nil && in.EnableKey != nil && *in.DisableKey == *in.EnableKey:
-		return invalid("disable_key", "the same key can't be enabled too.")
-	}
-	return nil
+// A reconfiguration is what a configRequest asks for, checked.
+type reconfiguration struct {
+	marks []mark
+	steps []func(*storage.Control) // to make in the control document
+	said  []string                 // what is done, for the log
+	limit bool                     // limits may have shrunk
 }
 
 type mark struct {
@@ -90,30 +88,189 @@ type mark struct {
 	disabled bool
 }
 
+// understand checks what a request says.
+func (s *Server) understand(ctx context.Context, in *configRequest) (*reconfiguration, error) {
+	if in.Mode == nil && in.DisableKey == nil && in.EnableKey == nil && in.Chain == nil && in.Limits == nil {
+		return nil, invalid("body", "say what to change: mode, disable_key, enable_key, chain or limits.")
+	}
+	if in.DisableKey != nil && in.EnableKey != nil && *in.DisableKey == *in.EnableKey {
+		return nil, invalid("disable_key", "the same key can't be enabled too.")
+	}
+	out := new(reconfiguration)
+	if err := out.chain(in.Chain); err != nil {
+		return nil, err
+	}
+	if err := out.limits(in.Limits); err != nil {
+		return nil, err
+	}
+	if in.Mode != nil {
+		mode := *in.Mode
+		if mode == "" || !validMode(mode) {
+			return nil, invalid("mode", modeWanted)
+		}
+		out.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
+	}
+	if err := s.leavesModels(ctx, in, out); err != nil {
+		return nil, err
+	}
+	p, err := s.readKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range []struct {
+		index    *int
+		disabled bool
+		said     string
+	}{{in.DisableKey, true, "disabled"}, {in.EnableKey, false, "enabled"}} {
+		if x.index == nil {
+			continue
+		}
+		key, ok := p.byIndex(*x.index)
+		if !ok {
+			return nil, &problem{code: notFound, public: fmt.Sprintf("There is no key %d.", *x.index)}
+		}
+		out.marks = append(out.marks, mark{key, x.disabled})
+		out.said = append(out.said, fmt.Sprintf("key %d %s", key.Index, x.said))
+	}
+	return out, nil
+}
+
+func (c *reconfiguration) step(said string, step func(*storage.Control)) {
+	c.said = append(c.said, said)
+	c.steps = append(c.steps, step)
+}
+
+func (c *reconfiguration) chain(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var names []string
+	if err := json.Unmarshal(raw, &names); err != nil {
+		return invalid("chain", "want a list of model names, or null for the configured one.")
+	}
+	for i := range names {
+		if names[i] == "" || strings.Contains(names[i], ",") {
+			return invalid("chain", "want a list of model names.")
+		}
+	}
+	var list config.ModelList
+	if err := list.EnvDecode(strings.Join(names, ",")); err != nil {
+		return &problem{invalidArgument, "chain: " + err.Error(), err}
+	}
+	said := "chain as configured"
+	if len(list) > 0 {
+		said = "chain " + strings.Join(list, " > ")
+	}
+	c.limit = true
+	c.step(said, func(control *storage.Control) { control.Chain = list })
+	return nil
+}
+
+func (c *reconfiguration) limits(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var decoded config.LimitsByModel
+	if !bytes.Equal(raw, []byte("null")) {
+		if err := decoded.EnvDecode(string(raw)); err != nil {
+			return &problem{invalidArgument, "limits: " + err.Error(), err}
+		}
+	}
+	said := "limits as configured"
+	limits := make(map[string]storage.Limits, len(decoded))
+	for name, l := range decoded {
+		limits[name] = storage.Limits(l)
+	}
+	if len(limits) > 0 {
+		said = "limits " + decoded.String()
+	}
+	c.limit = true
+	c.step(said, func(control *storage.Control) { control.Limits = limits })
+	return nil
+}
+
+// leavesModels refuses a change after which every request would fail.
+func (s *Server) leavesModels(ctx context.Context, in *configRequest, out *reconfiguration) error {
+	control, err := s.gate.FreshControl(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range out.steps {
+		step(&control)
+	}
+	if len(policy.Rules(s.cfg, control).Policy.Chain(s.modeUnder(control))) > 0 {
+		return nil
+	}
+	if in.Mode != nil {
+		return invalid("mode", "it leaves no model of the chain.")
+	}
+	if in.Chain != nil {
+		return invalid("chain", "it leaves no model that the mode lets through.")
+	}
+	return nil // it was so before
+}
+
 // carryOut makes the changes. The project documents go first: the control
 // document's new epoch then has every instance read them.
-func (s *Server) carryOut(r *http.Request, mode *string, marks []mark) error {
-	for _, m := range marks {
-		change := scheduler.SetMark{Key: m.key.Fingerprint, Disabled: &m.disabled}
+func (s *Server) carryOut(r *http.Request, change *reconfiguration) (storage.Control, error) {
+	ctx := r.Context()
+	for _, m := range change.marks {
+		set := scheduler.SetMark{Key: m.key.Fingerprint, Disabled: &m.disabled}
 		if !m.disabled {
 			// As in gemini-flux, enabling a key also forgives it.
-			change.Invalid = new(string)
+			set.Invalid = new(string)
 		}
-		if _, err := s.gate.Apply(r.Context(), m.key.Project, change); err != nil {
-			return err
+		if _, err := s.gate.Apply(ctx, m.key.Project, set); err != nil {
+			return storage.Control{}, err
 		}
-		s.logger(r.Context()).Info("config", "key", m.key.Index, "disabled", m.disabled)
 	}
-	_, err := s.gate.UpdateControl(r.Context(), func(c *storage.Control) error {
-		if mode != nil {
-			c.Mode = *mode
+	control, err := s.gate.UpdateControl(ctx, func(c *storage.Control) error {
+		for _, step := range change.steps {
+			step(c)
+		}
+		if change.limit {
+			c.LimitsAt = s.gate.Now().Time()
 		}
 		return nil
 	})
-	if err == nil && mode != nil {
-		s.logger(r.Context()).Info("config", "mode", *mode)
+	if err != nil {
+		return control, err
 	}
-	return err
+	s.happened(ctx, callerOf(r), change.said...)
+	if change.limit {
+		return control, s.review(ctx)
+	}
+	return control, nil
+}
+
+// review moves the bookings that no longer fit under new limits.
+func (s *Server) review(ctx context.Context) error {
+	p, err := s.readKeys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range p.ids() {
+		if _, err := s.gate.Apply(ctx, id, scheduler.Review{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// happened logs changes and keeps them as events. That an event can't be kept is
+// no reason to call a change that was made a failure.
+func (s *Server) happened(ctx context.Context, who string, what ...string) {
+	if len(what) == 0 {
+		return
+	}
+	list := make([]events.Event, len(what))
+	for i, text := range what {
+		s.logger(ctx).Info("changed", "who", who, "what", text)
+		list[i] = events.Event{At: s.gate.Now().Time(), Who: who, What: text}
+	}
+	if err := s.events.Add(ctx, list...); err != nil {
+		s.logger(ctx).Warn("event not kept", "error", err)
+	}
 }
 
 // release serves DELETE /tickets/{ticket}.

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -227,6 +229,9 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 	}
 	d.waited = max(d.waited, grant.Waited)
 	model := d.asked[grant.Model]
+	if grant.Probe != scheduler.NoCause {
+		d.log.Info("probe of a learned limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
+	}
 	d.log.Info("selected", "key", key.Index, "project", key.Project, "model", model,
 		"tokens", d.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", d.attempts)
 
@@ -250,6 +255,9 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 	if info.late != nil {
 		d.late(after, grant, key, info)
 	} else {
+		if grant.Probe != scheduler.NoCause {
+			d.s.happened(after, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
+		}
 		d.s.learnVersion(after, model, info.modelVersion)
 	}
 	d.log.Info("response", "key", key.Index, "project", key.Project, "model", model,

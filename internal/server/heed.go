@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -52,12 +53,32 @@ func (d *dispatcher) teach(ctx context.Context, grant *gate.Grant, key keys.Key,
 		}
 	default:
 		if lesson, ok := d.lesson(ctx, grant, e); ok {
-			_, err := s.gate.Apply(ctx, grant.Project, lesson)
-			problems = append(problems, err)
+			problems = append(problems, d.learn(ctx, grant.Project, lesson))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("keep what upstream taught: %w", err)
+	}
+	return nil
+}
+
+// learn keeps a lesson, and tells of limits that weren't known.
+func (d *dispatcher) learn(ctx context.Context, project string, lesson scheduler.Heed) error {
+	states, err := d.s.gate.Store().View(ctx, []string{project})
+	if err != nil {
+		return err
+	}
+	known := states[0].Calendar(lesson.Model).Figures(d.s.gate.Rules(), d.s.gate.Now()).Limits
+	if _, err := d.s.gate.Apply(ctx, project, lesson); err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		name           string
+		taught, before int64
+	}{{"requests per minute", lesson.Learn.RPM, known.RPM}, {"tokens per minute", lesson.Learn.TPM, known.TPM}, {"requests per day", lesson.Learn.RPD, known.RPD}} {
+		if x.taught > 0 && x.taught != x.before {
+			d.s.happened(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", lesson.Model, project, x.taught, x.name, x.before))
+		}
 	}
 	return nil
 }

@@ -8,7 +8,10 @@ func (s *Server) routes() {
 	s.route(native, "/generate", methods{http.MethodPost: s.generate})
 	s.route(native, "/health", methods{http.MethodGet: s.health})
 	s.route(native, "/status", methods{http.MethodGet: s.status})
+	s.route(native, "/plan", methods{http.MethodPost: s.plan})
 	s.route(native, "/config", methods{http.MethodPost: s.configure})
+	s.route(native, "/validate", methods{http.MethodPost: s.validate})
+	s.route(native, "/reset", methods{http.MethodPost: s.reset})
 	s.route(native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
 	// Gemini's, in both versions; upstream there is one.
@@ -35,4 +38,4 @@ func (s *Server) routes() {
 	s.route(native, "/", nil)
 }
 
-var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, POST /config, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}
+var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, POST /plan, POST /config, POST /validate, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -13,10 +14,13 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // Options are what a Server works with. All but Callers are required.
@@ -43,6 +47,9 @@ type Server struct {
 	counted     *recent[uint64, int64]  // tokens by request hash
 	resources   *recent[string, string] // projects by the names of what they own
 	requests    atomic.Int64
+	events      *events.Log
+	history     *history.Keeper
+	notebook    notebook
 }
 
 // New returns a server.
@@ -52,6 +59,8 @@ func New(o Options) *Server {
 		mux:       http.NewServeMux(),
 		counted:   newRecent[uint64, int64](maxCounted),
 		resources: newRecent[string, string](maxOwners),
+		events:    events.NewLog(o.Gate.Store()),
+		history:   history.NewKeeper(o.Gate.Store()),
 	}
 	s.callerRules = ownRules(o.Config.Callers, o.Gate.Rules())
 	s.routes()
@@ -100,6 +109,9 @@ func (s *Server) route(d dialect, path string, by methods) {
 		}
 		if err != nil {
 			s.fail(w, r, err, time.Since(start))
+		}
+		if refused == nil && path != healthPath {
+			s.archive(r.Context()) // the answer is on its way
 		}
 	})
 }
@@ -158,10 +170,15 @@ func (s *Server) mode(ctx context.Context) (scheduler.Mode, error) {
 	if err != nil {
 		return "", err
 	}
+	return s.modeUnder(control), nil
+}
+
+// modeUnder returns the mode in force under a control document.
+func (s *Server) modeUnder(control storage.Control) scheduler.Mode {
 	if control.Mode != "" {
-		return scheduler.Mode(control.Mode), nil
+		return scheduler.Mode(control.Mode)
 	}
-	return scheduler.Mode(s.cfg.Mode), nil
+	return scheduler.Mode(s.cfg.Mode)
 }
 
 // readKeys returns the keys as they are now, by project.
@@ -176,16 +193,13 @@ func (s *Server) readKeys(ctx context.Context) (*pool, error) {
 // markInvalid notes that upstream calls a key invalid, and has the keys read
 // again: it may have been rotated.
 func (s *Server) markInvalid(ctx context.Context, key keys.Key, e *gemini.Error) error {
-	reason := e.Reason[:min(len(e.Reason), maxReason)]
-	if reason == "" {
-		reason = "rejected"
+	reason := e.KeyReason()
+	result, err := s.gate.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
+	if err == nil && result.Changed {
+		s.happened(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
 	}
-	_, err := s.gate.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
 	if _, reloadErr := s.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
 		err = errors.Join(err, reloadErr)
 	}
 	return err
 }
-
-// maxReason bounds a reason that is kept for a key.
-const maxReason = 40

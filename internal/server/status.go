@@ -1,34 +1,53 @@
 package server
 
 import (
+	"context"
 	"net/http"
+	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// A statusResponse is gemini-flux's status, with projects, store and time.
+// A statusResponse is gemini-flux's status, and what there is to know beyond it.
 type statusResponse struct {
-	Keys       []keyStatus     `json:"keys"`
-	Mode       scheduler.Mode  `json:"mode"`
-	Policy     map[string]any  `json:"policy"`
-	ModelChain []string        `json:"model_chain"`
-	Projects   []projectStatus `json:"projects"`
-	Store      storage.Stats   `json:"store"`
-	Now        time.Time       `json:"now"`
-	ResetsAt   time.Time       `json:"resets_at"` // next Pacific midnight
+	Keys        []keyStatus     `json:"keys"`
+	Mode        scheduler.Mode  `json:"mode"`
+	ModeSource  string          `json:"mode_source"` // configured or run_time
+	Policy      map[string]any  `json:"policy"`
+	ModelChain  []string        `json:"model_chain"`
+	ChainSource string          `json:"chain_source"`
+	Projects    []projectStatus `json:"projects"`
+	// Callers and Events are for administrators alone.
+	Callers    []callerStatus   `json:"callers,omitempty"`
+	Events     []events.Event   `json:"events,omitempty"`
+	Errors     map[string]int64 `json:"errors"` // upstream's, today, by class
+	Store      storage.Stats    `json:"store"`  // of this instance, since it started
+	Operations operationsStatus `json:"operations"`
+	Validation *moment          `json:"validation,omitempty"`
+	Reported   *reportedStatus  `json:"reported_policy,omitempty"`
+	History    []history.Entry  `json:"history"`
+	Now        instant          `json:"now"`
+	ResetsAt   instant          `json:"resets_at"` // next Pacific midnight
 }
 
+// A keyStatus says how one key does.
 type keyStatus struct {
 	Index       int                   `json:"key_index"`
-	Status      string                `json:"status"` // healthy, exhausted, invalid or disabled
+	Status      validation.Status     `json:"status"`
 	Reason      string                `json:"reason,omitempty"`
+	Until       *time.Time            `json:"until,omitempty"` // of an exhausted one
 	Fingerprint string                `json:"fingerprint"`
 	Project     string                `json:"project"`
 	Models      map[string]modelToday `json:"models"`
 	LastUsedAt  float64               `json:"last_used_at"` // Unix seconds of the last change of its project, 0: never
+	CheckedAt   *time.Time            `json:"checked_at,omitempty"`
 }
 
 type modelToday struct {
@@ -36,32 +55,34 @@ type modelToday struct {
 	Remaining int64 `json:"remaining_today"` // -1: unlimited
 }
 
-type projectStatus struct {
-	Project string        `json:"project"`
-	Moved   int64         `json:"promise_moved"`
-	Models  []modelStatus `json:"models"`
+// A callerStatus is what one caller used today, on all projects.
+type callerStatus struct {
+	Caller   string `json:"caller"`
+	Requests int64  `json:"requests_today"`
+	Tokens   int64  `json:"tokens_today"`
 }
 
-type modelStatus struct {
-	Model    string       `json:"model"`
-	RPM      limitStatus  `json:"rpm"`
-	TPM      limitStatus  `json:"tpm"`
-	RPD      limitStatus  `json:"rpd"`
-	Bookings int          `json:"bookings"`
-	Block    *blockStatus `json:"block,omitempty"`
-	// NextFree is when a request of 10,000 tokens could start.
-	NextFree time.Time `json:"next_free"`
+// An operationsStatus is what all instances asked of Firestore today, beside what
+// is free. https://cloud.google.com/firestore/pricing
+type operationsStatus struct {
+	Reads      int64 `json:"reads"`
+	Writes     int64 `json:"writes"`
+	FreeReads  int64 `json:"free_reads"`
+	FreeWrites int64 `json:"free_writes"`
 }
 
-type limitStatus struct {
-	Limit  int64            `json:"limit"` // -1: unlimited
-	Used   int64            `json:"used"`
-	Source scheduler.Source `json:"source"`
+const (
+	freeReads  = 50_000
+	freeWrites = 20_000
+)
+
+type moment struct {
+	At time.Time `json:"at"`
 }
 
-type blockStatus struct {
-	Until time.Time       `json:"until"`
-	Cause scheduler.Cause `json:"cause"`
+type reportedStatus struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error,omitempty"`
 }
 
 // status serves GET /status. It reads fresh, at most once a second.
@@ -71,91 +92,114 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.gate.Store().Refresh(ctx, p.ids(), true); err != nil {
-		return err
-	}
-	states, err := s.gate.Store().View(ctx, p.ids())
+	control, err := s.gate.FreshControl(ctx)
 	if err != nil {
 		return err
 	}
-	mode, err := s.mode(ctx)
+	store := s.gate.Store()
+	if err := store.Refresh(ctx, p.ids(), true); err != nil {
+		return err
+	}
+	states, err := store.View(ctx, p.ids())
 	if err != nil {
 		return err
 	}
-	now := s.gate.Now()
-	rules := s.gate.Rules()
-	out := statusResponse{
-		Mode: mode, Policy: policyOf(rules.Policy), ModelChain: rules.Policy.Chain(mode),
-		Store: s.gate.Store().Stats(), Now: now.Time(), ResetsAt: scheduler.DayOf(now).End().Time(),
+	notes, err := s.notes(ctx, control.Epoch)
+	if err != nil {
+		return err
 	}
-	byProject := make(map[string]*scheduler.Project, len(states))
-	for i, project := range p.projects {
-		byProject[project.ID] = states[i]
-		out.Projects = append(out.Projects, projectStatusOf(project.ID, states[i], rules, now))
-	}
-	for _, k := range p.keys {
-		out.Keys = append(out.Keys, keyStatusOf(k, byProject[k.Project], rules, out.ModelChain, now))
+	v := &statusView{rules: s.gate.Rules(), now: s.gate.Now(), control: control}
+	v.mode = s.modeUnder(control)
+	v.chain = v.rules.Policy.Chain(v.mode)
+	out := v.response(p, states, notes)
+	_, out.ChainSource = policy.Chain(s.cfg, control)
+	out.Store = store.Stats()
+	if s.isAdmin(r) {
+		out.Callers, out.Events = callersOf(states, v.now), notes.events
 	}
 	writeJSON(w, http.StatusOK, out)
 	return nil
 }
 
-func keyStatusOf(k keys.Key, state *scheduler.Project, rules *scheduler.Rules, chain []string, now scheduler.Instant) keyStatus {
-	out := keyStatus{
-		Index: k.Index, Status: "healthy", Fingerprint: k.Fingerprint, Project: k.Project,
-		Models: make(map[string]modelToday, len(chain)),
+// A statusView is what a status is made under.
+type statusView struct {
+	rules   *scheduler.Rules
+	now     scheduler.Instant
+	control storage.Control
+	mode    scheduler.Mode
+	chain   []string
+}
+
+func (v *statusView) response(p *pool, states []*scheduler.Project, n notes) statusResponse {
+	out := statusResponse{
+		Mode: v.mode, ModeSource: "configured", Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
+		Errors: map[string]int64{}, Operations: operationsStatus{FreeReads: freeReads, FreeWrites: freeWrites},
+		History: n.history, Now: instant(v.now), ResetsAt: instant(scheduler.DayOf(v.now).End()),
 	}
-	if state != nil {
-		out.LastUsedAt = float64(state.Latest) / 1000
+	if v.control.Mode != "" {
+		out.ModeSource = "run_time"
 	}
-	left := false
-	for _, model := range chain {
-		c := state.Calendar(model)
-		limit := c.Figures(rules, now).RPD
-		used := c.Used(rules, scheduler.DayOf(now))
-		today := modelToday{used, scheduler.Unlimited}
-		if limit != scheduler.Unlimited {
-			today.Remaining = max(0, limit-used)
+	if !n.validation.At.IsZero() {
+		out.Validation = &moment{n.validation.At}
+	}
+	if !n.reported.At.IsZero() {
+		out.Reported = &n.reported
+	}
+	byProject := make(map[string]*scheduler.Project, len(states))
+	for i, project := range p.projects {
+		byProject[project.ID] = states[i]
+		out.Projects = append(out.Projects, v.project(project.ID, states[i]))
+		today := states[i].Today(v.now)
+		out.Operations.Reads += today.Reads
+		out.Operations.Writes += today.Writes
+		for _, f := range today.Failures {
+			out.Errors[f.Class] += f.N
 		}
-		if c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable) {
-			today.Remaining = 0
-		}
-		left = left || today.Remaining != 0
-		out.Models[model] = today
 	}
-	switch m := state.Mark(k.Fingerprint); {
-	case m.Disabled:
-		out.Status = "disabled"
-	case m.Invalid != "":
-		out.Status, out.Reason = "invalid", m.Invalid
-	case !left:
-		out.Status = "exhausted"
+	for _, k := range p.keys {
+		out.Keys = append(out.Keys, v.key(k, byProject[k.Project], n.validation))
 	}
 	return out
 }
 
-func projectStatusOf(id string, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) projectStatus {
-	out := projectStatus{Project: id, Models: []modelStatus{}}
-	if state == nil {
-		return out
+func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation.Report) keyStatus {
+	found, checked := report.Of(k.Fingerprint)
+	found.Fingerprint = k.Fingerprint
+	standing := validation.Standing(v.rules, v.now, state, v.chain, found)
+	out := keyStatus{
+		Index: k.Index, Fingerprint: k.Fingerprint, Project: k.Project,
+		Status: standing.Status, Reason: standing.Reason, Until: standing.Until,
+		Models: make(map[string]modelToday, len(v.chain)),
 	}
-	out.Moved = state.Moved
-	for _, c := range state.Calendars {
-		f := c.Figures(rules, now)
-		requests, tokens := c.InWindow(rules, now)
-		start, _ := c.Earliest(rules, now, scheduler.Demand{Tokens: 10_000})
-		m := modelStatus{
-			Model:    c.Model,
-			RPM:      limitStatus{f.RPM, requests, f.RPMFrom},
-			TPM:      limitStatus{f.TPM, tokens, f.TPMFrom},
-			RPD:      limitStatus{f.RPD, c.Used(rules, scheduler.DayOf(now)), f.RPDFrom},
-			Bookings: len(c.Bookings),
-			NextFree: start.Time(),
+	if checked {
+		out.CheckedAt = &report.At
+	}
+	if state != nil {
+		out.LastUsedAt = float64(state.Latest) / 1000
+	}
+	for _, model := range v.chain {
+		c := state.Calendar(model)
+		out.Models[model] = modelToday{c.Used(v.rules, scheduler.DayOf(v.now)), validation.Left(v.rules, v.now, c)}
+	}
+	return out
+}
+
+// callersOf sums what callers used today over all projects, in the order in which
+// they were first seen.
+func callersOf(states []*scheduler.Project, now scheduler.Instant) []callerStatus {
+	var out []callerStatus
+	at := make(map[string]int)
+	for _, state := range states {
+		for _, x := range state.Today(now).Callers {
+			i, ok := at[x.Caller]
+			if !ok {
+				i = len(out)
+				at[x.Caller] = i
+				out = append(out, callerStatus{Caller: x.Caller})
+			}
+			out[i].Requests += x.Requests
+			out[i].Tokens += x.Tokens
 		}
-		if c.Block.Until > now {
-			m.Block = &blockStatus{c.Block.Until.Time(), c.Block.Cause}
-		}
-		out.Models = append(out.Models, m)
 	}
 	return out
 }
@@ -171,4 +215,50 @@ func policyOf(p *scheduler.Policy) map[string]any {
 	}
 	out["token_cooldown_seconds"] = p.FamilyLimits(scheduler.Pro).Cooldown(1_000_000).Seconds()
 	return out
+}
+
+// Notes are what the records of the deployment say.
+type notes struct {
+	events     []events.Event
+	validation validation.Report
+	reported   reportedStatus
+	history    []history.Entry
+}
+
+// notesFor is how long notes are shown before they are read again, if no
+// administrator changed anything meanwhile: a page asks every five seconds.
+const notesFor = 10 * time.Second
+
+// A notebook caches the notes.
+type notebook struct {
+	mu    sync.Mutex
+	epoch int64
+	read  time.Time // zero: never
+	notes notes
+}
+
+// notes reads what the records say.
+func (s *Server) notes(ctx context.Context, epoch int64) (notes, error) {
+	b := &s.notebook
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.read.IsZero() && b.epoch == epoch && time.Since(b.read) < notesFor {
+		return b.notes, nil
+	}
+	var n notes
+	var err error
+	if n.events, err = s.events.Last(ctx); err != nil {
+		return n, err
+	}
+	if n.validation, err = s.Validator().Last(ctx); err != nil {
+		return n, err
+	}
+	if n.history, err = s.history.Last(ctx, s.gate.Now()); err != nil {
+		return n, err
+	}
+	if n.history == nil {
+		n.history = []history.Entry{}
+	}
+	b.epoch, b.read, b.notes = epoch, time.Now(), n
+	return n, nil
 }

@@ -1,0 +1,167 @@
+// Package history keeps what every project and model was used for on each of the
+// last thirty days.
+//
+// Project documents count today and yesterday, for that is all that is decided
+// by. So finished days are copied into a record of the deployment, by whoever
+// comes first: a day stays in its document until the day after the next has seen
+// a request, which leaves at least one whole day for it.
+package history
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Days is how many finished days are kept.
+const Days = 30
+
+// MaxBytes bounds what is kept; of very large pools it is fewer days.
+const MaxBytes = 400 << 10
+
+// record is the name of the record.
+const record = "history"
+
+// An Entry is what one model of a project was used for on one day.
+type Entry struct {
+	Day      string `json:"day"` // Pacific date, YYYY-MM-DD
+	Project  string `json:"project"`
+	Model    string `json:"model"`
+	Requests int64  `json:"requests"`
+	Tokens   int64  `json:"tokens"` // input tokens
+}
+
+// Records is the part of a store that history is kept in.
+type Records interface {
+	Record(ctx context.Context, name string) ([]byte, error)
+	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
+}
+
+// A Keeper keeps the history of a deployment. It is safe for use by any number
+// of goroutines.
+type Keeper struct {
+	records Records
+	done    atomic.Int32 // the day on which finished days were last looked for
+	cached  atomic.Pointer[memo]
+}
+
+// A memo is what the record said on some day.
+type memo struct {
+	day     scheduler.Day
+	entries []Entry
+}
+
+// NewKeeper returns the keeper over the records of a store.
+func NewKeeper(r Records) *Keeper { return &Keeper{records: r} }
+
+// Due reports whether this instance has yet to look for finished days today. To
+// one caller alone it says so.
+func (k *Keeper) Due(now scheduler.Instant) bool {
+	today := int32(scheduler.DayOf(now))
+	last := k.done.Load()
+	return last != today && k.done.CompareAndSwap(last, today)
+}
+
+// Retry makes it due again, after it failed.
+func (k *Keeper) Retry() { k.done.Store(0) }
+
+// Archive copies the finished days of projects, by ID, into the record.
+func (k *Keeper) Archive(ctx context.Context, now scheduler.Instant, projects map[string]*scheduler.Project) error {
+	today := scheduler.DayOf(now)
+	finished := finishedDays(today, projects)
+	if len(finished) == 0 {
+		return nil
+	}
+	_, err := k.records.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
+		kept, _ := decode(data) // what can't be read can't be kept either
+		return encode(merge(kept, finished, today))
+	})
+	if err != nil {
+		return fmt.Errorf("keep history: %w", err)
+	}
+	k.cached.Store(nil)
+	return nil
+}
+
+func finishedDays(today scheduler.Day, projects map[string]*scheduler.Project) []Entry {
+	var finished []Entry
+	for id, p := range projects {
+		if p == nil {
+			continue
+		}
+		for _, c := range p.Calendars {
+			for _, d := range c.Days {
+				if d.Day < today && d.Requests > 0 {
+					finished = append(finished, Entry{d.Day.String(), id, c.Model, d.Requests, d.Tokens})
+				}
+			}
+		}
+	}
+	return finished
+}
+
+// merge adds entries to those that are kept. Of two for the same place the new
+// one counts: a request that is settled after midnight corrects its day.
+func merge(kept, finished []Entry, today scheduler.Day) []Entry {
+	oldest := (today - Days).String()
+	all := slices.DeleteFunc(kept, func(e Entry) bool {
+		return e.Day < oldest || slices.ContainsFunc(finished, func(n Entry) bool { return same(e, n) })
+	})
+	for _, e := range finished {
+		if e.Day >= oldest {
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, compare)
+	return all
+}
+
+func same(a, b Entry) bool { return compare(a, b) == 0 }
+
+// compare orders by day, newest first, then project and model.
+func compare(a, b Entry) int {
+	return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(a.Project, b.Project), cmp.Compare(a.Model, b.Model))
+}
+
+// encode encodes as many of the newest entries as there is room for.
+func encode(all []Entry) ([]byte, error) {
+	for {
+		data, err := json.Marshal(all)
+		if err != nil || len(data) <= MaxBytes {
+			return data, err
+		}
+		oldest := all[len(all)-1].Day
+		all = slices.DeleteFunc(all, func(e Entry) bool { return e.Day == oldest })
+	}
+}
+
+func decode(data []byte) (all []Entry, err error) {
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &all)
+	}
+	return all, err
+}
+
+// Last returns the finished days that are kept, newest first. The record is read
+// once a day.
+func (k *Keeper) Last(ctx context.Context, now scheduler.Instant) ([]Entry, error) {
+	today := scheduler.DayOf(now)
+	if m := k.cached.Load(); m != nil && m.day == today {
+		return m.entries, nil
+	}
+	data, err := k.records.Record(ctx, record)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	all, err := decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	k.cached.Store(&memo{today, all})
+	return all, nil
+}

@@ -1,0 +1,108 @@
+package history_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/history"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// 2026-11-25 noon in California.
+var noon = scheduler.At(time.Date(2026, 11, 25, 20, 0, 0, 0, time.UTC))
+
+func used(model string, days ...scheduler.DayCount) *scheduler.Project {
+	return &scheduler.Project{Calendars: []*scheduler.Calendar{{Model: model, Days: days}}}
+}
+
+func TestFinishedDays(t *testing.T) {
+	store := storage.NewMemory(nil)
+	k := history.NewKeeper(store)
+	today := scheduler.DayOf(noon)
+	last := func() []history.Entry {
+		all, err := k.Last(t.Context(), noon)
+		require.NoError(t, err)
+		return all
+	}
+	assert.Empty(t, last())
+	archive := func(now scheduler.Instant, projects map[string]*scheduler.Project) {
+		require.NoError(t, k.Archive(t.Context(), now, projects))
+	}
+	archive(noon, map[string]*scheduler.Project{
+		"a": used("m", scheduler.DayCount{Day: today - 1, Requests: 3, Tokens: 30}, scheduler.DayCount{Day: today, Requests: 9}),
+		"b": used("n", scheduler.DayCount{Day: today - 1, Requests: 4, Tokens: 40}),
+		"c": nil,
+	})
+	assert.Equal(t, []history.Entry{
+		{"2026-11-24", "a", "m", 3, 30},
+		{"2026-11-24", "b", "n", 4, 40},
+	}, last(), "today isn't finished")
+
+	// A request that is settled after midnight corrects its day.
+	archive(noon, map[string]*scheduler.Project{"a": used("m", scheduler.DayCount{Day: today - 1, Requests: 3, Tokens: 25})})
+	assert.EqualValues(t, 25, last()[0].Tokens)
+	assert.Len(t, last(), 2)
+
+	// The next month drops what is older than thirty days.
+	later := noon.Add(30 * 24 * time.Hour)
+	archive(later, map[string]*scheduler.Project{"a": used("m", scheduler.DayCount{Day: today, Requests: 9, Tokens: 90})})
+	all, err := history.NewKeeper(store).Last(t.Context(), later)
+	require.NoError(t, err)
+	assert.Equal(t, []history.Entry{{"2026-11-25", "a", "m", 9, 90}}, all)
+}
+
+// One of many requests looks for finished days, once a day, and again after a
+// failure.
+func TestDue(t *testing.T) {
+	store := &broken{Memory: storage.NewMemory(nil)}
+	k := history.NewKeeper(store)
+	assert.True(t, k.Due(noon))
+	assert.False(t, k.Due(noon+1))
+	assert.True(t, k.Due(noon.Add(24*time.Hour)))
+	yesterday := map[string]*scheduler.Project{"a": used("m", scheduler.DayCount{Day: scheduler.DayOf(noon) - 1, Requests: 1})}
+	store.err = errors.New("unreachable")
+	require.ErrorIs(t, k.Archive(t.Context(), noon, yesterday), store.err)
+	k.Retry()
+	assert.True(t, k.Due(noon))
+}
+
+type broken struct {
+	*storage.Memory
+	err error
+}
+
+func (b *broken) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.Memory.UpdateRecord(ctx, name, change)
+}
+
+// The history of a very large pool is shorter, not lost.
+func TestBounds(t *testing.T) {
+	store := storage.NewMemory(nil)
+	k := history.NewKeeper(store)
+	for day := range history.Days {
+		now := noon.Add(time.Duration(day) * 24 * time.Hour)
+		projects := make(map[string]*scheduler.Project)
+		for i := range 200 {
+			projects[fmt.Sprintf("a-project-with-a-long-name-%d", i)] = used("gemini-2.5-flash", scheduler.DayCount{Day: scheduler.DayOf(now) - 1, Requests: 250, Tokens: 1 << 30})
+		}
+		require.NoError(t, k.Archive(t.Context(), now, projects))
+	}
+	data, err := store.Record(t.Context(), "history")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(data), history.MaxBytes)
+	all, err := k.Last(t.Context(), noon.Add(history.Days*24*time.Hour))
+	require.NoError(t, err)
+	assert.Equal(t, "2026-12-23", all[0].Day, "the newest are there")
+	assert.Zero(t, len(all)%200, "whole days")
+	assert.Greater(t, len(all), 200)
+}

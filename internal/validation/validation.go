@@ -1,0 +1,353 @@
+// Package validation finds out which keys work, with a request to Gemini that is
+// free and counts against no limit.
+//
+// A function has no CPU between requests, so nothing is checked in the
+// background: serve checks at its start, and POST /validate whenever somebody
+// asks, which a daily schedule does when deployed. One instance checks at a
+// time, by a lease in the store; what it found is kept there for all of them. A
+// key that Gemini calls invalid is marked in its project's document, and left out
+// of planning from then on; one that works again is forgiven.
+package validation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const (
+	// Fresh is how long a result is good enough for a start. It is a little more
+	// than a day, so that a daily schedule keeps it fresh.
+	Fresh = 26 * time.Hour
+
+	// checkers bounds how many keys are checked at a time, checkTimeout how long
+	// the check of one may take.
+	checkers     = 8
+	checkTimeout = 10 * time.Second
+	// lease is how long an instance may take for all of them before another one
+	// may begin: it may have died.
+	lease = 2 * time.Minute
+	// record is the name of the record of results.
+	record = "validation"
+)
+
+// A Status is how a key does.
+type Status string
+
+// The states of a key.
+const (
+	Healthy   Status = "healthy"
+	Exhausted Status = "exhausted" // every model of the chain is spent or gone for the day
+	Invalid   Status = "invalid"   // Gemini refuses it
+	Disabled  Status = "disabled"  // by an operator
+	Unknown   Status = "unknown"   // the check failed for another reason
+)
+
+// A Result is what was found out about one key.
+type Result struct {
+	Key         int        `json:"key_index"`
+	Fingerprint string     `json:"fingerprint"`
+	Project     string     `json:"project"`
+	Status      Status     `json:"status"`
+	Reason      string     `json:"reason,omitempty"`
+	Until       *time.Time `json:"until,omitempty"` // of Exhausted
+}
+
+// A Report is what a validation found.
+type Report struct {
+	At   time.Time `json:"at"` // zero: never
+	Keys []Result  `json:"keys"`
+	// Running says that another instance is validating at this moment; the
+	// results are those of the time before.
+	Running bool `json:"running"`
+}
+
+// Of returns what was found out about the key with that fingerprint.
+func (r Report) Of(fingerprint string) (Result, bool) {
+	i := slices.IndexFunc(r.Keys, func(x Result) bool { return x.Fingerprint == fingerprint })
+	if i < 0 {
+		return Result{}, false
+	}
+	return r.Keys[i], true
+}
+
+// Summary says how many keys are in which state.
+func (r Report) Summary() string {
+	count := make(map[Status]int)
+	for _, k := range r.Keys {
+		count[k.Status]++
+	}
+	return fmt.Sprintf("%d healthy, %d exhausted, %d invalid, %d disabled, %d unknown",
+		count[Healthy], count[Exhausted], count[Invalid], count[Disabled], count[Unknown])
+}
+
+// A KeySource is where the keys are had from; *keys.Pool is one.
+type KeySource interface {
+	Keys(ctx context.Context) ([]keys.Key, error)
+}
+
+// A Validator validates the keys of a deployment.
+type Validator struct {
+	Gate     *gate.Gate
+	Keys     KeySource
+	Upstream *gemini.Client
+	Mode     scheduler.Mode // the configured one
+	Logger   *slog.Logger
+}
+
+// document is the record.
+type document struct {
+	Report Report    `json:"report"`
+	Holder uint32    `json:"holder,omitempty"` // of the lease
+	Until  time.Time `json:"until,omitzero"`   // of the lease
+}
+
+var errHeld = errors.New("another instance is validating")
+
+// Last returns what was found last.
+func (v *Validator) Last(ctx context.Context) (Report, error) {
+	data, err := v.Gate.Store().Record(ctx, record)
+	if err != nil {
+		return Report{}, fmt.Errorf("read validation: %w", err)
+	}
+	d, err := decode(data)
+	if err != nil {
+		return Report{}, fmt.Errorf("read validation: %w", err)
+	}
+	return d.Report, nil
+}
+
+// Ensure validates unless there is a fresh result that covers every key.
+func (v *Validator) Ensure(ctx context.Context) (Report, error) {
+	list, err := v.Keys.Keys(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("validate: read keys: %w", err)
+	}
+	last, err := v.Last(ctx)
+	if err == nil && v.Gate.Now().Time().Sub(last.At) < Fresh && covers(last, list) {
+		return v.judged(ctx, last, list)
+	}
+	return v.Run(ctx)
+}
+
+func covers(r Report, list []keys.Key) bool {
+	return !slices.ContainsFunc(list, func(k keys.Key) bool {
+		_, ok := r.Of(k.Fingerprint)
+		return !ok
+	})
+}
+
+// Run validates every key now. When another instance is at it, it returns what
+// was found the time before, and says so.
+func (v *Validator) Run(ctx context.Context) (Report, error) {
+	list, err := v.Keys.Keys(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("validate: read keys: %w", err)
+	}
+	holder := rand.Uint32()
+	var before Report
+	_, err = v.Gate.Store().UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
+		d, _ := decode(data) // one that can't be read is replaced
+		before = d.Report
+		now := v.Gate.Now().Time()
+		if d.Until.After(now) {
+			return nil, errHeld
+		}
+		d.Holder, d.Until = holder, now.Add(lease)
+		return json.Marshal(d)
+	})
+	if errors.Is(err, errHeld) {
+		before.Running = true
+		return before, nil
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("validate: %w", err)
+	}
+	report := Report{Keys: v.check(ctx, list)}
+	report.At = v.Gate.Now().Time().Truncate(time.Millisecond)
+	// The lease is given back even if the caller has hung up.
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	_, err = v.Gate.Store().UpdateRecord(after, record, func(data []byte) ([]byte, error) {
+		d, _ := decode(data)
+		if d.Holder != holder {
+			return data, nil // it took too long, and somebody else has begun anew
+		}
+		if ctx.Err() != nil {
+			return json.Marshal(document{Report: d.Report})
+		}
+		return json.Marshal(document{Report: report})
+	})
+	if err != nil {
+		return Report{}, fmt.Errorf("validate: keep results: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return Report{}, fmt.Errorf("validate: %w", err)
+	}
+	return report, nil
+}
+
+func decode(data []byte) (d document, err error) {
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &d)
+	}
+	return d, err
+}
+
+// check checks keys, a few at a time.
+func (v *Validator) check(ctx context.Context, list []keys.Key) []Result {
+	out := make([]Result, len(list))
+	changed := make([]bool, len(list))
+	chain := v.chain(ctx)
+	var wg sync.WaitGroup
+	places := make(chan struct{}, checkers)
+	for i, k := range list {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			out[i], changed[i] = v.checkOne(ctx, k, chain)
+		})
+	}
+	wg.Wait()
+	if slices.Contains(changed, true) {
+		// A new epoch: that a key works again must reach every instance.
+		if _, err := v.Gate.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
+			v.Logger.Warn("validation: other instances will learn of it later", "error", err)
+		}
+	}
+	return out
+}
+
+// chain returns the models to check keys with.
+func (v *Validator) chain(ctx context.Context) []string {
+	mode := v.Mode
+	if control, err := v.Gate.Control(ctx); err == nil && control.Mode != "" {
+		mode = scheduler.Mode(control.Mode)
+	}
+	policy := v.Gate.Rules().Policy
+	if chain := policy.Chain(mode); len(chain) > 0 {
+		return chain
+	}
+	// Nothing will be served in this mode, but keys can be checked all the same.
+	return policy.Chain(scheduler.Both)
+}
+
+func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r Result, changed bool) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	r = Result{Key: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Status: Unknown}
+	states, err := v.Gate.Store().View(ctx, []string{k.Project})
+	if err != nil {
+		r.Reason = "the store can't be read"
+		return r, false
+	}
+	if states[0].Mark(k.Fingerprint).Disabled {
+		r.Status = Disabled
+		return r, false
+	}
+	// A model that was retired for one project says nothing about its key, so
+	// the last of the chain may have to answer.
+	for i, model := range slices.Backward(chain) {
+		_, err = v.Upstream.CountTokens(ctx, k.Value.Reveal(), gemini.Request{Model: model, Parts: []gemini.Part{{Text: "ping"}}})
+		var failure *gemini.Error
+		if !errors.As(err, &failure) || i == 0 || failure.Class != gemini.ClassModelGone && failure.Class != gemini.ClassModelUnknown {
+			break
+		}
+	}
+	return v.judge(ctx, r, states[0], chain, err)
+}
+
+// judge says what the answer to a check means, and keeps it.
+func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Project, chain []string, answer error) (Result, bool) {
+	var failure *gemini.Error
+	errors.As(answer, &failure)
+	known := state.Mark(r.Fingerprint).Invalid
+	switch {
+	case answer == nil:
+		r.Status, r.Reason, r.Until = standing(v.Gate.Rules(), v.Gate.Now(), state, chain)
+	case failure != nil && failure.Class == gemini.ClassKeyInvalid:
+		r.Status, r.Reason = Invalid, failure.KeyReason()
+	default:
+		r.Reason = fmt.Sprintf("the check failed: %v", answer)
+		return r, false
+	}
+	if r.Status == Invalid && known == r.Reason || r.Status != Invalid && known == "" {
+		return r, false
+	}
+	reason := ""
+	if r.Status == Invalid {
+		reason = r.Reason
+	}
+	if _, err := v.Gate.Apply(ctx, r.Project, scheduler.SetMark{Key: r.Fingerprint, Invalid: &reason}); err != nil {
+		v.Logger.Error("validation: a key's state is not kept", "key", r.Key, "error", err)
+		return r, false
+	}
+	return r, true
+}
+
+// standing says what is left of a project for a key that works.
+func standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string) (Status, string, *time.Time) {
+	for _, model := range chain {
+		if Left(rules, now, state.Calendar(model)) != 0 {
+			return Healthy, "", nil
+		}
+	}
+	until := scheduler.DayOf(now).End().Time()
+	return Exhausted, "", &until
+}
+
+// Left returns how many requests a model of a project can still take today, as
+// far as is known: scheduler.Unlimited where nothing limits them.
+func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) int64 {
+	if c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable) {
+		return 0
+	}
+	limit := c.Figures(rules, now).RPD
+	if limit == scheduler.Unlimited {
+		return scheduler.Unlimited
+	}
+	return max(0, limit-c.Used(rules, scheduler.DayOf(now)))
+}
+
+// Standing returns the state of a key as it is now: what the project document
+// says of it, or else, for a key that works as far as is known, what is left of
+// the chain. A check that failed is told where nothing is known better.
+func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string, r Result) Result {
+	switch m := state.Mark(r.Fingerprint); {
+	case m.Disabled:
+		r.Status, r.Reason, r.Until = Disabled, "", nil
+	case m.Invalid != "":
+		r.Status, r.Reason, r.Until = Invalid, m.Invalid, nil
+	case r.Status != Unknown:
+		r.Status, r.Reason, r.Until = standing(rules, now, state, chain)
+	}
+	return r
+}
+
+// judged brings results up to date with what the projects' documents say.
+func (v *Validator) judged(ctx context.Context, report Report, list []keys.Key) (Report, error) {
+	chain := v.chain(ctx)
+	out := Report{At: report.At}
+	for _, k := range list {
+		states, err := v.Gate.Store().View(ctx, []string{k.Project})
+		if err != nil {
+			return Report{}, fmt.Errorf("validate: %w", err)
+		}
+		r, _ := report.Of(k.Fingerprint)
+		r.Key, r.Project = k.Index, k.Project
+		out.Keys = append(out.Keys, Standing(v.Gate.Rules(), v.Gate.Now(), states[0], chain, r))
+	}
+	return out, nil
+}
