@@ -138,6 +138,17 @@ func TestGenerateLeavesOutWhatIsUnset(t *testing.T) {
 	assert.NotContains(t, s.body, "systemInstruction")
 }
 
+func TestGenerateWithSchema(t *testing.T) {
+	u, c := newUpstream(t, okAnswer)
+	yes := true
+	schema := Schema{Type: "OBJECT", Required: []string{"n"},
+		Properties: map[string]*Schema{"n": {Type: "INTEGER", Nullable: &yes}}}
+	_, err := c.Generate(context.Background(), testKey, Request{Model: "m", Parts: []Part{{Text: "Hi"}}, ResponseSchema: &schema})
+	require.NoError(t, err)
+	assertJSON(t, `{"responseMimeType":"application/json","responseSchema":{"type":"OBJECT","required":["n"],
+		"properties":{"n":{"type":"INTEGER","nullable":true}}}}`, u.only(t).body["generationConfig"])
+}
+
 func TestGenerateDoesNotContinue(t *testing.T) {
 	// The SDK would send the request again, billed and unreserved, for as long as upstream asks for it.
 	u, c := newUpstream(t, `200 {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"CONTINUATION","continuationToken":"dG9rZW4="}]}`, okAnswer)

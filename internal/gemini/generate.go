@@ -30,7 +30,11 @@ type Request struct {
 	Parts           []Part
 	MaxOutputTokens int32    // 0: the model's default
 	Temperature     *float32 // nil: the model's default
+	ResponseSchema  *Schema  // the text of the answer is to be JSON of this form; nil: any text
 }
+
+// Schema describes JSON in the subset of OpenAPI that Gemini takes as a responseSchema.
+type Schema = genai.Schema
 
 // Response is the model's answer. A blocked prompt, an answer stopped for safety and one that used up its tokens before
 // it said anything are answers with an empty or partial text: BlockReason or FinishReason says which.
@@ -69,6 +73,9 @@ func (c *Client) Generate(ctx context.Context, key string, r Request) (*Response
 		MaxOutputTokens:       r.MaxOutputTokens,
 		Temperature:           r.Temperature,
 		AutomaticContinuation: genai.Ptr(false),
+	}
+	if r.ResponseSchema != nil {
+		config.ResponseMIMEType, config.ResponseSchema = "application/json", r.ResponseSchema
 	}
 	ctx, state := c.call(ctx, key)
 	out, err := c.generateContent(ctx, model, contents(r), config)
