@@ -1,0 +1,133 @@
+package policy
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+var textMethods = []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
+
+// listed returns models as upstream lists them: with the methods of a text model.
+func listed(names ...string) []gemini.Model {
+	var models []gemini.Model
+	for _, name := range names {
+		models = append(models, gemini.Model{Name: name, Methods: textMethods, InputTokenLimit: 1_048_576})
+	}
+	return models
+}
+
+// summer2026 is what Google listed for a free project in the summer of 2026.
+func summer2026() []gemini.Model {
+	models := listed(
+		"gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts",
+		"gemma-4-26b-a4b-it", "gemma-4-31b-it", "gemini-flash-latest", "gemini-flash-lite-latest", "gemini-pro-latest",
+		"gemini-2.5-flash-lite", "gemini-2.5-flash-image", "gemini-3-flash-preview", "gemini-3.1-pro-preview",
+		"gemini-3.1-pro-preview-customtools", "gemini-3.1-flash-lite-preview", "gemini-3.1-flash-lite",
+		"gemini-3-pro-image-preview", "gemini-3-pro-image", "nano-banana-pro-preview", "gemini-3.1-flash-image-preview",
+		"gemini-3.1-flash-image", "gemini-3.1-flash-lite-image", "gemini-3.5-flash", "gemini-3.5-flash-lite",
+		"gemini-omni-flash-preview", "gemini-3.6-flash", "lyria-3-clip-preview", "lyria-3-pro-preview",
+		"gemini-3.1-flash-tts-preview", "gemini-robotics-er-1.6-preview", "gemini-robotics-er-2-preview",
+		"gemini-2.5-computer-use-preview-10-2025", "antigravity-preview-05-2026", "deep-research-max-preview-04-2026",
+		"deep-research-preview-04-2026", "deep-research-pro-preview-12-2025",
+	)
+	add := func(methods []string, names ...string) {
+		for _, name := range names {
+			models = append(models, gemini.Model{Name: name, Methods: methods})
+		}
+	}
+	add([]string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"},
+		"gemini-embedding-001", "gemini-embedding-2-preview", "gemini-embedding-2")
+	add([]string{"generateAnswer"}, "aqa")
+	add([]string{"predict"}, "imagen-4.0-generate-001", "imagen-4.0-ultra-generate-001", "imagen-4.0-fast-generate-001")
+	add([]string{"predictLongRunning"}, "veo-3.1-generate-preview", "veo-3.1-fast-generate-preview")
+	add([]string{"countTokens", "bidiGenerateContent"}, "gemini-2.5-flash-native-audio-latest",
+		"gemini-2.5-flash-native-audio-preview-12-2025", "gemini-3.1-flash-live-preview",
+		"gemini-robotics-er-2-streaming-preview", "gemini-3.5-live-translate-preview")
+	return models
+}
+
+func TestDiscover(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		list []gemini.Model
+		want []string
+	}{
+		{"the built-in models make the built-in chain", listed(scheduler.DefaultChain()...), scheduler.DefaultChain()},
+		{"a real list", summer2026(), []string{
+			"gemini-2.5-pro",
+			"gemini-3.6-flash", "gemini-3.5-flash", "gemini-2.5-flash",
+			"gemini-3.5-flash-lite", "gemini-3.1-flash-lite", "gemini-2.5-flash-lite",
+			"gemini-3.1-pro-preview", "gemini-3-flash-preview",
+		}},
+		{"the middle of 2025: numbers, dates and experiments", listed(
+			"gemini-1.5-pro", "gemini-1.5-pro-002", "gemini-1.5-flash-8b", "gemini-1.5-pro-latest", "gemini-pro-vision",
+			"gemini-2.0-flash-exp", "gemini-2.0-flash", "gemini-2.0-flash-001", "gemini-2.0-flash-lite-001",
+			"gemini-2.0-flash-lite", "gemini-2.0-flash-lite-preview-02-05", "gemini-2.0-flash-lite-preview",
+			"gemini-2.0-pro-exp-02-05", "gemini-exp-1206", "gemini-2.0-flash-thinking-exp-01-21",
+			"gemini-2.5-pro-preview-03-25", "gemini-2.5-pro-preview-06-05", "gemini-2.5-pro-preview-05-06",
+			"gemini-2.5-flash-preview-05-20", "gemini-2.5-flash-preview-04-17-thinking",
+			"gemini-2.5-flash-lite-preview-06-17", "learnlm-2.0-flash-experimental", "gemma-3-27b-it",
+		), []string{
+			"gemini-1.5-pro", "gemini-2.0-flash", "gemini-2.0-flash-lite",
+			"gemini-2.5-pro-preview-06-05", "gemini-2.5-flash-preview-05-20", "gemini-2.5-flash-lite-preview-06-17",
+		}},
+		{"a dated preview of a listed stable model", listed("gemini-2.5-flash-lite-preview-09-2025", "gemini-2.5-flash-lite"),
+			[]string{"gemini-2.5-flash-lite"}},
+		{"month and year are later than month and day", listed("gemini-2.5-flash-preview-12-31", "gemini-2.5-flash-preview-09-2025",
+			"gemini-2.5-flash-preview-01-2026"), []string{"gemini-2.5-flash-preview-01-2026"}},
+		{"the undated preview follows the dates", listed("gemini-3-pro-preview-11-2025", "gemini-3-pro-preview"),
+			[]string{"gemini-3-pro-preview"}},
+		{"only numbers", listed("gemini-2.0-flash-001", "gemini-2.0-flash-002"), []string{"gemini-2.0-flash-002"}},
+		{"versions are numbers, not text", listed("gemini-3.9-pro", "gemini-3.10-pro", "gemini-3-pro", "gemini-10-pro", "gemini-4.0-pro"),
+			[]string{"gemini-10-pro", "gemini-4.0-pro", "gemini-3.10-pro", "gemini-3.9-pro", "gemini-3-pro"}},
+		{"3 and 3.0 are one model", listed("gemini-3-pro-preview", "gemini-3.0-pro"), []string{"gemini-3.0-pro"}},
+		{"listed twice", listed("gemini-2.5-pro", "gemini-2.5-pro"), []string{"gemini-2.5-pro"}},
+		{"what can't be counted isn't planned", []gemini.Model{
+			{Name: "gemini-2.5-pro", Methods: []string{"generateContent"}},
+			{Name: "gemini-2.5-flash", Methods: []string{"countTokens"}},
+			{Name: "gemini-2.5-flash-lite"},
+		}, nil},
+		{"tuned models and other people's names", listed("tunedModels/gemini-2.5-pro", "gemini-2.5-pro/x", "GEMINI-2.5-PRO", ""), nil},
+		{"nothing", nil, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			assert.Equal(t, tc.want, Discover(tc.list))
+			for range 5 { // the list has an order of its own, and it changes
+				rand.Shuffle(len(tc.list), func(i, j int) { tc.list[i], tc.list[j] = tc.list[j], tc.list[i] })
+				assert.Equal(t, tc.want, Discover(tc.list))
+			}
+		})
+	}
+}
+
+func TestDiscoverIsBounded(t *testing.T) {
+	var names []string
+	for i := range 3 * scheduler.MaxModels {
+		names = append(names, fmt.Sprintf("gemini-%d-flash", i), fmt.Sprintf("gemini-%d-pro-preview", i))
+	}
+	chain := Discover(listed(names...))
+	assert.Len(t, chain, scheduler.MaxModels)
+	assert.Equal(t, "gemini-47-flash", chain[0])
+	assert.Equal(t, "gemini-32-flash", chain[scheduler.MaxModels-1])
+}
+
+func TestWindows(t *testing.T) {
+	got := windows(append(listed("gemini-2.5-pro", "gemini-2.5-flash-image"),
+		gemini.Model{Name: "gemini-1.5-pro", Methods: textMethods, InputTokenLimit: 2_000_000},
+		gemini.Model{Name: "gemini-9-pro", Methods: textMethods},
+		gemini.Model{Name: "gemini-embedding-001", Methods: []string{"embedContent", "countTokens"}, InputTokenLimit: 2048}))
+	assert.Equal(t, map[string]int64{
+		"gemini-2.5-pro": 1_048_576, "gemini-2.5-flash-image": 1_048_576, "gemini-1.5-pro": 2_000_000,
+	}, got)
+	var many []string
+	for i := range 2 * maxWindows {
+		many = append(many, fmt.Sprintf("gemini-%d-pro", i))
+	}
+	assert.Len(t, windows(listed(many...)), maxWindows)
+}
