@@ -19,7 +19,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch", "internal/bench",
 	"internal/callers", "internal/config", "internal/emulator", "internal/gate", "internal/gemini", "internal/geminisim",
-	"internal/keys", "internal/secrets", "internal/server",
+	"internal/keys", "internal/policy", "internal/secrets", "internal/server",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -58,6 +58,10 @@ var imports = []importRule{
 	{
 		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
 		why: "who may come in knows nothing of quota",
+	},
+	{
+		dir: "internal/policy", only: []string{"scheduler", "internal/gemini"},
+		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{
 		dir: "internal/secrets", only: []string{"internal/config"},
