@@ -2,8 +2,8 @@ package geminisim
 
 import (
 	"encoding/json"
-	"math"
 	"strings"
+	"time"
 )
 
 // Translate turns a text into the pseudo-language that prompts are answered
@@ -44,11 +44,13 @@ type answer struct {
 	finish string
 	tokens int64
 	plan   *streamPlan // instead of text, for a long stream
+	block  string      // the prompt was refused for this reason
+	stalls bool        // it never comes
 }
 
-// answerTo returns the answer to a normalised request, of at most limit
-// tokens. A function call isn't cut.
-func (s *Server) answerTo(r *generateRequest, project string, limit int64) answer {
+// answerTo returns the answer to a normalised request that arrived at an
+// instant, of at most limit tokens. A function call isn't cut.
+func (s *Server) answerTo(r *generateRequest, project string, at time.Time, limit int64) answer {
 	prompt := r.prompt()
 	if name, args := r.wantedCall(prompt); name != "" {
 		call := &functionCall{ID: s.responseID(), Name: name, Args: args}
@@ -58,10 +60,13 @@ func (s *Server) answerTo(r *generateRequest, project string, limit int64) answe
 	text := Translate(prompt)
 	switch {
 	case r.asksForLimits(prompt):
-		text = s.limitsJSON(project)
+		a := s.aboutLimits(r, project, at)
+		if a.stalls || a.block != "" {
+			return a
+		}
+		text = a.text
 	case r.GenerationConfig.ResponseMIMEType == "application/json":
-		raw, _ := json.Marshal(map[string]string{"text": text})
-		text = string(raw)
+		text = r.jsonAnswer(text)
 	}
 	if asked := r.GenerationConfig.MaxOutputTokens; asked > 0 {
 		limit = min(limit, asked)
@@ -117,6 +122,43 @@ func (r *generateRequest) wantedCall(prompt string) (string, map[string]any) {
 	return "", nil
 }
 
+// jsonAnswer puts a text where the request's schema has strings: {"text": …}
+// if it has no schema, or one that isn't an object with properties.
+func (r *generateRequest) jsonAnswer(text string) string {
+	var value any = map[string]string{"text": text}
+	if s := r.schema(); s != nil && len(s.Properties) > 0 {
+		value = s.answer(text)
+	}
+	raw, _ := json.Marshal(value) // strings, numbers and lists and maps of them can't fail
+	return string(raw)
+}
+
+// schema returns the form that the answer is to have, or nil.
+func (r *generateRequest) schema() *schema {
+	var s *schema
+	_ = json.Unmarshal(r.GenerationConfig.ResponseSchema, &s) // what can't be read is no schema
+	return s
+}
+
+// answer returns a value of the schema: every property, lists of one, and
+// otherwise what example does.
+func (p *schema) answer(text string) any {
+	switch {
+	case p == nil:
+		return text
+	case len(p.Properties) > 0:
+		object := map[string]any{}
+		for name, property := range p.Properties {
+			object[name] = property.answer(text)
+		}
+		return object
+	case p.Items != nil:
+		return []any{p.Items.answer(text)}
+	default:
+		return p.example(text)
+	}
+}
+
 // example returns a value of the schema's type: the first of an enum, the
 // property's own name for a string, 1, true, or an empty list or object.
 func (p *schema) example(name string) any {
@@ -139,56 +181,4 @@ func (p *schema) example(name string) any {
 	default:
 		return name
 	}
-}
-
-// asksForLimits recognises the question for the service's own limits. The
-// field names alone don't make it one: a document to translate may contain
-// them. It must also want JSON or open with the words of gemini-flux's prompt.
-func (r *generateRequest) asksForLimits(prompt string) bool {
-	if r.GenerationConfig.ResponseMIMEType != "application/json" &&
-		!strings.HasPrefix(prompt, "You are a data provider.") {
-		return false
-	}
-	where := prompt + string(r.GenerationConfig.ResponseSchema)
-	return strings.Contains(where, "requests_per_day") &&
-		strings.Contains(where, "tokens_per_minute") &&
-		strings.Contains(where, "requests_per_minute")
-}
-
-// familyLimits has the field names that gemini-flux's prompt asks for.
-type familyLimits struct {
-	RPD int64 `json:"requests_per_day"`
-	TPM int64 `json:"tokens_per_minute"`
-	RPM int64 `json:"requests_per_minute"`
-}
-
-// limitsJSON states the limits that a project has on the three 2.5 models.
-func (s *Server) limitsJSON(project string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	of := func(model string) familyLimits {
-		q := s.quotaOf(bucketID{project, model})
-		if q.none {
-			return familyLimits{}
-		}
-		number := func(n int64) int64 {
-			if n < 0 {
-				return math.MaxInt32 // unlimited, in a form that reads as a limit
-			}
-			return n
-		}
-		return familyLimits{RPD: number(q.RPD), TPM: number(q.TPM), RPM: number(q.RPM)}
-	}
-	policy := struct {
-		Pro       familyLimits `json:"pro"`
-		Flash     familyLimits `json:"flash"`
-		FlashLite familyLimits `json:"flash_lite"`
-		Cooldown  int64        `json:"token_cooldown_seconds"` // after a million tokens
-		Reset     string       `json:"daily_reset_time_pt"`
-	}{of("gemini-2.5-pro"), of("gemini-2.5-flash"), of("gemini-2.5-flash-lite"), 0, "00:00"}
-	if policy.Pro.TPM > 0 {
-		policy.Cooldown = ceilDiv(60*1_000_000, policy.Pro.TPM)
-	}
-	raw, _ := json.Marshal(policy) // numbers and strings can't fail
-	return string(raw)
 }

@@ -77,9 +77,20 @@
 // user turn, a reversible transform, so a test can tell that answer i belongs
 // to prompt i. maxOutputTokens cuts it, with finishReason MAX_TOKENS. A prompt
 // that says "call NAME" while a function NAME is declared is answered with a
-// function call. A JSON request whose prompt or schema names requests_per_day,
-// tokens_per_minute and requests_per_minute is answered with the limits of
-// the caller's own project. Any other JSON request gets {"text": translation}.
+// function call. A JSON request is answered with a value of its schema, whose
+// texts are the translation, or else with {"text": translation}.
+//
+// Limits. A JSON request whose prompt or schema names requests_per_day,
+// tokens_per_minute and requests_per_minute is a question for limits, and answered
+// with those of the caller's own project: of the models that the schema has as the
+// enum of models[].model, in that form, or of three families, in gemini-flux's.
+// [Server.SetLimitsAnswer] has it answered otherwise: in a fence, with half an
+// answer, absurd numbers or a refusal, or not at all.
+//
+// Changes. Limits change at once ([Server.SetLimits], [Server.SetNoQuota]) or at an
+// instant of the server's clock ([Server.SetLimitsAt]). Models come and go:
+// [Server.AddModel], [Server.RemoveModel], and [Server.RetireModel] for one that is
+// still listed but no longer to be had, which the real service does per project.
 //
 // Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
 // streaming call, native or OpenAI-compatible, send that many events, each with

@@ -11,9 +11,12 @@ import (
 
 // modelFor returns a model that supports a method.
 func (c *call) modelFor(name, method string) (*model, *apiError) {
-	m := c.s.models[name]
+	m := c.s.model(name)
 	if m == nil || !m.supports(method) {
 		return nil, errNotFound(c.version, name, method)
+	}
+	if c.s.isRetired(c.who.project, m) {
+		return nil, Retired404.apiError(m.name)
 	}
 	return m, nil
 }
@@ -45,7 +48,10 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 	if err := c.think(); err != nil {
 		return fail(err)
 	}
-	a := c.s.answerTo(req, c.who.project, min(c.s.maxOutput, m.output))
+	a := c.s.answerTo(req, c.who.project, c.arrived, min(c.s.maxOutput, m.output))
+	if a.stalls {
+		return fail(&apiError{drop: hang})
+	}
 	if c.streaming {
 		if plan := planStream(req.prompt()); plan != nil {
 			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
@@ -88,6 +94,10 @@ func (c *call) generate() *apiError {
 
 // response returns an answer, or a piece of one, in the API's form.
 func (a *answer) response(in, cached int64, model, id string) generateResponse {
+	if a.block != "" {
+		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0),
+			ModelVersion: model, ResponseID: id}
+	}
 	out := partOut{FunctionCall: a.call}
 	if a.call == nil {
 		out.Text = &a.text
@@ -187,6 +197,7 @@ func (m *model) info() modelInfo {
 // number of models before it.
 func (c *call) listModels() *apiError {
 	query := c.r.URL.Query()
+	listed := c.s.listed()
 	size := 50
 	if v := query.Get("pageSize"); v != "" {
 		n, err := strconv.Atoi(v)
@@ -201,7 +212,7 @@ func (c *call) listModels() *apiError {
 	if v := query.Get("pageToken"); v != "" {
 		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: not a number either
 		n, err := strconv.Atoi(string(raw))
-		if err != nil || n < 0 || n > len(c.s.listed) {
+		if err != nil || n < 0 || n > len(listed) {
 			return invalidArgument("Invalid page token.")
 		}
 		from = n
@@ -210,11 +221,11 @@ func (c *call) listModels() *apiError {
 		Models        []modelInfo `json:"models"`
 		NextPageToken string      `json:"nextPageToken,omitempty"`
 	}{}
-	to := min(from+size, len(c.s.listed))
-	for _, m := range c.s.listed[from:to] {
+	to := min(from+size, len(listed))
+	for _, m := range listed[from:to] {
 		page.Models = append(page.Models, m.info())
 	}
-	if to < len(c.s.listed) {
+	if to < len(listed) {
 		page.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
 	}
 	c.writeJSON(http.StatusOK, encode(page))
@@ -222,7 +233,7 @@ func (c *call) listModels() *apiError {
 }
 
 func (c *call) getModel() *apiError {
-	m := c.s.models[c.route.model]
+	m := c.s.model(c.route.model)
 	if m == nil {
 		return errNotFound(c.version, c.route.model, "getModel")
 	}

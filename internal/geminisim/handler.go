@@ -234,6 +234,7 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 	defer s.mu.Unlock()
 	b := s.bucketOf(bucketID{c.who.project, m.resolved}, m.kind == embeddingModel)
 	now := b.arrive(c.arrived)
+	s.advance(now)
 	at := time.Unix(0, now)
 	f, failing := s.pending(c.streaming)
 	if !failing || f.charged() {

@@ -91,7 +91,7 @@ func (s *Server) Stats() Stats {
 // means the maximum over all of them, not their sum. A request larger than TPM
 // counts with all its tokens, although it fills several minutes.
 func (s *Server) Peak(project, model string) (requests, tokens int64) {
-	if m, ok := s.models[model]; ok {
+	if m := s.model(model); m != nil {
 		model = m.resolved
 	}
 	type trailing struct {

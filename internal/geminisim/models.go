@@ -1,6 +1,7 @@
 package geminisim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -76,9 +77,29 @@ func DefaultLimits() map[string]Limits {
 	}
 }
 
-// catalogue returns the models by name and in listing order: the built-in ones
-// and those that only the configuration names.
-func catalogue(limits map[string]Limits) (map[string]*model, []*model) {
+// catalogue is the models that exist at one time. It isn't changed once it is
+// in use, so whoever has it needs no lock.
+type catalogue struct {
+	byName map[string]*model // by every name, aliases included
+	listed []*model          // in the order of the models list
+}
+
+func (s *Server) model(name string) *model { return s.models.Load().byName[name] }
+
+func (s *Server) listed() []*model { return s.models.Load().listed }
+
+// furtherModel returns a model that isn't built in.
+func furtherModel(name string) *model {
+	m := &model{name: name, resolved: name, display: name, kind: textModel, input: inputTokenLimit, output: outputTokenLimit}
+	if strings.Contains(name, "embedding") {
+		m.kind, m.input, m.output = embeddingModel, 2048, 1
+	}
+	return m
+}
+
+// newCatalogue returns the built-in models and those that only the
+// configuration names.
+func newCatalogue(limits map[string]Limits) *catalogue {
 	text := func(name, resolved, display string) *model {
 		return &model{name: name, resolved: resolved, display: display, kind: textModel,
 			input: inputTokenLimit, output: outputTokenLimit}
@@ -114,12 +135,57 @@ func catalogue(limits map[string]Limits) (map[string]*model, []*model) {
 	}
 	slices.Sort(further) // a map has no order, a list of models should
 	for _, name := range further {
-		m := text(name, name, name)
-		if strings.Contains(name, "embedding") {
-			m.kind, m.input, m.output = embeddingModel, 2048, 1
-		}
+		m := furtherModel(name)
 		byName[name] = m
 		listed = append(listed, m)
 	}
-	return byName, listed
+	return &catalogue{byName, listed}
+}
+
+// AddModel makes a model exist from now on, last in the list, with these limits
+// on every project. Its name decides its kind, as in [Config].Limits. Of one that
+// exists already it sets the limits and ends [Server.RetireModel].
+func (s *Server) AddModel(name string, l Limits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.model(name) == nil {
+		m := furtherModel(name)
+		old := s.models.Load()
+		byName := maps.Clone(old.byName)
+		byName[name] = m
+		s.models.Store(&catalogue{byName, append(slices.Clone(old.listed), m)})
+	}
+	resolved := s.model(name).resolved
+	maps.DeleteFunc(s.retired, func(id bucketID, _ bool) bool { return id.model == resolved })
+	s.setQuota("", resolved, quota{Limits: l})
+}
+
+// RemoveModel takes a name off the list: from now on nobody knows it, as if it
+// had never been. Aliases of it stay.
+func (s *Server) RemoveModel(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.models.Load()
+	byName := maps.Clone(old.byName)
+	delete(byName, name)
+	listed := slices.DeleteFunc(slices.Clone(old.listed), func(m *model) bool { return m.name == name })
+	s.models.Store(&catalogue{byName, listed})
+}
+
+// RetireModel makes a model unavailable on a project (empty: on all), while it
+// is still listed: every request for it gets the error of [Retired404]. An alias
+// stands for the model it resolves to.
+func (s *Server) RetireModel(project, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.model(name); m != nil {
+		s.retired[bucketID{project, m.resolved}] = true
+	}
+}
+
+// isRetired tells whether a project can't use a model any more.
+func (s *Server) isRetired(project string, m *model) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retired[bucketID{"", m.resolved}] || s.retired[bucketID{project, m.resolved}]
 }

@@ -209,6 +209,8 @@ func (a *answer) chatFinish() *string {
 		return nil // not the last piece
 	case a.call != nil:
 		reason = "tool_calls"
+	case a.block != "":
+		reason = "content_filter"
 	case a.finish == "MAX_TOKENS":
 		reason = "length"
 	default:
@@ -321,16 +323,16 @@ func (m *model) openAI() openAIModelInfo {
 }
 
 func (c *call) openAIModels() *apiError {
-	list := make([]openAIModelInfo, len(c.s.listed))
-	for i, m := range c.s.listed {
-		list[i] = m.openAI()
+	list := []openAIModelInfo{}
+	for _, m := range c.s.listed() {
+		list = append(list, m.openAI())
 	}
 	c.writeJSON(http.StatusOK, encode(map[string]any{"object": "list", "data": list}))
 	return nil
 }
 
 func (c *call) openAIModel() *apiError {
-	m := c.s.models[c.route.model]
+	m := c.s.model(c.route.model)
 	if m == nil {
 		return errNotFound(c.version, c.route.model, "getModel")
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -171,13 +172,15 @@ type Server struct {
 	fileURIBase     string
 	granularity     int64
 	logger          *slog.Logger
-	models          map[string]*model // by every name, aliases included
-	listed          []*model          // in the order of the models list
+	models          atomic.Pointer[catalogue] // replaced with s.mu held
 
 	mu       sync.Mutex
 	keys     map[[sha256.Size]byte]identity
 	quotas   map[string]quota   // by resolved model
 	own      map[bucketID]quota // of single projects, before quotas
+	coming   []limitsChange     // in order of their instants
+	retired  map[bucketID]bool  // an empty project: on all
+	about    LimitsAnswer       // to questions about limits
 	buckets  map[bucketID]*bucket
 	failures int // how many are still to come; negative: until cleared
 	failure  Failure
@@ -210,6 +213,7 @@ func New(cfg Config) *Server {
 		keys:           make(map[[sha256.Size]byte]identity),
 		quotas:         make(map[string]quota),
 		own:            make(map[bucketID]quota),
+		retired:        make(map[bucketID]bool),
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 	}
@@ -231,12 +235,12 @@ func New(cfg Config) *Server {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
-	s.models, s.listed = catalogue(cfg.Limits)
+	s.models.Store(newCatalogue(cfg.Limits))
 	for name, l := range DefaultLimits() {
 		s.quotas[name] = quota{Limits: l}
 	}
 	for name, l := range cfg.Limits {
-		s.quotas[s.models[name].resolved] = quota{Limits: l}
+		s.quotas[s.model(name).resolved] = quota{Limits: l}
 	}
 	for _, k := range cfg.Keys {
 		s.addKey(k)
@@ -250,62 +254,6 @@ func (s *Server) addKey(k Key) {
 		fingerprint: Fingerprint(k.Value),
 		state:       k.State,
 	}
-}
-
-// SetLimits changes the limits of a model on a project, at once and for what
-// has already arrived. An empty project means all of them, including those
-// with limits of their own. An alias stands for the model it resolves to; a
-// name that the server doesn't know has no effect. It ends [Server.SetNoQuota].
-func (s *Server) SetLimits(project, model string, l Limits) {
-	s.setQuota(project, model, quota{Limits: l})
-}
-
-// SetNoQuota takes all quota of a model away on a project (empty: on all):
-// requests get a 429 that says "limit: 0" and names no quotaValue.
-func (s *Server) SetNoQuota(project, model string) {
-	s.setQuota(project, model, quota{none: true})
-}
-
-func (s *Server) setQuota(project, name string, q quota) {
-	m, ok := s.models[name]
-	if !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if project == "" {
-		s.quotas[m.resolved] = q
-	} else {
-		s.own[bucketID{project, m.resolved}] = q
-	}
-	for id := range s.own {
-		if project == "" && id.model == m.resolved {
-			delete(s.own, id)
-		}
-	}
-	for id, b := range s.buckets {
-		if id.model == m.resolved && (project == "" || id.project == project) {
-			b.quota = q
-		}
-	}
-}
-
-// quotaOf returns the limits in force. The caller holds s.mu.
-func (s *Server) quotaOf(id bucketID) quota {
-	if q, ok := s.own[id]; ok {
-		return q
-	}
-	return s.quotas[id.model]
-}
-
-// bucketOf returns the bucket of a project and model. The caller holds s.mu.
-func (s *Server) bucketOf(id bucketID, embed bool) *bucket {
-	b := s.buckets[id]
-	if b == nil {
-		b = newBucket(s.window, s.quotaOf(id), embed)
-		s.buckets[id] = b
-	}
-	return b
 }
 
 // SetKeyState changes the state of a key. A value that the server hasn't seen

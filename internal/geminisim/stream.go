@@ -58,7 +58,7 @@ func (p *streamPlan) text(number int64, at time.Time) string {
 // cut divides an answer into the events of a stream: at most 17, of at least 16
 // tokens but for the last. tokens is the count up to and including a piece.
 func (a *answer) cut() []answer {
-	if a.call != nil {
+	if a.call != nil || a.block != "" {
 		return []answer{*a}
 	}
 	var list []answer

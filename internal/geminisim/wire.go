@@ -72,11 +72,13 @@ type functionDeclared struct {
 	ParametersJSONSchema *schema `json:"parametersJsonSchema"`
 }
 
-// schema is as much of an OpenAPI or JSON schema as function calls need.
+// schema is as much of an OpenAPI or JSON schema as function calls and answers
+// need.
 type schema struct {
 	Type       json.RawMessage    `json:"type"` // a name, in JSON schema also a list of names
 	Enum       []json.RawMessage  `json:"enum"`
 	Properties map[string]*schema `json:"properties"`
+	Items      *schema            `json:"items"`
 }
 
 type countRequest struct {
@@ -98,10 +100,15 @@ type batchEmbedRequest struct {
 // Responses.
 
 type generateResponse struct {
-	Candidates    []candidate `json:"candidates"`
-	UsageMetadata usage       `json:"usageMetadata"`
-	ModelVersion  string      `json:"modelVersion"`
-	ResponseID    string      `json:"responseId"`
+	Candidates     []candidate `json:"candidates,omitempty"`
+	PromptFeedback *feedback   `json:"promptFeedback,omitempty"`
+	UsageMetadata  usage       `json:"usageMetadata"`
+	ModelVersion   string      `json:"modelVersion"`
+	ResponseID     string      `json:"responseId"`
+}
+
+type feedback struct {
+	BlockReason string `json:"blockReason"`
 }
 
 type candidate struct {

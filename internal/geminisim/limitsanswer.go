@@ -1,0 +1,155 @@
+package geminisim
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+)
+
+// LimitsAnswer is how questions about the service's own limits are answered.
+type LimitsAnswer int
+
+// The answers, see [Server.SetLimitsAnswer].
+const (
+	LimitsTrue    LimitsAnswer = iota // the limits of the caller's project, as JSON
+	LimitsFenced                      // the same in a Markdown fence
+	LimitsBroken                      // the first half of the same
+	LimitsAbsurd                      // JSON with -1 requests and 2^63-1 tokens a minute, and 0 requests a day
+	LimitsRefused                     // a sentence that says no
+	LimitsBlocked                     // no candidate, and the block reason SAFETY
+	LimitsEmpty                       // an empty text
+	LimitsStalled                     // nothing, until the request's context ends
+)
+
+// SetLimitsAnswer changes how questions about limits are answered, those under
+// way included. All of them are charged like any other request.
+func (s *Server) SetLimitsAnswer(a LimitsAnswer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.about = a
+}
+
+// asksForLimits recognises the question for the service's own limits. The
+// field names alone don't make it one: a document to translate may contain
+// them. It must also want JSON or open with the words of gemini-flux's prompt.
+func (r *generateRequest) asksForLimits(prompt string) bool {
+	if r.GenerationConfig.ResponseMIMEType != "application/json" &&
+		!strings.HasPrefix(prompt, "You are a data provider.") {
+		return false
+	}
+	where := prompt + string(r.GenerationConfig.ResponseSchema)
+	return strings.Contains(where, "requests_per_day") &&
+		strings.Contains(where, "tokens_per_minute") &&
+		strings.Contains(where, "requests_per_minute")
+}
+
+// aboutLimits answers the question for limits, at an instant.
+func (s *Server) aboutLimits(r *generateRequest, project string, at time.Time) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advance(at.UnixNano())
+	switch s.about {
+	case LimitsFenced:
+		return answer{text: "```json\n" + s.limitsJSON(r, project) + "\n```"}
+	case LimitsBroken:
+		text := s.limitsJSON(r, project)
+		return answer{text: text[:len(text)/2]}
+	case LimitsRefused:
+		return answer{text: "I'm sorry, but I don't have access to the current rate limits."}
+	case LimitsBlocked:
+		return answer{block: "SAFETY", finish: "SAFETY"}
+	case LimitsEmpty:
+		return answer{}
+	case LimitsStalled:
+		return answer{stalls: true}
+	default:
+		return answer{text: s.limitsJSON(r, project)}
+	}
+}
+
+// statedLimits has the field names that gemini-flux's prompt asks for.
+type statedLimits struct {
+	Model string `json:"model,omitempty"`
+	RPD   int64  `json:"requests_per_day"`
+	TPM   int64  `json:"tokens_per_minute"`
+	RPM   int64  `json:"requests_per_minute"`
+}
+
+// limitsJSON states the limits that a project has: in the form of the schema,
+// if it has a list of models with their names as an enum, of those among them
+// that exist; else in gemini-flux's form, of the three 2.5 models. The caller
+// holds s.mu.
+func (s *Server) limitsJSON(r *generateRequest, project string) string {
+	if names := r.modelsAsked(); names != nil {
+		list := []statedLimits{}
+		for _, name := range names {
+			if m := s.model(name); m != nil {
+				stated := s.stated(bucketID{project, m.resolved})
+				stated.Model = name
+				list = append(list, stated)
+			}
+		}
+		raw, _ := json.Marshal(map[string]any{"models": list}) // numbers and strings can't fail
+		return string(raw)
+	}
+	policy := struct {
+		Pro       statedLimits `json:"pro"`
+		Flash     statedLimits `json:"flash"`
+		FlashLite statedLimits `json:"flash_lite"`
+		Cooldown  int64        `json:"token_cooldown_seconds"` // after a million tokens
+		Reset     string       `json:"daily_reset_time_pt"`
+	}{
+		s.stated(bucketID{project, "gemini-2.5-pro"}), s.stated(bucketID{project, "gemini-2.5-flash"}),
+		s.stated(bucketID{project, "gemini-2.5-flash-lite"}), 0, "00:00",
+	}
+	if policy.Pro.TPM > 0 {
+		policy.Cooldown = ceilDiv(60*1_000_000, policy.Pro.TPM)
+	}
+	raw, _ := json.Marshal(policy) // numbers and strings can't fail
+	return string(raw)
+}
+
+// modelsAsked returns the names that the schema has for models[].model.
+func (r *generateRequest) modelsAsked() (names []string) {
+	models := r.schema().property("models")
+	if models == nil {
+		return nil
+	}
+	if of := models.Items.property("model"); of != nil {
+		for _, raw := range of.Enum {
+			var name string
+			if json.Unmarshal(raw, &name) == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// property returns a property's schema; nil if there is none.
+func (p *schema) property(name string) *schema {
+	if p == nil {
+		return nil
+	}
+	return p.Properties[name]
+}
+
+// stated returns what is said of a project's limits for a model. The caller
+// holds s.mu.
+func (s *Server) stated(id bucketID) statedLimits {
+	if s.about == LimitsAbsurd {
+		return statedLimits{RPM: -1, TPM: math.MaxInt64, RPD: 0}
+	}
+	q := s.quotaOf(id)
+	if q.none {
+		return statedLimits{}
+	}
+	number := func(n int64) int64 {
+		if n < 0 {
+			return math.MaxInt32 // unlimited, in a form that reads as a limit
+		}
+		return n
+	}
+	return statedLimits{RPD: number(q.RPD), TPM: number(q.TPM), RPM: number(q.RPM)}
+}
