@@ -1,6 +1,9 @@
 package scheduler
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // What a calendar keeps. The numbers bound the document that holds it.
 const (
@@ -79,7 +82,7 @@ type Calendar struct {
 	Sent     []Reservation // in the order in which they were admitted
 	Coarse   []Coarse      // in order of end
 	Bookings []Booking     // in order of rank
-	Days     []DayCount    // yesterday to tomorrow
+	Days     []DayCount    // yesterday to tomorrow, and the last before that
 	Block    Block
 	Learned  Learned
 	// Refused is the least number of tokens above TPM that upstream refused
@@ -108,7 +111,7 @@ func (c *Calendar) barred(t terms, now Instant, d Demand) Cause {
 	switch {
 	case t.None(), c.Block.Until > now && c.Block.Cause == Unavailable:
 		return Unavailable
-	case d.Tokens > ContextWindow(c.Model),
+	case d.Tokens > t.window,
 		c.Refused > 0 && d.Tokens >= c.Refused && over(d.Tokens, t.TPM),
 		over(d.requests(), t.RPM),
 		over(d.requests(), t.RPD):
@@ -132,13 +135,19 @@ func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 }
 
 // expire drops what no longer counts at now: ended reservations, bookings
-// whose holder didn't come, and days before yesterday.
+// whose holder didn't come, and days before yesterday, but for the last of them:
+// who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) expire(t terms, now Instant) {
 	c.Sent = slices.DeleteFunc(c.Sent, func(r Reservation) bool { return r.End <= now })
 	c.Coarse = slices.DeleteFunc(c.Coarse, func(x Coarse) bool { return x.End <= now })
 	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
-	yesterday := DayOf(now) - 1
-	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday || d.Requests == 0 })
+	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
+	for _, d := range c.Days {
+		if d.Day < yesterday && d.Requests > 0 {
+			last = max(last, d.Day)
+		}
+	}
+	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday && d.Day != last || d.Requests == 0 })
 	if c.Block.Until <= now && now.Sub(c.Block.Until) > strikesKept {
 		c.Block = Block{}
 	}

@@ -93,8 +93,7 @@ func DefaultChain() []string {
 	}
 }
 
-// ContextWindow returns the most input tokens that a model takes. A request
-// above it never fits.
+// ContextWindow is the built-in rule for the most input tokens that a model takes.
 func ContextWindow(model string) int64 {
 	if strings.Contains(model, "1.5-pro") {
 		return 2_097_152
@@ -169,8 +168,9 @@ type Override struct {
 // A Policy is the limits of every model and the chain of models. It is not
 // changed after it was made and safe for use by any number of goroutines.
 type Policy struct {
-	chain  []string
-	layers []Layer
+	chain   []string
+	layers  []Layer
+	windows map[string]int64
 }
 
 // A Layer is what one source says about limits, by model or family. Within a
@@ -198,6 +198,23 @@ func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
 	}
 	return p
+}
+
+// WithWindows returns the policy with the most input tokens that models take, for
+// those of which more is known than the built-in rule.
+func (p *Policy) WithWindows(windows map[string]int64) *Policy {
+	next := *p
+	next.windows = maps.Clone(windows)
+	return &next
+}
+
+// Window returns the most input tokens that a model takes. A request above it
+// never fits.
+func (p *Policy) Window(model string) int64 {
+	if n := p.windows[model]; n > 0 {
+		return n
+	}
+	return ContextWindow(model)
 }
 
 // Chain returns the models in order of preference that mode lets through.

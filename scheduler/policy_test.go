@@ -124,6 +124,19 @@ func TestPrecedence(t *testing.T) {
 	assert.Equal(t, rules.Policy.Figures("gemini-lite"), p.Calendar("gemini-lite").Figures(rules, begin))
 }
 
+// TestWindows: what upstream lists of a model beats the built-in rule.
+func TestWindows(t *testing.T) {
+	p := NewPolicy(nil, nil).WithWindows(map[string]int64{"gemini-9-pro": 5_000_000, "gemini-odd": 0})
+	assert.EqualValues(t, 5_000_000, p.Window("gemini-9-pro"))
+	assert.EqualValues(t, ContextWindow("gemini-odd"), p.Window("gemini-odd"))
+	rules := DefaultRules()
+	rules.Policy = p
+	_, cause := (&Calendar{Model: "gemini-9-pro"}).Earliest(rules, pacific("2026-06-15 12:00:00"), Demand{Tokens: 4_000_000})
+	assert.Equal(t, NoCause, cause)
+	_, cause = (&Calendar{Model: "gemini-8-pro"}).Earliest(rules, pacific("2026-06-15 12:00:00"), Demand{Tokens: 4_000_000})
+	assert.Equal(t, TooLarge, cause)
+}
+
 func TestLimitsNone(t *testing.T) {
 	assert.False(t, DefaultLimits(Pro).None())
 	assert.False(t, Limits{Unlimited, Unlimited, Unlimited}.None())

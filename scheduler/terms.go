@@ -17,10 +17,11 @@ func (d Demand) requests() int64 { return max(d.Requests, 1) }
 type terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
+	window     int64   // the most tokens that the model takes
 }
 
 func (c *Calendar) terms(rules *Rules, now Instant) terms {
-	return terms{c.Figures(rules, now).Limits, millis(rules.Skew), millis(rules.Hold)}
+	return terms{c.Figures(rules, now).Limits, millis(rules.Skew), millis(rules.Hold), rules.Policy.Window(c.Model)}
 }
 
 // weight is what tokens count against TPM: a request larger than TPM weighs a

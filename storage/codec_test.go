@@ -241,7 +241,7 @@ func fullest() *scheduler.Project {
 			})
 		}
 		today := scheduler.DayOf(now)
-		for day := today - 1; day <= today+1; day++ {
+		for day := today - 2; day <= today+1; day++ {
 			c.Days = append(c.Days, scheduler.DayCount{Day: day, Requests: 1 << 30, Tokens: 1 << 40})
 		}
 		p.Calendars = append(p.Calendars, c)

@@ -110,10 +110,12 @@ type Control struct {
 	// LimitsAt is when Limits were last changed.
 	LimitsAt time.Time `firestore:"limits_at"`
 	// Reported are the limits that Gemini itself reported, as far as they are
-	// believed; Discovered are the models that it lists, as a chain. Both are of
-	// ReportedAt.
+	// believed, as of ReportedAt; Discovered are the models that it lists, as a
+	// chain.
 	Reported   map[string]Limits `firestore:"reported"`
 	Discovered []string          `firestore:"discovered"`
+	// Windows are the most input tokens that models take, as listed.
+	Windows map[string]int64 `firestore:"windows"`
 	ReportedAt time.Time         `firestore:"reported_at"`
 }
 
@@ -142,7 +144,7 @@ func (c Control) clone() Control {
 	c.Aliases = aliases
 	c.TicketKey = append([]byte(nil), c.TicketKey...)
 	c.Chain, c.Discovered = slices.Clone(c.Chain), slices.Clone(c.Discovered)
-	c.Limits, c.Reported = cloneLimits(c.Limits), cloneLimits(c.Reported)
+	c.Limits, c.Reported, c.Windows = cloneLimits(c.Limits), cloneLimits(c.Reported), maps.Clone(c.Windows)
 	return c
 }
 

@@ -58,7 +58,7 @@ func TestServeWithoutConfiguration(t *testing.T) {
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
 	simulator := launch(t, nil, "simulator", "--port", "0", "--latency", "2s", "--jitter", "0s")
-	env := []string{"FLUXGATE_STORE=memory", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}
+	env := []string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}
 	send := func(p *process) chan int {
 		url := p.address()
 		done := make(chan int, 1)
@@ -197,7 +197,7 @@ func TestSimulatorPrintsASummary(t *testing.T) {
 	simulator := launch(t, nil, "simulator", "--port", "0", "--keys", "1", "--latency", "1ms", "--jitter", "0s",
 		"--limits", `{"flash":{"rpm":1,"tpm":100000}}`, "--reject-oversize", "--window", "minute")
 	p := launch(t, []string{
-		"FLUXGATE_STORE=memory", "PORT=0", "FLUXGATE_COUNT=exact", "GEMINI_MODE=flash_only", "FLUXGATE_CHAIN=gemini-2.5-flash",
+		"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "FLUXGATE_COUNT=exact", "GEMINI_MODE=flash_only", "FLUXGATE_CHAIN=gemini-2.5-flash",
 		"GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address(),
 	}, "serve")
 	url := p.address()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -16,7 +17,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -27,10 +28,11 @@ import (
 type Options struct {
 	Logger *slog.Logger
 	// Local lets the app start what is missing on a developer's machine: the
-	// Firestore emulator, and with no key configured the simulator.
+	// Firestore emulator, and with no key configured the simulator. It also lets it
+	// ask Gemini for its models and limits in the background.
 	Local bool
-	// Report, if not nil, gets the startup report, for which every key is
-	// checked with a free request.
+	// Report, if not nil, gets the startup report. For it, and where the app is
+	// Local, every key is checked with a free request, unless that was done of late.
 	Report io.Writer
 	// Transport, if not nil, carries requests to Gemini.
 	Transport http.RoundTripper
@@ -83,7 +85,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openKeys(ctx, cfg, o); err != nil {
 		return nil, err
 	}
-	rules := func(c storage.Control) *scheduler.Rules { return policy.Rules(cfg, c) }
+	rules := func(c storage.Control) *scheduler.Rules { return rulebook.Rules(cfg, c) }
 	if a.gate, err = gate.Follow(ctx, a.store, rules); err != nil {
 		return nil, err
 	}
@@ -98,12 +100,33 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
 	})
 	a.handler = callers.CORS(cfg.CORS, a.server)
-	if o.Report != nil {
+	if o.Local || o.Report != nil {
 		if err := a.introduce(ctx, cfg, banner); err != nil {
 			return nil, err
 		}
 	}
+	if o.Local && cfg.Policy == config.PolicyAsk {
+		a.refreshPolicy(ctx, o)
+	}
 	return a, nil
+}
+
+// refreshPolicy has Gemini asked for its models and limits, if that is due. Its
+// answer takes seconds, which nobody has to wait for: there is a processor
+// between requests here, unlike on a function, where a schedule has it done.
+func (a *App) refreshPolicy(ctx context.Context, o Options) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, _, err := a.server.RefreshPolicy(ctx, false); err != nil && ctx.Err() == nil {
+			o.Logger.Warn("policy not refreshed", "error", err)
+		}
+	})
+	a.onClose(func(context.Context) error {
+		cancel()
+		wg.Wait()
+		return nil
+	})
 }
 
 // ServeHTTP implements http.Handler.

@@ -46,6 +46,16 @@ const (
 	ModeFlashLiteOnly Mode = "flash_lite_only"
 )
 
+// A Policy names whether Gemini is asked for its limits when serve starts.
+type Policy string
+
+// The policies. PolicyAsk asks when the last answer is a week old; PolicyOff
+// leaves it to POST /refresh-policy.
+const (
+	PolicyAsk Policy = "ask"
+	PolicyOff Policy = "off"
+)
+
 // Config is what the environment says. [Load] makes one that is complete and
 // valid. It may be printed and logged: keys and tokens are [Secret].
 type Config struct {
@@ -132,6 +142,11 @@ type Config struct {
 	// Chain is the models in order of preference, at most 16.
 	// FLUXGATE_CHAIN, comma separated, default empty: the built-in chain.
 	Chain ModelList `env:"FLUXGATE_CHAIN"`
+
+	// Policy says whether `serve` has Gemini asked for its models and limits when
+	// that was a week ago: ask or off. The question is a request like any other.
+	// FLUXGATE_POLICY, default ask.
+	Policy Policy `env:"FLUXGATE_POLICY,default=ask"`
 
 	// Mode filters the chain: both, pro_only, flash_only or flash_lite_only.
 	// GEMINI_MODE, default both.
@@ -343,6 +358,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("skew", c.Skew),
 		slog.Duration("hold", c.Hold),
 		slog.Any("chain", []string(c.Chain)),
+		slog.String("policy", string(c.Policy)),
 		slog.String("mode", string(c.Mode)),
 		slog.Bool("log", c.Log),
 		slog.String("log_level", c.LogLevel.String()),

@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, &Config{
 		Port: 8080, Store: StoreAuto, Database: "(default)", Collection: "fluxgate",
 		Count: CountAuto, Skew: 500 * time.Millisecond, Hold: 5 * time.Second,
-		Mode: ModeBoth, Log: true, LogLevel: slog.LevelInfo, MaxBody: 32 << 20, Timeout: 5 * time.Minute, IdleTimeout: time.Minute,
+		Mode: ModeBoth, Policy: PolicyAsk, Log: true, LogLevel: slog.LevelInfo, MaxBody: 32 << 20, Timeout: 5 * time.Minute, IdleTimeout: time.Minute,
 	}, c)
 	assert.False(t, c.OnCloud())
 }
@@ -35,7 +35,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"FLUXGATE_DATABASE=gate-1", "FLUXGATE_COLLECTION=gates", "FIRESTORE_EMULATOR_HOST=[::1]:8200",
 		"FLUXGATE_KEYS_SECRET=S, projects/q/secrets/T/versions/3",
 		`FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":5,"rpd":-1}}`, "FLUXGATE_COUNT=exact", "FLUXGATE_SKEW=0",
-		"FLUXGATE_HOLD=60s", "FLUXGATE_CHAIN=models/gemini-2.5-flash, gemini-2.5-pro,", "GEMINI_MODE=flash_lite_only",
+		"FLUXGATE_HOLD=60s", "FLUXGATE_CHAIN=models/gemini-2.5-flash, gemini-2.5-pro,", "GEMINI_MODE=flash_lite_only", "FLUXGATE_POLICY=off",
 		"GEMINI_LOG=False", "FLUXGATE_LOG_LEVEL=debug", "FLUXGATE_MAX_BODY=1 MiB", "FLUXGATE_TIMEOUT=90s",
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
@@ -49,7 +49,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		KeysSecret:  "S, projects/q/secrets/T/versions/3",
 		SecretNames: []string{"projects/example.com:p-1/secrets/S/versions/latest", "projects/q/secrets/T/versions/3"},
 		Limits:      LimitsByModel{"gemini-2.5-pro": {RPM: &five, RPD: &unlimited}}, Count: CountExact, Skew: 0,
-		Hold: time.Minute, Chain: ModelList{"gemini-2.5-flash", "gemini-2.5-pro"}, Mode: ModeFlashLiteOnly,
+		Hold: time.Minute, Chain: ModelList{"gemini-2.5-flash", "gemini-2.5-pro"}, Mode: ModeFlashLiteOnly, Policy: PolicyOff,
 		Log: false, LogLevel: slog.LevelDebug, MaxBody: 1 << 20, Timeout: 90 * time.Second,
 		BaseURL: "http://127.0.0.1:9000", KService: "gate", FunctionTarget: "Fluxgate",
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
@@ -114,6 +114,7 @@ func TestOneProblem(t *testing.T) {
 		{"FLUXGATE_MAX_BODY=-5", "want bytes or a size"},
 		{"FLUXGATE_MAX_BODY=32M", "want bytes or a size"}, // 10^6 or 2^20? Not guessed
 		{"FLUXGATE_COUNT=guess", `FLUXGATE_COUNT: "guess": want auto, exact or estimate`},
+		{"FLUXGATE_POLICY=on", `FLUXGATE_POLICY: "on": want ask or off`},
 		{"GEMINI_MODE=Both", `GEMINI_MODE: "Both": want both, pro_only, flash_only or flash_lite_only`},
 		{"FLUXGATE_DATABASE=default", ""}, // a legal ID, though rarely meant
 		{"FLUXGATE_DATABASE=Gate", "FLUXGATE_DATABASE: \"Gate\": want (default)"},
@@ -198,7 +199,7 @@ func TestEnvExample(t *testing.T) {
 	assert.Equal(t, want, got, "a copy of the example changes nothing")
 
 	for _, name := range []string{"PORT", "FLUXGATE_STORE", "FLUXGATE_DATABASE", "FLUXGATE_COLLECTION", "FLUXGATE_COUNT",
-		"FLUXGATE_SKEW", "FLUXGATE_HOLD", "GEMINI_MODE", "GEMINI_LOG", "FLUXGATE_LOG_LEVEL", "FLUXGATE_MAX_BODY", "FLUXGATE_TIMEOUT",
+		"FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_POLICY", "GEMINI_MODE", "GEMINI_LOG", "FLUXGATE_LOG_LEVEL", "FLUXGATE_MAX_BODY", "FLUXGATE_TIMEOUT",
 		"FLUXGATE_IDLE_TIMEOUT"} {
 		assert.NotEmpty(t, vars[name], "%s states its default", name)
 	}

@@ -31,6 +31,7 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_COUNT", oneOf(c.Count, CountAuto, CountExact, CountEstimate))
 	check("FLUXGATE_SKEW", between(c.Skew, 0, 10*time.Second))
 	check("FLUXGATE_HOLD", between(c.Hold, 0, time.Minute))
+	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))
 	check("GEMINI_MODE", oneOf(c.Mode, ModeBoth, ModeProOnly, ModeFlashOnly, ModeFlashLiteOnly))
 	check("FLUXGATE_MAX_BODY", between(c.MaxBody, 1<<10, 1<<30))
 	check("FLUXGATE_TIMEOUT", between(c.Timeout, time.Second, time.Hour))

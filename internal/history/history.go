@@ -2,9 +2,9 @@
 // last thirty days.
 //
 // Project documents count today and yesterday, for that is all that is decided
-// by. So finished days are copied into a record of the deployment, by whoever
-// comes first: a day stays in its document until the day after the next has seen
-// a request, which leaves at least one whole day for it.
+// by, and keep the last day before that. So finished days are copied into a record
+// of the deployment, by whoever serves a request first on a later day: a day stays
+// in its document until two others have seen requests.
 package history
 
 import (

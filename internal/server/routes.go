@@ -11,6 +11,7 @@ func (s *Server) routes() {
 	s.route(native, "/plan", methods{http.MethodPost: s.plan})
 	s.route(native, "/config", methods{http.MethodPost: s.configure})
 	s.route(native, "/validate", methods{http.MethodPost: s.validate})
+	s.route(native, "/refresh-policy", methods{http.MethodPost: s.refreshPolicy})
 	s.route(native, "/reset", methods{http.MethodPost: s.reset})
 	s.route(native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
@@ -38,4 +39,4 @@ func (s *Server) routes() {
 	s.route(native, "/", nil)
 }
 
-var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, POST /plan, POST /config, POST /validate, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}
+var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}

@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/policy"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -50,6 +51,7 @@ type Server struct {
 	events      *events.Log
 	history     *history.Keeper
 	notebook    notebook
+	keeper      *policy.Keeper
 }
 
 // New returns a server.
@@ -62,6 +64,7 @@ func New(o Options) *Server {
 		events:    events.NewLog(o.Gate.Store()),
 		history:   history.NewKeeper(o.Gate.Store()),
 	}
+	s.keeper = s.newKeeper()
 	s.callerRules = ownRules(o.Config.Callers, o.Gate.Rules())
 	s.routes()
 	return s

@@ -9,7 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -80,6 +80,8 @@ type moment struct {
 	At time.Time `json:"at"`
 }
 
+// A reportedStatus says when Gemini last answered what its limits are, or was last
+// asked in vain.
 type reportedStatus struct {
 	At    time.Time `json:"at"`
 	Error string    `json:"error,omitempty"`
@@ -112,7 +114,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	v.mode = s.modeUnder(control)
 	v.chain = v.rules.Policy.Chain(v.mode)
 	out := v.response(p, states, notes)
-	_, out.ChainSource = policy.Chain(s.cfg, control)
+	_, out.ChainSource = rulebook.Chain(s.cfg, control)
 	out.Store = store.Stats()
 	if s.isAdmin(r) {
 		out.Callers, out.Events = callersOf(states, v.now), notes.events
@@ -252,6 +254,14 @@ func (s *Server) notes(ctx context.Context, epoch int64) (notes, error) {
 	}
 	if n.validation, err = s.Validator().Last(ctx); err != nil {
 		return n, err
+	}
+	reported, err := s.keeper.Current(ctx)
+	if err != nil {
+		return n, err
+	}
+	n.reported = reportedStatus{reported.At, reported.Error}
+	if n.reported.At.IsZero() {
+		n.reported.At = reported.TriedAt
 	}
 	if n.history, err = s.history.Last(ctx, s.gate.Now()); err != nil {
 		return n, err

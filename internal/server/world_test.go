@@ -23,7 +23,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -86,7 +86,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	simulated := geminisim.Config{Keys: s.keys, Limits: map[string]geminisim.Limits{}}
-	policy := policy.Rules(cfg, storage.Control{}).Policy
+	policy := rulebook.Rules(cfg, storage.Control{}).Policy
 	for _, model := range policy.Chain(scheduler.Both) {
 		l := policy.Limits(model)
 		simulated.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
@@ -113,7 +113,7 @@ func (w *world) instance() *server.Server { return w.instanceOver(w.store) }
 
 func (w *world) instanceOver(store storage.Store) *server.Server {
 	w.t.Helper()
-	g, err := gate.Follow(w.t.Context(), store, func(c storage.Control) *scheduler.Rules { return policy.Rules(w.cfg, c) })
+	g, err := gate.Follow(w.t.Context(), store, func(c storage.Control) *scheduler.Rules { return rulebook.Rules(w.cfg, c) })
 	require.NoError(w.t, err)
 	client, err := gemini.New(gemini.Config{Transport: w.sent})
 	require.NoError(w.t, err)
@@ -253,7 +253,7 @@ func (w *world) calendar(project, model string) *scheduler.Calendar {
 // used returns how many requests of today count on a model of a project.
 func (w *world) used(project, model string) int64 {
 	w.t.Helper()
-	rules := policy.Rules(w.cfg, storage.Control{})
+	rules := rulebook.Rules(w.cfg, storage.Control{})
 	return w.calendar(project, model).Used(rules, scheduler.DayOf(w.store.Now()))
 }
 

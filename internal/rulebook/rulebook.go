@@ -1,4 +1,8 @@
-package policy
+// Package rulebook says by what rules a deployment decides: what is built in, what
+// Gemini reports, what its operator configured and what an administrator set at
+// run time, put together. What upstream's 429s taught is not here: it belongs to
+// single projects, and beats all of this.
+package rulebook
 
 import (
 	"slices"
@@ -32,7 +36,7 @@ func Chain(cfg *config.Config, c storage.Control) (chain []string, from string) 
 
 // Rules returns what is decided by under a configuration and a control document:
 // limits that are built in, reported by Gemini, configured, set at run time, each
-// beating those before. (What 429s taught is the projects' own and beats them all.)
+// beating those before.
 func Rules(cfg *config.Config, c storage.Control) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
 	configured := make(map[string]scheduler.Override, len(cfg.Limits))
@@ -43,7 +47,7 @@ func Rules(cfg *config.Config, c storage.Control) *scheduler.Rules {
 		Policy: scheduler.NewLayeredPolicy(slices.Clone(chain),
 			scheduler.Layer{From: scheduler.FromReported, Overrides: overrides(c.Reported)},
 			scheduler.Layer{From: scheduler.FromOperator, Overrides: configured},
-			scheduler.Layer{From: scheduler.FromRunTime, Overrides: overrides(c.Limits)}),
+			scheduler.Layer{From: scheduler.FromRunTime, Overrides: overrides(c.Limits)}).WithWindows(c.Windows),
 		Skew: cfg.Skew, Hold: cfg.Hold,
 	}
 }
