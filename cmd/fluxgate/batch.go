@@ -40,7 +40,9 @@ command again: what is finished is not sent again, what failed is. The one excep
 instant before a crash and never reached the disk. --output - can't be resumed.
 
 The job ends with a summary line on standard error: requests=… failed=… waits=… tokens=… elapsed=…
-The exit code is 0 only when every request has been answered.`
+The exit code is 0 only when every request has been answered.
+
+` + connectionHelp
 
 const batchExample = `  fluxgate batch prompts.jsonl
   fluxgate batch film.srt --instructions "Translate these subtitles to Spanish. Keep numbers and times." --output film.es.jsonl
@@ -53,7 +55,7 @@ func newBatchCommand() *cobra.Command {
 		o            batch.Options
 		format       string
 		progress     string
-		token        string
+		connection   connection
 		instructions string
 		temperature  float64
 		maxWait      time.Duration
@@ -70,11 +72,11 @@ func newBatchCommand() *cobra.Command {
 			o.Inputs = args
 			o.Format = batch.Format(format)
 			o.Progress = batch.ProgressMode(progress)
-			// The environment is read here and not as the flag's default, which --help would print.
-			o.Token = batch.Token(token)
-			if token == "" {
-				o.Token = batch.Token(os.Getenv("FLUXGATE_TOKEN"))
+			access, err := connection.access()
+			if err != nil {
+				return err
 			}
+			o.URL, o.Token, o.Identity = access.URL, access.Token, access.Identity
 			if cmd.Flags().Changed("temperature") {
 				o.Temperature = &temperature
 			}
@@ -86,7 +88,6 @@ func newBatchCommand() *cobra.Command {
 					return fmt.Errorf("--%s %d: want a positive number", name, value)
 				}
 			}
-			var err error
 			if o.Instructions, err = batch.LoadInstructions(instructions); err != nil {
 				return err
 			}
@@ -96,9 +97,7 @@ func newBatchCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.URL, "url", batch.DefaultURL, "Fluxgate's base `address`")
-	flags.StringVar(&token, "token", "", "bearer `token` for Fluxgate (default: FLUXGATE_TOKEN; the environment is safer, "+
-		"other users can see a command line)")
+	connection.register(flags)
 	flags.IntVarP(&o.Concurrency, "concurrency", "c", batch.DefaultConcurrency,
 		"`requests` in flight, those that wait included")
 	flags.DurationVar(&o.Timeout, "timeout", batch.DefaultTimeout, "longest `time` for one HTTP exchange, waits apart")

@@ -19,7 +19,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch", "internal/bench",
 	"internal/callers", "internal/config", "internal/emulator", "internal/gate", "internal/gemini", "internal/geminisim",
-	"internal/keys", "internal/policy", "internal/secrets", "internal/server",
+	"internal/keys", "internal/policy", "internal/remote", "internal/secrets", "internal/server", "internal/terminal",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -70,6 +70,18 @@ var imports = []importRule{
 	{
 		dir: "internal/geminisim", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
 		why: "a simulator that shared code with what it checks would share its mistakes",
+	},
+	{
+		dir: "internal/remote", only: []string{},
+		why: "a client knows the HTTP interface, as any other client does",
+	},
+	{
+		dir: "internal/terminal", only: []string{"internal/remote"},
+		why: "it shows what a client was told",
+	},
+	{
+		dir: "internal/batch", only: []string{"internal/remote"},
+		why: "a batch needs no more than any client has",
 	},
 	{
 		dir: "internal/server", never: []string{"internal/app"},

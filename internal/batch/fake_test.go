@@ -167,7 +167,7 @@ func newSetupWith(t *testing.T, name, text string) *setup {
 
 func (s *setup) options(f *fakeServer) Options {
 	return Options{
-		Inputs: []string{s.input}, Output: s.output, URL: "http://fluxgate.test", Client: &http.Client{Transport: f},
+		Inputs: []string{s.input}, Output: s.output, URL: "https://fluxgate.test", Client: &http.Client{Transport: f},
 		Concurrency: 4, Progress: ProgressNone, Stderr: s.stderr, Stdout: io.Discard, Stdin: strings.NewReader(""),
 	}
 }

@@ -92,7 +92,7 @@ func TestPlanIdentity(t *testing.T) {
 	}
 	base := id(Options{})
 	// What changes no request may change between runs; what changes one makes another job.
-	assert.Equal(t, base, id(Options{Concurrency: 3, URL: "http://other", Token: "t", Timeout: time.Hour}))
+	assert.Equal(t, base, id(Options{Concurrency: 3, URL: "https://other", Token: "t", Timeout: time.Hour}))
 	assert.NotEqual(t, base, id(Options{Instructions: "x"}))
 	assert.NotEqual(t, base, id(Options{ChunkTokens: 4}))
 	assert.NotEqual(t, base, id(Options{Mode: "both"}))

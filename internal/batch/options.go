@@ -4,20 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/remote"
 )
 
 const (
-	// DefaultURL is where `fluxgate serve` listens.
-	DefaultURL = "http://127.0.0.1:8080"
 	// DefaultConcurrency is the number of requests in flight, waiting ones included.
 	DefaultConcurrency = 32
 	// DefaultChunkTokens is the size of a chunk in estimated tokens (see EstimateTokens).
@@ -39,25 +37,6 @@ const (
 
 // Modes are the values of Options.Mode besides the empty one.
 var Modes = []string{"both", "pro_only", "flash_only", "flash_lite_only"}
-
-// Token is a bearer token that can't be printed by accident.
-type Token string
-
-// Format keeps the token out of every fmt verb.
-func (t Token) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, t.redacted()) }
-
-// LogValue keeps the token out of slog.
-func (t Token) LogValue() slog.Value { return slog.StringValue(t.redacted()) }
-
-// MarshalText keeps the token out of encoders.
-func (t Token) MarshalText() ([]byte, error) { return []byte(t.redacted()), nil }
-
-func (t Token) redacted() string {
-	if t == "" {
-		return ""
-	}
-	return "REDACTED"
-}
 
 // Format names how an input is read.
 type Format string
@@ -91,8 +70,10 @@ type Options struct {
 
 	// URL is Fluxgate's base address, without /generate. Default: http://127.0.0.1:8080.
 	URL string
-	// Token is sent as "Authorization: Bearer". Default: none.
-	Token Token
+	// Token is sent as X-Fluxgate-Token. Default: none.
+	Token remote.Token
+	// Identity is sent as "Authorization: Bearer", for Cloud Run's IAM. Default: none.
+	Identity *remote.Identity
 	// Client does the HTTP exchanges. Default: one with a connection for every request in flight.
 	Client *http.Client
 	// Concurrency is the number of requests in flight, waiting ones included. Default: 32.
@@ -201,19 +182,20 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Timeout < 0 {
 		complain("timeout %v: want a positive duration", o.Timeout)
 	}
-	if strings.ContainsAny(string(o.Token), "\r\n") {
-		complain("token: has a line break")
-	}
-	if err := checkURL(o.URL); err != nil {
-		complain("url: %w", err)
+	if err := o.access().Check(); err != nil {
+		problems = append(problems, err)
 	}
 	return o, errors.Join(problems...)
+}
+
+func (o *Options) access() remote.Access {
+	return remote.Access{URL: o.URL, Token: o.Token, Identity: o.Identity}
 }
 
 func (o *Options) setDefaults() {
 	o.Format = orDefault(o.Format, FormatAuto)
 	o.ChunkTokens = orDefault(o.ChunkTokens, DefaultChunkTokens)
-	o.URL = strings.TrimRight(orDefault(o.URL, DefaultURL), "/")
+	o.URL = strings.TrimRight(orDefault(o.URL, remote.DefaultURL), "/")
 	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
 	o.Timeout = orDefault(o.Timeout, DefaultTimeout)
 	o.Progress = orDefault(o.Progress, ProgressAuto)
@@ -235,6 +217,7 @@ func (o *Options) setDefaults() {
 	if o.Client == nil {
 		o.Client = newClient(o.Concurrency)
 	}
+	o.Client = remote.Guard(o.Client)
 }
 
 func orDefault[T comparable](value, byDefault T) T {
@@ -243,22 +226,6 @@ func orDefault[T comparable](value, byDefault T) T {
 		return byDefault
 	}
 	return value
-}
-
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		// The parser's own error repeats the address, which may hold a password.
-		return errors.New("not an address")
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return errors.New("want http://HOST or https://HOST")
-	case u.User != nil:
-		return errors.New("holds a user name or password; give a token instead")
-	case u.RawQuery != "" || u.Fragment != "":
-		return errors.New("has a query or fragment; want the base address only")
-	}
-	return nil
 }
 
 // newClient has an idle connection for every worker; the default transport keeps two and dials for all others.

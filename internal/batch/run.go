@@ -38,6 +38,12 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, fmt.Errorf("batch: %w", err)
 	}
+	if o.Identity != nil {
+		// Who can't get a token is told before anything is written.
+		if _, err := o.Identity.Token(ctx); err != nil {
+			return Summary{}, fmt.Errorf("batch: %w", err)
+		}
+	}
 	p, err := newPlan(&o)
 	if err != nil {
 		return Summary{}, fmt.Errorf("batch: %w", err)
@@ -53,7 +59,7 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 		results:  r,
 		stats:    stats,
 		reporter: newReporter(&o, stats),
-		sender:   &sender{client: o.Client, base: o.URL, token: o.Token, timeout: o.Timeout},
+		sender:   &sender{client: o.Client, access: o.access(), timeout: o.Timeout},
 	}
 	return j.run(ctx)
 }

@@ -1,0 +1,209 @@
+package remote
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Unlimited is a limit that isn't there, and what is left of it.
+const Unlimited = -1
+
+// States of a key.
+const (
+	Healthy   = "healthy"
+	Exhausted = "exhausted" // every model's day is spent
+	Invalid   = "invalid"   // Gemini refuses it
+	Disabled  = "disabled"  // by an administrator
+)
+
+// Sources of a limit that say more than that it is configured.
+const (
+	SourceDefault = "default"
+	SourceLearned = "learned" // from a 429 of Gemini
+)
+
+// A Status is the answer of GET /status.
+type Status struct {
+	Keys        []Key     `json:"keys"`
+	Mode        string    `json:"mode"`
+	ModeSource  string    `json:"mode_source"`
+	ModelChain  []string  `json:"model_chain"`
+	ChainSource string    `json:"chain_source"`
+	Projects    []Project `json:"projects"`
+	// Callers and Events are shown to administrators only.
+	Callers    []Caller         `json:"callers"`
+	Errors     map[string]int64 `json:"errors"` // upstream errors today, by class
+	Store      Store            `json:"store"`
+	Operations *Operations      `json:"operations"`
+	Validation *Checked         `json:"validation"`      // nil: never
+	Reported   *Checked         `json:"reported_policy"` // nil: never asked
+	History    []Day            `json:"history"`
+	Events     []Event          `json:"events"` // newest first
+	Now        time.Time        `json:"now"`
+	ResetsAt   time.Time        `json:"resets_at"` // the next Pacific midnight
+}
+
+// A Key is one Gemini API key, without its value.
+type Key struct {
+	Index       int       `json:"key_index"`
+	Status      string    `json:"status"`
+	Reason      string    `json:"reason"`
+	Until       time.Time `json:"until"` // zero unless exhausted
+	Fingerprint string    `json:"fingerprint"`
+	Project     string    `json:"project"`
+	LastUsedAt  float64   `json:"last_used_at"` // Unix seconds, 0: never
+	CheckedAt   time.Time `json:"checked_at"`   // zero: never
+}
+
+// A Project is the quota of one Google Cloud project.
+type Project struct {
+	Project string  `json:"project"`
+	Moved   int64   `json:"promise_moved"` // bookings that had to be put off
+	Models  []Model `json:"models"`
+}
+
+// A Model is the quota of one model on one project.
+type Model struct {
+	Model    string `json:"model"`
+	RPM      Limit  `json:"rpm"`
+	TPM      Limit  `json:"tpm"`
+	RPD      Limit  `json:"rpd"`
+	Bookings int    `json:"bookings"`
+	Block    *Block `json:"block"`
+	Probing  bool   `json:"probing"` // whether a learned limit still holds
+	// NextFree is when a request of so many tokens could start. Nil: never.
+	NextFree map[string]*time.Time `json:"next_free"`
+}
+
+// A Limit is one of RPM, TPM and RPD.
+type Limit struct {
+	Limit  int64     `json:"limit"`
+	Used   int64     `json:"used"`
+	Left   int64     `json:"left"`
+	Source string    `json:"source"`
+	Since  time.Time `json:"since"` // zero for what doesn't age
+}
+
+// A Block keeps a model of a project out of use.
+type Block struct {
+	Until time.Time `json:"until"`
+	Cause string    `json:"cause"`
+}
+
+// A Caller is what one caller has sent today.
+type Caller struct {
+	Caller   string `json:"caller"`
+	Requests int64  `json:"requests_today"`
+	Tokens   int64  `json:"tokens_today"`
+}
+
+// Store counts what the answering instance has done since it started.
+type Store struct {
+	Reads     int64 `json:"reads"`
+	Writes    int64 `json:"writes"`
+	Conflicts int64 `json:"conflicts"`
+}
+
+// Operations counts what all instances have done with Firestore today, beside the free day.
+type Operations struct {
+	Reads      int64 `json:"reads"`
+	Writes     int64 `json:"writes"`
+	FreeReads  int64 `json:"free_reads"`
+	FreeWrites int64 `json:"free_writes"`
+}
+
+// Checked is when something was last asked of Gemini.
+type Checked struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error"` // empty: it went well
+}
+
+// A Day is what one model of one project has served on a finished Pacific day.
+type Day struct {
+	Day      string `json:"day"`
+	Project  string `json:"project"`
+	Model    string `json:"model"`
+	Requests int64  `json:"requests"`
+	Tokens   int64  `json:"tokens"`
+}
+
+// An Event is a change that somebody or something has made.
+type Event struct {
+	At   time.Time `json:"at"`
+	Who  string    `json:"who"`
+	What string    `json:"what"`
+}
+
+// A Plan is the answer of POST /plan.
+type Plan struct {
+	Tokens     int64       `json:"tokens"`
+	Counted    bool        `json:"counted"` // by Gemini, and not estimated or given
+	Now        time.Time   `json:"now"`
+	Best       *Candidate  `json:"best"` // nil: never
+	Candidates []Candidate `json:"candidates"`
+}
+
+// A Candidate is one model of one project that a request could run on.
+type Candidate struct {
+	Project string     `json:"project"`
+	Model   string     `json:"model"`
+	Start   *time.Time `json:"start"` // nil: never
+	WaitMs  int64      `json:"wait_ms"`
+	Cause   string     `json:"cause"` // of the wait, empty when there is none
+	Limits  Limits     `json:"limits"`
+}
+
+// Limits are requests per minute, input tokens per minute and requests per day.
+type Limits struct {
+	RPM int64 `json:"rpm"`
+	TPM int64 `json:"tpm"`
+	RPD int64 `json:"rpd"`
+}
+
+// A Change is the body of POST /config. What is nil stays as it is.
+type Change struct {
+	Mode       *string `json:"mode,omitempty"`
+	DisableKey *int    `json:"disable_key,omitempty"`
+	EnableKey  *int    `json:"enable_key,omitempty"`
+	// Chain goes back to the configured one when it is empty.
+	Chain *[]string `json:"chain,omitempty"`
+	// Limits is an object in the shape of FLUXGATE_LIMITS; an empty one goes back to the configured limits.
+	Limits json.RawMessage `json:"limits,omitempty"`
+}
+
+// Configured is the answer of POST /config.
+type Configured struct {
+	Status     string   `json:"status"`
+	Mode       string   `json:"mode"`
+	ModelChain []string `json:"model_chain"`
+	// Limits are those that were set at run time: rpm, tpm and rpd by model, as far as set.
+	Limits map[string]map[string]int64 `json:"limits"`
+}
+
+// A Validation is the answer of POST /validate.
+type Validation struct {
+	At      time.Time `json:"at"`
+	Running bool      `json:"running"` // by another instance: the keys are as they were found before
+	Keys    []Key     `json:"keys"`
+}
+
+// A PolicyReport is the answer of POST /refresh-policy.
+type PolicyReport struct {
+	At      time.Time         `json:"at"`
+	Models  map[string]Limits `json:"models"`
+	Refused []RefusedLimit    `json:"refused"`
+	Error   string            `json:"error"` // empty: Gemini has answered
+}
+
+// A RefusedLimit is a number that is too large to be believed.
+type RefusedLimit struct {
+	Model string `json:"model"`
+	Limit string `json:"limit"`
+	Value int64  `json:"value"`
+	Most  int64  `json:"most"`
+}
+
+// Done is the answer of a change that has nothing to tell.
+type Done struct {
+	Status string `json:"status"`
+}

@@ -1,0 +1,14 @@
+// Package remote speaks to a Fluxgate that runs somewhere else: on this machine, or deployed.
+//
+// [Access] is what every conversation has in common: the address, the credentials, and what of an answer may be shown. The
+// batch command builds on it alone. [Client] is the rest of the HTTP interface, that of operators: status, plan, config,
+// validate, refresh-policy and reset, with a type for each answer and [Error] for a refusal.
+//
+// # Credentials
+//
+// Two guards can stand before a Fluxgate, and each has a credential of its own. Fluxgate's is a token of FLUXGATE_TOKENS or
+// FLUXGATE_ADMIN_TOKENS, sent as X-Fluxgate-Token. Cloud Run's IAM takes an ID token of a Google account ([Identity]) as
+// Authorization: Bearer, which leaves the other header to Fluxgate. Neither is ever sent over plain HTTP to another
+// machine, nor to wherever a redirect points, nor shown: a [Token] prints as REDACTED, and a server that repeats one in an
+// error has it taken out.
+package remote
