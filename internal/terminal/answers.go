@@ -1,0 +1,93 @@
+package terminal
+
+import (
+	"fmt"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/remote"
+)
+
+// Plan shows when and where a request could start.
+func Plan(p *remote.Plan, style Style) string {
+	var b strings.Builder
+	size := exact(p.Tokens) + " tokens"
+	if p.Counted {
+		size += ", counted by Gemini"
+	}
+	b.WriteString(style.field("request", size))
+	best := "never"
+	if c := p.Best; c != nil && c.Start != nil {
+		best = wait(p.Now, c.Start)
+		if best != "now" {
+			best = "in " + best + ", at " + style.clock(*c.Start, "15:04:05")
+		}
+		best += ": " + c.Model + " on " + c.Project
+	}
+	b.WriteString(style.field("could go", best))
+	g := style.grid(column{name: "PROJECT", least: 8}, modelColumn, column{name: "STARTS", right: true},
+		column{name: "BECAUSE OF"}, column{name: "RPM", right: true}, column{name: "TPM", right: true}, column{name: "RPD", right: true})
+	for _, c := range p.Candidates {
+		starts := in(yellow, wait(p.Now, c.Start))
+		switch starts.text {
+		case "now":
+			starts.colour = green
+		case "never":
+			starts.colour = faint
+		}
+		g.row(c.Project, c.Model, starts, because(c.Cause), limit(c.Limits.RPM), limit(c.Limits.TPM), limit(c.Limits.RPD))
+	}
+	if !g.empty() {
+		b.WriteString("\n" + g.String())
+	}
+	return b.String()
+}
+
+// Validation shows how the keys were found.
+func Validation(v *remote.Validation, style Style) string {
+	var b strings.Builder
+	if v.Running {
+		b.WriteString("Another instance is at it. This is what was found before:\n")
+	}
+	g := style.grid(column{name: "KEY", right: true}, column{name: "STATE"}, column{name: "PROJECT", least: 10}, column{name: "DETAIL", least: 12, wrap: true})
+	for _, k := range v.Keys {
+		g.row(fmt.Sprint(k.Index), state(k), k.Project, detail(k, v.At))
+	}
+	b.WriteString(g.String())
+	return b.String()
+}
+
+// PolicyReport shows the limits that Gemini reports, and what of them isn't believed.
+func PolicyReport(p *remote.PolicyReport, style Style) string {
+	var b strings.Builder
+	g := style.grid(modelColumn, column{name: "RPM", right: true}, column{name: "TPM", right: true}, column{name: "RPD", right: true})
+	for _, model := range sortedKeys(p.Models) {
+		l := p.Models[model]
+		g.row(model, limit(l.RPM), limit(l.TPM), limit(l.RPD))
+	}
+	if !g.empty() {
+		b.WriteString(g.String())
+	}
+	for _, r := range p.Refused {
+		text := fmt.Sprintf("refused: %s %s %s, at most %s is believed",
+			clean(r.Model), strings.ToUpper(clean(r.Limit)), exact(r.Value), exact(r.Most))
+		b.WriteString(style.paint(yellow, text) + "\n")
+	}
+	return b.String()
+}
+
+// Configured shows the settings after a change.
+func Configured(c *remote.Configured, style Style) string {
+	var b strings.Builder
+	b.WriteString(style.field("mode", c.Mode))
+	b.WriteString(style.field("chain", strings.Join(c.ModelChain, " > ")))
+	for _, model := range sortedKeys(c.Limits) {
+		var parts []string
+		for _, name := range []string{"rpm", "tpm", "rpd"} {
+			if value, ok := c.Limits[model][name]; ok {
+				parts = append(parts, strings.ToUpper(name)+" "+limit(value))
+			}
+		}
+		b.WriteString(style.field("limits", model+": "+strings.Join(parts, ", ")))
+	}
+	return b.String()
+}

@@ -1,0 +1,384 @@
+package terminal
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/remote"
+)
+
+// StatusOptions says what to show of a status.
+type StatusOptions struct {
+	// URL is what was asked.
+	URL string
+	// Events is the number of events, the newest first.
+	Events int
+	// Days is the number of finished days of the history, the newest first.
+	Days int
+}
+
+// sizes are the requests whose next start is shown, in tokens.
+var sizes = []struct{ tokens, name string }{{"1000", "1k"}, {"10000", "10k"}, {"100000", "100k"}, {"1000000", "1M"}}
+
+// Status shows a status.
+func Status(status *remote.Status, o StatusOptions, style Style) string {
+	v := statusView{status, o, style}
+	var b strings.Builder
+	v.summary(&b)
+	v.keys(&b)
+	if style.wide() {
+		v.quota(&b)
+	} else {
+		v.used(&b)
+		v.next(&b)
+	}
+	v.limits(&b)
+	v.callers(&b)
+	v.history(&b)
+	v.events(&b)
+	return b.String()
+}
+
+type statusView struct {
+	*remote.Status
+	options StatusOptions
+	style   Style
+}
+
+func (v statusView) summary(b *strings.Builder) {
+	s := v.style
+	b.WriteString(s.paint(bold, clean(v.options.URL)) + " at " + s.clock(v.Now, "2006-01-02 15:04:05") + "\n\n")
+	b.WriteString(s.field("mode", v.Mode+by(v.ModeSource)))
+	b.WriteString(s.field("chain", strings.Join(v.ModelChain, " > ")+by(v.ChainSource)))
+	b.WriteString(s.field("day", fmt.Sprintf("ends in %s, at %s", wait(v.Now, &v.ResetsAt), s.clock(v.ResetsAt, "15:04"))))
+	if o := v.Operations; o != nil {
+		b.WriteString(s.field("Firestore", fmt.Sprintf("%s of %s free reads, %s of %s free writes today",
+			exact(o.Reads), exact(o.FreeReads), exact(o.Writes), exact(o.FreeWrites))))
+	}
+	if len(v.Errors) > 0 {
+		var classes []string
+		for _, class := range sortedKeys(v.Errors) {
+			classes = append(classes, exact(v.Errors[class])+" "+class)
+		}
+		b.WriteString(s.field("errors", strings.Join(classes, ", ")+" (of Gemini, today)"))
+	}
+	b.WriteString(s.field("validated", v.asked(v.Validation)))
+	b.WriteString(s.field("policy", v.asked(v.Reported)))
+}
+
+func by(from string) string {
+	if from == "" {
+		return ""
+	}
+	return " (" + source(from) + ")"
+}
+
+func (v statusView) asked(c *remote.Checked) string {
+	switch {
+	case c == nil:
+		return "never"
+	case c.Error != "":
+		return ago(v.Now, c.At) + ", without success: " + c.Error
+	}
+	return ago(v.Now, c.At)
+}
+
+func (v statusView) keys(b *strings.Builder) {
+	healthy := 0
+	g := v.style.grid(column{name: "KEY", right: true}, column{name: "STATE"}, column{name: "PROJECT", least: 10},
+		column{name: "FINGERPRINT"}, column{name: "LAST USED"}, column{name: "DETAIL", least: 12, wrap: true})
+	for _, k := range v.Keys {
+		if k.Status == remote.Healthy {
+			healthy++
+		}
+		used := "never"
+		if k.LastUsedAt > 0 {
+			used = ago(v.Now, time.UnixMilli(int64(k.LastUsedAt*1000)))
+		}
+		g.row(fmt.Sprint(k.Index), state(k), k.Project, k.Fingerprint, used, detail(k, v.Now))
+	}
+	b.WriteString(v.style.heading(fmt.Sprintf("Keys: %d of %d healthy", healthy, len(v.Keys))))
+	b.WriteString(g.String())
+}
+
+func state(k remote.Key) cell {
+	colours := map[string]colour{
+		remote.Healthy: green, remote.Exhausted: yellow, remote.Invalid: red, remote.Disabled: faint,
+	}
+	return in(colours[k.Status], k.Status)
+}
+
+// detail says more of a key's state.
+func detail(k remote.Key, now time.Time) string {
+	var parts []string
+	if k.Reason != "" {
+		parts = append(parts, k.Reason)
+	}
+	if !k.Until.IsZero() && k.Status == remote.Exhausted {
+		parts = append(parts, "for "+wait(now, &k.Until))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// each calls f for every model of every project, or with nil for a project without one.
+func (v statusView) each(f func(project string, m *remote.Model)) {
+	for _, p := range v.Projects {
+		name := p.Project
+		if len(p.Models) == 0 {
+			f(name, nil)
+		}
+		for i := range p.Models {
+			f(name, &p.Models[i])
+			if v.style.Width > 0 {
+				name = "" // once for the eye, every time for a program
+			}
+		}
+	}
+}
+
+const unused = "(none used yet)"
+
+// quota shows all of a model in one row.
+func (v statusView) quota(b *strings.Builder) {
+	columns := []column{{name: "PROJECT", least: 8}, modelColumn, {name: "RPM"}, {name: "TPM"}, {name: "RPD"}, {name: "BOOKED", right: true}}
+	for _, size := range sizes {
+		columns = append(columns, column{name: size.name, right: true})
+	}
+	g := v.style.grid(append(columns, column{name: "BLOCKED", least: 14, wrap: true})...)
+	v.each(func(project string, m *remote.Model) {
+		if m == nil {
+			g.row(project, in(faint, unused), "", "", "", "", "", "", "", "", "")
+			return
+		}
+		row := []any{project, m.Model, usage(m.RPM), usage(m.TPM), usage(m.RPD), bookings(m)}
+		for _, size := range sizes {
+			row = append(row, v.free(m, size.tokens))
+		}
+		g.row(append(row, v.blocked(m))...)
+	})
+	b.WriteString(v.style.heading("Quota: used of limit, and when a request of so many tokens could start"))
+	b.WriteString(g.String() + v.legend())
+}
+
+// used and next are quota for narrow terminals.
+func (v statusView) used(b *strings.Builder) {
+	g := v.style.grid(column{name: "PROJECT", least: 8}, modelColumn, column{name: "RPM"}, column{name: "TPM"},
+		column{name: "RPD"}, column{name: "BOOKED", right: true})
+	v.each(func(project string, m *remote.Model) {
+		if m == nil {
+			g.row(project, in(faint, unused), "", "", "", "")
+			return
+		}
+		g.row(project, m.Model, usage(m.RPM), usage(m.TPM), usage(m.RPD), bookings(m))
+	})
+	b.WriteString(v.style.heading("Quota: used of limit"))
+	b.WriteString(g.String() + v.legend())
+}
+
+func (v statusView) next(b *strings.Builder) {
+	columns := []column{{name: "PROJECT", least: 8}, modelColumn}
+	for _, size := range sizes {
+		columns = append(columns, column{name: size.name, right: true})
+	}
+	g := v.style.grid(append(columns, column{name: "BLOCKED", least: 14, wrap: true})...)
+	v.each(func(project string, m *remote.Model) {
+		if m == nil {
+			return
+		}
+		row := []any{project, m.Model}
+		for _, size := range sizes {
+			row = append(row, v.free(m, size.tokens))
+		}
+		g.row(append(row, v.blocked(m))...)
+	})
+	if g.empty() {
+		return
+	}
+	b.WriteString(v.style.heading("When a request of so many tokens could start"))
+	b.WriteString(g.String())
+}
+
+// marks tell where a limit comes from, in a letter after it. A built-in one has none.
+var marks = map[string]string{"reported": "r", "operator": "o", "run_time": "t", remote.SourceLearned: "l"}
+
+func usage(l remote.Limit) cell {
+	text := compact(l.Used) + "/" + limit(l.Limit)
+	if mark := marks[l.Source]; mark != "" {
+		text += " " + mark
+	}
+	switch {
+	case l.Limit != remote.Unlimited && l.Used >= l.Limit:
+		return in(red, text)
+	case l.Limit != remote.Unlimited && l.Used*10 >= l.Limit*8:
+		return in(yellow, text)
+	}
+	return in(plain, text)
+}
+
+func bookings(m *remote.Model) string {
+	if m.Bookings == 0 {
+		return "-"
+	}
+	return fmt.Sprint(m.Bookings)
+}
+
+// free is when a request of so many tokens could start.
+func (v statusView) free(m *remote.Model, tokens string) cell {
+	start, ok := m.NextFree[tokens]
+	if !ok {
+		return in(faint, "?")
+	}
+	text := wait(v.Now, start)
+	switch text {
+	case "now":
+		return in(green, text)
+	case "never":
+		return in(faint, text)
+	}
+	return in(yellow, text)
+}
+
+func (v statusView) blocked(m *remote.Model) cell {
+	var parts []string
+	if m.Block != nil {
+		parts = append(parts, because(m.Block.Cause)+" "+wait(v.Now, &m.Block.Until))
+	}
+	if m.Probing {
+		parts = append(parts, "probing")
+	}
+	return in(red, strings.Join(parts, ", "))
+}
+
+// legend explains the marks that occur.
+func (v statusView) legend() string {
+	seen := map[string]bool{}
+	for _, p := range v.Projects {
+		for _, m := range p.Models {
+			for _, l := range []remote.Limit{m.RPM, m.TPM, m.RPD} {
+				seen[l.Source] = true
+			}
+		}
+	}
+	var parts []string
+	for _, from := range []string{remote.SourceLearned, "run_time", "operator", "reported"} {
+		if seen[from] {
+			parts = append(parts, marks[from]+" "+source(from))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return v.style.paint(faint, "limits: "+strings.Join(parts, ", ")+"; others built in") + "\n"
+}
+
+// limits lists the limits that aren't built in, with their age, once for all projects that have them alike.
+func (v statusView) limits(b *strings.Builder) {
+	type key struct {
+		model, name string
+		limit       int64
+		source      string
+		since       time.Time
+	}
+	var order []key
+	projects := map[key][]string{}
+	for _, p := range v.Projects {
+		for _, m := range p.Models {
+			for _, l := range []struct {
+				name string
+				remote.Limit
+			}{{"RPM", m.RPM}, {"TPM", m.TPM}, {"RPD", m.RPD}} {
+				if l.Source == "" || l.Source == remote.SourceDefault {
+					continue
+				}
+				k := key{m.Model, l.name, l.Limit.Limit, l.Source, l.Since.UTC()}
+				if projects[k] == nil {
+					order = append(order, k)
+				}
+				projects[k] = append(projects[k], p.Project)
+			}
+		}
+	}
+	g := v.style.grid(modelColumn, column{name: "LIMIT"}, column{name: "VALUE", right: true}, column{name: "SOURCE"},
+		column{name: "AGE"}, column{name: "PROJECTS", least: 8})
+	for _, k := range order {
+		age := "-"
+		if !k.since.IsZero() {
+			age = span(max(0, v.Now.Sub(k.since)))
+		}
+		names := strings.Join(projects[k], ", ")
+		if len(projects[k]) > 1 && len(projects[k]) == len(v.Projects) {
+			names = "all"
+		}
+		g.row(k.model, k.name, limit(k.limit), source(k.source), age, names)
+	}
+	if g.empty() {
+		return
+	}
+	b.WriteString(v.style.heading("Limits that aren't built in"))
+	b.WriteString(g.String())
+}
+
+func (v statusView) callers(b *strings.Builder) {
+	g := v.style.grid(column{name: "CALLER", least: 12}, column{name: "REQUESTS", right: true}, column{name: "TOKENS", right: true})
+	for _, c := range v.Callers {
+		g.row(c.Caller, exact(c.Requests), exact(c.Tokens))
+	}
+	if g.empty() {
+		return
+	}
+	b.WriteString(v.style.heading("Callers today"))
+	b.WriteString(g.String())
+}
+
+// history sums the projects of each of the last days.
+func (v statusView) history(b *strings.Builder) {
+	type key struct{ day, model string }
+	sums := map[key]remote.Day{}
+	for _, d := range v.History {
+		k := key{d.Day, d.Model}
+		sum := sums[k]
+		sum.Requests += d.Requests
+		sum.Tokens += d.Tokens
+		sums[k] = sum
+	}
+	var keys []key
+	for k := range sums {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(b.day, a.day), cmp.Compare(a.model, b.model)) })
+	g := v.style.grid(column{name: "DAY"}, modelColumn, column{name: "REQUESTS", right: true}, column{name: "TOKENS", right: true})
+	days, last := 0, ""
+	for _, k := range keys {
+		day := ""
+		if k.day != last || v.style.Width == 0 {
+			day = k.day
+		}
+		if k.day != last {
+			days, last = days+1, k.day
+		}
+		if days > v.options.Days {
+			break
+		}
+		g.row(day, k.model, exact(sums[k].Requests), exact(sums[k].Tokens))
+	}
+	if g.empty() {
+		return
+	}
+	b.WriteString(v.style.heading("Days before"))
+	b.WriteString(g.String())
+}
+
+func (v statusView) events(b *strings.Builder) {
+	g := v.style.grid(column{name: "WHEN"}, column{name: "WHO", least: 8}, column{name: "WHAT", least: 20})
+	for _, e := range v.Events[:min(len(v.Events), max(0, v.options.Events))] {
+		g.row(ago(v.Now, e.At), e.Who, e.What)
+	}
+	if g.empty() {
+		return
+	}
+	b.WriteString(v.style.heading("Last events"))
+	b.WriteString(g.String())
+}
