@@ -97,7 +97,7 @@ func newBatchCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	connection.register(flags)
+	connection.register(cmd)
 	flags.IntVarP(&o.Concurrency, "concurrency", "c", batch.DefaultConcurrency,
 		"`requests` in flight, those that wait included")
 	flags.DurationVar(&o.Timeout, "timeout", batch.DefaultTimeout, "longest `time` for one HTTP exchange, waits apart")

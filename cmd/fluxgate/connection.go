@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/remote"
 )
@@ -23,7 +23,8 @@ type connection struct {
 	audience       string
 }
 
-func (c *connection) register(flags *pflag.FlagSet) {
+func (c *connection) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVar(&c.url, "url", "", "Fluxgate's base `address` (FLUXGATE_URL, default "+remote.DefaultURL+")")
 	flags.StringVar(&c.tokenFile, "token-file", "", "`file` that holds Fluxgate's token (default: the token in FLUXGATE_TOKEN)")
 	flags.BoolVar(&c.identity, "identity", false, "send a Google ID token too, for Cloud Run's IAM")

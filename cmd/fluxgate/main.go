@@ -1,5 +1,5 @@
-// Command fluxgate serves Fluxgate outside Google Cloud, simulates Gemini, and
-// sends batches of prompts.
+// Command fluxgate serves Fluxgate outside Google Cloud, simulates Gemini, sends
+// batches of prompts, and operates a Fluxgate that runs anywhere.
 package main
 
 import (
@@ -31,5 +31,7 @@ request now or answers 429 with the exact time to come back.`,
 		SilenceErrors: true,
 	}
 	root.AddCommand(newServeCommand(), newSimulatorCommand(), newBatchCommand(), newBenchCommand())
+	root.AddCommand(newStatusCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
+		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
 	return root
 }

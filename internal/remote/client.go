@@ -118,7 +118,11 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body []byte
 		return answer, c.failure(fmt.Errorf("reading the answer: %w", err))
 	case len(answer.Raw) > maxAnswerBytes:
 		return answer, fmt.Errorf("the answer is larger than %d bytes", maxAnswerBytes)
-	case json.Unmarshal(answer.Raw, &answer.Body) != nil || !plausible(&answer.Body):
+	}
+	if err := json.Unmarshal(answer.Raw, &answer.Body); err != nil {
+		return answer, fmt.Errorf("%w (%s)", ErrForeign, c.access.Public(err.Error()))
+	}
+	if !plausible(&answer.Body) {
 		return answer, ErrForeign
 	}
 	return answer, nil

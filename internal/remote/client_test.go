@@ -187,10 +187,12 @@ func TestRefusals(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	for name, answer := range map[string]string{
 		"a page": "<html>hello</html>", "nothing": "", "other JSON": `{"status":"up"}`, "not the type": `{"mode":7}`, "a list": "[]",
+		"not a time": `{"mode":"both","now":"` + token + `"}`,
 	} {
 		client, _ := serve(t, say(answer))
 		_, err := client.Status(t.Context())
 		assert.ErrorIs(t, err, ErrForeign, name)
+		assert.NotContains(t, err.Error(), token)
 	}
 
 	client, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {

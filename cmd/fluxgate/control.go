@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fluxgate.dev/fluxgate/internal/batch"
+	"fluxgate.dev/fluxgate/internal/remote"
+	"fluxgate.dev/fluxgate/internal/terminal"
+)
+
+// everywhere ends the help of what changes a setting.
+const everywhere = `The change holds on every instance, within ten seconds, and is kept with the name of who made it. It takes an
+administrator's token.`
+
+// configure makes a command of one change.
+func (o *operator) configure(cmd *cobra.Command, change func(args []string) (remote.Change, error)) *cobra.Command {
+	cmd.Long += "\n\n" + everywhere
+	return o.command(cmd, func(cmd *cobra.Command, client *remote.Client, args []string) error {
+		c, err := change(args)
+		if err != nil {
+			return err
+		}
+		answer, err := client.Configure(cmd.Context(), c)
+		if err != nil {
+			return err
+		}
+		return show(o, cmd, answer, terminal.Configured)
+	})
+}
+
+func newModeCommand() *cobra.Command {
+	return new(operator).configure(&cobra.Command{
+		Use:       "mode {" + strings.Join(batch.Modes, "|") + "}",
+		Short:     "Say which models of the chain may be used",
+		Long:      "Mode says which families of the model chain may be used.",
+		Example:   `  fluxgate mode flash_only`,
+		ValidArgs: batch.Modes,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+	}, func(args []string) (remote.Change, error) { return remote.Change{Mode: &args[0]}, nil })
+}
+
+func newDisableCommand() *cobra.Command {
+	return new(operator).configure(&cobra.Command{
+		Use:     "disable KEY",
+		Short:   "Take a key out of use",
+		Long:    "Disable takes a key out of use until it is enabled again. KEY is its number in `fluxgate status`.",
+		Example: `  fluxgate disable 3`,
+		Args:    cobra.ExactArgs(1),
+	}, func(args []string) (remote.Change, error) {
+		key, err := parseKey(args[0])
+		return remote.Change{DisableKey: &key}, err
+	})
+}
+
+func newEnableCommand() *cobra.Command {
+	return new(operator).configure(&cobra.Command{
+		Use:     "enable KEY",
+		Short:   "Take a key back into use",
+		Long:    "Enable takes back a key that was disabled or found invalid. KEY is its number in `fluxgate status`.",
+		Example: `  fluxgate enable 3`,
+		Args:    cobra.ExactArgs(1),
+	}, func(args []string) (remote.Change, error) {
+		key, err := parseKey(args[0])
+		return remote.Change{EnableKey: &key}, err
+	})
+}
+
+func newResetCommand() *cobra.Command {
+	var o operator
+	return o.command(&cobra.Command{
+		Use:   "reset KEY",
+		Short: "Forget what Gemini's errors have taught about a key and its project",
+		Long: `Reset forgets the blocks and the learned limits of the project that a key belongs to, and that the key was found invalid.
+What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" + `.
+
+` + everywhere,
+		Example: `  fluxgate reset 3`,
+		Args:    cobra.ExactArgs(1),
+	}, func(cmd *cobra.Command, client *remote.Client, args []string) error {
+		key, err := parseKey(args[0])
+		if err != nil {
+			return err
+		}
+		answer, err := client.Reset(cmd.Context(), key)
+		if err != nil {
+			return err
+		}
+		return show(&o, cmd, answer, func(*remote.Done, terminal.Style) string {
+			return fmt.Sprintf("forgotten: blocks and learned limits of the project of key %d, and that the key was invalid\n", key)
+		})
+	})
+}
+
+func newChainCommand() *cobra.Command {
+	var back bool
+	cmd := new(operator).configure(&cobra.Command{
+		Use:   "chain {MODEL,MODEL,... | --default}",
+		Short: "Set the models and their order, or go back to the configured ones",
+		Long: `Chain sets the models that requests without a model of their own may run on, the best first. --default goes back to the
+chain that is configured, or else discovered.`,
+		Example: `  fluxgate chain gemini-2.5-pro,gemini-2.5-flash
+  fluxgate chain --default`,
+		Args: valueOrDefault(&back),
+	}, func(args []string) (remote.Change, error) {
+		chain := []string{}
+		if !back {
+			for model := range strings.SplitSeq(args[0], ",") {
+				chain = append(chain, strings.TrimSpace(model))
+			}
+			if slices.Contains(chain, "") {
+				return remote.Change{}, fmt.Errorf("%q: want names of models with a comma between", args[0])
+			}
+		}
+		return remote.Change{Chain: &chain}, nil
+	})
+	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured chain")
+	return cmd
+}
+
+func newLimitsCommand() *cobra.Command {
+	var back bool
+	cmd := new(operator).configure(&cobra.Command{
+		Use:   "limits {JSON | --default}",
+		Short: "Set limits of models, or go back to the configured ones",
+		Long: `Limits sets requests per minute (rpm), input tokens per minute (tpm) and requests per day (rpd) of models, in the form of
+FLUXGATE_LIMITS; -1 is unlimited. What an error of Gemini has taught still counts more. --default goes back to the limits
+that are configured.`,
+		Example: `  fluxgate limits '{"gemini-2.5-pro":{"rpm":150,"tpm":2000000,"rpd":-1}}'
+  fluxgate limits --default`,
+		Args: valueOrDefault(&back),
+	}, func(args []string) (remote.Change, error) {
+		if back {
+			return remote.Change{Limits: json.RawMessage("{}")}, nil
+		}
+		if !isObject([]byte(args[0])) {
+			return remote.Change{}, errors.New(`want a JSON object such as {"gemini-2.5-pro":{"rpm":150}}`)
+		}
+		return remote.Change{Limits: json.RawMessage(args[0])}, nil
+	})
+	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured limits")
+	return cmd
+}
+
+// valueOrDefault wants one argument or --default. Nothing at all is no way to say that a setting should go.
+func valueOrDefault(back *bool) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 || (len(args) == 1) == *back || (len(args) == 1 && args[0] == "") {
+			return errors.New("want either one value or --default")
+		}
+		return nil
+	}
+}
+
+func parseKey(text string) (int, error) {
+	key, err := strconv.Atoi(text)
+	if err != nil || key < 1 {
+		return 0, fmt.Errorf("%q: want the number of a key, as in `fluxgate status`", text)
+	}
+	return key, nil
+}
