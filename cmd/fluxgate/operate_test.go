@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,7 +56,13 @@ func deploy(t *testing.T, answers map[string]string) *deployment {
 func (d *deployment) seen() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return append([]string{}, d.asked...)
+	return slices.Clone(d.asked)
+}
+
+func (d *deployment) headers() []http.Header {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.heads)
 }
 
 // operate runs a command against a deployment.
@@ -81,7 +88,7 @@ func TestStatusCommand(t *testing.T) {
 	require.Zero(t, exit, stderr)
 	assert.Empty(t, stderr)
 	assert.Equal(t, []string{"GET /status"}, d.seen())
-	assert.Equal(t, operatorToken, d.heads[0].Get("X-Fluxgate-Token"))
+	assert.Equal(t, operatorToken, d.headers()[0].Get("X-Fluxgate-Token"))
 	for _, row := range []string{
 		`(?m)^` + d.url + ` at `, `(?m)^mode +both \(run time\)$`, `(?m)^  2  invalid +team-a +5e6f7a8b .* API_KEY_INVALID$`,
 		`(?m)^team-a +gemini-2.5-flash +10/10 +250k/250k +44/250 +12 +38s +38s +38s +4m38s +429/minute 38s, probing$`,
@@ -288,9 +295,9 @@ func TestOperatorCredentials(t *testing.T) {
 
 	exit, out, stderr := run(t, env, "status", "--url", d.url, "--token-file", file, "--identity")
 	require.Zero(t, exit, stderr)
-	require.Len(t, d.heads, 1)
-	assert.Equal(t, "token-of-the-file", d.heads[0].Get("X-Fluxgate-Token"))
-	assert.Equal(t, "Bearer aGVhZA.e30.c2ln", d.heads[0].Get("Authorization"))
+	require.Len(t, d.headers(), 1)
+	assert.Equal(t, "token-of-the-file", d.headers()[0].Get("X-Fluxgate-Token"))
+	assert.Equal(t, "Bearer aGVhZA.e30.c2ln", d.headers()[0].Get("X-Serverless-Authorization"))
 	assert.NotContains(t, out+stderr, "token-of-the-file")
 
 	// batch takes the same flags, and tells before it writes anything that it can't prove who it is.

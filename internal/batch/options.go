@@ -72,7 +72,7 @@ type Options struct {
 	URL string
 	// Token is sent as X-Fluxgate-Token. Default: none.
 	Token remote.Token
-	// Identity is sent as "Authorization: Bearer", for Cloud Run's IAM. Default: none.
+	// Identity is who Cloud Run's IAM is told that this is. Default: none.
 	Identity *remote.Identity
 	// Client does the HTTP exchanges. Default: one with a connection for every request in flight.
 	Client *http.Client

@@ -15,8 +15,15 @@ import (
 // DefaultURL is where `fluxgate serve` listens.
 const DefaultURL = "http://127.0.0.1:8080"
 
-// tokenHeader carries Fluxgate's own credential, so that Authorization is left to Cloud Run.
-const tokenHeader = "X-Fluxgate-Token"
+// Headers that carry a credential.
+const (
+	tokenHeader    = "X-Fluxgate-Token"
+	identityHeader = "Authorization"
+	// Cloud Run looks at this instead of Authorization where it is given, and Fluxgate never takes it for a token. Beside one
+	// it keeps a Fluxgate that isn't told of IAM (FLUXGATE_AUTH) from seeing two credentials, which it refuses.
+	// https://docs.cloud.google.com/run/docs/authenticating/service-to-service
+	serverlessHeader = "X-Serverless-Authorization"
+)
 
 // maxMessage is the length of a server's message that is still worth showing, in characters.
 const maxMessage = 500
@@ -27,7 +34,7 @@ type Access struct {
 	URL string
 	// Token is sent as X-Fluxgate-Token. Empty: none.
 	Token Token
-	// Identity is sent as Authorization: Bearer. Nil: none.
+	// Identity is sent as Authorization: Bearer, and beside a token as X-Serverless-Authorization. Nil: none.
 	Identity *Identity
 }
 
@@ -77,8 +84,10 @@ func loopback(host string) bool {
 
 // Authorize adds the credentials to a request. An error means that there is no identity token to be had.
 func (a Access) Authorize(r *http.Request) error {
+	header := identityHeader
 	if a.Token != "" {
 		r.Header.Set(tokenHeader, string(a.Token))
+		header = serverlessHeader
 	}
 	if a.Identity == nil {
 		return nil
@@ -87,7 +96,7 @@ func (a Access) Authorize(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Authorization", "Bearer "+string(identity))
+	r.Header.Set(header, "Bearer "+string(identity))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,7 +29,7 @@ type exchange struct {
 }
 
 // serve answers every request alike, and returns a client of that server and what it is asked.
-func serve(t *testing.T, answer http.HandlerFunc) (*Client, *[]exchange) {
+func serve(t *testing.T, answer http.HandlerFunc) (*Client, func() []exchange) {
 	t.Helper()
 	var mu sync.Mutex
 	var asked []exchange
@@ -42,7 +43,11 @@ func serve(t *testing.T, answer http.HandlerFunc) (*Client, *[]exchange) {
 	t.Cleanup(server.Close)
 	client, err := NewClient(Access{URL: server.URL, Token: token}, server.Client(), 10*time.Second)
 	require.NoError(t, err)
-	return client, &asked
+	return client, func() []exchange {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(asked)
+	}
 }
 
 func say(body string) http.HandlerFunc {
@@ -56,9 +61,9 @@ func TestStatus(t *testing.T) {
 	answer, err := client.Status(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(answer.Raw), "as it came")
-	assert.Equal(t, []exchange{{"GET", "/status", "", (*asked)[0].header}}, *asked)
-	assert.Equal(t, token, (*asked)[0].header.Get("X-Fluxgate-Token"))
-	assert.Empty(t, (*asked)[0].header.Get("Authorization"))
+	assert.Equal(t, []exchange{{"GET", "/status", "", asked()[0].header}}, asked())
+	assert.Equal(t, token, asked()[0].header.Get("X-Fluxgate-Token"))
+	assert.Empty(t, asked()[0].header.Get("Authorization"))
 
 	s := answer.Body
 	assert.Equal(t, "invalid", s.Keys[1].Status)
@@ -129,8 +134,8 @@ func TestRequests(t *testing.T) {
 	} {
 		client, asked := serve(t, say(c.answer))
 		require.NoError(t, c.call(t.Context(), client), want)
-		require.Len(t, *asked, 1, want)
-		e := (*asked)[0]
+		require.Len(t, asked(), 1, want)
+		e := asked()[0]
 		assert.Equal(t, "POST "+want, e.method+" "+e.path+" "+e.body)
 	}
 }
@@ -211,7 +216,7 @@ func TestNoAnswer(t *testing.T) {
 	})
 	_, err = client.Status(t.Context())
 	assert.ErrorContains(t, err, "isn't followed")
-	assert.Len(t, *asked, 1)
+	assert.Len(t, asked(), 1)
 
 	released := make(chan struct{})
 	client, _ = serve(t, func(http.ResponseWriter, *http.Request) { <-released })

@@ -8,7 +8,7 @@
 //
 // Two guards can stand before a Fluxgate, and each has a credential of its own. Fluxgate's is a token of FLUXGATE_TOKENS or
 // FLUXGATE_ADMIN_TOKENS, sent as X-Fluxgate-Token. Cloud Run's IAM takes an ID token of a Google account ([Identity]) as
-// Authorization: Bearer, which leaves the other header to Fluxgate. Neither is ever sent over plain HTTP to another
+// Authorization: Bearer, or beside a token as X-Serverless-Authorization. Neither is ever sent over plain HTTP to another
 // machine, nor to wherever a redirect points, nor shown: a [Token] prints as REDACTED, and a server that repeats one in an
 // error has it taken out.
 package remote

@@ -79,7 +79,9 @@ func PolicyReport(p *remote.PolicyReport, style Style) string {
 func Configured(c *remote.Configured, style Style) string {
 	var b strings.Builder
 	b.WriteString(style.field("mode", c.Mode))
-	b.WriteString(style.field("chain", strings.Join(c.ModelChain, " > ")))
+	if len(c.ModelChain) > 0 {
+		b.WriteString(style.field("chain", strings.Join(c.ModelChain, " > ")))
+	}
 	for _, model := range sortedKeys(c.Limits) {
 		var parts []string
 		for _, name := range []string{"rpm", "tpm", "rpd"} {
