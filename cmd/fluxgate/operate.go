@@ -85,7 +85,7 @@ func newStatusCommand() *cobra.Command {
 	var (
 		o            operator
 		options      terminal.StatusOptions
-		watch        bool
+		watch, all   bool
 		every        time.Duration
 		events, days int
 	)
@@ -108,7 +108,7 @@ shows callers and the last events too. Tables are cut to the width of the termin
 		case events < 0 || days < 0:
 			return errors.New("--events and --history: want no negative number")
 		}
-		options = terminal.StatusOptions{URL: client.URL(), Events: events, Days: days}
+		options = terminal.StatusOptions{URL: client.URL(), Events: events, Days: days, All: all}
 		draw := func(s *remote.Status, style terminal.Style) string { return terminal.Status(s, options, style) }
 		if watch {
 			return watchStatus(cmd.Context(), &o, client, draw, every)
@@ -121,6 +121,7 @@ shows callers and the last events too. Tables are cut to the width of the termin
 	})
 	flags := cmd.Flags()
 	flags.BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C; with --json a line each time")
+	flags.BoolVarP(&all, "all", "a", false, "show the models that are not in use, too")
 	flags.DurationVar(&every, "every", 5*time.Second, "`pause` between two looks of --watch")
 	flags.IntVar(&events, "events", 5, "`number` of events to show")
 	flags.IntVar(&days, "history", 0, "`number` of days before today to show")

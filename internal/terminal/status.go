@@ -18,6 +18,8 @@ type StatusOptions struct {
 	Events int
 	// Days is the number of finished days of the history, the newest first.
 	Days int
+	// All shows the models that are not in use, too.
+	All bool
 }
 
 // sizes are the requests whose next start is shown, in tokens.
@@ -123,23 +125,38 @@ func detail(k remote.Key, now time.Time) string {
 	return strings.Join(parts, ", ")
 }
 
-// each calls f for every model of every project, or with nil for a project without one.
+// each calls f for every model of every project that is to be shown, or with nil for a project without one.
 func (v statusView) each(f func(project string, m *remote.Model)) {
 	for _, p := range v.Projects {
-		name := p.Project
-		if len(p.Models) == 0 {
-			f(name, nil)
-		}
+		name, shown := p.Project, false
 		for i := range p.Models {
-			f(name, &p.Models[i])
+			m := &p.Models[i]
+			if !v.options.All && idle(m) {
+				continue
+			}
+			f(name, m)
+			shown = true
 			if v.style.Width > 0 {
 				name = "" // once for the eye, every time for a program
 			}
 		}
+		if !shown {
+			f(name, nil)
+		}
 	}
 }
 
-const unused = "(none used yet)"
+const unused = "(none in use)"
+
+// idle reports whether there is nothing to say of a model but that it is there.
+func idle(m *remote.Model) bool {
+	for _, l := range []remote.Limit{m.RPM, m.TPM, m.RPD} {
+		if l.Used != 0 || l.Source == remote.SourceLearned {
+			return false
+		}
+	}
+	return m.Bookings == 0 && m.Block == nil && !m.Probing
+}
 
 // quota shows all of a model in one row.
 func (v statusView) quota(b *strings.Builder) {

@@ -57,7 +57,7 @@ const statusFile = "../remote/testdata/status.json"
 
 func TestStatus(t *testing.T) {
 	s := load[remote.Status](t, statusFile)
-	o := StatusOptions{URL: "https://fluxgate-x.run.app", Events: 2, Days: 1}
+	o := StatusOptions{URL: "https://fluxgate-x.run.app", Events: 2, Days: 1, All: true}
 	for _, width := range []int{80, 120} {
 		picture := Status(s, o, Style{Width: width})
 		golden(t, fmt.Sprintf("status-%d.txt", width), picture)
@@ -211,4 +211,16 @@ func TestStyleOf(t *testing.T) {
 	assert.Equal(t, Style{Zone: time.Local}, StyleOf(file))
 	t.Setenv("COLUMNS", "72")
 	assert.Equal(t, Style{Width: 72, Zone: time.Local}, StyleOf(file), "no colours in a file")
+}
+
+// Of a large pool only what is in use fills the screen, unless all is asked for.
+func TestStatusHidesIdleModels(t *testing.T) {
+	s := load[remote.Status](t, statusFile)
+	l := remote.Limit{Limit: 5, Source: remote.SourceDefault}
+	s.Projects = append(s.Projects, remote.Project{Project: "team-idle", Models: []remote.Model{{Model: "gemini-idle", RPM: l, TPM: l, RPD: l}}})
+	assert.NotContains(t, Status(s, StatusOptions{}, Style{Width: 80}), "gemini-idle")
+	assert.Regexp(t, `team-idle +\(none in use\)`, Status(s, StatusOptions{}, Style{Width: 80}))
+	assert.Contains(t, Status(s, StatusOptions{All: true}, Style{Width: 80}), "gemini-idle")
+	s.Projects[len(s.Projects)-1].Models[0].RPM.Source = remote.SourceLearned
+	assert.Contains(t, Status(s, StatusOptions{}, Style{Width: 80}), "gemini-idle", "what was learned is worth a row")
 }
