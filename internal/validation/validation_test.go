@@ -1,0 +1,247 @@
+package validation_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/validation"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const model = "gemini-2.5-flash"
+
+// A world is a store, a simulated Gemini, and the keys that are configured.
+type world struct {
+	t     *testing.T
+	store storage.Store
+	sim   *geminisim.Server
+	keys  []config.KeyEntry
+	wrap  func(http.RoundTripper) http.RoundTripper
+}
+
+// newWorld has n keys of n projects; Gemini knows a further one of the second.
+func newWorld(t *testing.T, n int) *world {
+	cfg := geminisim.Config{Limits: map[string]geminisim.Limits{model: {RPM: 10, TPM: 250_000, RPD: 100}}, Latency: 100 * time.Millisecond}
+	w := &world{t: t, store: storage.NewMemory(nil)}
+	for i := range n {
+		value, project := fmt.Sprintf("validated-key-%d", i+1), fmt.Sprintf("p%d", i+1)
+		cfg.Keys = append(cfg.Keys, geminisim.Key{Value: value, Project: project})
+		w.keys = append(w.keys, config.KeyEntry{Index: i + 1, Value: config.NewSecret(value), Project: project})
+	}
+	cfg.Keys = append(cfg.Keys, geminisim.Key{Value: "rotated", Project: "p2"})
+	w.sim = geminisim.New(cfg)
+	return w
+}
+
+// instance returns a further instance's validator.
+func (w *world) instance() *validation.Validator {
+	w.t.Helper()
+	rules := scheduler.DefaultRules()
+	rules.Policy = scheduler.NewPolicy([]string{model}, nil)
+	g, err := gate.New(w.t.Context(), w.store, rules)
+	require.NoError(w.t, err)
+	transport := w.sim.Transport()
+	if w.wrap != nil {
+		transport = w.wrap(transport)
+	}
+	client, err := gemini.New(gemini.Config{Transport: transport})
+	require.NoError(w.t, err)
+	log := slog.New(slog.DiscardHandler)
+	return &validation.Validator{
+		Gate: g, Keys: keys.NewPool(keys.FromEnv(w.keys), keys.Options{Logger: log}), Upstream: client, Mode: scheduler.Both, Logger: log,
+	}
+}
+
+func (w *world) apply(project string, c scheduler.Change) {
+	w.t.Helper()
+	_, err := w.store.Apply(w.t.Context(), scheduler.DefaultRules(), project, c)
+	require.NoError(w.t, err)
+}
+
+func (w *world) fingerprint(i int) string {
+	list, err := w.instance().Keys.Keys(w.t.Context())
+	require.NoError(w.t, err)
+	return list[i-1].Fingerprint
+}
+
+func states(r validation.Report) (list []validation.Status) {
+	for _, k := range r.Keys {
+		list = append(list, k.Status)
+	}
+	return list
+}
+
+func run(t *testing.T, v *validation.Validator) validation.Report {
+	t.Helper()
+	r, err := v.Run(t.Context())
+	require.NoError(t, err)
+	return r
+}
+
+// Every state that there is, what is kept of it, and how it is forgiven.
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 6)
+		w.sim.SetKeyState("validated-key-1", geminisim.KeyInvalid)
+		w.sim.SetKeyState("validated-key-2", geminisim.KeySuspended)
+		yes := true
+		w.apply("p3", scheduler.SetMark{Key: w.fingerprint(3), Disabled: &yes})
+		w.apply("p4", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		wrong := "leaked"
+		w.apply("p5", scheduler.SetMark{Key: w.fingerprint(5), Invalid: &wrong})
+		v := w.instance()
+		before, err := w.store.Control(t.Context())
+		require.NoError(t, err)
+
+		r := run(t, v)
+		assert.Equal(t, []validation.Status{validation.Invalid, validation.Invalid, validation.Disabled, validation.Exhausted,
+			validation.Healthy, validation.Healthy}, states(r))
+		assert.Equal(t, "API_KEY_INVALID", r.Keys[0].Reason)
+		assert.Equal(t, "CONSUMER_SUSPENDED", r.Keys[1].Reason)
+		require.NotNil(t, r.Keys[3].Until)
+		assert.Equal(t, "2 healthy, 1 exhausted, 2 invalid, 1 disabled, 0 unknown", r.Summary())
+		assert.Empty(t, w.sim.Log(), "checking is free")
+
+		views, err := w.store.View(t.Context(), []string{"p1", "p5"})
+		require.NoError(t, err)
+		assert.Equal(t, "API_KEY_INVALID", views[0].Mark(w.fingerprint(1)).Invalid, "planning leaves it out from now on")
+		assert.Empty(t, views[1].Mark(w.fingerprint(5)).Invalid, "one that works is forgiven")
+		after, err := w.store.Control(t.Context())
+		require.NoError(t, err)
+		assert.Greater(t, after.Epoch, before.Epoch, "which every instance has to hear")
+
+		kept, err := w.instance().Last(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, r, kept, "other instances see it")
+	})
+}
+
+// What can't be found out says nothing about a key.
+func TestUpstreamOutOfReach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		w.wrap = func(http.RoundTripper) http.RoundTripper { return deaf{} }
+		r := run(t, w.instance())
+		assert.Equal(t, []validation.Status{validation.Unknown, validation.Unknown}, states(r))
+		assert.Contains(t, r.Keys[0].Reason, "the check failed")
+		views, err := w.store.View(t.Context(), []string{"p1"})
+		require.NoError(t, err)
+		assert.True(t, views[0].Usable(w.fingerprint(1)))
+	})
+}
+
+// deaf never answers.
+type deaf struct{}
+
+func (deaf) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// One instance validates at a time. The others are shown what was found before,
+// until the lease of one that died is over.
+func TestLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		first := run(t, w.instance())
+		time.Sleep(time.Hour)
+		counted := w.sim.Stats().Counted
+
+		var mu sync.Mutex
+		var ran, told int
+		var wg sync.WaitGroup
+		for range 12 {
+			v := w.instance()
+			wg.Go(func() {
+				r, err := v.Run(t.Context())
+				assert.NoError(t, err)
+				mu.Lock()
+				defer mu.Unlock()
+				if r.Running {
+					told++
+					assert.Equal(t, first.At, r.At)
+				} else {
+					ran++
+				}
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 1, ran)
+		assert.Equal(t, 11, told)
+		assert.EqualValues(t, 3, w.sim.Stats().Counted-counted, "every key once")
+
+		// One that dies in the middle: it never gives its lease back.
+		w.wrap = func(http.RoundTripper) http.RoundTripper { return deaf{} }
+		dying := w.instance()
+		w.wrap = nil
+		go func() { _, _ = dying.Run(context.WithoutCancel(t.Context())) }()
+		synctest.Wait()
+		assert.True(t, run(t, w.instance()).Running)
+		time.Sleep(3 * time.Minute)
+		assert.False(t, run(t, w.instance()).Running)
+	})
+}
+
+// A caller that hangs up leaves the results of before and no lease.
+func TestHungUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		first := run(t, w.instance())
+		time.Sleep(time.Hour)
+		w.wrap = func(http.RoundTripper) http.RoundTripper { return deaf{} }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := w.instance().Run(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		w.wrap = nil
+		last, err := w.instance().Last(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, first, last)
+		assert.False(t, run(t, w.instance()).Running)
+	})
+}
+
+// A start doesn't wait for a check while there is a fresh result for every key.
+// What happened since shows all the same.
+func TestEnsure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		ensure := func() validation.Report {
+			r, err := w.instance().Ensure(t.Context())
+			require.NoError(t, err)
+			return r
+		}
+		first := ensure()
+		assert.EqualValues(t, 2, w.sim.Stats().Counted)
+		time.Sleep(validation.Fresh - time.Minute)
+		w.apply("p2", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		again := ensure()
+		assert.Equal(t, first.At, again.At)
+		assert.Equal(t, []validation.Status{validation.Healthy, validation.Exhausted}, states(again))
+		assert.EqualValues(t, 2, w.sim.Stats().Counted)
+
+		time.Sleep(time.Minute)
+		assert.Greater(t, ensure().At, first.At, "no longer fresh")
+		assert.EqualValues(t, 4, w.sim.Stats().Counted)
+
+		// A rotated key was never checked.
+		w.keys[1].Value = config.NewSecret("rotated")
+		assert.Equal(t, 2, len(ensure().Keys))
+		assert.EqualValues(t, 6, w.sim.Stats().Counted)
+	})
+}
