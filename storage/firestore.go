@@ -175,40 +175,47 @@ func (f *firestoreDocuments) recordRef(name string) *firestore.DocumentRef {
 }
 
 func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, error) {
-	return decodeRecord(f.recordRef(name).Get(ctx))
+	data, _, err := f.readRecord(ctx, name)
+	return data, err
 }
 
-func decodeRecord(snap *firestore.DocumentSnapshot, err error) ([]byte, error) {
+// readRecord returns what a record holds, and the version that it is; the zero
+// one if there is none.
+func (f *firestoreDocuments) readRecord(ctx context.Context, name string) ([]byte, version, error) {
+	snap, err := f.recordRef(name).Get(ctx)
 	switch {
 	case status.Code(err) == codes.NotFound:
-		return nil, nil
+		return nil, version{}, nil
 	case err != nil:
-		return nil, err
+		return nil, version{}, err
 	}
 	data, ok := snap.Data()[dataField].([]byte)
 	if !ok {
-		return nil, fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, dataField)
+		return nil, version{}, fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, dataField)
 	}
-	return data, nil
+	return data, snap.UpdateTime, nil
 }
 
+// updateRecord takes no lock either: a dozen instances that start together and
+// want the same lease would deadlock on upgrading theirs. It reads, and writes on
+// condition that nobody wrote in between; a lost race is codes.Aborted.
 func (f *firestoreDocuments) updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
-	return punctual(ctx, func() (result []byte, err error) {
-		err = f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			data, err := decodeRecord(tx.Get(f.recordRef(name)))
-			if err != nil {
-				return err
-			}
-			next, changed, err := changeRecord(data, change)
-			if err != nil {
-				return err
-			}
-			result = next
-			if !changed {
-				return nil
-			}
-			return tx.Set(f.recordRef(name), map[string]any{dataField: next})
-		})
-		return result, err
-	})
+	data, base, err := f.readRecord(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	next, changed, err := changeRecord(data, change)
+	if err != nil || !changed {
+		return next, err
+	}
+	if base.IsZero() {
+		_, err = f.recordRef(name).Create(ctx, map[string]any{dataField: next})
+	} else {
+		_, err = f.recordRef(name).Update(ctx, []firestore.Update{{Path: dataField, Value: next}}, firestore.LastUpdateTime(base))
+	}
+	switch status.Code(err) {
+	case codes.AlreadyExists, codes.FailedPrecondition, codes.NotFound:
+		return nil, status.Error(codes.Aborted, "the record was changed by another instance")
+	}
+	return next, err
 }

@@ -115,8 +115,8 @@ type Control struct {
 	Reported   map[string]Limits `firestore:"reported"`
 	Discovered []string          `firestore:"discovered"`
 	// Windows are the most input tokens that models take, as listed.
-	Windows map[string]int64 `firestore:"windows"`
-	ReportedAt time.Time         `firestore:"reported_at"`
+	Windows    map[string]int64 `firestore:"windows"`
+	ReportedAt time.Time        `firestore:"reported_at"`
 }
 
 // Limits replace single limits of a model; nil keeps what is there.
