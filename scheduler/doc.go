@@ -61,8 +61,11 @@
 //
 // # What is not known in advance
 //
-// Upstream's refusals teach ([Heed]): limits, which are believed for seven days;
-// blocks, until an instant or the Pacific midnight; the size that is too large.
+// Upstream's refusals teach ([Heed]): limits; blocks, until an instant or the
+// Pacific midnight; the size that is too large. A limit is believed for seven
+// days. Then one request at a time is let beyond it, as a [Probe], while all
+// others keep to it: if upstream answers, the lesson is forgotten, and if it
+// refuses, it is new again.
 // Bookings that no longer fit are then moved, in order of rank, to the next
 // whole second that does, and none is lost.
 //
@@ -94,8 +97,8 @@
 //
 // # Changes
 //
-// [Reserve], [Extend], [Settle], [Cancel], [Release], [Heed], [SetMark] and [Tell]
-// are values. [Project.Apply] makes them without touching the project it is called
+// [Reserve], [Extend], [Settle], [Cancel], [Release], [Heed], [Reset], [Review],
+// [SetMark] and [Tell] are values. [Project.Apply] makes them without touching the project it is called
 // on, so a store can show the outcome before it is durable, and make the change
 // again on what it finds after a lost race. Settling, cancelling and releasing
 // twice is the same as once.

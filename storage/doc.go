@@ -3,8 +3,8 @@
 //
 // # The contract
 //
-// A [Store] holds one [scheduler.Project] per Google Cloud project and one
-// [Control] document. A request is admitted in three steps:
+// A [Store] holds one [scheduler.Project] per Google Cloud project, one
+// [Control] document, and records. A request is admitted in three steps:
 //
 //	states, err := store.View(ctx, ids)         // what this instance knows
 //	offer, _ := scheduler.Plan(rules, store.Now(), candidates(states), ...)
@@ -91,6 +91,17 @@
 // Orders of an admin and of the holder of a ticket (SetMark, Release) are not
 // answered from a view that may be stale.
 //
+// # What no request depends on
+//
+// A project document also counts what is only there to be looked at: requests and
+// tokens by caller, upstream's errors by class, and the database operations of
+// all instances; each commit counts itself and what was asked since the last one.
+// It costs no operation. Events, results of checks and the history of finished
+// days are records, documents of their own that are read when somebody looks.
+// Like project documents they are written on condition that nobody wrote in
+// between: a dozen instances that start together and want the same lease would
+// deadlock in transactions that read.
+//
 // # Time
 //
 // Every reservation is made on one time scale, the database's: the local
@@ -105,7 +116,7 @@
 // varints, instants as differences. It stays under [MaxDocument], 8 KiB, with 16
 // models at 20,000 requests a minute each, 64 bookings, 64 told refusals, 16
 // marks and 8 writers. Where all that comes together it keeps less exactly: fewer
-// requests one by one, and the ends of the others rounded up to coarser steps. A
-// reservation never ends early by it. A build refuses to read a version that it
-// doesn't know.
+// requests one by one, and the ends of the others rounded up to coarser steps; at
+// last it gives up the totals of callers. A reservation never ends early by it. A
+// build refuses to read a version that it doesn't know.
 package storage

@@ -17,6 +17,10 @@
 // come in vain. A holder that does come in vain, or early, goes to another
 // project if there is room now, and keeps its rank if there is none.
 //
+// What is decided by can change while the gate is open: the rules follow the
+// control document ([Follow]), of which every instance sees a change within ten
+// seconds.
+//
 // A slot is granted for the instant at which it was applied to the calendar. By
 // the time its commit returns that may be a while ago; the interval has an
 // allowance for that, and where it isn't enough it is lengthened by a second
