@@ -71,7 +71,10 @@ type Reserve struct {
 	// in its time, and its remaining wait is told before it. One that is gone
 	// is as if it had never been.
 	Booking uint64
-	Book    bool
+	// Behind is how far the clock of the instance may be behind: a holder that
+	// is early by no more is in time.
+	Behind time.Duration
+	Book   bool
 	// Planned is the start that planning found. If it comes out later, the
 	// verdict is Replan and nothing is done. 0 means any start is taken.
 	Planned Instant
@@ -120,6 +123,9 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 // bookings can be in its way; then it keeps its rank and is told the rest.
 func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Result {
 	b := c.Bookings[i]
+	if now < b.Start && b.Start.Sub(now) <= r.Behind {
+		now = b.Start // as it is by the clock that told the holder when to come
+	}
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}

@@ -10,8 +10,10 @@ import (
 
 const (
 	// sampleAge is how long an anchor is kept before a worse one may replace
-	// it: clocks drift, by some 10 ppm, so by 6 ms in that time.
+	// it: clocks drift (drift), so by 6 ms in that time.
 	sampleAge = 10 * time.Minute
+	// drift is how much the local clock may gain or lose: 1/drift of the time.
+	drift = 100_000
 	// maxSlip is how far the wall clock and the monotonic clock may run apart
 	// before neither is believed: the machine slept, which stops the one, or
 	// somebody set the other.
@@ -55,6 +57,22 @@ func (c *clock) now() scheduler.Instant {
 		return scheduler.At(r.wall)
 	}
 	return monotone(&c.latest, scheduler.At(c.at(r)))
+}
+
+// between returns the instants between which the database's time is now: off
+// from the anchor by half the latency of that answer and by what the local clock
+// has drifted since. What now says is later than both as long as it stands still
+// because it had been ahead.
+func (c *clock) between() (earliest, latest scheduler.Instant) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.local()
+	if !c.anchored {
+		return scheduler.At(r.wall), scheduler.At(r.wall)
+	}
+	off := c.latency/2 + (r.mono-c.anchor.mono)/drift
+	t := c.at(r)
+	return scheduler.At(t.Add(-off)), scheduler.At(t.Add(off)) + 1 // rounded up
 }
 
 // at returns the database's time at a reading.

@@ -157,6 +157,8 @@ func (l *Line) theClock() *clock {
 func (l *Line) now() scheduler.Instant { return l.theClock().now() }
 func (l *Line) steady() bool           { return l.theClock().steady() }
 
+func (l *Line) between() (earliest, latest scheduler.Instant) { return l.theClock().between() }
+
 func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	n := l.count(&l.gets)
 	if err := call(l.OnGet, ctx, n); err != nil {

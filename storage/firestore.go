@@ -41,6 +41,10 @@ func (f *firestoreDocuments) project(id string) *firestore.DocumentRef {
 
 func (f *firestoreDocuments) now() scheduler.Instant { return f.clock.now() }
 
+func (f *firestoreDocuments) between() (earliest, latest scheduler.Instant) {
+	return f.clock.between()
+}
+
 func (f *firestoreDocuments) steady() bool { return f.clock.steady() }
 
 // get reads with one batched call, outside any transaction.

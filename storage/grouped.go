@@ -30,6 +30,8 @@ type documents interface {
 	updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error)
 	// now is the database's time.
 	now() scheduler.Instant
+	// between returns the instants between which that time is.
+	between() (earliest, latest scheduler.Instant)
 	// steady reports whether now is to be believed. If not, an answer of the
 	// database puts it right.
 	steady() bool
@@ -118,6 +120,9 @@ func newGrouped(docs documents, opts Options) *Grouped {
 
 // Now implements Store.
 func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
+
+// Between implements Store.
+func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
 
 // committer returns the committer of a project, made on first use.
 func (g *Grouped) committer(id string) (*committer, error) {

@@ -40,6 +40,12 @@ func NewMemory(now func() time.Time) *Memory {
 // Now implements Store.
 func (m *Memory) Now() scheduler.Instant { return monotone(&m.latest, scheduler.At(m.now())) }
 
+// Between implements Store; the time of a Memory is exact.
+func (m *Memory) Between() (earliest, latest scheduler.Instant) {
+	now := m.Now()
+	return now, now
+}
+
 // monotone returns the later of now and every instant returned before.
 func monotone(latest *atomic.Int64, now scheduler.Instant) scheduler.Instant {
 	for {

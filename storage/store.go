@@ -28,6 +28,12 @@ type Store interface {
 	// the database was heard, which it was when View or Apply succeeded.
 	Now() scheduler.Instant
 
+	// Between returns the instants between which the store's time is, for Now is
+	// not exact: two instances disagree by some milliseconds, and by much more
+	// while they have only heard slow answers. Now may be later than both when
+	// it waits for the time to catch up with it.
+	Between() (earliest, latest scheduler.Instant)
+
 	// View returns the projects as this instance knows them, in the order of
 	// ids, its own changes that are still on their way included. A project
 	// without a document is nil. What it never saw, or saw before an admin's

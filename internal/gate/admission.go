@@ -175,14 +175,18 @@ func (a *admission) kept() scheduler.Demand {
 // caller is to be planned for like one that has returned without a booking.
 func (a *admission) claim(ctx context.Context) (*Grant, *Wait, error) {
 	now := a.g.Now()
-	if now >= a.due {
-		a.g.punctual.note(now.Sub(a.due))
-	}
 	if !a.serves(a.project, a.model) {
 		return nil, nil, a.drop(ctx)
 	}
 	offer := scheduler.Offer{Project: a.project, Model: a.model, Start: now}
 	grant, wait, _, err := a.reserve(ctx, offer, a.held)
+	if grant != nil {
+		// What the commit took, paces and lost races included, makes it late too.
+		now = a.g.Now()
+	}
+	if now >= a.due {
+		a.g.punctual.note(now.Sub(a.due))
+	}
 	switch {
 	case err != nil || grant != nil:
 		return grant, nil, err

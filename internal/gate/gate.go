@@ -141,6 +141,29 @@ func (g *Gate) Store() storage.Store { return g.store }
 // Now returns the store's time.
 func (g *Gate) Now() scheduler.Instant { return g.store.Now() }
 
+// behind is how far this instance's clock may be behind the store's time.
+func (g *Gate) behind() time.Duration {
+	_, latest := g.store.Between()
+	return max(0, latest.Sub(g.Now()))
+}
+
+// Left returns how long the caller of a refusal is to wait from now on, at
+// least a millisecond.
+//
+// A slot that is kept begins when its time has come for certain. For the caller
+// may return to an instance whose clock is behind this one's, and must not be
+// early there. The difference hardly ever costs a client that reads whole
+// seconds another one: it is less than what the commit of the booking took,
+// which is part of those seconds.
+func (g *Gate) Left(w *Wait) time.Duration {
+	now := g.Now()
+	if w.Booked {
+		earliest, _ := g.store.Between()
+		now = min(now, earliest)
+	}
+	return max(w.Start.Sub(now), time.Millisecond)
+}
+
 // Admit books the request a slot now, or says when to come back. Exactly one of
 // the results is not nil. Errors are ErrTooLarge, ErrNoProject, those of the
 // store, and the context's.

@@ -110,7 +110,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case wait != nil:
-		writeWait(w, native, wait, s.gate.Now())
+		writeWait(w, native, wait, s.gate.Left(wait))
 		return nil
 	}
 	tokens := answer.PromptTokens

@@ -38,10 +38,10 @@ type retryInfo struct {
 	Delay string `json:"retryDelay"`
 }
 
-// writeWait answers a refusal: 429 in Gemini's own error shape. The wait is
-// taken at the instant of writing, in milliseconds and rounded up to seconds.
-func writeWait(w http.ResponseWriter, d dialect, wait *gate.Wait, now scheduler.Instant) {
-	left := max(wait.Start.Sub(now), time.Millisecond)
+// writeWait answers a refusal: 429 in Gemini's own error shape. What is
+// left of the wait is taken at the instant of writing (gate.Gate.Left), and told
+// in milliseconds and rounded up to seconds.
+func writeWait(w http.ResponseWriter, d dialect, wait *gate.Wait, left time.Duration) {
 	h := w.Header()
 	setRetry(h, left)
 	h.Set(ticketHeader, wait.Ticket)

@@ -80,7 +80,7 @@ func (x *relay) serve(models []string, requests int64) error {
 		abort(x.w)
 		return nil
 	case wait != nil:
-		writeWait(x.w, dialectOf(x.r), wait, s.gate.Now())
+		writeWait(x.w, dialectOf(x.r), wait, s.gate.Left(wait))
 		return nil
 	}
 	return err
