@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
@@ -38,6 +39,54 @@ func TestBooking(t *testing.T) {
 
 	_, _, ok = (*Project)(nil).Booking(1)
 	assert.False(t, ok)
+}
+
+// TestBehind: a holder that is early by the clock of the instance that it came
+// to, and may be in time by another's.
+func TestBehind(t *testing.T) {
+	for _, c := range []struct {
+		early, behind time.Duration
+		want          Verdict
+	}{
+		{0, 0, Admitted},
+		{1 * ms, 0, Booked},
+		{5 * ms, 5 * ms, Admitted},
+		{6 * ms, 5 * ms, Booked},
+	} {
+		d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 10})
+		d.reserve(noon, 1)
+		b := d.book(noon, 1)
+		result := d.do(b.Start.Add(-c.early), Reserve{Model: "m", Demand: b.Demand, ID: 9, Booking: b.ID, Behind: c.behind})
+		assert.Equal(t, c.want, result.Verdict, "%+v", c)
+		assert.Equal(t, b.Start, result.Start, "%+v", c)
+		if c.want == Admitted {
+			assert.Equal(t, b.Start, result.Reservation.Start, "it doesn't begin before its predecessor has ended")
+		}
+	}
+}
+
+// TestClaimLastsAsPlanned: what a booking was kept for beyond its demand stays
+// until the claim is settled, so that nobody books into it before it is known
+// when the request was really sent.
+func TestClaimLastsAsPlanned(t *testing.T) {
+	for _, c := range []struct{ late, demanded, want time.Duration }{
+		{0, 100 * ms, 2 * sec},
+		{500 * ms, 100 * ms, 1500 * ms},
+		{1900 * ms, 100 * ms, 100 * ms},
+		{3 * sec, 100 * ms, 100 * ms},
+		{0, 4 * sec, 4 * sec},
+	} {
+		d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 10})
+		d.reserve(noon, 1)
+		b := d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 1, Allowance: 2 * sec}, ID: 8, Book: true}).Booking
+		at := b.Start.Add(c.late)
+		result := d.do(at, Reserve{Model: "m", Demand: Demand{Tokens: 1, Allowance: c.demanded}, ID: 9, Booking: b.ID})
+		require.Equal(t, Admitted, result.Verdict)
+		assert.Equal(t, c.want, result.Allowance, "%+v", c)
+		assert.Equal(t, at.Add(Window+DefaultSkew+c.want), result.Reservation.End, "%+v", c)
+		d.do(at+10, Settle{Model: "m", ID: result.Reservation.ID, Reserved: result.Reservation, Tokens: 1, SentAt: at + 5})
+		assert.Equal(t, at.Add(Window+DefaultSkew)+5, d.p.Calendar("m").Sent[0].End, "%+v", c)
+	}
 }
 
 // TestLatePredecessor: who comes in time and finds a late predecessor in the

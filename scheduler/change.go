@@ -32,7 +32,10 @@ type Result struct {
 	Start       Instant
 	Cause       Cause       // what stood between now and Start
 	Reservation Reservation // when Admitted
-	Booking     Booking     // when Booked
+	// Allowance is how much later than its start, beyond the skew, the request
+	// may arrive for that Reservation. It is what was demanded or more.
+	Allowance time.Duration
+	Booking   Booking // when Booked
 	// Probe is the learned limit that an admitted request goes beyond, to see
 	// whether it still holds.
 	Probe Cause
@@ -99,7 +102,10 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	start, cause, probe := c.start(rules, t, now, r.Demand, nil)
 	switch {
 	case start == now:
-		result := Result{Changed: true, Verdict: Admitted, Start: now, Probe: probe, Reservation: c.reserve(t, r.ID, now, r.Demand)}
+		result := Result{
+			Changed: true, Verdict: Admitted, Start: now, Probe: probe,
+			Reservation: c.reserve(t, r.ID, now, r.Demand), Allowance: r.Demand.Allowance,
+		}
 		if probe != NoCause {
 			c.Learned.Probe = Probe{probe, result.Reservation.ID, now.Add(probeFor)}
 		}
@@ -133,8 +139,12 @@ func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Res
 	if start == now {
 		c.Bookings = slices.Delete(c.Bookings, i, i+1)
 		p.used(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+		// Everybody planned for the booking to last that long. What was kept for
+		// its lateness covers a slow commit, until it is settled: who books in the
+		// meantime must not be told a time that the commit then takes away.
+		r.Demand.Allowance = max(r.Demand.Allowance, b.Start.Add(b.Demand.Allowance).Sub(now))
 		return Result{Changed: true, Verdict: Admitted, Start: now, Booking: b,
-			Reservation: c.reserve(t, r.ID, now, r.Demand)}
+			Reservation: c.reserve(t, r.ID, now, r.Demand), Allowance: r.Demand.Allowance}
 	}
 	b.Start = start
 	c.Bookings[i] = b

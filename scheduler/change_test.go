@@ -159,6 +159,53 @@ func TestExtend(t *testing.T) {
 	assert.Zero(t, d.used(DayOf(noon)+1), "it hasn't")
 }
 
+// TestExtendGivesWay: a booking was made right behind an interval that is to be
+// longer now. Its holder has a promise; the request has none, unless it is the
+// claim of a holder itself.
+func TestExtendGivesWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		yield bool
+		until time.Duration // after the start
+		want  Verdict
+	}{
+		"as far as the booking":   {true, 500 * ms, Admitted},
+		"into the booking":        {true, 501 * ms, Replan},
+		"a holder gives no way":   {false, 501 * ms, Admitted},
+		"far into the booking":    {true, 3 * sec, Replan},
+		"no longer than it is":    {true, 0, Admitted},
+		"a holder, far into it":   {false, 3 * sec, Admitted},
+		"a holder, no longer yet": {false, 0, Admitted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 9})
+			r := d.reserve(noon, 1).Reservation
+			b := d.book(noon, 1)
+			require.Equal(t, noon+61_000, b.Start)
+			result := d.do(noon+2000, Extend{Model: "m", ID: r.ID, Until: noon.Add(c.until), Yield: c.yield})
+			assert.Equal(t, c.want, result.Verdict)
+			_, kept, ok := d.p.Booking(b.ID)
+			assert.True(t, ok)
+			assert.Equal(t, b.Start, kept.Start, "is never moved")
+			if c.want == Replan {
+				assert.Empty(t, d.p.Calendar("m").Sent, "the slot is given back")
+				assert.EqualValues(t, 1, d.used(DayOf(noon)), "and its request of the day: the booking's is left")
+				require.Equal(t, Admitted, d.claim(b.Start, b).Verdict)
+			}
+		})
+	}
+
+	t.Run("not for a booking that doesn't fit anyway", func(t *testing.T) {
+		d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 9})
+		d.reserve(noon, 1)
+		late, next := d.book(noon, 1), d.book(noon, 1)
+		require.Equal(t, noon+122_000, next.Start)
+		r := d.claim(late.Start.Add(4*sec), late).Reservation
+		require.Greater(t, r.End, next.Start)
+		result := d.do(r.Start+1, Extend{Model: "m", ID: r.ID, Until: r.Start + 1, Yield: true})
+		assert.Equal(t, Admitted, result.Verdict)
+	})
+}
+
 // TestCancel takes a reservation back as if it had never been.
 func TestCancel(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 1})

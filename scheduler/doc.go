@@ -72,7 +72,8 @@
 // Clocks are not trusted either. A project remembers the instant of its last
 // change, and decides as of then when it is asked about an earlier one. What was
 // dropped as over stays dropped, and a clock that is behind finds no room that
-// was taken already.
+// was taken already. A holder is not early because of such a clock
+// ([Reserve].Behind).
 //
 // # Bounds
 //

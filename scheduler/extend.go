@@ -4,15 +4,23 @@ package scheduler
 // because its commit took longer than was allowed for. Until is the latest
 // instant at which it may now be sent.
 //
-// It needs no room of its own: whatever was sent and still counts at the end of
-// the longer interval counts now too, beside this one. Bookings may be in its
-// way; they are not moved, for the interval shrinks again when the real send
-// time is known, most often before they are claimed. The verdict is Admitted
-// with the new reservation, or Replan if the reservation is not there any more.
+// It needs no room of its own beside what was sent: whatever still counts at the
+// end of the longer interval counts now too, beside this one. But a booking may
+// have been made right behind the interval as it was, and its holder will be in
+// time. With Yield, the request gives way then: its slot is given back and the
+// verdict is Replan. That is for a request to which nothing was promised. The
+// claim of a holder is lengthened all the same, and no booking is moved for it:
+// the interval shrinks again when the real send time is known, most often before
+// they are claimed.
+//
+// The verdict is Admitted with the new reservation, or Replan if there is none
+// any more.
 type Extend struct {
-	Model string
-	ID    uint64
-	Until Instant
+	Model  string
+	ID     uint64
+	Until  Instant
+	Yield  bool
+	Caller string // as in Reserve
 }
 
 func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
@@ -25,9 +33,18 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{Verdict: Replan, Start: now}
 	}
 	t := c.terms(rules, now)
+	ousted := 0 // bookings that don't fit as it is
+	if x.Yield {
+		ousted = c.clone().reflow(t, now)
+	}
 	r := &c.Sent[i]
 	before := *r
 	r.End = max(r.End, x.Until+t.length(r.Tokens))
+	if x.Yield && r.End > before.End && c.clone().reflow(t, now) > ousted {
+		was, changed := c.cancel(t, x.ID)
+		p.used(now, x.Caller, -was.Requests, -was.Tokens)
+		return Result{Changed: changed, Verdict: Replan, Start: now}
+	}
 	if other := DayOf(x.Until + t.skew); other != DayOf(r.Start) && !r.Straddles {
 		c.count(other, r.Requests)
 		r.Straddles = true

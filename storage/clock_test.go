@@ -87,6 +87,10 @@ func TestClockErrorIsBounded(t *testing.T) {
 			if off := c.at(m.read()).Sub(truth).Abs(); off > c.latency/2 {
 				t.Fatalf("off by %v, anchored with a latency of %v", off, c.latency)
 			}
+			earliest, latest := c.between()
+			if is := scheduler.At(truth); is < earliest || is > latest {
+				t.Fatalf("%d is not between %d and %d", is, earliest, latest)
+			}
 			now := c.now()
 			if now < last {
 				t.Fatalf("went back from %d to %d", last, now)
@@ -94,6 +98,44 @@ func TestClockErrorIsBounded(t *testing.T) {
 			last = now
 		}
 	})
+}
+
+// What an instance tells to the millisecond is only as good as its clock.
+func TestClockKnowsItsError(t *testing.T) {
+	m := newClocks(epoch)
+	c := &clock{local: m.read}
+	between := func() (time.Duration, time.Duration) {
+		earliest, latest := c.between()
+		return earliest.Sub(scheduler.At(m.wall)), latest.Sub(scheduler.At(m.wall))
+	}
+	earliest, latest := between()
+	assert.Equal(t, []time.Duration{0, 0}, []time.Duration{earliest, latest}, "nothing is known yet")
+
+	hear(c, m, epoch, 200*time.Millisecond) // read at once; the answer took its time
+	ahead := c.now().Sub(scheduler.At(m.wall))
+	earliest, latest = between()
+	assert.Equal(t, -100*time.Millisecond, ahead)
+	assert.Equal(t, []time.Duration{-201 * time.Millisecond, time.Millisecond}, []time.Duration{earliest, latest}, "rounded outwards")
+
+	hear(c, m, m.wall.Add(5*time.Millisecond), 10*time.Millisecond)
+	earliest, latest = between()
+	assert.Equal(t, []time.Duration{-6 * time.Millisecond, 6 * time.Millisecond}, []time.Duration{earliest, latest}, "a faster answer")
+	m.pass(500 * time.Second)
+	earliest, latest = between()
+	assert.Equal(t, []time.Duration{-11 * time.Millisecond, 11 * time.Millisecond}, []time.Duration{earliest, latest}, "clocks drift")
+}
+
+// A clock that turns out to be ahead stands still, and knows that it is ahead.
+func TestClockThatStandsStill(t *testing.T) {
+	m := newClocks(epoch)
+	c := &clock{local: m.read}
+	hear(c, m, m.wall.Add(200*time.Millisecond), 200*time.Millisecond) // read at the last moment
+	assert.Equal(t, scheduler.At(m.wall.Add(100*time.Millisecond)), c.now())
+	hear(c, m, m.wall.Add(time.Millisecond), 2*time.Millisecond)
+	earliest, latest := c.between()
+	assert.Equal(t, scheduler.At(m.wall)-2, earliest)
+	assert.Equal(t, scheduler.At(m.wall)+2, latest)
+	assert.Greater(t, c.now(), latest)
 }
 
 // A laptop that slept, or a clock that was set: the time is not to be believed

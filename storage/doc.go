@@ -105,10 +105,12 @@
 // # Time
 //
 // Every reservation is made on one time scale, the database's: the local
-// monotonic clock, anchored to the answer that came with the least latency, and
-// off by at most half of that (clock.go). When the monotonic clock and the wall
-// clock have come apart, because a machine slept or its clock was set, the
-// database is asked before anything else is admitted.
+// monotonic clock, anchored to the answer that came with the least latency,
+// and off by at most half of that (clock.go). By how much is known
+// (Store.Between), so that what one instance promises to the millisecond holds
+// at the others. When the monotonic clock and the wall clock have come apart,
+// because a machine slept or its clock was set, the database is asked before
+// anything else is admitted.
 //
 // # The encoding
 //

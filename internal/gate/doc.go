@@ -12,17 +12,26 @@
 // be told different times. Short hashes of it ride along with the next commit of
 // the project, so that other instances recognise a returner too.
 //
-// A booking is kept for longer than its request will count by what holders have
-// been late of late (at most the hold), so that a late one doesn't make the next
-// come in vain. A holder that does come in vain, or early, goes to another
-// project if there is room now, and keeps its rank if there is none.
+// A booking is kept for longer than its request will count by what holders
+// have been late of late (at most the hold), counted until their request could
+// be sent, so that a late one, or a slow commit, doesn't make the next come in
+// vain. A holder that does come in vain, or early, goes to another project if
+// there is room now, and keeps its rank if there is none.
 //
 // What is decided by can change while the gate is open: the rules follow the
 // control document ([Follow]), of which every instance sees a change within ten
 // seconds.
 //
-// A slot is granted for the instant at which it was applied to the calendar. By
-// the time its commit returns that may be a while ago; the interval has an
+// The clocks of two instances are never quite the same. Who holds a booking is
+// told a time that has come however far this instance's clock is ahead
+// (Gate.Left), and is in time if it may have come as far as the clock of the
+// instance that it returns to can tell. So a holder that comes to the
+// millisecond is early nowhere.
+//
+// A slot is granted for the instant at which it was applied to the calendar.
+// By the time its commit returns that may be a while ago; the interval has an
 // allowance for that, and where it isn't enough it is lengthened by a second
-// commit before anything is sent.
+// commit before anything is sent. Where a booking was made right behind it in
+// the meantime, and nothing was promised to the request, it isn't sent at all
+// but planned anew.
 package gate

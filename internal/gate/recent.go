@@ -42,7 +42,8 @@ func (l lateness) allowance() time.Duration { return min(l.recent.max()*3/2, 5*t
 
 func (l lateness) note(d time.Duration) { l.recent.add(d) }
 
-// punctuality keeps how late the holders of bookings came.
+// punctuality keeps how late after its start a booking was used: how late its
+// holder came, and what its commit took.
 //
 // A booking begins when the one before it is over. If the holder of that one
 // comes late, so does its end, and the next holder is turned away though it is

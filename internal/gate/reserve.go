@@ -31,7 +31,7 @@ func (a *admission) reserve(ctx context.Context, offer scheduler.Offer, held uin
 			Project: offer.Project, Model: offer.Model, Reservation: result.Reservation,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: a.req.Caller,
 		}
-		result, err = a.cover(ctx, grant, demand.Allowance-a.demand.Allowance)
+		result, err = a.cover(ctx, grant, result.Allowance-a.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
 			return nil, nil, result, err
 		}
@@ -73,6 +73,7 @@ func (a *admission) cover(ctx context.Context, grant *Grant, allowed time.Durati
 		var err error
 		result, err = a.g.store.Apply(ctx, a.rules, grant.Project, scheduler.Extend{
 			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + a.demand.Allowance),
+			Yield: !grant.Booked, Caller: grant.Caller,
 		})
 		if err != nil {
 			a.g.Cancel(grant, false)

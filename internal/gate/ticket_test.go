@@ -61,7 +61,7 @@ func TestUsedTicket(t *testing.T) {
 		wait := b.booked(req)
 		b.until(wait.Start)
 		req.Ticket = b.ticket(wait)
-		b.granted(req)
+		require.NoError(b, b.Settle(b.Context(), b.granted(req), 10, time.Now()))
 		again := b.refused(req)
 		assert.True(b, again.Booked)
 		assert.Equal(b, 61*time.Second, b.left(again))

@@ -1,0 +1,184 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Instances of the whole admission over one database, in virtual time. Answers
+// take as long as they like, each way, so no two of the clocks agree, commits
+// race and requests leave late. Callers come back to any instance, at the
+// millisecond that they were told: every booking is honoured, and no limit is
+// exceeded by what arrives.
+func TestInstancesKeepTheirPromises(t *testing.T) {
+	for _, network := range []struct {
+		name            string
+		latency, jitter time.Duration // of the database; up to the jitter is added before and after each call
+	}{
+		{"near", 4 * time.Millisecond, 10 * time.Millisecond},
+		{"far", 40 * time.Millisecond, 60 * time.Millisecond},
+	} {
+		t.Run(network.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, network.latency, network.jitter)
+				c.run(150, 30*time.Minute)
+				t.Logf("%d admitted, %d of them by a booking, %d holders turned away", c.admitted, c.claimed, c.turnedAway)
+				assert.Zero(t, c.turnedAway, "a booking was not honoured")
+				assert.Greater(t, c.claimed, 1000, "without bookings this shows nothing")
+				c.requireWithinLimits()
+			})
+		})
+	}
+}
+
+const (
+	crowdModel     = "gemini-2.5-flash"
+	crowdInstances = 3
+	crowdProjects  = 8
+	crowdRPM       = 10
+	// crowdHop is the most that a call takes from a caller to an instance, or an
+	// answer back: little, so that hardly anybody is late.
+	crowdHop = 500 * time.Microsecond
+)
+
+// A crowd is callers in a closed loop, and what became of them.
+type crowd struct {
+	t        *testing.T
+	gates    []*gate.Gate
+	projects []gate.Project
+	end      time.Time
+
+	mu                            sync.Mutex
+	rnd                           *rand.Rand
+	admitted, claimed, turnedAway int
+	arrived                       map[string][]time.Time
+}
+
+func newCrowd(t *testing.T, latency, jitter time.Duration) *crowd {
+	c := &crowd{t: t, rnd: rand.New(rand.NewPCG(1, uint64(latency))), arrived: make(map[string][]time.Time)}
+	rpm, unlimited := int64(crowdRPM), scheduler.Unlimited
+	rules := scheduler.DefaultRules()
+	rules.Policy = scheduler.NewPolicy([]string{crowdModel}, map[string]scheduler.Override{
+		crowdModel: {RPM: &rpm, TPM: &unlimited, RPD: &unlimited},
+	})
+	slow := func(ctx context.Context, _ int) error {
+		time.Sleep(c.upTo(jitter))
+		return ctx.Err()
+	}
+	db := storage.NewFake(latency)
+	for range crowdInstances {
+		line := &storage.Line{DB: db, OnPut: slow, AfterPut: slow, OnGet: slow, AfterGet: slow}
+		g, err := gate.New(t.Context(), line.Open(t, storage.Options{}), rules)
+		require.NoError(t, err)
+		c.gates = append(c.gates, g)
+	}
+	for i := range crowdProjects {
+		id := fmt.Sprintf("p%d", i+1)
+		c.projects = append(c.projects, gate.Project{ID: id, Keys: []string{"key-of-" + id}})
+	}
+	return c
+}
+
+// upTo returns a random duration below the limit.
+func (c *crowd) upTo(limit time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.rnd.Int64N(int64(limit)))
+}
+
+// run has callers ask, each for one thing after another.
+func (c *crowd) run(callers int, d time.Duration) {
+	c.end = time.Now().Add(d)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			time.Sleep(c.upTo(time.Minute))
+			for n := 1; time.Now().Before(c.end); n++ {
+				c.request(gate.Request{
+					Caller: "alice", Hash: uint64(i<<20+n) * 0x9e3779b97f4a7c15, Chain: []string{crowdModel},
+					Demand: scheduler.Demand{Tokens: 1000}, Projects: c.projects,
+					Book: i%4 == 0,
+				}, i%2 == 0)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// request asks until it is admitted or the end has come. The caller sends its
+// ticket back, or is to be recognised by its hash.
+func (c *crowd) request(req gate.Request, tickets bool) {
+	held := false
+	for time.Now().Before(c.end) {
+		g := c.gates[c.upTo(crowdInstances)]
+		time.Sleep(c.upTo(crowdHop))
+		grant, wait, err := g.Admit(c.t.Context(), req)
+		if !assert.NoError(c.t, err) {
+			return
+		}
+		c.count(held, grant != nil)
+		if grant != nil {
+			c.send(g, grant)
+			return
+		}
+		held = wait.Booked
+		if tickets {
+			req.Ticket, err = g.ParseTicket(wait.Ticket, req.Caller)
+			assert.NoError(c.t, err)
+		}
+		left := g.Left(wait)
+		time.Sleep(c.upTo(crowdHop))
+		time.Sleep(left)
+	}
+}
+
+func (c *crowd) count(held, granted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case granted && held:
+		c.claimed++
+	case held:
+		c.turnedAway++
+	}
+	if granted {
+		c.admitted++
+	}
+}
+
+// send has a request arrive within half of the skew, and settles it when it is
+// answered.
+func (c *crowd) send(g *gate.Gate, grant *gate.Grant) {
+	sent := time.Now()
+	time.Sleep(c.upTo(scheduler.DefaultSkew / 2))
+	c.mu.Lock()
+	c.arrived[grant.Project] = append(c.arrived[grant.Project], time.Now())
+	c.mu.Unlock()
+	time.Sleep(c.upTo(4 * time.Second))
+	assert.NoError(c.t, g.Settle(c.t.Context(), grant, 1000, sent))
+}
+
+// requireWithinLimits asserts that no arrival finds RPM others in the 60 s
+// before it.
+func (c *crowd) requireWithinLimits() {
+	for project, at := range c.arrived {
+		slices.SortFunc(at, time.Time.Compare)
+		for i := crowdRPM; i < len(at); i++ {
+			require.GreaterOrEqual(c.t, at[i].Sub(at[i-crowdRPM]), scheduler.Window, "%s, arrival %d", project, i)
+		}
+	}
+}
