@@ -35,7 +35,7 @@ func TestInstancesKeepTheirPromises(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrowd(t, network.latency, network.jitter)
-				c.run(150, 30*time.Minute)
+				c.run(150, 20*time.Minute)
 				t.Logf("%d admitted, %d of them by a booking, %d holders turned away", c.admitted, c.claimed, c.turnedAway)
 				assert.Zero(t, c.turnedAway, "a booking was not honoured")
 				assert.Greater(t, c.claimed, 1000, "without bookings this shows nothing")

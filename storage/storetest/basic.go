@@ -246,6 +246,10 @@ func timeNeverGoesBack(t *testing.T, h Harness) {
 		}
 	})
 	assert.InDelta(t, time.Now().UnixMilli(), int64(s.Now()), 1000, "the time of day")
+	earliest, latest := s.Between()
+	assert.LessOrEqual(t, earliest, s.Now())
+	assert.LessOrEqual(t, earliest, latest)
+	assert.InDelta(t, int64(earliest), int64(latest), 1000, "known to be about that")
 }
 
 // A name that long, from a caller's request, would make the document too large
