@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
 	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/app"
@@ -75,10 +71,12 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	if err != nil {
 		return err
 	}
-	address, err := freeAddress(host, cfg.Port)
+	// Before anything is started: a port that is taken ends it here.
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(cfg.Port)))
 	if err != nil {
-		return err
+		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
 	}
+	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
 	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Local: true}
 	if cfg.Log {
 		options.Report = os.Stdout
@@ -89,83 +87,25 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.Close(context.WithoutCancel(ctx))) }()
 
-	gate := &drain{next: a}
-	// With a target the framework serves this one function, on every path.
-	if err := os.Setenv("FUNCTION_TARGET", "Fluxgate"); err != nil {
-		return err
-	}
-	if err := funcframework.RegisterHTTPFunctionContext(ctx, "/", gate.ServeHTTP); err != nil {
-		return fmt.Errorf("register function: %w", err)
-	}
-	hostname, port, err := net.SplitHostPort(address)
+	srv, err := newServer(ctx, a)
 	if err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
-	if strings.Contains(hostname, ":") {
-		hostname = "[" + hostname + "]" // the framework joins the two as they are
-	}
-	go func() { failed <- funcframework.StartHostPort(hostname, port) }()
-	fmt.Printf("serving on http://%s (stop with Ctrl-C), for instance:\n", address)
-	fmt.Printf("  curl -i http://%s/generate -d '{\"prompt\":\"Hello\"}'\n", address)
+	go func() { failed <- srv.Serve(listener) }()
+	fmt.Printf("serving on http://%s (stop with Ctrl-C), for instance:\n", listener.Addr())
+	fmt.Printf("  curl -i http://%s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr())
 
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve on %s: %w", address, err)
+		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	fmt.Println("stopping: finishing what is under way")
-	gate.stop(drainTimeout)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		_ = srv.Close() // so that what it could not wait for ends as an error, not as if it were complete
+	}
 	return nil
-}
-
-// freeAddress returns the address to listen on, after making sure that it is
-// free: the framework reports a port that is taken too late and too tersely.
-func freeAddress(host string, port int) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
-	if err != nil {
-		return "", fmt.Errorf("port %d can't be had: %w", port, err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// A drain lets requests through until it is stopped, and then waits for those
-// under way. The framework has no graceful stop of its own.
-type drain struct {
-	next http.Handler
-
-	mu      sync.Mutex
-	stopped bool
-	active  sync.WaitGroup
-}
-
-// ServeHTTP implements http.Handler.
-func (d *drain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	if d.stopped {
-		d.mu.Unlock()
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.Header().Set("Retry-After", "5")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintln(w, `{"error":{"code":503,"message":"The server is stopping.","status":"UNAVAILABLE"}}`)
-		return
-	}
-	d.active.Add(1)
-	d.mu.Unlock()
-	defer d.active.Done()
-	d.next.ServeHTTP(w, r)
-}
-
-// stop refuses new requests and waits for those under way, up to a limit.
-func (d *drain) stop(limit time.Duration) {
-	d.mu.Lock()
-	d.stopped = true
-	d.mu.Unlock()
-	done := make(chan struct{})
-	go func() { d.active.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(limit):
-	}
 }

@@ -44,11 +44,20 @@ func TestServeWithoutConfiguration(t *testing.T) {
 				assert.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), line) }, patience, 10*time.Millisecond, line)
 			}
 
+			// The bounds on headers are in force; TestSlowHeader has the others.
+			huge, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/health", nil)
+			require.NoError(t, err)
+			huge.Header.Set("X-Huge", strings.Repeat("x", 2*maxHeader))
+			resp, err := http.DefaultClient.Do(huge)
+			require.NoError(t, err)
+			_ = resp.Body.Close()
+			assert.Equal(t, http.StatusRequestHeaderFieldsTooLarge, resp.StatusCode)
+
 			exit, took := p.signal(s)
 			assert.Zero(t, exit, p.stderr.String())
 			assert.Less(t, took, 5*time.Second)
 			assert.Contains(t, p.out.String(), "stopping")
-			_, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			_, err = net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 			assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 		})
 	}

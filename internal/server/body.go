@@ -19,12 +19,23 @@ import (
 	"fluxgate.dev/fluxgate/internal/gemini"
 )
 
+// unreadTimeout is how long a body may take to come that no handler reads.
+const unreadTimeout = 30 * time.Second
+
+// boundBody says how long a body may take to come from now on. One that no
+// handler reads is read by net/http before it answers, for as long as it takes:
+// who sends a byte now and then must not hold a connection for ever. Where there
+// is no connection, as in tests, there is nothing to hold.
+func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
+}
+
 // readBody reads the whole body, up to the configured bound.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// Who sends a byte now and then must not hold a connection for ever. Where
-	// there is no connection, as in tests, there is nothing to hold.
-	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout(int64(s.cfg.MaxBody))))
+	boundBody(w, r, bodyTimeout(int64(s.cfg.MaxBody)))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -36,7 +47,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 		return nil, &problem{invalidArgument, "The request body could not be read to its end.", err}
 	}
 	// After a failure the deadline stays: the server still reads what is left.
-	_ = conn.SetReadDeadline(time.Time{})
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, nil
 }
 

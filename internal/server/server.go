@@ -89,6 +89,7 @@ func (s *Server) route(d dialect, path string, by methods) {
 		// The number tells the lines of requests apart that are under way together.
 		log := s.log.With("id", s.requests.Add(1))
 		start := time.Now()
+		boundBody(w, r, unreadTimeout)
 		caller, refused := s.admitCaller(r, path)
 		if caller.Name != "" && !s.callers.Open() {
 			log = log.With("caller", caller.Name)

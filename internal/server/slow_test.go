@@ -27,34 +27,63 @@ func (p pipe) Accept() (net.Conn, error) {
 func (p pipe) Close() error   { close(p); return nil }
 func (p pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
+// trickle sends a header, then a byte of its body every second. It returns the
+// status of the answer and how long that took.
+func trickle(t *testing.T, h http.Handler, header string) (status int, took time.Duration) {
+	t.Helper()
+	p := make(pipe)
+	srv := &http.Server{Handler: h}
+	go func() { _ = srv.Serve(p) }()
+	defer func() { _ = srv.Close() }()
+	here, there := net.Pipe()
+	p <- there
+	start := time.Now()
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		_, _ = io.WriteString(here, header+"\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+		for {
+			if _, err := here.Write([]byte(" ")); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}()
+	resp, err := http.ReadResponse(bufio.NewReader(here), nil)
+	require.NoError(t, err)
+	took = time.Since(start)
+	require.NoError(t, here.Close())
+	<-written
+	return resp.StatusCode, took
+}
+
 // Who sends a byte of the body now and then is cut off, and told why.
 func TestSlowBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{"FLUXGATE_MAX_BODY=1MiB"}})
-		p := make(pipe)
-		srv := &http.Server{Handler: w.Server}
-		go func() { _ = srv.Serve(p) }()
-		defer func() { _ = srv.Close() }()
-		here, there := net.Pipe()
-		p <- there
-		start := time.Now()
-		written := make(chan struct{})
-		go func() {
-			defer close(written)
-			_, _ = io.WriteString(here, "POST /generate HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
-			for {
-				if _, err := here.Write([]byte(" ")); err != nil {
-					return
-				}
-				time.Sleep(time.Second)
-			}
-		}()
-		resp, err := http.ReadResponse(bufio.NewReader(here), nil)
-		require.NoError(t, err)
-		assert.Equal(t, http.StatusRequestTimeout, resp.StatusCode)
-		assert.Equal(t, 32*time.Second, time.Since(start), "30 s, and two for a mebibyte")
-		require.NoError(t, here.Close())
-		<-written
+		status, took := trickle(t, w.Server, "POST /generate HTTP/1.1")
+		assert.Equal(t, http.StatusRequestTimeout, status)
+		assert.Equal(t, 32*time.Second, took, "30 s, and two for a mebibyte")
 		w.untouched()
 	})
+}
+
+// A body that nobody asked for doesn't hold the connection either.
+func TestSlowBodyThatIsNotRead(t *testing.T) {
+	for line, want := range map[string]int{
+		"GET /health HTTP/1.1":      http.StatusOK,
+		"POST /nowhere HTTP/1.1":    http.StatusNotFound,
+		"GET /generate HTTP/1.1":    http.StatusMethodNotAllowed,
+		"POST /v1/nothing HTTP/1.1": http.StatusNotFound,
+	} {
+		t.Run(line, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{})
+				status, took := trickle(t, w.Server, line)
+				assert.Equal(t, want, status)
+				assert.Equal(t, 30*time.Second, took)
+				w.untouched()
+			})
+		})
+	}
 }

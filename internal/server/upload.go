@@ -49,6 +49,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		length = int64(len(start))
+	} else {
+		boundBody(w, r, maxUpload)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
