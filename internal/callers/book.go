@@ -38,12 +38,12 @@ var (
 // A Caller is who sent a request.
 type Caller struct {
 	// Name is public: the token's, or in ModeIAM an email address or "iam", or
-	// in ModeOpen "anonymous".
+	// in ModeOpen "anonymous", or a scheduled job's "scheduler".
 	Name string
 	// Limits are the caller's own; see [config.LimitsByCaller].
 	Limits config.Limits
 	// Admin tells whether the caller may change the configuration: it came with
-	// an administrator's token, or in ModeOpen.
+	// an administrator's token, or in ModeOpen, or is a scheduled job.
 	Admin bool
 }
 
@@ -75,6 +75,7 @@ type Book struct {
 	limits config.LimitsByCaller
 	log    *slog.Logger
 	pages  *http.CrossOriginProtection
+	jobs   *jobs
 
 	given []list // by role
 	cache *secrets.Cache[table]
@@ -109,8 +110,11 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Bo
 			return nil, fmt.Errorf("FLUXGATE_CORS: %w", err)
 		}
 	}
+	var err error
+	if b.jobs, err = newJobs(context.Background(), cfg, http.DefaultTransport); err != nil {
+		return nil, err
+	}
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) == 0 {
-		var err error
 		b.fixed, err = newTable(b.given)
 		return b, err
 	}
@@ -143,6 +147,8 @@ func (b *Book) Authenticate(r *http.Request) (Caller, error) {
 			return Caller{}, err
 		}
 		return b.caller(config.CallerAnonymous, true), nil
+	case b.mode == ModeIAM && b.jobs.claimed(identityToken(r)):
+		return b.caller(config.CallerScheduler, true), nil
 	case !b.wanted:
 		return b.identified(r), nil
 	}
@@ -150,7 +156,7 @@ func (b *Book) Authenticate(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	return b.byToken(r.Context(), token)
+	return b.byToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
 }
 
 // presented returns the one credential that r carries.
@@ -164,7 +170,9 @@ func (b *Book) presented(r *http.Request) (string, error) {
 	return "", ErrConflict
 }
 
-func (b *Book) byToken(ctx context.Context, token string) (Caller, error) {
+// byToken returns whose token it is. One that isn't known may be a job's, if it
+// came as a bearer's.
+func (b *Book) byToken(ctx context.Context, token string, bearer bool) (Caller, error) {
 	t, err := b.tokens(ctx)
 	if err != nil {
 		return Caller{}, err
@@ -172,6 +180,14 @@ func (b *Book) byToken(ctx context.Context, token string) (Caller, error) {
 	digest := sha256.Sum256([]byte(token))
 	if e, ok := t.find(digest, b.compare); ok {
 		return b.caller(e.name, e.admin), nil
+	}
+	if bearer && b.mode == ModeTokens {
+		switch job, err := b.jobs.verify(ctx, token); {
+		case err != nil:
+			return Caller{}, err
+		case job:
+			return b.caller(config.CallerScheduler, true), nil
+		}
 	}
 	if b.cache == nil {
 		return Caller{}, ErrWrong

@@ -2,7 +2,6 @@ package callers
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -108,37 +107,24 @@ func decoded(s string) string {
 // Authorization, which is then free for a token.
 func overridden(r *http.Request) bool { return r.Header.Get(serverless) != "" }
 
-// maxIdentity is the longest identity token that is looked into, in bytes.
-const maxIdentity = 16 << 10
+// identityToken returns the token that Cloud Run has checked.
+func identityToken(r *http.Request) string {
+	if overridden(r) {
+		return bearer(r.Header.Get(serverless))
+	}
+	return bearer(r.Header.Get(authorization))
+}
 
 // identity returns the name of a caller that IAM has let in: the email address
 // in the identity token, or "iam" if there is none that can be a name. The
 // token's signature isn't verified here. Cloud Run has done that and has taken
-// it out, so the name is as good as FLUXGATE_AUTH=iam is true; nothing but a
-// name and its limits depends on it.
+// it out, so the name is as good as FLUXGATE_AUTH=iam is true; a name and its
+// limits depend on it, and whether it is a scheduled job.
 func identity(r *http.Request) string {
-	header := r.Header.Get(authorization)
-	if overridden(r) {
-		header = r.Header.Get(serverless)
-	}
-	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
-	parts := strings.Split(strings.TrimSpace(token), ".")
-	if !strings.EqualFold(scheme, "bearer") || len(parts) != 3 || len(token) > maxIdentity {
-		return config.CallerIAM
-	}
-	claims, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return config.CallerIAM
-	}
-	var c struct {
-		Email    string `json:"email"`
-		Verified bool   `json:"email_verified"`
-	}
-	if json.Unmarshal(claims, &c) != nil || !c.Verified {
-		return config.CallerIAM
-	}
-	if name, ok := config.CallerEmail(c.Email); ok {
-		return name
+	if c, ok := claimsOf(identityToken(r)); ok {
+		if name, ok := c.name(); ok {
+			return name
+		}
 	}
 	return config.CallerIAM
 }

@@ -10,6 +10,11 @@
 // SHA-256 digests of tokens are kept, and every one of them is compared with
 // that of the request, in constant time.
 //
+// Scheduled jobs come with an identity token that Google signs for a service
+// account. Where FLUXGATE_JOBS_ACCOUNT names it, such a token makes an
+// administrator: verified here with Google's certificates, or by Cloud Run where
+// that guards the service.
+//
 // [Policy] says what is asked of a request under a configuration. What a refusal
 // looks like is not decided here: errors match one of the Err values, and the
 // server words them as the client expects.

@@ -20,6 +20,7 @@ const AuthIAM Auth = "iam"
 const (
 	CallerAnonymous = "anonymous" // no token is configured and none is wanted
 	CallerIAM       = "iam"       // let in by IAM, under an identity without a usable email address
+	CallerScheduler = "scheduler" // a scheduled job, by the identity of JobsAccount
 )
 
 // Bounds of the callers' tokens.
@@ -122,7 +123,7 @@ func (e TokenEntry) check() error {
 	switch {
 	case !callerName.MatchString(e.Name):
 		problems = append(problems, errors.New("its name: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first"))
-	case e.Name == CallerAnonymous || e.Name == CallerIAM:
+	case slices.Contains([]string{CallerAnonymous, CallerIAM, CallerScheduler}, e.Name):
 		problems = append(problems, fmt.Errorf("the name %q is kept for callers that have no token", e.Name))
 	}
 	token := e.Token.Reveal()
@@ -242,6 +243,7 @@ func (c *Config) warnCallers() {
 		case slices.ContainsFunc(c.Tokens, named), slices.ContainsFunc(c.AdminTokens, named):
 		case iam && (name == CallerIAM || strings.Contains(name, "@")):
 		case name == CallerAnonymous && !c.HasTokens():
+		case name == CallerScheduler && c.HasJobs():
 		default:
 			c.warn("FLUXGATE_CALLERS limits " + quoted(name) + ", but no caller has that name")
 		}

@@ -114,6 +114,16 @@ type Config struct {
 	// FLUXGATE_AUTH, default empty.
 	Auth Auth `env:"FLUXGATE_AUTH"`
 
+	// JobsAccount is the service account whose identity makes a scheduled job an
+	// administrator, by its email address. FLUXGATE_JOBS_ACCOUNT, default empty:
+	// none. It takes JobsAudience besides.
+	JobsAccount string `env:"FLUXGATE_JOBS_ACCOUNT"`
+
+	// JobsAudience are the audiences that a job's identity token may be made for:
+	// the service's URL, as a rule. FLUXGATE_JOBS_AUDIENCE, comma separated,
+	// default empty. It takes JobsAccount besides.
+	JobsAudience AudienceList `env:"FLUXGATE_JOBS_AUDIENCE"`
+
 	// Callers are the limits of callers by name. FLUXGATE_CALLERS, a JSON object
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
@@ -221,6 +231,7 @@ func Load(ctx context.Context, environ []string) (*Config, error) {
 	c.preferSecrets()
 	problems = append(problems, c.readTokens()...)
 	c.warnCallers()
+	c.warnJobs()
 	c.warnUnknown(vars)
 	problems = append(problems, c.Validate())
 	if err := errors.Join(problems...); err != nil {
@@ -351,6 +362,8 @@ func (c Config) LogValue() slog.Value {
 		slog.Int("admin_tokens", len(c.AdminTokens)),
 		slog.Any("admin_token_secrets", c.AdminTokenSecretNames),
 		slog.String("auth", string(c.Auth)),
+		slog.String("jobs_account", c.JobsAccount),
+		slog.Any("jobs_audience", []string(c.JobsAudience)),
 		slog.String("callers", c.Callers.String()),
 		slog.Any("cors", []string(c.CORS)),
 		slog.String("limits", c.Limits.String()),

@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 		check("FLUXGATE_AUTH", fmt.Errorf("%s: want iam, or nothing", quoted(string(c.Auth))))
 	}
 	check("FLUXGATE_CORS", c.checkCORS())
-	problems = append(problems, c.checkTokens())
+	problems = append(problems, c.checkTokens(), c.checkJobs())
 	check("GOOGLE_GEMINI_BASE_URL", CheckBaseURL(c.BaseURL))
 	if len(c.Keys) > MaxKeys {
 		problems = append(problems, fmt.Errorf("GEMINI_KEY_N: %d keys: want at most %d", len(c.Keys), MaxKeys))
