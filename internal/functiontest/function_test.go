@@ -152,12 +152,16 @@ func TestServes(t *testing.T) {
 	f := start(t, "FLUXGATE_STORE=memory", "GEMINI_KEY_1="+keyValue, "GOOGLE_GEMINI_BASE_URL="+url)
 	resp, body := f.ask("GET", "/health", "")
 	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.Empty(t, sim.RequestLog())
+	before := resp.Header.Get("Content-Type") + body
 	resp, body = f.ask("POST", "/generate", `{"prompt":"hello"}`)
 	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
 	assert.EqualValues(t, 1, sim.Stats().Accepted)
 	resp, body = f.ask("POST", "/generate", `{"prompt":"hello"`)
 	assert.Equal(t, http.StatusBadRequest, resp.StatusCode, body)
 	assert.NotContains(t, f.stderr.String(), keyValue)
+	resp, body = f.ask("GET", "/health", "")
+	assert.Equal(t, before, resp.Header.Get("Content-Type")+body, "nobody can tell that nothing was there yet")
 }
 
 // A deployed function lets nobody in before an operator says who may be, and
@@ -180,7 +184,7 @@ func TestFailedStartIsRetried(t *testing.T) {
 	url, _ := gemini(t)
 	f := start(t, "K_SERVICE=fluxgate", "FLUXGATE_AUTH=iam", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL="+url, "FLUXGATE_SKEW=long", "GEMINI_MODE=fast")
 	for range 2 {
-		resp, body := f.ask("GET", "/health", "")
+		resp, body := f.ask("GET", "/status", "")
 		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 		assert.Equal(t, "5", resp.Header.Get("Retry-After"))
 		var out struct {
@@ -201,7 +205,7 @@ func TestFailedStartIsRetried(t *testing.T) {
 
 	f.set("FLUXGATE_SKEW", "")
 	f.set("GEMINI_MODE", "both")
-	resp, _ := f.ask("GET", "/health", "")
+	resp, _ := f.ask("POST", "/health", "")
 	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "there is no key yet")
 	f.set("GEMINI_KEY_1", keyValue)
 	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
@@ -247,11 +251,19 @@ func TestRequestsShareAStart(t *testing.T) {
 	codes := make([]int, 6)
 	for i := range codes {
 		wg.Go(func() {
-			resp, _ := f.ask("GET", "/health", "")
+			resp, _ := f.ask("GET", "/status", "")
 			codes[i] = resp.StatusCode
 		})
 	}
+	// A probe is answered meanwhile: the process is up.
+	probed := time.Now()
+	resp, body := f.ask("GET", "/health", "")
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	resp, _ = f.ask("HEAD", "/health", "")
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+	assert.Less(t, time.Since(probed), time.Second)
 	wg.Wait()
+	assert.Greater(t, time.Since(begin), 2*time.Second, "they didn't wait, so this shows nothing")
 	assert.Equal(t, slices.Repeat([]int{http.StatusServiceUnavailable}, len(codes)), codes)
 	assert.Less(t, time.Since(begin), 30*time.Second)
 	assert.Equal(t, 1, strings.Count(f.stderr.String(), "start failed"))

@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"fluxgate.dev/fluxgate/internal/config"
+)
+
+// A Lazy is an app that the first request builds, from the environment of the
+// process: what a function has to be, whose package is initialised before the
+// platform may have it do anything.
+//
+// A start that failed is tried again by the next request: what kept it from
+// starting may have passed. Requests that come during a start share its outcome,
+// so that a slow failure isn't lived through by one after another.
+//
+// GET /health doesn't wait for a start and doesn't cause one. It is the
+// platform's question whether the process is up, and a store that is out of
+// reach is no reason to have it killed.
+//
+// The zero Lazy is ready for use.
+type Lazy struct {
+	ready atomic.Pointer[App] // once it is built
+
+	mu     sync.Mutex
+	latest *attempt // nil: none, or it failed
+}
+
+// An attempt is one start, shared by all who call it.
+type attempt struct {
+	start func() (*App, error)
+}
+
+// ServeHTTP implements http.Handler.
+func (l *Lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if a := l.ready.Load(); a != nil {
+		a.ServeHTTP(w, r)
+		return
+	}
+	if r.URL.Path == "/health" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		writeJSON(w, http.StatusOK, `{"status":"ok"}`)
+		return
+	}
+	a, err := l.get(r.Context())
+	if err != nil {
+		w.Header().Set("Retry-After", "5")
+		// The cause may name what is not for callers to know; it is in the log.
+		writeJSON(w, http.StatusServiceUnavailable,
+			`{"error":{"code":503,"message":"Fluxgate could not start; its log says why.","status":"UNAVAILABLE"}}`)
+		return
+	}
+	a.ServeHTTP(w, r)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body+"\n") // the caller may have left
+}
+
+func (l *Lazy) get(ctx context.Context) (*App, error) {
+	l.mu.Lock()
+	current := l.latest
+	if current == nil {
+		// A caller that hangs up must not spoil the start for the others.
+		ctx = context.WithoutCancel(ctx)
+		current = &attempt{sync.OnceValues(func() (*App, error) { return start(ctx) })}
+		l.latest = current
+	}
+	l.mu.Unlock()
+	a, err := current.start()
+	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.latest == current {
+			l.latest = nil
+		}
+		return nil, err
+	}
+	l.ready.Store(a)
+	return a, nil
+}
+
+// start builds the app, and logs why it can't.
+func start(ctx context.Context) (*App, error) {
+	const failed = "start failed, the next request tries again"
+	cfg, err := config.Load(ctx, os.Environ())
+	if err != nil {
+		// Without a configuration, the log goes where the platform looks.
+		log := NewLogger(os.Stderr, &config.Config{KService: os.Getenv("K_SERVICE")})
+		log.Error(failed, "error", err)
+		return nil, err
+	}
+	log := NewLogger(os.Stderr, cfg)
+	a, err := Start(ctx, cfg, Options{Logger: log})
+	if err != nil {
+		log.Error(failed, "error", err)
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	return a, nil
+}
