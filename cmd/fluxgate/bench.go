@@ -25,7 +25,7 @@ is a process of its own on a free loopback port, in front of the same simulated
 Gemini, and rounds alternate. No key is needed and nothing leaves the machine.
 Ratios can be relied on; absolute figures are those of the machine.`,
 	}
-	cmd.AddCommand(newBenchOverheadCommand(), newBenchStreamCommand(), newBenchPartyCommand())
+	cmd.AddCommand(newBenchOverheadCommand(), newBenchStreamCommand(), newBenchColdStartCommand(), newBenchPartyCommand())
 	return cmd
 }
 
@@ -141,6 +141,8 @@ func newBenchPartyCommand() *cobra.Command {
 					c.SetArgs([]string{"--env-file", os.DevNull})
 					return c.ExecuteContext(ctx)
 				}
+			case bench.Function:
+				serve = serveFunction
 			default:
 				return fmt.Errorf("role %q: there is none of that name", role)
 			}
@@ -166,7 +168,7 @@ func launcher() (bench.Launcher, error) {
 			name, _, _ := strings.Cut(entry, "=")
 			return !slices.Contains([]string{"PATH", "HOME", "GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG"}, name)
 		})
-		if p.Role == bench.Fluxgate {
+		if p.Role == bench.Fluxgate || p.Role == bench.Function {
 			cmd.Env = append(cmd.Env, bench.FluxgateSettings(p.Upstream)...)
 		}
 		cmd.Env = append(cmd.Env, p.Settings...)

@@ -73,3 +73,32 @@ func TestBenchRefusesNonsense(t *testing.T) {
 		assert.NotEmpty(t, stderr, args)
 	}
 }
+
+// The function is started as a platform starts it; nothing of the figures is
+// judged but that they are there, and that nothing was started that may not be.
+func TestBenchColdStart(t *testing.T) {
+	t.Parallel()
+	exit, out, stderr := run(t, foreign, "bench", "coldstart", "--memory", "--runs", "2")
+	require.Zero(t, exit, stderr)
+	assert.Contains(t, out, "2 starts of the function, state in memory, as asked for")
+	for _, row := range []string{
+		"process start to first 200 of /health", "process start to first answer of /generate", "first /generate", "later /generate",
+		"resident memory after /health", "resident memory at idle, after 6 answers",
+	} {
+		figures := regexp.MustCompile(`(?m)^ *` + row + ` +([\d.]+) M?[msB]+ +([\d.]+)\.\.([\d.]+) `).FindStringSubmatch(out)
+		if !assert.NotNil(t, figures, "%s in\n%s", row, out) {
+			continue
+		}
+		for _, text := range figures[1:] {
+			figure, err := strconv.ParseFloat(text, 64)
+			require.NoError(t, err)
+			assert.Positive(t, figure, figures[0])
+		}
+	}
+	assert.Regexp(t, `The program has \d+\.\d MB`, out)
+	assert.NotContains(t, stderr, "emulator")
+
+	exit, _, stderr = run(t, nil, "bench", "coldstart", "--runs", "0")
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, stderr, "--runs 0: want a positive number")
+}

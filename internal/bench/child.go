@@ -16,18 +16,20 @@ import (
 type Role string
 
 // The roles. Simulator and Proxy are played with [ServeSimulator] and
-// [ServeProxy].
+// [ServeProxy]. Fluxgate is what `serve` serves, Function is the function as a
+// platform starts it.
 const (
 	Simulator Role = "simulator"
 	Proxy     Role = "proxy"
 	Fluxgate  Role = "fluxgate"
+	Function  Role = "function"
 )
 
 // A Part is a role with what it needs.
 type Part struct {
 	Role     Role
 	Upstream string   // base URL of the simulator; empty for the simulator itself
-	Settings []string // further NAME=value for Fluxgate
+	Settings []string // further NAME=value for Fluxgate and Function
 	Profile  string   // what the files of its profiles begin with; empty: none
 }
 

@@ -129,24 +129,29 @@ func TestOwnUsage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Greater(t, after.CPU, before.CPU)
 	assert.Greater(t, after.PeakBytes, int64(size))
+	assert.Less(t, after.ResidentBytes, after.PeakBytes, "it was given back")
 }
 
 func TestParseUsage(t *testing.T) {
-	u, err := parseUsage("usage 1500 4096")
+	u, err := parseUsage("usage 1500 4096 2048")
 	require.NoError(t, err)
-	assert.Equal(t, Usage{1500, 4096}, u)
-	for _, line := range []string{"", "usage 1", "usage 1 x", "usage x 1", "usage 1 2 3", "other 1 2"} {
+	assert.Equal(t, Usage{1500, 4096, 2048}, u)
+	for _, line := range []string{"", "usage 1", "usage 1 x 2", "usage x 1 2", "usage 1 2 x", "usage 1 2", "usage 1 2 3 4", "other 1 2 3"} {
 		_, err := parseUsage(line)
 		assert.Error(t, err, line)
 	}
 }
 
-func TestHighWater(t *testing.T) {
-	n, err := highWater("Name:\tfluxgate\nVmPeak:\t 1000 kB\nVmHWM:\t   30208 kB\nVmRSS:\t 20000 kB\n")
+func TestMemory(t *testing.T) {
+	const status = "Name:\tfluxgate\nVmPeak:\t 1000 kB\nVmHWM:\t   30208 kB\nVmRSS:\t 20000 kB\n"
+	n, err := memory(status, highWater)
 	require.NoError(t, err)
 	assert.EqualValues(t, 30208<<10, n)
+	n, err = memory(status, resident)
+	require.NoError(t, err)
+	assert.EqualValues(t, 20000<<10, n)
 	for _, status := range []string{"", "VmRSS:\t1 kB\n", "VmHWM:\tx kB\n", "VmHWM:\t1 MB\n", "VmHWM:\n"} {
-		_, err := highWater(status)
+		_, err := memory(status, highWater)
 		assert.Error(t, err, status)
 	}
 }

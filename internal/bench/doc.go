@@ -1,6 +1,7 @@
 // Package bench measures what Fluxgate costs: [Overhead] compares the CPU that a
 // request takes with that of a bare reverse proxy, [Stream] follows a long
-// stream through it and directly.
+// stream through it and directly, [ColdStart] times how long the function takes
+// from the start of its process to its first answer.
 //
 // Whatever is compared is compared within one run, on one machine, against one
 // simulated Gemini, in short rounds that alternate, so that whatever else the
@@ -14,7 +15,7 @@
 //
 //	child:  serving on http://127.0.0.1:41234
 //	parent: usage
-//	child:  usage 123456789 31457280      CPU nanoseconds, peak resident bytes
+//	child:  usage 123456789 31457280 20971520      CPU nanoseconds, peak and present resident bytes
 //
 // A child ends when its standard input does, so that none outlives its parent,
 // however that ends.

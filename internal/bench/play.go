@@ -53,7 +53,7 @@ func Play(ctx context.Context, s Script) (err error) {
 				fmt.Fprintln(os.Stderr, err)
 				return
 			}
-			fmt.Fprintln(s.Out, askUsage, u.CPU.Nanoseconds(), u.PeakBytes)
+			fmt.Fprintln(s.Out, askUsage, u.CPU.Nanoseconds(), u.PeakBytes, u.ResidentBytes)
 		}
 	}()
 	if err := s.Serve(ctx); err != nil && !errors.Is(err, context.Canceled) {

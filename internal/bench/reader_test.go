@@ -118,6 +118,22 @@ func TestPrint(t *testing.T) {
 	assert.Equal(t, "delay of a chunk, median 0.200 0.250 +0.050", strings.Join(strings.Fields(line(t, b.String(), "median 0.2", "delay")), " "))
 }
 
+func TestPrintColdStart(t *testing.T) {
+	r := &ColdStartReport{
+		Options: ColdStartOptions{Runs: 3, Store: "state in a drawer"},
+		Health:  []time.Duration{20e6, 49e6, 300e6}, Answer: []time.Duration{60e6}, First: []time.Duration{300e6}, Warm: []time.Duration{2e6},
+		Added: []time.Duration{251e6}, Fresh: []int64{20e6}, Idle: []int64{60e6}, Program: 41e6,
+	}
+	var b bytes.Buffer
+	require.NoError(t, r.Print(&b))
+	fields := func(word string) string { return strings.Join(strings.Fields(line(t, b.String(), word)), " ") }
+	assert.Equal(t, "3 starts of the function, state in a drawer, simulator without latency, 8 keys.", fields("3 starts"))
+	assert.Equal(t, "process start to first 200 of /health 49.0 ms 20.0..300.0 under 50 ms, met", fields("200 of /health"))
+	assert.Equal(t, "first /generate, above a later one 251.0 ms 251.0..251.0 under 250 ms, missed", fields("above"))
+	assert.Equal(t, "resident memory at idle, after 6 answers 60.0 MB 60.0..60.0 under 60 MB, missed", fields("at idle"))
+	assert.Equal(t, "The program has 41.0 MB: it is this command; the function's own is without the commands.", fields("The program"))
+}
+
 // line returns the first line that holds one of the words, blanks aside.
 func line(t *testing.T, text string, words ...string) string {
 	t.Helper()

@@ -24,8 +24,10 @@ func ownUsage() (Usage, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	switch {
 	case err == nil:
-		u.PeakBytes, err = highWater(string(status))
-		return u, err
+		var err2 error
+		u.PeakBytes, err = memory(string(status), highWater)
+		u.ResidentBytes, err2 = memory(string(status), resident)
+		return u, errors.Join(err, err2)
 	case !errors.Is(err, fs.ErrNotExist):
 		return Usage{}, fmt.Errorf("read peak memory: %w", err)
 	}
@@ -33,5 +35,6 @@ func ownUsage() (Usage, error) {
 	if runtime.GOOS != "darwin" && runtime.GOOS != "ios" {
 		u.PeakBytes <<= 10 // only there in bytes
 	}
+	u.ResidentBytes = u.PeakBytes
 	return u, nil
 }
