@@ -30,7 +30,7 @@ request now or answers 429 with the exact time to come back.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newSimulatorCommand(), newBatchCommand(), newBenchCommand())
+	root.AddCommand(newServeCommand(), newSimulatorCommand(), newBatchCommand(), newBenchCommand(), newCostCommand())
 	root.AddCommand(newStatusCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
 		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
 	return root

@@ -18,8 +18,9 @@ const root = "../.."
 // once it is.
 var final = []string{
 	".", "cmd/fluxgate", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch", "internal/bench",
-	"internal/callers", "internal/config", "internal/emulator", "internal/gate", "internal/gemini", "internal/geminisim",
-	"internal/keys", "internal/policy", "internal/remote", "internal/secrets", "internal/server", "internal/terminal",
+	"internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/gate", "internal/gemini",
+	"internal/geminisim", "internal/keys", "internal/policy", "internal/remote", "internal/secrets", "internal/server",
+	"internal/terminal",
 }
 
 // topLevel lists what may lie beside the dot files.

@@ -1,0 +1,129 @@
+package cost
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The page is what is computed.
+func TestDocument(t *testing.T) {
+	var want bytes.Buffer
+	require.NoError(t, Document(&want))
+	got, err := os.ReadFile("../../.github/cost.md")
+	require.NoError(t, err)
+	assert.Equal(t, want.String(), string(got), "write it again: go run ./cmd/fluxgate cost --markdown >.github/cost.md")
+}
+
+// By hand, where everything is beyond what is free.
+func TestEstimate(t *testing.T) {
+	l := Load{
+		Latency: 2 * time.Second, Concurrency: 4, VCPU: 2, GiB: 0.5, Writes: 1, Reads: 0.1, Secrets: 10, Jobs: 5, LogBytes: 2 << 10,
+	}
+	const n = 1_000_000
+	b := Estimate(List(), l, n)
+	// 2 s of each shared by 4: half a second of an instance, 500,000 s a day, of
+	// which there are 5.8 at a time, so six.
+	assert.EqualValues(t, 6, b.Instances)
+	assert.InDelta(t, (30e6-2e6)*0.40/1e6+(15e6*2-180e3)*0.000024+(15e6*0.5-360e3)*0.0000025, b.Run, 1e-6)
+	// The control document every 10 s of these.
+	assert.InDelta(t, (30e6-600e3)*0.09/1e5+((100_000+50_000)*30-1.5e6)*0.03/1e5, b.Firestore, 1e-6)
+	assert.InDelta(t, 4*0.06+(6*288*10*30-10_000)*0.03/1e4, b.Secrets, 1e-6)
+	assert.InDelta(t, (30e6*2/(1<<20)-50)*0.5, b.Logs, 1e-6)
+	assert.InDelta(t, 2*0.10, b.Schedule, 1e-6)
+	assert.InDelta(t, b.Run+b.Firestore+b.Secrets+b.Logs+b.Schedule, b.Total(), 1e-6)
+}
+
+func TestNothingCostsNothing(t *testing.T) {
+	assert.Zero(t, Estimate(List(), NewLoad(), 0).Total())
+	l := NewLoad()
+	l.Secrets = 7
+	assert.InDelta(t, 0.06, Estimate(List(), l, 0).Total(), 1e-9, "a secret more than is free")
+}
+
+// Requests that come at random overlap by chance: few hardly ever, so that each
+// is billed alone, and many always, so that all of the day is.
+func TestOccupied(t *testing.T) {
+	l := NewLoad()
+	busy, instances := l.occupied(10)
+	assert.InDelta(t, 10*5, busy, 0.1)
+	assert.EqualValues(t, 1, instances)
+	busy, instances = l.occupied(10_800)
+	assert.InDelta(t, 86_400*(1-math.Exp(-0.625)), busy, 1e-6)
+	assert.EqualValues(t, 1, instances)
+	busy, instances = l.occupied(1_000_000) // 57.9 at a time
+	assert.InDelta(t, 2*86_400, busy, 1)
+	assert.EqualValues(t, 2, instances)
+	// More requests never cost less, whatever the number of instances.
+	last := -1.0
+	for n := 0.0; n < 3e6; n += 5000 {
+		total := Estimate(List(), l, n).Total()
+		require.GreaterOrEqual(t, total, last, "%v", n)
+		last = total
+	}
+}
+
+// Where the free tier ends, nothing is paid for that price, and one request more
+// is.
+func TestFreeUntil(t *testing.T) {
+	p, l := List(), NewLoad()
+	l.Concurrency = 10
+	for i, price := range p.all() {
+		until := freeUntil(p, l, i)
+		if math.IsInf(until, 1) {
+			assert.Contains(t, []string{p.Versions.Name, p.Jobs.Name}, price.Name)
+			continue
+		}
+		assert.Zero(t, price.cost(Estimate(p, l, until).amounts[i]), price.Name)
+		assert.Positive(t, price.cost(Estimate(p, l, until+1).amounts[i]), price.Name)
+	}
+	assert.EqualValues(t, 12_000, freeUntil(p, l, 1), "180,000 s a month, half a second each")
+	assert.EqualValues(t, 22_598, freeUntil(p, l, 3), "20,000 writes a day at 0.885")
+	l.Writes = 2
+	assert.EqualValues(t, 10_000, freeUntil(p, l, 3), "the bound of the design")
+	l.LogBytes = 0
+	assert.True(t, math.IsInf(freeUntil(p, l, 7), 1))
+}
+
+// Whoever corrects a price has to say where it is from.
+func TestPrices(t *testing.T) {
+	for _, price := range List().all() {
+		assert.Positive(t, price.USD, price.Name)
+		assert.Positive(t, price.Per, price.Name)
+		assert.True(t, strings.HasPrefix(price.Page, "https://cloud.google.com/"), price.Name)
+		assert.NotEmpty(t, price.Unit, price.Name)
+	}
+	_, err := time.Parse(time.DateOnly, Surveyed)
+	assert.NoError(t, err)
+}
+
+func TestValidate(t *testing.T) {
+	assert.NoError(t, NewLoad().Validate())
+	for want, change := range map[string]func(*Load){
+		"latency 0s":        func(l *Load) { l.Latency = 0 },
+		"latency 2h0m0s":    func(l *Load) { l.Latency = 2 * time.Hour },
+		"concurrency 0.5":   func(l *Load) { l.Concurrency = 0.5 },
+		"concurrency NaN":   func(l *Load) { l.Concurrency = math.NaN() },
+		"vcpu -1":           func(l *Load) { l.VCPU = -1 },
+		"memory NaN":        func(l *Load) { l.GiB = math.NaN() },
+		"writes +Inf":       func(l *Load) { l.Writes = math.Inf(1) },
+		"secrets -1":        func(l *Load) { l.Secrets = -1 },
+		"log bytes 2000000": func(l *Load) { l.LogBytes = 2_000_000 },
+	} {
+		l := NewLoad()
+		change(&l)
+		assert.ErrorContains(t, l.Validate(), strings.ReplaceAll(want, "2000000", "2e+06"), want)
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for f, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 1_000_000: "1,000,000", 0.000024: "0.000024", 1234.5: "1,234.5"} {
+		assert.Equal(t, want, number(f))
+	}
+}

@@ -1,0 +1,9 @@
+// Package cost estimates what a deployment costs a month on Google Cloud, from
+// the operations that a request was measured to take and from list prices.
+//
+// [Prices] is the one table to correct when Google changes its prices; each has
+// its page and says how it was established. [Load] is what is asked of the
+// deployment, with the measurements as its defaults ([NewLoad]). [Estimate] is
+// arithmetic alone. [Document] writes the page of the repository, which a test
+// holds to what is computed here.
+package cost

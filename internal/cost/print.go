@@ -1,0 +1,166 @@
+package cost
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Rows are the requests a day of the repository's page. 10,800 is what eight
+// projects of the free tier have: 100, 250 and 1,000 of three models each.
+func Rows() []float64 { return []float64{1_000, 10_800, 100_000, 1_000_000} }
+
+// Print writes what a month costs with so many requests a day, and where what is
+// free ends.
+func Print(w io.Writer, p Prices, l Load, perDay []float64) error {
+	var b bytes.Buffer
+	concurrency := "as many as come at random all day long"
+	if l.Concurrency > 0 {
+		concurrency = number(l.Concurrency) + " on average"
+	}
+	fmt.Fprintf(&b, "USD a month of %d days in us-central1, at the prices of %s.\n", Days, Surveyed)
+	fmt.Fprintf(&b, "A request is under way for %s and takes %s writes, %s reads and %s bytes of log.\n",
+		l.Latency, number(l.Writes), number(l.Reads), number(l.LogBytes))
+	fmt.Fprintf(&b, "An instance has %s vCPU, %s GiB, and of requests at a time %s.\n", number(l.VCPU), number(l.GiB), concurrency)
+	fmt.Fprintf(&b, "There are %d secrets and %d jobs. Gemini, container images and network traffic aren't in it.\n\n", l.Secrets, l.Jobs)
+	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "requests a day\tCloud Run\tFirestore\tSecret Manager\tCloud Logging\tCloud Scheduler\ttotal\tinstances\t")
+	for _, n := range perDay {
+		e := Estimate(p, l, n)
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t\n",
+			number(n), e.Run, e.Firestore, e.Secrets, e.Logs, e.Schedule, e.Total(), e.Instances)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	b.WriteString("\nThe free tier ends, if nothing else uses it, at\n")
+	t = tabwriter.NewWriter(&b, 0, 0, 3, ' ', tabwriter.AlignRight)
+	for i, price := range p.all() {
+		until := freeUntil(p, l, i)
+		per := "a month"
+		if price.Daily {
+			per = "a day"
+		}
+		of := fmt.Sprintf("%s %s %s", number(price.Free), price.Unit, per)
+		if !math.IsInf(until, 1) { // else requests have no part in it
+			fmt.Fprintf(t, "%s\trequests a day:\t %s, %s\n", number(until), price.Name, of)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, trimRight(b.String()))
+	return err
+}
+
+// trimRight drops the blanks before line breaks that aligned columns leave.
+func trimRight(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// number writes a number with commas, and no more digits than it has.
+func number(f float64) string {
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	whole, fraction, _ := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		return whole + "." + fraction
+	}
+	return whole
+}
+
+// Document writes the page of the repository, in Markdown.
+func Document(w io.Writer) error {
+	p, l := List(), NewLoad()
+	var b bytes.Buffer
+	b.WriteString(`# What it costs
+
+<!-- Written by: go run ./cmd/fluxgate cost --markdown >.github/cost.md -->
+
+` + "`fluxgate cost`" + ` computes this from what a request was measured to take and from list prices; ` + "`fluxgate cost --help`" + `
+says what can be set. With nothing set:
+
+` + "```\n$ fluxgate cost\n")
+	if err := Print(&b, p, l, Rows()); err != nil {
+		return err
+	}
+	b.WriteString("```\n\nA batch of 10,800 requests, ten at a time:\n\n```\n$ fluxgate cost --requests 10800 --concurrency 10\n")
+	l.Concurrency = 10
+	if err := Print(&b, p, l, Rows()[1:2]); err != nil {
+		return err
+	}
+	b.WriteString("```\n" + `
+## What it is computed from
+
+**Firestore.** An admission takes 0.885 writes and 0.013 reads where there is room and 0.225 and 0.016 where many wait, for
+then one commit admits several. Both are measured, on the emulator, by ` + "`TestFirestoreOperations`" + `. By design it is
+one write at most, two for a request that was booked, and 0.1 reads; where callers have limits of their own it is one write
+more. A busy instance also reads the control document every 10 s. By these bounds, with every request booked, the free day
+of 20,000 writes ends at 10,000 requests. Only one database of a project has it.
+
+**Cloud Run** bills an instance while it has a request, however many it has. What counts is therefore how many are under way
+at a time: one request of 5 s alone is billed as 5 s, ten at a time as half a second each. ` + "`--latency`" + ` and
+` + "`--concurrency`" + ` are for what you see in your own deployment. Requests that are answered with 429 take milliseconds.
+
+**Cloud Logging** gets three lines of 0.6 kB together for a request, which is measured, and the platform adds the resource
+and a line of its own. That both take 4 kB is an assumption. ` + "`GEMINI_LOG=false`" + ` leaves the platform's.
+
+**Secret Manager** is asked for each secret every five minutes while requests come.
+
+| price | USD | for | free | published |
+| --- | --- | --- | --- | --- |
+`)
+	doubts := ""
+	for _, price := range p.all() {
+		mark, per := "", "a month"
+		if price.Doubt != "" {
+			mark = " *"
+			doubts = price.Doubt
+		}
+		if price.Daily {
+			per = "a day"
+		}
+		fmt.Fprintf(&b, "| %s | %s%s | %s %s | %s %s | %s |\n",
+			price.Name, number(price.USD), mark, number(price.Per), price.Unit, number(price.Free), per, price.Page)
+	}
+	fmt.Fprintf(&b, "\nLooked up on %s; they are in `internal/cost/prices.go`. * Not certain: %s.\n"+
+		"`--write-price` and `--read-price` replace them.\n", Surveyed, doubts)
+	fmt.Fprintf(&b, `
+## Where one deployment ends
+
+- **Gemini's own quota** ends first. Eight projects of the free tier have 10,800 requests a day. A deployment takes up to
+  %d keys.
+- **A document of Firestore** takes few commits a second. An instance paces itself to 5 a second for each project, and a
+  commit admits whatever has gathered meanwhile, so many callers at a time are admitted far more often than that, and one
+  that sends request after request isn't. Every further instance commits for itself, and the slower of two begins again: many
+  instances on few projects spend their time on that.
+- **Bookings**: %d for each project, at most 10 minutes ahead. Whoever comes after that is told when to come back, and
+  nothing is kept for them.
+- **One region**: the database is in one place, and every admission is a commit there. An instance elsewhere adds the round
+  trip to each request.
+
+What to do next, in this order:
+
+1. **Paid tiers.** One project of a paid tier has the requests a minute of many free ones, and a deployment works the same
+   with it. Its limits are learned, or set in `+"`FLUXGATE_LIMITS`"+`.
+2. **Fewer and fuller instances**: a higher concurrency and a lower maximum, before more instances.
+3. **Shards**: several deployments, each with projects, secrets and collection of its own (`+"`FLUXGATE_COLLECTION`"+`), and each
+   caller at one of them. Two that share a project would each believe that all of its quota is theirs.
+4. **Regions**: one shard where the callers are, with its database there.
+`, config.MaxKeys, scheduler.MaxBookings)
+	_, err := w.Write(b.Bytes())
+	return err
+}
