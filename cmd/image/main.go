@@ -1,0 +1,74 @@
+// Command image builds a container image of `fluxgate serve`, from nothing and
+// without a daemon: the static program, the certificate authorities that Mozilla
+// trusts, and no shell, no libc and no package manager. Two builds of one commit
+// with one version of Go are the same to the byte.
+//
+//	go run ./cmd/image
+//	docker load --input fluxgate.tar
+//
+// The archive is an OCI image layout that is also what `docker save` writes, so
+// docker, podman, containerd, skopeo and crane all read it.
+//
+// It runs as user 65532, whom nothing in it belongs to, and writes nothing to
+// its file system. It listens on port 8000 of every address unless PORT says
+// otherwise, and there lets nobody in without a token: FLUXGATE_TOKENS.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := realMain(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "image:", err)
+		os.Exit(1)
+	}
+}
+
+func realMain(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("image", flag.ExitOnError)
+	output := flags.String("output", "fluxgate.tar", "`file` for the archive")
+	tag := flags.String("tag", "fluxgate:latest", "`name:tag` of the image")
+	arch := flags.String("arch", runtime.GOARCH, "`architecture` that it runs on, as Go names it: amd64, arm64")
+	source := flags.String("source", ".", "`directory` of the repository")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q: want no arguments", flags.Args())
+	}
+	dir, err := os.MkdirTemp("", "fluxgate-image-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := filepath.Join(dir, "fluxgate")
+	if err := compile(ctx, *source, program, *arch); err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(*output)
+	if err != nil {
+		return err
+	}
+	digest, err := write(file, binary, *tag, *arch)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(*output))
+	}
+	_, err = fmt.Fprintf(out, "%s@%s in %s\n", *tag, digest, *output)
+	return err
+}
