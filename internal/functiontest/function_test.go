@@ -80,6 +80,13 @@ func start(t *testing.T, env ...string) *function {
 	t.Helper()
 	program, err := build()
 	require.NoError(t, err)
+	return startProgram(t, program, env...)
+}
+
+// startProgram is start for a program that somebody else has built. It takes no
+// changes of its environment unless it is as ours.
+func startProgram(t *testing.T, program string, env ...string) *function {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
