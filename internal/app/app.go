@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -51,6 +52,7 @@ type App struct {
 	secrets secrets.Accessor // nil: not opened
 	gate    *gate.Gate
 	server  *server.Server
+	record  *telemetry.Recorder
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -63,6 +65,10 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	}()
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
+	}
+	record, err := a.openTelemetry(ctx, cfg, o)
+	if err != nil {
+		return nil, err
 	}
 	banner := &report{w: o.Report}
 	if o.Local && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
@@ -86,7 +92,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		return nil, err
 	}
 	rules := func(c storage.Control) *scheduler.Rules { return rulebook.Rules(cfg, c) }
-	if a.gate, err = gate.Follow(ctx, a.store, rules); err != nil {
+	if a.gate, err = gate.Follow(ctx, record.Store(a.store), rules); err != nil {
 		return nil, err
 	}
 	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
@@ -98,6 +104,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	}
 	a.server = server.New(server.Options{
 		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
+		Telemetry: record,
 	})
 	a.handler = callers.CORS(cfg.CORS, a.server)
 	if o.Local || o.Report != nil {

@@ -36,7 +36,7 @@ func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
 // readBody reads the whole body, up to the configured bound.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	boundBody(w, r, bodyTimeout(int64(s.cfg.MaxBody)))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MaxBody)))
+	body, err := io.ReadAll(http.MaxBytesReader(unwrapped(w), r.Body, int64(s.cfg.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -43,7 +44,10 @@ func (s *Server) size(ctx context.Context, c *call, bound func() (int64, bool)) 
 			return n, false, nil
 		}
 	}
-	if tokens, err = c.count(ctx); err != nil {
+	ctx, span := s.telemetry.Count(ctx)
+	tokens, err = c.count(ctx)
+	span.Counted(tokens, failureOf(err))
+	if err != nil {
 		return 0, false, err
 	}
 	s.counted.put(c.hash, tokens)
@@ -114,6 +118,7 @@ func (s *Server) ask(ctx context.Context, p *pool, models []string, r gemini.Req
 			return n, nil
 		}
 		s.logger(ctx).Warn("count failed", "key", key.Index, "model", r.Model, "class", failure.Class.String(), "reason", failure.Reason)
+		s.telemetry.Failed(ctx, "count_tokens", telemetry.Target{Project: key.Project, Model: r.Model}, failure.Class.String())
 		known := failure.Class != gemini.ClassModelUnknown && failure.Class != gemini.ClassModelGone
 		switch {
 		case ctx.Err() != nil:

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -130,10 +131,12 @@ type dispatcher struct {
 func (d *dispatcher) admit(ctx context.Context) (*gate.Grant, *gate.Wait, error) {
 	var grant *gate.Grant
 	var wait *gate.Wait
-	req, err := d.request(ctx)
+	inner, span := d.s.telemetry.Admit(ctx)
+	req, err := d.request(inner)
 	if err == nil {
-		grant, wait, err = d.s.gate.Admit(ctx, req)
+		grant, wait, err = d.s.gate.Admit(inner, req)
 	}
+	span.Decided(d.decision(grant, wait, err))
 	if d.failed != nil && grant == nil {
 		// A retry that would have to wait is no retry: the caller gets what
 		// upstream said, and nobody is to come back for what was told here.
@@ -236,7 +239,9 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 		"tokens", d.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", d.attempts)
 
 	start := time.Now()
-	info, failure := d.call.send(ctx, slot{key, model, d.waited})
+	sending, span := d.s.telemetry.Send(ctx, telemetry.Target{Project: key.Project, Model: model, Key: key.Index, Attempt: d.attempts})
+	info, failure := d.call.send(sending, slot{key, model, d.waited})
+	span.Answered(answered(info, failure))
 
 	// Settling survives the caller hanging up.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
@@ -247,7 +252,10 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 		d.recount(ctx, failure)
 		return nil, errors.Join(failure, d.heed(after, grant, key, failure))
 	}
-	if err := d.s.gate.Settle(after, grant, info.promptTokens, info.at); err != nil {
+	settling, settle := d.s.telemetry.Settle(after)
+	err = d.s.gate.Settle(settling, grant, info.promptTokens, info.at)
+	settle.Settled(err)
+	if err != nil {
 		// The answer is there and is the caller's; the reservation stays as it was.
 		d.log.Error("settle failed", "project", grant.Project, "error", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -165,6 +166,7 @@ func (s *Server) withAnyKey(ctx context.Context, p *pool, again bool, send func(
 			return nil
 		}
 		last = failure
+		s.telemetry.Failed(ctx, "resource", telemetry.Target{Project: key.Project}, failure.Class.String())
 		switch failure.Class {
 		case gemini.ClassKeyInvalid:
 			// Other keys of the project go on.

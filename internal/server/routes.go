@@ -8,6 +8,7 @@ func (s *Server) routes() {
 	s.route(native, "/generate", methods{http.MethodPost: s.generate})
 	s.route(native, "/health", methods{http.MethodGet: s.health})
 	s.route(native, "/status", methods{http.MethodGet: s.status})
+	s.route(native, "/metrics", methods{http.MethodGet: s.metrics})
 	s.route(native, "/plan", methods{http.MethodPost: s.plan})
 	s.route(native, "/config", methods{http.MethodPost: s.configure})
 	s.route(native, "/validate", methods{http.MethodPost: s.validate})

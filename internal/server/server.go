@@ -20,11 +20,13 @@ import (
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// Options are what a Server works with. All but Callers are required.
+// Options are what a Server works with. All but Callers and Telemetry are
+// required.
 type Options struct {
 	Config   *config.Config
 	Gate     *gate.Gate
@@ -33,6 +35,8 @@ type Options struct {
 	Logger   *slog.Logger
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
 	Callers *callers.Book
+	// Telemetry records what happens to requests. Nil: nothing does.
+	Telemetry *telemetry.Recorder
 }
 
 // A Server is Fluxgate's http.Handler.
@@ -44,6 +48,7 @@ type Server struct {
 	keys        KeySource
 	upstream    *gemini.Client
 	log         *slog.Logger
+	telemetry   *telemetry.Recorder
 	mux         *http.ServeMux
 	counted     *recent[uint64, int64]  // tokens by request hash
 	resources   *recent[string, string] // projects by the names of what they own
@@ -58,6 +63,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, gate: o.Gate, keys: o.Keys, upstream: o.Upstream, callers: o.Callers, log: o.Logger,
+		telemetry: o.Telemetry,
 		mux:       http.NewServeMux(),
 		counted:   newRecent[uint64, int64](maxCounted),
 		resources: newRecent[string, string](maxOwners),
@@ -66,6 +72,7 @@ func New(o Options) *Server {
 	}
 	s.keeper = s.newKeeper()
 	s.callerRules = ownRules(o.Config.Callers, o.Gate.Rules())
+	s.telemetry.ObserveQuotas(o.Gate.Rules, o.Gate.Now)
 	s.routes()
 	return s
 }
@@ -86,13 +93,16 @@ func (s *Server) route(d dialect, path string, by methods) {
 		allow = append(allow, http.MethodHead)
 	}
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		w, r, seen := s.telemetry.Begin(w, r, path)
+		defer seen.End()
 		// The number tells the lines of requests apart that are under way together.
-		log := s.log.With("id", s.requests.Add(1))
+		log := s.log.With("id", s.requests.Add(1)).With(seen.LogAttributes()...)
 		start := time.Now()
 		boundBody(w, r, unreadTimeout)
 		caller, refused := s.admitCaller(r, path)
 		if caller.Name != "" && !s.callers.Open() {
 			log = log.With("caller", caller.Name)
+			seen.Caller(caller.Name)
 		}
 		r = r.WithContext(withLogger(withArrival(r.Context(), arrival{dialect: d, caller: caller}), log))
 		h, ok := by[r.Method]
@@ -126,7 +136,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 	var own *ownLimit
 	if errors.As(err, &own) {
 		writeOwnLimit(w, dialectOf(r), own, s.gate.Now())
-		log.Info("wait", "cause", "own_"+string(own.offer.Cause), "wait", own.offer.Start.Sub(s.gate.Now()))
+		wait := own.offer.Start.Sub(s.gate.Now())
+		log.Info("wait", "cause", own.cause(), "wait", wait)
+		s.telemetry.Refused(r.Context(), own.refused(wait))
 		return
 	}
 	var upstream *gemini.Error

@@ -45,7 +45,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	if again {
 		// Only the start can be sent twice: a file's bytes are gone once they were
 		// read.
-		if start, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxUploadStart)); err != nil {
+		if start, err = io.ReadAll(http.MaxBytesReader(unwrapped(w), r.Body, maxUploadStart)); err != nil {
 			return err
 		}
 		length = int64(len(start))

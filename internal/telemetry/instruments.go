@@ -1,0 +1,173 @@
+package telemetry
+
+import (
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// scope names what the instruments and spans are Fluxgate's.
+const scope = "fluxgate.dev/fluxgate"
+
+// The attributes. Those of OpenTelemetry's semantic conventions where there is
+// one; package semconv has no gen_ai names any more.
+const (
+	httpMethod = attribute.Key("http.request.method")
+	httpRoute  = attribute.Key("http.route")
+	httpStatus = attribute.Key("http.response.status_code")
+	urlScheme  = attribute.Key("url.scheme")
+	errorType  = attribute.Key("error.type")
+
+	genAIOperation     = attribute.Key("gen_ai.operation.name")
+	genAIProvider      = attribute.Key("gen_ai.provider.name")
+	genAIModel         = attribute.Key("gen_ai.request.model")
+	genAIResponseModel = attribute.Key("gen_ai.response.model")
+	genAIInputTokens   = attribute.Key("gen_ai.usage.input_tokens")
+	genAITokenType     = attribute.Key("gen_ai.token.type")
+
+	projectKey   = attribute.Key("fluxgate.project")
+	keyIndexKey  = attribute.Key("fluxgate.key.index") // the public ID of a key
+	callerKey    = attribute.Key("fluxgate.caller")
+	causeKey     = attribute.Key("fluxgate.cause")
+	bookedKey    = attribute.Key("fluxgate.booked")
+	verdictKey   = attribute.Key("fluxgate.verdict")
+	waitKey      = attribute.Key("fluxgate.wait")   // seconds that the caller is told to wait
+	waitedKey    = attribute.Key("fluxgate.waited") // seconds since it was first told to
+	tokensKey    = attribute.Key("fluxgate.tokens") // input tokens that were reserved
+	exactKey     = attribute.Key("fluxgate.tokens.exact")
+	attemptKey   = attribute.Key("fluxgate.attempt")
+	quotaKey     = attribute.Key("fluxgate.quota")     // rpm, tpm or rpd
+	operationKey = attribute.Key("fluxgate.operation") // of the store
+)
+
+// provider is the gen_ai.provider.name of the Gemini API.
+const provider = "gcp.gemini"
+
+// Boundaries of histograms.
+var (
+	// httpBuckets and modelBuckets are those that the conventions advise for
+	// durations of requests, and of operations of models.
+	httpBuckets  = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 30, 60, 300}
+	modelBuckets = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 300}
+	// tokenBuckets are powers of 4, as advised, to beyond the largest context.
+	tokenBuckets = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304}
+	// waitBuckets go from what is not worth a mention to the day that is spent.
+	waitBuckets  = []float64{0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600, 21600, 86400}
+	storeBuckets = []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+)
+
+// instruments are all that is measured.
+type instruments struct {
+	requests *series[requestKey]
+	active   metric.Int64UpDownCounter
+	duration metric.Float64Histogram
+
+	decisions *series[decisionKey]
+	admitted  metric.Int64Counter
+	refused   metric.Int64Counter
+	wait      metric.Float64Histogram
+	waited    metric.Float64Histogram
+
+	sends    *series[sendKey]
+	upstream metric.Float64Histogram
+	failures metric.Int64Counter
+	usage    *series[usageKey]
+	tokens   metric.Int64Histogram
+
+	callers        *series[string]
+	callerRequests metric.Int64Counter
+	callerTokens   metric.Int64Counter
+
+	operations *series[storeKey]
+	store      metric.Float64Histogram
+}
+
+// What tells the series of an instrument apart. All of it is bounded.
+type (
+	requestKey struct {
+		method, route string
+		status        int
+	}
+	decisionKey struct {
+		project, model, cause string // cause "": admitted
+		booked                bool
+	}
+	sendKey  struct{ operation, project, model, class string }
+	usageKey struct{ operation, project, model string }
+	storeKey struct{ operation, failure string }
+)
+
+func newInstruments(m metric.Meter) (*instruments, error) {
+	var problems []error
+	counter := func(name, unit, text string) metric.Int64Counter {
+		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		problems = append(problems, err)
+		return c
+	}
+	seconds := func(name, text string, buckets []float64) metric.Float64Histogram {
+		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(text), metric.WithExplicitBucketBoundaries(buckets...))
+		problems = append(problems, err)
+		return h
+	}
+	i := &instruments{
+		requests: newSeries(requestKey.attributes), decisions: newSeries(decisionKey.attributes), sends: newSeries(sendKey.attributes),
+		usage: newSeries(usageKey.attributes), operations: newSeries(storeKey.attributes),
+		callers: newSeries(func(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }),
+
+		duration:       seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
+		admitted:       counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went."),
+		refused:        counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
+		wait:           seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
+		waited:         seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
+		upstream:       seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
+		failures:       counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
+		callerRequests: counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended."),
+		callerTokens:   counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them."),
+		store:          seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
+	}
+	var err error
+	i.active, err = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
+	problems = append(problems, err)
+	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
+		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
+	problems = append(problems, err)
+	return i, errors.Join(problems...)
+}
+
+func (k requestKey) attributes() []attribute.KeyValue {
+	list := []attribute.KeyValue{httpMethod.String(k.method), httpRoute.String(k.route), httpStatus.Int(k.status), urlScheme.String("http")}
+	if k.status >= 500 {
+		list = append(list, errorType.Int(k.status))
+	}
+	return list
+}
+
+func (k decisionKey) attributes() []attribute.KeyValue {
+	list := []attribute.KeyValue{bookedKey.Bool(k.booked)}
+	return appendSet(list, projectKey, k.project, genAIModel, k.model, causeKey, k.cause)
+}
+
+func (k sendKey) attributes() []attribute.KeyValue {
+	list := []attribute.KeyValue{genAIOperation.String(k.operation), genAIProvider.String(provider)}
+	return appendSet(list, projectKey, k.project, genAIModel, k.model, errorType, k.class)
+}
+
+func (k usageKey) attributes() []attribute.KeyValue {
+	return append(sendKey{k.operation, k.project, k.model, ""}.attributes(), genAITokenType.String("input"))
+}
+
+func (k storeKey) attributes() []attribute.KeyValue {
+	return appendSet([]attribute.KeyValue{operationKey.String(k.operation)}, errorType, k.failure)
+}
+
+// appendSet appends the attributes that have a value; pairs are keys and values
+// in turn.
+func appendSet(list []attribute.KeyValue, pairs ...any) []attribute.KeyValue {
+	for i := 0; i < len(pairs); i += 2 {
+		if value := pairs[i+1].(string); value != "" {
+			list = append(list, pairs[i].(attribute.Key).String(value))
+		}
+	}
+	return list
+}

@@ -1,0 +1,134 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Store returns the store with its operations measured. Its counters are
+// reported from then on, and what it shows is remembered for the quotas. The nil
+// Recorder returns the store as it is.
+func (r *Recorder) Store(store storage.Store) storage.Store {
+	if r == nil || r.m == nil {
+		return store
+	}
+	r.stats.Store(&counted{store.Stats})
+	return &observedStore{Store: store, r: r}
+}
+
+// counted reads the counters of a store.
+type counted struct{ stats func() storage.Stats }
+
+// An observedStore measures a Store. View isn't timed: it answers from memory,
+// and what it reads first time is in the store's own counters.
+type observedStore struct {
+	storage.Store
+	r *Recorder
+}
+
+// View implements storage.Store.
+func (o *observedStore) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
+	states, err := o.Store.View(ctx, ids)
+	if err == nil {
+		o.r.seen.note(ids, states)
+	}
+	return states, err
+}
+
+// Refresh implements storage.Store.
+func (o *observedStore) Refresh(ctx context.Context, ids []string, force bool) error {
+	start := time.Now()
+	err := o.Store.Refresh(ctx, ids, force)
+	o.done(ctx, "refresh", start, err)
+	return err
+}
+
+// Apply implements storage.Store.
+func (o *observedStore) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	start := time.Now()
+	result, err := o.Store.Apply(ctx, rules, id, change)
+	o.done(ctx, "apply", start, err)
+	return result, err
+}
+
+// UpdateControl implements storage.Store.
+func (o *observedStore) UpdateControl(ctx context.Context, change func(*storage.Control) error) (storage.Control, error) {
+	start := time.Now()
+	control, err := o.Store.UpdateControl(ctx, change)
+	o.done(ctx, "update_control", start, err)
+	return control, err
+}
+
+func (o *observedStore) done(ctx context.Context, operation string, start time.Time, err error) {
+	m := o.r.m
+	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)}).record...)
+}
+
+// storeFailure classifies an error of a store; "": none.
+func storeFailure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, storage.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, storage.ErrClosed):
+		return "closed"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return other
+}
+
+// seen is what this instance saw of its projects last.
+type seen struct {
+	mu     sync.RWMutex
+	states map[string]*scheduler.Project
+}
+
+// maxSeen bounds the documents that are remembered. Callers with limits of their
+// own have some too.
+const maxSeen = 512
+
+// note remembers states. They are never changed once they are shown, so most of
+// the time there is nothing to do.
+func (s *seen) note(ids []string, states []*scheduler.Project) {
+	if !s.differs(ids, states) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, id := range ids {
+		if _, known := s.states[id]; known || len(s.states) < maxSeen {
+			s.states[id] = states[i]
+		}
+	}
+}
+
+func (s *seen) differs(ids []string, states []*scheduler.Project) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i, id := range ids {
+		if s.states[id] != states[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// each calls f for every project that has a state.
+func (s *seen) each(f func(id string, state *scheduler.Project)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for id, state := range s.states {
+		if state != nil {
+			f(id, state)
+		}
+	}
+}
