@@ -23,7 +23,10 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const prompt = "confidential-words"
 		store := &faulty{Store: storage.NewMemory(nil)}
-		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: store, env: []string{"FLUXGATE_COUNT=exact"}})
+		watched := watch(t)
+		w := newWorld(t, setup{
+			keys: projects("alpha", "beta"), store: store, env: []string{"FLUXGATE_COUNT=exact"}, telemetry: watched.Recorder,
+		})
 		var seen strings.Builder
 		keep := func(a answer) answer {
 			fmt.Fprintln(&seen, a.Header(), a.Body.String())
@@ -72,7 +75,12 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 		logs := w.logs.String()
 		require.Contains(t, logs, "CONSUMER_SUSPENDED")
 		require.Contains(t, logs, "upstream failed")
-		for where, text := range map[string]string{"the log": logs, "an answer": seen.String()} {
+		spans, metrics := watched.everything(), keep(w.do("GET", "/metrics", "")).Body.String()
+		require.Contains(t, spans, "key_invalid")
+		require.Contains(t, metrics, "key_invalid")
+		for where, text := range map[string]string{
+			"the log": logs, "an answer": seen.String(), "a span": spans, "a metric": metrics,
+		} {
 			for n := 1; n <= 2; n++ {
 				assert.NotContains(t, text, key(n, "").Value, where)
 			}

@@ -26,6 +26,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
+	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -44,6 +45,8 @@ type setup struct {
 	// wrap puts a transport between the server and the simulator.
 	wrap  func(http.RoundTripper) http.RoundTripper
 	store storage.Store // default: memory
+	// telemetry records what happens. Default: nothing does.
+	telemetry *telemetry.Recorder
 }
 
 // A world is a server over a simulated Gemini, without a socket.
@@ -55,6 +58,8 @@ type world struct {
 	sent  *capture
 	logs  *logBuffer
 	cfg   *config.Config
+	// telemetry is that of all instances.
+	telemetry *telemetry.Recorder
 }
 
 // key is the n-th key of a world, of a project.
@@ -94,7 +99,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.sim != nil {
 		s.sim(&simulated)
 	}
-	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer)}
+	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer), telemetry: s.telemetry}
 	transport := w.sim.Transport()
 	if s.wrap != nil {
 		transport = s.wrap(transport)
@@ -113,7 +118,7 @@ func (w *world) instance() *server.Server { return w.instanceOver(w.store) }
 
 func (w *world) instanceOver(store storage.Store) *server.Server {
 	w.t.Helper()
-	g, err := gate.Follow(w.t.Context(), store, func(c storage.Control) *scheduler.Rules { return rulebook.Rules(w.cfg, c) })
+	g, err := gate.Follow(w.t.Context(), w.telemetry.Store(store), func(c storage.Control) *scheduler.Rules { return rulebook.Rules(w.cfg, c) })
 	require.NoError(w.t, err)
 	client, err := gemini.New(gemini.Config{Transport: w.sent})
 	require.NoError(w.t, err)
@@ -124,7 +129,9 @@ func (w *world) instanceOver(store storage.Store) *server.Server {
 		book, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
 	}
-	return server.New(server.Options{Config: w.cfg, Gate: g, Keys: pool, Upstream: client, Callers: book, Logger: logger})
+	return server.New(server.Options{
+		Config: w.cfg, Gate: g, Keys: pool, Upstream: client, Callers: book, Logger: logger, Telemetry: w.telemetry,
+	})
 }
 
 // An answer is what a caller got.

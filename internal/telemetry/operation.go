@@ -11,9 +11,9 @@ import (
 
 // A Span is a step of a request. The zero one records nothing.
 type Span struct {
-	r     *Recorder
-	ctx   context.Context
-	span  trace.Span // nil: none
+	r    *Recorder
+	ctx  context.Context
+	span trace.Span // nil: none
 	// Of a send:
 	start time.Time
 	to    Target
