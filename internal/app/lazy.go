@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
 )
@@ -103,5 +106,25 @@ func start(ctx context.Context) (*App, error) {
 		log.Error(failed, "error", err)
 		return nil, fmt.Errorf("start: %w", err)
 	}
+	if a.Exports() {
+		go exportAtStop(a)
+	}
 	return a, nil
+}
+
+// stopTimeout bounds the last export of an instance: the platform kills 10 s
+// after it has asked an instance to stop.
+const stopTimeout = 5 * time.Second
+
+// exportAtStop exports what no request exported, when the platform stops the
+// instance. Nobody else listens for that in a function: without an export the
+// signal ends the process at once, as it does here afterwards.
+func exportAtStop(a *App) {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	<-stop
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	a.Flush(ctx)
+	os.Exit(128 + int(syscall.SIGTERM))
 }

@@ -51,11 +51,12 @@ func TestMain(m *testing.M) {
 
 // A function is a process that serves it.
 type function struct {
-	t      *testing.T
-	url    string
-	in     io.Writer
-	out    *bufio.Reader
-	stderr *lockedBuffer
+	t       *testing.T
+	url     string
+	in      io.Writer
+	out     *bufio.Reader
+	stderr  *lockedBuffer
+	process *os.Process
 }
 
 type lockedBuffer struct {
@@ -103,6 +104,7 @@ func startProgram(t *testing.T, program string, env ...string) *function {
 	require.NoError(t, err)
 	f.in, f.out = in, bufio.NewReader(out)
 	require.NoError(t, cmd.Start())
+	f.process = cmd.Process
 	t.Cleanup(func() {
 		_ = in.Close()
 		_ = cmd.Process.Kill()
