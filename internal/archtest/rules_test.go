@@ -18,9 +18,9 @@ const root = "../.."
 // once it is.
 var final = []string{
 	".", "cmd/fluxgate", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
-	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/gate",
-	"internal/gemini", "internal/geminisim", "internal/keys", "internal/policy", "internal/remote", "internal/secrets",
-	"internal/server", "internal/terminal",
+	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/events", "internal/gate",
+	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
+	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -83,6 +83,10 @@ var imports = []importRule{
 	{
 		dir: "internal/batch", only: []string{"internal/remote"},
 		why: "a batch needs no more than any client has",
+	},
+	{
+		dir: "internal/telemetry", only: []string{"scheduler", "storage"},
+		why: "what watches the parts is told by them, and needs none of them",
 	},
 	{
 		dir: "internal/server", never: []string{"internal/app"},

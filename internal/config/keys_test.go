@@ -108,7 +108,8 @@ func TestCheckProject(t *testing.T) {
 }
 
 func TestWithoutKeys(t *testing.T) {
-	in := []string{"PATH=/bin", "GEMINI_KEY_1=a", "GEMINI_API_KEY=b", "GOOGLE_API_KEY=c", "FLUXGATE_TOKENS=d", "FLUXGATE_ADMIN_TOKENS=e", "GEMINI_MODE=both"}
-	assert.Equal(t, []string{"PATH=/bin", "GEMINI_MODE=both"}, WithoutKeys(in))
+	in := []string{"PATH=/bin", "GEMINI_KEY_1=a", "GEMINI_API_KEY=b", "GOOGLE_API_KEY=c", "FLUXGATE_TOKENS=d", "FLUXGATE_ADMIN_TOKENS=e", "GEMINI_MODE=both",
+		"OTEL_EXPORTER_OTLP_HEADERS=f", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=g", "OTEL_EXPORTER_OTLP_ENDPOINT=h"}
+	assert.Equal(t, []string{"PATH=/bin", "GEMINI_MODE=both", "OTEL_EXPORTER_OTLP_ENDPOINT=h"}, WithoutKeys(in))
 	assert.Equal(t, "GEMINI_KEY_1=a", in[1], "the caller's list is left alone")
 }

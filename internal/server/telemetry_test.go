@@ -109,7 +109,7 @@ func (w *watched) values(name string) map[string]float64 {
 func label(set attribute.Set) string {
 	var parts []string
 	for _, kv := range set.ToSlice() {
-		parts = append(parts, string(kv.Key[strings.LastIndexByte(string(kv.Key), '.')+1:])+"="+kv.Value.Emit())
+		parts = append(parts, string(kv.Key[strings.LastIndexByte(string(kv.Key), '.')+1:])+"="+kv.Value.String())
 	}
 	return strings.Join(parts, " ")
 }
