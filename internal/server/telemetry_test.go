@@ -206,7 +206,7 @@ func TestMetricsOfRequests(t *testing.T) {
 		wait := ask(aliceToken).wait()
 		assert.Equal(t, map[string]float64{"booked=false " + place: 1}, watched.values("fluxgate.admission.admitted"))
 		assert.Equal(t, map[string]float64{"booked=false cause=rpm " + place: 1}, watched.values("fluxgate.admission.refused"))
-		assert.InDelta(t, wait.Seconds(), watched.values("fluxgate.admission.wait")["booked=false cause=rpm "+place], 1)
+		assert.InDelta(t, wait.Seconds(), watched.values("fluxgate.admission.wait")["cause=rpm model="+pro], 1)
 		assert.Equal(t, map[string]float64{"project=alpha name=generate_content name=gcp.gemini model=" + pro + " type=input": tokens},
 			watched.values("gen_ai.client.token.usage"))
 		assert.Equal(t, map[string]float64{"caller=alice": tokens}, watched.values("fluxgate.caller.tokens"))
@@ -218,7 +218,7 @@ func TestMetricsOfRequests(t *testing.T) {
 		ask(aliceToken).wait()
 		assert.Equal(t, map[string]float64{"type=bare_429 project=alpha name=generate_content name=gcp.gemini model=" + pro: 1},
 			watched.values("fluxgate.upstream.errors"))
-		assert.Equal(t, wait.Seconds(), watched.values("fluxgate.admission.waited")["booked=false "+place])
+		assert.Equal(t, wait.Seconds(), watched.values("fluxgate.admission.waited")["model="+pro])
 
 		// A caller's own limit is told apart from those of projects.
 		synctestSleep(2 * time.Minute)

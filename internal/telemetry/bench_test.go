@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // steps are all hooks that a request passes which is counted, admitted, sent and
@@ -58,6 +60,25 @@ func BenchmarkMetrics(b *testing.B) { benchmark(b, recorder(b, Options{})) }
 // export.
 func BenchmarkTraces(b *testing.B) {
 	benchmark(b, recorder(b, Options{SpanProcessor: ignore{}}))
+}
+
+// BenchmarkView is what a look at a pool of 8 projects costs, raw and observed.
+func BenchmarkView(b *testing.B) {
+	ids := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	raw := storage.NewMemory(nil)
+	for _, c := range []struct {
+		name  string
+		store storage.Store
+	}{{"raw", raw}, {"observed", recorder(b, Options{}).Store(raw)}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.store.View(b.Context(), ids); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 // ignore is a processor that costs nothing.

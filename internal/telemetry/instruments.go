@@ -66,12 +66,13 @@ type instruments struct {
 	decisions *series[decisionKey]
 	admitted  metric.Int64Counter
 	refused   metric.Int64Counter
+	waits     *series[waitTimeKey]
 	wait      metric.Float64Histogram
 	waited    metric.Float64Histogram
 
 	sends    *series[sendKey]
-	upstream metric.Float64Histogram
 	failures metric.Int64Counter
+	upstream metric.Float64Histogram
 	usage    *series[usageKey]
 	tokens   metric.Int64Histogram
 
@@ -86,16 +87,18 @@ type instruments struct {
 // What tells the series of an instrument apart. All of it is bounded.
 type (
 	requestKey struct {
-		method, route string
-		status        int
+		method, scheme, route string
+		status                int
 	}
 	decisionKey struct {
 		project, model, cause string // cause "": admitted
 		booked                bool
 	}
-	sendKey  struct{ operation, project, model, class string }
-	usageKey struct{ operation, project, model string }
-	storeKey struct{ operation, failure string }
+	// A histogram has many lines, so those of durations leave the project out.
+	waitTimeKey struct{ model, cause string }
+	sendKey     struct{ operation, project, model, class string }
+	usageKey    struct{ operation, project, model string }
+	storeKey    struct{ operation, failure string }
 )
 
 func newInstruments(m metric.Meter) (*instruments, error) {
@@ -111,7 +114,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		return h
 	}
 	i := &instruments{
-		requests: newSeries(requestKey.attributes), decisions: newSeries(decisionKey.attributes), sends: newSeries(sendKey.attributes),
+		requests: newSeries(requestKey.attributes), decisions: newSeries(decisionKey.attributes), waits: newSeries(waitTimeKey.attributes), sends: newSeries(sendKey.attributes),
 		usage: newSeries(usageKey.attributes), operations: newSeries(storeKey.attributes),
 		callers: newSeries(func(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }),
 
@@ -136,7 +139,7 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 }
 
 func (k requestKey) attributes() []attribute.KeyValue {
-	list := []attribute.KeyValue{httpMethod.String(k.method), httpRoute.String(k.route), httpStatus.Int(k.status), urlScheme.String("http")}
+	list := []attribute.KeyValue{httpMethod.String(k.method), httpRoute.String(k.route), httpStatus.Int(k.status), urlScheme.String(k.scheme)}
 	if k.status >= 500 {
 		list = append(list, errorType.Int(k.status))
 	}
@@ -146,6 +149,10 @@ func (k requestKey) attributes() []attribute.KeyValue {
 func (k decisionKey) attributes() []attribute.KeyValue {
 	list := []attribute.KeyValue{bookedKey.Bool(k.booked)}
 	return appendSet(list, projectKey, k.project, genAIModel, k.model, causeKey, k.cause)
+}
+
+func (k waitTimeKey) attributes() []attribute.KeyValue {
+	return appendSet(nil, genAIModel, k.model, causeKey, k.cause)
 }
 
 func (k sendKey) attributes() []attribute.KeyValue {

@@ -122,16 +122,17 @@ func (r *Recorder) Refused(ctx context.Context, d Decision) {
 
 // count counts an admission or a refusal.
 func (r *Recorder) count(ctx context.Context, d Decision) {
-	o := r.m.decisions.of(decisionKey{r.projects.learned(d.Project), r.models.bound(d.Model), d.Cause, d.Booked})
-	switch {
-	case d.Cause == "":
+	model := r.models.bound(d.Model)
+	o := r.m.decisions.of(decisionKey{r.projects.learned(d.Project), model, d.Cause, d.Booked})
+	times := r.m.waits.of(waitTimeKey{model, d.Cause})
+	if d.Cause == "" {
 		r.m.admitted.Add(ctx, 1, o.add...)
-		r.m.waited.Record(ctx, d.Waited.Seconds(), o.record...)
-	default:
-		r.m.refused.Add(ctx, 1, o.add...)
-		if d.Wait > 0 {
-			r.m.wait.Record(ctx, d.Wait.Seconds(), o.record...)
-		}
+		r.m.waited.Record(ctx, d.Waited.Seconds(), times.record...)
+		return
+	}
+	r.m.refused.Add(ctx, 1, o.add...)
+	if d.Wait > 0 {
+		r.m.wait.Record(ctx, d.Wait.Seconds(), times.record...)
 	}
 }
 
@@ -179,10 +180,9 @@ func (s Span) Answered(a Answer) {
 		r.models.learn(s.to.Model)
 	}
 	project, model := r.projects.learned(s.to.Project), r.models.bound(s.to.Model)
-	sent := m.sends.of(sendKey{operation, project, model, a.Class})
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), sent.record...)
+	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class}).record...)
 	if a.Class != "" {
-		m.failures.Add(s.ctx, 1, sent.add...)
+		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, project, model, a.Class}).add...)
 	}
 	if a.Tokens > 0 {
 		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model}).record...)

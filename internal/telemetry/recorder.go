@@ -24,7 +24,8 @@ import (
 const (
 	maxModels = 64
 	maxNames  = 256 // projects, and callers
-	// maxSeries bounds the series of one instrument, should the rest multiply.
+	// maxSeries bounds the series of one instrument, should the rest multiply: the
+	// SDK's own default, which also holds for what is kept here.
 	maxSeries = 2000
 )
 

@@ -19,6 +19,7 @@ type Request struct {
 	start     time.Time
 	answer    response
 	method    string
+	scheme    string
 	route     string
 	caller    string
 	operation string
@@ -42,7 +43,8 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 		method = "_OTHER"
 	}
 	q := &Request{
-		r: r, start: time.Now(), method: method, route: route, operation: operationOf(req.URL.Path), answer: response{ResponseWriter: w},
+		r: r, start: time.Now(), method: method, scheme: schemeOf(req), route: route, operation: operationOf(req.URL.Path),
+		answer: response{ResponseWriter: w},
 	}
 	if r.tracer != nil || r.project != nil {
 		q.remote = remote(req.Header)
@@ -53,13 +55,21 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 			ctx = trace.ContextWithRemoteSpanContext(ctx, q.remote)
 		}
 		ctx, q.span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer),
-			trace.WithAttributes(httpMethod.String(method), httpRoute.String(route), urlScheme.String("http")))
+			trace.WithAttributes(httpMethod.String(method), httpRoute.String(route), urlScheme.String(q.scheme)))
 	}
 	q.ctx = context.WithValue(ctx, requestContext{}, q)
 	if r.m != nil {
 		r.m.active.Add(q.ctx, 1)
 	}
 	return &q.answer, req.WithContext(q.ctx), q
+}
+
+// schemeOf returns what the caller used: TLS ends before a function.
+func schemeOf(req *http.Request) string {
+	if req.TLS != nil || req.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https"
+	}
+	return "http"
 }
 
 type requestContext struct{}
@@ -130,7 +140,7 @@ func (q *Request) End() {
 	}
 	if m := q.r.m; m != nil {
 		m.active.Add(q.ctx, -1)
-		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.route, status}).record...)
+		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status}).record...)
 		if q.caller != "" {
 			m.callerRequests.Add(q.ctx, 1, m.callers.of(q.caller).add...)
 		}

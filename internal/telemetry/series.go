@@ -38,11 +38,21 @@ func (s *series[K]) of(k K) *options {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o = s.sets[k]; o == nil {
-		set := metric.WithAttributeSet(attribute.NewSet(s.attributes(k)...))
-		o = &options{[]metric.AddOption{set}, []metric.RecordOption{set}}
+		if len(s.sets) >= maxSeries {
+			return overflow
+		}
+		o = newOptions(s.attributes(k)...)
 		s.sets[k] = o
 	}
 	return o
+}
+
+// overflow is what the SDK calls the series of all that is beyond its bound.
+var overflow = newOptions(attribute.Bool("otel.metric.overflow", true))
+
+func newOptions(list ...attribute.KeyValue) *options {
+	set := metric.WithAttributeSet(attribute.NewSet(list...))
+	return &options{[]metric.AddOption{set}, []metric.RecordOption{set}}
 }
 
 // names bounds how many different values an attribute has.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
@@ -233,6 +234,18 @@ func TestNamesAreBounded(t *testing.T) {
 	assert.Equal(t, other, n.learned("c"), "there are two already")
 	assert.Equal(t, "b", n.bound("b"))
 	assert.Empty(t, n.learned(""))
+}
+
+// A series that would have too many members has the rest in one.
+func TestSeriesAreBounded(t *testing.T) {
+	s := newSeries(func(n int) []attribute.KeyValue { return []attribute.KeyValue{attribute.Int("n", n)} })
+	first := s.of(0)
+	for n := range maxSeries {
+		assert.NotSame(t, overflow, s.of(n))
+	}
+	assert.Same(t, overflow, s.of(maxSeries))
+	assert.Same(t, first, s.of(0))
+	assert.Len(t, s.sets, maxSeries)
 }
 
 // A writer shows the status that was sent, and passes on what else a connection
