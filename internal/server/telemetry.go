@@ -60,7 +60,7 @@ func answered(info sent, failure *gemini.Error) telemetry.Answer {
 	case failure != nil:
 		out.Tokens, out.Class, out.Status = -1, failure.Class.String(), failure.HTTPStatus
 	case info.late != nil:
-		out.Late, out.Class, out.Status = true, info.late.Class.String(), info.late.HTTPStatus
+		out.Class, out.Status = info.late.Class.String(), info.late.HTTPStatus
 	}
 	return out
 }

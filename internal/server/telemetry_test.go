@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -135,7 +136,8 @@ func TestSpansOfARequest(t *testing.T) {
 		up, s := stubbed(func(heard) *http.Response { return nil })
 		s.telemetry, s.env = watched.Recorder, []string{"FLUXGATE_COUNT=exact", "FLUXGATE_TOKENS=alice:" + aliceToken}
 		w := newWorld(t, s)
-		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01").ok()
+		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "https",
+			"Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01").ok()
 
 		spans := watched.ended()
 		require.ElementsMatch(t, []string{"POST /generate", "count", "admit", "generate_content " + pro, "settle"}, slices.Collect(maps.Keys(spans)))
@@ -143,7 +145,7 @@ func TestSpansOfARequest(t *testing.T) {
 		assert.Equal(t, trace.SpanKindServer, server.SpanKind())
 		assert.Equal(t, "00f067aa0ba902b7", server.Parent().SpanID().String())
 		assert.Equal(t, map[string]any{
-			"http.request.method": "POST", "http.route": "/generate", "url.scheme": "http", "http.response.status_code": int64(200),
+			"http.request.method": "POST", "http.route": "/generate", "url.scheme": "https", "http.response.status_code": int64(200),
 			"fluxgate.caller": "alice",
 		}, attributesOf(server.Attributes()))
 		for name, span := range spans {
@@ -225,12 +227,58 @@ func TestMetricsOfRequests(t *testing.T) {
 		ask(bobToken).ok()
 		ask(bobToken).wait()
 		assert.Equal(t, 1.0, watched.values("fluxgate.admission.refused")["booked=false cause=own_rpm"])
+		assert.Len(t, watched.values("fluxgate.quota.bookings"), 1, "its own calendar is not a project's")
 
 		assert.Equal(t, map[string]float64{"caller=alice": 3, "caller=bob": 2}, watched.values("fluxgate.caller.requests"))
 		assert.Equal(t, []string{"method=POST status_code=200 route=/generate scheme=http", "method=POST status_code=429 route=/generate scheme=http"},
 			slices.Sorted(maps.Keys(watched.values("http.server.request.duration"))))
 		assert.Equal(t, map[string]float64{"": 0}, watched.values("http.server.active_requests"))
 	})
+}
+
+// Errors count whatever was asked of upstream, and a retry that finds no room is no
+// refusal: the caller is told what upstream said.
+func TestMetricsOfUpstreamErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		watched := watch(t)
+		fails := ""
+		_, s := stubbed(func(h heard) *http.Response {
+			if fails == "" || !strings.HasSuffix(h.path, fails) {
+				return nil
+			}
+			return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: http.NoBody, Request: h.r}
+		})
+		s.telemetry, s.env = watched.Recorder, []string{"FLUXGATE_COUNT=exact"}
+		w := newWorld(t, s)
+		const chat = `{"model":"` + pro + `","messages":[{"role":"user","content":"hello"}]}`
+		require.Equal(t, http.StatusOK, w.do("POST", "/openai/v1/chat/completions", chat).Code)
+		fails = ":countTokens"
+		w.generate("hello", "").ok()
+		fails = ":generateContent"
+		w.generate("hello", "").failed(http.StatusServiceUnavailable)
+		fails = "/models/" + flash
+		w.do("GET", "/v1beta/models/"+flash, "").failed(http.StatusServiceUnavailable)
+		assert.Equal(t, map[string]float64{
+			"type=server project=alpha name=count_tokens name=gcp.gemini model=" + pro:     1,
+			"type=server project=alpha name=generate_content name=gcp.gemini model=" + pro: 1,
+			"type=server project=alpha name=resource name=gcp.gemini":                      1,
+		}, watched.values("fluxgate.upstream.errors"))
+		assert.Empty(t, watched.values("fluxgate.admission.refused"))
+		assert.Contains(t, watched.values("gen_ai.client.token.usage"), "project=alpha name=chat name=gcp.gemini model="+pro+" type=input")
+	})
+}
+
+// The server closes a connection on which too much is sent. That it does so only
+// for a writer of its own must not be lost on the way.
+func TestTooLargeBodyClosesConnection(t *testing.T) {
+	w := newWorld(t, setup{telemetry: watch(t).Recorder, env: []string{"FLUXGATE_MAX_BODY=1KiB"}})
+	server := httptest.NewServer(w.Server)
+	t.Cleanup(server.Close)
+	resp, err := server.Client().Post(server.URL+"/generate", "application/json", strings.NewReader(body(strings.Repeat("x", 2<<10), "")))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+	assert.True(t, resp.Close)
 }
 
 // Quotas are those of the instant at which somebody asks, and asking reads

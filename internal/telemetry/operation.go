@@ -162,8 +162,6 @@ type Answer struct {
 	// there was no answer.
 	Class  string
 	Status int
-	// Late says that the error came in the middle of an answer.
-	Late bool
 }
 
 // Answered ends a send.
@@ -176,7 +174,7 @@ func (s Span) Answered(a Answer) {
 	if q := requestOf(s.ctx); q != nil {
 		operation, caller = q.operation, q.caller
 	}
-	if a.Class == "" || a.Late {
+	if a.Class == "" {
 		r.models.learn(s.to.Model)
 	}
 	project, model := r.projects.learned(s.to.Project), r.models.bound(s.to.Model)

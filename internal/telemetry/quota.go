@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -90,10 +89,8 @@ func (r *Recorder) observe(m metric.Meter) error {
 		}
 		rules, now := source.rules(), source.now()
 		r.seen.each(func(id string, state *scheduler.Project) {
-			if strings.Contains(id, "=") {
-				return // a caller's own limits, not a project
-			}
 			for _, c := range state.Calendars {
+				// A caller's own limits have a calendar too, of no model.
 				if r.models.knows(c.Model) {
 					observeCalendar(o, rules, now, id, c)
 				}

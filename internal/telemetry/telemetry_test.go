@@ -29,6 +29,7 @@ func TestExportIsBounded(t *testing.T) {
 		flushed, hangs := 0, false
 		e.add(func(ctx context.Context) error {
 			flushed++
+			assert.NoError(t, ctx.Err(), "there is no time to export in")
 			if hangs {
 				<-ctx.Done()
 				return ctx.Err()
@@ -234,6 +235,16 @@ func TestNamesAreBounded(t *testing.T) {
 	assert.Equal(t, other, n.learned("c"), "there are two already")
 	assert.Equal(t, "b", n.bound("b"))
 	assert.Empty(t, n.learned(""))
+}
+
+func TestOperations(t *testing.T) {
+	for path, want := range map[string]string{
+		"/generate": "generate_content", "/v1beta/models/gemini-2.5-pro:streamGenerateContent": "generate_content",
+		"/v1beta/models/gemini-embedding-001:batchEmbedContents": "embeddings", "/openai/v1/embeddings": "embeddings",
+		"/v1beta/openai/chat/completions": "chat",
+	} {
+		assert.Equal(t, want, operationOf(path), path)
+	}
 }
 
 // A series that would have too many members has the rest in one.
