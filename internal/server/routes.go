@@ -40,4 +40,4 @@ func (s *Server) routes() {
 	s.route(native, "/", nil)
 }
 
-var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}
+var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}

@@ -88,6 +88,10 @@ func (r *Recorder) observe(m metric.Meter) error {
 			return nil
 		}
 		rules, now := source.rules(), source.now()
+		// The chain may have been set at run time.
+		for _, model := range rules.Policy.Chain(scheduler.Both) {
+			r.models.learn(model)
+		}
 		r.seen.each(func(id string, state *scheduler.Project) {
 			for _, c := range state.Calendars {
 				// A caller's own limits have a calendar too, of no model.
