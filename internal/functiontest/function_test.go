@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -76,6 +77,23 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// freePort returns a port for a process that can't be handed a listener. It is
+// none of those that the system gives to whoever asks for any: tests that run
+// beside this one do so, and would be given it before the process has taken it.
+func freePort(t *testing.T) string {
+	t.Helper()
+	const lowest, highest = 15_000, 32_000
+	for range 100 {
+		port := strconv.Itoa(lowest + rand.IntN(highest-lowest))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
 // start serves the function with these settings and no others.
 func start(t *testing.T, env ...string) *function {
 	t.Helper()
@@ -88,11 +106,7 @@ func start(t *testing.T, env ...string) *function {
 // changes of its environment unless it is as ours.
 func startProgram(t *testing.T, program string, env ...string) *function {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	require.NoError(t, l.Close())
-
+	port := freePort(t)
 	f := &function{t: t, url: "http://127.0.0.1:" + port, stderr: new(lockedBuffer)}
 	cmd := exec.Command(program)
 	cmd.Dir = t.TempDir() // no file of the repository is there at run time
