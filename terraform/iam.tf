@@ -1,0 +1,101 @@
+# Three accounts. Which call needs which role is listed in README.md.
+
+resource "google_service_account" "runtime" {
+  project      = var.project
+  account_id   = "${var.name}-run"
+  display_name = "${var.name}: runs the function"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_service_account" "build" {
+  project      = var.project
+  account_id   = "${var.name}-build"
+  display_name = "${var.name}: builds the function"
+
+  depends_on = [google_project_service.api]
+}
+
+# It has no role but that of calling the function, by which the function knows its jobs.
+resource "google_service_account" "jobs" {
+  count = var.jobs ? 1 : 0
+
+  project      = var.project
+  account_id   = "${var.name}-jobs"
+  display_name = "${var.name}: calls the function for Cloud Scheduler"
+
+  depends_on = [google_project_service.api]
+}
+
+# --- Runtime ---
+
+resource "google_project_iam_member" "runtime_datastore" {
+  project = var.project
+  role    = "roles/datastore.user"
+  member  = google_service_account.runtime.member
+
+  # Other databases of the project are none of its business.
+  condition {
+    title      = "${var.name} database"
+    expression = "resource.name == \"projects/${var.project}/databases/${var.database}\""
+  }
+}
+
+resource "google_secret_manager_secret_iam_member" "runtime" {
+  for_each = google_secret_manager_secret.this
+
+  project   = var.project
+  secret_id = each.value.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = google_service_account.runtime.member
+}
+
+# --- Build ---
+
+resource "google_project_iam_member" "build_log" {
+  project = var.project
+  role    = "roles/logging.logWriter"
+  member  = google_service_account.build.member
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  project    = var.project
+  location   = google_artifact_registry_repository.images.location
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.writer"
+  member     = google_service_account.build.member
+}
+
+# Cloud Functions copies the archive into a bucket of its own, which there isn't before the first build.
+resource "google_project_iam_member" "build_source" {
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = google_service_account.build.member
+
+  condition {
+    title      = "${var.name} source"
+    expression = join(" || ", [for b in ["gcf-v2-sources-", local.source_bucket] : "resource.name.startsWith(\"projects/_/buckets/${b}\")"])
+  }
+}
+
+# --- Callers ---
+
+locals {
+  invokers = merge(
+    { for m in var.invokers : m => m },
+    # Fluxgate's own tokens decide.
+    var.access == "tokens" ? { everybody = "allUsers" } : {},
+    var.access == "iam" && var.jobs ? { jobs = google_service_account.jobs[0].member } : {},
+  )
+}
+
+# A function is a Cloud Run service of the same name, and that is where it is decided who may call.
+resource "google_cloud_run_v2_service_iam_member" "invoker" {
+  for_each = local.invokers
+
+  project  = var.project
+  location = var.region
+  name     = google_cloudfunctions2_function.this.name
+  role     = "roles/run.invoker"
+  member   = each.value
+}

@@ -1,0 +1,70 @@
+# Every value in this file is write-only: it goes to Secret Manager and is in no state and in no plan. Terraform can't
+# tell whether it has changed, so a version number says when to write it: keys_version and token_versions.
+
+locals {
+  # By the suffix of the secret's name. Only names decide how many there are; values are ephemeral and can't.
+  key_secrets = length(var.key_secrets) == 0 ? { keys = null } : { for i, s in var.key_secrets : "key-${s}" => i }
+
+  # In the form that Fluxgate reads. Without keys, which keep_keys allows, it is empty, and Secret Manager refuses to
+  # keep an empty value: so a first apply without keys fails there instead of deploying a function that can't start.
+  all_keys = length(var.keys) == 0 ? "" : jsonencode([
+    for i, k in var.keys : { key = k, project = length(var.key_projects) > i ? var.key_projects[i] : "" }
+  ])
+  key_payloads = {
+    for suffix, i in local.key_secrets : suffix => i == null ? local.all_keys : length(var.keys) <= i ? "" : jsonencode([
+      { key = var.keys[i], project = length(var.key_projects) > i ? var.key_projects[i] : "" }
+    ])
+  }
+
+  # By the suffix of the secret's name: whose token it is.
+  token_secrets = { for c in var.callers : "token-${c}" => c }
+  admin_secrets = { for c in var.admins : "admin-${c}" => c }
+}
+
+resource "google_secret_manager_secret" "this" {
+  for_each = toset(concat(keys(local.key_secrets), keys(local.token_secrets), keys(local.admin_secrets)))
+
+  project   = var.project
+  secret_id = "${var.name}-${each.value}"
+  labels    = var.labels
+
+  replication {
+    auto {}
+  }
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_secret_manager_secret_version" "keys" {
+  for_each = local.key_secrets
+
+  secret                 = google_secret_manager_secret.this[each.key].id
+  secret_data_wo         = local.key_payloads[each.key]
+  secret_data_wo_version = var.keys_version
+
+  # Running instances read the latest version every few minutes: at no time may there be none. The one before is
+  # destroyed, because a rotated key is often a leaked one.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# Another value in every run, of which only the one is kept that is written. 43 letters and digits are 256 bits.
+ephemeral "random_password" "token" {
+  for_each = toset(concat(var.callers, var.admins))
+
+  length  = 43
+  special = false
+}
+
+resource "google_secret_manager_secret_version" "token" {
+  for_each = merge(local.token_secrets, local.admin_secrets)
+
+  secret                 = google_secret_manager_secret.this[each.key].id
+  secret_data_wo         = "${each.value}:${lookup(var.tokens, each.value, ephemeral.random_password.token[each.value].result)}"
+  secret_data_wo_version = lookup(var.token_versions, each.value, 1)
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}

@@ -1,0 +1,153 @@
+# How callers get in, and which secrets hold what.
+
+mock_provider "google" {
+  source = "./tests/mocks"
+}
+
+variables {
+  project = "my-project-1"
+  keys    = ["AIza-first-key-000000000", "AIza-second-key-00000000"]
+  tokens  = {}
+}
+
+run "tokens" {
+  variables {
+    access         = "tokens"
+    callers        = ["app", "batch"]
+    admins         = ["root"]
+    token_versions = { batch = 3 }
+    caller_limits  = { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000 } }
+  }
+
+  assert {
+    condition     = { for k, m in google_cloud_run_v2_service_iam_member.invoker : k => m.member } == { everybody = "allUsers" }
+    error_message = "Not everybody may reach the service, or somebody may besides."
+  }
+  assert {
+    condition     = !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), "FLUXGATE_AUTH")
+    error_message = "The function believes that IAM guards it, while it is open to everybody."
+  }
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_TOKENS_SECRET == "fluxgate-token-app,fluxgate-token-batch"
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_ADMIN_TOKENS_SECRET == "fluxgate-admin-root"
+    )
+    error_message = "The function isn't told where its tokens are."
+  }
+  assert {
+    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS) == { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000 } }
+    error_message = "The callers' limits are others."
+  }
+  assert {
+    condition     = { for k, v in google_secret_manager_secret_version.token : k => v.secret_data_wo_version } == { token-app = 1, token-batch = 3, admin-root = 1 }
+    error_message = "The versions of the tokens are others: all callers' tokens would be replaced with one's."
+  }
+  assert {
+    condition     = toset(keys(google_secret_manager_secret_iam_member.runtime)) == toset(["keys", "token-app", "token-batch", "admin-root"])
+    error_message = "The function may not read exactly its own secrets."
+  }
+  assert {
+    condition     = output.curl == "curl -s -H \"X-Fluxgate-Token: $(gcloud secrets versions access latest --project=my-project-1 --secret=fluxgate-token-app | cut -d: -f2-)\" https://fluxgate-hash-uc.a.run.app/generate -d '{\"prompt\":\"Hello world\"}'"
+    error_message = "The curl command is another."
+  }
+  assert {
+    condition     = toset(keys(output.tokens)) == toset(["app", "batch", "root"])
+    error_message = "There isn't a command for each token."
+  }
+  # The jobs need no invoker here, but are recognised by the same audience.
+  assert {
+    condition = alltrue([for j in google_cloud_scheduler_job.this :
+    j.http_target[0].oidc_token[0].audience == google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_JOBS_AUDIENCE])
+    error_message = "The jobs don't bring the token that the function asks for."
+  }
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.uptime) == 0 && length(google_monitoring_uptime_check_config.health[0].http_check[0].service_agent_authentication) == 0
+    error_message = "The uptime check brings a token that nobody asks for."
+  }
+}
+
+run "identities" {
+  variables {
+    invokers = ["user:a@example.com", "serviceAccount:app@other-project.iam.gserviceaccount.com"]
+    admins   = []
+  }
+
+  assert {
+    condition = toset([for m in google_cloud_run_v2_service_iam_member.invoker : m.member]) == toset([
+      "user:a@example.com", "serviceAccount:app@other-project.iam.gserviceaccount.com", "serviceAccount:jobs@my-project-1.iam.gserviceaccount.com",
+    ])
+    error_message = "Others may call than the named ones and the jobs."
+  }
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_AUTH == "iam"
+    error_message = "The function doesn't know that IAM guards it, and would refuse everybody."
+  }
+  assert {
+    condition = alltrue([for name in ["FLUXGATE_TOKENS_SECRET", "FLUXGATE_ADMIN_TOKENS_SECRET", "FLUXGATE_CALLERS", "FLUXGATE_LIMITS", "FLUXGATE_CHAIN"] :
+    !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), name)])
+    error_message = "A setting is given that nobody has set."
+  }
+  assert {
+    condition     = output.tokens == {} && length(google_secret_manager_secret_version.token) == 0
+    error_message = "There is a token, but nobody has one."
+  }
+}
+
+run "a_token_besides" {
+  variables {
+    callers = ["app"]
+  }
+
+  assert {
+    condition     = strcontains(output.curl, "Authorization: Bearer $(gcloud auth print-identity-token)") && strcontains(output.curl, "X-Fluxgate-Token: $(gcloud secrets versions access latest")
+    error_message = "The curl command lacks the identity or the token; both are asked for."
+  }
+}
+
+run "one_secret_per_key" {
+  variables {
+    key_secrets  = ["team-b", "team-a"]
+    key_projects = ["b", "a"]
+    keys_version = 7
+  }
+
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_KEYS_SECRET == "fluxgate-key-team-b,fluxgate-key-team-a"
+    error_message = "The keys' secrets are others, or in another order, which is that of their IDs."
+  }
+  assert {
+    condition     = { for k, v in google_secret_manager_secret_version.keys : k => v.secret_data_wo_version } == { key-team-a = 7, key-team-b = 7 }
+    error_message = "There isn't a secret per key."
+  }
+  assert {
+    condition     = alltrue([for v in google_secret_manager_secret_version.keys : v.secret_data_wo == null])
+    error_message = "A secret's value is in the state."
+  }
+}
+
+run "keys_stay" {
+  variables {
+    keys      = []
+    keep_keys = true
+  }
+
+  assert {
+    condition     = google_secret_manager_secret_version.keys["keys"].secret_data_wo_version == 1
+    error_message = "Without keys at hand there is nothing to be written."
+  }
+}
+
+# What is written: the payloads are ephemeral, so they can only be looked at in a plan.
+run "payloads" {
+  command = plan
+
+  variables {
+    keys         = ["AIza-first-key-000000000", "AIza-second-key-00000000"]
+    key_projects = ["a", "b"]
+  }
+
+  assert {
+    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AIza-first-key-000000000", project = "a" }, { key = "AIza-second-key-00000000", project = "b" }]
+    error_message = "The secret of the keys isn't what Fluxgate reads."
+  }
+}
