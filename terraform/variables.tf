@@ -107,7 +107,7 @@ variable "key_projects" {
 }
 
 variable "key_secrets" {
-  description = "Names, one for each key in the order of keys: every key gets a secret of its own, \"<name>-key-<this>\". Empty: one secret holds all keys, which stays within Secret Manager's free tier."
+  description = "Names, one for each key in the order of keys: every key gets a secret of its own, NAME-key-THIS. Empty: one secret holds all keys, which stays within Secret Manager's free tier."
   type        = list(string)
   default     = []
   nullable    = false
@@ -161,7 +161,7 @@ variable "invokers" {
 }
 
 variable "callers" {
-  description = "Names of the callers that have a token, each in a secret of its own, \"<name>-token-<this>\". With access = \"iam\" callers need a token besides as soon as there is one here."
+  description = "Names of the callers that have a token, each in a secret of its own, NAME-token-THIS. With access = \"iam\" callers need a token besides as soon as there is one here."
   type        = list(string)
   default     = []
   nullable    = false
@@ -177,7 +177,7 @@ variable "callers" {
 }
 
 variable "admins" {
-  description = "Names of the administrators that have a token, each in a secret of its own, \"<name>-admin-<this>\". They may change the mode, limits and keys at run time; with none, nobody may but the jobs."
+  description = "Names of the administrators that have a token, each in a secret of its own, NAME-admin-THIS. They may change the mode, limits and keys at run time; with none, nobody may but the jobs."
   type        = list(string)
   default     = ["admin"]
   nullable    = false
@@ -289,7 +289,7 @@ variable "mode" {
 }
 
 variable "settings" {
-  description = "Other settings of .env.example by the name of their variable, such as { FLUXGATE_SKEW = \"1s\" }."
+  description = "Other settings of .env.example by the name of their variable, such as { FLUXGATE_SKEW = \"1s\" }, and OpenTelemetry's own (OTEL_…)."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -298,7 +298,7 @@ variable "settings" {
     condition = alltrue([for name in keys(var.settings) : contains([
       "FLUXGATE_CORS", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_IDLE_TIMEOUT",
       "FLUXGATE_LOG_LEVEL", "GEMINI_LOG", "GOOGLE_GEMINI_BASE_URL",
-    ], name) || startswith(name, "OTEL_")])
+    ], name) || startswith(name, "OTEL_") && !endswith(name, "_HEADERS")])
     error_message = "settings: want a setting of .env.example that has no variable of its own here. Keys and tokens don't belong into the environment: they would be in the state, and whoever may see the function could read them."
   }
 }

@@ -108,6 +108,9 @@ var testOnly = map[string][]string{
 	"testing":                        {"storage/storetest", "internal/emulator/emulatortest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest"},
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},
+	"github.com/bmatcuk/doublestar":  nil,
+	"github.com/hashicorp/hcl":       nil,
+	"github.com/zclconf/go-cty":      nil,
 }
 
 func repository(t *testing.T) tree {

@@ -448,6 +448,16 @@ run "tokens_in_the_environment" {
   expect_failures = [var.settings]
 }
 
+run "credentials_of_telemetry_in_the_environment" {
+  command = plan
+
+  variables {
+    settings = { OTEL_EXPORTER_OTLP_HEADERS = "authorization=Bearer 0123456789abcdef" }
+  }
+
+  expect_failures = [var.settings]
+}
+
 run "setting_that_is_ours" {
   command = plan
 
