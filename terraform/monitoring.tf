@@ -49,7 +49,7 @@ locals {
   # What PromQL calls them, and the service that they are about.
   requests     = "run_googleapis_com:request_count"
   this_service = "monitored_resource=\"cloud_run_revision\",service_name=\"${var.name}\",location=\"${var.region}\""
-  log_query    = { for name, full in local.log_metric_names : name => "sum(increase(logging_googleapis_com:user_${full}{${local.this_service}}[10m]))" }
+  increase     = { for name, full in local.log_metric_names : name => "(increase(logging_googleapis_com:user_${full}{${local.this_service}}[10m]))" }
 
   alerts = !var.monitoring ? {} : {
     server_errors = {
@@ -59,22 +59,22 @@ locals {
     }
     pool_exhausted = {
       title    = "no project has quota left today"
-      query    = "${local.log_query.pool_exhausted} > 0"
+      query    = "sum${local.increase.pool_exhausted} > 0"
       severity = "WARNING"
     }
     key_invalid = {
       title    = "Gemini calls a key invalid"
-      query    = "${local.log_query.key_invalid} > 0"
+      query    = "sum by (key, project, reason) ${local.increase.key_invalid} > 0"
       severity = "WARNING"
     }
     store_unreachable = {
       title    = "Firestore can't be reached"
-      query    = "${local.log_query.store_unreachable} > 0"
+      query    = "sum${local.increase.store_unreachable} > 0"
       severity = "CRITICAL"
     }
     start_failed = {
       title    = "an instance can't start"
-      query    = "${local.log_query.start_failed} > 0"
+      query    = "sum${local.increase.start_failed} > 0"
       severity = "CRITICAL"
     }
   }

@@ -57,11 +57,18 @@ ephemeral "random_password" "token" {
   special = false
 }
 
+locals {
+  token_payloads = {
+    for suffix, name in merge(local.token_secrets, local.admin_secrets) :
+    suffix => "${name}:${lookup(var.tokens, name, ephemeral.random_password.token[name].result)}"
+  }
+}
+
 resource "google_secret_manager_secret_version" "token" {
   for_each = merge(local.token_secrets, local.admin_secrets)
 
   secret                 = google_secret_manager_secret.this[each.key].id
-  secret_data_wo         = "${each.value}:${lookup(var.tokens, each.value, ephemeral.random_password.token[each.value].result)}"
+  secret_data_wo         = local.token_payloads[each.key]
   secret_data_wo_version = lookup(var.token_versions, each.value, 1)
 
   lifecycle {

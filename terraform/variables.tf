@@ -201,7 +201,7 @@ variable "tokens" {
   ephemeral   = true
 
   validation {
-    condition     = alltrue([for t in values(var.tokens) : can(regex("^[!-~]{16,1024}$", t))])
+    condition     = alltrue([for t in values(var.tokens) : can(regex("^[!-~]+$", t)) && length(t) >= 16 && length(t) <= 1024])
     error_message = "tokens: want 16 to 1024 visible ASCII characters each, for instance from: openssl rand -base64 32."
   }
   validation {

@@ -142,12 +142,34 @@ run "payloads" {
   command = plan
 
   variables {
-    keys         = ["AIza-first-key-000000000", "AIza-second-key-00000000"]
     key_projects = ["a", "b"]
+    callers      = ["app", "batch"]
+    tokens       = { app = "0123456789abcdef", admin = "fedcba9876543210" }
   }
 
   assert {
     condition     = jsondecode(local.key_payloads.keys) == [{ key = "AIza-first-key-000000000", project = "a" }, { key = "AIza-second-key-00000000", project = "b" }]
     error_message = "The secret of the keys isn't what Fluxgate reads."
+  }
+  assert {
+    condition     = local.token_payloads.token-app == "app:0123456789abcdef" && local.token_payloads.admin-admin == "admin:fedcba9876543210"
+    error_message = "A token that was given isn't written."
+  }
+  assert {
+    condition     = can(regex("^batch:[A-Za-z0-9]{43}$", local.token_payloads.token-batch))
+    error_message = "Who has no token doesn't get a random one."
+  }
+}
+
+run "payloads_of_one_secret_per_key" {
+  command = plan
+
+  variables {
+    key_secrets = ["one", "two"]
+  }
+
+  assert {
+    condition     = jsondecode(local.key_payloads.key-one) == [{ key = "AIza-first-key-000000000", project = "" }] && jsondecode(local.key_payloads.key-two) == [{ key = "AIza-second-key-00000000", project = "" }]
+    error_message = "A secret holds another key than its own."
   }
 }
