@@ -76,3 +76,15 @@ func settings(t *testing.T, m module) []string {
 	require.Fail(t, "there is no variable settings")
 	return nil
 }
+
+// The fields that are exempted from indexes are those that the store puts packed bytes into.
+func TestPayloadsAreNotIndexed(t *testing.T) {
+	var packed []string
+	for _, field := range regexp.MustCompile(`(?m)^const \w+Field = "(\w+)"$`).FindAllStringSubmatch(read(t, root+"/storage/firestore.go"), -1) {
+		packed = append(packed, field[1])
+	}
+	require.NotEmpty(t, packed)
+	call, ok := readModule(t).local(t, "unindexed").(*hclsyntax.FunctionCallExpr)
+	require.True(t, ok)
+	assert.ElementsMatch(t, packed, texts(t, evaluate(t, call.Args[0])))
+}
