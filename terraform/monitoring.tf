@@ -28,8 +28,8 @@ locals {
       labels      = {}
     }
     key_invalid = {
-      description = "Keys that Gemini has called invalid, or whose project can't pay."
-      filter      = "jsonPayload.message=(\"upstream failed\" OR \"upstream failed in mid-answer\") AND jsonPayload.class=(\"key_invalid\" OR \"billing\")"
+      description = "Keys that have become invalid: Gemini refuses them, or their project can't pay."
+      filter      = "jsonPayload.message=\"key invalid\""
       labels      = { key = "key", project = "project", reason = "reason" }
     }
     store_unreachable = {

@@ -47,7 +47,10 @@ func (d *dispatcher) teach(ctx context.Context, grant *gate.Grant, key keys.Key,
 		reason := gemini.ReasonBilling
 		for _, k := range d.pool.keys {
 			if k.Project == key.Project {
-				_, err := s.gate.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
+				result, err := s.gate.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
+				if err == nil && result.Changed {
+					d.log.Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
+				}
 				problems = append(problems, err)
 			}
 		}

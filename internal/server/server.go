@@ -212,6 +212,7 @@ func (s *Server) markInvalid(ctx context.Context, key keys.Key, e *gemini.Error)
 	reason := e.KeyReason()
 	result, err := s.gate.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
 	if err == nil && result.Changed {
+		s.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
 		s.happened(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
 	}
 	if _, reloadErr := s.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {

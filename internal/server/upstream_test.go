@@ -159,6 +159,8 @@ func TestUpstreamInvalidKey(t *testing.T) {
 				assert.Equal(t, "invalid", keys[0].Status)
 				assert.Equal(t, reason, keys[0].Reason)
 				assert.Equal(t, "healthy", keys[1].Status)
+				// What an alert counts: once for each time that a key becomes invalid.
+				assert.Equal(t, 1, strings.Count(w.logs.String(), `msg="key invalid"`))
 				// As in gemini-flux, enabling a key forgives it.
 				w.sim.SetKeyState(bad, geminisim.KeyHealthy)
 				w.do("POST", "/config", `{"enable_key":1}`)
@@ -211,6 +213,20 @@ func TestUpstreamBilling(t *testing.T) {
 		assert.Equal(t, 3, w.generate("hello", `"preferred_key":1`).ok().KeyUsed)
 		keys := w.status().Keys
 		assert.Equal(t, []string{"BILLING", "BILLING", ""}, []string{keys[0].Reason, keys[1].Reason, keys[2].Reason})
+		assert.Equal(t, 2, strings.Count(w.logs.String(), `msg="key invalid"`))
+	})
+}
+
+// The daily validation finds what no request has run into yet.
+func TestValidateLogsWhatBecameInvalid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{keys: []geminisim.Key{key(1, "alpha"), key(2, "beta")}})
+		w.sim.SetKeyState(key(2, "beta").Value, geminisim.KeyExpired)
+		for range 2 {
+			w.do("POST", "/validate", "")
+			assert.Equal(t, 1, strings.Count(w.logs.String(), `msg="key invalid" key=2 project=beta reason=API_KEY_INVALID`))
+			time.Sleep(time.Hour)
+		}
 	})
 }
 

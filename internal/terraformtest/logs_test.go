@@ -21,14 +21,12 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // values are those that a field of the log is compared with, as the code has them.
 var values = map[string][]string{
 	"cause": {string(scheduler.ByRPD), string(scheduler.ByDay)},
-	"class": {gemini.ClassKeyInvalid.String(), gemini.ClassBilling.String()},
 }
 
 // Every filter of a metric matches lines that the code writes: the message is one of its log calls, the fields are that

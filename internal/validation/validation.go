@@ -294,6 +294,9 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 		v.Logger.Error("validation: a key's state is not kept", "key", r.Key, "error", err)
 		return r, false
 	}
+	if r.Status == Invalid {
+		v.Logger.Warn("key invalid", "key", r.Key, "project", r.Project, "reason", r.Reason)
+	}
 	return r, true
 }
 
