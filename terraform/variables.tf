@@ -348,9 +348,9 @@ variable "collection" {
 }
 
 variable "expire_history" {
-  description = "Lets Firestore delete what is kept as history once its field expire_at has passed. Each deletion counts as a delete."
+  description = "Lets Firestore delete documents of the collection once the instant in their field expire_at has passed. Fluxgate keeps its own history to 30 days in one document, so this is for copies that are put beside it; each deletion counts as a delete."
   type        = bool
-  default     = true
+  default     = false
   nullable    = false
 }
 

@@ -15,7 +15,7 @@ run "existing_database" {
     create_database = false
     database        = "shared"
     collection      = "gate"
-    expire_history  = false
+    expire_history  = true
   }
 
   assert {
@@ -27,8 +27,11 @@ run "existing_database" {
     error_message = "The exemption is for another database or collection."
   }
   assert {
-    condition     = length(google_firestore_field.expiry) == 0
-    error_message = "History expires although it should stay."
+    condition = (
+      google_firestore_field.expiry[0].field == "expire_at" && google_firestore_field.expiry[0].database == "shared" && google_firestore_field.expiry[0].collection == "gate"
+      && length(google_firestore_field.expiry[0].ttl_config) == 1 && length(google_firestore_field.expiry[0].index_config[0].indexes) == 0
+    )
+    error_message = "History doesn't expire, or its instants are indexed."
   }
   assert {
     condition     = google_project_iam_member.runtime_datastore.condition[0].expression == "resource.name == \"projects/my-project-1/databases/shared\""
