@@ -97,7 +97,7 @@ func TestBlocksAreDescribed(t *testing.T) {
 
 // A variable that can be wrong is refused by a test of terraform/tests, one that can't has a type without wrong values.
 func TestEveryValidationIsTested(t *testing.T) {
-	tests := read(t, folder+"/tests/refused.tftest.hcl")
+	tests := read(t, folder+"/tests/refused_callers.tftest.hcl") + read(t, folder+"/tests/refused_service.tftest.hcl")
 	for _, b := range readModule(t).blocks {
 		if b.Type != "variable" {
 			continue
