@@ -9,11 +9,11 @@ locals {
     "**/*.tfstate", "**/*.tfstate.*", "**/*.tfvars",
     # Documents and the deployment.
     "README.md", "terraform",
-    # The command line.
-    "cmd",
+    # The command line, and what only its commands use.
+    "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/remote", "internal/terminal",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
-    "internal/archtest", "internal/bench", "internal/clients", "internal/endtoend", "internal/functiontest",
+    "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
     "internal/simulation", "internal/terraformtest", "internal/emulator/emulatortest", "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",

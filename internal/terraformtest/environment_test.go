@@ -25,9 +25,6 @@ var elsewhere = map[string]string{
 	"FLUXGATE_ADMIN_TOKENS":   "they are in Secret Manager",
 }
 
-// jobs are the settings by which the function knows its scheduled jobs.
-var jobs = []string{"FLUXGATE_JOBS_ACCOUNT", "FLUXGATE_JOBS_AUDIENCE"}
-
 // Every setting of Fluxgate is made by the deployment, can be made by its variable settings, or has its reason; and the
 // deployment makes none that Fluxgate doesn't have.
 func TestEnvironment(t *testing.T) {
@@ -46,7 +43,7 @@ func TestEnvironment(t *testing.T) {
 	slices.Sort(made)
 	assert.Equal(t, slices.Compact(slices.Clone(made)), made, "made twice")
 	for _, name := range made {
-		assert.True(t, known[name] || slices.Contains(jobs, name), "%s is no setting of Fluxgate", name)
+		assert.True(t, known[name], "%s is no setting of Fluxgate", name)
 		assert.NotContains(t, elsewhere, name)
 	}
 	for name := range known {
