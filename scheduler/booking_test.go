@@ -226,3 +226,15 @@ func TestRelease(t *testing.T) {
 	assert.Equal(t, b.Start, d.book(noon, 1).Start, "its slot is free")
 	assert.False(t, d.do(noon, Release{}).Changed)
 }
+
+// TestBooked: a booking whose holder didn't come is still in the calendar until
+// that changes, but isn't one any more.
+func TestBooked(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 10})
+	require.Equal(t, Admitted, d.reserve(noon, 1).Verdict)
+	b := d.book(noon+1, 7)
+	c := d.p.Calendar("m")
+	assert.Equal(t, []Booking{b}, c.Booked(d.rules, b.Start.Add(DefaultHold)), "the last moment of the hold")
+	assert.Empty(t, c.Booked(d.rules, b.Start.Add(DefaultHold)+1))
+	assert.Len(t, c.Bookings, 1)
+}

@@ -24,3 +24,16 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end Instant) {
 	return b.Start, b.Start + c.terms(rules, now).span(b.Demand)
 }
+
+// Booked returns the bookings of the calendar whose holders may still come at
+// now, in rank order. Those that are over stay in it until it next changes.
+func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
+	t := c.terms(rules, now)
+	var out []Booking
+	for _, b := range c.Bookings {
+		if !t.gone(&b, now) {
+			out = append(out, b)
+		}
+	}
+	return out
+}

@@ -91,8 +91,9 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	f := c.Figures(v.rules, v.now)
 	requests, tokens := c.InWindow(v.rules, v.now)
 	today := scheduler.DayOf(v.now)
+	bookings := c.Booked(v.rules, v.now)
 	m := modelStatus{
-		Model: c.Model, Bookings: len(c.Bookings), Probing: c.Probing(v.now) != scheduler.NoCause,
+		Model: c.Model, Bookings: len(bookings), Probing: c.Probing(v.now) != scheduler.NoCause,
 		RPM:      v.limit(f.RPM, requests, f.RPMFrom, c.Learned.RPM),
 		TPM:      v.limit(f.TPM, tokens, f.TPMFrom, c.Learned.TPM),
 		RPD:      v.limit(f.RPD, c.Used(v.rules, today), f.RPDFrom, c.Learned.RPD),
@@ -107,7 +108,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 		start, _ := c.Earliest(v.rules, v.now, scheduler.Demand{Tokens: size})
 		m.NextFree[strconv.FormatInt(size, 10)] = instant(start)
 	}
-	for _, b := range c.Bookings {
+	for _, b := range bookings {
 		start, end := c.Interval(v.rules, v.now, b)
 		m.Booked = append(m.Booked, intervalView{instant(start), instant(end), b.Demand.Tokens, max(b.Demand.Requests, 1)})
 	}

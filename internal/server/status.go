@@ -25,8 +25,8 @@ type statusResponse struct {
 	ChainSource string          `json:"chain_source"`
 	Projects    []projectStatus `json:"projects"`
 	// Callers and Events are for administrators alone.
-	Callers    []callerStatus   `json:"callers,omitempty"`
-	Events     []events.Event   `json:"events,omitempty"`
+	Callers    []callerStatus   `json:"callers,omitzero"`
+	Events     []events.Event   `json:"events,omitzero"`
 	Errors     map[string]int64 `json:"errors"` // upstream's, today, by class
 	Store      storage.Stats    `json:"store"`  // of this instance, since it started
 	Operations operationsStatus `json:"operations"`
@@ -189,7 +189,7 @@ func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation
 // callersOf sums what callers used today over all projects, in the order in which
 // they were first seen.
 func callersOf(states []*scheduler.Project, now scheduler.Instant) []callerStatus {
-	var out []callerStatus
+	out := []callerStatus{} // an empty list still says that there may be one
 	at := make(map[string]int)
 	for _, state := range states {
 		for _, x := range state.Today(now).Callers {
