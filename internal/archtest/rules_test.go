@@ -19,7 +19,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/events", "internal/gate",
-	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
+	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
@@ -87,6 +87,10 @@ var imports = []importRule{
 	{
 		dir: "internal/telemetry", only: []string{"scheduler", "storage"},
 		why: "what watches the parts is told by them, and needs none of them",
+	},
+	{
+		dir: "internal/page", standard: true,
+		why: "the page is one document without data",
 	},
 	{
 		dir: "internal/server", never: []string{"internal/app"},

@@ -1,0 +1,248 @@
+// The calendars: a drawing and three bars for every project and model.
+
+// What the reader chose. It lasts as long as the page does.
+const choice = { size: '10000', filter: '', allCalendars: false, allKeys: false };
+
+const sizes = ['1000', '10000', '100000', '1000000'];
+
+// More than this many projects or keys are folded away until asked for.
+const most = 12;
+
+const keysOf = (status, project) => (status.keys ?? []).filter((k) => k.project === project);
+
+// usable says whether any key of a project can send: a spent day is the
+// calendar's to tell.
+const usable = (status, project) =>
+  keysOf(status, project).some((k) => k.status !== 'invalid' && k.status !== 'disabled');
+
+const inChain = (status, model) => (status.model_chain ?? []).includes(model);
+
+// currentModel is what a project offers: the first of the chain whose day isn't
+// spent there.
+function currentModel(status, project) {
+  if (!usable(status, project.project)) return undefined;
+  return (status.model_chain ?? []).find((name) => !spent(status, project, name));
+}
+
+// spent says whether a project has nothing left of a model today. One that isn't
+// listed has never been asked for anything.
+function spent(status, project, name) {
+  const model = project.models.find((m) => m.model === name);
+  if (!model) return false;
+  const blocked =
+    ['upstream_day', 'unavailable'].includes(model.block?.cause) && instant(model.block.until) > instant(status.now);
+  return blocked || (!unlimited(model.rpd.limit) && model.rpd.used >= model.rpd.limit);
+}
+
+// freeAt is when a request of the chosen size could start, null if never, and
+// undefined where the status doesn't say.
+function freeAt(model) {
+  const text = model.next_free?.[choice.size];
+  return text === null ? null : text === undefined ? undefined : instant(text);
+}
+
+// inOrder lists a project's models as the chain does, then the others.
+function inOrder(status, models) {
+  const rank = (m) => {
+    const at = (status.model_chain ?? []).indexOf(m.model);
+    return at < 0 ? Infinity : at;
+  };
+  return [...models].sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
+}
+
+function shownProjects(status) {
+  const wanted = choice.filter.trim().toLowerCase();
+  const all = status.projects ?? [];
+  const found = wanted
+    ? all.filter((p) => p.project.toLowerCase().includes(wanted) || p.models.some((m) => m.model.includes(wanted)))
+    : all;
+  const shown = choice.allCalendars ? found : found.slice(0, most);
+  return { all, found, shown };
+}
+
+function renderCalendars(status, now) {
+  const { all, found, shown } = shownProjects(status);
+  const range = extent(
+    shown.flatMap((p) => p.models),
+    now,
+  );
+  const width = Math.max(120, plotWidth());
+  fill('legend', legend(shown));
+  fill('axis', axis(range, now, width));
+  fill(
+    'calendars',
+    shown.map((p) => projectRows(status, p, range, now, width)),
+    !all.length && el('p', { class: 'note' }, 'There is no project yet.'),
+    all.length > 0 && !found.length && el('p', { class: 'note' }, 'No project or model has that in its name.'),
+    more('calendars', found.length, 'project'),
+  );
+  if (all.length > most && !$('filter')) {
+    fill(
+      'calendars-tools',
+      el('label', { for: 'filter' }, 'Find'),
+      ' ',
+      el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off' }),
+    );
+  }
+}
+
+// more is the button that unfolds what is beyond the first few.
+function more(of, total, noun) {
+  if (total <= most) return null;
+  const all = of === 'calendars' ? choice.allCalendars : choice.allKeys;
+  return el(
+    'button',
+    { type: 'button', class: 'quiet more', 'data-action': `fold-${of}`, 'aria-expanded': String(all) },
+    all ? `Show the first ${most} only` : `Show all ${plural(total, noun)}`,
+  );
+}
+
+// plotWidth is the width that the drawings have. All have the same.
+function plotWidth() {
+  const first = document.querySelector('#calendars .drawing') ?? $('axis');
+  return Math.floor(first.clientWidth);
+}
+
+// legend explains what is drawn, as far as there is any of it.
+function legend(projects) {
+  const models = projects.flatMap((p) => p.models);
+  const sample = (kind) =>
+    svg('svg', { class: 'sample', width: 22, height: 12, viewBox: '0 0 22 12', 'aria-hidden': 'true' }, kind);
+  const entry = (drawn, text) => el('span', { class: 'legend-entry' }, sample(drawn), text);
+  return [
+    entry(svg('rect', { class: 'sent', x: 0.5, y: 2, width: 21, height: 9 }), 'tokens sent'),
+    models.some((m) => m.booked?.length) &&
+      entry(svg('rect', { class: 'booked', x: 0.5, y: 2, width: 21, height: 9 }), 'tokens booked'),
+    entry(svg('path', { class: 'requests', d: 'M0 9h8V4h14' }), 'requests'),
+    models.some((m) => m.block) &&
+      entry(svg('rect', { class: 'blocked', x: 0, y: 1, width: 22, height: 10 }), 'blocked by Gemini'),
+    entry(
+      svg('path', { class: 'free', d: 'M7 1v10m0-10l4 0l-4 5z' }),
+      `next free for ${short(Number(choice.size))} tokens`,
+    ),
+    el('span', { class: 'legend-entry' }, 'Height is the share of the minute’s limit.'),
+  ];
+}
+
+function projectRows(status, p, range, now, width) {
+  const current = currentModel(status, p);
+  return el(
+    'section',
+    { class: 'project', 'data-id': p.project, 'aria-label': `Project ${p.project}` },
+    el(
+      'h3',
+      null,
+      el('span', { class: 'project-name' }, p.project),
+      keysOf(status, p.project).map(keyChip),
+      p.promise_moved > 0 && el('span', { class: 'tag warn' }, `${plural(p.promise_moved, 'promise')} moved today`),
+    ),
+    still(status, p, now)
+      ? el('p', { class: 'note' }, 'None of its keys can be used, and nothing was sent today.')
+      : inOrder(status, p.models).map((m) => row(status, p, m, current, range, now, width)),
+    !p.models.length && el('p', { class: 'note' }, 'Nothing has been sent or booked here yet.'),
+  );
+}
+
+// still says that a project has nothing to be drawn: it can't send, and didn't.
+const still = (status, p, now) =>
+  p.models.length > 0 &&
+  !usable(status, p.project) &&
+  p.models.every((m) => !recent(m, now).length && !m.booked?.length && m.rpd.used === 0);
+
+const keyChip = (k) =>
+  el(
+    'span',
+    { class: `chip ${k.status}` },
+    icon(k.status),
+    `key ${k.key_index}`,
+    k.status !== 'healthy' && ` ${k.status}`,
+  );
+
+function row(status, p, m, current, range, now, width) {
+  const free = freeAt(m);
+  const off = !usable(status, p.project) || !inChain(status, m.model);
+  return el(
+    'div',
+    { class: `row${off ? ' off' : ''}`, 'data-id': m.model },
+    el(
+      'div',
+      { class: 'row-name' },
+      el('h4', null, m.model),
+      el('p', { class: 'row-state' }, rowState(status, p, m, current, free, now)),
+    ),
+    el(
+      'div',
+      { class: 'drawing' },
+      plot(m, range, now, width, free ?? null),
+      el('p', { class: 'hidden' }, summary(m, now)),
+    ),
+    el(
+      'dl',
+      { class: 'meters' },
+      meter('RPM', 'Requests a minute', m.rpm),
+      meter('TPM', 'Tokens a minute', m.tpm),
+      meter('RPD', 'Requests a day', m.rpd),
+    ),
+  );
+}
+
+// rowState is what matters most about a calendar right now.
+function rowState(status, p, m, current, free, now) {
+  const out = [];
+  if (m.block && instant(m.block.until) > now) {
+    const { cause, until } = m.block;
+    out.push(
+      el(
+        'span',
+        { class: 'tag bad', title: causes[cause] },
+        icon('block'),
+        `${shortCauses[cause] ?? words(cause)}, back ${wait(until, now)}`,
+      ),
+    );
+  } else if (!usable(status, p.project)) {
+    out.push(el('span', { class: 'tag' }, 'no usable key'));
+  } else if (!inChain(status, m.model)) {
+    out.push(el('span', { class: 'tag' }, 'not in the chain now'));
+  } else if (!unlimited(m.rpd.limit) && m.rpd.used >= m.rpd.limit) {
+    out.push(el('span', { class: 'tag warn' }, icon('exhausted'), `day spent, back ${wait(status.resets_at, now)}`));
+  } else if (free === null) {
+    out.push(el('span', null, `never takes ${short(Number(choice.size))} tokens`));
+  } else if (free !== undefined) {
+    out.push(
+      el(
+        'span',
+        { class: free <= now ? 'free-now' : 'free-later' },
+        free <= now ? 'free now' : `free in ${span(free - now)}`,
+      ),
+    );
+  }
+  if (m.model === current) out.push(el('span', { class: 'tag current' }, 'current'));
+  if (m.probing)
+    out.push(
+      el(
+        'span',
+        { class: 'tag', title: 'One request tests whether a learned limit still holds.' },
+        'probing a learned limit',
+      ),
+    );
+  const booked = upcoming(m, now);
+  if (booked.length)
+    out.push(el('span', { class: 'tag booked-tag' }, `${booked.length} booked, next ${wait(booked[0].start, now)}`));
+  else if (m.bookings > 0 && !m.booked) out.push(el('span', { class: 'tag booked-tag' }, `${m.bookings} booked`));
+  return out.flatMap((part, i) => (i ? [' ', part] : [part]));
+}
+
+function meter(name, meaning, limit) {
+  const none = unlimited(limit.limit);
+  const left = limit.left ?? limit.limit - limit.used;
+  const text = none ? `${short(limit.used)}, no limit` : `${short(limit.used)} of ${short(limit.limit)}`;
+  const title = none
+    ? `${meaning}: ${count(limit.used)} used, no limit`
+    : `${meaning}: ${count(limit.used)} used, ${count(Math.max(0, left))} left of ${count(limit.limit)}`;
+  return el(
+    'div',
+    { class: 'meter', title },
+    el('dt', null, el('abbr', { title: meaning }, name)),
+    el('dd', null, bar(share(limit.used, limit.limit), name.toLowerCase()), el('span', { class: 'figure' }, text)),
+  );
+}
