@@ -1,0 +1,251 @@
+// What the page does by itself and with whoever uses it. The pools are made up,
+// and time is put forward, so that no test waits for it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { accessible, looks, need, open } from './browser.mjs';
+
+const scenarios = JSON.parse(need('PAGE_SCENARIOS'));
+
+// start opens a scenario, and counts what is asked of /status. Its clock can be
+// put forward with run, and moves by nothing else when it is frozen.
+async function start(name, { frozen, ...more } = {}) {
+  const asked = [];
+  const tab = await open(scenarios[name], looks[1], {
+    ...more,
+    prepare: async (page) => {
+      const time = Date.now();
+      await page.clock.install({ time });
+      if (frozen) await page.clock.pauseAt(time + 1000);
+      page.on('request', (r) => r.url().endsWith('/status') && asked.push(r));
+      await more.prepare?.(page);
+    },
+  });
+  const { page } = tab;
+  await page.locator('#pool .tile >> nth=3').waitFor();
+  const run = async (seconds) => {
+    for (let i = 0; i < seconds; i += 1) {
+      await page.clock.runFor(1000);
+      await page.evaluate(() => 0); // answers that have arrived are taken in
+    }
+  };
+  return { ...tab, asked, run };
+}
+
+// eventually waits for what an answer that is under way will make true.
+async function eventually(check, what) {
+  for (let i = 0; i < 100; i += 1) {
+    if (await check()) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.fail(what);
+}
+
+const hide = (page, hidden) =>
+  page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+
+test('it asks every five seconds, and not while hidden or paused', async () => {
+  const { page, asked, run, close } = await start('single', { frozen: true });
+  for (let polls = 1; polls <= 3; polls += 1) {
+    await eventually(() => asked.length === polls, `${asked.length} requests, want ${polls}`);
+    await page.getByText(`${polls} update`, { exact: false }).first().waitFor();
+    await run(4);
+    assert.equal(asked.length, polls, 'it asked before five seconds were over');
+    await run(1);
+  }
+  await eventually(() => asked.length === 4, 'no fourth request');
+  await page.getByText('4 updates, at most 24 reads').waitFor();
+
+  await hide(page, true);
+  await run(30);
+  assert.equal(asked.length, 4, 'it asked while hidden');
+  await hide(page, false);
+  await eventually(() => asked.length === 5, 'it did not ask when shown again');
+
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.locator('#connection').getByText('Paused').waitFor();
+  await run(30);
+  assert.equal(asked.length, 5, 'it asked while paused');
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await eventually(() => asked.length === 6, 'it did not ask when resumed');
+  await close();
+});
+
+test('without an answer it says so, asks less and less, and recovers', async () => {
+  const { page, asked, run, close } = await start('single');
+  await page.route('**/status', (route) => route.abort());
+  await run(5);
+  await page.locator('.banner').getByText('Fluxgate can’t be reached.').waitFor();
+  await page.locator('#connection').getByText('Offline').waitFor();
+  assert.equal(await page.locator('#news').textContent(), 'Fluxgate can’t be reached.');
+  assert.ok(await page.locator('#board').isVisible(), 'what is known is no longer shown');
+  await accessible(page, 'offline');
+  const before = asked.length;
+  await run(60);
+  assert.ok(
+    asked.length - before >= 2 && asked.length - before <= 6,
+    `${asked.length - before} requests in a minute without an answer`,
+  );
+  await page.unroute('**/status');
+  await page.getByRole('button', { name: 'Try now' }).click();
+  await page.locator('#connection').getByText('Live').waitFor();
+  assert.equal(await page.locator('.banner').count(), 0);
+  assert.equal(await page.locator('#news').textContent(), 'Fluxgate answers again.');
+  await close();
+});
+
+test('what has focus keeps it when the page is drawn again', async () => {
+  const { page, run, close } = await start('pool');
+  await page.getByRole('button', { name: 'Disable key 2' }).focus();
+  const button = await page.evaluateHandle(() => document.activeElement);
+  await run(5);
+  await page.getByText('2 updates').waitFor();
+  assert.ok(await button.evaluate((e) => e === document.activeElement && e.textContent === 'Disable'));
+  await close();
+});
+
+test('a keyboard is enough', async () => {
+  const { page, close } = await start('single');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the pool');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  // Every control is reached, and shows that it is.
+  const wanted = new Set(['1M', 'Pro only', 'Validate all', 'Refresh policy', 'Disable', 'Reset', 'Plan']);
+  for (let i = 0; i < 40 && wanted.size; i += 1) {
+    await page.keyboard.press('Tab');
+    const [text, outline] = await page.evaluate(() => [
+      document.activeElement.textContent,
+      getComputedStyle(document.activeElement).outlineStyle,
+    ]);
+    if (wanted.delete(text)) assert.equal(outline, 'solid', `${text} doesn't show its focus`);
+  }
+  assert.deepEqual([...wanted], []);
+  await close();
+});
+
+test('a refused control is told, and locks the controls', async () => {
+  const { page, complaints, close } = await start('pool');
+  await page.getByRole('button', { name: 'Disable key 2' }).click();
+  await page.getByRole('alert').getByText('A made-up refusal. (403 FORBIDDEN)').waitFor();
+  await accessible(page, 'a refusal');
+  await page.getByText('Controls need an administrator’s token.').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^(Disable|Enable|Reset) key/ }).count(), 0);
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  assert.ok(await page.locator('#failed').isHidden());
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('what can’t be undone is asked first', async () => {
+  const sent = [];
+  const { page, close } = await start('pool', {
+    prepare: (p) =>
+      p.on('request', (r) => r.method() === 'POST' && sent.push([new URL(r.url()).pathname, r.postDataJSON()])),
+  });
+  const reset = page.getByRole('button', { name: 'Reset key 3' });
+  await reset.click();
+  await page.getByRole('dialog', { name: 'Reset key 3?' }).getByText('team-cirrus').waitFor();
+  await accessible(page, 'a dialog');
+  await page.keyboard.press('Escape');
+  assert.deepEqual(sent, []);
+  await reset.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+  assert.deepEqual(sent, []);
+  await reset.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Reset' }).click();
+  await eventually(() => sent.length === 1, 'nothing was sent');
+  assert.deepEqual(sent, [['/reset', { key: 3 }]]);
+  await close();
+});
+
+test('names are text, whatever they hold', async () => {
+  const { page, close } = await start('long');
+  await page.getByRole('heading', { name: 'näme with späces & <b>markup</b>' }).waitFor();
+  await page.getByText('<img src=x onerror=alert(1)>').waitFor();
+  assert.equal(await page.locator('main img, main b').count(), 0);
+  await close();
+});
+
+test('many projects are folded, and found by name', async () => {
+  const { page, close } = await start('fifty');
+  const shown = page.locator('#calendars > .project');
+  assert.equal(await shown.count(), 12);
+  await page.getByRole('button', { name: 'Show all 50 projects' }).click();
+  assert.equal(await shown.count(), 50);
+  await page.getByLabel('Find').fill('nant-37');
+  assert.equal(await shown.count(), 1);
+  assert.equal(await page.locator('.project-name').textContent(), 'tenant-37');
+  await page.getByRole('button', { name: 'Show all 50 keys' }).click();
+  assert.equal(await page.locator('#keys > li').count(), 50);
+  await close();
+});
+
+test('every drawing is told in words', async () => {
+  const { page, close } = await start('pool');
+  const words = await page.locator('.drawing .hidden').allTextContents();
+  assert.equal(words.length, 24);
+  assert.match(
+    words[0],
+    /^\d+ requests? with [\d,]+ tokens sent in the last two minutes; 3 bookings ahead, the first in \d+ s with 60,000 tokens\.$/,
+  );
+  assert.ok(
+    words.some((text) => /blocked until \d\d:\d\d:\d\d: Gemini said 429 for the minute\.$/.test(text)),
+    words.join('\n'),
+  );
+  await close();
+});
+
+test('the size picked is the one whose next free instant is shown', async () => {
+  const { page, close } = await start('pool');
+  const next = page.locator('#pool .tile').nth(1);
+  assert.match(await next.locator('.big').textContent(), /^now$/);
+  await next.getByRole('button', { name: '1M' }).click();
+  assert.match(await next.locator('.big').textContent(), /^in (45|46) s$/);
+  assert.equal(await next.getByRole('button', { name: '1M' }).getAttribute('aria-pressed'), 'true');
+  await close();
+});
+
+test('a number of tokens is read as people write it', async () => {
+  const sent = [];
+  const { page, close } = await start('pool', {
+    prepare: (p) => p.on('request', (r) => r.url().endsWith('/plan') && sent.push(r.postDataJSON().tokens)),
+  });
+  const field = page.getByLabel('Input tokens of one request');
+  for (const text of ['450,000', '1.2M', '10 k', '7']) {
+    await field.fill(text);
+    await field.press('Enter');
+    await page.locator('.verdict').waitFor();
+  }
+  for (const text of ['', 'many', '-4', '0', '1.5']) {
+    await field.fill(text);
+    await page.getByRole('button', { name: 'Plan' }).click();
+    if (text) await page.getByText('Write a number of tokens').waitFor();
+  }
+  assert.deepEqual(sent, [450_000, 1_200_000, 10_000, 7]);
+  await close();
+});
+
+test('without an administrator’s token there are no controls, and it says why', async () => {
+  const { page, close } = await start('caller');
+  await page.getByText('Controls need an administrator’s token.').waitFor();
+  await page.getByText('Only an administrator sees who calls.').waitFor();
+  for (const name of [/^Disable/, /^Reset/, 'Validate all', 'Pro only'])
+    assert.equal(await page.getByRole('button', { name }).count(), 0);
+  await close();
+});
+
+test('colours of the reader’s own leave nothing invisible', async () => {
+  const { page, close } = await start('pool', { forcedColors: 'active', reducedMotion: 'reduce' });
+  const [part, ground] = await page.evaluate(() => [
+    getComputedStyle(document.querySelector('.bar-part')).fill,
+    getComputedStyle(document.querySelector('.card')).backgroundColor,
+  ]);
+  assert.notEqual(part, ground);
+  await accessible(page, 'forced colours');
+  await close();
+});

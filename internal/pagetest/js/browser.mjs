@@ -1,0 +1,102 @@
+// What the suites share: a Chromium, tabs of it in every look, and what must be
+// true of the page whatever it shows.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+export function need(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: go test ./internal/pagetest sets it`);
+  return value;
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const browser = await chromium.launch({
+  executablePath: need('PAGE_CHROMIUM'),
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+after(() => browser.close());
+
+// The looks that the page has: both themes at the width of a small phone and of
+// a desktop.
+export const looks = ['light', 'dark'].flatMap((theme) => [
+  { name: `phone-${theme}`, theme, width: 360, height: 740, scale: 2 },
+  { name: `desktop-${theme}`, theme, width: 1280, height: 900, scale: 1 },
+]);
+
+// open opens the page in a tab of its own, and watches it: what it complains of,
+// and whatever it asks of others than Fluxgate.
+export async function open(url, look = looks[1], { prepare, ...more } = {}) {
+  const context = await browser.newContext({
+    viewport: { width: look.width, height: look.height },
+    deviceScaleFactor: look.scale,
+    colorScheme: look.theme,
+    locale: 'en-GB',
+    timezoneId: 'Europe/Berlin',
+    ...more,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints = [];
+  // A refused request is in the console too, and is no fault of the page's.
+  page.on(
+    'console',
+    (m) => m.type() === 'error' && !m.text().startsWith('Failed to load resource') && complaints.push(m.text()),
+  );
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on(
+    'request',
+    (r) => !r.url().startsWith(`${url}/`) && !r.url().startsWith('data:') && complaints.push(`it asked for ${r.url()}`),
+  );
+  await prepare?.(page);
+  await page.goto(`${url}/`);
+  return { page, complaints, close: () => context.close() };
+}
+
+// accessible has axe look at the page. It is evaluated by the debugger, which no
+// policy of the page binds.
+export async function accessible(page, what) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ['violations', 'passes'] }),
+  );
+  assert.ok(passes.length > 10, `${what}: axe looked at next to nothing`);
+  const told = violations.map(
+    (v) =>
+      `${v.id} (${v.impact}): ${v.help}\n${v.nodes.map((n) => `  ${n.target} ${n.failureSummary?.split('\n').slice(1, 2)}`).join('\n')}`,
+  );
+  assert.deepEqual(told, [], what);
+}
+
+// settled waits until the page is drawn as it is to be at its size, and at its
+// top.
+export const settled = (page) =>
+  page.evaluate(() => {
+    scrollTo(0, 0);
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  });
+
+// fits asserts that nothing is wider than the screen.
+export async function fits(page, what) {
+  const [content, screen, widest] = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const out = [...document.querySelectorAll('main *')].filter(
+      (e) => e.getBoundingClientRect().right > clientWidth + 1,
+    );
+    return [scrollWidth, clientWidth, out.slice(0, 3).map((e) => e.className?.baseVal ?? e.className)];
+  });
+  assert.ok(content <= screen, `${what}: ${content} px wide on a screen of ${screen}: ${widest}`);
+}

@@ -1,0 +1,123 @@
+package pagetest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+var teams = []string{"team-atlas", "team-borealis", "team-cirrus", "team-delta", "research", "staging", "subtitles", "tenant-kappa"}
+
+// scenarios are the pools that the page has to be readable with.
+var scenarios = map[string]scenario{
+	"pool":    {pool: ordinary},
+	"refused": {pool: refused},
+	"single": {pool: func(now time.Time) *pool {
+		p := newPool(now, "my-project")
+		p.more["callers"] = []object{{"caller": "", "requests_today": 3, "tokens_today": 1_234}}
+		return p
+	}},
+	"fifty": {pool: func(now time.Time) *pool {
+		var names []string
+		for i := range 50 {
+			names = append(names, fmt.Sprintf("tenant-%02d", i+1))
+		}
+		return newPool(now, names...)
+	}},
+	"long": {pool: func(now time.Time) *pool {
+		p := newPool(now, "a-project-with-a-name-that-is-longer-than-anybody-would-like-"+strings.Repeat("x", 60), "näme with späces & <b>markup</b>")
+		p.more["events"] = []object{p.event(time.Minute, strings.Repeat("root", 20), "<img src=x onerror=alert(1)> "+strings.Repeat("long", 60))}
+		p.more["callers"] = []object{{"caller": strings.Repeat("caller", 20), "requests_today": 1_234_567, "tokens_today": 9_876_543_210}}
+		p.key(1, "invalid", strings.Repeat("REASON_", 20))
+		return p
+	}},
+	"exhausted": {pool: func(now time.Time) *pool {
+		p := newPool(now, teams...)
+		for i := range teams {
+			p.key(i, "exhausted", "")
+			p.keys[i]["until"] = instant(p.midnight())
+			for rank := range chain {
+				p.spend(i, rank)
+			}
+		}
+		return p
+	}},
+	"invalid": {pool: func(now time.Time) *pool {
+		p := newPool(now, teams[:3]...)
+		for i, reason := range []string{"API_KEY_INVALID", "leaked", "CONSUMER_SUSPENDED"} {
+			p.key(i, "invalid", reason)
+		}
+		return p
+	}},
+	"fresh": {pool: fresh},
+	"caller": {pool: func(now time.Time) *pool {
+		p := ordinary(now)
+		p.more["callers"], p.more["events"] = nil, nil
+		return p
+	}},
+	"unreachable": {error: http.StatusServiceUnavailable},
+	"locked":      {error: http.StatusUnauthorized},
+}
+
+// ordinary is a pool with something of everything.
+func ordinary(now time.Time) *pool {
+	p := newPool(now, teams...)
+	p.key(2, "invalid", "API_KEY_INVALID")
+	p.key(4, "disabled", "")
+	p.key(5, "exhausted", "")
+	p.keys[5]["until"] = instant(p.midnight())
+	p.keys = append(p.keys, object{
+		"key_index": 9, "status": "healthy", "fingerprint": "0badcafe", "project": teams[0], "models": object{}, "last_used_at": 0.0,
+	})
+	p.spend(1, 0)
+	for rank := range chain {
+		p.spend(5, rank)
+	}
+	p.book(0, 0, 22*time.Second, 60_000, 90_000, 40_000)
+	p.book(3, 0, 41*time.Second, 450_000)
+	p.block(6, 1, "upstream_minute", now.Add(37*time.Second))
+	m := p.model(6, 1)
+	m["tpm"] = object{"limit": 125_000, "used": 0, "left": 125_000, "source": "learned", "since": instant(now.Add(-3 * time.Hour))}
+	p.model(7, 0)["probing"] = true
+	for i := range teams {
+		p.model(i, 2)["rpm"].(object)["source"] = "operator"
+		p.model(i, 1)["rpd"].(object)["source"] = "reported"
+		p.model(i, 1)["rpd"].(object)["since"] = instant(now.Add(-50 * time.Hour))
+	}
+	p.projects[3]["promise_moved"] = 2
+	return p
+}
+
+// refused is a pool that Gemini refuses for every reason there is.
+func refused(now time.Time) *pool {
+	p := newPool(now, teams[:5]...)
+	p.block(0, 0, "upstream_minute", now.Add(48*time.Second))
+	p.block(1, 0, "upstream_day", p.midnight())
+	p.block(2, 0, "upstream_bare", now.Add(4*time.Second))
+	p.block(3, 0, "unavailable", now.Add(23*time.Hour))
+	p.model(4, 0)["next_free"] = object{"1000": nil, "10000": nil, "100000": nil, "1000000": nil}
+	p.model(4, 1)["rpm"] = object{"limit": -1, "used": 12, "left": -1, "source": "operator"}
+	p.model(4, 1)["rpd"] = object{"limit": -1, "used": 4_321, "left": -1, "source": "operator"}
+	p.more["errors"] = object{"minute": 31, "day": 4, "bare_429": 12, "server": 2, "something_new": 1}
+	p.more["reported_policy"] = object{"at": instant(now.Add(-time.Hour)), "error": "the answer is no JSON"}
+	p.more["operations"] = object{"reads": 61_000, "writes": 19_900, "free_reads": 50_000, "free_writes": 20_000}
+	return p
+}
+
+// fresh is a pool that nobody has asked for anything yet.
+func fresh(now time.Time) *pool {
+	p := newPool(now, teams[:2]...)
+	for i := range p.projects {
+		p.projects[i]["models"] = []object{}
+		p.keys[i]["status"], p.keys[i]["last_used_at"] = "unknown", 0.0
+		delete(p.keys[i], "checked_at")
+	}
+	for _, name := range []string{"history", "events", "callers"} {
+		p.more[name] = []object{}
+	}
+	p.more["errors"] = object{}
+	p.more["operations"] = object{"reads": 4, "writes": 0, "free_reads": 50_000, "free_writes": 20_000}
+	p.more["validation"], p.more["reported_policy"] = nil, nil
+	return p
+}
