@@ -94,7 +94,7 @@ async function control(name, element) {
     running.delete(id);
     draw();
   }
-  await poll();
+  if (!view.locked) await poll();
 }
 
 // confirmed asks before what can't be undone.

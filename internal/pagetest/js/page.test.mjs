@@ -100,6 +100,16 @@ test('the door: no token, a wrong one, a caller’s, and forgetting it', async (
   await close();
 });
 
+test('a token that is no longer accepted leads back to the door', async () => {
+  const { page: door, close } = await enter(tokens.admin);
+  await door.evaluate(() => sessionStorage.setItem('fluxgate-token', 'was-good-until-a-moment-ago'));
+  await door.getByRole('button', { name: 'Validate all' }).click();
+  await door.locator('#door-error').getByText('That token wasn’t accepted.').waitFor();
+  assert.ok(await door.locator('#board').isHidden());
+  assert.equal(await door.evaluate(() => sessionStorage.length), 0);
+  await close();
+});
+
 test('the pool is what /status says', async () => {
   const { keys, projects, model_chain: chain } = await status();
   assert.equal(await page.locator('#keys > li').count(), keys.length);
