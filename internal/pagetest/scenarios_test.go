@@ -50,6 +50,14 @@ var scenarios = map[string]scenario{
 		}
 		return p
 	}},
+	"idle": {pool: func(now time.Time) *pool {
+		p := newPool(now, teams[:2]...)
+		for rank := 1; rank < len(chain); rank++ {
+			m := p.model(0, rank)
+			m["sent"], m["rpm"], m["tpm"], m["rpd"] = []object{}, limit(5, 0), limit(250_000, 0), limit(100, 0)
+		}
+		return p
+	}},
 	"fresh": {pool: fresh},
 	"caller": {pool: func(now time.Time) *pool {
 		p := ordinary(now)

@@ -138,16 +138,36 @@ function projectRows(status, p, range, now, width) {
     ),
     still(status, p, now)
       ? el('p', { class: 'note' }, 'None of its keys can be used, and nothing was sent today.')
-      : inOrder(status, p.models).map((m) => row(status, p, m, current, range, now, width)),
+      : rows(status, p, current, range, now, width),
     !p.models.length && el('p', { class: 'note' }, 'Nothing has been sent or booked here yet.'),
   );
 }
 
+// rows are those of a project, but what is idle shares one: a long chain would
+// hide what goes on.
+function rows(status, p, current, range, now, width) {
+  const models = inOrder(status, p.models);
+  const idle = models.filter((m) => m.model !== current && !m.block && !m.probing && unused(m, now));
+  const drawn = idle.length > 1 ? models.filter((m) => !idle.includes(m)) : models;
+  return [
+    drawn.map((m) => row(status, p, m, current, range, now, width)),
+    drawn.length < models.length &&
+      el(
+        'p',
+        { class: 'note idle' },
+        'Idle today: ',
+        idle.map((m, i) => [i > 0 && ', ', el('span', null, m.model)]),
+        '.',
+      ),
+  ];
+}
+
+// unused says that nothing was sent today or booked, and nothing is drawn.
+const unused = (m, now) => !recent(m, now).length && !m.booked?.length && m.rpd.used === 0;
+
 // still says that a project has nothing to be drawn: it can't send, and didn't.
 const still = (status, p, now) =>
-  p.models.length > 0 &&
-  !usable(status, p.project) &&
-  p.models.every((m) => !recent(m, now).length && !m.booked?.length && m.rpd.used === 0);
+  p.models.length > 0 && !usable(status, p.project) && p.models.every((m) => unused(m, now));
 
 const keyChip = (k) =>
   el(

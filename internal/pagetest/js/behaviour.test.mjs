@@ -185,6 +185,14 @@ test('many projects are folded, and found by name', async () => {
   await close();
 });
 
+test('models without anything to draw share a line', async () => {
+  const { page, close } = await start('idle');
+  assert.deepEqual(await page.locator('.project[data-id="team-atlas"] .row h4').allTextContents(), ['gemini-2.5-pro']);
+  await page.getByText('Idle today: gemini-2.5-flash, gemini-2.5-flash-lite.').waitFor();
+  assert.equal(await page.locator('.project[data-id="team-borealis"] .row').count(), 3);
+  await close();
+});
+
 test('every drawing is told in words', async () => {
   const { page, close } = await start('pool');
   const words = await page.locator('.drawing .hidden').allTextContents();
