@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -54,7 +55,12 @@ func TestBenchStream(t *testing.T) {
 	t.Parallel()
 	exit, out, stderr := run(t, foreign, "bench", "stream",
 		"--megabytes", "1", "--rounds", "2", "--chunks", "5", "--interval", "1ms")
-	require.Zero(t, exit, stderr)
+	if raced {
+		// The race detector's own memory is on top of Fluxgate's.
+		assert.True(t, exit == 0 || strings.Contains(stderr, "the limit is 64 MiB"), stderr)
+	} else {
+		require.Zero(t, exit, stderr)
+	}
 	assert.Regexp(t, `Long stream: 1\.\d MB in 245 chunks`, out)
 	assert.Regexp(t, `peak resident memory: \d+\.\d MiB`, out)
 	for _, row := range []string{"time to first byte, median", "delay of a chunk, median"} {

@@ -24,7 +24,7 @@ import (
 )
 
 // The models by what happens to requests for them. Beside roomy, the chain has
-// none; the last two are what gemini-cli asks for when it is told no model.
+// none; the last three are what gemini-cli asks for when it is told no model.
 const (
 	auto      = "auto"
 	roomy     = "gemini-2.5-flash"
@@ -32,6 +32,7 @@ const (
 	spent     = "gemini-2.5-pro"
 	embedding = "gemini-embedding-001"
 	cliSmall  = "gemini-3.5-flash-lite"
+	cliMedium = "gemini-3.8-flash"
 	cliLarge  = "gemini-3.1-pro-preview"
 )
 
@@ -48,7 +49,7 @@ var plenty = geminisim.Limits{RPM: 1000, TPM: 10_000_000, RPD: 100_000}
 
 func limits() map[string]geminisim.Limits {
 	return map[string]geminisim.Limits{
-		roomy: plenty, embedding: plenty, cliSmall: plenty, cliLarge: plenty,
+		roomy: plenty, embedding: plenty, cliSmall: plenty, cliMedium: plenty, cliLarge: plenty,
 		busy:  {RPM: 1, TPM: 10_000_000, RPD: 1000},
 		spent: {RPM: 10, TPM: 10_000_000, RPD: 1},
 	}

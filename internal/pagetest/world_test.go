@@ -20,7 +20,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/page"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -111,10 +110,7 @@ func (w *world) fluxgate(t *testing.T, env []string) http.Handler {
 		defer cancel()
 		assert.NoError(t, a.Close(ctx))
 	})
-	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", page.Handler())
-	mux.Handle("/", a)
-	return mux
+	return a
 }
 
 // post sends one request past the network.

@@ -1,6 +1,10 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/page"
+)
 
 // routes lists everything that is served.
 func (s *Server) routes() {
@@ -37,7 +41,10 @@ func (s *Server) routes() {
 		s.route(openAIs, base+"/models/{model...}", methods{http.MethodGet: s.listOpenAI})
 		s.route(openAIs, base+"/", nil)
 	}
+
+	// The page holds no data. It asks for /status with a token that is typed into it.
+	s.mux.Handle("GET /{$}", page.Handler())
 	s.route(native, "/", nil)
 }
 
-var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}
+var errNoRoute = &problem{code: notFound, public: "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/."}
