@@ -53,7 +53,7 @@ func (g *Grouped) cachedControl(age time.Duration) (Control, *flight, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known && time.Since(c.read) < age {
-		return c.doc.clone(), nil, nil
+		return c.doc, nil, nil
 	}
 	if c.flight == nil {
 		f, taken := newFlight(), c.taken
@@ -137,7 +137,7 @@ func (g *Grouped) UpdateControl(ctx context.Context, change func(*Control) error
 	if changed {
 		g.expireAll()
 	}
-	return doc.clone(), nil
+	return doc, nil
 }
 
 // updateControl tries until GiveUp: a transaction that lost too many races has

@@ -98,7 +98,6 @@ func (m *Memory) Apply(ctx context.Context, rules *scheduler.Rules, id string, c
 	result := m.apply(rules, id, change)
 	if result.Changed {
 		m.stats.Writes++
-		m.projects[id] = m.projects[id].Asked(m.Now(), 0, 1)
 	}
 	return result, nil
 }
@@ -130,7 +129,7 @@ func (m *Memory) Control(ctx context.Context) (Control, error) {
 	if m.closed {
 		return Control{}, ErrClosed
 	}
-	return m.control.clone(), nil
+	return m.control, nil
 }
 
 // FreshControl implements Store.
@@ -153,7 +152,7 @@ func (m *Memory) UpdateControl(ctx context.Context, change func(*Control) error)
 	next.Epoch = m.control.Epoch + 1
 	m.control = next
 	m.stats.Control++
-	return next.clone(), nil
+	return next, nil
 }
 
 // Stats implements Store.

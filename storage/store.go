@@ -63,7 +63,8 @@ type Store interface {
 	// for changes that give something back.
 	Later(rules *scheduler.Rules, id string, change scheduler.Change)
 
-	// Control returns the control document, at most ControlAge old.
+	// Control returns the control document, at most ControlAge old. What it
+	// refers to is shared and not to be changed.
 	Control(ctx context.Context) (Control, error)
 
 	// FreshControl is Control for whoever looks at the deployment from outside:

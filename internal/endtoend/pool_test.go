@@ -47,7 +47,7 @@ func TestPoolOfTwoInstances(t *testing.T) {
 			t.Parallel()
 			p := newPool(t)
 			instance := open(t)
-			p.agree(t, p.instance(t, instance()), p.instance(t, instance()))
+			p.agree(t, p.instance(t, instance()), p.instance(t, instance()), name == "emulator")
 		})
 	}
 }
@@ -129,7 +129,7 @@ func (r *running) states(t *testing.T) (status []string, printed string) {
 	return status, terminal.Status(&answer.Body, terminal.StatusOptions{}, terminal.Style{Width: 120})
 }
 
-func (p *pool) agree(t *testing.T, a, b *running) {
+func (p *pool) agree(t *testing.T, a, b *running, database bool) {
 	want := []string{"healthy", "invalid", "invalid", "healthy", "healthy", "healthy", "healthy", "healthy"}
 	expect := func(r *running) {
 		t.Helper()
@@ -205,6 +205,16 @@ func (p *pool) agree(t *testing.T, a, b *running) {
 	follows(t, storage.ControlAge, uses(a, 2))
 	expect(a)
 	expect(b)
+
+	// Both instances' operations are counted, and either tells of all of them.
+	answer, err := a.Status(t.Context())
+	require.NoError(t, err)
+	if o := answer.Body.Operations; database {
+		assert.Greater(t, o.Writes, int64(10))
+		assert.Greater(t, o.Reads, int64(10))
+	} else {
+		assert.Zero(t, o.Writes+o.Reads, "memory is no database")
+	}
 }
 
 func (p *pool) project(i int) string {

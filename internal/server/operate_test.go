@@ -321,7 +321,7 @@ func TestStatusCounts(t *testing.T) {
 		}
 		assert.Equal(t, map[string]int64{"alice": 2, "bob": 2}, total)
 		assert.Equal(t, map[string]int64{"server": 1}, s.Errors)
-		assert.GreaterOrEqual(t, s.Operations.Writes, int64(4))
+		assert.Zero(t, s.Operations.Writes, "memory is no database")
 
 		s = w.full(as("a")...)
 		assert.Empty(t, s.Callers, "other callers are not a caller's business")

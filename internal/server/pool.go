@@ -17,7 +17,8 @@ type KeySource interface {
 	Reload(ctx context.Context, reason string) ([]keys.Key, error)
 }
 
-// A pool is the keys as they are for one request, by project.
+// A pool is the keys as they are for one request, by project. It is shared and
+// never changed.
 type pool struct {
 	keys     []keys.Key
 	projects []gate.Project

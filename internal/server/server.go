@@ -57,6 +57,7 @@ type Server struct {
 	history     *history.Keeper
 	notebook    notebook
 	keeper      *policy.Keeper
+	pool        atomic.Pointer[pool] // of the keys as they were read last
 }
 
 // New returns a server.
@@ -203,7 +204,12 @@ func (s *Server) readKeys(ctx context.Context) (*pool, error) {
 	if err != nil {
 		return nil, &problem{unavailable, "The keys can't be read, so nothing was sent. Please retry.", err}
 	}
-	return newPool(list), nil
+	if p := s.pool.Load(); p != nil && slices.Equal(p.keys, list) {
+		return p, nil
+	}
+	p := newPool(list)
+	s.pool.Store(p)
+	return p, nil
 }
 
 // markInvalid notes that upstream calls a key invalid, and has the keys read

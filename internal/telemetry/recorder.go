@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	promexporter "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
@@ -125,6 +126,8 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	}
 	options := []sdkmetric.Option{
 		sdkmetric.WithResource(resource), sdkmetric.WithReader(scrape), sdkmetric.WithCardinalityLimit(maxSeries),
+		// Exemplars would be looked for in every measurement, and spans are rare.
+		sdkmetric.WithExemplarFilter(exemplar.AlwaysOffFilter),
 	}
 	for _, reader := range readers {
 		options = append(options, sdkmetric.WithReader(reader))

@@ -50,7 +50,7 @@ func controlRoundTrip(t *testing.T, h Harness) {
 	assert.EqualValues(t, 2, c.Epoch, "every change counts, for it may follow one of the projects")
 }
 
-// Callers may do with their Control what they like.
+// A Control that was handed out stays as it is, whatever is changed afterwards.
 func controlIsACopy(t *testing.T, h Harness) {
 	s := h.Open(t, eager())
 	c, err := s.UpdateControl(t.Context(), func(c *storage.Control) error {
@@ -58,12 +58,17 @@ func controlIsACopy(t *testing.T, h Harness) {
 		return nil
 	})
 	require.NoError(t, err)
-	for range 2 {
+	known, err := s.Control(t.Context())
+	require.NoError(t, err)
+	changed, err := s.UpdateControl(t.Context(), func(c *storage.Control) error {
 		c.TicketKey[0], c.Aliases["a"] = 9, "x"
-		c, err = s.Control(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, []byte{1}, c.TicketKey)
-		assert.Equal(t, "b", c.Aliases["a"])
+		return nil
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []byte{9}, changed.TicketKey)
+	for _, before := range []storage.Control{c, known} {
+		assert.Equal(t, []byte{1}, before.TicketKey)
+		assert.Equal(t, "b", before.Aliases["a"])
 	}
 }
 

@@ -20,7 +20,7 @@ var recordCases = []testCase{
 	{name: "RecordBounds", body: recordBounds},
 	{name: "RecordLosesNothing", body: recordLosesNothing},
 	{name: "FreshControl", body: freshControl, shared: true, virtual: true},
-	{name: "OperationsAreCounted", body: operationsAreCounted},
+	{name: "OperationsAreCounted", body: operationsAreCounted, shared: true},
 }
 
 func recordRoundTrip(t *testing.T, h Harness) {
