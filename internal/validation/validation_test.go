@@ -145,6 +145,14 @@ func TestUpstreamOutOfReach(t *testing.T) {
 	})
 }
 
+// slow takes a second.
+type slow struct{ next http.RoundTripper }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(time.Second)
+	return s.next.RoundTrip(r)
+}
+
 // deaf never answers.
 type deaf struct{}
 
@@ -161,6 +169,8 @@ func TestLease(t *testing.T) {
 		first := run(t, w.instance())
 		time.Sleep(time.Hour)
 		counted := w.sim.Stats().Counted
+		// A check takes a while, or the next instance would find it done already.
+		w.wrap = func(next http.RoundTripper) http.RoundTripper { return slow{next} }
 
 		var mu sync.Mutex
 		var ran, told int
