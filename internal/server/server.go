@@ -97,15 +97,15 @@ func (s *Server) route(d dialect, path string, by methods) {
 		w, r, seen := s.telemetry.Begin(w, r, path)
 		defer seen.End()
 		// The number tells the lines of requests apart that are under way together.
-		log := s.log.With("id", s.requests.Add(1)).With(seen.LogAttributes()...)
+		about := append([]any{"id", s.requests.Add(1)}, seen.LogAttributes()...)
 		start := time.Now()
 		boundBody(w, r, unreadTimeout)
 		caller, refused := s.admitCaller(r, path)
 		if caller.Name != "" && !s.callers.Open() {
-			log = log.With("caller", caller.Name)
+			about = append(about, "caller", caller.Name)
 			seen.Caller(caller.Name)
 		}
-		r = r.WithContext(withLogger(withArrival(r.Context(), arrival{dialect: d, caller: caller}), log))
+		r = r.WithContext(withLogger(withArrival(r.Context(), arrival{dialect: d, caller: caller}), s.log.With(about...)))
 		h, ok := by[r.Method]
 		if !ok && r.Method == http.MethodHead {
 			h, ok = by[http.MethodGet]
