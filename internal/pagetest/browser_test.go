@@ -34,11 +34,15 @@ var (
 
 // TestScenarios looks at every made-up pool, in both themes and at both widths.
 func TestScenarios(t *testing.T) {
+	t.Parallel()
 	run(t, "scenarios", serveScenarios(t), "PAGE_PICTURES="+*pictures)
 }
 
 // TestBehaviour uses the page with made-up pools.
-func TestBehaviour(t *testing.T) { run(t, "behaviour", serveScenarios(t)) }
+func TestBehaviour(t *testing.T) {
+	t.Parallel()
+	run(t, "behaviour", serveScenarios(t))
+}
 
 // serveScenarios serves all of them, and says where.
 func serveScenarios(t *testing.T) string {

@@ -1,9 +1,8 @@
 package pagetest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -38,33 +37,56 @@ const (
 
 var projects = []string{"team-atlas", "team-borealis", "team-cirrus", "team-delta", "team-echo", "subtitles", "tenant-golf", "team-atlas"}
 
-// A clock is the time of a whole world. It starts at noon in California, so that
-// no day ends unless it is put forward so far.
-type clock struct {
+// A clock is the time of a whole world.
+type clock interface {
+	now() time.Time
+	// forward has so much time go by, or as much of it as ctx lasts.
+	forward(ctx context.Context, d time.Duration)
+}
+
+// A movable clock starts at noon in California, so that no day ends unless it is
+// put forward so far.
+type movable struct {
 	began time.Time
 	ahead atomic.Int64
 }
 
-func (c *clock) now() time.Time {
+func (c *movable) now() time.Time {
 	noon := time.Date(2026, time.June, 10, 19, 0, 0, 0, time.UTC)
 	return noon.Add(time.Since(c.began) + time.Duration(c.ahead.Load()))
 }
 
-func (c *clock) forward(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *movable) forward(_ context.Context, d time.Duration) { c.ahead.Add(int64(d)) }
 
-// A world is the whole of Fluxgate on one loopback port, with the memory store,
-// and on another the Gemini that it is in front of.
-type world struct {
-	sim   *geminisim.Server
-	clock *clock
-	front http.Handler
-	url   string
-	sent  int // so that no two requests are the same
+// realTime is the clock of what nobody can move: the emulator tells the time of
+// the machine. To put it forward is to wait.
+type realTime struct{}
+
+func (realTime) now() time.Time { return time.Now() }
+
+func (realTime) forward(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
-func newWorld(t *testing.T) *world {
+// A world is two instances of the whole of Fluxgate over one database, each on a
+// loopback port, and on another port the Gemini that they are in front of.
+type world struct {
+	sim      *geminisim.Server
+	clock    clock
+	front    http.Handler // the instance whose page is used
+	url      string
+	other    string        // the other instance
+	promised time.Duration // how long what live booked goes on
+	sent     int           // so that no two requests are the same
+}
+
+// newWorld has every instance use what open returns for it.
+func newWorld(t *testing.T, c clock, open func() storage.Store) *world {
 	t.Helper()
-	w := &world{clock: &clock{began: time.Now()}}
+	w := &world{clock: c}
 	limits := map[string]geminisim.Limits{}
 	for rank, l := range limitsOf {
 		limits[chain[rank]] = geminisim.Limits{RPM: l[0], TPM: l[1], RPD: l[2]}
@@ -90,27 +112,27 @@ func newWorld(t *testing.T) *world {
 	}
 	upstream := httptest.NewServer(w.sim)
 	t.Cleanup(upstream.Close)
-	w.front = w.fluxgate(t, append(env, "GOOGLE_GEMINI_BASE_URL="+upstream.URL))
-	front := httptest.NewServer(w.front)
-	t.Cleanup(front.Close)
-	w.url = front.URL
+	env = append(env, "GOOGLE_GEMINI_BASE_URL="+upstream.URL)
+	w.front, w.url = fluxgate(t, env, open())
+	_, w.other = fluxgate(t, env, open())
 	return w
 }
 
-func (w *world) fluxgate(t *testing.T, env []string) http.Handler {
+// fluxgate starts an instance, and says where it is served.
+func fluxgate(t *testing.T, env []string, store storage.Store) (http.Handler, string) {
 	t.Helper()
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
-	a, err := app.Start(t.Context(), cfg, app.Options{
-		Logger: slog.New(slog.DiscardHandler), Store: storage.NewMemory(w.clock.now),
-	})
+	a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: store})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		assert.NoError(t, a.Close(ctx))
 	})
-	return a
+	served := httptest.NewServer(a)
+	t.Cleanup(served.Close)
+	return a, served.URL
 }
 
 // post sends one request past the network.
@@ -128,11 +150,11 @@ func (w *world) post(ctx context.Context, path, token, body string, header http.
 
 // send has a prompt of about so many tokens answered, or refused. Those of a
 // simulated Gemini are four characters.
-func (w *world) send(ctx context.Context, model string, tokens int, header http.Header) int {
+func (w *world) send(ctx context.Context, model string, tokens int, header http.Header) *httptest.ResponseRecorder {
 	w.sent++
 	text := fmt.Sprintf("Request %d. ", w.sent) + strings.Repeat("abc ", tokens)
 	body := fmt.Sprintf(`{"contents":[{"parts":[{"text":%q}]}]}`, text)
-	return w.post(ctx, "/v1beta/models/"+model+":generateContent", caller, body, header).Code
+	return w.post(ctx, "/v1beta/models/"+model+":generateContent", caller, body, header)
 }
 
 // live has the pool live through some days and the minutes before now, so that
@@ -146,10 +168,33 @@ func (w *world) live(ctx context.Context, t *testing.T) {
 					w.send(ctx, model, 1_000+int(number(4_000, date, round, rank, i)), nil)
 				}
 			}
-			w.clock.forward(window)
+			w.clock.forward(ctx, window)
 		}
-		w.clock.forward(24*time.Hour - 4*window)
+		w.clock.forward(ctx, 24*time.Hour-4*window)
 	}
+	w.find(ctx, t)
+	for step := range 20 {
+		for rank, model := range chain {
+			for i := range int(number(int64(2+rank), "step", step, rank)) {
+				w.send(ctx, model, 5_000+int(number(40_000, step, rank, i)), nil)
+			}
+		}
+		w.clock.forward(ctx, 5*time.Second)
+	}
+	// Then there is no room for what is larger still, and some of that is booked.
+	for i := 0; w.send(ctx, chain[0], 60_000+int(number(60_000, i)), nil).Code == http.StatusOK; i++ {
+		require.Less(t, i, 100, "the pool doesn't get busy")
+		w.clock.forward(ctx, time.Second)
+	}
+	for _, tokens := range []int{130_000, 180_000, 220_000, 125_000, 240_000, 150_000} {
+		assert.Equal(t, http.StatusTooManyRequests, w.send(ctx, chain[0], tokens, http.Header{"X-Fluxgate-Book": {"true"}}).Code)
+	}
+	w.promised = 11 * time.Minute
+}
+
+// find has the pool find out what is wrong with its keys.
+func (w *world) find(ctx context.Context, t *testing.T) {
+	t.Helper()
 	require.Equal(t, http.StatusOK, w.post(ctx, "/validate", root, `{}`, nil).Code)
 	// The first is the one that its project has a day, the second finds that out.
 	for range 2 {
@@ -159,78 +204,44 @@ func (w *world) live(ctx context.Context, t *testing.T) {
 			w.post(ctx, "/generate", caller, body, nil)
 		}
 	}
-	for step := range 20 {
-		for rank, model := range chain {
-			for i := range int(number(int64(2+rank), "step", step, rank)) {
-				w.send(ctx, model, 5_000+int(number(40_000, step, rank, i)), nil)
-			}
-		}
-		w.clock.forward(5 * time.Second)
-	}
-	// Then there is no room for what is larger still, and some of that is booked.
-	for i := 0; w.send(ctx, chain[0], 60_000+int(number(60_000, i)), nil) == http.StatusOK; i++ {
-		require.Less(t, i, 100, "the pool doesn't get busy")
-		w.clock.forward(time.Second)
-	}
-	for _, tokens := range []int{130_000, 180_000, 220_000, 125_000, 240_000, 150_000} {
-		assert.Equal(t, http.StatusTooManyRequests, w.send(ctx, chain[0], tokens, http.Header{"X-Fluxgate-Book": {"true"}}))
-	}
 }
 
-// control is how a suite in another process moves the world.
-func (w *world) control(t *testing.T) string {
-	mux := http.NewServeMux()
-	// Time goes on by so many milliseconds.
-	mux.HandleFunc("POST /forward", func(rw http.ResponseWriter, r *http.Request) {
-		ms, err := strconv.ParseInt(r.FormValue("ms"), 10, 64)
+// liveNow is live where time can't be put forward: there are the last days, and a
+// minute that has just been taken.
+func (w *world) liveNow(ctx context.Context, t *testing.T) {
+	t.Helper()
+	w.find(ctx, t)
+	for rank, model := range chain[1:] {
+		for i := range 6 {
+			w.send(ctx, model, 5_000+int(number(40_000, rank, i)), nil)
+		}
+	}
+	require.NoError(t, w.busy(ctx, chain[0]))
+}
+
+// longBusy is how long a model stays busy at least, so that there is time to see
+// a booking before it is due.
+const longBusy = 25 * time.Second
+
+// busy has every project's minute of a model taken, once nothing is booked. What
+// is taken already and will be for long is left as it is.
+func (w *world) busy(ctx context.Context, model string) error {
+	w.clock.forward(ctx, w.promised)
+	w.promised = 0
+	for range 100 {
+		rec := w.send(ctx, model, 100, nil)
+		if rec.Code == http.StatusOK {
+			continue
+		}
+		ms, err := strconv.ParseInt(rec.Header().Get("Retry-After-Ms"), 10, 64)
 		if err != nil {
-			http.Error(rw, err.Error(), http.StatusBadRequest)
-			return
+			return fmt.Errorf("status %d says not when: %s", rec.Code, rec.Body)
 		}
-		w.clock.forward(time.Duration(ms) * time.Millisecond)
-	})
-	// Every project's minute of a model is taken.
-	mux.HandleFunc("POST /busy", func(_ http.ResponseWriter, r *http.Request) {
-		for range 100 {
-			if w.send(r.Context(), r.FormValue("model"), 100, nil) == http.StatusTooManyRequests {
-				return
-			}
+		wait := time.Duration(ms) * time.Millisecond
+		if wait >= longBusy {
+			return nil
 		}
-		assert.Fail(t, "the pool doesn't get busy")
-	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// TestPage drives the page in front of the whole of Fluxgate.
-func TestPage(t *testing.T) {
-	w := newWorld(t)
-	w.live(t.Context(), t)
-	images := ""
-	if *update {
-		images = "../../../.github/images"
+		w.clock.forward(ctx, wait)
 	}
-	run(t, "page", "PAGE_URL="+w.url, "PAGE_CONTROL="+w.control(t), "PAGE_CALLER_TOKEN="+caller, "PAGE_ADMIN_TOKEN="+root, "PAGE_IMAGES="+images, "PAGE_PICTURES="+*pictures)
-
-	// What the page did is what the pool is now.
-	rec := w.post(t.Context(), "/config", root, `{"mode":"both"}`, nil)
-	require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
-	var state struct {
-		Events []struct{ Who, What string }
-	}
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/status", nil)
-	r.Header.Set("X-Fluxgate-Token", root)
-	rec = httptest.NewRecorder()
-	w.front.ServeHTTP(rec, r)
-	require.NoError(t, json.NewDecoder(bytes.NewReader(rec.Body.Bytes())).Decode(&state))
-	var done []string
-	for _, e := range state.Events {
-		if e.Who == "root" {
-			done = append(done, e.What)
-		}
-	}
-	for _, what := range []string{"key 2 disabled", "key 2 enabled", "key 7 reset", "flash_only"} {
-		assert.Contains(t, strings.Join(done, "\n"), what)
-	}
+	return errors.New("the pool doesn't get busy")
 }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { accessible, looks, need, open } from './browser.mjs';
+import { accessible, eventually, looks, need, open } from './browser.mjs';
 
 const scenarios = JSON.parse(need('PAGE_SCENARIOS'));
 
@@ -31,15 +31,6 @@ async function start(name, { frozen, ...more } = {}) {
     }
   };
   return { ...tab, asked, run };
-}
-
-// eventually waits for what an answer that is under way will make true.
-async function eventually(check, what) {
-  for (let i = 0; i < 100; i += 1) {
-    if (await check()) return;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  assert.fail(what);
 }
 
 const hide = (page, hidden) =>

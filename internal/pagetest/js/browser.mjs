@@ -66,6 +66,15 @@ export async function open(url, look = looks[1], { prepare, ...more } = {}) {
   return { page, complaints, close: () => context.close() };
 }
 
+// eventually waits for what an answer that is under way will make true.
+export async function eventually(check, what, seconds = 5) {
+  for (let i = 0; i < seconds * 20; i += 1) {
+    if (await check()) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.fail(what);
+}
+
 // accessible has axe look at the page. It is evaluated by the debugger, which no
 // policy of the page binds.
 export async function accessible(page, what) {
