@@ -18,8 +18,10 @@ type admission struct {
 	ids    []string
 	states []*scheduler.Project // as of the last look, by position in ids
 
-	refreshed bool // what may have been stale was read again
-	tight     bool // a booking fits later than a request that goes at its time
+	refreshed bool  // what may have been stale was read again
+	renewed   bool  // all was, after a race was lost
+	conflicts int64 // races that this instance had lost when the request came
+	tight     bool  // a booking fits later than a request that goes at its time
 
 	// What the caller is recognised by.
 	returned bool              // it was told to wait before
@@ -106,6 +108,9 @@ func (a *admission) decide(ctx context.Context) (*Grant, *Wait, error) {
 			return grant, wait, err
 		}
 		last, a.tight = result, !offer.Now()
+		if err := a.reread(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 	// The state changed under every plan. What was found last is the wait.
 	if last.Start != 0 && last.Start != scheduler.Never {
@@ -113,6 +118,17 @@ func (a *admission) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	offer.Cause = last.Cause
 	return nil, a.tell(offer), nil
+}
+
+// reread has every candidate read again, once, if this instance has lost a race
+// since the request came: whoever was faster on one project may have been so on
+// all of them, and each that only looks free would cost a plan.
+func (a *admission) reread(ctx context.Context) error {
+	if a.renewed || a.g.store.Stats().Conflicts == a.conflicts {
+		return nil
+	}
+	a.renewed = true
+	return a.g.store.Refresh(ctx, a.ids, true)
 }
 
 // best is the best offer there is. Before anybody is refused on the strength of

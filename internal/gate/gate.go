@@ -171,7 +171,7 @@ func (g *Gate) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 	if _, err := g.Control(ctx); err != nil {
 		return nil, nil, err
 	}
-	a := &admission{g: g, rules: g.Rules(), req: req, demand: req.Demand}
+	a := &admission{g: g, rules: g.Rules(), req: req, demand: req.Demand, conflicts: g.store.Stats().Conflicts}
 	if err := a.look(ctx); err != nil {
 		return nil, nil, err
 	}
