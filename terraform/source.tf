@@ -14,7 +14,7 @@ locals {
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
-    "internal/simulation", "internal/terraformtest", "internal/emulator/emulatortest", "storage/storetest",
+    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/emulator/emulatortest", "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
     "**/*.test", "**/*.out", "**/*.prof", "**/coverage.*", "**/*.zip", "**/*.results.jsonl",
