@@ -138,7 +138,10 @@ func (w *world) reserve(at place, now Instant, r Reserve) Result {
 		if result.Start != now || result.Reservation.Start != now {
 			w.Fatalf("admitted at %d for %d", now, result.Start)
 		}
-		s := w.watch[at].admit(w.T, result.Reservation, r.Demand, limits, show(w.calendar(at), now))
+		// But for the one that puts a learned limit to the test, which is
+		// itself within what the policy allows.
+		limits = beyond(w.rules, at.model, limits, result.Probe)
+		s := w.watch[at].admit(w.T, result.Reservation, r.Demand, limits, probing(w.calendar(at), now), show(w.calendar(at), now))
 		w.inFlight = append(w.inFlight, flight{at, result.Reservation, s})
 	case result.Start <= now:
 		w.Fatalf("told to wait until %d at %d", result.Start, now)

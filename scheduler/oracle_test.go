@@ -100,8 +100,9 @@ type seen struct {
 }
 
 // admit checks that a request which has just been admitted breaks no limit,
-// whenever it and all those before it arrive within their bounds.
-func (o *observer) admit(t failer, r Reservation, d Demand, l Limits, state string) *seen {
+// whenever it and all those before it arrive within their bounds. The probe of a
+// learned limit, if one is under way, is beside it: 0 for none.
+func (o *observer) admit(t failer, r Reservation, d Demand, l Limits, probe uint64, state string) *seen {
 	t.Helper()
 	n := &seen{
 		id: r.ID, earliest: r.Start, latest: r.Start.Add(o.rules.Skew + d.Allowance),
@@ -115,6 +116,9 @@ func (o *observer) admit(t failer, r Reservation, d Demand, l Limits, state stri
 	for _, s := range o.seen {
 		if s.earliest > n.earliest {
 			t.Fatalf("request %d starts at %d, after request %d at %d", s.id, s.earliest, n.id, n.earliest)
+		}
+		if s.id == probe && s != n {
+			continue
 		}
 		if s.latest > n.earliest.Add(-Window) {
 			tokens += weigh(s.tokens, l)
@@ -150,6 +154,28 @@ func (o *observer) String() string {
 	return text
 }
 
+// probing returns the reservation of the probe that is under way on a calendar, 0
+// for none. It weighs on nobody.
+func probing(c *Calendar, now Instant) uint64 {
+	if p := c.Learned.Probe; p.Cause != NoCause && now < p.Until {
+		return p.ID
+	}
+	return 0
+}
+
+// beyond returns the limits without the one that a probe tests.
+func beyond(rules *Rules, model string, l Limits, probe Cause) Limits {
+	switch policy := rules.Policy.Limits(model); probe {
+	case ByRPM:
+		l.RPM = policy.RPM
+	case ByTPM:
+		l.TPM = policy.TPM
+	case ByRPD:
+		l.RPD = policy.RPD
+	}
+	return l
+}
+
 // forget removes a request that was never sent.
 func (o *observer) forget(n *seen) {
 	o.seen = slices.DeleteFunc(o.seen, func(s *seen) bool { return s == n })
@@ -177,6 +203,9 @@ func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, b
 	for _, x := range at {
 		tokens, count := weigh(d.Tokens, l), requests(d)
 		for _, r := range c.Sent {
+			if r.ID == probing(c, now) {
+				continue
+			}
 			if x < r.End {
 				tokens += weigh(r.Tokens, l)
 				count += r.Requests
