@@ -171,6 +171,9 @@ type Policy struct {
 	chain   []string
 	layers  []Layer
 	windows map[string]int64
+	// named are the figures of the models of the chain and of the layers. A plan
+	// asks for them some dozen times.
+	named map[string]Figures
 }
 
 // A Layer is what one source says about limits, by model or family. Within a
@@ -193,9 +196,17 @@ func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
 	}
-	p := &Policy{chain: slices.Clone(chain)}
+	p := &Policy{chain: slices.Clone(chain), named: make(map[string]Figures)}
 	for _, l := range layers {
 		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
+	}
+	for _, model := range p.chain {
+		p.named[model] = p.figures(model)
+	}
+	for _, l := range p.layers {
+		for model := range l.Overrides {
+			p.named[model] = p.figures(model)
+		}
 	}
 	return p
 }
@@ -228,6 +239,13 @@ type Figures struct {
 
 // Figures returns the limits of a model before any project taught otherwise.
 func (p *Policy) Figures(model string) Figures {
+	if f, ok := p.named[model]; ok {
+		return f
+	}
+	return p.figures(model)
+}
+
+func (p *Policy) figures(model string) Figures {
 	family := FamilyOf(model)
 	f := Figures{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
 	for _, l := range p.layers {
