@@ -13,7 +13,7 @@ locals {
     "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/remote", "internal/terminal",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
-    "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
+    "internal/alone", "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
     "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/emulator/emulatortest", "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
