@@ -137,3 +137,32 @@ func TestNobodySpoilsTheKeys(t *testing.T) {
 		w.generate("hello", "", as...).ok()
 	})
 }
+
+// A limit that upstream lowers is learned from its first 429, and obeyed by every
+// instance from then on: there is no second one. (What becomes of the lesson a week
+// later takes virtual time; see TestLimitsLoweredAndRaised.)
+func TestLoweredLimitIsLearnedOnce(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, open func() storage.Store) {
+		w := newWorld(t, setup{store: open(), env: []string{"FLUXGATE_CHAIN=" + flash}})
+		instances := []*server.Server{w.Server, w.instanceOver(open())}
+		w.sim.SetLimits("alpha", flash, geminisim.Limits{RPM: 4, TPM: 250_000, RPD: 250})
+		answered := 0
+		for i := range 16 {
+			if ask(t, instances[i%2], "POST", "/generate", body(fmt.Sprint("prompt ", i), `"max_wait":0`)).Code == http.StatusOK {
+				answered++
+			}
+		}
+		assert.Equal(t, 4, answered)
+		assert.EqualValues(t, 1, w.sim.Stats().RefusedRPM, "one 429 teaches both")
+		for _, s := range instances {
+			require.EventuallyWithT(t, func(c *assert.CollectT) {
+				var out fullStatus
+				ask(t, s, "GET", "/status", "").decode(&out)
+				rpm := out.Projects[0].Models[0].RPM
+				assert.Equal(c, "learned", rpm.Source)
+				assert.EqualValues(c, 4, rpm.Limit)
+			}, 5*time.Second, 100*time.Millisecond)
+		}
+	})
+}
