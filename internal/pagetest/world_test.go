@@ -2,12 +2,12 @@ package pagetest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -224,24 +224,30 @@ func (w *world) liveNow(ctx context.Context, t *testing.T) {
 const longBusy = 25 * time.Second
 
 // busy has every project's minute of a model taken, once nothing is booked. What
-// is taken already and will be for long is left as it is.
+// is taken already and will be for long is left as it is. When there is room is
+// asked of a plan: the wait that a refusal tells is longer where others were told
+// to come before, and a request that is to be booked doesn't stand behind them.
 func (w *world) busy(ctx context.Context, model string) error {
 	w.clock.forward(ctx, w.promised)
 	w.promised = 0
 	for range 100 {
-		rec := w.send(ctx, model, 100, nil)
-		if rec.Code == http.StatusOK {
-			continue
+		rec := w.post(ctx, "/plan", caller, fmt.Sprintf(`{"tokens":10,"model":%q}`, model), nil)
+		var plan struct {
+			Best *struct {
+				WaitMS int64 `json:"wait_ms"`
+			}
 		}
-		ms, err := strconv.ParseInt(rec.Header().Get("Retry-After-Ms"), 10, 64)
-		if err != nil {
+		if err := json.Unmarshal(rec.Body.Bytes(), &plan); err != nil || plan.Best == nil {
 			return fmt.Errorf("status %d says not when: %s", rec.Code, rec.Body)
 		}
-		wait := time.Duration(ms) * time.Millisecond
-		if wait >= longBusy {
+		switch wait := time.Duration(plan.Best.WaitMS) * time.Millisecond; {
+		case wait == 0:
+			w.send(ctx, model, 1, nil)
+		case wait < longBusy:
+			w.clock.forward(ctx, wait)
+		default:
 			return nil
 		}
-		w.clock.forward(ctx, wait)
 	}
 	return errors.New("the pool doesn't get busy")
 }
