@@ -99,10 +99,10 @@
 // # Changes
 //
 // [Reserve], [Extend], [Settle], [Cancel], [Release], [Heed], [Reset], [Review],
-// [SetMark] and [Tell] are values. [Project.Apply] makes them without touching the project it is called
-// on, so a store can show the outcome before it is durable, and make the change
-// again on what it finds after a lost race. Settling, cancelling and releasing
-// twice is the same as once.
+// [SetMark] and [Tell] are values. [Project.Apply] makes them without touching
+// the project it is called on, so a store can show the outcome before it is
+// durable, and make the change again on what it finds after a lost race.
+// Settling, cancelling and releasing twice is the same as once.
 //
 // Denial is not an error: nothing in this package fails but [ParseMode].
 package scheduler

@@ -94,11 +94,11 @@ type try struct {
 	results []scheduler.Result
 }
 
-// owe collects what is to be counted with the next commit: what this committer
-// and the instance as a whole have asked of the database since the last.
-func (c *committer) owe() {
-	reads, writes := c.g.owed.take()
-	c.owed.add(reads, writes)
+// owing takes what is to be counted with the next commit: what this committer and
+// the instance as a whole have asked of the database since the last.
+func (c *committer) owing() (reads, writes int64) {
+	c.owed.add(c.g.owed.take())
+	return c.owed.take()
 }
 
 // commit makes a batch durable and returns a result for each of its changes.
@@ -116,8 +116,7 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 			c.forgo(tries, batch)
 			return results, nil
 		}
-		c.owe()
-		reads, writes := c.owed.take()
+		reads, writes := c.owing()
 		next = next.Wrote(c.g.instance, seq).Asked(now, reads, writes+1)
 		data, err := pack(rules, now, next)
 		if err != nil {
@@ -129,14 +128,12 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 		}
 		tries = append(tries, try{seq, at, results})
 		v, err := c.put(ctx, data, at)
-		if err != nil {
-			// Whether it was counted is not known: rather twice than never.
-			c.owed.add(reads, writes+1)
-		}
 		if err == nil {
 			c.wrote(next, v)
 			return results, nil
 		}
+		// Whether it was counted is not known: rather twice than never.
+		c.owed.add(reads, writes+1)
 		// The pause comes before the reload: a state that was read before it
 		// would be out of date after it, and lose the next race too.
 		if !permanent(err) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {

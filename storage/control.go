@@ -126,10 +126,7 @@ func (g *Grouped) UpdateControl(ctx context.Context, change func(*Control) error
 	}
 	doc, err := g.updateControl(ctx, change)
 	if err != nil {
-		if ctx.Err() != nil {
-			return Control{}, ended("change control document", ctx)
-		}
-		return Control{}, unavailable("change control document", err)
+		return Control{}, g.failed(ctx, "change control document", err)
 	}
 	g.ctl.mu.Lock()
 	changed := g.ctl.take(time.Now(), doc)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -24,13 +25,11 @@ func (r *report) line(format string, args ...any) {
 // introduce has every key checked, unless that was done of late, and writes the
 // report.
 func (a *App) introduce(ctx context.Context, cfg *config.Config, r *report) error {
-	mode := scheduler.Mode(cfg.Mode)
-	if control, err := a.gate.Control(ctx); err != nil {
+	control, err := a.gate.Control(ctx)
+	if err != nil {
 		return fmt.Errorf("read mode: %w", err)
-	} else if control.Mode != "" {
-		mode = scheduler.Mode(control.Mode)
 	}
-	rules := a.gate.Rules()
+	mode, rules := rulebook.Mode(cfg, control), a.gate.Rules()
 	chain := rules.Policy.Chain(mode)
 	r.line("keys: checking them with a free request each, unless that was done within a day")
 	found, err := a.server.Validator().Ensure(ctx)

@@ -34,6 +34,14 @@ func Chain(cfg *config.Config, c storage.Control) (chain []string, from string) 
 	return scheduler.DefaultChain(), ChainDefault
 }
 
+// Mode returns the mode in force: set at run time, or configured.
+func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
+	if c.Mode != "" {
+		return scheduler.Mode(c.Mode)
+	}
+	return scheduler.Mode(cfg.Mode)
+}
+
 // Rules returns what is decided by under a configuration and a control document:
 // limits that are built in, reported by Gemini, configured, set at run time, each
 // beating those before.

@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -192,10 +193,7 @@ func (s *Server) mode(ctx context.Context) (scheduler.Mode, error) {
 
 // modeUnder returns the mode in force under a control document.
 func (s *Server) modeUnder(control storage.Control) scheduler.Mode {
-	if control.Mode != "" {
-		return scheduler.Mode(control.Mode)
-	}
-	return scheduler.Mode(s.cfg.Mode)
+	return rulebook.Mode(s.cfg, control)
 }
 
 // readKeys returns the keys as they are now, by project.
