@@ -26,10 +26,13 @@ func saturate(b *testing.B, rules *Rules, bookings int) (Instant, []Candidate) {
 				p, _ = apply(b, rules, p, now, Reserve{Model: model, Demand: Demand{Tokens: 10_000}, ID: id, Book: true})
 			}
 		}
-		candidates[i] = Candidate{ID: fmt.Sprint(i), State: p, Promised: func(string) []Booking { return nil }}
+		candidates[i] = Candidate{ID: fmt.Sprint(i), State: p}
 	}
 	return now, candidates
 }
+
+// nobody was told anything.
+func nobody(string, string) []Booking { return nil }
 
 func BenchmarkPlan(b *testing.B) {
 	rules := DefaultRules()
@@ -41,7 +44,7 @@ func BenchmarkPlan(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			now, candidates := saturate(b, rules, c.bookings)
-			req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, MaxWait: c.maxWait}
+			req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, MaxWait: c.maxWait, Promised: nobody}
 			first := func(int) int { return 0 }
 			b.ReportAllocs()
 			for b.Loop() {
@@ -53,7 +56,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	b.Run("free", func(b *testing.B) {
 		now, candidates := saturate(b, rules, 0)
-		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}}
+		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Promised: nobody}
 		first := func(int) int { return 0 }
 		b.ReportAllocs()
 		for b.Loop() {

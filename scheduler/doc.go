@@ -41,7 +41,7 @@
 //
 // The first refusal books nothing. It costs no write and blocks nobody, should
 // the caller never return. Whoever planned it may remember whom it told what
-// ([Candidate].Promised), so that many waiting callers are told different
+// ([Request].Promised), so that many waiting callers are told different
 // times, and leave a short note for other instances ([Tell]).
 //
 // A caller that has come back, and still finds no room, gets a [Booking]: its

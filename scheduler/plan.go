@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"cmp"
-	"slices"
 	"time"
 )
 
@@ -10,10 +9,6 @@ import (
 type Candidate struct {
 	ID    string
 	State *Project // nil: nothing known yet
-	// Promised are slots that this instance told callers without keeping them.
-	// They don't keep anybody from going now, but whoever must wait is told a
-	// time after them, so that many waiting callers are told different times.
-	Promised func(model string) []Booking
 }
 
 // A Request is what planning needs to know.
@@ -24,6 +19,11 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
+	// Promised, if not nil, returns the slots that this instance told callers
+	// without keeping them. They don't keep anybody from going now, but whoever
+	// must wait is told a time after them, so that many waiting callers are told
+	// different times.
+	Promised func(project, model string) []Booking
 }
 
 // An Offer is when a candidate's model could take the request.
@@ -44,15 +44,14 @@ func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 // earliest start wins, then chain rank, then chance, which keeps instances from
 // colliding. Every project offers its current model, the first of the chain
 // whose day is not spent there; one whose days are all spent offers them all.
-// rnd returns a number in [0, n).
+// rnd returns a number in [0, n); 0 keeps the order of the candidates.
 //
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
 	// First without regard to what was told but not kept: is there room now?
 	best, cause := choose(rules, now, candidates, req, rnd, false)
-	told := slices.ContainsFunc(candidates, func(c Candidate) bool { return c.Promised != nil })
-	if cause != NoCause || best.Now() || !told {
+	if cause != NoCause || best.Now() || req.Promised == nil {
 		return best, cause
 	}
 	return choose(rules, now, candidates, req, rnd, true)
@@ -62,8 +61,19 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 	var best, within pick
 	missing := Unavailable
 	all := make([]Offer, 0, len(req.Chain))
-	for _, cand := range candidates {
-		all = cand.offers(all[:0], rules, now, req, promised)
+	var few [32]int // so that a pool of the usual size needs nothing allocated
+	order := few[:0]
+	for i := range candidates {
+		order = append(order, i)
+	}
+	for i := range order {
+		// In random order the first of those that tie is any of them with the same
+		// chance, and most of the time the others needn't be looked at.
+		if left := len(order) - i; left > 1 {
+			j := i + rnd(left)
+			order[i], order[j] = order[j], order[i]
+		}
+		all = candidates[order[i]].offers(all[:0], rules, now, req, promised)
 		for _, o := range all {
 			if o.Start == Never {
 				if o.Cause == TooLarge {
@@ -71,37 +81,34 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 				}
 				continue
 			}
-			best.see(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)), rnd)
+			if o.Wait == 0 && o.Rank == 0 {
+				return o, NoCause // nothing is better, whatever is asked
+			}
+			best.see(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.see(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)), rnd)
+				within.see(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
 			}
 		}
 	}
 	switch {
-	case within.ties > 0:
+	case within.seen:
 		return within.Offer, NoCause
-	case best.ties > 0:
+	case best.seen:
 		return best.Offer, NoCause
 	}
 	return Offer{Start: Never, Cause: missing}, missing
 }
 
-// A pick is the best offer seen so far, each of those that tie with it with the
-// same chance.
+// A pick is the best offer seen so far, the first of those that tie.
 type pick struct {
 	Offer
-	ties int // 0: none was seen
+	seen bool
 }
 
 // see takes an offer into account that compares like that with the best so far.
-func (p *pick) see(o Offer, compared int, rnd func(n int) int) {
-	switch {
-	case p.ties == 0 || compared < 0:
-		p.Offer, p.ties = o, 1
-	case compared == 0:
-		if p.ties++; rnd(p.ties) == 0 {
-			p.Offer = o
-		}
+func (p *pick) see(o Offer, compared int) {
+	if !p.seen || compared < 0 {
+		p.Offer, p.seen = o, true
 	}
 }
 
@@ -112,7 +119,7 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 	for _, cand := range candidates {
 		at := cand.at(now)
 		for rank, model := range req.Chain {
-			o, _ := cand.offer(rules, at, model, rank, req.Demand, true)
+			o, _ := cand.offer(rules, at, model, rank, req, true)
 			all = append(all, o)
 		}
 	}
@@ -124,7 +131,7 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, promised bool) []Offer {
 	now = cand.at(now)
 	for rank, model := range req.Chain {
-		o, spent := cand.offer(rules, now, model, rank, req.Demand, promised)
+		o, spent := cand.offer(rules, now, model, rank, req, promised)
 		if !spent && o.Start != Never && req.MaxWait == nil {
 			return append(all[:0], o)
 		}
@@ -143,7 +150,8 @@ func (cand Candidate) at(now Instant) Instant {
 
 // offer computes the start of a request on one model, and whether that model's
 // day is spent there.
-func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, d Demand, promised bool) (o Offer, spent bool) {
+func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, promised bool) (o Offer, spent bool) {
+	d := req.Demand
 	c := cand.State.Calendar(model)
 	t := c.terms(rules, now)
 	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never, Cause: c.barred(t, now, d)}
@@ -154,8 +162,8 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, d
 		return o, false
 	}
 	var extra []Booking
-	if promised && cand.Promised != nil {
-		extra = cand.Promised(model)
+	if promised && req.Promised != nil {
+		extra = req.Promised(cand.ID, model)
 	}
 	o.Start, o.Cause, o.Probe = c.start(rules, t, now, d, extra)
 	o.Wait = o.Start.Sub(now)

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,13 +31,23 @@ func newPool(t *testing.T, projects int, limits map[string]Limits) *pool {
 func (p *pool) candidates() []Candidate {
 	all := make([]Candidate, len(p.at))
 	for i, state := range p.at {
-		all[i] = Candidate{ID: fmt.Sprint(i), State: state, Promised: func(model string) []Booking { return p.told[i][model] }}
+		all[i] = Candidate{ID: fmt.Sprint(i), State: state}
 	}
 	return all
 }
 
 func (p *pool) plan(now Instant, req Request) (Offer, Cause) {
-	return Plan(p.rules, now, p.candidates(), req, func(int) int { return 1 })
+	return Plan(p.rules, now, p.candidates(), p.promising(req), func(int) int { return 0 })
+}
+
+// promising returns the request with what callers were told.
+func (p *pool) promising(req Request) Request {
+	req.Promised = func(project, model string) []Booking {
+		i, err := strconv.Atoi(project)
+		require.NoError(p, err)
+		return p.told[i][model]
+	}
+	return req
 }
 
 // send sends n requests of that many tokens on one project and model.
@@ -155,7 +166,7 @@ func TestChoice(t *testing.T) {
 	assert.Equal(t, map[string]int{"1": 3, "2": 3}, seen)
 	n := 0
 	Plan(p.rules, noon.Add(time.Hour), p.candidates()[1:], req, func(of int) int { n = of; return 0 })
-	assert.Equal(t, 2, n, "drawn among those seen so far")
+	assert.Equal(t, 2, n, "drawn among all")
 }
 
 // TestMaxWait: with a limit to its patience a request walks the chain.
@@ -210,7 +221,7 @@ func TestPromised(t *testing.T) {
 	}
 	got, _ := p.plan(noon+60_500, req)
 	assert.Equal(t, where{"0", "a-pro", 0, ""}, at(got), "told isn't kept")
-	offers := Offers(p.rules, noon+60_500, p.candidates(), req)
+	offers := Offers(p.rules, noon+60_500, p.candidates(), p.promising(req))
 	assert.Equal(t, where{"0", "a-pro", 244 * sec, ByRPM}, at(offers[0]), "what one would be told")
 }
 

@@ -43,17 +43,13 @@ func (a *admission) look(ctx context.Context) (err error) {
 
 // candidates are the projects that have a usable key; the preferred one alone
 // if it has.
-func (a *admission) candidates(promised bool) []scheduler.Candidate {
+func (a *admission) candidates() []scheduler.Candidate {
 	list := make([]scheduler.Candidate, 0, len(a.ids))
-	now := a.g.Now()
 	for i, p := range a.req.Projects {
 		if !usable(a.states[i], p.Keys) {
 			continue
 		}
 		cand := scheduler.Candidate{ID: p.ID, State: a.states[i]}
-		if promised {
-			cand.Promised = func(model string) []scheduler.Booking { return a.g.told.promised(p.ID, model, now) }
-		}
 		if p.ID == a.req.Prefer {
 			return []scheduler.Candidate{cand}
 		}
@@ -169,8 +165,12 @@ func (a *admission) plan() (scheduler.Offer, scheduler.Cause) {
 // planFor plans. What was told but not kept is in nobody's way who gets a
 // booking.
 func (a *admission) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
+	now := a.g.Now()
 	req := scheduler.Request{Chain: a.req.Chain, Demand: demand, MaxWait: a.req.MaxWait}
-	return scheduler.Plan(a.rules, a.g.Now(), a.candidates(!a.books()), req, rand.IntN)
+	if !a.books() {
+		req.Promised = func(project, model string) []scheduler.Booking { return a.g.told.promised(project, model, now) }
+	}
+	return scheduler.Plan(a.rules, now, a.candidates(), req, rand.IntN)
 }
 
 // padded is the demand with an allowance for the time that its commit takes.

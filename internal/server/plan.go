@@ -189,7 +189,7 @@ func (s *Server) answerPlan(ctx context.Context, p *pool, states []*scheduler.Pr
 			out.Candidates = append(out.Candidates, candidateOf(o, asked, states[i], rules, now))
 		}
 	}
-	best, _ := scheduler.Plan(rules, now, usable, q.request, func(int) int { return 1 }) // of those that tie the first
+	best, _ := scheduler.Plan(rules, now, usable, q.request, func(int) int { return 0 }) // of those that tie the first
 	for i := range out.Candidates {
 		if c := &out.Candidates[i]; c.Project == best.Project && c.Model == asked[best.Model] {
 			out.Best = c
