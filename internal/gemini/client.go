@@ -44,7 +44,8 @@ type Config struct {
 // never retries.
 type Client struct {
 	base  *url.URL
-	http  *http.Client
+	keyed *keyTransport
+	http  *http.Client // over keyed
 	genai *genai.Client
 	keep  int64 // largest 2xx body, in bytes
 }
@@ -65,8 +66,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, traced := cfg.Transport.(*http.Transport)
+	keyed := &keyTransport{base: cfg.Transport, to: base, now: cfg.Now, traced: traced}
 	hc := &http.Client{
-		Transport: &keyTransport{base: cfg.Transport, to: base, now: cfg.Now},
+		Transport: keyed,
 		// A followed redirect would be a second request, perhaps to a stranger.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -84,7 +87,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gemini: new client: %w", err)
 	}
-	return &Client{base: base, http: hc, genai: gc, keep: MaxResponseBytes}, nil
+	return &Client{base: base, keyed: keyed, http: hc, genai: gc, keep: MaxResponseBytes}, nil
 }
 
 func parseBase(s string) (*url.URL, error) {
@@ -111,10 +114,10 @@ func defaultTransport() *http.Transport {
 	return t
 }
 
-// HTTP returns the client that everything goes through, for raw requests to [Client.BaseURL]. Requests need a context
-// from [WithKey]; without one, or to another host, they fail. It follows no redirects, has no timeout of its own, and
-// leaves answers of any size to the reader.
-func (c *Client) HTTP() *http.Client { return c.http }
+// Do sends a raw request to [Client.BaseURL]. It needs a context from [WithKey]; without one, or to another host, it
+// fails. Redirects are not followed, nothing but the context limits the time it takes, and answers of any size are left
+// to the reader.
+func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
 
 // BaseURL returns a copy of the endpoint, without the API version.
 func (c *Client) BaseURL() *url.URL {

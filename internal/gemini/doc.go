@@ -6,7 +6,7 @@
 //
 // A [Client] serves every key. [Client.Generate] goes through google.golang.org/genai; [Client.CountTokens] and
 // [Client.ListModels] speak REST directly, because that SDK can't count a system instruction on this backend and writes
-// unexpected model lists to the standard logger. All three, and any request made with [Client.HTTP], pass one
+// unexpected model lists to the standard logger. All three, and any request made with [Client.Do], pass one
 // RoundTripper that
 //
 //   - takes the key from the context ([WithKey]), removes every other credential from the request, and refuses to send a

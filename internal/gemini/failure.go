@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TransportError classifies a request that got no answer, or whose answer broke off: err is what [http.Client.Do] or
+// TransportError classifies a request that got no answer, or whose answer broke off: err is what [Client.Do] or
 // reading its body returned, ctx the request's context from [WithKey]. SentAt is set unless the request was surely not
 // written in full.
 func TransportError(ctx context.Context, err error) *Error {

@@ -38,7 +38,7 @@ func TestRawRequests(t *testing.T) {
 	}
 
 	ctx := WithKey(context.Background(), testKey)
-	resp, err := c.HTTP().Do(request(ctx, "/v1beta/models/m:streamGenerateContent?alt=sse&key=callers-own&a=%2F&%6Bey=callers-own&access_token=x"))
+	resp, err := c.Do(request(ctx, "/v1beta/models/m:streamGenerateContent?alt=sse&key=callers-own&a=%2F&%6Bey=callers-own&access_token=x"))
 	require.NoError(t, err)
 	assert.Equal(t, "alt=sse&a=%2F", got.URL.RawQuery, "the rest of the query as it came")
 	assert.Equal(t, []string{testKey}, got.Header.Values("X-Goog-Api-Key"))
@@ -53,20 +53,20 @@ func TestRawRequests(t *testing.T) {
 	_, sent := Sent(ctx)
 	assert.True(t, sent)
 
-	_, err = c.HTTP().Do(request(WithKey(context.Background(), testKey), "/v1beta/openai/chat/completions"))
+	_, err = c.Do(request(WithKey(context.Background(), testKey), "/v1beta/openai/chat/completions"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"Bearer " + testKey}, got.Header.Values("Authorization"), "this endpoint documents Bearer only")
 	assert.Empty(t, got.Header.Values("X-Goog-Api-Key"))
 
 	got = nil
-	_, err = c.HTTP().Do(request(context.Background(), "/v1beta/models"))
+	_, err = c.Do(request(context.Background(), "/v1beta/models"))
 	assert.ErrorIs(t, err, errNoKey)
 	for _, elsewhere := range []string{"http://evil.test/", "https://upstream.test/", "http://upstream.test:81/"} {
 		ctx = WithKey(context.Background(), testKey)
 		r := request(ctx, "/")
 		r.URL, err = url.Parse(elsewhere)
 		require.NoError(t, err)
-		_, err = c.HTTP().Do(r)
+		_, err = c.Do(r)
 		require.ErrorIs(t, err, errForeignHost, elsewhere)
 		assert.Equal(t, ClassCaller.String(), TransportError(ctx, err).Class.String())
 	}
@@ -145,14 +145,14 @@ func TestNothingPrintsTheKey(t *testing.T) {
 	ctx, cancel := context.WithCancel(WithKey(context.Background(), testKey))
 	r, rerr := http.NewRequestWithContext(ctx, http.MethodGet, c.BaseURL().String()+"/v1beta/models", nil)
 	require.NoError(t, rerr)
-	resp, rerr := c.HTTP().Do(r)
+	resp, rerr := c.Do(r)
 	require.NoError(t, rerr)
 	resp.Body.Close()
 	cancel()
-	_, callErr := c.HTTP().Do(r)
+	_, callErr := c.Do(r)
 	require.Error(t, callErr)
 	state := callFrom(ctx)
-	for _, v := range []any{c, *c, c.HTTP(), ctx, r, *r, resp, *resp, err, callErr, ctx.Err(), TransportError(ctx, callErr),
+	for _, v := range []any{c, *c, ctx, r, *r, resp, *resp, err, callErr, ctx.Err(), TransportError(ctx, callErr),
 		state, c.genai.ClientConfig(), context.WithValue(ctx, callKey{}, "x")} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			assertAbsent(t, fmt.Sprintf(verb, v), testKey)

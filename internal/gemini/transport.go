@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,7 +45,7 @@ func callFrom(ctx context.Context) *call {
 	return c
 }
 
-// WithKey returns a context whose requests through [Client.HTTP] carry key as their only credential. The key can't be
+// WithKey returns a context whose requests through [Client.Do] carry key as their only credential. The key can't be
 // read back or printed from the context. Use one context per request if [Sent] matters.
 func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, callKey{}, &call{key: func() string { return key }})
@@ -85,7 +86,7 @@ type attempt struct {
 	mu       sync.Mutex
 	wrote    time.Time // httptrace says: written in full
 	failed   bool      // httptrace says: writing failed
-	consumed time.Time // the transport has read the whole body from us
+	consumed time.Time // the transport has the whole body from us
 	answered time.Time // the answer's header arrived
 	success  bool      // the answer is 2xx
 	hasBody  bool
@@ -140,13 +141,25 @@ func (a *attempt) noteAnswer(status int) {
 	a.answered, a.success = a.now(), status >= 200 && status < 300
 }
 
-// watch wraps the body of r, which is about to be sent.
-func (a *attempt) watch(r *http.Request) {
+// smallBody is the longest body, in bytes, that goes out in one piece with its header.
+const smallBody = 2 << 10
+
+// watch has the body of r, which is about to be sent, tell how much of it is taken. A small one that a network takes
+// (traced) is left as it is, so that net/http knows it for one in memory and writes it together with the header; it
+// counts as taken once that is written.
+func (a *attempt) watch(r *http.Request, trace *httptrace.ClientTrace, traced bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
 	a.hasBody = true
-	r.Body = &watchedBody{ReadCloser: r.Body, a: a, left: r.ContentLength}
+	wrap := func(body io.ReadCloser) io.ReadCloser {
+		return &watchedBody{ReadCloser: body, a: a, left: r.ContentLength}
+	}
+	if traced && r.ContentLength > 0 && r.ContentLength <= smallBody {
+		trace.WroteHeaders = a.noteConsumed
+		wrap = func(body io.ReadCloser) io.ReadCloser { return body }
+	}
+	r.Body = wrap(r.Body)
 	if again := r.GetBody; again != nil {
 		r.GetBody = func() (io.ReadCloser, error) {
 			body, err := again()
@@ -154,7 +167,7 @@ func (a *attempt) watch(r *http.Request) {
 				return nil, err
 			}
 			a.noteRewind()
-			return &watchedBody{ReadCloser: body, a: a, left: r.ContentLength}, nil
+			return wrap(body), nil
 		}
 	}
 }
@@ -177,9 +190,10 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // keyTransport gives each request the key of its context as its only credential.
 type keyTransport struct {
-	base http.RoundTripper
-	to   *url.URL
-	now  func() time.Time
+	base   http.RoundTripper
+	to     *url.URL
+	now    func() time.Time
+	traced bool // base calls the hooks of httptrace
 }
 
 // RoundTrip implements http.RoundTripper. The caller's request is not changed, and the answer refers to it rather than
@@ -193,14 +207,15 @@ func (t *keyTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a := c.begin(t.now)
-	out := req.Clone(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{WroteRequest: a.noteWrote}))
+	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	strip(out)
 	if openAI(out.URL.Path) {
 		out.Header.Set("Authorization", "Bearer "+c.key())
 	} else {
 		out.Header.Set("X-Goog-Api-Key", c.key())
 	}
-	a.watch(out)
+	a.watch(out, trace, t.traced)
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
 		return nil, err
@@ -252,20 +267,27 @@ func (c *call) read(resp *http.Response) error {
 	return nil
 }
 
-// strip removes every credential that the caller, or the SDK's placeholder, brought along: upstream refuses a request
-// with two.
+// credentialHeaders are those by which the caller, or the SDK, may have brought a credential along.
+var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "X-Goog-Api-Key", "X-Goog-User-Project", "Cookie"}
+
+// strip gives r, a shallow copy, a header and a URL of its own without any credential that the caller, or the SDK's
+// placeholder, brought along: upstream refuses a request with two.
 func strip(r *http.Request) {
-	for _, name := range []string{"Authorization", "Proxy-Authorization", "X-Goog-Api-Key", "X-Goog-User-Project", "Cookie"} {
-		r.Header.Del(name)
+	header := make(http.Header, len(r.Header)+1)
+	for name, values := range r.Header {
+		if !slices.Contains(credentialHeaders, name) {
+			header[name] = values
+		}
 	}
-	r.URL.User = nil
-	r.Host = ""
-	if r.URL.RawQuery == "" {
+	r.Header, r.Host = header, ""
+	if r.URL.User == nil && r.URL.RawQuery == "" {
 		return
 	}
+	u := *r.URL
+	u.User = nil
 	// Pairs are dropped one by one: Query().Encode() would reorder and re-encode the rest.
 	var kept []string
-	for _, pair := range strings.Split(r.URL.RawQuery, "&") {
+	for _, pair := range strings.Split(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err == nil {
 			name = plain
@@ -276,7 +298,8 @@ func strip(r *http.Request) {
 			kept = append(kept, pair)
 		}
 	}
-	r.URL.RawQuery = strings.Join(kept, "&")
+	u.RawQuery = strings.Join(kept, "&")
+	r.URL = &u
 }
 
 // openAI tells whether path is of the OpenAI-compatible endpoint, which is documented with a Bearer key only.

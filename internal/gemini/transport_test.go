@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -161,12 +162,59 @@ func TestSentAtOverNetwork(t *testing.T) {
 		defer s.Close()
 		c, err := New(Config{BaseURL: s.URL, Transport: s.Client().Transport})
 		require.NoError(t, err)
-		before := time.Now()
-		resp, err := c.Generate(context.Background(), testKey, Request{Model: "m", Parts: []Part{{Text: strings.Repeat("a", 1<<20)}}})
-		require.NoError(t, err)
-		assert.True(t, resp.SentAt.After(before))
-		assert.Less(t, resp.SentAt.Sub(arrived).Abs(), 2*time.Second)
+		for _, size := range []int{1, 1 << 20} {
+			before := time.Now()
+			resp, err := c.Generate(context.Background(), testKey, Request{Model: "m", Parts: []Part{{Text: strings.Repeat("a", size)}}})
+			require.NoError(t, err)
+			assert.True(t, resp.SentAt.After(before))
+			assert.Less(t, resp.SentAt.Sub(arrived).Abs(), 2*time.Second)
+		}
 	}
+}
+
+// TestSmallBodyGoesWithItsHeader: it takes one write, and is known to be sent even if the answer is a refusal.
+func TestSmallBodyGoesWithItsHeader(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer s.Close()
+	var writes atomic.Int32
+	var dialer net.Dialer
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		return countedConn{conn, &writes}, err
+	}}
+	defer transport.CloseIdleConnections()
+	c, err := New(Config{BaseURL: s.URL, Transport: transport})
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		size int
+		want int32 // writes at least
+		most int32
+	}{{smallBody, 1, 1}, {64 << 10, 2, 100}} {
+		writes.Store(0)
+		ctx := WithKey(context.Background(), testKey)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/v1beta/models/m:generateContent", strings.NewReader(strings.Repeat("a", tt.size)))
+		require.NoError(t, err)
+		resp, err := c.Do(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+		_, sent := Sent(ctx)
+		assert.True(t, sent, tt.size)
+		assert.GreaterOrEqual(t, writes.Load(), tt.want, tt.size)
+		assert.LessOrEqual(t, writes.Load(), tt.most, tt.size)
+	}
+}
+
+type countedConn struct {
+	net.Conn
+	writes *atomic.Int32
+}
+
+func (c countedConn) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
 }
 
 func TestTimeout(t *testing.T) {

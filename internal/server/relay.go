@@ -221,7 +221,7 @@ func (s *Server) forward(ctx context.Context, r *http.Request, method, path stri
 	}
 	// The bytes are to come as they are.
 	req.Header.Set("Accept-Encoding", "identity")
-	return s.upstream.HTTP().Do(req)
+	return s.upstream.Do(req)
 }
 
 // post and get make upstream requests of Fluxgate's own.
@@ -241,7 +241,7 @@ func (s *Server) own(ctx context.Context, method, path string, body io.Reader) (
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	return s.upstream.HTTP().Do(req)
+	return s.upstream.Do(req)
 }
 
 // passOn sends a free request with a usable key of the pool, and with others if
