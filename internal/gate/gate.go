@@ -193,6 +193,10 @@ func (g *Gate) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt ti
 	return g.settle(ctx, grant, scheduler.Settle{Tokens: tokens}, sentAt)
 }
 
+// settleTimeout bounds the commit of what was settled: the caller's answer ends
+// with it.
+const settleTimeout = 10 * time.Second
+
 // A Failure is how the request of a grant failed.
 type Failure struct {
 	Class        string    // of upstream's error
@@ -219,6 +223,8 @@ func (g *Gate) settle(ctx context.Context, grant *Grant, s scheduler.Settle, sen
 		g.store.Later(g.Rules(), grant.Project, s)
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
 	if _, err := g.store.Apply(ctx, g.Rules(), grant.Project, s); err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}

@@ -99,6 +99,8 @@ func parseBase(s string) (*url.URL, error) {
 		return nil, errors.New("gemini: base URL must be an absolute http or https URL")
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return nil, errors.New("gemini: base URL must not have a user, query or fragment")
+	case u.Path == "":
+		u.Path = "/" // or what is joined to it would be relative
 	}
 	return u, nil
 }

@@ -333,3 +333,14 @@ func TestListModelsEnds(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, u.seen, maxModelPages, "an upstream that pages for ever must not hold us for ever")
 }
+
+// TestBaseURLIsJoined: paths that are joined to a base URL are absolute, whether it ends with a slash or not.
+func TestBaseURLIsJoined(t *testing.T) {
+	for base, want := range map[string]string{
+		"http://127.0.0.1:8090": "/v1beta/models", "http://127.0.0.1:8090/": "/v1beta/models", "https://proxy.example/gemini": "/gemini/v1beta/models",
+	} {
+		c, err := New(Config{BaseURL: base})
+		require.NoError(t, err)
+		assert.Equal(t, want, c.BaseURL().JoinPath("v1beta/models").Path, base)
+	}
+}

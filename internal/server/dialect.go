@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -20,6 +21,7 @@ const (
 type arrival struct {
 	dialect dialect
 	caller  callers.Caller
+	log     *slog.Logger
 }
 
 type arrivalKey struct{}
@@ -34,8 +36,10 @@ func dialectOf(r *http.Request) dialect { return arrivalOf(r).dialect }
 // told apart.
 func callerOf(r *http.Request) string { return arrivalOf(r).caller.Name }
 
-func arrivalOf(r *http.Request) arrival {
-	a, _ := r.Context().Value(arrivalKey{}).(arrival)
+func arrivalOf(r *http.Request) arrival { return arrivalIn(r.Context()) }
+
+func arrivalIn(ctx context.Context) arrival {
+	a, _ := ctx.Value(arrivalKey{}).(arrival)
 	return a
 }
 

@@ -24,7 +24,8 @@ const (
 	// maxFailovers is how often a request is sent again after a 5xx: it may
 	// have been served and billed each time.
 	maxFailovers = 2
-	// settleTimeout bounds what is written after the answer is known.
+	// settleTimeout bounds what is written after the answer is known, beside what
+	// the gate bounds itself.
 	settleTimeout = 10 * time.Second
 )
 
@@ -243,13 +244,13 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 	info, failure := d.call.send(sending, slot{key, model, d.waited})
 	span.Answered(answered(info, failure))
 
-	// Settling survives the caller hanging up.
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
+	after := context.WithoutCancel(ctx) // settling survives the caller hanging up
 	if failure != nil {
 		d.log.Warn("upstream failed", "key", key.Index, "project", key.Project, "model", model,
 			"class", failure.Class.String(), "status", failure.HTTPStatus, "reason", failure.Reason, "elapsed", time.Since(start))
 		d.recount(ctx, failure)
+		after, cancel := context.WithTimeout(after, settleTimeout)
+		defer cancel()
 		return nil, errors.Join(failure, d.heed(after, grant, key, failure))
 	}
 	settling, settle := d.s.telemetry.Settle(after)
@@ -260,17 +261,26 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 		d.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	d.own.settle(info.promptTokens)
-	if info.late != nil {
-		d.late(after, grant, key, info)
-	} else {
-		if grant.Probe != scheduler.NoCause {
-			d.s.happened(after, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
-		}
-		d.s.learnVersion(after, model, info.modelVersion)
+	if info.late != nil || grant.Probe != scheduler.NoCause || isAlias(model) {
+		d.conclude(after, grant, key, model, info)
 	}
 	d.log.Info("response", "key", key.Index, "project", key.Project, "model", model,
 		"tokens", info.promptTokens, "elapsed", time.Since(start))
 	return &served{key: key, model: model, waited: d.waited, retried: d.attempts > 1}, nil
+}
+
+// conclude keeps what an answer taught.
+func (d *dispatcher) conclude(ctx context.Context, grant *gate.Grant, key keys.Key, model string, info sent) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if info.late != nil {
+		d.late(ctx, grant, key, info)
+		return
+	}
+	if grant.Probe != scheduler.NoCause {
+		d.s.happened(ctx, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
+	}
+	d.s.learnVersion(ctx, model, info.modelVersion)
 }
 
 // late keeps what an error taught that came in the middle of an answer.

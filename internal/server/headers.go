@@ -61,6 +61,14 @@ func hopByHop(h http.Header) []string {
 	return names
 }
 
+// upstreamQuery returns the part of a URL's query that goes upstream.
+func upstreamQuery(u *url.URL) string {
+	if u.RawQuery == "" {
+		return ""
+	}
+	return passQuery(u.Query()).Encode()
+}
+
 // passQuery returns the query parameters that go upstream.
 func passQuery(from url.Values) url.Values {
 	to := make(url.Values)

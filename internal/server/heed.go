@@ -195,10 +195,13 @@ func (s *Server) learnAlias(ctx context.Context, name, bucket string) bool {
 // name that says it is an alias: the version behind a plain name is no bucket of
 // its own. What a refusal taught of the alias knows better.
 func (s *Server) learnVersion(ctx context.Context, name, version string) {
-	if !strings.HasSuffix(name, "-latest") || version == "" {
+	if !isAlias(name) || version == "" {
 		return
 	}
 	if control, err := s.gate.Control(ctx); err == nil && control.Aliases[name] == "" {
 		s.learnAlias(ctx, name, strings.TrimPrefix(version, "models/"))
 	}
 }
+
+// isAlias reports whether a model's name says that it stands for another's.
+func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }

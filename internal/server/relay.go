@@ -90,7 +90,7 @@ func (x *relay) serve(models []string, requests int64) error {
 func (x *relay) call(ctx context.Context, p *pool, models []string, requests int64) (*call, error) {
 	s, r := x.s, x.r
 	c := &call{
-		caller: arrivalOf(r).caller, hash: requestHash(callerOf(r), r.URL.Path+"?"+passQuery(r.URL.Query()).Encode(), x.body),
+		caller: arrivalOf(r).caller, hash: requestHash(callerOf(r), r.URL.Path+"?"+upstreamQuery(r.URL), x.body),
 		models: models, book: strings.EqualFold(r.Header.Get(bookHeader), "true"), retry: true, send: x.send,
 	}
 	c.ticket = s.ticket(ctx, r, c.caller.Name)
@@ -208,12 +208,12 @@ func readError(body io.Reader) []byte {
 // forward makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
 func (s *Server) forward(ctx context.Context, r *http.Request, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	u := s.upstream.BaseURL().JoinPath(path)
-	u.RawQuery = passQuery(r.URL.Query()).Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, "", body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
+	req.URL = s.upstream.BaseURL().JoinPath(path)
+	req.URL.RawQuery = upstreamQuery(r.URL)
 	req.ContentLength = length
 	passHeaders(req.Header, r.Header, requestHeaders)
 	if strings.HasPrefix(path, "upload/") {

@@ -95,7 +95,7 @@ func (s *Server) route(d dialect, path string, by methods) {
 		allow = append(allow, http.MethodHead)
 	}
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w, r, seen := s.telemetry.Begin(w, r, path)
+		w, ctx, seen := s.telemetry.Begin(w, r, path)
 		defer seen.End()
 		// The number tells the lines of requests apart that are under way together.
 		about := append([]any{"id", s.requests.Add(1)}, seen.LogAttributes()...)
@@ -106,7 +106,7 @@ func (s *Server) route(d dialect, path string, by methods) {
 			about = append(about, "caller", caller.Name)
 			seen.Caller(caller.Name)
 		}
-		r = r.WithContext(withLogger(withArrival(r.Context(), arrival{dialect: d, caller: caller}), s.log.With(about...)))
+		r = r.WithContext(withArrival(ctx, arrival{dialect: d, caller: caller, log: s.loggerOf(about)}))
 		h, ok := by[r.Method]
 		if !ok && r.Method == http.MethodHead {
 			h, ok = by[http.MethodGet]
@@ -166,20 +166,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		level = slog.LevelError
 	}
 	log.Log(r.Context(), level, "failed", "status", codes[p.code].http, "error", p)
-}
-
-type loggerKey struct{}
-
-func withLogger(ctx context.Context, log *slog.Logger) context.Context {
-	return context.WithValue(ctx, loggerKey{}, log)
-}
-
-// logger returns the logger of a request.
-func (s *Server) logger(ctx context.Context) *slog.Logger {
-	if log, ok := ctx.Value(loggerKey{}).(*slog.Logger); ok {
-		return log
-	}
-	return s.log
 }
 
 // mode returns the mode in force: set at run time, or configured.

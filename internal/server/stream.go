@@ -74,13 +74,15 @@ func (x *relay) copy(watch *watch, resp *http.Response, to slot, end *tail) *gem
 			watch.heard(0)
 		}
 		if !x.answered && x.usage != nil {
-			held = append(held, piece...)
-			piece = nil
-			switch found := beginning(held); {
-			case found == spoiled:
-				return x.refused(held, resp.Body, to)
-			case found == sound, err == io.EOF, len(held) > maxHeld:
+			if len(held) > 0 {
+				held = append(held, piece...)
 				piece = held
+			}
+			switch found := beginning(piece); {
+			case found == spoiled:
+				return x.refused(piece, resp.Body, to)
+			case found == undecided && err != io.EOF && len(piece) <= maxHeld:
+				held, piece = append(held[:0], piece...), nil
 			}
 		}
 		if len(piece) > 0 {

@@ -22,7 +22,7 @@ type tail struct {
 	kept  map[string][]byte
 }
 
-func newTail(names ...string) *tail { return &tail{names: names, kept: make(map[string][]byte)} }
+func newTail(names ...string) *tail { return &tail{names: names} }
 
 // Write implements io.Writer; it never fails.
 func (t *tail) Write(p []byte) (int, error) {
@@ -46,6 +46,9 @@ func (t *tail) drop() {
 		quoted := []byte(`"` + name + `"`)
 		// One that the cut would go through is kept too.
 		if at := bytes.LastIndex(t.buf[:cut+len(quoted)-1], quoted); at >= 0 {
+			if t.kept == nil {
+				t.kept = make(map[string][]byte)
+			}
 			t.kept[name] = append(t.kept[name][:0], t.buf[at:at+keptSize]...)
 		}
 	}
@@ -124,7 +127,25 @@ const maxLookups = 64
 // decodePrefix decodes the JSON value that text begins with, unless it is null.
 func decodePrefix(text []byte, v any) bool {
 	value := firstValue(text)
+	if s, ok := v.(*string); ok && plainString(value) {
+		*s = string(value[1 : len(value)-1])
+		return true
+	}
 	return len(value) > 0 && !bytes.Equal(value, []byte("null")) && json.Unmarshal(value, v) == nil
+}
+
+// plainString reports whether a value is a string that stands for itself: of
+// printable ASCII, without an escape.
+func plainString(value []byte) bool {
+	if len(value) < 2 || value[0] != '"' {
+		return false
+	}
+	for _, c := range value[1 : len(value)-1] {
+		if c < ' ' || c >= 0x7f || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // firstValue returns the JSON value that text begins with, or nothing if it

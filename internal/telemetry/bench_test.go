@@ -17,12 +17,11 @@ import (
 // steps are all hooks that a request passes which is counted, admitted, sent and
 // settled.
 func steps(r *Recorder, w http.ResponseWriter, req *http.Request) {
-	w, req, q := r.Begin(w, req, "/generate")
+	w, ctx, q := r.Begin(w, req, "/generate")
 	q.Caller("alice")
 	if q.LogAttributes() != nil {
 		panic("off the cloud there are none")
 	}
-	ctx := req.Context()
 	_, count := r.Count(ctx)
 	count.Counted(1000, "")
 	_, admit := r.Admit(ctx)

@@ -185,8 +185,8 @@ func TestExportWithinRequests(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	steps := func() {
-		w, req, q := r.Begin(deaf{}, httptest.NewRequest("POST", "/generate", nil), "/generate")
-		_, count := r.Count(req.Context())
+		w, ctx, q := r.Begin(deaf{}, httptest.NewRequest("POST", "/generate", nil), "/generate")
+		_, count := r.Count(ctx)
 		count.Counted(1, "")
 		w.WriteHeader(http.StatusOK)
 		q.End()

@@ -92,7 +92,7 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	}
 	r.models = newNames(maxModels, o.Models...)
 	r.projects, r.callers = newNames(maxNames), newNames(maxNames)
-	r.seen.states = make(map[string]*scheduler.Project)
+	r.seen.states = make(map[string]*atomic.Pointer[scheduler.Project])
 
 	resource, err := newResource(ctx, o)
 	if err != nil {

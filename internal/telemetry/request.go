@@ -32,11 +32,11 @@ var methods = map[string]string{
 }
 
 // Begin begins a request that came by a route, a pattern of http.ServeMux. It is
-// to be served with the writer and the request that are returned, and ended. It
+// to be served with the writer and the context that are returned, and ended. It
 // looks at the headers for the trace that the request is part of.
-func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string) (http.ResponseWriter, *http.Request, *Request) {
+func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string) (http.ResponseWriter, context.Context, *Request) {
 	if r == nil {
-		return w, req, nil
+		return w, req.Context(), nil
 	}
 	method, ok := methods[req.Method]
 	if !ok {
@@ -61,7 +61,7 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	if r.m != nil {
 		r.m.active.Add(q.ctx, 1)
 	}
-	return &q.answer, req.WithContext(q.ctx), q
+	return &q.answer, q.ctx, q
 }
 
 // schemeOf returns what the caller used: TLS ends before a function.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -89,45 +90,50 @@ func storeFailure(err error) string {
 // seen is what this instance saw of its projects last.
 type seen struct {
 	mu     sync.RWMutex
-	states map[string]*scheduler.Project
+	states map[string]*atomic.Pointer[scheduler.Project]
 }
 
 // maxSeen bounds the documents that are remembered. Callers with limits of their
 // own have some too.
 const maxSeen = 512
 
-// note remembers states. They are never changed once they are shown, so most of
-// the time there is nothing to do.
+// note remembers states. They are never changed once they are shown.
 func (s *seen) note(ids []string, states []*scheduler.Project) {
-	if !s.differs(ids, states) {
+	if s.known(ids, states) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, id := range ids {
-		if _, known := s.states[id]; known || len(s.states) < maxSeen {
-			s.states[id] = states[i]
+		if s.states[id] == nil && len(s.states) < maxSeen {
+			s.states[id] = new(atomic.Pointer[scheduler.Project])
+			s.states[id].Store(states[i])
 		}
 	}
 }
 
-func (s *seen) differs(ids []string, states []*scheduler.Project) bool {
+// known remembers the states of projects that were seen before, and reports
+// whether all were.
+func (s *seen) known(ids []string, states []*scheduler.Project) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	all := true
 	for i, id := range ids {
-		if s.states[id] != states[i] {
-			return true
+		if p := s.states[id]; p != nil {
+			p.Store(states[i])
+		} else {
+			all = false
 		}
 	}
-	return false
+	return all
 }
 
 // each calls f for every project that has a state.
 func (s *seen) each(f func(id string, state *scheduler.Project)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for id, state := range s.states {
-		if state != nil {
+	for id, p := range s.states {
+		if state := p.Load(); state != nil {
 			f(id, state)
 		}
 	}
