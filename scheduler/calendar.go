@@ -77,12 +77,16 @@ type Block struct {
 
 // A Calendar holds the reservations of one (project, model), past 60 s and
 // future, and what is counted per day.
+//
+// Every change makes a new one. So that little is copied each time, calendars
+// share the reservations behind the pointers, and the array of Coarse: neither
+// is ever changed.
 type Calendar struct {
 	Model    string
-	Sent     []Reservation // in the order in which they were admitted
-	Coarse   []Coarse      // in order of end
-	Bookings []Booking     // in order of rank
-	Days     []DayCount    // yesterday to tomorrow, and the last before that
+	Sent     []*Reservation // in the order in which they were admitted
+	Coarse   []Coarse       // in order of end
+	Bookings []Booking      // in order of rank
+	Days     []DayCount     // yesterday to tomorrow, and the last before that
 	Block    Block
 	Learned  Learned
 	// Refused is the least number of tokens above TPM that upstream refused
@@ -138,8 +142,10 @@ func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 // whose holder didn't come, and days before yesterday, but for the last of them:
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) expire(t terms, now Instant) {
-	c.Sent = slices.DeleteFunc(c.Sent, func(r Reservation) bool { return r.End <= now })
-	c.Coarse = slices.DeleteFunc(c.Coarse, func(x Coarse) bool { return x.End <= now })
+	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= now })
+	for len(c.Coarse) > 0 && c.Coarse[0].End <= now {
+		c.Coarse = c.Coarse[1:]
+	}
 	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
 	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
 	for _, d := range c.Days {
@@ -164,8 +170,7 @@ func (c *Calendar) idle(rules *Rules, now Instant) bool {
 func (c *Calendar) clone() *Calendar {
 	next := *c
 	// One spare place: most changes add one reservation.
-	next.Sent = append(make([]Reservation, 0, len(c.Sent)+1), c.Sent...)
-	next.Coarse = slices.Clone(c.Coarse)
+	next.Sent = append(make([]*Reservation, 0, len(c.Sent)+1), c.Sent...)
 	next.Bookings = slices.Clone(c.Bookings)
 	next.Days = slices.Clone(c.Days)
 	return &next

@@ -107,7 +107,7 @@ func TestSettle(t *testing.T) {
 			c.want.ID, c.want.Requests = 1, 1
 			c.want.Start += c.start
 			c.want.End += c.start
-			assert.Equal(t, c.want, d.p.Calendar("m").Sent[0])
+			assert.Equal(t, c.want, *d.p.Calendar("m").Sent[0])
 			assert.Equal(t, c.today, d.used(DayOf(noon)), "today")
 			assert.Equal(t, c.tomorrow, d.used(DayOf(noon)+1), "tomorrow")
 			d.do(c.start+9000, Cancel{Model: "m", ID: 1})

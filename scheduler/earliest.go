@@ -57,7 +57,7 @@ func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Bo
 	}
 	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Coarse)+2*(len(c.Bookings)+len(extra)))
 	for i := range c.Sent {
-		if r := &c.Sent[i]; c.weighs(r, now) {
+		if r := c.Sent[i]; c.weighs(r, now) {
 			l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
 		}
 	}

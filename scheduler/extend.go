@@ -37,7 +37,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	if x.Yield {
 		ousted = c.clone().reflow(t, now)
 	}
-	r := &c.Sent[i]
+	r := c.changing(i)
 	before := *r
 	r.End = max(r.End, x.Until+t.length(r.Tokens))
 	if x.Yield && r.End > before.End && c.clone().reflow(t, now) > ousted {

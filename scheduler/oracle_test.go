@@ -295,6 +295,10 @@ func deepCopy(p *Project) *Project {
 	for i, c := range next.Calendars {
 		d := *c
 		d.Sent, d.Coarse = slices.Clone(c.Sent), slices.Clone(c.Coarse)
+		for i, r := range d.Sent {
+			own := *r
+			d.Sent[i] = &own
+		}
 		d.Bookings, d.Days = slices.Clone(c.Bookings), slices.Clone(c.Days)
 		next.Calendars[i] = &d
 	}

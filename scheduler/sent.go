@@ -20,14 +20,21 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 	if r.Straddles {
 		c.count(other, r.Requests)
 	}
-	c.Sent = append(c.Sent, r)
+	c.Sent = append(c.Sent, &r)
 	c.fold(MaxExact)
 	return r
 }
 
 // sent returns the position of a sent request that is kept exactly, or -1.
 func (c *Calendar) sent(id uint64) int {
-	return slices.IndexFunc(c.Sent, func(r Reservation) bool { return r.ID == id })
+	return slices.IndexFunc(c.Sent, func(r *Reservation) bool { return r.ID == id })
+}
+
+// changing returns the i-th sent request for change: a copy of its own.
+func (c *Calendar) changing(i int) *Reservation {
+	r := *c.Sent[i]
+	c.Sent[i] = &r
+	return &r
 }
 
 // fold keeps at most n sent requests exactly. The oldest are rounded: their
@@ -44,12 +51,13 @@ func (c *Calendar) addCoarse(add Coarse) {
 	i, found := slices.BinarySearchFunc(c.Coarse, add.End, func(x Coarse, end Instant) int {
 		return cmp.Compare(x.End, end)
 	})
-	if found {
-		c.Coarse[i].Tokens += add.Tokens
-		c.Coarse[i].Requests += add.Requests
+	if !found {
+		c.Coarse = slices.Insert(slices.Clip(c.Coarse), i, add)
 		return
 	}
-	c.Coarse = slices.Insert(c.Coarse, i, add)
+	c.Coarse = slices.Clone(c.Coarse)
+	c.Coarse[i].Tokens += add.Tokens
+	c.Coarse[i].Requests += add.Requests
 }
 
 // coarsen rounds the ends of what was folded up to whole multiples of grain.
@@ -73,7 +81,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 			return false, false, 0
 		}
 	}
-	r := &c.Sent[i]
+	r := c.changing(i)
 	before := *r
 	if s.Tokens > r.Tokens {
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
@@ -107,10 +115,11 @@ func (c *Calendar) unfold(t terms, s Settle) int {
 	if i < 0 {
 		return -1
 	}
+	c.Coarse = slices.Clone(c.Coarse)
 	sum := &c.Coarse[i]
 	sum.Tokens -= was.Tokens
 	sum.Requests -= was.Requests
-	c.Sent = append(c.Sent, Reservation{
+	c.Sent = append(c.Sent, &Reservation{
 		ID: s.ID, Start: sum.End - t.length(was.Tokens), End: sum.End,
 		Tokens: was.Tokens, Requests: was.Requests,
 	})
@@ -161,7 +170,7 @@ func (c *Calendar) cancel(t terms, id uint64) (was Reservation, ok bool) {
 	if i < 0 {
 		return was, false
 	}
-	r := c.Sent[i]
+	r := *c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)
 	own, other := r.days(t)
 	c.count(own, -r.Requests)

@@ -327,8 +327,8 @@ func unpack(data []byte) (*scheduler.Project, error) {
 
 func (d *decoder) calendar() *scheduler.Calendar {
 	c := &scheduler.Calendar{Model: d.str()}
-	c.Sent = list(d, func() scheduler.Reservation {
-		r := scheduler.Reservation{ID: d.id(), Start: d.at()}
+	c.Sent = list(d, func() *scheduler.Reservation {
+		r := &scheduler.Reservation{ID: d.id(), Start: d.at()}
 		r.End = r.Start + windowMillis + scheduler.Instant(d.int())
 		r.Tokens = d.int()
 		flags := d.uint()

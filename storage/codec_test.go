@@ -29,7 +29,7 @@ func anyProject(t *rapid.T) *scheduler.Project {
 	for range times("models", 4) {
 		c := &scheduler.Calendar{Model: rapid.String().Draw(t, "model"), Refused: n("refused")}
 		for range times("sent", 5) {
-			c.Sent = append(c.Sent, scheduler.Reservation{
+			c.Sent = append(c.Sent, &scheduler.Reservation{
 				ID: id("id"), Start: at("start"), End: at("end"), Tokens: n("tokens"),
 				Requests: rapid.Int64Range(1, 1e6).Draw(t, "requests"), Straddles: rapid.Bool().Draw(t, "straddles"),
 			})
@@ -226,7 +226,7 @@ func fullest() *scheduler.Project {
 		}
 		for i := range scheduler.MaxExact {
 			start := now.Add(-time.Duration(i) * time.Second / 2)
-			c.Sent = append(c.Sent, scheduler.Reservation{
+			c.Sent = append(c.Sent, &scheduler.Reservation{
 				ID: math.MaxUint64 - uint64(i), Start: start, End: start.Add(66 * time.Second), Tokens: 1 << 20, Requests: 1000, Straddles: true,
 			})
 		}
@@ -293,7 +293,7 @@ func TestBytesEach(t *testing.T) {
 	for i := range 10 {
 		start := now.Add(time.Duration(i-10) * 700 * time.Millisecond)
 		end := start.Add(scheduler.Window + scheduler.DefaultSkew)
-		sent.Sent = append(sent.Sent, scheduler.Reservation{ID: math.MaxUint64 / 3, Start: start, End: end, Tokens: 10_000, Requests: 1})
+		sent.Sent = append(sent.Sent, &scheduler.Reservation{ID: math.MaxUint64 / 3, Start: start, End: end, Tokens: 10_000, Requests: 1})
 		coarse.Coarse = append(coarse.Coarse, scheduler.Coarse{End: now/1000*1000 + scheduler.Instant(i)*1000, Tokens: 100_000, Requests: 10})
 		booked.Bookings = append(booked.Bookings, scheduler.Booking{
 			ID: 1 << 60, Hash: 1 << 60, Rank: uint64(i), Start: now.Add(time.Duration(i) * time.Second), Since: now,

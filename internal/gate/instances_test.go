@@ -151,7 +151,7 @@ func TestSlowCommits(t *testing.T) {
 				require.NoError(t, err)
 				c := states[0].Calendar(first)
 				require.Len(t, c.Sent, 1)
-				assert.Equal(t, grant.Reservation, c.Sent[0], "what is granted is what is stored")
+				assert.Equal(t, grant.Reservation, *c.Sent[0], "what is granted is what is stored")
 				assert.GreaterOrEqual(t, grant.Reservation.End, arrives.Add(scheduler.Window), "a commit of %v", commit)
 
 				// Nothing of the allowance is lost when the real send time is known.
@@ -201,7 +201,7 @@ func TestSettle(t *testing.T) {
 			states, err := b.Store().View(b.Context(), []string{"p"})
 			require.NoError(b, err)
 			sent := states[0].Calendar(first).Sent
-			return sent[len(sent)-1]
+			return *sent[len(sent)-1]
 		}
 		grant := b.granted(b.request())
 		writes := b.writes()

@@ -70,7 +70,7 @@ func admissionIsSeen(t *testing.T, h Harness) {
 	assert.Equal(t, r.ID, result.Reservation.ID)
 	assert.Equal(t, result.Start, result.Reservation.Start)
 	for _, p := range []*scheduler.Project{view(t, s, project), stored(t, h)} {
-		assert.Equal(t, []scheduler.Reservation{result.Reservation}, p.Calendar(model).Sent)
+		assert.Equal(t, []scheduler.Reservation{result.Reservation}, sent(p.Calendar(model)))
 	}
 }
 
@@ -169,11 +169,11 @@ func viewIsNotChanged(t *testing.T, h Harness) {
 	admit(t, s, plenty, ask(1))
 	old := view(t, s, project)
 	copied := *old.Calendars[0]
-	sent := append([]scheduler.Reservation(nil), copied.Sent...)
+	before := sent(&copied)
 	together(8, func(int) { admit(t, s, plenty, ask(1)) })
-	s.Later(plenty, project, scheduler.Cancel{Model: model, ID: sent[0].ID})
+	s.Later(plenty, project, scheduler.Cancel{Model: model, ID: before[0].ID})
 	require.Len(t, old.Calendars, 1)
-	assert.Equal(t, sent, old.Calendars[0].Sent)
+	assert.Equal(t, before, sent(old.Calendars[0]))
 	assert.Equal(t, copied.Days, old.Calendars[0].Days)
 }
 

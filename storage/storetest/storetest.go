@@ -156,6 +156,15 @@ func requests(p *scheduler.Project) (n int64) {
 	return n
 }
 
+// sent returns a copy of what a calendar keeps of the requests that were sent.
+func sent(c *scheduler.Calendar) []scheduler.Reservation {
+	var all []scheduler.Reservation
+	for _, r := range c.Sent {
+		all = append(all, *r)
+	}
+	return all
+}
+
 // reservations counts the reservations with an ID, over all models.
 func reservations(p *scheduler.Project, id uint64) (n int) {
 	if p == nil {
