@@ -60,9 +60,10 @@ func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd fu
 func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int, promised bool) (Offer, Cause) {
 	var best, within pick
 	missing := Unavailable
-	all := make([]Offer, 0, len(req.Chain))
-	var few [32]int // so that a pool of the usual size needs nothing allocated
-	order := few[:0]
+	// A pool and a chain of the usual size need nothing allocated.
+	var someOffers [8]Offer
+	var someOrder [32]int
+	all, order := someOffers[:0], someOrder[:0]
 	for i := range candidates {
 		order = append(order, i)
 	}

@@ -85,11 +85,14 @@ func spellings(r *http.Request) []string {
 // holds reports whether text has any of the texts in it, as it is or percent
 // encoded in a way of its own.
 func holds(text string, any []string) bool {
-	plain, err := url.PathUnescape(text) // other than a query's, it leaves '+' alone
-	if err != nil {
-		plain = text
+	if slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) }) {
+		return true
 	}
-	return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) || strings.Contains(plain, s) })
+	if !strings.Contains(text, "%") {
+		return false
+	}
+	plain, err := url.PathUnescape(text) // other than a query's, it leaves '+' alone
+	return err == nil && slices.ContainsFunc(any, func(s string) bool { return strings.Contains(plain, s) })
 }
 
 func stripHeader(h http.Header, repeated []string) {

@@ -50,10 +50,10 @@ func NewPool(src Source, opts Options) *Pool {
 
 // Keys returns the keys by rising Index, after reading them again when that is
 // due. It fails only while there never was a list: with the error of the
-// source, or of ctx when that ends first. The slice is the caller's.
+// source, or of ctx when that ends first. The slice is shared and never changed.
 func (p *Pool) Keys(ctx context.Context) ([]Key, error) {
 	l, err := p.cache.Get(ctx)
-	return slices.Clone(l.keys), err
+	return l.keys, err
 }
 
 // Reload reads the keys again because one turned out to be invalid: it may
@@ -62,7 +62,7 @@ func (p *Pool) Keys(ctx context.Context) ([]Key, error) {
 // logged; it must hold no key.
 func (p *Pool) Reload(ctx context.Context, reason string) ([]Key, error) {
 	l, err := p.cache.Reload(ctx, reason)
-	return slices.Clone(l.keys), err
+	return l.keys, err
 }
 
 // Warnings returns what was odd about the list in use.

@@ -126,14 +126,6 @@ func TestPoolHasNoWarningsBeforeTheFirstReading(t *testing.T) {
 	assert.Nil(t, NewPool(&scripted{}, Options{}).Warnings())
 }
 
-func TestPoolListIsTheCallers(t *testing.T) {
-	src := &scripted{keys: []Key{keyA(1)}}
-	inBubble(t, src, func(t *testing.T, p *Pool, _ *logBuffer) {
-		mustKeys(t, p)[0] = keyB(9)
-		assert.Equal(t, []Key{keyA(1)}, mustKeys(t, p))
-	})
-}
-
 func TestPoolSingleFlight(t *testing.T) {
 	src := &scripted{keys: []Key{keyA(1)}, takes: 3 * time.Second}
 	inBubble(t, src, func(t *testing.T, p *Pool, _ *logBuffer) {

@@ -119,7 +119,7 @@ type dispatcher struct {
 	log       *slog.Logger
 	demand    scheduler.Demand
 	exact     bool
-	asked     map[string]string // by bucket: the name that the caller asked for
+	asked     aliases // the names that the caller asked for
 	attempts  int
 	failovers int
 	excluded  map[string]bool // projects that failed this very request
@@ -232,7 +232,7 @@ func (d *dispatcher) try(ctx context.Context, grant *gate.Grant) (*served, error
 		return nil, err
 	}
 	d.waited = max(d.waited, grant.Waited)
-	model := d.asked[grant.Model]
+	model := d.asked.of(grant.Model)
 	if grant.Probe != scheduler.NoCause {
 		d.log.Info("probe of a learned limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
 	}

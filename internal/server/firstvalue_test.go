@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,6 +33,36 @@ func FuzzFirstValue(f *testing.F) {
 			// Cut off, or followed by what can't follow a value.
 			rest := text[dec.InputOffset():]
 			assert.False(t, len(rest) > 0 && bytes.ContainsAny(rest[:1], ",]} \t\r\n"), "%q isn't cut", want)
+		}
+	})
+}
+
+// Numbers are read as encoding/json reads them, but for names in other letters.
+func FuzzNumbers(f *testing.F) {
+	for _, text := range []string{
+		`{"a":14,"b":2}`, `{"b":{"a":1},"a":3}`, `{"a":null}`, `{"a":1,"a":null}`, `{"a":1.5}`, `{"a":1e2}`, `{"a":"1"}`, `{"a":[{}],"b":1}`, `{"a":99999999999999999999}`,
+		`{}`, `[]`, `{"x":[1,{"a":2}]}`, `{"a":-3}`, `null`, `"a"`, `{"a":true}`, `{"a":1,"a":2}`, `{"\u0061":7}`, ` {"a":1} x`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var want struct {
+			A int64 `json:"a"`
+			B int64 `json:"b"`
+		}
+		err := json.Unmarshal(text, &want)
+		var object map[string]json.RawMessage
+		isObject := json.Unmarshal(text, &object) == nil && object != nil
+		for name := range object {
+			if strings.EqualFold(name, "a") && name != "a" || strings.EqualFold(name, "b") && name != "b" {
+				return
+			}
+		}
+		a, b := count{name: "a"}, count{name: "b"}
+		assert.Equal(t, isObject && err == nil, counts{&a, &b}.read(text))
+		if isObject && err == nil {
+			assert.Equal(t, want.A, a.n)
+			assert.Equal(t, want.B, b.n)
 		}
 	})
 }

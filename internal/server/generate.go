@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -272,8 +273,15 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 
 // requestHash identifies a request: the same caller, route and body is a return.
 func requestHash(caller, route string, body []byte) uint64 {
+	var text [256]byte
+	head := text[:0]
+	for _, part := range []string{caller, route} {
+		head = strconv.AppendInt(head, int64(len(part)), 10)
+		head = append(append(head, ':'), part...)
+	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%d:%s%d:%s", len(caller), caller, len(route), route)
+	h.Write(head)
 	h.Write(body)
-	return binary.BigEndian.Uint64(h.Sum(nil))
+	var sum [sha256.Size]byte
+	return binary.BigEndian.Uint64(h.Sum(sum[:0]))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ func (d *dispatcher) lesson(ctx context.Context, grant *gate.Grant, e *gemini.Er
 	now := d.s.gate.Now()
 	h := scheduler.Heed{Model: grant.Model, ID: grant.Reservation.ID}
 	for _, v := range e.Violations {
-		if v.Model != "" && d.s.learnAlias(ctx, d.asked[grant.Model], v.Model) {
+		if v.Model != "" && d.s.learnAlias(ctx, d.asked.of(grant.Model), v.Model) {
 			h.Model = v.Model
 		}
 		switch v.Kind {
@@ -145,14 +146,29 @@ func (d *dispatcher) recount(ctx context.Context, e *gemini.Error) {
 	}
 }
 
+// aliases are the names by which models are asked for that have another one, by
+// the other one: that of the bucket they draw on.
+type aliases map[string]string
+
+// of returns the name by which the model of a bucket is asked for.
+func (a aliases) of(bucket string) string {
+	if name, ok := a[bucket]; ok {
+		return name
+	}
+	return bucket
+}
+
 // buckets returns the models whose calendars the named ones draw on, and by
 // which name each is asked for: aliases share the bucket of what they stand for.
-func (s *Server) buckets(ctx context.Context, names []string) (chain []string, asked map[string]string, err error) {
+func (s *Server) buckets(ctx context.Context, names []string) (chain []string, asked aliases, err error) {
 	control, err := s.gate.Control(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	asked = make(map[string]string, len(names))
+	if !slices.ContainsFunc(names, func(name string) bool { return control.Aliases[name] != "" }) {
+		return names, nil, nil
+	}
+	asked = make(aliases, len(names))
 	for _, name := range names {
 		bucket, ok := control.Aliases[name]
 		if !ok {

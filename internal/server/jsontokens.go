@@ -74,6 +74,22 @@ func (t *jsonTokens) Token() (json.Token, error) {
 	return json.Number(t.text[begin:]), nil
 }
 
+// leave passes over the rest of a value whose first token was read.
+func (t *jsonTokens) leave(first json.Token) {
+	depth := 0
+	for token := first; ; token, _ = t.Token() {
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth <= 0 {
+			return
+		}
+	}
+}
+
 func (t *jsonTokens) quoted() (json.Token, error) {
 	begin, plain := t.at, true
 	for t.at++; t.text[t.at] != '"'; t.at++ {

@@ -191,16 +191,16 @@ func (s *Server) answerPlan(ctx context.Context, p *pool, states []*scheduler.Pr
 	}
 	best, _ := scheduler.Plan(rules, now, usable, q.request, func(int) int { return 0 }) // of those that tie the first
 	for i := range out.Candidates {
-		if c := &out.Candidates[i]; c.Project == best.Project && c.Model == asked[best.Model] {
+		if c := &out.Candidates[i]; c.Project == best.Project && c.Model == asked.of(best.Model) {
 			out.Best = c
 		}
 	}
 	return out, nil
 }
 
-func candidateOf(o scheduler.Offer, asked map[string]string, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) planCandidate {
+func candidateOf(o scheduler.Offer, asked aliases, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) planCandidate {
 	l := state.Calendar(o.Model).Figures(rules, now).Limits
-	c := planCandidate{Project: o.Project, Model: asked[o.Model], Start: instant(o.Start), Cause: o.Cause, Limits: planLimits(l)}
+	c := planCandidate{Project: o.Project, Model: asked.of(o.Model), Start: instant(o.Start), Cause: o.Cause, Limits: planLimits(l)}
 	if o.Start != scheduler.Never {
 		wait := max(0, o.Start.Sub(now)).Milliseconds()
 		c.WaitMS = &wait
