@@ -40,7 +40,8 @@ what the operating system accounts to the process, so that of the simulator and
 of the client doesn't count. Fluxgate keeps its state in memory and runs with
 GEMINI_LOG=false, and once with its log.
 
---profile writes profiles of CPU and of allocations of every party, to be read with go tool pprof.`,
+--profile writes profiles of CPU and of allocations of every party, to be read
+with go tool pprof, and prints by which parts of the work the parties differ.`,
 		Example: `  fluxgate bench overhead
   fluxgate bench overhead --profile profiles && go tool pprof -top profiles/fluxgate-native.cpu.pprof`,
 		Args: cobra.NoArgs,

@@ -48,6 +48,9 @@ func TestBenchOverhead(t *testing.T) {
 		}
 	}
 	assert.Contains(t, out, "the target is 1.5")
+	for _, area := range []string{"HTTP server", "admission and settling", "the rest of the runtime"} {
+		assert.Regexp(t, `(?m)^ *`+area+`( +\d+\.\d){4} *$`, out)
+	}
 }
 
 // It fails by itself if the memory isn't under the limit.

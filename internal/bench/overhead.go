@@ -36,7 +36,10 @@ type Party struct {
 	CPU      time.Duration // of its process, for these requests alone
 	// Ratio is its CPU per request to that of the proxy in the same round.
 	Ratio Range
+	// Where is where its CPU went, nil if there are no profiles.
+	Where Breakdown
 
+	profile  string    // what the files of its profiles begin with; empty: none
 	perRound []float64 // CPU seconds per request
 	child    *child
 	target   *target
@@ -46,24 +49,48 @@ type Party struct {
 // reverse proxy in front of the same simulator: small prompts, one process a
 // party, rounds that alternate. Each party has a round to get warm that doesn't
 // count.
-func Overhead(ctx context.Context, o OverheadOptions) (_ *OverheadReport, err error) {
+func Overhead(ctx context.Context, o OverheadOptions) (*OverheadReport, error) {
 	a := &cast{launch: o.Launch}
-	defer func() { err = errors.Join(err, a.stop()) }()
 	r := &OverheadReport{Options: o}
-	if err := r.assemble(ctx, a); err != nil {
+	// The profiles are there when the parties have ended.
+	if err := errors.Join(r.measure(ctx, a), a.stop()); err != nil {
 		return nil, err
+	}
+	r.compare()
+	return r, r.explain()
+}
+
+// measure has the parties serve round after round.
+func (r *OverheadReport) measure(ctx context.Context, a *cast) error {
+	o := r.Options
+	if err := r.assemble(ctx, a); err != nil {
+		return err
 	}
 	for round := range 1 + o.Rounds {
 		for i := range r.Parties {
 			// Nobody is always the first after the pause between rounds.
 			p := &r.Parties[(i+round)%len(r.Parties)]
 			if err := p.run(ctx, o, round > 0); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	r.compare()
-	return r, nil
+	return nil
+}
+
+// explain reads the profiles.
+func (r *OverheadReport) explain() error {
+	for i := range r.Parties {
+		p := &r.Parties[i]
+		if p.profile == "" {
+			continue
+		}
+		var err error
+		if p.Where, err = breakdown(p.profile + cpuProfile); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assemble starts the parties.
@@ -93,7 +120,7 @@ func (r *OverheadReport) assemble(ctx context.Context, a *cast) error {
 		if err != nil {
 			return err
 		}
-		r.Parties = append(r.Parties, Party{Name: p.name, child: c, target: &target{
+		r.Parties = append(r.Parties, Party{Name: p.name, profile: p.part.Profile, child: c, target: &target{
 			url: c.url + p.path, key: p.key, body: p.body, client: newClient(r.Options.Connections),
 		}})
 	}
@@ -146,11 +173,39 @@ func (r *OverheadReport) Print(w io.Writer) error {
 	fmt.Fprintln(t, "party\trequests\treq/s\tCPU µs/request\tratio to proxy\tmin..max\t")
 	for _, p := range r.Parties {
 		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.1f\t%.2f\t%.2f..%.2f\t\n", p.Name, p.Requests,
-			float64(p.Requests)/p.Elapsed.Seconds(), p.CPU.Seconds()*1e6/float64(p.Requests), p.Ratio.Median, p.Ratio.Min, p.Ratio.Max)
+			float64(p.Requests)/p.Elapsed.Seconds(), p.perRequest(), p.Ratio.Median, p.Ratio.Min, p.Ratio.Max)
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	fmt.Fprintf(w, "\nThe ratio is the median of the rounds; the target is %.1f.\n", TargetRatio)
+	if r.Options.Profiles == "" {
+		return nil
+	}
+	return r.printWhere(w)
+}
+
+// printWhere writes where the CPU went.
+func (r *OverheadReport) printWhere(w io.Writer) error {
+	fmt.Fprint(w, "\nWhere it goes, in CPU µs per request, by the profiles (what an area calls is its own, but for other areas):\n\n")
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "area\t")
+	for _, p := range r.Parties {
+		fmt.Fprintf(t, "%s\t", p.Name)
+	}
+	fmt.Fprintln(t)
+	for _, a := range areas {
+		fmt.Fprintf(t, "%s\t", a.name)
+		for _, p := range r.Parties {
+			fmt.Fprintf(t, "%.1f\t", p.Where[a.name]*p.perRequest())
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
 	return nil
 }
+
+// perRequest is the CPU that a request took, in microseconds.
+func (p *Party) perRequest() float64 { return p.CPU.Seconds() * 1e6 / float64(p.Requests) }

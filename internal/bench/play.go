@@ -33,7 +33,7 @@ type Script struct {
 // Play plays a party's part in a process of its own, until the parent is done.
 func Play(ctx context.Context, s Script) (err error) {
 	if s.Profile != "" {
-		stop, err := profile(s.Profile)
+		stop, err := startProfiles(s.Profile)
 		if err != nil {
 			return err
 		}
@@ -62,9 +62,12 @@ func Play(ctx context.Context, s Script) (err error) {
 	return nil
 }
 
-// profile starts the profiles and returns what ends them.
-func profile(path string) (stop func() error, err error) {
-	cpu, err := os.Create(path + ".cpu.pprof")
+// cpuProfile is how the name of a file ends that has a profile of CPU.
+const cpuProfile = ".cpu.pprof"
+
+// startProfiles starts the profiles and returns what ends them.
+func startProfiles(path string) (stop func() error, err error) {
+	cpu, err := os.Create(path + cpuProfile)
 	if err != nil {
 		return nil, fmt.Errorf("create profile: %w", err)
 	}
