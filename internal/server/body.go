@@ -33,10 +33,16 @@ func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
 }
 
+// firstRoom is how much room a body gets at most before it has come, in bytes.
+const firstRoom = 64 << 10
+
 // readBody reads the whole body, up to the configured bound.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	boundBody(w, r, bodyTimeout(int64(s.cfg.MaxBody)))
-	body, err := io.ReadAll(http.MaxBytesReader(unwrapped(w), r.Body, int64(s.cfg.MaxBody)))
+	// Room for what is announced, but no more than any caller may cost us before it
+	// has sent a byte.
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), firstRoom)))
+	_, err := body.ReadFrom(http.MaxBytesReader(unwrapped(w), r.Body, int64(s.cfg.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -48,7 +54,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	}
 	// After a failure the deadline stays: the server still reads what is left.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // bodyTimeout is how long a body may take to come: at least half a minute, and
