@@ -238,3 +238,52 @@ func TestBooked(t *testing.T) {
 	assert.Empty(t, c.Booked(d.rules, b.Start.Add(DefaultHold)+1))
 	assert.Len(t, c.Bookings, 1)
 }
+
+// TestSlowClaim: the holder of a booking is in time or late by when it came, not
+// by when the change is made.
+func TestSlowClaim(t *testing.T) {
+	const sec = Instant(1000)
+	hold, commit := Instant(DefaultHold.Milliseconds()), Instant(MaxCommit.Milliseconds())
+	for name, c := range map[string]struct {
+		came, made Instant // after the booking's start
+		claimed    bool
+	}{
+		"at once":                          {0, 0, true},
+		"in the last moment of the hold":   {hold, hold, true},
+		"made after the hold":              {hold, hold + 3*sec, true},
+		"made as late as may be":           {hold, hold + commit, true},
+		"made when nobody reckons with it": {hold, hold + commit + 1, false},
+		"came after the hold":              {hold + 1, hold + 1, false},
+		"came after the hold, made later":  {hold + 1, hold + 2*sec, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 10})
+			require.Equal(t, Admitted, d.reserve(noon, 1).Verdict)
+			b := d.book(noon, 1)
+			result := d.do(b.Start+c.made, Reserve{Model: "m", ID: 77, Booking: b.ID, Came: b.Start + c.came})
+			assert.Equal(t, Admitted, result.Verdict)
+			assert.Equal(t, c.claimed, result.Booking.ID == b.ID)
+		})
+	}
+}
+
+// TestOverIsInNobodysWay: a booking whose hold is over is known for a while, but
+// keeps nobody from its slot, isn't moved, and when its holder turns out to have
+// come in time it is told the rest and keeps its rank.
+func TestOverIsInNobodysWay(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 10})
+	require.Equal(t, Admitted, d.reserve(noon, 1).Verdict)
+	b := d.book(noon, 1)
+	over := b.Start.Add(DefaultHold) + 1
+	result := d.do(over, Heed{Model: "m", Block: Block{Cause: ByMinute, Until: over + 100}})
+	assert.Zero(t, result.Moved)
+	require.Equal(t, []Booking{b}, d.p.Calendar("m").Bookings)
+	require.Equal(t, Admitted, d.reserve(over+100, 1).Verdict)
+
+	claim := Reserve{Model: "m", ID: 77, Booking: b.ID, Came: b.Start}
+	result = d.do(over+1000, claim)
+	require.Equal(t, Booked, result.Verdict)
+	assert.Equal(t, b.Rank, result.Booking.Rank)
+	assert.GreaterOrEqual(t, result.Start, over+100+60_500)
+	assert.Equal(t, Admitted, d.do(result.Start, claim).Verdict)
+}

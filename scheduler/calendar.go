@@ -138,7 +138,7 @@ func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 	return NoCause
 }
 
-// expire drops what no longer counts at now: ended reservations, bookings
+// expire drops what no longer matters at now: ended reservations, bookings
 // whose holder didn't come, and days before yesterday, but for the last of them:
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) expire(t terms, now Instant) {
@@ -146,7 +146,7 @@ func (c *Calendar) expire(t terms, now Instant) {
 	for len(c.Coarse) > 0 && c.Coarse[0].End <= now {
 		c.Coarse = c.Coarse[1:]
 	}
-	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
+	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.forgotten(&b, now) })
 	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
 	for _, d := range c.Days {
 		if d.Day < yesterday && d.Requests > 0 {

@@ -74,6 +74,9 @@ type Reserve struct {
 	// in its time, and its remaining wait is told before it. One that is gone
 	// is as if it had never been.
 	Booking uint64
+	// Came is when the holder of a booking came, by which it is in time or late; 0:
+	// now. The change may be made later, at most MaxCommit.
+	Came Instant
 	// Behind is how far the clock of the instance may be behind: a holder that
 	// is early by no more is in time.
 	Behind time.Duration
@@ -96,7 +99,12 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
-	if i := slices.IndexFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking }); r.Booking != 0 && i >= 0 {
+	came := now
+	if r.Came != 0 {
+		came = r.Came
+	}
+	held := func(b Booking) bool { return b.ID == r.Booking && !t.gone(&b, came) }
+	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, c, t, i, now)
 	}
 	start, cause, probe := c.start(rules, t, now, r.Demand, nil)
@@ -113,7 +121,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		return result
 	case r.Planned != 0 && start >= r.Planned+second:
 		return Result{Verdict: Replan, Start: start, Cause: cause}
-	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, r.Hash):
+	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, c, r.Hash):
 		return Result{Verdict: Refused, Start: start, Cause: cause}
 	}
 	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand}

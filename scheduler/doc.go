@@ -48,8 +48,10 @@
 // slot is kept in the project. It counts as an interval from its start. Its
 // holder, returning between start and start plus hold, is admitted if it fits
 // beside what was sent and the bookings that are older than its own; later it
-// is like anybody else. If a late predecessor is in the way, it is told the
-// rest of the wait and keeps its rank.
+// is like anybody else. What counts is when it came ([Reserve].Came), not when
+// the change is made, which may have waited for a pace or lost races. If a late
+// predecessor is in the way, or somebody who went when the hold was over, it is
+// told the rest of the wait and keeps its rank.
 //
 // Younger bookings and walk-ins never stand in its way. For that they must
 // leave room not only for its interval as planned but for every lateness within

@@ -306,6 +306,10 @@ func (c *Calendar) reflow(t terms, now Instant) (moved int) {
 	all := c.Bookings
 	c.Bookings = make([]Booking, 0, len(all))
 	for _, b := range all {
+		if t.gone(&b, now) {
+			c.Bookings = append(c.Bookings, b)
+			continue
+		}
 		from := max(b.Start, now)
 		s, _ := c.earliestWhole(t, now, from, b.Demand, everyone, nil)
 		// One that fits at no time is told so when its holder comes.

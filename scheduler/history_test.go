@@ -235,8 +235,15 @@ func (w *world) comeBack() {
 	l := w.calendar(at).Figures(w.rules, now).Limits
 	folds := l.RPM == Unlimited || l.RPM > MaxExact // then ends may be taken as rounded
 	room := fits(w.rules, w.calendar(at), now, now, b.Demand, b.Rank)
-	result := w.reserve(at, now, Reserve{Demand: b.Demand, Booking: b.ID, Hash: b.Hash})
-	switch gone := now > b.Start.Add(w.rules.Hold); {
+	claim := Reserve{Demand: b.Demand, Booking: b.ID, Hash: b.Hash}
+	came := now
+	if rapid.IntRange(0, 2).Draw(w.T, "slow") == 0 {
+		// Its change has waited, for a pace or after a lost race.
+		came = now.Add(-time.Duration(rapid.IntRange(1, 120).Draw(w.T, "tenths that it took")) * 100 * ms)
+		claim.Came = came
+	}
+	result := w.reserve(at, now, claim)
+	switch gone := came > b.Start.Add(w.rules.Hold) || now > b.Start.Add(w.rules.Hold+MaxCommit); {
 	case gone || result.Verdict == Replan:
 	case result.Booking.ID != b.ID:
 		w.Fatalf("the holder of %+v got %+v", b, result)

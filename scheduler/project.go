@@ -16,6 +16,11 @@ const (
 
 	// MaxAhead is how far in the future a slot is kept.
 	MaxAhead = 10 * time.Minute
+	// MaxCommit is how long after its holder came the change may be made that
+	// claims a booking: who is in time isn't late for the sake of a store that
+	// paces its commits or loses races. Until then a booking whose hold is over is
+	// known, but in nobody's way.
+	MaxCommit = 10 * time.Second
 )
 
 // A Project is all that is known about one Google Cloud project, the unit that
@@ -196,23 +201,32 @@ func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
 }
 
 // full reports whether no further booking may be made: for the project, or for
-// the request. Before it counts it drops the bookings of all calendars whose
-// holders didn't come.
-func (p *Project) full(rules *Rules, now Instant, hash uint64) bool {
-	total, same := 0, 0
-	for i, c := range p.Calendars {
+// the request. Bookings whose hold is over make room for others. The calendar is
+// one that edit has returned.
+func (p *Project) full(rules *Rules, now Instant, own *Calendar, hash uint64) bool {
+	live, over, same := 0, 0, 0
+	for _, c := range p.Calendars {
 		t := c.terms(rules, now)
-		if slices.ContainsFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) }) {
-			c = c.clone()
-			c.expire(t, now)
-			p.Calendars[i] = c
-		}
-		total += len(c.Bookings)
-		for _, b := range c.Bookings {
-			if hash != 0 && b.Hash == hash {
-				same++
+		for i := range c.Bookings {
+			switch b := &c.Bookings[i]; {
+			case t.gone(b, now):
+				over++
+			case hash != 0 && b.Hash == hash:
+				live, same = live+1, same+1
+			default:
+				live++
 			}
 		}
 	}
-	return total >= MaxBookings || same >= MaxBookingsPerHash
+	if over > 0 && live+over >= MaxBookings {
+		for i, c := range p.Calendars {
+			if c != own {
+				c = c.clone()
+				p.Calendars[i] = c
+			}
+			t := c.terms(rules, now)
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
+		}
+	}
+	return live >= MaxBookings || same >= MaxBookingsPerHash
 }

@@ -47,8 +47,15 @@ func (t terms) length(tokens int64) Instant {
 // span is how long a demand counts from its start.
 func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
 
-// gone reports whether the hold of a booking is over.
+// gone reports whether the hold of a booking is over: it is in nobody's way any
+// more.
 func (t terms) gone(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+
+// forgotten reports whether no holder of a booking can be on its way any more,
+// not even one that came within the hold.
+func (t terms) forgotten(b *Booking, now Instant) bool {
+	return now > b.Start+t.hold+millis(MaxCommit)
+}
 
 // exceeds says which limit a load is over.
 func (t terms) exceeds(tokens, requests int64) Cause {

@@ -171,7 +171,9 @@ func (g *Gate) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 	if _, err := g.Control(ctx); err != nil {
 		return nil, nil, err
 	}
-	a := &admission{g: g, rules: g.Rules(), req: req, demand: req.Demand, conflicts: g.store.Stats().Conflicts}
+	a := &admission{
+		g: g, rules: g.Rules(), req: req, demand: req.Demand, came: g.Now(), conflicts: g.store.Stats().Conflicts,
+	}
 	if err := a.look(ctx); err != nil {
 		return nil, nil, err
 	}

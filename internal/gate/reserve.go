@@ -17,7 +17,7 @@ func (a *admission) reserve(ctx context.Context, offer scheduler.Offer, held uin
 	}
 	result, err := a.g.store.Apply(ctx, a.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, ID: newID(), Hash: a.req.Hash,
-		Booking: held, Behind: a.g.behind(), Book: book, Planned: offer.Start, Since: a.since, Caller: a.req.Caller,
+		Booking: held, Came: a.came, Behind: a.g.behind(), Book: book, Planned: offer.Start, Since: a.since, Caller: a.req.Caller,
 	})
 	if err != nil {
 		return nil, nil, result, err
