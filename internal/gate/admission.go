@@ -23,7 +23,7 @@ type admission struct {
 	conflicts int64 // races that this instance had lost when the request came
 	tight     bool  // a booking fits later than a request that goes at its time
 
-	came scheduler.Instant
+	came scheduler.Instant // when the request did
 
 	// What the caller is recognised by.
 	returned bool              // it was told to wait before

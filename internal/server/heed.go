@@ -146,8 +146,8 @@ func (d *dispatcher) recount(ctx context.Context, e *gemini.Error) {
 	}
 }
 
-// aliases are the names by which models are asked for that have another one, by
-// the other one: that of the bucket they draw on.
+// aliases are the names by which models were asked for, by the bucket that they
+// draw on, where the two differ.
 type aliases map[string]string
 
 // of returns the name by which the model of a bucket is asked for.

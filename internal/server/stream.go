@@ -134,7 +134,7 @@ func (x *relay) begin(resp *http.Response, to slot) {
 
 // refused reads the error that an answer of 200 turned out to be.
 func (x *relay) refused(held []byte, rest io.Reader, to slot) *gemini.Error {
-	object := held[bytes.IndexByte(held, '{'):]
+	object := bytes.Clone(held[bytes.IndexByte(held, '{'):]) // what is held is to be used again
 	var whole json.RawMessage
 	dec := json.NewDecoder(io.MultiReader(bytes.NewReader(object), io.LimitReader(rest, maxErrorBody)))
 	if dec.Decode(&whole) == nil {
