@@ -26,7 +26,7 @@ func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end In
 }
 
 // Booked returns the bookings of the calendar whose holders may still come at
-// now, in rank order. Those that are over stay in it until it next changes.
+// now, in rank order. Others stay in it for a while; see [MaxCommit].
 func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
 	t := c.terms(rules, now)
 	var out []Booking

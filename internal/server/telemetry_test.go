@@ -317,6 +317,26 @@ func TestMetricsOfQuotasAndStore(t *testing.T) {
 	})
 }
 
+// A booking is reported as long as its holder may come.
+func TestMetricsOfBookings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		watched := watch(t)
+		w := newWorld(t, setup{
+			telemetry: watched.Recorder, keys: projects("alpha"),
+			env: []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":1}}`},
+		})
+		kept := func() float64 { return watched.values("fluxgate.quota.bookings")["project=alpha model="+pro] }
+		w.generate("first", "").ok()
+		w.generate("second", "", "X-Fluxgate-Book", "true").wait()
+		w.generate("third", "").wait() // which looks at the project again
+		assert.EqualValues(t, 1, kept())
+		synctestSleep(66 * time.Second) // 61 s, and the hold
+		assert.EqualValues(t, 1, kept())
+		synctestSleep(time.Second)
+		assert.Zero(t, kept())
+	})
+}
+
 // Names that callers make up count together.
 func TestMetricsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
