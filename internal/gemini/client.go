@@ -116,15 +116,38 @@ func defaultTransport() *http.Transport {
 	return t
 }
 
-// Do sends a raw request to [Client.BaseURL]. It needs a context from [WithKey]; without one, or to another host, it
+// Do sends a raw request to a [Client.URL]. It needs a context from [WithKey]; without one, or to another host, it
 // fails. Redirects are not followed, nothing but the context limits the time it takes, and answers of any size are left
 // to the reader.
 func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
 
-// BaseURL returns a copy of the endpoint, without the API version.
-func (c *Client) BaseURL() *url.URL {
+// URL returns the URL of a path, not escaped, below the endpoint: v1beta/models.
+func (c *Client) URL(path string) *url.URL {
+	if c.base.RawPath != "" || !plainPath(path) {
+		return c.base.JoinPath(path)
+	}
 	u := *c.base
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + path
 	return &u
+}
+
+// plainPath tells whether nothing in a relative path needs to be cleaned or escaped, as in almost all there are.
+func plainPath(path string) bool {
+	segment := 0 // bytes of it so far
+	for i := range len(path) {
+		switch b := path[i]; {
+		case b == '/' && segment == 0, b == '.' && segment == 0:
+			return false
+		case b == '/':
+			segment = 0
+			continue
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_', b == '.', b == ':':
+			segment++
+		default:
+			return false
+		}
+	}
+	return segment > 0
 }
 
 // call returns a context for one typed call, and its state.

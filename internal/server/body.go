@@ -38,10 +38,16 @@ const firstRoom = 64 << 10
 
 // readBody reads the whole body, up to the configured bound.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	boundBody(w, r, bodyTimeout(int64(s.cfg.MaxBody)))
+	most := int64(s.cfg.MaxBody)
+	if r.ContentLength >= 0 {
+		most = min(most, r.ContentLength)
+	}
+	if most > firstRoom { // else it is to come within unreadTimeout, as it is already
+		boundBody(w, r, bodyTimeout(most))
+	}
 	// Room for what is announced, but no more than any caller may cost us before it
 	// has sent a byte.
-	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(r.ContentLength, 0), firstRoom)))
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(most, firstRoom)))
 	_, err := body.ReadFrom(http.MaxBytesReader(unwrapped(w), r.Body, int64(s.cfg.MaxBody)))
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -57,8 +63,8 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return body.Bytes(), nil
 }
 
-// bodyTimeout is how long a body may take to come: at least half a minute, and
-// the largest at 512 KiB a second.
+// bodyTimeout is how long a body of so many bytes at most may take to come: half a
+// minute, and as long as it takes at 512 KiB a second.
 func bodyTimeout(most int64) time.Duration {
 	return 30*time.Second + time.Duration(most)*time.Second/(512<<10)
 }

@@ -212,7 +212,7 @@ func (s *Server) forward(ctx context.Context, r *http.Request, method, path stri
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
-	req.URL = s.upstream.BaseURL().JoinPath(path)
+	req.URL = s.upstream.URL(path)
 	req.URL.RawQuery = upstreamQuery(r.URL)
 	req.ContentLength = length
 	passHeaders(req.Header, r.Header, requestHeaders)
@@ -234,7 +234,7 @@ func (s *Server) get(ctx context.Context, path string) (*http.Response, error) {
 }
 
 func (s *Server) own(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.upstream.BaseURL().JoinPath(path).String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, s.upstream.URL(path).String(), body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}

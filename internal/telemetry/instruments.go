@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -59,28 +60,27 @@ var (
 
 // instruments are all that is measured.
 type instruments struct {
-	requests *series[requestKey]
-	active   metric.Int64UpDownCounter
+	requests *series[requestKey, *options]
+	active   atomic.Int64
 	duration metric.Float64Histogram
 
-	decisions *series[decisionKey]
-	admitted  metric.Int64Counter
+	admitted  *series[decisionKey, *sum]
+	decisions *series[decisionKey, *options]
 	refused   metric.Int64Counter
-	waits     *series[waitTimeKey]
+	waits     *series[waitTimeKey, *options]
 	wait      metric.Float64Histogram
 	waited    metric.Float64Histogram
 
-	sends    *series[sendKey]
+	sends    *series[sendKey, *options]
 	failures metric.Int64Counter
 	upstream metric.Float64Histogram
-	usage    *series[usageKey]
+	usage    *series[usageKey, *options]
 	tokens   metric.Int64Histogram
 
-	callers        *series[string]
-	callerRequests metric.Int64Counter
-	callerTokens   metric.Int64Counter
+	callerRequests *series[string, *sum]
+	callerTokens   *series[string, *sum]
 
-	operations *series[storeKey]
+	operations *series[storeKey, *options]
 	store      metric.Float64Histogram
 }
 
@@ -114,29 +114,28 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		return h
 	}
 	i := &instruments{
-		requests: newSeries(requestKey.attributes), decisions: newSeries(decisionKey.attributes), waits: newSeries(waitTimeKey.attributes), sends: newSeries(sendKey.attributes),
-		usage: newSeries(usageKey.attributes), operations: newSeries(storeKey.attributes),
-		callers: newSeries(func(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }),
+		requests: newSeries(requestKey.attributes, newOptions), waits: newSeries(waitTimeKey.attributes, newOptions),
+		admitted: newSeries(decisionKey.attributes, newSum), decisions: newSeries(decisionKey.attributes, newOptions),
+		sends: newSeries(sendKey.attributes, newOptions), usage: newSeries(usageKey.attributes, newOptions),
+		operations:     newSeries(storeKey.attributes, newOptions),
+		callerRequests: newSeries(ofCaller, newSum), callerTokens: newSeries(ofCaller, newSum),
 
-		duration:       seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
-		admitted:       counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went."),
-		refused:        counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
-		wait:           seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
-		waited:         seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
-		upstream:       seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
-		failures:       counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
-		callerRequests: counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended."),
-		callerTokens:   counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them."),
-		store:          seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
+		duration: seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
+		refused:  counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
+		wait:     seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
+		waited:   seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
+		upstream: seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
+		failures: counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
+		store:    seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
 	}
 	var err error
-	i.active, err = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
-	problems = append(problems, err)
 	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
 		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
 	problems = append(problems, err)
 	return i, errors.Join(problems...)
 }
+
+func ofCaller(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }
 
 func (k requestKey) attributes() []attribute.KeyValue {
 	list := []attribute.KeyValue{httpMethod.String(k.method), httpRoute.String(k.route), httpStatus.Int(k.status), urlScheme.String(k.scheme)}

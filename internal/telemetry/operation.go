@@ -123,14 +123,14 @@ func (r *Recorder) Refused(ctx context.Context, d Decision) {
 // count counts an admission or a refusal.
 func (r *Recorder) count(ctx context.Context, d Decision) {
 	model := r.models.bound(d.Model)
-	o := r.m.decisions.of(decisionKey{r.projects.learned(d.Project), model, d.Cause, d.Booked})
+	key := decisionKey{r.projects.learned(d.Project), model, d.Cause, d.Booked}
 	times := r.m.waits.of(waitTimeKey{model, d.Cause})
 	if d.Cause == "" {
-		r.m.admitted.Add(ctx, 1, o.add...)
+		r.m.admitted.of(key).Add(1)
 		r.m.waited.Record(ctx, d.Waited.Seconds(), times.record...)
 		return
 	}
-	r.m.refused.Add(ctx, 1, o.add...)
+	r.m.refused.Add(ctx, 1, r.m.decisions.of(key).add...)
 	if d.Wait > 0 {
 		r.m.wait.Record(ctx, d.Wait.Seconds(), times.record...)
 	}
@@ -185,7 +185,7 @@ func (s Span) Answered(a Answer) {
 	if a.Tokens > 0 {
 		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model}).record...)
 		if caller != "" {
-			m.callerTokens.Add(s.ctx, a.Tokens, m.callers.of(caller).add...)
+			m.callerTokens.of(caller).Add(a.Tokens)
 		}
 	}
 	if !s.recording() {

@@ -59,7 +59,7 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	}
 	q.ctx = context.WithValue(ctx, requestContext{}, q)
 	if r.m != nil {
-		r.m.active.Add(q.ctx, 1)
+		r.m.active.Add(1)
 	}
 	return &q.answer, q.ctx, q
 }
@@ -83,7 +83,7 @@ func requestOf(ctx context.Context) *Request {
 // operationOf names what a route has a model do, as the conventions do.
 func operationOf(path string) string {
 	switch {
-	case strings.Contains(strings.ToLower(path), "embed"):
+	case strings.Contains(path, "embed"), strings.Contains(path, "Embed"):
 		return "embeddings"
 	case strings.HasSuffix(path, "/chat/completions"):
 		return "chat"
@@ -139,10 +139,10 @@ func (q *Request) End() {
 		q.span.End()
 	}
 	if m := q.r.m; m != nil {
-		m.active.Add(q.ctx, -1)
+		m.active.Add(-1)
 		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status}).record...)
 		if q.caller != "" {
-			m.callerRequests.Add(q.ctx, 1, m.callers.of(q.caller).add...)
+			m.callerRequests.of(q.caller).Add(1)
 		}
 	}
 	q.r.export.ended(q.ctx)

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -10,12 +11,51 @@ import (
 // other stands for every name beyond a bound.
 const other = "_other"
 
-// A series keeps the attribute sets of an instrument by what they are made of:
-// made anew, every measurement would allocate and sort them.
-type series[K comparable] struct {
+// A series keeps something for each attribute set of an instrument, by what the
+// set is made of: made anew, every measurement would allocate and sort it.
+type series[K comparable, V any] struct {
 	attributes func(K) []attribute.KeyValue
+	build      func(attribute.Set) V
 	mu         sync.RWMutex
-	sets       map[K]*options
+	sets       map[K]V
+	overflow   V // of all that is beyond the bound
+}
+
+func newSeries[K comparable, V any](attributes func(K) []attribute.KeyValue, build func(attribute.Set) V) *series[K, V] {
+	// The SDK calls the series of all that is beyond its bound so, too.
+	beyond := build(attribute.NewSet(attribute.Bool("otel.metric.overflow", true)))
+	return &series[K, V]{attributes: attributes, build: build, sets: make(map[K]V), overflow: beyond}
+}
+
+func (s *series[K, V]) of(k K) V {
+	s.mu.RLock()
+	v, ok := s.sets[k]
+	s.mu.RUnlock()
+	if ok {
+		return v
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok = s.sets[k]; !ok {
+		if len(s.sets) >= maxSeries {
+			return s.overflow
+		}
+		v = s.build(attribute.NewSet(s.attributes(k)...))
+		s.sets[k] = v
+	}
+	return v
+}
+
+// each calls f for everything that is kept.
+func (s *series[K, V]) each(f func(V)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, v := range s.sets {
+		f(v)
+	}
+	if len(s.sets) >= maxSeries {
+		f(s.overflow)
+	}
 }
 
 // options are an attribute set as measurements take it.
@@ -24,35 +64,20 @@ type options struct {
 	record []metric.RecordOption
 }
 
-func newSeries[K comparable](attributes func(K) []attribute.KeyValue) *series[K] {
-	return &series[K]{attributes: attributes, sets: make(map[K]*options)}
+func newOptions(set attribute.Set) *options {
+	with := metric.WithAttributeSet(set)
+	return &options{[]metric.AddOption{with}, []metric.RecordOption{with}}
 }
 
-func (s *series[K]) of(k K) *options {
-	s.mu.RLock()
-	o := s.sets[k]
-	s.mu.RUnlock()
-	if o != nil {
-		return o
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o = s.sets[k]; o == nil {
-		if len(s.sets) >= maxSeries {
-			return overflow
-		}
-		o = newOptions(s.attributes(k)...)
-		s.sets[k] = o
-	}
-	return o
+// A sum is a count that every request adds to. The SDK is told of it when
+// somebody collects: an atomic number costs a fraction of a measurement.
+type sum struct {
+	atomic.Int64
+	set []metric.ObserveOption
 }
 
-// overflow is what the SDK calls the series of all that is beyond its bound.
-var overflow = newOptions(attribute.Bool("otel.metric.overflow", true))
-
-func newOptions(list ...attribute.KeyValue) *options {
-	set := metric.WithAttributeSet(attribute.NewSet(list...))
-	return &options{[]metric.AddOption{set}, []metric.RecordOption{set}}
+func newSum(set attribute.Set) *sum {
+	return &sum{set: []metric.ObserveOption{metric.WithAttributeSet(set)}}
 }
 
 // names bounds how many different values an attribute has.

@@ -249,14 +249,20 @@ func TestOperations(t *testing.T) {
 
 // A series that would have too many members has the rest in one.
 func TestSeriesAreBounded(t *testing.T) {
-	s := newSeries(func(n int) []attribute.KeyValue { return []attribute.KeyValue{attribute.Int("n", n)} })
+	s := newSeries(func(n int) []attribute.KeyValue { return []attribute.KeyValue{attribute.Int("n", n)} }, newSum)
 	first := s.of(0)
 	for n := range maxSeries {
-		assert.NotSame(t, overflow, s.of(n))
+		assert.NotSame(t, s.overflow, s.of(n))
+		s.of(n).Add(1)
 	}
-	assert.Same(t, overflow, s.of(maxSeries))
+	assert.Same(t, s.overflow, s.of(maxSeries))
+	assert.Same(t, s.overflow, s.of(-1))
+	s.of(maxSeries).Add(5)
 	assert.Same(t, first, s.of(0))
 	assert.Len(t, s.sets, maxSeries)
+	var all int64
+	s.each(func(x *sum) { all += x.Load() })
+	assert.EqualValues(t, maxSeries+5, all, "nothing that was added is lost")
 }
 
 // A writer shows the status that was sent, and passes on what else a connection
