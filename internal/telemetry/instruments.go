@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 
@@ -133,6 +134,32 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
 	problems = append(problems, err)
 	return i, errors.Join(problems...)
+}
+
+// observe registers the sums, which are read when somebody collects.
+func (i *instruments) observe(m metric.Meter) error {
+	var problems []error
+	counter := func(name, unit, text string) metric.Int64ObservableCounter {
+		c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		problems = append(problems, err)
+		return c
+	}
+	admitted := counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went.")
+	callerRequests := counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended.")
+	callerTokens := counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them.")
+	active, err := m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
+	problems = append(problems, err)
+	_, err = m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		to := func(c metric.Int64Observable) func(*sum) {
+			return func(s *sum) { o.ObserveInt64(c, s.Load(), s.set...) }
+		}
+		i.admitted.each(to(admitted))
+		i.callerRequests.each(to(callerRequests))
+		i.callerTokens.each(to(callerTokens))
+		o.ObserveInt64(active, i.active.Load())
+		return nil
+	}, admitted, callerRequests, callerTokens, active)
+	return errors.Join(append(problems, err)...)
 }
 
 func ofCaller(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }

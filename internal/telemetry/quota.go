@@ -37,11 +37,6 @@ func (r *Recorder) observe(m metric.Meter) error {
 		problems = append(problems, err)
 		return g
 	}
-	admitted := counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went.")
-	callerRequests := counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended.")
-	callerTokens := counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them.")
-	active, err := m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
-	problems = append(problems, err)
 	reads := counter("fluxgate.store.reads", "{document}", "Project documents read from the quota store.")
 	writes := counter("fluxgate.store.writes", "{commit}", "Commits of project documents tried.")
 	conflicts := counter("fluxgate.store.conflicts", "{commit}", "Commits that lost a race.")
@@ -54,15 +49,6 @@ func (r *Recorder) observe(m metric.Meter) error {
 		metric.WithDescription("Share of a limit that is used now; of what is unlimited there is none."))
 	problems = append(problems, err)
 
-	observeSums := func(o metric.Observer) {
-		observe := func(c metric.Int64Observable) func(*sum) {
-			return func(s *sum) { o.ObserveInt64(c, s.Load(), s.set...) }
-		}
-		r.m.admitted.each(observe(admitted))
-		r.m.callerRequests.each(observe(callerRequests))
-		r.m.callerTokens.each(observe(callerTokens))
-		o.ObserveInt64(active, r.m.active.Load())
-	}
 	observeStore := func(o metric.Observer) {
 		c := r.stats.Load()
 		if c == nil {
@@ -96,7 +82,6 @@ func (r *Recorder) observe(m metric.Meter) error {
 		}
 	}
 	_, err = m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		observeSums(o)
 		observeStore(o)
 		source := r.quotas.Load()
 		if source == nil {
@@ -116,6 +101,6 @@ func (r *Recorder) observe(m metric.Meter) error {
 			}
 		})
 		return nil
-	}, admitted, callerRequests, callerTokens, active, reads, writes, conflicts, recovered, control, used, limit, bookings, utilization)
+	}, reads, writes, conflicts, recovered, control, used, limit, bookings, utilization)
 	return errors.Join(append(problems, err)...)
 }

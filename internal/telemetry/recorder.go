@@ -137,7 +137,7 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	r.export.add(provider.ForceFlush)
 	meter := provider.Meter(scope)
 	if r.m, err = newInstruments(meter); err == nil {
-		err = r.observe(meter)
+		err = errors.Join(r.m.observe(meter), r.observe(meter))
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("metrics: %w", err), r.Close(ctx))
