@@ -44,8 +44,7 @@ type Config struct {
 // never retries.
 type Client struct {
 	base  *url.URL
-	keyed *keyTransport
-	http  *http.Client // over keyed
+	keyed *keyTransport // carries everything
 	genai *genai.Client
 	keep  int64 // largest 2xx body, in bytes
 }
@@ -87,7 +86,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gemini: new client: %w", err)
 	}
-	return &Client{base: base, keyed: keyed, http: hc, genai: gc, keep: MaxResponseBytes}, nil
+	return &Client{base: base, keyed: keyed, genai: gc, keep: MaxResponseBytes}, nil
 }
 
 func parseBase(s string) (*url.URL, error) {
@@ -116,13 +115,22 @@ func defaultTransport() *http.Transport {
 	return t
 }
 
-// Do sends a raw request to a [Client.URL]. It needs a context from [WithKey]; without one, or to another host, it
-// fails. Redirects are not followed, nothing but the context limits the time it takes, and answers of any size are left
-// to the reader.
+// NewRequest makes a raw request for a path below the endpoint, not escaped, such as v1beta/models.
+func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "", body)
+	if err != nil {
+		return nil, err
+	}
+	r.URL = c.join(path)
+	return r, nil
+}
+
+// Do sends a [Client.NewRequest]. It needs a context from [WithKey]; without one, or to another host, it fails. Redirects are
+// not followed, nothing but the context limits the time it takes, and answers of any size are left to the reader.
 func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
 
-// URL returns the URL of a path, not escaped, below the endpoint: v1beta/models.
-func (c *Client) URL(path string) *url.URL {
+// join returns the URL of a path below the endpoint.
+func (c *Client) join(path string) *url.URL {
 	if c.base.RawPath != "" || !plainPath(path) {
 		return c.base.JoinPath(path)
 	}
@@ -157,14 +165,15 @@ func (c *Client) call(ctx context.Context, key string) (context.Context, *call) 
 }
 
 // rest sends one JSON request and returns the body of a 2xx answer.
-func (c *Client) rest(ctx context.Context, key, method string, u *url.URL, body io.Reader) ([]byte, *call, error) {
+func (c *Client) rest(ctx context.Context, key, method, path string, query url.Values, body io.Reader) ([]byte, *call, error) {
 	ctx, state := c.call(ctx, key)
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	req, err := c.NewRequest(ctx, method, apiVersion+"/"+path, body)
 	if err != nil {
 		return nil, state, state.failure(ctx, err)
 	}
+	req.URL.RawQuery = query.Encode()
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := c.http.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		return nil, state, state.failure(ctx, err)
 	}

@@ -334,8 +334,8 @@ func TestListModelsEnds(t *testing.T) {
 	assert.Len(t, u.seen, maxModelPages, "an upstream that pages for ever must not hold us for ever")
 }
 
-// TestURL: paths are joined to the base URL as net/url does it, and are absolute.
-func TestURL(t *testing.T) {
+// TestJoin: paths are joined to the base URL as net/url does it, and are absolute.
+func TestJoin(t *testing.T) {
 	for _, base := range []string{
 		"http://127.0.0.1:8090", "http://127.0.0.1:8090/", "https://proxy.example/gemini", "https://proxy.example/gemini/", "https://proxy.example/a%2Fb/c",
 	} {
@@ -345,7 +345,7 @@ func TestURL(t *testing.T) {
 			"v1beta/models", "v1beta/models/gemini-2.5-pro:generateContent", "v1beta/openai/chat/completions", "v1beta/models/../../x", "../x", "a//b", "/a",
 			"a/./b", "a/", "", ".", "..", "a/..", "a b", "a%2Fb", "a?b=c", "a#b", "v1beta/models/é", "a/.b", "a..b",
 		} {
-			got := c.URL(path)
+			got := c.join(path)
 			assert.Equal(t, c.base.JoinPath(path).String(), got.String(), "%s and %s", base, path)
 			assert.True(t, strings.HasPrefix(got.Path, "/"), "%s and %s", base, path)
 		}

@@ -175,8 +175,7 @@ func (c *Client) CountTokens(ctx context.Context, key string, r Request) (int64,
 		return 0, &Error{Class: ClassCaller, HTTPStatus: http.StatusBadRequest, Status: "INVALID_ARGUMENT",
 			Reason: ReasonInvalidRequest, Message: "The request can't be encoded."}
 	}
-	answer, state, err := c.rest(ctx, key, http.MethodPost, c.base.JoinPath(apiVersion, model+":countTokens"),
-		bytes.NewReader(body))
+	answer, state, err := c.rest(ctx, key, http.MethodPost, model+":countTokens", nil, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -199,9 +198,7 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]Model, error) {
 	var models []Model
 	query := url.Values{"pageSize": {"1000"}}
 	for range maxModelPages {
-		u := c.base.JoinPath(apiVersion, "models")
-		u.RawQuery = query.Encode()
-		body, state, err := c.rest(ctx, key, http.MethodGet, u, nil)
+		body, state, err := c.rest(ctx, key, http.MethodGet, "models", query, nil)
 		if err != nil {
 			return nil, err
 		}

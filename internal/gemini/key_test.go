@@ -109,8 +109,8 @@ func TestBaseURL(t *testing.T) {
 	_, err = c.CountTokens(context.Background(), testKey, prompt())
 	require.NoError(t, err)
 	assert.Equal(t, "/prefix/v1beta/models/m:countTokens", path)
-	c.URL("v1beta/models").Host = "changed"
-	assert.Equal(t, "upstream.test", c.URL("v1beta/models").Host, "a copy: changing it must not redirect keys")
+	c.join("v1beta/models").Host = "changed"
+	assert.Equal(t, "upstream.test", c.join("v1beta/models").Host, "a copy: changing it must not redirect keys")
 
 	for _, bad := range []string{"upstream.test", "ftp://x/", "http://", "http://u:hunter2@x/", "http://x/?key=hunter2", "http://x/#hunter2", "http://hunter2\x7f/"} {
 		_, err := New(Config{BaseURL: bad})
@@ -143,7 +143,7 @@ func TestNothingPrintsTheKey(t *testing.T) {
 	assertNoKey(t, asError(t, err))
 
 	ctx, cancel := context.WithCancel(WithKey(context.Background(), testKey))
-	r, rerr := http.NewRequestWithContext(ctx, http.MethodGet, c.URL("v1beta/models").String(), nil)
+	r, rerr := c.NewRequest(ctx, http.MethodGet, "v1beta/models", nil)
 	require.NoError(t, rerr)
 	resp, rerr := c.Do(r)
 	require.NoError(t, rerr)

@@ -208,11 +208,10 @@ func readError(body io.Reader) []byte {
 // forward makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
 func (s *Server) forward(ctx context.Context, r *http.Request, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "", body)
+	req, err := s.upstream.NewRequest(ctx, method, path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
-	req.URL = s.upstream.URL(path)
 	req.URL.RawQuery = upstreamQuery(r.URL)
 	req.ContentLength = length
 	passHeaders(req.Header, r.Header, requestHeaders)
@@ -234,7 +233,7 @@ func (s *Server) get(ctx context.Context, path string) (*http.Response, error) {
 }
 
 func (s *Server) own(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.upstream.URL(path).String(), body)
+	req, err := s.upstream.NewRequest(ctx, method, path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
