@@ -118,7 +118,7 @@ func (s *Server) ask(ctx context.Context, p *pool, models []string, r gemini.Req
 			return n, nil
 		}
 		s.logger(ctx).Warn("count failed", "key", key.Index, "model", r.Model, "class", failure.Class.String(), "reason", failure.Reason)
-		s.telemetry.Failed(ctx, "count_tokens", telemetry.Target{Project: key.Project, Model: r.Model}, failure.Class.String())
+		s.telemetry.Failed("count_tokens", telemetry.Target{Project: key.Project, Model: r.Model}, failure.Class.String())
 		known := failure.Class != gemini.ClassModelUnknown && failure.Class != gemini.ClassModelGone
 		switch {
 		case ctx.Err() != nil:

@@ -166,7 +166,7 @@ func (s *Server) withAnyKey(ctx context.Context, p *pool, again bool, send func(
 			return nil
 		}
 		last = failure
-		s.telemetry.Failed(ctx, "resource", telemetry.Target{Project: key.Project}, failure.Class.String())
+		s.telemetry.Failed("resource", telemetry.Target{Project: key.Project}, failure.Class.String())
 		switch failure.Class {
 		case gemini.ClassKeyInvalid:
 			// Other keys of the project go on.

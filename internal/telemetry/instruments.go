@@ -61,27 +61,26 @@ var (
 
 // instruments are all that is measured.
 type instruments struct {
-	requests *series[requestKey, *options]
+	requests *series[requestKey, options]
 	active   atomic.Int64
 	duration metric.Float64Histogram
 
-	admitted  *series[decisionKey, *sum]
-	decisions *series[decisionKey, *options]
-	refused   metric.Int64Counter
-	waits     *series[waitTimeKey, *options]
-	wait      metric.Float64Histogram
-	waited    metric.Float64Histogram
+	admitted *series[decisionKey, *sum]
+	refused  *series[decisionKey, *sum]
+	waits    *series[waitTimeKey, options]
+	wait     metric.Float64Histogram
+	waited   metric.Float64Histogram
 
-	sends    *series[sendKey, *options]
-	failures metric.Int64Counter
+	sends    *series[sendKey, options]
+	failures *series[sendKey, *sum]
 	upstream metric.Float64Histogram
-	usage    *series[usageKey, *options]
+	usage    *series[usageKey, options]
 	tokens   metric.Int64Histogram
 
 	callerRequests *series[string, *sum]
 	callerTokens   *series[string, *sum]
 
-	operations *series[storeKey, *options]
+	operations *series[storeKey, options]
 	store      metric.Float64Histogram
 }
 
@@ -104,11 +103,6 @@ type (
 
 func newInstruments(m metric.Meter) (*instruments, error) {
 	var problems []error
-	counter := func(name, unit, text string) metric.Int64Counter {
-		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(text))
-		problems = append(problems, err)
-		return c
-	}
 	seconds := func(name, text string, buckets []float64) metric.Float64Histogram {
 		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(text), metric.WithExplicitBucketBoundaries(buckets...))
 		problems = append(problems, err)
@@ -116,17 +110,15 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	}
 	i := &instruments{
 		requests: newSeries(requestKey.attributes, newOptions), waits: newSeries(waitTimeKey.attributes, newOptions),
-		admitted: newSeries(decisionKey.attributes, newSum), decisions: newSeries(decisionKey.attributes, newOptions),
-		sends: newSeries(sendKey.attributes, newOptions), usage: newSeries(usageKey.attributes, newOptions),
-		operations:     newSeries(storeKey.attributes, newOptions),
+		admitted: newSeries(decisionKey.attributes, newSum), refused: newSeries(decisionKey.attributes, newSum),
+		sends: newSeries(sendKey.attributes, newOptions), failures: newSeries(sendKey.attributes, newSum),
+		usage: newSeries(usageKey.attributes, newOptions), operations: newSeries(storeKey.attributes, newOptions),
 		callerRequests: newSeries(ofCaller, newSum), callerTokens: newSeries(ofCaller, newSum),
 
 		duration: seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
-		refused:  counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
 		wait:     seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
 		waited:   seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
 		upstream: seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
-		failures: counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
 		store:    seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
 	}
 	var err error
@@ -136,15 +128,23 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	return i, errors.Join(problems...)
 }
 
-// observe registers the sums, which are read when somebody collects.
-func (i *instruments) observe(m metric.Meter) error {
-	var problems []error
-	counter := func(name, unit, text string) metric.Int64ObservableCounter {
+// counters returns what makes counters that are read when somebody collects, and
+// keeps what went wrong with them.
+func counters(m metric.Meter, problems *[]error) func(name, unit, text string) metric.Int64ObservableCounter {
+	return func(name, unit, text string) metric.Int64ObservableCounter {
 		c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
-		problems = append(problems, err)
+		*problems = append(*problems, err)
 		return c
 	}
+}
+
+// observe registers the sums.
+func (i *instruments) observe(m metric.Meter) error {
+	var problems []error
+	counter := counters(m, &problems)
 	admitted := counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went.")
+	refused := counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way.")
+	failures := counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included.")
 	callerRequests := counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended.")
 	callerTokens := counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them.")
 	active, err := m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
@@ -154,11 +154,13 @@ func (i *instruments) observe(m metric.Meter) error {
 			return func(s *sum) { o.ObserveInt64(c, s.Load(), s.set...) }
 		}
 		i.admitted.each(to(admitted))
+		i.refused.each(to(refused))
+		i.failures.each(to(failures))
 		i.callerRequests.each(to(callerRequests))
 		i.callerTokens.each(to(callerTokens))
 		o.ObserveInt64(active, i.active.Load())
 		return nil
-	}, admitted, callerRequests, callerTokens, active)
+	}, admitted, refused, failures, callerRequests, callerTokens, active)
 	return errors.Join(append(problems, err)...)
 }
 

@@ -127,12 +127,12 @@ func (r *Recorder) count(ctx context.Context, d Decision) {
 	times := r.m.waits.of(waitTimeKey{model, d.Cause})
 	if d.Cause == "" {
 		r.m.admitted.of(key).Add(1)
-		r.m.waited.Record(ctx, d.Waited.Seconds(), times.record...)
+		r.m.waited.Record(ctx, d.Waited.Seconds(), times...)
 		return
 	}
-	r.m.refused.Add(ctx, 1, r.m.decisions.of(key).add...)
+	r.m.refused.of(key).Add(1)
 	if d.Wait > 0 {
-		r.m.wait.Record(ctx, d.Wait.Seconds(), times.record...)
+		r.m.wait.Record(ctx, d.Wait.Seconds(), times...)
 	}
 }
 
@@ -178,12 +178,12 @@ func (s Span) Answered(a Answer) {
 		r.models.learn(s.to.Model)
 	}
 	project, model := r.projects.learned(s.to.Project), r.models.bound(s.to.Model)
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class}).record...)
+	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class})...)
 	if a.Class != "" {
-		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, project, model, a.Class}).add...)
+		m.failures.of(sendKey{operation, project, model, a.Class}).Add(1)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model}).record...)
+		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model})...)
 		if caller != "" {
 			m.callerTokens.of(caller).Add(a.Tokens)
 		}
@@ -208,12 +208,11 @@ func (s Span) Answered(a Answer) {
 
 // Failed counts an upstream error of a request that takes no slot: one that
 // counts tokens, or is about files, cached contents or models.
-func (r *Recorder) Failed(ctx context.Context, operation string, to Target, class string) {
+func (r *Recorder) Failed(operation string, to Target, class string) {
 	if r == nil || r.m == nil {
 		return
 	}
-	key := sendKey{operation, r.projects.learned(to.Project), r.models.bound(to.Model), class}
-	r.m.failures.Add(ctx, 1, r.m.sends.of(key).add...)
+	r.m.failures.of(sendKey{operation, r.projects.learned(to.Project), r.models.bound(to.Model), class}).Add(1)
 }
 
 // Settle begins the settling of a slot.

@@ -27,11 +27,7 @@ func (r *Recorder) ObserveQuotas(rules func() *scheduler.Rules, now func() sched
 // observe registers what is read when somebody collects.
 func (r *Recorder) observe(m metric.Meter) error {
 	var problems []error
-	counter := func(name, unit, text string) metric.Int64ObservableCounter {
-		c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
-		problems = append(problems, err)
-		return c
-	}
+	counter := counters(m, &problems)
 	gauge := func(name, unit, text string) metric.Int64ObservableGauge {
 		g, err := m.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(text))
 		problems = append(problems, err)

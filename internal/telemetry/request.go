@@ -140,7 +140,7 @@ func (q *Request) End() {
 	}
 	if m := q.r.m; m != nil {
 		m.active.Add(-1)
-		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status}).record...)
+		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status})...)
 		if q.caller != "" {
 			m.callerRequests.of(q.caller).Add(1)
 		}

@@ -58,19 +58,13 @@ func (s *series[K, V]) each(f func(V)) {
 	}
 }
 
-// options are an attribute set as measurements take it.
-type options struct {
-	add    []metric.AddOption
-	record []metric.RecordOption
-}
+// options are an attribute set as histograms take it.
+type options []metric.RecordOption
 
-func newOptions(set attribute.Set) *options {
-	with := metric.WithAttributeSet(set)
-	return &options{[]metric.AddOption{with}, []metric.RecordOption{with}}
-}
+func newOptions(set attribute.Set) options { return options{metric.WithAttributeSet(set)} }
 
-// A sum is a count that every request adds to. The SDK is told of it when
-// somebody collects: an atomic number costs a fraction of a measurement.
+// A sum is what a counter adds up. The SDK is told of it when somebody collects:
+// an atomic number costs a fraction of a measurement.
 type sum struct {
 	atomic.Int64
 	set []metric.ObserveOption
