@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -99,10 +100,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
-	came := now
-	if r.Came != 0 {
-		came = r.Came
-	}
+	came := cmp.Or(r.Came, now)
 	held := func(b Booking) bool { return b.ID == r.Booking && !t.gone(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, c, t, i, now)

@@ -85,10 +85,11 @@ func (r *OverheadReport) explain() error {
 		if p.profile == "" {
 			continue
 		}
-		var err error
-		if p.Where, err = breakdown(p.profile + cpuProfile); err != nil {
+		where, err := breakdown(p.profile + cpuProfile)
+		if err != nil {
 			return err
 		}
+		p.Where = where
 	}
 	return nil
 }

@@ -85,14 +85,14 @@ func spellings(r *http.Request) []string {
 // holds reports whether text has any of the texts in it, as it is or percent
 // encoded in a way of its own.
 func holds(text string, any []string) bool {
-	if slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) }) {
+	within := func(text string) bool {
+		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) })
+	}
+	if within(text) {
 		return true
 	}
-	if !strings.Contains(text, "%") {
-		return false
-	}
 	plain, err := url.PathUnescape(text) // other than a query's, it leaves '+' alone
-	return err == nil && slices.ContainsFunc(any, func(s string) bool { return strings.Contains(plain, s) })
+	return err == nil && plain != text && within(plain)
 }
 
 func stripHeader(h http.Header, repeated []string) {
