@@ -93,8 +93,9 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
-	fmt.Printf("serving on http://%s (stop with Ctrl-C), for instance:\n", listener.Addr())
-	fmt.Printf("  curl -i http://%s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr())
+	// In one write, so that whoever waits for the first line has both.
+	fmt.Printf("serving on http://%[1]s (stop with Ctrl-C), for instance:\n"+
+		"  curl -i http://%[1]s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr())
 
 	select {
 	case err := <-failed:

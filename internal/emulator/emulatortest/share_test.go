@@ -208,8 +208,7 @@ func TestLingersWithoutGoTest(t *testing.T) {
 func TestCrashedSupervisor(t *testing.T) {
 	t.Parallel()
 	r, _ := testRun(t)
-	u := user(t, r)
-	host := u.host(t)
+	user(t, r).host(t)
 	crashed := current(t, r)
 	require.NoError(t, syscall.Kill(crashed.Supervisor, syscall.SIGKILL))
 	if runtime.GOOS == "linux" {
@@ -218,10 +217,11 @@ func TestCrashedSupervisor(t *testing.T) {
 		_ = syscall.Kill(crashed.Emulator, syscall.SIGKILL)
 	}
 
-	next := user(t, r)
-	assert.NotEqual(t, host, next.host(t))
+	host := user(t, r).host(t)
 	st := current(t, r)
+	assert.Equal(t, st.Host, host)
 	assert.NotEqual(t, crashed.Supervisor, st.Supervisor)
+	assert.NotEqual(t, crashed.Emulator, st.Emulator, "another one, be it at the port that has become free")
 	require.NoError(t, emulator.Check(t.Context(), st.Host))
 }
 
