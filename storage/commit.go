@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -13,38 +14,46 @@ import (
 func (c *committer) run() {
 	for {
 		c.pace()
-		riders, batch := c.depart()
-		if len(riders)+len(batch) == 0 {
+		if !c.depart() {
 			return
 		}
-		results, err := c.commit(riders, batch)
-		if !c.settle(batch, results, err) {
+		results, err := c.commit()
+		if !c.settle(results, err) {
 			return
 		}
 	}
 }
 
-// depart takes what the next commit carries. With nothing to carry the
-// committer is idle.
-func (c *committer) depart() ([]rider, []*waiting) {
+// depart takes what the next commit carries, and reports whether there is
+// anything. If not the committer is idle.
+func (c *committer) depart() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(len(c.queue), maxBatch)
+	n := len(c.queue)
 	if n == 0 && len(c.riders) < maxRiders && !c.g.closing.Load() || n+len(c.riders) == 0 {
 		c.busy = false
-		return nil, nil
+		return false
 	}
-	c.flying, c.queue = c.queue[:n:n], c.queue[n:]
+	c.embark()
+	return true
+}
+
+// embark has what waits join the commit that is under way, as far as there is
+// room. No try of it may still be able to apply. The lock is held.
+func (c *committer) embark() {
+	n := min(len(c.queue), maxBatch-len(c.flying))
+	c.flying = append(slices.Clip(c.flying), c.queue[:n]...)
+	c.queue = c.queue[n:]
 	c.aboard, c.first = len(c.riders), c.seq+1
-	return c.riders, c.flying
 }
 
 // settle tells the callers of a batch what became of it, and reports whether to
 // go on. When the database can't be reached it also tells those that came
 // later, so that nobody waits longer than GiveUp.
-func (c *committer) settle(batch []*waiting, results []scheduler.Result, err error) bool {
+func (c *committer) settle(results []scheduler.Result, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	batch := c.flying
 	if err == nil || c.g.closing.Load() {
 		c.riders = c.riders[c.aboard:]
 	}
@@ -90,8 +99,11 @@ func (c *committer) pace() {
 // A try is one attempt to commit a batch on top of a version.
 type try struct {
 	seq     uint64
-	base    version
-	results []scheduler.Result
+	on      *scheduler.Project
+	base    version // of on
+	riders  []rider
+	batch   []*waiting
+	results []scheduler.Result // of the batch
 }
 
 // owing takes what is to be counted with the next commit: what this committer and
@@ -103,21 +115,21 @@ func (c *committer) owing() (reads, writes int64) {
 
 // commit makes a batch durable and returns a result for each of its changes.
 // After any error it looks whether the commit applied all the same.
-func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result, error) {
+func (c *committer) commit() ([]scheduler.Result, error) {
 	ctx, cancel := context.WithTimeout(c.g.alive, c.g.opts.GiveUp)
 	defer cancel()
-	var tries []try
+	var tries []try // those that may have applied, or may yet
 	for {
-		base, at, seq := c.begin()
+		t := c.begin()
 		now := c.g.Now()
-		next, results, rules := applyAll(base, now, riders, batch)
+		next, rules := t.apply(now)
 		if rules == nil {
 			// Nothing changed after all. An earlier try may still arrive.
-			c.forgo(tries, batch)
-			return results, nil
+			c.forgo(tries)
+			return t.results, nil
 		}
 		reads, writes := c.owing()
-		next = next.Wrote(c.g.instance, seq).Asked(now, reads, writes+1)
+		next = next.Wrote(c.g.instance, t.seq).Asked(now, reads, writes+1)
 		data, err := pack(rules, now, next)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)
@@ -126,11 +138,11 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 		if next, err = unpack(data); err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)
 		}
-		tries = append(tries, try{seq, at, results})
-		v, err := c.put(ctx, data, at)
+		tries = append(tries, t)
+		v, err := c.put(ctx, data, t.base)
 		if err == nil {
 			c.wrote(next, v)
-			return results, nil
+			return t.results, nil
 		}
 		// Whether it was counted is not known: rather twice than never.
 		c.owed.add(reads, writes+1)
@@ -139,26 +151,49 @@ func (c *committer) commit(riders []rider, batch []*waiting) ([]scheduler.Result
 		if !permanent(err) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {
 			return nil, unavailable("commit", err)
 		}
-		if done, again := c.recognise(ctx, tries, at, err); done != nil || again != nil {
-			return done, again
+		switch done, lost, err := c.recognise(ctx, tries, err); {
+		case done != nil || err != nil:
+			return done, err
+		case lost:
+			tries = nil
 		}
 	}
 }
 
-// begin returns what a try starts from, and its sequence number.
-func (c *committer) begin() (*scheduler.Project, version, uint64) {
+// begin returns a try of what is aboard.
+func (c *committer) begin() try {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seq++
-	return c.base, c.version, c.seq
+	return try{seq: c.seq, on: c.base, base: c.version, riders: slices.Clip(c.riders[:c.aboard]), batch: c.flying}
+}
+
+// apply computes the state after the changes, and the results. The rules are nil
+// when nothing changed.
+func (t *try) apply(now scheduler.Instant) (*scheduler.Project, *scheduler.Rules) {
+	p := t.on
+	var rules *scheduler.Rules
+	for _, r := range t.riders {
+		var res scheduler.Result
+		if p, res = p.Apply(r.rules, now, r.change); res.Changed {
+			rules = r.rules
+		}
+	}
+	t.results = make([]scheduler.Result, len(t.batch))
+	for i, w := range t.batch {
+		if p, t.results[i] = p.Apply(w.rules, now, w.change); t.results[i].Changed {
+			rules = w.rules
+		}
+	}
+	return p, rules
 }
 
 // forgo takes back what earlier tries of a batch may yet reserve: those on top
 // of what is still the latest version, as far as is known.
-func (c *committer) forgo(tries []try, batch []*waiting) {
+func (c *committer) forgo(tries []try) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, w := range batch {
+	for i, w := range c.flying {
 		for _, t := range tries {
 			if t.base.Equal(c.version) && t.results[i].Verdict == scheduler.Admitted {
 				c.takeBack(&waiting{rider: w.rider, result: t.results[i]})
@@ -166,24 +201,6 @@ func (c *committer) forgo(tries []try, batch []*waiting) {
 			}
 		}
 	}
-}
-
-// applyAll applies a batch to a state. The rules are nil when nothing changed.
-func applyAll(p *scheduler.Project, now scheduler.Instant, riders []rider, batch []*waiting) (*scheduler.Project, []scheduler.Result, *scheduler.Rules) {
-	var rules *scheduler.Rules
-	for _, r := range riders {
-		var res scheduler.Result
-		if p, res = p.Apply(r.rules, now, r.change); res.Changed {
-			rules = r.rules
-		}
-	}
-	results := make([]scheduler.Result, len(batch))
-	for i, w := range batch {
-		if p, results[i] = p.Apply(w.rules, now, w.change); results[i].Changed {
-			rules = w.rules
-		}
-	}
-	return p, results, rules
 }
 
 func (c *committer) put(ctx context.Context, data []byte, base version) (version, error) {
@@ -207,33 +224,37 @@ func (c *committer) wrote(p *scheduler.Project, v version) {
 
 // recognise reloads the document after a commit that reported an error. If one
 // of the tries applied its results are returned; an error means giving up; with
-// neither the batch is to be tried again.
-func (c *committer) recognise(ctx context.Context, tries []try, at version, cause error) ([]scheduler.Result, error) {
+// neither the batch is to be tried again. It has lost a race if somebody else
+// wrote: no try can apply any more, being on top of what is gone, and whatever
+// has come in the meantime goes along with the next. Otherwise who loses again
+// and again would keep it waiting.
+func (c *committer) recognise(ctx context.Context, tries []try, cause error) (done []scheduler.Result, lost bool, err error) {
 	doc, epoch, err := c.reload(ctx)
 	if err != nil {
-		return nil, unavailable("commit", cause)
+		return nil, false, unavailable("commit", cause)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.learnLocked(doc, epoch); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	wrote := c.base.WroteLast(c.g.instance)
 	for _, t := range tries {
 		if t.seq == wrote {
 			c.g.stats.recovered.Add(1)
-			return t.results, nil
+			return t.results, false, nil
 		}
 	}
-	if !c.version.Equal(at) {
+	if !c.version.Equal(tries[len(tries)-1].base) {
 		c.g.stats.conflicts.Add(1)
-		return nil, nil
+		c.embark()
+		return nil, true, nil
 	}
 	// Nobody wrote: the database refused or didn't answer.
 	if ctx.Err() != nil || permanent(cause) {
-		return nil, unavailable("commit", cause)
+		return nil, false, unavailable("commit", cause)
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 // reload reads the document until that succeeds or can't.

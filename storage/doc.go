@@ -63,8 +63,11 @@
 // commit reads nothing. It is conditional on the update time of the version that
 // it was computed from, and its reply tells the next version, so an instance
 // that is alone never reads a second time. One that lost a race pauses, reloads,
-// applies the same changes to what it finds, and tries again. The pause comes
-// before the reload: after it, what had been loaded would be out of date again.
+// applies the same changes to what it finds, and those that have come in the
+// meantime, and tries again. The pause comes before the reload: after it, what had
+// been loaded would be out of date again. It is short however often races were
+// lost, for who lost has waited longer than who won; pauses grow only while the
+// database refuses.
 //
 // # Why every error is looked into
 //

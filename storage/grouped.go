@@ -57,7 +57,8 @@ type Options struct {
 	CommitTimeout time.Duration
 	// GiveUp bounds all tries of a commit together. Default 10 s.
 	GiveUp time.Duration
-	// Jitter returns the pause before try n (1, 2, …) after a lost race.
+	// Jitter returns the pause after the nth try (1, 2, …) since a race was last
+	// lost; that is 1 after every lost race.
 	// Default: random, up to 50 ms doubled with every try, at most 1 s.
 	Jitter func(try int) time.Duration
 }

@@ -174,6 +174,95 @@ func TestLargestBatch(t *testing.T) {
 	})
 }
 
+// Whoever comes while an instance loses races goes along with its next try, as
+// far as there is room: it doesn't wait for another commit, which may lose as
+// often. A commit that applied, and merely lost its reply, takes nobody along.
+func TestLostRaceTakesAlong(t *testing.T) {
+	for name, c := range map[string]struct {
+		newcomers int
+		lostReply bool
+		writes    int64 // of this instance
+	}{
+		"a race is lost":  {newcomers: 5, writes: 2},
+		"no room for all": {newcomers: maxBatch, writes: 3},
+		"a reply is lost": {newcomers: 5, lostReply: true, writes: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := NewFake(0)
+				other := (&Line{DB: db}).Open(t, Options{})
+				admit(t, other, 1000)
+				others := 1
+				hook, entered, release := nth(2) // the first read is that of the view
+				line := &Line{DB: db, OnGet: hook}
+				if c.lostReply {
+					line.AfterPut = func(_ context.Context, n int) error {
+						if n == 1 {
+							return status.Error(codes.Unavailable, "lost")
+						}
+						return nil
+					}
+				}
+				g := line.Open(t, Options{Pace: -1})
+				ids(t, g)
+				if !c.lostReply {
+					admit(t, other, 1001)
+					others++
+				}
+				var wg sync.WaitGroup
+				wg.Go(func() { admit(t, g, 1) })
+				<-entered
+				for i := range c.newcomers {
+					wg.Go(func() { admit(t, g, uint64(i+2)) })
+				}
+				synctest.Wait()
+				release()
+				wg.Wait()
+				assert.Equal(t, c.writes, g.Stats().Writes)
+				states, err := (&Line{DB: db}).Open(t, Options{}).View(t.Context(), []string{"p"})
+				require.NoError(t, err)
+				assert.EqualValues(t, others+1+c.newcomers, states[0].Calendar("m-pro").Used(plenty, scheduler.DayOf(g.Now())), "each once")
+			})
+		})
+	}
+}
+
+// Pauses grow while the database refuses. They don't for who loses a race: it has
+// waited longer than whoever won, and would lose the next one too.
+func TestPausesAfterLostRacesDontGrow(t *testing.T) {
+	for name, c := range map[string]struct {
+		lose   bool
+		pauses []int
+	}{
+		"lost": {true, []int{1, 1, 1}},
+		"down": {false, []int{1, 2, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				db := NewFake(time.Millisecond)
+				other := (&Line{DB: db}).Open(t, Options{Pace: -1})
+				trouble := func(_ context.Context, n int) error {
+					switch {
+					case n > len(c.pauses):
+					case c.lose:
+						admit(t, other, uint64(n))
+					default:
+						return status.Error(codes.Unavailable, "down")
+					}
+					return nil
+				}
+				var pauses []int
+				jitter := func(try int) time.Duration {
+					pauses = append(pauses, try)
+					return time.Millisecond
+				}
+				admit(t, (&Line{DB: db, OnPut: trouble}).Open(t, Options{Jitter: jitter}), 100)
+				assert.Equal(t, c.pauses, pauses)
+			})
+		})
+	}
+}
+
 // More instances than a document remembers: that others write is noticed even
 // though this one's own entry has been pushed out.
 func TestOthersNoticedWhenForgotten(t *testing.T) {

@@ -198,12 +198,11 @@ func (a *admission) claim(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	offer := scheduler.Offer{Project: a.project, Model: a.model, Start: now}
 	grant, wait, _, err := a.reserve(ctx, offer, a.held)
-	if grant != nil {
-		// What the commit took, paces and lost races included, makes it late too.
-		now = a.g.Now()
-	}
-	if now >= a.due {
-		a.g.punctual.note(now.Sub(a.due))
+	if came := max(a.came, a.due); grant != nil {
+		// Reads, paces and lost races included.
+		a.g.punctual.used(came.Sub(a.due), max(0, a.g.Now().Sub(came)))
+	} else if now >= a.due {
+		a.g.punctual.used(came.Sub(a.due), 0)
 	}
 	switch {
 	case err != nil || grant != nil:

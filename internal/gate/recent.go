@@ -52,18 +52,27 @@ func (l lateness) note(d time.Duration) { l.recent.add(d) }
 // late they delay nobody. Until holders have been seen to be in time they may
 // be as late as the hold allows.
 type punctuality struct {
-	hold   time.Duration
-	recent *ring
+	hold       time.Duration
+	came, took *ring
 }
 
 func newPunctuality(hold time.Duration) punctuality {
-	return punctuality{hold, newRing(128, hold)}
+	return punctuality{hold: hold, came: newRing(128, hold), took: newRing(128, 0)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
 const lateMargin = 250 * time.Millisecond
 
-// slack is how late a holder is to be reckoned with.
-func (p punctuality) slack() time.Duration { return min(p.recent.max()+lateMargin, p.hold) }
+// slack is how late a booking is reckoned to be used. Commits are given half as
+// much again as the slowest took: one that loses a few races in a row takes
+// longer than any before it, and that is nobody's habit.
+func (p punctuality) slack() time.Duration {
+	return min(p.came.max()+p.took.max()*3/2+lateMargin, p.hold)
+}
 
-func (p punctuality) note(d time.Duration) { p.recent.add(d) }
+// used notes how late a holder came, and how long after that it was granted its
+// slot; 0 if it was not.
+func (p punctuality) used(late, took time.Duration) {
+	p.came.add(late)
+	p.took.add(took)
+}
