@@ -71,7 +71,7 @@ type crowd struct {
 func newCrowd(t *testing.T, latency, jitter time.Duration) *crowd {
 	c := &crowd{t: t, rnd: rand.New(rand.NewPCG(1, uint64(latency))), arrived: make(map[string][]time.Time)}
 	rpm, unlimited := int64(crowdRPM), scheduler.Unlimited
-	rules := scheduler.DefaultRules()
+	rules := defaultRules()
 	rules.Policy = scheduler.NewPolicy([]string{crowdModel}, map[string]scheduler.Override{
 		crowdModel: {RPM: &rpm, TPM: &unlimited, RPD: &unlimited},
 	})
@@ -181,4 +181,9 @@ func (c *crowd) requireWithinLimits() {
 			require.GreaterOrEqual(c.t, at[i].Sub(at[i-crowdRPM]), scheduler.Window, "%s, arrival %d", project, i)
 		}
 	}
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *scheduler.Rules {
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 }

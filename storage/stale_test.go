@@ -20,7 +20,7 @@ func TestBookingOnStaleViews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const projects = 12
 		one, unlimited := int64(1), scheduler.Unlimited
-		rules := scheduler.DefaultRules()
+		rules := defaultRules()
 		rules.Policy = scheduler.NewPolicy([]string{crowdModel}, map[string]scheduler.Override{
 			crowdModel: {RPM: &one, TPM: &unlimited, RPD: &unlimited},
 		})

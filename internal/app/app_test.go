@@ -86,7 +86,7 @@ func TestReport(t *testing.T) {
 		}
 		change(1, scheduler.SetMark{Key: list[0].Fingerprint, Disabled: &disabled})
 		sim.SetKeyState(SimulatedKey(2), geminisim.KeyExpired)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		// A key that had been invalid and works again is forgiven.
 		change(4, scheduler.SetMark{Key: list[3].Fingerprint, Invalid: &wrong})
 
@@ -98,7 +98,7 @@ func TestReport(t *testing.T) {
 		assert.Contains(t, fresh, "key 4   project team-4             invalid (leaked)\n")
 
 		time.Sleep(validation.Fresh)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		_, second := start()
 		assert.Contains(t, second, "key 1   project team-1             disabled\n")
 		assert.Contains(t, second, "key 2   project team-2             invalid (API_KEY_INVALID)\n")

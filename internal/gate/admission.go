@@ -170,7 +170,7 @@ func (a *admission) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler
 	now := a.g.Now()
 	req := scheduler.Request{Chain: a.req.Chain, Demand: demand, MaxWait: a.req.MaxWait}
 	if !a.books() {
-		req.Promised = func(project, model string) []scheduler.Booking { return a.g.told.promised(project, model, now) }
+		req.Waitlist = func(project, model string) []scheduler.Booking { return a.g.told.promised(project, model, now) }
 	}
 	return scheduler.Plan(a.rules, now, a.candidates(), req, rand.IntN)
 }

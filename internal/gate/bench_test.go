@@ -39,7 +39,7 @@ func inBubble(t *testing.T, projects []string, test func(b *bench)) {
 func newBench(t *testing.T, store storage.Store, projects []string) *bench {
 	one, thousand, unlimited := int64(1), int64(1000), scheduler.Unlimited
 	limits := scheduler.Override{RPM: &one, TPM: &thousand, RPD: &unlimited}
-	rules := scheduler.DefaultRules()
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 	rules.Policy = scheduler.NewPolicy([]string{first, second}, map[string]scheduler.Override{first: limits, second: limits})
 	g, err := gate.New(t.Context(), store, rules)
 	require.NoError(t, err)

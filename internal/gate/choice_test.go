@@ -61,7 +61,7 @@ func TestNoProject(t *testing.T) {
 		invalid := "API_KEY_INVALID"
 		b.apply("p", scheduler.SetMark{Key: "key-of-p", Invalid: &invalid})
 		assert.Equal(b, "q", b.granted(b.request()).Project)
-		b.apply("q", scheduler.Heed{Model: first, Block: scheduler.Block{Cause: scheduler.Unavailable, Until: b.Now() + 1e9}})
+		b.apply("q", scheduler.RecordRefusal{Model: first, Block: scheduler.Block{Cause: scheduler.Unavailable, Until: b.Now() + 1e9}})
 		_, _, err = b.Admit(b.Context(), b.request())
 		require.ErrorIs(b, err, gate.ErrNoProject)
 
@@ -83,7 +83,7 @@ func TestTooLarge(t *testing.T) {
 		req.Demand.Tokens = 2000
 		grant := b.granted(req)
 		assert.Equal(b, 121*time.Second, grant.Reservation.End.Sub(grant.Reservation.Start))
-		b.apply("p", scheduler.Heed{Model: first, Oversize: 2000})
+		b.apply("p", scheduler.RecordRefusal{Model: first, Oversize: 2000})
 		_, _, err = b.Admit(b.Context(), req)
 		require.ErrorIs(b, err, gate.ErrTooLarge)
 		req.Book = true
@@ -101,13 +101,13 @@ func TestBookingInALostPlace(t *testing.T) {
 			b.apply("p", scheduler.SetMark{Key: "key-of-p", Invalid: &invalid})
 		},
 		"the model has no quota there": func(b *bench) {
-			b.apply("p", scheduler.Heed{Model: first, Block: scheduler.Block{Cause: scheduler.Unavailable, Until: b.Now() + 1e9}})
+			b.apply("p", scheduler.RecordRefusal{Model: first, Block: scheduler.Block{Cause: scheduler.Unavailable, Until: b.Now() + 1e9}})
 		},
 		"its day is spent": func(b *bench) {
-			b.apply("p", scheduler.Heed{Model: first, Block: scheduler.Block{Cause: scheduler.ByDay}})
+			b.apply("p", scheduler.RecordRefusal{Model: first, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		},
 		"upstream wants a rest": func(b *bench) {
-			b.apply("p", scheduler.Heed{Model: first, Block: scheduler.Block{Cause: scheduler.ByMinute, Until: b.Now() + 120_000}})
+			b.apply("p", scheduler.RecordRefusal{Model: first, Block: scheduler.Block{Cause: scheduler.ByMinute, Until: b.Now() + 120_000}})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestBookingPutOffToTomorrow(t *testing.T) {
 		b.pool = []gate.Project{{ID: "q", Keys: []string{"key-of-q"}}}
 		b.until(wait.Start - 30_000)
 		b.granted(b.request())
-		b.apply("p", scheduler.Heed{Model: first, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		b.apply("p", scheduler.RecordRefusal{Model: first, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		b.until(wait.Start)
 		req.Projects = append(req.Projects, b.pool...)
 		again := b.refused(req)

@@ -68,8 +68,8 @@ type Wait struct {
 	Start          scheduler.Instant
 	Project, Model string
 	Cause          scheduler.Cause
-	Limit          scheduler.Figures // of that project and model
-	Booked         bool              // the slot is kept
+	Limit          scheduler.EffectiveLimits // of that project and model
+	Booked         bool                      // the slot is kept
 	Ticket         string
 }
 

@@ -68,7 +68,7 @@ func (a *admission) recogniseHash() {
 		if state == nil {
 			continue
 		}
-		for _, t := range state.Told {
+		for _, t := range state.Waitlist {
 			// When its caller was first refused is not known here.
 			if t.Hash == shortHash(a.req.Hash) && t.Start <= now+early && now <= t.Start.Add(a.rules.Hold) {
 				a.returned, a.since = true, t.Start

@@ -109,7 +109,7 @@ func (a *admission) wait(offer scheduler.Offer, start scheduler.Instant, cause s
 	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, Cause: cause}
 	for i, id := range a.ids {
 		if id == offer.Project {
-			w.Limit = a.states[i].Calendar(offer.Model).Figures(a.rules, a.g.Now())
+			w.Limit = a.states[i].Calendar(offer.Model).EffectiveLimits(a.rules, a.g.Now())
 		}
 	}
 	return w
@@ -119,6 +119,6 @@ func (a *admission) wait(offer scheduler.Offer, start scheduler.Instant, cause s
 // ride along with its next commit.
 func (g *Gate) tellOthers(project string) {
 	if told := g.told.takeNews(project); len(told) > 0 {
-		g.store.Later(g.Rules(), project, scheduler.Tell{Told: told})
+		g.store.Later(g.Rules(), project, scheduler.ShareWaitlist{Entries: told})
 	}
 }

@@ -23,11 +23,11 @@ type ledger struct {
 
 	mu     sync.Mutex
 	slots  map[calendarID][]scheduler.Booking
-	byHash map[uint64][]calendarID     // where the slots of a hash lie
-	news   map[string][]scheduler.Told // by project: not yet known to others
-	swept  scheduler.Instant           // when what is over was last dropped everywhere
-	came   [64]bool                    // whether the last callers came back
-	next   int                         // place in came
+	byHash map[uint64][]calendarID           // where the slots of a hash lie
+	news   map[string][]scheduler.Waitlisted // by project: not yet known to others
+	swept  scheduler.Instant                 // when what is over was last dropped everywhere
+	came   [64]bool                          // whether the last callers came back
+	next   int                               // place in came
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -39,7 +39,7 @@ func newLedger(hold time.Duration) *ledger {
 		hold:   hold,
 		slots:  make(map[calendarID][]scheduler.Booking),
 		byHash: make(map[uint64][]calendarID),
-		news:   make(map[string][]scheduler.Told),
+		news:   make(map[string][]scheduler.Waitlisted),
 	}
 	for i := range l.came {
 		l.came[i] = true // until it is known better
@@ -64,8 +64,8 @@ func (l *ledger) add(project, model string, b scheduler.Booking, now scheduler.I
 		return
 	}
 	l.byHash[b.Hash] = append(l.byHash[b.Hash], id)
-	news := append(l.news[project], scheduler.Told{Hash: shortHash(b.Hash), Start: b.Start})
-	if n := len(news) - scheduler.MaxTold; n > 0 {
+	news := append(l.news[project], scheduler.Waitlisted{Hash: shortHash(b.Hash), Start: b.Start})
+	if n := len(news) - scheduler.MaxWaitlist; n > 0 {
 		news = news[n:]
 	}
 	l.news[project] = news
@@ -92,7 +92,7 @@ func (l *ledger) sweep(now scheduler.Instant) {
 		l.expire(id, now)
 	}
 	for project, news := range l.news {
-		news = slices.DeleteFunc(news, func(t scheduler.Told) bool { return l.over(t.Start, now) })
+		news = slices.DeleteFunc(news, func(t scheduler.Waitlisted) bool { return l.over(t.Start, now) })
 		if len(news) == 0 {
 			delete(l.news, project)
 		} else {
@@ -209,7 +209,7 @@ func (l *ledger) take(id uint64) bool {
 }
 
 // takeNews returns what other instances should learn about a project.
-func (l *ledger) takeNews(project string) []scheduler.Told {
+func (l *ledger) takeNews(project string) []scheduler.Waitlisted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	news := l.news[project]

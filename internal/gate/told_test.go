@@ -39,7 +39,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	slots, hashes, news := l.held()
 	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
 	assert.Equal(t, slots, hashes)
-	assert.LessOrEqual(t, news, scheduler.MaxTold)
+	assert.LessOrEqual(t, news, scheduler.MaxWaitlist)
 
 	// Places that nobody asks for any more are forgotten too.
 	for i := range 2000 {

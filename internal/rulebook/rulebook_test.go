@@ -56,10 +56,10 @@ func TestRules(t *testing.T) {
 		Limits:   map[string]storage.Limits{pro: {RPD: n(30)}},
 		Windows:  map[string]int64{pro: 12_345},
 	})
-	assert.Equal(t, scheduler.Figures{
+	assert.Equal(t, scheduler.EffectiveLimits{
 		Limits:  scheduler.Limits{RPM: 1, TPM: 2000, RPD: 30},
 		RPMFrom: scheduler.FromReported, TPMFrom: scheduler.FromOperator, RPDFrom: scheduler.FromRunTime,
-	}, rules.Policy.Figures(pro))
+	}, rules.Policy.EffectiveLimits(pro))
 	assert.Equal(t, scheduler.DefaultLimits(scheduler.Flash), rules.Policy.Limits(flash))
 	assert.EqualValues(t, 12_345, rules.Policy.Window(pro))
 	assert.Equal(t, cfg.Skew, rules.Skew)

@@ -67,19 +67,19 @@ func (d *dispatcher) teach(ctx context.Context, grant *gate.Grant, key keys.Key,
 }
 
 // learn keeps a lesson, and tells of limits that weren't known.
-func (d *dispatcher) learn(ctx context.Context, project string, lesson scheduler.Heed) error {
+func (d *dispatcher) learn(ctx context.Context, project string, lesson scheduler.RecordRefusal) error {
 	states, err := d.s.gate.Store().View(ctx, []string{project})
 	if err != nil {
 		return err
 	}
-	known := states[0].Calendar(lesson.Model).Figures(d.s.gate.Rules(), d.s.gate.Now()).Limits
+	known := states[0].Calendar(lesson.Model).EffectiveLimits(d.s.gate.Rules(), d.s.gate.Now()).Limits
 	if _, err := d.s.gate.Apply(ctx, project, lesson); err != nil {
 		return err
 	}
 	for _, x := range []struct {
 		name           string
 		taught, before int64
-	}{{"requests per minute", lesson.Learn.RPM, known.RPM}, {"tokens per minute", lesson.Learn.TPM, known.TPM}, {"requests per day", lesson.Learn.RPD, known.RPD}} {
+	}{{"requests per minute", lesson.Limits.RPM, known.RPM}, {"tokens per minute", lesson.Limits.TPM, known.TPM}, {"requests per day", lesson.Limits.RPD, known.RPD}} {
 		if x.taught > 0 && x.taught != x.before {
 			d.s.happened(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", lesson.Model, project, x.taught, x.name, x.before))
 		}
@@ -88,23 +88,23 @@ func (d *dispatcher) learn(ctx context.Context, project string, lesson scheduler
 }
 
 // lesson is what an error teaches about a model on a project.
-func (d *dispatcher) lesson(ctx context.Context, grant *gate.Grant, e *gemini.Error) (scheduler.Heed, bool) {
+func (d *dispatcher) lesson(ctx context.Context, grant *gate.Grant, e *gemini.Error) (scheduler.RecordRefusal, bool) {
 	now := d.s.gate.Now()
-	h := scheduler.Heed{Model: grant.Model, ID: grant.Reservation.ID}
+	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID}
 	for _, v := range e.Violations {
 		if v.Model != "" && d.s.learnAlias(ctx, d.asked.of(grant.Model), v.Model) {
 			h.Model = v.Model
 		}
 		switch v.Kind {
 		case gemini.RequestsPerMinute:
-			h.Learn.RPM = max(v.Value, 0)
+			h.Limits.RPM = max(v.Value, 0)
 		case gemini.TokensPerMinute:
-			h.Learn.TPM = max(v.Value, 0)
+			h.Limits.TPM = max(v.Value, 0)
 			if v.Value > 0 && d.demand.Tokens > v.Value {
 				h.Oversize = d.demand.Tokens
 			}
 		case gemini.RequestsPerDay:
-			h.Learn.RPD = max(v.Value, 0)
+			h.Limits.RPD = max(v.Value, 0)
 		}
 	}
 	switch e.Class {

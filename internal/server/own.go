@@ -46,7 +46,7 @@ func ownRules(limits config.LimitsByCaller, rules *scheduler.Rules) map[string]*
 type ownLimit struct {
 	caller string
 	offer  scheduler.Offer
-	limit  scheduler.Figures
+	limit  scheduler.EffectiveLimits
 }
 
 func (o *ownLimit) Error() string {
@@ -101,7 +101,7 @@ func (q *ownQuota) check(ctx context.Context) error {
 	if offer.Start == scheduler.Never {
 		return &problem{code: neverFits, public: "The request is larger than your own limits ever allow. Send less input, or ask the operator."}
 	}
-	return &ownLimit{q.caller, offer, states[0].Calendar(ownModel).Figures(q.rules, q.s.gate.Now())}
+	return &ownLimit{q.caller, offer, states[0].Calendar(ownModel).EffectiveLimits(q.rules, q.s.gate.Now())}
 }
 
 func (q *ownQuota) plan(ctx context.Context) (scheduler.Offer, []*scheduler.Project, error) {
@@ -129,7 +129,7 @@ func (q *ownQuota) reserve(ctx context.Context) error {
 	}
 	if result.Verdict != scheduler.Admitted {
 		return &ownLimit{q.caller, scheduler.Offer{Model: ownModel, Start: result.Start, Cause: result.Cause},
-			(&scheduler.Calendar{Model: ownModel}).Figures(q.rules, q.s.gate.Now())}
+			(&scheduler.Calendar{Model: ownModel}).EffectiveLimits(q.rules, q.s.gate.Now())}
 	}
 	q.reserved = &result.Reservation
 	return nil

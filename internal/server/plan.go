@@ -199,7 +199,7 @@ func (s *Server) answerPlan(ctx context.Context, p *pool, states []*scheduler.Pr
 }
 
 func candidateOf(o scheduler.Offer, asked aliases, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) planCandidate {
-	l := state.Calendar(o.Model).Figures(rules, now).Limits
+	l := state.Calendar(o.Model).EffectiveLimits(rules, now).Limits
 	c := planCandidate{Project: o.Project, Model: asked.of(o.Model), Start: instant(o.Start), Cause: o.Cause, Limits: planLimits(l)}
 	if o.Start != scheduler.Never {
 		wait := max(0, o.Start.Sub(now)).Milliseconds()

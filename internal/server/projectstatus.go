@@ -88,7 +88,7 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 }
 
 func (v *statusView) model(c *scheduler.Calendar) modelStatus {
-	f := c.Figures(v.rules, v.now)
+	f := c.EffectiveLimits(v.rules, v.now)
 	requests, tokens := c.InWindow(v.rules, v.now)
 	today := scheduler.DayOf(v.now)
 	bookings := c.Booked(v.rules, v.now)
@@ -115,7 +115,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	for _, r := range c.Sent {
 		m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
 	}
-	for _, x := range c.Coarse {
+	for _, x := range c.Folded {
 		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-scheduler.Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
 	}
 	if c.Block.Until > v.now {
@@ -124,7 +124,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	return m
 }
 
-func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson scheduler.Lesson) limitStatus {
+func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson scheduler.LearnedLimit) limitStatus {
 	out := limitStatus{Limit: limit, Used: used, Left: scheduler.Unlimited, Source: from}
 	if limit != scheduler.Unlimited {
 		out.Left = max(0, limit-used)

@@ -39,7 +39,7 @@ type world struct {
 const latency = 2 * time.Second
 
 func newWorld(t *testing.T, projects int, limits scheduler.Limits) *world {
-	rules := scheduler.DefaultRules()
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 	rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{
 		model: {RPM: &limits.RPM, TPM: &limits.TPM, RPD: &limits.RPD},
 	})

@@ -317,7 +317,7 @@ func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) 
 	if c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable) {
 		return 0
 	}
-	limit := c.Figures(rules, now).RPD
+	limit := c.EffectiveLimits(rules, now).RPD
 	if limit == scheduler.Unlimited {
 		return scheduler.Unlimited
 	}

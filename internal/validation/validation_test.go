@@ -51,7 +51,7 @@ func newWorld(t *testing.T, n int) *world {
 // instance returns a further instance's validator.
 func (w *world) instance() *validation.Validator {
 	w.t.Helper()
-	rules := scheduler.DefaultRules()
+	rules := defaultRules()
 	rules.Policy = scheduler.NewPolicy([]string{model}, nil)
 	g, err := gate.New(w.t.Context(), w.store, rules)
 	require.NoError(w.t, err)
@@ -69,7 +69,7 @@ func (w *world) instance() *validation.Validator {
 
 func (w *world) apply(project string, c scheduler.Change) {
 	w.t.Helper()
-	_, err := w.store.Apply(w.t.Context(), scheduler.DefaultRules(), project, c)
+	_, err := w.store.Apply(w.t.Context(), defaultRules(), project, c)
 	require.NoError(w.t, err)
 }
 
@@ -101,7 +101,7 @@ func TestRun(t *testing.T) {
 		w.sim.SetKeyState("validated-key-2", geminisim.KeySuspended)
 		yes := true
 		w.apply("p3", scheduler.SetMark{Key: w.fingerprint(3), Disabled: &yes})
-		w.apply("p4", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		w.apply("p4", scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		wrong := "leaked"
 		w.apply("p5", scheduler.SetMark{Key: w.fingerprint(5), Invalid: &wrong})
 		v := w.instance()
@@ -239,7 +239,7 @@ func TestEnsure(t *testing.T) {
 		first := ensure()
 		assert.EqualValues(t, 2, w.sim.Stats().Counted)
 		time.Sleep(validation.Fresh - time.Minute)
-		w.apply("p2", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		w.apply("p2", scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		again := ensure()
 		assert.Equal(t, first.At, again.At)
 		assert.Equal(t, []validation.Status{validation.Healthy, validation.Exhausted}, states(again))
@@ -254,4 +254,9 @@ func TestEnsure(t *testing.T) {
 		assert.Equal(t, 2, len(ensure().Keys))
 		assert.EqualValues(t, 6, w.sim.Stats().Counted)
 	})
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *scheduler.Rules {
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 }
