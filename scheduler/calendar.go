@@ -94,22 +94,6 @@ type Calendar struct {
 	Refused int64
 }
 
-// EffectiveLimits returns the limits in force on this calendar at now, with
-// the source of each.
-func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
-	f := rules.Policy.EffectiveLimits(c.Model)
-	if l := c.Learned.RPM; l.binds(now, f.RPM) {
-		f.RPM, f.RPMFrom = l.Limit, FromLearned
-	}
-	if l := c.Learned.TPM; l.binds(now, f.TPM) {
-		f.TPM, f.TPMFrom = l.Limit, FromLearned
-	}
-	if l := c.Learned.RPD; l.binds(now, f.RPD) {
-		f.RPD, f.RPDFrom = l.Limit, FromLearned
-	}
-	return f
-}
-
 // barred says why the request fits at no time on this calendar, as far as is
 // known: Unavailable or TooLarge.
 func (c *Calendar) barred(t terms, now Instant, d Demand) Cause {

@@ -108,4 +108,20 @@
 // Settling, cancelling and releasing twice is the same as once.
 //
 // Denial is not an error: nothing in this package fails but [ParseMode].
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - plan.go: the choice among projects and models
+//   - change.go: the changes of a project, but for Extend
+//   - extend.go: Extend, for a request whose commit took longer than allowed for
+//   - totals.go: what is counted per project and day, for reports only
+//   - project.go: a project, its calendars, keys, waitlist and writers
+//   - earliest.go: the first start that fits, and moving bookings that don't
+//   - usage.go: what counts on a calendar now, for reports only
+//   - sent.go: reservations: made, folded, settled and cancelled
+//   - calendar.go: a calendar, why a request can't start, and what has expired
+//   - terms.go: the numbers that a calendar decides with, weights and days
+//   - learned.go: limits that upstream named, and the probe that tests one
+//   - policy.go: models, families, modes, and limits by source
+//   - instant.go: instants, Pacific days and rounding
 package scheduler

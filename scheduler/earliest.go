@@ -257,6 +257,42 @@ func (l *load) full(day Day) bool {
 	return l.used(l.terms, l.now, day, l.below)+l.demand.requests() > l.RPD
 }
 
+// withoutLearned returns the terms without a learned limit that is to be probed,
+// and whether there is one: the limit that the cause names, if it is stale and no
+// other probe is under way.
+func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Cause) (terms, bool) {
+	learned := c.Learned.limit(cause)
+	if learned == nil || !learned.stale(now) || c.Learned.Probe.active(now) {
+		return t, false
+	}
+	policy := rules.Policy.Limits(c.Model)
+	switch cause {
+	case ByRPM:
+		t.RPM = policy.RPM
+	case ByTPM:
+		t.TPM = policy.TPM
+	case ByRPD:
+		t.RPD = policy.RPD
+	}
+	return t, true
+}
+
+// start returns the first start that can be told to a request without a booking,
+// what keeps it from now, and, if it starts now as the probe of a learned limit,
+// which limit that is.
+func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []Booking) (s Instant, cause, probe Cause) {
+	s, cause = c.earliestWhole(t, now, now, d, everyone, extra)
+	if s == now {
+		return s, cause, NoCause
+	}
+	if without, ok := c.withoutLearned(rules, t, now, cause); ok {
+		if free, _ := c.earliestWhole(without, now, now, d, everyone, nil); free == now {
+			return now, NoCause, cause
+		}
+	}
+	return s, cause, NoCause
+}
+
 // earliestWhole returns the first start that a caller can be told: from, or
 // from plus whole seconds. Each candidate is tested, for between bookings a
 // later start can fit worse than an earlier one.

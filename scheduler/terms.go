@@ -20,6 +20,23 @@ type terms struct {
 	window     int64   // the most tokens that the model takes
 }
 
+// EffectiveLimits returns the limits in force on this calendar at now, with
+// the source of each.
+func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
+	f := rules.Policy.EffectiveLimits(c.Model)
+	if l := c.Learned.RPM; l.binds(now, f.RPM) {
+		f.RPM, f.RPMFrom = l.Limit, FromLearned
+	}
+	if l := c.Learned.TPM; l.binds(now, f.TPM) {
+		f.TPM, f.TPMFrom = l.Limit, FromLearned
+	}
+	if l := c.Learned.RPD; l.binds(now, f.RPD) {
+		f.RPD, f.RPDFrom = l.Limit, FromLearned
+	}
+	return f
+}
+
+// terms returns the numbers that the calendar decides with at now.
 func (c *Calendar) terms(rules *Rules, now Instant) terms {
 	return terms{c.EffectiveLimits(rules, now).Limits, millis(rules.Skew), millis(rules.Hold), rules.Policy.Window(c.Model)}
 }
