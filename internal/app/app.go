@@ -14,10 +14,10 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -91,19 +91,19 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openKeys(ctx, cfg, o); err != nil {
 		return nil, err
 	}
-	rules := func(c storage.Control) *scheduler.Rules { return rulebook.Rules(cfg, c) }
+	rules := func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c) }
 	if a.gate, err = gate.Follow(ctx, record.Store(a.store), rules); err != nil {
 		return nil, err
 	}
 	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
 		return nil, fmt.Errorf("upstream client: %w", err)
 	}
-	book, err := a.openCallers(ctx, cfg, o)
+	authenticator, err := a.openCallers(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
 	a.server = server.New(server.Options{
-		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
+		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: authenticator, Logger: o.Logger,
 		Telemetry: record,
 	})
 	a.handler = callers.CORS(cfg.CORS, a.server)
@@ -190,8 +190,8 @@ func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	return a.secrets, nil
 }
 
-// openCallers opens the book of tokens.
-func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Book, error) {
+// openCallers opens the authenticator of callers.
+func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Authenticator, error) {
 	var client secrets.Accessor
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) > 0 {
 		opened, err := a.secretClient(ctx)
@@ -200,11 +200,11 @@ func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*
 		}
 		client = opened
 	}
-	book, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
+	authenticator, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("callers' tokens: %w", err)
 	}
-	return book, nil
+	return authenticator, nil
 }
 
 // Starting waits for a store that can't be reached yet: a fresh connection may

@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, sim := withKeys(t, 5, "FLUXGATE_CHAIN=gemini-2.5-pro")
 		store := storage.NewMemory(nil)
-		rules := rulebook.Rules(cfg, storage.Control{})
+		rules := effective.Rules(cfg, storage.Control{})
 		disabled, wrong := true, "leaked"
 
 		start := func() (*App, string) {
@@ -258,7 +258,7 @@ func TestCloseGoesOn(t *testing.T) {
 
 func TestOperatorsLimitsReachThePolicy(t *testing.T) {
 	cfg := load(t, `FLUXGATE_LIMITS={"pro":{"rpm":7},"gemini-2.5-flash":{"tpm":-1}}`)
-	p := rulebook.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}).Policy
 	assert.EqualValues(t, 7, p.Limits("gemini-2.5-pro").RPM)
 	assert.EqualValues(t, 250_000, p.Limits("gemini-2.5-pro").TPM)
 	assert.Equal(t, scheduler.Unlimited, p.Limits("gemini-2.5-flash").TPM)

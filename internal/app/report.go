@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/rulebook"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -29,7 +29,7 @@ func (a *App) introduce(ctx context.Context, cfg *config.Config, r *report) erro
 	if err != nil {
 		return fmt.Errorf("read mode: %w", err)
 	}
-	mode, rules := rulebook.Mode(cfg, control), a.gate.Rules()
+	mode, rules := effective.Mode(cfg, control), a.gate.Rules()
 	chain := rules.Policy.Chain(mode)
 	r.line("keys: checking them with a free request each, unless that was done within a day")
 	found, err := a.server.Validator().Ensure(ctx)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -29,7 +29,7 @@ func SimulatorConfig(cfg *config.Config, n int) geminisim.Config {
 	for i := range n {
 		sim.Keys = append(sim.Keys, geminisim.Key{Value: SimulatedKey(i + 1)})
 	}
-	p := rulebook.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}).Policy
 	for _, model := range p.Chain(scheduler.Both) {
 		l := p.Limits(model)
 		sim.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/rulebook"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -12,7 +12,7 @@ import (
 // openTelemetry opens what the app is watched by. It is closed last, so that it
 // hears of the end of everything else.
 func (a *App) openTelemetry(ctx context.Context, cfg *config.Config, o Options) (*telemetry.Recorder, error) {
-	chain, _ := rulebook.Chain(cfg, storage.Control{})
+	chain, _ := effective.Chain(cfg, storage.Control{})
 	record, err := telemetry.New(ctx, telemetry.Options{
 		Logger: o.Logger, Service: cfg.KService, Project: cfg.GoogleCloudProject, Models: chain,
 	})

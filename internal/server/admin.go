@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -198,7 +198,7 @@ func (s *Server) leavesModels(ctx context.Context, in *configRequest, out *recon
 	for _, step := range out.steps {
 		step(&control)
 	}
-	if len(rulebook.Rules(s.cfg, control).Policy.Chain(s.modeUnder(control))) > 0 {
+	if len(effective.Rules(s.cfg, control).Policy.Chain(s.modeUnder(control))) > 0 {
 		return nil
 	}
 	if in.Mode != nil {

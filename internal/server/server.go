@@ -14,13 +14,13 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/policy"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -35,14 +35,14 @@ type Options struct {
 	Upstream *gemini.Client
 	Logger   *slog.Logger
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
-	Callers *callers.Book
+	Callers *callers.Authenticator
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
 }
 
 // A Server is Fluxgate's http.Handler.
 type Server struct {
-	callers     *callers.Book
+	callers     *callers.Authenticator
 	callerRules map[string]*scheduler.Rules // of callers that have limits of their own
 	cfg         *config.Config
 	gate        *gate.Gate
@@ -179,7 +179,7 @@ func (s *Server) mode(ctx context.Context) (scheduler.Mode, error) {
 
 // modeUnder returns the mode in force under a control document.
 func (s *Server) modeUnder(control storage.Control) scheduler.Mode {
-	return rulebook.Mode(s.cfg, control)
+	return effective.Mode(s.cfg, control)
 }
 
 // readKeys returns the keys as they are now, by project.

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -114,7 +114,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	v.mode = s.modeUnder(control)
 	v.chain = v.rules.Policy.Chain(v.mode)
 	out := v.response(p, states, notes)
-	_, out.ChainSource = rulebook.Chain(s.cfg, control)
+	_, out.ChainSource = effective.Chain(s.cfg, control)
 	out.Store = store.Stats()
 	if s.isAdmin(r) {
 		out.Callers, out.Events = callersOf(states, v.now), notes.events

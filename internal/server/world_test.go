@@ -19,11 +19,11 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -91,7 +91,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	simulated := geminisim.Config{Keys: s.keys, Limits: map[string]geminisim.Limits{}}
-	policy := rulebook.Rules(cfg, storage.Control{}).Policy
+	policy := effective.Rules(cfg, storage.Control{}).Policy
 	for _, model := range policy.Chain(scheduler.Both) {
 		l := policy.Limits(model)
 		simulated.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
@@ -118,13 +118,13 @@ func (w *world) instance() *server.Server { return w.instanceOver(w.store) }
 
 func (w *world) instanceOver(store storage.Store) *server.Server {
 	w.t.Helper()
-	g, err := gate.Follow(w.t.Context(), w.telemetry.Store(store), func(c storage.Control) *scheduler.Rules { return rulebook.Rules(w.cfg, c) })
+	g, err := gate.Follow(w.t.Context(), w.telemetry.Store(store), func(c storage.Control) *scheduler.Rules { return effective.Rules(w.cfg, c) })
 	require.NoError(w.t, err)
 	client, err := gemini.New(gemini.Config{Transport: w.sent})
 	require.NoError(w.t, err)
 	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	pool := keys.NewPool(keys.FromEnv(w.cfg.Keys), keys.Options{Logger: logger})
-	var book *callers.Book
+	var book *callers.Authenticator
 	if w.cfg.HasTokens() {
 		book, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
@@ -260,7 +260,7 @@ func (w *world) calendar(project, model string) *scheduler.Calendar {
 // used returns how many requests of today count on a model of a project.
 func (w *world) used(project, model string) int64 {
 	w.t.Helper()
-	rules := rulebook.Rules(w.cfg, storage.Control{})
+	rules := effective.Rules(w.cfg, storage.Control{})
 	return w.calendar(project, model).Used(rules, scheduler.DayOf(w.store.Now()))
 }
 

@@ -21,7 +21,7 @@ import (
 )
 
 func TestAuthenticate(t *testing.T) {
-	b := newBook(t, tokensOfAll, rootsTokens)
+	b := newAuthenticator(t, tokensOfAll, rootsTokens)
 	escaped := url.QueryEscape(aliceToken)
 	for _, tt := range []struct {
 		name    string
@@ -95,11 +95,11 @@ func TestAuthenticate(t *testing.T) {
 func TestNobodyIsAdministratorByDefault(t *testing.T) {
 	// One tenant must not disable the keys of all, so with callers' tokens alone
 	// nobody may.
-	got, err := newBook(t, tokensOfAll).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
+	got, err := newAuthenticator(t, tokensOfAll).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
 	require.NoError(t, err)
 	assert.False(t, got.Admin)
 	// With administrators' tokens alone a request needs one of them.
-	b := newBook(t, rootsTokens)
+	b := newAuthenticator(t, rootsTokens)
 	assert.False(t, b.Open())
 	_, err = b.Authenticate(request("/x"))
 	assert.ErrorIs(t, err, ErrMissing)
@@ -109,7 +109,7 @@ func TestNobodyIsAdministratorByDefault(t *testing.T) {
 }
 
 func TestTwoTokensOfOneCaller(t *testing.T) {
-	b := newBook(t, "FLUXGATE_TOKENS=alice:"+aliceToken+",alice:"+aliceNew)
+	b := newAuthenticator(t, "FLUXGATE_TOKENS=alice:"+aliceToken+",alice:"+aliceNew)
 	for _, token := range []string{aliceToken, aliceNew} {
 		got, err := b.Authenticate(request("/x", "x-goog-api-key: "+token))
 		require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestTwoTokensOfOneCaller(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	b := newBook(t, tokensOfAll, `FLUXGATE_CALLERS={"alice":{"rpm":3},"bob":{"rpm":-1}}`)
+	b := newAuthenticator(t, tokensOfAll, `FLUXGATE_CALLERS={"alice":{"rpm":3},"bob":{"rpm":-1}}`)
 	alice, err := b.Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
 	require.NoError(t, err)
 	require.NotNil(t, alice.Limits.RPM)
@@ -135,7 +135,7 @@ func TestLimits(t *testing.T) {
 // The time that it takes must not depend on where a match is, nor on whether
 // there is one: all entries are compared, each once and in full.
 func TestEveryTokenIsCompared(t *testing.T) {
-	b := newBook(t, tokensOfAll+",bob:hunter2-a-third-token", rootsTokens)
+	b := newAuthenticator(t, tokensOfAll+",bob:hunter2-a-third-token", rootsTokens)
 	var lengths []int
 	b.compare = func(x, y []byte) int {
 		lengths = append(lengths, len(x), len(y))
@@ -149,7 +149,7 @@ func TestEveryTokenIsCompared(t *testing.T) {
 }
 
 func TestNothingPrintsAToken(t *testing.T) {
-	b := newBook(t, tokensOfAll, rootsTokens)
+	b := newAuthenticator(t, tokensOfAll, rootsTokens)
 	caller, err := b.Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
 	require.NoError(t, err)
 	_, wrong := b.Authenticate(request("/x", "x-goog-api-key: "+wrongToken))
@@ -157,8 +157,8 @@ func TestNothingPrintsAToken(t *testing.T) {
 	require.Error(t, wrong)
 	require.Error(t, conflict)
 	for name, v := range map[string]any{
-		"book": b, "table": b.fixed, "lists": b.given, "caller": caller,
-		"wrong": wrong, "conflict": conflict, "struct": struct{ b *Book }{b},
+		"authenticator": b, "table": b.fixed, "lists": b.given, "caller": caller,
+		"wrong": wrong, "conflict": conflict, "struct": struct{ b *Authenticator }{b},
 	} {
 		var text, js bytes.Buffer
 		slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v)
@@ -195,7 +195,7 @@ func TestPolicy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := configured(t, tt.environ...)
-			assert.Equal(t, tt.want, Policy(cfg))
+			assert.Equal(t, tt.want, ModeOf(cfg))
 			b, err := New(cfg, new(vault), secrets.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, b.Mode())
@@ -205,14 +205,14 @@ func TestPolicy(t *testing.T) {
 }
 
 func TestRefuse(t *testing.T) {
-	_, err := newBook(t, onCloud).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
+	_, err := newAuthenticator(t, onCloud).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
 	require.ErrorIs(t, err, ErrUnguarded)
 	assert.ErrorContains(t, err, "FLUXGATE_TOKENS", "it says what to do")
 }
 
 func TestOpen(t *testing.T) {
 	// Clients insist on an API key, so any is fine, even two.
-	open := newBook(t, "FLUXGATE_CORS=https://app.example", `FLUXGATE_CALLERS={"anonymous":{"rpm":1}}`)
+	open := newAuthenticator(t, "FLUXGATE_CORS=https://app.example", `FLUXGATE_CALLERS={"anonymous":{"rpm":1}}`)
 	got, err := open.Authenticate(request("/x?key=dummy", "x-goog-api-key: other"))
 	require.NoError(t, err)
 	assert.Equal(t, config.CallerAnonymous, got.Name)
@@ -251,7 +251,7 @@ func TestOpen(t *testing.T) {
 	}
 	// With tokens, who asks from where doesn't matter.
 	r := request("http://evil.example/x", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "x-goog-api-key: "+aliceToken)
-	_, err = newBook(t, tokensOfAll).Authenticate(r)
+	_, err = newAuthenticator(t, tokensOfAll).Authenticate(r)
 	assert.NoError(t, err)
 }
 
@@ -297,7 +297,7 @@ func TestIAM(t *testing.T) {
 			headers: []string{"X-Serverless-Authorization: " + app, "Authorization: Bearer " + bobToken}, want: "bob"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBook(t, append(tt.environ, onCloud, withIAM, limits)...)
+			b := newAuthenticator(t, append(tt.environ, onCloud, withIAM, limits)...)
 			got, err := b.Authenticate(request("/x", tt.headers...))
 			if tt.err != nil {
 				assert.ErrorIs(t, err, tt.err)
@@ -333,11 +333,11 @@ func BenchmarkAuthenticate(b *testing.B) {
 			for i := range n {
 				list += fmt.Sprintf("a:%016d,", i)
 			}
-			book := newBook(b, list)
+			authenticator := newAuthenticator(b, list)
 			r := request("/x", "x-goog-api-key: 0000000000000000")
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := book.Authenticate(r); err != nil {
+				if _, err := authenticator.Authenticate(r); err != nil {
 					b.Fatal(err)
 				}
 			}

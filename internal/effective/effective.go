@@ -1,8 +1,10 @@
-// Package rulebook says by what rules a deployment decides: what is built in, what
-// Gemini reports, what its operator configured and what an administrator set at
-// run time, put together. What upstream's 429s taught is not here: it belongs to
-// single projects, and beats all of this.
-package rulebook
+// Package effective puts together the policy in force for a deployment: the model
+// chain, the mode and the limits, from what is built in, what Gemini reports, what
+// the operator configured and what an administrator set at run time, in rising
+// order of trust. Limits learned from upstream's 429s are not among them: they
+// belong to single projects, and beat all of these; see
+// [scheduler.Calendar.EffectiveLimits].
+package effective
 
 import (
 	"slices"
@@ -42,9 +44,9 @@ func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
 	return scheduler.Mode(cfg.Mode)
 }
 
-// Rules returns what is decided by under a configuration and a control document:
-// limits that are built in, reported by Gemini, configured, set at run time, each
-// beating those before.
+// Rules returns the rules in force under a configuration and a control document.
+// Limits that are built in, reported by Gemini, configured and set at run time
+// each beat those before.
 func Rules(cfg *config.Config, c storage.Control) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
 	configured := make(map[string]scheduler.Override, len(cfg.Limits))

@@ -30,7 +30,7 @@ const (
 	ModeRefuse Mode = "refuse"
 )
 
-// Policy returns the mode of a configuration:
+// ModeOf returns the mode of a configuration:
 //
 //	            | tokens | FLUXGATE_AUTH=iam | neither
 //	Cloud Run   | tokens | iam               | refuse
@@ -39,7 +39,7 @@ const (
 // With both, iam it is; see [ModeIAM]. Tokens are callers' or administrators',
 // by value or by the name of a secret. Elsewhere FLUXGATE_AUTH=iam has no
 // effect, because there nobody checks identities.
-func Policy(cfg *config.Config) Mode {
+func ModeOf(cfg *config.Config) Mode {
 	switch {
 	case cfg.OnCloud() && cfg.Auth == config.AuthIAM:
 		return ModeIAM
@@ -51,15 +51,15 @@ func Policy(cfg *config.Config) Mode {
 	return ModeOpen
 }
 
-// checkOpen decides about a request in ModeOpen. A gate that asks for no token
-// is for programs of the same machine. Other machines reach it when it listens
-// on more than loopback; web pages reach it through the browser of whoever
-// visits them, unless their origin is trusted.
-func (b *Book) checkOpen(r *http.Request) error {
+// checkOpen returns why a request in ModeOpen is refused, or nil. A server that
+// asks for no token is for programs of the same machine. Other machines reach it
+// when it listens on more than loopback; web pages reach it through the browser
+// of whoever visits them, unless their origin is trusted.
+func (a *Authenticator) checkOpen(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		return fmt.Errorf("%w: no token is configured, so only this machine may use it, by a loopback address; set FLUXGATE_TOKENS", ErrUnguarded)
 	}
-	if err := b.pages.Check(r); err != nil {
+	if err := a.pages.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
 	// A page whose host name was made to point here looks like one of our own.

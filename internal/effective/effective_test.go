@@ -1,4 +1,4 @@
-package rulebook_test
+package effective_test
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/rulebook"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -35,15 +35,15 @@ func TestChain(t *testing.T) {
 		first   string
 		from    string
 	}{
-		{plain, storage.Control{}, pro, rulebook.ChainDefault},
-		{plain, discovered, "gemini-9-pro", rulebook.ChainDiscovered},
-		{set, discovered, flash, rulebook.ChainOperator},
-		{set, atRunTime, pro, rulebook.ChainRunTime},
+		{plain, storage.Control{}, pro, effective.ChainDefault},
+		{plain, discovered, "gemini-9-pro", effective.ChainDiscovered},
+		{set, discovered, flash, effective.ChainOperator},
+		{set, atRunTime, pro, effective.ChainRunTime},
 	} {
-		chain, from := rulebook.Chain(c.cfg, c.control)
+		chain, from := effective.Chain(c.cfg, c.control)
 		assert.Equal(t, c.first, chain[0])
 		assert.Equal(t, c.from, from)
-		assert.Equal(t, chain, rulebook.Rules(c.cfg, c.control).Policy.Chain(scheduler.Both))
+		assert.Equal(t, chain, effective.Rules(c.cfg, c.control).Policy.Chain(scheduler.Both))
 	}
 }
 
@@ -51,7 +51,7 @@ func TestChain(t *testing.T) {
 func TestRules(t *testing.T) {
 	n := func(i int64) *int64 { return &i }
 	cfg := load(t, `FLUXGATE_LIMITS={"pro":{"tpm":2000,"rpd":20}}`, "FLUXGATE_SKEW=1s", "FLUXGATE_HOLD=7s")
-	rules := rulebook.Rules(cfg, storage.Control{
+	rules := effective.Rules(cfg, storage.Control{
 		Reported: map[string]storage.Limits{pro: {RPM: n(1), TPM: n(1000), RPD: n(10)}},
 		Limits:   map[string]storage.Limits{pro: {RPD: n(30)}},
 		Windows:  map[string]int64{pro: 12_345},

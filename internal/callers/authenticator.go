@@ -62,14 +62,15 @@ const (
 	patience = time.Second
 )
 
-// A Book holds the tokens. It is safe for use by any number of goroutines.
+// An Authenticator names the caller of a request by its token. It is safe for
+// use by any number of goroutines.
 //
 // Tokens in secrets are read again every five minutes, and earlier when a
 // request comes with one that isn't known. While they can't be read, the last
 // ones hold. To take one back at once, change the secret and start new
 // instances; otherwise it is gone within a TTL. A secret whose version is
 // disabled or destroyed counts as holding none.
-type Book struct {
+type Authenticator struct {
 	mode   Mode
 	wanted bool // a request needs a token
 	limits config.LimitsByCaller
@@ -85,83 +86,83 @@ type Book struct {
 	compare func(a, b []byte) int
 }
 
-// New returns the book of a configuration. Client may be nil when the
+// New returns the authenticator of a configuration. Client may be nil when the
 // configuration names no secret of tokens. Nothing is read yet; the error says
 // what is wrong with the tokens that the configuration itself holds.
-func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Book, error) {
+func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Authenticator, error) {
 	if opts.MinReload <= 0 {
 		opts.MinReload = minReload
 	}
 	opts = opts.WithDefaults()
-	b := &Book{
-		mode: Policy(cfg), limits: cfg.Callers, log: opts.Logger, pages: http.NewCrossOriginProtection(),
+	a := &Authenticator{
+		mode: ModeOf(cfg), limits: cfg.Callers, log: opts.Logger, pages: http.NewCrossOriginProtection(),
 		given: []list{
 			{entries: cfg.Tokens, names: cfg.TokenSecretNames},
 			{entries: cfg.AdminTokens, names: cfg.AdminTokenSecretNames, admin: true},
 		},
 		compare: subtle.ConstantTimeCompare,
 	}
-	b.wanted = b.mode == ModeTokens || b.mode == ModeIAM && cfg.HasCallerTokens()
+	a.wanted = a.mode == ModeTokens || a.mode == ModeIAM && cfg.HasCallerTokens()
 	for _, origin := range cfg.CORS {
 		if origin == config.AnyOrigin {
 			continue // means nothing without tokens
 		}
-		if err := b.pages.AddTrustedOrigin(origin); err != nil {
+		if err := a.pages.AddTrustedOrigin(origin); err != nil {
 			return nil, fmt.Errorf("FLUXGATE_CORS: %w", err)
 		}
 	}
 	var err error
-	if b.jobs, err = newJobs(context.Background(), cfg, http.DefaultTransport); err != nil {
+	if a.jobs, err = newJobs(context.Background(), cfg, http.DefaultTransport); err != nil {
 		return nil, err
 	}
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) == 0 {
-		b.fixed, err = newTable(b.given)
-		return b, err
+		a.fixed, err = newTable(a.given)
+		return a, err
 	}
 	if client == nil {
 		return nil, errors.New("tokens are in Secret Manager, but there is no client for it")
 	}
-	b.cache = secrets.NewCache(secrets.Source[table]{
+	a.cache = secrets.NewCache(secrets.Source[table]{
 		Name:    "tokens",
-		Load:    func(ctx context.Context) (table, error) { return load(ctx, client, b.given) },
-		Changed: b.report,
+		Load:    func(ctx context.Context) (table, error) { return load(ctx, client, a.given) },
+		Changed: a.report,
 	}, opts)
-	return b, nil
+	return a, nil
 }
 
 // Mode returns what is asked of requests.
-func (b *Book) Mode() Mode { return b.mode }
+func (a *Authenticator) Mode() Mode { return a.mode }
 
 // Open reports whether requests need no token because none is configured.
-func (b *Book) Open() bool { return b.mode == ModeOpen }
+func (a *Authenticator) Open() bool { return a.mode == ModeOpen }
 
 // Authenticate returns who sent r, or one of the errors above. It changes
 // nothing of r; see [Strip].
-func (b *Book) Authenticate(r *http.Request) (Caller, error) {
+func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
 	switch {
-	case b.mode == ModeRefuse:
+	case a.mode == ModeRefuse:
 		return Caller{}, fmt.Errorf("%w: neither tokens are configured (FLUXGATE_TOKENS or FLUXGATE_TOKENS_SECRET)"+
 			" nor does FLUXGATE_AUTH=iam state that IAM guards the service", ErrUnguarded)
-	case b.mode == ModeOpen:
-		if err := b.checkOpen(r); err != nil {
+	case a.mode == ModeOpen:
+		if err := a.checkOpen(r); err != nil {
 			return Caller{}, err
 		}
-		return b.caller(config.CallerAnonymous, true), nil
-	case b.mode == ModeIAM && b.jobs.claimed(identityToken(r)):
-		return b.caller(config.CallerScheduler, true), nil
-	case !b.wanted:
-		return b.identified(r), nil
+		return a.caller(config.CallerAnonymous, true), nil
+	case a.mode == ModeIAM && a.jobs.matches(identityToken(r)):
+		return a.caller(config.CallerScheduler, true), nil
+	case !a.wanted:
+		return a.identified(r), nil
 	}
-	token, err := b.presented(r)
+	token, err := a.presented(r)
 	if err != nil {
 		return Caller{}, err
 	}
-	return b.byToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
+	return a.byToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
 }
 
 // presented returns the one credential that r carries.
-func (b *Book) presented(r *http.Request) (string, error) {
-	switch all := credentials(r, b.mode != ModeIAM || overridden(r)); len(all) {
+func (a *Authenticator) presented(r *http.Request) (string, error) {
+	switch all := credentials(r, a.mode != ModeIAM || overridden(r)); len(all) {
 	case 0:
 		return "", ErrMissing
 	case 1:
@@ -172,33 +173,33 @@ func (b *Book) presented(r *http.Request) (string, error) {
 
 // byToken returns whose token it is. One that isn't known may be a job's, if it
 // came as a bearer's.
-func (b *Book) byToken(ctx context.Context, token string, bearer bool) (Caller, error) {
-	t, err := b.tokens(ctx)
+func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) (Caller, error) {
+	t, err := a.tokens(ctx)
 	if err != nil {
 		return Caller{}, err
 	}
 	digest := sha256.Sum256([]byte(token))
-	if e, ok := t.find(digest, b.compare); ok {
-		return b.caller(e.name, e.admin), nil
+	if e, ok := t.find(digest, a.compare); ok {
+		return a.caller(e.name, e.admin), nil
 	}
-	if bearer && b.mode == ModeTokens {
-		switch job, err := b.jobs.verify(ctx, token); {
+	if bearer && a.mode == ModeTokens {
+		switch job, err := a.jobs.verify(ctx, token); {
 		case err != nil:
 			return Caller{}, err
 		case job:
-			return b.caller(config.CallerScheduler, true), nil
+			return a.caller(config.CallerScheduler, true), nil
 		}
 	}
-	if b.cache == nil {
+	if a.cache == nil {
 		return Caller{}, ErrWrong
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if t, err = b.cache.Reload(limited, "a token is not known"); err != nil {
+	if t, err = a.cache.Reload(limited, "a token is not known"); err != nil {
 		return Caller{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if e, ok := t.find(digest, b.compare); ok {
-		return b.caller(e.name, e.admin), nil
+	if e, ok := t.find(digest, a.compare); ok {
+		return a.caller(e.name, e.admin), nil
 	}
 	return Caller{}, ErrWrong
 }
@@ -206,28 +207,28 @@ func (b *Book) byToken(ctx context.Context, token string, bearer bool) (Caller, 
 // identified returns the caller that IAM has let in. An administrator's token
 // makes it that administrator; any other credential is taken for what clients
 // send because they insist on an API key.
-func (b *Book) identified(r *http.Request) Caller {
-	if token, err := b.presented(r); err == nil && len(b.given[1].entries)+len(b.given[1].names) > 0 {
-		if t, err := b.tokens(r.Context()); err == nil {
-			if e, ok := t.find(sha256.Sum256([]byte(token)), b.compare); ok {
-				return b.caller(e.name, e.admin)
+func (a *Authenticator) identified(r *http.Request) Caller {
+	if token, err := a.presented(r); err == nil && len(a.given[1].entries)+len(a.given[1].names) > 0 {
+		if t, err := a.tokens(r.Context()); err == nil {
+			if e, ok := t.find(sha256.Sum256([]byte(token)), a.compare); ok {
+				return a.caller(e.name, e.admin)
 			}
 		}
 	}
-	return b.caller(identity(r), false)
+	return a.caller(identity(r), false)
 }
 
-func (b *Book) tokens(ctx context.Context) (table, error) {
-	if b.cache == nil {
-		return b.fixed, nil
+func (a *Authenticator) tokens(ctx context.Context) (table, error) {
+	if a.cache == nil {
+		return a.fixed, nil
 	}
-	t, err := b.cache.Get(ctx)
+	t, err := a.cache.Get(ctx)
 	if err != nil {
 		return t, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return t, nil
 }
 
-func (b *Book) caller(name string, admin bool) Caller {
-	return Caller{Name: name, Limits: b.limits[name], Admin: admin}
+func (a *Authenticator) caller(name string, admin bool) Caller {
+	return Caller{Name: name, Limits: a.limits[name], Admin: admin}
 }
