@@ -13,11 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -53,7 +54,7 @@ func (w *world) instance() *validation.Validator {
 	w.t.Helper()
 	rules := defaultRules()
 	rules.Policy = scheduler.NewPolicy([]string{model}, nil)
-	g, err := gate.New(w.t.Context(), w.store, rules)
+	g, err := admission.New(w.t.Context(), admission.Options{Store: w.store, Rules: func(storage.Control) *scheduler.Rules { return rules }})
 	require.NoError(w.t, err)
 	transport := w.sim.Transport()
 	if w.wrap != nil {
@@ -63,7 +64,8 @@ func (w *world) instance() *validation.Validator {
 	require.NoError(w.t, err)
 	log := slog.New(slog.DiscardHandler)
 	return &validation.Validator{
-		Gate: g, Keys: keys.NewPool(keys.FromEnv(w.keys), keys.Options{Logger: log}), Upstream: client, Mode: scheduler.Both, Logger: log,
+		Admission: g, Keys: keys.NewPool(keys.FromEnv(w.keys), keys.Options{Logger: log}),
+		Providers: upstream.Providers{gemini.Name: client}, Logger: log,
 	}
 }
 
