@@ -85,3 +85,6 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket,
 	})
 }
+
+// errNoRoute is the answer where nothing is.
+var errNoRoute = apierror.New(apierror.NotFound, "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")

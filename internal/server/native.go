@@ -3,10 +3,8 @@ package server
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -14,9 +12,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
-
-// upstreamVersion is the API version that everything is sent to.
-const upstreamVersion = "v1beta"
 
 // callModel serves POST /v1beta/models/{model}:{method}.
 func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
@@ -132,30 +127,4 @@ func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, m
 		_, _ = w.Write(list) // the caller may have left
 		return nil
 	})
-}
-
-const (
-	// maxList bounds a page of a list.
-	maxList = 8 << 20
-	// listTimeout bounds the time that one may take.
-	listTimeout = 10 * time.Second
-)
-
-// list reads a free list, or a page of it.
-func (s *Server) list(ctx context.Context, r *http.Request, to dispatch.Target, path string) ([]byte, http.Header, *upstream.Error) {
-	ctx, cancel := context.WithTimeout(to.Context(ctx), listTimeout)
-	defer cancel()
-	resp, err := forward(ctx, r, to, http.MethodGet, path, http.NoBody, 0)
-	if err != nil {
-		return nil, nil, upstream.TransportError(ctx, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
-	switch {
-	case resp.StatusCode != http.StatusOK:
-		return nil, nil, to.Classify(resp.StatusCode, text)
-	case err != nil:
-		return nil, nil, upstream.TransportError(ctx, err)
-	}
-	return text, resp.Header, nil
 }

@@ -3,14 +3,10 @@ package server
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -225,35 +221,3 @@ func (x *relay) passFree(ctx context.Context, p *dispatch.Pool, model string, ag
 	}
 	return err
 }
-
-// maxErrorBody bounds how much of an upstream error is read.
-const maxErrorBody = 1 << 20
-
-func readError(body io.Reader) []byte {
-	text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
-	if err != nil {
-		return nil // an error without its text is classified by its status
-	}
-	return text
-}
-
-// forward makes an upstream request with the headers and the query of a
-// caller's that may pass. The path is one that was put together here.
-func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	req, err := to.Provider().NewRequest(ctx, method, path, body)
-	if err != nil {
-		return nil, fmt.Errorf("make upstream request: %w", err)
-	}
-	req.URL.RawQuery = upstreamQuery(r.URL)
-	req.ContentLength = length
-	passHeaders(req.Header, r.Header, requestHeaders)
-	if strings.HasPrefix(path, "upload/") {
-		passUpload(req.Header, r.Header)
-	}
-	// The bytes are to come as they are.
-	req.Header.Set("Accept-Encoding", "identity")
-	return to.Provider().Do(req)
-}
-
-// errNoRoute is the answer where nothing is.
-var errNoRoute = apierror.New(apierror.NotFound, "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
