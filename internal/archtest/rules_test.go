@@ -21,7 +21,7 @@ const root = "../.."
 // once it is.
 var final = []string{
 	".", "cmd/fluxgate", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
-	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/events", "internal/gate",
+	"internal/bench", "internal/callers", "internal/cost", "internal/emulator", "internal/events", "internal/gate",
 	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
@@ -45,7 +45,7 @@ var tooLarge = []string{"internal/server"}
 // notInOrder lists packages whose files are to be brought into an order.
 var notInOrder = []string{
 	"cmd/fluxgate", "cmd/image", "internal/alone", "internal/app", "internal/batch", "internal/bench", "internal/callers",
-	"internal/config", "internal/cost", "internal/emulator", "internal/emulator/emulatortest", "internal/gate",
+	"internal/cost", "internal/emulator", "internal/emulator/emulatortest", "internal/gate",
 	"internal/gemini", "internal/geminisim", "internal/keys", "internal/policy", "internal/remote", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "scheduler", "storage", "storage/storetest",
 }
