@@ -44,16 +44,11 @@ var tooLarge = []string{"internal/server"}
 
 // notInOrder lists packages whose files are to be brought into an order.
 var notInOrder = []string{
-	"cmd/fluxgate", "cmd/image", "internal/alone", "internal/app", "internal/batch", "internal/bench", "internal/callers",
-	"internal/cost", "internal/emulator", "internal/emulator/emulatortest", "internal/gate",
-	"internal/gemini", "internal/geminisim", "internal/keys", "internal/policy", "internal/remote", "internal/secrets",
-	"internal/server", "internal/telemetry", "internal/terminal", "scheduler", "storage", "storage/storetest",
+	"internal/app", "internal/gate", "internal/gemini", "internal/geminisim", "internal/server", "scheduler", "storage",
 }
 
 // notCommented lists packages whose comment is to be moved into a doc.go.
-var notCommented = []string{
-	"cmd/fluxgate", "cmd/image", "internal/alone", "internal/app", "internal/emulator/emulatortest", "storage/storetest",
-}
+var notCommented = []string{"internal/app"}
 
 // imports point one way: scheduler <- storage <- gate <- server <- app <- function.go, cmd.
 var imports = []importRule{
