@@ -44,7 +44,7 @@ var tooLarge = []string{"internal/server"}
 
 // notInOrder lists packages whose files are to be brought into an order.
 var notInOrder = []string{
-	"internal/app", "internal/gate", "internal/gemini", "internal/geminisim", "internal/server", "scheduler", "storage",
+	"internal/app", "internal/gate", "internal/gemini", "internal/server", "scheduler", "storage",
 }
 
 // notCommented lists packages whose comment is to be moved into a doc.go.
