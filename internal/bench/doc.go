@@ -32,7 +32,7 @@
 //   - reader.go: a stream read, with the delay of its chunks
 //   - load.go: requests sent over a number of connections
 //   - usage_unix.go: what a process has used so far
-//   - usage_other.go: nothing, on other systems
+//   - usage_other.go: an error, on systems where that is unknown
 //   - usage.go: Usage, as a child prints it
 //   - figures.go: medians and other quantiles
 package bench

@@ -27,7 +27,7 @@
 //   - emulatortest.go: Host, Project and Client, which tests call
 //   - supervisor.go: the process that runs the emulator and ends it
 //   - share.go: how processes find a supervisor, or start one, by locks on files
-//   - share_other.go: nothing is shared where files can't be locked
+//   - share_other.go: an error, where files can't be locked
 //   - parent_linux.go: whether the parent process still runs
 //   - parent_bsd.go: the same on macOS and BSD
 package emulatortest
