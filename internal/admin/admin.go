@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
@@ -11,10 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/policy"
-	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/upstream"
-	"fluxgate.dev/fluxgate/internal/validation"
-	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // Options are what an Admin works with. All are required.
@@ -56,29 +52,4 @@ func New(o Options) *Admin {
 		Now: func() time.Time { return o.Admission.Now().Time() },
 	})
 	return a
-}
-
-// Validator returns what checks the keys.
-func (a *Admin) Validator() *validation.Validator {
-	return &validation.Validator{Admission: a.admission, Keys: a.keys, Providers: a.providers, Logger: a.log}
-}
-
-// logger returns the logger of a request.
-func (a *Admin) logger(ctx context.Context) *slog.Logger { return requestlog.From(ctx, a.log) }
-
-// settleTimeout bounds what is written after an answer is known.
-const settleTimeout = 10 * time.Second
-
-// review moves the bookings that no longer fit under new limits.
-func (a *Admin) review(ctx context.Context) error {
-	p, err := a.dispatch.Pool(ctx)
-	if err != nil {
-		return err
-	}
-	for _, id := range p.IDs() {
-		if _, err := a.admission.Apply(ctx, id, scheduler.Review{}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -7,11 +7,12 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - admin.go: an Admin, and what it works with
 //   - status.go: GET /status
 //   - projectstatus.go: its part about projects and their calendars
 //   - plan.go: POST /plan
 //   - config.go: POST /config
 //   - refresh.go: POST /refresh-policy, and asking Gemini
 //   - operate.go: POST /validate, POST /reset, and the history
-//   - admin.go: what the package works with
+//   - shared.go: what several of these do
 package admin

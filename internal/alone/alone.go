@@ -1,7 +1,3 @@
-// Package alone has the tests of some packages take turns. Those that play in real
-// time with hundreds of callers, or drive browsers, need the processors for
-// themselves: side by side, as go test runs packages, a request of one would
-// arrive seconds after it was sent because of the other.
 package alone
 
 import (

@@ -2,8 +2,11 @@ package archtest
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +32,23 @@ var topLevel = []string{
 }
 
 const maxLines = 500
+
+// maxPackageLines binds product code: all but what tests alone import, and notProduct.
+const maxPackageLines = 2700
+
+// notProduct is no part of what is deployed: the simulator of Gemini is as large as what it simulates.
+var notProduct = []string{"internal/geminisim"}
+
+// tooLarge lists packages that are to be split.
+var tooLarge = []string{}
+
+// notInOrder lists packages whose files are to be brought into an order.
+var notInOrder = []string{
+	"internal/app", "storage",
+}
+
+// notCommented lists packages whose comment is to be moved into a doc.go.
+var notCommented = []string{"internal/app"}
 
 // imports point one way: scheduler <- storage <- admission <- dispatch <- admin <- server <- app <- function.go, cmd;
 // and payload <- upstream <- dispatch.
@@ -144,6 +164,7 @@ var testOnly = map[string][]string{
 	"internal/nodetest":              nil,
 	"testing":                        {"storage/storetest", "internal/alone", "internal/emulator/emulatortest", "internal/nodetest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},
+	"golang.org/x/tools":             nil,
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},
 	"github.com/bmatcuk/doublestar":  nil,
 	"github.com/hashicorp/hcl":       nil,
@@ -176,6 +197,42 @@ func TestSchedulerHasNoClock(t *testing.T) {
 
 func TestFileLength(t *testing.T) {
 	assert.Empty(t, checkLength(repository(t), maxLines))
+}
+
+// assertNone prints each line by itself: whoever moves a function reads them one by one.
+func assertNone(t *testing.T, bad []string) {
+	t.Helper()
+	assert.Empty(t, strings.Join(bad, "\n"))
+}
+
+func TestPackageLength(t *testing.T) {
+	except := slices.Concat(slices.Collect(maps.Keys(testOnly)), notProduct)
+	assertNone(t, unexcused(checkSize(repository(t), maxPackageLines, except), tooLarge))
+}
+
+func TestPackageComments(t *testing.T) {
+	assertNone(t, unexcused(checkComments(repository(t)), notCommented))
+}
+
+func TestFileOrder(t *testing.T) {
+	files := repository(t)
+	checked, err := readTypes(root)
+	require.NoError(t, err)
+	assertNone(t, unexcused(checkOrder(files, checked), notInOrder))
+
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-32s %5s %5s %9s\n", "package", "files", "calls", "backwards")
+	for _, dir := range slices.Sorted(maps.Keys(files)) {
+		order, bad := fileOrder(dir, files[dir])
+		if len(order) < 2 || len(bad) > 0 {
+			continue
+		}
+		calls := checked[dir].calls()
+		back := len(backwards(calls, order))
+		fmt.Fprintf(&table, "%-32s %5d %5d %9d %5.1f%%\n", dir, len(order), len(calls), back,
+			100*float64(back)/float64(max(1, len(calls))))
+	}
+	t.Logf("calls between files:\n%s", &table)
 }
 
 func TestRoot(t *testing.T) {

@@ -42,4 +42,19 @@
 //
 // Inputs may amount to [MaxInputBytes] and are held in memory once, as is a small record for each of at most [MaxRequests]
 // requests. Answers aren't held: they go to the journal and are copied from there.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - run.go: Run takes a job from its inputs to its summary; its workers
+//   - options.go: Options with their defaults, and Summary
+//   - deliver.go: delivery, one request until it is settled: what a refusal or a failure leads to
+//   - client.go: sender, one exchange with Fluxgate and what its answer means
+//   - output.go: results, the output in input order
+//   - journal.go: journal, the settled requests on disk, from which a run goes on
+//   - progress.go: reporter, the bar or the lines that show how far a run is
+//   - stats.go: stats, the figures of a run
+//   - input.go: plan, the requests that the inputs amount to
+//   - chunk.go: texts and subtitles cut into chunks
+//   - lock_unix.go: a journal's lock
+//   - lock_other.go: no locks where files can't be locked
 package batch

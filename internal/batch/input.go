@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -343,11 +344,11 @@ func (it *item) body(o *Options) ([]byte, error) {
 			return nil, err
 		}
 		request.Prompt = fields.Prompt
-		request.System = orDefault(fields.System, request.System)
-		request.Model = orDefault(fields.Model, request.Model)
-		request.Mode = orDefault(fields.Mode, request.Mode)
-		request.MaxTokens = orDefault(fields.MaxTokens, request.MaxTokens)
-		request.Temperature = orDefault(fields.Temperature, request.Temperature)
+		request.System = cmp.Or(fields.System, request.System)
+		request.Model = cmp.Or(fields.Model, request.Model)
+		request.Mode = cmp.Or(fields.Mode, request.Mode)
+		request.MaxTokens = cmp.Or(fields.MaxTokens, request.MaxTokens)
+		request.Temperature = cmp.Or(fields.Temperature, request.Temperature)
 	} else if o.Instructions != "" {
 		request.Prompt = o.Instructions + "\n\n" + it.text
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -193,12 +194,12 @@ func (o *Options) access() remote.Access {
 }
 
 func (o *Options) setDefaults() {
-	o.Format = orDefault(o.Format, FormatAuto)
-	o.ChunkTokens = orDefault(o.ChunkTokens, DefaultChunkTokens)
-	o.URL = strings.TrimRight(orDefault(o.URL, remote.DefaultURL), "/")
-	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
-	o.Timeout = orDefault(o.Timeout, DefaultTimeout)
-	o.Progress = orDefault(o.Progress, ProgressAuto)
+	o.Format = cmp.Or(o.Format, FormatAuto)
+	o.ChunkTokens = cmp.Or(o.ChunkTokens, DefaultChunkTokens)
+	o.URL = strings.TrimRight(cmp.Or(o.URL, remote.DefaultURL), "/")
+	o.Concurrency = cmp.Or(o.Concurrency, DefaultConcurrency)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Progress = cmp.Or(o.Progress, ProgressAuto)
 	if o.Output == "" && len(o.Inputs) > 0 {
 		o.Output = "-"
 		if o.Inputs[0] != "-" {
@@ -218,14 +219,6 @@ func (o *Options) setDefaults() {
 		o.Client = newClient(o.Concurrency)
 	}
 	o.Client = remote.Guard(o.Client)
-}
-
-func orDefault[T comparable](value, byDefault T) T {
-	var zero T
-	if value == zero {
-		return byDefault
-	}
-	return value
 }
 
 // newClient has an idle connection for every worker; the default transport keeps two and dials for all others.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -109,12 +108,6 @@ func collectionName(s string) error {
 	return nil
 }
 
-// reservedID reports whether Firestore refuses s as the ID of a document or
-// collection although its characters are allowed.
-func reservedID(s string) bool {
-	return s == "." || s == ".." || strings.HasPrefix(s, "__") && strings.HasSuffix(s, "__")
-}
-
 func hostPort(s string) error {
 	if s == "" {
 		return nil
@@ -156,12 +149,4 @@ func CheckBaseURL(s string) error {
 		problems = append(problems, errors.New("want no query and no fragment"))
 	}
 	return errors.Join(problems...)
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -2,6 +2,7 @@ package geminisim
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -133,13 +134,6 @@ func (r *generateRequest) jsonAnswer(text string) string {
 	return string(raw)
 }
 
-// schema returns the form that the answer is to have, or nil.
-func (r *generateRequest) schema() *schema {
-	var s *schema
-	_ = json.Unmarshal(r.GenerationConfig.ResponseSchema, &s) // what can't be read is no schema
-	return s
-}
-
 // answer returns a value of the schema: every property, lists of one, and
 // otherwise what example does.
 func (p *schema) answer(text string) any {
@@ -181,4 +175,11 @@ func (p *schema) example(name string) any {
 	default:
 		return name
 	}
+}
+
+// responseID returns an ID of the form that answers carry.
+func (s *Server) responseID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strconv.FormatUint(s.rng.Uint64(), 36)
 }

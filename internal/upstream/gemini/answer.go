@@ -164,3 +164,18 @@ func lenient(raw json.RawMessage, v any) {
 	dec.UseNumber()
 	_ = dec.Decode(v)
 }
+
+// keyReason tells whether an ErrorInfo reason (google.api.ErrorReason) condemns the key or its project's use of the API.
+func keyReason(reason string) bool {
+	switch reason {
+	case "CONSUMER_SUSPENDED", "CONSUMER_INVALID", "SERVICE_DISABLED", "CREDENTIALS_MISSING", "USER_PROJECT_DENIED",
+		"ACCOUNT_STATE_INVALID", "USER_BLOCKED_BY_ADMIN":
+		return true
+	}
+	return strings.HasPrefix(reason, "API_KEY_") || strings.HasPrefix(reason, "ACCESS_TOKEN_")
+}
+
+// trimmed returns body without surrounding white space and a UTF-8 byte order mark.
+func trimmed(body []byte) []byte {
+	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\uFEFF")))
+}

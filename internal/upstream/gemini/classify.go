@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"regexp"
@@ -156,16 +155,6 @@ var accessTexts = []struct {
 	{400, "The input token count", "exceeds the maximum number of tokens allowed", upstream.ClassCaller, upstream.ReasonInputTooLarge},
 }
 
-// keyReason tells whether an ErrorInfo reason (google.api.ErrorReason) condemns the key or its project's use of the API.
-func keyReason(reason string) bool {
-	switch reason {
-	case "CONSUMER_SUSPENDED", "CONSUMER_INVALID", "SERVICE_DISABLED", "CREDENTIALS_MISSING", "USER_PROJECT_DENIED",
-		"ACCOUNT_STATE_INVALID", "USER_BLOCKED_BY_ADMIN":
-		return true
-	}
-	return strings.HasPrefix(reason, "API_KEY_") || strings.HasPrefix(reason, "ACCESS_TOKEN_")
-}
-
 // decideModel reads a 404. One that names no model, such as a missing file, is the caller's.
 func (e *failure) decideModel(a answer) {
 	switch {
@@ -282,9 +271,4 @@ func quotaValue(v any) int64 {
 		return n
 	}
 	return -1
-}
-
-// trimmed returns body without surrounding white space and a UTF-8 byte order mark.
-func trimmed(body []byte) []byte {
-	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\uFEFF")))
 }

@@ -27,6 +27,7 @@
 //   - count.go: counting tokens
 //   - models.go: the models list
 //   - client.go: the client, its paths and its calls
+//   - body.go: the wire body of a prompt
 //   - classify.go: what an error means
 //   - answer.go: Google's shape of errors
 package gemini
