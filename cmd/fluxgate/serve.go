@@ -15,6 +15,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/devserver"
 )
 
 // drainTimeout is how long requests under way may take once a stop was asked
@@ -77,10 +78,11 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
-	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Local: true}
+	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg)}
 	if cfg.Log {
 		options.Report = os.Stdout
 	}
+	options.Local = devserver.New(options.Report)
 	a, err := app.Start(ctx, cfg, options)
 	if err != nil {
 		return err
