@@ -27,7 +27,7 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Fluxgate on this machine",
-		Long: `Serve runs the function under functions-framework on PORT (8080).
+		Long: `Serve serves what the function serves, on PORT (8080).
 
 State is kept in Firestore where FIRESTORE_EMULATOR_HOST names an emulator; else
 serve starts the emulator if it is installed (gcloud components install
@@ -89,10 +89,7 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	}
 	defer func() { err = errors.Join(err, a.Close(context.WithoutCancel(ctx))) }()
 
-	srv, err := newServer(ctx, a)
-	if err != nil {
-		return err
-	}
+	srv := newServer(a, options.Logger)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	// In one write, so that whoever waits for the first line has both.
