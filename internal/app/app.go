@@ -192,7 +192,7 @@ func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error
 // tokens share it.
 func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	if a.secrets == nil {
-		client, err := secrets.NewClient(ctx)
+		client, err := secrets.NewClient(context.WithoutCancel(ctx)) // it outlives the start
 		if err != nil {
 			return nil, fmt.Errorf("open Secret Manager: %w", err)
 		}
