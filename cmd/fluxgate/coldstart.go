@@ -44,7 +44,7 @@ it has nothing to do.`,
 			switch {
 			case memory:
 				o.Store = "state in memory, as asked for"
-			case !emulator.Installed():
+			case emulator.Missing() != nil:
 				o.Store = "state in memory, because the Firestore emulator isn't installed"
 			default:
 				fmt.Fprintln(cmd.ErrOrStderr(), "starting the Firestore emulator")

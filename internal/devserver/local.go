@@ -56,10 +56,7 @@ func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
 
 // MissingForFirestore returns nil if Firestore can start an emulator here, else
 // an error that says what is missing and how to get it.
-func (l *Local) MissingForFirestore() error {
-	_, err := emulator.Find()
-	return err
-}
+func (l *Local) MissingForFirestore() error { return emulator.Missing() }
 
 // emulatorVariable is where Google's client looks for an emulator.
 const emulatorVariable = "FIRESTORE_EMULATOR_HOST"
