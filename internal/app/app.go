@@ -1,5 +1,3 @@
-// Package app wires configuration, keys, store, upstream client and server into
-// one http.Handler. The function and the serve command both start here.
 package app
 
 import (
@@ -154,20 +152,6 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 // ServeHTTP implements http.Handler.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Close stops everything that Start started, last first.
-func (a *App) Close(ctx context.Context) error {
-	var problems []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		if err := a.closers[i](ctx); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	a.closers = nil
-	return errors.Join(problems...)
-}
-
-func (a *App) onClose(f func(context.Context) error) { a.closers = append(a.closers, f) }
-
 func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
 	source := keys.FromEnv(cfg.Keys)
 	if len(cfg.SecretNames) > 0 {
@@ -250,6 +234,3 @@ func (a *App) reach(ctx context.Context, o Options) error {
 		}
 	}
 }
-
-// closeTimeout bounds how long stopping one thing may take.
-const closeTimeout = 10 * time.Second
