@@ -3,6 +3,7 @@ package functiontest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -222,7 +223,9 @@ func TestReadsDotEnv(t *testing.T) {
 	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
 	assert.EqualValues(t, 1, sim.Stats().Accepted)
 
-	cmd := exec.Command(program)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{"PORT=0"}
 	require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("no setting\n"), 0o600))
