@@ -10,15 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admin"
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -58,11 +62,11 @@ type App struct {
 	store   storage.Store
 	closers []func(context.Context) error // in order of start
 	pool    *keys.Pool
-	client  *gemini.Client
 	secrets secrets.Accessor // nil: not opened
-	gate    *gate.Gate
-	server  *server.Server
 	record  *telemetry.Recorder
+
+	admission *admission.Controller
+	admin     *admin.Admin
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -76,8 +80,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
 	}
-	record, err := a.openTelemetry(ctx, cfg, o)
-	if err != nil {
+	if err := a.openTelemetry(ctx, cfg, o); err != nil {
 		return nil, err
 	}
 	banner := &report{w: o.Report}
@@ -104,24 +107,17 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openKeys(ctx, cfg, o); err != nil {
 		return nil, err
 	}
-	rules := func(c storage.Control) *scheduler.Rules { return rulebook.Rules(cfg, c) }
-	if a.gate, err = gate.Follow(ctx, record.Store(a.store), rules); err != nil {
-		return nil, err
-	}
-	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
-		return nil, fmt.Errorf("upstream client: %w", err)
-	}
-	book, err := a.openCallers(ctx, cfg, o)
+	authenticator, err := a.openCallers(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
-	a.server = server.New(server.Options{
-		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
-		Telemetry: record,
-	})
-	a.handler = callers.CORS(cfg.CORS, a.server)
+	server, err := a.assemble(ctx, cfg, o, authenticator)
+	if err != nil {
+		return nil, err
+	}
+	a.handler = callers.CORS(cfg.CORS, server)
 	if o.Local != nil || o.Report != nil {
-		if err := a.introduce(ctx, cfg, banner); err != nil {
+		if err := a.introduce(ctx, banner); err != nil {
 			return nil, err
 		}
 	}
@@ -131,6 +127,41 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	return a, nil
 }
 
+// assemble puts together what serves requests, from the store upwards.
+func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authenticator *callers.Authenticator) (_ *server.Server, err error) {
+	limits := make(map[string]scheduler.Override, len(cfg.Callers))
+	for name, l := range cfg.Callers {
+		limits[name] = scheduler.Override(l)
+	}
+	a.admission, err = admission.New(ctx, admission.Options{
+		Store:   a.record.Store(a.store),
+		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c) },
+		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
+		Callers: limits,
+	})
+	if err != nil {
+		return nil, err
+	}
+	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport})
+	if err != nil {
+		return nil, fmt.Errorf("upstream client: %w", err)
+	}
+	providers := upstream.Providers{gemini.Name: client}
+	log := events.NewLog(a.admission)
+	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
+	dispatcher := dispatch.New(dispatch.Options{
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+	})
+	a.admin = admin.New(admin.Options{
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,
+		Logger: o.Logger,
+	})
+	return server.New(server.Options{
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
+		Telemetry: a.record,
+	}), nil
+}
+
 // refreshPolicy has Gemini asked for its models and limits, if that is due. Its
 // answer takes seconds, which nobody has to wait for: there is a processor
 // between requests here, unlike on a function, where a schedule has it done.
@@ -138,7 +169,7 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, _, err := a.server.RefreshPolicy(ctx, false); err != nil && ctx.Err() == nil {
+		if _, _, err := a.admin.RefreshPolicy(ctx, false); err != nil && ctx.Err() == nil {
 			o.Logger.Warn("policy not refreshed", "error", err)
 		}
 	})
@@ -186,8 +217,8 @@ func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	return a.secrets, nil
 }
 
-// openCallers opens the book of tokens.
-func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Book, error) {
+// openCallers opens the authenticator of callers.
+func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Authenticator, error) {
 	var client secrets.Accessor
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) > 0 {
 		opened, err := a.secretClient(ctx)
@@ -196,11 +227,11 @@ func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*
 		}
 		client = opened
 	}
-	book, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
+	authenticator, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("callers' tokens: %w", err)
 	}
-	return book, nil
+	return authenticator, nil
 }
 
 // Starting waits for a store that can't be reached yet: a fresh connection may

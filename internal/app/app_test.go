@@ -22,8 +22,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -66,7 +66,7 @@ func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, sim := withKeys(t, 5, "FLUXGATE_CHAIN=gemini-2.5-pro")
 		store := storage.NewMemory(nil)
-		rules := rulebook.Rules(cfg, storage.Control{})
+		rules := effective.Rules(cfg, storage.Control{})
 		disabled, wrong := true, "leaked"
 
 		start := func() (*App, string) {
@@ -90,7 +90,7 @@ func TestReport(t *testing.T) {
 		}
 		change(1, scheduler.SetMark{Key: list[0].Fingerprint, Disabled: &disabled})
 		sim.SetKeyState(simulatedKey(2), geminisim.KeyExpired)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		// A key that had been invalid and works again is forgiven.
 		change(4, scheduler.SetMark{Key: list[3].Fingerprint, Invalid: &wrong})
 
@@ -102,7 +102,7 @@ func TestReport(t *testing.T) {
 		assert.Contains(t, fresh, "key 4   project team-4             invalid (leaked)\n")
 
 		time.Sleep(validation.Fresh)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		_, second := start()
 		assert.Contains(t, second, "key 1   project team-1             disabled\n")
 		assert.Contains(t, second, "key 2   project team-2             invalid (API_KEY_INVALID)\n")
@@ -263,7 +263,7 @@ func TestCloseGoesOn(t *testing.T) {
 
 func TestOperatorsLimitsReachThePolicy(t *testing.T) {
 	cfg := load(t, `FLUXGATE_LIMITS={"pro":{"rpm":7},"gemini-2.5-flash":{"tpm":-1}}`)
-	p := rulebook.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}).Policy
 	assert.EqualValues(t, 7, p.Limits("gemini-2.5-pro").RPM)
 	assert.EqualValues(t, 250_000, p.Limits("gemini-2.5-pro").TPM)
 	assert.Equal(t, scheduler.Unlimited, p.Limits("gemini-2.5-flash").TPM)

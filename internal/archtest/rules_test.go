@@ -18,8 +18,8 @@ const root = "../.."
 // once it is.
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
-	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/emulator", "internal/events", "internal/gate",
-	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
+	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
+	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
@@ -30,7 +30,8 @@ var topLevel = []string{
 
 const maxLines = 500
 
-// imports point one way: scheduler <- storage <- gate <- server <- app <- function.go, cmd.
+// imports point one way: scheduler <- storage <- admission <- dispatch <- admin <- server <- app <- function.go, cmd;
+// and payload <- upstream <- dispatch.
 var imports = []importRule{
 	{
 		dir: "scheduler", standard: true,
@@ -40,28 +41,58 @@ var imports = []importRule{
 	{
 		dir: "storage",
 		never: []string{
-			"internal/server", "internal/gate", "internal/app", "internal/gemini", "internal/geminisim", "internal/keys",
+			"internal/server", "internal/admin", "internal/dispatch", "internal/admission", "internal/app", "internal/upstream",
+			"internal/geminisim", "internal/keys",
 		},
 		why: "a store knows calendars, not requests",
 	},
 	{
-		dir: "internal/gate", only: []string{"scheduler", "storage"},
+		dir: "internal/admission", only: []string{"scheduler", "storage"},
 		why: "admission knows calendars and stores, nothing else",
 	},
 	{
-		dir: "internal/gemini", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
-		why: "upstream knows nothing of quota",
+		dir: "internal/payload", only: []string{},
+		why: "reading bodies is pure, so that everybody may",
 	},
 	{
-		dir: "internal/keys", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/apierror", only: []string{"scheduler"},
+		why: "what a caller is answered is the same whoever found out",
+	},
+	{
+		dir: "internal/requestlog", standard: true,
+		why: "a logger in a context needs nothing",
+	},
+	{
+		dir: "internal/events", only: []string{"internal/requestlog"},
+		why: "events are kept for whoever says what happened",
+	},
+	{
+		dir: "internal/upstream", only: []string{"internal/payload"},
+		why: "a provider knows nothing of quota",
+	},
+	{
+		dir: "internal/dispatch",
+		only: []string{
+			"scheduler", "storage", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
+			"internal/payload", "internal/requestlog", "internal/secrets", "internal/telemetry", "internal/upstream",
+		},
+		never: []string{"internal/upstream/gemini"},
+		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
+	},
+	{
+		dir: "internal/admin", never: []string{"internal/server", "internal/app", "internal/callers", "internal/upstream/gemini"},
+		why: "operators' work knows no HTTP",
+	},
+	{
+		dir: "internal/keys", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "keys know nothing of quota",
 	},
 	{
-		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "who may come in knows nothing of quota",
 	},
 	{
-		dir: "internal/policy", only: []string{"scheduler", "internal/gemini"},
+		dir: "internal/policy", only: []string{"scheduler", "internal/payload", "internal/upstream"},
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{
@@ -69,7 +100,7 @@ var imports = []importRule{
 		why: "secrets are read for whoever asks",
 	},
 	{
-		dir: "internal/geminisim", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/geminisim", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "a simulator that shared code with what it checks would share its mistakes",
 	},
 	{
@@ -93,7 +124,7 @@ var imports = []importRule{
 		why: "the page is one document without data",
 	},
 	{
-		dir: "internal/server", never: []string{"internal/app"},
+		dir: "internal/server", never: []string{"internal/app", "internal/upstream/gemini"},
 		why: "the server is given what it needs",
 	},
 	{

@@ -74,16 +74,16 @@ func TestImportRulesBite(t *testing.T) {
 		"storage imports scheduler": {
 			map[string]string{"storage/a.go": source("storage", "~/scheduler", "cloud.google.com/go/firestore")}, "",
 		},
-		"gate imports more than its two": {
-			map[string]string{"internal/gate/a.go": source("gate", "~/scheduler", "~/storage", "~/internal/config")},
-			"internal/gate must not import internal/config",
+		"admission imports more than its two": {
+			map[string]string{"internal/admission/a.go": source("admission", "~/scheduler", "~/storage", "~/internal/config")},
+			"internal/admission must not import internal/config",
 		},
 		"keys imports scheduler": {
 			map[string]string{"internal/keys/a.go": source("keys", "~/scheduler")}, "internal/keys must not import scheduler",
 		},
-		"gemini imports gate": {
-			map[string]string{"internal/gemini/a.go": source("gemini", "~/internal/gate")},
-			"internal/gemini must not import internal/gate",
+		"a provider imports admission": {
+			map[string]string{"internal/upstream/gemini/a.go": source("gemini", "~/internal/admission")},
+			"internal/upstream/gemini must not import internal/admission",
 		},
 		"the simulator imports storage": {
 			map[string]string{"internal/geminisim/a.go": source("geminisim", "~/storage")},
@@ -132,7 +132,7 @@ func TestImportRulesBite(t *testing.T) {
 		},
 		"the server's tests and the server import what they may": {
 			map[string]string{
-				"internal/server/a.go":      source("server", "~/internal/keys", "~/internal/gate"),
+				"internal/server/a.go":      source("server", "~/internal/keys", "~/internal/admission"),
 				"internal/server/a_test.go": source("server", "~/internal/app"),
 			},
 			"",

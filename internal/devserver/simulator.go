@@ -6,7 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/rulebook"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -25,7 +25,7 @@ func SimulatorConfig(cfg *config.Config, n int) geminisim.Config {
 	for i := range n {
 		sim.Keys = append(sim.Keys, geminisim.Key{Value: simulatedKey(i + 1)})
 	}
-	p := rulebook.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}).Policy
 	for _, model := range p.Chain(scheduler.Both) {
 		l := p.Limits(model)
 		sim.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}

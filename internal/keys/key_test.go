@@ -29,11 +29,11 @@ const (
 )
 
 func keyA(index int) Key {
-	return Key{Index: index, Value: config.NewSecret("a"), Project: "key-" + printA, Fingerprint: printA}
+	return Key{Index: index, Value: config.NewSecret("a"), Project: "key-" + printA, Provider: "gemini", Fingerprint: printA}
 }
 
 func keyB(index int) Key {
-	return Key{Index: index, Value: config.NewSecret("b"), Project: "key-" + printB, Fingerprint: printB}
+	return Key{Index: index, Value: config.NewSecret("b"), Project: "key-" + printB, Provider: "gemini", Fingerprint: printB}
 }
 
 func declared(k Key, project string) Key {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 const (
@@ -41,9 +41,9 @@ type Options struct {
 	Store Store
 	// Ask sends the request for the numbers, once it was admitted like any other ([TokenBound] says for how many
 	// tokens), and chooses its model. It must not retry, and heed its context. Required.
-	Ask func(context.Context, gemini.Request) (*gemini.Response, error)
+	Ask func(context.Context, upstream.Prompt) (*upstream.Reply, error)
 	// List returns the models list. Required.
-	List func(context.Context) ([]gemini.Model, error)
+	List func(context.Context) ([]upstream.Model, error)
 	// Chain returns the chain that the operator has set; empty: none, so that the discovered one is asked for.
 	// Default: none.
 	Chain func(context.Context) []string
@@ -214,7 +214,7 @@ func (k *Keeper) find(ctx context.Context, known Reported, force bool) (f findin
 	if (force || known.numbersDue(now)) && ctx.Err() == nil {
 		f.asked = true
 		asked := questioned(chain)
-		var resp *gemini.Response
+		var resp *upstream.Reply
 		if resp, f.askErr = k.ask(ctx, asked); f.askErr == nil {
 			f.models, f.refused, f.askErr = read(resp, asked)
 		}
@@ -238,7 +238,7 @@ func (k *Keeper) list(ctx context.Context) ([]string, map[string]int64, error) {
 	return chain, windows(models), nil
 }
 
-func (k *Keeper) ask(ctx context.Context, models []string) (*gemini.Response, error) {
+func (k *Keeper) ask(ctx context.Context, models []string) (*upstream.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
 	resp, err := k.opts.Ask(ctx, question(models))

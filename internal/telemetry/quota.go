@@ -60,7 +60,7 @@ func (r *Recorder) observe(m metric.Meter) error {
 	observeCalendar := func(o metric.Observer, rules *scheduler.Rules, now scheduler.Instant, project string, c *scheduler.Calendar) {
 		place := []attribute.KeyValue{projectKey.String(project), genAIModel.String(c.Model)}
 		o.ObserveInt64(bookings, int64(len(c.Booked(rules, now))), metric.WithAttributes(place...))
-		f := c.Figures(rules, now)
+		f := c.EffectiveLimits(rules, now)
 		requests, tokens := c.InWindow(rules, now)
 		for _, q := range []struct {
 			name        string

@@ -149,7 +149,7 @@ func requests(p *scheduler.Project) (n int64) {
 		for _, r := range c.Sent {
 			n += r.Requests
 		}
-		for _, x := range c.Coarse {
+		for _, x := range c.Folded {
 			n += x.Requests
 		}
 	}
