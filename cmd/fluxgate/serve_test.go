@@ -103,7 +103,7 @@ func TestServeDrains(t *testing.T) {
 // With the emulator installed, auto starts it and takes it down again.
 func TestServeStartsTheEmulator(t *testing.T) {
 	t.Parallel()
-	if _, err := emulator.Find(); err != nil {
+	if err := emulator.Missing(); err != nil {
 		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
 			t.Fatalf("FLUXGATE_REQUIRE_EMULATOR is 1, but %v", err)
 		}

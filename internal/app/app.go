@@ -1,5 +1,3 @@
-// Package app wires configuration, keys, store, upstream client and server into
-// one http.Handler. The function and the serve command both start here.
 package app
 
 import (
@@ -32,18 +30,30 @@ import (
 // Options say what an App may do beyond its configuration.
 type Options struct {
 	Logger *slog.Logger
-	// Local lets the app start what is missing on a developer's machine: the
-	// Firestore emulator, and with no key configured the simulator. It also lets it
-	// ask Gemini for its models and limits in the background.
-	Local bool
-	// Report, if not nil, gets the startup report. For it, and where the app is
-	// Local, every key is checked with a free request, unless that was done of late.
+	// Local, if not nil, starts what is missing on a developer's machine. With it the
+	// app also asks Gemini for its models and limits in the background. The app
+	// closes it.
+	Local Local
+	// Report, if not nil, gets the startup report. For it, and with Local, every key
+	// is checked with a free request, unless that was done within a day.
 	Report io.Writer
 	// Transport, if not nil, carries requests to Gemini.
 	Transport http.RoundTripper
 	// Store, if not nil, is used instead of the configured one, and stays the
 	// caller's to close.
 	Store storage.Store
+}
+
+// A Local stands in for what is not configured. internal/devserver has one.
+type Local interface {
+	// Gemini starts a Gemini until Close, for a configuration without keys, and
+	// returns the configuration that uses it.
+	Gemini(cfg *config.Config) (*config.Config, error)
+	// MissingForFirestore returns nil, or what is not installed that Firestore needs.
+	MissingForFirestore() error
+	// Firestore starts a Firestore emulator until Close and returns its host:port.
+	Firestore(ctx context.Context) (host string, err error)
+	Close() error
 }
 
 // An App is Fluxgate, ready to serve.
@@ -74,8 +84,11 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		return nil, err
 	}
 	banner := &report{w: o.Report}
-	if o.Local && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
-		if cfg, err = a.startSimulator(cfg, banner); err != nil {
+	if o.Local != nil {
+		a.onClose(func(context.Context) error { return o.Local.Close() })
+	}
+	if o.Local != nil && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
+		if cfg, err = o.Local.Gemini(cfg); err != nil {
 			return nil, err
 		}
 		if o.Report == nil {
@@ -103,12 +116,12 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		return nil, err
 	}
 	a.handler = callers.CORS(cfg.CORS, server)
-	if o.Local || o.Report != nil {
+	if o.Local != nil || o.Report != nil {
 		if err := a.introduce(ctx, banner); err != nil {
 			return nil, err
 		}
 	}
-	if o.Local && cfg.Policy == config.PolicyAsk {
+	if o.Local != nil && cfg.Policy == config.PolicyAsk {
 		a.refreshPolicy(ctx, o)
 	}
 	return a, nil
@@ -170,23 +183,6 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 // ServeHTTP implements http.Handler.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Store returns the store, for those who count its operations.
-func (a *App) Store() storage.Store { return a.store }
-
-// Close stops everything that Start started, last first.
-func (a *App) Close(ctx context.Context) error {
-	var problems []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		if err := a.closers[i](ctx); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	a.closers = nil
-	return errors.Join(problems...)
-}
-
-func (a *App) onClose(f func(context.Context) error) { a.closers = append(a.closers, f) }
-
 func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
 	source := keys.FromEnv(cfg.Keys)
 	if len(cfg.SecretNames) > 0 {
@@ -211,7 +207,7 @@ func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error
 // tokens share it.
 func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	if a.secrets == nil {
-		client, err := secrets.NewClient(ctx)
+		client, err := secrets.NewClient(context.WithoutCancel(ctx)) // it outlives the start
 		if err != nil {
 			return nil, fmt.Errorf("open Secret Manager: %w", err)
 		}
@@ -249,7 +245,7 @@ const (
 // reach waits until the store answers.
 func (a *App) reach(ctx context.Context, o Options) error {
 	limit := reachTimeout
-	if o.Local {
+	if o.Local != nil {
 		limit = reachTimeoutLocal
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -269,6 +265,3 @@ func (a *App) reach(ctx context.Context, o Options) error {
 		}
 	}
 }
-
-// closeTimeout bounds how long stopping one thing may take.
-const closeTimeout = 10 * time.Second

@@ -23,9 +23,3 @@ func (a *App) openTelemetry(ctx context.Context, cfg *config.Config, o Options) 
 	a.onClose(record.Close)
 	return nil
 }
-
-// Exports reports whether traces or metrics are exported.
-func (a *App) Exports() bool { return a.record.Exports() }
-
-// Flush exports the traces and metrics that are waiting, while ctx lasts.
-func (a *App) Flush(ctx context.Context) { a.record.Flush(ctx) }

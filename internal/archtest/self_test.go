@@ -93,6 +93,43 @@ func TestImportRulesBite(t *testing.T) {
 			map[string]string{"internal/server/a.go": source("server", "~/internal/app")},
 			"internal/server must not import internal/app",
 		},
+		"the function links the simulator through another package": {
+			map[string]string{
+				"function.go":             source("fluxgate", "~/internal/app"),
+				"internal/app/a.go":       source("app", "~/internal/other"),
+				"internal/other/a.go":     source("other", "~/internal/geminisim"),
+				"internal/geminisim/a.go": source("geminisim"),
+			},
+			". must not import internal/geminisim (. imports internal/app imports internal/other imports internal/geminisim)",
+		},
+		"the function links the emulator": {
+			map[string]string{
+				"function.go":       source("fluxgate", "~/internal/app"),
+				"internal/app/a.go": source("app", "~/internal/emulator"),
+			},
+			". must not import internal/emulator",
+		},
+		"the function links what only serve needs": {
+			map[string]string{
+				"function.go":       source("fluxgate", "~/internal/app"),
+				"internal/app/a.go": source("app", "~/internal/devserver"),
+			},
+			". must not import internal/devserver",
+		},
+		"serve and the app's tests import what the function may not": {
+			map[string]string{
+				"function.go":             source("fluxgate", "~/internal/app"),
+				"internal/app/a.go":       source("app"),
+				"internal/app/a_test.go":  source("app", "~/internal/devserver"),
+				"internal/devserver/a.go": source("devserver", "~/internal/emulator", "~/internal/geminisim"),
+				"cmd/fluxgate/a.go":       source("main", "~/internal/app", "~/internal/devserver"),
+			},
+			"",
+		},
+		"what only serve needs imports the app": {
+			map[string]string{"internal/devserver/a.go": source("devserver", "~/internal/app")},
+			"internal/devserver must not import internal/app",
+		},
 		"the server's tests and the server import what they may": {
 			map[string]string{
 				"internal/server/a.go":      source("server", "~/internal/keys", "~/internal/admission"),
@@ -111,17 +148,19 @@ func TestImporterRulesBite(t *testing.T) {
 		imports string
 		want    string
 	}{
-		"the root":               {"internal/app/a.go", "~", "internal/app/a.go must not import " + module},
-		"the root, by a test":    {"cmd/fluxgate/a_test.go", "~", "must not import " + module},
-		"a command":              {"internal/app/a.go", "~/cmd/fluxgate", "must not import"},
-		"a command by itself":    {"cmd/fluxgate/a.go", "~/cmd/fluxgate/sub", ""},
-		"test code":              {"storage/a.go", "~/storage/storetest", "storage/a.go must not import"},
-		"test code by a test":    {"storage/a_test.go", "~/storage/storetest", ""},
-		"a test library":         {"internal/app/a.go", "github.com/stretchr/testify/require", "must not import"},
-		"a test library, suite":  {"storage/storetest/a.go", "github.com/stretchr/testify/require", ""},
-		"testing":                {"internal/geminisim/a.go", "testing", "must not import testing"},
-		"the emulator by a main": {"cmd/fluxgate/a.go", "~/internal/emulator", ""},
-		"the test emulator":      {"cmd/fluxgate/a.go", "~/internal/emulator/emulatortest", "must not import"},
+		"the root":                {"internal/app/a.go", "~", "internal/app/a.go must not import " + module},
+		"the root, by a test":     {"cmd/fluxgate/a_test.go", "~", "must not import " + module},
+		"the root by its program": {"cmd/function/a.go", "~", ""},
+		"the root by another":     {"cmd/fluxgate/a.go", "~", "cmd/fluxgate/a.go must not import " + module},
+		"a command":               {"internal/app/a.go", "~/cmd/fluxgate", "must not import"},
+		"a command by itself":     {"cmd/fluxgate/a.go", "~/cmd/fluxgate/sub", ""},
+		"test code":               {"storage/a.go", "~/storage/storetest", "storage/a.go must not import"},
+		"test code by a test":     {"storage/a_test.go", "~/storage/storetest", ""},
+		"a test library":          {"internal/app/a.go", "github.com/stretchr/testify/require", "must not import"},
+		"a test library, suite":   {"storage/storetest/a.go", "github.com/stretchr/testify/require", ""},
+		"testing":                 {"internal/geminisim/a.go", "testing", "must not import testing"},
+		"the emulator by a main":  {"cmd/fluxgate/a.go", "~/internal/emulator", ""},
+		"the test emulator":       {"cmd/fluxgate/a.go", "~/internal/emulator/emulatortest", "must not import"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := write(t, map[string]string{c.path: source("p", c.imports)})

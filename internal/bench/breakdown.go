@@ -35,7 +35,6 @@ var areas = []area{
 	{"credentials", []string{module + "internal/callers."}},
 	{"metrics", []string{module + "internal/telemetry.", "go.opentelemetry.io/"}},
 	{"log", []string{"log/slog."}},
-	{"functions-framework", []string{"github.com/GoogleCloudPlatform/functions-framework-go/"}},
 	{elsewhere, nil},
 }
 

@@ -37,8 +37,8 @@ type Options struct {
 	// Log receives what the emulator prints. Nil discards it. It is written to from one goroutine, until Stop returns;
 	// its errors are ignored.
 	Log io.Writer
-	// Port on 127.0.0.1. Zero chooses a free one.
-	Port int
+
+	port int // on 127.0.0.1; zero chooses a free one
 }
 
 // Emulator is a running Firestore emulator that this process started. Its methods may be called concurrently.
@@ -59,10 +59,9 @@ type Emulator struct {
 // emulator's life afterwards, which Stop ends. On Linux the emulator also ends with this process, however that ends,
 // unless it had to be started through gcloud.
 //
-// The error matches ErrNotInstalled when there is none to run, and syscall.EADDRINUSE when Options.Port is taken; any
-// other one carries the last lines that the emulator printed.
+// The error matches ErrNotInstalled when there is none to run; any other one carries the last lines that the emulator printed.
 func Start(ctx context.Context, o Options) (*Emulator, error) {
-	command, err := Find()
+	found, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
@@ -70,13 +69,13 @@ func Start(ctx context.Context, o Options) (*Emulator, error) {
 	defer cancel()
 
 	for attempt := 1; ; attempt++ {
-		port, err := choosePort(o.Port)
+		port, err := choosePort(o.port)
 		if err != nil {
-			return nil, fmt.Errorf("emulator: port %d: %w", o.Port, err)
+			return nil, fmt.Errorf("emulator: port %d: %w", o.port, err)
 		}
-		e, err := launch(command, port, o.Log)
+		e, err := launch(found, port, o.Log)
 		if err != nil {
-			return nil, fmt.Errorf("emulator: running %s: %w", command.Path, err)
+			return nil, fmt.Errorf("emulator: running %s: %w", found.path, err)
 		}
 		if err = e.awaitReady(ctx); err == nil {
 			return e, nil
@@ -84,24 +83,24 @@ func Start(ctx context.Context, o Options) (*Emulator, error) {
 		if stopErr := e.Stop(); stopErr != nil {
 			err = errors.Join(err, stopErr)
 		}
-		if _, taken := choosePort(port); taken != nil && o.Port == 0 && attempt < portAttempts && ctx.Err() == nil {
+		if _, taken := choosePort(port); taken != nil && o.port == 0 && attempt < portAttempts && ctx.Err() == nil {
 			continue
 		}
-		return nil, fmt.Errorf("emulator: starting %s on %s: %w\n%s", command.Path, e.Host, err, e.output)
+		return nil, fmt.Errorf("emulator: starting %s on %s: %w\n%s", found.path, e.Host, err, e.output)
 	}
 }
 
 // launch starts the process and the goroutine that waits for it.
-func launch(command Command, port int, log io.Writer) (*Emulator, error) {
+func launch(c command, port int, log io.Writer) (*Emulator, error) {
 	e := &Emulator{
 		Host:   hostPort(port),
 		output: &tail{next: log},
 		done:   make(chan struct{}),
 		grace:  stopGrace,
-		cmd:    exec.Command(command.Path, command.argsFor(port)...),
+		cmd:    exec.Command(c.path, c.argsFor(port)...),
 	}
 	// Keys are none of an emulator's business.
-	e.cmd.Env = append(config.WithoutKeys(os.Environ()), command.Env...)
+	e.cmd.Env = append(config.WithoutKeys(os.Environ()), c.env...)
 	e.cmd.Stdout, e.cmd.Stderr = e.output, e.output
 	e.cmd.WaitDelay = pipeGrace
 	setProcessGroup(e.cmd)
@@ -152,9 +151,6 @@ func (e *Emulator) awaitReady(ctx context.Context) error {
 
 // PID is the process ID of what was started, which is also the ID of its process group.
 func (e *Emulator) PID() int { return e.cmd.Process.Pid }
-
-// Done is closed when the emulator has ended, by Stop or by itself.
-func (e *Emulator) Done() <-chan struct{} { return e.done }
 
 // Stop ends the process group that Start made, and no other process: SIGTERM, and SIGKILL for what is left after 10 s.
 // It returns when the emulator has ended. Further calls do nothing and return the same result; so does the first one

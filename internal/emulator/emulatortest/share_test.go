@@ -103,7 +103,7 @@ func (p *player) kill() {
 // testRun is a run of its own with a parent that is taken for `go test` and ends with the test.
 func testRun(t *testing.T) (r run, parent *player) {
 	t.Helper()
-	if _, err := emulator.Find(); err != nil {
+	if err := emulator.Missing(); err != nil {
 		unavailable(t, err)
 	}
 	parent = play(t, "")

@@ -1,6 +1,5 @@
-// The program serves the function as the one that the buildpack makes, on a
-// port of 127.0.0.1. On its standard input it takes lines NAME=value, with which
-// its environment changes, and answers each.
+// The program is cmd/function, but for what one test needs: on its standard input
+// it takes lines NAME=value, with which its environment changes, and answers each.
 package main
 
 import (

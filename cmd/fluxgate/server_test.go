@@ -6,10 +6,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,17 +20,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A framed is a server under the framework whose function counts its requests.
-type framed struct {
+// A counted is a server whose handler counts its requests.
+type counted struct {
 	srv   *http.Server
+	log   bytes.Buffer
 	calls atomic.Int64
 }
 
-func (f *framed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.calls.Add(1)
 	switch r.URL.Path {
 	case "/panic":
 		panic("on purpose")
+	case "/abort":
+		_, _ = io.WriteString(w, "the beginning")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
 	case "/stream":
 		for i := range 3 {
 			fmt.Fprintf(w, "chunk %d\n", i)
@@ -41,13 +47,10 @@ func (f *framed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// newFramed is for one bubble of virtual time, and called outside it.
-func newFramed(t *testing.T) *framed {
-	t.Helper()
-	f := new(framed)
-	var err error
-	f.srv, err = newServer(t.Context(), f)
-	require.NoError(t, err)
+// newCounted is for one bubble of virtual time.
+func newCounted() *counted {
+	f := new(counted)
+	f.srv = newServer(f, slog.New(slog.NewTextHandler(&f.log, nil)))
 	return f
 }
 
@@ -66,7 +69,7 @@ func (p pipe) Close() error   { return nil }
 func (p pipe) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
 // connect returns the client's end of a connection to f.
-func (f *framed) connect(t *testing.T) (conn net.Conn, answers *bufio.Reader) {
+func (f *counted) connect(t *testing.T) (conn net.Conn, answers *bufio.Reader) {
 	t.Helper()
 	p := make(pipe, 1)
 	ended := make(chan struct{})
@@ -115,7 +118,7 @@ func TestSlowHeader(t *testing.T) {
 		"all but the end":     {head, 0, headerTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFramed(t)
+			f := newCounted()
 			synctest.Test(t, func(t *testing.T) {
 				conn, answers := f.connect(t)
 				start := time.Now()
@@ -134,7 +137,7 @@ func TestSlowHeader(t *testing.T) {
 
 // Slow within the bound is no offence.
 func TestSlowHeaderInTime(t *testing.T) {
-	f := newFramed(t)
+	f := newCounted()
 	synctest.Test(t, func(t *testing.T) {
 		conn, answers := f.connect(t)
 		text := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -159,7 +162,7 @@ func TestSlowHeaderOfTheNextRequest(t *testing.T) {
 		"it begins straight away": {0, head + strings.Repeat("x", 1000), 4*time.Second + headerTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFramed(t)
+			f := newCounted()
 			synctest.Test(t, func(t *testing.T) {
 				conn, answers := f.connect(t)
 				for range 2 {
@@ -191,7 +194,7 @@ func TestSlowHeaderOfTheNextRequest(t *testing.T) {
 // A header has a size, and who exceeds it is told.
 func TestHugeHeader(t *testing.T) {
 	for size, want := range map[int]int{maxHeader / 2: http.StatusOK, 2 * maxHeader: http.StatusRequestHeaderFieldsTooLarge} {
-		f := newFramed(t)
+		f := newCounted()
 		synctest.Test(t, func(t *testing.T) {
 			conn, answers := f.connect(t)
 			go func() { _, _ = io.WriteString(conn, head+strings.Repeat("x", size)+"\r\n\r\n") }()
@@ -205,7 +208,7 @@ func TestHugeHeader(t *testing.T) {
 
 // An answer may take its time: none of the bounds is for it.
 func TestLongStream(t *testing.T) {
-	f := newFramed(t)
+	f := newCounted()
 	synctest.Test(t, func(t *testing.T) {
 		conn, answers := f.connect(t)
 		start := time.Now()
@@ -224,42 +227,42 @@ func TestLongStream(t *testing.T) {
 	})
 }
 
-// What serves is the framework's own handler, on a connection of our own: the
-// function sees by which address a request came.
-func TestUnderTheFramework(t *testing.T) {
-	f := newFramed(t)
+// The handler sees by which address a request came, on every path, and a panic
+// of its is answered as functions-framework answers the function's.
+func TestServer(t *testing.T) {
+	f := newCounted()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	go func() { _ = f.srv.Serve(l) }()
-	t.Cleanup(func() { _ = l.Close() })
-	get := func(path string) (*http.Response, string) {
+	ended := make(chan error, 1)
+	go func() { ended <- f.srv.Serve(l) }()
+	stop := sync.OnceFunc(func() {
+		assert.NoError(t, f.srv.Shutdown(context.Background()))
+		assert.ErrorIs(t, <-ended, http.ErrServerClosed)
+	})
+	t.Cleanup(stop)
+	get := func(path string) (*http.Response, string, error) {
 		resp, err := http.Get("http://" + l.Addr().String() + path)
 		require.NoError(t, err)
 		defer func() { _ = resp.Body.Close() }()
 		text, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		return resp, string(text)
+		return resp, string(text), err
 	}
-	resp, body := get("/any/path")
+	resp, body, err := get("/any/path")
+	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
 	assert.Equal(t, l.Addr().String(), body)
-	resp, _ = get("/panic")
+	resp, body, err = get("/panic")
+	require.NoError(t, err)
 	assert.Equal(t, http.StatusInternalServerError, resp.StatusCode)
 	assert.Equal(t, "crash", resp.Header.Get("X-Google-Status"), "the framework's word for it")
-}
+	assert.NotContains(t, body, "on purpose", "the cause is for the log")
+	_, body, err = get("/abort")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "an answer that was given up must not look whole")
+	assert.Equal(t, "the beginning", body)
 
-// Whoever meets the framework's own server, which is there for an instant, gets
-// nothing of the function.
-func TestFrameworksOwnServerServesNothing(t *testing.T) {
-	next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it reached the function") })
-	f := &function{next: next, served: new(http.Server), framework: make(chan *http.Server, 1)}
-	stranger := new(http.Server)
-	for range 2 {
-		w := httptest.NewRecorder()
-		r, err := http.NewRequestWithContext(context.WithValue(t.Context(), http.ServerContextKey, stranger), http.MethodGet, "/", nil)
-		require.NoError(t, err)
-		f.ServeHTTP(w, r)
-		assert.Equal(t, http.StatusNoContent, w.Code)
-	}
-	assert.Same(t, stranger, <-f.framework)
+	stop()
+	logged := f.log.String()
+	assert.Equal(t, 1, strings.Count(logged, "level=ERROR msg=panic"), "giving up is no panic: %s", logged)
+	assert.Contains(t, logged, `value="on purpose"`)
+	assert.Contains(t, logged, "server_test.go", "where it happened")
 }
