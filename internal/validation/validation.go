@@ -17,8 +17,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/gate"
 	"fluxgate.dev/fluxgate/internal/gemini"
@@ -211,16 +212,15 @@ func (v *Validator) check(ctx context.Context, list []keys.Key) []Result {
 	out := make([]Result, len(list))
 	changed := make([]bool, len(list))
 	chain := v.chain(ctx)
-	var wg sync.WaitGroup
-	places := make(chan struct{}, checkers)
+	var checks errgroup.Group
+	checks.SetLimit(checkers)
 	for i, k := range list {
-		wg.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
+		checks.Go(func() error {
 			out[i], changed[i] = v.checkOne(ctx, k, chain)
+			return nil // what is wrong with a key is its result
 		})
 	}
-	wg.Wait()
+	_ = checks.Wait() // never fails
 	if slices.Contains(changed, true) {
 		// A new epoch: that a key works again must reach every instance.
 		if _, err := v.Gate.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
