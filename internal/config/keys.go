@@ -122,7 +122,7 @@ func (c *Config) preferSecrets() {
 
 // warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
 func (c *Config) warnUnknown(vars map[string]string) {
-	known := Variables()
+	known := variableNames()
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
 			c.warn(quoted(name) + " is not a variable of Fluxgate")
@@ -132,10 +132,10 @@ func (c *Config) warnUnknown(vars map[string]string) {
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }
 
-// Variables returns the names of the variables that have a field of their own
+// variableNames returns the names of the variables that have a field of their own
 // in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N and
 // GEMINI_API_KEY.
-func Variables() []string {
+func variableNames() []string {
 	var names []string
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {

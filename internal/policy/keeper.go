@@ -245,7 +245,7 @@ func (k *Keeper) list(ctx context.Context) ([]string, map[string]int64, error) {
 	if err != nil {
 		return nil, nil, timeout(ctx, err, "the models list", ListTime)
 	}
-	chain := Discover(models)
+	chain := discover(models)
 	if len(chain) == 0 {
 		return nil, nil, errNoModels
 	}

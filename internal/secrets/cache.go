@@ -143,14 +143,6 @@ func (c *Cache[L]) Reload(ctx context.Context, reason string) (L, error) {
 	return c.read(ctx, h, reason)
 }
 
-// Peek returns the list in use, if there is one, without reading anything.
-func (c *Cache[L]) Peek() (list L, ok bool) {
-	if h := c.current.Load(); h != nil {
-		return h.list, true
-	}
-	return list, false
-}
-
 // read returns the list after the reading that is under way, or one that it
 // begins: for a caller that has seen old and, unless that is due, for a reason.
 // The end of ctx ends the wait early, which is an error only if there is no list.
