@@ -6,8 +6,8 @@
 // # A job
 //
 // [Run] reads its inputs into a list of requests (the plan). A line of JSONL is one request. A text file is cut into chunks
-// by [ChunkText], a subtitle file by [ChunkSubtitles], and every chunk is one request with the instructions before it. The
-// plan depends on the inputs and settings alone, so the same command makes the same plan again; the hash of all its request
+// between paragraphs, lines or sentences, a subtitle file between cues, and every chunk is one request with the instructions
+// before it. The plan depends on the inputs and settings alone, so the same command makes the same plan again; the hash of all its request
 // bodies is the identity of the job.
 //
 // Workers take the requests in order. A request stays with its worker until it is settled, and a waiting request keeps its

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
@@ -40,17 +39,9 @@ type Caller struct {
 	// Name is public: the token's, or in ModeIAM an email address or "iam", or
 	// in ModeOpen "anonymous", or a scheduled job's "scheduler".
 	Name string
-	// Limits are the caller's own; see [config.LimitsByCaller].
-	Limits config.Limits
 	// Admin tells whether the caller may change the configuration: it came with
 	// an administrator's token, or in ModeOpen, or is a scheduled job.
 	Admin bool
-}
-
-// Limited reports whether any limit is set.
-func (c Caller) Limited() bool {
-	return slices.ContainsFunc([]*int64{c.Limits.RPM, c.Limits.TPM, c.Limits.RPD},
-		func(limit *int64) bool { return limit != nil && *limit != config.Unlimited })
 }
 
 const (
@@ -73,7 +64,6 @@ const (
 type Authenticator struct {
 	mode   Mode
 	wanted bool // a request needs a token
-	limits config.LimitsByCaller
 	log    *slog.Logger
 	pages  *http.CrossOriginProtection
 	jobs   *jobs
@@ -95,7 +85,7 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	}
 	opts = opts.WithDefaults()
 	a := &Authenticator{
-		mode: ModeOf(cfg), limits: cfg.Callers, log: opts.Logger, pages: http.NewCrossOriginProtection(),
+		mode: ModeOf(cfg), log: opts.Logger, pages: http.NewCrossOriginProtection(),
 		given: []list{
 			{entries: cfg.Tokens, names: cfg.TokenSecretNames},
 			{entries: cfg.AdminTokens, names: cfg.AdminTokenSecretNames, admin: true},
@@ -147,9 +137,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
 		if err := a.checkOpen(r); err != nil {
 			return Caller{}, err
 		}
-		return a.caller(config.CallerAnonymous, true), nil
+		return Caller{Name: config.CallerAnonymous, Admin: true}, nil
 	case a.mode == ModeIAM && a.jobs.matches(identityToken(r)):
-		return a.caller(config.CallerScheduler, true), nil
+		return Caller{Name: config.CallerScheduler, Admin: true}, nil
 	case !a.wanted:
 		return a.identified(r), nil
 	}
@@ -180,14 +170,14 @@ func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) 
 	}
 	digest := sha256.Sum256([]byte(token))
 	if e, ok := t.find(digest, a.compare); ok {
-		return a.caller(e.name, e.admin), nil
+		return Caller{Name: e.name, Admin: e.admin}, nil
 	}
 	if bearer && a.mode == ModeTokens {
 		switch job, err := a.jobs.verify(ctx, token); {
 		case err != nil:
 			return Caller{}, err
 		case job:
-			return a.caller(config.CallerScheduler, true), nil
+			return Caller{Name: config.CallerScheduler, Admin: true}, nil
 		}
 	}
 	if a.cache == nil {
@@ -199,7 +189,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) 
 		return Caller{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if e, ok := t.find(digest, a.compare); ok {
-		return a.caller(e.name, e.admin), nil
+		return Caller{Name: e.name, Admin: e.admin}, nil
 	}
 	return Caller{}, ErrWrong
 }
@@ -211,11 +201,11 @@ func (a *Authenticator) identified(r *http.Request) Caller {
 	if token, err := a.presented(r); err == nil && len(a.given[1].entries)+len(a.given[1].names) > 0 {
 		if t, err := a.tokens(r.Context()); err == nil {
 			if e, ok := t.find(sha256.Sum256([]byte(token)), a.compare); ok {
-				return a.caller(e.name, e.admin)
+				return Caller{Name: e.name, Admin: e.admin}
 			}
 		}
 	}
-	return a.caller(identity(r), false)
+	return Caller{Name: identity(r)}
 }
 
 func (a *Authenticator) tokens(ctx context.Context) (table, error) {
@@ -227,8 +217,4 @@ func (a *Authenticator) tokens(ctx context.Context) (table, error) {
 		return t, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return t, nil
-}
-
-func (a *Authenticator) caller(name string, admin bool) Caller {
-	return Caller{Name: name, Limits: a.limits[name], Admin: admin}
 }

@@ -118,18 +118,18 @@ func TestTwoTokensOfOneCaller(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	b := newAuthenticator(t, tokensOfAll, `FLUXGATE_CALLERS={"alice":{"rpm":3},"bob":{"rpm":-1}}`)
+	// The name is what FLUXGATE_CALLERS limits a caller by.
+	cfg := configured(t, tokensOfAll, `FLUXGATE_CALLERS={"alice":{"rpm":3},"bob":{"rpm":-1}}`)
+	b := newAuthenticator(t, tokensOfAll)
 	alice, err := b.Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
 	require.NoError(t, err)
-	require.NotNil(t, alice.Limits.RPM)
-	assert.EqualValues(t, 3, *alice.Limits.RPM)
-	assert.True(t, alice.Limited())
+	require.NotNil(t, cfg.Callers[alice.Name].RPM)
+	assert.EqualValues(t, 3, *cfg.Callers[alice.Name].RPM)
 	bob, err := b.Authenticate(request("/x", "x-goog-api-key: "+bobToken))
 	require.NoError(t, err)
-	assert.False(t, bob.Limited(), "unlimited in so many words")
-	assert.False(t, Caller{}.Limited())
-	zero := int64(0)
-	assert.True(t, Caller{Limits: config.Limits{RPD: &zero}}.Limited(), "nothing is let through")
+	require.NotNil(t, cfg.Callers[bob.Name].RPM)
+	assert.EqualValues(t, config.Unlimited, *cfg.Callers[bob.Name].RPM, "unlimited in so many words")
+	assert.Equal(t, config.Limits{}, cfg.Callers[Caller{}.Name])
 }
 
 // The time that it takes must not depend on where a match is, nor on whether
@@ -212,12 +212,13 @@ func TestRefuse(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	// Clients insist on an API key, so any is fine, even two.
-	open := newAuthenticator(t, "FLUXGATE_CORS=https://app.example", `FLUXGATE_CALLERS={"anonymous":{"rpm":1}}`)
+	const limits = `FLUXGATE_CALLERS={"anonymous":{"rpm":1}}`
+	open := newAuthenticator(t, "FLUXGATE_CORS=https://app.example", limits)
 	got, err := open.Authenticate(request("/x?key=dummy", "x-goog-api-key: other"))
 	require.NoError(t, err)
 	assert.Equal(t, config.CallerAnonymous, got.Name)
 	assert.True(t, got.Admin)
-	assert.True(t, got.Limited())
+	assert.Contains(t, configured(t, limits).Callers, got.Name)
 
 	const local = "http://127.0.0.1:8080/x"
 	for _, tt := range []struct {
@@ -297,7 +298,8 @@ func TestIAM(t *testing.T) {
 			headers: []string{"X-Serverless-Authorization: " + app, "Authorization: Bearer " + bobToken}, want: "bob"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newAuthenticator(t, append(tt.environ, onCloud, withIAM, limits)...)
+			environ := append(tt.environ, onCloud, withIAM, limits)
+			b := newAuthenticator(t, environ...)
 			got, err := b.Authenticate(request("/x", tt.headers...))
 			if tt.err != nil {
 				assert.ErrorIs(t, err, tt.err)
@@ -306,7 +308,8 @@ func TestIAM(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, got.Name)
 			assert.Equal(t, tt.admin, got.Admin)
-			assert.Equal(t, tt.want == "alice@example.com", got.Limited(), "limits go by the address")
+			_, limited := configured(t, environ...).Callers[got.Name]
+			assert.Equal(t, tt.want == "alice@example.com", limited, "limits go by the address")
 		})
 	}
 }

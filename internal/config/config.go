@@ -254,13 +254,13 @@ func (c Config) LogValue() slog.Value {
 
 // HasTokens reports whether any token is configured, in the environment or by
 // the name of a secret.
-func (c Config) HasTokens() bool { return c.HasCallerTokens() || c.HasAdminTokens() }
+func (c Config) HasTokens() bool { return c.HasCallerTokens() || c.hasAdminTokens() }
 
 // HasCallerTokens is HasTokens for FLUXGATE_TOKENS and FLUXGATE_TOKENS_SECRET.
 func (c Config) HasCallerTokens() bool { return len(c.Tokens) > 0 || len(c.TokenSecretNames) > 0 }
 
-// HasAdminTokens is HasTokens for FLUXGATE_ADMIN_TOKENS and its secret.
-func (c Config) HasAdminTokens() bool {
+// hasAdminTokens is HasTokens for FLUXGATE_ADMIN_TOKENS and its secret.
+func (c Config) hasAdminTokens() bool {
 	return len(c.AdminTokens) > 0 || len(c.AdminTokenSecretNames) > 0
 }
 

@@ -28,10 +28,10 @@ func Unquote(s string) string {
 	return s
 }
 
-// Variables returns the names of the variables that have a field of their own
+// variableNames returns the names of the variables that have a field of their own
 // in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N and
 // GEMINI_API_KEY.
-func Variables() []string {
+func variableNames() []string {
 	var names []string
 	t := reflect.TypeFor[Config]()
 	for i := range t.NumField() {

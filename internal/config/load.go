@@ -95,7 +95,7 @@ func explain(name, value string, err error) error {
 
 // warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
 func (c *Config) warnUnknown(vars map[string]string) {
-	known := Variables()
+	known := variableNames()
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
 			c.warn(quoted(name) + " is not a variable of Fluxgate")

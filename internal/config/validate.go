@@ -40,7 +40,7 @@ func (c *Config) Validate() error {
 	}
 	check("FLUXGATE_CORS", c.checkCORS())
 	problems = append(problems, c.checkTokens(), c.checkJobs())
-	check("GOOGLE_GEMINI_BASE_URL", CheckBaseURL(c.BaseURL))
+	check("GOOGLE_GEMINI_BASE_URL", checkBaseURL(c.BaseURL))
 	if len(c.Keys) > MaxKeys {
 		problems = append(problems, fmt.Errorf("GEMINI_KEY_N: %d keys: want at most %d", len(c.Keys), MaxKeys))
 	}
@@ -122,10 +122,10 @@ func hostPort(s string) error {
 	return nil
 }
 
-// CheckBaseURL reports what is wrong with an upstream base URL; the empty one
+// checkBaseURL reports what is wrong with an upstream base URL; the empty one
 // is right. Plain http is for loopback hosts only, because every request
 // carries a key. The error doesn't repeat the URL: it may hold a password.
-func CheckBaseURL(s string) error {
+func checkBaseURL(s string) error {
 	if s == "" {
 		return nil
 	}

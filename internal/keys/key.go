@@ -43,9 +43,9 @@ func (k Key) LogValue() slog.Value {
 	)
 }
 
-// Fingerprint returns the first 12 hexadecimal digits of the SHA-256 of a key.
+// fingerprintOf returns the first 12 hexadecimal digits of the SHA-256 of a key.
 // Keys are random enough that it gives nothing away.
-func Fingerprint(value config.Secret) string {
+func fingerprintOf(value config.Secret) string {
 	sum := sha256.Sum256([]byte(value.Reveal()))
 	return hex.EncodeToString(sum[:6])
 }
@@ -95,7 +95,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			warnings = append(warnings, duplicate(list[at], e))
 			continue
 		}
-		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Provider: gemini, Fingerprint: Fingerprint(e.value)}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Provider: gemini, Fingerprint: fingerprintOf(e.value)}
 		if !key.Declared {
 			key.Project = "key-" + key.Fingerprint
 		}

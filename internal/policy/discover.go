@@ -78,7 +78,7 @@ func usable(m upstream.Model) bool {
 	return slices.Contains(m.Methods, "generateContent") && slices.Contains(m.Methods, "countTokens")
 }
 
-// Discover returns the chain that a models list amounts to: the text models sorted as pro, flash, flash-lite, then the
+// discover returns the chain that a models list amounts to: the text models sorted as pro, flash, flash-lite, then the
 // previews in the same order, newest version first within a family, at most [scheduler.MaxModels]. From a list of just
 // the built-in models it makes the built-in chain.
 //
@@ -88,7 +88,7 @@ func usable(m upstream.Model) bool {
 // gives way once its stable model is listed; the other built-in models stay, and what is newer stands before them.
 //
 // It returns nil if the list names no text model.
-func Discover(models []upstream.Model) []string {
+func discover(models []upstream.Model) []string {
 	type kind struct {
 		version string
 		family  scheduler.Family

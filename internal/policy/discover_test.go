@@ -97,10 +97,10 @@ func TestDiscover(t *testing.T) {
 		{"nothing", nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.Equal(t, tc.want, Discover(tc.list))
+			assert.Equal(t, tc.want, discover(tc.list))
 			for range 5 { // the list has an order of its own, and it changes
 				rand.Shuffle(len(tc.list), func(i, j int) { tc.list[i], tc.list[j] = tc.list[j], tc.list[i] })
-				assert.Equal(t, tc.want, Discover(tc.list))
+				assert.Equal(t, tc.want, discover(tc.list))
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestDiscoverIsBounded(t *testing.T) {
 	for i := range 3 * scheduler.MaxModels {
 		names = append(names, fmt.Sprintf("gemini-%d-flash", i), fmt.Sprintf("gemini-%d-pro-preview", i))
 	}
-	chain := Discover(listed(names...))
+	chain := discover(listed(names...))
 	assert.Len(t, chain, scheduler.MaxModels)
 	assert.Equal(t, "gemini-47-flash", chain[0])
 	assert.Equal(t, "gemini-32-flash", chain[scheduler.MaxModels-1])

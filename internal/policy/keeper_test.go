@@ -45,7 +45,7 @@ func TestRefresh(t *testing.T) {
 		assert.Empty(t, got.Error+got.ListError)
 		assert.WithinDuration(t, start.Add(w.gemini.latency), got.At, time.Second)
 		assert.Equal(t, got.At, got.TriedAt)
-		assert.Equal(t, Discover(summer2026()), got.Chain)
+		assert.Equal(t, discover(summer2026()), got.Chain)
 		assert.EqualValues(t, 1_048_576, got.Windows["gemini-3.6-flash"])
 		for _, model := range got.Chain {
 			assert.Contains(t, w.gemini.last.Pieces[0].Text, model, "what has just been discovered is asked for")
@@ -368,7 +368,7 @@ func TestRecordIsSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var entries []string
-		for _, model := range Discover(summer2026()) {
+		for _, model := range discover(summer2026()) {
 			for range 20 {
 				entries = append(entries, entry(model, `"a very long text instead of a number, and so on and on"`, "-1", "0"))
 			}
