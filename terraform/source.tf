@@ -13,8 +13,8 @@ locals {
     "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/remote", "internal/terminal",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
-    "internal/alone", "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
-    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/emulator/emulatortest", "storage/storetest",
+    "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
+    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/testlock", "internal/emulator/emulatortest", "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
     "**/*.test", "**/*.out", "**/*.prof", "**/coverage.*", "**/*.zip", "**/*.results.jsonl",
