@@ -117,6 +117,28 @@ test('without an answer it says so, asks less and less, and recovers', async () 
   await close();
 });
 
+test('an answer that comes after its token was forgotten shows nothing', async () => {
+  const { page, close } = await start('single', {
+    prepare: (p) => p.addInitScript(() => sessionStorage.setItem('fluxgate-token', 'a-token')),
+  });
+  let release;
+  const held = new Promise((done) => (release = done));
+  await page.route('**/status', async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asks = page.waitForRequest('**/status');
+  await page.clock.runFor(5000);
+  await asks;
+  await page.getByRole('button', { name: 'Forget token' }).click();
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
+  release();
+  await eventually(() => page.evaluate(() => globalThis.underWay === 0), 'no answer');
+  assert.ok(await page.locator('#door').isVisible(), 'it shows the pool again');
+  assert.ok(await page.locator('#board').isHidden());
+  await close();
+});
+
 test('what has focus keeps it when the page is drawn again', async () => {
   const { page, run, close } = await start('pool');
   await page.getByRole('button', { name: 'Disable key 2' }).focus();
