@@ -14,8 +14,9 @@ locals {
     "internal/geminisim", "internal/remote", "internal/terminal",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
-    "internal/alone", "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
-    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "storage/storetest",
+    "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
+    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/testlock",
+    "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
     "**/*.test", "**/*.out", "**/*.prof", "**/coverage.*", "**/*.zip", "**/*.results.jsonl",

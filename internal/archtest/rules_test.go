@@ -168,9 +168,9 @@ var ends = map[string][]string{
 var testOnly = map[string][]string{
 	"storage/storetest":              nil,
 	"internal/emulator/emulatortest": nil,
-	"internal/alone":                 nil,
+	"internal/testlock":              nil,
 	"internal/nodetest":              nil,
-	"testing":                        {"storage/storetest", "internal/alone", "internal/emulator/emulatortest", "internal/nodetest"},
+	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},
 	"golang.org/x/tools":             nil,
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},

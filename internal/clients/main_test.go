@@ -3,7 +3,7 @@ package clients
 import (
 	"testing"
 
-	"fluxgate.dev/fluxgate/internal/alone"
+	"fluxgate.dev/fluxgate/internal/testlock"
 )
 
-func TestMain(m *testing.M) { alone.Main(m) }
+func TestMain(m *testing.M) { testlock.Main(m) }

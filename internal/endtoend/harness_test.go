@@ -24,6 +24,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -39,9 +40,16 @@ type world struct {
 	env    []string
 }
 
-// newWorld starts a simulator with eight projects that have those limits.
-func newWorld(t *testing.T, limits geminisim.Limits) *world {
+// needsRealTime skips a test that takes a minute or so whatever the machine.
+func needsRealTime(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("plays in real time, which -short leaves out")
+	}
+}
+
+// newSimulation makes a simulator with eight projects that have those limits.
+func newSimulation(limits geminisim.Limits) *world {
 	cfg := geminisim.Config{
 		Limits:  map[string]geminisim.Limits{model: limits},
 		Latency: 50 * time.Millisecond, Jitter: 100 * time.Millisecond,
@@ -53,15 +61,22 @@ func newWorld(t *testing.T, limits geminisim.Limits) *world {
 		w.env = append(w.env, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, key), fmt.Sprintf("GEMINI_PROJECT_%d=%s", i+1, project(i)))
 	}
 	w.sim = geminisim.New(cfg)
+	w.env = append(w.env, "FLUXGATE_CHAIN="+model,
+		fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":%d,"tpm":%d,"rpd":%d}}`, model, limits.RPM, limits.TPM, limits.RPD))
+	return w
+}
+
+// newWorld serves such a simulator.
+func newWorld(t *testing.T, limits geminisim.Limits) *world {
+	t.Helper()
+	w := newSimulation(limits)
 	upstream := httptest.NewServer(w.sim)
 	t.Cleanup(upstream.Close)
-	w.env = append(w.env,
+	w.env = append(w.env, "GOOGLE_GEMINI_BASE_URL="+upstream.URL,
 		// Callers, instances, database and simulator share two processors with
 		// whatever tests run beside these, so a request may arrive seconds after
 		// it was sent. That is what the skew is for.
-		"FLUXGATE_SKEW=3s",
-		"GOOGLE_GEMINI_BASE_URL="+upstream.URL, "FLUXGATE_CHAIN="+model,
-		fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":%d,"tpm":%d,"rpd":%d}}`, model, limits.RPM, limits.TPM, limits.RPD))
+		"FLUXGATE_SKEW=5s")
 	return w
 }
 
@@ -76,7 +91,7 @@ func (w *world) instance(t *testing.T, client *firestore.Client) string {
 	store := storage.NewFirestore(client, "fluxgate", storage.Options{})
 	a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: store})
 	require.NoError(t, err)
-	server := httptest.NewServer(a)
+	server := httptest.NewServer(stamped(a))
 	t.Cleanup(func() {
 		server.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -86,6 +101,49 @@ func (w *world) instance(t *testing.T, client *firestore.Client) string {
 	})
 	return server.URL
 }
+
+// The headers that stamped adds to every answer.
+const (
+	arrivedHeader = "Test-Arrived" // when the request reached the instance
+	leftHeader    = "Test-Left"    // when its answer left
+)
+
+// stamped notes when the requests of a handler arrive and their answers leave:
+// whether somebody is in time is a matter of these, and not of how busy the
+// machine is with the callers.
+func stamped(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(arrivedHeader, stamp())
+		h.ServeHTTP(stamper{w}, r)
+	})
+}
+
+type stamper struct{ http.ResponseWriter }
+
+func (s stamper) WriteHeader(status int) {
+	s.Header().Set(leftHeader, stamp())
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s stamper) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func stamp() string { return strconv.FormatInt(int64(time.Since(began)), 10) }
+
+// began is when stamps count from, by the monotonic clock.
+var began = time.Now()
+
+// stampOf reads a stamp.
+func stampOf(t *testing.T, resp *http.Response, name string) time.Duration {
+	n, err := strconv.ParseInt(resp.Header.Get(name), 10, 64)
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+	return time.Duration(n)
+}
+
+// inTime is how late a holder may arrive that has to be let in. A second of the
+// hold is for the instance, which reads its clock after it has read the request.
+const inTime = scheduler.DefaultHold - time.Second
 
 // requireWithinLimits asserts on the simulator's own log that no limit was ever
 // exceeded, and that it never had to say 429.
@@ -110,14 +168,15 @@ type caller struct {
 	turn   func(try int) int // which instance takes a try
 	ticket bool              // send the ticket back; else only the body
 
-	waits, booked, turnedAway, outages int
-	tickets                            []string // of bookings
+	waits, booked, claimed, late, turnedAway, outages int
+	tickets                                           []string // of bookings
 }
 
 // run obeys every 429 to the millisecond. A booking that is not honoured when
 // its holder is back in time counts as turned away.
 func (c *caller) run(t *testing.T, client *http.Client, deadline time.Time) bool {
 	ticket, held := "", false
+	var due time.Duration // when the booking is
 	for try := 0; ; try++ {
 		req, err := http.NewRequest(http.MethodPost, c.urls[c.turn(try)]+"/generate", bytes.NewReader(c.body))
 		if err != nil {
@@ -140,6 +199,9 @@ func (c *caller) run(t *testing.T, client *http.Client, deadline time.Time) bool
 		}
 		switch resp.StatusCode {
 		case http.StatusOK:
+			if held {
+				c.claimed++
+			}
 			return true
 		case http.StatusTooManyRequests:
 		case http.StatusServiceUnavailable:
@@ -166,9 +228,12 @@ func (c *caller) run(t *testing.T, client *http.Client, deadline time.Time) bool
 			t.Errorf("Retry-After-Ms: %v", err)
 			return false
 		}
-		if held {
+		if late := stampOf(t, resp, arrivedHeader) - due; held && late > inTime {
+			c.late++
+		} else if held {
 			c.turnedAway++
-			t.Logf("a holder was turned away: booked=%s, %d ms, try %d, ticket=%t", resp.Header.Get("X-Fluxgate-Booked"), millis, try, c.ticket)
+			t.Logf("a holder was turned away who came %v after its time: booked=%s, %d ms, try %d, ticket=%t",
+				late, resp.Header.Get("X-Fluxgate-Booked"), millis, try, c.ticket)
 		}
 		c.waits++
 		ticket, held = resp.Header.Get("X-Fluxgate-Ticket"), resp.Header.Get("X-Fluxgate-Booked") == "true"
@@ -177,6 +242,7 @@ func (c *caller) run(t *testing.T, client *http.Client, deadline time.Time) bool
 			c.tickets = append(c.tickets, ticket)
 		}
 		wait := time.Duration(millis) * time.Millisecond
+		due = stampOf(t, resp, leftHeader) + wait
 		if time.Now().Add(wait).After(deadline) {
 			return false
 		}

@@ -2,7 +2,6 @@ package pagetest
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -26,7 +24,7 @@ func TestPage(t *testing.T) {
 	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()
-		c := &movable{began: time.Now()}
+		c := newClock(noon)
 		store := storage.NewMemory(c.now)
 		w := newWorld(t, c, func() storage.Store { return store })
 		w.live(t.Context(), t)
@@ -38,28 +36,18 @@ func TestPage(t *testing.T) {
 	})
 	t.Run("emulator", func(t *testing.T) {
 		t.Parallel()
-		open := func() storage.Store {
-			store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
-			t.Cleanup(func() { assert.NoError(t, store.Close(context.Background())) })
-			return store
-		}
-		remember(t, open())
-		w := newWorld(t, realTime{}, open)
+		c := newClock(noon)
+		remember(t, c, c.emulated(t))
+		w := newWorld(t, c, func() storage.Store { return c.emulated(t) })
 		w.liveNow(t.Context(), t)
 		w.drive(t)
 	})
 }
 
-// remember gives a database without a past a day that is over. Should today end
-// during the test, which would have the pool start anew, it waits for that first.
-func remember(t *testing.T, store storage.Store) {
+// remember gives a database without a past a day that is over.
+func remember(t *testing.T, c *clock, store storage.Store) {
 	t.Helper()
-	const longest = 4 * time.Minute
-	now := scheduler.At(time.Now())
-	if left := scheduler.DayOf(now).End().Sub(now); left < longest {
-		realTime{}.forward(t.Context(), left)
-		now = scheduler.At(time.Now())
-	}
+	now := scheduler.At(c.now())
 	used := map[string]*scheduler.Project{}
 	for i, project := range projects {
 		day := scheduler.DayCount{Day: scheduler.DayOf(now) - 1, Requests: 20 + number(60, project), Tokens: 300_000 * int64(i+1)}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,45 +36,15 @@ const (
 
 var projects = []string{"team-atlas", "team-borealis", "team-cirrus", "team-delta", "team-echo", "subtitles", "tenant-golf", "team-atlas"}
 
-// A clock is the time of a whole world.
-type clock interface {
-	now() time.Time
-	// forward has so much time go by, or as much of it as ctx lasts.
-	forward(ctx context.Context, d time.Duration)
-}
-
-// A movable clock starts at noon in California, so that no day ends unless it is
-// put forward so far.
-type movable struct {
-	began time.Time
-	ahead atomic.Int64
-}
-
-func (c *movable) now() time.Time {
-	noon := time.Date(2026, time.June, 10, 19, 0, 0, 0, time.UTC)
-	return noon.Add(time.Since(c.began) + time.Duration(c.ahead.Load()))
-}
-
-func (c *movable) forward(_ context.Context, d time.Duration) { c.ahead.Add(int64(d)) }
-
-// realTime is the clock of what nobody can move: the emulator tells the time of
-// the machine. To put it forward is to wait.
-type realTime struct{}
-
-func (realTime) now() time.Time { return time.Now() }
-
-func (realTime) forward(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
+// noon is noon in California, so that no day ends unless a world's clock is put
+// forward so far.
+var noon = time.Date(2026, time.June, 10, 19, 0, 0, 0, time.UTC)
 
 // A world is two instances of the whole of Fluxgate over one database, each on a
 // loopback port, and on another port the Gemini that they are in front of.
 type world struct {
 	sim      *geminisim.Server
-	clock    clock
+	clock    *clock
 	front    http.Handler // the instance whose page is used
 	url      string
 	other    string        // the other instance
@@ -84,7 +53,7 @@ type world struct {
 }
 
 // newWorld has every instance use what open returns for it.
-func newWorld(t *testing.T, c clock, open func() storage.Store) *world {
+func newWorld(t *testing.T, c *clock, open func() storage.Store) *world {
 	t.Helper()
 	w := &world{clock: c}
 	limits := map[string]geminisim.Limits{}
@@ -206,8 +175,7 @@ func (w *world) find(ctx context.Context, t *testing.T) {
 	}
 }
 
-// liveNow is live where time can't be put forward: there are the last days, and a
-// minute that has just been taken.
+// liveNow is live without a past: there is a minute that has just been taken.
 func (w *world) liveNow(ctx context.Context, t *testing.T) {
 	t.Helper()
 	w.find(ctx, t)

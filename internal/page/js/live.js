@@ -89,8 +89,12 @@ function poll() {
 }
 
 async function ask() {
+  const token = sessionStorage.getItem(tokenName);
+  // An answer to a token that was forgotten or replaced is nobody's.
+  const late = () => sessionStorage.getItem(tokenName) !== token;
   try {
     const status = await request('GET', '/status');
+    if (late()) return;
     seen.polls += 1;
     seen.reads += (status.projects ?? []).length + otherDocuments;
     if (view.error) news('Fluxgate answers again.');
@@ -103,6 +107,7 @@ async function ask() {
       locked: false,
     });
   } catch (error) {
+    if (late()) return;
     if (error.status === 401) {
       lock(error.message);
       return;
@@ -159,6 +164,7 @@ $('door-form').addEventListener('submit', async (event) => {
   }
   sessionStorage.setItem(tokenName, token);
   view.locked = false;
+  await polling;
   await poll();
   if (view.status) {
     $('token').value = '';

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package alone
+package testlock
 
 // take takes no turns here, for want of file locks that end with their holder.
 func take(string) (release func(), err error) { return func() {}, nil }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package alone
+package testlock
 
 import (
 	"path/filepath"
