@@ -15,5 +15,5 @@
 //   - coldstart.go: bench coldstart, and the function as a platform starts it
 //   - launcher.go: what the benchmarks share: how a party is started
 //   - connection.go: the flags that say where a Fluxgate is and who asks
-//   - framework.go: the HTTP server of serve
+//   - server.go: the HTTP server of serve
 package main

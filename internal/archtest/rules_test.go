@@ -44,11 +44,11 @@ var tooLarge = []string{}
 
 // notInOrder lists packages whose files are to be brought into an order.
 var notInOrder = []string{
-	"internal/app", "storage",
+	"storage",
 }
 
 // notCommented lists packages whose comment is to be moved into a doc.go.
-var notCommented = []string{"internal/app"}
+var notCommented = []string{}
 
 // imports point one way: scheduler <- storage <- admission <- dispatch <- admin <- server <- app <- function.go, cmd;
 // and payload <- upstream <- dispatch.

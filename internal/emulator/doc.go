@@ -11,7 +11,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - emulator.go: Start, Stop, and waiting until it answers
-//   - find.go: Find, the command that runs the emulator: its jar and Java, or gcloud
+//   - find.go: Missing, and the command that runs the emulator: its jar and Java, or gcloud
 //   - address.go: Check, whether an emulator answers at an address; free ports
 //   - group_unix.go: the emulator's processes ended together
 //   - group_other.go: the one process ended, on other systems
