@@ -255,7 +255,10 @@ func TestOperations(t *testing.T) {
 func TestSeriesAreBounded(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	r := recorder(t, Options{MetricReader: reader})
-	refuse := func(n int) { r.Refused(t.Context(), Decision{Cause: strconv.Itoa(n)}) }
+	refuse := func(n int) {
+		_, span := r.Admit(t.Context())
+		span.Decided(Decision{Cause: strconv.Itoa(n)})
+	}
 	for n := range maxSeries {
 		refuse(n)
 	}
