@@ -173,4 +173,7 @@ type Stats struct {
 	Conflicts int64 `json:"conflicts"` // commits that lost a race
 	Recovered int64 `json:"recovered"` // commits that applied but reported failure
 	Control   int64 `json:"control"`   // reads and writes of the control document and of records
+	// Unreadable counts the project documents, each version once, that could not
+	// be read.
+	Unreadable int64 `json:"unreadable,omitempty"`
 }
