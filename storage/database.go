@@ -71,7 +71,11 @@ func (g *Grouped) decode(id string, doc document) (*scheduler.Project, error) {
 	if doc.version.IsZero() {
 		return nil, nil
 	}
-	p, err := g.codec.Unpack(doc.Document)
+	var p *scheduler.Project
+	err := doc.invalid
+	if err == nil {
+		p, err = g.codec.Unpack(doc.Document)
+	}
 	if err != nil {
 		err = fmt.Errorf("project %s: %w: %w", id, errUnreadable, err)
 		g.stats.unreadable.Add(1)

@@ -72,11 +72,12 @@ func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document,
 		if !snap.Exists() {
 			continue
 		}
-		// A field that is missing or of another type is as good as empty.
-		fields := snap.Data()
 		docs[i].version = snap.UpdateTime
-		docs[i].State, _ = fields[stateField].([]byte)
-		docs[i].Sections, _ = fields[sectionsField].([]byte)
+		fields, ok := snap.Data(), false
+		if docs[i].State, ok = fields[stateField].([]byte); !ok {
+			docs[i].invalid = fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, stateField)
+		}
+		docs[i].Sections, _ = fields[sectionsField].([]byte) // of another type it is as good as none
 	}
 	return docs, nil
 }

@@ -49,6 +49,7 @@ type document struct {
 	codec.Document
 	version version
 	read    time.Time // the database's time at which it was like this
+	invalid error     // why it holds no state; nil: it does
 }
 
 // Options tune a Grouped store. The zero value means the defaults.
