@@ -57,7 +57,7 @@ func TestUnreadableDocument(t *testing.T) {
 			require.NotErrorIs(t, err, ErrUnavailable, name)
 		}
 		for i := range 2 * maxPiggybacked {
-			g.Later(plenty, "bad", scheduler.Tell{Told: []scheduler.Told{{Hash: uint32(i), Start: now}}})
+			g.Later(plenty, "bad", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: uint32(i), Start: now}}})
 		}
 		require.NoError(t, g.Refresh(t.Context(), []string{"bad", "p"}, true))
 		time.Sleep(time.Minute)
@@ -86,7 +86,7 @@ func TestUnreadableDocumentIsMended(t *testing.T) {
 			return states[0]
 		}
 		require.NotEmpty(t, see().Unreadable)
-		g.Later(plenty, "bad", scheduler.Tell{Told: []scheduler.Told{{Hash: 1, Start: g.Now()}}})
+		g.Later(plenty, "bad", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: 1, Start: g.Now()}}})
 		before, _ := db.Asked()
 		for range 50 {
 			time.Sleep(time.Second)
@@ -101,7 +101,7 @@ func TestUnreadableDocumentIsMended(t *testing.T) {
 		require.Empty(t, p.Unreadable)
 		assert.True(t, p.Mark("key").Disabled)
 		require.NoError(t, mark(t, g, "bad", "key", false))
-		assert.Len(t, stateOf(t, db, "bad").Told, 1, "what was kept for the next commit is in it")
+		assert.Len(t, stateOf(t, db, "bad").Waitlist, 1, "what was kept for the next commit is in it")
 	})
 }
 

@@ -21,8 +21,9 @@ const ahead = 9 * time.Second
 // that begins while it runs.
 func putOff(t *testing.T, store storage.Store, model string, d time.Duration) {
 	t.Helper()
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 	for i := range projects {
-		_, err := store.Apply(t.Context(), scheduler.DefaultRules(), project(i), scheduler.Heed{
+		_, err := store.Apply(t.Context(), rules, project(i), scheduler.RecordRefusal{
 			Model: model, Block: scheduler.Block{Cause: scheduler.ByMinute, Until: store.Now().Add(d)},
 		})
 		require.NoError(t, err)
