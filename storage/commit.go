@@ -204,15 +204,3 @@ func (c *committer) fillBatch() {
 	c.queue = c.queue[n:]
 	c.carried, c.first = len(c.piggybacked), c.seq+1
 }
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

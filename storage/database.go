@@ -12,6 +12,12 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
+// Now implements Store.
+func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
+
+// Between implements Store.
+func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
+
 // readTimeout is how long one read may take. Until the database has answered for
 // the first time that is as long as all tries of a commit: a connection has to be
 // made first, and an emulator may have been started a moment ago.
@@ -100,6 +106,18 @@ func (g *Grouped) transact(ctx context.Context, transaction func() error) error 
 		if status.Code(err) != codes.Aborted || pause(ctx, g.opts.Jitter(try)) != nil {
 			return err
 		}
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -130,12 +130,6 @@ func newGrouped(docs documents, opts Options) *Grouped {
 	return g
 }
 
-// Now implements Store.
-func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
-
-// Between implements Store.
-func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
-
 // View implements Store.
 func (g *Grouped) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
 	cs, err := g.committers(ids)
@@ -184,28 +178,6 @@ func (g *Grouped) Refresh(ctx context.Context, ids []string, force bool) error {
 		return err
 	}
 	return g.refresh(ctx, cs, force)
-}
-
-// read reads the documents of the given committers in one batch.
-func (g *Grouped) read(ctx context.Context, cs []*committer) error {
-	if len(cs) == 0 {
-		return nil
-	}
-	ids, epochs := make([]string, len(cs)), make([]uint64, len(cs))
-	for i, c := range cs {
-		ids[i], epochs[i] = c.id, c.readBegins()
-	}
-	docs, err := g.get(ctx, ids)
-	if err != nil {
-		for _, c := range cs {
-			c.readFailed()
-		}
-		return err
-	}
-	for i, c := range cs {
-		c.update(docs[i], epochs[i])
-	}
-	return nil
 }
 
 // Apply implements Store.

@@ -111,6 +111,28 @@ func (g *Grouped) readShared(r *sharedRead, cs []*committer) {
 	}
 }
 
+// read reads the documents of the given committers in one batch.
+func (g *Grouped) read(ctx context.Context, cs []*committer) error {
+	if len(cs) == 0 {
+		return nil
+	}
+	ids, epochs := make([]string, len(cs)), make([]uint64, len(cs))
+	for i, c := range cs {
+		ids[i], epochs[i] = c.id, c.readBegins()
+	}
+	docs, err := g.get(ctx, ids)
+	if err != nil {
+		for _, c := range cs {
+			c.readFailed()
+		}
+		return err
+	}
+	for i, c := range cs {
+		c.update(docs[i], epochs[i])
+	}
+	return nil
+}
+
 // join returns the read to wait for, nil if there is no need for any. It is the
 // given one, which the caller then has to start, if there is none yet.
 func (c *committer) join(own *sharedRead, what func(*committer) need) (r *sharedRead, first bool) {

@@ -105,7 +105,7 @@ func (g *grants) peak() (most int64) {
 }
 
 // flood asks for a minute's worth within a minute, then books, and has refusals
-// ride along.
+// piggybacked.
 func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model string, times int, chunk int64) {
 	var wg sync.WaitGroup
 	for i := range times {

@@ -132,15 +132,6 @@ func oneWriteEach(t *testing.T, h Harness) {
 	assert.EqualValues(t, sequential+concurrent, requests(stored(t, h)))
 }
 
-// together runs f in n goroutines and waits for all.
-func together(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
 // Changes that wait while a commit is under way are seen by planning at once
 // and written by the next commit, all together.
 func groupCommit(t *testing.T, h Harness) {
@@ -187,7 +178,7 @@ func laterIsSeen(t *testing.T, h Harness) {
 	assert.Equal(t, before, after)
 }
 
-// What rides along costs no write of its own, reaches the database with the
+// What is piggybacked costs no write of its own, reaches the database with the
 // next commit, and is written once: a commit after that leaves it alone.
 func laterRidesAlong(t *testing.T, h Harness) {
 	s := h.Open(t, eager())
