@@ -127,7 +127,7 @@ Fluxgate and directly. It fails if the memory isn't under 64 MiB.`,
 func newBenchPartyCommand() *cobra.Command {
 	var upstream, profile string
 	cmd := &cobra.Command{
-		Use: "party ROLE", Short: "Play one party of a benchmark", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "party ROLE", Short: "Run one party of a benchmark", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var serve func(context.Context) error
 			switch role := bench.Role(args[0]); role {
@@ -147,7 +147,7 @@ func newBenchPartyCommand() *cobra.Command {
 			default:
 				return fmt.Errorf("role %q: there is none of that name", role)
 			}
-			return bench.Play(cmd.Context(), bench.Script{Profile: profile, In: os.Stdin, Out: os.Stdout, Serve: serve})
+			return bench.RunProcess(cmd.Context(), bench.ProcessOptions{Profile: profile, In: os.Stdin, Out: os.Stdout, Serve: serve})
 		},
 	}
 	cmd.Flags().StringVar(&upstream, "upstream", "", "base `URL` of the simulator")
@@ -155,14 +155,14 @@ func newBenchPartyCommand() *cobra.Command {
 	return cmd
 }
 
-// launcher has this program play the parties, with an environment of nothing
+// launcher has this program run the parties, with an environment of nothing
 // but what they need: whoever measures may have settings of his own.
 func launcher() (bench.Launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return func(p bench.Part) *exec.Cmd {
+	return func(p bench.Process) *exec.Cmd {
 		cmd := exec.Command(self, "bench", "party", string(p.Role), "--upstream", p.Upstream, "--profile", p.Profile)
 		// What Go's runtime is told stays: it is the same for all.
 		cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {

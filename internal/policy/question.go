@@ -16,8 +16,8 @@ const maxName = 64
 // do without, which counts as output.
 const maxOutput = 8192
 
-// question returns the request for the limits of the models, without a model of its own.
-func question(models []string) gemini.Request {
+// limitsRequest returns the request for the limits of the models, without a model of its own.
+func limitsRequest(models []string) gemini.Request {
 	var temperature float32
 	nullable := true
 	entry := &gemini.Schema{Type: "OBJECT", Properties: map[string]*gemini.Schema{
@@ -54,8 +54,8 @@ func TokenBound(r gemini.Request) int64 {
 	return int64(n + len(schema))
 }
 
-// questioned returns the models to ask for: those of the chain, as many as a project can have.
-func questioned(chain []string) []string {
+// modelsToAsk returns the models to ask for: those of the chain, as many as a project can have.
+func modelsToAsk(chain []string) []string {
 	if len(chain) == 0 {
 		chain = scheduler.DefaultChain()
 	}
