@@ -10,8 +10,8 @@
 //
 // Every party is a process of its own, so that the operating system accounts
 // for it alone: the simulator, the proxy, and Fluxgate. The caller says how such
-// a process is started (a [Launcher]) and the process runs [Play], which talks
-// to its parent over standard input and output:
+// a process is started (a [Launcher]) and the process runs [RunProcess], which
+// talks to its parent over standard input and output:
 //
 //	child:  serving on http://127.0.0.1:41234
 //	parent: usage

@@ -248,7 +248,7 @@ func TestLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		dead := w.instance()
-		_, err := dead.take(t.Context(), "dead", false)
+		_, err := dead.acquireLease(t.Context(), "dead", false)
 		require.NoError(t, err)
 		time.Sleep(LeaseTime - time.Second)
 		_, ran := w.refresh()
@@ -259,7 +259,7 @@ func TestLeaseEnds(t *testing.T) {
 		w.assertAsked(1, 1, "by the second instance")
 
 		// It wasn't dead but slow.
-		late, err := dead.save(t.Context(), "dead", findings{asked: true, models: map[string]Limits{pro: limits(1, -1, -1)}})
+		late, err := dead.save(t.Context(), "dead", refreshed{asked: true, models: map[string]Limits{pro: limits(1, -1, -1)}})
 		require.NoError(t, err)
 		assert.Equal(t, got, late, "what came too late doesn't replace what is newer")
 		assert.Contains(t, w.logged.String(), "too late")
