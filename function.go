@@ -4,7 +4,7 @@
 // time to come back.
 //
 // This file is the function's entry point, target "Fluxgate". The product is in
-// the packages below: scheduler decides, storage keeps, internal/gate admits,
+// the packages below: scheduler decides, storage keeps, internal/admission admits,
 // internal/server speaks HTTP, and internal/app puts them together.
 package fluxgate
 

@@ -15,11 +15,11 @@ import (
 func TestPromisedBehindABlock(t *testing.T) {
 	now := At(time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC))
 	p := newPool(t, 1, map[string]Limits{"m-flash": {RPM: 1, TPM: 1000, RPD: 100}})
-	p.heed(now, 0, Heed{Model: "m-flash", Block: Block{Cause: ByMinute, Until: now.Add(10 * time.Second)}})
+	p.refuse(now, 0, RecordRefusal{Model: "m-flash", Block: Block{Cause: ByMinute, Until: now.Add(10 * time.Second)}})
 	req := Request{Chain: []string{"m-flash"}, Demand: Demand{Tokens: 10}}
 	first, _ := p.plan(now, req)
 	assert.Equal(t, 10*time.Second, first.Wait)
-	p.told[0]["m-flash"] = []Booking{{ID: 1, Rank: 1, Start: first.Start, Demand: req.Demand}}
+	p.waitlist[0]["m-flash"] = []Booking{{ID: 1, Rank: 1, Start: first.Start, Demand: req.Demand}}
 	second, _ := p.plan(now, req)
 	assert.Greater(t, second.Wait, 70*time.Second, "after the minute of the one before it")
 }

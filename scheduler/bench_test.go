@@ -35,7 +35,7 @@ func saturate(b *testing.B, rules *Rules, bookings int) (Instant, []Candidate) {
 func nobody(string, string) []Booking { return nil }
 
 func BenchmarkPlan(b *testing.B) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	for name, c := range map[string]struct {
 		bookings int
 		maxWait  *time.Duration
@@ -44,7 +44,7 @@ func BenchmarkPlan(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			now, candidates := saturate(b, rules, c.bookings)
-			req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, MaxWait: c.maxWait, Promised: nobody}
+			req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, MaxWait: c.maxWait, Waitlist: nobody}
 			first := func(int) int { return 0 }
 			b.ReportAllocs()
 			for b.Loop() {
@@ -56,7 +56,7 @@ func BenchmarkPlan(b *testing.B) {
 	}
 	b.Run("free", func(b *testing.B) {
 		now, candidates := saturate(b, rules, 0)
-		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Promised: nobody}
+		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Waitlist: nobody}
 		first := func(int) int { return 0 }
 		b.ReportAllocs()
 		for b.Loop() {
@@ -68,7 +68,7 @@ func BenchmarkPlan(b *testing.B) {
 }
 
 func BenchmarkApply(b *testing.B) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	now, candidates := saturate(b, rules, 10)
 	p := candidates[0].State
 	held := p.Calendar("gemini-2.5-flash").Bookings[0]
@@ -77,10 +77,10 @@ func BenchmarkApply(b *testing.B) {
 		change Change
 		want   Verdict
 	}{
-		"admit":  {now + 300_000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Admitted},
-		"refuse": {now + 1000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Refused},
-		"claim":  {held.Start, Reserve{Model: "gemini-2.5-flash", Demand: held.Demand, ID: 1 << 40, Booking: held.ID}, Admitted},
-		"heed":   {now + 1000, Heed{Model: "gemini-2.5-flash", Block: Block{Cause: ByMinute, Until: now + 90_000}}, ""},
+		"admit":   {now + 300_000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Admitted},
+		"refuse":  {now + 1000, Reserve{Model: "gemini-2.5-flash", Demand: Demand{Tokens: 10_000}, ID: 1 << 40}, Refused},
+		"claim":   {held.Start, Reserve{Model: "gemini-2.5-flash", Demand: held.Demand, ID: 1 << 40, Booking: held.ID}, Admitted},
+		"refusal": {now + 1000, RecordRefusal{Model: "gemini-2.5-flash", Block: Block{Cause: ByMinute, Until: now + 90_000}}, ""},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -138,16 +138,16 @@ func TestWalkInLeavesRoom(t *testing.T) {
 func TestLastOfTheDay(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 1})
 	midnight := DayOf(noon).End()
-	d.do(midnight-10_000, Heed{Model: "m", Block: Block{Cause: ByMinute, Until: midnight - 2000}})
+	d.do(midnight-10_000, RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: midnight - 2000}})
 	b := d.book(midnight-10_000, 1)
 	require.Equal(t, midnight-2000, b.Start)
-	d.do(midnight-10_000, Heed{Model: "m", Learn: Limits{RPM: 10}}) // only the day is scarce
+	d.do(midnight-10_000, RecordRefusal{Model: "m", Limits: Limits{RPM: 10}}) // only the day is scarce
 	assert.NotEqual(t, Admitted, d.reserve(midnight+600, 1).Verdict)
 	assert.Equal(t, Admitted, d.claim(midnight+1000, b).Verdict)
 
 	// Who is kept by the block first and by the day then is told the day.
 	d = newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 1})
-	d.do(midnight-10_000, Heed{Model: "m", Block: Block{Cause: ByMinute, Until: midnight + 9000}})
+	d.do(midnight-10_000, RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: midnight + 9000}})
 	require.Equal(t, midnight+9000, d.book(midnight-10_000, 1).Start)
 	assert.Equal(t, ByRPD, d.reserve(midnight-10_000, 1).Cause)
 }
@@ -167,16 +167,16 @@ func TestReserveVerdicts(t *testing.T) {
 	over := Reserve{Model: "m", Demand: Demand{Tokens: ContextWindow("m") + 1}}
 	assert.Equal(t, Result{Verdict: Replan, Start: Never, Cause: TooLarge}, d.do(noon, over))
 
-	d.do(noon, Heed{Model: "m", Oversize: 5000})
-	d.do(noon, Heed{Model: "m", Oversize: 9000})
+	d.do(noon, RecordRefusal{Model: "m", Oversize: 5000})
+	d.do(noon, RecordRefusal{Model: "m", Oversize: 9000})
 	for tokens, cause := range map[int64]Cause{4999: ByTPM, 5000: TooLarge, 9999: TooLarge} {
 		assert.Equal(t, cause, d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: tokens}}).Cause,
 			"upstream refused 5000 tokens: %d", tokens)
 	}
-	d.do(noon, Heed{Model: "m", Learn: Limits{TPM: 6000}})
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{TPM: 6000}})
 	assert.Equal(t, ByRPM, d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 5000}}).Cause, "within TPM it isn't oversize")
 
-	d.do(noon, Heed{Model: "m", Block: Block{Cause: Unavailable, Until: Never}})
+	d.do(noon, RecordRefusal{Model: "m", Block: Block{Cause: Unavailable, Until: Never}})
 	assert.Equal(t, Result{Verdict: Replan, Start: Never, Cause: Unavailable}, d.do(noon, ask))
 }
 
@@ -275,7 +275,7 @@ func TestOverIsInNobodysWay(t *testing.T) {
 	require.Equal(t, Admitted, d.reserve(noon, 1).Verdict)
 	b := d.book(noon, 1)
 	over := b.Start.Add(DefaultHold) + 1
-	result := d.do(over, Heed{Model: "m", Block: Block{Cause: ByMinute, Until: over + 100}})
+	result := d.do(over, RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: over + 100}})
 	assert.Zero(t, result.Moved)
 	require.Equal(t, []Booking{b}, d.p.Calendar("m").Bookings)
 	require.Equal(t, Admitted, d.reserve(over+100, 1).Verdict)

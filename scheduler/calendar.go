@@ -24,9 +24,9 @@ type Reservation struct {
 	Straddles bool
 }
 
-// A Coarse is the sum of sent requests that end in the same whole second.
+// A Folded is the sum of sent requests that end in the same whole second.
 // Together they weigh at most TPM: whoever is larger was alone.
-type Coarse struct {
+type Folded struct {
 	End              Instant
 	Tokens, Requests int64
 }
@@ -79,12 +79,12 @@ type Block struct {
 // future, and what is counted per day.
 //
 // Every change makes a new one. So that little is copied each time, calendars
-// share the reservations behind the pointers, and the array of Coarse: neither
+// share the reservations behind the pointers, and the array of Folded: neither
 // is ever changed.
 type Calendar struct {
 	Model    string
 	Sent     []*Reservation // in the order in which they were admitted
-	Coarse   []Coarse       // in order of end
+	Folded   []Folded       // in order of end
 	Bookings []Booking      // in order of rank
 	Days     []DayCount     // yesterday to tomorrow, and the last before that
 	Block    Block
@@ -92,21 +92,6 @@ type Calendar struct {
 	// Refused is the least number of tokens above TPM that upstream refused
 	// for its size; 0 means none yet.
 	Refused int64
-}
-
-// Figures returns the limits in force on this calendar at now, with sources.
-func (c *Calendar) Figures(rules *Rules, now Instant) Figures {
-	f := rules.Policy.Figures(c.Model)
-	if l := c.Learned.RPM; l.binds(now, f.RPM) {
-		f.RPM, f.RPMFrom = l.Limit, FromLearned
-	}
-	if l := c.Learned.TPM; l.binds(now, f.TPM) {
-		f.TPM, f.TPMFrom = l.Limit, FromLearned
-	}
-	if l := c.Learned.RPD; l.binds(now, f.RPD) {
-		f.RPD, f.RPDFrom = l.Limit, FromLearned
-	}
-	return f
 }
 
 // barred says why the request fits at no time on this calendar, as far as is
@@ -143,10 +128,10 @@ func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) expire(t terms, now Instant) {
 	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= now })
-	for len(c.Coarse) > 0 && c.Coarse[0].End <= now {
-		c.Coarse = c.Coarse[1:]
+	for len(c.Folded) > 0 && c.Folded[0].End <= now {
+		c.Folded = c.Folded[1:]
 	}
-	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.forgotten(&b, now) })
+	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.purgeable(&b, now) })
 	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
 	for _, d := range c.Days {
 		if d.Day < yesterday && d.Requests > 0 {
@@ -163,7 +148,7 @@ func (c *Calendar) expire(t terms, now Instant) {
 func (c *Calendar) idle(rules *Rules, now Instant) bool {
 	d := c.clone()
 	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Coarse)+len(d.Bookings) == 0 && !d.Learned.fresh(now) && d.Block.Until <= now &&
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.fresh(now) && d.Block.Until <= now &&
 		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
 }
 

@@ -72,7 +72,7 @@ type Reserve struct {
 	ID     uint64 // random; names the reservation or booking that comes of it
 	Hash   uint64 // of the request; 0: unknown
 	// Booking is the booking that the caller holds, 0 for none. It is claimed
-	// in its time, and its remaining wait is told before it. One that is gone
+	// in its time, and its remaining wait is told before it. One that has expired
 	// is as if it had never been.
 	Booking uint64
 	// Came is when the holder of a booking came, by which it is in time or late; 0:
@@ -101,7 +101,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	came := cmp.Or(r.Came, now)
-	held := func(b Booking) bool { return b.ID == r.Booking && !t.gone(&b, came) }
+	held := func(b Booking) bool { return b.ID == r.Booking && !t.expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, c, t, i, now)
 	}
@@ -115,7 +115,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		if probe != NoCause {
 			c.Learned.Probe = Probe{probe, result.Reservation.ID, now.Add(probeFor)}
 		}
-		p.used(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+		p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
 		return result
 	case r.Planned != 0 && start >= r.Planned+second:
 		return Result{Verdict: Replan, Start: start, Cause: cause}
@@ -144,7 +144,7 @@ func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Res
 	start, cause := c.earliestWhole(t, now, now, r.Demand, b.Rank, nil)
 	if start == now {
 		c.Bookings = slices.Delete(c.Bookings, i, i+1)
-		p.used(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+		p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
 		// meantime must not be told a time that the commit then takes away.
@@ -171,7 +171,7 @@ func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
 	return Result{Changed: len(c.Bookings) < before}
 }
 
-// Settle tells what really became of a reservation: when its last byte was
+// Settle records what became of a reservation: when its last byte was
 // sent, how many tokens upstream counted, and whether it failed.
 type Settle struct {
 	Model    string
@@ -190,12 +190,12 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	t := c.terms(rules, now)
 	grew, changed, tokens := c.settle(t, now, s)
-	p.used(now, s.Caller, 0, tokens)
-	p.failed(now, s.Failed)
-	confirmed := s.Failed == "" && c.Learned.answered(s.ID)
+	p.countUse(now, s.Caller, 0, tokens)
+	p.countFailure(now, s.Failed)
+	confirmed := s.Failed == "" && c.Learned.probeAnswered(s.ID)
 	result := Result{Changed: changed || confirmed || s.Failed != ""}
 	if grew {
-		result.Moved = c.reflow(t, now)
+		result.Moved = c.moveBookings(t, now)
 	}
 	return result
 }
@@ -217,21 +217,21 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	was, changed := c.cancel(c.terms(rules, now), x.ID)
-	p.used(now, x.Caller, -was.Requests, -was.Tokens)
-	p.failed(now, x.Failed)
+	p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
+	p.countFailure(now, x.Failed)
 	if x.Unknown && c.idle(rules, now) {
 		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model })
 	}
 	return Result{Changed: changed || x.Failed != ""}
 }
 
-// Heed is what an upstream refusal taught about a model on this project: to
-// stay away until an instant, and its limits.
-type Heed struct {
-	Model string
-	ID    uint64 // of the reservation that was refused, 0: unknown
-	Block Block  // Cause "": no block
-	Learn Limits // 0: not told
+// RecordRefusal records that upstream refused a request for a model on this
+// project, and what its answer said: until when to stay away, and its limits.
+type RecordRefusal struct {
+	Model  string
+	ID     uint64 // of the reservation that was refused, 0: unknown
+	Block  Block  // Cause "": no block
+	Limits Limits // those that upstream named; 0: not named
 	// Oversize is the size of a request above TPM that was refused for it.
 	Oversize int64
 }
@@ -243,30 +243,30 @@ const (
 	strikesKept  = 10 * time.Minute // after a block is over
 )
 
-func (h Heed) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, h.Model)
+func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
+	c := p.edit(rules, now, r.Model)
 	if c == nil {
 		return Result{}
 	}
-	h.teach(c, now)
-	if h.Block.Cause != NoCause {
-		h.block(c, rules, now)
+	r.learn(c, now)
+	if r.Block.Cause != NoCause {
+		r.block(c, rules, now)
 	}
-	return Result{Changed: true, Moved: c.reflow(c.terms(rules, now), now)}
+	return Result{Changed: true, Moved: c.moveBookings(c.terms(rules, now), now)}
 }
 
-func (h Heed) teach(c *Calendar, now Instant) {
-	if h.ID != 0 {
-		c.Learned.refused(h.ID, now)
+func (r RecordRefusal) learn(c *Calendar, now Instant) {
+	if r.ID != 0 {
+		c.Learned.probeRefused(r.ID, now)
 	}
-	c.Learned.teach(h.Learn, now)
-	if h.Oversize > 0 && (c.Refused == 0 || h.Oversize < c.Refused) {
-		c.Refused = h.Oversize
+	c.Learned.record(r.Limits, now)
+	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
+		c.Refused = r.Oversize
 	}
 }
 
-func (h Heed) block(c *Calendar, rules *Rules, now Instant) {
-	b := h.Block
+func (r RecordRefusal) block(c *Calendar, rules *Rules, now Instant) {
+	b := r.Block
 	switch b.Cause {
 	case ByDay:
 		b.Until = DayOf(now).End().Add(rules.Skew)
@@ -282,9 +282,9 @@ func (h Heed) block(c *Calendar, rules *Rules, now Instant) {
 	}
 }
 
-// Reset forgets what upstream's refusals taught about every model of the
-// project: blocks, limits, and the size that is too large. It is the operator's
-// word that they no longer hold.
+// Reset deletes what was recorded of upstream's refusals for every model of the
+// project: blocks, learned limits, and the size that is too large. It is the
+// operator's word that they no longer hold.
 type Reset struct{}
 
 func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
@@ -302,7 +302,7 @@ func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
 type Review struct{}
 
 func (Review) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	p.each(rules, now, func(c *Calendar) { result.Moved += c.reflow(c.terms(rules, now), now) })
+	p.each(rules, now, func(c *Calendar) { result.Moved += c.moveBookings(c.terms(rules, now), now) })
 	result.Changed = result.Moved > 0
 	return result
 }
@@ -339,19 +339,20 @@ func (s SetMark) apply(p *Project, _ *Rules, _ Instant) Result {
 	return Result{Changed: true}
 }
 
-// Tell notes refusals that other instances are to recognise when they return.
-type Tell struct{ Told []Told }
+// ShareWaitlist adds entries to the project's waitlist, so that other instances
+// recognise these callers when they return.
+type ShareWaitlist struct{ Entries []Waitlisted }
 
-func (x Tell) apply(p *Project, rules *Rules, now Instant) Result {
-	if len(x.Told) == 0 {
+func (x ShareWaitlist) apply(p *Project, rules *Rules, now Instant) Result {
+	if len(x.Entries) == 0 {
 		return Result{}
 	}
-	kept := slices.DeleteFunc(slices.Clone(p.Told), func(o Told) bool {
-		return now > o.Start.Add(rules.Hold) || slices.ContainsFunc(x.Told, func(n Told) bool { return n.Hash == o.Hash })
+	kept := slices.DeleteFunc(slices.Clone(p.Waitlist), func(o Waitlisted) bool {
+		return now > o.Start.Add(rules.Hold) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
 	})
-	p.Told = append(kept, x.Told...)
-	if n := len(p.Told) - MaxTold; n > 0 {
-		p.Told = p.Told[n:]
+	p.Waitlist = append(kept, x.Entries...)
+	if n := len(p.Waitlist) - MaxWaitlist; n > 0 {
+		p.Waitlist = p.Waitlist[n:]
 	}
 	return Result{Changed: true}
 }

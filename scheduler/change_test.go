@@ -226,9 +226,9 @@ func TestCancel(t *testing.T) {
 
 // TestHeedBlocks: how long a block lasts, and which of two prevails.
 func TestHeedBlocks(t *testing.T) {
-	minute := Heed{Model: "m", Block: Block{Cause: ByMinute, Until: noon + 30_000}}
-	bare := Heed{Model: "m", Block: Block{Cause: ByBare}}
-	day := Heed{Model: "m", Block: Block{Cause: ByDay, Until: noon + 20_000}}
+	minute := RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: noon + 30_000}}
+	bare := RecordRefusal{Model: "m", Block: Block{Cause: ByBare}}
+	day := RecordRefusal{Model: "m", Block: Block{Cause: ByDay, Until: noon + 20_000}}
 	wait := func(d *desk, now Instant) (time.Duration, Cause) {
 		s, cause := d.p.Calendar("m").Earliest(d.rules, now, Demand{Tokens: 1})
 		return s.Sub(now), cause
@@ -283,21 +283,21 @@ func TestHeedMoves(t *testing.T) {
 		}
 		return starts
 	}
-	assert.Equal(t, 3, d.do(noon, Heed{Model: "m", Learn: Limits{RPM: 1}}).Moved)
+	assert.Equal(t, 3, d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 1}}).Moved)
 	assert.Equal(t, []Instant{61_000, 122_000, 183_000, 244_000}, now())
-	assert.Equal(t, 0, d.do(noon, Heed{Model: "m", Learn: Limits{RPM: 50}}).Moved, "more room calls nobody earlier")
-	assert.Equal(t, 3, d.do(noon, Heed{Model: "m", Block: Block{Cause: ByMinute, Until: noon + 122_500}}).Moved)
+	assert.Equal(t, 0, d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 50}}).Moved, "more room calls nobody earlier")
+	assert.Equal(t, 3, d.do(noon, RecordRefusal{Model: "m", Block: Block{Cause: ByMinute, Until: noon + 122_500}}).Moved)
 	assert.Equal(t, []Instant{123_000, 123_000, 184_000, 244_000}, now(), "in whole seconds from their start")
-	assert.Equal(t, 4, d.do(noon, Heed{Model: "m", Block: Block{Cause: ByDay}}).Moved)
+	assert.Equal(t, 4, d.do(noon, RecordRefusal{Model: "m", Block: Block{Cause: ByDay}}).Moved)
 	assert.Equal(t, 12*time.Hour+1000*ms, time.Duration(now()[0])*ms)
 
 	d = newDesk(t, Limits{RPM: 2, TPM: 1000, RPD: 100})
 	d.do(noon, Reserve{Model: "m", ID: 1, Demand: Demand{Requests: 2}})
 	b := d.do(noon, Reserve{Model: "m", ID: 2, Demand: Demand{Requests: 2}, Book: true}).Booking
-	for _, h := range []Heed{
-		{Model: "m", Learn: Limits{RPM: 1}},
-		{Model: "m", Learn: Limits{RPM: 2, RPD: 1}},
-		{Model: "m", Learn: Limits{RPD: 9}, Block: Block{Cause: Unavailable, Until: Never}},
+	for _, h := range []RecordRefusal{
+		{Model: "m", Limits: Limits{RPM: 1}},
+		{Model: "m", Limits: Limits{RPM: 2, RPD: 1}},
+		{Model: "m", Limits: Limits{RPD: 9}, Block: Block{Cause: Unavailable, Until: Never}},
 	} {
 		assert.Zero(t, d.do(noon, h).Moved)
 		result := d.claim(b.Start, b)
@@ -309,7 +309,7 @@ func TestHeedMoves(t *testing.T) {
 // TestModels: sixteen models to a project; one that doesn't matter any more
 // makes room for another.
 func TestModels(t *testing.T) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	var p *Project
 	ask := func(now Instant, model string) (result Result) {
 		p, result = apply(t, rules, p, now, Reserve{Model: model, ID: 1, Demand: Demand{Tokens: 1}})
@@ -322,7 +322,7 @@ func TestModels(t *testing.T) {
 	offer, cause := Plan(rules, noon, []Candidate{{ID: "p", State: p}}, Request{Chain: []string{"another"}}, nil)
 	assert.Equal(t, Unavailable, cause, "and planning says so: %+v", offer)
 	for _, change := range []Change{
-		Heed{Model: "another", Learn: Limits{RPM: 1}}, Settle{Model: "another"}, Cancel{Model: "another"},
+		RecordRefusal{Model: "another", Limits: Limits{RPM: 1}}, Settle{Model: "another"}, Cancel{Model: "another"},
 	} {
 		_, result := apply(t, rules, p, noon, change)
 		assert.Equal(t, Result{}, result, "%T", change)
@@ -336,7 +336,7 @@ func TestModels(t *testing.T) {
 // TestMarks: sixteen marks; an operator's is kept before upstream's, which
 // comes again by itself.
 func TestMarks(t *testing.T) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	var p *Project
 	mark := func(m SetMark) (result Result) {
 		p, result = apply(t, rules, p, noon, m)
@@ -371,20 +371,20 @@ func TestMarks(t *testing.T) {
 
 // TestToldAndWriters: what is remembered of refusals and of commits.
 func TestToldAndWriters(t *testing.T) {
-	rules := DefaultRules()
-	p, result := apply(t, rules, nil, noon, Tell{})
+	rules := defaultRules()
+	p, result := apply(t, rules, nil, noon, ShareWaitlist{})
 	assert.False(t, result.Changed)
-	told := func(hash uint32, start Instant) Tell { return Tell{[]Told{{hash, start}}} }
+	told := func(hash uint32, start Instant) ShareWaitlist { return ShareWaitlist{[]Waitlisted{{hash, start}}} }
 	p, _ = apply(t, rules, p, noon, told(1, noon+1000))
 	p, _ = apply(t, rules, p, noon, told(2, noon+90_000))
 	p, _ = apply(t, rules, p, noon, told(2, noon+60_000))
-	assert.Equal(t, []Told{{1, noon + 1000}, {2, noon + 60_000}}, p.Told, "the last word counts")
+	assert.Equal(t, []Waitlisted{{1, noon + 1000}, {2, noon + 60_000}}, p.Waitlist, "the last word counts")
 	p, _ = apply(t, rules, p, noon+6001, told(3, noon+60_000))
-	assert.Equal(t, []Told{{2, noon + 60_000}, {3, noon + 60_000}}, p.Told, "nobody comes back after the hold")
-	for i := range uint32(MaxTold) {
+	assert.Equal(t, []Waitlisted{{2, noon + 60_000}, {3, noon + 60_000}}, p.Waitlist, "nobody comes back after the hold")
+	for i := range uint32(MaxWaitlist) {
 		p, _ = apply(t, rules, p, noon+6001, told(100+i, noon+60_000))
 	}
-	assert.EqualValues(t, 100, p.Told[0].Hash, "the oldest go first")
+	assert.EqualValues(t, 100, p.Waitlist[0].Hash, "the oldest go first")
 
 	for i := range uint32(MaxWriters + 2) {
 		p = p.Wrote(i, 7)
@@ -402,10 +402,10 @@ func TestToldAndWriters(t *testing.T) {
 // room for those whose clock is right, even if all it does is to settle.
 func TestForwardAndBack(t *testing.T) {
 	for name, change := range map[string]Change{
-		"settle": Settle{Model: "m", ID: 2, Tokens: 5, Reserved: Reservation{ID: 2, Tokens: 1}},
-		"heed":   Heed{Model: "m", Learn: Limits{TPM: 999}},
-		"mark":   SetMark{Key: "k", Disabled: ptr(true)},
-		"tell":   Tell{[]Told{{1, noon}}},
+		"settle":   Settle{Model: "m", ID: 2, Tokens: 5, Reserved: Reservation{ID: 2, Tokens: 1}},
+		"refuse":   RecordRefusal{Model: "m", Limits: Limits{TPM: 999}},
+		"mark":     SetMark{Key: "k", Disabled: ptr(true)},
+		"waitlist": ShareWaitlist{[]Waitlisted{{1, noon}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, Limits{RPM: 2, TPM: 1000, RPD: 100})

@@ -40,9 +40,9 @@
 // Retry-After and one that reads milliseconds come back at the same moment.
 //
 // The first refusal books nothing. It costs no write and blocks nobody, should
-// the caller never return. Whoever planned it may remember whom it told what
-// ([Request].Promised), so that many waiting callers are told different
-// times, and leave a short note for other instances ([Tell]).
+// the caller never return. The instance that planned it keeps a waitlist of whom
+// it told which time ([Request].Waitlist), so that many waiting callers are told
+// different times, and shares it with the other instances ([ShareWaitlist]).
 //
 // A caller that has come back, and still finds no room, gets a [Booking]: its
 // slot is kept in the project. It counts as an interval from its start. Its
@@ -63,11 +63,11 @@
 //
 // # What is not known in advance
 //
-// Upstream's refusals teach ([Heed]): limits; blocks, until an instant or the
-// Pacific midnight; the size that is too large. A limit is believed for seven
-// days. Then one request at a time is let beyond it, as a [Probe], while all
-// others keep to it: if upstream answers, the lesson is forgotten, and if it
-// refuses, it is new again.
+// What upstream's refusals say is recorded ([RecordRefusal]): limits; blocks,
+// until an instant or the Pacific midnight; the size that is too large. A learned
+// limit is believed for seven days. Then one request at a time is let beyond it,
+// as a [Probe], while all others keep to it: if upstream answers, the learned
+// limit is dropped, and if it refuses, it is new again.
 // Bookings that no longer fit are then moved, in order of rank, to the next
 // whole second that does, and none is lost.
 //
@@ -86,7 +86,7 @@
 // happen, waits and bookings are computed with rounded ends, so that what is
 // promised still holds after folding; only the rest of a wait behind a late
 // predecessor may grow, by a second. The other bounds are [MaxModels],
-// [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxTold], [MaxMarks] and
+// [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and
 // [MaxWriters].
 //
 // # Choosing
@@ -100,11 +100,28 @@
 //
 // # Changes
 //
-// [Reserve], [Extend], [Settle], [Cancel], [Release], [Heed], [Reset], [Review],
-// [SetMark] and [Tell] are values. [Project.Apply] makes them without touching
-// the project it is called on, so a store can show the outcome before it is
-// durable, and make the change again on what it finds after a lost race.
+// [Reserve], [Extend], [Settle], [Cancel], [Release], [RecordRefusal], [Reset],
+// [Review], [SetMark] and [ShareWaitlist] are values. [Project.Apply] makes them
+// without touching the project it is called on, so a store can show the outcome
+// before it is durable, and make the change again on what it finds after a lost
+// race.
 // Settling, cancelling and releasing twice is the same as once.
 //
 // Denial is not an error: nothing in this package fails but [ParseMode].
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - plan.go: the choice among projects and models
+//   - change.go: the changes of a project, but for Extend
+//   - extend.go: Extend, for a request whose commit took longer than allowed for
+//   - totals.go: what is counted per project and day, for reports only
+//   - project.go: a project, its calendars, keys, waitlist and writers
+//   - earliest.go: the first start that fits, and moving bookings that don't
+//   - usage.go: what counts on a calendar now, for reports only
+//   - sent.go: reservations: made, folded, settled and cancelled
+//   - calendar.go: a calendar, why a request can't start, and what has expired
+//   - terms.go: the numbers that a calendar decides with, weights and days
+//   - learned.go: limits that upstream named, and the probe that tests one
+//   - policy.go: models, families, modes, and limits by source
+//   - instant.go: instants, Pacific days and rounding
 package scheduler

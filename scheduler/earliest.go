@@ -55,22 +55,22 @@ func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Bo
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
 	}
-	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Coarse)+2*(len(c.Bookings)+len(extra)))
+	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Folded)+2*(len(c.Bookings)+len(extra)))
 	for i := range c.Sent {
 		if r := c.Sent[i]; c.weighs(r, now) {
 			l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
 		}
 	}
-	for _, x := range c.Coarse {
+	for _, x := range c.Folded {
 		l.add(now, x.End, t.weight(x.Tokens), x.Requests, before)
 	}
 	for i := range c.Bookings {
 		if b := &c.Bookings[i]; b.Rank < below {
-			l.book(b, b.Start+t.hold)
+			l.addBooking(b, b.Start+t.hold)
 		}
 	}
 	for i := range extra {
-		l.book(&extra[i], before)
+		l.addBooking(&extra[i], before)
 	}
 	slices.SortFunc(l.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	return l
@@ -85,9 +85,9 @@ func (c *Calendar) ample(t terms, d Demand, extra []Booking) bool {
 		tokens += t.weight(c.Sent[i].Tokens)
 		requests += c.Sent[i].Requests
 	}
-	for i := range c.Coarse {
-		tokens += t.weight(c.Coarse[i].Tokens)
-		requests += c.Coarse[i].Requests
+	for i := range c.Folded {
+		tokens += t.weight(c.Folded[i].Tokens)
+		requests += c.Folded[i].Requests
 	}
 	for _, bookings := range [][]Booking{c.Bookings, extra} {
 		for i := range bookings {
@@ -109,8 +109,8 @@ func (l *load) free() {
 // before is earlier than any start.
 const before = Instant(math.MinInt64)
 
-func (l *load) book(b *Booking, late Instant) {
-	if !l.gone(b, l.now) {
+func (l *load) addBooking(b *Booking, late Instant) {
+	if !l.expired(b, l.now) {
 		l.add(b.Start, b.Start+l.span(b.Demand), l.weight(b.Demand.Tokens), b.Demand.requests(), late)
 	}
 }
@@ -237,14 +237,14 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 		return s, cause
 	}
 	for { // Beyond tomorrow nothing is counted yet, so this ends.
-		own, other := l.days(s, l.demand)
+		startDay, otherDay := l.days(s, l.demand)
 		switch {
-		case other < own && l.full(other):
-			s = own.Start() + l.skew
-		case l.full(own):
-			s = own.End() + l.skew
-		case other > own && l.full(other):
-			s = other.End() + l.skew
+		case otherDay < startDay && l.full(otherDay):
+			s = startDay.Start() + l.skew
+		case l.full(startDay):
+			s = startDay.End() + l.skew
+		case otherDay > startDay && l.full(otherDay):
+			s = otherDay.End() + l.skew
 		default:
 			return s, cause
 		}
@@ -257,6 +257,42 @@ func (l *load) full(day Day) bool {
 	return l.used(l.terms, l.now, day, l.below)+l.demand.requests() > l.RPD
 }
 
+// withoutLearned returns the terms without a learned limit that is to be probed,
+// and whether there is one: the limit that the cause names, if it is stale and no
+// other probe is under way.
+func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Cause) (terms, bool) {
+	learned := c.Learned.limit(cause)
+	if learned == nil || !learned.stale(now) || c.Learned.Probe.active(now) {
+		return t, false
+	}
+	policy := rules.Policy.Limits(c.Model)
+	switch cause {
+	case ByRPM:
+		t.RPM = policy.RPM
+	case ByTPM:
+		t.TPM = policy.TPM
+	case ByRPD:
+		t.RPD = policy.RPD
+	}
+	return t, true
+}
+
+// start returns the first start that can be told to a request without a booking,
+// what keeps it from now, and, if it starts now as the probe of a learned limit,
+// which limit that is.
+func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []Booking) (s Instant, cause, probe Cause) {
+	s, cause = c.earliestWhole(t, now, now, d, everyone, extra)
+	if s == now {
+		return s, cause, NoCause
+	}
+	if without, ok := c.withoutLearned(rules, t, now, cause); ok {
+		if free, _ := c.earliestWhole(without, now, now, d, everyone, nil); free == now {
+			return now, NoCause, cause
+		}
+	}
+	return s, cause, NoCause
+}
+
 // earliestWhole returns the first start that a caller can be told: from, or
 // from plus whole seconds. Each candidate is tested, for between bookings a
 // later start can fit worse than an earlier one.
@@ -267,7 +303,7 @@ func (l *load) full(day Day) bool {
 func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
 	folds := t.RPM == Unlimited || t.RPM > MaxExact
 	grain := Instant(1)
-	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.gone(&b, now) }) {
+	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) }) {
 		grain = second
 	}
 	l := c.load(t, now, d, below, extra, grain)
@@ -298,15 +334,15 @@ func (c *Calendar) Earliest(rules *Rules, now Instant, d Demand) (Instant, Cause
 	return l.earliest(now)
 }
 
-// reflow moves bookings that no longer fit, in order of rank, to the next
+// moveBookings moves bookings that no longer fit, in order of rank, to the next
 // whole second after their start that does. It loses none and returns how many
 // it moved. It runs after limits shrank, a block began or a settled count was
 // larger than what was reserved.
-func (c *Calendar) reflow(t terms, now Instant) (moved int) {
+func (c *Calendar) moveBookings(t terms, now Instant) (moved int) {
 	all := c.Bookings
 	c.Bookings = make([]Booking, 0, len(all))
 	for _, b := range all {
-		if t.gone(&b, now) {
+		if t.expired(&b, now) {
 			c.Bookings = append(c.Bookings, b)
 			continue
 		}

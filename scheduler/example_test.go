@@ -12,7 +12,11 @@ import (
 // booking, and is served in its time.
 func Example() {
 	one, noLimit := int64(1), scheduler.Unlimited
-	rules := scheduler.DefaultRules()
+	rules := &scheduler.Rules{
+		Policy: scheduler.NewPolicy(nil, nil),
+		Skew:   scheduler.DefaultSkew,
+		Hold:   scheduler.DefaultHold,
+	}
 	rules.Policy = scheduler.NewPolicy([]string{"gemini-2.5-pro"}, map[string]scheduler.Override{
 		"gemini-2.5-pro": {RPM: &one, RPD: &noLimit},
 	})

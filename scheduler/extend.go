@@ -35,18 +35,18 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	t := c.terms(rules, now)
 	ousted := 0 // bookings that don't fit as it is
 	if x.Yield {
-		ousted = c.clone().reflow(t, now)
+		ousted = c.clone().moveBookings(t, now)
 	}
-	r := c.changing(i)
+	r := c.editSent(i)
 	before := *r
 	r.End = max(r.End, x.Until+t.length(r.Tokens))
-	if x.Yield && r.End > before.End && c.clone().reflow(t, now) > ousted {
+	if x.Yield && r.End > before.End && c.clone().moveBookings(t, now) > ousted {
 		was, changed := c.cancel(t, x.ID)
-		p.used(now, x.Caller, -was.Requests, -was.Tokens)
+		p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		return Result{Changed: changed, Verdict: Replan, Start: now}
 	}
 	if other := DayOf(x.Until + t.skew); other != DayOf(r.Start) && !r.Straddles {
-		c.count(other, r.Requests)
+		c.countRequests(other, r.Requests)
 		r.Straddles = true
 	}
 	return Result{Changed: *r != before, Verdict: Admitted, Start: r.Start, Reservation: *r}

@@ -59,7 +59,7 @@ func TestFold(t *testing.T) {
 	}
 	c := d.p.Calendar("m")
 	assert.Len(t, c.Sent, MaxExact)
-	assert.LessOrEqual(t, len(c.Coarse), 62)
+	assert.LessOrEqual(t, len(c.Folded), 62)
 	assert.Equal(t, Refused, d.reserve(noon+60_000, 1).Verdict)
 	requests, tokens := c.InWindow(d.rules, noon+60_000)
 	assert.EqualValues(t, 20_000, requests)
@@ -67,7 +67,7 @@ func TestFold(t *testing.T) {
 
 	small := d.p.Compact(d.rules, noon+60_000, 4, 16*time.Second).Calendar("m")
 	assert.Len(t, small.Sent, 4)
-	assert.LessOrEqual(t, len(small.Coarse), 6)
+	assert.LessOrEqual(t, len(small.Folded), 6)
 	requests, _ = small.InWindow(d.rules, noon+60_000)
 	assert.EqualValues(t, 20_000, requests)
 }
@@ -78,8 +78,8 @@ func TestFoldedTokens(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 1000, TPM: 1000, RPD: Unlimited})
 	d.reserve(noon, 3000)
 	d.p = d.p.Compact(d.rules, noon, 0, time.Second)
-	assert.Equal(t, []Coarse{{End: noon + 182_000, Tokens: 3000, Requests: 1}}, d.p.Calendar("m").Coarse)
-	d.do(noon, Heed{Model: "m", Learn: Limits{TPM: 4000}})
+	assert.Equal(t, []Folded{{End: noon + 182_000, Tokens: 3000, Requests: 1}}, d.p.Calendar("m").Folded)
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{TPM: 4000}})
 	assert.Equal(t, Refused, d.reserve(noon, 1001).Verdict)
 	assert.Equal(t, Admitted, d.reserve(noon, 1000).Verdict)
 }

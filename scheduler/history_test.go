@@ -130,7 +130,7 @@ func (w *world) apply(p int, now Instant, change Change) Result {
 // reserve asks for a slot and has the observer check an admission.
 func (w *world) reserve(at place, now Instant, r Reserve) Result {
 	now = w.decides(at.project, now)
-	limits := w.calendar(at).Figures(w.rules, now).Limits
+	limits := w.calendar(at).EffectiveLimits(w.rules, now).Limits
 	r.Model, r.ID = at.model, w.id()
 	result := w.apply(at.project, now, r)
 	switch {
@@ -232,7 +232,7 @@ func (w *world) comeBack() {
 		w.now = max(w.now, b.Start.Add(time.Duration(rapid.IntRange(-1, 20).Draw(w.T, "tenths"))*100*ms))
 	}
 	now := w.decides(at.project, w.clock())
-	l := w.calendar(at).Figures(w.rules, now).Limits
+	l := w.calendar(at).EffectiveLimits(w.rules, now).Limits
 	folds := l.RPM == Unlimited || l.RPM > MaxExact // then ends may be taken as rounded
 	room := fits(w.rules, w.calendar(at), now, now, b.Demand, b.Rank)
 	claim := Reserve{Demand: b.Demand, Booking: b.ID, Hash: b.Hash}
@@ -299,17 +299,17 @@ func (w *world) release() {
 	}
 }
 
-// heed has upstream refuse something.
-func (w *world) heed() {
+// refuse has upstream refuse something.
+func (w *world) refuse() {
 	at, now := w.anyPlace(), w.clock()
-	h := Heed{Model: at.model}
-	switch rapid.IntRange(0, 11).Draw(w.T, "heed") {
+	h := RecordRefusal{Model: at.model}
+	switch rapid.IntRange(0, 11).Draw(w.T, "refusal") {
 	case 0, 1:
-		h.Learn.RPM = rapid.Int64Range(1, 80).Draw(w.T, "rpm")
+		h.Limits.RPM = rapid.Int64Range(1, 80).Draw(w.T, "rpm")
 	case 2, 3:
-		h.Learn.TPM = rapid.SampledFrom([]int64{500, 2000, 90_000, 250_000, 1_000_000}).Draw(w.T, "tpm")
+		h.Limits.TPM = rapid.SampledFrom([]int64{500, 2000, 90_000, 250_000, 1_000_000}).Draw(w.T, "tpm")
 	case 4:
-		h.Learn.RPD = rapid.Int64Range(1, 60).Draw(w.T, "rpd")
+		h.Limits.RPD = rapid.Int64Range(1, 60).Draw(w.T, "rpd")
 	case 5, 6, 7:
 		h.Block = Block{Cause: ByMinute, Until: now + Instant(rapid.IntRange(-1000, 60_000).Draw(w.T, "until"))}
 	case 8, 9:
@@ -328,7 +328,7 @@ func (w *world) moves(at place, now Instant, change Change) {
 	before := w.calendar(at).Bookings
 	now = w.decides(at.project, now)
 	result := w.apply(at.project, now, change)
-	if _, ok := change.(Heed); !ok && result.Moved == 0 {
+	if _, ok := change.(RecordRefusal); !ok && result.Moved == 0 {
 		return
 	}
 	after := *w.calendar(at)
@@ -343,7 +343,7 @@ func (w *world) moves(at place, now Instant, change Change) {
 				w.Fatalf("%T moved %+v to %d\n%s", change, before[j], b.Start, show(&after, now))
 			}
 		}
-		if l := after.Figures(w.rules, now); l.RPM == Unlimited || l.RPM > MaxExact {
+		if l := after.EffectiveLimits(w.rules, now); l.RPM == Unlimited || l.RPM > MaxExact {
 			continue // promised with room for rounding: a second later than need be
 		}
 		for s := from; s < b.Start && s < from+100_000; s += 1000 {
@@ -367,11 +367,11 @@ func (w *world) others() {
 	case 1:
 		w.apply(p, w.clock(), SetMark{Key: key, Invalid: ptr(rapid.SampledFrom([]string{"", "leaked"}).Draw(w.T, "invalid"))})
 	case 2:
-		told := make([]Told, rapid.IntRange(0, 70).Draw(w.T, "told"))
+		told := make([]Waitlisted, rapid.IntRange(0, 70).Draw(w.T, "told"))
 		for i := range told {
-			told[i] = Told{Hash: uint32(w.id()), Start: w.now}
+			told[i] = Waitlisted{Hash: uint32(w.id()), Start: w.now}
 		}
-		w.apply(p, w.clock(), Tell{told})
+		w.apply(p, w.clock(), ShareWaitlist{told})
 	case 3:
 		if w.projects[p] != nil {
 			w.projects[p] = w.projects[p].Wrote(uint32(rapid.IntRange(1, 12).Draw(w.T, "instance")), w.id())
@@ -390,7 +390,7 @@ func (w *world) earliest() {
 	at, d := w.anyPlace(), w.demand()
 	c, now := w.calendar(at), w.decides(at.project, w.now)
 	s, cause := c.Earliest(w.rules, now, d)
-	l := c.Figures(w.rules, now).Limits
+	l := c.EffectiveLimits(w.rules, now).Limits
 	switch {
 	case s == Never && (cause == Unavailable || cause == TooLarge):
 		return
@@ -421,7 +421,7 @@ func TestHistories(t *testing.T) {
 		w := newWorld(t)
 		steps := []func(){ // rapid draws the first more often
 			w.comeBack, w.queue, w.walkIn, w.earliest, w.planned, w.comeBack, w.walkIn, w.settle, w.comeBack,
-			w.heed, w.burst, w.comeBack, w.others, w.cancel, w.release, w.settle, w.queue, w.earliest, w.comeBack,
+			w.refuse, w.burst, w.comeBack, w.others, w.cancel, w.release, w.settle, w.queue, w.earliest, w.comeBack,
 		}
 		for range rapid.IntRange(30, 150).Draw(t, "steps") {
 			w.advance()

@@ -14,9 +14,9 @@ import (
 func TestProbe(t *testing.T) {
 	week := noon.Add(LearnedFor)
 	for name, c := range map[string]struct {
-		lesson Limits
-		cause  Cause
-		fill   int // requests that the lesson admits
+		learned Limits
+		cause   Cause
+		fill    int // requests that the learned limit admits
 	}{
 		"rpm": {Limits{RPM: 2}, ByRPM, 2},
 		"tpm": {Limits{TPM: 20}, ByTPM, 2},
@@ -24,7 +24,7 @@ func TestProbe(t *testing.T) {
 	} {
 		start := func(t *testing.T) *desk {
 			d := newDesk(t, Limits{RPM: 5, TPM: 50, RPD: 50})
-			d.do(noon, Heed{Model: "m", Learn: c.lesson})
+			d.do(noon, RecordRefusal{Model: "m", Limits: c.learned})
 			for range c.fill {
 				require.Equal(t, Admitted, d.reserve(week-1, 10).Verdict)
 			}
@@ -46,7 +46,7 @@ func TestProbe(t *testing.T) {
 
 			d.do(week+100, Settle{Model: "m", ID: probe.Reservation.ID, Reserved: probe.Reservation, Tokens: 10})
 			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(week+100))
-			assert.Equal(t, FromOperator, sourceOf(d, week+100, c.cause), "it is forgotten")
+			assert.Equal(t, FromOperator, sourceOf(d, week+100, c.cause), "it is dropped")
 			next := d.reserve(week+200, 10)
 			assert.Equal(t, Admitted, next.Verdict)
 			assert.Equal(t, NoCause, next.Probe)
@@ -58,7 +58,7 @@ func TestProbe(t *testing.T) {
 			id := probe.Reservation.ID
 			d.do(week+100, Settle{Model: "m", ID: id, Reserved: probe.Reservation, Tokens: -1, Failed: "minute"})
 			assert.Equal(t, Refused, d.reserve(week+100, 10).Verdict, "no further probe before upstream's word is kept")
-			d.do(week+100, Heed{Model: "m", ID: id, Learn: c.lesson})
+			d.do(week+100, RecordRefusal{Model: "m", ID: id, Limits: c.learned})
 			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(week+100))
 			again := week.Add(LearnedFor)
 			for _, now := range []Instant{week + 200, again - 1} {
@@ -70,7 +70,7 @@ func TestProbe(t *testing.T) {
 		t.Run(name+" refused without a number", func(t *testing.T) {
 			d := start(t)
 			probe := d.reserve(week, 10)
-			d.do(week+100, Heed{Model: "m", ID: probe.Reservation.ID, Block: Block{Cause: ByBare}})
+			d.do(week+100, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Block: Block{Cause: ByBare}})
 			after := week + 100 + 6_000 // the block is over
 			assert.Equal(t, Refused, d.reserve(after, 10).Verdict)
 			assert.Equal(t, FromLearned, sourceOf(d, after.Add(LearnedFor)-10_000, c.cause), "good for another week")
@@ -79,7 +79,7 @@ func TestProbe(t *testing.T) {
 			d := start(t)
 			d.reserve(week, 10)
 			for d.reserve(week.Add(10*time.Minute)-1, 10).Verdict == Admitted {
-				continue // the window has passed; the lesson's own room is used up again
+				continue // the window has passed; the learned limit's own room is used up again
 			}
 			assert.Equal(t, c.cause, d.reserve(week.Add(10*time.Minute), 10).Probe, "another one takes its place")
 		})
@@ -95,7 +95,7 @@ func TestProbe(t *testing.T) {
 // The holder of a booking must not find its place taken by an experiment.
 func TestProbeIsInNobodysWay(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})
-	d.do(noon, Heed{Model: "m", Learn: Limits{RPM: 1}})
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 1}})
 	week := noon.Add(LearnedFor)
 	d.reserve(week-30_000, 10)
 	b := d.book(week-1, 10)
@@ -106,7 +106,7 @@ func TestProbeIsInNobodysWay(t *testing.T) {
 // TestReset: the operator's word that nothing of what was learned holds.
 func TestReset(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})
-	d.do(noon, Heed{Model: "m", Learn: Limits{RPM: 1}, Oversize: 2000, Block: Block{Cause: ByDay}})
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 1}, Oversize: 2000, Block: Block{Cause: ByDay}})
 	require.NotEqual(t, Admitted, d.reserve(noon, 10).Verdict)
 	assert.True(t, d.do(noon, Reset{}).Changed)
 	assert.Equal(t, Admitted, d.reserve(noon, 10).Verdict)
@@ -135,18 +135,18 @@ func TestReview(t *testing.T) {
 
 // TestLayers: sources in rising order of trust, each number for itself.
 func TestLayers(t *testing.T) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	rules.Policy = NewLayeredPolicy([]string{"gemini-flash"},
 		Layer{FromReported, map[string]Override{"gemini-flash": {RPM: ptr[int64](9), TPM: ptr[int64](9)}}},
 		Layer{FromOperator, map[string]Override{"flash": {TPM: ptr[int64](8)}}},
 		Layer{FromRunTime, map[string]Override{"gemini-flash": {RPD: ptr[int64](7)}}})
-	assert.Equal(t, Figures{Limits{9, 8, 7}, FromReported, FromOperator, FromRunTime}, rules.Policy.Figures("gemini-flash"))
+	assert.Equal(t, EffectiveLimits{Limits{9, 8, 7}, FromReported, FromOperator, FromRunTime}, rules.Policy.EffectiveLimits("gemini-flash"))
 	assert.Equal(t, Limits{10, 8, 250}, rules.Policy.FamilyLimits(Flash))
 	assert.Equal(t, []string{"gemini-flash"}, rules.Policy.Chain(Both))
 }
 
 func sourceOf(d *desk, now Instant, limit Cause) Source {
-	f := d.p.Calendar("m").Figures(d.rules, now)
+	f := d.p.Calendar("m").EffectiveLimits(d.rules, now)
 	switch limit {
 	case ByRPM:
 		return f.RPMFrom

@@ -50,7 +50,7 @@ func rulesFor(limits map[string]Limits) *Rules {
 	for model, l := range limits {
 		overrides[model] = Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
 	}
-	rules := DefaultRules()
+	rules := defaultRules()
 	rules.Policy = NewPolicy(slices.Sorted(keys(limits)), overrides)
 	return rules
 }
@@ -184,7 +184,7 @@ func (o *observer) forget(n *seen) {
 // fits reports whether a demand may start at s on a calendar that is looked at
 // at now, beside what was sent and the bookings with a rank below the given one.
 func fits(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint64) bool {
-	l := c.Figures(rules, now).Limits
+	l := c.EffectiveLimits(rules, now).Limits
 	switch {
 	case l.None(), c.Block.Until > s, l.RPD != Unlimited && requests(d) > l.RPD:
 		return false
@@ -211,7 +211,7 @@ func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, b
 				count += r.Requests
 			}
 		}
-		for _, r := range c.Coarse {
+		for _, r := range c.Folded {
 			if x < r.End {
 				tokens += weigh(r.Tokens, l)
 				count += r.Requests
@@ -266,12 +266,12 @@ func touched(from, to Instant) []string { return slices.Compact([]string{date(fr
 // turns returns every instant from now on at which a demand that didn't fit may
 // begin to fit: where something ends, a hold is over or a day begins.
 func turns(rules *Rules, c *Calendar, now Instant, d Demand) []Instant {
-	l := c.Figures(rules, now).Limits
+	l := c.EffectiveLimits(rules, now).Limits
 	at := []Instant{now, c.Block.Until}
 	for _, r := range c.Sent {
 		at = append(at, r.End)
 	}
-	for _, r := range c.Coarse {
+	for _, r := range c.Folded {
 		at = append(at, r.End)
 	}
 	for _, b := range c.Bookings {
@@ -294,7 +294,7 @@ func deepCopy(p *Project) *Project {
 	next.Calendars = slices.Clone(p.Calendars)
 	for i, c := range next.Calendars {
 		d := *c
-		d.Sent, d.Coarse = slices.Clone(c.Sent), slices.Clone(c.Coarse)
+		d.Sent, d.Folded = slices.Clone(c.Sent), slices.Clone(c.Folded)
 		for i, r := range d.Sent {
 			own := *r
 			d.Sent[i] = &own
@@ -302,7 +302,7 @@ func deepCopy(p *Project) *Project {
 		d.Bookings, d.Days = slices.Clone(c.Bookings), slices.Clone(c.Days)
 		next.Calendars[i] = &d
 	}
-	next.Marks, next.Told, next.Writers = slices.Clone(p.Marks), slices.Clone(p.Told), slices.Clone(p.Writers)
+	next.Marks, next.Waitlist, next.Writers = slices.Clone(p.Marks), slices.Clone(p.Waitlist), slices.Clone(p.Writers)
 	return &next
 }
 
@@ -365,8 +365,8 @@ func bounded(t failer, p *Project) {
 		if len(c.Sent) > MaxExact {
 			t.Fatalf("%d requests are kept exactly", len(c.Sent))
 		}
-		if !slices.IsSortedFunc(c.Coarse, func(a, b Coarse) int { return int(a.End - b.End) }) {
-			t.Fatalf("coarse ends out of order: %+v", c.Coarse)
+		if !slices.IsSortedFunc(c.Folded, func(a, b Folded) int { return int(a.End - b.End) }) {
+			t.Fatalf("folded ends out of order: %+v", c.Folded)
 		}
 		if !slices.IsSortedFunc(c.Bookings, func(a, b Booking) int { return int(a.Rank) - int(b.Rank) }) {
 			t.Fatalf("bookings out of rank: %+v", c.Bookings)
@@ -385,7 +385,7 @@ func bounded(t failer, p *Project) {
 	}
 	for what, n := range map[string][2]int{
 		"bookings": {bookings, MaxBookings}, "models": {len(p.Calendars), MaxModels},
-		"marks": {len(p.Marks), MaxMarks}, "told": {len(p.Told), MaxTold}, "writers": {len(p.Writers), MaxWriters},
+		"marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
 	} {
 		if n[0] > n[1] {
 			t.Fatalf("%d %s, the bound is %d", n[0], what, n[1])
@@ -399,8 +399,8 @@ func show(c *Calendar, now Instant) string {
 	for _, r := range c.Sent {
 		text += fmt.Sprintf("  sent %d [%+d, %+d) %d tokens\n", r.ID, r.Start-now, r.End-now, r.Tokens)
 	}
-	for _, x := range c.Coarse {
-		text += fmt.Sprintf("  coarse until %+d: %d requests, %d tokens\n", x.End-now, x.Requests, x.Tokens)
+	for _, x := range c.Folded {
+		text += fmt.Sprintf("  folded until %+d: %d requests, %d tokens\n", x.End-now, x.Requests, x.Tokens)
 	}
 	for _, b := range c.Bookings {
 		text += fmt.Sprintf("  booking %d rank %d from %+d: %+v\n", b.ID, b.Rank, b.Start-now, b.Demand)

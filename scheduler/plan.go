@@ -19,11 +19,11 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
-	// Promised, if not nil, returns the slots that this instance told callers
+	// Waitlist, if not nil, returns the slots that this instance told callers
 	// without keeping them. They don't keep anybody from going now, but whoever
 	// must wait is told a time after them, so that many waiting callers are told
 	// different times.
-	Promised func(project, model string) []Booking
+	Waitlist func(project, model string) []Booking
 }
 
 // An Offer is when a candidate's model could take the request.
@@ -49,15 +49,15 @@ func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
-	// First without regard to what was told but not kept: is there room now?
+	// First without regard to the waitlist: is there room now?
 	best, cause := choose(rules, now, candidates, req, rnd, false)
-	if cause != NoCause || best.Now() || req.Promised == nil {
+	if cause != NoCause || best.Now() || req.Waitlist == nil {
 		return best, cause
 	}
 	return choose(rules, now, candidates, req, rnd, true)
 }
 
-func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int, promised bool) (Offer, Cause) {
+func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int, waitlist bool) (Offer, Cause) {
 	var best, within pick
 	missing := Unavailable
 	// A pool and a chain of the usual size need nothing allocated.
@@ -74,7 +74,7 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 			j := i + rnd(left)
 			order[i], order[j] = order[j], order[i]
 		}
-		all = candidates[order[i]].offers(all[:0], rules, now, req, promised)
+		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)
 		for _, o := range all {
 			if o.Start == Never {
 				if o.Cause == TooLarge {
@@ -85,9 +85,9 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 			if o.Wait == 0 && o.Rank == 0 {
 				return o, NoCause // nothing is better, whatever is asked
 			}
-			best.see(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
+			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.see(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
+				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
 			}
 		}
 	}
@@ -106,8 +106,8 @@ type pick struct {
 	seen bool
 }
 
-// see takes an offer into account that compares like that with the best so far.
-func (p *pick) see(o Offer, compared int) {
+// consider takes an offer into account that compares like that with the best so far.
+func (p *pick) consider(o Offer, compared int) {
 	if !p.seen || compared < 0 {
 		p.Offer, p.seen = o, true
 	}
@@ -129,10 +129,10 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 
 // offers appends what a candidate puts forward: its current model; every model
 // if the fallback is to be computed or if all are spent for the day.
-func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, promised bool) []Offer {
+func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, waitlist bool) []Offer {
 	now = cand.at(now)
 	for rank, model := range req.Chain {
-		o, spent := cand.offer(rules, now, model, rank, req, promised)
+		o, spent := cand.offer(rules, now, model, rank, req, waitlist)
 		if !spent && o.Start != Never && req.MaxWait == nil {
 			return append(all[:0], o)
 		}
@@ -151,7 +151,7 @@ func (cand Candidate) at(now Instant) Instant {
 
 // offer computes the start of a request on one model, and whether that model's
 // day is spent there.
-func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, promised bool) (o Offer, spent bool) {
+func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, waitlist bool) (o Offer, spent bool) {
 	d := req.Demand
 	c := cand.State.Calendar(model)
 	t := c.terms(rules, now)
@@ -163,8 +163,8 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 		return o, false
 	}
 	var extra []Booking
-	if promised && req.Promised != nil {
-		extra = req.Promised(cand.ID, model)
+	if waitlist && req.Waitlist != nil {
+		extra = req.Waitlist(cand.ID, model)
 	}
 	o.Start, o.Cause, o.Probe = c.start(rules, t, now, d, extra)
 	o.Wait = o.Start.Sub(now)

@@ -14,16 +14,16 @@ import (
 // A pool is some projects that share rules.
 type pool struct {
 	*testing.T
-	rules *Rules
-	at    []*Project
-	told  []map[string][]Booking
-	id    uint64
+	rules    *Rules
+	at       []*Project
+	waitlist []map[string][]Booking
+	id       uint64
 }
 
 func newPool(t *testing.T, projects int, limits map[string]Limits) *pool {
-	p := &pool{T: t, rules: rulesFor(limits), at: make([]*Project, projects), told: make([]map[string][]Booking, projects)}
-	for i := range p.told {
-		p.told[i] = make(map[string][]Booking)
+	p := &pool{T: t, rules: rulesFor(limits), at: make([]*Project, projects), waitlist: make([]map[string][]Booking, projects)}
+	for i := range p.waitlist {
+		p.waitlist[i] = make(map[string][]Booking)
 	}
 	return p
 }
@@ -37,15 +37,15 @@ func (p *pool) candidates() []Candidate {
 }
 
 func (p *pool) plan(now Instant, req Request) (Offer, Cause) {
-	return Plan(p.rules, now, p.candidates(), p.promising(req), func(int) int { return 0 })
+	return Plan(p.rules, now, p.candidates(), p.waiting(req), func(int) int { return 0 })
 }
 
-// promising returns the request with what callers were told.
-func (p *pool) promising(req Request) Request {
-	req.Promised = func(project, model string) []Booking {
+// waiting returns the request with what callers were told.
+func (p *pool) waiting(req Request) Request {
+	req.Waitlist = func(project, model string) []Booking {
 		i, err := strconv.Atoi(project)
 		require.NoError(p, err)
-		return p.told[i][model]
+		return p.waitlist[i][model]
 	}
 	return req
 }
@@ -61,7 +61,7 @@ func (p *pool) send(now Instant, project int, model string, n int, tokens int64)
 	}
 }
 
-func (p *pool) heed(now Instant, project int, h Heed) {
+func (p *pool) refuse(now Instant, project int, h RecordRefusal) {
 	p.Helper()
 	p.at[project], _ = apply(p, p.rules, p.at[project], now, h)
 }
@@ -108,12 +108,12 @@ func TestChainOrder(t *testing.T) {
 	assert.Equal(t, where{"1", "a-pro", 11 * sec, ByRPM}, at(got), "on 1 pro still serves")
 
 	// Upstream says that the day is spent: the same, whatever we counted.
-	p.heed(noon+80_000, 1, Heed{Model: "a-pro", Block: Block{Cause: ByDay}})
+	p.refuse(noon+80_000, 1, RecordRefusal{Model: "a-pro", Block: Block{Cause: ByDay}})
 	got, _ = p.plan(noon+80_000, ask(1))
 	assert.Equal(t, where{"1", "b-flash", 0, ""}, at(got))
 
 	// A model that is not to be had at all is passed over likewise.
-	p.heed(noon+80_000, 1, Heed{Model: "b-flash", Block: Block{Cause: Unavailable, Until: Never}})
+	p.refuse(noon+80_000, 1, RecordRefusal{Model: "b-flash", Block: Block{Cause: Unavailable, Until: Never}})
 	got, _ = p.plan(noon+80_000, ask(1))
 	assert.Equal(t, where{"1", "c-lite", 0, ""}, at(got))
 
@@ -144,7 +144,7 @@ func TestChoice(t *testing.T) {
 	p := newPool(t, 3, map[string]Limits{"a-pro": {RPM: 1, TPM: 1000, RPD: Unlimited}, "b-flash": {RPM: 1, TPM: 1000, RPD: Unlimited}})
 	req := ask(1)
 	req.Chain = req.Chain[:2]
-	p.heed(noon, 0, Heed{Model: "a-pro", Block: Block{Cause: ByDay}})
+	p.refuse(noon, 0, RecordRefusal{Model: "a-pro", Block: Block{Cause: ByDay}})
 	got, _ := p.plan(noon, req)
 	assert.Equal(t, "a-pro", got.Model, "equally early: rank decides")
 	p.send(noon, 1, "a-pro", 1, 1)
@@ -207,9 +207,9 @@ func TestMaxWait(t *testing.T) {
 	assert.Len(t, seen, 2)
 }
 
-// TestPromised: whoever must wait is told a time after those told before; but
+// TestWaitlist: whoever must wait is told a time after those told before; but
 // nobody who can go now is kept from it.
-func TestPromised(t *testing.T) {
+func TestWaitlist(t *testing.T) {
 	p := newPool(t, 1, chain3)
 	p.send(noon, 0, "a-pro", 1, 1)
 	p.rules.Policy = NewPolicy([]string{"a-pro"}, map[string]Override{"a-pro": {RPM: ptr[int64](1), RPD: ptr(Unlimited)}})
@@ -217,11 +217,11 @@ func TestPromised(t *testing.T) {
 	for i := range 4 {
 		got, _ := p.plan(noon+500, req)
 		assert.Equal(t, time.Duration(i)*61*sec+60*sec, got.Wait, "caller %d", i)
-		p.told[0]["a-pro"] = append(p.told[0]["a-pro"], Booking{Start: got.Start, Demand: req.Demand})
+		p.waitlist[0]["a-pro"] = append(p.waitlist[0]["a-pro"], Booking{Start: got.Start, Demand: req.Demand})
 	}
 	got, _ := p.plan(noon+60_500, req)
-	assert.Equal(t, where{"0", "a-pro", 0, ""}, at(got), "told isn't kept")
-	offers := Offers(p.rules, noon+60_500, p.candidates(), p.promising(req))
+	assert.Equal(t, where{"0", "a-pro", 0, ""}, at(got), "the waitlist keeps nothing")
+	offers := Offers(p.rules, noon+60_500, p.candidates(), p.waiting(req))
 	assert.Equal(t, where{"0", "a-pro", 244 * sec, ByRPM}, at(offers[0]), "what one would be told")
 }
 
@@ -248,7 +248,7 @@ func TestExhausted(t *testing.T) {
 			require.Equal(t, NoCause, cause)
 			assert.Equal(t, ByRPD, got.Cause)
 			i := int(got.Project[0] - '0')
-			p.told[i][got.Model] = append(p.told[i][got.Model], Booking{Start: got.Start, Demand: Demand{Tokens: 1}})
+			p.waitlist[i][got.Model] = append(p.waitlist[i][got.Model], Booking{Start: got.Start, Demand: Demand{Tokens: 1}})
 			told = append(told, where{"", got.Model, got.Start.Sub(midnight), ""})
 		}
 		const first = 1 * sec // the skew, in whole seconds
@@ -274,7 +274,7 @@ func TestNoOffer(t *testing.T) {
 
 	for i := range 2 {
 		for model := range chain3 {
-			p.heed(noon, i, Heed{Model: model, Block: Block{Cause: Unavailable, Until: noon + 9000}})
+			p.refuse(noon, i, RecordRefusal{Model: model, Block: Block{Cause: Unavailable, Until: noon + 9000}})
 		}
 	}
 	_, cause = p.plan(noon, ask(1))
@@ -285,13 +285,13 @@ func TestNoOffer(t *testing.T) {
 	// Refused for its size on one project, it may still go to another.
 	for i := range 2 {
 		for model := range chain3 {
-			p.heed(noon+9000, i, Heed{Model: model, Oversize: 5000})
+			p.refuse(noon+9000, i, RecordRefusal{Model: model, Oversize: 5000})
 		}
 	}
 	_, cause = p.plan(noon+9000, ask(5000))
 	assert.Equal(t, TooLarge, cause)
 	p = newPool(t, 2, chain3)
-	p.heed(noon, 1, Heed{Model: "a-pro", Oversize: 5000})
+	p.refuse(noon, 1, RecordRefusal{Model: "a-pro", Oversize: 5000})
 	got, _ = p.plan(noon, ask(5000))
 	assert.Equal(t, where{"0", "a-pro", 0, ""}, at(got))
 }

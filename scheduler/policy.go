@@ -23,8 +23,8 @@ type Limits struct {
 func (l Limits) None() bool { return l.RPM == 0 || l.TPM == 0 || l.RPD == 0 }
 
 // Cooldown is how long a request of that many tokens keeps TPM busy on one
-// project when nothing else does: tokens/TPM minutes. (The seed's figure: 1M
-// tokens at 250k TPM take 240 s.)
+// project when nothing else does: tokens/TPM minutes. (1M tokens at 250k TPM take
+// 240 s.)
 func (l Limits) Cooldown(tokens int64) time.Duration {
 	if l.TPM <= 0 {
 		return 0
@@ -171,9 +171,9 @@ type Policy struct {
 	chain   []string
 	layers  []Layer
 	windows map[string]int64
-	// named are the figures of the models of the chain and of the layers. A plan
+	// named are the limits of the models of the chain and of the layers. A plan
 	// asks for them some dozen times.
-	named map[string]Figures
+	named map[string]EffectiveLimits
 }
 
 // A Layer is what one source says about limits, by model or family. Within a
@@ -196,16 +196,16 @@ func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
 	}
-	p := &Policy{chain: slices.Clone(chain), named: make(map[string]Figures)}
+	p := &Policy{chain: slices.Clone(chain), named: make(map[string]EffectiveLimits)}
 	for _, l := range layers {
 		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
 	}
 	for _, model := range p.chain {
-		p.named[model] = p.figures(model)
+		p.named[model] = p.effectiveLimits(model)
 	}
 	for _, l := range p.layers {
 		for model := range l.Overrides {
-			p.named[model] = p.figures(model)
+			p.named[model] = p.effectiveLimits(model)
 		}
 	}
 	return p
@@ -231,23 +231,24 @@ func (p *Policy) Window(model string) int64 {
 // Chain returns the models in order of preference that mode lets through.
 func (p *Policy) Chain(mode Mode) []string { return mode.Filter(p.chain) }
 
-// Figures are the limits of one model with the source of each.
-type Figures struct {
+// EffectiveLimits are the limits in force for one model, with the source of each.
+type EffectiveLimits struct {
 	Limits
 	RPMFrom, TPMFrom, RPDFrom Source
 }
 
-// Figures returns the limits of a model before any project taught otherwise.
-func (p *Policy) Figures(model string) Figures {
+// EffectiveLimits returns the limits of a model where no project has learned
+// others, with the source of each.
+func (p *Policy) EffectiveLimits(model string) EffectiveLimits {
 	if f, ok := p.named[model]; ok {
 		return f
 	}
-	return p.figures(model)
+	return p.effectiveLimits(model)
 }
 
-func (p *Policy) figures(model string) Figures {
+func (p *Policy) effectiveLimits(model string) EffectiveLimits {
 	family := FamilyOf(model)
-	f := Figures{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
+	f := EffectiveLimits{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
 	for _, l := range p.layers {
 		f.override(l.Overrides[string(family)], l.From)
 		f.override(l.Overrides[model], l.From)
@@ -258,17 +259,17 @@ func (p *Policy) figures(model string) Figures {
 // FamilyLimits returns the limits of a family's models that have no override of
 // their own.
 func (p *Policy) FamilyLimits(family Family) Limits {
-	f := Figures{Limits: DefaultLimits(family)}
+	f := EffectiveLimits{Limits: DefaultLimits(family)}
 	for _, l := range p.layers {
 		f.override(l.Overrides[string(family)], l.From)
 	}
 	return f.Limits
 }
 
-// Limits returns the limits of a model before any project taught otherwise.
-func (p *Policy) Limits(model string) Limits { return p.Figures(model).Limits }
+// Limits returns the limits of a model where no project has learned others.
+func (p *Policy) Limits(model string) Limits { return p.EffectiveLimits(model).Limits }
 
-func (f *Figures) override(o Override, from Source) {
+func (f *EffectiveLimits) override(o Override, from Source) {
 	if o.RPM != nil {
 		f.RPM, f.RPMFrom = *o.RPM, from
 	}
@@ -296,8 +297,3 @@ const (
 	DefaultSkew = 500 * time.Millisecond
 	DefaultHold = 5 * time.Second
 )
-
-// DefaultRules returns the built-in policy with the default skew and hold.
-func DefaultRules() *Rules {
-	return &Rules{Policy: NewPolicy(nil, nil), Skew: DefaultSkew, Hold: DefaultHold}
-}

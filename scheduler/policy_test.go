@@ -99,29 +99,29 @@ func TestPolicyIsItsOwn(t *testing.T) {
 // which beats that for its family, which beats what is built in; each number
 // for itself, with its source.
 func TestPrecedence(t *testing.T) {
-	rules := DefaultRules()
+	rules := defaultRules()
 	rules.Policy = NewPolicy(nil, map[string]Override{
 		"flash":        {RPM: ptr[int64](20), RPD: ptr[int64](2000)},
 		"gemini-flash": {RPM: ptr[int64](30)},
 	})
 	begin := pacific("2026-06-15 12:00:00")
 
-	p, _ := (*Project)(nil).Apply(rules, begin, Heed{Model: "gemini-flash", Learn: Limits{RPD: 17}})
+	p, _ := (*Project)(nil).Apply(rules, begin, RecordRefusal{Model: "gemini-flash", Limits: Limits{RPD: 17}})
 	c := p.Calendar("gemini-flash")
-	taught := Figures{Limits{RPM: 30, TPM: 250_000, RPD: 17}, FromOperator, FromDefault, FromLearned}
-	assert.Equal(t, taught, c.Figures(rules, begin))
-	assert.Equal(t, taught, c.Figures(rules, begin.Add(LearnedFor)-1), "believed for seven days")
-	assert.Equal(t, taught, c.Figures(rules, begin.Add(LearnedFor)), "then until a probe says otherwise")
+	taught := EffectiveLimits{Limits{RPM: 30, TPM: 250_000, RPD: 17}, FromOperator, FromDefault, FromLearned}
+	assert.Equal(t, taught, c.EffectiveLimits(rules, begin))
+	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)-1), "believed for seven days")
+	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)), "then until a probe says otherwise")
 
-	p, _ = p.Apply(rules, begin+1000, Heed{Model: "gemini-flash", Learn: Limits{RPM: 3, TPM: 99}})
-	taught = Figures{Limits{RPM: 3, TPM: 99, RPD: 17}, FromLearned, FromLearned, FromLearned}
-	assert.Equal(t, taught, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)))
+	p, _ = p.Apply(rules, begin+1000, RecordRefusal{Model: "gemini-flash", Limits: Limits{RPM: 3, TPM: 99}})
+	taught = EffectiveLimits{Limits{RPM: 3, TPM: 99, RPD: 17}, FromLearned, FromLearned, FromLearned}
+	assert.Equal(t, taught, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)))
 
 	// Once it is due, it has nothing to say against a policy that is no higher.
 	rules.Policy = NewPolicy(nil, map[string]Override{"gemini-flash": {RPD: ptr[int64](17)}})
-	assert.Equal(t, FromLearned, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)-1).RPDFrom)
-	assert.Equal(t, FromOperator, p.Calendar("gemini-flash").Figures(rules, begin.Add(LearnedFor)).RPDFrom)
-	assert.Equal(t, rules.Policy.Figures("gemini-lite"), p.Calendar("gemini-lite").Figures(rules, begin))
+	assert.Equal(t, FromLearned, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)-1).RPDFrom)
+	assert.Equal(t, FromOperator, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)).RPDFrom)
+	assert.Equal(t, rules.Policy.EffectiveLimits("gemini-lite"), p.Calendar("gemini-lite").EffectiveLimits(rules, begin))
 }
 
 // TestWindows: what upstream lists of a model beats the built-in rule.
@@ -129,7 +129,7 @@ func TestWindows(t *testing.T) {
 	p := NewPolicy(nil, nil).WithWindows(map[string]int64{"gemini-9-pro": 5_000_000, "gemini-odd": 0})
 	assert.EqualValues(t, 5_000_000, p.Window("gemini-9-pro"))
 	assert.EqualValues(t, ContextWindow("gemini-odd"), p.Window("gemini-odd"))
-	rules := DefaultRules()
+	rules := defaultRules()
 	rules.Policy = p
 	_, cause := (&Calendar{Model: "gemini-9-pro"}).Earliest(rules, pacific("2026-06-15 12:00:00"), Demand{Tokens: 4_000_000})
 	assert.Equal(t, NoCause, cause)
@@ -143,4 +143,9 @@ func TestLimitsNone(t *testing.T) {
 	for _, l := range []Limits{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}} {
 		assert.True(t, l.None(), "%+v", l)
 	}
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *Rules {
+	return &Rules{Policy: NewPolicy(nil, nil), Skew: DefaultSkew, Hold: DefaultHold}
 }

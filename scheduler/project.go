@@ -10,7 +10,7 @@ const (
 	MaxModels          = 16 // calendars per project
 	MaxBookings        = 64 // bookings per project
 	MaxBookingsPerHash = 8  // bookings per request hash
-	MaxTold            = 64 // refusals that other instances can recognise
+	MaxWaitlist        = 64 // entries of the waitlist that instances share
 	MaxWriters         = 8  // instances whose last commit can be recognised
 	MaxMarks           = 16 // keys marked disabled or invalid
 
@@ -36,7 +36,7 @@ type Project struct {
 	NextRank  uint64
 	Calendars []*Calendar // in order of first use
 	Marks     []Mark
-	Told      []Told
+	Waitlist  []Waitlisted
 	Writers   []Writer
 	Moved     int64 // promises moved since the document was made
 	Totals    Totals
@@ -49,8 +49,9 @@ type Mark struct {
 	Invalid  string // upstream's reason; empty: not known to be invalid
 }
 
-// Told is a refusal that another instance may see come back.
-type Told struct {
+// A Waitlisted caller was told a start by one instance, which kept nothing for
+// it; by its entry another instance recognises it when it comes back.
+type Waitlisted struct {
 	Hash  uint32 // short hash of the request
 	Start Instant
 }
@@ -143,7 +144,7 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 		c.expire(c.terms(rules, next.Latest), next.Latest)
 		c.fold(n)
 		if grain > time.Second {
-			c.coarsen(millis(grain))
+			c.roundFolded(millis(grain))
 		}
 		next.Calendars[i] = c
 	}
@@ -203,13 +204,13 @@ func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
 // full reports whether no further booking may be made: for the project, or for
 // the request. Bookings whose hold is over make room for others. The calendar is
 // one that edit has returned.
-func (p *Project) full(rules *Rules, now Instant, own *Calendar, hash uint64) bool {
+func (p *Project) full(rules *Rules, now Instant, edited *Calendar, hash uint64) bool {
 	live, over, same := 0, 0, 0
 	for _, c := range p.Calendars {
 		t := c.terms(rules, now)
 		for i := range c.Bookings {
 			switch b := &c.Bookings[i]; {
-			case t.gone(b, now):
+			case t.expired(b, now):
 				over++
 			case hash != 0 && b.Hash == hash:
 				live, same = live+1, same+1
@@ -220,12 +221,12 @@ func (p *Project) full(rules *Rules, now Instant, own *Calendar, hash uint64) bo
 	}
 	if over > 0 && live+over >= MaxBookings {
 		for i, c := range p.Calendars {
-			if c != own {
+			if c != edited {
 				c = c.clone()
 				p.Calendars[i] = c
 			}
 			t := c.terms(rules, now)
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.gone(&b, now) })
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.expired(&b, now) })
 		}
 	}
 	return live >= MaxBookings || same >= MaxBookingsPerHash

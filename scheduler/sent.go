@@ -10,15 +10,15 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 	for c.sent(id) >= 0 {
 		id++ // ids are random; within a calendar they must differ
 	}
-	own, other := t.days(now, d)
+	startDay, otherDay := t.days(now, d)
 	r := Reservation{
 		ID: id, Start: now, End: now + t.span(d),
-		Tokens: d.Tokens, Requests: d.requests(), Straddles: own != other,
+		Tokens: d.Tokens, Requests: d.requests(), Straddles: startDay != otherDay,
 	}
-	c.count(own, r.Requests)
-	c.weighed(own, r.Tokens)
+	c.countRequests(startDay, r.Requests)
+	c.countTokens(startDay, r.Tokens)
 	if r.Straddles {
-		c.count(other, r.Requests)
+		c.countRequests(otherDay, r.Requests)
 	}
 	c.Sent = append(c.Sent, &r)
 	c.fold(MaxExact)
@@ -30,8 +30,8 @@ func (c *Calendar) sent(id uint64) int {
 	return slices.IndexFunc(c.Sent, func(r *Reservation) bool { return r.ID == id })
 }
 
-// changing returns the i-th sent request for change: a copy of its own.
-func (c *Calendar) changing(i int) *Reservation {
+// editSent returns the i-th sent request for change: a copy of its own.
+func (c *Calendar) editSent(i int) *Reservation {
 	r := *c.Sent[i]
 	c.Sent[i] = &r
 	return &r
@@ -43,30 +43,30 @@ func (c *Calendar) fold(n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
 		c.Sent = c.Sent[1:]
-		c.addCoarse(Coarse{r.End.ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.ceil(second), r.Tokens, r.Requests})
 	}
 }
 
-func (c *Calendar) addCoarse(add Coarse) {
-	i, found := slices.BinarySearchFunc(c.Coarse, add.End, func(x Coarse, end Instant) int {
+func (c *Calendar) addFolded(add Folded) {
+	i, found := slices.BinarySearchFunc(c.Folded, add.End, func(x Folded, end Instant) int {
 		return cmp.Compare(x.End, end)
 	})
 	if !found {
-		c.Coarse = slices.Insert(slices.Clip(c.Coarse), i, add)
+		c.Folded = slices.Insert(slices.Clip(c.Folded), i, add)
 		return
 	}
-	c.Coarse = slices.Clone(c.Coarse)
-	c.Coarse[i].Tokens += add.Tokens
-	c.Coarse[i].Requests += add.Requests
+	c.Folded = slices.Clone(c.Folded)
+	c.Folded[i].Tokens += add.Tokens
+	c.Folded[i].Requests += add.Requests
 }
 
-// coarsen rounds the ends of what was folded up to whole multiples of grain.
-func (c *Calendar) coarsen(grain Instant) {
-	fine := c.Coarse
-	c.Coarse = nil
+// roundFolded rounds the ends of what was folded up to whole multiples of grain.
+func (c *Calendar) roundFolded(grain Instant) {
+	fine := c.Folded
+	c.Folded = nil
 	for _, x := range fine {
 		x.End = x.End.ceil(grain)
-		c.addCoarse(x)
+		c.addFolded(x)
 	}
 }
 
@@ -81,17 +81,17 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 			return false, false, 0
 		}
 	}
-	r := c.changing(i)
+	r := c.editSent(i)
 	before := *r
 	if s.Tokens > r.Tokens {
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
 	}
 	if s.Tokens >= 0 {
-		c.weighed(DayOf(r.Start), s.Tokens-r.Tokens)
+		c.countTokens(DayOf(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
 	}
 	if s.SentAt != 0 {
-		c.arrived(t, r, max(min(s.SentAt, now), r.Start), now)
+		c.trimToArrival(t, r, max(min(s.SentAt, now), r.Start), now)
 	}
 	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
 	changed, tokens = *r != before, r.Tokens-before.Tokens
@@ -109,14 +109,14 @@ func (c *Calendar) unfold(t terms, s Settle) int {
 	if s.Tokens <= was.Tokens {
 		return -1
 	}
-	i := slices.IndexFunc(c.Coarse, func(x Coarse) bool {
+	i := slices.IndexFunc(c.Folded, func(x Folded) bool {
 		return x.End >= was.End && x.Tokens >= was.Tokens && x.Requests >= was.Requests
 	})
 	if i < 0 {
 		return -1
 	}
-	c.Coarse = slices.Clone(c.Coarse)
-	sum := &c.Coarse[i]
+	c.Folded = slices.Clone(c.Folded)
+	sum := &c.Folded[i]
 	sum.Tokens -= was.Tokens
 	sum.Requests -= was.Requests
 	c.Sent = append(c.Sent, &Reservation{
@@ -124,16 +124,16 @@ func (c *Calendar) unfold(t terms, s Settle) int {
 		Tokens: was.Tokens, Requests: was.Requests,
 	})
 	if sum.Tokens == 0 && sum.Requests == 0 {
-		c.Coarse = slices.Delete(c.Coarse, i, i+1)
+		c.Folded = slices.Delete(c.Folded, i, i+1)
 	}
 	return len(c.Sent) - 1
 }
 
-// arrived trims an interval to the real send time, or lengthens it if the
+// trimToArrival trims an interval to the real send time, or lengthens it if the
 // request was sent later than the interval allows for, and takes a request off
 // the day across midnight when its arrival is clearly on one side. An interval
 // that is over is kept for a moment, so that settling again finds it.
-func (c *Calendar) arrived(t terms, r *Reservation, sent, now Instant) {
+func (c *Calendar) trimToArrival(t terms, r *Reservation, sent, now Instant) {
 	end := max(sent+t.length(r.Tokens), now+1)
 	if end < r.End || sent+millis(Window) > r.End {
 		r.End = end
@@ -145,23 +145,23 @@ func (c *Calendar) arrived(t terms, r *Reservation, sent, now Instant) {
 	if day != DayOf(sent+t.skew) {
 		return
 	}
-	own, other := r.days(t)
+	startDay, otherDay := r.days(t)
 	r.Straddles = false
-	if day == own || other < own {
-		c.count(other, -r.Requests)
+	if day == startDay || otherDay < startDay {
+		c.countRequests(otherDay, -r.Requests)
 		return
 	}
-	c.count(own, -r.Requests)
-	r.Start = other.Start() // it didn't arrive before, and counts there now
+	c.countRequests(startDay, -r.Requests)
+	r.Start = otherDay.Start() // it didn't arrive before, and counts there now
 }
 
 // days returns the days on which a straddling reservation is counted.
-func (r *Reservation) days(t terms) (own, other Day) {
-	own = DayOf(r.Start)
-	if before := DayOf(r.Start - t.skew); before != own {
-		return own, before
+func (r *Reservation) days(t terms) (startDay, otherDay Day) {
+	startDay = DayOf(r.Start)
+	if before := DayOf(r.Start - t.skew); before != startDay {
+		return startDay, before
 	}
-	return own, own + 1
+	return startDay, startDay + 1
 }
 
 // cancel takes back a reservation whose request was never sent, and returns it.
@@ -172,11 +172,11 @@ func (c *Calendar) cancel(t terms, id uint64) (was Reservation, ok bool) {
 	}
 	r := *c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)
-	own, other := r.days(t)
-	c.count(own, -r.Requests)
-	c.weighed(own, -r.Tokens)
+	startDay, otherDay := r.days(t)
+	c.countRequests(startDay, -r.Requests)
+	c.countTokens(startDay, -r.Tokens)
 	if r.Straddles {
-		c.count(other, -r.Requests)
+		c.countRequests(otherDay, -r.Requests)
 	}
 	if c.Learned.Probe.ID == id {
 		c.Learned.Probe = Probe{}

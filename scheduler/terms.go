@@ -20,8 +20,25 @@ type terms struct {
 	window     int64   // the most tokens that the model takes
 }
 
+// EffectiveLimits returns the limits in force on this calendar at now, with
+// the source of each.
+func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
+	f := rules.Policy.EffectiveLimits(c.Model)
+	if l := c.Learned.RPM; l.binds(now, f.RPM) {
+		f.RPM, f.RPMFrom = l.Limit, FromLearned
+	}
+	if l := c.Learned.TPM; l.binds(now, f.TPM) {
+		f.TPM, f.TPMFrom = l.Limit, FromLearned
+	}
+	if l := c.Learned.RPD; l.binds(now, f.RPD) {
+		f.RPD, f.RPDFrom = l.Limit, FromLearned
+	}
+	return f
+}
+
+// terms returns the numbers that the calendar decides with at now.
 func (c *Calendar) terms(rules *Rules, now Instant) terms {
-	return terms{c.Figures(rules, now).Limits, millis(rules.Skew), millis(rules.Hold), rules.Policy.Window(c.Model)}
+	return terms{c.EffectiveLimits(rules, now).Limits, millis(rules.Skew), millis(rules.Hold), rules.Policy.Window(c.Model)}
 }
 
 // weight is what tokens count against TPM: a request larger than TPM weighs a
@@ -47,13 +64,13 @@ func (t terms) length(tokens int64) Instant {
 // span is how long a demand counts from its start.
 func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
 
-// gone reports whether the hold of a booking is over: it is in nobody's way any
+// expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.
-func (t terms) gone(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+func (t terms) expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }
 
-// forgotten reports whether no holder of a booking can be on its way any more,
+// purgeable reports whether no holder of a booking can be on its way any more,
 // not even one that came within the hold.
-func (t terms) forgotten(b *Booking, now Instant) bool {
+func (t terms) purgeable(b *Booking, now Instant) bool {
 	return now > b.Start+t.hold+millis(MaxCommit)
 }
 
@@ -70,19 +87,19 @@ func (t terms) exceeds(tokens, requests int64) Cause {
 
 // days returns the Pacific days on which a start at s counts: its own, and the
 // one across a midnight that is so near that the arrival may fall beyond it.
-func (t terms) days(s Instant, d Demand) (own, other Day) {
-	own = DayOf(s)
-	if after := DayOf(s + t.skew + millis(d.Allowance)); after != own {
-		return own, after
+func (t terms) days(s Instant, d Demand) (startDay, otherDay Day) {
+	startDay = DayOf(s)
+	if after := DayOf(s + t.skew + millis(d.Allowance)); after != startDay {
+		return startDay, after
 	}
 	// Our clock may be ahead of Google's by the skew.
-	return own, DayOf(s - t.skew)
+	return startDay, DayOf(s - t.skew)
 }
 
-// books reports whether a booking counts on a day: its holder may come until
+// countsOn reports whether a booking counts on a day: its holder may come until
 // the hold is over, and whoever takes the last request of a day must not take
 // it from a holder that is in time.
-func (t terms) books(b *Booking, day Day) bool {
+func (t terms) countsOn(b *Booking, day Day) bool {
 	return DayOf(b.Start-t.skew) <= day && day <= DayOf(b.Start+t.hold+t.skew+millis(b.Demand.Allowance))
 }
 
@@ -96,7 +113,7 @@ func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
 		}
 	}
 	for i := range c.Bookings {
-		if b := &c.Bookings[i]; b.Rank < below && !t.gone(b, now) && t.books(b, day) {
+		if b := &c.Bookings[i]; b.Rank < below && !t.expired(b, now) && t.countsOn(b, day) {
 			n += b.Demand.requests()
 		}
 	}
@@ -108,8 +125,8 @@ func (c *Calendar) Used(rules *Rules, day Day) int64 {
 	return c.used(c.terms(rules, day.Start()), day.Start(), day, everyone)
 }
 
-// count adds n requests to a day, or takes them away.
-func (c *Calendar) count(day Day, n int64) {
+// countRequests adds n requests to a day, or takes them away.
+func (c *Calendar) countRequests(day Day, n int64) {
 	for i := range c.Days {
 		if c.Days[i].Day == day {
 			c.Days[i].Requests = max(0, c.Days[i].Requests+n)
@@ -121,8 +138,8 @@ func (c *Calendar) count(day Day, n int64) {
 	}
 }
 
-// weighed adds tokens to a day on which requests are counted, or takes them away.
-func (c *Calendar) weighed(day Day, tokens int64) {
+// countTokens adds tokens to a day on which requests are counted, or takes them away.
+func (c *Calendar) countTokens(day Day, tokens int64) {
 	for i := range c.Days {
 		if c.Days[i].Day == day {
 			c.Days[i].Tokens = max(0, c.Days[i].Tokens+tokens)

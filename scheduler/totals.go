@@ -53,8 +53,8 @@ func (p *Project) totals(now Instant) *Totals {
 	return &p.Totals
 }
 
-// used counts for a caller; with no name nothing is counted.
-func (p *Project) used(now Instant, caller string, requests, tokens int64) {
+// countUse counts for a caller; with no name nothing is counted.
+func (p *Project) countUse(now Instant, caller string, requests, tokens int64) {
 	if caller == "" || requests == 0 && tokens == 0 {
 		return
 	}
@@ -79,8 +79,8 @@ func (p *Project) used(now Instant, caller string, requests, tokens int64) {
 	x.Requests, x.Tokens = max(0, x.Requests+requests), max(0, x.Tokens+tokens)
 }
 
-// failed counts an upstream error.
-func (p *Project) failed(now Instant, class string) {
+// countFailure counts an upstream error.
+func (p *Project) countFailure(now Instant, class string) {
 	if class == "" {
 		return
 	}
@@ -95,9 +95,9 @@ func (p *Project) failed(now Instant, class string) {
 	}
 }
 
-// Asked returns the project with so many more database operations counted on the
+// WithOperations returns the project with so many more database operations counted on the
 // day of now.
-func (p *Project) Asked(now Instant, reads, writes int64) *Project {
+func (p *Project) WithOperations(now Instant, reads, writes int64) *Project {
 	next := p.clone()
 	t := next.totals(now)
 	t.Reads, t.Writes = t.Reads+reads, t.Writes+writes

@@ -63,7 +63,7 @@ func TestTotalsAreBounded(t *testing.T) {
 }
 
 func TestAsked(t *testing.T) {
-	p := (*Project)(nil).Asked(noon, 3, 1).Asked(noon, 0, 1)
+	p := (*Project)(nil).WithOperations(noon, 3, 1).WithOperations(noon, 0, 1)
 	assert.Equal(t, Totals{Day: DayOf(noon), Reads: 3, Writes: 2}, p.Today(noon))
-	assert.Equal(t, Totals{Day: DayOf(noon) + 1, Writes: 1}, p.Asked(DayOf(noon).End(), 0, 1).Totals)
+	assert.Equal(t, Totals{Day: DayOf(noon) + 1, Writes: 1}, p.WithOperations(DayOf(noon).End(), 0, 1).Totals)
 }

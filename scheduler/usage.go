@@ -10,7 +10,7 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 			tokens += t.weight(r.Tokens)
 		}
 	}
-	for _, x := range c.Coarse {
+	for _, x := range c.Folded {
 		if x.End > now {
 			requests += x.Requests
 			tokens += t.weight(x.Tokens)
@@ -31,7 +31,7 @@ func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
 	t := c.terms(rules, now)
 	var out []Booking
 	for _, b := range c.Bookings {
-		if !t.gone(&b, now) {
+		if !t.expired(&b, now) {
 			out = append(out, b)
 		}
 	}

@@ -115,8 +115,8 @@ func encode(p *scheduler.Project) []byte {
 		e.flag(m.Disabled)
 		e.str(shorten(m.Invalid, maxReason))
 	}
-	e.len(len(p.Told))
-	for _, t := range p.Told {
+	e.len(len(p.Waitlist))
+	for _, t := range p.Waitlist {
 		e.b = binary.BigEndian.AppendUint32(e.b, t.Hash)
 		e.at(t.Start)
 	}
@@ -163,9 +163,9 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 		}
 		e.uint(flags)
 	}
-	e.len(len(c.Coarse))
+	e.len(len(c.Folded))
 	second := e.last / 1000
-	for _, x := range c.Coarse {
+	for _, x := range c.Folded {
 		e.int(int64(x.End/1000 - second))
 		second = x.End / 1000
 		e.int(x.Tokens)
@@ -199,7 +199,7 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 
 // learned encodes what was learned: one zero byte where nothing was.
 func (e *encoder) learned(l *scheduler.Learned) {
-	lessons := []scheduler.Lesson{l.RPM, l.TPM, l.RPD}
+	lessons := []scheduler.LearnedLimit{l.RPM, l.TPM, l.RPD}
 	var flags byte
 	for i, x := range lessons {
 		if x.Limit != 0 {
@@ -312,8 +312,8 @@ func unpack(data []byte) (*scheduler.Project, error) {
 	p.Marks = list(d, func() scheduler.Mark {
 		return scheduler.Mark{Key: d.str(), Disabled: d.flag(), Invalid: d.str()}
 	})
-	p.Told = list(d, func() scheduler.Told {
-		return scheduler.Told{Hash: binary.BigEndian.Uint32(d.bytes(4)), Start: d.at()}
+	p.Waitlist = list(d, func() scheduler.Waitlisted {
+		return scheduler.Waitlisted{Hash: binary.BigEndian.Uint32(d.bytes(4)), Start: d.at()}
 	})
 	p.Writers = list(d, func() scheduler.Writer {
 		return scheduler.Writer{Instance: binary.BigEndian.Uint32(d.bytes(4)), Seq: d.uint()}
@@ -336,9 +336,9 @@ func (d *decoder) calendar() *scheduler.Calendar {
 		return r
 	})
 	second := d.last / 1000
-	c.Coarse = list(d, func() scheduler.Coarse {
+	c.Folded = list(d, func() scheduler.Folded {
 		second += scheduler.Instant(d.int())
-		return scheduler.Coarse{End: second * 1000, Tokens: d.int(), Requests: d.int()}
+		return scheduler.Folded{End: second * 1000, Tokens: d.int(), Requests: d.int()}
 	})
 	c.Bookings = list(d, func() scheduler.Booking {
 		b := scheduler.Booking{ID: d.id(), Hash: d.id(), Rank: d.uint(), Start: d.at()}
@@ -360,9 +360,9 @@ func (d *decoder) calendar() *scheduler.Calendar {
 
 func (d *decoder) learned() (l scheduler.Learned) {
 	flags := d.bytes(1)[0]
-	for i, to := range []*scheduler.Lesson{&l.RPM, &l.TPM, &l.RPD} {
+	for i, to := range []*scheduler.LearnedLimit{&l.RPM, &l.TPM, &l.RPD} {
 		if flags&(1<<i) != 0 {
-			*to = scheduler.Lesson{At: d.at(), Limit: d.int()}
+			*to = scheduler.LearnedLimit{At: d.at(), Limit: d.int()}
 		}
 	}
 	if flags&probing != 0 {

@@ -35,7 +35,7 @@ func anyProject(t *rapid.T) *scheduler.Project {
 			})
 		}
 		for range times("coarse", 5) {
-			c.Coarse = append(c.Coarse, scheduler.Coarse{End: at("end") / 1000 * 1000, Tokens: n("tokens"), Requests: n("requests")})
+			c.Folded = append(c.Folded, scheduler.Folded{End: at("end") / 1000 * 1000, Tokens: n("tokens"), Requests: n("requests")})
 		}
 		for range times("bookings", 5) {
 			c.Bookings = append(c.Bookings, scheduler.Booking{
@@ -49,9 +49,9 @@ func anyProject(t *rapid.T) *scheduler.Project {
 		if rapid.Bool().Draw(t, "blocked") {
 			c.Block = scheduler.Block{Until: at("until"), Cause: scheduler.ByBare, Strikes: n("strikes")}
 		}
-		for _, lesson := range []*scheduler.Lesson{&c.Learned.RPM, &c.Learned.TPM, &c.Learned.RPD} {
+		for _, lesson := range []*scheduler.LearnedLimit{&c.Learned.RPM, &c.Learned.TPM, &c.Learned.RPD} {
 			if rapid.Bool().Draw(t, "learned") {
-				*lesson = scheduler.Lesson{Limit: rapid.Int64Range(1, math.MaxInt64).Draw(t, "limit"), At: at("taught")}
+				*lesson = scheduler.LearnedLimit{Limit: rapid.Int64Range(1, math.MaxInt64).Draw(t, "limit"), At: at("taught")}
 			}
 		}
 		if rapid.Bool().Draw(t, "probing") {
@@ -66,7 +66,7 @@ func anyProject(t *rapid.T) *scheduler.Project {
 		})
 	}
 	for range times("told", 3) {
-		p.Told = append(p.Told, scheduler.Told{Hash: rapid.Uint32().Draw(t, "hash"), Start: at("start")})
+		p.Waitlist = append(p.Waitlist, scheduler.Waitlisted{Hash: rapid.Uint32().Draw(t, "hash"), Start: at("start")})
 	}
 	for range times("writers", 3) {
 		p.Writers = append(p.Writers, scheduler.Writer{Instance: rapid.Uint32().Draw(t, "instance"), Seq: id("seq")})
@@ -193,7 +193,7 @@ func weighs(c *scheduler.Calendar, at scheduler.Instant) (requests, tokens int64
 			requests, tokens = requests+r.Requests, tokens+r.Tokens
 		}
 	}
-	for _, x := range c.Coarse {
+	for _, x := range c.Folded {
 		if at < x.End {
 			requests, tokens = requests+x.Requests, tokens+x.Tokens
 		}
@@ -219,8 +219,8 @@ func fullest() *scheduler.Project {
 			Model: fmt.Sprintf("%03d-pro-%s", m, strings.Repeat("m", maxModelName-8)), Refused: math.MaxInt32,
 			Block: scheduler.Block{Until: now.Add(24 * time.Hour), Cause: scheduler.ByMinute, Strikes: 16},
 			Learned: scheduler.Learned{
-				RPM: scheduler.Lesson{Limit: 20_000, At: now.Add(-time.Hour)}, TPM: scheduler.Lesson{Limit: 1 << 40, At: now.Add(-30 * time.Hour)},
-				RPD:   scheduler.Lesson{Limit: 1 << 40, At: now.Add(-240 * time.Hour)},
+				RPM: scheduler.LearnedLimit{Limit: 20_000, At: now.Add(-time.Hour)}, TPM: scheduler.LearnedLimit{Limit: 1 << 40, At: now.Add(-30 * time.Hour)},
+				RPD:   scheduler.LearnedLimit{Limit: 1 << 40, At: now.Add(-240 * time.Hour)},
 				Probe: scheduler.Probe{Cause: scheduler.ByRPM, ID: math.MaxUint64, Until: now.Add(time.Hour)},
 			},
 		}
@@ -232,7 +232,7 @@ func fullest() *scheduler.Project {
 		}
 		for i := range 70 {
 			end := (now/1000 + scheduler.Instant(i) + 1) * 1000
-			c.Coarse = append(c.Coarse, scheduler.Coarse{End: end, Tokens: 333 << 20, Requests: 333})
+			c.Folded = append(c.Folded, scheduler.Folded{End: end, Tokens: 333 << 20, Requests: 333})
 		}
 		for i := range scheduler.MaxBookings / scheduler.MaxModels {
 			c.Bookings = append(c.Bookings, scheduler.Booking{
@@ -249,8 +249,8 @@ func fullest() *scheduler.Project {
 	for i := range scheduler.MaxMarks {
 		p.Marks = append(p.Marks, scheduler.Mark{Key: fmt.Sprintf("%012d", i), Disabled: true, Invalid: strings.Repeat("ä", 400)})
 	}
-	for i := range scheduler.MaxTold {
-		p.Told = append(p.Told, scheduler.Told{Hash: math.MaxUint32, Start: now.Add(time.Duration(i%2) * time.Hour)})
+	for i := range scheduler.MaxWaitlist {
+		p.Waitlist = append(p.Waitlist, scheduler.Waitlisted{Hash: math.MaxUint32, Start: now.Add(time.Duration(i%2) * time.Hour)})
 	}
 	for i := range scheduler.MaxWriters {
 		p.Writers = append(p.Writers, scheduler.Writer{Instance: math.MaxUint32 - uint32(i), Seq: 1 << 40})
@@ -294,7 +294,7 @@ func TestBytesEach(t *testing.T) {
 		start := now.Add(time.Duration(i-10) * 700 * time.Millisecond)
 		end := start.Add(scheduler.Window + scheduler.DefaultSkew)
 		sent.Sent = append(sent.Sent, &scheduler.Reservation{ID: math.MaxUint64 / 3, Start: start, End: end, Tokens: 10_000, Requests: 1})
-		coarse.Coarse = append(coarse.Coarse, scheduler.Coarse{End: now/1000*1000 + scheduler.Instant(i)*1000, Tokens: 100_000, Requests: 10})
+		coarse.Folded = append(coarse.Folded, scheduler.Folded{End: now/1000*1000 + scheduler.Instant(i)*1000, Tokens: 100_000, Requests: 10})
 		booked.Bookings = append(booked.Bookings, scheduler.Booking{
 			ID: 1 << 60, Hash: 1 << 60, Rank: uint64(i), Start: now.Add(time.Duration(i) * time.Second), Since: now,
 			Demand: scheduler.Demand{Tokens: 10_000, Requests: 1},

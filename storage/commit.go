@@ -129,7 +129,7 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 			return t.results, nil
 		}
 		reads, writes := c.owing()
-		next = next.Wrote(c.g.instance, t.seq).Asked(now, reads, writes+1)
+		next = next.Wrote(c.g.instance, t.seq).WithOperations(now, reads, writes+1)
 		data, err := pack(rules, now, next)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -57,10 +57,10 @@ const (
 
 // A crowd is callers in a closed loop, and what became of them.
 type crowd struct {
-	t        *testing.T
-	gates    []*gate.Gate
-	projects []gate.Project
-	end      time.Time
+	t           *testing.T
+	controllers []*admission.Controller
+	projects    []admission.Project
+	end         time.Time
 
 	mu                            sync.Mutex
 	rnd                           *rand.Rand
@@ -71,7 +71,7 @@ type crowd struct {
 func newCrowd(t *testing.T, latency, jitter time.Duration) *crowd {
 	c := &crowd{t: t, rnd: rand.New(rand.NewPCG(1, uint64(latency))), arrived: make(map[string][]time.Time)}
 	rpm, unlimited := int64(crowdRPM), scheduler.Unlimited
-	rules := scheduler.DefaultRules()
+	rules := defaultRules()
 	rules.Policy = scheduler.NewPolicy([]string{crowdModel}, map[string]scheduler.Override{
 		crowdModel: {RPM: &rpm, TPM: &unlimited, RPD: &unlimited},
 	})
@@ -82,13 +82,13 @@ func newCrowd(t *testing.T, latency, jitter time.Duration) *crowd {
 	db := storage.NewFake(latency)
 	for range crowdInstances {
 		line := &storage.Line{DB: db, OnPut: slow, AfterPut: slow, OnGet: slow, AfterGet: slow}
-		g, err := gate.New(t.Context(), line.Open(t, storage.Options{}), rules)
+		g, err := admission.New(t.Context(), admission.Options{Store: line.Open(t, storage.Options{}), Rules: func(storage.Control) *scheduler.Rules { return rules }})
 		require.NoError(t, err)
-		c.gates = append(c.gates, g)
+		c.controllers = append(c.controllers, g)
 	}
 	for i := range crowdProjects {
 		id := fmt.Sprintf("p%d", i+1)
-		c.projects = append(c.projects, gate.Project{ID: id, Keys: []string{"key-of-" + id}})
+		c.projects = append(c.projects, admission.Project{ID: id, Keys: []string{"key-of-" + id}})
 	}
 	return c
 }
@@ -108,8 +108,8 @@ func (c *crowd) run(callers int, d time.Duration) {
 		wg.Go(func() {
 			time.Sleep(c.upTo(time.Minute))
 			for n := 1; time.Now().Before(c.end); n++ {
-				c.request(gate.Request{
-					Caller: "alice", Hash: uint64(i<<20+n) * 0x9e3779b97f4a7c15, Chain: []string{crowdModel},
+				c.request(admission.Request{
+					Caller: "alice", Hash: uint64(i<<20+n) * 0x9e3779b97f4a7c15, Models: []string{crowdModel},
 					Demand: scheduler.Demand{Tokens: 1000}, Projects: c.projects,
 					Book: i%4 == 0,
 				}, i%2 == 0)
@@ -121,10 +121,10 @@ func (c *crowd) run(callers int, d time.Duration) {
 
 // request asks until it is admitted or the end has come. The caller sends its
 // ticket back, or is to be recognised by its hash.
-func (c *crowd) request(req gate.Request, tickets bool) {
+func (c *crowd) request(req admission.Request, tickets bool) {
 	held := false
 	for time.Now().Before(c.end) {
-		g := c.gates[c.upTo(crowdInstances)]
+		g := c.controllers[c.upTo(crowdInstances)]
 		time.Sleep(c.upTo(crowdHop))
 		grant, wait, err := g.Admit(c.t.Context(), req)
 		if !assert.NoError(c.t, err) {
@@ -162,7 +162,7 @@ func (c *crowd) count(held, granted bool) {
 
 // send has a request arrive within half of the skew, and settles it when it is
 // answered.
-func (c *crowd) send(g *gate.Gate, grant *gate.Grant) {
+func (c *crowd) send(g *admission.Controller, grant *admission.Grant) {
 	sent := time.Now()
 	time.Sleep(c.upTo(scheduler.DefaultSkew / 2))
 	c.mu.Lock()
@@ -181,4 +181,9 @@ func (c *crowd) requireWithinLimits() {
 			require.GreaterOrEqual(c.t, at[i].Sub(at[i-crowdRPM]), scheduler.Window, "%s, arrival %d", project, i)
 		}
 	}
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *scheduler.Rules {
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 }

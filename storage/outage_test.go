@@ -201,7 +201,7 @@ func TestRidersDuringOutage(t *testing.T) {
 			admit(t, g, 1)
 			denied.Store(true)
 			for i := range riders {
-				g.Later(plenty, "p", scheduler.Tell{Told: []scheduler.Told{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
+				g.Later(plenty, "p", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
 			}
 			time.Sleep(time.Hour)
 			synctest.Wait()
@@ -227,7 +227,7 @@ func TestManyRidersGoAlone(t *testing.T) {
 		for i := range maxRiders {
 			_, before := l.DB.Asked()
 			require.EqualValues(t, 1, before, i)
-			g.Later(plenty, "p", scheduler.Tell{Told: []scheduler.Told{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
+			g.Later(plenty, "p", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
 		}
 		time.Sleep(time.Second)
 		_, writes := l.DB.Asked()

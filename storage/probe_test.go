@@ -31,11 +31,11 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 			taught := scheduler.At(time.Now()).Add(-8 * 24 * time.Hour)
 			_, err := client.Doc("fluxgate/project-p").Create(t.Context(), map[string]any{"state": storage.Encode(&scheduler.Project{
 				Latest: taught, NextRank: 1, Calendars: []*scheduler.Calendar{{
-					Model: model, Learned: scheduler.Learned{RPM: scheduler.Lesson{Limit: 2, At: taught}},
+					Model: model, Learned: scheduler.Learned{RPM: scheduler.LearnedLimit{Limit: 2, At: taught}},
 				}},
 			})})
 			require.NoError(t, err)
-			rules := scheduler.DefaultRules()
+			rules := defaultRules()
 			stores := [2]storage.Store{}
 			for i := range stores {
 				s := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1})
@@ -64,7 +64,7 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 			if c.answered {
 				_, err = stores[0].Apply(t.Context(), rules, "p", scheduler.Settle{Model: model, ID: r.ID, Reserved: r, Tokens: 1})
 			} else {
-				_, err = stores[0].Apply(t.Context(), rules, "p", scheduler.Heed{Model: model, ID: r.ID, Learn: scheduler.Limits{RPM: 2}})
+				_, err = stores[0].Apply(t.Context(), rules, "p", scheduler.RecordRefusal{Model: model, ID: r.ID, Limits: scheduler.Limits{RPM: 2}})
 			}
 			require.NoError(t, err)
 			for _, s := range stores {
@@ -72,7 +72,7 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 				states, err := s.View(t.Context(), []string{"p"})
 				require.NoError(t, err)
 				now := s.Now()
-				assert.Equal(t, c.source, states[0].Calendar(model).Figures(rules, now).RPMFrom)
+				assert.Equal(t, c.source, states[0].Calendar(model).EffectiveLimits(rules, now).RPMFrom)
 				assert.Equal(t, scheduler.NoCause, states[0].Calendar(model).Probing(now))
 				time.Sleep(time.Second)
 			}

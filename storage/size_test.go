@@ -50,7 +50,7 @@ func TestDocumentsStaySmall(t *testing.T) {
 		wg.Wait()
 
 		assert.Equal(t, seen{
-			models: scheduler.MaxModels, marks: scheduler.MaxMarks, told: scheduler.MaxTold,
+			models: scheduler.MaxModels, marks: scheduler.MaxMarks, told: scheduler.MaxWaitlist,
 			writers: scheduler.MaxWriters, bookings: scheduler.MaxBookings,
 		}, most.counts(), "or the bound wasn't tried")
 		largest := 0
@@ -79,7 +79,7 @@ func (s *seen) note(_ string, p *scheduler.Project) {
 		bookings += len(c.Bookings)
 	}
 	s.models, s.marks = max(s.models, len(p.Calendars)), max(s.marks, len(p.Marks))
-	s.told, s.writers = max(s.told, len(p.Told)), max(s.writers, len(p.Writers))
+	s.told, s.writers = max(s.told, len(p.Waitlist)), max(s.writers, len(p.Writers))
 	s.bookings = max(s.bookings, bookings)
 }
 
@@ -109,7 +109,7 @@ func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model s
 	var wg sync.WaitGroup
 	for i := range times {
 		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond)
-		s.Later(rules, "p", scheduler.Tell{Told: []scheduler.Told{{Hash: rand.Uint32(), Start: s.Now().Add(time.Hour)}}})
+		s.Later(rules, "p", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: rand.Uint32(), Start: s.Now().Add(time.Hour)}}})
 		r := scheduler.Reserve{
 			Model: model, ID: rand.Uint64(), Hash: rand.Uint64(), Book: i >= times-10,
 			Demand: scheduler.Demand{

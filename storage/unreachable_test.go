@@ -74,7 +74,7 @@ func allUnavailable(t *testing.T, s storage.Store, bound time.Duration) {
 			"View":    func() error { _, err := s.View(t.Context(), []string{"a", "b"}); return err },
 			"Refresh": func() error { return s.Refresh(t.Context(), []string{"a"}, true) },
 			"Apply": func() error {
-				_, err := s.Apply(t.Context(), scheduler.DefaultRules(), "a", scheduler.Reserve{Model: "m", ID: 1, Demand: scheduler.Demand{Tokens: 1}})
+				_, err := s.Apply(t.Context(), defaultRules(), "a", scheduler.Reserve{Model: "m", ID: 1, Demand: scheduler.Demand{Tokens: 1}})
 				return err
 			},
 			"Control": func() error { _, err := s.Control(t.Context()); return err },
@@ -118,7 +118,7 @@ func TestFirestoreGoesAway(t *testing.T) {
 	})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	ask := func(id uint64) error {
-		_, err := s.Apply(t.Context(), scheduler.DefaultRules(), "p", scheduler.Reserve{Model: "m", ID: id, Demand: scheduler.Demand{Tokens: 1}})
+		_, err := s.Apply(t.Context(), defaultRules(), "p", scheduler.Reserve{Model: "m", ID: id, Demand: scheduler.Demand{Tokens: 1}})
 		return err
 	}
 	require.NoError(t, ask(1))
@@ -157,7 +157,7 @@ func TestFirestoreTime(t *testing.T) {
 	client := emulatortest.Client(t)
 	s := storage.NewFirestore(client, "fluxgate", storage.Options{})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	result, err := s.Apply(t.Context(), scheduler.DefaultRules(), "p", scheduler.Reserve{Model: "m", ID: 1, Demand: scheduler.Demand{Tokens: 1}})
+	result, err := s.Apply(t.Context(), defaultRules(), "p", scheduler.Reserve{Model: "m", ID: 1, Demand: scheduler.Demand{Tokens: 1}})
 	require.NoError(t, err)
 	after := s.Now()
 	snap, err := client.Collection("fluxgate").Doc("project-p").Get(t.Context())

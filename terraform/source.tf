@@ -10,11 +10,13 @@ locals {
     # Documents and the deployment.
     "README.md", "terraform",
     # The command line, and what only its commands use.
-    "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/remote", "internal/terminal",
+    "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/devserver", "internal/emulator",
+    "internal/geminisim", "internal/remote", "internal/terminal",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
-    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/testlock", "internal/emulator/emulatortest", "storage/storetest",
+    "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/testlock",
+    "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
     "**/*.test", "**/*.out", "**/*.prof", "**/coverage.*", "**/*.zip", "**/*.results.jsonl",

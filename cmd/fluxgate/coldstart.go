@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 
@@ -43,7 +44,7 @@ it has nothing to do.`,
 			switch {
 			case memory:
 				o.Store = "state in memory, as asked for"
-			case !emulator.Installed():
+			case emulator.Missing() != nil:
 				o.Store = "state in memory, because the Firestore emulator isn't installed"
 			default:
 				fmt.Fprintln(cmd.ErrOrStderr(), "starting the Firestore emulator")
@@ -64,6 +65,17 @@ it has nothing to do.`,
 	cmd.Flags().IntVar(&o.Runs, "runs", 20, "`number` of starts")
 	cmd.Flags().BoolVar(&memory, "memory", false, "keep state in memory, emulator or not")
 	return cmd
+}
+
+// freePort returns a loopback port that nobody listens on. It is for
+// functions-framework, which can't be handed a listener.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // serveFunction serves the function as the program does that a platform builds

@@ -1,5 +1,3 @@
-// Command fluxgate serves Fluxgate outside Google Cloud, simulates Gemini, sends
-// batches of prompts, and operates a Fluxgate that runs anywhere.
 package main
 
 import (

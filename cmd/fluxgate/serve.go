@@ -15,6 +15,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/devserver"
 )
 
 // drainTimeout is how long requests under way may take once a stop was asked
@@ -26,7 +27,7 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Fluxgate on this machine",
-		Long: `Serve runs the function under functions-framework on PORT (8080).
+		Long: `Serve serves what the function serves, on PORT (8080).
 
 State is kept in Firestore where FIRESTORE_EMULATOR_HOST names an emulator; else
 serve starts the emulator if it is installed (gcloud components install
@@ -77,20 +78,18 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
-	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Local: true}
+	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg)}
 	if cfg.Log {
 		options.Report = os.Stdout
 	}
+	options.Local = devserver.New(options.Report)
 	a, err := app.Start(ctx, cfg, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close(context.WithoutCancel(ctx))) }()
 
-	srv, err := newServer(ctx, a)
-	if err != nil {
-		return err
-	}
+	srv := newServer(a, options.Logger)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
 	// In one write, so that whoever waits for the first line has both.

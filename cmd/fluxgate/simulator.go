@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/devserver"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 )
 
@@ -60,7 +60,7 @@ own. When it stops it prints what it accepted and refused.`,
 			if err != nil {
 				return err
 			}
-			sim := app.SimulatorConfig(cfg, keys)
+			sim := devserver.SimulatorConfig(cfg, keys)
 			sim.Latency, sim.Jitter, sim.Window, sim.RejectOversize = latency, jitter, kind, oversize
 			return simulate(ctx, geminisim.New(sim), port)
 		},

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
@@ -29,70 +31,6 @@ const port = "8000"
 // reproduced.
 var epoch = time.Unix(0, 0).UTC()
 
-// Media types of OCI images.
-const (
-	typeIndex    = "application/vnd.oci.image.index.v1+json"
-	typeManifest = "application/vnd.oci.image.manifest.v1+json"
-	typeConfig   = "application/vnd.oci.image.config.v1+json"
-	typeLayer    = "application/vnd.oci.image.layer.v1.tar"
-)
-
-// A descriptor refers to a blob.
-type descriptor struct {
-	MediaType   string            `json:"mediaType"`
-	Digest      string            `json:"digest"`
-	Size        int               `json:"size"`
-	Platform    *platform         `json:"platform,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-}
-
-type platform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-}
-
-type manifest struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType"`
-	Config        descriptor   `json:"config"`
-	Layers        []descriptor `json:"layers"`
-}
-
-type index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType"`
-	Manifests     []descriptor `json:"manifests"`
-}
-
-// An imageConfig says how the image is run.
-type imageConfig struct {
-	Created time.Time `json:"created"`
-	platform
-	Config  runConfig `json:"config"`
-	RootFS  rootFS    `json:"rootfs"`
-	History []history `json:"history"`
-}
-
-type runConfig struct {
-	User         string
-	ExposedPorts map[string]struct{}
-	Env          []string
-	Entrypoint   []string
-	Cmd          []string
-	WorkingDir   string
-	Labels       map[string]string
-}
-
-type rootFS struct {
-	Type    string   `json:"type"`
-	DiffIDs []string `json:"diff_ids"`
-}
-
-type history struct {
-	Created   time.Time `json:"created"`
-	CreatedBy string    `json:"created_by"`
-}
-
 // A file is one entry of a tar archive; a directory if its name ends in '/'.
 type file struct {
 	name string
@@ -101,6 +39,11 @@ type file struct {
 }
 
 // write writes the archive of an image of a program, and returns its digest.
+//
+// What describes the image are go-containerregistry's types, which only this
+// command has from it. Its writers are not used: that of docker's format leaves
+// out the OCI layout, and that of the layout writes a directory, which would have
+// to be read again to be archived.
 func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 	tag, full, version, err := names(tag)
 	if err != nil {
@@ -119,19 +62,19 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	on := platform{Architecture: arch, OS: "linux"}
+	on := v1.Platform{Architecture: arch, OS: "linux"}
 	var blobs []file
 	// put keeps a blob and returns what refers to it.
-	put := func(mediaType string, data []byte) descriptor {
+	put := func(mediaType types.MediaType, data []byte) v1.Descriptor {
 		sum := sha256.Sum256(data)
-		name := hex.EncodeToString(sum[:])
-		blobs = append(blobs, file{"blobs/sha256/" + name, 0o644, data})
-		return descriptor{MediaType: mediaType, Digest: "sha256:" + name, Size: len(data)}
+		digest := v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+		blobs = append(blobs, file{"blobs/sha256/" + digest.Hex, 0o644, data})
+		return v1.Descriptor{MediaType: mediaType, Digest: digest, Size: int64(len(data))}
 	}
-	ofLayer := put(typeLayer, layer)
-	ofConfig := put(typeConfig, encode(imageConfig{
-		Created: epoch, platform: on,
-		Config: runConfig{
+	ofLayer := put(types.OCIUncompressedLayer, layer)
+	ofConfig := put(types.OCIConfigJSON, encode(v1.ConfigFile{
+		Created: v1.Time{Time: epoch}, Architecture: on.Architecture, OS: on.OS,
+		Config: v1.Config{
 			User: user, ExposedPorts: map[string]struct{}{port + "/tcp": {}}, Env: []string{"PATH=/", "PORT=" + port},
 			Entrypoint: []string{"/fluxgate", "serve"}, Cmd: []string{"--host", "0.0.0.0"}, WorkingDir: "/",
 			Labels: map[string]string{
@@ -140,10 +83,12 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 				"org.opencontainers.image.licenses":    "MIT",
 			},
 		},
-		RootFS:  rootFS{"layers", []string{ofLayer.Digest}},
-		History: []history{{epoch, "go run ./cmd/image"}},
+		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{ofLayer.Digest}},
+		History: []v1.History{{Created: v1.Time{Time: epoch}, CreatedBy: "go run ./cmd/image"}},
 	}))
-	ofManifest := put(typeManifest, encode(manifest{2, typeManifest, ofConfig, []descriptor{ofLayer}}))
+	ofManifest := put(types.OCIManifestSchema1, encode(v1.Manifest{
+		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: ofConfig, Layers: []v1.Descriptor{ofLayer},
+	}))
 	ofManifest.Platform = &on
 	// As docker writes them, from which tools take the name.
 	ofManifest.Annotations = map[string]string{"io.containerd.image.name": full, "org.opencontainers.image.ref.name": version}
@@ -155,7 +100,9 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 	}{{blobs[1].name, []string{tag}, []string{blobs[0].name}}}
 	all := slices.Concat([]file{
 		{"oci-layout", 0o644, encode(map[string]string{"imageLayoutVersion": "1.0.0"})},
-		{"index.json", 0o644, encode(index{2, typeIndex, []descriptor{ofManifest}})},
+		{"index.json", 0o644, encode(v1.IndexManifest{
+			SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{ofManifest},
+		})},
 		{"manifest.json", 0o644, encode(saved)},
 		{"blobs/", 0o755, nil}, {"blobs/sha256/", 0o755, nil},
 	}, blobs)
@@ -164,7 +111,7 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 		return "", err
 	}
 	_, err = w.Write(text)
-	return ofManifest.Digest, err
+	return ofManifest.Digest.String(), err
 }
 
 var (

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"testing"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -47,11 +48,11 @@ func buildFrom(source, output string) ([]byte, error) {
 		return nil, err
 	}
 	digest := func() string {
-		var i index
+		var i v1.IndexManifest
 		if json.Unmarshal(entries(archive)["index.json"], &i) != nil || len(i.Manifests) != 1 {
 			return ""
 		}
-		return i.Manifests[0].Digest
+		return i.Manifests[0].Digest.String()
 	}()
 	if want := "registry.example:5000/gate:v1@" + digest + " in " + output + "\n"; out.String() != want {
 		return nil, errors.New("it says " + out.String() + ", not " + want)
@@ -79,23 +80,23 @@ func entries(archive []byte) map[string][]byte {
 
 // An unpacked is an image as a runtime sees it.
 type unpacked struct {
-	manifest manifest
-	config   imageConfig
+	manifest v1.Manifest
+	config   v1.ConfigFile
 	layer    []byte
 }
 
 func unpack(t *testing.T, archive []byte) unpacked {
 	t.Helper()
 	files := entries(archive)
-	blob := func(d descriptor) []byte {
-		data, ok := files["blobs/"+strings.Replace(d.Digest, ":", "/", 1)]
-		require.True(t, ok, d.Digest)
+	blob := func(d v1.Descriptor) []byte {
+		data, ok := files["blobs/"+d.Digest.Algorithm+"/"+d.Digest.Hex]
+		require.True(t, ok, d.Digest.String())
 		sum := sha256.Sum256(data)
-		require.Equal(t, d.Digest, "sha256:"+hex.EncodeToString(sum[:]))
-		require.Len(t, data, d.Size)
+		require.Equal(t, d.Digest.String(), "sha256:"+hex.EncodeToString(sum[:]))
+		require.Len(t, data, int(d.Size))
 		return data
 	}
-	var i index
+	var i v1.IndexManifest
 	require.NoError(t, json.Unmarshal(files["index.json"], &i))
 	require.Len(t, i.Manifests, 1)
 	var u unpacked
@@ -103,7 +104,7 @@ func unpack(t *testing.T, archive []byte) unpacked {
 	require.NoError(t, json.Unmarshal(blob(u.manifest.Config), &u.config))
 	require.Len(t, u.manifest.Layers, 1)
 	u.layer = blob(u.manifest.Layers[0])
-	assert.Equal(t, []string{u.manifest.Layers[0].Digest}, u.config.RootFS.DiffIDs, "it isn't compressed")
+	assert.Equal(t, []v1.Hash{u.manifest.Layers[0].Digest}, u.config.RootFS.DiffIDs, "it isn't compressed")
 
 	// docker reads the other description.
 	var saved []struct {

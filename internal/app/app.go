@@ -1,5 +1,3 @@
-// Package app wires configuration, keys, store, upstream client and server into
-// one http.Handler. The function and the serve command both start here.
 package app
 
 import (
@@ -12,15 +10,19 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admin"
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -28,12 +30,12 @@ import (
 // Options say what an App may do beyond its configuration.
 type Options struct {
 	Logger *slog.Logger
-	// Local lets the app start what is missing on a developer's machine: the
-	// Firestore emulator, and with no key configured the simulator. It also lets it
-	// ask Gemini for its models and limits in the background.
-	Local bool
-	// Report, if not nil, gets the startup report. For it, and where the app is
-	// Local, every key is checked with a free request, unless that was done of late.
+	// Local, if not nil, starts what is missing on a developer's machine. With it the
+	// app also asks Gemini for its models and limits in the background. The app
+	// closes it.
+	Local Local
+	// Report, if not nil, gets the startup report. For it, and with Local, every key
+	// is checked with a free request, unless that was done within a day.
 	Report io.Writer
 	// Transport, if not nil, carries requests to Gemini.
 	Transport http.RoundTripper
@@ -42,17 +44,29 @@ type Options struct {
 	Store storage.Store
 }
 
+// A Local stands in for what is not configured. internal/devserver has one.
+type Local interface {
+	// Gemini starts a Gemini until Close, for a configuration without keys, and
+	// returns the configuration that uses it.
+	Gemini(cfg *config.Config) (*config.Config, error)
+	// MissingForFirestore returns nil, or what is not installed that Firestore needs.
+	MissingForFirestore() error
+	// Firestore starts a Firestore emulator until Close and returns its host:port.
+	Firestore(ctx context.Context) (host string, err error)
+	Close() error
+}
+
 // An App is Fluxgate, ready to serve.
 type App struct {
 	handler http.Handler
 	store   storage.Store
 	closers []func(context.Context) error // in order of start
 	pool    *keys.Pool
-	client  *gemini.Client
 	secrets secrets.Accessor // nil: not opened
-	gate    *gate.Gate
-	server  *server.Server
 	record  *telemetry.Recorder
+
+	admission *admission.Controller
+	admin     *admin.Admin
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -66,13 +80,15 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
 	}
-	record, err := a.openTelemetry(ctx, cfg, o)
-	if err != nil {
+	if err := a.openTelemetry(ctx, cfg, o); err != nil {
 		return nil, err
 	}
 	banner := &report{w: o.Report}
-	if o.Local && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
-		if cfg, err = a.startSimulator(cfg, banner); err != nil {
+	if o.Local != nil {
+		a.onClose(func(context.Context) error { return o.Local.Close() })
+	}
+	if o.Local != nil && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
+		if cfg, err = o.Local.Gemini(cfg); err != nil {
 			return nil, err
 		}
 		if o.Report == nil {
@@ -91,31 +107,59 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openKeys(ctx, cfg, o); err != nil {
 		return nil, err
 	}
-	rules := func(c storage.Control) *scheduler.Rules { return rulebook.Rules(cfg, c) }
-	if a.gate, err = gate.Follow(ctx, record.Store(a.store), rules); err != nil {
-		return nil, err
-	}
-	if a.client, err = gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport}); err != nil {
-		return nil, fmt.Errorf("upstream client: %w", err)
-	}
-	book, err := a.openCallers(ctx, cfg, o)
+	authenticator, err := a.openCallers(ctx, cfg, o)
 	if err != nil {
 		return nil, err
 	}
-	a.server = server.New(server.Options{
-		Config: cfg, Gate: a.gate, Keys: a.pool, Upstream: a.client, Callers: book, Logger: o.Logger,
-		Telemetry: record,
-	})
-	a.handler = callers.CORS(cfg.CORS, a.server)
-	if o.Local || o.Report != nil {
-		if err := a.introduce(ctx, cfg, banner); err != nil {
+	server, err := a.assemble(ctx, cfg, o, authenticator)
+	if err != nil {
+		return nil, err
+	}
+	a.handler = callers.CORS(cfg.CORS, server)
+	if o.Local != nil || o.Report != nil {
+		if err := a.introduce(ctx, banner); err != nil {
 			return nil, err
 		}
 	}
-	if o.Local && cfg.Policy == config.PolicyAsk {
+	if o.Local != nil && cfg.Policy == config.PolicyAsk {
 		a.refreshPolicy(ctx, o)
 	}
 	return a, nil
+}
+
+// assemble puts together what serves requests, from the store upwards.
+func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authenticator *callers.Authenticator) (_ *server.Server, err error) {
+	limits := make(map[string]scheduler.Override, len(cfg.Callers))
+	for name, l := range cfg.Callers {
+		limits[name] = scheduler.Override(l)
+	}
+	a.admission, err = admission.New(ctx, admission.Options{
+		Store:   a.record.Store(a.store),
+		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c) },
+		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
+		Callers: limits,
+	})
+	if err != nil {
+		return nil, err
+	}
+	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport})
+	if err != nil {
+		return nil, fmt.Errorf("upstream client: %w", err)
+	}
+	providers := upstream.Providers{gemini.Name: client}
+	log := events.NewLog(a.admission)
+	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
+	dispatcher := dispatch.New(dispatch.Options{
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+	})
+	a.admin = admin.New(admin.Options{
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,
+		Logger: o.Logger,
+	})
+	return server.New(server.Options{
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
+		Telemetry: a.record,
+	}), nil
 }
 
 // refreshPolicy has Gemini asked for its models and limits, if that is due. Its
@@ -125,7 +169,7 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if _, _, err := a.server.RefreshPolicy(ctx, false); err != nil && ctx.Err() == nil {
+		if _, _, err := a.admin.RefreshPolicy(ctx, false); err != nil && ctx.Err() == nil {
 			o.Logger.Warn("policy not refreshed", "error", err)
 		}
 	})
@@ -138,23 +182,6 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 
 // ServeHTTP implements http.Handler.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
-
-// Store returns the store, for those who count its operations.
-func (a *App) Store() storage.Store { return a.store }
-
-// Close stops everything that Start started, last first.
-func (a *App) Close(ctx context.Context) error {
-	var problems []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		if err := a.closers[i](ctx); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	a.closers = nil
-	return errors.Join(problems...)
-}
-
-func (a *App) onClose(f func(context.Context) error) { a.closers = append(a.closers, f) }
 
 func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
 	source := keys.FromEnv(cfg.Keys)
@@ -180,7 +207,7 @@ func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error
 // tokens share it.
 func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	if a.secrets == nil {
-		client, err := secrets.NewClient(ctx)
+		client, err := secrets.NewClient(context.WithoutCancel(ctx)) // it outlives the start
 		if err != nil {
 			return nil, fmt.Errorf("open Secret Manager: %w", err)
 		}
@@ -190,8 +217,8 @@ func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	return a.secrets, nil
 }
 
-// openCallers opens the book of tokens.
-func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Book, error) {
+// openCallers opens the authenticator of callers.
+func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*callers.Authenticator, error) {
 	var client secrets.Accessor
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) > 0 {
 		opened, err := a.secretClient(ctx)
@@ -200,11 +227,11 @@ func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*
 		}
 		client = opened
 	}
-	book, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
+	authenticator, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("callers' tokens: %w", err)
 	}
-	return book, nil
+	return authenticator, nil
 }
 
 // Starting waits for a store that can't be reached yet: a fresh connection may
@@ -218,7 +245,7 @@ const (
 // reach waits until the store answers.
 func (a *App) reach(ctx context.Context, o Options) error {
 	limit := reachTimeout
-	if o.Local {
+	if o.Local != nil {
 		limit = reachTimeoutLocal
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -238,6 +265,3 @@ func (a *App) reach(ctx context.Context, o Options) error {
 		}
 	}
 }
-
-// closeTimeout bounds how long stopping one thing may take.
-const closeTimeout = 10 * time.Second

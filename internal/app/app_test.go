@@ -21,8 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -37,14 +38,17 @@ func load(t *testing.T, env ...string) *config.Config {
 
 var discard = slog.New(slog.DiscardHandler)
 
+// simulatedKey is the value of the simulator's n-th key.
+func simulatedKey(n int) string { return fmt.Sprintf("simulated-key-%d", n) }
+
 // withKeys is a configuration with the keys of a simulator that knows as many.
 func withKeys(t *testing.T, n int, env ...string) (*config.Config, *geminisim.Server) {
 	t.Helper()
 	for i := range n {
-		env = append(env, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, SimulatedKey(i+1)), fmt.Sprintf("GEMINI_PROJECT_%d=team-%d", i+1, i+1))
+		env = append(env, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, simulatedKey(i+1)), fmt.Sprintf("GEMINI_PROJECT_%d=team-%d", i+1, i+1))
 	}
 	cfg := load(t, env...)
-	sim := SimulatorConfig(cfg, n)
+	sim := devserver.SimulatorConfig(cfg, n)
 	for i := range sim.Keys {
 		sim.Keys[i].Project = fmt.Sprintf("team-%d", i+1)
 	}
@@ -62,7 +66,7 @@ func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, sim := withKeys(t, 5, "FLUXGATE_CHAIN=gemini-2.5-pro")
 		store := storage.NewMemory(nil)
-		rules := rulebook.Rules(cfg, storage.Control{})
+		rules := effective.Rules(cfg, storage.Control{})
 		disabled, wrong := true, "leaked"
 
 		start := func() (*App, string) {
@@ -85,8 +89,8 @@ func TestReport(t *testing.T) {
 			require.NoError(t, err)
 		}
 		change(1, scheduler.SetMark{Key: list[0].Fingerprint, Disabled: &disabled})
-		sim.SetKeyState(SimulatedKey(2), geminisim.KeyExpired)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		sim.SetKeyState(simulatedKey(2), geminisim.KeyExpired)
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		// A key that had been invalid and works again is forgiven.
 		change(4, scheduler.SetMark{Key: list[3].Fingerprint, Invalid: &wrong})
 
@@ -98,7 +102,7 @@ func TestReport(t *testing.T) {
 		assert.Contains(t, fresh, "key 4   project team-4             invalid (leaked)\n")
 
 		time.Sleep(validation.Fresh)
-		change(3, scheduler.Heed{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
+		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		_, second := start()
 		assert.Contains(t, second, "key 1   project team-1             disabled\n")
 		assert.Contains(t, second, "key 2   project team-2             invalid (API_KEY_INVALID)\n")
@@ -106,7 +110,7 @@ func TestReport(t *testing.T) {
 		assert.Contains(t, second, "key 4   project team-4             healthy\n")
 		assert.Contains(t, second, "keys: 2 healthy, 1 exhausted, 1 invalid, 1 disabled, 0 unknown")
 		for i := range 5 {
-			assert.NotContains(t, first+second, SimulatedKey(i+1), "no key value in a report")
+			assert.NotContains(t, first+second, simulatedKey(i+1), "no key value in a report")
 		}
 		states, err := store.View(t.Context(), []string{"team-2", "team-4"})
 		require.NoError(t, err)
@@ -177,7 +181,7 @@ func TestStartFails(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var report bytes.Buffer
-		a, err := Start(ctx, load(t, "FLUXGATE_STORE=memory"), Options{Logger: discard, Local: true, Report: &report})
+		a, err := Start(ctx, load(t, "FLUXGATE_STORE=memory"), Options{Logger: discard, Local: devserver.New(&report), Report: &report})
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Nil(t, a)
 		simulator := regexp.MustCompile(`127\.0\.0\.1:[0-9]+`).FindString(report.String())
@@ -199,10 +203,11 @@ func (down) Control(context.Context) (storage.Control, error) {
 func TestSimulatorIsLoud(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		var report, logs bytes.Buffer
-		o := Options{Logger: slog.New(slog.NewTextHandler(&logs, nil)), Local: true}
+		o := Options{Logger: slog.New(slog.NewTextHandler(&logs, nil))}
 		if !silent {
 			o.Report = &report
 		}
+		o.Local = devserver.New(o.Report)
 		a, err := Start(t.Context(), load(t, "FLUXGATE_STORE=memory"), o)
 		require.NoError(t, err)
 		if !silent {
@@ -233,7 +238,7 @@ func TestForeignStoreStaysOpen(t *testing.T) {
 	cfg, sim := withKeys(t, 1)
 	a, err := Start(t.Context(), cfg, Options{Logger: discard, Store: store, Transport: sim.Transport()})
 	require.NoError(t, err)
-	assert.Same(t, store, a.Store())
+	assert.Same(t, store, a.store)
 	require.NoError(t, a.Close(t.Context()))
 	_, err = store.Control(t.Context())
 	assert.NoError(t, err)
@@ -258,11 +263,11 @@ func TestCloseGoesOn(t *testing.T) {
 
 func TestOperatorsLimitsReachThePolicy(t *testing.T) {
 	cfg := load(t, `FLUXGATE_LIMITS={"pro":{"rpm":7},"gemini-2.5-flash":{"tpm":-1}}`)
-	p := rulebook.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}).Policy
 	assert.EqualValues(t, 7, p.Limits("gemini-2.5-pro").RPM)
 	assert.EqualValues(t, 250_000, p.Limits("gemini-2.5-pro").TPM)
 	assert.Equal(t, scheduler.Unlimited, p.Limits("gemini-2.5-flash").TPM)
-	assert.EqualValues(t, -1, SimulatorConfig(cfg, 1).Limits["gemini-2.5-flash"].TPM, "the simulator enforces what Fluxgate believes")
+	assert.EqualValues(t, -1, devserver.SimulatorConfig(cfg, 1).Limits["gemini-2.5-flash"].TPM, "the simulator enforces what Fluxgate believes")
 }
 
 func TestLogging(t *testing.T) {

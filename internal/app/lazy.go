@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"fluxgate.dev/fluxgate/internal/config"
 )
@@ -21,7 +22,9 @@ import (
 //
 // A start that failed is tried again by the next request: what kept it from
 // starting may have passed. Requests that come during a start share its outcome,
-// so that a slow failure isn't lived through by one after another.
+// so that a slow failure isn't lived through by one after another. Whoever hangs up
+// leaves the start to the others, who have none of its cancellation; but its request
+// lasts until then, because a function has no CPU when no request is under way.
 //
 // GET /health doesn't wait for a start and doesn't cause one. It is the
 // platform's question whether the process is up, and a store that is out of
@@ -29,16 +32,13 @@ import (
 //
 // The zero Lazy is ready for use.
 type Lazy struct {
-	ready atomic.Pointer[App] // once it is built
-
-	mu     sync.Mutex
-	latest *attempt // nil: none, or it failed
+	ready  atomic.Pointer[App] // once it is built
+	starts singleflight.Group
 }
 
-// An attempt is one start, shared by all who call it.
-type attempt struct {
-	start func() (*App, error)
-}
+// startTimeout bounds a start. What a caller may well wait for, the store, has a
+// bound of its own.
+const startTimeout = time.Minute
 
 // ServeHTTP implements http.Handler.
 func (l *Lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,27 +67,25 @@ func writeJSON(w http.ResponseWriter, status int, body string) {
 	_, _ = io.WriteString(w, body+"\n") // the caller may have left
 }
 
+// get returns the app, after building it where that is still to be done.
 func (l *Lazy) get(ctx context.Context) (*App, error) {
-	l.mu.Lock()
-	current := l.latest
-	if current == nil {
-		// A caller that hangs up must not spoil the start for the others.
-		ctx = context.WithoutCancel(ctx)
-		current = &attempt{sync.OnceValues(func() (*App, error) { return start(ctx) })}
-		l.latest = current
-	}
-	l.mu.Unlock()
-	a, err := current.start()
-	if err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.latest == current {
-			l.latest = nil
+	a, err, _ := l.starts.Do("start", func() (any, error) {
+		if a := l.ready.Load(); a != nil {
+			return a, nil // since the caller looked
 		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+		defer cancel()
+		a, err := start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.ready.Store(a)
+		return a, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	l.ready.Store(a)
-	return a, nil
+	return a.(*App), nil
 }
 
 // start builds the app, and logs why it can't.
@@ -106,7 +104,7 @@ func start(ctx context.Context) (*App, error) {
 		log.Error(failed, "error", err)
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	if a.Exports() {
+	if a.record.Exports() {
 		go exportAtStop(a)
 	}
 	return a, nil
@@ -125,6 +123,6 @@ func exportAtStop(a *App) {
 	<-stop
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	a.Flush(ctx)
+	a.record.Flush(ctx)
 	os.Exit(128 + int(syscall.SIGTERM))
 }

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -24,15 +22,14 @@ func (r *report) line(format string, args ...any) {
 
 // introduce has every key checked, unless that was done of late, and writes the
 // report.
-func (a *App) introduce(ctx context.Context, cfg *config.Config, r *report) error {
-	control, err := a.gate.Control(ctx)
+func (a *App) introduce(ctx context.Context, r *report) error {
+	snapshot, err := a.admission.Snapshot(ctx)
 	if err != nil {
 		return fmt.Errorf("read mode: %w", err)
 	}
-	mode, rules := rulebook.Mode(cfg, control), a.gate.Rules()
-	chain := rules.Policy.Chain(mode)
+	mode, rules, chain := snapshot.Mode, snapshot.Rules, snapshot.Chain("")
 	r.line("keys: checking them with a free request each, unless that was done within a day")
-	found, err := a.server.Validator().Ensure(ctx)
+	found, err := a.admin.Validator().Ensure(ctx)
 	if err != nil {
 		return err
 	}

@@ -4,21 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"cloud.google.com/go/firestore"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/emulator"
 	"fluxgate.dev/fluxgate/storage"
 )
 
 // emulatorProject is the Google Cloud project of an emulator's documents when
 // none is configured. Emulators don't care.
 const emulatorProject = "fluxgate-local"
-
-// emulatorVariable is where Google's client looks for an emulator.
-const emulatorVariable = "FIRESTORE_EMULATOR_HOST"
 
 // openStore opens the configured store, and says which in the report. Auto is
 // Firestore on Google Cloud or where an emulator is named; else, locally, an
@@ -34,17 +29,20 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, o Options, r *r
 	case host == "" && cfg.Store == config.StoreFirestore && cfg.GoogleCloudProject != "":
 		r.line("store: Firestore of project %s, database %s, collection %s", cfg.GoogleCloudProject, cfg.Database, cfg.Collection)
 		return a.openFirestore(ctx, cfg, cfg.GoogleCloudProject)
-	case host == "" && !o.Local:
+	case host == "" && o.Local == nil:
 		if cfg.Store == config.StoreFirestore {
 			return errors.New("FLUXGATE_STORE=firestore needs GOOGLE_CLOUD_PROJECT, or FIRESTORE_EMULATOR_HOST for an emulator")
 		}
 		return a.openMemory(r, "nothing else is configured")
 	case host == "":
-		started, err := a.startEmulator(ctx, r)
-		switch {
-		case errors.Is(err, emulator.ErrNotInstalled) && cfg.Store == config.StoreAuto:
+		switch missing := o.Local.MissingForFirestore(); {
+		case missing != nil && cfg.Store == config.StoreAuto:
 			return a.openMemory(r, "the Firestore emulator is not installed")
-		case err != nil:
+		case missing != nil:
+			return missing
+		}
+		started, err := o.Local.Firestore(ctx)
+		if err != nil {
 			return err
 		}
 		host = started
@@ -62,24 +60,6 @@ func (a *App) openMemory(r *report, why string) error {
 	a.store = storage.NewMemory(nil)
 	a.onClose(a.store.Close)
 	return nil
-}
-
-func (a *App) startEmulator(ctx context.Context, r *report) (string, error) {
-	if _, err := emulator.Find(); err != nil {
-		return "", err // it says what is missing
-	}
-	r.line("store: starting the Firestore emulator")
-	e, err := emulator.Start(ctx, emulator.Options{})
-	if err != nil {
-		return "", err
-	}
-	a.onClose(func(context.Context) error { return e.Stop() })
-	// The client library reads the variable and nothing else.
-	if err := os.Setenv(emulatorVariable, e.Host); err != nil {
-		return "", err
-	}
-	a.onClose(func(context.Context) error { return os.Unsetenv(emulatorVariable) })
-	return e.Host, nil
 }
 
 func (a *App) openFirestore(ctx context.Context, cfg *config.Config, project string) error {

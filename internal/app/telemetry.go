@@ -4,28 +4,22 @@ import (
 	"context"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/rulebook"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/storage"
 )
 
 // openTelemetry opens what the app is watched by. It is closed last, so that it
 // hears of the end of everything else.
-func (a *App) openTelemetry(ctx context.Context, cfg *config.Config, o Options) (*telemetry.Recorder, error) {
-	chain, _ := rulebook.Chain(cfg, storage.Control{})
+func (a *App) openTelemetry(ctx context.Context, cfg *config.Config, o Options) error {
+	chain, _ := effective.Chain(cfg, storage.Control{})
 	record, err := telemetry.New(ctx, telemetry.Options{
 		Logger: o.Logger, Service: cfg.KService, Project: cfg.GoogleCloudProject, Models: chain,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.record = record
 	a.onClose(record.Close)
-	return record, nil
+	return nil
 }
-
-// Exports reports whether traces or metrics are exported.
-func (a *App) Exports() bool { return a.record.Exports() }
-
-// Flush exports the traces and metrics that are waiting, while ctx lasts.
-func (a *App) Flush(ctx context.Context) { a.record.Flush(ctx) }

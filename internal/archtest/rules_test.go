@@ -2,8 +2,11 @@ package archtest
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,9 +20,9 @@ const root = "../.."
 // final lists the directories of code that the architecture consists of. A rule about one that isn't written yet holds
 // once it is.
 var final = []string{
-	".", "cmd/fluxgate", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
-	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/emulator", "internal/events", "internal/gate",
-	"internal/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/rulebook", "internal/secrets",
+	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/storetest", "internal/app", "internal/batch",
+	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
+	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
@@ -30,7 +33,25 @@ var topLevel = []string{
 
 const maxLines = 500
 
-// imports point one way: scheduler <- storage <- gate <- server <- app <- function.go, cmd.
+// maxPackageLines binds product code: all but what tests alone import, and notProduct.
+const maxPackageLines = 2700
+
+// notProduct is no part of what is deployed: the simulator of Gemini is as large as what it simulates.
+var notProduct = []string{"internal/geminisim"}
+
+// tooLarge lists packages that are to be split.
+var tooLarge = []string{}
+
+// notInOrder lists packages whose files are to be brought into an order.
+var notInOrder = []string{
+	"storage",
+}
+
+// notCommented lists packages whose comment is to be moved into a doc.go.
+var notCommented = []string{}
+
+// imports point one way: scheduler <- storage <- admission <- dispatch <- admin <- server <- app <- function.go, cmd;
+// and payload <- upstream <- dispatch.
 var imports = []importRule{
 	{
 		dir: "scheduler", standard: true,
@@ -40,28 +61,58 @@ var imports = []importRule{
 	{
 		dir: "storage",
 		never: []string{
-			"internal/server", "internal/gate", "internal/app", "internal/gemini", "internal/geminisim", "internal/keys",
+			"internal/server", "internal/admin", "internal/dispatch", "internal/admission", "internal/app", "internal/upstream",
+			"internal/geminisim", "internal/keys",
 		},
 		why: "a store knows calendars, not requests",
 	},
 	{
-		dir: "internal/gate", only: []string{"scheduler", "storage"},
+		dir: "internal/admission", only: []string{"scheduler", "storage"},
 		why: "admission knows calendars and stores, nothing else",
 	},
 	{
-		dir: "internal/gemini", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
-		why: "upstream knows nothing of quota",
+		dir: "internal/payload", only: []string{},
+		why: "reading bodies is pure, so that everybody may",
 	},
 	{
-		dir: "internal/keys", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/apierror", only: []string{"scheduler"},
+		why: "what a caller is answered is the same whoever found out",
+	},
+	{
+		dir: "internal/requestlog", standard: true,
+		why: "a logger in a context needs nothing",
+	},
+	{
+		dir: "internal/events", only: []string{"internal/requestlog"},
+		why: "events are kept for whoever says what happened",
+	},
+	{
+		dir: "internal/upstream", only: []string{"internal/payload"},
+		why: "a provider knows nothing of quota",
+	},
+	{
+		dir: "internal/dispatch",
+		only: []string{
+			"scheduler", "storage", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
+			"internal/payload", "internal/requestlog", "internal/secrets", "internal/telemetry", "internal/upstream",
+		},
+		never: []string{"internal/upstream/gemini"},
+		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
+	},
+	{
+		dir: "internal/admin", never: []string{"internal/server", "internal/app", "internal/callers", "internal/upstream/gemini"},
+		why: "operators' work knows no HTTP",
+	},
+	{
+		dir: "internal/keys", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "keys know nothing of quota",
 	},
 	{
-		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "who may come in knows nothing of quota",
 	},
 	{
-		dir: "internal/policy", only: []string{"scheduler", "internal/gemini"},
+		dir: "internal/policy", only: []string{"scheduler", "internal/payload", "internal/upstream"},
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{
@@ -69,7 +120,7 @@ var imports = []importRule{
 		why: "secrets are read for whoever asks",
 	},
 	{
-		dir: "internal/geminisim", never: []string{"storage", "scheduler", "internal/server", "internal/gate", "internal/app"},
+		dir: "internal/geminisim", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "a simulator that shared code with what it checks would share its mistakes",
 	},
 	{
@@ -93,14 +144,22 @@ var imports = []importRule{
 		why: "the page is one document without data",
 	},
 	{
-		dir: "internal/server", never: []string{"internal/app"},
+		dir: "internal/server", never: []string{"internal/app", "internal/upstream/gemini"},
 		why: "the server is given what it needs",
+	},
+	{
+		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim"},
+		why: "only serve stands in for what is missing: the deployed function links none of it",
+	},
+	{
+		dir: "internal/devserver", never: []string{"internal/app", "internal/server"},
+		why: "the app is given it",
 	},
 }
 
-// ends are imported by nobody, tests included, except as named.
+// ends are imported by nobody, tests included, except by the directories named for them.
 var ends = map[string][]string{
-	".":   nil,
+	".":   {"cmd/function"},
 	"cmd": nil,
 }
 
@@ -113,6 +172,7 @@ var testOnly = map[string][]string{
 	"internal/nodetest":              nil,
 	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},
+	"golang.org/x/tools":             nil,
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},
 	"github.com/bmatcuk/doublestar":  nil,
 	"github.com/hashicorp/hcl":       nil,
@@ -145,6 +205,42 @@ func TestSchedulerHasNoClock(t *testing.T) {
 
 func TestFileLength(t *testing.T) {
 	assert.Empty(t, checkLength(repository(t), maxLines))
+}
+
+// assertNone prints each line by itself: whoever moves a function reads them one by one.
+func assertNone(t *testing.T, bad []string) {
+	t.Helper()
+	assert.Empty(t, strings.Join(bad, "\n"))
+}
+
+func TestPackageLength(t *testing.T) {
+	except := slices.Concat(slices.Collect(maps.Keys(testOnly)), notProduct)
+	assertNone(t, unexcused(checkSize(repository(t), maxPackageLines, except), tooLarge))
+}
+
+func TestPackageComments(t *testing.T) {
+	assertNone(t, unexcused(checkComments(repository(t)), notCommented))
+}
+
+func TestFileOrder(t *testing.T) {
+	files := repository(t)
+	checked, err := readTypes(root)
+	require.NoError(t, err)
+	assertNone(t, unexcused(checkOrder(files, checked), notInOrder))
+
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-32s %5s %5s %9s\n", "package", "files", "calls", "backwards")
+	for _, dir := range slices.Sorted(maps.Keys(files)) {
+		order, bad := fileOrder(dir, files[dir])
+		if len(order) < 2 || len(bad) > 0 {
+			continue
+		}
+		calls := checked[dir].calls()
+		back := len(backwards(calls, order))
+		fmt.Fprintf(&table, "%-32s %5d %5d %9d %5.1f%%\n", dir, len(order), len(calls), back,
+			100*float64(back)/float64(max(1, len(calls))))
+	}
+	t.Logf("calls between files:\n%s", &table)
 }
 
 func TestRoot(t *testing.T) {

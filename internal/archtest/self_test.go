@@ -74,16 +74,16 @@ func TestImportRulesBite(t *testing.T) {
 		"storage imports scheduler": {
 			map[string]string{"storage/a.go": source("storage", "~/scheduler", "cloud.google.com/go/firestore")}, "",
 		},
-		"gate imports more than its two": {
-			map[string]string{"internal/gate/a.go": source("gate", "~/scheduler", "~/storage", "~/internal/config")},
-			"internal/gate must not import internal/config",
+		"admission imports more than its two": {
+			map[string]string{"internal/admission/a.go": source("admission", "~/scheduler", "~/storage", "~/internal/config")},
+			"internal/admission must not import internal/config",
 		},
 		"keys imports scheduler": {
 			map[string]string{"internal/keys/a.go": source("keys", "~/scheduler")}, "internal/keys must not import scheduler",
 		},
-		"gemini imports gate": {
-			map[string]string{"internal/gemini/a.go": source("gemini", "~/internal/gate")},
-			"internal/gemini must not import internal/gate",
+		"a provider imports admission": {
+			map[string]string{"internal/upstream/gemini/a.go": source("gemini", "~/internal/admission")},
+			"internal/upstream/gemini must not import internal/admission",
 		},
 		"the simulator imports storage": {
 			map[string]string{"internal/geminisim/a.go": source("geminisim", "~/storage")},
@@ -93,9 +93,46 @@ func TestImportRulesBite(t *testing.T) {
 			map[string]string{"internal/server/a.go": source("server", "~/internal/app")},
 			"internal/server must not import internal/app",
 		},
+		"the function links the simulator through another package": {
+			map[string]string{
+				"function.go":             source("fluxgate", "~/internal/app"),
+				"internal/app/a.go":       source("app", "~/internal/other"),
+				"internal/other/a.go":     source("other", "~/internal/geminisim"),
+				"internal/geminisim/a.go": source("geminisim"),
+			},
+			". must not import internal/geminisim (. imports internal/app imports internal/other imports internal/geminisim)",
+		},
+		"the function links the emulator": {
+			map[string]string{
+				"function.go":       source("fluxgate", "~/internal/app"),
+				"internal/app/a.go": source("app", "~/internal/emulator"),
+			},
+			". must not import internal/emulator",
+		},
+		"the function links what only serve needs": {
+			map[string]string{
+				"function.go":       source("fluxgate", "~/internal/app"),
+				"internal/app/a.go": source("app", "~/internal/devserver"),
+			},
+			". must not import internal/devserver",
+		},
+		"serve and the app's tests import what the function may not": {
+			map[string]string{
+				"function.go":             source("fluxgate", "~/internal/app"),
+				"internal/app/a.go":       source("app"),
+				"internal/app/a_test.go":  source("app", "~/internal/devserver"),
+				"internal/devserver/a.go": source("devserver", "~/internal/emulator", "~/internal/geminisim"),
+				"cmd/fluxgate/a.go":       source("main", "~/internal/app", "~/internal/devserver"),
+			},
+			"",
+		},
+		"what only serve needs imports the app": {
+			map[string]string{"internal/devserver/a.go": source("devserver", "~/internal/app")},
+			"internal/devserver must not import internal/app",
+		},
 		"the server's tests and the server import what they may": {
 			map[string]string{
-				"internal/server/a.go":      source("server", "~/internal/keys", "~/internal/gate"),
+				"internal/server/a.go":      source("server", "~/internal/keys", "~/internal/admission"),
 				"internal/server/a_test.go": source("server", "~/internal/app"),
 			},
 			"",
@@ -111,17 +148,19 @@ func TestImporterRulesBite(t *testing.T) {
 		imports string
 		want    string
 	}{
-		"the root":               {"internal/app/a.go", "~", "internal/app/a.go must not import " + module},
-		"the root, by a test":    {"cmd/fluxgate/a_test.go", "~", "must not import " + module},
-		"a command":              {"internal/app/a.go", "~/cmd/fluxgate", "must not import"},
-		"a command by itself":    {"cmd/fluxgate/a.go", "~/cmd/fluxgate/sub", ""},
-		"test code":              {"storage/a.go", "~/storage/storetest", "storage/a.go must not import"},
-		"test code by a test":    {"storage/a_test.go", "~/storage/storetest", ""},
-		"a test library":         {"internal/app/a.go", "github.com/stretchr/testify/require", "must not import"},
-		"a test library, suite":  {"storage/storetest/a.go", "github.com/stretchr/testify/require", ""},
-		"testing":                {"internal/geminisim/a.go", "testing", "must not import testing"},
-		"the emulator by a main": {"cmd/fluxgate/a.go", "~/internal/emulator", ""},
-		"the test emulator":      {"cmd/fluxgate/a.go", "~/internal/emulator/emulatortest", "must not import"},
+		"the root":                {"internal/app/a.go", "~", "internal/app/a.go must not import " + module},
+		"the root, by a test":     {"cmd/fluxgate/a_test.go", "~", "must not import " + module},
+		"the root by its program": {"cmd/function/a.go", "~", ""},
+		"the root by another":     {"cmd/fluxgate/a.go", "~", "cmd/fluxgate/a.go must not import " + module},
+		"a command":               {"internal/app/a.go", "~/cmd/fluxgate", "must not import"},
+		"a command by itself":     {"cmd/fluxgate/a.go", "~/cmd/fluxgate/sub", ""},
+		"test code":               {"storage/a.go", "~/storage/storetest", "storage/a.go must not import"},
+		"test code by a test":     {"storage/a_test.go", "~/storage/storetest", ""},
+		"a test library":          {"internal/app/a.go", "github.com/stretchr/testify/require", "must not import"},
+		"a test library, suite":   {"storage/storetest/a.go", "github.com/stretchr/testify/require", ""},
+		"testing":                 {"internal/geminisim/a.go", "testing", "must not import testing"},
+		"the emulator by a main":  {"cmd/fluxgate/a.go", "~/internal/emulator", ""},
+		"the test emulator":       {"cmd/fluxgate/a.go", "~/internal/emulator/emulatortest", "must not import"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := write(t, map[string]string{c.path: source("p", c.imports)})

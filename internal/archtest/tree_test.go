@@ -54,7 +54,7 @@ func readTree(root string) (tree, error) {
 		if err != nil {
 			return err
 		}
-		syntax, err := parser.ParseFile(fset, name, text, parser.SkipObjectResolution)
+		syntax, err := parser.ParseFile(fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}

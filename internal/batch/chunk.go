@@ -9,11 +9,11 @@ import (
 // Sizes are counted in quarters of a token: four ASCII bytes make a token.
 const quartersPerToken = 4
 
-// EstimateTokens estimates how many tokens a text has: four ASCII characters, two of the two-byte characters of UTF-8 (Latin
+// estimateTokens estimates how many tokens a text has: four ASCII characters, two of the two-byte characters of UTF-8 (Latin
 // with accents, Greek, Cyrillic, Hebrew, Arabic), or one longer character (Chinese, Japanese, Korean, Indic scripts, emoji)
 // to the token, rounded up. Google's rule of thumb is four characters of English; the others lean to the high side. It
 // serves to cut chunks; the server counts for itself.
-func EstimateTokens(s string) int {
+func estimateTokens(s string) int {
 	return (quarters(s) + quartersPerToken - 1) / quartersPerToken
 }
 
@@ -38,10 +38,10 @@ func runeQuarters(size int) int {
 	}
 }
 
-// ChunkText cuts a text into chunks of at most maxTokens estimated tokens (at least one). The chunks, one after another, are
+// chunkText cuts a text into chunks of at most maxTokens estimated tokens (at least one). The chunks, one after another, are
 // the text, byte for byte. A cut falls after a paragraph; if that would leave the chunk less than half full, after a
 // sentence; then after a line, after a word, and in the last resort between two characters, never inside one.
-func ChunkText(text string, maxTokens int) []string {
+func chunkText(text string, maxTokens int) []string {
 	var chunks []string
 	for text != "" {
 		end := cut(text, maxTokens*quartersPerToken)
@@ -109,10 +109,10 @@ func endsSentence(s string, i int) bool {
 	return strings.ContainsRune(wideStops, stop) || spaced && strings.ContainsRune(stops, stop)
 }
 
-// ChunkSubtitles cuts the text of an .srt or .vtt file into chunks of at most maxTokens estimated tokens, between cues: a
+// chunkSubtitles cuts the text of an .srt or .vtt file into chunks of at most maxTokens estimated tokens, between cues: a
 // cue stays in one piece with its number, its times and what follows it (comments, styles). What precedes the first cue
 // belongs to it. The chunks, one after another, are the text, byte for byte. A single cue that is too large is cut as text.
-func ChunkSubtitles(text string, maxTokens int) []string {
+func chunkSubtitles(text string, maxTokens int) []string {
 	starts := cueStarts(text)
 	limit := maxTokens * quartersPerToken
 	var chunks []string
@@ -136,7 +136,7 @@ func ChunkSubtitles(text string, maxTokens int) []string {
 			flush(from)
 		}
 		if size > limit {
-			chunks = append(chunks, ChunkText(text[from:to], maxTokens)...)
+			chunks = append(chunks, chunkText(text[from:to], maxTokens)...)
 			begin = to
 			continue
 		}

@@ -21,7 +21,7 @@ func TestChunkTextProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 200).Draw(t, "pieces"), "")
 		limit := rapid.IntRange(1, 60).Draw(t, "limit")
-		checkChunks(t, text, ChunkText(text, limit), limit)
+		checkChunks(t, text, chunkText(text, limit), limit)
 	})
 }
 
@@ -33,7 +33,7 @@ func TestChunkSubtitlesProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(cue), 0, 40).Draw(t, "cues"), "")
 		limit := rapid.IntRange(1, 80).Draw(t, "limit")
-		chunks := ChunkSubtitles(text, limit)
+		chunks := chunkSubtitles(text, limit)
 		checkChunks(t, text, chunks, limit)
 
 		// A boundary lies at a cue unless the cue around it is too large by itself.
@@ -51,7 +51,7 @@ func TestChunkSubtitlesProperties(t *testing.T) {
 				}
 			}
 			if at != from {
-				assert.Greater(t, EstimateTokens(text[from:to]), limit, "cut inside a cue that fits")
+				assert.Greater(t, estimateTokens(text[from:to]), limit, "cut inside a cue that fits")
 			}
 			at += len(chunk)
 		}
@@ -62,7 +62,7 @@ func checkChunks(t *rapid.T, text string, chunks []string, limit int) {
 	require.Equal(t, text, strings.Join(chunks, ""))
 	for _, chunk := range chunks {
 		require.NotEmpty(t, chunk)
-		require.LessOrEqual(t, EstimateTokens(chunk), limit)
+		require.LessOrEqual(t, estimateTokens(chunk), limit)
 		require.True(t, utf8.ValidString(chunk), "cut inside a character")
 	}
 }
@@ -86,7 +86,7 @@ func TestChunkTextPrefersTheLargerUnit(t *testing.T) {
 		"exactly full":                   {"abcdefgh", 2, "abcdefgh"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.first, ChunkText(c.text, c.limit)[0])
+			assert.Equal(t, c.first, chunkText(c.text, c.limit)[0])
 		})
 	}
 }
@@ -105,16 +105,16 @@ func TestSubtitleFixtures(t *testing.T) {
 			starts := append(cueStarts(string(data))[1:], len(data))
 			largest, from := 0, 0
 			for _, to := range starts {
-				largest = max(largest, EstimateTokens(string(data)[from:to]))
+				largest = max(largest, estimateTokens(string(data)[from:to]))
 				from = to
 			}
-			all := ChunkSubtitles(string(data), 10_000)
+			all := chunkSubtitles(string(data), 10_000)
 			require.Len(t, all, 1, "everything fits")
-			chunks := ChunkSubtitles(string(data), largest)
+			chunks := chunkSubtitles(string(data), largest)
 			require.Equal(t, string(data), strings.Join(chunks, ""))
 			var cues []string
 			for _, chunk := range chunks {
-				cues = append(cues, ChunkSubtitles(chunk, largest)...)
+				cues = append(cues, chunkSubtitles(chunk, largest)...)
 				assert.Contains(t, chunk, "-->")
 			}
 			at := 0
@@ -129,6 +129,6 @@ func TestSubtitleFixtures(t *testing.T) {
 
 func TestEstimateTokens(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "a": 1, "abcd": 1, "abcde": 2, "éé": 1, "日本": 2, "🙂": 1} {
-		assert.Equal(t, want, EstimateTokens(text), text)
+		assert.Equal(t, want, estimateTokens(text), text)
 	}
 }

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/http"
@@ -124,7 +125,7 @@ func (d *delivery) answered(a answer) Result {
 func (d *delivery) failed(ex exchange) Result {
 	result := d.result()
 	// A result without an answer is told by its error, so it always has one.
-	result.Error = orDefault(ex.message, "no answer")
+	result.Error = cmp.Or(ex.message, "no answer")
 	result.Status = ex.status
 	return result
 }

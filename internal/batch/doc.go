@@ -6,8 +6,8 @@
 // # A job
 //
 // [Run] reads its inputs into a list of requests (the plan). A line of JSONL is one request. A text file is cut into chunks
-// by [ChunkText], a subtitle file by [ChunkSubtitles], and every chunk is one request with the instructions before it. The
-// plan depends on the inputs and settings alone, so the same command makes the same plan again; the hash of all its request
+// between paragraphs, lines or sentences, a subtitle file between cues, and every chunk is one request with the instructions
+// before it. The plan depends on the inputs and settings alone, so the same command makes the same plan again; the hash of all its request
 // bodies is the identity of the job.
 //
 // Workers take the requests in order. A request stays with its worker until it is settled, and a waiting request keeps its
@@ -42,4 +42,19 @@
 //
 // Inputs may amount to [MaxInputBytes] and are held in memory once, as is a small record for each of at most [MaxRequests]
 // requests. Answers aren't held: they go to the journal and are copied from there.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - run.go: Run takes a job from its inputs to its summary; its workers
+//   - options.go: Options with their defaults, and Summary
+//   - deliver.go: delivery, one request until it is settled: what a refusal or a failure leads to
+//   - client.go: sender, one exchange with Fluxgate and what its answer means
+//   - output.go: results, the output in input order
+//   - journal.go: journal, the settled requests on disk, from which a run goes on
+//   - progress.go: reporter, the bar or the lines that show how far a run is
+//   - stats.go: stats, the figures of a run
+//   - input.go: plan, the requests that the inputs amount to
+//   - chunk.go: texts and subtitles cut into chunks
+//   - lock_unix.go: a journal's lock
+//   - lock_other.go: no locks where files can't be locked
 package batch

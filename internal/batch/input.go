@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -62,11 +63,11 @@ func (p *plan) id() string {
 // newPlan reads every input.
 func newPlan(o *Options) (*plan, error) {
 	p := &plan{}
-	left := MaxInputBytes
+	left := maxInputBytes
 	for _, name := range o.Inputs {
 		text, err := readInput(o, name, left)
 		if errors.Is(err, errTooLarge) {
-			err = fmt.Errorf("the inputs of one job are limited to %d bytes altogether", MaxInputBytes)
+			err = fmt.Errorf("the inputs of one job are limited to %d bytes altogether", maxInputBytes)
 		}
 		if err == nil {
 			left -= len(text)
@@ -150,7 +151,7 @@ func detect(name, text string) (Format, error) {
 	case ext == ".vtt":
 		return FormatVTT, nil
 	default:
-		return "", fmt.Errorf("can't tell the format by the extension %q: give one of %v", ext, Formats[1:])
+		return "", fmt.Errorf("can't tell the format by the extension %q: give one of %v", ext, formats[1:])
 	}
 }
 
@@ -184,12 +185,12 @@ func (p *plan) add(o *Options, name, text string) error {
 	}
 	chunks := []string{}
 	if format == FormatText {
-		chunks = ChunkText(text, o.ChunkTokens)
+		chunks = chunkText(text, o.ChunkTokens)
 	} else if strings.TrimSpace(text) != "" {
 		if err := p.checkSubtitles(format, name, text); err != nil {
 			return err
 		}
-		chunks = ChunkSubtitles(text, o.ChunkTokens)
+		chunks = chunkSubtitles(text, o.ChunkTokens)
 	}
 	p.chunked = true
 	base := "stdin"
@@ -228,8 +229,8 @@ func (p *plan) addLines(o *Options, text string) error {
 }
 
 func (p *plan) append(o *Options, it item) error {
-	if len(p.items) == MaxRequests {
-		return fmt.Errorf("more than %d requests in one job", MaxRequests)
+	if len(p.items) == maxRequests {
+		return fmt.Errorf("more than %d requests in one job", maxRequests)
 	}
 	it.index = len(p.items)
 	body, err := it.body(o)
@@ -237,9 +238,9 @@ func (p *plan) append(o *Options, it item) error {
 		return err
 	}
 	it.sum = sha256.Sum256(body)
-	p.tokens += int64(EstimateTokens(it.text))
+	p.tokens += int64(estimateTokens(it.text))
 	if !it.jsonl {
-		p.tokens += int64(EstimateTokens(o.Instructions))
+		p.tokens += int64(estimateTokens(o.Instructions))
 	}
 	p.items = append(p.items, it)
 	return nil
@@ -343,11 +344,11 @@ func (it *item) body(o *Options) ([]byte, error) {
 			return nil, err
 		}
 		request.Prompt = fields.Prompt
-		request.System = orDefault(fields.System, request.System)
-		request.Model = orDefault(fields.Model, request.Model)
-		request.Mode = orDefault(fields.Mode, request.Mode)
-		request.MaxTokens = orDefault(fields.MaxTokens, request.MaxTokens)
-		request.Temperature = orDefault(fields.Temperature, request.Temperature)
+		request.System = cmp.Or(fields.System, request.System)
+		request.Model = cmp.Or(fields.Model, request.Model)
+		request.Mode = cmp.Or(fields.Mode, request.Mode)
+		request.MaxTokens = cmp.Or(fields.MaxTokens, request.MaxTokens)
+		request.Temperature = cmp.Or(fields.Temperature, request.Temperature)
 	} else if o.Instructions != "" {
 		request.Prompt = o.Instructions + "\n\n" + it.text
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,15 +19,15 @@ import (
 const (
 	// DefaultConcurrency is the number of requests in flight, waiting ones included.
 	DefaultConcurrency = 32
-	// DefaultChunkTokens is the size of a chunk in estimated tokens (see EstimateTokens).
+	// DefaultChunkTokens is the size of a chunk in estimated tokens (see estimateTokens).
 	DefaultChunkTokens = 10_000
 	// DefaultTimeout bounds one HTTP exchange. Long generations take minutes; waits after a refusal aren't part of it.
 	DefaultTimeout = 10 * time.Minute
 
-	// MaxInputBytes bounds the inputs of one job, all files together.
-	MaxInputBytes = 1 << 30
-	// MaxRequests bounds the requests of one job.
-	MaxRequests = 1_000_000
+	// maxInputBytes bounds the inputs of one job, all files together.
+	maxInputBytes = 1 << 30
+	// maxRequests bounds the requests of one job.
+	maxRequests = 1_000_000
 
 	maxConcurrency = 10_000
 	maxChunkTokens = 10_000_000
@@ -54,8 +55,8 @@ const (
 	FormatVTT Format = "vtt"
 )
 
-// Formats are the values of Options.Format.
-var Formats = []Format{FormatAuto, FormatJSONL, FormatText, FormatSRT, FormatVTT}
+// formats are the values of Options.Format.
+var formats = []Format{FormatAuto, FormatJSONL, FormatText, FormatSRT, FormatVTT}
 
 // Options says what to send and where to. The zero value of a field means its default.
 type Options struct {
@@ -155,11 +156,11 @@ func (o Options) withDefaults() (Options, error) {
 	if stdins > 1 {
 		complain("standard input (-) is named %d times", stdins)
 	}
-	if !slices.Contains(Formats, o.Format) {
-		complain("format %q: want one of %v", o.Format, Formats)
+	if !slices.Contains(formats, o.Format) {
+		complain("format %q: want one of %v", o.Format, formats)
 	}
-	if !slices.Contains(ProgressModes, o.Progress) {
-		complain("progress %q: want one of %v", o.Progress, ProgressModes)
+	if !slices.Contains(progressModes, o.Progress) {
+		complain("progress %q: want one of %v", o.Progress, progressModes)
 	}
 	if o.Mode != "" && !slices.Contains(Modes, o.Mode) {
 		complain("mode %q: want one of %v", o.Mode, Modes)
@@ -193,12 +194,12 @@ func (o *Options) access() remote.Access {
 }
 
 func (o *Options) setDefaults() {
-	o.Format = orDefault(o.Format, FormatAuto)
-	o.ChunkTokens = orDefault(o.ChunkTokens, DefaultChunkTokens)
-	o.URL = strings.TrimRight(orDefault(o.URL, remote.DefaultURL), "/")
-	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
-	o.Timeout = orDefault(o.Timeout, DefaultTimeout)
-	o.Progress = orDefault(o.Progress, ProgressAuto)
+	o.Format = cmp.Or(o.Format, FormatAuto)
+	o.ChunkTokens = cmp.Or(o.ChunkTokens, DefaultChunkTokens)
+	o.URL = strings.TrimRight(cmp.Or(o.URL, remote.DefaultURL), "/")
+	o.Concurrency = cmp.Or(o.Concurrency, DefaultConcurrency)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Progress = cmp.Or(o.Progress, ProgressAuto)
 	if o.Output == "" && len(o.Inputs) > 0 {
 		o.Output = "-"
 		if o.Inputs[0] != "-" {
@@ -218,14 +219,6 @@ func (o *Options) setDefaults() {
 		o.Client = newClient(o.Concurrency)
 	}
 	o.Client = remote.Guard(o.Client)
-}
-
-func orDefault[T comparable](value, byDefault T) T {
-	var zero T
-	if value == zero {
-		return byDefault
-	}
-	return value
 }
 
 // newClient has an idle connection for every worker; the default transport keeps two and dials for all others.

@@ -24,8 +24,8 @@ const (
 	ProgressNone ProgressMode = "none"
 )
 
-// ProgressModes are the values of Options.Progress.
-var ProgressModes = []ProgressMode{ProgressAuto, ProgressPlain, ProgressNone}
+// progressModes are the values of Options.Progress.
+var progressModes = []ProgressMode{ProgressAuto, ProgressPlain, ProgressNone}
 
 const (
 	plainEvery = 10 * time.Second

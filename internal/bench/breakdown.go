@@ -26,17 +26,15 @@ const module = "fluxgate.dev/fluxgate/"
 
 var areas = []area{
 	{"HTTP server", []string{"net/http.(*conn).", "net/http.(*connReader).", "net/http.(*response).", "net/http.(*chunkWriter).", "net/http.(*body)."}},
-	{"way to Gemini", []string{"net/http.(*Transport).", "net/http.(*persistConn).", module + "internal/gemini."}},
+	{"way to Gemini", []string{"net/http.(*Transport).", "net/http.(*persistConn).", module + "internal/upstream."}},
 	{"reverse proxy itself", []string{"net/http/httputil."}},
 	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.gcStart", "runtime.bgsweep", "runtime.bgscavenge"}},
 	{"goroutines and timers", []string{"runtime.mcall", "runtime.goexit0", "runtime.sysmon", "runtime.mstart"}},
-	{"admission and settling", []string{module + "internal/gate.", module + "scheduler.", module + "storage."}},
-	{"request and answer", []string{module + "internal/server."}},
-	{"Gemini SDK", []string{"google.golang.org/genai."}},
+	{"admission and settling", []string{module + "internal/admission.", module + "scheduler.", module + "storage."}},
+	{"request and answer", []string{module + "internal/server.", module + "internal/dispatch.", module + "internal/payload."}},
 	{"credentials", []string{module + "internal/callers."}},
 	{"metrics", []string{module + "internal/telemetry.", "go.opentelemetry.io/"}},
 	{"log", []string{"log/slog."}},
-	{"functions-framework", []string{"github.com/GoogleCloudPlatform/functions-framework-go/"}},
 	{elsewhere, nil},
 }
 

@@ -24,7 +24,7 @@ func TestBreakdown(t *testing.T) {
 		p.Sample = append(p.Sample, s)
 	}
 	server, handler := "net/http.(*conn).serve", module+"internal/server.(*relay).serve"
-	stack(10, "runtime.mallocgc", module+"scheduler.Plan", module+"internal/gate.(*Gate).Admit", handler, server)
+	stack(10, "runtime.mallocgc", module+"scheduler.Plan", module+"internal/admission.(*Controller).Admit", handler, server)
 	stack(20, "runtime.gcAssistAlloc", "runtime.mallocgc", module+"scheduler.Plan", handler, server)
 	stack(30, "syscall.write", "net.(*conn).Write", server)
 	stack(25, "net/http.(*persistConn).writeLoop")

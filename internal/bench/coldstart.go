@@ -13,9 +13,9 @@ import (
 
 // What a cold start may cost.
 const (
-	HealthTarget   = 50 * time.Millisecond  // from the start of the process to the first 200 of /health
-	FirstTarget    = 250 * time.Millisecond // what the first answer of /generate takes longer than a later one
-	ResidentTarget = 60e6                   // bytes at idle
+	healthTarget   = 50 * time.Millisecond  // from the start of the process to the first 200 of /health
+	firstTarget    = 250 * time.Millisecond // what the first answer of /generate takes longer than a later one
+	residentTarget = 60e6                   // bytes at idle
 )
 
 // ColdStartOptions say what [ColdStart] measures. All but Emulator are required.
@@ -162,7 +162,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Print writes the report as a table.
 func (r *ColdStartReport) Print(w io.Writer) error {
-	fmt.Fprintf(w, "%d starts of the function, %s, simulator without latency, %d keys.\n\n", r.Options.Runs, r.Options.Store, Projects)
+	fmt.Fprintf(w, "%d starts of the function, %s, simulator without latency, %d keys.\n\n", r.Options.Runs, r.Options.Store, projects)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tmedian\tmin..max\ttarget\t")
 	row := func(name string, figures []float64, unit string, target float64) {
@@ -175,13 +175,13 @@ func (r *ColdStartReport) Print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%.1f %s\t%.1f..%.1f\t%s\t\n", name, f.Median, unit, f.Min, f.Max, wanted)
 	}
-	row("process start to first 200 of /health", millis(r.Health), "ms", HealthTarget.Seconds()*1e3)
+	row("process start to first 200 of /health", millis(r.Health), "ms", healthTarget.Seconds()*1e3)
 	row("process start to first answer of /generate", millis(r.Answer), "ms", 0)
 	row("first /generate", millis(r.First), "ms", 0)
 	row("later /generate", millis(r.Warm), "ms", 0)
-	row("first /generate, above a later one", millis(r.Added), "ms", FirstTarget.Seconds()*1e3)
+	row("first /generate, above a later one", millis(r.Added), "ms", firstTarget.Seconds()*1e3)
 	row("resident memory after /health", megabytes(r.Fresh), "MB", 0)
-	row("resident memory at idle, after "+fmt.Sprint(1+warmRequests)+" answers", megabytes(r.Idle), "MB", ResidentTarget/1e6)
+	row("resident memory at idle, after "+fmt.Sprint(1+warmRequests)+" answers", megabytes(r.Idle), "MB", residentTarget/1e6)
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -19,4 +19,20 @@
 //
 // A child ends when its standard input does, so that none outlives its parent,
 // however that ends.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - overhead.go: Overhead, the CPU of a request beside that of a bare proxy
+//   - stream.go: Stream, memory and delay of long streams
+//   - coldstart.go: ColdStart, the time to the first answer
+//   - breakdown.go: where the CPU of a party went, read from its profile
+//   - child.go: the parent's end: Launcher, processes started, asked and ended
+//   - play.go: Play, the child's end
+//   - parties.go: ServeSimulator and ServeProxy, and Fluxgate's settings
+//   - reader.go: a stream read, with the delay of its chunks
+//   - load.go: requests sent over a number of connections
+//   - usage_unix.go: what a process has used so far
+//   - usage_other.go: an error, on systems where that is unknown
+//   - usage.go: Usage, as a child prints it
+//   - figures.go: medians and other quantiles
 package bench

@@ -44,9 +44,9 @@ func TestCompare(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	r := &StreamReport{Received: 200e6, PeakBytes: MemoryLimit - 1}
+	r := &StreamReport{Received: 200e6, PeakBytes: memoryLimit - 1}
 	assert.NoError(t, r.Check())
-	r.PeakBytes = MemoryLimit
+	r.PeakBytes = memoryLimit
 	assert.EqualError(t, r.Check(),
 		"a stream of 200.0 MB took Fluxgate to 64.0 MiB of resident memory, the limit is 64 MiB")
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TargetRatio is how much CPU a request may take, in requests of the bare proxy.
-const TargetRatio = 1.5
+// targetRatio is how much CPU a request may take, in requests of the bare proxy.
+const targetRatio = 1.5
 
 // OverheadOptions say what [Overhead] measures. All are required but Profiles.
 type OverheadOptions struct {
@@ -169,7 +169,7 @@ func (r *OverheadReport) Print(w io.Writer) error {
 	o := r.Options
 	fmt.Fprintf(w, "%d connections, small prompts, memory store, %d projects without limits, simulator without latency.\n"+
 		"%d rounds of %d requests each, alternating; a process a party, CPU in user and system mode.\n\n",
-		o.Connections, Projects, o.Rounds, o.Requests)
+		o.Connections, projects, o.Rounds, o.Requests)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "party\trequests\treq/s\tCPU µs/request\tratio to proxy\tmin..max\t")
 	for _, p := range r.Parties {
@@ -179,7 +179,7 @@ func (r *OverheadReport) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintf(w, "\nThe ratio is the median of the rounds; the target is %.1f.\n", TargetRatio)
+	fmt.Fprintf(w, "\nThe ratio is the median of the rounds; the target is %.1f.\n", targetRatio)
 	if r.Options.Profiles == "" {
 		return nil
 	}

@@ -15,8 +15,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 )
 
-// Projects is how many keys the simulator has, each a project of its own.
-const Projects = 8
+// projects is how many keys the simulator has, each a project of its own.
+const projects = 8
 
 // model is what everybody ends up asking: the first of Fluxgate's chain.
 const model = "gemini-2.5-pro"
@@ -34,7 +34,7 @@ func FluxgateSettings(upstream string) []string {
 		"PORT=0", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL=" + upstream, "FLUXGATE_TOKENS=bench:" + callerToken,
 		`FLUXGATE_LIMITS={"pro":{"rpm":-1,"tpm":-1,"rpd":-1},"flash":{"rpm":-1,"tpm":-1,"rpd":-1},"flash_lite":{"rpm":-1,"tpm":-1,"rpd":-1}}`,
 	}
-	for i := range Projects {
+	for i := range projects {
 		settings = append(settings, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, keyValue(i+1)))
 	}
 	return settings
@@ -44,7 +44,7 @@ func FluxgateSettings(upstream string) []string {
 // loopback port until ctx ends.
 func ServeSimulator(ctx context.Context, out io.Writer) error {
 	cfg := geminisim.Config{Limits: make(map[string]geminisim.Limits), RequestLog: -1}
-	for i := range Projects {
+	for i := range projects {
 		cfg.Keys = append(cfg.Keys, geminisim.Key{Value: keyValue(i + 1)})
 	}
 	for name := range geminisim.DefaultLimits() {

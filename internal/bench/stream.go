@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// MemoryLimit is how much resident memory a stream may cost Fluxgate, in bytes,
+// memoryLimit is how much resident memory a stream may cost Fluxgate, in bytes,
 // however long it is.
-const MemoryLimit = 64 << 20
+const memoryLimit = 64 << 20
 
 // StreamOptions say what [Stream] measures. All are required.
 type StreamOptions struct {
@@ -121,11 +121,11 @@ func (r *StreamReport) long(ctx context.Context, fluxgate *child, direct, throug
 
 // Check returns an error if the stream cost more memory than it may.
 func (r *StreamReport) Check() error {
-	if r.PeakBytes < MemoryLimit {
+	if r.PeakBytes < memoryLimit {
 		return nil
 	}
 	return fmt.Errorf("a stream of %.1f MB took Fluxgate to %.1f MiB of resident memory, the limit is %d MiB",
-		float64(r.Received)/1e6, mebibytes(r.PeakBytes), MemoryLimit>>20)
+		float64(r.Received)/1e6, mebibytes(r.PeakBytes), memoryLimit>>20)
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
@@ -138,7 +138,7 @@ func (r *StreamReport) Print(w io.Writer) error {
 		"Fluxgate's peak resident memory: %.1f MiB (%.1f MiB before it); the limit is %d MiB.\n\n"+
 		"Paced streams: %d of %d chunks of %d bytes, one every %s, through Fluxgate and as many directly, alternating.\n\n",
 		float64(r.Received)/1e6, r.Chunks, rate(r.Took), rate(r.TookDirect),
-		mebibytes(r.PeakBytes), mebibytes(r.IdleBytes), MemoryLimit>>20,
+		mebibytes(r.PeakBytes), mebibytes(r.IdleBytes), memoryLimit>>20,
 		o.Rounds, o.Chunks, pacedBytes, o.Interval)
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "milliseconds\tdirect\tthrough Fluxgate\tadded\t")

@@ -19,10 +19,10 @@ const (
 	maxRequestHeaders = 4 << 10
 )
 
-// ExposedHeaders are the response headers that scripts of an allowed origin may
+// exposedHeaders are the response headers that scripts of an allowed origin may
 // read, besides those that every script may. A browser knows no wildcard for
 // part of a name.
-var ExposedHeaders = []string{
+var exposedHeaders = []string{
 	"Retry-After", "Retry-After-Ms", "X-Should-Retry",
 	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
@@ -41,7 +41,7 @@ func CORS(origins []string, next http.Handler) http.Handler {
 		return next
 	}
 	every := slices.Contains(origins, config.AnyOrigin)
-	exposed := strings.Join(ExposedHeaders, ", ")
+	exposed := strings.Join(exposedHeaders, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Add("Vary", "Origin") // also for those that send none: a cache must not mix them

@@ -45,7 +45,7 @@ func configured(t testing.TB, environ ...string) *config.Config {
 	return cfg
 }
 
-func newBook(t testing.TB, environ ...string) *Book {
+func newAuthenticator(t testing.TB, environ ...string) *Authenticator {
 	t.Helper()
 	b, err := New(configured(t, environ...), nil, secrets.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)

@@ -98,9 +98,10 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// claimed reports whether a token claims to be a job's, and for this service.
-// Only where somebody else has verified it is that enough.
-func (j *jobs) claimed(token string) bool {
+// matches reports whether the claims of a token are a job's, and for this
+// service. Their signature isn't verified: that is enough only where somebody
+// else has done so.
+func (j *jobs) matches(token string) bool {
 	if j == nil {
 		return false
 	}
@@ -117,7 +118,7 @@ func (j *jobs) claimed(token string) bool {
 // [ErrUnavailable], is that this can't be found out now.
 func (j *jobs) verify(ctx context.Context, token string) (bool, error) {
 	// What wouldn't do if it were genuine isn't worth asking for certificates.
-	if !j.claimed(token) {
+	if !j.matches(token) {
 		return false, nil
 	}
 	// Google signs with RS256. The validator knows another algorithm, of another

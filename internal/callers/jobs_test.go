@@ -91,11 +91,11 @@ func (g *google) token(t *testing.T, changed map[string]any) string {
 
 func part(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// newJobsBook returns a book that asks g for certificates.
-func newJobsBook(t *testing.T, g *google, environ ...string) *Book {
+// newJobsAuthenticator returns one that asks g for certificates.
+func newJobsAuthenticator(t *testing.T, g *google, environ ...string) *Authenticator {
 	t.Helper()
 	environ = append(environ, withJobs, forJobs)
-	b := newBook(t, environ...)
+	b := newAuthenticator(t, environ...)
 	require.NotNil(t, b.jobs)
 	var err error
 	b.jobs, err = newJobs(t.Context(), configured(t, environ...), g)
@@ -108,7 +108,7 @@ func TestJobs(t *testing.T) {
 	otherKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	other := &google{key: otherKey}
-	b := newJobsBook(t, g, onCloud, tokensOfAll)
+	b := newJobsAuthenticator(t, g, onCloud, tokensOfAll)
 	good := g.token(t, nil)
 	head, rest, _ := strings.Cut(good, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
@@ -194,13 +194,13 @@ func ecToken(t *testing.T, payload string) string {
 func TestNoJobs(t *testing.T) {
 	g := newGoogle(t)
 	token := "Authorization: Bearer " + g.token(t, nil)
-	_, err := newBook(t, onCloud, tokensOfAll).Authenticate(request("/validate", token))
+	_, err := newAuthenticator(t, onCloud, tokensOfAll).Authenticate(request("/validate", token))
 	assert.ErrorIs(t, err, ErrWrong)
-	got, err := newBook(t, onCloud, withIAM).Authenticate(request("/validate", token))
+	got, err := newAuthenticator(t, onCloud, withIAM).Authenticate(request("/validate", token))
 	require.NoError(t, err)
 	assert.Equal(t, Caller{Name: jobsAccount}, got)
 	// Nor does the setting open a door that is shut.
-	_, err = newJobsBook(t, g, onCloud).Authenticate(request("/validate", token))
+	_, err = newJobsAuthenticator(t, g, onCloud).Authenticate(request("/validate", token))
 	assert.ErrorIs(t, err, ErrUnguarded)
 	assert.Zero(t, g.asked.Load())
 }
@@ -227,13 +227,13 @@ func TestJobsBehindIAM(t *testing.T) {
 		{"as an API key", []string{"Authorization: " + alice, "x-goog-api-key: " + strings.TrimPrefix(job, "Bearer ")}, Caller{Name: "alice@example.com"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := newJobsBook(t, g, onCloud, withIAM).Authenticate(request("/validate", tt.headers...))
+			got, err := newJobsAuthenticator(t, g, onCloud, withIAM).Authenticate(request("/validate", tt.headers...))
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, got)
 		})
 	}
 	// Where callers need a token besides, a job needs none.
-	b := newJobsBook(t, g, onCloud, withIAM, tokensOfAll)
+	b := newJobsAuthenticator(t, g, onCloud, withIAM, tokensOfAll)
 	got, err := b.Authenticate(request("/validate", "Authorization: "+job))
 	require.NoError(t, err)
 	assert.Equal(t, Caller{Name: "scheduler", Admin: true}, got)
@@ -263,7 +263,7 @@ func TestJobsWithoutCertificates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGoogle(t)
 			synctest.Test(t, func(t *testing.T) {
-				b := newJobsBook(t, g, tokensOfAll)
+				b := newJobsAuthenticator(t, g, tokensOfAll)
 				g.answers = answers
 				token := g.token(t, nil)
 				ask := func() error {
@@ -296,7 +296,7 @@ func TestJobsWithoutCertificates(t *testing.T) {
 // A caller that has hung up already doesn't spoil it for the next.
 func TestJobsOfCallerThatHangsUp(t *testing.T) {
 	g := newGoogle(t)
-	b := newJobsBook(t, g, tokensOfAll)
+	b := newJobsAuthenticator(t, g, tokensOfAll)
 	g.answers = func(r *http.Request) (*http.Response, error) {
 		if err := r.Context().Err(); err != nil {
 			return nil, err

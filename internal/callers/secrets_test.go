@@ -34,12 +34,12 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// A world is a book over a vault, in virtual time and without jitter.
+// A world is an authenticator over a vault, in virtual time and without jitter.
 type world struct {
-	t     *testing.T
-	vault *vault
-	book  *Book
-	log   *logBuffer
+	t             *testing.T
+	vault         *vault
+	authenticator *Authenticator
+	log           *logBuffer
 }
 
 func inBubble(t *testing.T, payloads map[string]string, test func(*testing.T, *world), environ ...string) {
@@ -47,7 +47,7 @@ func inBubble(t *testing.T, payloads map[string]string, test func(*testing.T, *w
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t, &vault{payloads: payloads, failures: map[string]error{}}, nil, &logBuffer{}}
 		var err error
-		w.book, err = New(configured(t, environ...), w.vault, secrets.Options{
+		w.authenticator, err = New(configured(t, environ...), w.vault, secrets.Options{
 			Rand: func() float64 { return 0.5 }, Logger: slog.New(slog.NewJSONHandler(w.log, nil)),
 		})
 		require.NoError(t, err)
@@ -58,7 +58,7 @@ func inBubble(t *testing.T, payloads map[string]string, test func(*testing.T, *w
 
 // who returns the caller of a token, or its error.
 func (w *world) who(token string) (string, error) {
-	c, err := w.book.Authenticate(request("/x", "x-goog-api-key: "+token))
+	c, err := w.authenticator.Authenticate(request("/x", "x-goog-api-key: "+token))
 	return c.Name, err
 }
 
@@ -82,13 +82,13 @@ func TestTokensInSecrets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, map[string]string{secretS: payload, secretT: "root:" + rootToken}, func(t *testing.T, w *world) {
-				assert.Equal(t, 0, w.vault.count(), "a new book reads nothing")
+				assert.Equal(t, 0, w.vault.count(), "a new one reads nothing")
 				_, err := w.who("")
 				assert.ErrorIs(t, err, ErrMissing)
 				assert.Equal(t, 0, w.vault.count(), "a request without a token is refused for nothing")
 				w.known(aliceToken, "alice")
 				w.known(bobToken, "bob")
-				c, err := w.book.Authenticate(request("/x", "x-goog-api-key: "+rootToken))
+				c, err := w.authenticator.Authenticate(request("/x", "x-goog-api-key: "+rootToken))
 				require.NoError(t, err)
 				assert.Equal(t, Caller{Name: "root", Admin: true}, c)
 				assert.Equal(t, 2, w.vault.count(), "once for each secret")
@@ -227,7 +227,7 @@ func TestSecretsRefused(t *testing.T) {
 
 func TestIAMGoesOnWithoutTheAdministratorsSecret(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, w *world) {
-		c, err := w.book.Authenticate(request("/x", "x-goog-api-key: dummy"))
+		c, err := w.authenticator.Authenticate(request("/x", "x-goog-api-key: dummy"))
 		require.NoError(t, err)
 		assert.Equal(t, Caller{Name: config.CallerIAM}, c)
 	}, onCloud, withIAM, fromSecretT)

@@ -108,7 +108,7 @@ func FuzzAuthenticateAndStrip(f *testing.F) {
 	f.Add(uint(8), "key=&%6bey=x", "Cookie", "key", "Basic "+base64.StdEncoding.EncodeToString([]byte("u:p")))
 	f.Add(uint(16), "a=b&&=;&", "Referer", "\x00\xff", "Basic ===")
 	f.Add(uint(64), "%256bey=1&$key=2", "authorization", " ", "Bearer a.b.c")
-	books := []*Book{newBook(f, tokensOfAll, rootsTokens), newBook(f), newBook(f, onCloud), newBook(f, onCloud, withIAM, rootsTokens)}
+	authenticators := []*Authenticator{newAuthenticator(f, tokensOfAll, rootsTokens), newAuthenticator(f), newAuthenticator(f, onCloud), newAuthenticator(f, onCloud, withIAM, rootsTokens)}
 	f.Fuzz(func(t *testing.T, which uint, query, name, value, auth string) {
 		r := request("/v1beta/models")
 		r.URL.RawQuery = query
@@ -124,7 +124,7 @@ func FuzzAuthenticateAndStrip(f *testing.F) {
 			r.Header.Add(authorization, auth)
 		}
 		r.RequestURI = r.URL.RequestURI()
-		for _, b := range books {
+		for _, b := range authenticators {
 			if _, err := b.Authenticate(r); err != nil {
 				assert.NotContains(t, err.Error(), aliceToken)
 			}

@@ -125,7 +125,7 @@ func load(ctx context.Context, client secrets.Accessor, given []list) (table, er
 }
 
 // report logs what is new, by names.
-func (b *Book) report(ctx context.Context, old table, had bool, now table) {
+func (a *Authenticator) report(ctx context.Context, old table, had bool, now table) {
 	before, after := old.byName(), now.byName()
 	var added, removed, changed []string
 	for _, name := range slices.Sorted(maps.Keys(after)) {
@@ -144,14 +144,14 @@ func (b *Book) report(ctx context.Context, old table, had bool, now table) {
 	}
 	switch {
 	case !had:
-		b.log.InfoContext(ctx, "tokens loaded", "tokens", len(now.entries), "callers", len(after))
+		a.log.InfoContext(ctx, "tokens loaded", "tokens", len(now.entries), "callers", len(after))
 	case len(added)+len(removed)+len(changed) > 0:
-		b.log.InfoContext(ctx, "the tokens have changed",
+		a.log.InfoContext(ctx, "the tokens have changed",
 			"tokens", len(now.entries), "added", added, "removed", removed, "changed", changed)
 	}
 	for _, name := range now.disabled {
 		if !slices.Contains(old.disabled, name) {
-			b.log.WarnContext(ctx, "the version of a secret is disabled or destroyed: its tokens are not accepted", "secret", name)
+			a.log.WarnContext(ctx, "the version of a secret is disabled or destroyed: its tokens are not accepted", "secret", name)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -85,8 +84,6 @@ func (l *TokenList) EnvDecode(text string) error {
 	return nil
 }
 
-var callerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
-
 // CheckTokens checks names and tokens, and that no token occurs twice, not even
 // under one name. The error lists everything that is wrong by Where; it holds no
 // token, and no name that may be one.
@@ -133,70 +130,6 @@ func (e TokenEntry) check() error {
 		problems = append(problems, fmt.Errorf("its token has %d characters: want %d to %d", n, minTokenLength, maxTokenLength))
 	}
 	return errors.Join(problems...)
-}
-
-// flat joins errors, those that are themselves joined one by one.
-func flat(errs ...error) error {
-	var all []error
-	for _, err := range errs {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok {
-			all = append(all, joined.Unwrap()...)
-			continue
-		}
-		all = append(all, err)
-	}
-	return errors.Join(all...)
-}
-
-var emailRule = regexp.MustCompile(`^[a-z0-9._%+-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?$`)
-
-// CallerEmail returns an email address as the name of a caller, in lower case.
-// It is not ok when the address has a form that can't be a name: names are shown
-// in logs and may be IDs of documents.
-func CallerEmail(address string) (name string, ok bool) {
-	name = strings.ToLower(address)
-	return name, emailRule.MatchString(name)
-}
-
-// LimitsByCaller are the limits of callers by their names: those of tokens, or
-// with FLUXGATE_AUTH=iam email addresses. What is nil or [Unlimited] isn't
-// limited; 0 lets nothing through.
-type LimitsByCaller map[string]Limits
-
-// String returns the limits in a fixed order.
-func (m LimitsByCaller) String() string { return LimitsByModel(m).String() }
-
-// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N},…}. The
-// error lists everything that is wrong.
-func (m *LimitsByCaller) EnvDecode(text string) error {
-	decoded, err := decodeLimitsByName(text, `{"alice":{"rpm":5,"tpm":250000,"rpd":100}}`, limitedName)
-	if err == nil {
-		*m = decoded
-	}
-	return err
-}
-
-func limitedName(name string) (string, error) {
-	if callerName.MatchString(name) {
-		return name, nil
-	}
-	if email, ok := CallerEmail(name); ok {
-		return email, nil
-	}
-	// Not repeated: it may be a token.
-	return "", errors.New("a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address")
-}
-
-// HasTokens reports whether any token is configured, in the environment or by
-// the name of a secret.
-func (c Config) HasTokens() bool { return c.HasCallerTokens() || c.HasAdminTokens() }
-
-// HasCallerTokens is HasTokens for FLUXGATE_TOKENS and FLUXGATE_TOKENS_SECRET.
-func (c Config) HasCallerTokens() bool { return len(c.Tokens) > 0 || len(c.TokenSecretNames) > 0 }
-
-// HasAdminTokens is HasTokens for FLUXGATE_ADMIN_TOKENS and its secret.
-func (c Config) HasAdminTokens() bool {
-	return len(c.AdminTokens) > 0 || len(c.AdminTokenSecretNames) > 0
 }
 
 // readTokens resolves the secrets of tokens, which go before those in the

@@ -1,15 +1,8 @@
 package config
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/sethvargo/go-envconfig"
 )
 
 // A Store names where the calendars are kept.
@@ -215,135 +208,9 @@ type Config struct {
 	Warnings []string
 }
 
-// Load reads a Config from environ, a list of NAME=value as os.Environ returns
-// it; of two entries with one name the later wins. The error lists every
-// problem of every variable, one per line, and holds no key and no token.
-func Load(ctx context.Context, environ []string) (*Config, error) {
-	vars := variables(environ)
-	var c Config
-	problems := c.decode(ctx, vars)
-	problems = append(problems, c.readKeys(vars)...)
-	names, err := SecretNames(c.KeysSecret, c.GoogleCloudProject)
-	if err != nil {
-		problems = append(problems, inVariable("FLUXGATE_KEYS_SECRET", err)...)
-	}
-	c.SecretNames = names
-	c.preferSecrets()
-	problems = append(problems, c.readTokens()...)
-	c.warnCallers()
-	c.warnJobs()
-	c.warnUnknown(vars)
-	problems = append(problems, c.Validate())
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
-	}
-	return &c, nil
-}
-
 // OnCloud reports whether the program runs as a Cloud Run service or function.
 // FUNCTION_TARGET alone doesn't say so: the framework reads it anywhere.
 func (c Config) OnCloud() bool { return c.KService != "" }
-
-// decode fills c from vars. go-envconfig stops at the first variable that it
-// can't read; to hear of all of them the bad one is recorded and hidden, and
-// decoding begins again with its default. The bad one is the last that was
-// looked up, since fields are decoded one after another.
-func (c *Config) decode(ctx context.Context, vars map[string]string) []error {
-	var problems []error
-	hidden := map[string]bool{}
-	for {
-		var decoded Config
-		var last string
-		err := envconfig.ProcessWith(ctx, &envconfig.Config{
-			Target: &decoded,
-			Lookuper: envconfig.LookuperFunc(func(name string) (string, bool) {
-				last = name
-				if hidden[name] || vars[name] == "" {
-					return "", false // a text beside false would be decoded all the same
-				}
-				return vars[name], true
-			}),
-		})
-		if err == nil {
-			*c = decoded
-			return problems
-		}
-		if last == "" || hidden[last] {
-			// Not a value but a tag of Config itself is wrong.
-			return append(problems, fmt.Errorf("read the configuration: %w", err))
-		}
-		hidden[last] = true
-		problems = append(problems, inVariable(last, explain(last, vars[last], err))...)
-	}
-}
-
-// wanted says what the variables must look like whose types are decoded by Go's
-// own functions: their errors name functions and steps, not what is wanted.
-var wanted = map[string]string{
-	"PORT":                  "a whole number",
-	"FLUXGATE_SKEW":         duration,
-	"FLUXGATE_HOLD":         duration,
-	"FLUXGATE_TIMEOUT":      duration,
-	"FLUXGATE_IDLE_TIMEOUT": duration,
-	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
-	"GEMINI_LOG":            "true or false",
-}
-
-const duration = "a duration with its unit, such as 500ms, 5s or 2m"
-
-func explain(name, value string, err error) error {
-	if want, ok := wanted[name]; ok {
-		return fmt.Errorf("%s: want %s", quoted(value), want)
-	}
-	if inner := errors.Unwrap(err); inner != nil {
-		return inner // without the name of the field
-	}
-	return err
-}
-
-// inVariable puts the variable's name before each of the errors joined in err.
-func inVariable(name string, err error) []error {
-	var all []error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			all = append(all, fmt.Errorf("%s: %w", name, e))
-		}
-		return all
-	}
-	return append(all, fmt.Errorf("%s: %w", name, err))
-}
-
-// variables makes a map of environ: the last entry of a name counts, blanks
-// and one pair of quotes around a value are dropped.
-func variables(environ []string) map[string]string {
-	vars := make(map[string]string, len(environ))
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok && name != "" {
-			vars[name] = Unquote(value)
-		}
-	}
-	return vars
-}
-
-// Unquote drops blanks around s, then one pair of equal quotes, single or
-// double, then blanks again.
-func Unquote(s string) string {
-	s = strings.TrimSpace(s)
-	if n := len(s); n >= 2 && s[0] == s[n-1] && (s[0] == '"' || s[0] == '\'') {
-		s = strings.TrimSpace(s[1 : n-1])
-	}
-	return s
-}
-
-// quoted returns a value for an error message: quoted, and cut when long, so
-// that a file pasted into a variable doesn't fill the log.
-func quoted(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	return strconv.Quote(s)
-}
 
 // LogValue implements [slog.LogValuer]: every setting, and of the keys and
 // tokens only how many there are.
@@ -384,3 +251,20 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("warnings", c.Warnings),
 	)
 }
+
+// HasTokens reports whether any token is configured, in the environment or by
+// the name of a secret.
+func (c Config) HasTokens() bool { return c.HasCallerTokens() || c.hasAdminTokens() }
+
+// HasCallerTokens is HasTokens for FLUXGATE_TOKENS and FLUXGATE_TOKENS_SECRET.
+func (c Config) HasCallerTokens() bool { return len(c.Tokens) > 0 || len(c.TokenSecretNames) > 0 }
+
+// hasAdminTokens is HasTokens for FLUXGATE_ADMIN_TOKENS and its secret.
+func (c Config) hasAdminTokens() bool {
+	return len(c.AdminTokens) > 0 || len(c.AdminTokenSecretNames) > 0
+}
+
+// HasJobs reports whether scheduled jobs are let in by their identity.
+func (c Config) HasJobs() bool { return c.JobsAccount != "" && len(c.JobsAudience) > 0 }
+
+func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }

@@ -150,7 +150,7 @@ func TestBaseURL(t *testing.T) {
 		"", "https://generativelanguage.googleapis.com", "https://proxy.example/base/",
 		"http://localhost:8080", "http://127.0.0.1:1", "http://127.8.8.8", "http://[::1]:80", "http://[::ffff:127.0.0.1]",
 	} {
-		assert.NoError(t, CheckBaseURL(ok), ok)
+		assert.NoError(t, checkBaseURL(ok), ok)
 	}
 	for bad, want := range map[string]string{
 		"http://example.com":            "over plain http",
@@ -165,11 +165,11 @@ func TestBaseURL(t *testing.T) {
 		"https://h/?key=hunter2":        "want no query",
 		"https://h/#hunter2":            "want no query and no fragment",
 	} {
-		err := CheckBaseURL(bad)
+		err := checkBaseURL(bad)
 		require.ErrorContains(t, err, want, bad)
 		assert.NotContains(t, err.Error(), "hunter2", "a URL may hold a password")
 	}
-	assert.Len(t, inVariable("X", CheckBaseURL("http://u@example.com?q")), 3, "all problems of one URL")
+	assert.Len(t, inVariable("X", checkBaseURL("http://u@example.com?q")), 3, "all problems of one URL")
 }
 
 func TestUnknownVariableIsPointedOut(t *testing.T) {
@@ -183,7 +183,7 @@ func TestUnknownVariableIsPointedOut(t *testing.T) {
 func TestEnvExample(t *testing.T) {
 	vars, err := godotenv.Read("../../.env.example")
 	require.NoError(t, err)
-	for _, name := range Variables() {
+	for _, name := range variableNames() {
 		if name == "K_SERVICE" || name == "FUNCTION_TARGET" {
 			assert.NotContains(t, vars, name, "the platform's, not the operator's")
 			continue

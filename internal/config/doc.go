@@ -13,4 +13,22 @@
 // Problems are collected, not returned one by one: a person who starts the
 // function with four mistakes sees four lines. What is odd but workable is a
 // warning in [Config.Warnings]. Neither ever holds a key.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - load.go: Load reads a Config from an environment, and warns of what it doesn't know
+//   - validate.go: Validate checks every setting
+//   - keys.go: the Gemini keys in GEMINI_KEY_N, and what a key and a project may look like
+//   - callers.go: the callers' tokens and FLUXGATE_AUTH
+//   - jobs.go: how scheduled jobs are known
+//   - origins.go: the origins whose web pages may use the service
+//   - config.go: Config, a field for every setting with its default, and how it is logged
+//   - limits.go: limits by model and by caller, in JSON
+//   - values.go: lists of models, and sizes in bytes
+//   - names.go: what callers and models may be called
+//   - secretnames.go: names of secrets in Secret Manager
+//   - environ.go: environments as lists of NAME=value, and the names that have a meaning here
+//   - dotenv.go: LoadDotEnv adds what a .env file sets
+//   - secret.go: Secret, a text that never prints
+//   - problems.go: problems joined, each with its variable, and values quoted in them
 package config

@@ -21,7 +21,7 @@ const maxDotEnv = 256 << 10
 // such a file; that there is none is not an error.
 //
 // It changes the process environment because the Firestore client reads its
-// own variables there. The function itself never calls it.
+// own variables there. The deployed function never calls it.
 func LoadDotEnv(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -40,9 +40,6 @@ func (l AudienceList) check() error {
 	return errors.Join(problems...)
 }
 
-// HasJobs reports whether scheduled jobs are let in by their identity.
-func (c Config) HasJobs() bool { return c.JobsAccount != "" && len(c.JobsAudience) > 0 }
-
 // checkJobs checks that what identifies scheduled jobs is complete: an account
 // without an audience would let in what was made for another service.
 func (c *Config) checkJobs() error {

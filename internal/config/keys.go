@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -118,43 +117,6 @@ func (c *Config) preferSecrets() {
 	}
 	c.Keys = nil
 	c.warn("the keys of GEMINI_KEY_N are ignored because FLUXGATE_KEYS_SECRET is set")
-}
-
-// warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
-func (c *Config) warnUnknown(vars map[string]string) {
-	known := Variables()
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
-			c.warn(quoted(name) + " is not a variable of Fluxgate")
-		}
-	}
-}
-
-func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }
-
-// Variables returns the names of the variables that have a field of their own
-// in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N and
-// GEMINI_API_KEY.
-func Variables() []string {
-	var names []string
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("env"), ","); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// WithoutKeys returns environ without the variables that hold keys or tokens.
-// Programs that Fluxgate starts, such as an emulator, have no use for them.
-func WithoutKeys(environ []string) []string {
-	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "GEMINI_KEY_") ||
-			strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") && strings.HasSuffix(name, "HEADERS") ||
-			slices.Contains([]string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "FLUXGATE_TOKENS", "FLUXGATE_ADMIN_TOKENS"}, name)
-	})
 }
 
 // CheckKey reports what makes a key useless as the value of an HTTP header. It

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -73,4 +74,12 @@ func (c *Config) checkCORS() error {
 		return errors.New(`"*" needs FLUXGATE_TOKENS: without, every page that anybody here visits could use up the quota`)
 	}
 	return nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
 }

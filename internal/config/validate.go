@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -41,7 +40,7 @@ func (c *Config) Validate() error {
 	}
 	check("FLUXGATE_CORS", c.checkCORS())
 	problems = append(problems, c.checkTokens(), c.checkJobs())
-	check("GOOGLE_GEMINI_BASE_URL", CheckBaseURL(c.BaseURL))
+	check("GOOGLE_GEMINI_BASE_URL", checkBaseURL(c.BaseURL))
 	if len(c.Keys) > MaxKeys {
 		problems = append(problems, fmt.Errorf("GEMINI_KEY_N: %d keys: want at most %d", len(c.Keys), MaxKeys))
 	}
@@ -109,12 +108,6 @@ func collectionName(s string) error {
 	return nil
 }
 
-// reservedID reports whether Firestore refuses s as the ID of a document or
-// collection although its characters are allowed.
-func reservedID(s string) bool {
-	return s == "." || s == ".." || strings.HasPrefix(s, "__") && strings.HasSuffix(s, "__")
-}
-
 func hostPort(s string) error {
 	if s == "" {
 		return nil
@@ -129,10 +122,10 @@ func hostPort(s string) error {
 	return nil
 }
 
-// CheckBaseURL reports what is wrong with an upstream base URL; the empty one
+// checkBaseURL reports what is wrong with an upstream base URL; the empty one
 // is right. Plain http is for loopback hosts only, because every request
 // carries a key. The error doesn't repeat the URL: it may hold a password.
-func CheckBaseURL(s string) error {
+func checkBaseURL(s string) error {
 	if s == "" {
 		return nil
 	}
@@ -156,12 +149,4 @@ func CheckBaseURL(s string) error {
 		problems = append(problems, errors.New("want no query and no fragment"))
 	}
 	return errors.Join(problems...)
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -27,7 +27,7 @@ func TestEstimate(t *testing.T) {
 		Latency: 2 * time.Second, Concurrency: 4, VCPU: 2, GiB: 0.5, Writes: 1, Reads: 0.1, Secrets: 10, Jobs: 5, LogBytes: 2 << 10,
 	}
 	const n = 1_000_000
-	b := Estimate(List(), l, n)
+	b := estimate(List(), l, n)
 	// 2 s of each shared by 4: half a second of an instance, 500,000 s a day, of
 	// which there are 5.8 at a time, so six.
 	assert.EqualValues(t, 6, b.Instances)
@@ -37,14 +37,14 @@ func TestEstimate(t *testing.T) {
 	assert.InDelta(t, 4*0.06+(6*288*10*30-10_000)*0.03/1e4, b.Secrets, 1e-6)
 	assert.InDelta(t, (30e6*2/(1<<20)-50)*0.5, b.Logs, 1e-6)
 	assert.InDelta(t, 2*0.10, b.Schedule, 1e-6)
-	assert.InDelta(t, b.Run+b.Firestore+b.Secrets+b.Logs+b.Schedule, b.Total(), 1e-6)
+	assert.InDelta(t, b.Run+b.Firestore+b.Secrets+b.Logs+b.Schedule, b.total(), 1e-6)
 }
 
 func TestNothingCostsNothing(t *testing.T) {
-	assert.Zero(t, Estimate(List(), NewLoad(), 0).Total())
+	assert.Zero(t, estimate(List(), NewLoad(), 0).total())
 	l := NewLoad()
 	l.Secrets = 7
-	assert.InDelta(t, 0.06, Estimate(List(), l, 0).Total(), 1e-9, "a secret more than is free")
+	assert.InDelta(t, 0.06, estimate(List(), l, 0).total(), 1e-9, "a secret more than is free")
 }
 
 // Requests that come at random overlap by chance: few hardly ever, so that each
@@ -63,7 +63,7 @@ func TestOccupied(t *testing.T) {
 	// More requests never cost less, whatever the number of instances.
 	last := -1.0
 	for n := 0.0; n < 3e6; n += 5000 {
-		total := Estimate(List(), l, n).Total()
+		total := estimate(List(), l, n).total()
 		require.GreaterOrEqual(t, total, last, "%v", n)
 		last = total
 	}
@@ -80,8 +80,8 @@ func TestFreeUntil(t *testing.T) {
 			assert.Contains(t, []string{p.Versions.Name, p.Jobs.Name}, price.Name)
 			continue
 		}
-		assert.Zero(t, price.cost(Estimate(p, l, until).amounts[i]), price.Name)
-		assert.Positive(t, price.cost(Estimate(p, l, until+1).amounts[i]), price.Name)
+		assert.Zero(t, price.cost(estimate(p, l, until).amounts[i]), price.Name)
+		assert.Positive(t, price.cost(estimate(p, l, until+1).amounts[i]), price.Name)
 	}
 	assert.EqualValues(t, 12_000, freeUntil(p, l, 1), "180,000 s a month, half a second each")
 	assert.EqualValues(t, 22_598, freeUntil(p, l, 3), "20,000 writes a day at 0.885")

@@ -6,4 +6,10 @@
 // deployment, with the measurements as its defaults ([NewLoad]). [Estimate] is
 // arithmetic alone. [Document] writes the page of the repository, which a test
 // holds to what is computed here.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - print.go: the table of a bill, and Document
+//   - estimate.go: Load, and Estimate, which makes a Bill of it
+//   - prices.go: Prices, Google's list
 package cost

@@ -33,9 +33,9 @@ func Print(w io.Writer, p Prices, l Load, perDay []float64) error {
 	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "requests a day\tCloud Run\tFirestore\tSecret Manager\tCloud Logging\tCloud Scheduler\ttotal\tinstances\t")
 	for _, n := range perDay {
-		e := Estimate(p, l, n)
+		e := estimate(p, l, n)
 		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t\n",
-			number(n), e.Run, e.Firestore, e.Secrets, e.Logs, e.Schedule, e.Total(), e.Instances)
+			number(n), e.Run, e.Firestore, e.Secrets, e.Logs, e.Schedule, e.total(), e.Instances)
 	}
 	if err := t.Flush(); err != nil {
 		return err

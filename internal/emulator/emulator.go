@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,11 +15,8 @@ import (
 )
 
 const (
-	loopback = "127.0.0.1"
-
 	startTimeout = 60 * time.Second
 	pollInterval = 50 * time.Millisecond
-	checkTimeout = 5 * time.Second
 
 	// stopGrace is how long the emulator may take over SIGTERM before it is killed. A Java process on a busy machine
 	// needs about two seconds.
@@ -44,8 +37,8 @@ type Options struct {
 	// Log receives what the emulator prints. Nil discards it. It is written to from one goroutine, until Stop returns;
 	// its errors are ignored.
 	Log io.Writer
-	// Port on 127.0.0.1. Zero chooses a free one.
-	Port int
+
+	port int // on 127.0.0.1; zero chooses a free one
 }
 
 // Emulator is a running Firestore emulator that this process started. Its methods may be called concurrently.
@@ -66,10 +59,9 @@ type Emulator struct {
 // emulator's life afterwards, which Stop ends. On Linux the emulator also ends with this process, however that ends,
 // unless it had to be started through gcloud.
 //
-// The error matches ErrNotInstalled when there is none to run, and syscall.EADDRINUSE when Options.Port is taken; any
-// other one carries the last lines that the emulator printed.
+// The error matches ErrNotInstalled when there is none to run; any other one carries the last lines that the emulator printed.
 func Start(ctx context.Context, o Options) (*Emulator, error) {
-	command, err := Find()
+	found, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
@@ -77,13 +69,13 @@ func Start(ctx context.Context, o Options) (*Emulator, error) {
 	defer cancel()
 
 	for attempt := 1; ; attempt++ {
-		port, err := choosePort(o.Port)
+		port, err := choosePort(o.port)
 		if err != nil {
-			return nil, fmt.Errorf("emulator: port %d: %w", o.Port, err)
+			return nil, fmt.Errorf("emulator: port %d: %w", o.port, err)
 		}
-		e, err := launch(command, port, o.Log)
+		e, err := launch(found, port, o.Log)
 		if err != nil {
-			return nil, fmt.Errorf("emulator: running %s: %w", command.Path, err)
+			return nil, fmt.Errorf("emulator: running %s: %w", found.path, err)
 		}
 		if err = e.awaitReady(ctx); err == nil {
 			return e, nil
@@ -91,24 +83,24 @@ func Start(ctx context.Context, o Options) (*Emulator, error) {
 		if stopErr := e.Stop(); stopErr != nil {
 			err = errors.Join(err, stopErr)
 		}
-		if _, taken := choosePort(port); taken != nil && o.Port == 0 && attempt < portAttempts && ctx.Err() == nil {
+		if _, taken := choosePort(port); taken != nil && o.port == 0 && attempt < portAttempts && ctx.Err() == nil {
 			continue
 		}
-		return nil, fmt.Errorf("emulator: starting %s on %s: %w\n%s", command.Path, e.Host, err, e.output)
+		return nil, fmt.Errorf("emulator: starting %s on %s: %w\n%s", found.path, e.Host, err, e.output)
 	}
 }
 
 // launch starts the process and the goroutine that waits for it.
-func launch(command Command, port int, log io.Writer) (*Emulator, error) {
+func launch(c command, port int, log io.Writer) (*Emulator, error) {
 	e := &Emulator{
 		Host:   hostPort(port),
 		output: &tail{next: log},
 		done:   make(chan struct{}),
 		grace:  stopGrace,
-		cmd:    exec.Command(command.Path, command.argsFor(port)...),
+		cmd:    exec.Command(c.path, c.argsFor(port)...),
 	}
 	// Keys are none of an emulator's business.
-	e.cmd.Env = append(config.WithoutKeys(os.Environ()), command.Env...)
+	e.cmd.Env = append(config.WithoutKeys(os.Environ()), c.env...)
 	e.cmd.Stdout, e.cmd.Stderr = e.output, e.output
 	e.cmd.WaitDelay = pipeGrace
 	setProcessGroup(e.cmd)
@@ -160,9 +152,6 @@ func (e *Emulator) awaitReady(ctx context.Context) error {
 // PID is the process ID of what was started, which is also the ID of its process group.
 func (e *Emulator) PID() int { return e.cmd.Process.Pid }
 
-// Done is closed when the emulator has ended, by Stop or by itself.
-func (e *Emulator) Done() <-chan struct{} { return e.done }
-
 // Stop ends the process group that Start made, and no other process: SIGTERM, and SIGKILL for what is left after 10 s.
 // It returns when the emulator has ended. Further calls do nothing and return the same result; so does the first one
 // when the emulator has already ended by itself.
@@ -193,42 +182,3 @@ func (e *Emulator) stop() error {
 	<-e.done
 	return nil
 }
-
-// checkClient never keeps a connection, so that nothing of it outlives a check, and uses no proxy.
-var checkClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-
-// Check returns nil if an emulator answers at host ("address:port"), which it does to `GET /` with "Ok". It waits at
-// most 5 s.
-func Check(ctx context.Context, host string) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/", nil)
-	if err != nil {
-		return fmt.Errorf("checking the emulator at %q: %w", host, err)
-	}
-	resp, err := checkClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("checking the emulator: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64))
-	if err != nil {
-		return fmt.Errorf("checking the emulator at %s: %w", host, err)
-	}
-	if resp.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "Ok" {
-		return fmt.Errorf("what answers at %s is no Firestore emulator (status %d)", host, resp.StatusCode)
-	}
-	return nil
-}
-
-// choosePort returns port, or a free one for zero, after making sure that it can be bound.
-func choosePort(port int) (int, error) {
-	l, err := net.Listen("tcp4", hostPort(port))
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func hostPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

@@ -29,8 +29,7 @@ func TestRealEmulator(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the Firestore emulator, which -short leaves out")
 	}
-	if !Installed() {
-		_, err := Find()
+	if err := Missing(); err != nil {
 		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
 			t.Fatal(err)
 		}
@@ -62,7 +61,7 @@ func TestStartAndStop(t *testing.T) {
 
 	require.NoError(t, e.Stop())
 	requireGone(t, e.PID())
-	<-e.Done()
+	<-e.done
 	assert.NoError(t, e.Stop(), "stopping twice is what a deferred Stop after an explicit one does")
 }
 
@@ -70,7 +69,7 @@ func TestStartOnGivenPort(t *testing.T) {
 	installFake(t, "good")
 	port, err := choosePort(0)
 	require.NoError(t, err)
-	e, err := Start(t.Context(), Options{Port: port})
+	e, err := Start(t.Context(), Options{port: port})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = e.Stop() })
 	assert.Equal(t, "127.0.0.1:"+strconv.Itoa(port), e.Host)
@@ -83,7 +82,7 @@ func TestStartPortInUse(t *testing.T) {
 		_, _ = w.Write([]byte("Ok\n"))
 	}))
 	defer other.Close()
-	_, err := Start(t.Context(), Options{Port: other.Listener.Addr().(*net.TCPAddr).Port})
+	_, err := Start(t.Context(), Options{port: other.Listener.Addr().(*net.TCPAddr).Port})
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 }
 
@@ -95,9 +94,9 @@ func TestAnswerOfAnotherIsNotOurs(t *testing.T) {
 	}))
 	defer other.Close()
 	t.Setenv(partEnv, "broken")
-	command, err := Find()
+	found, err := find()
 	require.NoError(t, err)
-	e, err := launch(command, other.Listener.Addr().(*net.TCPAddr).Port, nil)
+	e, err := launch(found, other.Listener.Addr().(*net.TCPAddr).Port, nil)
 	require.NoError(t, err)
 	require.ErrorContains(t, e.awaitReady(t.Context()), "ended before it answered")
 }
@@ -162,7 +161,7 @@ func TestDoneWhenItEndsByItself(t *testing.T) {
 	e, err := Start(t.Context(), Options{})
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(e.PID(), syscall.SIGKILL))
-	<-e.Done()
+	<-e.done
 	assert.NoError(t, e.Stop())
 }
 
@@ -209,7 +208,7 @@ func TestOutlivesTheThreadThatStartedIt(t *testing.T) {
 	}
 	ended.Wait()
 	select {
-	case <-e.Done():
+	case <-e.done:
 		t.Fatal("the emulator ended with a thread")
 	case <-time.After(300 * time.Millisecond):
 	}

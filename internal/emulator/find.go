@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// ErrNotInstalled reports that no Firestore emulator can be run here. The errors of Find that match it say which part
-// is missing and end with InstallHint.
+// ErrNotInstalled reports that no Firestore emulator can be run here. The errors that match it say which part is missing
+// and how to install it.
 var ErrNotInstalled = errors.New("the Firestore emulator is not installed")
 
-// InstallHint tells a person how to install the emulator.
-const InstallHint = "install a Java runtime and run `gcloud components install cloud-firestore-emulator` " +
+// installHint tells a person how to install the emulator.
+const installHint = "install a Java runtime and run `gcloud components install cloud-firestore-emulator` " +
 	"(where gcloud came from apt: `apt-get install google-cloud-cli-firestore-emulator`)"
 
 const (
@@ -34,62 +34,58 @@ const (
 	infoTimeout = 20 * time.Second
 )
 
-// Command is a way to run the emulator on this machine.
-type Command struct {
-	// Path is the executable: java, or gcloud where the jar can't be named.
-	Path string
-	// Args come before the address.
-	Args []string
-	// Env is added to the environment of this process.
-	Env []string
-
+// A command is a way to run the emulator on this machine.
+type command struct {
+	path      string   // the executable: java, or gcloud where the jar can't be named
+	args      []string // before the address
+	env       []string // added to the environment of this process
 	viaGcloud bool
 }
 
 // argsFor returns all the arguments that make the emulator listen on port of the loopback address.
-func (c Command) argsFor(port int) []string {
-	args := append([]string(nil), c.Args...)
+func (c command) argsFor(port int) []string {
+	args := append([]string(nil), c.args...)
 	if c.viaGcloud {
 		return append(args, "--host-port="+hostPort(port))
 	}
 	return append(args, "--host="+loopback, "--port="+strconv.Itoa(port))
 }
 
-// Installed reports whether Find succeeds.
-func Installed() bool {
-	_, err := Find()
-	return err == nil
+// Missing returns nil if the emulator can be run here, else an error that matches ErrNotInstalled.
+func Missing() error {
+	_, err := find()
+	return err
 }
 
-// Find looks for the emulator: the SDK named by CLOUDSDK_ROOT_DIR or CLOUDSDK_ROOT, else the one that the gcloud on
+// find looks for the emulator: the SDK named by CLOUDSDK_ROOT_DIR or CLOUDSDK_ROOT, else the one that the gcloud on
 // PATH belongs to, together with the Java of JAVA_HOME or PATH. Its error matches ErrNotInstalled.
-func Find() (Command, error) {
+func find() (command, error) {
 	component, gcloud, err := findComponent()
 	if err != nil {
-		return Command{}, notInstalled(err)
+		return command{}, notInstalled(err)
 	}
 	java, err := findJava()
 	if err != nil {
-		return Command{}, notInstalled(err)
+		return command{}, notInstalled(err)
 	}
 
 	if jar := filepath.Join(component, jarName); isFile(jar) {
 		// The emulator gives its error messages in English only where the locale of Java is.
-		return Command{Path: java, Args: []string{maxHeap, "-Duser.language=en", "-cp", jar, mainClass, "start"}}, nil
+		return command{path: java, args: []string{maxHeap, "-Duser.language=en", "-cp", jar, mainClass, "start"}}, nil
 	}
 	if gcloud == "" {
-		return Command{}, notInstalled(fmt.Errorf("no %s in %s, and no gcloud on PATH to start it", jarName, component))
+		return command{}, notInstalled(fmt.Errorf("no %s in %s, and no gcloud on PATH to start it", jarName, component))
 	}
-	return Command{
-		Path:      gcloud,
-		Args:      []string{"emulators", "firestore", "start", "--quiet"},
-		Env:       []string{"JAVA_TOOL_OPTIONS=" + strings.TrimSpace(os.Getenv("JAVA_TOOL_OPTIONS")+" "+maxHeap)},
+	return command{
+		path:      gcloud,
+		args:      []string{"emulators", "firestore", "start", "--quiet"},
+		env:       []string{"JAVA_TOOL_OPTIONS=" + strings.TrimSpace(os.Getenv("JAVA_TOOL_OPTIONS")+" "+maxHeap)},
 		viaGcloud: true,
 	}, nil
 }
 
 func notInstalled(err error) error {
-	return fmt.Errorf("%w: %w; %s", ErrNotInstalled, err, InstallHint)
+	return fmt.Errorf("%w: %w; %s", ErrNotInstalled, err, installHint)
 }
 
 // findComponent returns the directory of the emulator component and the gcloud executable, which is empty when only an

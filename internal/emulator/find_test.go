@@ -27,10 +27,10 @@ func writeExecutable(t *testing.T, path, text string) {
 
 func TestFindNothingInstalled(t *testing.T) {
 	bare(t)
-	_, err := Find()
+	_, err := find()
 	require.ErrorIs(t, err, ErrNotInstalled)
-	assert.ErrorContains(t, err, InstallHint, "the message must say how to install it")
-	assert.False(t, Installed())
+	assert.ErrorContains(t, err, installHint, "the message must say how to install it")
+	assert.ErrorIs(t, Missing(), ErrNotInstalled)
 
 	_, err = Start(t.Context(), Options{})
 	assert.ErrorIs(t, err, ErrNotInstalled, "Start must be told from a start that failed")
@@ -68,7 +68,7 @@ func TestFindNamesTheMissingPart(t *testing.T) {
 			sdk := t.TempDir()
 			c.prepare(t, sdk)
 			t.Setenv("PATH", filepath.Join(sdk, "bin"))
-			_, err := Find()
+			_, err := find()
 			require.ErrorIs(t, err, ErrNotInstalled)
 			assert.ErrorContains(t, err, c.want)
 		})
@@ -87,14 +87,14 @@ func TestFindThroughLink(t *testing.T) {
 	t.Setenv("PATH", bin)
 	t.Setenv("JAVA_HOME", home)
 
-	command, err := Find()
+	found, err := find()
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(home, "bin", "java"), command.Path)
+	assert.Equal(t, filepath.Join(home, "bin", "java"), found.path)
 	resolved, err := filepath.EvalSymlinks(jar)
 	require.NoError(t, err)
-	assert.Contains(t, command.Args, resolved)
-	assert.Contains(t, command.Args, "-Xmx1g", "a test run must not take a quarter of the machine")
-	args := command.argsFor(1234)
+	assert.Contains(t, found.args, resolved)
+	assert.Contains(t, found.args, "-Xmx1g", "a test run must not take a quarter of the machine")
+	args := found.argsFor(1234)
 	assert.Equal(t, []string{"--host=127.0.0.1", "--port=1234"}, args[len(args)-2:])
 }
 
@@ -109,9 +109,9 @@ func TestFindAsksGcloud(t *testing.T) {
 	t.Setenv("PATH", bin)
 	t.Setenv("JAVA_HOME", home)
 
-	command, err := Find()
+	found, err := find()
 	require.NoError(t, err)
-	assert.Contains(t, command.Args, jar)
+	assert.Contains(t, found.args, jar)
 }
 
 // The component without the jar where it has always been: gcloud knows how to start it.
@@ -125,10 +125,10 @@ func TestFindFallsBackToGcloud(t *testing.T) {
 	t.Setenv("JAVA_HOME", home)
 	t.Setenv("JAVA_TOOL_OPTIONS", "-Dmine=1")
 
-	command, err := Find()
+	found, err := find()
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(sdk, "bin", "gcloud"), command.Path)
+	assert.Equal(t, filepath.Join(sdk, "bin", "gcloud"), found.path)
 	assert.Equal(t, []string{"emulators", "firestore", "start", "--quiet", "--host-port=127.0.0.1:1234"},
-		command.argsFor(1234))
-	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-Dmine=1 -Xmx1g"}, command.Env, "the user's options must be kept")
+		found.argsFor(1234))
+	assert.Equal(t, []string{"JAVA_TOOL_OPTIONS=-Dmine=1 -Xmx1g"}, found.env, "the user's options must be kept")
 }

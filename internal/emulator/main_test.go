@@ -48,7 +48,7 @@ func playOwner() error {
 		return err
 	}
 	fmt.Println(e.PID())
-	<-e.Done()
+	<-e.done
 	return errors.New("the emulator ended first")
 }
 

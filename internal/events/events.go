@@ -1,5 +1,3 @@
-// Package events keeps the last things that were changed in a deployment, and
-// who changed them, for every instance to show.
 package events
 
 import (

@@ -3,6 +3,7 @@ package functiontest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,24 +29,35 @@ import (
 
 const keyValue = "a-key-of-the-function-test"
 
-// build builds the program once for all tests.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "fluxgate-function-")
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(dir, "function")
-	out, err := exec.Command("go", "build", "-o", program, "./testdata/function").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return program, nil
-})
+// The programs that serve the function, each built once, for the first test that
+// needs it.
+var (
+	buildFunction = builder("../../cmd/function")
+	buildSettable = builder("./testdata/settable") // takes changes of its environment
+)
+
+// programs is the directory of all of them.
+var programs = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "fluxgate-function-") })
+
+func builder(source string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := programs()
+		if err != nil {
+			return "", err
+		}
+		program := filepath.Join(dir, filepath.Base(source))
+		out, err := exec.Command("go", "build", "-o", program, source).CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("%w: %s", err, out)
+		}
+		return program, nil
+	})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if program, err := build(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(program))
+	if dir, err := programs(); err == nil {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
@@ -97,20 +109,26 @@ func freePort(t *testing.T) string {
 // start serves the function with these settings and no others.
 func start(t *testing.T, env ...string) *function {
 	t.Helper()
-	program, err := build()
+	program, err := buildFunction()
 	require.NoError(t, err)
 	return startProgram(t, program, env...)
 }
 
-// startProgram is start for a program that somebody else has built. It takes no
-// changes of its environment unless it is as ours.
+// startProgram is start for another program. No file of the repository is there
+// at run time.
 func startProgram(t *testing.T, program string, env ...string) *function {
+	t.Helper()
+	return startIn(t, t.TempDir(), program, append([]string{"FUNCTION_TARGET=Fluxgate"}, env...)...)
+}
+
+// startIn starts a program in a directory.
+func startIn(t *testing.T, dir, program string, env ...string) *function {
 	t.Helper()
 	port := freePort(t)
 	f := &function{t: t, url: "http://127.0.0.1:" + port, stderr: new(lockedBuffer)}
 	cmd := exec.Command(program)
-	cmd.Dir = t.TempDir() // no file of the repository is there at run time
-	cmd.Env = append([]string{"FUNCTION_TARGET=Fluxgate", "PORT=" + port}, env...)
+	cmd.Dir = dir
+	cmd.Env = append([]string{"PORT=" + port}, env...)
 	cmd.Stderr = f.stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -134,7 +152,7 @@ func startProgram(t *testing.T, program string, env ...string) *function {
 	return f
 }
 
-// set changes the environment of the process.
+// set changes the environment of the process, which has to be a settable one.
 func (f *function) set(name, value string) {
 	f.t.Helper()
 	_, err := io.WriteString(f.in, name+"="+value+"\n")
@@ -187,6 +205,44 @@ func TestServes(t *testing.T) {
 	assert.Equal(t, before, resp.Header.Get("Content-Type")+body, "nobody can tell that nothing was there yet")
 }
 
+// The command of README.md, with its settings where README.md says that they may
+// be.
+func TestReadsDotEnv(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	require.Contains(t, string(readme), "$ FUNCTION_TARGET=Fluxgate go run ./cmd/function\n")
+	program, err := buildFunction()
+	require.NoError(t, err)
+	url, sim := gemini(t)
+	dir := t.TempDir()
+	settings := "FUNCTION_TARGET=Fluxgate\nFLUXGATE_STORE=memory\nGEMINI_KEY_1=" + keyValue + "\nGOOGLE_GEMINI_BASE_URL=" + url + "\nPORT=1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".env"), []byte(settings), 0o600))
+	f := startIn(t, dir, program) // its own port wins over that of the file
+	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
+	assert.Equal(t, http.StatusOK, resp.StatusCode, body)
+	assert.EqualValues(t, 1, sim.Stats().Accepted)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"PORT=0"}
+	require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("no setting\n"), 0o600))
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), "line 1 isn't NAME=value")
+}
+
+// Without a key there is no simulator, as in the cloud: a start fails.
+func TestHasNoSimulator(t *testing.T) {
+	t.Parallel()
+	f := start(t, "FLUXGATE_STORE=memory")
+	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
+	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, body)
+	require.Eventually(t, func() bool { return strings.Contains(f.stderr.String(), "no key is configured") }, 10*time.Second, 10*time.Millisecond)
+}
+
 // A deployed function lets nobody in before an operator says who may be, and
 // tells why. Probes are answered.
 func TestRefusesUnguarded(t *testing.T) {
@@ -205,7 +261,9 @@ func TestRefusesUnguarded(t *testing.T) {
 func TestFailedStartIsRetried(t *testing.T) {
 	t.Parallel()
 	url, _ := gemini(t)
-	f := start(t, "K_SERVICE=fluxgate", "FLUXGATE_AUTH=iam", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL="+url, "FLUXGATE_SKEW=long", "GEMINI_MODE=fast")
+	program, err := buildSettable()
+	require.NoError(t, err)
+	f := startProgram(t, program, "K_SERVICE=fluxgate", "FLUXGATE_AUTH=iam", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL="+url, "FLUXGATE_SKEW=long", "GEMINI_MODE=fast")
 	for range 2 {
 		resp, body := f.ask("GET", "/status", "")
 		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)

@@ -2,6 +2,7 @@ package geminisim
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -9,33 +10,10 @@ import (
 // Translate turns a text into the pseudo-language that prompts are answered
 // in: every ASCII vowel becomes the next one (a, e, i, o, u, and back to a).
 // Everything else stays, so cue numbers and markup survive, and a text and its
-// translation have the same number of bytes and tokens. [Untranslate] undoes it.
-func Translate(text string) string { return mapBytes(text, &onward) }
+// translation have the same number of bytes and tokens.
+func Translate(text string) string { return vowels.Replace(text) }
 
-// Untranslate is the inverse of [Translate].
-func Untranslate(text string) string { return mapBytes(text, &backward) }
-
-var onward, backward = func() (on, back [256]byte) {
-	for c := range 256 {
-		on[c], back[c] = byte(c), byte(c)
-	}
-	for _, vowels := range []string{"aeiou", "AEIOU"} {
-		for i := range vowels {
-			from, to := vowels[i], vowels[(i+1)%len(vowels)]
-			on[from], back[to] = to, from
-		}
-	}
-	return on, back
-}()
-
-// mapBytes is sound for UTF-8 because no byte of a longer rune is ASCII.
-func mapBytes(text string, table *[256]byte) string {
-	out := []byte(text)
-	for i, c := range out {
-		out[i] = table[c]
-	}
-	return string(out)
-}
+var vowels = strings.NewReplacer("a", "e", "e", "i", "i", "o", "o", "u", "u", "a", "A", "E", "E", "I", "I", "O", "O", "U", "U", "A")
 
 // answer is what the model says: a text or a function call.
 type answer struct {
@@ -133,13 +111,6 @@ func (r *generateRequest) jsonAnswer(text string) string {
 	return string(raw)
 }
 
-// schema returns the form that the answer is to have, or nil.
-func (r *generateRequest) schema() *schema {
-	var s *schema
-	_ = json.Unmarshal(r.GenerationConfig.ResponseSchema, &s) // what can't be read is no schema
-	return s
-}
-
 // answer returns a value of the schema: every property, lists of one, and
 // otherwise what example does.
 func (p *schema) answer(text string) any {
@@ -181,4 +152,11 @@ func (p *schema) example(name string) any {
 	default:
 		return name
 	}
+}
+
+// responseID returns an ID of the form that answers carry.
+func (s *Server) responseID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strconv.FormatUint(s.rng.Uint64(), 36)
 }

@@ -27,7 +27,7 @@ func TestGenerate(t *testing.T) {
 		r.decode(t, &got)
 		require.Len(t, got.Candidates, 1)
 		text := *got.Candidates[0].Content.Parts[0].Text
-		assert.Equal(t, "1\n00:00:01,000 <i>Hello & goodbye</i>\nSecond part", Untranslate(text), "the last user turn")
+		assert.Equal(t, "1\n00:00:01,000 <i>Hello & goodbye</i>\nSecond part", untranslate(text), "the last user turn")
 		assert.Equal(t, "model", got.Candidates[0].Content.Role)
 		assert.Equal(t, "STOP", got.Candidates[0].FinishReason)
 		assert.Equal(t, flash, got.ModelVersion)
@@ -125,7 +125,7 @@ func TestStream(t *testing.T) {
 			}
 			assert.Equal(t, want, got.Candidates[0].FinishReason)
 		}
-		assert.Equal(t, text, Untranslate(whole.String()))
+		assert.Equal(t, text, untranslate(whole.String()))
 	}
 	s, _ := newSim(Config{})
 	t.Run("events", func(t *testing.T) {

@@ -152,4 +152,34 @@
 //     temperature. Unknown fields are ignored, where the real service refuses some
 //     of them.
 //   - The real tokeniser, the real latency, and the real answer.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - server.go: Server and its Config
+//   - transport.go: Transport, which reaches the server without a socket
+//   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
+//   - openai.go: the OpenAI-compatible routes
+//   - embed.go: embeddings
+//   - generate.go: generating, streaming and counting; the models list
+//   - upload.go: uploads of files, in one request or resumable
+//   - caches.go: cached contents
+//   - files.go: uploaded files, and references to them
+//   - answer.go: what is answered: Translate, function calls, JSON
+//   - stream.go: answers in pieces, and long streams as a prompt orders them
+//   - limitsanswer.go: answers to questions for limits
+//   - admit.go: a request charged to the quota, refused, or failed as injected
+//   - respond.go: answers and errors written, connections reset
+//   - requests.go: RequestLog, every request with the credentials that it carried
+//   - keys.go: Key and its states, and the key of a request
+//   - routes.go: which operation a method and path mean
+//   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - failure.go: FailNext, injected failures
+//   - models.go: the models with their default limits; added, removed and retired ones
+//   - limits.go: limits of a project and model, and their changes
+//   - quota.go: what a request breaks of a model's limits, and its charge
+//   - shelf.go: resources of a project that expire, and lists of them in pages
+//   - wire.go: requests and answers in JSON
+//   - tokens.go: CountTokens, and the tokens of a request
+//   - window.go: the three kinds of minute
+//   - errors.go: the real service's errors
 package geminisim

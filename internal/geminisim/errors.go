@@ -241,3 +241,14 @@ func quotaNames(kind limitKind, embed bool) (metric, id, name string) {
 		return prefix + requests, family + "RequestsPerMinutePerProjectPerModel-FreeTier", "rpm"
 	}
 }
+
+func errNoSuchURL() *apiError {
+	return &apiError{code: http.StatusNotFound, status: "NOT_FOUND", message: "The requested URL was not found on this server."}
+}
+
+// statusCancelled is what is logged of a request whose client hung up.
+const statusCancelled = 499
+
+func errCancelled() *apiError {
+	return &apiError{code: statusCancelled, status: "CANCELLED", message: "The operation was cancelled."}
+}

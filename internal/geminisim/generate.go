@@ -9,18 +9,6 @@ import (
 	"strconv"
 )
 
-// modelFor returns a model that supports a method.
-func (c *call) modelFor(name, method string) (*model, *apiError) {
-	m := c.s.model(name)
-	if m == nil || !m.supports(method) {
-		return nil, errNotFound(c.version, name, method)
-	}
-	if c.s.isRetired(c.who.project, m) {
-		return nil, Retired404.apiError(m.name)
-	}
-	return m, nil
-}
-
 // run takes a generate request from its checks to its answer.
 func (c *call) run(req *generateRequest, name, method string) (*model, answer, *apiError) {
 	fail := func(err *apiError) (*model, answer, *apiError) { return nil, answer{}, err }

@@ -160,3 +160,8 @@ func parseRefusal(t *testing.T, r reply) refusal {
 	}
 	return out
 }
+
+// untranslate is the inverse of [Translate].
+func untranslate(text string) string {
+	return strings.NewReplacer("e", "a", "i", "e", "o", "i", "u", "o", "a", "u", "E", "A", "I", "E", "O", "I", "U", "O", "A", "U").Replace(text)
+}

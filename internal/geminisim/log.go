@@ -1,6 +1,7 @@
 package geminisim
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -147,4 +148,16 @@ func (s *Server) record(e Entry, refused []violation) {
 	default:
 		s.stats.OtherErrors++
 	}
+}
+
+func (c *call) entry(at time.Time, code int, reason string, charged int64) Entry {
+	return Entry{At: at.Round(0).UTC(), Project: c.who.project, Model: c.model, Key: c.who.fingerprint,
+		Tokens: c.tokens, Status: code, Reason: reason, Charged: charged}
+}
+
+func (c *call) logRequest(code int, reason string) {
+	c.s.logger.LogAttrs(c.r.Context(), slog.LevelDebug, "request",
+		slog.String("path", c.r.URL.Path), slog.Int("status", code), slog.String("reason", reason),
+		slog.String("project", c.who.project), slog.String("key", c.who.fingerprint),
+		slog.String("model", c.model), slog.Int64("tokens", c.tokens))
 }

@@ -74,7 +74,7 @@ func TestChatStream(t *testing.T) {
 				assert.Empty(t, chunk.Choices)
 			}
 		}
-		assert.Equal(t, words(100), Untranslate(whole.String()))
+		assert.Equal(t, words(100), untranslate(whole.String()))
 		assert.Equal(t, []string{"stop"}, finish)
 		if withUsage {
 			assert.Equal(t, &chatUsage{100, 100, 200}, usage)

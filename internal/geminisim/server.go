@@ -2,12 +2,8 @@ package geminisim
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,56 +16,6 @@ type Limits struct {
 	RPM int64 // requests per minute
 	TPM int64 // input tokens per minute
 	RPD int64 // requests per Pacific calendar day
-}
-
-// KeyState is what the service thinks of an API key.
-type KeyState int
-
-// States of a key, each with the status that a request with it gets.
-const (
-	KeyHealthy     KeyState = iota // requests are served
-	KeyInvalid                     // 400 API_KEY_INVALID, like a key that was never issued
-	KeyExpired                     // 400 API_KEY_INVALID, "API key expired"
-	KeyLeaked                      // 403, reported as leaked
-	KeySuspended                   // 403 CONSUMER_SUSPENDED; the body echoes the whole key
-	KeyBlocked                     // 403 API_KEY_SERVICE_BLOCKED, restricted to other APIs
-	KeyDisabledAPI                 // 403 SERVICE_DISABLED, the API is off in the project
-)
-
-// Key is an API key that the simulator knows. Formatting it never prints the
-// value.
-type Key struct {
-	Value   string `json:"-"`
-	Project string // keys with the same project share quota; empty: a project of its own
-	State   KeyState
-}
-
-// ProjectID returns the project that the key's quota belongs to: Project, or
-// "key-" and the fingerprint when that is empty. It is what [Entry].Project
-// says and what [Server.Peak] and [Server.SetLimits] take.
-func (k Key) ProjectID() string {
-	if k.Project != "" {
-		return k.Project
-	}
-	return "key-" + Fingerprint(k.Value)
-}
-
-// String identifies the key by its fingerprint.
-func (k Key) String() string {
-	return fmt.Sprintf("key %s of project %s", Fingerprint(k.Value), k.ProjectID())
-}
-
-// Format prints String for every verb: without it %#v and %d would show the value.
-func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
-
-// LogValue keeps the value out of structured logs.
-func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// Fingerprint returns the first 12 hexadecimal digits of the SHA-256 of a key
-// value: enough to tell keys apart in a log, useless for anything else.
-func Fingerprint(value string) string {
-	sum := sha256.Sum256([]byte(value))
-	return hex.EncodeToString(sum[:6])
 }
 
 // Window is the rule by which a minute is measured.
@@ -142,14 +88,6 @@ type Config struct {
 	// Logger receives one debug record per request, never with prompts or key
 	// values. Default: none.
 	Logger *slog.Logger
-}
-
-// identity is what is remembered of a key. The value itself isn't, so a
-// printed Server holds none.
-type identity struct {
-	project     string
-	fingerprint string
-	state       KeyState
 }
 
 type bucketID struct{ project, model string }
@@ -246,52 +184,4 @@ func New(cfg Config) *Server {
 		s.addKey(k)
 	}
 	return s
-}
-
-func (s *Server) addKey(k Key) {
-	s.keys[sha256.Sum256([]byte(k.Value))] = identity{
-		project:     k.ProjectID(),
-		fingerprint: Fingerprint(k.Value),
-		state:       k.State,
-	}
-}
-
-// SetKeyState changes the state of a key. A value that the server hasn't seen
-// becomes a key that is a project of its own.
-func (s *Server) SetKeyState(value string, st KeyState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	sum := sha256.Sum256([]byte(value))
-	id, ok := s.keys[sum]
-	if !ok {
-		s.addKey(Key{Value: value, State: st})
-		return
-	}
-	id.state = st
-	s.keys[sum] = id
-}
-
-// lookup returns what is known of a key value.
-func (s *Server) lookup(value string) (identity, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id, ok := s.keys[sha256.Sum256([]byte(value))]
-	return id, ok
-}
-
-// responseID returns an ID of the form that answers carry.
-func (s *Server) responseID() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strconv.FormatUint(s.rng.Uint64(), 36)
-}
-
-// delay returns how long the next answer takes.
-func (s *Server) delay() time.Duration {
-	if s.jitter <= 0 {
-		return s.latency
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.latency + time.Duration(s.rng.Int64N(int64(s.jitter)+1))
 }

@@ -68,7 +68,7 @@ func TestTranslateIsReversible(t *testing.T) {
 	assert.Equal(t, "Hillu, wurld!", Translate("Hello, world!"))
 	require.NoError(t, quick.Check(func(text string) bool {
 		there := Translate(text)
-		return Untranslate(there) == text && CountTokens(there) == CountTokens(text)
+		return untranslate(there) == text && CountTokens(there) == CountTokens(text)
 	}, nil))
 }
 

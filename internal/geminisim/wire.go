@@ -282,3 +282,10 @@ func firstRaw(values ...json.RawMessage) json.RawMessage {
 	}
 	return nil
 }
+
+// schema returns the form that the answer is to have, or nil.
+func (r *generateRequest) schema() *schema {
+	var s *schema
+	_ = json.Unmarshal(r.GenerationConfig.ResponseSchema, &s) // what can't be read is no schema
+	return s
+}

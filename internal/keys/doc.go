@@ -21,4 +21,12 @@
 // "key-" and its fingerprint. Such a key forgets what it has used when it is
 // rotated, because its project changes with it: declare projects for keys that
 // are rotated. What is used within one Pacific day is still enforced upstream.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - pool.go: Pool, the keys in use, and when they are read again
+//   - secrets.go: FromSecrets, the keys in Secret Manager
+//   - env.go: FromEnv, the keys in the configuration
+//   - payload.go: a secret's payload, read as keys
+//   - key.go: Key, Fingerprint and Source; keys made of entries, without duplicates
 package keys

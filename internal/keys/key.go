@@ -22,9 +22,14 @@ type Key struct {
 	Project string
 	// Declared tells whether Project was declared.
 	Declared bool
+	// Provider names whom the key is for; see upstream.Providers.
+	Provider string
 	// Fingerprint is the first 12 hexadecimal digits of the value's SHA-256.
 	Fingerprint string
 }
+
+// gemini is the name of the provider that keys are for.
+const gemini = "gemini"
 
 // String returns the key as people refer to it: "key 3 (0a1b2c3d4e5f)".
 func (k Key) String() string { return fmt.Sprintf("key %d (%s)", k.Index, k.Fingerprint) }
@@ -38,9 +43,9 @@ func (k Key) LogValue() slog.Value {
 	)
 }
 
-// Fingerprint returns the first 12 hexadecimal digits of the SHA-256 of a key.
+// fingerprintOf returns the first 12 hexadecimal digits of the SHA-256 of a key.
 // Keys are random enough that it gives nothing away.
-func Fingerprint(value config.Secret) string {
+func fingerprintOf(value config.Secret) string {
 	sum := sha256.Sum256([]byte(value.Reveal()))
 	return hex.EncodeToString(sum[:6])
 }
@@ -90,7 +95,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			warnings = append(warnings, duplicate(list[at], e))
 			continue
 		}
-		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Fingerprint: Fingerprint(e.value)}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Provider: gemini, Fingerprint: fingerprintOf(e.value)}
 		if !key.Declared {
 			key.Project = "key-" + key.Fingerprint
 		}

@@ -29,11 +29,11 @@ const (
 )
 
 func keyA(index int) Key {
-	return Key{Index: index, Value: config.NewSecret("a"), Project: "key-" + printA, Fingerprint: printA}
+	return Key{Index: index, Value: config.NewSecret("a"), Project: "key-" + printA, Provider: "gemini", Fingerprint: printA}
 }
 
 func keyB(index int) Key {
-	return Key{Index: index, Value: config.NewSecret("b"), Project: "key-" + printB, Fingerprint: printB}
+	return Key{Index: index, Value: config.NewSecret("b"), Project: "key-" + printB, Provider: "gemini", Fingerprint: printB}
 }
 
 func declared(k Key, project string) Key {
@@ -100,8 +100,9 @@ func TestKeyNeverPrintsItsValue(t *testing.T) {
 	pool := NewPool(FromEnv([]config.KeyEntry{configured(3, "hunter2", "team")}), Options{Logger: slog.New(slog.DiscardHandler)})
 	_, err = pool.Keys(t.Context())
 	require.NoError(t, err)
-	kept, ok := pool.cache.Peek()
-	require.True(t, ok)
+	kept, err := pool.cache.Get(t.Context())
+	require.NoError(t, err)
+	require.Len(t, kept.keys, 1)
 	type hidden struct{ k Key }
 	type secretly struct{ keys []Key }
 	for name, v := range map[string]any{

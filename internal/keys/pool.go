@@ -65,12 +65,6 @@ func (p *Pool) Reload(ctx context.Context, reason string) ([]Key, error) {
 	return l.keys, err
 }
 
-// Warnings returns what was odd about the list in use.
-func (p *Pool) Warnings() []Warning {
-	l, _ := p.cache.Peek()
-	return slices.Clone(l.warnings)
-}
-
 // report logs what is new: the same warning every few minutes says nothing.
 func (p *Pool) report(ctx context.Context, old list, had bool, now list) {
 	if !had {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -53,7 +53,7 @@ var (
 )
 
 // read returns the numbers of an answer that can be taken, and those that are refused.
-func read(resp *gemini.Response, asked []string) (map[string]Limits, []Refusal, error) {
+func read(resp *upstream.Reply, asked []string) (map[string]Limits, []Refusal, error) {
 	if resp.BlockReason != "" {
 		return nil, nil, fmt.Errorf("the question was blocked (%s)", clip(resp.BlockReason, maxName))
 	}
@@ -75,7 +75,7 @@ func read(resp *gemini.Response, asked []string) (map[string]Limits, []Refusal, 
 }
 
 // ended adds why the model stopped, where it didn't come to its end.
-func ended(err error, resp *gemini.Response) error {
+func ended(err error, resp *upstream.Reply) error {
 	if resp.FinishReason == "" || resp.FinishReason == "STOP" {
 		return err
 	}

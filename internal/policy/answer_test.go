@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 const (
@@ -94,7 +94,7 @@ func TestJudge(t *testing.T) {
 			map[string]Limits{pro: limits(2, 125_000, 50)}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, refused, err := read(&gemini.Response{Text: answerOf(tc.entries...), FinishReason: "STOP"}, asked)
+			got, refused, err := read(&upstream.Reply{Text: answerOf(tc.entries...), FinishReason: "STOP"}, asked)
 			assert.Equal(t, tc.want, got)
 			assert.Equal(t, tc.refused, refused)
 			if tc.want == nil {
@@ -113,7 +113,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	for range maxRefused {
 		entries = append(entries, entry(pro, "999", "0", "-1"))
 	}
-	_, refused, err := read(&gemini.Response{Text: answerOf(entries...)}, asked)
+	_, refused, err := read(&upstream.Reply{Text: answerOf(entries...)}, asked)
 	assert.ErrorIs(t, err, errNoNumbers)
 	assert.Len(t, refused, maxRefused)
 }
@@ -149,7 +149,7 @@ func TestRead(t *testing.T) {
 		{name: "blocked", block: "PROHIBITED_CONTENT", err: "the question was blocked (PROHIBITED_CONTENT)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, _, err := read(&gemini.Response{Text: tc.text, FinishReason: tc.finish, BlockReason: tc.block}, asked)
+			got, _, err := read(&upstream.Reply{Text: tc.text, FinishReason: tc.finish, BlockReason: tc.block}, asked)
 			if tc.err != "" {
 				assert.EqualError(t, err, tc.err, "and nothing that the model said")
 				assert.Nil(t, got)
@@ -166,7 +166,7 @@ func TestQuestion(t *testing.T) {
 	assert.Empty(t, q.Model, "whoever admits it chooses")
 	require.NotNil(t, q.Temperature)
 	assert.Zero(t, *q.Temperature)
-	raw, err := json.Marshal(q.ResponseSchema)
+	raw, err := json.Marshal(q.Schema)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"type":"OBJECT","required":["models"],"properties":{"models":{"type":"ARRAY","items":{"type":"OBJECT",
 		"required":["model","requests_per_minute","tokens_per_minute","requests_per_day"],
@@ -174,9 +174,9 @@ func TestQuestion(t *testing.T) {
 		"properties":{"model":{"type":"STRING","enum":["gemini-2.5-pro","gemini-3.5-flash-lite"]},
 			"requests_per_minute":{"type":"INTEGER","nullable":true},"tokens_per_minute":{"type":"INTEGER","nullable":true},
 			"requests_per_day":{"type":"INTEGER","nullable":true}}}}}}`, string(raw))
-	assert.EqualValues(t, len(q.Parts[0].Text)+len(raw), TokenBound(q))
+	assert.EqualValues(t, len(q.Pieces[0].Text)+len(raw), TokenBound(q))
 	for _, model := range asked {
-		assert.Contains(t, q.Parts[0].Text, model)
+		assert.Contains(t, q.Pieces[0].Text, model)
 	}
 }
 
@@ -184,7 +184,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(answerOf(entry(pro, "2", `"125,000"`, "1e9")))
 	f.Add("```json\n" + answerOf(entry(lite35, "-0", "null", "{}")) + "\n```")
 	f.Fuzz(func(t *testing.T, text string) {
-		models, refused, err := read(&gemini.Response{Text: text}, asked)
+		models, refused, err := read(&upstream.Reply{Text: text}, asked)
 		assert.Equal(t, err == nil, len(models) > 0)
 		rec := record{Reported: Reported{Models: models, Refused: refused}}
 		back, readable := decode(rec.encode())

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -74,11 +74,11 @@ func (a release) supersedes(b release) bool {
 }
 
 // usable reports whether a listed model takes text and has it counted.
-func usable(m gemini.Model) bool {
+func usable(m upstream.Model) bool {
 	return slices.Contains(m.Methods, "generateContent") && slices.Contains(m.Methods, "countTokens")
 }
 
-// Discover returns the chain that a models list amounts to: the text models sorted as pro, flash, flash-lite, then the
+// discover returns the chain that a models list amounts to: the text models sorted as pro, flash, flash-lite, then the
 // previews in the same order, newest version first within a family, at most [scheduler.MaxModels]. From a list of just
 // the built-in models it makes the built-in chain.
 //
@@ -88,7 +88,7 @@ func usable(m gemini.Model) bool {
 // gives way once its stable model is listed; the other built-in models stay, and what is newer stands before them.
 //
 // It returns nil if the list names no text model.
-func Discover(models []gemini.Model) []string {
+func discover(models []upstream.Model) []string {
 	type kind struct {
 		version string
 		family  scheduler.Family
@@ -139,7 +139,7 @@ const maxWindows = 64
 
 // windows returns the input token limit of every listed model that generates, by name. A model whose limit upstream
 // doesn't say is left out.
-func windows(models []gemini.Model) map[string]int64 {
+func windows(models []upstream.Model) map[string]int64 {
 	out := map[string]int64{}
 	for _, m := range models {
 		if len(out) < maxWindows && m.InputTokenLimit > 0 && len(m.Name) <= maxName && usable(m) {

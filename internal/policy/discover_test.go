@@ -7,23 +7,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
 var textMethods = []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
 
 // listed returns models as upstream lists them: with the methods of a text model.
-func listed(names ...string) []gemini.Model {
-	var models []gemini.Model
+func listed(names ...string) []upstream.Model {
+	var models []upstream.Model
 	for _, name := range names {
-		models = append(models, gemini.Model{Name: name, Methods: textMethods, InputTokenLimit: 1_048_576})
+		models = append(models, upstream.Model{Name: name, Methods: textMethods, InputTokenLimit: 1_048_576})
 	}
 	return models
 }
 
 // summer2026 is what Google listed for a free project in the summer of 2026.
-func summer2026() []gemini.Model {
+func summer2026() []upstream.Model {
 	models := listed(
 		"gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts",
 		"gemma-4-26b-a4b-it", "gemma-4-31b-it", "gemini-flash-latest", "gemini-flash-lite-latest", "gemini-pro-latest",
@@ -38,7 +38,7 @@ func summer2026() []gemini.Model {
 	)
 	add := func(methods []string, names ...string) {
 		for _, name := range names {
-			models = append(models, gemini.Model{Name: name, Methods: methods})
+			models = append(models, upstream.Model{Name: name, Methods: methods})
 		}
 	}
 	add([]string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"},
@@ -55,7 +55,7 @@ func summer2026() []gemini.Model {
 func TestDiscover(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		list []gemini.Model
+		list []upstream.Model
 		want []string
 	}{
 		{"the built-in models make the built-in chain", listed(scheduler.DefaultChain()...), scheduler.DefaultChain()},
@@ -88,7 +88,7 @@ func TestDiscover(t *testing.T) {
 			[]string{"gemini-10-pro", "gemini-4.0-pro", "gemini-3.10-pro", "gemini-3.9-pro", "gemini-3-pro"}},
 		{"3 and 3.0 are one model", listed("gemini-3-pro-preview", "gemini-3.0-pro"), []string{"gemini-3.0-pro"}},
 		{"listed twice", listed("gemini-2.5-pro", "gemini-2.5-pro"), []string{"gemini-2.5-pro"}},
-		{"what can't be counted isn't planned", []gemini.Model{
+		{"what can't be counted isn't planned", []upstream.Model{
 			{Name: "gemini-2.5-pro", Methods: []string{"generateContent"}},
 			{Name: "gemini-2.5-flash", Methods: []string{"countTokens"}},
 			{Name: "gemini-2.5-flash-lite"},
@@ -97,10 +97,10 @@ func TestDiscover(t *testing.T) {
 		{"nothing", nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.Equal(t, tc.want, Discover(tc.list))
+			assert.Equal(t, tc.want, discover(tc.list))
 			for range 5 { // the list has an order of its own, and it changes
 				rand.Shuffle(len(tc.list), func(i, j int) { tc.list[i], tc.list[j] = tc.list[j], tc.list[i] })
-				assert.Equal(t, tc.want, Discover(tc.list))
+				assert.Equal(t, tc.want, discover(tc.list))
 			}
 		})
 	}
@@ -111,7 +111,7 @@ func TestDiscoverIsBounded(t *testing.T) {
 	for i := range 3 * scheduler.MaxModels {
 		names = append(names, fmt.Sprintf("gemini-%d-flash", i), fmt.Sprintf("gemini-%d-pro-preview", i))
 	}
-	chain := Discover(listed(names...))
+	chain := discover(listed(names...))
 	assert.Len(t, chain, scheduler.MaxModels)
 	assert.Equal(t, "gemini-47-flash", chain[0])
 	assert.Equal(t, "gemini-32-flash", chain[scheduler.MaxModels-1])
@@ -119,9 +119,9 @@ func TestDiscoverIsBounded(t *testing.T) {
 
 func TestWindows(t *testing.T) {
 	got := windows(append(listed("gemini-2.5-pro", "gemini-2.5-flash-image"),
-		gemini.Model{Name: "gemini-1.5-pro", Methods: textMethods, InputTokenLimit: 2_000_000},
-		gemini.Model{Name: "gemini-9-pro", Methods: textMethods},
-		gemini.Model{Name: "gemini-embedding-001", Methods: []string{"embedContent", "countTokens"}, InputTokenLimit: 2048}))
+		upstream.Model{Name: "gemini-1.5-pro", Methods: textMethods, InputTokenLimit: 2_000_000},
+		upstream.Model{Name: "gemini-9-pro", Methods: textMethods},
+		upstream.Model{Name: "gemini-embedding-001", Methods: []string{"embedContent", "countTokens"}, InputTokenLimit: 2048}))
 	assert.Equal(t, map[string]int64{
 		"gemini-2.5-pro": 1_048_576, "gemini-2.5-flash-image": 1_048_576, "gemini-1.5-pro": 2_000_000,
 	}, got)

@@ -35,4 +35,12 @@
 // fence, and nothing else. An answer that isn't, a blocked or empty one, one that was cut off, one that doesn't come within
 // [AskTime], and one of which no number can be taken is a failed attempt. What the model said besides is not kept: the
 // record, errors and logs hold no prose of its.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - keeper.go: Keeper, which has both halves asked for when they are due, and its options
+//   - question.go: the request that asks for limits, and which models it asks about
+//   - discover.go: Discover, the chain that a models list amounts to
+//   - record.go: Reported, what is kept, and when a half is due
+//   - answer.go: which numbers of an answer are believed
 package policy

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // fakeStore keeps one record for any number of keepers. Its transactions are slow, and run again when another one
@@ -92,14 +92,14 @@ type fakeGemini struct {
 	latency time.Duration
 
 	mu           sync.Mutex
-	models       []gemini.Model
+	models       []upstream.Model
 	text         string
 	err, listErr error
 	asks, lists  int
-	last         gemini.Request
+	last         upstream.Prompt
 }
 
-func (g *fakeGemini) ask(ctx context.Context, r gemini.Request) (*gemini.Response, error) {
+func (g *fakeGemini) ask(ctx context.Context, r upstream.Prompt) (*upstream.Reply, error) {
 	g.mu.Lock()
 	g.asks++
 	g.last = r
@@ -107,13 +107,13 @@ func (g *fakeGemini) ask(ctx context.Context, r gemini.Request) (*gemini.Respons
 	g.mu.Unlock()
 	select {
 	case <-time.After(latency):
-		return &gemini.Response{Text: text, FinishReason: "STOP"}, err
+		return &upstream.Reply{Text: text, FinishReason: "STOP"}, err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("gemini: canceled: %w", ctx.Err())
 	}
 }
 
-func (g *fakeGemini) list(ctx context.Context) ([]gemini.Model, error) {
+func (g *fakeGemini) list(ctx context.Context) ([]upstream.Model, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lists++

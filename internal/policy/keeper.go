@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"golang.org/x/sync/singleflight"
+
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 const (
@@ -20,10 +22,11 @@ const (
 	LeaseTime = time.Minute
 	// CacheTime is how old the record may be in an instance.
 	CacheTime = 10 * time.Second
-	// AskTime and ListTime bound the two requests, saveTime the write of what they brought.
+	// AskTime and ListTime bound the two requests, saveTime the write of what they brought, readTime a read of the record.
 	AskTime  = 40 * time.Second
 	ListTime = 8 * time.Second
 	saveTime = 10 * time.Second
+	readTime = 10 * time.Second
 )
 
 // Store is what a Keeper needs of the store.
@@ -41,9 +44,9 @@ type Options struct {
 	Store Store
 	// Ask sends the request for the numbers, once it was admitted like any other ([TokenBound] says for how many
 	// tokens), and chooses its model. It must not retry, and heed its context. Required.
-	Ask func(context.Context, gemini.Request) (*gemini.Response, error)
+	Ask func(context.Context, upstream.Prompt) (*upstream.Reply, error)
 	// List returns the models list. Required.
-	List func(context.Context) ([]gemini.Model, error)
+	List func(context.Context) ([]upstream.Model, error)
 	// Chain returns the chain that the operator has set; empty: none, so that the discovered one is asked for.
 	// Default: none.
 	Chain func(context.Context) []string
@@ -57,11 +60,11 @@ type Options struct {
 type Keeper struct {
 	opts Options
 
-	reading chan struct{} // holds one token: whoever takes it reads for all
-	mu      sync.Mutex
-	known   bool
-	read    time.Time // by the local clock
-	cached  Reported
+	reads  singleflight.Group // with one key: whoever reads the record reads it for all
+	mu     sync.Mutex
+	known  bool
+	read   time.Time // by the local clock
+	cached Reported
 }
 
 // New returns a keeper. It asks for nothing yet.
@@ -75,7 +78,7 @@ func New(opts Options) *Keeper {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Keeper{opts: opts, reading: make(chan struct{}, 1)}
+	return &Keeper{opts: opts}
 }
 
 // Current returns what is known, at most [CacheTime] old. It reads the record at most once in that time, whatever the
@@ -84,13 +87,24 @@ func (k *Keeper) Current(ctx context.Context) (Reported, error) {
 	if known, ok := k.fresh(); ok {
 		return known, nil
 	}
+	// Others wait for it too, so it doesn't end with the request that began it.
+	detached := context.WithoutCancel(ctx)
+	done := k.reads.DoChan(RecordName, func() (any, error) {
+		ctx, cancel := context.WithTimeout(detached, readTime)
+		defer cancel()
+		return k.load(ctx)
+	})
 	select {
-	case k.reading <- struct{}{}:
-		defer func() { <-k.reading }()
+	case result := <-done:
+		return result.Val.(Reported), result.Err
 	case <-ctx.Done():
 		return k.last(), ctx.Err()
 	}
-	if known, ok := k.fresh(); ok { // somebody else has read it meanwhile
+}
+
+// load reads the record, unless somebody else has done so meanwhile.
+func (k *Keeper) load(ctx context.Context) (Reported, error) {
+	if known, ok := k.fresh(); ok {
 		return known, nil
 	}
 	asked := time.Now()
@@ -214,7 +228,7 @@ func (k *Keeper) find(ctx context.Context, known Reported, force bool) (f findin
 	if (force || known.numbersDue(now)) && ctx.Err() == nil {
 		f.asked = true
 		asked := questioned(chain)
-		var resp *gemini.Response
+		var resp *upstream.Reply
 		if resp, f.askErr = k.ask(ctx, asked); f.askErr == nil {
 			f.models, f.refused, f.askErr = read(resp, asked)
 		}
@@ -231,14 +245,14 @@ func (k *Keeper) list(ctx context.Context) ([]string, map[string]int64, error) {
 	if err != nil {
 		return nil, nil, timeout(ctx, err, "the models list", ListTime)
 	}
-	chain := Discover(models)
+	chain := discover(models)
 	if len(chain) == 0 {
 		return nil, nil, errNoModels
 	}
 	return chain, windows(models), nil
 }
 
-func (k *Keeper) ask(ctx context.Context, models []string) (*gemini.Response, error) {
+func (k *Keeper) ask(ctx context.Context, models []string) (*upstream.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
 	resp, err := k.opts.Ask(ctx, question(models))

@@ -45,10 +45,10 @@ func TestRefresh(t *testing.T) {
 		assert.Empty(t, got.Error+got.ListError)
 		assert.WithinDuration(t, start.Add(w.gemini.latency), got.At, time.Second)
 		assert.Equal(t, got.At, got.TriedAt)
-		assert.Equal(t, Discover(summer2026()), got.Chain)
+		assert.Equal(t, discover(summer2026()), got.Chain)
 		assert.EqualValues(t, 1_048_576, got.Windows["gemini-3.6-flash"])
 		for _, model := range got.Chain {
-			assert.Contains(t, w.gemini.last.Parts[0].Text, model, "what has just been discovered is asked for")
+			assert.Contains(t, w.gemini.last.Pieces[0].Text, model, "what has just been discovered is asked for")
 		}
 
 		for _, after := range []time.Duration{0, time.Hour, MaxAge - 2*time.Hour} {
@@ -221,7 +221,7 @@ func TestList(t *testing.T) {
 		assert.Empty(t, got.Chain)
 		assert.NotEmpty(t, got.Models, "the numbers don't depend on it")
 		for _, model := range scheduler.DefaultChain() {
-			assert.Contains(t, w.gemini.last.Parts[0].Text, model)
+			assert.Contains(t, w.gemini.last.Pieces[0].Text, model)
 		}
 
 		w.gemini.set(func(g *fakeGemini) { g.listErr = nil })
@@ -238,8 +238,8 @@ func TestList(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, errNoModels.Error(), got.ListError)
 		assert.Equal(t, chain, got.Chain)
-		assert.Contains(t, w.gemini.last.Parts[0].Text, "gemini-9-pro", "the operator's chain")
-		assert.NotContains(t, w.gemini.last.Parts[0].Text, pro)
+		assert.Contains(t, w.gemini.last.Pieces[0].Text, "gemini-9-pro", "the operator's chain")
+		assert.NotContains(t, w.gemini.last.Pieces[0].Text, pro)
 	})
 }
 
@@ -368,7 +368,7 @@ func TestRecordIsSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var entries []string
-		for _, model := range Discover(summer2026()) {
+		for _, model := range discover(summer2026()) {
 			for range 20 {
 				entries = append(entries, entry(model, `"a very long text instead of a number, and so on and on"`, "-1", "0"))
 			}

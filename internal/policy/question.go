@@ -3,9 +3,11 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"google.golang.org/genai"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -17,40 +19,40 @@ const maxName = 64
 const maxOutput = 8192
 
 // question returns the request for the limits of the models, without a model of its own.
-func question(models []string) gemini.Request {
+func question(models []string) upstream.Prompt {
 	var temperature float32
 	nullable := true
-	entry := &gemini.Schema{Type: "OBJECT", Properties: map[string]*gemini.Schema{
+	entry := &genai.Schema{Type: "OBJECT", Properties: map[string]*genai.Schema{
 		"model": {Type: "STRING", Enum: models},
 	}, PropertyOrdering: []string{"model"}}
 	for _, f := range fields {
 		// Required, so that none is left out for brevity; nullable, so that none has to be made up.
-		entry.Properties[f.name] = &gemini.Schema{Type: "INTEGER", Nullable: &nullable}
+		entry.Properties[f.name] = &genai.Schema{Type: "INTEGER", Nullable: &nullable}
 		entry.PropertyOrdering = append(entry.PropertyOrdering, f.name)
 	}
 	entry.Required = entry.PropertyOrdering
-	return gemini.Request{
-		Parts: []gemini.Part{{Text: fmt.Sprintf(
+	return upstream.Prompt{
+		Pieces: []payload.Piece{{Text: fmt.Sprintf(
 			"What are the current rate limits of the Gemini API's free tier, per project, for these models: %s?\n"+
 				"For each of them give requests_per_minute, tokens_per_minute (input tokens) and requests_per_day as integers. "+
 				"Use the names as they stand here. Give null for a number that you don't know.",
 			strings.Join(models, ", "))}},
 		MaxOutputTokens: maxOutput,
 		Temperature:     &temperature,
-		ResponseSchema: &gemini.Schema{Type: "OBJECT", Required: []string{"models"},
-			Properties: map[string]*gemini.Schema{"models": {Type: "ARRAY", Items: entry}}},
+		Schema: &genai.Schema{Type: "OBJECT", Required: []string{"models"},
+			Properties: map[string]*genai.Schema{"models": {Type: "ARRAY", Items: entry}}},
 	}
 }
 
 // TokenBound returns an upper bound of the input tokens of a request that [Keeper.Refresh] hands to Options.Ask: one for
 // every byte of its text and its schema. It is small enough not to be counted first, and the schema counts as input,
-// which gemini.Client.CountTokens leaves out.
-func TokenBound(r gemini.Request) int64 {
+// which upstream.Provider.CountPrompt leaves out.
+func TokenBound(r upstream.Prompt) int64 {
 	n := len(r.System)
-	for _, p := range r.Parts {
+	for _, p := range r.Pieces {
 		n += len(p.Text)
 	}
-	schema, _ := json.Marshal(r.ResponseSchema) // strings and numbers can't fail
+	schema, _ := json.Marshal(r.Schema) // strings and numbers can't fail
 	return int64(n + len(schema))
 }
 

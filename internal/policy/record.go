@@ -25,7 +25,7 @@ type Reported struct {
 
 	// ListedAt is when Chain and Windows were read from the models list; zero: never.
 	ListedAt time.Time `json:"listed_at,omitzero"`
-	// Chain is the discovered chain, see [Discover]; empty: none was.
+	// Chain is the chain that the models list amounts to; empty: none was.
 	Chain []string `json:"chain"`
 	// Windows has the input token limit of every listed model that generates, those outside the chain included.
 	Windows map[string]int64 `json:"windows"`

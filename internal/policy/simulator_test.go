@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -27,11 +28,11 @@ func simulated(t *testing.T, store *fakeStore) (*geminisim.Server, func() *Keepe
 	return sim, func() *Keeper {
 		return New(Options{
 			Store: store,
-			Ask: func(ctx context.Context, r gemini.Request) (*gemini.Response, error) {
+			Ask: func(ctx context.Context, r upstream.Prompt) (*upstream.Reply, error) {
 				r.Model = "gemini-2.5-flash-lite"
 				return client.Generate(ctx, simKey, r)
 			},
-			List:   func(ctx context.Context) ([]gemini.Model, error) { return client.ListModels(ctx, simKey) },
+			List:   func(ctx context.Context) ([]upstream.Model, error) { return client.ListModels(ctx, simKey) },
 			Logger: slog.New(slog.DiscardHandler),
 		})
 	}

@@ -11,4 +11,13 @@
 // Authorization: Bearer, or beside a token as X-Serverless-Authorization. Neither is ever sent over plain HTTP to another
 // machine, nor to wherever a redirect points, nor shown: a [Token] prints as REDACTED, and a server that repeats one in an
 // error has it taken out.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - client.go: Client, a method for each thing that an operator asks
+//   - contract.go: the types of its answers
+//   - errors.go: Error, a refusal as it was told, and how long to wait
+//   - access.go: Access, the address and credentials of a request, and what may be shown of its failure
+//   - identity.go: Identity, ID tokens of a Google account
+//   - token.go: Token, a token of Fluxgate that never prints
 package remote

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Options tune a [Cache]. The zero value of every field means its default.
@@ -83,32 +84,27 @@ type Source[L List] struct {
 // its user asks for that. When reading fails it goes on with the list it has,
 // however old.
 //
-// It starts no goroutine of its own accord; a reading lasts at most
-// Options.Timeout and outlives the request that caused it. It is safe for use
-// by any number of goroutines.
+// It starts no goroutine of its own accord; a reading is shared by all who wait
+// for it, lasts at most Options.Timeout and outlives the request that caused it.
+// It is safe for use by any number of goroutines.
 type Cache[L List] struct {
 	src  Source[L]
 	opts Options
 
-	current atomic.Pointer[held[L]] // nil until the first success
+	current  atomic.Pointer[held[L]] // nil until the first success
+	readings singleflight.Group      // with one key: one reading at a time
+	running  atomic.Bool             // one is under way
+	began    atomic.Int64            // when the latest began, in Unix nanoseconds
 
-	mu       sync.Mutex
-	reading  *reading  // the one under way, or nil
-	began    time.Time // when the latest reading began
-	failed   error     // why there is no list, as long as there is none
+	// Of the latest reading that failed while there was no list; for readings only.
+	failed   error
 	failedAt time.Time
 }
 
-// What is held is never changed once it is published.
+// What is held is never changed once it is published, but for when it is due.
 type held[L List] struct {
 	list L
-	due  time.Time // when it should be read again
-}
-
-// A reading is one call of the source, shared by all who wait for it.
-type reading struct {
-	done chan struct{} // closed at the end
-	err  error         // valid after done
+	due  atomic.Int64 // when it is to be read again, in Unix nanoseconds
 }
 
 // NewCache returns a cache of src. It reads nothing yet.
@@ -121,103 +117,91 @@ func NewCache[L List](src Source[L], opts Options) *Cache[L] {
 // ends first.
 func (c *Cache[L]) Get(ctx context.Context) (L, error) {
 	h := c.current.Load()
-	if h != nil && c.opts.Now().Before(h.due) {
+	if h == nil {
+		return c.read(ctx, nil, "")
+	}
+	// Whoever finds that the list is due reads it, and puts that off for the
+	// others, who go on with the list that there is.
+	now, due := c.opts.Now(), h.due.Load()
+	if now.UnixNano() < due || !h.due.CompareAndSwap(due, now.Add(c.opts.Timeout).UnixNano()) {
 		return h.list, nil
 	}
-	r, mine, err := c.refresh(ctx)
-	switch {
-	case err != nil:
-		var none L
-		return none, err
-	case h == nil:
-		return c.wait(ctx, r, nil)
-	case mine:
-		limit := time.NewTimer(patience)
-		defer limit.Stop()
-		return c.wait(ctx, r, limit.C)
-	}
-	// Somebody else is seeing to it, or has just done so.
-	return c.wait(ctx, nil, nil)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.read(ctx, h, "")
 }
 
 // Reload reads the list again because it seems to be out of date. Within
-// MinReload of the last reading it does nothing. It returns the list as it is
-// then, with the same errors as Get. The reason is logged; it must hold no
-// secret.
+// MinReload of the last reading it begins none, but waits for one that is under
+// way. It returns the list as it is then, with the same errors as Get. The
+// reason is logged; it must hold no secret.
 func (c *Cache[L]) Reload(ctx context.Context, reason string) (L, error) {
-	if c.current.Load() == nil {
-		return c.Get(ctx)
-	}
-	c.mu.Lock()
-	r := c.reading
-	if r == nil && c.opts.Now().Sub(c.began) >= c.opts.MinReload {
-		c.opts.Logger.InfoContext(ctx, "reading the "+c.src.Name+" again", "reason", reason)
-		r = c.read(ctx)
-	}
-	c.mu.Unlock()
-	return c.wait(ctx, r, nil)
-}
-
-// Peek returns the list in use, if there is one, without reading anything.
-func (c *Cache[L]) Peek() (list L, ok bool) {
-	if h := c.current.Load(); h != nil {
-		return h.list, true
-	}
-	return list, false
-}
-
-// refresh returns the reading under way, or begins one and says so. It returns
-// nil when meanwhile the list isn't due any more, and the last error shortly
-// after a first reading failed.
-func (c *Cache[L]) refresh(ctx context.Context) (r *reading, mine bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.reading != nil {
-		return c.reading, false, nil
-	}
-	now := c.opts.Now()
 	h := c.current.Load()
-	if h != nil && now.Before(h.due) {
-		return nil, false, nil
+	if h != nil && !c.running.Load() && c.opts.Now().Sub(time.Unix(0, c.began.Load())) < c.opts.MinReload {
+		return h.list, nil
 	}
-	if h == nil && c.failed != nil && now.Sub(c.failedAt) < retryEmpty {
-		return nil, false, c.failed
-	}
-	return c.read(ctx), true, nil
+	return c.read(ctx, h, reason)
 }
 
-// read begins a reading. The caller holds mu.
-func (c *Cache[L]) read(ctx context.Context) *reading {
-	r := &reading{done: make(chan struct{})}
-	c.reading, c.began = r, c.opts.Now()
+// read returns the list after the reading that is under way, or one that it
+// begins: for a caller that has seen old and, unless that is due, for a reason.
+// The end of ctx ends the wait early, which is an error only if there is no list.
+func (c *Cache[L]) read(ctx context.Context, old *held[L], reason string) (none L, err error) {
 	// Others wait for it too, so it doesn't end with the request that began it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.opts.Timeout)
-	go func() {
+	detached := context.WithoutCancel(ctx)
+	done := c.readings.DoChan("", func() (any, error) {
+		c.running.Store(true)
+		defer c.running.Store(false)
+		ctx, cancel := context.WithTimeout(detached, c.opts.Timeout)
 		defer cancel()
-		list, err := c.src.Load(ctx)
-		c.finish(ctx, r, list, err)
-	}()
-	return r
+		return nil, c.load(ctx, old, reason)
+	})
+	select {
+	case result := <-done:
+		err = result.Err
+	case <-ctx.Done():
+		err = fmt.Errorf("wait for the %s: %w", c.src.Name, context.Cause(ctx))
+	}
+	if h := c.current.Load(); h != nil {
+		return h.list, nil
+	}
+	return none, err
 }
 
-func (c *Cache[L]) finish(ctx context.Context, r *reading, list L, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now, old := c.opts.Now(), c.current.Load()
+// load calls the source, unless somebody else has done so since old was seen, or
+// has just failed to. It is called by one goroutine at a time.
+func (c *Cache[L]) load(ctx context.Context, old *held[L], reason string) error {
+	began := c.opts.Now()
+	switch {
+	case c.current.Load() != old:
+		return nil
+	case old == nil && c.failed != nil && began.Sub(c.failedAt) < retryEmpty:
+		return c.failed
+	case old != nil && reason != "":
+		c.opts.Logger.InfoContext(ctx, "reading the "+c.src.Name+" again", "reason", reason)
+	}
+	c.began.Store(began.UnixNano())
+	list, err := c.src.Load(ctx)
+	now := c.opts.Now()
 	switch {
 	case err == nil:
-		c.current.Store(&held[L]{list, now.Add(c.jitter(c.opts.TTL))})
+		c.hold(list, now.Add(c.jitter(c.opts.TTL)))
 		c.report(ctx, old, list)
 	case old == nil:
-		r.err = fmt.Errorf("load the %s: %w", c.src.Name, err)
-		c.failed, c.failedAt = r.err, now
+		c.failed, c.failedAt = fmt.Errorf("load the %s: %w", c.src.Name, err), now
+		return c.failed
 	default:
-		c.current.Store(&held[L]{old.list, now.Add(c.jitter(min(retryStale, c.opts.TTL)))})
+		c.hold(old.list, now.Add(c.jitter(min(retryStale, c.opts.TTL))))
 		c.opts.Logger.ErrorContext(ctx, "the "+c.src.Name+" could not be read again; those in use stay",
 			c.src.Name, old.list.Len(), "error", err)
 	}
-	c.reading = nil
-	close(r.done)
+	return nil
+}
+
+func (c *Cache[L]) hold(list L, due time.Time) {
+	h := &held[L]{list: list}
+	h.due.Store(due.UnixNano())
+	c.current.Store(h)
 }
 
 func (c *Cache[L]) report(ctx context.Context, old *held[L], list L) {
@@ -230,28 +214,6 @@ func (c *Cache[L]) report(ctx context.Context, old *held[L], list L) {
 		return
 	}
 	c.src.Changed(ctx, old.list, true, list)
-}
-
-// wait waits for a reading (none: not at all) and returns the list that is
-// then in use. The end of ctx or a tick of limit ends the wait early, which
-// matters only if there is no list.
-func (c *Cache[L]) wait(ctx context.Context, r *reading, limit <-chan time.Time) (none L, err error) {
-	if r != nil {
-		select {
-		case <-r.done:
-		case <-limit:
-		case <-ctx.Done():
-		}
-	}
-	if h := c.current.Load(); h != nil {
-		return h.list, nil
-	}
-	select {
-	case <-r.done: // a list never goes away, so here r isn't nil and has failed
-		return none, r.err
-	default:
-		return none, fmt.Errorf("wait for the %s: %w", c.src.Name, context.Cause(ctx))
-	}
 }
 
 func (c *Cache[L]) jitter(d time.Duration) time.Duration {

@@ -7,4 +7,10 @@
 // it has when that fails.
 //
 // No error of this package holds any part of a payload.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - cache.go: Cache, what was read last, and when it is read again
+//   - read.go: Read and ReadAll, payloads of Secret Manager, with retries
+//   - parse.go: Parse and Form, a payload made into entries
 package secrets

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 		return caller, nil
 	}
 	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, uploadPath) {
-		if caller, ok := s.claimant(r.URL.Query()); ok {
+		if caller, ok := s.uploader(r.URL.Query()); ok {
 			return caller, nil
 		}
 	}
@@ -34,18 +35,18 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 }
 
 // refusalOf says why a request isn't let in.
-func refusalOf(err error) *problem {
+func refusalOf(err error) *apierror.Problem {
 	switch {
 	case errors.Is(err, callers.ErrMissing):
-		return &problem{unauthenticated, "No token was given. Send yours as x-goog-api-key, Authorization: Bearer, the password of Authorization: Basic, ?key= or X-Fluxgate-Token.", err}
+		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "No token was given. Send yours as x-goog-api-key, Authorization: Bearer, the password of Authorization: Basic, ?key= or X-Fluxgate-Token.", Cause: err}
 	case errors.Is(err, callers.ErrWrong):
-		return &problem{unauthenticated, "API key not valid: the token is not known here.", err}
+		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "API key not valid: the token is not known here.", Cause: err}
 	case errors.Is(err, callers.ErrConflict):
-		return &problem{invalidArgument, "Multiple authentication credentials received. Please pass only one.", err}
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "Multiple authentication credentials received. Please pass only one.", Cause: err}
 	case errors.Is(err, callers.ErrOrigin):
-		return &problem{forbidden, "Web pages of other origins are not let in. See FLUXGATE_CORS.", err}
+		return &apierror.Problem{Code: apierror.Forbidden, Public: "Web pages of other origins are not let in. See FLUXGATE_CORS.", Cause: err}
 	case errors.Is(err, callers.ErrUnguarded):
-		return &problem{unguarded, err.Error(), err}
+		return &apierror.Problem{Code: apierror.Unguarded, Public: err.Error(), Cause: err}
 	}
-	return &problem{unavailable, "The callers' tokens can't be read. Please retry.", err}
+	return &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
 }

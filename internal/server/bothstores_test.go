@@ -13,7 +13,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -43,7 +42,7 @@ func TestTwelveInstancesAskOnce(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: open()})
 		w.sim.SetLimits("alpha", pro, geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 40})
 		w.sim.SetLimits("beta", pro, geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 40})
-		instances := make([]*server.Server, 12)
+		instances := make([]*served, 12)
 		for i := range instances {
 			instances[i] = w.instanceOver(open())
 		}
@@ -145,7 +144,7 @@ func TestLoweredLimitIsLearnedOnce(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, open func() storage.Store) {
 		w := newWorld(t, setup{store: open(), env: []string{"FLUXGATE_CHAIN=" + flash}})
-		instances := []*server.Server{w.Server, w.instanceOver(open())}
+		instances := []*served{w.served, w.instanceOver(open())}
 		w.sim.SetLimits("alpha", flash, geminisim.Limits{RPM: 4, TPM: 250_000, RPD: 250})
 		answered := 0
 		for i := range 16 {

@@ -13,14 +13,14 @@ import (
 
 func golden(t testing.TB, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "relay", name))
+	text, err := os.ReadFile(filepath.Join("..", "payload", "testdata", "relay", name))
 	require.NoError(t, err)
 	return string(text)
 }
 
 func corpus(t testing.TB, pattern string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("testdata", "relay", pattern))
+	files, err := filepath.Glob(filepath.Join("..", "payload", "testdata", "relay", pattern))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for i := range files {

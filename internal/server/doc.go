@@ -1,14 +1,11 @@
-// Package server is Fluxgate over HTTP: it decodes a request, sizes it, has the
-// gate admit it, sends it upstream with the key of the granted project, settles
-// it, and says in every case what happened.
+// Package server is Fluxgate over HTTP: routes, authentication, bounds, and
+// relaying bytes. What a request needs besides is done by others: package payload
+// reads its body, dispatch sizes it, has it admitted and sends it, admin answers
+// operators, and apierror knows what an error or a wait looks like.
 //
-// A handler returns an error; one place turns it into an answer. Errors carry a
-// public message and a private cause: the first goes to the caller in Gemini's
-// own error shape, the second to the log.
-//
-// A refusal for want of quota is not an error but a value, the gate's Wait. It
-// is answered with 429 and the exact time to come back, in every form that
-// clients are known to read. The server never sleeps on behalf of a caller.
+// A handler returns an error; one place turns it into an answer (fail.go). A refusal
+// for want of quota is not an error but a value, admission.Wait, and is answered with
+// 429 and the exact time to come back. The server never sleeps on behalf of a caller.
 //
 // # The relay
 //
@@ -27,9 +24,30 @@
 // it is an answer and no error nothing is written, so that a request can still be
 // served elsewhere; from then on what breaks it breaks the caller's connection
 // too, since an answer that ended well would look whole. An error that upstream
-// sends in the middle reaches the caller as it is, and is heeded like any other.
+// sends in the middle reaches the caller as it is, and teaches as much as any other.
 // Only the end of an answer is kept, and in front of it the last word on what was
 // used, so memory is bounded whatever the length. An upstream that falls silent is
 // cut after FLUXGATE_IDLE_TIMEOUT: in the middle of any answer, and before the
 // first byte of a stream, which is a timeout like any other and is not retried.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - server.go: the server, and what happens around every handler
+//   - routes.go: everything that is served
+//   - admin.go: operators' routes, and tickets given back
+//   - generate.go: POST /generate
+//   - openai.go: the OpenAI-compatible routes
+//   - native.go: Gemini's routes that name a model, and lists of models
+//   - resources.go: files and cached contents
+//   - upload.go: uploads of files
+//   - relay.go: requests that pass byte for byte
+//   - forward.go: one request to upstream, and lists that are read whole
+//   - stream.go: an answer on its way to the caller
+//   - call.go: what a request that takes a slot is recognised by
+//   - auth.go: who sent a request
+//   - uploadtoken.go: URLs of uploads that speak for their caller
+//   - fail.go: errors and waits as answers
+//   - arrival.go: what is known of a request before its handler runs
+//   - body.go: reading a body within its bounds
+//   - headers.go: what passes between callers and upstream
 package server

@@ -127,7 +127,7 @@ func TestReturnGetsIn(t *testing.T) {
 					header = []string{"X-Fluxgate-Ticket", a.ticket()}
 				}
 				if strings.Contains(with, "another instance") {
-					w.Server = w.instance()
+					w.served = w.instance()
 				}
 				out := w.generate("second", "", header...).ok()
 				if strings.Contains(with, "ticket") || !strings.Contains(with, "another") {

@@ -3,29 +3,25 @@ package server
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// The headers by which a relayed answer says what served it, and by which a
-// caller lets a named model fall through to the chain.
+// The headers by which a relayed answer says what served it.
 const (
-	keyHeader      = "X-Fluxgate-Key"
-	modelHeader    = "X-Fluxgate-Model"
-	waitHeader     = "X-Fluxgate-Wait"
-	fallbackHeader = "X-Fluxgate-Fallback"
+	keyHeader   = "X-Fluxgate-Key"
+	modelHeader = "X-Fluxgate-Model"
+	waitHeader  = "X-Fluxgate-Wait"
 )
 
-// autoModel is the name that stands for the chain of the current mode.
-const autoModel = "auto"
+// maxWaitHeader is max_wait of the routes whose bodies aren't ours.
+const maxWaitHeader = "X-Fluxgate-Max-Wait"
 
 // A relay is a request that passes through byte for byte, in both directions:
 // only its credentials are replaced, and the name of its model if it is "auto".
@@ -34,45 +30,76 @@ type relay struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	body   []byte
-	said   *mentions
+	refs   *payload.References
 	stream bool // the answer comes in pieces
 	// path is the upstream path, and payload the body, for a model.
 	path    func(model string) string
 	payload func(model string) ([]byte, error)
-	// usage, if not nil, says that the answer is a model's, and reads its usage.
-	usage *meter
-	// counter has upstream count the tokens.
-	counter func(ctx context.Context, p *pool) (int64, error)
+	// metered says that the answer is a model's: it begins as one, and says what it
+	// used.
+	metered bool
+	// Of a request that takes a slot: how it is sized, and how many requests it counts
+	// as.
+	sizer    dispatch.Sizer
+	requests int64
 
 	// ended, if not nil, is shown the end of an answer that is whole.
 	ended func(end []byte)
 
-	project  string        // that the last attempt went to
-	answered bool          // something has reached the caller
-	broken   *gemini.Error // what cut the answer short after that
+	project  string          // that the last attempt went to
+	answered bool            // something has reached the caller
+	broken   *upstream.Error // what cut the answer short after that
 }
 
-// serve admits, sends and answers the request.
-func (x *relay) serve(models []string, requests int64) error {
+// serve admits, sends and answers a request that generates, for the model that it
+// names.
+func (x *relay) serve(model string) error {
+	return x.dispatch(func(c *dispatch.Call) (err error) {
+		c.Models, err = dispatch.Candidates(c.Snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
+		return err
+	})
+}
+
+// embed is serve for a request that embeds.
+func (x *relay) embed(model string) error {
+	return x.dispatch(func(c *dispatch.Call) (err error) {
+		c.Models, err = dispatch.Embedders(model, x.r.Header.Get(dispatch.FallbackHeader))
+		return err
+	})
+}
+
+// dispatch identifies and sizes the request, has it sent, and answers a wait.
+func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	s, ctx := x.s, x.r.Context()
 	if !x.stream {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
 	}
-	p, err := s.readKeys(ctx)
+	c, err := s.newCall(ctx, x.r, x.r.URL.Path+"?"+upstreamQuery(x.r.URL), x.body)
 	if err != nil {
 		return err
 	}
-	if p, err = s.owners(ctx, p, x.said.resources); err != nil {
+	if err := choose(c); err != nil {
 		return err
 	}
-	c, err := x.call(ctx, p, models, requests)
+	p, err := s.dispatch.Pool(ctx)
 	if err != nil {
 		return err
 	}
-	s.logger(ctx).Info("request", "tokens", c.demand.Tokens, "exact", c.exact, "bytes", len(x.body), "ticket", c.ticket != nil)
-	_, wait, err := s.dispatch(ctx, p, c)
+	if p, err = s.dispatch.Owners(ctx, p, x.refs.Resources); err != nil {
+		return err
+	}
+	if c.MaxWait, err = maxWait(x.r); err != nil {
+		return err
+	}
+	c.Demand = scheduler.Demand{Requests: x.requests, Allowance: dispatch.UploadAllowance(len(x.body))}
+	c.Send = x.send
+	if err := s.dispatch.Size(ctx, p, c, x.sizer); err != nil {
+		return err
+	}
+	s.logCall(ctx, c, len(x.body))
+	_, wait, err := s.dispatch.Do(ctx, p, c)
 	switch {
 	case x.broken != nil:
 		// Too late for an error in the answer: the connection has to say it.
@@ -80,107 +107,90 @@ func (x *relay) serve(models []string, requests int64) error {
 		abort(x.w)
 		return nil
 	case wait != nil:
-		writeWait(x.w, dialectOf(x.r), wait, s.gate.Left(wait))
+		s.writeWait(x.w, x.r, wait)
 		return nil
 	}
 	return err
 }
 
-// call identifies and sizes the request.
-func (x *relay) call(ctx context.Context, p *pool, models []string, requests int64) (*call, error) {
-	s, r := x.s, x.r
-	c := &call{
-		caller: arrivalOf(r).caller, hash: requestHash(callerOf(r), r.URL.Path+"?"+upstreamQuery(r.URL), x.body),
-		models: models, book: strings.EqualFold(r.Header.Get(bookHeader), "true"), retry: true, send: x.send,
+// maxWait returns how long the caller is ready to wait; nil: it doesn't say.
+func maxWait(r *http.Request) (*time.Duration, error) {
+	text := r.Header.Get(maxWaitHeader)
+	if text == "" {
+		return nil, nil
 	}
-	c.ticket = s.ticket(ctx, r, c.caller.Name)
-	if text := r.Header.Get(maxWaitHeader); text != "" {
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(n >= 0 && n <= 90_000) {
-			return nil, invalid(maxWaitHeader, "want seconds, from 0 to 90000.")
-		}
-		wait := seconds(n)
-		c.maxWait = &wait
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		n = -1
 	}
-	c.count = func(ctx context.Context) (int64, error) {
-		if s.cfg.Count == config.CountEstimate {
-			return x.said.estimate(), nil
-		}
-		return x.counter(ctx, p)
+	if err := payload.CheckMaxWait(maxWaitHeader, &n); err != nil {
+		return nil, err
 	}
-	c.demand = scheduler.Demand{Requests: requests, Allowance: uploadAllowance(len(x.body))}
-	bound := func() (int64, bool) {
-		// One token per byte; what JSON adds only makes the bound higher.
-		return int64(len(x.body)), !x.said.media && s.small(models, int64(len(x.body)))
-	}
-	var err error
-	c.demand.Tokens, c.exact, err = s.size(ctx, c, bound)
-	return c, err
+	wait := payload.Seconds(n)
+	return &wait, nil
 }
 
-// maxWaitHeader is max_wait of the routes whose bodies aren't ours.
-const maxWaitHeader = "X-Fluxgate-Max-Wait"
-
 // send sends the request once, and passes the answer on when it is one.
-func (x *relay) send(ctx context.Context, to slot) (sent, *gemini.Error) {
-	x.project = to.key.Project
-	key := to.key.Value.Reveal()
-	watch := newWatch(gemini.WithKey(ctx, key), x.s.cfg.IdleTimeout)
+func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
+	x.project = to.Key.Project
+	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.stop()
 	ctx = watch.ctx
-	payload, err := x.payload(to.model)
+	body, err := x.payload(to.Model)
 	if err != nil {
-		return sent{}, watch.failure(err)
+		return dispatch.Sent{}, watch.failure(err)
 	}
 	if x.stream {
 		// A model may think in silence before it says anything: up to there it is
 		// the timeout that counts, which for anything else is the context's.
-		watch.heard(uploadAllowance(len(payload)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
+		watch.heard(dispatch.UploadAllowance(len(body)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
 	}
-	resp, err := x.s.forward(ctx, x.r, x.method(), x.path(to.model), bytes.NewReader(payload), int64(len(payload)))
+	path := x.path(to.Model)
+	resp, err := forward(ctx, x.r, to, x.method(), path, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
-		return sent{}, watch.failure(err)
+		return dispatch.Sent{}, watch.failure(err)
 	}
 	defer resp.Body.Close()
 	if !x.stream {
 		watch.heard(0)
 	}
-	at, _ := gemini.Sent(ctx)
+	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		e := gemini.Classify(resp.StatusCode, readError(resp.Body), key)
+		e := to.Classify(resp.StatusCode, readError(resp.Body))
 		e.SentAt = at
-		return sent{}, e
+		return dispatch.Sent{}, e
 	}
-	end := newTail()
-	if x.usage != nil {
-		end.names = x.usage.names
+	var meter *payload.Meter
+	if x.metered {
+		meter = to.Provider().Meter(path)
 	}
+	end := payload.NewTail(meter)
 	failure := x.copy(watch, resp, to, end)
 	if failure != nil {
 		failure.SentAt = at
 		if !x.answered {
-			return sent{}, failure
+			return dispatch.Sent{}, failure
 		}
 	}
-	return x.outcome(end, failure, at, key), nil
-}
-
-// outcome is what is known of an answer that the caller has got, or as much of
-// it as there was.
-func (x *relay) outcome(end *tail, failure *gemini.Error, at time.Time, key string) sent {
 	x.broken = failure
 	if failure == nil && x.ended != nil {
-		x.ended(end.buf)
+		x.ended(end.Bytes())
 	}
-	out := sent{promptTokens: -1, at: at}
-	if x.usage == nil {
+	return outcome(end, meter, to, at), nil
+}
+
+// outcome is what is known of an answer that the caller has got, or of as much of
+// it as there was.
+func outcome(end *payload.Tail, meter *payload.Meter, to dispatch.Target, at time.Time) dispatch.Sent {
+	out := dispatch.Sent{PromptTokens: -1, At: at}
+	if meter == nil {
 		return out
 	}
-	u := x.usage.read(end)
-	out.promptTokens, out.modelVersion = u.promptTokens, u.modelVersion
-	if object := lastError(end.buf); object != nil {
-		out.late = gemini.Classify(http.StatusOK, object, key)
-		out.late.SentAt = at
+	u := meter.Read(end)
+	out.PromptTokens, out.ModelVersion = u.PromptTokens, u.ModelVersion
+	if object := payload.LastError(end.Bytes()); object != nil {
+		out.Late = to.Classify(http.StatusOK, object)
+		out.Late.SentAt = at
 	}
 	return out
 }
@@ -194,63 +204,14 @@ func (x *relay) method() string {
 	return x.r.Method
 }
 
-// maxErrorBody bounds how much of an upstream error is read.
-const maxErrorBody = 1 << 20
-
-func readError(body io.Reader) []byte {
-	text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
-	if err != nil {
-		return nil // an error without its text is classified by its status
-	}
-	return text
-}
-
-// forward makes an upstream request with the headers and the query of a
-// caller's that may pass. The path is one that was put together here.
-func (s *Server) forward(ctx context.Context, r *http.Request, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	req, err := s.upstream.NewRequest(ctx, method, path, body)
-	if err != nil {
-		return nil, fmt.Errorf("make upstream request: %w", err)
-	}
-	req.URL.RawQuery = upstreamQuery(r.URL)
-	req.ContentLength = length
-	passHeaders(req.Header, r.Header, requestHeaders)
-	if strings.HasPrefix(path, "upload/") {
-		passUpload(req.Header, r.Header)
-	}
-	// The bytes are to come as they are.
-	req.Header.Set("Accept-Encoding", "identity")
-	return s.upstream.Do(req)
-}
-
-// post and get make upstream requests of Fluxgate's own.
-func (s *Server) post(ctx context.Context, path string, payload []byte) (*http.Response, error) {
-	return s.own(ctx, http.MethodPost, path, bytes.NewReader(payload))
-}
-
-func (s *Server) get(ctx context.Context, path string) (*http.Response, error) {
-	return s.own(ctx, http.MethodGet, path, nil)
-}
-
-func (s *Server) own(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	req, err := s.upstream.NewRequest(ctx, method, path, body)
-	if err != nil {
-		return nil, fmt.Errorf("make upstream request: %w", err)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return s.upstream.Do(req)
-}
-
-// passOn sends a free request with a usable key of the pool, and with others if
+// passFree sends a free request with a usable key of the pool, and with others if
 // it fails for a reason that is the key's; again says whether it may be sent
 // twice.
-func (x *relay) passOn(ctx context.Context, p *pool, model string, again bool) error {
+func (x *relay) passFree(ctx context.Context, p *dispatch.Pool, model string, again bool) error {
 	ctx, cancel := context.WithTimeout(ctx, x.s.cfg.Timeout)
 	defer cancel()
-	err := x.s.withAnyKey(ctx, p, again, func(ctx context.Context, to slot) *gemini.Error {
-		to.model = model
+	err := x.s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+		to.Model = model
 		_, failure := x.send(ctx, to)
 		return failure
 	})

@@ -101,7 +101,7 @@ func TestFilesStayInTheirProject(t *testing.T) {
 		require.NotEmpty(t, owner)
 		for _, restart := range []bool{false, true} {
 			if restart {
-				w.Server = w.instance()
+				w.served = w.instance()
 			}
 			for i, uri := range []string{f.URI, f.Name, "https://generativelanguage.googleapis.com/v1/" + f.Name, f.URI + "?alt=media"} {
 				synctestSleep(2 * time.Minute) // there is only one project to go to
@@ -118,7 +118,7 @@ func TestFilesStayInTheirProject(t *testing.T) {
 			assert.Equal(t, owner, e.Project)
 		}
 		assert.Equal(t, http.StatusOK, w.do("DELETE", "/v1beta/"+f.Name, "").Code)
-		w.Server = w.instance()
+		w.served = w.instance()
 		w.do("GET", "/v1beta/"+f.Name, "").failed(http.StatusNotFound)
 		w.do("POST", unaryPath, mention(f.URI)).failed(http.StatusNotFound)
 	})
@@ -159,7 +159,7 @@ func TestFilesOfTwoProjects(t *testing.T) {
 		before := len(w.sim.Log())
 		for _, restart := range []bool{false, true} {
 			if restart {
-				w.Server = w.instance()
+				w.served = w.instance()
 			}
 			e := w.do("POST", unaryPath, mention(byOwner["alpha"].URI, byOwner["beta"].URI)).failed(http.StatusBadRequest)
 			assert.Contains(t, e.Message, "two projects")
@@ -313,7 +313,7 @@ func TestCachedContentsStayInTheirProject(t *testing.T) {
 		assert.Equal(t, w.ownerOf(f.Name), w.ownerOf(made.Name))
 		for _, restart := range []bool{false, true} {
 			if restart {
-				w.Server = w.instance()
+				w.served = w.instance()
 			}
 			body := fmt.Sprintf(`{"cachedContent":"%s","contents":[{"role":"user","parts":[{"text":"Hi %v"}]}]}`, made.Name, restart)
 			a = w.do("POST", "/v1beta/models/gemini-2.5-flash:generateContent", body)
@@ -327,12 +327,12 @@ func TestCachedContentsStayInTheirProject(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.do("POST", "/openai/v1/chat/completions", chat).Code)
 		assert.Equal(t, w.ownerOf(made.Name), w.sim.Log()[len(w.sim.Log())-1].Project)
 
-		w.Server = w.instance()
+		w.served = w.instance()
 		a = w.do("PATCH", "/v1beta/"+made.Name+"?updateMask=ttl", `{"ttl":"1200s"}`)
 		assert.Equal(t, http.StatusOK, a.Code, a.Body.String())
 		assert.Contains(t, w.do("GET", "/v1beta/cachedContents", "").Body.String(), made.Name)
 		assert.Equal(t, http.StatusOK, w.do("DELETE", "/v1beta/"+made.Name, "").Code)
-		w.Server = w.instance()
+		w.served = w.instance()
 		w.do("GET", "/v1beta/"+made.Name, "").failed(http.StatusNotFound)
 	})
 }

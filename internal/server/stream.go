@@ -1,9 +1,7 @@
 package server
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 var errStalled = errors.New("upstream fell silent")
@@ -49,10 +49,10 @@ func (w *watch) stop() {
 
 // failure classifies what ended the call. Silence is a timeout: the request may
 // have been served.
-func (w *watch) failure(err error) *gemini.Error {
-	e := gemini.TransportError(w.ctx, err)
+func (w *watch) failure(err error) *upstream.Error {
+	e := upstream.TransportError(w.ctx, err)
 	if errors.Is(context.Cause(w.ctx), errStalled) {
-		e.Class, e.Reason, e.Message = gemini.ClassTimeout, "", errStalled.Error()
+		e.Class, e.Reason, e.Message = upstream.ClassTimeout, "", errStalled.Error()
 	}
 	return e
 }
@@ -63,7 +63,7 @@ var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // copy passes the answer on as it comes. Nothing is written before it is seen
 // that it begins as an answer, so one that breaks at once can still be had
 // elsewhere.
-func (x *relay) copy(watch *watch, resp *http.Response, to slot, end *tail) *gemini.Error {
+func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *payload.Tail) *upstream.Error {
 	buf := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
 	var held []byte
@@ -73,15 +73,15 @@ func (x *relay) copy(watch *watch, resp *http.Response, to slot, end *tail) *gem
 		if n > 0 {
 			watch.heard(0)
 		}
-		if !x.answered && x.usage != nil {
+		if !x.answered && x.metered {
 			if len(held) > 0 {
 				held = append(held, piece...)
 				piece = held
 			}
-			switch found := beginning(piece); {
-			case found == spoiled:
-				return x.refused(piece, resp.Body, to)
-			case found == undecided && err != io.EOF && len(piece) <= maxHeld:
+			switch found := payload.OpeningOf(piece); {
+			case found == payload.Spoiled:
+				return to.Classify(http.StatusOK, payload.FirstError(piece, io.LimitReader(resp.Body, maxErrorBody)))
+			case found == payload.Undecided && err != io.EOF && len(piece) <= maxHeld:
 				held, piece = append(held[:0], piece...), nil
 			}
 		}
@@ -89,7 +89,7 @@ func (x *relay) copy(watch *watch, resp *http.Response, to slot, end *tail) *gem
 			x.begin(resp, to)
 			_, _ = end.Write(piece)
 			if err := x.pass(piece); err != nil {
-				return gemini.TransportError(watch.ctx, fmt.Errorf("answer the caller: %w", errors.Join(context.Canceled, err)))
+				return upstream.TransportError(watch.ctx, fmt.Errorf("answer the caller: %w", errors.Join(context.Canceled, err)))
 			}
 		}
 		switch {
@@ -117,141 +117,24 @@ func (x *relay) pass(piece []byte) error {
 }
 
 // begin writes the header of the answer, once.
-func (x *relay) begin(resp *http.Response, to slot) {
+func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	if x.answered {
 		return
 	}
 	x.answered = true
 	h := x.w.Header()
 	passHeaders(h, resp.Header, responseHeaders)
-	h.Set(keyHeader, strconv.Itoa(to.key.Index))
-	if to.model != "" {
-		h.Set(modelHeader, to.model)
-		h.Set(waitHeader, strconv.FormatFloat(to.waited.Seconds(), 'f', 3, 64))
+	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
+	if to.Model != "" {
+		h.Set(modelHeader, to.Model)
+		h.Set(waitHeader, strconv.FormatFloat(to.Waited.Seconds(), 'f', 3, 64))
 	}
 	x.w.WriteHeader(resp.StatusCode)
-}
-
-// refused reads the error that an answer of 200 turned out to be.
-func (x *relay) refused(held []byte, rest io.Reader, to slot) *gemini.Error {
-	object := bytes.Clone(held[bytes.IndexByte(held, '{'):]) // what is held is to be used again
-	var whole json.RawMessage
-	dec := json.NewDecoder(io.MultiReader(bytes.NewReader(object), io.LimitReader(rest, maxErrorBody)))
-	if dec.Decode(&whole) == nil {
-		object = whole
-	}
-	return gemini.Classify(http.StatusOK, object, to.key.Value.Reveal())
 }
 
 // maxHeld is how much of an answer is held back at most until it is seen how it
 // begins.
 const maxHeld = 4 << 10
-
-// How an answer begins.
-type opening int
-
-const (
-	undecided opening = iota // more is needed to say
-	sound
-	spoiled // with an error
-)
-
-// sseFields are the fields of server-sent events that may stand before the data,
-// and what begins a comment.
-var sseFields = [][]byte{[]byte("event:"), []byte("id:"), []byte("retry:"), []byte(":")}
-
-// beginning says how an answer begins, be it an object, a list or a stream of
-// events.
-func beginning(text []byte) opening {
-	for {
-		text = bytes.TrimLeft(text, " \t\r\n[")
-		if rest, ok := bytes.CutPrefix(text, []byte("data:")); ok {
-			text = rest
-			continue
-		}
-		if len(text) == 0 || len(text) < len("data:") && bytes.HasPrefix([]byte("data:"), text) {
-			return undecided
-		}
-		if text[0] == '{' {
-			return member(bytes.TrimLeft(text[1:], " \t\r\n"))
-		}
-		line, rest, whole := bytes.Cut(text, []byte("\n"))
-		if !sseLine(line) {
-			return sound
-		}
-		if !whole {
-			return undecided
-		}
-		text = rest
-	}
-}
-
-func sseLine(line []byte) bool {
-	for _, field := range sseFields {
-		if bytes.HasPrefix(line, field) || bytes.HasPrefix(field, line) {
-			return true
-		}
-	}
-	return false
-}
-
-// member says whether the first member of an object is an error.
-func member(text []byte) opening {
-	const name = `"error"`
-	if len(text) < len(name) {
-		if bytes.HasPrefix([]byte(name), text) {
-			return undecided
-		}
-		return sound
-	}
-	value, ok := bytes.CutPrefix(text, []byte(name))
-	if !ok {
-		return sound
-	}
-	value = bytes.TrimLeft(value, " \t\r\n:")
-	switch {
-	case len(value) == 0:
-		return undecided
-	case value[0] == 'n': // null
-		return sound
-	}
-	return spoiled
-}
-
-// lastError returns the error that an answer ends with, or nil if it ends well:
-// a stream that began may still end so.
-func lastError(end []byte) []byte {
-	const space = " \t\r\n"
-	i := bytes.LastIndex(end, []byte(`"error"`))
-	if i < 0 {
-		return nil
-	}
-	before, ok := bytes.CutSuffix(bytes.TrimRight(end[:i], space), []byte("{"))
-	if !ok || member(end[i:]) != spoiled {
-		return nil
-	}
-	var object json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(end[len(before):]))
-	if dec.Decode(&object) != nil {
-		return nil
-	}
-	// It is an error of the stream's own only if it is an event by itself.
-	rest := bytes.Trim(end[int64(len(before))+dec.InputOffset():], space)
-	before = bytes.TrimRight(before, space)
-	switch {
-	case bytes.HasSuffix(before, []byte("data:")):
-		if len(rest) > 0 && !bytes.Equal(rest, []byte("data: [DONE]")) {
-			return nil
-		}
-	case bytes.HasSuffix(before, []byte(",")), bytes.HasSuffix(before, []byte("[")):
-		if !bytes.Equal(rest, []byte("]")) && len(rest) > 0 {
-			return nil
-		}
-	default:
-		return nil
-	}
-	return object
-}
 
 // abort cuts the connection, so that the caller sees that its answer isn't
 // whole. A panic with http.ErrAbortHandler would not do where the connection can

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gemini"
-	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // ownerParameter carries the project of an upload in the URL that the caller
@@ -29,15 +30,15 @@ const (
 // follows, which goes to the same one. The files' bytes are passed on as they
 // come, whatever there is of them.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.readKeys(r.Context())
+	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return err
 	}
 	if owner := r.URL.Query().Get(ownerParameter); owner != "" {
-		if !p.has(owner) {
-			return invalid(ownerParameter, "there is no such project here.")
+		if !p.Has(owner) {
+			return apierror.Invalid(ownerParameter, "there is no such project here.")
 		}
-		p = p.only(owner)
+		p = p.Only(owner)
 	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
@@ -55,33 +56,33 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
 	attempts := 0
-	return s.withAnyKey(ctx, p, again, func(ctx context.Context, to slot) *gemini.Error {
+	return s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 		if again {
 			body = bytes.NewReader(start)
 		} else if attempts++; attempts > 1 {
-			return &gemini.Error{Class: gemini.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
+			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		return s.uploadOnce(gemini.WithKey(ctx, to.key.Value.Reveal()), w, r, to.key, body, length)
+		return s.uploadOnce(to.Context(ctx), w, r, to, body, length)
 	})
 }
 
-func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, key keys.Key, body io.Reader, length int64) *gemini.Error {
-	resp, err := s.forward(ctx, r, r.Method, "upload/"+upstreamVersion+"/files", body, length)
+func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to dispatch.Target, body io.Reader, length int64) *upstream.Error {
+	resp, err := forward(ctx, r, to, r.Method, "upload/"+upstreamVersion+"/files", body, length)
 	if err != nil {
-		return gemini.TransportError(ctx, err)
+		return upstream.TransportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err != nil {
-		return gemini.TransportError(ctx, err)
+		return upstream.TransportError(ctx, err)
 	}
-	at, _ := gemini.Sent(ctx)
+	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		e := gemini.Classify(resp.StatusCode, text, key.Value.Reveal())
+		e := to.Classify(resp.StatusCode, text)
 		e.SentAt = at
 		return e
 	}
-	s.remember(text, key.Project)
+	s.dispatch.Remember(text, to.Key.Project)
 	h := w.Header()
 	passHeaders(h, resp.Header, responseHeaders)
 	passUpload(h, resp.Header)
@@ -89,30 +90,30 @@ func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.
 		if !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, "Url") {
 			continue
 		}
-		to, err := s.ownURL(r, h.Get(name), key.Project)
+		own, err := s.ownURL(r, h.Get(name), to.Key.Project)
 		if err != nil {
 			h.Del(name)
 			s.logger(ctx).Error("upload URL not understood", "header", name)
 			continue
 		}
-		h.Set(name, to)
+		h.Set(name, own)
 	}
-	h.Set(keyHeader, strconv.Itoa(key.Index))
+	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(text) // the caller may have left
 	return nil
 }
 
 // ownURL rewrites an upload URL of upstream's so that the caller stays here.
-func (s *Server) ownURL(r *http.Request, upstream, project string) (string, error) {
-	u, err := url.Parse(upstream)
+func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error) {
+	u, err := url.Parse(theirs)
 	if err != nil {
 		return "", err
 	}
 	query := passQuery(u.Query())
 	query.Set(ownerParameter, project)
 	if s.callers != nil && !s.callers.Open() {
-		s.claim(query, callerOf(r))
+		s.signUpload(query, callerOf(r))
 	}
 	own := url.URL{Scheme: "http", Host: r.Host, Path: "/upload/" + upstreamVersion + "/files", RawQuery: query.Encode()}
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {

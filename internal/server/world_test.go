@@ -17,16 +17,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admin"
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/rulebook"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -51,7 +55,7 @@ type setup struct {
 
 // A world is a server over a simulated Gemini, without a socket.
 type world struct {
-	*server.Server
+	*served
 	t     testing.TB
 	sim   *geminisim.Server
 	store storage.Store
@@ -91,7 +95,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	simulated := geminisim.Config{Keys: s.keys, Limits: map[string]geminisim.Limits{}}
-	policy := rulebook.Rules(cfg, storage.Control{}).Policy
+	policy := effective.Rules(cfg, storage.Control{}).Policy
 	for _, model := range policy.Chain(scheduler.Both) {
 		l := policy.Limits(model)
 		simulated.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
@@ -108,30 +112,54 @@ func newWorld(t testing.TB, s setup) *world {
 	if w.store == nil {
 		w.store = storage.NewMemory(nil)
 	}
-	w.Server = w.instance()
+	w.served = w.instance()
 	return w
 }
 
 // instance returns a further server over the same store and the same Gemini, as
 // another instance of the function is.
-func (w *world) instance() *server.Server { return w.instanceOver(w.store) }
+func (w *world) instance() *served { return w.instanceOver(w.store) }
 
-func (w *world) instanceOver(store storage.Store) *server.Server {
+func (w *world) instanceOver(store storage.Store) *served {
 	w.t.Helper()
-	g, err := gate.Follow(w.t.Context(), w.telemetry.Store(store), func(c storage.Control) *scheduler.Rules { return rulebook.Rules(w.cfg, c) })
+	limits := make(map[string]scheduler.Override)
+	for name, l := range w.cfg.Callers {
+		limits[name] = scheduler.Override(l)
+	}
+	ctl, err := admission.New(w.t.Context(), admission.Options{
+		Store:   w.telemetry.Store(store),
+		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(w.cfg, c) },
+		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(w.cfg, c) },
+		Callers: limits,
+	})
 	require.NoError(w.t, err)
 	client, err := gemini.New(gemini.Config{Transport: w.sent})
 	require.NoError(w.t, err)
 	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	pool := keys.NewPool(keys.FromEnv(w.cfg.Keys), keys.Options{Logger: logger})
-	var book *callers.Book
+	var authenticator *callers.Authenticator
 	if w.cfg.HasTokens() {
-		book, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
+		authenticator, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
 	}
-	return server.New(server.Options{
-		Config: w.cfg, Gate: g, Keys: pool, Upstream: client, Callers: book, Logger: logger, Telemetry: w.telemetry,
+	providers := upstream.Providers{gemini.Name: client}
+	log := events.NewLog(ctl)
+	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
+	dispatcher := dispatch.New(dispatch.Options{
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Audit: audit, Logger: logger, Telemetry: w.telemetry,
 	})
+	operators := admin.New(admin.Options{
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger,
+	})
+	return &served{server.New(server.Options{
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
+	}), operators}
+}
+
+// A served is a server, with what is done to it without HTTP.
+type served struct {
+	*server.Server
+	*admin.Admin
 }
 
 // An answer is what a caller got.
@@ -260,7 +288,7 @@ func (w *world) calendar(project, model string) *scheduler.Calendar {
 // used returns how many requests of today count on a model of a project.
 func (w *world) used(project, model string) int64 {
 	w.t.Helper()
-	rules := rulebook.Rules(w.cfg, storage.Control{})
+	rules := effective.Rules(w.cfg, storage.Control{})
 	return w.calendar(project, model).Used(rules, scheduler.DayOf(w.store.Now()))
 }
 

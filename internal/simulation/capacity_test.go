@@ -116,7 +116,7 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// simulate has the crowd at the gate.
+// simulate has the crowd ask for admission.
 func (c crowd) simulate(t *testing.T) outcome {
 	w := newWorld(t, pool, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
 	s := &siege{world: w, crowd: c, waiting: make(map[*request]bool)}
@@ -138,7 +138,7 @@ func (c crowd) simulate(t *testing.T) outcome {
 	return s.outcome
 }
 
-// A siege is a crowd at a gate.
+// A siege is a crowd that asks for admission.
 type siege struct {
 	*world
 	crowd

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/gate"
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -22,37 +22,37 @@ const model = "gemini-2.5-flash"
 // goroutine: with a store in memory nothing in the gate ever waits, so callers
 // are events on one agenda and not goroutines.
 type world struct {
-	t        *testing.T
-	gate     *gate.Gate
-	store    *storage.Memory
-	rules    *scheduler.Rules
-	projects []gate.Project
-	upstream *arrivals
-	rnd      *rand.Rand
-	begin    time.Time
-	agenda   agenda
-	requests uint64 // so far
-	admitted int
+	t         *testing.T
+	admission *admission.Controller
+	store     *storage.Memory
+	rules     *scheduler.Rules
+	projects  []admission.Project
+	upstream  *arrivals
+	rnd       *rand.Rand
+	begin     time.Time
+	agenda    agenda
+	requests  uint64 // so far
+	admitted  int
 }
 
 // latency is how long upstream takes to answer.
 const latency = 2 * time.Second
 
 func newWorld(t *testing.T, projects int, limits scheduler.Limits) *world {
-	rules := scheduler.DefaultRules()
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 	rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{
 		model: {RPM: &limits.RPM, TPM: &limits.TPM, RPD: &limits.RPD},
 	})
 	store := storage.NewMemory(time.Now)
-	g, err := gate.New(context.Background(), store, rules)
+	g, err := admission.New(context.Background(), admission.Options{Store: store, Rules: func(storage.Control) *scheduler.Rules { return rules }})
 	require.NoError(t, err)
 	w := &world{
-		t: t, gate: g, store: store, rules: rules, upstream: newArrivals(limits),
+		t: t, admission: g, store: store, rules: rules, upstream: newArrivals(limits),
 		rnd: rand.New(rand.NewPCG(1, uint64(projects))), begin: time.Now(),
 	}
 	for i := range projects {
 		id := fmt.Sprintf("p%d", i+1)
-		w.projects = append(w.projects, gate.Project{ID: id, Keys: []string{"key-of-" + id}})
+		w.projects = append(w.projects, admission.Project{ID: id, Keys: []string{"key-of-" + id}})
 	}
 	return w
 }
@@ -118,9 +118,9 @@ type request struct {
 }
 
 // ask has a new or returning request try to get in.
-func (w *world) ask(r *request) (*gate.Grant, *gate.Wait) {
-	grant, wait, err := w.gate.Admit(context.Background(), gate.Request{
-		Hash: r.hash, Chain: w.rules.Policy.Chain(scheduler.Both),
+func (w *world) ask(r *request) (*admission.Grant, *admission.Wait) {
+	grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
+		Hash: r.hash, Models: w.rules.Policy.Chain(scheduler.Both),
 		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
 	})
 	require.NoError(w.t, err)
@@ -133,7 +133,7 @@ func (w *world) ask(r *request) (*gate.Grant, *gate.Wait) {
 	// It arrives when it arrives: anywhere within the skew.
 	w.upstream.arrive(grant.Project, w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew))), r.tokens)
 	w.after(latency, func() {
-		require.NoError(w.t, w.gate.Settle(context.Background(), grant, r.tokens, sentAt))
+		require.NoError(w.t, w.admission.Settle(context.Background(), grant, r.tokens, sentAt))
 	})
 	return grant, nil
 }
@@ -146,8 +146,8 @@ func (w *world) request(tokens int64) *request {
 
 // told is how long a caller waits that honours a refusal: one in two reads
 // Retry-After, the others the milliseconds.
-func (w *world) told(wait *gate.Wait, r *request) time.Duration {
-	left := max(wait.Start.Sub(w.gate.Now()), time.Millisecond)
+func (w *world) told(wait *admission.Wait, r *request) time.Duration {
+	left := max(wait.Start.Sub(w.admission.Now()), time.Millisecond)
 	if r.hash>>40%2 == 0 {
 		return (left + time.Second - 1).Truncate(time.Second)
 	}

@@ -47,7 +47,9 @@ func newCloudProject(configured string) *cloudProject {
 }
 
 // get returns the ID of the project, or "" while it isn't known. Requests that
-// come while it is asked for wait with the one that asks.
+// come while it is asked for wait with the one that asks. That takes no
+// singleflight.Group: it is asked for once, is there within metadataTimeout at
+// most, and ends with no request.
 func (p *cloudProject) get(ctx context.Context) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

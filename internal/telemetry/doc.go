@@ -45,4 +45,18 @@
 //
 // Attributes hold names, numbers and classes. They never hold a prompt, an answer,
 // a key, a token, a ticket or the text of an error.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - recorder.go: Recorder and its options; scraping and flushing
+//   - operation.go: the steps of a request: counting, admission, sending, settling
+//   - request.go: a request from its beginning to its end, and its log attributes
+//   - quota.go: quotas, observed when somebody collects
+//   - store.go: a Store whose operations are counted
+//   - tracecontext.go: the trace that a caller's headers name
+//   - export.go: when an export is due
+//   - cloudlog.go: log attributes that Cloud Logging ties to a trace
+//   - environment.go: exporters and resource, from OTEL_… variables
+//   - instruments.go: all instruments with their attributes
+//   - series.go: attribute sets kept ready, and bounds for names
 package telemetry

@@ -1,9 +1,7 @@
 package telemetry
 
 import (
-	"context"
 	"errors"
-	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -59,29 +57,32 @@ var (
 	storeBuckets = []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 )
 
-// instruments are all that is measured.
+// instruments are all that is measured, and the attribute sets that it is
+// measured by.
 type instruments struct {
-	requests *series[requestKey, options]
-	active   atomic.Int64
+	active   metric.Int64UpDownCounter
 	duration metric.Float64Histogram
+	requests *attributeSets[requestKey]
 
-	admitted *series[decisionKey, *sum]
-	refused  *series[decisionKey, *sum]
-	waits    *series[waitTimeKey, options]
-	wait     metric.Float64Histogram
-	waited   metric.Float64Histogram
+	admitted  metric.Int64Counter
+	refused   metric.Int64Counter
+	decisions *attributeSets[decisionKey]
+	wait      metric.Float64Histogram
+	waited    metric.Float64Histogram
+	waits     *attributeSets[waitTimeKey]
 
-	sends    *series[sendKey, options]
-	failures *series[sendKey, *sum]
 	upstream metric.Float64Histogram
-	usage    *series[usageKey, options]
+	failures metric.Int64Counter
+	sends    *attributeSets[sendKey]
 	tokens   metric.Int64Histogram
+	usage    *attributeSets[usageKey]
 
-	callerRequests *series[string, *sum]
-	callerTokens   *series[string, *sum]
+	callerRequests metric.Int64Counter
+	callerTokens   metric.Int64Counter
+	callers        *attributeSets[string]
 
-	operations *series[storeKey, options]
 	store      metric.Float64Histogram
+	operations *attributeSets[storeKey]
 }
 
 // What tells the series of an instrument apart. All of it is bounded.
@@ -108,60 +109,40 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		problems = append(problems, err)
 		return h
 	}
+	counter := func(name, unit, text string) metric.Int64Counter {
+		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		problems = append(problems, err)
+		return c
+	}
 	i := &instruments{
-		requests: newSeries(requestKey.attributes, newOptions), waits: newSeries(waitTimeKey.attributes, newOptions),
-		admitted: newSeries(decisionKey.attributes, newSum), refused: newSeries(decisionKey.attributes, newSum),
-		sends: newSeries(sendKey.attributes, newOptions), failures: newSeries(sendKey.attributes, newSum),
-		usage: newSeries(usageKey.attributes, newOptions), operations: newSeries(storeKey.attributes, newOptions),
-		callerRequests: newSeries(ofCaller, newSum), callerTokens: newSeries(ofCaller, newSum),
-
 		duration: seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
-		wait:     seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
-		waited:   seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
+		requests: newAttributeSets(requestKey.attributes),
+
+		admitted:  counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went."),
+		refused:   counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
+		decisions: newAttributeSets(decisionKey.attributes),
+		wait:      seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
+		waited:    seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
+		waits:     newAttributeSets(waitTimeKey.attributes),
+
 		upstream: seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
-		store:    seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
+		failures: counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
+		sends:    newAttributeSets(sendKey.attributes),
+		usage:    newAttributeSets(usageKey.attributes),
+
+		callerRequests: counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended."),
+		callerTokens:   counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them."),
+		callers:        newAttributeSets(ofCaller),
+
+		store:      seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
+		operations: newAttributeSets(storeKey.attributes),
 	}
 	var err error
 	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
 		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
 	problems = append(problems, err)
-	return i, errors.Join(problems...)
-}
-
-// counters returns what makes counters that are read when somebody collects, and
-// keeps what went wrong with them.
-func counters(m metric.Meter, problems *[]error) func(name, unit, text string) metric.Int64ObservableCounter {
-	return func(name, unit, text string) metric.Int64ObservableCounter {
-		c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
-		*problems = append(*problems, err)
-		return c
-	}
-}
-
-// observe registers the sums.
-func (i *instruments) observe(m metric.Meter) error {
-	var problems []error
-	counter := counters(m, &problems)
-	admitted := counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went.")
-	refused := counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way.")
-	failures := counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included.")
-	callerRequests := counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended.")
-	callerTokens := counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them.")
-	active, err := m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
-	problems = append(problems, err)
-	_, err = m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		to := func(c metric.Int64Observable) func(*sum) {
-			return func(s *sum) { o.ObserveInt64(c, s.Load(), s.set...) }
-		}
-		i.admitted.each(to(admitted))
-		i.refused.each(to(refused))
-		i.failures.each(to(failures))
-		i.callerRequests.each(to(callerRequests))
-		i.callerTokens.each(to(callerTokens))
-		o.ObserveInt64(active, i.active.Load())
-		return nil
-	}, admitted, refused, failures, callerRequests, callerTokens, active)
-	return errors.Join(append(problems, err)...)
+	i.active, err = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
+	return i, errors.Join(append(problems, err)...)
 }
 
 func ofCaller(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }

@@ -92,7 +92,7 @@ func (s Span) Decided(d Decision) {
 		verdict = "refused"
 	}
 	if !d.Failed && !d.Untold {
-		s.r.count(s.ctx, d)
+		s.r.countDecision(s.ctx, d)
 	}
 	if !s.recording() {
 		return
@@ -112,25 +112,25 @@ func (s Span) Decided(d Decision) {
 	s.end(class, list...)
 }
 
-// Refused counts a refusal for which nothing was asked of the gate: of a caller
-// by its own limits.
+// Refused counts a refusal that had no admission: of a caller, by the limits that
+// are set for it.
 func (r *Recorder) Refused(ctx context.Context, d Decision) {
 	if r != nil && r.m != nil {
-		r.count(ctx, d)
+		r.countDecision(ctx, d)
 	}
 }
 
-// count counts an admission or a refusal.
-func (r *Recorder) count(ctx context.Context, d Decision) {
-	model := r.models.bound(d.Model)
-	key := decisionKey{r.projects.learned(d.Project), model, d.Cause, d.Booked}
-	times := r.m.waits.of(waitTimeKey{model, d.Cause})
+// countDecision counts an admission or a refusal.
+func (r *Recorder) countDecision(ctx context.Context, d Decision) {
+	model := r.models.orOther(d.Model)
+	decision := r.m.decisions.of(decisionKey{r.projects.addOrOther(d.Project), model, d.Cause, d.Booked}).add
+	times := r.m.waits.of(waitTimeKey{model, d.Cause}).record
 	if d.Cause == "" {
-		r.m.admitted.of(key).Add(1)
+		r.m.admitted.Add(ctx, 1, decision...)
 		r.m.waited.Record(ctx, d.Waited.Seconds(), times...)
 		return
 	}
-	r.m.refused.of(key).Add(1)
+	r.m.refused.Add(ctx, 1, decision...)
 	if d.Wait > 0 {
 		r.m.wait.Record(ctx, d.Wait.Seconds(), times...)
 	}
@@ -175,17 +175,17 @@ func (s Span) Answered(a Answer) {
 		operation, caller = q.operation, q.caller
 	}
 	if a.Class == "" {
-		r.models.learn(s.to.Model)
+		r.models.add(s.to.Model)
 	}
-	project, model := r.projects.learned(s.to.Project), r.models.bound(s.to.Model)
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class})...)
+	project, model := r.projects.addOrOther(s.to.Project), r.models.orOther(s.to.Model)
+	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class}).record...)
 	if a.Class != "" {
-		m.failures.of(sendKey{operation, project, model, a.Class}).Add(1)
+		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, project, model, a.Class}).add...)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model})...)
+		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model}).record...)
 		if caller != "" {
-			m.callerTokens.of(caller).Add(a.Tokens)
+			m.callerTokens.Add(s.ctx, a.Tokens, m.callers.of(caller).add...)
 		}
 	}
 	if !s.recording() {
@@ -212,7 +212,8 @@ func (r *Recorder) Failed(operation string, to Target, class string) {
 	if r == nil || r.m == nil {
 		return
 	}
-	r.m.failures.of(sendKey{operation, r.projects.learned(to.Project), r.models.bound(to.Model), class}).Add(1)
+	send := sendKey{operation, r.projects.addOrOther(to.Project), r.models.orOther(to.Model), class}
+	r.m.failures.Add(context.Background(), 1, r.m.sends.of(send).add...)
 }
 
 // Settle begins the settling of a slot.

@@ -27,7 +27,11 @@ func (r *Recorder) ObserveQuotas(rules func() *scheduler.Rules, now func() sched
 // observe registers what is read when somebody collects.
 func (r *Recorder) observe(m metric.Meter) error {
 	var problems []error
-	counter := counters(m, &problems)
+	counter := func(name, unit, text string) metric.Int64ObservableCounter {
+		c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		problems = append(problems, err)
+		return c
+	}
 	gauge := func(name, unit, text string) metric.Int64ObservableGauge {
 		g, err := m.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(text))
 		problems = append(problems, err)
@@ -60,7 +64,7 @@ func (r *Recorder) observe(m metric.Meter) error {
 	observeCalendar := func(o metric.Observer, rules *scheduler.Rules, now scheduler.Instant, project string, c *scheduler.Calendar) {
 		place := []attribute.KeyValue{projectKey.String(project), genAIModel.String(c.Model)}
 		o.ObserveInt64(bookings, int64(len(c.Booked(rules, now))), metric.WithAttributes(place...))
-		f := c.Figures(rules, now)
+		f := c.EffectiveLimits(rules, now)
 		requests, tokens := c.InWindow(rules, now)
 		for _, q := range []struct {
 			name        string
@@ -86,12 +90,12 @@ func (r *Recorder) observe(m metric.Meter) error {
 		rules, now := source.rules(), source.now()
 		// The chain may have been set at run time.
 		for _, model := range rules.Policy.Chain(scheduler.Both) {
-			r.models.learn(model)
+			r.models.add(model)
 		}
 		r.seen.each(func(id string, state *scheduler.Project) {
 			for _, c := range state.Calendars {
 				// A caller's own limits have a calendar too, of no model.
-				if r.models.knows(c.Model) {
+				if r.models.has(c.Model) {
 					observeCalendar(o, rules, now, id, c)
 				}
 			}

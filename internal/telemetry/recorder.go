@@ -25,8 +25,8 @@ import (
 const (
 	maxModels = 64
 	maxNames  = 256 // projects, and callers
-	// maxSeries bounds the series of one instrument, should the rest multiply: the
-	// SDK's own default, which also holds for what is kept here.
+	// maxSeries bounds the series of one instrument, should the rest multiply. It
+	// is the SDK's own default, and also bounds the attribute sets kept here.
 	maxSeries = 2000
 )
 
@@ -67,8 +67,8 @@ type Recorder struct {
 	projects *names
 	callers  *names
 
-	seen   seen
-	stats  atomic.Pointer[counted]
+	seen   lastSeen
+	stats  atomic.Pointer[storeStats]
 	quotas atomic.Pointer[quotaSource]
 }
 
@@ -137,7 +137,7 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	r.export.add(provider.ForceFlush)
 	meter := provider.Meter(scope)
 	if r.m, err = newInstruments(meter); err == nil {
-		err = errors.Join(r.m.observe(meter), r.observe(meter))
+		err = r.observe(meter)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("metrics: %w", err), r.Close(ctx))

@@ -59,7 +59,7 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	}
 	q.ctx = context.WithValue(ctx, requestContext{}, q)
 	if r.m != nil {
-		r.m.active.Add(1)
+		r.m.active.Add(ctx, 1)
 	}
 	return &q.answer, q.ctx, q
 }
@@ -96,7 +96,7 @@ func (q *Request) Caller(name string) {
 	if q == nil || q.r.m == nil {
 		return
 	}
-	q.caller = q.r.callers.learned(name)
+	q.caller = q.r.callers.addOrOther(name)
 	if q.span != nil && name != "" {
 		q.span.SetAttributes(callerKey.String(name))
 	}
@@ -139,10 +139,10 @@ func (q *Request) End() {
 		q.span.End()
 	}
 	if m := q.r.m; m != nil {
-		m.active.Add(-1)
-		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status})...)
+		m.active.Add(q.ctx, -1)
+		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status}).record...)
 		if q.caller != "" {
-			m.callerRequests.of(q.caller).Add(1)
+			m.callerRequests.Add(q.ctx, 1, m.callers.of(q.caller).add...)
 		}
 	}
 	q.r.export.ended(q.ctx)

@@ -18,12 +18,12 @@ func (r *Recorder) Store(store storage.Store) storage.Store {
 	if r == nil || r.m == nil {
 		return store
 	}
-	r.stats.Store(&counted{store.Stats})
+	r.stats.Store(&storeStats{store.Stats})
 	return &observedStore{Store: store, r: r}
 }
 
-// counted reads the counters of a store.
-type counted struct{ stats func() storage.Stats }
+// storeStats reads the counters of a store.
+type storeStats struct{ stats func() storage.Stats }
 
 // An observedStore measures a Store. View isn't timed: it answers from memory,
 // and what it reads first time is in the store's own counters.
@@ -36,7 +36,7 @@ type observedStore struct {
 func (o *observedStore) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
 	states, err := o.Store.View(ctx, ids)
 	if err == nil {
-		o.r.seen.note(ids, states)
+		o.r.seen.remember(ids, states)
 	}
 	return states, err
 }
@@ -67,7 +67,7 @@ func (o *observedStore) UpdateControl(ctx context.Context, change func(*storage.
 
 func (o *observedStore) done(ctx context.Context, operation string, start time.Time, err error) {
 	m := o.r.m
-	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)})...)
+	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)}).record...)
 }
 
 // storeFailure classifies an error of a store; "": none.
@@ -87,8 +87,8 @@ func storeFailure(err error) string {
 	return other
 }
 
-// seen is what this instance saw of its projects last.
-type seen struct {
+// lastSeen is what this instance saw of its projects last.
+type lastSeen struct {
 	mu     sync.RWMutex
 	states map[string]*atomic.Pointer[scheduler.Project]
 }
@@ -97,9 +97,9 @@ type seen struct {
 // own have some too.
 const maxSeen = 512
 
-// note remembers states. They are never changed once they are shown.
-func (s *seen) note(ids []string, states []*scheduler.Project) {
-	if s.known(ids, states) {
+// remember keeps states. They are never changed once they are shown.
+func (s *lastSeen) remember(ids []string, states []*scheduler.Project) {
+	if s.rememberKnown(ids, states) {
 		return
 	}
 	s.mu.Lock()
@@ -112,9 +112,9 @@ func (s *seen) note(ids []string, states []*scheduler.Project) {
 	}
 }
 
-// known remembers the states of projects that were seen before, and reports
+// rememberKnown keeps the states of projects that were seen before, and reports
 // whether all were.
-func (s *seen) known(ids []string, states []*scheduler.Project) bool {
+func (s *lastSeen) rememberKnown(ids []string, states []*scheduler.Project) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	all := true
@@ -129,7 +129,7 @@ func (s *seen) known(ids []string, states []*scheduler.Project) bool {
 }
 
 // each calls f for every project that has a state.
-func (s *seen) each(f func(id string, state *scheduler.Project)) {
+func (s *lastSeen) each(f func(id string, state *scheduler.Project)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for id, p := range s.states {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
@@ -229,12 +232,12 @@ func TestCloudProjectFromMetadata(t *testing.T) {
 
 func TestNamesAreBounded(t *testing.T) {
 	n := newNames(2, "a")
-	assert.Equal(t, "a", n.bound("a"))
-	assert.Equal(t, other, n.bound("b"))
-	assert.Equal(t, "b", n.learned("b"))
-	assert.Equal(t, other, n.learned("c"), "there are two already")
-	assert.Equal(t, "b", n.bound("b"))
-	assert.Empty(t, n.learned(""))
+	assert.Equal(t, "a", n.orOther("a"))
+	assert.Equal(t, other, n.orOther("b"))
+	assert.Equal(t, "b", n.addOrOther("b"))
+	assert.Equal(t, other, n.addOrOther("c"), "there are two already")
+	assert.Equal(t, "b", n.orOther("b"))
+	assert.Empty(t, n.addOrOther(""))
 }
 
 func TestOperations(t *testing.T) {
@@ -247,22 +250,38 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// A series that would have too many members has the rest in one.
+// An instrument that would have too many series has the rest in one, and keeps no
+// attribute set of theirs.
 func TestSeriesAreBounded(t *testing.T) {
-	s := newSeries(func(n int) []attribute.KeyValue { return []attribute.KeyValue{attribute.Int("n", n)} }, newSum)
-	first := s.of(0)
+	reader := sdkmetric.NewManualReader()
+	r := recorder(t, Options{MetricReader: reader})
+	refuse := func(n int) { r.Refused(t.Context(), Decision{Cause: strconv.Itoa(n)}) }
 	for n := range maxSeries {
-		assert.NotSame(t, s.overflow, s.of(n))
-		s.of(n).Add(1)
+		refuse(n)
 	}
-	assert.Same(t, s.overflow, s.of(maxSeries))
-	assert.Same(t, s.overflow, s.of(-1))
-	s.of(maxSeries).Add(5)
-	assert.Same(t, first, s.of(0))
-	assert.Len(t, s.sets, maxSeries)
+	for range 5 {
+		refuse(maxSeries)
+	}
+	refuse(0)
+	assert.Len(t, r.m.decisions.sets, maxSeries)
+
+	var found metricdata.ResourceMetrics
+	require.NoError(t, reader.Collect(t.Context(), &found))
+	series := make(map[attribute.Set]int64)
 	var all int64
-	s.each(func(x *sum) { all += x.Load() })
-	assert.EqualValues(t, maxSeries+5, all, "nothing that was added is lost")
+	for _, m := range found.ScopeMetrics[0].Metrics {
+		if m.Name == "fluxgate.admission.refused" {
+			for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+				series[p.Attributes] = p.Value
+				all += p.Value
+			}
+		}
+	}
+	assert.Len(t, series, maxSeries)
+	assert.EqualValues(t, maxSeries+6, all, "nothing that was added is lost")
+	first := attribute.NewSet(decisionKey{cause: "0"}.attributes()...)
+	assert.EqualValues(t, 2, series[first], "one that was there before counts by itself")
+	assert.EqualValues(t, 6, series[attribute.NewSet(attribute.Bool("otel.metric.overflow", true))])
 }
 
 // A writer shows the status that was sent, and passes on what else a connection

@@ -3,4 +3,13 @@
 //
 // What an answer holds is somebody else's text. It is shown without what would move the cursor or change the colours.
 // Times are relative to the server's clock, which is the one that admits.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - watch.go: Watch, an answer shown again and again
+//   - answers.go: plan, validation, policy and configuration
+//   - status.go: Status, with its sections
+//   - text.go: numbers, waits, times and causes in words
+//   - table.go: tables that fit the terminal
+//   - style.go: Style, width and colours; text without control characters
 package terminal

@@ -1,7 +1,3 @@
-// Package testlock has the tests of some packages take turns. Tests that play in
-// real time with hundreds of callers, or that drive browsers, need the processors
-// for themselves: go test runs packages side by side, and a request of one would
-// arrive seconds after it was sent because of the other.
 package testlock
 
 import (

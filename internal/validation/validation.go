@@ -17,12 +17,14 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
+	"golang.org/x/sync/errgroup"
+
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -100,11 +102,10 @@ type KeySource interface {
 
 // A Validator validates the keys of a deployment.
 type Validator struct {
-	Gate     *gate.Gate
-	Keys     KeySource
-	Upstream *gemini.Client
-	Mode     scheduler.Mode // the configured one
-	Logger   *slog.Logger
+	Admission *admission.Controller
+	Keys      KeySource
+	Providers upstream.Providers
+	Logger    *slog.Logger
 }
 
 // document is the record.
@@ -118,7 +119,7 @@ var errHeld = errors.New("another instance is validating")
 
 // Last returns what was found last.
 func (v *Validator) Last(ctx context.Context) (Report, error) {
-	data, err := v.Gate.Store().Record(ctx, record)
+	data, err := v.Admission.Record(ctx, record)
 	if err != nil {
 		return Report{}, fmt.Errorf("read validation: %w", err)
 	}
@@ -136,7 +137,7 @@ func (v *Validator) Ensure(ctx context.Context) (Report, error) {
 		return Report{}, fmt.Errorf("validate: read keys: %w", err)
 	}
 	last, err := v.Last(ctx)
-	if err == nil && v.Gate.Now().Time().Sub(last.At) < Fresh && covers(last, list) {
+	if err == nil && v.Admission.Now().Time().Sub(last.At) < Fresh && covers(last, list) {
 		return v.judged(ctx, last, list)
 	}
 	return v.Run(ctx)
@@ -158,10 +159,10 @@ func (v *Validator) Run(ctx context.Context) (Report, error) {
 	}
 	holder := rand.Uint32()
 	var before Report
-	_, err = v.Gate.Store().UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
+	_, err = v.Admission.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
 		d, _ := decode(data) // one that can't be read is replaced
 		before = d.Report
-		now := v.Gate.Now().Time()
+		now := v.Admission.Now().Time()
 		if d.Until.After(now) {
 			return nil, errHeld
 		}
@@ -176,11 +177,11 @@ func (v *Validator) Run(ctx context.Context) (Report, error) {
 		return Report{}, fmt.Errorf("validate: %w", err)
 	}
 	report := Report{Keys: v.check(ctx, list)}
-	report.At = v.Gate.Now().Time().Truncate(time.Millisecond)
+	report.At = v.Admission.Now().Time().Truncate(time.Millisecond)
 	// The lease is given back even if the caller has hung up.
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 	defer cancel()
-	_, err = v.Gate.Store().UpdateRecord(after, record, func(data []byte) ([]byte, error) {
+	_, err = v.Admission.UpdateRecord(after, record, func(data []byte) ([]byte, error) {
 		d, _ := decode(data)
 		if d.Holder != holder {
 			return data, nil // it took too long, and somebody else has begun anew
@@ -211,19 +212,18 @@ func (v *Validator) check(ctx context.Context, list []keys.Key) []Result {
 	out := make([]Result, len(list))
 	changed := make([]bool, len(list))
 	chain := v.chain(ctx)
-	var wg sync.WaitGroup
-	places := make(chan struct{}, checkers)
+	var checks errgroup.Group
+	checks.SetLimit(checkers)
 	for i, k := range list {
-		wg.Go(func() {
-			places <- struct{}{}
-			defer func() { <-places }()
+		checks.Go(func() error {
 			out[i], changed[i] = v.checkOne(ctx, k, chain)
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = checks.Wait() // what each found is in its result
 	if slices.Contains(changed, true) {
 		// A new epoch: that a key works again must reach every instance.
-		if _, err := v.Gate.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
+		if _, err := v.Admission.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
 			v.Logger.Warn("validation: other instances will learn of it later", "error", err)
 		}
 	}
@@ -232,23 +232,20 @@ func (v *Validator) check(ctx context.Context, list []keys.Key) []Result {
 
 // chain returns the models to check keys with.
 func (v *Validator) chain(ctx context.Context) []string {
-	mode := v.Mode
-	if control, err := v.Gate.Control(ctx); err == nil && control.Mode != "" {
-		mode = scheduler.Mode(control.Mode)
-	}
-	policy := v.Gate.Rules().Policy
-	if chain := policy.Chain(mode); len(chain) > 0 {
-		return chain
+	if s, err := v.Admission.Snapshot(ctx); err == nil {
+		if chain := s.Chain(""); len(chain) > 0 {
+			return chain
+		}
 	}
 	// Nothing will be served in this mode, but keys can be checked all the same.
-	return policy.Chain(scheduler.Both)
+	return v.Admission.Rules().Policy.Chain(scheduler.Both)
 }
 
 func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r Result, changed bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	r = Result{Key: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Status: Unknown}
-	states, err := v.Gate.Store().View(ctx, []string{k.Project})
+	states, err := v.Admission.View(ctx, []string{k.Project})
 	if err != nil {
 		r.Reason = "the store can't be read"
 		return r, false
@@ -260,9 +257,9 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 	// A model that was retired for one project says nothing about its key, so
 	// the last of the chain may have to answer.
 	for i, model := range slices.Backward(chain) {
-		_, err = v.Upstream.CountTokens(ctx, k.Value.Reveal(), gemini.Request{Model: model, Parts: []gemini.Part{{Text: "ping"}}})
-		var failure *gemini.Error
-		if !errors.As(err, &failure) || i == 0 || failure.Class != gemini.ClassModelGone && failure.Class != gemini.ClassModelUnknown {
+		_, err = v.Providers.Of(k.Provider).CountPrompt(ctx, k.Value.Reveal(), upstream.Prompt{Model: model, Pieces: []payload.Piece{{Text: "ping"}}})
+		var failure *upstream.Error
+		if !errors.As(err, &failure) || i == 0 || failure.Class != upstream.ClassModelGone && failure.Class != upstream.ClassModelUnknown {
 			break
 		}
 	}
@@ -271,13 +268,13 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 
 // judge says what the answer to a check means, and keeps it.
 func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Project, chain []string, answer error) (Result, bool) {
-	var failure *gemini.Error
+	var failure *upstream.Error
 	errors.As(answer, &failure)
 	known := state.Mark(r.Fingerprint).Invalid
 	switch {
 	case answer == nil:
-		r.Status, r.Reason, r.Until = standing(v.Gate.Rules(), v.Gate.Now(), state, chain)
-	case failure != nil && failure.Class == gemini.ClassKeyInvalid:
+		r.Status, r.Reason, r.Until = standing(v.Admission.Rules(), v.Admission.Now(), state, chain)
+	case failure != nil && failure.Class == upstream.ClassKeyInvalid:
 		r.Status, r.Reason = Invalid, failure.KeyReason()
 	default:
 		r.Reason = fmt.Sprintf("the check failed: %v", answer)
@@ -290,7 +287,7 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 	if r.Status == Invalid {
 		reason = r.Reason
 	}
-	if _, err := v.Gate.Apply(ctx, r.Project, scheduler.SetMark{Key: r.Fingerprint, Invalid: &reason}); err != nil {
+	if _, err := v.Admission.Apply(ctx, r.Project, scheduler.SetMark{Key: r.Fingerprint, Invalid: &reason}); err != nil {
 		v.Logger.Error("validation: a key's state is not kept", "key", r.Key, "error", err)
 		return r, false
 	}
@@ -317,7 +314,7 @@ func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) 
 	if c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable) {
 		return 0
 	}
-	limit := c.Figures(rules, now).RPD
+	limit := c.EffectiveLimits(rules, now).RPD
 	if limit == scheduler.Unlimited {
 		return scheduler.Unlimited
 	}
@@ -344,13 +341,13 @@ func (v *Validator) judged(ctx context.Context, report Report, list []keys.Key) 
 	chain := v.chain(ctx)
 	out := Report{At: report.At}
 	for _, k := range list {
-		states, err := v.Gate.Store().View(ctx, []string{k.Project})
+		states, err := v.Admission.View(ctx, []string{k.Project})
 		if err != nil {
 			return Report{}, fmt.Errorf("validate: %w", err)
 		}
 		r, _ := report.Of(k.Fingerprint)
 		r.Key, r.Project = k.Index, k.Project
-		out.Keys = append(out.Keys, Standing(v.Gate.Rules(), v.Gate.Now(), states[0], chain, r))
+		out.Keys = append(out.Keys, Standing(v.Admission.Rules(), v.Admission.Now(), states[0], chain, r))
 	}
 	return out, nil
 }

@@ -13,11 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/gate"
-	"fluxgate.dev/fluxgate/internal/gemini"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -51,9 +52,9 @@ func newWorld(t *testing.T, n int) *world {
 // instance returns a further instance's validator.
 func (w *world) instance() *validation.Validator {
 	w.t.Helper()
-	rules := scheduler.DefaultRules()
+	rules := defaultRules()
 	rules.Policy = scheduler.NewPolicy([]string{model}, nil)
-	g, err := gate.New(w.t.Context(), w.store, rules)
+	g, err := admission.New(w.t.Context(), admission.Options{Store: w.store, Rules: func(storage.Control) *scheduler.Rules { return rules }})
 	require.NoError(w.t, err)
 	transport := w.sim.Transport()
 	if w.wrap != nil {
@@ -63,13 +64,14 @@ func (w *world) instance() *validation.Validator {
 	require.NoError(w.t, err)
 	log := slog.New(slog.DiscardHandler)
 	return &validation.Validator{
-		Gate: g, Keys: keys.NewPool(keys.FromEnv(w.keys), keys.Options{Logger: log}), Upstream: client, Mode: scheduler.Both, Logger: log,
+		Admission: g, Keys: keys.NewPool(keys.FromEnv(w.keys), keys.Options{Logger: log}),
+		Providers: upstream.Providers{gemini.Name: client}, Logger: log,
 	}
 }
 
 func (w *world) apply(project string, c scheduler.Change) {
 	w.t.Helper()
-	_, err := w.store.Apply(w.t.Context(), scheduler.DefaultRules(), project, c)
+	_, err := w.store.Apply(w.t.Context(), defaultRules(), project, c)
 	require.NoError(w.t, err)
 }
 
@@ -101,7 +103,7 @@ func TestRun(t *testing.T) {
 		w.sim.SetKeyState("validated-key-2", geminisim.KeySuspended)
 		yes := true
 		w.apply("p3", scheduler.SetMark{Key: w.fingerprint(3), Disabled: &yes})
-		w.apply("p4", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		w.apply("p4", scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		wrong := "leaked"
 		w.apply("p5", scheduler.SetMark{Key: w.fingerprint(5), Invalid: &wrong})
 		v := w.instance()
@@ -239,7 +241,7 @@ func TestEnsure(t *testing.T) {
 		first := ensure()
 		assert.EqualValues(t, 2, w.sim.Stats().Counted)
 		time.Sleep(validation.Fresh - time.Minute)
-		w.apply("p2", scheduler.Heed{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
+		w.apply("p2", scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
 		again := ensure()
 		assert.Equal(t, first.At, again.At)
 		assert.Equal(t, []validation.Status{validation.Healthy, validation.Exhausted}, states(again))
@@ -254,4 +256,9 @@ func TestEnsure(t *testing.T) {
 		assert.Equal(t, 2, len(ensure().Keys))
 		assert.EqualValues(t, 6, w.sim.Stats().Counted)
 	})
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *scheduler.Rules {
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 }

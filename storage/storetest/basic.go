@@ -132,15 +132,6 @@ func oneWriteEach(t *testing.T, h Harness) {
 	assert.EqualValues(t, sequential+concurrent, requests(stored(t, h)))
 }
 
-// together runs f in n goroutines and waits for all.
-func together(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
 // Changes that wait while a commit is under way are seen by planning at once
 // and written by the next commit, all together.
 func groupCommit(t *testing.T, h Harness) {

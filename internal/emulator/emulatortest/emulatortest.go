@@ -1,26 +1,3 @@
-// Package emulatortest gives tests a Firestore emulator: one for all the packages of a `go test ./...`, which are
-// separate processes that run at the same time and one after another.
-//
-//	func TestStore(t *testing.T) {
-//		client := emulatortest.Client(t) // skips without an emulator, and with -short
-//		…
-//	}
-//
-// With FIRESTORE_EMULATOR_HOST set, that emulator is used. Otherwise the first test process that needs one has it started
-// by a supervisor: the same test binary, executed again in a session of its own, which an init function of this
-// package turns into the supervisor before any test code runs. So only tests may import this package.
-//
-// How the processes find each other and how the emulator ends:
-//
-//   - They meet in a directory under os.TempDir that is named after the user and the parent process, which is the
-//     `go test` that all of them have in common.
-//   - Each test process holds a shared lock on the file "users" until it ends. The kernel releases it however the process
-//     ends, so the count of users can't be wrong.
-//   - One of them, chosen by the lock on "start", starts the supervisor. That holds the lock on "state", where the others
-//     read the address, for as long as the emulator lives. A state nobody holds the lock of is what a crash left behind.
-//   - The supervisor ends the emulator, itself and the directory when there is no user and there can be no other: once
-//     `go test` has ended. Where the parent isn't `go test` (a debugger, a shell) it waits 10 s for another user instead.
-//     On Linux the emulator also ends when the supervisor is killed.
 package emulatortest
 
 import (

@@ -59,7 +59,9 @@ func TestHostWithoutEmulator(t *testing.T) {
 	t.Cleanup(func() { shared.host = found })
 
 	o := try(t, func(tb testing.TB) { Host(tb) })
-	assert.Contains(t, o.skipped, emulator.InstallHint, "whoever sees a skipped test must learn how to run it")
+	const hint = "install a Java runtime and run `gcloud components install cloud-firestore-emulator` " +
+		"(where gcloud came from apt: `apt-get install google-cloud-cli-firestore-emulator`)"
+	assert.Contains(t, o.skipped, hint, "whoever sees a skipped test must learn how to run it")
 	assert.Empty(t, o.failed)
 
 	t.Setenv(requireEnv, "1")

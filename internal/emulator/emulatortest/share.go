@@ -50,7 +50,7 @@ type state struct {
 
 // join makes this process a user of its run's emulator for as long as it keeps users open, and returns the address.
 func join(ctx context.Context) (host string, users io.Closer, err error) {
-	if _, err := emulator.Find(); err != nil {
+	if err := emulator.Missing(); err != nil {
 		return "", nil, err
 	}
 	parent := identify(os.Getppid())

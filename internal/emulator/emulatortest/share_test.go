@@ -104,7 +104,7 @@ func (p *player) kill() {
 func testRun(t *testing.T) (r run, parent *player) {
 	t.Helper()
 	SkipShort(t)
-	if _, err := emulator.Find(); err != nil {
+	if err := emulator.Missing(); err != nil {
 		unavailable(t, err)
 	}
 	parent = play(t, "")

@@ -67,24 +67,25 @@ func (r run) supervise() error {
 
 	// A failed start stays published too, until the run is over: the other processes of the run needn't try it again.
 	st := state{Supervisor: os.Getpid()}
-	var done <-chan struct{}
+	var emulated process
 	e, err := emulator.Start(ctx, emulator.Options{Log: os.Stderr})
 	if err != nil {
 		st.Error = err.Error()
 	} else {
 		defer func() { _ = e.Stop() }()
-		st.Host, st.Emulator, done = e.Host, e.PID(), e.Done()
+		emulated = identify(e.PID())
+		st.Host, st.Emulator = e.Host, emulated.PID
 	}
 	if err := publish(held, st); err != nil {
 		return err
 	}
 
-	if ended := r.watch(ctx, users, done); ended {
+	if ended := r.watch(ctx, users, emulated); ended {
 		st = state{Supervisor: st.Supervisor, Error: "the emulator ended by itself during the run\n" + r.log()}
 		if err := publish(held, st); err != nil {
 			return err
 		}
-		r.watch(ctx, users, nil)
+		r.watch(ctx, users, process{})
 	}
 	if e != nil {
 		if err := e.Stop(); err != nil {
@@ -111,18 +112,19 @@ func publish(f *os.File, st state) error {
 }
 
 // watch returns when the emulator is no longer needed, with an exclusive lock on users so that nobody can begin to need
-// it; or when ctx ends. It returns true when the emulator ended instead.
-func (r run) watch(ctx context.Context, users *os.File, done <-chan struct{}) (ended bool) {
+// it; or when ctx ends. It returns true when the emulator, if there is one, ended instead.
+func (r run) watch(ctx context.Context, users *os.File, emulated process) (ended bool) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var idleSince time.Time
 	for {
 		select {
-		case <-done:
-			return true
 		case <-ctx.Done():
 			return false
 		case <-tick.C:
+		}
+		if emulated.PID != 0 && !emulated.alive() {
+			return true
 		}
 		// Before looking at the users: one that the parent starts after this keeps the parent alive.
 		over := !r.Parent.alive()

@@ -1,0 +1,19 @@
+// Command fluxgate serves Fluxgate outside Google Cloud, simulates Gemini, sends
+// batches of prompts, and operates a Fluxgate that runs anywhere.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - main.go: all subcommands put together, and the exit code
+//   - serve.go: serve, Fluxgate on this machine
+//   - simulator.go: simulator, a Gemini that enforces limits
+//   - batch.go: batch, many prompts from files
+//   - control.go: mode, chain, limits, enable, disable and reset
+//   - plan.go: plan, when a request could go
+//   - operate.go: status, validate and refresh-policy, and what all commands of operators share
+//   - cost.go: cost, what a deployment costs a month
+//   - bench.go: bench overhead and bench stream, and the parties that benchmarks start
+//   - coldstart.go: bench coldstart, and the function as a platform starts it
+//   - launcher.go: what the benchmarks share: how a party is started
+//   - connection.go: the flags that say where a Fluxgate is and who asks
+//   - server.go: the HTTP server of serve
+package main

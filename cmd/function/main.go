@@ -1,0 +1,31 @@
+// Command function serves the function on this machine as it is deployed: the
+// package at the module's root under functions-framework, in the few lines that
+// the framework documents for that. It listens on 127.0.0.1 and nowhere else.
+//
+//	FUNCTION_TARGET=Fluxgate PORT=8080 go run ./cmd/function
+//
+// Settings are read from the environment and from .env, which need not exist. A
+// deployed function has the buildpack's own main instead of this one.
+package main
+
+import (
+	"cmp"
+	"log"
+	"os"
+
+	"github.com/GoogleCloudPlatform/functions-framework-go/funcframework"
+
+	// It registers the function.
+	_ "fluxgate.dev/fluxgate"
+
+	"fluxgate.dev/fluxgate/internal/config"
+)
+
+func main() {
+	if _, err := config.LoadDotEnv(".env"); err != nil {
+		log.Fatal(err)
+	}
+	if err := funcframework.StartHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "8080")); err != nil {
+		log.Fatalf("serve the function: %v", err)
+	}
+}

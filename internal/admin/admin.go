@@ -1,0 +1,55 @@
+package admin
+
+import (
+	"log/slog"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/history"
+	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// Options are what an Admin works with. All are required.
+type Options struct {
+	Config     *config.Config
+	Admission  *admission.Controller
+	Dispatcher *dispatch.Dispatcher
+	Keys       dispatch.KeySource
+	Providers  upstream.Providers
+	Events     *events.Log
+	Audit      *events.Audit
+	Logger     *slog.Logger // of what is done for no request
+}
+
+// An Admin is the operators' side of one instance. It is safe for use by any number
+// of goroutines.
+type Admin struct {
+	cfg       *config.Config
+	admission *admission.Controller
+	dispatch  *dispatch.Dispatcher
+	keys      dispatch.KeySource
+	providers upstream.Providers
+	events    *events.Log
+	audit     *events.Audit
+	log       *slog.Logger
+	history   *history.Keeper
+	policy    *policy.Keeper
+	notebook  notebook
+}
+
+// New returns an Admin.
+func New(o Options) *Admin {
+	a := &Admin{
+		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, providers: o.Providers, events: o.Events,
+		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission),
+	}
+	a.policy = policy.New(policy.Options{
+		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,
+		Now: func() time.Time { return o.Admission.Now().Time() },
+	})
+	return a
+}

@@ -1,0 +1,228 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A configRequest is the body of POST /config: gemini-flux's fields, and chain
+// and limits. One request may hold several.
+type configRequest struct {
+	Mode       *string         `json:"mode"`
+	DisableKey *int            `json:"disable_key"`
+	EnableKey  *int            `json:"enable_key"`
+	Chain      json.RawMessage `json:"chain"`  // a list of models; null or none: as configured
+	Limits     json.RawMessage `json:"limits"` // as FLUXGATE_LIMITS; null or none: as configured
+}
+
+// A ConfigResult says what holds after a change.
+type ConfigResult struct {
+	Status string                    `json:"status"`
+	Mode   scheduler.Mode            `json:"mode"`
+	Chain  []string                  `json:"model_chain"`
+	Limits map[string]storage.Limits `json:"limits"` // set at run time
+}
+
+// Configure makes the changes that the body of POST /config asks for, in the name
+// of who.
+func (a *Admin) Configure(ctx context.Context, who string, body []byte) (*ConfigResult, error) {
+	var in configRequest
+	if err := payload.Decode(body, &in); err != nil {
+		return nil, err
+	}
+	// All of it is checked before any of it is done.
+	change, err := a.understand(ctx, &in)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := a.carryOut(ctx, who, change)
+	if err != nil {
+		return nil, err
+	}
+	limits := snapshot.Control.Limits
+	if limits == nil {
+		limits = map[string]storage.Limits{}
+	}
+	return &ConfigResult{"ok", snapshot.Mode, snapshot.Chain(""), limits}, nil
+}
+
+// A reconfiguration is what a configRequest asks for, checked.
+type reconfiguration struct {
+	marks []mark
+	steps []func(*storage.Control) // to make in the control document
+	said  []string                 // what is done, for the log
+	limit bool                     // limits may have shrunk
+}
+
+type mark struct {
+	key      keys.Key
+	disabled bool
+}
+
+// understand checks what a request says.
+func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfiguration, error) {
+	if in.Mode == nil && in.DisableKey == nil && in.EnableKey == nil && in.Chain == nil && in.Limits == nil {
+		return nil, apierror.Invalid("body", "say what to change: mode, disable_key, enable_key, chain or limits.")
+	}
+	if in.DisableKey != nil && in.EnableKey != nil && *in.DisableKey == *in.EnableKey {
+		return nil, apierror.Invalid("disable_key", "the same key can't be enabled too.")
+	}
+	out := new(reconfiguration)
+	if err := out.chain(in.Chain); err != nil {
+		return nil, err
+	}
+	if err := out.limits(in.Limits); err != nil {
+		return nil, err
+	}
+	if in.Mode != nil {
+		mode := *in.Mode
+		if _, err := scheduler.ParseMode(mode); err != nil || mode == "" {
+			return nil, dispatch.ErrMode
+		}
+		out.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
+	}
+	if err := a.leavesModels(ctx, in, out); err != nil {
+		return nil, err
+	}
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range []struct {
+		index    *int
+		disabled bool
+		said     string
+	}{{in.DisableKey, true, "disabled"}, {in.EnableKey, false, "enabled"}} {
+		if x.index == nil {
+			continue
+		}
+		key, ok := p.ByIndex(*x.index)
+		if !ok {
+			return nil, apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d.", *x.index))
+		}
+		out.marks = append(out.marks, mark{key, x.disabled})
+		out.said = append(out.said, fmt.Sprintf("key %d %s", key.Index, x.said))
+	}
+	return out, nil
+}
+
+func (c *reconfiguration) step(said string, step func(*storage.Control)) {
+	c.said = append(c.said, said)
+	c.steps = append(c.steps, step)
+}
+
+func (c *reconfiguration) chain(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var names []string
+	if err := json.Unmarshal(raw, &names); err != nil {
+		return apierror.Invalid("chain", "want a list of model names, or null for the configured one.")
+	}
+	for i := range names {
+		if names[i] == "" || strings.Contains(names[i], ",") {
+			return apierror.Invalid("chain", "want a list of model names.")
+		}
+	}
+	var list config.ModelList
+	if err := list.EnvDecode(strings.Join(names, ",")); err != nil {
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "chain: " + err.Error(), Cause: err}
+	}
+	said := "chain as configured"
+	if len(list) > 0 {
+		said = "chain " + strings.Join(list, " > ")
+	}
+	c.limit = true
+	c.step(said, func(control *storage.Control) { control.Chain = list })
+	return nil
+}
+
+func (c *reconfiguration) limits(raw json.RawMessage) error {
+	if raw == nil {
+		return nil
+	}
+	var decoded config.LimitsByModel
+	if !bytes.Equal(raw, []byte("null")) {
+		if err := decoded.EnvDecode(string(raw)); err != nil {
+			return &apierror.Problem{Code: apierror.InvalidArgument, Public: "limits: " + err.Error(), Cause: err}
+		}
+	}
+	said := "limits as configured"
+	limits := make(map[string]storage.Limits, len(decoded))
+	for name, l := range decoded {
+		limits[name] = storage.Limits(l)
+	}
+	if len(limits) > 0 {
+		said = "limits " + decoded.String()
+	}
+	c.limit = true
+	c.step(said, func(control *storage.Control) { control.Limits = limits })
+	return nil
+}
+
+// leavesModels refuses a change after which every request would fail.
+func (a *Admin) leavesModels(ctx context.Context, in *configRequest, out *reconfiguration) error {
+	snapshot, err := a.admission.FreshSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	control := snapshot.Control
+	for _, step := range out.steps {
+		step(&control)
+	}
+	if len(effective.Rules(a.cfg, control).Policy.Chain(effective.Mode(a.cfg, control))) > 0 {
+		return nil
+	}
+	if in.Mode != nil {
+		return apierror.Invalid("mode", "it leaves no model of the chain.")
+	}
+	if in.Chain != nil {
+		return apierror.Invalid("chain", "it leaves no model that the mode lets through.")
+	}
+	return nil // it was so before
+}
+
+// carryOut makes the changes. The project documents go first: the control
+// document's new epoch then has every instance read them.
+func (a *Admin) carryOut(ctx context.Context, who string, change *reconfiguration) (*admission.Snapshot, error) {
+	for _, m := range change.marks {
+		set := scheduler.SetMark{Key: m.key.Fingerprint, Disabled: &m.disabled}
+		if !m.disabled {
+			// As in gemini-flux, enabling a key also forgives it.
+			set.Invalid = new(string)
+		}
+		if _, err := a.admission.Apply(ctx, m.key.Project, set); err != nil {
+			return nil, err
+		}
+	}
+	snapshot, err := a.admission.UpdateControl(ctx, func(c *storage.Control) error {
+		for _, step := range change.steps {
+			step(c)
+		}
+		if change.limit {
+			c.LimitsAt = a.admission.Now().Time()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.audit.Record(ctx, who, change.said...)
+	if change.limit {
+		return snapshot, a.review(ctx)
+	}
+	return snapshot, nil
+}

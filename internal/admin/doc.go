@@ -1,0 +1,18 @@
+// Package admin is what operators see and change: status, plan, the run-time
+// configuration, checks of keys, resets, what Gemini says of its models and
+// limits, and the history of finished days.
+//
+// It knows no HTTP: a body comes in as bytes, what is returned is the JSON of the
+// answer. Who may call what is the server's business. Every change is audited.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - admin.go: an Admin, and what it works with
+//   - status.go: GET /status
+//   - projectstatus.go: its part about projects and their calendars
+//   - plan.go: POST /plan
+//   - config.go: POST /config
+//   - refresh.go: POST /refresh-policy, and asking Gemini
+//   - operate.go: POST /validate, POST /reset, and the history
+//   - shared.go: what several of these do
+package admin

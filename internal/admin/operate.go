@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/validation"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Validate checks every key with a free request, in the name of who.
+func (a *Admin) Validate(ctx context.Context, who string) (validation.Report, error) {
+	// A key may have been rotated.
+	if _, err := a.keys.Reload(ctx, "keys are to be validated"); err != nil {
+		return validation.Report{}, &apierror.Problem{Code: apierror.Unavailable, Public: "The keys can't be read. Please retry.", Cause: err}
+	}
+	report, err := a.Validator().Run(ctx)
+	if err == nil && !report.Running {
+		a.audit.Record(ctx, who, "keys validated: "+report.Summary())
+	}
+	return report, err
+}
+
+// A resetRequest is the body of POST /reset.
+type resetRequest struct {
+	Key *int `json:"key"`
+}
+
+// Reset forgets, in the name of who, what upstream's refusals taught about the
+// project of the key that the body of POST /reset names, and that the key is
+// invalid.
+func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
+	var in resetRequest
+	if err := payload.Decode(body, &in); err != nil {
+		return err
+	}
+	if in.Key == nil {
+		return apierror.Invalid("key", "say which key to reset.")
+	}
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return err
+	}
+	key, ok := p.ByIndex(*in.Key)
+	if !ok {
+		return apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d.", *in.Key))
+	}
+	for _, change := range []scheduler.Change{scheduler.Reset{}, scheduler.SetMark{Key: key.Fingerprint, Invalid: new(string)}} {
+		if _, err := a.admission.Apply(ctx, key.Project, change); err != nil {
+			return err
+		}
+	}
+	// Good news has to reach every instance.
+	if _, err := a.admission.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
+		return err
+	}
+	a.audit.Record(ctx, who, fmt.Sprintf("key %d reset: blocks and learned limits of %s forgotten", key.Index, key.Project))
+	return nil
+}
+
+// Archive keeps the days that are over, if this instance hasn't done so today.
+// It never fails what it is done beside.
+func (a *Admin) Archive(ctx context.Context) {
+	now := a.admission.Now()
+	if !a.history.Due(now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	err := func() error {
+		p, err := a.dispatch.Pool(ctx)
+		if err != nil {
+			return err
+		}
+		states, err := a.admission.View(ctx, p.IDs())
+		if err != nil {
+			return err
+		}
+		projects := make(map[string]*scheduler.Project, len(states))
+		for i, id := range p.IDs() {
+			projects[id] = states[i]
+		}
+		return a.history.Archive(ctx, now, projects)
+	}()
+	if err != nil {
+		a.history.Retry()
+		a.logger(ctx).Warn("history not kept yet", "error", err)
+	}
+}

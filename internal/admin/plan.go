@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Plan says when, where and why a request would run, and books nothing.
+type Plan struct {
+	Tokens     int64           `json:"tokens"`
+	Counted    bool            `json:"counted"` // the tokens were counted; else they were given, or are at most so many
+	Now        instant         `json:"now"`
+	Best       *planCandidate  `json:"best"` // what planning would choose, or one of those that tie; null: it fits nowhere, ever
+	Candidates []planCandidate `json:"candidates"`
+}
+
+// A planCandidate is one model of one project.
+type planCandidate struct {
+	Project string          `json:"project"`
+	Model   string          `json:"model"`
+	Start   instant         `json:"start"` // null: never
+	WaitMS  *int64          `json:"wait_ms"`
+	Cause   scheduler.Cause `json:"cause,omitempty"` // what stands between now and the start
+	Limits  planLimits      `json:"limits"`
+}
+
+type planLimits struct {
+	RPM int64 `json:"rpm"`
+	TPM int64 `json:"tpm"`
+	RPD int64 `json:"rpd"`
+}
+
+// noUsable is the cause of a project of which no key can be used.
+const noUsable scheduler.Cause = "no_usable_key"
+
+// A Question is what POST /plan is asked.
+type Question struct {
+	Caller   string
+	Body     []byte
+	Fallback string // as of dispatch.FallbackHeader
+}
+
+// Plan says when, where and why a request would run: one of so many tokens, a body
+// of /generate, or one of Gemini's generateContent with "model" beside it. It books
+// nothing.
+func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := a.admission.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := a.read(ctx, p, snapshot, q)
+	if err != nil {
+		return nil, err
+	}
+	states, err := a.admission.FreshView(ctx, p.IDs())
+	if err != nil {
+		return nil, err
+	}
+	return a.answer(p, states, plan), nil
+}
+
+// A planning is what is to be planned.
+type planning struct {
+	snapshot *admission.Snapshot
+	models   []string // by the names they are asked for
+	request  scheduler.Request
+	counted  bool
+}
+
+// read reads what is asked, by what the body holds.
+func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question) (*planning, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(q.Body, &fields); err != nil {
+		return nil, payload.Trouble(err)
+	}
+	switch {
+	case fields["tokens"] != nil:
+		return readSize(s, q.Body)
+	case fields["contents"] != nil:
+		return a.readNative(ctx, p, s, q, fields["model"])
+	}
+	in, err := dispatch.ReadPrompt(q.Body)
+	if err != nil {
+		return nil, err
+	}
+	c := &dispatch.Call{Snapshot: s, Hash: dispatch.Hash(q.Caller, "/plan", q.Body)}
+	var none *upstream.Reply
+	if err := a.dispatch.Prepare(ctx, p, c, in, &none); err != nil {
+		return nil, err
+	}
+	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact}, nil
+}
+
+// readSize reads a question about so many tokens.
+func readSize(s *admission.Snapshot, body []byte) (*planning, error) {
+	var in struct {
+		Tokens  int64    `json:"tokens"`
+		Mode    string   `json:"mode"`
+		Model   string   `json:"model"`
+		MaxWait *float64 `json:"max_wait"`
+	}
+	if err := payload.Decode(body, &in); err != nil {
+		return nil, err
+	}
+	if in.Tokens < 1 {
+		return nil, apierror.Invalid("tokens", "want a whole number from 1.")
+	}
+	if err := payload.CheckMaxWait("max_wait", in.MaxWait); err != nil {
+		return nil, err
+	}
+	plan := &planning{snapshot: s, request: scheduler.Request{Demand: scheduler.Demand{Tokens: in.Tokens}}}
+	mode, err := dispatch.ParseMode(in.Mode)
+	if err != nil {
+		return nil, err
+	}
+	switch model := strings.TrimPrefix(in.Model, "models/"); {
+	case model == "" || model == dispatch.AutoModel:
+		if plan.models, err = dispatch.Chain(s, mode); err != nil {
+			return nil, err
+		}
+	case !payload.ValidModel(model):
+		return nil, payload.ErrModel
+	default:
+		plan.models = []string{model}
+	}
+	if in.MaxWait != nil {
+		wait := payload.Seconds(*in.MaxWait)
+		plan.request.MaxWait = &wait
+	}
+	return plan, nil
+}
+
+// readNative reads a question about a body for generateContent.
+func (a *Admin) readNative(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question, named json.RawMessage) (*planning, error) {
+	model := dispatch.AutoModel
+	if named != nil {
+		if err := json.Unmarshal(named, &model); err != nil {
+			return nil, apierror.Invalid("model", "want a string.")
+		}
+	}
+	model = strings.TrimPrefix(model, "models/")
+	if !payload.ValidModel(model) {
+		return nil, payload.ErrModel
+	}
+	refs, err := payload.ReadReferences(q.Body)
+	if err != nil {
+		return nil, payload.ErrNotObject
+	}
+	if p, err = a.dispatch.Owners(ctx, p, refs.Resources); err != nil {
+		return nil, err
+	}
+	models, err := dispatch.Candidates(s, model, q.Fallback)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := a.dispatch.Count(ctx, p, models, dispatch.BodySizer(q.Body, refs))
+	if err != nil {
+		return nil, err
+	}
+	return &planning{s, models, scheduler.Request{Demand: scheduler.Demand{Tokens: tokens}}, true}, nil
+}
+
+// answer plans for every candidate.
+func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *planning) *Plan {
+	chain, asked := plan.snapshot.Counted(plan.models)
+	plan.request.Chain = chain
+	rules, now := plan.snapshot.Rules, a.admission.Now()
+	out := &Plan{Tokens: plan.request.Demand.Tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
+	var usable []scheduler.Candidate
+	for i, project := range p.Projects {
+		cand := scheduler.Candidate{ID: project.ID, State: states[i]}
+		_, unusable := p.Pick(project.ID, states[i])
+		if unusable == nil {
+			usable = append(usable, cand)
+		}
+		for _, o := range scheduler.Offers(rules, now, []scheduler.Candidate{cand}, plan.request) {
+			if unusable != nil {
+				o.Start, o.Cause = scheduler.Never, noUsable
+			}
+			out.Candidates = append(out.Candidates, candidateOf(o, asked, states[i], rules, now))
+		}
+	}
+	best, _ := scheduler.Plan(rules, now, usable, plan.request, func(int) int { return 0 }) // of those that tie the first
+	for i := range out.Candidates {
+		if c := &out.Candidates[i]; c.Project == best.Project && c.Model == asked.Of(best.Model) {
+			out.Best = c
+		}
+	}
+	return out
+}
+
+func candidateOf(o scheduler.Offer, asked admission.Asked, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) planCandidate {
+	l := state.Calendar(o.Model).EffectiveLimits(rules, now).Limits
+	c := planCandidate{Project: o.Project, Model: asked.Of(o.Model), Start: instant(o.Start), Cause: o.Cause, Limits: planLimits(l)}
+	if o.Start != scheduler.Never {
+		wait := max(0, o.Start.Sub(now)).Milliseconds()
+		c.WaitMS = &wait
+	}
+	return c
+}

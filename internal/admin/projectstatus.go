@@ -1,0 +1,145 @@
+package admin
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// An instant is written in UTC and milliseconds.
+type instant scheduler.Instant
+
+// MarshalJSON implements json.Marshaler. An instant that never comes is null.
+func (i instant) MarshalJSON() ([]byte, error) {
+	if scheduler.Instant(i) == scheduler.Never {
+		return []byte("null"), nil
+	}
+	return []byte(strconv.Quote(scheduler.Instant(i).Time().Format("2006-01-02T15:04:05.000Z07:00"))), nil
+}
+
+// A projectStatus is what is known of one project.
+type projectStatus struct {
+	Project string        `json:"project"`
+	Moved   int64         `json:"promise_moved"`
+	Models  []modelStatus `json:"models"`
+}
+
+// A modelStatus is the calendar of one model: the chain's, and whatever else was
+// asked for.
+type modelStatus struct {
+	Model       string         `json:"model"`
+	RPM         limitStatus    `json:"rpm"`
+	TPM         limitStatus    `json:"tpm"`
+	RPD         limitStatus    `json:"rpd"`
+	TokensToday int64          `json:"tokens_today"`
+	Bookings    int            `json:"bookings"`
+	Booked      []intervalView `json:"booked,omitempty"`
+	Sent        []intervalView `json:"sent,omitempty"`
+	Block       *blockStatus   `json:"block,omitempty"`
+	Probing     bool           `json:"probing,omitempty"`
+	// NextFree is when a request of so many tokens could start; null: never.
+	NextFree map[string]instant `json:"next_free"`
+}
+
+// A limitStatus is one limit and what is used of it now.
+type limitStatus struct {
+	Limit  int64            `json:"limit"` // -1: unlimited
+	Used   int64            `json:"used"`
+	Left   int64            `json:"left"` // -1: unlimited
+	Source scheduler.Source `json:"source"`
+	Since  *time.Time       `json:"since,omitempty"` // of a number that wasn't always there
+}
+
+// An intervalView is a request, or several that end in the same second.
+type intervalView struct {
+	Start    instant `json:"start"`
+	End      instant `json:"end"`
+	Tokens   int64   `json:"tokens"`
+	Requests int64   `json:"requests"`
+}
+
+type blockStatus struct {
+	Until instant         `json:"until"`
+	Cause scheduler.Cause `json:"cause"`
+}
+
+// probeSizes are the sizes of requests, in tokens, for which the next free
+// instant is told.
+var probeSizes = []int64{1_000, 10_000, 100_000, 1_000_000}
+
+// project describes a project; state is nil if nothing is known of it yet.
+func (v *statusView) project(id string, state *scheduler.Project) projectStatus {
+	out := projectStatus{Project: id, Models: []modelStatus{}}
+	models := slices.Clone(v.chain)
+	if state != nil {
+		out.Moved = state.Moved
+		for _, c := range state.Calendars {
+			if !slices.Contains(models, c.Model) {
+				models = append(models, c.Model)
+			}
+		}
+	}
+	for _, model := range models {
+		out.Models = append(out.Models, v.model(state.Calendar(model)))
+	}
+	return out
+}
+
+func (v *statusView) model(c *scheduler.Calendar) modelStatus {
+	f := c.EffectiveLimits(v.rules, v.now)
+	requests, tokens := c.InWindow(v.rules, v.now)
+	today := scheduler.DayOf(v.now)
+	bookings := c.Booked(v.rules, v.now)
+	m := modelStatus{
+		Model: c.Model, Bookings: len(bookings), Probing: c.Probing(v.now) != scheduler.NoCause,
+		RPM:      v.limit(f.RPM, requests, f.RPMFrom, c.Learned.RPM),
+		TPM:      v.limit(f.TPM, tokens, f.TPMFrom, c.Learned.TPM),
+		RPD:      v.limit(f.RPD, c.Used(v.rules, today), f.RPDFrom, c.Learned.RPD),
+		NextFree: make(map[string]instant, len(probeSizes)),
+	}
+	for _, d := range c.Days {
+		if d.Day == today {
+			m.TokensToday = d.Tokens
+		}
+	}
+	for _, size := range probeSizes {
+		start, _ := c.Earliest(v.rules, v.now, scheduler.Demand{Tokens: size})
+		m.NextFree[strconv.FormatInt(size, 10)] = instant(start)
+	}
+	for _, b := range bookings {
+		start, end := c.Interval(v.rules, v.now, b)
+		m.Booked = append(m.Booked, intervalView{instant(start), instant(end), b.Demand.Tokens, max(b.Demand.Requests, 1)})
+	}
+	for _, r := range c.Sent {
+		m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
+	}
+	for _, x := range c.Folded {
+		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-scheduler.Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
+	}
+	if c.Block.Until > v.now {
+		m.Block = &blockStatus{instant(c.Block.Until), c.Block.Cause}
+	}
+	return m
+}
+
+func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson scheduler.LearnedLimit) limitStatus {
+	out := limitStatus{Limit: limit, Used: used, Left: scheduler.Unlimited, Source: from}
+	if limit != scheduler.Unlimited {
+		out.Left = max(0, limit-used)
+	}
+	var since time.Time
+	switch from {
+	case scheduler.FromLearned:
+		since = lesson.At.Time()
+	case scheduler.FromRunTime:
+		since = v.control.LimitsAt
+	case scheduler.FromReported:
+		since = v.control.ReportedAt
+	}
+	if !since.IsZero() {
+		out.Since = &since
+	}
+	return out
+}

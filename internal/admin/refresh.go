@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/requestlog"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A PolicyResult says what is known from Gemini.
+type PolicyResult struct {
+	policy.Reported
+	Running bool `json:"running"` // another instance is asking at this moment
+}
+
+// RefreshPolicyNow is RefreshPolicy with force, as POST /refresh-policy asks.
+func (a *Admin) RefreshPolicyNow(ctx context.Context) (*PolicyResult, error) {
+	known, ran, err := a.RefreshPolicy(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	// Empty is not the same as not known.
+	if known.Models == nil {
+		known.Models = map[string]policy.Limits{}
+	}
+	if known.Refused == nil {
+		known.Refused = []policy.Refusal{}
+	}
+	return &PolicyResult{known, !ran}, nil
+}
+
+// RefreshPolicy asks Gemini for its models and limits if that is due, or in any
+// case with force, and has every instance go by what is believed of the answer.
+// Ran is false when another call is at it, or nothing was due. It may take a
+// minute.
+func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Reported, ran bool, err error) {
+	known, ran, err = a.policy.Refresh(ctx, force)
+	if err != nil {
+		return known, ran, err
+	}
+	// What the caller's hanging up must not interrupt.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	snapshot, err := a.admission.FreshSnapshot(ctx)
+	if err != nil {
+		return known, ran, err
+	}
+	control := snapshot.Control
+	limits := make(map[string]storage.Limits)
+	for model, l := range known.Overrides(a.admission.Now().Time()) {
+		limits[model] = storage.Limits(l)
+	}
+	if sameLimits(control.Reported, limits) && slices.Equal(control.Discovered, known.Chain) && maps.Equal(control.Windows, known.Windows) {
+		return known, ran, nil
+	}
+	_, err = a.admission.UpdateControl(ctx, func(c *storage.Control) error {
+		c.Reported, c.ReportedAt = limits, known.At
+		c.Discovered, c.Windows = known.Chain, known.Windows
+		return nil
+	})
+	if err != nil {
+		return known, ran, err
+	}
+	a.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("policy refreshed: %d models listed in the chain, limits of %d taken from Gemini's answer, %d numbers refused",
+		len(known.Chain), len(limits), len(known.Refused)))
+	return known, ran, a.review(ctx)
+}
+
+func sameLimits(a, b map[string]storage.Limits) bool {
+	same := func(x, y *int64) bool { return x == nil && y == nil || x != nil && y != nil && *x == *y }
+	return maps.EqualFunc(a, b, func(x, y storage.Limits) bool {
+		return same(x.RPM, y.RPM) && same(x.TPM, y.TPM) && same(x.RPD, y.RPD)
+	})
+}
+
+// chainSet returns the chain that somebody has set, if anybody has.
+func (a *Admin) chainSet(ctx context.Context) []string {
+	snapshot, err := a.admission.Snapshot(ctx)
+	if err == nil && len(snapshot.Control.Chain) > 0 {
+		return snapshot.Control.Chain
+	}
+	return a.cfg.Chain
+}
+
+var errNoRoom = errors.New("no project has room for the question now")
+
+// ask sends the question for the limits, on whatever model is free now. It is
+// admitted like any other request, and takes the last of the chain first: their
+// days are the longest.
+func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt) (*upstream.Reply, error) {
+	ctx = requestlog.With(ctx, a.logger(ctx).With("for", "policy"))
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := a.admission.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	chain := slices.Clone(snapshot.Chain(scheduler.Both))
+	slices.Reverse(chain)
+	var now time.Duration
+	var reply *upstream.Reply
+	_, wait, err := a.dispatch.Do(ctx, p, &dispatch.Call{
+		Snapshot: snapshot, Caller: events.Fluxgate, Models: chain, MaxWait: &now,
+		Demand: scheduler.Demand{Tokens: policy.TokenBound(prompt), Requests: 1}, Exact: true,
+		Send: dispatch.SendPrompt(prompt, &reply),
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case wait != nil:
+		a.dispatch.Forget(ctx, wait, events.Fluxgate)
+		return nil, errNoRoom
+	}
+	return reply, nil
+}

@@ -1,0 +1,269 @@
+package admin
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/history"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/validation"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A Status is gemini-flux's status, and what there is to know beyond it.
+type Status struct {
+	Keys        []keyStatus     `json:"keys"`
+	Mode        scheduler.Mode  `json:"mode"`
+	ModeSource  string          `json:"mode_source"` // configured or run_time
+	Policy      map[string]any  `json:"policy"`
+	ModelChain  []string        `json:"model_chain"`
+	ChainSource string          `json:"chain_source"`
+	Projects    []projectStatus `json:"projects"`
+	// Callers and Events are for administrators alone.
+	Callers    []callerStatus   `json:"callers,omitzero"`
+	Events     []events.Event   `json:"events,omitzero"`
+	Errors     map[string]int64 `json:"errors"` // upstream's, today, by class
+	Store      storage.Stats    `json:"store"`  // of this instance, since it started
+	Operations operationsStatus `json:"operations"`
+	Validation *moment          `json:"validation,omitempty"`
+	Reported   *reportedStatus  `json:"reported_policy,omitempty"`
+	History    []history.Entry  `json:"history"`
+	Now        instant          `json:"now"`
+	ResetsAt   instant          `json:"resets_at"` // next Pacific midnight
+}
+
+// A keyStatus says how one key does.
+type keyStatus struct {
+	Index       int                   `json:"key_index"`
+	Status      validation.Status     `json:"status"`
+	Reason      string                `json:"reason,omitempty"`
+	Until       *time.Time            `json:"until,omitempty"` // of an exhausted one
+	Fingerprint string                `json:"fingerprint"`
+	Project     string                `json:"project"`
+	Models      map[string]modelToday `json:"models"`
+	LastUsedAt  float64               `json:"last_used_at"` // Unix seconds of the last change of its project, 0: never
+	CheckedAt   *time.Time            `json:"checked_at,omitempty"`
+}
+
+type modelToday struct {
+	Used      int64 `json:"used_today"`
+	Remaining int64 `json:"remaining_today"` // -1: unlimited
+}
+
+// A callerStatus is what one caller used today, on all projects.
+type callerStatus struct {
+	Caller   string `json:"caller"`
+	Requests int64  `json:"requests_today"`
+	Tokens   int64  `json:"tokens_today"`
+}
+
+// An operationsStatus is what all instances asked of Firestore today, beside what
+// is free. https://cloud.google.com/firestore/pricing
+type operationsStatus struct {
+	Reads      int64 `json:"reads"`
+	Writes     int64 `json:"writes"`
+	FreeReads  int64 `json:"free_reads"`
+	FreeWrites int64 `json:"free_writes"`
+}
+
+const (
+	freeReads  = 50_000
+	freeWrites = 20_000
+)
+
+type moment struct {
+	At time.Time `json:"at"`
+}
+
+// A reportedStatus says when Gemini last answered what its limits are, or was last
+// asked in vain.
+type reportedStatus struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error,omitempty"`
+}
+
+// Status says how everything does. It reads fresh, at most once a second. Callers
+// and events are for administrators alone.
+func (a *Admin) Status(ctx context.Context, administrator bool) (*Status, error) {
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := a.admission.FreshSnapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, err := a.admission.FreshView(ctx, p.IDs())
+	if err != nil {
+		return nil, err
+	}
+	notes, err := a.notes(ctx, snapshot.Control.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	v := &statusView{
+		rules: snapshot.Rules, now: a.admission.Now(), control: snapshot.Control, mode: snapshot.Mode, chain: snapshot.Chain(""),
+	}
+	out := v.response(p, states, notes)
+	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
+	out.Store = a.admission.Stats()
+	if administrator {
+		out.Callers, out.Events = callersOf(states, v.now), notes.events
+	}
+	return &out, nil
+}
+
+// A statusView is what a status is made under.
+type statusView struct {
+	rules   *scheduler.Rules
+	now     scheduler.Instant
+	control storage.Control
+	mode    scheduler.Mode
+	chain   []string
+}
+
+func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
+	out := Status{
+		Mode: v.mode, ModeSource: "configured", Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
+		Errors: map[string]int64{}, Operations: operationsStatus{FreeReads: freeReads, FreeWrites: freeWrites},
+		History: n.history, Now: instant(v.now), ResetsAt: instant(scheduler.DayOf(v.now).End()),
+	}
+	if v.control.Mode != "" {
+		out.ModeSource = "run_time"
+	}
+	if !n.validation.At.IsZero() {
+		out.Validation = &moment{n.validation.At}
+	}
+	if !n.reported.At.IsZero() {
+		out.Reported = &n.reported
+	}
+	byProject := make(map[string]*scheduler.Project, len(states))
+	for i, project := range p.Projects {
+		byProject[project.ID] = states[i]
+		out.Projects = append(out.Projects, v.project(project.ID, states[i]))
+		today := states[i].Today(v.now)
+		out.Operations.Reads += today.Reads
+		out.Operations.Writes += today.Writes
+		for _, f := range today.Failures {
+			out.Errors[f.Class] += f.N
+		}
+	}
+	for _, k := range p.Keys {
+		out.Keys = append(out.Keys, v.key(k, byProject[k.Project], n.validation))
+	}
+	return out
+}
+
+func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation.Report) keyStatus {
+	found, checked := report.Of(k.Fingerprint)
+	found.Fingerprint = k.Fingerprint
+	standing := validation.Standing(v.rules, v.now, state, v.chain, found)
+	out := keyStatus{
+		Index: k.Index, Fingerprint: k.Fingerprint, Project: k.Project,
+		Status: standing.Status, Reason: standing.Reason, Until: standing.Until,
+		Models: make(map[string]modelToday, len(v.chain)),
+	}
+	if checked {
+		out.CheckedAt = &report.At
+	}
+	if state != nil {
+		out.LastUsedAt = float64(state.Latest) / 1000
+	}
+	for _, model := range v.chain {
+		c := state.Calendar(model)
+		out.Models[model] = modelToday{c.Used(v.rules, scheduler.DayOf(v.now)), validation.Left(v.rules, v.now, c)}
+	}
+	return out
+}
+
+// callersOf sums what callers used today over all projects, in the order in which
+// they were first seen.
+func callersOf(states []*scheduler.Project, now scheduler.Instant) []callerStatus {
+	out := []callerStatus{} // an empty list still says that there may be one
+	at := make(map[string]int)
+	for _, state := range states {
+		for _, x := range state.Today(now).Callers {
+			i, ok := at[x.Caller]
+			if !ok {
+				i = len(out)
+				at[x.Caller] = i
+				out = append(out, callerStatus{Caller: x.Caller})
+			}
+			out[i].Requests += x.Requests
+			out[i].Tokens += x.Tokens
+		}
+	}
+	return out
+}
+
+// policyOf returns the policy in gemini-flux's shape.
+func policyOf(p *scheduler.Policy) map[string]any {
+	out := map[string]any{"daily_reset_time_pt": "00:00"}
+	for _, family := range []scheduler.Family{scheduler.Pro, scheduler.Flash, scheduler.FlashLite} {
+		l := p.FamilyLimits(family)
+		out[string(family)] = map[string]int64{
+			"requests_per_day": l.RPD, "tokens_per_minute": l.TPM, "requests_per_minute": l.RPM,
+		}
+	}
+	out["token_cooldown_seconds"] = p.FamilyLimits(scheduler.Pro).Cooldown(1_000_000).Seconds()
+	return out
+}
+
+// Notes are what the records of the deployment say.
+type notes struct {
+	events     []events.Event
+	validation validation.Report
+	reported   reportedStatus
+	history    []history.Entry
+}
+
+// notesFor is how long notes are shown before they are read again, if no
+// administrator changed anything meanwhile: a page asks every five seconds.
+const notesFor = 10 * time.Second
+
+// A notebook caches the notes.
+type notebook struct {
+	mu    sync.Mutex
+	epoch int64
+	read  time.Time // zero: never
+	notes notes
+}
+
+// notes reads what the records say.
+func (a *Admin) notes(ctx context.Context, epoch int64) (notes, error) {
+	b := &a.notebook
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.read.IsZero() && b.epoch == epoch && time.Since(b.read) < notesFor {
+		return b.notes, nil
+	}
+	var n notes
+	var err error
+	if n.events, err = a.events.Last(ctx); err != nil {
+		return n, err
+	}
+	if n.validation, err = a.Validator().Last(ctx); err != nil {
+		return n, err
+	}
+	reported, err := a.policy.Current(ctx)
+	if err != nil {
+		return n, err
+	}
+	n.reported = reportedStatus{reported.At, reported.Error}
+	if n.reported.At.IsZero() {
+		n.reported.At = reported.TriedAt
+	}
+	if n.history, err = a.history.Last(ctx, a.admission.Now()); err != nil {
+		return n, err
+	}
+	if n.history == nil {
+		n.history = []history.Entry{}
+	}
+	b.epoch, b.read, b.notes = epoch, time.Now(), n
+	return n, nil
+}

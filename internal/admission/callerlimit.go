@@ -1,0 +1,151 @@
+package admission
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A caller's own limits are kept like those of a project, in a document of their
+// own with one calendar: RPM, TPM and RPD mean the same. They are looked at beside
+// the projects' and committed after them, so a caller that has limits costs one
+// write more, and one that has none costs nothing. The two commits are not one
+// transaction: that would deadlock, and make the caller's document hot. One that
+// is refused gives the other back. Nothing is booked.
+
+// callerModel names the only calendar of a caller's document.
+const callerModel = "all"
+
+// callerDocument is the ID of a caller's document. No project's ID has the sign.
+func callerDocument(caller string) string { return "caller=" + caller }
+
+// callerRules returns the rules of every caller that has limits.
+func callerRules(limits map[string]scheduler.Override, rules *scheduler.Rules) map[string]*scheduler.Rules {
+	out := make(map[string]*scheduler.Rules, len(limits))
+	unlimited := scheduler.Unlimited
+	for name, o := range limits {
+		for _, limit := range []**int64{&o.RPM, &o.TPM, &o.RPD} {
+			if *limit == nil {
+				*limit = &unlimited
+			}
+		}
+		own := *rules
+		own.Policy = scheduler.NewPolicy([]string{callerModel}, map[string]scheduler.Override{callerModel: o})
+		out[name] = &own
+	}
+	return out
+}
+
+// A CallerLimit is the place of one request in its caller's own limits, however
+// often it is admitted. The nil one is that of a caller without limits.
+type CallerLimit struct {
+	c        *Controller
+	rules    *scheduler.Rules
+	caller   string
+	demand   scheduler.Demand
+	reserved *scheduler.Reservation
+}
+
+// CallerLimit returns the place of a request in its caller's own limits; nil if it
+// has none.
+func (c *Controller) CallerLimit(caller string, demand scheduler.Demand) *CallerLimit {
+	rules := c.callers[caller]
+	if rules == nil {
+		return nil
+	}
+	return &CallerLimit{c: c, rules: rules, caller: caller, demand: demand}
+}
+
+// callerAllowance is how much later than its start a request may be sent for the
+// sake of the caller's own slot, which is committed after the project's.
+const callerAllowance = 500 * time.Millisecond
+
+func (l *CallerLimit) allowance() time.Duration {
+	if l == nil {
+		return 0
+	}
+	return callerAllowance
+}
+
+// check returns the wait that the limits demand now; nil if there is room, or the
+// request has its place already.
+func (l *CallerLimit) check(ctx context.Context) (*Wait, error) {
+	if l == nil || l.reserved != nil {
+		return nil, nil
+	}
+	offer, state, err := l.plan(ctx)
+	if err == nil && !offer.Now() {
+		// Before anybody is refused, what may be stale is read.
+		if err = l.c.store.Refresh(ctx, []string{callerDocument(l.caller)}, false); err == nil {
+			offer, state, err = l.plan(ctx)
+		}
+	}
+	switch {
+	case err != nil || offer.Now():
+		return nil, err
+	case offer.Start == scheduler.Never:
+		return nil, ErrCallerTooLarge
+	}
+	return l.wait(offer.Start, offer.Cause, state), nil
+}
+
+func (l *CallerLimit) plan(ctx context.Context) (scheduler.Offer, *scheduler.Project, error) {
+	id := callerDocument(l.caller)
+	states, err := l.c.store.View(ctx, []string{id})
+	if err != nil {
+		return scheduler.Offer{}, nil, err
+	}
+	offer, _ := scheduler.Plan(l.rules, l.c.Now(), []scheduler.Candidate{{ID: id, State: states[0]}},
+		scheduler.Request{Chain: []string{callerModel}, Demand: l.demand}, rand.IntN)
+	return offer, states[0], nil
+}
+
+func (l *CallerLimit) wait(start scheduler.Instant, cause scheduler.Cause, state *scheduler.Project) *Wait {
+	return &Wait{
+		Start: start, Cause: cause, Caller: l.caller,
+		Limit: state.Calendar(callerModel).EffectiveLimits(l.rules, l.c.Now()),
+	}
+}
+
+// reserve takes the place, now that a project has a slot. It returns the wait when
+// another request of the same caller was faster.
+func (l *CallerLimit) reserve(ctx context.Context) (*Wait, error) {
+	if l == nil || l.reserved != nil {
+		return nil, nil
+	}
+	result, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Reserve{
+		Model: callerModel, Demand: l.demand, ID: newID(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if result.Verdict != scheduler.Admitted {
+		return l.wait(result.Start, result.Cause, nil), nil
+	}
+	l.reserved = &result.Reservation
+	return nil, nil
+}
+
+// Settle corrects the place when the tokens are known; negative: unknown. It rides
+// along with the caller's next request.
+func (l *CallerLimit) Settle(tokens int64) {
+	if l == nil || l.reserved == nil {
+		return
+	}
+	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Settle{
+		Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
+	})
+	l.reserved = nil
+}
+
+// GiveBack takes the place of a request back that nothing came of. After Settle it
+// does nothing.
+func (l *CallerLimit) GiveBack() {
+	if l == nil || l.reserved == nil {
+		return
+	}
+	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Cancel{Model: callerModel, ID: l.reserved.ID})
+	l.reserved = nil
+}

@@ -1,0 +1,143 @@
+package admission_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// limited returns a bench whose caller alice may send so many requests a minute.
+func limited(t *testing.T, store storage.Store, rpm int64, projects ...string) *bench {
+	b := newBench(t, store, projects)
+	ctl, err := admission.New(t.Context(), admission.Options{
+		Store: store, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+		Callers: map[string]scheduler.Override{"alice": {RPM: &rpm}},
+	})
+	require.NoError(t, err)
+	b.Controller = ctl
+	return b
+}
+
+// mine returns a request of alice's, with its place in her limits.
+func (b *bench) mine() admission.Request {
+	req := b.request()
+	req.Limit = b.CallerLimit("alice", req.Demand)
+	return req
+}
+
+// others returns a request of somebody without limits.
+func (b *bench) others() admission.Request {
+	req := b.request()
+	req.Caller = "bob"
+	return req
+}
+
+// Of what the projects and the caller's own limits say the strictest counts, in one
+// decision.
+func TestTheLongerWaitIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 1, "p", "q")
+		require.NotNil(t, b.granted(b.mine()))
+
+		// Her own minute is used up, a project is free.
+		wait := b.refused(b.mine())
+		assert.Equal(t, "alice", wait.Caller)
+		assert.Equal(t, scheduler.ByRPM, wait.Cause)
+		assert.EqualValues(t, 1, wait.Limit.RPM)
+		assert.Empty(t, wait.Ticket)
+		assert.Empty(t, wait.Project)
+		assert.Equal(t, 61*time.Second, b.left(wait))
+
+		// Others use one project and book the other: hers is over sooner than theirs.
+		time.Sleep(30 * time.Second)
+		b.granted(b.others())
+		time.Sleep(10 * time.Second)
+		b.booked(b.others())
+		req := b.mine()
+		req.Book = true
+		wait = b.refused(req)
+		assert.Empty(t, wait.Caller, "the projects' wait is the longer one")
+		assert.NotEmpty(t, wait.Ticket)
+		assert.False(t, wait.Booked, "she couldn't use it yet")
+		assert.Equal(t, 1, b.bookings("p")+b.bookings("q"), "that of the others")
+		assert.Equal(t, 51*time.Second, b.left(wait), "hers alone would be 21 s")
+
+		// Once her own limits let her, she is served at the told time.
+		b.until(wait.Start)
+		req.Ticket, req.Limit = b.ticket(wait), b.CallerLimit("alice", req.Demand)
+		b.granted(req)
+	})
+}
+
+func TestCallersLimitFitsNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory(time.Now)
+		b := newBench(t, store, []string{"p"})
+		rpd := int64(0)
+		ctl, err := admission.New(t.Context(), admission.Options{
+			Store: store, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+			Callers: map[string]scheduler.Override{"alice": {RPD: &rpd}},
+		})
+		require.NoError(t, err)
+		b.Controller = ctl
+		_, _, err = b.Admit(t.Context(), b.mine())
+		require.ErrorIs(t, err, admission.ErrCallerTooLarge)
+		b.granted(b.others())
+	})
+}
+
+// A place in the caller's limits is taken once for a request, however often it is
+// admitted, and given back if nothing came of it.
+func TestCallersPlaceIsTakenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 1, "p", "q")
+		req := b.mine()
+		b.granted(req)
+		b.granted(req) // it failed over
+		req.Limit.GiveBack()
+		next := b.mine()
+		next.Models = []string{second}
+		b.granted(next)
+		next.Limit.Settle(10)
+		next.Limit.GiveBack() // it was used
+		again := b.mine()
+		again.Models = []string{second}
+		assert.Equal(t, "alice", b.refused(again).Caller)
+	})
+}
+
+// rival is a store in which another request of alice's is faster, once.
+type rival struct {
+	storage.Store
+	armed atomic.Bool
+}
+
+func (s *rival) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	if _, reserves := change.(scheduler.Reserve); reserves && id == "caller=alice" && s.armed.CompareAndSwap(true, false) {
+		if _, err := s.Store.Apply(ctx, rules, id, scheduler.Reserve{Model: "all", ID: 7, Demand: scheduler.Demand{Tokens: 1}}); err != nil {
+			return scheduler.Result{}, err
+		}
+	}
+	return s.Store.Apply(ctx, rules, id, change)
+}
+
+// The second of the two commits may fail: then the first is given back.
+func TestLostPlaceGivesTheSlotBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &rival{Store: storage.NewMemory(time.Now)}
+		b := limited(t, store, 1, "p")
+		store.armed.Store(true)
+		wait := b.refused(b.mine())
+		assert.Equal(t, "alice", wait.Caller)
+		b.granted(b.others()) // the only slot of the only project
+	})
+}

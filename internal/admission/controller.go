@@ -1,0 +1,120 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Options are what a Controller works with.
+type Options struct {
+	Store storage.Store // required
+	// Rules says what is decided by under a control document. The hold must always
+	// be the same. Required.
+	Rules func(storage.Control) *scheduler.Rules
+	// Mode says which mode is in force under a control document. Default: both
+	// families, all models of the chain.
+	Mode func(storage.Control) scheduler.Mode
+	// Callers are the limits of callers that have some, by name.
+	Callers map[string]scheduler.Override
+}
+
+// A Controller admits requests on behalf of one instance. It is safe for use by
+// any number of goroutines.
+type Controller struct {
+	store    storage.Store
+	rules    rulesInForce
+	mode     func(storage.Control) scheduler.Mode
+	callers  map[string]*scheduler.Rules // of callers that have limits
+	waitlist *waitlist
+	lateness lateness
+	punctual punctuality
+	signer   signer
+}
+
+// New returns a controller. It makes sure that the control document has a key for
+// signing tickets.
+func New(ctx context.Context, o Options) (*Controller, error) {
+	control, err := ticketKey(ctx, o.Store)
+	if err != nil {
+		return nil, fmt.Errorf("open admission: %w", err)
+	}
+	if o.Mode == nil {
+		o.Mode = func(storage.Control) scheduler.Mode { return scheduler.Both }
+	}
+	c := &Controller{store: o.Store, rules: rulesInForce{under: o.Rules}, mode: o.Mode, signer: signer{control.TicketKey}, lateness: newLateness()}
+	rules := c.rules.follow(control)
+	c.callers = callerRules(o.Callers, rules)
+	c.waitlist, c.punctual = newWaitlist(rules.Hold), newPunctuality(rules.Hold)
+	return c, nil
+}
+
+// Admit books the request a slot now, or says when to come back: the strictest of
+// what the projects and the caller's own limits say. Exactly one of the results is
+// not nil. Errors are ErrTooLarge, ErrCallerTooLarge, ErrNoProject, those of the
+// store, and the context's.
+func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
+	if req.Snapshot == nil {
+		snapshot, err := c.Snapshot(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		req.Snapshot = snapshot
+	}
+	d := &decision{
+		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), conflicts: c.store.Stats().Conflicts,
+	}
+	d.chain, d.asked = req.Snapshot.Counted(req.Models)
+	d.demand.Allowance += req.Limit.allowance()
+	grant, wait, err := d.take(ctx)
+	if grant != nil && d.since != 0 {
+		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))
+	}
+	return grant, wait, err
+}
+
+// Left returns how long the caller of a refusal is to wait from now on, at least a
+// millisecond.
+//
+// A slot that is kept begins when its time has come for certain. For the caller
+// may return to an instance whose clock is behind this one's, and must not be
+// early there. The difference hardly ever costs a client that reads whole seconds
+// another one: it is less than what the commit of the booking took, which is part
+// of those seconds.
+func (c *Controller) Left(w *Wait) time.Duration {
+	now := c.Now()
+	if w.Booked {
+		earliest, _ := c.store.Between()
+		now = min(now, earliest)
+	}
+	return max(w.Start.Sub(now), time.Millisecond)
+}
+
+// Release gives a booking back, or forgets what was told. It reports whether
+// the ticket stood for anything.
+func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project) (bool, error) {
+	released := c.waitlist.take(t.ID)
+	ids := projectIDs(projects)
+	states, err := c.store.View(ctx, ids)
+	if err != nil {
+		return false, err
+	}
+	for i, state := range states {
+		if _, _, ok := state.Booking(t.ID); ok {
+			result, err := c.store.Apply(ctx, c.Rules(), ids[i], scheduler.Release{Booking: t.ID})
+			if err != nil {
+				return false, fmt.Errorf("release: %w", err)
+			}
+			released = released || result.Changed
+		}
+	}
+	return released, nil
+}
+
+// Apply changes a project: what a refusal taught, marks of keys.
+func (c *Controller) Apply(ctx context.Context, project string, change scheduler.Change) (scheduler.Result, error) {
+	return c.store.Apply(ctx, c.Rules(), project, change)
+}

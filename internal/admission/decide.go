@@ -1,0 +1,341 @@
+package admission
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// maxReplans bounds how often a request is planned anew because the state was
+// found changed when its reservation was to be committed.
+const maxReplans = 3
+
+// A decision is about one request.
+type decision struct {
+	c      *Controller
+	rules  *scheduler.Rules
+	req    Request
+	demand scheduler.Demand // with what the caller's own limits add
+	chain  []string         // the models in whose calendars it may be counted
+	asked  Asked
+
+	ids    []string
+	states []*scheduler.Project // as of the last look, by position in ids
+	looked bool                 // and nothing was planned from them yet
+
+	refreshed bool  // what may have been stale was read again
+	renewed   bool  // all was, after a race was lost
+	conflicts int64 // races that this instance had lost when the request came
+	tight     bool  // a booking fits later than a request that goes at its time
+
+	came scheduler.Instant // when the request did
+
+	// What the caller is recognised by.
+	returned bool              // it was told to wait before
+	since    scheduler.Instant // when it first was, 0: unknown
+	held     uint64            // the booking that it holds, 0: none
+	due      scheduler.Instant // when it starts
+	project  string            // where it lies
+	model    string
+}
+
+// look views the candidate projects.
+func (d *decision) look(ctx context.Context) (err error) {
+	if d.ids == nil {
+		d.ids = projectIDs(d.req.Projects)
+	}
+	d.states, err = d.c.store.View(ctx, d.ids)
+	d.looked = err == nil
+	return err
+}
+
+// take decides: what the caller's own limits say, then what the projects do. A
+// grant has its place in both.
+func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
+	if err := d.look(ctx); err != nil {
+		return nil, nil, err
+	}
+	refused, err := d.req.Limit.check(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if refused != nil {
+		wait, err := d.later(ctx, refused)
+		return nil, wait, err
+	}
+	if err := d.recognise(ctx); err != nil {
+		return nil, nil, err
+	}
+	grant, wait, err := d.decide(ctx)
+	if grant == nil {
+		return nil, wait, err
+	}
+	if refused, err = d.req.Limit.reserve(ctx); err != nil || refused != nil {
+		d.c.Cancel(grant, false)
+		return nil, refused, err
+	}
+	return grant, nil, nil
+}
+
+// later returns what a caller is told whose own limits demand a wait: that one, or
+// the projects' if it is longer, since coming back before it would be in vain. Of
+// the projects' nothing is booked, for the caller couldn't use it.
+func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
+	offer, cause, err := d.best(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case cause == scheduler.TooLarge:
+		return nil, ErrTooLarge
+	case cause == scheduler.Unavailable:
+		return nil, ErrNoProject
+	case offer.Start <= own.Start:
+		return own, nil
+	}
+	return d.tell(offer), nil
+}
+
+// candidates are the projects that have a usable key; that of the preferred key
+// alone if it is usable.
+func (d *decision) candidates() []scheduler.Candidate {
+	list := make([]scheduler.Candidate, 0, len(d.ids))
+	for i, p := range d.req.Projects {
+		if !usable(d.states[i], p.Keys) {
+			continue
+		}
+		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
+		if d.req.Prefer != "" && slices.Contains(p.Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer) {
+			return []scheduler.Candidate{cand}
+		}
+		list = append(list, cand)
+	}
+	return list
+}
+
+// key chooses the key of a project that the request is sent with: the preferred
+// one if it is usable there, else any that is.
+func (d *decision) key(project string) string {
+	i := slices.Index(d.ids, project)
+	if i < 0 {
+		return ""
+	}
+	usable := make([]string, 0, len(d.req.Projects[i].Keys))
+	for _, k := range d.req.Projects[i].Keys {
+		if !d.states[i].Usable(k) {
+			continue
+		}
+		if k == d.req.Prefer {
+			return k
+		}
+		usable = append(usable, k)
+	}
+	if len(usable) == 0 {
+		return ""
+	}
+	return usable[rand.IntN(len(usable))]
+}
+
+func usable(state *scheduler.Project, keys []string) bool {
+	for _, k := range keys {
+		if state.Usable(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// decide claims what the caller holds, or plans.
+func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
+	if d.held != 0 {
+		grant, wait, err := d.claim(ctx)
+		if grant != nil || wait != nil || err != nil {
+			return grant, wait, err
+		}
+	}
+	var offer scheduler.Offer
+	var last scheduler.Result
+	for range 1 + maxReplans {
+		var cause scheduler.Cause
+		var err error
+		if offer, cause, err = d.best(ctx); err != nil {
+			return nil, nil, err
+		}
+		// A booking that another instance made shows once its document is read.
+		if d.rehold() {
+			grant, wait, err := d.claim(ctx)
+			if grant != nil || wait != nil || err != nil {
+				return grant, wait, err
+			}
+		}
+		switch cause {
+		case scheduler.TooLarge:
+			return nil, nil, ErrTooLarge
+		case scheduler.Unavailable:
+			return nil, nil, ErrNoProject
+		}
+		if !offer.Now() && !d.books() {
+			return nil, d.tell(offer), nil
+		}
+		grant, wait, result, err := d.reserve(ctx, offer, 0)
+		if err != nil || grant != nil || wait != nil {
+			return grant, wait, err
+		}
+		last, d.tight = result, !offer.Now()
+		if err := d.reread(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	// The state changed under every plan. What was found last is the wait.
+	if last.Start != 0 && last.Start != scheduler.Never {
+		offer.Start = max(last.Start, d.c.Now()+1)
+	}
+	offer.Cause = last.Cause
+	return nil, d.tell(offer), nil
+}
+
+// reread has every candidate read again, once, if this instance has lost a race
+// since the request came: whoever was faster on one project may have been so on
+// all of them, and each that only looks free would cost a plan.
+func (d *decision) reread(ctx context.Context) error {
+	if d.renewed || d.c.store.Stats().Conflicts == d.conflicts {
+		return nil
+	}
+	d.renewed = true
+	return d.c.store.Refresh(ctx, d.ids, true)
+}
+
+// best is the best offer there is. Before anybody is refused on the strength of
+// what may be stale, that is read again.
+func (d *decision) best(ctx context.Context) (offer scheduler.Offer, cause scheduler.Cause, err error) {
+	if !d.looked {
+		if err := d.look(ctx); err != nil {
+			return offer, cause, err
+		}
+	}
+	offer, cause = d.plan()
+	if offer.Now() || d.refreshed {
+		return offer, cause, nil
+	}
+	d.refreshed = true
+	known := d.states
+	if err := d.c.store.Refresh(ctx, d.ids, false); err != nil {
+		return offer, cause, err
+	}
+	if err := d.look(ctx); err != nil {
+		return offer, cause, err
+	}
+	if !slices.Equal(known, d.states) {
+		offer, cause = d.plan()
+	}
+	return offer, cause, nil
+}
+
+// books reports whether the request gets a booking if there is no room.
+func (d *decision) books() bool { return d.returned || d.req.Book }
+
+func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
+	offer, cause := d.planFor(d.padded())
+	if d.tight && cause == scheduler.NoCause && !offer.Now() {
+		offer, cause = d.planFor(d.kept())
+	}
+	return offer, cause
+}
+
+// planFor plans. What was told but not kept is in nobody's way who gets a
+// booking.
+func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
+	d.looked = false
+	now := d.c.Now()
+	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait}
+	if !d.books() {
+		req.Waitlist = func(project, model string) []scheduler.Booking { return d.c.waitlist.promised(project, model, now) }
+	}
+	return scheduler.Plan(d.rules, now, d.candidates(), req, rand.IntN)
+}
+
+// padded is the demand with an allowance for the time that its commit takes.
+func (d *decision) padded() scheduler.Demand {
+	demand := d.demand
+	demand.Allowance += d.c.lateness.allowance()
+	return demand
+}
+
+// kept is the demand for which a booking is made: its holder may be late.
+func (d *decision) kept() scheduler.Demand {
+	demand := d.padded()
+	demand.Allowance += d.c.punctual.slack()
+	return demand
+}
+
+// claim asks for the slot that the caller holds. With no result at all the
+// caller is to be planned for like one that has returned without a booking.
+func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
+	now := d.c.Now()
+	if !d.serves(d.project, d.model) {
+		return nil, nil, d.drop(ctx)
+	}
+	offer := scheduler.Offer{Project: d.project, Model: d.model, Start: now}
+	grant, wait, _, err := d.reserve(ctx, offer, d.held)
+	if came := max(d.came, d.due); grant != nil {
+		// Reads, paces and lost races included.
+		d.c.punctual.used(came.Sub(d.due), max(0, d.c.Now().Sub(came)))
+	} else if now >= d.due {
+		d.c.punctual.used(came.Sub(d.due), 0)
+	}
+	switch {
+	case err != nil || grant != nil:
+		return grant, nil, err
+	case wait == nil, wait.Start.Sub(now) > scheduler.MaxAhead:
+		// The place can't serve it any more, or has been put off: the day is spent
+		// there.
+		return nil, nil, d.drop(ctx)
+	}
+	grant, err = d.elsewhere(ctx)
+	if grant != nil || err != nil {
+		return grant, nil, err
+	}
+	return nil, wait, nil
+}
+
+// elsewhere is for the holder of a booking that has come in vain: a holder
+// before it was late, or upstream refused and the booking was moved, or it is
+// early. Where a walk-in could go now it goes too; if there is no such place it
+// keeps its rank.
+func (d *decision) elsewhere(ctx context.Context) (*Grant, error) {
+	if err := d.look(ctx); err != nil {
+		return nil, err
+	}
+	offer, cause := d.planFor(d.padded())
+	if cause != scheduler.NoCause || !offer.Now() {
+		return nil, nil
+	}
+	grant, _, _, err := d.reserve(ctx, offer, 0)
+	if grant != nil {
+		d.c.store.Later(d.rules, d.project, scheduler.Release{Booking: d.held})
+	}
+	return grant, err
+}
+
+// drop gives up the booking that the caller holds.
+func (d *decision) drop(ctx context.Context) error {
+	_, err := d.c.store.Apply(ctx, d.rules, d.project, scheduler.Release{Booking: d.held})
+	d.held = 0
+	return err
+}
+
+// serves reports whether the request may go to that project and model.
+func (d *decision) serves(project, model string) bool {
+	for i, p := range d.req.Projects {
+		if p.ID != project || !usable(d.states[i], p.Keys) {
+			continue
+		}
+		for _, m := range d.chain {
+			if m == model {
+				return true
+			}
+		}
+	}
+	return false
+}

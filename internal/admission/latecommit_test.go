@@ -1,0 +1,86 @@
+package admission_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A queue is a store that takes its time before it makes a change, as one does
+// that groups its commits, paces them and loses races.
+type queue struct {
+	storage.Store
+	wait time.Duration
+}
+
+func (q *queue) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	time.Sleep(q.wait)
+	return q.Store.Apply(ctx, rules, id, change)
+}
+
+// lateHolder returns a bench on which a booking is due, with another behind it
+// that a walk-in has to fit beside if asked for, at the instant that is so much
+// after the booking's start.
+func lateHolder(t *testing.T, late time.Duration, another bool) (*bench, *queue, admission.Request) {
+	q := &queue{Store: storage.NewMemory(time.Now)}
+	b := newBench(t, q, []string{"p"})
+	b.granted(b.request())
+	req := b.request()
+	start := b.booked(req).Start
+	if another {
+		b.booked(b.request())
+	}
+	b.until(start.Add(late))
+	return b, q, req
+}
+
+// A holder that comes within the hold is in time, however long its own commit
+// takes: it must not pay for what it has no hand in.
+func TestHolderIsJudgedByWhenItCame(t *testing.T) {
+	const last = scheduler.DefaultHold
+	for _, commit := range []time.Duration{0, 300 * time.Millisecond, 3 * time.Second, 9 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b, q, req := lateHolder(t, last, true)
+			q.wait = commit
+			grant := b.granted(req)
+			assert.True(t, grant.Booked, "%v", commit)
+			assert.Equal(t, b.Now(), grant.Reservation.Start)
+			assert.Equal(t, 1, b.bookings("p"), "the other's")
+		})
+	}
+	// Whoever comes later than that is late.
+	synctest.Test(t, func(t *testing.T) {
+		b, _, req := lateHolder(t, last+time.Millisecond, true)
+		assert.False(t, b.granted(req).Booked, "it goes like anybody who comes by")
+	})
+}
+
+// If the slot has gone to somebody else by the time the commit is made, the
+// holder is told the rest and keeps its rank.
+func TestHolderWhoseSlotIsGoneKeepsItsRank(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, q, req := lateHolder(t, scheduler.DefaultHold, false)
+		q.wait = 2 * time.Second
+		time.AfterFunc(time.Second, func() {
+			walkIn := scheduler.Reserve{Model: first, Demand: scheduler.Demand{Tokens: 1}, ID: 7}
+			result, err := q.Store.Apply(t.Context(), b.rules, "p", walkIn)
+			assert.NoError(t, err)
+			assert.Equal(t, scheduler.Admitted, result.Verdict, "the hold is over")
+		})
+		_, wait := b.admit(req)
+		require.NotNil(t, wait)
+		assert.True(t, wait.Booked)
+		assert.Equal(t, 60*time.Second, b.left(wait), "whole seconds after it asked")
+		q.wait = 0
+		b.until(wait.Start)
+		assert.True(t, b.granted(req).Booked)
+	})
+}

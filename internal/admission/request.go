@@ -1,0 +1,91 @@
+package admission
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// The reasons for which a request can't be served by waiting.
+var (
+	// ErrTooLarge means that the request fits at no time: it is larger than the
+	// model's context window, or upstream refused one of its size before.
+	ErrTooLarge = errors.New("request never fits")
+	// ErrCallerTooLarge means that the request fits at no time into its caller's own
+	// limits.
+	ErrCallerTooLarge = errors.New("request never fits the caller's own limits")
+	// ErrNoProject means that no project has a usable key and model for it.
+	ErrNoProject = errors.New("no usable project")
+)
+
+// A Project is one that a request may go to.
+type Project struct {
+	ID   string
+	Keys []string // fingerprints of its keys
+}
+
+func projectIDs(projects []Project) []string {
+	ids := make([]string, len(projects))
+	for i, p := range projects {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+// A Request asks for admission.
+type Request struct {
+	// Snapshot is what is decided by. Nil: the control document is read.
+	Snapshot *Snapshot
+	Caller   string // public name; tickets are bound to it
+	Hash     uint64 // of caller, route and body
+	// Models may serve the request, in order of preference, by the names that they
+	// are asked for.
+	Models []string
+	Demand scheduler.Demand
+	// Projects are the candidates. Prefer is the fingerprint of the key to use, if it
+	// is usable.
+	Projects []Project
+	Prefer   string
+	MaxWait  *time.Duration
+	Ticket   *Ticket // what the caller sent back, verified
+	Book     bool    // the caller asks for a booking at the first refusal
+	// Limit is the request's place in its caller's own limits; nil: it has none.
+	Limit *CallerLimit
+}
+
+// A Grant is a slot that is committed, and all that is needed to send the request.
+// It is to be used at once, and settled or cancelled afterwards.
+type Grant struct {
+	Project string
+	Key     string // fingerprint of the key to send it with
+	Model   string // whose calendar it is counted in
+	Asked   string // the name by which the model is asked for
+
+	Reservation scheduler.Reservation
+	// Waited is how long ago the caller was first told to wait.
+	Waited time.Duration
+	Booked bool // the slot had been booked
+	// Probe is the learned limit that the request goes beyond, to see whether it
+	// still holds; usually none.
+	Probe  scheduler.Cause
+	Caller string // whom it is counted for
+}
+
+// A Wait is a refusal with the exact time to come back.
+type Wait struct {
+	Start scheduler.Instant
+	Cause scheduler.Cause
+	Limit scheduler.EffectiveLimits // of what stands in the way
+	// Caller is set where the caller's own limits stand in the way. Then nothing is
+	// kept, and the fields below are empty.
+	Caller         string
+	Project, Model string
+	Booked         bool // the slot is kept
+	Ticket         string
+}
+
+// newID returns a random ID for a reservation or booking. 32 bits pack well,
+// and a calendar makes sure that its own differ.
+func newID() uint64 { return uint64(rand.Uint32()) | 1<<32 }

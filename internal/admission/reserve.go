@@ -1,0 +1,124 @@
+package admission
+
+import (
+	"context"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// reserve commits the slot that was planned. With no grant, wait or error the
+// plan is out of date.
+func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (*Grant, *Wait, scheduler.Result, error) {
+	d.c.shareWaitlist(offer.Project)
+	demand, book := d.padded(), !offer.Now() && held == 0
+	if book {
+		demand = d.kept()
+	}
+	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
+		Model: offer.Model, Demand: demand, ID: newID(), Hash: d.req.Hash,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
+	})
+	if err != nil {
+		return nil, nil, result, err
+	}
+	switch result.Verdict {
+	case scheduler.Admitted:
+		if result.Booking.ID != 0 {
+			d.since = result.Booking.Since
+		}
+		grant := &Grant{
+			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation,
+			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
+		}
+		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
+		if err != nil || result.Verdict != scheduler.Admitted {
+			return nil, nil, result, err
+		}
+		return grant, nil, result, nil
+	case scheduler.Booked:
+		b := result.Booking
+		w := d.wait(offer, b.Start, result.Cause)
+		w.Booked = true
+		w.Ticket = d.c.signer.sign(Ticket{ID: b.ID, Hash: d.req.Hash, Start: b.Start, Since: b.Since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+		return nil, w, result, nil
+	case scheduler.Refused:
+		if !book && result.Start != scheduler.Never {
+			break // there was room when it was planned
+		}
+		if result.Start == scheduler.Never {
+			return nil, nil, result, ErrTooLarge
+		}
+		offer.Start, offer.Cause = result.Start, result.Cause
+		return nil, d.tell(offer), result, nil
+	}
+	return nil, nil, result, nil
+}
+
+// cover makes sure that the interval of a grant covers a request that is sent
+// now, although its commit took a while: where it took longer than was allowed
+// for, the interval is lengthened before anything is sent. What the request
+// itself needs for its upload isn't touched. Half the skew counts as allowed;
+// the other half is for the way to Google and for its clock.
+func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duration) (scheduler.Result, error) {
+	result := scheduler.Result{Verdict: scheduler.Admitted, Reservation: grant.Reservation}
+	for range maxReplans {
+		late := d.c.Now().Sub(grant.Reservation.Start)
+		d.c.lateness.note(late)
+		if late <= allowed+d.rules.Skew/2 {
+			return result, nil
+		}
+		// Lengthening is a commit too, and may take as long again.
+		allowed = 2 * late
+		var err error
+		result, err = d.c.store.Apply(ctx, d.rules, grant.Project, scheduler.Extend{
+			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + d.demand.Allowance),
+			Yield: !grant.Booked, Caller: grant.Caller,
+		})
+		if err != nil {
+			d.c.Cancel(grant, false)
+			return result, err
+		}
+		if result.Verdict != scheduler.Admitted {
+			return result, nil
+		}
+		grant.Reservation = result.Reservation
+	}
+	// The store gets slower and slower. The slot is given back.
+	d.c.Cancel(grant, false)
+	return scheduler.Result{Verdict: scheduler.Replan, Start: d.c.Now()}, nil
+}
+
+// tell answers a refusal for which nothing is kept, and remembers it.
+func (d *decision) tell(offer scheduler.Offer) *Wait {
+	now := d.c.Now()
+	since := d.since
+	if since == 0 {
+		since = now
+	}
+	id := newID()
+	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
+		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: since, Demand: d.demand,
+	}, now)
+	w := d.wait(offer, offer.Start, offer.Cause)
+	w.Ticket = d.c.signer.sign(Ticket{ID: id, Hash: d.req.Hash, Start: offer.Start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+	return w
+}
+
+func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause scheduler.Cause) *Wait {
+	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, Cause: cause}
+	for i, id := range d.ids {
+		if id == offer.Project {
+			w.Limit = d.states[i].Calendar(offer.Model).EffectiveLimits(d.rules, d.c.Now())
+		}
+	}
+	return w
+}
+
+// shareWaitlist has the short hashes of those that were told to wait for a project
+// ride along with its next commit.
+func (c *Controller) shareWaitlist(project string) {
+	if told := c.waitlist.takeUnshared(project); len(told) > 0 {
+		c.store.Later(c.Rules(), project, scheduler.ShareWaitlist{Entries: told})
+	}
+}

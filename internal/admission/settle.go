@@ -1,0 +1,71 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Settle tells what became of a grant: its real input tokens (negative:
+// unknown) and when its last byte was sent, in local time (zero: unknown). What
+// weighs more than was reserved is committed before Settle returns; what weighs
+// less rides along with the next commit.
+func (c *Controller) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt time.Time) error {
+	return c.settle(ctx, grant, scheduler.Settle{Tokens: tokens}, sentAt)
+}
+
+// settleTimeout bounds the commit of what was settled: the caller's answer ends
+// with it.
+const settleTimeout = 10 * time.Second
+
+// A Failure is how the request of a grant failed.
+type Failure struct {
+	Class        string    // of upstream's error
+	SentAt       time.Time // of its last byte; zero: it was certainly not sent in full
+	UnknownModel bool      // upstream doesn't know the model, which then leaves no state
+}
+
+// Fail tells that the request of a grant failed. Whether upstream counts failed
+// requests is not established, so the slot stays used if the request was sent.
+func (c *Controller) Fail(ctx context.Context, grant *Grant, f Failure) error {
+	if f.UnknownModel || f.SentAt.IsZero() {
+		c.cancel(grant, scheduler.Cancel{Unknown: f.UnknownModel, Failed: f.Class})
+		return nil
+	}
+	return c.settle(ctx, grant, scheduler.Settle{Tokens: -1, Failed: f.Class}, f.SentAt)
+}
+
+func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settle, sentAt time.Time) error {
+	s.Model, s.ID, s.Reserved, s.Caller = grant.Model, grant.Reservation.ID, grant.Reservation, grant.Caller
+	if !sentAt.IsZero() {
+		s.SentAt = c.Now() - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
+	}
+	if s.Tokens <= grant.Reservation.Tokens && s.SentAt <= c.latestArrival(grant) {
+		c.store.Later(c.Rules(), grant.Project, s)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if _, err := c.store.Apply(ctx, c.Rules(), grant.Project, s); err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	return nil
+}
+
+// latestArrival is until when the reservation's interval covers an arrival.
+func (c *Controller) latestArrival(grant *Grant) scheduler.Instant {
+	return grant.Reservation.End - scheduler.Instant(scheduler.Window/time.Millisecond)
+}
+
+// Cancel takes back a grant whose request was certainly never sent. Unknown
+// says that upstream doesn't know the model, which then leaves no state.
+func (c *Controller) Cancel(grant *Grant, unknown bool) {
+	c.cancel(grant, scheduler.Cancel{Unknown: unknown})
+}
+
+func (c *Controller) cancel(grant *Grant, change scheduler.Cancel) {
+	change.Model, change.ID, change.Caller = grant.Model, grant.Reservation.ID, grant.Caller
+	c.store.Later(c.Rules(), grant.Project, change)
+}

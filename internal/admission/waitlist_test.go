@@ -1,0 +1,129 @@
+package admission
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// held counts everything that a waitlist remembers.
+func (l *waitlist) held() (slots, hashes, news int) {
+	for _, s := range l.slots {
+		slots += len(s)
+	}
+	for _, places := range l.byHash {
+		hashes += len(places)
+	}
+	for _, n := range l.unshared {
+		news += len(n)
+	}
+	return slots, hashes, news
+}
+
+// An instance that lives for days and is refused to by callers that never
+// return must not grow: neither by their number nor by the places that they
+// were told of.
+func TestLedgerIsBounded(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	now := scheduler.Instant(1_000_000_000_000)
+	for i := range 10_000 {
+		now += 50
+		model := fmt.Sprintf("model-%d", i%4)
+		l.add("p", model, scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: now + 60_000}, now)
+	}
+	slots, hashes, news := l.held()
+	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
+	assert.Equal(t, slots, hashes)
+	assert.LessOrEqual(t, news, scheduler.MaxWaitlist)
+
+	// Places that nobody asks for any more are forgotten too.
+	for i := range 2000 {
+		now += 1000
+		l.add(fmt.Sprintf("project-%d", i), "m", scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: now + 60_000}, now)
+	}
+	slots, hashes, news = l.held()
+	assert.Less(t, slots, 200, "a minute's worth, and until the next sweep")
+	assert.Equal(t, slots, hashes)
+	assert.Less(t, news, 200)
+	assert.Less(t, len(l.slots), 200)
+	assert.Less(t, len(l.unshared), 200)
+}
+
+// A slot is found by its hash when it has started, the oldest first, and by
+// its ID at any time; then it is forgotten.
+func TestLedgerTakesOnce(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	for i, start := range []scheduler.Instant{70_000, 61_000, 500_000} {
+		l.add("p", "m", scheduler.Booking{ID: uint64(i + 1), Hash: 7, Start: start}, 0)
+	}
+	started, waiting := l.takeStarted(7, 59_999)
+	assert.Nil(t, started)
+	assert.Equal(t, 3, waiting)
+	started, waiting = l.takeStarted(7, 60_000)
+	if assert.NotNil(t, started, "a second early is as good as in time") {
+		assert.EqualValues(t, 2, started.ID)
+	}
+	assert.Equal(t, 2, waiting)
+	assert.True(t, l.take(3))
+	assert.False(t, l.take(3))
+	started, waiting = l.takeStarted(7, 71_000)
+	if assert.NotNil(t, started) {
+		assert.EqualValues(t, 1, started.ID)
+	}
+	assert.Zero(t, waiting)
+	slots, hashes, _ := l.held()
+	assert.Zero(t, slots+hashes)
+}
+
+// What was told to callers that never return must not make others wait: when
+// few come back, a slot counts with four times the share of those that did.
+func TestGhostsAreNotWaitedFor(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	now := scheduler.Instant(0)
+	// round tells 200 callers and returns how many of the slots are in the way of
+	// the next; then one in every comes back, and the time of the others passes.
+	round := func(every int) (promised int) {
+		ids := make([]uint64, 200)
+		for i := range ids {
+			ids[i] = newID()
+			l.add("p", "m", scheduler.Booking{ID: ids[i], Hash: ids[i], Start: now + 60_000}, now)
+		}
+		promised = len(l.promised("p", "m", now))
+		order := rand.Perm(len(ids))
+		now += scheduler.Instant(time.Hour.Milliseconds())
+		for n, i := range order {
+			if every > 0 && n%every == 0 {
+				assert.True(t, l.take(ids[i]))
+			} else {
+				l.mu.Lock()
+				l.drop(calendarID{"p", "m"}, func(b scheduler.Booking) bool { return b.ID == ids[i] })
+				l.note(false)
+				l.mu.Unlock()
+			}
+		}
+		return promised
+	}
+	assert.Equal(t, 200, round(0), "until it is known better all are expected")
+	assert.Zero(t, round(1), "none came")
+	assert.Equal(t, 200, round(2), "all came")
+	assert.Equal(t, 200, round(4), "one in two came")
+	assert.Equal(t, 200, round(8), "one in four came")
+	assert.InDelta(t, 100, round(1), 40, "one in eight came")
+	assert.Equal(t, 200, round(1))
+}
+
+// Callers whose time passes unused are noted without anybody's doing.
+func TestGhostsAreNoticed(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	for i := range 100 {
+		l.add("p", "m", scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: 60_000}, 0)
+	}
+	assert.Len(t, l.promised("p", "m", 65_000), 100, "the hold isn't over")
+	l.add("p", "m", scheduler.Booking{ID: newID(), Hash: 1000, Start: 120_000}, 65_001)
+	assert.Empty(t, l.promised("p", "m", 65_001))
+}

@@ -1,0 +1,121 @@
+package apierror
+
+import (
+	"net/http"
+	"time"
+)
+
+// A Code is what an error means to the caller. There are few of them, and one
+// table from code to HTTP status and Google's status name.
+type Code int
+
+// The codes.
+const (
+	InvalidArgument Code = iota // the caller can fix it
+	NeverFits                   // no project can ever take a request of this size
+	BodyTooLarge
+	BodyTooSlow
+	Unauthenticated
+	Forbidden
+	NotFound
+	MethodNotAllowed
+	NoUsableKey // every key is disabled, invalid or without quota: waiting doesn't help
+	Unguarded   // nobody is let in before an operator says who may be
+	Unavailable // it may pass: the store or the keys can't be had, or a key failed
+	TimedOut
+	Canceled
+	Internal
+)
+
+var codes = map[Code]struct {
+	http   int
+	status string
+}{
+	InvalidArgument:  {http.StatusBadRequest, "INVALID_ARGUMENT"},
+	NeverFits:        {http.StatusBadRequest, "INVALID_ARGUMENT"},
+	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT"},
+	BodyTooSlow:      {http.StatusRequestTimeout, "DEADLINE_EXCEEDED"},
+	Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
+	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
+	NotFound:         {http.StatusNotFound, "NOT_FOUND"},
+	MethodNotAllowed: {http.StatusMethodNotAllowed, "UNIMPLEMENTED"},
+	NoUsableKey:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
+	Unguarded:        {http.StatusServiceUnavailable, "UNAVAILABLE"},
+	Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
+	TimedOut:         {http.StatusGatewayTimeout, "DEADLINE_EXCEEDED"},
+	Canceled:         {499, "CANCELLED"},
+	Internal:         {http.StatusInternalServerError, "INTERNAL"},
+}
+
+// HTTP returns the HTTP status of a code.
+func (c Code) HTTP() int { return codes[c].http }
+
+// A Problem is an error with a text for the caller and a cause for the log.
+type Problem struct {
+	Code   Code
+	Public string
+	Cause  error // may be nil
+}
+
+// Error implements error. It is for the log.
+func (p *Problem) Error() string {
+	if p.Cause == nil {
+		return p.Public
+	}
+	return p.Public + ": " + p.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// New returns a problem without a cause.
+func New(code Code, public string) *Problem { return &Problem{Code: code, Public: public} }
+
+// Invalid is a field or a header that the caller got wrong. The text must not
+// repeat what it holds: that may be a prompt in the wrong place, and the text is
+// logged.
+func Invalid(field, text string) *Problem { return New(InvalidArgument, field+": "+text) }
+
+// retryUnavailable is the Retry-After of what may have passed by then.
+const retryUnavailable = 5 * time.Second
+
+// Write answers with a problem.
+func Write(w http.ResponseWriter, f Format, p *Problem) {
+	c := codes[p.Code]
+	if p.Code == Unavailable {
+		setRetry(w.Header(), retryUnavailable)
+	}
+	write(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
+}
+
+// An Upstream is an error of upstream's that is passed on.
+type Upstream struct {
+	HTTPStatus int    // 0: there was no answer
+	Status     string // upstream's status name
+	Message    string
+	Body       []byte // in Google's shape, without a key in it; nil: there is none to pass on
+	TimedOut   bool   // no complete answer came in time
+}
+
+// WriteUpstream passes an upstream error on as it is. What was no answer of
+// upstream's is put in our words: the cause names addresses.
+func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
+	code, name, text := e.HTTPStatus, e.Status, e.Message
+	switch {
+	case e.TimedOut:
+		code, name, text = http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "Gemini didn't answer in time. It may have served the request, so it is not sent again."
+	case code == 0:
+		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "Gemini can't be reached, or the connection to it broke."
+	case code == http.StatusTooManyRequests:
+		// There is room elsewhere, or the caller would have been told our own wait.
+		setRetry(w.Header(), time.Second)
+	}
+	if len(e.Body) > 0 {
+		writeBody(w, f, code, e.Body)
+		return
+	}
+	if name == "" {
+		name = "UNAVAILABLE"
+	}
+	write(w, f, status{Code: code, Message: text, Status: name})
+}

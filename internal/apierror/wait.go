@@ -1,0 +1,126 @@
+package apierror
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// The headers by which a wait says what is kept, and what to send back.
+const (
+	TicketHeader = "X-Fluxgate-Ticket"
+	BookedHeader = "X-Fluxgate-Booked"
+)
+
+// A Wait is a refusal for want of quota, with the exact time to come back.
+type Wait struct {
+	Left   time.Duration // of the wait, at the instant of writing
+	Cause  scheduler.Cause
+	Limits scheduler.Limits // of what stands in the way
+	// Caller is set where the caller's own limits stand in the way. Nothing is kept
+	// for it then, and there is no ticket.
+	Caller string
+	// Of a wait for a project: the model, whether its slot is kept, and the ticket.
+	Model  string
+	Booked bool
+	Ticket string
+}
+
+// Google's type names of error details.
+const (
+	typeQuotaFailure = "type.googleapis.com/google.rpc.QuotaFailure"
+	typeRetryInfo    = "type.googleapis.com/google.rpc.RetryInfo"
+)
+
+type quotaFailure struct {
+	Type       string      `json:"@type"`
+	Violations []violation `json:"violations"`
+}
+
+type violation struct {
+	Metric     string            `json:"quotaMetric"`
+	ID         string            `json:"quotaId"`
+	Dimensions map[string]string `json:"quotaDimensions"`
+	Value      string            `json:"quotaValue,omitempty"`
+}
+
+type retryInfo struct {
+	Type  string `json:"@type"`
+	Delay string `json:"retryDelay"`
+}
+
+// WriteWait answers a wait: 429 in Gemini's own error shape, or OpenAI's. It is
+// told in milliseconds, and rounded up to seconds.
+func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
+	h := w.Header()
+	setRetry(h, wait.Left)
+	h.Set(BookedHeader, strconv.FormatBool(wait.Booked))
+	if wait.Ticket != "" {
+		h.Set(TicketHeader, wait.Ticket)
+	}
+	delay := strconv.FormatFloat(wait.Left.Seconds(), 'f', 3, 64) + "s"
+	v, message := wait.ofProject(delay)
+	if wait.Caller != "" {
+		v, message = wait.ofCaller(delay)
+	}
+	write(w, f, status{
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: message,
+		Details: []any{
+			quotaFailure{typeQuotaFailure, []violation{v}},
+			retryInfo{typeRetryInfo, delay},
+		},
+	})
+}
+
+// ofProject names the limit of a project that stands in the way, with Google's own
+// ids: clients act upon them, and give up at once on one per day.
+func (w *Wait) ofProject(delay string) (v violation, message string) {
+	v = violation{
+		Metric:     "generativelanguage.googleapis.com/generate_requests_per_model",
+		Dimensions: map[string]string{"location": "global", "model": w.Model},
+	}
+	limit := w.Limits.RPM
+	switch w.Cause {
+	case scheduler.ByTPM:
+		v.Metric = "generativelanguage.googleapis.com/generate_content_input_token_count"
+		v.ID = "GenerateContentInputTokensPerModelPerMinute"
+		limit = w.Limits.TPM
+	case scheduler.ByRPD, scheduler.ByDay:
+		v.ID = "GenerateRequestsPerDayPerProjectPerModel"
+		limit = w.Limits.RPD
+	default:
+		v.ID = "GenerateRequestsPerMinutePerProjectPerModel"
+	}
+	said := ""
+	if limit > 0 { // it may be unlimited as far as we know, and busy all the same
+		v.Value = strconv.FormatInt(limit, 10)
+		said = ", limit: " + v.Value
+	}
+	kept := "Nothing is kept for you yet: come back then, and if there is still no room a slot will be."
+	if w.Booked {
+		kept = "A slot is kept for you."
+	}
+	return v, fmt.Sprintf("Every usable project is busy. Quota exceeded for metric: %s%s, model: %s\n%s Please retry in %s.",
+		v.Metric, said, w.Model, kept, delay)
+}
+
+// ofCaller names the caller's own limit that stands in the way.
+func (w *Wait) ofCaller(delay string) (v violation, message string) {
+	v = violation{
+		Metric:     "fluxgate.dev/requests_per_caller",
+		ID:         "RequestsPerMinutePerCaller",
+		Dimensions: map[string]string{"caller": w.Caller},
+		Value:      strconv.FormatInt(w.Limits.RPM, 10),
+	}
+	switch w.Cause {
+	case scheduler.ByTPM:
+		v.Metric, v.ID, v.Value = "fluxgate.dev/input_tokens_per_caller", "InputTokensPerMinutePerCaller", strconv.FormatInt(w.Limits.TPM, 10)
+	case scheduler.ByRPD:
+		v.ID, v.Value = "RequestsPerDayPerCaller", strconv.FormatInt(w.Limits.RPD, 10)
+	}
+	return v, fmt.Sprintf("Your own limit here is used up (caller %s, quota %s, limit: %s), whatever the projects could take. Please retry in %s.",
+		w.Caller, v.ID, v.Value, delay)
+}

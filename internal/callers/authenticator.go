@@ -1,0 +1,220 @@
+package callers
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/secrets"
+)
+
+// Why a request isn't let in. Authenticate's errors match exactly one of these
+// by errors.Is. Their texts, and what they wrap, hold no credential.
+var (
+	// ErrMissing: the request carries no credential.
+	ErrMissing = errors.New("no token was given")
+	// ErrWrong: the credential is no caller's token.
+	ErrWrong = errors.New("the token is not known")
+	// ErrConflict: the request carries different credentials.
+	ErrConflict = errors.New("different tokens were given: send one")
+	// ErrUnavailable: the tokens can't be read. It wraps the cause, which isn't
+	// for callers to see.
+	ErrUnavailable = errors.New("the tokens can't be read")
+	// ErrUnguarded: no token is configured, and without one it isn't safe to
+	// answer. The text says what an operator can do.
+	ErrUnguarded = errors.New("nobody is let in")
+	// ErrOrigin: no token is configured, and the request is a web page's that
+	// FLUXGATE_CORS doesn't name.
+	ErrOrigin = errors.New("web pages of other origins are not let in")
+)
+
+// A Caller is who sent a request.
+type Caller struct {
+	// Name is public: the token's, or in ModeIAM an email address or "iam", or
+	// in ModeOpen "anonymous", or a scheduled job's "scheduler".
+	Name string
+	// Admin tells whether the caller may change the configuration: it came with
+	// an administrator's token, or in ModeOpen, or is a scheduled job.
+	Admin bool
+}
+
+const (
+	// minReload is the least time between two readings of the secrets that
+	// unknown tokens cause. One may be new; most are wrong.
+	minReload = 30 * time.Second
+	// patience is how long a request with an unknown token waits for such a
+	// reading.
+	patience = time.Second
+)
+
+// An Authenticator names the caller of a request by its token. It is safe for
+// use by any number of goroutines.
+//
+// Tokens in secrets are read again every five minutes, and earlier when a
+// request comes with one that isn't known. While they can't be read, the last
+// ones hold. To take one back at once, change the secret and start new
+// instances; otherwise it is gone within a TTL. A secret whose version is
+// disabled or destroyed counts as holding none.
+type Authenticator struct {
+	mode   Mode
+	wanted bool // a request needs a token
+	log    *slog.Logger
+	pages  *http.CrossOriginProtection
+	jobs   *jobs
+
+	given []list // by role
+	cache *secrets.Cache[table]
+	fixed table // instead of cache, when no secret is named
+
+	// compare is subtle.ConstantTimeCompare.
+	compare func(a, b []byte) int
+}
+
+// New returns the authenticator of a configuration. Client may be nil when the
+// configuration names no secret of tokens. Nothing is read yet; the error says
+// what is wrong with the tokens that the configuration itself holds.
+func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Authenticator, error) {
+	if opts.MinReload <= 0 {
+		opts.MinReload = minReload
+	}
+	opts = opts.WithDefaults()
+	a := &Authenticator{
+		mode: ModeOf(cfg), log: opts.Logger, pages: http.NewCrossOriginProtection(),
+		given: []list{
+			{entries: cfg.Tokens, names: cfg.TokenSecretNames},
+			{entries: cfg.AdminTokens, names: cfg.AdminTokenSecretNames, admin: true},
+		},
+		compare: subtle.ConstantTimeCompare,
+	}
+	a.wanted = a.mode == ModeTokens || a.mode == ModeIAM && cfg.HasCallerTokens()
+	for _, origin := range cfg.CORS {
+		if origin == config.AnyOrigin {
+			continue // means nothing without tokens
+		}
+		if err := a.pages.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("FLUXGATE_CORS: %w", err)
+		}
+	}
+	var err error
+	if a.jobs, err = newJobs(context.Background(), cfg, http.DefaultTransport); err != nil {
+		return nil, err
+	}
+	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) == 0 {
+		a.fixed, err = newTable(a.given)
+		return a, err
+	}
+	if client == nil {
+		return nil, errors.New("tokens are in Secret Manager, but there is no client for it")
+	}
+	a.cache = secrets.NewCache(secrets.Source[table]{
+		Name:    "tokens",
+		Load:    func(ctx context.Context) (table, error) { return load(ctx, client, a.given) },
+		Changed: a.report,
+	}, opts)
+	return a, nil
+}
+
+// Mode returns what is asked of requests.
+func (a *Authenticator) Mode() Mode { return a.mode }
+
+// Open reports whether requests need no token because none is configured.
+func (a *Authenticator) Open() bool { return a.mode == ModeOpen }
+
+// Authenticate returns who sent r, or one of the errors above. It changes
+// nothing of r; see [Strip].
+func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
+	switch {
+	case a.mode == ModeRefuse:
+		return Caller{}, fmt.Errorf("%w: neither tokens are configured (FLUXGATE_TOKENS or FLUXGATE_TOKENS_SECRET)"+
+			" nor does FLUXGATE_AUTH=iam state that IAM guards the service", ErrUnguarded)
+	case a.mode == ModeOpen:
+		if err := a.checkOpen(r); err != nil {
+			return Caller{}, err
+		}
+		return Caller{Name: config.CallerAnonymous, Admin: true}, nil
+	case a.mode == ModeIAM && a.jobs.matches(identityToken(r)):
+		return Caller{Name: config.CallerScheduler, Admin: true}, nil
+	case !a.wanted:
+		return a.identified(r), nil
+	}
+	token, err := a.presented(r)
+	if err != nil {
+		return Caller{}, err
+	}
+	return a.byToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
+}
+
+// presented returns the one credential that r carries.
+func (a *Authenticator) presented(r *http.Request) (string, error) {
+	switch all := credentials(r, a.mode != ModeIAM || overridden(r)); len(all) {
+	case 0:
+		return "", ErrMissing
+	case 1:
+		return all[0], nil
+	}
+	return "", ErrConflict
+}
+
+// byToken returns whose token it is. One that isn't known may be a job's, if it
+// came as a bearer's.
+func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) (Caller, error) {
+	t, err := a.tokens(ctx)
+	if err != nil {
+		return Caller{}, err
+	}
+	digest := sha256.Sum256([]byte(token))
+	if e, ok := t.find(digest, a.compare); ok {
+		return Caller{Name: e.name, Admin: e.admin}, nil
+	}
+	if bearer && a.mode == ModeTokens {
+		switch job, err := a.jobs.verify(ctx, token); {
+		case err != nil:
+			return Caller{}, err
+		case job:
+			return Caller{Name: config.CallerScheduler, Admin: true}, nil
+		}
+	}
+	if a.cache == nil {
+		return Caller{}, ErrWrong
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if t, err = a.cache.Reload(limited, "a token is not known"); err != nil {
+		return Caller{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if e, ok := t.find(digest, a.compare); ok {
+		return Caller{Name: e.name, Admin: e.admin}, nil
+	}
+	return Caller{}, ErrWrong
+}
+
+// identified returns the caller that IAM has let in. An administrator's token
+// makes it that administrator; any other credential is taken for what clients
+// send because they insist on an API key.
+func (a *Authenticator) identified(r *http.Request) Caller {
+	if token, err := a.presented(r); err == nil && len(a.given[1].entries)+len(a.given[1].names) > 0 {
+		if t, err := a.tokens(r.Context()); err == nil {
+			if e, ok := t.find(sha256.Sum256([]byte(token)), a.compare); ok {
+				return Caller{Name: e.name, Admin: e.admin}
+			}
+		}
+	}
+	return Caller{Name: identity(r)}
+}
+
+func (a *Authenticator) tokens(ctx context.Context) (table, error) {
+	if a.cache == nil {
+		return a.fixed, nil
+	}
+	t, err := a.cache.Get(ctx)
+	if err != nil {
+		return t, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return t, nil
+}

@@ -1,0 +1,197 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits are overrides of the quota of one model, or of each model of a
+// family, or the limits of a caller (see [LimitsByCaller]). Nil keeps what is known without the override; -1 is unlimited; 0 says
+// that there is no quota at all.
+type Limits struct {
+	RPM *int64 `json:"rpm,omitempty"` // requests per minute
+	TPM *int64 `json:"tpm,omitempty"` // input tokens per minute
+	RPD *int64 `json:"rpd,omitempty"` // requests per Pacific day
+}
+
+// Unlimited in [Limits] means that nothing is counted against it.
+const Unlimited int64 = -1
+
+// maxLimit is far above any quota and far below what overflows in a sum.
+const maxLimit = 1_000_000_000_000
+
+// String returns the overrides that are set, such as "rpm=5 tpm=unlimited".
+func (l Limits) String() string {
+	var parts []string
+	for _, f := range []struct {
+		name  string
+		value *int64
+	}{{"rpm", l.RPM}, {"tpm", l.TPM}, {"rpd", l.RPD}} {
+		switch {
+		case f.value == nil:
+		case *f.value == Unlimited:
+			parts = append(parts, f.name+"=unlimited")
+		default:
+			parts = append(parts, fmt.Sprintf("%s=%d", f.name, *f.value))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// LimitsByModel are the overrides by model name or family (pro, flash,
+// flash_lite).
+type LimitsByModel map[string]Limits
+
+// String returns the overrides in a fixed order.
+func (m LimitsByModel) String() string {
+	parts := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, name+": "+m[name].String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// EnvDecode reads FLUXGATE_LIMITS: {"MODEL":{"rpm":N,"tpm":N,"rpd":N},…}. The
+// error lists everything that is wrong. The empty text, with which go-envconfig
+// calls decoders of variables that aren't set, is no override.
+func (m *LimitsByModel) EnvDecode(text string) error {
+	decoded, err := decodeLimitsByName(text, `{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}`, limitsName)
+	if err == nil {
+		*m = decoded
+	}
+	return err
+}
+
+// decodeLimitsByName reads a JSON object of limits. check returns a name as the
+// rest of the program writes it. The error lists everything that is wrong.
+func decodeLimitsByName(text, example string, check func(string) (string, error)) (map[string]Limits, error) {
+	if text == "" {
+		return nil, nil
+	}
+	named, err := members([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("want a JSON object such as %s: %w", example, err)
+	}
+	decoded := map[string]Limits{}
+	var problems []error
+	for _, member := range named {
+		name, err := check(member.name)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		if _, twice := decoded[name]; twice {
+			problems = append(problems, fmt.Errorf("%s is named twice", name))
+		}
+		limits, err := decodeLimits(member.value)
+		if err != nil {
+			problems = append(problems, inVariable(name, err)...)
+		}
+		decoded[name] = limits
+	}
+	return decoded, errors.Join(problems...)
+}
+
+func decodeLimits(raw json.RawMessage) (Limits, error) {
+	var l Limits
+	fields, err := members(raw)
+	if err != nil {
+		return l, fmt.Errorf(`want an object such as {"rpm":5}: %w`, err)
+	}
+	targets := map[string]**int64{"rpm": &l.RPM, "tpm": &l.TPM, "rpd": &l.RPD}
+	var problems []error
+	for _, f := range fields {
+		target, known := targets[f.name]
+		if !known {
+			problems = append(problems, fmt.Errorf("unknown field %s (there are rpm, tpm and rpd)", quoted(f.name)))
+			continue
+		}
+		if *target != nil {
+			problems = append(problems, fmt.Errorf("%s is given twice", f.name))
+		}
+		if string(f.value) == "null" {
+			continue // null keeps, as an omitted field does
+		}
+		n, err := strconv.ParseInt(string(f.value), 10, 64)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("%s is %s: want a whole number", f.name, f.value))
+		case n < Unlimited:
+			problems = append(problems, fmt.Errorf("%s is %d: of the negative numbers only -1 (unlimited) means something", f.name, n))
+		case n > maxLimit:
+			problems = append(problems, fmt.Errorf("%s is %d: want at most %d, or -1 for unlimited", f.name, n, int64(maxLimit)))
+		default:
+			*target = &n
+		}
+	}
+	return l, errors.Join(problems...)
+}
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// members returns the members of a JSON object in their order. encoding/json
+// into a map would let the second of two equal names win without a word.
+func members(text []byte) ([]member, error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	start, err := dec.Token()
+	if err != nil {
+		return nil, notJSON(err)
+	}
+	if start != json.Delim('{') {
+		return nil, errors.New("it isn't an object")
+	}
+	var all []member
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, notJSON(err)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, notJSON(err)
+		}
+		all = append(all, member{name.(string), value}) // a member's name is always a string
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, notJSON(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	return all, nil
+}
+
+func notJSON(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it ends too early")
+	}
+	return err
+}
+
+// LimitsByCaller are the limits of callers by their names: those of tokens, or
+// with FLUXGATE_AUTH=iam email addresses. What is nil or [Unlimited] isn't
+// limited; 0 lets nothing through.
+type LimitsByCaller map[string]Limits
+
+// String returns the limits in a fixed order.
+func (m LimitsByCaller) String() string { return LimitsByModel(m).String() }
+
+// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N},…}. The
+// error lists everything that is wrong.
+func (m *LimitsByCaller) EnvDecode(text string) error {
+	decoded, err := decodeLimitsByName(text, `{"alice":{"rpm":5,"tpm":250000,"rpd":100}}`, limitedName)
+	if err == nil {
+		*m = decoded
+	}
+	return err
+}

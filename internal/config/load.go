@@ -1,0 +1,104 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// Load reads a Config from environ, a list of NAME=value as os.Environ returns
+// it; of two entries with one name the later wins. The error lists every
+// problem of every variable, one per line, and holds no key and no token.
+func Load(ctx context.Context, environ []string) (*Config, error) {
+	vars := variables(environ)
+	var c Config
+	problems := c.decode(ctx, vars)
+	problems = append(problems, c.readKeys(vars)...)
+	names, err := SecretNames(c.KeysSecret, c.GoogleCloudProject)
+	if err != nil {
+		problems = append(problems, inVariable("FLUXGATE_KEYS_SECRET", err)...)
+	}
+	c.SecretNames = names
+	c.preferSecrets()
+	problems = append(problems, c.readTokens()...)
+	c.warnCallers()
+	c.warnJobs()
+	c.warnUnknown(vars)
+	problems = append(problems, c.Validate())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// decode fills c from vars. go-envconfig stops at the first variable that it
+// can't read; to hear of all of them the bad one is recorded and hidden, and
+// decoding begins again with its default. The bad one is the last that was
+// looked up, since fields are decoded one after another.
+func (c *Config) decode(ctx context.Context, vars map[string]string) []error {
+	var problems []error
+	hidden := map[string]bool{}
+	for {
+		var decoded Config
+		var last string
+		err := envconfig.ProcessWith(ctx, &envconfig.Config{
+			Target: &decoded,
+			Lookuper: envconfig.LookuperFunc(func(name string) (string, bool) {
+				last = name
+				if hidden[name] || vars[name] == "" {
+					return "", false // a text beside false would be decoded all the same
+				}
+				return vars[name], true
+			}),
+		})
+		if err == nil {
+			*c = decoded
+			return problems
+		}
+		if last == "" || hidden[last] {
+			// Not a value but a tag of Config itself is wrong.
+			return append(problems, fmt.Errorf("read the configuration: %w", err))
+		}
+		hidden[last] = true
+		problems = append(problems, inVariable(last, explain(last, vars[last], err))...)
+	}
+}
+
+// wanted says what the variables must look like whose types are decoded by Go's
+// own functions: their errors name functions and steps, not what is wanted.
+var wanted = map[string]string{
+	"PORT":                  "a whole number",
+	"FLUXGATE_SKEW":         duration,
+	"FLUXGATE_HOLD":         duration,
+	"FLUXGATE_TIMEOUT":      duration,
+	"FLUXGATE_IDLE_TIMEOUT": duration,
+	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
+	"GEMINI_LOG":            "true or false",
+}
+
+const duration = "a duration with its unit, such as 500ms, 5s or 2m"
+
+func explain(name, value string, err error) error {
+	if want, ok := wanted[name]; ok {
+		return fmt.Errorf("%s: want %s", quoted(value), want)
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner // without the name of the field
+	}
+	return err
+}
+
+// warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
+func (c *Config) warnUnknown(vars map[string]string) {
+	known := variableNames()
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
+			c.warn(quoted(name) + " is not a variable of Fluxgate")
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/emulator"
+	"fluxgate.dev/fluxgate/internal/geminisim"
+)
+
+// A Local starts what an app asks it for, and keeps it until Close. It is for
+// one app and one goroutine.
+type Local struct {
+	report io.Writer      // nil: none
+	stops  []func() error // in order of start
+}
+
+// New returns a Local that says in the report, if there is one, what it starts.
+func New(report io.Writer) *Local { return &Local{report: report} }
+
+func (l *Local) line(format string, args ...any) {
+	if l.report != nil {
+		fmt.Fprintf(l.report, format+"\n", args...)
+	}
+}
+
+// Gemini serves a simulated Gemini on a free loopback port and returns the
+// configuration that uses it, with the simulator's keys.
+func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("start simulator: %w", err)
+	}
+	srv := &http.Server{Handler: geminisim.New(SimulatorConfig(cfg, simulatedKeys)), ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(listener) }() // ends with Close, always with an error
+	l.stops = append(l.stops, func() error {
+		if err := srv.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("stop simulator: %w", err)
+		}
+		return nil
+	})
+	next := withSimulatedKeys(cfg, "http://"+listener.Addr().String())
+	l.line("")
+	l.line("*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with %d keys on %s.", simulatedKeys, next.BaseURL)
+	l.line("*** Set GEMINI_KEY_1, GEMINI_KEY_2, … here or in .env to talk to the real one.")
+	l.line("")
+	return next, nil
+}
+
+// MissingForFirestore returns nil if Firestore can start an emulator here, else
+// an error that says what is missing and how to get it.
+func (l *Local) MissingForFirestore() error { return emulator.Missing() }
+
+// emulatorVariable is where Google's client looks for an emulator.
+const emulatorVariable = "FIRESTORE_EMULATOR_HOST"
+
+// Firestore starts the Firestore emulator and returns its address. Until Close
+// FIRESTORE_EMULATOR_HOST has it too: Google's client reads that and nothing else.
+func (l *Local) Firestore(ctx context.Context) (host string, err error) {
+	l.line("store: starting the Firestore emulator")
+	e, err := emulator.Start(ctx, emulator.Options{})
+	if err != nil {
+		return "", err
+	}
+	l.stops = append(l.stops, e.Stop)
+	if err := os.Setenv(emulatorVariable, e.Host); err != nil {
+		return "", err
+	}
+	l.stops = append(l.stops, func() error { return os.Unsetenv(emulatorVariable) })
+	return e.Host, nil
+}
+
+// Close stops what was started, last first. A further call does nothing.
+func (l *Local) Close() error {
+	var problems []error
+	for i := len(l.stops) - 1; i >= 0; i-- {
+		problems = append(problems, l.stops[i]())
+	}
+	l.stops = nil
+	return errors.Join(problems...)
+}

@@ -1,0 +1,106 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/requestlog"
+	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// A KeySource is where the keys are had from; *keys.Pool is one.
+type KeySource interface {
+	Keys(ctx context.Context) ([]keys.Key, error)
+	Reload(ctx context.Context, reason string) ([]keys.Key, error)
+}
+
+// Options are what a Dispatcher works with. All but Telemetry are required.
+type Options struct {
+	Admission *admission.Controller
+	Keys      KeySource
+	Providers upstream.Providers
+	Count     config.Count // how requests are sized
+	Audit     *events.Audit
+	Logger    *slog.Logger // of what is done for no request
+	// Telemetry records what happens to requests. Nil: nothing does.
+	Telemetry *telemetry.Recorder
+}
+
+// A Dispatcher dispatches requests on behalf of one instance. It is safe for use by
+// any number of goroutines.
+type Dispatcher struct {
+	admission *admission.Controller
+	keys      KeySource
+	providers upstream.Providers
+	count     config.Count
+	audit     *events.Audit
+	log       *slog.Logger
+	telemetry *telemetry.Recorder
+	pool      atomic.Pointer[Pool]    // of the keys as they were read last
+	counted   *recent[uint64, int64]  // tokens by request hash
+	owners    *recent[string, string] // projects by the names of what they own
+}
+
+// New returns a dispatcher.
+func New(o Options) *Dispatcher {
+	return &Dispatcher{
+		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, audit: o.Audit, log: o.Logger,
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners),
+	}
+}
+
+// settleTimeout bounds what is written after the answer is known, beside what
+// admission bounds itself.
+const settleTimeout = 10 * time.Second
+
+// Pool returns the keys as they are now, by project.
+func (d *Dispatcher) Pool(ctx context.Context) (*Pool, error) {
+	list, err := d.keys.Keys(ctx)
+	if err != nil {
+		return nil, &apierror.Problem{Code: apierror.Unavailable, Public: "The keys can't be read, so nothing was sent. Please retry.", Cause: err}
+	}
+	if p := d.pool.Load(); p != nil && slices.Equal(p.Keys, list) {
+		return p, nil
+	}
+	p := newPool(list)
+	d.pool.Store(p)
+	return p, nil
+}
+
+// A Target is where a request is sent.
+type Target struct {
+	Key    keys.Key
+	Model  string        // by the name it was asked for; "" where none matters
+	Waited time.Duration // since the caller was first told to wait
+
+	provider upstream.Provider
+}
+
+// Provider is whom the key is for.
+func (t Target) Provider() upstream.Provider { return t.provider }
+
+// Context returns a context for a request to the provider with the target's key.
+func (t Target) Context(ctx context.Context) context.Context {
+	return upstream.WithKey(ctx, t.Key.Value.Reveal())
+}
+
+// Classify says what an answer of the provider means that is no success.
+func (t Target) Classify(status int, body []byte) *upstream.Error {
+	return t.provider.Classify(status, body, t.Key.Value.Reveal())
+}
+
+func (d *Dispatcher) target(key keys.Key) Target {
+	return Target{Key: key, provider: d.providers.Of(key.Provider)}
+}
+
+// logger returns the logger of a request.
+func (d *Dispatcher) logger(ctx context.Context) *slog.Logger { return requestlog.From(ctx, d.log) }

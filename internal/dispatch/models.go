@@ -1,0 +1,62 @@
+package dispatch
+
+import (
+	"fmt"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// AutoModel is the name that stands for the chain of the mode in force.
+const AutoModel = "auto"
+
+// Chain returns the models of the chain that a mode lets through; "" is the mode
+// in force. It fails where there is none.
+func Chain(s *admission.Snapshot, mode scheduler.Mode) ([]string, error) {
+	chain := s.Chain(mode)
+	if len(chain) == 0 {
+		if mode == "" {
+			mode = s.Mode
+		}
+		return nil, apierror.New(apierror.NoUsableKey, fmt.Sprintf("No model of the chain is left in mode %s.", mode))
+	}
+	return chain, nil
+}
+
+// FallbackHeader lets a named model fall through to the chain.
+const FallbackHeader = "X-Fluxgate-Fallback"
+
+// Candidates returns the models that may serve a request for a name: the chain for
+// AutoModel; else that model alone, or it and the chain after it if the caller's
+// fallback is "chain".
+func Candidates(s *admission.Snapshot, name, fallback string) ([]string, error) {
+	if fallback != "" && fallback != "chain" {
+		return nil, apierror.Invalid(FallbackHeader, `want "chain", or leave it out.`)
+	}
+	if name == AutoModel {
+		return Chain(s, "")
+	}
+	models := []string{name}
+	if fallback == "" {
+		return models, nil
+	}
+	for _, m := range s.Chain("") {
+		if m != name {
+			models = append(models, m)
+		}
+	}
+	return models, nil
+}
+
+// Embedders returns the models that may serve an embedding: vectors of different
+// models don't go together, so nothing stands in for the one that is named.
+func Embedders(name, fallback string) ([]string, error) {
+	if name == AutoModel {
+		return nil, apierror.Invalid("model", `"auto" stands for models that generate text; name an embedding model.`)
+	}
+	if fallback != "" {
+		return nil, apierror.Invalid(FallbackHeader, "no other model can stand in for an embedding model.")
+	}
+	return []string{name}, nil
+}

@@ -1,0 +1,121 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// The defaults of gemini-flux's generate.
+const (
+	defaultMaxTokens   = 1000
+	defaultTemperature = 0.7
+)
+
+// A Prompt is a request of POST /generate that has been read and checked.
+type Prompt struct {
+	*payload.Generate
+	mode   scheduler.Mode // "": the one in force
+	prompt upstream.Prompt
+	bytes  int
+}
+
+// ReadPrompt reads the body of POST /generate. What it fails with is the caller's
+// to mend.
+func ReadPrompt(body []byte) (*Prompt, error) {
+	in, err := payload.ReadGenerate(body)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prompt{Generate: in, bytes: len(body)}
+	if p.mode, err = ParseMode(in.Mode); err != nil {
+		return nil, err
+	}
+	media, err := in.Media()
+	if err != nil {
+		return nil, err
+	}
+	temperature := float32(defaultTemperature)
+	if in.Temperature != nil {
+		temperature = float32(*in.Temperature)
+	}
+	p.prompt = upstream.Prompt{System: in.System, MaxOutputTokens: defaultMaxTokens, Temperature: &temperature}
+	if in.MaxTokens != nil {
+		p.prompt.MaxOutputTokens = int32(*in.MaxTokens)
+	}
+	if in.Prompt != "" {
+		p.prompt.Pieces = append(p.prompt.Pieces, payload.Piece{Text: in.Prompt})
+	}
+	for _, m := range media {
+		p.prompt.Pieces = append(p.prompt.Pieces, payload.Piece{Media: m})
+	}
+	return p, nil
+}
+
+// ParseMode returns the mode of that name; none for none.
+func ParseMode(name string) (scheduler.Mode, error) {
+	if name == "" {
+		return "", nil
+	}
+	mode, err := scheduler.ParseMode(name)
+	if err != nil {
+		return "", ErrMode
+	}
+	return mode, nil
+}
+
+// ErrMode is the error for what is no mode.
+var ErrMode = apierror.Invalid("mode", "want one of both, pro_only, flash_only and flash_lite_only.")
+
+// Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash and
+// ticket are set. The answer comes in reply.
+func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, reply **upstream.Reply) error {
+	c.Retry = in.Retry == nil || *in.Retry
+	c.MaxWait = in.MaxWait()
+	if in.PreferredKey != nil {
+		// One that isn't there is as good as none, as in gemini-flux.
+		c.Prefer, _ = p.ByIndex(*in.PreferredKey)
+	}
+	if in.Model != "" && in.Model != AutoModel {
+		c.Models = []string{in.Model}
+	} else {
+		var err error
+		if c.Models, err = Chain(c.Snapshot, in.mode); err != nil {
+			return err
+		}
+	}
+	c.Demand = scheduler.Demand{Requests: 1, Allowance: UploadAllowance(in.bytes)}
+	c.Send = SendPrompt(in.prompt, reply)
+	return d.Size(ctx, p, c, PromptSizer(in.prompt))
+}
+
+// SendPrompt returns a Call's Send for a prompt, which puts the answer into reply.
+func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context, Target) (Sent, *upstream.Error) {
+	return func(ctx context.Context, to Target) (Sent, *upstream.Error) {
+		asked := p
+		asked.Model = to.Model
+		answer, err := to.provider.Generate(ctx, to.Key.Value.Reveal(), asked)
+		if err != nil {
+			return Sent{}, asUpstream(ctx, err)
+		}
+		*reply = answer
+		tokens := answer.PromptTokens
+		if tokens == 0 {
+			tokens = -1
+		}
+		return Sent{PromptTokens: tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion}, nil
+	}
+}
+
+// asUpstream returns the *upstream.Error that err is, or makes one.
+func asUpstream(ctx context.Context, err error) *upstream.Error {
+	var failure *upstream.Error
+	if !errors.As(err, &failure) {
+		failure = upstream.TransportError(ctx, err)
+	}
+	return failure
+}

@@ -1,0 +1,183 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Sizer knows the size of one request.
+type Sizer struct {
+	// Bytes is what the request is at most if every byte is a token; negative: it
+	// holds something other than text, of which bytes say nothing.
+	Bytes int64
+	// Estimate is for where nobody counts.
+	Estimate func() int64
+	// Count has the provider count the tokens for a model, with a key. Its error is
+	// upstream.ErrUncountable, or an *upstream.Error. Nil: nobody can.
+	Count func(ctx context.Context, to Target) (int64, error)
+}
+
+// BodySizer returns the Sizer of a body of the provider's own format, with what it
+// refers to.
+func BodySizer(body []byte, refs *payload.References) Sizer {
+	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate}
+	if refs.Media {
+		s.Bytes = -1
+	}
+	s.Count = func(ctx context.Context, to Target) (int64, error) {
+		return to.provider.CountBody(ctx, to.Key.Value.Reveal(), to.Model, body)
+	}
+	return s
+}
+
+// PromptSizer returns the Sizer of a prompt. Media of it is none that bytes say
+// anything of.
+func PromptSizer(p upstream.Prompt) Sizer {
+	s := Sizer{Bytes: int64(len(p.System)), Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
+	for _, piece := range p.Pieces {
+		if len(piece.Media.Base64) > 0 {
+			s.Bytes = -1
+			break
+		}
+		s.Bytes += int64(len(piece.Text))
+	}
+	s.Count = func(ctx context.Context, to Target) (int64, error) {
+		asked := p
+		asked.Model = to.Model
+		return to.provider.CountPrompt(ctx, to.Key.Value.Reveal(), asked)
+	}
+	return s
+}
+
+// maxCounted bounds the counts that are remembered for callers who return.
+const maxCounted = 4096
+
+// uploadRate is the slowest upload that is reckoned with, in bytes per second:
+// a reservation gets that much allowance for its request to arrive.
+const uploadRate = 4 << 20
+
+// UploadAllowance is the time that the upload of a body of so many bytes may take.
+func UploadAllowance(body int) time.Duration {
+	if body < 64<<10 {
+		return 0
+	}
+	return time.Duration(body) * time.Second / uploadRate
+}
+
+// Size sets the input tokens of a call, and whether they are exact or a bound. One
+// that returns is as large as it was told.
+//
+// No round trip is worth it for plain text throughout which, at one token per byte,
+// is at most TPM/RPM of every model that may serve it: then RPM binds whatever the
+// true count.
+func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
+	c.count = func(ctx context.Context) (int64, error) {
+		if d.count == config.CountEstimate || s.Count == nil {
+			return s.Estimate(), nil
+		}
+		return d.Count(ctx, p, c.Models, s)
+	}
+	if c.Ticket != nil && c.Ticket.Hash == c.Hash {
+		c.Demand.Tokens = c.Ticket.Tokens
+		return nil
+	}
+	if n, ok := d.counted.get(c.Hash); ok {
+		c.Demand.Tokens, c.Exact = n, true
+		return nil
+	}
+	if d.count == config.CountAuto && s.Bytes >= 0 && small(c.Snapshot, c.Models, s.Bytes) {
+		c.Demand.Tokens = s.Bytes
+		return nil
+	}
+	ctx, span := d.telemetry.Count(ctx)
+	c.Demand.Tokens, err = c.count(ctx)
+	span.Counted(c.Demand.Tokens, failureOf(err))
+	if err != nil {
+		return err
+	}
+	c.Exact = true
+	d.counted.put(c.Hash, c.Demand.Tokens)
+	return nil
+}
+
+// small reports whether so many tokens are at most TPM/RPM of every model.
+func small(s *admission.Snapshot, models []string, tokens int64) bool {
+	for _, model := range models {
+		l := s.Rules.Policy.Limits(model)
+		if l.TPM != scheduler.Unlimited && (l.RPM <= 0 || tokens > l.TPM/l.RPM) {
+			return false
+		}
+	}
+	return true
+}
+
+// Bounds of counting. It takes from the time of the request itself.
+const (
+	maxCounts    = 3
+	countTimeout = 10 * time.Second // the upload of 32 MiB takes 8 s at uploadRate
+)
+
+// Count has upstream count the tokens, with any usable key. Where upstream can't
+// say, the request is estimated: a count that fails is no reason to refuse.
+func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Sizer) (int64, error) {
+	tried := make(map[string]bool) // projects, from which there is nothing more to be had
+	for range maxCounts {
+		states, err := d.admission.View(ctx, p.IDs())
+		if err != nil {
+			return 0, err
+		}
+		key, ok := p.any(states, tried)
+		if !ok {
+			break
+		}
+		to := d.target(key)
+		to.Model = models[0]
+		n, err := countOnce(ctx, to, s)
+		if err == nil {
+			return n, nil
+		}
+		if errors.Is(err, upstream.ErrUncountable) {
+			break
+		}
+		failure := asUpstream(ctx, err)
+		d.logger(ctx).Warn("count failed", "key", key.Index, "model", to.Model, "class", failure.Class.String(), "reason", failure.Reason)
+		d.telemetry.Failed("count_tokens", telemetry.Target{Project: key.Project, Model: to.Model}, failure.Class.String())
+		known := failure.Class != upstream.ClassModelUnknown && failure.Class != upstream.ClassModelGone
+		switch {
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case failure.Class == upstream.ClassCaller && failure.Reason != upstream.ReasonLocation:
+			return 0, failure // malformed whichever key counts it
+		case failure.Class == upstream.ClassTimeout:
+			return s.Estimate(), nil
+		case !known && len(models) > 1:
+			models = models[1:]
+			continue
+		case failure.Class == upstream.ClassModelUnknown:
+			return 0, failure
+		case failure.Class == upstream.ClassKeyInvalid:
+			// Other keys of the project go on.
+			if err := d.markInvalid(ctx, key, failure); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		tried[key.Project] = true
+	}
+	return s.Estimate(), nil
+}
+
+// countOnce counts with one key. It never hangs.
+func countOnce(ctx context.Context, to Target, s Sizer) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
+	return s.Count(ctx, to)
+}

@@ -1,0 +1,73 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// What is logged of a request is measured too, in the words of package
+// telemetry, which knows no admission and no upstream.
+
+// decision is how an admission ended.
+func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err error) telemetry.Decision {
+	out := telemetry.Decision{Tokens: r.demand.Tokens, Untold: r.failed != nil && grant == nil}
+	switch {
+	case grant != nil:
+		out.Project, out.Model, out.Booked, out.Waited = grant.Project, grant.Model, grant.Booked, grant.Waited
+	case wait != nil:
+		out.Project, out.Model, out.Booked, out.Cause = wait.Project, wait.Model, wait.Booked, causeOf(wait)
+		out.Wait = wait.Start.Sub(r.d.admission.Now())
+	case errors.Is(err, admission.ErrTooLarge), errors.Is(err, admission.ErrCallerTooLarge):
+		out.Cause = "too_large"
+	case errors.Is(err, admission.ErrNoProject):
+		out.Cause = "no_usable_key"
+	default:
+		out.Failed, out.Cause = true, failureOf(err)
+	}
+	return out
+}
+
+// causeOf names what stands in the way; those of callers' own limits are told
+// apart from those of projects.
+func causeOf(wait *admission.Wait) string {
+	if wait.Caller != "" {
+		return "own_" + string(wait.Cause)
+	}
+	return string(wait.Cause)
+}
+
+// answered is what became of a send.
+func answered(info Sent, failure *upstream.Error) telemetry.Answer {
+	out := telemetry.Answer{Tokens: info.PromptTokens, Model: info.ModelVersion, Status: http.StatusOK}
+	switch {
+	case failure != nil:
+		out.Tokens, out.Class, out.Status = -1, failure.Class.String(), failure.HTTPStatus
+	case info.Late != nil:
+		out.Class, out.Status = info.Late.Class.String(), info.Late.HTTPStatus
+	}
+	return out
+}
+
+// failureOf classifies what went wrong on our side; "": nothing.
+func failureOf(err error) string {
+	var failure *upstream.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &failure):
+		return failure.Class.String()
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
+		return "store_unavailable"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	}
+	return "internal"
+}

@@ -1,0 +1,102 @@
+package geminisim
+
+import (
+	"net/http"
+	"time"
+)
+
+// modelFor returns a model that supports a method.
+func (c *call) modelFor(name, method string) (*model, *apiError) {
+	m := c.s.model(name)
+	if m == nil || !m.supports(method) {
+		return nil, errNotFound(c.version, name, method)
+	}
+	if c.s.isRetired(c.who.project, m) {
+		return nil, Retired404.apiError(m.name)
+	}
+	return m, nil
+}
+
+// admit charges a request to the quota, or refuses it, or lets it fail as
+// injected, and enters the outcome in the log.
+func (c *call) admit(m *model, requests, tokens int64) *apiError {
+	c.model, c.tokens, c.recorded = m.resolved, tokens, true
+	e := c.decide(m, requests, tokens)
+	switch {
+	case e != nil:
+		c.logRequest(e.code, e.logReason())
+	case c.breaks != nil:
+		c.logRequest(http.StatusOK, c.breaks.logReason())
+	default:
+		c.logRequest(http.StatusOK, "")
+	}
+	return e
+}
+
+// decide is the part of admit that has to be one step.
+func (c *call) decide(m *model, requests, tokens int64) *apiError {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.bucketOf(bucketID{c.who.project, m.resolved}, m.kind == embeddingModel)
+	now := b.arrive(c.arrived)
+	s.advance(now)
+	at := time.Unix(0, now)
+	f, failing := s.pending(c.streaming)
+	if !failing || f.charged() {
+		if refused := b.charge(now, requests, tokens, s.rejectOversize); refused != nil {
+			e := errQuota(m.resolved, b.embed, refused, s.dailyDelay)
+			s.record(c.entry(at, e.code, e.reason, 0), refused)
+			return e
+		}
+	}
+	if !failing {
+		s.record(c.entry(at, http.StatusOK, "", requests), nil)
+		return nil
+	}
+	s.useFailure()
+	e := f.apiError(m.resolved)
+	if !f.charged() {
+		requests = 0
+	}
+	if f.midStream() {
+		c.breaks = e
+		s.record(c.entry(at, http.StatusOK, f.String(), requests), nil)
+		return nil
+	}
+	s.record(c.entry(at, e.code, f.String(), requests), nil)
+	return e
+}
+
+// think waits for as long as an answer takes.
+func (c *call) think() *apiError {
+	if !c.pause(c.s.delay()) {
+		return errCancelled()
+	}
+	return nil
+}
+
+// pause waits, and tells whether the client was still there at the end.
+func (c *call) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.r.Context().Done():
+		return false
+	}
+}
+
+// delay returns how long the next answer takes.
+func (s *Server) delay() time.Duration {
+	if s.jitter <= 0 {
+		return s.latency
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latency + time.Duration(s.rng.Int64N(int64(s.jitter)+1))
+}

@@ -1,0 +1,160 @@
+package payload
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// A Generate is the body of POST /generate: gemini-flux's own fields, and system,
+// model and max_wait. Nil and empty mean that a field isn't set.
+type Generate struct {
+	Prompt       string
+	Mode         string
+	PreferredKey *int // public ID of a key
+	MaxTokens    *int64
+	Temperature  *float64
+	Retry        *bool
+	System       string
+	Model        string // without "models/"; "" or "auto": the chain
+
+	timeout, maxWait *float64 // seconds
+	images, files    [][]byte // JSON strings, as they stand in the body
+}
+
+// ReadGenerate reads the body of POST /generate. It fails with a *FieldError. The
+// mode is not looked at: which there are is the scheduler's business.
+func ReadGenerate(body []byte) (*Generate, error) {
+	g := new(Generate)
+	if err := Members(body, g.set); err != nil {
+		return nil, err
+	}
+	g.Model = strings.TrimPrefix(g.Model, "models/")
+	return g, g.check()
+}
+
+// set sets the field of that name. As with encoding/json, capitals don't matter.
+func (g *Generate) set(name string, value []byte) error {
+	switch lower := strings.ToLower(name); lower {
+	case "prompt":
+		return decodeField(lower, value, &g.Prompt)
+	case "images":
+		return decodeStrings(lower, value, &g.images)
+	case "files":
+		return decodeStrings(lower, value, &g.files)
+	case "mode":
+		return decodeField(lower, value, &g.Mode)
+	case "preferred_key":
+		return decodeField(lower, value, &g.PreferredKey)
+	case "max_tokens":
+		return decodeField(lower, value, &g.MaxTokens)
+	case "temperature":
+		return decodeField(lower, value, &g.Temperature)
+	case "timeout":
+		return decodeField(lower, value, &g.timeout)
+	case "retry":
+		return decodeField(lower, value, &g.Retry)
+	case "system":
+		return decodeField(lower, value, &g.System)
+	case "model":
+		return decodeField(lower, value, &g.Model)
+	case "max_wait":
+		return decodeField(lower, value, &g.maxWait)
+	}
+	return unknownField(name)
+}
+
+// decodeStrings notes the elements of a list of strings, without decoding or
+// copying them.
+func decodeStrings(name string, value []byte, list *[][]byte) error {
+	*list = nil
+	t, err := newTokens(value)
+	if err != nil {
+		return ErrNotObject
+	}
+	switch first, _ := t.Token(); first {
+	case nil:
+		return nil
+	case json.Delim('['):
+	default:
+		return invalid(name, "want a list of strings.")
+	}
+	for t.More() {
+		element := t.value()
+		if c := element[0]; c != '"' && c != 'n' {
+			return invalid(name, "want a string.")
+		}
+		*list = append(*list, element)
+	}
+	return nil
+}
+
+func (g *Generate) check() error {
+	switch {
+	case g.Prompt == "" && len(g.images)+len(g.files) == 0:
+		return invalid("prompt", "say what to generate.")
+	case g.Model != "" && !ValidModel(g.Model):
+		return ErrModel
+	case g.MaxTokens != nil && (*g.MaxTokens < 1 || *g.MaxTokens > math.MaxInt32):
+		return invalid("max_tokens", "want a whole number from 1 to 2147483647.")
+	case g.Temperature != nil && (*g.Temperature < 0 || *g.Temperature > 2):
+		return invalid("temperature", "want a number from 0 to 2.")
+	case g.timeout != nil && (*g.timeout <= 0 || *g.timeout > 3600):
+		return invalid("timeout", "want seconds, more than 0 and at most 3600.")
+	}
+	return CheckMaxWait("max_wait", g.maxWait)
+}
+
+// maxMaxWait is the longest max_wait, in seconds: a Pacific day has at most 25
+// hours.
+const maxMaxWait = 90_000
+
+// CheckMaxWait checks the seconds that a caller is ready to wait; nil: it didn't
+// say. It fails with a *FieldError.
+func CheckMaxWait(field string, wait *float64) error {
+	if wait != nil && !(*wait >= 0 && *wait <= maxMaxWait) {
+		return invalid(field, "want seconds, from 0 to 90000.")
+	}
+	return nil
+}
+
+// MaxWait returns how long the caller is ready to wait; nil: it didn't say.
+func (g *Generate) MaxWait() *time.Duration { return seconds(g.maxWait) }
+
+// Timeout returns how long the caller gives the request; nil: it didn't say.
+func (g *Generate) Timeout() *time.Duration { return seconds(g.timeout) }
+
+func seconds(s *float64) *time.Duration {
+	if s == nil {
+		return nil
+	}
+	d := Seconds(*s)
+	return &d
+}
+
+// Seconds returns a duration of so many seconds.
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// Media returns the images, then the files, each in its order. It fails with a
+// *FieldError that names the first that isn't base64.
+func (g *Generate) Media() ([]Media, error) {
+	if len(g.images)+len(g.files) == 0 {
+		return nil, nil
+	}
+	var out []Media
+	for _, list := range []struct {
+		field string
+		texts [][]byte
+	}{{"images", g.images}, {"files", g.files}} {
+		for i, text := range list.texts {
+			m, err := readMedia(text)
+			if err != nil {
+				return nil, invalid(fmt.Sprintf("%s[%d]", list.field, i), "want base64, or a data: URL in base64.")
+			}
+			out = append(out, m)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,76 @@
+package payload
+
+import "encoding/json"
+
+// Prepend puts an entry before those of a list in a JSON object, whatever else
+// that holds. What it doesn't understand stays as it is.
+func Prepend(page []byte, member string, entry any) []byte {
+	var fields map[string]json.RawMessage
+	var list []json.RawMessage
+	if json.Unmarshal(page, &fields) != nil || json.Unmarshal(fields[member], &list) != nil {
+		return page
+	}
+	first, err := json.Marshal(entry)
+	if err != nil {
+		return page
+	}
+	if fields[member], err = json.Marshal(append([]json.RawMessage{first}, list...)); err != nil {
+		return page
+	}
+	out, err := json.Marshal(fields)
+	if err != nil {
+		return page
+	}
+	return out
+}
+
+// NextPage returns the token of the page that follows, and whether this one has
+// nothing on it. The member holds the list.
+func NextPage(page []byte, member string) (token string, empty bool) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(page, &fields) != nil {
+		return "", false
+	}
+	var list []json.RawMessage
+	_ = json.Unmarshal(fields[nextPageToken], &token) // none is none
+	return token, json.Unmarshal(fields[member], &list) != nil || len(list) == 0
+}
+
+// SetNextPage replaces the token of the page that follows. What it doesn't
+// understand stays as it is.
+func SetNextPage(page []byte, token string) []byte {
+	var fields map[string]json.RawMessage
+	raw, err := json.Marshal(token)
+	if err != nil || json.Unmarshal(page, &fields) != nil || fields == nil {
+		return page
+	}
+	fields[nextPageToken] = raw
+	out, err := json.Marshal(fields)
+	if err != nil {
+		return page
+	}
+	return out
+}
+
+const nextPageToken = "nextPageToken"
+
+// CreatedNames returns the names of the project's resources that an answer says
+// were made.
+func CreatedNames(answer []byte) []string {
+	var made struct {
+		Name string `json:"name"`
+		File struct {
+			Name string `json:"name"`
+		} `json:"file"`
+	}
+	if json.Unmarshal(answer, &made) != nil {
+		return nil
+	}
+	var names []string
+	for _, name := range []string{made.Name, made.File.Name} {
+		if name != "" && ResourceName(name) == name {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,240 @@
+package payload
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadReferences(t *testing.T) {
+	for body, want := range map[string]References{
+		`{}`:                    {},
+		`{"a":{"text":"abcd"}}`: {texts: 4},
+		`{"a":["ab","cd"],"b":[[["ef"]]],"c":1e999,"d":null,"e":true}`:                   {texts: 6},
+		`{"inlineData":{"data":"AAAA","mimeType":"image/png"}}`:                          {Media: true, images: 1},
+		`{"inline_data":{"mime_type":"application/pdf","data":"AAAAAAAA"}}`:              {Media: true, documents: 6},
+		`{"fileData":{"fileUri":"files/a"},"x":{"file_uri":"files/a"}}`:                  {Media: true, Resources: []string{"files/a"}},
+		`{"cachedContent":"cachedContents/b"}`:                                           {Media: true, Resources: []string{"cachedContents/b"}},
+		`{"file\u0055ri":"files/a"}`:                                                     {Media: true, Resources: []string{"files/a"}},
+		`{"image_url":{"url":"data:image/png;base64,AAAA"}}`:                             {Media: true, images: 1},
+		`{"image_url":{"url":"https://example.com/a.png"}}`:                              {Media: true, images: 1},
+		`{"input_audio":{"data":"AAAA","format":"wav"}}`:                                 {Media: true, documents: 3, texts: 3},
+		`{"file":{"file_data":"data:application/pdf;base64,AAAA"}}`:                      {Media: true, documents: 24},
+		`{"url":"https://example.com"}`:                                                  {texts: 19},
+		`{"functionCall":{"args":{"fileUri":"files/a","data":"x"}}}`:                     {texts: 19},
+		`{"functionResponse":{"response":{"a":[{"cachedContent":"cachedContents/a"}]}}}`: {texts: 30},
+		// The bytes of multimodal answers of functions do count.
+		`{"functionResponse":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}`: {Media: true, images: 1},
+	} {
+		got, err := ReadReferences([]byte(body))
+		require.NoError(t, err, body)
+		assert.Equal(t, want, *got, body)
+	}
+	for _, body := range []string{
+		``, ` `, `null`, `[]`, `"x"`, `1`, `{`, `{}{}`, `{"a":}`, `{"a":1,}`, `{a:1}`, "\uFEFF{}",
+		strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000), `{"a":` + strings.Repeat(`[`, 1000) + strings.Repeat(`]`, 1000) + `}`,
+	} {
+		_, err := ReadReferences([]byte(body))
+		assert.Error(t, err, "%.40q", body)
+	}
+}
+
+func TestResourceName(t *testing.T) {
+	for text, want := range map[string]string{
+		"files/abc-1": "files/abc-1", "cachedContents/a_B": "cachedContents/a_B",
+		"https://generativelanguage.googleapis.com/v1beta/files/abc":          "files/abc",
+		"https://generativelanguage.googleapis.com/v1/files/abc?alt=media":    "files/abc",
+		"http://127.0.0.1:8080/prefix/v1beta/files/abc#x":                     "files/abc",
+		"https://generativelanguage.googleapis.com/v1beta/files/abc:download": "",
+		"https://example.com/files/abc":                                       "",
+		"https://example.com/?x=/v1beta/files/abc":                            "",
+		"gs://bucket/v1beta/files/abc":                                        "",
+		"files/":                                                              "", "files/a/b": "", "files/..": "", "files/a%2fb": "", "xfiles/a": "", "": "",
+		"files/" + strings.Repeat("a", 129): "",
+	} {
+		assert.Equal(t, want, ResourceName(text), text)
+	}
+}
+
+// Whatever the sizes of its pieces, a tail is the end of what was written, of
+// bounded size, and knows the last value of its names.
+func TestTail(t *testing.T) {
+	for _, size := range []int{1, 7, 4096, 32 << 10, 64 << 10, 300 << 10} {
+		var all bytes.Buffer
+		end := &Tail{names: []string{"usage"}}
+		for i := 0; all.Len() < 400<<10; i++ {
+			piece := bytes.Repeat([]byte{'a' + byte(i%26)}, size)
+			if i%3 == 0 && all.Len() < 200<<10 {
+				piece = append(piece, `"usage":{"n":`+string(rune('1'+i%9))+`}`...)
+			}
+			all.Write(piece)
+			n, err := end.Write(piece)
+			if err != nil || n != len(piece) || cap(end.buf) > 4*tailSize || len(end.buf) < min(all.Len(), tailSize) {
+				t.Fatalf("pieces of %d: %d bytes of %d kept", size, len(end.buf), all.Len())
+			}
+		}
+		require.True(t, bytes.HasSuffix(all.Bytes(), end.buf))
+		var got, want struct{ N int }
+		require.True(t, lastObject(all.Bytes(), "usage", &want))
+		require.True(t, end.last("usage", &got), size)
+		assert.Equal(t, want, got, size)
+	}
+}
+
+func TestOpeningOf(t *testing.T) {
+	for text, want := range map[string]Opening{
+		"": Undecided, " \r\n": Undecided, "[": Undecided, "[\n {": Undecided, `{"err`: Undecided, `{"error"`: Undecided, `{"error": `: Undecided,
+		"d": Undecided, "data:": Undecided, "event: error": Undecided, "ev": Undecided, ": hi\n": Undecided,
+		`{"error": {`: Spoiled, "[{\n  \"error\": {": Spoiled, "data: {\"error\":{": Spoiled, "event: x\ndata:{\"error\":\"x\"}": Spoiled,
+		`{"error": null`: Sound, `{"candidates"`: Sound, `data: {"choices"`: Sound, "data: [DONE]": Sound, "hello": Sound, `{"errors"`: Sound, "{}": Sound, "evil": Sound,
+	} {
+		assert.Equal(t, want, OpeningOf([]byte(text)), "%q", text)
+	}
+}
+
+func seeds(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "relay", "*"))
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+}
+
+// FuzzReadReferences: it takes exactly what encoding/json takes for one object, so
+// nothing goes upstream unread.
+func FuzzReadReferences(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := ReadReferences(body)
+		var fields map[string]json.RawMessage
+		valid := json.Unmarshal(body, &fields) == nil && fields != nil
+		if err == nil && !valid {
+			t.Fatal("it takes what is no object")
+		}
+		if err != nil && valid && !strings.Contains(err.Error(), errTooDeep.Error()) {
+			t.Fatal(err)
+		}
+		if err != nil {
+			return
+		}
+		for _, name := range m.Resources {
+			if ResourceName(name) != name || strings.ContainsAny(name, ".%?#\\ ") {
+				t.Fatalf("resource %q", name)
+			}
+		}
+		if m.Estimate() < 1 || m.texts < 0 || m.documents < 0 {
+			t.Fatal("negative size")
+		}
+	})
+}
+
+// FuzzRenameModel: of a body's members only "model" changes, and of the bytes
+// only its value.
+func FuzzRenameModel(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, err := ReadReferences(body); err != nil {
+			return
+		}
+		in, err := ReadChat(body)
+		if err != nil {
+			return
+		}
+		out, err := RenameModel(body, "gemini-x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after map[string]json.RawMessage
+		if json.Unmarshal(body, &before) != nil || json.Unmarshal(out, &after) != nil {
+			t.Fatalf("no object any more: %q", out)
+		}
+		if _, ok := before["model"]; ok {
+			again, err := ReadChat(out)
+			if err != nil || strings.TrimPrefix(again.Model, "models/") != "gemini-x" {
+				t.Fatalf("model %q: %v", again.Model, err)
+			}
+		} else if in.Model != "" {
+			t.Fatal("a model from nowhere")
+		}
+		delete(before, "model")
+		delete(after, "model")
+		if len(before) != len(after) {
+			t.Fatalf("members lost: %q", out)
+		}
+		for name, value := range before {
+			if !bytes.Equal(value, after[name]) {
+				t.Fatalf("%q changed", name)
+			}
+		}
+		// What it was is what comes back, byte for byte.
+		if before["model"] == nil && in.Model != "" && len(out) < len(body)-maxModelName-len(in.Model)*6 {
+			t.Fatal("bytes lost")
+		}
+	})
+}
+
+// FuzzCounts: texts are counted, and media are read, without a panic.
+func FuzzCounts(f *testing.F) {
+	seeds(f)
+	f.Add([]byte(`{"requests":[{},{}]}`))
+	f.Add([]byte(`data:image/png;base64,iVBORw0KGgo=`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if n, err := CountTexts(body); err == nil && (n < 1 || n > int64(len(body))) {
+			t.Fatal(n)
+		}
+		if n, err := (&Chat{input: body}).CountInputs(); err == nil && (n < 1 || n > int64(len(body))) {
+			t.Fatal(n)
+		}
+		if media, err := parseMedia(body); err == nil {
+			data, err := base64.StdEncoding.DecodeString(string(media.Base64))
+			if err != nil || len(data) == 0 || len(data) > len(body) {
+				t.Fatal(len(data), err)
+			}
+		}
+		if in, err := ReadChat(body); err == nil && len(in.Pieces()) == 0 {
+			t.Fatal("a prompt without parts can't be counted")
+		}
+	})
+}
+
+// FuzzAnswers: what is read from an answer doesn't depend on how it was cut, and
+// nothing in it makes us fail.
+func FuzzAnswers(f *testing.F) {
+	seeds(f)
+	f.Add([]byte(`[{"error":{"code":429}}]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		whole, pieces := NewTail(GeminiUsage), NewTail(GeminiUsage)
+		_, _ = whole.Write(text)
+		for i := range text {
+			_, _ = pieces.Write(text[i : i+1])
+		}
+		if GeminiUsage.Read(whole) != GeminiUsage.Read(pieces) || OpenAIUsage.Read(whole) != OpenAIUsage.Read(pieces) {
+			t.Fatal("the pieces matter")
+		}
+		for i := range min(len(text), 64) {
+			if before := OpeningOf(text[:i]); before != Undecided && before != OpeningOf(text) {
+				t.Fatalf("decided too early at %d", i)
+			}
+		}
+		if OpeningOf(text) == Spoiled && bytes.IndexByte(text, '{') < 0 {
+			t.Fatal("an error without an object")
+		}
+		if object := LastError(text); object != nil && !json.Valid(object) {
+			t.Fatalf("error %q", object)
+		}
+		if OpeningOf(text) == Spoiled && len(FirstError(text, io.MultiReader())) == 0 {
+			t.Fatal("no error")
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package payload
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// tokens walks a JSON text that is known to be valid, token by token, at a
+// fraction of what json.Decoder takes, which decodes each token by itself.
+type tokens struct {
+	text []byte
+	at   int
+}
+
+var errNotJSON = errors.New("not JSON")
+
+func newTokens(text []byte) (*tokens, error) {
+	if !json.Valid(text) {
+		return nil, errNotJSON
+	}
+	return &tokens{text: text}, nil
+}
+
+// skip passes over white space and what separates tokens.
+func (t *tokens) skip() {
+	for t.at < len(t.text) {
+		switch t.text[t.at] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			t.at++
+		default:
+			return
+		}
+	}
+}
+
+// More reports whether the array or object that is being walked goes on.
+func (t *tokens) More() bool {
+	t.skip()
+	return t.at < len(t.text) && t.text[t.at] != ']' && t.text[t.at] != '}'
+}
+
+// Token returns the next token as json.Decoder does with UseNumber, and io.EOF
+// at the end.
+func (t *tokens) Token() (json.Token, error) {
+	t.skip()
+	if t.at == len(t.text) {
+		return nil, io.EOF
+	}
+	begin := t.at
+	switch c := t.text[begin]; c {
+	case '{', '}', '[', ']':
+		t.at++
+		return json.Delim(c), nil
+	case '"':
+		return t.quoted()
+	case 't':
+		t.at += len("true")
+		return true, nil
+	case 'f':
+		t.at += len("false")
+		return false, nil
+	case 'n':
+		t.at += len("null")
+		return nil, nil
+	}
+	for t.at < len(t.text) {
+		switch t.text[t.at] {
+		case ' ', '\t', '\r', '\n', ',', ']', '}':
+			return json.Number(t.text[begin:t.at]), nil
+		}
+		t.at++
+	}
+	return json.Number(t.text[begin:]), nil
+}
+
+// leave passes over the rest of a value whose first token was read.
+func (t *tokens) leave(first json.Token) {
+	depth := 0
+	for token := first; ; token, _ = t.Token() {
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth <= 0 {
+			return
+		}
+	}
+}
+
+// value passes over the next value and returns it as it stands in the text.
+func (t *tokens) value() []byte {
+	t.skip()
+	begin := t.at
+	first, err := t.Token()
+	if err != nil {
+		return t.text[begin:t.at]
+	}
+	t.leave(first)
+	return t.text[begin:t.at]
+}
+
+// eachMember calls f for every member of a JSON object, with where in the text
+// its value is.
+func eachMember(text []byte, f func(name string, from, to int) error) error {
+	t, err := newTokens(text)
+	if err != nil {
+		return err
+	}
+	if first, _ := t.Token(); first != json.Delim('{') {
+		return errNotJSON
+	}
+	for t.More() {
+		token, err := t.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string)
+		value := t.value()
+		if err := f(name, t.at-len(value), t.at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tokens) quoted() (json.Token, error) {
+	begin, plain := t.at, true
+	for t.at++; t.text[t.at] != '"'; t.at++ {
+		switch c := t.text[t.at]; {
+		case c == '\\':
+			plain = false
+			t.at++
+		case c >= 0x80:
+			plain = false // it may not be UTF-8
+		}
+	}
+	t.at++
+	if plain {
+		return string(t.text[begin+1 : t.at-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(t.text[begin:t.at], &s)
+	return s, err
+}

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/requestlog"
+)
+
+// An arrival is what is known of a request before its handler runs.
+type arrival struct {
+	format apierror.Format
+	caller callers.Caller
+}
+
+type arrivalKey struct{}
+
+func withArrival(ctx context.Context, a arrival) context.Context {
+	return context.WithValue(ctx, arrivalKey{}, a)
+}
+
+func arrivalOf(r *http.Request) arrival {
+	a, _ := r.Context().Value(arrivalKey{}).(arrival)
+	return a
+}
+
+// formatOf returns the format in which the route's clients expect errors.
+func formatOf(r *http.Request) apierror.Format { return arrivalOf(r).format }
+
+// callerOf returns the public name of the caller; empty where callers aren't
+// told apart.
+func callerOf(r *http.Request) string { return arrivalOf(r).caller.Name }
+
+// logger returns the logger of a request.
+func (s *Server) logger(ctx context.Context) *slog.Logger { return requestlog.From(ctx, s.log) }

@@ -1,0 +1,49 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+)
+
+// bookHeader asks for a booking at the first refusal.
+const bookHeader = "X-Fluxgate-Book"
+
+// newCall returns the call of a request: what it is decided by, whose it is, and
+// what it is recognised by.
+func (s *Server) newCall(ctx context.Context, r *http.Request, route string, body []byte) (*dispatch.Call, error) {
+	snapshot, err := s.admission.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	caller := callerOf(r)
+	return &dispatch.Call{
+		Snapshot: snapshot, Caller: caller, Hash: dispatch.Hash(caller, route, body), Ticket: s.ticket(ctx, r, caller),
+		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true,
+	}, nil
+}
+
+// ticket returns the verified ticket of a request. One that can't be verified
+// counts as none: signing keys are lost with a store, and the caller must not be
+// locked out for it.
+func (s *Server) ticket(ctx context.Context, r *http.Request, caller string) *admission.Ticket {
+	text := r.Header.Get(apierror.TicketHeader)
+	if text == "" {
+		return nil
+	}
+	t, err := s.admission.ParseTicket(text, caller)
+	if err != nil {
+		s.logger(ctx).Warn("ticket ignored", "error", err)
+		return nil
+	}
+	return t
+}
+
+// logCall logs a call that is to be dispatched.
+func (s *Server) logCall(ctx context.Context, c *dispatch.Call, bytes int) {
+	s.logger(ctx).Info("request", "tokens", c.Demand.Tokens, "exact", c.Exact, "bytes", bytes, "ticket", c.Ticket != nil)
+}

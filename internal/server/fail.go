@@ -1,0 +1,90 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// fail answers an error, and logs its cause.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed time.Duration) {
+	log := s.logger(r.Context()).With("route", r.Pattern, "elapsed", elapsed)
+	var failure *upstream.Error
+	var p *apierror.Problem
+	switch {
+	case errors.As(err, &p) && p.Code == apierror.BodyTooSlow:
+		// The connection's deadline has ended its context too.
+	case errors.Is(r.Context().Err(), context.Canceled):
+		p = &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
+	case !errors.As(err, &failure):
+		p = problemOf(err)
+	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
+		// The keys are ours: that one fails must not look like the caller's mistake.
+		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
+	default:
+		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
+			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
+			TimedOut: failure.Class == upstream.ClassTimeout,
+		})
+		log.Warn("failed", "class", failure.Class.String(), "error", err)
+		return
+	}
+	apierror.Write(w, formatOf(r), p)
+	level := slog.LevelWarn
+	if p.Code.HTTP() >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	log.Log(r.Context(), level, "failed", "status", p.Code.HTTP(), "error", p)
+}
+
+// problemOf says what an error means to the caller.
+func problemOf(err error) *apierror.Problem {
+	var p *apierror.Problem
+	var field *payload.FieldError
+	var tooLarge *http.MaxBytesError
+	code, public := apierror.Internal, "Internal error."
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &field):
+		return apierror.Invalid(field.Field, field.Text)
+	case errors.As(err, &tooLarge):
+		code, public = apierror.BodyTooLarge, "The request body is larger than this server takes."
+	case errors.Is(err, admission.ErrTooLarge):
+		code, public = apierror.NeverFits, "The request is larger than any usable project and model can take, now or later. Send less input."
+	case errors.Is(err, admission.ErrCallerTooLarge):
+		return apierror.New(apierror.NeverFits, "The request is larger than your own limits ever allow. Send less input, or ask the operator.")
+	case errors.Is(err, admission.ErrNoProject):
+		code, public = apierror.NoUsableKey, "No usable key is left for this request: all are disabled, invalid or without quota for the model. See /status."
+	case errors.Is(err, admission.ErrTicket):
+		code, public = apierror.InvalidArgument, "The ticket is not one of this deployment, or not yours."
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
+		// Before the timeout: a store has deadlines of its own.
+		code, public = apierror.Unavailable, "The quota store can't be reached, so nothing was sent. Please retry."
+	case errors.Is(err, context.DeadlineExceeded):
+		code, public = apierror.TimedOut, "The request took longer than its timeout."
+	case errors.Is(err, context.Canceled):
+		code, public = apierror.Canceled, "The caller hung up."
+	}
+	return &apierror.Problem{Code: code, Public: public, Cause: err}
+}
+
+// writeWait answers a refusal. What is left of the wait is taken at the instant of
+// writing.
+func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admission.Wait) {
+	apierror.WriteWait(w, formatOf(r), apierror.Wait{
+		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
+		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket,
+	})
+}
+
+// errNoRoute is the answer where nothing is.
+var errNoRoute = apierror.New(apierror.NotFound, "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")

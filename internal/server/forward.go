@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// upstreamVersion is the API version that everything is sent to.
+const upstreamVersion = "v1beta"
+
+const (
+	// maxList bounds a page of a list.
+	maxList = 8 << 20
+	// listTimeout bounds the time that one may take.
+	listTimeout = 10 * time.Second
+)
+
+// list reads a free list, or a page of it.
+func (s *Server) list(ctx context.Context, r *http.Request, to dispatch.Target, path string) ([]byte, http.Header, *upstream.Error) {
+	ctx, cancel := context.WithTimeout(to.Context(ctx), listTimeout)
+	defer cancel()
+	resp, err := forward(ctx, r, to, http.MethodGet, path, http.NoBody, 0)
+	if err != nil {
+		return nil, nil, upstream.TransportError(ctx, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return nil, nil, to.Classify(resp.StatusCode, text)
+	case err != nil:
+		return nil, nil, upstream.TransportError(ctx, err)
+	}
+	return text, resp.Header, nil
+}
+
+// forward makes an upstream request with the headers and the query of a
+// caller's that may pass. The path is one that was put together here.
+func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
+	req, err := to.Provider().NewRequest(ctx, method, path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make upstream request: %w", err)
+	}
+	req.URL.RawQuery = upstreamQuery(r.URL)
+	req.ContentLength = length
+	passHeaders(req.Header, r.Header, requestHeaders)
+	if strings.HasPrefix(path, "upload/") {
+		passUpload(req.Header, r.Header)
+	}
+	// The bytes are to come as they are.
+	req.Header.Set("Accept-Encoding", "identity")
+	return to.Provider().Do(req)
+}
+
+// maxErrorBody bounds how much of an upstream error is read.
+const maxErrorBody = 1 << 20
+
+func readError(body io.Reader) []byte {
+	text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
+	if err != nil {
+		return nil // an error without its text is classified by its status
+	}
+	return text
+}

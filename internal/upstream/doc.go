@@ -1,0 +1,29 @@
+// Package upstream says what Fluxgate wants of any provider: send a request with
+// a key, count its tokens, list models, say what an error means, and read what an
+// answer used. A provider is a value ([Provider]); package gemini below this one
+// is the first. Which one a request goes to is decided by its key ([Providers]).
+//
+// What all providers share is here:
+//
+//   - A [Transport] gives each request the key of its context ([WithKey]) as its only
+//     credential, refuses to send a key to any host but the provider's, follows no
+//     redirect, and notes when the last byte of the request left ([Sent]), which is
+//     the closest that a client can come to the instant at which the provider counts
+//     it.
+//   - An [Error] is a failed call. Its [Class] says what it means for quota, keys and
+//     the caller, whatever the provider's wording; [TransportError] makes one where
+//     there was no answer at all.
+//   - A [Redactor] removes keys from whatever a provider sends back: some messages echo
+//     whole keys.
+//
+// Nothing is retried here: a second attempt is a second reservation, and that is
+// dispatch's business. Nothing here knows quotas, projects or storage.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - provider.go: what a provider is, prompts and replies
+//   - failure.go: errors of calls without an answer
+//   - transport.go: one key for each request, and when it was sent
+//   - errors.go: errors and their classes
+//   - redact.go: removing keys
+package upstream

@@ -1,0 +1,190 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Class says what an upstream error means for quota, keys and the caller. The zero value is no class.
+type Class int
+
+const (
+	// ClassDay: the model's day is spent on this project, until Pacific midnight whatever RetryDelay claims.
+	ClassDay Class = iota + 1
+	// ClassMinute: a per-minute limit of the model is spent on this project, for RetryDelay.
+	ClassMinute
+	// ClassNoQuota: this project has a limit of zero for the model; waiting doesn't help.
+	ClassNoQuota
+	// ClassBare429: a 429 that names no limit; often overload rather than quota.
+	ClassBare429
+	// ClassBilling: the project's credits or spending cap are used up; terminal for the project.
+	ClassBilling
+	// ClassKeyInvalid: this key can't be used (unknown, expired, leaked, suspended, restricted, API switched off). Other
+	// keys may work.
+	ClassKeyInvalid
+	// ClassModelGone: the model exists but no longer for this project.
+	ClassModelGone
+	// ClassModelUnknown: no such model, or it doesn't support the method.
+	ClassModelUnknown
+	// ClassCaller: the request itself is at fault; it would fail with every key.
+	ClassCaller
+	// ClassServer: upstream failed, or the connection did.
+	ClassServer
+	// ClassTimeout: no complete answer in time. Unless SentAt is zero the request may have been served and billed.
+	ClassTimeout
+	// ClassCanceled: our own caller gave up.
+	ClassCanceled
+)
+
+var classNames = [...]string{
+	ClassDay: "day", ClassMinute: "minute", ClassNoQuota: "no_quota", ClassBare429: "bare_429", ClassBilling: "billing",
+	ClassKeyInvalid: "key_invalid", ClassModelGone: "model_gone", ClassModelUnknown: "model_unknown",
+	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled",
+}
+
+// String returns a short lower-case name that is stable enough for metrics and log fields.
+func (c Class) String() string {
+	if c <= 0 || int(c) >= len(classNames) {
+		return "unknown"
+	}
+	return classNames[c]
+}
+
+// Reasons that this package assigns where upstream sends no machine-readable one. Others, such as API_KEY_INVALID or
+// CONSUMER_SUSPENDED, are Google's own ErrorInfo reasons.
+const (
+	ReasonLeaked           = "leaked"             // 403: the key was reported as leaked
+	ReasonUnregistered     = "unregistered"       // 403: upstream saw no key
+	ReasonDenied           = "denied"             // 403: the whole project was denied access
+	ReasonKeyMalformed     = "malformed"          // the key can't be a header value; it was not sent
+	ReasonLocation         = "LOCATION"           // 400: not available from where this process runs
+	ReasonInputTooLarge    = "INPUT_TOO_LARGE"    // 400: more tokens than the model accepts
+	ReasonLimitZero        = "LIMIT_ZERO"         // 429: the limit is 0
+	ReasonBilling          = "BILLING"            // 402, 429: credits or spending cap used up
+	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
+	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent
+	ReasonBadResponse      = "BAD_RESPONSE"       // 2xx with a body that isn't an answer
+	ReasonResponseTooLarge = "RESPONSE_TOO_LARGE" // 2xx with more than the client accepts
+	ReasonRedirect         = "REDIRECT"           // 3xx: the base URL is probably wrong
+	ReasonConnection       = "CONNECTION"         // no connection, or it broke
+)
+
+// Kind is the quantity that a violated limit counts. Days are Pacific calendar days.
+type Kind int
+
+// The limits that providers are known to name. KindUnknown is any other, such as images per minute.
+const (
+	KindUnknown Kind = iota
+	RequestsPerMinute
+	RequestsPerDay
+	TokensPerMinute
+	TokensPerDay
+)
+
+// String returns the field's usual abbreviation.
+func (k Kind) String() string {
+	switch k {
+	case RequestsPerMinute:
+		return "RPM"
+	case RequestsPerDay:
+		return "RPD"
+	case TokensPerMinute:
+		return "TPM"
+	case TokensPerDay:
+		return "TPD"
+	default:
+		return "unknown"
+	}
+}
+
+// Violation is one limit that a 429 names.
+type Violation struct {
+	Metric  string // for example generativelanguage.googleapis.com/generate_content_free_tier_requests
+	QuotaID string // for example GenerateRequestsPerDayPerProjectPerModel-FreeTier
+	Model   string // the model that is counted; for an alias the one it resolves to; "" if not named
+	Value   int64  // the limit, in requests or input tokens per the Kind's period; -1 if not named
+	Kind    Kind
+}
+
+// Error is a failed upstream call. Every string and the body have been redacted: none holds an API key. Message and Body
+// may quote the caller's own input, so Error() leaves the message out when the caller is at fault.
+type Error struct {
+	Class Class
+	// HTTPStatus is the status the error stands for: that of the answer, or of the error inside a stream that began with
+	// 200. An unusable 2xx or a redirect is 502. It is 0 when there was no answer, and then Class says why.
+	HTTPStatus int
+	Status     string // upstream's status name, such as RESOURCE_EXHAUSTED
+	Reason     string // Google's ErrorInfo reason, or one of the Reason constants; "" if there is none
+	Message    string // upstream's message, or a description of the transport failure
+	// RetryDelay is from RetryInfo, else from the message; at most 25 hours, 0 when none was given. RetryInfo is rounded
+	// down to whole seconds, so a message that names the same second more finely wins.
+	RetryDelay time.Duration
+	Violations []Violation
+	// Body is upstream's JSON answer as an object, to be passed on; nil if the answer wasn't JSON.
+	Body []byte
+	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
+	SentAt time.Time
+
+	cause error
+}
+
+// Error returns one line for logs. It never holds a key and, for [ClassCaller], none of the caller's words.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("gemini: ")
+	b.WriteString(e.Class.String())
+	if e.HTTPStatus != 0 {
+		fmt.Fprintf(&b, ", HTTP %d", e.HTTPStatus)
+	}
+	if e.Status != "" {
+		b.WriteString(" " + e.Status)
+	}
+	if e.Reason != "" {
+		b.WriteString(" (" + e.Reason + ")")
+	}
+	if e.Message != "" && e.Class != ClassCaller {
+		b.WriteString(": " + e.Message)
+	}
+	return b.String()
+}
+
+// maxKeyReason bounds, in bytes, the reason that is kept for a key.
+const maxKeyReason = 40
+
+// KeyReason returns why a key is invalid, in a word; it is never empty.
+func (e *Error) KeyReason() string {
+	if e.Reason == "" {
+		return "rejected"
+	}
+	return e.Reason[:min(len(e.Reason), maxKeyReason)]
+}
+
+// Unwrap returns the cause, if the failure was not an upstream answer. Its text is redacted; errors.Is and errors.As
+// reach the original.
+func (e *Error) Unwrap() error { return e.cause }
+
+// cause carries an error whose own text may hold what upstream sent, such as the start of a malformed answer. It prints
+// the redacted text under every verb; matching still sees the original.
+type cause struct {
+	text string
+	err  error
+}
+
+func (c *cause) Error() string                 { return c.text }
+func (c *cause) Is(target error) bool          { return errors.Is(c.err, target) }
+func (c *cause) As(target any) bool            { return errors.As(c.err, target) }
+func (c *cause) Format(s fmt.State, verb rune) { fmt.Fprintf(s, "%s", c.text) }
+func newCause(err error, r Redactor) *cause    { return &cause{text: r.Text(err.Error()), err: err} }
+
+// maxMessage bounds Error.Message, in bytes. The body keeps the whole text.
+const maxMessage = 2048
+
+// Clip cuts a text that becomes an Error's Message to the most that it may have.
+func Clip(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxMessage], "") + "…"
+}

@@ -1,0 +1,95 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+)
+
+// TransportError classifies a request that got no answer, or whose answer broke off: err is what a
+// provider's Do or
+// reading its body returned, ctx the request's context from [WithKey]. SentAt is set unless the request was surely not
+// written in full.
+func TransportError(ctx context.Context, err error) *Error {
+	c := callFrom(ctx)
+	var key string
+	e := &Error{}
+	if c != nil {
+		key = c.key()
+		e.SentAt = c.sentAt()
+	}
+	e.Class, e.Reason = classifyTransport(ctx, err, !e.SentAt.IsZero())
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err // the URL adds nothing and makes messages differ by model
+	}
+	cause := newCause(err, NewRedactor(key))
+	e.cause, e.Message = cause, Clip(cause.text)
+	if errors.Is(err, ErrTooLarge) {
+		e.HTTPStatus = http.StatusBadGateway
+	}
+	return e
+}
+
+func classifyTransport(ctx context.Context, err error, sent bool) (Class, string) {
+	switch {
+	case errors.Is(err, ErrBadKey):
+		return ClassKeyInvalid, ReasonKeyMalformed
+	case errors.Is(err, ErrNoKey), errors.Is(err, ErrForeignHost):
+		return ClassCaller, ReasonInvalidRequest
+	case errors.Is(err, ErrTooLarge):
+		return ClassServer, ReasonResponseTooLarge
+	case expired(ctx):
+		return ClassTimeout, ""
+	case ctx.Err() != nil, errors.Is(err, context.Canceled):
+		return ClassCanceled, ""
+	case timedOut(err):
+		// One of the transport's own timeouts. Before the request was sent, such as while connecting, nothing can have
+		// been served, so that trying elsewhere is safe.
+		if !sent {
+			return ClassServer, ReasonConnection
+		}
+		return ClassTimeout, ""
+	default:
+		return ClassServer, connectionReason(err)
+	}
+}
+
+// expired tells whether ctx ran out of time. The dialer keeps the deadline by a timer of its own that may fire before
+// the context's, hence the second test.
+func expired(ctx context.Context) bool {
+	if err := ctx.Err(); err != nil {
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
+}
+
+func timedOut(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
+
+// connectionReason names the usual ways in which a connection fails.
+func connectionReason(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return "DNS"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "CONNECTION_REFUSED"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "CONNECTION_RESET"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		return "CONNECTION_CLOSED"
+	default:
+		return ReasonConnection
+	}
+}

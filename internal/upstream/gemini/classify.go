@@ -1,0 +1,274 @@
+package gemini
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+const (
+	// maxViolations bounds what one answer can make us remember; four are the most that have been seen.
+	maxViolations = 16
+	// maxRetryDelay is the longest Pacific day. No limit that Gemini names lasts longer, so a longer delay is nonsense.
+	maxRetryDelay = 25 * time.Hour
+)
+
+// Classify implements upstream.Provider. It is pure and accepts any bytes: an empty body, HTML, truncated JSON, an error
+// object, and the array that the OpenAI-compatible endpoint sends. The key, and whatever else looks like one, is redacted
+// from all that is returned.
+func (*Client) Classify(status int, body []byte, key string) *upstream.Error {
+	return classify(status, body, key)
+}
+
+func classify(status int, body []byte, key string) *upstream.Error {
+	r := upstream.NewRedactor(key)
+	object, a := parseAnswer(body)
+	if status < 300 {
+		status = a.httpStatus(status)
+	}
+	e := &failure{Error: upstream.Error{HTTPStatus: status, Status: identifier(a.Status, r), Message: a.Message}}
+	if object != nil {
+		e.Body = r.JSON(object)
+	}
+	e.Reason = identifier(a.reason(), r)
+	e.RetryDelay = a.retryDelay()
+	e.Violations = a.violations(r)
+	e.decide(a)
+	e.Message = upstream.Clip(r.Text(strings.ToValidUTF8(e.Message, "\uFFFD")))
+	if e.Message == "" {
+		e.Message = http.StatusText(e.HTTPStatus)
+	}
+	return &e.Error
+}
+
+// failure is an error that is being classified.
+type failure struct{ upstream.Error }
+
+// decide sets Class, and Reason where upstream sent no code. Text decides only where there is no code to go by.
+func (e *failure) decide(a answer) {
+	switch s := e.HTTPStatus; {
+	case s == http.StatusTooManyRequests:
+		e.decideQuota(a)
+	case s == http.StatusPaymentRequired:
+		e.set(upstream.ClassBilling, upstream.ReasonBilling)
+	case s == http.StatusBadRequest, s == http.StatusUnauthorized, s == http.StatusForbidden:
+		e.decideAccess(a)
+	case s == http.StatusNotFound:
+		e.decideModel(a)
+	case s == http.StatusRequestTimeout, s == 499, s >= 500:
+		// 408 and 499 from upstream are its own troubles: had our caller gone we wouldn't be reading an answer.
+		e.set(upstream.ClassServer, "")
+	case s >= 400:
+		e.set(upstream.ClassCaller, "")
+	case s >= 300:
+		e.HTTPStatus = http.StatusBadGateway
+		e.set(upstream.ClassServer, upstream.ReasonRedirect)
+	default:
+		e.HTTPStatus = http.StatusBadGateway
+		e.set(upstream.ClassServer, upstream.ReasonBadResponse)
+	}
+}
+
+func (e *failure) set(c upstream.Class, reason string) {
+	e.Class = c
+	if e.Reason == "" {
+		e.Reason = reason
+	}
+}
+
+// zeroLimit finds the limits in messages like "Quota exceeded for metric: m, limit: 0, model: x".
+var zeroLimit = regexp.MustCompile(`\blimit: ([0-9]+)`)
+
+// decideQuota reads a 429. The quotaId tells a day from a minute, never the delay: a daily violation often carries a
+// delay of some 20 seconds.
+func (e *failure) decideQuota(a answer) {
+	var day, minute bool
+	for _, v := range e.Violations {
+		if v.Value == 0 {
+			e.set(upstream.ClassNoQuota, upstream.ReasonLimitZero)
+			return
+		}
+		day = day || strings.Contains(v.QuotaID, "PerDay")
+		minute = minute || strings.Contains(v.QuotaID, "PerMinute")
+	}
+	for _, m := range zeroLimit.FindAllStringSubmatch(a.Message, -1) {
+		if strings.Trim(m[1], "0") == "" {
+			e.set(upstream.ClassNoQuota, upstream.ReasonLimitZero)
+			return
+		}
+	}
+	switch {
+	case day:
+		e.set(upstream.ClassDay, "")
+	case minute:
+		e.set(upstream.ClassMinute, "")
+	case e.Reason == "BILLING_DISABLED" || containsAny(a.Message, "prepayment credits are depleted", "spending cap"):
+		// "check your plan and billing details" stands in every quota message, so "billing" alone means nothing.
+		e.set(upstream.ClassBilling, upstream.ReasonBilling)
+	default:
+		e.set(upstream.ClassBare429, "")
+	}
+}
+
+// decideAccess reads 400, 401 and 403: the key's fault, the project's, or the caller's.
+func (e *failure) decideAccess(a answer) {
+	if e.Reason == "BILLING_DISABLED" {
+		e.Class = upstream.ClassBilling
+		return
+	}
+	if e.HTTPStatus == http.StatusUnauthorized || keyReason(e.Reason) {
+		e.Class = upstream.ClassKeyInvalid
+		return
+	}
+	e.Class = upstream.ClassCaller
+	if e.Reason != "" {
+		return
+	}
+	// No code. Messages quote the caller's input, but never at their start: only prefixes may blame a key.
+	for _, t := range accessTexts {
+		if t.status == e.HTTPStatus && strings.HasPrefix(a.Message, t.prefix) && strings.Contains(a.Message, t.contains) {
+			e.Class, e.Reason = t.class, t.reason
+			return
+		}
+	}
+}
+
+var accessTexts = []struct {
+	status           int
+	prefix, contains string
+	class            upstream.Class
+	reason           string
+}{
+	{403, "Your API key was reported as leaked", "", upstream.ClassKeyInvalid, upstream.ReasonLeaked},
+	{403, "Method doesn't allow unregistered callers", "", upstream.ClassKeyInvalid, upstream.ReasonUnregistered},
+	{403, "Your project has been denied access", "", upstream.ClassKeyInvalid, upstream.ReasonDenied},
+	{403, "Permission denied: Consumer", "has been suspended", upstream.ClassKeyInvalid, "CONSUMER_SUSPENDED"},
+	{400, "API key not valid", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
+	{400, "API key expired", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
+	{400, "User location is not supported", "", upstream.ClassCaller, upstream.ReasonLocation},
+	{400, "Gemini API free tier is not available in your country", "", upstream.ClassCaller, upstream.ReasonLocation},
+	{400, "The input token count", "exceeds the maximum number of tokens allowed", upstream.ClassCaller, upstream.ReasonInputTooLarge},
+}
+
+// decideModel reads a 404. One that names no model, such as a missing file, is the caller's.
+func (e *failure) decideModel(a answer) {
+	switch {
+	case strings.Contains(a.Message, "no longer available"), strings.Contains(a.Message, "has been deprecated"):
+		e.set(upstream.ClassModelGone, "")
+	case strings.Contains(a.Message, "is not found for API version"),
+		strings.HasPrefix(a.Message, "models/") && strings.Contains(a.Message, "not found"):
+		e.set(upstream.ClassModelUnknown, "")
+	default:
+		e.set(upstream.ClassCaller, "")
+	}
+}
+
+func containsAny(s string, texts ...string) bool {
+	for _, t := range texts {
+		if strings.Contains(s, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// identifier returns s if it looks like one of Google's machine-readable names, and "" for anything else, so that it is
+// short and safe wherever it is shown.
+func identifier(s string, r upstream.Redactor) string {
+	if len(s) > 64 || r.Holds(s) {
+		return ""
+	}
+	for _, c := range []byte(s) {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return ""
+		}
+	}
+	return s
+}
+
+var retryText = regexp.MustCompile(`(?i)please retry in ((?:[0-9]+(?:\.[0-9]+)?(?:h|ms|µs|us|ns|m|s))+)`)
+
+// retryDelay prefers RetryInfo. Its value is usually cut to whole seconds while the message keeps the fraction; coming
+// back after the cut value would earn another 429, so a message within the same second refines it.
+func (a answer) retryDelay() time.Duration {
+	var text time.Duration
+	if m := retryText.FindStringSubmatch(a.Message); m != nil {
+		text, _ = time.ParseDuration(m[1])
+	}
+	delay := text
+	for _, d := range a.details {
+		if !d.is("RetryInfo") {
+			continue
+		}
+		info, err := time.ParseDuration(d.RetryDelay)
+		if err != nil {
+			continue
+		}
+		if text < info || text >= info+time.Second {
+			delay = info
+		}
+		break
+	}
+	return min(max(delay, 0), maxRetryDelay)
+}
+
+// violations lists the limits of every QuotaFailure; where there is none, the one that an ErrorInfo's metadata names.
+func (a answer) violations(r upstream.Redactor) []upstream.Violation {
+	var out []upstream.Violation
+	add := func(metric, id, model string, value int64) {
+		if len(out) < maxViolations && (metric != "" || id != "") {
+			out = append(out, upstream.Violation{Metric: r.Text(metric), QuotaID: r.Text(id), Model: r.Text(model),
+				Value: value, Kind: quotaKind(id)})
+		}
+	}
+	for _, d := range a.details {
+		if d.is("QuotaFailure") {
+			for _, v := range d.Violations {
+				model, _ := v.QuotaDimensions["model"].(string)
+				add(v.QuotaMetric, v.QuotaID, model, quotaValue(v.QuotaValue))
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	for _, d := range a.details {
+		if d.is("ErrorInfo") {
+			add(d.meta("quota_metric"), d.meta("quota_limit"), d.meta("model"), quotaValue(d.Metadata["quota_limit_value"]))
+		}
+	}
+	return out
+}
+
+func quotaKind(id string) upstream.Kind {
+	day, minute := strings.Contains(id, "PerDay"), strings.Contains(id, "PerMinute")
+	switch tokens := strings.Contains(id, "Token"); {
+	case tokens && day:
+		return upstream.TokensPerDay
+	case tokens && minute:
+		return upstream.TokensPerMinute
+	case day && strings.Contains(id, "Request"):
+		return upstream.RequestsPerDay
+	case minute && strings.Contains(id, "Request"):
+		return upstream.RequestsPerMinute
+	default:
+		return upstream.KindUnknown
+	}
+}
+
+// quotaValue reads a limit that is a decimal string (the proto JSON form of int64) or a number; -1 if it is neither.
+func quotaValue(v any) int64 {
+	s, ok := v.(string)
+	if n, isNumber := v.(json.Number); isNumber {
+		s, ok = n.String(), true
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); ok && err == nil && n >= 0 {
+		return n
+	}
+	return -1
+}

@@ -1,0 +1,238 @@
+package gemini
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+const (
+	// DefaultBaseURL is Google's endpoint.
+	DefaultBaseURL = "https://generativelanguage.googleapis.com/"
+
+	// MaxResponseBytes is the largest answer that a typed call reads. It bounds memory; a long answer of today's models
+	// with inline images stays well below.
+	MaxResponseBytes = 64 << 20
+
+	apiVersion = "v1beta"
+
+	// maxErrorBody bounds what is kept of an answer that isn't 2xx, in bytes. Gemini's are a few KiB.
+	maxErrorBody = 1 << 20
+)
+
+// Config configures a [Client]. The zero value is usable.
+type Config struct {
+	// BaseURL is the endpoint without the API version, http or https, such as http://127.0.0.1:8090. Default:
+	// [DefaultBaseURL]. Environment variables are not consulted.
+	BaseURL string
+	// Transport carries the requests. Default: a clone of http.DefaultTransport, tuned for many parallel requests to one
+	// host. One without a network is fine.
+	Transport http.RoundTripper
+	// Now is the clock for SentAt. Default: time.Now.
+	Now func() time.Time
+}
+
+// Client sends requests to the Gemini API, each with a key of its own. It is safe for concurrent use, holds no key, and
+// never retries.
+type Client struct {
+	base  *url.URL
+	keyed *upstream.Transport // carries everything
+	keep  int64               // largest 2xx body of our own calls, in bytes
+}
+
+var _ upstream.Provider = (*Client)(nil)
+
+// Name is the name of this provider, as keys carry it.
+const Name = "gemini"
+
+// New returns a client. It makes no network calls. It fails if the base URL isn't an absolute http or https URL, or if
+// it carries a user, a query or a fragment: credentials don't belong there.
+func New(cfg Config) (*Client, error) {
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = DefaultBaseURL
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = defaultTransport()
+	}
+	base, err := parseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	keyed := &upstream.Transport{Base: cfg.Transport, To: base, Now: cfg.Now, Put: putKey}
+	return &Client{base: base, keyed: keyed, keep: MaxResponseBytes}, nil
+}
+
+// putKey puts a key where the route has it.
+func putKey(r *http.Request, key string) {
+	if openAI(r.URL.Path) {
+		r.Header.Set("Authorization", "Bearer "+key)
+	} else {
+		r.Header.Set("X-Goog-Api-Key", key)
+	}
+}
+
+// openAI tells whether path is of the OpenAI-compatible endpoint, which is documented with a Bearer key only.
+func openAI(path string) bool { return strings.Contains(path, "/v1beta/openai/") }
+
+func parseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, errors.New("gemini: base URL can't be parsed") // url's error quotes it, with any password
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, errors.New("gemini: base URL must be an absolute http or https URL")
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return nil, errors.New("gemini: base URL must not have a user, query or fragment")
+	case u.Path == "":
+		u.Path = "/" // or what is joined to it would be relative
+	}
+	return u, nil
+}
+
+func defaultTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns = 256
+	t.MaxIdleConnsPerHost = 256 // the default of 2 would reconnect for nearly every request over HTTP/1
+	t.MaxResponseHeaderBytes = 1 << 20
+	// A function's CPU stops between requests and its connections may die unnoticed meanwhile. A ping finds out before a
+	// request waits for its whole timeout.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
+	return t
+}
+
+// NewRequest implements upstream.Provider.
+func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "", body)
+	if err != nil {
+		return nil, err
+	}
+	r.URL = c.join(path)
+	return r, nil
+}
+
+// Do implements upstream.Provider.
+func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
+
+// join returns the URL of a path below the endpoint.
+func (c *Client) join(path string) *url.URL {
+	if c.base.RawPath != "" || !plainPath(path) {
+		return c.base.JoinPath(path)
+	}
+	u := *c.base
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + path
+	return &u
+}
+
+// plainPath tells whether nothing in a relative path needs to be cleaned or escaped, as in almost all there are.
+func plainPath(path string) bool {
+	segment := 0 // bytes of it so far
+	for i := range len(path) {
+		switch b := path[i]; {
+		case b == '/' && segment == 0, b == '.' && segment == 0:
+			return false
+		case b == '/':
+			segment = 0
+			continue
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_', b == '.', b == ':':
+			segment++
+		default:
+			return false
+		}
+	}
+	return segment > 0
+}
+
+// success is the 2xx answer to a call of our own.
+type success struct {
+	body   []byte
+	status int
+	sentAt time.Time
+	key    func() string
+}
+
+// rest makes a call of our own and returns its answer. Every error is an
+// *upstream.Error.
+func (c *Client) rest(ctx context.Context, key, method, path string, query url.Values, body []byte) (*success, error) {
+	ctx = upstream.WithKey(ctx, key)
+	req, err := c.NewRequest(ctx, method, apiVersion+"/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, unencodable(err)
+	}
+	req.URL.RawQuery = query.Encode()
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, upstream.TransportError(ctx, err)
+	}
+	defer resp.Body.Close()
+	at, _ := upstream.Sent(ctx)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		// An error whose body broke off is still an error with that status.
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		e := c.Classify(resp.StatusCode, text, key)
+		e.SentAt = at
+		return nil, e
+	}
+	text, err := readAtMost(resp.Body, c.keep, resp.ContentLength)
+	if err != nil {
+		return nil, upstream.TransportError(ctx, err)
+	}
+	return &success{body: text, status: resp.StatusCode, sentAt: at, key: func() string { return key }}, nil
+}
+
+// readAtMost reads a body, of the length that is announced if that is positive.
+func readAtMost(r io.Reader, most, length int64) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+max(0, min(length, most))))
+	if _, err := b.ReadFrom(io.LimitReader(r, most+1)); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > most {
+		return nil, upstream.ErrTooLarge
+	}
+	return b.Bytes(), nil
+}
+
+// unusable is the error of a 2xx that isn't an answer: an error after all, or nonsense.
+func (s *success) unusable() *upstream.Error {
+	body := s.body
+	if !hasError(trimmed(body)) {
+		body = nil // nothing of a possible answer belongs into an error
+	}
+	e := classify(s.status, body, s.key())
+	if body == nil {
+		e.Message = "Upstream answered with success but without a usable body."
+	}
+	e.SentAt = s.sentAt
+	return e
+}
+
+// resourceName returns the model with its collection ("models/x"), or an error if the name can't be part of a path.
+// Such a name can only be a mistake or an attempt to reach another route, and upstream doesn't know it either.
+func resourceName(model string) (string, error) {
+	name := model
+	if !strings.HasPrefix(name, "models/") && !strings.HasPrefix(name, "tunedModels/") {
+		name = "models/" + name
+	}
+	_, bare, _ := strings.Cut(name, "/")
+	valid := bare != "" && strings.Trim(bare, ".") != ""
+	for _, b := range []byte(bare) {
+		letter := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+		valid = valid && (letter || b >= '0' && b <= '9' || b == '-' || b == '.' || b == '_')
+	}
+	// A name with ".." would be cleaned away as a path.
+	if !valid || strings.Contains(bare, "..") || len(bare) > 128 {
+		return "", &upstream.Error{Class: upstream.ClassModelUnknown, HTTPStatus: http.StatusNotFound, Status: "NOT_FOUND",
+			Reason: upstream.ReasonModelName, Message: "The model's name is malformed."}
+	}
+	return name, nil
+}

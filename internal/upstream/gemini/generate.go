@@ -1,0 +1,104 @@
+package gemini
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// Generate implements upstream.Provider.
+func (c *Client) Generate(ctx context.Context, key string, p upstream.Prompt) (*upstream.Reply, error) {
+	model, err := resourceName(p.Model)
+	if err != nil {
+		return nil, err
+	}
+	body, err := wireBody(p)
+	if err != nil {
+		return nil, unencodable(err)
+	}
+	answer, err := c.rest(ctx, key, http.MethodPost, model+":generateContent", nil, body)
+	if err != nil {
+		return nil, err
+	}
+	reply, ok := readReply(answer.body)
+	if !ok {
+		return nil, answer.unusable()
+	}
+	reply.SentAt = answer.sentAt
+	return reply, nil
+}
+
+// wireReply is what is read of an answer. The counts are as wide as Gemini's own.
+type wireReply struct {
+	Candidates []*struct {
+		Content *struct {
+			Parts []struct {
+				Text    string `json:"text"`
+				Thought bool   `json:"thought"`
+			} `json:"parts"`
+		} `json:"content"`
+		FinishReason string `json:"finishReason"`
+	} `json:"candidates"`
+	PromptFeedback *struct {
+		BlockReason string `json:"blockReason"`
+	} `json:"promptFeedback"`
+	UsageMetadata struct {
+		PromptTokenCount     int32 `json:"promptTokenCount"`
+		CandidatesTokenCount int32 `json:"candidatesTokenCount"`
+		ThoughtsTokenCount   int32 `json:"thoughtsTokenCount"`
+		TotalTokenCount      int32 `json:"totalTokenCount"`
+	} `json:"usageMetadata"`
+	ModelVersion string `json:"modelVersion"`
+}
+
+// readReply reads an answer, of which the first candidate counts. It reports false
+// for what is none.
+func readReply(body []byte) (*upstream.Reply, bool) {
+	var in wireReply
+	if json.Unmarshal(body, &in) != nil {
+		return nil, false
+	}
+	if in.Candidates == nil && in.PromptFeedback == nil && hasError(trimmed(body)) {
+		return nil, false // an error that comes with 200
+	}
+	out := &upstream.Reply{
+		ModelVersion: strings.TrimPrefix(in.ModelVersion, "models/"),
+		PromptTokens: int64(in.UsageMetadata.PromptTokenCount),
+		OutputTokens: int64(in.UsageMetadata.CandidatesTokenCount) + int64(in.UsageMetadata.ThoughtsTokenCount),
+		TotalTokens:  int64(in.UsageMetadata.TotalTokenCount),
+	}
+	if in.PromptFeedback != nil {
+		out.BlockReason = in.PromptFeedback.BlockReason
+	}
+	if len(in.Candidates) == 0 {
+		return out, true
+	}
+	first := in.Candidates[0]
+	if first == nil {
+		return nil, false
+	}
+	out.FinishReason = first.FinishReason
+	if first.Content == nil {
+		return out, true
+	}
+	var text strings.Builder
+	for _, p := range first.Content.Parts {
+		if !p.Thought {
+			text.WriteString(p.Text)
+		}
+	}
+	out.Text = text.String()
+	return out, true
+}
+
+// Meter implements upstream.Provider.
+func (c *Client) Meter(path string) *payload.Meter {
+	if openAI("/" + path) {
+		return payload.OpenAIUsage
+	}
+	return payload.GeminiUsage
+}

@@ -1,0 +1,82 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
+
+// A Provider is one upstream API. It is safe for use by any number of goroutines,
+// holds no key, and never retries.
+type Provider interface {
+	// NewRequest makes a request for a path below the endpoint, such as
+	// v1beta/models, without a credential. The path isn't escaped.
+	NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error)
+	// Do sends it with the key of its context as its only credential. Without one,
+	// or to another host, it fails. Redirects are not followed, nothing but the
+	// context limits the time it takes, and an answer of any size is left to the
+	// reader. What it fails with is for TransportError.
+	Do(r *http.Request) (*http.Response, error)
+	// Classify says what an answer with this HTTP status and body means that is no
+	// success. It accepts any bytes, and removes the key from all it returns. For an
+	// error inside an answer that began with 200, pass 200: its own code decides.
+	Classify(status int, body []byte, key string) *Error
+	// Generate sends a prompt once. Its error is an *Error.
+	Generate(ctx context.Context, key string, p Prompt) (*Reply, error)
+	// CountPrompt counts the input tokens of a prompt, which costs nothing. Its error
+	// is an *Error.
+	CountPrompt(ctx context.Context, key string, p Prompt) (int64, error)
+	// CountBody counts the input tokens of a body of the provider's own format,
+	// whatever is in it. Its error is ErrUncountable, or an *Error.
+	CountBody(ctx context.Context, key, model string, body []byte) (int64, error)
+	// ListModels lists the models; being listed doesn't mean that the project may use
+	// one. Its error is an *Error.
+	ListModels(ctx context.Context, key string) ([]Model, error)
+	// Meter returns what reads the usage from answers of an upstream path.
+	Meter(path string) *payload.Meter
+}
+
+// ErrUncountable means that a body is none that the provider can count.
+var ErrUncountable = errors.New("body can't be counted")
+
+// Providers are the providers by their names.
+type Providers map[string]Provider
+
+// Of returns the provider that a key is for, by the name that it carries.
+func (p Providers) Of(name string) Provider { return p[name] }
+
+// A Prompt is one prompt for one model: what POST /generate asks, and Fluxgate's
+// own questions.
+type Prompt struct {
+	Model           string // with or without "models/"
+	System          string // system instruction; "" for none
+	Pieces          []payload.Piece
+	MaxOutputTokens int32    // 0: the model's default
+	Temperature     *float32 // nil: the model's default
+	Schema          any      // of JSON that the answer is to be, in the provider's form; nil: any text
+}
+
+// A Reply is a model's answer to a prompt. A blocked prompt, an answer stopped for
+// safety and one that used up its tokens before it said anything are answers with
+// an empty or partial text: BlockReason or FinishReason says which.
+type Reply struct {
+	Text         string // the first candidate's text without thoughts
+	PromptTokens int64  // what counts against tokens per minute, cached tokens included
+	OutputTokens int64  // candidates and thoughts
+	TotalTokens  int64
+	ModelVersion string // the model that answered
+	FinishReason string // for example STOP, MAX_TOKENS or SAFETY; "" if there was no candidate
+	BlockReason  string // why the prompt was refused, for example SAFETY; "" if it wasn't
+	SentAt       time.Time
+}
+
+// A Model is one entry of a provider's list.
+type Model struct {
+	Name            string   // without "models/"
+	Methods         []string // for example generateContent, countTokens
+	InputTokenLimit int64    // tokens; 0 if the provider doesn't say
+}

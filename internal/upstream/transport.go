@@ -1,0 +1,275 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The reasons for which a request isn't sent at all, and one for which its answer isn't read. They are the causes of
+// errors that TransportError makes.
+var (
+	ErrNoKey       = errors.New("upstream: request without a key in its context")
+	ErrForeignHost = errors.New("upstream: refusing to send a key to another host than the configured one")
+	ErrBadKey      = errors.New("upstream: key can't be sent in a header")
+	ErrTooLarge    = errors.New("upstream: answer is larger than accepted")
+)
+
+// call is the state of one upstream call, kept in its context. The key is behind a function because fmt prints
+// functions as addresses: no verb, however deep it looks into a context or request, shows the key.
+type call struct {
+	key func() string
+
+	mu   sync.Mutex
+	last *attempt
+}
+
+type callKey struct{}
+
+func callFrom(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// WithKey returns a context whose requests through [Provider.Do] carry key as their only credential. The key can't be
+// read back or printed from the context. Use one context per request if [Sent] matters.
+func WithKey(ctx context.Context, key string) context.Context {
+	return context.WithValue(ctx, callKey{}, &call{key: func() string { return key }})
+}
+
+// Sent reports when the last byte of the latest request made with a [WithKey] context was written. It is false when
+// the request was not written in full, so that upstream can't have counted it.
+func Sent(ctx context.Context) (time.Time, bool) {
+	c := callFrom(ctx)
+	if c == nil {
+		return time.Time{}, false
+	}
+	at := c.sentAt()
+	return at, !at.IsZero()
+}
+
+func (c *call) begin(now func() time.Time) *attempt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = &attempt{now: now}
+	return c.last
+}
+
+func (c *call) sentAt() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil {
+		return time.Time{}
+	}
+	return c.last.sentAt()
+}
+
+// attempt notes how far one request got. The transport calls it from its own goroutines, possibly after RoundTrip has
+// returned; a new request has a new attempt, so a late call can't touch it.
+type attempt struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	wrote    time.Time // httptrace says: written in full
+	failed   bool      // httptrace says: writing failed
+	consumed time.Time // the transport has the whole body from us
+	answered time.Time // the answer's header arrived
+	success  bool      // the answer is 2xx
+	hasBody  bool
+}
+
+// sentAt returns the best estimate, or zero if the request surely was not written in full. The body's end stands in
+// where the trace hook is silent: for transports without a network, and when a connection breaks (or a fast HTTP/2
+// answer comes) between the last write and the hook. That errs towards "sent": a reservation kept, never a lost one.
+func (a *attempt) sentAt() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case !a.wrote.IsZero():
+		return a.wrote
+	case a.success && a.consumed.IsZero(), !a.hasBody:
+		return a.answered
+	case a.failed && !a.success:
+		return time.Time{}
+	default:
+		return a.consumed
+	}
+}
+
+func (a *attempt) noteWrote(info httptrace.WroteRequestInfo) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed = info.Err != nil; a.failed {
+		a.wrote = time.Time{}
+		return
+	}
+	a.wrote = a.now()
+}
+
+func (a *attempt) noteConsumed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.consumed.IsZero() {
+		a.consumed = a.now()
+	}
+}
+
+// noteRewind starts over: the transport found its connection dead before it wrote anything and takes the body afresh.
+func (a *attempt) noteRewind() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.wrote, a.failed, a.consumed = time.Time{}, false, time.Time{}
+}
+
+func (a *attempt) noteAnswer(status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answered, a.success = a.now(), status >= 200 && status < 300
+}
+
+// smallBody is the longest body, in bytes, that goes out in one piece with its header.
+const smallBody = 2 << 10
+
+// watch has the body of r, which is about to be sent, tell how much of it is taken. A small one that a network takes
+// (traced) is left as it is, so that net/http knows it for one in memory and writes it together with the header; it
+// counts as taken once that is written.
+func (a *attempt) watch(r *http.Request, trace *httptrace.ClientTrace, traced bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	a.hasBody = true
+	wrap := func(body io.ReadCloser) io.ReadCloser {
+		return &watchedBody{ReadCloser: body, a: a, left: r.ContentLength}
+	}
+	if traced && r.ContentLength > 0 && r.ContentLength <= smallBody {
+		trace.WroteHeaders = a.noteConsumed
+		wrap = func(body io.ReadCloser) io.ReadCloser { return body }
+	}
+	r.Body = wrap(r.Body)
+	if again := r.GetBody; again != nil {
+		r.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			if err != nil {
+				return nil, err
+			}
+			a.noteRewind()
+			return wrap(body), nil
+		}
+	}
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	a    *attempt
+	left int64 // bytes until the declared length; not positive from the start if the length is unknown
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	known := b.left > 0
+	b.left -= int64(n)
+	if err == io.EOF || known && b.left <= 0 {
+		b.a.noteConsumed()
+	}
+	return n, err
+}
+
+// A Transport gives each request the key of its context as its only credential. All fields are required.
+type Transport struct {
+	Base http.RoundTripper // carries the requests
+	To   *url.URL          // whose scheme and host alone get a key
+	Now  func() time.Time  // for Sent
+	// Put puts a key on a request, whose header is its own.
+	Put func(r *http.Request, key string)
+}
+
+// RoundTrip implements http.RoundTripper. The caller's request is not changed, and the answer refers to it rather than
+// to the one with the key.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := callFrom(req.Context())
+	if err := t.refuse(c, req); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	a := c.begin(t.Now)
+	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	strip(out)
+	t.Put(out, c.key())
+	_, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
+	a.watch(out, trace, traced)
+	resp, err := t.Base.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	a.noteAnswer(resp.StatusCode)
+	resp.Request = req
+	return resp, nil
+}
+
+func (t *Transport) refuse(c *call, req *http.Request) error {
+	switch {
+	case c == nil:
+		return ErrNoKey
+	case !sendable(c.key()):
+		return ErrBadKey
+	case req.URL.Scheme != t.To.Scheme || req.URL.Host != t.To.Host:
+		return ErrForeignHost
+	}
+	return nil
+}
+
+// credentialHeaders are those by which the caller may have brought a credential along.
+var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "X-Goog-Api-Key", "X-Goog-User-Project", "Cookie"}
+
+// strip gives r, a shallow copy, a header and a URL of its own without any credential that the caller brought along:
+// upstream refuses a request with two.
+func strip(r *http.Request) {
+	header := make(http.Header, len(r.Header)+1)
+	for name, values := range r.Header {
+		if !slices.Contains(credentialHeaders, name) {
+			header[name] = values
+		}
+	}
+	r.Header, r.Host = header, ""
+	if r.URL.User == nil && r.URL.RawQuery == "" {
+		return
+	}
+	u := *r.URL
+	u.User = nil
+	// Pairs are dropped one by one: Query().Encode() would reorder and re-encode the rest.
+	var kept []string
+	for _, pair := range strings.Split(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		switch strings.ToLower(name) {
+		case "key", "$key", "api_key", "access_token", "oauth_token":
+		default:
+			kept = append(kept, pair)
+		}
+	}
+	u.RawQuery = strings.Join(kept, "&")
+	r.URL = &u
+}
+
+// sendable tells whether key is non-empty visible ASCII, which is all that a key's header value may be. No prefix is
+// checked: Google changes them.
+func sendable(key string) bool {
+	for _, b := range []byte(key) {
+		if b <= ' ' || b >= 0x7f {
+			return false
+		}
+	}
+	return key != ""
+}
