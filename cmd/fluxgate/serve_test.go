@@ -102,6 +102,9 @@ func TestServeDrains(t *testing.T) {
 
 // With the emulator installed, auto starts it and takes it down again.
 func TestServeStartsTheEmulator(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the Firestore emulator, which -short leaves out")
+	}
 	t.Parallel()
 	if err := emulator.Missing(); err != nil {
 		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {

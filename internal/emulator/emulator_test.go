@@ -26,6 +26,9 @@ import (
 
 // The emulator itself: everything below is tried on a stand-in process, which proves nothing about Java.
 func TestRealEmulator(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the Firestore emulator, which -short leaves out")
+	}
 	if err := Missing(); err != nil {
 		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
 			t.Fatal(err)

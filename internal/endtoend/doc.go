@@ -1,4 +1,6 @@
 // Package endtoend holds tests of the whole product in real time: instances of
 // the function over HTTP, on the Firestore emulator, in front of the simulator.
-// What can be shown in virtual time is in package simulation instead.
+// They are as long as it takes to see one minute's limits renewed. What can be
+// shown in virtual time is in package simulation instead, but for the batch of
+// real text, which is here in both.
 package endtoend

@@ -23,11 +23,12 @@ func httpClient(t *testing.T) *http.Client {
 // Several instances on one emulator under load, each request of a caller to
 // another one: no upstream 429, no slot used twice, every booking honoured that
 // is returned to in time. Twenty minutes of the same in virtual time are in
-// package storage; here half of the callers wait for the second minute, and none
-// for a third.
+// package storage; here half of the callers wait for the second minute, and a
+// third of them with a booking.
 func TestInstances(t *testing.T) {
-	needsRealTime(t)
 	t.Parallel()
+	emulatortest.Host(t)
+	turn(35 * time.Second)
 	w := newWorld(t, geminisim.Limits{RPM: 14, TPM: 250_000, RPD: 100_000})
 	var urls []string
 	for range 3 {
@@ -43,7 +44,7 @@ func TestInstances(t *testing.T) {
 	jobs := make([]func(), 220)
 	for i := range jobs {
 		c := &caller{
-			urls: urls, body: prompt(t, i), ticket: i%2 == 0,
+			urls: urls, body: prompt(t, i), ticket: i%2 == 0, book: i%3 == 0,
 			turn: func(int) int { return rand.IntN(len(urls)) },
 		}
 		jobs[i] = func() {
@@ -80,8 +81,9 @@ func TestInstances(t *testing.T) {
 // writes per admitted request where there is room, 2.1 under saturation, and
 // 0.1 reads in both.
 func TestFirestoreOperations(t *testing.T) {
-	needsRealTime(t)
 	t.Parallel()
+	emulatortest.Host(t)
+	turn(0)
 	for _, test := range []struct {
 		name   string
 		rpm    int64

@@ -40,13 +40,13 @@ type world struct {
 	env    []string
 }
 
-// needsRealTime skips a test that takes a minute or so whatever the machine.
-func needsRealTime(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("plays in real time, which -short leaves out")
-	}
-}
+// firstTurn is when the first of the tests that take turns begins.
+var firstTurn = sync.OnceValue(time.Now)
+
+// turn has a test begin so long after the first. The callers of each come in two
+// bursts, one for each minute that they see, and no two bursts should meet on a
+// machine of two processors.
+func turn(after time.Duration) { time.Sleep(time.Until(firstTurn().Add(after))) }
 
 // newSimulation makes a simulator with eight projects that have those limits.
 func newSimulation(limits geminisim.Limits) *world {
@@ -167,6 +167,7 @@ type caller struct {
 	body   []byte
 	turn   func(try int) int // which instance takes a try
 	ticket bool              // send the ticket back; else only the body
+	book   bool              // ask for a booking when refused first
 
 	waits, booked, claimed, late, turnedAway, outages int
 	tickets                                           []string // of bookings
@@ -185,6 +186,9 @@ func (c *caller) run(t *testing.T, client *http.Client, deadline time.Time) bool
 		}
 		if c.ticket && ticket != "" {
 			req.Header.Set("X-Fluxgate-Ticket", ticket)
+		}
+		if c.book {
+			req.Header.Set("X-Fluxgate-Book", "true")
 		}
 		resp, err := client.Do(req)
 		if err != nil {

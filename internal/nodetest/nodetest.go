@@ -2,7 +2,8 @@
 // that uses it has its JavaScript, with a lock file, in its folder js.
 //
 // Without node, or whatever else a suite needs, a test is skipped, and says so;
-// with FLUXGATE_REQUIRE_CLIENTS=1, as in CI, it fails instead.
+// with FLUXGATE_REQUIRE_CLIENTS=1, as in CI, it fails instead. With -short it is
+// always skipped.
 package nodetest
 
 import (
@@ -67,6 +68,9 @@ func Run(t *testing.T, name string, limit time.Duration, env ...string) {
 // Install returns the path of node, once the libraries are there.
 func Install(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs node and libraries of npm's, which -short leaves out")
+	}
 	node, err := exec.LookPath("node")
 	if err != nil {
 		Missing(t, "node is not installed (Node.js %d or later, with npm)", oldestNode)

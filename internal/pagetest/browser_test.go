@@ -23,14 +23,24 @@ var (
 
 // TestScenarios looks at every made-up pool, in both themes and at both widths.
 func TestScenarios(t *testing.T) {
+	needsBrowser(t)
 	t.Parallel()
 	run(t, "scenarios", serveScenarios(t), "PAGE_PICTURES="+*pictures)
 }
 
 // TestBehaviour uses the page with made-up pools.
 func TestBehaviour(t *testing.T) {
+	needsBrowser(t)
 	t.Parallel()
 	run(t, "behaviour", serveScenarios(t))
+}
+
+// needsBrowser skips a test with -short.
+func needsBrowser(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("drives a browser, which -short leaves out")
+	}
 }
 
 // serveScenarios serves all of them, and says where.

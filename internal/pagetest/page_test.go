@@ -21,6 +21,7 @@ import (
 // TestPage drives the page in front of the whole of Fluxgate, over memory and
 // over the emulator. The pictures are those of memory, whose past is longer.
 func TestPage(t *testing.T) {
+	needsBrowser(t)
 	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
 		t.Parallel()

@@ -2,7 +2,7 @@
 // separate processes that run at the same time and one after another.
 //
 //	func TestStore(t *testing.T) {
-//		client := emulatortest.Client(t) // skips without an emulator
+//		client := emulatortest.Client(t) // skips without an emulator, and with -short
 //		…
 //	}
 //

@@ -44,9 +44,10 @@ var shared struct {
 // that the test starts doesn't find it by itself: give it the address as FIRESTORE_EMULATOR_HOST.
 //
 // The test is skipped when no emulator is installed, or fails where FLUXGATE_REQUIRE_EMULATOR is "1". It also fails when
-// an emulator doesn't start, or isn't where FIRESTORE_EMULATOR_HOST says.
+// an emulator doesn't start, or isn't where FIRESTORE_EMULATOR_HOST says. With -short it is skipped in any case.
 func Host(t testing.TB) string {
 	t.Helper()
+	SkipShort(t)
 	if host := os.Getenv(hostEnv); host != "" {
 		if err := emulator.Check(context.Background(), host); err != nil {
 			t.Fatalf("%s is set, but: %v", hostEnv, err)
@@ -70,6 +71,14 @@ func Host(t testing.TB) string {
 		t.Fatalf("the Firestore emulator for this run: %v", err)
 	}
 	return shared.host
+}
+
+// SkipShort skips a test with -short that has an emulator of its own started, by other means than Host.
+func SkipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skipf("needs the Firestore emulator, which -short leaves out")
+	}
 }
 
 func unavailable(t testing.TB, err error) {

@@ -50,6 +50,7 @@ func try(t *testing.T, f func(testing.TB)) (o *outcome) {
 }
 
 func TestHostWithoutEmulator(t *testing.T) {
+	SkipShort(t)
 	for _, name := range []string{hostEnv, requireEnv, "PATH", "JAVA_HOME", "CLOUDSDK_ROOT_DIR", "CLOUDSDK_ROOT"} {
 		t.Setenv(name, "")
 	}
@@ -71,6 +72,7 @@ func TestHostWithoutEmulator(t *testing.T) {
 
 // Somebody who names an emulator wants that one: no other, and no skipping.
 func TestHostNotReachable(t *testing.T) {
+	SkipShort(t)
 	t.Setenv(hostEnv, "127.0.0.1:1")
 	o := try(t, func(tb testing.TB) { Host(tb) })
 	assert.Contains(t, o.failed, "127.0.0.1:1")

@@ -103,6 +103,7 @@ func (p *player) kill() {
 // testRun is a run of its own with a parent that is taken for `go test` and ends with the test.
 func testRun(t *testing.T) (r run, parent *player) {
 	t.Helper()
+	SkipShort(t)
 	if err := emulator.Missing(); err != nil {
 		unavailable(t, err)
 	}
