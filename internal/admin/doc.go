@@ -14,5 +14,5 @@
 //   - config.go: POST /config
 //   - refresh.go: POST /refresh-policy, and asking Gemini
 //   - operate.go: POST /validate, POST /reset, and the history
-//   - shared.go: what several of these do
+//   - shared.go: the validator of keys, moving bookings under new limits, the logger
 package admin

@@ -1,10 +1,10 @@
 // Package history keeps what every project and model was used for on each of the
 // last thirty days.
 //
-// Project documents count today and yesterday, for that is all that is decided
-// by, and keep the last day before that. So finished days are copied into a record
-// of the deployment, by whoever serves a request first on a later day: a day stays
-// in its document until two others have seen requests.
+// Decisions depend on today and yesterday alone, so a project's document keeps no
+// more than the last three days that saw requests. Finished days are copied into a
+// record of the deployment, by the instance that serves the first request of a later
+// day: a day is in its document until requests came on two later days.
 package history
 
 import (
