@@ -78,10 +78,8 @@
 // must leave room not only for its interval as planned but for every lateness within
 // the hold. With a hold of 5 s, a booking at 100 s may be used at any instant up to
 // 105 s, so whoever starts between these two must fit beside it as if it began at
-// 100 s and never ended; whoever starts after 105 s reckons with the interval that
-// it has if its holder came on time, which is certain by then to be in the state if
-// the holder came at all. So
-// bookings can be made back to back, small requests fill the gaps between them,
+// 100 s and never ended; for whoever starts after 105 s it is taken as used on time.
+// So bookings can be made back to back, small requests fill the gaps between them,
 // and large ones don't starve.
 //
 // # What is not known in advance
