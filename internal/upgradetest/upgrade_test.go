@@ -35,7 +35,7 @@ func putOff(t *testing.T, store storage.Store, model string, d time.Duration) {
 // to the release again, under load all the time: no request fails, upstream never
 // says 429, and every booking is kept by the build that didn't make it.
 func TestUpgradeAndRollBack(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, limits)
 	release, this := buildRelease(t), buildThis(t)
 	store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{Pace: -1})
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
