@@ -43,9 +43,7 @@ var notProduct = []string{"internal/geminisim"}
 var tooLarge = []string{}
 
 // notInOrder lists packages whose files are to be brought into an order.
-var notInOrder = []string{
-	"storage",
-}
+var notInOrder = []string{}
 
 // notCommented lists packages whose comment is to be moved into a doc.go.
 var notCommented = []string{}
