@@ -86,7 +86,7 @@
 // # The age of a view
 //
 // A view is exact as long as nobody else writes, and a commit on a stale one
-// loses its race and learns. Refresh reads where another writer was noticed in
+// loses its race and reads it again. Refresh reads where another writer was noticed in
 // the last five minutes, where the view is older than a minute, or when it is
 // forced to, and no document twice a second. Concurrent callers share a read. An
 // admin's change also raises the epoch of the control document, which every

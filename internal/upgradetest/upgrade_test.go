@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/firestore"
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
@@ -31,13 +32,42 @@ func putOff(t *testing.T, store storage.Store, model string, d time.Duration) {
 	time.Sleep(sight)
 }
 
+// unknown is a second field with a section that neither build knows, as the next
+// one may write it: format, tag, tie, length, data.
+var unknown = []byte{1, 77, 1, 2, 3, 4, 5, 6, 7, 8, 4, 'n', 'e', 'x', 't'}
+
+// leaveUnknown adds what neither build knows to the document of every project.
+func leaveUnknown(t *testing.T, client *firestore.Client) {
+	t.Helper()
+	for i := range projects {
+		require.Eventually(t, func() bool { // once there is a document
+			_, err := client.Doc("fluxgate/project-"+project(i)).Update(t.Context(), []firestore.Update{
+				{Path: "sections", Value: unknown}, {Path: "later", Value: "unknown"},
+			})
+			return err == nil
+		}, 20*time.Second, 100*time.Millisecond)
+	}
+}
+
+func requireUnknown(t *testing.T, client *firestore.Client) {
+	t.Helper()
+	for i := range projects {
+		snap, err := client.Doc("fluxgate/project-" + project(i)).Get(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, unknown, snap.Data()["sections"])
+		require.Equal(t, "unknown", snap.Data()["later"])
+	}
+}
+
 // The last release serves, this build joins it and takes over, and is rolled back
 // to the release again, under load all the time: no request fails, upstream never
-// says 429, and every booking is kept by the build that didn't make it.
+// says 429, every booking is kept by the build that didn't make it, and so is what
+// a later build may have left in the documents.
 func TestUpgradeAndRollBack(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, limits)
 	release, this := buildRelease(t), buildThis(t)
-	store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{Pace: -1})
+	client := emulatortest.Client(t)
+	store := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1})
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
 
 	begin := time.Now()
@@ -46,6 +76,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	b.add(old)
 	l := startLoad(t, b, 8, 500*time.Millisecond)
 	time.Sleep(sight)
+	leaveUnknown(t, client)
 
 	// Old and new, then new only.
 	fresh := w.start(t, this)
@@ -59,6 +90,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	claim(t, bookings, fresh)
 	wg.Wait()
 	before := l.answered.Load()
+	requireUnknown(t, client)
 
 	// New and old, then old only.
 	again := w.start(t, release)
@@ -77,6 +109,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	t.Logf("%d requests answered in %s, %d before the rollback, %d told to wait; upstream: %+v",
 		l.answered.Load(), time.Since(begin).Round(time.Second), before, l.waited.Load(), s)
 	w.requireWithinLimits(t)
+	requireUnknown(t, client)
 	require.Positive(t, l.waited.Load(), "without more callers than there is room for this shows nothing")
 	require.EqualValues(t, l.answered.Load()+2*2*projects, s.Accepted, "nothing is sent twice")
 }

@@ -41,7 +41,8 @@ type world struct {
 	env []string
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts a simulated Gemini with such limits.
+func newWorld(t *testing.T, limits map[string]geminisim.Limits) *world {
 	t.Helper()
 	cfg := geminisim.Config{Limits: limits, Latency: 50 * time.Millisecond, Jitter: 50 * time.Millisecond}
 	w := &world{}
@@ -54,8 +55,7 @@ func newWorld(t *testing.T) *world {
 	upstream := httptest.NewServer(w.sim)
 	t.Cleanup(upstream.Close)
 	settings := "{"
-	for _, model := range []string{busy, first, second} {
-		l := limits[model]
+	for model, l := range limits {
 		settings += fmt.Sprintf(`%q:{"rpm":%d,"tpm":%d,"rpd":%d},`, model, l.RPM, l.TPM, l.RPD)
 	}
 	w.env = append(w.env,
