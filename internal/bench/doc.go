@@ -27,7 +27,7 @@
 //   - coldstart.go: ColdStart, the time to the first answer
 //   - breakdown.go: where the CPU of a party went, read from its profile
 //   - child.go: the parent's end: Launcher, processes started, asked and ended
-//   - process.go: Play, the child's end
+//   - process.go: RunProcess, the child's end
 //   - parties.go: ServeSimulator and ServeProxy, and Fluxgate's settings
 //   - reader.go: a stream read, with the delay of its chunks
 //   - load.go: requests sent over a number of connections

@@ -298,6 +298,29 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
+// TestReaderLeaves: who waits for a read of the record that another caller began gets it when that caller has gone.
+func TestReaderLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.latency = time.Second
+		k := w.instance()
+		var wg sync.WaitGroup
+		leaving, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		wg.Go(func() {
+			_, err := k.Current(leaving)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		synctest.Wait()
+		start := time.Now()
+		_, err := k.Current(t.Context())
+		assert.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		wg.Wait()
+		assert.Equal(t, 1, w.store.reads)
+	})
+}
+
 func TestStoreFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
