@@ -21,8 +21,17 @@ var foreign = []string{
 	"GEMINI_KEY_1=a-key-of-somebody", "FIRESTORE_EMULATOR_HOST=127.0.0.1:1",
 }
 
+// needsProcessors skips a test with -short.
+func needsProcessors(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("measures, which -short leaves out")
+	}
+}
+
 // Figures are not judged here: only that there are some, of every party.
 func TestBenchOverhead(t *testing.T) {
+	needsProcessors(t)
 	t.Parallel()
 	profiles := filepath.Join(t.TempDir(), "profiles")
 	exit, out, stderr := run(t, foreign, "bench", "overhead",
@@ -55,6 +64,7 @@ func TestBenchOverhead(t *testing.T) {
 
 // It fails by itself if the memory isn't under the limit.
 func TestBenchStream(t *testing.T) {
+	needsProcessors(t)
 	t.Parallel()
 	exit, out, stderr := run(t, foreign, "bench", "stream",
 		"--megabytes", "1", "--rounds", "2", "--chunks", "5", "--interval", "1ms")
@@ -86,6 +96,7 @@ func TestBenchRefusesNonsense(t *testing.T) {
 // The function is started as a platform starts it; nothing of the figures is
 // judged but that they are there, and that nothing was started that may not be.
 func TestBenchColdStart(t *testing.T) {
+	needsProcessors(t)
 	t.Parallel()
 	exit, out, stderr := run(t, foreign, "bench", "coldstart", "--memory", "--runs", "2")
 	require.Zero(t, exit, stderr)

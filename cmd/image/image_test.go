@@ -26,8 +26,19 @@ import (
 
 const repository = "../.."
 
-// built is the archive of the repository's image, which takes a while to build.
-var built = sync.OnceValues(func() ([]byte, error) {
+// built returns the archive of the repository's image, which takes a while to
+// build: with -short the test is skipped.
+func built(t *testing.T) []byte {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds the image, which -short leaves out")
+	}
+	archive, err := build()
+	require.NoError(t, err)
+	return archive
+}
+
+var build = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "fluxgate-image-test-")
 	if err != nil {
 		return nil, err
@@ -122,8 +133,7 @@ func unpack(t *testing.T, archive []byte) unpacked {
 
 // Another directory, another environment and another time make no other image.
 func TestReproducible(t *testing.T) {
-	first, err := built()
-	require.NoError(t, err)
+	first := built(t)
 	elsewhere := filepath.Join(t.TempDir(), "another", "place")
 	copyRepository(t, elsewhere)
 	t.Setenv("GOFLAGS", "-tags=other -ldflags=-X=main.x=y")
@@ -154,8 +164,7 @@ func copyRepository(t *testing.T, to string) {
 }
 
 func TestConfig(t *testing.T) {
-	archive, err := built()
-	require.NoError(t, err)
+	archive := built(t)
 	u := unpack(t, archive)
 	assert.Equal(t, "linux", u.config.OS)
 	assert.Equal(t, "65532:65532", u.config.Config.User, "nobody who may do anything")

@@ -81,8 +81,7 @@ func TestRuns(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a root of its own for the image needs root")
 	}
-	archive, err := built()
-	require.NoError(t, err)
+	archive := built(t)
 	u := unpack(t, archive)
 	root := t.TempDir()
 	extract(t, u.layer, root)

@@ -171,6 +171,9 @@ func (c *goClient) image(t *testing.T) {
 // Without RetryOptions the SDK never retries. With them it backs off at its own
 // pace and looks at no header, so it may be refused more than once.
 func (c *goClient) retry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the SDK waits in real time, which -short leaves out")
+	}
 	patient := c.w.client(t, token, &genai.HTTPRetryOptions{})
 	calls := map[string]func() string{
 		"at once": func() string {

@@ -89,6 +89,9 @@ func TestMissingForFirestore(t *testing.T) {
 
 // Google's client finds the emulator while it runs, and not afterwards.
 func TestFirestore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the Firestore emulator, which -short leaves out")
+	}
 	var report bytes.Buffer
 	l := New(&report)
 	if missing := l.MissingForFirestore(); missing != nil {

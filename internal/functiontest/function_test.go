@@ -39,8 +39,10 @@ var (
 // programs is the directory of all of them.
 var programs = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "fluxgate-function-") })
 
-func builder(source string) func() (string, error) {
-	return sync.OnceValues(func() (string, error) {
+// builder returns a function that returns the program of a source, or skips the
+// test with -short.
+func builder(source string) func(*testing.T) string {
+	build := sync.OnceValues(func() (string, error) {
 		dir, err := programs()
 		if err != nil {
 			return "", err
@@ -52,6 +54,15 @@ func builder(source string) func() (string, error) {
 		}
 		return program, nil
 	})
+	return func(t *testing.T) string {
+		t.Helper()
+		if testing.Short() {
+			t.Skip("builds and starts programs, which -short leaves out")
+		}
+		program, err := build()
+		require.NoError(t, err)
+		return program
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -109,8 +120,7 @@ func freePort(t *testing.T) string {
 // start serves the function with these settings and no others.
 func start(t *testing.T, env ...string) *function {
 	t.Helper()
-	program, err := buildFunction()
-	require.NoError(t, err)
+	program := buildFunction(t)
 	return startProgram(t, program, env...)
 }
 
@@ -212,8 +222,7 @@ func TestReadsDotEnv(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	require.Contains(t, string(readme), "$ FUNCTION_TARGET=Fluxgate go run ./cmd/function\n")
-	program, err := buildFunction()
-	require.NoError(t, err)
+	program := buildFunction(t)
 	url, sim := gemini(t)
 	dir := t.TempDir()
 	settings := "FUNCTION_TARGET=Fluxgate\nFLUXGATE_STORE=memory\nGEMINI_KEY_1=" + keyValue + "\nGOOGLE_GEMINI_BASE_URL=" + url + "\nPORT=1\n"
@@ -261,8 +270,7 @@ func TestRefusesUnguarded(t *testing.T) {
 func TestFailedStartIsRetried(t *testing.T) {
 	t.Parallel()
 	url, _ := gemini(t)
-	program, err := buildSettable()
-	require.NoError(t, err)
+	program := buildSettable(t)
 	f := startProgram(t, program, "K_SERVICE=fluxgate", "FLUXGATE_AUTH=iam", "FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL="+url, "FLUXGATE_SKEW=long", "GEMINI_MODE=fast")
 	for range 2 {
 		resp, body := f.ask("GET", "/status", "")

@@ -20,11 +20,11 @@ const (
 )
 
 // siegeTime is how long a crowd is at the gate: one hour, or with the race
-// detector a quarter of it. Callers come in waves, one for every time that the
+// detector or -short a quarter of it. Callers come in waves, one for every time that the
 // limits are renewed, so what a quarter of an hour says about capacity is only
 // good to one wave in fifteen.
 func siegeTime() time.Duration {
-	if raced {
+	if raced || testing.Short() {
 		return hour / 4
 	}
 	return hour
