@@ -120,9 +120,6 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	return a, nil
 }
 
-// Mode returns what is asked of requests.
-func (a *Authenticator) Mode() Mode { return a.mode }
-
 // Open reports whether requests need no token because none is configured.
 func (a *Authenticator) Open() bool { return a.mode == ModeOpen }
 

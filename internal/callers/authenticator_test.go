@@ -198,7 +198,7 @@ func TestPolicy(t *testing.T) {
 			assert.Equal(t, tt.want, ModeOf(cfg))
 			b, err := New(cfg, new(vault), secrets.Options{})
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, b.Mode())
+			assert.Equal(t, tt.want, b.mode)
 			assert.Equal(t, tt.want == ModeOpen, b.Open())
 		})
 	}
