@@ -21,9 +21,12 @@ func (i instant) MarshalJSON() ([]byte, error) {
 
 // A projectStatus is what is known of one project.
 type projectStatus struct {
-	Project string        `json:"project"`
-	Moved   int64         `json:"promise_moved"`
-	Models  []modelStatus `json:"models"`
+	Project string `json:"project"`
+	// Unreadable says why the project's document can't be read, if it can't: then
+	// nothing goes there.
+	Unreadable string        `json:"unreadable,omitempty"`
+	Moved      int64         `json:"promise_moved"`
+	Models     []modelStatus `json:"models"`
 }
 
 // A modelStatus is the calendar of one model: the chain's, and whatever else was
@@ -74,7 +77,7 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 	out := projectStatus{Project: id, Models: []modelStatus{}}
 	models := slices.Clone(v.chain)
 	if state != nil {
-		out.Moved = state.Moved
+		out.Moved, out.Unreadable = state.Moved, state.Unreadable
 		for _, c := range state.Calendars {
 			if !slices.Contains(models, c.Model) {
 				models = append(models, c.Model)

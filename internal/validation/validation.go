@@ -326,6 +326,8 @@ func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) 
 // the chain. A check that failed is told where nothing is known better.
 func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string, r Result) Result {
 	switch m := state.Mark(r.Fingerprint); {
+	case state != nil && state.Unreadable != "":
+		r.Status, r.Reason, r.Until = Unknown, "the document of its project can't be read", nil
 	case m.Disabled:
 		r.Status, r.Reason, r.Until = Disabled, "", nil
 	case m.Invalid != "":
