@@ -84,7 +84,7 @@
 //
 // # What is not known in advance
 //
-// What upstream's refusals teach is recorded ([RecordRefusal]): limits; blocks,
+// What upstream's refusals say is recorded ([RecordRefusal]): limits; blocks,
 // until an instant or the Pacific midnight; the size that is too large. A learned
 // limit is believed for seven days. Then one request at a time is let beyond it,
 // as a [Probe], while all others keep to it: if upstream answers, the learned
@@ -144,7 +144,7 @@
 //   - sent.go: reservations of a calendar: added, folded, settled and cancelled
 //   - calendar.go: a calendar, why a request can't start, and what has expired
 //   - terms.go: effective limits, the weight of a request, and days
-//   - learned.go: limits that an upstream 429 taught, and the probe that tests one
+//   - learned.go: limits that were learned from an upstream 429, and the probe that tests one
 //   - policy.go: models, families, modes, and limits by source
 //   - instant.go: instants, Pacific days and rounding
 package scheduler

@@ -127,7 +127,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	return m
 }
 
-func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson scheduler.LearnedLimit) limitStatus {
+func (v *statusView) limit(limit, used int64, from scheduler.Source, learned scheduler.LearnedLimit) limitStatus {
 	out := limitStatus{Limit: limit, Used: used, Left: scheduler.Unlimited, Source: from}
 	if limit != scheduler.Unlimited {
 		out.Left = max(0, limit-used)
@@ -135,7 +135,7 @@ func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson sche
 	var since time.Time
 	switch from {
 	case scheduler.FromLearned:
-		since = lesson.At.Time()
+		since = learned.At.Time()
 	case scheduler.FromRunTime:
 		since = v.control.LimitsAt
 	case scheduler.FromReported:

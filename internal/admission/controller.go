@@ -115,7 +115,7 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	return released, nil
 }
 
-// Apply changes a project: what a refusal taught, marks of keys.
+// Apply changes a project: an upstream refusal, marks of keys.
 func (c *Controller) Apply(ctx context.Context, project string, change scheduler.Change) (scheduler.Result, error) {
 	return c.store.Apply(ctx, c.Rules(), project, change)
 }

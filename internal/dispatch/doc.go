@@ -1,6 +1,6 @@
 // Package dispatch does what one request needs once it is understood: it sizes it,
 // has it admitted, sends it with the key of the granted project, goes on elsewhere
-// where that can help, keeps what an answer or an error teaches, and settles.
+// where that can help, records what an answer or an error says, and settles.
 //
 // [Dispatcher.Do] is for requests that take a slot; the route says how one is sent
 // ([Call]). [Dispatcher.Free] is for requests that cost no quota. Where a request
@@ -15,7 +15,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
-//   - feedback.go: what an answer or an upstream 429 teaches: limits, blocks, invalid keys, model aliases
+//   - feedback.go: what is learned from an answer or an upstream 429: limits, blocks, invalid keys, model aliases
 //   - prompt.go: POST /generate's body as a prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content

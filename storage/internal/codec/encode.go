@@ -41,9 +41,9 @@ func (e *encoder) at(i scheduler.Instant) {
 // strings with their length before them, and lists with their count before
 // them, in the order of the fields of scheduler.Project. Instants are
 // milliseconds relative to the one before, beginning with Project.Latest; ends
-// of reservations are relative to start plus scheduler.Window, coarse ends are
+// of reservations are relative to start plus scheduler.Window, folded ends are
 // whole seconds. Random numbers take 8 bytes. So a sent request takes about 16
-// bytes, a coarse sum 5 and a booking 27.
+// bytes, a folded sum 5 and a booking 27.
 //
 // It can't be changed as long as a build is in use that reads only this one:
 // what is added goes into a [Section].
@@ -152,9 +152,9 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 
 // learned encodes what was learned: one zero byte where nothing was.
 func (e *encoder) learned(l *scheduler.Learned) {
-	lessons := []scheduler.LearnedLimit{l.RPM, l.TPM, l.RPD}
+	learned := []scheduler.LearnedLimit{l.RPM, l.TPM, l.RPD}
 	var flags byte
-	for i, x := range lessons {
+	for i, x := range learned {
 		if x.Limit != 0 {
 			flags |= 1 << i
 		}
@@ -163,7 +163,7 @@ func (e *encoder) learned(l *scheduler.Learned) {
 		flags |= probing
 	}
 	e.b = append(e.b, flags)
-	for _, x := range lessons {
+	for _, x := range learned {
 		if x.Limit != 0 {
 			e.at(x.At)
 			e.int(x.Limit)
@@ -176,7 +176,7 @@ func (e *encoder) learned(l *scheduler.Learned) {
 	}
 }
 
-// probing flags a probe in what was learned, beside one bit for each lesson.
+// probing flags a probe in what was learned, beside one bit for each limit.
 const probing = 1 << 3
 
 // maxReason bounds, in bytes, what is kept of upstream's reason to call a key
