@@ -53,25 +53,6 @@ type DayCount struct {
 	Requests, Tokens int64
 }
 
-// A Cause says what stands between a request and its start.
-type Cause string
-
-// The causes of a wait or a refusal.
-const (
-	NoCause     Cause = ""
-	ByRPM       Cause = "rpm"
-	ByTPM       Cause = "tpm"
-	ByRPD       Cause = "rpd"
-	ByMinute    Cause = "upstream_minute" // upstream said 429 per minute
-	ByDay       Cause = "upstream_day"    // upstream said 429 per day
-	ByBare      Cause = "upstream_bare"   // upstream said 429 and no more
-	Unavailable Cause = "unavailable"     // no quota, or retired, on this project
-	TooLarge    Cause = "too_large"       // never fits
-)
-
-// Daily reports whether the cause lasts until a Pacific midnight.
-func (c Cause) Daily() bool { return c == ByRPD || c == ByDay }
-
 // A Block keeps every start of a calendar away until an instant.
 type Block struct {
 	Until   Instant
@@ -101,6 +82,8 @@ type Calendar struct {
 	// Refused is the least number of tokens above TPM that upstream refused
 	// for its size; 0 means none yet.
 	Refused int64
+	// Unsure is the project's, on calendars that aren't a model's.
+	Unsure Unsure
 }
 
 // barred says why the request fits at no time on this calendar, as far as is
@@ -160,7 +143,7 @@ func (c *Calendar) expire(t terms, now Instant) {
 func (c *Calendar) idle(rules *Rules, now Instant) bool {
 	d := c.clone()
 	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.fresh(now) && d.Block.Until <= now &&
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Fresh(now) && d.Block.Until <= now &&
 		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
 }
 

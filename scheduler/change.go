@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
 // A Change is one step in the life of a project. Changes are values: a store
@@ -33,6 +35,7 @@ type Result struct {
 	Start       Instant
 	Cause       Cause       // what stood between now and Start
 	Reservation Reservation // when Admitted
+	Also        []Share     // on other calendars, when Admitted
 	// Allowance is how much later than its start, beyond the skew, the request
 	// may arrive for that Reservation. It is what was demanded or more.
 	Allowance time.Duration
@@ -85,6 +88,9 @@ type Reserve struct {
 	// is early by no more is in time.
 	Behind time.Duration
 	Book   bool
+	// Also is what it weighs on other calendars of the project. It goes, or is booked,
+	// when all of it fits.
+	Also []Weight
 	// Planned is the start that planning found. If it comes out later, the
 	// verdict is Replan and nothing is done. 0 means any start is taken.
 	Planned Instant
@@ -93,36 +99,35 @@ type Reserve struct {
 }
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, r.Model)
-	if c == nil {
-		return Result{Verdict: Replan, Start: Never, Cause: Unavailable}
-	}
-	t := c.terms(rules, now)
-	if cause := c.barred(t, now, r.Demand); cause != NoCause {
-		return Result{Verdict: Replan, Start: Never, Cause: cause}
-	}
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
+	var few [4]side
+	all, cause := p.sides(few[:0], rules, now, r.Model, r.Demand, r.Also, true)
+	if cause != NoCause {
+		return Result{Verdict: Replan, Start: Never, Cause: cause}
+	}
+	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
 	held := func(b Booking) bool { return b.ID == r.Booking && !t.expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
-		return r.claim(p, c, t, i, now)
+		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, probe := c.start(rules, t, now, r.Demand, nil)
+	start, cause, probe, probed := startOfAll(rules, all, now, nil)
 	switch {
 	case start == now:
-		result := Result{
-			Changed: true, Verdict: Admitted, Start: now, Probe: probe,
-			Reservation: c.reserve(t, r.ID, now, r.Demand), Allowance: r.Demand.Allowance,
+		result := r.reserve(p, all, now)
+		if result.Probe = probe; probed != nil {
+			probed.Learned.Probe = Probe{Cause: probe, ID: result.Reservation.ID, Until: now.Add(learned.ProbeFor)}
+			for _, x := range result.Also {
+				if x.On == probed.Model {
+					probed.Learned.Probe.ID = x.Reservation.ID
+				}
+			}
 		}
-		if probe != NoCause {
-			c.Learned.Probe = Probe{probe, result.Reservation.ID, now.Add(probeFor)}
-		}
-		p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
 		return result
 	case r.Planned != 0 && start >= r.Planned+second:
 		return Result{Verdict: Replan, Start: start, Cause: cause}
-	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, c, r.Hash):
+	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, all, r.Hash):
 		return Result{Verdict: Refused, Start: start, Cause: cause}
 	}
 	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand}
@@ -130,33 +135,47 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		b.Since = now
 	}
 	p.NextRank++
-	c.Bookings = append(c.Bookings, b)
+	for i, x := range all {
+		own := b
+		if own.Demand = x.d; i > 0 {
+			own.Hash = 0 // it is found by the model's
+		}
+		x.c.Bookings = append(x.c.Bookings, own)
+	}
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
 }
 
-// claim answers the holder of the i-th booking. Only what was sent and older
-// bookings can be in its way; then it keeps its rank and is told the rest.
-func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Result {
-	b := c.Bookings[i]
+// claim answers the holder of the i-th booking of its model. Only what was sent and
+// older bookings can be in its way; then it keeps its rank and is told the rest.
+func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant) Result {
+	b := all[0].c.Bookings[i]
 	if now < b.Start && b.Start.Sub(now) <= r.Behind {
 		now = b.Start // as it is by the clock that told the holder when to come
 	}
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause := c.earliestWhole(t, now, now, r.Demand, b.Rank, nil)
+	start, cause := earliestOfAll(all, now, now, b.Rank, nil)
 	if start == now {
-		c.Bookings = slices.Delete(c.Bookings, i, i+1)
-		p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+		p.booked(rules, now, b.ID, all, func(c *Calendar) {
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.ID == b.ID })
+		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
 		// meantime must not be told a time that the commit then takes away.
 		r.Demand.Allowance = max(r.Demand.Allowance, b.Start.Add(b.Demand.Allowance).Sub(now))
-		return Result{Changed: true, Verdict: Admitted, Start: now, Booking: b,
-			Reservation: c.reserve(t, r.ID, now, r.Demand), Allowance: r.Demand.Allowance}
+		result := r.reserve(p, all, now)
+		result.Booking = b
+		return result
 	}
 	b.Start = start
-	c.Bookings[i] = b
+	p.booked(rules, now, b.ID, all, func(c *Calendar) {
+		for j := range c.Bookings {
+			if c.Bookings[j].ID == b.ID {
+				c.Bookings[j].Start = start
+			}
+		}
+	})
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
 }
 
@@ -164,14 +183,16 @@ func (r Reserve) claim(p *Project, c *Calendar, t terms, i int, now Instant) Res
 type Release struct{ Booking uint64 }
 
 func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
-	model, _, ok := p.Booking(r.Booking)
-	if !ok {
+	if _, _, ok := p.Booking(r.Booking); !ok {
 		return Result{}
 	}
-	c := p.edit(rules, now, model)
-	before := len(c.Bookings)
-	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
-	return Result{Changed: len(c.Bookings) < before}
+	changed := false
+	p.booked(rules, now, r.Booking, nil, func(c *Calendar) {
+		before := len(c.Bookings)
+		c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
+		changed = changed || len(c.Bookings) < before
+	})
+	return Result{Changed: changed}
 }
 
 // Settle records what became of a reservation: when its last byte was
@@ -182,23 +203,38 @@ type Settle struct {
 	Reserved Reservation // as it was admitted
 	Tokens   int64       // negative: unknown
 	SentAt   Instant     // 0: unknown
+	Also     []Share     // on other calendars, as they were admitted
+	Counted  []int64     // the tokens of each of these; negative or missing: unknown
 	Caller   string      // as in Reserve
 	Failed   string      // class of upstream's error; empty: it answered
 }
 
-func (s Settle) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, s.Model)
-	if c == nil {
-		return Result{}
+func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
+	var larger []*Calendar
+	p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
+		one := s
+		one.ID, one.Reserved = id, reserved
+		if i >= 0 {
+			if one.Tokens = -1; i < len(s.Counted) {
+				one.Tokens = s.Counted[i]
+			}
+		}
+		grew, changed, tokens := c.settle(t, now, one)
+		if i < 0 {
+			p.countUse(now, s.Caller, 0, tokens)
+		}
+		if grew {
+			larger = append(larger, c)
+		}
+		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id)
+		result.Changed = result.Changed || changed || confirmed
+	})
+	if p.holds(s.Model) {
+		p.countFailure(now, s.Failed)
+		result.Changed = result.Changed || s.Failed != ""
 	}
-	t := c.terms(rules, now)
-	grew, changed, tokens := c.settle(t, now, s)
-	p.countUse(now, s.Caller, 0, tokens)
-	p.countFailure(now, s.Failed)
-	confirmed := s.Failed == "" && c.Learned.probeAnswered(s.ID)
-	result := Result{Changed: changed || confirmed || s.Failed != ""}
-	if grew {
-		result.Moved = c.moveBookings(t, now)
+	for _, c := range larger {
+		result.Moved += p.moveBookings(rules, now, p.Calendar(c.Model))
 	}
 	return result
 }
@@ -213,22 +249,27 @@ type Cancel struct {
 	// Reserved is the reservation as it was admitted, by which it is found among those
 	// that were folded. The zero value is for one that may never have been made.
 	Reserved Reservation
-	Caller   string // as in Reserve
-	Failed   string // why, as in Settle; empty: for no fault of upstream's
+	Also     []Share // as in Settle
+	Caller   string  // as in Reserve
+	Failed   string  // why, as in Settle; empty: for no fault of upstream's
 }
 
-func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, x.Model)
-	if c == nil {
-		return Result{}
+func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
+	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
+		was, changed := c.cancel(t, now, id, reserved)
+		if i < 0 {
+			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
+		}
+		result.Changed = result.Changed || changed
+	})
+	if p.holds(x.Model) {
+		p.countFailure(now, x.Failed)
+		result.Changed = result.Changed || x.Failed != ""
 	}
-	was, changed := c.cancel(c.terms(rules, now), now, x.ID, x.Reserved)
-	p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
-	p.countFailure(now, x.Failed)
-	if x.Unknown && c.idle(rules, now) {
-		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model })
+	if x.Unknown {
+		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.idle(rules, now) })
 	}
-	return Result{Changed: changed || x.Failed != ""}
+	return result
 }
 
 // RecordRefusal records that upstream refused a request for a model on this
@@ -258,14 +299,14 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if r.Block.Cause != NoCause {
 		r.block(c, rules, now)
 	}
-	return Result{Changed: true, Moved: c.moveBookings(c.terms(rules, now), now)}
+	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
 
 func (r RecordRefusal) learn(c *Calendar, now Instant) {
 	if r.ID != 0 {
-		c.Learned.probeRefused(r.ID, now)
+		c.Learned.ProbeRefused(r.ID, now)
 	}
-	c.Learned.record(r.Limits, now)
+	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
 		c.Refused = r.Oversize
 	}
@@ -315,7 +356,10 @@ func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
 type Review struct{}
 
 func (Review) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	p.each(rules, now, func(c *Calendar) { result.Moved += c.moveBookings(c.terms(rules, now), now) })
+	p.each(rules, now, func(*Calendar) {})
+	for i := range p.Calendars {
+		result.Moved += p.moveBookings(rules, now, p.Calendars[i])
+	}
 	result.Changed = result.Moved > 0
 	return result
 }

@@ -233,6 +233,9 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 	if l.Block.Until > s {
 		s, cause = l.Block.Until, l.Block.Cause
 	}
+	if u := l.Unsure.At + l.every + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
+		s, cause = u, first(cause, ByRPM)
+	}
 	if l.RPD == Unlimited || s == Never {
 		return s, cause
 	}
@@ -261,11 +264,11 @@ func (l *load) full(day Day) bool {
 // and whether there is one: the limit that the cause names, if it is stale and no
 // other probe is under way.
 func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Cause) (terms, bool) {
-	learned := c.Learned.limit(cause)
-	if learned == nil || !learned.stale(now) || c.Learned.Probe.active(now) {
+	limit := c.Learned.Limit(cause)
+	if limit == nil || !limit.Stale(now) || c.Learned.Probe.Active(now) {
 		return t, false
 	}
-	policy := rules.Policy.Limits(c.Model)
+	policy := rules.spec(c.Model).Limits
 	switch cause {
 	case ByRPM:
 		t.RPM = policy.RPM
@@ -275,22 +278,6 @@ func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Caus
 		t.RPD = policy.RPD
 	}
 	return t, true
-}
-
-// start returns the first start that can be told to a request without a booking,
-// what keeps it from now, and, if it starts now as the probe of a learned limit,
-// which limit that is.
-func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []Booking) (s Instant, cause, probe Cause) {
-	s, cause = c.earliestWhole(t, now, now, d, everyone, extra)
-	if s == now {
-		return s, cause, NoCause
-	}
-	if without, ok := c.withoutLearned(rules, t, now, cause); ok {
-		if free, _ := c.earliestWhole(without, now, now, d, everyone, nil); free == now {
-			return now, NoCause, cause
-		}
-	}
-	return s, cause, NoCause
 }
 
 // earliestWhole returns the first start that a caller can be told: from, or
@@ -303,14 +290,14 @@ func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []B
 func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
 	folds := t.folds()
 	grain := Instant(1)
-	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) }) {
-		grain = second
+	if folds && (t.rounded || slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) })) {
+		grain = t.grain
 	}
 	l := c.load(t, now, d, below, extra, grain)
 	s, cause := l.earliest(from)
-	if s != from && folds && grain != second {
+	if s != from && folds && grain != t.grain {
 		l.free()
-		l = c.load(t, now, d, below, extra, second)
+		l = c.load(t, now, d, below, extra, t.grain)
 	}
 	defer l.free()
 	for s != from && s != Never {

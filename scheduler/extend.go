@@ -23,38 +23,70 @@ type Extend struct {
 	// Reserved is the reservation as it was admitted, by which it is found if it was
 	// folded meanwhile.
 	Reserved Reservation
-	Caller   string // as in Reserve
+	Also     []Share // as in Settle
+	Caller   string  // as in Reserve
 }
 
 func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, x.Model)
-	if c == nil {
+	type part struct {
+		side
+		on Share
+		i  int // position among what is kept exactly
+	}
+	var parts []part
+	found := false
+	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, n int) {
+		i := c.sent(id)
+		if i < 0 && c.open(id) {
+			i = c.takeOut(now, id, reserved)
+		}
+		if i >= 0 {
+			found = found || n < 0
+			parts = append(parts, part{side{c, t, Demand{}}, Share{c.Model, reserved}, i})
+		}
+	})
+	if !found {
 		return Result{Verdict: Replan, Start: now}
 	}
-	i := c.sent(x.ID)
-	if i < 0 && c.open(x.ID) {
-		i = c.takeOut(now, x.ID, x.Reserved)
+	ousted := func() (n int) { // bookings that don't fit as it is
+		for _, y := range parts {
+			n += y.c.clone().moveBookings(y.t, now)
+		}
+		return n
 	}
-	if i < 0 {
-		return Result{Verdict: Replan, Start: now}
-	}
-	t := c.terms(rules, now)
-	defer c.fold(MaxExact)
-	ousted := 0 // bookings that don't fit as it is
+	before, longer := 0, false
 	if x.Yield {
-		ousted = c.clone().moveBookings(t, now)
+		before = ousted()
 	}
-	r := c.editSent(i)
-	before := *r
-	r.End = max(r.End, x.Until+t.length(r.Tokens))
-	if x.Yield && r.End > before.End && c.clone().moveBookings(t, now) > ousted {
-		was, changed := c.cancel(t, now, x.ID, x.Reserved)
-		p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
-		return Result{Changed: changed, Verdict: Replan, Start: now}
+	result := Result{Verdict: Admitted}
+	for _, y := range parts {
+		r := y.c.editSent(y.i)
+		was := *r
+		r.End = max(r.End, x.Until+y.t.length(r.Tokens))
+		longer = longer || r.End > was.End
+		if other := DayOf(x.Until + y.t.skew); other != DayOf(r.Start) && !r.Straddles {
+			y.c.countRequests(other, r.Requests)
+			r.Straddles = true
+		}
+		result.Changed = result.Changed || *r != was
+		if y.c.Model == x.Model {
+			result.Start, result.Reservation = r.Start, *r
+		} else {
+			result.Also = append(result.Also, Share{y.c.Model, *r})
+		}
 	}
-	if other := DayOf(x.Until + t.skew); other != DayOf(r.Start) && !r.Straddles {
-		c.countRequests(other, r.Requests)
-		r.Straddles = true
+	yields := x.Yield && longer && ousted() > before
+	for _, y := range parts {
+		if yields {
+			was, _ := y.c.cancel(y.t, now, y.c.Sent[y.i].ID, y.on.Reservation)
+			if y.c.Model == x.Model {
+				p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
+			}
+		}
+		y.c.fold(y.t, MaxExact)
 	}
-	return Result{Changed: *r != before, Verdict: Admitted, Start: r.Start, Reservation: *r}
+	if yields {
+		return Result{Changed: true, Verdict: Replan, Start: now}
+	}
+	return result
 }

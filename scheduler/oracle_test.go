@@ -387,8 +387,15 @@ func bounded(t failer, p *Project) {
 			t.Fatalf("%d bookings of hash %d", n, hash)
 		}
 	}
+	models := 0
+	for _, c := range p.Calendars {
+		if IsModel(c.Model) {
+			models++
+		}
+	}
 	for what, n := range map[string][2]int{
-		"bookings": {bookings, MaxBookings}, "models": {len(p.Calendars), MaxModels},
+		"others":   {len(p.Calendars) - models, MaxOthers},
+		"bookings": {bookings, MaxBookings}, "models": {models, MaxModels},
 		"idle": {len(p.Idle), MaxIdle}, "marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
 	} {
 		if n[0] > n[1] {

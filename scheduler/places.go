@@ -5,12 +5,6 @@ import (
 	"slices"
 )
 
-// The calendars of models take up places in a project, of which there are MaxModels.
-// The first models of the chain are sure of theirs: whoever names other models, however
-// many, gets the places that these leave. A calendar on which nothing weighs any more
-// gives up its place to another, and what it counted today, and what was learned, is
-// kept as an [Idle]; so a place is occupied for little more than a minute.
-
 const (
 	// MinOthers is how many places are left to models beside the chain, however long
 	// that is.
@@ -43,19 +37,26 @@ func (r *Rules) sure(model string) bool {
 
 // place reports whether there is a place for a calendar that the project doesn't
 // have, and which one has to give its own up for that; -1: none.
-func (p *Project) place(rules *Rules, now Instant, model string) (victim int, ok bool) {
+func (p *Project) place(rules *Rules, now Instant, model string, edited ...side) (victim int, ok bool) {
 	others := func(c *Calendar) bool { return !rules.sure(c.Model) }
-	most := MaxModels
-	if !rules.sure(model) {
+	places, sure := MaxModels, rules.sure(model)
+	most := places
+	if !IsModel(model) {
+		places, most = MaxOthers, MaxOthers
+	} else if !sure {
 		most -= min(len(rules.Policy.Chain(Both)), MaxModels-MinOthers)
 	}
-	used := 0
+	used, all := 0, 0 // of those that this one may have, and of its kind
 	for _, c := range p.Calendars {
-		if most == MaxModels || others(c) {
+		if IsModel(c.Model) != IsModel(model) {
+			continue
+		}
+		all++
+		if sure || others(c) {
 			used++
 		}
 	}
-	if used < most && len(p.Calendars) < MaxModels {
+	if used < most && all < places {
 		return -1, true
 	}
 	for _, may := range []func(*Calendar) bool{
@@ -63,7 +64,10 @@ func (p *Project) place(rules *Rules, now Instant, model string) (victim int, ok
 		func(c *Calendar) bool { return others(c) && c.quiet(rules, now) },
 		func(c *Calendar) bool { return used < most && c.quiet(rules, now) },
 	} {
-		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return may(c) && (used < most || others(c)) })
+		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool {
+			return IsModel(c.Model) == IsModel(model) && (used < most || others(c)) && may(c) &&
+				!slices.ContainsFunc(edited, func(x side) bool { return x.c == c })
+		})
 		if i >= 0 {
 			return i, true
 		}
@@ -75,7 +79,7 @@ func (p *Project) place(rules *Rules, now Instant, model string) (victim int, ok
 func (c *Calendar) quiet(rules *Rules, now Instant) bool {
 	d := c.clone()
 	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.active(now) &&
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.Active(now) &&
 		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > DayOf(now) })
 }
 
@@ -108,7 +112,7 @@ func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 func (p *Project) forget(now Instant) {
 	worth := func(x Idle) int64 {
 		n := x.Day.Requests
-		if x.Learned.fresh(now) || x.Block.Until > now || x.Refused > 0 {
+		if x.Learned.Fresh(now) || x.Block.Until > now || x.Refused > 0 {
 			n += 1 << 40
 		}
 		return n
@@ -134,6 +138,13 @@ func later(a, b DayCount) DayCount {
 // comeBack returns the calendar of a model that has no place: what is kept of it, or
 // an empty one.
 func (p *Project) comeBack(model string) *Calendar {
+	if !IsModel(model) && p != nil && p.Unsure.At != 0 {
+		known := *p
+		known.Unsure = Unsure{}
+		c := known.comeBack(model)
+		c.Unsure = p.Unsure
+		return c
+	}
 	if p == nil || len(p.Idle) == 0 && p.Forgotten.Requests == 0 {
 		return &Calendar{Model: model}
 	}
@@ -158,36 +169,4 @@ func (x Idle) calendar(model string) *Calendar {
 		c.Days = []DayCount{x.Day}
 	}
 	return c
-}
-
-// WithIdle returns the project with what is kept of calendars without a place. Where
-// one of them has a place, another build gave it one without knowing of this: both
-// count.
-func (p *Project) WithIdle(idle []Idle, forgotten DayCount) *Project {
-	next := *p
-	next.Idle, next.Forgotten = nil, forgotten
-	next.Calendars = slices.Clone(p.Calendars)
-	for _, x := range idle {
-		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return NameOf(c.Model) == x.Name })
-		if i < 0 {
-			next.Idle = append(next.Idle, x)
-			continue
-		}
-		c := p.Calendars[i].clone()
-		c.countRequests(x.Day.Day, x.Day.Requests)
-		c.countTokens(x.Day.Day, x.Day.Tokens)
-		if x.Block.Until > c.Block.Until {
-			c.Block = x.Block
-		}
-		for j, l := range c.Learned.limits() {
-			if was := *x.Learned.limits()[j]; was.At > l.At {
-				*l = was
-			}
-		}
-		if c.Refused == 0 || x.Refused > 0 && x.Refused < c.Refused {
-			c.Refused = x.Refused
-		}
-		next.Calendars[i] = c
-	}
-	return &next
 }

@@ -24,6 +24,9 @@ type Request struct {
 	// must wait is told a time after them, so that many waiting callers are told
 	// different times.
 	Waitlist func(project, model string) []Booking
+	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
+	// goes to that model.
+	Also func(model string) []Weight
 }
 
 // An Offer is when a candidate's model could take the request.
@@ -33,8 +36,9 @@ type Offer struct {
 	Rank    int     // of the model in the chain, 0 first
 	Start   Instant // Never: see Cause
 	Wait    time.Duration
-	Cause   Cause // what keeps it from now
-	Probe   Cause // the learned limit that it goes beyond to see whether it still holds
+	Cause   Cause    // what keeps it from now
+	Probe   Cause    // the learned limit that it goes beyond to see whether it still holds
+	Also    []Weight // what it weighs beside the model's calendar
 }
 
 // Now reports whether the request can go at once.
@@ -152,25 +156,26 @@ func (cand Candidate) at(now Instant) Instant {
 // offer computes the start of a request on one model, and whether that model's
 // day is spent there.
 func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, waitlist bool) (o Offer, spent bool) {
-	d := req.Demand
-	c := cand.State.Calendar(model)
-	t := c.terms(rules, now)
-	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never, Cause: c.barred(t, now, d)}
-	if o.Cause == NoCause && !cand.State.room(rules, now, model) {
-		o.Cause = Unavailable
+	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
+	if req.Also != nil {
+		o.Also = req.Also(model)
 	}
-	if o.Cause != NoCause {
+	var few [4]side
+	var all []side
+	if all, o.Cause = cand.State.sides(few[:0], rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
 		return o, false
 	}
 	var extra []Booking
 	if waitlist && req.Waitlist != nil {
 		extra = req.Waitlist(cand.ID, model)
 	}
-	o.Start, o.Cause, o.Probe = c.start(rules, t, now, d, extra)
+	o.Start, o.Cause, o.Probe, _ = startOfAll(rules, all, now, extra)
 	o.Wait = o.Start.Sub(now)
-	if cause := c.spent(t, now, d); cause != NoCause && o.Probe == NoCause {
-		o.Cause = cause
-		return o, true
+	for _, x := range all {
+		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
+			o.Cause = cause
+			return o, true
+		}
 	}
 	return o, false
 }

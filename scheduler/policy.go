@@ -20,24 +20,11 @@ type (
 
 // The values of these types, as package limits explains them.
 const (
-	Window    = limits.Window
-	Unlimited = limits.Unlimited
-
-	Pro       = limits.Pro
-	Flash     = limits.Flash
-	FlashLite = limits.FlashLite
-	Embedding = limits.Embedding
-
-	Both          = limits.Both
-	ProOnly       = limits.ProOnly
-	FlashOnly     = limits.FlashOnly
-	FlashLiteOnly = limits.FlashLiteOnly
-
-	FromDefault  = limits.FromDefault
-	FromReported = limits.FromReported
-	FromOperator = limits.FromOperator
-	FromRunTime  = limits.FromRunTime
-	FromLearned  = limits.FromLearned
+	Window                                                            = limits.Window
+	Unlimited                                                         = limits.Unlimited
+	Pro, Flash, FlashLite, Embedding                                  = limits.Pro, limits.Flash, limits.FlashLite, limits.Embedding
+	Both, ProOnly, FlashOnly, FlashLiteOnly                           = limits.Both, limits.ProOnly, limits.FlashOnly, limits.FlashLiteOnly
+	FromDefault, FromReported, FromOperator, FromRunTime, FromLearned = limits.FromDefault, limits.FromReported, limits.FromOperator, limits.FromRunTime, limits.FromLearned
 )
 
 // FamilyOf is [limits.FamilyOf].
@@ -72,6 +59,8 @@ func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 // They are read only and shared.
 type Rules struct {
 	Policy *Policy
+	// Specs are the limits of calendars that aren't a model's, by name.
+	Specs map[string]Spec
 	// Skew lengthens every interval: Google counts a request when it arrives,
 	// and its clock is not ours. Default 500 ms.
 	Skew time.Duration

@@ -7,7 +7,8 @@ import (
 
 // What a project keeps. The numbers bound the document that holds it.
 const (
-	MaxModels          = 16 // calendars per project
+	MaxModels          = 16 // calendars of models per project
+	MaxOthers          = 8  // other calendars per project
 	MaxBookings        = 64 // bookings per project
 	MaxBookingsPerHash = 8  // bookings per request hash
 	MaxWaitlist        = 64 // entries of the waitlist that instances share
@@ -45,6 +46,8 @@ type Project struct {
 	// those of which nothing is kept one by one.
 	Idle      []Idle
 	Forgotten DayCount
+	// Unsure is what another build may have used of calendars that aren't a model's.
+	Unsure Unsure
 
 	// Unreadable says why the stored state can't be read; empty: it can. Nothing
 	// fits in a project whose state isn't known, none of its keys is usable, and no
@@ -111,6 +114,9 @@ func (p *Project) Booking(id uint64) (model string, b Booking, ok bool) {
 		return "", Booking{}, false
 	}
 	for _, c := range p.Calendars {
+		if !IsModel(c.Model) {
+			continue
+		}
 		for _, b := range c.Bookings {
 			if b.ID == id {
 				return c.Model, b, true
@@ -154,8 +160,9 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 	open := next.openEach(MaxOpen * n / MaxExact)
 	for i := range next.Calendars {
 		c := next.Calendars[i].clone()
-		c.expire(c.terms(rules, next.Latest), next.Latest)
-		c.fold(n)
+		t := c.terms(rules, next.Latest)
+		c.expire(t, next.Latest)
+		c.fold(t, n)
 		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])
 		if grain > time.Second {
 			c.roundFolded(millis(grain))
@@ -202,8 +209,8 @@ func (p *Project) room(rules *Rules, now Instant, model string) bool {
 }
 
 // edit returns the calendar of a model for change, made new if need be; nil
-// when there is no place for it.
-func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
+// when there is no place for it. Those that are edited already keep theirs.
+func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) *Calendar {
 	p.Calendars = slices.Clone(p.Calendars)
 	for i, c := range p.Calendars {
 		if c.Model == model {
@@ -213,7 +220,7 @@ func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
 			return c
 		}
 	}
-	victim, ok := p.place(rules, now, model)
+	victim, ok := p.place(rules, now, model, edited...)
 	if !ok {
 		return nil
 	}
@@ -240,9 +247,9 @@ func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
 }
 
 // full reports whether no further booking may be made: for the project, or for
-// the request. Bookings whose hold is over make room for others. The calendar is
-// one that edit has returned.
-func (p *Project) full(rules *Rules, now Instant, edited *Calendar, hash uint64) bool {
+// the request. Bookings whose hold is over make room for others. What is edited are
+// calendars that edit has returned.
+func (p *Project) full(rules *Rules, now Instant, edited []side, hash uint64) bool {
 	live, over, same := 0, 0, 0
 	for _, c := range p.Calendars {
 		t := c.terms(rules, now)
@@ -259,7 +266,7 @@ func (p *Project) full(rules *Rules, now Instant, edited *Calendar, hash uint64)
 	}
 	if over > 0 && live+over >= MaxBookings {
 		for i, c := range p.Calendars {
-			if c != edited {
+			if !slices.ContainsFunc(edited, func(x side) bool { return x.c == c }) {
 				c = c.clone()
 				p.Calendars[i] = c
 			}

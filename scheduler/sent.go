@@ -26,7 +26,7 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 		first := max(0, len(c.Open)+1-MaxOpen)
 		c.Open = append(slices.Clip(c.Open[first:]), shortID(id))
 	}
-	c.fold(MaxExact)
+	c.fold(t, MaxExact)
 	return r
 }
 
@@ -61,12 +61,13 @@ func (c *Calendar) editSent(i int) *Reservation {
 }
 
 // fold keeps at most n sent requests exactly. The oldest are rounded: their
-// ends up to whole seconds, so they never end early and at most a second late.
-func (c *Calendar) fold(n int) {
+// ends up to whole seconds (or a sixtieth of a longer window), so they never end early
+// and at most that late.
+func (c *Calendar) fold(t terms, n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
 		c.Sent = c.Sent[1:]
-		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
 	}
 }
 
@@ -123,10 +124,10 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 	if folded && r.Tokens <= before.Tokens {
 		// Back into a sum, so that others keep their places. What grew stays, so that
 		// it is found when it is settled again.
-		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
 		c.Sent = slices.Delete(c.Sent, i, i+1)
 	}
-	c.fold(MaxExact)
+	c.fold(t, MaxExact)
 	return grew, changed, tokens
 }
 
@@ -187,7 +188,7 @@ func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
 // that is over is kept for a moment, so that settling again finds it.
 func (c *Calendar) trimToArrival(t terms, r *Reservation, sent, now Instant) {
 	end := max(sent+t.length(r.Tokens), now+1)
-	if end < r.End || sent+millis(Window) > r.End {
+	if end < r.End || sent+t.every > r.End {
 		r.End = end
 	}
 	if !r.Straddles {

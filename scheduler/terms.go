@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"math"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/instant"
@@ -22,19 +23,22 @@ type terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
 	window     int64   // the most tokens that the model takes
+	every      Instant // the length of the window that RPM and TPM hold for
+	grain      Instant // what ends of folded requests are rounded up to
+	rounded    bool    // whoever is looked for a start waits for another calendar anyway
 }
 
 // EffectiveLimits returns the limits in force on this calendar at now, with
 // the source of each.
 func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
-	f := rules.Policy.EffectiveLimits(c.Model)
-	if l := c.Learned.RPM; l.binds(now, f.RPM) {
+	f := rules.spec(c.Model).EffectiveLimits
+	if l := c.Learned.RPM; l.Binds(now, f.RPM) {
 		f.RPM, f.RPMFrom = l.Limit, FromLearned
 	}
-	if l := c.Learned.TPM; l.binds(now, f.TPM) {
+	if l := c.Learned.TPM; l.Binds(now, f.TPM) {
 		f.TPM, f.TPMFrom = l.Limit, FromLearned
 	}
-	if l := c.Learned.RPD; l.binds(now, f.RPD) {
+	if l := c.Learned.RPD; l.Binds(now, f.RPD) {
 		f.RPD, f.RPDFrom = l.Limit, FromLearned
 	}
 	return f
@@ -42,7 +46,17 @@ func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
 
 // terms returns the numbers that the calendar decides with at now.
 func (c *Calendar) terms(rules *Rules, now Instant) terms {
-	return terms{c.EffectiveLimits(rules, now).Limits, millis(rules.Skew), millis(rules.Hold), rules.Policy.Window(c.Model)}
+	t := terms{
+		Limits: c.EffectiveLimits(rules, now).Limits, skew: millis(rules.Skew), hold: millis(rules.Hold),
+		every: millis(Window), grain: second,
+	}
+	if IsModel(c.Model) {
+		t.window = rules.Policy.Window(c.Model)
+		return t
+	}
+	t.window, t.every = math.MaxInt64, millis(rules.spec(c.Model).Window)
+	t.grain = max(second, (t.every / 60).Ceil(second))
+	return t
 }
 
 // weight is what tokens count against TPM: a request larger than TPM weighs a
@@ -58,7 +72,7 @@ func (t terms) weight(tokens int64) int64 {
 // sent: the window and the skew, and tokens/TPM times that for one larger than
 // TPM.
 func (t terms) length(tokens int64) Instant {
-	w := millis(Window) + t.skew
+	w := t.every + t.skew
 	if t.TPM <= 0 || tokens <= t.TPM {
 		return w
 	}
@@ -124,6 +138,9 @@ func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
 		if b := &c.Bookings[i]; b.Rank < below && !t.expired(b, now) && t.countsOn(b, day) {
 			n += b.Demand.requests()
 		}
+	}
+	if c.Unsure.At != 0 && DayOf(c.Unsure.At) == day && t.RPD != Unlimited {
+		n = max(n, min(n+c.Unsure.Requests, t.RPD))
 	}
 	return n
 }

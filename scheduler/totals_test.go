@@ -25,8 +25,8 @@ func TestTotals(t *testing.T) {
 	d.do(noon, Cancel{Model: "m", ID: c.ID, Caller: "alice", Failed: "server"})
 	want := Totals{
 		Day:      DayOf(noon),
-		Callers:  []CallerTotal{{"alice", 1, 70}, {"bob", 1, 200}},
-		Failures: []FailureTotal{{"server", 2}},
+		Callers:  []CallerTotal{{Caller: "alice", Requests: 1, Tokens: 70}, {Caller: "bob", Requests: 1, Tokens: 200}},
+		Failures: []FailureTotal{{Class: "server", N: 2}},
 	}
 	assert.Equal(t, want, d.p.Today(noon))
 	assert.Equal(t, []DayCount{{DayOf(noon), 2, 270}}, d.p.Calendar("m").Days)
@@ -38,7 +38,7 @@ func TestTotals(t *testing.T) {
 	midnight := DayOf(noon).End()
 	assert.Equal(t, Totals{Day: DayOf(midnight)}, d.p.Today(midnight), "a new day")
 	reserve(midnight, "bob", 5)
-	assert.Equal(t, []CallerTotal{{"bob", 1, 5}}, d.p.Today(midnight).Callers)
+	assert.Equal(t, []CallerTotal{{Caller: "bob", Requests: 1, Tokens: 5}}, d.p.Today(midnight).Callers)
 	assert.Equal(t, want, before.Today(noon), "a project that was handed out is never changed")
 	assert.Equal(t, Totals{Day: DayOf(noon)}, (*Project)(nil).Today(noon))
 }
@@ -54,7 +54,7 @@ func TestTotalsAreBounded(t *testing.T) {
 	}
 	today := d.p.Today(noon)
 	assert.Len(t, today.Callers, MaxCallers)
-	assert.Equal(t, CallerTotal{OtherCallers, 2*MaxCallers + 1, 2*MaxCallers + 1}, today.Callers[MaxCallers-1])
+	assert.Equal(t, CallerTotal{Caller: OtherCallers, Requests: 2*MaxCallers + 1, Tokens: 2*MaxCallers + 1}, today.Callers[MaxCallers-1])
 	assert.Len(t, today.Failures, MaxFailures)
 
 	d.p = nil

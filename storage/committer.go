@@ -233,10 +233,18 @@ func (c *committer) takeBack(w *waiting) {
 	case w.err != nil:
 		// Unknown: the commit may have applied. Taking back what isn't there
 		// is harmless.
-		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: r.ID}})
+		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: r.ID, Also: shares(r)}})
 	case w.result.Verdict == scheduler.Admitted:
-		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: w.result.Reservation.ID, Reserved: w.result.Reservation}})
+		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: w.result.Reservation.ID, Reserved: w.result.Reservation, Also: w.result.Also}})
 	}
+}
+
+// shares are what a reservation may have on calendars beside its model's.
+func shares(r scheduler.Reserve) (all []scheduler.Share) {
+	for _, w := range r.Also {
+		all = append(all, scheduler.Share{On: w.On, Reservation: scheduler.Reservation{ID: r.ID}})
+	}
+	return all
 }
 
 // piggyback keeps a change for the next commit. The lock is held.

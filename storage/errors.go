@@ -53,8 +53,14 @@ func permanent(err error) bool {
 // check refuses a change that would make a project's document too large to be
 // written, with all that is waiting for the same commit.
 func check(change scheduler.Change) error {
-	if r, ok := change.(scheduler.Reserve); ok && len(r.Model) > codec.MaxModelName {
+	r, _ := change.(scheduler.Reserve)
+	if len(r.Model) > codec.MaxModelName {
 		return fmt.Errorf("reserve: a model name of %d bytes: at most %d", len(r.Model), codec.MaxModelName)
+	}
+	for _, w := range r.Also {
+		if len(w.On) > codec.MaxModelName {
+			return fmt.Errorf("reserve: a calendar's name of %d bytes: at most %d", len(w.On), codec.MaxModelName)
+		}
 	}
 	return nil
 }

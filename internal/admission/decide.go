@@ -248,7 +248,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked = false
 	now := d.c.Now()
-	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
 	if !d.books() {
 		req.Waitlist = func(project, model string) []scheduler.Booking { return d.c.waitlist.promised(project, model, now) }
 	}
@@ -276,7 +276,7 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	if !d.serves(d.project, d.model) {
 		return nil, nil, d.drop(ctx)
 	}
-	offer := scheduler.Offer{Project: d.project, Model: d.model, Start: now}
+	offer := scheduler.Offer{Project: d.project, Model: d.model, Start: now, Also: d.req.also(d.model)}
 	grant, wait, _, err := d.reserve(ctx, offer, d.held)
 	if came := max(d.came, d.due); grant != nil {
 		// Reads, paces and lost races included.

@@ -29,6 +29,13 @@
 // comes, or that comes early, goes to another project if there is room now, and
 // gives its booking up; if there is no room it keeps its booking and its rank.
 //
+// # Several calendars
+//
+// A request may weigh on more than its model ([Request].Also). It is admitted, told to
+// wait or booked by all of it, on one project, in the same commit. The grant has its
+// reservations on the other calendars, and settles and cancels them with its own. A ticket
+// names the booking only: what a request weighs, it says itself when it comes back.
+//
 // # The caller's own limits
 //
 // They are a document of their own with one calendar ([CallerLimit]), and part of

@@ -87,6 +87,9 @@ func (d *decision) hold(mine, due func(scheduler.Booking) bool) (n int) {
 			continue
 		}
 		for _, c := range state.Calendars {
+			if !scheduler.IsModel(c.Model) {
+				continue // it lies on its model's, too
+			}
 			for _, b := range c.Bookings {
 				if !mine(b) || now > b.Start.Add(d.rules.Hold) {
 					continue

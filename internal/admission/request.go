@@ -44,6 +44,9 @@ type Request struct {
 	// are asked for.
 	Models []string
 	Demand scheduler.Demand
+	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
+	// goes to that model: on a feature, on outputs. It returns the same every time.
+	Also func(model string) []scheduler.Weight
 	// Projects are the candidates. Prefer is the fingerprint of the key to use, if it
 	// is usable.
 	Projects []Project
@@ -55,6 +58,14 @@ type Request struct {
 	Limit *CallerLimit
 }
 
+// also is Also of a model.
+func (r *Request) also(model string) []scheduler.Weight {
+	if r.Also == nil {
+		return nil
+	}
+	return r.Also(model)
+}
+
 // A Grant is a slot that is committed, and all that is needed to send the request.
 // It is to be used at once, and settled or cancelled afterwards.
 type Grant struct {
@@ -64,6 +75,11 @@ type Grant struct {
 	Asked   string // the name by which the model is asked for
 
 	Reservation scheduler.Reservation
+	// Also are its reservations on calendars beside the model's, and Counted, which whoever
+	// settles it may set, the tokens that each of them turned out to weigh; negative or
+	// missing: unknown.
+	Also    []scheduler.Share
+	Counted []int64
 	// Waited is how long ago the caller was first told to wait.
 	Waited time.Duration
 	Booked bool // the slot had been booked

@@ -16,7 +16,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		demand = d.kept()
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
-		Model: offer.Model, Demand: demand, ID: newID(), Hash: d.req.Hash,
+		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newID(), Hash: d.req.Hash,
 		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
 	})
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			d.since = result.Booking.Since
 		}
 		grant := &Grant{
-			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation,
+			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
 		}
 		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
@@ -73,7 +73,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 		var err error
 		result, err = d.c.store.Apply(ctx, d.rules, grant.Project, scheduler.Extend{
 			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + d.demand.Allowance),
-			Yield: !grant.Booked, Reserved: grant.Reservation, Caller: grant.Caller,
+			Yield: !grant.Booked, Reserved: grant.Reservation, Also: grant.Also, Caller: grant.Caller,
 		})
 		if err != nil {
 			d.c.Cancel(grant, false)
@@ -82,7 +82,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 		if result.Verdict != scheduler.Admitted {
 			return result, nil
 		}
-		grant.Reservation = result.Reservation
+		grant.Reservation, grant.Also = result.Reservation, result.Also
 	}
 	// The store gets slower and slower. The slot is given back.
 	d.c.Cancel(grant, false)

@@ -42,7 +42,12 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	if !sentAt.IsZero() {
 		s.SentAt = c.Now() - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
 	}
-	if s.Tokens <= grant.Reservation.Tokens && s.SentAt <= c.latestArrival(grant) {
+	s.Also, s.Counted = grant.Also, grant.Counted
+	larger := s.Tokens > grant.Reservation.Tokens
+	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
+		larger = larger || n > grant.Also[i].Reservation.Tokens
+	}
+	if !larger && s.SentAt <= c.latestArrival(grant) {
 		c.store.Later(c.Rules(), grant.Project, s)
 		return nil
 	}
@@ -67,6 +72,6 @@ func (c *Controller) Cancel(grant *Grant, unknown bool) {
 
 func (c *Controller) cancel(grant *Grant, change scheduler.Cancel) {
 	change.Model, change.ID, change.Caller = grant.Model, grant.Reservation.ID, grant.Caller
-	change.Reserved = grant.Reservation
+	change.Reserved, change.Also = grant.Reservation, grant.Also
 	c.store.Later(c.Rules(), grant.Project, change)
 }

@@ -4,5 +4,6 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - names.go: calendars that aren't a model's: their names, and what they count
 //   - policy.go: models, families, modes, and limits by source
 package limits

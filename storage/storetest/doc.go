@@ -16,6 +16,7 @@
 //   - storetest.go: Run, and what a database is to the suite
 //   - bench.go: Bench, the suite of benchmarks
 //   - basic.go: one instance, one after another
+//   - several.go: requests that weigh on several calendars
 //   - control.go: the control document, and what it makes every instance read
 //   - records.go: records
 //   - races.go: commits that lose races

@@ -59,6 +59,7 @@ type testCase struct {
 func Run(t *testing.T, k Kind, maker Maker) {
 	var all []testCase
 	all = append(all, basicCases...)
+	all = append(all, severalCases...)
 	all = append(all, controlCases...)
 	all = append(all, recordCases...)
 	all = append(all, concurrentCases...)

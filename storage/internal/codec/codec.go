@@ -68,7 +68,7 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 		}
 		// What is only there to be looked at, or to recognise a caller by, goes before
 		// what is decided by.
-		for _, less := range []*scheduler.Project{fitting.WithoutTotals(), bare(fitting)} {
+		for _, less := range []*scheduler.Project{withoutTotals(fitting), bare(fitting)} {
 			if doc := encode(less, sections); doc.fits() {
 				return doc, nil
 			}
@@ -77,9 +77,25 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 	return Document{}, fmt.Errorf("pack project state: over %d bytes", MaxDocument)
 }
 
+// withoutTotals returns the project without what is counted to be looked at.
+func withoutTotals(p *scheduler.Project) *scheduler.Project {
+	next := *p
+	next.Totals.Callers, next.Totals.Failures = nil, nil
+	next.Calendars = slices.Clone(p.Calendars)
+	for i, c := range p.Calendars {
+		less := *c
+		less.Days = slices.Clone(c.Days)
+		for j := range less.Days {
+			less.Days[j].Tokens = 0
+		}
+		next.Calendars[i] = &less
+	}
+	return &next
+}
+
 // bare returns the project with nothing but what is decided by.
 func bare(p *scheduler.Project) *scheduler.Project {
-	p = p.WithoutTotals()
+	p = withoutTotals(p)
 	p.Waitlist, p.Marks = nil, slices.Clone(p.Marks)
 	for i := range p.Marks {
 		p.Marks[i].Invalid = shorten(p.Marks[i].Invalid, maxReason/4)

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -43,6 +44,43 @@ var idle = Section{
 		if d.bad || len(d.b) > 0 || len(all) > scheduler.MaxIdle {
 			return p
 		}
-		return p.WithIdle(all, forgotten)
+		return withIdle(p, all, forgotten)
 	},
+}
+
+// withIdle returns the project with what is kept of calendars without a place. Where
+// one of them has a place, another build gave it one without knowing of this: both
+// count.
+func withIdle(p *scheduler.Project, idle []scheduler.Idle, forgotten scheduler.DayCount) *scheduler.Project {
+	next := *p
+	next.Idle, next.Forgotten = nil, forgotten
+	next.Calendars = slices.Clone(p.Calendars)
+	for _, x := range idle {
+		i := slices.IndexFunc(p.Calendars, func(c *scheduler.Calendar) bool { return scheduler.NameOf(c.Model) == x.Name })
+		if i < 0 {
+			next.Idle = append(next.Idle, x)
+			continue
+		}
+		c := *p.Calendars[i]
+		c.Days = slices.Clone(c.Days)
+		if j := slices.IndexFunc(c.Days, func(d scheduler.DayCount) bool { return d.Day == x.Day.Day }); j >= 0 {
+			c.Days[j].Requests += x.Day.Requests
+			c.Days[j].Tokens += x.Day.Tokens
+		} else if x.Day.Requests > 0 {
+			c.Days = append(c.Days, x.Day)
+		}
+		if x.Block.Until > c.Block.Until {
+			c.Block = x.Block
+		}
+		for j, l := range c.Learned.Each() {
+			if was := *x.Learned.Each()[j]; was.At > l.At {
+				*l = was
+			}
+		}
+		if c.Refused == 0 || x.Refused > 0 && x.Refused < c.Refused {
+			c.Refused = x.Refused
+		}
+		next.Calendars[i] = &c
+	}
+	return &next
 }

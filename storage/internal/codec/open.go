@@ -7,7 +7,7 @@ import (
 )
 
 // Sections returns the sections that this build knows.
-func Sections() []Section { return []Section{open, idle} }
+func Sections() []Section { return []Section{others, open, idle} }
 
 // open holds which reservations are known to be on their way, of calendars with
 // some: per calendar its position, a count, and three bytes for each. Where another
@@ -25,10 +25,7 @@ var open = Section{
 				continue
 			}
 			e.len(i)
-			e.len(len(c.Open))
-			for _, id := range c.Open {
-				e.b = append(e.b, byte(id>>16), byte(id>>8), byte(id))
-			}
+			e.open(c.Open)
 		}
 		return p, e.b
 	},
@@ -40,18 +37,37 @@ var open = Section{
 		next.Calendars = slices.Clone(p.Calendars)
 		d := &decoder{b: data}
 		for len(d.b) > 0 {
-			i, n := d.uint(), d.len()
-			ids := d.bytes(3 * n)
-			if d.bad || i >= uint64(len(next.Calendars)) || n > scheduler.MaxOpen {
+			i, ids := d.uint(), d.open()
+			if d.bad || i >= uint64(len(next.Calendars)) {
 				return p
 			}
 			c := *next.Calendars[i]
-			c.Open = make([]uint32, n)
-			for j := range c.Open {
-				c.Open[j] = uint32(ids[3*j])<<16 | uint32(ids[3*j+1])<<8 | uint32(ids[3*j+2])
-			}
+			c.Open = ids
 			next.Calendars[i] = &c
 		}
 		return &next
 	},
+}
+
+func (e *encoder) open(ids []uint32) {
+	e.len(len(ids))
+	for _, id := range ids {
+		e.b = append(e.b, byte(id>>16), byte(id>>8), byte(id))
+	}
+}
+
+func (d *decoder) open() []uint32 {
+	n := d.len()
+	if n > scheduler.MaxOpen || n == 0 {
+		d.bad = d.bad || n > 0
+		return nil
+	}
+	data, ids := d.bytes(3*n), make([]uint32, n)
+	if d.bad {
+		return nil
+	}
+	for i := range ids {
+		ids[i] = uint32(data[3*i])<<16 | uint32(data[3*i+1])<<8 | uint32(data[3*i+2])
+	}
+	return ids
 }

@@ -1,0 +1,20 @@
+package learned
+
+// A Cause says what stands between a request and its start.
+type Cause string
+
+// The causes of a wait or a refusal.
+const (
+	NoCause     Cause = ""
+	ByRPM       Cause = "rpm"
+	ByTPM       Cause = "tpm"
+	ByRPD       Cause = "rpd"
+	ByMinute    Cause = "upstream_minute" // upstream said 429 per minute
+	ByDay       Cause = "upstream_day"    // upstream said 429 per day
+	ByBare      Cause = "upstream_bare"   // upstream said 429 and no more
+	Unavailable Cause = "unavailable"     // no quota, or retired, on this project
+	TooLarge    Cause = "too_large"       // never fits
+)
+
+// Daily reports whether the cause lasts until a Pacific midnight.
+func (c Cause) Daily() bool { return c == ByRPD || c == ByDay }

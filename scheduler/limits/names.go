@@ -1,0 +1,27 @@
+package limits
+
+import "time"
+
+// The names of calendars that aren't a model's begin with what no model's does.
+const (
+	notModel = '#'
+	// OfProject counts what all models and features of a project share.
+	OfProject = "#project"
+)
+
+// OfFeature names the calendar of a feature of a model; with no model, of the feature
+// whatever the model.
+func OfFeature(model, feature string) string { return "#feature/" + model + "/" + feature }
+
+// OfOutputs names the calendar whose tokens are what a model puts out.
+func OfOutputs(model string) string { return "#outputs/" + model }
+
+// IsModel reports whether a calendar of that name is a model's.
+func IsModel(name string) bool { return name == "" || name[0] != notModel }
+
+// A Spec is what a calendar counts that isn't a model's: how many requests and tokens,
+// of whatever kind its weights have, within any window, and how many requests a day.
+type Spec struct {
+	EffectiveLimits
+	Window time.Duration // whole seconds; 0: a minute
+}

@@ -1,0 +1,448 @@
+package scheduler_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+var search = OfFeature("m", "google_search")
+
+// searching returns rules in which model m has ten requests a minute, and searches so
+// many requests and tokens within any window of that length, and so many a day.
+func searching(l Limits, window time.Duration) *Rules {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 10, TPM: 100_000, RPD: 1000}})
+	rules.Specs = map[string]Spec{search: {EffectiveLimits: EffectiveLimits{Limits: l}, Window: window}}
+	return rules
+}
+
+var oneSearch = []Weight{{On: search, Demand: Demand{Tokens: 100}}}
+
+// TestSeveral: what weighs on two calendars goes when both have room, and is in both
+// or in none.
+func TestSeveral(t *testing.T) {
+	rules := searching(Limits{RPM: 2, TPM: Unlimited, RPD: 4}, 0)
+	var p *Project
+	id := uint64(0)
+	do := func(now Instant, change Change) (result Result) {
+		t.Helper()
+		p, result = apply(t, rules, p, now, change)
+		return result
+	}
+	ask := func(now Instant, also []Weight, book bool) Result {
+		t.Helper()
+		id++
+		return do(now, Reserve{Model: "m", ID: id, Demand: Demand{Tokens: 10}, Also: also, Book: book})
+	}
+	count := func(at Instant) (model, searches int64) {
+		model, _ = p.Calendar("m").InWindow(rules, at)
+		searches, _ = p.Calendar(search).InWindow(rules, at)
+		return model, searches
+	}
+	first := ask(noon, oneSearch, false)
+	require.Equal(t, Admitted, first.Verdict)
+	require.Len(t, first.Also, 1)
+	assert.Equal(t, search, first.Also[0].On)
+	assert.EqualValues(t, 100, first.Also[0].Reservation.Tokens)
+	second := ask(noon+1000, oneSearch, false)
+	require.Equal(t, Admitted, second.Verdict)
+
+	third := ask(noon+2000, oneSearch, false)
+	assert.Equal(t, Refused, third.Verdict, "the feature is full")
+	assert.Equal(t, ByRPM, third.Cause)
+	assert.Equal(t, noon+61_000, third.Start, "until the first search is over, in whole seconds")
+	assert.Equal(t, Admitted, ask(noon+2000, nil, false).Verdict, "plain text isn't")
+	model, searches := count(noon + 2000)
+	assert.Equal(t, []int64{3, 2}, []int64{model, searches})
+
+	// One is certainly not sent: both give it back, once.
+	cancel := Cancel{Model: "m", ID: second.Reservation.ID, Reserved: second.Reservation, Also: second.Also}
+	assert.True(t, do(noon+2000, cancel).Changed)
+	assert.False(t, do(noon+2000, cancel).Changed)
+	model, searches = count(noon + 2000)
+	assert.Equal(t, []int64{2, 1}, []int64{model, searches})
+
+	// A settle corrects both.
+	settle := Settle{
+		Model: "m", ID: first.Reservation.ID, Reserved: first.Reservation, Tokens: 50,
+		Also: first.Also, Counted: []int64{70}, SentAt: noon + 10,
+	}
+	assert.True(t, do(noon+2000, settle).Changed)
+	assert.False(t, do(noon+2000, settle).Changed)
+	assert.EqualValues(t, 50, p.Calendar("m").Sent[0].Tokens)
+	assert.EqualValues(t, 70, p.Calendar(search).Sent[0].Tokens)
+	assert.Equal(t, noon+60_500, p.Calendar(search).Sent[0].End)
+
+	// A booking is kept on both, claimed on both and released on both.
+	require.Equal(t, Admitted, ask(noon+3000, oneSearch, false).Verdict)
+	booked := ask(noon+4000, oneSearch, true)
+	require.Equal(t, Booked, booked.Verdict)
+	assert.Len(t, p.Calendar("m").Bookings, 1)
+	assert.Len(t, p.Calendar(search).Bookings, 1)
+	assert.Equal(t, Refused, ask(booked.Start-1, oneSearch, false).Verdict, "nobody takes it")
+	name, b, ok := p.Booking(booked.Booking.ID)
+	assert.True(t, ok)
+	assert.Equal(t, "m", name)
+	claimed := do(booked.Start, Reserve{Model: "m", ID: 99, Demand: b.Demand, Also: oneSearch, Booking: b.ID})
+	assert.Equal(t, Admitted, claimed.Verdict)
+	assert.Len(t, claimed.Also, 1)
+	assert.Empty(t, p.Calendar("m").Bookings)
+	assert.Empty(t, p.Calendar(search).Bookings)
+
+	again := ask(booked.Start+1, oneSearch, true)
+	require.Equal(t, Booked, again.Verdict)
+	assert.True(t, do(booked.Start+2, Release{again.Booking.ID}).Changed)
+	assert.Empty(t, p.Calendar("m").Bookings)
+	assert.Empty(t, p.Calendar(search).Bookings)
+
+	// The day of the feature is spent; the model's is not.
+	require.Equal(t, Admitted, ask(noon+200_000, oneSearch, false).Verdict)
+	spent := ask(noon+300_000, oneSearch, false)
+	assert.Equal(t, ByRPD, spent.Cause)
+	assert.GreaterOrEqual(t, spent.Start, DayOf(noon).End())
+	assert.Equal(t, Admitted, ask(noon+300_000, nil, false).Verdict)
+}
+
+// TestSeveralMove: a refusal of the feature moves a booking on both of its calendars,
+// and no other.
+func TestSeveralMove(t *testing.T) {
+	rules := searching(Limits{RPM: 2, TPM: Unlimited, RPD: Unlimited}, 0)
+	var p *Project
+	do := func(now Instant, change Change) (result Result) {
+		p, result = apply(t, rules, p, now, change)
+		return result
+	}
+	for id := range uint64(10) {
+		r := Reserve{Model: "m", ID: id + 1}
+		if id < 2 {
+			r.Also = oneSearch
+		}
+		require.Equal(t, Admitted, do(noon, r).Verdict)
+	}
+	both := do(noon, Reserve{Model: "m", ID: 20, Also: oneSearch, Book: true}).Booking
+	plain := do(noon, Reserve{Model: "m", ID: 21, Book: true}).Booking
+	result := do(noon+1, RecordRefusal{Model: search, Block: Block{Cause: ByMinute, Until: both.Start + 5000}})
+	assert.Equal(t, 1, result.Moved)
+	for _, name := range []string{"m", search} {
+		i := slices.IndexFunc(p.Calendar(name).Bookings, func(b Booking) bool { return b.ID == both.ID })
+		require.GreaterOrEqual(t, i, 0)
+		assert.Equal(t, both.Start+5000, p.Calendar(name).Bookings[i].Start, name)
+	}
+	_, b, _ := p.Booking(plain.ID)
+	assert.Equal(t, plain.Start, b.Start)
+	assert.Zero(t, do(noon+2, Review{}).Moved, "they fit where they are")
+}
+
+// TestSeveralPlan: the plan says when all of it fits, and which calendar is the last
+// to have room; another model without the feature may be free now.
+func TestSeveralPlan(t *testing.T) {
+	rules := searching(Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, 30*time.Second)
+	p, _ := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: oneSearch})
+	req := Request{Chain: []string{"m"}, Also: func(model string) []Weight {
+		if model == "m" {
+			return oneSearch
+		}
+		return nil
+	}}
+	offer, cause := Plan(rules, noon+1000, []Candidate{{State: p}}, req, func(int) int { return 0 })
+	assert.Equal(t, NoCause, cause)
+	assert.Equal(t, ByRPM, offer.Cause)
+	assert.Equal(t, 30*time.Second, offer.Wait, "its own window of 30 s, and the skew, in whole seconds")
+	assert.Equal(t, oneSearch, offer.Also)
+	offer, _ = Plan(rules, noon+1000, []Candidate{{State: p}, {ID: "new"}}, req, func(int) int { return 0 })
+	assert.True(t, offer.Now())
+	assert.Equal(t, "new", offer.Project)
+
+	_, cause = Plan(rules, noon, []Candidate{{State: p}}, Request{Chain: []string{"m"}, Also: func(string) []Weight {
+		return []Weight{{On: "another-model"}}
+	}}, nil)
+	assert.Equal(t, Unavailable, cause, "a request has one model")
+}
+
+// TestSeveralExtend: a slow commit is covered on both, or gives both back.
+func TestSeveralExtend(t *testing.T) {
+	rules := searching(Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, 0)
+	p, r := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: oneSearch})
+	x := Extend{Model: "m", ID: r.Reservation.ID, Until: noon + 2000, Yield: true, Reserved: r.Reservation, Also: r.Also}
+	q, longer := apply(t, rules, p, noon+1000, x)
+	assert.Equal(t, Admitted, longer.Verdict)
+	assert.Equal(t, noon+62_500, longer.Reservation.End)
+	require.Len(t, longer.Also, 1)
+	assert.Equal(t, noon+62_500, longer.Also[0].Reservation.End)
+	assert.Equal(t, noon+62_500, q.Calendar(search).Sent[0].End)
+
+	// Somebody has booked right behind it on the feature.
+	q, booked := apply(t, rules, p, noon+500, Reserve{Model: "m", ID: 2, Also: oneSearch, Book: true})
+	require.Equal(t, Booked, booked.Verdict)
+	x.Until = noon + 3000
+	q, yields := apply(t, rules, q, noon+1000, x)
+	assert.Equal(t, Replan, yields.Verdict)
+	assert.Empty(t, q.Calendar("m").Sent)
+	assert.Empty(t, q.Calendar(search).Sent)
+}
+
+// TestTwiceOnOne: two weights on one calendar are tested together.
+func TestTwiceOnOne(t *testing.T) {
+	rules := searching(Limits{RPM: 2, TPM: 150, RPD: Unlimited}, 0)
+	_, result := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: slices.Repeat(oneSearch, 3)})
+	assert.Equal(t, TooLarge, result.Cause, "three requests, of two")
+	p, result := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: slices.Repeat(oneSearch, 2)})
+	assert.Equal(t, Admitted, result.Verdict)
+	requests, _ := p.Calendar(search).InWindow(rules, noon)
+	assert.EqualValues(t, 2, requests)
+}
+
+// TestUnsure: where another build wrote last, what it may have used counts as used,
+// and no more.
+func TestUnsure(t *testing.T) {
+	rules := searching(Limits{RPM: 5, TPM: Unlimited, RPD: 20}, 0)
+	p := &Project{NextRank: 1, Latest: noon, Unsure: Unsure{At: noon, Requests: 18}}
+	var verdict Result
+	p, verdict = apply(t, rules, p, noon+1000, Reserve{Model: "m", ID: 1, Also: oneSearch})
+	assert.Equal(t, Refused, verdict.Verdict)
+	p, verdict = apply(t, rules, p, noon+1000, Reserve{Model: "m", ID: 1})
+	assert.Equal(t, Admitted, verdict.Verdict, "the model isn't concerned")
+	later := noon.Add(2 * time.Minute)
+	for i := range 3 {
+		p, verdict = apply(t, rules, p, later, Reserve{Model: "m", ID: uint64(i) + 2, Also: oneSearch})
+		assert.Equal(t, i < 2, verdict.Verdict == Admitted, "%d of the two that are left today", i)
+	}
+}
+
+// TestSeveralHistories has requests weigh on their model, on a feature with a window
+// of its own, on the outputs, which are known only afterwards, and on the project, in
+// random histories. What arrives is judged per calendar by an observer that knows
+// nothing of the others: no limit is broken, whoever waits could not have gone a
+// millisecond earlier, and holders that come in time are admitted.
+func TestSeveralHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"m", search, OfOutputs("m"), OfProject}
+		limits, windows := map[string]Limits{}, map[string]time.Duration{"m": Window}
+		rules := defaultRules()
+		rules.Specs = map[string]Spec{}
+		for _, name := range names {
+			l := Limits{
+				RPM: rapid.SampledFrom([]int64{2, 5, 10, 70, Unlimited}).Draw(t, "rpm"),
+				TPM: rapid.SampledFrom([]int64{1000, 5000, Unlimited}).Draw(t, "tpm"),
+				RPD: rapid.SampledFrom([]int64{20, Unlimited, Unlimited}).Draw(t, "rpd"),
+			}
+			limits[name] = l
+			if name == "m" {
+				rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}})
+				continue
+			}
+			windows[name] = rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 10 * time.Minute}).Draw(t, "window")
+			rules.Specs[name] = Spec{EffectiveLimits: EffectiveLimits{Limits: l}, Window: windows[name]}
+		}
+		type arrival struct {
+			earliest, latest Instant
+			tokens, requests int64
+		}
+		arrived := make(map[string][]*arrival)
+		type flight struct {
+			result Result
+			seen   []*arrival
+		}
+		var flying []flight
+		var held []struct {
+			b    Booking
+			also []Weight
+		}
+		var p *Project
+		disturbed := false // somebody came late, or ends were rounded that nobody reckoned with
+		now, id := noon, uint64(0)
+		judge := func(state *Project) {
+			for _, name := range names {
+				l, all := limits[name], arrived[name]
+				if len(all) == 0 {
+					continue
+				}
+				n := all[len(all)-1]
+				var tokens, count, day int64
+				for _, a := range all {
+					if a.latest > n.earliest.Add(-windows[name]) {
+						tokens, count = tokens+weigh(a.tokens, l), count+a.requests
+					}
+					if date(a.earliest) == date(n.earliest) {
+						day += a.requests
+					}
+				}
+				if l.RPM != Unlimited && count > l.RPM || l.TPM != Unlimited && tokens > l.TPM || l.RPD != Unlimited && day > l.RPD {
+					t.Fatalf("%s: %d requests, %d tokens, %d today, under %+v\n%s", name, count, tokens, day, l, show(state.Calendar(name), now))
+				}
+			}
+		}
+		reserve := func(r Reserve) Result {
+			id++
+			r.Model, r.ID = "m", id
+			next, result := apply(t, rules, p, now, r)
+			p = next
+			if result.Verdict != Admitted {
+				return result
+			}
+			f := flight{result: result}
+			add := func(name string, reserved Reservation) {
+				a := &arrival{now, now.Add(rules.Skew + r.Demand.Allowance), reserved.Tokens, reserved.Requests}
+				arrived[name] = append(arrived[name], a)
+				f.seen = append(f.seen, a)
+			}
+			add("m", result.Reservation)
+			for i, x := range result.Also {
+				if x.On != r.Also[i].On {
+					t.Fatalf("%+v for %+v", result.Also, r.Also)
+				}
+				add(x.On, x.Reservation)
+			}
+			if len(result.Also) != len(r.Also) {
+				t.Fatalf("%d calendars of %d", len(result.Also), len(r.Also))
+			}
+			judge(p)
+			flying = append(flying, f)
+			return result
+		}
+		for range rapid.IntRange(20, 120).Draw(t, "steps") {
+			now += Instant(rapid.SampledFrom([]int64{1, 137, 999, 5000, 20_000, 61_000}).Draw(t, "pause"))
+			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
+			case step < 5:
+				r := Reserve{
+					Demand: Demand{Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 900).Draw(t, "allowance")) * ms},
+					Hash:   id%5 + 1, Book: rapid.Bool().Draw(t, "book"),
+				}
+				for _, name := range names[1:] {
+					if rapid.Bool().Draw(t, name) {
+						r.Also = append(r.Also, Weight{On: name, Demand: Demand{Tokens: rapid.Int64Range(0, 900).Draw(t, "weight")}})
+					}
+				}
+				before := p
+				switch result := reserve(r); {
+				case result.Verdict == Booked:
+					held = append(held, struct {
+						b    Booking
+						also []Weight
+					}{result.Booking, r.Also})
+				case result.Verdict == Refused && result.Start != Never:
+					// A second earlier it doesn't fit on one of them.
+					free := true
+					at := max(result.Start-1000, now)
+					for i, name := range append([]string{"m"}, alsoNames(r.Also)...) {
+						d := r.Demand
+						if i > 0 {
+							d.Tokens, d.Requests = r.Also[i-1].Demand.Tokens, 0
+						}
+						c := before.Calendar(name)
+						l := limits[name]
+						loose := l.RPM == Unlimited || l.RPM > MaxExact
+						free = free && !loose && fitsIn(rules, c, l, windows[name], now, at, d)
+					}
+					if free {
+						t.Fatalf("%+v fits at %+d, told %+d", r, at-now, result.Start-now)
+					}
+				}
+			case step < 7 && len(flying) > 0:
+				i := rapid.IntRange(0, len(flying)-1).Draw(t, "flight")
+				f := flying[i]
+				flying = slices.Delete(flying, i, i+1)
+				if rapid.IntRange(0, 4).Draw(t, "cancel") == 0 {
+					cancel := Cancel{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also}
+					p, _ = apply(t, rules, p, now, cancel)
+					for _, a := range f.seen {
+						a.requests, a.tokens = 0, 0
+					}
+					continue
+				}
+				s := Settle{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also, SentAt: f.result.Start}
+				for j, a := range f.seen {
+					a.latest = min(a.latest, f.result.Start.Add(rules.Skew))
+					n := rapid.Int64Range(0, min(a.tokens, 1000)).Draw(t, "real")
+					if a.tokens = n; j == 0 {
+						s.Tokens = n
+					} else {
+						s.Counted = append(s.Counted, n)
+					}
+				}
+				next, _ := apply(t, rules, p, now, s)
+				p = next
+				if again, second := apply(t, rules, p, now, s); second.Changed {
+					t.Fatalf("settled twice: %+v", again)
+				}
+			case step < 9 && len(held) > 0:
+				slices.SortFunc(held, func(a, b struct {
+					b    Booking
+					also []Weight
+				}) int {
+					return int(a.b.Start - b.b.Start)
+				})
+				h := held[0]
+				held = held[1:]
+				if h.b.Start < now {
+					continue // somebody else's turn was later
+				}
+				late := rapid.SampledFrom([]Instant{0, 0, 0, 100, 5000}).Draw(t, "late")
+				now = h.b.Start + late
+				older := slices.ContainsFunc(p.Calendars, func(c *Calendar) bool {
+					return slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < h.b.Rank && now <= b.Start.Add(rules.Hold) })
+				})
+				result := reserve(Reserve{Demand: h.b.Demand, Also: h.also, Booking: h.b.ID})
+				if result.Verdict != Admitted && !older && !disturbed {
+					t.Fatalf("the holder of %+v got %+v, %d ms late", h.b, result, now-h.b.Start)
+				}
+				disturbed = disturbed || late > 0
+			case p != nil && rapid.IntRange(0, 9).Draw(t, "compact") == 0:
+				disturbed = true
+				p = p.Compact(rules, now, rapid.IntRange(0, 64).Draw(t, "exact"), time.Second)
+			}
+		}
+	})
+}
+
+func alsoNames(also []Weight) (names []string) {
+	for _, w := range also {
+		names = append(names, w.On)
+	}
+	return names
+}
+
+// fitsIn is fits for a calendar with a window of its own, without bookings.
+func fitsIn(rules *Rules, c *Calendar, l Limits, window time.Duration, now, s Instant, d Demand) bool {
+	if len(c.Bookings) > 0 || l.RPD != Unlimited {
+		return false
+	}
+	tokens, count := weigh(d.Tokens, l), int64(1)
+	for _, r := range c.Sent {
+		if r.End > s {
+			tokens, count = tokens+weigh(r.Tokens, l), count+r.Requests
+		}
+	}
+	for _, r := range c.Folded {
+		if r.End > s {
+			tokens, count = tokens+weigh(r.Tokens, l), count+r.Requests
+		}
+	}
+	return (l.TPM == Unlimited || tokens <= l.TPM) && (l.RPM == Unlimited || count <= l.RPM)
+}
+
+// A request that weighs on two calendars: its model's, and that of a feature with a
+// quota of its own.
+func ExampleReserve_also() {
+	rules := &Rules{Policy: NewPolicy(nil, nil), Skew: DefaultSkew, Hold: DefaultHold}
+	grounding := OfFeature("gemini-2.5-flash", "google_search")
+	rules.Specs = map[string]Spec{grounding: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: 500}}}}
+	ask := Reserve{Model: "gemini-2.5-flash", ID: 1, Demand: Demand{Tokens: 2000}, Also: []Weight{{On: grounding}}}
+
+	now := At(time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC))
+	var p *Project
+	p, result := p.Apply(rules, now, ask)
+	fmt.Println(result.Verdict, "on", "gemini-2.5-flash", "and", result.Also[0].On)
+	ask.ID++
+	_, result = p.Apply(rules, now.Add(10*time.Second), ask)
+	fmt.Println(result.Verdict, "for", result.Start.Sub(now.Add(10*time.Second)), "by", result.Cause)
+	// Output:
+	// admitted on gemini-2.5-flash and #feature/gemini-2.5-flash/google_search
+	// refused for 51s by rpm
+}

@@ -1,0 +1,42 @@
+package scheduler
+
+import "fluxgate.dev/fluxgate/scheduler/limits"
+
+// Spec is [limits.Spec], and OfProject the calendar of all that a project does.
+type Spec = limits.Spec
+
+// OfProject is [limits.OfProject].
+const OfProject = limits.OfProject
+
+// OfFeature is [limits.OfFeature].
+func OfFeature(model, feature string) string { return limits.OfFeature(model, feature) }
+
+// OfOutputs is [limits.OfOutputs].
+func OfOutputs(model string) string { return limits.OfOutputs(model) }
+
+// IsModel is [limits.IsModel].
+func IsModel(name string) bool { return limits.IsModel(name) }
+
+// spec returns what a calendar of that name counts. What nobody limits is unlimited,
+// until upstream's refusals name a limit.
+func (r *Rules) spec(name string) Spec {
+	if IsModel(name) {
+		return Spec{EffectiveLimits: r.Policy.EffectiveLimits(name), Window: Window}
+	}
+	s, ok := r.Specs[name]
+	if !ok {
+		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault
+	}
+	if s.Window <= 0 {
+		s.Window = Window
+	}
+	return s
+}
+
+// An Unsure is what may have been used of every calendar that isn't a model's, and
+// isn't known: another build wrote last, which doesn't count on them. Until a window
+// after it they count as full, and on its day as used so many times more.
+type Unsure struct {
+	At       Instant // 0: nothing
+	Requests int64
+}

@@ -1,0 +1,8 @@
+// Package totals counts what is used on a project within a Pacific day, for whoever wants
+// to know who used it and what it cost. Nothing is decided by it. Package scheduler has
+// its types.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - totals.go: what is counted, by caller and by class of failure
+package totals

@@ -1,0 +1,120 @@
+package codec
+
+import (
+	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// others holds the calendars that aren't a model's, as the first field holds those of
+// models, after the requests of the day that models had when it was written. So
+// whoever finds that a build wrote since which doesn't know it knows what that can
+// have used: no more requests than it sent, all of them until a moment ago.
+var others = Section{
+	Tag: 18,
+	Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+		rest := *p
+		rest.Calendars = nil
+		var held []*scheduler.Calendar
+		for _, c := range p.Calendars {
+			if scheduler.IsModel(c.Model) {
+				rest.Calendars = append(rest.Calendars, c)
+			} else {
+				held = append(held, c)
+			}
+		}
+		if len(held) == 0 {
+			rest.Calendars = p.Calendars
+		}
+		today := scheduler.DayOf(p.Latest)
+		e := &encoder{}
+		e.int(int64(today))
+		e.int(certain(&rest, today))
+		e.at(p.Unsure.At)
+		e.int(p.Unsure.Requests)
+		e.len(len(held))
+		for _, c := range held {
+			e.last = 0 // another build may replace what the state's instants begin with
+			e.calendar(c)
+			e.open(c.Open)
+		}
+		return &rest, e.b
+	},
+	Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
+		next := *p
+		d := &decoder{b: data}
+		today, day, was := scheduler.DayOf(p.Latest), scheduler.Day(d.int()), d.int()
+		unsure := scheduler.Unsure{At: d.at(), Requests: d.int()}
+		held := list(d, func() *scheduler.Calendar {
+			d.last = 0
+			c := d.calendar()
+			c.Open = d.open()
+			return c
+		})
+		if d.bad || len(d.b) > 0 || slices.ContainsFunc(held, func(c *scheduler.Calendar) bool { return scheduler.IsModel(c.Model) }) {
+			day, unsure, held, current = 0, scheduler.Unsure{}, nil, false
+		}
+		switch before := today - scheduler.DayOf(unsure.At); {
+		case before > 1:
+			unsure = scheduler.Unsure{}
+		case before == 1 && !current:
+			unsure.Requests = 0
+		}
+		if !current {
+			if day != today {
+				was = 0
+			}
+			held = reconciled(p, held)
+			unsure = scheduler.Unsure{At: p.Latest, Requests: unsure.Requests + max(0, sentOn(p, today)-was)}
+		}
+		next.Unsure = unsure
+		for _, c := range held {
+			c.Unsure = unsure
+		}
+		next.Calendars = append(slices.Clip(next.Calendars), held...)
+		return &next
+	},
+}
+
+// sentOn is how many requests the models of a project had on a day.
+func sentOn(p *scheduler.Project, day scheduler.Day) (n int64) {
+	for _, c := range p.Calendars {
+		for _, d := range c.Days {
+			if d.Day == day {
+				n += d.Requests
+			}
+		}
+	}
+	return n
+}
+
+// certain is how many of them can't be taken back any more.
+func certain(p *scheduler.Project, today scheduler.Day) int64 {
+	n := sentOn(p, today)
+	for _, c := range p.Calendars {
+		for _, r := range c.Sent {
+			n -= r.Requests
+		}
+		for _, x := range c.Folded {
+			n -= x.Requests
+		}
+	}
+	return max(0, n)
+}
+
+// reconciled returns the calendars with nothing to give back and the bookings that another build has left, at
+// the starts that it gave them: it changes a booking on the model's calendar only.
+func reconciled(p *scheduler.Project, held []*scheduler.Calendar) []*scheduler.Calendar {
+	for _, c := range held {
+		c.Open = nil
+		c.Bookings = slices.DeleteFunc(c.Bookings, func(b scheduler.Booking) bool {
+			_, _, ok := p.Booking(b.ID)
+			return !ok
+		})
+		for i := range c.Bookings {
+			_, b, _ := p.Booking(c.Bookings[i].ID)
+			c.Bookings[i].Start = b.Start
+		}
+	}
+	return held
+}

@@ -1,0 +1,198 @@
+package codec
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// searched is a project whose model was used so many times, of which some with a search.
+func searched(t testing.TB, requests, searches int) (*scheduler.Rules, *scheduler.Project) {
+	rules := rulesFor(scheduler.Limits{RPM: 100, TPM: 1 << 40, RPD: 1 << 40})
+	rules.Specs = map[string]scheduler.Spec{search: {EffectiveLimits: scheduler.EffectiveLimits{
+		Limits: scheduler.Limits{RPM: 3, TPM: scheduler.Unlimited, RPD: 50},
+	}}}
+	var p *scheduler.Project
+	for i := range requests {
+		r := scheduler.Reserve{Model: "m-pro", ID: uint64(i) + 1, Demand: scheduler.Demand{Tokens: 10}}
+		if i < searches {
+			r.Also = []scheduler.Weight{{On: search, Demand: scheduler.Demand{Tokens: 1}}}
+		}
+		next, result := p.Apply(rules, goldenAt, r)
+		require.Equal(t, scheduler.Admitted, result.Verdict)
+		p = next
+	}
+	return rules, p.Wrote(1, 1)
+}
+
+var search = scheduler.OfFeature("m-pro", "google_search")
+
+// What isn't a model's calendar goes through the second field whole, and isn't in the
+// first, where builds that know models only would take it for one.
+func TestOthersRoundTrip(t *testing.T) {
+	c := New(Sections()...)
+	rapid.Check(t, func(rt *rapid.T) {
+		p := anyProject(rt)
+		p.Unsure = scheduler.Unsure{}
+		for i, c := range p.Calendars {
+			c.Model = fmt.Sprint("m", i)
+			if i >= 2 {
+				c.Model = scheduler.OfFeature("m", fmt.Sprint(i))
+				if c.Open = rapid.SliceOfN(rapid.Uint32Max(1<<24-1), 0, 20).Draw(rt, "open"); len(c.Open) == 0 {
+					c.Open = nil
+				}
+			}
+		}
+		doc := c.join(p, nil)
+		back, err := c.Unpack(doc)
+		require.NoError(rt, err)
+		require.Equal(rt, p, back)
+		old, err := decode(doc.State)
+		require.NoError(rt, err)
+		require.Len(rt, old.Calendars, min(2, len(p.Calendars)))
+	})
+}
+
+// 4bd3115 sends requests, and may have searched with each of them: until a window
+// later nothing is searched, and on that day as often less as it sent requests. What a
+// build that knows the section writes is exact again.
+func TestOthersBesideAnOldBuild(t *testing.T) {
+	c := New(Sections()...)
+	rules, p := searched(t, 10, 2)
+	doc := write(t, c, p, nil)
+	back := read(t, c, doc)
+	require.Equal(t, scheduler.Unsure{}, back.Unsure)
+	today := scheduler.DayOf(goldenAt)
+	require.EqualValues(t, 2, back.Calendar(search).Used(rules, today))
+
+	ask := scheduler.Reserve{Model: "m-pro", ID: 99, Also: []scheduler.Weight{{On: search}}}
+	_, result := back.Apply(rules, goldenAt.Add(time.Second), ask)
+	require.Equal(t, scheduler.Admitted, result.Verdict)
+
+	old, err := decode(doc.State)
+	require.NoError(t, err)
+	for i := range 4 {
+		old, result = old.Apply(rules, goldenAt.Add(2*time.Second), scheduler.Reserve{Model: "m-pro", ID: uint64(i) + 200})
+		require.Equal(t, scheduler.Admitted, result.Verdict)
+	}
+	doc.State = encode(old.Wrote(2, 1))
+	back = read(t, c, doc)
+	assert.Equal(t, goldenAt.Add(2*time.Second), back.Unsure.At)
+	assert.EqualValues(t, 14, back.Unsure.Requests, "of the ten of before some may have been taken back meanwhile")
+	assert.Len(t, back.Calendar(search).Sent, 2, "what is known stays")
+	_, result = back.Apply(rules, goldenAt.Add(3*time.Second), ask)
+	assert.Equal(t, scheduler.Refused, result.Verdict)
+	assert.Less(t, result.Start, goldenAt.Add(80*time.Second))
+	_, result = back.Apply(rules, goldenAt.Add(3*time.Second), scheduler.Reserve{Model: "m-pro", ID: 98})
+	assert.Equal(t, scheduler.Admitted, result.Verdict, "the model isn't concerned")
+
+	// Written, it is known for what it is, and not counted again.
+	doc = write(t, c, back.Wrote(1, 2), doc.Sections)
+	assert.Equal(t, back.Unsure, read(t, c, doc).Unsure)
+	later := goldenAt.Add(2 * time.Minute)
+	_, result = read(t, c, doc).Apply(rules, later, ask)
+	assert.Equal(t, scheduler.Admitted, result.Verdict)
+	assert.EqualValues(t, 16, read(t, c, doc).Calendar(search).Used(rules, today))
+
+	// A document of before there were sections: all of today's requests may have searched.
+	back = read(t, c, Document{State: encode(old)})
+	assert.EqualValues(t, 14, back.Unsure.Requests)
+	assert.EqualValues(t, 14, back.Calendar(search).Used(rules, today))
+	// The next day nothing of it is left.
+	old, _ = old.Apply(rules, goldenAt.Add(25*time.Hour), scheduler.Reserve{Model: "m-pro", ID: 500})
+	doc = write(t, c, read(t, c, Document{State: encode(old)}), nil)
+	assert.EqualValues(t, 1, read(t, c, doc).Unsure.Requests)
+}
+
+// A booking on two calendars that an old build claims, releases or moves on the one it
+// knows does the same on the other.
+func TestOthersBookings(t *testing.T) {
+	c := New(Sections()...)
+	rules, p := searched(t, 3, 3)
+	var all [3]scheduler.Booking
+	for i := range all {
+		next, result := p.Apply(rules, goldenAt, scheduler.Reserve{
+			Model: "m-pro", ID: uint64(i) + 50, Also: []scheduler.Weight{{On: search}}, Book: true,
+		})
+		require.Equal(t, scheduler.Booked, result.Verdict)
+		p, all[i] = next, result.Booking
+	}
+	doc := write(t, c, p, nil)
+	old, err := decode(doc.State)
+	require.NoError(t, err)
+	old, _ = old.Apply(rules, goldenAt.Add(time.Second), scheduler.Release{Booking: all[0].ID})
+	moved := old.Calendars[0].Bookings
+	moved[1].Start += 7000
+	doc.State = encode(old)
+	for range 2 {
+		back := read(t, c, doc)
+		bookings := back.Calendar(search).Bookings
+		require.Len(t, bookings, 2)
+		assert.Equal(t, all[1].Start, bookings[0].Start)
+		assert.Equal(t, all[2].Start+7000, bookings[1].Start)
+	}
+}
+
+// As many calendars as there can be, full at once: what isn't models' has its part of the
+// document, and is taken conservatively where there is none.
+func TestOthersFit(t *testing.T) {
+	others := func(p *scheduler.Project) {
+		full := p.Calendars[0]
+		for i := range scheduler.MaxOthers {
+			c := *full
+			c.Model, c.Bookings = scheduler.OfFeature("gemini-2.5-flash", fmt.Sprint("feature-", i)), nil
+			p.Calendars = append(p.Calendars, &c)
+		}
+	}
+	rules := rulesFor(scheduler.Limits{RPM: 20_000, TPM: 1 << 40, RPD: 1 << 40})
+	few := fullest()
+	few.Calendars = few.Calendars[:6] // the chain of today
+	others(few)
+	doc, err := New(Sections()...).Pack(rules, few.Latest, few, nil)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(doc.State)+len(doc.Sections), MaxDocument)
+	back := read(t, New(Sections()...), doc)
+	assert.Len(t, back.Calendars, 6+scheduler.MaxOthers)
+	assert.Zero(t, back.Unsure)
+	t.Logf("6 models, %d others: %d and %d bytes", scheduler.MaxOthers, len(doc.State), len(doc.Sections))
+
+	all := fullest()
+	others(all)
+	doc, err = New(Sections()...).Pack(rules, all.Latest, all, nil)
+	require.NoError(t, err)
+	assert.LessOrEqual(t, len(doc.State)+len(doc.Sections), MaxDocument)
+	back = read(t, New(Sections()...), doc)
+	if !slices.ContainsFunc(back.Calendars, func(c *scheduler.Calendar) bool { return !scheduler.IsModel(c.Model) }) {
+		assert.Equal(t, all.Latest, back.Unsure.At)
+	}
+	t.Logf("%d models, %d others: %d and %d bytes", scheduler.MaxModels, scheduler.MaxOthers, len(doc.State), len(doc.Sections))
+}
+
+// Damaged data is as good as none, which is taken conservatively.
+func FuzzOthers(f *testing.F) {
+	_, p := searched(f, 5, 3)
+	_, data := others.Take(p)
+	f.Add(data)
+	f.Add([]byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f})
+	base, err := decode(encode(state(1, 0, 0)))
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, current := range []bool{true, false} {
+			given := others.Give(base, data, current)
+			require.GreaterOrEqual(t, len(given.Calendars), len(base.Calendars))
+			for _, c := range given.Calendars[len(base.Calendars):] {
+				require.False(t, scheduler.IsModel(c.Model))
+			}
+			if len(given.Calendars) == len(base.Calendars) && !current {
+				require.Equal(t, base.Latest, given.Unsure.At)
+			}
+		}
+	})
+}
