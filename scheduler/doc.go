@@ -5,17 +5,16 @@
 // # Words
 //
 //   - A project is what Google limits. Its keys share its calendars.
-//   - A calendar is what counts against one limit of one project, most often that of a
-//     model: what was sent, what is booked, and the day.
-//   - A slot is a place in calendars, from its start on. A reservation is a slot that is
-//     used now. A booking is a slot that is kept for a caller that will come back.
-//   - The hold is how long after its start a booking is kept for its holder; then it
-//     lapses. Bookings of a calendar are served in order of rank, the oldest first.
+//   - A calendar is what counts against the limits of one model of one project, or of something
+//     else: what was sent, what is booked, and the day.
+//   - A slot is a place in calendars, from its start on. A reservation is one that is used now, a
+//     booking one that is kept for a caller that will come back.
+//   - The hold is how long after its start a booking is kept for its holder; then it lapses.
+//     Bookings are served in order of rank, the oldest first.
 //   - A ticket is what a caller has in its hands of a wait or a booking, signed.
 //   - A refusal is upstream's 429. What we answer a caller is a wait.
 //   - The chain is the list of models that may stand in for one another, best first.
-//   - The skew is how far clocks and ways may differ, the allowance what a commit or
-//     an upload may take.
+//   - The skew is how far clocks and ways may differ, the allowance what a commit or upload takes.
 //
 // # The calendar
 //
@@ -51,7 +50,7 @@
 // first instant at which every weight fits, which is found by asking one calendar after another
 // until all agree; the cause is that of the last to have room. A booking lies on each of them and
 // is found by the model's. A build that knows models only leaves the other calendars alone; what it
-// may have used of them counts as used ([Unsure]).
+// may have used of them counts as used ([Unsure]), as does what was sent before the first was used.
 //
 // # Waiting
 //

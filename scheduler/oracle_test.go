@@ -76,9 +76,14 @@ func weigh(tokens int64, l Limits) int64 {
 	return min(tokens, l.TPM)
 }
 
-// spanOf is how long a demand counts from its start.
-func spanOf(rules *Rules, l Limits, d Demand) Instant {
-	w := float64((Window + rules.Skew).Milliseconds())
+// spanOn is how long a demand counts from its start on a calendar of that name, which
+// may have a window of its own.
+func spanOn(rules *Rules, name string, l Limits, d Demand) Instant {
+	window := Window
+	if s, ok := rules.Specs[name]; ok && s.Window > 0 {
+		window = s.Window
+	}
+	w := float64((window + rules.Skew).Milliseconds())
 	if l.TPM != Unlimited && d.Tokens > l.TPM {
 		w = math.Ceil(w * float64(d.Tokens) / float64(l.TPM))
 	}
@@ -193,7 +198,7 @@ func fits(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint64) boo
 }
 
 func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, below uint64) bool {
-	end := s + spanOf(rules, l, d)
+	end := s + spanOn(rules, c.Model, l, d)
 	at := []Instant{s} // where the load may have grown
 	for _, b := range c.Bookings {
 		if b.Start > s && b.Start < end {
@@ -223,7 +228,7 @@ func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, b
 				continue
 			}
 			// Whoever starts while the hold runs can't know when it ends.
-			if x < b.Start+spanOf(rules, l, b.Demand) || s <= hold {
+			if x < b.Start+spanOn(rules, c.Model, l, b.Demand) || s <= hold {
 				tokens += weigh(b.Demand.Tokens, l)
 				count += requests(b.Demand)
 			}
@@ -275,7 +280,7 @@ func turns(rules *Rules, c *Calendar, now Instant, d Demand) []Instant {
 		at = append(at, r.End)
 	}
 	for _, b := range c.Bookings {
-		at = append(at, b.Start+spanOf(rules, l, b.Demand), b.Start.Add(rules.Hold)+1)
+		at = append(at, b.Start+spanOn(rules, c.Model, l, b.Demand), b.Start.Add(rules.Hold)+1)
 	}
 	for day := range Day(4) {
 		at = append(at, (DayOf(now) + day).Start().Add(rules.Skew))

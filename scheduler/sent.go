@@ -119,6 +119,9 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 	if s.SentAt != 0 {
 		c.trimToArrival(t, r, max(min(s.SentAt, now), r.Start), now)
 	}
+	if t.atATime {
+		r.End = min(r.End, now+t.skew+1)
+	}
 	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
 	changed, tokens = open || *r != before, r.Tokens-before.Tokens
 	if folded && r.Tokens <= before.Tokens {

@@ -393,12 +393,51 @@ func TestSeveralHistories(t *testing.T) {
 					t.Fatalf("the holder of %+v got %+v, %d ms late", h.b, result, now-h.b.Start)
 				}
 				disturbed = disturbed || late > 0
+			case p != nil && step == 9 && rapid.Bool().Draw(t, "earliest"):
+				d := Demand{Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens")}
+				var also []Weight
+				for _, name := range names[1:] {
+					if rapid.Bool().Draw(t, name) {
+						also = append(also, Weight{On: name, Demand: Demand{Tokens: rapid.Int64Range(0, 900).Draw(t, "weight")}})
+					}
+				}
+				exact(t, rules, p, now, d, also)
 			case p != nil && rapid.IntRange(0, 9).Draw(t, "compact") == 0:
 				disturbed = true
 				p = p.Compact(rules, now, rapid.IntRange(0, 64).Draw(t, "exact"), time.Second)
 			}
 		}
 	})
+}
+
+// exact checks Earliest against brute force: all of it fits there, and at no instant
+// before, of those at which something ends, a hold is over or a day begins, nor a
+// millisecond earlier.
+func exact(t failer, rules *Rules, p *Project, now Instant, d Demand, also []Weight) {
+	t.Helper()
+	now = max(now, p.Latest)
+	s, cause := p.Earliest(rules, now, "m", d, also)
+	weights := append([]Weight{{On: "m", Demand: d}}, also...)
+	all := func(at Instant) bool {
+		return !slices.ContainsFunc(weights, func(w Weight) bool { return !fits(rules, p.Calendar(w.On), now, at, w.Demand, everyone) })
+	}
+	switch {
+	case s == Never && (cause == Unavailable || cause == TooLarge):
+		return
+	case (s > now) != (cause != NoCause):
+		t.Fatalf("cause %q for a wait of %v", cause, s.Sub(now))
+	case !all(s):
+		t.Fatalf("%+v doesn't fit at its earliest %+d", weights, s-now)
+	case s > now && all(s-1):
+		t.Fatalf("%+v fits a millisecond before its earliest %+d", weights, s-now)
+	}
+	for _, w := range weights {
+		for _, turn := range turns(rules, p.Calendar(w.On), now, w.Demand) {
+			if turn < s && all(turn) {
+				t.Fatalf("%+v fits at %+d, its earliest is %+d", weights, turn-now, s-now)
+			}
+		}
+	}
 }
 
 func alsoNames(also []Weight) (names []string) {
@@ -425,6 +464,67 @@ func fitsIn(rules *Rules, c *Calendar, l Limits, window time.Duration, now, s In
 		}
 	}
 	return (l.TPM == Unlimited || tokens <= l.TPM) && (l.RPM == Unlimited || count <= l.RPM)
+}
+
+// TestAtATime: of sessions there are so many at a time. One lasts until it is settled,
+// and no longer than the window unless it is extended, so that one whose instance is
+// gone gives its place back.
+func TestAtATime(t *testing.T) {
+	live := OfFeature("m", "live")
+	rules := rulesFor(map[string]Limits{"m": {RPM: 1000, TPM: Unlimited, RPD: Unlimited}})
+	rules.Specs = map[string]Spec{live: {
+		EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 2, TPM: Unlimited, RPD: Unlimited}}, Window: 10 * time.Minute, AtATime: true,
+	}}
+	var p *Project
+	do := func(now Instant, change Change) (result Result) {
+		p, result = apply(t, rules, p, now, change)
+		return result
+	}
+	ask := func(now Instant, id uint64) Result {
+		return do(now, Reserve{Model: "m", ID: id, Also: []Weight{{On: live}}})
+	}
+	first, second := ask(noon, 1), ask(noon, 2)
+	require.Equal(t, Admitted, second.Verdict)
+	third := ask(noon+1000, 3)
+	assert.Equal(t, Refused, third.Verdict)
+	assert.Equal(t, noon.Add(10*time.Minute+time.Second), third.Start, "should neither be settled")
+
+	over := Settle{Model: "m", ID: first.Reservation.ID, Reserved: first.Reservation, Tokens: -1, Also: first.Also}
+	assert.True(t, do(noon.Add(3*time.Minute), over).Changed)
+	before := p
+	assert.False(t, do(noon.Add(3*time.Minute), over).Changed)
+	assert.False(t, do(noon.Add(3*time.Minute)+200, over).Changed)
+	assert.Equal(t, before, p)
+	assert.Equal(t, Refused, ask(noon.Add(3*time.Minute), 4).Verdict, "within the skew")
+	assert.Equal(t, Admitted, ask(noon.Add(3*time.Minute)+501, 4).Verdict)
+
+	// The second goes on, by itself: its model's minute is over.
+	own := second.Also[0].Reservation
+	x := Extend{Model: live, ID: own.ID, Until: noon.Add(9 * time.Minute), Reserved: own}
+	assert.Equal(t, Admitted, do(noon.Add(9*time.Minute), x).Verdict)
+	assert.Equal(t, Refused, ask(noon.Add(12*time.Minute), 5).Verdict)
+	assert.Equal(t, Admitted, ask(noon.Add(13*time.Minute+1500*ms), 5).Verdict, "the fourth is gone")
+	assert.Equal(t, Refused, ask(noon.Add(19*time.Minute), 6).Verdict)
+	assert.Equal(t, Admitted, ask(noon.Add(19*time.Minute)+501, 6).Verdict, "and so is the second")
+}
+
+// TestNobodysWeight: a calendar can hold weight that is no request's, and gives it back.
+func TestNobodysWeight(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 100, TPM: Unlimited, RPD: Unlimited}})
+	rules.Specs = map[string]Spec{OfProject: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 10, TPM: 1000, RPD: Unlimited}}}}
+	p, held := apply(t, rules, nil, noon, Reserve{Model: OfProject, ID: 1, Demand: Demand{Requests: 8, Tokens: 900}})
+	require.Equal(t, Admitted, held.Verdict)
+	ask := Reserve{Model: "m", ID: 2, Also: []Weight{{On: OfProject, Demand: Demand{Requests: 1, Tokens: 200}}}}
+	_, result := apply(t, rules, p, noon+1, ask)
+	assert.Equal(t, ByTPM, result.Cause)
+	assert.Empty(t, p.Today(noon).Callers, "it is counted for nobody")
+
+	part, _ := apply(t, rules, p, noon+1, Settle{Model: OfProject, ID: 1, Reserved: held.Reservation, Tokens: 500})
+	_, result = apply(t, rules, part, noon+1, ask)
+	assert.Equal(t, Admitted, result.Verdict, "a part of it is given back")
+	p, _ = apply(t, rules, p, noon+1, Cancel{Model: OfProject, ID: 1, Reserved: held.Reservation})
+	requests, tokens := p.Calendar(OfProject).InWindow(rules, noon+1)
+	assert.Zero(t, requests+tokens, "or all of it")
 }
 
 // A request that weighs on two calendars: its model's, and that of a feature with a

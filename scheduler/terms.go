@@ -25,6 +25,7 @@ type terms struct {
 	window     int64   // the most tokens that the model takes
 	every      Instant // the length of the window that RPM and TPM hold for
 	grain      Instant // what ends of folded requests are rounded up to
+	atATime    bool    // what is sent counts until it is settled
 	rounded    bool    // whoever is looked for a start waits for another calendar anyway
 }
 
@@ -54,7 +55,8 @@ func (c *Calendar) terms(rules *Rules, now Instant) terms {
 		t.window = rules.Policy.Window(c.Model)
 		return t
 	}
-	t.window, t.every = math.MaxInt64, millis(rules.spec(c.Model).Window)
+	spec := rules.spec(c.Model)
+	t.window, t.every, t.atATime = math.MaxInt64, millis(spec.Window), spec.AtATime
 	t.grain = max(second, (t.every / 60).Ceil(second))
 	return t
 }

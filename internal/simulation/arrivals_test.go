@@ -12,6 +12,7 @@ import (
 // shares no code with the scheduler.
 type arrivals struct {
 	limits scheduler.Limits
+	window time.Duration // of what counts; a minute for a model
 	by     map[string][]arrival
 }
 
@@ -21,7 +22,7 @@ type arrival struct {
 }
 
 func newArrivals(limits scheduler.Limits) *arrivals {
-	return &arrivals{limits: limits, by: make(map[string][]arrival)}
+	return &arrivals{limits: limits, window: time.Minute, by: make(map[string][]arrival)}
 }
 
 func (a *arrivals) arrive(project string, at time.Duration, tokens int64) {
@@ -55,7 +56,7 @@ func (a *arrivals) violations() int {
 			for _, y := range counting {
 				tokens += min(y.tokens, a.limits.TPM)
 			}
-			if tokens > a.limits.TPM || int64(len(counting)) > a.limits.RPM {
+			if a.limits.TPM >= 0 && tokens > a.limits.TPM || a.limits.RPM >= 0 && int64(len(counting)) > a.limits.RPM {
 				n++
 			}
 		}
@@ -65,7 +66,7 @@ func (a *arrivals) violations() int {
 
 // over is when an arrival stops counting.
 func (a *arrivals) over(x arrival) time.Duration {
-	return x.at + max(time.Minute, a.cooldown(x.tokens))
+	return x.at + max(a.window, a.cooldown(x.tokens))
 }
 
 // cooldown is how long that many tokens keep one project busy if nothing else

@@ -24,4 +24,7 @@ func IsModel(name string) bool { return name == "" || name[0] != notModel }
 type Spec struct {
 	EffectiveLimits
 	Window time.Duration // whole seconds; 0: a minute
+	// AtATime says that what is sent counts until it is settled, and no longer than the
+	// window: a session, which an Extend makes last for another.
+	AtATime bool
 }

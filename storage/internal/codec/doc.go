@@ -41,8 +41,8 @@
 // kept of models without a place, and what is known to be on its way. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
-// whatever isn't a model's calendar counts as used. A project that uses models only has 17
-// bytes in the second field.
+// whatever isn't a model's calendar counts as used. A project that uses models only, with
+// limits that fold nothing, has no second field.
 //
 // Files, from the top down; a file calls only those below it:
 //

@@ -11,7 +11,8 @@ import (
 // whoever finds that a build wrote since which doesn't know it knows what that can
 // have used: no more requests than it sent, all of them until a moment ago.
 var others = Section{
-	Tag: 18,
+	Tag:      18,
+	Optional: true,
 	Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
 		rest := *p
 		rest.Calendars = nil
@@ -24,7 +25,7 @@ var others = Section{
 			}
 		}
 		if len(held) == 0 {
-			rest.Calendars = p.Calendars
+			return p, nil // whoever uses one for the first time takes it conservatively, once
 		}
 		today := scheduler.DayOf(p.Latest)
 		e := &encoder{}
