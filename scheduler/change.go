@@ -34,6 +34,7 @@ type Result struct {
 	Verdict     Verdict
 	Start       Instant
 	Cause       Cause       // what stood between now and Start
+	On          string      // the calendar on which it did; empty: the model's
 	Reservation Reservation // when Admitted
 	Also        []Share     // on other calendars, when Admitted
 	// Allowance is how much later than its start, beyond the skew, the request
@@ -112,7 +113,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)
@@ -126,9 +127,9 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		}
 		return result
 	case r.Planned != 0 && start >= r.Planned+second:
-		return Result{Verdict: Replan, Start: start, Cause: cause}
+		return Result{Verdict: Replan, Start: start, Cause: cause, On: on}
 	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, all, r.Hash):
-		return Result{Verdict: Refused, Start: start, Cause: cause}
+		return Result{Verdict: Refused, Start: start, Cause: cause, On: on}
 	}
 	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand}
 	if b.Since == 0 {
@@ -142,7 +143,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		}
 		x.c.Bookings = append(x.c.Bookings, own)
 	}
-	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
+	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
 
 // claim answers the holder of the i-th booking of its model. Only what was sent and
@@ -155,7 +156,7 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause := earliestOfAll(all, now, now, b.Rank, nil)
+	start, cause, on := earliestOfAll(all, now, now, b.Rank, nil)
 	if start == now {
 		p.booked(rules, now, b.ID, all, func(c *Calendar) {
 			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.ID == b.ID })
@@ -176,7 +177,7 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 			}
 		}
 	})
-	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, Booking: b}
+	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
 
 // Release gives a booking back.
@@ -211,7 +212,7 @@ type Settle struct {
 
 func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	var larger []*Calendar
-	p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
+	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
 		one := s
 		one.ID, one.Reserved = id, reserved
 		if i >= 0 {
@@ -229,7 +230,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id)
 		result.Changed = result.Changed || changed || confirmed
 	})
-	if p.holds(s.Model) {
+	if found {
 		p.countFailure(now, s.Failed)
 		result.Changed = result.Changed || s.Failed != ""
 	}
@@ -255,14 +256,14 @@ type Cancel struct {
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
+	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
 		was, changed := c.cancel(t, now, id, reserved)
 		if i < 0 {
 			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		}
 		result.Changed = result.Changed || changed
 	})
-	if p.holds(x.Model) {
+	if found {
 		p.countFailure(now, x.Failed)
 		result.Changed = result.Changed || x.Failed != ""
 	}

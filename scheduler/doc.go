@@ -5,15 +5,12 @@
 // # Words
 //
 //   - A project is what Google limits. Its keys share its calendars.
-//   - A calendar is what counts against the limits of one model of one project, or of something
-//     else: what was sent, what is booked, and the day.
+//   - A calendar is what counts on a project against the limits of a model, or of something else.
 //   - A slot is a place in calendars, from its start on. A reservation is one that is used now, a
 //     booking one that is kept for a caller that will come back.
 //   - The hold is how long after its start a booking is kept for its holder; then it lapses.
 //     Bookings are served in order of rank, the oldest first.
-//   - A ticket is what a caller has in its hands of a wait or a booking, signed.
-//   - A refusal is upstream's 429. What we answer a caller is a wait.
-//   - The chain is the list of models that may stand in for one another, best first.
+//   - A refusal is upstream's 429. What we answer a caller is a wait, with a signed ticket.
 //   - The skew is how far clocks and ways may differ, the allowance what a commit or upload takes.
 //
 // # The calendar
@@ -109,9 +106,8 @@
 // # Choosing
 //
 // [Plan] chooses among projects. Each offers its current model, the first of the chain whose day is
-// not spent there; the earliest start wins, then the place in the chain, then chance, which keeps
-// instances from colliding. With a limit to its patience ([Request].MaxWait) a request walks the
-// chain instead and takes the first model that can start in time.
+// not spent there; the earliest start wins, then the place in the chain, then chance. With a limit
+// to its patience ([Request].MaxWait) a request takes the first model that can start in time.
 //
 // # Changes
 //

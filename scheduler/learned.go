@@ -2,8 +2,7 @@ package scheduler
 
 import "fluxgate.dev/fluxgate/scheduler/learned"
 
-// What was learned from upstream's refusals, by the names that it has in package
-// learned.
+// What was learned from upstream's refusals, by its names in package learned.
 type (
 	Learned      = learned.Learned
 	LearnedLimit = learned.LearnedLimit

@@ -38,6 +38,7 @@ type Offer struct {
 	Wait    time.Duration
 	Cause   Cause    // what keeps it from now
 	Probe   Cause    // the learned limit that it goes beyond to see whether it still holds
+	On      string   // the calendar on which it does; empty: the model's
 	Also    []Weight // what it weighs beside the model's calendar
 }
 
@@ -169,11 +170,11 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	if waitlist && req.Waitlist != nil {
 		extra = req.Waitlist(cand.ID, model)
 	}
-	o.Start, o.Cause, o.Probe, _ = startOfAll(rules, all, now, extra)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, extra)
 	o.Wait = o.Start.Sub(now)
-	for _, x := range all {
+	for i, x := range all {
 		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
-			o.Cause = cause
+			o.Cause, o.On = cause, x.name(i)
 			return o, true
 		}
 	}

@@ -22,6 +22,14 @@ type side struct {
 	d Demand
 }
 
+// name returns the calendar's, of the i-th; empty is the model's.
+func (x side) name(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return x.c.Model
+}
+
 // sides appends the calendars that a request weighs on, its model's first, or says
 // why it fits at no time on one of them. With edit they are for change.
 func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d Demand, also []Weight, edit bool) ([]side, Cause) {
@@ -59,15 +67,16 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
-// every weight fits, and the cause of the calendar that is the last to have room.
-func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (Instant, Cause) {
+// every weight fits, and the cause and name of the calendar that is the last to have room.
+func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
-		return all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
+		s, cause = all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
+		return s, cause, ""
 	}
-	s, cause := from, NoCause
+	s = from
 	for again := true; again && s != Never; {
 		again = false
-		for i := range all {
+		for i := 0; i < len(all) && s != Never; i++ {
 			x := all[i]
 			x.t.rounded = s > now
 			var told []Booking
@@ -75,14 +84,11 @@ func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking)
 				told = extra // who was told a time waits for the model
 			}
 			if next, kept := x.c.earliestWhole(x.t, now, s, x.d, below, told); next != s {
-				s, cause, again = next, kept, true
-			}
-			if s == Never {
-				break
+				s, cause, on, again = next, kept, x.name(i), true
 			}
 		}
 	}
-	return s, cause
+	return s, cause, on
 }
 
 // Earliest returns the first instant, not before now and in whole milliseconds, at
@@ -109,9 +115,9 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
 // probe of a learned limit, if nothing else is in its way; that of the calendar probed.
-func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Instant, cause, probe Cause, probed *Calendar) {
-	if s, cause = earliestOfAll(all, now, now, everyone, extra); s == now {
-		return s, NoCause, NoCause, nil
+func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
+	if s, cause, on = earliestOfAll(all, now, now, everyone, extra); s == now {
+		return s, NoCause, "", NoCause, nil
 	}
 	for i := range all {
 		x := &all[i]
@@ -125,13 +131,13 @@ func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Insta
 		}
 		was := x.t
 		x.t = without
-		free, _ := earliestOfAll(all, now, now, everyone, nil)
+		free, _, _ := earliestOfAll(all, now, now, everyone, nil)
 		x.t = was
 		if free == now {
-			return now, NoCause, kept, x.c
+			return now, NoCause, "", kept, x.c
 		}
 	}
-	return s, cause, NoCause, nil
+	return s, cause, on, NoCause, nil
 }
 
 // reserve puts an admitted request into the calendars.
@@ -150,11 +156,6 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 	return result
 }
 
-// holds reports whether the project has a calendar of that name.
-func (p *Project) holds(name string) bool {
-	return slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name })
-}
-
 // booked calls f with every calendar that a booking lies on, for change. Some are
 // edited already.
 func (p *Project) booked(rules *Rules, now Instant, booking uint64, edited []side, f func(*Calendar)) {
@@ -171,8 +172,8 @@ func (p *Project) booked(rules *Rules, now Instant, booking uint64, edited []sid
 }
 
 // parts calls f with every calendar on which a request has a reservation, for change:
-// its model's, with i = -1, and then the others.
-func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t terms, id uint64, reserved Reservation, i int)) {
+// its model's, with i = -1, and then the others. It reports whether there is the first.
+func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t terms, id uint64, reserved Reservation, i int)) (found bool) {
 	for i := -1; i < len(also); i++ {
 		name := model
 		if i >= 0 {
@@ -180,8 +181,10 @@ func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, rese
 		}
 		if c := p.edit(rules, now, name); c != nil {
 			f(c, c.terms(rules, now), id, reserved, i)
+			found = found || i < 0
 		}
 	}
+	return found
 }
 
 // moveBookings moves the bookings that no longer fit; see [Calendar.moveBookings].
@@ -213,7 +216,7 @@ func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved in
 		from := max(was[0].Start, now)
 		if s := from; !all[0].t.expired(&was[0], now) {
 			// One that fits at no time is told so when its holder comes.
-			if s, _ = earliestOfAll(all, now, from, everyone, nil); s > from && s != Never {
+			if s, _, _ = earliestOfAll(all, now, from, everyone, nil); s > from && s != Never {
 				moved++
 				for i := range was {
 					was[i].Start = s

@@ -191,7 +191,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	if last.Start != 0 && last.Start != scheduler.Never {
 		offer.Start = max(last.Start, d.c.Now()+1)
 	}
-	offer.Cause = last.Cause
+	offer.Cause, offer.On = last.Cause, last.On
 	return nil, d.tell(offer), nil
 }
 

@@ -98,7 +98,8 @@ type Wait struct {
 	// kept, and the fields below are empty.
 	Caller         string
 	Project, Model string
-	Booked         bool // the slot is kept
+	On             string // the calendar that stands in the way; empty: the model's
+	Booked         bool   // the slot is kept
 	Ticket         string
 }
 

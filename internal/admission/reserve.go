@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -38,6 +39,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		return grant, nil, result, nil
 	case scheduler.Booked:
 		b := result.Booking
+		offer.On = result.On
 		w := d.wait(offer, b.Start, result.Cause)
 		w.Booked = true
 		w.Ticket = d.c.signer.sign(Ticket{ID: b.ID, Hash: d.req.Hash, Start: b.Start, Since: b.Since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
@@ -49,7 +51,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		if result.Start == scheduler.Never {
 			return nil, nil, result, ErrTooLarge
 		}
-		offer.Start, offer.Cause = result.Start, result.Cause
+		offer.Start, offer.Cause, offer.On = result.Start, result.Cause, result.On
 		return nil, d.tell(offer), result, nil
 	}
 	return nil, nil, result, nil
@@ -106,10 +108,10 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 }
 
 func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause scheduler.Cause) *Wait {
-	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, Cause: cause}
+	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, On: offer.On, Cause: cause}
 	for i, id := range d.ids {
 		if id == offer.Project {
-			w.Limit = d.states[i].Calendar(offer.Model).EffectiveLimits(d.rules, d.c.Now())
+			w.Limit = d.states[i].Calendar(cmp.Or(offer.On, offer.Model)).EffectiveLimits(d.rules, d.c.Now())
 		}
 	}
 	return w

@@ -68,6 +68,8 @@ func TestSeveralCalendars(t *testing.T) {
 		_, wait := ask(3, "", true)
 		require.NotNil(t, wait)
 		assert.Equal(t, scheduler.ByRPM, wait.Cause)
+		assert.Equal(t, search, wait.On)
+		assert.EqualValues(t, 1, wait.Limit.RPM, "of the feature")
 		assert.Greater(t, c.Left(wait), time.Minute-time.Second)
 		plain, _ := ask(4, "", false)
 		assert.NotNil(t, plain)
