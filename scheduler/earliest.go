@@ -268,7 +268,7 @@ func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Caus
 	if limit == nil || !limit.Stale(now) || c.Learned.Probe.Active(now) {
 		return t, false
 	}
-	policy := rules.spec(c.Model).Limits
+	policy := rules.limits(c.Model).Limits
 	switch cause {
 	case ByRPM:
 		t.RPM = policy.RPM

@@ -17,12 +17,16 @@ func OfOutputs(model string) string { return limits.OfOutputs(model) }
 // IsModel is [limits.IsModel].
 func IsModel(name string) bool { return limits.IsModel(name) }
 
-// spec returns what a calendar of that name counts. What nobody limits is unlimited,
-// until upstream's refusals name a limit.
-func (r *Rules) spec(name string) Spec {
+// limits returns the limits of a calendar on which nothing was learned.
+func (r *Rules) limits(name string) EffectiveLimits {
 	if IsModel(name) {
-		return Spec{EffectiveLimits: r.Policy.EffectiveLimits(name), Window: Window}
+		return r.Policy.EffectiveLimits(name)
 	}
+	return r.spec(name).EffectiveLimits
+}
+
+// spec returns what a calendar counts that isn't a model's: nobody's limits are none.
+func (r *Rules) spec(name string) Spec {
 	s, ok := r.Specs[name]
 	if !ok {
 		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault

@@ -32,7 +32,7 @@ type terms struct {
 // EffectiveLimits returns the limits in force on this calendar at now, with
 // the source of each.
 func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
-	f := rules.spec(c.Model).EffectiveLimits
+	f := rules.limits(c.Model)
 	if l := c.Learned.RPM; l.Binds(now, f.RPM) {
 		f.RPM, f.RPMFrom = l.Limit, FromLearned
 	}
