@@ -15,8 +15,8 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
-//   - feedback.go: what is learned from an answer or an upstream 429: limits, blocks, invalid keys, model aliases
-//   - prompt.go: POST /generate's body as a prompt: defaults, models, sending it
+//   - feedback.go: what an answer or an upstream 429 says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content
 //   - free.go: requests that take no slot
