@@ -12,6 +12,9 @@
 // server has apierror word. An upstream error that is to be passed on is an
 // *upstream.Error. Nothing is ever waited for here.
 //
+// Most of it is tested through HTTP, in package server: against a simulated Gemini,
+// and against what scripted stand-ins answer.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
