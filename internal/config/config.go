@@ -121,6 +121,10 @@ type Config struct {
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
 
+	// Hosts are the names by which this machine may be asked while no token is
+	// configured, besides those that mean loopback. FLUXGATE_HOSTS, comma separated,
+	// default empty: none.
+	Hosts HostList `env:"FLUXGATE_HOSTS"`
 	// CORS are the origins whose web pages may use the service, or "*" alone.
 	// FLUXGATE_CORS, comma separated, default empty: none.
 	CORS OriginList `env:"FLUXGATE_CORS"`
@@ -233,6 +237,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("jobs_audience", []string(c.JobsAudience)),
 		slog.String("callers", c.Callers.String()),
 		slog.Any("cors", []string(c.CORS)),
+		slog.Any("hosts", []string(c.Hosts)),
 		slog.String("limits", c.Limits.String()),
 		slog.String("count", string(c.Count)),
 		slog.Duration("skew", c.Skew),
