@@ -4,8 +4,23 @@
 // time to come back.
 //
 // This file is the function's entry point, target "Fluxgate". The product is in
-// the packages below: scheduler decides, storage keeps, internal/admission admits,
-// internal/server speaks HTTP, and internal/app puts them together.
+// the packages below it. The way of a request through them:
+//
+//   - internal/app has put everything together, from the configuration
+//     (internal/config), the keys (internal/keys) and the callers' tokens
+//     (internal/callers).
+//   - internal/server takes the HTTP request: route, caller, bounds of the body.
+//   - internal/payload reads the body, internal/dispatch sizes it.
+//   - internal/admission decides: a slot now, or the exact wait. It computes with
+//     scheduler, which is pure, and keeps the state with storage.
+//   - internal/dispatch sends it with the key that was granted, by way of
+//     internal/upstream and the provider below that, goes on elsewhere where that
+//     can help, and settles what it really weighed.
+//   - internal/server passes the answer on, or internal/apierror words the error or
+//     the wait.
+//
+// internal/admin is for operators: status, plan, run-time configuration. The words
+// of all of them are explained in package scheduler.
 package fluxgate
 
 import (

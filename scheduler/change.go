@@ -48,6 +48,9 @@ type Result struct {
 // receiver stays as it was; it may be nil for a project without a document.
 // The instant is that of the store; one before p.Latest counts as p.Latest.
 func (p *Project) Apply(rules *Rules, now Instant, change Change) (*Project, Result) {
+	if p.unreadable() {
+		return p, Result{Verdict: Replan, Start: Never, Cause: Unavailable}
+	}
 	next := p.clone()
 	now = max(now, next.Latest)
 	result := change.apply(next, rules, now)

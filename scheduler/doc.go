@@ -3,6 +3,27 @@
 // be. It is pure: it keeps no clock and does no I/O, every function takes the
 // instant, and every change of a project returns a new one.
 //
+// # Words
+//
+//   - A project is what Google limits. Its keys share its calendars.
+//   - A calendar is what counts against one model of one project: what was sent, what
+//     is booked, and the day.
+//   - A slot is a place in a calendar, from its start on. A reservation is a slot that
+//     is used now. A booking is a slot that is kept for a caller that will come back.
+//   - The hold is how long after its start a booking is kept for its holder; then it
+//     lapses. Bookings of a calendar are served in order of rank, the oldest first.
+//   - A ticket is what a caller has in its hands of a wait or a booking, signed.
+//   - A wait is what a caller is told for whom there is no room now. The word refusal
+//     is for upstream's 429s.
+//   - A limit is one number, effective limits those in force with their sources.
+//     Families (pro, flash, flash-lite) have default limits for the models in them.
+//   - The chain is the list of models that may stand in for one another, best first;
+//     a mode lets only some of its families through.
+//   - A mark is what is known of a key: invalid, or disabled by an operator.
+//   - An alias is a name of a model whose requests count in another's calendar.
+//   - The skew is for differences of clocks and of network delays.
+//   - The allowance is for the time that a commit or an upload may take.
+//
 // # The calendar
 //
 // Google limits each model of each project three times: requests per minute
@@ -25,8 +46,8 @@
 // turned out larger than was reserved weighs, and lasts, more.
 //
 // A request larger than TPM can pass when it is alone. It weighs a whole window
-// and lasts as many windows as it has TPMs: 1,000,000 tokens at 250,000 per
-// minute keep a project busy for four ([Limits.Cooldown]).
+// and lasts a window for every TPM of tokens that it has: 1,000,000 tokens at
+// 250,000 per minute keep a project busy for four minutes ([Limits.Cooldown]).
 //
 // RPD is counted on the Pacific date of the start, and on both dates when the
 // arrival may fall on the other side of a midnight. A [Day] lasts 23 or 25
@@ -35,30 +56,32 @@
 //
 // # Waiting
 //
-// A wait that is told is a whole number of seconds: candidates are now and now
-// plus whole seconds, and each is tested. So a client that reads only
-// Retry-After and one that reads milliseconds come back at the same moment.
+// A wait that is told is a whole number of seconds from the instant at which it was
+// asked for: candidates are now and now plus whole seconds, and each is tested. So a
+// client that reads only Retry-After and one that reads milliseconds come back at the
+// same moment, and that moment is exact to the millisecond.
 //
-// The first refusal books nothing. It costs no write and blocks nobody, should
-// the caller never return. The instance that planned it keeps a waitlist of whom
-// it told which time ([Request].Waitlist), so that many waiting callers are told
-// different times, and shares it with the other instances ([ShareWaitlist]).
+// The first wait that a caller is told books nothing. It costs no write and blocks nobody, should
+// the caller never return. The instance that planned it keeps a waitlist in memory
+// of whom it told which time ([Request].Waitlist), so that many waiting callers are
+// told different times. Of each entry it shares a short hash through the project
+// ([ShareWaitlist]), so that other instances recognise the caller when it returns.
 //
 // A caller that has come back, and still finds no room, gets a [Booking]: its
 // slot is kept in the project. It counts as an interval from its start. Its
 // holder, returning between start and start plus hold, is admitted if it fits
-// beside what was sent and the bookings that are older than its own; later it
-// is like anybody else. What counts is when it came ([Reserve].Came), not when
-// the change is made, which may have waited for a pace or lost races. If a late
-// predecessor is in the way, or somebody who went when the hold was over, it is
-// told the rest of the wait and keeps its rank.
+// beside what was sent and the bookings that are older than its own; later the
+// booking has lapsed, and its holder is planned for like anybody else. What counts is
+// when it came ([Reserve].Came), not when the change is made, which may have had to
+// wait for the next commit. If a predecessor that came late is in the way, the holder
+// is told the rest of the wait and keeps its rank.
 //
-// Younger bookings and walk-ins never stand in its way. For that they must
-// leave room not only for its interval as planned but for every lateness within
-// the hold, its own and that of the others: whoever starts at s fits beside
-// each booking that may still be claimed at s, from its start on and without
-// end. Bookings whose hold is over by s are taken as claimed on time. So
-// bookings can be made back to back, small requests fill the gaps between them,
+// Younger bookings and requests without one never stand in its way. For that they
+// must leave room not only for its interval as planned but for every lateness within
+// the hold. With a hold of 5 s, a booking at 100 s may be used at any instant up to
+// 105 s, so whoever starts between these two must fit beside it as if it began at
+// 100 s and never ended; for whoever starts after 105 s it is taken as used on time.
+// So bookings can be made back to back, small requests fill the gaps between them,
 // and large ones don't starve.
 //
 // # What is not known in advance
@@ -71,10 +94,10 @@
 // Bookings that no longer fit are then moved, in order of rank, to the next
 // whole second that does, and none is lost.
 //
-// Clocks are not trusted either. A project remembers the instant of its last
-// change, and decides as of then when it is asked about an earlier one. What was
-// dropped as over stays dropped, and a clock that is behind finds no room that
-// was taken already. A holder is not early because of such a clock
+// Clocks are not trusted either. For a project time never runs backwards: it
+// remembers the instant of its last change, and takes that for now when it is asked
+// about an earlier one. So a clock that is behind finds no room that was taken
+// already. A holder is not early because of such a clock
 // ([Reserve].Behind).
 //
 // # Bounds
@@ -107,21 +130,23 @@
 // race.
 // Settling, cancelling and releasing twice is the same as once.
 //
-// Denial is not an error: nothing in this package fails but [ParseMode].
+// That a request has to wait is a result, not an error: nothing in this package
+// fails but [ParseMode]. [Review] moves the bookings that no longer fit under new
+// limits.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - plan.go: the choice among projects and models
-//   - change.go: the changes of a project, but for Extend
+//   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - totals.go: what is counted per project and day, for reports only
-//   - project.go: a project, its calendars, keys, waitlist and writers
+//   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
 //   - earliest.go: the first start that fits, and moving bookings that don't
 //   - usage.go: what counts on a calendar now, for reports only
-//   - sent.go: reservations: made, folded, settled and cancelled
+//   - sent.go: reservations of a calendar: added, folded, settled and cancelled
 //   - calendar.go: a calendar, why a request can't start, and what has expired
-//   - terms.go: the numbers that a calendar decides with, weights and days
-//   - learned.go: limits that upstream named, and the probe that tests one
+//   - terms.go: effective limits, the weight of a request, and days
+//   - learned.go: limits that were learned from an upstream 429, and the probe that tests one
 //   - policy.go: models, families, modes, and limits by source
 //   - instant.go: instants, Pacific days and rounding
 package scheduler

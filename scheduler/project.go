@@ -40,6 +40,11 @@ type Project struct {
 	Writers   []Writer
 	Moved     int64 // promises moved since the document was made
 	Totals    Totals
+
+	// Unreadable says why the stored state can't be read; empty: it can. Nothing
+	// fits in a project whose state isn't known, none of its keys is usable, and no
+	// change applies to it. It isn't stored.
+	Unreadable string
 }
 
 // A Mark says that a key of the project is not to be used.
@@ -90,8 +95,10 @@ func (p *Project) Mark(key string) Mark {
 // Usable reports whether the key with that fingerprint may be used.
 func (p *Project) Usable(key string) bool {
 	m := p.Mark(key)
-	return !m.Disabled && m.Invalid == ""
+	return !m.Disabled && m.Invalid == "" && !p.unreadable()
 }
+
+func (p *Project) unreadable() bool { return p != nil && p.Unreadable != "" }
 
 // Booking returns the booking with that ID and the model it is for.
 func (p *Project) Booking(id uint64) (model string, b Booking, ok bool) {
@@ -161,6 +168,9 @@ func (p *Project) clone() *Project {
 
 // room reports whether the project has a calendar for the model or can have one.
 func (p *Project) room(rules *Rules, now Instant, model string) bool {
+	if p.unreadable() {
+		return false
+	}
 	return p == nil || len(p.Calendars) < MaxModels || slices.ContainsFunc(p.Calendars, func(c *Calendar) bool {
 		return c.Model == model || c.idle(rules, now)
 	})

@@ -110,3 +110,16 @@ func (c *clock) observe(before, after reading, server time.Time) {
 	c.anchor = reading{before.wall.Add(half), before.mono + half}
 	c.anchored, c.server, c.latency = true, server, latency
 }
+
+// monotone returns the later of now and every instant returned before.
+func monotone(latest *atomic.Int64, now scheduler.Instant) scheduler.Instant {
+	for {
+		last := latest.Load()
+		if int64(now) <= last {
+			return scheduler.Instant(last)
+		}
+		if latest.CompareAndSwap(last, int64(now)) {
+			return now
+		}
+	}
+}

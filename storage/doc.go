@@ -29,7 +29,7 @@
 //
 // Before a request is refused the view is brought up to date with Refresh, which
 // reads only where somebody else may have written. What gives something back (a
-// settled count, a cancelled reservation) is handed to Later and rides along with
+// settled count, a cancelled reservation) is handed to Later and piggybacked on
 // the next commit.
 //
 // # Two implementations
@@ -69,7 +69,7 @@
 // lost, for who lost has waited longer than who won; pauses grow only while the
 // database refuses.
 //
-// # Why every error is looked into
+// # Errors of commits
 //
 // A commit whose reply was lost has happened. What the client library makes of
 // it depends on the moment; retried under the hood it may come back as
@@ -83,10 +83,10 @@
 // instances than that write between a lost reply and the reload, the changes are
 // made twice: reservations that nobody uses, but never one too few.)
 //
-// # Whose view is how old
+// # The age of a view
 //
 // A view is exact as long as nobody else writes, and a commit on a stale one
-// loses its race and learns. Refresh reads where another writer was noticed in
+// loses its race and reads it again. Refresh reads where another writer was noticed in
 // the last five minutes, where the view is older than a minute, or when it is
 // forced to, and no document twice a second. Concurrent callers share a read. An
 // admin's change also raises the epoch of the control document, which every
@@ -94,10 +94,10 @@
 // Orders of an admin and of the holder of a ticket (SetMark, Release) are not
 // answered from a view that may be stale.
 //
-// # What no request depends on
+// # Totals and records
 //
-// A project document also counts what is only there to be looked at: requests and
-// tokens by caller, upstream's errors by class, and the database operations of
+// A project document also counts what no decision depends on: requests and tokens
+// by caller, upstream's errors by class, and the database operations of
 // all instances; each commit counts itself and what was asked since the last one.
 // It costs no operation. Events, results of checks and the history of finished
 // days are records, documents of their own that are read when somebody looks.
@@ -109,19 +109,49 @@
 //
 // Every reservation is made on one time scale, the database's: the local
 // monotonic clock, anchored to the answer that came with the least latency,
-// and off by at most half of that (clock.go). By how much is known
-// (Store.Between), so that what one instance promises to the millisecond holds
-// at the others. When the monotonic clock and the wall clock have come apart,
+// and off by at most half of that (clock.go). Store.Between tells
+// the bounds of that error, which are added to the times that callers are told, so
+// that what one instance promises to the millisecond holds at the others. When the monotonic clock and the wall clock have come apart,
 // because a machine slept or its clock was set, the database is asked before
 // anything else is admitted.
 //
-// # The encoding
+// # Documents, and builds side by side
 //
-// A project is one field of bytes, not indexed (codec.go): version byte,
-// varints, instants as differences. It stays under [MaxDocument], 8 KiB, with 16
-// models at 20,000 requests a minute each, 64 bookings, 64 told refusals, 16
-// marks and 8 writers. Where all that comes together it keeps less exactly: fewer
-// requests one by one, and the ends of the others rounded up to coarser steps; at
-// last it gives up the totals of callers. A reservation never ends early by it. A
-// build refuses to read a version that it doesn't know.
+// The document of a project has a field of bytes with its state, and where a build
+// needs one a second field with what builds before it can't read, written in the
+// same write. Package codec, below this one, says what they hold and how a
+// document stays under 8 KiB. Builds of two releases run side by side during a
+// rollout, and after a rollback:
+//
+//   - A commit updates the fields that it knows. Other fields stay as they are,
+//     in the control document and in records too. (As long as
+//     instances of 4bd3115 may run, which replace the control document, what is added
+//     to that may be lost; what must not be lost goes into a record.)
+//   - A field never changes its meaning, and a state its version: what is new is
+//     a new section of the second field.
+//   - A section says which state it was written with. Where another build has
+//     changed the state since, what the section can't know counts as used.
+//
+// A document that can't be read costs its own project only. View returns a project
+// in which nothing fits ([scheduler.Project].Unreadable) and no change is made to
+// it; it is logged and counted in [Stats], and read again now and then, until it
+// can be read. View fails when no project that was asked for can be read. The
+// control document and a record that can't be read are errors of those who need
+// them: without the mode and the limits that an admin has set nothing is admitted.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - memory.go: Memory, the Store of one process
+//   - firestore.go: the documents of a Grouped store in Cloud Firestore
+//   - grouped.go: Grouped, the Store over documents with conditional writes
+//   - control.go: the control document, cached and shared
+//   - records.go: records, in both stores
+//   - shared.go: reads of project documents that callers share
+//   - committer.go: the one that writes a project's document: queue, batch, answers
+//   - commit.go: one commit, its tries, and what became of one that failed
+//   - view.go: what an instance knows of a project, and how old that is
+//   - database.go: what all of these ask of the documents, with bounds and counts
+//   - clock.go: the time of the database
+//   - store.go: Store, Control and Stats
+//   - errors.go: errors, and changes that are refused
 package storage

@@ -9,7 +9,12 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
+
+// errUnreadable means that the document of a project can't be read by this build:
+// it is damaged, or another build wrote it.
+var errUnreadable = errors.New("the state can't be read")
 
 // refusal carries an error of the caller's own through the database's retries.
 type refusal struct{ err error }
@@ -45,14 +50,11 @@ func permanent(err error) bool {
 	return false
 }
 
-// maxModelName bounds, in bytes, the names that a project document can hold 16 of.
-const maxModelName = 96
-
 // check refuses a change that would make a project's document too large to be
 // written, with all that is waiting for the same commit.
 func check(change scheduler.Change) error {
-	if r, ok := change.(scheduler.Reserve); ok && len(r.Model) > maxModelName {
-		return fmt.Errorf("reserve: a model name of %d bytes: at most %d", len(r.Model), maxModelName)
+	if r, ok := change.(scheduler.Reserve); ok && len(r.Model) > codec.MaxModelName {
+		return fmt.Errorf("reserve: a model name of %d bytes: at most %d", len(r.Model), codec.MaxModelName)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 // A Fake is a database in memory with latency, whose instances can be given any
@@ -55,7 +56,14 @@ func (db *Fake) Delete(id string) {
 func (db *Fake) Put(id string, data []byte) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	db.docs[id] = document{data: data, version: db.next()}
+	db.docs[id] = document{Document: codec.Document{State: data}, version: db.next()}
+}
+
+// Stored returns what lies in a project's document.
+func (db *Fake) Stored(id string) codec.Document {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.docs[id].Document
 }
 
 // next returns the time of the next commit: later than every one before.
@@ -68,7 +76,7 @@ func (db *Fake) next() version {
 	return v
 }
 
-func (db *Fake) write(id string, data []byte, base version) (version, error) {
+func (db *Fake) write(id string, doc codec.Document, base version) (version, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	switch have := db.docs[id].version; {
@@ -78,10 +86,13 @@ func (db *Fake) write(id string, data []byte, base version) (version, error) {
 		return version{}, status.Error(codes.FailedPrecondition, "document changed")
 	}
 	v := db.next()
-	db.docs[id] = document{data: data, version: v}
-	db.Sizes, db.At = append(db.Sizes, len(data)), append(db.At, time.Now())
+	if doc.Sections == nil {
+		doc.Sections = db.docs[id].Sections
+	}
+	db.docs[id] = document{Document: doc, version: v}
+	db.Sizes, db.At = append(db.Sizes, len(doc.State)+len(doc.Sections)), append(db.At, time.Now())
 	if db.Wrote != nil {
-		p, err := unpack(data)
+		p, err := codec.New().Unpack(doc)
 		if err != nil {
 			return version{}, err
 		}
@@ -105,6 +116,10 @@ type Line struct {
 	OnGet, AfterGet func(ctx context.Context, n int) error
 	// OnControl is called before a read of the control document.
 	OnControl func(ctx context.Context, n int) error
+	// Sections are those that the instance's build knows. With OneField it is the
+	// release before there were any, which leaves the second field alone.
+	Sections []codec.Section
+	OneField bool
 
 	mu               sync.Mutex
 	puts, gets, ctls int
@@ -115,6 +130,7 @@ type Line struct {
 // Open returns a Store of an instance that reaches its database by the line.
 func (l *Line) Open(t testing.TB, opts Options) *Grouped {
 	g := newGrouped(l, opts)
+	g.codec = codec.New(l.Sections...)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -174,6 +190,9 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	out := make([]document, len(ids))
 	for i, id := range ids {
 		out[i] = l.DB.docs[id]
+		if l.OneField {
+			out[i].Sections = nil
+		}
 		// Strong reads see every commit, so they are no earlier than the last.
 		out[i].read = read
 		if read.Before(l.DB.last) {
@@ -191,7 +210,7 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	return out, nil
 }
 
-func (l *Line) put(ctx context.Context, id string, data []byte, base version) (version, error) {
+func (l *Line) put(ctx context.Context, id string, doc codec.Document, base version) (version, error) {
 	n := l.count(&l.puts)
 	l.DB.mu.Lock()
 	l.DB.tried++
@@ -203,7 +222,7 @@ func (l *Line) put(ctx context.Context, id string, data []byte, base version) (v
 	if err := l.travel(ctx); err != nil {
 		return version{}, err
 	}
-	v, err := l.DB.write(id, data, base)
+	v, err := l.DB.write(id, doc, base)
 	if err != nil {
 		return version{}, err
 	}

@@ -4,17 +4,23 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"reflect"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 // stateField holds the packed state of a project. It should be exempt from
 // indexing: it is never queried.
 const stateField = "state"
+
+// sectionsField holds what builds before it can't read, beside the state. It
+// should be exempt from indexing too.
+const sectionsField = "sections"
 
 // NewFirestore returns a Store over Cloud Firestore. All documents lie in the
 // collection of that name: one per project, named "project-" and its ID, one
@@ -66,11 +72,12 @@ func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document,
 		if !snap.Exists() {
 			continue
 		}
-		data, ok := snap.Data()[stateField].([]byte)
-		if !ok {
-			return nil, fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, stateField)
+		docs[i].version = snap.UpdateTime
+		fields, ok := snap.Data(), false
+		if docs[i].State, ok = fields[stateField].([]byte); !ok {
+			docs[i].invalid = fmt.Errorf("document %s has no field %q of bytes", snap.Ref.ID, stateField)
 		}
-		docs[i] = document{data, snap.UpdateTime, snap.ReadTime}
+		docs[i].Sections, _ = fields[sectionsField].([]byte) // of another type it is as good as none
 	}
 	return docs, nil
 }
@@ -78,13 +85,17 @@ func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document,
 // put is an optimistic transaction: it reads nothing, so it takes no lock, and
 // is conditional on the update time of the version the data was computed from.
 // Two transactions that read a document first deadlock on upgrading their locks.
-func (f *firestoreDocuments) put(ctx context.Context, id string, data []byte, base version) (version, error) {
-	return punctual(ctx, func() (version, error) { return f.transact(ctx, f.project(id), data, base) })
+func (f *firestoreDocuments) put(ctx context.Context, id string, doc codec.Document, base version) (version, error) {
+	fields := []firestore.Update{{Path: stateField, Value: doc.State}}
+	if doc.Sections != nil {
+		fields = append(fields, firestore.Update{Path: sectionsField, Value: doc.Sections})
+	}
+	return withDeadline(ctx, func() (version, error) { return f.transact(ctx, f.project(id), fields, base) })
 }
 
-// punctual runs a transaction and returns when ctx ends, though the library may
+// withDeadline runs a transaction and returns when ctx ends, though the library may
 // be busy for another 5 s with rolling back.
-func punctual[T any](ctx context.Context, transaction func() (T, error)) (T, error) {
+func withDeadline[T any](ctx context.Context, transaction func() (T, error)) (T, error) {
 	type outcome struct {
 		result T
 		err    error
@@ -103,15 +114,19 @@ func punctual[T any](ctx context.Context, transaction func() (T, error)) (T, err
 	}
 }
 
-func (f *firestoreDocuments) transact(ctx context.Context, doc *firestore.DocumentRef, data []byte, base version) (version, error) {
+func (f *firestoreDocuments) transact(ctx context.Context, doc *firestore.DocumentRef, fields []firestore.Update, base version) (version, error) {
 	var reply firestore.CommitResponse
 	before := localClocks()
 	err := f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		before = localClocks()
 		if base.IsZero() {
-			return tx.Create(doc, map[string]any{stateField: data})
+			values := make(map[string]any, len(fields))
+			for _, x := range fields {
+				values[x.Path] = x.Value
+			}
+			return tx.Create(doc, values)
 		}
-		return tx.Update(doc, []firestore.Update{{Path: stateField, Value: data}}, firestore.LastUpdateTime(base))
+		return tx.Update(doc, fields, firestore.LastUpdateTime(base))
 	}, firestore.MaxAttempts(1), firestore.WithCommitResponseTo(&reply))
 	if err != nil {
 		return version{}, err
@@ -152,9 +167,18 @@ func decodeControl(snap *firestore.DocumentSnapshot, err error) (Control, error)
 	return c, nil
 }
 
+// controlFields names the fields of the control document that this build knows.
+var controlFields = func() (paths []firestore.FieldPath) {
+	for field := range reflect.TypeFor[Control]().Fields() {
+		paths = append(paths, firestore.FieldPath{field.Tag.Get("firestore")})
+	}
+	return paths
+}()
+
 // updateControl reads and writes in an ordinary transaction: admins are rare.
+// Fields that this build doesn't know stay as they are.
 func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
-	return punctual(ctx, func() (result Control, err error) {
+	return withDeadline(ctx, func() (result Control, err error) {
 		err = f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 			snap, err := tx.Get(f.controlRef())
 			c, err := decodeControl(snap, err)
@@ -165,7 +189,7 @@ func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Con
 				return err
 			}
 			result = c
-			return tx.Set(f.controlRef(), c)
+			return tx.Set(f.controlRef(), c, firestore.Merge(controlFields...))
 		})
 		return result, err
 	})

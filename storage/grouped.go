@@ -2,24 +2,28 @@ package storage
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
-// documents is the database behind a Grouped store: packed project states with
-// versions, and the control document.
+// documents is the database behind a Grouped store: documents of projects with
+// versions, the control document, and records.
 type documents interface {
 	// get reads project documents. A missing one has the zero version.
 	get(ctx context.Context, ids []string) ([]document, error)
 	// put writes a project document if it still has the given version, the
 	// zero version meaning that it doesn't exist, and returns the new version.
-	// After an error it is unknown whether the document was written.
-	put(ctx context.Context, id string, data []byte, base version) (version, error)
+	// A second field that is nil stays as it is, and so does whatever else the
+	// document holds. After an error it is unknown whether it was written.
+	put(ctx context.Context, id string, doc codec.Document, base version) (version, error)
 	// control reads the control document.
 	control(ctx context.Context) (Control, error)
 	// updateControl changes it in a transaction, so that no change is lost.
@@ -42,9 +46,10 @@ type documents interface {
 type version = time.Time
 
 type document struct {
-	data    []byte
+	codec.Document
 	version version
 	read    time.Time // the database's time at which it was like this
+	invalid error     // why it holds no state; nil: it does
 }
 
 // Options tune a Grouped store. The zero value means the defaults.
@@ -61,6 +66,8 @@ type Options struct {
 	// lost; that is 1 after every lost race.
 	// Default: random, up to 50 ms doubled with every try, at most 1 s.
 	Jitter func(try int) time.Duration
+	// Logger is told of documents that can't be read. Default: slog.Default.
+	Logger *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -78,6 +85,9 @@ func (o Options) withDefaults() Options {
 			return rand.N(min(50*time.Millisecond<<min(try-1, 5), time.Second)) + time.Millisecond
 		}
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	return o
 }
 
@@ -86,14 +96,15 @@ func (o Options) withDefaults() Options {
 // applies them one after another to the view, and writes once, on condition
 // that nobody else wrote in between.
 type Grouped struct {
-	docs     documents
-	opts     Options
-	instance uint32 // random; names this store in the documents' writers
-	stats    counters
-	owed     operations // of the deployment's documents, not yet counted anywhere
+	docs      documents
+	codec     *codec.Codec
+	opts      Options
+	instance  uint32 // random; names this store in the documents' writers
+	stats     counters
+	uncounted operations // of the deployment's documents, not yet counted anywhere
 
 	ctl      controlCache
-	updating gate // one transaction that reads at a time
+	updating *semaphore.Weighted // one transaction that reads at a time
 	closing  atomic.Bool
 	reached  atomic.Bool // the database has answered before
 
@@ -112,32 +123,11 @@ var _ Store = (*Grouped)(nil)
 
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
-		docs: docs, opts: opts.withDefaults(), instance: rand.Uint32(),
-		projects: make(map[string]*committer), updating: make(gate, 1),
+		docs: docs, codec: codec.New(), opts: opts.withDefaults(), instance: rand.Uint32(),
+		projects: make(map[string]*committer), updating: semaphore.NewWeighted(1),
 	}
 	g.alive, g.end = context.WithCancel(context.Background())
 	return g
-}
-
-// Now implements Store.
-func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
-
-// Between implements Store.
-func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
-
-// committer returns the committer of a project, made on first use.
-func (g *Grouped) committer(id string) (*committer, error) {
-	if g.closing.Load() {
-		return nil, ErrClosed
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c := g.projects[id]
-	if c == nil {
-		c = &committer{g: g, id: id}
-		g.projects[id] = c
-	}
-	return c, nil
 }
 
 // View implements Store.
@@ -150,8 +140,18 @@ func (g *Grouped) View(ctx context.Context, ids []string) ([]*scheduler.Project,
 		return nil, err
 	}
 	out := make([]*scheduler.Project, len(cs))
+	readable := len(cs) == 0
+	var failed error
 	for i, c := range cs {
-		out[i] = c.view()
+		var err error
+		if out[i], err = c.view(); err == nil {
+			readable = true
+		} else if failed == nil {
+			failed = err
+		}
+	}
+	if !readable {
+		return nil, failed
 	}
 	return out, nil
 }
@@ -180,58 +180,6 @@ func (g *Grouped) Refresh(ctx context.Context, ids []string, force bool) error {
 	return g.refresh(ctx, cs, force)
 }
 
-// read reads the documents of the given committers in one batch.
-func (g *Grouped) read(ctx context.Context, cs []*committer) error {
-	if len(cs) == 0 {
-		return nil
-	}
-	ids, epochs := make([]string, len(cs)), make([]uint64, len(cs))
-	for i, c := range cs {
-		ids[i], epochs[i] = c.id, c.asked()
-	}
-	docs, err := g.get(ctx, ids)
-	if err != nil {
-		for _, c := range cs {
-			c.unasked()
-		}
-		return err
-	}
-	var failed error
-	for i, c := range cs {
-		if err := c.learn(docs[i], epochs[i]); err != nil && failed == nil {
-			failed = err
-		}
-	}
-	return failed
-}
-
-// patience is how long one read may take. Until the database has answered for
-// the first time that is as long as all tries of a commit: a connection has to be
-// made first, and an emulator may have been started a moment ago.
-func (g *Grouped) patience() time.Duration {
-	if g.reached.Load() {
-		return g.opts.CommitTimeout
-	}
-	return max(g.opts.GiveUp, g.opts.CommitTimeout)
-}
-
-func (g *Grouped) get(ctx context.Context, ids []string) ([]document, error) {
-	limited, cancel := context.WithTimeout(ctx, g.patience())
-	defer cancel()
-	g.stats.reads.Add(int64(len(ids)))
-	docs, err := g.docs.get(limited, ids)
-	switch {
-	case err == nil:
-		g.reached.Store(true)
-		return docs, nil
-	case g.alive.Err() != nil:
-		return nil, fmt.Errorf("read projects: %w", ErrClosed)
-	case ctx.Err() != nil:
-		return nil, ended("read projects", ctx)
-	}
-	return nil, unavailable("read projects", err)
-}
-
 // Apply implements Store.
 func (g *Grouped) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
 	if err := ctx.Err(); err != nil {
@@ -247,7 +195,7 @@ func (g *Grouped) Apply(ctx context.Context, rules *scheduler.Rules, id string, 
 	if err := g.load(ctx, []*committer{c}); err != nil {
 		return scheduler.Result{}, err
 	}
-	if !answersFromView(change) && c.idle(rules, change) {
+	if !answersFromView(change) && c.changesNothing(rules, change) {
 		// Nothing to do as far as is known, but others may know better.
 		if err := g.read(ctx, []*committer{c}); err != nil {
 			return scheduler.Result{}, err
@@ -274,30 +222,8 @@ func (g *Grouped) Later(rules *scheduler.Rules, id string, change scheduler.Chan
 	}
 }
 
-// work runs f in a goroutine that Close waits for, unless the store has ended.
-func (g *Grouped) work(f func()) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.ended {
-		return false
-	}
-	g.wg.Go(f)
-	return true
-}
-
 // Stats implements Store.
 func (g *Grouped) Stats() Stats { return g.stats.snapshot() }
-
-// all returns every committer.
-func (g *Grouped) all() []*committer {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	cs := make([]*committer, 0, len(g.projects))
-	for _, c := range g.projects {
-		cs = append(cs, c)
-	}
-	return cs
-}
 
 // Close implements Store. When ctx ends before everything is written, what is
 // left is given up, with the error of ctx.

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 // nth returns a hook that waits for release the nth time, and tells by entered
@@ -440,14 +441,14 @@ func TestInstanceThatSlept(t *testing.T) {
 func TestCorruptDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := NewFake(0)
-		db.Put("p", []byte{codecVersion, 1, 2, 3})
+		db.Put("p", []byte{1, 1, 2, 3})
 		g := (&Line{DB: db}).Open(t, Options{})
 		_, err := g.View(t.Context(), []string{"p"})
-		require.ErrorIs(t, err, errCorrupt)
+		require.ErrorIs(t, err, codec.ErrCorrupt)
 		require.ErrorContains(t, err, "project p")
 		assert.NotErrorIs(t, err, ErrUnavailable)
 		_, err = g.Apply(t.Context(), plenty, "p", ask(1))
-		require.ErrorIs(t, err, errCorrupt)
+		require.ErrorIs(t, err, codec.ErrCorrupt)
 		_, err = g.Apply(t.Context(), plenty, "q", ask(1))
 		require.NoError(t, err, "other projects go on")
 	})

@@ -46,19 +46,6 @@ func (m *Memory) Between() (earliest, latest scheduler.Instant) {
 	return now, now
 }
 
-// monotone returns the later of now and every instant returned before.
-func monotone(latest *atomic.Int64, now scheduler.Instant) scheduler.Instant {
-	for {
-		last := latest.Load()
-		if int64(now) <= last {
-			return scheduler.Instant(last)
-		}
-		if latest.CompareAndSwap(last, int64(now)) {
-			return now
-		}
-	}
-}
-
 // View implements Store.
 func (m *Memory) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
 	if err := ctx.Err(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 var plenty = rulesFor(scheduler.Limits{RPM: 100_000, TPM: 1 << 40, RPD: 1 << 40})
@@ -185,10 +186,10 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// Changes that ride along pile up while the database is away. They must not be
-// tried for ever, nor kept without end.
-func TestRidersDuringOutage(t *testing.T) {
-	for _, riders := range []int{maxRiders + 10, 5 * maxRiders} {
+// Piggybacked changes pile up while the database is away. They must not be tried
+// again and again, nor kept without end.
+func TestPiggybackedDuringOutage(t *testing.T) {
+	for _, changes := range []int{maxPiggybacked + 10, 5 * maxPiggybacked} {
 		synctest.Test(t, func(t *testing.T) {
 			var denied atomic.Bool
 			l := &Line{DB: NewFake(0), OnPut: func(context.Context, int) error {
@@ -200,31 +201,31 @@ func TestRidersDuringOutage(t *testing.T) {
 			g := l.Open(t, Options{})
 			admit(t, g, 1)
 			denied.Store(true)
-			for i := range riders {
+			for i := range changes {
 				g.Later(plenty, "p", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
 			}
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			_, writes := l.DB.Asked()
-			assert.LessOrEqual(t, writes, int64(riders))
+			assert.LessOrEqual(t, writes, int64(changes))
 			c, err := g.committer("p")
 			require.NoError(t, err)
-			assert.LessOrEqual(t, len(c.riders), 2*maxRiders)
+			assert.LessOrEqual(t, len(c.piggybacked), 2*maxPiggybacked)
 
 			denied.Store(false)
 			admit(t, g, 2)
-			assert.Empty(t, c.riders)
+			assert.Empty(t, c.piggybacked)
 		})
 	}
 }
 
-// With nothing else to carry them, many riders get a commit of their own.
-func TestManyRidersGoAlone(t *testing.T) {
+// With nothing else to carry them, many piggybacked changes get a commit of their own.
+func TestManyPiggybackedGoAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &Line{DB: NewFake(0)}
 		g := l.Open(t, Options{})
 		admit(t, g, 1)
-		for i := range maxRiders {
+		for i := range maxPiggybacked {
 			_, before := l.DB.Asked()
 			require.EqualValues(t, 1, before, i)
 			g.Later(plenty, "p", scheduler.ShareWaitlist{Entries: []scheduler.Waitlisted{{Hash: uint32(i), Start: g.Now().Add(time.Hour)}}})
@@ -303,13 +304,13 @@ type lateLine struct {
 	delay time.Duration
 }
 
-func (l *lateLine) put(ctx context.Context, id string, data []byte, base version) (version, error) {
+func (l *lateLine) put(ctx context.Context, id string, doc codec.Document, base version) (version, error) {
 	if !l.late.Load() {
-		return l.Line.put(ctx, id, data, base)
+		return l.Line.put(ctx, id, doc, base)
 	}
 	go func() {
 		time.Sleep(l.delay)
-		_, _ = l.DB.write(id, data, base) // if it is too late, so be it
+		_, _ = l.DB.write(id, doc, base) // if it is too late, so be it
 	}()
 	return version{}, status.Error(codes.DeadlineExceeded, "no reply")
 }

@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 // On the emulator no week passes in a test. A project that learned a limit eight
@@ -29,13 +30,15 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 			t.Parallel()
 			client := emulatortest.Client(t)
 			taught := scheduler.At(time.Now()).Add(-8 * 24 * time.Hour)
-			_, err := client.Doc("fluxgate/project-p").Create(t.Context(), map[string]any{"state": storage.Encode(&scheduler.Project{
+			rules := defaultRules()
+			doc, err := codec.New().Pack(rules, taught, &scheduler.Project{
 				Latest: taught, NextRank: 1, Calendars: []*scheduler.Calendar{{
 					Model: model, Learned: scheduler.Learned{RPM: scheduler.LearnedLimit{Limit: 2, At: taught}},
 				}},
-			})})
+			}, nil)
 			require.NoError(t, err)
-			rules := defaultRules()
+			_, err = client.Doc("fluxgate/project-p").Create(t.Context(), map[string]any{"state": doc.State})
+			require.NoError(t, err)
 			stores := [2]storage.Store{}
 			for i := range stores {
 				s := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1})

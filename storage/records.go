@@ -45,10 +45,10 @@ func (g *Grouped) Record(ctx context.Context, name string) ([]byte, error) {
 	if g.closing.Load() {
 		return nil, ErrClosed
 	}
-	limited, cancel := context.WithTimeout(ctx, g.patience())
+	limited, cancel := context.WithTimeout(ctx, g.readTimeout())
 	defer cancel()
 	g.stats.control.Add(1)
-	g.owed.reads.Add(1)
+	g.uncounted.reads.Add(1)
 	data, err := g.docs.record(limited, name)
 	if err != nil {
 		return nil, g.failed(ctx, "read record", err)
@@ -66,12 +66,8 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	}
 	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
-	if err := g.updating.lock(limited); err != nil {
-		return nil, g.failed(ctx, "change record", err)
-	}
-	defer g.updating.unlock()
 	var data []byte
-	err := g.contended(limited, func() (err error) {
+	err := g.transact(limited, func() (err error) {
 		data, err = g.docs.updateRecord(limited, name, change)
 		return err
 	})
@@ -79,15 +75,6 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 		return nil, g.failed(ctx, "change record", err)
 	}
 	return data, nil
-}
-
-// failed says why the database gave no answer: because the caller left, or
-// because it can't be reached.
-func (g *Grouped) failed(ctx context.Context, operation string, err error) error {
-	if ctx.Err() != nil {
-		return ended(operation, ctx)
-	}
-	return unavailable(operation, err)
 }
 
 // Record implements Store.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
 // TestDocumentsStaySmall admits 20,000 requests a minute on each of 16 models
@@ -55,7 +56,7 @@ func TestDocumentsStaySmall(t *testing.T) {
 		}, most.counts(), "or the bound wasn't tried")
 		largest := 0
 		for _, n := range db.Sizes {
-			require.LessOrEqual(t, n, MaxDocument)
+			require.LessOrEqual(t, n, codec.MaxDocument)
 			largest = max(largest, n)
 		}
 		for name, g := range granted {
@@ -104,7 +105,7 @@ func (g *grants) peak() (most int64) {
 }
 
 // flood asks for a minute's worth within a minute, then books, and has refusals
-// ride along.
+// piggybacked.
 func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model string, times int, chunk int64) {
 	var wg sync.WaitGroup
 	for i := range times {
@@ -126,4 +127,12 @@ func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model s
 		})
 	}
 	wg.Wait()
+}
+
+func rulesFor(l scheduler.Limits) *scheduler.Rules {
+	o := scheduler.Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
+	return &scheduler.Rules{
+		Policy: scheduler.NewPolicy(nil, map[string]scheduler.Override{"pro": o, "flash": o, "flash_lite": o}),
+		Skew:   scheduler.DefaultSkew, Hold: scheduler.DefaultHold,
+	}
 }

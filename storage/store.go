@@ -36,9 +36,10 @@ type Store interface {
 
 	// View returns the projects as this instance knows them, in the order of
 	// ids, its own changes that are still on their way included. A project
-	// without a document is nil. What it never saw, or saw before an admin's
-	// last change, it reads first; otherwise it does not wait. The result is
-	// not to be changed.
+	// without a document is nil; one whose document can't be read says so
+	// (Project.Unreadable), and View fails if that is true of all of them. What it
+	// never saw, or saw before an admin's last change, it reads first; otherwise
+	// it does not wait. The result is not to be changed.
 	View(ctx context.Context, ids []string) ([]*scheduler.Project, error)
 
 	// Refresh brings the view up to date where it may be stale: when other
@@ -58,7 +59,7 @@ type Store interface {
 	// and a reservation that comes of it is taken back.
 	Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error)
 
-	// Later has a change ride along with the next commit of the project. It
+	// Later has a change piggybacked on the next commit of the project. It
 	// costs no write of its own and is lost with the instance, so it is only
 	// for changes that give something back.
 	Later(rules *scheduler.Rules, id string, change scheduler.Change)
@@ -92,7 +93,7 @@ type Store interface {
 	// Stats returns what this Store has asked of its database.
 	Stats() Stats
 
-	// Close writes what is waiting to ride along and ends the store. When ctx
+	// Close writes what was piggybacked and ends the store. When ctx
 	// ends before that is done, what is left is given up, with its error.
 	Close(ctx context.Context) error
 }
@@ -173,4 +174,7 @@ type Stats struct {
 	Conflicts int64 `json:"conflicts"` // commits that lost a race
 	Recovered int64 `json:"recovered"` // commits that applied but reported failure
 	Control   int64 `json:"control"`   // reads and writes of the control document and of records
+	// Unreadable counts the project documents, each version once, that could not
+	// be read.
+	Unreadable int64 `json:"unreadable,omitempty"`
 }

@@ -1,87 +1,107 @@
 package storage
 
 import (
-	"fmt"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// foreignFor is how long other writers stay in evidence, refreshEvery how often
-// a view is read at most.
+// othersFor is how long other writers stay in evidence, refreshEvery how often a
+// view is read at most, and retryEvery how old the view of a document may be that
+// couldn't be read.
 const (
-	foreignFor   = 5 * time.Minute
+	othersFor    = 5 * time.Minute
 	refreshEvery = time.Second
+	retryEvery   = scheduler.Window
 )
 
-func (c *committer) view() *scheduler.Project {
+// view returns what planning sees, and why the document can't be read if it
+// can't.
+func (c *committer) view() (*scheduler.Project, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.shown
+	return c.shown, c.invalid
+}
+
+// usable reports whether the view will do, which it does as long as nothing is
+// known to have changed. No commit would tell of a change to a document that
+// couldn't be read, so that is read again now and then. The lock is held.
+func (c *committer) usable() bool {
+	return c.known && !c.outdated && (c.invalid == nil || time.Since(c.checked) < retryEvery)
 }
 
 // stale reports whether the view is worth a read now. The lock is held.
 func (c *committer) stale(force bool) bool {
-	if time.Since(c.read) < refreshEvery {
+	if time.Since(c.asked) < refreshEvery {
 		return false
 	}
-	return force || time.Since(c.foreign) < foreignFor || time.Since(c.checked) >= scheduler.Window
+	return force || time.Since(c.othersWrote) < othersFor || time.Since(c.checked) >= scheduler.Window
 }
 
-// asked notes that the document is being read, and returns the epoch that the
-// read belongs to.
-func (c *committer) asked() uint64 {
+// changesNothing reports whether a change would change nothing in what is shown.
+func (c *committer) changesNothing(rules *scheduler.Rules, change scheduler.Change) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read = time.Now()
-	c.owed.add(1, 0)
+	_, preview := c.shown.Apply(rules, c.g.Now(), change)
+	return !preview.Changed
+}
+
+// expire has the next View read the project anew.
+func (c *committer) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outdated = true
+	c.epoch++
+	c.reading = nil // it may have begun too early
+}
+
+// readBegins notes that the document is being read, and returns the epoch that
+// the read belongs to.
+func (c *committer) readBegins() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = time.Now()
+	c.uncounted.add(1, 0)
 	return c.epoch
 }
 
-// unasked notes that the read failed, so that the next Refresh doesn't rely on it.
-func (c *committer) unasked() {
+// readFailed notes that the read failed, so that the next Refresh doesn't rely
+// on it.
+func (c *committer) readFailed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read = time.Time{}
+	c.asked = time.Time{}
 }
 
-// learn takes over a document that was read in the given epoch. One that is
+// update takes over a document that was read in the given epoch. One that is
 // older than what is known is ignored: reads and commits overtake one another.
-func (c *committer) learn(doc document, epoch uint64) error {
+func (c *committer) update(doc document, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.learnLocked(doc, epoch)
+	c.updateLocked(doc, epoch)
 }
 
-func (c *committer) learnLocked(doc document, epoch uint64) error {
+func (c *committer) updateLocked(doc document, epoch uint64) {
 	now := time.Now()
+	if epoch == c.epoch {
+		c.outdated = false
+	}
 	if c.known && !doc.newerThan(c.version) {
 		if doc.version.Equal(c.version) {
 			c.checked = now
 		}
-		c.fresh(epoch)
-		return nil
+		return
 	}
-	var p *scheduler.Project
-	if !doc.version.IsZero() {
-		var err error
-		if p, err = unpack(doc.data); err != nil {
-			return fmt.Errorf("project %s: %w", c.id, err)
-		}
-	}
+	p, err := c.g.decode(c.id, doc)
 	switch {
-	case c.known:
-		if !wroteThis(p, c.g.instance) {
-			c.foreign = now
-		}
-	case p != nil && c.g.Now().Sub(p.Latest) < foreignFor:
+	case err != nil, c.known && !wroteThis(p, c.g.instance),
 		// Somebody else was at work until just now, and may still be.
-		c.foreign = now
+		!c.known && p != nil && c.g.Now().Sub(p.Latest) < othersFor:
+		c.othersWrote = now
 	}
-	c.known, c.base, c.version, c.checked = true, p, doc.version, now
-	c.fresh(epoch)
+	c.known, c.base, c.sections, c.invalid = true, p, doc.Sections, err
+	c.version, c.checked = doc.version, now
 	c.show()
-	return nil
 }
 
 // newerThan reports whether a document that was read is newer than a version.
@@ -98,31 +118,18 @@ func wroteThis(p *scheduler.Project, instance uint32) bool {
 	return p != nil && len(p.Writers) > 0 && p.Writers[len(p.Writers)-1].Instance == instance
 }
 
-// fresh notes that a read of the given epoch arrived.
-func (c *committer) fresh(epoch uint64) {
-	if epoch == c.epoch {
-		c.outdated = false
-	}
-}
-
-// landed reports whether the commit that is under way is in the base already,
-// whatever its reply will say.
-func (c *committer) landed() bool {
-	return c.first != 0 && c.base.WroteLast(c.g.instance) >= c.first
-}
-
 // show computes what planning sees: the base with all that is on its way.
 func (c *committer) show() {
 	now := c.g.Now()
-	riders, flying := c.riders, c.flying
-	if c.landed() {
-		riders, flying = riders[c.aboard:], nil
+	piggybacked, inFlight := c.piggybacked, c.inFlight
+	if c.applied() {
+		piggybacked, inFlight = piggybacked[c.carried:], nil
 	}
 	p := c.base
-	for _, r := range riders {
-		p, _ = p.Apply(r.rules, now, r.change)
+	for _, x := range piggybacked {
+		p, _ = p.Apply(x.rules, now, x.change)
 	}
-	for _, list := range [][]*waiting{flying, c.queue} {
+	for _, list := range [][]*waiting{inFlight, c.queue} {
 		for _, w := range list {
 			p, _ = p.Apply(w.rules, now, w.change)
 		}
@@ -130,10 +137,8 @@ func (c *committer) show() {
 	c.shown = p
 }
 
-// idle reports whether a change would change nothing in what is shown.
-func (c *committer) idle(rules *scheduler.Rules, change scheduler.Change) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, preview := c.shown.Apply(rules, c.g.Now(), change)
-	return !preview.Changed
+// applied reports whether the commit that is under way is in the base already,
+// whatever its reply will say.
+func (c *committer) applied() bool {
+	return c.first != 0 && c.base.WroteLast(c.g.instance) >= c.first
 }

@@ -22,8 +22,8 @@ locals {
   database = var.create_database ? google_firestore_database.this[0].name : var.database
 
   # Packed bytes that no query asks for. An index of them would make every write slower and larger, and an indexed
-  # value may have no more than 1,500 bytes. The first is that of project documents, the second of all others.
-  unindexed = toset(["state", "data"])
+  # value may have no more than 1,500 bytes. The first two are those of project documents, the last is that of all others.
+  unindexed = toset(["state", "sections", "data"])
 }
 
 resource "google_firestore_field" "unindexed" {

@@ -16,6 +16,7 @@ locals {
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
     "internal/nodetest", "internal/pagetest", "internal/simulation", "internal/terraformtest", "internal/testlock",
+    "internal/upgradetest",
     "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",

@@ -26,8 +26,9 @@ Tokens are estimated: four ASCII characters each. All inputs together may have u
 million requests.
 
 When Fluxgate answers 429, the request waits exactly as long as the answer says and then goes again, with the ticket it
-was given. --concurrency is the number of requests in flight and counts those that wait, so that none overtakes for ever.
-Other failures of the server are tried five times in a row. 400, 404 and 413 fail the one request, 401 and 403 stop the job.
+was given. --concurrency is the number of requests in flight and counts those that wait, so that no request is overtaken
+again and again. Other failures of the server are tried five times in a row. 400, 404 and 413 fail the one request, 401
+and 403 stop the job.
 
 The output has one line of JSON per request, in input order:
 

@@ -122,7 +122,7 @@ Fluxgate and directly. It fails if the memory isn't under 64 MiB.`,
 func newBenchPartyCommand() *cobra.Command {
 	var upstream, profile string
 	cmd := &cobra.Command{
-		Use: "party ROLE", Short: "Play one party of a benchmark", Hidden: true, Args: cobra.ExactArgs(1),
+		Use: "party ROLE", Short: "Run one party of a benchmark", Hidden: true, Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var serve func(context.Context) error
 			switch role := bench.Role(args[0]); role {
@@ -142,7 +142,7 @@ func newBenchPartyCommand() *cobra.Command {
 			default:
 				return fmt.Errorf("role %q: there is none of that name", role)
 			}
-			return bench.Play(cmd.Context(), bench.Script{Profile: profile, In: os.Stdin, Out: os.Stdout, Serve: serve})
+			return bench.RunProcess(cmd.Context(), bench.ProcessOptions{Profile: profile, In: os.Stdin, Out: os.Stdout, Serve: serve})
 		},
 	}
 	cmd.Flags().StringVar(&upstream, "upstream", "", "base `URL` of the simulator")

@@ -76,7 +76,7 @@ func newResetCommand() *cobra.Command {
 	var o operator
 	return o.command(&cobra.Command{
 		Use:   "reset KEY",
-		Short: "Forget what Gemini's errors have taught about a key and its project",
+		Short: "Drop what Gemini's errors said of a key and its project",
 		Long: `Reset forgets the blocks and the learned limits of the project that a key belongs to, and that the key was found invalid.
 What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" + `.
 
@@ -130,7 +130,7 @@ func newLimitsCommand() *cobra.Command {
 		Use:   "limits {JSON | --default}",
 		Short: "Set limits of models, or go back to the configured ones",
 		Long: `Limits sets requests per minute (rpm), input tokens per minute (tpm) and requests per day (rpd) of models, in the form of
-FLUXGATE_LIMITS; -1 is unlimited. What an error of Gemini has taught still counts more. --default goes back to the limits
+FLUXGATE_LIMITS; -1 is unlimited. A limit learned from an error of Gemini still counts more. --default goes back to the limits
 that are configured.`,
 		Example: `  fluxgate limits '{"gemini-2.5-pro":{"rpm":150,"tpm":2000000,"rpd":-1}}'
   fluxgate limits --default`,

@@ -15,14 +15,14 @@ import (
 	"fluxgate.dev/fluxgate/internal/bench"
 )
 
-// launcher has this program play the parties, with an environment of nothing
+// launcher has this program run the parties, with an environment of nothing
 // but what they need: whoever measures may have settings of his own.
 func launcher() (bench.Launcher, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return func(p bench.Part) *exec.Cmd {
+	return func(p bench.Process) *exec.Cmd {
 		cmd := exec.Command(self, "bench", "party", string(p.Role), "--upstream", p.Upstream, "--profile", p.Profile)
 		// What Go's runtime is told stays: it is the same for all.
 		cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {

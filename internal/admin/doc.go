@@ -5,6 +5,8 @@
 // It knows no HTTP: a body comes in as bytes, what is returned is the JSON of the
 // answer. Who may call what is the server's business. Every change is audited.
 //
+// It is tested through HTTP, in package server.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - admin.go: an Admin, and what it works with
@@ -14,5 +16,5 @@
 //   - config.go: POST /config
 //   - refresh.go: POST /refresh-policy, and asking Gemini
 //   - operate.go: POST /validate, POST /reset, and the history
-//   - shared.go: what several of these do
+//   - shared.go: the validator of keys, moving bookings under new limits, the logger
 package admin

@@ -29,7 +29,7 @@ type resetRequest struct {
 	Key *int `json:"key"`
 }
 
-// Reset forgets, in the name of who, what upstream's refusals taught about the
+// Reset forgets, in the name of who, what was learned from upstream's refusals about the
 // project of the key that the body of POST /reset names, and that the key is
 // invalid.
 func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {

@@ -21,9 +21,12 @@ func (i instant) MarshalJSON() ([]byte, error) {
 
 // A projectStatus is what is known of one project.
 type projectStatus struct {
-	Project string        `json:"project"`
-	Moved   int64         `json:"promise_moved"`
-	Models  []modelStatus `json:"models"`
+	Project string `json:"project"`
+	// Unreadable says why the project's document can't be read, if it can't: then
+	// nothing goes there.
+	Unreadable string        `json:"unreadable,omitempty"`
+	Moved      int64         `json:"promise_moved"`
+	Models     []modelStatus `json:"models"`
 }
 
 // A modelStatus is the calendar of one model: the chain's, and whatever else was
@@ -74,7 +77,7 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 	out := projectStatus{Project: id, Models: []modelStatus{}}
 	models := slices.Clone(v.chain)
 	if state != nil {
-		out.Moved = state.Moved
+		out.Moved, out.Unreadable = state.Moved, state.Unreadable
 		for _, c := range state.Calendars {
 			if !slices.Contains(models, c.Model) {
 				models = append(models, c.Model)
@@ -124,7 +127,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	return m
 }
 
-func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson scheduler.LearnedLimit) limitStatus {
+func (v *statusView) limit(limit, used int64, from scheduler.Source, learned scheduler.LearnedLimit) limitStatus {
 	out := limitStatus{Limit: limit, Used: used, Left: scheduler.Unlimited, Source: from}
 	if limit != scheduler.Unlimited {
 		out.Left = max(0, limit-used)
@@ -132,7 +135,7 @@ func (v *statusView) limit(limit, used int64, from scheduler.Source, lesson sche
 	var since time.Time
 	switch from {
 	case scheduler.FromLearned:
-		since = lesson.At.Time()
+		since = learned.At.Time()
 	case scheduler.FromRunTime:
 		since = v.control.LimitsAt
 	case scheduler.FromReported:

@@ -67,7 +67,7 @@ func (c *Controller) LearnAlias(ctx context.Context, name, model string) (bool, 
 }
 
 // LearnVersion is LearnAlias from what an answer says of the model that gave it.
-// What a refusal taught of the name knows better, and stays.
+// What a refusal said of the name knows better, and stays.
 func (c *Controller) LearnVersion(ctx context.Context, name, version string) error {
 	snapshot, err := c.Snapshot(ctx)
 	if err != nil || snapshot.Control.Aliases[name] != "" {

@@ -25,14 +25,13 @@ type Options struct {
 // A Controller admits requests on behalf of one instance. It is safe for use by
 // any number of goroutines.
 type Controller struct {
-	store    storage.Store
-	rules    rulesInForce
-	mode     func(storage.Control) scheduler.Mode
-	callers  map[string]*scheduler.Rules // of callers that have limits
-	waitlist *waitlist
-	lateness lateness
-	punctual punctuality
-	signer   signer
+	store     storage.Store
+	snapshots snapshots
+	callers   map[string]*scheduler.Rules // of callers that have limits
+	waitlist  *waitlist
+	lateness  lateness
+	punctual  punctuality
+	signer    signer
 }
 
 // New returns a controller. It makes sure that the control document has a key for
@@ -45,8 +44,10 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	if o.Mode == nil {
 		o.Mode = func(storage.Control) scheduler.Mode { return scheduler.Both }
 	}
-	c := &Controller{store: o.Store, rules: rulesInForce{under: o.Rules}, mode: o.Mode, signer: signer{control.TicketKey}, lateness: newLateness()}
-	rules := c.rules.follow(control)
+	c := &Controller{
+		store: o.Store, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: signer{control.TicketKey}, lateness: newLateness(),
+	}
+	rules := c.snapshots.of(control).Rules
 	c.callers = callerRules(o.Callers, rules)
 	c.waitlist, c.punctual = newWaitlist(rules.Hold), newPunctuality(rules.Hold)
 	return c, nil
@@ -114,7 +115,7 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	return released, nil
 }
 
-// Apply changes a project: what a refusal taught, marks of keys.
+// Apply changes a project: an upstream refusal, marks of keys.
 func (c *Controller) Apply(ctx context.Context, project string, change scheduler.Change) (scheduler.Result, error) {
 	return c.store.Apply(ctx, c.Rules(), project, change)
 }

@@ -1,68 +1,75 @@
-// Package admission decides one request: it joins the pure decisions of package
+// Package admission decides one request: it joins the pure computation of package
 // scheduler with a storage.Store, checks the caller's own limits beside those of
-// the projects, and keeps what an instance remembers of those that it told to
-// wait.
+// the projects, chooses the key, and keeps what an instance remembers of those that
+// it told to wait. It never sends anything: package dispatch does.
 //
-// [Controller.Admit] answers with a Grant, a slot that is committed and must be
-// used now, or with a Wait. Both are values; an error means that something broke
+// [Controller.Admit] answers with a [Grant], a slot that is committed and must be
+// used now, or with a [Wait]. Both are values; an error means that something broke
 // or that no wait helps. A Grant names everything that is needed to send the
-// request: project, key, and the model by both of its names.
+// request: the project, one of its usable keys (the one that the caller prefers, by
+// preferred_key of /generate, if it is usable, else any of them by chance), and the
+// model by both of its names.
 //
 // # Prove, then promise
 //
-// The first refusal of a request tells the exact wait and books nothing, so callers
+// A caller proves that it means to come back by doing so; then it is promised a slot.
+// The first time, a request is told the exact wait and nothing is booked, so callers
 // that never return cost nothing and block nobody. A caller that comes back,
 // recognised by its request hash or by its ticket, and still finds no room gets a
 // booking, which every instance honours. A caller that says that it will return is
-// booked at once.
+// booked at once. Either way it gets a signed ticket, by which any instance
+// recognises it; without the ticket the same body from the same caller does.
 //
-// The waitlist, whom this instance told which time, lives in memory only. It makes
-// waiting callers be told different times. Short hashes of it ride along with the
+// The waitlist, whom this instance told which time, is in memory. It makes waiting
+// callers be told different times. A short hash of each entry is stored with the
 // next commit of the project, so that other instances recognise a returner too.
 //
-// A booking is kept for longer than its request will count by what holders have
-// recently been late (at most the hold), counted until their request could be sent,
-// so that a late one, or a slow commit, doesn't make the next come in vain. A holder
-// that does come in vain, or early, goes to another project if there is room now,
-// and keeps its rank if there is none.
+// A booking has extra time behind its interval: as much as recent holders were late,
+// their commits included, but no more than the hold. Without it a late holder, or a
+// slow commit, would push the next one back. A holder whose slot isn't free when it
+// comes, or that comes early, goes to another project if there is room now, and
+// gives its booking up; if there is no room it keeps its booking and its rank.
 //
 // # The caller's own limits
 //
-// They are a document of their own with one calendar ([CallerLimit]). If they demand
-// a wait, the caller is told that one or the projects', whichever is longer. If they
-// don't, the caller's place is committed after the project's slot, which is given
-// back if that fails.
+// They are a document of their own with one calendar ([CallerLimit]), and part of
+// the same decision. If they demand a wait, the caller is told that one or the
+// projects', whichever is longer. If they don't, two commits follow each other: the
+// project's slot, then the caller's place. If the second fails the slot is given back.
 //
 // # Time
 //
-// What is decided by follows the control document, of which every instance sees a
-// change within ten seconds; a request takes one [Snapshot] of it.
+// Mode, chain and limits are those in force under the control document: package
+// effective merges what an administrator set there with what is built in, reported
+// and configured. Aliases are in the control document too. Every instance sees a
+// change of it within ten seconds. A request takes one [Snapshot] of all this and is
+// decided by that alone.
 //
-// The clocks of two instances are never quite the same. Who holds a booking is told
-// a time that has come however far this instance's clock is ahead
-// ([Controller.Left]), and is in time if it may have come as far as the clock of the
-// instance that it returns to can tell. So a holder that comes to the millisecond is
-// early nowhere.
+// The clocks of two instances are never quite the same. The possible error of our own
+// clock is added to the time that the holder of a booking is told
+// ([Controller.Left]), and subtracted when it is judged whether one came in time. So
+// a holder that comes at the told millisecond is early at no instance.
 //
 // A slot is granted for the instant at which it was applied to the calendar. By the
-// time its commit returns that may be a while ago; the interval has an allowance for
-// that, and where it isn't enough it is lengthened by a second commit before
-// anything is sent. Where a booking was made right behind it in the meantime, and
-// nothing was promised to the request, it isn't sent at all but planned anew.
+// time its commit returns that may be a while ago. The interval has an allowance for
+// that. Where it isn't enough, a second commit lengthens the interval before
+// anything is sent. Where somebody has booked right behind the interval meanwhile,
+// it can't be lengthened: a request without a booking is then planned anew, one with
+// a booking goes all the same and its successor is told the rest.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - controller.go: a controller, and Admit
-//   - decide.go: one decision, from what is known to a grant or a wait
-//   - recognise.go: whether the caller has been here before
-//   - reserve.go: committing a slot, and telling a wait
-//   - settle.go: what became of a grant
-//   - callerlimit.go: the caller's own limits
+//   - decide.go: one decision: planning, claiming a booking, choosing the key
+//   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
+//   - reserve.go: committing a reservation or a booking, and telling a wait
+//   - settle.go: settling, failing and cancelling a grant
+//   - callerlimit.go: checking and committing the caller's own limits
 //   - request.go: requests, grants and waits
 //   - ticket.go: tickets and signatures
-//   - alias.go: names of models that count against another's calendar
-//   - snapshot.go: what is decided by
-//   - waitlist.go: who was told which time
-//   - lateness.go: how late commits and holders were
-//   - store.go: what others may see of the store
+//   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
+//   - snapshot.go: the rules, mode and chain in force, from the control document
+//   - waitlist.go: whom this instance told which time
+//   - lateness.go: how late recent commits and holders were
+//   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

@@ -26,10 +26,6 @@ func (s *Snapshot) Chain(mode scheduler.Mode) []string {
 	return s.Rules.Policy.Chain(mode)
 }
 
-func (c *Controller) snapshot(control storage.Control) *Snapshot {
-	return &Snapshot{Control: control, Rules: c.rules.follow(control), Mode: c.mode(control)}
-}
-
 // Snapshot returns what is decided by now. The control document is at most
 // storage.ControlAge old.
 func (c *Controller) Snapshot(ctx context.Context) (*Snapshot, error) {
@@ -37,7 +33,7 @@ func (c *Controller) Snapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.snapshot(control), nil
+	return c.snapshots.of(control), nil
 }
 
 // FreshSnapshot is Snapshot for a control document that is at most a second old.
@@ -46,7 +42,7 @@ func (c *Controller) FreshSnapshot(ctx context.Context) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.snapshot(control), nil
+	return c.snapshots.of(control), nil
 }
 
 // UpdateControl changes the control document, and returns what is decided by from
@@ -56,39 +52,34 @@ func (c *Controller) UpdateControl(ctx context.Context, change func(*storage.Con
 	if err != nil {
 		return nil, err
 	}
-	return c.snapshot(control), nil
+	return c.snapshots.of(control), nil
 }
 
 // Rules returns what is decided with, as of the last control document that was
 // seen.
-func (c *Controller) Rules() *scheduler.Rules { return c.rules.current.Load().rules }
+func (c *Controller) Rules() *scheduler.Rules { return c.snapshots.latest.Load().Rules }
 
-// rulesInForce keeps the rules that hold under the control document that was seen
-// last. They are made anew only when that has another epoch.
-type rulesInForce struct {
-	under   func(storage.Control) *scheduler.Rules
-	mu      sync.Mutex
-	current atomic.Pointer[rulesOfEpoch]
+// snapshots keeps the snapshot of the control document that was seen last. It is
+// made anew only when that has another epoch.
+type snapshots struct {
+	rules  func(storage.Control) *scheduler.Rules
+	mode   func(storage.Control) scheduler.Mode
+	mu     sync.Mutex
+	latest atomic.Pointer[Snapshot]
 }
 
-type rulesOfEpoch struct {
-	epoch int64
-	rules *scheduler.Rules
-}
-
-// follow takes over what a control document says and returns the rules in force.
-// One that is older than what was seen already changes nothing: reads overtake
-// one another.
-func (r *rulesInForce) follow(c storage.Control) *scheduler.Rules {
-	if e := r.current.Load(); e != nil && e.epoch >= c.Epoch {
-		return e.rules
+// of returns the snapshot of a control document, or the latest one if the document
+// is older than what was seen already: reads overtake one another.
+func (s *snapshots) of(control storage.Control) *Snapshot {
+	if latest := s.latest.Load(); latest != nil && latest.Control.Epoch >= control.Epoch {
+		return latest
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.current.Load(); e != nil && e.epoch >= c.Epoch {
-		return e.rules
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if latest := s.latest.Load(); latest != nil && latest.Control.Epoch >= control.Epoch {
+		return latest
 	}
-	e := &rulesOfEpoch{c.Epoch, r.under(c)}
-	r.current.Store(e)
-	return e.rules
+	next := &Snapshot{Control: control, Rules: s.rules(control), Mode: s.mode(control)}
+	s.latest.Store(next)
+	return next
 }

@@ -3,13 +3,13 @@
 //
 // An error is a [Problem]: a public text for the caller, a private cause for the
 // log, and a [Code], for which one table knows the HTTP status and Google's name.
-// A refusal for want of quota is no error but a [Wait]: 429 and the exact time to
-// come back, in every form that clients are known to read. Which of the formats is
+// That there is no quota now is no error but a [Wait], made of an admission.Wait:
+// 429 with Retry-After and the other forms that clients are known to read. Which of the formats is
 // used ([Format]) is the route's business.
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - wait.go: 429 and the exact wait
+//   - wait.go: 429: the exact wait, the limit in the way, the ticket
 //   - problem.go: errors, their codes, and errors of upstream
-//   - format.go: Google's and OpenAI's shape of an error
+//   - format.go: Google's and OpenAI's shape of an error, and the Retry-After headers
 package apierror

@@ -25,10 +25,10 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, o Options, r *r
 		return a.openMemory(r, "as configured")
 	case cfg.OnCloud() && host == "":
 		r.line("store: Firestore, database %s, collection %s", cfg.Database, cfg.Collection)
-		return a.openFirestore(ctx, cfg, firestore.DetectProjectID)
+		return a.openFirestore(ctx, cfg, o, firestore.DetectProjectID)
 	case host == "" && cfg.Store == config.StoreFirestore && cfg.GoogleCloudProject != "":
 		r.line("store: Firestore of project %s, database %s, collection %s", cfg.GoogleCloudProject, cfg.Database, cfg.Collection)
-		return a.openFirestore(ctx, cfg, cfg.GoogleCloudProject)
+		return a.openFirestore(ctx, cfg, o, cfg.GoogleCloudProject)
 	case host == "" && o.Local == nil:
 		if cfg.Store == config.StoreFirestore {
 			return errors.New("FLUXGATE_STORE=firestore needs GOOGLE_CLOUD_PROJECT, or FIRESTORE_EMULATOR_HOST for an emulator")
@@ -52,7 +52,7 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, o Options, r *r
 	if project == "" {
 		project = emulatorProject
 	}
-	return a.openFirestore(ctx, cfg, project)
+	return a.openFirestore(ctx, cfg, o, project)
 }
 
 func (a *App) openMemory(r *report, why string) error {
@@ -62,14 +62,14 @@ func (a *App) openMemory(r *report, why string) error {
 	return nil
 }
 
-func (a *App) openFirestore(ctx context.Context, cfg *config.Config, project string) error {
+func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, project string) error {
 	// The client outlives the request that starts the app.
 	client, err := firestore.NewClientWithDatabase(context.WithoutCancel(ctx), project, cfg.Database)
 	if err != nil {
 		return fmt.Errorf("firestore client: %w", err)
 	}
 	a.onClose(func(context.Context) error { return client.Close() })
-	a.store = storage.NewFirestore(client, cfg.Collection, storage.Options{})
+	a.store = storage.NewFirestore(client, cfg.Collection, storage.Options{Logger: o.Logger})
 	a.onClose(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 		defer cancel()

@@ -17,16 +17,16 @@ import (
 
 const maxAnswerBytes = 64 << 20
 
-// verdict says what an exchange means for its request.
-type verdict int
+// outcome says what an exchange means for its request.
+type outcome int
 
 const (
 	// answered: there is an answer.
-	answered verdict = iota
+	answered outcome = iota
 	// refused: come back later.
 	refused
-	// broken: no usable answer, and another try may bring one.
-	broken
+	// transient: no usable answer, and another try may bring one.
+	transient
 	// rejected: this request will never be answered.
 	rejected
 	// forbidden: no request will be answered.
@@ -35,7 +35,7 @@ const (
 
 // exchange is the outcome of one HTTP exchange.
 type exchange struct {
-	verdict verdict
+	outcome outcome
 	status  int
 	// message is the public text of an error.
 	message string
@@ -73,7 +73,7 @@ func (s *sender) generate(ctx context.Context, body []byte, ticket string) excha
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.access.URL+"/generate", bytes.NewReader(body))
 	if err != nil {
-		return exchange{verdict: rejected, message: s.access.Public("making the request: " + err.Error())}
+		return exchange{outcome: rejected, message: s.access.Sanitize("making the request: " + err.Error())}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Fluxgate-Book", "true")
@@ -107,9 +107,9 @@ func (s *sender) transportFailure(err error) exchange {
 	unreachable := remote.Unreachable(err)
 	// A dial that timed out also counts as an exceeded deadline.
 	if errors.Is(err, context.DeadlineExceeded) && !unreachable {
-		return exchange{verdict: broken, message: fmt.Sprintf("no answer within %v", s.timeout)}
+		return exchange{outcome: transient, message: fmt.Sprintf("no answer within %v", s.timeout)}
 	}
-	return exchange{verdict: broken, message: s.access.Public(remote.Cause(err).Error()), unreachable: unreachable}
+	return exchange{outcome: transient, message: s.access.Sanitize(remote.Cause(err).Error()), unreachable: unreachable}
 }
 
 func (s *sender) readAnswer(ex *exchange, body io.Reader) {
@@ -119,14 +119,14 @@ func (s *sender) readAnswer(ex *exchange, body io.Reader) {
 		return
 	}
 	// What follows was served and paid for: another try would only be paid for again.
-	ex.verdict = rejected
+	ex.outcome = rejected
 	switch {
 	case len(data) > maxAnswerBytes:
 		ex.message = fmt.Sprintf("the answer is larger than %d bytes", maxAnswerBytes)
 	case json.Unmarshal(data, &ex.answer) != nil || ex.answer.Response == nil:
 		ex.message = "the answer isn't one of /generate: is the URL right?"
 	default:
-		ex.verdict = answered
+		ex.outcome = answered
 	}
 }
 
@@ -135,13 +135,13 @@ func (s *sender) readError(ex *exchange, response *http.Response) {
 	ex.message, ex.wait, ex.hinted = e.Message, e.RetryAfter, e.RetryAfter > 0
 	switch {
 	case ex.status == http.StatusTooManyRequests, ex.status == http.StatusServiceUnavailable && ex.hinted:
-		ex.verdict = refused
+		ex.outcome = refused
 	case ex.status == http.StatusUnauthorized, ex.status == http.StatusForbidden:
-		ex.verdict = forbidden
+		ex.outcome = forbidden
 	case ex.status >= 500, ex.status == http.StatusRequestTimeout:
-		ex.verdict = broken
+		ex.outcome = transient
 	default:
-		ex.verdict = rejected
+		ex.outcome = rejected
 	}
 }
 

@@ -27,9 +27,9 @@ type delivery struct {
 	ticket string
 	booked bool
 	// tries are failures in a row, unhinted refusals in a row that didn't say how long.
-	tries, unhinted int
-	waits           int
-	waited          time.Duration
+	tries, unhintedRefusals int
+	waits                   int
+	waited                  time.Duration
 	// fatal is set when no other request will fare better.
 	fatal error
 }
@@ -45,7 +45,7 @@ func (d *delivery) run(ctx context.Context) (Result, bool) {
 		if ex.ticket != "" {
 			d.ticket, d.booked = ex.ticket, ex.booked
 		}
-		switch ex.verdict {
+		switch ex.outcome {
 		case answered:
 			return d.answered(ex.answer), true
 		case rejected:
@@ -54,10 +54,10 @@ func (d *delivery) run(ctx context.Context) (Result, bool) {
 			d.fatal = &StoppedError{Status: ex.status, Message: ex.message}
 			return d.failed(ex), true
 		case refused:
-			if !d.obey(ctx, ex) {
+			if !d.waitAsTold(ctx, ex) {
 				return Result{}, false
 			}
-		case broken:
+		case transient:
 			if ctx.Err() != nil {
 				return Result{}, false
 			}
@@ -70,20 +70,20 @@ func (d *delivery) run(ctx context.Context) (Result, bool) {
 			if !d.pause(ctx, time.Now().Add(backoff(d.tries))) {
 				return Result{}, false
 			}
-			d.job.stats.returns(d.item.index, false, 0)
+			d.job.stats.endWait(d.item.index, false, 0)
 		}
 	}
 }
 
-// obey waits as long as a refusal says. False means that the context ended before.
-func (d *delivery) obey(ctx context.Context, ex exchange) bool {
+// waitAsTold waits as long as a refusal says. False means that the context ended before.
+func (d *delivery) waitAsTold(ctx context.Context, ex exchange) bool {
 	d.tries = 0
 	wait := ex.wait
 	if ex.hinted {
-		d.unhinted = 0
+		d.unhintedRefusals = 0
 	} else {
-		d.unhinted++
-		wait = backoff(d.unhinted)
+		d.unhintedRefusals++
+		wait = backoff(d.unhintedRefusals)
 	}
 	d.job.noteOutage(ex)
 	if !d.pause(ctx, ex.arrived.Add(wait)) {
@@ -92,17 +92,17 @@ func (d *delivery) obey(ctx context.Context, ex exchange) bool {
 	slept := time.Since(ex.arrived)
 	d.waits++
 	d.waited += slept
-	d.job.stats.returns(d.item.index, true, slept)
+	d.job.stats.endWait(d.item.index, true, slept)
 	return true
 }
 
 // pause waits until an instant. False means that the context ended before; then the ticket stays noted, to be given back.
 func (d *delivery) pause(ctx context.Context, until time.Time) bool {
-	h := hold{until: until}
+	h := waitingRequest{until: until}
 	if d.booked {
 		h.ticket = d.ticket
 	}
-	d.job.stats.waits(d.item.index, h)
+	d.job.stats.beginWait(d.item.index, h)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
@@ -148,7 +148,7 @@ func (j *job) noteOutage(ex exchange) {
 	if ex.status != http.StatusServiceUnavailable {
 		return
 	}
-	if _, known := j.noted.LoadOrStore(ex.message, true); !known {
+	if _, known := j.shownOutages.LoadOrStore(ex.message, true); !known {
 		j.reporter.note("the server is unavailable and says to come back in %s: %s",
 			ex.wait.Round(time.Millisecond), strings.TrimSpace(ex.message))
 	}

@@ -5,23 +5,24 @@
 //
 // # A job
 //
-// [Run] reads its inputs into a list of requests (the plan). A line of JSONL is one request. A text file is cut into chunks
-// between paragraphs, lines or sentences, a subtitle file between cues, and every chunk is one request with the instructions
-// before it. The plan depends on the inputs and settings alone, so the same command makes the same plan again; the hash of all its request
-// bodies is the identity of the job.
+// [Run] reads its inputs into a list of requests (the plan). A line of JSONL is one request. A text file is cut into
+// chunks between paragraphs, lines or sentences, a subtitle file between cues, and every chunk is one request with the
+// instructions before it. The plan depends on the inputs and settings alone, so the same command makes the same plan
+// again; the hash of all its request bodies is the identity of the job.
 //
 // Workers take the requests in order. A request stays with its worker until it is settled, and a waiting request keeps its
 // worker: Options.Concurrency counts requests that have been started and not yet answered, those that wait included. That
 // is what keeps the order fair. A worker that put a refused request aside and sent a later one instead would let small
-// requests overtake large ones for ever, and would hold more bookings than the server keeps.
+// requests overtake large ones again and again, and would hold more bookings than the server keeps.
 //
 // # A refusal
 //
 // Every request asks for a booking at its first refusal (X-Fluxgate-Book: true). A 429 tells the wait, in this order of
-// preference, in retry-after-ms, in Retry-After (seconds or an HTTP date), or in the google.rpc.RetryInfo of its body; if it
-// tells none the wait grows from one second to one minute. The wait is counted from the instant the refusal arrived.
-// Then the same bytes are sent again with the refusal's X-Fluxgate-Ticket. There is no limit to the number of refusals that
-// are obeyed: when a day's quota is spent the job sleeps until there is a new one. A 503 that names a wait is obeyed alike.
+// preference, in retry-after-ms, in Retry-After (seconds or an HTTP date), or in the google.rpc.RetryInfo of its body; if
+// it tells none the wait grows from one second to one minute. The wait is counted from the instant the refusal arrived.
+// Then the same bytes are sent again with the refusal's X-Fluxgate-Ticket. There is no limit to the number of refusals
+// that it waits for: when a day's quota is spent the job sleeps until there is a new one. A 503 that names a wait is
+// treated alike.
 //
 // Other 5xx answers, timeouts and broken connections are tried five times in a row, one to eight seconds apart. 401 and 403
 // stop the job, for they would meet every request; so does a server that can't be connected to. Every other 4xx fails the
@@ -30,17 +31,17 @@
 // # Results and resuming
 //
 // A settled request becomes one line ([Result]) of the journal, OUTPUT.journal, which is synced to disk before the request
-// counts as finished; the output is copied from the journal in input order, so it is at every instant a prefix of the final
-// result. When all requests have succeeded the journal is removed. After an interrupt, a crash or a failure it stays, and the
-// same command goes on from it: finished requests are never sent again, failed ones are. A journal of another job is
-// refused. Torn lines are expected and dropped.
+// counts as finished; the output is copied from the journal in input order, so it is at every instant a prefix of the
+// final result. When all requests have succeeded the journal is removed. After an interrupt, a crash or a failure it
+// stays, and the same command goes on from it: finished requests are never sent again, failed ones are. A journal of
+// another job is refused. Torn lines are expected and dropped.
 //
 // One gap remains and can't be closed from this side: an answer that arrived but was not yet on disk when the process died
 // is unknown afterwards, and its request is sent a second time.
 //
 // # Memory
 //
-// Inputs may amount to [MaxInputBytes] and are held in memory once, as is a small record for each of at most [MaxRequests]
+// Inputs may amount to 1 GiB and are held in memory once, as is a small record for each of at most a million
 // requests. Answers aren't held: they go to the journal and are copied from there.
 //
 // Files, from the top down; a file calls only those below it:

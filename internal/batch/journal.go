@@ -134,7 +134,7 @@ func createJournal(path, output string, p *plan, restart bool) (*journal, error)
 	}
 	err = j.begin(p)
 	if err == nil && !restart {
-		err = j.adopt(output, p)
+		err = j.importOutput(output, p)
 	}
 	if err == nil {
 		err = os.Rename(draft, path)
@@ -232,9 +232,9 @@ func readResult(line []byte, p *plan) (Result, bool) {
 	return result, known && (result.Response != nil) != (result.Error != "")
 }
 
-// adopt takes over the answers in the output of an earlier run. It refuses an output that holds anything but results of
+// importOutput takes over the answers in the output of an earlier run. It refuses an output that holds anything but results of
 // this job, in order, with at most a torn last line.
-func (j *journal) adopt(output string, p *plan) error {
+func (j *journal) importOutput(output string, p *plan) error {
 	f, err := os.Open(output)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

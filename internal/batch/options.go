@@ -142,10 +142,10 @@ func (s Summary) String() string {
 func (o Options) withDefaults() (Options, error) {
 	o.setDefaults()
 	var problems []error
-	complain := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 
 	if len(o.Inputs) == 0 {
-		complain("no input: name at least one file, or - for standard input")
+		problem("no input: name at least one file, or - for standard input")
 	}
 	stdins := 0
 	for _, name := range o.Inputs {
@@ -154,34 +154,34 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	if stdins > 1 {
-		complain("standard input (-) is named %d times", stdins)
+		problem("standard input (-) is named %d times", stdins)
 	}
 	if !slices.Contains(formats, o.Format) {
-		complain("format %q: want one of %v", o.Format, formats)
+		problem("format %q: want one of %v", o.Format, formats)
 	}
 	if !slices.Contains(progressModes, o.Progress) {
-		complain("progress %q: want one of %v", o.Progress, progressModes)
+		problem("progress %q: want one of %v", o.Progress, progressModes)
 	}
 	if o.Mode != "" && !slices.Contains(Modes, o.Mode) {
-		complain("mode %q: want one of %v", o.Mode, Modes)
+		problem("mode %q: want one of %v", o.Mode, Modes)
 	}
 	if o.ChunkTokens < 1 || o.ChunkTokens > maxChunkTokens {
-		complain("chunk tokens %d: want 1 to %d", o.ChunkTokens, maxChunkTokens)
+		problem("chunk tokens %d: want 1 to %d", o.ChunkTokens, maxChunkTokens)
 	}
 	if o.Concurrency < 1 || o.Concurrency > maxConcurrency {
-		complain("concurrency %d: want 1 to %d", o.Concurrency, maxConcurrency)
+		problem("concurrency %d: want 1 to %d", o.Concurrency, maxConcurrency)
 	}
 	if o.MaxTokens < 0 {
-		complain("max tokens %d: want a positive number", o.MaxTokens)
+		problem("max tokens %d: want a positive number", o.MaxTokens)
 	}
 	if t := o.Temperature; t != nil && (math.IsNaN(*t) || math.IsInf(*t, 0) || *t < 0) {
-		complain("temperature %v: want zero or more", *t)
+		problem("temperature %v: want zero or more", *t)
 	}
 	if o.MaxWait != nil && (*o.MaxWait < 0 || *o.MaxWait > longestDay) {
-		complain("max wait %v: want 0 to %v", *o.MaxWait, longestDay)
+		problem("max wait %v: want 0 to %v", *o.MaxWait, longestDay)
 	}
 	if o.Timeout < 0 {
-		complain("timeout %v: want a positive duration", o.Timeout)
+		problem("timeout %v: want a positive duration", o.Timeout)
 	}
 	if err := o.access().Check(); err != nil {
 		problems = append(problems, err)
@@ -218,7 +218,7 @@ func (o *Options) setDefaults() {
 	if o.Client == nil {
 		o.Client = newClient(o.Concurrency)
 	}
-	o.Client = remote.Guard(o.Client)
+	o.Client = remote.WithoutRedirects(o.Client)
 }
 
 // newClient has an idle connection for every worker; the default transport keeps two and dials for all others.

@@ -73,7 +73,7 @@ type job struct {
 	reporter *reporter
 	sender   *sender
 
-	noted sync.Map // 503 messages that were shown already
+	shownOutages sync.Map // 503 messages that were shown already
 }
 
 func (j *job) run(parent context.Context) (Summary, error) {
@@ -188,7 +188,7 @@ func (j *job) record(done <-chan Result, stop context.CancelCauseFunc) error {
 			stop(fault)
 			continue
 		}
-		j.stats.settled(batch)
+		j.stats.addResults(batch)
 	}
 	return fault
 }

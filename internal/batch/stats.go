@@ -5,30 +5,30 @@ import (
 	"time"
 )
 
-// hold is a request that waits to come back.
-type hold struct {
+// waitingRequest is a request that waits to be sent again.
+type waitingRequest struct {
 	until time.Time
 	// ticket is empty when there is nothing to give back.
 	ticket string
 }
 
-// stats are the figures of a run. Safe for concurrent use.
+// stats are the counts of a run. Safe for concurrent use.
 type stats struct {
 	mu      sync.Mutex
 	started time.Time
 	summary Summary
-	waiting map[int]hold
+	waiting map[int]waitingRequest
 }
 
 func newStats(total, resumed int) *stats {
 	return &stats{
 		started: time.Now(),
 		summary: Summary{Total: total, Resumed: resumed},
-		waiting: make(map[int]hold),
+		waiting: make(map[int]waitingRequest),
 	}
 }
 
-func (s *stats) settled(batch []Result) {
+func (s *stats) addResults(batch []Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, result := range batch {
@@ -42,21 +42,21 @@ func (s *stats) settled(batch []Result) {
 	}
 }
 
-// waits notes that a request waits. It stays noted when the wait is broken off.
-func (s *stats) waits(index int, h hold) {
+// beginWait notes that a request waits. It stays noted when the wait is broken off.
+func (s *stats) beginWait(index int, h waitingRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.waiting[index] = h
 }
 
-// returns notes that a wait is over; honoured is its length if it was a refusal's.
-func (s *stats) returns(index int, refused bool, honoured time.Duration) {
+// endWait notes that a wait is over; waited is its length if it was a refusal's.
+func (s *stats) endWait(index int, refused bool, waited time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.waiting, index)
 	if refused {
 		s.summary.Waits++
-		s.summary.Waited += honoured
+		s.summary.Waited += waited
 	}
 }
 

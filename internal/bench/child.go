@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// A Role is what a child process plays.
+// A Role is what a child process serves.
 type Role string
 
-// The roles. Simulator and Proxy are played with [ServeSimulator] and
+// The roles. Simulator and Proxy are served by [ServeSimulator] and
 // [ServeProxy]. Fluxgate is what `serve` serves, Function is the function as a
 // platform starts it.
 const (
@@ -25,17 +25,17 @@ const (
 	Function  Role = "function"
 )
 
-// A Part is a role with what it needs.
-type Part struct {
+// A Process is a role with what it needs.
+type Process struct {
 	Role     Role
 	Upstream string   // base URL of the simulator; empty for the simulator itself
 	Settings []string // further NAME=value for Fluxgate and Function
 	Profile  string   // what the files of its profiles begin with; empty: none
 }
 
-// A Launcher makes the command, not yet started, of a process that plays a part.
+// A Launcher makes the command, not yet started, of a process.
 // The package connects its standard input, output and error.
-type Launcher func(Part) *exec.Cmd
+type Launcher func(Process) *exec.Cmd
 
 // Bounds of what a child may take.
 const (
@@ -44,20 +44,20 @@ const (
 	stopTimeout  = 20 * time.Second // Fluxgate waits 9 s for requests under way
 )
 
-// A child is a process that plays a part.
+// A child is a process that was started.
 type child struct {
 	name   string
 	url    string
 	cmd    *exec.Cmd
 	in     io.WriteCloser
-	said   chan string // lines for us
-	stderr *lastWords
+	lines  chan string // those for its parent
+	stderr *tailBuffer
 	ended  chan error
 }
 
 // start starts a child and waits until it serves.
 func start(ctx context.Context, name string, cmd *exec.Cmd) (*child, error) {
-	c := &child{name: name, cmd: cmd, said: make(chan string, 16), stderr: new(lastWords), ended: make(chan error, 1)}
+	c := &child{name: name, cmd: cmd, lines: make(chan string, 16), stderr: new(tailBuffer), ended: make(chan error, 1)}
 	cmd.Stderr = c.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -71,8 +71,8 @@ func start(ctx context.Context, name string, cmd *exec.Cmd) (*child, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	c.in = in
-	go c.listen(out)
-	line, err := c.hear(ctx, servingOn, startTimeout)
+	go c.readLines(out)
+	line, err := c.waitFor(ctx, servingOn, startTimeout)
 	if err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
@@ -80,26 +80,26 @@ func start(ctx context.Context, name string, cmd *exec.Cmd) (*child, error) {
 	return c, nil
 }
 
-// listen passes on what the child says to us, until it ends.
-func (c *child) listen(out io.Reader) {
+// readLines passes on the lines that the child writes for its parent, until it ends.
+func (c *child) readLines(out io.Reader) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if text := lines.Text(); strings.HasPrefix(text, servingOn) || strings.HasPrefix(text, askUsage+" ") {
-			c.said <- text
+			c.lines <- text
 		}
 	}
 	_, _ = io.Copy(io.Discard, out) // a line that is too long must not block the child
-	close(c.said)
+	close(c.lines)
 	c.ended <- c.cmd.Wait()
 }
 
-// hear waits for a line with a certain beginning.
-func (c *child) hear(ctx context.Context, prefix string, limit time.Duration) (string, error) {
+// waitFor waits for a line with a certain beginning.
+func (c *child) waitFor(ctx context.Context, prefix string, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		select {
-		case line, ok := <-c.said:
+		case line, ok := <-c.lines:
 			switch {
 			case !ok:
 				return "", fmt.Errorf("%s ended: %s", c.name, c.stderr)
@@ -117,7 +117,7 @@ func (c *child) usage(ctx context.Context) (Usage, error) {
 	if _, err := fmt.Fprintln(c.in, askUsage); err != nil {
 		return Usage{}, fmt.Errorf("ask %s for its usage: %w", c.name, err)
 	}
-	line, err := c.hear(ctx, askUsage+" ", askTimeout)
+	line, err := c.waitFor(ctx, askUsage+" ", askTimeout)
 	if err != nil {
 		return Usage{}, err
 	}
@@ -128,7 +128,7 @@ func (c *child) usage(ctx context.Context) (Usage, error) {
 func (c *child) stop() error {
 	_ = c.in.Close() // that is what ends it; one that has ended already is closed
 	go func() {
-		for range c.said { // nobody else listens any more
+		for range c.lines { // nobody else reads them any more
 		}
 	}()
 	var err error
@@ -143,14 +143,14 @@ func (c *child) stop() error {
 	return nil
 }
 
-// A cast is the children of one run.
-type cast struct {
+// A processGroup is the children of one run.
+type processGroup struct {
 	launch   Launcher
 	children []*child
 }
 
 // add starts one more.
-func (a *cast) add(ctx context.Context, name string, p Part) (*child, error) {
+func (a *processGroup) add(ctx context.Context, name string, p Process) (*child, error) {
 	c, err := start(ctx, name, a.launch(p))
 	if err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (a *cast) add(ctx context.Context, name string, p Part) (*child, error) {
 }
 
 // stop ends all, the last first, for each may need those before it.
-func (a *cast) stop() error {
+func (a *processGroup) stop() error {
 	var problems []error
 	for i := len(a.children) - 1; i >= 0; i-- {
 		problems = append(problems, a.children[i].stop())
@@ -168,27 +168,27 @@ func (a *cast) stop() error {
 	return errors.Join(problems...)
 }
 
-// lastWords keeps the end of what a child wrote to standard error.
-type lastWords struct {
+// tailBuffer keeps the end of what a child wrote to standard error.
+type tailBuffer struct {
 	mu  sync.Mutex
 	end []byte
 }
 
-const maxLastWords = 4 << 10
+const maxTail = 4 << 10
 
 // Write implements io.Writer; it never fails.
-func (w *lastWords) Write(p []byte) (int, error) {
+func (w *tailBuffer) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.end = append(w.end, p...)
-	if n := len(w.end) - maxLastWords; n > 0 {
+	if n := len(w.end) - maxTail; n > 0 {
 		w.end = append(w.end[:0], w.end[n:]...)
 	}
 	return len(p), nil
 }
 
 // String returns the end.
-func (w *lastWords) String() string {
+func (w *tailBuffer) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return strings.TrimSpace(string(w.end))

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if role == "" {
 		os.Exit(m.Run())
 	}
-	s := Script{In: os.Stdin, Out: os.Stdout, Profile: os.Getenv("PROFILE")}
+	s := ProcessOptions{In: os.Stdin, Out: os.Stdout, Profile: os.Getenv("PROFILE")}
 	s.Serve = func(ctx context.Context) error {
 		switch role {
 		case "simulator":
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		return fmt.Errorf("no part named %q", role)
 	}
-	if err := Play(context.Background(), s); err != nil {
+	if err := RunProcess(context.Background(), s); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -55,10 +55,12 @@ func play(t *testing.T, role string, env ...string) *exec.Cmd {
 // it uses is its own.
 func TestChildren(t *testing.T) {
 	profile := filepath.Join(t.TempDir(), "proxy")
-	a := &cast{launch: func(p Part) *exec.Cmd { return play(t, string(p.Role), "UPSTREAM="+p.Upstream, "PROFILE="+p.Profile) }}
-	simulator, err := a.add(t.Context(), "simulator", Part{Role: Simulator})
+	a := &processGroup{launch: func(p Process) *exec.Cmd {
+		return play(t, string(p.Role), "UPSTREAM="+p.Upstream, "PROFILE="+p.Profile)
+	}}
+	simulator, err := a.add(t.Context(), "simulator", Process{Role: Simulator})
 	require.NoError(t, err)
-	proxy, err := a.add(t.Context(), "proxy", Part{Role: Proxy, Upstream: simulator.url, Profile: profile})
+	proxy, err := a.add(t.Context(), "proxy", Process{Role: Proxy, Upstream: simulator.url, Profile: profile})
 	require.NoError(t, err)
 
 	before, err := proxy.usage(t.Context())
@@ -94,13 +96,13 @@ func TestChildren(t *testing.T) {
 
 // Who can't play says why.
 func TestChildThatFails(t *testing.T) {
-	a := &cast{launch: func(Part) *exec.Cmd { return play(t, "clown") }}
-	_, err := a.add(t.Context(), "clown", Part{})
+	a := &processGroup{launch: func(Process) *exec.Cmd { return play(t, "clown") }}
+	_, err := a.add(t.Context(), "clown", Process{})
 	assert.ErrorContains(t, err, `no part named "clown"`)
 	assert.NoError(t, a.stop(), "it has been stopped already")
 
-	a.launch = func(Part) *exec.Cmd { return exec.Command(filepath.Join(t.TempDir(), "missing")) }
-	_, err = a.add(t.Context(), "missing", Part{})
+	a.launch = func(Process) *exec.Cmd { return exec.Command(filepath.Join(t.TempDir(), "missing")) }
+	_, err = a.add(t.Context(), "missing", Process{})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -108,13 +110,13 @@ func TestChildThatFails(t *testing.T) {
 func TestChildGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	a := &cast{launch: func(Part) *exec.Cmd { return play(t, "simulator") }}
-	_, err := a.add(ctx, "simulator", Part{})
+	a := &processGroup{launch: func(Process) *exec.Cmd { return play(t, "simulator") }}
+	_, err := a.add(ctx, "simulator", Process{})
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
 func TestOwnUsage(t *testing.T) {
-	before, err := ownUsage()
+	before, err := selfUsage()
 	require.NoError(t, err)
 	for begin := time.Now(); time.Since(begin) < 20*time.Millisecond; { // burn
 	}
@@ -125,7 +127,7 @@ func TestOwnUsage(t *testing.T) {
 		block[0] = 1
 	}
 	debug.FreeOSMemory()
-	after, err := ownUsage()
+	after, err := selfUsage()
 	require.NoError(t, err)
 	assert.Greater(t, after.CPU, before.CPU)
 	assert.Greater(t, after.PeakBytes, int64(size))

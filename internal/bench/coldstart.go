@@ -56,14 +56,14 @@ func ColdStart(ctx context.Context, o ColdStartOptions) (_ *ColdStartReport, err
 	if err != nil {
 		return nil, fmt.Errorf("size of the program: %w", err)
 	}
-	a := &cast{launch: o.Launch}
+	a := &processGroup{launch: o.Launch}
 	defer func() { err = errors.Join(err, a.stop()) }()
-	simulator, err := a.add(ctx, "simulator", Part{Role: Simulator})
+	simulator, err := a.add(ctx, "simulator", Process{Role: Simulator})
 	if err != nil {
 		return nil, err
 	}
 	// K_SERVICE has it log and guard itself as on Cloud Run.
-	part := Part{Role: Function, Upstream: simulator.url, Settings: []string{"K_SERVICE=bench"}}
+	part := Process{Role: Function, Upstream: simulator.url, Settings: []string{"K_SERVICE=bench"}}
 	if o.Emulator != "" {
 		part.Settings = append(part.Settings, "FLUXGATE_STORE=firestore", "FIRESTORE_EMULATOR_HOST="+o.Emulator)
 	}
@@ -79,7 +79,7 @@ func ColdStart(ctx context.Context, o ColdStartOptions) (_ *ColdStartReport, err
 }
 
 // run measures one process, from its start to its end.
-func (r *ColdStartReport) run(ctx context.Context, launch Launcher, part Part, counts bool) (err error) {
+func (r *ColdStartReport) run(ctx context.Context, launch Launcher, part Process, counts bool) (err error) {
 	cmd := launch(part)
 	begin := time.Now()
 	c, err := start(ctx, "function", cmd)

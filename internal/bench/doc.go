@@ -10,8 +10,8 @@
 //
 // Every party is a process of its own, so that the operating system accounts
 // for it alone: the simulator, the proxy, and Fluxgate. The caller says how such
-// a process is started (a [Launcher]) and the process runs [Play], which talks
-// to its parent over standard input and output:
+// a process is started (a [Launcher]) and the process runs [RunProcess], which
+// talks to its parent over standard input and output:
 //
 //	child:  serving on http://127.0.0.1:41234
 //	parent: usage
@@ -27,7 +27,7 @@
 //   - coldstart.go: ColdStart, the time to the first answer
 //   - breakdown.go: where the CPU of a party went, read from its profile
 //   - child.go: the parent's end: Launcher, processes started, asked and ended
-//   - play.go: Play, the child's end
+//   - process.go: RunProcess, the child's end
 //   - parties.go: ServeSimulator and ServeProxy, and Fluxgate's settings
 //   - reader.go: a stream read, with the delay of its chunks
 //   - load.go: requests sent over a number of connections

@@ -53,7 +53,7 @@ func (t *target) load(ctx context.Context, n, connections int) (time.Duration, e
 	for range connections {
 		g.Go(func() error {
 			for left.Add(-1) >= 0 {
-				if err := t.once(ctx); err != nil {
+				if err := t.sendOnce(ctx); err != nil {
 					return err
 				}
 			}
@@ -64,7 +64,7 @@ func (t *target) load(ctx context.Context, n, connections int) (time.Duration, e
 	return time.Since(begin), err
 }
 
-func (t *target) once(ctx context.Context) error {
+func (t *target) sendOnce(ctx context.Context) error {
 	req, err := request(ctx, t.url, t.key, t.body(t.sent.Add(1)))
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ type Party struct {
 // party, rounds that alternate. Each party has a round to get warm that doesn't
 // count.
 func Overhead(ctx context.Context, o OverheadOptions) (*OverheadReport, error) {
-	a := &cast{launch: o.Launch}
+	a := &processGroup{launch: o.Launch}
 	r := &OverheadReport{Options: o}
 	// The profiles are there when the parties have ended.
 	if err := errors.Join(r.measure(ctx, a), a.stop()); err != nil {
@@ -61,7 +61,7 @@ func Overhead(ctx context.Context, o OverheadOptions) (*OverheadReport, error) {
 }
 
 // measure has the parties serve round after round.
-func (r *OverheadReport) measure(ctx context.Context, a *cast) error {
+func (r *OverheadReport) measure(ctx context.Context, a *processGroup) error {
 	o := r.Options
 	if err := r.assemble(ctx, a); err != nil {
 		return err
@@ -95,23 +95,23 @@ func (r *OverheadReport) explain() error {
 }
 
 // assemble starts the parties.
-func (r *OverheadReport) assemble(ctx context.Context, a *cast) error {
-	simulator, err := a.add(ctx, "simulator", Part{Role: Simulator})
+func (r *OverheadReport) assemble(ctx context.Context, a *processGroup) error {
+	simulator, err := a.add(ctx, "simulator", Process{Role: Simulator})
 	if err != nil {
 		return err
 	}
 	native := "/v1beta/models/auto:generateContent"
 	for _, p := range []struct {
 		name, file string
-		part       Part
+		part       Process
 		path, key  string
 		body       func(int64) []byte
 	}{
-		{"bare proxy", "proxy", Part{Role: Proxy},
+		{"bare proxy", "proxy", Process{Role: Proxy},
 			"/v1beta/models/" + model + ":generateContent", keyValue(1), nativeBody},
-		{"fluxgate, native", "fluxgate-native", Part{Role: Fluxgate, Settings: []string{"GEMINI_LOG=false"}}, native, callerToken, nativeBody},
-		{"fluxgate, native, logging", "fluxgate-native-logging", Part{Role: Fluxgate}, native, callerToken, nativeBody},
-		{"fluxgate, /generate", "fluxgate-generate", Part{Role: Fluxgate, Settings: []string{"GEMINI_LOG=false"}}, "/generate", callerToken, generateBody},
+		{"fluxgate, native", "fluxgate-native", Process{Role: Fluxgate, Settings: []string{"GEMINI_LOG=false"}}, native, callerToken, nativeBody},
+		{"fluxgate, native, logging", "fluxgate-native-logging", Process{Role: Fluxgate}, native, callerToken, nativeBody},
+		{"fluxgate, /generate", "fluxgate-generate", Process{Role: Fluxgate, Settings: []string{"GEMINI_LOG=false"}}, "/generate", callerToken, generateBody},
 	} {
 		p.part.Upstream = simulator.url
 		if r.Options.Profiles != "" {

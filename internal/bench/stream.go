@@ -50,13 +50,13 @@ type Delays struct {
 // Stream has a long stream pass through Fluxgate and watches its memory, and
 // paced ones, for what it adds to the time to the first byte and to each chunk.
 func Stream(ctx context.Context, o StreamOptions) (_ *StreamReport, err error) {
-	a := &cast{launch: o.Launch}
+	a := &processGroup{launch: o.Launch}
 	defer func() { err = errors.Join(err, a.stop()) }()
-	simulator, err := a.add(ctx, "simulator", Part{Role: Simulator})
+	simulator, err := a.add(ctx, "simulator", Process{Role: Simulator})
 	if err != nil {
 		return nil, err
 	}
-	fluxgate, err := a.add(ctx, "fluxgate", Part{Role: Fluxgate, Upstream: simulator.url, Settings: []string{"GEMINI_LOG=false"}})
+	fluxgate, err := a.add(ctx, "fluxgate", Process{Role: Fluxgate, Upstream: simulator.url, Settings: []string{"GEMINI_LOG=false"}})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,6 @@ import (
 	"fmt"
 )
 
-func ownUsage() (Usage, error) {
+func selfUsage() (Usage, error) {
 	return Usage{}, fmt.Errorf("read usage: %w", errors.ErrUnsupported)
 }

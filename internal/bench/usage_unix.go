@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// ownUsage returns what this process has used.
-func ownUsage() (Usage, error) {
+// selfUsage returns what this process has used.
+func selfUsage() (Usage, error) {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
 		return Usage{}, fmt.Errorf("read usage: %w", err)

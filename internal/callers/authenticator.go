@@ -48,9 +48,9 @@ const (
 	// minReload is the least time between two readings of the secrets that
 	// unknown tokens cause. One may be new; most are wrong.
 	minReload = 30 * time.Second
-	// patience is how long a request with an unknown token waits for such a
+	// reloadWait is how long a request with an unknown token waits for such a
 	// reading.
-	patience = time.Second
+	reloadWait = time.Second
 )
 
 // An Authenticator names the caller of a request by its token. It is safe for
@@ -62,15 +62,15 @@ const (
 // instances; otherwise it is gone within a TTL. A secret whose version is
 // disabled or destroyed counts as holding none.
 type Authenticator struct {
-	mode   Mode
-	wanted bool // a request needs a token
-	log    *slog.Logger
-	pages  *http.CrossOriginProtection
-	jobs   *jobs
+	mode          Mode
+	tokenRequired bool // a request needs a token
+	log           *slog.Logger
+	pages         *http.CrossOriginProtection
+	jobs          *jobVerifier
 
-	given []list // by role
-	cache *secrets.Cache[table]
-	fixed table // instead of cache, when no secret is named
+	sources []tokenSource // by role
+	cache   *secrets.Cache[table]
+	static  table // instead of cache, when no secret is named
 
 	// compare is subtle.ConstantTimeCompare.
 	compare func(a, b []byte) int
@@ -86,13 +86,13 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	opts = opts.WithDefaults()
 	a := &Authenticator{
 		mode: ModeOf(cfg), log: opts.Logger, pages: http.NewCrossOriginProtection(),
-		given: []list{
+		sources: []tokenSource{
 			{entries: cfg.Tokens, names: cfg.TokenSecretNames},
 			{entries: cfg.AdminTokens, names: cfg.AdminTokenSecretNames, admin: true},
 		},
 		compare: subtle.ConstantTimeCompare,
 	}
-	a.wanted = a.mode == ModeTokens || a.mode == ModeIAM && cfg.HasCallerTokens()
+	a.tokenRequired = a.mode == ModeTokens || a.mode == ModeIAM && cfg.HasCallerTokens()
 	for _, origin := range cfg.CORS {
 		if origin == config.AnyOrigin {
 			continue // means nothing without tokens
@@ -102,11 +102,11 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 		}
 	}
 	var err error
-	if a.jobs, err = newJobs(context.Background(), cfg, http.DefaultTransport); err != nil {
+	if a.jobs, err = newJobVerifier(context.Background(), cfg, http.DefaultTransport); err != nil {
 		return nil, err
 	}
 	if len(cfg.TokenSecretNames)+len(cfg.AdminTokenSecretNames) == 0 {
-		a.fixed, err = newTable(a.given)
+		a.static, err = newTable(a.sources)
 		return a, err
 	}
 	if client == nil {
@@ -114,14 +114,11 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	}
 	a.cache = secrets.NewCache(secrets.Source[table]{
 		Name:    "tokens",
-		Load:    func(ctx context.Context) (table, error) { return load(ctx, client, a.given) },
+		Load:    func(ctx context.Context) (table, error) { return load(ctx, client, a.sources) },
 		Changed: a.report,
 	}, opts)
 	return a, nil
 }
-
-// Mode returns what is asked of requests.
-func (a *Authenticator) Mode() Mode { return a.mode }
 
 // Open reports whether requests need no token because none is configured.
 func (a *Authenticator) Open() bool { return a.mode == ModeOpen }
@@ -140,18 +137,18 @@ func (a *Authenticator) Authenticate(r *http.Request) (Caller, error) {
 		return Caller{Name: config.CallerAnonymous, Admin: true}, nil
 	case a.mode == ModeIAM && a.jobs.matches(identityToken(r)):
 		return Caller{Name: config.CallerScheduler, Admin: true}, nil
-	case !a.wanted:
-		return a.identified(r), nil
+	case !a.tokenRequired:
+		return a.callerByIAM(r), nil
 	}
-	token, err := a.presented(r)
+	token, err := a.credential(r)
 	if err != nil {
 		return Caller{}, err
 	}
-	return a.byToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
+	return a.callerByToken(r.Context(), token, token == bearer(r.Header.Get(authorization)))
 }
 
-// presented returns the one credential that r carries.
-func (a *Authenticator) presented(r *http.Request) (string, error) {
+// credential returns the one credential that r carries.
+func (a *Authenticator) credential(r *http.Request) (string, error) {
 	switch all := credentials(r, a.mode != ModeIAM || overridden(r)); len(all) {
 	case 0:
 		return "", ErrMissing
@@ -161,9 +158,9 @@ func (a *Authenticator) presented(r *http.Request) (string, error) {
 	return "", ErrConflict
 }
 
-// byToken returns whose token it is. One that isn't known may be a job's, if it
+// callerByToken returns whose token it is. One that isn't known may be a job's, if it
 // came as a bearer's.
-func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) (Caller, error) {
+func (a *Authenticator) callerByToken(ctx context.Context, token string, bearer bool) (Caller, error) {
 	t, err := a.tokens(ctx)
 	if err != nil {
 		return Caller{}, err
@@ -183,7 +180,7 @@ func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) 
 	if a.cache == nil {
 		return Caller{}, ErrWrong
 	}
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, reloadWait)
 	defer cancel()
 	if t, err = a.cache.Reload(limited, "a token is not known"); err != nil {
 		return Caller{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -194,23 +191,23 @@ func (a *Authenticator) byToken(ctx context.Context, token string, bearer bool) 
 	return Caller{}, ErrWrong
 }
 
-// identified returns the caller that IAM has let in. An administrator's token
+// callerByIAM returns the caller that IAM has let in. An administrator's token
 // makes it that administrator; any other credential is taken for what clients
 // send because they insist on an API key.
-func (a *Authenticator) identified(r *http.Request) Caller {
-	if token, err := a.presented(r); err == nil && len(a.given[1].entries)+len(a.given[1].names) > 0 {
+func (a *Authenticator) callerByIAM(r *http.Request) Caller {
+	if token, err := a.credential(r); err == nil && len(a.sources[1].entries)+len(a.sources[1].names) > 0 {
 		if t, err := a.tokens(r.Context()); err == nil {
 			if e, ok := t.find(sha256.Sum256([]byte(token)), a.compare); ok {
 				return Caller{Name: e.name, Admin: e.admin}
 			}
 		}
 	}
-	return Caller{Name: identity(r)}
+	return Caller{Name: identityName(r)}
 }
 
 func (a *Authenticator) tokens(ctx context.Context) (table, error) {
 	if a.cache == nil {
-		return a.fixed, nil
+		return a.static, nil
 	}
 	t, err := a.cache.Get(ctx)
 	if err != nil {

@@ -157,7 +157,7 @@ func TestNothingPrintsAToken(t *testing.T) {
 	require.Error(t, wrong)
 	require.Error(t, conflict)
 	for name, v := range map[string]any{
-		"authenticator": b, "table": b.fixed, "lists": b.given, "caller": caller,
+		"authenticator": b, "table": b.static, "lists": b.sources, "caller": caller,
 		"wrong": wrong, "conflict": conflict, "struct": struct{ b *Authenticator }{b},
 	} {
 		var text, js bytes.Buffer
@@ -170,7 +170,7 @@ func TestNothingPrintsAToken(t *testing.T) {
 		}
 	}
 	// The check above would pass on empty output.
-	assert.Contains(t, fmt.Sprintf("%+v", b.fixed), "alice")
+	assert.Contains(t, fmt.Sprintf("%+v", b.static), "alice")
 }
 
 func TestPolicy(t *testing.T) {
@@ -198,7 +198,7 @@ func TestPolicy(t *testing.T) {
 			assert.Equal(t, tt.want, ModeOf(cfg))
 			b, err := New(cfg, new(vault), secrets.Options{})
 			require.NoError(t, err)
-			assert.Equal(t, tt.want, b.Mode())
+			assert.Equal(t, tt.want, b.mode)
 			assert.Equal(t, tt.want == ModeOpen, b.Open())
 		})
 	}

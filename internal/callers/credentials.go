@@ -115,12 +115,12 @@ func identityToken(r *http.Request) string {
 	return bearer(r.Header.Get(authorization))
 }
 
-// identity returns the name of a caller that IAM has let in: the email address
+// identityName returns the name of a caller that IAM has let in: the email address
 // in the identity token, or "iam" if there is none that can be a name. The
 // token's signature isn't verified here. Cloud Run has done that and has taken
 // it out, so the name is as good as FLUXGATE_AUTH=iam is true; a name and its
 // limits depend on it, and whether it is a scheduled job.
-func identity(r *http.Request) string {
+func identityName(r *http.Request) string {
 	if c, ok := claimsOf(identityToken(r)); ok {
 		if name, ok := c.name(); ok {
 			return name

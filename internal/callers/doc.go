@@ -24,11 +24,11 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - authenticator.go: Book, which finds the caller of a request by its token, its identity, or as nobody
+//   - authenticator.go: Authenticator, which finds the caller of a request by its token, its identity, or as nobody
 //   - table.go: the tokens, from the configuration or from Secret Manager, and how one is found
 //   - strip.go: Strip takes credentials off a request
 //   - cors.go: CORS, what web pages of other origins may do
 //   - credentials.go: the credentials that a request carries, and where
 //   - jobs.go: identity tokens of scheduled jobs, read and verified
-//   - mode.go: Policy, what is asked of a request: nothing, a token or IAM
+//   - mode.go: ModeOf, what is asked of a request: nothing, a token or IAM
 package callers

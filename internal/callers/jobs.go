@@ -31,18 +31,18 @@ const (
 // https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken
 var issuers = []string{"https://accounts.google.com", "accounts.google.com"}
 
-// jobs recognises scheduled jobs by their identity tokens, which Google signs.
+// A jobVerifier recognises scheduled jobs by their identity tokens, which Google signs.
 // Nil recognises nobody.
-type jobs struct {
+type jobVerifier struct {
 	account   string
 	audiences []string
 	validator *idtoken.Validator
 }
 
-// newJobs returns the jobs of a configuration, nil if there are none. Transport
+// newJobVerifier returns the verifier of a configuration, nil if it names no jobs. Transport
 // carries the requests for Google's certificates. There is no such request
 // before a token needs one.
-func newJobs(ctx context.Context, cfg *config.Config, transport http.RoundTripper) (*jobs, error) {
+func newJobVerifier(ctx context.Context, cfg *config.Config, transport http.RoundTripper) (*jobVerifier, error) {
 	if !cfg.HasJobs() {
 		return nil, nil
 	}
@@ -50,12 +50,12 @@ func newJobs(ctx context.Context, cfg *config.Config, transport http.RoundTrippe
 	if !ok {
 		return nil, errors.New("FLUXGATE_JOBS_ACCOUNT: want the email address of a service account")
 	}
-	client := &http.Client{Transport: &certs{next: transport}}
+	client := &http.Client{Transport: &certificateTransport{next: transport}}
 	validator, err := idtoken.NewValidator(ctx, option.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("identity tokens: %w", err)
 	}
-	return &jobs{account: account, audiences: cfg.JobsAudience, validator: validator}, nil
+	return &jobVerifier{account: account, audiences: cfg.JobsAudience, validator: validator}, nil
 }
 
 // claims are what an identity token says.
@@ -101,7 +101,7 @@ func bearer(header string) string {
 // matches reports whether the claims of a token are a job's, and for this
 // service. Their signature isn't verified: that is enough only where somebody
 // else has done so.
-func (j *jobs) matches(token string) bool {
+func (j *jobVerifier) matches(token string) bool {
 	if j == nil {
 		return false
 	}
@@ -116,7 +116,7 @@ func (j *jobs) matches(token string) bool {
 
 // verify reports whether a token is a job's. The error, which matches
 // [ErrUnavailable], is that this can't be found out now.
-func (j *jobs) verify(ctx context.Context, token string) (bool, error) {
+func (j *jobVerifier) verify(ctx context.Context, token string) (bool, error) {
 	// What wouldn't do if it were genuine isn't worth asking for certificates.
 	if !j.matches(token) {
 		return false, nil
@@ -143,9 +143,9 @@ func (j *jobs) verify(ctx context.Context, token string) (bool, error) {
 // errCerts: Google's certificates can't be had.
 var errCerts = errors.New("certificates of Google can't be fetched")
 
-// certs fetches certificates, within bounds, and says of every failure that it
-// is one: the validator's own errors don't tell it from a bad token.
-type certs struct {
+// certificateTransport fetches certificates, within bounds, and marks every
+// failure as one (errCerts): the validator's own errors don't tell it from a bad token.
+type certificateTransport struct {
 	next http.RoundTripper
 
 	mu     sync.Mutex
@@ -154,7 +154,7 @@ type certs struct {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c *certs) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *certificateTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	failed, until := c.failed, c.until
 	c.mu.Unlock()
@@ -172,7 +172,7 @@ func (c *certs) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // fetch returns an answer whose body is there, and is JSON.
-func (c *certs) fetch(req *http.Request) (*http.Response, error) {
+func (c *certificateTransport) fetch(req *http.Request) (*http.Response, error) {
 	// A caller that hangs up must not have the next one refused.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), certsTimeout)
 	defer cancel()

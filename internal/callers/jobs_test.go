@@ -98,7 +98,7 @@ func newJobsAuthenticator(t *testing.T, g *google, environ ...string) *Authentic
 	b := newAuthenticator(t, environ...)
 	require.NotNil(t, b.jobs)
 	var err error
-	b.jobs, err = newJobs(t.Context(), configured(t, environ...), g)
+	b.jobs, err = newJobVerifier(t.Context(), configured(t, environ...), g)
 	require.NoError(t, err)
 	return b
 }

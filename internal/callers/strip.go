@@ -40,7 +40,7 @@ func Strip(r *http.Request) {
 	stripHeader(r.Trailer, repeated)
 	for _, form := range []url.Values{r.Form, r.PostForm} {
 		for name, values := range form {
-			if credentialParameter(name) || slices.ContainsFunc(values, func(v string) bool { return holds(v, repeated) }) {
+			if credentialParameter(name) || slices.ContainsFunc(values, func(v string) bool { return containsAny(v, repeated) }) {
 				delete(form, name)
 			}
 		}
@@ -82,9 +82,9 @@ func spellings(r *http.Request) []string {
 	return slices.Compact(all)
 }
 
-// holds reports whether text has any of the texts in it, as it is or percent
+// containsAny reports whether text has any of the texts in it, as it is or percent
 // encoded in a way of its own.
-func holds(text string, any []string) bool {
+func containsAny(text string, any []string) bool {
 	within := func(text string) bool {
 		return slices.ContainsFunc(any, func(s string) bool { return strings.Contains(text, s) })
 	}
@@ -98,7 +98,7 @@ func holds(text string, any []string) bool {
 func stripHeader(h http.Header, repeated []string) {
 	for name, values := range h {
 		if slices.Contains(credentialHeaders, http.CanonicalHeaderKey(name)) ||
-			slices.ContainsFunc(values, func(v string) bool { return holds(v, repeated) }) {
+			slices.ContainsFunc(values, func(v string) bool { return containsAny(v, repeated) }) {
 			delete(h, name)
 		}
 	}
@@ -107,7 +107,7 @@ func stripHeader(h http.Header, repeated []string) {
 func stripQuery(query string, repeated []string) string {
 	var kept []string
 	for p := range parameters(query) {
-		if !credentialPair(p.raw) && !holds(p.raw, repeated) {
+		if !credentialPair(p.raw) && !containsAny(p.raw, repeated) {
 			kept = append(kept, p.raw)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/secrets"
 )
 
-// A list is where the tokens of one role come from: from the configuration, or
+// A tokenSource is where the tokens of one role come from: from the configuration, or
 // from secrets.
-type list struct {
+type tokenSource struct {
 	entries []config.TokenEntry
 	names   []string // of secrets
 	admin   bool
@@ -37,7 +37,7 @@ type entry struct {
 func (t table) Len() int { return len(t.entries) }
 
 // newTable checks the entries of all lists together and makes a table of them.
-func newTable(lists []list) (table, error) {
+func newTable(lists []tokenSource) (table, error) {
 	var t table
 	var all []config.TokenEntry
 	for _, l := range lists {
@@ -77,7 +77,7 @@ var form = secrets.Form[config.TokenEntry]{
 
 // load reads what is in secrets and makes a table of it and of the rest. It
 // fails when any secret can't be read or is malformed.
-func load(ctx context.Context, client secrets.Accessor, given []list) (table, error) {
+func load(ctx context.Context, client secrets.Accessor, given []tokenSource) (table, error) {
 	var names []string
 	for _, l := range given {
 		names = append(names, l.names...)

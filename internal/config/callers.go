@@ -190,7 +190,7 @@ func (c *Config) checkTokens() error {
 	for _, e := range all {
 		for _, k := range c.Keys {
 			if e.Token == k.Value {
-				// Whoever has the key needs no gate.
+				// Whoever has the key needs no Fluxgate.
 				problems = append(problems, fmt.Errorf("%s: its token is the key of GEMINI_KEY_%d: want one of its own", e.Where, k.Index))
 			}
 		}

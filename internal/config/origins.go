@@ -68,7 +68,7 @@ func checkOrigin(s string) error {
 	return nil
 }
 
-// checkCORS refuses a gate that stands open to every page of every site.
+// checkCORS refuses a Fluxgate that is open to every page of every site.
 func (c *Config) checkCORS() error {
 	if slices.Contains(c.CORS, AnyOrigin) && !c.HasTokens() && (c.Auth != AuthIAM || !c.OnCloud()) {
 		return errors.New(`"*" needs FLUXGATE_TOKENS: without, every page that anybody here visits could use up the quota`)

@@ -52,7 +52,7 @@ type Sent struct {
 	At           time.Time
 	ModelVersion string
 	// Late is an error that came after the answer had begun: the caller has seen
-	// it, and it teaches as much as any other. Usually nil.
+	// it, and it is recorded like any other. Usually nil.
 	Late *upstream.Error
 }
 
@@ -247,7 +247,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	return &Served{Key: key, Model: grant.Asked, Waited: r.waited, Retried: r.attempts > 1}, nil
 }
 
-// conclude keeps what an answer taught.
+// conclude records what an answer said beside itself.
 func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -261,7 +261,7 @@ func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key key
 	r.d.learnVersion(ctx, grant.Asked, info.ModelVersion)
 }
 
-// late keeps what an error taught that came in the middle of an answer.
+// late records an error that came in the middle of an answer.
 func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent) {
 	if info.PromptTokens > 0 {
 		r.demand.Tokens, r.exact = info.PromptTokens, true
@@ -269,7 +269,7 @@ func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Ke
 	r.log.Warn("upstream failed in mid-answer", "key", key.Index, "project", key.Project, "class", info.Late.Class.String(),
 		"status", info.Late.HTTPStatus, "reason", info.Late.Reason)
 	r.recount(ctx, info.Late)
-	if err := r.record(ctx, grant, key, info.Late); err != nil {
+	if err := r.feedback(ctx, grant, key, info.Late); err != nil {
 		r.log.Error("lesson not kept", "project", key.Project, "error", err)
 	}
 }

@@ -1,27 +1,32 @@
 // Package dispatch does what one request needs once it is understood: it sizes it,
 // has it admitted, sends it with the key of the granted project, goes on elsewhere
-// where that can help, keeps what an answer or an error teaches, and settles.
+// where that can help, records what an answer or an error says, and settles.
 //
 // [Dispatcher.Do] is for requests that take a slot; the route says how one is sent
 // ([Call]). [Dispatcher.Free] is for requests that cost no quota. Where a request
 // refers to files or cached contents, [Dispatcher.Owners] finds the project that
 // owns them, whose keys alone can read them.
 //
-// A wait is a value, admission.Wait. An upstream error that is to be passed on is
-// an *upstream.Error. Nothing is ever waited for here.
+// Dispatch never decides who may go when: admission does, and chooses the key too.
+// It knows no HTTP route: server does. A wait is a value, admission.Wait, which the
+// server has apierror word. An upstream error that is to be passed on is an
+// *upstream.Error. Nothing is ever waited for here.
+//
+// Most of it is tested through HTTP, in package server: against a simulated Gemini,
+// and against what scripted stand-ins answer.
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - do.go: one request's way: admission, sending, failing over
-//   - feedback.go: what an answer or an error teaches, and where that is kept
-//   - prompt.go: requests of POST /generate
-//   - size.go: how many tokens a request weighs
+//   - do.go: one request's way: admission, sending with the granted key, failing over, settling
+//   - feedback.go: what an answer or an upstream 429 says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
+//   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content
 //   - free.go: requests that take no slot
 //   - models.go: which models may serve a request
-//   - telemetry.go: admissions and answers in telemetry's words
-//   - dispatcher.go: what a dispatcher works with, and the keys of the moment
-//   - pool.go: keys by project
-//   - hash.go: what a request is recognised by
-//   - recent.go: a bounded memory
+//   - telemetry.go: what is measured of admissions and answers
+//   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
+//   - pool.go: the keys as they are for one request, by project
+//   - hash.go: the hash of caller, route and body, by which admission recognises a returner
+//   - recent.go: a map of bounded size, whose oldest entries go first
 package dispatch

@@ -24,7 +24,7 @@ const (
 	roundedDown = time.Second
 )
 
-// fail settles a failed request and keeps what its error teaches. A returned
+// fail settles a failed request and records what its error says. A returned
 // error means that it couldn't be kept.
 func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
 	unknown := e.Class == upstream.ClassModelUnknown
@@ -32,11 +32,11 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 	if unknown {
 		return err
 	}
-	return errors.Join(err, r.record(ctx, grant, key, e))
+	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }
 
-// record keeps what an error teaches of keys, models and limits.
-func (r *dispatch) record(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
+// feedback records what an error says of keys, models and limits.
+func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
 	var problems []error
 	switch e.Class {
 	case upstream.ClassKeyInvalid:
@@ -58,7 +58,7 @@ func (r *dispatch) record(ctx context.Context, grant *admission.Grant, key keys.
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
-		return fmt.Errorf("keep what upstream taught: %w", err)
+		return fmt.Errorf("record what upstream said: %w", err)
 	}
 	return nil
 }
@@ -74,17 +74,17 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 		return err
 	}
 	for _, x := range []struct {
-		name           string
-		taught, before int64
+		name            string
+		learned, before int64
 	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
-		if x.taught > 0 && x.taught != x.before {
-			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.taught, x.name, x.before))
+		if x.learned > 0 && x.learned != x.before {
+			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.learned, x.name, x.before))
 		}
 	}
 	return nil
 }
 
-// refusal is what an error teaches about a model on a project.
+// refusal returns what an error says about a model on a project.
 func (r *dispatch) refusal(ctx context.Context, grant *admission.Grant, e *upstream.Error) (scheduler.RecordRefusal, bool) {
 	now := r.d.admission.Now()
 	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID}
@@ -158,7 +158,7 @@ func (d *Dispatcher) learnAlias(ctx context.Context, name, model string) bool {
 
 // learnVersion notes what an answer says of the model that gave it. Only of a
 // name that says it is an alias: the version behind a plain name has no calendar of
-// its own. What a refusal taught of the alias knows better.
+// its own. What a refusal said of the alias knows better.
 func (d *Dispatcher) learnVersion(ctx context.Context, name, version string) {
 	version = strings.TrimPrefix(version, "models/")
 	if !isAlias(name) || !payload.ValidModel(version) {

@@ -177,7 +177,7 @@
 //   - models.go: the models with their default limits; added, removed and retired ones
 //   - limits.go: limits of a project and model, and their changes
 //   - quota.go: what a request breaks of a model's limits, and its charge
-//   - shelf.go: resources of a project that expire, and lists of them in pages
+//   - resources.go: resources of a project that expire, and lists of them in pages
 //   - wire.go: requests and answers in JSON
 //   - tokens.go: CountTokens, and the tokens of a request
 //   - window.go: the three kinds of minute

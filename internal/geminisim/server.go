@@ -124,8 +124,8 @@ type Server struct {
 	failure  Failure
 	log      entryLog
 	requests requestLog
-	files    shelf[*file]
-	caches   shelf[*cachedContent]
+	files    resourceStore[*file]
+	caches   resourceStore[*cachedContent]
 	uploads  map[string]*uploadSession
 	stats    Stats
 	rng      *rand.Rand
@@ -145,8 +145,8 @@ func New(cfg Config) *Server {
 		granularity:    cfg.UploadGranularity,
 		logger:         cfg.Logger,
 		requests:       requestLog{limit: cfg.RequestLog},
-		files:          newShelf[*file](),
-		caches:         newShelf[*cachedContent](),
+		files:          newResourceStore[*file](),
+		caches:         newResourceStore[*cachedContent](),
 		uploads:        make(map[string]*uploadSession),
 		keys:           make(map[[sha256.Size]byte]identity),
 		quotas:         make(map[string]quota),

@@ -1,10 +1,10 @@
 // Package history keeps what every project and model was used for on each of the
 // last thirty days.
 //
-// Project documents count today and yesterday, for that is all that is decided
-// by, and keep the last day before that. So finished days are copied into a record
-// of the deployment, by whoever serves a request first on a later day: a day stays
-// in its document until two others have seen requests.
+// Decisions depend on today and yesterday alone, so a project's document keeps no
+// more than the last three days that saw requests. Finished days are copied into a
+// record of the deployment, by the instance that serves the first request of a later
+// day: a day is in its document until requests came on two later days.
 package history
 
 import (
@@ -45,13 +45,13 @@ type Records interface {
 // A Keeper keeps the history of a deployment. It is safe for use by any number
 // of goroutines.
 type Keeper struct {
-	records Records
-	done    atomic.Int32 // the day on which finished days were last looked for
-	cached  atomic.Pointer[memo]
+	records    Records
+	lastLooked atomic.Int32 // the day on which finished days were last looked for
+	cached     atomic.Pointer[snapshot]
 }
 
-// A memo is what the record said on some day.
-type memo struct {
+// A snapshot is what the record said on some day.
+type snapshot struct {
 	day     scheduler.Day
 	entries []Entry
 }
@@ -59,16 +59,16 @@ type memo struct {
 // NewKeeper returns the keeper over the records of a store.
 func NewKeeper(r Records) *Keeper { return &Keeper{records: r} }
 
-// Due reports whether this instance has yet to look for finished days today. To
-// one caller alone it says so.
+// Due reports whether this instance has yet to look for finished days today. It
+// is true once a day: for the first call.
 func (k *Keeper) Due(now scheduler.Instant) bool {
 	today := int32(scheduler.DayOf(now))
-	last := k.done.Load()
-	return last != today && k.done.CompareAndSwap(last, today)
+	last := k.lastLooked.Load()
+	return last != today && k.lastLooked.CompareAndSwap(last, today)
 }
 
 // Retry makes it due again, after it failed.
-func (k *Keeper) Retry() { k.done.Store(0) }
+func (k *Keeper) Retry() { k.lastLooked.Store(0) }
 
 // Archive copies the finished days of projects, by ID, into the record.
 func (k *Keeper) Archive(ctx context.Context, now scheduler.Instant, projects map[string]*scheduler.Project) error {
@@ -162,6 +162,6 @@ func (k *Keeper) Last(ctx context.Context, now scheduler.Instant) ([]Entry, erro
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)
 	}
-	k.cached.Store(&memo{today, all})
+	k.cached.Store(&snapshot{today, all})
 	return all, nil
 }

@@ -5,7 +5,7 @@
 // Everything here is pure: bytes in, values out. It knows no HTTP, no key, no
 // quota and none of Fluxgate's other packages, so whatever needs to understand a
 // body can use it. It never changes what passes through but where that is the
-// purpose (RenameModel, Prepend, and the pages of a list), and then every other
+// purpose (RenameModel, Prepend, SetNextPage), and then every other
 // byte stays as it is.
 //
 // A body that a caller got wrong gives a *FieldError, whose text never repeats
@@ -13,15 +13,15 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - generate.go: the body of POST /generate
+//   - generate.go: the fields of POST /generate's body
 //   - chat.go: the bodies of the OpenAI-compatible routes
 //   - model.go: names of models, and where a body names one
-//   - estimate.go: how many tokens a body may have, where nobody counts them
+//   - estimate.go: an estimate of input tokens, where upstream doesn't count them
 //   - references.go: what any body refers to
 //   - media.go: base64 of images and files
 //   - usage.go: what an answer says was used, read from its end
-//   - opening.go: whether an answer is one, and the error that it may end with
+//   - opening.go: whether an answer with status 200 begins or ends with an error
 //   - list.go: pages of lists
 //   - fields.go: strict reading of a JSON object's members, and what is wrong with it
-//   - tokens.go: the tokens of a valid JSON text
+//   - lexer.go: the lexer of valid JSON
 package payload

@@ -44,7 +44,7 @@ var errSeveral = invalid("body", "it holds more than one JSON value.")
 // the body, in order. A body of null has none. It fails with f's error, or with a
 // *FieldError if the body isn't one JSON object.
 func Members(body []byte, f func(name string, value []byte) error) error {
-	t, err := newTokens(body)
+	t, err := newLexer(body)
 	if err != nil {
 		return malformed(body)
 	}

@@ -70,7 +70,7 @@ func (g *Generate) set(name string, value []byte) error {
 // copying them.
 func decodeStrings(name string, value []byte, list *[][]byte) error {
 	*list = nil
-	t, err := newTokens(value)
+	t, err := newLexer(value)
 	if err != nil {
 		return ErrNotObject
 	}

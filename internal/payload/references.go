@@ -28,7 +28,7 @@ var errTooDeep = errors.New("nested too deeply")
 // ReadReferences walks a JSON body without building it in memory. It fails where
 // the body isn't one JSON object.
 func ReadReferences(body []byte) (*References, error) {
-	dec, err := newTokens(body)
+	dec, err := newLexer(body)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ var opaqueMembers = []string{
 }
 
 type walker struct {
-	dec    *tokens
+	dec    *lexer
 	m      *References
 	seen   map[string]bool // the resources
 	mime   string          // the last mimeType of the object that is being walked

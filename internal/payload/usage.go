@@ -160,7 +160,7 @@ type count struct {
 // what that takes. It reports false for anything but an object in which they are
 // whole numbers, or null.
 func (all counts) read(object []byte) bool {
-	t, err := newTokens(object)
+	t, err := newLexer(object)
 	if err != nil {
 		return false
 	}

@@ -52,30 +52,30 @@ var (
 	errNoNumbers = errors.New("the answer has no number that can be taken")
 )
 
-// read returns the numbers of an answer that can be taken, and those that are refused.
-func read(resp *upstream.Reply, asked []string) (map[string]Limits, []Refusal, error) {
+// parseAnswer returns the numbers of an answer that can be taken, and those that are refused.
+func parseAnswer(resp *upstream.Reply, asked []string) (map[string]Limits, []Refusal, error) {
 	if resp.BlockReason != "" {
 		return nil, nil, fmt.Errorf("the question was blocked (%s)", clip(resp.BlockReason, maxName))
 	}
 	text := unfence(resp.Text)
 	if text == "" {
-		return nil, nil, ended(errEmpty, resp)
+		return nil, nil, withFinishReason(errEmpty, resp)
 	}
 	var answer struct {
 		Models []map[string]json.RawMessage `json:"models"`
 	}
 	if json.Unmarshal([]byte(text), &answer) != nil {
-		return nil, nil, ended(errNotJSON, resp)
+		return nil, nil, withFinishReason(errNotJSON, resp)
 	}
-	models, refused := judge(answer.Models, asked)
+	models, refused := accept(answer.Models, asked)
 	if len(models) == 0 {
 		return nil, refused, errNoNumbers
 	}
 	return models, refused, nil
 }
 
-// ended adds why the model stopped, where it didn't come to its end.
-func ended(err error, resp *upstream.Reply) error {
+// withFinishReason adds why the model stopped, where it didn't come to its end.
+func withFinishReason(err error, resp *upstream.Reply) error {
 	if resp.FinishReason == "" || resp.FinishReason == "STOP" {
 		return err
 	}
@@ -97,8 +97,8 @@ func unfence(text string) string {
 	return strings.TrimSpace(body)
 }
 
-// judge applies the rules of the package documentation to every number of a model that was asked for.
-func judge(entries []map[string]json.RawMessage, asked []string) (map[string]Limits, []Refusal) {
+// accept applies the rules of the package documentation to every number of a model that was asked for.
+func accept(entries []map[string]json.RawMessage, asked []string) (map[string]Limits, []Refusal) {
 	models := map[string]Limits{}
 	var refused []Refusal
 	for _, entry := range entries {
@@ -122,7 +122,7 @@ func judge(entries []map[string]json.RawMessage, asked []string) (map[string]Lim
 				refused = append(refused, Refusal{name, f.short, shown(raw), least, most})
 				continue
 			}
-			if own(name) {
+			if builtIn(name) {
 				n = min(n, f.of(defaults(name)))
 			}
 			if known := *f.in(&limits); known == nil || n < *known {
@@ -143,8 +143,8 @@ func defaults(model string) scheduler.Limits {
 	return scheduler.DefaultLimits(scheduler.FamilyOf(model))
 }
 
-// own reports whether the model has built-in limits of its own, and not just those of its family.
-func own(model string) bool { return slices.Contains(scheduler.DefaultChain(), model) }
+// builtIn reports whether the model itself is built in, and has more than the limits of its family.
+func builtIn(model string) bool { return slices.Contains(scheduler.DefaultChain(), model) }
 
 // bounds returns the lowest and the highest number that is taken for a limit of a model.
 func bounds(model string, of func(scheduler.Limits) int64) (least, most int64) {

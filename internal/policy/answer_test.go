@@ -94,7 +94,7 @@ func TestJudge(t *testing.T) {
 			map[string]Limits{pro: limits(2, 125_000, 50)}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, refused, err := read(&upstream.Reply{Text: answerOf(tc.entries...), FinishReason: "STOP"}, asked)
+			got, refused, err := parseAnswer(&upstream.Reply{Text: answerOf(tc.entries...), FinishReason: "STOP"}, asked)
 			assert.Equal(t, tc.want, got)
 			assert.Equal(t, tc.refused, refused)
 			if tc.want == nil {
@@ -113,7 +113,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	for range maxRefused {
 		entries = append(entries, entry(pro, "999", "0", "-1"))
 	}
-	_, refused, err := read(&upstream.Reply{Text: answerOf(entries...)}, asked)
+	_, refused, err := parseAnswer(&upstream.Reply{Text: answerOf(entries...)}, asked)
 	assert.ErrorIs(t, err, errNoNumbers)
 	assert.Len(t, refused, maxRefused)
 }
@@ -149,7 +149,7 @@ func TestRead(t *testing.T) {
 		{name: "blocked", block: "PROHIBITED_CONTENT", err: "the question was blocked (PROHIBITED_CONTENT)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, _, err := read(&upstream.Reply{Text: tc.text, FinishReason: tc.finish, BlockReason: tc.block}, asked)
+			got, _, err := parseAnswer(&upstream.Reply{Text: tc.text, FinishReason: tc.finish, BlockReason: tc.block}, asked)
 			if tc.err != "" {
 				assert.EqualError(t, err, tc.err, "and nothing that the model said")
 				assert.Nil(t, got)
@@ -162,7 +162,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestQuestion(t *testing.T) {
-	q := question(asked)
+	q := limitsRequest(asked)
 	assert.Empty(t, q.Model, "whoever admits it chooses")
 	require.NotNil(t, q.Temperature)
 	assert.Zero(t, *q.Temperature)
@@ -184,7 +184,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(answerOf(entry(pro, "2", `"125,000"`, "1e9")))
 	f.Add("```json\n" + answerOf(entry(lite35, "-0", "null", "{}")) + "\n```")
 	f.Fuzz(func(t *testing.T, text string) {
-		models, refused, err := read(&upstream.Reply{Text: text}, asked)
+		models, refused, err := parseAnswer(&upstream.Reply{Text: text}, asked)
 		assert.Equal(t, err == nil, len(models) > 0)
 		rec := record{Reported: Reported{Models: models, Refused: refused}}
 		back, readable := decode(rec.encode())
@@ -194,7 +194,7 @@ func FuzzRead(f *testing.F) {
 			for _, field := range fields {
 				if n := *field.in(&l); n != nil {
 					least, most := bounds(model, field.of)
-					assert.True(t, *n >= least && *n <= most && (!own(model) || *n <= field.of(defaults(model))), "%s %d", model, *n)
+					assert.True(t, *n >= least && *n <= most && (!builtIn(model) || *n <= field.of(defaults(model))), "%s %d", model, *n)
 				}
 			}
 		}

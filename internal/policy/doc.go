@@ -1,6 +1,7 @@
-// Package policy keeps what Gemini itself says about its models: the limits that it reports when it is asked, and the
-// model chain that its models list amounts to. Both are kept in one record of the store for all instances, and refreshed
-// by one of them.
+// Package policy keeps what Gemini itself says about its models, in two halves: the limits that it reports when it is
+// asked, and the model chain that its models list amounts to. Both are kept in one record of the store for all instances,
+// and refreshed by one of them. (What a 429 teaches is kept elsewhere: it belongs to a single project, see package
+// scheduler, and beats what is reported here.)
 //
 // # When
 //

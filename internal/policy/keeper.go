@@ -43,7 +43,7 @@ type Options struct {
 	// Store keeps the record. Required.
 	Store Store
 	// Ask sends the request for the numbers, once it was admitted like any other ([TokenBound] says for how many
-	// tokens), and chooses its model. It must not retry, and heed its context. Required.
+	// tokens), and chooses its model. It must not retry, and must end with its context. Required.
 	Ask func(context.Context, upstream.Prompt) (*upstream.Reply, error)
 	// List returns the models list. Required.
 	List func(context.Context) ([]upstream.Model, error)
@@ -112,7 +112,7 @@ func (k *Keeper) load(ctx context.Context) (Reported, error) {
 	if err != nil {
 		return k.last(), err
 	}
-	return k.note(asked, data).Reported, nil
+	return k.remember(asked, data).Reported, nil
 }
 
 func (k *Keeper) fresh() (Reported, bool) {
@@ -127,8 +127,8 @@ func (k *Keeper) last() Reported {
 	return k.cached
 }
 
-// note remembers what the record held when it was asked for, unless something later is remembered.
-func (k *Keeper) note(asked time.Time, data []byte) record {
+// remember keeps what the record held when it was asked for, unless something later is remembered.
+func (k *Keeper) remember(asked time.Time, data []byte) record {
 	rec, readable := decode(data)
 	if !readable {
 		k.opts.Logger.Warn("the record of the reported policy can't be read and is taken for empty")
@@ -160,19 +160,19 @@ func (k *Keeper) Refresh(ctx context.Context, force bool) (known Reported, ran b
 		return known, false, nil
 	}
 	holder := rand.Text()
-	rec, err := k.take(ctx, holder, force)
+	rec, err := k.acquireLease(ctx, holder, force)
 	switch {
 	case errors.Is(err, errNotDue), errors.Is(err, errHeld):
 		return rec.Reported, false, nil
 	case err != nil:
 		return k.last(), false, err
 	}
-	known, err = k.save(ctx, holder, k.find(ctx, rec.Reported, force))
+	known, err = k.save(ctx, holder, k.askForWhatIsDue(ctx, rec.Reported, force))
 	return known, true, err
 }
 
-// take takes the lease, and returns the record as it was found.
-func (k *Keeper) take(ctx context.Context, holder string, force bool) (record, error) {
+// acquireLease takes the lease, and returns the record as it was found.
+func (k *Keeper) acquireLease(ctx context.Context, holder string, force bool) (record, error) {
 	var found record
 	asked := time.Now()
 	data, err := k.opts.Store.UpdateRecord(ctx, RecordName, func(data []byte) ([]byte, error) {
@@ -180,7 +180,7 @@ func (k *Keeper) take(ctx context.Context, holder string, force bool) (record, e
 		found = rec // of the run that counts, which is the last
 		now := k.opts.Now()
 		switch {
-		case rec.held(holder, now):
+		case rec.leasedToAnother(holder, now):
 			return nil, errHeld
 		case !force && !rec.numbersDue(now) && !rec.listDue(now):
 			return nil, errNotDue
@@ -190,9 +190,9 @@ func (k *Keeper) take(ctx context.Context, holder string, force bool) (record, e
 	})
 	switch {
 	case err == nil:
-		return k.note(asked, data), nil
+		return k.remember(asked, data), nil
 	case errors.Is(err, errNotDue), errors.Is(err, errHeld):
-		k.note(asked, found.encode())
+		k.remember(asked, found.encode())
 	}
 	return found, err
 }
@@ -200,8 +200,8 @@ func (k *Keeper) take(ctx context.Context, holder string, force bool) (record, e
 // stamp is an instant as the record has it.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// findings are what one refresh brought.
-type findings struct {
+// refreshed is what one refresh brought.
+type refreshed struct {
 	listed, asked bool
 	chain         []string
 	windows       map[string]int64
@@ -211,8 +211,8 @@ type findings struct {
 	askErr        error
 }
 
-// find asks Gemini for what is due. The list comes first, so that the numbers of a model just discovered are asked for.
-func (k *Keeper) find(ctx context.Context, known Reported, force bool) (f findings) {
+// askForWhatIsDue asks Gemini for what is due. The list comes first, so that the numbers of a model just discovered are asked for.
+func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, force bool) (f refreshed) {
 	now := k.opts.Now()
 	chain := known.Chain
 	if force || known.listDue(now) {
@@ -227,10 +227,10 @@ func (k *Keeper) find(ctx context.Context, known Reported, force bool) (f findin
 	}
 	if (force || known.numbersDue(now)) && ctx.Err() == nil {
 		f.asked = true
-		asked := questioned(chain)
+		asked := modelsToAsk(chain)
 		var resp *upstream.Reply
 		if resp, f.askErr = k.ask(ctx, asked); f.askErr == nil {
-			f.models, f.refused, f.askErr = read(resp, asked)
+			f.models, f.refused, f.askErr = parseAnswer(resp, asked)
 		}
 	}
 	return f
@@ -255,7 +255,7 @@ func (k *Keeper) list(ctx context.Context) ([]string, map[string]int64, error) {
 func (k *Keeper) ask(ctx context.Context, models []string) (*upstream.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	resp, err := k.opts.Ask(ctx, question(models))
+	resp, err := k.opts.Ask(ctx, limitsRequest(models))
 	if err != nil {
 		return nil, timeout(ctx, err, "the answer", AskTime)
 	}
@@ -276,9 +276,9 @@ func timeout(ctx context.Context, err error, what string, limit time.Duration) e
 // maxError bounds an error in the record, in bytes.
 const maxError = 300
 
-// save writes the findings and ends the lease, even for a caller that has gone: otherwise everybody would wait for its
+// save writes what was found and ends the lease, even for a caller that has gone: otherwise everybody would wait for its
 // lease to end, and a failure would be forgotten.
-func (k *Keeper) save(ctx context.Context, holder string, f findings) (Reported, error) {
+func (k *Keeper) save(ctx context.Context, holder string, f refreshed) (Reported, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
 	now, asked := stamp(k.opts.Now()), time.Now()
@@ -292,7 +292,7 @@ func (k *Keeper) save(ctx context.Context, holder string, f findings) (Reported,
 			return data, nil
 		}
 		rec.Lease, written = nil, true
-		f.enter(&rec.Reported, now)
+		f.applyTo(&rec.Reported, now)
 		return rec.encode(), nil
 	})
 	if err != nil {
@@ -302,11 +302,11 @@ func (k *Keeper) save(ctx context.Context, holder string, f findings) (Reported,
 		k.opts.Logger.Warn("what was found about the policy came too late and is dropped")
 	}
 	k.log(f)
-	return k.note(asked, data).Reported, nil
+	return k.remember(asked, data).Reported, nil
 }
 
-// enter puts the findings in the record. What a failed attempt can't replace stays.
-func (f *findings) enter(r *Reported, now time.Time) {
+// applyTo puts what was found in the record. What a failed attempt can't replace stays.
+func (f *refreshed) applyTo(r *Reported, now time.Time) {
 	if f.listed {
 		r.ListTriedAt, r.ListError = now, message(f.listErr)
 		if f.listErr == nil {
@@ -331,7 +331,7 @@ func message(err error) string {
 	return clip(err.Error(), maxError)
 }
 
-func (k *Keeper) log(f findings) {
+func (k *Keeper) log(f refreshed) {
 	switch {
 	case !f.listed:
 	case f.listErr != nil:

@@ -248,7 +248,7 @@ func TestLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		dead := w.instance()
-		_, err := dead.take(t.Context(), "dead", false)
+		_, err := dead.acquireLease(t.Context(), "dead", false)
 		require.NoError(t, err)
 		time.Sleep(LeaseTime - time.Second)
 		_, ran := w.refresh()
@@ -259,7 +259,7 @@ func TestLeaseEnds(t *testing.T) {
 		w.assertAsked(1, 1, "by the second instance")
 
 		// It wasn't dead but slow.
-		late, err := dead.save(t.Context(), "dead", findings{asked: true, models: map[string]Limits{pro: limits(1, -1, -1)}})
+		late, err := dead.save(t.Context(), "dead", refreshed{asked: true, models: map[string]Limits{pro: limits(1, -1, -1)}})
 		require.NoError(t, err)
 		assert.Equal(t, got, late, "what came too late doesn't replace what is newer")
 		assert.Contains(t, w.logged.String(), "too late")
@@ -295,6 +295,29 @@ func TestCallerLeaves(t *testing.T) {
 		assert.Nil(t, rec.Lease)
 		_, ran = w.refresh()
 		assert.False(t, ran)
+	})
+}
+
+// TestReaderLeaves: who waits for a read of the record that another caller began gets it when that caller has gone.
+func TestReaderLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.store.latency = time.Second
+		k := w.instance()
+		var wg sync.WaitGroup
+		leaving, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		wg.Go(func() {
+			_, err := k.Current(leaving)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		synctest.Wait()
+		start := time.Now()
+		_, err := k.Current(t.Context())
+		assert.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+		wg.Wait()
+		assert.Equal(t, 1, w.store.reads)
 	})
 }
 

@@ -18,8 +18,8 @@ const maxName = 64
 // do without, which counts as output.
 const maxOutput = 8192
 
-// question returns the request for the limits of the models, without a model of its own.
-func question(models []string) upstream.Prompt {
+// limitsRequest returns the request for the limits of the models, without a model of its own.
+func limitsRequest(models []string) upstream.Prompt {
 	var temperature float32
 	nullable := true
 	entry := &genai.Schema{Type: "OBJECT", Properties: map[string]*genai.Schema{
@@ -56,8 +56,8 @@ func TokenBound(r upstream.Prompt) int64 {
 	return int64(n + len(schema))
 }
 
-// questioned returns the models to ask for: those of the chain, as many as a project can have.
-func questioned(chain []string) []string {
+// modelsToAsk returns the models to ask for: those of the chain, as many as a project can have.
+func modelsToAsk(chain []string) []string {
 	if len(chain) == 0 {
 		chain = scheduler.DefaultChain()
 	}

@@ -49,7 +49,7 @@ func (r *Reported) Overrides(now time.Time) map[string]scheduler.Override {
 				continue
 			}
 			least, most := bounds(model, f.of)
-			if n := **p; n < least || n > most || own(model) && n >= f.of(defaults(model)) {
+			if n := **p; n < least || n > most || builtIn(model) && n >= f.of(defaults(model)) {
 				*p = nil
 			}
 		}
@@ -91,8 +91,8 @@ func (r *record) encode() []byte {
 	return data
 }
 
-// held reports whether somebody else's lease is in force.
-func (r *record) held(holder string, now time.Time) bool {
+// leasedToAnother reports whether somebody else's lease is in force.
+func (r *record) leasedToAnother(holder string, now time.Time) bool {
 	return r.Lease != nil && r.Lease.Holder != holder && now.Before(r.Lease.Until)
 }
 

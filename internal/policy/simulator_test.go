@@ -85,7 +85,7 @@ func TestTokenBound(t *testing.T) {
 		sim, instance := simulated(t, &fakeStore{})
 		_, _, err := instance().Refresh(t.Context(), false)
 		require.NoError(t, err)
-		bound := TokenBound(question(scheduler.DefaultChain()))
+		bound := TokenBound(limitsRequest(scheduler.DefaultChain()))
 		assert.LessOrEqual(t, sim.Log()[0].Tokens, bound)
 		assert.Less(t, bound, int64(2500), "and is a hundredth of the smallest TPM, so it needn't be counted first")
 	})

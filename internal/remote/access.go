@@ -100,9 +100,9 @@ func (a Access) Authorize(r *http.Request) error {
 	return nil
 }
 
-// Public makes a text that came from outside fit to be shown or kept: short, without the credentials should a server
+// Sanitize makes a text that came from outside fit to be shown or kept: short, without the credentials should a server
 // repeat them, and without what would move a terminal's cursor.
-func (a Access) Public(text string) string {
+func (a Access) Sanitize(text string) string {
 	secrets := []Token{a.Token}
 	if a.Identity != nil {
 		secrets = append(secrets, a.Identity.last())
@@ -129,9 +129,9 @@ func Printable(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
-// Guard returns a copy of a client that follows no redirect. net/http would take X-Fluxgate-Token along to another host,
+// WithoutRedirects returns a copy of a client that follows no redirect. net/http would take X-Fluxgate-Token along to another host,
 // and make a GET of a POST.
-func Guard(client *http.Client) *http.Client {
+func WithoutRedirects(client *http.Client) *http.Client {
 	guarded := *client
 	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &guarded

@@ -93,14 +93,14 @@ func TestReadTokenFile(t *testing.T) {
 // What a server sends may name the token, run on for ever, or try to move the cursor.
 func TestPublic(t *testing.T) {
 	a := Access{Token: "sesame", Identity: &Identity{token: "head.body.tail"}}
-	assert.Equal(t, "no REDACTED, no REDACTED", a.Public("no sesame, no head.body.tail"))
-	assert.Equal(t, "a\uFFFD[2Jb\uFFFDc\nd", a.Public("a\x1b[2Jb\xffc\nd"))
-	assert.Equal(t, strings.Repeat("ä", maxMessage)+"…", a.Public(strings.Repeat("ä", maxMessage+1)))
-	assert.Equal(t, "plain", Access{}.Public("plain"))
+	assert.Equal(t, "no REDACTED, no REDACTED", a.Sanitize("no sesame, no head.body.tail"))
+	assert.Equal(t, "a\uFFFD[2Jb\uFFFDc\nd", a.Sanitize("a\x1b[2Jb\xffc\nd"))
+	assert.Equal(t, strings.Repeat("ä", maxMessage)+"…", a.Sanitize(strings.Repeat("ä", maxMessage+1)))
+	assert.Equal(t, "plain", Access{}.Sanitize("plain"))
 }
 
 func TestGuardLeavesTheClientAlone(t *testing.T) {
 	client := &http.Client{}
-	assert.NotNil(t, Guard(client).CheckRedirect)
+	assert.NotNil(t, WithoutRedirects(client).CheckRedirect)
 	assert.Nil(t, client.CheckRedirect)
 }

@@ -17,8 +17,8 @@ const maxAnswerBytes = 16 << 20
 // DefaultTimeout bounds one exchange. A cold start and the validation of every key fit in.
 const DefaultTimeout = time.Minute
 
-// ErrForeign means that something else than a Fluxgate has answered.
-var ErrForeign = errors.New("the answer isn't one of Fluxgate: is the URL right?")
+// ErrNotFluxgate means that something else than a Fluxgate has answered.
+var ErrNotFluxgate = errors.New("the answer isn't one of Fluxgate: is the URL right?")
 
 // A Client asks one Fluxgate. Its methods return *[Error] when the server refuses, and other errors when there is no
 // whole answer. Safe for concurrent use.
@@ -40,7 +40,7 @@ func NewClient(access Access, client *http.Client, timeout time.Duration) (*Clie
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	return &Client{access: access, client: Guard(client), timeout: timeout}, nil
+	return &Client{access: access, client: WithoutRedirects(client), timeout: timeout}, nil
 }
 
 // URL returns the address that is asked.
@@ -120,10 +120,10 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body []byte
 		return answer, fmt.Errorf("the answer is larger than %d bytes", maxAnswerBytes)
 	}
 	if err := json.Unmarshal(answer.Raw, &answer.Body); err != nil {
-		return answer, fmt.Errorf("%w (%s)", ErrForeign, c.access.Public(err.Error()))
+		return answer, fmt.Errorf("%w (%s)", ErrNotFluxgate, c.access.Sanitize(err.Error()))
 	}
 	if !plausible(&answer.Body) {
-		return answer, ErrForeign
+		return answer, ErrNotFluxgate
 	}
 	return answer, nil
 }

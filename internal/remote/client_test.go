@@ -196,7 +196,7 @@ func TestNoAnswer(t *testing.T) {
 	} {
 		client, _ := serve(t, say(answer))
 		_, err := client.Status(t.Context())
-		assert.ErrorIs(t, err, ErrForeign, name)
+		assert.ErrorIs(t, err, ErrNotFluxgate, name)
 		assert.NotContains(t, err.Error(), token)
 	}
 

@@ -49,7 +49,7 @@ func (a Access) ReadError(response *http.Response) *Error {
 	// A body that breaks off still has its status and header.
 	data, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
 	body := readErrorBody(data)
-	e := &Error{Code: response.StatusCode, Status: a.Public(body.status), Message: a.Public(strings.TrimSpace(body.message))}
+	e := &Error{Code: response.StatusCode, Status: a.Sanitize(body.status), Message: a.Sanitize(strings.TrimSpace(body.message))}
 	switch {
 	case e.Message != "":
 	case e.Code >= 300 && e.Code < 400:

@@ -42,7 +42,9 @@ func NewIdentity(audience string) *Identity { return &Identity{audience: audienc
 // Format keeps the token out of every fmt verb, which print fields that aren't exported as they are.
 func (i *Identity) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "identity for "+i.audience) }
 
-// Token returns a token that holds for some minutes yet.
+// Token returns a token that holds for some minutes yet. Whoever needs one while it is fetched waits for the lock. That is
+// no singleflight.Group because the fetch shall end with the call that began it: it may have started gcloud, which must not
+// outlive this program, and those who wait are of the same command and end with it.
 func (i *Identity) Token(ctx context.Context) (Token, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -53,9 +53,9 @@ func (o Options) WithDefaults() Options {
 }
 
 const (
-	// patience is how long a caller waits for a refresh when there is an older
+	// refreshWait is how long a caller waits for a refresh when there is an older
 	// list to go on with.
-	patience = time.Second
+	refreshWait = time.Second
 	// retryStale is the time to the next attempt after a refresh failed.
 	retryStale = 30 * time.Second
 	// retryEmpty is the same before there is any list. It keeps a burst of
@@ -91,18 +91,18 @@ type Cache[L List] struct {
 	src  Source[L]
 	opts Options
 
-	current  atomic.Pointer[held[L]] // nil until the first success
-	readings singleflight.Group      // with one key: one reading at a time
-	running  atomic.Bool             // one is under way
-	began    atomic.Int64            // when the latest began, in Unix nanoseconds
+	current  atomic.Pointer[cached[L]] // nil until the first success
+	readings singleflight.Group        // with one key: one reading at a time
+	running  atomic.Bool               // one is under way
+	began    atomic.Int64              // when the latest began, in Unix nanoseconds
 
 	// Of the latest reading that failed while there was no list; for readings only.
 	failed   error
 	failedAt time.Time
 }
 
-// What is held is never changed once it is published, but for when it is due.
-type held[L List] struct {
+// What is cached is never changed once it is published, but for when it is due.
+type cached[L List] struct {
 	list L
 	due  atomic.Int64 // when it is to be read again, in Unix nanoseconds
 }
@@ -126,7 +126,7 @@ func (c *Cache[L]) Get(ctx context.Context) (L, error) {
 	if now.UnixNano() < due || !h.due.CompareAndSwap(due, now.Add(c.opts.Timeout).UnixNano()) {
 		return h.list, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
 	return c.read(ctx, h, "")
 }
@@ -146,7 +146,7 @@ func (c *Cache[L]) Reload(ctx context.Context, reason string) (L, error) {
 // read returns the list after the reading that is under way, or one that it
 // begins: for a caller that has seen old and, unless that is due, for a reason.
 // The end of ctx ends the wait early, which is an error only if there is no list.
-func (c *Cache[L]) read(ctx context.Context, old *held[L], reason string) (none L, err error) {
+func (c *Cache[L]) read(ctx context.Context, old *cached[L], reason string) (none L, err error) {
 	// Others wait for it too, so it doesn't end with the request that began it.
 	detached := context.WithoutCancel(ctx)
 	done := c.readings.DoChan("", func() (any, error) {
@@ -170,7 +170,7 @@ func (c *Cache[L]) read(ctx context.Context, old *held[L], reason string) (none 
 
 // load calls the source, unless somebody else has done so since old was seen, or
 // has just failed to. It is called by one goroutine at a time.
-func (c *Cache[L]) load(ctx context.Context, old *held[L], reason string) error {
+func (c *Cache[L]) load(ctx context.Context, old *cached[L], reason string) error {
 	began := c.opts.Now()
 	switch {
 	case c.current.Load() != old:
@@ -199,12 +199,12 @@ func (c *Cache[L]) load(ctx context.Context, old *held[L], reason string) error 
 }
 
 func (c *Cache[L]) hold(list L, due time.Time) {
-	h := &held[L]{list: list}
+	h := &cached[L]{list: list}
 	h.due.Store(due.UnixNano())
 	c.current.Store(h)
 }
 
-func (c *Cache[L]) report(ctx context.Context, old *held[L], list L) {
+func (c *Cache[L]) report(ctx context.Context, old *cached[L], list L) {
 	if c.src.Changed == nil {
 		return
 	}

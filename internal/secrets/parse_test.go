@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 func TestDisabled(t *testing.T) {
 	disabled := status.Error(codes.FailedPrecondition, "Secret Version is in DISABLED state.")
 	assert.True(t, Disabled(disabled))
-	assert.True(t, Disabled(advise(disabled)), "also with advice around it")
+	assert.True(t, Disabled(withAdvice(disabled)), "also with advice around it")
 	assert.True(t, Disabled(fmt.Errorf("read S: %w", disabled)))
 	// A name that is wrong, or a role that was lost, takes nothing back.
 	for _, code := range []codes.Code{codes.NotFound, codes.PermissionDenied, codes.Unavailable} {

@@ -95,7 +95,7 @@ func access(ctx context.Context, client Accessor, version string) ([]byte, error
 		// Room for the names and framing around the payload.
 		gax.WithGRPCOptions(grpc.MaxCallRecvMsgSize(2*maxPayload)))
 	if err != nil {
-		return nil, advise(err)
+		return nil, withAdvice(err)
 	}
 	payload := resp.GetPayload()
 	if payload == nil || payload.DataCrc32C == nil {
@@ -134,8 +134,8 @@ func (r *retryer) Retry(err error) (time.Duration, bool) {
 	return r.Retryer.Retry(err)
 }
 
-// advise adds what an operator can do to the refusals that only one can lift.
-func advise(err error) error {
+// withAdvice adds what an operator can do to the refusals that only one can lift.
+func withAdvice(err error) error {
 	var advice string
 	switch status.Code(err) {
 	case codes.PermissionDenied, codes.Unauthenticated:

@@ -17,36 +17,39 @@
 // own. The body is read only for what decides where it may go and what it weighs:
 // media, how many texts there are to embed, and the files and cached contents that
 // tie it to the project which owns them. Paths are put together here from names
-// that were checked, and headers and query parameters pass by lists, so no request
+// that were checked, and only listed headers and query parameters pass, so no request
 // can reach another host or another part of the API.
 //
 // Pieces of an answer are flushed as they arrive. Until its beginning shows that
-// it is an answer and no error nothing is written, so that a request can still be
-// served elsewhere; from then on what breaks it breaks the caller's connection
-// too, since an answer that ended well would look whole. An error that upstream
-// sends in the middle reaches the caller as it is, and teaches as much as any other.
-// Only the end of an answer is kept, and in front of it the last word on what was
-// used, so memory is bounded whatever the length. An upstream that falls silent is
-// cut after FLUXGATE_IDLE_TIMEOUT: in the middle of any answer, and before the
-// first byte of a stream, which is a timeout like any other and is not retried.
+// it is an answer and no error nothing is written, so that a request that upstream
+// refused can still be served elsewhere. After that, a failure of upstream is passed
+// on by breaking the caller's connection: an end like any other would make a cut
+// answer look whole. An error that upstream
+// sends in the middle reaches the caller as it is, and dispatch learns from it as from
+// any other. Only the end of an answer is kept, and the last usage that it reported
+// before that, so memory is bounded whatever the length. An upstream that falls silent
+// is cut after FLUXGATE_IDLE_TIMEOUT, in the middle of any answer and before the first
+// byte of a stream. Such a cut is a timeout: the request may have been served and
+// billed, so it is not sent elsewhere.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - server.go: the server, and what happens around every handler
 //   - routes.go: everything that is served
-//   - admin.go: operators' routes, and tickets given back
+//   - admin.go: operators' routes
+//   - tickets.go: DELETE /tickets/{ticket}
 //   - generate.go: POST /generate
 //   - openai.go: the OpenAI-compatible routes
 //   - native.go: Gemini's routes that name a model, and lists of models
 //   - resources.go: files and cached contents
 //   - upload.go: uploads of files
-//   - relay.go: requests that pass byte for byte
-//   - forward.go: one request to upstream, and lists that are read whole
-//   - stream.go: an answer on its way to the caller
-//   - call.go: what a request that takes a slot is recognised by
+//   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
+//   - forward.go: making the upstream request, with the headers and the query that may pass
+//   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls
+//   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking
 //   - auth.go: who sent a request
-//   - uploadtoken.go: URLs of uploads that speak for their caller
-//   - fail.go: errors and waits as answers
+//   - uploadtoken.go: signed upload URLs that identify the caller
+//   - fail.go: turning errors and waits into answers
 //   - arrival.go: what is known of a request before its handler runs
 //   - body.go: reading a body within its bounds
 //   - headers.go: what passes between callers and upstream

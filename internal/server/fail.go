@@ -50,31 +50,30 @@ func problemOf(err error) *apierror.Problem {
 	var p *apierror.Problem
 	var field *payload.FieldError
 	var tooLarge *http.MaxBytesError
-	code, public := apierror.Internal, "Internal error."
 	switch {
 	case errors.As(err, &p):
 		return p
 	case errors.As(err, &field):
 		return apierror.Invalid(field.Field, field.Text)
 	case errors.As(err, &tooLarge):
-		code, public = apierror.BodyTooLarge, "The request body is larger than this server takes."
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
 	case errors.Is(err, admission.ErrTooLarge):
-		code, public = apierror.NeverFits, "The request is larger than any usable project and model can take, now or later. Send less input."
+		return &apierror.Problem{Code: apierror.NeverFits, Public: "The request is larger than any usable project and model can take, now or later. Send less input.", Cause: err}
 	case errors.Is(err, admission.ErrCallerTooLarge):
 		return apierror.New(apierror.NeverFits, "The request is larger than your own limits ever allow. Send less input, or ask the operator.")
 	case errors.Is(err, admission.ErrNoProject):
-		code, public = apierror.NoUsableKey, "No usable key is left for this request: all are disabled, invalid or without quota for the model. See /status."
+		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid or without quota for the model. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
-		code, public = apierror.InvalidArgument, "The ticket is not one of this deployment, or not yours."
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The ticket is not one of this deployment, or not yours.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		// Before the timeout: a store has deadlines of its own.
-		code, public = apierror.Unavailable, "The quota store can't be reached, so nothing was sent. Please retry."
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		code, public = apierror.TimedOut, "The request took longer than its timeout."
+		return &apierror.Problem{Code: apierror.TimedOut, Public: "The request took longer than its timeout.", Cause: err}
 	case errors.Is(err, context.Canceled):
-		code, public = apierror.Canceled, "The caller hung up."
+		return &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
 	}
-	return &apierror.Problem{Code: code, Public: public, Cause: err}
+	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
 }
 
 // writeWait answers a refusal. What is left of the wait is taken at the instant of

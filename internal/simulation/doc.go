@@ -1,11 +1,11 @@
 // Package simulation holds nothing but tests: the whole system in virtual time.
-// They print their figures, so that a change of policy can be judged by them:
+// They print their figures, so that a change of the scheduling can be judged by them:
 //
 //	go test -v ./internal/simulation
 //
 // One part goes through the real http.Handler, from a JSON body to the answer
 // of a simulated Gemini: whole Pacific days with eight keys and the built-in
-// limits (day_test.go). The other part drives the gate itself with nothing but
+// limits (day_test.go). The other part drives admission itself with nothing but
 // sizes, for bodies of megabytes would measure the copying of memory: capacity
 // under every kind of caller (capacity_test.go) and requests of mixed sizes
 // (mixed_test.go). What was sent is judged there by a log of arrivals that

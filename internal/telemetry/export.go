@@ -19,20 +19,20 @@ const (
 	flushPause = time.Minute
 )
 
-// complainEvery is how often it is logged at most that nothing can be exported.
-const complainEvery = 10 * time.Minute
+// reportEvery is how often it is logged at most that nothing can be exported.
+const reportEvery = 10 * time.Minute
 
 // An exporter has what is recorded leave. The nil one has nothing to send.
 type exporter struct {
-	log      *slog.Logger
-	inPlace  bool // within requests: there is no time between them
-	flushers []func(context.Context) error
-	due      atomic.Int64 // Unix nanoseconds
-	complain atomic.Int64 // likewise
+	log            *slog.Logger
+	withinRequests bool // within requests: there is no time between them
+	flushers       []func(context.Context) error
+	due            atomic.Int64 // Unix nanoseconds
+	nextReport     atomic.Int64 // likewise
 }
 
 func newExporter(log *slog.Logger, inPlace bool) *exporter {
-	e := &exporter{log: log, inPlace: inPlace}
+	e := &exporter{log: log, withinRequests: inPlace}
 	// What the SDK exports in the background fails there. Its own handler writes
 	// every failure to standard error.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(e.failed))
@@ -48,7 +48,7 @@ func (e *exporter) add(flush func(context.Context) error) {
 // ended exports at the end of a request if that is due. Of requests that end
 // together one does it.
 func (e *exporter) ended(ctx context.Context) {
-	if e == nil || !e.inPlace {
+	if e == nil || !e.withinRequests {
 		return
 	}
 	now := time.Now()
@@ -81,8 +81,8 @@ func (e *exporter) flush(ctx context.Context) bool {
 	return failures.Load() == 0
 }
 
-// maxComplaint bounds the text of an error, which may hold an answer.
-const maxComplaint = 300
+// maxReport bounds the text of an error, which may hold an answer.
+const maxReport = 300
 
 // failed logs that something wasn't exported, once in a while.
 func (e *exporter) failed(err error) {
@@ -90,10 +90,10 @@ func (e *exporter) failed(err error) {
 		return
 	}
 	now := time.Now()
-	next := e.complain.Load()
-	if now.UnixNano() < next || !e.complain.CompareAndSwap(next, now.Add(complainEvery).UnixNano()) {
+	next := e.nextReport.Load()
+	if now.UnixNano() < next || !e.nextReport.CompareAndSwap(next, now.Add(reportEvery).UnixNano()) {
 		return
 	}
 	text := err.Error()
-	e.log.Warn("telemetry not exported", "error", text[:min(len(text), maxComplaint)], "said_again_after", complainEvery)
+	e.log.Warn("telemetry not exported", "error", text[:min(len(text), maxReport)], "said_again_after", reportEvery)
 }

@@ -52,7 +52,7 @@ var (
 	modelBuckets = []float64{.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 300}
 	// tokenBuckets are powers of 4, as advised, to beyond the largest context.
 	tokenBuckets = []float64{1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304}
-	// waitBuckets go from what is not worth a mention to the day that is spent.
+	// waitBuckets go from no wait to a whole day.
 	waitBuckets  = []float64{0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 3600, 21600, 86400}
 	storeBuckets = []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 )

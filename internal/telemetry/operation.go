@@ -112,14 +112,6 @@ func (s Span) Decided(d Decision) {
 	s.end(class, list...)
 }
 
-// Refused counts a refusal that had no admission: of a caller, by the limits that
-// are set for it.
-func (r *Recorder) Refused(ctx context.Context, d Decision) {
-	if r != nil && r.m != nil {
-		r.countDecision(ctx, d)
-	}
-}
-
 // countDecision counts an admission or a refusal.
 func (r *Recorder) countDecision(ctx context.Context, d Decision) {
 	model := r.models.orOther(d.Model)

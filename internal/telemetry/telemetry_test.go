@@ -28,7 +28,7 @@ import (
 func TestExportIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		e := &exporter{log: slog.New(slog.NewTextHandler(&log, nil)), inPlace: true}
+		e := &exporter{log: slog.New(slog.NewTextHandler(&log, nil)), withinRequests: true}
 		flushed, hangs := 0, false
 		e.add(func(ctx context.Context) error {
 			flushed++
@@ -66,7 +66,7 @@ func TestExportIsBounded(t *testing.T) {
 			assert.Equal(t, flushTimeout, took(t.Context()))
 		}
 		assert.Equal(t, 1, strings.Count(log.String(), "telemetry not exported"), log.String())
-		time.Sleep(complainEvery)
+		time.Sleep(reportEvery)
 		took(t.Context())
 		assert.Equal(t, 2, strings.Count(log.String(), "telemetry not exported"), log.String())
 	})
@@ -77,7 +77,7 @@ func TestExportInTheBackground(t *testing.T) {
 	e := &exporter{log: slog.New(slog.DiscardHandler)}
 	e.add(func(context.Context) error { return errors.New("not to be called") })
 	e.ended(t.Context())
-	assert.Zero(t, e.complain.Load())
+	assert.Zero(t, e.nextReport.Load())
 }
 
 // A collector that can't be reached fails no request and no stop.
@@ -255,7 +255,10 @@ func TestOperations(t *testing.T) {
 func TestSeriesAreBounded(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	r := recorder(t, Options{MetricReader: reader})
-	refuse := func(n int) { r.Refused(t.Context(), Decision{Cause: strconv.Itoa(n)}) }
+	refuse := func(n int) {
+		_, span := r.Admit(t.Context())
+		span.Decided(Decision{Cause: strconv.Itoa(n)})
+	}
 	for n := range maxSeries {
 		refuse(n)
 	}

@@ -27,14 +27,14 @@ func Plan(p *remote.Plan, style Style) string {
 	g := style.grid(column{name: "PROJECT", least: 8}, modelColumn, column{name: "STARTS", right: true},
 		column{name: "BECAUSE OF"}, column{name: "RPM", right: true}, column{name: "TPM", right: true}, column{name: "RPD", right: true})
 	for _, c := range p.Candidates {
-		starts := in(yellow, wait(p.Now, c.Start))
+		starts := coloured(yellow, wait(p.Now, c.Start))
 		switch starts.text {
 		case "now":
 			starts.colour = green
 		case "never":
 			starts.colour = faint
 		}
-		g.row(c.Project, c.Model, starts, because(c.Cause), limit(c.Limits.RPM), limit(c.Limits.TPM), limit(c.Limits.RPD))
+		g.row(c.Project, c.Model, starts, causeText(c.Cause), limit(c.Limits.RPM), limit(c.Limits.TPM), limit(c.Limits.RPD))
 	}
 	if !g.empty() {
 		b.WriteString("\n" + g.String())

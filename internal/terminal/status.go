@@ -110,7 +110,7 @@ func state(k remote.Key) cell {
 	colours := map[string]colour{
 		remote.Healthy: green, remote.Exhausted: yellow, remote.Invalid: red, remote.Disabled: faint,
 	}
-	return in(colours[k.Status], k.Status)
+	return coloured(colours[k.Status], k.Status)
 }
 
 // detail says more of a key's state.
@@ -131,7 +131,7 @@ func (v statusView) each(f func(project string, m *remote.Model)) {
 		name, shown := p.Project, false
 		for i := range p.Models {
 			m := &p.Models[i]
-			if !v.options.All && idle(m) {
+			if !v.options.All && unremarkable(m) {
 				continue
 			}
 			f(name, m)
@@ -148,8 +148,8 @@ func (v statusView) each(f func(project string, m *remote.Model)) {
 
 const unused = "(none in use)"
 
-// idle reports whether there is nothing to say of a model but that it is there.
-func idle(m *remote.Model) bool {
+// unremarkable reports whether there is nothing to say of a model but that it is there.
+func unremarkable(m *remote.Model) bool {
 	for _, l := range []remote.Limit{m.RPM, m.TPM, m.RPD} {
 		if l.Used != 0 || l.Source == remote.SourceLearned {
 			return false
@@ -167,12 +167,12 @@ func (v statusView) quota(b *strings.Builder) {
 	g := v.style.grid(append(columns, column{name: "BLOCKED", least: 14, wrap: true})...)
 	v.each(func(project string, m *remote.Model) {
 		if m == nil {
-			g.row(project, in(faint, unused), "", "", "", "", "", "", "", "", "")
+			g.row(project, coloured(faint, unused), "", "", "", "", "", "", "", "", "")
 			return
 		}
 		row := []any{project, m.Model, usage(m.RPM), usage(m.TPM), usage(m.RPD), bookings(m)}
 		for _, size := range sizes {
-			row = append(row, v.free(m, size.tokens))
+			row = append(row, v.nextFree(m, size.tokens))
 		}
 		g.row(append(row, v.blocked(m))...)
 	})
@@ -186,7 +186,7 @@ func (v statusView) used(b *strings.Builder) {
 		column{name: "RPD"}, column{name: "BOOKED", right: true})
 	v.each(func(project string, m *remote.Model) {
 		if m == nil {
-			g.row(project, in(faint, unused), "", "", "", "")
+			g.row(project, coloured(faint, unused), "", "", "", "")
 			return
 		}
 		g.row(project, m.Model, usage(m.RPM), usage(m.TPM), usage(m.RPD), bookings(m))
@@ -207,7 +207,7 @@ func (v statusView) next(b *strings.Builder) {
 		}
 		row := []any{project, m.Model}
 		for _, size := range sizes {
-			row = append(row, v.free(m, size.tokens))
+			row = append(row, v.nextFree(m, size.tokens))
 		}
 		g.row(append(row, v.blocked(m))...)
 	})
@@ -218,21 +218,21 @@ func (v statusView) next(b *strings.Builder) {
 	b.WriteString(g.String())
 }
 
-// marks tell where a limit comes from, in a letter after it. A built-in one has none.
-var marks = map[string]string{"reported": "r", "operator": "o", "run_time": "t", remote.SourceLearned: "l"}
+// sourceMarks tell where a limit comes from, in a letter after it. A built-in one has none.
+var sourceMarks = map[string]string{"reported": "r", "operator": "o", "run_time": "t", remote.SourceLearned: "l"}
 
 func usage(l remote.Limit) cell {
 	text := compact(l.Used) + "/" + limit(l.Limit)
-	if mark := marks[l.Source]; mark != "" {
+	if mark := sourceMarks[l.Source]; mark != "" {
 		text += " " + mark
 	}
 	switch {
 	case l.Limit != remote.Unlimited && l.Used >= l.Limit:
-		return in(red, text)
+		return coloured(red, text)
 	case l.Limit != remote.Unlimited && l.Used*10 >= l.Limit*8:
-		return in(yellow, text)
+		return coloured(yellow, text)
 	}
-	return in(plain, text)
+	return coloured(plain, text)
 }
 
 func bookings(m *remote.Model) string {
@@ -242,31 +242,31 @@ func bookings(m *remote.Model) string {
 	return fmt.Sprint(m.Bookings)
 }
 
-// free is when a request of so many tokens could start.
-func (v statusView) free(m *remote.Model, tokens string) cell {
+// nextFree is when a request of so many tokens could start.
+func (v statusView) nextFree(m *remote.Model, tokens string) cell {
 	start, ok := m.NextFree[tokens]
 	if !ok {
-		return in(faint, "?")
+		return coloured(faint, "?")
 	}
 	text := wait(v.Now, start)
 	switch text {
 	case "now":
-		return in(green, text)
+		return coloured(green, text)
 	case "never":
-		return in(faint, text)
+		return coloured(faint, text)
 	}
-	return in(yellow, text)
+	return coloured(yellow, text)
 }
 
 func (v statusView) blocked(m *remote.Model) cell {
 	var parts []string
 	if m.Block != nil {
-		parts = append(parts, because(m.Block.Cause)+" "+wait(v.Now, &m.Block.Until))
+		parts = append(parts, causeText(m.Block.Cause)+" "+wait(v.Now, &m.Block.Until))
 	}
 	if m.Probing {
 		parts = append(parts, "probing")
 	}
-	return in(red, strings.Join(parts, ", "))
+	return coloured(red, strings.Join(parts, ", "))
 }
 
 // legend explains the marks that occur.
@@ -282,7 +282,7 @@ func (v statusView) legend() string {
 	var parts []string
 	for _, from := range []string{remote.SourceLearned, "run_time", "operator", "reported"} {
 		if seen[from] {
-			parts = append(parts, marks[from]+" "+source(from))
+			parts = append(parts, sourceMarks[from]+" "+source(from))
 		}
 	}
 	if parts == nil {
@@ -323,7 +323,7 @@ func (v statusView) limits(b *strings.Builder) {
 	for _, k := range order {
 		age := "-"
 		if !k.since.IsZero() {
-			age = span(max(0, v.Now.Sub(k.since)))
+			age = durationText(max(0, v.Now.Sub(k.since)))
 		}
 		names := strings.Join(projects[k], ", ")
 		if len(projects[k]) > 1 && len(projects[k]) == len(v.Projects) {

@@ -23,7 +23,7 @@ type cell struct {
 	colour colour
 }
 
-func in(c colour, text string) cell { return cell{text, c} }
+func coloured(c colour, text string) cell { return cell{text, c} }
 
 // A grid is a table without lines, cut to fit its style.
 type grid struct {

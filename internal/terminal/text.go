@@ -44,8 +44,8 @@ func limit(n int64) string {
 	return compact(n)
 }
 
-// span writes a duration in two units at most.
-func span(d time.Duration) string {
+// durationText writes a duration in two units at most.
+func durationText(d time.Duration) string {
 	seconds := int64(d / time.Second)
 	switch {
 	case seconds < 60:
@@ -67,7 +67,7 @@ func wait(now time.Time, until *time.Time) string {
 	if d <= 0 {
 		return "now"
 	}
-	return span(d + time.Second - 1)
+	return durationText(d + time.Second - 1)
 }
 
 // ago writes how long an instant is past.
@@ -75,7 +75,7 @@ func ago(now, at time.Time) string {
 	if at.IsZero() {
 		return "never"
 	}
-	return span(max(0, now.Sub(at))) + " ago"
+	return durationText(max(0, now.Sub(at))) + " ago"
 }
 
 // clock writes an instant of the day.
@@ -94,8 +94,8 @@ var causes = map[string]string{
 	"no_usable_key":   "no usable key",
 }
 
-// because writes the cause of a wait or block in words. One that this version doesn't know is shown as it is.
-func because(cause string) string { return cmp.Or(causes[cause], cause) }
+// causeText writes the cause of a wait or block in words. One that this version doesn't know is shown as it is.
+func causeText(cause string) string { return cmp.Or(causes[cause], cause) }
 
 // source writes where a number or setting comes from.
 func source(s string) string { return strings.ReplaceAll(s, "_", " ") }

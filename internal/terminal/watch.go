@@ -82,7 +82,7 @@ func (w *Watch) Run(ctx context.Context) error {
 			if errors.As(err, &refusal) {
 				pause = max(pause, refusal.RetryAfter)
 			}
-			if err := w.complain(picture, fmt.Sprintf("%s (next try in %s)", clean(err.Error()), span(pause+time.Second-1)), style); err != nil {
+			if err := w.showFault(picture, fmt.Sprintf("%s (next try in %s)", clean(err.Error()), durationText(pause+time.Second-1)), style); err != nil {
 				return err
 			}
 		}
@@ -107,7 +107,7 @@ func temporary(err error) bool {
 	if errors.As(err, &refusal) {
 		return refusal.Code >= 500 || refusal.Code == http.StatusTooManyRequests || refusal.Code == http.StatusRequestTimeout
 	}
-	return !errors.Is(err, remote.ErrForeign)
+	return !errors.Is(err, remote.ErrNotFluxgate)
 }
 
 // show writes a picture, with a note below it on a terminal.
@@ -119,8 +119,8 @@ func (w *Watch) show(picture, note string, style Style) error {
 	return w.frame(picture, style.paint(faint, cut(note, style)), style)
 }
 
-// complain keeps the last picture and says why there is no newer one.
-func (w *Watch) complain(picture, fault string, style Style) error {
+// showFault keeps the last picture and says why there is no newer one.
+func (w *Watch) showFault(picture, fault string, style Style) error {
 	if !w.Terminal {
 		_, err := fmt.Fprintln(w.Err, fault)
 		return err

@@ -98,7 +98,7 @@ func TestWatchGivesUp(t *testing.T) {
 	}{
 		{"the first", []drawing{{err: &remote.Error{Code: 503}}}},
 		{"not let in", []drawing{{picture: "one\n"}, {err: &remote.Error{Code: 401}}}},
-		{"not a Fluxgate", []drawing{{picture: "one\n"}, {err: remote.ErrForeign}}},
+		{"not a Fluxgate", []drawing{{picture: "one\n"}, {err: remote.ErrNotFluxgate}}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			draw, at := script(func() {}, c.drawings...)

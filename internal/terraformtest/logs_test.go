@@ -168,14 +168,18 @@ func logCalls(t *testing.T) map[string][][]string {
 func publicTexts(t *testing.T) (all []string) {
 	t.Helper()
 	inspect(t, func(constants map[string]string, n ast.Node) {
-		lit, ok := n.(*ast.CompositeLit)
-		if !ok {
-			return
+		var elements []ast.Expr
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			if isNamed(n.Type, "Problem") {
+				elements = n.Elts
+			}
+		case *ast.CallExpr:
+			if isNamed(n.Fun, "New") {
+				elements = n.Args
+			}
 		}
-		if name, ok := lit.Type.(*ast.Ident); !ok || name.Name != "problem" {
-			return
-		}
-		for _, e := range lit.Elts {
+		for _, e := range elements {
 			if pair, ok := e.(*ast.KeyValueExpr); ok {
 				e = pair.Value
 			}
@@ -185,6 +189,16 @@ func publicTexts(t *testing.T) (all []string) {
 		}
 	})
 	return all
+}
+
+// isNamed reports whether an expression is that name of package apierror.
+func isNamed(e ast.Expr, name string) bool {
+	selected, ok := e.(*ast.SelectorExpr)
+	if !ok || selected.Sel.Name != name {
+		return false
+	}
+	from, ok := selected.X.(*ast.Ident)
+	return ok && from.Name == "apierror"
 }
 
 // inspect visits the code, not the tests, of what the function consists of, with the texts of each package's constants.

@@ -6,7 +6,7 @@
 // asks, which a daily schedule does when deployed. One instance checks at a
 // time, by a lease in the store; what it found is kept there for all of them. A
 // key that Gemini calls invalid is marked in its project's document, and left out
-// of planning from then on; one that works again is forgiven.
+// of planning from then on, until it works again.
 package validation
 
 import (
@@ -34,9 +34,9 @@ const (
 	// than a day, so that a daily schedule keeps it fresh.
 	Fresh = 26 * time.Hour
 
-	// checkers bounds how many keys are checked at a time, checkTimeout how long
+	// maxChecks bounds how many keys are checked at a time, checkTimeout how long
 	// the check of one may take.
-	checkers     = 8
+	maxChecks    = 8
 	checkTimeout = 10 * time.Second
 	// lease is how long an instance may take for all of them before another one
 	// may begin: it may have died.
@@ -45,7 +45,7 @@ const (
 	record = "validation"
 )
 
-// A Status is how a key does.
+// A Status is the state of a key.
 type Status string
 
 // The states of a key.
@@ -138,7 +138,7 @@ func (v *Validator) Ensure(ctx context.Context) (Report, error) {
 	}
 	last, err := v.Last(ctx)
 	if err == nil && v.Admission.Now().Time().Sub(last.At) < Fresh && covers(last, list) {
-		return v.judged(ctx, last, list)
+		return v.withCurrentStates(ctx, last, list)
 	}
 	return v.Run(ctx)
 }
@@ -213,7 +213,7 @@ func (v *Validator) check(ctx context.Context, list []keys.Key) []Result {
 	changed := make([]bool, len(list))
 	chain := v.chain(ctx)
 	var checks errgroup.Group
-	checks.SetLimit(checkers)
+	checks.SetLimit(maxChecks)
 	for i, k := range list {
 		checks.Go(func() error {
 			out[i], changed[i] = v.checkOne(ctx, k, chain)
@@ -266,7 +266,7 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 	return v.judge(ctx, r, states[0], chain, err)
 }
 
-// judge says what the answer to a check means, and keeps it.
+// judge returns what the answer to a check means, and records what it says of the key.
 func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Project, chain []string, answer error) (Result, bool) {
 	var failure *upstream.Error
 	errors.As(answer, &failure)
@@ -326,6 +326,8 @@ func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) 
 // the chain. A check that failed is told where nothing is known better.
 func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string, r Result) Result {
 	switch m := state.Mark(r.Fingerprint); {
+	case state != nil && state.Unreadable != "":
+		r.Status, r.Reason, r.Until = Unknown, "the document of its project can't be read", nil
 	case m.Disabled:
 		r.Status, r.Reason, r.Until = Disabled, "", nil
 	case m.Invalid != "":
@@ -336,8 +338,8 @@ func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Pr
 	return r
 }
 
-// judged brings results up to date with what the projects' documents say.
-func (v *Validator) judged(ctx context.Context, report Report, list []keys.Key) (Report, error) {
+// withCurrentStates brings results up to date with what the projects' documents say.
+func (v *Validator) withCurrentStates(ctx context.Context, report Report, list []keys.Key) (Report, error) {
 	chain := v.chain(ctx)
 	out := Report{At: report.At}
 	for _, k := range list {

@@ -178,7 +178,7 @@ func laterIsSeen(t *testing.T, h Harness) {
 	assert.Equal(t, before, after)
 }
 
-// What rides along costs no write of its own, reaches the database with the
+// What is piggybacked costs no write of its own, reaches the database with the
 // next commit, and is written once: a commit after that leaves it alone.
 func laterRidesAlong(t *testing.T, h Harness) {
 	s := h.Open(t, eager())

@@ -43,14 +43,14 @@ func endedBefore(t *testing.T, h Harness) {
 
 // held opens a Store whose nth commit waits in flight for release.
 func held(t *testing.T, h Harness, nth int) (s storage.Store, inFlight <-chan struct{}, release func()) {
-	flying, gate := make(chan struct{}), make(chan struct{})
+	started, gate := make(chan struct{}), make(chan struct{})
 	s = h.Open(t, troubled(Trouble{Before: func(_ context.Context, n int) {
 		if n == nth {
-			close(flying)
+			close(started)
 			<-gate
 		}
 	}}))
-	return s, flying, sync.OnceFunc(func() { close(gate) })
+	return s, started, sync.OnceFunc(func() { close(gate) })
 }
 
 // A caller that leaves while its change waits for another's commit takes its

@@ -140,7 +140,7 @@ func visit(t *testing.T, s storage.Store, rules *scheduler.Rules, granted *ledge
 		}
 		switch result.Verdict {
 		case scheduler.Admitted:
-			depart(t, s, rules, granted, result)
+			conclude(t, s, rules, granted, result)
 			time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 			return true
 		case scheduler.Booked:
@@ -159,9 +159,9 @@ func visit(t *testing.T, s storage.Store, rules *scheduler.Rules, granted *ledge
 	return true
 }
 
-// depart is what becomes of an admitted request: most are sent, some turn out
+// conclude plays what becomes of an admitted request: most are sent, some turn out
 // smaller, and some never leave, of which the oracle then needs to know nothing.
-func depart(t *testing.T, s storage.Store, rules *scheduler.Rules, granted *ledger, result scheduler.Result) {
+func conclude(t *testing.T, s storage.Store, rules *scheduler.Rules, granted *ledger, result scheduler.Result) {
 	res := result.Reservation
 	switch rand.IntN(5) {
 	case 0:

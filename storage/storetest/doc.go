@@ -13,15 +13,15 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - storetest.go: Run; Harness, Kind and Maker, by which a store takes part; Trouble
-//   - basic.go: one store: admission, views, grouped commits, what rides along
-//   - control.go: the control document, bookings and marks among instances
-//   - records.go: records and counted operations
+//   - storetest.go: Run, and what a database is to the suite
+//   - bench.go: Bench, the suite of benchmarks
+//   - basic.go: one instance, one after another
+//   - control.go: the control document, and what it makes every instance read
+//   - records.go: records
 //   - races.go: commits that lose races
-//   - concurrent.go: many callers on several instances, and nothing overbooked
-//   - faults.go: commits refused, and replies lost
-//   - cancel.go: callers whose context ends
-//   - bench.go: Bench, the same for benchmarks
-//   - oracle.go: overbooked, a check that shares no code with the scheduler
-//   - helpers.go: requests, admissions and views in short
+//   - concurrent.go: many callers at once, checked against the oracle
+//   - faults.go: commits that report errors
+//   - cancel.go: callers that leave
+//   - oracle.go: whether grants were within limits
+//   - helpers.go: what cases have in common
 package storetest

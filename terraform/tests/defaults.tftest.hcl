@@ -39,7 +39,7 @@ run "defaults" {
     error_message = "The database isn't native, optimistic and protected."
   }
   assert {
-    condition = toset([for f in google_firestore_field.unindexed : f.field]) == toset(["state", "data"]) && alltrue([
+    condition = toset([for f in google_firestore_field.unindexed : f.field]) == toset(["state", "sections", "data"]) && alltrue([
       for f in google_firestore_field.unindexed :
       f.collection == "fluxgate" && f.database == "(default)" && length(f.index_config) == 1 && length(f.index_config[0].indexes) == 0
     ])

@@ -23,7 +23,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - generate.go: prompts and replies
+//   - generate.go: sending a prompt, and reading the reply
 //   - count.go: counting tokens
 //   - models.go: the models list
 //   - client.go: the client, its paths and its calls

@@ -10,14 +10,14 @@ import (
 	"runtime/pprof"
 )
 
-// What a parent and its child say to each other.
+// What a parent and its child write to each other.
 const (
 	servingOn = "serving on "
 	askUsage  = "usage"
 )
 
-// A Script is what a child process is to play.
-type Script struct {
+// ProcessOptions say what a child process is to do.
+type ProcessOptions struct {
 	// Profile is what the files begin with that get the profiles of the whole
 	// process, of CPU (.cpu.pprof) and of allocations (.allocs.pprof); empty: none.
 	Profile string
@@ -30,8 +30,9 @@ type Script struct {
 	Serve func(ctx context.Context) error
 }
 
-// Play plays a party's part in a process of its own, until the parent is done.
-func Play(ctx context.Context, s Script) (err error) {
+// RunProcess serves in a child process and answers its parent, until the parent
+// ends it.
+func RunProcess(ctx context.Context, s ProcessOptions) (err error) {
 	if s.Profile != "" {
 		stop, err := startProfiles(s.Profile)
 		if err != nil {
@@ -48,7 +49,7 @@ func Play(ctx context.Context, s Script) (err error) {
 			if lines.Text() != askUsage {
 				continue
 			}
-			u, err := ownUsage()
+			u, err := selfUsage()
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
 				return

@@ -1,4 +1,4 @@
-package storage
+package codec
 
 import (
 	"fmt"
@@ -13,6 +13,14 @@ import (
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// pack encodes a project alone, as a build that knows no section does.
+func pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler.Project) ([]byte, error) {
+	doc, err := New().Pack(rules, now, p, nil)
+	return doc.State, err
+}
 
 // anyProject draws a state with every field in use, at the edges too.
 func anyProject(t *rapid.T) *scheduler.Project {
@@ -86,7 +94,7 @@ func anyProject(t *rapid.T) *scheduler.Project {
 func TestCodecRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := anyProject(t)
-		back, err := unpack(encode(p))
+		back, err := decode(encode(p))
 		require.NoError(t, err)
 		require.Equal(t, p, back)
 	})
@@ -98,28 +106,28 @@ func TestUnpackRefusesDamage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := encode(anyProject(t))
 		cut := rapid.IntRange(0, len(data)-1).Draw(t, "cut")
-		_, err := unpack(data[:cut])
-		require.ErrorIs(t, err, errCorrupt)
-		_, err = unpack(append(data, 0))
-		require.ErrorIs(t, err, errCorrupt)
+		_, err := decode(data[:cut])
+		require.ErrorIs(t, err, ErrCorrupt)
+		_, err = decode(append(data, 0))
+		require.ErrorIs(t, err, ErrCorrupt)
 	})
-	_, err := unpack([]byte{codecVersion + 1, 0})
+	_, err := decode([]byte{stateVersion + 1, 0})
 	require.ErrorContains(t, err, "version", "a rolled-back deployment says so")
 }
 
 // A corrupt document must not take the instance down, nor its memory.
 func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{})
-	f.Add([]byte{codecVersion})
-	f.Add([]byte{codecVersion, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Add([]byte{stateVersion})
+	f.Add([]byte{stateVersion, 0, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Add(encode(&scheduler.Project{NextRank: 1}))
 	f.Add(encode(fullest()))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := unpack(data)
+		p, err := decode(data)
 		if err != nil {
 			return
 		}
-		again, err := unpack(encode(p))
+		again, err := decode(encode(p))
 		if err != nil && !overflows(p) {
 			t.Fatalf("decoded, but not encoded again: %v", err)
 		}
@@ -144,12 +152,12 @@ func overflows(p *scheduler.Project) bool {
 
 func TestUnpackIsBounded(t *testing.T) {
 	// Counts that promise far more than there is.
-	lie := append([]byte{codecVersion, 0, 0, 0}, 0xff, 0xff, 0xff, 0x7f)
-	assert.Less(t, testing.AllocsPerRun(10, func() { _, _ = unpack(lie) }), 20.0)
+	lie := append([]byte{stateVersion, 0, 0, 0}, 0xff, 0xff, 0xff, 0x7f)
+	assert.Less(t, testing.AllocsPerRun(10, func() { _, _ = decode(lie) }), 20.0)
 	garbage := append(lie[:4:4], 0x80, 0x80, 0x40)
 	garbage = append(garbage, make([]byte, 1<<20)...)
-	_, err := unpack(garbage)
-	require.ErrorIs(t, err, errCorrupt)
+	_, err := decode(garbage)
+	require.ErrorIs(t, err, ErrCorrupt)
 }
 
 // random histories, packed: whatever is kept less exactly, a reservation never
@@ -171,7 +179,7 @@ func TestPackIsNeverEarly(t *testing.T) {
 		data, err := pack(rules, now, p)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(data), MaxDocument)
-		back, err := unpack(data)
+		back, err := decode(data)
 		require.NoError(t, err)
 		for _, c := range p.Calendars {
 			other := back.Calendar(c.Model)
@@ -216,7 +224,7 @@ func fullest() *scheduler.Project {
 	p := &scheduler.Project{Latest: now, NextRank: 1 << 40, Moved: 1 << 40}
 	for m := range scheduler.MaxModels {
 		c := &scheduler.Calendar{
-			Model: fmt.Sprintf("%03d-pro-%s", m, strings.Repeat("m", maxModelName-8)), Refused: math.MaxInt32,
+			Model: fmt.Sprintf("%03d-pro-%s", m, strings.Repeat("m", MaxModelName-8)), Refused: math.MaxInt32,
 			Block: scheduler.Block{Until: now.Add(24 * time.Hour), Cause: scheduler.ByMinute, Strikes: 16},
 			Learned: scheduler.Learned{
 				RPM: scheduler.LearnedLimit{Limit: 20_000, At: now.Add(-time.Hour)}, TPM: scheduler.LearnedLimit{Limit: 1 << 40, At: now.Add(-30 * time.Hour)},
@@ -275,7 +283,7 @@ func TestFullestFits(t *testing.T) {
 	data, err := pack(rulesFor(scheduler.Limits{RPM: 20_000, TPM: 1 << 40, RPD: 1 << 40}), scheduler.At(epoch), p)
 	require.NoError(t, err)
 	assert.LessOrEqual(t, len(data), MaxDocument)
-	back, err := unpack(data)
+	back, err := decode(data)
 	require.NoError(t, err)
 	assert.Len(t, back.Calendars, scheduler.MaxModels)
 	assert.Equal(t, strings.Repeat("ä", maxReason/2), back.Marks[0].Invalid, "cut between characters")

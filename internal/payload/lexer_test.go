@@ -23,7 +23,7 @@ func FuzzJSONTokens(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		ours, err := newTokens(text)
+		ours, err := newLexer(text)
 		if !json.Valid(text) {
 			assert.Error(t, err)
 			return

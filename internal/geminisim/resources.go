@@ -22,19 +22,20 @@ type owned struct {
 
 func (o *owned) about() *owned { return o }
 
-// shelf holds the resources of one kind. Its methods want s.mu held.
-type shelf[R interface{ about() *owned }] struct {
+// resourceStore holds the resources of one kind. The Server's mu must be held
+// while its methods are called.
+type resourceStore[R interface{ about() *owned }] struct {
 	items map[string]R // by ID
 	made  int64
 }
 
-func newShelf[R interface{ about() *owned }]() shelf[R] {
-	return shelf[R]{items: make(map[string]R)}
+func newResourceStore[R interface{ about() *owned }]() resourceStore[R] {
+	return resourceStore[R]{items: make(map[string]R)}
 }
 
 // get returns a resource that the project may see and that hasn't expired.
-func (sh *shelf[R]) get(id, project string, now time.Time) (R, bool) {
-	r, ok := sh.items[id]
+func (s *resourceStore[R]) get(id, project string, now time.Time) (R, bool) {
+	r, ok := s.items[id]
 	if ok {
 		if o := r.about(); o.project != project || !now.Before(o.expires) {
 			var none R
@@ -45,33 +46,33 @@ func (sh *shelf[R]) get(id, project string, now time.Time) (R, bool) {
 }
 
 // has tells whether an ID is in use, by whatever project.
-func (sh *shelf[R]) has(id string, now time.Time) bool {
-	r, ok := sh.items[id]
+func (s *resourceStore[R]) has(id string, now time.Time) bool {
+	r, ok := s.items[id]
 	return ok && now.Before(r.about().expires)
 }
 
 // put adds a resource, unless one with its ID is there already.
-func (sh *shelf[R]) put(r R, now time.Time) bool {
-	for id, other := range sh.items {
+func (s *resourceStore[R]) put(r R, now time.Time) bool {
+	for id, other := range s.items {
 		if !now.Before(other.about().expires) {
-			delete(sh.items, id)
+			delete(s.items, id)
 		}
 	}
 	o := r.about()
-	if _, taken := sh.items[o.id]; taken {
+	if _, taken := s.items[o.id]; taken {
 		return false
 	}
-	sh.made++
-	o.number = sh.made
-	sh.items[o.id] = r
+	s.made++
+	o.number = s.made
+	s.items[o.id] = r
 	return true
 }
 
 // page returns the newest resources of a project that are older than the one
 // numbered before, at most size of them, and the number of the last if there
 // are more.
-func (sh *shelf[R]) page(project string, now time.Time, before int64, size int) (list []R, more int64) {
-	for _, r := range sh.items {
+func (s *resourceStore[R]) page(project string, now time.Time, before int64, size int) (list []R, more int64) {
+	for _, r := range s.items {
 		o := r.about()
 		if o.project == project && now.Before(o.expires) && (before == 0 || o.number < before) {
 			list = append(list, r)

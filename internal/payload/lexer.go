@@ -6,24 +6,24 @@ import (
 	"io"
 )
 
-// tokens walks a JSON text that is known to be valid, token by token, at a
+// A lexer walks a JSON text that is known to be valid, token by token, at a
 // fraction of what json.Decoder takes, which decodes each token by itself.
-type tokens struct {
+type lexer struct {
 	text []byte
 	at   int
 }
 
 var errNotJSON = errors.New("not JSON")
 
-func newTokens(text []byte) (*tokens, error) {
+func newLexer(text []byte) (*lexer, error) {
 	if !json.Valid(text) {
 		return nil, errNotJSON
 	}
-	return &tokens{text: text}, nil
+	return &lexer{text: text}, nil
 }
 
 // skip passes over white space and what separates tokens.
-func (t *tokens) skip() {
+func (t *lexer) skip() {
 	for t.at < len(t.text) {
 		switch t.text[t.at] {
 		case ' ', '\t', '\r', '\n', ',', ':':
@@ -35,14 +35,14 @@ func (t *tokens) skip() {
 }
 
 // More reports whether the array or object that is being walked goes on.
-func (t *tokens) More() bool {
+func (t *lexer) More() bool {
 	t.skip()
 	return t.at < len(t.text) && t.text[t.at] != ']' && t.text[t.at] != '}'
 }
 
 // Token returns the next token as json.Decoder does with UseNumber, and io.EOF
 // at the end.
-func (t *tokens) Token() (json.Token, error) {
+func (t *lexer) Token() (json.Token, error) {
 	t.skip()
 	if t.at == len(t.text) {
 		return nil, io.EOF
@@ -75,7 +75,7 @@ func (t *tokens) Token() (json.Token, error) {
 }
 
 // leave passes over the rest of a value whose first token was read.
-func (t *tokens) leave(first json.Token) {
+func (t *lexer) leave(first json.Token) {
 	depth := 0
 	for token := first; ; token, _ = t.Token() {
 		switch token {
@@ -91,7 +91,7 @@ func (t *tokens) leave(first json.Token) {
 }
 
 // value passes over the next value and returns it as it stands in the text.
-func (t *tokens) value() []byte {
+func (t *lexer) value() []byte {
 	t.skip()
 	begin := t.at
 	first, err := t.Token()
@@ -105,7 +105,7 @@ func (t *tokens) value() []byte {
 // eachMember calls f for every member of a JSON object, with where in the text
 // its value is.
 func eachMember(text []byte, f func(name string, from, to int) error) error {
-	t, err := newTokens(text)
+	t, err := newLexer(text)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func eachMember(text []byte, f func(name string, from, to int) error) error {
 	return nil
 }
 
-func (t *tokens) quoted() (json.Token, error) {
+func (t *lexer) quoted() (json.Token, error) {
 	begin, plain := t.at, true
 	for t.at++; t.text[t.at] != '"'; t.at++ {
 		switch c := t.text[t.at]; {

@@ -1,0 +1,9 @@
+package upgradetest
+
+import (
+	"testing"
+
+	"fluxgate.dev/fluxgate/internal/testlock"
+)
+
+func TestMain(m *testing.M) { testlock.Main(m) }

@@ -1,0 +1,177 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Now implements Store.
+func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
+
+// Between implements Store.
+func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
+
+// readTimeout is how long one read may take. Until the database has answered for
+// the first time that is as long as all tries of a commit: a connection has to be
+// made first, and an emulator may have been started a moment ago.
+func (g *Grouped) readTimeout() time.Duration {
+	if g.reached.Load() {
+		return g.opts.CommitTimeout
+	}
+	return max(g.opts.GiveUp, g.opts.CommitTimeout)
+}
+
+func (g *Grouped) get(ctx context.Context, ids []string) ([]document, error) {
+	limited, cancel := context.WithTimeout(ctx, g.readTimeout())
+	defer cancel()
+	g.stats.reads.Add(int64(len(ids)))
+	docs, err := g.docs.get(limited, ids)
+	switch {
+	case err == nil:
+		g.reached.Store(true)
+		return docs, nil
+	case g.alive.Err() != nil:
+		return nil, fmt.Errorf("read projects: %w", ErrClosed)
+	case ctx.Err() != nil:
+		return nil, ended("read projects", ctx)
+	}
+	return nil, unavailable("read projects", err)
+}
+
+// all returns every committer.
+func (g *Grouped) all() []*committer {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	cs := make([]*committer, 0, len(g.projects))
+	for _, c := range g.projects {
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// committer returns the committer of a project, made on first use.
+func (g *Grouped) committer(id string) (*committer, error) {
+	if g.closing.Load() {
+		return nil, ErrClosed
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.projects[id]
+	if c == nil {
+		c = &committer{g: g, id: id}
+		g.projects[id] = c
+	}
+	return c, nil
+}
+
+// decode decodes a project's document, nil if there is none. One that can't be
+// read is a project in which nothing fits, with the error.
+func (g *Grouped) decode(id string, doc document) (*scheduler.Project, error) {
+	if doc.version.IsZero() {
+		return nil, nil
+	}
+	var p *scheduler.Project
+	err := doc.invalid
+	if err == nil {
+		p, err = g.codec.Unpack(doc.Document)
+	}
+	if err != nil {
+		err = fmt.Errorf("project %s: %w: %w", id, errUnreadable, err)
+		g.stats.unreadable.Add(1)
+		g.opts.Logger.Error("a project is out of use, for its document can't be read", "project", id, "error", err.Error())
+		return &scheduler.Project{Unreadable: err.Error()}, err
+	}
+	return p, nil
+}
+
+// transact runs a transaction that reads until it is not aborted for having lost
+// too many races, or ctx ends. Those of one instance run one after another: they
+// would only get in one another's way.
+func (g *Grouped) transact(ctx context.Context, transaction func() error) error {
+	if err := g.updating.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer g.updating.Release(1)
+	for try := 1; ; try++ {
+		g.stats.control.Add(2)
+		g.uncounted.add(1, 1)
+		err := transaction()
+		if status.Code(err) != codes.Aborted || pause(ctx, g.opts.Jitter(try)) != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failed says why the database gave no answer: because the caller left, or
+// because it can't be reached.
+func (g *Grouped) failed(ctx context.Context, operation string, err error) error {
+	if ctx.Err() != nil {
+		return ended(operation, ctx)
+	}
+	return unavailable(operation, err)
+}
+
+// work runs f in a goroutine that Close waits for, unless the store has ended.
+func (g *Grouped) work(f func()) bool {
+	if !g.enter() {
+		return false
+	}
+	go func() {
+		defer g.wg.Done()
+		f()
+	}()
+	return true
+}
+
+// enter has Close wait until g.wg.Done is called, unless the store has ended.
+func (g *Grouped) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.ended {
+		g.wg.Add(1)
+	}
+	return !g.ended
+}
+
+// operations are what was asked of the database and is yet to be counted in a
+// document, for the totals of all instances.
+type operations struct{ reads, writes atomic.Int64 }
+
+// take returns what is to be counted, which then no longer is.
+func (o *operations) take() (reads, writes int64) { return o.reads.Swap(0), o.writes.Swap(0) }
+
+func (o *operations) add(reads, writes int64) {
+	o.reads.Add(reads)
+	o.writes.Add(writes)
+}
+
+// counters are Stats under way.
+type counters struct {
+	reads, writes, conflicts, recovered, control, unreadable atomic.Int64
+}
+
+func (c *counters) snapshot() Stats {
+	return Stats{
+		Reads: c.reads.Load(), Writes: c.writes.Load(), Conflicts: c.conflicts.Load(),
+		Recovered: c.recovered.Load(), Control: c.control.Load(), Unreadable: c.unreadable.Load(),
+	}
+}
