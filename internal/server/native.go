@@ -23,12 +23,13 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refs, err := payload.ReadReferences(body)
+	read, err := payload.Read(body)
 	if err != nil {
-		return payload.ErrNotObject
+		return err
 	}
+	refs := read.References
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(body, refs), requests: 1,
+		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(read.Known(), refs), requests: 1,
 		path:    func(model string) string { return upstreamVersion + "/models/" + model + ":" + method },
 		payload: func(string) ([]byte, error) { return body, nil },
 	}
@@ -43,7 +44,7 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	case "batchEmbedContents":
 		// Quota is charged per text, not per call. The model is named in every
 		// one of them too, so it can't be replaced without touching the body.
-		if x.requests, err = payload.CountTexts(body); err != nil {
+		if x.requests, err = payload.CountTexts(read.JSON); err != nil {
 			return err
 		}
 		return x.embed(model)
