@@ -23,6 +23,7 @@
 //   - usage.go: what an answer says was used, read from its end
 //   - opening.go: whether an answer with status 200 begins or ends with an error
 //   - list.go: pages of lists
+//   - coding.go: bodies that are packed
 //   - fields.go: strict reading of a JSON object's members, and what is wrong with it
 //   - lenient.go: what Google takes for JSON, in JSON of the standard
 //   - lexer.go: the lexer of valid JSON
