@@ -51,8 +51,14 @@ func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, p
 	req.URL.RawQuery = upstreamQuery(r.URL)
 	req.ContentLength = length
 	passHeaders(req.Header, r.Header, requestHeaders)
-	if strings.HasPrefix(path, "upload/") {
+	switch {
+	case strings.HasPrefix(path, "upload/"):
 		passUpload(req.Header, r.Header)
+	case length > 0:
+		// It was read as JSON, in UTF-8. Under another type or charset Google would read
+		// something else in it: a form, as which curl sends whatever it is given, or a
+		// binary message with names of resources that were not seen here.
+		req.Header.Set("Content-Type", "application/json")
 	}
 	// The bytes are to come as they are.
 	req.Header.Set("Accept-Encoding", "identity")
