@@ -23,7 +23,9 @@ type Body struct {
 }
 
 // Read reads a body as liberally as Google does. It fails with ErrNotObject for what
-// is JSON but no request.
+// is JSON but no request, and for what no parser could take for an object. Any other
+// nonsense is Google's to refuse, at the price of a slot: what is nonsense to it is
+// not known for sure.
 //
 // What isn't JSON of the standard goes upstream with a project's key like anything
 // else, so that what is missed here would be read there with that key. Therefore
@@ -35,7 +37,7 @@ func Read(text []byte) (*Body, error) {
 	switch {
 	case err == nil:
 		return &Body{Text: text, JSON: text, References: refs}, nil
-	case errors.Is(err, errTooDeep), json.Valid(text), len(bytes.TrimSpace(text)) == 0:
+	case errors.Is(err, errTooDeep), json.Valid(text), !object(text):
 		return nil, ErrNotObject
 	}
 	var resources names
@@ -48,6 +50,13 @@ func Read(text []byte) (*Body, error) {
 	resources.addMentions(text)
 	refs = &References{texts: int64(len(text))}
 	return &Body{Text: text, References: refs.with(resources)}, nil
+}
+
+// object reports whether a text may be an object to some parser: it has a beginning,
+// where there may be comments or a byte order mark, and an end.
+func object(text []byte) bool {
+	start := bytes.TrimLeft(text, " \t\r\n\v\f\xef\xbb\xbf")
+	return len(start) > 0 && bytes.IndexByte([]byte("{/#"), start[0]) >= 0 && bytes.IndexByte(start, '}') > 0
 }
 
 // Known returns JSON, and Text where there is none: nobody counts its tokens then.

@@ -52,18 +52,17 @@ func TestReadIsAsLiberalAsGoogle(t *testing.T) {
 // What isn't understood goes out as it is, and counts for all that it could name.
 func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 	for text, want := range map[string][]string{
-		`{`:              nil,
-		`hello`:          nil,
+		`{"a":[{}`:       nil,
 		`{"a":1}{"b":2}`: nil,
 		`{"a":"\u00zz"}`: nil,
-		`{"a":1 /* it's */, "fileUri":"files/a"}`:                  {"files/a"},
-		"{ // \"\n'fileUri':'files/a'}":                            {"files/a"},
-		`["cachedContents/b",`:                                     {"cachedContents/b"},
-		`{"x":"\U00000066iles/a" "fil\U0065s/b"}`:                  {"files/b"},
-		`{"x":"\Ufiles/a","y":"https://h/v1beta\/fi\u006ces/c?d" `: {"files/c"},
-		`{"a":"files/a""files/b"'cachedContents/c#"`:               {"files/a", "files/b", "cachedContents/c"},
-		`{"\"files/a\"`: {"files/a"},
-		`{"files/a/b", "xfiles/a", "` + "files/" + strings.Repeat("a", 129) + `"`: nil,
+		`{"a":1 /* it's */, "fileUri":"files/a"}`:                   {"files/a"},
+		"{ // \"\n'fileUri':'files/a'}":                             {"files/a"},
+		"\uFEFF{" + `"cachedContents/b"}`:                           {"cachedContents/b"},
+		`{"x":"\U00000066iles/a" "fil\U0065s/b"}`:                   {"files/b"},
+		`{"x":"\Ufiles/a","y":"https://h/v1beta\/fi\u006ces/c?d" }`: {"files/c"},
+		`{"a":"files/a""files/b"'cachedContents/c#"}`:               {"files/a", "files/b", "cachedContents/c"},
+		`{"\"files/a\"}`: {"files/a"},
+		`{"files/a/b", "xfiles/a", "` + "files/" + strings.Repeat("a", 129) + `"}`: nil,
 	} {
 		b, err := Read([]byte(text))
 		require.NoError(t, err, text)
@@ -73,7 +72,7 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		assert.EqualValues(t, (len(text)+1)/2+pageTokens*len(want), b.References.Estimate(), text)
 	}
 	// That Google refuses it too is sure of these: nothing has to be sent.
-	for _, text := range []string{``, ` `, `null`, `[]`, `"x"`, `1`, strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000)} {
+	for _, text := range []string{``, ` `, `hello`, `{`, `{"contents":[`, `["files/a",}`, `null`, `[]`, `"x"`, `1`, strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000)} {
 		_, err := Read([]byte(text))
 		assert.ErrorIs(t, err, ErrNotObject, "%.40q", text)
 	}
