@@ -35,9 +35,10 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch method {
 	case "generateContent":
+		x.generates = wholeAnswer(r)
 		return x.serve(model)
 	case "streamGenerateContent":
-		x.stream = true
+		x.stream, x.generates = true, wholeAnswer(r)
 		return x.serve(model)
 	case "embedContent":
 		return x.embed(model)
@@ -52,6 +53,14 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 		return x.free(r.Context(), model)
 	}
 	return errNoRoute
+}
+
+// wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
+// "fields" a caller may leave out what an answer consists of.
+func wholeAnswer(r *http.Request) bool {
+	query := r.URL.Query()
+	alt := query.Get("alt")
+	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")
 }
 
 // free serves a request that costs no quota, for the first of the models that is

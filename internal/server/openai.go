@@ -46,6 +46,7 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 	if err := in.CheckMessages(); err != nil {
 		return err
 	}
+	x.generates = wholeAnswer(r)
 	x.path = func(string) string { return openAIPath + "chat/completions" }
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
 	// goes.

@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,3 +105,92 @@ func TestBombsEndAtTheBound(t *testing.T) {
 
 // counted hides the length of a body.
 type counted struct{ *strings.Reader }
+
+// packedStub answers calls with a text in gzip, though it was asked for none.
+func packedStub(t testing.TB, status int, text, kind string) setup {
+	_, s := stubbed(func(h heard) *http.Response {
+		if !isCall(h) {
+			return nil
+		}
+		return respond(status, packed(t, "gzip", text), "Content-Type", kind, "Content-Encoding", "gzip")
+	})
+	s.env = []string{"FLUXGATE_CHAIN=" + pro}
+	return s
+}
+
+// A refusal teaches what it says, packed or not, on every route.
+func TestPackedRefusalsTeach(t *testing.T) {
+	for path, inArray := range map[string]bool{
+		unaryPath: false, streamPath: false, strings.TrimSuffix(streamPath, "?alt=sse"): true, "/openai/v1/chat/completions": true, "/generate": false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			text := strings.NewReplacer("PerMinute", "PerDay", `"quotaValue":"2"`, `"quotaValue":"17"`).Replace(minutes)
+			if inArray {
+				text = "[" + text + "]"
+			}
+			w := newWorld(t, packedStub(t, http.StatusTooManyRequests, text, "application/json"))
+			a := w.do("POST", path, bodyFor(path))
+			assert.Greater(t, a.wait(), time.Minute)
+			assert.Empty(t, a.Header().Get("Content-Encoding"))
+			model := w.status().Projects[0].Models[0]
+			require.NotNil(t, model.Block)
+			assert.Equal(t, "upstream_day", model.Block.Cause)
+			assert.EqualValues(t, 17, model.RPD.Limit)
+		})
+	}
+}
+
+// An answer passes as it came, and is metered, and looked at for errors and silence,
+// by what is in it.
+func TestPackedAnswersAreUnderstood(t *testing.T) {
+	long := strings.Repeat("a word or two ", 20_000)
+	for name, c := range map[string]struct{ path, text, kind string }{
+		"unary":  {unaryPath, `{"candidates":[{"content":{"parts":[{"text":"` + long + `"}]}}],"usageMetadata":{"promptTokenCount":90}}`, "application/json"},
+		"stream": {streamPath, event("one") + event(long) + strings.ReplaceAll(event("two"), ": 7", ": 90"), "text/event-stream"},
+		"OpenAI": {"/openai/v1/chat/completions", `{"choices":[{"index":0,"message":{"content":"hi"}}],"usage":{"prompt_tokens":90}}`, "application/json"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, packedStub(t, http.StatusOK, c.text, c.kind))
+			a := w.do("POST", c.path, bodyFor(c.path))
+			require.Equal(t, http.StatusOK, a.Code)
+			assert.Equal(t, "gzip", a.Header().Get("Content-Encoding"))
+			assert.Equal(t, packed(t, "gzip", c.text), a.Body.String(), "to the byte")
+			assert.EqualValues(t, 90, w.status().Projects[0].Models[0].TPM.Used, name)
+		})
+	}
+	// An error in the middle is recorded like any other.
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, packedStub(t, http.StatusOK, event("one")+minutes, "text/event-stream"))
+		assert.Equal(t, http.StatusOK, w.do("POST", streamPath, hello).Code)
+		require.NotNil(t, w.status().Projects[0].Models[0].Block)
+	})
+	// One that is all of it, or silence, can be had elsewhere.
+	for _, text := range []string{minutes, "", `{"candidates":[]}`} {
+		synctest.Test(t, func(t *testing.T) {
+			s := packedStub(t, http.StatusOK, text, "application/json")
+			w := newWorld(t, s)
+			assert.NotEqual(t, http.StatusOK, w.do("POST", unaryPath, hello).Code, text)
+		})
+	}
+	// What can't be unpacked passes, and costs what was reserved.
+	for _, coding := range []string{"br", "gzip"} {
+		_, s := stubbed(func(heard) *http.Response {
+			return respond(http.StatusOK, "\x1f\x8bnot what it says", "Content-Encoding", coding)
+		})
+		a := newWorld(t, s).do("POST", unaryPath, hello)
+		assert.Equal(t, http.StatusOK, a.Code)
+		assert.Equal(t, "\x1f\x8bnot what it says", a.Body.String())
+		assert.Equal(t, coding, a.Header().Get("Content-Encoding"))
+	}
+}
+
+// Lists are put together here, from what is in them.
+func TestPackedLists(t *testing.T) {
+	_, s := stubbed(func(heard) *http.Response {
+		return respond(http.StatusOK, packed(t, "gzip", `{"models":[{"name":"models/x"}]}`), "Content-Encoding", "gzip")
+	})
+	a := newWorld(t, s).do("GET", "/v1beta/models", "")
+	assert.Empty(t, a.Header().Get("Content-Encoding"))
+	assert.Contains(t, a.Body.String(), `"models/auto"`)
+	assert.Contains(t, a.Body.String(), `"models/x"`)
+}
