@@ -15,6 +15,7 @@ const (
 	NeverFits                   // no project can ever take a request of this size
 	BodyTooLarge
 	BodyTooSlow
+	UnknownCoding // the body's Content-Encoding
 	Unauthenticated
 	Forbidden
 	NotFound
@@ -35,6 +36,7 @@ var codes = map[Code]struct {
 	NeverFits:        {http.StatusBadRequest, "INVALID_ARGUMENT"},
 	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT"},
 	BodyTooSlow:      {http.StatusRequestTimeout, "DEADLINE_EXCEEDED"},
+	UnknownCoding:    {http.StatusUnsupportedMediaType, "INVALID_ARGUMENT"},
 	Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
 	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
 	NotFound:         {http.StatusNotFound, "NOT_FOUND"},

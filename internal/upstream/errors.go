@@ -66,6 +66,7 @@ const (
 	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
 	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent
 	ReasonBadResponse      = "BAD_RESPONSE"       // 2xx with a body that isn't an answer
+	ReasonNoAnswer         = "NO_ANSWER"          // 2xx that is whole and says nothing
 	ReasonResponseTooLarge = "RESPONSE_TOO_LARGE" // 2xx with more than the client accepts
 	ReasonRedirect         = "REDIRECT"           // 3xx: the base URL is probably wrong
 	ReasonConnection       = "CONNECTION"         // no connection, or it broke

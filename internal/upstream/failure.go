@@ -37,6 +37,16 @@ func TransportError(ctx context.Context, err error) *Error {
 	return e
 }
 
+// NoAnswer is the error of a success that is whole and holds neither an answer nor the
+// reason why there is none. It may be tried elsewhere: nothing was served that a
+// second answer would double, and at most the input was billed, as with any answer
+// that fails at upstream. One that says that something was produced, or isn't known
+// to be whole, is no such error.
+func NoAnswer() *Error {
+	return &Error{Class: ClassServer, HTTPStatus: http.StatusBadGateway, Reason: ReasonNoAnswer,
+		Message: "Upstream answered with success but without an answer: there is no candidate, and no reason for that."}
+}
+
 func classifyTransport(ctx context.Context, err error, sent bool) (Class, string) {
 	switch {
 	case errors.Is(err, ErrBadKey):
