@@ -49,8 +49,11 @@
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking
 //   - auth.go: who sent a request
 //   - uploadtoken.go: signed upload URLs that identify the caller
+//   - outside.go: how a caller reaches this server, for URLs of our own
 //   - fail.go: turning errors and waits into answers
+//   - nearest.go: the route that is most like a path where nothing is
 //   - arrival.go: what is known of a request before its handler runs
+//   - path.go: other spellings of a route's path, and the version that goes upstream
 //   - body.go: reading a body within its bounds
 //   - headers.go: what passes between callers and upstream
 package server

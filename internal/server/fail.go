@@ -85,5 +85,12 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	})
 }
 
-// errNoRoute is the answer where nothing is.
-var errNoRoute = apierror.New(apierror.NotFound, "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+// errNoRoute says that nothing is where a request went. It is answered with
+// noRoute.
+var errNoRoute = errors.New("no route")
+
+// noRoute is the answer where nothing is. It doesn't repeat the path, which may
+// hold what isn't for logs.
+func (s *Server) noRoute(path string) *apierror.Problem {
+	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+s.nearest(path)+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+}
