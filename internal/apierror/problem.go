@@ -95,6 +95,7 @@ type Upstream struct {
 	Message    string
 	Body       []byte // in Google's shape, without a key in it; nil: there is none to pass on
 	TimedOut   bool   // no complete answer came in time
+	Broken     bool   // no complete answer came, and the request may have been served
 }
 
 // WriteUpstream passes an upstream error on as it is. What was no answer of
@@ -104,6 +105,8 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	switch {
 	case e.TimedOut:
 		code, name, text = http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "Gemini didn't answer in time. It may have served the request, so it is not sent again."
+	case code == 0 && e.Broken:
+		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "The connection to Gemini broke. It may have served the request, so it is not sent again."
 	case code == 0:
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "Gemini can't be reached, or the connection to it broke."
 	case code == http.StatusTooManyRequests:

@@ -20,8 +20,8 @@ import (
 const (
 	// maxAttempts bounds the sends of one request, whatever upstream says.
 	maxAttempts = 16
-	// maxFailovers is how often a request is sent again after a 5xx: it may
-	// have been served and billed each time.
+	// maxFailovers is how often a request is sent again after a 5xx, or after what
+	// may have been served where the caller or a setting has that sent again.
 	maxFailovers = 2
 )
 
@@ -38,6 +38,7 @@ type Call struct {
 	Ticket   *admission.Ticket
 	Book     bool
 	Retry    bool // go on with other keys, projects and models when upstream fails
+	Resend   bool // even where the request may have been served and billed
 	// Send sends the request once. It must not have answered the caller when it
 	// returns an error.
 	Send func(ctx context.Context, to Target) (Sent, *upstream.Error)
@@ -87,7 +88,7 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 			return nil, nil, err
 		}
 		if !r.again(failure) {
-			if failure.Class == upstream.ClassTimeout {
+			if failure.Class == upstream.ClassTimeout || failure.Class == upstream.ClassBroken {
 				r.limit.Settle(-1) // it may have been served
 			}
 			if failure.HTTPStatus == http.StatusTooManyRequests {
@@ -95,7 +96,7 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 			}
 			return nil, nil, err
 		}
-		if failure.Class == upstream.ClassServer {
+		if failure.Class == upstream.ClassServer || failure.Class == upstream.ClassBroken {
 			r.excluded[grant.Project] = true
 		}
 		r.snapshot = nil // what was learned may have changed it
@@ -285,11 +286,19 @@ func (r *dispatch) again(e *upstream.Error) bool {
 		// What was learned keeps planning away from it.
 		return true
 	case upstream.ClassServer:
-		r.failovers++
-		r.failed = e
-		return r.failovers <= maxFailovers
+		return r.failover(e)
+	case upstream.ClassBroken:
+		return (r.call.Resend || r.d.resend) && r.failover(e)
 	default:
-		// The caller's fault, or it may have been served and billed.
+		// The caller's fault, or nobody is there any more who waits for an answer.
 		return false
 	}
+}
+
+// failover reports whether the call may be sent again after this error. If there is
+// no room for that now, the caller gets the error.
+func (r *dispatch) failover(e *upstream.Error) bool {
+	r.failovers++
+	r.failed = e
+	return r.failovers <= maxFailovers
 }

@@ -46,6 +46,10 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 			if !again && !failure.SentAt.IsZero() {
 				return failure
 			}
+		case upstream.ClassBroken:
+			if !again {
+				return failure
+			}
 		default:
 			return failure
 		}

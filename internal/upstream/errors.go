@@ -30,18 +30,21 @@ const (
 	ClassModelUnknown
 	// ClassCaller: the request itself is at fault; it would fail with every key.
 	ClassCaller
-	// ClassServer: upstream failed, or the connection did.
+	// ClassServer: upstream said that it failed, which it doesn't charge for, or the request never reached it in full.
 	ClassServer
 	// ClassTimeout: no complete answer in time. Unless SentAt is zero the request may have been served and billed.
 	ClassTimeout
 	// ClassCanceled: our own caller gave up.
 	ClassCanceled
+	// ClassBroken: the request was sent in full, and what came was no answer: the connection broke, or the answer is
+	// cut, malformed or a proxy's. It may have been served and billed.
+	ClassBroken
 )
 
 var classNames = [...]string{
 	ClassDay: "day", ClassMinute: "minute", ClassNoQuota: "no_quota", ClassBare429: "bare_429", ClassBilling: "billing",
 	ClassKeyInvalid: "key_invalid", ClassModelGone: "model_gone", ClassModelUnknown: "model_unknown",
-	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled",
+	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled", ClassBroken: "broken",
 }
 
 // String returns a short lower-case name that is stable enough for metrics and log fields.

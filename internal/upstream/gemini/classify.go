@@ -62,6 +62,13 @@ func (e *failure) decide(a answer) {
 		e.decideModel(a)
 	case s == http.StatusRequestTimeout, s == 499, s >= 500:
 		// 408 and 499 from upstream are its own troubles: had our caller gone we wouldn't be reading an answer.
+		// Google doesn't charge for what it answers with an error (ai.google.dev/gemini-api/docs/billing). A gateway's
+		// page that isn't Google's error says nothing of what became of the request behind it, but for 408 and 503: that
+		// one wasn't taken.
+		if e.Body == nil && s != http.StatusServiceUnavailable && s != http.StatusRequestTimeout {
+			e.set(upstream.ClassBroken, "")
+			return
+		}
 		e.set(upstream.ClassServer, "")
 	case s >= 400:
 		e.set(upstream.ClassCaller, "")
@@ -70,7 +77,7 @@ func (e *failure) decide(a answer) {
 		e.set(upstream.ClassServer, upstream.ReasonRedirect)
 	default:
 		e.HTTPStatus = http.StatusBadGateway
-		e.set(upstream.ClassServer, upstream.ReasonBadResponse)
+		e.set(upstream.ClassBroken, upstream.ReasonBadResponse)
 	}
 }
 

@@ -158,17 +158,21 @@ func TestClassifyNonsense(t *testing.T) {
 		{"429 with details of wrong types", 429, `{"error":{"code":"x","message":7,"details":[null,3,{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":"no"}]}}`, upstream.ClassBare429, 429, "Too Many Requests"},
 		{"429 with one odd field beside good ones", 429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","reason":9,"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel","quotaValue":250,"quotaDimensions":{"model":1}}]}]}}`, upstream.ClassDay, 429, "Too Many Requests"},
 		{"429 on a quantity that is neither requests nor tokens", 429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"ImagesPerMinutePerProject"}]}]}}`, upstream.ClassMinute, 429, "Too Many Requests"},
-		{"plain text from a proxy", 502, "upstream unavailable\n", upstream.ClassServer, 502, "upstream unavailable"},
+		{"plain text from a proxy", 502, "upstream unavailable\n", upstream.ClassBroken, 502, "upstream unavailable"},
 		{"error as a string", 400, `{"error":"nope"}`, upstream.ClassCaller, 400, "nope"},
 		{"array without errors", 400, `[1,{}]`, upstream.ClassCaller, 400, "Bad Request"},
 		{"byte order mark", 404, "\uFEFF" + `{"error":{"message":"This model is no longer available."}}`, upstream.ClassModelGone, 404, "This model is no longer available."},
 		{"redirect", 302, "", upstream.ClassServer, 502, "Bad Gateway"},
-		{"success without an error", 200, `{"candidates":[]}`, upstream.ClassServer, 502, "Bad Gateway"},
+		{"success without an error", 200, `{"candidates":[]}`, upstream.ClassBroken, 502, "Bad Gateway"},
 		{"success with an error known by name only", 200, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, upstream.ClassBare429, 429, "Too Many Requests"},
-		{"no status", 0, "", upstream.ClassServer, 502, "Bad Gateway"},
+		{"no status", 0, "", upstream.ClassBroken, 502, "Bad Gateway"},
 		{"401 from a proxy", 401, "", upstream.ClassKeyInvalid, 401, "Unauthorized"},
 		{"403 from a proxy", 403, "<html>", upstream.ClassCaller, 403, "Forbidden"},
 		{"body too large", 413, "", upstream.ClassCaller, 413, "Request Entity Too Large"},
+		{"a gateway that gave up: the model may have answered behind it", 504, "<html>", upstream.ClassBroken, 504, "Gateway Timeout"},
+		{"an error whose text is lost", 500, "", upstream.ClassBroken, 500, "Internal Server Error"},
+		{"overloaded, in a gateway's words", 503, "<html>", upstream.ClassServer, 503, "Service Unavailable"},
+		{"overloaded, in no words", 503, "", upstream.ClassServer, 503, "Service Unavailable"},
 		{"slow upload", 408, "", upstream.ClassServer, 408, "Request Timeout"},
 		{"long message is cut between characters", 400, long, upstream.ClassCaller, 400, strings.Repeat("é", 2048/2) + "…"},
 	}
@@ -226,10 +230,10 @@ func TestViolationsBounded(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	names := map[string]bool{}
-	for c := upstream.ClassDay; c <= upstream.ClassCanceled; c++ {
+	for c := upstream.ClassDay; c <= upstream.ClassBroken; c++ {
 		names[c.String()] = true
 	}
-	assert.Len(t, names, int(upstream.ClassCanceled), "metrics need distinct names")
+	assert.Len(t, names, int(upstream.ClassBroken), "metrics need distinct names")
 	assert.False(t, names["unknown"])
 	assert.Equal(t, "unknown", upstream.Class(0).String(), "a zero Error must not pass for a class")
 	assert.Equal(t, "unknown", upstream.Class(99).String())
