@@ -96,7 +96,8 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 			}
 			return nil, nil, err
 		}
-		if failure.Class == upstream.ClassServer || failure.Class == upstream.ClassBroken {
+		switch failure.Class {
+		case upstream.ClassServer, upstream.ClassBroken, upstream.ClassDenied:
 			r.excluded[grant.Project] = true
 		}
 		r.snapshot = nil // what was learned may have changed it
@@ -115,6 +116,7 @@ type dispatch struct {
 	limit     *admission.CallerLimit
 	attempts  int
 	failovers int
+	denials   int
 	excluded  map[string]bool // projects that failed this very request
 	failed    *upstream.Error // the 5xx that is being retried
 	waited    time.Duration
@@ -287,6 +289,9 @@ func (r *dispatch) again(e *upstream.Error) bool {
 		return true
 	case upstream.ClassServer:
 		return r.failover(e)
+	case upstream.ClassDenied:
+		r.denials++
+		return r.denials <= maxFailovers
 	case upstream.ClassBroken:
 		return (r.call.Resend || r.d.resend) && r.failover(e)
 	default:

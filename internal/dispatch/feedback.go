@@ -40,7 +40,13 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	var problems []error
 	switch e.Class {
 	case upstream.ClassKeyInvalid:
-		problems = append(problems, r.d.markInvalid(ctx, key, e))
+		problems = append(problems, r.d.condemn(ctx, key, e))
+		if e.Class == upstream.ClassDenied {
+			// Nothing is known but that this model said no here.
+			problems = append(problems, r.learn(ctx, grant.Project, scheduler.RecordRefusal{
+				Model: grant.Model, ID: grant.Reservation.ID, Block: scheduler.Block{Cause: scheduler.ByBare},
+			}))
+		}
 	case upstream.ClassBilling:
 		reason := upstream.ReasonBilling
 		for _, k := range r.pool.Keys {
@@ -172,10 +178,17 @@ func (d *Dispatcher) learnVersion(ctx context.Context, name, version string) {
 // isAlias reports whether a model's name says that it stands for another's.
 func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }
 
-// markInvalid notes that upstream calls a key invalid, and has the keys read
-// again: it may have been rotated.
-func (d *Dispatcher) markInvalid(ctx context.Context, key keys.Key, e *upstream.Error) error {
+// condemn has the key of an answer that calls it invalid marked so, once a free call
+// has confirmed it, and the keys read again: it may have been rotated. A key that
+// isn't confirmed stays as it is, and the error becomes one of another class: what
+// was asked isn't to be had with that key.
+func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Error) error {
 	reason := e.KeyReason()
+	if !upstream.ConfirmInvalid(ctx, d.providers.Of(key.Provider), key.Value.Reveal()) {
+		e.Class = upstream.ClassDenied
+		d.logger(ctx).Warn("key not confirmed to be invalid", "key", key.Index, "project", key.Project, "reason", reason)
+		return nil
+	}
 	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
 	if err == nil && result.Changed {
 		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)

@@ -35,11 +35,13 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 		switch failure.Class {
 		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
-			if err := d.markInvalid(ctx, key, failure); err != nil {
+			if err := d.condemn(ctx, key, failure); err != nil {
 				return err
 			}
-			invalid++
-			continue
+			if failure.Class == upstream.ClassKeyInvalid {
+				invalid++
+				continue
+			}
 		case upstream.ClassBilling, upstream.ClassBare429, upstream.ClassMinute, upstream.ClassDay, upstream.ClassNoQuota,
 			upstream.ClassModelGone:
 		case upstream.ClassServer:

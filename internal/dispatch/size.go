@@ -125,8 +125,10 @@ const (
 	countTimeout = 10 * time.Second // the upload of 32 MiB takes 8 s at uploadRate
 )
 
-// Count has upstream count the tokens, with any usable key. Where upstream can't
-// say, the request is estimated: a count that fails is no reason to refuse.
+// Count has upstream count the tokens, with any usable key. A count that fails is no
+// reason to refuse, whatever it says: the request itself may still be served, and
+// what is wrong with it is for its own answer to say. It is estimated then. An error
+// means that the store failed or the caller has left.
 func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Sizer) (int64, error) {
 	tried := make(map[string]bool) // projects, from which there is nothing more to be had
 	for range maxCounts {
@@ -150,25 +152,26 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 		failure := asUpstream(ctx, err)
 		d.logger(ctx).Warn("count failed", "key", key.Index, "model", to.Model, "class", failure.Class.String(), "reason", failure.Reason)
 		d.telemetry.Failed("count_tokens", telemetry.Target{Project: key.Project, Model: to.Model}, failure.Class.String())
-		known := failure.Class != upstream.ClassModelUnknown && failure.Class != upstream.ClassModelGone
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return 0, ctx.Err()
-		case failure.Class == upstream.ClassCaller && failure.Reason != upstream.ReasonLocation:
-			return 0, failure // malformed whichever key counts it
-		case failure.Class == upstream.ClassTimeout:
-			return s.Estimate(), nil
-		case !known && len(models) > 1:
+		}
+		switch failure.Class {
+		case upstream.ClassCaller, upstream.ClassTimeout:
+			return s.Estimate(), nil // the next would say the same, or take as long
+		case upstream.ClassModelGone, upstream.ClassModelUnknown:
+			if len(models) == 1 {
+				return s.Estimate(), nil
+			}
 			models = models[1:]
 			continue
-		case failure.Class == upstream.ClassModelUnknown:
-			return 0, failure
-		case failure.Class == upstream.ClassKeyInvalid:
+		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
-			if err := d.markInvalid(ctx, key, failure); err != nil {
+			if err := d.condemn(ctx, key, failure); err != nil {
 				return 0, err
 			}
-			continue
+			if failure.Class == upstream.ClassKeyInvalid {
+				continue
+			}
 		}
 		tried[key.Project] = true
 	}

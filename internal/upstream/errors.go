@@ -39,12 +39,16 @@ const (
 	// ClassBroken: the request was sent in full, and what came was no answer: the connection broke, or the answer is
 	// cut, malformed or a proxy's. It may have been served and billed.
 	ClassBroken
+	// ClassDenied: this project, or this key of it, may not do what was asked, although the key is valid. Another project
+	// may.
+	ClassDenied
 )
 
 var classNames = [...]string{
 	ClassDay: "day", ClassMinute: "minute", ClassNoQuota: "no_quota", ClassBare429: "bare_429", ClassBilling: "billing",
 	ClassKeyInvalid: "key_invalid", ClassModelGone: "model_gone", ClassModelUnknown: "model_unknown",
 	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled", ClassBroken: "broken",
+	ClassDenied: "denied",
 }
 
 // String returns a short lower-case name that is stable enough for metrics and log fields.
@@ -61,6 +65,7 @@ const (
 	ReasonLeaked           = "leaked"             // 403: the key was reported as leaked
 	ReasonUnregistered     = "unregistered"       // 403: upstream saw no key
 	ReasonDenied           = "denied"             // 403: the whole project was denied access
+	ReasonPermission       = "PERMISSION"         // 403: the project may not use the model
 	ReasonKeyMalformed     = "malformed"          // the key can't be a header value; it was not sent
 	ReasonLocation         = "LOCATION"           // 400: not available from where this process runs
 	ReasonInputTooLarge    = "INPUT_TOO_LARGE"    // 400: more tokens than the model accepts

@@ -230,10 +230,10 @@ func TestViolationsBounded(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	names := map[string]bool{}
-	for c := upstream.ClassDay; c <= upstream.ClassBroken; c++ {
+	for c := upstream.ClassDay; c <= upstream.ClassDenied; c++ {
 		names[c.String()] = true
 	}
-	assert.Len(t, names, int(upstream.ClassBroken), "metrics need distinct names")
+	assert.Len(t, names, int(upstream.ClassDenied), "metrics need distinct names")
 	assert.False(t, names["unknown"])
 	assert.Equal(t, "unknown", upstream.Class(0).String(), "a zero Error must not pass for a class")
 	assert.Equal(t, "unknown", upstream.Class(99).String())
