@@ -51,15 +51,23 @@ type Dispatcher struct {
 	pool      atomic.Pointer[Pool]    // of the keys as they were read last
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
+	pauses    *pauses                 // of features
+	trials    *trials                 // of models after a block per minute
+	// lastWords is what upstream said last of a model that isn't to be had, by the name
+	// it was asked for.
+	lastWords *recent[string, *upstream.Error]
 }
 
 // New returns a dispatcher.
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners),
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
 	}
 }
+
+// maxLastWords bounds for how many models upstream's last word is remembered.
+const maxLastWords = 64
 
 // settleTimeout bounds what is written after the answer is known, beside what
 // admission bounds itself.

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -23,12 +24,18 @@ type Sizer struct {
 	// Count has the provider count the tokens for a model, with a key. Its error is
 	// upstream.ErrUncountable, or an *upstream.Error. Nil: nobody can.
 	Count func(ctx context.Context, to Target) (int64, error)
+	// Features returns the features with quotas of their own that it asks for. Nil:
+	// none.
+	Features func() []string
+	// TextOnly says that it refers to nothing that a project may have no access to.
+	TextOnly bool
 }
 
 // BodySizer returns the Sizer of a body of the provider's own format, with what it
 // refers to.
 func BodySizer(body []byte, refs *payload.References) Sizer {
-	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate}
+	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate, TextOnly: !refs.Media && len(refs.Resources) == 0}
+	s.Features = sync.OnceValue(func() []string { return payload.Features(body) })
 	if refs.Media {
 		s.Bytes = -1
 	}
@@ -41,10 +48,10 @@ func BodySizer(body []byte, refs *payload.References) Sizer {
 // PromptSizer returns the Sizer of a prompt. Media of it is none that bytes say
 // anything of.
 func PromptSizer(p upstream.Prompt) Sizer {
-	s := Sizer{Bytes: int64(len(p.System)), Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
+	s := Sizer{Bytes: int64(len(p.System)), TextOnly: true, Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
 	for _, piece := range p.Pieces {
 		if len(piece.Media.Base64) > 0 {
-			s.Bytes = -1
+			s.Bytes, s.TextOnly = -1, false
 			break
 		}
 		s.Bytes += int64(len(piece.Text))
@@ -79,6 +86,7 @@ func UploadAllowance(body int) time.Duration {
 // is at most TPM/RPM of every model that may serve it: then RPM binds whatever the
 // true count.
 func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
+	c.features, c.textOnly = s.Features, s.TextOnly
 	c.count = func(ctx context.Context) (int64, error) {
 		if d.count == config.CountEstimate || s.Count == nil {
 			return s.Estimate(), nil

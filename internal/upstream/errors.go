@@ -42,13 +42,20 @@ const (
 	// ClassDenied: this project, or this key of it, may not do what was asked, although the key is valid. Another project
 	// may.
 	ClassDenied
+	// ClassForeignQuota: a quota of something else is spent than the model's requests and input tokens, such as grounding
+	// or images. It says nothing of requests without that.
+	ClassForeignQuota
+	// ClassSpend: the project, or its billing account, spends faster than it may, for RetryDelay.
+	ClassSpend
+	// ClassProject: the project can't be used from here at all, for another reason than its credits.
+	ClassProject
 )
 
 var classNames = [...]string{
 	ClassDay: "day", ClassMinute: "minute", ClassNoQuota: "no_quota", ClassBare429: "bare_429", ClassBilling: "billing",
 	ClassKeyInvalid: "key_invalid", ClassModelGone: "model_gone", ClassModelUnknown: "model_unknown",
 	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled", ClassBroken: "broken",
-	ClassDenied: "denied",
+	ClassDenied: "denied", ClassForeignQuota: "foreign_quota", ClassSpend: "spend", ClassProject: "project",
 }
 
 // String returns a short lower-case name that is stable enough for metrics and log fields.
@@ -63,6 +70,7 @@ func (c Class) String() string {
 // CONSUMER_SUSPENDED, are Google's own ErrorInfo reasons.
 const (
 	ReasonLeaked           = "leaked"             // 403: the key was reported as leaked
+	ReasonFreeTier         = "FREE_TIER"          // 400: the project has no billing, and there is no free tier here
 	ReasonUnregistered     = "unregistered"       // 403: upstream saw no key
 	ReasonDenied           = "denied"             // 403: the whole project was denied access
 	ReasonPermission       = "PERMISSION"         // 403: the project may not use the model
@@ -114,6 +122,8 @@ type Violation struct {
 	Model   string // the model that is counted; for an alias the one it resolves to; "" if not named
 	Value   int64  // the limit, in requests or input tokens per the Kind's period; -1 if not named
 	Kind    Kind
+	// Foreign says that it is no limit of the model's requests or input tokens, whatever its Kind.
+	Foreign bool
 }
 
 // Error is a failed upstream call. Every string and the body have been redacted: none holds an API key. Message and Body
@@ -130,6 +140,9 @@ type Error struct {
 	// down to whole seconds, so a message that names the same second more finely wins.
 	RetryDelay time.Duration
 	Violations []Violation
+	// Wait is how long to wait before the same is tried again, where that is known; negative: waiting doesn't help. It is
+	// no word of upstream's.
+	Wait time.Duration
 	// Body is upstream's JSON answer as an object, to be passed on; nil if the answer wasn't JSON.
 	Body []byte
 	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
