@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -30,6 +31,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		grant := &Grant{
 			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
+			Block: d.block(offer),
 		}
 		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
@@ -53,6 +55,14 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		return nil, d.tell(offer), result, nil
 	}
 	return nil, nil, result, nil
+}
+
+// block returns the block of the calendar that an offer is of.
+func (d *decision) block(offer scheduler.Offer) scheduler.Block {
+	if i := slices.Index(d.ids, offer.Project); i >= 0 {
+		return d.states[i].Calendar(offer.Model).Block
+	}
+	return scheduler.Block{}
 }
 
 // cover makes sure that the interval of a grant covers a request that is sent

@@ -180,6 +180,11 @@ type Config struct {
 	// before it is cut, 1s to 10m. FLUXGATE_IDLE_TIMEOUT, default 60s.
 	IdleTimeout time.Duration `env:"FLUXGATE_IDLE_TIMEOUT,default=60s"`
 
+	// Resend has requests sent again by themselves, up to twice, where the
+	// connection or the answer broke after they had been sent in full. They may have
+	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
+	Resend bool `env:"FLUXGATE_RESEND,default=false"`
+
 	// BaseURL replaces Google's endpoint. It must be https unless its host is a
 	// loopback address, because the key travels with every request.
 	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own.
@@ -250,6 +255,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("max_body", c.MaxBody.String()),
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
+		slog.Bool("resend", c.Resend),
 		slog.String("base_url", c.BaseURL),
 		slog.String("k_service", c.KService),
 		slog.String("function_target", c.FunctionTarget),
