@@ -108,7 +108,9 @@
 // most a second late, which bounds the calendar at any RPM. Where that may
 // happen, waits and bookings are computed with rounded ends, so that what is
 // promised still holds after folding; only the rest of a wait behind a late
-// predecessor may grow, by a second. The other bounds are [MaxModels],
+// predecessor may grow, by a second. Of the last [MaxOpen] it is known by a short ID
+// that they are on their way, so one of them that is folded gives back what it weighs
+// too much, or all if it was never sent, once. The other bounds are [MaxModels],
 // [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and
 // [MaxWriters].
 //
