@@ -31,7 +31,7 @@ var modalityNames = []string{"responseModalities", "response_modalities", "modal
 // feature's name counts, wherever it stands. A name within a prompt's text doesn't,
 // unless it is in quotes there.
 func Features(body []byte) []string {
-	body = unescaped(body)
+	body = unescapedNames(body)
 	var found []string
 	for _, x := range featureNames {
 		if !slices.Contains(found, x.feature) && index(body, x.name, 0) >= 0 {
@@ -92,9 +92,9 @@ func wantsImages(rest []byte) bool {
 	return bytes.Contains(bytes.ToUpper(rest), []byte("IMAGE"))
 }
 
-// unescaped returns a body with the escapes of ASCII letters resolved that a name may
+// unescapedNames returns a body with the escapes of ASCII letters resolved that a name may
 // be written with.
-func unescaped(body []byte) []byte {
+func unescapedNames(body []byte) []byte {
 	if !bytes.Contains(body, []byte(`\u00`)) {
 		return body
 	}
