@@ -64,6 +64,9 @@ func (u *google) serve(w http.ResponseWriter, r *http.Request) {
 	if _, rest, ok := strings.Cut(answer, " "); ok {
 		text = rest
 	}
+	if len(raw) > 0 && r.Header.Get("Content-Type") != "application/json" {
+		status, text = http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if status/100 == 3 {
 		w.Header().Set("Location", "/elsewhere")
