@@ -301,7 +301,7 @@ func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []B
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
 // with every end rounded up.
 func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
-	folds := t.RPM == Unlimited || t.RPM > MaxExact
+	folds := t.folds()
 	grain := Instant(1)
 	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) }) {
 		grain = second

@@ -294,7 +294,7 @@ func deepCopy(p *Project) *Project {
 	next.Calendars = slices.Clone(p.Calendars)
 	for i, c := range next.Calendars {
 		d := *c
-		d.Sent, d.Folded = slices.Clone(c.Sent), slices.Clone(c.Folded)
+		d.Sent, d.Folded, d.Open = slices.Clone(c.Sent), slices.Clone(c.Folded), slices.Clone(c.Open)
 		for i, r := range d.Sent {
 			own := *r
 			d.Sent[i] = &own
@@ -362,6 +362,9 @@ func bounded(t failer, p *Project) {
 	}
 	bookings, perHash := 0, map[uint64]int{}
 	for _, c := range p.Calendars {
+		if len(c.Open) > MaxOpen {
+			t.Fatalf("%d requests are known to be on their way", len(c.Open))
+		}
 		if len(c.Sent) > MaxExact {
 			t.Fatalf("%d requests are kept exactly", len(c.Sent))
 		}

@@ -139,23 +139,41 @@ func (p *Project) Wrote(instance uint32, seq uint64) *Project {
 }
 
 // Compact returns a project in which nothing is kept that no longer counts, and
-// of which less is kept exactly: at most n sent requests a calendar; the ends of
-// the others are rounded up to whole multiples of grain (a second or more) and
-// summed. A store calls it when a document would grow beyond its bound.
+// of which less is kept exactly: at most n sent requests a calendar, and of
+// MaxOpen*n/MaxExact a project that they are on their way; the ends of the others are
+// rounded up to whole multiples of grain (a second or more) and summed. A store calls it when a document would grow beyond its bound.
 func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
 	next := p.clone()
 	next.Latest = max(now, next.Latest)
 	next.Calendars = slices.Clone(next.Calendars)
+	open := next.openEach(MaxOpen * n / MaxExact)
 	for i := range next.Calendars {
 		c := next.Calendars[i].clone()
 		c.expire(c.terms(rules, next.Latest), next.Latest)
 		c.fold(n)
+		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])
 		if grain > time.Second {
 			c.roundFolded(millis(grain))
 		}
 		next.Calendars[i] = c
 	}
 	return next
+}
+
+// openEach returns of how many reservations each calendar may know that they are on
+// their way, so that the project knows it of at most so many.
+func (p *Project) openEach(most int) int {
+	each := MaxOpen
+	for {
+		all := 0
+		for _, c := range p.Calendars {
+			all += min(len(c.Open), each)
+		}
+		if all <= most {
+			return each
+		}
+		each = each * 3 / 4
+	}
 }
 
 func (p *Project) clone() *Project {

@@ -64,6 +64,10 @@ func (t terms) length(tokens int64) Instant {
 // span is how long a demand counts from its start.
 func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
 
+// folds reports whether the calendar may hold more sent requests than it keeps one
+// by one.
+func (t terms) folds() bool { return t.RPM == Unlimited || t.RPM > MaxExact }
+
 // expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.
 func (t terms) expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }

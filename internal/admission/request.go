@@ -71,6 +71,9 @@ type Grant struct {
 	// still holds; usually none.
 	Probe  scheduler.Cause
 	Caller string // whom it is counted for
+	// Block is the last that there was on the calendar, as it was looked at. It is over,
+	// or the slot wouldn't have been granted.
+	Block scheduler.Block
 }
 
 // A Wait is a refusal with the exact time to come back.

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -30,6 +31,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		grant := &Grant{
 			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
+			Block: d.block(offer),
 		}
 		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
@@ -55,6 +57,14 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	return nil, nil, result, nil
 }
 
+// block returns the block of the calendar that an offer is of.
+func (d *decision) block(offer scheduler.Offer) scheduler.Block {
+	if i := slices.Index(d.ids, offer.Project); i >= 0 {
+		return d.states[i].Calendar(offer.Model).Block
+	}
+	return scheduler.Block{}
+}
+
 // cover makes sure that the interval of a grant covers a request that is sent
 // now, although its commit took a while: where it took longer than was allowed
 // for, the interval is lengthened before anything is sent. What the request
@@ -73,7 +83,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 		var err error
 		result, err = d.c.store.Apply(ctx, d.rules, grant.Project, scheduler.Extend{
 			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + d.demand.Allowance),
-			Yield: !grant.Booked, Caller: grant.Caller,
+			Yield: !grant.Booked, Reserved: grant.Reservation, Caller: grant.Caller,
 		})
 		if err != nil {
 			d.c.Cancel(grant, false)

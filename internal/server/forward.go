@@ -75,7 +75,7 @@ func encodingOf(resp *http.Response) string {
 // exchange makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
 func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	req, err := to.Provider().NewRequest(ctx, method, path, body)
+	req, err := to.Provider().NewRequest(ctx, method, upstreamPath(r, path), body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}

@@ -107,6 +107,15 @@ func TestErrorsAfterSilence(t *testing.T) {
 		require.Equal(t, http.StatusOK, a.Code)
 		assert.NotContains(t, a.Body.String(), "error")
 		assert.Contains(t, w.logs.String(), "class=minute")
-		require.NotNil(t, w.status().Projects[0].Models[0].Block)
+		blocked := 0
+		for _, p := range w.status().Projects {
+			for _, m := range p.Models {
+				if m.Block != nil {
+					assert.Equal(t, "upstream_minute", m.Block.Cause)
+					blocked++
+				}
+			}
+		}
+		assert.Equal(t, 1, blocked, "it teaches what it says, of where it came from")
 	})
 }

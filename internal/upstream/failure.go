@@ -54,7 +54,7 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 	case errors.Is(err, ErrNoKey), errors.Is(err, ErrForeignHost):
 		return ClassCaller, ReasonInvalidRequest
 	case errors.Is(err, ErrTooLarge):
-		return ClassServer, ReasonResponseTooLarge
+		return ClassBroken, ReasonResponseTooLarge
 	case expired(ctx):
 		return ClassTimeout, ""
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
@@ -66,6 +66,8 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 			return ClassServer, ReasonConnection
 		}
 		return ClassTimeout, ""
+	case sent:
+		return ClassBroken, connectionReason(err)
 	default:
 		return ClassServer, connectionReason(err)
 	}

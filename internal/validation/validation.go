@@ -263,6 +263,12 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 			break
 		}
 	}
+	var failure *upstream.Error
+	if errors.As(err, &failure) && failure.Class == upstream.ClassKeyInvalid &&
+		!upstream.ConfirmInvalid(ctx, v.Providers.Of(k.Provider), k.Value.Reveal()) {
+		r.Reason = fmt.Sprintf("the check failed, though not for the key: %v", err)
+		return r, false
+	}
 	return v.judge(ctx, r, states[0], chain, err)
 }
 

@@ -204,7 +204,11 @@ func TestGenerateSilentAnswers(t *testing.T) {
 		_, c := newUpstream(t, "200 "+body)
 		_, err := c.Generate(context.Background(), testKey, prompt())
 		e := asError(t, err)
-		assert.Equal(t, upstream.ClassServer, e.Class, body)
+		class := upstream.ClassServer
+		if reason == upstream.ReasonBadResponse {
+			class = upstream.ClassBroken
+		}
+		assert.Equal(t, class, e.Class, body)
 		assert.Equal(t, reason, e.Reason, body)
 		assert.Equal(t, http.StatusBadGateway, e.HTTPStatus)
 		assert.Contains(t, e.Message, "with success but without")
@@ -246,10 +250,10 @@ func TestGenerateBadAnswers(t *testing.T) {
 		reason       string
 		status       int
 	}{
-		{"the SDK panics on it", `200 {"candidates":[null]}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"the SDK panics on it", `200 {"candidates":{}}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"overflowing count", `200 {"candidates":[],"usageMetadata":{"promptTokenCount":99999999999}}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"captive portal", `200 <html>` + testKey + `</html>`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
+		{"the SDK panics on it", `200 {"candidates":[null]}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"the SDK panics on it", `200 {"candidates":{}}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"overflowing count", `200 {"candidates":[],"usageMetadata":{"promptTokenCount":99999999999}}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"captive portal", `200 <html>` + testKey + `</html>`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
 		{"an error after all", `200 {"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"no"}}`, upstream.ClassBare429, "", 429},
 		{"redirect", `307 `, upstream.ClassServer, upstream.ReasonRedirect, 502},
 		{"server error without a body", `503 `, upstream.ClassServer, "", 503},

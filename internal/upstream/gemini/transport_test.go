@@ -350,7 +350,7 @@ func TestConnectionReset(t *testing.T) {
 	_, err = c.Generate(context.Background(), testKey, prompt())
 	done.Wait()
 	e := asError(t, err)
-	assert.Equal(t, upstream.ClassServer.String(), e.Class.String())
+	assert.Equal(t, upstream.ClassBroken.String(), e.Class.String())
 	assert.Equal(t, "CONNECTION_RESET", e.Reason)
 	assert.ErrorIs(t, err, syscall.ECONNRESET, "the cause stays matchable")
 	assert.Zero(t, e.HTTPStatus)
@@ -384,9 +384,9 @@ func TestTransportErrors(t *testing.T) {
 		{"connecting timed out: nothing was served", os.ErrDeadlineExceeded, false, upstream.ClassServer, upstream.ReasonConnection},
 		{"waiting for the answer timed out: it may have been served", os.ErrDeadlineExceeded, true, upstream.ClassTimeout, ""},
 		{"no such host", &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, false, upstream.ClassServer, "DNS"},
-		{"closed", io.ErrUnexpectedEOF, true, upstream.ClassServer, "CONNECTION_CLOSED"},
+		{"closed", io.ErrUnexpectedEOF, true, upstream.ClassBroken, "CONNECTION_CLOSED"},
 		{"reset while writing, as the transport reports it", net.ErrClosed, false, upstream.ClassServer, "CONNECTION_CLOSED"},
-		{"garbage that echoes the key", fmt.Errorf("malformed HTTP response %q", testKey), true, upstream.ClassServer, upstream.ReasonConnection},
+		{"garbage that echoes the key", fmt.Errorf("malformed HTTP response %q", testKey), true, upstream.ClassBroken, upstream.ReasonConnection},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -423,7 +423,7 @@ func TestAnswerIsBounded(t *testing.T) {
 	c.keep = 1 << 20
 	_, err := c.Generate(context.Background(), testKey, prompt())
 	assert.Equal(t, upstream.ReasonResponseTooLarge, asError(t, err).Reason)
-	assert.Equal(t, upstream.ClassServer.String(), asError(t, err).Class.String())
+	assert.Equal(t, upstream.ClassBroken.String(), asError(t, err).Class.String())
 
 	_, err = memory(t, endless(429)).Generate(context.Background(), testKey, prompt())
 	assert.Equal(t, upstream.ClassBare429.String(), asError(t, err).Class.String(), "an endless error is still an error")

@@ -35,12 +35,13 @@
 // that means is up to the section (Section.Give). A second field in another format
 // is left as it is, and holds nothing for this build.
 //
-// No section exists yet. The first is added by passing it to [New] where package
-// storage makes its codec.
+// The sections of this build are [Sections]. A project that has nothing for them has
+// no second field.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - codec.go: a document, its bounds, and making a project fit
+//   - open.go: the section with what is known to be on its way
 //   - section.go: the second field
 //   - encode.go: the first field, written
 //   - decode.go: the first field, read; the decoder, which section.go reads with too
