@@ -3,6 +3,7 @@ package payload
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -254,6 +255,7 @@ func FuzzRead(f *testing.F) {
 		`{"contents":[{"parts":[{"text":"hi"}]},]}`, "{'a':'files/a\\'',b:\"\n\"}", `{"x":"\U0066iles/a",}`, `{a:"fi\les\/a"}`,
 		"{/* \" */'fileUri':'cachedContents/a' // '\n}", `{"a":"https://h/v1beta/files/a?x",}`, `{"a":"\"files/a\"",}`, `{"model":'auto',model:"x",}`,
 		`{"a":'https:\/\/h\/v1\/files\/a#\'','b':,}`, `{"args":{"files/a":["cachedContents/b",]}}`, `{# files/a` + "\n" + `"files/b":0x1}`,
+		`{google_search :{},'goog\leMaps':1,"url\U005fcontext":[]}`, `{"google_search":{},"a":"\\"}`,
 		`["files/a",]`, `{"a":"files/a"`, `{"a":"\\u0066iles/a","b":"\\\u0066iles/a",}`,
 	} {
 		f.Add([]byte(text))
@@ -281,7 +283,13 @@ func FuzzRead(f *testing.F) {
 			if variant == 0 && b.JSON == nil && !strings.Contains(string(text), `\U`) && text[0] == '{' {
 				t.Fatal("Google takes what isn't understood")
 			}
+			features := Features(text)
 			for _, s := range google.strings {
+				for _, x := range featureNames {
+					if s == x.name && !slices.Contains(features, x.feature) {
+						t.Fatalf("variant %d: %s was missed", variant, s)
+					}
+				}
 				if name := ResourceName(s); name != "" && !found[name] && !json.Valid(text) {
 					t.Fatalf("variant %d: %s was missed", variant, name)
 				}

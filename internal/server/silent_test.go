@@ -71,6 +71,32 @@ func TestSilentAnswersAreHadElsewhere(t *testing.T) {
 	}
 }
 
+// Silence that was produced all the same may have been billed: it isn't sent again.
+func TestProducedSilenceIsNotSentAgain(t *testing.T) {
+	for path, text := range map[string]string{
+		unaryPath:                     `{"candidates":[],"usageMetadata":{"promptTokenCount":4,"thoughtsTokenCount":900}}`,
+		streamPath:                    "data: {\"usageMetadata\": {\"candidatesTokenCount\": 9}}\r\n\r\n",
+		"/openai/v1/chat/completions": `{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":9}}`,
+		"/generate":                   `{"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":9}}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			_, s := stubbed(func(h heard) *http.Response {
+				if !isCall(h) {
+					return nil
+				}
+				calls++
+				return respond(http.StatusOK, text)
+			})
+			s.keys = projects("alpha", "beta")
+			w := newWorld(t, s)
+			a := w.do("POST", path, bodyFor(path))
+			assert.Equal(t, http.StatusBadGateway, a.Code, "%s: %s", path, a.Body.String())
+			assert.Equal(t, 1, calls, path)
+		})
+	}
+}
+
 // What has a reason for its silence, or was asked for less, or isn't known to be whole,
 // passes as it is.
 func TestAnswersWithoutWordsPass(t *testing.T) {
@@ -108,11 +134,14 @@ func TestErrorsAfterSilence(t *testing.T) {
 		assert.NotContains(t, a.Body.String(), "error")
 		assert.Contains(t, w.logs.String(), "class=minute")
 		blocked := 0
-		for _, p := range w.status().Projects { // whichever was asked first
-			if p.Models[0].Block != nil {
-				blocked++
+		for _, p := range w.status().Projects {
+			for _, m := range p.Models {
+				if m.Block != nil {
+					assert.Equal(t, "upstream_minute", m.Block.Cause)
+					blocked++
+				}
 			}
 		}
-		assert.Equal(t, 1, blocked)
+		assert.Equal(t, 1, blocked, "it teaches what it says, of where it came from")
 	})
 }

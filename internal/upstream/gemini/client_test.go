@@ -64,6 +64,9 @@ func (u *google) serve(w http.ResponseWriter, r *http.Request) {
 	if _, rest, ok := strings.Cut(answer, " "); ok {
 		text = rest
 	}
+	if len(raw) > 0 && r.Header.Get("Content-Type") != "application/json" {
+		status, text = http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if status/100 == 3 {
 		w.Header().Set("Location", "/elsewhere")
@@ -203,9 +206,9 @@ func TestGenerateSilentAnswers(t *testing.T) {
 		e := asError(t, err)
 		class := upstream.ClassServer
 		if reason == upstream.ReasonBadResponse {
-			class = upstream.ClassBroken // it isn't sent elsewhere
+			class = upstream.ClassBroken
 		}
-		assert.Equal(t, class.String(), e.Class.String(), body)
+		assert.Equal(t, class, e.Class, body)
 		assert.Equal(t, reason, e.Reason, body)
 		assert.Equal(t, http.StatusBadGateway, e.HTTPStatus)
 		assert.Contains(t, e.Message, "with success but without")
