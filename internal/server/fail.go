@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -30,6 +31,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
 	default:
+		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
 			TimedOut: failure.Class == upstream.ClassTimeout,
