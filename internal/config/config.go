@@ -187,7 +187,8 @@ type Config struct {
 
 	// BaseURL replaces Google's endpoint. It must be https unless its host is a
 	// loopback address, because the key travels with every request.
-	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own.
+	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own. It is without the API's
+	// version, which is taken off.
 	BaseURL string `env:"GOOGLE_GEMINI_BASE_URL"`
 
 	// KService is the name of the Cloud Run service or function. K_SERVICE; the
@@ -200,7 +201,8 @@ type Config struct {
 
 	// Keys are the keys found in the environment, by rising Index. It is empty
 	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
-	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or GEMINI_API_KEY alone.
+	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or from GEMINI_API_KEYS,
+	// GEMINI_API_KEY or GOOGLE_API_KEY alone.
 	Keys []KeyEntry
 
 	// SecretNames are the secrets of KeysSecret as full version names,

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // healthPath is what a platform's probes ask for; they carry no token.
@@ -16,7 +17,15 @@ const healthPath = "/health"
 const uploadPath = "/upload/"
 
 // admitCaller finds out who sent a request, and takes every credential off it.
+//
+// One that a Fluxgate has sent is refused whoever sent it first. It carries a key of
+// Gemini's, which is nobody's token, and must not look like a wrong one: the
+// Fluxgate that sent it would believe that of its key.
 func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, error) {
+	if upstream.CameBack(r.Header) && path != healthPath {
+		callers.Strip(r)
+		return callers.Caller{}, apierror.New(apierror.Loop, upstream.LoopMessage)
+	}
 	if s.callers == nil {
 		callers.Strip(r)
 		return callers.Caller{}, nil

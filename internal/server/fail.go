@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -33,6 +34,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		// Nor that they don't suit what was asked.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "Gemini doesn't take this request with the keys that were tried, although they are valid.", Cause: err}
 	default:
+		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
 			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,

@@ -35,7 +35,9 @@ func (s *Server) list(ctx context.Context, r *http.Request, to dispatch.Target, 
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return nil, nil, to.Classify(resp.StatusCode, text)
+		e := to.Classify(resp.StatusCode, text)
+		e.Header = upstream.ErrorHeader(resp.Header)
+		return nil, nil, e
 	case err != nil:
 		return nil, nil, upstream.TransportError(ctx, err)
 	}

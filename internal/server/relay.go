@@ -160,7 +160,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		unpack(resp)
 		e := to.Classify(resp.StatusCode, readError(resp.Body))
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
 	var meter *payload.Meter

@@ -85,7 +85,7 @@ func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		e := to.Classify(resp.StatusCode, text)
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return e
 	}
 	s.dispatch.Remember(text, to.Key.Project)

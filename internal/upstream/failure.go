@@ -31,8 +31,12 @@ func TransportError(ctx context.Context, err error) *Error {
 	}
 	cause := newCause(err, NewRedactor(key))
 	e.cause, e.Message = cause, Clip(cause.text)
-	if errors.Is(err, ErrTooLarge) {
+	switch {
+	case errors.Is(err, ErrTooLarge):
 		e.HTTPStatus = http.StatusBadGateway
+	case errors.Is(err, ErrLoop):
+		e.HTTPStatus, e.Status, e.Message = StatusLoop, "FAILED_PRECONDITION", LoopMessage
+		e.SentAt = time.Time{} // to no provider
 	}
 	return e
 }
@@ -53,6 +57,8 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 		return ClassKeyInvalid, ReasonKeyMalformed
 	case errors.Is(err, ErrNoKey), errors.Is(err, ErrForeignHost):
 		return ClassCaller, ReasonInvalidRequest
+	case errors.Is(err, ErrLoop):
+		return ClassCaller, ReasonLoop // every key would take the same way
 	case errors.Is(err, ErrTooLarge):
 		return ClassBroken, ReasonResponseTooLarge
 	case expired(ctx):

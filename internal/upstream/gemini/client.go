@@ -187,7 +187,7 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 		// An error whose body broke off is still an error with that status.
 		text, _ := io.ReadAll(io.LimitReader(plain, maxErrorBody))
 		e := c.Classify(resp.StatusCode, text, key)
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return nil, e
 	}
 	text, err := readAtMost(plain, c.keep, resp.ContentLength)
