@@ -300,6 +300,13 @@ func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
 			result.Changed = true
 		}
 	})
+	p.Idle = slices.Clone(p.Idle)
+	for i := range p.Idle {
+		if x := &p.Idle[i]; x.Block != (Block{}) || x.Learned != (Learned{}) || x.Refused != 0 {
+			x.Block, x.Learned, x.Refused = Block{}, Learned{}, 0
+			result.Changed = true
+		}
+	}
 	return result
 }
 

@@ -114,6 +114,11 @@
 // [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and
 // [MaxWriters].
 //
+// No number of names locks anybody out. The first models of the chain are sure of
+// their places among the [MaxModels] calendars; the others share what is left, at least
+// [MinOthers]. A calendar on which nothing weighs gives its place to one that needs it,
+// and what it counted today and learned is kept as an [Idle].
+//
 // # Choosing
 //
 // [Plan] chooses among projects. Each offers its current model, the first of
@@ -142,6 +147,7 @@
 //   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - totals.go: what is counted per project and day, for reports only
+//   - places.go: which models have calendars, and what is kept of those that gave theirs up
 //   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
 //   - earliest.go: the first start that fits, and moving bookings that don't
 //   - usage.go: what counts on a calendar now, for reports only
@@ -149,6 +155,6 @@
 //   - calendar.go: a calendar, why a request can't start, and what has expired
 //   - terms.go: effective limits, the weight of a request, and days
 //   - learned.go: limits that were learned from an upstream 429, and the probe that tests one
-//   - policy.go: models, families, modes, and limits by source
-//   - instant.go: instants, Pacific days and rounding
+//   - policy.go: the rules, and the names of package limits: models, families, modes, and limits by source
+//   - instant.go: the names of package instant: instants, Pacific days and rounding
 package scheduler

@@ -302,6 +302,7 @@ func deepCopy(p *Project) *Project {
 		d.Bookings, d.Days = slices.Clone(c.Bookings), slices.Clone(c.Days)
 		next.Calendars[i] = &d
 	}
+	next.Idle = slices.Clone(p.Idle)
 	next.Marks, next.Waitlist, next.Writers = slices.Clone(p.Marks), slices.Clone(p.Waitlist), slices.Clone(p.Writers)
 	return &next
 }
@@ -388,7 +389,7 @@ func bounded(t failer, p *Project) {
 	}
 	for what, n := range map[string][2]int{
 		"bookings": {bookings, MaxBookings}, "models": {len(p.Calendars), MaxModels},
-		"marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
+		"idle": {len(p.Idle), MaxIdle}, "marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
 	} {
 		if n[0] > n[1] {
 			t.Fatalf("%d %s, the bound is %d", n[0], what, n[1])

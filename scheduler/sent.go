@@ -66,7 +66,7 @@ func (c *Calendar) fold(n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
 		c.Sent = c.Sent[1:]
-		c.addFolded(Folded{r.End.ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
 	}
 }
 
@@ -88,7 +88,7 @@ func (c *Calendar) roundFolded(grain Instant) {
 	fine := c.Folded
 	c.Folded = nil
 	for _, x := range fine {
-		x.End = x.End.ceil(grain)
+		x.End = x.End.Ceil(grain)
 		c.addFolded(x)
 	}
 }
@@ -123,7 +123,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 	if folded && r.Tokens <= before.Tokens {
 		// Back into a sum, so that others keep their places. What grew stays, so that
 		// it is found when it is settled again.
-		c.addFolded(Folded{r.End.ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
 		c.Sent = slices.Delete(c.Sent, i, i+1)
 	}
 	c.fold(MaxExact)

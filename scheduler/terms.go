@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
+)
 
 // A Demand is what one request asks of a calendar.
 type Demand struct {
@@ -58,7 +62,7 @@ func (t terms) length(tokens int64) Instant {
 	if t.TPM <= 0 || tokens <= t.TPM {
 		return w
 	}
-	return Instant(ceilDiv(int64(w)*tokens, t.TPM))
+	return Instant(instant.CeilDiv(int64(w)*tokens, t.TPM))
 }
 
 // span is how long a demand counts from its start.

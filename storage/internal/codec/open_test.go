@@ -16,6 +16,12 @@ import (
 // sent so many requests within the last seconds, and the last of those reservations.
 func busy(t testing.TB, models, requests int) (*scheduler.Rules, *scheduler.Project, scheduler.Reservation) {
 	rules := rulesFor(scheduler.Limits{RPM: 4000, TPM: 1 << 40, RPD: 1 << 40})
+	var chain []string
+	for i := range models {
+		chain = append(chain, fmt.Sprint("model-pro-", i))
+	}
+	unlimited := int64(1 << 40)
+	rules.Policy = scheduler.NewPolicy(chain, map[string]scheduler.Override{"pro": {RPM: new(int64(4000)), TPM: &unlimited, RPD: &unlimited}})
 	var p *scheduler.Project
 	var last scheduler.Reservation
 	for i := range requests * models {
