@@ -41,7 +41,8 @@
 // body for a suspended key repeats the whole key, as the real one does. More
 // than one credential in a request is refused.
 //
-// Surface, under /v1beta/ and /v1/: models (list and get), generateContent,
+// Surface, under /v1beta/, /v1/ and /v1alpha/, which are one here (documented of
+// v1alpha: it has parts that the others lack): models (list and get), generateContent,
 // streamGenerateContent (server-sent events with alt=sse, else a JSON array),
 // countTokens in both forms, embedContent, batchEmbedContents (charged per
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose

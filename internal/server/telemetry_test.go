@@ -136,7 +136,7 @@ func TestSpansOfARequest(t *testing.T) {
 		up, s := stubbed(func(heard) *http.Response { return nil })
 		s.telemetry, s.env = watched.Recorder, []string{"FLUXGATE_COUNT=exact", "FLUXGATE_TOKENS=alice:" + aliceToken}
 		w := newWorld(t, s)
-		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "https",
+		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "HTTPS, http",
 			"Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01").ok()
 
 		spans := watched.ended()
