@@ -15,6 +15,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
+//   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys, model aliases
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: POST /generate's body as a prompt: defaults, models, sending it
