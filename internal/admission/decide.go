@@ -108,7 +108,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 func (d *decision) candidates() []scheduler.Candidate {
 	list := make([]scheduler.Candidate, 0, len(d.ids))
 	for i, p := range d.req.Projects {
-		if !usable(d.states[i], p.Keys) {
+		if !d.usable(i) {
 			continue
 		}
 		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
@@ -129,7 +129,7 @@ func (d *decision) key(project string) string {
 	}
 	usable := make([]string, 0, len(d.req.Projects[i].Keys))
 	for _, k := range d.req.Projects[i].Keys {
-		if !d.states[i].Usable(k) {
+		if !d.mayUse(i, k) {
 			continue
 		}
 		if k == d.req.Prefer {
@@ -143,13 +143,20 @@ func (d *decision) key(project string) string {
 	return usable[rand.IntN(len(usable))]
 }
 
-func usable(state *scheduler.Project, keys []string) bool {
-	for _, k := range keys {
-		if state.Usable(k) {
+// usable reports whether the i-th project has a key that may be used.
+func (d *decision) usable(i int) bool {
+	for _, k := range d.req.Projects[i].Keys {
+		if d.mayUse(i, k) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayUse reports whether a key of the i-th project may be used: it is usable, or the
+// one that is to be tried all the same.
+func (d *decision) mayUse(i int, key string) bool {
+	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
 }
 
 // decide claims what the caller holds, or plans.
@@ -334,7 +341,7 @@ func (d *decision) drop(ctx context.Context) error {
 // serves reports whether the request may go to that project and model.
 func (d *decision) serves(project, model string) bool {
 	for i, p := range d.req.Projects {
-		if p.ID != project || !usable(d.states[i], p.Keys) {
+		if p.ID != project || !d.usable(i) {
 			continue
 		}
 		for _, m := range d.chain {

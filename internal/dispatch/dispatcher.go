@@ -52,6 +52,7 @@ type Dispatcher struct {
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
 	pauses    *pauses                 // of features
+	depleted  *depleted               // projects that can't be used
 	trials    *trials                 // of models after a block per minute
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for.
@@ -62,7 +63,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
 	}
 }
 

@@ -129,6 +129,8 @@ type dispatch struct {
 	exact    bool
 	limit    *admission.CallerLimit
 	attempts int
+	asked    bool            // the ticket has been used
+	tried    string          // the project that is tried although its keys are marked
 	limited  int             // refusals per minute
 	doubtful int             // refusals that the next project would probably repeat
 	excluded map[string]bool // projects that failed this very request
@@ -140,6 +142,11 @@ type dispatch struct {
 
 // admit asks for a slot.
 func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait, error) {
+	if r.attempts == 1 {
+		if grant := r.tryDepleted(ctx); grant != nil {
+			return grant, nil, nil
+		}
+	}
 	req := r.request()
 	if len(req.Projects) == 0 && r.said != nil && r.failed == nil {
 		return nil, nil, r.said // the features aren't to be had now, on no project
@@ -176,6 +183,9 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 			return r.whenAgain(r.said, l, r.said)
 		}
 		return none
+	}
+	if e := r.noneAllowed(ctx); e != nil {
+		return e
 	}
 	said, ok := r.d.lastWords.get(r.call.Models[0])
 	if !pinned || !ok {
@@ -262,8 +272,9 @@ func (r *dispatch) request() admission.Request {
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
 		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit,
 	}
-	if r.attempts == 1 {
+	if !r.asked {
 		req.Ticket = c.Ticket
+		r.asked = true
 	}
 	if r.failed == nil {
 		req.Hash = c.Hash
@@ -306,7 +317,7 @@ func (c *Call) asksFeature() bool { return c.features != nil && len(c.features()
 // are tried said 429 without a limit, the wait is that of those: the others would
 // probably say the same.
 func (r *dispatch) refuse(ctx context.Context, l lesson, refusal error) (*Served, *admission.Wait, error) {
-	r.attempts++ // the ticket has been used
+	r.attempts++
 	r.snapshot, r.failed = nil, nil
 	if l.then == doubtful && r.call.Retry {
 		for _, p := range r.pool.Projects {
@@ -377,6 +388,9 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
+	if r.tried == grant.Project && info.Late == nil {
+		r.restore(after, grant.Project)
+	}
 	if info.Late == nil && r.d.pauses.any() && r.call.asksFeature() {
 		r.d.pauses.served(grant.Project, r.call.features())
 	}

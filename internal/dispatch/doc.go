@@ -18,6 +18,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
+//   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or an upstream 429 says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it

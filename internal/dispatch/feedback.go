@@ -23,9 +23,12 @@ const (
 	billing        refusal = "credits or spending cap used up"
 	noFreeTier     refusal = "no free tier in this country"
 	denied         refusal = "no permission, to plain text"
+	deniedFeature  refusal = "no permission, to a request with a feature"
 	deniedContent  refusal = "no permission, to a request with more than text"
 	keyInvalid     refusal = "the key is invalid, and a free call confirms it"
 	keyUnconfirmed refusal = "the key is invalid, and no free call confirms it"
+	keyFeature     refusal = "the key is invalid, and no free call confirms it, to a request with a feature"
+	keyContent     refusal = "the key is invalid, and no free call confirms it, to a request with more than text"
 	modelGone      refusal = "the model is gone for this project"
 	modelUnknown   refusal = "there is no such model"
 	callersFault   refusal = "the request is at fault"
@@ -105,9 +108,12 @@ var lessons = map[refusal]lesson{
 	billing:        {wholeProject, untilProved, elsewhere, notTheirs},
 	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords},
 	denied:         {oneModel, someMinutes, elsewhere, upstreamsWords},
+	deniedFeature:  {oneFeature, pausing, doubtful, upstreamsWords},
 	deniedContent:  {thisRequest, notAtAll, doubtful, upstreamsWords},
 	keyInvalid:     {oneKey, untilValid, elsewhere, notTheirs},
 	keyUnconfirmed: {oneModel, growing, doubtful, notTheirs},
+	keyFeature:     {oneFeature, pausing, doubtful, notTheirs},
+	keyContent:     {thisRequest, notAtAll, doubtful, notTheirs},
 	modelGone:      {oneModel, aDay, elsewhere, upstreamsWords},
 	modelUnknown:   {thisRequest, notAtAll, elsewhere, upstreamsWords},
 	callersFault:   {thisCaller, notAtAll, ends, upstreamsWords},
@@ -157,13 +163,17 @@ func (c *Call) refusalOf(e *upstream.Error) refusal {
 	case upstream.ClassKeyInvalid:
 		return keyInvalid
 	case upstream.ClassDenied:
-		switch {
-		case e.Reason != upstream.ReasonPermission:
-			return keyUnconfirmed
-		case c.textOnly:
-			return denied
+		kinds := [3]refusal{keyUnconfirmed, keyFeature, keyContent}
+		if e.Reason == upstream.ReasonPermission {
+			kinds = [3]refusal{denied, deniedFeature, deniedContent}
 		}
-		return deniedContent
+		switch {
+		case c.asksFeature():
+			return kinds[1]
+		case !c.textOnly:
+			return kinds[2]
+		}
+		return kinds[0]
 	case upstream.ClassModelGone:
 		return modelGone
 	case upstream.ClassModelUnknown:

@@ -77,7 +77,12 @@ func (r *dispatch) features(e *upstream.Error) []string {
 func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) error {
 	var problems []error
 	if l.lasts == untilProved {
-		reason := e.KeyReason()
+		reason := upstream.ReasonBilling
+		if e.Class == upstream.ClassProject {
+			reason = e.KeyReason()
+			r.d.lastWords.put(anyModel, e)
+		}
+		problems = append(problems, r.d.depleted.note(ctx, r.d.admission, grant.Project))
 		for _, k := range r.pool.Keys {
 			if k.Project != grant.Project {
 				continue

@@ -201,6 +201,10 @@ func (e *Error) KeyReason() string {
 	return e.Reason[:min(len(e.Reason), maxKeyReason)]
 }
 
+// OfProject reports whether a reason for which a key is marked is its project's: a
+// free call with the key then proves nothing, only a request that needs quota does.
+func OfProject(reason string) bool { return reason == ReasonBilling || reason == ReasonFreeTier }
+
 // Unwrap returns the cause, if the failure was not an upstream answer. Its text is redacted; errors.Is and errors.As
 // reach the original.
 func (e *Error) Unwrap() error { return e.cause }
