@@ -83,10 +83,16 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 // the projects' if it is longer, since coming back before it would be in vain. Of
 // the projects' nothing is booked, for the caller couldn't use it.
 func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
-	offer, cause, err := d.best(ctx)
+	// What may be stale is read only where it would be what is told: a caller that
+	// keeps asking costs no reads.
+	offer, cause := d.plan()
+	if cause != scheduler.NoCause || offer.Start > own.Start {
+		var err error
+		if offer, cause, err = d.best(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case err != nil:
-		return nil, err
 	case cause == scheduler.TooLarge:
 		return nil, ErrTooLarge
 	case cause == scheduler.Unavailable:

@@ -83,7 +83,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 		var err error
 		result, err = d.c.store.Apply(ctx, d.rules, grant.Project, scheduler.Extend{
 			Model: grant.Model, ID: grant.Reservation.ID, Until: grant.Reservation.Start.Add(allowed + d.demand.Allowance),
-			Yield: !grant.Booked, Caller: grant.Caller,
+			Yield: !grant.Booked, Reserved: grant.Reservation, Caller: grant.Caller,
 		})
 		if err != nil {
 			d.c.Cancel(grant, false)

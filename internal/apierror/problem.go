@@ -15,6 +15,7 @@ const (
 	NeverFits                   // no project can ever take a request of this size
 	BodyTooLarge
 	BodyTooSlow
+	UnknownCoding // the body's Content-Encoding
 	Unauthenticated
 	Forbidden
 	NotFound
@@ -25,6 +26,7 @@ const (
 	TimedOut
 	Canceled
 	Internal
+	Loop // the request came back: it was sent by a Fluxgate
 )
 
 var codes = map[Code]struct {
@@ -35,6 +37,7 @@ var codes = map[Code]struct {
 	NeverFits:        {http.StatusBadRequest, "INVALID_ARGUMENT"},
 	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT"},
 	BodyTooSlow:      {http.StatusRequestTimeout, "DEADLINE_EXCEEDED"},
+	UnknownCoding:    {http.StatusUnsupportedMediaType, "INVALID_ARGUMENT"},
 	Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
 	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
 	NotFound:         {http.StatusNotFound, "NOT_FOUND"},
@@ -45,6 +48,7 @@ var codes = map[Code]struct {
 	TimedOut:         {http.StatusGatewayTimeout, "DEADLINE_EXCEEDED"},
 	Canceled:         {499, "CANCELLED"},
 	Internal:         {http.StatusInternalServerError, "INTERNAL"},
+	Loop:             {http.StatusLoopDetected, "FAILED_PRECONDITION"},
 }
 
 // HTTP returns the HTTP status of a code.
@@ -82,8 +86,11 @@ const retryUnavailable = 5 * time.Second
 // Write answers with a problem.
 func Write(w http.ResponseWriter, f Format, p *Problem) {
 	c := codes[p.Code]
-	if p.Code == Unavailable {
+	switch p.Code {
+	case Unavailable:
 		setRetry(w.Header(), retryUnavailable)
+	case Loop:
+		w.Header().Set(shouldRetry, "false")
 	}
 	write(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
 }
@@ -119,6 +126,8 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	case code == http.StatusTooManyRequests:
 		// There is room elsewhere, or the caller would have been told our own wait.
 		setRetry(w.Header(), time.Second)
+	case code == http.StatusLoopDetected:
+		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}
 	if len(e.Body) > 0 {
 		writeBody(w, f, code, e.Body)

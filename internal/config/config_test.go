@@ -228,3 +228,37 @@ func TestLoadWithCancelledContext(t *testing.T) {
 	_, err := Load(ctx, nil)
 	assert.NoError(t, err)
 }
+
+// The clients that want the version in their base URL are told it so, and so it is
+// what people have at hand. Case C15.
+func TestVersionInBaseURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://gemini.test":                     "https://gemini.test",
+		"https://gemini.test/":                    "https://gemini.test/",
+		"https://gemini.test/v1beta":              "https://gemini.test",
+		"https://gemini.test/v1beta/":             "https://gemini.test",
+		"https://gemini.test/v1":                  "https://gemini.test",
+		"https://gemini.test/v1alpha":             "https://gemini.test",
+		"https://gemini.test/v1beta/openai/":      "https://gemini.test",
+		"https://gemini.test/openai/v1":           "https://gemini.test",
+		"https://gemini.test//v1beta":             "https://gemini.test",
+		"http://localhost:8090/v1beta":            "http://localhost:8090",
+		"https://gateway.test/v1/team/gemini":     "https://gateway.test/v1/team/gemini",
+		"https://gateway.test/gemini/v1beta":      "https://gateway.test/gemini",
+		"https://gateway.test/my-v1beta":          "https://gateway.test/my-v1beta",
+		"https://gateway.test/gemini%2Fx/v1beta1": "https://gateway.test/gemini%2Fx/v1beta1",
+	} {
+		c, err := load(t, "GOOGLE_GEMINI_BASE_URL="+in)
+		require.NoError(t, err, in)
+		assert.Equal(t, want, c.BaseURL, in)
+		if in == want {
+			assert.Empty(t, c.Warnings, in)
+		} else if assert.Len(t, c.Warnings, 1, in) {
+			assert.Contains(t, c.Warnings[0], "GOOGLE_GEMINI_BASE_URL ends in ")
+			assert.NotContains(t, c.Warnings[0], ".test", "it may hold a password")
+		}
+	}
+	_, err := load(t, "GOOGLE_GEMINI_BASE_URL=https://user:hunter2@gemini.test/v1beta")
+	require.ErrorContains(t, err, "no user or password")
+	assert.NotContains(t, err.Error(), "hunter2")
+}

@@ -12,13 +12,16 @@
 // server has apierror word. An upstream error that is to be passed on is an
 // *upstream.Error. Nothing is ever waited for here.
 //
+// Most of it is tested through HTTP, in package server: against a simulated Gemini,
+// and against what scripted stand-ins answer.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - depleted.go: trying projects that couldn't pay, and using them again
-//   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys, model aliases
+//   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
-//   - prompt.go: POST /generate's body as a prompt: defaults, models, sending it
+//   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content
 //   - free.go: requests that take no slot

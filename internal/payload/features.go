@@ -3,7 +3,8 @@ package payload
 import (
 	"bytes"
 	"slices"
-	"strings"
+	"strconv"
+	"unicode/utf8"
 )
 
 // The features of a request that have quotas of their own.
@@ -31,7 +32,7 @@ var modalityNames = []string{"responseModalities", "response_modalities", "modal
 // feature's name counts, wherever it stands. A name within a prompt's text doesn't,
 // unless it is in quotes there.
 func Features(body []byte) []string {
-	body = unescaped(body)
+	body = withoutEscapes(body)
 	var found []string
 	for _, x := range featureNames {
 		if !slices.Contains(found, x.feature) && index(body, x.name, 0) >= 0 {
@@ -67,7 +68,7 @@ func index(body []byte, name string, from int) int {
 			after = body[end]
 		}
 		quoted := (before == '"' || before == '\'') && after == before
-		member := !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:min(len(body), end+maxGap)], " \t\r\n"), []byte(":"))
+		member := !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:], " \t\r\n\v\f"), []byte(":"))
 		if quoted || member {
 			return at
 		}
@@ -75,9 +76,6 @@ func index(body []byte, name string, from int) int {
 	}
 	return -1
 }
-
-// maxGap bounds the white space that is looked over.
-const maxGap = 64
 
 func wordByte(b byte) bool {
 	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
@@ -92,40 +90,33 @@ func wantsImages(rest []byte) bool {
 	return bytes.Contains(bytes.ToUpper(rest), []byte("IMAGE"))
 }
 
-// unescaped returns a body with the escapes of ASCII letters resolved that a name may
-// be written with.
-func unescaped(body []byte) []byte {
-	if !bytes.Contains(body, []byte(`\u00`)) {
+// withoutEscapes returns a body with the escapes resolved that a name may be written
+// with: the standard's, and those that Google takes beside them. Quotes within strings
+// stay escaped.
+func withoutEscapes(body []byte) []byte {
+	var out []byte
+	from := 0 // what is before that is in out
+	for at := 0; ; {
+		i := bytes.IndexByte(body[at:], '\\')
+		if i < 0 || at+i+1 >= len(body) {
+			break
+		}
+		at += i
+		c, size := body[at+1], 2
+		if (c == 'u' || c == 'U') && isHex(body[at+2:]) {
+			code, _ := strconv.ParseUint(string(body[at+2:at+6]), 16, 16) // it is hexadecimal
+			c, size = byte(min(code, utf8.RuneSelf)), 6
+		} else if bytes.IndexByte([]byte("bfnrtuv"), c) >= 0 {
+			c = ' ' // a character that no name has
+		}
+		if wordByte(c) {
+			out = append(append(out, body[from:at]...), c)
+			from = at + size
+		}
+		at += size
+	}
+	if out == nil {
 		return body
 	}
-	out := make([]byte, 0, len(body))
-	for i := 0; i < len(body); i++ {
-		if body[i] != '\\' || i+1 >= len(body) {
-			out = append(out, body[i])
-			continue
-		}
-		if b, ok := escapedASCII(body[i:]); ok {
-			out = append(out, b)
-			i += 5
-			continue
-		}
-		out = append(out, body[i], body[i+1])
-		i++
-	}
-	return out
-}
-
-// escapedASCII reads an escape of a character that names have.
-func escapedASCII(text []byte) (byte, bool) {
-	const digits = "0123456789abcdef"
-	if len(text) < 6 || string(text[1:4]) != "u00" {
-		return 0, false
-	}
-	lower := bytes.ToLower(text[4:6])
-	high, low := strings.IndexByte(digits, lower[0]), strings.IndexByte(digits, lower[1])
-	if high < 0 || low < 0 {
-		return 0, false
-	}
-	b := byte(high<<4 | low)
-	return b, wordByte(b)
+	return append(out, body[from:]...)
 }

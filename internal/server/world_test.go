@@ -168,6 +168,18 @@ type answer struct {
 	t testing.TB
 }
 
+// Header returns the header as a client of net/http reads it, however its names are
+// spelled on the wire.
+func (a answer) Header() http.Header {
+	read := make(http.Header)
+	for name, values := range a.ResponseRecorder.Header() {
+		for _, v := range values {
+			read.Add(name, v)
+		}
+	}
+	return read
+}
+
 func (w *world) do(method, path, body string, header ...string) answer {
 	w.t.Helper()
 	return ask(w.t, w.Server, method, path, body, header...)

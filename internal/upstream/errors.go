@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -82,9 +83,11 @@ const (
 	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
 	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent
 	ReasonBadResponse      = "BAD_RESPONSE"       // 2xx with a body that isn't an answer
+	ReasonNoAnswer         = "NO_ANSWER"          // 2xx that is whole and says nothing
 	ReasonResponseTooLarge = "RESPONSE_TOO_LARGE" // 2xx with more than the client accepts
 	ReasonRedirect         = "REDIRECT"           // 3xx: the base URL is probably wrong
 	ReasonConnection       = "CONNECTION"         // no connection, or it broke
+	ReasonLoop             = "LOOP"               // 508: the base URL leads to a Fluxgate
 )
 
 // Kind is the quantity that a violated limit counts. Days are Pacific calendar days.
@@ -145,6 +148,8 @@ type Error struct {
 	Wait time.Duration
 	// Body is upstream's JSON answer as an object, to be passed on; nil if the answer wasn't JSON.
 	Body []byte
+	// Header is what of the answer's header is for the caller: see ErrorHeader. Nil if there is nothing.
+	Header http.Header
 	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
 	SentAt time.Time
 
@@ -169,6 +174,20 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Message)
 	}
 	return b.String()
+}
+
+// ErrorHeader returns what an error's header says to the caller: when to come back, and how it was served.
+func ErrorHeader(h http.Header) http.Header {
+	var said http.Header
+	for _, name := range []string{"Retry-After", "X-Gemini-Service-Tier"} {
+		if values := h[name]; len(values) > 0 {
+			if said == nil {
+				said = make(http.Header)
+			}
+			said[name] = values
+		}
+	}
+	return said
 }
 
 // maxKeyReason bounds, in bytes, the reason that is kept for a key.

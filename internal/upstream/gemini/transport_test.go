@@ -68,7 +68,9 @@ func TestSentAt(t *testing.T) {
 	hook := func(r *http.Request, err error) {
 		httptrace.ContextClientTrace(r.Context()).WroteRequest(httptrace.WroteRequestInfo{Err: err})
 	}
-	ok := func(r *http.Request) (*http.Response, error) { return reply(r, 200, `{"candidates":[]}`), nil }
+	ok := func(r *http.Request) (*http.Response, error) {
+		return reply(r, 200, `{"candidates":[{"finishReason":"STOP"}]}`), nil
+	}
 	tests := []struct {
 		name string
 		rt   roundTrip
@@ -169,7 +171,7 @@ func TestSentAtOverNetwork(t *testing.T) {
 			io.Copy(io.Discard, r.Body)
 			arrived = time.Now()
 			assert.Equal(t, http2, r.ProtoMajor == 2)
-			io.WriteString(w, `{"candidates":[]}`)
+			io.WriteString(w, `{"candidates":[{"finishReason":"STOP"}]}`)
 		}))
 		s.EnableHTTP2 = http2
 		s.StartTLS()
