@@ -19,7 +19,7 @@
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - depleted.go: trying projects that couldn't pay, and using them again
-//   - learn.go: recording what an answer or an upstream 429 says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated

@@ -35,7 +35,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	case oneModel:
 		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
 	case oneFeature:
-		r.d.pauses.refused(grant.Project, r.features(e), e, r.d.admission.Now())
+		r.d.pauses.refused(grant.Project, r.features(e), toRepeat(e), r.d.admission.Now())
 	case wholeProject:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
 	case thisRequest:
@@ -47,12 +47,20 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		}
 	}
 	if l.concerns == oneModel && l.final(true) {
-		r.d.lastWords.put(grant.Asked, e)
+		r.d.lastWords.put(grant.Asked, toRepeat(e))
 	}
 	if err != nil {
 		return fmt.Errorf("record what upstream said: %w", err)
 	}
 	return nil
+}
+
+// toRepeat returns an error as it is told to later callers: when to come back has
+// been said to one.
+func toRepeat(e *upstream.Error) *upstream.Error {
+	kept := *e
+	kept.Header = nil
+	return &kept
 }
 
 // inChain reports whether a call for several models reached one of the chain.
@@ -80,7 +88,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		reason := upstream.ReasonBilling
 		if e.Class == upstream.ClassProject {
 			reason = e.KeyReason()
-			r.d.lastWords.put(anyModel, e)
+			r.d.lastWords.put(anyModel, toRepeat(e))
 		}
 		problems = append(problems, r.d.depleted.note(ctx, r.d.admission, grant.Project))
 		for _, k := range r.pool.Keys {
