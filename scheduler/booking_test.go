@@ -197,7 +197,7 @@ func TestBookingBounds(t *testing.T) {
 	ask := func(now Instant, id, hash uint64) Verdict {
 		return d.do(now, Reserve{Model: fmt.Sprint("m", id%2), ID: id, Hash: hash, Book: true}).Verdict
 	}
-	d.rules = rulesFor(map[string]Limits{"m0": {10, Unlimited, Unlimited}, "m1": {10, Unlimited, Unlimited}})
+	d.rules = rulesFor(map[string]Limits{"m0": {RPM: 10, TPM: Unlimited, RPD: Unlimited}, "m1": {RPM: 10, TPM: Unlimited, RPD: Unlimited}})
 	for id := range uint64(20) {
 		require.Equal(t, Admitted, ask(noon, 100+id, 0))
 	}

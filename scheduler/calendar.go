@@ -10,6 +10,10 @@ const (
 	// MaxExact is how many sent requests a calendar keeps one by one; beyond
 	// it their ends are rounded up to whole seconds and equal ends are summed.
 	MaxExact = 64
+	// MaxOpen is of how many sent requests, of a calendar and of a project, it is
+	// known that they are on their way, and so have something to give back even if
+	// they are folded.
+	MaxOpen = 512
 )
 
 // A Reservation is the slot of a request that was sent, or is being sent:
@@ -79,14 +83,19 @@ type Block struct {
 // future, and what is counted per day.
 //
 // Every change makes a new one. So that little is copied each time, calendars
-// share the reservations behind the pointers, and the array of Folded: neither
-// is ever changed.
+// share the reservations behind the pointers, and the arrays of Folded and Open:
+// none of them is ever changed.
 type Calendar struct {
-	Model    string
-	Sent     []*Reservation // in the order in which they were admitted
-	Folded   []Folded       // in order of end
-	Bookings []Booking      // in order of rank
-	Days     []DayCount     // yesterday to tomorrow, and the last before that
+	Model  string
+	Sent   []*Reservation // in the order in which they were admitted
+	Folded []Folded       // in order of end
+	// Open are the short IDs of what was sent, where that may be folded, and is
+	// neither settled nor cancelled: in the order in which it was admitted. One of them
+	// that is folded can give back what it weighs too much, once. What isn't there may
+	// have done so already.
+	Open     []uint32
+	Bookings []Booking  // in order of rank
+	Days     []DayCount // yesterday to tomorrow, and the last before that
 	Block    Block
 	Learned  Learned
 	// Refused is the least number of tokens above TPM that upstream refused
@@ -130,6 +139,9 @@ func (c *Calendar) expire(t terms, now Instant) {
 	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= now })
 	for len(c.Folded) > 0 && c.Folded[0].End <= now {
 		c.Folded = c.Folded[1:]
+	}
+	if len(c.Sent)+len(c.Folded) == 0 {
+		c.Open = nil
 	}
 	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.purgeable(&b, now) })
 	yesterday, last := DayOf(now)-1, Day(math.MinInt32)

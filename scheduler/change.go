@@ -210,8 +210,11 @@ type Cancel struct {
 	Model   string
 	ID      uint64
 	Unknown bool
-	Caller  string // as in Reserve
-	Failed  string // why, as in Settle; empty: for no fault of upstream's
+	// Reserved is the reservation as it was admitted, by which it is found among those
+	// that were folded. The zero value is for one that may never have been made.
+	Reserved Reservation
+	Caller   string // as in Reserve
+	Failed   string // why, as in Settle; empty: for no fault of upstream's
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
@@ -219,7 +222,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
-	was, changed := c.cancel(c.terms(rules, now), x.ID)
+	was, changed := c.cancel(c.terms(rules, now), now, x.ID, x.Reserved)
 	p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 	p.countFailure(now, x.Failed)
 	if x.Unknown && c.idle(rules, now) {
@@ -297,6 +300,13 @@ func (Reset) apply(p *Project, rules *Rules, now Instant) (result Result) {
 			result.Changed = true
 		}
 	})
+	p.Idle = slices.Clone(p.Idle)
+	for i := range p.Idle {
+		if x := &p.Idle[i]; x.Block != (Block{}) || x.Learned != (Learned{}) || x.Refused != 0 {
+			x.Block, x.Learned, x.Refused = Block{}, Learned{}, 0
+			result.Changed = true
+		}
+	}
 	return result
 }
 

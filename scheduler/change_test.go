@@ -306,8 +306,8 @@ func TestHeedMoves(t *testing.T) {
 	}
 }
 
-// TestModels: sixteen models to a project; one that doesn't matter any more
-// makes room for another.
+// TestModels: sixteen models to a project, with places kept for the chain. Beside
+// it, one on which nothing weighs any more makes room for another.
 func TestModels(t *testing.T) {
 	rules := defaultRules()
 	var p *Project
@@ -315,7 +315,8 @@ func TestModels(t *testing.T) {
 		p, result = apply(t, rules, p, now, Reserve{Model: model, ID: 1, Demand: Demand{Tokens: 1}})
 		return result
 	}
-	for i := range MaxModels {
+	others := MaxModels - len(DefaultChain())
+	for i := range others {
 		require.Equal(t, Admitted, ask(noon, fmt.Sprint("m", i)).Verdict)
 	}
 	assert.Equal(t, Result{Verdict: Replan, Start: Never, Cause: Unavailable}, ask(noon, "another"))
@@ -327,6 +328,10 @@ func TestModels(t *testing.T) {
 		_, result := apply(t, rules, p, noon, change)
 		assert.Equal(t, Result{}, result, "%T", change)
 	}
+	for _, model := range DefaultChain() {
+		assert.Equal(t, Admitted, ask(noon, model).Verdict, "%s has its place", model)
+	}
+	assert.Len(t, p.Calendars, MaxModels)
 	tomorrow := noon.Add(24 * time.Hour)
 	_, cause = Plan(rules, tomorrow, []Candidate{{ID: "p", State: p}}, Request{Chain: []string{"another"}}, func(int) int { return 0 })
 	assert.Equal(t, NoCause, cause)

@@ -13,14 +13,16 @@
 //   - The hold is how long after its start a booking is kept for its holder; then it
 //     lapses. Bookings of a calendar are served in order of rank, the oldest first.
 //   - A ticket is what a caller has in its hands of a wait or a booking, signed.
-//   - A refusal is upstream's 429. What we answer a caller is a wait.
+//   - A wait is what a caller is told for whom there is no room now. The word refusal
+//     is for upstream's 429s.
 //   - A limit is one number, effective limits those in force with their sources.
 //     Families (pro, flash, flash-lite) have default limits for the models in them.
 //   - The chain is the list of models that may stand in for one another, best first;
 //     a mode lets only some of its families through.
 //   - A mark is what is known of a key: invalid, or disabled by an operator.
-//   - The skew is how far clocks and ways may differ, the allowance what a commit or
-//     an upload may take.
+//   - An alias is a name of a model whose requests count in another's calendar.
+//   - The skew is for differences of clocks and of network delays.
+//   - The allowance is for the time that a commit or an upload may take.
 //
 // # The calendar
 //
@@ -59,7 +61,7 @@
 // client that reads only Retry-After and one that reads milliseconds come back at the
 // same moment, and that moment is exact to the millisecond.
 //
-// The first refusal books nothing. It costs no write and blocks nobody, should
+// The first wait that a caller is told books nothing. It costs no write and blocks nobody, should
 // the caller never return. The instance that planned it keeps a waitlist in memory
 // of whom it told which time ([Request].Waitlist), so that many waiting callers are
 // told different times. Of each entry it shares a short hash through the project
@@ -70,8 +72,8 @@
 // holder, returning between start and start plus hold, is admitted if it fits
 // beside what was sent and the bookings that are older than its own; later the
 // booking has lapsed, and its holder is planned for like anybody else. What counts is
-// when it came ([Reserve].Came), not when the change is made, which may have waited
-// for a pace or lost races. If a predecessor that came late is in the way, the holder
+// when it came ([Reserve].Came), not when the change is made, which may have had to
+// wait for the next commit. If a predecessor that came late is in the way, the holder
 // is told the rest of the wait and keeps its rank.
 //
 // Younger bookings and requests without one never stand in its way. For that they
@@ -106,9 +108,16 @@
 // most a second late, which bounds the calendar at any RPM. Where that may
 // happen, waits and bookings are computed with rounded ends, so that what is
 // promised still holds after folding; only the rest of a wait behind a late
-// predecessor may grow, by a second. The other bounds are [MaxModels],
+// predecessor may grow, by a second. Of the last [MaxOpen] it is known by a short ID
+// that they are on their way, so one of them that is folded gives back what it weighs
+// too much, or all if it was never sent, once. The other bounds are [MaxModels],
 // [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and
 // [MaxWriters].
+//
+// No number of names locks anybody out. The first models of the chain are sure of
+// their places among the [MaxModels] calendars; the others share what is left, at least
+// [MinOthers]. A calendar on which nothing weighs gives its place to one that needs it,
+// and what it counted today and learned is kept as an [Idle].
 //
 // # Choosing
 //
@@ -138,6 +147,7 @@
 //   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - totals.go: what is counted per project and day, for reports only
+//   - places.go: which models have calendars, and what is kept of those that gave theirs up
 //   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
 //   - earliest.go: the first start that fits, and moving bookings that don't
 //   - usage.go: what counts on a calendar now, for reports only
@@ -145,6 +155,6 @@
 //   - calendar.go: a calendar, why a request can't start, and what has expired
 //   - terms.go: effective limits, the weight of a request, and days
 //   - learned.go: limits that were learned from an upstream 429, and the probe that tests one
-//   - policy.go: models, families, modes, and limits by source
-//   - instant.go: instants, Pacific days and rounding
+//   - policy.go: the rules, and the names of package limits: models, families, modes, and limits by source
+//   - instant.go: the names of package instant: instants, Pacific days and rounding
 package scheduler

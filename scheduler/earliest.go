@@ -42,7 +42,7 @@ type load struct {
 }
 
 // end returns when the interval of the demand ends if it starts at s.
-func (l *load) end(s Instant) Instant { return (s + l.length).ceil(l.grain) }
+func (l *load) end(s Instant) Instant { return (s + l.length).Ceil(l.grain) }
 
 // load returns what weighs on the calendar: what was sent, the bookings older
 // than the rank below, and the extra ones.
@@ -119,7 +119,7 @@ func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
 	if end <= l.now && late < l.now {
 		return
 	}
-	end = end.ceil(l.grain)
+	end = end.Ceil(l.grain)
 	if start <= l.now {
 		l.tokens += tokens
 		l.requests += requests
@@ -301,7 +301,7 @@ func (c *Calendar) start(rules *Rules, t terms, now Instant, d Demand, extra []B
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
 // with every end rounded up.
 func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
-	folds := t.RPM == Unlimited || t.RPM > MaxExact
+	folds := t.folds()
 	grain := Instant(1)
 	if folds && slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) }) {
 		grain = second
@@ -314,7 +314,7 @@ func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uin
 	}
 	defer l.free()
 	for s != from && s != Never {
-		from += (s - from).ceil(second)
+		from += (s - from).Ceil(second)
 		s, _ = l.earliest(from)
 	}
 	return s, cause

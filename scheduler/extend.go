@@ -16,11 +16,14 @@ package scheduler
 // The verdict is Admitted with the new reservation, or Replan if there is none
 // any more.
 type Extend struct {
-	Model  string
-	ID     uint64
-	Until  Instant
-	Yield  bool
-	Caller string // as in Reserve
+	Model string
+	ID    uint64
+	Until Instant
+	Yield bool
+	// Reserved is the reservation as it was admitted, by which it is found if it was
+	// folded meanwhile.
+	Reserved Reservation
+	Caller   string // as in Reserve
 }
 
 func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
@@ -29,10 +32,14 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{Verdict: Replan, Start: now}
 	}
 	i := c.sent(x.ID)
+	if i < 0 && c.open(x.ID) {
+		i = c.takeOut(now, x.ID, x.Reserved)
+	}
 	if i < 0 {
 		return Result{Verdict: Replan, Start: now}
 	}
 	t := c.terms(rules, now)
+	defer c.fold(MaxExact)
 	ousted := 0 // bookings that don't fit as it is
 	if x.Yield {
 		ousted = c.clone().moveBookings(t, now)
@@ -41,7 +48,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	before := *r
 	r.End = max(r.End, x.Until+t.length(r.Tokens))
 	if x.Yield && r.End > before.End && c.clone().moveBookings(t, now) > ousted {
-		was, changed := c.cancel(t, x.ID)
+		was, changed := c.cancel(t, now, x.ID, x.Reserved)
 		p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		return Result{Changed: changed, Verdict: Replan, Start: now}
 	}

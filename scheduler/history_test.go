@@ -286,7 +286,7 @@ func (w *world) cancel() {
 	}
 	i := rapid.IntRange(0, len(w.inFlight)-1).Draw(w.T, "flight")
 	f := w.inFlight[i]
-	if w.apply(f.project, w.clock(), Cancel{Model: f.model, ID: f.reserved.ID, Unknown: rapid.Bool().Draw(w.T, "unknown")}).Changed {
+	if w.apply(f.project, w.clock(), Cancel{Model: f.model, ID: f.reserved.ID, Reserved: f.reserved, Unknown: rapid.Bool().Draw(w.T, "unknown")}).Changed {
 		w.watch[f.place].forget(f.seen)
 	}
 	w.inFlight = slices.Delete(w.inFlight, i, i+1)

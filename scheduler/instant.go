@@ -1,100 +1,26 @@
 package scheduler
 
 import (
-	"sync/atomic"
 	"time"
-	// The Pacific calendar must not depend on the zone files of the machine:
-	// a function's base image need not have any.
-	_ "time/tzdata"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
 )
 
-// Window is the length of Gemini's per-minute limits.
-// Evidence favours a rolling 60 s window; a sliding log over 60 s is safe
-// under a rolling window, a fixed minute and a token bucket alike.
-const Window = 60 * time.Second
+// Points in time and Pacific days, by the names that they have in package instant.
+type (
+	Instant = instant.Instant
+	Day     = instant.Day
+)
+
+// At is [instant.At].
+func At(t time.Time) Instant { return instant.At(t) }
+
+// DayOf is [instant.DayOf].
+func DayOf(i Instant) Day { return instant.DayOf(i) }
+
+// millis is a length in milliseconds, rounded up.
+func millis(d time.Duration) Instant { return instant.Millis(d) }
 
 // second is the unit of every wait that is told to a caller: Retry-After
 // carries whole seconds.
 const second = Instant(1000)
-
-// An Instant is a point in time in whole milliseconds since the Unix epoch
-// (UTC). Milliseconds are the resolution of the product; an integer compares,
-// packs and hashes without a time zone in the way.
-type Instant int64
-
-// At returns the instant that t falls into, rounding down to the millisecond.
-func At(t time.Time) Instant { return Instant(t.UnixMilli()) }
-
-// Time returns i as a time.Time in UTC.
-func (i Instant) Time() time.Time { return time.UnixMilli(int64(i)).UTC() }
-
-// Add returns i+d. A fraction of a millisecond is rounded up, so that an
-// interval never ends early.
-func (i Instant) Add(d time.Duration) Instant { return i + millis(d) }
-
-// Sub returns the duration i-j.
-func (i Instant) Sub(j Instant) time.Duration { return time.Duration(i-j) * time.Millisecond }
-
-// millis returns d in milliseconds, rounded up.
-func millis(d time.Duration) Instant { return Instant(ceilDiv(int64(d), int64(time.Millisecond))) }
-
-// ceil rounds i up to a multiple of unit.
-func (i Instant) ceil(unit Instant) Instant {
-	return Instant(ceilDiv(int64(i), int64(unit))) * unit
-}
-
-// ceilDiv returns a/b rounded towards positive infinity, for b > 0.
-func ceilDiv(a, b int64) int64 {
-	q := a / b
-	if a%b > 0 {
-		q++
-	}
-	return q
-}
-
-// pacific is the zone in whose midnight Gemini resets requests per day.
-var pacific = func() *time.Location {
-	zone, err := time.LoadLocation("America/Los_Angeles")
-	if err != nil {
-		panic("scheduler: the embedded zone data has no America/Los_Angeles: " + err.Error())
-	}
-	return zone
-}()
-
-// A Day is a calendar date in America/Los_Angeles, counted from 1970-01-01.
-// It lasts 24 h, 23 h when daylight saving begins and 25 h when it ends.
-type Day int32
-
-// DayOf returns the Pacific date on which i falls.
-func DayOf(i Instant) Day {
-	if last := lastDay.Load(); last != nil && last.start <= i && i < last.end {
-		return last.day
-	}
-	y, m, d := i.Time().In(pacific).Date()
-	day := Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-	lastDay.Store(&daySpan{day, day.Start(), day.End()})
-	return day
-}
-
-// lastDay is the day that DayOf found last. A plan asks for the same one some
-// hundred times, and the time package takes a while to answer.
-var lastDay atomic.Pointer[daySpan]
-
-type daySpan struct {
-	day        Day
-	start, end Instant
-}
-
-// Start returns the Pacific midnight with which d begins.
-func (d Day) Start() Instant {
-	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
-	return At(time.Date(y, m, day, 0, 0, 0, 0, pacific))
-}
-
-// End returns the Pacific midnight with which d ends, at which RPD is reset.
-func (d Day) End() Instant { return (d + 1).Start() }
-
-// String returns d as YYYY-MM-DD.
-func (d Day) String() string {
-	return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly)
-}

@@ -137,11 +137,11 @@ func TestReview(t *testing.T) {
 func TestLayers(t *testing.T) {
 	rules := defaultRules()
 	rules.Policy = NewLayeredPolicy([]string{"gemini-flash"},
-		Layer{FromReported, map[string]Override{"gemini-flash": {RPM: ptr[int64](9), TPM: ptr[int64](9)}}},
-		Layer{FromOperator, map[string]Override{"flash": {TPM: ptr[int64](8)}}},
-		Layer{FromRunTime, map[string]Override{"gemini-flash": {RPD: ptr[int64](7)}}})
-	assert.Equal(t, EffectiveLimits{Limits{9, 8, 7}, FromReported, FromOperator, FromRunTime}, rules.Policy.EffectiveLimits("gemini-flash"))
-	assert.Equal(t, Limits{10, 8, 250}, rules.Policy.FamilyLimits(Flash))
+		Layer{From: FromReported, Overrides: map[string]Override{"gemini-flash": {RPM: ptr[int64](9), TPM: ptr[int64](9)}}},
+		Layer{From: FromOperator, Overrides: map[string]Override{"flash": {TPM: ptr[int64](8)}}},
+		Layer{From: FromRunTime, Overrides: map[string]Override{"gemini-flash": {RPD: ptr[int64](7)}}})
+	assert.Equal(t, EffectiveLimits{Limits: Limits{RPM: 9, TPM: 8, RPD: 7}, RPMFrom: FromReported, TPMFrom: FromOperator, RPDFrom: FromRunTime}, rules.Policy.EffectiveLimits("gemini-flash"))
+	assert.Equal(t, Limits{RPM: 10, TPM: 8, RPD: 250}, rules.Policy.FamilyLimits(Flash))
 	assert.Equal(t, []string{"gemini-flash"}, rules.Policy.Chain(Both))
 }
 

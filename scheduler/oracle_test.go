@@ -294,7 +294,7 @@ func deepCopy(p *Project) *Project {
 	next.Calendars = slices.Clone(p.Calendars)
 	for i, c := range next.Calendars {
 		d := *c
-		d.Sent, d.Folded = slices.Clone(c.Sent), slices.Clone(c.Folded)
+		d.Sent, d.Folded, d.Open = slices.Clone(c.Sent), slices.Clone(c.Folded), slices.Clone(c.Open)
 		for i, r := range d.Sent {
 			own := *r
 			d.Sent[i] = &own
@@ -302,6 +302,7 @@ func deepCopy(p *Project) *Project {
 		d.Bookings, d.Days = slices.Clone(c.Bookings), slices.Clone(c.Days)
 		next.Calendars[i] = &d
 	}
+	next.Idle = slices.Clone(p.Idle)
 	next.Marks, next.Waitlist, next.Writers = slices.Clone(p.Marks), slices.Clone(p.Waitlist), slices.Clone(p.Writers)
 	return &next
 }
@@ -362,6 +363,9 @@ func bounded(t failer, p *Project) {
 	}
 	bookings, perHash := 0, map[uint64]int{}
 	for _, c := range p.Calendars {
+		if len(c.Open) > MaxOpen {
+			t.Fatalf("%d requests are known to be on their way", len(c.Open))
+		}
 		if len(c.Sent) > MaxExact {
 			t.Fatalf("%d requests are kept exactly", len(c.Sent))
 		}
@@ -385,7 +389,7 @@ func bounded(t failer, p *Project) {
 	}
 	for what, n := range map[string][2]int{
 		"bookings": {bookings, MaxBookings}, "models": {len(p.Calendars), MaxModels},
-		"marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
+		"idle": {len(p.Idle), MaxIdle}, "marks": {len(p.Marks), MaxMarks}, "waitlist": {len(p.Waitlist), MaxWaitlist}, "writers": {len(p.Writers), MaxWriters},
 	} {
 		if n[0] > n[1] {
 			t.Fatalf("%d %s, the bound is %d", n[0], what, n[1])

@@ -1,284 +1,71 @@
 package scheduler
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
-// Unlimited as a limit means that nothing is counted against it.
-const Unlimited int64 = -1
+// What package limits says of models, by the names that it has there.
+type (
+	Limits          = limits.Limits
+	Family          = limits.Family
+	Mode            = limits.Mode
+	Source          = limits.Source
+	Override        = limits.Override
+	Policy          = limits.Policy
+	Layer           = limits.Layer
+	EffectiveLimits = limits.EffectiveLimits
+)
 
-// Limits are the quota of one model on one project. Zero means that the
-// project has no quota for the model at all; Unlimited means no limit.
-type Limits struct {
-	RPM int64 // requests per minute
-	TPM int64 // input tokens per minute, cached tokens included
-	RPD int64 // requests per Pacific day
-}
-
-// None reports whether the limits leave no room for any request.
-func (l Limits) None() bool { return l.RPM == 0 || l.TPM == 0 || l.RPD == 0 }
-
-// Cooldown is how long a request of that many tokens keeps TPM busy on one
-// project when nothing else does: tokens/TPM minutes. (1M tokens at 250k TPM take
-// 240 s.)
-func (l Limits) Cooldown(tokens int64) time.Duration {
-	if l.TPM <= 0 {
-		return 0
-	}
-	return time.Duration(float64(tokens) / float64(l.TPM) * float64(Window))
-}
-
-// Interval is the steady distance between requests of that many tokens over a
-// pool of that many projects: the cooldown divided by the projects.
-func (l Limits) Interval(tokens int64, projects int) time.Duration {
-	if projects < 1 {
-		return 0
-	}
-	return l.Cooldown(tokens) / time.Duration(projects)
-}
-
-// A Family is a class of models that share default limits and a mode.
-type Family string
-
-// The families, in the order in which the chain prefers them.
+// The values of these types, as package limits explains them.
 const (
-	Pro       Family = "pro"
-	Flash     Family = "flash"
-	FlashLite Family = "flash_lite"
-	// Embedding models generate nothing, so no chain and no mode leads to them.
-	Embedding Family = "embedding"
+	Window    = limits.Window
+	Unlimited = limits.Unlimited
+
+	Pro       = limits.Pro
+	Flash     = limits.Flash
+	FlashLite = limits.FlashLite
+	Embedding = limits.Embedding
+
+	Both          = limits.Both
+	ProOnly       = limits.ProOnly
+	FlashOnly     = limits.FlashOnly
+	FlashLiteOnly = limits.FlashLiteOnly
+
+	FromDefault  = limits.FromDefault
+	FromReported = limits.FromReported
+	FromOperator = limits.FromOperator
+	FromRunTime  = limits.FromRunTime
+	FromLearned  = limits.FromLearned
 )
 
-// FamilyOf returns the family that a model's name puts it in. It is the rule
-// for unknown models too: a name that says neither "embedding", "lite" nor
-// "flash" counts as pro, whose limits are the smallest.
-func FamilyOf(model string) Family {
-	switch {
-	case strings.Contains(model, "embedding"):
-		return Embedding
-	case strings.Contains(model, "lite"):
-		return FlashLite
-	case strings.Contains(model, "flash"):
-		return Flash
-	default:
-		return Pro
-	}
-}
+// FamilyOf is [limits.FamilyOf].
+func FamilyOf(model string) Family { return limits.FamilyOf(model) }
 
-// DefaultLimits returns the built-in limits of a family: those of the free tier
-// in late 2025, the last that were documented per model. An embedding request
-// counts once for each of its texts.
-func DefaultLimits(f Family) Limits {
-	switch f {
-	case FlashLite:
-		return Limits{RPM: 15, TPM: 250_000, RPD: 1000}
-	case Flash:
-		return Limits{RPM: 10, TPM: 250_000, RPD: 250}
-	case Embedding:
-		return Limits{RPM: 100, TPM: 30_000, RPD: 1000}
-	default:
-		return Limits{RPM: 5, TPM: 250_000, RPD: 100}
-	}
-}
+// DefaultLimits is [limits.DefaultLimits].
+func DefaultLimits(f Family) Limits { return limits.DefaultLimits(f) }
 
-// DefaultChain returns the built-in model chain, first choice first.
-func DefaultChain() []string {
-	return []string{
-		"gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite",
-		"gemini-3.1-pro-preview", "gemini-3-flash-preview", "gemini-3.1-flash-lite-preview",
-	}
-}
+// DefaultChain is [limits.DefaultChain].
+func DefaultChain() []string { return limits.DefaultChain() }
 
-// ContextWindow is the built-in rule for the most input tokens that a model takes.
-func ContextWindow(model string) int64 {
-	if strings.Contains(model, "1.5-pro") {
-		return 2_097_152
-	}
-	return 1_048_576
-}
+// ContextWindow is [limits.ContextWindow].
+func ContextWindow(model string) int64 { return limits.ContextWindow(model) }
 
-// A Mode is a filter over the chain.
-type Mode string
+// Modes is [limits.Modes].
+func Modes() []Mode { return limits.Modes() }
 
-// The modes, as gemini-flux names them.
-const (
-	Both          Mode = "both"
-	ProOnly       Mode = "pro_only"
-	FlashOnly     Mode = "flash_only"
-	FlashLiteOnly Mode = "flash_lite_only"
-)
+// ParseMode is [limits.ParseMode].
+func ParseMode(s string) (Mode, error) { return limits.ParseMode(s) }
 
-// Modes lists every mode.
-func Modes() []Mode { return []Mode{Both, ProOnly, FlashOnly, FlashLiteOnly} }
-
-// ParseMode returns the mode of that name. The empty string means Both.
-func ParseMode(s string) (Mode, error) {
-	if s == "" {
-		return Both, nil
-	}
-	if m := Mode(s); slices.Contains(Modes(), m) {
-		return m, nil
-	}
-	return "", fmt.Errorf("mode %q: want one of %v", s, Modes())
-}
-
-// Filter returns the models of chain that the mode lets through, in order.
-func (m Mode) Filter(chain []string) []string {
-	var family Family
-	switch m {
-	case ProOnly:
-		family = Pro
-	case FlashOnly:
-		family = Flash
-	case FlashLiteOnly:
-		family = FlashLite
-	default:
-		return chain
-	}
-	var kept []string
-	for _, model := range chain {
-		if FamilyOf(model) == family {
-			kept = append(kept, model)
-		}
-	}
-	return kept
-}
-
-// A Source says where a limit came from, in rising order of trust.
-type Source string
-
-// The sources of a limit.
-const (
-	FromDefault  Source = "default"  // built in
-	FromReported Source = "reported" // Gemini's own answer to what its limits are
-	FromOperator Source = "operator" // FLUXGATE_LIMITS
-	FromRunTime  Source = "run_time" // POST /config
-	FromLearned  Source = "learned"  // the quotaValue of an upstream 429
-)
-
-// An Override replaces single limits; nil keeps what is there.
-type Override struct {
-	RPM, TPM, RPD *int64
-}
-
-// A Policy is the limits of every model and the chain of models. It is not
-// changed after it was made and safe for use by any number of goroutines.
-type Policy struct {
-	chain   []string
-	layers  []Layer
-	windows map[string]int64
-	// named are the limits of the models of the chain and of the layers. A plan
-	// asks for them some dozen times.
-	named map[string]EffectiveLimits
-}
-
-// A Layer is what one source says about limits, by model or family. Within a
-// layer a model's own override beats that of its family.
-type Layer struct {
-	From      Source
-	Overrides map[string]Override
-}
-
-// NewPolicy returns a policy with the built-in limits, the given chain (the
-// built-in one when empty) and the operator's overrides by model or family.
+// NewPolicy is [limits.NewPolicy].
 func NewPolicy(chain []string, overrides map[string]Override) *Policy {
-	return NewLayeredPolicy(chain, Layer{FromOperator, overrides})
+	return limits.NewPolicy(chain, overrides)
 }
 
-// NewLayeredPolicy returns a policy with the built-in limits, the given chain
-// (the built-in one when empty), and layers of overrides in rising order of
-// trust.
+// NewLayeredPolicy is [limits.NewLayeredPolicy].
 func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
-	if len(chain) == 0 {
-		chain = DefaultChain()
-	}
-	p := &Policy{chain: slices.Clone(chain), named: make(map[string]EffectiveLimits)}
-	for _, l := range layers {
-		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
-	}
-	for _, model := range p.chain {
-		p.named[model] = p.effectiveLimits(model)
-	}
-	for _, l := range p.layers {
-		for model := range l.Overrides {
-			p.named[model] = p.effectiveLimits(model)
-		}
-	}
-	return p
-}
-
-// WithWindows returns the policy with the most input tokens that models take, for
-// those of which more is known than the built-in rule.
-func (p *Policy) WithWindows(windows map[string]int64) *Policy {
-	next := *p
-	next.windows = maps.Clone(windows)
-	return &next
-}
-
-// Window returns the most input tokens that a model takes. A request above it
-// never fits.
-func (p *Policy) Window(model string) int64 {
-	if n := p.windows[model]; n > 0 {
-		return n
-	}
-	return ContextWindow(model)
-}
-
-// Chain returns the models in order of preference that mode lets through.
-func (p *Policy) Chain(mode Mode) []string { return mode.Filter(p.chain) }
-
-// EffectiveLimits are the limits in force for one model, with the source of each.
-type EffectiveLimits struct {
-	Limits
-	RPMFrom, TPMFrom, RPDFrom Source
-}
-
-// EffectiveLimits returns the limits of a model where no project has learned
-// others, with the source of each.
-func (p *Policy) EffectiveLimits(model string) EffectiveLimits {
-	if f, ok := p.named[model]; ok {
-		return f
-	}
-	return p.effectiveLimits(model)
-}
-
-func (p *Policy) effectiveLimits(model string) EffectiveLimits {
-	family := FamilyOf(model)
-	f := EffectiveLimits{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
-	for _, l := range p.layers {
-		f.override(l.Overrides[string(family)], l.From)
-		f.override(l.Overrides[model], l.From)
-	}
-	return f
-}
-
-// FamilyLimits returns the limits of a family's models that have no override of
-// their own.
-func (p *Policy) FamilyLimits(family Family) Limits {
-	f := EffectiveLimits{Limits: DefaultLimits(family)}
-	for _, l := range p.layers {
-		f.override(l.Overrides[string(family)], l.From)
-	}
-	return f.Limits
-}
-
-// Limits returns the limits of a model where no project has learned others.
-func (p *Policy) Limits(model string) Limits { return p.EffectiveLimits(model).Limits }
-
-func (f *EffectiveLimits) override(o Override, from Source) {
-	if o.RPM != nil {
-		f.RPM, f.RPMFrom = *o.RPM, from
-	}
-	if o.TPM != nil {
-		f.TPM, f.TPMFrom = *o.TPM, from
-	}
-	if o.RPD != nil {
-		f.RPD, f.RPDFrom = *o.RPD, from
-	}
+	return limits.NewLayeredPolicy(chain, layers...)
 }
 
 // Rules are what every decision about a project is made with.

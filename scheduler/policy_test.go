@@ -108,13 +108,13 @@ func TestPrecedence(t *testing.T) {
 
 	p, _ := (*Project)(nil).Apply(rules, begin, RecordRefusal{Model: "gemini-flash", Limits: Limits{RPD: 17}})
 	c := p.Calendar("gemini-flash")
-	taught := EffectiveLimits{Limits{RPM: 30, TPM: 250_000, RPD: 17}, FromOperator, FromDefault, FromLearned}
+	taught := EffectiveLimits{Limits: Limits{RPM: 30, TPM: 250_000, RPD: 17}, RPMFrom: FromOperator, TPMFrom: FromDefault, RPDFrom: FromLearned}
 	assert.Equal(t, taught, c.EffectiveLimits(rules, begin))
 	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)-1), "believed for seven days")
 	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)), "then until a probe says otherwise")
 
 	p, _ = p.Apply(rules, begin+1000, RecordRefusal{Model: "gemini-flash", Limits: Limits{RPM: 3, TPM: 99}})
-	taught = EffectiveLimits{Limits{RPM: 3, TPM: 99, RPD: 17}, FromLearned, FromLearned, FromLearned}
+	taught = EffectiveLimits{Limits: Limits{RPM: 3, TPM: 99, RPD: 17}, RPMFrom: FromLearned, TPMFrom: FromLearned, RPDFrom: FromLearned}
 	assert.Equal(t, taught, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)))
 
 	// Once it is due, it has nothing to say against a policy that is no higher.
@@ -139,8 +139,8 @@ func TestWindows(t *testing.T) {
 
 func TestLimitsNone(t *testing.T) {
 	assert.False(t, DefaultLimits(Pro).None())
-	assert.False(t, Limits{Unlimited, Unlimited, Unlimited}.None())
-	for _, l := range []Limits{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}} {
+	assert.False(t, Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}.None())
+	for _, l := range []Limits{{RPM: 0, TPM: 1, RPD: 1}, {RPM: 1, TPM: 0, RPD: 1}, {RPM: 1, TPM: 1, RPD: 0}} {
 		assert.True(t, l.None(), "%+v", l)
 	}
 }

@@ -41,6 +41,11 @@ type Project struct {
 	Moved     int64 // promises moved since the document was made
 	Totals    Totals
 
+	// Idle are the calendars that gave up their places to others; Forgotten counts for
+	// those of which nothing is kept one by one.
+	Idle      []Idle
+	Forgotten DayCount
+
 	// Unreadable says why the stored state can't be read; empty: it can. Nothing
 	// fits in a project whose state isn't known, none of its keys is usable, and no
 	// change applies to it. It isn't stored.
@@ -68,7 +73,7 @@ type Writer struct {
 	Seq      uint64
 }
 
-// Calendar returns the calendar of a model, or an empty one.
+// Calendar returns the calendar of a model: an empty one if nothing is known.
 func (p *Project) Calendar(model string) *Calendar {
 	if p != nil {
 		for _, c := range p.Calendars {
@@ -77,7 +82,7 @@ func (p *Project) Calendar(model string) *Calendar {
 			}
 		}
 	}
-	return &Calendar{Model: model}
+	return p.comeBack(model)
 }
 
 // Mark returns what is marked for the key with that fingerprint.
@@ -139,23 +144,41 @@ func (p *Project) Wrote(instance uint32, seq uint64) *Project {
 }
 
 // Compact returns a project in which nothing is kept that no longer counts, and
-// of which less is kept exactly: at most n sent requests a calendar; the ends of
-// the others are rounded up to whole multiples of grain (a second or more) and
-// summed. A store calls it when a document would grow beyond its bound.
+// of which less is kept exactly: at most n sent requests a calendar, and of
+// MaxOpen*n/MaxExact a project that they are on their way; the ends of the others are
+// rounded up to whole multiples of grain (a second or more) and summed. A store calls it when a document would grow beyond its bound.
 func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
 	next := p.clone()
 	next.Latest = max(now, next.Latest)
 	next.Calendars = slices.Clone(next.Calendars)
+	open := next.openEach(MaxOpen * n / MaxExact)
 	for i := range next.Calendars {
 		c := next.Calendars[i].clone()
 		c.expire(c.terms(rules, next.Latest), next.Latest)
 		c.fold(n)
+		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])
 		if grain > time.Second {
 			c.roundFolded(millis(grain))
 		}
 		next.Calendars[i] = c
 	}
 	return next
+}
+
+// openEach returns of how many reservations each calendar may know that they are on
+// their way, so that the project knows it of at most so many.
+func (p *Project) openEach(most int) int {
+	each := MaxOpen
+	for {
+		all := 0
+		for _, c := range p.Calendars {
+			all += min(len(c.Open), each)
+		}
+		if all <= most {
+			return each
+		}
+		each = each * 3 / 4
+	}
 }
 
 func (p *Project) clone() *Project {
@@ -171,13 +194,15 @@ func (p *Project) room(rules *Rules, now Instant, model string) bool {
 	if p.unreadable() {
 		return false
 	}
-	return p == nil || len(p.Calendars) < MaxModels || slices.ContainsFunc(p.Calendars, func(c *Calendar) bool {
-		return c.Model == model || c.idle(rules, now)
-	})
+	if p == nil || slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == model }) {
+		return true
+	}
+	_, ok := p.place(rules, now, model)
+	return ok
 }
 
 // edit returns the calendar of a model for change, made new if need be; nil
-// when the project has MaxModels calendars that all still matter.
+// when there is no place for it.
 func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
 	p.Calendars = slices.Clone(p.Calendars)
 	for i, c := range p.Calendars {
@@ -188,14 +213,17 @@ func (p *Project) edit(rules *Rules, now Instant, model string) *Calendar {
 			return c
 		}
 	}
-	if len(p.Calendars) >= MaxModels {
-		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return c.idle(rules, now) })
-		if i < 0 {
-			return nil
-		}
-		p.Calendars = slices.Delete(p.Calendars, i, i+1)
+	victim, ok := p.place(rules, now, model)
+	if !ok {
+		return nil
 	}
-	c := &Calendar{Model: model}
+	c := p.comeBack(model)
+	if i := p.idle(model); i >= 0 {
+		p.Idle = slices.Concat(p.Idle[:i], p.Idle[i+1:])
+	}
+	if victim >= 0 {
+		p.giveUp(rules, now, victim)
+	}
 	p.Calendars = append(p.Calendars, c)
 	return c
 }

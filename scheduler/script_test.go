@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 		limits Limits
 		lines  []line
 	}{
-		"RPM counts a trailing minute, not one of the clock": {noon, Limits{2, 1000, Unlimited}, []line{
+		"RPM counts a trailing minute, not one of the clock": {noon, Limits{RPM: 2, TPM: 1000, RPD: Unlimited}, []line{
 			{50 * sec, small, 0, ""},
 			{59 * sec, small, 0, ""},
 			{61 * sec, small, 50 * sec, ByRPM}, // whole seconds: 49.5 s are not enough
@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 			{119*sec + 499*ms, small, 1 * sec, ByRPM},
 			{119*sec + 500*ms, small, 0, ""},
 		}},
-		"TPM frees as it was used": {noon, Limits{60, 1000, Unlimited}, []line{
+		"TPM frees as it was used": {noon, Limits{RPM: 60, TPM: 1000, RPD: Unlimited}, []line{
 			{0, tokens(600), 0, ""},
 			{10 * sec, tokens(400), 0, ""},
 			{20 * sec, tokens(1), 41 * sec, ByTPM},
@@ -51,7 +51,7 @@ func TestScripts(t *testing.T) {
 			{60*sec + 500*ms, tokens(600), 0, ""},
 			{60*sec + 500*ms, tokens(1), 10 * sec, ByTPM},
 		}},
-		"the cause is what was met first": {noon, Limits{2, 1000, Unlimited}, []line{
+		"the cause is what was met first": {noon, Limits{RPM: 2, TPM: 1000, RPD: Unlimited}, []line{
 			{0, tokens(900), 0, ""},
 			{30 * sec, tokens(50), 0, ""},
 			{40 * sec, tokens(100), 21 * sec, ByTPM},
@@ -75,58 +75,58 @@ func TestScripts(t *testing.T) {
 			{31 * sec, tokens(250_001), 60 * sec, ByTPM},
 			{90*sec + 500*ms, tokens(250_001), 0, ""},
 		}},
-		"an allowance is added to the interval": {noon, Limits{1, 1000, Unlimited}, []line{
+		"an allowance is added to the interval": {noon, Limits{RPM: 1, TPM: 1000, RPD: Unlimited}, []line{
 			{0, Demand{Tokens: 1, Allowance: 3*sec + 1}, 0, ""},
 			{63*sec + 500*ms, small, 1 * sec, ByRPM},
 			{63*sec + 501*ms, small, 0, ""},
 		}},
-		"several requests in one": {noon, Limits{5, 1000, Unlimited}, []line{
+		"several requests in one": {noon, Limits{RPM: 5, TPM: 1000, RPD: Unlimited}, []line{
 			{0, Demand{Tokens: 1, Requests: 3}, 0, ""},
 			{1 * sec, Demand{Tokens: 1, Requests: 3}, 60 * sec, ByRPM},
 			{1 * sec, Demand{Tokens: 1, Requests: 2}, 0, ""},
 			{1 * sec, Demand{Tokens: 1, Requests: 6}, -1, TooLarge},
 		}},
-		"nothing is counted without limits": {noon, Limits{Unlimited, Unlimited, Unlimited}, []line{
+		"nothing is counted without limits": {noon, Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, []line{
 			{0, tokens(1_048_576), 0, ""},
 			{0, tokens(1_048_576), 0, ""},
 			{0, tokens(1_048_577), -1, TooLarge}, // but the context window is
 		}},
-		"no quota at all": {noon, Limits{0, 1000, 10}, []line{{0, small, -1, Unavailable}}},
-		"RPD lasts until Pacific midnight": {"2026-06-15 22:00:00", Limits{10, 1000, 2}, []line{
+		"no quota at all": {noon, Limits{RPM: 0, TPM: 1000, RPD: 10}, []line{{0, small, -1, Unavailable}}},
+		"RPD lasts until Pacific midnight": {"2026-06-15 22:00:00", Limits{RPM: 10, TPM: 1000, RPD: 2}, []line{
 			{0, small, 0, ""},
 			{1 * sec, small, 0, ""},
 			{2 * sec, small, 2*time.Hour - 1*sec, ByRPD}, // and the skew, in whole seconds
 			{2 * time.Hour, small, 1 * sec, ByRPD},
 			{2*time.Hour + 500*ms, small, 0, ""},
 		}},
-		"the day is the cause, whatever else is in the way": {"2026-06-15 23:59:30", Limits{1, 1000, 1}, []line{
+		"the day is the cause, whatever else is in the way": {"2026-06-15 23:59:30", Limits{RPM: 1, TPM: 1000, RPD: 1}, []line{
 			{0, small, 0, ""},
 			{1 * sec, small, 60 * sec, ByRPD},
 		}},
-		"a day of 23 hours": {"2026-03-08 00:00:01", Limits{10, 1000, 1}, []line{
+		"a day of 23 hours": {"2026-03-08 00:00:01", Limits{RPM: 10, TPM: 1000, RPD: 1}, []line{
 			{0, small, 0, ""},
 			{1 * sec, small, 23*time.Hour - 1*sec, ByRPD},
 			{23*time.Hour - 500*ms, small, 0, ""},
 		}},
-		"a day of 25 hours": {"2026-11-01 00:00:01", Limits{10, 1000, 1}, []line{
+		"a day of 25 hours": {"2026-11-01 00:00:01", Limits{RPM: 10, TPM: 1000, RPD: 1}, []line{
 			{0, small, 0, ""},
 			{1 * sec, small, 25*time.Hour - 1*sec, ByRPD},
 			{24 * time.Hour, small, 1*time.Hour + 0*sec, ByRPD},
 			{25*time.Hour - 500*ms, small, 0, ""},
 		}},
-		"just before midnight a request counts on both days": {"2026-06-15 23:59:59.6", Limits{10, 1000, 1}, []line{
+		"just before midnight a request counts on both days": {"2026-06-15 23:59:59.6", Limits{RPM: 10, TPM: 1000, RPD: 1}, []line{
 			{0, small, 0, ""},
 			{901 * ms, small, 24 * time.Hour, ByRPD}, // the new day is spent too
 		}},
-		"and just after it": {"2026-06-16 00:00:00.4", Limits{10, 1000, 1}, []line{
+		"and just after it": {"2026-06-16 00:00:00.4", Limits{RPM: 10, TPM: 1000, RPD: 1}, []line{
 			{0, small, 0, ""},
 			{1 * sec, small, 24 * time.Hour, ByRPD},
 		}},
-		"so does one whose body takes long to send": {"2026-06-15 23:59:55", Limits{10, 1000, 1}, []line{
+		"so does one whose body takes long to send": {"2026-06-15 23:59:55", Limits{RPM: 10, TPM: 1000, RPD: 1}, []line{
 			{0, Demand{Tokens: 1, Allowance: 5 * sec}, 0, ""},
 			{6 * sec, small, 24*time.Hour + 0*sec, ByRPD},
 		}},
-		"a clock that runs backwards": {noon, Limits{2, 1000, Unlimited}, []line{
+		"a clock that runs backwards": {noon, Limits{RPM: 2, TPM: 1000, RPD: Unlimited}, []line{
 			{10 * sec, small, 0, ""},
 			{9 * sec, small, 0, ""}, // decided at 10 s
 			{-time.Hour, small, 61 * sec, ByRPM},

@@ -7,7 +7,7 @@ import (
 
 // reserve puts an admitted request into the calendar.
 func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservation {
-	for c.sent(id) >= 0 {
+	for c.sent(id) >= 0 || c.open(id) {
 		id++ // ids are random; within a calendar they must differ
 	}
 	startDay, otherDay := t.days(now, d)
@@ -21,8 +21,31 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 		c.countRequests(otherDay, r.Requests)
 	}
 	c.Sent = append(c.Sent, &r)
+	if t.folds() {
+		// The oldest goes: it is the most likely to be over.
+		first := max(0, len(c.Open)+1-MaxOpen)
+		c.Open = append(slices.Clip(c.Open[first:]), shortID(id))
+	}
 	c.fold(MaxExact)
 	return r
+}
+
+// shortID is what is kept of the ID of a reservation that is on its way: three
+// bytes, by which the few hundred of a calendar differ.
+func shortID(id uint64) uint32 { return uint32(id & (1<<24 - 1)) }
+
+// open reports whether a reservation is known to be on its way.
+func (c *Calendar) open(id uint64) bool { return slices.Contains(c.Open, shortID(id)) }
+
+// close notes that a reservation isn't on its way any more, and reports whether it
+// was known to be.
+func (c *Calendar) close(id uint64) bool {
+	i := slices.Index(c.Open, shortID(id))
+	if i < 0 {
+		return false
+	}
+	c.Open = slices.Concat(c.Open[:i], c.Open[i+1:])
+	return true
 }
 
 // sent returns the position of a sent request that is kept exactly, or -1.
@@ -43,7 +66,7 @@ func (c *Calendar) fold(n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
 		c.Sent = c.Sent[1:]
-		c.addFolded(Folded{r.End.ceil(second), r.Tokens, r.Requests})
+		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
 	}
 }
 
@@ -65,7 +88,7 @@ func (c *Calendar) roundFolded(grain Instant) {
 	fine := c.Folded
 	c.Folded = nil
 	for _, x := range fine {
-		x.End = x.End.ceil(grain)
+		x.End = x.End.Ceil(grain)
 		c.addFolded(x)
 	}
 }
@@ -75,11 +98,13 @@ func (c *Calendar) roundFolded(grain Instant) {
 // longer than was reserved, whether anything changed, and by how many tokens.
 // Settling again with the same values changes nothing.
 func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, tokens int64) {
-	i := c.sent(s.ID)
+	i, folded := c.sent(s.ID), false
+	open := c.close(s.ID)
 	if i < 0 {
-		if i = c.unfold(t, s); i < 0 {
-			return false, false, 0
+		if i = c.unfold(t, now, s, open); i < 0 {
+			return false, open, 0
 		}
+		folded = true
 	}
 	r := c.editSent(i)
 	before := *r
@@ -94,19 +119,48 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 		c.trimToArrival(t, r, max(min(s.SentAt, now), r.Start), now)
 	}
 	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
-	changed, tokens = *r != before, r.Tokens-before.Tokens
+	changed, tokens = open || *r != before, r.Tokens-before.Tokens
+	if folded && r.Tokens <= before.Tokens {
+		// Back into a sum, so that others keep their places. What grew stays, so that
+		// it is found when it is settled again.
+		c.addFolded(Folded{r.End.Ceil(second), r.Tokens, r.Requests})
+		c.Sent = slices.Delete(c.Sent, i, i+1)
+	}
 	c.fold(MaxExact)
 	return grew, changed, tokens
 }
 
-// unfold takes a request that turned out to weigh more than was reserved out of
-// the sum it was folded into, so that it can be corrected, and returns its
-// position, or -1. It keeps its rounded end and starts as late as that allows:
-// whether it was trimmed before it was folded is not known, so it must not be
-// trimmed again.
-func (c *Calendar) unfold(t terms, s Settle) int {
+// unfold takes the request of a settle out of the sum that it was folded into, so
+// that it can be corrected, and returns its position, or -1.
+//
+// One that isn't known to be on its way may have been settled before. Then it is
+// corrected only if it weighs more than was reserved: what it may have given back
+// already is left in the sum, and it starts as late as its end allows, for if it was
+// trimmed it must not be trimmed again.
+func (c *Calendar) unfold(t terms, now Instant, s Settle, open bool) int {
 	was := s.Reserved
+	if open {
+		return c.takeOut(now, s.ID, was)
+	}
 	if s.Tokens <= was.Tokens {
+		return -1
+	}
+	requests := was
+	requests.Tokens = 0
+	i := c.takeOut(now, s.ID, requests)
+	if i >= 0 {
+		r := c.Sent[i]
+		r.Tokens, r.Start, r.Straddles = was.Tokens, r.End-t.length(was.Tokens), false
+	}
+	return i
+}
+
+// takeOut takes a reservation out of the sum that it was folded into and returns
+// its position among what is kept exactly, or -1 if it is over. It keeps its rounded
+// end. A sum that ends earlier than its own may be taken for it; that makes nothing
+// end early, for together they weigh what they did.
+func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
+	if was.End <= now {
 		return -1
 	}
 	i := slices.IndexFunc(c.Folded, func(x Folded) bool {
@@ -119,10 +173,8 @@ func (c *Calendar) unfold(t terms, s Settle) int {
 	sum := &c.Folded[i]
 	sum.Tokens -= was.Tokens
 	sum.Requests -= was.Requests
-	c.Sent = append(c.Sent, &Reservation{
-		ID: s.ID, Start: sum.End - t.length(was.Tokens), End: sum.End,
-		Tokens: was.Tokens, Requests: was.Requests,
-	})
+	was.ID, was.End = id, sum.End
+	c.Sent = append(c.Sent, &was)
 	if sum.Tokens == 0 && sum.Requests == 0 {
 		c.Folded = slices.Delete(c.Folded, i, i+1)
 	}
@@ -165,10 +217,16 @@ func (r *Reservation) days(t terms) (startDay, otherDay Day) {
 }
 
 // cancel takes back a reservation whose request was never sent, and returns it.
-func (c *Calendar) cancel(t terms, id uint64) (was Reservation, ok bool) {
+// One that is folded is taken back if it is known to be on its way, and what it was
+// when it was admitted; if it is over it still counts on its day.
+func (c *Calendar) cancel(t terms, now Instant, id uint64, admitted Reservation) (was Reservation, ok bool) {
+	open := c.close(id)
 	i := c.sent(id)
+	if i < 0 && open && admitted.Start != 0 {
+		i = c.takeOut(now, id, admitted)
+	}
 	if i < 0 {
-		return was, false
+		return was, open
 	}
 	r := *c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)

@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
+)
 
 // A Demand is what one request asks of a calendar.
 type Demand struct {
@@ -58,11 +62,15 @@ func (t terms) length(tokens int64) Instant {
 	if t.TPM <= 0 || tokens <= t.TPM {
 		return w
 	}
-	return Instant(ceilDiv(int64(w)*tokens, t.TPM))
+	return Instant(instant.CeilDiv(int64(w)*tokens, t.TPM))
 }
 
 // span is how long a demand counts from its start.
 func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
+
+// folds reports whether the calendar may hold more sent requests than it keeps one
+// by one.
+func (t terms) folds() bool { return t.RPM == Unlimited || t.RPM > MaxExact }
 
 // expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.

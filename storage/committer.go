@@ -235,7 +235,7 @@ func (c *committer) takeBack(w *waiting) {
 		// is harmless.
 		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: r.ID}})
 	case w.result.Verdict == scheduler.Admitted:
-		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: w.result.Reservation.ID}})
+		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: w.result.Reservation.ID, Reserved: w.result.Reservation}})
 	}
 }
 

@@ -130,7 +130,11 @@ type Line struct {
 // Open returns a Store of an instance that reaches its database by the line.
 func (l *Line) Open(t testing.TB, opts Options) *Grouped {
 	g := newGrouped(l, opts)
-	g.codec = codec.New(l.Sections...)
+	if l.OneField {
+		g.codec = codec.New()
+	} else {
+		g.codec = codec.New(append(codec.Sections(), l.Sections...)...)
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

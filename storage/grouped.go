@@ -123,7 +123,7 @@ var _ Store = (*Grouped)(nil)
 
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
-		docs: docs, codec: codec.New(), opts: opts.withDefaults(), instance: rand.Uint32(),
+		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
 		projects: make(map[string]*committer), updating: semaphore.NewWeighted(1),
 	}
 	g.alive, g.end = context.WithCancel(context.Background())

@@ -26,7 +26,11 @@ func TestDocumentsStaySmall(t *testing.T) {
 			rpm   = 20_000
 			chunk = 50
 		)
-		rules := rulesFor(scheduler.Limits{RPM: rpm, TPM: 1 << 50, RPD: 1 << 30})
+		var names []string
+		for m := range scheduler.MaxModels {
+			names = append(names, fmt.Sprintf("gemini-%d-pro-native-audio-preview-12-2025", m))
+		}
+		rules := rulesFor(scheduler.Limits{RPM: rpm, TPM: 1 << 50, RPD: 1 << 30}, names...)
 		db := NewFake(10 * time.Millisecond)
 		var most seen
 		db.Wrote = most.note
@@ -42,9 +46,8 @@ func TestDocumentsStaySmall(t *testing.T) {
 
 		granted := make(map[string]*grants)
 		var wg sync.WaitGroup
-		for m := range scheduler.MaxModels {
+		for m, name := range names {
 			mine := &grants{}
-			name := fmt.Sprintf("gemini-%d-pro-native-audio-preview-12-2025", m)
 			granted[name] = mine
 			wg.Go(func() { mine.flood(t, stores[m%len(stores)], rules, name, rpm/chunk+10, chunk) })
 		}
@@ -129,10 +132,10 @@ func (g *grants) flood(t *testing.T, s *Grouped, rules *scheduler.Rules, model s
 	wg.Wait()
 }
 
-func rulesFor(l scheduler.Limits) *scheduler.Rules {
+func rulesFor(l scheduler.Limits, chain ...string) *scheduler.Rules {
 	o := scheduler.Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
 	return &scheduler.Rules{
-		Policy: scheduler.NewPolicy(nil, map[string]scheduler.Override{"pro": o, "flash": o, "flash_lite": o}),
+		Policy: scheduler.NewPolicy(chain, map[string]scheduler.Override{"pro": o, "flash": o, "flash_lite": o}),
 		Skew:   scheduler.DefaultSkew, Hold: scheduler.DefaultHold,
 	}
 }

@@ -146,6 +146,6 @@ func (l *CallerLimit) GiveBack() {
 	if l == nil || l.reserved == nil {
 		return
 	}
-	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Cancel{Model: callerModel, ID: l.reserved.ID})
+	l.c.store.Later(l.rules, callerDocument(l.caller), scheduler.Cancel{Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved})
 	l.reserved = nil
 }

@@ -67,5 +67,6 @@ func (c *Controller) Cancel(grant *Grant, unknown bool) {
 
 func (c *Controller) cancel(grant *Grant, change scheduler.Cancel) {
 	change.Model, change.ID, change.Caller = grant.Model, grant.Reservation.ID, grant.Caller
+	change.Reserved = grant.Reservation
 	c.store.Later(c.Rules(), grant.Project, change)
 }

@@ -157,7 +157,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	log := events.NewLog(a.admission)
 	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,

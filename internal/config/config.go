@@ -121,6 +121,10 @@ type Config struct {
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
 
+	// Hosts are the names by which this machine may be asked while no token is
+	// configured, besides those that mean loopback. FLUXGATE_HOSTS, comma separated,
+	// default empty: none.
+	Hosts HostList `env:"FLUXGATE_HOSTS"`
 	// CORS are the origins whose web pages may use the service, or "*" alone.
 	// FLUXGATE_CORS, comma separated, default empty: none.
 	CORS OriginList `env:"FLUXGATE_CORS"`
@@ -175,6 +179,11 @@ type Config struct {
 	// IdleTimeout is how long Gemini may send nothing in the middle of a stream
 	// before it is cut, 1s to 10m. FLUXGATE_IDLE_TIMEOUT, default 60s.
 	IdleTimeout time.Duration `env:"FLUXGATE_IDLE_TIMEOUT,default=60s"`
+
+	// Resend has requests sent again by themselves, up to twice, where the
+	// connection or the answer broke after they had been sent in full. They may have
+	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
+	Resend bool `env:"FLUXGATE_RESEND,default=false"`
 
 	// BaseURL replaces Google's endpoint. It must be https unless its host is a
 	// loopback address, because the key travels with every request.
@@ -235,6 +244,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("jobs_audience", []string(c.JobsAudience)),
 		slog.String("callers", c.Callers.String()),
 		slog.Any("cors", []string(c.CORS)),
+		slog.Any("hosts", []string(c.Hosts)),
 		slog.String("limits", c.Limits.String()),
 		slog.String("count", string(c.Count)),
 		slog.Duration("skew", c.Skew),
@@ -247,6 +257,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("max_body", c.MaxBody.String()),
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
+		slog.Bool("resend", c.Resend),
 		slog.String("base_url", c.BaseURL),
 		slog.String("k_service", c.KService),
 		slog.String("function_target", c.FunctionTarget),

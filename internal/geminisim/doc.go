@@ -50,6 +50,16 @@
 // below. Fields are accepted in camelCase and snake_case. Only generating and
 // embedding costs quota.
 //
+// Bodies. What is taken for JSON is what json_stream_parser.cc of protobuf 3 takes,
+// which is published, and of which Google's REST samples use some (captured): commas
+// before ] and }, line breaks in strings, single quotes, names without quotes; no
+// comments. Surrogates in escapes are not put together. A body whose Content-Type is
+// that of forms, curl's own, is refused as one with an unknown parameter, in the words
+// that were captured of other Google APIs; that the OpenAI-compatible routes do the
+// same is a guess, and so is it that any other type, or none, is taken for JSON.
+// Binary messages, which the real service reads, are refused. More than one
+// credential is refused (captured).
+//
 // Files. POST /upload/v1beta/files takes a file in one request, with
 // X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
 // answer's X-Goog-Upload-URL and X-Goog-Upload-Control-URL are where its chunks
@@ -145,9 +155,8 @@
 //     token be used by another project, or takes two files' chosen names for the
 //     same across projects. Here: no, no, no, and yes (409).
 //   - Files in the state PROCESSING, their download and registration, limits on
-//     their number and total size, the end of abandoned uploads, quota for the
-//     storage of cached contents, and JSON in single quotes, which the real
-//     service accepts.
+//     their number and total size, the end of abandoned uploads, and
+//     quota for the storage of cached contents.
 //   - Batches, tuned models, image, speech and video generation, the Live API,
 //     thinking, safety filters, several candidates, stop sequences and
 //     temperature. Unknown fields are ignored, where the real service refuses some
@@ -180,6 +189,7 @@
 //   - quota.go: what a request breaks of a model's limits, and its charge
 //   - resources.go: resources of a project that expire, and lists of them in pages
 //   - wire.go: requests and answers in JSON
+//   - json.go: what Google takes for JSON, and under which type
 //   - tokens.go: CountTokens, and the tokens of a request
 //   - window.go: the three kinds of minute
 //   - errors.go: the real service's errors

@@ -52,6 +52,8 @@ func refusalOf(err error) *apierror.Problem {
 		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "API key not valid: the token is not known here.", Cause: err}
 	case errors.Is(err, callers.ErrConflict):
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "Multiple authentication credentials received. Please pass only one.", Cause: err}
+	case errors.Is(err, callers.ErrHost):
+		return &apierror.Problem{Code: apierror.Forbidden, Public: err.Error() + ".", Cause: err}
 	case errors.Is(err, callers.ErrOrigin):
 		return &apierror.Problem{Code: apierror.Forbidden, Public: "Web pages of other origins are not let in. See FLUXGATE_CORS.", Cause: err}
 	case errors.Is(err, callers.ErrUnguarded):

@@ -30,11 +30,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
+	case failure.Class == upstream.ClassDenied && failure.Reason != upstream.ReasonPermission:
+		// Nor that they don't suit what was asked.
+		p = &apierror.Problem{Code: apierror.Unavailable, Public: "Gemini doesn't take this request with the keys that were tried, although they are valid.", Cause: err}
 	default:
 		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
-			TimedOut: failure.Class == upstream.ClassTimeout,
+			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return

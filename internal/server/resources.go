@@ -53,15 +53,15 @@ func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refs, err := payload.ReadReferences(body)
+	read, err := payload.Read(body)
 	if err != nil {
-		return payload.ErrNotObject
+		return err
 	}
 	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return err
 	}
-	if p, err = s.dispatch.Owners(r.Context(), p, refs.Resources); err != nil {
+	if p, err = s.dispatch.Owners(r.Context(), p, read.References.Resources); err != nil {
 		return err
 	}
 	x := &relay{s: s, w: w, r: r, body: body,

@@ -79,7 +79,7 @@ func post(ctx context.Context, t testing.TB, addr, path, body string) *http.Resp
 func TestPiecesAreFlushed(t *testing.T) {
 	for name, pieces := range map[string][]string{
 		streamPath: {event("one"), event("two"), "data: ", "{}\r\n\r\n"},
-		strings.TrimSuffix(streamPath, "?alt=sse"): {`[{"candidates":[]}`, ",\r\n", `{"candidates":[]}`, "]"},
+		strings.TrimSuffix(streamPath, "?alt=sse"): {`[{"candidates":[{"index":0}]}`, ",\r\n", `{"candidates":[]}`, "]"},
 	} {
 		got := make(chan struct{})
 		_, s := stubbed(func(h heard) *http.Response {

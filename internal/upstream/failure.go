@@ -41,6 +41,16 @@ func TransportError(ctx context.Context, err error) *Error {
 	return e
 }
 
+// NoAnswer is the error of a success that is whole and holds neither an answer nor the
+// reason why there is none. It may be tried elsewhere: nothing was served that a
+// second answer would double, and at most the input was billed, as with any answer
+// that fails at upstream. One that says that something was produced, or isn't known
+// to be whole, is no such error.
+func NoAnswer() *Error {
+	return &Error{Class: ClassServer, HTTPStatus: http.StatusBadGateway, Reason: ReasonNoAnswer,
+		Message: "Upstream answered with success but without an answer: there is no candidate, and no reason for that."}
+}
+
 func classifyTransport(ctx context.Context, err error, sent bool) (Class, string) {
 	switch {
 	case errors.Is(err, ErrBadKey):
@@ -50,7 +60,7 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 	case errors.Is(err, ErrLoop):
 		return ClassCaller, ReasonLoop // every key would take the same way
 	case errors.Is(err, ErrTooLarge):
-		return ClassServer, ReasonResponseTooLarge
+		return ClassBroken, ReasonResponseTooLarge
 	case expired(ctx):
 		return ClassTimeout, ""
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
@@ -62,6 +72,8 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 			return ClassServer, ReasonConnection
 		}
 		return ClassTimeout, ""
+	case sent:
+		return ClassBroken, connectionReason(err)
 	default:
 		return ClassServer, connectionReason(err)
 	}

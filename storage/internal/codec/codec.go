@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -65,12 +66,25 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 				return doc, nil
 			}
 		}
-		// What is only there to be looked at goes before what is decided by.
-		if doc := encode(fitting.WithoutTotals(), sections); doc.fits() {
-			return doc, nil
+		// What is only there to be looked at, or to recognise a caller by, goes before
+		// what is decided by.
+		for _, less := range []*scheduler.Project{fitting.WithoutTotals(), bare(fitting)} {
+			if doc := encode(less, sections); doc.fits() {
+				return doc, nil
+			}
 		}
 	}
 	return Document{}, fmt.Errorf("pack project state: over %d bytes", MaxDocument)
+}
+
+// bare returns the project with nothing but what is decided by.
+func bare(p *scheduler.Project) *scheduler.Project {
+	p = p.WithoutTotals()
+	p.Waitlist, p.Marks = nil, slices.Clone(p.Marks)
+	for i := range p.Marks {
+		p.Marks[i].Invalid = shorten(p.Marks[i].Invalid, maxReason/4)
+	}
+	return p
 }
 
 func (d Document) fits() bool {

@@ -135,15 +135,20 @@ func (d *decoder) calendar() *scheduler.Calendar {
 		b.Demand.Allowance = time.Duration(d.int()) * time.Millisecond
 		return b
 	})
-	c.Days = list(d, func() scheduler.DayCount {
-		return scheduler.DayCount{Day: scheduler.Day(d.int()), Requests: d.int(), Tokens: d.int()}
-	})
-	if cause := scheduler.Cause(d.str()); cause != scheduler.NoCause {
-		c.Block = scheduler.Block{Cause: cause, Until: d.at(), Strikes: d.int()}
-	}
-	c.Learned = d.learned()
-	c.Refused = d.int()
+	c.Days = list(d, d.day)
+	c.Block, c.Learned, c.Refused = d.lessons()
 	return c
+}
+
+func (d *decoder) day() scheduler.DayCount {
+	return scheduler.DayCount{Day: scheduler.Day(d.int()), Requests: d.int(), Tokens: d.int()}
+}
+
+func (d *decoder) lessons() (b scheduler.Block, l scheduler.Learned, refused int64) {
+	if cause := scheduler.Cause(d.str()); cause != scheduler.NoCause {
+		b = scheduler.Block{Cause: cause, Until: d.at(), Strikes: d.int()}
+	}
+	return b, d.learned(), d.int()
 }
 
 func (d *decoder) learned() (l scheduler.Learned) {

@@ -5,11 +5,13 @@
 //
 // The state of a project is one field of bytes, not indexed: version byte,
 // varints, instants as differences. [Codec.Pack] keeps a document under
-// [MaxDocument], 8 KiB, with 16 models at 20,000 requests a minute each, 64
+// [MaxDocument], 8 KiB, with 16 models at 20,000 requests a minute each, 16 more of
+// which only the day and what was learned is kept, 512 requests on their way, 64
 // bookings, 64 refusals that other instances recognise, 16 marks and 8 writers.
 // Where all that comes together it keeps less exactly: fewer requests one by one,
 // and the ends of the others rounded up to coarser steps; at last it gives up the
-// totals of callers. A reservation never ends early by it.
+// totals of callers, then the refusals and most of what upstream said of keys. A
+// reservation never ends early by it.
 //
 // A build refuses a version that it doesn't know, and bytes after the end, for
 // what it doesn't understand may be a reservation. Since builds of two releases
@@ -35,12 +37,14 @@
 // that means is up to the section (Section.Give). A second field in another format
 // is left as it is, and holds nothing for this build.
 //
-// No section exists yet. The first is added by passing it to [New] where package
-// storage makes its codec.
+// The sections of this build are [Sections]. A project that has nothing for them has
+// no second field.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - codec.go: a document, its bounds, and making a project fit
+//   - open.go: the sections of this build, and the one with what is known to be on its way
+//   - idle.go: the section with the calendars that gave up their places
 //   - section.go: the second field
 //   - encode.go: the first field, written
 //   - decode.go: the first field, read; the decoder, which section.go reads with too

@@ -137,17 +137,26 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 	}
 	e.len(len(c.Days))
 	for _, d := range c.Days {
-		e.int(int64(d.Day))
-		e.int(d.Requests)
-		e.int(d.Tokens)
+		e.day(d)
 	}
-	e.str(string(c.Block.Cause))
-	if c.Block.Cause != scheduler.NoCause {
-		e.at(c.Block.Until)
-		e.int(c.Block.Strikes)
+	e.lessons(c.Block, &c.Learned, c.Refused)
+}
+
+func (e *encoder) day(d scheduler.DayCount) {
+	e.int(int64(d.Day))
+	e.int(d.Requests)
+	e.int(d.Tokens)
+}
+
+// lessons encodes what upstream's refusals said.
+func (e *encoder) lessons(b scheduler.Block, l *scheduler.Learned, refused int64) {
+	e.str(string(b.Cause))
+	if b.Cause != scheduler.NoCause {
+		e.at(b.Until)
+		e.int(b.Strikes)
 	}
-	e.learned(&c.Learned)
-	e.int(c.Refused)
+	e.learned(l)
+	e.int(refused)
 }
 
 // learned encodes what was learned: one zero byte where nothing was.

@@ -24,6 +24,9 @@ type Section struct {
 	// build ever wrote the section; what can't be known of it must then count so
 	// that no limit is exceeded. The same goes for data that can't be decoded.
 	Give func(p *scheduler.Project, data []byte, current bool) *scheduler.Project
+	// Optional says that the section isn't written when it has no data: it doesn't
+	// matter whether it is empty or missing.
+	Optional bool
 }
 
 // sectionsFormat is the first byte of the second field. After it come the
@@ -36,6 +39,8 @@ type part struct {
 	tag  uint64
 	tie  uint64 // of the state that it was written with
 	data []byte
+
+	absent bool // it needn't be written
 }
 
 // tie tells states apart. No two commits write the same state, for each leaves
@@ -53,11 +58,16 @@ func (c *Codec) join(p *scheduler.Project, before []byte) Document {
 	rest, own := c.take(p)
 	doc := Document{State: encode(rest), Sections: before}
 	parts, ok := parse(before)
-	if len(own) == 0 || !ok {
+	if !ok {
 		return doc
 	}
-	parts = slices.DeleteFunc(parts, func(x part) bool { return index(own, x.tag) >= 0 })
-	for _, x := range own {
+	mine := func(x part) bool { return index(own, x.tag) >= 0 }
+	written := slices.DeleteFunc(slices.Clone(own), func(x part) bool { return x.absent })
+	if len(written) == 0 && !slices.ContainsFunc(parts, mine) {
+		return doc
+	}
+	parts = slices.DeleteFunc(parts, mine)
+	for _, x := range written {
 		x.tie = tie(doc.State)
 		parts = append(parts, x)
 	}
@@ -80,6 +90,7 @@ func (c *Codec) take(p *scheduler.Project) (rest *scheduler.Project, parts []par
 	for _, s := range c.sections {
 		x := part{tag: s.Tag}
 		p, x.data = s.Take(p)
+		x.absent = s.Optional && len(x.data) == 0
 		parts = append(parts, x)
 	}
 	return p, parts

@@ -1,0 +1,8 @@
+// Package limits says how much quota models have: families with built-in limits, the
+// chain of models and the modes that filter it, and limits by source. It is the part of
+// package scheduler that knows of no calendar; that has all its names.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - policy.go: models, families, modes, and limits by source
+package limits

@@ -1,0 +1,193 @@
+package scheduler
+
+import (
+	"hash/fnv"
+	"slices"
+)
+
+// The calendars of models take up places in a project, of which there are MaxModels.
+// The first models of the chain are sure of theirs: whoever names other models, however
+// many, gets the places that these leave. A calendar on which nothing weighs any more
+// gives up its place to another, and what it counted today, and what was learned, is
+// kept as an [Idle]; so a place is occupied for little more than a minute.
+
+const (
+	// MinOthers is how many places are left to models beside the chain, however long
+	// that is.
+	MinOthers = 4
+	// MaxIdle is how many calendars that gave up their places are remembered one by one.
+	MaxIdle = 16
+)
+
+// An Idle is what is kept of a calendar that gave up its place.
+type Idle struct {
+	Name    uint32   // by which the model is found again: NameOf
+	Day     DayCount // the last on which it was used
+	Block   Block
+	Learned Learned // without a probe
+	Refused int64
+}
+
+// NameOf returns what is kept of the name of a model whose calendar has no place.
+func NameOf(model string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(model)) // never fails
+	return h.Sum32()
+}
+
+// sure reports whether a place is kept for a model.
+func (r *Rules) sure(model string) bool {
+	i := slices.Index(r.Policy.Chain(Both), model)
+	return i >= 0 && i < MaxModels-MinOthers
+}
+
+// place reports whether there is a place for a calendar that the project doesn't
+// have, and which one has to give its own up for that; -1: none.
+func (p *Project) place(rules *Rules, now Instant, model string) (victim int, ok bool) {
+	others := func(c *Calendar) bool { return !rules.sure(c.Model) }
+	most := MaxModels
+	if !rules.sure(model) {
+		most -= min(len(rules.Policy.Chain(Both)), MaxModels-MinOthers)
+	}
+	used := 0
+	for _, c := range p.Calendars {
+		if most == MaxModels || others(c) {
+			used++
+		}
+	}
+	if used < most && len(p.Calendars) < MaxModels {
+		return -1, true
+	}
+	for _, may := range []func(*Calendar) bool{
+		func(c *Calendar) bool { return c.idle(rules, now) },
+		func(c *Calendar) bool { return others(c) && c.quiet(rules, now) },
+		func(c *Calendar) bool { return used < most && c.quiet(rules, now) },
+	} {
+		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return may(c) && (used < most || others(c)) })
+		if i >= 0 {
+			return i, true
+		}
+	}
+	return -1, false
+}
+
+// quiet reports whether nothing weighs on the calendar, and nothing will.
+func (c *Calendar) quiet(rules *Rules, now Instant) bool {
+	d := c.clone()
+	d.expire(c.terms(rules, now), now)
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.active(now) &&
+		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > DayOf(now) })
+}
+
+// giveUp takes the place of the i-th calendar, on which nothing weighs.
+func (p *Project) giveUp(rules *Rules, now Instant, i int) {
+	c := p.Calendars[i]
+	p.Calendars = slices.Delete(p.Calendars, i, i+1)
+	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(x Idle) bool {
+		return x.Name == NameOf(c.Model) || x.calendar("").idle(rules, now)
+	})
+	if c.idle(rules, now) {
+		return
+	}
+	x := Idle{Name: NameOf(c.Model), Block: c.Block, Learned: c.Learned, Refused: c.Refused}
+	x.Learned.Probe = Probe{}
+	for _, d := range c.Days {
+		if d.Day >= x.Day.Day {
+			x.Day = d
+		}
+	}
+	p.Idle = append(p.Idle, x)
+	for len(p.Idle) > MaxIdle {
+		p.forget(now)
+	}
+}
+
+// forget forgets one of those that gave up their places: the one of which least was
+// learned, and that was used least. Whatever is forgotten counts as used as often today
+// as the most used of those that are.
+func (p *Project) forget(now Instant) {
+	worth := func(x Idle) int64 {
+		n := x.Day.Requests
+		if x.Learned.fresh(now) || x.Block.Until > now || x.Refused > 0 {
+			n += 1 << 40
+		}
+		return n
+	}
+	i := 0
+	for j := range p.Idle {
+		if worth(p.Idle[j]) < worth(p.Idle[i]) {
+			i = j
+		}
+	}
+	p.Forgotten = later(p.Forgotten, p.Idle[i].Day)
+	p.Idle = slices.Delete(p.Idle, i, i+1)
+}
+
+// later returns the count of the later day, of one day the larger.
+func later(a, b DayCount) DayCount {
+	if a.Day > b.Day || a.Day == b.Day && a.Requests > b.Requests {
+		return a
+	}
+	return b
+}
+
+// comeBack returns the calendar of a model that has no place: what is kept of it, or
+// an empty one.
+func (p *Project) comeBack(model string) *Calendar {
+	if p == nil || len(p.Idle) == 0 && p.Forgotten.Requests == 0 {
+		return &Calendar{Model: model}
+	}
+	if i := p.idle(model); i >= 0 {
+		return p.Idle[i].calendar(model)
+	}
+	return Idle{Day: DayCount{Day: p.Forgotten.Day, Requests: p.Forgotten.Requests}}.calendar(model)
+}
+
+// idle returns the position of what is kept of a calendar without a place, or -1.
+func (p *Project) idle(model string) int {
+	if len(p.Idle) == 0 {
+		return -1
+	}
+	name := NameOf(model)
+	return slices.IndexFunc(p.Idle, func(x Idle) bool { return x.Name == name })
+}
+
+func (x Idle) calendar(model string) *Calendar {
+	c := &Calendar{Model: model, Block: x.Block, Learned: x.Learned, Refused: x.Refused}
+	if x.Day.Requests > 0 {
+		c.Days = []DayCount{x.Day}
+	}
+	return c
+}
+
+// WithIdle returns the project with what is kept of calendars without a place. Where
+// one of them has a place, another build gave it one without knowing of this: both
+// count.
+func (p *Project) WithIdle(idle []Idle, forgotten DayCount) *Project {
+	next := *p
+	next.Idle, next.Forgotten = nil, forgotten
+	next.Calendars = slices.Clone(p.Calendars)
+	for _, x := range idle {
+		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool { return NameOf(c.Model) == x.Name })
+		if i < 0 {
+			next.Idle = append(next.Idle, x)
+			continue
+		}
+		c := p.Calendars[i].clone()
+		c.countRequests(x.Day.Day, x.Day.Requests)
+		c.countTokens(x.Day.Day, x.Day.Tokens)
+		if x.Block.Until > c.Block.Until {
+			c.Block = x.Block
+		}
+		for j, l := range c.Learned.limits() {
+			if was := *x.Learned.limits()[j]; was.At > l.At {
+				*l = was
+			}
+		}
+		if c.Refused == 0 || x.Refused > 0 && x.Refused < c.Refused {
+			c.Refused = x.Refused
+		}
+		next.Calendars[i] = c
+	}
+	return &next
+}
