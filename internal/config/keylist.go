@@ -18,8 +18,7 @@ const googleKey = "GOOGLE_API_KEY"
 var listNames = []string{"GEMINI_API_KEYS", "GEMINI_KEYS", "GEMINI_API_KEY", googleKey}
 
 // splitKeys returns the keys in a value: one, or several between commas, semicolons,
-// blanks or line breaks, none of which a key has. A value with a part that can't be a
-// key is one that is wrong, so that what is said of it names its own variable.
+// blanks or line breaks, none of which a key has.
 func splitKeys(value string) []string {
 	parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
 	if len(parts) > 1 {
@@ -27,16 +26,12 @@ func splitKeys(value string) []string {
 			parts[i] = strings.Trim(part, `"'[]`) // as a list in quotes or in JSON has them
 		}
 	}
-	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
-	if len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return CheckKey(NewSecret(part)) != nil }) {
-		return []string{value}
-	}
-	return parts
+	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 }
 
 // spread gives each of the keys that one GEMINI_KEY_N holds a number of its own, from
-// N, and notes where each was found. That is plain as long as no other variable has numbers too, and none of the keys
-// has a project or all of them have.
+// N, and notes where each was found. That is plain as long as no other variable has
+// numbers too, and none of the keys has a project or all of them have.
 func (c *Config) spread(keys, projects, from map[int]string) []error {
 	if c.KeysSecret != "" {
 		return nil // they are ignored
