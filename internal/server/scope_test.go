@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
 )
 
 // A refusal per minute is believed for about a window, whatever delay it names. Then
@@ -374,6 +376,44 @@ func TestSpendIsOfTheProject(t *testing.T) {
 			assert.Len(t, asked, 1, "no model of it is tried before its time")
 			assert.Equal(t, 36*time.Second, w.generate("hello", `"preferred_key":1,"model":"gemini-2.5-flash"`).wait())
 			assert.False(t, slices.Contains(asked, "flash"))
+		})
+	}
+}
+
+// The same with the simulator's own refusals: every standing of one project of two
+// costs requests that the other could serve nothing, and ends by itself.
+func TestStandingsOfAProject(t *testing.T) {
+	for standing, name := range map[geminisim.Standing]string{
+		geminisim.NoGrounding: "no grounding", geminisim.Overspent: "overspent", geminisim.Depleted: "depleted",
+		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":60,"rpd":-1}}`}})
+				w.sim.SetStanding("alpha", standing)
+				for range 200 {
+					for _, request := range []string{hello, grounded["google_search"].body} {
+						a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", request)
+						require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+					}
+					synctestSleep(3 * time.Second)
+				}
+				refused := 0
+				for _, e := range w.sim.Log() {
+					if e.Status != http.StatusOK {
+						refused++
+					}
+				}
+				assert.Positive(t, refused)
+				assert.LessOrEqual(t, refused, 20, "asked now and then")
+				w.sim.SetStanding("alpha", geminisim.GoodStanding)
+				synctestSleep(time.Hour)
+				for range 10 {
+					w.generate("hello", "").ok()
+					synctestSleep(time.Minute)
+				}
+				assert.Equal(t, 1, w.generate("back", `"preferred_key":1,"model":"gemini-2.5-pro"`).ok().KeyUsed)
+			})
 		})
 	}
 }
