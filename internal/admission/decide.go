@@ -81,8 +81,16 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 
 // later returns what a caller is told whose own limits demand a wait: that one, or
 // the projects' if it is longer, since coming back before it would be in vain. Of
-// the projects' nothing is booked, for the caller couldn't use it.
+// the projects' nothing is booked, for the caller couldn't use it, and it isn't put
+// on the waitlist: what it is told is in nobody's way.
 func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
+	if d.rehold() {
+		// It has a slot, which must not count as an obstacle to itself.
+		if d.due > own.Start {
+			return d.booked(scheduler.Offer{Project: d.project, Model: d.model}, d.holding(), scheduler.NoCause), nil
+		}
+		return own, nil
+	}
 	// What may be stale is read only where it would be what is told: a caller that
 	// keeps asking costs no reads.
 	offer, cause := d.plan()
@@ -100,7 +108,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	case offer.Start <= own.Start:
 		return own, nil
 	}
-	return d.tell(offer), nil
+	return d.told(offer, newID()), nil
 }
 
 // candidates are the projects that have a usable key; that of the preferred key

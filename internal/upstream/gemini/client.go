@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,6 +173,10 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	}
 	req.URL.RawQuery = query.Encode()
 	req.Header.Set("Content-Type", "application/json")
+	if deadline, ok := ctx.Deadline(); ok {
+		// As the SDKs have it: the server need not work for longer.
+		req.Header.Set("X-Server-Timeout", strconv.Itoa(int(math.Ceil(max(0, time.Until(deadline).Seconds())))))
+	}
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)

@@ -408,3 +408,17 @@ func TestJoin(t *testing.T) {
 		}
 	}
 }
+
+// Counts come in any notation that JSON has for whole numbers; an answer that was
+// served isn't lost for it.
+func TestGenerateCountsInAnyNotation(t *testing.T) {
+	for text, want := range map[string]int64{"4": 4, "4.0": 4, "1e3": 1000, "null": 0} {
+		_, c := newUpstream(t, `200 {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":`+text+`}}`)
+		resp, err := c.Generate(context.Background(), testKey, prompt())
+		require.NoError(t, err, text)
+		assert.Equal(t, want, resp.PromptTokens, text)
+	}
+	_, c := newUpstream(t, `200 null`)
+	_, err := c.Generate(context.Background(), testKey, prompt())
+	assert.Equal(t, http.StatusBadGateway, asError(t, err).HTTPStatus)
+}

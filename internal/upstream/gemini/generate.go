@@ -1,8 +1,11 @@
 package gemini
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"math"
 	"net/http"
 	"strings"
 
@@ -60,19 +63,37 @@ type wireReply struct {
 		BlockReason string `json:"blockReason"`
 	} `json:"promptFeedback"`
 	UsageMetadata struct {
-		PromptTokenCount     int32 `json:"promptTokenCount"`
-		CandidatesTokenCount int32 `json:"candidatesTokenCount"`
-		ThoughtsTokenCount   int32 `json:"thoughtsTokenCount"`
-		TotalTokenCount      int32 `json:"totalTokenCount"`
+		PromptTokenCount     count `json:"promptTokenCount"`
+		CandidatesTokenCount count `json:"candidatesTokenCount"`
+		ThoughtsTokenCount   count `json:"thoughtsTokenCount"`
+		TotalTokenCount      count `json:"totalTokenCount"`
 	} `json:"usageMetadata"`
 	ModelVersion string `json:"modelVersion"`
 }
+
+// count is a whole number of 32 bits, in any notation that JSON has for it.
+type count int32
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *count) UnmarshalJSON(text []byte) error {
+	var n float64
+	if err := json.Unmarshal(text, &n); err != nil {
+		return err
+	}
+	if n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
+		return errCount
+	}
+	*c = count(n)
+	return nil
+}
+
+var errCount = errors.New("gemini: count is no whole number of 32 bits")
 
 // readReply reads an answer, of which the first candidate counts. It reports false
 // for what is none.
 func readReply(body []byte) (*generated, bool) {
 	var in wireReply
-	if json.Unmarshal(body, &in) != nil {
+	if json.Unmarshal(body, &in) != nil || !bytes.HasPrefix(trimmed(body), []byte("{")) {
 		return nil, false
 	}
 	if in.Candidates == nil && in.PromptFeedback == nil && hasError(trimmed(body)) {
