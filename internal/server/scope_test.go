@@ -417,3 +417,41 @@ func TestStandingsOfAProject(t *testing.T) {
 		})
 	}
 }
+
+// Who holds a booking when one is tried after a block keeps its claim: it is told when
+// to come, and is booked again.
+func TestABookingOutlivesATrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(first(func(heard) *http.Response {
+			status, text := refusalBody(t, "429_minute")
+			return respond(status, strings.NewReplacer(`"42s"`, `"86400s"`, `"quotaValue": "10"`, `"quotaValue": ""`).Replace(text))
+		}))
+		s.env = []string{"FLUXGATE_CHAIN=" + pro}
+		w := newWorld(t, s)
+		wait := w.generate("first", "").wait()
+		var held []answer
+		for i := range 3 {
+			held = append(held, w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Book", "true"))
+			require.True(t, held[i].booked())
+		}
+		synctestSleep(wait)
+		served, again := 0, 0
+		for i := range held {
+			a := w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket())
+			if a.Code == http.StatusOK {
+				served++
+				continue
+			}
+			again++
+			assert.True(t, a.booked(), a.Body.String())
+			assert.LessOrEqual(t, a.wait(), 6*time.Second)
+			held[i] = a
+		}
+		assert.Equal(t, 1, served)
+		assert.Equal(t, 2, again)
+		synctestSleep(6 * time.Second)
+		for i := 1; i < 3; i++ {
+			w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket()).ok()
+		}
+	})
+}
