@@ -18,7 +18,8 @@ const googleKey = "GOOGLE_API_KEY"
 var listNames = []string{"GEMINI_API_KEYS", "GEMINI_KEYS", "GEMINI_API_KEY", googleKey}
 
 // splitKeys returns the keys in a value: one, or several between commas, semicolons,
-// blanks or line breaks, none of which a key has.
+// blanks or line breaks, none of which a key has. A value with a part that can't be a
+// key is one that is wrong, so that what is said of it names its own variable.
 func splitKeys(value string) []string {
 	parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(",; \t\r\n", r) })
 	if len(parts) > 1 {
@@ -26,13 +27,17 @@ func splitKeys(value string) []string {
 			parts[i] = strings.Trim(part, `"'[]`) // as a list in quotes or in JSON has them
 		}
 	}
-	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	if len(parts) > 1 && slices.ContainsFunc(parts, func(part string) bool { return CheckKey(NewSecret(part)) != nil }) {
+		return []string{value}
+	}
+	return parts
 }
 
 // spread gives each of the keys that one GEMINI_KEY_N holds a number of its own, from
-// N. That is plain as long as no other variable has numbers too, and none of the keys
+// N, and notes where each was found. That is plain as long as no other variable has numbers too, and none of the keys
 // has a project or all of them have.
-func (c *Config) spread(keys, projects map[int]string) []error {
+func (c *Config) spread(keys, projects, from map[int]string) []error {
 	if c.KeysSecret != "" {
 		return nil // they are ignored
 	}
@@ -63,14 +68,14 @@ func (c *Config) spread(keys, projects map[int]string) []error {
 		}
 		c.warn(fmt.Sprintf("GEMINI_KEY_%d holds %d keys, which are keys %d to %d: leaving one out renumbers those after it", n, len(list), n, n+len(list)-1))
 		for i, key := range list {
-			keys[n+i] = key
+			keys[n+i], from[n+i] = key, fmt.Sprintf("GEMINI_KEY_%d (key %d)", n, i+1)
 		}
 	}
 	return problems
 }
 
 // unnumbered takes the keys of a variable without a number when no key is numbered.
-func (c *Config) unnumbered(vars map[string]string, keys map[int]string) {
+func (c *Config) unnumbered(vars map[string]string, keys, from map[int]string) {
 	taken := ""
 	if len(keys) > 0 {
 		taken = "GEMINI_KEY_N"
@@ -92,7 +97,7 @@ func (c *Config) unnumbered(vars map[string]string, keys map[int]string) {
 		}
 		taken = name
 		for i, key := range list {
-			keys[i+1] = key
+			keys[i+1], from[i+1] = key, fmt.Sprintf("%s (key %d)", name, i+1)
 		}
 	}
 }

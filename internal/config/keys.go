@@ -31,6 +31,17 @@ type KeyEntry struct {
 	Value Secret
 	// Project is the declared project, or empty.
 	Project string
+
+	// from says where it was found, if not in GEMINI_KEY_N alone.
+	from string
+}
+
+// where returns where the key was found, for messages.
+func (k KeyEntry) where() string {
+	if k.from != "" {
+		return k.from
+	}
+	return fmt.Sprintf("GEMINI_KEY_%d", k.Index)
 }
 
 var (
@@ -59,10 +70,11 @@ func (c *Config) readKeys(vars map[string]string) []error {
 			projects[n] = vars[name]
 		}
 	}
-	problems = append(problems, c.spread(keys, projects)...)
-	c.unnumbered(vars, keys)
+	from := map[int]string{}
+	problems = append(problems, c.spread(keys, projects, from)...)
+	c.unnumbered(vars, keys, from)
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n]})
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], from: from[n]})
 	}
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
