@@ -87,8 +87,9 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		}
 		if goes, err := r.goes(ctx, grant); err != nil {
 			return nil, nil, err
-		} else if !goes {
+		} else if !goes && r.attempts < r.most() {
 			r.d.admission.Cancel(grant, false)
+			r.waited = max(r.waited, grant.Waited) // who held a booking gets another
 			r.snapshot = nil
 			continue
 		}

@@ -112,6 +112,10 @@
 // was made in nanoseconds since 1970 on the machine's clock, and so lets a client
 // on the same machine tell how long it was under way.
 //
+// Standing. [Server.SetStanding] has a project refuse what it may not do, such as
+// grounding without billing, spending too fast or without credit, or serving a country
+// without a free tier.
+//
 // Faults. [Server.FailNext] injects the failures of [Failure], among them streams
 // that end in an error, stall, or are reset half-way.
 //
@@ -183,6 +187,7 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones
 //   - limits.go: limits of a project and model, and their changes

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
 )
 
 // A refusal per minute is believed for about a window, whatever delay it names. Then
@@ -376,4 +378,80 @@ func TestSpendIsOfTheProject(t *testing.T) {
 			assert.False(t, slices.Contains(asked, "flash"))
 		})
 	}
+}
+
+// The same with the simulator's own refusals: every standing of one project of two
+// costs requests that the other could serve nothing, and ends by itself.
+func TestStandingsOfAProject(t *testing.T) {
+	for standing, name := range map[geminisim.Standing]string{
+		geminisim.NoGrounding: "no grounding", geminisim.Overspent: "overspent", geminisim.Depleted: "depleted",
+		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":60,"rpd":-1}}`}})
+				w.sim.SetStanding("alpha", standing)
+				for range 200 {
+					for _, request := range []string{hello, grounded["google_search"].body} {
+						a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", request)
+						require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+					}
+					synctestSleep(3 * time.Second)
+				}
+				refused := 0
+				for _, e := range w.sim.Log() {
+					if e.Status != http.StatusOK {
+						refused++
+					}
+				}
+				assert.Positive(t, refused)
+				assert.LessOrEqual(t, refused, 20, "asked now and then")
+				w.sim.SetStanding("alpha", geminisim.GoodStanding)
+				synctestSleep(time.Hour)
+				for range 10 {
+					w.generate("hello", "").ok()
+					synctestSleep(time.Minute)
+				}
+				assert.Equal(t, 1, w.generate("back", `"preferred_key":1,"model":"gemini-2.5-pro"`).ok().KeyUsed)
+			})
+		})
+	}
+}
+
+// Who holds a booking when one is tried after a block keeps its claim: it is told when
+// to come, and is booked again.
+func TestABookingOutlivesATrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(first(func(heard) *http.Response {
+			status, text := refusalBody(t, "429_minute")
+			return respond(status, strings.NewReplacer(`"42s"`, `"86400s"`, `"quotaValue": "10"`, `"quotaValue": ""`).Replace(text))
+		}))
+		s.env = []string{"FLUXGATE_CHAIN=" + pro}
+		w := newWorld(t, s)
+		wait := w.generate("first", "").wait()
+		var held []answer
+		for i := range 3 {
+			held = append(held, w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Book", "true"))
+			require.True(t, held[i].booked())
+		}
+		synctestSleep(wait)
+		served, again := 0, 0
+		for i := range held {
+			a := w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket())
+			if a.Code == http.StatusOK {
+				served++
+				continue
+			}
+			again++
+			assert.True(t, a.booked(), a.Body.String())
+			assert.LessOrEqual(t, a.wait(), 6*time.Second)
+			held[i] = a
+		}
+		assert.Equal(t, 1, served)
+		assert.Equal(t, 2, again)
+		synctestSleep(6 * time.Second)
+		for i := 1; i < 3; i++ {
+			w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket()).ok()
+		}
+	})
 }
