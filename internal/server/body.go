@@ -19,7 +19,7 @@ const unreadTimeout = 30 * time.Second
 
 // boundBody says how long a body may take to come from now on. One that no
 // handler reads is read by net/http before it answers, for as long as it takes:
-// who sends a byte now and then must not hold a connection for ever. Where there
+// who sends a byte now and then must not hold a connection indefinitely. Where there
 // is no connection, as in tests, there is nothing to hold.
 func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
 	if r.Body == nil || r.Body == http.NoBody {

@@ -47,7 +47,7 @@ func (s *Server) resource(kind string) handler {
 }
 
 // createCache serves POST /v1beta/cachedContents: in the project of the files
-// that it mentions, else in any.
+// that it refers to, else in any.
 func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
 	body, err := s.readBody(w, r)
 	if err != nil {
