@@ -8,9 +8,8 @@
 //   - A calendar is what counts on a project against the limits of a model, or of something else.
 //   - A slot is a place in calendars, from its start on. A reservation is one that is used now, a
 //     booking one that is kept for a caller that will come back.
-//   - The hold is how long after its start a booking is kept for its holder; then it lapses.
-//     Bookings are served in order of rank, the oldest first.
-//   - A refusal is upstream's 429. What we answer a caller is a wait, with a signed ticket.
+//   - The hold is how long after its start a booking is kept for its holder, by rank, oldest first.
+//   - A refusal is upstream's 429. A wait is what a caller is told for whom there is no room now.
 //   - The skew is how far clocks and ways may differ, the allowance what a commit or upload takes.
 //
 // # The calendar
@@ -45,9 +44,9 @@
 // afterwards, as outputs are, is reserved by a figure and settled. All of it is one slot. It is
 // admitted, booked, claimed, moved, settled and cancelled on all its calendars or on none, at the
 // first instant at which every weight fits, which is found by asking one calendar after another
-// until all agree; the cause is that of the last to have room. A booking lies on each of them and
-// is found by the model's. A build that knows models only leaves the other calendars alone; what it
-// may have used of them counts as used ([Unsure]), as does what was sent before the first was used.
+// until all agree; the cause is that of the last to have room. A booking lies on each of them and is
+// found by the model's. A build that knows models only leaves the other calendars alone; what it may
+// have used of them counts as used ([Unsure]), as does what was sent before the first was used.
 //
 // # Waiting
 //
@@ -55,33 +54,33 @@
 // candidates are now and now plus whole seconds, and each is tested. So a client that reads only
 // Retry-After and one that reads milliseconds come back at the same moment.
 //
-// The first refusal books nothing. It costs no write and blocks nobody, should the caller never
+// The first wait that is told books nothing. It costs no write and blocks nobody, should nobody
 // return. The instance that planned it keeps a waitlist in memory of whom it told which time
 // ([Request].Waitlist), so that many waiting callers are told different times. Of each entry it
 // shares a short hash through the project ([ShareWaitlist]), so that other instances recognise the
 // caller when it returns.
 //
 // A caller that has come back, and still finds no room, gets a [Booking], an interval from its
-// start. Its holder, returning between start and start plus hold, is admitted if it fits beside
-// what was sent and the bookings that are older than its own; later the booking has lapsed. What
-// counts is when it came ([Reserve].Came), not when the change is made, which may have waited for a
-// pace or lost races. If a predecessor that came late is in the way, the holder is told the rest of
-// the wait and keeps its rank.
+// start. Its holder, returning between start and start plus hold, is admitted if it fits beside what
+// was sent and the bookings that are older than its own; later the booking has lapsed. What counts
+// is when it came ([Reserve].Came), not when the change is made, which may have waited for a pace or
+// lost races. If a predecessor that came late is in the way, the holder is told the rest of the wait
+// and keeps its rank.
 //
 // Younger bookings and requests without one never stand in its way. For that they must leave room
-// not only for its interval as planned but for every lateness within the hold. With a hold of 5 s,
-// a booking at 100 s may be used at any instant up to 105 s, so whoever starts between these two
-// must fit beside it as if it began at 100 s and never ended; for whoever starts after 105 s it is
-// taken as used on time. So bookings can be made back to back, small requests fill the gaps between
-// them, and large ones don't starve.
+// not only for its interval as planned but for every lateness within the hold. With a hold of 5 s, a
+// booking at 100 s may be used at any instant up to 105 s, so whoever starts between these two must
+// fit beside it as if it began at 100 s and never ended; for whoever starts after 105 s it is taken
+// as used on time. So bookings can be made back to back, small requests fill the gaps between them,
+// and large ones don't starve.
 //
 // # What is not known in advance
 //
 // What upstream's refusals say is recorded ([RecordRefusal]): limits; blocks, until an instant or
-// the Pacific midnight; the size that is too large. A learned limit is believed for seven days.
-// Then one request at a time is let beyond it, as a [Probe], while all others keep to it: if
-// upstream answers, the learned limit is dropped, and if it refuses, it is new again. Bookings that
-// no longer fit are moved, in order of rank, to the next whole second that does, and none is lost.
+// the Pacific midnight; the size that is too large. A learned limit is believed for seven days. Then
+// one request at a time is let beyond it, as a [Probe], while all others keep to it: if upstream
+// answers, the learned limit is dropped, and if it refuses, it is new again. Bookings that no longer
+// fit are moved, in order of rank, to the next whole second that does, and none is lost.
 //
 // Clocks are not trusted either. For a project time never runs backwards: it remembers the instant
 // of its last change, and takes that for now when it is asked about an earlier one. A holder is not
@@ -93,30 +92,27 @@
 // one by one. Beyond that the oldest are folded: their ends are rounded up to whole seconds and
 // equal ends are summed, never early and at most a second late, which bounds the calendar at any
 // RPM. Where that may happen, waits and bookings are computed with rounded ends, so that what is
-// promised still holds after folding; only the rest of a wait behind a late predecessor may grow,
-// by a second. Of the last [MaxOpen] it is known by a short ID that they are on their way, so one
-// of them that is folded gives back what it weighs too much, or all if it was never sent, once.
+// promised still holds after folding; only the rest of a wait behind a late predecessor may grow, by
+// a second. Of the last [MaxOpen] it is known by a short ID that they are on their way, so one of
+// them that is folded gives back what it weighs too much, or all if it was never sent, once.
 //
-// No number of names locks anybody out. The first models of the chain are sure of their places
-// among the [MaxModels] calendars; other models share what is left, at least [MinOthers], and what
-// isn't a model has [MaxOthers] places. A calendar on which nothing weighs gives its place to one
-// that needs it, and what it counted today and learned is kept as an [Idle]. The other bounds are
+// No number of names locks anybody out. The first models of the chain are sure of their places among
+// the [MaxModels] calendars; other models share what is left, at least [MinOthers], and what isn't a
+// model has [MaxOthers] places. A calendar on which nothing weighs gives its place to one that needs
+// it, and what it counted today and learned is kept as an [Idle]. The other bounds are
 // [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and [MaxWriters].
 //
 // # Choosing
 //
-// [Plan] chooses among projects. Each offers its current model, the first of the chain whose day is
-// not spent there; the earliest start wins, then the place in the chain, then chance. With a limit
-// to its patience ([Request].MaxWait) a request takes the first model that can start in time.
+// [Plan] takes the earliest start on any project, then the first place in the chain, then chance.
+// With a limit to its patience ([Request].MaxWait) a request takes the first model within that.
 //
 // # Changes
 //
 // [Reserve], [Extend], [Settle], [Cancel], [Release], [RecordRefusal], [Reset], [Review], [SetMark]
 // and [ShareWaitlist] are values. [Project.Apply] makes them without touching the project it is
-// called on, so a store can show the outcome before it is durable, and make the change again on
-// what it finds after a lost race. Settling, cancelling and releasing twice is the same as once.
-// That a request has to wait is a result, not an error: nothing in this package fails but
-// [ParseMode].
+// called on, so a store can show the outcome before it is durable, and make the change again on what
+// it finds after a lost race. Settling, cancelling and releasing twice is the same as once.
 //
 // Files, from the top down; a file calls only those below it:
 //

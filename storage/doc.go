@@ -109,9 +109,9 @@
 //
 // Every reservation is made on one time scale, the database's: the local
 // monotonic clock, anchored to the answer that came with the least latency,
-// and off by at most half of that (clock.go). By how much is known
-// (Store.Between), so that what one instance promises to the millisecond holds
-// at the others. When the monotonic clock and the wall clock have come apart,
+// and off by at most half of that (clock.go). Store.Between tells
+// the bounds of that error, which are added to the times that callers are told, so
+// that what one instance promises to the millisecond holds at the others. When the monotonic clock and the wall clock have come apart,
 // because a machine slept or its clock was set, the database is asked before
 // anything else is admitted.
 //
@@ -124,9 +124,9 @@
 // rollout, and after a rollback:
 //
 //   - A commit updates the fields that it knows. Other fields stay as they are,
-//     in the control document and in records too. (The release before, 4bd3115,
-//     replaces the control document, so what is added to that is lost when an admin
-//     changes something through it. What must not be lost goes into a record.)
+//     in the control document and in records too. (As long as
+//     instances of 4bd3115 may run, which replace the control document, what is added
+//     to that may be lost; what must not be lost goes into a record.)
 //   - A field never changes its meaning, and a state its version: what is new is
 //     a new section of the second field.
 //   - A section says which state it was written with. Where another build has

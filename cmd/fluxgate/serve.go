@@ -78,7 +78,7 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
-	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg)}
+	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Listener: listener.Addr()}
 	if cfg.Log {
 		options.Report = os.Stdout
 	}

@@ -254,3 +254,33 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// README has clients export the variable that serve reads too.
+func TestServeIsNotItsOwnUpstream(t *testing.T) {
+	t.Parallel()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, free.Close())
+	p := launch(t, []string{"FLUXGATE_STORE=memory", "PORT=" + port, "GEMINI_KEY_1=a", "GOOGLE_GEMINI_BASE_URL=http://localhost:" + port}, "serve")
+	assert.NotZero(t, p.wait())
+	assert.Contains(t, p.stderr.String(), "GOOGLE_GEMINI_BASE_URL is this server's own address")
+	assert.NotContains(t, p.out.String(), "serving on")
+}
+
+// Both of Google's variables are often set. Only one is used, and the other is not
+// spoken of: it may be another service's. Case C16.
+func TestServeNamesTheKeyThatIsUsed(t *testing.T) {
+	t.Parallel()
+	simulator := launch(t, nil, "simulator", "--port", "0")
+	p := launch(t, []string{"FLUXGATE_STORE=memory", "PORT=0", "GEMINI_API_KEY=simulated-key-1", "GOOGLE_API_KEY=another-service's",
+		"GOOGLE_GEMINI_BASE_URL=" + simulator.address() + "/v1beta"}, "serve")
+	status, body := post(t, p.address()+"/generate", `{"prompt":"Hello"}`)
+	assert.Equal(t, http.StatusOK, status, body)
+	all := p.out.String() + p.stderr.String()
+	assert.Contains(t, all, "GEMINI_API_KEY is used as key 1")
+	assert.Contains(t, all, `GOOGLE_GEMINI_BASE_URL ends in \"/v1beta\", which is left out`)
+	assert.NotContains(t, all, "GOOGLE_API_KEY")
+	assert.Contains(t, all, "keys: 1 healthy")
+}

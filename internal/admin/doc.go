@@ -5,6 +5,8 @@
 // It knows no HTTP: a body comes in as bytes, what is returned is the JSON of the
 // answer. Who may call what is the server's business. Every change is audited.
 //
+// It is tested through HTTP, in package server.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - admin.go: an Admin, and what it works with

@@ -141,3 +141,44 @@ func TestLostPlaceGivesTheSlotBack(t *testing.T) {
 		b.granted(b.others()) // the only slot of the only project
 	})
 }
+
+// A holder whose own limits demand a wait keeps its booking: its slot is no obstacle
+// to itself, and nothing is told that its booking doesn't bear out.
+func TestHolderWithoutRoomOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 1, "p")
+		b.granted(b.others())
+		time.Sleep(time.Second)
+		req := b.mine()
+		booked := b.booked(req)
+		time.Sleep(8 * time.Second)
+		other := b.mine() // her own minute is used up until 70 s
+		other.Models = []string{second}
+		b.granted(other)
+		b.until(booked.Start)
+		req.Ticket, req.Limit = b.ticket(booked), b.CallerLimit("alice", req.Demand)
+		wait := b.refused(req)
+		assert.Equal(t, "alice", wait.Caller, "her own limit is all that is in the way")
+		assert.Less(t, b.left(wait), 11*time.Second)
+		assert.Equal(t, 1, b.bookings("p"), "and her booking is still there")
+	})
+}
+
+// What a caller is told for the sake of its own limits is in nobody's way, however
+// often it asks.
+func TestLimitedCallerIsInNobodysWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 1, "p")
+		first := b.mine()
+		first.Models = []string{second}
+		b.granted(first)
+		time.Sleep(2 * time.Second)
+		b.granted(b.others())
+		longest := time.Duration(0)
+		for range 10 {
+			longest = max(longest, b.left(b.refused(b.mine())))
+		}
+		assert.LessOrEqual(t, longest, 61*time.Second, "nor in its own")
+		assert.LessOrEqual(t, b.left(b.refused(b.others())), 61*time.Second)
+	})
+}

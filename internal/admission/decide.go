@@ -81,12 +81,26 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 
 // later returns what a caller is told whose own limits demand a wait: that one, or
 // the projects' if it is longer, since coming back before it would be in vain. Of
-// the projects' nothing is booked, for the caller couldn't use it.
+// the projects' nothing is booked, for the caller couldn't use it, and it isn't put
+// on the waitlist: what it is told is in nobody's way.
 func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
-	offer, cause, err := d.best(ctx)
+	if d.rehold() {
+		// It has a slot, which must not count as an obstacle to itself.
+		if d.due > own.Start {
+			return d.booked(scheduler.Offer{Project: d.project, Model: d.model}, d.holding(), scheduler.NoCause), nil
+		}
+		return own, nil
+	}
+	// What may be stale is read only where it would be what is told: a caller that
+	// keeps asking costs no reads.
+	offer, cause := d.plan()
+	if cause != scheduler.NoCause || offer.Start > own.Start {
+		var err error
+		if offer, cause, err = d.best(ctx); err != nil {
+			return nil, err
+		}
+	}
 	switch {
-	case err != nil:
-		return nil, err
 	case cause == scheduler.TooLarge:
 		return nil, ErrTooLarge
 	case cause == scheduler.Unavailable:
@@ -94,7 +108,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	case offer.Start <= own.Start:
 		return own, nil
 	}
-	return d.tell(offer), nil
+	return d.told(offer, newID()), nil
 }
 
 // candidates are the projects that have a usable key; that of the preferred key
@@ -102,7 +116,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 func (d *decision) candidates() []scheduler.Candidate {
 	list := make([]scheduler.Candidate, 0, len(d.ids))
 	for i, p := range d.req.Projects {
-		if !usable(d.states[i], p.Keys) {
+		if !d.usable(i) {
 			continue
 		}
 		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
@@ -123,7 +137,7 @@ func (d *decision) key(project string) string {
 	}
 	usable := make([]string, 0, len(d.req.Projects[i].Keys))
 	for _, k := range d.req.Projects[i].Keys {
-		if !d.states[i].Usable(k) {
+		if !d.mayUse(i, k) {
 			continue
 		}
 		if k == d.req.Prefer {
@@ -137,13 +151,20 @@ func (d *decision) key(project string) string {
 	return usable[rand.IntN(len(usable))]
 }
 
-func usable(state *scheduler.Project, keys []string) bool {
-	for _, k := range keys {
-		if state.Usable(k) {
+// usable reports whether the i-th project has a key that may be used.
+func (d *decision) usable(i int) bool {
+	for _, k := range d.req.Projects[i].Keys {
+		if d.mayUse(i, k) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayUse reports whether a key of the i-th project may be used: it is usable, or the
+// one that is to be tried all the same.
+func (d *decision) mayUse(i int, key string) bool {
+	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
 }
 
 // decide claims what the caller holds, or plans.
@@ -328,7 +349,7 @@ func (d *decision) drop(ctx context.Context) error {
 // serves reports whether the request may go to that project and model.
 func (d *decision) serves(project, model string) bool {
 	for i, p := range d.req.Projects {
-		if p.ID != project || !usable(d.states[i], p.Keys) {
+		if p.ID != project || !d.usable(i) {
 			continue
 		}
 		for _, m := range d.chain {

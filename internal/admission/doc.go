@@ -6,13 +6,14 @@
 // [Controller.Admit] answers with a [Grant], a slot that is committed and must be
 // used now, or with a [Wait]. Both are values; an error means that something broke
 // or that no wait helps. A Grant names everything that is needed to send the
-// request: the project, one of its usable keys (the preferred one if it is usable,
-// else any of them by chance), and the model by both of its names.
+// request: the project, one of its usable keys (the one that the caller prefers, by
+// preferred_key of /generate, if it is usable, else any of them by chance), and the
+// model by both of its names.
 //
 // # Prove, then promise
 //
 // A caller proves that it means to come back by doing so; then it is promised a slot.
-// The first refusal of a request tells the exact wait and books nothing, so callers
+// The first time, a request is told the exact wait and nothing is booked, so callers
 // that never return cost nothing and block nobody. A caller that comes back,
 // recognised by its request hash or by its ticket, and still finds no room gets a
 // booking, which every instance honours. A caller that says that it will return is
@@ -45,9 +46,11 @@
 //
 // # Time
 //
-// Mode, chain, limits and aliases come from the control document, of which every
-// instance sees a change within ten seconds. A request takes one [Snapshot] of it and
-// is decided by that alone.
+// Mode, chain and limits are those in force under the control document: package
+// effective merges what an administrator set there with what is built in, reported
+// and configured. Aliases are in the control document too. Every instance sees a
+// change of it within ten seconds. A request takes one [Snapshot] of all this and is
+// decided by that alone.
 //
 // The clocks of two instances are never quite the same. The possible error of our own
 // clock is added to the time that the holder of a booking is told
@@ -71,9 +74,9 @@
 //   - callerlimit.go: checking and committing the caller's own limits
 //   - request.go: requests, grants and waits
 //   - ticket.go: tickets and signatures
-//   - alias.go: learning and using aliases: names of models that count against another's calendar
+//   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
 //   - snapshot.go: the rules, mode and chain in force, from the control document
 //   - waitlist.go: whom this instance told which time
 //   - lateness.go: how late recent commits and holders were
-//   - store.go: the parts of the store that other packages need; they have no other way to it
+//   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

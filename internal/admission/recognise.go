@@ -107,4 +107,9 @@ func (d *decision) hold(mine, due func(scheduler.Booking) bool) (n int) {
 	return n
 }
 
+// holding is the booking that the caller holds, as far as its ticket goes.
+func (d *decision) holding() scheduler.Booking {
+	return scheduler.Booking{ID: d.held, Start: d.due, Since: d.since}
+}
+
 func shortHash(hash uint64) uint32 { return uint32(hash) }

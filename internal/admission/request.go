@@ -51,9 +51,12 @@ type Request struct {
 	// is usable.
 	Projects []Project
 	Prefer   string
-	MaxWait  *time.Duration
-	Ticket   *Ticket // what the caller sent back, verified
-	Book     bool    // the caller asks for a booking at the first refusal
+	// Try is the fingerprint of a key that may be used although it is marked invalid, to
+	// see whether it still is; empty: none.
+	Try     string
+	MaxWait *time.Duration
+	Ticket  *Ticket // what the caller sent back, verified
+	Book    bool    // the caller asks for a booking at the first refusal
 	// Limit is the request's place in its caller's own limits; nil: it has none.
 	Limit *CallerLimit
 }
@@ -87,6 +90,9 @@ type Grant struct {
 	// still holds; usually none.
 	Probe  scheduler.Cause
 	Caller string // whom it is counted for
+	// Block is the last that there was on the calendar, as it was looked at. It is over,
+	// or the slot wouldn't have been granted.
+	Block scheduler.Block
 }
 
 // A Wait is a refusal with the exact time to come back.

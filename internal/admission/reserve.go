@@ -3,6 +3,7 @@ package admission
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -31,6 +32,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		grant := &Grant{
 			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
+			Block: d.block(offer),
 		}
 		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
@@ -40,10 +42,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	case scheduler.Booked:
 		b := result.Booking
 		offer.On = result.On
-		w := d.wait(offer, b.Start, result.Cause)
-		w.Booked = true
-		w.Ticket = d.c.signer.sign(Ticket{ID: b.ID, Hash: d.req.Hash, Start: b.Start, Since: b.Since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
-		return nil, w, result, nil
+		return nil, d.booked(offer, b, result.Cause), result, nil
 	case scheduler.Refused:
 		if !book && result.Start != scheduler.Never {
 			break // there was room when it was planned
@@ -55,6 +54,14 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		return nil, d.tell(offer), result, nil
 	}
 	return nil, nil, result, nil
+}
+
+// block returns the block of the calendar that an offer is of.
+func (d *decision) block(offer scheduler.Offer) scheduler.Block {
+	if i := slices.Index(d.ids, offer.Project); i >= 0 {
+		return d.states[i].Calendar(offer.Model).Block
+	}
+	return scheduler.Block{}
 }
 
 // cover makes sure that the interval of a grant covers a request that is sent
@@ -93,18 +100,37 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 
 // tell answers a refusal for which nothing is kept, and remembers it.
 func (d *decision) tell(offer scheduler.Offer) *Wait {
-	now := d.c.Now()
-	since := d.since
-	if since == 0 {
-		since = now
-	}
 	id := newID()
 	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
-		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: since, Demand: d.demand,
-	}, now)
+		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand,
+	}, d.c.Now())
+	return d.told(offer, id)
+}
+
+// told is the wait for a slot that isn't kept.
+func (d *decision) told(offer scheduler.Offer, id uint64) *Wait {
 	w := d.wait(offer, offer.Start, offer.Cause)
-	w.Ticket = d.c.signer.sign(Ticket{ID: id, Hash: d.req.Hash, Start: offer.Start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+	w.Ticket = d.ticket(id, offer.Start, d.waitingSince())
 	return w
+}
+
+// booked is the wait for a slot that is kept.
+func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause scheduler.Cause) *Wait {
+	w := d.wait(offer, b.Start, cause)
+	w.Booked, w.Ticket = true, d.ticket(b.ID, b.Start, b.Since)
+	return w
+}
+
+func (d *decision) ticket(id uint64, start, since scheduler.Instant) string {
+	return d.c.signer.sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+}
+
+// waitingSince is when the caller was first told to wait: now, if it wasn't before.
+func (d *decision) waitingSince() scheduler.Instant {
+	if d.since != 0 {
+		return d.since
+	}
+	return d.c.Now()
 }
 
 func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause scheduler.Cause) *Wait {

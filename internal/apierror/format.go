@@ -106,9 +106,12 @@ func WriteJSON(w http.ResponseWriter, code int, body any) {
 // vain at their own pace.
 const longestRetry = 60 * time.Second
 
+// shouldRetry is what clients of OpenAI's go by, whatever the status says.
+const shouldRetry = "X-Should-Retry"
+
 // setRetry says how long to wait, in every form that clients are known to read.
 func setRetry(h http.Header, wait time.Duration) {
 	h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	h.Set("Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
-	h.Set("X-Should-Retry", strconv.FormatBool(wait <= longestRetry))
+	h.Set(shouldRetry, strconv.FormatBool(wait <= longestRetry))
 }

@@ -15,6 +15,7 @@ const (
 	NeverFits                   // no project can ever take a request of this size
 	BodyTooLarge
 	BodyTooSlow
+	UnknownCoding // the body's Content-Encoding
 	Unauthenticated
 	Forbidden
 	NotFound
@@ -25,6 +26,7 @@ const (
 	TimedOut
 	Canceled
 	Internal
+	Loop // the request came back: it was sent by a Fluxgate
 )
 
 var codes = map[Code]struct {
@@ -35,6 +37,7 @@ var codes = map[Code]struct {
 	NeverFits:        {http.StatusBadRequest, "INVALID_ARGUMENT"},
 	BodyTooLarge:     {http.StatusRequestEntityTooLarge, "INVALID_ARGUMENT"},
 	BodyTooSlow:      {http.StatusRequestTimeout, "DEADLINE_EXCEEDED"},
+	UnknownCoding:    {http.StatusUnsupportedMediaType, "INVALID_ARGUMENT"},
 	Unauthenticated:  {http.StatusUnauthorized, "UNAUTHENTICATED"},
 	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
 	NotFound:         {http.StatusNotFound, "NOT_FOUND"},
@@ -45,6 +48,7 @@ var codes = map[Code]struct {
 	TimedOut:         {http.StatusGatewayTimeout, "DEADLINE_EXCEEDED"},
 	Canceled:         {499, "CANCELLED"},
 	Internal:         {http.StatusInternalServerError, "INTERNAL"},
+	Loop:             {http.StatusLoopDetected, "FAILED_PRECONDITION"},
 }
 
 // HTTP returns the HTTP status of a code.
@@ -82,8 +86,11 @@ const retryUnavailable = 5 * time.Second
 // Write answers with a problem.
 func Write(w http.ResponseWriter, f Format, p *Problem) {
 	c := codes[p.Code]
-	if p.Code == Unavailable {
+	switch p.Code {
+	case Unavailable:
 		setRetry(w.Header(), retryUnavailable)
+	case Loop:
+		w.Header().Set(shouldRetry, "false")
 	}
 	write(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
 }
@@ -95,6 +102,10 @@ type Upstream struct {
 	Message    string
 	Body       []byte // in Google's shape, without a key in it; nil: there is none to pass on
 	TimedOut   bool   // no complete answer came in time
+	// Wait is how long to wait before the same is tried again; 0: not known;
+	// negative: waiting doesn't help.
+	Wait   time.Duration
+	Broken bool // no complete answer came, and the request may have been served
 }
 
 // WriteUpstream passes an upstream error on as it is. What was no answer of
@@ -104,11 +115,19 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	switch {
 	case e.TimedOut:
 		code, name, text = http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "Gemini didn't answer in time. It may have served the request, so it is not sent again."
+	case code == 0 && e.Broken:
+		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "The connection to Gemini broke. It may have served the request, so it is not sent again."
 	case code == 0:
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "Gemini can't be reached, or the connection to it broke."
+	case e.Wait < 0:
+		w.Header().Set("X-Should-Retry", "false")
+	case e.Wait > 0:
+		setRetry(w.Header(), e.Wait)
 	case code == http.StatusTooManyRequests:
 		// There is room elsewhere, or the caller would have been told our own wait.
 		setRetry(w.Header(), time.Second)
+	case code == http.StatusLoopDetected:
+		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}
 	if len(e.Body) > 0 {
 		writeBody(w, f, code, e.Body)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -39,6 +40,9 @@ type Options struct {
 	Report io.Writer
 	// Transport, if not nil, carries requests to Gemini.
 	Transport http.RoundTripper
+	// Listener, if not nil, is the address at which the app is served. A configuration
+	// whose Gemini is at that same address is refused.
+	Listener net.Addr
 	// Store, if not nil, is used instead of the configured one, and stays the
 	// caller's to close.
 	Store storage.Store
@@ -96,6 +100,9 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			o.Logger.Warn("no key is configured: answers come from a simulated Gemini", "address", cfg.BaseURL)
 		}
 	}
+	if err := checkSelf(cfg.BaseURL, o.Listener); err != nil {
+		return nil, err
+	}
 	if a.store = o.Store; a.store == nil {
 		if err := a.openStore(ctx, cfg, o, banner); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)
@@ -150,7 +157,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	log := events.NewLog(a.admission)
 	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,

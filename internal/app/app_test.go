@@ -57,7 +57,7 @@ func withKeys(t *testing.T, n int, env ...string) (*config.Config, *geminisim.Se
 
 func post(h http.Handler, path, body string) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	h.ServeHTTP(rec, httptest.NewRequest("POST", path, strings.NewReader(body)))
+	h.ServeHTTP(rec, httptest.NewRequest("POST", "http://localhost"+path, strings.NewReader(body)))
 	return rec
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -99,7 +100,8 @@ func start(ctx context.Context) (*App, error) {
 		return nil, err
 	}
 	log := NewLogger(os.Stderr, cfg)
-	a, err := Start(ctx, cfg, Options{Logger: log})
+	listener, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr) // of the request that starts it
+	a, err := Start(ctx, cfg, Options{Logger: log, Listener: listener})
 	if err != nil {
 		log.Error(failed, "error", err)
 		return nil, fmt.Errorf("start: %w", err)

@@ -19,7 +19,7 @@ func TestStartOutlivesItsCaller(t *testing.T) {
 	l := new(Lazy)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/status", nil))
+	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/status", nil))
 	started := l.ready.Load()
 	require.NotNil(t, started)
 	defer func() { require.NoError(t, started.Close(t.Context())) }()
@@ -28,7 +28,7 @@ func TestStartOutlivesItsCaller(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			rec := httptest.NewRecorder()
-			l.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/status", nil))
+			l.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
 			assert.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
 		})
 	}

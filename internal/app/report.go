@@ -20,7 +20,7 @@ func (r *report) line(format string, args ...any) {
 	}
 }
 
-// introduce has every key checked, unless that was done of late, and writes the
+// introduce has every key checked, unless that was done recently, and writes the
 // report.
 func (a *App) introduce(ctx context.Context, r *report) error {
 	snapshot, err := a.admission.Snapshot(ctx)

@@ -29,6 +29,10 @@ var (
 	// ErrUnguarded: no token is configured, and without one it isn't safe to
 	// answer. The text says what an operator can do.
 	ErrUnguarded = errors.New("nobody is let in")
+	// ErrHost: no token is configured, and the request names another host than this
+	// machine, or a proxy says that it comes from elsewhere. The text says what an
+	// operator can do.
+	ErrHost = errors.New("only this machine is let in")
 	// ErrOrigin: no token is configured, and the request is a web page's that
 	// FLUXGATE_CORS doesn't name.
 	ErrOrigin = errors.New("web pages of other origins are not let in")
@@ -66,6 +70,7 @@ type Authenticator struct {
 	tokenRequired bool // a request needs a token
 	log           *slog.Logger
 	pages         *http.CrossOriginProtection
+	hosts         []string // that are this machine's besides loopback
 	jobs          *jobVerifier
 
 	sources []tokenSource // by role
@@ -85,7 +90,7 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	}
 	opts = opts.WithDefaults()
 	a := &Authenticator{
-		mode: ModeOf(cfg), log: opts.Logger, pages: http.NewCrossOriginProtection(),
+		mode: ModeOf(cfg), log: opts.Logger, pages: http.NewCrossOriginProtection(), hosts: cfg.Hosts,
 		sources: []tokenSource{
 			{entries: cfg.Tokens, names: cfg.TokenSecretNames},
 			{entries: cfg.AdminTokens, names: cfg.AdminTokenSecretNames, admin: true},

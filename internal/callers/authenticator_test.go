@@ -213,8 +213,8 @@ func TestRefuse(t *testing.T) {
 func TestOpen(t *testing.T) {
 	// Clients insist on an API key, so any is fine, even two.
 	const limits = `FLUXGATE_CALLERS={"anonymous":{"rpm":1}}`
-	open := newAuthenticator(t, "FLUXGATE_CORS=https://app.example", limits)
-	got, err := open.Authenticate(request("/x?key=dummy", "x-goog-api-key: other"))
+	open := newAuthenticator(t, "FLUXGATE_CORS=https://app.example", "FLUXGATE_HOSTS=box.example", limits)
+	got, err := open.Authenticate(request("http://localhost/x?key=dummy", "x-goog-api-key: other"))
 	require.NoError(t, err)
 	assert.Equal(t, config.CallerAnonymous, got.Name)
 	assert.True(t, got.Admin)
@@ -238,6 +238,17 @@ func TestOpen(t *testing.T) {
 		{name: "one without a secure context", target: local, headers: []string{"Origin: http://evil.example"}, listen: "127.0.0.1", err: ErrOrigin},
 		{name: "one whose name was made to point here", target: "http://evil.example:8080/x", headers: []string{"Origin: http://evil.example:8080"}, listen: "127.0.0.1", err: ErrOrigin},
 		{name: "a container that knows this machine by another name", target: "http://host.docker.internal:8080/x", listen: "127.0.0.1"},
+		{name: "a name that was made to point here, without a page's headers", target: "http://evil.example/x", listen: "127.0.0.1", err: ErrHost},
+		{name: "one that looks like a loopback address", target: "http://127.0.0.1.evil.example:8080/x", listen: "127.0.0.1", err: ErrHost},
+		{name: "a name that FLUXGATE_HOSTS has", target: "http://Box.example:8080/x", listen: "127.0.0.1"},
+		{name: "its page", target: "http://box.example:8080/x", headers: []string{"Origin: http://box.example:8080", "Sec-Fetch-Site: same-origin"}, listen: "127.0.0.1"},
+		{name: "by localhost", target: "http://LOCALHOST:8080/x", listen: "127.0.0.1"},
+		{name: "a tunnel on this machine", target: local, headers: []string{"X-Forwarded-For: 203.0.113.9"}, listen: "127.0.0.1", err: ErrHost},
+		{name: "a tunnel behind another", target: local, headers: []string{"X-Forwarded-For: 127.0.0.1, 203.0.113.9"}, listen: "127.0.0.1", err: ErrHost},
+		{name: "a tunnel's other header", target: local, headers: []string{"Cf-Connecting-Ip: 203.0.113.9"}, listen: "127.0.0.1", err: ErrHost},
+		{name: "a proxy by RFC 7239", target: local, headers: []string{`Forwarded: proto=https;for="[2001:db8::1]:4711"`}, listen: "127.0.0.1", err: ErrHost},
+		{name: "one that hides for whom", target: local, headers: []string{"Forwarded: for=_hidden"}, listen: "127.0.0.1", err: ErrHost},
+		{name: "a proxy for this machine", target: local, headers: []string{"X-Forwarded-For: 127.0.0.1", `Forwarded: for="[::1]:4711";by=x, for=127.0.0.1`}, listen: "127.0.0.1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := request(tt.target, tt.headers...)

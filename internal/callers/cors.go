@@ -24,7 +24,7 @@ const (
 // part of a name.
 var exposedHeaders = []string{
 	"Retry-After", "Retry-After-Ms", "X-Should-Retry",
-	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
+	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Ticket", "X-Fluxgate-Wait", "X-Gemini-Service-Tier",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
 	"X-Goog-Upload-Status", "X-Goog-Upload-Url",
 }

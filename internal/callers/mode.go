@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/config"
@@ -23,7 +24,7 @@ const (
 	// then it needs one of those besides.
 	ModeIAM Mode = "iam"
 	// ModeOpen: nothing is asked of a request that comes from this machine and
-	// isn't a foreign web page's; any other is refused with ErrUnguarded or
+	// isn't a foreign web page's; any other is refused with ErrUnguarded, ErrHost or
 	// ErrOrigin.
 	ModeOpen Mode = "open"
 	// ModeRefuse: every request is refused with ErrUnguarded.
@@ -62,21 +63,65 @@ func (a *Authenticator) checkOpen(r *http.Request) error {
 	if err := a.pages.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
-	// A page whose host name was made to point here looks like one of our own.
+	// A page whose host name was made to point here looks like one of our own, and
+	// with an old browser it may come without any header of a page's.
 	fromPage := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
-	if fromPage && !loopbackHost(r.Host) {
+	switch {
+	case loopbackHost(r.Host), slices.Contains(a.hosts, strings.ToLower(hostname(r.Host))):
+	case fromPage:
 		return fmt.Errorf("%w: the page's own host name stands for this machine", ErrOrigin)
+	default:
+		return fmt.Errorf("%w: ask for localhost, name the host in FLUXGATE_HOSTS, or set FLUXGATE_TOKENS", ErrHost)
+	}
+	// A tunnel or a proxy on this machine lets others in, whom nobody has asked for a
+	// token.
+	if forwarded(r.Header) {
+		return fmt.Errorf("%w: a proxy passes on requests from elsewhere; set FLUXGATE_TOKENS", ErrHost)
 	}
 	return nil
 }
 
-// loopbackHost reports whether a Host header names this machine.
-func loopbackHost(host string) bool {
+// forwarded reports whether a proxy says that a request comes from another machine.
+// What can't be read is taken for that.
+func forwarded(h http.Header) bool {
+	var from []string
+	for _, name := range []string{"X-Forwarded-For", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip"} {
+		from = append(from, h.Values(name)...)
+	}
+	for _, line := range h.Values("Forwarded") {
+		for pair := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == ',' }) {
+			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			if strings.EqualFold(name, "for") {
+				from = append(from, strings.Trim(value, `"`))
+			}
+		}
+	}
+	return slices.ContainsFunc(from, func(line string) bool {
+		for host := range strings.SplitSeq(line, ",") {
+			if !loopbackHost(strings.TrimSpace(host)) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// hostname returns a Host header without its port.
+func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.Trim(host, "[]")
-	if strings.EqualFold(host, "localhost") {
+	return strings.Trim(host, "[]")
+}
+
+// ownNames mean this machine: the last two are by what containers on it know it,
+// which no name server outside gives out.
+var ownNames = []string{"localhost", "host.docker.internal", "host.containers.internal"}
+
+// loopbackHost reports whether a Host header names this machine.
+func loopbackHost(host string) bool {
+	host = hostname(host)
+	if slices.Contains(ownNames, strings.ToLower(host)) {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)

@@ -209,3 +209,13 @@ func TestOrigins(t *testing.T) {
 	_, err = load(t, "FLUXGATE_CORS=*", "FLUXGATE_AUTH=iam")
 	assert.ErrorContains(t, err, "needs FLUXGATE_TOKENS", "there is no IAM outside Cloud Run")
 }
+
+func TestHosts(t *testing.T) {
+	cfg, err := load(t, "FLUXGATE_HOSTS=Box.example, nas ,")
+	require.NoError(t, err)
+	assert.Equal(t, HostList{"box.example", "nas"}, cfg.Hosts)
+	for _, bad := range []string{"http://box.example", "box.example:8080", "*.example", "nas,NAS"} {
+		_, err := load(t, "FLUXGATE_HOSTS="+bad)
+		assert.ErrorContains(t, err, "FLUXGATE_HOSTS", bad)
+	}
+}

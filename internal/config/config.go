@@ -121,6 +121,10 @@ type Config struct {
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
 
+	// Hosts are the names by which this machine may be asked while no token is
+	// configured, besides those that mean loopback. FLUXGATE_HOSTS, comma separated,
+	// default empty: none.
+	Hosts HostList `env:"FLUXGATE_HOSTS"`
 	// CORS are the origins whose web pages may use the service, or "*" alone.
 	// FLUXGATE_CORS, comma separated, default empty: none.
 	CORS OriginList `env:"FLUXGATE_CORS"`
@@ -176,9 +180,15 @@ type Config struct {
 	// before it is cut, 1s to 10m. FLUXGATE_IDLE_TIMEOUT, default 60s.
 	IdleTimeout time.Duration `env:"FLUXGATE_IDLE_TIMEOUT,default=60s"`
 
+	// Resend has requests sent again by themselves, up to twice, where the
+	// connection or the answer broke after they had been sent in full. They may have
+	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
+	Resend bool `env:"FLUXGATE_RESEND,default=false"`
+
 	// BaseURL replaces Google's endpoint. It must be https unless its host is a
 	// loopback address, because the key travels with every request.
-	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own.
+	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own. It is without the API's
+	// version, which is taken off.
 	BaseURL string `env:"GOOGLE_GEMINI_BASE_URL"`
 
 	// KService is the name of the Cloud Run service or function. K_SERVICE; the
@@ -191,7 +201,8 @@ type Config struct {
 
 	// Keys are the keys found in the environment, by rising Index. It is empty
 	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
-	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or GEMINI_API_KEY alone.
+	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or from GEMINI_API_KEYS,
+	// GEMINI_API_KEY or GOOGLE_API_KEY alone.
 	Keys []KeyEntry
 
 	// SecretNames are the secrets of KeysSecret as full version names,
@@ -233,6 +244,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Any("jobs_audience", []string(c.JobsAudience)),
 		slog.String("callers", c.Callers.String()),
 		slog.Any("cors", []string(c.CORS)),
+		slog.Any("hosts", []string(c.Hosts)),
 		slog.String("limits", c.Limits.String()),
 		slog.String("count", string(c.Count)),
 		slog.Duration("skew", c.Skew),
@@ -245,6 +257,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("max_body", c.MaxBody.String()),
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
+		slog.Bool("resend", c.Resend),
 		slog.String("base_url", c.BaseURL),
 		slog.String("k_service", c.KService),
 		slog.String("function_target", c.FunctionTarget),

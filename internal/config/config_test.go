@@ -40,7 +40,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
 		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5},"Bob@example.com":{"rpd":-1}}`,
-		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m",
+		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_RESEND=true",
 		"FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example, https://gate-1.example,")
 	require.NoError(t, err)
 	five, unlimited := int64(5), Unlimited
@@ -56,7 +56,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
 		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {RPM: &five}, "bob@example.com": {RPD: &unlimited}},
-		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute,
+		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, Resend: true,
 		JobsAccount: "jobs@p.iam.gserviceaccount.com", JobsAudience: AudienceList{"https://gate.example", "https://gate-1.example"},
 	}, c)
 	assert.True(t, c.OnCloud())
@@ -202,7 +202,7 @@ func TestEnvExample(t *testing.T) {
 
 	for _, name := range []string{"PORT", "FLUXGATE_STORE", "FLUXGATE_DATABASE", "FLUXGATE_COLLECTION", "FLUXGATE_COUNT",
 		"FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_POLICY", "GEMINI_MODE", "GEMINI_LOG", "FLUXGATE_LOG_LEVEL", "FLUXGATE_MAX_BODY", "FLUXGATE_TIMEOUT",
-		"FLUXGATE_IDLE_TIMEOUT"} {
+		"FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND"} {
 		assert.NotEmpty(t, vars[name], "%s states its default", name)
 	}
 
@@ -227,4 +227,38 @@ func TestLoadWithCancelledContext(t *testing.T) {
 	cancel()
 	_, err := Load(ctx, nil)
 	assert.NoError(t, err)
+}
+
+// The clients that want the version in their base URL are told it so, and so it is
+// what people have at hand. Case C15.
+func TestVersionInBaseURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://gemini.test":                     "https://gemini.test",
+		"https://gemini.test/":                    "https://gemini.test/",
+		"https://gemini.test/v1beta":              "https://gemini.test",
+		"https://gemini.test/v1beta/":             "https://gemini.test",
+		"https://gemini.test/v1":                  "https://gemini.test",
+		"https://gemini.test/v1alpha":             "https://gemini.test",
+		"https://gemini.test/v1beta/openai/":      "https://gemini.test",
+		"https://gemini.test/openai/v1":           "https://gemini.test",
+		"https://gemini.test//v1beta":             "https://gemini.test",
+		"http://localhost:8090/v1beta":            "http://localhost:8090",
+		"https://gateway.test/v1/team/gemini":     "https://gateway.test/v1/team/gemini",
+		"https://gateway.test/gemini/v1beta":      "https://gateway.test/gemini",
+		"https://gateway.test/my-v1beta":          "https://gateway.test/my-v1beta",
+		"https://gateway.test/gemini%2Fx/v1beta1": "https://gateway.test/gemini%2Fx/v1beta1",
+	} {
+		c, err := load(t, "GOOGLE_GEMINI_BASE_URL="+in)
+		require.NoError(t, err, in)
+		assert.Equal(t, want, c.BaseURL, in)
+		if in == want {
+			assert.Empty(t, c.Warnings, in)
+		} else if assert.Len(t, c.Warnings, 1, in) {
+			assert.Contains(t, c.Warnings[0], "GOOGLE_GEMINI_BASE_URL ends in ")
+			assert.NotContains(t, c.Warnings[0], ".test", "it may hold a password")
+		}
+	}
+	_, err := load(t, "GOOGLE_GEMINI_BASE_URL=https://user:hunter2@gemini.test/v1beta")
+	require.ErrorContains(t, err, "no user or password")
+	assert.NotContains(t, err.Error(), "hunter2")
 }

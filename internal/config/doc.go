@@ -19,6 +19,7 @@
 //   - load.go: Load reads a Config from an environment, and warns of what it doesn't know
 //   - validate.go: Validate checks every setting
 //   - keys.go: the Gemini keys in GEMINI_KEY_N, and what a key and a project may look like
+//   - keylist.go: keys in other variables, several in one, and names that are nearly right
 //   - callers.go: the callers' tokens and FLUXGATE_AUTH
 //   - jobs.go: how scheduled jobs are known
 //   - origins.go: the origins whose web pages may use the service
@@ -29,6 +30,7 @@
 //   - secretnames.go: names of secrets in Secret Manager
 //   - environ.go: environments as lists of NAME=value, and the names that have a meaning here
 //   - dotenv.go: LoadDotEnv adds what a .env file sets
+//   - text.go: the text of a file, whatever its encoding
 //   - secret.go: Secret, a text that never prints
 //   - problems.go: problems joined, each with its variable, and values quoted in them
 package config

@@ -18,7 +18,7 @@ const maxDotEnv = 256 << 10
 // the process. A variable that is set there already stays as it is, even when
 // it is empty; empty ones in the file are left out, so that libraries that ask
 // only whether a variable exists aren't misled. It reports whether there is
-// such a file; that there is none is not an error.
+// such a file; that there is none is not an error. It may be UTF-16; see [Text].
 //
 // It changes the process environment because the Firestore client reads its
 // own variables there. The deployed function never calls it.
@@ -38,7 +38,9 @@ func LoadDotEnv(path string) (bool, error) {
 	if len(text) > maxDotEnv {
 		return false, fmt.Errorf("read %s: larger than %d bytes", path, maxDotEnv)
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if text, err = Text(text); err != nil {
+		return false, fmt.Errorf("read %s: %w", path, err)
+	}
 	vars, err := godotenv.UnmarshalBytes(text)
 	if _, nameless := vars[""]; err != nil || nameless {
 		// The parser's message quotes the rest of the file, keys included.

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,6 +46,27 @@ func TestLoadDotEnv(t *testing.T) {
 	assert.False(t, set, "libraries may ask only whether a variable exists")
 }
 
+// Windows PowerShell writes UTF-16 where a command's output goes to a file. Case C22.
+func TestDotEnvInUTF16(t *testing.T) {
+	const text = "# Schlüssel 🔑\r\nFG_KEY=a\r\nFG_QUOTED='a$b'\r\n"
+	for _, mark := range []string{"\ufeff", ""} {
+		for name, order := range map[string]binary.AppendByteOrder{"little": binary.LittleEndian, "big": binary.BigEndian} {
+			t.Run(name+mark, func(t *testing.T) {
+				unset(t, "FG_KEY", "FG_QUOTED")
+				var data []byte
+				for _, unit := range utf16.Encode([]rune(mark + text)) {
+					data = order.AppendUint16(data, unit)
+				}
+				found, err := LoadDotEnv(dotEnv(t, string(data)))
+				require.NoError(t, err)
+				assert.True(t, found)
+				assert.Equal(t, "a", os.Getenv("FG_KEY"))
+				assert.Equal(t, "a$b", os.Getenv("FG_QUOTED"))
+			})
+		}
+	}
+}
+
 func TestNoDotEnvIsFine(t *testing.T) {
 	found, err := LoadDotEnv(filepath.Join(t.TempDir(), ".env"))
 	assert.NoError(t, err)
@@ -59,6 +82,9 @@ func TestDotEnvRefused(t *testing.T) {
 		{"strange name", "FG_A=1\nFG-B=hunter2\n", "line 2 isn't NAME=value"},
 		{"open quote", "FG_A=1\nGEMINI_KEY_1=\"hunter2\nFG_C=3\n", "line 2 isn't NAME=value, or a quote isn't closed"},
 		{"after a value of several lines", "FG_A=\"1\n2\n3\"\n!hunter2\n", "line 4 isn't NAME=value"},
+		{"half a character of UTF-16", "\xff\xfeF\x00G", "ends within a character: save it as UTF-8"},
+		{"no text", "FG_A=1\nhunter2\x00", "isn't text: save it as UTF-8"},
+		{"UTF-16 with a mistake", "\xff\xfeh\x00u\x00n\x00t\x00e\x00r\x002\x00", "line 1 isn't NAME=value"},
 		{"much too large", "FG_A=" + strings.Repeat("x", maxDotEnv), "larger than 262144 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

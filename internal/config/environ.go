@@ -47,8 +47,8 @@ func variableNames() []string {
 func WithoutKeys(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return strings.HasPrefix(name, "GEMINI_KEY_") ||
+		return nearKey.MatchString(name) || strings.HasPrefix(name, "GEMINI_KEY_") || slices.Contains(listNames, name) ||
 			strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") && strings.HasSuffix(name, "HEADERS") ||
-			slices.Contains([]string{"GEMINI_API_KEY", "GOOGLE_API_KEY", "FLUXGATE_TOKENS", "FLUXGATE_ADMIN_TOKENS"}, name)
+			slices.Contains([]string{"FLUXGATE_TOKENS", "FLUXGATE_ADMIN_TOKENS"}, name)
 	})
 }

@@ -31,6 +31,17 @@ type KeyEntry struct {
 	Value Secret
 	// Project is the declared project, or empty.
 	Project string
+
+	// from says where it was found, if not in GEMINI_KEY_N alone.
+	from string
+}
+
+// where returns where the key was found, for messages.
+func (k KeyEntry) where() string {
+	if k.from != "" {
+		return k.from
+	}
+	return fmt.Sprintf("GEMINI_KEY_%d", k.Index)
 }
 
 var (
@@ -59,11 +70,14 @@ func (c *Config) readKeys(vars map[string]string) []error {
 			projects[n] = vars[name]
 		}
 	}
-	c.singleKey(vars["GEMINI_API_KEY"], keys)
+	from := map[int]string{}
+	problems = append(problems, c.spread(keys, projects, from)...)
+	c.unnumbered(vars, keys, from)
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n]})
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], from: from[n]})
 	}
 	c.warnGap()
+	problems = append(problems, c.checkNames(vars)...)
 	for _, n := range slices.Sorted(maps.Keys(projects)) {
 		if _, ok := keys[n]; !ok {
 			problems = append(problems, fmt.Errorf("GEMINI_PROJECT_%d: there is no GEMINI_KEY_%d", n, n))
@@ -76,19 +90,6 @@ func (c *Config) readKeys(vars map[string]string) []error {
 		}
 	}
 	return problems
-}
-
-// singleKey takes GEMINI_API_KEY, which Google's own clients read, as key 1
-// when no key is numbered.
-func (c *Config) singleKey(value string, keys map[int]string) {
-	switch {
-	case value == "":
-	case len(keys) > 0:
-		c.warn("GEMINI_API_KEY is ignored because GEMINI_KEY_N is set")
-	default:
-		c.warn("GEMINI_API_KEY is used as key 1: name it GEMINI_KEY_1")
-		keys[1] = value
-	}
 }
 
 func (c *Config) warnGap() {
@@ -134,6 +135,8 @@ func CheckKey(key Secret) error {
 			return fmt.Errorf("character %d of the key isn't valid UTF-8", position)
 		case unicode.IsControl(r):
 			return fmt.Errorf("character %d of the key is a control character", position)
+		case r == ',' || r == ';':
+			return fmt.Errorf("character %d of the key is %q: want one key on a line", position, r)
 		case unicode.IsSpace(r):
 			return fmt.Errorf("character %d of the key is a blank", position)
 		case r > '~':

@@ -35,6 +35,28 @@ func TestKeysFromEnvironment(t *testing.T) {
 			[]string{"not set or empty: GEMINI_KEY_1 to GEMINI_KEY_1999 (the keys after it keep their numbers)"}},
 		{"Google's own variable", []string{"GEMINI_API_KEY=a", "GEMINI_PROJECT_1=p"}, []found{{1, "a", "p"}},
 			[]string{"GEMINI_API_KEY is used as key 1: name it GEMINI_KEY_1"}},
+		{"several keys in one variable", []string{"GEMINI_KEY_1=a,b, c", "GEMINI_PROJECT_1="}, []found{{1, "a", ""}, {2, "b", ""}, {3, "c", ""}},
+			[]string{"GEMINI_KEY_1 holds 3 keys, which are keys 1 to 3: leaving one out renumbers those after it"}},
+		{"several keys and as many projects", []string{"GEMINI_KEY_3=a;b", "GEMINI_PROJECT_3=p", "GEMINI_PROJECT_4=q"}, []found{{3, "a", "p"}, {4, "b", "q"}},
+			[]string{"GEMINI_KEY_3 holds 2 keys, which are keys 3 to 4: leaving one out renumbers those after it",
+				"not set or empty: GEMINI_KEY_1, GEMINI_KEY_2 (the keys after it keep their numbers)"}},
+		{"a key and a comma", []string{"GEMINI_KEY_1=a,"}, []found{{1, "a", ""}}, nil},
+		{"Google's own variable, several keys", []string{"GEMINI_API_KEY=a b"}, []found{{1, "a", ""}, {2, "b", ""}},
+			[]string{"GEMINI_API_KEY is used as keys 1 to 2: leaving one out renumbers those after it"}},
+		{"the variable for several", []string{"GEMINI_API_KEYS=a,b", "GEMINI_PROJECT_2=p"}, []found{{1, "a", ""}, {2, "b", "p"}},
+			[]string{"GEMINI_API_KEYS is used as keys 1 to 2: leaving one out renumbers those after it"}},
+		{"on lines, in quotes", []string{"GEMINI_KEYS=\"a\",\n\"b\"\r\n"}, []found{{1, "a", ""}, {2, "b", ""}},
+			[]string{"GEMINI_KEYS is used as keys 1 to 2: leaving one out renumbers those after it"}},
+		{"as JSON", []string{`GEMINI_API_KEYS=["a", "b"]`}, []found{{1, "a", ""}, {2, "b", ""}},
+			[]string{"GEMINI_API_KEYS is used as keys 1 to 2: leaving one out renumbers those after it"}},
+		{"what Google's clients read first", []string{"GOOGLE_API_KEY=a"}, []found{{1, "a", ""}},
+			[]string{"GOOGLE_API_KEY is used as key 1: name it GEMINI_KEY_1"}},
+		{"what may be another service's, beside the Gemini key", []string{"GOOGLE_API_KEY=z", "GEMINI_API_KEY=a"}, []found{{1, "a", ""}},
+			[]string{"GEMINI_API_KEY is used as key 1: name it GEMINI_KEY_1"}},
+		{"what may be another service's, beside numbered keys", []string{"GOOGLE_API_KEY=z", "GEMINI_KEY_1=a"}, []found{{1, "a", ""}}, nil},
+		{"what may be another service's, beside secrets", []string{"GOOGLE_API_KEY=z", "FLUXGATE_KEYS_SECRET=S", "GOOGLE_CLOUD_PROJECT=p"}, nil, nil},
+		{"nearly right beside what is", []string{"GEMINI_KEY_1=a", "GEMINI_API_KEY_2=z", "GEMINI_PROJECT1=p", "GOOGLE_PROJECT=x", "GEMINI_KEY2="}, []found{{1, "a", ""}},
+			[]string{`"GEMINI_API_KEY_2" is not read: did you mean GEMINI_KEY_2?`, `"GEMINI_PROJECT1" is not read: did you mean GEMINI_PROJECT_1?`}},
 		{"Google's own variable beside ours", []string{"GEMINI_API_KEY=z", "GEMINI_KEY_1=a"}, []found{{1, "a", ""}},
 			[]string{"GEMINI_API_KEY is ignored because GEMINI_KEY_N is set"}},
 		{"secrets go first", []string{"FLUXGATE_KEYS_SECRET=S", "GOOGLE_CLOUD_PROJECT=p", "GEMINI_KEY_1=a"}, nil,
@@ -60,10 +82,25 @@ func TestKeysRefused(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		{"two keys in one variable", []string{"GEMINI_KEY_1=hunter2 hunter3"}, "GEMINI_KEY_1: character 8 of the key is a blank"},
+		{"several keys in one of several variables", []string{"GEMINI_KEY_1=hunter2 hunter3", "GEMINI_KEY_2=hunter4"},
+			"GEMINI_KEY_1: it holds 2 keys, and others are numbered: want one key in each, or all of them in GEMINI_API_KEYS"},
+		{"several keys and one project", []string{"GEMINI_KEY_1=hunter2,hunter3", "GEMINI_PROJECT_1=p"},
+			"GEMINI_KEY_1: it holds 2 keys, of which not all have a project"},
+		{"a list of Google's own variable with a project", []string{"GEMINI_API_KEYS=hunter2,hunter3", "GEMINI_PROJECT_3=p"}, "GEMINI_PROJECT_3: there is no GEMINI_KEY_3"},
+		{"list of no-break spaces", []string{"GEMINI_API_KEYS=hunter2\u00a0x,hunter3"}, "GEMINI_API_KEYS (key 1): character 8 of the key is a blank"},
+		{"escape in the second of several", []string{"GEMINI_KEY_4=hunter2 hunter3\x1b"}, "GEMINI_KEY_4 (key 2): character 8 of the key is a control character"},
+		{"no underscore", []string{"GEMINI_KEY1=hunter2"}, `"GEMINI_KEY1" is not read: want GEMINI_KEY_1`},
+		{"no underscore, second", []string{"GEMINI_KEY2=hunter2"}, `"GEMINI_KEY2" is not read: want GEMINI_KEY_2`},
+		{"no number", []string{"GEMINI_KEY=hunter2"}, `"GEMINI_KEY" is not read: want GEMINI_KEY_1`},
+		{"Google's variable, numbered", []string{"GEMINI_API_KEY_1=hunter2"}, `"GEMINI_API_KEY_1" is not read: want GEMINI_KEY_1`},
+		{"Google's variable, numbered at once", []string{"GEMINI_API_KEY12=hunter2"}, `"GEMINI_API_KEY12" is not read: want GEMINI_KEY_12`},
+		{"Google's older variable, numbered", []string{"GOOGLE_API_KEY_02=hunter2"}, `"GOOGLE_API_KEY_02" is not read: want GEMINI_KEY_2`},
+		{"Google's older variable, several", []string{"GOOGLE_API_KEYS=hunter2"}, `"GOOGLE_API_KEYS" is not read: want GEMINI_API_KEYS`},
+		{"another order", []string{"GOOGLE_GEMINI_API_KEY=hunter2"}, `"GOOGLE_GEMINI_API_KEY" is not read: want GEMINI_KEY_1`},
+		{"small letters", []string{"gemini_api_key=hunter2"}, `"gemini_api_key" is not read: want GEMINI_KEY_1`},
 		{"no-break space of a web page", []string{"GEMINI_KEY_1=hunter2\u00a0x"}, "GEMINI_KEY_1: character 8 of the key is a blank"},
 		{"zero-width space of a chat", []string{"GEMINI_KEY_1=hunter2\u200bx"}, "GEMINI_KEY_1: character 8 of the key is outside ASCII"},
-		{"line break would end a header", []string{"GEMINI_KEY_1=hunter2\nx"}, "GEMINI_KEY_1: character 8 of the key is a control character"},
+		{"escape of a terminal", []string{"GEMINI_KEY_1=hunter2\x1bx"}, "GEMINI_KEY_1: character 8 of the key is a control character"},
 		{"not text", []string{"GEMINI_KEY_1=hunter2\xff"}, "GEMINI_KEY_1: character 8 of the key isn't valid UTF-8"},
 		{"a whole file", []string{"GEMINI_KEY_1=" + strings.Repeat("hunter2", 700)}, "the key has 4900 characters: want at most 4096"},
 		{"project without a key", []string{"GEMINI_PROJECT_3=p"}, "GEMINI_PROJECT_3: there is no GEMINI_KEY_3"},
@@ -105,6 +142,12 @@ func TestCheckProject(t *testing.T) {
 	for _, bad := range []string{"", "key-1", strings.Repeat("p", 129), "a b", "ä", ".", "..", "__a__", "a/b", "/"} {
 		assert.Error(t, CheckProject(bad), bad)
 	}
+}
+
+// A key that is refused or ignored for its name is a secret all the same.
+func TestWithoutKeysOfOtherNames(t *testing.T) {
+	in := []string{"GEMINI_API_KEYS=a", "GEMINI_KEYS=b", "GEMINI_KEY1=c", "GEMINI_API_KEY_1=d", "GOOGLE_API_KEY_2=e", "gemini_key=f", "GEMINI_LOG=true", "GOOGLE_CLOUD_PROJECT=p"}
+	assert.Equal(t, []string{"GEMINI_LOG=true", "GOOGLE_CLOUD_PROJECT=p"}, WithoutKeys(in))
 }
 
 func TestWithoutKeys(t *testing.T) {

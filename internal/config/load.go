@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +20,7 @@ func Load(ctx context.Context, environ []string) (*Config, error) {
 	vars := variables(environ)
 	var c Config
 	problems := c.decode(ctx, vars)
+	c.cutVersion()
 	problems = append(problems, c.readKeys(vars)...)
 	names, err := SecretNames(c.KeysSecret, c.GoogleCloudProject)
 	if err != nil {
@@ -79,6 +82,7 @@ var wanted = map[string]string{
 	"FLUXGATE_IDLE_TIMEOUT": duration,
 	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
 	"GEMINI_LOG":            "true or false",
+	"FLUXGATE_RESEND":       "true or false",
 }
 
 const duration = "a duration with its unit, such as 500ms, 5s or 2m"
@@ -91,6 +95,26 @@ func explain(name, value string, err error) error {
 		return inner // without the name of the field
 	}
 	return err
+}
+
+// versionPath is what clients' base URLs end in, and ours must not.
+var versionPath = regexp.MustCompile(`(?:/+(?:v1|v1beta|v1alpha|openai))+/*$`)
+
+// cutVersion takes the API's version off the base URL: paths are put together here,
+// with the version, and with two of them nothing would be found. The clients that
+// want it are told their base URL with it, and so people have it at hand.
+func (c *Config) cutVersion() {
+	u, err := url.Parse(c.BaseURL)
+	if err != nil || u.RawPath != "" {
+		return // Validate says what is wrong, or nobody knows what it means
+	}
+	version := versionPath.FindString(u.Path)
+	if version == "" {
+		return
+	}
+	u.Path = strings.TrimSuffix(u.Path, version)
+	c.BaseURL = u.String()
+	c.warn("GOOGLE_GEMINI_BASE_URL ends in " + quoted(version) + ", which is left out: want the URL without a version")
 }
 
 // warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.

@@ -83,3 +83,29 @@ func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
 }
+
+// HostList are host names, in lower case and without a port.
+type HostList []string
+
+// EnvDecode reads a comma separated list; blank entries are skipped.
+func (l *HostList) EnvDecode(text string) error {
+	var list HostList
+	var problems []error
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.ToLower(strings.TrimSpace(part))
+		switch {
+		case part == "":
+			continue
+		case strings.ContainsAny(part, "/:*@ "):
+			problems = append(problems, fmt.Errorf("%s: want names of hosts, without a scheme or a port", quoted(part)))
+		case slices.Contains(list, part):
+			problems = append(problems, fmt.Errorf("%s is named twice", part))
+		}
+		list = append(list, part)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	*l = list
+	return nil
+}

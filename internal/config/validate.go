@@ -46,7 +46,7 @@ func (c *Config) Validate() error {
 	}
 	for _, k := range c.Keys {
 		if err := CheckKey(k.Value); err != nil {
-			problems = append(problems, fmt.Errorf("GEMINI_KEY_%d: %w", k.Index, err))
+			problems = append(problems, fmt.Errorf("%s: %w", k.where(), err))
 		}
 		if k.Project != "" {
 			check(fmt.Sprintf("GEMINI_PROJECT_%d", k.Index), CheckProject(k.Project))

@@ -23,14 +23,16 @@ type KeySource interface {
 	Reload(ctx context.Context, reason string) ([]keys.Key, error)
 }
 
-// Options are what a Dispatcher works with. All but Telemetry are required.
+// Options are what a Dispatcher works with. All but Resend and Telemetry are required.
 type Options struct {
 	Admission *admission.Controller
 	Keys      KeySource
 	Providers upstream.Providers
 	Count     config.Count // how requests are sized
-	Audit     *events.Audit
-	Logger    *slog.Logger // of what is done for no request
+	// Resend has every request sent again that may have been served and billed.
+	Resend bool
+	Audit  *events.Audit
+	Logger *slog.Logger // of what is done for no request
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
 }
@@ -42,21 +44,31 @@ type Dispatcher struct {
 	keys      KeySource
 	providers upstream.Providers
 	count     config.Count
+	resend    bool
 	audit     *events.Audit
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
 	pool      atomic.Pointer[Pool]    // of the keys as they were read last
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
+	pauses    *pauses                 // of features
+	depleted  *depleted               // projects that can't be used
+	trials    *trials                 // of models after a block per minute
+	// lastWords is what upstream said last of a model that isn't to be had, by the name
+	// it was asked for.
+	lastWords *recent[string, *upstream.Error]
 }
 
 // New returns a dispatcher.
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
-		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners),
+		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
 	}
 }
+
+// maxLastWords bounds for how many models upstream's last word is remembered.
+const maxLastWords = 64
 
 // settleTimeout bounds what is written after the answer is known, beside what
 // admission bounds itself.

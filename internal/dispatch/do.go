@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -18,11 +18,13 @@ import (
 
 // Bounds of one request's way through the pool.
 const (
-	// maxAttempts bounds the sends of one request, whatever upstream says.
-	maxAttempts = 16
-	// maxFailovers is how often a request is sent again after a 5xx: it may
-	// have been served and billed each time.
-	maxFailovers = 2
+	// maxLimited bounds the refusals per minute that one request may run into.
+	maxLimited = 16
+	// maxDoubtful bounds the sends of one request that upstream refuses in a way which
+	// the next project will probably refuse it too: overload, 5xx, a feature that no
+	// project has. What is sure to concern one key, project or model alone isn't
+	// counted: the last of many projects may be the one that is left.
+	maxDoubtful = 3
 )
 
 // A Call is one request that takes a slot, whatever route it came by.
@@ -38,10 +40,15 @@ type Call struct {
 	Ticket   *admission.Ticket
 	Book     bool
 	Retry    bool // go on with other keys, projects and models when upstream fails
+	Resend   bool // even where the request may have been served and billed
 	// Send sends the request once. It must not have answered the caller when it
 	// returns an error.
 	Send func(ctx context.Context, to Target) (Sent, *upstream.Error)
 
+	// features returns the features with quotas of their own that it asks for, nil:
+	// none; textOnly says that it refers to nothing else. Set by Size.
+	features func() []string
+	textOnly bool
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
 }
@@ -69,14 +76,22 @@ type Served struct {
 // which may be an *upstream.Error to be passed on.
 func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admission.Wait, error) {
 	r := &dispatch{
-		d: d, pool: p, call: c, demand: c.Demand, exact: c.Exact, snapshot: c.Snapshot, log: d.logger(ctx),
-		limit: d.admission.CallerLimit(c.Caller, c.Demand), excluded: make(map[string]bool),
+		d: d, pool: p, call: c, models: c.Models, demand: c.Demand, exact: c.Exact, snapshot: c.Snapshot, log: d.logger(ctx),
+		limit: d.admission.CallerLimit(c.Caller, c.Demand), excluded: make(map[string]bool), refusing: make(map[string]bool),
 	}
 	defer r.limit.GiveBack() // unless it was settled
 	for r.attempts = 1; ; r.attempts++ {
 		grant, wait, err := r.admit(ctx)
 		if grant == nil {
 			return nil, wait, err
+		}
+		if goes, err := r.goes(ctx, grant); err != nil {
+			return nil, nil, err
+		} else if !goes && r.attempts < r.most() {
+			r.d.admission.Cancel(grant, false)
+			r.waited = max(r.waited, grant.Waited) // who held a booking gets another
+			r.snapshot = nil
+			continue
 		}
 		out, err := r.try(ctx, grant)
 		if err == nil {
@@ -86,17 +101,18 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if !errors.As(err, &failure) {
 			return nil, nil, err
 		}
-		if !r.again(failure) {
-			if failure.Class == upstream.ClassTimeout {
+		l := lessons[c.refusalOf(failure)]
+		if l.told == upstreamsWords {
+			r.said = failure
+		}
+		if !r.again(grant, failure, l) {
+			if l.told == whatWeKnow {
 				r.limit.Settle(-1) // it may have been served
 			}
-			if failure.HTTPStatus == http.StatusTooManyRequests {
-				return r.refuse(ctx, err)
+			if l.told == ourWait {
+				return r.refuse(ctx, l, err)
 			}
-			return nil, nil, err
-		}
-		if failure.Class == upstream.ClassServer {
-			r.excluded[grant.Project] = true
+			return nil, nil, r.whenAgain(failure, l, err)
 		}
 		r.snapshot = nil // what was learned may have changed it
 	}
@@ -104,25 +120,40 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 
 // dispatch is one call on its way.
 type dispatch struct {
-	d         *Dispatcher
-	pool      *Pool
-	call      *Call
-	log       *slog.Logger
-	snapshot  *admission.Snapshot // nil: to be read
-	demand    scheduler.Demand
-	exact     bool
-	limit     *admission.CallerLimit
-	attempts  int
-	failovers int
-	excluded  map[string]bool // projects that failed this very request
-	failed    *upstream.Error // the 5xx that is being retried
-	waited    time.Duration
+	d        *Dispatcher
+	pool     *Pool
+	call     *Call
+	log      *slog.Logger
+	snapshot *admission.Snapshot // nil: to be read
+	models   []string            // those of the call that there are
+	demand   scheduler.Demand
+	exact    bool
+	limit    *admission.CallerLimit
+	attempts int
+	asked    bool            // the ticket has been used
+	tried    string          // the project that is tried although its keys are marked
+	limited  int             // refusals per minute
+	doubtful int             // refusals that the next project would probably repeat
+	excluded map[string]bool // projects that failed this very request
+	refusing map[string]bool // projects that said 429 without a limit
+	failed   *upstream.Error // the 5xx that is being retried
+	said     *upstream.Error // what is the caller's answer where nobody else serves it
+	waited   time.Duration
 }
 
 // admit asks for a slot.
 func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait, error) {
+	if r.attempts == 1 {
+		if grant := r.tryDepleted(ctx); grant != nil {
+			return grant, nil, nil
+		}
+	}
+	req := r.request()
+	if len(req.Projects) == 0 && r.said != nil && r.failed == nil {
+		return nil, nil, r.said // the features aren't to be had now, on no project
+	}
 	inner, span := r.d.telemetry.Admit(ctx)
-	grant, wait, err := r.d.admission.Admit(inner, r.request())
+	grant, wait, err := r.d.admission.Admit(inner, req)
 	span.Decided(r.decision(grant, wait, err))
 	if r.failed != nil && grant == nil {
 		// A retry that would have to wait is no retry: the caller gets what
@@ -138,7 +169,91 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 	if wait != nil {
 		r.logWait(wait)
 	}
+	if errors.Is(err, admission.ErrNoProject) {
+		err = r.lastWord(ctx, err)
+	}
 	return grant, wait, err
+}
+
+// lastWord is the answer where nothing is left for a call: what upstream said to it,
+// or to an earlier one for the model that it is pinned to.
+func (r *dispatch) lastWord(ctx context.Context, none error) error {
+	pinned := len(r.call.Models) == 1
+	if r.said != nil {
+		if l := lessons[r.call.refusalOf(r.said)]; l.final(pinned) {
+			return r.whenAgain(r.said, l, r.said)
+		}
+		return none
+	}
+	if e := r.noneAllowed(ctx); e != nil {
+		return e
+	}
+	said, ok := r.d.lastWords.get(r.call.Models[0])
+	if !pinned || !ok {
+		return none
+	}
+	states, err := r.d.admission.View(ctx, r.pool.IDs())
+	if err != nil {
+		return none
+	}
+	counted, _ := r.call.Snapshot.Counted(r.call.Models)
+	for i, p := range r.pool.Projects {
+		block := states[i].Calendar(counted[0]).Block
+		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && block.Cause == scheduler.Unavailable && block.Until > r.d.admission.Now() {
+			l := lessons[r.call.refusalOf(said)]
+			return r.whenAgain(said, l, said)
+		}
+	}
+	return none
+}
+
+// whenAgain returns the error that is passed on, with what is known of when the same
+// may be tried again.
+func (r *dispatch) whenAgain(e *upstream.Error, l lesson, err error) error {
+	if !tooMany(e) {
+		return err
+	}
+	told := *e
+	switch l.lasts {
+	case pausing:
+		for _, p := range r.pool.Projects {
+			if _, left := r.d.pauses.left(p.ID, r.features(e), r.d.admission.Now()); left > 0 && (told.Wait == 0 || left < told.Wait) {
+				told.Wait = left
+			}
+		}
+	case aDay:
+		told.Wait = -1
+	}
+	return &told
+}
+
+// minuteTrial is how long the answer to a request that is tried after a block per
+// minute is waited for before the others go too.
+const minuteTrial = 5 * time.Second
+
+// goes reports whether a granted call may be sent now. Of those that come when a
+// project may be tried again one is; the others are planned for anew. After an error
+// nothing is granted any more.
+func (r *dispatch) goes(ctx context.Context, grant *admission.Grant) (bool, error) {
+	if r.call.asksFeature() && !r.d.pauses.try(grant.Project, r.call.features(), r.d.admission.Now()) {
+		return false, nil
+	}
+	now, b := r.d.admission.Now(), grant.Block
+	if b.Cause != scheduler.ByMinute || b.Strikes != disbelieved || b.Until > now {
+		return true, nil
+	}
+	// Upstream named a longer wait than a limit per minute can last. Until it is seen
+	// what this one comes to, the others are told to wait, by every instance.
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
+		Model: grant.Model, Block: scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(minuteTrial)},
+	})
+	if err != nil {
+		r.d.admission.Cancel(grant, false)
+		return false, err
+	}
+	return r.d.trials.begin(grant.Project+"/"+grant.Model, now), nil
 }
 
 func (r *dispatch) logWait(wait *admission.Wait) {
@@ -155,11 +270,12 @@ func (r *dispatch) logWait(wait *admission.Wait) {
 func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: c.Models, Demand: r.demand, Projects: r.pool.without(r.excluded),
+		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
 		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit,
 	}
-	if r.attempts == 1 {
+	if !r.asked {
 		req.Ticket = c.Ticket
+		r.asked = true
 	}
 	if r.failed == nil {
 		req.Hash = c.Hash
@@ -170,11 +286,45 @@ func (r *dispatch) request() admission.Request {
 	return req
 }
 
+// projects are those that the call may go to: none that failed it, and none that
+// is left alone for its features. If all are, what they said is noted.
+func (r *dispatch) projects() []admission.Project {
+	out := r.pool.without(r.excluded)
+	if !r.d.pauses.any() || !r.call.asksFeature() {
+		return out
+	}
+	var left []admission.Project
+	now := r.d.admission.Now()
+	for _, p := range out {
+		said, pause := r.d.pauses.left(p.ID, r.call.features(), now)
+		if said == nil {
+			left = append(left, p)
+			continue
+		}
+		if r.said == nil || r.said.Wait == 0 || pause < r.said.Wait {
+			told := *said
+			told.Wait = pause
+			r.said = &told
+		}
+	}
+	return left
+}
+
+// asksFeature reports whether a call asks for a feature that has a quota of its own.
+func (c *Call) asksFeature() bool { return c.features != nil && len(c.features()) > 0 }
+
 // refuse answers an upstream 429 that is not to be retried: with our own exact
-// wait, or with what upstream said if there is room again already.
-func (r *dispatch) refuse(ctx context.Context, refusal error) (*Served, *admission.Wait, error) {
-	r.attempts++ // the ticket has been used
-	r.snapshot = nil
+// wait, or with what upstream said if there is room again already. After as many as
+// are tried said 429 without a limit, the wait is that of those: the others would
+// probably say the same.
+func (r *dispatch) refuse(ctx context.Context, l lesson, refusal error) (*Served, *admission.Wait, error) {
+	r.attempts++
+	r.snapshot, r.failed = nil, nil
+	if l.then == doubtful && r.call.Retry {
+		for _, p := range r.pool.Projects {
+			r.excluded[p.ID] = !r.refusing[p.ID]
+		}
+	}
 	grant, wait, err := r.admit(ctx)
 	switch {
 	case wait != nil:
@@ -239,6 +389,12 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
+	if r.tried == grant.Project && info.Late == nil {
+		r.restore(after, grant.Project)
+	}
+	if info.Late == nil && r.d.pauses.any() && r.call.asksFeature() {
+		r.d.pauses.served(grant.Project, r.call.features())
+	}
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {
 		r.conclude(after, grant, key, info)
 	}
@@ -275,21 +431,42 @@ func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Ke
 }
 
 // again decides whether the call is planned anew after an upstream error.
-func (r *dispatch) again(e *upstream.Error) bool {
-	if !r.call.Retry || r.attempts >= maxAttempts {
+func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bool {
+	switch {
+	case e.Class == upstream.ClassModelUnknown:
+		// Its name says nothing to upstream: the others of the chain may be there.
+		r.models = slices.DeleteFunc(slices.Clone(r.models), func(m string) bool { return m == grant.Asked })
+	case e.Class == upstream.ClassBare429:
+		r.refusing[grant.Project] = true
+	case l.concerns == thisRequest, l == lessons[keyUnconfirmed]:
+		r.excluded[grant.Project] = true
+	}
+	if !r.call.Retry || r.attempts >= r.most() || len(r.models) == 0 {
 		return false
 	}
-	switch e.Class {
-	case upstream.ClassDay, upstream.ClassMinute, upstream.ClassNoQuota, upstream.ClassBare429,
-		upstream.ClassBilling, upstream.ClassKeyInvalid, upstream.ClassModelGone:
-		// What was learned keeps planning away from it.
-		return true
-	case upstream.ClassServer:
-		r.failovers++
+	switch l.then {
+	case elsewhere:
+		return true // what was learned keeps planning away from it
+	case limited:
+		r.limited++
+		return r.limited < maxLimited
+	case resends:
+		if !r.call.Resend && !r.d.resend {
+			return false
+		}
 		r.failed = e
-		return r.failovers <= maxFailovers
+	case failsOver:
+		// If there is no room for it now, the caller gets the error.
+		r.failed = e
+	case doubtful:
 	default:
-		// The caller's fault, or it may have been served and billed.
 		return false
 	}
+	r.doubtful++
+	return r.doubtful < maxDoubtful
+}
+
+// most bounds the sends of the call by what there is to send it to.
+func (r *dispatch) most() int {
+	return len(r.pool.Keys) + len(r.pool.Projects)*len(r.call.Models) + maxLimited + maxDoubtful
 }

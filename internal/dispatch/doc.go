@@ -12,17 +12,23 @@
 // server has apierror word. An upstream error that is to be passed on is an
 // *upstream.Error. Nothing is ever waited for here.
 //
+// Most of it is tested through HTTP, in package server: against a simulated Gemini,
+// and against what scripted stand-ins answer.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
-//   - feedback.go: what is learned from an answer or an upstream 429: limits, blocks, invalid keys, model aliases
-//   - prompt.go: POST /generate's body as a prompt: defaults, models, sending it
+//   - depleted.go: trying projects that couldn't pay, and using them again
+//   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
+//   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content
 //   - free.go: requests that take no slot
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
+//   - pause.go: which projects are left alone for a feature with a quota of its own
 //   - pool.go: the keys as they are for one request, by project
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner
 //   - recent.go: a map of bounded size, whose oldest entries go first

@@ -1,188 +1,231 @@
 package dispatch
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"strings"
+	"net/http"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/admission"
-	"fluxgate.dev/fluxgate/internal/events"
-	"fluxgate.dev/fluxgate/internal/keys"
-	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
+// A refusal is one thing that upstream can say, as far as it makes a difference to
+// what is learned. The class of an error and the request it answers tell which.
+type refusal string
+
+const (
+	dayOver        refusal = "the model's day is over"
+	minuteFull     refusal = "a limit per minute is reached"
+	noQuota        refusal = "limit 0"
+	bare           refusal = "429 that names no limit"
+	bareFeature    refusal = "429 that names no limit, to a request with a feature"
+	foreignQuota   refusal = "429 that names the quota of something else than the model's requests and input tokens"
+	spend          refusal = "spending too fast"
+	billing        refusal = "credits or spending cap used up"
+	noFreeTier     refusal = "no free tier in this country"
+	denied         refusal = "no permission, to plain text"
+	deniedFeature  refusal = "no permission, to a request with a feature"
+	deniedContent  refusal = "no permission, to a request with more than text"
+	keyInvalid     refusal = "the key is invalid, and a free call confirms it"
+	keyUnconfirmed refusal = "the key is invalid, and no free call confirms it"
+	keyFeature     refusal = "the key is invalid, and no free call confirms it, to a request with a feature"
+	keyContent     refusal = "the key is invalid, and no free call confirms it, to a request with more than text"
+	modelGone      refusal = "the model is gone for this project"
+	modelUnknown   refusal = "there is no such model"
+	callersFault   refusal = "the request is at fault"
+	serverFailed   refusal = "upstream failed, or wasn't reached"
+	broken         refusal = "sent in full, and then no answer"
+	timedOut       refusal = "no answer in time"
+	gaveUp         refusal = "our own caller left"
+)
+
+// A scope is whom a refusal concerns: who else loses a turn by it.
+type scope string
+
+const (
+	thisRequest  scope = "this request"
+	thisCaller   scope = "this caller's mistake"
+	oneFeature   scope = "a feature on a project"
+	oneModel     scope = "a model on a project"
+	wholeProject scope = "a project"
+	oneKey       scope = "a key"
+)
+
+// A span is for how long those whom a refusal concerns are left alone.
+type span string
+
+const (
+	notAtAll      span = ""
+	untilMidnight span = "until Pacific midnight, whatever delay is named"
+	asTold        span = "as long as it says, at most a window, then tried by one request"
+	growing       span = "5 s, doubled with each in a row, at most 5 min"
+	pausing       span = "30 s, doubled with each in a row, at most an hour; then tried by one request; known to this instance"
+	someMinutes   span = "10 min"
+	aDay          span = "24 h"
+	untilProved   span = "until a real request passes: one is tried after 5 min, then after twice as long, at most an hour"
+	untilValid    span = "until a check finds the key valid"
+)
+
+// A sequel is what becomes of the request itself.
+type sequel string
+
+const (
+	ends      sequel = "ends"
+	elsewhere sequel = "goes elsewhere, as often as something is left"
+	limited   sequel = "goes elsewhere, at most 15 times"
+	doubtful  sequel = "goes elsewhere, three sends in all"
+	failsOver sequel = "goes elsewhere if there is room now, three sends in all"
+	resends   sequel = "goes elsewhere like that only if the caller or a setting has it resent"
+)
+
+// A message is what the caller is told where nothing else serves the request.
+type message string
+
+const (
+	upstreamsWords message = "what upstream said"
+	ourWait        message = "our exact wait, or the best that is known"
+	notTheirs      message = "503: the keys are ours"
+	whatWeKnow     message = "502 or 504: it may have been served"
+)
+
+// A lesson is one row of the table of lessons.
+type lesson struct {
+	concerns scope
+	lasts    span
+	then     sequel
+	told     message
+}
+
+// lessons is what is made of everything that upstream can say. A lesson is kept no
+// wider and no longer than what was refused: who isn't in the scope loses nothing.
+var lessons = map[refusal]lesson{
+	dayOver:        {oneModel, untilMidnight, elsewhere, ourWait},
+	minuteFull:     {oneModel, asTold, limited, ourWait},
+	noQuota:        {oneModel, aDay, elsewhere, upstreamsWords},
+	bare:           {oneModel, growing, doubtful, ourWait},
+	bareFeature:    {oneFeature, pausing, doubtful, upstreamsWords},
+	foreignQuota:   {oneFeature, pausing, doubtful, upstreamsWords},
+	spend:          {wholeProject, asTold, limited, ourWait},
+	billing:        {wholeProject, untilProved, elsewhere, notTheirs},
+	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords},
+	denied:         {oneModel, someMinutes, elsewhere, upstreamsWords},
+	deniedFeature:  {oneFeature, pausing, doubtful, upstreamsWords},
+	deniedContent:  {thisRequest, notAtAll, doubtful, upstreamsWords},
+	keyInvalid:     {oneKey, untilValid, elsewhere, notTheirs},
+	keyUnconfirmed: {oneModel, growing, doubtful, notTheirs},
+	keyFeature:     {oneFeature, pausing, doubtful, notTheirs},
+	keyContent:     {thisRequest, notAtAll, doubtful, notTheirs},
+	modelGone:      {oneModel, aDay, elsewhere, upstreamsWords},
+	modelUnknown:   {thisRequest, notAtAll, elsewhere, upstreamsWords},
+	callersFault:   {thisCaller, notAtAll, ends, upstreamsWords},
+	serverFailed:   {thisRequest, notAtAll, failsOver, upstreamsWords},
+	broken:         {thisRequest, notAtAll, resends, whatWeKnow},
+	timedOut:       {thisRequest, notAtAll, ends, whatWeKnow},
+	gaveUp:         {thisRequest, notAtAll, ends, whatWeKnow},
+}
+
+// The spans, as far as they are kept here: what grows after bare 429s is the
+// scheduler's.
 const (
 	// goneFor is how long a model without quota, or retired, is left alone on a
-	// project before it is tried again.
-	goneFor = 24 * time.Hour
+	// project before it is tried again; deniedFor one that a project may not use.
+	goneFor   = 24 * time.Hour
+	deniedFor = 10 * time.Minute
+	// longestMinute is the most that a refusal per minute is believed, whatever delay
+	// it names: no minute lasts longer.
+	longestMinute = scheduler.Window
 	// roundedDown is the most by which upstream's delays are too short: they are
 	// cut to whole seconds.
 	roundedDown = time.Second
 )
 
-// fail settles a failed request and records what its error says. A returned
-// error means that it couldn't be kept.
-func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
-	unknown := e.Class == upstream.ClassModelUnknown
-	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
-	if unknown {
-		return err
-	}
-	return errors.Join(err, r.feedback(ctx, grant, key, e))
-}
-
-// feedback records what an error says of keys, models and limits.
-func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
-	var problems []error
-	switch e.Class {
-	case upstream.ClassKeyInvalid:
-		problems = append(problems, r.d.markInvalid(ctx, key, e))
-	case upstream.ClassBilling:
-		reason := upstream.ReasonBilling
-		for _, k := range r.pool.Keys {
-			if k.Project == key.Project {
-				result, err := r.d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
-				if err == nil && result.Changed {
-					r.log.Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
-				}
-				problems = append(problems, err)
-			}
-		}
-	default:
-		if refusal, ok := r.refusal(ctx, grant, e); ok {
-			problems = append(problems, r.learn(ctx, grant.Project, refusal))
-		}
-	}
-	if err := errors.Join(problems...); err != nil {
-		return fmt.Errorf("record what upstream said: %w", err)
-	}
-	return nil
-}
-
-// learn records a refusal, and says which limits weren't known.
-func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.RecordRefusal) error {
-	states, err := r.d.admission.View(ctx, []string{project})
-	if err != nil {
-		return err
-	}
-	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules(), r.d.admission.Now()).Limits
-	if _, err := r.d.admission.Apply(ctx, project, refusal); err != nil {
-		return err
-	}
-	for _, x := range []struct {
-		name            string
-		learned, before int64
-	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
-		if x.learned > 0 && x.learned != x.before {
-			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.learned, x.name, x.before))
-		}
-	}
-	return nil
-}
-
-// refusal returns what an error says about a model on a project.
-func (r *dispatch) refusal(ctx context.Context, grant *admission.Grant, e *upstream.Error) (scheduler.RecordRefusal, bool) {
-	now := r.d.admission.Now()
-	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID}
-	for _, v := range e.Violations {
-		if v.Model != "" && r.d.learnAlias(ctx, grant.Asked, v.Model) {
-			h.Model = v.Model
-		}
-		switch v.Kind {
-		case upstream.RequestsPerMinute:
-			h.Limits.RPM = max(v.Value, 0)
-		case upstream.TokensPerMinute:
-			h.Limits.TPM = max(v.Value, 0)
-			if v.Value > 0 && r.demand.Tokens > v.Value {
-				h.Oversize = r.demand.Tokens
-			}
-		case upstream.RequestsPerDay:
-			h.Limits.RPD = max(v.Value, 0)
-		}
-	}
+// refusalOf says what an error means as the answer to a call.
+func (c *Call) refusalOf(e *upstream.Error) refusal {
 	switch e.Class {
 	case upstream.ClassDay:
-		h.Block.Cause = scheduler.ByDay
+		return dayOver
 	case upstream.ClassMinute:
-		h.Block = scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(e.RetryDelay + roundedDown)}
-		if e.RetryDelay == 0 {
-			// It doesn't say how long, so it is treated as one that says nothing.
-			h.Block = scheduler.Block{Cause: scheduler.ByBare}
-		}
+		return minuteFull
+	case upstream.ClassNoQuota:
+		return noQuota
 	case upstream.ClassBare429:
-		h.Block.Cause = scheduler.ByBare
-	case upstream.ClassNoQuota, upstream.ClassModelGone:
-		h.Block = scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(goneFor)}
-	default:
-		return h, false
-	}
-	return h, true
-}
-
-// recount counts a request whose size is only known to be at most so much, once
-// upstream names a limit below that: its size is about to be learned from.
-func (r *dispatch) recount(ctx context.Context, e *upstream.Error) {
-	if r.exact {
-		return
-	}
-	for _, v := range e.Violations {
-		if v.Kind != upstream.TokensPerMinute || v.Value <= 0 || r.demand.Tokens <= v.Value {
-			continue
+		if c.asksFeature() {
+			return bareFeature
 		}
-		n, err := r.call.count(ctx)
-		if err != nil {
-			r.log.Warn("count failed", "error", err)
-			return
+		return bare
+	case upstream.ClassForeignQuota:
+		return foreignQuota
+	case upstream.ClassSpend:
+		return spend
+	case upstream.ClassBilling:
+		return billing
+	case upstream.ClassProject:
+		return noFreeTier
+	case upstream.ClassKeyInvalid:
+		return keyInvalid
+	case upstream.ClassDenied:
+		kinds := [3]refusal{keyUnconfirmed, keyFeature, keyContent}
+		if e.Reason == upstream.ReasonPermission {
+			kinds = [3]refusal{denied, deniedFeature, deniedContent}
 		}
-		r.demand.Tokens, r.exact = n, true
-		return
+		switch {
+		case c.asksFeature():
+			return kinds[1]
+		case !c.textOnly:
+			return kinds[2]
+		}
+		return kinds[0]
+	case upstream.ClassModelGone:
+		return modelGone
+	case upstream.ClassModelUnknown:
+		return modelUnknown
+	case upstream.ClassServer:
+		return serverFailed
+	case upstream.ClassBroken:
+		return broken
+	case upstream.ClassTimeout:
+		return timedOut
+	case upstream.ClassCanceled:
+		return gaveUp
 	}
+	return callersFault
 }
 
-// learnAlias notes that requests for a name count against another model, and
-// reports whether they do so from now on.
-func (d *Dispatcher) learnAlias(ctx context.Context, name, model string) bool {
-	if !payload.ValidModel(model) {
-		return false
+// blockFor returns what keeps every start of a model on a project away after a
+// refusal that concerns it; none otherwise.
+func blockFor(l lesson, e *upstream.Error, now scheduler.Instant) scheduler.Block {
+	switch l.lasts {
+	case untilMidnight:
+		return scheduler.Block{Cause: scheduler.ByDay}
+	case asTold:
+		switch {
+		case e.RetryDelay == 0:
+			// It doesn't say how long, so it is treated as one that says nothing.
+			return scheduler.Block{Cause: scheduler.ByBare}
+		case e.RetryDelay > longestMinute:
+			return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(longestMinute + roundedDown), Strikes: disbelieved}
+		}
+		return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(e.RetryDelay + roundedDown)}
+	case growing:
+		return scheduler.Block{Cause: scheduler.ByBare}
+	case aDay:
+		return scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(goneFor)}
+	case someMinutes:
+		return scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(deniedFor)}
 	}
-	counted, err := d.admission.LearnAlias(ctx, name, model)
-	if err != nil {
-		d.logger(ctx).Warn("alias not kept", "name", name, "error", err)
-	}
-	return counted
+	return scheduler.Block{}
 }
 
-// learnVersion notes what an answer says of the model that gave it. Only of a
-// name that says it is an alias: the version behind a plain name has no calendar of
-// its own. What a refusal said of the alias knows better.
-func (d *Dispatcher) learnVersion(ctx context.Context, name, version string) {
-	version = strings.TrimPrefix(version, "models/")
-	if !isAlias(name) || !payload.ValidModel(version) {
-		return
-	}
-	if err := d.admission.LearnVersion(ctx, name, version); err != nil {
-		d.logger(ctx).Warn("alias not kept", "name", name, "error", err)
-	}
+// disbelieved marks, by its strikes, a block per minute that is shorter than what
+// upstream named: when it is over one request is tried before the others.
+const disbelieved = 1
+
+// final reports whether an error of upstream's is the answer where nothing else is
+// left. One that says that a model isn't to be had answers those who asked for that
+// model; the chain's models were asked for by nobody.
+func (l lesson) final(pinned bool) bool {
+	return l.told == upstreamsWords && (pinned || l.concerns != oneModel && l.concerns != thisRequest) ||
+		l == lessons[deniedContent]
 }
 
-// isAlias reports whether a model's name says that it stands for another's.
-func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }
-
-// markInvalid notes that upstream calls a key invalid, and has the keys read
-// again: it may have been rotated.
-func (d *Dispatcher) markInvalid(ctx context.Context, key keys.Key, e *upstream.Error) error {
-	reason := e.KeyReason()
-	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
-	if err == nil && result.Changed {
-		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
-		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
-	}
-	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
-		err = errors.Join(err, reloadErr)
-	}
-	return err
-}
+// tooMany reports whether an error is one that says to come back later.
+func tooMany(e *upstream.Error) bool { return e.HTTPStatus == http.StatusTooManyRequests }

@@ -8,7 +8,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// maxFree bounds how many projects a free request is sent to.
+// maxFree bounds how many projects a free request is sent to, those aside that can't
+// be used at all.
 const maxFree = 3
 
 // Free has a request that costs no quota sent with one usable key after another
@@ -35,15 +36,25 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 		switch failure.Class {
 		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
-			if err := d.markInvalid(ctx, key, failure); err != nil {
+			if err := d.condemn(ctx, key, failure); err != nil {
 				return err
 			}
-			invalid++
+			if failure.Class == upstream.ClassKeyInvalid {
+				invalid++
+				continue
+			}
+		case upstream.ClassBilling, upstream.ClassProject, upstream.ClassDay, upstream.ClassNoQuota:
+			// It is that project's alone.
+			tried[key.Project] = true
 			continue
-		case upstream.ClassBilling, upstream.ClassBare429, upstream.ClassMinute, upstream.ClassDay, upstream.ClassNoQuota,
-			upstream.ClassModelGone:
+		case upstream.ClassBare429, upstream.ClassMinute, upstream.ClassForeignQuota, upstream.ClassSpend, upstream.ClassModelGone,
+			upstream.ClassDenied:
 		case upstream.ClassServer:
 			if !again && !failure.SentAt.IsZero() {
+				return failure
+			}
+		case upstream.ClassBroken:
+			if !again {
 				return failure
 			}
 		default:

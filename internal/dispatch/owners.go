@@ -25,7 +25,7 @@ const searchTimeout = 10 * time.Second
 // maxOwners bounds how many owners are remembered.
 const maxOwners = 10_000
 
-// Owners narrows the pool to the project that owns what the request mentions.
+// Owners narrows the pool to the project that owns what the request refers to.
 func (d *Dispatcher) Owners(ctx context.Context, p *Pool, resources []string) (*Pool, error) {
 	project := ""
 	lookups := 0

@@ -74,7 +74,10 @@ var ErrMode = apierror.Invalid("mode", "want one of both, pro_only, flash_only a
 // Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash and
 // ticket are set. The answer comes in reply.
 func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, reply **upstream.Reply) error {
+	// To go on elsewhere after a refusal is safe. What may have been served and
+	// billed is sent again only where the caller says so.
 	c.Retry = in.Retry == nil || *in.Retry
+	c.Resend = in.Retry != nil && *in.Retry
 	c.MaxWait = in.MaxWait()
 	if in.PreferredKey != nil {
 		// One that isn't there is as good as none, as in gemini-flux.

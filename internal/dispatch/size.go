@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -23,12 +24,18 @@ type Sizer struct {
 	// Count has the provider count the tokens for a model, with a key. Its error is
 	// upstream.ErrUncountable, or an *upstream.Error. Nil: nobody can.
 	Count func(ctx context.Context, to Target) (int64, error)
+	// Features returns the features with quotas of their own that it asks for. Nil:
+	// none.
+	Features func() []string
+	// TextOnly says that it refers to nothing that a project may have no access to.
+	TextOnly bool
 }
 
 // BodySizer returns the Sizer of a body of the provider's own format, with what it
 // refers to.
 func BodySizer(body []byte, refs *payload.References) Sizer {
-	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate}
+	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate, TextOnly: !refs.Media && len(refs.Resources) == 0}
+	s.Features = sync.OnceValue(func() []string { return payload.Features(body) })
 	if refs.Media {
 		s.Bytes = -1
 	}
@@ -41,10 +48,10 @@ func BodySizer(body []byte, refs *payload.References) Sizer {
 // PromptSizer returns the Sizer of a prompt. Media of it is none that bytes say
 // anything of.
 func PromptSizer(p upstream.Prompt) Sizer {
-	s := Sizer{Bytes: int64(len(p.System)), Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
+	s := Sizer{Bytes: int64(len(p.System)), TextOnly: true, Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
 	for _, piece := range p.Pieces {
 		if len(piece.Media.Base64) > 0 {
-			s.Bytes = -1
+			s.Bytes, s.TextOnly = -1, false
 			break
 		}
 		s.Bytes += int64(len(piece.Text))
@@ -79,6 +86,7 @@ func UploadAllowance(body int) time.Duration {
 // is at most TPM/RPM of every model that may serve it: then RPM binds whatever the
 // true count.
 func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
+	c.features, c.textOnly = s.Features, s.TextOnly
 	c.count = func(ctx context.Context) (int64, error) {
 		if d.count == config.CountEstimate || s.Count == nil {
 			return s.Estimate(), nil
@@ -125,8 +133,10 @@ const (
 	countTimeout = 10 * time.Second // the upload of 32 MiB takes 8 s at uploadRate
 )
 
-// Count has upstream count the tokens, with any usable key. Where upstream can't
-// say, the request is estimated: a count that fails is no reason to refuse.
+// Count has upstream count the tokens, with any usable key. A count that fails is no
+// reason to refuse, whatever it says: the request itself may still be served, and
+// what is wrong with it is for its own answer to say. It is estimated then. An error
+// means that the store failed or the caller has left.
 func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Sizer) (int64, error) {
 	tried := make(map[string]bool) // projects, from which there is nothing more to be had
 	for range maxCounts {
@@ -150,25 +160,26 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 		failure := asUpstream(ctx, err)
 		d.logger(ctx).Warn("count failed", "key", key.Index, "model", to.Model, "class", failure.Class.String(), "reason", failure.Reason)
 		d.telemetry.Failed("count_tokens", telemetry.Target{Project: key.Project, Model: to.Model}, failure.Class.String())
-		known := failure.Class != upstream.ClassModelUnknown && failure.Class != upstream.ClassModelGone
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return 0, ctx.Err()
-		case failure.Class == upstream.ClassCaller && failure.Reason != upstream.ReasonLocation:
-			return 0, failure // malformed whichever key counts it
-		case failure.Class == upstream.ClassTimeout:
-			return s.Estimate(), nil
-		case !known && len(models) > 1:
+		}
+		switch failure.Class {
+		case upstream.ClassCaller, upstream.ClassTimeout:
+			return s.Estimate(), nil // the next would say the same, or take as long
+		case upstream.ClassModelGone, upstream.ClassModelUnknown:
+			if len(models) == 1 {
+				return s.Estimate(), nil
+			}
 			models = models[1:]
 			continue
-		case failure.Class == upstream.ClassModelUnknown:
-			return 0, failure
-		case failure.Class == upstream.ClassKeyInvalid:
+		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
-			if err := d.markInvalid(ctx, key, failure); err != nil {
+			if err := d.condemn(ctx, key, failure); err != nil {
 				return 0, err
 			}
-			continue
+			if failure.Class == upstream.ClassKeyInvalid {
+				continue
+			}
 		}
 		tried[key.Project] = true
 	}

@@ -63,7 +63,7 @@ func TestBatchOfRealTextInVirtualTime(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, a.Close(context.Background())) })
-		w.batch(t, text, output, "http://fluxgate.test", &http.Client{Transport: direct{a}})
+		w.batch(t, text, output, "http://localhost", &http.Client{Transport: direct{a}})
 	})
 }
 

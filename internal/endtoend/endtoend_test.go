@@ -23,13 +23,13 @@ func httpClient(t *testing.T) *http.Client {
 // Several instances on one emulator under load, each request of a caller to
 // another one: no upstream 429, no slot used twice, every booking honoured that
 // is returned to in time. Twenty minutes of the same in virtual time are in
-// package storage; here half of the callers wait for the second minute, and a
+// package storage; here two in five callers wait for the second minute, and a
 // third of them with a booking.
 func TestInstances(t *testing.T) {
 	t.Parallel()
 	emulatortest.Host(t)
 	turn(35 * time.Second)
-	w := newWorld(t, geminisim.Limits{RPM: 14, TPM: 250_000, RPD: 100_000})
+	w := newWorld(t, geminisim.Limits{RPM: 16, TPM: 250_000, RPD: 100_000})
 	var urls []string
 	for range 3 {
 		// Clients of their own: nothing but the database is shared.

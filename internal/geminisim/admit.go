@@ -42,6 +42,10 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 	now := b.arrive(c.arrived)
 	s.advance(now)
 	at := time.Unix(0, now)
+	if e := c.refuseStanding(); e != nil {
+		s.record(c.entry(at, e.code, e.reason, 0), nil)
+		return e
+	}
 	f, failing := s.pending(c.streaming)
 	if !failing || f.charged() {
 		if refused := b.charge(now, requests, tokens, s.rejectOversize); refused != nil {

@@ -41,13 +41,24 @@
 // body for a suspended key repeats the whole key, as the real one does. More
 // than one credential in a request is refused.
 //
-// Surface, under /v1beta/ and /v1/: models (list and get), generateContent,
+// Surface, under /v1beta/, /v1/ and /v1alpha/, which are one here (documented of
+// v1alpha: it has parts that the others lack): models (list and get), generateContent,
 // streamGenerateContent (server-sent events with alt=sse, else a JSON array),
 // countTokens in both forms, embedContent, batchEmbedContents (charged per
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose
 // errors are wrapped in an array; and the files and cachedContents described
 // below. Fields are accepted in camelCase and snake_case. Only generating and
 // embedding costs quota.
+//
+// Bodies. What is taken for JSON is what json_stream_parser.cc of protobuf 3 takes,
+// which is published, and of which Google's REST samples use some (captured): commas
+// before ] and }, line breaks in strings, single quotes, names without quotes; no
+// comments. Surrogates in escapes are not put together. A body whose Content-Type is
+// that of forms, curl's own, is refused as one with an unknown parameter, in the words
+// that were captured of other Google APIs; that the OpenAI-compatible routes do the
+// same is a guess, and so is it that any other type, or none, is taken for JSON.
+// Binary messages, which the real service reads, are refused. More than one
+// credential is refused (captured).
 //
 // Files. POST /upload/v1beta/files takes a file in one request, with
 // X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
@@ -101,6 +112,10 @@
 // was made in nanoseconds since 1970 on the machine's clock, and so lets a client
 // on the same machine tell how long it was under way.
 //
+// Standing. [Server.SetStanding] has a project refuse what it may not do, such as
+// grounding without billing, spending too fast or without credit, or serving a country
+// without a free tier.
+//
 // Faults. [Server.FailNext] injects the failures of [Failure], among them streams
 // that end in an error, stall, or are reset half-way.
 //
@@ -144,9 +159,8 @@
 //     token be used by another project, or takes two files' chosen names for the
 //     same across projects. Here: no, no, no, and yes (409).
 //   - Files in the state PROCESSING, their download and registration, limits on
-//     their number and total size, the end of abandoned uploads, quota for the
-//     storage of cached contents, and JSON in single quotes, which the real
-//     service accepts.
+//     their number and total size, the end of abandoned uploads, and
+//     quota for the storage of cached contents.
 //   - Batches, tuned models, image, speech and video generation, the Live API,
 //     thinking, safety filters, several candidates, stop sequences and
 //     temperature. Unknown fields are ignored, where the real service refuses some
@@ -173,12 +187,14 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones
 //   - limits.go: limits of a project and model, and their changes
 //   - quota.go: what a request breaks of a model's limits, and its charge
 //   - resources.go: resources of a project that expire, and lists of them in pages
 //   - wire.go: requests and answers in JSON
+//   - json.go: what Google takes for JSON, and under which type
 //   - tokens.go: CountTokens, and the tokens of a request
 //   - window.go: the three kinds of minute
 //   - errors.go: the real service's errors

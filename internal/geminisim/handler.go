@@ -65,6 +65,9 @@ func (c *call) serve() *apiError {
 	case refused != nil:
 		return refused
 	}
+	if err := c.readJSON(); err != nil {
+		return err
+	}
 	switch c.op {
 	case opListModels:
 		return c.listModels()

@@ -105,7 +105,7 @@ func (op operation) rpc(version string) string {
 
 type route struct {
 	op      operation
-	version string // v1beta or v1
+	version string // v1beta, v1 or v1alpha
 	model   string // as named in the path
 	method  string // after the colon
 	id      string // of a file or a cached content
@@ -115,7 +115,7 @@ type route struct {
 func parseRoute(method, path string) route {
 	path, uploading := strings.CutPrefix(strings.TrimPrefix(path, "/"), "upload/")
 	version, rest, _ := strings.Cut(path, "/")
-	if version != "v1beta" && version != "v1" {
+	if version != "v1beta" && version != "v1" && version != "v1alpha" {
 		return route{version: "v1beta"}
 	}
 	rt := route{version: version}

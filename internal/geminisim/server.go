@@ -118,7 +118,8 @@ type Server struct {
 	own      map[bucketID]quota // of single projects, before quotas
 	coming   []limitsChange     // in order of their instants
 	retired  map[bucketID]bool  // an empty project: on all
-	about    LimitsAnswer       // to questions about limits
+	standing map[string]Standing
+	about    LimitsAnswer // to questions about limits
 	buckets  map[bucketID]*bucket
 	failures int // how many are still to come; negative: until cleared
 	failure  Failure
@@ -152,6 +153,7 @@ func New(cfg Config) *Server {
 		quotas:         make(map[string]quota),
 		own:            make(map[bucketID]quota),
 		retired:        make(map[bucketID]bool),
+		standing:       make(map[string]Standing),
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 	}

@@ -16,6 +16,7 @@ func TestParsePayload(t *testing.T) {
 		{"echo adds a line break", "a\n", []parsed{{"a", ""}}},
 		{"lines", "# team keys\na\n\n  b  \r\n#c\n'd'\n", []parsed{{"a", ""}, {"b", ""}, {"d", ""}}},
 		{"a mark that editors write", "\ufeffa\n", []parsed{{"a", ""}}},
+		{"a file that PowerShell wrote", "\xff\xfea\x00\r\x00\n\x00b\x00", []parsed{{"a", ""}, {"b", ""}}},
 		{"JSON", ` [{"key":"a","project":"team"},{"project":"","key":" b "}]` + "\n", []parsed{{"a", "team"}, {"b", ""}}},
 		{"a JSON entry that was blanked keeps its place", `[{"key":""},{"key":"b","project":null}]`, []parsed{{"", ""}, {"b", ""}}},
 		{"new keys have dots", "AQ.x-y_z", []parsed{{"AQ.x-y_z", ""}}},

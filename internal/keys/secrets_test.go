@@ -145,6 +145,7 @@ func TestFromSecretsRefuses(t *testing.T) {
 		{"no permission", "a", []string{versionS}, status.Error(codes.PermissionDenied, "no"), codes.PermissionDenied, "roles/secretmanager.secretAccessor"},
 		{"disabled version", "a", []string{versionS}, status.Error(codes.FailedPrecondition, "DISABLED state"), codes.FailedPrecondition, "disabled or destroyed?"},
 		{"malformed payload", `["hunter2"]`, []string{versionS}, nil, codes.Unknown, "read " + versionS + ": it is not a JSON array of"},
+		{"several keys on a line", "a,hunter2", []string{versionS}, nil, codes.Unknown, versionS + ", entry 1: character 2 of the key is ',': want one key on a line"},
 		{"malformed key", "a\nhunter2 x", []string{versionS}, nil, codes.Unknown, versionS + ", entry 2: character 8 of the key is a blank"},
 		{"malformed project", `[{"key":"a","project":"hunter2/x"}]`, []string{versionS}, nil, codes.Unknown, versionS + ", entry 1: character 8 of the project"},
 		{"too large", strings.Repeat("hunter2\n", 64<<10/8) + "x", []string{versionS}, nil, codes.Unknown, "the payload has 65537 bytes: want at most 65536"},

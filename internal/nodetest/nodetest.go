@@ -46,8 +46,8 @@ func Missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format+"; FLUXGATE_REQUIRE_CLIENTS=1 makes this a failure", args...)
 }
 
-// Run has node run the suite in js/NAME.test.mjs, each of whose tests may take so
-// long, with these settings in its environment.
+// Run has node run the suite in js/NAME.test.mjs, which may take so long, with these
+// settings in its environment. (For node the whole file is a test too.)
 func Run(t *testing.T, name string, limit time.Duration, env ...string) {
 	t.Helper()
 	node := Install(t)

@@ -13,7 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/nodetest"
 )
 
-// suiteTimeout is what one test of a suite may take; most take seconds.
+// suiteTimeout is what a suite may take, on a machine that is busy with others.
 const suiteTimeout = 7 * time.Minute
 
 var (

@@ -6,8 +6,12 @@
 // The JavaScript is in the folder js, with a lock file of its own, and needs
 // Node.js 20 or later with npm, and Chromium. Where one is missing the tests are
 // skipped, unless FLUXGATE_REQUIRE_CLIENTS is 1; so is the one over the emulator
-// without it, unless FLUXGATE_REQUIRE_EMULATOR is 1. The emulator's time can't be
-// put forward, so that one takes a minute. Nothing but 127.0.0.1 is asked.
+// without it, unless FLUXGATE_REQUIRE_EMULATOR is 1. With -short all of them are.
+// Nothing but 127.0.0.1 is asked.
+//
+// No test depends on who is faster: Fluxgate's clock is put forward, the
+// emulator's by translating what it tells, and the clock of a page that must do
+// nothing by itself stands still.
 //
 // With -update the pictures of the readme are made anew; with -pictures DIR one
 // of every scenario is left in DIR, to be looked at.

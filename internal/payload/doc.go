@@ -14,14 +14,18 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - generate.go: the fields of POST /generate's body
+//   - body.go: a body that passes through, read as liberally as Google reads it
 //   - chat.go: the bodies of the OpenAI-compatible routes
 //   - model.go: names of models, and where a body names one
 //   - estimate.go: an estimate of input tokens, where upstream doesn't count them
 //   - references.go: what any body refers to
+//   - features.go: which features with quotas of their own any body asks for
 //   - media.go: base64 of images and files
 //   - usage.go: what an answer says was used, read from its end
 //   - opening.go: whether an answer with status 200 begins or ends with an error
 //   - list.go: pages of lists
+//   - coding.go: bodies that are packed
 //   - fields.go: strict reading of a JSON object's members, and what is wrong with it
+//   - lenient.go: what Google takes for JSON, in JSON of the standard
 //   - lexer.go: the lexer of valid JSON
 package payload

@@ -38,7 +38,7 @@ func EstimatePieces(system string, pieces []Piece) int64 {
 	n := textTokens(int64(len(system)))
 	for _, p := range pieces {
 		n += textTokens(int64(len(p.Text)))
-		switch data := int64(len(p.Media.Base64)) * 3 / 4; {
+		switch data := p.Media.size(); {
 		case data == 0:
 		case strings.HasPrefix(p.Media.MIMEType, "image/"):
 			n += imageTokens

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -18,6 +17,12 @@ type Media struct {
 	MIMEType string
 }
 
+// size is how many bytes the image or file has.
+func (m Media) size() int64 {
+	bare := bytes.TrimRight(m.Base64, "=")
+	return int64(len(bare)) * 3 / 4
+}
+
 var (
 	errNotBase64 = errors.New("not base64")
 	errNoBytes   = errors.New("empty")
@@ -26,9 +31,9 @@ var (
 // unknownMedia is what sniffing says of bytes that it can't tell.
 const unknownMedia = "application/octet-stream"
 
-// sniffed is how many characters of base64 are decoded to recognise a type:
-// mimetype looks at the first 3,072 bytes.
-const sniffed = 4096
+// sniffed is how many characters of base64 are decoded to recognise a type: more
+// than the 4,096 bytes that mimetype looks at, or what was cut would look whole to it.
+const sniffed = 5464
 
 // readMedia reads a JSON string of base64 of any flavour, or a data: URL of it.
 // The type is sniffed: what callers claim is often wrong. Only where the bytes
@@ -101,11 +106,30 @@ func standardBase64(text []byte) ([]byte, error) {
 		return nil, errNoBytes
 	case padding == 3:
 		return nil, errNotBase64
-	case standard && len(text)-len(bare) == padding:
+	case standard && len(text)-len(bare) == padding && canonical(bare, padding):
 		return text, nil
 	default:
-		return slices.Concat(standardAlphabet(bare), []byte("==")[:padding]), nil
+		// Through the decoder: it clears the bits of the last character that mean nothing.
+		data, err := base64.RawStdEncoding.DecodeString(string(standardAlphabet(bare)))
+		if err != nil {
+			return nil, err
+		}
+		return base64.StdEncoding.AppendEncode(nil, data), nil
 	}
+}
+
+// canonical reports whether the bits of the last character that mean nothing are
+// clear, as strict decoders want them.
+func canonical(text []byte, padding int) bool {
+	const clear1, clear2 = "AEIMQUYcgkosw048", "AQgw"
+	last := text[len(text)-1]
+	switch padding {
+	case 1:
+		return strings.IndexByte(clear1, last) >= 0
+	case 2:
+		return strings.IndexByte(clear2, last) >= 0
+	}
+	return true
 }
 
 // standardAlphabet returns a copy in the standard alphabet, without line breaks.

@@ -24,7 +24,7 @@ var ErrModel = invalid("model", `want a model name such as "gemini-2.5-flash", o
 // RenameModel replaces the value of the top-level member "model" where it is
 // another one, and leaves every other byte as it is. A body that names two models
 // comes out with one: whichever upstream's parser takes, only this one is
-// reserved for.
+// reserved for. It fails if the body isn't an object that Google takes as JSON.
 func RenameModel(body []byte, model string) ([]byte, error) {
 	quoted, err := json.Marshal(model)
 	if err != nil {
@@ -32,9 +32,8 @@ func RenameModel(body []byte, model string) ([]byte, error) {
 	}
 	out := body
 	moved := 0 // by how much the rest has moved
-	err = eachMember(body, func(name string, from, to int) error {
-		var is string
-		if name != "model" || json.Unmarshal(body[from:to], &is) == nil && strings.TrimPrefix(is, "models/") == model {
+	err = eachLenientMember(body, func(name string, from, to int) error {
+		if name != "model" || strings.TrimPrefix(lenientString(body[from:to]), "models/") == model {
 			return nil
 		}
 		out = slices.Concat(out[:from+moved], quoted, out[to+moved:])

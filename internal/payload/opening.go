@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"regexp"
 )
 
 // An Opening says how an answer begins.
@@ -78,39 +79,100 @@ func member(text []byte) Opening {
 	return Spoiled
 }
 
+// Silent reports whether an answer, or as much of it as there is, says nothing: it is
+// in one of the formats of models' answers, but without a candidate and without a
+// reason why there is none.
+func Silent(text []byte) bool {
+	text = bytes.TrimLeft(text, space)
+	return (len(text) == 0 || text[0] == '{' || text[0] == '[' || isEvents(text)) && !saysSomething.Match(text)
+}
+
+// isEvents reports whether a text begins as server-sent events.
+func isEvents(text []byte) bool {
+	if bytes.HasPrefix(text, []byte("data:")) {
+		return true
+	}
+	for _, field := range sseFields {
+		if bytes.HasPrefix(text, field) {
+			return true
+		}
+	}
+	return false
+}
+
+// Whole reports whether all the JSON of an answer is there, be it one text or the
+// data of events.
+func Whole(text []byte) bool {
+	if text = bytes.TrimLeft(text, space); !isEvents(text) {
+		return len(text) == 0 || json.Valid(text)
+	}
+	for line := range bytes.Lines(text) {
+		data, ok := bytes.CutPrefix(line, []byte("data:"))
+		if ok && !isDone(line) && !json.Valid(data) {
+			return false
+		}
+	}
+	return true
+}
+
+// Produced reports whether an answer says that a model has produced something.
+func Produced(text []byte) bool { return produced.Match(text) }
+
+var (
+	saysSomething = regexp.MustCompile(`"(?:candidates|choices)"\s*:\s*\[\s*\{\s*"|"blockReason"\s*:\s*"`)
+	produced      = regexp.MustCompile(`"(?:candidatesTokenCount|thoughtsTokenCount|completion_tokens)"\s*:\s*[1-9]`)
+)
+
 // LastError returns the error that an answer ends with, or nil if it ends well:
 // a stream that began may still end so.
 func LastError(end []byte) []byte {
-	const space = " \t\r\n"
-	i := bytes.LastIndex(end, []byte(`"error"`))
-	if i < 0 {
-		return nil
-	}
-	before, ok := bytes.CutSuffix(bytes.TrimRight(end[:i], space), []byte("{"))
-	if !ok || member(end[i:]) != Spoiled {
-		return nil
-	}
-	var object json.RawMessage
-	dec := json.NewDecoder(bytes.NewReader(end[len(before):]))
-	if dec.Decode(&object) != nil {
-		return nil
-	}
-	// It is an error of the stream's own only if it is an event by itself.
-	rest := bytes.Trim(end[int64(len(before))+dec.InputOffset():], space)
-	before = bytes.TrimRight(before, space)
-	switch {
-	case bytes.HasSuffix(before, []byte("data:")):
-		if len(rest) > 0 && !bytes.Equal(rest, []byte("data: [DONE]")) {
+	before := end
+	for range maxLookups { // an error may have a member of that name in it
+		i := bytes.LastIndex(before, []byte(`"error"`))
+		if i < 0 {
 			return nil
 		}
-	case bytes.HasSuffix(before, []byte(",")), bytes.HasSuffix(before, []byte("[")):
-		if !bytes.Equal(rest, []byte("]")) && len(rest) > 0 {
-			return nil
+		if before = end[:i]; member(end[i:]) != Spoiled {
+			continue
 		}
-	default:
-		return nil
+		head, ok := bytes.CutSuffix(bytes.TrimRight(before, space), []byte("{"))
+		if !ok {
+			continue
+		}
+		var object json.RawMessage
+		dec := json.NewDecoder(bytes.NewReader(end[len(head):]))
+		if dec.Decode(&object) == nil && alone(head, end[int64(len(head))+dec.InputOffset():]) {
+			return object
+		}
 	}
-	return object
+	return nil
+}
+
+const space = " \t\r\n"
+
+// alone reports whether what stands between two parts of an answer's end is an event
+// or an element by itself, and the last one, and so no part of what a model says.
+func alone(before, after []byte) bool {
+	before, after = bytes.TrimRight(before, space), bytes.Trim(after, space)
+	if bytes.HasSuffix(before, []byte("data:")) {
+		return len(after) == 0 || isDone(after)
+	}
+	if len(after) > 0 && !bytes.Equal(after, []byte("]")) {
+		return false
+	}
+	// Behind events there may be an error that is none: as bare as with another status,
+	// alone or in a list.
+	events := bytes.TrimRight(bytes.TrimSuffix(before, []byte("[")), space)
+	if bytes.HasPrefix(events[bytes.LastIndexByte(events, '\n')+1:], []byte("data:")) {
+		return true
+	}
+	return bytes.HasSuffix(before, []byte(",")) || bytes.HasSuffix(before, []byte("["))
+}
+
+// isDone reports whether a text is the event that ends streams of OpenAI's format.
+func isDone(text []byte) bool {
+	data, ok := bytes.CutPrefix(text, []byte("data:"))
+	return ok && bytes.Equal(bytes.TrimSpace(data), []byte("[DONE]"))
 }
 
 // FirstError returns the error that an answer begins with, whose opening is

@@ -39,13 +39,14 @@ func ReadReferences(body []byte) (*References, error) {
 	if first != json.Delim('{') {
 		return nil, errors.New("not an object")
 	}
-	w := walker{dec: dec, m: new(References), seen: make(map[string]bool)}
+	w := walker{dec: dec, m: new(References)}
 	if err := w.object("", 1); err != nil {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one value")
 	}
+	w.m.Resources = w.resources.list
 	return w.m, nil
 }
 
@@ -60,9 +61,28 @@ var opaqueMembers = []string{
 type walker struct {
 	dec    *lexer
 	m      *References
-	seen   map[string]bool // the resources
-	mime   string          // the last mimeType of the object that is being walked
-	hidden int             // how many opaque members are around
+	mime   string // the last mimeType of the object that is being walked
+	hidden int    // how many opaque members are around
+
+	resources names
+}
+
+// names are names in the order in which they came, each once.
+type names struct {
+	list []string
+	seen map[string]bool
+}
+
+// add adds a name, unless it is empty.
+func (n *names) add(name string) {
+	if name == "" || n.seen[name] {
+		return
+	}
+	if n.seen == nil {
+		n.seen = make(map[string]bool)
+	}
+	n.seen[name] = true
+	n.list = append(n.list, name)
 }
 
 // object walks the members of an object whose brace was read, the value of a
@@ -120,10 +140,7 @@ func (w *walker) text(of, key, text string) (data bool) {
 		return true
 	case "fileUri", "file_uri", "cachedContent", "cached_content", "file_id":
 		w.m.Media = true
-		if name := ResourceName(text); name != "" && !w.seen[name] {
-			w.seen[name] = true
-			w.m.Resources = append(w.m.Resources, name)
-		}
+		w.resources.add(ResourceName(text))
 		return false
 	case "url", "file_data":
 		if rest, ok := strings.CutPrefix(text, "data:"); ok {

@@ -29,7 +29,11 @@ type Form[T any] struct {
 // error lists every entry that is wrong, by its position and never by its text,
 // because all of the text is secret; those of the form must keep to that too.
 func Parse[T any](data []byte, form Form[T]) ([]T, error) {
-	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff"))) // some editors write a mark first
+	data, err := config.Text(data)
+	if err != nil {
+		return nil, err
+	}
+	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) == 0:
 		return nil, errors.New("it is empty")

@@ -27,9 +27,12 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// metrics serves GET /metrics: Prometheus text of this instance, to who may read
-// /status.
+// metrics serves GET /metrics: Prometheus text of this instance, for administrators:
+// it names every caller, and what each uses.
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
 	h := s.telemetry.Metrics()
 	if h == nil {
 		return apierror.New(apierror.NotFound, "This server keeps no metrics: OTEL_SDK_DISABLED says so.")

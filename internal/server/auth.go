@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // healthPath is what a platform's probes ask for; they carry no token.
@@ -16,7 +17,15 @@ const healthPath = "/health"
 const uploadPath = "/upload/"
 
 // admitCaller finds out who sent a request, and takes every credential off it.
+//
+// One that a Fluxgate has sent is refused whoever sent it first. It carries a key of
+// Gemini's, which is nobody's token, and must not look like a wrong one: the
+// Fluxgate that sent it would believe that of its key.
 func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, error) {
+	if upstream.CameBack(r.Header) && path != healthPath {
+		callers.Strip(r)
+		return callers.Caller{}, apierror.New(apierror.Loop, upstream.LoopMessage)
+	}
 	if s.callers == nil {
 		callers.Strip(r)
 		return callers.Caller{}, nil
@@ -43,6 +52,8 @@ func refusalOf(err error) *apierror.Problem {
 		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "API key not valid: the token is not known here.", Cause: err}
 	case errors.Is(err, callers.ErrConflict):
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "Multiple authentication credentials received. Please pass only one.", Cause: err}
+	case errors.Is(err, callers.ErrHost):
+		return &apierror.Problem{Code: apierror.Forbidden, Public: err.Error() + ".", Cause: err}
 	case errors.Is(err, callers.ErrOrigin):
 		return &apierror.Problem{Code: apierror.Forbidden, Public: "Web pages of other origins are not let in. See FLUXGATE_CORS.", Cause: err}
 	case errors.Is(err, callers.ErrUnguarded):

@@ -115,6 +115,22 @@ func TestCountFails(t *testing.T) {
 		"429": func(r *http.Request) (*http.Response, error) {
 			return jsonResponse(r, 429, `{"error":{"code":429,"message":"no","status":"RESOURCE_EXHAUSTED"}}`), nil
 		},
+		"400": func(r *http.Request) (*http.Response, error) {
+			return jsonResponse(r, 400, `{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name","status":"INVALID_ARGUMENT"}}`), nil
+		},
+		"400, location": func(r *http.Request) (*http.Response, error) {
+			return jsonResponse(r, 400, `{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}`), nil
+		},
+		"401": func(r *http.Request) (*http.Response, error) { return jsonResponse(r, 401, missing), nil },
+		"403": func(r *http.Request) (*http.Response, error) {
+			return jsonResponse(r, 403, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`), nil
+		},
+		"404, the model": func(r *http.Request) (*http.Response, error) {
+			return jsonResponse(r, 404, `{"error":{"code":404,"message":"models/x is not found for API version v1beta, or is not supported for countTokens.","status":"NOT_FOUND"}}`), nil
+		},
+		"404, the route": func(r *http.Request) (*http.Response, error) { return jsonResponse(r, 404, ``), nil },
+		"413":            func(r *http.Request) (*http.Response, error) { return jsonResponse(r, 413, `<html>`), nil },
+		"reset":          func(r *http.Request) (*http.Response, error) { return nil, io.EOF },
 		"nonsense": func(r *http.Request) (*http.Response, error) {
 			return jsonResponse(r, 200, `{"totalTokens":"many"}`), nil
 		},
@@ -193,4 +209,43 @@ func TestSettleTakesTheRealCount(t *testing.T) {
 		require.Len(t, sent, 1)
 		assert.EqualValues(t, 1000, sent[0].Tokens)
 	})
+}
+
+// The same for a model that is pinned, and for bodies of all formats, large enough to
+// be counted.
+func TestACountNeverDecides(t *testing.T) {
+	big := strings.Repeat("word ", 100_000)
+	for name, answer := range map[string]struct {
+		status int
+		body   string
+	}{
+		"400": {400, `{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`},
+		"404": {404, `{"error":{"code":404,"message":"models/gemini-2.5-pro is not found for API version v1beta, or is not supported for countTokens.","status":"NOT_FOUND"}}`},
+	} {
+		for _, request := range []struct{ path, body string }{
+			{"/generate", body(big, "")},
+			{"/generate", body(big, `"model":"gemini-2.5-pro"`)},
+			{"/v1beta/models/gemini-2.5-pro:generateContent", strings.Replace(hello, "hello", big, 1)},
+			{"/v1beta/openai/chat/completions", strings.Replace(chat, "hello", big, 1)},
+		} {
+			t.Run(name+" "+request.path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					counts := 0
+					_, s := stubbed(func(h heard) *http.Response {
+						if !strings.HasSuffix(h.path, ":countTokens") {
+							return nil
+						}
+						counts++
+						return respond(answer.status, answer.body)
+					})
+					s.env = []string{"FLUXGATE_COUNT=exact"}
+					w := newWorld(t, s)
+					a := w.do("POST", request.path, request.body)
+					require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+					assert.Positive(t, counts)
+					assert.NotEmpty(t, w.calendar("alpha", pro).Sent, "no model was given up for it")
+				})
+			})
+		}
+	}
 }

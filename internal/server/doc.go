@@ -16,19 +16,24 @@
 // back; and an error on an OpenAI route, which upstream sends in a shape of its
 // own. The body is read only for what decides where it may go and what it weighs:
 // media, how many texts there are to embed, and the files and cached contents that
-// tie it to the project which owns them. Paths are put together here from names
+// tie it to the project which owns them. It is read as liberally as Google reads it,
+// and goes upstream as JSON whatever the caller called it, since under another type
+// Google might read something else in it. Packed bodies are unpacked; packed answers
+// pass as they are, and what is in them is read too. Paths are put together here from names
 // that were checked, and only listed headers and query parameters pass, so no request
 // can reach another host or another part of the API.
 //
 // Pieces of an answer are flushed as they arrive. Until its beginning shows that
-// it is an answer and no error nothing is written, so that a request can still be
-// served elsewhere; from then on what breaks it breaks the caller's connection
-// too, since an answer that ended well would look whole. An error that upstream
+// it is an answer, and neither an error nor nothing at all, nothing is written, so
+// that a request that upstream refused can still be served elsewhere. After that, a failure of upstream is passed
+// on by breaking the caller's connection: an end like any other would make a cut
+// answer look whole. An error that upstream
 // sends in the middle reaches the caller as it is, and dispatch learns from it as from
 // any other. Only the end of an answer is kept, and the last usage that it reported
 // before that, so memory is bounded whatever the length. An upstream that falls silent
 // is cut after FLUXGATE_IDLE_TIMEOUT, in the middle of any answer and before the first
-// byte of a stream. Such a cut is a timeout like any other, and is not retried.
+// byte of a stream. Such a cut is a timeout: the request may have been served and
+// billed, so it is not sent elsewhere.
 //
 // Files, from the top down; a file calls only those below it:
 //
@@ -47,8 +52,11 @@
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking
 //   - auth.go: who sent a request
 //   - uploadtoken.go: signed upload URLs that identify the caller
+//   - outside.go: how a caller reaches this server, for URLs of our own
 //   - fail.go: turning errors and waits into answers
+//   - nearest.go: the route that is most like a path where nothing is
 //   - arrival.go: what is known of a request before its handler runs
+//   - path.go: other spellings of a route's path, and the version that goes upstream
 //   - body.go: reading a body within its bounds
 //   - headers.go: what passes between callers and upstream
 package server

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -29,10 +30,14 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
+	case failure.Class == upstream.ClassDenied && failure.Reason != upstream.ReasonPermission:
+		// Nor that they don't suit what was asked.
+		p = &apierror.Problem{Code: apierror.Unavailable, Public: "Gemini doesn't take this request with the keys that were tried, although they are valid.", Cause: err}
 	default:
+		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
-			TimedOut: failure.Class == upstream.ClassTimeout,
+			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
@@ -85,5 +90,12 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	})
 }
 
-// errNoRoute is the answer where nothing is.
-var errNoRoute = apierror.New(apierror.NotFound, "There is nothing here. The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+// errNoRoute says that nothing is where a request went. It is answered with
+// noRoute.
+var errNoRoute = errors.New("no route")
+
+// noRoute is the answer where nothing is. It doesn't repeat the path, which may
+// hold what isn't for logs.
+func (s *Server) noRoute(path string) *apierror.Problem {
+	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+s.nearest(path)+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+}

@@ -19,7 +19,10 @@ type strict struct {
 
 // allowedUpstream are the beginnings of the only paths that upstream is asked
 // for.
-var allowedUpstream = []string{"/v1beta/models", "/v1beta/files", "/v1beta/cachedContents", "/upload/v1beta/files", "/v1beta/openai/"}
+var allowedUpstream = []string{
+	"/v1beta/models", "/v1beta/files", "/v1beta/cachedContents", "/upload/v1beta/files", "/v1beta/openai/",
+	"/v1alpha/models", "/v1alpha/files", "/v1alpha/cachedContents", "/upload/v1alpha/files",
+}
 
 // RoundTrip implements http.RoundTripper.
 func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -67,6 +70,14 @@ func FuzzServe(f *testing.F) {
 	f.Add("DELETE", "/v1beta/files/%2e%2e%2fx", "", "Authorization", "Bearer x", "")
 	f.Add("PATCH", "/v1/cachedContents/x", "updateMask=ttl&key=y", "Cookie", "a=b", "{}")
 	f.Add("POST", "/generate", "", "X-Fluxgate-Ticket", "v1.x", `{"prompt":"hello","images":["data:image/png;base64,iVBORw0KGgo="]}`)
+	for _, body := range lenientBodies {
+		f.Add("POST", unaryPath, "", "Content-Type", "application/x-www-form-urlencoded", body)
+	}
+	f.Add("POST", "/openai/v1/chat/completions", "", "Content-Encoding", "gzip", packed(f, "gzip", "{model:'auto',messages:[{role:'user',content:'hi'},]}"))
+	f.Add("POST", unaryPath, "", "Content-Encoding", "deflate", packed(f, "deflate", `{/* "files/a" */}`))
+	f.Add("POST", "//v1beta/upload/v1alpha/files", "", "X-Forwarded-Host", "evil.test", `{}`)
+	f.Add("POST", "/v1/v1beta/openai/chat/completions", "", "Forwarded", `host="evil.test";proto=https`, chat)
+	f.Add("GET", "/v1/models/", "", "Authorization", "Bearer x", "")
 	f.Add("GET", "//evil.test/..;/v1beta/models?x", "", "", "", "")
 	f.Fuzz(func(t *testing.T, method, path, query, name, value, body string) {
 		w := newWorld(t, setup{

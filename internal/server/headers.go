@@ -16,7 +16,7 @@ var (
 	}
 	responseHeaders = []string{
 		"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Etag", "Last-Modified",
-		"Server-Timing",
+		"Server-Timing", "X-Gemini-Service-Tier",
 	}
 	queryNames = []string{
 		"$alt", "alt", "fields", "filter", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint",

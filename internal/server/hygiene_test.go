@@ -81,7 +81,7 @@ func TestHeadersAreFiltered(t *testing.T) {
 	for name := range up.only(t, ":generateContent").header {
 		names = append(names, name)
 	}
-	assert.ElementsMatch(t, []string{"Accept-Encoding", "Accept-Language", "Content-Type", "User-Agent", "X-Goog-Api-Key", "X-Server-Timeout"}, names)
+	assert.ElementsMatch(t, []string{"Accept-Encoding", "Accept-Language", "Cdn-Loop", "Content-Type", "User-Agent", "X-Goog-Api-Key", "X-Server-Timeout"}, names)
 	assert.Equal(t, "identity", up.only(t, ":generateContent").header.Get("Accept-Encoding"), "compressed bytes would not be the same bytes")
 	names = nil
 	for name := range a.Header() {

@@ -23,27 +23,29 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refs, err := payload.ReadReferences(body)
+	read, err := payload.Read(body)
 	if err != nil {
-		return payload.ErrNotObject
+		return err
 	}
+	refs := read.References
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(body, refs), requests: 1,
+		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(read.Known(), refs), requests: 1,
 		path:    func(model string) string { return upstreamVersion + "/models/" + model + ":" + method },
 		payload: func(string) ([]byte, error) { return body, nil },
 	}
 	switch method {
 	case "generateContent":
+		x.generates = wholeAnswer(r)
 		return x.serve(model)
 	case "streamGenerateContent":
-		x.stream = true
+		x.stream, x.generates = true, wholeAnswer(r)
 		return x.serve(model)
 	case "embedContent":
 		return x.embed(model)
 	case "batchEmbedContents":
 		// Quota is charged per text, not per call. The model is named in every
 		// one of them too, so it can't be replaced without touching the body.
-		if x.requests, err = payload.CountTexts(body); err != nil {
+		if x.requests, err = payload.CountTexts(read.JSON); err != nil {
 			return err
 		}
 		return x.embed(model)
@@ -51,6 +53,14 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 		return x.free(r.Context(), model)
 	}
 	return errNoRoute
+}
+
+// wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
+// "fields" a caller may leave out what an answer consists of.
+func wholeAnswer(r *http.Request) bool {
+	query := r.URL.Query()
+	alt := query.Get("alt")
+	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")
 }
 
 // free serves a request that costs no quota, for the first of the models that is

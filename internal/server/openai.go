@@ -18,11 +18,17 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	refs, err := payload.ReadReferences(body)
+	read, err := payload.Read(body)
 	if err != nil {
+		return err
+	}
+	if read.JSON == nil {
+		// It may name another model than is found in it, which would be sent without a
+		// slot.
 		return payload.ErrNotObject
 	}
-	in, err := payload.ReadChat(body)
+	refs := read.References
+	in, err := payload.ReadChat(read.JSON)
 	if err != nil {
 		return err
 	}
@@ -31,7 +37,7 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 		return payload.ErrModel
 	}
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(body, refs), requests: 1,
+		s: s, w: w, r: r, body: body, refs: refs, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(read.JSON, refs), requests: 1,
 		payload: func(chosen string) ([]byte, error) { return payload.RenameModel(body, chosen) },
 	}
 	if strings.HasSuffix(r.URL.Path, "/embeddings") {
@@ -40,6 +46,7 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 	if err := in.CheckMessages(); err != nil {
 		return err
 	}
+	x.generates = wholeAnswer(r)
 	x.path = func(string) string { return openAIPath + "chat/completions" }
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
 	// goes.

@@ -38,6 +38,8 @@ type relay struct {
 	// metered says that the answer is a model's: it begins as one, and says what it
 	// used.
 	metered bool
+	// generates says that the answer has candidates, or says why there is none.
+	generates bool
 	// Of a request that takes a slot: how it is sized, and how many requests it counts
 	// as.
 	sizer    dispatch.Sizer
@@ -146,7 +148,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		watch.heard(dispatch.UploadAllowance(len(body)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
 	}
 	path := x.path(to.Model)
-	resp, err := forward(ctx, x.r, to, x.method(), path, bytes.NewReader(body), int64(len(body)))
+	resp, err := exchange(ctx, x.r, to, x.method(), path, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
 		return dispatch.Sent{}, watch.failure(err)
 	}
@@ -156,8 +158,9 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	}
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		unpack(resp)
 		e := to.Classify(resp.StatusCode, readError(resp.Body))
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
 	var meter *payload.Meter

@@ -7,7 +7,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/page"
 )
 
-// routes lists everything that is served.
+// routes lists everything that is served, by the one spelling that path.go brings
+// others to.
 func (s *Server) routes() {
 	// Fluxgate's own.
 	s.route(apierror.Native, "/generate", methods{http.MethodPost: s.generate})
@@ -21,8 +22,8 @@ func (s *Server) routes() {
 	s.route(apierror.Native, "/reset", methods{http.MethodPost: s.byAdmin(s.reset)})
 	s.route(apierror.Native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
-	// Gemini's, in both versions; upstream there is one.
-	for _, version := range []string{"/v1beta", "/v1"} {
+	// Gemini's, in its versions; upstream v1beta and v1 are one.
+	for _, version := range []string{"/" + versionBeta, "/" + versionOne, "/" + versionAlpha} {
 		s.route(apierror.Native, version+"/models", methods{http.MethodGet: s.listModels})
 		s.route(apierror.Native, version+"/models/{call}", methods{http.MethodGet: s.listModels, http.MethodPost: s.callModel})
 		s.route(apierror.Native, version+"/files", methods{http.MethodGet: s.listResources("files")})

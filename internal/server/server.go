@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -44,6 +45,7 @@ type Server struct {
 	telemetry *telemetry.Recorder
 	mux       *http.ServeMux
 	requests  atomic.Int64
+	published []published
 }
 
 // New returns a server.
@@ -63,7 +65,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type methods map[string]handler
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, respelled(r)) }
 
 // route has the path answered by the handler of the request's method; HEAD goes
 // with GET. With no handlers at all nothing is found there.
@@ -72,6 +74,7 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 	if _, ok := by[http.MethodGet]; ok {
 		allow = append(allow, http.MethodHead)
 	}
+	s.publish(path, allow)
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		w, ctx, seen := s.telemetry.Begin(w, r, path)
 		defer seen.End()
@@ -100,6 +103,9 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 		default:
 			w.Header().Set("Allow", strings.Join(allow, ", "))
 			err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
+		}
+		if errors.Is(err, errNoRoute) {
+			err = s.noRoute(r.URL.Path)
 		}
 		if err != nil {
 			s.fail(w, r, err, time.Since(start))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,33 +62,33 @@ func (w *watch) failure(err error) *upstream.Error {
 var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // copy passes the answer on as it comes. Nothing is written before it is seen
-// that it begins as an answer, so one that breaks at once can still be had
-// elsewhere.
+// that it begins as an answer, so one that breaks at once, or says nothing, can still
+// be had elsewhere.
 func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *payload.Tail) *upstream.Error {
 	buf := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
-	var held []byte
+	in := newIncoming(watch, resp)
+	var held, heldText []byte
 	for {
-		n, err := resp.Body.Read(buf[:])
-		piece := buf[:n]
-		if n > 0 {
-			watch.heard(0)
+		text, piece, err := in.next(buf[:])
+		if len(held) > 0 {
+			heldText, held = append(heldText, text...), append(held, piece...)
+			text, piece = heldText, held
 		}
-		if !x.answered && x.metered {
-			if len(held) > 0 {
-				held = append(held, piece...)
-				piece = held
+		if !x.answered && x.metered && !in.unknown {
+			wait, failure := x.open(text, err == io.EOF, to, in)
+			if failure != nil {
+				return failure
 			}
-			switch found := payload.OpeningOf(piece); {
-			case found == payload.Spoiled:
-				return to.Classify(http.StatusOK, payload.FirstError(piece, io.LimitReader(resp.Body, maxErrorBody)))
-			case found == payload.Undecided && err != io.EOF && len(piece) <= maxHeld:
-				held, piece = append(held[:0], piece...), nil
+			if wait {
+				heldText, held = append(heldText[:0], text...), append(held[:0], piece...)
+				text, piece = nil, nil
 			}
 		}
+		_, _ = end.Write(text)
 		if len(piece) > 0 {
+			held = nil
 			x.begin(resp, to)
-			_, _ = end.Write(piece)
 			if err := x.pass(piece); err != nil {
 				return upstream.TransportError(watch.ctx, fmt.Errorf("answer the caller: %w", errors.Join(context.Canceled, err)))
 			}
@@ -100,6 +101,97 @@ func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end 
 			return watch.failure(err)
 		}
 	}
+}
+
+// open looks at the beginning of an answer, which may be all of it. It reports whether
+// to wait for more of it, or that it is none.
+func (x *relay) open(text []byte, all bool, to dispatch.Target, rest io.Reader) (wait bool, _ *upstream.Error) {
+	opening := payload.OpeningOf(text)
+	if opening == payload.Spoiled {
+		return false, to.Classify(http.StatusOK, payload.FirstError(text, io.LimitReader(rest, maxErrorBody)))
+	}
+	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && payload.Silent(text)
+	switch {
+	case !all:
+		return (silent || opening == payload.Undecided) && len(text) <= maxHeld, nil
+	case !silent || !payload.Whole(text):
+		return false, nil
+	}
+	if object := payload.LastError(text); object != nil {
+		return false, to.Classify(http.StatusOK, object)
+	}
+	if payload.Produced(text) {
+		return false, to.Classify(http.StatusOK, nil)
+	}
+	return false, upstream.NoAnswer()
+}
+
+// An incoming answer is read as it comes, and as what is in it where it is packed. The
+// caller gets the one, and we learn from the other.
+type incoming struct {
+	watch   *watch
+	body    io.Reader
+	plain   io.Reader // nil: it isn't packed, or what is in it has ended
+	unknown bool      // what is in it can't be read, or not to its end; its bytes pass all the same
+	ended   bool      // what is in it has
+	came    []byte    // with plain, what was read of the body for the piece
+	err     error     // with plain, what ended the body
+}
+
+func newIncoming(watch *watch, resp *http.Response) *incoming {
+	in := &incoming{watch: watch, body: resp.Body}
+	plain, err := payload.Unpack(noted{in}, encodingOf(resp))
+	in.unknown = err != nil
+	if _, same := plain.(noted); err == nil && !same {
+		in.plain = plain
+	}
+	return in
+}
+
+// next reads a piece of the answer, with what is in it. Both are valid until the next
+// call.
+func (in *incoming) next(buf []byte) (text, piece []byte, err error) {
+	if in.plain == nil {
+		n, err := noted{in}.read(buf)
+		if in.unknown || in.ended {
+			return nil, buf[:n], err
+		}
+		return buf[:n], buf[:n], err
+	}
+	in.came = in.came[:0]
+	n, err := in.plain.Read(buf)
+	if err == nil {
+		return buf[:n], in.came, nil
+	}
+	in.plain, in.ended, in.unknown = nil, true, err != io.EOF
+	return buf[:n], in.came, in.err // nil: something follows, or the end itself
+}
+
+// Read implements io.Reader: it reads what is in the answer.
+func (in *incoming) Read(p []byte) (int, error) {
+	text, _, err := in.next(p)
+	return len(text), err
+}
+
+// noted is the body of an answer, of which is kept what came.
+type noted struct{ in *incoming }
+
+// Read implements io.Reader.
+func (n noted) Read(p []byte) (int, error) {
+	size, err := n.read(p)
+	n.in.came = append(n.in.came, p[:size]...)
+	if err != nil {
+		n.in.err = err
+	}
+	return size, err
+}
+
+func (n noted) read(p []byte) (int, error) {
+	size, err := n.in.body.Read(p)
+	if size > 0 {
+		n.in.watch.heard(0)
+	}
+	return size, err
 }
 
 // pass writes a piece of the answer.

@@ -52,6 +52,10 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	s.all = append(s.all, h)
 	s.mu.Unlock()
+	if refused := refusal(h); s.answer != nil && refused != nil {
+		refused.Request = r
+		return refused, nil
+	}
 	if s.answer != nil {
 		if resp := s.answer(h); resp != nil {
 			resp.Request = r
@@ -59,6 +63,22 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return s.next.RoundTrip(r)
+}
+
+// refusal is Google's answer to what it never gets to read: a body that isn't said to
+// be JSON, or any other number of credentials than one.
+func refusal(h heard) *http.Response {
+	kind := h.header.Get("Content-Type")
+	credentials := len(h.header["X-Goog-Api-Key"]) + len(h.header["Authorization"])
+	switch {
+	case credentials == 0:
+		return respond(http.StatusForbidden, `{"error":{"code":403,"message":"Method doesn't allow unregistered callers.","status":"PERMISSION_DENIED"}}`)
+	case credentials > 1 || h.r.URL.Query().Has("key"):
+		return respond(http.StatusBadRequest, `{"error":{"code":400,"message":"Multiple authentication credentials received. Please pass only one.","status":"INVALID_ARGUMENT"}}`)
+	case len(h.body) > 0 && !strings.HasPrefix(h.path, "/upload/") && kind != "application/json":
+		return respond(http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"{\": Cannot bind query parameter.","status":"INVALID_ARGUMENT"}}`)
+	}
+	return nil
 }
 
 // requests returns what was heard on paths with that ending.

@@ -136,7 +136,7 @@ func TestSpansOfARequest(t *testing.T) {
 		up, s := stubbed(func(heard) *http.Response { return nil })
 		s.telemetry, s.env = watched.Recorder, []string{"FLUXGATE_COUNT=exact", "FLUXGATE_TOKENS=alice:" + aliceToken}
 		w := newWorld(t, s)
-		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "https",
+		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "HTTPS, http",
 			"Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01").ok()
 
 		spans := watched.ended()
@@ -358,14 +358,15 @@ func TestMetricsAreBounded(t *testing.T) {
 	})
 }
 
-// /metrics is text that Prometheus reads, for whoever may read /status.
+// /metrics is text that Prometheus reads, for administrators: it names all callers.
 func TestMetricsAsText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		watched := watch(t)
-		w := newWorld(t, setup{telemetry: watched.Recorder, env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken}})
+		w := newWorld(t, setup{telemetry: watched.Recorder, env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken, "FLUXGATE_ADMIN_TOKENS=root:" + adminToken}})
 		w.do("GET", "/metrics", "").failed(http.StatusUnauthorized)
+		w.do("GET", "/metrics", "", "Authorization", "Bearer "+aliceToken).failed(http.StatusForbidden)
 		w.generate("hello", "", "X-Goog-Api-Key", aliceToken).ok()
-		a := w.do("GET", "/metrics", "", "Authorization", "Bearer "+aliceToken)
+		a := w.do("GET", "/metrics", "", "Authorization", "Bearer "+adminToken)
 		require.Equal(t, http.StatusOK, a.Code)
 		assert.Contains(t, a.Header().Get("Content-Type"), "text/plain")
 		parser := expfmt.NewTextParser(model.LegacyValidation)

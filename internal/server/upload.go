@@ -19,6 +19,12 @@ import (
 // goes on with.
 const ownerParameter = "fluxgate_project"
 
+// canonicalURL ends the names of headers that hold a URL, as net/http spells them.
+// They go out as Google spells them over HTTP/1, X-Goog-Upload-URL: its Python SDK
+// makes a plain dict of the headers that aiohttp has read, and looks for that. HTTP/2
+// knows lower case only, and other clients don't care.
+const canonicalURL = "Url"
+
 const (
 	// maxUpload bounds one request of an upload.
 	maxUpload = time.Hour
@@ -79,24 +85,25 @@ func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		e := to.Classify(resp.StatusCode, text)
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return e
 	}
 	s.dispatch.Remember(text, to.Key.Project)
 	h := w.Header()
 	passHeaders(h, resp.Header, responseHeaders)
 	passUpload(h, resp.Header)
-	for name := range h {
-		if !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, "Url") {
+	for name := range resp.Header {
+		theirs := h.Get(name)
+		if theirs == "" || !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, canonicalURL) {
 			continue
 		}
-		own, err := s.ownURL(r, h.Get(name), to.Key.Project)
+		h.Del(name)
+		own, err := s.ownURL(r, theirs, to.Key.Project)
 		if err != nil {
-			h.Del(name)
 			s.logger(ctx).Error("upload URL not understood", "header", name)
 			continue
 		}
-		h.Set(name, own)
+		h[strings.TrimSuffix(name, canonicalURL)+"URL"] = []string{own}
 	}
 	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	w.WriteHeader(resp.StatusCode)
@@ -115,9 +122,9 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 	if s.callers != nil && !s.callers.Open() {
 		s.signUpload(query, callerOf(r))
 	}
-	own := url.URL{Scheme: "http", Host: r.Host, Path: "/upload/" + upstreamVersion + "/files", RawQuery: query.Encode()}
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		own.Scheme = "https"
+	version := upstreamVersion
+	if strings.HasPrefix(r.URL.Path, uploadPath+versionAlpha+"/") {
+		version = versionAlpha
 	}
-	return own.String(), nil
+	return outsideOf(r).url(uploadPath+version+"/files", query.Encode()), nil
 }

@@ -79,7 +79,7 @@ func post(ctx context.Context, t testing.TB, addr, path, body string) *http.Resp
 func TestPiecesAreFlushed(t *testing.T) {
 	for name, pieces := range map[string][]string{
 		streamPath: {event("one"), event("two"), "data: ", "{}\r\n\r\n"},
-		strings.TrimSuffix(streamPath, "?alt=sse"): {`[{"candidates":[]}`, ",\r\n", `{"candidates":[]}`, "]"},
+		strings.TrimSuffix(streamPath, "?alt=sse"): {`[{"candidates":[{"index":0}]}`, ",\r\n", `{"candidates":[]}`, "]"},
 	} {
 		got := make(chan struct{})
 		_, s := stubbed(func(h heard) *http.Response {
@@ -228,11 +228,17 @@ func TestNoPathLeadsElsewhere(t *testing.T) {
 		"/v1beta/models/gemini-2.5-pro%0d%0aX-A:%20b:generateContent", "//evil.test/v1beta/models",
 		"//evil.test/v1beta/models/gemini-2.5-pro:generateContent", "/\\evil.test/v1beta/models",
 		"/v1beta//evil.test/", "/v1beta/tunedModels/x:generateContent", "/v1beta/projects/p/locations/l",
-		"/v1alpha/models/gemini-2.5-pro:generateContent", "/v1beta/files/..%2fmodels", "/v1beta/files/a%2fb",
+		"/v1alpha/models/gemini-2.5-pro:predict", "/v1beta/files/..%2fmodels", "/v1beta/files/a%2fb",
 		"/v1beta/files/x:download", "/v1beta/cachedContents/%2e%2e", "/upload/v1beta/../v1beta/files/x",
 		"/upload/v1beta/files/x", "/v1beta/openai/../files", "/v1beta/openai/files", "/v1beta/openai/batches",
 		"/v1beta/openai/models/..%2f..%2ffiles", "/openai/v1/fine_tuning/jobs", "/v1beta/corpora", "/v1beta/operations",
 		"/v1beta/models/gemini-2.5-pro/operations/x",
+		// Other spellings lead nowhere else either.
+		"/v1beta/v1beta/models/../../projects", "//v1beta/models/..%2f..%2fx:generateContent", "//evil.test/models/gemini-2.5-pro:generateContent",
+		"/evil.test//v1beta/models/gemini-2.5-pro:generateContent", "/upload/v1beta/models/gemini-2.5-pro:generateContent",
+		"/upload/v1beta/cachedContents", "/upload/openai/chat/completions", "/v1beta/v1/openai/files", "/v1/files/x:download",
+		"/v1alpha/tunedModels/x:generateContent", "/v1alpha/auth_tokens", "/v1alpha/v1beta/corpora", "/%76%31/models/a%2fb:generateContent",
+		"/%2e%2e/models/gemini-2.5-pro:generateContent", "/v1beta/%2e/models/gemini-2.5-pro:generateContent", "/v1/responses", "/chat/../files/x",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE", "PATCH", "PUT"} {
 			status, header := raw(t, addr, method+" "+target+" HTTP/1.1\r\nHost: x\r\nContent-Length: "+strconv.Itoa(len(hello))+"\r\nConnection: close\r\n\r\n"+hello)

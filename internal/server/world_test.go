@@ -146,7 +146,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	log := events.NewLog(ctl)
 	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Audit: audit, Logger: logger, Telemetry: w.telemetry,
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry,
 	})
 	operators := admin.New(admin.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger,
@@ -166,6 +166,18 @@ type served struct {
 type answer struct {
 	*httptest.ResponseRecorder
 	t testing.TB
+}
+
+// Header returns the header as a client of net/http reads it, however its names are
+// spelled on the wire.
+func (a answer) Header() http.Header {
+	read := make(http.Header)
+	for name, values := range a.ResponseRecorder.Header() {
+		for _, v := range values {
+			read.Add(name, v)
+		}
+	}
+	return read
 }
 
 func (w *world) do(method, path, body string, header ...string) answer {
@@ -365,21 +377,26 @@ type capture struct {
 }
 
 func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
-		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
 	c.mu.Lock()
 	c.path = append(c.path, r.URL.Path)
-	if strings.HasSuffix(r.URL.Path, ":generateContent") {
-		c.body = body
-	}
 	c.mu.Unlock()
-	return c.next.RoundTrip(r)
+	var body bytes.Buffer
+	if r.Body != nil {
+		// Nothing is read that upstream doesn't read.
+		r.Body = teeBody{io.TeeReader(r.Body, &body), r.Body}
+	}
+	resp, err := c.next.RoundTrip(r)
+	if strings.HasSuffix(r.URL.Path, ":generateContent") {
+		c.mu.Lock()
+		c.body = body.Bytes()
+		c.mu.Unlock()
+	}
+	return resp, err
+}
+
+type teeBody struct {
+	io.Reader
+	io.Closer
 }
 
 // last decodes the last body that was sent to generateContent.

@@ -181,7 +181,7 @@ func (p *product) serve(end time.Time) {
 // to send it again.
 func (p *product) ask(body string, millis bool, end time.Time) bool {
 	w := httptest.NewRecorder()
-	p.app.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/generate", strings.NewReader(body)))
+	p.app.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost/generate", strings.NewReader(body)))
 	if w.Code == http.StatusOK {
 		return false
 	}

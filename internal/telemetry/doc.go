@@ -32,7 +32,7 @@
 // OTLP is on where a variable OTEL_EXPORTER_OTLP_…ENDPOINT is set, and speaks HTTP
 // or gRPC as OTEL_EXPORTER_OTLP_PROTOCOL says. On an ordinary machine the batches
 // of OpenTelemetry's SDK leave in the background. A function has no CPU between
-// requests, and what waits there for a timer may wait forever: on Cloud Run a
+// requests, and what waits there for a timer may wait indefinitely: on Cloud Run a
 // request that ends when nothing was exported for [flushEvery] exports what there
 // is before it returns. That costs one request in so many seconds the time of an
 // export, at most [flushTimeout]; simple processors would cost every span of every

@@ -64,9 +64,11 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	return &q.answer, q.ctx, q
 }
 
-// schemeOf returns what the caller used: TLS ends before a function.
+// schemeOf returns what the caller used: TLS ends before a function. Of several
+// proxies the first was the nearest to the caller.
 func schemeOf(req *http.Request) string {
-	if req.TLS != nil || req.Header.Get("X-Forwarded-Proto") == "https" {
+	first, _, _ := strings.Cut(req.Header.Get("X-Forwarded-Proto"), ",")
+	if req.TLS != nil || strings.EqualFold(strings.TrimSpace(first), "https") {
 		return "https"
 	}
 	return "http"

@@ -54,6 +54,10 @@ func (o *observedStore) Apply(ctx context.Context, rules *scheduler.Rules, id st
 	start := time.Now()
 	result, err := o.Store.Apply(ctx, rules, id, change)
 	o.done(ctx, "apply", start, err)
+	if err == nil {
+		// What it has become is in memory, and may not be asked for again soon.
+		_, _ = o.View(ctx, []string{id})
+	}
 	return result, err
 }
 

@@ -7,7 +7,7 @@
 //
 //   - A [Transport] gives each request the key of its context ([WithKey]) as its only
 //     credential, refuses to send a key to any host but the provider's, follows no
-//     redirect, and notes when the last byte of the request left ([Sent]), which is
+//     redirect, marks what it sends so that no Fluxgate sends it again ([CameBack]), and notes when the last byte of the request left ([Sent]), which is
 //     the closest that a client can come to the instant at which the provider counts
 //     it.
 //   - An [Error] is a failed call. Its [Class] says what it means for quota, keys and
@@ -21,9 +21,10 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - provider.go: the interface of a provider, with its prompts and replies
+//   - provider.go: the interface of a provider, with its prompts and replies; whether a key is invalid for certain
 //   - failure.go: errors of calls without an answer
 //   - transport.go: one key for each request, and when it was sent
+//   - loop.go: the mark of what has been sent by a Fluxgate
 //   - errors.go: errors and their classes
 //   - redact.go: removing keys
 package upstream

@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -30,18 +31,32 @@ const (
 	ClassModelUnknown
 	// ClassCaller: the request itself is at fault; it would fail with every key.
 	ClassCaller
-	// ClassServer: upstream failed, or the connection did.
+	// ClassServer: upstream said that it failed, which it doesn't charge for, or the request never reached it in full.
 	ClassServer
 	// ClassTimeout: no complete answer in time. Unless SentAt is zero the request may have been served and billed.
 	ClassTimeout
 	// ClassCanceled: our own caller gave up.
 	ClassCanceled
+	// ClassBroken: the request was sent in full, and what came was no answer: the connection broke, or the answer is
+	// cut, malformed or a proxy's. It may have been served and billed.
+	ClassBroken
+	// ClassDenied: this project, or this key of it, may not do what was asked, although the key is valid. Another project
+	// may.
+	ClassDenied
+	// ClassForeignQuota: a quota of something else is spent than the model's requests and input tokens, such as grounding
+	// or images. It says nothing of requests without that.
+	ClassForeignQuota
+	// ClassSpend: the project, or its billing account, spends faster than it may, for RetryDelay.
+	ClassSpend
+	// ClassProject: the project can't be used from here at all, for another reason than its credits.
+	ClassProject
 )
 
 var classNames = [...]string{
 	ClassDay: "day", ClassMinute: "minute", ClassNoQuota: "no_quota", ClassBare429: "bare_429", ClassBilling: "billing",
 	ClassKeyInvalid: "key_invalid", ClassModelGone: "model_gone", ClassModelUnknown: "model_unknown",
-	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled",
+	ClassCaller: "caller", ClassServer: "server", ClassTimeout: "timeout", ClassCanceled: "canceled", ClassBroken: "broken",
+	ClassDenied: "denied", ClassForeignQuota: "foreign_quota", ClassSpend: "spend", ClassProject: "project",
 }
 
 // String returns a short lower-case name that is stable enough for metrics and log fields.
@@ -56,8 +71,10 @@ func (c Class) String() string {
 // CONSUMER_SUSPENDED, are Google's own ErrorInfo reasons.
 const (
 	ReasonLeaked           = "leaked"             // 403: the key was reported as leaked
+	ReasonFreeTier         = "FREE_TIER"          // 400: the project has no billing, and there is no free tier here
 	ReasonUnregistered     = "unregistered"       // 403: upstream saw no key
 	ReasonDenied           = "denied"             // 403: the whole project was denied access
+	ReasonPermission       = "PERMISSION"         // 403: the project may not use the model
 	ReasonKeyMalformed     = "malformed"          // the key can't be a header value; it was not sent
 	ReasonLocation         = "LOCATION"           // 400: not available from where this process runs
 	ReasonInputTooLarge    = "INPUT_TOO_LARGE"    // 400: more tokens than the model accepts
@@ -66,9 +83,11 @@ const (
 	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
 	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent
 	ReasonBadResponse      = "BAD_RESPONSE"       // 2xx with a body that isn't an answer
+	ReasonNoAnswer         = "NO_ANSWER"          // 2xx that is whole and says nothing
 	ReasonResponseTooLarge = "RESPONSE_TOO_LARGE" // 2xx with more than the client accepts
 	ReasonRedirect         = "REDIRECT"           // 3xx: the base URL is probably wrong
 	ReasonConnection       = "CONNECTION"         // no connection, or it broke
+	ReasonLoop             = "LOOP"               // 508: the base URL leads to a Fluxgate
 )
 
 // Kind is the quantity that a violated limit counts. Days are Pacific calendar days.
@@ -106,6 +125,8 @@ type Violation struct {
 	Model   string // the model that is counted; for an alias the one it resolves to; "" if not named
 	Value   int64  // the limit, in requests or input tokens per the Kind's period; -1 if not named
 	Kind    Kind
+	// Foreign says that it is no limit of the model's requests or input tokens, whatever its Kind.
+	Foreign bool
 }
 
 // Error is a failed upstream call. Every string and the body have been redacted: none holds an API key. Message and Body
@@ -122,8 +143,13 @@ type Error struct {
 	// down to whole seconds, so a message that names the same second more finely wins.
 	RetryDelay time.Duration
 	Violations []Violation
+	// Wait is how long to wait before the same is tried again, where that is known; negative: waiting doesn't help. It is
+	// no word of upstream's.
+	Wait time.Duration
 	// Body is upstream's JSON answer as an object, to be passed on; nil if the answer wasn't JSON.
 	Body []byte
+	// Header is what of the answer's header is for the caller: see ErrorHeader. Nil if there is nothing.
+	Header http.Header
 	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
 	SentAt time.Time
 
@@ -150,6 +176,20 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// ErrorHeader returns what an error's header says to the caller: when to come back, and how it was served.
+func ErrorHeader(h http.Header) http.Header {
+	var said http.Header
+	for _, name := range []string{"Retry-After", "X-Gemini-Service-Tier"} {
+		if values := h[name]; len(values) > 0 {
+			if said == nil {
+				said = make(http.Header)
+			}
+			said[name] = values
+		}
+	}
+	return said
+}
+
 // maxKeyReason bounds, in bytes, the reason that is kept for a key.
 const maxKeyReason = 40
 
@@ -160,6 +200,10 @@ func (e *Error) KeyReason() string {
 	}
 	return e.Reason[:min(len(e.Reason), maxKeyReason)]
 }
+
+// OfProject reports whether a reason for which a key is marked is its project's: a
+// free call with the key then proves nothing, only a request that needs quota does.
+func OfProject(reason string) bool { return reason == ReasonBilling || reason == ReasonFreeTier }
 
 // Unwrap returns the cause, if the failure was not an upstream answer. Its text is redacted; errors.Is and errors.As
 // reach the original.

@@ -31,10 +31,24 @@ func TransportError(ctx context.Context, err error) *Error {
 	}
 	cause := newCause(err, NewRedactor(key))
 	e.cause, e.Message = cause, Clip(cause.text)
-	if errors.Is(err, ErrTooLarge) {
+	switch {
+	case errors.Is(err, ErrTooLarge):
 		e.HTTPStatus = http.StatusBadGateway
+	case errors.Is(err, ErrLoop):
+		e.HTTPStatus, e.Status, e.Message = StatusLoop, "FAILED_PRECONDITION", LoopMessage
+		e.SentAt = time.Time{} // to no provider
 	}
 	return e
+}
+
+// NoAnswer is the error of a success that is whole and holds neither an answer nor the
+// reason why there is none. It may be tried elsewhere: nothing was served that a
+// second answer would double, and at most the input was billed, as with any answer
+// that fails at upstream. One that says that something was produced, or isn't known
+// to be whole, is no such error.
+func NoAnswer() *Error {
+	return &Error{Class: ClassServer, HTTPStatus: http.StatusBadGateway, Reason: ReasonNoAnswer,
+		Message: "Upstream answered with success but without an answer: there is no candidate, and no reason for that."}
 }
 
 func classifyTransport(ctx context.Context, err error, sent bool) (Class, string) {
@@ -43,8 +57,10 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 		return ClassKeyInvalid, ReasonKeyMalformed
 	case errors.Is(err, ErrNoKey), errors.Is(err, ErrForeignHost):
 		return ClassCaller, ReasonInvalidRequest
+	case errors.Is(err, ErrLoop):
+		return ClassCaller, ReasonLoop // every key would take the same way
 	case errors.Is(err, ErrTooLarge):
-		return ClassServer, ReasonResponseTooLarge
+		return ClassBroken, ReasonResponseTooLarge
 	case expired(ctx):
 		return ClassTimeout, ""
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
@@ -56,6 +72,8 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 			return ClassServer, ReasonConnection
 		}
 		return ClassTimeout, ""
+	case sent:
+		return ClassBroken, connectionReason(err)
 	default:
 		return ClassServer, connectionReason(err)
 	}

@@ -40,6 +40,21 @@ type Provider interface {
 	Meter(path string) *payload.Meter
 }
 
+// ConfirmInvalid reports whether a key is invalid, after an answer to some request
+// said so: by the list of models, which is free and concerns no model and no route
+// but its own. A key that is only said to be invalid may be a valid one on a route
+// that wants another credential. Where the list can't be had nothing is confirmed.
+func ConfirmInvalid(ctx context.Context, p Provider, key string) bool {
+	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	defer cancel()
+	_, err := p.ListModels(ctx, key)
+	var e *Error
+	return errors.As(err, &e) && e.Class == ClassKeyInvalid
+}
+
+// confirmTimeout bounds ConfirmInvalid: a request waits for it.
+const confirmTimeout = 5 * time.Second
+
 // ErrUncountable means that a body is none that the provider can count.
 var ErrUncountable = errors.New("body can't be counted")
 

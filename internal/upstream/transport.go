@@ -204,12 +204,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	strip(out)
+	out.Header.Set(loopHeader, loopMark)
 	t.Put(out, c.key())
 	_, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
 	a.watch(out, trace, traced)
 	resp, err := t.Base.RoundTrip(out)
 	if err != nil {
 		return nil, err
+	}
+	if resp.StatusCode == StatusLoop {
+		resp.Body.Close()
+		return nil, ErrLoop
 	}
 	a.noteAnswer(resp.StatusCode)
 	resp.Request = req

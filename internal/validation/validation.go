@@ -263,6 +263,12 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 			break
 		}
 	}
+	var failure *upstream.Error
+	if errors.As(err, &failure) && failure.Class == upstream.ClassKeyInvalid &&
+		!upstream.ConfirmInvalid(ctx, v.Providers.Of(k.Provider), k.Value.Reveal()) {
+		r.Reason = fmt.Sprintf("the check failed, though not for the key: %v", err)
+		return r, false
+	}
 	return v.judge(ctx, r, states[0], chain, err)
 }
 
@@ -272,6 +278,10 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 	errors.As(answer, &failure)
 	known := state.Mark(r.Fingerprint).Invalid
 	switch {
+	case answer == nil && upstream.OfProject(known):
+		// The call is free: it proves the key, and nothing of what its project may spend.
+		r.Status, r.Reason = Invalid, known
+		return r, false
 	case answer == nil:
 		r.Status, r.Reason, r.Until = standing(v.Admission.Rules(), v.Admission.Now(), state, chain)
 	case failure != nil && failure.Class == upstream.ClassKeyInvalid:

@@ -62,6 +62,13 @@ func (e *failure) decide(a answer) {
 		e.decideModel(a)
 	case s == http.StatusRequestTimeout, s == 499, s >= 500:
 		// 408 and 499 from upstream are its own troubles: had our caller gone we wouldn't be reading an answer.
+		// Google doesn't charge for what it answers with an error (ai.google.dev/gemini-api/docs/billing). A gateway's
+		// page that isn't Google's error says nothing of what became of the request behind it, but for 408 and 503: that
+		// one wasn't taken.
+		if e.Body == nil && s != http.StatusServiceUnavailable && s != http.StatusRequestTimeout {
+			e.set(upstream.ClassBroken, "")
+			return
+		}
 		e.set(upstream.ClassServer, "")
 	case s >= 400:
 		e.set(upstream.ClassCaller, "")
@@ -70,7 +77,7 @@ func (e *failure) decide(a answer) {
 		e.set(upstream.ClassServer, upstream.ReasonRedirect)
 	default:
 		e.HTTPStatus = http.StatusBadGateway
-		e.set(upstream.ClassServer, upstream.ReasonBadResponse)
+		e.set(upstream.ClassBroken, upstream.ReasonBadResponse)
 	}
 }
 
@@ -81,28 +88,37 @@ func (e *failure) set(c upstream.Class, reason string) {
 	}
 }
 
-// zeroLimit finds the limits in messages like "Quota exceeded for metric: m, limit: 0, model: x".
-var zeroLimit = regexp.MustCompile(`\blimit: ([0-9]+)`)
-
-// decideQuota reads a 429. The quotaId tells a day from a minute, never the delay: a daily violation often carries a
-// delay of some 20 seconds.
+// decideQuota reads a 429. The quotaId tells a day from a minute, never the delay: a
+// daily violation often carries a delay of some 20 seconds. What isn't a quota of the
+// model's requests or input tokens says nothing of the model.
 func (e *failure) decideQuota(a answer) {
-	var day, minute bool
+	var own, foreign, day, minute, zero bool
 	for _, v := range e.Violations {
-		if v.Value == 0 {
-			e.set(upstream.ClassNoQuota, upstream.ReasonLimitZero)
-			return
+		if v.Foreign {
+			foreign = true
+			continue
 		}
+		own = true
+		zero = zero || v.Value == 0
 		day = day || strings.Contains(v.QuotaID, "PerDay")
 		minute = minute || strings.Contains(v.QuotaID, "PerMinute")
 	}
-	for _, m := range zeroLimit.FindAllStringSubmatch(a.Message, -1) {
-		if strings.Trim(m[1], "0") == "" {
-			e.set(upstream.ClassNoQuota, upstream.ReasonLimitZero)
-			return
+	for _, l := range messageLimits(a.Message) {
+		switch {
+		case l.metric != "" && foreignQuota(l.metric, ""):
+			foreign = true
+		case l.metric == "" && foreign && !own: // what it is of has been said
+		default:
+			own, zero = true, zero || l.zero
 		}
 	}
 	switch {
+	case containsAny(a.Message, "spend-based rate limit"):
+		e.set(upstream.ClassSpend, "")
+	case foreign && !own:
+		e.set(upstream.ClassForeignQuota, "")
+	case zero:
+		e.set(upstream.ClassNoQuota, upstream.ReasonLimitZero)
 	case day:
 		e.set(upstream.ClassDay, "")
 	case minute:
@@ -113,6 +129,50 @@ func (e *failure) decideQuota(a answer) {
 	default:
 		e.set(upstream.ClassBare429, "")
 	}
+}
+
+// messageLimit finds the limits in messages like "Quota exceeded for metric: m, limit: 0, model: x".
+var messageLimit = regexp.MustCompile(`(?:metric: ([A-Za-z0-9_./-]+), )?\blimit: ([0-9]+)`)
+
+// A namedLimit is a limit that a message names.
+type namedLimit struct {
+	metric string // "" if it doesn't say
+	zero   bool
+}
+
+func messageLimits(message string) []namedLimit {
+	var out []namedLimit
+	for _, m := range messageLimit.FindAllStringSubmatch(message, maxViolations) {
+		out = append(out, namedLimit{m[1], strings.Trim(m[2], "0") == ""})
+	}
+	return out
+}
+
+// The beginnings of the metrics and quotaIds of a model's own requests and input
+// tokens, embeddings included, after the metric's service. All that were captured
+// begin so; those of grounding, of batch jobs and of Live sessions are captured or
+// documented to begin otherwise.
+var (
+	ownMetrics = []string{"generate_content_", "generate_requests_per_model", "embed_content_"}
+	ownQuotas  = []string{"GenerateRequests", "GenerateContent", "EmbedContent", "GenerateTokens"}
+	// otherUnits are what such a quota counts where it is neither requests nor input tokens. Guessed from the units that
+	// documentation limits: images, audio and output tokens.
+	otherUnits = []string{"image", "audio", "video", "output", "search", "grounding"}
+)
+
+// foreignQuota tells whether a quota is none of the model's own. Either name may be empty.
+func foreignQuota(metric, id string) bool {
+	metric = metric[strings.LastIndexByte(metric, '/')+1:]
+	begins := func(s string, prefixes []string) bool {
+		for _, p := range prefixes {
+			if strings.HasPrefix(s, p) {
+				return true
+			}
+		}
+		return s == ""
+	}
+	return !begins(metric, ownMetrics) || !begins(id, ownQuotas) ||
+		containsAny(strings.ToLower(metric), otherUnits...) || containsAny(strings.ToLower(id), otherUnits...)
 }
 
 // decideAccess reads 400, 401 and 403: the key's fault, the project's, or the caller's.
@@ -151,7 +211,8 @@ var accessTexts = []struct {
 	{400, "API key not valid", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
 	{400, "API key expired", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
 	{400, "User location is not supported", "", upstream.ClassCaller, upstream.ReasonLocation},
-	{400, "Gemini API free tier is not available in your country", "", upstream.ClassCaller, upstream.ReasonLocation},
+	{400, "Gemini API free tier is not available in your country", "", upstream.ClassProject, upstream.ReasonFreeTier},
+	{403, "The caller does not have permission", "", upstream.ClassDenied, upstream.ReasonPermission},
 	{400, "The input token count", "exceeds the maximum number of tokens allowed", upstream.ClassCaller, upstream.ReasonInputTooLarge},
 }
 
@@ -223,7 +284,7 @@ func (a answer) violations(r upstream.Redactor) []upstream.Violation {
 	add := func(metric, id, model string, value int64) {
 		if len(out) < maxViolations && (metric != "" || id != "") {
 			out = append(out, upstream.Violation{Metric: r.Text(metric), QuotaID: r.Text(id), Model: r.Text(model),
-				Value: value, Kind: quotaKind(id)})
+				Value: value, Kind: quotaKind(id), Foreign: foreignQuota(metric, id)})
 		}
 	}
 	for _, d := range a.details {

@@ -93,6 +93,17 @@ func TestClassify(t *testing.T) {
 		{"400_key_invalid_openai_array", upstream.ClassKeyInvalid, "API_KEY_INVALID", 0, nil, "no code: the message's start decides"},
 		{"400_two_credentials", upstream.ClassCaller, "", 0, nil, "no key is touched by any other 400"},
 		{"400_location", upstream.ClassCaller, upstream.ReasonLocation, 0, nil, "every key would fail from here"},
+		{"400_free_tier", upstream.ClassProject, upstream.ReasonFreeTier, 0, nil, "a project with billing is served from the same place"},
+		{"403_permission", upstream.ClassDenied, upstream.ReasonPermission, 0, nil, "captured for one model on one project"},
+		{"429_help_only", upstream.ClassBare429, "", 0, nil, "captured for grounding on a project without billing; it names nothing"},
+		{"429_search_zero", upstream.ClassForeignQuota, "", 27100 * time.Millisecond, nil, "the message alone names the metric, as in public fixtures"},
+		{"429_search_day", upstream.ClassForeignQuota, "", 0,
+			[]upstream.Violation{foreign(violation("search_grounding_requests_free_tier", "SearchGroundingRequestsPerDayPerProject", "gemini-2.5-pro", 50, upstream.RequestsPerDay))},
+			"no requests per day of the model, as in public fixtures"},
+		{"429_grounding_minute", upstream.ClassForeignQuota, "", 41 * time.Second,
+			[]upstream.Violation{foreign(upstream.Violation{QuotaID: "GroundingSearchRequestsPerMinute-FreeTier", Value: 5, Kind: upstream.RequestsPerMinute})},
+			"guessed after GroundingSearchRequestsPerDay-FreeTier of public fixtures"},
+		{"429_spend", upstream.ClassSpend, "", 35 * time.Second, nil, "captured, with empty violations"},
 		{"400_too_many_tokens", upstream.ClassCaller, upstream.ReasonInputTooLarge, 0, nil, "worth remembering, so it has a reason"},
 		{"400_quotes_caller", upstream.ClassCaller, "", 0, nil, "a caller must not invalidate keys by what it sends"},
 		{"401_token_type", upstream.ClassKeyInvalid, "ACCESS_TOKEN_TYPE_UNSUPPORTED", 0, nil, "what an unusable key can look like"},
@@ -142,6 +153,11 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func foreign(v upstream.Violation) upstream.Violation {
+	v.Foreign = true
+	return v
+}
+
 func TestClassifyNonsense(t *testing.T) {
 	long := `{"error":{"message":"` + strings.Repeat("é", 5000) + `","code":400}}`
 	tests := []struct {
@@ -157,18 +173,22 @@ func TestClassifyNonsense(t *testing.T) {
 		{"truncated 429", 429, `{"error":{"code":429,"message":"You ex`, upstream.ClassBare429, 429, "Too Many Requests"},
 		{"429 with details of wrong types", 429, `{"error":{"code":"x","message":7,"details":[null,3,{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":"no"}]}}`, upstream.ClassBare429, 429, "Too Many Requests"},
 		{"429 with one odd field beside good ones", 429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","reason":9,"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel","quotaValue":250,"quotaDimensions":{"model":1}}]}]}}`, upstream.ClassDay, 429, "Too Many Requests"},
-		{"429 on a quantity that is neither requests nor tokens", 429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"ImagesPerMinutePerProject"}]}]}}`, upstream.ClassMinute, 429, "Too Many Requests"},
-		{"plain text from a proxy", 502, "upstream unavailable\n", upstream.ClassServer, 502, "upstream unavailable"},
+		{"429 on a quantity that is neither requests nor tokens", 429, `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"ImagesPerMinutePerProject"}]}]}}`, upstream.ClassForeignQuota, 429, "Too Many Requests"},
+		{"plain text from a proxy", 502, "upstream unavailable\n", upstream.ClassBroken, 502, "upstream unavailable"},
 		{"error as a string", 400, `{"error":"nope"}`, upstream.ClassCaller, 400, "nope"},
 		{"array without errors", 400, `[1,{}]`, upstream.ClassCaller, 400, "Bad Request"},
 		{"byte order mark", 404, "\uFEFF" + `{"error":{"message":"This model is no longer available."}}`, upstream.ClassModelGone, 404, "This model is no longer available."},
 		{"redirect", 302, "", upstream.ClassServer, 502, "Bad Gateway"},
-		{"success without an error", 200, `{"candidates":[]}`, upstream.ClassServer, 502, "Bad Gateway"},
+		{"success without an error", 200, `{"candidates":[]}`, upstream.ClassBroken, 502, "Bad Gateway"},
 		{"success with an error known by name only", 200, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, upstream.ClassBare429, 429, "Too Many Requests"},
-		{"no status", 0, "", upstream.ClassServer, 502, "Bad Gateway"},
+		{"no status", 0, "", upstream.ClassBroken, 502, "Bad Gateway"},
 		{"401 from a proxy", 401, "", upstream.ClassKeyInvalid, 401, "Unauthorized"},
 		{"403 from a proxy", 403, "<html>", upstream.ClassCaller, 403, "Forbidden"},
 		{"body too large", 413, "", upstream.ClassCaller, 413, "Request Entity Too Large"},
+		{"a gateway that gave up: the model may have answered behind it", 504, "<html>", upstream.ClassBroken, 504, "Gateway Timeout"},
+		{"an error whose text is lost", 500, "", upstream.ClassBroken, 500, "Internal Server Error"},
+		{"overloaded, in a gateway's words", 503, "<html>", upstream.ClassServer, 503, "Service Unavailable"},
+		{"overloaded, in no words", 503, "", upstream.ClassServer, 503, "Service Unavailable"},
 		{"slow upload", 408, "", upstream.ClassServer, 408, "Request Timeout"},
 		{"long message is cut between characters", 400, long, upstream.ClassCaller, 400, strings.Repeat("é", 2048/2) + "…"},
 	}
@@ -226,10 +246,10 @@ func TestViolationsBounded(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	names := map[string]bool{}
-	for c := upstream.ClassDay; c <= upstream.ClassCanceled; c++ {
+	for c := upstream.ClassDay; c <= upstream.ClassProject; c++ {
 		names[c.String()] = true
 	}
-	assert.Len(t, names, int(upstream.ClassCanceled), "metrics need distinct names")
+	assert.Len(t, names, int(upstream.ClassProject), "metrics need distinct names")
 	assert.False(t, names["unknown"])
 	assert.Equal(t, "unknown", upstream.Class(0).String(), "a zero Error must not pass for a class")
 	assert.Equal(t, "unknown", upstream.Class(99).String())

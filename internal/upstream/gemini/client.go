@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -170,20 +173,30 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	}
 	req.URL.RawQuery = query.Encode()
 	req.Header.Set("Content-Type", "application/json")
+	if deadline, ok := ctx.Deadline(); ok {
+		// As the SDKs have it: the server need not work for longer.
+		req.Header.Set("X-Server-Timeout", strconv.Itoa(int(math.Ceil(max(0, time.Until(deadline).Seconds())))))
+	}
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}
 	defer resp.Body.Close()
+	// net/http has asked for gzip and unpacks that by itself; not every transport does,
+	// and not every upstream keeps to what it was asked for.
+	plain, err := payload.Unpack(resp.Body, resp.Header.Get("Content-Encoding"))
+	if err != nil {
+		plain = resp.Body
+	}
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		// An error whose body broke off is still an error with that status.
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		text, _ := io.ReadAll(io.LimitReader(plain, maxErrorBody))
 		e := c.Classify(resp.StatusCode, text, key)
-		e.SentAt = at
+		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return nil, e
 	}
-	text, err := readAtMost(resp.Body, c.keep, resp.ContentLength)
+	text, err := readAtMost(plain, c.keep, resp.ContentLength)
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}

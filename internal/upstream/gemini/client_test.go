@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,6 +63,9 @@ func (u *google) serve(w http.ResponseWriter, r *http.Request) {
 	fmt.Sscanf(answer, "%d", &status)
 	if _, rest, ok := strings.Cut(answer, " "); ok {
 		text = rest
+	}
+	if len(raw) > 0 && r.Header.Get("Content-Type") != "application/json" {
+		status, text = http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}`
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if status/100 == 3 {
@@ -170,8 +175,6 @@ func TestGenerateEmptyAnswers(t *testing.T) {
 		{"blocked prompt", `{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":9}}`, "", "", "SAFETY", 9},
 		{"stopped for safety", `{"candidates":[{"finishReason":"SAFETY"}]}`, "", "SAFETY", "", 0},
 		{"thought until the limit", `{"candidates":[{"content":{"role":"model"},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":5}}`, "", "MAX_TOKENS", "", 5},
-		{"no candidates", `{"candidates":[],"usageMetadata":{"promptTokenCount":5}}`, "", "", "", 5},
-		{"nothing at all", `{}`, "", "", "", 0},
 		{"parts that aren't text", `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}},{"text":"x"}]},"finishReason":"STOP"}]}`, "x", "STOP", "", 0},
 		{"two candidates", `{"candidates":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}`, "a", "", "", 0},
 	}
@@ -188,6 +191,58 @@ func TestGenerateEmptyAnswers(t *testing.T) {
 	}
 }
 
+// A success that says nothing is no answer: no candidate, and no reason for that. One
+// that was produced all the same, or isn't whole, may have been billed for that.
+func TestGenerateSilentAnswers(t *testing.T) {
+	for body, reason := range map[string]string{
+		``: upstream.ReasonNoAnswer, "\r\n": upstream.ReasonNoAnswer, `{}`: upstream.ReasonNoAnswer, `{"candidates":[]}`: upstream.ReasonNoAnswer,
+		`{"candidates":[{}]}`: upstream.ReasonNoAnswer, `{"promptFeedback":{"safetyRatings":[]}}`: upstream.ReasonNoAnswer,
+		`{"candidates":[],"usageMetadata":{"promptTokenCount":5}}`:                          upstream.ReasonNoAnswer,
+		`{"candidates":[],"usageMetadata":{"promptTokenCount":5,"thoughtsTokenCount":900}}`: upstream.ReasonBadResponse,
+		`{"candidates":[`: upstream.ReasonBadResponse,
+	} {
+		_, c := newUpstream(t, "200 "+body)
+		_, err := c.Generate(context.Background(), testKey, prompt())
+		e := asError(t, err)
+		class := upstream.ClassServer
+		if reason == upstream.ReasonBadResponse {
+			class = upstream.ClassBroken
+		}
+		assert.Equal(t, class, e.Class, body)
+		assert.Equal(t, reason, e.Reason, body)
+		assert.Equal(t, http.StatusBadGateway, e.HTTPStatus)
+		assert.Contains(t, e.Message, "with success but without")
+		assert.False(t, e.SentAt.IsZero(), "it was sent, and counts")
+	}
+}
+
+// An upstream that packs its answers unasked is understood like any other.
+func TestPackedAnswers(t *testing.T) {
+	for _, status := range []int{200, 429} {
+		text := map[int]string{200: strings.TrimPrefix(okAnswer, "200 "), 429: `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier","quotaValue":"20"}]}]}}`}[status]
+		var packed bytes.Buffer
+		w := gzip.NewWriter(&packed)
+		_, err := io.WriteString(w, text)
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		c := memory(t, func(r *http.Request) (*http.Response, error) {
+			resp := reply(r, status, packed.String())
+			resp.Header.Set("Content-Encoding", "gzip")
+			return resp, nil
+		})
+		resp, err := c.Generate(context.Background(), testKey, prompt())
+		if status == 200 {
+			require.NoError(t, err)
+			assert.Equal(t, "Bonjour", resp.Text)
+			continue
+		}
+		e := asError(t, err)
+		assert.Equal(t, upstream.ClassDay, e.Class)
+		require.Len(t, e.Violations, 1)
+		assert.EqualValues(t, 20, e.Violations[0].Value)
+	}
+}
+
 func TestGenerateBadAnswers(t *testing.T) {
 	tests := []struct {
 		name, answer string
@@ -195,10 +250,10 @@ func TestGenerateBadAnswers(t *testing.T) {
 		reason       string
 		status       int
 	}{
-		{"the SDK panics on it", `200 {"candidates":[null]}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"the SDK panics on it", `200 {"candidates":{}}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"overflowing count", `200 {"candidates":[],"usageMetadata":{"promptTokenCount":99999999999}}`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
-		{"captive portal", `200 <html>` + testKey + `</html>`, upstream.ClassServer, upstream.ReasonBadResponse, 502},
+		{"the SDK panics on it", `200 {"candidates":[null]}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"the SDK panics on it", `200 {"candidates":{}}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"overflowing count", `200 {"candidates":[],"usageMetadata":{"promptTokenCount":99999999999}}`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
+		{"captive portal", `200 <html>` + testKey + `</html>`, upstream.ClassBroken, upstream.ReasonBadResponse, 502},
 		{"an error after all", `200 {"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"no"}}`, upstream.ClassBare429, "", 429},
 		{"redirect", `307 `, upstream.ClassServer, upstream.ReasonRedirect, 502},
 		{"server error without a body", `503 `, upstream.ClassServer, "", 503},
@@ -352,4 +407,18 @@ func TestJoin(t *testing.T) {
 			assert.True(t, strings.HasPrefix(got.Path, "/"), "%s and %s", base, path)
 		}
 	}
+}
+
+// Counts come in any notation that JSON has for whole numbers; an answer that was
+// served isn't lost for it.
+func TestGenerateCountsInAnyNotation(t *testing.T) {
+	for text, want := range map[string]int64{"4": 4, "4.0": 4, "1e3": 1000, "null": 0} {
+		_, c := newUpstream(t, `200 {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":`+text+`}}`)
+		resp, err := c.Generate(context.Background(), testKey, prompt())
+		require.NoError(t, err, text)
+		assert.Equal(t, want, resp.PromptTokens, text)
+	}
+	_, c := newUpstream(t, `200 null`)
+	_, err := c.Generate(context.Background(), testKey, prompt())
+	assert.Equal(t, http.StatusBadGateway, asError(t, err).HTTPStatus)
 }

@@ -1,8 +1,11 @@
 package gemini
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"math"
 	"net/http"
 	"strings"
 
@@ -25,11 +28,24 @@ func (c *Client) Generate(ctx context.Context, key string, p upstream.Prompt) (*
 		return nil, err
 	}
 	reply, ok := readReply(answer.body)
-	if !ok {
+	switch {
+	case !ok && len(trimmed(answer.body)) > 0:
+		return nil, answer.unusable()
+	case !ok || reply.silent && reply.OutputTokens == 0:
+		e := upstream.NoAnswer()
+		e.SentAt = answer.sentAt
+		return nil, e
+	case reply.silent:
 		return nil, answer.unusable()
 	}
 	reply.SentAt = answer.sentAt
-	return reply, nil
+	return &reply.Reply, nil
+}
+
+// generated is an answer as it was read.
+type generated struct {
+	upstream.Reply
+	silent bool // it has no candidate, and no reason for that
 }
 
 // wireReply is what is read of an answer. The counts are as wide as Gemini's own.
@@ -47,34 +63,53 @@ type wireReply struct {
 		BlockReason string `json:"blockReason"`
 	} `json:"promptFeedback"`
 	UsageMetadata struct {
-		PromptTokenCount     int32 `json:"promptTokenCount"`
-		CandidatesTokenCount int32 `json:"candidatesTokenCount"`
-		ThoughtsTokenCount   int32 `json:"thoughtsTokenCount"`
-		TotalTokenCount      int32 `json:"totalTokenCount"`
+		PromptTokenCount     count `json:"promptTokenCount"`
+		CandidatesTokenCount count `json:"candidatesTokenCount"`
+		ThoughtsTokenCount   count `json:"thoughtsTokenCount"`
+		TotalTokenCount      count `json:"totalTokenCount"`
 	} `json:"usageMetadata"`
 	ModelVersion string `json:"modelVersion"`
 }
 
+// count is a whole number of 32 bits, in any notation that JSON has for it.
+type count int32
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *count) UnmarshalJSON(text []byte) error {
+	var n float64
+	if err := json.Unmarshal(text, &n); err != nil {
+		return err
+	}
+	if n != math.Trunc(n) || math.Abs(n) > math.MaxInt32 {
+		return errCount
+	}
+	*c = count(n)
+	return nil
+}
+
+var errCount = errors.New("gemini: count is no whole number of 32 bits")
+
 // readReply reads an answer, of which the first candidate counts. It reports false
 // for what is none.
-func readReply(body []byte) (*upstream.Reply, bool) {
+func readReply(body []byte) (*generated, bool) {
 	var in wireReply
-	if json.Unmarshal(body, &in) != nil {
+	if json.Unmarshal(body, &in) != nil || !bytes.HasPrefix(trimmed(body), []byte("{")) {
 		return nil, false
 	}
 	if in.Candidates == nil && in.PromptFeedback == nil && hasError(trimmed(body)) {
 		return nil, false // an error that comes with 200
 	}
-	out := &upstream.Reply{
+	out := &generated{Reply: upstream.Reply{
 		ModelVersion: strings.TrimPrefix(in.ModelVersion, "models/"),
 		PromptTokens: int64(in.UsageMetadata.PromptTokenCount),
 		OutputTokens: int64(in.UsageMetadata.CandidatesTokenCount) + int64(in.UsageMetadata.ThoughtsTokenCount),
 		TotalTokens:  int64(in.UsageMetadata.TotalTokenCount),
-	}
+	}}
 	if in.PromptFeedback != nil {
 		out.BlockReason = in.PromptFeedback.BlockReason
 	}
 	if len(in.Candidates) == 0 {
+		out.silent = out.BlockReason == ""
 		return out, true
 	}
 	first := in.Candidates[0]
@@ -83,6 +118,7 @@ func readReply(body []byte) (*upstream.Reply, bool) {
 	}
 	out.FinishReason = first.FinishReason
 	if first.Content == nil {
+		out.silent = out.BlockReason == "" && out.FinishReason == ""
 		return out, true
 	}
 	var text strings.Builder

@@ -100,7 +100,7 @@ func TestBaseURL(t *testing.T) {
 	var path string
 	c, err := New(Config{BaseURL: "http://upstream.test/prefix/", Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		path = r.URL.Path
-		return reply(r, 200, `{"totalTokens":1}`), nil
+		return reply(r, 200, `{"totalTokens":1,"candidates":[{"finishReason":"STOP"}]}`), nil
 	})})
 	require.NoError(t, err)
 	_, err = c.Generate(context.Background(), testKey, prompt())

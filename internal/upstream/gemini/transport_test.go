@@ -68,7 +68,9 @@ func TestSentAt(t *testing.T) {
 	hook := func(r *http.Request, err error) {
 		httptrace.ContextClientTrace(r.Context()).WroteRequest(httptrace.WroteRequestInfo{Err: err})
 	}
-	ok := func(r *http.Request) (*http.Response, error) { return reply(r, 200, `{"candidates":[]}`), nil }
+	ok := func(r *http.Request) (*http.Response, error) {
+		return reply(r, 200, `{"candidates":[{"finishReason":"STOP"}]}`), nil
+	}
 	tests := []struct {
 		name string
 		rt   roundTrip
@@ -169,7 +171,7 @@ func TestSentAtOverNetwork(t *testing.T) {
 			io.Copy(io.Discard, r.Body)
 			arrived = time.Now()
 			assert.Equal(t, http2, r.ProtoMajor == 2)
-			io.WriteString(w, `{"candidates":[]}`)
+			io.WriteString(w, `{"candidates":[{"finishReason":"STOP"}]}`)
 		}))
 		s.EnableHTTP2 = http2
 		s.StartTLS()
@@ -348,7 +350,7 @@ func TestConnectionReset(t *testing.T) {
 	_, err = c.Generate(context.Background(), testKey, prompt())
 	done.Wait()
 	e := asError(t, err)
-	assert.Equal(t, upstream.ClassServer.String(), e.Class.String())
+	assert.Equal(t, upstream.ClassBroken.String(), e.Class.String())
 	assert.Equal(t, "CONNECTION_RESET", e.Reason)
 	assert.ErrorIs(t, err, syscall.ECONNRESET, "the cause stays matchable")
 	assert.Zero(t, e.HTTPStatus)
@@ -382,9 +384,9 @@ func TestTransportErrors(t *testing.T) {
 		{"connecting timed out: nothing was served", os.ErrDeadlineExceeded, false, upstream.ClassServer, upstream.ReasonConnection},
 		{"waiting for the answer timed out: it may have been served", os.ErrDeadlineExceeded, true, upstream.ClassTimeout, ""},
 		{"no such host", &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, false, upstream.ClassServer, "DNS"},
-		{"closed", io.ErrUnexpectedEOF, true, upstream.ClassServer, "CONNECTION_CLOSED"},
+		{"closed", io.ErrUnexpectedEOF, true, upstream.ClassBroken, "CONNECTION_CLOSED"},
 		{"reset while writing, as the transport reports it", net.ErrClosed, false, upstream.ClassServer, "CONNECTION_CLOSED"},
-		{"garbage that echoes the key", fmt.Errorf("malformed HTTP response %q", testKey), true, upstream.ClassServer, upstream.ReasonConnection},
+		{"garbage that echoes the key", fmt.Errorf("malformed HTTP response %q", testKey), true, upstream.ClassBroken, upstream.ReasonConnection},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -421,7 +423,7 @@ func TestAnswerIsBounded(t *testing.T) {
 	c.keep = 1 << 20
 	_, err := c.Generate(context.Background(), testKey, prompt())
 	assert.Equal(t, upstream.ReasonResponseTooLarge, asError(t, err).Reason)
-	assert.Equal(t, upstream.ClassServer.String(), asError(t, err).Class.String())
+	assert.Equal(t, upstream.ClassBroken.String(), asError(t, err).Class.String())
 
 	_, err = memory(t, endless(429)).Generate(context.Background(), testKey, prompt())
 	assert.Equal(t, upstream.ClassBare429.String(), asError(t, err).Class.String(), "an endless error is still an error")

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// checkSelf refuses a base URL that is the address at which this very program
+// listens: README has clients export the variable that names our upstream, and serve
+// in the same shell reads it. Who listens and how isn't known: nil, and nothing is
+// refused. What leads here by a way that this can't see is found out by the first
+// request (upstream.CameBack).
+func checkSelf(base string, listener net.Addr) error {
+	own, ok := listener.(*net.TCPAddr)
+	if !ok || !leadsTo(base, own.AddrPort()) {
+		return nil
+	}
+	return fmt.Errorf("GOOGLE_GEMINI_BASE_URL is this server's own address (%s): it is for clients, and here it names what stands behind. Start without it: GOOGLE_GEMINI_BASE_URL= fluxgate serve", own)
+}
+
+// leadsTo reports whether a URL leads to the listener at an address. Plain http is
+// for loopback hosts (see config), and a listener of ours speaks nothing else, so
+// these are the only names that are to be known.
+func leadsTo(base string, own netip.AddrPort) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	if port != strconv.Itoa(int(own.Port())) {
+		return false
+	}
+	at := own.Addr().Unmap().WithZone("")
+	if name := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")); name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return at.IsLoopback() || at.IsUnspecified()
+	}
+	host, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return false
+	}
+	host = host.Unmap().WithZone("")
+	return host == at || host.IsUnspecified() && at.IsLoopback() || at.IsUnspecified() && (host.IsLoopback() || host.IsUnspecified())
+}

@@ -1,9 +1,0 @@
-package clients
-
-import (
-	"testing"
-
-	"fluxgate.dev/fluxgate/internal/testlock"
-)
-
-func TestMain(m *testing.M) { testlock.Main(m) }

@@ -1,0 +1,218 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A project that can't pay comes back without telling anybody: credits are bought, a
+// month begins, or upstream was wrong. No free call shows it. So a real request is
+// tried there from time to time, by one instance at a time; if it is refused it goes
+// elsewhere, and has cost nothing but the way.
+
+const (
+	// firstTrial is how long after it was found depleted a project is tried; each
+	// further trial in vain doubles that, up to longestTrial.
+	firstTrial   = 5 * time.Minute
+	longestTrial = time.Hour
+	// lookEvery is how often an instance looks for projects that are to be tried.
+	lookEvery = time.Minute
+	// trialsRecord is the name of the record of trials.
+	trialsRecord = "depleted"
+)
+
+// A trial is when a project was tried last, or found depleted, and how often in vain.
+type trial struct {
+	At     scheduler.Instant `json:"at"`
+	Before int               `json:"before,omitempty"`
+}
+
+func (t trial) due() scheduler.Instant {
+	return t.At.Add(min(firstTrial<<min(t.Before, 8), longestTrial))
+}
+
+// depleted knows when this instance looked last.
+type depleted struct {
+	mu     sync.Mutex
+	looked scheduler.Instant
+}
+
+// time reports whether it is time to look. The first request of an instance doesn't.
+func (x *depleted) time(now scheduler.Instant) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	first := x.looked == 0
+	if !first && now.Sub(x.looked) < lookEvery {
+		return false
+	}
+	x.looked = now
+	return !first
+}
+
+// note has a project tried after a while that was found depleted now.
+func (x *depleted) note(ctx context.Context, c *admission.Controller, project string) error {
+	return updateTrials(ctx, c, func(trials map[string]trial) bool {
+		if t, known := trials[project]; known && c.Now().Sub(t.At) <= 2*longestTrial {
+			return false
+		}
+		trials[project] = trial{At: c.Now()}
+		return true
+	})
+}
+
+var errNoChange = errors.New("nothing to change")
+
+// updateTrials changes the record, unless change reports that there is nothing to.
+func updateTrials(ctx context.Context, c *admission.Controller, change func(map[string]trial) bool) error {
+	_, err := c.UpdateRecord(ctx, trialsRecord, func(data []byte) ([]byte, error) {
+		trials := make(map[string]trial)
+		if len(data) > 0 && json.Unmarshal(data, &trials) != nil {
+			trials = make(map[string]trial) // one that can't be read is replaced
+		}
+		if !change(trials) {
+			return nil, errNoChange
+		}
+		return json.Marshal(trials)
+	})
+	if errors.Is(err, errNoChange) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("record of depleted projects: %w", err)
+	}
+	return nil
+}
+
+// due returns a key of a project that it is time to try, and claims the trial.
+func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
+	if !d.depleted.time(d.admission.Now()) {
+		return due, false
+	}
+	states, err := d.admission.View(ctx, p.IDs())
+	if err != nil {
+		return due, false
+	}
+	marked := make(map[string]keys.Key)
+	for i, project := range p.Projects {
+		if _, err := p.Pick(project.ID, states[i]); err == nil {
+			continue
+		}
+		for _, k := range p.Keys {
+			if m := states[i].Mark(k.Fingerprint); k.Project == project.ID && !m.Disabled && upstream.OfProject(m.Invalid) {
+				marked[project.ID] = k
+			}
+		}
+	}
+	if len(marked) == 0 {
+		return due, false
+	}
+	err = updateTrials(ctx, d.admission, func(trials map[string]trial) bool {
+		now, changed := d.admission.Now(), false
+		ok = false
+		for project, k := range marked {
+			t, known := trials[project]
+			switch {
+			case !known:
+				trials[project], changed = trial{At: now}, true
+			case !ok && t.due() <= now:
+				trials[project] = trial{At: now, Before: min(t.Before+1, 8)}
+				due, ok, changed = k, true, true
+			}
+		}
+		return changed
+	})
+	if err != nil {
+		d.logger(ctx).Warn("no depleted project is tried", "error", err)
+		return due, false
+	}
+	return due, ok
+}
+
+// tryDepleted asks for a slot on a depleted project, when it is time to try one.
+func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
+	c := r.call
+	if !c.Retry || c.Prefer.Fingerprint != "" || c.Ticket != nil {
+		return nil // it is sent once, or wants another
+	}
+	key, ok := r.d.due(ctx, r.pool)
+	if !ok {
+		return nil
+	}
+	grant, wait, err := r.d.admission.Admit(ctx, admission.Request{
+		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Limit: r.limit,
+		Projects: []admission.Project{{ID: key.Project, Keys: []string{key.Fingerprint}}}, Try: key.Fingerprint,
+	})
+	switch {
+	case wait != nil:
+		r.d.Forget(ctx, wait, c.Caller)
+	case err != nil:
+		r.log.Warn("depleted project not tried", "project", key.Project, "error", err)
+	default:
+		r.log.Info("depleted project tried", "project", key.Project, "key", key.Index)
+		r.tried = key.Project
+	}
+	return grant
+}
+
+// restore has a project used again that has served a request.
+func (r *dispatch) restore(ctx context.Context, project string) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	states, err := r.d.admission.View(ctx, []string{project})
+	problems := []error{err}
+	for _, k := range r.pool.Keys {
+		if err != nil || k.Project != project || !upstream.OfProject(states[0].Mark(k.Fingerprint).Invalid) {
+			continue
+		}
+		_, err := r.d.admission.Apply(ctx, project, scheduler.SetMark{Key: k.Fingerprint, Invalid: new(string)})
+		problems = append(problems, err)
+	}
+	problems = append(problems, updateTrials(ctx, r.d.admission, func(trials map[string]trial) bool {
+		_, known := trials[project]
+		delete(trials, project)
+		return known
+	}))
+	// A new epoch: that its keys work again must reach every instance.
+	_, err = r.d.admission.UpdateControl(ctx, func(*storage.Control) error { return nil })
+	if err = errors.Join(append(problems, err)...); err != nil {
+		r.log.Error("project not restored", "project", project, "error", err)
+		return
+	}
+	r.log.Info("project restored", "project", project)
+	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("project %s serves again: a request passed", project))
+}
+
+// anyModel is where the last word is kept that concerns no model.
+const anyModel = ""
+
+// noneAllowed returns what upstream said where every project is left alone because
+// there is no free tier where this runs; nil otherwise.
+func (r *dispatch) noneAllowed(ctx context.Context) error {
+	said, ok := r.d.lastWords.get(anyModel)
+	if !ok {
+		return nil
+	}
+	states, err := r.d.admission.View(ctx, r.pool.IDs())
+	if err != nil {
+		return nil
+	}
+	for i, p := range r.pool.Projects {
+		for _, k := range p.Keys {
+			if states[i].Mark(k).Invalid != upstream.ReasonFreeTier {
+				return nil
+			}
+		}
+	}
+	return said
+}

@@ -1,0 +1,236 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// fail settles a failed request and records what its error says. A returned
+// error means that it couldn't be kept.
+func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
+	unknown := e.Class == upstream.ClassModelUnknown
+	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
+	return errors.Join(err, r.feedback(ctx, grant, key, e))
+}
+
+// feedback records what an error says, where the table of lessons has it.
+func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
+	var err error
+	if e.Class == upstream.ClassKeyInvalid {
+		err = r.d.condemn(ctx, key, e) // which may find that it is another class
+	}
+	what := r.call.refusalOf(e)
+	l := lessons[what]
+	switch l.concerns {
+	case oneModel:
+		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
+	case oneFeature:
+		r.d.pauses.refused(grant.Project, r.features(e), toRepeat(e), r.d.admission.Now())
+	case wholeProject:
+		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
+	case thisRequest:
+		if what == modelUnknown && r.inChain(grant.Asked) {
+			// A name that a caller made up leaves no state; one of the chain is asked for
+			// by everybody.
+			gone := scheduler.RecordRefusal{Model: grant.Model, Block: blockFor(lessons[modelGone], e, r.d.admission.Now())}
+			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
+		}
+	}
+	if l.concerns == oneModel && l.final(true) {
+		r.d.lastWords.put(grant.Asked, toRepeat(e))
+	}
+	if err != nil {
+		return fmt.Errorf("record what upstream said: %w", err)
+	}
+	return nil
+}
+
+// toRepeat returns an error as it is told to later callers: when to come back has
+// been said to one.
+func toRepeat(e *upstream.Error) *upstream.Error {
+	kept := *e
+	kept.Header = nil
+	return &kept
+}
+
+// inChain reports whether a call for several models reached one of the chain.
+func (r *dispatch) inChain(name string) bool {
+	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
+}
+
+// features are those that a refusal of a feature concerns: the request's, or else
+// what the quota is of.
+func (r *dispatch) features(e *upstream.Error) []string {
+	if r.call.asksFeature() {
+		return r.call.features()
+	}
+	for _, v := range e.Violations {
+		return []string{v.Metric + v.QuotaID}
+	}
+	return nil
+}
+
+// leaveProject has every key of a project left alone that can't pay, or every model
+// of one that spends too fast.
+func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) error {
+	var problems []error
+	if l.lasts == untilProved {
+		reason := upstream.ReasonBilling
+		if e.Class == upstream.ClassProject {
+			reason = e.KeyReason()
+			r.d.lastWords.put(anyModel, toRepeat(e))
+		}
+		problems = append(problems, r.d.depleted.note(ctx, r.d.admission, grant.Project))
+		for _, k := range r.pool.Keys {
+			if k.Project != grant.Project {
+				continue
+			}
+			result, err := r.d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
+			if err == nil && result.Changed {
+				r.log.Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
+			}
+			problems = append(problems, err)
+		}
+		return errors.Join(problems...)
+	}
+	models := []string{grant.Model}
+	more, _ := r.call.Snapshot.Counted(r.call.Snapshot.Chain(scheduler.Both))
+	for _, model := range more {
+		if !slices.Contains(models, model) {
+			models = append(models, model)
+		}
+	}
+	block := blockFor(l, e, r.d.admission.Now())
+	for _, model := range models {
+		_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{Model: model, Block: block})
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// learn records a refusal, and says which limits weren't known.
+func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.RecordRefusal) error {
+	states, err := r.d.admission.View(ctx, []string{project})
+	if err != nil {
+		return err
+	}
+	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules(), r.d.admission.Now()).Limits
+	if _, err := r.d.admission.Apply(ctx, project, refusal); err != nil {
+		return err
+	}
+	for _, x := range []struct {
+		name            string
+		learned, before int64
+	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
+		if x.learned > 0 && x.learned != x.before {
+			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.learned, x.name, x.before))
+		}
+	}
+	return nil
+}
+
+// refused returns what an error says about a model on a project.
+func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) scheduler.RecordRefusal {
+	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now())}
+	for _, v := range e.Violations {
+		if v.Foreign {
+			continue
+		}
+		if v.Model != "" && r.d.learnAlias(ctx, grant.Asked, v.Model) {
+			h.Model = v.Model
+		}
+		switch v.Kind {
+		case upstream.RequestsPerMinute:
+			h.Limits.RPM = max(v.Value, 0)
+		case upstream.TokensPerMinute:
+			h.Limits.TPM = max(v.Value, 0)
+			if v.Value > 0 && r.demand.Tokens > v.Value {
+				h.Oversize = r.demand.Tokens
+			}
+		case upstream.RequestsPerDay:
+			h.Limits.RPD = max(v.Value, 0)
+		}
+	}
+	return h
+}
+
+// recount counts a request whose size is only known to be at most so much, once
+// upstream names a limit below that: its size is about to be learned from.
+func (r *dispatch) recount(ctx context.Context, e *upstream.Error) {
+	if r.exact {
+		return
+	}
+	for _, v := range e.Violations {
+		if v.Foreign || v.Kind != upstream.TokensPerMinute || v.Value <= 0 || r.demand.Tokens <= v.Value {
+			continue
+		}
+		n, err := r.call.count(ctx)
+		if err != nil {
+			r.log.Warn("count failed", "error", err)
+			return
+		}
+		r.demand.Tokens, r.exact = n, true
+		return
+	}
+}
+
+// learnAlias notes that requests for a name count against another model, and
+// reports whether they do so from now on.
+func (d *Dispatcher) learnAlias(ctx context.Context, name, model string) bool {
+	if !payload.ValidModel(model) {
+		return false
+	}
+	counted, err := d.admission.LearnAlias(ctx, name, model)
+	if err != nil {
+		d.logger(ctx).Warn("alias not kept", "name", name, "error", err)
+	}
+	return counted
+}
+
+// learnVersion notes what an answer says of the model that gave it. Only of a
+// name that says it is an alias: the version behind a plain name has no calendar of
+// its own. What a refusal said of the alias knows better.
+func (d *Dispatcher) learnVersion(ctx context.Context, name, version string) {
+	version = strings.TrimPrefix(version, "models/")
+	if !isAlias(name) || !payload.ValidModel(version) {
+		return
+	}
+	if err := d.admission.LearnVersion(ctx, name, version); err != nil {
+		d.logger(ctx).Warn("alias not kept", "name", name, "error", err)
+	}
+}
+
+// isAlias reports whether a model's name says that it stands for another's.
+func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }
+
+// condemn has the key of an answer that calls it invalid marked so, once a free call
+// has confirmed it, and the keys read again: it may have been rotated. A key that
+// isn't confirmed stays as it is, and the error becomes one of another class: what
+// was asked isn't to be had with that key.
+func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Error) error {
+	reason := e.KeyReason()
+	if !upstream.ConfirmInvalid(ctx, d.providers.Of(key.Provider), key.Value.Reveal()) {
+		e.Class = upstream.ClassDenied
+		d.logger(ctx).Warn("key not confirmed to be invalid", "key", key.Index, "project", key.Project, "reason", reason)
+		return nil
+	}
+	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
+	if err == nil && result.Changed {
+		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
+		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
+	}
+	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
+		err = errors.Join(err, reloadErr)
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package dispatch
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+func key(index int, project string) keys.Key {
+	return keys.Key{Index: index, Project: project, Fingerprint: string(rune('a' + index))}
+}
+
+func TestPoolIsByProjectInOrderOfKeys(t *testing.T) {
+	p := newPool([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
+	assert.Equal(t, []admission.Project{{ID: "p", Keys: []string{"b", "e"}}, {ID: "q", Keys: []string{"c"}}}, p.Projects)
+	assert.Equal(t, []string{"p", "q"}, p.IDs())
+	assert.Equal(t, []string{"q"}, p.Only("q").IDs())
+	assert.Empty(t, p.Only("r").IDs())
+	assert.Equal(t, p.Projects, p.without(nil))
+	assert.Equal(t, p.Projects[1:], p.without(map[string]bool{"p": true}))
+	found, ok := p.ByIndex(4)
+	assert.True(t, ok)
+	assert.Equal(t, "e", found.Fingerprint)
+	_, ok = p.ByIndex(3)
+	assert.False(t, ok)
+	found, ok = p.byFingerprint("c")
+	assert.True(t, ok)
+	assert.Equal(t, 2, found.Index)
+}
+
+// Of a project's keys only those are chosen that can be used.
+func TestPoolChoosesUsableKeys(t *testing.T) {
+	p := newPool([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
+	invalid := &scheduler.Project{Marks: []scheduler.Mark{{Key: "b", Invalid: "API_KEY_INVALID"}}}
+	for range 20 {
+		found, err := p.Pick("p", invalid)
+		require.NoError(t, err)
+		assert.Equal(t, 4, found.Index)
+		found, ok := p.any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
+		require.True(t, ok)
+		assert.Equal(t, 4, found.Index)
+	}
+	invalid.Marks = append(invalid.Marks, scheduler.Mark{Key: "e", Disabled: true})
+	_, err := p.Pick("p", invalid)
+	require.ErrorIs(t, err, admission.ErrNoProject)
+	_, ok := p.any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
+	assert.False(t, ok)
+}
+
+// What is remembered is bounded, the oldest goes first, and a value that is put
+// again doesn't grow it.
+func TestRecentIsBounded(t *testing.T) {
+	r := newRecent[int, string](2)
+	r.put(1, "a")
+	r.put(2, "b")
+	r.put(1, "c")
+	r.put(3, "d")
+	_, ok := r.get(1)
+	assert.False(t, ok, "the oldest")
+	for k, want := range map[int]string{2: "b", 3: "d"} {
+		got, ok := r.get(k)
+		assert.True(t, ok)
+		assert.Equal(t, want, got)
+	}
+	assert.Len(t, r.values, 2)
+	assert.Len(t, r.order, 2)
+}

@@ -1,0 +1,81 @@
+package geminisim
+
+import (
+	"net/http"
+	"regexp"
+)
+
+// A Standing is what a project may do at all, whatever quota it has left. Only
+// requests that cost quota are refused for it: listing models and counting tokens go
+// on as before, as with the real service.
+type Standing int
+
+// The standings of a project. Each refusal's status and wording were captured in
+// public reports; that none is charged to the quota is a guess.
+const (
+	GoodStanding Standing = iota
+	// NoGrounding: requests with google_search get a 429 whose only detail is a Help
+	// link, while all others are served. Captured for google_search on projects without
+	// billing; that url_context and google_maps are refused alike is a guess.
+	NoGrounding
+	// Overspent: every model gets the 429 of the spend-based limit, with a RetryInfo of
+	// 35 s and empty violations.
+	Overspent
+	// Depleted: every model gets the 429 of a project without credit.
+	Depleted
+	// NoFreeTier: every model gets the 400 of a project without billing in a country
+	// without a free tier.
+	NoFreeTier
+	// NoPermission: every model gets the 403 that was captured for one model on one
+	// project.
+	NoPermission
+)
+
+// SetStanding changes what a project may do.
+func (s *Server) SetStanding(project string, st Standing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing[project] = st
+}
+
+// groundingTool matches the tools that ground an answer, as members of a tool in
+// either spelling.
+var groundingTool = regexp.MustCompile(`"(?:google_search|googleSearch|google_search_retrieval|googleSearchRetrieval|url_context|urlContext|google_maps|googleMaps)"\s*:`)
+
+// refuseStanding returns the refusal of a request for its project's standing, or nil.
+// The caller holds s.mu.
+func (c *call) refuseStanding() *apiError {
+	help := detail{"@type": typePrefix + "Help", "links": []map[string]string{
+		{"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}}}
+	exhausted := apiError{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED"}
+	switch c.s.standing[c.who.project] {
+	case NoGrounding:
+		if !groundingTool.Match(c.body) {
+			return nil
+		}
+		e := exhausted
+		e.reason, e.details = "no_grounding", []detail{help}
+		e.message = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
+			"https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. "
+		return &e
+	case Overspent:
+		e := exhausted
+		e.reason = "overspent"
+		e.message = "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier."
+		e.details = []detail{
+			{"@type": typePrefix + "QuotaFailure", "violations": []detail{}},
+			{"@type": typePrefix + "RetryInfo", "retryDelay": "35s"},
+		}
+		return &e
+	case Depleted:
+		return BillingDepleted.apiError("")
+	case NoFreeTier:
+		return &apiError{code: http.StatusBadRequest, status: "FAILED_PRECONDITION", reason: "no_free_tier",
+			message: "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio."}
+	case NoPermission:
+		e := permissionDenied("The caller does not have permission")
+		e.reason = "no_permission"
+		return e
+	}
+	return nil
+}

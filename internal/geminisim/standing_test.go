@@ -1,0 +1,45 @@
+package geminisim
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What a project may not do is refused to requests that cost quota, in the words that
+// were captured, and to no other project.
+func TestStanding(t *testing.T) {
+	const plain = `{"contents":[{"parts":[{"text":"google_search"}]}]}`
+	const search = `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google_search":{}}]}`
+	for _, c := range []struct {
+		standing       Standing
+		plain, grounds int
+		says           string
+	}{
+		{GoodStanding, 200, 200, ""},
+		{NoGrounding, 200, 429, "check your plan and billing details"},
+		{Overspent, 429, 429, "spend-based rate limit"},
+		{Depleted, 429, 429, "prepayment credits are depleted"},
+		{NoFreeTier, 400, 400, "free tier is not available in your country"},
+		{NoPermission, 403, 403, "The caller does not have permission"},
+	} {
+		s, _ := newSim(Config{})
+		s.SetStanding("alpha", c.standing)
+		at := "/v1beta/models/" + flash
+		ask := func(key, path, body string) reply {
+			return do(t, s, "POST", path, body, "x-goog-api-key", key, "Content-Type", "application/json")
+		}
+		assert.Equal(t, c.plain, ask(key1, at+":generateContent", plain).status, c.says)
+		got := ask(key1, at+":generateContent", search)
+		assert.Equal(t, c.grounds, got.status, c.says)
+		assert.Contains(t, got.body, c.says)
+		assert.NotContains(t, got.body, "quotaId", "it names no limit")
+		assert.Equal(t, c.grounds, ask(key1, at+":streamGenerateContent", search).status, c.says)
+		assert.Equal(t, http.StatusOK, ask(key1, at+":countTokens", plain).status, "it is free")
+		assert.Equal(t, http.StatusOK, do(t, s, "GET", "/v1beta/models", "", "x-goog-api-key", key1).status)
+		assert.Equal(t, http.StatusOK, ask(key2, at+":generateContent", search).status, "another project")
+		s.SetStanding("alpha", GoodStanding)
+		assert.Equal(t, http.StatusOK, ask(key1, at+":generateContent", search).status, "and it comes back")
+	}
+}

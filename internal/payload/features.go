@@ -1,0 +1,122 @@
+package payload
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// The features of a request that have quotas of their own.
+const (
+	SearchFeature = "google_search" // grounding by search, in all its spellings
+	URLFeature    = "url_context"
+	MapsFeature   = "google_maps"
+	ImageFeature  = "image_output"
+)
+
+// featureNames are the names by which a body asks for a feature, as a member or as
+// the type of a tool, in Google's format and in OpenAI's alike.
+var featureNames = []struct{ name, feature string }{
+	{"google_search", SearchFeature}, {"googleSearch", SearchFeature},
+	{"google_search_retrieval", SearchFeature}, {"googleSearchRetrieval", SearchFeature},
+	{"url_context", URLFeature}, {"urlContext", URLFeature},
+	{"google_maps", MapsFeature}, {"googleMaps", MapsFeature},
+}
+
+// modalityNames are the members that say what kinds of output are wanted.
+var modalityNames = []string{"responseModalities", "response_modalities", "modalities"}
+
+// Features returns which features a body asks for, each once, in order. It reads any
+// bytes, JSON or not, and rather finds too many than too few: every string that is a
+// feature's name counts, wherever it stands. A name within a prompt's text doesn't,
+// unless it is in quotes there.
+func Features(body []byte) []string {
+	body = withoutEscapes(body)
+	var found []string
+	for _, x := range featureNames {
+		if !slices.Contains(found, x.feature) && index(body, x.name, 0) >= 0 {
+			found = append(found, x.feature)
+		}
+	}
+	for _, name := range modalityNames {
+		for at := index(body, name, 0); at >= 0; at = index(body, name, at+len(name)) {
+			if wantsImages(body[at+len(name):]) && !slices.Contains(found, ImageFeature) {
+				found = append(found, ImageFeature)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// index returns where a name stands, at from or after it, as a string or as a member
+// without quotes; -1: nowhere.
+func index(body []byte, name string, from int) int {
+	for from <= len(body) {
+		i := bytes.Index(body[from:], []byte(name))
+		if i < 0 {
+			return -1
+		}
+		at := from + i
+		end := at + len(name)
+		before, after := byte(0), byte(0)
+		if at > 0 {
+			before = body[at-1]
+		}
+		if end < len(body) {
+			after = body[end]
+		}
+		quoted := (before == '"' || before == '\'') && after == before
+		member := !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:], " \t\r\n\v\f"), []byte(":"))
+		if quoted || member {
+			return at
+		}
+		from = end
+	}
+	return -1
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
+}
+
+// wantsImages reports whether the list after a member's name has the image modality.
+func wantsImages(rest []byte) bool {
+	rest = rest[:min(len(rest), 256)]
+	if end := bytes.IndexByte(rest, ']'); end >= 0 {
+		rest = rest[:end]
+	}
+	return bytes.Contains(bytes.ToUpper(rest), []byte("IMAGE"))
+}
+
+// withoutEscapes returns a body with the escapes resolved that a name may be written
+// with: the standard's, and those that Google takes beside them. Quotes within strings
+// stay escaped.
+func withoutEscapes(body []byte) []byte {
+	var out []byte
+	from := 0 // what is before that is in out
+	for at := 0; ; {
+		i := bytes.IndexByte(body[at:], '\\')
+		if i < 0 || at+i+1 >= len(body) {
+			break
+		}
+		at += i
+		c, size := body[at+1], 2
+		if (c == 'u' || c == 'U') && isHex(body[at+2:]) {
+			code, _ := strconv.ParseUint(string(body[at+2:at+6]), 16, 16) // it is hexadecimal
+			c, size = byte(min(code, utf8.RuneSelf)), 6
+		} else if bytes.IndexByte([]byte("bfnrtuv"), c) >= 0 {
+			c = ' ' // a character that no name has
+		}
+		if wordByte(c) {
+			out = append(append(out, body[from:at]...), c)
+			from = at + size
+		}
+		at += size
+	}
+	if out == nil {
+		return body
+	}
+	return append(out, body[from:]...)
+}

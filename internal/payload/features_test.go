@@ -1,0 +1,28 @@
+package payload
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A feature is found in whatever Google would read as its name, and in no prompt that
+// only speaks of it.
+func TestFeatures(t *testing.T) {
+	search, images := []string{SearchFeature}, []string{ImageFeature}
+	for body, want := range map[string][]string{
+		`{"tools":[{"google_search":{}}]}`:                                    search,
+		`{'tools':[{'googleSearch':{}},]}`:                                    search,
+		`{tools:[{google_search` + strings.Repeat(" ", 500) + "\v" + `:{}}]}`: search,
+		`{"tools":[{"google\u005fsearch":{}}]}`:                               search,
+		`{"tools":[{"goog\le_search":{}}]}`:                                   search,
+		`{"tools":[{"google\U005fsearch":{}}]}`:                               search,
+		`{"text":"\n\"","tools":[{"urlContext":{}}]}`:                         {URLFeature},
+		`{"generationConfig":{"responseModalities":["IM\u0041GE"],}}`:         images,
+		`{"text":"a google_search, or \"google_search\""}`:                    nil,
+		`{"text":"google_search?"}`:                                           nil,
+	} {
+		assert.Equal(t, want, Features([]byte(body)), body)
+	}
+}

@@ -1,0 +1,214 @@
+package server_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Who else may lose a turn by a refusal.
+const (
+	nobody       = "nobody"
+	theModel     = "the model on that project"
+	theProject   = "that project"
+	theKey       = "that key"
+	feature      = "nobody without the feature"
+	embeddingOne = "gemini-embedding-001"
+)
+
+// losers says, for every body of a refusal that was captured or documented, who else
+// loses a turn when a plain request gets it, and when one with a feature does. The
+// bodies are as if a free call had confirmed what they say of a key.
+var losers = map[string][2]string{
+	"400_free_tier":                {theProject, theProject},
+	"400_key_expired":              {theKey, theKey},
+	"400_key_invalid":              {theKey, theKey},
+	"400_key_invalid_openai_array": {theKey, theKey},
+	"400_location":                 {nobody, nobody},
+	"400_quotes_caller":            {nobody, nobody},
+	"400_too_many_tokens":          {nobody, nobody},
+	"400_two_credentials":          {nobody, nobody},
+	"401_token_type":               {theKey, theKey},
+	"402_billing":                  {theProject, theProject},
+	"403_api_off":                  {theKey, theKey},
+	"403_file":                     {nobody, nobody},
+	"403_leaked":                   {theKey, theKey},
+	"403_no_key":                   {theKey, theKey},
+	"403_permission":               {theModel, feature},
+	"403_restricted":               {theKey, theKey},
+	"403_suspended":                {theKey, theKey},
+	"404_deprecated":               {theModel, theModel},
+	"404_entity":                   {nobody, nobody},
+	"404_gone":                     {theModel, theModel},
+	"404_unknown":                  {nobody, nobody}, // the model is pinned
+	"429_bare":                     {theModel, feature},
+	"429_billing_cap":              {theProject, theProject},
+	"429_billing_prepaid":          {theProject, theProject},
+	"429_day":                      {theModel, theModel},
+	"429_day_and_minute":           {theModel, theModel},
+	"429_day_embed":                {theModel, theModel},
+	"429_day_paid_long_message":    {theModel, theModel},
+	"429_day_tokens":               {theModel, theModel},
+	"429_errorinfo_minute":         {theModel, theModel},
+	"429_grounding_minute":         {nobody, feature},
+	"429_help_only":                {theModel, feature},
+	"429_limit_zero_message":       {theModel, theModel},
+	"429_limit_zero_value":         {theModel, theModel},
+	"429_minute":                   {theModel, theModel},
+	"429_minute_embed":             {theModel, theModel},
+	"429_minute_paid_tier":         {theModel, theModel},
+	"429_minute_tokens":            {theModel, theModel},
+	"429_minute_tokens_paid":       {theModel, theModel},
+	"429_openai_array":             {theModel, theModel},
+	"429_search_day":               {nobody, feature},
+	"429_search_zero":              {nobody, feature},
+	"429_spend":                    {theProject, theProject},
+	"500_internal":                 {nobody, nobody},
+	"503_high_demand":              {nobody, nobody},
+	"504_deadline":                 {nobody, nobody},
+}
+
+// A kind is one of requests.
+type kind struct {
+	name, path, body, model string
+	feature                 bool // it asks for a feature with a quota of its own
+	free                    bool // it costs no quota, and says nothing of any
+	content                 bool // it refers to more than its text
+}
+
+var kinds = []kind{
+	{name: "plain", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: hello, model: pro},
+	{name: "streamed", path: "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", body: hello, model: pro},
+	{name: "/generate", path: "/generate", body: `{"prompt":"hello","model":"gemini-2.5-pro"}`, model: pro},
+	{name: "OpenAI", path: "/v1beta/openai/chat/completions", body: chat, model: pro},
+	{name: "grounded", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["google_search"].body, model: pro, feature: true},
+	{name: "grounded, OpenAI", path: "/v1beta/openai/chat/completions", body: strings.Replace(grounded["OpenAI"].body, "auto", pro, 1), model: pro, feature: true},
+	{name: "image", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["images"].body, model: pro, feature: true},
+	{name: "video", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: `{"contents":[{"parts":[{"fileData":{"fileUri":"https://youtu.be/x"}}]}]}`, model: pro, content: true},
+	{name: "embedding", path: "/v1beta/models/gemini-embedding-001:embedContent", body: `{"content":{"parts":[{"text":"x"}]}}`, model: embeddingOne},
+	{name: "counted", path: "/v1beta/models/gemini-2.5-pro:countTokens", body: hello, model: pro, free: true},
+}
+
+var modelOfQuota = regexp.MustCompile(`"model": "[^"]*"`)
+
+// Every refusal times every kind of request: who else loses a turn, and nobody does
+// who shouldn't.
+func TestWhoLosesATurnByARefusal(t *testing.T) {
+	files, err := filepath.Glob("../upstream/gemini/testdata/*.json")
+	require.NoError(t, err)
+	require.Len(t, losers, len(files), "each body is in the table")
+	for name, expected := range losers {
+		for _, kind := range kinds {
+			for _, confirmed := range []bool{true, false} {
+				want := expected[0]
+				if kind.feature {
+					want = expected[1]
+				}
+				switch {
+				case want == theKey && !confirmed && kind.feature:
+					want = feature
+				case want == theKey && !confirmed && !kind.content && !kind.free:
+					want = theModel
+				case want == theKey && !confirmed, kind.free && want != theKey, kind.content && name == "403_permission":
+					want = nobody
+				}
+				t.Run(name+" "+kind.name+map[bool]string{true: "", false: " unconfirmed"}[confirmed], func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						assert.Equal(t, want, whoLoses(t, name, kind, confirmed))
+					})
+				})
+			}
+		}
+	}
+}
+
+// whoLoses sends a request which one project refuses once, and looks at what that left.
+func whoLoses(t *testing.T, name string, k kind, confirmed bool) string {
+	status, text := refusalBody(t, name)
+	text = modelOfQuota.ReplaceAllString(text, `"model": "`+k.model+`"`)
+	var refused string // the key
+	up, s := stubbed(nil)
+	up.answer = func(h heard) *http.Response {
+		sent := h.header.Get("X-Goog-Api-Key") + strings.TrimPrefix(h.header.Get("Authorization"), "Bearer ")
+		counts := strings.HasSuffix(h.path, ":countTokens")
+		switch {
+		case refused == "" && (isCall(h) || k.free && counts):
+			refused = sent
+			return respond(status, text)
+		case refused == sent && confirmed && strings.HasSuffix(h.path, "/models") && losers[name][0] == theKey:
+			return respond(status, text)
+		}
+		return nil
+	}
+	s.keys = append(projects("alpha", "beta"), key(3, "alpha"), key(4, "beta"))
+	s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+	w := newWorld(t, s)
+	w.do("POST", k.path, k.body)
+	require.NotEmpty(t, refused)
+
+	lost, marked := map[string]int{}, 0
+	for _, key := range s.keys {
+		states, err := w.store.View(t.Context(), []string{key.Project})
+		require.NoError(t, err)
+		if states[0].Mark(geminisim.Fingerprint(key.Value)).Invalid != "" {
+			marked++
+		}
+	}
+	for _, project := range []string{"alpha", "beta"} {
+		for _, m := range []string{pro, flash, "gemini-2.5-flash-lite", embeddingOne} {
+			c := w.calendar(project, m)
+			if c.Block != (scheduler.Block{}) || c.Learned != (scheduler.Learned{}) || c.Refused != 0 {
+				lost[project]++
+				if m != k.model {
+					lost[project] += 100
+				}
+			}
+		}
+	}
+	require.Less(t, len(lost), 2, "one project refused")
+	var blocked int
+	for _, n := range lost {
+		blocked = n
+	}
+	switch {
+	case marked == 2, blocked >= 3:
+		return theProject
+	case marked == 1 && blocked == 0:
+		return theKey
+	case blocked == 1:
+		return theModel
+	case blocked > 0:
+		return "others"
+	}
+	if !k.feature {
+		return nobody
+	}
+	// Is it remembered for the feature?
+	project := make(map[string]string)
+	for _, key := range s.keys {
+		project[key.Value] = key.Project
+	}
+	served := make(map[string]bool)
+	up.answer = func(h heard) *http.Response {
+		if isCall(h) {
+			served[project[h.header.Get("X-Goog-Api-Key")+strings.TrimPrefix(h.header.Get("Authorization"), "Bearer ")]] = true
+		}
+		return nil
+	}
+	for range 24 {
+		w.do("POST", k.path, k.body)
+	}
+	if !served[project[refused]] {
+		return feature
+	}
+	return nobody
+}

@@ -1,0 +1,457 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+)
+
+// A refusal per minute is believed for about a window, whatever delay it names. Then
+// one request is tried, by any instance, and the others are told to wait for it.
+func TestAMinuteIsAMinute(t *testing.T) {
+	const minute = `{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"generativelanguage.googleapis.com/generate_content_free_tier_requests","quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"%s"}]}}`
+	for _, c := range []struct {
+		delay string
+		wait  time.Duration
+		tried int // of five that come at once
+	}{
+		{"86400s", 61 * time.Second, 1},
+		{"3600s", 61 * time.Second, 1},
+		{"61s", 61 * time.Second, 1},
+		{"60s", 61 * time.Second, 5},
+		{"20s", 21 * time.Second, 5}, // it is believed, and then nothing is in doubt
+	} {
+		t.Run(c.delay, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				sends := 0
+				_, s := stubbed(func(h heard) *http.Response {
+					if !isCall(h) {
+						return nil
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					sends++
+					return respond(429, fmt.Sprintf(minute, c.delay))
+				})
+				s.env = []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":100,"rpd":-1}}`}
+				w := newWorld(t, s)
+				other := w.instance()
+				assert.Equal(t, c.wait, w.generate("hello", "").wait())
+				for round := range 3 {
+					synctestSleep(c.wait)
+					var all sync.WaitGroup
+					for i := range 5 {
+						all.Go(func() {
+							at := w.served
+							if i%2 > 0 {
+								at = other
+							}
+							a := ask(t, at, "POST", "/generate", body(fmt.Sprint("hello ", round, i), ""))
+							assert.Equal(t, http.StatusTooManyRequests, a.Code)
+						})
+					}
+					all.Wait()
+					if c.tried == 1 {
+						// Two instances that come at the very same instant may both try.
+						assert.LessOrEqual(t, sends, 1+2*(round+1))
+					} else {
+						break
+					}
+				}
+			})
+		})
+	}
+}
+
+// When the one that is tried is served, the others are, soon after.
+func TestAMinuteIsOverOnceOneIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, s := stubbed(first(func(heard) *http.Response {
+			status, text := refusalBody(t, "429_minute")
+			return respond(status, strings.ReplaceAll(text, `"retryDelay": "42s"`, `"retryDelay": "86400s"`))
+		}))
+		s.env = []string{"FLUXGATE_CHAIN=" + pro}
+		w := newWorld(t, s)
+		wait := w.generate("hello", "").wait()
+		require.LessOrEqual(t, wait, 62*time.Second)
+		synctestSleep(wait)
+		w.generate("hello", "").ok()
+		assert.Equal(t, 5*time.Second, w.generate("another", "").wait(), "by then it is known")
+		synctestSleep(5 * time.Second)
+		w.generate("another", "").ok()
+		w.generate("a third", "").ok()
+		assert.Len(t, up.requests(":generateContent"), 4)
+	})
+}
+
+// What one project may not do another is asked for, and that one is left alone for a
+// while: for the model, or altogether.
+func TestProjectNotCaller(t *testing.T) {
+	for _, c := range []struct {
+		wording    string
+		altogether bool
+	}{{"400_free_tier", true}, {"403_permission", false}} {
+		for _, path := range []string{"/generate", "/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"} {
+			t.Run(c.wording+" "+path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					status, text := refusalBody(t, c.wording)
+					up, s := stubbed(nil)
+					s.keys = projects("alpha", "beta")
+					s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+					asked := 0
+					up.answer = func(h heard) *http.Response {
+						if isCall(h) && h.header.Get("X-Goog-Api-Key") == key(1, "").Value && strings.Contains(h.path, pro) {
+							asked++
+							return respond(status, text)
+						}
+						return nil
+					}
+					w := newWorld(t, s)
+					request := hello
+					if path == "/generate" {
+						request = body("hello", `"model":"gemini-2.5-pro"`)
+					}
+					for range 50 {
+						a := w.do("POST", path, request)
+						require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+					}
+					assert.Equal(t, 1, asked, "left alone from then on")
+					served := w.generate("hello", `"model":"gemini-2.5-flash","preferred_key":1`).ok()
+					if c.altogether {
+						assert.Equal(t, 2, served.KeyUsed)
+					} else {
+						assert.Equal(t, 1, served.KeyUsed, "another model isn't concerned")
+					}
+					// It comes back by itself.
+					up.answer = nil
+					synctestSleep(11 * time.Minute)
+					used := map[int]bool{}
+					for range 60 {
+						used[w.generate("hello", `"model":"gemini-2.5-pro"`).ok().KeyUsed] = true
+					}
+					assert.Len(t, used, 2)
+				})
+			})
+		}
+	}
+}
+
+// Only when all agree is it the caller's: it gets what Google said, each time.
+func TestWhenAllProjectsAgree(t *testing.T) {
+	for _, wording := range []string{"400_free_tier", "403_permission"} {
+		t.Run(wording, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				status, text := refusalBody(t, wording)
+				calls := 0
+				_, s := stubbed(func(h heard) *http.Response {
+					if !isCall(h) {
+						return nil
+					}
+					calls++
+					return respond(status, text)
+				})
+				s.keys = projects("alpha", "beta", "gamma", "delta")
+				w := newWorld(t, s)
+				for range 3 {
+					a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", hello)
+					assert.Equal(t, status, a.Code)
+					assert.JSONEq(t, text, a.Body.String())
+				}
+				assert.Equal(t, 4, calls, "each was asked once")
+			})
+		})
+	}
+}
+
+// A video or a file that Google may not open says nothing of the project or the model.
+func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "403_permission")
+		calls := 0
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && strings.Contains(string(h.body), "private") {
+				calls++
+				return respond(status, text)
+			}
+			return nil
+		})
+		s.keys = many(8)
+		w := newWorld(t, s)
+		for n := range 3 {
+			a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", `{"contents":[{"parts":[{"fileData":{"fileUri":"https://youtu.be/private"}}]}]}`)
+			assert.Equal(t, status, a.Code)
+			assert.JSONEq(t, text, a.Body.String())
+			assert.Equal(t, 3*(n+1), calls)
+		}
+		for i := range 8 {
+			assert.Equal(t, i+1, w.generate("hello", fmt.Sprintf(`"preferred_key":%d,"model":"gemini-2.5-pro"`, i+1)).ok().KeyUsed)
+		}
+	})
+}
+
+// The ways to ask for a feature that has a quota of its own.
+var grounded = map[string]struct{ path, body string }{
+	"google_search":           {"", `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google_search":{}}]}`},
+	"googleSearch":            {"", `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"googleSearch":{}}]}`},
+	"google_search_retrieval": {"", `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google_search_retrieval":{}}]}`},
+	"urlContext":              {"", `{"contents":[{"parts":[{"text":"read it"}]}],"tools":[{"urlContext":{}}]}`},
+	"google_maps":             {"", `{"contents":[{"parts":[{"text":"where?"}]}],"tools":[{"google_maps":{}}]}`},
+	"escaped":                 {"", `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google\u005fsearch":{}}]}`},
+	"images":                  {"", `{"contents":[{"parts":[{"text":"draw"}]}],"generationConfig":{"responseModalities":["TEXT","IMAGE"]}}`},
+	"OpenAI":                  {"/v1beta/openai/chat/completions", `{"model":"auto","messages":[{"role":"user","content":"who won?"}],"tools":[{"google_search":{}}]}`},
+	"OpenAI, extra body":      {"/v1beta/openai/chat/completions", `{"model":"auto","messages":[{"role":"user","content":"who won?"}],"extra_body":{"google":{"tools":[{"googleSearch":{}}]}}}`},
+	"streamed":                {"/v1beta/models/auto:streamGenerateContent?alt=sse", `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google_search":{}}]}`},
+}
+
+// What Gemini says of them that isn't of the model.
+var featureWordings = []string{"429_bare", "429_help_only", "429_search_zero", "429_search_day", "429_grounding_minute"}
+
+// One caller repeats a request with a feature that no project has; another posts
+// plain text every second and notices nothing. Upstream sees few of the first.
+func TestAFeatureIsNobodyElses(t *testing.T) {
+	for name, request := range grounded {
+		for _, wording := range featureWordings {
+			if name != "google_search" && wording != "429_help_only" {
+				continue // each spelling once, and each wording once
+			}
+			t.Run(name+" "+wording, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					status, text := refusalBody(t, wording)
+					var probes []time.Time
+					up, s := stubbed(nil)
+					up.answer = func(h heard) *http.Response {
+						if isCall(h) && strings.Contains(string(h.body), `"tools"`) || strings.Contains(string(h.body), "IMAGE") {
+							probes = append(probes, time.Now())
+							return respond(status, text)
+						}
+						return nil
+					}
+					s.keys = projects("alpha", "beta", "gamma", "delta")
+					s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":30,"rpd":-1}}`, "FLUXGATE_CHAIN=" + pro}
+					w := newWorld(t, s)
+					path := request.path
+					if path == "" {
+						path = "/v1beta/models/auto:generateContent"
+					}
+					for range 600 {
+						a := w.do("POST", path, request.body)
+						require.Equal(t, status, a.Code, a.Body.String())
+						if !strings.HasPrefix(name, "OpenAI") {
+							assert.JSONEq(t, text, a.Body.String(), "Google's own text")
+						} else {
+							assert.Contains(t, a.Body.String(), `"error"`)
+						}
+						assert.Empty(t, a.ticket(), "no slot is kept")
+						w.generate("plain", "").ok()
+						synctestSleep(time.Second)
+					}
+					// 30 s, 60 s, 120 s, 240 s: five tries in ten minutes, on each project.
+					assert.LessOrEqual(t, len(probes), 5*4)
+					for _, project := range []string{"alpha", "beta", "gamma", "delta"} {
+						c := w.calendar(project, pro)
+						assert.Empty(t, c.Block, project)
+						assert.Empty(t, c.Learned, project)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Where one project has the feature it serves, and those that haven't are asked
+// rarely.
+func TestAFeatureThatOneProjectHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_help_only")
+		up, s := stubbed(nil)
+		refused := 0
+		up.answer = func(h heard) *http.Response {
+			if isCall(h) && strings.Contains(string(h.body), "google_search") && h.header.Get("X-Goog-Api-Key") != key(2, "").Value {
+				refused++
+				return respond(status, text)
+			}
+			return nil
+		}
+		s.keys = projects("alpha", "beta", "gamma")
+		s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		for range 100 {
+			a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", grounded["google_search"].body)
+			require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+			assert.Equal(t, "2", a.Header().Get("X-Fluxgate-Key"))
+			synctestSleep(100 * time.Millisecond)
+		}
+		assert.LessOrEqual(t, refused, 2)
+		// A request without it goes anywhere, as does one with another feature.
+		used := []string{}
+		for range 60 {
+			used = append(used, w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", grounded["urlContext"].body).Header().Get("X-Fluxgate-Key"))
+		}
+		assert.Len(t, unique(used), 3)
+		// One that has it in it doesn't.
+		both := strings.Replace(grounded["google_search"].body, `{"google_search":{}}`, `{"google_search":{}},{"urlContext":{}}`, 1)
+		assert.Equal(t, "2", w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", both).Header().Get("X-Fluxgate-Key"))
+		// Once the project has it, it comes back by itself.
+		up.answer = nil
+		synctestSleep(time.Minute)
+		used = used[:0]
+		for range 60 {
+			used = append(used, w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", grounded["google_search"].body).Header().Get("X-Fluxgate-Key"))
+		}
+		assert.Len(t, unique(used), 3)
+	})
+}
+
+// After a pause one request is tried, however many come at once.
+func TestOneIsTriedAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_help_only")
+		var mu sync.Mutex
+		sends := 0
+		_, s := stubbed(func(h heard) *http.Response {
+			if !isCall(h) {
+				return nil
+			}
+			mu.Lock()
+			sends++
+			mu.Unlock()
+			synctestSleep(2 * time.Second)
+			return respond(status, text)
+		})
+		w := newWorld(t, s)
+		at := func() answer {
+			return w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", grounded["google_search"].body)
+		}
+		told := at()
+		assert.Equal(t, 30*time.Second, told.wait())
+		synctestSleep(told.wait())
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { assert.Equal(t, http.StatusTooManyRequests, at().Code) })
+		}
+		all.Wait()
+		assert.Equal(t, 2, sends)
+	})
+}
+
+// Spending too fast is the project's: all its models wait for as long as it says, the
+// other projects don't.
+func TestSpendIsOfTheProject(t *testing.T) {
+	for _, request := range []string{hello, grounded["google_search"].body} {
+		synctest.Test(t, func(t *testing.T) {
+			status, text := refusalBody(t, "429_spend")
+			var asked []string
+			_, s := stubbed(func(h heard) *http.Response {
+				if isCall(h) && h.header.Get("X-Goog-Api-Key") == key(1, "").Value {
+					asked = append(asked, h.path)
+					return respond(status, text)
+				}
+				return nil
+			})
+			s.keys = projects("alpha", "beta")
+			s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+			w := newWorld(t, s)
+			for len(asked) == 0 {
+				require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/auto:generateContent", request).Code)
+				if len(asked) == 0 {
+					synctestSleep(20 * time.Second)
+				}
+			}
+			for _, model := range []string{pro, flash} {
+				for range 3 {
+					assert.Equal(t, 2, w.generate("hello", fmt.Sprintf(`"model":%q`, model)).ok().KeyUsed)
+				}
+			}
+			assert.Len(t, asked, 1, "no model of it is tried before its time")
+			assert.Equal(t, 36*time.Second, w.generate("hello", `"preferred_key":1,"model":"gemini-2.5-flash"`).wait())
+			assert.False(t, slices.Contains(asked, "flash"))
+		})
+	}
+}
+
+// The same with the simulator's own refusals: every standing of one project of two
+// costs requests that the other could serve nothing, and ends by itself.
+func TestStandingsOfAProject(t *testing.T) {
+	for standing, name := range map[geminisim.Standing]string{
+		geminisim.NoGrounding: "no grounding", geminisim.Overspent: "overspent", geminisim.Depleted: "depleted",
+		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":60,"rpd":-1}}`}})
+				w.sim.SetStanding("alpha", standing)
+				for range 200 {
+					for _, request := range []string{hello, grounded["google_search"].body} {
+						a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", request)
+						require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+					}
+					synctestSleep(3 * time.Second)
+				}
+				refused := 0
+				for _, e := range w.sim.Log() {
+					if e.Status != http.StatusOK {
+						refused++
+					}
+				}
+				assert.Positive(t, refused)
+				assert.LessOrEqual(t, refused, 20, "asked now and then")
+				w.sim.SetStanding("alpha", geminisim.GoodStanding)
+				synctestSleep(time.Hour)
+				for range 10 {
+					w.generate("hello", "").ok()
+					synctestSleep(time.Minute)
+				}
+				assert.Equal(t, 1, w.generate("back", `"preferred_key":1,"model":"gemini-2.5-pro"`).ok().KeyUsed)
+			})
+		})
+	}
+}
+
+// Who holds a booking when one is tried after a block keeps its claim: it is told when
+// to come, and is booked again.
+func TestABookingOutlivesATrial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(first(func(heard) *http.Response {
+			status, text := refusalBody(t, "429_minute")
+			return respond(status, strings.NewReplacer(`"42s"`, `"86400s"`, `"quotaValue": "10"`, `"quotaValue": ""`).Replace(text))
+		}))
+		s.env = []string{"FLUXGATE_CHAIN=" + pro}
+		w := newWorld(t, s)
+		wait := w.generate("first", "").wait()
+		var held []answer
+		for i := range 3 {
+			held = append(held, w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Book", "true"))
+			require.True(t, held[i].booked())
+		}
+		synctestSleep(wait)
+		served, again := 0, 0
+		for i := range held {
+			a := w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket())
+			if a.Code == http.StatusOK {
+				served++
+				continue
+			}
+			again++
+			assert.True(t, a.booked(), a.Body.String())
+			assert.LessOrEqual(t, a.wait(), 6*time.Second)
+			held[i] = a
+		}
+		assert.Equal(t, 1, served)
+		assert.Equal(t, 2, again)
+		synctestSleep(6 * time.Second)
+		for i := 1; i < 3; i++ {
+			w.generate(fmt.Sprint("booked ", i), "", "X-Fluxgate-Ticket", held[i].ticket()).ok()
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// silent are successes that say nothing, in each format: no body, no candidate, and
+// no reason for that. (An empty body and an empty list are captured; the others are
+// what the format allows.)
+var silent = map[string][]string{
+	unaryPath: {"", "\r\n", "{}", `{"candidates":[]}`, "{\n  \"candidates\": [\n    {}\n  ]\n}", `{"usageMetadata":{"promptTokenCount":4,"totalTokenCount":4},"modelVersion":"gemini-2.5-pro"}`},
+	streamPath: {"", "\r\n", "data: {\"usageMetadata\": {\"promptTokenCount\": 4}}\r\n\r\n", "data: {}\n\ndata: {\"candidates\":[]}\n\n",
+		": ping\n\n"},
+	strings.TrimSuffix(streamPath, "?alt=sse"): {"", "[]", "[\n]", `[{"usageMetadata":{}},{"candidates":[]}]`},
+	"/openai/v1/chat/completions":              {"", "{}", `{"id":"x","object":"chat.completion","choices":[],"usage":{"prompt_tokens":4}}`, "data: [DONE]\n\n"},
+	"/generate":                                {"", "{}", `{"candidates":[]}`, `{"candidates":[{}]}`},
+}
+
+func bodyFor(path string) string {
+	switch {
+	case strings.HasPrefix(path, "/openai"):
+		return chat
+	case path == "/generate":
+		return body("hello", "")
+	}
+	return hello
+}
+
+// A success that says nothing is no answer: another project gives one, and where there
+// is none the caller is told so. It stays charged where it was sent.
+func TestSilentAnswersAreHadElsewhere(t *testing.T) {
+	for path, answers := range silent {
+		for _, text := range answers {
+			synctest.Test(t, func(t *testing.T) {
+				up, s := stubbed(first(func(heard) *http.Response { return respond(http.StatusOK, text) }))
+				s.keys = projects("alpha", "beta")
+				w := newWorld(t, s)
+				a := w.do("POST", path, bodyFor(path))
+				require.Equal(t, http.StatusOK, a.Code, "%s %q: %s", path, text, a.Body.String())
+				assert.NotEqual(t, text, a.Body.String())
+				calls := 0
+				for _, h := range up.requests("") {
+					if isCall(h) {
+						calls++
+					}
+				}
+				assert.Equal(t, 2, calls)
+				assert.EqualValues(t, 1, w.used("alpha", pro))
+				assert.EqualValues(t, 1, w.used("beta", pro))
+			})
+			synctest.Test(t, func(t *testing.T) {
+				_, s := stubbed(func(h heard) *http.Response {
+					if !isCall(h) {
+						return nil
+					}
+					return respond(http.StatusOK, text)
+				})
+				w := newWorld(t, s)
+				a := w.do("POST", path, bodyFor(path))
+				require.Equal(t, http.StatusBadGateway, a.Code, "%s %q: %s", path, text, a.Body.String())
+				assert.Contains(t, a.Body.String(), "without an answer")
+				assert.Contains(t, w.logs.String(), "NO_ANSWER")
+			})
+		}
+	}
+}
+
+// Silence that was produced all the same may have been billed: it isn't sent again.
+func TestProducedSilenceIsNotSentAgain(t *testing.T) {
+	for path, text := range map[string]string{
+		unaryPath:                     `{"candidates":[],"usageMetadata":{"promptTokenCount":4,"thoughtsTokenCount":900}}`,
+		streamPath:                    "data: {\"usageMetadata\": {\"candidatesTokenCount\": 9}}\r\n\r\n",
+		"/openai/v1/chat/completions": `{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":9}}`,
+		"/generate":                   `{"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":9}}`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			calls := 0
+			_, s := stubbed(func(h heard) *http.Response {
+				if !isCall(h) {
+					return nil
+				}
+				calls++
+				return respond(http.StatusOK, text)
+			})
+			s.keys = projects("alpha", "beta")
+			w := newWorld(t, s)
+			a := w.do("POST", path, bodyFor(path))
+			assert.Equal(t, http.StatusBadGateway, a.Code, "%s: %s", path, a.Body.String())
+			assert.Equal(t, 1, calls, path)
+		})
+	}
+}
+
+// What has a reason for its silence, or was asked for less, or isn't known to be whole,
+// passes as it is.
+func TestAnswersWithoutWordsPass(t *testing.T) {
+	for text, path := range map[string]string{
+		`{"promptFeedback":{"blockReason":"SAFETY"}}`:    unaryPath,
+		`{"candidates":[{"finishReason":"MAX_TOKENS"}]}`: unaryPath,
+		`{"usageMetadata":{"promptTokenCount":4}}`:       unaryPath + "?fields=usageMetadata",
+		"\n\x02{}":        unaryPath + "?$alt=proto",
+		`{"candidates":[`: unaryPath,
+		`{"x":"` + strings.Repeat("x", 5000) + `"}`:                        unaryPath, // nobody holds so much back
+		"data: {\"promptFeedback\": {\"blockReason\": \"OTHER\"}}\r\n\r\n": streamPath,
+		"data: {\"candidates\": [{\"finishReason\": \"SAFETY\"}]}\r\n\r\n": streamPath,
+		`{"choices":[{"finish_reason":"content_filter","index":0}]}`:       "/openai/v1/chat/completions",
+		"data: {\"choices\":[{\"delta\":{}}]}\n\ndata: [DONE]\n\n":         "/openai/v1/chat/completions",
+		`{}`: "/v1beta/models/gemini-2.5-pro:countTokens",
+	} {
+		_, s := stubbed(func(heard) *http.Response { return respond(http.StatusOK, text) })
+		w := newWorld(t, s)
+		a := w.do("POST", path, bodyFor(path))
+		assert.Equal(t, http.StatusOK, a.Code, "%s: %s", text, a.Body.String())
+		assert.Equal(t, text, a.Body.String())
+	}
+}
+
+// Events that say nothing before an error don't make it a late one.
+func TestErrorsAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(first(func(h heard) *http.Response {
+			return stream(h, write("data: {\"usageMetadata\":{}}\n\n", "data: "+minutes+"\n\n"))
+		}))
+		s.keys = projects("alpha", "beta")
+		w := newWorld(t, s)
+		a := w.do("POST", streamPath, hello)
+		require.Equal(t, http.StatusOK, a.Code)
+		assert.NotContains(t, a.Body.String(), "error")
+		assert.Contains(t, w.logs.String(), "class=minute")
+		blocked := 0
+		for _, p := range w.status().Projects {
+			for _, m := range p.Models {
+				if m.Block != nil {
+					assert.Equal(t, "upstream_minute", m.Block.Cause)
+					blocked++
+				}
+			}
+		}
+		assert.Equal(t, 1, blocked, "it teaches what it says, of where it came from")
+	})
+}
