@@ -107,7 +107,7 @@ var lessons = map[refusal]lesson{
 	spend:          {wholeProject, asTold, limited, ourWait},
 	billing:        {wholeProject, untilProved, elsewhere, notTheirs},
 	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords},
-	denied:         {oneModel, someMinutes, elsewhere, upstreamsWords},
+	denied:         {oneModel, someMinutes, limited, upstreamsWords},
 	deniedFeature:  {oneFeature, pausing, doubtful, upstreamsWords},
 	deniedContent:  {thisRequest, notAtAll, doubtful, upstreamsWords},
 	keyInvalid:     {oneKey, untilValid, elsewhere, notTheirs},

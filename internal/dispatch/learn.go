@@ -44,6 +44,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			// by everybody.
 			gone := scheduler.RecordRefusal{Model: grant.Model, Block: blockFor(lessons[modelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
+			r.d.lastWords.put(grant.Asked, toRepeat(e))
 		}
 	}
 	if l.concerns == oneModel && l.final(true) {

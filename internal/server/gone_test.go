@@ -104,6 +104,63 @@ func TestAPinnedModelThatIsGone(t *testing.T) {
 	}
 }
 
+// What the chain found out of a model is told to those who name it.
+func TestWhatTheChainFoundOut(t *testing.T) {
+	for _, wording := range append(goneWordings, "403_permission") {
+		t.Run(wording, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				status, text := http.StatusForbidden, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`
+				up, s := stubbed(func(h heard) *http.Response {
+					if isCall(h) && strings.Contains(h.path, "/"+pro+":") {
+						return respond(status, text)
+					}
+					return nil
+				})
+				if wording != "403_permission" {
+					status, text = refusalBody(t, wording)
+				}
+				s.keys = projects("alpha")
+				w := newWorld(t, s)
+				assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/auto:generateContent", hello).Code)
+				sent := len(up.all)
+				for range 2 {
+					a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", hello)
+					assert.Equal(t, status, a.Code)
+					assert.JSONEq(t, text, a.Body.String())
+				}
+				assert.Len(t, up.all, sent, "it is known")
+			})
+		})
+	}
+}
+
+// Projects of one owner have the same permissions: that none has one is found out by
+// some of them, not by every model on each.
+func TestNoPermissionAnywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) {
+				return respond(http.StatusForbidden, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`)
+			}
+			return nil
+		})
+		var names []string
+		for i := range 20 {
+			names = append(names, "project-"+strconv.Itoa(i))
+		}
+		s.keys = projects(names...)
+		w := newWorld(t, s)
+		w.do("POST", "/v1beta/models/auto:generateContent", hello)
+		var calls int
+		for _, h := range up.all {
+			if isCall(h) {
+				calls++
+			}
+		}
+		assert.Equal(t, 16, calls)
+	})
+}
+
 // That a model doesn't embed says nothing of whether it generates.
 func TestAModelIsNotGoneForAnotherMethod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
