@@ -2,6 +2,7 @@ package callers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
@@ -224,6 +225,7 @@ func TestOpen(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		target  string
+		host    string // default: the target's
 		headers []string
 		listen  string // address that the request came in by
 		err     error
@@ -249,9 +251,14 @@ func TestOpen(t *testing.T) {
 		{name: "a proxy by RFC 7239", target: local, headers: []string{`Forwarded: proto=https;for="[2001:db8::1]:4711"`}, listen: "127.0.0.1", err: ErrHost},
 		{name: "one that hides for whom", target: local, headers: []string{"Forwarded: for=_hidden"}, listen: "127.0.0.1", err: ErrHost},
 		{name: "a proxy for this machine", target: local, headers: []string{"X-Forwarded-For: 127.0.0.1", `Forwarded: for="[::1]:4711";by=x, for=127.0.0.1`}, listen: "127.0.0.1"},
+		{name: "one that asks for localhost in brackets", target: local, host: "[localhost]", listen: "127.0.0.1", err: ErrHost},
+		{name: "with a port", target: local, host: "[localhost]:8080", listen: "127.0.0.1", err: ErrHost},
+		{name: "an address in two", target: local, host: "[[127.0.0.1]]", listen: "127.0.0.1", err: ErrHost},
+		{name: "IPv6 without a port", target: local, host: "[::1]", listen: "::1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := request(tt.target, tt.headers...)
+			r.Host = cmp.Or(tt.host, r.Host)
 			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{IP: net.ParseIP(tt.listen), Port: 8080})))
 			_, err := open.Authenticate(r)
 			if tt.err == nil {
@@ -260,6 +267,33 @@ func TestOpen(t *testing.T) {
 			}
 			assert.ErrorIs(t, err, tt.err)
 		})
+	}
+	// Whoever passes a request on says so in one of many ways.
+	for _, line := range []string{
+		"Forwarded: for = 1.2.3.4", `Forwarded: "for"=1.2.3.4`, "Forwarded: garbage", "Forwarded: host=evil.example;proto=https", "Forwarded: ",
+		"Forwarded: for=127.0.0.1, proto=https", `Forwarded: by="x;for=127.0.0.1"`, `Forwarded: by="x,for=127.0.0.1"`, "Forwarded: for=127.0.0.1;for=1.2.3.4",
+		"Via: 1.1 localhost", "Cdn-Loop: cloudflare", "Tailscale-User-Login: a@example.com",
+		"X-Forwarded-Host: evil.example", "X-Forwarded-Server: evil.example", "X-Forwarded: for=1.2.3.4", "X-Original-Host: evil.example",
+		"X-Client-Ip: 1.2.3.4", "X-Cluster-Client-Ip: 1.2.3.4", "Fly-Client-Ip: 1.2.3.4", "X-Envoy-External-Address: 1.2.3.4", "X-ProxyUser-Ip: 1.2.3.4",
+	} {
+		_, err := open.Authenticate(request("http://localhost/x", line))
+		assert.ErrorIs(t, err, ErrHost, line)
+	}
+	for _, line := range []string{"X-Forwarded-Host: localhost:3000", "X-Client-Ip: ::1", "Forwarded: proto=http; For=127.0.0.1"} {
+		_, err := open.Authenticate(request("http://localhost/x", line))
+		assert.NoError(t, err, line)
+	}
+	// A page reads as little as it changes: a GET may ask upstream too.
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		for header, want := range map[string]error{
+			"Sec-Fetch-Site: cross-site": ErrOrigin, "Sec-Fetch-Site: same-site": ErrOrigin, "Origin: https://evil.example": ErrOrigin,
+			"Sec-Fetch-Site: same-origin": nil, "Sec-Fetch-Site: none": nil, "Origin: https://app.example": nil, "Accept: */*": nil,
+		} {
+			r := request("http://localhost/status", header)
+			r.Method = method
+			_, err := open.Authenticate(r)
+			assert.ErrorIs(t, err, want, "%s %s", method, header)
+		}
 	}
 	// With tokens, who asks from where doesn't matter.
 	r := request("http://evil.example/x", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site", "x-goog-api-key: "+aliceToken)

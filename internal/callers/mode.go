@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,7 +61,11 @@ func (a *Authenticator) checkOpen(r *http.Request) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		return fmt.Errorf("%w: no token is configured, so only this machine may use it, by a loopback address; set FLUXGATE_TOKENS", ErrUnguarded)
 	}
-	if err := a.pages.Check(r); err != nil {
+	// Check lets every GET pass, but these answer with what is the operator's, and some
+	// of them ask upstream.
+	asked := *r
+	asked.Method = http.MethodPost
+	if err := a.pages.Check(&asked); err != nil {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
 	// A page whose host name was made to point here looks like one of our own, and
@@ -81,37 +86,78 @@ func (a *Authenticator) checkOpen(r *http.Request) error {
 	return nil
 }
 
+// Proxies say by these that they passed a request on. In passedHeaders they say from
+// where, or what they were asked for, which can be this machine.
+var (
+	proxyHeaders  = []string{"Via", "Cdn-Loop", "Tailscale-User-Login"}
+	passedHeaders = []string{
+		"X-Forwarded-For", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
+		"Fly-Client-Ip", "X-Envoy-External-Address", "X-Proxyuser-Ip",
+		"X-Forwarded", "X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host",
+	}
+)
+
 // forwarded reports whether a proxy says that a request comes from another machine.
 // What can't be read is taken for that.
 func forwarded(h http.Header) bool {
-	var from []string
-	for _, name := range []string{"X-Forwarded-For", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip"} {
-		from = append(from, h.Values(name)...)
+	if slices.ContainsFunc(proxyHeaders, func(name string) bool { return len(h.Values(name)) > 0 }) {
+		return true
 	}
-	for _, line := range h.Values("Forwarded") {
-		for pair := range strings.FieldsFuncSeq(line, func(r rune) bool { return r == ';' || r == ',' }) {
-			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if strings.EqualFold(name, "for") {
-				from = append(from, strings.Trim(value, `"`))
+	for _, name := range passedHeaders {
+		for _, line := range h.Values(name) {
+			for host := range strings.SplitSeq(line, ",") {
+				if !loopbackHost(strings.TrimSpace(host)) {
+					return true
+				}
 			}
 		}
 	}
-	return slices.ContainsFunc(from, func(line string) bool {
-		for host := range strings.SplitSeq(line, ",") {
-			if !loopbackHost(strings.TrimSpace(host)) {
+	for _, line := range h.Values("Forwarded") {
+		for element := range strings.SplitSeq(line, ",") {
+			if !forLoopback(element) {
 				return true
 			}
 		}
-		return false
-	})
+	}
+	return false
 }
 
-// hostname returns a Host header without its port.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+// forwardedPair is one pair of Forwarded (RFC 7239). A quoted string with a separator
+// in it isn't one, since elements and pairs are split before.
+var forwardedPair = regexp.MustCompile(`^[ \t]*([A-Za-z]+)=(?:([^" \t]+)|"([^"\\]*)")[ \t]*$`)
+
+// forLoopback reports whether an element of Forwarded says that it is for this machine.
+func forLoopback(element string) bool {
+	said := false
+	for pair := range strings.SplitSeq(element, ";") {
+		m := forwardedPair.FindStringSubmatch(pair)
+		if m == nil {
+			return false
+		}
+		if strings.EqualFold(m[1], "for") {
+			if !loopbackHost(m[2] + m[3]) {
+				return false
+			}
+			said = true
+		}
 	}
-	return strings.Trim(host, "[]")
+	return said
+}
+
+// hostname returns a Host header without its port, and without brackets if they are
+// an IPv6 address's.
+func hostname(host string) string {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+		if inside, ok := strings.CutPrefix(host, "["); ok && strings.HasSuffix(inside, "]") {
+			name = strings.TrimSuffix(inside, "]")
+		}
+	}
+	if strings.HasPrefix(host, "[") && !strings.Contains(name, ":") {
+		return host
+	}
+	return name
 }
 
 // ownNames mean this machine: the last two are by what containers on it know it,

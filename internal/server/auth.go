@@ -36,7 +36,7 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 		return caller, nil
 	}
 	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, uploadPath) {
-		if caller, ok := s.uploader(r.URL.Query()); ok {
+		if caller, ok := s.uploader(r); ok {
 			return caller, nil
 		}
 	}

@@ -188,6 +188,15 @@ func TestUploadURLsSpeakForTheirCaller(t *testing.T) {
 			forged.RawQuery = query.Encode()
 			assert.Equal(t, http.StatusUnauthorized, finish(&forged), name)
 		}
+		for name, add := range map[string]string{"uploadType": "&uploadType=resumable", "upload_id": "&upload_id=another"} {
+			a := w.do(http.MethodPost, u.RequestURI()+add, "abc", "X-Goog-Upload-Command", "upload, finalize", "X-Goog-Upload-Offset", "0")
+			assert.Equal(t, http.StatusUnauthorized, a.Code, name)
+		}
+		for _, command := range []string{"start", "START", "start, upload, finalize"} {
+			a := w.do(http.MethodPost, u.RequestURI(), `{}`, "X-Goog-Upload-Protocol", "resumable", "X-Goog-Upload-Command", command)
+			assert.Equal(t, http.StatusUnauthorized, a.Code, command)
+			assert.Empty(t, a.Header().Get("X-Goog-Upload-Url"), command)
+		}
 		assert.Equal(t, http.StatusOK, finish(u))
 		elsewhere := *u
 		elsewhere.Path = "/v1beta/files"
@@ -196,5 +205,36 @@ func TestUploadURLsSpeakForTheirCaller(t *testing.T) {
 		late := start()
 		time.Sleep(25 * time.Hour)
 		assert.Equal(t, http.StatusUnauthorized, finish(late), "its time is over")
+	})
+}
+
+// An URL in the answer to what goes on with an upload speaks for its caller no longer
+// than the first one. A start has a time of its own, whatever URL it is sent to.
+func TestUploadURLsAreNotProlonged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(func(heard) *http.Response {
+			return respond(http.StatusOK, "", "X-Goog-Upload-Url", "https://gemini.test/upload/v1beta/files?upload_id=1&uploadType=resumable")
+		})
+		s.env = append(s.env, "FLUXGATE_TOKENS=alice:"+aliceToken)
+		w := newWorld(t, s)
+		next := func(to, command string, header ...string) *url.URL {
+			a := w.do(http.MethodPost, to, "", append(header, "X-Goog-Upload-Command", command)...)
+			require.Equal(t, http.StatusOK, a.Code, a.Body)
+			u, err := url.Parse(a.Header().Get("X-Goog-Upload-Url"))
+			require.NoError(t, err)
+			return u
+		}
+		until := func(u *url.URL) string { return u.Query().Get("fluxgate_until") }
+		first := next("/upload/v1beta/files", "start", "X-Goog-Api-Key", aliceToken)
+		require.NotEmpty(t, until(first))
+		time.Sleep(20 * time.Hour)
+		second := next(first.RequestURI(), "query")
+		assert.Equal(t, until(first), until(second))
+		assert.Equal(t, until(first), until(next(first.RequestURI(), "query", "X-Goog-Api-Key", aliceToken)))
+		fresh := until(next(first.RequestURI(), "start", "X-Goog-Api-Key", aliceToken))
+		assert.Greater(t, fresh, until(first))
+		assert.Equal(t, fresh, until(next("/upload/v1beta/files?fluxgate_until=99999999999", "query", "X-Goog-Api-Key", aliceToken)), "not signed")
+		time.Sleep(5 * time.Hour)
+		assert.Equal(t, http.StatusUnauthorized, w.do(http.MethodPost, second.RequestURI(), "", "X-Goog-Upload-Command", "query").Code)
 	})
 }

@@ -17,8 +17,8 @@ import (
 // upload and a day: who forges them, or the Host in their place, misleads only
 // himself, and who could put them into another's request is on that caller's way
 // here and sees its token anyway. A web page can't set them without FLUXGATE_CORS,
-// and no answer with such a URL may be cached, since it is one to POST. So nothing is
-// decided by them, and least of all who may come in.
+// and no answer with such a URL may be cached, since it is one to POST. So nobody is
+// let in by them. (Without tokens, some of them keep a request out.)
 //
 // What isn't a scheme, a host or a plain path counts as not said.
 type outside struct{ scheme, host, prefix string }

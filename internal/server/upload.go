@@ -120,7 +120,7 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 	query := passQuery(u.Query())
 	query.Set(ownerParameter, project)
 	if s.callers != nil && !s.callers.Open() {
-		s.signUpload(query, callerOf(r))
+		s.signUpload(query, r)
 	}
 	version := upstreamVersion
 	if strings.HasPrefix(r.URL.Path, uploadPath+versionAlpha+"/") {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,12 +19,19 @@ const (
 	uploadUntilParameter  = "fluxgate_until" // Unix seconds
 	uploadTokenFor        = 24 * time.Hour
 	uploadIDParameter     = "upload_id"
+	uploadTypeParameter   = "uploadType"
 )
 
-// signUpload adds an upload token to the query of an upload URL, for its caller.
-func (s *Server) signUpload(query url.Values, caller string) {
-	query.Set(uploadCallerParameter, caller)
-	query.Set(uploadUntilParameter, strconv.FormatInt(s.admission.Now().Time().Add(uploadTokenFor).Unix(), 10))
+// signUpload adds an upload token to the query of an upload URL, which answers r, for
+// its caller. An upload that goes on by a signed URL keeps the time of that one.
+func (s *Server) signUpload(query url.Values, r *http.Request) {
+	until, ok := s.signedUntil(r)
+	if !ok {
+		until = s.admission.Now().Time().Add(uploadTokenFor).Unix()
+	}
+	query.Del(uploadTypeParameter)
+	query.Set(uploadCallerParameter, callerOf(r))
+	query.Set(uploadUntilParameter, strconv.FormatInt(until, 10))
 	query.Set(uploadTokenParameter, s.admission.Sign(uploadTokenText(query)))
 }
 
@@ -36,14 +44,35 @@ func uploadTokenText(query url.Values) string {
 	return b.String()
 }
 
-// uploader returns the caller that an upload URL speaks for.
-func (s *Server) uploader(query url.Values) (callers.Caller, bool) {
+// uploader returns the caller that an upload's URL speaks for.
+func (s *Server) uploader(r *http.Request) (callers.Caller, bool) {
+	until, ok := s.signedUntil(r)
+	if !ok || s.admission.Now().Time().Unix() > until {
+		return callers.Caller{}, false
+	}
+	return callers.Caller{Name: r.URL.Query().Get(uploadCallerParameter)}, true
+}
+
+// signedUntil returns until when the URL of a request that goes on with an upload
+// speaks for a caller, if it does.
+func (s *Server) signedUntil(r *http.Request) (int64, bool) {
+	query := r.URL.Query()
 	until, err := strconv.ParseInt(query.Get(uploadUntilParameter), 10, 64)
-	if err != nil || query.Get(uploadIDParameter) == "" || s.admission.Now().Time().Unix() > until {
-		return callers.Caller{}, false
+	if err != nil || query.Get(uploadIDParameter) == "" || startsUpload(r, query) {
+		return 0, false
 	}
-	if !s.admission.Signed(uploadTokenText(query), query.Get(uploadTokenParameter)) {
-		return callers.Caller{}, false
+	return until, s.admission.Signed(uploadTokenText(query), query.Get(uploadTokenParameter))
+}
+
+// startsUpload reports whether a request may be understood as the start of an upload,
+// or as being for another than the one that it names first.
+func startsUpload(r *http.Request, query url.Values) bool {
+	for _, commands := range r.Header.Values("X-Goog-Upload-Command") {
+		for command := range strings.SplitSeq(commands, ",") {
+			if strings.EqualFold(strings.TrimSpace(command), "start") {
+				return true
+			}
+		}
 	}
-	return callers.Caller{Name: query.Get(uploadCallerParameter)}, true
+	return len(query[uploadTypeParameter]) > 0 || len(query[uploadIDParameter]) > 1
 }
