@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math"
 	"regexp"
+	"strconv"
+	"strings"
 )
 
 // An Opening says how an answer begins.
@@ -115,12 +118,37 @@ func Whole(text []byte) bool {
 	return true
 }
 
-// Produced reports whether an answer says that a model has produced something.
-func Produced(text []byte) bool { return produced.Match(text) }
+// Produced reports whether an answer says that a model has produced something: it
+// counts anything but the prompt, or more in all.
+func Produced(text []byte) bool {
+	var total float64
+	prompt := math.Inf(1) // the least of a stream's
+	for _, m := range tokenCount.FindAllSubmatch(promptDetails.ReplaceAll(text, nil), -1) {
+		n, _ := strconv.ParseFloat(string(m[2]), 64) // what is no number counts nothing
+		switch strings.ToLower(strings.ReplaceAll(string(m[1]), "_", "")) {
+		case "prompttokencount", "prompttokens":
+			prompt = min(prompt, n)
+		case "cachedcontenttokencount": // a part of the prompt
+		case "totaltokencount", "totaltokens":
+			total = max(total, n)
+		default:
+			if n != 0 {
+				return true
+			}
+		}
+	}
+	if math.IsInf(prompt, 1) {
+		prompt = 0
+	}
+	return total > prompt
+}
 
 var (
 	saysSomething = regexp.MustCompile(`"(?:candidates|choices)"\s*:\s*\[\s*\{\s*"|"blockReason"\s*:\s*"`)
-	produced      = regexp.MustCompile(`"(?:candidatesTokenCount|thoughtsTokenCount|completion_tokens)"\s*:\s*[1-9]`)
+	// tokenCount finds members like candidatesTokenCount, token_count and completion_tokens.
+	tokenCount = regexp.MustCompile(`"(\w*(?i:token_?count|tokens))"\s*:\s*"?([-+.0-9eE]+)`)
+	// promptDetails finds what a prompt's count consists of.
+	promptDetails = regexp.MustCompile(`"(?i:prompt|cache|cached_?content)_?(?i:tokens_?details)"\s*:\s*(?:\[[^\]]*\]|\{[^}]*\})`)
 )
 
 // LastError returns the error that an answer ends with, or nil if it ends well:

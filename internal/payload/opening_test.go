@@ -61,6 +61,36 @@ func TestSilent(t *testing.T) {
 	} {
 		assert.Equal(t, want, Whole([]byte(text)), "%q", text)
 	}
-	assert.True(t, Produced([]byte(`{"usageMetadata":{"promptTokenCount":4,"thoughtsTokenCount": 7}}`)))
-	assert.False(t, Produced([]byte(`{"usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":0}}`)))
+}
+
+// Whatever was counted beside the prompt was produced, however it is spelled.
+func TestProduced(t *testing.T) {
+	for text, want := range map[string]bool{
+		`"promptTokenCount":4,"thoughtsTokenCount": 7`:                                                         true,
+		`"promptTokenCount":4,"candidatesTokenCount":"50"`:                                                     true,
+		`"promptTokenCount":4,"totalTokenCount":5`:                                                             true,
+		`"totalTokenCount":5`:                                                                                  true,
+		`"promptTokenCount":4,"toolUsePromptTokenCount":3,"totalTokenCount":4`:                                 true,
+		`"promptTokenCount":4,"candidatesTokensDetails":[{"modality":"TEXT","tokenCount":9}]`:                  true,
+		`"promptTokensDetails":[{"tokenCount":4}],"toolUsePromptTokensDetails":[{"tokenCount":"2"}]`:           true,
+		`"prompt_token_count":4,"candidates_token_count":9`:                                                    true,
+		`"prompt_token_count":4,"thoughts_token_count":9`:                                                      true,
+		`"prompt_token_count":"4","total_token_count":"9"`:                                                     true,
+		`"prompt_token_count":4,"candidates_tokens_details":[{"token_count":9}]`:                               true,
+		`"prompt_tokens":4,"completion_tokens":9`:                                                              true,
+		`"prompt_tokens":4,"total_tokens":9`:                                                                   true,
+		`"prompt_tokens":4,"completion_tokens":0,"completion_tokens_details":{"reasoning_tokens":9}`:           true,
+		`"promptTokenCount":4,"totalTokenCount":6}}` + "\n\ndata: " + `{"usageMetadata":{"promptTokenCount":6`: true,
+
+		``: false,
+		`"promptTokenCount":4,"candidatesTokenCount":0`:                                                                false,
+		`"promptTokenCount":4,"candidatesTokenCount":0.0,"thoughtsTokenCount":"0","totalTokenCount":"4"`:               false,
+		`"promptTokenCount":4,"cachedContentTokenCount":3,"cacheTokensDetails":[{"modality":"TEXT","tokenCount":3}]`:   false,
+		`"promptTokenCount":4,"totalTokenCount":4,"promptTokensDetails":[{"modality":"TEXT","tokenCount":4}]`:          false,
+		`"prompt_token_count":4,"total_token_count":4,"prompt_tokens_details":[{"token_count":3},{"token_count":1}]`:   false,
+		`"prompt_tokens":4,"total_tokens":4,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":3}`:         false,
+		`"promptTokenCount":4,"candidatesTokensDetails":[{"modality":"TEXT","tokenCount":0}],"serviceTier":"standard"`: false,
+	} {
+		assert.Equal(t, want, Produced([]byte(`{"usageMetadata":{`+text+`}}`)), text)
+	}
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -94,6 +95,56 @@ func TestProducedSilenceIsNotSentAgain(t *testing.T) {
 			assert.Equal(t, http.StatusBadGateway, a.Code, "%s: %s", path, a.Body.String())
 			assert.Equal(t, 1, calls, path)
 		})
+	}
+}
+
+// Silence that only the end of the connection ends may be what is left of an answer: it
+// isn't sent again.
+func TestSilenceOfUnknownLengthIsNotSentAgain(t *testing.T) {
+	for _, path := range []string{unaryPath, streamPath, "/openai/v1/chat/completions", "/generate"} {
+		for _, text := range append([]string{"data: {\"usageMetadata\":{\"promptTokenCount\":3}}\n\n"}, silent[path]...) {
+			for _, change := range []struct {
+				name string
+				make func(*http.Response)
+				want int
+			}{
+				{"unknown", func(*http.Response) {}, 1},
+				{"HTTP/1.0", func(r *http.Response) { r.Proto, r.ProtoMinor = "HTTP/1.0", 0 }, 1},
+				{"unpacked by the transport", func(r *http.Response) { r.Uncompressed = true }, 1},
+				{"packed", func(r *http.Response) {
+					r.Header.Set("Content-Encoding", "gzip")
+					r.Body = io.NopCloser(strings.NewReader(packed(t, "gzip", text)))
+				}, 1},
+				{"chunked", func(r *http.Response) { r.TransferEncoding = []string{"chunked"} }, 2},
+				{"HTTP/2", func(r *http.Response) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0 }, 2},
+			} {
+				if path == "/generate" && strings.HasPrefix(text, "data:") {
+					continue // no answer to that
+				}
+				synctest.Test(t, func(t *testing.T) {
+					calls := 0
+					_, s := stubbed(func(h heard) *http.Response {
+						if !isCall(h) {
+							return nil
+						}
+						if calls++; calls > 1 {
+							return nil
+						}
+						resp := respond(http.StatusOK, text)
+						resp.ContentLength = -1
+						change.make(resp)
+						return resp
+					})
+					s.keys = projects("alpha", "beta")
+					w := newWorld(t, s)
+					a := w.do("POST", path, bodyFor(path))
+					assert.Equal(t, change.want, calls, "%s %q: %s", path, text, change.name)
+					if change.want == 1 {
+						assert.Equal(t, http.StatusBadGateway, a.Code, "%s %q: %s", path, text, change.name)
+					}
+				})
+			}
+		}
 	}
 }
 

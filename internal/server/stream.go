@@ -105,10 +105,10 @@ func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end 
 
 // open looks at the beginning of an answer, which may be all of it. It reports whether
 // to wait for more of it, or that it is none.
-func (x *relay) open(text []byte, all bool, to dispatch.Target, rest io.Reader) (wait bool, _ *upstream.Error) {
+func (x *relay) open(text []byte, all bool, to dispatch.Target, in *incoming) (wait bool, _ *upstream.Error) {
 	opening := payload.OpeningOf(text)
 	if opening == payload.Spoiled {
-		return false, to.Classify(http.StatusOK, payload.FirstError(text, io.LimitReader(rest, maxErrorBody)))
+		return false, to.Classify(http.StatusOK, payload.FirstError(text, io.LimitReader(in, maxErrorBody)))
 	}
 	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && payload.Silent(text)
 	switch {
@@ -120,7 +120,7 @@ func (x *relay) open(text []byte, all bool, to dispatch.Target, rest io.Reader) 
 	if object := payload.LastError(text); object != nil {
 		return false, to.Classify(http.StatusOK, object)
 	}
-	if payload.Produced(text) {
+	if !in.whole || payload.Produced(text) {
 		return false, to.Classify(http.StatusOK, nil)
 	}
 	return false, upstream.NoAnswer()
@@ -130,6 +130,7 @@ func (x *relay) open(text []byte, all bool, to dispatch.Target, rest io.Reader) 
 // caller gets the one, and we learn from the other.
 type incoming struct {
 	watch   *watch
+	whole   bool // it is known to be, once it has ended
 	body    io.Reader
 	plain   io.Reader // nil: it isn't packed, or what is in it has ended
 	unknown bool      // what is in it can't be read, or not to its end; its bytes pass all the same
@@ -139,7 +140,7 @@ type incoming struct {
 }
 
 func newIncoming(watch *watch, resp *http.Response) *incoming {
-	in := &incoming{watch: watch, body: resp.Body}
+	in := &incoming{watch: watch, whole: upstream.KnownWhole(resp), body: resp.Body}
 	plain, err := payload.Unpack(noted{in}, encodingOf(resp))
 	in.unknown = err != nil
 	if _, same := plain.(noted); err == nil && !same {

@@ -31,14 +31,15 @@ const (
 	ClassModelUnknown
 	// ClassCaller: the request itself is at fault; it would fail with every key.
 	ClassCaller
-	// ClassServer: upstream said that it failed, which it doesn't charge for, or the request never reached it in full.
+	// ClassServer: upstream said that it failed, which it doesn't charge for, or answered in full without having produced
+	// anything, or the request never reached it in full, or a gateway's 503 suggests so.
 	ClassServer
 	// ClassTimeout: no complete answer in time. Unless SentAt is zero the request may have been served and billed.
 	ClassTimeout
 	// ClassCanceled: our own caller gave up.
 	ClassCanceled
 	// ClassBroken: the request was sent in full, and what came was no answer: the connection broke, or the answer is
-	// cut, malformed or a proxy's. It may have been served and billed.
+	// cut, malformed, a proxy's, or that it was canceled. It may have been served and billed.
 	ClassBroken
 	// ClassDenied: this project, or this key of it, may not do what was asked, although the key is valid. Another project
 	// may.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -49,6 +50,14 @@ func TransportError(ctx context.Context, err error) *Error {
 func NoAnswer() *Error {
 	return &Error{Class: ClassServer, HTTPStatus: http.StatusBadGateway, Reason: ReasonNoAnswer,
 		Message: "Upstream answered with success but without an answer: there is no candidate, and no reason for that."}
+}
+
+// KnownWhole reports whether an answer that was read to its end without an error is
+// known to be whole. One that only the end of its connection ends may have been cut.
+// Of one that net/http has unpacked the length is lost: it counts only if the answer
+// came in chunks.
+func KnownWhole(resp *http.Response) bool {
+	return resp.ContentLength >= 0 || resp.ProtoMajor >= 2 || slices.Contains(resp.TransferEncoding, "chunked")
 }
 
 func classifyTransport(ctx context.Context, err error, sent bool) (Class, string) {

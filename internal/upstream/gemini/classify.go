@@ -38,7 +38,7 @@ func classify(status int, body []byte, key string) *upstream.Error {
 	e.Reason = identifier(a.reason(), r)
 	e.RetryDelay = a.retryDelay()
 	e.Violations = a.violations(r)
-	e.decide(a)
+	e.decide(a, body)
 	e.Message = upstream.Clip(r.Text(strings.ToValidUTF8(e.Message, "\uFFFD")))
 	if e.Message == "" {
 		e.Message = http.StatusText(e.HTTPStatus)
@@ -50,7 +50,7 @@ func classify(status int, body []byte, key string) *upstream.Error {
 type failure struct{ upstream.Error }
 
 // decide sets Class, and Reason where upstream sent no code. Text decides only where there is no code to go by.
-func (e *failure) decide(a answer) {
+func (e *failure) decide(a answer, body []byte) {
 	switch s := e.HTTPStatus; {
 	case s == http.StatusTooManyRequests:
 		e.decideQuota(a)
@@ -60,16 +60,18 @@ func (e *failure) decide(a answer) {
 		e.decideAccess(a)
 	case s == http.StatusNotFound:
 		e.decideModel(a)
-	case s == http.StatusRequestTimeout, s == 499, s >= 500:
-		// 408 and 499 from upstream are its own troubles: had our caller gone we wouldn't be reading an answer.
-		// Google doesn't charge for what it answers with an error (ai.google.dev/gemini-api/docs/billing). A gateway's
-		// page that isn't Google's error says nothing of what became of the request behind it, but for 408 and 503: that
-		// one wasn't taken.
-		if e.Body == nil && s != http.StatusServiceUnavailable && s != http.StatusRequestTimeout {
-			e.set(upstream.ClassBroken, "")
+	case s == 499:
+		// Not our caller's doing, or we wouldn't be reading an answer. Whatever canceled it, it may have been served till then.
+		e.set(upstream.ClassBroken, "")
+	case s == http.StatusRequestTimeout, s >= 500:
+		// Google doesn't charge for what it answers with an error (ai.google.dev/gemini-api/docs/billing). What isn't
+		// Google's error, such as a gateway's page or JSON, says nothing of what became of the request behind it, but for a
+		// page with 503: mostly that one wasn't taken.
+		if errorObject(e.Body) || s == http.StatusServiceUnavailable && e.Body == nil && !forwarded(body) {
+			e.set(upstream.ClassServer, "")
 			return
 		}
-		e.set(upstream.ClassServer, "")
+		e.set(upstream.ClassBroken, "")
 	case s >= 400:
 		e.set(upstream.ClassCaller, "")
 	case s >= 300:
@@ -79,6 +81,21 @@ func (e *failure) decide(a answer) {
 		e.HTTPStatus = http.StatusBadGateway
 		e.set(upstream.ClassBroken, upstream.ReasonBadResponse)
 	}
+}
+
+// errorObject tells whether raw is a JSON object whose error is an object, as in Google's errors and those of OpenAI's
+// format. Some gateways send {"error": "text"}.
+func errorObject(raw []byte) bool {
+	var outer struct {
+		Error map[string]json.RawMessage `json:"error"`
+	}
+	return json.Unmarshal(raw, &outer) == nil && outer.Error != nil
+}
+
+// forwarded tells whether a gateway's page speaks of a connection that broke, as Envoy's does ("upstream connect error
+// or disconnect/reset before headers"): the request may have been forwarded on it.
+func forwarded(page []byte) bool {
+	return containsAny(strings.ToLower(string(page)), "reset", "disconnect")
 }
 
 func (e *failure) set(c upstream.Class, reason string) {

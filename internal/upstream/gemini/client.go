@@ -158,6 +158,7 @@ func plainPath(path string) bool {
 // success is the 2xx answer to a call of our own.
 type success struct {
 	body   []byte
+	whole  bool // it is known to be
 	status int
 	sentAt time.Time
 	key    func() string
@@ -200,7 +201,7 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}
-	return &success{body: text, status: resp.StatusCode, sentAt: at, key: func() string { return key }}, nil
+	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, key: func() string { return key }}, nil
 }
 
 // readAtMost reads a body, of the length that is announced if that is positive.

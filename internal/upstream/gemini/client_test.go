@@ -1,6 +1,7 @@
 package gemini
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -199,6 +201,8 @@ func TestGenerateSilentAnswers(t *testing.T) {
 		`{"candidates":[{}]}`: upstream.ReasonNoAnswer, `{"promptFeedback":{"safetyRatings":[]}}`: upstream.ReasonNoAnswer,
 		`{"candidates":[],"usageMetadata":{"promptTokenCount":5}}`:                          upstream.ReasonNoAnswer,
 		`{"candidates":[],"usageMetadata":{"promptTokenCount":5,"thoughtsTokenCount":900}}`: upstream.ReasonBadResponse,
+		`{"candidates":[],"usageMetadata":{"promptTokenCount":5,"totalTokenCount":50}}`:     upstream.ReasonBadResponse,
+		`{"candidates":[],"usageMetadata":{"candidates_token_count":50}}`:                   upstream.ReasonBadResponse,
 		`{"candidates":[`: upstream.ReasonBadResponse,
 	} {
 		_, c := newUpstream(t, "200 "+body)
@@ -215,6 +219,65 @@ func TestGenerateSilentAnswers(t *testing.T) {
 		assert.False(t, e.SentAt.IsZero(), "it was sent, and counts")
 	}
 }
+
+// An answer that says nothing and whose end is that of the connection may have been
+// cut: it isn't known to be whole.
+func TestGenerateSilentUntilTheConnectionEnds(t *testing.T) {
+	const silence = `{"usageMetadata":{"promptTokenCount":3}}`
+	for raw, class := range map[string]upstream.Class{
+		"HTTP/1.1 200 OK\r\n\r\n":           upstream.ClassBroken,
+		"HTTP/1.0 200 OK\r\n\r\n":           upstream.ClassBroken,
+		"HTTP/1.1 200 OK\r\n\r\n" + silence: upstream.ClassBroken,
+		"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzipped(silence): upstream.ClassBroken,
+
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n":                                                              upstream.ClassServer,
+		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n":                                                              upstream.ClassServer,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                                            upstream.ClassServer,
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n" + chunk(gzipped(silence)): upstream.ClassServer,
+	} {
+		c := memory(t, func(r *http.Request) (*http.Response, error) { return overWire(t, r, raw) })
+		_, err := c.Generate(context.Background(), testKey, prompt())
+		e := asError(t, err)
+		assert.Equal(t, class.String(), e.Class.String(), "%q", raw)
+		assert.Equal(t, http.StatusBadGateway, e.HTTPStatus)
+		assert.False(t, e.SentAt.IsZero(), "it was sent, and counts")
+	}
+}
+
+// overWire has a real transport read an answer.
+func overWire(t *testing.T, r *http.Request, raw string) (*http.Response, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		sent, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, sent.Body)
+		_, _ = io.WriteString(conn, raw)
+	}()
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	r = r.Clone(r.Context())
+	r.URL.Host = l.Addr().String()
+	return tr.RoundTrip(r)
+}
+
+func gzipped(text string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
+}
+
+func chunk(text string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(text), text) }
 
 // An upstream that packs its answers unasked is understood like any other.
 func TestPackedAnswers(t *testing.T) {

@@ -31,12 +31,13 @@ func (c *Client) Generate(ctx context.Context, key string, p upstream.Prompt) (*
 	switch {
 	case !ok && len(trimmed(answer.body)) > 0:
 		return nil, answer.unusable()
-	case !ok || reply.silent && reply.OutputTokens == 0:
+	case !ok || reply.silent:
+		if !answer.whole || payload.Produced(answer.body) {
+			return nil, answer.unusable()
+		}
 		e := upstream.NoAnswer()
 		e.SentAt = answer.sentAt
 		return nil, e
-	case reply.silent:
-		return nil, answer.unusable()
 	}
 	reply.SentAt = answer.sentAt
 	return &reply.Reply, nil
