@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -155,6 +156,9 @@ func (a *Admin) readNative(ctx context.Context, p *dispatch.Pool, s *admission.S
 		return nil, payload.ErrModel
 	}
 	refs, err := payload.ReadReferences(q.Body)
+	if errors.Is(err, payload.ErrManyResources) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, payload.ErrNotObject
 	}

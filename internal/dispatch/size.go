@@ -34,7 +34,7 @@ type Sizer struct {
 // BodySizer returns the Sizer of a body of the provider's own format, with what it
 // refers to.
 func BodySizer(body []byte, refs *payload.References) Sizer {
-	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate, TextOnly: !refs.Media && len(refs.Resources) == 0}
+	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
 	s.Features = sync.OnceValue(func() []string { return payload.Features(body) })
 	if refs.Media {
 		s.Bytes = -1

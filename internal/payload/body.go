@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"regexp"
 	"strconv"
 	"unicode/utf8"
 )
@@ -23,7 +22,8 @@ type Body struct {
 }
 
 // Read reads a body as liberally as Google does. It fails with ErrNotObject for what
-// is JSON but no request, and for what no parser could take for an object. Any other
+// is JSON but no request, and for what no parser could take for an object, and with
+// ErrManyResources. Any other
 // nonsense is Google's to refuse, at the price of a slot: what is nonsense to it is
 // not known for sure.
 //
@@ -37,19 +37,25 @@ func Read(text []byte) (*Body, error) {
 	switch {
 	case err == nil:
 		return &Body{Text: text, JSON: text, References: refs}, nil
+	case errors.Is(err, ErrManyResources):
+		return nil, err
 	case errors.Is(err, errTooDeep), json.Valid(text), !object(text):
 		return nil, ErrNotObject
 	}
 	var resources names
 	if plain, ok := strictJSON(text, nil); ok {
-		if refs, err := ReadReferences(plain); err == nil {
+		refs, err := ReadReferences(plain)
+		if errors.Is(err, ErrManyResources) {
+			return nil, err
+		}
+		if err == nil {
 			resources.addStrings(plain)
-			return &Body{Text: text, JSON: plain, References: refs.with(resources)}, nil
+			return &Body{Text: text, JSON: plain, References: refs.with(resources)}, resources.err()
 		}
 	}
 	resources.addMentions(text)
-	refs = &References{texts: int64(len(text))}
-	return &Body{Text: text, References: refs.with(resources)}, nil
+	refs = &References{texts: int64(len(text)), Media: true} // what it holds isn't known
+	return &Body{Text: text, References: refs.with(resources)}, resources.err()
 }
 
 // object reports whether a text may be an object to some parser: it has a beginning,
@@ -78,7 +84,7 @@ func (m *References) with(resources names) *References {
 // members among them.
 func (n *names) addStrings(text []byte) {
 	t := lexer{text: text}
-	for {
+	for n.err() == nil {
 		token, err := t.Token()
 		if err != nil {
 			return
@@ -98,14 +104,50 @@ func (n *names) addMentions(text []byte) {
 			return
 		}
 		plain := unescaped(text, long)
-		for at := mention.FindSubmatchIndex(plain); at != nil; at = mention.FindSubmatchIndex(plain) {
-			n.add(string(plain[at[2]:at[3]]))
-			plain = plain[at[3]:] // what ends one may begin the next
+		for _, kind := range resourceKinds {
+			n.addKind(plain, kind)
 		}
 	}
 }
 
-var mention = regexp.MustCompile(`(?:["']|/v[0-9][a-z0-9]*/)((?:files|cachedContents)/[A-Za-z0-9_-]{1,128})["'?#]`)
+// addKind adds the mentions of one kind in a text without escapes.
+func (n *names) addKind(text []byte, kind string) {
+	for at := 0; n.err() == nil; {
+		i := bytes.Index(text[at:], []byte(kind))
+		if i < 0 {
+			return
+		}
+		begin := at + i
+		id := begin + len(kind)
+		at = id
+		for at < len(text) && idByte(text[at]) {
+			at++
+		}
+		if at == id || at-id > maxResourceID || at == len(text) || bytes.IndexByte([]byte(`"'?#`), text[at]) < 0 {
+			continue
+		}
+		if before := text[:begin]; endsInQuote(before) || endsInVersion(before) {
+			n.add(string(text[begin:at]))
+		}
+	}
+}
+
+func endsInQuote(text []byte) bool {
+	return len(text) > 0 && (text[len(text)-1] == '"' || text[len(text)-1] == '\'')
+}
+
+// endsInVersion reports whether a text ends with the path of a version of the API.
+func endsInVersion(text []byte) bool {
+	rest, ok := bytes.CutSuffix(text, []byte("/"))
+	if !ok {
+		return false
+	}
+	from := len(rest)
+	for from > 0 && versionByte(rest[from-1]) {
+		from--
+	}
+	return from > 0 && rest[from-1] == '/' && isVersion(string(rest[from:min(from+2, len(rest))]))
+}
 
 // unescaped returns a text without its escapes, whether they are in strings or not;
 // long has \U read as a code.

@@ -3,6 +3,8 @@ package payload
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,7 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		b, err := Read([]byte(text))
 		require.NoError(t, err, text)
 		assert.Nil(t, b.JSON, text)
+		assert.True(t, b.References.Media, "who knows what %s holds", text)
 		assert.Equal(t, text, string(b.Known()))
 		assert.Equal(t, want, b.References.Resources, text)
 		assert.EqualValues(t, (len(text)+1)/2+pageTokens*len(want), b.References.Estimate(), text)
@@ -77,6 +80,69 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		_, err := Read([]byte(text))
 		assert.ErrorIs(t, err, ErrNotObject, "%.40q", text)
 	}
+}
+
+// However a body names more resources than anybody means, reading it ends with what to
+// change, and keeps no more of them than it takes to know.
+func TestReadBoundsTheNames(t *testing.T) {
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `{"fileUri":"files/%d"},`, i)
+		}
+		return b.String() + `{"fileUri":"files/0"}`
+	}
+	for form, body := range map[string]string{"standard": `{"a":[%s]}`, "lenient": `{a:[%s,]}`, "unreadable": `{"a":[%s],"b":"\U0041"}`} {
+		b, err := Read(fmt.Appendf(nil, body, list(maxResources)))
+		require.NoError(t, err, form)
+		assert.Len(t, b.References.Resources, maxResources, form)
+		_, err = Read(fmt.Appendf(nil, body, list(maxResources+1)))
+		assert.ErrorIs(t, err, ErrManyResources, form)
+	}
+	var n names
+	for i := range 10 * maxResources {
+		n.add(fmt.Sprint("files/", i))
+	}
+	assert.Len(t, n.list, maxResources+1)
+	assert.Len(t, n.seen, maxResources+1)
+}
+
+// Names are found by hand as by these expressions, which take too long for a body
+// that is full of what looks like one.
+func TestNamesAreThoseOfTheExpressions(t *testing.T) {
+	var (
+		own     = regexp.MustCompile(`^(?:https?://[^/?#]+(?:/[^?#]*)?/v[0-9][a-z0-9]*/)?((?:files|cachedContents)/[A-Za-z0-9_-]{1,128})(?:[?#].*)?$`)
+		mention = regexp.MustCompile(`(?:["']|/v[0-9][a-z0-9]*/)((?:files|cachedContents)/[A-Za-z0-9_-]{1,128})["'?#]`)
+		pieces  = []string{"files/", "cachedContents/", "a", "B-_9", "/", "v1", "/v1beta/", "/v", "http://", "https://h", "?", "#", "\"", "'", "\n", "\xff", "x", strings.Repeat("a", 127)}
+		random  = rand.New(rand.NewPCG(1, 2))
+	)
+	var found, mentioned int
+	for range 100_000 {
+		var text string
+		for range random.IntN(9) {
+			text += pieces[random.IntN(len(pieces))]
+		}
+		var want string
+		if m := own.FindStringSubmatch(text); m != nil {
+			want = m[1]
+			found++
+		}
+		require.Equal(t, want, ResourceName(text), "%q", text)
+		var all, got names
+		for rest := text; ; {
+			at := mention.FindStringSubmatchIndex(rest)
+			if at == nil {
+				break
+			}
+			all.add(rest[at[2]:at[3]])
+			rest = rest[at[3]:]
+			mentioned++
+		}
+		got.addMentions([]byte(text))
+		require.ElementsMatch(t, all.list, got.list, "%q", text)
+	}
+	assert.Greater(t, found, 100)
+	assert.Greater(t, mentioned, 100)
 }
 
 func TestRenameModelInWhatGoogleTakes(t *testing.T) {

@@ -13,11 +13,11 @@ type Chat struct {
 
 	messages []map[string]json.RawMessage
 	extras   []json.RawMessage // other members that the model reads
-	input    json.RawMessage
+	inputs   []json.RawMessage
 }
 
 // ReadChat reads it. Names are taken as they are spelt, unlike by encoding/json;
-// of members that are there twice the last one counts. It fails with a
+// of members that are there twice the last one counts, but all inputs do. It fails with a
 // *FieldError.
 func ReadChat(body []byte) (*Chat, error) {
 	in := new(Chat)
@@ -40,7 +40,7 @@ func ReadChat(body []byte) (*Chat, error) {
 		case "tools", "functions", "response_format":
 			in.extras = append(in.extras, value)
 		case "input":
-			in.input = value
+			in.inputs = append(in.inputs, value)
 		}
 		return nil
 	})
@@ -60,13 +60,19 @@ func (c *Chat) CheckMessages() error {
 // CountInputs returns how many texts an embeddings request holds. It fails with a
 // *FieldError if that is none.
 func (c *Chat) CountInputs() (int64, error) {
-	var text string
-	var texts []json.RawMessage
-	switch {
-	case json.Unmarshal(c.input, &text) == nil && text != "":
-		return 1, nil
-	case json.Unmarshal(c.input, &texts) == nil && len(texts) > 0:
-		return int64(len(texts)), nil
+	var n int64
+	for _, input := range c.inputs {
+		var text string
+		var texts []json.RawMessage
+		switch {
+		case json.Unmarshal(input, &text) == nil && text != "":
+			n++
+		case json.Unmarshal(input, &texts) == nil:
+			n += int64(len(texts))
+		}
+	}
+	if n > 0 {
+		return n, nil
 	}
 	return 0, invalid("input", "want a text, or a list of at least one.")
 }

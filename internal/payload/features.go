@@ -40,10 +40,9 @@ func Features(body []byte) []string {
 		}
 	}
 	for _, name := range modalityNames {
-		for at := index(body, name, 0); at >= 0; at = index(body, name, at+len(name)) {
-			if wantsImages(body[at+len(name):]) && !slices.Contains(found, ImageFeature) {
-				found = append(found, ImageFeature)
-			}
+		if wantsImages(body, name) {
+			found = append(found, ImageFeature)
+			break
 		}
 	}
 	slices.Sort(found)
@@ -67,9 +66,10 @@ func index(body []byte, name string, from int) int {
 		if end < len(body) {
 			after = body[end]
 		}
-		quoted := (before == '"' || before == '\'') && after == before
-		member := !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:], " \t\r\n\v\f"), []byte(":"))
-		if quoted || member {
+		if (before == '"' || before == '\'') && after == before {
+			return at
+		}
+		if !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:], " \t\r\n\v\f"), []byte(":")) {
 			return at
 		}
 		from = end
@@ -81,13 +81,23 @@ func wordByte(b byte) bool {
 	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }
 
-// wantsImages reports whether the list after a member's name has the image modality.
-func wantsImages(rest []byte) bool {
-	rest = rest[:min(len(rest), 256)]
-	if end := bytes.IndexByte(rest, ']'); end >= 0 {
-		rest = rest[:end]
+// wantsImages reports whether the list after a member of that name, wherever it stands,
+// has the image modality. It reads no byte twice, however many there are.
+func wantsImages(body []byte, name string) bool {
+	const image = "image"
+	read := 0 // what is before that was read
+	for at := index(body, name, 0); at >= 0; at = index(body, name, at+len(name)) {
+		begin := at + len(name)
+		end := min(begin+256, len(body))
+		begin = max(begin, read-len(image)+1) // it may have been cut there
+		for i := begin; i < end && body[i] != ']'; i++ {
+			if body[i]|0x20 == image[0] && i+len(image) <= end && bytes.EqualFold(body[i:i+len(image)], []byte(image)) {
+				return true
+			}
+			read = i + 1
+		}
 	}
-	return bytes.Contains(bytes.ToUpper(rest), []byte("IMAGE"))
+	return false
 }
 
 // withoutEscapes returns a body with the escapes resolved that a name may be written

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // A lexer walks a JSON text that is known to be valid, token by token, at a
@@ -127,21 +130,55 @@ func eachMember(text []byte, f func(name string, from, to int) error) error {
 }
 
 func (t *lexer) quoted() (json.Token, error) {
-	begin, plain := t.at, true
+	begin, plain, ascii := t.at, true, true
 	for t.at++; t.text[t.at] != '"'; t.at++ {
 		switch c := t.text[t.at]; {
 		case c == '\\':
 			plain = false
 			t.at++
 		case c >= 0x80:
-			plain = false // it may not be UTF-8
+			ascii = false // it may not be UTF-8
 		}
 	}
 	t.at++
-	if plain {
-		return string(t.text[begin+1 : t.at-1]), nil
+	inside := t.text[begin+1 : t.at-1]
+	if plain && ascii {
+		return string(inside), nil
+	}
+	if ascii {
+		if s, ok := resolved(inside); ok {
+			return s, nil
+		}
 	}
 	var s string
 	err := json.Unmarshal(t.text[begin:t.at], &s)
 	return s, err
+}
+
+// resolved returns the string that an ASCII text within quotes means, at a fraction of
+// what json.Unmarshal takes. It reports false for what may have surrogates.
+func resolved(text []byte) (string, bool) {
+	out := make([]byte, 0, len(text))
+	for at := 0; at < len(text); at++ {
+		c := text[at]
+		if c != '\\' {
+			out = append(out, c)
+			continue
+		}
+		at++
+		switch c = text[at]; c {
+		case 'u':
+			code, err := strconv.ParseUint(string(text[at+1:at+5]), 16, 16)
+			if err != nil || 0xd800 <= code && code < 0xe000 {
+				return "", false
+			}
+			out = utf8.AppendRune(out, rune(code))
+			at += 4
+		case 'b', 'f', 'n', 'r', 't':
+			out = append(out, "\b\f\n\r\t"[strings.IndexByte("bfnrt", c)])
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out), true
 }

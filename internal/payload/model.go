@@ -43,13 +43,21 @@ func RenameModel(body []byte, model string) ([]byte, error) {
 	return out, err
 }
 
-// CountTexts returns how many texts a batchEmbedContents body holds.
+// CountTexts returns how many texts a batchEmbedContents body holds, in all members
+// of that name: upstream may take them together.
 func CountTexts(body []byte) (int64, error) {
-	var in struct {
-		Requests []json.RawMessage `json:"requests"`
-	}
-	if err := json.Unmarshal(body, &in); err != nil || len(in.Requests) == 0 {
+	var n int64
+	err := eachMember(body, func(name string, from, to int) error {
+		if name != "requests" {
+			return nil
+		}
+		var requests []json.RawMessage
+		err := json.Unmarshal(body[from:to], &requests)
+		n += int64(len(requests))
+		return err
+	})
+	if err != nil || n == 0 {
 		return 0, invalid("requests", "want a list of at least one text.")
 	}
-	return int64(len(in.Requests)), nil
+	return n, nil
 }

@@ -3,8 +3,8 @@ package payload
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -13,6 +13,7 @@ import (
 // sized, whatever else it holds.
 type References struct {
 	Media     bool     // something other than text
+	Stores    bool     // stores for file search, which belong to a project and aren't known here
 	Resources []string // files/… and cachedContents/… that belong to a project, each once
 
 	texts     int64 // bytes of string values
@@ -23,10 +24,17 @@ type References struct {
 // maxDepth bounds how deep a body may nest. Gemini's own bound is near 100.
 const maxDepth = 200
 
+// maxResources bounds how many resources a body may name. Google takes 3600 images in
+// a request.
+const maxResources = 4096
+
+// ErrManyResources means that a body names more than that.
+var ErrManyResources = invalid("body", fmt.Sprintf("it names more than %d files and cached contents. Send fewer in one request.", maxResources))
+
 var errTooDeep = errors.New("nested too deeply")
 
 // ReadReferences walks a JSON body without building it in memory. It fails where
-// the body isn't one JSON object.
+// the body isn't one JSON object, or with ErrManyResources.
 func ReadReferences(body []byte) (*References, error) {
 	dec, err := newLexer(body)
 	if err != nil {
@@ -47,7 +55,7 @@ func ReadReferences(body []byte) (*References, error) {
 		return nil, errors.New("more than one value")
 	}
 	w.m.Resources = w.resources.list
-	return w.m, nil
+	return w.m, w.resources.err()
 }
 
 // opaqueMembers are those that hold what callers make up, such as arguments and
@@ -58,6 +66,9 @@ var opaqueMembers = []string{
 	"response_format", "metadata",
 }
 
+// storeMembers are those that have stores searched.
+var storeMembers = []string{"fileSearch", "file_search", "fileSearchStoreNames", "file_search_store_names"}
+
 type walker struct {
 	dec    *lexer
 	m      *References
@@ -67,7 +78,8 @@ type walker struct {
 	resources names
 }
 
-// names are names in the order in which they came, each once.
+// names are names in the order in which they came, each once, and at most one more
+// than maxResources.
 type names struct {
 	list []string
 	seen map[string]bool
@@ -75,7 +87,7 @@ type names struct {
 
 // add adds a name, unless it is empty.
 func (n *names) add(name string) {
-	if name == "" || n.seen[name] {
+	if name == "" || n.seen[name] || n.err() != nil {
 		return
 	}
 	if n.seen == nil {
@@ -83,6 +95,14 @@ func (n *names) add(name string) {
 	}
 	n.seen[name] = true
 	n.list = append(n.list, name)
+}
+
+// err returns ErrManyResources if there are too many.
+func (n *names) err() error {
+	if len(n.list) > maxResources {
+		return ErrManyResources
+	}
+	return nil
 }
 
 // object walks the members of an object whose brace was read, the value of a
@@ -103,6 +123,8 @@ func (w *walker) object(of string, depth int) error {
 		key, _ := name.(string)
 		if w.hidden > 0 {
 			w.m.texts += int64(len(key)) // a name that the caller made up
+		} else if slices.Contains(storeMembers, key) {
+			w.m.Stores = true
 		}
 		value, err := w.dec.Token()
 		if err != nil {
@@ -198,19 +220,69 @@ func (w *walker) value(key string, first json.Token, depth int) error {
 	return nil
 }
 
-// ownResource matches the names and URIs by which upstream refers to what
-// belongs to a project. Files elsewhere may be mentioned too, by URLs that need
-// no project.
-var ownResource = regexp.MustCompile(`^(?:https?://[^/?#]+(?:/[^?#]*)?/v[0-9][a-z0-9]*/)?((?:files|cachedContents)/[A-Za-z0-9_-]{1,128})(?:[?#].*)?$`)
+// resourceKinds begin the names of what belongs to a project.
+var resourceKinds = []string{"files/", "cachedContents/"}
 
-// ResourceName returns the name of the project's resource that a URI or name
-// means, or "" for anything else, such as a URI elsewhere.
+// maxResourceID bounds what follows, in bytes.
+const maxResourceID = 128
+
+// ResourceName returns the name of the project's resource that a URI or name by which
+// upstream refers to it means, or "" for anything else. Files elsewhere may be
+// mentioned too, by URLs that need no project.
 func ResourceName(text string) string {
-	if m := ownResource.FindStringSubmatch(text); m != nil {
-		return m[1]
+	if end := strings.IndexAny(text, "?#"); end >= 0 {
+		if strings.Contains(text[end:], "\n") {
+			return ""
+		}
+		text = text[:end]
+	}
+	id := strings.LastIndexByte(text, '/') + 1
+	if n := len(text) - id; n < 1 || n > maxResourceID {
+		return ""
+	}
+	for _, kind := range resourceKinds {
+		before, ok := strings.CutSuffix(text[:id], kind)
+		if !ok || before != "" && !isVersionURL(before) {
+			continue
+		}
+		for i := id; i < len(text); i++ {
+			if !idByte(text[i]) {
+				return ""
+			}
+		}
+		return text[len(before):]
 	}
 	return ""
 }
+
+// isVersionURL reports whether a text is the URL of a version of the API, with a
+// slash at its end.
+func isVersionURL(text string) bool {
+	rest, ok := strings.CutPrefix(text, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(text, "http://")
+	}
+	rest, slash := strings.CutSuffix(rest, "/")
+	host := strings.LastIndexByte(rest, '/')
+	return ok && slash && host > 0 && rest[0] != '/' && isVersion(rest[host+1:])
+}
+
+// isVersion reports whether a text is a version of the API, such as v1beta.
+func isVersion(text string) bool {
+	if len(text) < 2 || text[0] != 'v' || text[1] < '0' || text[1] > '9' {
+		return false
+	}
+	for i := 2; i < len(text); i++ {
+		if !versionByte(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func versionByte(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' }
+
+func idByte(b byte) bool { return b == '-' || wordByte(b) }
 
 // ValidResource reports whether an ID is one that upstream gives out: it becomes
 // part of a path.

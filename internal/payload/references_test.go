@@ -31,6 +31,9 @@ func TestReadReferences(t *testing.T) {
 		`{"url":"https://example.com"}`:                                                  {texts: 19},
 		`{"functionCall":{"args":{"fileUri":"files/a","data":"x"}}}`:                     {texts: 19},
 		`{"functionResponse":{"response":{"a":[{"cachedContent":"cachedContents/a"}]}}}`: {texts: 30},
+		`{"tools":[{"fileSearch":{"fileSearchStoreNames":["fileSearchStores/a"]}}]}`:     {Stores: true, texts: 18},
+		`{"tools":[{"file_search":{"file_search_store_names":["fileSearchStores/a"]}}]}`: {Stores: true, texts: 18},
+		`{"functionCall":{"args":{"fileSearch":{"a":"b"}}}}`:                             {texts: 12},
 		// The bytes of multimodal answers of functions do count.
 		`{"functionResponse":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}`: {Media: true, images: 1},
 	} {
@@ -184,6 +187,33 @@ func FuzzRenameModel(f *testing.F) {
 	})
 }
 
+// Which of two members of one name upstream takes isn't known, or whether it takes
+// both: all are counted.
+func TestCountsAreOfAllMembers(t *testing.T) {
+	for body, want := range map[string]int64{
+		`{"requests":[{},{}]}`: 2,
+		`{"requests":[{},{},{}],"a":{"requests":[{}]},"requests":[{}]}`: 4,
+		`{"requests":[{},{}],"re\u0071uests":[{}],"requests":null}`:     3,
+		`{"requests":[]}`: 0, `{"requests":{}}`: 0, `{}`: 0, ``: 0,
+	} {
+		n, err := CountTexts([]byte(body))
+		assert.Equal(t, want, n, body)
+		assert.Equal(t, want == 0, err != nil, body)
+	}
+	for body, want := range map[string]int64{
+		`{"input":"a"}`:                   1,
+		`{"input":["a","b"],"input":"c"}`: 3,
+		`{"input":"c","input":["a","b"]}`: 3,
+		`{"input":""}`:                    0, `{"input":[]}`: 0, `{}`: 0,
+	} {
+		in, err := ReadChat([]byte(body))
+		require.NoError(t, err, body)
+		n, err := in.CountInputs()
+		assert.Equal(t, want, n, body)
+		assert.Equal(t, want == 0, err != nil, body)
+	}
+}
+
 // FuzzCounts: texts are counted, and media are read, without a panic.
 func FuzzCounts(f *testing.F) {
 	seeds(f)
@@ -193,7 +223,7 @@ func FuzzCounts(f *testing.F) {
 		if n, err := CountTexts(body); err == nil && (n < 1 || n > int64(len(body))) {
 			t.Fatal(n)
 		}
-		if n, err := (&Chat{input: body}).CountInputs(); err == nil && (n < 1 || n > int64(len(body))) {
+		if n, err := (&Chat{inputs: []json.RawMessage{body}}).CountInputs(); err == nil && (n < 1 || n > int64(len(body))) {
 			t.Fatal(n)
 		}
 		if media, err := parseMedia(body); err == nil {
