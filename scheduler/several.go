@@ -73,19 +73,24 @@ func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking)
 		s, cause = all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
 		return s, cause, ""
 	}
+	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
+		x := all[i]
+		x.t.rounded = s > now
+		var told []Booking
+		if i == 0 {
+			told = extra // who was told a time waits for the model
+		}
+		return x.c.earliestWhole(x.t, now, s, x.d, below, told)
+	})
+}
+
+// agreed asks the calendars in turn for their first start from an instant on, until all
+// agree. The cause and name are of the last that put it off.
+func agreed(all []side, from Instant, first func(i int, s Instant) (Instant, Cause)) (s Instant, cause Cause, on string) {
 	s = from
-	for again := true; again && s != Never; {
-		again = false
-		for i := 0; i < len(all) && s != Never; i++ {
-			x := all[i]
-			x.t.rounded = s > now
-			var told []Booking
-			if i == 0 {
-				told = extra // who was told a time waits for the model
-			}
-			if next, kept := x.c.earliestWhole(x.t, now, s, x.d, below, told); next != s {
-				s, cause, on, again = next, kept, x.name(i), true
-			}
+	for i, agree := 0, 0; agree < len(all) && s != Never; i, agree = (i+1)%len(all), agree+1 {
+		if next, kept := first(i, s); next != s {
+			s, cause, on, agree = next, kept, all[i].name(i), -1
 		}
 	}
 	return s, cause, on
@@ -99,17 +104,12 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 	if cause != NoCause {
 		return Never, cause
 	}
-	s := now
-	for again := true; again && s != Never; {
-		again = false
-		for _, x := range all {
-			l := x.c.load(x.t, now, x.d, everyone, nil, 1)
-			if next, kept := l.earliest(s); next != s {
-				s, cause, again = next, kept, true
-			}
-			l.free()
-		}
-	}
+	s, cause, _ := agreed(all, now, func(i int, s Instant) (Instant, Cause) {
+		x := all[i]
+		l := x.c.load(x.t, now, x.d, everyone, nil, 1)
+		defer l.free()
+		return l.earliest(s)
+	})
 	return s, cause
 }
 

@@ -349,13 +349,8 @@ func (d *decision) drop(ctx context.Context) error {
 // serves reports whether the request may go to that project and model.
 func (d *decision) serves(project, model string) bool {
 	for i, p := range d.req.Projects {
-		if p.ID != project || !d.usable(i) {
-			continue
-		}
-		for _, m := range d.chain {
-			if m == model {
-				return true
-			}
+		if p.ID == project && d.usable(i) {
+			return slices.Contains(d.chain, model)
 		}
 	}
 	return false

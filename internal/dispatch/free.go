@@ -12,12 +12,15 @@ import (
 // be used at all.
 const maxFree = 3
 
+// ErrKeyless is what a free request comes to where no key can be used.
+var ErrKeyless = apierror.New(apierror.NoUsableKey, "No usable key is left for this request. See /status.")
+
 // Free has a request that costs no quota sent with one usable key after another
 // until one isn't refused for a reason of its own; again says whether it may be
 // sent twice when upstream fails otherwise.
 func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ctx context.Context, to Target) *upstream.Error) error {
 	tried := make(map[string]bool)
-	var last error = apierror.New(apierror.NoUsableKey, "No usable key is left for this request. See /status.")
+	var last error = ErrKeyless
 	for projects, invalid := 0, 0; projects < maxFree && invalid <= len(p.Keys); {
 		states, err := d.admission.View(ctx, p.IDs())
 		if err != nil {

@@ -84,3 +84,12 @@ func unwrapped(w http.ResponseWriter) http.ResponseWriter {
 		w = inner.Unwrap()
 	}
 }
+
+// readPayload reads a body that passes through, with what it means.
+func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.Body, error) {
+	body, err := s.readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return payload.Read(body)
+}

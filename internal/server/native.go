@@ -19,14 +19,11 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !payload.ValidModel(model) {
 		return errNoRoute
 	}
-	body, err := s.readBody(w, r)
+	read, err := s.readPayload(w, r)
 	if err != nil {
 		return err
 	}
-	read, err := payload.Read(body)
-	if err != nil {
-		return err
-	}
+	body := read.Text
 	refs := read.References
 	x := &relay{
 		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(read.Known(), refs), requests: 1,

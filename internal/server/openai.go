@@ -14,14 +14,11 @@ const openAIPath = upstreamVersion + "/openai/"
 
 // openAI serves POST chat/completions and POST embeddings.
 func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
-	body, err := s.readBody(w, r)
+	read, err := s.readPayload(w, r)
 	if err != nil {
 		return err
 	}
-	read, err := payload.Read(body)
-	if err != nil {
-		return err
-	}
+	body := read.Text
 	if read.JSON == nil {
 		// It may name another model than is found in it, which would be sent without a
 		// slot.

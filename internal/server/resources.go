@@ -49,14 +49,11 @@ func (s *Server) resource(kind string) handler {
 // createCache serves POST /v1beta/cachedContents: in the project of the files
 // that it refers to, else in any.
 func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
-	body, err := s.readBody(w, r)
+	read, err := s.readPayload(w, r)
 	if err != nil {
 		return err
 	}
-	read, err := payload.Read(body)
-	if err != nil {
-		return err
-	}
+	body := read.Text
 	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return err
@@ -173,7 +170,7 @@ func (l *list) after(p listPage) string {
 // search is from for the first pages of the projects from one on, several at a time.
 // It fails where nobody has a usable key.
 func (l *list) search(at int) (found listPage, err error) {
-	found, err = listPage{empty: true}, errNobodyListed
+	found, err = listPage{empty: true}, dispatch.ErrKeyless
 	for ; at < len(l.pool.Projects); at += maxListed {
 		n := min(maxListed, len(l.pool.Projects)-at)
 		pages, errs := make([]listPage, n), make([]error, n)
@@ -194,9 +191,6 @@ func (l *list) search(at int) (found listPage, err error) {
 	}
 	return found, err
 }
-
-// errNobodyListed says that no project is left that could be asked.
-var errNobodyListed = apierror.New(apierror.NoUsableKey, "No usable key is left for this request. See /status.")
 
 // keyless reports whether an error says that no key could be used.
 func keyless(err error) bool {
