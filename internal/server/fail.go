@@ -69,7 +69,7 @@ func problemOf(err error) *apierror.Problem {
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model today. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The ticket is not one of this deployment, or not yours.", Cause: err}
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		// Before the timeout: a store has deadlines of its own.
 		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}

@@ -45,10 +45,6 @@ type relay struct {
 	sizer    dispatch.Sizer
 	requests int64
 
-	// ended, if not nil, is shown the end of an answer that is whole.
-	ended func(end []byte)
-
-	project  string          // that the last attempt went to
 	answered bool            // something has reached the caller
 	broken   *upstream.Error // what cut the answer short after that
 }
@@ -85,11 +81,8 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err := choose(c); err != nil {
 		return err
 	}
-	p, err := s.dispatch.Pool(ctx)
+	p, err := s.dispatch.PoolFor(ctx, s.who(x.r), x.refs.Resources)
 	if err != nil {
-		return err
-	}
-	if p, err = s.dispatch.Owners(ctx, p, x.refs.Resources); err != nil {
 		return err
 	}
 	if c.MaxWait, err = maxWait(x.r); err != nil {
@@ -134,7 +127,6 @@ func maxWait(r *http.Request) (*time.Duration, error) {
 
 // send sends the request once, and passes the answer on when it is one.
 func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
-	x.project = to.Key.Project
 	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.stop()
 	ctx = watch.ctx
@@ -176,9 +168,6 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		}
 	}
 	x.broken = failure
-	if failure == nil && x.ended != nil {
-		x.ended(end.Bytes())
-	}
 	return outcome(end, meter, to, at), nil
 }
 

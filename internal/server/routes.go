@@ -20,6 +20,7 @@ func (s *Server) routes() {
 	s.route(apierror.Native, "/validate", methods{http.MethodPost: s.byAdmin(s.validate)})
 	s.route(apierror.Native, "/refresh-policy", methods{http.MethodPost: s.byAdmin(s.refreshPolicy)})
 	s.route(apierror.Native, "/reset", methods{http.MethodPost: s.byAdmin(s.reset)})
+	s.route(apierror.Native, "/tickets", methods{http.MethodDelete: s.release})
 	s.route(apierror.Native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
 	// Gemini's, in its versions; upstream v1beta and v1 are one.

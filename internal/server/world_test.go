@@ -26,6 +26,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -147,6 +148,9 @@ func (w *world) instanceOver(store storage.Store) *served {
 	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry,
+		Resources: resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
+			Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
+		}),
 	})
 	operators := admin.New(admin.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger,
