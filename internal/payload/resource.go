@@ -47,6 +47,11 @@ func CreatedResources(answer []byte) []Created {
 // resourceKinds begin the names of what belongs to a project.
 var resourceKinds = []string{"files/", "cachedContents/"}
 
+// mentionsResource reports whether a text may be a name of one.
+func mentionsResource(text []byte) bool {
+	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
+}
+
 // ResourceKinds returns the kinds of resources: the beginnings of their names, with a
 // slash.
 func ResourceKinds() []string { return slices.Clone(resourceKinds) }
@@ -148,12 +153,18 @@ func (n *names) err() error {
 func (n *names) addStrings(text []byte) {
 	t := lexer{text: text}
 	for n.err() == nil {
-		token, err := t.Token()
-		if err != nil {
+		x := t.next()
+		if x.kind == 0 {
 			return
 		}
-		s, _ := token.(string)
-		if n.add(ResourceName(s)); isWord(s) {
+		if x.kind != '"' {
+			continue
+		}
+		s := x.meaning()
+		if mentionsResource(s) {
+			n.add(ResourceName(string(s)))
+		}
+		if isWord(s) {
 			n.addReference(s)
 		}
 	}
@@ -163,28 +174,50 @@ func (n *names) addStrings(text []byte) {
 const maxWord = 2048
 
 // isWord reports whether a text may be a name or an URL and nothing else.
-func isWord(text string) bool {
-	text = strings.TrimSpace(text)
+func isWord(text []byte) bool {
+	text = bytes.TrimSpace(text)
 	other := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'()<>{},;`, r) }
-	return len(text) <= maxWord && strings.IndexByte(text, '/') >= 0 && !strings.ContainsFunc(text, other)
+	return len(text) <= maxWord && bytes.IndexByte(text, '/') >= 0 && !bytes.ContainsFunc(text, other)
 }
 
 // refers reports whether the value of a member of that name may refer to a resource.
 // Which members do so is upstream's to know, and how it reads their names too
 // (protobuf's parser has taken fileUri, file_uri and FileUri for one).
-func refers(member string) bool {
-	member = strings.ToLower(member)
-	return slices.ContainsFunc([]string{"uri", "url", "file", "cache"}, func(part string) bool { return strings.Contains(member, part) })
+func refers(member []byte) bool {
+	return slices.ContainsFunc(referring, func(part []byte) bool { return containsFold(member, part) })
+}
+
+// referring are parts of the names of members that refer to something.
+var referring = [][]byte{[]byte("uri"), []byte("url"), []byte("file"), []byte("cache")}
+
+// containsFold reports whether a text has a part in it, whatever their case.
+func containsFold(text, part []byte) bool {
+	for at := range len(text) - len(part) + 1 {
+		if bytes.EqualFold(text[at:at+len(part)], part) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxDecoded is how many times over a reference may be percent encoded.
 const maxDecoded = 3
 
+// maxReference is how long a reference is looked through, in bytes; longer ones are data.
+const maxReference = 16 << 10
+
 // addReference adds the resources that a reference may mean to upstream, however it is
 // spelled: what is missed here would be read with the project's key. So every name in
 // it counts, but in the URL of a host that isn't Google's only one behind a version of
 // the API: other files elsewhere need no project.
-func (n *names) addReference(text string) {
+func (n *names) addReference(reference []byte) {
+	if len(reference) > maxReference {
+		if mentionsResource(reference) {
+			n.add(ResourceName(string(reference)))
+		}
+		return
+	}
+	text := string(reference)
 	for range maxDecoded {
 		begins := beginsWord
 		if elsewhere(text) {
@@ -192,7 +225,7 @@ func (n *names) addReference(text string) {
 		}
 		n.addNames(onePath(text, false), begins)
 		n.addNames(onePath(text, true), begins)
-		plain := decoded(text)
+		plain := unpercented(text)
 		if plain == text {
 			return
 		}
@@ -221,8 +254,8 @@ func onePath(text string, dense bool) []byte {
 	return out
 }
 
-// decoded returns a text without its percent encoding, as far as it is one.
-func decoded(text string) string {
+// unpercented returns a text without its percent encoding, as far as it is one.
+func unpercented(text string) string {
 	var out strings.Builder
 	for at := 0; at < len(text); at++ {
 		if text[at] == '%' && at+2 < len(text) {
