@@ -107,14 +107,14 @@ func TestResourcesAreTheirCallers(t *testing.T) {
 			// His own beside hers doesn't let it pass.
 			w.do("POST", unaryPath, mention(bobs, file), as(bobToken)...).failed(http.StatusNotFound)
 			assert.Len(t, w.sim.RequestLog(), before, "upstream was asked for what is another's, on instance %d", n)
-			assert.NotContains(t, w.do("GET", "/v1beta/files", "", as(bobToken)...).Body.String(), file)
+			assert.Equal(t, []string{bobs}, w.everything(bobToken, "files"))
 			assert.JSONEq(t, `{}`, w.do("GET", "/v1beta/cachedContents", "", as(bobToken)...).Body.String())
 
 			for _, token := range []string{aliceToken, adminToken} {
 				for _, name := range []string{file, cache} {
 					assert.Equal(t, http.StatusOK, w.do("GET", "/v1beta/"+name, "", as(token)...).Code)
 					kind, _, _ := strings.Cut(name, "/")
-					assert.Contains(t, w.do("GET", "/v1beta/"+kind, "", as(token)...).Body.String(), name)
+					assert.Contains(t, w.everything(token, kind), name)
 					for _, use := range uses(name) {
 						a := w.do("POST", use.path, use.body, as(token)...)
 						assert.NotEqual(t, http.StatusNotFound, a.Code, "%s: %s", use.path, a.Body)
@@ -194,7 +194,7 @@ func TestResourcesOfUnknownOrigin(t *testing.T) {
 		w.served = w.instance()
 		for _, name := range []string{old, hers} {
 			assert.Equal(t, http.StatusOK, w.do("GET", "/v1beta/"+name, "", as(bobToken)...).Code)
-			assert.Contains(t, w.do("GET", "/v1beta/files", "", as(bobToken)...).Body.String(), name)
+			assert.Contains(t, w.everything(bobToken, "files"), name)
 		}
 		// Whose it is is kept all the same, for the day on which they no longer are.
 		bobs := w.makeFile(bobToken, "")
@@ -227,6 +227,25 @@ func TestResourcesExpire(t *testing.T) {
 		assert.Equal(t, http.StatusOK, w.do("GET", "/v1beta/"+file, "", as(bobToken)...).Code)
 		w.do("GET", "/v1beta/"+file, "", as(aliceToken)...).failed(http.StatusNotFound)
 	})
+}
+
+// everything returns the names of all that a caller's list of a kind has.
+func (w *world) everything(token, kind string) (names []string) {
+	w.t.Helper()
+	for page := "first"; page != ""; {
+		a := w.do("GET", "/v1beta/"+kind+"?pageToken="+strings.TrimPrefix(page, "first"), "", as(token)...)
+		require.Equal(w.t, http.StatusOK, a.Code, a.Body)
+		var out struct {
+			Files, CachedContents []fileView
+			NextPageToken         string
+		}
+		require.NoError(w.t, json.Unmarshal(a.Body.Bytes(), &out))
+		for _, f := range append(out.Files, out.CachedContents...) {
+			names = append(names, f.Name)
+		}
+		page = out.NextPageToken
+	}
+	return names
 }
 
 // pageOf returns the names on a page of a caller's files, and its token for the next.
