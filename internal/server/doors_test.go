@@ -283,3 +283,47 @@ func TestTicketsForgedAndReplayed(t *testing.T) {
 		w.do("DELETE", "/tickets", "", as(aliceToken)...).failed(http.StatusBadRequest)
 	})
 }
+
+// What tells of other callers, or changes what runs, is the administrators'. Case I.
+func TestAdministratorsOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := guarded(t)
+		w.generate("hello", "", as(bobToken)...).ok()
+		for path, method := range map[string]string{
+			"/metrics": "GET", "/config": "POST", "/validate": "POST", "/refresh-policy": "POST", "/reset": "POST",
+		} {
+			a := w.do(method, path, `{"mode":"flash_only"}`, as(aliceToken)...)
+			assert.Equal(t, "PERMISSION_DENIED", a.failed(http.StatusForbidden).Status, path)
+			assert.NotContains(t, a.Body.String(), "bob")
+			assert.NotEqual(t, http.StatusForbidden, w.do(method, path, `{"mode":"flash_only"}`, as(adminToken)...).Code, path)
+		}
+		assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "bob")
+		assert.Contains(t, w.do("GET", "/status", "", as(adminToken)...).Body.String(), "bob")
+	})
+}
+
+// A body that names more than anybody means is answered with what to change, on every
+// route that reads names, and nothing is looked up or sent.
+func TestTooManyNames(t *testing.T) {
+	w := shared(t, nil)
+	before := len(w.sim.RequestLog())
+	var parts strings.Builder
+	for i := range 4097 {
+		fmt.Fprintf(&parts, `{"fileData":{"fileUri":"files/f%d"}},`, i)
+	}
+	contents := `"contents":[{"parts":[` + strings.TrimSuffix(parts.String(), ",") + `]}]}`
+	for _, token := range []string{aliceToken, adminToken} {
+		for path, body := range map[string]string{
+			unaryPath: "{" + contents, streamPath: "{" + contents, "/v1beta/models/gemini-2.5-pro:countTokens": "{" + contents, "/plan": "{" + contents,
+			"/v1beta/cachedContents":          `{"model":"models/gemini-2.5-flash",` + contents,
+			"/openai/v1/chat/completions":     `{"model":"auto","messages":[{"role":"user","content":"hi"}],` + contents,
+			"/v1/models/auto:generateContent": `{'a':1,` + contents,
+		} {
+			a := w.do("POST", path, body, as(token)...)
+			assert.Equal(t, http.StatusBadRequest, a.Code, "%s: %s", path, a.Body)
+			assert.Contains(t, a.Body.String(), "4096", path)
+			assert.Less(t, a.Body.Len(), 1<<10)
+		}
+	}
+	assert.Len(t, w.sim.RequestLog(), before, "something was asked")
+}
