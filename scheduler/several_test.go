@@ -161,10 +161,6 @@ func TestSeveralPlan(t *testing.T) {
 	assert.True(t, offer.Now())
 	assert.Equal(t, "new", offer.Project)
 
-	_, cause = Plan(rules, noon, []Candidate{{State: p}}, Request{Chain: []string{"m"}, Also: func(string) []Weight {
-		return []Weight{{On: "another-model"}}
-	}}, nil)
-	assert.Equal(t, Unavailable, cause, "a request has one model")
 }
 
 // TestSeveralExtend: a slow commit is covered on both, or gives both back.
@@ -224,8 +220,9 @@ func TestUnsure(t *testing.T) {
 // millisecond earlier, and holders that come in time are admitted.
 func TestSeveralHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		names := []string{"m", search, OfOutputs("m"), OfProject}
-		limits, windows := map[string]Limits{}, map[string]time.Duration{"m": Window}
+		names := []string{"m", search, OfOutputs("m"), OfProject, "n"}
+		overrides := map[string]Override{}
+		limits, windows := map[string]Limits{}, map[string]time.Duration{}
 		rules := defaultRules()
 		rules.Specs = map[string]Spec{}
 		for _, name := range names {
@@ -235,8 +232,9 @@ func TestSeveralHistories(t *testing.T) {
 				RPD: rapid.SampledFrom([]int64{20, Unlimited, Unlimited}).Draw(t, "rpd"),
 			}
 			limits[name] = l
-			if name == "m" {
-				rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}})
+			if IsModel(name) {
+				overrides[name], windows[name] = Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}, Window
+				rules.Policy = NewPolicy([]string{"m", "n"}, overrides)
 				continue
 			}
 			windows[name] = rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 10 * time.Minute}).Draw(t, "window")
