@@ -114,7 +114,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)
@@ -153,7 +153,7 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause, on := earliestOfAll(all, now, now, b.Rank, nil)
+	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
 	if start == now {
 		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
 			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })

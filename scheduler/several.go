@@ -26,9 +26,10 @@ type Share struct {
 
 // A side is one of the calendars that a request weighs on.
 type side struct {
-	c *Calendar
-	t Terms
-	d Demand
+	c    *Calendar
+	t    Terms
+	d    Demand
+	told []Booking // who was told a time on it for which nothing is kept
 }
 
 // name returns the calendar's, of the i-th; empty is the model's.
@@ -93,25 +94,30 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		return all, Unavailable
 	}
 	t := c.Terms(rules, now)
-	return append(all, side{c, t, d}), c.Barred(t, now, d)
+	return append(all, side{c: c, t: t, d: d}), c.Barred(t, now, d)
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
 // every weight fits, and the cause and name of the calendar that is the last to have room.
-func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (s Instant, cause Cause, on string) {
+// With told, that is after those who were told times.
+func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
-		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, extra)
+		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, all[0].others(told))
 		return s, cause, ""
 	}
 	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
 		x := all[i]
 		x.t.Rounded = s > now
-		var told []Booking
-		if i == 0 {
-			told = extra // who was told a time waits for the model
-		}
-		return x.c.EarliestWhole(x.t, now, s, x.d, below, told)
+		return x.c.EarliestWhole(x.t, now, s, x.d, below, x.others(told))
 	})
+}
+
+// others returns who was told times, if that matters.
+func (x *side) others(told bool) []Booking {
+	if !told {
+		return nil
+	}
+	return x.told
 }
 
 // agreed asks the calendars in turn for their first start from an instant on, until all
@@ -143,8 +149,8 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
 // probe of a learned limit, if nothing else is in its way; that of the calendar probed.
-func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
-	if s, cause, on = earliestOfAll(all, now, now, everyone, extra); s == now {
+func startOfAll(rules *Rules, all []side, now Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
+	if s, cause, on = earliestOfAll(all, now, now, everyone, true); s == now {
 		return s, NoCause, "", NoCause, nil
 	}
 	for i := range all {
@@ -159,7 +165,7 @@ func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Insta
 		}
 		was := x.t
 		x.t = without
-		free, _, _ := earliestOfAll(all, now, now, everyone, nil)
+		free, _, _ := earliestOfAll(all, now, now, everyone, false)
 		x.t = was
 		if free == now {
 			return now, NoCause, "", kept, x.c
@@ -254,7 +260,7 @@ func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved in
 		for i, c := range p.Calendars {
 			for _, b := range before[i] {
 				if b.Rank == rank {
-					all, was = append(all, side{c, c.Terms(rules, now), b.Demand}), append(was, b)
+					all, was = append(all, side{c: c, t: c.Terms(rules, now), d: b.Demand}), append(was, b)
 				}
 			}
 		}
@@ -264,7 +270,7 @@ func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved in
 		from := max(was[0].Start, now)
 		if s := from; !all[0].t.Expired(&was[0], now) {
 			// One that fits at no time is told so when its holder comes.
-			if s, _, _ = earliestOfAll(all, now, from, everyone, nil); s > from && s != Never {
+			if s, _, _ = earliestOfAll(all, now, from, everyone, false); s > from && s != Never {
 				moved++
 				for i := range was {
 					was[i].Start = s
