@@ -99,8 +99,9 @@
 // A project document also counts what no decision depends on: requests and tokens
 // by caller, upstream's errors by class, and the database operations of
 // all instances; each commit counts itself and what was asked since the last one.
-// It costs no operation. Events, results of checks and the history of finished
-// days are records, documents of their own that are read when somebody looks.
+// It costs no operation. Events, results of checks, the history of finished
+// days and whose resources are, are records, documents of their own that are read when
+// somebody looks.
 // Like project documents they are written on condition that nobody wrote in
 // between: a dozen instances that start together and want the same lease would
 // deadlock in transactions that read.

@@ -81,7 +81,8 @@ type Store interface {
 
 	// Record returns what the record of that name holds, nil if there is none.
 	// Records are small documents of the deployment (at most MaxRecord bytes)
-	// that no request depends on: events, results of checks, history. Every call
+	// that no admission depends on: events, results of checks, history, whose
+	// resources are. Every call
 	// reads.
 	Record(ctx context.Context, name string) ([]byte, error)
 

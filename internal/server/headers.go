@@ -35,6 +35,9 @@ const (
 	fileSandbox  = "default-src 'none'; sandbox"
 )
 
+// noSniffValue is shared by all answers, and never changed.
+var noSniffValue = []string{"nosniff"}
+
 // isPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
 // streams and files; a page is of something on the way there.
 func isPage(h http.Header) bool {

@@ -451,5 +451,11 @@ func TestUploadsAreTheirCallers(t *testing.T) {
 		}
 		a := w.do("POST", u.RequestURI(), "abcdef", append(as(aliceToken), finish...)...)
 		require.Equal(t, http.StatusOK, a.Code, a.Body)
+		// An administrator goes on with anybody's, which stays whose it was.
+		u, err = url.Parse(w.begin("two", as(aliceToken)...))
+		require.NoError(t, err)
+		a = w.do("POST", u.RequestURI(), "abcdef", append(as(adminToken), finish...)...)
+		require.Equal(t, http.StatusOK, a.Code, a.Body)
+		assert.Len(t, w.everything(aliceToken, "files"), 2)
 	})
 }

@@ -68,7 +68,7 @@ type methods map[string]handler
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set(noSniff, "nosniff")
+	w.Header()[noSniff] = noSniffValue
 	s.mux.ServeHTTP(w, respelled(r))
 }
 

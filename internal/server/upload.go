@@ -56,6 +56,9 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	case !s.uploadIsOf(r, who.Name):
 		return errNoUpload
 	}
+	if name, ok := s.uploadOf(r); ok {
+		who.Name = name // whoever goes on with it, it is whose it was
+	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")

@@ -69,10 +69,17 @@ func (s *Server) uploader(r *http.Request) (callers.Caller, bool) {
 	return s.callers.Proven(r.Context(), name, proof, s.admission.Sign)
 }
 
+// uploadOf returns the name of the caller that has started the upload with which a
+// request goes on by the URL that was made for it.
+func (s *Server) uploadOf(r *http.Request) (name string, ok bool) {
+	_, ok = s.signedUntil(r)
+	name, _, _ = strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
+	return name, ok
+}
+
 // uploadIsOf reports whether a request goes on with an upload that a caller has started.
 func (s *Server) uploadIsOf(r *http.Request, caller string) bool {
-	_, ok := s.signedUntil(r)
-	name, _, _ := strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
+	name, ok := s.uploadOf(r)
 	return ok && name == caller
 }
 
