@@ -16,16 +16,18 @@
 // In records of the store, beside events and history: sixteen of them, by a hash of the
 // name. One is written when something is made, changed or deleted, before the caller
 // hears of it; a request that only uses something reads one, at most every ten seconds
-// (MaxAge), and one that refers to nothing touches none. In a
-// project a name belongs to whoever made it last: callers may choose the names of
-// their files, so a name can come back. What has expired upstream leaves its record at the next write.
+// (MaxAge), and one that refers to nothing touches none. In a project a name belongs to
+// whoever made it last: callers may choose the names of their files, so a name can come
+// back. What has expired upstream leaves its record at the next write.
 //
 // What isn't known to be the caller's is looked up by a read that began after it was
-// asked for, so what one instance has just written is never missed by another. Of what
-// is known, another instance may have deleted it within MaxAge: upstream then says so.
+// asked for, so what one instance has just written is never missed by another. What is
+// known to be may have been deleted by way of another instance: upstream then says so,
+// unless somebody has made another by that name within MaxAge.
 //
 // A record holds MaxBytes. Beyond that the caller that has most in it loses what expires
-// first, to the administrators: some fifty thousand things that live at once.
+// first, to the administrators: some fifty thousand things that live at once. What a
+// database has lost is the administrators' too.
 //
 // Builds before this one neither write nor ask: while one of them still runs, or runs
 // again, whatever is made through it is the administrators', and through it everybody

@@ -73,10 +73,8 @@ func (r *Registry) Find(ctx context.Context, caller string, names []string) (map
 		by[n] = append(by[n], name)
 	}
 	found := make([]map[string]Resource, shards)
-	err := r.each(ctx, func(ctx context.Context, n int, s *shard) error {
-		if len(by[n]) == 0 {
-			return nil
-		}
+	used := func(n int) bool { return len(by[n]) > 0 }
+	err := r.each(ctx, used, func(ctx context.Context, n int, s *shard) error {
 		d, err := s.since(ctx, asked.Add(-MaxAge), now)
 		if err != nil {
 			return err
@@ -134,7 +132,7 @@ func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, er
 	asked := time.Now()
 	now := r.now().Unix()
 	var found [shards][]Resource
-	err := r.each(ctx, func(ctx context.Context, n int, s *shard) error {
+	err := r.each(ctx, func(int) bool { return true }, func(ctx context.Context, n int, s *shard) error {
 		d, err := s.since(ctx, asked, now)
 		if err != nil {
 			return err
@@ -165,10 +163,13 @@ func (r Resource) Compare(other Resource) int {
 	return cmp.Or(other.Expires.Compare(r.Expires), cmp.Compare(r.Name, other.Name), cmp.Compare(r.Project, other.Project))
 }
 
-// each does something for all records at once.
-func (r *Registry) each(ctx context.Context, do func(ctx context.Context, n int, s *shard) error) error {
+// each does something for some of the records, for all of them at once.
+func (r *Registry) each(ctx context.Context, some func(n int) bool, do func(ctx context.Context, n int, s *shard) error) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for n, s := range r.shards {
+		if !some(n) {
+			continue
+		}
 		all.Go(func() error { return do(ctx, n, s) })
 	}
 	return all.Wait()
