@@ -25,6 +25,7 @@ type try struct {
 func (c *committer) commit() ([]scheduler.Result, error) {
 	ctx, cancel := context.WithTimeout(c.g.alive, c.g.opts.GiveUp)
 	defer cancel()
+	c.look(ctx)
 	var tries []try // those that may have applied, or may yet
 	for {
 		t, err := c.begin()
@@ -69,6 +70,25 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 			tries = nil
 		}
 	}
+}
+
+// look reads the document before the first try where somebody else has probably
+// written it: a race that is lost costs a write, a pause and the same read. That the
+// read fails says nothing about the commit.
+func (c *committer) look(ctx context.Context) {
+	if !c.probablyStale() {
+		return
+	}
+	epoch := c.readBegins()
+	docs, err := c.g.get(ctx, []string{c.id})
+	if err != nil {
+		c.readFailed()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.updateLocked(docs[0], epoch)
+	c.fillBatch() // with what came meanwhile
 }
 
 // begin returns a try of the batch, or why the document can't be written.

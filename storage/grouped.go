@@ -188,6 +188,9 @@ func (g *Grouped) Apply(ctx context.Context, rules *scheduler.Rules, id string, 
 	if err := check(change); err != nil {
 		return scheduler.Result{}, err
 	}
+	// A change may have to wait for the whole of the commit before its own.
+	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.GiveUp+g.opts.CommitTimeout, errGaveUp)
+	defer cancel()
 	c, err := g.committer(id)
 	if err != nil {
 		return scheduler.Result{}, err

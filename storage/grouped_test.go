@@ -191,7 +191,7 @@ func TestLostRaceTakesAlong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				db := NewFake(0)
-				other := (&Line{DB: db}).Open(t, Options{})
+				other := (&Line{DB: db}).Open(t, Options{Pace: -1})
 				admit(t, other, 1000)
 				others := 1
 				hook, entered, release := nth(2) // the first read is that of the view

@@ -8,8 +8,9 @@ import (
 
 // othersFor is how long other writers stay in evidence, refreshEvery how often a
 // view is read at most, and retryEvery how old the view of a document may be that
-// couldn't be read.
+// couldn't be read. A view no older than freshFor isn't read before it is written on.
 const (
+	freshFor     = 50 * time.Millisecond
 	othersFor    = 5 * time.Minute
 	refreshEvery = time.Second
 	retryEvery   = scheduler.Window
@@ -36,6 +37,17 @@ func (c *committer) stale(force bool) bool {
 		return false
 	}
 	return force || time.Since(c.othersWrote) < othersFor || time.Since(c.checked) >= scheduler.Window
+}
+
+// probablyStale reports whether somebody else has probably written since the document
+// was last known to be current: whoever was noticed a while ago is expected to have
+// written again once it is half as long since. What is hardly older than a read takes
+// is current.
+func (c *committer) probablyStale() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age, others := time.Since(c.checked), time.Since(c.othersWrote)
+	return age >= freshFor && others < othersFor && age >= others/2
 }
 
 // changesNothing reports whether a change would change nothing in what is shown.
