@@ -36,6 +36,8 @@ type documents interface {
 	now() scheduler.Instant
 	// between returns the instants between which that time is.
 	between() (earliest, latest scheduler.Instant)
+	// close ends the connection, where it isn't somebody else's.
+	close()
 	// steady reports whether now is to be believed. If not, an answer of the
 	// database puts it right.
 	steady() bool
@@ -250,5 +252,6 @@ func (g *Grouped) Close(ctx context.Context) error {
 	}
 	g.end()
 	<-done
+	g.docs.close()
 	return err
 }

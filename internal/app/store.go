@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"cloud.google.com/go/firestore"
+	"google.golang.org/api/option"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/storage"
@@ -63,13 +64,14 @@ func (a *App) openMemory(r *report, why string) error {
 }
 
 func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, project string) error {
-	// The client outlives the request that starts the app.
-	client, err := firestore.NewClientWithDatabase(context.WithoutCancel(ctx), project, cfg.Database)
+	outlives := context.WithoutCancel(ctx) // the request that starts the app
+	store, err := storage.OpenFirestore(func(options ...option.ClientOption) (*firestore.Client, error) {
+		return firestore.NewClientWithDatabase(outlives, project, cfg.Database, options...)
+	}, cfg.Collection, storage.Options{Logger: o.Logger})
 	if err != nil {
 		return fmt.Errorf("firestore client: %w", err)
 	}
-	a.onClose(func(context.Context) error { return client.Close() })
-	a.store = storage.NewFirestore(client, cfg.Collection, storage.Options{Logger: o.Logger})
+	a.store = store
 	a.onClose(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 		defer cancel()
