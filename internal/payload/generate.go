@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -74,14 +73,14 @@ func decodeStrings(name string, value []byte, list *[][]byte) error {
 	if err != nil {
 		return ErrNotObject
 	}
-	switch first, _ := t.Token(); first {
-	case nil:
+	switch t.next().kind {
+	case 'n':
 		return nil
-	case json.Delim('['):
+	case '[':
 	default:
 		return invalid(name, "want a list of strings.")
 	}
-	for t.More() {
+	for t.more() {
 		element := t.value()
 		if c := element[0]; c != '"' && c != 'n' {
 			return invalid(name, "want a string.")
