@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -68,11 +69,20 @@ func (g *Grouped) readControl() error {
 		return unavailable("read control document", err)
 	}
 	g.reached.Store(true)
+	if known, ok := g.ctl.within(forever); ok && doc.hasLost(&known) {
+		// Before anything more is decided by it.
+		if doc, err = g.updateControl(ctx, func(*Control) error { return nil }); err != nil {
+			return unavailable("restore control document", err)
+		}
+	}
 	if g.ctl.took(asked, taken, doc) {
 		g.expireAll()
 	}
 	return nil
 }
+
+// forever is an age at which any document will do that was ever known.
+const forever = time.Duration(math.MaxInt64)
 
 // within returns the document if it is no older than age.
 func (c *controlCache) within(age time.Duration) (Control, bool) {
@@ -143,8 +153,10 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	ctx, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
 	var doc Control
+	var lost string
 	err := g.transact(ctx, func() (err error) {
 		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
+			lost = g.restoreControl(c)
 			epoch := c.Epoch
 			if err := change(c); err != nil {
 				return &refusal{err}
@@ -154,5 +166,8 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 		})
 		return err
 	})
+	if err == nil {
+		g.notice(lost)
+	}
 	return doc, err
 }

@@ -90,12 +90,9 @@
 //
 // # A connection that goes silent
 //
-// A connection may swallow what is sent without a word. gRPC pings while a call is
-// under way and closes one that doesn't answer; and a client on which two calls in
-// a row ended without a word is replaced by another (connection.go), so that the
-// request that found out is often answered all the same. The old client is
-// closed when its calls have ended, and the pause between two grows as long as nothing
-// is heard.
+// A connection may swallow what is sent without a word. It is replaced within seconds
+// (package connection, below this one), so that the request that found out is often
+// answered all the same.
 //
 // # The age of a view
 //
@@ -157,7 +154,6 @@
 //
 //   - memory.go: Memory, the Store of one process
 //   - firestore.go: the documents of a Grouped store in Cloud Firestore
-//   - connection.go: its client, replaced when it has gone silent
 //   - grouped.go: Grouped, the Store over documents with conditional writes
 //   - control.go: the control document, cached and shared
 //   - records.go: records, in both stores

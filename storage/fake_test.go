@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -50,6 +51,33 @@ func (db *Fake) Delete(id string) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	delete(db.docs, id)
+}
+
+// Empty deletes everything.
+func (db *Fake) Empty() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	clear(db.docs)
+	clear(db.records)
+	db.ctl = Control{}
+	db.ctlMoved++
+}
+
+// Save returns a function that puts everything back as it is now, as an import does.
+func (db *Fake) Save() (setBack func()) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	docs, records, ctl := maps.Clone(db.docs), maps.Clone(db.records), db.ctl.clone()
+	return func() {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		for id, doc := range docs {
+			doc.version = db.next()
+			docs[id] = doc
+		}
+		db.docs, db.records, db.ctl = docs, records, ctl
+		db.ctlMoved++
+	}
 }
 
 // Put stores bytes as a project's document.

@@ -13,6 +13,7 @@ import (
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
+	"fluxgate.dev/fluxgate/storage/internal/connection"
 )
 
 // stateField holds the packed state of a project. It should be exempt from
@@ -28,33 +29,32 @@ const sectionsField = "sections"
 // named "control", and records, named "record-" and their names. The client stays
 // the caller's to close; OpenFirestore makes its own, and others when one goes silent.
 func NewFirestore(client *firestore.Client, collection string, opts Options) *Grouped {
-	return overFirestore(&connection{now: &dialed{client: client}}, collection, opts)
+	return overFirestore(connection.Of(client), collection, opts)
 }
 
 // OpenFirestore returns a Store over Cloud Firestore as NewFirestore does, by a client
 // that it has dial make, with the options that it gives, and closes with the store. A
 // client whose connection has gone silent is replaced by another within seconds.
 func OpenFirestore(dial func(...option.ClientOption) (*firestore.Client, error), collection string, opts Options) (*Grouped, error) {
-	conn, err := open(dial, pings)
+	opts = opts.withDefaults()
+	conn, err := connection.Open(dial, opts.CommitTimeout/2, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
 	return overFirestore(conn, collection, opts), nil
 }
 
-func overFirestore(conn *connection, collection string, opts Options) *Grouped {
-	opts = opts.withDefaults()
-	conn.patience, conn.logger = opts.CommitTimeout/2, opts.Logger
+func overFirestore(conn *connection.Connection, collection string, opts Options) *Grouped {
 	return newGrouped(&firestoreDocuments{conn: conn, collection: collection, clock: clock{local: localClocks}}, opts)
 }
 
 type firestoreDocuments struct {
-	conn       *connection
+	conn       *connection.Connection
 	collection string
 	clock      clock
 }
 
-func (f *firestoreDocuments) close() { f.conn.close() }
+func (f *firestoreDocuments) close() { f.conn.Close() }
 
 // named returns the document of a name.
 func (f *firestoreDocuments) named(client *firestore.Client, name string) *firestore.DocumentRef {
@@ -77,7 +77,7 @@ func (f *firestoreDocuments) steady() bool { return f.clock.steady() }
 // get reads with one batched call, outside any transaction.
 func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document, error) {
 	before := localClocks()
-	snaps, err := call(ctx, f.conn, func(client *firestore.Client) ([]*firestore.DocumentSnapshot, error) {
+	snaps, err := connection.Call(ctx, f.conn, func(client *firestore.Client) ([]*firestore.DocumentSnapshot, error) {
 		refs := make([]*firestore.DocumentRef, len(ids))
 		for i, id := range ids {
 			refs[i] = f.project(client, id)
@@ -113,7 +113,7 @@ func (f *firestoreDocuments) put(ctx context.Context, id string, doc codec.Docum
 	if doc.Sections != nil {
 		fields = append(fields, firestore.Update{Path: sectionsField, Value: doc.Sections})
 	}
-	return call(ctx, f.conn, func(client *firestore.Client) (version, error) {
+	return connection.Call(ctx, f.conn, func(client *firestore.Client) (version, error) {
 		return f.transact(ctx, client, f.project(client, id), fields, base)
 	})
 }
@@ -151,7 +151,7 @@ const controlName = "control"
 
 func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
 	before := localClocks()
-	snap, err := call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
+	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
 		return f.named(client, controlName).Get(ctx)
 	})
 	if snap != nil {
@@ -185,7 +185,7 @@ var controlFields = func() (paths []firestore.FieldPath) {
 // updateControl reads and writes in an ordinary transaction: admins are rare.
 // Fields that this build doesn't know stay as they are.
 func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
-	return call(ctx, f.conn, func(client *firestore.Client) (result Control, err error) {
+	return connection.Call(ctx, f.conn, func(client *firestore.Client) (result Control, err error) {
 		ref := f.named(client, controlName)
 		err = client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 			snap, err := tx.Get(ref)
@@ -218,7 +218,7 @@ func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, e
 // readRecord returns what a record holds, and the version that it is; the zero
 // one if there is none.
 func (f *firestoreDocuments) readRecord(ctx context.Context, name string) ([]byte, version, error) {
-	snap, err := call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
+	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
 		return f.recordRef(client, name).Get(ctx)
 	})
 	switch {
@@ -246,7 +246,7 @@ func (f *firestoreDocuments) updateRecord(ctx context.Context, name string, chan
 	if err != nil || !changed {
 		return next, err
 	}
-	_, err = call(ctx, f.conn, func(client *firestore.Client) (*firestore.WriteResult, error) {
+	_, err = connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.WriteResult, error) {
 		if base.IsZero() {
 			return f.recordRef(client, name).Create(ctx, map[string]any{dataField: next})
 		}

@@ -68,8 +68,12 @@ type Options struct {
 	// lost; that is 1 after every lost race.
 	// Default: random, up to 50 ms doubled with every try, at most 1 s.
 	Jitter func(try int) time.Duration
-	// Logger is told of documents that can't be read. Default: slog.Default.
+	// Logger is told of documents that can't be read, and of those that have lost what
+	// was durable. Default: slog.Default.
 	Logger *slog.Logger
+	// Noticed, if not nil, is told too when documents have lost what was durable, once a
+	// minute at most. The context ends with the store, which it may use.
+	Noticed func(ctx context.Context, what string)
 }
 
 func (o Options) withDefaults() Options {
@@ -112,7 +116,9 @@ type Grouped struct {
 
 	mu       sync.Mutex
 	projects map[string]*committer
-	ended    bool // no further work may begin
+	records  map[string][]byte // as they were read or written last
+	noticed  time.Time         // when Options.Noticed was last told something
+	ended    bool              // no further work may begin
 
 	// alive ends when the store is closed; commits of an answer that was
 	// abandoned go on until then.
@@ -126,7 +132,7 @@ var _ Store = (*Grouped)(nil)
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
 		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
-		projects: make(map[string]*committer), updating: semaphore.NewWeighted(1),
+		projects: make(map[string]*committer), records: make(map[string][]byte), updating: semaphore.NewWeighted(1),
 	}
 	g.alive, g.end = context.WithCancel(context.Background())
 	return g

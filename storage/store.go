@@ -178,4 +178,7 @@ type Stats struct {
 	// Unreadable counts the project documents, each version once, that could not
 	// be read.
 	Unreadable int64 `json:"unreadable,omitempty"`
+	// Lost counts the documents that were found missing or older than what was known to
+	// be durable, and were written back.
+	Lost int64 `json:"lost,omitempty"`
 }

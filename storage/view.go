@@ -105,24 +105,31 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 		return
 	}
 	p, err := c.g.decode(c.id, doc)
+	if c.known && err == nil && c.invalid == nil {
+		c.compare(p, doc.version.IsZero())
+	}
 	switch {
-	case err != nil, c.known && !wroteThis(p, c.g.instance),
+	case err != nil, c.known && p != nil && !wroteThis(p, c.g.instance),
 		// Somebody else was at work until just now, and may still be.
 		!c.known && p != nil && c.g.Now().Sub(p.Latest) < othersFor:
 		c.othersWrote = now
 	}
-	c.known, c.base, c.sections, c.invalid = true, p, doc.Sections, err
+	if c.lost == nil || !doc.version.IsZero() {
+		c.sections = doc.Sections // what others know of a document that is gone goes back, too
+	}
+	c.known, c.base, c.invalid = true, p, err
 	c.version, c.checked = doc.version, now
 	c.show()
+	if c.restores() {
+		c.start()
+	}
 }
 
 // newerThan reports whether a document that was read is newer than a version.
-// One that is gone is newer than what it was before it was deleted.
+// One that is gone is newer than what it was before it was deleted, and so is an older
+// one that was put in its place.
 func (d document) newerThan(v version) bool {
-	if d.version.IsZero() {
-		return !v.IsZero() && d.read.After(v)
-	}
-	return d.version.After(v)
+	return d.version.After(v) || d.version.Before(v) && d.read.After(v)
 }
 
 // wroteThis reports whether a state is the work of an instance.
@@ -137,7 +144,7 @@ func (c *committer) show() {
 	if c.applied() {
 		piggybacked, inFlight = piggybacked[c.carried:], nil
 	}
-	p := c.base
+	p := c.restored(now)
 	for _, x := range piggybacked {
 		p, _ = p.Apply(x.rules, now, x.change)
 	}

@@ -1,4 +1,4 @@
-package storage
+package connection
 
 import (
 	"context"
@@ -14,12 +14,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 )
-
-// A connection can go silent: what is sent is swallowed, nothing says so, and every
-// call on it runs into its deadline, while a new connection would work. Two things
-// replace it. gRPC pings while a call is under way, and closes a connection that
-// doesn't answer. And a client on which calls run into their deadlines, and nothing at
-// all is heard, is replaced by a new one, whatever the reason.
 
 // pings are how gRPC finds out. Google's servers take a ping every 30 s, and only while
 // a call is under way; to who asks more often they say too_many_pings and hang up
@@ -44,8 +38,9 @@ type dialed struct {
 	retired bool // no further call begins; it is closed when the last has ended
 }
 
-// A connection is the client of a database, replaced when it has gone silent.
-type connection struct {
+// A Connection is the client of a database, replaced when it has gone silent. It may be
+// used by any number of goroutines.
+type Connection struct {
 	// dial makes a client; nil: there is only one, which is its owner's to close.
 	dial     func() (*firestore.Client, error)
 	patience time.Duration // how long a call waits at least before its silence counts
@@ -61,10 +56,17 @@ type connection struct {
 	closed  bool
 }
 
-// open returns the connection of a client that dial makes.
-func open(dial func(...option.ClientOption) (*firestore.Client, error), params keepalive.ClientParameters) (*connection, error) {
-	c := &connection{dial: func() (*firestore.Client, error) {
-		return dial(option.WithGRPCDialOption(grpc.WithKeepaliveParams(params)))
+// Of returns the connection of a client that is its owner's to close.
+func Of(client *firestore.Client) *Connection {
+	return &Connection{now: &dialed{client: client}}
+}
+
+// Open returns the connection of a client that dial makes, with the options that it
+// is given. A call that ends before patience is over isn't called silent. The logger
+// is told of clients that are replaced.
+func Open(dial func(...option.ClientOption) (*firestore.Client, error), patience time.Duration, logger *slog.Logger) (*Connection, error) {
+	c := &Connection{patience: patience, logger: logger, dial: func() (*firestore.Client, error) {
+		return dial(option.WithGRPCDialOption(grpc.WithKeepaliveParams(pings)))
 	}}
 	client, err := c.dial()
 	if err != nil {
@@ -74,9 +76,19 @@ func open(dial func(...option.ClientOption) (*firestore.Client, error), params k
 	return c, nil
 }
 
-// call carries out a call on a connection and returns when ctx ends, though the library
+// Close closes the client, if it is the connection's own.
+func (c *Connection) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dial != nil && !c.closed {
+		c.closed = true
+		c.retire()
+	}
+}
+
+// Call carries out a call by the client of a connection and returns when ctx ends, though the library
 // may be busy for another 5 s with rolling back.
-func call[T any](ctx context.Context, c *connection, f func(*firestore.Client) (T, error)) (T, error) {
+func Call[T any](ctx context.Context, c *Connection, f func(*firestore.Client) (T, error)) (T, error) {
 	type outcome struct {
 		result T
 		err    error
@@ -99,14 +111,14 @@ func call[T any](ctx context.Context, c *connection, f func(*firestore.Client) (
 	}
 }
 
-func (c *connection) begin() *dialed {
+func (c *Connection) begin() *dialed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now.calls++
 	return c.now
 }
 
-func (c *connection) end(d *dialed) {
+func (c *Connection) end(d *dialed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d.calls--; d.calls == 0 && d.retired {
@@ -117,7 +129,7 @@ func (c *connection) end(d *dialed) {
 // note takes note of whether anything was heard in a call. One that ran into its deadline is
 // silent if nothing was, in others neither, since it began: a database that is merely
 // slow says something now and then.
-func (c *connection) note(ctx context.Context, d *dialed, begun time.Time, err error) {
+func (c *Connection) note(ctx context.Context, d *dialed, begun time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -141,7 +153,7 @@ func answered(err error) bool {
 }
 
 // redial replaces the client, unless that was done a moment ago. The lock is held.
-func (c *connection) redial() {
+func (c *Connection) redial() {
 	if c.dial == nil || c.dialing || c.closed || time.Now().Before(c.next) {
 		return
 	}
@@ -167,20 +179,10 @@ func (c *connection) redial() {
 }
 
 // retire has the client closed once its calls have ended. The lock is held.
-func (c *connection) retire() {
+func (c *Connection) retire() {
 	c.now.retired = true
 	if c.now.calls == 0 {
 		old := c.now.client
 		go func() { _ = old.Close() }()
-	}
-}
-
-// close closes the client, if it is the connection's own.
-func (c *connection) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.dial != nil && !c.closed {
-		c.closed = true
-		c.retire()
 	}
 }
