@@ -105,6 +105,15 @@ func (c *committer) enqueue(w *waiting) (done bool, err error) {
 	return false, nil
 }
 
+// know notes the rules of a change. What was lost can be shown by them. The lock is held.
+func (c *committer) know(rules *scheduler.Rules) {
+	first := c.rules == nil
+	c.rules = rules
+	if first && c.lost != nil && c.known {
+		c.show()
+	}
+}
+
 // abandon is for a caller that leaves before its change is known to be durable.
 // What it reserved is taken back, for it will never be sent.
 func (c *committer) abandon(w *waiting) {

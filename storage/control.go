@@ -69,9 +69,9 @@ func (g *Grouped) readControl() error {
 		return unavailable("read control document", err)
 	}
 	g.reached.Store(true)
-	if known, ok := g.ctl.within(forever); ok && doc.hasLost(&known) {
+	if g.ctl.lost(taken, &doc) {
 		// Before anything more is decided by it.
-		if doc, err = g.updateControl(ctx, func(*Control) error { return nil }); err != nil {
+		if doc, err = g.updateControl(g.alive, func(*Control) error { return nil }); err != nil {
 			return unavailable("restore control document", err)
 		}
 	}
@@ -96,6 +96,14 @@ func (c *controlCache) begin() (asked time.Time, taken uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now(), c.taken
+}
+
+// lost reports whether what was read hasn't come of what was known when that began, and
+// still is.
+func (c *controlCache) lost(taken uint64, doc *Control) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known && c.taken == taken && doc.hasLost(&c.doc)
 }
 
 // took takes over what was read, unless another document was noted meanwhile,
@@ -154,9 +162,12 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	defer cancel()
 	var doc Control
 	var lost string
+	known, ok := g.ctl.within(forever)
 	err := g.transact(ctx, func() (err error) {
 		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
-			lost = g.restoreControl(c)
+			if lost = ""; ok {
+				lost = c.recover(&known)
+			}
 			epoch := c.Epoch
 			if err := change(c); err != nil {
 				return &refusal{err}

@@ -34,7 +34,8 @@ func NewFirestore(client *firestore.Client, collection string, opts Options) *Gr
 
 // OpenFirestore returns a Store over Cloud Firestore as NewFirestore does, by a client
 // that it has dial make, with the options that it gives, and closes with the store. A
-// client whose connection has gone silent is replaced by another within seconds.
+// client whose connection has gone silent is replaced by another within seconds, so that
+// the request that found out is often answered all the same (package connection).
 func OpenFirestore(dial func(...option.ClientOption) (*firestore.Client, error), collection string, opts Options) (*Grouped, error) {
 	opts = opts.withDefaults()
 	conn, err := connection.Open(dial, opts.CommitTimeout/2, opts.Logger)

@@ -76,7 +76,6 @@ func TestDocumentDeleted(t *testing.T) {
 			assert.Equal(t, []uint64{1, 2, 3}, ids(t, g), "seen by reading too")
 			time.Sleep(time.Second)
 			assert.Equal(t, []uint64{1, 2, 3}, ids(t, (&Line{DB: db}).Open(t, Options{})), "and written, though nothing was asked for")
-			db.Delete("p")
 		}
 	})
 }

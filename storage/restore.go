@@ -16,7 +16,7 @@ const noticeEvery = time.Minute
 
 // compare finds out whether the document that was read, with this state, has come of
 // what was known, and notes what it has lost. The lock is held.
-func (c *committer) compare(found *scheduler.Project, missing bool) {
+func (c *committer) compare(found *scheduler.Project) {
 	if c.lost != nil && merge.Follows(found, c.lost.Known) {
 		c.lost = nil // somebody has written it back
 	}
@@ -28,11 +28,7 @@ func (c *committer) compare(found *scheduler.Project, missing bool) {
 		known = merge.Projects(c.lost.Known, c.base)
 	}
 	c.lost = &merge.Loss{Known: known, Unseen: time.Since(c.othersWrote) < othersFor, Since: c.g.Now()}
-	how := "older than what was durable"
-	if missing {
-		how = "missing"
-	}
-	c.g.notice(fmt.Sprintf("the document of project %s was %s: what this instance knows of it is written back", c.id, how))
+	c.g.notice(fmt.Sprintf("the document of project %s was missing or older than what was durable: what this instance knows of it is written back", c.id))
 }
 
 // restored returns the base with what its document has lost. The lock is held.
@@ -46,15 +42,6 @@ func (c *committer) restored(now scheduler.Instant) *scheduler.Project {
 // restores reports whether there is something to write back, which isn't put off until
 // somebody has something to change. The lock is held.
 func (c *committer) restores() bool { return c.lost != nil && c.rules != nil && c.invalid == nil }
-
-// know notes the rules of a change. What was lost can be shown by them. The lock is held.
-func (c *committer) know(rules *scheduler.Rules) {
-	first := c.rules == nil
-	c.rules = rules
-	if first && c.lost != nil && c.known {
-		c.show()
-	}
-}
 
 // notice says which document has lost what was durable, in the log and to
 // Options.Noticed; empty: none.
@@ -80,6 +67,17 @@ func (g *Grouped) notice(what string) {
 // later epoch has, or somebody has restored it.
 func (c *Control) hasLost(known *Control) bool {
 	return c.Epoch < known.Epoch || c.Epoch == known.Epoch && !bytes.Equal(c.TicketKey, known.TicketKey)
+}
+
+// recover gives a control document back what it has lost, and returns what is to be said
+// of it once it is written; empty: nothing was lost.
+func (c *Control) recover(known *Control) (what string) {
+	if !c.hasLost(known) {
+		return ""
+	}
+	what = fmt.Sprintf("the control document was missing or older than what was durable (epoch %d, not %d): mode, limits, aliases and the key of tickets are written back as this instance knows them", c.Epoch, known.Epoch)
+	c.restore(*known)
+	return what
 }
 
 // restore gives a control document back what was known. What is dated goes by its date.
@@ -108,18 +106,6 @@ func (c *Control) restore(known Control) {
 	if len(known.TicketKey) == 0 {
 		c.TicketKey = found.TicketKey
 	}
-}
-
-// restoreControl gives a control document back what it has lost, as far as is known, and
-// returns what is to be said of it once it is written; empty: nothing was lost.
-func (g *Grouped) restoreControl(c *Control) (what string) {
-	known, ok := g.ctl.within(forever)
-	if !ok || !c.hasLost(&known) {
-		return ""
-	}
-	what = fmt.Sprintf("the control document was missing or older than what was durable (epoch %d, not %d): mode, limits, aliases and the key of tickets are written back as this instance knows them", c.Epoch, known.Epoch)
-	c.restore(known)
-	return what
 }
 
 // maxRecords bounds how many records an instance remembers.

@@ -106,7 +106,7 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 	}
 	p, err := c.g.decode(c.id, doc)
 	if c.known && err == nil && c.invalid == nil {
-		c.compare(p, doc.version.IsZero())
+		c.compare(p)
 	}
 	switch {
 	case err != nil, c.known && p != nil && !wroteThis(p, c.g.instance),

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/api/option"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -67,7 +68,7 @@ func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, 
 	outlives := context.WithoutCancel(ctx) // the request that starts the app
 	store, err := storage.OpenFirestore(func(options ...option.ClientOption) (*firestore.Client, error) {
 		return firestore.NewClientWithDatabase(outlives, project, cfg.Database, options...)
-	}, cfg.Collection, storage.Options{Logger: o.Logger})
+	}, cfg.Collection, storage.Options{Logger: o.Logger, Noticed: a.noticed})
 	if err != nil {
 		return fmt.Errorf("firestore client: %w", err)
 	}
@@ -78,4 +79,12 @@ func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, 
 		return a.store.Close(ctx)
 	})
 	return nil
+}
+
+// noticed keeps what the store found out about its database as an event. Before there
+// are events, it is in the log alone.
+func (a *App) noticed(ctx context.Context, what string) {
+	if audit := a.audit.Load(); audit != nil {
+		audit.Record(ctx, events.Fluxgate, what)
+	}
 }
