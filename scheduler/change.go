@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fluxgate.dev/fluxgate/scheduler/calendar"
 	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
@@ -109,7 +110,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
-	held := func(b Booking) bool { return b.ID == r.Booking && !t.expired(&b, came) }
+	held := func(b Booking) bool { return b.ID == r.Booking && !t.Expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
@@ -212,15 +213,14 @@ type Settle struct {
 
 func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	var larger []*Calendar
-	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		one := s
-		one.ID, one.Reserved = id, reserved
+	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		one := calendar.Outcome{ID: id, Reserved: reserved, Tokens: s.Tokens, SentAt: s.SentAt}
 		if i >= 0 {
 			if one.Tokens = -1; i < len(s.Counted) {
 				one.Tokens = s.Counted[i]
 			}
 		}
-		grew, changed, tokens := c.settle(t, now, one)
+		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
 			p.countUse(now, s.Caller, 0, tokens)
 		}
@@ -256,8 +256,8 @@ type Cancel struct {
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		was, changed := c.cancel(t, now, id, reserved)
+	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
 			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		}
@@ -268,7 +268,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		result.Changed = result.Changed || x.Failed != ""
 	}
 	if x.Unknown {
-		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.idle(rules, now) })
+		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.Vacant(rules, now) })
 	}
 	return result
 }
@@ -284,13 +284,6 @@ type RecordRefusal struct {
 	Oversize int64
 }
 
-// Bare 429s block for seconds, growing.
-const (
-	bareBlock    = 5 * time.Second
-	bareBlockMax = 5 * time.Minute
-	strikesKept  = 10 * time.Minute // after a block is over
-)
-
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	c := p.edit(rules, now, r.Model)
 	if c == nil {
@@ -298,7 +291,7 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	r.learn(c, now)
 	if r.Block.Cause != NoCause {
-		r.block(c, rules, now)
+		c.Keep(rules, now, r.Block)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
@@ -310,23 +303,6 @@ func (r RecordRefusal) learn(c *Calendar, now Instant) {
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
 		c.Refused = r.Oversize
-	}
-}
-
-func (r RecordRefusal) block(c *Calendar, rules *Rules, now Instant) {
-	b := r.Block
-	switch b.Cause {
-	case ByDay:
-		b.Until = DayOf(now).End().Add(rules.Skew)
-	case ByBare:
-		b.Strikes = min(c.Block.Strikes+1, 16)
-		b.Until = now.Add(min(bareBlock<<(b.Strikes-1), bareBlockMax))
-	}
-	// A block that lasts is not shortened by a lesser one.
-	if b.Until > c.Block.Until || c.Block.Until <= now {
-		c.Block = b
-	} else {
-		c.Block.Strikes = b.Strikes
 	}
 }
 

@@ -173,7 +173,7 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, extra)
 	o.Wait = o.Start.Sub(now)
 	for i, x := range all {
-		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
+		if cause := x.c.Spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
 			o.Cause, o.On = cause, x.name(i)
 			return o, true
 		}

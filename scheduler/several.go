@@ -18,7 +18,7 @@ type Share struct {
 // A side is one of the calendars that a request weighs on.
 type side struct {
 	c *Calendar
-	t terms
+	t Terms
 	d Demand
 }
 
@@ -45,8 +45,8 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 			all, cause = p.side(all, rules, now, w.On, w.Demand, edit)
 		default: // twice on one calendar is once with both weights
 			s := &all[j]
-			s.d.Requests, s.d.Tokens = s.d.requests()+w.Demand.requests(), s.d.Tokens+w.Demand.Tokens
-			cause = s.c.barred(s.t, now, s.d)
+			s.d.Requests, s.d.Tokens = s.d.Count()+w.Demand.Count(), s.d.Tokens+w.Demand.Tokens
+			cause = s.c.Barred(s.t, now, s.d)
 		}
 	}
 	return all, cause
@@ -62,25 +62,25 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 	if c == nil {
 		return all, Unavailable
 	}
-	t := c.terms(rules, now)
-	return append(all, side{c, t, d}), c.barred(t, now, d)
+	t := c.Terms(rules, now)
+	return append(all, side{c, t, d}), c.Barred(t, now, d)
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
 // every weight fits, and the cause and name of the calendar that is the last to have room.
 func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
-		s, cause = all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
+		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, extra)
 		return s, cause, ""
 	}
 	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
 		x := all[i]
-		x.t.rounded = s > now
+		x.t.Rounded = s > now
 		var told []Booking
 		if i == 0 {
 			told = extra // who was told a time waits for the model
 		}
-		return x.c.earliestWhole(x.t, now, s, x.d, below, told)
+		return x.c.EarliestWhole(x.t, now, s, x.d, below, told)
 	})
 }
 
@@ -106,9 +106,7 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 	}
 	s, cause, _ := agreed(all, now, func(i int, s Instant) (Instant, Cause) {
 		x := all[i]
-		l := x.c.load(x.t, now, x.d, everyone, nil, 1)
-		defer l.free()
-		return l.earliest(s)
+		return x.c.EarliestFrom(x.t, now, s, x.d)
 	})
 	return s, cause
 }
@@ -123,9 +121,9 @@ func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Insta
 		x := &all[i]
 		kept := cause
 		if len(all) > 1 {
-			_, kept = x.c.earliestWhole(x.t, now, now, x.d, everyone, nil)
+			_, kept = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
 		}
-		without, ok := x.c.withoutLearned(rules, x.t, now, kept)
+		without, ok := x.c.WithoutLearned(rules, x.t, now, kept)
 		if !ok {
 			continue
 		}
@@ -145,14 +143,14 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 	result := Result{Changed: true, Verdict: Admitted, Start: now, Allowance: r.Demand.Allowance}
 	for i, x := range all {
 		x.d.Allowance = r.Demand.Allowance
-		reserved := x.c.reserve(x.t, r.ID, now, x.d)
+		reserved := x.c.Reserve(x.t, r.ID, now, x.d)
 		if i == 0 {
 			result.Reservation = reserved
 		} else {
 			result.Also = append(result.Also, Share{x.c.Model, reserved})
 		}
 	}
-	p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+	p.countUse(now, r.Caller, r.Demand.Count(), r.Demand.Tokens)
 	return result
 }
 
@@ -173,14 +171,14 @@ func (p *Project) booked(rules *Rules, now Instant, booking uint64, edited []sid
 
 // parts calls f with every calendar on which a request has a reservation, for change:
 // its model's, with i = -1, and then the others. It reports whether there is the first.
-func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t terms, id uint64, reserved Reservation, i int)) (found bool) {
+func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t Terms, id uint64, reserved Reservation, i int)) (found bool) {
 	for i := -1; i < len(also); i++ {
 		name := model
 		if i >= 0 {
 			name, id, reserved = also[i].On, also[i].Reservation.ID, also[i].Reservation
 		}
 		if c := p.edit(rules, now, name); c != nil {
-			f(c, c.terms(rules, now), id, reserved, i)
+			f(c, c.Terms(rules, now), id, reserved, i)
 			found = found || i < 0
 		}
 	}
@@ -191,7 +189,7 @@ func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, rese
 // One that weighs on several calendars moves on all of them.
 func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved int) {
 	if !slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return !IsModel(c.Model) && len(c.Bookings) > 0 }) {
-		return c.moveBookings(c.terms(rules, now), now)
+		return c.MoveBookings(c.Terms(rules, now), now)
 	}
 	var ranks []uint64
 	var before [][]Booking
@@ -209,12 +207,12 @@ func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved in
 		for i, c := range p.Calendars {
 			for _, b := range before[i] {
 				if b.Rank == rank {
-					all, was = append(all, side{c, c.terms(rules, now), b.Demand}), append(was, b)
+					all, was = append(all, side{c, c.Terms(rules, now), b.Demand}), append(was, b)
 				}
 			}
 		}
 		from := max(was[0].Start, now)
-		if s := from; !all[0].t.expired(&was[0], now) {
+		if s := from; !all[0].t.Expired(&was[0], now) {
 			// One that fits at no time is told so when its holder comes.
 			if s, _, _ = earliestOfAll(all, now, from, everyone, nil); s > from && s != Never {
 				moved++

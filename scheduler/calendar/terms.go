@@ -1,10 +1,11 @@
-package scheduler
+package calendar
 
 import (
 	"math"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/instant"
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // A Demand is what one request asks of a calendar.
@@ -16,46 +17,47 @@ type Demand struct {
 	Allowance time.Duration
 }
 
-func (d Demand) requests() int64 { return max(d.Requests, 1) }
+// Count returns how many requests the demand is.
+func (d Demand) Count() int64 { return max(d.Requests, 1) }
 
-// terms are the numbers that a calendar decides with at one instant.
-type terms struct {
+// Terms are the numbers that a calendar decides with at one instant.
+type Terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
 	window     int64   // the most tokens that the model takes
 	every      Instant // the length of the window that RPM and TPM hold for
 	grain      Instant // what ends of folded requests are rounded up to
 	atATime    bool    // what is sent counts until it is settled
-	rounded    bool    // whoever is looked for a start waits for another calendar anyway
+	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
 }
 
 // EffectiveLimits returns the limits in force on this calendar at now, with
 // the source of each.
-func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) EffectiveLimits {
-	f := rules.limits(c.Model)
+func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLimits {
+	f := rules.EffectiveLimits(c.Model)
 	if l := c.Learned.RPM; l.Binds(now, f.RPM) {
-		f.RPM, f.RPMFrom = l.Limit, FromLearned
+		f.RPM, f.RPMFrom = l.Limit, limits.FromLearned
 	}
 	if l := c.Learned.TPM; l.Binds(now, f.TPM) {
-		f.TPM, f.TPMFrom = l.Limit, FromLearned
+		f.TPM, f.TPMFrom = l.Limit, limits.FromLearned
 	}
 	if l := c.Learned.RPD; l.Binds(now, f.RPD) {
-		f.RPD, f.RPDFrom = l.Limit, FromLearned
+		f.RPD, f.RPDFrom = l.Limit, limits.FromLearned
 	}
 	return f
 }
 
-// terms returns the numbers that the calendar decides with at now.
-func (c *Calendar) terms(rules *Rules, now Instant) terms {
-	t := terms{
+// Terms returns the numbers that the calendar decides with at now.
+func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
+	t := Terms{
 		Limits: c.EffectiveLimits(rules, now).Limits, skew: millis(rules.Skew), hold: millis(rules.Hold),
-		every: millis(Window), grain: second,
+		every: millis(limits.Window), grain: second,
 	}
-	if IsModel(c.Model) {
+	if limits.IsModel(c.Model) {
 		t.window = rules.Policy.Window(c.Model)
 		return t
 	}
-	spec := rules.spec(c.Model)
+	spec := rules.Spec(c.Model)
 	t.window, t.every, t.atATime = math.MaxInt64, millis(spec.Window), spec.AtATime
 	t.grain = max(second, (t.every / 60).Ceil(second))
 	return t
@@ -63,7 +65,7 @@ func (c *Calendar) terms(rules *Rules, now Instant) terms {
 
 // weight is what tokens count against TPM: a request larger than TPM weighs a
 // whole window.
-func (t terms) weight(tokens int64) int64 {
+func (t Terms) weight(tokens int64) int64 {
 	if t.TPM == Unlimited {
 		return 0
 	}
@@ -73,7 +75,7 @@ func (t terms) weight(tokens int64) int64 {
 // length is how long a request of that many tokens counts once it has been
 // sent: the window and the skew, and tokens/TPM times that for one larger than
 // TPM.
-func (t terms) length(tokens int64) Instant {
+func (t Terms) length(tokens int64) Instant {
 	w := t.every + t.skew
 	if t.TPM <= 0 || tokens <= t.TPM {
 		return w
@@ -82,24 +84,24 @@ func (t terms) length(tokens int64) Instant {
 }
 
 // span is how long a demand counts from its start.
-func (t terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
+func (t Terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
 
 // folds reports whether the calendar may hold more sent requests than it keeps one
 // by one.
-func (t terms) folds() bool { return t.RPM == Unlimited || t.RPM > MaxExact }
+func (t Terms) folds() bool { return t.RPM == Unlimited || t.RPM > MaxExact }
 
-// expired reports whether the hold of a booking is over: it is in nobody's way any
+// Expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.
-func (t terms) expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+func (t Terms) Expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }
 
 // purgeable reports whether no holder of a booking can be on its way any more,
 // not even one that came within the hold.
-func (t terms) purgeable(b *Booking, now Instant) bool {
+func (t Terms) purgeable(b *Booking, now Instant) bool {
 	return now > b.Start+t.hold+millis(MaxCommit)
 }
 
 // exceeds says which limit a load is over.
-func (t terms) exceeds(tokens, requests int64) Cause {
+func (t Terms) exceeds(tokens, requests int64) Cause {
 	switch {
 	case t.TPM != Unlimited && tokens > t.TPM:
 		return ByTPM
@@ -111,7 +113,7 @@ func (t terms) exceeds(tokens, requests int64) Cause {
 
 // days returns the Pacific days on which a start at s counts: its own, and the
 // one across a midnight that is so near that the arrival may fall beyond it.
-func (t terms) days(s Instant, d Demand) (startDay, otherDay Day) {
+func (t Terms) days(s Instant, d Demand) (startDay, otherDay Day) {
 	startDay = DayOf(s)
 	if after := DayOf(s + t.skew + millis(d.Allowance)); after != startDay {
 		return startDay, after
@@ -123,13 +125,13 @@ func (t terms) days(s Instant, d Demand) (startDay, otherDay Day) {
 // countsOn reports whether a booking counts on a day: its holder may come until
 // the hold is over, and whoever takes the last request of a day must not take
 // it from a holder that is in time.
-func (t terms) countsOn(b *Booking, day Day) bool {
+func (t Terms) countsOn(b *Booking, day Day) bool {
 	return DayOf(b.Start-t.skew) <= day && day <= DayOf(b.Start+t.hold+t.skew+millis(b.Demand.Allowance))
 }
 
 // used counts the requests of a day at now: sent, and booked with a rank below
 // the given one.
-func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
+func (c *Calendar) used(t Terms, now Instant, day Day, below uint64) int64 {
 	var n int64
 	for _, x := range c.Days {
 		if x.Day == day {
@@ -137,8 +139,8 @@ func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
 		}
 	}
 	for i := range c.Bookings {
-		if b := &c.Bookings[i]; b.Rank < below && !t.expired(b, now) && t.countsOn(b, day) {
-			n += b.Demand.requests()
+		if b := &c.Bookings[i]; b.Rank < below && !t.Expired(b, now) && t.countsOn(b, day) {
+			n += b.Demand.Count()
 		}
 	}
 	if c.Unsure.At != 0 && DayOf(c.Unsure.At) == day && t.RPD != Unlimited {
@@ -149,7 +151,7 @@ func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
 
 // Used returns how many requests count on a Pacific day, bookings included.
 func (c *Calendar) Used(rules *Rules, day Day) int64 {
-	return c.used(c.terms(rules, day.Start()), day.Start(), day, everyone)
+	return c.used(c.Terms(rules, day.Start()), day.Start(), day, Everyone)
 }
 
 // countRequests adds n requests to a day, or takes them away.

@@ -1,9 +1,9 @@
-package scheduler
+package calendar
 
 // InWindow returns what was sent and counts on the calendar at now: requests,
 // and the tokens that they weigh against TPM.
 func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) {
-	t := c.terms(rules, now)
+	t := c.Terms(rules, now)
 	for _, r := range c.Sent {
 		if r.End > now {
 			requests += r.Requests
@@ -22,16 +22,16 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 // Interval returns the time that a booking of the calendar takes up if its
 // holder comes on time.
 func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end Instant) {
-	return b.Start, b.Start + c.terms(rules, now).span(b.Demand)
+	return b.Start, b.Start + c.Terms(rules, now).span(b.Demand)
 }
 
 // Booked returns the bookings of the calendar whose holders may still come at
 // now, in rank order. Others stay in it for a while; see [MaxCommit].
 func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
-	t := c.terms(rules, now)
+	t := c.Terms(rules, now)
 	var out []Booking
 	for _, b := range c.Bookings {
-		if !t.expired(&b, now) {
+		if !t.Expired(&b, now) {
 			out = append(out, b)
 		}
 	}
