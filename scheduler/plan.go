@@ -37,13 +37,24 @@ type Offer struct {
 	Start   Instant // Never: see Cause
 	Wait    time.Duration
 	Cause   Cause    // what keeps it from now
-	Probe   Cause    // the learned limit that it goes beyond to see whether it still holds
+	Probe   Cause    // the limit that it goes beyond to see whether it (still) holds
 	On      string   // the calendar on which it does; empty: the model's
 	Also    []Weight // what it weighs beside the model's calendar
 }
 
 // Now reports whether the request can go at once.
 func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
+
+// probes compares offers by whether they are probes: where there is room none is needed.
+func (o Offer) probes(other Offer) int {
+	switch {
+	case (o.Probe != NoCause) == (other.Probe != NoCause):
+		return 0
+	case o.Probe != NoCause:
+		return 1
+	}
+	return -1
+}
 
 // Plan chooses the project and model that can take the request first: the
 // earliest start wins, then chain rank, then chance, which keeps instances from
@@ -87,12 +98,12 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 				}
 				continue
 			}
-			if o.Wait == 0 && o.Rank == 0 {
+			if o.Wait == 0 && o.Rank == 0 && o.Probe == NoCause {
 				return o, NoCause // nothing is better, whatever is asked
 			}
-			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
+			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(best.Offer)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
+				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(within.Offer)))
 			}
 		}
 	}

@@ -123,7 +123,7 @@ func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Insta
 		if len(all) > 1 {
 			_, kept = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
 		}
-		without, ok := x.c.WithoutLearned(rules, x.t, now, kept)
+		without, ok := x.c.Beyond(rules, x.t, now, kept, x.d)
 		if !ok {
 			continue
 		}

@@ -360,7 +360,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	}
 	r.waited = max(r.waited, grant.Waited)
 	if grant.Probe != scheduler.NoCause {
-		r.log.Info("probe of a learned limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
+		r.log.Info("probe of a limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
 	}
 	r.log.Info("selected", "key", key.Index, "project", key.Project, "model", grant.Asked,
 		"tokens", r.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", r.attempts)
@@ -411,7 +411,7 @@ func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key key
 		r.late(ctx, grant, key, info)
 		return
 	}
-	if grant.Probe != scheduler.NoCause {
+	if grant.Probe != scheduler.NoCause && !r.startOnly(grant) {
 		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
 	}
 	r.d.learnVersion(ctx, grant.Asked, info.ModelVersion)

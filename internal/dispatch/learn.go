@@ -140,6 +140,19 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 	return nil
 }
 
+// startOnly reports whether what a probe went beyond is a limit that nobody has named. It
+// may rise a thousand times a day, which is for the log alone.
+func (r *dispatch) startOnly(grant *admission.Grant) bool {
+	policy := r.d.admission.Rules().EffectiveLimits(grant.Model)
+	switch grant.Probe {
+	case scheduler.ByRPM:
+		return policy.RPMFrom.Start()
+	case scheduler.ByTPM:
+		return policy.TPMFrom.Start()
+	}
+	return policy.RPDFrom.Start()
+}
+
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) scheduler.RecordRefusal {
 	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now())}

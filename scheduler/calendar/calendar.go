@@ -142,7 +142,7 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 func (c *Calendar) Vacant(rules *Rules, now Instant) bool {
 	d := c.Clone()
 	d.Expire(c.Terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Fresh(now) && d.Block.Until <= now &&
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Worth(now) && d.Block.Until <= now &&
 		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
 }
 
@@ -162,20 +162,6 @@ func (c *Calendar) Clone() *Calendar {
 	next.Bookings = slices.Clone(c.Bookings)
 	next.Days = slices.Clone(c.Days)
 	return &next
-}
-
-// Probing returns the limit that a probe is testing at now, or NoCause.
-func (c *Calendar) Probing(now Instant) Cause {
-	if c.Learned.Probe.Active(now) {
-		return c.Learned.Probe.Cause
-	}
-	return NoCause
-}
-
-// weighs reports whether a sent request counts at now: all do but a probe whose
-// answer isn't known yet.
-func (c *Calendar) weighs(r *Reservation, now Instant) bool {
-	return r.ID != c.Learned.Probe.ID || !c.Learned.Probe.Active(now)
 }
 
 // An Unsure is what may have been used of every calendar that isn't a model's, and

@@ -260,26 +260,6 @@ func (l *load) full(day Day) bool {
 	return l.used(l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
 }
 
-// WithoutLearned returns the terms without a learned limit that is to be probed,
-// and whether there is one: the limit that the cause names, if it is stale and no
-// other probe is under way.
-func (c *Calendar) WithoutLearned(rules *Rules, t Terms, now Instant, cause Cause) (Terms, bool) {
-	limit := c.Learned.Limit(cause)
-	if limit == nil || !limit.Stale(now) || c.Learned.Probe.Active(now) {
-		return t, false
-	}
-	policy := rules.EffectiveLimits(c.Model).Limits
-	switch cause {
-	case ByRPM:
-		t.RPM = policy.RPM
-	case ByTPM:
-		t.TPM = policy.TPM
-	case ByRPD:
-		t.RPD = policy.RPD
-	}
-	return t, true
-}
-
 // EarliestWhole returns the first start that a caller can be told: from, or
 // from plus whole seconds. Each candidate is tested, for between bookings a
 // later start can fit worse than an earlier one.

@@ -165,6 +165,10 @@ const (
 	FromLearned  Source = "learned"  // the quotaValue of an upstream 429
 )
 
+// Start reports whether a limit of that source is only where to begin: neither anybody
+// who must know nor an answer of upstream's has named it, and so it is tried beyond.
+func (s Source) Start() bool { return s == FromDefault || s == FromReported }
+
 // An Override replaces single limits; nil keeps what is there.
 type Override struct {
 	RPM, TPM, RPD *int64
