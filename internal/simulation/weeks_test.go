@@ -132,7 +132,9 @@ func TestWeeks(t *testing.T) {
 // returns a function that says how many were served since it was last called.
 func (w *world) demand(q *quota, tokens int64) (served func() int) {
 	n := 0
-	open := func() bool { return w.elapsed()%(24*time.Hour) >= 13*time.Hour && w.elapsed()%(24*time.Hour) < 13*time.Hour+busy }
+	open := func() bool {
+		return w.elapsed()%(24*time.Hour) >= 13*time.Hour && w.elapsed()%(24*time.Hour) < 13*time.Hour+busy
+	}
 	var next func(r *request)
 	next = func(r *request) {
 		if !open() {
