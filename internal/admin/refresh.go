@@ -48,12 +48,35 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 	if err != nil {
 		return known, ran, err
 	}
+	return known, ran, a.follow(ctx, known)
+}
+
+// Retire implements [dispatch.ChainKeeper].
+func (a *Admin) Retire(ctx context.Context, model string, at time.Time) error {
+	known, err := a.policy.Retire(ctx, model, at)
+	if err != nil {
+		return err
+	}
+	return a.follow(ctx, known)
+}
+
+// Relist implements [dispatch.ChainKeeper].
+func (a *Admin) Relist(ctx context.Context) error {
+	known, ran, err := a.policy.Relist(ctx)
+	if err != nil || !ran {
+		return err
+	}
+	return a.follow(ctx, known)
+}
+
+// follow has every instance go by what is known from Gemini.
+func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	// What the caller's hanging up must not interrupt.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	snapshot, err := a.admission.FreshSnapshot(ctx)
 	if err != nil {
-		return known, ran, err
+		return err
 	}
 	control := snapshot.Control
 	limits := make(map[string]storage.Limits)
@@ -61,7 +84,7 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 		limits[model] = storage.Limits(l)
 	}
 	if sameLimits(control.Reported, limits) && slices.Equal(control.Discovered, known.Chain) && maps.Equal(control.Windows, known.Windows) {
-		return known, ran, nil
+		return nil
 	}
 	_, err = a.admission.UpdateControl(ctx, func(c *storage.Control) error {
 		c.Reported, c.ReportedAt = limits, known.At
@@ -69,11 +92,11 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 		return nil
 	})
 	if err != nil {
-		return known, ran, err
+		return err
 	}
 	a.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("policy refreshed: %d models listed in the chain, limits of %d taken from Gemini's answer, %d numbers refused",
 		len(known.Chain), len(limits), len(known.Refused)))
-	return known, ran, a.review(ctx)
+	return a.review(ctx)
 }
 
 func sameLimits(a, b map[string]storage.Limits) bool {

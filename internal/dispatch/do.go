@@ -58,6 +58,7 @@ type Sent struct {
 	PromptTokens int64 // negative: upstream didn't say
 	At           time.Time
 	ModelVersion string
+	ModelStatus  string // what upstream said of the model's state, a JSON object; "": nothing
 	// Late is an error that came after the answer had begun: the caller has seen
 	// it, and it is recorded like any other. Usually nil.
 	Late *upstream.Error
@@ -395,7 +396,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Late == nil && r.d.pauses.any() && r.call.asksFeature() {
 		r.d.pauses.served(grant.Project, r.call.features())
 	}
-	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {
+	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
 		r.conclude(after, grant, key, info)
 	}
 	r.log.Info("response", "key", key.Index, "project", key.Project, "model", grant.Asked,
@@ -415,6 +416,7 @@ func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key key
 		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
 	}
 	r.d.learnVersion(ctx, grant.Asked, info.ModelVersion)
+	r.learnStatus(ctx, grant.Asked, info.ModelStatus)
 }
 
 // late records an error that came in the middle of an answer.

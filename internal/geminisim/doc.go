@@ -101,7 +101,9 @@
 // Changes. Limits change at once ([Server.SetLimits], [Server.SetNoQuota]) or at an
 // instant of the server's clock ([Server.SetLimitsAt]). Models come and go:
 // [Server.AddModel], [Server.RemoveModel], and [Server.RetireModel] for one that is
-// still listed but no longer to be had, which the real service does per project.
+// still listed but no longer to be had, which the real service does per project; in every
+// wording that was captured ([Server.ShutDown]). [Server.SetModelStatus] has answers say
+// when their model is shut down (documented; how early the real ones do isn't known).
 //
 // Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
 // streaming call, native or OpenAI-compatible, send that many events, each with
@@ -187,6 +189,7 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - shutdown.go: models that are gone, or are about to be
 //   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones

@@ -105,6 +105,8 @@ type generateResponse struct {
 	UsageMetadata  usage       `json:"usageMetadata"`
 	ModelVersion   string      `json:"modelVersion"`
 	ResponseID     string      `json:"responseId"`
+
+	ModelStatus *modelStatus `json:"modelStatus,omitempty"`
 }
 
 type feedback struct {

@@ -1,0 +1,112 @@
+package server_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/policy"
+)
+
+// discovered is a world that has read the models list, and goes by it.
+func discovered(t *testing.T, s setup) *world {
+	w := newWorld(t, s)
+	require.Equal(t, http.StatusOK, w.do("POST", "/refresh-policy", "").Code)
+	return w
+}
+
+func (w *world) chain() []string {
+	w.t.Helper()
+	var out struct {
+		Chain []string `json:"model_chain"`
+	}
+	w.do("GET", "/status", "").decode(&out)
+	return out.Chain
+}
+
+// sends asks for a model by that path and is served.
+func (w *world) sends(path string, header ...string) {
+	w.t.Helper()
+	a := w.do("POST", path, hello, header...)
+	require.Equal(w.t, http.StatusOK, a.Code, a.Body.String())
+}
+
+// A model of the chain that answers say is about to be shut down leaves the chain; one
+// that has time stays.
+func TestRetiringModelLeavesTheChain(t *testing.T) {
+	for name, c := range map[string]struct {
+		stage  string
+		ahead  time.Duration // 0: nothing is said
+		leaves bool
+	}{
+		"soon":       {"LEGACY", policy.MaxAge - time.Hour, true},
+		"later":      {"LEGACY", policy.MaxAge + time.Hour, false},
+		"deprecated": {"DEPRECATED", 0, true},
+		"stable":     {"STABLE", 0, false},
+	} {
+		for _, path := range []string{unaryPath, streamPath} {
+			t.Run(name+" "+path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := discovered(t, setup{})
+					var end time.Time
+					if c.ahead != 0 {
+						end = time.Now().Add(c.ahead)
+					}
+					w.sim.SetModelStatus(pro, c.stage, end)
+					assert.Contains(t, w.chain(), pro)
+					w.sends(path)
+					assert.Equal(t, !c.leaves, slices.Contains(w.chain(), pro), "%v", w.chain())
+					w.served = w.instance()
+					time.Sleep(time.Minute)
+					assert.Equal(t, !c.leaves, slices.Contains(w.chain(), pro), "other instances know")
+				})
+			})
+		}
+	}
+}
+
+// A model of the chain that is gone has the list asked for again, once an hour at most,
+// and the chain is what the list then says.
+func TestModelThatIsGoneLeavesTheChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := discovered(t, setup{keys: projects("alpha", "beta")})
+		time.Sleep(policy.RetryAfter)
+		w.sim.RemoveModel(pro)
+		w.sim.AddModel("gemini-4-argon", geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 100})
+		w.sends("/v1beta/models/auto:generateContent")
+		assert.Equal(t, "gemini-4-argon", w.chain()[0])
+		assert.NotContains(t, w.chain(), pro)
+
+		lists := func() int {
+			n := 0
+			for _, p := range w.sent.paths() {
+				if p == "/v1beta/models" {
+					n++
+				}
+			}
+			return n
+		}
+		before := lists()
+		w.sim.ShutDown("", flash, geminisim.NotFound) // and still listed
+		for range 20 {
+			w.do("POST", "/v1beta/models/"+flash+":generateContent", hello, "X-Fluxgate-Fallback", "chain")
+		}
+		assert.Equal(t, before, lists(), "not again within the hour")
+	})
+}
+
+// An operator's chain stays as it is, whatever answers say.
+func TestConfiguredChainStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + pro + "," + flash}})
+		w.sim.SetModelStatus(pro, "RETIRED", time.Time{})
+		w.sends(unaryPath)
+		assert.Equal(t, []string{pro, flash}, w.chain())
+	})
+}
