@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
+	// Near is the candidate that is to be taken if others are no better; empty: any.
+	Near string
 	// Waitlist, if not nil, returns the slots that this instance told callers
 	// without keeping them. They don't keep anybody from going now, but whoever
 	// must wait is told a time after them, so that many waiting callers are told
@@ -88,6 +91,11 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 		// chance, and most of the time the others needn't be looked at.
 		if left := len(order) - i; left > 1 {
 			j := i + rnd(left)
+			if i == 0 && req.Near != "" {
+				if near := slices.IndexFunc(candidates, func(c Candidate) bool { return c.ID == req.Near }); near >= 0 {
+					j = near
+				}
+			}
 			order[i], order[j] = order[j], order[i]
 		}
 		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)

@@ -68,6 +68,8 @@ type Dispatcher struct {
 	lastWords *recent[string, *upstream.Error]
 	chain     ChainKeeper                // nil: nobody
 	retiring  *recent[string, time.Time] // models that are shut down, and when
+
+	conversations *conversations
 }
 
 // New returns a dispatcher.
@@ -75,7 +77,7 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
-		retiring: newRecent[string, time.Time](maxLastWords),
+		retiring: newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
 	}
 }
 

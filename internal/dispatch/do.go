@@ -49,6 +49,7 @@ type Call struct {
 	// none; textOnly says that it refers to nothing else. Set by Size.
 	features func() []string
 	textOnly bool
+	turn     turn // of a conversation; set by Size
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
 }
@@ -272,7 +273,7 @@ func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
-		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit,
+		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
 	}
 	if !r.asked {
 		req.Ticket = c.Ticket
@@ -390,6 +391,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
+	r.d.conversations.served(r.call.turn, grant.Project)
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}
@@ -435,8 +437,9 @@ func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Ke
 // again decides whether the call is planned anew after an upstream error.
 func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bool {
 	switch {
-	case e.Class == upstream.ClassModelUnknown:
-		// Its name says nothing to upstream: the others of the chain may be there.
+	case e.Class == upstream.ClassModelUnknown || r.beyondModel(e):
+		// Its name says nothing to upstream, or it can't do what is asked: the others of the
+		// chain may.
 		r.models = slices.DeleteFunc(slices.Clone(r.models), func(m string) bool { return m == grant.Asked })
 	case e.Class == upstream.ClassBare429:
 		r.refusing.set(grant.Project, true)
@@ -445,6 +448,9 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bo
 	}
 	if !r.call.Retry || r.attempts >= r.most() || len(r.models) == 0 {
 		return false
+	}
+	if r.beyondModel(e) {
+		return true
 	}
 	switch l.then {
 	case elsewhere:

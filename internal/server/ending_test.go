@@ -110,3 +110,17 @@ func TestConfiguredChainStays(t *testing.T) {
 		assert.Equal(t, []string{pro, flash}, w.chain())
 	})
 }
+
+// A model of the chain that can't do what is asked, as open models can't call functions,
+// isn't the end of the chain; one that is asked for by its name is.
+func TestModelThatCannotDoItIsNotTheEndOfTheChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, s := stubbed(refusing(t, pro, "400_not_enabled"))
+		_ = up
+		w := newWorld(t, s)
+		a := w.do("POST", "/v1beta/models/auto:generateContent", hello)
+		assert.Equal(t, http.StatusOK, a.Code, a.Body.String())
+		assert.Equal(t, flash, a.Header().Get("X-Fluxgate-Model"))
+		assert.Contains(t, w.do("POST", unaryPath, hello).failed(http.StatusBadRequest).Message, "is not enabled for")
+	})
+}
