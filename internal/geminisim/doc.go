@@ -53,7 +53,7 @@
 // Bodies. What is taken for JSON is what json_stream_parser.cc of protobuf 3 takes,
 // which is published, and of which Google's REST samples use some (captured): commas
 // before ] and }, line breaks in strings, single quotes, names without quotes; no
-// comments. Surrogates in escapes are not put together. A body whose Content-Type is
+// comments. A single value stands for a list of one (captured of the same samples). Surrogates in escapes are not put together. A body whose Content-Type is
 // that of forms, curl's own, is refused as one with an unknown parameter, in the words
 // that were captured of other Google APIs; that the OpenAI-compatible routes do the
 // same is a guess, and so is it that any other type, or none, is taken for JSON.
