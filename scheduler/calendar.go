@@ -11,6 +11,7 @@ type (
 	DayCount    = calendar.DayCount
 	Block       = calendar.Block
 	Unsure      = calendar.Unsure
+	Debt        = calendar.Debt
 	Demand      = calendar.Demand
 	Terms       = calendar.Terms
 )

@@ -114,7 +114,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)
@@ -138,11 +138,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	p.NextRank++
 	for i, x := range all {
-		own := b
-		if own.Demand = x.d; i > 0 {
-			own.Hash = 0 // it is found by the model's
-		}
-		x.c.Bookings = append(x.c.Bookings, own)
+		x.c.Bookings = append(x.c.Bookings, lying(b, i, x))
 	}
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
@@ -157,10 +153,10 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause, on := earliestOfAll(all, now, now, b.Rank, nil)
+	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
 	if start == now {
-		p.booked(rules, now, b.ID, all, func(c *Calendar) {
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.ID == b.ID })
+		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
@@ -171,9 +167,9 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 		return result
 	}
 	b.Start = start
-	p.booked(rules, now, b.ID, all, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, all, func(c *Calendar) {
 		for j := range c.Bookings {
-			if c.Bookings[j].ID == b.ID {
+			if c.Bookings[j].Rank == b.Rank {
 				c.Bookings[j].Start = start
 			}
 		}
@@ -185,13 +181,14 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 type Release struct{ Booking uint64 }
 
 func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
-	if _, _, ok := p.Booking(r.Booking); !ok {
+	_, b, ok := p.Booking(r.Booking)
+	if !ok {
 		return Result{}
 	}
 	changed := false
-	p.booked(rules, now, r.Booking, nil, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, nil, func(c *Calendar) {
 		before := len(c.Bookings)
-		c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
+		c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		changed = changed || len(c.Bookings) < before
 	})
 	return Result{Changed: changed}

@@ -36,9 +36,9 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	var parts []part
 	found := false
 	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, n int) {
-		if i := c.Exactly(now, id, reserved); i >= 0 {
+		if i := c.Exactly(t, now, id, reserved); i >= 0 {
 			found = found || n < 0
-			parts = append(parts, part{side{c, t, Demand{}}, Share{c.Model, reserved}, i})
+			parts = append(parts, part{side{c: c, t: t}, Share{c.Model, reserved}, i})
 		}
 	})
 	if !found {

@@ -2,8 +2,12 @@ package scheduler
 
 import "fluxgate.dev/fluxgate/scheduler/limits"
 
-// Spec is [limits.Spec], and OfProject the calendar of all that a project does.
-type Spec = limits.Spec
+// Spec is [limits.Spec], Burst [limits.Burst], and OfProject the calendar of all that a
+// project does.
+type (
+	Spec  = limits.Spec
+	Burst = limits.Burst
+)
 
 // OfProject is [limits.OfProject].
 const OfProject = limits.OfProject
@@ -13,6 +17,9 @@ func OfFeature(model, feature string) string { return limits.OfFeature(model, fe
 
 // OfOutputs is [limits.OfOutputs].
 func OfOutputs(model string) string { return limits.OfOutputs(model) }
+
+// OfLease is [limits.OfLease].
+func OfLease(holder, of string) string { return limits.OfLease(holder, of) }
 
 // IsModel is [limits.IsModel].
 func IsModel(name string) bool { return limits.IsModel(name) }

@@ -21,7 +21,8 @@ const (
 func (c *Calendar) Keep(rules *Rules, now Instant, b Block) {
 	switch b.Cause {
 	case ByDay:
-		b.Until = DayOf(now).End().Add(rules.Skew)
+		t := c.Terms(rules, now)
+		b.Until = (t.day(now) + 1).StartIn(t.zone) + t.skew
 	case ByBare:
 		b.Strikes = min(c.Block.Strikes+1, 16)
 		b.Until = now.Add(min(bareBlock<<(b.Strikes-1), bareBlockMax))

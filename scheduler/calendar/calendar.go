@@ -83,6 +83,8 @@ type Calendar struct {
 	Refused int64
 	// Unsure is the project's, on calendars that aren't a model's.
 	Unsure Unsure
+	// Debt is of a bucket, and what is kept of requests that are no longer kept otherwise.
+	Debt Debt
 }
 
 // Barred says why the request fits at no time on this calendar, as far as is
@@ -108,7 +110,7 @@ func (c *Calendar) Spent(t Terms, now Instant, d Demand) Cause {
 	switch {
 	case c.Block.Until > now && c.Block.Cause == ByDay:
 		return ByDay
-	case t.RPD != Unlimited && c.used(t, now, DayOf(now), Everyone)+d.Count() > t.RPD:
+	case t.RPD != Unlimited && c.used(&t, now, t.day(now), Everyone)+d.Count() > t.RPD:
 		return ByRPD
 	}
 	return NoCause
@@ -118,15 +120,22 @@ func (c *Calendar) Spent(t Terms, now Instant, d Demand) Cause {
 // whose holder didn't come, and days before yesterday, but for the last of them:
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) Expire(t Terms, now Instant) {
-	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= now })
-	for len(c.Folded) > 0 && c.Folded[0].End <= now {
+	over := now - c.kept(t)
+	if t.refill {
+		c.absorb(t, over, now)
+	}
+	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= over })
+	for len(c.Folded) > 0 && c.Folded[0].End <= over {
 		c.Folded = c.Folded[1:]
 	}
 	if len(c.Sent)+len(c.Folded) == 0 {
 		c.Open = nil
+		if !t.refill {
+			c.Debt = Debt{}
+		}
 	}
 	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.purgeable(&b, now) })
-	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
+	yesterday, last := t.day(now)-1, Day(math.MinInt32)
 	for _, d := range c.Days {
 		if d.Day < yesterday && d.Requests > 0 {
 			last = max(last, d.Day)
@@ -140,18 +149,22 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 
 // Vacant reports whether nothing would be lost with the calendar.
 func (c *Calendar) Vacant(rules *Rules, now Instant) bool {
-	d := c.Clone()
-	d.Expire(c.Terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Worth(now) && d.Block.Until <= now &&
-		d.Refused == 0 && !slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day >= DayOf(now) })
+	return c.Quiet(rules, now) && !c.Learned.Worth(now) && c.Block.Until <= now && c.Refused == 0 &&
+		!c.counts(rules, now)
+}
+
+// counts reports whether anything was counted on the day of now or a later one.
+func (c *Calendar) counts(rules *Rules, now Instant) bool {
+	t := c.Terms(rules, now)
+	return slices.ContainsFunc(c.Days, func(x DayCount) bool { return x.Requests > 0 && x.Day >= t.day(now) })
 }
 
 // Quiet reports whether nothing weighs on the calendar, and nothing will.
 func (c *Calendar) Quiet(rules *Rules, now Instant) bool {
-	d := c.Clone()
-	d.Expire(c.Terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.Active(now) &&
-		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > DayOf(now) })
+	d, t := c.Clone(), c.Terms(rules, now)
+	d.Expire(t, now)
+	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && d.Debt.none() && !d.Learned.Probe.Active(now) &&
+		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > t.day(now) })
 }
 
 // Clone returns the calendar for change.

@@ -39,6 +39,9 @@ type load struct {
 	length           Instant // of the demand's interval
 	tokens, requests int64   // at now, the demand included
 	steps            []step  // every later change, in order of time
+
+	owed    Debt     // of a bucket: what is missing in it beside
+	takings []taking // these
 }
 
 // end returns when the interval of the demand ends if it starts at s.
@@ -50,10 +53,13 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 	l := loads.Get().(*load)
 	*l = load{
 		Calendar: c, Terms: t, now: now, demand: d, below: below, grain: grain,
-		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0],
+		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
 	}
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
+	}
+	if l.owed = c.Debt; t.refill {
+		l.owed = l.owed.in(t.every)
 	}
 	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Folded)+2*(len(c.Bookings)+len(extra)))
 	for i := range c.Sent {
@@ -72,6 +78,9 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 	for i := range extra {
 		l.addBooking(&extra[i], before)
 	}
+	if t.refill {
+		return l
+	}
 	slices.SortFunc(l.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	return l
 }
@@ -81,6 +90,10 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 // and under high limits, or none, it is hardly ever needed.
 func (c *Calendar) ample(t Terms, d Demand, extra []Booking) bool {
 	tokens, requests := t.weight(d.Tokens), d.Count()
+	if owed := c.Debt; t.refill && !owed.none() {
+		tokens += owed.Tokens/int64(owed.Per) + 1
+		requests += owed.Requests/int64(owed.Per) + 1
+	}
 	for i := range c.Sent {
 		tokens += t.weight(c.Sent[i].Tokens)
 		requests += c.Sent[i].Requests
@@ -116,6 +129,10 @@ func (l *load) addBooking(b *Booking, late Instant) {
 }
 
 func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
+	if l.refill {
+		l.take(start, end, late, tokens, requests)
+		return
+	}
 	if end <= l.now && late < l.now {
 		return
 	}
@@ -143,7 +160,13 @@ func (l *load) earliest(s Instant) (Instant, Cause) {
 	}
 	s, cause := l.onTime(s)
 	for s != Never {
-		next, kept := l.crowded(s)
+		var next Instant
+		var kept Cause
+		if l.refill {
+			next, kept = l.filled(s)
+		} else {
+			next, kept = l.crowded(s)
+		}
 		if kept == NoCause {
 			break
 		}
@@ -167,6 +190,9 @@ func first(cause, next Cause) Cause {
 // holder comes on time.
 func (l *load) onTime(s Instant) (Instant, Cause) {
 	s, cause := l.allowed(s)
+	if l.refill {
+		return s, cause // what it holds is looked at by filled
+	}
 	at, tokens, requests := l.now, l.tokens, l.requests
 	for i := 0; s != Never; i++ {
 		// The load is constant from here to the next step.
@@ -233,7 +259,18 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 	if l.Block.Until > s {
 		s, cause = l.Block.Until, l.Block.Cause
 	}
-	if u := l.Unsure.At + l.every + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
+	if l.Debt.Per != 0 && !l.refill {
+		// It was a bucket until lately: what was sent under other terms counts for a window.
+		for i := range l.Sent {
+			if u := l.Sent[i].End + l.every; u > s {
+				s, cause = u, first(cause, ByRPM)
+			}
+		}
+		if n := len(l.Folded); n > 0 && l.Folded[n-1].End+l.every > s {
+			s, cause = l.Folded[n-1].End+l.every, first(cause, ByRPM)
+		}
+	}
+	if u := l.Unsure.At + l.refilledIn() + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
 		s, cause = u, first(cause, ByRPM)
 	}
 	if l.RPD == Unlimited || s == Never {
@@ -243,11 +280,11 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 		startDay, otherDay := l.days(s, l.demand)
 		switch {
 		case otherDay < startDay && l.full(otherDay):
-			s = startDay.Start() + l.skew
+			s = startDay.StartIn(l.zone) + l.skew
 		case l.full(startDay):
-			s = startDay.End() + l.skew
+			s = (startDay + 1).StartIn(l.zone) + l.skew
 		case otherDay > startDay && l.full(otherDay):
-			s = otherDay.End() + l.skew
+			s = (otherDay + 1).StartIn(l.zone) + l.skew
 		default:
 			return s, cause
 		}
@@ -257,7 +294,7 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 
 // full reports whether the demand doesn't fit into a day any more.
 func (l *load) full(day Day) bool {
-	return l.used(l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
+	return l.used(&l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
 }
 
 // EarliestWhole returns the first start that a caller can be told: from, or

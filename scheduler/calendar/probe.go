@@ -9,33 +9,43 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !known.Stale(now) {
 		return t, false
 	}
-	inForce, policy, start := c.limit(rules, now, cause)
+	inForce, start := c.limit(rules, now, cause)
 	if !start && known.Limit == 0 || !c.fills(t, now, cause, d) {
 		return t, false
 	}
-	for _, x := range [3]struct {
-		cause  Cause
-		limit  *int64
-		weight int64
-	}{{ByRPM, &t.RPM, d.Count()}, {ByTPM, &t.TPM, d.Tokens}, {ByRPD, &t.RPD, d.Count()}} {
-		switch {
-		case x.cause != cause:
-		case start:
-			*x.limit = inForce + x.weight
-		default:
-			*x.limit = policy
+	if start {
+		switch cause {
+		case ByRPM:
+			t.RPM = inForce + d.Count()
+		case ByTPM:
+			t.TPM = inForce + d.Tokens
+		case ByRPD:
+			t.RPD = inForce + d.Count()
 		}
+		return t, true
 	}
-	return t, true
+	l, policy := c.EffectiveLimits(rules, now), rules.EffectiveLimits(c.Model)
+	switch cause {
+	case ByRPM:
+		l.RPM, l.RPMFrom = policy.RPM, policy.RPMFrom
+	case ByTPM:
+		l.TPM, l.TPMFrom = policy.TPM, policy.TPMFrom
+	case ByRPD:
+		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
+	}
+	return c.under(rules, l), true
 }
 
 // fills reports whether what was sent leaves no room for the demand under the limit that
 // the cause names. A request larger than TPM proves nothing: it is sent when it is alone.
 func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
+	if t.refill {
+		return true // nothing is kept for others in a bucket that is empty
+	}
 	if cause == ByRPD {
 		var n int64
 		for _, x := range c.Days {
-			if x.Day == DayOf(now) {
+			if x.Day == t.day(now) {
 				n = x.Requests
 			}
 		}
@@ -62,7 +72,7 @@ func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
 // many tokens and requests, and reports whether it was a probe.
 func (c *Calendar) ProbeAnswered(rules *Rules, now Instant, id uint64, tokens, requests int64) bool {
 	cause := c.Learned.Probe.Cause
-	inForce, _, start := c.limit(rules, now, cause)
+	inForce, start := c.limit(rules, now, cause)
 	weight := requests
 	if cause == ByTPM {
 		weight = tokens
@@ -73,7 +83,7 @@ func (c *Calendar) ProbeAnswered(rules *Rules, now Instant, id uint64, tokens, r
 // ProbeRefused notes that upstream refused the request with that reservation, and the
 // limits that it named; 0: not named.
 func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits) {
-	inForce, _, start := c.limit(rules, now, c.Learned.Probe.Cause)
+	inForce, start := c.limit(rules, now, c.Learned.Probe.Cause)
 	c.Learned.ProbeRefused(id, named, inForce, start, now)
 }
 

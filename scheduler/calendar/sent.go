@@ -21,6 +21,9 @@ func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservatio
 		c.countRequests(otherDay, r.Requests)
 	}
 	c.Sent = append(c.Sent, &r)
+	if t.refill && c.Debt.Per == 0 {
+		c.Debt.Per = t.every
+	}
 	if t.folds() {
 		// The oldest goes: it is the most likely to be over.
 		first := max(0, len(c.Open)+1-MaxOpen)
@@ -110,10 +113,16 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 	i, folded := c.sent(s.ID), false
 	open := c.close(s.ID)
 	if i < 0 {
-		if i = c.unfold(t, now, s, open); i < 0 {
+		folded = true
+		if i = c.unfold(t, now, s, open); i < 0 && t.refill && s.Tokens > s.Reserved.Tokens {
+			// What was taken when isn't known any more: all of it now.
+			late := s.Reserved
+			late.ID, late.Start, late.End, late.Straddles = s.ID, now, now, false
+			c.Sent, i, folded = append(c.Sent, &late), len(c.Sent), false
+		}
+		if i < 0 {
 			return false, open, 0
 		}
-		folded = true
 	}
 	r := c.editSent(i)
 	before := *r
@@ -121,7 +130,7 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
 	}
 	if s.Tokens >= 0 {
-		c.countTokens(DayOf(r.Start), s.Tokens-r.Tokens)
+		c.countTokens(t.day(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
 	}
 	if s.SentAt != 0 {
@@ -130,7 +139,7 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 	if t.atATime {
 		r.End = min(r.End, now+t.skew+1)
 	}
-	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
+	grew = (r.End > now+1 || t.refill) && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
 	changed, tokens = open || *r != before, r.Tokens-before.Tokens
 	if folded && r.Tokens <= before.Tokens {
 		// Back into a sum, so that others keep their places. What grew stays, so that
@@ -152,14 +161,14 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 func (c *Calendar) unfold(t Terms, now Instant, s Outcome, open bool) int {
 	was := s.Reserved
 	if open {
-		return c.takeOut(now, s.ID, was)
+		return c.takeOut(now-c.kept(t), s.ID, was)
 	}
 	if s.Tokens <= was.Tokens {
 		return -1
 	}
 	requests := was
 	requests.Tokens = 0
-	i := c.takeOut(now, s.ID, requests)
+	i := c.takeOut(now-c.kept(t), s.ID, requests)
 	if i >= 0 {
 		r := c.Sent[i]
 		r.Tokens, r.Start, r.Straddles = was.Tokens, r.End-t.length(was.Tokens), false
@@ -168,11 +177,11 @@ func (c *Calendar) unfold(t Terms, now Instant, s Outcome, open bool) int {
 }
 
 // takeOut takes a reservation out of the sum that it was folded into and returns
-// its position among what is kept exactly, or -1 if it is over. It keeps its rounded
+// its position among what is kept exactly, or -1 if its end is over. It keeps its rounded
 // end. A sum that ends earlier than its own may be taken for it; that makes nothing
 // end early, for together they weigh what they did.
-func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
-	if was.End <= now {
+func (c *Calendar) takeOut(over Instant, id uint64, was Reservation) int {
+	if was.End <= over {
 		return -1
 	}
 	i := slices.IndexFunc(c.Folded, func(x Folded) bool {
@@ -198,15 +207,19 @@ func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
 // the day across midnight when its arrival is clearly on one side. An interval
 // that is over is kept for a moment, so that settling again finds it.
 func (c *Calendar) trimToArrival(t Terms, r *Reservation, sent, now Instant) {
-	end := max(sent+t.length(r.Tokens), now+1)
-	if end < r.End || sent+t.every > r.End {
+	end, covered := max(sent+t.length(r.Tokens), now+1), sent+t.every
+	if t.refill {
+		// One that was settled is found again for a while.
+		end, covered = max(sent+t.skew, now+1-t.every), sent
+	}
+	if end < r.End || covered > r.End {
 		r.End = end
 	}
 	if !r.Straddles {
 		return
 	}
-	day := DayOf(sent - t.skew)
-	if day != DayOf(sent+t.skew) {
+	day := t.day(sent - t.skew)
+	if day != t.day(sent+t.skew) {
 		return
 	}
 	startDay, otherDay := r.days(t)
@@ -216,13 +229,13 @@ func (c *Calendar) trimToArrival(t Terms, r *Reservation, sent, now Instant) {
 		return
 	}
 	c.countRequests(startDay, -r.Requests)
-	r.Start = otherDay.Start() // it didn't arrive before, and counts there now
+	r.Start = otherDay.StartIn(t.zone) // it didn't arrive before, and counts there now
 }
 
 // days returns the days on which a straddling reservation is counted.
 func (r *Reservation) days(t Terms) (startDay, otherDay Day) {
-	startDay = DayOf(r.Start)
-	if before := DayOf(r.Start - t.skew); before != startDay {
+	startDay = t.day(r.Start)
+	if before := t.day(r.Start - t.skew); before != startDay {
 		return startDay, before
 	}
 	return startDay, startDay + 1
@@ -235,7 +248,7 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 	open := c.close(id)
 	i := c.sent(id)
 	if i < 0 && open && admitted.Start != 0 {
-		i = c.takeOut(now, id, admitted)
+		i = c.takeOut(now-c.kept(t), id, admitted)
 	}
 	if i < 0 {
 		return was, open
@@ -256,10 +269,10 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 
 // Exactly finds a reservation, as it was admitted, among what is kept exactly, where it
 // is put if it is folded and known to be on its way. It returns its position, or -1.
-func (c *Calendar) Exactly(now Instant, id uint64, admitted Reservation) int {
+func (c *Calendar) Exactly(t Terms, now Instant, id uint64, admitted Reservation) int {
 	i := c.sent(id)
 	if i < 0 && c.open(id) {
-		i = c.takeOut(now, id, admitted)
+		i = c.takeOut(now-c.kept(t), id, admitted)
 	}
 	return i
 }
@@ -270,7 +283,7 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longe
 	own := c.editSent(i)
 	was := *own
 	own.End = max(own.End, until+t.length(own.Tokens))
-	if other := DayOf(until + t.skew); other != DayOf(own.Start) && !own.Straddles {
+	if other := t.day(until + t.skew); other != t.day(own.Start) && !own.Straddles {
 		c.countRequests(other, own.Requests)
 		own.Straddles = true
 	}
