@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,12 +116,19 @@ func (a *Admin) chainSet(ctx context.Context) []string {
 	return a.cfg.Chain
 }
 
+func open(model string) int {
+	if scheduler.FamilyOf(model) == scheduler.Gemma {
+		return 1
+	}
+	return 0
+}
+
 var errNoRoom = errors.New("no project has room for the question now")
 
-// ask sends the question for the limits, on whatever model is free now. It is
-// admitted like any other request, and takes the last of the chain first: their
-// days are the longest.
-func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt) (*upstream.Reply, error) {
+// ask sends the question for the limits, on whichever of the models is free now. It is
+// admitted like any other request, and takes the last of them first: their days are the
+// longest. Open models come after the others, for they can't be asked for JSON.
+func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt, models []string) (*upstream.Reply, error) {
 	ctx = requestlog.With(ctx, a.logger(ctx).With("for", "policy"))
 	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
@@ -130,12 +138,13 @@ func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt) (*upstream.Repl
 	if err != nil {
 		return nil, err
 	}
-	chain := slices.Clone(snapshot.Chain(scheduler.Both))
-	slices.Reverse(chain)
+	models = slices.Clone(models)
+	slices.Reverse(models)
+	slices.SortStableFunc(models, func(a, b string) int { return cmp.Compare(open(a), open(b)) })
 	var now time.Duration
 	var reply *upstream.Reply
 	_, wait, err := a.dispatch.Do(ctx, p, &dispatch.Call{
-		Snapshot: snapshot, Caller: events.Fluxgate, Models: chain, MaxWait: &now,
+		Snapshot: snapshot, Caller: events.Fluxgate, Models: models, MaxWait: &now,
 		Demand: scheduler.Demand{Tokens: policy.TokenBound(prompt), Requests: 1}, Exact: true,
 		Send: dispatch.SendPrompt(prompt, &reply),
 	})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +44,9 @@ type Options struct {
 	// Store keeps the record. Required.
 	Store Store
 	// Ask sends the request for the numbers, once it was admitted like any other ([TokenBound] says for how many
-	// tokens), and chooses its model. It must not retry, and must end with its context. Required.
-	Ask func(context.Context, upstream.Prompt) (*upstream.Reply, error)
+	// tokens), and chooses its model among those given, which exist as far as is known, best first. It must not retry,
+	// and must end with its context. Required.
+	Ask func(ctx context.Context, question upstream.Prompt, models []string) (*upstream.Reply, error)
 	// List returns the models list. Required.
 	List func(context.Context) ([]upstream.Model, error)
 	// Chain returns the chain that the operator has set; empty: none, so that the discovered one is asked for.
@@ -232,12 +234,12 @@ type refreshed struct {
 
 // askForWhatIsDue asks Gemini for what is due. The list comes first, so that the numbers of a model just discovered are asked for.
 func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, due halves) (f refreshed) {
-	chain := known.Chain
+	chain, listed := known.Chain, known.Windows
 	if due.list {
 		f.listed = true
 		f.chain, f.windows, f.listErr = k.list(ctx, known.Retiring)
 		if f.listErr == nil {
-			chain = f.chain
+			chain, listed = f.chain, f.windows
 		}
 	}
 	if set := k.opts.Chain(ctx); len(set) > 0 {
@@ -247,7 +249,7 @@ func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, due halves
 		f.asked = true
 		asked := modelsToAsk(chain)
 		var resp *upstream.Reply
-		if resp, f.askErr = k.ask(ctx, asked); f.askErr == nil {
+		if resp, f.askErr = k.ask(ctx, asked, existing(asked, listed)); f.askErr == nil {
 			f.models, f.refused, f.askErr = parseAnswer(resp, asked)
 		}
 	}
@@ -270,10 +272,18 @@ func (k *Keeper) list(ctx context.Context, retiring map[string]time.Time) ([]str
 	return chain, windows(models), nil
 }
 
-func (k *Keeper) ask(ctx context.Context, models []string) (*upstream.Reply, error) {
+// existing are those of the models that the list names, or all if it names none of them.
+func existing(models []string, listed map[string]int64) []string {
+	if there := slices.DeleteFunc(slices.Clone(models), func(m string) bool { return listed[m] == 0 }); len(there) > 0 {
+		return there
+	}
+	return models
+}
+
+func (k *Keeper) ask(ctx context.Context, models, of []string) (*upstream.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	resp, err := k.opts.Ask(ctx, limitsRequest(models))
+	resp, err := k.opts.Ask(ctx, limitsRequest(models), of)
 	if err != nil {
 		return nil, timeout(ctx, err, "the answer", AskTime)
 	}

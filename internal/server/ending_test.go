@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // discovered is a world that has read the models list, and goes by it.
@@ -123,4 +124,25 @@ func TestModelThatCannotDoItIsNotTheEndOfTheChain(t *testing.T) {
 		assert.Equal(t, flash, a.Header().Get("X-Fluxgate-Model"))
 		assert.Contains(t, w.do("POST", unaryPath, hello).failed(http.StatusBadRequest).Message, "is not enabled for")
 	})
+}
+
+// The weekly question about limits goes to a model that exists, whatever became of those
+// that are built in, and of the operator's.
+func TestQuestionGoesToAModelThatExists(t *testing.T) {
+	for name, env := range map[string][]string{"discovered": nil, "configured": {"FLUXGATE_CHAIN=gemini-4-argon," + flash}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{env: env})
+				for _, model := range scheduler.DefaultChain() {
+					w.sim.RemoveModel(model)
+				}
+				w.sim.AddModel("gemini-4-argon", geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 100})
+				require.Equal(t, http.StatusOK, w.do("POST", "/refresh-policy", "").Code)
+				log := w.sim.Log()
+				require.Len(t, log, 1)
+				assert.Equal(t, "gemini-4-argon", log[0].Model)
+				assert.Zero(t, w.sim.Stats().OtherErrors, "and to no other before")
+			})
+		})
+	}
 }
