@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admin"
@@ -69,6 +70,7 @@ type App struct {
 	pool    *keys.Pool
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
+	audit   atomic.Pointer[events.Audit] // nil: not yet
 
 	admission *admission.Controller
 	admin     *admin.Admin
@@ -158,6 +160,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	log := events.NewLog(a.admission)
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
+	a.audit.Store(audit)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
