@@ -126,6 +126,11 @@ type Control struct {
 	// Windows are the most input tokens that models take, as listed.
 	Windows    map[string]int64 `firestore:"windows"`
 	ReportedAt time.Time        `firestore:"reported_at"`
+	// Incarnation is random, another each time that the document was restored after it
+	// had been lost; empty: it never was. Restored is the last epoch from before that
+	// whoever did it knew of. Builds before these leave them alone, or (4bd3115) lose them.
+	Incarnation string `firestore:"incarnation"`
+	Restored    int64  `firestore:"restored"`
 }
 
 // Limits replace single limits of a model; nil keeps what is there.
