@@ -240,3 +240,15 @@ func TestMoreThanThereIsRoomFor(t *testing.T) {
 	assert.Len(t, p.Idle, scheduler.MaxIdle)
 	assert.Equal(t, scheduler.Block{Until: noon + 60_000, Cause: scheduler.ByRPM}, p.Calendar("fa").Block)
 }
+
+// What is missing in a bucket is missing for both.
+func TestDebtsAddUp(t *testing.T) {
+	const minute = 60_000
+	known := scheduler.Debt{At: noon, Per: minute, Tokens: 5 * minute, Requests: minute}
+	assert.Equal(t, known, debts(known, scheduler.Debt{}))
+	assert.Equal(t, known, debts(scheduler.Debt{}, known))
+	later := scheduler.Debt{At: noon + 7, Per: minute, Tokens: 2 * minute, Requests: 1}
+	assert.Equal(t, scheduler.Debt{At: noon + 7, Per: minute, Tokens: 7 * minute, Requests: minute + 1}, debts(known, later))
+	coarse := scheduler.Debt{At: noon, Per: 10 * minute, Tokens: 25 * minute}
+	assert.Equal(t, scheduler.Debt{At: noon, Per: minute, Tokens: 8 * minute, Requests: 2 * minute}, debts(known, coarse), "2.5, rounded up")
+}
