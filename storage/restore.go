@@ -65,13 +65,13 @@ func (g *Grouped) notice(what string) {
 }
 
 // hasLost reports whether a control document that was found hasn't come of the one that
-// was known. One that somebody has restored has lost what that one didn't know yet. Any
-// other has if its epoch is less, or if it was made anew, with a key of its own.
+// was known. One of another incarnation has lost what whoever made it didn't know. Any
+// other has if its epoch is less.
 func (c *Control) hasLost(known *Control) bool {
 	if c.Incarnation != "" && c.Incarnation != known.Incarnation {
 		return c.Restored < known.Epoch
 	}
-	return c.Epoch < known.Epoch || len(known.TicketKey) > 0 && !bytes.Equal(c.TicketKey, known.TicketKey)
+	return c.Epoch < known.Epoch
 }
 
 // recover gives a control document back what it has lost, and returns what is to be said
