@@ -125,7 +125,7 @@
 //
 // Every reservation is made on one time scale, the database's: the local
 // monotonic clock, anchored to the answer that came with the least latency,
-// and off by at most half of that (clock.go). Store.Between tells
+// and off by at most half of that (package clock). Store.Between tells
 // the bounds of that error, which are added to the times that callers are told, so
 // that what one instance promises to the millisecond holds at the others. When the monotonic clock and the wall clock have come apart,
 // because a machine slept or its clock was set, the database is asked before
@@ -168,7 +168,6 @@
 //   - view.go: what an instance knows of a project, and how old that is
 //   - restore.go: what documents have lost, and giving it back
 //   - database.go: what all of these ask of the documents, with bounds and counts
-//   - clock.go: the time of the database
 //   - store.go: Store, Control and Stats
 //   - errors.go: errors, and changes that are refused
 package storage

@@ -138,6 +138,9 @@ func ticketKey(ctx context.Context, store storage.Store) (storage.Control, error
 		return control, err
 	}
 	return store.UpdateControl(ctx, func(c *storage.Control) error {
+		if c.Epoch == 0 {
+			c.Incarnation = rand.Text() // there was none, or it was lost
+		}
 		if len(c.TicketKey) == 0 {
 			c.TicketKey = fresh
 		}
