@@ -102,6 +102,32 @@ func TestBucketLearns(t *testing.T) {
 	assert.Equal(t, noon+10_500, next)
 }
 
+// TestOtherTerms: rules in which a bucket becomes a window, or a window a bucket, let nobody in
+// whom either would have kept out.
+func TestOtherTerms(t *testing.T) {
+	limits := Limits{RPM: 3, TPM: Unlimited, RPD: Unlimited}
+	refills, slides := refilling(limits, Burst{}, 0), searching(limits, 0)
+	for name, rules := range map[string][2]*Rules{"a window": {refills, slides}, "a bucket": {slides, refills}} {
+		t.Run(name, func(t *testing.T) {
+			var p *Project
+			also := []Weight{{On: search}}
+			for i := range 3 {
+				var result Result
+				p, result = apply(t, rules[0], p, noon+Instant(i)*1000, Reserve{Model: "m", ID: uint64(i) + 1, Also: also})
+				require.Equal(t, Admitted, result.Verdict)
+			}
+			next, cause := p.Earliest(rules[1], noon+3000, "m", Demand{}, also)
+			assert.Equal(t, ByRPM, cause)
+			assert.GreaterOrEqual(t, next, noon+60_500, "when the first is over in a window")
+			assert.LessOrEqual(t, next, noon+82_500, "when one is refilled after all have left it")
+			p, result := apply(t, rules[1], p, next, Reserve{Model: "m", ID: 9, Also: also})
+			require.Equal(t, Admitted, result.Verdict)
+			p, _ = apply(t, rules[1], p, next.Add(3*time.Minute), Reserve{Model: "m", ID: 10, Also: also})
+			assert.Equal(t, rules[1] == refills, p.Calendar(search).Debt.Per != 0, "then it is what the rules say")
+		})
+	}
+}
+
 // TestBucketEarliest compares Earliest with brute force on buckets with many bookings.
 func TestBucketEarliest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
