@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 )
 
 // Files and cached contents belong to the project that made them: only its keys
@@ -148,7 +148,7 @@ func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, kn
 
 // Remember notes who owns the resources that an answer says were made.
 func (d *Dispatcher) Remember(answer []byte, project string) {
-	for _, name := range payload.CreatedNames(answer) {
+	for _, name := range answers.CreatedNames(answer) {
 		d.owners.put(name, project)
 	}
 }

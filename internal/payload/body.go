@@ -2,10 +2,7 @@ package payload
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"strconv"
-	"unicode/utf8"
 )
 
 // A Body is a request's body that passes through, as it came and as it is read.
@@ -27,23 +24,30 @@ type Body struct {
 // nonsense is Google's to refuse, at the price of a slot: what is nonsense to it is
 // not known for sure.
 //
+// Of what isn't JSON of the standard a copy is made that is, and only of that. Room is
+// asked before how many bytes it may take, and what it fails with is passed on.
+//
 // What isn't JSON of the standard goes upstream with a project's key like anything
 // else, so that what is missed here would be read there with that key. Therefore
 // every string counts that looks like the name of a resource, wherever it stands and
 // whatever the member is called. A request that only quotes such a name, in JSON that
 // isn't the standard's, is refused where nobody owns the resource.
-func Read(text []byte) (*Body, error) {
+func Read(text []byte, room func(bytes int64) error) (*Body, error) {
 	refs, err := ReadReferences(text)
 	switch {
 	case err == nil:
 		return &Body{Text: text, JSON: text, References: refs}, nil
 	case errors.Is(err, ErrManyResources):
 		return nil, err
-	case errors.Is(err, errTooDeep), json.Valid(text), !object(text):
+	case !errors.Is(err, errNotJSON), !object(text):
 		return nil, ErrNotObject
 	}
 	var resources names
-	if plain, ok := strictJSON(text, nil); ok {
+	if size, ok := strictSize(text); ok {
+		if err := room(size); err != nil {
+			return nil, err
+		}
+		plain, _ := strictJSON(text, size)
 		refs, err := ReadReferences(plain)
 		if errors.Is(err, ErrManyResources) {
 			return nil, err
@@ -84,13 +88,9 @@ func (m *References) with(resources names) *References {
 // members among them.
 func (n *names) addStrings(text []byte) {
 	t := lexer{text: text}
-	for n.err() == nil {
-		x := t.next()
-		if x.kind == 0 {
-			return
-		}
-		if s := x.meaning(); x.kind == '"' && mentionsResource(s) {
-			n.add(ResourceName(string(s)))
+	for x := t.next(); x.kind != 0 && n.err() == nil; x = t.next() {
+		if x.kind == '"' {
+			n.addText(x)
 		}
 	}
 }
@@ -103,9 +103,10 @@ func (n *names) addMentions(text []byte) {
 		if long && !bytes.Contains(text, []byte(`\U`)) {
 			return
 		}
-		plain := unescaped(text, long)
-		for _, kind := range resourceKinds {
-			n.addKind(plain, kind)
+		for plain := range windows(text, escapes{long: long}.resolve) {
+			for _, kind := range resourceKinds {
+				n.addKind(plain, kind)
+			}
 		}
 	}
 }
@@ -147,25 +148,4 @@ func endsInVersion(text []byte) bool {
 		from--
 	}
 	return from > 0 && rest[from-1] == '/' && isVersion(string(rest[from:min(from+2, len(rest))]))
-}
-
-// unescaped returns a text without its escapes, whether they are in strings or not;
-// long has \U read as a code.
-func unescaped(text []byte, long bool) []byte {
-	out := make([]byte, 0, len(text))
-	for {
-		at := bytes.IndexByte(text, '\\')
-		if at < 0 || at+1 == len(text) {
-			return append(out, text...)
-		}
-		out = append(out, text[:at]...)
-		c, rest := text[at+1], text[at+2:]
-		if (c == 'u' || c == 'U' && long) && isHex(rest) {
-			code, _ := strconv.ParseUint(string(rest[:4]), 16, 16) // it is hexadecimal
-			out, rest = utf8.AppendRune(out, rune(code)), rest[4:]
-		} else {
-			out = append(out, c) // a line break, say, is no part of a name either way
-		}
-		text = rest
-	}
 }

@@ -30,7 +30,10 @@ const maxResources = 4096
 // ErrManyResources means that a body names more than that.
 var ErrManyResources = invalid("body", fmt.Sprintf("it names more than %d files and cached contents. Send fewer in one request.", maxResources))
 
-var errTooDeep = errors.New("nested too deeply")
+var (
+	errTooDeep     = errors.New("nested too deeply")
+	errNotAnObject = errors.New("not an object")
+)
 
 // ReadReferences walks a JSON body without building it in memory. It fails where
 // the body isn't one JSON object, or with ErrManyResources.
@@ -40,7 +43,7 @@ func ReadReferences(body []byte) (*References, error) {
 		return nil, err
 	}
 	if dec.next().kind != '{' {
-		return nil, errors.New("not an object")
+		return nil, errNotAnObject
 	}
 	w := walker{dec: dec, m: new(References)}
 	if err := w.object(nil, 1); err != nil {
@@ -74,7 +77,7 @@ func searchesStores(key []byte) bool {
 type walker struct {
 	dec    lexer
 	m      *References
-	mime   []byte // the last mimeType of the object that is being walked
+	mime   []byte // the last mimeType of the object that is being walked, as far as it matters
 	hidden int    // how many opaque members are around
 
 	resources names
@@ -85,6 +88,46 @@ type walker struct {
 type names struct {
 	list []string
 	seen map[string]bool
+}
+
+// longReference is how long a reference is at least of which only the ends are looked at,
+// in bytes: no name of a resource is longer than they are.
+const longReference = 4 << 10
+
+// addText adds the resource that a string names, if it names one.
+func (n *names) addText(x token) {
+	switch {
+	case !x.escaped && !mentionsResource(x.text):
+	case len(x.text) <= longReference:
+		n.add(ResourceName(string(x.meaning())))
+	default:
+		n.add(ResourceName(string(endsOf(x.text))))
+	}
+}
+
+// endsOf returns how the text of a long reference begins, and how it ends before a query
+// or a fragment.
+func endsOf(text []byte) []byte {
+	var ends []byte
+	for window := range windows(text, escapes{controls: true}.resolve) {
+		cut := bytes.IndexAny(window, "?#")
+		if cut >= 0 {
+			window = window[:cut]
+		}
+		begin := min(len(ends), overlap)
+		if ends == nil {
+			begin = min(len(window), overlap)
+			ends = append(ends, window[:begin]...)
+			window = window[begin:]
+		}
+		if len(window) > 0 {
+			ends = append(ends[:begin], window[max(0, len(window)-overlap):]...)
+		}
+		if cut >= 0 {
+			break
+		}
+	}
+	return ends
 }
 
 // add adds a name, unless it is empty.
@@ -118,9 +161,10 @@ func (w *walker) object(of []byte, depth int) error {
 	defer func() { w.mime = outer }()
 	var data int64
 	for w.dec.more() {
-		key := w.dec.next().meaning()
+		name := w.dec.next()
+		key := name.name()
 		if w.hidden > 0 {
-			w.m.texts += int64(len(key)) // a name that the caller made up
+			w.m.texts += name.size() // it was made up by the caller
 		} else if searchesStores(key) {
 			w.m.Stores = true
 		}
@@ -150,17 +194,17 @@ func (w *walker) text(of, key []byte, text token) (data bool) {
 	}
 	switch string(key) {
 	case "mimeType", "mime_type":
-		w.mime = text.meaning()
+		w.mime = text.start()
 		return false
 	case "data":
 		w.m.Media = true
 		return true
 	case "fileUri", "file_uri", "cachedContent", "cached_content", "file_id":
 		w.m.Media = true
-		w.resources.add(ResourceName(string(text.meaning())))
+		w.resources.addText(text)
 		return false
 	case "url", "file_data":
-		if rest, ok := bytes.CutPrefix(text.meaning(), []byte("data:")); ok {
+		if rest, ok := bytes.CutPrefix(text.start(), []byte("data:")); ok {
 			w.mime, _, _ = bytes.Cut(rest, []byte(";"))
 			w.m.Media = true
 			return true

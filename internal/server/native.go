@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -19,16 +20,14 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !payload.ValidModel(model) {
 		return errNoRoute
 	}
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
-	body := read.Text
-	refs := read.References
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(read.Known(), refs), requests: 1,
-		path:    func(model string) string { return upstreamVersion + "/models/" + model + ":" + method },
-		payload: func(string) ([]byte, error) { return body, nil },
+		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, sizer: dispatch.BodySizer(read), requests: 1,
+		path: func(model string) string { return upstreamVersion + "/models/" + model + ":" + method },
 	}
 	switch method {
 	case "generateContent":
@@ -42,7 +41,7 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	case "batchEmbedContents":
 		// Quota is charged per text, not per call. The model is named in every
 		// one of them too, so it can't be replaced without touching the body.
-		if x.requests, err = payload.CountTexts(read.JSON); err != nil {
+		if x.requests, err = read.CountTexts(); err != nil {
 			return err
 		}
 		return x.embed(model)
@@ -128,7 +127,7 @@ func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, m
 			return failure
 		}
 		if name == "" && first {
-			list = payload.Prepend(list, member, auto)
+			list = answers.Prepend(list, member, auto)
 		}
 		passHeaders(w.Header(), header, responseHeaders)
 		_, _ = w.Write(list) // the caller may have left

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -14,18 +15,17 @@ const openAIPath = upstreamVersion + "/openai/"
 
 // openAI serves POST chat/completions and POST embeddings.
 func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
-	body := read.Text
 	if read.JSON == nil {
 		// It may name another model than is found in it, which would be sent without a
 		// slot.
 		return payload.ErrNotObject
 	}
-	refs := read.References
-	in, err := payload.ReadChat(read.JSON)
+	in, err := read.Chat()
 	if err != nil {
 		return err
 	}
@@ -34,8 +34,8 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 		return payload.ErrModel
 	}
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(read.JSON, refs), requests: 1,
-		payload: func(chosen string) ([]byte, error) { return payload.RenameModel(body, chosen) },
+		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(read), requests: 1,
+		renamed: read.Rename,
 	}
 	if strings.HasSuffix(r.URL.Path, "/embeddings") {
 		return x.openAIEmbeddings(in, model)
@@ -47,8 +47,20 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 	x.path = func(string) string { return openAIPath + "chat/completions" }
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
 	// goes.
-	x.sizer.Count = dispatch.PromptSizer(upstream.Prompt{Pieces: in.Pieces()}).Count
+	x.sizer.Count = countChat(in)
 	return x.serve(model)
+}
+
+// countChat returns what has a chat counted. One of more messages than are worth keeping
+// apart is estimated.
+func countChat(in *payload.Chat) func(context.Context, dispatch.Target) (int64, error) {
+	return func(ctx context.Context, to dispatch.Target) (int64, error) {
+		pieces, all := in.Pieces()
+		if !all {
+			return 0, upstream.ErrUncountable
+		}
+		return dispatch.PromptSizer(upstream.Prompt{Pieces: pieces}).Count(ctx, to)
+	}
 }
 
 func (x *relay) openAIEmbeddings(in *payload.Chat, model string) (err error) {

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -27,7 +28,8 @@ func (s *Server) resource(kind string) handler {
 			return errNoRoute
 		}
 		name := kind + "/" + id
-		body, err := s.readBody(w, r)
+		body, held, err := s.readBody(w, r)
+		defer held.Release()
 		if err != nil {
 			return err
 		}
@@ -40,8 +42,7 @@ func (s *Server) resource(kind string) handler {
 			return err
 		}
 		x := &relay{s: s, w: w, r: r, body: body,
-			path:    func(string) string { return upstreamVersion + "/" + name },
-			payload: func(string) ([]byte, error) { return body, nil }}
+			path: func(string) string { return upstreamVersion + "/" + name }}
 		return x.passFree(r.Context(), p.Only(owner), "", r.Method != http.MethodDelete)
 	}
 }
@@ -49,11 +50,11 @@ func (s *Server) resource(kind string) handler {
 // createCache serves POST /v1beta/cachedContents: in the project of the files
 // that it refers to, else in any.
 func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
-	body := read.Text
 	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return err
@@ -61,9 +62,8 @@ func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
 	if p, err = s.dispatch.Owners(r.Context(), p, read.References.Resources); err != nil {
 		return err
 	}
-	x := &relay{s: s, w: w, r: r, body: body,
-		path:    func(string) string { return upstreamVersion + "/cachedContents" },
-		payload: func(string) ([]byte, error) { return body, nil }}
+	x := &relay{s: s, w: w, r: r, body: read.Text,
+		path: func(string) string { return upstreamVersion + "/cachedContents" }}
 	x.ended = func(end []byte) { s.dispatch.Remember(end, x.project) }
 	// One that was made twice would be paid for twice.
 	return x.passFree(r.Context(), p, "", false)
@@ -95,7 +95,7 @@ func (s *Server) listResources(kind string) handler {
 			next = list.after(page)
 		}
 		if next != "" || page.next != "" {
-			text = payload.SetNextPage(text, next)
+			text = answers.SetNextPage(text, next)
 		}
 		passHeaders(w.Header(), page.header, responseHeaders)
 		_, _ = w.Write(text) // the caller may have left
@@ -234,7 +234,7 @@ func (l *list) page(at int, token string) (got listPage, err error) {
 		if err != nil {
 			return got, err
 		}
-		if got.next, got.empty = payload.NextPage(got.text, l.kind); !got.empty || got.next == "" {
+		if got.next, got.empty = answers.NextPage(got.text, l.kind); !got.empty || got.next == "" {
 			return got, nil
 		}
 		token = got.next

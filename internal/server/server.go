@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -20,7 +21,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/telemetry"
 )
 
-// Options are what a Server works with. All but Callers and Telemetry are
+// Options are what a Server works with. All but Bodies, Callers and Telemetry are
 // required.
 type Options struct {
 	Config     *config.Config
@@ -28,6 +29,8 @@ type Options struct {
 	Dispatcher *dispatch.Dispatcher
 	Admin      *admin.Admin
 	Logger     *slog.Logger
+	// Bodies is what the bodies in flight may take. Nil: as much as there are.
+	Bodies *bodies.Budget
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
 	Callers *callers.Authenticator
 	// Telemetry records what happens to requests. Nil: nothing does.
@@ -42,6 +45,7 @@ type Server struct {
 	dispatch  *dispatch.Dispatcher
 	admin     *admin.Admin
 	log       *slog.Logger
+	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
 	mux       *http.ServeMux
 	requests  atomic.Int64
@@ -51,7 +55,7 @@ type Server struct {
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger,
+		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 	}
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)

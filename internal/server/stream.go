@@ -13,6 +13,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -64,7 +65,7 @@ var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // copy passes the answer on as it comes. Nothing is written before it is seen
 // that it begins as an answer, so one that breaks at once, or says nothing, can still
 // be had elsewhere.
-func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *payload.Tail) *upstream.Error {
+func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *answers.Tail) *upstream.Error {
 	buf := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
 	in := newIncoming(watch, resp)
@@ -106,21 +107,21 @@ func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end 
 // open looks at the beginning of an answer, which may be all of it. It reports whether
 // to wait for more of it, or that it is none.
 func (x *relay) open(text []byte, all bool, to dispatch.Target, in *incoming) (wait bool, _ *upstream.Error) {
-	opening := payload.OpeningOf(text)
-	if opening == payload.Spoiled {
-		return false, to.Classify(http.StatusOK, payload.FirstError(text, io.LimitReader(in, maxErrorBody)))
+	opening := answers.OpeningOf(text)
+	if opening == answers.Spoiled {
+		return false, to.Classify(http.StatusOK, answers.FirstError(text, io.LimitReader(in, maxErrorBody)))
 	}
-	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && payload.Silent(text)
+	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && answers.Silent(text)
 	switch {
 	case !all:
-		return (silent || opening == payload.Undecided) && len(text) <= maxHeld, nil
-	case !silent || !payload.Whole(text):
+		return (silent || opening == answers.Undecided) && len(text) <= maxHeld, nil
+	case !silent || !answers.Whole(text):
 		return false, nil
 	}
-	if object := payload.LastError(text); object != nil {
+	if object := answers.LastError(text); object != nil {
 		return false, to.Classify(http.StatusOK, object)
 	}
-	if !in.whole || payload.Produced(text) {
+	if !in.whole || answers.Produced(text) {
 		return false, to.Classify(http.StatusOK, nil)
 	}
 	return false, upstream.NoAnswer()

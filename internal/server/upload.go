@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -48,15 +49,21 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
+	var held bodies.Charge
+	defer func() { held.Release() }()
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
 	if again {
 		// Only the start can be sent twice: a file's bytes are gone once they were
 		// read.
-		if start, err = io.ReadAll(http.MaxBytesReader(unwrapped(w), r.Body, maxUploadStart)); err != nil {
+		if start, held, err = s.readAtMost(w, r, maxUploadStart); err != nil {
 			return err
 		}
 		length = int64(len(start))
 	} else {
+		// It isn't held, but passes through.
+		if held, err = s.bodies.Charge(bodies.Each); err != nil {
+			return bodyProblem(err, 0)
+		}
 		boundBody(w, r, maxUpload)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)

@@ -19,6 +19,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -52,6 +53,7 @@ type setup struct {
 	store storage.Store // default: memory
 	// telemetry records what happens. Default: nothing does.
 	telemetry *telemetry.Recorder
+	bodies    *bodies.Budget // default: no bound
 }
 
 // A world is a server over a simulated Gemini, without a socket.
@@ -65,6 +67,7 @@ type world struct {
 	cfg   *config.Config
 	// telemetry is that of all instances.
 	telemetry *telemetry.Recorder
+	bodies    *bodies.Budget
 }
 
 // key is the n-th key of a world, of a project.
@@ -104,7 +107,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.sim != nil {
 		s.sim(&simulated)
 	}
-	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer), telemetry: s.telemetry}
+	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer), telemetry: s.telemetry, bodies: s.bodies}
 	transport := w.sim.Transport()
 	if s.wrap != nil {
 		transport = s.wrap(transport)
@@ -154,6 +157,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
+		Bodies: w.bodies,
 	}), operators}
 }
 
@@ -382,8 +386,8 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.path = append(c.path, r.URL.Path)
 	c.mu.Unlock()
 	var body bytes.Buffer
-	if r.Body != nil {
-		// Nothing is read that upstream doesn't read.
+	if r.Body != nil && r.ContentLength <= 1<<20 {
+		// Nothing is read that upstream doesn't read, and what is large isn't kept.
 		r.Body = teeBody{io.TeeReader(r.Body, &body), r.Body}
 	}
 	resp, err := c.next.RoundTrip(r)

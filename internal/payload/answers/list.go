@@ -1,6 +1,10 @@
-package payload
+package answers
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
 
 // Prepend puts an entry before those of a list in a JSON object, whatever else
 // that holds. What it doesn't understand stays as it is.
@@ -68,7 +72,7 @@ func CreatedNames(answer []byte) []string {
 	}
 	var names []string
 	for _, name := range []string{made.Name, made.File.Name} {
-		if name != "" && ResourceName(name) == name {
+		if name != "" && payload.ResourceName(name) == name {
 			names = append(names, name)
 		}
 	}
