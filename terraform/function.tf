@@ -9,9 +9,15 @@ locals {
   given_limits = { for name, l in var.limits : name => { for k, v in l : k => v if v != null } }
   given_caller = { for name, l in var.caller_limits : name => { for k, v in l : k => v if v != null } }
 
+  # Nine tenths of the memory, as internal/bodies takes of a container whose memory it can see. Said here because how an
+  # instance sees its own depends on the execution environment. How much the bodies in flight may take follows from it.
+  mebibytes    = endswith(var.memory, "Gi") ? tonumber(trimsuffix(var.memory, "Gi")) * 1024 : tonumber(trimsuffix(var.memory, "Mi"))
+  memory_limit = "${floor(local.mebibytes * 9 / 10)}MiB"
+
   environment = merge(
     var.settings,
     {
+      GOMEMLIMIT           = local.memory_limit
       GOOGLE_CLOUD_PROJECT = var.project
       FLUXGATE_STORE       = "firestore"
       FLUXGATE_DATABASE    = local.database
@@ -76,7 +82,8 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email = google_service_account.runtime.email
     environment_variables = local.environment
 
-    # A request waits for Gemini nearly all of its time, so an instance takes many. More than one needs a whole vCPU.
+    # A request waits for Gemini nearly all of its time, so an instance takes many, as long as it has memory for their
+    # bodies. More than one needs a whole vCPU.
     max_instance_request_concurrency = 80
     available_cpu                    = "1"
     available_memory                 = var.memory

@@ -48,7 +48,7 @@ variable "settings" {
 
   validation {
     condition = alltrue([for name in keys(var.settings) : contains([
-      "FLUXGATE_CORS", "FLUXGATE_RESOURCES", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND",
+      "FLUXGATE_CORS", "FLUXGATE_RESOURCES", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_BODY_BUDGET", "FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND",
       "FLUXGATE_LOG_LEVEL", "FLUXGATE_POLICY", "GEMINI_LOG", "GOOGLE_GEMINI_BASE_URL",
     ], name) || startswith(name, "OTEL_") && !endswith(name, "_HEADERS")])
     error_message = "settings: want a setting of .env.example that has no variable of its own here. Keys and tokens don't belong into the environment: they would be in the state, and whoever may see the function could read them."
@@ -109,7 +109,7 @@ variable "expire_history" {
 # --- The function ---
 
 variable "memory" {
-  description = "Memory of an instance. A body of the largest size takes about as much as it is large; 80 requests may run at once."
+  description = "Memory of an instance. 64 MiB are its own and a tenth is the platform's; of the rest two thirds are for request bodies in flight, and beyond that requests get 503 with Retry-After: 3 bodies of 30 MiB with 256Mi, 8 with 512Mi, 18 with 1Gi, 39 with 2Gi, 80 with 4Gi. 80 small requests run at once with any."
   type        = string
   default     = "512Mi"
   nullable    = false

@@ -12,6 +12,7 @@
 //   - operate.go: status, validate and refresh-policy, and what all commands of operators share
 //   - cost.go: cost, what a deployment costs a month
 //   - bench.go: bench overhead and bench stream, and the parties that benchmarks start
+//   - benchmemory.go: bench memory
 //   - coldstart.go: bench coldstart, and the function as a platform starts it
 //   - launcher.go: what the benchmarks share: how a party is started
 //   - connection.go: the flags that say where a Fluxgate is and who asks

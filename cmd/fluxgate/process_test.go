@@ -94,6 +94,11 @@ func (p *process) signal(s os.Signal) (exit int, took time.Duration) {
 // wait returns the exit code, 128 and more for a signal.
 func (p *process) wait() int {
 	p.t.Helper()
+	return p.waitFor(patience)
+}
+
+func (p *process) waitFor(limit time.Duration) int {
+	p.t.Helper()
 	select {
 	case err := <-p.ended:
 		var exit *exec.ExitError
@@ -107,7 +112,7 @@ func (p *process) wait() int {
 			return exit.ExitCode()
 		}
 		require.NoError(p.t, err)
-	case <-time.After(patience):
+	case <-time.After(limit):
 		require.Fail(p.t, "it doesn't end", "%s%s", &p.out, &p.stderr)
 	}
 	return -1

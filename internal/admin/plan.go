@@ -87,15 +87,26 @@ type planning struct {
 
 // read reads what is asked, by what the body holds.
 func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question) (*planning, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(q.Body, &fields); err != nil {
-		return nil, payload.Trouble(err)
-	}
+	var tokens, contents bool
+	var model []byte
+	err := payload.Members(q.Body, func(name string, value []byte) error {
+		switch name {
+		case "tokens":
+			tokens = true
+		case "contents":
+			contents = true
+		case "model":
+			model = value
+		}
+		return nil
+	})
 	switch {
-	case fields["tokens"] != nil:
+	case err != nil:
+		return nil, err
+	case tokens:
 		return readSize(s, q.Body)
-	case fields["contents"] != nil:
-		return a.readNative(ctx, s, q, fields["model"])
+	case contents:
+		return a.readNative(ctx, s, q, model)
 	}
 	in, err := dispatch.ReadPrompt(q.Body)
 	if err != nil {
@@ -149,7 +160,7 @@ func readSize(s *admission.Snapshot, body []byte) (*planning, error) {
 }
 
 // readNative reads a question about a body for generateContent.
-func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Question, named json.RawMessage) (*planning, error) {
+func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Question, named []byte) (*planning, error) {
 	model := dispatch.AutoModel
 	if named != nil {
 		if err := json.Unmarshal(named, &model); err != nil {
@@ -175,7 +186,7 @@ func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Questio
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := a.dispatch.Count(ctx, p, models, dispatch.BodySizer(q.Body, refs))
+	tokens, err := a.dispatch.Count(ctx, p, models, dispatch.BodySizer(&payload.Body{Text: q.Body, JSON: q.Body, References: refs}))
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -70,6 +71,7 @@ type App struct {
 	pool    *keys.Pool
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
+	bodies  *bodies.Budget
 	audit   atomic.Pointer[events.Audit] // nil: not yet
 
 	admission *admission.Controller
@@ -86,6 +88,9 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	}()
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
+	}
+	if a.bodies, err = budget(cfg, o); err != nil {
+		return nil, err
 	}
 	if err := a.openTelemetry(ctx, cfg, o); err != nil {
 		return nil, err
@@ -173,7 +178,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	})
 	return server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
-		Telemetry: a.record,
+		Telemetry: a.record, Bodies: a.bodies,
 	}), nil
 }
 

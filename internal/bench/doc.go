@@ -24,6 +24,7 @@
 //
 //   - overhead.go: Overhead, the CPU of a request beside that of a bare proxy
 //   - stream.go: Stream, memory and delay of long streams
+//   - memory.go: Memory, resident memory with many large bodies at once
 //   - coldstart.go: ColdStart, the time to the first answer
 //   - breakdown.go: where the CPU of a party went, read from its profile
 //   - child.go: the parent's end: Launcher, processes started, asked and ended

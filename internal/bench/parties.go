@@ -70,6 +70,17 @@ func ServeProxy(ctx context.Context, out io.Writer, upstream string) error {
 	})
 }
 
+// serveInside serves on a free loopback port, which is its Addr, until it is closed.
+func serveInside(h http.Handler) (*http.Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	srv := &http.Server{Addr: l.Addr().String(), Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }() // until it is closed
+	return srv, nil
+}
+
 func serve(ctx context.Context, out io.Writer, h http.Handler) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

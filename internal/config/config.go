@@ -186,6 +186,13 @@ type Config struct {
 	// is what Cloud Run lets through over HTTP/1.
 	MaxBody Bytes `env:"FLUXGATE_MAX_BODY,default=32MiB"`
 
+	// BodyBudget is how much memory the bodies of all requests in flight may take
+	// together, at least MaxBody and 1 MiB, at most 1 TiB. Beyond it requests are refused
+	// with 503. FLUXGATE_BODY_BUDGET, as MaxBody, default empty: of GOMEMLIMIT, or of
+	// nine tenths of the container's memory, two thirds of what is beyond 64 MiB; and
+	// 512 MiB where neither is known.
+	BodyBudget Bytes `env:"FLUXGATE_BODY_BUDGET,default=0"`
+
 	// Timeout is the deadline of one upstream request, 1s to 60m (the most that
 	// Cloud Run allows). FLUXGATE_TIMEOUT, default 5m.
 	Timeout time.Duration `env:"FLUXGATE_TIMEOUT,default=5m"`
@@ -270,6 +277,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("log", c.Log),
 		slog.String("log_level", c.LogLevel.String()),
 		slog.String("max_body", c.MaxBody.String()),
+		slog.String("body_budget", c.BodyBudget.String()),
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
 		slog.Bool("resend", c.Resend),

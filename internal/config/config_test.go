@@ -36,7 +36,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"FLUXGATE_KEYS_SECRET=S, projects/q/secrets/T/versions/3",
 		`FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":5,"rpd":-1}}`, "FLUXGATE_COUNT=exact", "FLUXGATE_RESOURCES=shared", "FLUXGATE_SKEW=0",
 		"FLUXGATE_HOLD=60s", "FLUXGATE_CHAIN=models/gemini-2.5-flash, gemini-2.5-pro,", "GEMINI_MODE=flash_lite_only", "FLUXGATE_POLICY=off",
-		"GEMINI_LOG=False", "FLUXGATE_LOG_LEVEL=debug", "FLUXGATE_MAX_BODY=1 MiB", "FLUXGATE_TIMEOUT=90s",
+		"GEMINI_LOG=False", "FLUXGATE_LOG_LEVEL=debug", "FLUXGATE_MAX_BODY=1 MiB", "FLUXGATE_BODY_BUDGET=300MiB", "FLUXGATE_TIMEOUT=90s",
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
 		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5},"Bob@example.com":{"rpd":-1}}`,
@@ -51,7 +51,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		SecretNames: []string{"projects/example.com:p-1/secrets/S/versions/latest", "projects/q/secrets/T/versions/3"},
 		Limits:      LimitsByModel{"gemini-2.5-pro": {RPM: &five, RPD: &unlimited}}, Count: CountExact, Resources: ResourcesShared, Skew: 0,
 		Hold: time.Minute, Chain: ModelList{"gemini-2.5-flash", "gemini-2.5-pro"}, Mode: ModeFlashLiteOnly, Policy: PolicyOff,
-		Log: false, LogLevel: slog.LevelDebug, MaxBody: 1 << 20, Timeout: 90 * time.Second,
+		Log: false, LogLevel: slog.LevelDebug, MaxBody: 1 << 20, BodyBudget: 300 << 20, Timeout: 90 * time.Second,
 		BaseURL: "http://127.0.0.1:9000", KService: "gate", FunctionTarget: "Fluxgate",
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
@@ -115,6 +115,8 @@ func TestOneProblem(t *testing.T) {
 		{"FLUXGATE_MAX_BODY=9999999999GiB", "FLUXGATE_MAX_BODY: \"9999999999GiB\": want bytes or a size"}, // would overflow
 		{"FLUXGATE_MAX_BODY=-5", "want bytes or a size"},
 		{"FLUXGATE_MAX_BODY=32M", "want bytes or a size"}, // 10^6 or 2^20? Not guessed
+		{"FLUXGATE_BODY_BUDGET=32MiB", "FLUXGATE_BODY_BUDGET: 32MiB: want at least 33MiB, for one body of FLUXGATE_MAX_BODY (32MiB); or make that smaller"},
+		{"FLUXGATE_BODY_BUDGET=2048GiB", "FLUXGATE_BODY_BUDGET: 2048GiB: want at most 1TiB"},
 		{"FLUXGATE_COUNT=guess", `FLUXGATE_COUNT: "guess": want auto, exact or estimate`},
 		{"FLUXGATE_POLICY=on", `FLUXGATE_POLICY: "on": want ask or off`},
 		{"GEMINI_MODE=Both", `GEMINI_MODE: "Both": want both, pro_only, flash_only or flash_lite_only`},

@@ -34,6 +34,7 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))
 	check("GEMINI_MODE", oneOf(c.Mode, ModeBoth, ModeProOnly, ModeFlashOnly, ModeFlashLiteOnly))
 	check("FLUXGATE_MAX_BODY", between(c.MaxBody, 1<<10, 1<<30))
+	check("FLUXGATE_BODY_BUDGET", c.checkBodyBudget())
 	check("FLUXGATE_TIMEOUT", between(c.Timeout, time.Second, time.Hour))
 	check("FLUXGATE_IDLE_TIMEOUT", between(c.IdleTimeout, time.Second, 10*time.Minute))
 	if c.Auth != "" && c.Auth != AuthIAM {
@@ -54,6 +55,21 @@ func (c *Config) Validate() error {
 		}
 	}
 	return flat(problems...)
+}
+
+// LeastBodyBudget returns what one body of MaxBody takes, with what goes with it.
+func (c *Config) LeastBodyBudget() Bytes { return c.MaxBody + 1<<20 }
+
+func (c *Config) checkBodyBudget() error {
+	switch least := c.LeastBodyBudget(); {
+	case c.BodyBudget == 0: // it is computed
+		return nil
+	case c.BodyBudget < least:
+		return fmt.Errorf("%s: want at least %s, for one body of FLUXGATE_MAX_BODY (%s); or make that smaller", c.BodyBudget, least, c.MaxBody)
+	case c.BodyBudget > 1<<40:
+		return fmt.Errorf("%s: want at most 1TiB", c.BodyBudget)
+	}
+	return nil
 }
 
 type ordered interface{ ~int | ~int64 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
@@ -233,7 +233,7 @@ func (d *Dispatcher) noted(ctx context.Context, who resources.Caller, err error)
 // resourcesIn returns the resources that an answer of a project tells of.
 func resourcesIn(answer []byte, project string) []resources.Resource {
 	var all []resources.Resource
-	for _, c := range payload.CreatedResources(answer) {
+	for _, c := range answers.CreatedResources(answer) {
 		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires})
 	}
 	return all

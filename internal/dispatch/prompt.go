@@ -43,12 +43,13 @@ func ReadPrompt(body []byte) (*Prompt, error) {
 	if in.Temperature != nil {
 		temperature = float32(*in.Temperature)
 	}
-	p.prompt = upstream.Prompt{System: in.System, MaxOutputTokens: defaultMaxTokens, Temperature: &temperature}
+	p.prompt = upstream.Prompt{System: payload.Piece{Quoted: in.System}, MaxOutputTokens: defaultMaxTokens, Temperature: &temperature}
 	if in.MaxTokens != nil {
 		p.prompt.MaxOutputTokens = int32(*in.MaxTokens)
 	}
-	if in.Prompt != "" {
-		p.prompt.Pieces = append(p.prompt.Pieces, payload.Piece{Text: in.Prompt})
+	p.prompt.Pieces = make([]payload.Piece, 0, 1+len(media))
+	if prompt := (payload.Piece{Quoted: in.Prompt}); prompt.IsText() {
+		p.prompt.Pieces = append(p.prompt.Pieces, prompt)
 	}
 	for _, m := range media {
 		p.prompt.Pieces = append(p.prompt.Pieces, payload.Piece{Media: m})

@@ -33,11 +33,11 @@ type Sizer struct {
 	TextOnly bool
 }
 
-// BodySizer returns the Sizer of a body of the provider's own format, with what it
-// refers to.
-func BodySizer(body []byte, refs *payload.References) Sizer {
-	s := Sizer{Bytes: int64(len(body)), Body: body, Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
-	s.Features = sync.OnceValue(func() []string { return payload.Features(body) })
+// BodySizer returns the Sizer of a body of the provider's own format.
+func BodySizer(body *payload.Body) Sizer {
+	refs := body.References
+	s := Sizer{Bytes: int64(len(body.Known())), Body: body.Text, Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
+	s.Features = sync.OnceValue(func() []string { return payload.Features(body.Known()) })
 	if refs.Media {
 		s.Bytes = -1
 	}
@@ -50,13 +50,14 @@ func BodySizer(body []byte, refs *payload.References) Sizer {
 // PromptSizer returns the Sizer of a prompt. Media of it is none that bytes say
 // anything of.
 func PromptSizer(p upstream.Prompt) Sizer {
-	s := Sizer{Bytes: int64(len(p.System)), TextOnly: true, Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
-	for _, piece := range p.Pieces {
+	s := Sizer{Bytes: p.System.TextLen(), TextOnly: true, Estimate: func() int64 { return payload.EstimatePieces(p.System, p.Pieces) }}
+	for i := range p.Pieces {
+		piece := &p.Pieces[i]
 		if len(piece.Media.Base64) > 0 {
 			s.Bytes, s.TextOnly = -1, false
 			break
 		}
-		s.Bytes += int64(len(piece.Text))
+		s.Bytes += piece.TextLen()
 	}
 	s.Count = func(ctx context.Context, to Target) (int64, error) {
 		asked := p
@@ -121,11 +122,18 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 	return nil
 }
 
-// small reports whether so many tokens are at most TPM/RPM of every model.
+// narrowest is what every model's window takes at least, in tokens.
+const narrowest = 8 << 10
+
+// small reports whether so many tokens are at most TPM/RPM of every model, and no more
+// than it takes at all.
 func small(s *admission.Snapshot, models []string, tokens int64) bool {
 	for _, model := range models {
 		l := s.Rules.Policy.Limits(model)
 		if l.TPM != scheduler.Unlimited && (l.RPM <= 0 || tokens > l.TPM/l.RPM) {
+			return false
+		}
+		if tokens > narrowest && tokens > s.Rules.Policy.Window(model) {
 			return false
 		}
 	}

@@ -19,9 +19,9 @@ func TestBodySizerKnowsPlainText(t *testing.T) {
 		`{"contents":[{"parts":[{"text":"hi"}]}],"tools":[{"fileSearch":{"fileSearchStoreNames":["fileSearchStores/a"]}}]}`: {true, false},
 		`{tools:[{file_search:{file_search_store_names:['fileSearchStores/a']}}]}`:                                          {true, false},
 	} {
-		read, err := payload.Read([]byte(body))
+		read, err := payload.Read([]byte(body), func(int64) error { return nil })
 		require.NoError(t, err, body)
-		s := BodySizer(read.Known(), read.References)
+		s := BodySizer(read)
 		assert.Equal(t, want.bytes, s.Bytes >= 0, body)
 		assert.Equal(t, want.textOnly, s.TextOnly, body)
 	}

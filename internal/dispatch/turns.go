@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/turns"
 )
 
 // maxTurns bounds how many marks of conversations an instance remembers, some five for
@@ -32,7 +32,7 @@ type turn struct {
 
 // read returns the turn that a caller's body is.
 func (c *conversations) read(caller string, body []byte) (t turn) {
-	is := payload.ReadTurns(body)
+	is := turns.Read(body)
 	for _, s := range is.Signatures {
 		t.marks = append(t.marks, c.mark(caller, 's', s))
 	}

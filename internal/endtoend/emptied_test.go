@@ -24,7 +24,7 @@ import (
 // when half of a minute's requests are used up. Upstream never has to say 429, the
 // settings are there again, and it is said among the events.
 func TestEmptiedDatabase(t *testing.T) {
-	t.Setenv("FIRESTORE_EMULATOR_HOST", emulatortest.Host(t)) // for the library
+	t.Setenv("FIRESTORE_EMULATOR_HOST", emulatortest.Host(t))                                // for the library
 	_, err := emulatortest.Client(t).Doc("warm/up").Set(t.Context(), map[string]any{"n": 1}) // the first time takes seconds
 	require.NoError(t, err)
 	w := newWorld(t, geminisim.Limits{RPM: 4, TPM: 250_000, RPD: 100_000})

@@ -2,7 +2,6 @@ package payload
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 )
 
@@ -25,26 +24,33 @@ type Body struct {
 // nonsense is Google's to refuse, at the price of a slot: what is nonsense to it is
 // not known for sure.
 //
+// Of what isn't JSON of the standard a copy is made that is, and only of that. Room is
+// asked before how many bytes it may take, and what it fails with is passed on.
+//
 // What isn't JSON of the standard goes upstream with a project's key like anything
 // else, so that what is missed here would be read there with that key. Therefore
 // every string counts that looks like the name of a resource, wherever it stands and
 // whatever the member is called. A request that only quotes such a name, in JSON that
 // isn't the standard's, is refused where nobody owns the resource.
-func Read(text []byte) (*Body, error) {
+func Read(text []byte, room func(bytes int64) error) (*Body, error) {
 	refs, err := ReadReferences(text)
 	switch {
 	case err == nil:
 		return &Body{Text: text, JSON: text, References: refs}, nil
 	case errors.Is(err, ErrManyResources):
 		return nil, err
-	case errors.Is(err, errTooDeep), json.Valid(text), !object(text):
+	case !errors.Is(err, errNotJSON), !object(text):
 		return nil, ErrNotObject
 	}
 	var resources names
-	switch plain, err := strictJSON(text, nil); {
+	switch size, err := strictSize(text); {
 	case errors.Is(err, errTooDeep):
 		return nil, ErrNotObject
 	case err == nil:
+		if err := room(size); err != nil {
+			return nil, err
+		}
+		plain := strictJSON(text, size)
 		refs, err := ReadReferences(plain)
 		if errors.Is(err, ErrManyResources) {
 			return nil, err

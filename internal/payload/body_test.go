@@ -39,7 +39,7 @@ func TestReadIsAsLiberalAsGoogle(t *testing.T) {
 		`{"a":"files/a","a":"files/b","a":'x'}`:    {`{"a":"files/a","a":"files/b","a":"x"}`, []string{"files/a", "files/b"}},
 		`{"text":"see 'files/a'",}`:                {`{"text":"see 'files/a'"}`, nil}, // quoted by a prompt
 	} {
-		b, err := Read([]byte(text))
+		b, err := Read([]byte(text), plenty)
 		require.NoError(t, err, text)
 		if want.json == "" {
 			want.json = text
@@ -68,7 +68,7 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		`{"files/a/b":"FILES/c" "%66iles/d"}`: {"files/a", "files/c"}, // percent encoding is an URL's, in JSON of no kind nobody's
 		`{"xfiles/a", "` + "files/" + strings.Repeat("a", 129) + `"}`: nil,
 	} {
-		b, err := Read([]byte(text))
+		b, err := Read([]byte(text), plenty)
 		require.NoError(t, err, text)
 		assert.Nil(t, b.JSON, text)
 		assert.True(t, b.References.Media, "who knows what %s holds", text)
@@ -78,7 +78,7 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 	}
 	// That Google refuses it too is sure of these: nothing has to be sent.
 	for _, text := range []string{``, ` `, `hello`, `{`, `{"contents":[`, `["files/a",}`, `null`, `[]`, `"x"`, `1`, strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000)} {
-		_, err := Read([]byte(text))
+		_, err := Read([]byte(text), plenty)
 		assert.ErrorIs(t, err, ErrNotObject, "%.40q", text)
 	}
 }
@@ -94,10 +94,10 @@ func TestReadBoundsTheNames(t *testing.T) {
 		return b.String() + `{"fileUri":"files/0"}`
 	}
 	for form, body := range map[string]string{"standard": `{"a":[%s]}`, "lenient": `{a:[%s,]}`, "unreadable": `{"a":[%s],"b":"\U0041"}`} {
-		b, err := Read(fmt.Appendf(nil, body, list(maxResources)))
+		b, err := Read(fmt.Appendf(nil, body, list(maxResources)), plenty)
 		require.NoError(t, err, form)
 		assert.Len(t, b.References.Resources, maxResources, form)
-		_, err = Read(fmt.Appendf(nil, body, list(maxResources+1)))
+		_, err = Read(fmt.Appendf(nil, body, list(maxResources+1)), plenty)
 		assert.ErrorIs(t, err, ErrManyResources, form)
 	}
 	var n names
@@ -152,11 +152,11 @@ func TestRenameModelInWhatGoogleTakes(t *testing.T) {
 		`{model : "models/gemini-x", "b":[1,]}`:         `{model : "models/gemini-x", "b":[1,]}`,
 		`{"mo\u0064el":,"b":{'model':'auto'},model:7,}`: `{"mo\u0064el":"gemini-x","b":{'model':'auto'},model:"gemini-x",}`,
 	} {
-		got, err := RenameModel([]byte(body), "gemini-x")
+		got, err := renameModel([]byte(body), "gemini-x")
 		require.NoError(t, err)
 		assert.Equal(t, want, string(got))
 	}
-	_, err := RenameModel([]byte(`{"model":"auto"`), "gemini-x")
+	_, err := renameModel([]byte(`{"model":"auto"`), "gemini-x")
 	assert.Error(t, err)
 }
 
@@ -328,7 +328,7 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		b, err := Read(text)
+		b, err := Read(text, plenty)
 		if err != nil {
 			return
 		}
@@ -361,7 +361,7 @@ func FuzzRead(f *testing.F) {
 					t.Fatalf("variant %d: %s was missed", variant, name)
 				}
 			}
-			renamed, err := RenameModel(text, "gemini-x")
+			renamed, err := renameModel(text, "gemini-x")
 			if err != nil || b.JSON == nil {
 				continue // it isn't sent
 			}

@@ -1,11 +1,11 @@
-// Package payload reads the bodies of requests and answers: which files and
-// cached contents they refer to, which model they name, how large they are, what
-// an answer says was used, and whether it is an answer at all.
+// Package payload reads the bodies of requests: which files and cached contents they
+// refer to, which model they name, how large they are. Package answers below this one
+// reads answers.
 //
 // Everything here is pure: bytes in, values out. It knows no HTTP, no key, no
 // quota and none of Fluxgate's other packages, so whatever needs to understand a
 // body can use it. It never changes what passes through but where that is the
-// purpose (RenameModel, Prepend, SetNextPage), and then every other
+// purpose (Body.Rename), and then every other
 // byte stays as it is.
 //
 // A body that a caller got wrong gives a *FieldError, whose text never repeats
@@ -21,12 +21,8 @@
 //   - references.go: what any body refers to
 //   - resource.go: names of files and cached contents, in references and in answers
 //   - features.go: which features with quotas of their own any body asks for
-//   - turns.go: what tells the conversation that a body is part of from others
+//   - rope.go: texts in parts that stay in the body they are from
 //   - media.go: base64 of images and files
-//   - usage.go: what an answer says was used, read from its end
-//   - opening.go: whether an answer with status 200 begins or ends with an error
-//   - list.go: pages of lists
-//   - coding.go: bodies that are packed
 //   - fields.go: strict reading of a JSON object's members, and what is wrong with it
 //   - lenient.go: what Google takes for JSON, in JSON of the standard
 //   - lexer.go: the lexer of valid JSON

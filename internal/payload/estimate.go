@@ -26,18 +26,36 @@ func (m *References) Estimate() int64 {
 	return max(n, 1)
 }
 
-// A Piece is a text, or an image or file if its media has data.
+// A Piece is a text, in one of three forms, or an image or file if its media has data.
 type Piece struct {
-	Text  string
-	Media Media
+	Text   string
+	Quoted []byte // the text as a JSON string, as it stands in a body
+	JSON   []byte // JSON as it stands in a body, whose text it is
+	Media  Media
+}
+
+// IsText reports whether a piece is a text, and not an empty one.
+func (p *Piece) IsText() bool { return p.TextLen() > 0 }
+
+// TextLen returns how many bytes of text a piece has.
+func (p *Piece) TextLen() int64 {
+	switch {
+	case len(p.Quoted) > 0:
+		t := lexer{text: p.Quoted}
+		return t.next().size()
+	case len(p.JSON) > 0:
+		return int64(len(p.JSON))
+	}
+	return int64(len(p.Text))
 }
 
 // EstimatePieces sizes a system instruction and pieces in tokens; it is never less
 // than one.
-func EstimatePieces(system string, pieces []Piece) int64 {
-	n := textTokens(int64(len(system)))
-	for _, p := range pieces {
-		n += textTokens(int64(len(p.Text)))
+func EstimatePieces(system Piece, pieces []Piece) int64 {
+	n := textTokens(system.TextLen())
+	for i := range pieces {
+		p := &pieces[i]
+		n += textTokens(p.TextLen())
 		switch data := p.Media.size(); {
 		case data == 0:
 		case strings.HasPrefix(p.Media.MIMEType, "image/"):

@@ -3,8 +3,9 @@ package payload
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"unicode/utf8"
+
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // The features of a request that have quotas of their own.
@@ -32,17 +33,23 @@ var modalityNames = []string{"responseModalities", "response_modalities", "modal
 // feature's name counts, wherever it stands. A name within a prompt's text doesn't,
 // unless it is in quotes there.
 func Features(body []byte) []string {
-	body = withoutEscapes(body)
 	var found []string
-	for _, x := range featureNames {
-		if !slices.Contains(found, x.feature) && index(body, x.name, 0) >= 0 {
-			found = append(found, x.feature)
+	add := func(feature string) {
+		if !slices.Contains(found, feature) {
+			found = append(found, feature)
 		}
 	}
-	for _, name := range modalityNames {
-		if wantsImages(body, name) {
-			found = append(found, ImageFeature)
-			break
+	for piece := range escape.Windows(body, withoutEscapes) {
+		for _, x := range featureNames {
+			if index(piece, x.name, 0) >= 0 {
+				add(x.feature)
+			}
+		}
+		for _, name := range modalityNames {
+			if wantsImages(piece, name) {
+				add(ImageFeature)
+				break
+			}
 		}
 	}
 	slices.Sort(found)
@@ -69,8 +76,12 @@ func index(body []byte, name string, from int) int {
 		if (before == '"' || before == '\'') && after == before {
 			return at
 		}
-		if !wordByte(before) && bytes.HasPrefix(bytes.TrimLeft(body[end:], " \t\r\n\v\f"), []byte(":")) {
-			return at
+		if !wordByte(before) {
+			behind := bytes.TrimLeft(body[end:], " \t\r\n\v\f")
+			// What follows so many blanks may not be in this window.
+			if bytes.HasPrefix(behind, []byte(":")) || len(behind) == 0 && len(body)-end > escape.Overlap/2 {
+				return at
+			}
 		}
 		from = end
 	}
@@ -100,33 +111,30 @@ func wantsImages(body []byte, name string) bool {
 	return false
 }
 
-// withoutEscapes returns a body with the escapes resolved that a name may be written
+// withoutEscapes appends a body with the escapes resolved that a name may be written
 // with: the standard's, and those that Google takes beside them. Quotes within strings
-// stay escaped.
-func withoutEscapes(body []byte) []byte {
-	var out []byte
-	from := 0 // what is before that is in out
-	for at := 0; ; {
-		i := bytes.IndexByte(body[at:], '\\')
-		if i < 0 || at+i+1 >= len(body) {
-			break
+// stay escaped. It is to windows what the method of escapes is.
+func withoutEscapes(out, body []byte, all bool) (_ []byte, read int) {
+	for rest := body; ; {
+		at := bytes.IndexByte(rest, '\\')
+		if at < 0 || at+1 == len(rest) && all {
+			return append(out, rest...), len(body)
 		}
-		at += i
-		c, size := body[at+1], 2
-		if (c == 'u' || c == 'U') && isHex(body[at+2:]) {
-			code, _ := strconv.ParseUint(string(body[at+2:at+6]), 16, 16) // it is hexadecimal
-			c, size = byte(min(code, utf8.RuneSelf)), 6
+		out = append(out, rest[:at]...)
+		if rest = rest[at:]; len(rest) < escape.Size && !all {
+			return out, len(body) - len(rest)
+		}
+		c, size := rest[1], 2
+		if (c == 'u' || c == 'U') && escape.IsHex(rest[2:]) {
+			c, size = byte(min(escape.HexCode(rest[2:]), utf8.RuneSelf)), escape.Size
 		} else if bytes.IndexByte([]byte("bfnrtuv"), c) >= 0 {
 			c = ' ' // a character that no name has
 		}
 		if wordByte(c) {
-			out = append(append(out, body[from:at]...), c)
-			from = at + size
+			out = append(out, c)
+		} else {
+			out = append(out, rest[:size]...)
 		}
-		at += size
+		rest = rest[size:]
 	}
-	if out == nil {
-		return body
-	}
-	return append(out, body[from:]...)
 }

@@ -27,6 +27,9 @@ var ErrNotObject = invalid("body", "want one JSON object.")
 // with a *FieldError: the decoder's own errors may quote the body, which is not
 // for the log, so they are put in other words.
 func Decode(body []byte, v any) error {
+	if len(body) > maxFields {
+		return errLong
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
@@ -37,6 +40,11 @@ func Decode(body []byte, v any) error {
 	}
 	return nil
 }
+
+// maxFields bounds a body that is decoded as a whole, in bytes.
+const maxFields = 1 << 20
+
+var errLong = invalid("body", "it is longer than all that it may hold.")
 
 var errSeveral = invalid("body", "it holds more than one JSON value.")
 
@@ -49,9 +57,9 @@ func Members(body []byte, f func(name string, value []byte) error) error {
 		return malformed(body)
 	}
 	switch t.next().kind {
-	case '{':
 	case 'n':
 		return nil
+	case '{':
 	case '[':
 		return wrongKind("array")
 	case '"':
@@ -62,8 +70,8 @@ func Members(body []byte, f func(name string, value []byte) error) error {
 		return wrongKind("number")
 	}
 	for t.more() {
-		name := string(t.next().meaning())
-		if err := f(name, t.value()); err != nil {
+		name := t.next().name()
+		if err := f(string(name[:min(len(name), maxName)]), t.value()); err != nil {
 			return err
 		}
 	}
@@ -76,11 +84,37 @@ func wrongKind(kind string) error {
 
 // malformed says what is wrong with a body that isn't JSON.
 func malformed(body []byte) error {
-	var value json.RawMessage
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&value); err != nil {
-		return Trouble(err)
+	err := json.Unmarshal(body, new(json.RawMessage)) // which finds out before it copies anything
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		switch text := syntax.Error(); {
+		case text == "unexpected end of JSON input":
+			err = io.ErrUnexpectedEOF
+		case strings.HasSuffix(text, "after top-level value"):
+			return errSeveral
+		}
 	}
-	return errSeveral
+	return Trouble(err)
+}
+
+// decodeString notes a string, or null for none, without decoding or copying it.
+func decodeString(name string, value []byte, quoted *[]byte) error {
+	switch value[0] {
+	case '"':
+		*quoted = value
+	case 'n':
+	default:
+		return invalid(name, wantedKinds[reflect.String])
+	}
+	return nil
+}
+
+// decodeName is decodeField for what names something, which isn't long.
+func decodeName(name string, value []byte, to *string) error {
+	if len(value) > maxName {
+		return invalid(name, "that is too long.")
+	}
+	return decodeField(name, value, to)
 }
 
 // decodeField decodes the value of a field.

@@ -3,6 +3,7 @@ package payload
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -10,13 +11,13 @@ import (
 // A Generate is the body of POST /generate: gemini-flux's own fields, and system,
 // model and max_wait. Nil and empty mean that a field isn't set.
 type Generate struct {
-	Prompt       string
+	Prompt       []byte // a JSON string, as it stands in the body
 	Mode         string
 	PreferredKey *int // public ID of a key
 	MaxTokens    *int64
 	Temperature  *float64
 	Retry        *bool
-	System       string
+	System       []byte // a JSON string, as it stands in the body
 	Model        string // without "models/"; "" or "auto": the chain
 
 	timeout, maxWait *float64 // seconds
@@ -38,13 +39,13 @@ func ReadGenerate(body []byte) (*Generate, error) {
 func (g *Generate) set(name string, value []byte) error {
 	switch lower := strings.ToLower(name); lower {
 	case "prompt":
-		return decodeField(lower, value, &g.Prompt)
+		return decodeString(lower, value, &g.Prompt)
 	case "images":
 		return decodeStrings(lower, value, &g.images)
 	case "files":
 		return decodeStrings(lower, value, &g.files)
 	case "mode":
-		return decodeField(lower, value, &g.Mode)
+		return decodeName(lower, value, &g.Mode)
 	case "preferred_key":
 		return decodeField(lower, value, &g.PreferredKey)
 	case "max_tokens":
@@ -56,34 +57,36 @@ func (g *Generate) set(name string, value []byte) error {
 	case "retry":
 		return decodeField(lower, value, &g.Retry)
 	case "system":
-		return decodeField(lower, value, &g.System)
+		return decodeString(lower, value, &g.System)
 	case "model":
-		return decodeField(lower, value, &g.Model)
+		return decodeName(lower, value, &g.Model)
 	case "max_wait":
 		return decodeField(lower, value, &g.maxWait)
 	}
 	return unknownField(name)
 }
 
+// maxMedia bounds how many images, and how many files, a body may hold. Google takes
+// 3600 images in a request.
+const maxMedia = maxResources
+
 // decodeStrings notes the elements of a list of strings, without decoding or
 // copying them.
 func decodeStrings(name string, value []byte, list *[][]byte) error {
 	*list = nil
-	t, err := newLexer(value)
-	if err != nil {
-		return ErrNotObject
-	}
-	switch t.next().kind {
+	switch value[0] {
 	case 'n':
 		return nil
 	case '[':
 	default:
-		return invalid(name, "want a list of strings.")
+		return invalid(name, wantedKinds[reflect.Slice])
 	}
-	for t.more() {
-		element := t.value()
+	for element := range elements(value) {
 		if c := element[0]; c != '"' && c != 'n' {
-			return invalid(name, "want a string.")
+			return invalid(name, wantedKinds[reflect.String])
+		}
+		if len(*list) == maxMedia {
+			return invalid(name, fmt.Sprintf("it has more than %d. Send fewer in one request.", maxMedia))
 		}
 		*list = append(*list, element)
 	}
@@ -92,7 +95,7 @@ func decodeStrings(name string, value []byte, list *[][]byte) error {
 
 func (g *Generate) check() error {
 	switch {
-	case g.Prompt == "" && len(g.images)+len(g.files) == 0:
+	case len(g.Prompt) <= len(`""`) && len(g.images)+len(g.files) == 0:
 		return invalid("prompt", "say what to generate.")
 	case g.Model != "" && !ValidModel(g.Model):
 		return ErrModel
@@ -142,7 +145,7 @@ func (g *Generate) Media() ([]Media, error) {
 	if len(g.images)+len(g.files) == 0 {
 		return nil, nil
 	}
-	var out []Media
+	out := make([]Media, 0, len(g.images)+len(g.files))
 	for _, list := range []struct {
 		field string
 		texts [][]byte

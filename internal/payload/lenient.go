@@ -3,7 +3,8 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // What Google takes for JSON is what its published parsers take: json_stream_parser.cc
@@ -13,56 +14,57 @@ import (
 // control characters in strings, names without quotes, nothing where a value should
 // be, and any character behind a backslash. Neither takes comments.
 
-// strictJSON returns an object that Google takes as JSON of the standard that means
-// the same. It fails with errTooDeep for what is too deep for Google, and with
-// errNotJSON for what Google takes for none, and for what the two parsers read
-// differently. It calls member, if that isn't nil, for every member of
-// the object itself, with where in the text its value is.
-func strictJSON(text []byte, member func(name string, from, to int)) ([]byte, error) {
-	l := lenient{text: text, out: make([]byte, 0, len(text)+len(text)/16), member: member}
-	l.space()
-	switch whole := l.object(1); {
+// strictSize returns how large strictJSON of a text is. It fails with errTooDeep for what
+// is too deep for Google, and with errNotJSON for what Google takes for none, and for what
+// the two parsers read differently.
+func strictSize(text []byte) (int64, error) {
+	l := lenient{text: text, measure: true}
+	switch whole := l.whole(); {
 	case l.deep:
-		return nil, errTooDeep
+		return 0, errTooDeep
 	case !whole:
-		return nil, errNotJSON
+		return 0, errNotJSON
 	}
-	if l.space(); l.at < len(text) {
-		return nil, errNotJSON
-	}
-	return l.out, nil
+	return l.size, nil
 }
 
-// eachLenientMember is eachMember for what Google takes as JSON.
-func eachLenientMember(text []byte, f func(name string, from, to int) error) error {
-	if err := eachMember(text, f); !errors.Is(err, errNotJSON) {
-		return err
-	}
-	type member struct {
-		name     string
-		from, to int
-	}
-	var all []member
-	if _, err := strictJSON(text, func(name string, from, to int) { all = append(all, member{name, from, to}) }); err != nil {
+// strictJSON returns an object that Google takes as JSON of the standard that means
+// the same, in a text of that size, which is strictSize's.
+func strictJSON(text []byte, size int64) []byte {
+	l := lenient{text: text, out: make([]byte, 0, size)}
+	l.whole()
+	return l.out
+}
+
+// eachLenientMember is eachMember for what Google takes as JSON, of which it is known
+// that it does.
+func eachLenientMember(text []byte, f func(name []byte, from, to int) error) error {
+	var err error
+	l := lenient{text: text, measure: true, member: func(name []byte, from, to int) {
+		if err == nil {
+			err = f(name, from, to)
+		}
+	}}
+	if !l.whole() {
 		return errNotJSON
 	}
-	for _, m := range all {
-		if err := f(m.name, m.from, m.to); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // lenientString returns the string that a value which Google takes as JSON is; ""
-// for any other.
+// for any other, and for one that is too long to be known here.
 func lenientString(value []byte) string {
 	l := lenient{text: value}
-	var s string
-	if !l.value(1) || json.Unmarshal(l.out, &s) != nil {
+	if len(value) > maxName || !l.value(1) || l.out[0] != '"' {
 		return ""
 	}
-	return s
+	return string(stringIn(l.out))
+}
+
+// stringIn returns the string that valid JSON is.
+func stringIn(json []byte) []byte {
+	t := lexer{text: json}
+	return t.next().meaning()
 }
 
 // lenient is a text on its way through strictJSON. Its methods read one thing each,
@@ -71,8 +73,30 @@ type lenient struct {
 	text   []byte
 	at     int
 	out    []byte
-	member func(name string, from, to int)
-	deep   bool // it nests deeper than maxDepth
+	member func(name []byte, from, to int) // nil: nobody is told of the object's own
+	deep   bool                            // it nests deeper than maxDepth
+
+	measure bool // nothing is written
+	size    int64
+}
+
+// whole reads an object that is all of the text.
+func (l *lenient) whole() bool {
+	l.space()
+	if !l.object(1) {
+		return false
+	}
+	l.space()
+	return l.at == len(l.text)
+}
+
+// write writes some bytes, or measures them.
+func (l *lenient) write(text ...byte) {
+	if l.measure {
+		l.size += int64(len(text))
+		return
+	}
+	l.out = append(l.out, text...)
 }
 
 // next returns the byte that is to be read next, 0 at the end: no token begins so.
@@ -96,7 +120,7 @@ func (l *lenient) take(c byte) bool {
 		return false
 	}
 	l.at++
-	l.out = append(l.out, c)
+	l.write(c)
 	return true
 }
 
@@ -108,7 +132,7 @@ func (l *lenient) comma(end byte) (more, ok bool) {
 		l.at++
 		l.space()
 		if l.next() != end {
-			l.out = append(l.out, ',')
+			l.write(',')
 			return true, true
 		}
 	}
@@ -121,11 +145,11 @@ func (l *lenient) object(depth int) bool {
 	}
 	l.space()
 	for more := l.next() != '}'; more; {
-		begin := len(l.out)
+		begin := l.at
 		if !l.name() {
 			return false
 		}
-		end := len(l.out)
+		name := l.text[begin:l.at]
 		if l.space(); !l.take(':') {
 			return false
 		}
@@ -135,11 +159,7 @@ func (l *lenient) object(depth int) bool {
 			return false
 		}
 		if depth == 1 && l.member != nil {
-			var name string
-			if json.Unmarshal(l.out[begin:end], &name) != nil {
-				return false
-			}
-			l.member(name, from, l.at)
+			l.member(lenientName(name), from, l.at)
 		}
 		var ok bool
 		if more, ok = l.comma('}'); !ok {
@@ -178,13 +198,13 @@ func (l *lenient) value(depth int) bool {
 	case c == '-', '0' <= c && c <= '9':
 		return l.number()
 	case c == ',', c == '}':
-		l.out = append(l.out, "null"...)
+		l.write([]byte("null")...)
 		return true
 	}
 	for _, word := range []string{"true", "false", "null"} {
 		if bytes.HasPrefix(l.text[l.at:], []byte(word)) {
 			l.at += len(word)
-			l.out = append(l.out, word...)
+			l.write([]byte(word)...)
 			return true
 		}
 	}
@@ -199,9 +219,9 @@ func (l *lenient) number() bool {
 		l.at++
 	}
 	if text := l.text[begin:l.at]; json.Valid(text) {
-		l.out = append(l.out, text...)
+		l.write(text...)
 	} else {
-		l.out = append(l.out, '0')
+		l.write('0')
 	}
 	return true
 }
@@ -219,25 +239,35 @@ func (l *lenient) name() bool {
 	for l.at < len(l.text) && bytes.IndexByte([]byte("\"'{}[]:, \t\n\v\f\r"), l.text[l.at]) < 0 {
 		l.at++
 	}
-	l.out = append(l.out, '"')
+	l.write('"')
 	for _, c := range l.text[begin:l.at] {
 		l.character(c)
 	}
-	l.out = append(l.out, '"')
+	l.write('"')
 	return true
+}
+
+// lenientName returns what the name of a member means, nothing for one that is too long to
+// be known here.
+func lenientName(text []byte) []byte {
+	l := lenient{text: text}
+	if len(text) > maxName || !l.name() {
+		return nil
+	}
+	return stringIn(l.out)
 }
 
 // quoted reads a string.
 func (l *lenient) quoted() bool {
 	quote := l.next()
 	l.at++
-	l.out = append(l.out, '"')
+	l.write('"')
 	for l.at < len(l.text) {
 		c := l.text[l.at]
 		l.at++
 		switch c {
 		case quote:
-			l.out = append(l.out, '"')
+			l.write('"')
 			return true
 		case '\\':
 			if !l.escape() {
@@ -263,30 +293,17 @@ func (l *lenient) escape() bool {
 	case 'U':
 		return false
 	case 'u':
-		if !isHex(l.text[l.at:]) {
+		if !escape.IsHex(l.text[l.at:]) {
 			return false
 		}
-		l.out = append(append(l.out, `\u`...), l.text[l.at:l.at+4]...)
+		l.write(l.text[l.at-2 : l.at+4]...)
 		l.at += 4
 	case 'b', 'f', 'n', 'r', 't':
-		l.out = append(l.out, '\\', c)
+		l.write('\\', c)
 	case 'v':
-		l.out = append(l.out, `\u000b`...)
+		l.write([]byte(`\u000b`)...)
 	default:
 		l.character(c)
-	}
-	return true
-}
-
-// isHex reports whether a text begins with four hexadecimal digits.
-func isHex(text []byte) bool {
-	if len(text) < 4 {
-		return false
-	}
-	for _, c := range text[:4] {
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
-			return false
-		}
 	}
 	return true
 }
@@ -296,10 +313,10 @@ func (l *lenient) character(c byte) {
 	const hex = "0123456789abcdef"
 	switch {
 	case c == '"', c == '\\':
-		l.out = append(l.out, '\\', c)
+		l.write('\\', c)
 	case c < ' ':
-		l.out = append(l.out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		l.write('\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 	default:
-		l.out = append(l.out, c)
+		l.write(c)
 	}
 }

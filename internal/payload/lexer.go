@@ -1,11 +1,13 @@
 package payload
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
-	"strconv"
-	"unicode/utf16"
+	"iter"
 	"unicode/utf8"
+
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // A lexer walks a JSON text that is known to be valid, token by token, at a
@@ -90,41 +92,82 @@ func endsNumber(c byte) bool {
 // leave passes over the rest of a value whose first token was read.
 func (t *lexer) leave(first token) {
 	depth := 0
-	for x := first; ; x = t.next() {
-		switch x.kind {
+	for kind := first.kind; ; kind = t.pass() {
+		switch kind {
 		case '{', '[':
 			depth++
 		case '}', ']':
 			depth--
 		}
-		if depth <= 0 {
+		if depth <= 0 || kind == 0 {
 			return
 		}
 	}
+}
+
+// pass passes over the next token and returns its kind. What a string means is nobody's
+// concern.
+func (t *lexer) pass() byte {
+	t.skip()
+	if t.at < len(t.text) && t.text[t.at] == '"' {
+		t.at = stringEnd(t.text, t.at)
+		return '"'
+	}
+	return t.next().kind
 }
 
 // value passes over the next value and returns it as it stands in the text.
 func (t *lexer) value() []byte {
 	t.skip()
 	begin := t.at
-	t.leave(t.next())
+	t.leave(token{kind: t.pass()})
 	return t.text[begin:t.at]
 }
 
-// eachMember calls f for every member of a JSON object, with where in the text
-// its value is.
-func eachMember(text []byte, f func(name string, from, to int) error) error {
-	t, err := newLexer(text)
-	if err != nil {
-		return err
+// MembersOf yields the members of an object in valid JSON, each with its value as it stands in
+// the text. Anything else has none.
+func MembersOf(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		t := lexer{text: object}
+		if t.next().kind != '{' {
+			return
+		}
+		for t.more() {
+			name := t.next().name()
+			if !yield(name, t.value()) {
+				return
+			}
+		}
 	}
+}
+
+// elements yields the elements of a list in valid JSON as they stand in the text.
+// Anything else has none.
+func elements(list []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) {
+		t := lexer{text: list}
+		if t.next().kind != '[' {
+			return
+		}
+		for t.more() {
+			if !yield(t.value()) {
+				return
+			}
+		}
+	}
+}
+
+// eachMember calls f for every member of a JSON object, which is valid, with where in the
+// text its value is.
+func eachMember(text []byte, f func(name []byte, from, to int) error) error {
+	t := lexer{text: text}
 	if t.next().kind != '{' {
 		return errNotJSON
 	}
 	for t.more() {
-		name := t.next()
+		name := t.next().name()
 		value := t.value()
-		if err := f(string(name.meaning()), t.at-len(value), t.at); err != nil {
+		if err := f(name, t.at-len(value), t.at); err != nil {
 			return err
 		}
 	}
@@ -132,19 +175,26 @@ func eachMember(text []byte, f func(name string, from, to int) error) error {
 }
 
 func (t *lexer) quoted() token {
-	begin, escaped, ascii := t.at+1, false, true
-	for t.at++; t.text[t.at] != '"'; t.at++ {
-		switch c := t.text[t.at]; {
-		case c == '\\':
-			escaped = true
-			t.at++
-		case c >= utf8.RuneSelf:
-			ascii = false
+	begin := t.at + 1
+	t.at = stringEnd(t.text, t.at)
+	inside := t.text[begin : t.at-1]
+	return token{kind: '"', text: inside, escaped: bytes.IndexByte(inside, '\\') >= 0 || !utf8.Valid(inside)}
+}
+
+// stringEnd returns where the string ends that begins there. It looks for quotes alone:
+// media are long.
+func stringEnd(text []byte, begin int) int {
+	for at := begin + 1; ; {
+		quote := at + bytes.IndexByte(text[at:], '"')
+		first := quote // of the backslashes before it
+		for text[first-1] == '\\' {
+			first--
+		}
+		at = quote + 1
+		if (quote-first)%2 == 0 {
+			return at
 		}
 	}
-	inside := t.text[begin:t.at]
-	t.at++
-	return token{kind: '"', text: inside, escaped: escaped || !ascii && !utf8.Valid(inside)}
 }
 
 // meaning returns the string that a token stands for, as json.Unmarshal would: with
@@ -160,6 +210,29 @@ func (x token) meaning() []byte {
 		r, rest = nextRune(rest)
 		out = utf8.AppendRune(out, r)
 	}
+	return out
+}
+
+// maxName bounds the names and short values that are known here, in bytes as they stand in
+// a text: no longer string is one of them.
+const maxName = 6 * 256
+
+// name is meaning for what names something. A text that is too long for a name of ours
+// stays as it is.
+func (x token) name() []byte {
+	if len(x.text) > maxName {
+		return x.text
+	}
+	return x.meaning()
+}
+
+// start returns what the token means, as far as its first bytes go.
+func (x token) start() []byte {
+	text := x.text[:min(len(x.text), maxName)]
+	if !x.escaped {
+		return text
+	}
+	out, _ := escape.Escapes{Controls: true}.Resolve(nil, text, len(text) == len(x.text))
 	return out
 }
 
@@ -197,28 +270,50 @@ func nextRune(text []byte) (rune, []byte) {
 	case 't':
 		return '\t', rest
 	case 'u':
-		return unicodeEscape(rest)
+		return escape.Unicode(rest)
 	}
 	return rune(c), rest
 }
 
-// unicodeEscape returns the character whose code a text begins with, and what follows.
-// Half a surrogate pair is none: it is replaced.
-func unicodeEscape(text []byte) (rune, []byte) {
-	r, rest := hexCode(text), text[4:]
-	if !utf16.IsSurrogate(r) {
-		return r, rest
-	}
-	if len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
-		if pair := utf16.DecodeRune(r, hexCode(rest[2:])); pair != utf8.RuneError {
-			return pair, rest[6:]
+// FirstValue returns the JSON value that text begins with, or nothing if it
+// isn't whole. It only looks for the end: whether that is JSON is for the
+// decoder. (json.Decoder does both, at several times the cost.)
+func FirstValue(text []byte) []byte {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quoted:
+			switch c {
+			case '\\':
+				i++
+				continue
+			case '"':
+				quoted = false
+			default:
+				continue
+			}
+		case c == '"':
+			quoted = true
+			continue
+		case c == '{', c == '[':
+			depth++
+			continue
+		case c == '}', c == ']':
+			if depth--; depth < 0 {
+				return text[:i] // of a number or a literal that stood last
+			}
+		case depth > 0:
+			continue
+		case c == ',', c == ' ', c == '\t', c == '\r', c == '\n':
+			return text[:i]
+		default:
+			continue
+		}
+		if depth == 0 {
+			return text[:i+1]
 		}
 	}
-	return utf8.RuneError, rest
-}
-
-// hexCode returns the number of four hexadecimal digits.
-func hexCode(text []byte) rune {
-	code, _ := strconv.ParseUint(string(text[:4]), 16, 16) // the text is valid
-	return rune(code)
+	return nil
 }

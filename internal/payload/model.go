@@ -3,7 +3,6 @@ package payload
 import (
 	"encoding/json"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -21,42 +20,91 @@ func ValidModel(name string) bool {
 // ErrModel is the *FieldError for what is no model's name.
 var ErrModel = invalid("model", `want a model name such as "gemini-2.5-flash", or "auto".`)
 
-// RenameModel replaces the value of the top-level member "model" where it is
-// another one, and leaves every other byte as it is. A body that names two models
+// Rename returns the body with another value of the top-level member "model" where that
+// isn't the model already, and every other byte as it is. A body that names two models
 // comes out with one: whichever upstream's parser takes, only this one is
-// reserved for. It fails if the body isn't an object that Google takes as JSON.
-func RenameModel(body []byte, model string) ([]byte, error) {
+// reserved for. It fails if the body isn't an object that Google takes as JSON, or names
+// its model too often.
+func (b *Body) Rename(model string) (*Rope, error) {
 	quoted, err := json.Marshal(model)
 	if err != nil {
 		return nil, err
 	}
-	out := body
-	moved := 0 // by how much the rest has moved
-	err = eachLenientMember(body, func(name string, from, to int) error {
-		if name != "model" || strings.TrimPrefix(lenientString(body[from:to]), "models/") == model {
+	out, done, renamed := new(Rope), 0, 0
+	each := eachMember
+	if len(b.JSON) != len(b.Text) || &b.JSON[0] != &b.Text[0] {
+		each = eachLenientMember
+	}
+	err = each(b.Text, func(name []byte, from, to int) error {
+		if string(name) != "model" || strings.TrimPrefix(lenientString(b.Text[from:to]), "models/") == model {
 			return nil
 		}
-		out = slices.Concat(out[:from+moved], quoted, out[to+moved:])
-		moved += len(quoted) - (to - from)
+		if renamed++; renamed > maxModels {
+			return ErrModel
+		}
+		out.Add(b.Text[done:from])
+		out.Add(quoted)
+		done = to
 		return nil
 	})
+	out.Add(b.Text[done:])
 	return out, err
+}
+
+// AddMembers adds the members of an object in JSON as they stand there, each behind a
+// comma, and without those that name a model. It reports whether there are contents
+// among them, and false if there are too many models between them.
+func (r *Rope) AddMembers(object []byte) (contents bool) {
+	t := lexer{text: object}
+	t.next()
+	models := 0
+	from, to := 0, 0 // of those that are to be added
+	add := func() {
+		if to > from {
+			r.AddString(",")
+			r.Add(object[from:to])
+		}
+	}
+	for t.more() {
+		begin := t.at
+		name := t.next().name()
+		t.value()
+		switch string(name) {
+		case "contents":
+			contents = true
+		case "model":
+			add()
+			if models++; models > maxModels {
+				return false
+			}
+			from, to = t.at, t.at
+			continue
+		}
+		if from == to {
+			from = begin
+		}
+		to = t.at
+	}
+	add()
+	return contents
 }
 
 // CountTexts returns how many texts a batchEmbedContents body holds, in all members
 // of that name: upstream may take them together.
-func CountTexts(body []byte) (int64, error) {
-	var n int64
-	err := eachMember(body, func(name string, from, to int) error {
-		if name != "requests" {
-			return nil
+func (b *Body) CountTexts() (n int64, err error) {
+	for name, value := range MembersOf(b.JSON) {
+		if string(name) != "requests" {
+			continue
 		}
-		var requests []json.RawMessage
-		err := json.Unmarshal(body[from:to], &requests)
-		n += int64(len(requests))
-		return err
-	})
-	if err != nil || n == 0 {
+		if value[0] != '[' && value[0] != 'n' {
+			n = 0
+			break
+		}
+		for range elements(value) {
+			n++
+		}
+	}
+	if n == 0 {
 		return 0, invalid("requests", "want a list of at least one text.")
 	}
 	return n, nil

@@ -28,7 +28,10 @@ const maxResources = 4096
 // ErrManyResources means that a body names more than that.
 var ErrManyResources = invalid("body", fmt.Sprintf("it names more than %d files and cached contents. Send fewer in one request.", maxResources))
 
-var errTooDeep = errors.New("nested too deeply")
+var (
+	errTooDeep     = errors.New("nested too deeply")
+	errNotAnObject = errors.New("not an object")
+)
 
 // ReadReferences walks a JSON body without building it in memory. It fails where
 // the body isn't one JSON object, or with ErrManyResources.
@@ -38,7 +41,7 @@ func ReadReferences(body []byte) (*References, error) {
 		return nil, err
 	}
 	if dec.next().kind != '{' {
-		return nil, errors.New("not an object")
+		return nil, errNotAnObject
 	}
 	w := walker{dec: dec, m: new(References)}
 	if err := w.object(nil, 1); err != nil {
@@ -72,7 +75,7 @@ func searchesStores(key []byte) bool {
 type walker struct {
 	dec    lexer
 	m      *References
-	mime   []byte // the last mimeType of the object that is being walked
+	mime   []byte // the last mimeType of the object that is being walked, as far as it matters
 	hidden int    // how many opaque members are around
 
 	resources names
@@ -89,9 +92,10 @@ func (w *walker) object(of []byte, depth int) error {
 	defer func() { w.mime = outer }()
 	var data int64
 	for w.dec.more() {
-		key := w.dec.next().meaning()
+		name := w.dec.next()
+		key := name.name()
 		if w.hidden > 0 {
-			w.m.texts += int64(len(key)) // a name that the caller made up
+			w.m.texts += name.size() // it was made up by the caller
 		} else if searchesStores(key) {
 			w.m.Stores = true
 		}
@@ -121,17 +125,17 @@ func (w *walker) text(of, key []byte, text token) (data bool) {
 	}
 	switch string(key) {
 	case "mimeType", "mime_type":
-		w.mime = text.meaning()
+		w.mime = text.start()
 		return false
 	case "data":
 		w.m.Media = true
 		return true
 	case "fileUri", "file_uri", "cachedContent", "cached_content", "file_id":
 		w.m.Media = true
-		w.resources.addReference(text.meaning())
+		w.resources.addText(text)
 		return false
 	case "url", "file_data":
-		if rest, ok := bytes.CutPrefix(text.meaning(), []byte("data:")); ok {
+		if rest, ok := bytes.CutPrefix(text.start(), []byte("data:")); ok {
 			w.mime, _, _ = bytes.Cut(rest, []byte(";"))
 			w.m.Media = true
 			return true
@@ -158,7 +162,7 @@ func (w *walker) refer(key []byte, text token) {
 	case containsFold(key, []byte("name")):
 		w.resources.add(ResourceName(string(text.meaning()))) // or the name of a file on the caller's disk
 	default:
-		w.resources.addReference(text.meaning())
+		w.resources.addText(text)
 	}
 	w.m.Media = w.m.Media || len(w.resources.list) > before
 }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -94,7 +92,7 @@ func TestReferencesInAnySpelling(t *testing.T) {
 		`{"messages":[{"content":[{"image_url":"files/abc"}]}]}`, `{"input_file":{"file_url":"files/abc"}}`, `{"inputConfig":{"file_name":"files/abc"}}`,
 		`{"functionResponse":{"parts":[{"fileData":{"fileUri":"files/abc"}}]}}`, `{"a":"files/abc:download","b":1,}`, `{"a":"HTTPS://x.googleapis.com/files/abc",}`,
 	} {
-		b, err := Read([]byte(body))
+		b, err := Read([]byte(body), plenty)
 		require.NoError(t, err, body)
 		assert.Contains(t, b.References.Resources, "files/abc", body)
 	}
@@ -109,70 +107,9 @@ func TestReferencesInAnySpelling(t *testing.T) {
 		`{"text":"files/abc"}`, `{"displayName":"files/abc"}`, `{"file":{"filename":"data/files/report.pdf"}}`, `{"args":{"fileUri":"files/abc"}}`,
 		`{"contents":["files/abc"]}`, `{"text":"see https://generativelanguage.googleapis.com/v1beta/files/abc",}`,
 	} {
-		b, err := Read([]byte(body))
+		b, err := Read([]byte(body), plenty)
 		require.NoError(t, err, body)
 		assert.Empty(t, b.References.Resources, body)
-	}
-}
-
-// Who made something is told by what upstream fills in, never by what a caller can
-// have repeated.
-func TestCreatedResources(t *testing.T) {
-	at := time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC)
-	for answer, want := range map[string][]Created{
-		`{"file":{"name":"files/a","expirationTime":"2026-11-30T01:02:03Z"}}`:        {{"files/a", at}},
-		`{"name":"files/a","expirationTime":"2026-11-30T02:02:03+01:00"}`:            {{"files/a", at}},
-		`{"name":"cachedContents/b","expireTime":"2026-11-30T01:02:03Z","model":""}`: {{"cachedContents/b", at}},
-		`{"name":"cachedContents/b"}`:                                                {{Name: "cachedContents/b"}},
-		`{"displayName":"\"name\":\"files/x\"","name":"files/a"}`:                    {{Name: "files/a"}},
-		`{"metadata":{"name":"files/x"}}`:                                            nil, `{"name":"files/../x"}`: nil, `{"name":"https://h/v1/files/a"}`: nil, `[]`: nil, ``: nil, `{"name":1}`: nil,
-		`{"name":"files/a","expirationTime":"soon"}`: {{Name: "files/a"}},
-	} {
-		got := CreatedResources([]byte(answer))
-		require.Len(t, got, len(want), answer)
-		for i := range want {
-			assert.Equal(t, want[i].Name, got[i].Name, answer)
-			assert.True(t, want[i].Expires.Equal(got[i].Expires), answer)
-		}
-	}
-}
-
-// Whatever the sizes of its pieces, a tail is the end of what was written, of
-// bounded size, and knows the last value of its names.
-func TestTail(t *testing.T) {
-	for _, size := range []int{1, 7, 4096, 32 << 10, 64 << 10, 300 << 10} {
-		var all bytes.Buffer
-		end := &Tail{names: []string{`"usage"`}}
-		for i := 0; all.Len() < 400<<10; i++ {
-			piece := bytes.Repeat([]byte{'a' + byte(i%26)}, size)
-			if i%3 == 0 && all.Len() < 200<<10 {
-				piece = append(piece, `"usage":{"n":`+string(rune('1'+i%9))+`}`...)
-			}
-			all.Write(piece)
-			n, err := end.Write(piece)
-			if err != nil || n != len(piece) || cap(end.buf) > 4*tailSize || len(end.buf) < min(all.Len(), tailSize) {
-				t.Fatalf("pieces of %d: %d bytes of %d kept", size, len(end.buf), all.Len())
-			}
-		}
-		require.True(t, bytes.HasSuffix(all.Bytes(), end.buf))
-		var got, want []byte
-		into := func(to *[]byte) func([]byte) bool {
-			return func(value []byte) bool { *to = value; return len(value) > 0 }
-		}
-		require.True(t, lastMember(all.Bytes(), `"usage"`, into(&want)))
-		require.True(t, end.last(`"usage"`, into(&got)), size)
-		assert.Equal(t, want, got, size)
-	}
-}
-
-func TestOpeningOf(t *testing.T) {
-	for text, want := range map[string]Opening{
-		"": Undecided, " \r\n": Undecided, "[": Undecided, "[\n {": Undecided, `{"err`: Undecided, `{"error"`: Undecided, `{"error": `: Undecided,
-		"d": Undecided, "data:": Undecided, "event: error": Undecided, "ev": Undecided, ": hi\n": Undecided,
-		`{"error": {`: Spoiled, "[{\n  \"error\": {": Spoiled, "data: {\"error\":{": Spoiled, "event: x\ndata:{\"error\":\"x\"}": Spoiled,
-		`{"error": null`: Sound, `{"candidates"`: Sound, `data: {"choices"`: Sound, "data: [DONE]": Sound, "hello": Sound, `{"errors"`: Sound, "{}": Sound, "evil": Sound,
-	} {
-		assert.Equal(t, want, OpeningOf([]byte(text)), "%q", text)
 	}
 }
 
@@ -223,11 +160,11 @@ func FuzzRenameModel(f *testing.F) {
 		if _, err := ReadReferences(body); err != nil {
 			return
 		}
-		in, err := ReadChat(body)
+		in, err := readChat(body)
 		if err != nil {
 			return
 		}
-		out, err := RenameModel(body, "gemini-x")
+		out, err := renameModel(body, "gemini-x")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +173,7 @@ func FuzzRenameModel(f *testing.F) {
 			t.Fatalf("no object any more: %q", out)
 		}
 		if _, ok := before["model"]; ok {
-			again, err := ReadChat(out)
+			again, err := readChat(out)
 			if err != nil || strings.TrimPrefix(again.Model, "models/") != "gemini-x" {
 				t.Fatalf("model %q: %v", again.Model, err)
 			}
@@ -269,7 +206,7 @@ func TestCountsAreOfAllMembers(t *testing.T) {
 		`{"requests":[{},{}],"re\u0071uests":[{}],"requests":null}`:     3,
 		`{"requests":[]}`: 0, `{"requests":{}}`: 0, `{}`: 0, ``: 0,
 	} {
-		n, err := CountTexts([]byte(body))
+		n, err := bodyOf([]byte(body)).CountTexts()
 		assert.Equal(t, want, n, body)
 		assert.Equal(t, want == 0, err != nil, body)
 	}
@@ -279,7 +216,7 @@ func TestCountsAreOfAllMembers(t *testing.T) {
 		`{"input":"c","input":["a","b"]}`: 3,
 		`{"input":""}`:                    0, `{"input":[]}`: 0, `{}`: 0,
 	} {
-		in, err := ReadChat([]byte(body))
+		in, err := readChat([]byte(body))
 		require.NoError(t, err, body)
 		n, err := in.CountInputs()
 		assert.Equal(t, want, n, body)
@@ -293,51 +230,24 @@ func FuzzCounts(f *testing.F) {
 	f.Add([]byte(`{"requests":[{},{}]}`))
 	f.Add([]byte(`data:image/png;base64,iVBORw0KGgo=`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if n, err := CountTexts(body); err == nil && (n < 1 || n > int64(len(body))) {
+		if n, err := bodyOf(body).CountTexts(); err == nil && (n < 1 || n > int64(len(body))) {
 			t.Fatal(n)
 		}
-		if n, err := (&Chat{inputs: []json.RawMessage{body}}).CountInputs(); err == nil && (n < 1 || n > int64(len(body))) {
+		if n, err := (&Chat{inputs: inputsOf(body)}).CountInputs(); err == nil && (n < 1 || n > int64(len(body))) {
 			t.Fatal(n)
 		}
 		if media, err := parseMedia(body); err == nil {
-			data, err := base64.StdEncoding.DecodeString(string(media.Base64))
+			var r Rope
+			r.AddMedia(media)
+			data, err := base64.StdEncoding.DecodeString(string(flat(&r)))
 			if err != nil || len(data) == 0 || len(data) > len(body) {
 				t.Fatal(len(data), err)
 			}
 		}
-		if in, err := ReadChat(body); err == nil && len(in.Pieces()) == 0 {
-			t.Fatal("a prompt without parts can't be counted")
-		}
-	})
-}
-
-// FuzzAnswers: what is read from an answer doesn't depend on how it was cut, and
-// nothing in it makes us fail.
-func FuzzAnswers(f *testing.F) {
-	seeds(f)
-	f.Add([]byte(`[{"error":{"code":429}}]`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		whole, pieces := NewTail(GeminiUsage), NewTail(GeminiUsage)
-		_, _ = whole.Write(text)
-		for i := range text {
-			_, _ = pieces.Write(text[i : i+1])
-		}
-		if GeminiUsage.Read(whole) != GeminiUsage.Read(pieces) || OpenAIUsage.Read(whole) != OpenAIUsage.Read(pieces) {
-			t.Fatal("the pieces matter")
-		}
-		for i := range min(len(text), 64) {
-			if before := OpeningOf(text[:i]); before != Undecided && before != OpeningOf(text) {
-				t.Fatalf("decided too early at %d", i)
+		if in, err := readChat(body); err == nil {
+			if all, _ := in.Pieces(); len(all) == 0 {
+				t.Fatal("a prompt without parts can't be counted")
 			}
-		}
-		if OpeningOf(text) == Spoiled && bytes.IndexByte(text, '{') < 0 {
-			t.Fatal("an error without an object")
-		}
-		if object := LastError(text); object != nil && !json.Valid(object) {
-			t.Fatalf("error %q", object)
-		}
-		if OpeningOf(text) == Spoiled && len(FirstError(text, io.MultiReader())) == 0 {
-			t.Fatal("no error")
 		}
 	})
 }

@@ -2,47 +2,12 @@ package payload
 
 import (
 	"bytes"
-	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
+
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
-
-// Created is a resource that an answer tells of.
-type Created struct {
-	Name    string
-	Expires time.Time // zero: it doesn't say
-}
-
-// CreatedResources returns the project's resources that an answer says were made or
-// changed. Only members that upstream fills in are looked at.
-func CreatedResources(answer []byte) []Created {
-	type resource struct {
-		Name string `json:"name"`
-		// Of files and of cached contents.
-		ExpirationTime string `json:"expirationTime"`
-		ExpireTime     string `json:"expireTime"`
-	}
-	var made struct {
-		resource
-		File resource `json:"file"`
-	}
-	if json.Unmarshal(answer, &made) != nil {
-		return nil
-	}
-	var all []Created
-	for _, r := range []resource{made.resource, made.File} {
-		if r.Name == "" || ResourceName(r.Name) != r.Name {
-			continue
-		}
-		expires, _ := time.Parse(time.RFC3339Nano, cmp.Or(r.ExpirationTime, r.ExpireTime))
-		all = append(all, Created{r.Name, expires})
-	}
-	return all
-}
 
 // resourceKinds begin the names of what belongs to a project.
 var resourceKinds = []string{"files/", "cachedContents/"}
@@ -152,22 +117,56 @@ func (n *names) err() error {
 // of members among them.
 func (n *names) addStrings(text []byte) {
 	t := lexer{text: text}
-	for n.err() == nil {
-		x := t.next()
-		if x.kind == 0 {
-			return
-		}
-		if x.kind != '"' {
-			continue
-		}
-		s := x.meaning()
-		if mentionsResource(s) {
-			n.add(ResourceName(string(s)))
-		}
-		if isWord(s) {
-			n.addReference(s)
+	for x := t.next(); x.kind != 0 && n.err() == nil; x = t.next() {
+		switch {
+		case x.kind != '"':
+		case len(x.text) > maxReference:
+			n.addText(x)
+		default:
+			s := x.meaning()
+			if mentionsResource(s) {
+				n.add(ResourceName(string(s)))
+			}
+			if isWord(s) {
+				n.addReference(s)
+			}
 		}
 	}
+}
+
+// addText adds the resources that a string may mean which refers to something.
+func (n *names) addText(x token) {
+	switch {
+	case len(x.text) <= maxReference:
+		n.addReference(x.meaning())
+	case x.escaped || mentionsResource(x.text):
+		n.add(ResourceName(string(endsOf(x.text))))
+	}
+}
+
+// endsOf returns how the text of a long reference begins, and how it ends before a query
+// or a fragment: no name of a resource is longer than that.
+func endsOf(text []byte) []byte {
+	var ends []byte
+	for window := range escape.Windows(text, escape.Escapes{Controls: true}.Resolve) {
+		cut := bytes.IndexAny(window, "?#")
+		if cut >= 0 {
+			window = window[:cut]
+		}
+		begin := min(len(ends), escape.Overlap)
+		if ends == nil {
+			begin = min(len(window), escape.Overlap)
+			ends = append(ends, window[:begin]...)
+			window = window[begin:]
+		}
+		if len(window) > 0 {
+			ends = append(ends[:begin], window[max(0, len(window)-escape.Overlap):]...)
+		}
+		if cut >= 0 {
+			break
+		}
+	}
+	return ends
 }
 
 // maxWord bounds what may be a reference in a place where it isn't known to be one.
@@ -211,12 +210,6 @@ const maxReference = 16 << 10
 // it counts, but in the URL of a host that isn't Google's only one behind a version of
 // the API: other files elsewhere need no project.
 func (n *names) addReference(reference []byte) {
-	if len(reference) > maxReference {
-		if mentionsResource(reference) {
-			n.add(ResourceName(string(reference)))
-		}
-		return
-	}
 	text := string(reference)
 	for range maxDecoded {
 		begins := beginsWord
@@ -279,7 +272,9 @@ func (n *names) addMentions(text []byte) {
 		if long && !bytes.Contains(text, []byte(`\U`)) {
 			return
 		}
-		n.addNames(unescaped(text, long), begins)
+		for plain := range escape.Windows(text, escape.Escapes{Long: long}.Resolve) {
+			n.addNames(plain, begins)
+		}
 	}
 }
 
@@ -327,25 +322,4 @@ func endsInVersion(text []byte) bool {
 		from--
 	}
 	return from > 0 && rest[from-1] == '/' && isVersion(string(rest[from:min(from+2, len(rest))]))
-}
-
-// unescaped returns a text without its escapes, whether they are in strings or not;
-// long has \U read as a code.
-func unescaped(text []byte, long bool) []byte {
-	out := make([]byte, 0, len(text))
-	for {
-		at := bytes.IndexByte(text, '\\')
-		if at < 0 || at+1 == len(text) {
-			return append(out, text...)
-		}
-		out = append(out, text[:at]...)
-		c, rest := text[at+1], text[at+2:]
-		if (c == 'u' || c == 'U' && long) && isHex(rest) {
-			code, _ := strconv.ParseUint(string(rest[:4]), 16, 16) // it is hexadecimal
-			out, rest = utf8.AppendRune(out, rune(code)), rest[4:]
-		} else {
-			out = append(out, c) // a line break, say, is no part of a name either way
-		}
-		text = rest
-	}
 }

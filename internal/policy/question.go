@@ -48,7 +48,7 @@ func limitsRequest(models []string) upstream.Prompt {
 // every byte of its text and its schema. It is small enough not to be counted first, and the schema counts as input,
 // which upstream.Provider.CountPrompt leaves out.
 func TokenBound(r upstream.Prompt) int64 {
-	n := len(r.System)
+	n := len(r.System.Text)
 	for _, p := range r.Pieces {
 		n += len(p.Text)
 	}

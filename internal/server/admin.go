@@ -55,7 +55,8 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 
 // plan serves POST /plan.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
-	body, err := s.readBody(w, r)
+	body, held, err := s.readBody(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,8 @@ func (s *Server) byAdmin(do func(ctx context.Context, who string, body []byte) (
 		if err := s.requireAdmin(r); err != nil {
 			return err
 		}
-		body, err := s.readBody(w, r)
+		body, held, err := s.readBody(w, r)
+		defer held.Release()
 		if err != nil {
 			return err
 		}

@@ -7,14 +7,12 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // healthPath is what a platform's probes ask for; they carry no token.
 const healthPath = "/health"
-
-// uploadPath begins the paths of uploads, whose URLs may speak for a caller.
-const uploadPath = "/upload/"
 
 // admitCaller finds out who sent a request, and takes every credential off it.
 //
@@ -35,7 +33,7 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 	if err == nil || path == healthPath {
 		return caller, nil
 	}
-	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, uploadPath) {
+	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, passing.UploadPath) {
 		if caller, ok := s.uploader(r); ok {
 			return caller, nil
 		}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,10 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/coding"
 )
 
 // unreadTimeout is how long a body may take to come that no handler reads.
@@ -28,49 +30,68 @@ func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
 }
 
-// firstRoom is how much room a body gets at most before it has come, in bytes.
-const firstRoom = 64 << 10
+// promptBody is how large a body is at most that may take unreadTimeout, in bytes, and no
+// longer.
+const promptBody = 64 << 10
 
 // readBody reads the whole body, up to the configured bound, which holds for what is
-// sent and for what comes out of it if that is packed: unpacking ends there.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	bound := int64(s.cfg.MaxBody)
-	most := bound
-	if r.ContentLength >= 0 {
-		most = min(most, r.ContentLength)
-	}
-	if most > firstRoom { // else it is to come within unreadTimeout, as it is already
-		boundBody(w, r, bodyTimeout(most))
+// sent and for what comes out of it if that is packed: unpacking ends there. What it takes
+// of the memory for bodies is the caller's to release, once nothing reads the body any
+// more.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bodies.Charge, error) {
+	return s.readAtMost(w, r, int64(s.cfg.MaxBody))
+}
+
+func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64) ([]byte, bodies.Charge, error) {
+	o := bodies.Options{Length: r.ContentLength, Most: bound}
+	if o.Length < 0 || o.Length > promptBody { // else it is to come within unreadTimeout, as it is already
+		begin := time.Now()
+		o.Came = func(n int64) { boundBody(w, r, time.Until(begin)+bodyTimeout(n)) }
 	}
 	sent := http.MaxBytesReader(unwrapped(w), r.Body, bound)
-	plain, err := payload.Unpack(sent, strings.Join(r.Header.Values("Content-Encoding"), ","))
+	plain, err := coding.Unpack(sent, strings.Join(r.Header.Values("Content-Encoding"), ","))
 	if err != nil {
-		w.Header().Set("Accept-Encoding", payload.Codings) // RFC 9110, section 12.5.3
-		return nil, &apierror.Problem{Code: apierror.UnknownCoding, Cause: err,
+		w.Header().Set("Accept-Encoding", coding.Known) // RFC 9110, section 12.5.3
+		return nil, bodies.Charge{}, &apierror.Problem{Code: apierror.UnknownCoding, Cause: err,
 			Public: "The request body has a Content-Encoding that isn't understood here. Send it as it is, or in gzip or deflate."}
 	}
-	// Room for what is announced, but no more than any caller may cost us before it
-	// has sent a byte. It grows with what has come, unpacked.
-	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(most, firstRoom)))
-	_, err = body.ReadFrom(io.LimitReader(plain, bound+1))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge), int64(body.Len()) > bound:
-		return nil, &apierror.Problem{Code: apierror.BodyTooLarge, Public: fmt.Sprintf("The request body is larger than %s.", s.cfg.MaxBody), Cause: err}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, &apierror.Problem{Code: apierror.BodyTooSlow, Public: "The request body came too slowly.", Cause: err}
-	case err != nil:
-		return nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end.", Cause: err}
+	if plain != io.Reader(sent) {
+		o.Length = -1 // of what comes out of it
+	}
+	body, held, err := s.bodies.Read(plain, o)
+	if err != nil {
+		held.Release()
+		if errors.Is(err, bodies.ErrTooLarge) { // as http.MaxBytesReader has it
+			w.Header().Set("Connection", "close")
+		}
+		return nil, bodies.Charge{}, bodyProblem(err, bound)
 	}
 	// After a failure the deadline stays: the server still reads what is left.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return body.Bytes(), nil
+	return body, held, nil
 }
 
-// bodyTimeout is how long a body of so many bytes at most may take to come: half a
-// minute, and as long as it takes at 512 KiB a second.
-func bodyTimeout(most int64) time.Duration {
-	return 30*time.Second + time.Duration(most)*time.Second/(512<<10)
+// bodyProblem says why a body of at most so many bytes was not read.
+func bodyProblem(err error, bound int64) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, bodies.ErrTooLarge):
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: fmt.Sprintf("The request body is larger than %s.", config.Bytes(bound)), Cause: err}
+	case errors.Is(err, bodies.ErrNever):
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body takes more memory than this server has for bodies. Send it smaller, as JSON of the standard and with its length.", Cause: err}
+	case errors.Is(err, bodies.ErrFull):
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "This server has as many and as large request bodies in hand as it has memory for. Please retry.", Cause: err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &apierror.Problem{Code: apierror.BodyTooSlow, Public: "The request body came too slowly.", Cause: err}
+	}
+	return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end.", Cause: err}
+}
+
+// bodyTimeout is how long a body may have taken to come of which so many bytes have: half
+// a minute, and as long as it takes at 512 KiB a second. Who sends nothing, and yet has
+// room kept for a large body, has it for half a minute.
+func bodyTimeout(came int64) time.Duration {
+	return 30*time.Second + time.Duration(came)*time.Second/(512<<10)
 }
 
 // unwrapped returns the writer of the connection. http.MaxBytesReader has it
@@ -86,10 +107,17 @@ func unwrapped(w http.ResponseWriter) http.ResponseWriter {
 }
 
 // readPayload reads a body that passes through, with what it means.
-func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.Body, error) {
-	body, err := s.readBody(w, r)
+func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.Body, bodies.Charge, error) {
+	text, held, err := s.readBody(w, r)
 	if err != nil {
-		return nil, err
+		return nil, held, err
 	}
-	return payload.Read(body)
+	room := func(bytes int64) error {
+		if err := held.Grow(bytes); err != nil {
+			return bodyProblem(err, 0)
+		}
+		return nil
+	}
+	body, err := payload.Read(text, room)
+	return body, held, err
 }

@@ -31,6 +31,19 @@ func jsonResponse(r *http.Request, status int, body string) *http.Response {
 	}
 }
 
+// Without a limit of tokens, more bytes than a model takes tokens are still few enough
+// tokens, as a rule.
+func TestLongTextWithoutLimitsIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{
+			env: []string{`FLUXGATE_LIMITS={"pro":{"tpm":-1}}`},
+			sim: func(c *geminisim.Config) { c.Limits[pro] = geminisim.Limits{RPM: 5, TPM: -1, RPD: 100} },
+		})
+		w.generate(strings.Repeat("word ", 300_000), `"model":"`+pro+`"`).ok()
+		assert.EqualValues(t, 1, w.sim.Stats().Counted)
+	})
+}
+
 // Which requests are worth a round trip to countTokens.
 func TestWhatIsCounted(t *testing.T) {
 	small := "a short prompt"

@@ -35,6 +35,14 @@
 // byte of a stream. Such a cut is a timeout: the request may have been served and
 // billed, so it is not sent elsewhere.
 //
+// # Memory
+//
+// A body is held once, as it came, and what goes upstream is read from it (payload.Rope).
+// Before it is read, what it takes is charged to the budget of all bodies in flight
+// (package bodies), and given back when its handler returns. By then nothing reads it any
+// more: net/http may send a body for a while after the answer is there, so a reader of it
+// is closed before.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - server.go: the server, and what happens around every handler
@@ -56,7 +64,5 @@
 //   - uploadtoken.go: signed upload URLs that identify the caller
 //   - fail.go: turning errors and waits into answers
 //   - arrival.go: what is known of a request before its handler runs
-//   - path.go: other spellings of a route's path, and the version that goes upstream
-//   - body.go: reading a body within its bounds
-//   - headers.go: what passes between callers and upstream
+//   - body.go: reading a body within its bounds and within the budget of all
 package server

@@ -11,12 +11,10 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
-
-// upstreamVersion is the API version that everything is sent to.
-const upstreamVersion = "v1beta"
 
 const (
 	// maxList bounds a page of a list.
@@ -52,9 +50,9 @@ func (a *whole) pass(w http.ResponseWriter) {
 
 // passText answers with a text, which is upstream's but for what was done to it here.
 func passText(w http.ResponseWriter, status int, header http.Header, text []byte) {
-	passHeaders(w.Header(), header, responseHeaders)
-	settleType(w.Header())
-	passLength(w.Header(), int64(len(text)))
+	passing.Headers(w.Header(), header, passing.ResponseHeaders)
+	passing.SettleType(w.Header())
+	passing.Length(w.Header(), int64(len(text)))
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // the caller may have left
 }
@@ -68,7 +66,7 @@ func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method,
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	switch {
-	case resp.StatusCode < 200 || resp.StatusCode > 299 || isPage(resp.Header) && len(text) > 0:
+	case resp.StatusCode < 200 || resp.StatusCode > 299 || passing.IsPage(resp.Header) && len(text) > 0:
 		e := to.Classify(resp.StatusCode, text)
 		e.SentAt, _ = upstream.Sent(ctx)
 		e.Header = upstream.ErrorHeader(resp.Header)
@@ -109,7 +107,7 @@ func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, p
 // unpack has what is in an answer read instead of its bytes, though it was asked for
 // as it is. One in a coding that isn't known here is left alone.
 func unpack(resp *http.Response) {
-	plain, err := payload.Unpack(resp.Body, encodingOf(resp))
+	plain, err := coding.Unpack(resp.Body, encodingOf(resp))
 	if err != nil || plain == resp.Body {
 		return
 	}
@@ -129,16 +127,16 @@ func encodingOf(resp *http.Response) string {
 // exchange makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
 func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	req, err := to.Provider().NewRequest(ctx, method, upstreamPath(r, path), body)
+	req, err := to.Provider().NewRequest(ctx, method, passing.UpstreamPath(r, path), body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
-	req.URL.RawQuery = upstreamQuery(r.URL)
+	req.URL.RawQuery = passing.Query(r.URL)
 	req.ContentLength = length
-	passHeaders(req.Header, r.Header, requestHeaders)
+	passing.Headers(req.Header, r.Header, passing.RequestHeaders)
 	switch {
 	case strings.HasPrefix(path, "upload/"):
-		passUpload(req.Header, r.Header)
+		passing.Upload(req.Header, r.Header)
 	case length > 0:
 		// It was read as JSON, in UTF-8. Under another type or charset Google would read
 		// something else in it: a form, as which curl sends whatever it is given, or a

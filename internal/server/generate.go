@@ -23,7 +23,8 @@ type generateResponse struct {
 
 // generate serves POST /generate.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
-	body, err := s.readBody(w, r)
+	body, held, err := s.readBody(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) listResources(kind string) handler {
 			next = list.after(page)
 		}
 		if next != "" || page.next != "" {
-			text = payload.SetNextPage(text, next)
+			text = answers.SetNextPage(text, next)
 		}
 		passText(w, http.StatusOK, page.header, text)
 		return nil
@@ -178,13 +179,13 @@ func (l *list) page(at int, token string) (got listPage, err error) {
 		got = listPage{at: at, asked: token}
 		err = l.s.dispatch.Free(l.r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 			var failure *upstream.Error
-			got.text, got.header, failure = l.s.list(ctx, asked, to, upstreamVersion+"/"+l.kind)
+			got.text, got.header, failure = l.s.list(ctx, asked, to, passing.UpstreamVersion+"/"+l.kind)
 			return failure
 		})
 		if err != nil {
 			return got, err
 		}
-		if got.next, got.empty = payload.NextPage(got.text, l.kind); !got.empty || got.next == "" {
+		if got.next, got.empty = answers.NextPage(got.text, l.kind); !got.empty || got.next == "" {
 			return got, nil
 		}
 		token = got.next

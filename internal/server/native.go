@@ -8,7 +8,9 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -19,16 +21,14 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !payload.ValidModel(model) {
 		return errNoRoute
 	}
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
-	body := read.Text
-	refs := read.References
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, sizer: dispatch.BodySizer(read.Known(), refs), requests: 1,
-		path:    func(model string) string { return upstreamVersion + "/models/" + model + ":" + method },
-		payload: func(string) ([]byte, error) { return body, nil },
+		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, sizer: dispatch.BodySizer(read), requests: 1,
+		path: func(model string) string { return passing.UpstreamVersion + "/models/" + model + ":" + method },
 	}
 	switch method {
 	case "generateContent":
@@ -42,7 +42,7 @@ func (s *Server) callModel(w http.ResponseWriter, r *http.Request) error {
 	case "batchEmbedContents":
 		// Quota is charged per text, not per call. The model is named in every
 		// one of them too, so it can't be replaced without touching the body.
-		if x.requests, err = payload.CountTexts(read.JSON); err != nil {
+		if x.requests, err = read.CountTexts(); err != nil {
 			return err
 		}
 		return x.embed(model)
@@ -91,7 +91,7 @@ func (x *relay) free(ctx context.Context, model string) error {
 func (s *Server) listModels(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("call")
 	first := r.URL.Query().Get("pageToken") == ""
-	return s.modelList(w, r, name, upstreamVersion+"/models", "models", autoEntry, first)
+	return s.modelList(w, r, name, passing.UpstreamVersion+"/models", "models", autoEntry, first)
 }
 
 // autoEntry describes the chain as a model.
@@ -125,7 +125,7 @@ func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, m
 			return failure
 		}
 		if name == "" && first {
-			list = payload.Prepend(list, member, auto)
+			list = answers.Prepend(list, member, auto)
 		}
 		passText(w, http.StatusOK, header, list)
 		return nil

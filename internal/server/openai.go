@@ -1,31 +1,29 @@
 package server
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// openAIPath is where upstream's OpenAI-compatible endpoint lies.
-const openAIPath = upstreamVersion + "/openai/"
-
 // openAI serves POST chat/completions and POST embeddings.
 func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
-	body := read.Text
 	if read.JSON == nil {
 		// It may name another model than is found in it, which would be sent without a
 		// slot.
 		return payload.ErrNotObject
 	}
-	refs := read.References
-	in, err := payload.ReadChat(read.JSON)
+	in, err := read.Chat()
 	if err != nil {
 		return err
 	}
@@ -34,8 +32,8 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 		return payload.ErrModel
 	}
 	x := &relay{
-		s: s, w: w, r: r, body: body, refs: refs, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(read.JSON, refs), requests: 1,
-		payload: func(chosen string) ([]byte, error) { return payload.RenameModel(body, chosen) },
+		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: in.Stream, sizer: dispatch.BodySizer(read), requests: 1,
+		renamed: read.Rename,
 	}
 	if strings.HasSuffix(r.URL.Path, "/embeddings") {
 		return x.openAIEmbeddings(in, model)
@@ -44,11 +42,23 @@ func (s *Server) openAI(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	x.generates = wholeAnswer(r)
-	x.path = func(string) string { return openAIPath + "chat/completions" }
+	x.path = func(string) string { return passing.OpenAIPath + "chat/completions" }
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
 	// goes.
-	x.sizer.Count = dispatch.PromptSizer(upstream.Prompt{Pieces: in.Pieces()}).Count
+	x.sizer.Count = countChat(in)
 	return x.serve(model)
+}
+
+// countChat returns what has a chat counted. One of more messages than are worth keeping
+// apart is estimated.
+func countChat(in *payload.Chat) func(context.Context, dispatch.Target) (int64, error) {
+	return func(ctx context.Context, to dispatch.Target) (int64, error) {
+		pieces, all := in.Pieces()
+		if !all {
+			return 0, upstream.ErrUncountable
+		}
+		return dispatch.PromptSizer(upstream.Prompt{Pieces: pieces}).Count(ctx, to)
+	}
 }
 
 func (x *relay) openAIEmbeddings(in *payload.Chat, model string) (err error) {
@@ -56,7 +66,7 @@ func (x *relay) openAIEmbeddings(in *payload.Chat, model string) (err error) {
 		return err
 	}
 	x.stream = false
-	x.path = func(string) string { return openAIPath + "embeddings" }
+	x.path = func(string) string { return passing.OpenAIPath + "embeddings" }
 	x.sizer.Count = nil // nobody counts those
 	return x.embed(model)
 }
@@ -65,5 +75,5 @@ func (x *relay) openAIEmbeddings(in *payload.Chat, model string) (err error) {
 func (s *Server) listOpenAI(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.PathValue("model"), "models/")
 	entry := map[string]string{"id": dispatch.AutoModel, "object": "model", "owned_by": "fluxgate"}
-	return s.modelList(w, r, name, openAIPath+"models", "data", entry, true)
+	return s.modelList(w, r, name, passing.OpenAIPath+"models", "data", entry, true)
 }

@@ -16,7 +16,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -66,7 +67,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 			switch {
 			case text == nil: // it is gone
 			case len(items) == size: // it is only to be known that something follows
-				page[payload.NextPageToken] = ownToken(last)
+				page[answers.NextPageToken] = ownToken(last)
 				items = append(items, nil)
 			default:
 				items, last = append(items, text), some[i]
@@ -91,7 +92,7 @@ func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resour
 		}
 		asking.Go(func() {
 			errs[i] = s.dispatch.Free(r.Context(), p.Only(x.Project), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-				text, _, failure := s.list(ctx, asked, to, upstreamVersion+"/"+x.Name)
+				text, _, failure := s.list(ctx, asked, to, passing.UpstreamVersion+"/"+x.Name)
 				if failure == nil && json.Valid(text) {
 					texts[i] = text
 				}

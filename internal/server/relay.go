@@ -1,14 +1,16 @@
 package server
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -32,9 +34,10 @@ type relay struct {
 	body   []byte
 	refs   *payload.References
 	stream bool // the answer comes in pieces
-	// path is the upstream path, and payload the body, for a model.
+	// path is the upstream path for a model. Renamed is the body for one; nil: it is the
+	// same for all.
 	path    func(model string) string
-	payload func(model string) ([]byte, error)
+	renamed func(model string) (*payload.Rope, error)
 	// metered says that the answer is a model's: it begins as one, and says what it
 	// used.
 	metered bool
@@ -74,7 +77,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 		ctx, cancel = context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
 	}
-	c, err := s.newCall(ctx, x.r, x.r.URL.Path+"?"+upstreamQuery(x.r.URL), x.body)
+	c, err := s.newCall(ctx, x.r, x.r.URL.Path+"?"+passing.Query(x.r.URL), x.body)
 	if err != nil {
 		return err
 	}
@@ -130,17 +133,18 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.stop()
 	ctx = watch.ctx
-	body, err := x.payload(to.Model)
+	body, length, err := x.reader(to.Model)
 	if err != nil {
 		return dispatch.Sent{}, watch.failure(err)
 	}
+	defer payload.Close(body)
 	if x.stream {
 		// A model may think in silence before it says anything: up to there it is
 		// the timeout that counts, which for anything else is the context's.
-		watch.heard(dispatch.UploadAllowance(len(body)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
+		watch.heard(dispatch.UploadAllowance(int(length)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
 	}
 	path := x.path(to.Model)
-	resp, err := exchange(ctx, x.r, to, x.method(), path, bytes.NewReader(body), int64(len(body)))
+	resp, err := exchange(ctx, x.r, to, x.method(), path, body, length)
 	if err != nil {
 		return dispatch.Sent{}, watch.failure(err)
 	}
@@ -155,17 +159,17 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
-	if isPage(resp.Header) && !isFile(x.r) && resp.ContentLength != 0 {
+	if passing.IsPage(resp.Header) && !passing.IsFile(x.r) && resp.ContentLength != 0 {
 		unpack(resp)
 		e := to.Classify(resp.StatusCode, readError(resp.Body))
 		e.SentAt = at
 		return dispatch.Sent{}, e
 	}
-	var meter *payload.Meter
+	var meter *answers.Meter
 	if x.metered {
 		meter = to.Provider().Meter(path)
 	}
-	end := payload.NewTail(meter)
+	end := answers.NewTail(meter)
 	failure := x.copy(watch, resp, to, end)
 	if failure != nil {
 		failure.SentAt = at
@@ -177,16 +181,29 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	return outcome(end, meter, to, at), nil
 }
 
+// reader returns a reader of the body for a model, which is for payload.Close, and its
+// length.
+func (x *relay) reader(model string) (io.Reader, int64, error) {
+	if x.renamed == nil {
+		return payload.Open(x.body), int64(len(x.body)), nil
+	}
+	rope, err := x.renamed(model)
+	if err != nil {
+		return nil, 0, err
+	}
+	return rope.Open(), rope.Len(), nil
+}
+
 // outcome is what is known of an answer that the caller has got, or of as much of
 // it as there was.
-func outcome(end *payload.Tail, meter *payload.Meter, to dispatch.Target, at time.Time) dispatch.Sent {
+func outcome(end *answers.Tail, meter *answers.Meter, to dispatch.Target, at time.Time) dispatch.Sent {
 	out := dispatch.Sent{PromptTokens: -1, At: at}
 	if meter == nil {
 		return out
 	}
 	u := meter.Read(end)
 	out.PromptTokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.ModelVersion, u.ModelStatus
-	if object := payload.LastError(end.Bytes()); object != nil {
+	if object := answers.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)
 		out.Late.SentAt = at
 	}

@@ -1,11 +1,11 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -22,7 +22,8 @@ func (s *Server) resource(kind string) handler {
 			return errNoRoute
 		}
 		name := kind + "/" + id
-		body, err := s.readBody(w, r)
+		body, held, err := s.readBody(w, r)
+		defer held.Release()
 		if err != nil {
 			return err
 		}
@@ -31,10 +32,9 @@ func (s *Server) resource(kind string) handler {
 		if err != nil {
 			return err
 		}
-		path := upstreamVersion + "/" + name
+		path := passing.UpstreamVersion + "/" + name
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			x := &relay{s: s, w: w, r: r, body: body, path: func(string) string { return path },
-				payload: func(string) ([]byte, error) { return body, nil }}
+			x := &relay{s: s, w: w, r: r, body: body, path: func(string) string { return path }}
 			return x.passFree(ctx, p, "", true)
 		}
 		a, err := s.change(r, p, path, body, r.Method != http.MethodDelete)
@@ -56,7 +56,8 @@ func (s *Server) resource(kind string) handler {
 // createCache serves POST /v1beta/cachedContents: in the project of the files
 // that it refers to, else in any.
 func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
-	read, err := s.readPayload(w, r)
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// One that was made twice would be paid for twice.
-	a, err := s.change(r, p, upstreamVersion+"/cachedContents", read.Text, false)
+	a, err := s.change(r, p, passing.UpstreamVersion+"/cachedContents", read.Text, false)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,9 @@ func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []b
 	asked := withQuery(r, wholly)
 	var a *whole
 	err := s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
-		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, path, bytes.NewReader(body), int64(len(body)), maxErrorBody)
+		sent := payload.Open(body)
+		defer payload.Close(sent)
+		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, path, sent, int64(len(body)), maxErrorBody)
 		return failure
 	})
 	return a, err

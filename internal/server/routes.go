@@ -8,9 +8,10 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
+	"fluxgate.dev/fluxgate/internal/passing"
 )
 
-// routes lists everything that is served, by the one spelling that path.go brings
+// routes lists everything that is served, by the one passing.Spelling that path.go brings
 // others to.
 func (s *Server) routes() {
 	// Fluxgate's own.
@@ -27,7 +28,7 @@ func (s *Server) routes() {
 	s.route(apierror.Native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
 	// Gemini's, in its versions; upstream v1beta and v1 are one.
-	for _, version := range []string{"/" + versionBeta, "/" + versionOne, "/" + versionAlpha} {
+	for _, version := range []string{"/" + passing.VersionBeta, "/" + passing.VersionOne, "/" + passing.VersionAlpha} {
 		s.route(apierror.Native, version+"/models", methods{http.MethodGet: s.listModels})
 		s.route(apierror.Native, version+"/models/{call}", methods{http.MethodGet: s.listModels, http.MethodPost: s.callModel})
 		s.route(apierror.Native, version+"/files", methods{http.MethodGet: s.listResources("files")})
@@ -62,7 +63,7 @@ const modelCalls = "/models/{call}"
 
 // routesLike are the beginnings of patterns that only repeat others, so that nobody
 // is pointed to them.
-var routesLike = []string{"/" + versionOne + "/", "/" + versionAlpha + "/", uploadPath + versionOne + "/", uploadPath + versionAlpha + "/", openAIBase}
+var routesLike = []string{"/" + passing.VersionOne + "/", "/" + passing.VersionAlpha + "/", passing.UploadPath + passing.VersionOne + "/", passing.UploadPath + passing.VersionAlpha + "/", passing.OpenAIBase}
 
 // publish notes a route for those who miss it.
 func (s *Server) publish(path string, allow []string) {

@@ -13,15 +13,17 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/nearest"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 )
 
-// Options are what a Server works with. All but Callers and Telemetry are
+// Options are what a Server works with. All but Bodies, Callers and Telemetry are
 // required.
 type Options struct {
 	Config     *config.Config
@@ -29,6 +31,8 @@ type Options struct {
 	Dispatcher *dispatch.Dispatcher
 	Admin      *admin.Admin
 	Logger     *slog.Logger
+	// Bodies is what the bodies in flight may take. Nil: as much as there are.
+	Bodies *bodies.Budget
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
 	Callers *callers.Authenticator
 	// Telemetry records what happens to requests. Nil: nothing does.
@@ -43,6 +47,7 @@ type Server struct {
 	dispatch  *dispatch.Dispatcher
 	admin     *admin.Admin
 	log       *slog.Logger
+	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
 	mux       *http.ServeMux
 	requests  atomic.Int64
@@ -53,7 +58,7 @@ type Server struct {
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger,
+		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 	}
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
@@ -68,8 +73,8 @@ type methods map[string]handler
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header()[noSniff] = noSniffValue
-	s.mux.ServeHTTP(w, respelled(r))
+	w.Header()[passing.NoSniff] = passing.NoSniffValue
+	s.mux.ServeHTTP(w, passing.Respelled(r))
 }
 
 // route has the path answered by the handler of the request's method; HEAD goes

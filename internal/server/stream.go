@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -64,7 +66,7 @@ var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 // copy passes the answer on as it comes. Nothing is written before it is seen
 // that it begins as an answer, so one that breaks at once, or says nothing, can still
 // be had elsewhere.
-func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *payload.Tail) *upstream.Error {
+func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end *answers.Tail) *upstream.Error {
 	buf := pieces.Get().(*[32 << 10]byte)
 	defer pieces.Put(buf)
 	in := newIncoming(watch, resp)
@@ -106,21 +108,21 @@ func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end 
 // open looks at the beginning of an answer, which may be all of it. It reports whether
 // to wait for more of it, or that it is none.
 func (x *relay) open(text []byte, all bool, to dispatch.Target, in *incoming) (wait bool, _ *upstream.Error) {
-	opening := payload.OpeningOf(text)
-	if opening == payload.Spoiled {
-		return false, to.Classify(http.StatusOK, payload.FirstError(text, io.LimitReader(in, maxErrorBody)))
+	opening := answers.OpeningOf(text)
+	if opening == answers.Spoiled {
+		return false, to.Classify(http.StatusOK, answers.FirstError(text, io.LimitReader(in, maxErrorBody)))
 	}
-	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && payload.Silent(text)
+	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && answers.Silent(text)
 	switch {
 	case !all:
-		return (silent || opening == payload.Undecided) && len(text) <= maxHeld, nil
-	case !silent || !payload.Whole(text):
+		return (silent || opening == answers.Undecided) && len(text) <= maxHeld, nil
+	case !silent || !answers.Whole(text):
 		return false, nil
 	}
-	if object := payload.LastError(text); object != nil {
+	if object := answers.LastError(text); object != nil {
 		return false, to.Classify(http.StatusOK, object)
 	}
-	if !in.whole || payload.Produced(text) {
+	if !in.whole || answers.Produced(text) {
 		return false, to.Classify(http.StatusOK, nil)
 	}
 	return false, upstream.NoAnswer()
@@ -141,7 +143,7 @@ type incoming struct {
 
 func newIncoming(watch *watch, resp *http.Response) *incoming {
 	in := &incoming{watch: watch, whole: upstream.KnownWhole(resp), body: resp.Body}
-	plain, err := payload.Unpack(noted{in}, encodingOf(resp))
+	plain, err := coding.Unpack(noted{in}, encodingOf(resp))
 	in.unknown = err != nil
 	if _, same := plain.(noted); err == nil && !same {
 		in.plain = plain
@@ -216,12 +218,12 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	}
 	x.answered = true
 	h := x.w.Header()
-	passHeaders(h, resp.Header, responseHeaders)
-	passLength(h, resp.ContentLength)
-	if isFile(x.r) {
-		h.Set(policyHeader, fileSandbox)
+	passing.Headers(h, resp.Header, passing.ResponseHeaders)
+	passing.Length(h, resp.ContentLength)
+	if passing.IsFile(x.r) {
+		h.Set(passing.PolicyHeader, passing.FileSandbox)
 	} else {
-		settleType(h)
+		passing.SettleType(h)
 	}
 	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	if to.Model != "" {

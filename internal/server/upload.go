@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/proxies"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -61,15 +63,21 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
+	var held bodies.Charge
+	defer func() { held.Release() }()
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
 	if again {
 		// Only the start can be sent twice: a file's bytes are gone once they were
 		// read.
-		if start, err = io.ReadAll(http.MaxBytesReader(unwrapped(w), r.Body, maxUploadStart)); err != nil {
+		if start, held, err = s.readAtMost(w, r, maxUploadStart); err != nil {
 			return err
 		}
 		length = int64(len(start))
 	} else {
+		// It isn't held, but passes through.
+		if held, err = s.bodies.Charge(bodies.Each); err != nil {
+			return bodyProblem(err, 0)
+		}
 		boundBody(w, r, maxUpload)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
@@ -82,7 +90,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 		} else if attempts++; attempts > 1 {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, "upload/"+upstreamVersion+"/files", body, length, maxErrorBody)
+		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, "upload/"+passing.UpstreamVersion+"/files", body, length, maxErrorBody)
 		return failure
 	})
 	if err != nil {
@@ -101,10 +109,10 @@ var errNoUpload = apierror.New(apierror.NotFound, "Upload not found.")
 // passUpload answers with upstream's answer, in which the caller is sent on to here.
 func (s *Server) passUpload(w http.ResponseWriter, r *http.Request, a *whole) {
 	h := w.Header()
-	passUpload(h, a.header)
+	passing.Upload(h, a.header)
 	for name := range a.header {
 		theirs := h.Get(name)
-		if theirs == "" || !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, canonicalURL) {
+		if theirs == "" || !strings.HasPrefix(name, passing.UploadHeaders) || !strings.HasSuffix(name, canonicalURL) {
 			continue
 		}
 		h.Del(name)
@@ -124,14 +132,14 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	query := passQuery(u.Query())
+	query := passing.QueryValues(u.Query())
 	query.Set(ownerParameter, project)
 	if s.tellsApart() {
 		s.signUpload(query, r)
 	}
-	version := upstreamVersion
-	if strings.HasPrefix(r.URL.Path, uploadPath+versionAlpha+"/") {
-		version = versionAlpha
+	version := passing.UpstreamVersion
+	if strings.HasPrefix(r.URL.Path, passing.UploadPath+passing.VersionAlpha+"/") {
+		version = passing.VersionAlpha
 	}
-	return proxies.OutsideOf(r).URL(uploadPath+version+"/files", query.Encode()), nil
+	return proxies.OutsideOf(r).URL(passing.UploadPath+version+"/files", query.Encode()), nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -53,6 +54,7 @@ type setup struct {
 	store storage.Store // default: memory
 	// telemetry records what happens. Default: nothing does.
 	telemetry *telemetry.Recorder
+	bodies    *bodies.Budget // default: no bound
 }
 
 // A world is a server over a simulated Gemini, without a socket.
@@ -67,7 +69,8 @@ type world struct {
 	// telemetry is that of all instances.
 	telemetry *telemetry.Recorder
 	// open says that instances without tokens ask where a request comes from.
-	open bool
+	open   bool
+	bodies *bodies.Budget
 }
 
 // key is the n-th key of a world, of a project.
@@ -107,7 +110,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.sim != nil {
 		s.sim(&simulated)
 	}
-	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer), telemetry: s.telemetry}
+	w := &world{t: t, cfg: cfg, sim: geminisim.New(simulated), store: s.store, logs: new(logBuffer), telemetry: s.telemetry, bodies: s.bodies}
 	transport := w.sim.Transport()
 	if s.wrap != nil {
 		transport = s.wrap(transport)
@@ -182,6 +185,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
+		Bodies: w.bodies,
 	}), operators}
 }
 
@@ -410,8 +414,8 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.path = append(c.path, r.URL.Path)
 	c.mu.Unlock()
 	var body bytes.Buffer
-	if r.Body != nil {
-		// Nothing is read that upstream doesn't read.
+	if r.Body != nil && r.ContentLength <= 1<<20 {
+		// Nothing is read that upstream doesn't read, and what is large isn't kept.
 		r.Body = teeBody{io.TeeReader(r.Body, &body), r.Body}
 	}
 	resp, err := c.next.RoundTrip(r)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 )
 
 // A Provider is one upstream API. It is safe for use by any number of goroutines,
@@ -33,12 +34,12 @@ type Provider interface {
 	CountPrompt(ctx context.Context, key string, p Prompt) (int64, error)
 	// CountBody counts the input tokens of a body of the provider's own format,
 	// whatever is in it. Its error is ErrUncountable, or an *Error.
-	CountBody(ctx context.Context, key, model string, body []byte) (int64, error)
+	CountBody(ctx context.Context, key, model string, body *payload.Body) (int64, error)
 	// ListModels lists the models; being listed doesn't mean that the project may use
 	// one. Its error is an *Error.
 	ListModels(ctx context.Context, key string) ([]Model, error)
 	// Meter returns what reads the usage from answers of an upstream path.
-	Meter(path string) *payload.Meter
+	Meter(path string) *answers.Meter
 }
 
 // ConfirmInvalid reports whether a key is invalid, after an answer to some request
@@ -68,8 +69,8 @@ func (p Providers) Of(name string) Provider { return p[name] }
 // A Prompt is one prompt for one model: what POST /generate asks, and Fluxgate's
 // own questions.
 type Prompt struct {
-	Model           string // with or without "models/"
-	System          string // system instruction; "" for none
+	Model           string        // with or without "models/"
+	System          payload.Piece // system instruction, a text; empty for none
 	Pieces          []payload.Piece
 	MaxOutputTokens int32    // 0: the model's default
 	Temperature     *float32 // nil: the model's default

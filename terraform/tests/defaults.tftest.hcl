@@ -103,6 +103,7 @@ run "defaults" {
   }
   assert {
     condition = google_cloudfunctions2_function.this.service_config[0].environment_variables == tomap({
+      GOMEMLIMIT                   = "460MiB"
       GOOGLE_CLOUD_PROJECT         = "my-project-1"
       GEMINI_MODE                  = "both"
       FLUXGATE_STORE               = "firestore"

@@ -120,6 +120,7 @@ run "quota_and_size" {
   assert {
     condition = (
       google_cloudfunctions2_function.this.service_config[0].available_memory == "1Gi"
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.GOMEMLIMIT == "921MiB"
       && google_cloudfunctions2_function.this.service_config[0].min_instance_count == 1
       && google_cloudfunctions2_function.this.service_config[0].max_instance_count == 10
       && google_cloudfunctions2_function.this.service_config[0].timeout_seconds == 3600

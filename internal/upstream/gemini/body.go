@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/genai"
 
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -25,18 +26,15 @@ func unencodable(err error) *upstream.Error {
 var errTemperature = errors.New("gemini: temperature isn't a number")
 
 // wireBody returns the body of generateContent for a prompt. The SDK's types are
-// used where they are the wire's. Base64 goes in as it is, without being decoded.
-func wireBody(p upstream.Prompt) ([]byte, error) {
+// used where they are the wire's. What stands in a caller's body stays there: texts and
+// base64 are read from it when this is sent, without being decoded or copied.
+func wireBody(p upstream.Prompt) (*payload.Rope, error) {
 	config := genai.GenerationConfig{MaxOutputTokens: p.MaxOutputTokens, Temperature: p.Temperature}
 	if t := p.Temperature; t != nil && (math.IsNaN(float64(*t)) || math.IsInf(float64(*t), 0)) {
 		return nil, errTemperature
 	}
-	size := len(p.System)
-	for _, piece := range p.Pieces {
-		size += len(piece.Text) + len(piece.Media.Base64)
-	}
-	b := bytes.NewBuffer(make([]byte, 0, size+size/8+512))
-	if err := writeContents(b, p); err != nil {
+	b := new(payload.Rope)
+	if err := addContents(b, p); err != nil {
 		return nil, err
 	}
 	var err error
@@ -54,51 +52,68 @@ func wireBody(p upstream.Prompt) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.WriteString(`,"generationConfig":`)
-	b.Write(settings)
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	b.AddString(`,"generationConfig":`)
+	b.Add(settings)
+	b.AddString("}")
+	return b, nil
 }
 
-// writeContents writes the contents and the system instruction of a prompt, which
+// addContents adds the contents and the system instruction of a prompt, which
 // are what is counted, as members of an object that it begins.
-func writeContents(b *bytes.Buffer, p upstream.Prompt) error {
-	b.WriteString(`{"contents":[{"role":"user","parts":[`)
+func addContents(b *payload.Rope, p upstream.Prompt) error {
+	b.AddString(`{"contents":[{"role":"user","parts":[`)
 	separator := ""
-	for _, piece := range p.Pieces {
-		if piece.Text != "" {
-			b.WriteString(separator)
-			if err := writeJSON(b, genai.Part{Text: piece.Text}); err != nil {
+	for i := range p.Pieces {
+		piece := &p.Pieces[i]
+		if piece.IsText() {
+			b.AddString(separator)
+			if err := addText(b, piece); err != nil {
 				return err
 			}
 			separator = ","
 		}
 		if len(piece.Media.Base64) > 0 {
-			b.WriteString(separator + `{"inlineData":{"mimeType":`)
-			if err := writeJSON(b, piece.Media.MIMEType); err != nil {
+			kind, err := json.Marshal(piece.Media.MIMEType)
+			if err != nil {
 				return err
 			}
-			b.WriteString(`,"data":"`)
-			b.Write(piece.Media.Base64)
-			b.WriteString(`"}}`)
+			b.AddString(separator + `{"inlineData":{"mimeType":` + string(kind) + `,"data":"`)
+			b.AddMedia(piece.Media)
+			b.AddString(`"}}`)
 			separator = ","
 		}
 	}
-	b.WriteString(`]}]`)
-	if p.System == "" {
+	b.AddString(`]}]`)
+	if !p.System.IsText() {
 		return nil
 	}
-	b.WriteString(`,"systemInstruction":`)
-	return writeJSON(b, genai.Content{Role: genai.RoleUser, Parts: []*genai.Part{{Text: p.System}}})
-}
-
-// writeJSON writes a value without the escapes that are meant for HTML.
-func writeJSON(b *bytes.Buffer, v any) error {
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	b.AddString(`,"systemInstruction":{"parts":[`)
+	if err := addText(b, &p.System); err != nil {
 		return err
 	}
-	b.Truncate(b.Len() - 1) // the line break that Encode adds
+	b.AddString(`],"role":"user"}`)
+	return nil
+}
+
+// addText adds a part that is a text.
+func addText(b *payload.Rope, p *payload.Piece) error {
+	b.AddString(`{"text":`)
+	switch {
+	case len(p.Quoted) > 0:
+		b.AddQuoted(p.Quoted)
+	case len(p.JSON) > 0:
+		b.AddString(`"`)
+		b.AddAsText(p.JSON)
+		b.AddString(`"`)
+	default:
+		var text bytes.Buffer
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false) // of no use here
+		if err := enc.Encode(p.Text); err != nil {
+			return err
+		}
+		b.Add(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+	}
+	b.AddString("}")
 	return nil
 }

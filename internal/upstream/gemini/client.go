@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -120,6 +121,10 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Re
 		return nil, err
 	}
 	r.URL = c.join(path)
+	if large, ok := body.(*payload.RopeReader); ok {
+		r.ContentLength = large.Len()
+		r.GetBody = func() (io.ReadCloser, error) { return large.Again(), nil }
+	}
 	return r, nil
 }
 
@@ -166,9 +171,14 @@ type success struct {
 
 // rest makes a call of our own and returns its answer. Every error is an
 // *upstream.Error.
-func (c *Client) rest(ctx context.Context, key, method, path string, query url.Values, body []byte) (*success, error) {
+func (c *Client) rest(ctx context.Context, key, method, path string, query url.Values, body *payload.Rope) (*success, error) {
 	ctx = upstream.WithKey(ctx, key)
-	req, err := c.NewRequest(ctx, method, apiVersion+"/"+path, bytes.NewReader(body))
+	var reader io.Reader
+	if body != nil {
+		reader = body.Open()
+		defer payload.Close(reader)
+	}
+	req, err := c.NewRequest(ctx, method, apiVersion+"/"+path, reader)
 	if err != nil {
 		return nil, unencodable(err)
 	}
@@ -185,7 +195,7 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	defer resp.Body.Close()
 	// net/http has asked for gzip and unpacks that by itself; not every transport does,
 	// and not every upstream keeps to what it was asked for.
-	plain, err := payload.Unpack(resp.Body, resp.Header.Get("Content-Encoding"))
+	plain, err := coding.Unpack(resp.Body, resp.Header.Get("Content-Encoding"))
 	if err != nil {
 		plain = resp.Body
 	}

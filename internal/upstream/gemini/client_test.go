@@ -100,7 +100,7 @@ const okAnswer = `200 {"candidates":[{"content":{"role":"model","parts":[{"text"
 func fullRequest() upstream.Prompt {
 	temperature := float32(0.2)
 	return upstream.Prompt{
-		Model: "gemini-2.5-flash", System: "Translate into French.", MaxOutputTokens: 77, Temperature: &temperature,
+		Model: "gemini-2.5-flash", System: payload.Piece{Text: "Translate into French."}, MaxOutputTokens: 77, Temperature: &temperature,
 		Pieces: []payload.Piece{
 			{Text: "Hello <&>"},
 			{Media: payload.Media{Base64: []byte("/9gA"), MIMEType: "image/jpeg"}},

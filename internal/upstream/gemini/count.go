@@ -1,11 +1,11 @@
 package gemini
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -15,37 +15,34 @@ func (c *Client) CountPrompt(ctx context.Context, key string, p upstream.Prompt)
 	if err != nil {
 		return 0, err
 	}
-	b := new(bytes.Buffer)
-	b.WriteString(`{"generateContentRequest":`)
-	if err := writeContents(b, p); err != nil {
+	b := new(payload.Rope)
+	b.AddString(`{"generateContentRequest":`)
+	if err := addContents(b, p); err != nil {
 		return 0, unencodable(err)
 	}
-	b.WriteString(`,"model":"` + model + `"}}`)
-	return c.countTokens(ctx, key, model, b.Bytes())
+	b.AddString(`,"model":"` + model + `"}}`)
+	return c.countTokens(ctx, key, model, b)
 }
 
 // CountBody implements upstream.Provider, for bodies of generateContent: all of it
 // is counted, with its system instruction and tools. Embeddings and other bodies
 // that countTokens doesn't take are uncountable.
-func (c *Client) CountBody(ctx context.Context, key, model string, body []byte) (int64, error) {
+func (c *Client) CountBody(ctx context.Context, key, model string, body *payload.Body) (int64, error) {
 	model, err := resourceName(model)
 	if err != nil {
 		return 0, err
 	}
-	var request map[string]json.RawMessage
-	if json.Unmarshal(body, &request) != nil || request["contents"] == nil {
+	b := new(payload.Rope)
+	b.AddString(`{"generateContentRequest":{"model":"` + model + `"`)
+	if !b.AddMembers(body.JSON) {
 		return 0, upstream.ErrUncountable
 	}
-	request["model"] = json.RawMessage(`"` + model + `"`)
-	wrapped, err := json.Marshal(map[string]any{"generateContentRequest": request})
-	if err != nil {
-		return 0, unencodable(err)
-	}
-	return c.countTokens(ctx, key, model, wrapped)
+	b.AddString("}}")
+	return c.countTokens(ctx, key, model, b)
 }
 
 // countTokens sends a body of countTokens for a model that has been checked.
-func (c *Client) countTokens(ctx context.Context, key, model string, body []byte) (int64, error) {
+func (c *Client) countTokens(ctx context.Context, key, model string, body *payload.Rope) (int64, error) {
 	answer, err := c.rest(ctx, key, http.MethodPost, model+":countTokens", nil, body)
 	if err != nil {
 		return 0, err

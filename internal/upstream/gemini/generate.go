@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -32,7 +32,7 @@ func (c *Client) Generate(ctx context.Context, key string, p upstream.Prompt) (*
 	case !ok && len(trimmed(answer.body)) > 0:
 		return nil, answer.unusable()
 	case !ok || reply.silent:
-		if !answer.whole || payload.Produced(answer.body) {
+		if !answer.whole || answers.Produced(answer.body) {
 			return nil, answer.unusable()
 		}
 		e := upstream.NoAnswer()
@@ -133,9 +133,9 @@ func readReply(body []byte) (*generated, bool) {
 }
 
 // Meter implements upstream.Provider.
-func (c *Client) Meter(path string) *payload.Meter {
+func (c *Client) Meter(path string) *answers.Meter {
 	if openAI("/" + path) {
-		return payload.OpenAIUsage
+		return answers.OpenAIUsage
 	}
-	return payload.GeminiUsage
+	return answers.GeminiUsage
 }

@@ -1,4 +1,4 @@
-package server
+package passing
 
 import (
 	"mime"
@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// What passes between callers and upstream. Everything else stays here:
-// credentials, cookies, hop-by-hop headers, what proxies add, and Fluxgate's own.
 var (
-	requestHeaders = []string{
+	// RequestHeaders pass from callers to upstream.
+	RequestHeaders = []string{
 		"Accept", "Accept-Language", "Content-Type", "User-Agent", "X-Goog-Api-Client", "X-Server-Timeout",
 	}
-	responseHeaders = []string{
+	// ResponseHeaders pass from upstream to callers.
+	ResponseHeaders = []string{
 		"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Etag", "Last-Modified",
 		"Server-Timing", "X-Gemini-Service-Tier",
 	}
@@ -27,20 +27,20 @@ var (
 )
 
 const (
-	// noSniff has no browser take an answer for something that it isn't said to be.
-	noSniff = "X-Content-Type-Options"
-	// policyHeader and fileSandbox have a browser run nothing of a file's content that
+	// NoSniff has no browser take an answer for something that it isn't said to be.
+	NoSniff = "X-Content-Type-Options"
+	// PolicyHeader and FileSandbox have a browser run nothing of a file's content that
 	// is shown as a document of this server's: what is in it is a caller's.
-	policyHeader = "Content-Security-Policy"
-	fileSandbox  = "default-src 'none'; sandbox"
+	PolicyHeader = "Content-Security-Policy"
+	FileSandbox  = "default-src 'none'; sandbox"
 )
 
-// noSniffValue is shared by all answers, and never changed.
-var noSniffValue = []string{"nosniff"}
+// NoSniffValue is shared by all answers, and never changed.
+var NoSniffValue = []string{"nosniff"}
 
-// isPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
+// IsPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
 // streams and files; a page is of something on the way there.
-func isPage(h http.Header) bool {
+func IsPage(h http.Header) bool {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	switch {
 	case strings.HasSuffix(kind, "html"), strings.HasSuffix(kind, "+xml"), strings.HasSuffix(kind, "/xml"), strings.HasSuffix(kind, "javascript"):
@@ -49,35 +49,35 @@ func isPage(h http.Header) bool {
 	return strings.HasPrefix(kind, "multipart/")
 }
 
-// settleType gives an answer of no type, which would be guessed, and an empty one of a
+// SettleType gives an answer of no type, which would be guessed, and an empty one of a
 // page's the type that no browser shows. (Google's upload service calls what is empty
 // text/html.)
-func settleType(h http.Header) {
-	if h.Get("Content-Type") == "" || isPage(h) {
+func SettleType(h http.Header) {
+	if h.Get("Content-Type") == "" || IsPage(h) {
 		h.Set("Content-Type", "application/octet-stream")
 	}
 }
 
-// isFile reports whether a request asks for what is in a file.
-func isFile(r *http.Request) bool {
+// IsFile reports whether a request asks for what is in a file.
+func IsFile(r *http.Request) bool {
 	query := r.URL.Query()
 	return query.Get("alt") == "media" || query.Get("$alt") == "media"
 }
 
-// passLength says how long an answer is whose bytes pass as they come.
-func passLength(h http.Header, length int64) {
+// Length says how long an answer is whose bytes pass as they come.
+func Length(h http.Header, length int64) {
 	if length >= 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 }
 
-// uploadHeaders is the prefix of the headers of resumable uploads, which pass
+// UploadHeaders is the prefix of the headers of resumable uploads, which pass
 // where uploads are handled.
-const uploadHeaders = "X-Goog-Upload-"
+const UploadHeaders = "X-Goog-Upload-"
 
-// passHeaders copies the headers of the list, but for those that were meant for
+// Headers copies the headers of the list, but for those that were meant for
 // one hop only.
-func passHeaders(to, from http.Header, list []string) {
+func Headers(to, from http.Header, list []string) {
 	hop := hopByHop(from)
 	for _, name := range list {
 		if values, ok := from[name]; ok && !slices.Contains(hop, name) {
@@ -86,11 +86,11 @@ func passHeaders(to, from http.Header, list []string) {
 	}
 }
 
-// passUpload copies the headers of uploads.
-func passUpload(to, from http.Header) {
+// Upload copies the headers of uploads.
+func Upload(to, from http.Header) {
 	hop := hopByHop(from)
 	for name, values := range from {
-		if strings.HasPrefix(name, uploadHeaders) && !slices.Contains(hop, name) {
+		if strings.HasPrefix(name, UploadHeaders) && !slices.Contains(hop, name) {
 			to[name] = slices.Clone(values)
 		}
 	}
@@ -108,16 +108,16 @@ func hopByHop(h http.Header) []string {
 	return names
 }
 
-// upstreamQuery returns the part of a URL's query that goes upstream.
-func upstreamQuery(u *url.URL) string {
+// Query returns the part of a URL's query that goes upstream.
+func Query(u *url.URL) string {
 	if u.RawQuery == "" {
 		return ""
 	}
-	return passQuery(u.Query()).Encode()
+	return QueryValues(u.Query()).Encode()
 }
 
-// passQuery returns the query parameters that go upstream.
-func passQuery(from url.Values) url.Values {
+// QueryValues returns the query parameters that go upstream.
+func QueryValues(from url.Values) url.Values {
 	to := make(url.Values)
 	for _, name := range queryNames {
 		if values, ok := from[name]; ok {

@@ -1,4 +1,4 @@
-package server
+package passing
 
 import (
 	"slices"
@@ -17,7 +17,7 @@ func TestOwnSpellingsStay(t *testing.T) {
 		"/v1beta/openai/models/models/x", "/openai/v1/chat/completions", "/openai/v1/embeddings", "/openai/v1/models", "/openai/v1/models/x",
 		"/v1beta/models/../files", "/v1beta/./models", "/v1beta/openai", "/v1beta/openai/", "/openai/v1/", "/v1beta/models/", "/v1beta/corpora",
 	} {
-		if got := spelling(path, false); got != path {
+		if got := Spelling(path, false); got != path {
 			t.Errorf("%s becomes %s", path, got)
 		}
 	}
@@ -32,8 +32,8 @@ func FuzzSpelling(f *testing.F) {
 	}
 	added := []string{"v1beta", "v1", "v1alpha", "openai", "upload"}
 	f.Fuzz(func(t *testing.T, path string, byOpenAI bool) {
-		got := spelling(path, byOpenAI)
-		if again := spelling(got, byOpenAI); again != got {
+		got := Spelling(path, byOpenAI)
+		if again := Spelling(got, byOpenAI); again != got {
 			t.Errorf("%q becomes %q, and then %q", path, got, again)
 		}
 		if got == path {

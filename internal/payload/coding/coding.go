@@ -1,4 +1,9 @@
-package payload
+// Package coding unpacks what is sent in a content coding.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - coding.go: all of it
+package coding
 
 import (
 	"bufio"
@@ -10,14 +15,14 @@ import (
 	"strings"
 )
 
-// Codings are the content codings that Unpack knows, as a header lists them.
-const Codings = "gzip, deflate"
+// Known are the content codings that Unpack knows, as a header lists them.
+const Known = "gzip, deflate"
 
-// ErrCoding means that a body is packed in a way that isn't known here.
-var ErrCoding = errors.New("unknown content coding")
+// ErrUnknown means that a body is packed in a way that isn't known here.
+var ErrUnknown = errors.New("unknown content coding")
 
 // Unpack returns a reader of a body that is packed as its Content-Encoding says: the
-// body itself where it isn't packed. It fails with ErrCoding, and reads nothing yet.
+// body itself where it isn't packed. It fails with ErrUnknown, and reads nothing yet.
 // How much comes out is for the caller to bound: a few bytes may stand for thousands
 // of times as many.
 func Unpack(body io.Reader, encoding string) (io.Reader, error) {
@@ -26,7 +31,7 @@ func Unpack(body io.Reader, encoding string) (io.Reader, error) {
 		switch name = strings.ToLower(strings.TrimSpace(name)); {
 		case name == "", name == "identity":
 		case coding != "":
-			return nil, ErrCoding // nobody packs twice
+			return nil, ErrUnknown // nobody packs twice
 		default:
 			coding = name
 		}
@@ -39,7 +44,7 @@ func Unpack(body io.Reader, encoding string) (io.Reader, error) {
 	case "deflate":
 		return &unpacker{packed: body, open: inflate}, nil
 	}
-	return nil, ErrCoding
+	return nil, ErrUnknown
 }
 
 // inflate reads the format of zlib, which the coding "deflate" is, or what is inside

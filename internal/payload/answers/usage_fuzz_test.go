@@ -1,4 +1,4 @@
-package payload
+package answers
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/payload"
 )
 
 // A value is found to end where json.Decoder finds its end. Only what the end of
@@ -19,7 +21,7 @@ func FuzzFirstValue(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got := firstValue(text)
+		got := payload.FirstValue(text)
 		var want json.RawMessage
 		dec := json.NewDecoder(bytes.NewReader(text))
 		switch err := dec.Decode(&want); {

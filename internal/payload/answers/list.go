@@ -1,6 +1,8 @@
-package payload
+package answers
 
-import "encoding/json"
+import (
+	"encoding/json"
+)
 
 // Prepend puts an entry before those of a list in a JSON object, whatever else
 // that holds. What it doesn't understand stays as it is.

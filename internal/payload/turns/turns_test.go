@@ -1,4 +1,4 @@
-package payload
+package turns
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 
 // TestReadTurns: each turn of a conversation has the leading contents of the first, and
 // the signatures that the answers so far brought.
-func TestReadTurns(t *testing.T) {
+func TestRead(t *testing.T) {
 	const one = `{"role":"user","parts":[{"text":"a [\"contents\"] in it, }"}]}`
 	signed := func(s string) string { return `{"role":"model","parts":[{"text":"b","thoughtSignature":"` + s + `"}]}` }
 	for name, c := range map[string]struct {
@@ -34,7 +34,7 @@ func TestReadTurns(t *testing.T) {
 		"too far":             {`{"contents":["` + strings.Repeat("x", maxFirst) + `",2]}`, "", false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := ReadTurns([]byte(c.body))
+			got := Read([]byte(c.body))
 			assert.Equal(t, c.first, string(got.First))
 			assert.Equal(t, c.more, got.More)
 			var signatures []string
@@ -46,10 +46,10 @@ func TestReadTurns(t *testing.T) {
 	}
 }
 
-func FuzzReadTurns(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Add(`{"contents":[{"parts":[{"thoughtSignature":"x"}]},2]}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		got := ReadTurns([]byte(body))
+		got := Read([]byte(body))
 		assert.LessOrEqual(t, len(got.Signatures), maxSignatures)
 		assert.Contains(t, body, string(got.First))
 	})

@@ -1,6 +1,11 @@
-package payload
+// Package turns reads what tells the conversation that a request is part of from others.
+package turns
 
-import "bytes"
+import (
+	"bytes"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
 
 // Turns is what tells the conversation that a request is part of from others.
 type Turns struct {
@@ -19,10 +24,10 @@ const (
 	maxSignatures = 4
 )
 
-// ReadTurns reads a body of Gemini's own format, or OpenAI's, JSON or not. It looks at the
+// Read reads a body of Gemini's own format, or OpenAI's, JSON or not. It looks at the
 // leading contents and at signatures only, and what it takes for either needn't be: the
 // same conversation gives the same.
-func ReadTurns(body []byte) (t Turns) {
+func Read(body []byte) (t Turns) {
 	for _, list := range []struct {
 		name string
 		n    int // leading elements: the first of messages is often the same in all conversations
@@ -35,7 +40,7 @@ func ReadTurns(body []byte) (t Turns) {
 		rest = rest[:min(len(rest), maxFirst)]
 		at := 0
 		for i := 0; i < list.n; i++ {
-			value := firstValue(rest[at:])
+			value := payload.FirstValue(rest[at:])
 			if len(value) == 0 {
 				break
 			}
@@ -55,7 +60,7 @@ func ReadTurns(body []byte) (t Turns) {
 			break
 		}
 		_, after, _ := bytes.Cut(body[end+1:], []byte(`"`))
-		if value := firstValue(bytes.TrimLeft(after, ": \t\r\n")); len(value) > len(`""`) && value[0] == '"' {
+		if value := payload.FirstValue(bytes.TrimLeft(after, ": \t\r\n")); len(value) > len(`""`) && value[0] == '"' {
 			t.Signatures = append(t.Signatures, value)
 		}
 	}

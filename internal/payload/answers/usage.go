@@ -1,9 +1,11 @@
-package payload
+package answers
 
 import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+
+	"fluxgate.dev/fluxgate/internal/payload"
 )
 
 const (
@@ -130,7 +132,7 @@ func lastMember(text []byte, name string, read func(value []byte) bool) bool {
 			return false
 		}
 		rest := bytes.TrimLeft(text[i+len(name):], space)
-		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && read(firstValue(value)) {
+		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && read(payload.FirstValue(value)) {
 			return true
 		}
 		end = i
@@ -161,23 +163,20 @@ type count struct {
 // what that takes. It reports false for anything but an object in which they are
 // whole numbers, or null.
 func readCounts(object []byte, all []count) bool {
-	t, err := newLexer(object)
-	if err != nil || t.next().kind != '{' {
+	if !json.Valid(object) || !bytes.HasPrefix(bytes.TrimLeft(object, space), []byte("{")) {
 		return false
 	}
 	for i := range all {
 		all[i].n = 0
 	}
-	for t.more() {
-		name := t.next().meaning()
-		value := t.next()
-		t.leave(value)
+	for name, value := range payload.MembersOf(object) {
 		for i := range all {
 			c := &all[i]
-			if c.name != string(name) || value.kind == 'n' {
+			if c.name != string(name) || value[0] == 'n' {
 				continue
 			}
-			if c.n, err = strconv.ParseInt(string(value.text), 10, 64); value.kind != '0' || err != nil {
+			var err error
+			if c.n, err = strconv.ParseInt(string(value), 10, 64); err != nil {
 				return false
 			}
 		}
@@ -197,47 +196,4 @@ func plainString(value []byte) bool {
 		}
 	}
 	return true
-}
-
-// firstValue returns the JSON value that text begins with, or nothing if it
-// isn't whole. It only looks for the end: whether that is JSON is for the
-// decoder. (json.Decoder does both, at several times the cost.)
-func firstValue(text []byte) []byte {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case quoted:
-			switch c {
-			case '\\':
-				i++
-				continue
-			case '"':
-				quoted = false
-			default:
-				continue
-			}
-		case c == '"':
-			quoted = true
-			continue
-		case c == '{', c == '[':
-			depth++
-			continue
-		case c == '}', c == ']':
-			if depth--; depth < 0 {
-				return text[:i] // of a number or a literal that stood last
-			}
-		case depth > 0:
-			continue
-		case c == ',', c == ' ', c == '\t', c == '\r', c == '\n':
-			return text[:i]
-		default:
-			continue
-		}
-		if depth == 0 {
-			return text[:i+1]
-		}
-	}
-	return nil
 }

@@ -1,4 +1,4 @@
-package server
+package passing
 
 import (
 	"net/http"
@@ -10,16 +10,16 @@ import (
 // Clients are told one base URL and append to it what each of them is used to: some
 // the API's version, some a slash, some "openai". The same request then comes by
 // different paths, of which the meaning is plain all the same. They are brought to
-// one spelling here, before the request is routed, so that there is one route, one
+// one Spelling here, before the request is routed, so that there is one route, one
 // label in metrics and one request hash for all of them. A path that is a route's
 // own is never changed, and what comes out is still routed like any other: nothing
 // can be reached in this way that isn't reached without.
 
 // The versions of Google's API.
 const (
-	versionBeta  = "v1beta"
-	versionOne   = "v1"
-	versionAlpha = "v1alpha"
+	VersionBeta  = "v1beta"
+	VersionOne   = "v1"
+	VersionAlpha = "v1alpha"
 )
 
 var (
@@ -30,13 +30,22 @@ var (
 	openAIHeads = []string{"chat", "embeddings", "completions", "responses", "audio", "images", "moderations"}
 )
 
-// openAIBase is where requests of OpenAI's clients go whose base URL names no place.
-const openAIBase = "/openai/v1/"
+const (
+	// UpstreamVersion is the API version that everything is sent to.
+	UpstreamVersion = VersionBeta
+	// UploadPath begins the paths of uploads, whose URLs may speak for a caller.
+	UploadPath = "/upload/"
+	// OpenAIPath is where upstream's OpenAI-compatible endpoint lies.
+	OpenAIPath = UpstreamVersion + "/openai/"
+)
 
-// respelled returns the request by the path that its route has.
-func respelled(r *http.Request) *http.Request {
+// OpenAIBase is where requests of OpenAI's clients go whose base URL names no place.
+const OpenAIBase = "/openai/v1/"
+
+// Respelled returns the request by the path that its route has.
+func Respelled(r *http.Request) *http.Request {
 	was := r.URL.EscapedPath()
-	path := spelling(was, byOpenAI(r))
+	path := Spelling(was, byOpenAI(r))
 	if path == was {
 		return r
 	}
@@ -52,11 +61,11 @@ func respelled(r *http.Request) *http.Request {
 	return again
 }
 
-// spelling returns the path of the route that a path means, both of them escaped,
+// Spelling returns the path of the route that a path means, both of them escaped,
 // or the path as it is where that isn't plain. Whether the list of models is
 // OpenAI's, which has no place of its own either, byOpenAI says.
-func spelling(path string, byOpenAI bool) string {
-	if strings.HasPrefix(path, "/"+versionBeta+"/models/") && !strings.Contains(path, "//") {
+func Spelling(path string, byOpenAI bool) string {
+	if strings.HasPrefix(path, "/"+VersionBeta+"/models/") && !strings.Contains(path, "//") {
 		return path // the most frequent of all
 	}
 	segments, ok := segmentsOf(path)
@@ -69,7 +78,7 @@ func spelling(path string, byOpenAI bool) string {
 prefix:
 	for ; len(rest) > 0; rest = rest[1:] {
 		switch rest[0] {
-		case versionBeta, versionOne, versionAlpha:
+		case VersionBeta, VersionOne, VersionAlpha:
 			version = rest[0] // the last is the client's own, the others its base URL's
 		case "upload":
 			upload = true
@@ -83,21 +92,21 @@ prefix:
 	if len(rest) == 0 {
 		return joined
 	}
-	models := rest[0] == "models" && byOpenAI && (version == "" || version == versionOne)
+	models := rest[0] == "models" && byOpenAI && (version == "" || version == VersionOne)
 	tail := strings.Join(rest, "/")
 	switch {
 	case openAI || slices.Contains(openAIHeads, rest[0]) || models:
-		if upload || joined == "/"+openAIPath+tail {
+		if upload || joined == "/"+OpenAIPath+tail {
 			return joined
 		}
-		return openAIBase + tail
+		return OpenAIBase + tail
 	case !slices.Contains(nativeHeads, rest[0]), upload && rest[0] != "files":
 		return joined
 	case version == "":
-		version = versionBeta
+		version = VersionBeta
 	}
 	if upload {
-		return uploadPath + version + "/" + tail
+		return UploadPath + version + "/" + tail
 	}
 	return "/" + version + "/" + tail
 }
@@ -137,18 +146,18 @@ func byOpenAI(r *http.Request) bool {
 		r.Header.Get("X-Fluxgate-Token") == "" && !r.URL.Query().Has("key")
 }
 
-// upstreamPath returns the upstream path of a request, which is put together with
-// upstreamVersion. One for v1alpha goes there as v1alpha: parts of the API are
+// UpstreamPath returns the upstream path of a request, which is put together with
+// UpstreamVersion. One for v1alpha goes there as v1alpha: parts of the API are
 // documented there only, such as the media resolution of single parts and ephemeral
 // tokens, and Google's SDKs ask for it by name. v1 and v1beta are one upstream.
-func upstreamPath(r *http.Request, path string) string {
+func UpstreamPath(r *http.Request, path string) string {
 	asked, to := r.URL.Path, ""
-	if rest, ok := strings.CutPrefix(path, "upload/"); ok && strings.HasPrefix(asked, uploadPath) {
+	if rest, ok := strings.CutPrefix(path, "upload/"); ok && strings.HasPrefix(asked, UploadPath) {
 		asked, path, to = strings.TrimPrefix(asked, "/upload"), rest, "upload/"
 	}
-	rest, ok := strings.CutPrefix(path, upstreamVersion+"/")
-	if ok && strings.HasPrefix(asked, "/"+versionAlpha+"/") {
-		path = versionAlpha + "/" + rest
+	rest, ok := strings.CutPrefix(path, UpstreamVersion+"/")
+	if ok && strings.HasPrefix(asked, "/"+VersionAlpha+"/") {
+		path = VersionAlpha + "/" + rest
 	}
 	return to + path
 }

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"fluxgate.dev/fluxgate/internal/bench"
+)
+
+func newBenchMemoryCommand() *cobra.Command {
+	o := bench.MemoryOptions{}
+	var megabytes, limit int64
+	cmd := &cobra.Command{
+		Use:   "memory",
+		Short: "Resident memory with many large bodies at once",
+		Long: `Memory sends large bodies at once, on the native route, the OpenAI-compatible one,
+/generate and as uploads, and prints the most resident memory that the process ever
+had, a new process for each row. Who is refused with 503 comes again until it is
+served. It fails if that was more than the limit, or than what an idle instance has
+and one and a half times the bodies in flight.`,
+		Example: `  fluxgate bench memory
+  fluxgate bench memory --limit 1024 --counts 1,80`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			numbers := map[string]int64{"megabytes": megabytes, "limit": limit, "counts": int64(len(o.Counts))}
+			if len(o.Counts) > 0 {
+				numbers["counts"] = int64(slices.Min(o.Counts))
+			}
+			if err := positive(numbers); err != nil {
+				return err
+			}
+			o.BodyBytes, o.Limit = megabytes<<20, limit<<20
+			ctx, stop := benchContext(cmd)
+			defer stop()
+			var err error
+			if o.Launch, err = launcher(); err != nil {
+				return err
+			}
+			report, err := bench.Memory(ctx, o)
+			if err != nil {
+				return fmt.Errorf("bench: %w", err)
+			}
+			if err := report.Print(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return report.Check()
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.Int64Var(&megabytes, "megabytes", 30, "`size` of a body in MiB")
+	flags.Int64Var(&limit, "limit", 512, "`memory` of the container in MiB")
+	flags.IntSliceVar(&o.Counts, "counts", []int{1, 4, 16, 80}, "`numbers` of bodies at once")
+	return cmd
+}

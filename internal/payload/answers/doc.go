@@ -1,0 +1,11 @@
+// Package answers reads what a model answers: how it begins, whether it is an answer at all
+// or an error, and what it says was used. It is as pure and as tolerant as package
+// payload, which reads requests.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - usage.go: what an answer says was used, read from its end
+//   - created.go: what an answer says was made
+//   - list.go: pages of lists
+//   - opening.go: whether an answer with status 200 begins or ends with an error
+package answers
