@@ -1,8 +1,9 @@
 package scheduler
 
 import (
-	"math"
 	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
 // What a calendar keeps. The numbers bound the document that holds it.
@@ -46,20 +47,6 @@ type Booking struct {
 	Demand       Demand
 }
 
-// A DayCount is what started on a Pacific day. Only the requests are limited;
-// the tokens are for whoever wants to know.
-type DayCount struct {
-	Day              Day
-	Requests, Tokens int64
-}
-
-// A Block keeps every start of a calendar away until an instant.
-type Block struct {
-	Until   Instant
-	Cause   Cause // ByMinute, ByDay, ByBare or Unavailable
-	Strikes int64 // bare 429s in a row: each doubles the block
-}
-
 // A Calendar holds the reservations of one (project, model), past 60 s and
 // future, and what is counted per day.
 //
@@ -75,8 +62,8 @@ type Calendar struct {
 	// that is folded can give back what it weighs too much, once. What isn't there may
 	// have done so already.
 	Open     []uint32
-	Bookings []Booking  // in order of rank
-	Days     []DayCount // yesterday to tomorrow, and the last before that
+	Bookings []Booking // in order of rank
+	Days     Days      // yesterday to tomorrow, and the last before that
 	Block    Block
 	Learned  Learned
 	// Refused is the least number of tokens above TPM that upstream refused
@@ -101,14 +88,19 @@ func (c *Calendar) barred(t terms, now Instant, d Demand) Cause {
 	return NoCause
 }
 
+// spans are how long its blocks last.
+func (c *Calendar) spans() learned.Spans { return learned.SpansOf(IsModel(c.Model)) }
+
 func over(n, limit int64) bool { return limit != Unlimited && n > limit }
 
-// spent says whether the request finds the day used up, so that the chain moves
-// on: ByDay or ByRPD.
+// spent says whether the request finds the day used up, or what isn't a model's
+// blocked, so that the chain moves on.
 func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 	switch {
-	case c.Block.Until > now && c.Block.Cause == ByDay:
-		return ByDay
+	case c.Block.Until > now && (c.Block.Cause == ByDay || !IsModel(c.Model)):
+		return c.Block.Cause
+	case !IsModel(c.Model) && c.Learned.Tried(&c.Block, c.spans(), now):
+		return c.Block.Cause
 	case t.RPD != Unlimited && c.used(t, now, DayOf(now), everyone)+d.requests() > t.RPD:
 		return ByRPD
 	}
@@ -116,8 +108,7 @@ func (c *Calendar) spent(t terms, now Instant, d Demand) Cause {
 }
 
 // expire drops what no longer matters at now: ended reservations, bookings
-// whose holder didn't come, and days before yesterday, but for the last of them:
-// who keeps a history may not have seen it yet, after days without a request.
+// whose holder didn't come, and days before yesterday but for the last of them.
 func (c *Calendar) expire(t terms, now Instant) {
 	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= now })
 	for len(c.Folded) > 0 && c.Folded[0].End <= now {
@@ -127,14 +118,8 @@ func (c *Calendar) expire(t terms, now Instant) {
 		c.Open = nil
 	}
 	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.purgeable(&b, now) })
-	yesterday, last := DayOf(now)-1, Day(math.MinInt32)
-	for _, d := range c.Days {
-		if d.Day < yesterday && d.Requests > 0 {
-			last = max(last, d.Day)
-		}
-	}
-	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday && d.Day != last || d.Requests == 0 })
-	if c.Block.Until <= now && now.Sub(c.Block.Until) > strikesKept {
+	c.Days.Expire(DayOf(now) - 1)
+	if c.Block.Until <= now && now.Sub(c.Block.Until) > c.spans().Kept {
 		c.Block = Block{}
 	}
 }

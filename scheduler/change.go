@@ -44,6 +44,9 @@ type Result struct {
 	// Probe is the learned limit that an admitted request goes beyond, to see
 	// whether it still holds.
 	Probe Cause
+	// Trial says that an admitted request is tried after a block: others wait until it is
+	// settled.
+	Trial bool
 	// Moved is how many bookings got a later start.
 	Moved int
 }
@@ -100,6 +103,17 @@ type Reserve struct {
 }
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
+	result := r.decide(p, rules, now)
+	for i := 0; i < len(p.Calendars) && result.Trial; i++ {
+		// Whoever holds a booking there comes after it.
+		if c := p.Calendars[i]; c.Learned.Tried(&c.Block, c.spans(), now) {
+			result.Moved += p.moveBookings(rules, now, c)
+		}
+	}
+	return result
+}
+
+func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	var few [4]side
@@ -227,7 +241,8 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		if grew {
 			larger = append(larger, c)
 		}
-		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id)
+		over := s.Failed == "" && c.Learned.Answered(&c.Block, c.spans(), reserved.Start)
+		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id) || over
 		result.Changed = result.Changed || changed || confirmed
 	})
 	if found {
@@ -282,14 +297,10 @@ type RecordRefusal struct {
 	Limits Limits // those that upstream named; 0: not named
 	// Oversize is the size of a request above TPM that was refused for it.
 	Oversize int64
+	// Admitted is when the request was; 0: unknown. One that was under way when a block
+	// of the same kind began doesn't make it grow.
+	Admitted Instant
 }
-
-// Bare 429s block for seconds, growing.
-const (
-	bareBlock    = 5 * time.Second
-	bareBlockMax = 5 * time.Minute
-	strikesKept  = 10 * time.Minute // after a block is over
-)
 
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	c := p.edit(rules, now, r.Model)
@@ -297,8 +308,11 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	r.learn(c, now)
+	if r.Block.Cause == ByDay {
+		r.Block.Until = DayOf(now).End().Add(rules.Skew)
+	}
 	if r.Block.Cause != NoCause {
-		r.block(c, rules, now)
+		c.Block = c.Learned.Refused(c.Block, r.Block, c.spans(), r.Admitted, now)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
@@ -310,23 +324,6 @@ func (r RecordRefusal) learn(c *Calendar, now Instant) {
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
 		c.Refused = r.Oversize
-	}
-}
-
-func (r RecordRefusal) block(c *Calendar, rules *Rules, now Instant) {
-	b := r.Block
-	switch b.Cause {
-	case ByDay:
-		b.Until = DayOf(now).End().Add(rules.Skew)
-	case ByBare:
-		b.Strikes = min(c.Block.Strikes+1, 16)
-		b.Until = now.Add(min(bareBlock<<(b.Strikes-1), bareBlockMax))
-	}
-	// A block that lasts is not shortened by a lesser one.
-	if b.Until > c.Block.Until || c.Block.Until <= now {
-		c.Block = b
-	} else {
-		c.Block.Strikes = b.Strikes
 	}
 }
 

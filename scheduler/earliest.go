@@ -233,6 +233,9 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 	if l.Block.Until > s {
 		s, cause = l.Block.Until, l.Block.Cause
 	}
+	if l.Learned.Tried(&l.Block, l.spans(), s) {
+		s, cause = l.Learned.Probe.Until, l.Block.Cause
+	}
 	if u := l.Unsure.At + l.every + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
 		s, cause = u, first(cause, ByRPM)
 	}

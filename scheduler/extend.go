@@ -65,7 +65,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		r.End = max(r.End, x.Until+y.t.length(r.Tokens))
 		longer = longer || r.End > was.End
 		if other := DayOf(x.Until + y.t.skew); other != DayOf(r.Start) && !r.Straddles {
-			y.c.countRequests(other, r.Requests)
+			y.c.Days.CountRequests(other, r.Requests)
 			r.Straddles = true
 		}
 		result.Changed = result.Changed || *r != was

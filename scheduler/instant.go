@@ -8,8 +8,10 @@ import (
 
 // Points in time and Pacific days, by the names that they have in package instant.
 type (
-	Instant = instant.Instant
-	Day     = instant.Day
+	Instant  = instant.Instant
+	Day      = instant.Day
+	DayCount = instant.DayCount
+	Days     = instant.Days
 )
 
 // At is [instant.At].

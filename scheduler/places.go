@@ -123,16 +123,8 @@ func (p *Project) forget(now Instant) {
 			i = j
 		}
 	}
-	p.Forgotten = later(p.Forgotten, p.Idle[i].Day)
+	p.Forgotten = p.Forgotten.Later(p.Idle[i].Day)
 	p.Idle = slices.Delete(p.Idle, i, i+1)
-}
-
-// later returns the count of the later day, of one day the larger.
-func later(a, b DayCount) DayCount {
-	if a.Day > b.Day || a.Day == b.Day && a.Requests > b.Requests {
-		return a
-	}
-	return b
 }
 
 // comeBack returns the calendar of a model that has no place: what is kept of it, or
@@ -166,7 +158,7 @@ func (p *Project) idle(model string) int {
 func (x Idle) calendar(model string) *Calendar {
 	c := &Calendar{Model: model, Block: x.Block, Learned: x.Learned, Refused: x.Refused}
 	if x.Day.Requests > 0 {
-		c.Days = []DayCount{x.Day}
+		c.Days = Days{x.Day}
 	}
 	return c
 }

@@ -15,10 +15,10 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 		ID: id, Start: now, End: now + t.span(d),
 		Tokens: d.Tokens, Requests: d.requests(), Straddles: startDay != otherDay,
 	}
-	c.countRequests(startDay, r.Requests)
-	c.countTokens(startDay, r.Tokens)
+	c.Days.CountRequests(startDay, r.Requests)
+	c.Days.CountTokens(startDay, r.Tokens)
 	if r.Straddles {
-		c.countRequests(otherDay, r.Requests)
+		c.Days.CountRequests(otherDay, r.Requests)
 	}
 	c.Sent = append(c.Sent, &r)
 	if t.folds() {
@@ -113,7 +113,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
 	}
 	if s.Tokens >= 0 {
-		c.countTokens(DayOf(r.Start), s.Tokens-r.Tokens)
+		c.Days.CountTokens(DayOf(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
 	}
 	if s.SentAt != 0 {
@@ -204,10 +204,10 @@ func (c *Calendar) trimToArrival(t terms, r *Reservation, sent, now Instant) {
 	startDay, otherDay := r.days(t)
 	r.Straddles = false
 	if day == startDay || otherDay < startDay {
-		c.countRequests(otherDay, -r.Requests)
+		c.Days.CountRequests(otherDay, -r.Requests)
 		return
 	}
-	c.countRequests(startDay, -r.Requests)
+	c.Days.CountRequests(startDay, -r.Requests)
 	r.Start = otherDay.Start() // it didn't arrive before, and counts there now
 }
 
@@ -235,10 +235,10 @@ func (c *Calendar) cancel(t terms, now Instant, id uint64, admitted Reservation)
 	r := *c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)
 	startDay, otherDay := r.days(t)
-	c.countRequests(startDay, -r.Requests)
-	c.countTokens(startDay, -r.Tokens)
+	c.Days.CountRequests(startDay, -r.Requests)
+	c.Days.CountTokens(startDay, -r.Tokens)
 	if r.Straddles {
-		c.countRequests(otherDay, -r.Requests)
+		c.Days.CountRequests(otherDay, -r.Requests)
 	}
 	if c.Learned.Probe.ID == id {
 		c.Learned.Probe = Probe{}

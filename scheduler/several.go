@@ -7,6 +7,9 @@ import "slices"
 type Weight struct {
 	On     string // a calendar that isn't a model's
 	Demand Demand
+	// IfKnown says that it counts only where something is known of that calendar: it
+	// isn't made for it.
+	IfKnown bool
 }
 
 // A Share is the reservation that a request has on such a calendar.
@@ -41,6 +44,7 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		switch {
 		case IsModel(w.On):
 			return all, Unavailable
+		case w.IfKnown && !p.knows(w.On):
 		case j < 0:
 			all, cause = p.side(all, rules, now, w.On, w.Demand, edit)
 		default: // twice on one calendar is once with both weights
@@ -60,6 +64,10 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		c = nil
 	}
 	if c == nil {
+		// One that is in nobody's way needs no place.
+		if x := p.Calendar(name); !IsModel(name) && x.limitless(rules, now) {
+			return all, NoCause
+		}
 		return all, Unavailable
 	}
 	t := c.terms(rules, now)
@@ -151,6 +159,7 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 		} else {
 			result.Also = append(result.Also, Share{x.c.Model, reserved})
 		}
+		result.Trial = x.c.Learned.Try(&x.c.Block, x.c.spans(), reserved.ID, now) || result.Trial
 	}
 	p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
 	return result

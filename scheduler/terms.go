@@ -61,6 +61,11 @@ func (c *Calendar) terms(rules *Rules, now Instant) terms {
 	return t
 }
 
+// limitless reports whether the calendar would keep nobody away, whatever is on it.
+func (c *Calendar) limitless(rules *Rules, now Instant) bool {
+	return c.EffectiveLimits(rules, now).Limits == Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited} && c.Block.Until <= now && !c.Block.InDoubt(c.spans())
+}
+
 // weight is what tokens count against TPM: a request larger than TPM weighs a
 // whole window.
 func (t terms) weight(tokens int64) int64 {
@@ -130,12 +135,7 @@ func (t terms) countsOn(b *Booking, day Day) bool {
 // used counts the requests of a day at now: sent, and booked with a rank below
 // the given one.
 func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
-	var n int64
-	for _, x := range c.Days {
-		if x.Day == day {
-			n += x.Requests
-		}
-	}
+	n := c.Days.Requests(day)
 	for i := range c.Bookings {
 		if b := &c.Bookings[i]; b.Rank < below && !t.expired(b, now) && t.countsOn(b, day) {
 			n += b.Demand.requests()
@@ -150,27 +150,4 @@ func (c *Calendar) used(t terms, now Instant, day Day, below uint64) int64 {
 // Used returns how many requests count on a Pacific day, bookings included.
 func (c *Calendar) Used(rules *Rules, day Day) int64 {
 	return c.used(c.terms(rules, day.Start()), day.Start(), day, everyone)
-}
-
-// countRequests adds n requests to a day, or takes them away.
-func (c *Calendar) countRequests(day Day, n int64) {
-	for i := range c.Days {
-		if c.Days[i].Day == day {
-			c.Days[i].Requests = max(0, c.Days[i].Requests+n)
-			return
-		}
-	}
-	if n > 0 {
-		c.Days = append(c.Days, DayCount{Day: day, Requests: n})
-	}
-}
-
-// countTokens adds tokens to a day on which requests are counted, or takes them away.
-func (c *Calendar) countTokens(day Day, tokens int64) {
-	for i := range c.Days {
-		if c.Days[i].Day == day {
-			c.Days[i].Tokens = max(0, c.Days[i].Tokens+tokens)
-			return
-		}
-	}
 }

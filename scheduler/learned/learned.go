@@ -33,8 +33,13 @@ type LearnedLimit struct {
 // learned limit is dropped; if upstream refuses it, it is new again. Until then
 // everybody else keeps to the limit, and the probe weighs on nobody: a holder
 // of a booking must not find its place taken by an experiment.
+//
+// It is also the request that is tried after a block of which it isn't known whether
+// upstream goes on refusing. Until it is answered the others wait.
 type Probe struct {
-	Cause Cause           // the limit: ByRPM, ByTPM or ByRPD; NoCause: no probe is under way
+	// Cause is the limit, ByRPM, ByTPM or ByRPD, or the block's cause; NoCause: no
+	// probe is under way.
+	Cause Cause
 	ID    uint64          // of its reservation
 	Until instant.Instant // when its answer isn't waited for any longer
 }
@@ -104,7 +109,9 @@ func (l *Learned) ProbeRefused(id uint64, now instant.Instant) {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return
 	}
-	l.Limit(l.Probe.Cause).At = now
+	if limit := l.Limit(l.Probe.Cause); limit != nil {
+		limit.At = now
+	}
 	l.Probe = Probe{}
 }
 
@@ -114,7 +121,9 @@ func (l *Learned) ProbeAnswered(id uint64) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return false
 	}
-	*l.Limit(l.Probe.Cause) = LearnedLimit{}
+	if limit := l.Limit(l.Probe.Cause); limit != nil {
+		*limit = LearnedLimit{}
+	}
 	l.Probe = Probe{}
 	return true
 }
