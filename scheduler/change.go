@@ -289,7 +289,8 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 }
 
 // RecordRefusal records that upstream refused a request for a model on this
-// project, and what its answer said: until when to stay away, and its limits.
+// project, and what its answer said: until when to stay away, and its limits. The model
+// may be what isn't one; a block of [OfProject] keeps every request away.
 type RecordRefusal struct {
 	Model  string
 	ID     uint64 // of the reservation that was refused, 0: unknown
@@ -307,12 +308,17 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
+	was, refused := c.Block, c.Refused
+	learned := c.Learned
 	r.learn(c, now)
 	if r.Block.Cause == ByDay {
 		r.Block.Until = DayOf(now).End().Add(rules.Skew)
 	}
 	if r.Block.Cause != NoCause {
 		c.Block = c.Learned.Refused(c.Block, r.Block, c.spans(), r.Admitted, now)
+	}
+	if c.Block == was && c.Learned == learned && c.Refused == refused {
+		return Result{}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }

@@ -34,9 +34,15 @@ func (x side) name(i int) string {
 }
 
 // sides appends the calendars that a request weighs on, its model's first, or says
-// why it fits at no time on one of them. With edit they are for change.
+// why it fits at no time on one of them. With edit they are for change. The project's
+// is one of them as long as the whole project is blocked.
 func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d Demand, also []Weight, edit bool) ([]side, Cause) {
 	all, cause := p.side(all, rules, now, model, d, edit)
+	if cause == NoCause && p.knows(OfProject) {
+		if x := p.Calendar(OfProject); x.Block.Until > now || x.Block.InDoubt(x.spans()) {
+			all, cause = p.side(all, rules, now, OfProject, d, edit)
+		}
+	}
 	for i := 0; i < len(also) && cause == NoCause; i++ {
 		w := also[i]
 		w.Demand.Allowance = d.Allowance

@@ -14,6 +14,9 @@ func OfFeature(model, feature string) string { return limits.OfFeature(model, fe
 // OfOutputs is [limits.OfOutputs].
 func OfOutputs(model string) string { return limits.OfOutputs(model) }
 
+// NameOfCalendar is [limits.NameOfCalendar].
+func NameOfCalendar(name string) string { return limits.NameOfCalendar(name) }
+
 // IsModel is [limits.IsModel].
 func IsModel(name string) bool { return limits.IsModel(name) }
 

@@ -51,11 +51,9 @@ type Dispatcher struct {
 	pool      atomic.Pointer[Pool]    // of the keys as they were read last
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
-	pauses    *pauses                 // of features
 	depleted  *depleted               // projects that can't be used
-	trials    *trials                 // of models after a block per minute
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
-	// it was asked for.
+	// it was asked for, or of a feature, by the name of its calendar.
 	lastWords *recent[string, *upstream.Error]
 }
 
@@ -63,7 +61,8 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted),
+		lastWords: newRecent[string, *upstream.Error](maxLastWords),
 	}
 }
 

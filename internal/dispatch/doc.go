@@ -20,6 +20,7 @@
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - features.go: features with quotas of their own: what a call weighs there, what a refusal says of them, what is told
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
@@ -28,7 +29,6 @@
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
-//   - pause.go: which projects are left alone for a feature with a quota of its own
 //   - pool.go: the keys as they are for one request, by project
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner
 //   - recent.go: a map of bounded size, whose oldest entries go first

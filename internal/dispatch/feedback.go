@@ -18,7 +18,8 @@ const (
 	noQuota        refusal = "limit 0"
 	bare           refusal = "429 that names no limit"
 	bareFeature    refusal = "429 that names no limit, to a request with a feature"
-	foreignQuota   refusal = "429 that names the quota of something else than the model's requests and input tokens"
+	foreignQuota   refusal = "429 that names the quota of something else than the model's requests and input tokens, to a request with a feature"
+	strangeQuota   refusal = "429 that names such a quota, to any other request"
 	spend          refusal = "spending too fast"
 	billing        refusal = "credits or spending cap used up"
 	noFreeTier     refusal = "no free tier in this country"
@@ -58,7 +59,8 @@ const (
 	untilMidnight span = "until Pacific midnight, whatever delay is named"
 	asTold        span = "as long as it says, at most a window, then tried by one request"
 	growing       span = "5 s, doubled with each in a row, at most 5 min"
-	pausing       span = "30 s, doubled with each in a row, at most an hour; then tried by one request; known to this instance"
+	pausing       span = "30 s, doubled with each in a row, at most an hour; then tried by one request"
+	asNamed       span = "until Pacific midnight, or as long as it says, if it names a day or a minute and a limit; else like that"
 	someMinutes   span = "10 min"
 	aDay          span = "24 h"
 	untilProved   span = "until a real request passes: one is tried after 5 min, then after twice as long, at most an hour"
@@ -89,42 +91,43 @@ const (
 
 // A lesson is one row of the table of lessons.
 type lesson struct {
-	concerns scope
-	lasts    span
-	then     sequel
-	told     message
+	concerns  scope
+	lasts     span
+	then      sequel
+	told      message
+	leavesOut bool // the request itself goes to that project no more, whatever is kept
 }
 
 // lessons is what is made of everything that upstream can say. A lesson is kept no
 // wider and no longer than what was refused: who isn't in the scope loses nothing.
 var lessons = map[refusal]lesson{
-	dayOver:        {oneModel, untilMidnight, elsewhere, ourWait},
-	minuteFull:     {oneModel, asTold, limited, ourWait},
-	noQuota:        {oneModel, aDay, elsewhere, upstreamsWords},
-	bare:           {oneModel, growing, doubtful, ourWait},
-	bareFeature:    {oneFeature, pausing, doubtful, upstreamsWords},
-	foreignQuota:   {oneFeature, pausing, doubtful, upstreamsWords},
-	spend:          {wholeProject, asTold, limited, ourWait},
-	billing:        {wholeProject, untilProved, elsewhere, notTheirs},
-	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords},
-	denied:         {oneModel, someMinutes, limited, upstreamsWords},
-	deniedFeature:  {oneFeature, pausing, doubtful, upstreamsWords},
-	deniedContent:  {thisRequest, notAtAll, doubtful, upstreamsWords},
-	keyInvalid:     {oneKey, untilValid, elsewhere, notTheirs},
-	keyUnconfirmed: {oneModel, growing, doubtful, notTheirs},
-	keyFeature:     {oneFeature, pausing, doubtful, notTheirs},
-	keyContent:     {thisRequest, notAtAll, doubtful, notTheirs},
-	modelGone:      {oneModel, aDay, elsewhere, upstreamsWords},
-	modelUnknown:   {thisRequest, notAtAll, elsewhere, upstreamsWords},
-	callersFault:   {thisCaller, notAtAll, ends, upstreamsWords},
-	serverFailed:   {thisRequest, notAtAll, failsOver, upstreamsWords},
-	broken:         {thisRequest, notAtAll, resends, whatWeKnow},
-	timedOut:       {thisRequest, notAtAll, ends, whatWeKnow},
-	gaveUp:         {thisRequest, notAtAll, ends, whatWeKnow},
+	dayOver:        {oneModel, untilMidnight, elsewhere, ourWait, false},
+	minuteFull:     {oneModel, asTold, limited, ourWait, false},
+	noQuota:        {oneModel, aDay, elsewhere, upstreamsWords, false},
+	bare:           {oneModel, growing, doubtful, ourWait, false},
+	bareFeature:    {oneFeature, pausing, doubtful, upstreamsWords, false},
+	foreignQuota:   {oneFeature, asNamed, doubtful, upstreamsWords, false},
+	strangeQuota:   {thisRequest, notAtAll, doubtful, upstreamsWords, true},
+	spend:          {wholeProject, asTold, limited, ourWait, false},
+	billing:        {wholeProject, untilProved, elsewhere, notTheirs, false},
+	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords, false},
+	denied:         {oneModel, someMinutes, limited, upstreamsWords, false},
+	deniedFeature:  {oneFeature, pausing, doubtful, upstreamsWords, false},
+	deniedContent:  {thisRequest, notAtAll, doubtful, upstreamsWords, true},
+	keyInvalid:     {oneKey, untilValid, elsewhere, notTheirs, false},
+	keyUnconfirmed: {oneModel, growing, doubtful, notTheirs, true},
+	keyFeature:     {oneFeature, pausing, doubtful, notTheirs, false},
+	keyContent:     {thisRequest, notAtAll, doubtful, notTheirs, true},
+	modelGone:      {oneModel, aDay, elsewhere, upstreamsWords, false},
+	modelUnknown:   {thisRequest, notAtAll, elsewhere, upstreamsWords, false},
+	callersFault:   {thisCaller, notAtAll, ends, upstreamsWords, false},
+	serverFailed:   {thisRequest, notAtAll, failsOver, upstreamsWords, true},
+	broken:         {thisRequest, notAtAll, resends, whatWeKnow, true},
+	timedOut:       {thisRequest, notAtAll, ends, whatWeKnow, false},
+	gaveUp:         {thisRequest, notAtAll, ends, whatWeKnow, false},
 }
 
-// The spans, as far as they are kept here: what grows after bare 429s is the
-// scheduler's.
+// The spans, as far as they are kept here: what grows is the scheduler's.
 const (
 	// goneFor is how long a model without quota, or retired, is left alone on a
 	// project before it is tried again; deniedFor one that a project may not use.
@@ -153,7 +156,10 @@ func (c *Call) refusalOf(e *upstream.Error) refusal {
 		}
 		return bare
 	case upstream.ClassForeignQuota:
-		return foreignQuota
+		if c.asksFeature() {
+			return foreignQuota
+		}
+		return strangeQuota
 	case upstream.ClassSpend:
 		return spend
 	case upstream.ClassBilling:
@@ -207,6 +213,8 @@ func blockFor(l lesson, e *upstream.Error, now scheduler.Instant) scheduler.Bloc
 		return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(e.RetryDelay + roundedDown)}
 	case growing:
 		return scheduler.Block{Cause: scheduler.ByBare}
+	case pausing:
+		return scheduler.Block{Cause: scheduler.ByBare, Until: now.Add(e.RetryDelay)}
 	case aDay:
 		return scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(goneFor)}
 	case someMinutes:
@@ -223,8 +231,7 @@ const disbelieved = 1
 // left. One that says that a model isn't to be had answers those who asked for that
 // model; the chain's models were asked for by nobody.
 func (l lesson) final(pinned bool) bool {
-	return l.told == upstreamsWords && (pinned || l.concerns != oneModel && l.concerns != thisRequest) ||
-		l == lessons[deniedContent]
+	return l.told == upstreamsWords && (pinned || l.leavesOut || l.concerns != oneModel && l.concerns != thisRequest)
 }
 
 // tooMany reports whether an error is one that says to come back later.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -50,7 +51,7 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 	spans := map[scope][]span{
 		thisRequest:  {notAtAll},
 		thisCaller:   {notAtAll},
-		oneFeature:   {pausing},
+		oneFeature:   {pausing, asNamed},
 		oneModel:     {untilMidnight, asTold, growing, someMinutes, aDay},
 		wholeProject: {asTold, untilProved},
 		oneKey:       {untilValid},
@@ -97,8 +98,7 @@ func TestBlocks(t *testing.T) {
 		{modelGone, 0, scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(24 * time.Hour)}},
 		{denied, 0, scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(10 * time.Minute)}},
 		{keyUnconfirmed, 0, scheduler.Block{Cause: scheduler.ByBare}},
-		{bareFeature, 0, scheduler.Block{}},
-		{foreignQuota, time.Hour, scheduler.Block{}},
+		{bareFeature, 40 * time.Second, scheduler.Block{Cause: scheduler.ByBare, Until: now.Add(40 * time.Second)}},
 		{callersFault, 0, scheduler.Block{}},
 		{serverFailed, 0, scheduler.Block{}},
 	} {
@@ -106,41 +106,55 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// A pause grows while a project goes on refusing, concerns those requests alone that
-// have all that was refused, and is over once one is served.
-func TestPauses(t *testing.T) {
-	p, now := newPauses(), scheduler.At(time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC))
-	said := &upstream.Error{Class: upstream.ClassBare429}
-	search, maps, both := []string{"google_search"}, []string{"google_maps"}, []string{"google_maps", "google_search"}
-	assert.False(t, p.any())
-	for i, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour} {
-		assert.True(t, p.try("alpha", search, now), "round %d", i)
-		if i > 0 {
-			assert.False(t, p.try("alpha", search, now), "one is tried")
-		}
-		p.refused("alpha", search, said, now)
-		_, left := p.left("alpha", search, now)
-		assert.Equal(t, want, left)
-		_, left = p.left("alpha", both, now)
-		assert.Equal(t, want, left, "it has that in it too")
-		for _, other := range [][]string{nil, maps} {
-			e, left := p.left("alpha", other, now)
-			assert.Nil(t, e)
-			assert.Zero(t, left)
-			assert.True(t, p.try("alpha", other, now))
-		}
-		e, _ := p.left("beta", search, now)
-		assert.Nil(t, e)
-		now = now.Add(want)
+// Whom a refusal of a feature concerns: what the quota says it is of, if that was asked
+// for, else what was asked for together; one model, unless it says that all are meant.
+func TestWhatARefusalSaysOfFeatures(t *testing.T) {
+	now := scheduler.At(time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC))
+	const model = "gemini-2.5-pro"
+	paused := scheduler.Block{Cause: scheduler.ByBare, Until: now}
+	day := scheduler.Block{Cause: scheduler.ByDay}
+	violation := func(id string, value int64, kind upstream.Kind, feature string) upstream.Violation {
+		return upstream.Violation{QuotaID: id, Value: value, Kind: kind, Foreign: true, Feature: feature}
 	}
-	assert.True(t, p.any())
-	p.served("alpha", maps)
-	assert.True(t, p.any(), "that proves nothing of the search")
-	p.served("alpha", both)
-	assert.False(t, p.any())
-	// What upstream says of the time counts, within reason.
-	said.RetryDelay = 41 * time.Second
-	p.refused("alpha", search, said, now)
-	_, left := p.left("alpha", search, now)
-	assert.Equal(t, 41*time.Second, left)
+	for name, c := range map[string]struct {
+		asked  []string
+		said   upstream.Error
+		on     string
+		block  scheduler.Block
+		limits scheduler.Limits
+	}{
+		"bare":         {[]string{"google_search"}, upstream.Error{Class: upstream.ClassBare429}, scheduler.OfFeature(model, "google_search"), paused, scheduler.Limits{}},
+		"bare, to two": {[]string{"google_maps", "google_search"}, upstream.Error{Class: upstream.ClassBare429}, scheduler.OfFeature(model, "google_maps+google_search"), paused, scheduler.Limits{}},
+		"the day of the project": {[]string{"google_maps", "google_search"}, upstream.Error{Class: upstream.ClassForeignQuota, Violations: []upstream.Violation{
+			violation("SearchGroundingRequestsPerDayPerProject", 50, upstream.RequestsPerDay, "google_search")}},
+			scheduler.OfFeature("", "google_search"), day, scheduler.Limits{RPD: 50}},
+		"the minute of the model": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota, RetryDelay: 12 * time.Second, Violations: []upstream.Violation{
+			violation("GroundingRequestsPerMinutePerProjectPerModel", 5, upstream.RequestsPerMinute, "google_search")}},
+			scheduler.OfFeature(model, "google_search"), scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(13 * time.Second)}, scheduler.Limits{RPM: 5}},
+		"images": {[]string{"image_output"}, upstream.Error{Class: upstream.ClassForeignQuota, RetryDelay: 12 * time.Second, Violations: []upstream.Violation{
+			violation("GenerateImagesPerMinutePerProjectPerModel", 10, upstream.KindUnknown, "image_output")}},
+			scheduler.OfFeature(model, "image_output"), scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(13 * time.Second)}, scheduler.Limits{RPM: 10}},
+		"tokens": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota, Violations: []upstream.Violation{
+			violation("GroundingTokensPerDayPerModel", 1000, upstream.TokensPerDay, "google_search")}},
+			scheduler.OfFeature(model, "google_search"), day, scheduler.Limits{}},
+		"none": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota, Violations: []upstream.Violation{
+			violation("SearchGroundingRequestsPerDayPerProject", 0, upstream.RequestsPerDay, "google_search")}},
+			scheduler.OfFeature("", "google_search"), paused, scheduler.Limits{}},
+		"of something else": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota, Violations: []upstream.Violation{
+			violation("CodeExecutionRequestsPerDayPerProjectPerModel", 7, upstream.RequestsPerDay, "")}},
+			scheduler.OfFeature(model, "google_search"), day, scheduler.Limits{RPD: 7}},
+		"in the message only": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota}, scheduler.OfFeature(model, "google_search"), paused, scheduler.Limits{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := &Call{textOnly: true, features: func() []string { return c.asked }}
+			grant := &admission.Grant{Model: model, Reservation: scheduler.Reservation{Start: 7}}
+			want := []scheduler.RecordRefusal{{Model: c.on, Block: c.block, Limits: c.limits, Admitted: 7}}
+			assert.Equal(t, want, call.featureRefusals(grant, &c.said, lessons[call.refusalOf(&c.said)], now))
+			known := []string{}
+			for _, w := range call.also(model) {
+				known = append(known, w.On)
+			}
+			assert.Contains(t, known, c.on, "a call that is refused has looked there before")
+		})
+	}
 }

@@ -35,7 +35,10 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	case oneModel:
 		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
 	case oneFeature:
-		r.d.pauses.refused(grant.Project, r.features(e), toRepeat(e), r.d.admission.Now())
+		for _, x := range r.call.featureRefusals(grant, e, l, r.d.admission.Now()) {
+			r.d.lastWords.put(x.Model, toRepeat(e))
+			err = errors.Join(err, r.learn(ctx, grant.Project, x))
+		}
 	case wholeProject:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
 	case thisRequest:
@@ -69,20 +72,8 @@ func (r *dispatch) inChain(name string) bool {
 	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
 }
 
-// features are those that a refusal of a feature concerns: the request's, or else
-// what the quota is of.
-func (r *dispatch) features(e *upstream.Error) []string {
-	if r.call.asksFeature() {
-		return r.call.features()
-	}
-	for _, v := range e.Violations {
-		return []string{v.Metric + v.QuotaID}
-	}
-	return nil
-}
-
-// leaveProject has every key of a project left alone that can't pay, or every model
-// of one that spends too fast.
+// leaveProject has every key of a project left alone that can't pay, or the whole of one
+// that spends too fast.
 func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) error {
 	var problems []error
 	if l.lasts == untilProved {
@@ -104,19 +95,10 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		}
 		return errors.Join(problems...)
 	}
-	models := []string{grant.Model}
-	more, _ := r.call.Snapshot.Counted(r.call.Snapshot.Chain(scheduler.Both))
-	for _, model := range more {
-		if !slices.Contains(models, model) {
-			models = append(models, model)
-		}
-	}
-	block := blockFor(l, e, r.d.admission.Now())
-	for _, model := range models {
-		_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{Model: model, Block: block})
-		problems = append(problems, err)
-	}
-	return errors.Join(problems...)
+	_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
+		Model: scheduler.OfProject, Block: blockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start,
+	})
+	return err
 }
 
 // learn records a refusal, and says which limits weren't known.
@@ -134,7 +116,11 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 		learned, before int64
 	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
 		if x.learned > 0 && x.learned != x.before {
-			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.learned, x.name, x.before))
+			text := fmt.Sprintf("learned from a 429: %s on %s has %d %s", scheduler.NameOfCalendar(refusal.Model), project, x.learned, x.name)
+			if x.before != scheduler.Unlimited {
+				text += fmt.Sprintf(", not %d", x.before)
+			}
+			r.d.audit.Record(ctx, events.Fluxgate, text)
 		}
 	}
 	return nil
@@ -142,7 +128,7 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) scheduler.RecordRefusal {
-	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now())}
+	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
 	for _, v := range e.Violations {
 		if v.Foreign {
 			continue

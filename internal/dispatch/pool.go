@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -81,13 +82,23 @@ func (p *Pool) Pick(project string, state *scheduler.Project) (keys.Key, error) 
 	return usable[rand.IntN(len(usable))], nil
 }
 
-// any returns any usable key of a project that isn't excluded. The states are
-// those of the projects, in order.
+// any returns any usable key of a project that isn't excluded. The states are those of
+// the projects, in order. Where none is usable, it is one of a project that can't pay:
+// what costs no quota is served there all the same.
 func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {
-	for _, i := range rand.Perm(len(p.Projects)) {
+	order := rand.Perm(len(p.Projects))
+	for _, i := range order {
 		if id := p.Projects[i].ID; !excluded[id] {
 			if key, err := p.Pick(id, states[i]); err == nil {
 				return key, true
+			}
+		}
+	}
+	for _, i := range order {
+		for _, k := range p.Keys {
+			m := states[i].Mark(k.Fingerprint)
+			if k.Project == p.Projects[i].ID && !excluded[k.Project] && !m.Disabled && upstream.OfProject(m.Invalid) {
+				return k, true
 			}
 		}
 	}

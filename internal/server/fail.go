@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -84,9 +85,13 @@ func problemOf(err error) *apierror.Problem {
 // writeWait answers a refusal. What is left of the wait is taken at the instant of
 // writing.
 func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admission.Wait) {
+	beside := ""
+	if wait.On != scheduler.OfProject {
+		beside = scheduler.NameOfCalendar(wait.On)
+	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
-		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket,
+		Model: wait.Model, Beside: beside, Booked: wait.Booked, Ticket: wait.Ticket,
 	})
 }
 
