@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fluxgate.dev/fluxgate/scheduler/calendar"
 	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
@@ -106,7 +107,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	result := r.decide(p, rules, now)
 	for i := 0; i < len(p.Calendars) && result.Trial; i++ {
 		// Whoever holds a booking there comes after it.
-		if c := p.Calendars[i]; c.Learned.Tried(&c.Block, c.spans(), now) {
+		if c := p.Calendars[i]; c.Tried(now) {
 			result.Moved += p.moveBookings(rules, now, c)
 		}
 	}
@@ -123,11 +124,11 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
-	held := func(b Booking) bool { return b.ID == r.Booking && !t.expired(&b, came) }
+	held := func(b Booking) bool { return b.ID == r.Booking && !t.Expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)
@@ -151,11 +152,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	}
 	p.NextRank++
 	for i, x := range all {
-		own := b
-		if own.Demand = x.d; i > 0 {
-			own.Hash = 0 // it is found by the model's
-		}
-		x.c.Bookings = append(x.c.Bookings, own)
+		x.c.Bookings = append(x.c.Bookings, lying(b, i, x))
 	}
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
@@ -170,10 +167,10 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause, on := earliestOfAll(all, now, now, b.Rank, nil)
+	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
 	if start == now {
-		p.booked(rules, now, b.ID, all, func(c *Calendar) {
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.ID == b.ID })
+		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
@@ -184,9 +181,9 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 		return result
 	}
 	b.Start = start
-	p.booked(rules, now, b.ID, all, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, all, func(c *Calendar) {
 		for j := range c.Bookings {
-			if c.Bookings[j].ID == b.ID {
+			if c.Bookings[j].Rank == b.Rank {
 				c.Bookings[j].Start = start
 			}
 		}
@@ -198,13 +195,14 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 type Release struct{ Booking uint64 }
 
 func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
-	if _, _, ok := p.Booking(r.Booking); !ok {
+	_, b, ok := p.Booking(r.Booking)
+	if !ok {
 		return Result{}
 	}
 	changed := false
-	p.booked(rules, now, r.Booking, nil, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, nil, func(c *Calendar) {
 		before := len(c.Bookings)
-		c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
+		c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		changed = changed || len(c.Bookings) < before
 	})
 	return Result{Changed: changed}
@@ -226,22 +224,21 @@ type Settle struct {
 
 func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	var larger []*Calendar
-	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		one := s
-		one.ID, one.Reserved = id, reserved
+	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		one := calendar.Outcome{ID: id, Reserved: reserved, Tokens: s.Tokens, SentAt: s.SentAt}
 		if i >= 0 {
 			if one.Tokens = -1; i < len(s.Counted) {
 				one.Tokens = s.Counted[i]
 			}
 		}
-		grew, changed, tokens := c.settle(t, now, one)
+		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
 			p.countUse(now, s.Caller, 0, tokens)
 		}
 		if grew {
 			larger = append(larger, c)
 		}
-		over := s.Failed == "" && c.Learned.Answered(&c.Block, c.spans(), reserved.Start)
+		over := s.Failed == "" && c.Answered(reserved.Start)
 		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id) || over
 		result.Changed = result.Changed || changed || confirmed
 	})
@@ -271,8 +268,8 @@ type Cancel struct {
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		was, changed := c.cancel(t, now, id, reserved)
+	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
 			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		}
@@ -283,7 +280,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		result.Changed = result.Changed || x.Failed != ""
 	}
 	if x.Unknown {
-		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.idle(rules, now) })
+		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.Vacant(rules, now) })
 	}
 	return result
 }
@@ -299,7 +296,7 @@ type RecordRefusal struct {
 	// Oversize is the size of a request above TPM that was refused for it.
 	Oversize int64
 	// Admitted is when the request was; 0: unknown. One that was under way when a block
-	// of the same kind began doesn't make it grow.
+	// began doesn't make it grow.
 	Admitted Instant
 }
 
@@ -308,14 +305,10 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
-	was, refused := c.Block, c.Refused
-	learned := c.Learned
+	was, learned, refused := c.Block, c.Learned, c.Refused
 	r.learn(c, now)
-	if r.Block.Cause == ByDay {
-		r.Block.Until = DayOf(now).End().Add(rules.Skew)
-	}
 	if r.Block.Cause != NoCause {
-		c.Block = c.Learned.Refused(c.Block, r.Block, c.spans(), r.Admitted, now)
+		c.Keep(rules, now, r.Block, r.Admitted)
 	}
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
 		return Result{}

@@ -77,10 +77,12 @@
 // # What is not known in advance
 //
 // What upstream's refusals say is recorded ([RecordRefusal]): limits; blocks, until an instant or
-// the Pacific midnight; the size that is too large. What isn't a model's calendar is blocked by bare
-// 429s for longer and longer. After such a block, and after a minute that was said to last longer
-// than any does, one request at a time is let through, and the first that is answered ends it
-// ([Result].Trial). A learned limit is believed for seven days. Then one request at a time is let beyond it, as a [Probe], while all others keep to it: if upstream
+// the Pacific midnight; the size that is too large. What isn't a model's calendar is blocked for
+// longer and longer by what upstream refuses in a row. After such a block, and after a minute that
+// was said to last longer than any does, one request at a time is let through, and the first that is
+// answered ends it ([Result].Trial).
+//
+// A learned limit is believed for seven days. Then one request at a time is let beyond it, as a [Probe], while all others keep to it: if upstream
 // answers, the learned limit is dropped, and if it refuses, it is new again. Bookings that no longer
 // fit are moved, in order of rank, to the next whole second that does, and none is lost.
 //
@@ -124,17 +126,13 @@
 //   - plan.go: the choice among projects and models
 //   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
-//   - totals.go: the names of package totals: what is counted per project and day, for reports only
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several
-//   - places.go: which models have calendars, and what is kept of those that gave theirs up
+//   - totals.go: the names of package totals: what is counted per project and day, for reports only
 //   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
-//   - earliest.go: the first start that fits, and moving bookings that don't
-//   - usage.go: what counts on a calendar now, for reports only
-//   - sent.go: reservations of a calendar: added, folded, settled and cancelled
-//   - calendar.go: a calendar, why a request can't start, and what has expired
-//   - terms.go: effective limits, the weight of a request, and days
-//   - learned.go: the names of package learned: limits that an upstream 429 named, blocks, the probe that tests one, and causes
-//   - spec.go: calendars that aren't a model's: limits and names
-//   - policy.go: the rules, and the names of package limits: models, families, modes, and limits by source
+//   - places.go: which models have calendars, and what is kept of those that gave theirs up
+//   - calendar.go: the names of package calendar: one calendar, what it holds, and when one more request fits
+//   - learned.go: the names of package learned: limits that an upstream 429 named, the probe that tests one, and causes
+//   - spec.go: the names of package limits: calendars that aren't a model's
+//   - policy.go: the names of package limits: rules, models, families, modes, and limits by source
 //   - instant.go: the names of package instant: instants, Pacific days and rounding
 package scheduler

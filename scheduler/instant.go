@@ -8,10 +8,8 @@ import (
 
 // Points in time and Pacific days, by the names that they have in package instant.
 type (
-	Instant  = instant.Instant
-	Day      = instant.Day
-	DayCount = instant.DayCount
-	Days     = instant.Days
+	Instant = instant.Instant
+	Day     = instant.Day
 )
 
 // At is [instant.At].

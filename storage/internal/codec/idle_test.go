@@ -79,7 +79,7 @@ func TestIdleBesideAnOldBuild(t *testing.T) {
 	for range 2 { // reading is not writing
 		back := read(t, c, Document{encode(old), doc.Sections})
 		away := back.Calendar("away")
-		assert.Equal(t, scheduler.Days{{Day: today, Requests: 7, Tokens: 70}}, away.Days)
+		assert.Equal(t, []scheduler.DayCount{{Day: today, Requests: 7, Tokens: 70}}, away.Days)
 		assert.Equal(t, p.Idle[0].Block, away.Block)
 		assert.Equal(t, p.Idle[0].Learned, away.Learned)
 		assert.EqualValues(t, 300_000, away.Refused)
