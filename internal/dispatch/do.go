@@ -329,6 +329,9 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}
+	if info.Late == nil && grant.Trial && slices.ContainsFunc(grant.Also, func(x scheduler.Share) bool { return x.On == scheduler.OfProject }) {
+		r.paysAgain(after, grant)
+	}
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {
 		r.conclude(after, grant, key, info)
 	}

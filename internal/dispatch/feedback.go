@@ -48,6 +48,7 @@ const (
 	oneFeature   scope = "a feature on a project"
 	oneModel     scope = "a model on a project"
 	wholeProject scope = "a project"
+	oneAccount   scope = "a billing account: every project that declares it, or was refused together with one before"
 	oneKey       scope = "a key"
 )
 
@@ -58,6 +59,7 @@ const (
 	notAtAll      span = ""
 	untilMidnight span = "until Pacific midnight, whatever delay is named"
 	asTold        span = "as long as it says, at most a window, then tried by one request"
+	asBilled      span = "as long as it says, at most a window, or 30 s where it doesn't; then tried by one request of each project; doubled with each in a row, at most an hour"
 	growing       span = "5 s, doubled with each in a row, at most 5 min"
 	pausing       span = "30 s, doubled with each in a row, at most an hour; then tried by one request"
 	asNamed       span = "until Pacific midnight, or as long as it says, if it names a day or a minute and a limit; else like that"
@@ -108,7 +110,7 @@ var lessons = map[refusal]lesson{
 	bareFeature:    {oneFeature, pausing, doubtful, upstreamsWords, false},
 	foreignQuota:   {oneFeature, asNamed, doubtful, upstreamsWords, false},
 	strangeQuota:   {thisRequest, notAtAll, doubtful, upstreamsWords, true},
-	spend:          {wholeProject, asTold, limited, ourWait, false},
+	spend:          {oneAccount, asBilled, limited, ourWait, false},
 	billing:        {wholeProject, untilProved, elsewhere, notTheirs, false},
 	noFreeTier:     {wholeProject, untilProved, elsewhere, upstreamsWords, false},
 	denied:         {oneModel, someMinutes, limited, upstreamsWords, false},
@@ -202,6 +204,11 @@ func blockFor(l lesson, e *upstream.Error, now scheduler.Instant) scheduler.Bloc
 	switch l.lasts {
 	case untilMidnight:
 		return scheduler.Block{Cause: scheduler.ByDay}
+	case asBilled:
+		if e.RetryDelay == 0 {
+			return scheduler.Block{Cause: scheduler.ByBare}
+		}
+		return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(min(e.RetryDelay, longestMinute) + roundedDown)}
 	case asTold:
 		switch {
 		case e.RetryDelay == 0:

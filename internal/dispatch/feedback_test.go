@@ -53,7 +53,8 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 		thisCaller:   {notAtAll},
 		oneFeature:   {pausing, asNamed},
 		oneModel:     {untilMidnight, asTold, growing, someMinutes, aDay},
-		wholeProject: {asTold, untilProved},
+		wholeProject: {untilProved},
+		oneAccount:   {asBilled},
 		oneKey:       {untilValid},
 	}
 	for what, l := range lessons {

@@ -39,7 +39,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			r.d.lastWords.put(x.Model, toRepeat(e))
 			err = errors.Join(err, r.learn(ctx, grant.Project, x))
 		}
-	case wholeProject:
+	case wholeProject, oneAccount:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
 	case thisRequest:
 		if what == modelUnknown && r.inChain(grant.Asked) {
@@ -72,8 +72,8 @@ func (r *dispatch) inChain(name string) bool {
 	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
 }
 
-// leaveProject has every key of a project left alone that can't pay, or the whole of one
-// that spends too fast.
+// leaveProject has every key of a project left alone that can't pay, or all that are billed
+// with one that spends too fast.
 func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) error {
 	var problems []error
 	if l.lasts == untilProved {
@@ -95,10 +95,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		}
 		return errors.Join(problems...)
 	}
-	_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
-		Model: scheduler.OfProject, Block: blockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start,
-	})
-	return err
+	return r.overspent(ctx, grant, blockFor(l, e, r.d.admission.Now()))
 }
 
 // learn records a refusal, and says which limits weren't known.

@@ -105,6 +105,22 @@ func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.
 	return keys.Key{}, false
 }
 
+// billedWith returns the other projects that declare the billing account of one; nil: it
+// declares none.
+func (p *Pool) billedWith(project string) []string {
+	i := slices.IndexFunc(p.Keys, func(k keys.Key) bool { return k.Project == project && k.Billing != "" })
+	if i < 0 {
+		return nil
+	}
+	others := []string{}
+	for _, k := range p.Keys {
+		if k.Billing == p.Keys[i].Billing && k.Project != project && !slices.Contains(others, k.Project) {
+			others = append(others, k.Project)
+		}
+	}
+	return others
+}
+
 // Has reports whether a project has keys in the pool.
 func (p *Pool) Has(project string) bool {
 	return slices.ContainsFunc(p.Projects, func(x admission.Project) bool { return x.ID == project })

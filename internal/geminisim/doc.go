@@ -114,7 +114,10 @@
 //
 // Standing. [Server.SetStanding] has a project refuse what it may not do, such as
 // grounding without billing, spending too fast or without credit, or serving a country
-// without a free tier.
+// without a free tier. [Server.SetBilling] has several projects be billed to one account,
+// whose spending in ten minutes is limited (documented); the refusal is as captured, its
+// RetryInfo too, which says nothing of when the ten minutes are over (captured as 31 to 45
+// s; what it stands for is not established).
 //
 // Faults. [Server.FailNext] injects the failures of [Failure], among them streams
 // that end in an error, stall, or are reset half-way.
@@ -187,6 +190,7 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - spend.go: SetBilling, what a billing account may spend
 //   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones

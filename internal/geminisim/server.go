@@ -119,7 +119,8 @@ type Server struct {
 	coming   []limitsChange     // in order of their instants
 	retired  map[bucketID]bool  // an empty project: on all
 	standing map[string]Standing
-	about    LimitsAnswer // to questions about limits
+	billing  map[string]*billing // by project
+	about    LimitsAnswer        // to questions about limits
 	buckets  map[bucketID]*bucket
 	failures int // how many are still to come; negative: until cleared
 	failure  Failure
@@ -154,6 +155,7 @@ func New(cfg Config) *Server {
 		own:            make(map[bucketID]quota),
 		retired:        make(map[bucketID]bool),
 		standing:       make(map[string]Standing),
+		billing:        make(map[string]*billing),
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 	}

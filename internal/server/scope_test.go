@@ -199,41 +199,6 @@ func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
 	})
 }
 
-// Spending too fast is the project's: all its models wait for as long as it says, the
-// other projects don't.
-func TestSpendIsOfTheProject(t *testing.T) {
-	for _, request := range []string{hello, grounded["google_search"].body} {
-		synctest.Test(t, func(t *testing.T) {
-			status, text := refusalBody(t, "429_spend")
-			var asked []string
-			_, s := stubbed(func(h heard) *http.Response {
-				if isCall(h) && h.header.Get("X-Goog-Api-Key") == key(1, "").Value {
-					asked = append(asked, h.path)
-					return respond(status, text)
-				}
-				return nil
-			})
-			s.keys = projects("alpha", "beta")
-			s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
-			w := newWorld(t, s)
-			for len(asked) == 0 {
-				require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/auto:generateContent", request).Code)
-				if len(asked) == 0 {
-					synctestSleep(20 * time.Second)
-				}
-			}
-			for _, model := range []string{pro, flash} {
-				for range 3 {
-					assert.Equal(t, 2, w.generate("hello", fmt.Sprintf(`"model":%q`, model)).ok().KeyUsed)
-				}
-			}
-			assert.Len(t, asked, 1, "no model of it is tried before its time")
-			assert.Equal(t, 36*time.Second, w.generate("hello", `"preferred_key":1,"model":"gemini-2.5-flash"`).wait())
-			assert.False(t, slices.Contains(asked, "flash"))
-		})
-	}
-}
-
 // The same with the simulator's own refusals: every standing of one project of two
 // costs requests that the other could serve nothing, and ends by itself.
 func TestStandingsOfAProject(t *testing.T) {

@@ -53,7 +53,10 @@ func (c *Calendar) Keep(rules *Rules, now Instant, b Block, admitted Instant) {
 		}
 		s := c.spans()
 		b.Strikes = min(c.Block.Strikes+1, 16)
-		b.Until = max(now.Add(min(s.first<<(b.Strikes-1), s.longest)), min(b.Until, now.Add(s.longest)))
+		b.Until = min(b.Until, now.Add(s.longest))
+		if b.Cause == ByBare || b.Strikes > 1 { // the first says how long it lasts
+			b.Until = max(b.Until, now.Add(min(s.first<<(b.Strikes-1), s.longest)))
+		}
 	}
 	c.endTrial()
 	if b.Until > c.Block.Until || c.Block.Until <= now {
