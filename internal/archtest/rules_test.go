@@ -171,6 +171,7 @@ var testOnly = map[string][]string{
 	"storage/storetest":              nil,
 	"internal/emulator/emulatortest": nil,
 	"internal/testlock":              nil,
+	"internal/testbuffer":            nil,
 	"internal/nodetest":              nil,
 	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},

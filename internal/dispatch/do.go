@@ -77,7 +77,7 @@ type Served struct {
 func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admission.Wait, error) {
 	r := &dispatch{
 		d: d, pool: p, call: c, models: c.Models, demand: c.Demand, exact: c.Exact, snapshot: c.Snapshot, log: d.logger(ctx),
-		limit: d.admission.CallerLimit(c.Caller, c.Demand), excluded: make(map[string]bool), refusing: make(map[string]bool),
+		limit: d.admission.CallerLimit(c.Caller, c.Demand),
 	}
 	defer r.limit.GiveBack() // unless it was settled
 	for r.attempts = 1; ; r.attempts++ {
@@ -126,8 +126,8 @@ type dispatch struct {
 	tried    string          // the project that is tried although its keys are marked
 	limited  int             // refusals per minute
 	doubtful int             // refusals that the next project would probably repeat
-	excluded map[string]bool // projects that failed this very request
-	refusing map[string]bool // projects that said 429 without a limit
+	excluded projectSet      // those that failed this very request
+	refusing projectSet      // those that said 429 without a limit
 	failed   *upstream.Error // the 5xx that is being retried
 	said     *upstream.Error // what is the caller's answer where nobody else serves it
 	waited   time.Duration
@@ -259,7 +259,7 @@ func (r *dispatch) refuse(ctx context.Context, l lesson, refusal error) (*Served
 	r.snapshot, r.failed = nil, nil
 	if l.then == doubtful && r.call.Retry {
 		for _, p := range r.pool.Projects {
-			r.excluded[p.ID] = !r.refusing[p.ID]
+			r.excluded.set(p.ID, !r.refusing[p.ID])
 		}
 	}
 	grant, wait, err := r.admit(ctx)
@@ -374,10 +374,10 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bo
 		// Its name says nothing to upstream: the others of the chain may be there.
 		r.models = slices.DeleteFunc(slices.Clone(r.models), func(m string) bool { return m == grant.Asked })
 	case e.Class == upstream.ClassBare429:
-		r.refusing[grant.Project] = true
+		r.refusing.set(grant.Project, true)
 	}
 	if l.leavesOut {
-		r.excluded[grant.Project] = true
+		r.excluded.set(grant.Project, true)
 	}
 	if !r.call.Retry || r.attempts >= r.most() || len(r.models) == 0 {
 		return false
