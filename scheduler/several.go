@@ -45,7 +45,8 @@ func (x side) name(i int) string {
 
 // sides appends the calendars that a request weighs on, its model's first, or says
 // why it fits at no time on one of them. With edit they are for change. The project's
-// is one of them as long as the whole project is blocked.
+// is one of them as long as the whole project is blocked, another model's unless that isn't
+// to be had.
 func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d Demand, also []Weight, edit bool) ([]side, Cause) {
 	if n := p.missing(model, also); !edit && n > 1 && len(p.Calendars)+n > MinOthers {
 		// One may take the place that another would have.
@@ -61,6 +62,9 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		w := also[i]
 		if w.IfKnown && !p.knows(w.On) {
 			continue
+		}
+		if x := p.Calendar(w.On); IsModel(w.On) && x.Block.Cause == Unavailable && x.Block.Until > now {
+			continue // the other model isn't to be had: it won't be counted there
 		}
 		w.Demand.Allowance = d.Allowance
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })

@@ -114,7 +114,7 @@ type Wait struct {
 func (w *Wait) Refused() bool { return refused(w.On, w.Cause) }
 
 func refused(on string, cause scheduler.Cause) bool {
-	return on != "" && on != scheduler.OfProject && cause.OfBlock()
+	return !scheduler.IsModel(on) && on != scheduler.OfProject && cause.OfBlock()
 }
 
 // newID returns a random ID for a reservation or booking. 32 bits pack well,

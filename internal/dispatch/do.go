@@ -234,9 +234,7 @@ func (r *dispatch) request() admission.Request {
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.without(r.excluded),
 		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit,
 	}
-	if c.asksFeature() {
-		req.Also = c.also
-	}
+	req.Also = r.also()
 	if !r.asked {
 		req.Ticket = c.Ticket
 		r.asked = true
@@ -318,6 +316,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		defer cancel()
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure))
 	}
+	grant.Counted = counted(grant, info.PromptTokens)
 	settling, settle := r.d.telemetry.Settle(after)
 	err := r.d.admission.Settle(settling, grant, info.PromptTokens, info.At)
 	settle.Settled(err)
@@ -332,6 +331,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Late == nil && grant.Trial && slices.ContainsFunc(grant.Also, func(x scheduler.Share) bool { return x.On == scheduler.OfProject }) {
 		r.paysAgain(after, grant)
 	}
+	r.answeredBy(after, grant.Asked, info.ModelVersion)
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {
 		r.conclude(after, grant, key, info)
 	}

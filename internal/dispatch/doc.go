@@ -20,6 +20,7 @@
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - redirect.go: models that others answer for, and what a call weighs beside a model
 //   - accounts.go: which projects are billed together, and wait together when one spends too fast
 //   - features.go: features with quotas of their own: what a call weighs there, what a refusal says of them, what is told
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request

@@ -126,7 +126,7 @@ func (r *dispatch) featuresAgain(ctx context.Context) scheduler.Instant {
 			continue
 		}
 		for _, model := range models {
-			at, _ := states[i].Earliest(snapshot.Rules, now, model, r.demand, r.call.also(model))
+			at, _ := states[i].Earliest(snapshot.Rules, now, model, r.demand, r.also()(model))
 			first = min(first, at)
 		}
 	}

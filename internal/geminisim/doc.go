@@ -102,6 +102,8 @@
 // instant of the server's clock ([Server.SetLimitsAt]). Models come and go:
 // [Server.AddModel], [Server.RemoveModel], and [Server.RetireModel] for one that is
 // still listed but no longer to be had, which the real service does per project.
+// [Server.Redirect] has another answer for one, as is documented of December 2026; that the
+// name comes back in modelVersion is captured, whose quota it uses isn't established.
 //
 // Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
 // streaming call, native or OpenAI-compatible, send that many events, each with

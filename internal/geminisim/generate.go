@@ -76,7 +76,7 @@ func (c *call) generate() *apiError {
 		c.stream(m, a)
 		return nil
 	}
-	c.writeJSON(http.StatusOK, encode(a.response(c.tokens, c.cached, m.resolved, c.s.responseID())))
+	c.writeJSON(http.StatusOK, encode(a.response(c.tokens, c.cached, m.version(), c.s.responseID())))
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (c *call) stream(m *model, a answer) {
 	}
 	id := c.s.responseID()
 	for p, last := range c.pieces(&a) {
-		if err := send(encode(p.response(c.tokens, c.cached, m.resolved, id))); err != nil {
+		if err := send(encode(p.response(c.tokens, c.cached, m.version(), id))); err != nil {
 			c.sent(err)
 			return
 		}
