@@ -52,6 +52,7 @@ type Dispatcher struct {
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
 	depleted  *depleted               // projects that can't be used
+	silent    *recent[string, int]    // how often in a row a project and model said nothing to what others answered
 	itself    *recent[string, int]    // how often in a row a redirected model answered itself
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for, or of a feature, by the name of its calendar.
@@ -62,10 +63,14 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords),
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords), silent: newRecent[string, int](maxSilent),
 		lastWords: newRecent[string, *upstream.Error](maxLastWords),
 	}
 }
+
+// maxSilent bounds of how many projects and models it is remembered that they said
+// nothing.
+const maxSilent = 1024
 
 // maxLastWords bounds for how many models upstream's last word is remembered.
 const maxLastWords = 64

@@ -122,14 +122,15 @@ type dispatch struct {
 	exact    bool
 	limit    *admission.CallerLimit
 	attempts int
-	asked    bool            // the ticket has been used
-	tried    string          // the project that is tried although its keys are marked
-	limited  int             // refusals per minute
-	doubtful int             // refusals that the next project would probably repeat
-	excluded projectSet      // those that failed this very request
-	refusing projectSet      // those that said 429 without a limit
-	failed   *upstream.Error // the 5xx that is being retried
-	said     *upstream.Error // what is the caller's answer where nobody else serves it
+	asked    bool               // the ticket has been used
+	tried    string             // the project that is tried although its keys are marked
+	limited  int                // refusals per minute
+	doubtful int                // refusals that the next project would probably repeat
+	excluded projectSet         // those that failed this very request
+	refusing projectSet         // those that said 429 without a limit
+	failed   *upstream.Error    // the 5xx that is being retried
+	said     *upstream.Error    // what is the caller's answer where nobody else serves it
+	silent   []*admission.Grant // that were answered with success, and nothing in it
 	waited   time.Duration
 }
 
@@ -330,6 +331,9 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	}
 	if info.Late == nil && grant.Trial && slices.ContainsFunc(grant.Also, func(x scheduler.Share) bool { return x.On == scheduler.OfProject }) {
 		r.paysAgain(after, grant)
+	}
+	if info.Late == nil {
+		r.answered(after, grant)
 	}
 	r.answeredBy(after, grant.Asked, info.ModelVersion)
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {

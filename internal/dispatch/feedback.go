@@ -34,6 +34,7 @@ const (
 	modelUnknown   refusal = "there is no such model"
 	callersFault   refusal = "the request is at fault"
 	serverFailed   refusal = "upstream failed, or wasn't reached"
+	noAnswer       refusal = "success without an answer"
 	broken         refusal = "sent in full, and then no answer"
 	timedOut       refusal = "no answer in time"
 	gaveUp         refusal = "our own caller left"
@@ -63,6 +64,7 @@ const (
 	growing       span = "5 s, doubled with each in a row, at most 5 min"
 	pausing       span = "30 s, doubled with each in a row, at most an hour; then tried by one request"
 	asNamed       span = "until Pacific midnight, or as long as it says, if it names a day or a minute and a limit; else like that"
+	onceShown     span = "once another project has answered the same request, twice in a row: 5 s, doubled with each in a row, at most 5 min"
 	someMinutes   span = "10 min"
 	aDay          span = "24 h"
 	untilProved   span = "until a real request passes: one is tried after 5 min, then after twice as long, at most an hour"
@@ -124,6 +126,7 @@ var lessons = map[refusal]lesson{
 	modelUnknown:   {thisRequest, notAtAll, elsewhere, upstreamsWords, false},
 	callersFault:   {thisCaller, notAtAll, ends, upstreamsWords, false},
 	serverFailed:   {thisRequest, notAtAll, failsOver, upstreamsWords, true},
+	noAnswer:       {oneModel, onceShown, failsOver, upstreamsWords, true},
 	broken:         {thisRequest, notAtAll, resends, whatWeKnow, true},
 	timedOut:       {thisRequest, notAtAll, ends, whatWeKnow, false},
 	gaveUp:         {thisRequest, notAtAll, ends, whatWeKnow, false},
@@ -187,6 +190,9 @@ func (c *Call) refusalOf(e *upstream.Error) refusal {
 	case upstream.ClassModelUnknown:
 		return modelUnknown
 	case upstream.ClassServer:
+		if e.Reason == upstream.ReasonNoAnswer {
+			return noAnswer
+		}
 		return serverFailed
 	case upstream.ClassBroken:
 		return broken

@@ -24,7 +24,7 @@ func errorsOf() []*upstream.Error {
 	for c := upstream.ClassDay; c <= upstream.ClassProject; c++ {
 		list = append(list, &upstream.Error{Class: c})
 	}
-	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission})
+	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer})
 }
 
 // Everything that upstream can say is in the table once, and nothing else is.
@@ -52,7 +52,7 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 		thisRequest:  {notAtAll},
 		thisCaller:   {notAtAll},
 		oneFeature:   {pausing, asNamed},
-		oneModel:     {untilMidnight, asTold, growing, someMinutes, aDay},
+		oneModel:     {untilMidnight, asTold, growing, onceShown, someMinutes, aDay},
 		wholeProject: {untilProved},
 		oneAccount:   {asBilled},
 		oneKey:       {untilValid},

@@ -33,6 +33,10 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	l := lessons[what]
 	switch l.concerns {
 	case oneModel:
+		if l.lasts == onceShown {
+			r.silent = append(r.silent, grant)
+			break
+		}
 		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
 	case oneFeature:
 		for _, x := range r.call.featureRefusals(grant, e, l, r.d.admission.Now()) {
@@ -50,7 +54,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			r.d.lastWords.put(grant.Asked, toRepeat(e))
 		}
 	}
-	if l.concerns == oneModel && l.final(true) {
+	if l.concerns == oneModel && l.lasts != onceShown && l.final(true) {
 		r.d.lastWords.put(grant.Asked, toRepeat(e))
 	}
 	if err != nil {
@@ -70,6 +74,31 @@ func toRepeat(e *upstream.Error) *upstream.Error {
 // inChain reports whether a call for several models reached one of the chain.
 func (r *dispatch) inChain(name string) bool {
 	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
+}
+
+// silences is how often in a row a project was silent to what another answered until it
+// is left alone: one such answer may be chance.
+const silences = 2
+
+// answered notes that a project answered. Those that were silent to the same request are
+// at fault themselves.
+func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
+	if n, _ := r.d.silent.get(grant.Project + "/" + grant.Model); n > 0 {
+		r.d.silent.put(grant.Project+"/"+grant.Model, 0)
+	}
+	for _, x := range r.silent {
+		if x.Model != grant.Model || x.Project == grant.Project {
+			continue // it may be the model's fault, or chance
+		}
+		n, _ := r.d.silent.get(x.Project + "/" + x.Model)
+		if r.d.silent.put(x.Project+"/"+x.Model, n+1); n+1 < silences {
+			continue
+		}
+		block := scheduler.RecordRefusal{Model: x.Model, Block: blockFor(lesson{lasts: growing}, nil, 0), Admitted: x.Reservation.Start}
+		if _, err := r.d.admission.Apply(ctx, x.Project, block); err != nil {
+			r.log.Error("lesson not kept", "project", x.Project, "error", err)
+		}
+	}
 }
 
 // leaveProject has every key of a project left alone that can't pay, or all that are billed
