@@ -116,7 +116,7 @@ func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause sche
 }
 
 func (d *decision) ticket(id uint64, start, since scheduler.Instant) string {
-	return d.c.signer.sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+	return d.c.signing().sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
 }
 
 // waitingSince is when the caller was first told to wait: now, if it wasn't before.

@@ -120,6 +120,14 @@ func Project(t testing.TB) string {
 	return project
 }
 
+// Clear deletes all documents of t's project, under whoever uses it.
+func Clear(t testing.TB) {
+	t.Helper()
+	if err := clearProject(Host(t), Project(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // clearProject deletes a project's documents, which would otherwise fill the emulator's memory during a long run.
 func clearProject(host, project string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
