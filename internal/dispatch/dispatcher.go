@@ -52,6 +52,7 @@ type Dispatcher struct {
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
 	depleted  *depleted               // projects that can't be used
+	words     words                   // of upstream, as other instances heard them
 	silent    *recent[string, int]    // how often in a row a project and model said nothing to what others answered
 	itself    *recent[string, int]    // how often in a row a redirected model answered itself
 	// lastWords is what upstream said last of a model that isn't to be had, by the name

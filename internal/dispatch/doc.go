@@ -23,6 +23,7 @@
 //   - redirect.go: models that others answer for, and what a call weighs beside a model
 //   - accounts.go: which projects are billed together, and wait together when one spends too fast
 //   - features.go: features with quotas of their own: what a call weighs there, what a refusal says of them, what is told
+//   - words.go: what upstream said of a feature, kept for instances that didn't hear it
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated

@@ -94,10 +94,9 @@ func (r *dispatch) refusedFeature(ctx context.Context, wait *admission.Wait) err
 	}
 	said := r.said
 	if said == nil {
-		said, _ = r.d.lastWords.get(wait.On)
+		said = r.d.wordsOf(ctx, wait.On)
 	}
 	if said == nil {
-		// Another instance heard it.
 		said = &upstream.Error{
 			Class: upstream.ClassBare429, HTTPStatus: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
 			Message: "Gemini refuses " + strings.Join(r.call.features(), " and ") + " for now, on every project that could serve this request. It takes requests without that.",

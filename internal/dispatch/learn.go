@@ -40,8 +40,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
 	case oneFeature:
 		for _, x := range r.call.featureRefusals(grant, e, l, r.d.admission.Now()) {
-			r.d.lastWords.put(x.Model, toRepeat(e))
-			err = errors.Join(err, r.learn(ctx, grant.Project, x))
+			err = errors.Join(err, r.learn(ctx, grant.Project, x), r.d.keepWords(ctx, x.Model, e))
 		}
 	case wholeProject, oneAccount:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
