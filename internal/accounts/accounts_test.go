@@ -1,10 +1,12 @@
-package dispatch
+package accounts
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -36,16 +38,21 @@ func TestWhoIsBilledTogether(t *testing.T) {
 		"starts again":             {[]step{refused("a", 0), refused("b", 3), served("a", 40), refused("b", 41), refused("a", 90), refused("b", 91)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := new(spending)
-			s.init()
+			any := func(string) bool { return true }
+			s := Read(nil, any)
 			for _, x := range c.steps {
 				if x.served {
-					s.served(x.project, at(x.at))
+					s.Served(x.project, at(x.at))
 				} else {
-					s.refused(x.project, at(x.at))
+					s.Refused(x.project, at(x.at))
 				}
 			}
-			assert.Equal(t, c.with, s.with("b"))
+			assert.Equal(t, c.with, s.With("b"))
+			stored, err := json.Marshal(s)
+			require.NoError(t, err)
+			assert.Equal(t, s, Read(stored, any))
+			assert.Empty(t, Read(stored, func(project string) bool { return project == "b" }).With("b"), "the others are gone")
+			assert.Equal(t, Read(nil, any), Read([]byte("nonsense"), any))
 		})
 	}
 }
