@@ -260,7 +260,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked = false
 	now := d.c.Now()
-	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
 	if !d.books() {
 		req.Waitlist = func(project, model string) []scheduler.Booking { return d.c.waitlist.promised(project, model, now) }
 	}

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/requestlog"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -23,7 +24,7 @@ type KeySource interface {
 	Reload(ctx context.Context, reason string) ([]keys.Key, error)
 }
 
-// Options are what a Dispatcher works with. All but Resend and Telemetry are required.
+// Options are what a Dispatcher works with. All but Resend, Resources and Telemetry are required.
 type Options struct {
 	Admission *admission.Controller
 	Keys      KeySource
@@ -33,8 +34,19 @@ type Options struct {
 	Resend bool
 	Audit  *events.Audit
 	Logger *slog.Logger // of what is done for no request
+	// Resources knows which caller has made what. Nil: everybody uses everything.
+	Resources *resources.Registry
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
+}
+
+// A ChainKeeper keeps the chain that the models list amounts to.
+type ChainKeeper interface {
+	// Retire notes when a model is shut down, as an answer said.
+	Retire(ctx context.Context, model string, at time.Time) error
+	// Relist has the list asked for again, for a model of the chain is gone. It is soon
+	// over where that was done not long ago.
+	Relist(ctx context.Context) error
 }
 
 // A Dispatcher dispatches requests on behalf of one instance. It is safe for use by
@@ -51,6 +63,7 @@ type Dispatcher struct {
 	pool      atomic.Pointer[Pool]    // of the keys as they were read last
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
+	resources *resources.Registry     // callers by the same
 	depleted  *depleted               // projects that can't be used
 	words     words                   // of upstream, as other instances heard them
 	silent    *recent[string, int]    // how often in a row a project and model said nothing to what others answered
@@ -58,16 +71,25 @@ type Dispatcher struct {
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for, or of a feature, by the name of its calendar.
 	lastWords *recent[string, *upstream.Error]
+	chain     ChainKeeper                // nil: nobody
+	retiring  *recent[string, time.Time] // models that are shut down, and when
+
+	conversations *conversations
 }
 
 // New returns a dispatcher.
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords), silent: newRecent[string, int](maxSilent),
+		telemetry: o.Telemetry, resources: o.Resources, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords), silent: newRecent[string, int](maxSilent),
 		lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		retiring:  newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
 	}
 }
+
+// KeepChain has a keeper told what is found out about models of the chain. It is called
+// once, before the first request.
+func (d *Dispatcher) KeepChain(k ChainKeeper) { d.chain = k }
 
 // maxSilent bounds of how many projects and models it is remembered that they said
 // nothing.

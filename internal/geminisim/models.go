@@ -157,7 +157,7 @@ func (s *Server) AddModel(name string, l Limits) {
 		s.models.Store(&catalogue{byName, append(slices.Clone(old.listed), m)})
 	}
 	resolved := s.model(name).resolved
-	maps.DeleteFunc(s.retired, func(id bucketID, _ bool) bool { return id.model == resolved })
+	maps.DeleteFunc(s.retired, func(id bucketID, _ Wording) bool { return id.model == resolved })
 	s.setQuota("", resolved, quota{Limits: l})
 }
 
@@ -171,17 +171,6 @@ func (s *Server) RemoveModel(name string) {
 	delete(byName, name)
 	listed := slices.DeleteFunc(slices.Clone(old.listed), func(m *model) bool { return m.name == name })
 	s.models.Store(&catalogue{byName, listed})
-}
-
-// RetireModel makes a model unavailable on a project (empty: on all), while it
-// is still listed: every request for it gets the error of [Retired404]. An alias
-// stands for the model it resolves to.
-func (s *Server) RetireModel(project, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.model(name); m != nil {
-		s.retired[bucketID{project, m.resolved}] = true
-	}
 }
 
 // Redirect has another model answer requests for a name from now on, as modelVersion
@@ -210,11 +199,4 @@ func (m *model) version() string {
 		return m.answers
 	}
 	return m.resolved
-}
-
-// isRetired tells whether a project can't use a model any more.
-func (s *Server) isRetired(project string, m *model) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.retired[bucketID{"", m.resolved}] || s.retired[bucketID{project, m.resolved}]
 }
