@@ -45,6 +45,9 @@ type Result struct {
 	// Probe is the limit that an admitted request goes beyond, to see whether it
 	// (still) holds.
 	Probe Cause
+	// Trial says that an admitted request is tried after a block: others wait until it is
+	// settled.
+	Trial bool
 	// Moved is how many bookings got a later start.
 	Moved int
 }
@@ -101,6 +104,17 @@ type Reserve struct {
 }
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
+	result := r.decide(p, rules, now)
+	for i := 0; i < len(p.Calendars) && result.Trial; i++ {
+		// Whoever holds a booking there comes after it.
+		if c := p.Calendars[i]; c.Tried(now) {
+			result.Moved += p.moveBookings(rules, now, c)
+		}
+	}
+	return result
+}
+
+func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	var few [4]side
@@ -225,11 +239,12 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		if grew {
 			larger = append(larger, c)
 		}
+		over := s.Failed == "" && c.Answered(reserved.Start)
 		size := reserved.Tokens
 		if one.Tokens >= 0 {
 			size = one.Tokens
 		}
-		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests)
+		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests) || over
 		result.Changed = result.Changed || changed || confirmed
 	})
 	if found {
@@ -276,7 +291,8 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 }
 
 // RecordRefusal records that upstream refused a request for a model on this
-// project, and what its answer said: until when to stay away, and its limits.
+// project, and what its answer said: until when to stay away, and its limits. The model
+// may be what isn't one; a block of [OfProject] keeps every request away.
 type RecordRefusal struct {
 	Model  string
 	ID     uint64 // of the reservation that was refused, 0: unknown
@@ -284,6 +300,9 @@ type RecordRefusal struct {
 	Limits Limits // those that upstream named; 0: not named
 	// Oversize is the size of a request above TPM that was refused for it.
 	Oversize int64
+	// Admitted is when the request was; 0: unknown. One that was under way when a block
+	// began doesn't make it grow.
+	Admitted Instant
 }
 
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
@@ -291,9 +310,13 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
+	was, learned, refused := c.Block, c.Learned, c.Refused
 	r.learn(c, rules, now)
 	if r.Block.Cause != NoCause {
-		c.Keep(rules, now, r.Block)
+		c.Keep(rules, now, r.Block, r.Admitted)
+	}
+	if c.Block == was && c.Learned == learned && c.Refused == refused {
+		return Result{}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }

@@ -80,7 +80,12 @@
 // # What is not known in advance
 //
 // What upstream's refusals say is recorded ([RecordRefusal]): limits; blocks, until an instant or
-// the Pacific midnight; the size that is too large. A learned limit is believed for seven days. Then
+// the Pacific midnight; the size that is too large. What isn't a model's calendar is blocked for
+// longer and longer by what upstream refuses in a row. After such a block, and after a minute that
+// was said to last longer than any does, one request at a time is let through, and the first that is
+// answered ends it ([Result].Trial).
+//
+// A learned limit is believed for seven days. Then
 // one request at a time is let beyond it, as a [Probe], while all others keep to it: if upstream
 // answers, the limit gives way, and if it refuses, it is new again. Bookings that no longer fit are
 // moved, in order of rank, to the next whole second that does, and none is lost.
@@ -113,12 +118,15 @@
 // No number of names locks anybody out. The first models of the chain are sure of their places among
 // the [MaxModels] calendars; other models share what is left, at least [MinOthers], and what isn't a
 // model has [MaxOthers] places. A calendar on which nothing weighs gives its place to one that needs
-// it, and what it counted today and learned is kept as an [Idle]. The other bounds are
+// it, and what it counted today and learned is kept as an [Idle]; one that limits nothing isn't
+// missed where it has no place. The other bounds are
 // [MaxBookings], [MaxBookingsPerHash], [MaxAhead], [MaxWaitlist], [MaxMarks] and [MaxWriters].
 //
 // # Choosing
 //
-// [Plan] takes the earliest start on any project, then the first place in the chain, then chance.
+// [Plan] takes the earliest start on any project, then the first place in the chain, then chance. A
+// model whose day is spent, or of which a feature is blocked that the request asks for, gives way to
+// the next.
 // With a limit to its patience ([Request].MaxWait) a request takes the first model within that.
 //
 // # Changes

@@ -83,6 +83,11 @@ func (p *Project) Calendar(model string) *Calendar {
 	return p.comeBack(model)
 }
 
+// knows reports whether anything is kept of a calendar.
+func (p *Project) knows(name string) bool {
+	return p != nil && (slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name }) || p.idle(name) >= 0)
+}
+
 // Mark returns what is marked for the key with that fingerprint.
 func (p *Project) Mark(key string) Mark {
 	if p != nil {

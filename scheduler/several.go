@@ -15,6 +15,9 @@ import "slices"
 type Weight struct {
 	On     string // the calendar
 	Demand Demand
+	// IfKnown says that it counts only where something is known of that calendar: it
+	// isn't made for it.
+	IfKnown bool
 }
 
 // A Share is the reservation that a request has on such a calendar: of each once, in the
@@ -41,15 +44,28 @@ func (x side) name(i int) string {
 }
 
 // sides appends the calendars that a request weighs on, its model's first, or says
-// why it fits at no time on one of them. With edit they are for change.
+// why it fits at no time on one of them. With edit they are for change. The project's
+// is one of them as long as the whole project is blocked, another model's unless that isn't
+// to be had.
 func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d Demand, also []Weight, edit bool) ([]side, Cause) {
 	if n := p.missing(model, also); !edit && n > 1 && len(p.Calendars)+n > MinOthers {
 		// One may take the place that another would have.
 		p, edit = p.clone(), true
 	}
 	all, cause := p.side(all, rules, now, model, d, edit)
+	if cause == NoCause && p.knows(OfProject) {
+		if x := p.Calendar(OfProject); x.Block.Until > now || x.InDoubt() {
+			all, cause = p.side(all, rules, now, OfProject, d, edit)
+		}
+	}
 	for i := 0; i < len(also) && cause == NoCause; i++ {
 		w := also[i]
+		if w.IfKnown && !p.knows(w.On) {
+			continue
+		}
+		if x := p.Calendar(w.On); IsModel(w.On) && x.Block.Cause == Unavailable && x.Block.Until > now {
+			continue // the other model isn't to be had: it won't be counted there
+		}
 		w.Demand.Allowance = d.Allowance
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })
 		if j < 0 {
@@ -76,7 +92,7 @@ func (p *Project) missing(model string, also []Weight) (n int) {
 		n++
 	}
 	for _, w := range also {
-		if !has(w.On) {
+		if !w.IfKnown && !has(w.On) {
 			n++
 		}
 	}
@@ -91,6 +107,10 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		c = nil
 	}
 	if c == nil {
+		// One that is in nobody's way needs no place.
+		if x := p.Calendar(name); !IsModel(name) && x.Limitless(rules, now) {
+			return all, NoCause
+		}
 		return all, Unavailable
 	}
 	t := c.Terms(rules, now)
@@ -199,6 +219,7 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 		} else {
 			result.Also = append(result.Also, Share{x.c.Model, reserved})
 		}
+		result.Trial = x.c.Try(reserved.ID, now) || result.Trial
 	}
 	p.countUse(now, r.Caller, r.Demand.Count(), r.Demand.Tokens)
 	return result

@@ -21,5 +21,8 @@ func OfOutputs(model string) string { return limits.OfOutputs(model) }
 // OfLease is [limits.OfLease].
 func OfLease(holder, of string) string { return limits.OfLease(holder, of) }
 
+// NameOfCalendar is [limits.NameOfCalendar].
+func NameOfCalendar(name string) string { return limits.NameOfCalendar(name) }
+
 // IsModel is [limits.IsModel].
 func IsModel(name string) bool { return limits.IsModel(name) }

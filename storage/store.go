@@ -113,6 +113,9 @@ type Control struct {
 	TicketKey []byte `firestore:"ticket_key"`
 	// Aliases maps a model name to the one that upstream resolves it to.
 	Aliases map[string]string `firestore:"aliases"`
+	// Redirects maps a model name to the model that answers requests for it. As long as
+	// no alias of the name says where they are counted, they may count on either.
+	Redirects map[string]string `firestore:"redirects"`
 	// Chain is the model chain that an admin set at run time; empty: none.
 	Chain []string `firestore:"chain"`
 	// Limits are those that an admin set at run time, by model or family.
@@ -157,7 +160,7 @@ func cloned(n *int64) *int64 {
 func (c Control) clone() Control {
 	aliases := make(map[string]string, len(c.Aliases))
 	maps.Copy(aliases, c.Aliases)
-	c.Aliases = aliases
+	c.Aliases, c.Redirects = aliases, maps.Clone(c.Redirects)
 	c.TicketKey = append([]byte(nil), c.TicketKey...)
 	c.Chain, c.Discovered = slices.Clone(c.Chain), slices.Clone(c.Discovered)
 	c.Limits, c.Reported, c.Windows = cloneLimits(c.Limits), cloneLimits(c.Reported), maps.Clone(c.Windows)

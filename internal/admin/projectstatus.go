@@ -27,6 +27,8 @@ type projectStatus struct {
 	Unreadable string        `json:"unreadable,omitempty"`
 	Moved      int64         `json:"promise_moved"`
 	Models     []modelStatus `json:"models"`
+	// Features are those that were asked for, with quotas of their own.
+	Features []modelStatus `json:"features,omitempty"`
 }
 
 // A modelStatus is the calendar of one model: the chain's, whatever else was asked for, and
@@ -80,7 +82,13 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 	if state != nil {
 		out.Moved, out.Unreadable = state.Moved, state.Unreadable
 		for _, c := range state.Calendars {
-			if !slices.Contains(models, c.Model) {
+			switch {
+			case c.Model == scheduler.OfProject: // it shows at the models
+			case !scheduler.IsModel(c.Model):
+				f := v.model(nil, c)
+				f.Model = scheduler.NameOfCalendar(c.Model)
+				out.Features = append(out.Features, f)
+			case !slices.Contains(models, c.Model):
 				models = append(models, c.Model)
 			}
 		}
@@ -94,7 +102,7 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 	}
 	slices.Sort(models[known:])
 	for _, model := range models {
-		out.Models = append(out.Models, v.model(state.Calendar(model)))
+		out.Models = append(out.Models, v.model(state, state.Calendar(model)))
 	}
 	for _, d := range away[scheduler.OtherModels] {
 		if d.Day == scheduler.DayOf(v.now) {
@@ -115,7 +123,8 @@ func (v *statusView) others(d scheduler.DayCount) modelStatus {
 	}
 }
 
-func (v *statusView) model(c *scheduler.Calendar) modelStatus {
+// model describes a calendar of a project, as far as that matters to it; nil: it doesn't.
+func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelStatus {
 	f := c.EffectiveLimits(v.rules, v.now)
 	requests, tokens := c.InWindow(v.rules, v.now)
 	today := c.Day(v.rules, v.now)
@@ -134,6 +143,9 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	}
 	for _, size := range probeSizes {
 		start, _ := c.Earliest(v.rules, v.now, scheduler.Demand{Tokens: size})
+		if of != nil {
+			start, _ = of.Earliest(v.rules, v.now, c.Model, scheduler.Demand{Tokens: size}, nil)
+		}
 		m.NextFree[strconv.FormatInt(size, 10)] = instant(start)
 	}
 	for _, b := range bookings {
@@ -146,8 +158,14 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	for _, x := range c.Folded {
 		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-v.rules.Spec(c.Model).Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
 	}
-	if c.Block.Until > v.now {
-		m.Block = &blockStatus{instant(c.Block.Until), c.Block.Cause}
+	block := c.Block
+	if of != nil {
+		if all := of.Calendar(scheduler.OfProject).Block; all.Until > block.Until {
+			block = all
+		}
+	}
+	if block.Until > v.now {
+		m.Block = &blockStatus{instant(block.Until), block.Cause}
 	}
 	return m
 }

@@ -42,13 +42,41 @@ func (s *Snapshot) Counted(names []string) (chain []string, asked Asked) {
 	return chain, asked
 }
 
-// LearnAlias notes that requests for a name count against another model, and
-// reports whether they do so from now on. The model must be one's valid name.
+// Beside returns the model on which requests for a name may be counted too; empty: none.
+// It answers them, and no refusal has said yet where they are counted.
+func (s *Snapshot) Beside(name string) string {
+	if model := s.Control.Redirects[name]; model != name && s.Control.Aliases[name] == "" {
+		return model
+	}
+	return ""
+}
+
+// LearnRedirect notes which model answers requests for a name; empty: it does itself.
+func (c *Controller) LearnRedirect(ctx context.Context, name, model string) error {
+	_, err := c.UpdateControl(ctx, func(control *storage.Control) error {
+		_, known := control.Redirects[name]
+		switch {
+		case model == "":
+			delete(control.Redirects, name)
+		case known || len(control.Redirects) < maxAliases:
+			if control.Redirects == nil {
+				control.Redirects = make(map[string]string)
+			}
+			control.Redirects[name] = model
+		}
+		return nil
+	})
+	return err
+}
+
+// LearnAlias notes that requests for a name count against another model, or against its
+// own although another was thought so, and reports whether that is so from now on. The
+// model must be one's valid name.
 func (c *Controller) LearnAlias(ctx context.Context, name, model string) (bool, error) {
-	if name == model {
+	snapshot, err := c.Snapshot(ctx)
+	if err == nil && name == model && snapshot.Control.Aliases[name] == "" && snapshot.Control.Redirects[name] == "" {
 		return false, nil
 	}
-	snapshot, err := c.Snapshot(ctx)
 	if err == nil && snapshot.Control.Aliases[name] != model {
 		snapshot, err = c.UpdateControl(ctx, func(control *storage.Control) error {
 			if control.Aliases == nil {

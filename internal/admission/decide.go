@@ -194,7 +194,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		case scheduler.Unavailable:
 			return nil, nil, ErrNoProject
 		}
-		if !offer.Now() && !d.books() {
+		if !offer.Now() && (!d.books() || refused(offer.On, offer.Cause)) {
 			return nil, d.tell(offer), nil
 		}
 		grant, wait, result, err := d.reserve(ctx, offer, 0)

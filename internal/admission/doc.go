@@ -40,7 +40,9 @@
 // A request may weigh on more than its model ([Request].Also). It is admitted, told to
 // wait or booked by all of it, on one project, in the same commit. The grant has its
 // reservations on the other calendars, and settles and cancels them with its own. A ticket
-// names the booking only: what a request weighs, it says itself when it comes back.
+// names the booking only: what a request weighs, it says itself when it comes back. Where
+// upstream refuses one of them, such as a feature, nothing is kept for the caller: it isn't
+// known to be there after the wait ([Wait.Refused]).
 //
 // # The caller's own limits
 //

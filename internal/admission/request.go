@@ -90,11 +90,10 @@ type Grant struct {
 	Booked bool // the slot had been booked
 	// Probe is the learned limit that the request goes beyond, to see whether it
 	// still holds; usually none.
-	Probe  scheduler.Cause
+	Probe scheduler.Cause
+	// Trial says that it is tried after a block: others wait until it is settled.
+	Trial  bool
 	Caller string // whom it is counted for
-	// Block is the last that there was on the calendar, as it was looked at. It is over,
-	// or the slot wouldn't have been granted.
-	Block scheduler.Block
 }
 
 // A Wait is a refusal with the exact time to come back.
@@ -109,6 +108,15 @@ type Wait struct {
 	On             string // the calendar that stands in the way; empty: the model's
 	Booked         bool   // the slot is kept
 	Ticket         string
+}
+
+// Refused reports whether upstream refuses what the request asks for beside its model,
+// such as a feature, and nobody else has it sooner. It isn't known that it will be
+// there after the wait, so no slot is kept for it, but for one that was.
+func (w *Wait) Refused() bool { return refused(w.On, w.Cause) }
+
+func refused(on string, cause scheduler.Cause) bool {
+	return !scheduler.IsModel(on) && on != scheduler.OfProject && cause.OfBlock()
 }
 
 // newID returns a random ID for a reservation or booking. 32 bits pack well,

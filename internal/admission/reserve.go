@@ -3,7 +3,6 @@ package admission
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -31,8 +30,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		}
 		grant := &Grant{
 			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
-			Booked: result.Booking.ID != 0, Probe: result.Probe, Caller: d.req.Caller,
-			Block: d.block(offer),
+			Booked: result.Booking.ID != 0, Probe: result.Probe, Trial: result.Trial, Caller: d.req.Caller,
 		}
 		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
@@ -54,14 +52,6 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		return nil, d.tell(offer), result, nil
 	}
 	return nil, nil, result, nil
-}
-
-// block returns the block of the calendar that an offer is of.
-func (d *decision) block(offer scheduler.Offer) scheduler.Block {
-	if i := slices.Index(d.ids, offer.Project); i >= 0 {
-		return d.states[i].Calendar(offer.Model).Block
-	}
-	return scheduler.Block{}
 }
 
 // cover makes sure that the interval of a grant covers a request that is sent
@@ -98,9 +88,13 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 	return scheduler.Result{Verdict: scheduler.Replan, Start: d.c.Now()}, nil
 }
 
-// tell answers a refusal for which nothing is kept, and remembers it.
+// tell answers a refusal for which nothing is kept, and remembers it, unless upstream
+// refuses what is asked for: nobody is to come back for what may not be there.
 func (d *decision) tell(offer scheduler.Offer) *Wait {
 	id := newID()
+	if refused(offer.On, offer.Cause) {
+		return d.told(offer, id)
+	}
 	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
 		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand,
 	}, d.c.Now(), offer.Also...)

@@ -10,8 +10,8 @@ import (
 
 // Settle tells what became of a grant: its real input tokens (negative:
 // unknown) and when its last byte was sent, in local time (zero: unknown). What
-// weighs more than was reserved is committed before Settle returns; what weighs
-// less rides along with the next commit.
+// weighs more than was reserved, and what others wait for, is committed before Settle
+// returns; what weighs less rides along with the next commit.
 func (c *Controller) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt time.Time) error {
 	return c.settle(ctx, grant, scheduler.Settle{Tokens: tokens}, sentAt)
 }
@@ -47,7 +47,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
 		larger = larger || n > grant.Also[i].Reservation.Tokens
 	}
-	if !larger && s.SentAt <= c.latestArrival(grant) {
+	if !grant.Trial && !larger && s.SentAt <= c.latestArrival(grant) {
 		c.store.Later(c.Rules(), grant.Project, s)
 		return nil
 	}

@@ -23,8 +23,10 @@ type Wait struct {
 	// Caller is set where the caller's own limits stand in the way. Nothing is kept
 	// for it then, and there is no ticket.
 	Caller string
-	// Of a wait for a project: the model, whether its slot is kept, and the ticket.
+	// Of a wait for a project: the model, what stands in the way beside it, in words,
+	// whether its slot is kept, and the ticket.
 	Model  string
+	Beside string
 	Booked bool
 	Ticket string
 }
@@ -78,21 +80,24 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 // ofProject names the limit of a project that stands in the way, with Google's own
 // ids: clients act upon them, and give up at once on one per day.
 func (w *Wait) ofProject(delay string) (v violation, message string) {
+	limit, period := w.Limits.RPM, "Minute"
+	if w.Cause.Daily() {
+		limit, period = w.Limits.RPD, "Day"
+	}
 	v = violation{
 		Metric:     "generativelanguage.googleapis.com/generate_requests_per_model",
+		ID:         "GenerateRequestsPer" + period + "PerProjectPerModel",
 		Dimensions: map[string]string{"location": "global", "model": w.Model},
 	}
-	limit := w.Limits.RPM
-	switch w.Cause {
-	case scheduler.ByTPM:
+	switch {
+	case w.Beside != "":
+		// Google's names of these aren't known: ours say that they are ours.
+		v.Metric, v.ID = "fluxgate.dev/requests_per_feature", "RequestsPer"+period+"PerProjectPerFeature"
+		v.Dimensions = map[string]string{"model": w.Model, "feature": w.Beside}
+	case w.Cause == scheduler.ByTPM:
 		v.Metric = "generativelanguage.googleapis.com/generate_content_input_token_count"
 		v.ID = "GenerateContentInputTokensPerModelPerMinute"
 		limit = w.Limits.TPM
-	case scheduler.ByRPD, scheduler.ByDay:
-		v.ID = "GenerateRequestsPerDayPerProjectPerModel"
-		limit = w.Limits.RPD
-	default:
-		v.ID = "GenerateRequestsPerMinutePerProjectPerModel"
 	}
 	said := ""
 	if limit > 0 { // it may be unlimited as far as we know, and busy all the same

@@ -22,7 +22,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
@@ -101,6 +101,10 @@ var imports = []importRule{
 		why: "a logger in a context needs nothing",
 	},
 	{
+		dir: "internal/accounts", only: []string{"scheduler"},
+		why: "what is learned of billing accounts is pure",
+	},
+	{
 		dir: "internal/events", only: []string{"internal/requestlog"},
 		why: "events are kept for whoever says what happened",
 	},
@@ -111,7 +115,7 @@ var imports = []importRule{
 	{
 		dir: "internal/dispatch",
 		only: []string{
-			"scheduler", "storage", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
+			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
 			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},

@@ -222,8 +222,8 @@ type Config struct {
 
 	// Keys are the keys found in the environment, by rising Index. It is empty
 	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
-	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, or from GEMINI_API_KEYS,
-	// GEMINI_API_KEY or GOOGLE_API_KEY alone.
+	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, … and GEMINI_BILLING_1, …, or
+	// from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone.
 	Keys []KeyEntry
 
 	// SecretNames are the secrets of KeysSecret as full version names,

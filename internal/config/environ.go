@@ -29,8 +29,8 @@ func Unquote(s string) string {
 }
 
 // variableNames returns the names of the variables that have a field of their own
-// in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N and
-// GEMINI_API_KEY.
+// in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N,
+// GEMINI_BILLING_N and GEMINI_API_KEY.
 func variableNames() []string {
 	var names []string
 	t := reflect.TypeFor[Config]()

@@ -31,6 +31,8 @@ type KeyEntry struct {
 	Value Secret
 	// Project is the declared project, or empty.
 	Project string
+	// Billing is the declared billing account of the project, or empty.
+	Billing string
 
 	// from says where it was found, if not in GEMINI_KEY_N alone.
 	from string
@@ -45,7 +47,7 @@ func (k KeyEntry) where() string {
 }
 
 var (
-	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT)_(.*)$`)
+	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT|BILLING)_(.*)$`)
 	indexDigits = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
 )
 
@@ -53,7 +55,7 @@ var (
 // checked here but in Validate.
 func (c *Config) readKeys(vars map[string]string) []error {
 	var problems []error
-	keys, projects := map[int]string{}, map[int]string{}
+	keys, projects, accounts := map[int]string{}, map[int]string{}, map[int]string{}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		m := keyName.FindStringSubmatch(name)
 		if m == nil || vars[name] == "" {
@@ -64,28 +66,30 @@ func (c *Config) readKeys(vars map[string]string) []error {
 			continue
 		}
 		n, _ := strconv.Atoi(m[2]) // at most five digits
-		if m[1] == "KEY" {
-			keys[n] = vars[name]
-		} else {
-			projects[n] = vars[name]
-		}
+		map[string]map[int]string{"KEY": keys, "PROJECT": projects, "BILLING": accounts}[m[1]][n] = vars[name]
 	}
 	from := map[int]string{}
 	problems = append(problems, c.spread(keys, projects, from)...)
 	c.unnumbered(vars, keys, from)
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], from: from[n]})
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n], from: from[n]})
 	}
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
-	for _, n := range slices.Sorted(maps.Keys(projects)) {
+	problems = append(problems, declared("PROJECT", projects, keys)...)
+	return append(problems, declared("BILLING", accounts, keys)...)
+}
+
+// declared checks what is declared of keys by number.
+func declared(what string, values, keys map[int]string) (problems []error) {
+	for _, n := range slices.Sorted(maps.Keys(values)) {
 		if _, ok := keys[n]; !ok {
-			problems = append(problems, fmt.Errorf("GEMINI_PROJECT_%d: there is no GEMINI_KEY_%d", n, n))
+			problems = append(problems, fmt.Errorf("GEMINI_%s_%d: there is no GEMINI_KEY_%d", what, n, n))
 		}
 		for m, key := range keys {
-			if projects[n] == key {
+			if values[n] == key {
 				// A project's name is shown in public.
-				problems = append(problems, fmt.Errorf("GEMINI_PROJECT_%d: it holds the key of GEMINI_KEY_%d", n, m))
+				problems = append(problems, fmt.Errorf("GEMINI_%s_%d: it holds the key of GEMINI_KEY_%d", what, n, m))
 			}
 		}
 	}
@@ -164,11 +168,24 @@ func CheckProject(project string) error {
 	case reservedID(project):
 		return errors.New(`the project is ".", ".." or like "__this__", which Firestore refuses`)
 	}
+	return plainCharacters("project", project)
+}
+
+// CheckBilling reports what keeps a declared billing account from being one: it is 1 to
+// 128 letters, digits, '-', '_', '.' and ':'. The error doesn't repeat the value.
+func CheckBilling(account string) error {
+	if n := len(account); n == 0 || n > maxProjectLen {
+		return fmt.Errorf("the billing account has %d characters: want 1 to %d", n, maxProjectLen)
+	}
+	return plainCharacters("billing account", account)
+}
+
+func plainCharacters(what, value string) error {
 	position := 0
-	for _, r := range project {
+	for _, r := range value {
 		position++
 		if !asciiLetter(r) && !asciiDigit(r) && !strings.ContainsRune("-_.:", r) {
-			return fmt.Errorf("character %d of the project: want letters, digits, '-', '_', '.' and ':' only", position)
+			return fmt.Errorf("character %d of the %s: want letters, digits, '-', '_', '.' and ':' only", position, what)
 		}
 	}
 	return nil

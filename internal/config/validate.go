@@ -53,6 +53,9 @@ func (c *Config) Validate() error {
 		if k.Project != "" {
 			check(fmt.Sprintf("GEMINI_PROJECT_%d", k.Index), CheckProject(k.Project))
 		}
+		if k.Billing != "" {
+			check(fmt.Sprintf("GEMINI_BILLING_%d", k.Index), CheckBilling(k.Billing))
+		}
 	}
 	return flat(problems...)
 }

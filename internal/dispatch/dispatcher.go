@@ -64,11 +64,12 @@ type Dispatcher struct {
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
 	resources *resources.Registry     // callers by the same
-	pauses    *pauses                 // of features
 	depleted  *depleted               // projects that can't be used
-	trials    *trials                 // of models after a block per minute
+	words     words                   // of upstream, as other instances heard them
+	silent    *recent[string, int]    // how often in a row a project and model said nothing to what others answered
+	itself    *recent[string, int]    // how often in a row a redirected model answered itself
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
-	// it was asked for.
+	// it was asked for, or of a feature, by the name of its calendar.
 	lastWords *recent[string, *upstream.Error]
 	chain     ChainKeeper                // nil: nobody
 	retiring  *recent[string, time.Time] // models that are shut down, and when
@@ -80,14 +81,19 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), resources: o.Resources, pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
-		retiring: newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
+		telemetry: o.Telemetry, resources: o.Resources, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords), silent: newRecent[string, int](maxSilent),
+		lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		retiring:  newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
 	}
 }
 
 // KeepChain has a keeper told what is found out about models of the chain. It is called
 // once, before the first request.
 func (d *Dispatcher) KeepChain(k ChainKeeper) { d.chain = k }
+
+// maxSilent bounds of how many projects and models it is remembered that they said
+// nothing.
+const maxSilent = 1024
 
 // maxLastWords bounds for how many models upstream's last word is remembered.
 const maxLastWords = 64

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -87,14 +88,6 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if grant == nil {
 			return nil, wait, err
 		}
-		if goes, err := r.goes(ctx, grant); err != nil {
-			return nil, nil, err
-		} else if !goes && r.attempts < r.most() {
-			r.d.admission.Cancel(grant, false)
-			r.waited = max(r.waited, grant.Waited) // who held a booking gets another
-			r.snapshot = nil
-			continue
-		}
 		out, err := r.try(ctx, grant)
 		if err == nil {
 			return out, nil, nil
@@ -103,18 +96,18 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if !errors.As(err, &failure) {
 			return nil, nil, err
 		}
-		l := lessons[c.refusalOf(failure)]
-		if l.told == upstreamsWords {
+		l := lesson.Table[c.refusalOf(failure)]
+		if l.Told == lesson.UpstreamsWords {
 			r.said = failure
 		}
 		if !r.again(grant, failure, l) {
-			if l.told == whatWeKnow {
+			if l.Told == lesson.WhatWeKnow {
 				r.limit.Settle(-1) // it may have been served
 			}
-			if l.told == ourWait {
+			if l.Told == lesson.OurWait {
 				return r.refuse(ctx, l, err)
 			}
-			return nil, nil, r.whenAgain(failure, l, err)
+			return nil, nil, r.whenAgain(ctx, failure, l, err)
 		}
 		r.snapshot = nil // what was learned may have changed it
 	}
@@ -132,14 +125,15 @@ type dispatch struct {
 	exact    bool
 	limit    *admission.CallerLimit
 	attempts int
-	asked    bool            // the ticket has been used
-	tried    string          // the project that is tried although its keys are marked
-	limited  int             // refusals per minute
-	doubtful int             // refusals that the next project would probably repeat
-	excluded projectSet      // those that failed this very request
-	refusing projectSet      // those that said 429 without a limit
-	failed   *upstream.Error // the 5xx that is being retried
-	said     *upstream.Error // what is the caller's answer where nobody else serves it
+	asked    bool               // the ticket has been used
+	tried    string             // the project that is tried although its keys are marked
+	limited  int                // refusals per minute
+	doubtful int                // refusals that the next project would probably repeat
+	excluded projectSet         // those that failed this very request
+	refusing projectSet         // those that said 429 without a limit
+	failed   *upstream.Error    // the 5xx that is being retried
+	said     *upstream.Error    // what is the caller's answer where nobody else serves it
+	silent   []*admission.Grant // that were answered with success, and nothing in it
 	waited   time.Duration
 }
 
@@ -151,9 +145,6 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 		}
 	}
 	req := r.request()
-	if len(req.Projects) == 0 && r.said != nil && r.failed == nil {
-		return nil, nil, r.said // the features aren't to be had now, on no project
-	}
 	inner, span := r.d.telemetry.Admit(ctx)
 	grant, wait, err := r.d.admission.Admit(inner, req)
 	span.Decided(r.decision(grant, wait, err))
@@ -170,6 +161,9 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 	}
 	if wait != nil {
 		r.logWait(wait)
+		if wait.Refused() {
+			return nil, nil, r.refusedFeature(ctx, wait)
+		}
 	}
 	if errors.Is(err, admission.ErrNoProject) {
 		err = r.lastWord(ctx, err)
@@ -182,8 +176,8 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	pinned := len(r.call.Models) == 1
 	if r.said != nil {
-		if l := lessons[r.call.refusalOf(r.said)]; l.final(pinned) {
-			return r.whenAgain(r.said, l, r.said)
+		if l := lesson.Table[r.call.refusalOf(r.said)]; l.Final(pinned) {
+			return r.whenAgain(ctx, r.said, l, r.said)
 		}
 		return none
 	}
@@ -202,8 +196,8 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	for i, p := range r.pool.Projects {
 		block := states[i].Calendar(counted[0]).Block
 		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && block.Cause == scheduler.Unavailable && block.Until > r.d.admission.Now() {
-			l := lessons[r.call.refusalOf(said)]
-			return r.whenAgain(said, l, said)
+			l := lesson.Table[r.call.refusalOf(said)]
+			return r.whenAgain(ctx, said, l, said)
 		}
 	}
 	return none
@@ -211,51 +205,20 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 
 // whenAgain returns the error that is passed on, with what is known of when the same
 // may be tried again.
-func (r *dispatch) whenAgain(e *upstream.Error, l lesson, err error) error {
+func (r *dispatch) whenAgain(ctx context.Context, e *upstream.Error, l lesson.Lesson, err error) error {
 	if !tooMany(e) {
 		return err
 	}
 	told := *e
-	switch l.lasts {
-	case pausing:
-		for _, p := range r.pool.Projects {
-			if _, left := r.d.pauses.left(p.ID, r.features(e), r.d.admission.Now()); left > 0 && (told.Wait == 0 || left < told.Wait) {
-				told.Wait = left
-			}
+	switch {
+	case l.Concerns == lesson.OneFeature:
+		if at := r.featuresAgain(ctx); at != 0 {
+			told.Wait = at.Sub(r.d.admission.Now())
 		}
-	case aDay:
+	case l.Lasts == lesson.ADay:
 		told.Wait = -1
 	}
 	return &told
-}
-
-// minuteTrial is how long the answer to a request that is tried after a block per
-// minute is waited for before the others go too.
-const minuteTrial = 5 * time.Second
-
-// goes reports whether a granted call may be sent now. Of those that come when a
-// project may be tried again one is; the others are planned for anew. After an error
-// nothing is granted any more.
-func (r *dispatch) goes(ctx context.Context, grant *admission.Grant) (bool, error) {
-	if r.call.asksFeature() && !r.d.pauses.try(grant.Project, r.call.features(), r.d.admission.Now()) {
-		return false, nil
-	}
-	now, b := r.d.admission.Now(), grant.Block
-	if b.Cause != scheduler.ByMinute || b.Strikes != disbelieved || b.Until > now {
-		return true, nil
-	}
-	// Upstream named a longer wait than a limit per minute can last. Until it is seen
-	// what this one comes to, the others are told to wait, by every instance.
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
-		Model: grant.Model, Block: scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(minuteTrial)},
-	})
-	if err != nil {
-		r.d.admission.Cancel(grant, false)
-		return false, err
-	}
-	return r.d.trials.begin(grant.Project+"/"+grant.Model, now), nil
 }
 
 func (r *dispatch) logWait(wait *admission.Wait) {
@@ -272,9 +235,10 @@ func (r *dispatch) logWait(wait *admission.Wait) {
 func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
+		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.without(r.excluded),
 		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
 	}
+	req.Also = r.also()
 	if !r.asked {
 		req.Ticket = c.Ticket
 		r.asked = true
@@ -288,41 +252,14 @@ func (r *dispatch) request() admission.Request {
 	return req
 }
 
-// projects are those that the call may go to: none that failed it, and none that
-// is left alone for its features. If all are, what they said is noted.
-func (r *dispatch) projects() []admission.Project {
-	out := r.pool.without(r.excluded)
-	if !r.d.pauses.any() || !r.call.asksFeature() {
-		return out
-	}
-	var left []admission.Project
-	now := r.d.admission.Now()
-	for _, p := range out {
-		said, pause := r.d.pauses.left(p.ID, r.call.features(), now)
-		if said == nil {
-			left = append(left, p)
-			continue
-		}
-		if r.said == nil || r.said.Wait == 0 || pause < r.said.Wait {
-			told := *said
-			told.Wait = pause
-			r.said = &told
-		}
-	}
-	return left
-}
-
-// asksFeature reports whether a call asks for a feature that has a quota of its own.
-func (c *Call) asksFeature() bool { return c.features != nil && len(c.features()) > 0 }
-
 // refuse answers an upstream 429 that is not to be retried: with our own exact
 // wait, or with what upstream said if there is room again already. After as many as
 // are tried said 429 without a limit, the wait is that of those: the others would
 // probably say the same.
-func (r *dispatch) refuse(ctx context.Context, l lesson, refusal error) (*Served, *admission.Wait, error) {
+func (r *dispatch) refuse(ctx context.Context, l lesson.Lesson, refusal error) (*Served, *admission.Wait, error) {
 	r.attempts++
 	r.snapshot, r.failed = nil, nil
-	if l.then == doubtful && r.call.Retry {
+	if l.Then == lesson.Doubtful && r.call.Retry {
 		for _, p := range r.pool.Projects {
 			r.excluded.set(p.ID, !r.refusing[p.ID])
 		}
@@ -383,6 +320,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		defer cancel()
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure))
 	}
+	grant.Counted = counted(grant, info.PromptTokens)
 	settling, settle := r.d.telemetry.Settle(after)
 	err := r.d.admission.Settle(settling, grant, info.PromptTokens, info.At)
 	settle.Settled(err)
@@ -395,9 +333,13 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}
-	if info.Late == nil && r.d.pauses.any() && r.call.asksFeature() {
-		r.d.pauses.served(grant.Project, r.call.features())
+	if info.Late == nil && grant.Trial && slices.ContainsFunc(grant.Also, func(x scheduler.Share) bool { return x.On == scheduler.OfProject }) {
+		r.paysAgain(after, grant)
 	}
+	if info.Late == nil {
+		r.answered(after, grant)
+	}
+	r.answeredBy(after, grant.Asked, info.ModelVersion)
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
 		r.conclude(after, grant, key, info)
 	}
@@ -435,7 +377,7 @@ func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Ke
 }
 
 // again decides whether the call is planned anew after an upstream error.
-func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bool {
+func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson.Lesson) bool {
 	switch {
 	case e.Class == upstream.ClassModelUnknown || r.beyondModel(e):
 		// Its name says nothing to upstream, or it can't do what is asked: the others of the
@@ -443,7 +385,8 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bo
 		r.models = slices.DeleteFunc(slices.Clone(r.models), func(m string) bool { return m == grant.Asked })
 	case e.Class == upstream.ClassBare429:
 		r.refusing.set(grant.Project, true)
-	case l.concerns == thisRequest, l == lessons[keyUnconfirmed]:
+	}
+	if l.LeavesOut {
 		r.excluded.set(grant.Project, true)
 	}
 	if !r.call.Retry || r.attempts >= r.most() || len(r.models) == 0 {
@@ -452,21 +395,21 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bo
 	if r.beyondModel(e) {
 		return true
 	}
-	switch l.then {
-	case elsewhere:
+	switch l.Then {
+	case lesson.Elsewhere:
 		return true // what was learned keeps planning away from it
-	case limited:
+	case lesson.Limited:
 		r.limited++
 		return r.limited < maxLimited
-	case resends:
+	case lesson.Resends:
 		if !r.call.Resend && !r.d.resend {
 			return false
 		}
 		r.failed = e
-	case failsOver:
+	case lesson.FailsOver:
 		// If there is no room for it now, the caller gets the error.
 		r.failed = e
-	case doubtful:
+	case lesson.Doubtful:
 	default:
 		return false
 	}

@@ -20,7 +20,11 @@
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
-//   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
+//   - redirect.go: models that others answer for, and what a call weighs beside a model
+//   - accounts.go: which projects are billed together, and wait together when one spends too fast
+//   - features.go: features with quotas of their own: what a call weighs there, what a refusal says of them, what is told
+//   - words.go: what upstream said of a feature, kept for instances that didn't hear it
+//   - refusal.go: what an error means as the answer to a call (the table of lessons is package lesson)
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content, and whether it is the
@@ -29,7 +33,6 @@
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
-//   - pause.go: which projects are left alone for a feature with a quota of its own
 //   - turns.go: which projects served the turns of conversations before
 //   - pool.go: the keys as they are for one request, by project
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner

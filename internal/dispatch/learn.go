@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -30,25 +31,31 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		err = r.d.condemn(ctx, key, e) // which may find that it is another class
 	}
 	what := r.call.refusalOf(e)
-	l := lessons[what]
-	switch l.concerns {
-	case oneModel:
+	l := lesson.Table[what]
+	switch l.Concerns {
+	case lesson.OneModel:
+		if l.Lasts == lesson.OnceShown {
+			r.silent = append(r.silent, grant)
+			break
+		}
 		err = errors.Join(err, r.learn(ctx, grant.Project, r.refused(ctx, grant, e, l)))
-	case oneFeature:
-		r.d.pauses.refused(grant.Project, r.features(e), toRepeat(e), r.d.admission.Now())
-	case wholeProject:
+	case lesson.OneFeature:
+		for _, x := range r.call.featureRefusals(grant, e, l, r.d.admission.Now()) {
+			err = errors.Join(err, r.learn(ctx, grant.Project, x), r.d.keepWords(ctx, x.Model, e))
+		}
+	case lesson.WholeProject, lesson.OneAccount:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
-	case thisRequest:
-		if what == modelUnknown && r.inChain(grant.Asked) {
+	case lesson.ThisRequest:
+		if what == lesson.ModelUnknown && r.inChain(grant.Asked) {
 			// A name that a caller made up leaves no state; one of the chain is asked for
 			// by everybody.
-			gone := scheduler.RecordRefusal{Model: grant.Model, Block: blockFor(lessons[modelGone], e, r.d.admission.Now())}
+			gone := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
 			r.d.lastWords.put(grant.Asked, toRepeat(e))
 			r.relist(ctx)
 		}
 	}
-	if l.concerns == oneModel && l.final(true) {
+	if l.Concerns == lesson.OneModel && l.Lasts != lesson.OnceShown && l.Final(true) {
 		r.d.lastWords.put(grant.Asked, toRepeat(e))
 		if e.Class == upstream.ClassModelGone && r.inChain(grant.Asked) {
 			r.relist(ctx)
@@ -73,23 +80,36 @@ func (r *dispatch) inChain(name string) bool {
 	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
 }
 
-// features are those that a refusal of a feature concerns: the request's, or else
-// what the quota is of.
-func (r *dispatch) features(e *upstream.Error) []string {
-	if r.call.asksFeature() {
-		return r.call.features()
+// silences is how often in a row a project was silent to what another answered until it
+// is left alone: one such answer may be chance.
+const silences = 2
+
+// answered notes that a project answered. Those that were silent to the same request are
+// at fault themselves.
+func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
+	if n, _ := r.d.silent.get(grant.Project + "/" + grant.Model); n > 0 {
+		r.d.silent.put(grant.Project+"/"+grant.Model, 0)
 	}
-	for _, v := range e.Violations {
-		return []string{v.Metric + v.QuotaID}
+	for _, x := range r.silent {
+		if x.Model != grant.Model || x.Project == grant.Project {
+			continue // it may be the model's fault, or chance
+		}
+		n, _ := r.d.silent.get(x.Project + "/" + x.Model)
+		if r.d.silent.put(x.Project+"/"+x.Model, n+1); n+1 < silences {
+			continue
+		}
+		block := scheduler.RecordRefusal{Model: x.Model, Block: lesson.BlockFor(lesson.Lesson{Lasts: lesson.Growing}, nil, 0), Admitted: x.Reservation.Start}
+		if _, err := r.d.admission.Apply(ctx, x.Project, block); err != nil {
+			r.log.Error("lesson not kept", "project", x.Project, "error", err)
+		}
 	}
-	return nil
 }
 
-// leaveProject has every key of a project left alone that can't pay, or every model
-// of one that spends too fast.
-func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) error {
+// leaveProject has every key of a project left alone that can't pay, or all that are billed
+// with one that spends too fast.
+func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) error {
 	var problems []error
-	if l.lasts == untilProved {
+	if l.Lasts == lesson.UntilProved {
 		reason := upstream.ReasonBilling
 		if e.Class == upstream.ClassProject {
 			reason = e.KeyReason()
@@ -108,19 +128,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		}
 		return errors.Join(problems...)
 	}
-	models := []string{grant.Model}
-	more, _ := r.call.Snapshot.Counted(r.call.Snapshot.Chain(scheduler.Both))
-	for _, model := range more {
-		if !slices.Contains(models, model) {
-			models = append(models, model)
-		}
-	}
-	block := blockFor(l, e, r.d.admission.Now())
-	for _, model := range models {
-		_, err := r.d.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{Model: model, Block: block})
-		problems = append(problems, err)
-	}
-	return errors.Join(problems...)
+	return r.overspent(ctx, grant, lesson.BlockFor(l, e, r.d.admission.Now()))
 }
 
 // learn records a refusal, and says which limits weren't known.
@@ -138,7 +146,11 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 		learned, before int64
 	}{{"requests per minute", refusal.Limits.RPM, known.RPM}, {"tokens per minute", refusal.Limits.TPM, known.TPM}, {"requests per day", refusal.Limits.RPD, known.RPD}} {
 		if x.learned > 0 && x.learned != x.before {
-			r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("learned from a 429: %s on %s has %d %s, not %d", refusal.Model, project, x.learned, x.name, x.before))
+			text := fmt.Sprintf("learned from a 429: %s on %s has %d %s", scheduler.NameOfCalendar(refusal.Model), project, x.learned, x.name)
+			if x.before != scheduler.Unlimited {
+				text += fmt.Sprintf(", not %d", x.before)
+			}
+			r.d.audit.Record(ctx, events.Fluxgate, text)
 		}
 	}
 	return nil
@@ -158,8 +170,8 @@ func (r *dispatch) startOnly(grant *admission.Grant) bool {
 }
 
 // refused returns what an error says about a model on a project.
-func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) scheduler.RecordRefusal {
-	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now())}
+func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) scheduler.RecordRefusal {
+	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: lesson.BlockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
 	for _, v := range e.Violations {
 		if v.Foreign {
 			continue

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -92,17 +93,43 @@ func (s *projectSet) set(project string, in bool) {
 	(*s)[project] = in
 }
 
-// any returns any usable key of a project that isn't excluded. The states are
-// those of the projects, in order.
+// any returns any usable key of a project that isn't excluded. The states are those of
+// the projects, in order. Where none is usable, it is one of a project that can't pay:
+// what costs no quota is served there all the same.
 func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {
-	for _, i := range rand.Perm(len(p.Projects)) {
+	order := rand.Perm(len(p.Projects))
+	for _, i := range order {
 		if id := p.Projects[i].ID; !excluded[id] {
 			if key, err := p.Pick(id, states[i]); err == nil {
 				return key, true
 			}
 		}
 	}
+	for _, i := range order {
+		for _, k := range p.Keys {
+			m := states[i].Mark(k.Fingerprint)
+			if k.Project == p.Projects[i].ID && !excluded[k.Project] && !m.Disabled && upstream.OfProject(m.Invalid) {
+				return k, true
+			}
+		}
+	}
 	return keys.Key{}, false
+}
+
+// billedWith returns the other projects that declare the billing account of one; nil: it
+// declares none.
+func (p *Pool) billedWith(project string) []string {
+	i := slices.IndexFunc(p.Keys, func(k keys.Key) bool { return k.Project == project && k.Billing != "" })
+	if i < 0 {
+		return nil
+	}
+	others := []string{}
+	for _, k := range p.Keys {
+		if k.Billing == p.Keys[i].Billing && k.Project != project && !slices.Contains(others, k.Project) {
+			others = append(others, k.Project)
+		}
+	}
+	return others
 }
 
 // Has reports whether a project has keys in the pool.

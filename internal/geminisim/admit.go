@@ -42,7 +42,11 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 	now := b.arrive(c.arrived)
 	s.advance(now)
 	at := time.Unix(0, now)
-	if e := c.refuseStanding(); e != nil {
+	e := c.refuseStanding()
+	if e == nil {
+		e = c.refuseSpend(now, tokens)
+	}
+	if e != nil {
 		s.record(c.entry(at, e.code, e.reason, 0), nil)
 		return e
 	}
@@ -55,11 +59,12 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 		}
 	}
 	if !failing {
+		c.spend(now, tokens)
 		s.record(c.entry(at, http.StatusOK, "", requests), nil)
 		return nil
 	}
 	s.useFailure()
-	e := f.apiError(m.resolved)
+	e = f.apiError(m.resolved)
 	if !f.charged() {
 		requests = 0
 	}

@@ -104,6 +104,8 @@
 // still listed but no longer to be had, which the real service does per project; in every
 // wording that was captured ([Server.ShutDown]). [Server.SetModelStatus] has answers say
 // when their model is shut down (documented; how early the real ones do isn't known).
+// [Server.Redirect] has another answer for one, as is documented of December 2026; that the
+// name comes back in modelVersion is captured, whose quota it uses isn't established.
 //
 // Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
 // streaming call, native or OpenAI-compatible, send that many events, each with
@@ -116,7 +118,10 @@
 //
 // Standing. [Server.SetStanding] has a project refuse what it may not do, such as
 // grounding without billing, spending too fast or without credit, or serving a country
-// without a free tier.
+// without a free tier. [Server.SetBilling] has several projects be billed to one account,
+// whose spending in ten minutes is limited (documented); the refusal is as captured, its
+// RetryInfo too, which says nothing of when the ten minutes are over (captured as 31 to 45
+// s; what it stands for is not established).
 //
 // Faults. [Server.FailNext] injects the failures of [Failure], among them streams
 // that end in an error, stall, or are reset half-way.
@@ -189,6 +194,7 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - spend.go: SetBilling, what a billing account may spend
 //   - shutdown.go: models that are gone, or are about to be
 //   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures

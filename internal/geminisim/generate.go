@@ -76,7 +76,7 @@ func (c *call) generate() *apiError {
 		c.stream(m, a)
 		return nil
 	}
-	out := a.response(c.tokens, c.cached, m.resolved, c.s.responseID())
+	out := a.response(c.tokens, c.cached, m.version(), c.s.responseID())
 	out.ModelStatus = c.s.statusOf(m)
 	c.writeJSON(http.StatusOK, encode(out))
 	return nil
@@ -118,7 +118,7 @@ func (c *call) stream(m *model, a answer) {
 	}
 	id := c.s.responseID()
 	for p, last := range c.pieces(&a) {
-		out := p.response(c.tokens, c.cached, m.resolved, id)
+		out := p.response(c.tokens, c.cached, m.version(), id)
 		out.ModelStatus = c.s.statusOf(m)
 		if err := send(encode(out)); err != nil {
 			c.sent(err)

@@ -26,6 +26,7 @@ const (
 type model struct {
 	name     string
 	resolved string // the model whose quota it draws on: itself unless an alias
+	answers  string // the model that answers for it; empty: the resolved one
 	display  string
 	kind     modelKind
 	input    int64 // tokens
@@ -170,4 +171,32 @@ func (s *Server) RemoveModel(name string) {
 	delete(byName, name)
 	listed := slices.DeleteFunc(slices.Clone(old.listed), func(m *model) bool { return m.name == name })
 	s.models.Store(&catalogue{byName, listed})
+}
+
+// Redirect has another model answer requests for a name from now on, as modelVersion
+// says: gemini-3.8-flash for gemini-2.5-pro from 1 December 2026 (documented). Whose quota
+// that uses isn't established: with shared the other's, whose name a refusal then has;
+// else its own. An empty model ends it.
+func (s *Server) Redirect(name, to string, shared bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.models.Load()
+	m := *old.byName[name]
+	m.resolved, m.answers = name, to
+	if other := old.byName[to]; other != nil && shared {
+		m.resolved = other.resolved
+	}
+	byName := maps.Clone(old.byName)
+	byName[name] = &m
+	listed := slices.Clone(old.listed)
+	listed[slices.IndexFunc(listed, func(x *model) bool { return x.name == name })] = &m
+	s.models.Store(&catalogue{byName, listed})
+}
+
+// version returns what an answer has as its modelVersion.
+func (m *model) version() string {
+	if m.answers != "" {
+		return m.answers
+	}
+	return m.resolved
 }

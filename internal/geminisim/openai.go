@@ -179,7 +179,7 @@ func (c *call) chat() *apiError {
 		return err
 	}
 	resp := chatResponse{ID: "chatcmpl-" + c.s.responseID(), Object: "chat.completion",
-		Created: c.arrived.Unix(), Model: m.resolved}
+		Created: c.arrived.Unix(), Model: m.version()}
 	total := &chatUsage{c.tokens, a.tokens, c.tokens + a.tokens}
 	if req.Stream {
 		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)

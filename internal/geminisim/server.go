@@ -120,7 +120,8 @@ type Server struct {
 	retired  map[bucketID]Wording   // an empty project: on all
 	statuses map[string]modelStatus // by resolved model
 	standing map[string]Standing
-	about    LimitsAnswer // to questions about limits
+	billing  map[string]*billing // by project
+	about    LimitsAnswer        // to questions about limits
 	buckets  map[bucketID]*bucket
 	failures int // how many are still to come; negative: until cleared
 	failure  Failure
@@ -156,6 +157,7 @@ func New(cfg Config) *Server {
 		retired:        make(map[bucketID]Wording),
 		statuses:       make(map[string]modelStatus),
 		standing:       make(map[string]Standing),
+		billing:        make(map[string]*billing),
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 	}

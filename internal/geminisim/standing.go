@@ -19,7 +19,7 @@ const (
 	// billing; that url_context and google_maps are refused alike is a guess.
 	NoGrounding
 	// Overspent: every model gets the 429 of the spend-based limit, with a RetryInfo of
-	// 35 s and empty violations.
+	// 35 s and empty violations. [Server.SetBilling] has it depend on what was spent.
 	Overspent
 	// Depleted: every model gets the 429 of a project without credit.
 	Depleted
@@ -59,13 +59,7 @@ func (c *call) refuseStanding() *apiError {
 			"https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. "
 		return &e
 	case Overspent:
-		e := exhausted
-		e.reason = "overspent"
-		e.message = "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier."
-		e.details = []detail{
-			{"@type": typePrefix + "QuotaFailure", "violations": []detail{}},
-			{"@type": typePrefix + "RetryInfo", "retryDelay": "35s"},
-		}
+		e := errOverspent()
 		return &e
 	case Depleted:
 		return BillingDepleted.apiError("")

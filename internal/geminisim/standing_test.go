@@ -3,8 +3,10 @@ package geminisim
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // What a project may not do is refused to requests that cost quota, in the words that
@@ -42,4 +44,25 @@ func TestStanding(t *testing.T) {
 		s.SetStanding("alpha", GoodStanding)
 		assert.Equal(t, http.StatusOK, ask(key1, at+":generateContent", search).status, "and it comes back")
 	}
+}
+
+// What projects of one account spend counts together for ten minutes, and is refused in
+// the captured words; another account's isn't.
+func TestSpendOfABillingAccount(t *testing.T) {
+	s, clock := newSim(Config{Keys: []Key{{Value: key1, Project: "alpha"}, {Value: key2, Project: "beta"}}})
+	s.SetBilling("account", 15, "alpha", "beta")
+	ask := func(key string) reply {
+		return do(t, s, "POST", "/v1beta/models/"+flash+":generateContent", `{"contents":[{"parts":[{"text":"one two three four five six"}]}]}`, "x-goog-api-key", key, "Content-Type", "application/json")
+	}
+	require.Equal(t, http.StatusOK, ask(key1).status)
+	got := ask(key2)
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	got = ask(key1)
+	assert.Equal(t, http.StatusTooManyRequests, got.status)
+	assert.Contains(t, got.body, "spend-based rate limit")
+	assert.Contains(t, got.body, `"35s"`)
+	clock.add(10*time.Minute - 1)
+	assert.Equal(t, http.StatusTooManyRequests, ask(key2).status)
+	clock.add(time.Nanosecond)
+	assert.Equal(t, http.StatusOK, ask(key2).status)
 }

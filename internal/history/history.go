@@ -113,6 +113,9 @@ func finishedDays(today scheduler.Day, projects map[string]*scheduler.Project, k
 			continue
 		}
 		for _, c := range p.Calendars {
+			if !scheduler.IsModel(c.Model) {
+				continue // it was counted in its model's, too
+			}
 			for _, d := range c.Days {
 				if d.Day < today && d.Requests > 0 {
 					finished = append(finished, Entry{d.Day.String(), id, c.Model, d.Requests, d.Tokens})

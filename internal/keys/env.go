@@ -16,7 +16,7 @@ var _ Source = envSource(nil)
 func FromEnv(configured []config.KeyEntry) Source {
 	entries := make(envSource, len(configured))
 	for i, k := range configured {
-		entries[i] = entry{k.Index, k.Value, k.Project, fmt.Sprintf("GEMINI_KEY_%d", k.Index)}
+		entries[i] = entry{k.Index, k.Value, k.Project, k.Billing, fmt.Sprintf("GEMINI_KEY_%d", k.Index)}
 	}
 	return entries
 }

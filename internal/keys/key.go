@@ -22,6 +22,8 @@ type Key struct {
 	Project string
 	// Declared tells whether Project was declared.
 	Declared bool
+	// Billing is the declared billing account of the project; empty: not known.
+	Billing string
 	// Provider names whom the key is for; see upstream.Providers.
 	Provider string
 	// Fingerprint is the first 12 hexadecimal digits of the value's SHA-256.
@@ -74,6 +76,7 @@ type entry struct {
 	index   int
 	value   config.Secret
 	project string
+	billing string
 	where   string // for messages: "GEMINI_KEY_2", "secret …, entry 2"
 }
 
@@ -95,7 +98,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			warnings = append(warnings, duplicate(list[at], e))
 			continue
 		}
-		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Provider: gemini, Fingerprint: fingerprintOf(e.value)}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Billing: e.billing, Provider: gemini, Fingerprint: fingerprintOf(e.value)}
 		if !key.Declared {
 			key.Project = "key-" + key.Fingerprint
 		}
@@ -105,10 +108,14 @@ func build(entries []entry) ([]Key, []Warning, error) {
 	if len(list) > config.MaxKeys {
 		problems = append(problems, fmt.Errorf("%d keys: want at most %d", len(list), config.MaxKeys))
 	}
+	problems = append(problems, billed(list)...)
 	for _, key := range list {
 		// A project's name is shown in public: a key in its place must not pass.
 		if at, seen := first[config.NewSecret(key.Project)]; seen {
 			problems = append(problems, fmt.Errorf("key %d declares as its project the value of key %d", key.Index, list[at].Index))
+		}
+		if at, seen := first[config.NewSecret(key.Billing)]; seen {
+			problems = append(problems, fmt.Errorf("key %d declares as its billing account the value of key %d", key.Index, list[at].Index))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -121,13 +128,39 @@ func (e entry) check() error {
 	if err := config.CheckKey(e.value); err != nil {
 		return fmt.Errorf("%s: %w", e.where, err)
 	}
-	if e.project == "" {
-		return nil
+	if e.project != "" {
+		if err := config.CheckProject(e.project); err != nil {
+			return fmt.Errorf("%s: %w", e.where, err)
+		}
 	}
-	if err := config.CheckProject(e.project); err != nil {
-		return fmt.Errorf("%s: %w", e.where, err)
+	if e.billing != "" {
+		if err := config.CheckBilling(e.billing); err != nil {
+			return fmt.Errorf("%s: %w", e.where, err)
+		}
 	}
 	return nil
+}
+
+// billed gives every key of a project the billing account that one of them declares, and
+// says where two declare different ones.
+func billed(list []Key) (problems []error) {
+	of := make(map[string]int, len(list)) // the key that declares a project's account
+	for i, key := range list {
+		at, seen := of[key.Project]
+		switch {
+		case key.Billing == "":
+		case !seen:
+			of[key.Project] = i
+		case list[at].Billing != key.Billing:
+			problems = append(problems, fmt.Errorf("key %d declares another billing account of its project than key %d", key.Index, list[at].Index))
+		}
+	}
+	for i := range list {
+		if at, seen := of[list[i].Project]; seen {
+			list[i].Billing = list[at].Billing
+		}
+	}
+	return problems
 }
 
 func duplicate(kept Key, dropped entry) Warning {

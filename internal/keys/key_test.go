@@ -125,3 +125,25 @@ func TestKeyNeverPrintsItsValue(t *testing.T) {
 	slog.New(slog.NewJSONHandler(&js, nil)).Info("m", "key", list[0])
 	assert.Contains(t, js.String(), `"key":{"index":3,"fingerprint":"f52fbd32b2b3","project":"team"}`)
 }
+
+// A project is billed to the account that one of its keys declares.
+func TestBillingAccounts(t *testing.T) {
+	entry := func(index int, value, project, billing string) config.KeyEntry {
+		k := configured(index, value, project)
+		k.Billing = billing
+		return k
+	}
+	list, _, err := fromEnv(t, entry(1, "a", "p", ""), entry(2, "b", "p", "0X-1"), entry(3, "c", "q", "0X-1"), entry(4, "d", "", ""))
+	require.NoError(t, err)
+	billed := []string{}
+	for _, k := range list {
+		billed = append(billed, k.Billing)
+	}
+	assert.Equal(t, []string{"0X-1", "0X-1", "0X-1", ""}, billed)
+	_, _, err = fromEnv(t, entry(1, "a", "p", "0X-1"), entry(2, "b", "p", "0X-2"), entry(3, "hunter2", "q", "x"), entry(4, "d", "r", "hunter2"), entry(5, "e", "s", "not an account"))
+	assert.ErrorContains(t, err, "character 4 of the billing account")
+	assert.NotContains(t, err.Error(), "hunter2")
+	_, _, err = fromEnv(t, entry(1, "a", "p", "0X-1"), entry(2, "b", "p", "0X-2"), entry(3, "hunter2", "q", "x"), entry(4, "d", "r", "hunter2"))
+	assert.ErrorContains(t, err, "key 2 declares another billing account of its project than key 1")
+	assert.ErrorContains(t, err, "key 4 declares as its billing account the value of key 3")
+}

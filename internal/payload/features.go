@@ -28,6 +28,9 @@ var featureNames = []struct{ name, feature string }{
 // modalityNames are the members that say what kinds of output are wanted.
 var modalityNames = []string{"responseModalities", "response_modalities", "modalities"}
 
+// featureMarks are parts of which each of these names has one.
+var featureMarks = [][]byte{[]byte("google"), []byte("url"), []byte("odalities")}
+
 // Features returns which features a body asks for, each once, in order. It reads any
 // bytes, JSON or not, and rather finds too many than too few: every string that is a
 // feature's name counts, wherever it stands. A name within a prompt's text doesn't,
@@ -40,6 +43,10 @@ func Features(body []byte) []string {
 		}
 	}
 	for piece := range escape.Windows(body, withoutEscapes) {
+		// Most bodies have none of these, and so nothing of what is looked for.
+		if !slices.ContainsFunc(featureMarks, func(mark []byte) bool { return bytes.Contains(piece, mark) }) {
+			continue
+		}
 		for _, x := range featureNames {
 			if index(piece, x.name, 0) >= 0 {
 				add(x.feature)

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -85,9 +86,17 @@ func problemOf(err error) *apierror.Problem {
 // writeWait answers a refusal. What is left of the wait is taken at the instant of
 // writing.
 func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admission.Wait) {
+	model, beside := wait.Model, ""
+	switch {
+	case wait.On == "" || wait.On == scheduler.OfProject:
+	case scheduler.IsModel(wait.On):
+		model = wait.On // which answers for it
+	default:
+		beside = scheduler.NameOfCalendar(wait.On)
+	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
-		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket,
+		Model: model, Beside: beside, Booked: wait.Booked, Ticket: wait.Ticket,
 	})
 }
 

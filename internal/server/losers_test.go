@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,8 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/internal/config"
 )
 
 // Who else may lose a turn by a refusal.
@@ -81,9 +81,9 @@ var losers = map[string][2]string{
 // A kind is one of requests.
 type kind struct {
 	name, path, body, model string
-	feature                 bool // it asks for a feature with a quota of its own
-	free                    bool // it costs no quota, and says nothing of any
-	content                 bool // it refers to more than its text
+	feature                 string // with a quota of its own, that it asks for
+	free                    bool   // it costs no quota, and says nothing of any
+	content                 bool   // it refers to more than its text
 }
 
 var kinds = []kind{
@@ -91,9 +91,9 @@ var kinds = []kind{
 	{name: "streamed", path: "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", body: hello, model: pro},
 	{name: "/generate", path: "/generate", body: `{"prompt":"hello","model":"gemini-2.5-pro"}`, model: pro},
 	{name: "OpenAI", path: "/v1beta/openai/chat/completions", body: chat, model: pro},
-	{name: "grounded", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["google_search"].body, model: pro, feature: true},
-	{name: "grounded, OpenAI", path: "/v1beta/openai/chat/completions", body: strings.Replace(grounded["OpenAI"].body, "auto", pro, 1), model: pro, feature: true},
-	{name: "image", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["images"].body, model: pro, feature: true},
+	{name: "grounded", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["google_search"].body, model: pro, feature: "search"},
+	{name: "grounded, OpenAI", path: "/v1beta/openai/chat/completions", body: strings.Replace(grounded["OpenAI"].body, "auto", pro, 1), model: pro, feature: "search"},
+	{name: "image", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: grounded["images"].body, model: pro, feature: "images"},
 	{name: "video", path: "/v1beta/models/gemini-2.5-pro:generateContent", body: `{"contents":[{"parts":[{"fileData":{"fileUri":"https://youtu.be/x"}}]}]}`, model: pro, content: true},
 	{name: "embedding", path: "/v1beta/models/gemini-embedding-001:embedContent", body: `{"content":{"parts":[{"text":"x"}]}}`, model: embeddingOne},
 	{name: "counted", path: "/v1beta/models/gemini-2.5-pro:countTokens", body: hello, model: pro, free: true},
@@ -101,8 +101,23 @@ var kinds = []kind{
 
 var modelOfQuota = regexp.MustCompile(`"model": "[^"]*"`)
 
+// loses reports whether a request of another kind loses its turn on the project by what
+// is left of a refusal.
+func (k kind) loses(left string, other kind) bool {
+	switch left {
+	case theProject:
+		return !other.free
+	case theModel:
+		return !other.free && other.model == k.model
+	case feature:
+		return other.feature != "" && other.feature == k.feature
+	}
+	return false
+}
+
 // Every refusal times every kind of request: who else loses a turn, and nobody does
-// who shouldn't.
+// who shouldn't. It is looked at by another instance, that has the project that refused
+// and no other.
 func TestWhoLosesATurnByARefusal(t *testing.T) {
 	files, err := filepath.Glob("../upstream/gemini/testdata/*.json")
 	require.NoError(t, err)
@@ -111,11 +126,11 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 		for _, kind := range kinds {
 			for _, confirmed := range []bool{true, false} {
 				want := expected[0]
-				if kind.feature {
+				if kind.feature != "" {
 					want = expected[1]
 				}
 				switch {
-				case want == theKey && !confirmed && kind.feature:
+				case want == theKey && !confirmed && kind.feature != "":
 					want = feature
 				case want == theKey && !confirmed && !kind.content && !kind.free:
 					want = theModel
@@ -124,7 +139,15 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 				}
 				t.Run(name+" "+kind.name+map[bool]string{true: "", false: " unconfirmed"}[confirmed], func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						assert.Equal(t, want, whoLoses(t, name, kind, confirmed))
+						expected := []string{}
+						for _, other := range kinds {
+							if kind.loses(want, other) {
+								expected = append(expected, other.name)
+							}
+						}
+						lose, marked := whoLoses(t, name, kind, confirmed)
+						assert.Equal(t, expected, lose)
+						assert.Equal(t, want == theKey, marked == 1, "the key alone")
 					})
 				})
 			}
@@ -132,8 +155,9 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 	}
 }
 
-// whoLoses sends a request which one project refuses once, and looks at what that left.
-func whoLoses(t *testing.T, name string, k kind, confirmed bool) string {
+// whoLoses sends a request which one project refuses once, and returns the kinds of
+// requests that then aren't sent to it, and how many of its two keys are marked.
+func whoLoses(t *testing.T, name string, k kind, confirmed bool) (lose []string, marked int) {
 	status, text := refusalBody(t, name)
 	text = modelOfQuota.ReplaceAllString(text, `"model": "`+k.model+`"`)
 	var refused string // the key
@@ -156,60 +180,45 @@ func whoLoses(t *testing.T, name string, k kind, confirmed bool) string {
 	w.do("POST", k.path, k.body)
 	require.NotEmpty(t, refused)
 
-	lost, marked := map[string]int{}, 0
+	project := ""
 	for _, key := range s.keys {
-		states, err := w.store.View(t.Context(), []string{key.Project})
+		if key.Value == refused {
+			project = key.Project
+		}
+	}
+	for _, other := range []string{"alpha", "beta"} {
+		states, err := w.store.View(t.Context(), []string{other})
 		require.NoError(t, err)
-		if states[0].Mark(geminisim.Fingerprint(key.Value)).Invalid != "" {
-			marked++
-		}
-	}
-	for _, project := range []string{"alpha", "beta"} {
-		for _, m := range []string{pro, flash, "gemini-2.5-flash-lite", embeddingOne} {
-			c := w.calendar(project, m)
-			if c.Block != (scheduler.Block{}) || c.Learned != (scheduler.Learned{}) || c.Refused != 0 {
-				lost[project]++
-				if m != k.model {
-					lost[project] += 100
-				}
+		if other != project && states[0] != nil {
+			for _, c := range states[0].Calendars {
+				assert.Empty(t, c.Block, "the other project")
+				assert.Empty(t, c.Learned, "the other project")
 			}
+			assert.Empty(t, states[0].Marks, "the other project")
+		} else if states[0] != nil {
+			marked = len(states[0].Marks)
 		}
 	}
-	require.Less(t, len(lost), 2, "one project refused")
-	var blocked int
-	for _, n := range lost {
-		blocked = n
-	}
-	switch {
-	case marked == 2, blocked >= 3:
-		return theProject
-	case marked == 1 && blocked == 0:
-		return theKey
-	case blocked == 1:
-		return theModel
-	case blocked > 0:
-		return "others"
-	}
-	if !k.feature {
-		return nobody
-	}
-	// Is it remembered for the feature?
-	project := make(map[string]string)
-	for _, key := range s.keys {
-		project[key.Value] = key.Project
-	}
-	served := make(map[string]bool)
-	up.answer = func(h heard) *http.Response {
-		if isCall(h) {
-			served[project[h.header.Get("X-Goog-Api-Key")+strings.TrimPrefix(h.header.Get("Authorization"), "Bearer ")]] = true
+	alone := *w.cfg
+	alone.Keys = slices.DeleteFunc(slices.Clone(alone.Keys), func(k config.KeyEntry) bool { return k.Project != project })
+	w.cfg = &alone
+	there := w.instance()
+	lose = []string{}
+	for _, other := range kinds {
+		sent := 0
+		up.answer = func(h heard) *http.Response {
+			if isCall(h) || other.free {
+				sent++
+			}
+			return nil
 		}
-		return nil
+		a := ask(t, there, "POST", other.path, other.body)
+		if sent == 0 {
+			assert.GreaterOrEqual(t, a.Code, 400)
+			lose = append(lose, other.name)
+			continue
+		}
+		assert.Equal(t, http.StatusOK, a.Code, "%s: %s", other.name, a.Body)
 	}
-	for range 24 {
-		w.do("POST", k.path, k.body)
-	}
-	if !served[project[refused]] {
-		return feature
-	}
-	return nobody
+	return lose, marked
 }

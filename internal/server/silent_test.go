@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -194,5 +195,61 @@ func TestErrorsAfterSilence(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 1, blocked, "it teaches what it says, of where it came from")
+	})
+}
+
+// A project that is silent to whatever another answers is left alone for the model, for
+// longer and longer; it is tried from time to time, and used again once it answers. Where
+// all are silent nobody is left alone: it is the request's fault, or the model's.
+func TestASilentProjectIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up, s := stubbed(nil)
+		asked := map[string]int{}
+		up.answer = func(h heard) *http.Response {
+			if !isCall(h) {
+				return nil
+			}
+			key := h.header.Get("X-Goog-Api-Key")
+			asked[key]++
+			if key == s.keys[0].Value {
+				return respond(http.StatusOK, "{}")
+			}
+			return nil
+		}
+		s.keys = projects("alpha", "beta")
+		s.env = []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		for range 600 {
+			w.generate("hello", "").ok()
+			synctestSleep(time.Second)
+		}
+		// Twice, and then after 5, 10, 20, 40, 80, 160 and 300 s.
+		assert.LessOrEqual(t, asked[s.keys[0].Value], 10)
+		assert.Empty(t, w.calendar("alpha", flash).Block)
+		up.answer = nil
+		synctestSleep(10 * time.Minute)
+		used := map[int]bool{}
+		for range 60 {
+			used[w.generate("hello", "").ok().KeyUsed] = true
+		}
+		assert.Len(t, used, 2)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && strings.Contains(string(h.body), "nothing to say") {
+				return respond(http.StatusOK, "{}")
+			}
+			return nil
+		})
+		s.keys = projects("alpha", "beta")
+		s.env = []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		for range 20 {
+			w.generate("nothing to say", "").failed(http.StatusBadGateway)
+			w.generate("hello", "").ok()
+		}
+		for _, project := range []string{"alpha", "beta"} {
+			assert.Empty(t, w.calendar(project, pro).Block)
+		}
 	})
 }

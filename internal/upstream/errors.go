@@ -128,6 +128,8 @@ type Violation struct {
 	Kind    Kind
 	// Foreign says that it is no limit of the model's requests or input tokens, whatever its Kind.
 	Foreign bool
+	// Feature is what such a limit is of, as package payload names it; "" if that isn't plain.
+	Feature string
 }
 
 // Error is a failed upstream call. Every string and the body have been redacted: none holds an API key. Message and Body

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // What a calendar keeps. The numbers bound the document that holds it.
@@ -104,12 +106,14 @@ func (c *Calendar) Barred(t Terms, now Instant, d Demand) Cause {
 
 func over(n, limit int64) bool { return limit != Unlimited && n > limit }
 
-// Spent says whether the request finds the day used up, so that the chain moves
-// on: ByDay or ByRPD.
+// Spent says whether the request finds the day used up, or what isn't a model's
+// blocked, so that the chain moves on.
 func (c *Calendar) Spent(t Terms, now Instant, d Demand) Cause {
 	switch {
-	case c.Block.Until > now && c.Block.Cause == ByDay:
-		return ByDay
+	case c.Block.Until > now && (c.Block.Cause == ByDay || !limits.IsModel(c.Model)):
+		return c.Block.Cause
+	case !limits.IsModel(c.Model) && c.Tried(now):
+		return c.Block.Cause
 	case t.RPD != Unlimited && c.used(&t, now, t.day(now), Everyone)+d.Count() > t.RPD:
 		return ByRPD
 	}
@@ -142,7 +146,7 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 		}
 	}
 	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday && d.Day != last || d.Requests == 0 })
-	if c.Block.Until <= now && now.Sub(c.Block.Until) > strikesKept {
+	if c.Block.Until <= now && now.Sub(c.Block.Until) > c.spans().kept {
 		c.Block = Block{}
 	}
 }

@@ -259,6 +259,9 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 	if l.Block.Until > s {
 		s, cause = l.Block.Until, l.Block.Cause
 	}
+	if l.Tried(s) {
+		s, cause = l.Learned.Probe.Until, l.Block.Cause
+	}
 	if l.Debt.Per != 0 && !l.refill {
 		// It was a bucket until lately: what was sent under other terms counts for a window.
 		for i := range l.Sent {

@@ -24,7 +24,7 @@ type (
 const (
 	Unlimited                    = limits.Unlimited
 	NoCause, ByRPM, ByTPM, ByRPD = learned.NoCause, learned.ByRPM, learned.ByTPM, learned.ByRPD
-	ByDay, ByBare                = learned.ByDay, learned.ByBare
+	ByMinute, ByDay, ByBare      = learned.ByMinute, learned.ByDay, learned.ByBare
 	Unavailable, TooLarge        = learned.Unavailable, learned.TooLarge
 )
 

@@ -95,8 +95,9 @@ func (c *Calendar) Probing(now Instant) Cause {
 	return NoCause
 }
 
-// weighs reports whether a sent request counts at now: all do but a probe whose
-// answer isn't known yet.
+// weighs reports whether a sent request counts at now: all do but a probe of a limit
+// whose answer isn't known yet.
 func (c *Calendar) weighs(r *Reservation, now Instant) bool {
-	return r.ID != c.Learned.Probe.ID || !c.Learned.Probe.Active(now)
+	p := &c.Learned.Probe
+	return r.ID != p.ID || p.Cause.OfBlock() || !p.Active(now)
 }

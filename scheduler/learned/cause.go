@@ -16,5 +16,8 @@ const (
 	TooLarge    Cause = "too_large"       // never fits
 )
 
+// OfBlock reports whether the cause is a block's that ends: upstream said no.
+func (c Cause) OfBlock() bool { return c == ByMinute || c == ByDay || c == ByBare }
+
 // Daily reports whether the cause lasts until a Pacific midnight.
 func (c Cause) Daily() bool { return c == ByRPD || c == ByDay }

@@ -42,8 +42,13 @@ type LearnedLimit struct {
 // the limit is new again. Until then everybody else keeps to the limit, and the probe
 // weighs on nobody: a holder of a booking must not find its place taken by an
 // experiment.
+//
+// It is also the request that is tried after a block of which it isn't known whether
+// upstream goes on refusing. Until it is answered the others wait.
 type Probe struct {
-	Cause Cause           // the limit: ByRPM, ByTPM or ByRPD; NoCause: no probe is under way
+	// Cause is the limit, ByRPM, ByTPM or ByRPD, or the block's cause; NoCause: no
+	// probe is under way.
+	Cause Cause
 	ID    uint64          // of its reservation
 	Until instant.Instant // when its answer isn't waited for any longer
 }
@@ -118,6 +123,7 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, st
 	tested := l.Limit(l.Probe.Cause)
 	l.Probe = Probe{}
 	switch {
+	case tested == nil: // it was tried after a block
 	case named != (limits.Limits{}):
 	case start:
 		*tested = LearnedLimit{inForce, now.Add(DoubtedFor - LearnedFor)}
@@ -136,7 +142,10 @@ func (l *Learned) ProbeAnswered(id uint64, weight, inForce int64, start bool, no
 	}
 	cause := l.Probe.Cause
 	tested := l.Limit(cause)
-	*tested, l.Probe = LearnedLimit{}, Probe{}
+	if l.Probe = (Probe{}); tested == nil { // it was tried after a block
+		return true
+	}
+	*tested = LearnedLimit{}
 	if start {
 		if cause == ByRPD {
 			weight = max(weight, inForce/dayStep)

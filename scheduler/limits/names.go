@@ -1,6 +1,9 @@
 package limits
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The names of calendars that aren't a model's begin with what no model's does.
 const (
@@ -11,7 +14,9 @@ const (
 
 // OfFeature names the calendar of a feature of a model; with no model, of the feature
 // whatever the model.
-func OfFeature(model, feature string) string { return "#feature/" + model + "/" + feature }
+func OfFeature(model, feature string) string { return featurePrefix + model + "/" + feature }
+
+const featurePrefix = "#feature/"
 
 // OfOutputs names the calendar whose tokens are what a model puts out.
 func OfOutputs(model string) string { return "#outputs/" + model }
@@ -23,6 +28,19 @@ func OfOutputs(model string) string { return "#outputs/" + model }
 // has the part for its limits. An Extend renews the lease, and a Settle gives back what
 // wasn't used of it, or a Cancel all.
 func OfLease(holder, of string) string { return "#lease/" + holder + "/" + of }
+
+// NameOfCalendar is how a calendar is called to people: a model by its name, a feature by
+// its own and the model's.
+func NameOfCalendar(name string) string {
+	model, feature, ok := strings.Cut(strings.TrimPrefix(name, featurePrefix), "/")
+	switch {
+	case !strings.HasPrefix(name, featurePrefix) || !ok:
+		return name
+	case model == "":
+		return feature
+	}
+	return feature + " with " + model
+}
 
 // IsModel reports whether a calendar of that name is a model's.
 func IsModel(name string) bool { return name == "" || name[0] != notModel }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -192,6 +193,24 @@ func foreignQuota(metric, id string) bool {
 		containsAny(strings.ToLower(metric), otherUnits...) || containsAny(strings.ToLower(id), otherUnits...)
 }
 
+// features are the words by which a quota says what it is of. Those of search stand in public test fixtures; the
+// others are guessed.
+var features = []struct{ word, feature string }{
+	{"map", payload.MapsFeature}, {"url", payload.URLFeature}, {"image", payload.ImageFeature},
+	{"search", payload.SearchFeature}, {"grounding", payload.SearchFeature},
+}
+
+// featureOf returns what feature a quota is of; "" for none that is known.
+func featureOf(metric, id string) string {
+	names := strings.ToLower(metric[strings.LastIndexByte(metric, '/')+1:] + " " + id)
+	for _, f := range features {
+		if strings.Contains(names, f.word) {
+			return f.feature
+		}
+	}
+	return ""
+}
+
 // decideAccess reads 400, 401 and 403: the key's fault, the project's, or the caller's.
 func (e *failure) decideAccess(a answer) {
 	if e.Reason == "BILLING_DISABLED" {
@@ -301,7 +320,7 @@ func (a answer) violations(r upstream.Redactor) []upstream.Violation {
 	add := func(metric, id, model string, value int64) {
 		if len(out) < maxViolations && (metric != "" || id != "") {
 			out = append(out, upstream.Violation{Metric: r.Text(metric), QuotaID: r.Text(id), Model: r.Text(model),
-				Value: value, Kind: quotaKind(id), Foreign: foreignQuota(metric, id)})
+				Value: value, Kind: quotaKind(id), Foreign: foreignQuota(metric, id), Feature: featureOf(metric, id)})
 		}
 	}
 	for _, d := range a.details {

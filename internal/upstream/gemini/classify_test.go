@@ -98,10 +98,10 @@ func TestClassify(t *testing.T) {
 		{"429_help_only", upstream.ClassBare429, "", 0, nil, "captured for grounding on a project without billing; it names nothing"},
 		{"429_search_zero", upstream.ClassForeignQuota, "", 27100 * time.Millisecond, nil, "the message alone names the metric, as in public fixtures"},
 		{"429_search_day", upstream.ClassForeignQuota, "", 0,
-			[]upstream.Violation{foreign(violation("search_grounding_requests_free_tier", "SearchGroundingRequestsPerDayPerProject", "gemini-2.5-pro", 50, upstream.RequestsPerDay))},
+			[]upstream.Violation{foreign("google_search", violation("search_grounding_requests_free_tier", "SearchGroundingRequestsPerDayPerProject", "gemini-2.5-pro", 50, upstream.RequestsPerDay))},
 			"no requests per day of the model, as in public fixtures"},
 		{"429_grounding_minute", upstream.ClassForeignQuota, "", 41 * time.Second,
-			[]upstream.Violation{foreign(upstream.Violation{QuotaID: "GroundingSearchRequestsPerMinute-FreeTier", Value: 5, Kind: upstream.RequestsPerMinute})},
+			[]upstream.Violation{foreign("google_search", upstream.Violation{QuotaID: "GroundingSearchRequestsPerMinute-FreeTier", Value: 5, Kind: upstream.RequestsPerMinute})},
 			"guessed after GroundingSearchRequestsPerDay-FreeTier of public fixtures"},
 		{"429_spend", upstream.ClassSpend, "", 35 * time.Second, nil, "captured, with empty violations"},
 		{"400_too_many_tokens", upstream.ClassCaller, upstream.ReasonInputTooLarge, 0, nil, "worth remembering, so it has a reason"},
@@ -154,7 +154,8 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-func foreign(v upstream.Violation) upstream.Violation {
+func foreign(feature string, v upstream.Violation) upstream.Violation {
+	v.Feature = feature
 	v.Foreign = true
 	return v
 }

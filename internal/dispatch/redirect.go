@@ -1,0 +1,101 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A model that goes may be redirected for a while: another answers the requests for it,
+// and says so. Whose quota that uses is said by the first refusal that names a model.
+// Until then such a request weighs on both.
+
+// itselfAgain is how many answers in a row of the model itself end a redirect: while one
+// is being rolled out, either may answer.
+const itselfAgain = 16
+
+// also returns what the call weighs beside each model; nil: nothing.
+func (r *dispatch) also() func(model string) []scheduler.Weight {
+	c := r.call
+	features := c.asksFeature()
+	if !features && len(c.Snapshot.Control.Redirects) == 0 {
+		return nil
+	}
+	demand := r.demand
+	return func(model string) (all []scheduler.Weight) {
+		if features {
+			all = c.also(model)
+		}
+		if other := c.Snapshot.Beside(model); other != "" {
+			all = append(all, scheduler.Weight{On: other, Demand: demand})
+		}
+		return all
+	}
+}
+
+// counted returns the tokens of an answer for each of a grant's other calendars.
+func counted(grant *admission.Grant, tokens int64) []int64 {
+	var all []int64
+	for i, x := range grant.Also {
+		if all == nil && scheduler.IsModel(x.On) {
+			all = make([]int64, len(grant.Also))
+			for j := range all {
+				all[j] = -1
+			}
+		}
+		if scheduler.IsModel(x.On) {
+			all[i] = tokens
+		}
+	}
+	return all
+}
+
+// answeredBy notes which model gave an answer, where that is another than was asked for or
+// known.
+func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
+	version = strings.TrimPrefix(version, "models/")
+	known := r.call.Snapshot.Control.Redirects[name]
+	if version == "" || version == name && known == "" || isAlias(name) || !payload.ValidModel(version) {
+		return
+	}
+	itself := sameModel(name, version)
+	n, _ := r.d.itself.get(name)
+	switch {
+	case !itself && known == version, itself && known == "":
+		if n > 0 {
+			r.d.itself.put(name, 0)
+		}
+		return
+	case itself && n+1 < itselfAgain:
+		r.d.itself.put(name, n+1)
+		return
+	case itself:
+		version = ""
+	}
+	r.d.itself.put(name, 0)
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if now, err := r.d.admission.Snapshot(ctx); err == nil && now.Control.Redirects[name] == version {
+		return // another answer has said so
+	}
+	if err := r.d.admission.LearnRedirect(ctx, name, version); err != nil {
+		r.log.Warn("redirect not kept", "name", name, "error", err)
+		return
+	}
+	if version == "" {
+		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by itself again", name))
+		return
+	}
+	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by %s: they count on both until a 429 says where they do", name, version))
+}
+
+// sameModel reports whether two names are of one model, of which one says more of its
+// version.
+func sameModel(a, b string) bool {
+	return a == b || scheduler.FamilyOf(a) == scheduler.FamilyOf(b) && (strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-"))
+}

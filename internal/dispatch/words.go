@@ -1,0 +1,112 @@
+package dispatch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// What upstream said of a feature is told to later callers too, by any instance. So it is
+// kept in a record, which is written when upstream says something else, and read by an
+// instance that is to tell what it didn't hear.
+
+const (
+	// wordsRecord is the name of the record of what upstream said.
+	wordsRecord = "said"
+	// maxWords bounds of how many features what was said is kept, and maxWordsBody how
+	// many bytes.
+	maxWords     = 32
+	maxWordsBody = 4 << 10
+	// listenEvery is how often an instance reads the record at most.
+	listenEvery = 10 * time.Second
+)
+
+// A saying is what upstream said of a feature. It holds no key: the error has been
+// redacted.
+type saying struct {
+	Code    int               `json:"code"`
+	Status  string            `json:"status,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Body    json.RawMessage   `json:"body,omitempty"`
+	At      scheduler.Instant `json:"at"`
+}
+
+// words knows when this instance read the record last.
+type words struct {
+	mu   sync.Mutex
+	read scheduler.Instant
+}
+
+func (w *words) time(now scheduler.Instant) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.read != 0 && now.Sub(w.read) < listenEvery {
+		return false
+	}
+	w.read = now
+	return true
+}
+
+// keepWords remembers what upstream said of a feature, by the name of its calendar.
+func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error) error {
+	known, _ := d.lastWords.get(on)
+	d.lastWords.put(on, toRepeat(e))
+	if known != nil && bytes.Equal(known.Body, e.Body) || len(e.Body) > maxWordsBody {
+		return nil
+	}
+	_, err := d.admission.UpdateRecord(ctx, wordsRecord, func(data []byte) ([]byte, error) {
+		all := sayings(data)
+		all[on] = saying{Code: e.HTTPStatus, Status: e.Status, Message: e.Message, Body: e.Body, At: d.admission.Now()}
+		for len(all) > maxWords {
+			oldest := on
+			for name, x := range all {
+				if x.At < all[oldest].At {
+					oldest = name
+				}
+			}
+			delete(all, oldest)
+		}
+		return json.Marshal(all)
+	})
+	if err != nil {
+		return fmt.Errorf("record of what upstream said: %w", err)
+	}
+	return nil
+}
+
+// sayings reads the record; one that can't be read is replaced.
+func sayings(data []byte) map[string]saying {
+	all := make(map[string]saying)
+	if len(data) > 0 && json.Unmarshal(data, &all) != nil {
+		return make(map[string]saying)
+	}
+	return all
+}
+
+// wordsOf returns what upstream said of a feature; nil: it isn't known.
+func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
+	if e, ok := d.lastWords.get(on); ok {
+		return e
+	}
+	if !d.words.time(d.admission.Now()) {
+		return nil
+	}
+	data, err := d.admission.Record(ctx, wordsRecord)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.logger(ctx).Warn("what upstream said isn't known", "error", err)
+	}
+	for name, x := range sayings(data) {
+		if _, ok := d.lastWords.get(name); !ok {
+			d.lastWords.put(name, &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body})
+		}
+	}
+	e, _ := d.lastWords.get(on)
+	return e
+}

@@ -1,0 +1,71 @@
+package geminisim
+
+import (
+	"net/http"
+	"time"
+)
+
+// spendWindow is how long what was spent counts (documented).
+const spendWindow = 10 * time.Minute
+
+// A billing is an account that projects are billed to, and what it may spend.
+type billing struct {
+	limit int64 // input tokens in spendWindow; negative: unlimited
+	spent []spending
+}
+
+// spending is one request's.
+type spending struct{ at, tokens int64 }
+
+// SetBilling has projects be billed to one account, which may spend so many input tokens
+// in any ten minutes; negative: any number. What it may spend in money, output included,
+// is documented; that tokens stand for it here is a simplification.
+func (s *Server) SetBilling(account string, limit int64, projects ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &billing{limit: limit}
+	for _, p := range projects {
+		s.billing[p] = b
+	}
+}
+
+// refuseSpend returns the refusal of a request for what its account has spent, or nil. The
+// caller holds s.mu.
+func (c *call) refuseSpend(now, tokens int64) *apiError {
+	b := c.s.billing[c.who.project]
+	if b == nil || b.limit < 0 {
+		return nil
+	}
+	for len(b.spent) > 0 && b.spent[0].at+int64(spendWindow) <= now {
+		b.spent = b.spent[1:]
+	}
+	total := tokens
+	for _, x := range b.spent {
+		total += x.tokens
+	}
+	if total <= b.limit {
+		return nil
+	}
+	e := errOverspent()
+	return &e
+}
+
+// spend charges a request to its project's account. The caller holds s.mu.
+func (c *call) spend(now, tokens int64) {
+	if b := c.s.billing[c.who.project]; b != nil {
+		b.spent = append(b.spent, spending{now, tokens})
+	}
+}
+
+// errOverspent is the refusal of the spend-based limit, as it was captured: some with
+// RetryInfo of 31 to 45 s, whatever is left of the ten minutes.
+func errOverspent() apiError {
+	return apiError{
+		code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "overspent",
+		message: "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.",
+		details: []detail{
+			{"@type": typePrefix + "QuotaFailure", "violations": []detail{}},
+			{"@type": typePrefix + "RetryInfo", "retryDelay": "35s"},
+		},
+	}
+}

@@ -1,0 +1,132 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+)
+
+const (
+	gone = "gemini-2.5-pro"
+	heir = "gemini-3.8-flash"
+)
+
+// When another model answers for one that goes, both names weigh on one quota from the
+// first answer on, whichever way Google counts. The first refusal that names a model says
+// which, and from then on all of the quota is used again.
+func TestRedirectedModels(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limits := geminisim.Limits{RPM: 10, TPM: 1 << 20, RPD: -1}
+				w := newWorld(t, setup{
+					env: []string{"FLUXGATE_CHAIN=" + gone + "," + heir, `FLUXGATE_LIMITS={"pro":{"rpm":10,"rpd":-1},"flash":{"rpm":10,"rpd":-1}}`},
+					sim: func(c *geminisim.Config) { c.Limits[gone], c.Limits[heir] = limits, limits },
+				})
+				other := w.instance()
+				minute := func() (served int) {
+					for i := range 120 {
+						for _, name := range []string{gone, heir} {
+							at := w.served
+							if i%2 > 0 {
+								at = other
+							}
+							a := ask(t, at, "POST", "/v1beta/models/"+name+":generateContent", hello)
+							if a.Code == http.StatusOK {
+								served++
+							}
+						}
+						synctestSleep(time.Second / 2)
+					}
+					return served
+				}
+				refused := func() int64 { return w.sim.Stats().Refused }
+				assert.GreaterOrEqual(t, minute(), 19, "two models, two quotas")
+				w.sim.Redirect(gone, heir, shared)
+				synctestSleep(2 * time.Minute)
+				w.do("POST", "/v1beta/models/"+gone+":generateContent", hello)
+				synctestSleep(time.Minute) // the other instance knows too, and what went before is over
+				for range 3 {
+					got := minute()
+					assert.LessOrEqual(t, got, 11, "one quota, as far as is known")
+					assert.GreaterOrEqual(t, got, 9)
+				}
+				assert.Zero(t, refused())
+				full := w.do("POST", "/v1beta/models/"+gone+":generateContent", hello).failed(http.StatusTooManyRequests).Details[0].Violations[0]
+				assert.Equal(t, "GenerateRequestsPerMinutePerProjectPerModel", full.ID)
+				assert.Equal(t, heir, full.Dimensions["model"], "that is what has no room")
+				control, err := w.store.Control(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, heir, control.Redirects[gone])
+
+				// Somebody else uses the quota too, so that there is a refusal after all.
+				w.sim.SetLimits("alpha", heir, geminisim.Limits{RPM: 4, TPM: 1 << 20, RPD: -1})
+				w.sim.SetLimits("alpha", gone, geminisim.Limits{RPM: 4, TPM: 1 << 20, RPD: -1})
+				for range 5 {
+					minute()
+				}
+				first := refused()
+				assert.NotZero(t, first)
+				assert.LessOrEqual(t, first, int64(3), "each quota's limit is learned once")
+				want := 4
+				if !shared {
+					want = 8
+				}
+				for range 3 {
+					got := minute()
+					assert.LessOrEqual(t, got, want+1)
+					assert.GreaterOrEqual(t, got, want-1)
+				}
+				assert.Equal(t, first, refused(), "the limit is known, and the quota too")
+			})
+		})
+	}
+}
+
+// A version's suffix is no redirect, and a name that answers itself again is none any
+// more.
+func TestWhatIsNoRedirect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + gone, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1},"flash":{"rpm":-1,"rpd":-1}}`}})
+		ask := func() {
+			a := w.do("POST", "/v1beta/models/"+gone+":generateContent", hello)
+			require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+		}
+		known := func() string {
+			control, err := w.store.Control(t.Context())
+			require.NoError(t, err)
+			return control.Redirects[gone]
+		}
+		for _, version := range []string{gone + "-001", gone + "-preview-05-06"} {
+			w.sim.Redirect(gone, version, false)
+			ask()
+			assert.Empty(t, known(), version)
+		}
+		w.sim.Redirect(gone, heir, false)
+		ask()
+		assert.Equal(t, heir, known())
+		assert.Len(t, w.calendar("alpha", heir).Sent, 0, "the first answer came after it was sent")
+		ask()
+		assert.Len(t, w.calendar("alpha", heir).Sent, 1)
+		w.sim.Redirect(gone, "", false)
+		for range 10 {
+			ask()
+		}
+		assert.Equal(t, heir, known(), "while it is being rolled out either may answer")
+		w.sim.Redirect(gone, heir, false)
+		ask()
+		w.sim.Redirect(gone, "", false)
+		for range 16 {
+			assert.Equal(t, heir, known())
+			ask()
+		}
+		assert.Empty(t, known())
+	})
+}
