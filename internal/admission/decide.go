@@ -115,6 +115,30 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	return d.told(offer, newID()), nil
 }
 
+// beyond returns what a caller is told that can't use a slot which it is offered, since
+// what it was promised and has booked is all that its own limits let it use; nil if it
+// can. Who comes before its time has its promise.
+func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, error) {
+	if d.req.Limit == nil || d.promise != nil && !d.books() {
+		return nil, nil
+	}
+	var promised uint64
+	if d.promise != nil {
+		promised = d.promise.ID
+	}
+	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
+	d.bookings(func(_, _ string, b scheduler.Booking) {
+		if bookedBy(d.req.Caller, b.ID) && b.ID != d.held {
+			slots = append(slots, b)
+		}
+	})
+	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
+	if own == nil {
+		return nil, err
+	}
+	return d.later(ctx, own)
+}
+
 // candidates are the projects that have a usable key; that of the preferred key
 // alone if it is usable.
 func (d *decision) candidates() []scheduler.Candidate {
@@ -200,8 +224,14 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		case scheduler.Unavailable:
 			return nil, nil, ErrNoProject
 		}
-		if !offer.Now() && !d.books() {
-			return nil, d.tell(offer), nil
+		if !offer.Now() {
+			wait, err := d.beyond(ctx, offer)
+			if wait != nil || err != nil {
+				return nil, wait, err
+			}
+			if !d.books() {
+				return nil, d.tell(offer), nil
+			}
 		}
 		grant, wait, result, err := d.reserve(ctx, offer, 0)
 		if err != nil || grant != nil || wait != nil {

@@ -57,6 +57,12 @@
 // projects', whichever is longer. If they don't, two commits follow each other: the
 // project's slot, then the caller's place. If the second fails the slot is given back.
 //
+// They hold for what is promised and booked, too: a caller that may send one request a
+// minute is promised one slot a minute, and told the wait of its own limits for more.
+// Whose a booking is its ID says ([newBookingID]), so every instance knows; what was only
+// told, the instance knows that told it. A request that goes at once may use what the
+// caller has booked for another: then that one waits.
+//
 // # Time
 //
 // Mode, chain and limits are those in force under the control document: package

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"errors"
+	"hash/fnv"
 	"math/rand/v2"
 	"time"
 
@@ -112,3 +113,21 @@ type Wait struct {
 // newID returns a random ID for a reservation or booking. 32 bits pack well,
 // and a calendar makes sure that its own differ.
 func newID() uint64 { return uint64(rand.Uint32()) | 1<<32 }
+
+// newBookingID returns a random ID for a booking, which says in its upper 31 bits whose it
+// is: so every instance knows what a caller has booked, and a build that doesn't keeps it.
+func newBookingID(caller string) uint64 { return newID() | callerTag(caller) }
+
+// bookedBy reports whether a booking is a caller's, as far as can be told: one that an
+// older build made is nobody's.
+func bookedBy(caller string, id uint64) bool { return id>>33<<33 == callerTag(caller) }
+
+// callerTag is what IDs have of a caller; 0 for who has no name.
+func callerTag(caller string) uint64 {
+	if caller == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(caller)) // never fails
+	return max(h.Sum64()>>33, 1) << 33
+}

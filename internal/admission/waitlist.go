@@ -234,6 +234,20 @@ func (l *waitlist) promised(project, model string, now scheduler.Instant, who as
 	return out
 }
 
+// of returns the slots that a caller was told, wherever they lie, but for one.
+func (l *waitlist) of(caller string, except uint64, now scheduler.Instant) (out []scheduler.Booking) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, slots := range l.slots {
+		for i := range slots {
+			if p := &slots[i]; p.caller == caller && p.ID != except && !l.over(p.Start, now) {
+				out = append(out, p.Booking)
+			}
+		}
+	}
+	return out
+}
+
 // each calls f with every slot of a hash. The lock is held.
 func (l *waitlist) each(hash uint64, f func(p *promise)) {
 	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(l.byHash[hash]), calendarID.compare)) {
