@@ -7,8 +7,9 @@
 // of a simulated Gemini: whole Pacific days with eight keys and the built-in
 // limits (day_test.go). The other part drives admission itself with nothing but
 // sizes, for bodies of megabytes would measure the copying of memory: capacity
-// under every kind of caller (capacity_test.go) and requests of mixed sizes
-// (mixed_test.go). What was sent is judged there by a log of arrivals that
+// under every kind of caller (capacity_test.go), requests of mixed sizes
+// (mixed_test.go), and callers of different manners that share a pool: whether what they
+// are told is true (truth_test.go). What was sent is judged there by a log of arrivals that
 // shares no code with the scheduler, at the strictest reading of the limits: a
 // trailing window of 60 s over the instants at which requests arrive, each of
 // them up to the configured skew after it was sent.
