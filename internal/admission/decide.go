@@ -40,6 +40,9 @@ type decision struct {
 	project  string            // where it lies
 	model    string
 	promise  *promise // what it was told, and has come back before; nil: nothing
+
+	contest  *contest // of the last plan; nil: no other caller waits
+	unbooked bool     // nothing is kept for it so far ahead
 }
 
 // look views the candidate projects.
@@ -128,7 +131,7 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 	}
 	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
 	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if bookedBy(d.req.Caller, b.ID) && b.ID != d.held {
+		if tagOf(b.ID) == callerTag(d.req.Caller) && b.ID != d.held {
 			slots = append(slots, b)
 		}
 	})
@@ -232,6 +235,12 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			if !d.books() {
 				return nil, d.tell(offer), nil
 			}
+			if d.far(offer) {
+				d.unbooked, d.looked = true, true
+				if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
+					return nil, d.tell(offer), nil
+				}
+			}
 		}
 		grant, wait, result, err := d.reserve(ctx, offer, 0)
 		if err != nil || grant != nil || wait != nil {
@@ -288,7 +297,7 @@ func (d *decision) best(ctx context.Context) (offer scheduler.Offer, cause sched
 }
 
 // books reports whether the request gets a booking if there is no room.
-func (d *decision) books() bool { return d.returned || d.req.Book }
+func (d *decision) books() bool { return (d.returned || d.req.Book) && !d.unbooked }
 
 func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	offer, cause := d.planFor(d.padded())
@@ -300,18 +309,34 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 
 // planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
 // comes before its time gets no room that others were told of: coming early gains it
-// nothing.
+// nothing. Where a caller has got much less than its share, turns count; see [contest].
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
-	d.looked = false
+	d.looked, d.contest = false, nil
 	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
-	if !d.books() {
-		who := asker{}
-		if d.promise != nil {
-			who, req.Queue = asker{self: d.promise.ID, before: true}, true
-		}
-		req.Waitlist = d.promised(who)
+	plan := func() (scheduler.Offer, scheduler.Cause) {
+		return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
 	}
-	return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
+	early := d.promise != nil && d.promise.early && !d.books()
+	offer, cause := plan()
+	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.waitlist.holds(d.req.Caller) {
+		return offer, cause
+	}
+	if d.contest = d.contestFor(offer.Model); d.contest != nil && offer.Now() && !early {
+		req.Queue, req.Waitlist = true, d.contest.lighter()
+		offer, cause = plan()
+	}
+	switch {
+	case cause != scheduler.NoCause, offer.Now() && !early, d.contest == nil && d.books():
+		return offer, cause
+	case d.contest != nil:
+		req.Waitlist = d.contest.before(d.c.Now(), 0, !d.books())
+	case d.promise != nil:
+		req.Waitlist = d.promised(asker{self: d.promise.ID, before: early})
+	default:
+		req.Waitlist = d.promised(asker{})
+	}
+	req.Queue = early || d.contest != nil
+	return plan()
 }
 
 // promised returns what an asker has to leave to others.
@@ -326,10 +351,14 @@ func (d *decision) promised(who asker) func(project, model string) []scheduler.B
 // request fits then beside whatever is older.
 func (d *decision) stands() bool {
 	p := d.promise
+	older := d.promised(asker{self: p.ID, older: p.order})
+	if d.contest != nil && d.contest.model == p.at.model {
+		older = d.contest.before(d.c.Now(), p.order, true)
+	}
 	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
 		Chain: []string{p.at.model}, Demand: d.padded(), Also: d.req.Also, From: p.Start,
-		Waitlist: d.promised(asker{self: p.ID, older: p.order}),
+		Waitlist: older,
 	}, rand.IntN)
 	return cause == scheduler.NoCause && offer.Start == p.Start
 }

@@ -64,7 +64,7 @@ func (d *decision) recogniseHash() {
 	if d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+early }); d.held != 0 {
 		return
 	}
-	if started := d.c.waitlist.takeStarted(d.req.Hash, now); started != nil {
+	if started := d.c.waitlist.takeStarted(d.req.Hash, now-early); started != nil {
 		d.returned, d.since = true, started.Since
 		return
 	}
@@ -82,6 +82,7 @@ func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now schedul
 		return (p == nil || b.Start <= p.Start) && !d.c.waitlist.justTold(b.ID, now)
 	})
 	if d.held == 0 && p != nil {
+		p.early = p.early || p.Start > now+early
 		d.promise, d.since = p, p.Since
 	}
 	return d.held != 0 || d.promise != nil

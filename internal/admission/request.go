@@ -114,13 +114,14 @@ type Wait struct {
 // and a calendar makes sure that its own differ.
 func newID() uint64 { return uint64(rand.Uint32()) | 1<<32 }
 
-// newBookingID returns a random ID for a booking, which says in its upper 31 bits whose it
-// is: so every instance knows what a caller has booked, and a build that doesn't keeps it.
-func newBookingID(caller string) uint64 { return newID() | callerTag(caller) }
+// newIDOf returns a random ID for a booking or reservation, which says in its upper 31
+// bits whose it is: so every instance knows what a caller has, and a build that doesn't
+// keeps it.
+func newIDOf(caller string) uint64 { return newID() | callerTag(caller) }
 
-// bookedBy reports whether a booking is a caller's, as far as can be told: one that an
-// older build made is nobody's.
-func bookedBy(caller string, id uint64) bool { return id>>33<<33 == callerTag(caller) }
+// tagOf returns what an ID says of its caller: the callerTag, or 0 where it says nothing,
+// for an older build made it.
+func tagOf(id uint64) uint64 { return id >> 33 << 33 }
 
 // callerTag is what IDs have of a caller; 0 for who has no name.
 func callerTag(caller string) uint64 {

@@ -13,12 +13,12 @@ import (
 // plan is out of date.
 func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (*Grant, *Wait, scheduler.Result, error) {
 	d.c.shareWaitlist(offer.Project)
-	demand, book, id := d.padded(), !offer.Now() && held == 0, newID()
+	demand, book := d.padded(), !offer.Now() && held == 0
 	if book {
-		demand, id = d.kept(), newBookingID(d.req.Caller)
+		demand = d.kept()
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
-		Model: offer.Model, Demand: demand, Also: offer.Also, ID: id, Hash: d.req.Hash,
+		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newIDOf(d.req.Caller), Hash: d.req.Hash,
 		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
 	})
 	if err != nil {

@@ -110,7 +110,7 @@ func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Ins
 		return
 	}
 	next := l.slots[p.at][i]
-	next.told, next.early = now, true
+	next.told, next.early = now, next.early || p.early
 	if next.at == at && next.Start == start {
 		l.slots[at][i] = next
 		return
@@ -248,6 +248,39 @@ func (l *waitlist) of(caller string, except uint64, now scheduler.Instant) (out 
 	return out
 }
 
+// holds reports whether another caller than that was promised anything.
+func (l *waitlist) holds(caller string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, slots := range l.slots {
+		for i := range slots {
+			if slots[i].caller != caller {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// waitingFor returns the promises for a model whose callers are expected to come, in the
+// order in which they were made.
+func (l *waitlist) waitingFor(model string, now scheduler.Instant) (out []promise) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for at, slots := range l.slots {
+		if at.model != model {
+			continue
+		}
+		for _, p := range slots {
+			if !l.over(p.Start, now) && l.returns[p.caller].expects(p.ID) {
+				out = append(out, p)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b promise) int { return cmp.Compare(a.order, b.order) })
+	return out
+}
+
 // each calls f with every slot of a hash. The lock is held.
 func (l *waitlist) each(hash uint64, f func(p *promise)) {
 	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(l.byHash[hash]), calendarID.compare)) {
@@ -289,7 +322,7 @@ func (l *waitlist) waiting(hash uint64, now scheduler.Instant) (first *promise) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.each(hash, func(p *promise) {
-		if now-p.told >= parallel && p.Start > now+early && (first == nil || p.Start < first.Start) {
+		if now-p.told >= parallel && p.Start > now && (first == nil || p.Start < first.Start) {
 			first = p
 		}
 	})
