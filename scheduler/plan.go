@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -19,13 +20,19 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
-	// Waitlist, if not nil, returns the slots that this instance told callers
-	// without keeping them. They keep nobody from going now, unless Queue says so, but
-	// whoever must wait is told a time after them: each a different one.
-	Waitlist func(project, model string) []Booking
-	Queue    bool
-	From     Instant // the first start that is asked for; 0: now
-	// Also, if not nil, returns what the request weighs beside a model's calendar there.
+	// Near is the candidate that is to be taken if others are no better; empty: any.
+	Near string
+	// Waitlist, if not nil, returns the slots on a calendar, of a model or not, that
+	// this instance told callers without keeping them. They keep nobody from going now,
+	// unless Queue says so, but whoever must wait is told a time after them, so that many
+	// waiting callers are told different times, whichever calendar they wait for.
+	Waitlist func(project, calendar string) []Booking
+	// Queue says that the request goes after those even if there is room now.
+	Queue bool
+	// From is the first start that is asked for. 0: now.
+	From Instant
+	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
+	// goes to that model.
 	Also func(model string) []Weight
 }
 
@@ -37,13 +44,24 @@ type Offer struct {
 	Start   Instant // Never: see Cause
 	Wait    time.Duration
 	Cause   Cause    // what keeps it from now
-	Probe   Cause    // the learned limit that it goes beyond to see whether it still holds
+	Probe   Cause    // the limit that it goes beyond to see whether it (still) holds
 	On      string   // the calendar on which it does; empty: the model's
 	Also    []Weight // what it weighs beside the model's calendar
 }
 
 // Now reports whether the request can go at once.
 func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
+
+// probes compares offers by whether they are probes: where there is room none is needed.
+func (o Offer) probes(other Offer) int {
+	switch {
+	case (o.Probe != NoCause) == (other.Probe != NoCause):
+		return 0
+	case o.Probe != NoCause:
+		return 1
+	}
+	return -1
+}
 
 // Plan chooses the project and model that can take the request first: the
 // earliest start wins, then chain rank, then chance, which keeps instances from
@@ -54,6 +72,7 @@ func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
+	// First without regard to the waitlist: is there room now?
 	best, cause := choose(rules, now, candidates, req, rnd, false)
 	if cause != NoCause || best.Now() && !req.Queue || req.Waitlist == nil {
 		return best, cause
@@ -76,6 +95,11 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 		// chance, and most of the time the others needn't be looked at.
 		if left := len(order) - i; left > 1 {
 			j := i + rnd(left)
+			if i == 0 && req.Near != "" {
+				if near := slices.IndexFunc(candidates, func(c Candidate) bool { return c.ID == req.Near }); near >= 0 {
+					j = near
+				}
+			}
 			order[i], order[j] = order[j], order[i]
 		}
 		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)
@@ -86,12 +110,12 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 				}
 				continue
 			}
-			if o.Wait == 0 && o.Rank == 0 {
+			if o.Wait == 0 && o.Rank == 0 && o.Probe == NoCause {
 				return o, NoCause // nothing is better, whatever is asked
 			}
-			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
+			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(best.Offer)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
+				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(within.Offer)))
 			}
 		}
 	}
@@ -117,7 +141,8 @@ func (p *pick) consider(o Offer, compared int) {
 	}
 }
 
-// Offers returns what every model of every candidate could do, in their order, and why.
+// Offers returns what every model of every candidate could do, in the order of
+// the candidates and the chain, for whoever wants to know when and why.
 func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Offer {
 	all := make([]Offer, 0, len(candidates)*len(req.Chain))
 	for _, cand := range candidates {
@@ -164,14 +189,15 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	if all, o.Cause = cand.State.sides(few[:0], rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
 		return o, false
 	}
-	var extra []Booking
 	if waitlist && req.Waitlist != nil {
-		extra = req.Waitlist(cand.ID, model)
+		for i := range all {
+			all[i].told = req.Waitlist(cand.ID, all[i].c.Model)
+		}
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From), extra)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From))
 	o.Wait = o.Start.Sub(now)
 	for i, x := range all {
-		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
+		if cause := x.c.Spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
 			o.Cause, o.On = cause, x.name(i)
 			return o, true
 		}

@@ -25,10 +25,8 @@ type decision struct {
 	states []*scheduler.Project // as of the last look, by position in ids
 	looked bool                 // and nothing was planned from them yet
 
-	refreshed bool  // what may have been stale was read again
-	renewed   bool  // all was, after a race was lost
-	conflicts int64 // races that this instance had lost when the request came
-	tight     bool  // a booking fits later than a request that goes at its time
+	refreshed bool // what may have been stale was read again
+	tight     bool // a booking fits later than a request that goes at its time
 
 	came scheduler.Instant // when the request did
 
@@ -208,7 +206,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	var offer scheduler.Offer
 	var last scheduler.Result
-	for range 1 + maxReplans {
+	for n := range 1 + maxReplans {
 		var cause scheduler.Cause
 		var err error
 		if offer, cause, err = d.best(ctx); err != nil {
@@ -247,8 +245,12 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			return grant, wait, err
 		}
 		last, d.tight = result, !offer.Now()
-		if err := d.reread(ctx); err != nil {
-			return nil, nil, err
+		// What was planned on was read again when it turned out to be out of date. The
+		// last plan is made on what is certain of all of them.
+		if n == maxReplans-1 {
+			if err := d.c.store.Refresh(ctx, d.ids, true); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	// The state changed under every plan. What was found last is the wait.
@@ -257,17 +259,6 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	offer.Cause, offer.On = last.Cause, last.On
 	return nil, d.tell(offer), nil
-}
-
-// reread has every candidate read again, once, if this instance has lost a race
-// since the request came: whoever was faster on one project may have been so on
-// all of them, and each that only looks free would cost a plan.
-func (d *decision) reread(ctx context.Context) error {
-	if d.renewed || d.c.store.Stats().Conflicts == d.conflicts {
-		return nil
-	}
-	d.renewed = true
-	return d.c.store.Refresh(ctx, d.ids, true)
 }
 
 // best is the best offer there is. Before anybody is refused on the strength of
@@ -312,7 +303,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 // nothing. Where a caller has got much less than its share, turns count; see [contest].
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
-	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
 		return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
 	}

@@ -206,7 +206,7 @@ func (k *contest) turns() {
 
 // lighter returns the promises that keep the request from going now, though it has room:
 // those of callers that have had much less.
-func (k *contest) lighter() func(project, model string) []scheduler.Booking {
+func (k *contest) lighter() func(project, calendar string) []scheduler.Booking {
 	most := light * (k.mine.used + k.cost)
 	return k.slots(func(whose *party, p *promise) bool { return whose != k.mine && !p.early && k.turn[p.ID] <= most })
 }
@@ -239,19 +239,19 @@ func (k *contest) before(now scheduler.Instant, older uint64, own bool) func(pro
 
 // slots returns the promises that match.
 func (k *contest) slots(match func(whose *party, p *promise) bool) func(project, model string) []scheduler.Booking {
-	by := make(map[string][]scheduler.Booking)
+	by := make(map[string][]*promise)
 	for _, whose := range k.parties {
 		for i := range whose.promised {
 			if p := &whose.promised[i]; match(whose, p) {
-				by[p.at.project] = append(by[p.at.project], p.Booking)
+				by[p.at.project] = append(by[p.at.project], p)
 			}
 		}
 	}
-	return func(project, model string) []scheduler.Booking {
-		if model != k.model {
-			return nil
+	return func(project, calendar string) (out []scheduler.Booking) {
+		for _, p := range by[project] {
+			out = p.on(out, calendar)
 		}
-		return by[project]
+		return out
 	}
 }
 

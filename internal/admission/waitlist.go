@@ -35,6 +35,7 @@ type calendarID struct{ project, model string }
 type promise struct {
 	scheduler.Booking
 	at     calendarID
+	also   []scheduler.Weight // what it weighs on other calendars
 	caller string
 	order  uint64            // in which they were made; the lower is the older
 	told   scheduler.Instant // when last
@@ -207,28 +208,43 @@ type asker struct {
 	before bool   // it has come back before its time
 }
 
-// promised returns the slots of a calendar that an asker has to leave to others. The
-// promises of those that came back before their time are in nobody's way: who doesn't
-// wait for the time that it was told need not be waited for. Those of callers that
-// rarely return count in part: without that, whoever comes after a flood of requests
-// that never return would be told to wait for all of them.
-func (l *waitlist) promised(project, model string, now scheduler.Instant, who asker) []scheduler.Booking {
+// promised returns the slots on a calendar that an asker has to leave to others: those of
+// its model, and what others of the project weigh on it. The promises of those that came
+// back before their time are in nobody's way: who doesn't wait for the time that it was
+// told need not be waited for. Those of callers that rarely return count in part: without
+// that, whoever comes after a flood of requests that never return would be told to wait
+// for all of them.
+func (l *waitlist) promised(project, calendar string, now scheduler.Instant, who asker) (out []scheduler.Booking) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := calendarID{project, model}
-	l.expire(id, now)
-	slots := l.slots[id]
-	if len(slots) == 0 {
-		return nil
+	l.expire(calendarID{project, calendar}, now)
+	for at, slots := range l.slots {
+		if at.project != project {
+			continue
+		}
+		for i := range slots {
+			p := &slots[i]
+			switch {
+			case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
+			case who.before && p.Start < now-early, l.over(p.Start, now): // nobody came for it
+			case l.returns[p.caller].expects(p.ID):
+				out = p.on(out, calendar)
+			}
+		}
 	}
-	out := make([]scheduler.Booking, 0, len(slots))
-	for i := range slots {
-		p := &slots[i]
-		switch {
-		case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
-		case who.before && p.Start < now-early: // nobody came for it
-		case l.returns[p.caller].expects(p.ID):
-			out = append(out, p.Booking)
+	return out
+}
+
+// on appends what a promise weighs on a calendar, if it does.
+func (p *promise) on(out []scheduler.Booking, calendar string) []scheduler.Booking {
+	if p.at.model == calendar {
+		return append(out, p.Booking)
+	}
+	for _, w := range p.also {
+		if w.On == calendar {
+			b := p.Booking
+			b.Demand.Requests, b.Demand.Tokens = w.Demand.Requests, w.Demand.Tokens
+			out = append(out, b)
 		}
 	}
 	return out

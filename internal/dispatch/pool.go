@@ -81,6 +81,17 @@ func (p *Pool) Pick(project string, state *scheduler.Project) (keys.Key, error) 
 	return usable[rand.IntN(len(usable))], nil
 }
 
+// A projectSet has projects by ID. Most requests need none, so that it is made when it
+// is first written to.
+type projectSet map[string]bool
+
+func (s *projectSet) set(project string, in bool) {
+	if *s == nil {
+		*s = make(projectSet)
+	}
+	(*s)[project] = in
+}
+
 // any returns any usable key of a project that isn't excluded. The states are
 // those of the projects, in order.
 func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {

@@ -85,12 +85,12 @@ func (m *References) with(resources names) *References {
 func (n *names) addStrings(text []byte) {
 	t := lexer{text: text}
 	for n.err() == nil {
-		token, err := t.Token()
-		if err != nil {
+		x := t.next()
+		if x.kind == 0 {
 			return
 		}
-		if s, ok := token.(string); ok {
-			n.add(ResourceName(s))
+		if s := x.meaning(); x.kind == '"' && mentionsResource(s) {
+			n.add(ResourceName(string(s)))
 		}
 	}
 }

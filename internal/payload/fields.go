@@ -48,26 +48,21 @@ func Members(body []byte, f func(name string, value []byte) error) error {
 	if err != nil {
 		return malformed(body)
 	}
-	switch first, _ := t.Token(); first := first.(type) {
-	case nil:
+	switch t.next().kind {
+	case '{':
+	case 'n':
 		return nil
-	case json.Delim:
-		if first != '{' {
-			return wrongKind("array")
-		}
-	case string:
+	case '[':
+		return wrongKind("array")
+	case '"':
 		return wrongKind("string")
-	case bool:
+	case 't', 'f':
 		return wrongKind("bool")
 	default:
 		return wrongKind("number")
 	}
-	for t.More() {
-		token, err := t.Token()
-		if err != nil {
-			return ErrNotObject
-		}
-		name, _ := token.(string)
+	for t.more() {
+		name := string(t.next().meaning())
 		if err := f(name, t.value()); err != nil {
 			return err
 		}

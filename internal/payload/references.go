@@ -1,10 +1,9 @@
 package payload
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -40,39 +39,42 @@ func ReadReferences(body []byte) (*References, error) {
 	if err != nil {
 		return nil, err
 	}
-	first, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	if first != json.Delim('{') {
+	if dec.next().kind != '{' {
 		return nil, errors.New("not an object")
 	}
 	w := walker{dec: dec, m: new(References)}
-	if err := w.object("", 1); err != nil {
+	if err := w.object(nil, 1); err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one value")
 	}
 	w.m.Resources = w.resources.list
 	return w.m, w.resources.err()
 }
 
-// opaqueMembers are those that hold what callers make up, such as arguments and
-// schemas of their functions. Names in there mean nothing to upstream.
-var opaqueMembers = []string{
-	"args", "parameters", "parametersJsonSchema", "parameters_json_schema", "response",
-	"responseSchema", "response_schema", "responseJsonSchema", "response_json_schema",
-	"response_format", "metadata",
+// opaque reports whether a member of that name holds what callers make up, such as
+// arguments and schemas of their functions. Names in there mean nothing to upstream.
+func opaque(key []byte) bool {
+	switch string(key) {
+	case "args", "parameters", "parametersJsonSchema", "parameters_json_schema", "response",
+		"responseSchema", "response_schema", "responseJsonSchema", "response_json_schema",
+		"response_format", "metadata":
+		return true
+	}
+	return false
 }
 
-// storeMembers are those that have stores searched.
-var storeMembers = []string{"fileSearch", "file_search", "fileSearchStoreNames", "file_search_store_names"}
+// searchesStores reports whether a member of that name has stores searched.
+func searchesStores(key []byte) bool {
+	switch string(key) {
+	case "fileSearch", "file_search", "fileSearchStoreNames", "file_search_store_names":
+		return true
+	}
+	return false
+}
 
 type walker struct {
-	dec    *lexer
+	dec    lexer
 	m      *References
-	mime   string // the last mimeType of the object that is being walked
+	mime   []byte // the last mimeType of the object that is being walked
 	hidden int    // how many opaque members are around
 
 	resources names
@@ -107,32 +109,25 @@ func (n *names) err() error {
 
 // object walks the members of an object whose brace was read, the value of a
 // member of that name.
-func (w *walker) object(of string, depth int) error {
+func (w *walker) object(of []byte, depth int) error {
 	if depth > maxDepth {
 		return errTooDeep
 	}
 	outer := w.mime
-	w.mime = ""
+	w.mime = nil
 	defer func() { w.mime = outer }()
 	var data int64
-	for w.dec.More() {
-		name, err := w.dec.Token()
-		if err != nil {
-			return err
-		}
-		key, _ := name.(string)
+	for w.dec.more() {
+		key := w.dec.next().meaning()
 		if w.hidden > 0 {
 			w.m.texts += int64(len(key)) // a name that the caller made up
-		} else if slices.Contains(storeMembers, key) {
+		} else if searchesStores(key) {
 			w.m.Stores = true
 		}
-		value, err := w.dec.Token()
-		if err != nil {
-			return err
-		}
-		if text, ok := value.(string); ok {
-			if w.text(of, key, text) {
-				data += int64(len(text)) * 3 / 4
+		value := w.dec.next()
+		if value.kind == '"' {
+			if w.text(of, key, value) {
+				data += value.size() * 3 / 4
 			}
 			continue
 		}
@@ -143,45 +138,45 @@ func (w *walker) object(of string, depth int) error {
 	if data > 0 {
 		w.inline(data)
 	}
-	_, err := w.dec.Token()
-	return err
+	w.dec.next()
+	return nil
 }
 
 // text notes a string member, and reports whether it is inline data.
-func (w *walker) text(of, key, text string) (data bool) {
+func (w *walker) text(of, key []byte, text token) (data bool) {
 	if w.hidden > 0 {
-		w.m.texts += int64(len(text))
+		w.m.texts += text.size()
 		return false
 	}
-	switch key {
+	switch string(key) {
 	case "mimeType", "mime_type":
-		w.mime = text
+		w.mime = text.meaning()
 		return false
 	case "data":
 		w.m.Media = true
 		return true
 	case "fileUri", "file_uri", "cachedContent", "cached_content", "file_id":
 		w.m.Media = true
-		w.resources.add(ResourceName(text))
+		w.resources.add(ResourceName(string(text.meaning())))
 		return false
 	case "url", "file_data":
-		if rest, ok := strings.CutPrefix(text, "data:"); ok {
-			w.mime, _, _ = strings.Cut(rest, ";")
+		if rest, ok := bytes.CutPrefix(text.meaning(), []byte("data:")); ok {
+			w.mime, _, _ = bytes.Cut(rest, []byte(";"))
 			w.m.Media = true
 			return true
 		}
-		if of == "image_url" {
+		if string(of) == "image_url" {
 			w.m.Media = true
 			w.m.images++
 			return false
 		}
 	}
-	w.m.texts += int64(len(text))
+	w.m.texts += text.size()
 	return false
 }
 
 func (w *walker) inline(data int64) {
-	if strings.HasPrefix(w.mime, "image/") {
+	if bytes.HasPrefix(w.mime, []byte("image/")) {
 		w.m.images++
 		return
 	}
@@ -189,39 +184,40 @@ func (w *walker) inline(data int64) {
 }
 
 // value walks the value of a member of that name, whose first token was read.
-func (w *walker) value(key string, first json.Token, depth int) error {
-	if slices.Contains(opaqueMembers, key) {
+func (w *walker) value(key []byte, first token, depth int) error {
+	if opaque(key) {
 		w.hidden++
 		defer func() { w.hidden-- }()
 	}
-	switch first {
-	case json.Delim('{'):
+	switch first.kind {
+	case '{':
 		return w.object(key, depth+1)
-	case json.Delim('['):
+	case '[':
 		if depth >= maxDepth {
 			return errTooDeep
 		}
-		for w.dec.More() {
-			next, err := w.dec.Token()
-			if err != nil {
-				return err
-			}
-			if text, ok := next.(string); ok {
-				w.m.texts += int64(len(text))
+		for w.dec.more() {
+			next := w.dec.next()
+			if next.kind == '"' {
+				w.m.texts += next.size()
 				continue
 			}
 			if err := w.value(key, next, depth+1); err != nil {
 				return err
 			}
 		}
-		_, err := w.dec.Token()
-		return err
+		w.dec.next()
 	}
 	return nil
 }
 
 // resourceKinds begin the names of what belongs to a project.
 var resourceKinds = []string{"files/", "cachedContents/"}
+
+// mentionsResource reports whether a text may be a name of one.
+func mentionsResource(text []byte) bool {
+	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
+}
 
 // maxResourceID bounds what follows, in bytes.
 const maxResourceID = 128

@@ -72,7 +72,7 @@ func TestResourceName(t *testing.T) {
 func TestTail(t *testing.T) {
 	for _, size := range []int{1, 7, 4096, 32 << 10, 64 << 10, 300 << 10} {
 		var all bytes.Buffer
-		end := &Tail{names: []string{"usage"}}
+		end := &Tail{names: []string{`"usage"`}}
 		for i := 0; all.Len() < 400<<10; i++ {
 			piece := bytes.Repeat([]byte{'a' + byte(i%26)}, size)
 			if i%3 == 0 && all.Len() < 200<<10 {
@@ -85,9 +85,12 @@ func TestTail(t *testing.T) {
 			}
 		}
 		require.True(t, bytes.HasSuffix(all.Bytes(), end.buf))
-		var got, want struct{ N int }
-		require.True(t, lastObject(all.Bytes(), "usage", &want))
-		require.True(t, end.last("usage", &got), size)
+		var got, want []byte
+		into := func(to *[]byte) func([]byte) bool {
+			return func(value []byte) bool { *to = value; return len(value) > 0 }
+		}
+		require.True(t, lastMember(all.Bytes(), `"usage"`, into(&want)))
+		require.True(t, end.last(`"usage"`, into(&got)), size)
 		assert.Equal(t, want, got, size)
 	}
 }

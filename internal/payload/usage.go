@@ -3,6 +3,7 @@ package payload
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 )
 
 const (
@@ -54,9 +55,8 @@ func (t *Tail) Write(p []byte) (int, error) {
 func (t *Tail) drop() {
 	cut := len(t.buf) - tailSize
 	for _, name := range t.names {
-		quoted := []byte(`"` + name + `"`)
 		// One that the cut would go through is kept too.
-		if at := bytes.LastIndex(t.buf[:cut+len(quoted)-1], quoted); at >= 0 {
+		if at := bytes.LastIndex(t.buf[:cut+len(name)-1], []byte(name)); at >= 0 {
 			if t.kept == nil {
 				t.kept = make(map[string][]byte)
 			}
@@ -66,20 +66,21 @@ func (t *Tail) drop() {
 	t.buf = t.buf[:copy(t.buf, t.buf[cut:])]
 }
 
-// last decodes the last value that a member of that name had.
-func (t *Tail) last(name string, v any) bool {
-	return lastObject(t.buf, name, v) || lastObject(t.kept[name], name, v)
+// last reads the last value that a member of that name had and that can be read.
+func (t *Tail) last(name string, read func(value []byte) bool) bool {
+	return lastMember(t.buf, name, read) || lastMember(t.kept[name], name, read)
 }
 
 // A Usage is what an answer says of itself.
 type Usage struct {
 	PromptTokens int64  // negative: it doesn't say
 	ModelVersion string // "": it doesn't say
+	ModelStatus  string // what it says of the model's state, a JSON object; "": nothing
 }
 
 // A Meter reads the usage from the end of an answer.
 type Meter struct {
-	names []string // of the members that it looks for
+	names []string // of the members that it looks for, in quotes
 	read  func(end *Tail) Usage
 }
 
@@ -88,40 +89,48 @@ func (m *Meter) Read(end *Tail) Usage { return m.read(end) }
 
 // GeminiUsage finds the last usageMetadata: it repeats in every event of a
 // stream, and the last one counts.
-var GeminiUsage = &Meter{[]string{"usageMetadata", "modelVersion"}, func(end *Tail) Usage {
+var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelStatus"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
-	prompt, tools := count{name: "promptTokenCount"}, count{name: "toolUsePromptTokenCount"}
-	if end.last("usageMetadata", counts{&prompt, &tools}) && prompt.n > 0 {
-		u.PromptTokens = prompt.n + max(tools.n, 0)
+	all := [...]count{{name: "promptTokenCount"}, {name: "toolUsePromptTokenCount"}}
+	counted := end.last(`"usageMetadata"`, func(value []byte) bool { return readCounts(value, all[:]) })
+	if prompt, tools := all[0].n, all[1].n; counted && prompt > 0 {
+		u.PromptTokens = prompt + max(tools, 0)
 	}
-	end.last("modelVersion", &u.ModelVersion)
+	end.last(`"modelVersion"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.last(`"modelStatus"`, func(value []byte) bool {
+		if len(value) == 0 || value[0] != '{' {
+			return false
+		}
+		u.ModelStatus = string(value)
+		return true
+	})
 	return u
 }}
 
 // OpenAIUsage finds the last usage of an OpenAI-compatible answer. Streams send
 // it only when they are asked to.
-var OpenAIUsage = &Meter{[]string{"usage", "model"}, func(end *Tail) Usage {
+var OpenAIUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
-	prompt := count{name: "prompt_tokens"}
-	if end.last("usage", counts{&prompt}) && prompt.n > 0 {
-		u.PromptTokens = prompt.n
+	all := [...]count{{name: "prompt_tokens"}}
+	counted := end.last(`"usage"`, func(value []byte) bool { return readCounts(value, all[:]) })
+	if counted && all[0].n > 0 {
+		u.PromptTokens = all[0].n
 	}
-	end.last("model", &u.ModelVersion)
+	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u
 }}
 
-// lastObject decodes the value of the last member of that name that there is in
-// a piece of JSON text and that decodes; the text need not be whole.
-func lastObject(text []byte, name string, v any) bool {
-	quoted := []byte(`"` + name + `"`)
+// lastMember reads the value of the last member of that name, which is given in its
+// quotes, that there is in a piece of JSON text and that can be read; the text need not be whole.
+func lastMember(text []byte, name string, read func(value []byte) bool) bool {
 	end := len(text)
 	for range maxLookups { // each may read all of the text
-		i := bytes.LastIndex(text[:end], quoted)
+		i := bytes.LastIndex(text[:end], []byte(name))
 		if i < 0 {
 			return false
 		}
-		rest := bytes.TrimLeft(text[i+len(quoted):], " \t\r\n")
-		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && decodePrefix(value, v) {
+		rest := bytes.TrimLeft(text[i+len(name):], space)
+		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && read(firstValue(value)) {
 			return true
 		}
 		end = i
@@ -133,53 +142,43 @@ func lastObject(text []byte, name string, v any) bool {
 // cut off, and OpenAI-compatible streams send null in all events but one.
 const maxLookups = 64
 
-// decodePrefix decodes the JSON value that text begins with, unless it is null.
-func decodePrefix(text []byte, v any) bool {
-	value := firstValue(text)
-	switch v := v.(type) {
-	case counts:
-		return v.read(value)
-	case *string:
-		if plainString(value) {
-			*v = string(value[1 : len(value)-1])
-			return true
-		}
+// readString reads a string. It reports false for anything else, null included.
+func readString(value []byte, s *string) bool {
+	if plainString(value) {
+		*s = string(value[1 : len(value)-1])
+		return true
 	}
-	return len(value) > 0 && !bytes.Equal(value, []byte("null")) && json.Unmarshal(value, v) == nil
+	return len(value) > 0 && value[0] == '"' && json.Unmarshal(value, s) == nil
 }
 
-// counts are whole numbers that members of an object have.
-type counts []*count
-
+// A count is a whole number that a member of an object has.
 type count struct {
 	name string
 	n    int64 // 0: there is none
 }
 
-// read reads the numbers of an object as json.Unmarshal would, at a fraction of
+// readCounts reads the numbers of an object as json.Unmarshal would, at a fraction of
 // what that takes. It reports false for anything but an object in which they are
 // whole numbers, or null.
-func (all counts) read(object []byte) bool {
+func readCounts(object []byte, all []count) bool {
 	t, err := newLexer(object)
-	if err != nil {
+	if err != nil || t.next().kind != '{' {
 		return false
 	}
-	if first, _ := t.Token(); first != json.Delim('{') {
-		return false
+	for i := range all {
+		all[i].n = 0
 	}
-	for _, c := range all {
-		c.n = 0
-	}
-	for t.More() {
-		name, _ := t.Token()
-		value, _ := t.Token()
+	for t.more() {
+		name := t.next().meaning()
+		value := t.next()
 		t.leave(value)
-		for _, c := range all {
-			if c.name == name && value != nil {
-				number, _ := value.(json.Number)
-				if c.n, err = number.Int64(); err != nil {
-					return false
-				}
+		for i := range all {
+			c := &all[i]
+			if c.name != string(name) || value.kind == 'n' {
+				continue
+			}
+			if c.n, err = strconv.ParseInt(string(value.text), 10, 64); value.kind != '0' || err != nil {
+				return false
 			}
 		}
 	}

@@ -28,14 +28,19 @@ func From(ctx context.Context, otherwise *slog.Logger) *slog.Logger {
 // What they all carry is put together when the first one is written: where only
 // warnings are, most requests write none.
 func New(log *slog.Logger, attributes []any) *slog.Logger {
-	return slog.New(&lazy{Handler: log.Handler(), with: sync.OnceValue(func() slog.Handler {
-		return log.With(attributes...).Handler()
-	})})
+	return slog.New(&lazy{Handler: log.Handler(), attributes: attributes})
 }
 
 type lazy struct {
 	slog.Handler // without the attributes
-	with         func() slog.Handler
+	attributes   []any
+	once         sync.Once
+	whole        slog.Handler // with them; see with
+}
+
+func (h *lazy) with() slog.Handler {
+	h.once.Do(func() { h.whole = slog.New(h.Handler).With(h.attributes...).Handler() })
+	return h.whole
 }
 
 // Handle implements slog.Handler.
