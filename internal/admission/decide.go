@@ -309,10 +309,14 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	}
 	early := d.promise != nil && d.promise.early && !d.books()
 	offer, cause := plan()
-	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.waitlist.holds(d.req.Caller) {
+	others := d.c.waitlist.holds(d.req.Caller)
+	if cause != scheduler.NoCause || offer.Now() && !early && !others {
 		return offer, cause
 	}
-	if d.contest = d.contestFor(offer.Model); d.contest != nil && offer.Now() && !early {
+	if others || d.shared(d.c.Now()) {
+		d.contest = d.contestFor(offer.Model)
+	}
+	if d.contest != nil && offer.Now() && !early {
 		req.Queue, req.Waitlist = true, d.contest.lighter()
 		offer, cause = plan()
 	}
