@@ -75,11 +75,12 @@ func (d *decision) recogniseHash() {
 }
 
 // recogniseEarly recognises a caller that comes before its time: by the first booking or
-// promise of its request that it may have been told of.
+// promise of its request that it may have been told of. Who doesn't ask for a booking,
+// while there is one for its request, comes for that.
 func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
 	p := d.c.waitlist.waiting(d.req.Hash, now)
 	d.hold(mine, func(b scheduler.Booking) bool {
-		return (p == nil || b.Start <= p.Start) && !d.c.waitlist.justTold(b.ID, now)
+		return (p == nil || b.Start <= p.Start) && (!d.req.Book || !d.c.waitlist.justTold(b.ID, now))
 	})
 	if d.held == 0 && p != nil {
 		p.early = p.early || p.Start > now+early
