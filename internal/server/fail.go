@@ -10,6 +10,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/storage"
@@ -69,7 +70,7 @@ func problemOf(err error) *apierror.Problem {
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The ticket is not one of this deployment, or not yours.", Cause: err}
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		// Before the timeout: a store has deadlines of its own.
 		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
@@ -97,5 +98,5 @@ var errNoRoute = errors.New("no route")
 // noRoute is the answer where nothing is. It doesn't repeat the path, which may
 // hold what isn't for logs.
 func (s *Server) noRoute(path string) *apierror.Problem {
-	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+s.nearest(path)+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
 }

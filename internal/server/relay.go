@@ -45,10 +45,6 @@ type relay struct {
 	sizer    dispatch.Sizer
 	requests int64
 
-	// ended, if not nil, is shown the end of an answer that is whole.
-	ended func(end []byte)
-
-	project  string          // that the last attempt went to
 	answered bool            // something has reached the caller
 	broken   *upstream.Error // what cut the answer short after that
 }
@@ -85,11 +81,8 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err := choose(c); err != nil {
 		return err
 	}
-	p, err := s.dispatch.Pool(ctx)
+	p, err := s.dispatch.PoolFor(ctx, s.who(x.r), x.refs.Resources)
 	if err != nil {
-		return err
-	}
-	if p, err = s.dispatch.Owners(ctx, p, x.refs.Resources); err != nil {
 		return err
 	}
 	if c.MaxWait, err = maxWait(x.r); err != nil {
@@ -134,7 +127,6 @@ func maxWait(r *http.Request) (*time.Duration, error) {
 
 // send sends the request once, and passes the answer on when it is one.
 func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
-	x.project = to.Key.Project
 	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.stop()
 	ctx = watch.ctx
@@ -163,6 +155,12 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
+	if isPage(resp.Header) && !isFile(x.r) && resp.ContentLength != 0 {
+		unpack(resp)
+		e := to.Classify(resp.StatusCode, readError(resp.Body))
+		e.SentAt = at
+		return dispatch.Sent{}, e
+	}
 	var meter *payload.Meter
 	if x.metered {
 		meter = to.Provider().Meter(path)
@@ -176,9 +174,6 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		}
 	}
 	x.broken = failure
-	if failure == nil && x.ended != nil {
-		x.ended(end.Bytes())
-	}
 	return outcome(end, meter, to, at), nil
 }
 
