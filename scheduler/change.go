@@ -128,7 +128,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now)
+	start, cause, on, probe, probed := startOfAll(rules, all, now, now)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)

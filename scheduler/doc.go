@@ -61,7 +61,8 @@
 // return. The instance that planned it keeps a waitlist in memory of whom it told which time
 // ([Request].Waitlist), so that many waiting callers are told different times. Of each entry it
 // shares a short hash through the project ([ShareWaitlist]), so that other instances recognise the
-// caller when it returns.
+// caller when it returns. Who queues ([Request].Queue) goes after the waitlist even if there is
+// room now, and the first start of all may be one in the future ([Request].From).
 //
 // A caller that has come back, and still finds no room, gets a [Booking], an interval from its
 // start. Its holder, returning between start and start plus hold, is admitted if it fits beside what

@@ -23,10 +23,14 @@ type Request struct {
 	// Near is the candidate that is to be taken if others are no better; empty: any.
 	Near string
 	// Waitlist, if not nil, returns the slots on a calendar, of a model or not, that
-	// this instance told callers without keeping them. They don't keep anybody from
-	// going now, but whoever must wait is told a time after them, so that many waiting
-	// callers are told different times, whichever calendar they wait for.
+	// this instance told callers without keeping them. They keep nobody from going now,
+	// unless Queue says so, but whoever must wait is told a time after them, so that many
+	// waiting callers are told different times, whichever calendar they wait for.
 	Waitlist func(project, calendar string) []Booking
+	// Queue says that the request goes after those even if there is room now.
+	Queue bool
+	// From is the first start that is asked for. 0: now.
+	From Instant
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model.
 	Also func(model string) []Weight
@@ -70,7 +74,7 @@ func (o Offer) probes(other Offer) int {
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
 	// First without regard to the waitlist: is there room now?
 	best, cause := choose(rules, now, candidates, req, rnd, false)
-	if cause != NoCause || best.Now() || req.Waitlist == nil {
+	if cause != NoCause || best.Now() && !req.Queue || req.Waitlist == nil {
 		return best, cause
 	}
 	return choose(rules, now, candidates, req, rnd, true)
@@ -190,7 +194,7 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 			all[i].told = req.Waitlist(cand.ID, all[i].c.Model)
 		}
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From))
 	o.Wait = o.Start.Sub(now)
 	for i, x := range all {
 		if cause := x.c.Spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {

@@ -122,6 +122,7 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 // With told, that is after those who were told times.
 func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
+		all[0].t.Rounded = from > now
 		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, all[0].others(told))
 		return s, cause, ""
 	}
@@ -169,11 +170,11 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
 // probe of a limit, if nothing else is in its way; that of the calendar probed.
-func startOfAll(rules *Rules, all []side, now Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
-	if s, cause, on = earliestOfAll(all, now, now, everyone, true); s == now {
+func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
+	if s, cause, on = earliestOfAll(all, now, from, everyone, true); s == now {
 		return s, NoCause, "", NoCause, nil
 	}
-	for i := range all {
+	for i := 0; i < len(all) && from == now; i++ {
 		if limit := beyond(rules, all, i, now, cause); limit != NoCause {
 			return now, NoCause, "", limit, all[i].c
 		}

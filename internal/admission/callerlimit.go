@@ -13,7 +13,8 @@ import (
 // the projects' and committed after them, so a caller that has limits costs one
 // write more, and one that has none costs nothing. The two commits are not one
 // transaction: that would deadlock, and make the caller's document hot. One that
-// is refused gives the other back. Nothing is booked.
+// is refused gives the other back. Nothing is booked there; but a caller is promised and
+// booked by the projects only what its own limits let it use.
 
 // callerModel names the only calendar of a caller's document.
 const callerModel = "all"
@@ -75,11 +76,11 @@ func (l *CallerLimit) check(ctx context.Context) (*Wait, error) {
 	if l == nil || l.reserved != nil {
 		return nil, nil
 	}
-	offer, state, err := l.plan(ctx)
+	offer, state, err := l.plan(ctx, scheduler.Request{})
 	if err == nil && !offer.Now() {
 		// Before anybody is refused, what may be stale is read.
 		if err = l.c.store.Refresh(ctx, []string{callerDocument(l.caller)}, false); err == nil {
-			offer, state, err = l.plan(ctx)
+			offer, state, err = l.plan(ctx, scheduler.Request{})
 		}
 	}
 	switch {
@@ -91,14 +92,32 @@ func (l *CallerLimit) check(ctx context.Context) (*Wait, error) {
 	return l.wait(offer.Start, offer.Cause, state), nil
 }
 
-func (l *CallerLimit) plan(ctx context.Context) (scheduler.Offer, *scheduler.Project, error) {
+// beside returns the wait that the limits demand of a request that could start at an
+// instant, beside what the caller was promised or has booked; nil if it can start then.
+func (l *CallerLimit) beside(ctx context.Context, start scheduler.Instant, slots []scheduler.Booking) (*Wait, error) {
+	if l == nil || l.reserved != nil {
+		return nil, nil
+	}
+	offer, state, err := l.plan(ctx, scheduler.Request{
+		From: start, Queue: true, Waitlist: func(string, string) []scheduler.Booking { return slots },
+	})
+	switch {
+	case err != nil || offer.Start <= start:
+		return nil, err
+	case offer.Start == scheduler.Never:
+		return nil, ErrCallerTooLarge
+	}
+	return l.wait(offer.Start, offer.Cause, state), nil
+}
+
+func (l *CallerLimit) plan(ctx context.Context, req scheduler.Request) (scheduler.Offer, *scheduler.Project, error) {
 	id := callerDocument(l.caller)
 	states, err := l.c.store.View(ctx, []string{id})
 	if err != nil {
 		return scheduler.Offer{}, nil, err
 	}
-	offer, _ := scheduler.Plan(l.rules, l.c.Now(), []scheduler.Candidate{{ID: id, State: states[0]}},
-		scheduler.Request{Chain: []string{callerModel}, Demand: l.demand}, rand.IntN)
+	req.Chain, req.Demand = []string{callerModel}, l.demand
+	offer, _ := scheduler.Plan(l.rules, l.c.Now(), []scheduler.Candidate{{ID: id, State: states[0]}}, req, rand.IntN)
 	return offer, states[0], nil
 }
 

@@ -17,10 +17,14 @@ import (
 
 // limited returns a bench whose caller alice may send so many requests a minute.
 func limited(t *testing.T, store storage.Store, rpm int64, projects ...string) *bench {
+	return limitedTo(t, store, scheduler.Override{RPM: &rpm}, projects...)
+}
+
+func limitedTo(t *testing.T, store storage.Store, alice scheduler.Override, projects ...string) *bench {
 	b := newBench(t, store, projects)
 	ctl, err := admission.New(t.Context(), admission.Options{
 		Store: store, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
-		Callers: map[string]scheduler.Override{"alice": {RPM: &rpm}},
+		Callers: map[string]scheduler.Override{"alice": alice},
 	})
 	require.NoError(t, err)
 	b.Controller = ctl
@@ -180,5 +184,73 @@ func TestLimitedCallerIsInNobodysWay(t *testing.T) {
 		}
 		assert.LessOrEqual(t, longest, 61*time.Second, "nor in its own")
 		assert.LessOrEqual(t, b.left(b.refused(b.others())), 61*time.Second)
+	})
+}
+
+// A caller that may send one request a minute, and five a day, keeps no more than that:
+// eighty requests that ask for bookings, or are told a time, are in nobody's way that they
+// couldn't be in.
+func TestLimitedCallerKeepsWhatItMayUse(t *testing.T) {
+	const minutes, rpm = 10, 5
+	// served returns how often somebody else is who asks once a second.
+	served := func(t *testing.T, requests int, book bool) (n int, first time.Duration, most int) {
+		synctest.Test(t, func(t *testing.T) {
+			one, five, limit, unlimited := int64(1), int64(5), int64(rpm), scheduler.Unlimited
+			b := limitedTo(t, storage.NewMemory(time.Now), scheduler.Override{RPM: &one, RPD: &five}, "p")
+			b.rules.Policy = scheduler.NewPolicy([]string{"m"}, map[string]scheduler.Override{"m": {RPM: &limit, TPM: &unlimited, RPD: &unlimited}})
+			ask := func(req admission.Request, book bool) bool {
+				req.Models, req.Book = []string{"m"}, book
+				grant, _ := b.admit(req)
+				return grant != nil
+			}
+			for range rpm {
+				require.True(t, ask(b.others(), false))
+			}
+			for range requests {
+				ask(b.mine(), book)
+			}
+			most = b.bookings("p")
+			began := b.Now()
+			next := b.others()
+			for b.Now().Sub(began) < minutes*time.Minute {
+				time.Sleep(time.Second)
+				if ask(next, false) {
+					if n++; n == 1 {
+						first = b.Now().Sub(began)
+					}
+					next = b.others()
+				}
+			}
+		})
+		return n, first, most
+	}
+	alone, _, _ := served(t, 0, false)
+	assert.GreaterOrEqual(t, alone, 45)
+	for _, book := range []bool{true, false} {
+		n, first, most := served(t, 80, book)
+		t.Logf("booking %v: the other is served %d times, alone %d, first after %v; %d booked", book, n, alone, first, most)
+		assert.GreaterOrEqual(t, n, alone-5, "alice may use five")
+		assert.LessOrEqual(t, first, 62*time.Second)
+		assert.LessOrEqual(t, most, 5)
+	}
+}
+
+// What a caller has booked is known to every instance.
+func TestBookingsOfACallerAtEveryInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory(time.Now)
+		b := limited(t, store, 1, "p", "q")
+		other := limited(t, store, 1, "p", "q")
+		b.granted(b.others())
+		b.granted(b.others())
+		b.booked(b.mine())
+		other.hash = 1 << 20
+		req := other.mine()
+		req.Book = true
+		wait := other.refused(req)
+		assert.Equal(t, "alice", wait.Caller)
+		assert.False(t, wait.Booked)
+		assert.InDelta(t, 122, other.left(wait).Seconds(), 5, "a minute after her booking, which she may come late to")
+		assert.True(t, other.booked(other.others()).Booked)
 	})
 }

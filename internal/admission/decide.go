@@ -37,6 +37,10 @@ type decision struct {
 	due      scheduler.Instant // when it starts
 	project  string            // where it lies
 	model    string
+	promise  *promise // what it was told, and has come back before; nil: nothing
+
+	contest  *contest // of the last plan; nil: no other caller waits
+	unbooked bool     // nothing is kept for it so far ahead
 }
 
 // look views the candidate projects.
@@ -67,6 +71,9 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 		return nil, nil, err
 	}
 	grant, wait, err := d.decide(ctx)
+	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
+		d.c.waitlist.take(d.promise.ID) // it has had its turn
+	}
 	if grant == nil {
 		return nil, wait, err
 	}
@@ -107,6 +114,30 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 		return own, nil
 	}
 	return d.told(offer, newID()), nil
+}
+
+// beyond returns what a caller is told that can't use a slot which it is offered, since
+// what it was promised and has booked is all that its own limits let it use; nil if it
+// can. Who comes before its time has its promise.
+func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, error) {
+	if d.req.Limit == nil || d.promise != nil && !d.books() {
+		return nil, nil
+	}
+	var promised uint64
+	if d.promise != nil {
+		promised = d.promise.ID
+	}
+	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
+	d.bookings(func(_, _ string, b scheduler.Booking) {
+		if tagOf(b.ID) == callerTag(d.req.Caller) && b.ID != d.held {
+			slots = append(slots, b)
+		}
+	})
+	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
+	if own == nil {
+		return nil, err
+	}
+	return d.later(ctx, own)
 }
 
 // candidates are the projects that have a usable key; that of the preferred key
@@ -194,8 +225,23 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		case scheduler.Unavailable:
 			return nil, nil, ErrNoProject
 		}
-		if !offer.Now() && (!d.books() || refused(offer.On, offer.Cause)) {
-			return nil, d.tell(offer), nil
+		if !offer.Now() {
+			if refused(offer.On, offer.Cause) {
+				return nil, d.tell(offer), nil
+			}
+			wait, err := d.beyond(ctx, offer)
+			if wait != nil || err != nil {
+				return nil, wait, err
+			}
+			if !d.books() {
+				return nil, d.tell(offer), nil
+			}
+			if d.far(offer) {
+				d.unbooked, d.looked = true, true
+				if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
+					return nil, d.tell(offer), nil
+				}
+			}
 		}
 		grant, wait, result, err := d.reserve(ctx, offer, 0)
 		if err != nil || grant != nil || wait != nil {
@@ -245,7 +291,7 @@ func (d *decision) best(ctx context.Context) (offer scheduler.Offer, cause sched
 }
 
 // books reports whether the request gets a booking if there is no room.
-func (d *decision) books() bool { return d.returned || d.req.Book }
+func (d *decision) books() bool { return (d.returned || d.req.Book) && !d.unbooked }
 
 func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	offer, cause := d.planFor(d.padded())
@@ -255,16 +301,64 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	return offer, cause
 }
 
-// planFor plans. What was told but not kept is in nobody's way who gets a
-// booking.
+// planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
+// comes before its time gets no room that others were told of: coming early gains it
+// nothing. Where a caller has got much less than its share, turns count; see [contest].
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
-	d.looked = false
-	now := d.c.Now()
+	d.looked, d.contest = false, nil
 	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
-	if !d.books() {
-		req.Waitlist = func(project, model string) []scheduler.Booking { return d.c.waitlist.promised(project, model, now) }
+	plan := func() (scheduler.Offer, scheduler.Cause) {
+		return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
 	}
-	return scheduler.Plan(d.rules, now, d.candidates(), req, rand.IntN)
+	early := d.promise != nil && d.promise.early && !d.books()
+	offer, cause := plan()
+	others := d.c.waitlist.holds(d.req.Caller)
+	if cause != scheduler.NoCause || offer.Now() && !early && !others {
+		return offer, cause
+	}
+	if others || d.shared(d.c.Now()) {
+		d.contest = d.contestFor(offer.Model)
+	}
+	if d.contest != nil && offer.Now() && !early {
+		req.Queue, req.Waitlist = true, d.contest.lighter()
+		offer, cause = plan()
+	}
+	switch {
+	case cause != scheduler.NoCause, offer.Now() && !early, d.contest == nil && d.books():
+		return offer, cause
+	case d.contest != nil:
+		req.Waitlist = d.contest.before(d.c.Now(), 0, !d.books())
+	case d.promise != nil:
+		req.Waitlist = d.promised(asker{self: d.promise.ID, before: early})
+	default:
+		req.Waitlist = d.promised(asker{})
+	}
+	req.Queue = early || d.contest != nil
+	return plan()
+}
+
+// promised returns what an asker has to leave to others.
+func (d *decision) promised(who asker) func(project, model string) []scheduler.Booking {
+	now := d.c.Now()
+	return func(project, model string) []scheduler.Booking {
+		return d.c.waitlist.promised(project, model, now, who)
+	}
+}
+
+// stands reports whether the time that the caller was told is still true: whether the
+// request fits then beside whatever is older.
+func (d *decision) stands() bool {
+	p := d.promise
+	older := d.promised(asker{self: p.ID, older: p.order})
+	if d.contest != nil && d.contest.model == p.at.model {
+		older = d.contest.before(d.c.Now(), p.order, true)
+	}
+	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
+	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
+		Chain: []string{p.at.model}, Demand: d.padded(), Also: d.req.Also, From: p.Start,
+		Waitlist: older,
+	}, rand.IntN)
+	return cause == scheduler.NoCause && offer.Start == p.Start
 }
 
 // padded is the demand with an allowance for the time that its commit takes.

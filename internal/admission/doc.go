@@ -24,6 +24,19 @@
 // callers be told different times. A short hash of each entry is stored with the
 // next commit of the project, so that other instances recognise a returner too.
 //
+// Many clients come back by their own clock and not when they were told. The same body
+// from the same caller before its time is the same request: it is told its own time
+// again, or an earlier one if there is room by then, or what is left if others have
+// taken that room. It gains nothing by coming early, for until its own time it gets no
+// room that others were told of; and it costs nobody anything, for who doesn't wait for
+// its time isn't waited for. A batch of equal prompts is as many requests all the same,
+// because they come together: who comes within a tenth of a second of the answer to
+// another can't have had it.
+//
+// Who was told a time and doesn't come is in nobody's way once that has passed: whoever
+// comes then goes. Before, its promise is in the way of those that ask for a time, as far
+// as its caller's requests do return.
+//
 // A booking has extra time behind its interval: as much as recent holders were late,
 // their commits included, but no more than the hold. Without it a late holder, or a
 // slow commit, would push the next one back. A holder whose slot isn't free when it
@@ -34,6 +47,24 @@
 // planned anew in it (patience.go). A plan that turns out to be out of date was made on
 // a document that has been read again by then; only before the last plan are all of
 // them.
+//
+// # Several callers
+//
+// Where projects are shared, nobody books more than a window ahead, but for one slot that
+// a caller may have further on; so whoever comes next waits for a window and no more. And
+// where a caller that waits has got less than three quarters of its share, turns count: who
+// must wait is told a time around what was promised within a window, and of later promises
+// around those of callers that have had no more than its own; and who has had four times
+// as much doesn't go now where that would take another's promise. What was used is what
+// weighs on the calendars, in windows, and whose it is the IDs of reservations and bookings
+// say. So nothing is kept for it, and it is known to every instance; promises, an instance
+// knows those that it made. One caller alone, or callers that all get their share, are
+// served in the order in which they come. Callers without a name are one.
+//
+// This isn't the fairness of VTC (arXiv 2401.00588). Five callers of the most different
+// manners got 0.3 to 1.9 times a fair share in ten minutes; without turns it is 0 to 3.1. To
+// hold each to its share exactly cost up to a seventh of the capacity where sizes are
+// mixed, and made what was told later than need be; see internal/simulation.
 //
 // # Several calendars
 //
@@ -50,6 +81,12 @@
 // the same decision. If they demand a wait, the caller is told that one or the
 // projects', whichever is longer. If they don't, two commits follow each other: the
 // project's slot, then the caller's place. If the second fails the slot is given back.
+//
+// They hold for what is promised and booked, too: a caller that may send one request a
+// minute is promised one slot a minute, and told the wait of its own limits for more.
+// Whose a booking is its ID says ([newIDOf]), so every instance knows; what was only
+// told, the instance knows that told it. A request that goes at once may use what the
+// caller has booked for another: then that one waits.
 //
 // # Time
 //
@@ -75,6 +112,7 @@
 //
 //   - controller.go: a controller, and Admit
 //   - decide.go: one decision: planning, claiming a booking, choosing the key
+//   - fair.go: whose turn it is, where several callers wait
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
 //   - settle.go: settling, failing and cancelling a grant

@@ -17,7 +17,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		demand = d.kept()
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
-		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newID(), Hash: d.req.Hash,
+		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newIDOf(d.req.Caller), Hash: d.req.Hash,
 		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
 	})
 	if err != nil {
@@ -89,16 +89,24 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 }
 
 // tell answers a refusal for which nothing is kept, and remembers it, unless upstream
-// refuses what is asked for: nobody is to come back for what may not be there.
+// refuses what is asked for: nobody is to come back for what may not be there. Who was
+// told a time before is told that again, unless it can go earlier, or others have made it
+// untrue.
 func (d *decision) tell(offer scheduler.Offer) *Wait {
-	id := newID()
 	if refused(offer.On, offer.Cause) {
-		return d.told(offer, id)
+		return d.told(offer, newID())
 	}
-	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
-		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand,
-	}, d.c.Now(), offer.Also...)
-	return d.told(offer, id)
+	now := d.c.Now()
+	if p := d.promise; p != nil {
+		if offer.Start > p.Start && d.stands() {
+			offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
+		}
+		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now)
+		return d.told(offer, p.ID)
+	}
+	b := scheduler.Booking{ID: newID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
+	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, also: offer.Also, caller: d.req.Caller}, now)
+	return d.told(offer, b.ID)
 }
 
 // told is the wait for a slot that isn't kept.
@@ -110,6 +118,7 @@ func (d *decision) told(offer scheduler.Offer, id uint64) *Wait {
 
 // booked is the wait for a slot that is kept.
 func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause scheduler.Cause) *Wait {
+	d.c.waitlist.tellBooking(b.ID, d.c.Now())
 	w := d.wait(offer, b.Start, cause)
 	w.Booked, w.Ticket = true, d.ticket(b.ID, b.Start, b.Since)
 	return w

@@ -1,6 +1,6 @@
 // Package totals counts what is used on a project within a Pacific day, for whoever wants
-// to know who used it and what it cost. Nothing is decided by it. Package scheduler has
-// its types.
+// to know who used it and what it cost. Nothing is decided by how much that is; admission
+// asks whether anybody else has used a project today. Package scheduler has its types.
 //
 // Files, from the top down; a file calls only those below it:
 //

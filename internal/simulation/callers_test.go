@@ -1,0 +1,241 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A manner is how one caller of a shared pool behaves.
+type manner struct {
+	name     string
+	requests int           // that it has at the same time; each is followed by the next
+	thinks   time.Duration // between a request's answer, or giving up, and the next
+	returns  float64       // the share of waits after which it comes back
+	late     time.Duration // it comes back late by up to that
+	every    time.Duration // it comes back by that clock, whatever it is told; 0: as told
+	book     bool          // it asks for bookings
+	tokens   [2]int64      // the sizes of its requests, log-uniform
+}
+
+// A society is callers of different manners that share a pool, and what became of them.
+type society struct {
+	*world
+	instances []*admission.Controller
+	told      []told
+	services  []service
+}
+
+// A told is a wait for which nothing was kept.
+type told struct {
+	caller       string
+	hash         uint64
+	asked, start time.Duration
+	tokens       int64
+	again        bool // it came before its time
+}
+
+// A service is a request that was sent.
+type service struct {
+	caller  string
+	hash    uint64
+	project string
+	at      time.Duration
+	waited  time.Duration // since it was first asked for
+	tokens  int64
+	booked  bool
+}
+
+// newSociety returns a society over so many instances.
+func newSociety(t *testing.T, projects, instances int, seed uint64, limits scheduler.Limits) *society {
+	w := newWorld(t, projects, limits)
+	w.rnd = rand.New(rand.NewPCG(seed, uint64(projects)))
+	s := &society{world: w, instances: []*admission.Controller{w.admission}}
+	for len(s.instances) < instances {
+		c, err := admission.New(context.Background(), admission.Options{Store: w.store, Rules: func(storage.Control) *scheduler.Rules { return w.rules }})
+		require.NoError(t, err)
+		s.instances = append(s.instances, c)
+	}
+	return s
+}
+
+// join has a caller begin, at random within the first seconds.
+func (s *society) join(m manner) {
+	for range m.requests {
+		s.after(time.Duration(s.rnd.Int64N(int64(5*time.Second))), func() { s.next(m) })
+	}
+}
+
+// next has a caller ask for something new.
+func (s *society) next(m manner) {
+	tokens := m.tokens[0]
+	if m.tokens[1] > tokens {
+		tokens = int64(float64(tokens) * math.Pow(float64(m.tokens[1])/float64(tokens), s.rnd.Float64()))
+	}
+	s.try(m, s.request(max(tokens, 1)), 0)
+}
+
+// think is how long a caller takes to its next request.
+func (s *society) think(m manner) time.Duration {
+	if m.thinks == 0 {
+		return latency
+	}
+	return latency + time.Duration(s.rnd.ExpFloat64()*float64(m.thinks))
+}
+
+// try has a request ask to be admitted; due is when it was told to come, 0: not yet.
+func (s *society) try(m manner, r *request, due time.Duration) {
+	c := s.instances[s.rnd.IntN(len(s.instances))]
+	before := s.elapsed() < due
+	grant, wait, err := c.Admit(context.Background(), admission.Request{
+		Caller: m.name, Hash: r.hash, Models: s.rules.Policy.Chain(scheduler.Both),
+		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book,
+	})
+	require.NoError(s.t, err)
+	if grant != nil {
+		s.admitted++
+		sentAt := time.Now()
+		s.upstream.arrive(grant.Project, s.elapsed()+time.Duration(s.rnd.Int64N(int64(s.rules.Skew))), r.tokens)
+		s.services = append(s.services, service{m.name, r.hash, grant.Project, s.elapsed(), s.elapsed() - r.asked, r.tokens, grant.Booked})
+		s.after(latency, func() {
+			require.NoError(s.t, c.Settle(context.Background(), grant, r.tokens, sentAt))
+		})
+		s.after(s.think(m), func() { s.next(m) })
+		return
+	}
+	r.refused++
+	left := max(wait.Start.Sub(c.Now()), time.Millisecond)
+	if !wait.Booked {
+		s.told = append(s.told, told{m.name, r.hash, s.elapsed(), s.elapsed() + left, r.tokens, before})
+	}
+	if s.rnd.Float64() >= m.returns {
+		s.after(s.think(m), func() { s.next(m) })
+		return
+	}
+	due = s.elapsed() + left
+	pause := left
+	if m.late > 0 {
+		pause += time.Duration(s.rnd.Int64N(int64(m.late)))
+	}
+	if m.every > 0 {
+		pause = m.every/2 + time.Duration(s.rnd.Int64N(int64(m.every)))
+	}
+	s.after(pause, func() { s.try(m, r, due) })
+}
+
+// by returns the services of callers whose names match, after an instant.
+func (s *society) by(from time.Duration, match func(string) bool) (out []service) {
+	for _, x := range s.services {
+		if x.at >= from && match(x.caller) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// used is the share of the requests per minute that were sent.
+func (s *society) used(elapsed time.Duration) float64 {
+	return float64(s.admitted) / (float64(int64(len(s.projects))*s.upstream.limits.RPM) * elapsed.Minutes())
+}
+
+// truth returns for what was told how much later that is than the first instant at which
+// the request would have fitted beside all that was really sent, itself excepted: the
+// truth as it is known afterwards. Of what was told at the end it isn't known.
+func (s *society) truth(until time.Duration, some int) (late, waits []time.Duration) {
+	length := scheduler.Window + s.rules.Skew
+	by := make(map[string][]service)
+	for _, x := range s.services {
+		by[x.project] = append(by[x.project], x)
+	}
+	every := max(1, len(s.told)/some)
+	for i := 0; i < len(s.told); i += every {
+		t := s.told[i]
+		if t.start > until {
+			continue
+		}
+		first := time.Duration(math.MaxInt64)
+		for _, p := range s.projects {
+			first = min(first, s.fits(by[p.ID], t, length, first))
+		}
+		late, waits = append(late, t.start-first), append(waits, t.start-t.asked)
+	}
+	return late, waits
+}
+
+// fits returns the first instant from that of the asking on at which what was told would
+// have fitted on a project, if it is before most.
+func (s *society) fits(sent []service, t told, length, most time.Duration) time.Duration {
+	// Only what begins within two lengths of a start can weigh beside it.
+	i, _ := slices.BinarySearchFunc(sent, t.asked-length, func(x service, at time.Duration) int { return cmp.Compare(x.at, at) })
+	sent = sent[i:]
+	candidates := []time.Duration{t.asked}
+	for _, x := range sent {
+		if end := x.at + length; end > t.asked && end < most {
+			candidates = append(candidates, end)
+		}
+	}
+	for _, at := range candidates {
+		if at >= most {
+			break
+		}
+		if s.fitsAt(sent, t, at, length) {
+			return at
+		}
+	}
+	return most
+}
+
+func (s *society) fitsAt(sent []service, t told, at, length time.Duration) bool {
+	limits := s.upstream.limits
+	free := func(x time.Duration) bool { // what weighs at x
+		n, tokens := int64(1), t.tokens
+		for _, o := range sent {
+			if o.at > x {
+				break
+			}
+			if o.at > x-length && o.hash != t.hash {
+				n, tokens = n+1, tokens+o.tokens
+			}
+		}
+		return n <= limits.RPM && tokens <= limits.TPM
+	}
+	if !free(at) {
+		return false
+	}
+	for _, o := range sent {
+		if o.at >= at+length {
+			break
+		}
+		if o.at > at && !free(o.at) {
+			return false
+		}
+	}
+	return true
+}
+
+// quantiles returns the median, the p90, the p99 and the largest.
+func quantiles(d []time.Duration) (out [4]time.Duration) {
+	if len(d) == 0 {
+		return out
+	}
+	d = slices.Sorted(slices.Values(d))
+	for i, q := range []float64{0.5, 0.9, 0.99, 1} {
+		out[i] = d[min(len(d)-1, int(q*float64(len(d))))]
+	}
+	return out
+}
+
+func seconds(q [4]time.Duration) string {
+	return fmt.Sprintf("p50 %.1f p90 %.1f p99 %.1f most %.1f s", q[0].Seconds(), q[1].Seconds(), q[2].Seconds(), q[3].Seconds())
+}

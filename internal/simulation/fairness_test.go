@@ -1,0 +1,168 @@
+package simulation
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A fairness is what a run shows of callers that all wait all the time, and of one that
+// hardly asks for anything.
+type fairness struct {
+	least, most float64       // of the fair share, over any ten minutes
+	difference  float64       // of what two got, over any interval, in largest requests
+	bound       float64       // by VTC's rule
+	light       time.Duration // the light caller's longest wait, and its median
+	median      time.Duration
+	used        float64
+	late, early [4]time.Duration   // what was told, against the truth
+	writes      float64            // per admission
+	of          map[string]float64 // each caller's share after the first ten minutes
+}
+
+// heavy are callers of very different manners, each of which always has requests waiting.
+func heavy(n int, mixed bool) (all []manner) {
+	kinds := []manner{
+		{name: "flood", requests: 60, returns: 1, late: 100 * time.Millisecond},
+		{name: "late", requests: 30, returns: 1, late: 4 * time.Second},
+		{name: "hammer", requests: 30, returns: 1, every: 5 * time.Second},
+		{name: "books", requests: 40, returns: 1, late: 500 * time.Millisecond, book: true},
+		{name: "leaves", requests: 40, returns: 0.7, late: time.Second, thinks: time.Second},
+	}
+	for i := range n {
+		m := kinds[i%len(kinds)]
+		m.name = fmt.Sprint(m.name, i/len(kinds))
+		m.tokens = [2]int64{1000}
+		if mixed {
+			m.tokens = [2]int64{5000, 60_000}
+			if i%2 == 1 {
+				m.tokens[1] = 200_000
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// cost is what a request takes, in tokens: requests and tokens are one currency.
+func (s *society) cost(tokens int64) float64 {
+	return float64(tokens) + float64(s.upstream.limits.TPM)/float64(s.upstream.limits.RPM)
+}
+
+// shares runs callers against a pool beside a light one, and judges what they got.
+func shares(t *testing.T, callers []manner, instances int, seed uint64, length time.Duration) (f fairness) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSociety(t, pool, instances, seed, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+		for _, m := range callers {
+			s.join(m)
+		}
+		s.after(5*time.Minute, func() {
+			s.join(manner{name: "light", requests: 1, returns: 1, late: 100 * time.Millisecond, thinks: 90 * time.Second, tokens: callers[0].tokens})
+		})
+		s.run(length)
+		assert.Zero(t, s.upstream.violations())
+		const warm, over = 10 * time.Minute, 10 * time.Minute
+		largest, sums := 0.0, make(map[string][]float64) // by caller: what it had got by each second
+		n := int(length / time.Second)
+		for _, m := range callers {
+			sums[m.name] = make([]float64, n+1)
+		}
+		for _, x := range s.services {
+			largest = max(largest, s.cost(x.tokens))
+			if sums[x.caller] != nil {
+				sums[x.caller][min(n, int(x.at/time.Second)+1)] += s.cost(x.tokens)
+			}
+		}
+		total := make([]float64, n+1)
+		for _, sum := range sums {
+			for i := 1; i <= n; i++ {
+				sum[i] += sum[i-1]
+				total[i] += sum[i]
+			}
+		}
+		f.least, f.most = math.Inf(1), 0
+		for from := int(warm / time.Second); from+int(over/time.Second) <= n; from += 30 {
+			to := from + int(over/time.Second)
+			fair := (total[to] - total[from]) / float64(len(callers))
+			for _, sum := range sums {
+				f.least, f.most = min(f.least, (sum[to]-sum[from])/fair), max(f.most, (sum[to]-sum[from])/fair)
+			}
+		}
+		f.of = make(map[string]float64)
+		for name, sum := range sums {
+			from := int(warm / time.Second)
+			f.of[name] = math.Round(100*(sum[n]-sum[from])/(total[n]-total[from])*float64(len(callers))) / 100
+		}
+		for a, x := range sums {
+			for b, y := range sums {
+				if a >= b {
+					continue
+				}
+				low, high := math.Inf(1), math.Inf(-1)
+				for i := int(warm / time.Second); i <= n; i++ {
+					low, high = min(low, x[i]-y[i]), max(high, x[i]-y[i])
+				}
+				f.difference = max(f.difference, (high-low)/largest)
+			}
+		}
+		f.bound = bound(largest)
+		var light []time.Duration
+		for _, x := range s.by(0, func(c string) bool { return c == "light" }) {
+			light = append(light, x.waited)
+		}
+		q := quantiles(light)
+		f.median, f.light = q[0], q[3]
+		f.used = s.used(length)
+		if callers[0].tokens[1] > 0 {
+			f.used = float64(s.upstream.tokens(length)) / (tpm * pool * length.Minutes())
+		}
+		late, _ := s.truth(length-10*time.Minute, 1000)
+		early := make([]time.Duration, len(late))
+		for i, d := range late {
+			late[i], early[i] = max(d, 0), max(-d, 0)
+		}
+		f.late, f.early = quantiles(late), quantiles(early)
+		f.writes = float64(s.store.Stats().Writes) / float64(s.admitted)
+	})
+	return f
+}
+
+// bound is by how much what two callers got may differ by VTC's rule, in largest requests:
+// twice the largest, and what the calendars admit while a booking is held.
+func bound(largest float64) float64 {
+	return 2 + pool*2*tpm*scheduler.DefaultHold.Minutes()/largest
+}
+
+// Five callers that always wait, with sixty requests at once or one after another, polite,
+// late, hammering, booking or leaving, and one that hardly asks for anything. The shares
+// are those of ten minutes. They are not those of VTC: the bound is printed beside what
+// was measured. What is asserted is that nobody is shut out, that the light caller waits
+// a window or two, and that nothing is lost by it.
+func TestFairShares(t *testing.T) {
+	if raced {
+		t.Skip("ten minutes of shares after ten minutes take too long with the race detector")
+	}
+	const length = 30 * time.Minute
+	for _, c := range []struct {
+		mixed     bool
+		instances int
+		seed      uint64
+		used      float64
+	}{
+		{false, 1, 1, 0.95}, {false, 4, 2, 0.9}, {true, 1, 3, 0.85},
+	} {
+		f := shares(t, heavy(5, c.mixed), c.instances, c.seed, length)
+		t.Logf("mixed %v, %d instances, seed %d: shares %.2f..%.2f %v, difference %.1f (bound %.1f), light caller %v, at most %v, used %.1f%%, too late %s, too early %s, writes %.2f",
+			c.mixed, c.instances, c.seed, f.least, f.most, f.of, f.difference, f.bound, f.median.Round(time.Second), f.light.Round(time.Second), 100*f.used, seconds(f.late), seconds(f.early), f.writes)
+		assert.GreaterOrEqual(t, f.least, 0.25)
+		assert.LessOrEqual(t, f.most, 2.2)
+		assert.LessOrEqual(t, f.light, 3*time.Minute)
+		assert.GreaterOrEqual(t, f.used, c.used)
+	}
+}

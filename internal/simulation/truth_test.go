@@ -1,0 +1,86 @@
+package simulation
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Sixty callers that come back when they are told to, beside thirty that don't wait: the
+// sixty are served as they are without them, and no slot is lost.
+func TestPoliteCallersBesideHammers(t *testing.T) {
+	const minutes = 5
+	run := func(t *testing.T, polite, hammers int, every time.Duration) (n, all int, longest time.Duration) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSociety(t, pool, 1, 1, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+			for i := range polite {
+				s.join(manner{name: fmt.Sprint("polite", i), requests: 1, returns: 1, late: 100 * time.Millisecond, tokens: [2]int64{1000}})
+			}
+			for i := range hammers {
+				s.join(manner{name: fmt.Sprint("hammer", i), requests: 1, returns: 1, every: every, tokens: [2]int64{1000}})
+			}
+			s.run(minutes * time.Minute)
+			assert.Zero(t, s.upstream.violations())
+			for _, x := range s.by(0, func(c string) bool { return strings.HasPrefix(c, "polite") }) {
+				n++
+				longest = max(longest, x.waited)
+			}
+			all = len(s.services)
+		})
+		return n, all, longest
+	}
+	alone, _, longest := run(t, 60, 0, 0)
+	t.Logf("without hammers: %d served, longest wait %v", alone, longest.Round(time.Second))
+	for _, every := range []time.Duration{200 * time.Millisecond, time.Second, 5 * time.Second} {
+		n, all, longest := run(t, 60, 30, every)
+		t.Logf("hammers that come every %v: %d of %d are the polite ones', longest wait %v", every, n, all, longest.Round(time.Second))
+		assert.GreaterOrEqual(t, all, alone*99/100, "no slot is lost")
+		assert.GreaterOrEqual(t, n, alone*60/90*9/10, "their share of what there is, had they been among ninety polite ones")
+		assert.LessOrEqual(t, longest, 150*time.Second)
+	}
+}
+
+// Over an hour of callers of every manner, what those are told for whom nothing is kept is
+// no later than when they could really have gone, as it is known afterwards: at the
+// median by 5% or 2 s at most. What is told to those that don't return can be too early
+// by anything, for nobody takes the slot; it is printed.
+func TestToldStaysTrue(t *testing.T) {
+	for _, load := range []float64{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSociety(t, pool, 1, 1, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+			kinds := []manner{
+				{name: "polite", returns: 1, late: 100 * time.Millisecond},
+				{name: "late", returns: 1, late: 4 * time.Second},
+				{name: "leaving", returns: 0},
+				{name: "half", returns: 0.5, late: time.Second},
+				{name: "retrying", returns: 0.8, every: 5 * time.Second},
+				{name: "hammering", returns: 1, every: 2 * time.Second},
+			}
+			for i := range int(load * 90) {
+				m := kinds[i%len(kinds)]
+				m.requests, m.thinks, m.tokens = 1, time.Minute, [2]int64{1000}
+				s.join(m)
+			}
+			s.run(siegeTime())
+			assert.Zero(t, s.upstream.violations())
+			late, waits := s.truth(siegeTime()-10*time.Minute, 3000)
+			var tooLate, tooEarly []time.Duration
+			ok := 0
+			for i, d := range late {
+				tooLate, tooEarly = append(tooLate, max(d, 0)), append(tooEarly, max(-d, 0))
+				if d <= 2*time.Second || d <= waits[i]/20 {
+					ok++
+				}
+			}
+			assert.GreaterOrEqual(t, 2*ok, len(late))
+			t.Logf("load %.1f: used %.1f%%, %d told, %.0f%% within 5%% or 2 s; too late %s; too early %s; wait %s", load, 100*s.used(siegeTime()), len(late),
+				100*float64(ok)/float64(len(late)), seconds(quantiles(tooLate)), seconds(quantiles(tooEarly)), seconds(quantiles(waits)))
+		})
+	}
+}
