@@ -113,7 +113,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now, now, nil)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)

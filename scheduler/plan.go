@@ -20,12 +20,12 @@ type Request struct {
 	// earliest start of all.
 	MaxWait *time.Duration
 	// Waitlist, if not nil, returns the slots that this instance told callers
-	// without keeping them. They don't keep anybody from going now, but whoever
-	// must wait is told a time after them, so that many waiting callers are told
-	// different times.
+	// without keeping them. They keep nobody from going now, unless Queue says so, but
+	// whoever must wait is told a time after them: each a different one.
 	Waitlist func(project, model string) []Booking
-	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
-	// goes to that model.
+	Queue    bool
+	From     Instant // the first start that is asked for; 0: now
+	// Also, if not nil, returns what the request weighs beside a model's calendar there.
 	Also func(model string) []Weight
 }
 
@@ -54,9 +54,8 @@ func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
-	// First without regard to the waitlist: is there room now?
 	best, cause := choose(rules, now, candidates, req, rnd, false)
-	if cause != NoCause || best.Now() || req.Waitlist == nil {
+	if cause != NoCause || best.Now() && !req.Queue || req.Waitlist == nil {
 		return best, cause
 	}
 	return choose(rules, now, candidates, req, rnd, true)
@@ -118,8 +117,7 @@ func (p *pick) consider(o Offer, compared int) {
 	}
 }
 
-// Offers returns what every model of every candidate could do, in the order of
-// the candidates and the chain, for whoever wants to know when and why.
+// Offers returns what every model of every candidate could do, in their order, and why.
 func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Offer {
 	all := make([]Offer, 0, len(candidates)*len(req.Chain))
 	for _, cand := range candidates {
@@ -170,7 +168,7 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	if waitlist && req.Waitlist != nil {
 		extra = req.Waitlist(cand.ID, model)
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, extra)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From), extra)
 	o.Wait = o.Start.Sub(now)
 	for i, x := range all {
 		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {

@@ -70,6 +70,7 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 // every weight fits, and the cause and name of the calendar that is the last to have room.
 func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
+		all[0].t.rounded = from > now
 		s, cause = all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
 		return s, cause, ""
 	}
@@ -115,11 +116,11 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
 // probe of a learned limit, if nothing else is in its way; that of the calendar probed.
-func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
-	if s, cause, on = earliestOfAll(all, now, now, everyone, extra); s == now {
+func startOfAll(rules *Rules, all []side, now, from Instant, extra []Booking) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
+	if s, cause, on = earliestOfAll(all, now, from, everyone, extra); s == now {
 		return s, NoCause, "", NoCause, nil
 	}
-	for i := range all {
+	for i := 0; i < len(all) && from == now; i++ {
 		x := &all[i]
 		kept := cause
 		if len(all) > 1 {

@@ -39,6 +39,7 @@ type decision struct {
 	due      scheduler.Instant // when it starts
 	project  string            // where it lies
 	model    string
+	promise  *promise // what it was told, and has come back before; nil: nothing
 }
 
 // look views the candidate projects.
@@ -69,6 +70,9 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 		return nil, nil, err
 	}
 	grant, wait, err := d.decide(ctx)
+	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
+		d.c.waitlist.take(d.promise.ID) // it has had its turn
+	}
 	if grant == nil {
 		return nil, wait, err
 	}
@@ -264,16 +268,40 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	return offer, cause
 }
 
-// planFor plans. What was told but not kept is in nobody's way who gets a
-// booking.
+// planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
+// comes before its time gets no room that others were told of: coming early gains it
+// nothing.
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked = false
-	now := d.c.Now()
 	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
 	if !d.books() {
-		req.Waitlist = func(project, model string) []scheduler.Booking { return d.c.waitlist.promised(project, model, now) }
+		who := asker{}
+		if d.promise != nil {
+			who, req.Queue = asker{self: d.promise.ID, before: true}, true
+		}
+		req.Waitlist = d.promised(who)
 	}
-	return scheduler.Plan(d.rules, now, d.candidates(), req, rand.IntN)
+	return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
+}
+
+// promised returns what an asker has to leave to others.
+func (d *decision) promised(who asker) func(project, model string) []scheduler.Booking {
+	now := d.c.Now()
+	return func(project, model string) []scheduler.Booking {
+		return d.c.waitlist.promised(project, model, now, who)
+	}
+}
+
+// stands reports whether the time that the caller was told is still true: whether the
+// request fits then beside whatever is older.
+func (d *decision) stands() bool {
+	p := d.promise
+	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
+	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
+		Chain: []string{p.at.model}, Demand: d.padded(), Also: d.req.Also, From: p.Start,
+		Waitlist: d.promised(asker{self: p.ID, older: p.order}),
+	}, rand.IntN)
+	return cause == scheduler.NoCause && offer.Start == p.Start
 }
 
 // padded is the demand with an allowance for the time that its commit takes.

@@ -24,6 +24,19 @@
 // callers be told different times. A short hash of each entry is stored with the
 // next commit of the project, so that other instances recognise a returner too.
 //
+// Many clients come back by their own clock and not when they were told. The same body
+// from the same caller before its time is the same request: it is told its own time
+// again, or an earlier one if there is room by then, or what is left if others have
+// taken that room. It gains nothing by coming early, for until its own time it gets no
+// room that others were told of; and it costs nobody anything, for who doesn't wait for
+// its time isn't waited for. A batch of equal prompts is as many requests all the same,
+// because they come together: who comes within a tenth of a second of the answer to
+// another can't have had it.
+//
+// Who was told a time and doesn't come is in nobody's way once that has passed: whoever
+// comes then goes. Before, its promise is in the way of those that ask for a time, as far
+// as its caller's requests do return.
+//
 // A booking has extra time behind its interval: as much as recent holders were late,
 // their commits included, but no more than the hold. Without it a late holder, or a
 // slow commit, would push the next one back. A holder whose slot isn't free when it

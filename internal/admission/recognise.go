@@ -46,24 +46,49 @@ func (d *decision) rehold() bool {
 }
 
 // recogniseHash recognises a caller that merely sends the same again.
+//
+// One that has been told a time and sends the same before it is the same request, which
+// has not had its turn. But a batch of equal prompts is as many requests, and they come
+// together: who comes within [parallel] of an answer can't have had it, so it is another
+// one. Neither can be wrong by much. A second request that is taken for a retry is told
+// the time of the first, and when both come one of them waits once more. A retry within
+// that time counts as one more request, at most maxToldPerHash times, until it is seen
+// that it comes before its time.
 func (d *decision) recogniseHash() {
 	now := d.c.Now()
 	if d.req.Hash == 0 {
 		return
 	}
-	// Identical bodies are distinct refusals; a return takes the oldest one
-	// that has started.
+	// A return takes the oldest that has started.
 	mine := func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }
-	if n := d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+early }); d.held != 0 {
-		return
-	} else if started, waiting := d.c.waitlist.takeStarted(d.req.Hash, now); started != nil {
-		d.returned, d.since = true, started.Since
-		return
-	} else if n == 1 && waiting == 0 && !d.req.Book {
-		// The only one of its kind: its holder, before its time.
-		d.hold(mine, nil)
+	if d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+early }); d.held != 0 {
 		return
 	}
+	if started := d.c.waitlist.takeStarted(d.req.Hash, now); started != nil {
+		d.returned, d.since = true, started.Since
+		return
+	}
+	if d.recogniseEarly(mine, now) {
+		return
+	}
+	d.recogniseShared(now)
+}
+
+// recogniseEarly recognises a caller that comes before its time: by the first booking or
+// promise of its request that it may have been told of.
+func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
+	p := d.c.waitlist.waiting(d.req.Hash, now)
+	d.hold(mine, func(b scheduler.Booking) bool {
+		return (p == nil || b.Start <= p.Start) && !d.c.waitlist.justTold(b.ID, now)
+	})
+	if d.held == 0 && p != nil {
+		d.promise, d.since = p, p.Since
+	}
+	return d.held != 0 || d.promise != nil
+}
+
+// recogniseShared recognises one that another instance told a time.
+func (d *decision) recogniseShared(now scheduler.Instant) {
 	for _, state := range d.states {
 		if state == nil {
 			continue
@@ -77,11 +102,22 @@ func (d *decision) recogniseHash() {
 	}
 }
 
-// hold looks for the oldest booking that is the caller's and due, and counts
-// all that are the caller's.
-func (d *decision) hold(mine, due func(scheduler.Booking) bool) (n int) {
+// hold looks for the oldest booking that is the caller's and due.
+func (d *decision) hold(mine, due func(scheduler.Booking) bool) {
 	now := d.c.Now()
 	var oldest scheduler.Booking
+	d.bookings(func(project, model string, b scheduler.Booking) {
+		if mine(b) && now <= b.Start.Add(d.rules.Hold) && (due == nil || due(b)) && (d.held == 0 || b.Start < oldest.Start) {
+			oldest, d.held, d.project, d.model = b, b.ID, project, model
+		}
+	})
+	if d.held != 0 {
+		d.returned, d.since, d.due = true, oldest.Since, oldest.Start
+	}
+}
+
+// bookings calls f with every booking of the candidates.
+func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) {
 	for i, state := range d.states {
 		if state == nil {
 			continue
@@ -91,20 +127,10 @@ func (d *decision) hold(mine, due func(scheduler.Booking) bool) (n int) {
 				continue // it lies on its model's, too
 			}
 			for _, b := range c.Bookings {
-				if !mine(b) || now > b.Start.Add(d.rules.Hold) {
-					continue
-				}
-				n++
-				if (due == nil || due(b)) && (d.held == 0 || b.Start < oldest.Start) {
-					oldest, d.held, d.project, d.model = b, b.ID, d.ids[i], c.Model
-				}
+				f(d.ids[i], c.Model, b)
 			}
 		}
 	}
-	if d.held != 0 {
-		d.returned, d.since, d.due = true, oldest.Since, oldest.Start
-	}
-	return n
 }
 
 // holding is the booking that the caller holds, as far as its ticket goes.

@@ -98,13 +98,20 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 	return scheduler.Result{Verdict: scheduler.Replan, Start: d.c.Now()}, nil
 }
 
-// tell answers a refusal for which nothing is kept, and remembers it.
+// tell answers a refusal for which nothing is kept, and remembers it. Who was told a
+// time before is told that again, unless it can go earlier, or others have made it untrue.
 func (d *decision) tell(offer scheduler.Offer) *Wait {
-	id := newID()
-	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
-		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand,
-	}, d.c.Now())
-	return d.told(offer, id)
+	now := d.c.Now()
+	if p := d.promise; p != nil {
+		if offer.Start > p.Start && d.stands() {
+			offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
+		}
+		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now)
+		return d.told(offer, p.ID)
+	}
+	b := scheduler.Booking{ID: newID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
+	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, caller: d.req.Caller}, now)
+	return d.told(offer, b.ID)
 }
 
 // told is the wait for a slot that isn't kept.
@@ -116,6 +123,7 @@ func (d *decision) told(offer scheduler.Offer, id uint64) *Wait {
 
 // booked is the wait for a slot that is kept.
 func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause scheduler.Cause) *Wait {
+	d.c.waitlist.tellBooking(b.ID, d.c.Now())
 	w := d.wait(offer, b.Start, cause)
 	w.Booked, w.Ticket = true, d.ticket(b.ID, b.Start, b.Since)
 	return w

@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"cmp"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +14,7 @@ import (
 const (
 	maxToldPerCalendar = 256
 	maxToldPerHash     = scheduler.MaxBookingsPerHash
+	maxCallersNoted    = 1024 // of whom it is known how often they come back
 )
 
 // early is how much before its start a booking counts as due: a caller that is
@@ -19,20 +22,37 @@ const (
 // moment, give or take the clocks.
 const early = scheduler.Instant(1000)
 
+// parallel is how long after one was told to wait the same request of the same caller
+// is another one: nobody has the answer, waits and sends again within that. A batch of
+// equal prompts arrives within a few milliseconds, and the first retry of the clients
+// that are known comes after 375 ms or more.
+const parallel = scheduler.Instant(100)
+
 type calendarID struct{ project, model string }
 
-// A waitlist is whom this instance told to come back when, without keeping
-// anything: bookings that count only for what others are told.
+// A promise is what one request was told: a slot that isn't kept for it, and counts
+// only for what others are told.
+type promise struct {
+	scheduler.Booking
+	at     calendarID
+	caller string
+	order  uint64            // in which they were made; the lower is the older
+	told   scheduler.Instant // when last
+	early  bool              // its caller has come back before its time
+}
+
+// A waitlist is the promises of this instance.
 type waitlist struct {
 	hold time.Duration
 
 	mu       sync.Mutex
-	slots    map[calendarID][]scheduler.Booking
+	slots    map[calendarID][]promise
 	byHash   map[uint64][]calendarID           // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
+	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
+	returns  map[string]returns                // by caller
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
-	came     [64]bool                          // whether the last callers came back
-	next     int                               // place in came
+	made     uint64                            // promises so far
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -40,48 +60,87 @@ type waitlist struct {
 const sweepEvery = scheduler.Instant(60_000)
 
 func newWaitlist(hold time.Duration) *waitlist {
-	l := &waitlist{
+	return &waitlist{
 		hold:     hold,
-		slots:    make(map[calendarID][]scheduler.Booking),
+		slots:    make(map[calendarID][]promise),
 		byHash:   make(map[uint64][]calendarID),
 		unshared: make(map[string][]scheduler.Waitlisted),
+		booked:   make(map[uint64]scheduler.Instant),
+		returns:  make(map[string]returns),
 	}
-	for i := range l.came {
-		l.came[i] = true // until it is known better
-	}
-	return l
 }
 
-// add remembers a refusal. When a calendar has too many already it is not
+// add remembers a promise. When a calendar has too many already it is not
 // remembered: its caller is told the time all the same and, on its return, is
 // new.
-func (l *waitlist) add(project, model string, b scheduler.Booking, now scheduler.Instant) {
+func (l *waitlist) add(p promise, now scheduler.Instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := calendarID{project, model}
-	l.expire(id, now)
+	l.expire(p.at, now)
 	l.sweep(now)
-	if len(l.slots[id]) >= maxToldPerCalendar || len(l.byHash[b.Hash]) >= maxToldPerHash {
+	if len(l.slots[p.at]) >= maxToldPerCalendar || len(l.byHash[p.Hash]) >= maxToldPerHash {
 		return
 	}
-	l.slots[id] = append(l.slots[id], b)
-	if b.Hash == 0 {
+	l.made++
+	p.order, p.told = l.made, now
+	l.put(p)
+}
+
+// put puts a promise into the list. The lock is held.
+func (l *waitlist) put(p promise) {
+	l.slots[p.at] = append(l.slots[p.at], p)
+	if p.Hash == 0 {
 		return
 	}
-	l.byHash[b.Hash] = append(l.byHash[b.Hash], id)
-	unshared := append(l.unshared[project], scheduler.Waitlisted{Hash: shortHash(b.Hash), Start: b.Start})
+	l.byHash[p.Hash] = append(l.byHash[p.Hash], p.at)
+	unshared := append(l.unshared[p.at.project], scheduler.Waitlisted{Hash: shortHash(p.Hash), Start: p.Start})
 	if n := len(unshared) - scheduler.MaxWaitlist; n > 0 {
 		unshared = unshared[n:]
 	}
-	l.unshared[project] = unshared
+	l.unshared[p.at.project] = unshared
+}
+
+// tellAgain notes that a promise was told to its caller before its time, with the place
+// and start that it has now.
+func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.slots[p.at], func(x promise) bool { return x.ID == p.ID })
+	if i < 0 {
+		return
+	}
+	next := l.slots[p.at][i]
+	next.told, next.early = now, true
+	if next.at == at && next.Start == start {
+		l.slots[at][i] = next
+		return
+	}
+	l.drop(p.at, func(x promise) bool { return x.ID == p.ID })
+	next.at, next.Start = at, start
+	l.put(next)
+}
+
+// tellBooking notes that the holder of a booking is told of it.
+func (l *waitlist) tellBooking(id uint64, now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.booked[id] = now
+}
+
+// justTold reports whether the holder of a booking was told of it so lately that the
+// same request is another one.
+func (l *waitlist) justTold(id uint64, now scheduler.Instant) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told, ok := l.booked[id]
+	return ok && now-told < parallel
 }
 
 // expire drops the slots of a calendar whose time is over: their callers didn't
 // come. The lock is held.
 func (l *waitlist) expire(id calendarID, now scheduler.Instant) {
-	n := l.drop(id, func(b scheduler.Booking) bool { return l.over(b.Start, now) })
-	for range n {
-		l.note(false)
+	for _, p := range l.drop(id, func(p promise) bool { return l.over(p.Start, now) }) {
+		l.note(p.caller, false)
 	}
 }
 
@@ -96,6 +155,11 @@ func (l *waitlist) sweep(now scheduler.Instant) {
 	for id := range l.slots {
 		l.expire(id, now)
 	}
+	for id, told := range l.booked {
+		if now-told >= parallel {
+			delete(l.booked, id)
+		}
+	}
 	for project, unshared := range l.unshared {
 		unshared = slices.DeleteFunc(unshared, func(t scheduler.Waitlisted) bool { return l.over(t.Start, now) })
 		if len(unshared) == 0 {
@@ -106,33 +170,26 @@ func (l *waitlist) sweep(now scheduler.Instant) {
 	}
 }
 
-// note keeps whether a caller came back. The lock is held.
-func (l *waitlist) note(came bool) {
-	l.came[l.next] = came
-	l.next = (l.next + 1) % len(l.came)
-}
-
-// drop forgets the slots of a calendar that match and returns how many that
-// were. The lock is held.
-func (l *waitlist) drop(id calendarID, match func(scheduler.Booking) bool) (dropped int) {
+// drop forgets the slots of a calendar that match and returns them. The lock is held.
+func (l *waitlist) drop(id calendarID, match func(promise) bool) (dropped []promise) {
 	if !slices.ContainsFunc(l.slots[id], match) {
-		return 0
+		return nil
 	}
-	kept := make([]scheduler.Booking, 0, len(l.slots[id])) // the old ones may be in use
-	for _, b := range l.slots[id] {
-		if !match(b) {
-			kept = append(kept, b)
+	kept := make([]promise, 0, len(l.slots[id]))
+	for _, p := range l.slots[id] {
+		if !match(p) {
+			kept = append(kept, p)
 			continue
 		}
-		dropped++
-		places := l.byHash[b.Hash]
+		dropped = append(dropped, p)
+		places := l.byHash[p.Hash]
 		if i := slices.Index(places, id); i >= 0 {
 			places = slices.Delete(places, i, i+1)
 		}
 		if len(places) == 0 {
-			delete(l.byHash, b.Hash)
+			delete(l.byHash, p.Hash)
 		} else {
-			l.byHash[b.Hash] = places
+			l.byHash[p.Hash] = places
 		}
 	}
 	if len(kept) == 0 {
@@ -143,60 +200,90 @@ func (l *waitlist) drop(id calendarID, match func(scheduler.Booking) bool) (drop
 	return dropped
 }
 
-// promised returns the slots that were told for a calendar and are not over,
-// as far as their callers are expected. Without that, whoever comes after a
-// flood of callers that never return would be told to wait for all of them.
-//
-// As long as at least one in four comes back, all are expected. The others make
-// waits longer than they would be, and that does good: bookings, too, are not
-// all returned to, and one that isn't leaves a gap that is hard to fill.
-// The result is not to be changed.
-func (l *waitlist) promised(project, model string, now scheduler.Instant) []scheduler.Booking {
+// An asker is for whom it is asked what is in the way.
+type asker struct {
+	self   uint64 // its own promise; 0: none
+	older  uint64 // only promises older than that are in its way; 0: all
+	before bool   // it has come back before its time
+}
+
+// promised returns the slots of a calendar that an asker has to leave to others. The
+// promises of those that came back before their time are in nobody's way: who doesn't
+// wait for the time that it was told need not be waited for. Those of callers that
+// rarely return count in part: without that, whoever comes after a flood of requests
+// that never return would be told to wait for all of them.
+func (l *waitlist) promised(project, model string, now scheduler.Instant, who asker) []scheduler.Booking {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := calendarID{project, model}
 	l.expire(id, now)
-	expect := 0 // of as many as are noted
-	for _, came := range l.came {
-		if came {
-			expect += 4
+	slots := l.slots[id]
+	if len(slots) == 0 {
+		return nil
+	}
+	out := make([]scheduler.Booking, 0, len(slots))
+	for i := range slots {
+		p := &slots[i]
+		switch {
+		case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
+		case who.before && p.Start < now-early: // nobody came for it
+		case l.returns[p.caller].expects(p.ID):
+			out = append(out, p.Booking)
 		}
 	}
-	if expect >= len(l.came) {
-		return slices.Clip(l.slots[id])
-	}
-	var expected []scheduler.Booking
-	for _, b := range l.slots[id] {
-		// IDs are random; so a slot that is left out stays left out.
-		if int(b.ID%uint64(len(l.came))) < expect {
-			expected = append(expected, b)
-		}
-	}
-	return expected
+	return out
 }
 
-// takeStarted forgets and returns the oldest slot of a request hash that has
-// started, and says how many of that hash have not.
-func (l *waitlist) takeStarted(hash uint64, now scheduler.Instant) (started *scheduler.Booking, waiting int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var at calendarID
-	for _, id := range slices.Compact(slices.Clone(l.byHash[hash])) {
-		for _, b := range l.slots[id] {
-			switch {
-			case b.Hash != hash:
-			case b.Start > now+early:
-				waiting++
-			case started == nil || b.Start < started.Start:
-				started, at = &b, id
+// each calls f with every slot of a hash. The lock is held.
+func (l *waitlist) each(hash uint64, f func(p *promise)) {
+	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(l.byHash[hash]), calendarID.compare)) {
+		for i := range l.slots[id] {
+			if p := &l.slots[id][i]; p.Hash == hash {
+				f(p)
 			}
 		}
 	}
-	if started != nil {
-		l.note(true)
-		l.drop(at, func(b scheduler.Booking) bool { return b.ID == started.ID })
+}
+
+func (id calendarID) compare(o calendarID) int {
+	return cmp.Or(cmp.Compare(id.project, o.project), cmp.Compare(id.model, o.model))
+}
+
+// takeStarted forgets and returns the oldest slot of a request hash that has started;
+// nil if none has.
+func (l *waitlist) takeStarted(hash uint64, now scheduler.Instant) *promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var oldest *promise
+	l.each(hash, func(p *promise) {
+		if p.Start <= now+early && (oldest == nil || p.Start < oldest.Start) {
+			oldest = p
+		}
+	})
+	if oldest == nil {
+		return nil
 	}
-	return started, waiting
+	started := *oldest
+	l.note(started.caller, true)
+	l.drop(started.at, func(p promise) bool { return p.ID == started.ID })
+	return &started
+}
+
+// waiting returns the first slot of a request hash of which the caller wasn't told just
+// now, before its time; nil if there is none.
+func (l *waitlist) waiting(hash uint64, now scheduler.Instant) (first *promise) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.each(hash, func(p *promise) {
+		if now-p.told >= parallel && p.Start > now+early && (first == nil || p.Start < first.Start) {
+			first = p
+		}
+	})
+	if first != nil {
+		one := *first
+		first = &one
+	}
+	return first
 }
 
 // take forgets the slot with that ID, for its caller is here, and reports
@@ -204,10 +291,13 @@ func (l *waitlist) takeStarted(hash uint64, now scheduler.Instant) (started *sch
 func (l *waitlist) take(id uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	mine := func(p promise) bool { return p.ID == id }
 	for at, slots := range l.slots {
-		if slices.ContainsFunc(slots, func(b scheduler.Booking) bool { return b.ID == id }) {
-			l.note(true)
-			return l.drop(at, func(b scheduler.Booking) bool { return b.ID == id }) > 0
+		if slices.ContainsFunc(slots, mine) {
+			for _, p := range l.drop(at, mine) {
+				l.note(p.caller, true)
+			}
+			return true
 		}
 	}
 	return false
@@ -220,4 +310,35 @@ func (l *waitlist) takeUnshared(project string) []scheduler.Waitlisted {
 	unshared := l.unshared[project]
 	delete(l.unshared, project)
 	return unshared
+}
+
+// returns is which of the last 64 requests of a caller that were told a time didn't come
+// back for it: a bit each. Until it is known better all are expected.
+type returns struct {
+	missed uint64
+	next   uint8 // bit to be set
+}
+
+// note keeps whether a caller came back. The lock is held.
+func (l *waitlist) note(caller string, came bool) {
+	r, known := l.returns[caller]
+	if !known && len(l.returns) >= maxCallersNoted {
+		clear(l.returns) // it is known again after a few
+	}
+	bit := uint64(1) << r.next
+	if r.missed &^= bit; !came {
+		r.missed |= bit
+	}
+	r.next = (r.next + 1) % 64
+	l.returns[caller] = r
+}
+
+// expects reports whether the caller of a slot is expected to come. As long as at least
+// one in four comes back, all are. The others make waits longer than they would be, and
+// that does good: bookings, too, are not all returned to, and one that isn't leaves a
+// gap that is hard to fill.
+func (r returns) expects(id uint64) bool {
+	came := 64 - bits.OnesCount64(r.missed)
+	// IDs are random; so a slot that is left out stays left out.
+	return 4*came >= 64 || int(id%64) < 4*came
 }

@@ -25,6 +25,10 @@ func (l *waitlist) held() (slots, hashes, news int) {
 	return slots, hashes, news
 }
 
+func promiseOf(project, model string, id, hash uint64, start scheduler.Instant) promise {
+	return promise{Booking: scheduler.Booking{ID: id, Hash: hash, Start: start}, at: calendarID{project, model}}
+}
+
 // An instance that lives for days and is refused to by callers that never
 // return must not grow: neither by their number nor by the places that they
 // were told of.
@@ -34,7 +38,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	for i := range 10_000 {
 		now += 50
 		model := fmt.Sprintf("model-%d", i%4)
-		l.add("p", model, scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: now + 60_000}, now)
+		l.add(promiseOf("p", model, newID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news := l.held()
 	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
@@ -44,7 +48,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	// Places that nobody asks for any more are forgotten too.
 	for i := range 2000 {
 		now += 1000
-		l.add(fmt.Sprintf("project-%d", i), "m", scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: now + 60_000}, now)
+		l.add(promiseOf(fmt.Sprintf("project-%d", i), "m", newID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news = l.held()
 	assert.Less(t, slots, 200, "a minute's worth, and until the next sweep")
@@ -59,19 +63,24 @@ func TestLedgerIsBounded(t *testing.T) {
 func TestLedgerTakesOnce(t *testing.T) {
 	l := newWaitlist(scheduler.DefaultHold)
 	for i, start := range []scheduler.Instant{70_000, 61_000, 500_000} {
-		l.add("p", "m", scheduler.Booking{ID: uint64(i + 1), Hash: 7, Start: start}, 0)
+		l.add(promiseOf("p", "m", uint64(i+1), 7, start), 0)
 	}
-	started, waiting := l.takeStarted(7, 59_999)
+	take := func(now scheduler.Instant) (*promise, int) {
+		started, waiting := l.takeStarted(7, now), 0
+		l.each(7, func(*promise) { waiting++ })
+		return started, waiting
+	}
+	started, waiting := take(59_999)
 	assert.Nil(t, started)
 	assert.Equal(t, 3, waiting)
-	started, waiting = l.takeStarted(7, 60_000)
+	started, waiting = take(60_000)
 	if assert.NotNil(t, started, "a second early is as good as in time") {
 		assert.EqualValues(t, 2, started.ID)
 	}
 	assert.Equal(t, 2, waiting)
 	assert.True(t, l.take(3))
 	assert.False(t, l.take(3))
-	started, waiting = l.takeStarted(7, 71_000)
+	started, waiting = take(71_000)
 	if assert.NotNil(t, started) {
 		assert.EqualValues(t, 1, started.ID)
 	}
@@ -91,9 +100,9 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 		ids := make([]uint64, 200)
 		for i := range ids {
 			ids[i] = newID()
-			l.add("p", "m", scheduler.Booking{ID: ids[i], Hash: ids[i], Start: now + 60_000}, now)
+			l.add(promiseOf("p", "m", ids[i], ids[i], now+60_000), now)
 		}
-		promised = len(l.promised("p", "m", now))
+		promised = len(l.promised("p", "m", now, asker{}))
 		order := rand.Perm(len(ids))
 		now += scheduler.Instant(time.Hour.Milliseconds())
 		for n, i := range order {
@@ -101,8 +110,8 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 				assert.True(t, l.take(ids[i]))
 			} else {
 				l.mu.Lock()
-				l.drop(calendarID{"p", "m"}, func(b scheduler.Booking) bool { return b.ID == ids[i] })
-				l.note(false)
+				l.drop(calendarID{"p", "m"}, func(p promise) bool { return p.ID == ids[i] })
+				l.note("", false)
 				l.mu.Unlock()
 			}
 		}
@@ -121,9 +130,9 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 func TestGhostsAreNoticed(t *testing.T) {
 	l := newWaitlist(scheduler.DefaultHold)
 	for i := range 100 {
-		l.add("p", "m", scheduler.Booking{ID: newID(), Hash: uint64(i + 1), Start: 60_000}, 0)
+		l.add(promiseOf("p", "m", newID(), uint64(i+1), 60_000), 0)
 	}
-	assert.Len(t, l.promised("p", "m", 65_000), 100, "the hold isn't over")
-	l.add("p", "m", scheduler.Booking{ID: newID(), Hash: 1000, Start: 120_000}, 65_001)
-	assert.Empty(t, l.promised("p", "m", 65_001))
+	assert.Len(t, l.promised("p", "m", 65_000, asker{}), 100, "the hold isn't over")
+	l.add(promiseOf("p", "m", newID(), 1000, 120_000), 65_001)
+	assert.Empty(t, l.promised("p", "m", 65_001, asker{}))
 }
