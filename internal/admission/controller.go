@@ -74,6 +74,9 @@ func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, err
 	if grant != nil && d.since != 0 {
 		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))
 	}
+	if wait != nil {
+		wait.Within = req.Within
+	}
 	return grant, wait, err
 }
 

@@ -40,6 +40,7 @@ type decision struct {
 	project  string            // where it lies
 	model    string
 	promise  *promise // what it was told, and has come back before; nil: nothing
+	proved   bool     // and it had sat out as much of it as it does in one go
 }
 
 // look views the candidate projects.
@@ -106,7 +107,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	}
 	switch {
 	case cause == scheduler.TooLarge:
-		return nil, ErrTooLarge
+		return nil, d.tooLarge()
 	case cause == scheduler.Unavailable:
 		return nil, ErrNoProject
 	case offer.Start <= own.Start:
@@ -124,12 +125,29 @@ func (d *decision) candidates() []scheduler.Candidate {
 			continue
 		}
 		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
-		if d.req.Prefer != "" && slices.Contains(p.Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer) {
+		if d.prefers(i) {
 			return []scheduler.Candidate{cand}
 		}
 		list = append(list, cand)
 	}
 	return list
+}
+
+// prefers reports whether the preferred key is one of the i-th project and may be used:
+// then the request goes nowhere else.
+func (d *decision) prefers(i int) bool {
+	return d.req.Prefer != "" && slices.Contains(d.req.Projects[i].Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer)
+}
+
+// tooLarge says why the request fits on no calendar of the candidates.
+func (d *decision) tooLarge() error {
+	e := &TooLargeError{Tokens: d.demand.Tokens, Requests: max(1, d.demand.Requests)}
+	for _, cand := range d.candidates() {
+		for _, model := range d.chain {
+			e.allow(cand.State.Calendar(model), d.rules, d.c.Now())
+		}
+	}
+	return e
 }
 
 // key chooses the key of a project that the request is sent with: the preferred
@@ -196,12 +214,19 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		}
 		switch cause {
 		case scheduler.TooLarge:
-			return nil, nil, ErrTooLarge
+			return nil, nil, d.tooLarge()
 		case scheduler.Unavailable:
 			return nil, nil, ErrNoProject
 		}
-		if !offer.Now() && !d.books() {
-			return nil, d.tell(offer), nil
+		if !offer.Now() {
+			switch {
+			case d.late(offer):
+				return nil, d.tooLate(offer), nil
+			case d.proved:
+				offer = d.standing(offer)
+			case !d.books():
+				return nil, d.tell(offer), nil
+			}
 		}
 		grant, wait, result, err := d.reserve(ctx, offer, 0)
 		if err != nil || grant != nil || wait != nil {
@@ -290,6 +315,35 @@ func (d *decision) promised(who asker) func(project, model string) []scheduler.B
 	return func(project, model string) []scheduler.Booking {
 		return d.c.waitlist.promised(project, model, now, who)
 	}
+}
+
+// standing returns what the caller is told that has come back before its time: what it
+// was told, unless it can go earlier, or others have made it untrue.
+func (d *decision) standing(offer scheduler.Offer) scheduler.Offer {
+	if p := d.promise; offer.Start > p.Start && d.stands() {
+		offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
+		offer.Also = d.req.also(offer.Model)
+	}
+	return offer
+}
+
+// late reports whether an offer is later than the caller can wait.
+func (d *decision) late(offer scheduler.Offer) bool {
+	return d.req.Within != nil && offer.Start.Sub(d.came) > *d.req.Within
+}
+
+// tooLate is the wait for an offer that is too late: nothing is kept and nobody waits
+// for the caller. If another model of the chain could take the request in time it is
+// named.
+func (d *decision) tooLate(offer scheduler.Offer) *Wait {
+	w := d.wait(offer, offer.Start, offer.Cause)
+	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
+		Chain: d.chain, Demand: d.padded(), MaxWait: d.req.Within, Also: d.req.Also, Waitlist: d.promised(asker{}),
+	}, rand.IntN)
+	if cause == scheduler.NoCause && !d.late(other) {
+		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
+	}
+	return w
 }
 
 // stands reports whether the time that the caller was told is still true: whether the

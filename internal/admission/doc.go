@@ -33,6 +33,12 @@
 // because they come together: who comes within a tenth of a second of the answer to
 // another can't have had it.
 //
+// Some clients can't sit out a wait in one go: they take it up to a minute, come back
+// then and sit out the rest ([Request].SitsOut). One that comes back after that long has
+// proved that it returns, and is booked, at the time that it was told: what is before
+// that others were told of. And who says that it can wait only so long is told at once
+// when that isn't enough; it is kept nothing, and nobody waits for it.
+//
 // Who was told a time and doesn't come is in nobody's way once that has passed: whoever
 // comes then goes. Before, its promise is in the way of those that ask for a time, as far
 // as its caller's requests do return.

@@ -17,9 +17,13 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	if book {
 		demand = d.kept()
 	}
+	var from scheduler.Instant
+	if book && d.proved {
+		from = offer.Start // what is before that others were told of
+	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newID(), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -48,7 +52,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			break // there was room when it was planned
 		}
 		if result.Start == scheduler.Never {
-			return nil, nil, result, ErrTooLarge
+			return nil, nil, result, d.tooLarge()
 		}
 		offer.Start, offer.Cause, offer.On = result.Start, result.Cause, result.On
 		return nil, d.tell(offer), result, nil
@@ -103,9 +107,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 func (d *decision) tell(offer scheduler.Offer) *Wait {
 	now := d.c.Now()
 	if p := d.promise; p != nil {
-		if offer.Start > p.Start && d.stands() {
-			offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
-		}
+		offer = d.standing(offer)
 		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now)
 		return d.told(offer, p.ID)
 	}
@@ -145,6 +147,7 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, On: offer.On, Cause: cause}
 	for i, id := range d.ids {
 		if id == offer.Project {
+			w.Preferred = len(d.ids) > 1 && d.prefers(i)
 			w.Limit = d.states[i].Calendar(cmp.Or(offer.On, offer.Model)).EffectiveLimits(d.rules, d.c.Now())
 		}
 	}

@@ -39,8 +39,10 @@ type Call struct {
 	MaxWait  *time.Duration
 	Ticket   *admission.Ticket
 	Book     bool
-	Retry    bool // go on with other keys, projects and models when upstream fails
-	Resend   bool // even where the request may have been served and billed
+	SitsOut  time.Duration  // the longest wait that the caller sits out in one go; 0: any
+	Within   *time.Duration // how long the caller can wait at all; nil: it doesn't say
+	Retry    bool           // go on with other keys, projects and models when upstream fails
+	Resend   bool           // even where the request may have been served and billed
 	// Send sends the request once. It must not have answered the caller when it
 	// returns an error.
 	Send func(ctx context.Context, to Target) (Sent, *upstream.Error)
@@ -271,7 +273,7 @@ func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
-		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit,
+		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit, SitsOut: c.SitsOut, Within: c.Within,
 	}
 	if !r.asked {
 		req.Ticket = c.Ticket

@@ -63,9 +63,12 @@ func (a Access) ReadError(response *http.Response) *Error {
 
 // readWait finds how long a refusal says to wait, the most exact source first. 0: it doesn't say.
 func readWait(header http.Header, retryInfo string, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(strings.TrimSpace(header.Get("retry-after-ms")), 64); err == nil {
-		if wait := waitOf(ms / 1000); wait > 0 {
-			return wait
+	// The second is what servers before the first have, and may be less than the wait.
+	for _, name := range []string{"X-Fluxgate-Retry-Ms", "Retry-After-Ms"} {
+		if ms, err := strconv.ParseFloat(strings.TrimSpace(header.Get(name)), 64); err == nil {
+			if wait := waitOf(ms / 1000); wait > 0 {
+				return wait
+			}
 		}
 	}
 	after := strings.TrimSpace(header.Get("Retry-After"))

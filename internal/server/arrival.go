@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -12,8 +13,9 @@ import (
 
 // An arrival is what is known of a request before its handler runs.
 type arrival struct {
-	format apierror.Format
-	caller callers.Caller
+	format   apierror.Format
+	patience apierror.Patience // of the route's clients
+	caller   callers.Caller
 }
 
 type arrivalKey struct{}
@@ -29,6 +31,18 @@ func arrivalOf(r *http.Request) arrival {
 
 // formatOf returns the format in which the route's clients expect errors.
 func formatOf(r *http.Request) apierror.Format { return arrivalOf(r).format }
+
+// patienceOf returns how the route's clients take a wait.
+func patienceOf(r *http.Request) apierror.Patience { return arrivalOf(r).patience }
+
+// patience returns how the clients of a route take a wait: those of Google's and
+// OpenAI's APIs are libraries, which have limits of their own.
+func patience(format apierror.Format, path string) apierror.Patience {
+	if format == apierror.OpenAI || strings.HasPrefix(path, "/v1") {
+		return apierror.Capped
+	}
+	return apierror.Exact
+}
 
 // callerOf returns the public name of the caller; empty where callers aren't
 // told apart.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -38,6 +39,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
 			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,
+			Patience: patienceOf(r),
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
@@ -55,6 +57,7 @@ func problemOf(err error) *apierror.Problem {
 	var p *apierror.Problem
 	var field *payload.FieldError
 	var tooLarge *http.MaxBytesError
+	var size *admission.TooLargeError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -62,10 +65,8 @@ func problemOf(err error) *apierror.Problem {
 		return apierror.Invalid(field.Field, field.Text)
 	case errors.As(err, &tooLarge):
 		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
-	case errors.Is(err, admission.ErrTooLarge):
-		return &apierror.Problem{Code: apierror.NeverFits, Public: "The request is larger than any usable project and model can take, now or later. Send less input.", Cause: err}
-	case errors.Is(err, admission.ErrCallerTooLarge):
-		return apierror.New(apierror.NeverFits, "The request is larger than your own limits ever allow. Send less input, or ask the operator.")
+	case errors.As(err, &size):
+		return &apierror.Problem{Code: apierror.NeverFits, Public: tooLargeText(size), Cause: err}
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model today. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
@@ -81,12 +82,32 @@ func problemOf(err error) *apierror.Problem {
 	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
 }
 
+// tooLargeText says what of a request is too large, and what would fit.
+func tooLargeText(e *admission.TooLargeError) string {
+	whose, advice := "any usable project and model can take, now or later", "Send less input."
+	if e.Caller {
+		whose, advice = "your own limits ever allow", "Send less input, or ask the operator."
+	}
+	switch {
+	case e.Tokens > e.MostTokens:
+		return fmt.Sprintf("The request has %d input tokens, more than %s: the limit is %d. %s", e.Tokens, whose, e.MostTokens, advice)
+	case e.Requests > e.MostRequests:
+		return fmt.Sprintf("The request counts as %d requests, more than %s: the limit is %d. %s", e.Requests, whose, e.MostRequests, advice)
+	}
+	return fmt.Sprintf("The request is larger than %s. %s", whose, advice)
+}
+
 // writeWait answers a refusal. What is left of the wait is taken at the instant of
 // writing.
 func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admission.Wait) {
+	var instead string
+	if wait.Instead != "" {
+		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), maxWaitHeader)
+	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
-		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket,
+		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket, Preferred: wait.Preferred,
+		Patience: patienceOf(r), Within: wait.Within, Instead: instead,
 	})
 }
 
