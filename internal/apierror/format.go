@@ -128,15 +128,21 @@ const (
 	// shouldRetry is what clients of OpenAI's go by, whatever the status says.
 	shouldRetry = "X-Should-Retry"
 	// RetryHeader says exactly how long to wait, in milliseconds. Retry-After is rounded
-	// up, and what Retry-After-Ms says may be less.
+	// up, and what Retry-After-Ms says may be less. Only refusals of our own have it: what
+	// upstream said and is passed on doesn't.
 	RetryHeader = "X-Fluxgate-Retry-Ms"
 )
+
+// setOwnRetry is setRetry for a refusal of our own.
+func setOwnRetry(h http.Header, wait time.Duration, p Patience) {
+	setRetry(h, wait, p)
+	h.Set(RetryHeader, strconv.FormatInt(wait.Milliseconds(), 10))
+}
 
 // setRetry says how long to wait, in every form that clients are known to read.
 func setRetry(h http.Header, wait time.Duration, p Patience) {
 	millis := wait.Milliseconds()
 	h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	h.Set(RetryHeader, strconv.FormatInt(millis, 10))
 	if p.Once > 0 && wait <= p.Longest {
 		millis = min(millis, p.Once.Milliseconds())
 	}

@@ -88,7 +88,7 @@ func Write(w http.ResponseWriter, f Format, p *Problem) {
 	c := codes[p.Code]
 	switch p.Code {
 	case Unavailable:
-		setRetry(w.Header(), retryUnavailable, Exact)
+		setOwnRetry(w.Header(), retryUnavailable, Exact)
 	case Loop:
 		w.Header().Set(shouldRetry, "false")
 	}

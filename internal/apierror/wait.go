@@ -67,7 +67,7 @@ type retryInfo struct {
 // told in milliseconds, and rounded up to seconds.
 func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 	h := w.Header()
-	setRetry(h, wait.Left, wait.Patience)
+	setOwnRetry(h, wait.Left, wait.Patience)
 	if wait.late() {
 		h.Set(shouldRetry, "false")
 	}

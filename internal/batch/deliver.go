@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/remote"
 )
 
 const (
@@ -23,9 +25,7 @@ type delivery struct {
 	item    *item
 	started time.Time
 
-	// ticket is that of the last refusal that had one; booked is whether a slot is kept for it.
-	ticket string
-	booked bool
+	turn remote.Turn
 	// tries are failures in a row, unhinted refusals in a row that didn't say how long.
 	tries, unhintedRefusals int
 	waits                   int
@@ -41,10 +41,7 @@ func (d *delivery) run(ctx context.Context) (Result, bool) {
 		return d.failed(exchange{message: err.Error()}), true
 	}
 	for {
-		ex := d.job.sender.generate(ctx, body, d.ticket)
-		if ex.ticket != "" {
-			d.ticket, d.booked = ex.ticket, ex.booked
-		}
+		ex := d.job.sender.generate(ctx, body, &d.turn)
 		switch ex.outcome {
 		case answered:
 			return d.answered(ex.answer), true
@@ -99,18 +96,11 @@ func (d *delivery) waitAsTold(ctx context.Context, ex exchange) bool {
 // pause waits until an instant. False means that the context ended before; then the ticket stays noted, to be given back.
 func (d *delivery) pause(ctx context.Context, until time.Time) bool {
 	h := waitingRequest{until: until}
-	if d.booked {
-		h.ticket = d.ticket
+	if d.turn.Booked {
+		h.ticket = d.turn.Ticket
 	}
 	d.job.stats.beginWait(d.item.index, h)
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return remote.Sleep(ctx, until)
 }
 
 func (d *delivery) answered(a answer) Result {
