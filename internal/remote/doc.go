@@ -1,8 +1,9 @@
 // Package remote speaks to a Fluxgate that runs somewhere else: on this machine, or deployed.
 //
 // [Access] is what every conversation has in common: the address, the credentials, and what of an answer may be shown.
-// [Turn] is how a client obeys that is told to wait: batch and wait build on these two alone. [Client] is the rest of the HTTP interface, that of operators: status, plan, config,
-// validate, refresh-policy and reset, with a type for each answer and [Error] for a refusal.
+// [Turn] is how a client obeys that is told to wait: batch and wait build on these two alone. [Client] is the rest of the
+// HTTP interface, that of operators: status, plan, config, validate, refresh-policy and reset, with a type for each answer
+// and [Error] for a refusal.
 //
 // # Credentials
 //
