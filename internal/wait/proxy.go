@@ -170,19 +170,24 @@ func (v *visit) pass(body io.ReadCloser, length int64) {
 
 // persist sends a request until it is answered by something else than a wait that can be sat out.
 func (v *visit) persist(held *body) {
-	ctx, began := v.r.Context(), time.Now()
+	ctx := v.r.Context()
+	var down time.Time // since when it can't be connected to; zero: it can
 	v.turn.Ticket = v.out.Header.Get("X-Fluxgate-Ticket")
 	v.asked = !strings.EqualFold(v.out.Header.Get("X-Fluxgate-Book"), "true")
 	for {
 		response, err := v.send(ctx, held)
 		if err != nil {
-			if again := time.Now().Add(connectPause); remote.Unreachable(err) && again.Before(earlier(v.until, began.Add(connectFor))) &&
+			if down.IsZero() {
+				down = time.Now()
+			}
+			if again := time.Now().Add(connectPause); remote.Unreachable(err) && again.Before(earlier(v.until, down.Add(connectFor))) &&
 				v.sleep(ctx, waiter{what: "a connection", until: again}) {
 				continue
 			}
 			v.broken(err)
 			return
 		}
+		down = time.Time{}
 		arrived := time.Now()
 		wait, own := remote.Refused(response.StatusCode, response.Header, arrived)
 		v.turn.Heard(response.Header)
