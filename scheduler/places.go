@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"hash/fnv"
+	"iter"
 	"slices"
 )
 
@@ -22,6 +23,38 @@ type Idle struct {
 	Refused int64
 }
 
+// OtherModels stands for models that gave up their places and whose names aren't known.
+const OtherModels = "(others)"
+
+// Away returns, by model, the last day on which models were used that gave up their places
+// since, for reports only. Of the model no more than a short hash is kept, so those that
+// aren't among the names are added up by day, as OtherModels.
+func (p *Project) Away(names iter.Seq[string]) map[string][]DayCount {
+	if p == nil || len(p.Idle) == 0 {
+		return nil
+	}
+	known := map[uint32]string{}
+	for name := range names {
+		known[NameOf(name)] = name
+	}
+	away := map[string][]DayCount{}
+	for _, x := range p.Idle {
+		name, ok := known[x.Name]
+		if !ok {
+			name = OtherModels
+		}
+		days := away[name]
+		if i := slices.IndexFunc(days, func(d DayCount) bool { return d.Day == x.Day.Day }); i >= 0 {
+			days[i].Requests += x.Day.Requests
+			days[i].Tokens += x.Day.Tokens
+		} else if x.Day.Requests > 0 {
+			days = append(days, x.Day)
+		}
+		away[name] = days
+	}
+	return away
+}
+
 // NameOf returns what is kept of the name of a model whose calendar has no place.
 func NameOf(model string) uint32 {
 	h := fnv.New32a()
@@ -29,8 +62,8 @@ func NameOf(model string) uint32 {
 	return h.Sum32()
 }
 
-// sure reports whether a place is kept for a model.
-func (r *Rules) sure(model string) bool {
+// isSure reports whether a place is kept for a model.
+func isSure(r *Rules, model string) bool {
 	i := slices.Index(r.Policy.Chain(Both), model)
 	return i >= 0 && i < MaxModels-MinOthers
 }
@@ -38,8 +71,8 @@ func (r *Rules) sure(model string) bool {
 // place reports whether there is a place for a calendar that the project doesn't
 // have, and which one has to give its own up for that; -1: none.
 func (p *Project) place(rules *Rules, now Instant, model string, edited ...side) (victim int, ok bool) {
-	others := func(c *Calendar) bool { return !rules.sure(c.Model) }
-	places, sure := MaxModels, rules.sure(model)
+	others := func(c *Calendar) bool { return !isSure(rules, c.Model) }
+	places, sure := MaxModels, isSure(rules, model)
 	most := places
 	if !IsModel(model) {
 		places, most = MaxOthers, MaxOthers
@@ -60,9 +93,9 @@ func (p *Project) place(rules *Rules, now Instant, model string, edited ...side)
 		return -1, true
 	}
 	for _, may := range []func(*Calendar) bool{
-		func(c *Calendar) bool { return c.idle(rules, now) },
-		func(c *Calendar) bool { return others(c) && c.quiet(rules, now) },
-		func(c *Calendar) bool { return used < most && c.quiet(rules, now) },
+		func(c *Calendar) bool { return c.Vacant(rules, now) },
+		func(c *Calendar) bool { return others(c) && c.Quiet(rules, now) },
+		func(c *Calendar) bool { return used < most && c.Quiet(rules, now) },
 	} {
 		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool {
 			return IsModel(c.Model) == IsModel(model) && (used < most || others(c)) && may(c) &&
@@ -75,22 +108,14 @@ func (p *Project) place(rules *Rules, now Instant, model string, edited ...side)
 	return -1, false
 }
 
-// quiet reports whether nothing weighs on the calendar, and nothing will.
-func (c *Calendar) quiet(rules *Rules, now Instant) bool {
-	d := c.clone()
-	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.Active(now) &&
-		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > DayOf(now) })
-}
-
 // giveUp takes the place of the i-th calendar, on which nothing weighs.
 func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 	c := p.Calendars[i]
 	p.Calendars = slices.Delete(p.Calendars, i, i+1)
 	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(x Idle) bool {
-		return x.Name == NameOf(c.Model) || x.calendar("").idle(rules, now)
+		return x.Name == NameOf(c.Model) || x.calendar("").Vacant(rules, now)
 	})
-	if c.idle(rules, now) {
+	if c.Vacant(rules, now) {
 		return
 	}
 	x := Idle{Name: NameOf(c.Model), Block: c.Block, Learned: c.Learned, Refused: c.Refused}

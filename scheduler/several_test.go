@@ -9,7 +9,6 @@ import (
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
 var search = OfFeature("m", "google_search")
@@ -161,10 +160,6 @@ func TestSeveralPlan(t *testing.T) {
 	assert.True(t, offer.Now())
 	assert.Equal(t, "new", offer.Project)
 
-	_, cause = Plan(rules, noon, []Candidate{{State: p}}, Request{Chain: []string{"m"}, Also: func(string) []Weight {
-		return []Weight{{On: "another-model"}}
-	}}, nil)
-	assert.Equal(t, Unavailable, cause, "a request has one model")
 }
 
 // TestSeveralExtend: a slow commit is covered on both, or gives both back.
@@ -215,257 +210,6 @@ func TestUnsure(t *testing.T) {
 		p, verdict = apply(t, rules, p, later, Reserve{Model: "m", ID: uint64(i) + 2, Also: oneSearch})
 		assert.Equal(t, i < 2, verdict.Verdict == Admitted, "%d of the two that are left today", i)
 	}
-}
-
-// TestSeveralHistories has requests weigh on their model, on a feature with a window
-// of its own, on the outputs, which are known only afterwards, and on the project, in
-// random histories. What arrives is judged per calendar by an observer that knows
-// nothing of the others: no limit is broken, whoever waits could not have gone a
-// millisecond earlier, and holders that come in time are admitted.
-func TestSeveralHistories(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		names := []string{"m", search, OfOutputs("m"), OfProject}
-		limits, windows := map[string]Limits{}, map[string]time.Duration{"m": Window}
-		rules := defaultRules()
-		rules.Specs = map[string]Spec{}
-		for _, name := range names {
-			l := Limits{
-				RPM: rapid.SampledFrom([]int64{2, 5, 10, 70, Unlimited}).Draw(t, "rpm"),
-				TPM: rapid.SampledFrom([]int64{1000, 5000, Unlimited}).Draw(t, "tpm"),
-				RPD: rapid.SampledFrom([]int64{20, Unlimited, Unlimited}).Draw(t, "rpd"),
-			}
-			limits[name] = l
-			if name == "m" {
-				rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}})
-				continue
-			}
-			windows[name] = rapid.SampledFrom([]time.Duration{10 * time.Second, time.Minute, 10 * time.Minute}).Draw(t, "window")
-			rules.Specs[name] = Spec{EffectiveLimits: EffectiveLimits{Limits: l}, Window: windows[name]}
-		}
-		type arrival struct {
-			earliest, latest Instant
-			tokens, requests int64
-		}
-		arrived := make(map[string][]*arrival)
-		type flight struct {
-			result Result
-			seen   []*arrival
-		}
-		var flying []flight
-		var held []struct {
-			b    Booking
-			also []Weight
-		}
-		var p *Project
-		disturbed := false // somebody came late, or ends were rounded that nobody reckoned with
-		now, id := noon, uint64(0)
-		judge := func(state *Project) {
-			for _, name := range names {
-				l, all := limits[name], arrived[name]
-				if len(all) == 0 {
-					continue
-				}
-				n := all[len(all)-1]
-				var tokens, count, day int64
-				for _, a := range all {
-					if a.latest > n.earliest.Add(-windows[name]) {
-						tokens, count = tokens+weigh(a.tokens, l), count+a.requests
-					}
-					if date(a.earliest) == date(n.earliest) {
-						day += a.requests
-					}
-				}
-				if l.RPM != Unlimited && count > l.RPM || l.TPM != Unlimited && tokens > l.TPM || l.RPD != Unlimited && day > l.RPD {
-					t.Fatalf("%s: %d requests, %d tokens, %d today, under %+v\n%s", name, count, tokens, day, l, show(state.Calendar(name), now))
-				}
-			}
-		}
-		reserve := func(r Reserve) Result {
-			id++
-			r.Model, r.ID = "m", id
-			next, result := apply(t, rules, p, now, r)
-			p = next
-			if result.Verdict != Admitted {
-				return result
-			}
-			f := flight{result: result}
-			add := func(name string, reserved Reservation) {
-				a := &arrival{now, now.Add(rules.Skew + r.Demand.Allowance), reserved.Tokens, reserved.Requests}
-				arrived[name] = append(arrived[name], a)
-				f.seen = append(f.seen, a)
-			}
-			add("m", result.Reservation)
-			for i, x := range result.Also {
-				if x.On != r.Also[i].On {
-					t.Fatalf("%+v for %+v", result.Also, r.Also)
-				}
-				add(x.On, x.Reservation)
-			}
-			if len(result.Also) != len(r.Also) {
-				t.Fatalf("%d calendars of %d", len(result.Also), len(r.Also))
-			}
-			judge(p)
-			flying = append(flying, f)
-			return result
-		}
-		for range rapid.IntRange(20, 120).Draw(t, "steps") {
-			now += Instant(rapid.SampledFrom([]int64{1, 137, 999, 5000, 20_000, 61_000}).Draw(t, "pause"))
-			switch step := rapid.IntRange(0, 9).Draw(t, "step"); {
-			case step < 5:
-				r := Reserve{
-					Demand: Demand{Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 900).Draw(t, "allowance")) * ms},
-					Hash:   id%5 + 1, Book: rapid.Bool().Draw(t, "book"),
-				}
-				for _, name := range names[1:] {
-					if rapid.Bool().Draw(t, name) {
-						r.Also = append(r.Also, Weight{On: name, Demand: Demand{Tokens: rapid.Int64Range(0, 900).Draw(t, "weight")}})
-					}
-				}
-				before := p
-				switch result := reserve(r); {
-				case result.Verdict == Booked:
-					held = append(held, struct {
-						b    Booking
-						also []Weight
-					}{result.Booking, r.Also})
-				case result.Verdict == Refused && result.Start != Never:
-					// A second earlier it doesn't fit on one of them.
-					free := true
-					at := max(result.Start-1000, now)
-					for i, name := range append([]string{"m"}, alsoNames(r.Also)...) {
-						d := r.Demand
-						if i > 0 {
-							d.Tokens, d.Requests = r.Also[i-1].Demand.Tokens, 0
-						}
-						c := before.Calendar(name)
-						l := limits[name]
-						loose := l.RPM == Unlimited || l.RPM > MaxExact
-						free = free && !loose && fitsIn(rules, c, l, windows[name], now, at, d)
-					}
-					if free {
-						t.Fatalf("%+v fits at %+d, told %+d", r, at-now, result.Start-now)
-					}
-				}
-			case step < 7 && len(flying) > 0:
-				i := rapid.IntRange(0, len(flying)-1).Draw(t, "flight")
-				f := flying[i]
-				flying = slices.Delete(flying, i, i+1)
-				if rapid.IntRange(0, 4).Draw(t, "cancel") == 0 {
-					cancel := Cancel{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also}
-					p, _ = apply(t, rules, p, now, cancel)
-					for _, a := range f.seen {
-						a.requests, a.tokens = 0, 0
-					}
-					continue
-				}
-				s := Settle{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also, SentAt: f.result.Start}
-				for j, a := range f.seen {
-					a.latest = min(a.latest, f.result.Start.Add(rules.Skew))
-					n := rapid.Int64Range(0, min(a.tokens, 1000)).Draw(t, "real")
-					if a.tokens = n; j == 0 {
-						s.Tokens = n
-					} else {
-						s.Counted = append(s.Counted, n)
-					}
-				}
-				next, _ := apply(t, rules, p, now, s)
-				p = next
-				if again, second := apply(t, rules, p, now, s); second.Changed {
-					t.Fatalf("settled twice: %+v", again)
-				}
-			case step < 9 && len(held) > 0:
-				slices.SortFunc(held, func(a, b struct {
-					b    Booking
-					also []Weight
-				}) int {
-					return int(a.b.Start - b.b.Start)
-				})
-				h := held[0]
-				held = held[1:]
-				if h.b.Start < now {
-					continue // somebody else's turn was later
-				}
-				late := rapid.SampledFrom([]Instant{0, 0, 0, 100, 5000}).Draw(t, "late")
-				now = h.b.Start + late
-				older := slices.ContainsFunc(p.Calendars, func(c *Calendar) bool {
-					return slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < h.b.Rank && now <= b.Start.Add(rules.Hold) })
-				})
-				result := reserve(Reserve{Demand: h.b.Demand, Also: h.also, Booking: h.b.ID})
-				if result.Verdict != Admitted && !older && !disturbed {
-					t.Fatalf("the holder of %+v got %+v, %d ms late", h.b, result, now-h.b.Start)
-				}
-				disturbed = disturbed || late > 0
-			case p != nil && step == 9 && rapid.Bool().Draw(t, "earliest"):
-				d := Demand{Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens")}
-				var also []Weight
-				for _, name := range names[1:] {
-					if rapid.Bool().Draw(t, name) {
-						also = append(also, Weight{On: name, Demand: Demand{Tokens: rapid.Int64Range(0, 900).Draw(t, "weight")}})
-					}
-				}
-				exact(t, rules, p, now, d, also)
-			case p != nil && rapid.IntRange(0, 9).Draw(t, "compact") == 0:
-				disturbed = true
-				p = p.Compact(rules, now, rapid.IntRange(0, 64).Draw(t, "exact"), time.Second)
-			}
-		}
-	})
-}
-
-// exact checks Earliest against brute force: all of it fits there, and at no instant
-// before, of those at which something ends, a hold is over or a day begins, nor a
-// millisecond earlier.
-func exact(t failer, rules *Rules, p *Project, now Instant, d Demand, also []Weight) {
-	t.Helper()
-	now = max(now, p.Latest)
-	s, cause := p.Earliest(rules, now, "m", d, also)
-	weights := append([]Weight{{On: "m", Demand: d}}, also...)
-	all := func(at Instant) bool {
-		return !slices.ContainsFunc(weights, func(w Weight) bool { return !fits(rules, p.Calendar(w.On), now, at, w.Demand, everyone) })
-	}
-	switch {
-	case s == Never && (cause == Unavailable || cause == TooLarge):
-		return
-	case (s > now) != (cause != NoCause):
-		t.Fatalf("cause %q for a wait of %v", cause, s.Sub(now))
-	case !all(s):
-		t.Fatalf("%+v doesn't fit at its earliest %+d", weights, s-now)
-	case s > now && all(s-1):
-		t.Fatalf("%+v fits a millisecond before its earliest %+d", weights, s-now)
-	}
-	for _, w := range weights {
-		for _, turn := range turns(rules, p.Calendar(w.On), now, w.Demand) {
-			if turn < s && all(turn) {
-				t.Fatalf("%+v fits at %+d, its earliest is %+d", weights, turn-now, s-now)
-			}
-		}
-	}
-}
-
-func alsoNames(also []Weight) (names []string) {
-	for _, w := range also {
-		names = append(names, w.On)
-	}
-	return names
-}
-
-// fitsIn is fits for a calendar with a window of its own, without bookings.
-func fitsIn(rules *Rules, c *Calendar, l Limits, window time.Duration, now, s Instant, d Demand) bool {
-	if len(c.Bookings) > 0 || l.RPD != Unlimited {
-		return false
-	}
-	tokens, count := weigh(d.Tokens, l), int64(1)
-	for _, r := range c.Sent {
-		if r.End > s {
-			tokens, count = tokens+weigh(r.Tokens, l), count+r.Requests
-		}
-	}
-	for _, r := range c.Folded {
-		if r.End > s {
-			tokens, count = tokens+weigh(r.Tokens, l), count+r.Requests
-		}
-	}
-	return (l.TPM == Unlimited || tokens <= l.TPM) && (l.RPM == Unlimited || count <= l.RPM)
 }
 
 // TestAtATime: of sessions there are so many at a time. One lasts until it is settled,
@@ -547,4 +291,61 @@ func ExampleReserve_also() {
 	// Output:
 	// admitted on gemini-2.5-flash and #feature/gemini-2.5-flash/google_search
 	// refused for 51s by rpm
+}
+
+// TestLease: an instance leases a part of a model and uses it without asking; others use the rest.
+// In no minute are there more than the model takes, when the lease ends and part of
+// it is given back neither.
+func TestLease(t *testing.T) {
+	const limit = 10
+	rules := rulesFor(map[string]Limits{"m": {RPM: limit, TPM: Unlimited, RPD: 100}})
+	part := OfLease("i1", "m")
+	rules.Specs = map[string]Spec{part: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 4, TPM: Unlimited, RPD: Unlimited}}}}
+	var own, p *Project // what the instance keeps by itself, and what all share
+	var sent []Instant
+	id := uint64(100)
+	use := func(p *Project, now Instant, name string, times int) *Project {
+		t.Helper()
+		for range times {
+			id++
+			next, result := apply(t, rules, p, now, Reserve{Model: name, ID: id})
+			if p = next; result.Verdict == Admitted {
+				sent = append(sent, now)
+			}
+		}
+		return p
+	}
+	p, leased := apply(t, rules, p, noon, Reserve{Model: "m", ID: 1, Demand: Demand{Requests: 4, Allowance: 3 * time.Minute}})
+	require.Equal(t, Admitted, leased.Verdict)
+	assert.Empty(t, p.Today(noon).Callers, "it is nobody's request")
+	expiry := noon.Add(3 * time.Minute)
+	for now := noon; now < expiry.Add(3*time.Minute); now += 7000 {
+		if now < expiry && (now-noon)%21_000 == 0 {
+			own = use(own, now, part, 1)
+		}
+		if p = use(p, now, "m", limit+1); now > expiry.Add(-time.Minute) && leased.Reservation.Requests == 4 {
+			// It has used no more than three of them within any minute, and wants no more.
+			own, leased.Reservation.Requests = nil, 3
+			expiry = now
+			settle := Settle{Model: "m", ID: 1, Reserved: leased.Reservation, Tokens: -1, Requests: 3, SentAt: now}
+			var result Result
+			p, result = apply(t, rules, p, now, settle)
+			require.True(t, result.Changed)
+			_, result = apply(t, rules, p, now, settle)
+			require.False(t, result.Changed)
+		}
+	}
+	assert.Greater(t, len(sent), 40, "nothing lay idle for long")
+	for _, end := range sent {
+		n := 0
+		for _, at := range sent {
+			if at > end-60_000 && at <= end {
+				n++
+			}
+		}
+		require.LessOrEqual(t, n, limit)
+	}
+	for _, c := range p.Calendars {
+		assert.NotEqual(t, part, c.Model, "what is leased is counted where it is used")
+	}
 }

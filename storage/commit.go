@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/merge"
 )
 
 // A try is one attempt to commit a batch on top of a version.
 type try struct {
 	seq         uint64
 	on          *scheduler.Project
-	sections    []byte  // of on
-	base        version // of on
+	sections    []byte      // of on
+	base        version     // of on
+	lost        *merge.Loss // what is written back with it
+	rules       *scheduler.Rules
 	piggybacked []pending
 	batch       []*waiting
 	results     []scheduler.Result // of the batch
@@ -25,6 +28,7 @@ type try struct {
 func (c *committer) commit() ([]scheduler.Result, error) {
 	ctx, cancel := context.WithTimeout(c.g.alive, c.g.opts.GiveUp)
 	defer cancel()
+	c.look(ctx)
 	var tries []try // those that may have applied, or may yet
 	for {
 		t, err := c.begin()
@@ -71,6 +75,25 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 	}
 }
 
+// look reads the document before the first try where somebody else has probably
+// written it: a race that is lost costs a write, a pause and the same read. That the
+// read fails says nothing about the commit.
+func (c *committer) look(ctx context.Context) {
+	if !c.probablyStale() {
+		return
+	}
+	epoch := c.readBegins()
+	docs, err := c.g.get(ctx, []string{c.id})
+	if err != nil {
+		c.readFailed()
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.updateLocked(docs[0], epoch)
+	c.fillBatch() // with what came meanwhile
+}
+
 // begin returns a try of the batch, or why the document can't be written.
 func (c *committer) begin() (try, error) {
 	c.mu.Lock()
@@ -80,7 +103,7 @@ func (c *committer) begin() (try, error) {
 	}
 	c.seq++
 	return try{
-		seq: c.seq, on: c.base, sections: c.sections, base: c.version,
+		seq: c.seq, on: c.base, sections: c.sections, base: c.version, lost: c.lost, rules: c.rules,
 		piggybacked: slices.Clip(c.piggybacked[:c.carried]), batch: c.inFlight,
 	}, nil
 }
@@ -90,6 +113,10 @@ func (c *committer) begin() (try, error) {
 func (t *try) apply(now scheduler.Instant) (*scheduler.Project, *scheduler.Rules) {
 	p := t.on
 	var rules *scheduler.Rules
+	if t.lost != nil {
+		rules = t.rules
+		p = t.lost.Restore(p, rules, now)
+	}
 	for _, x := range t.piggybacked {
 		var res scheduler.Result
 		if p, res = p.Apply(x.rules, now, x.change); res.Changed {
@@ -142,7 +169,7 @@ func (c *committer) wrote(p *scheduler.Project, doc document) {
 	defer c.mu.Unlock()
 	if doc.version.After(c.version) {
 		c.base, c.sections, c.invalid = p, doc.Sections, nil
-		c.version, c.checked = doc.version, time.Now()
+		c.version, c.checked, c.lost = doc.version, time.Now(), nil
 		c.show()
 	}
 }

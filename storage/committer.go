@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/merge"
 )
 
 // maxBatch bounds how many changes one commit carries, maxPiggybacked how many
@@ -31,6 +32,8 @@ type committer struct {
 	invalid  error              // why the document can't be read; nil: it can
 	version  version
 	shown    *scheduler.Project // base with everything that is on its way
+	lost     *merge.Loss        // what the document at version no longer says; nil: nothing
+	rules    *scheduler.Rules   // those of the last change; nil: there was none
 
 	queue       []*waiting // for the next commit
 	inFlight    []*waiting // in the commit that is under way
@@ -87,6 +90,7 @@ func (c *committer) enqueue(w *waiting) (done bool, err error) {
 	if c.invalid != nil {
 		return false, c.invalid
 	}
+	c.know(w.rules)
 	next, preview := c.shown.Apply(w.rules, c.g.Now(), w.change)
 	if !preview.Changed {
 		w.result = preview
@@ -99,6 +103,15 @@ func (c *committer) enqueue(w *waiting) (done bool, err error) {
 		return false, ErrClosed
 	}
 	return false, nil
+}
+
+// know notes the rules of a change. What was lost can be shown by them. The lock is held.
+func (c *committer) know(rules *scheduler.Rules) {
+	first := c.rules == nil
+	c.rules = rules
+	if first && c.lost != nil && c.known {
+		c.show()
+	}
 }
 
 // abandon is for a caller that leaves before its change is known to be durable.
@@ -171,7 +184,7 @@ func (c *committer) nextBatch() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(c.queue)
-	if n == 0 && len(c.piggybacked) < maxPiggybacked && !c.g.closing.Load() || n+len(c.piggybacked) == 0 {
+	if !c.restores() && (n == 0 && len(c.piggybacked) < maxPiggybacked && !c.g.closing.Load() || n+len(c.piggybacked) == 0) {
 		c.busy = false
 		return false
 	}
@@ -252,6 +265,7 @@ func (c *committer) piggyback(p pending) {
 	if len(c.piggybacked) >= 2*maxPiggybacked {
 		return // the database can't be reached; they only give something back
 	}
+	c.know(p.rules)
 	c.piggybacked = append(c.piggybacked, p)
 	if c.known {
 		c.shown, _ = c.shown.Apply(p.rules, c.g.Now(), p.change)

@@ -71,4 +71,7 @@ func lineOf(db *storage.Fake, trouble storetest.Trouble) *storage.Line {
 	return l
 }
 
+func (h fakeHarness) Empty(testing.TB)              { h.db.Empty() }
+func (h fakeHarness) Save(testing.TB) (back func()) { return h.db.Save() }
+
 func (h fakeHarness) Asked() (reads, writes int64) { return h.db.Asked() }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -68,11 +69,20 @@ func (g *Grouped) readControl() error {
 		return unavailable("read control document", err)
 	}
 	g.reached.Store(true)
+	if g.ctl.lost(taken, &doc) {
+		// Before anything more is decided by it.
+		if doc, err = g.updateControl(g.alive, func(*Control) error { return nil }); err != nil {
+			return unavailable("restore control document", err)
+		}
+	}
 	if g.ctl.took(asked, taken, doc) {
 		g.expireAll()
 	}
 	return nil
 }
+
+// forever is an age at which any document will do that was ever known.
+const forever = time.Duration(math.MaxInt64)
 
 // within returns the document if it is no older than age.
 func (c *controlCache) within(age time.Duration) (Control, bool) {
@@ -86,6 +96,14 @@ func (c *controlCache) begin() (asked time.Time, taken uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now(), c.taken
+}
+
+// lost reports whether what was read hasn't come of what was known when that began, and
+// still is.
+func (c *controlCache) lost(taken uint64, doc *Control) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known && c.taken == taken && doc.hasLost(&c.doc)
 }
 
 // took takes over what was read, unless another document was noted meanwhile,
@@ -143,8 +161,13 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	ctx, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
 	var doc Control
+	var lost string
+	known, ok := g.ctl.within(forever)
 	err := g.transact(ctx, func() (err error) {
 		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
+			if lost = ""; ok {
+				lost = c.recover(&known)
+			}
 			epoch := c.Epoch
 			if err := change(c); err != nil {
 				return &refusal{err}
@@ -154,5 +177,8 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 		})
 		return err
 	})
+	if err == nil {
+		g.notice(lost)
+	}
 	return doc, err
 }

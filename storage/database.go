@@ -166,12 +166,12 @@ func (o *operations) add(reads, writes int64) {
 
 // counters are Stats under way.
 type counters struct {
-	reads, writes, conflicts, recovered, control, unreadable atomic.Int64
+	reads, writes, conflicts, recovered, control, unreadable, lost atomic.Int64
 }
 
 func (c *counters) snapshot() Stats {
 	return Stats{
 		Reads: c.reads.Load(), Writes: c.writes.Load(), Conflicts: c.conflicts.Load(),
-		Recovered: c.recovered.Load(), Control: c.control.Load(), Unreadable: c.unreadable.Load(),
+		Recovered: c.recovered.Load(), Control: c.control.Load(), Unreadable: c.unreadable.Load(), Lost: c.lost.Load(),
 	}
 }

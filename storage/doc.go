@@ -69,6 +69,10 @@
 // lost, for who lost has waited longer than who won; pauses grow only while the
 // database refuses.
 //
+// A race that is lost costs a write, a pause and a read. Where somebody else has
+// probably written since the last look, the document, and only that one, is read
+// before it is written.
+//
 // # Errors of commits
 //
 // A commit whose reply was lost has happened. What the client library makes of
@@ -93,6 +97,17 @@
 // instance reads every [ControlAge]; another epoch, and every view is read anew.
 // Orders of an admin and of the holder of a ticket (SetMark, Release) are not
 // answered from a view that may be stale.
+//
+// # What a document has lost
+//
+// A database can be emptied, or set back to an older copy, under running instances.
+// Whoever reads a document that is missing, or hasn't come of what was known to be
+// durable, joins both by the stricter reading (package merge, below this one) and writes
+// that before anything more is admitted. What others wrote after the last that it saw can't
+// be known: where others were noticed within five minutes the project is closed until it
+// can't count any more. What nobody knows who runs is lost. The control document is
+// restored before anything is decided by it, with a new epoch, and a record when somebody
+// reads or changes it. All of it is said in the log and to Options.Noticed.
 //
 // # Totals and records
 //
@@ -150,6 +165,7 @@
 //   - committer.go: the one that writes a project's document: queue, batch, answers
 //   - commit.go: one commit, its tries, and what became of one that failed
 //   - view.go: what an instance knows of a project, and how old that is
+//   - restore.go: what documents have lost, and giving it back
 //   - database.go: what all of these ask of the documents, with bounds and counts
 //   - clock.go: the time of the database
 //   - store.go: Store, Control and Stats

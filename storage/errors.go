@@ -35,10 +35,13 @@ func unavailable(operation string, err error) error {
 	return fmt.Errorf("%s: %w: %w", operation, ErrUnavailable, err)
 }
 
-// ended says that the caller's context ended.
+// ended says that the caller's context ended, and of what.
 func ended(operation string, ctx context.Context) error {
-	return fmt.Errorf("%s: %w", operation, ctx.Err())
+	return fmt.Errorf("%s: %w", operation, context.Cause(ctx))
 }
+
+// errGaveUp is why an operation ends that has taken Options.GiveUp.
+var errGaveUp = fmt.Errorf("%w: it gave no answer in time", ErrUnavailable)
 
 // permanent reports whether trying again can't help: the database says that we
 // may not.

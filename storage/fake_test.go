@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -52,6 +53,33 @@ func (db *Fake) Delete(id string) {
 	delete(db.docs, id)
 }
 
+// Empty deletes everything.
+func (db *Fake) Empty() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	clear(db.docs)
+	clear(db.records)
+	db.ctl = Control{}
+	db.ctlMoved++
+}
+
+// Save returns a function that puts everything back as it is now, as an import does.
+func (db *Fake) Save() (setBack func()) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	docs, records, ctl := maps.Clone(db.docs), maps.Clone(db.records), db.ctl.clone()
+	return func() {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		for id, doc := range docs {
+			doc.version = db.next()
+			docs[id] = doc
+		}
+		db.docs, db.records, db.ctl = docs, records, ctl
+		db.ctlMoved++
+	}
+}
+
 // Put stores bytes as a project's document.
 func (db *Fake) Put(id string, data []byte) {
 	db.mu.Lock()
@@ -92,7 +120,7 @@ func (db *Fake) write(id string, doc codec.Document, base version) (version, err
 	db.docs[id] = document{Document: doc, version: v}
 	db.Sizes, db.At = append(db.Sizes, len(doc.State)+len(doc.Sections)), append(db.At, time.Now())
 	if db.Wrote != nil {
-		p, err := codec.New().Unpack(doc)
+		p, err := codec.New(codec.Sections()...).Unpack(doc)
 		if err != nil {
 			return version{}, err
 		}
@@ -150,7 +178,7 @@ func (l *Line) count(n *int) int {
 	return *n
 }
 
-func call(f func(context.Context, int) error, ctx context.Context, n int) error {
+func hooked(f func(context.Context, int) error, ctx context.Context, n int) error {
 	if f == nil {
 		return nil
 	}
@@ -176,12 +204,13 @@ func (l *Line) theClock() *clock {
 
 func (l *Line) now() scheduler.Instant { return l.theClock().now() }
 func (l *Line) steady() bool           { return l.theClock().steady() }
+func (l *Line) close()                 {}
 
 func (l *Line) between() (earliest, latest scheduler.Instant) { return l.theClock().between() }
 
 func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	n := l.count(&l.gets)
-	if err := call(l.OnGet, ctx, n); err != nil {
+	if err := hooked(l.OnGet, ctx, n); err != nil {
 		return nil, err
 	}
 	before := l.theClock().local()
@@ -207,7 +236,7 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	if err := l.travel(ctx); err != nil {
 		return nil, err
 	}
-	if err := call(l.AfterGet, ctx, n); err != nil {
+	if err := hooked(l.AfterGet, ctx, n); err != nil {
 		return nil, err
 	}
 	l.clock.observe(before, l.clock.local(), read)
@@ -219,7 +248,7 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 	l.DB.mu.Lock()
 	l.DB.tried++
 	l.DB.mu.Unlock()
-	if err := call(l.OnPut, ctx, n); err != nil {
+	if err := hooked(l.OnPut, ctx, n); err != nil {
 		return version{}, err
 	}
 	before := l.theClock().local()
@@ -233,7 +262,7 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 	if err := l.travel(ctx); err != nil {
 		return version{}, err
 	}
-	if err := call(l.AfterPut, ctx, n); err != nil {
+	if err := hooked(l.AfterPut, ctx, n); err != nil {
 		return version{}, err
 	}
 	l.clock.observe(before, l.clock.local(), v)
@@ -241,7 +270,7 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 }
 
 func (l *Line) control(ctx context.Context) (Control, error) {
-	if err := call(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
+	if err := hooked(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
 		return Control{}, err
 	}
 	before := l.theClock().local()

@@ -7,11 +7,13 @@ import (
 	"reflect"
 
 	"cloud.google.com/go/firestore"
+	"google.golang.org/api/option"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
+	"fluxgate.dev/fluxgate/storage/internal/connection"
 )
 
 // stateField holds the packed state of a project. It should be exempt from
@@ -25,24 +27,44 @@ const sectionsField = "sections"
 // NewFirestore returns a Store over Cloud Firestore. All documents lie in the
 // collection of that name: one per project, named "project-" and its ID, one
 // named "control", and records, named "record-" and their names. The client stays
-// the caller's to close.
+// the caller's to close; OpenFirestore makes its own, and others when one goes silent.
 func NewFirestore(client *firestore.Client, collection string, opts Options) *Grouped {
-	return newGrouped(&firestoreDocuments{
-		client: client,
-		coll:   client.Collection(collection),
-		clock:  clock{local: localClocks},
-	}, opts)
+	return overFirestore(connection.Of(client), collection, opts)
+}
+
+// OpenFirestore returns a Store over Cloud Firestore as NewFirestore does, by a client
+// that it has dial make, with the options that it gives, and closes with the store. A
+// client whose connection has gone silent is replaced by another within seconds, so that
+// the request that found out is often answered all the same (package connection).
+func OpenFirestore(dial func(...option.ClientOption) (*firestore.Client, error), collection string, opts Options) (*Grouped, error) {
+	opts = opts.withDefaults()
+	conn, err := connection.Open(dial, opts.CommitTimeout/2, opts.Logger)
+	if err != nil {
+		return nil, err
+	}
+	return overFirestore(conn, collection, opts), nil
+}
+
+func overFirestore(conn *connection.Connection, collection string, opts Options) *Grouped {
+	return newGrouped(&firestoreDocuments{conn: conn, collection: collection, clock: clock{local: localClocks}}, opts)
 }
 
 type firestoreDocuments struct {
-	client *firestore.Client
-	coll   *firestore.CollectionRef
-	clock  clock
+	conn       *connection.Connection
+	collection string
+	clock      clock
 }
 
-func (f *firestoreDocuments) project(id string) *firestore.DocumentRef {
+func (f *firestoreDocuments) close() { f.conn.Close() }
+
+// named returns the document of a name.
+func (f *firestoreDocuments) named(client *firestore.Client, name string) *firestore.DocumentRef {
+	return client.Collection(f.collection).Doc(name)
+}
+
+func (f *firestoreDocuments) project(client *firestore.Client, id string) *firestore.DocumentRef {
 	// An ID is whatever the operator declares; a slash would end the name.
-	return f.coll.Doc("project-" + url.PathEscape(id))
+	return f.named(client, "project-"+url.PathEscape(id))
 }
 
 func (f *firestoreDocuments) now() scheduler.Instant { return f.clock.now() }
@@ -55,12 +77,14 @@ func (f *firestoreDocuments) steady() bool { return f.clock.steady() }
 
 // get reads with one batched call, outside any transaction.
 func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document, error) {
-	refs := make([]*firestore.DocumentRef, len(ids))
-	for i, id := range ids {
-		refs[i] = f.project(id)
-	}
 	before := localClocks()
-	snaps, err := f.client.GetAll(ctx, refs)
+	snaps, err := connection.Call(ctx, f.conn, func(client *firestore.Client) ([]*firestore.DocumentSnapshot, error) {
+		refs := make([]*firestore.DocumentRef, len(ids))
+		for i, id := range ids {
+			refs[i] = f.project(client, id)
+		}
+		return client.GetAll(ctx, refs)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,34 +114,15 @@ func (f *firestoreDocuments) put(ctx context.Context, id string, doc codec.Docum
 	if doc.Sections != nil {
 		fields = append(fields, firestore.Update{Path: sectionsField, Value: doc.Sections})
 	}
-	return withDeadline(ctx, func() (version, error) { return f.transact(ctx, f.project(id), fields, base) })
+	return connection.Call(ctx, f.conn, func(client *firestore.Client) (version, error) {
+		return f.transact(ctx, client, f.project(client, id), fields, base)
+	})
 }
 
-// withDeadline runs a transaction and returns when ctx ends, though the library may
-// be busy for another 5 s with rolling back.
-func withDeadline[T any](ctx context.Context, transaction func() (T, error)) (T, error) {
-	type outcome struct {
-		result T
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		result, err := transaction()
-		done <- outcome{result, err}
-	}()
-	select {
-	case o := <-done:
-		return o.result, o.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
-func (f *firestoreDocuments) transact(ctx context.Context, doc *firestore.DocumentRef, fields []firestore.Update, base version) (version, error) {
+func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Client, doc *firestore.DocumentRef, fields []firestore.Update, base version) (version, error) {
 	var reply firestore.CommitResponse
 	before := localClocks()
-	err := f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+	err := client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		before = localClocks()
 		if base.IsZero() {
 			values := make(map[string]any, len(fields))
@@ -142,11 +147,14 @@ func (f *firestoreDocuments) transact(ctx context.Context, doc *firestore.Docume
 	return results[0].UpdateTime, nil
 }
 
-func (f *firestoreDocuments) controlRef() *firestore.DocumentRef { return f.coll.Doc("control") }
+// controlName names the control document.
+const controlName = "control"
 
 func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
 	before := localClocks()
-	snap, err := f.controlRef().Get(ctx)
+	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
+		return f.named(client, controlName).Get(ctx)
+	})
 	if snap != nil {
 		f.clock.observe(before, localClocks(), snap.ReadTime)
 	}
@@ -178,9 +186,10 @@ var controlFields = func() (paths []firestore.FieldPath) {
 // updateControl reads and writes in an ordinary transaction: admins are rare.
 // Fields that this build doesn't know stay as they are.
 func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
-	return withDeadline(ctx, func() (result Control, err error) {
-		err = f.client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			snap, err := tx.Get(f.controlRef())
+	return connection.Call(ctx, f.conn, func(client *firestore.Client) (result Control, err error) {
+		ref := f.named(client, controlName)
+		err = client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+			snap, err := tx.Get(ref)
 			c, err := decodeControl(snap, err)
 			if err != nil {
 				return err
@@ -189,7 +198,7 @@ func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Con
 				return err
 			}
 			result = c
-			return tx.Set(f.controlRef(), c, firestore.Merge(controlFields...))
+			return tx.Set(ref, c, firestore.Merge(controlFields...))
 		})
 		return result, err
 	})
@@ -198,8 +207,8 @@ func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Con
 // dataField holds what a record holds. It should be exempt from indexing.
 const dataField = "data"
 
-func (f *firestoreDocuments) recordRef(name string) *firestore.DocumentRef {
-	return f.coll.Doc("record-" + name)
+func (f *firestoreDocuments) recordRef(client *firestore.Client, name string) *firestore.DocumentRef {
+	return f.named(client, "record-"+name)
 }
 
 func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, error) {
@@ -210,7 +219,9 @@ func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, e
 // readRecord returns what a record holds, and the version that it is; the zero
 // one if there is none.
 func (f *firestoreDocuments) readRecord(ctx context.Context, name string) ([]byte, version, error) {
-	snap, err := f.recordRef(name).Get(ctx)
+	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
+		return f.recordRef(client, name).Get(ctx)
+	})
 	switch {
 	case status.Code(err) == codes.NotFound:
 		return nil, version{}, nil
@@ -236,11 +247,12 @@ func (f *firestoreDocuments) updateRecord(ctx context.Context, name string, chan
 	if err != nil || !changed {
 		return next, err
 	}
-	if base.IsZero() {
-		_, err = f.recordRef(name).Create(ctx, map[string]any{dataField: next})
-	} else {
-		_, err = f.recordRef(name).Update(ctx, []firestore.Update{{Path: dataField, Value: next}}, firestore.LastUpdateTime(base))
-	}
+	_, err = connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.WriteResult, error) {
+		if base.IsZero() {
+			return f.recordRef(client, name).Create(ctx, map[string]any{dataField: next})
+		}
+		return f.recordRef(client, name).Update(ctx, []firestore.Update{{Path: dataField, Value: next}}, firestore.LastUpdateTime(base))
+	})
 	switch status.Code(err) {
 	case codes.AlreadyExists, codes.FailedPrecondition, codes.NotFound:
 		return nil, status.Error(codes.Aborted, "the record was changed by another instance")

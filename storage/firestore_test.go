@@ -69,6 +69,23 @@ func (h *firestoreHarness) Open(t testing.TB, c storetest.Config) storage.Store 
 	return s
 }
 
+// Empty deletes all documents, by the emulator's own interface.
+func (h *firestoreHarness) Empty(t testing.TB) { emulatortest.Clear(h.home) }
+
+// Save returns a function that has nothing but the documents of now in the database.
+func (h *firestoreHarness) Save(t testing.TB) (setBack func()) {
+	client := emulatortest.Client(h.home)
+	saved, err := client.Collection("fluxgate").Documents(t.Context()).GetAll()
+	require.NoError(t, err)
+	return func() {
+		h.Empty(t)
+		for _, doc := range saved {
+			_, err := client.Collection("fluxgate").Doc(doc.Ref.ID).Set(t.Context(), doc.Data())
+			require.NoError(t, err)
+		}
+	}
+}
+
 // A wire watches the calls of one client.
 type wire struct {
 	h       *firestoreHarness

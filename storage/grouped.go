@@ -36,6 +36,8 @@ type documents interface {
 	now() scheduler.Instant
 	// between returns the instants between which that time is.
 	between() (earliest, latest scheduler.Instant)
+	// close ends the connection, where it isn't somebody else's.
+	close()
 	// steady reports whether now is to be believed. If not, an answer of the
 	// database puts it right.
 	steady() bool
@@ -66,8 +68,12 @@ type Options struct {
 	// lost; that is 1 after every lost race.
 	// Default: random, up to 50 ms doubled with every try, at most 1 s.
 	Jitter func(try int) time.Duration
-	// Logger is told of documents that can't be read. Default: slog.Default.
+	// Logger is told of documents that can't be read, and of those that have lost what
+	// was durable. Default: slog.Default.
 	Logger *slog.Logger
+	// Noticed, if not nil, is told too when documents have lost what was durable, once a
+	// minute at most. The context ends with the store, which it may use.
+	Noticed func(ctx context.Context, what string)
 }
 
 func (o Options) withDefaults() Options {
@@ -110,7 +116,9 @@ type Grouped struct {
 
 	mu       sync.Mutex
 	projects map[string]*committer
-	ended    bool // no further work may begin
+	records  map[string][]byte // as they were read or written last
+	noticed  time.Time         // when Options.Noticed was last told something
+	ended    bool              // no further work may begin
 
 	// alive ends when the store is closed; commits of an answer that was
 	// abandoned go on until then.
@@ -124,7 +132,7 @@ var _ Store = (*Grouped)(nil)
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
 		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
-		projects: make(map[string]*committer), updating: semaphore.NewWeighted(1),
+		projects: make(map[string]*committer), records: make(map[string][]byte), updating: semaphore.NewWeighted(1),
 	}
 	g.alive, g.end = context.WithCancel(context.Background())
 	return g
@@ -188,6 +196,9 @@ func (g *Grouped) Apply(ctx context.Context, rules *scheduler.Rules, id string, 
 	if err := check(change); err != nil {
 		return scheduler.Result{}, err
 	}
+	// A change may have to wait for the whole of the commit before its own.
+	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.GiveUp+g.opts.CommitTimeout, errGaveUp)
+	defer cancel()
 	c, err := g.committer(id)
 	if err != nil {
 		return scheduler.Result{}, err
@@ -247,5 +258,6 @@ func (g *Grouped) Close(ctx context.Context) error {
 	}
 	g.end()
 	<-done
+	g.docs.close()
 	return err
 }

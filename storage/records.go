@@ -53,6 +53,10 @@ func (g *Grouped) Record(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, g.failed(ctx, "read record", err)
 	}
+	if data == nil && g.remembered(name) != nil {
+		return g.UpdateRecord(ctx, name, func(data []byte) ([]byte, error) { return data, nil })
+	}
+	g.remember(name, data)
 	return data, nil
 }
 
@@ -67,13 +71,23 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
 	var data []byte
+	var lost string
 	err := g.transact(limited, func() (err error) {
-		data, err = g.docs.updateRecord(limited, name, change)
+		data, err = g.docs.updateRecord(limited, name, func(data []byte) ([]byte, error) {
+			if lost = ""; data == nil {
+				if data = g.remembered(name); data != nil {
+					lost = fmt.Sprintf("the record %q was missing: it is written back as this instance knows it", name)
+				}
+			}
+			return change(data)
+		})
 		return err
 	})
 	if err != nil {
 		return nil, g.failed(ctx, "change record", err)
 	}
+	g.remember(name, data)
+	g.notice(lost)
 	return data, nil
 }
 

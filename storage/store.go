@@ -53,10 +53,11 @@ type Store interface {
 	// costs no write; whether it does is judged by the view, except for SetMark
 	// and Release, which look at the database first.
 	//
-	// The error is that of ctx when it ended first, and ErrUnavailable within
-	// Options.GiveUp when the database doesn't answer, plus the time of one
-	// read if the project was not known. In both cases the outcome is unknown,
-	// and a reservation that comes of it is taken back.
+	// The error is that of ctx when it ended first (its cause, where it has one),
+	// and ErrUnavailable when the database doesn't answer: within Options.GiveUp, and
+	// a CommitTimeout more where the project must be read first or another commit
+	// is under way. In both cases the outcome is unknown, and a reservation that
+	// comes of it is taken back.
 	Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error)
 
 	// Later has a change piggybacked on the next commit of the project. It
@@ -177,4 +178,7 @@ type Stats struct {
 	// Unreadable counts the project documents, each version once, that could not
 	// be read.
 	Unreadable int64 `json:"unreadable,omitempty"`
+	// Lost counts the documents that were found missing or older than what was known to
+	// be durable, and were written back.
+	Lost int64 `json:"lost,omitempty"`
 }

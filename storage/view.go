@@ -8,8 +8,9 @@ import (
 
 // othersFor is how long other writers stay in evidence, refreshEvery how often a
 // view is read at most, and retryEvery how old the view of a document may be that
-// couldn't be read.
+// couldn't be read. A view no older than freshFor isn't read before it is written on.
 const (
+	freshFor     = 50 * time.Millisecond
 	othersFor    = 5 * time.Minute
 	refreshEvery = time.Second
 	retryEvery   = scheduler.Window
@@ -36,6 +37,17 @@ func (c *committer) stale(force bool) bool {
 		return false
 	}
 	return force || time.Since(c.othersWrote) < othersFor || time.Since(c.checked) >= scheduler.Window
+}
+
+// probablyStale reports whether somebody else has probably written since the document
+// was last known to be current: whoever was noticed a while ago is expected to have
+// written again once it is half as long since. What is hardly older than a read takes
+// is current.
+func (c *committer) probablyStale() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age, others := time.Since(c.checked), time.Since(c.othersWrote)
+	return age >= freshFor && others < othersFor && age >= others/2
 }
 
 // changesNothing reports whether a change would change nothing in what is shown.
@@ -93,24 +105,31 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 		return
 	}
 	p, err := c.g.decode(c.id, doc)
+	if c.known && err == nil && c.invalid == nil {
+		c.compare(p)
+	}
 	switch {
-	case err != nil, c.known && !wroteThis(p, c.g.instance),
+	case err != nil, c.known && p != nil && !wroteThis(p, c.g.instance),
 		// Somebody else was at work until just now, and may still be.
 		!c.known && p != nil && c.g.Now().Sub(p.Latest) < othersFor:
 		c.othersWrote = now
 	}
-	c.known, c.base, c.sections, c.invalid = true, p, doc.Sections, err
+	if c.lost == nil || !doc.version.IsZero() {
+		c.sections = doc.Sections // what others know of a document that is gone goes back, too
+	}
+	c.known, c.base, c.invalid = true, p, err
 	c.version, c.checked = doc.version, now
 	c.show()
+	if c.restores() {
+		c.start()
+	}
 }
 
 // newerThan reports whether a document that was read is newer than a version.
-// One that is gone is newer than what it was before it was deleted.
+// One that is gone is newer than what it was before it was deleted, and so is an older
+// one that was put in its place.
 func (d document) newerThan(v version) bool {
-	if d.version.IsZero() {
-		return !v.IsZero() && d.read.After(v)
-	}
-	return d.version.After(v)
+	return d.version.After(v) || d.version.Before(v) && d.read.After(v)
 }
 
 // wroteThis reports whether a state is the work of an instance.
@@ -125,7 +144,7 @@ func (c *committer) show() {
 	if c.applied() {
 		piggybacked, inFlight = piggybacked[c.carried:], nil
 	}
-	p := c.base
+	p := c.restored(now)
 	for _, x := range piggybacked {
 		p, _ = p.Apply(x.rules, now, x.change)
 	}

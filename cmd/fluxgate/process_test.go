@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
 
 // The point of these tests is the process: they build the command once and run
@@ -50,25 +51,8 @@ const patience = 30 * time.Second
 type process struct {
 	t           *testing.T
 	cmd         *exec.Cmd
-	out, stderr output
+	out, stderr testbuffer.Buffer
 	ended       chan error
-}
-
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 // launch runs the command in an empty directory, with PATH, HOME and these

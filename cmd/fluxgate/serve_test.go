@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/emulator"
+	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 )
 
 // The first thing that anybody does: no key, no setting but a store that takes
@@ -102,16 +103,9 @@ func TestServeDrains(t *testing.T) {
 
 // With the emulator installed, auto starts it and takes it down again.
 func TestServeStartsTheEmulator(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the Firestore emulator, which -short leaves out")
-	}
+	emulatortest.SkipShort(t)
 	t.Parallel()
-	if err := emulator.Missing(); err != nil {
-		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
-			t.Fatalf("FLUXGATE_REQUIRE_EMULATOR is 1, but %v", err)
-		}
-		t.Skip(err)
-	}
+	emulatortest.Require(t, emulator.Missing())
 	env := []string{"PORT=0"}
 	for _, name := range []string{"JAVA_HOME", "CLOUDSDK_ROOT_DIR", "CLOUDSDK_ROOT"} {
 		if value := os.Getenv(name); value != "" {

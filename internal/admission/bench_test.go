@@ -154,6 +154,10 @@ func (s *slowStore) Apply(ctx context.Context, rules *scheduler.Rules, id string
 		return scheduler.Result{}, s.fail
 	}
 	result, err := s.Store.Apply(ctx, rules, id, change)
-	time.Sleep(time.Duration(s.commit.Load()))
-	return result, err
+	select {
+	case <-time.After(time.Duration(s.commit.Load())):
+		return result, err
+	case <-ctx.Done():
+		return scheduler.Result{}, ctx.Err()
+	}
 }

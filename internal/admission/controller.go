@@ -56,8 +56,16 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 // Admit books the request a slot now, or says when to come back: the strictest of
 // what the projects and the caller's own limits say. Exactly one of the results is
 // not nil. Errors are ErrTooLarge, ErrCallerTooLarge, ErrNoProject, those of the
-// store, and the context's.
+// store, which are storage.ErrUnavailable after GiveUp at the latest, and the
+// context's.
 func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
+	limited, done := patiently(ctx)
+	defer done()
+	grant, wait, err := c.admit(limited, req)
+	return grant, wait, outOfPatience(ctx, limited, err)
+}
+
+func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 	if req.Snapshot == nil {
 		snapshot, err := c.Snapshot(ctx)
 		if err != nil {
@@ -66,7 +74,7 @@ func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, err
 		req.Snapshot = snapshot
 	}
 	d := &decision{
-		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), conflicts: c.store.Stats().Conflicts,
+		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(),
 	}
 	d.chain, d.asked = req.Snapshot.Counted(req.Models)
 	d.demand.Allowance += req.Limit.allowance()

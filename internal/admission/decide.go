@@ -25,10 +25,8 @@ type decision struct {
 	states []*scheduler.Project // as of the last look, by position in ids
 	looked bool                 // and nothing was planned from them yet
 
-	refreshed bool  // what may have been stale was read again
-	renewed   bool  // all was, after a race was lost
-	conflicts int64 // races that this instance had lost when the request came
-	tight     bool  // a booking fits later than a request that goes at its time
+	refreshed bool // what may have been stale was read again
+	tight     bool // a booking fits later than a request that goes at its time
 
 	came scheduler.Instant // when the request did
 
@@ -116,79 +114,6 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	return d.told(offer, newID()), nil
 }
 
-// candidates are the projects that have a usable key; that of the preferred key
-// alone if it is usable.
-func (d *decision) candidates() []scheduler.Candidate {
-	list := make([]scheduler.Candidate, 0, len(d.ids))
-	for i, p := range d.req.Projects {
-		if !d.usable(i) {
-			continue
-		}
-		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
-		if d.prefers(i) {
-			return []scheduler.Candidate{cand}
-		}
-		list = append(list, cand)
-	}
-	return list
-}
-
-// prefers reports whether the preferred key is one of the i-th project and may be used:
-// then the request goes nowhere else.
-func (d *decision) prefers(i int) bool {
-	return d.req.Prefer != "" && slices.Contains(d.req.Projects[i].Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer)
-}
-
-// tooLarge says why the request fits on no calendar of the candidates.
-func (d *decision) tooLarge() error {
-	e := &TooLargeError{Tokens: d.demand.Tokens, Requests: max(1, d.demand.Requests)}
-	for _, cand := range d.candidates() {
-		for _, model := range d.chain {
-			e.allow(cand.State.Calendar(model), d.rules, d.c.Now())
-		}
-	}
-	return e
-}
-
-// key chooses the key of a project that the request is sent with: the preferred
-// one if it is usable there, else any that is.
-func (d *decision) key(project string) string {
-	i := slices.Index(d.ids, project)
-	if i < 0 {
-		return ""
-	}
-	usable := make([]string, 0, len(d.req.Projects[i].Keys))
-	for _, k := range d.req.Projects[i].Keys {
-		if !d.mayUse(i, k) {
-			continue
-		}
-		if k == d.req.Prefer {
-			return k
-		}
-		usable = append(usable, k)
-	}
-	if len(usable) == 0 {
-		return ""
-	}
-	return usable[rand.IntN(len(usable))]
-}
-
-// usable reports whether the i-th project has a key that may be used.
-func (d *decision) usable(i int) bool {
-	for _, k := range d.req.Projects[i].Keys {
-		if d.mayUse(i, k) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayUse reports whether a key of the i-th project may be used: it is usable, or the
-// one that is to be tried all the same.
-func (d *decision) mayUse(i int, key string) bool {
-	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
-}
-
 // decide claims what the caller holds, or plans.
 func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	if d.held != 0 {
@@ -199,7 +124,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	var offer scheduler.Offer
 	var last scheduler.Result
-	for range 1 + maxReplans {
+	for n := range 1 + maxReplans {
 		var cause scheduler.Cause
 		var err error
 		if offer, cause, err = d.best(ctx); err != nil {
@@ -233,8 +158,12 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			return grant, wait, err
 		}
 		last, d.tight = result, !offer.Now()
-		if err := d.reread(ctx); err != nil {
-			return nil, nil, err
+		// What was planned on was read again when it turned out to be out of date. The
+		// last plan is made on what is certain of all of them.
+		if n == maxReplans-1 {
+			if err := d.c.store.Refresh(ctx, d.ids, true); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	// The state changed under every plan. What was found last is the wait.
@@ -243,17 +172,6 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	offer.Cause, offer.On = last.Cause, last.On
 	return nil, d.tell(offer), nil
-}
-
-// reread has every candidate read again, once, if this instance has lost a race
-// since the request came: whoever was faster on one project may have been so on
-// all of them, and each that only looks free would cost a plan.
-func (d *decision) reread(ctx context.Context) error {
-	if d.renewed || d.c.store.Stats().Conflicts == d.conflicts {
-		return nil
-	}
-	d.renewed = true
-	return d.c.store.Refresh(ctx, d.ids, true)
 }
 
 // best is the best offer there is. Before anybody is refused on the strength of

@@ -49,6 +49,11 @@
 // comes, or that comes early, goes to another project if there is room now, and
 // gives its booking up; if there is no room it keeps its booking and its rank.
 //
+// A request waits for the store no longer than GiveUp, whatever is read, lost and
+// planned anew in it (patience.go). A plan that turns out to be out of date was made on
+// a document that has been read again by then; only before the last plan are all of
+// them.
+//
 // # Several calendars
 //
 // A request may weigh on more than its model ([Request].Also). It is admitted, told to
@@ -86,9 +91,10 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - controller.go: a controller, and Admit
-//   - decide.go: one decision: planning, claiming a booking, choosing the key
+//   - decide.go: one decision: planning, claiming a booking
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
+//   - candidates.go: which projects and keys a request may go to, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
 //   - callerlimit.go: checking and committing the caller's own limits
 //   - request.go: requests, grants and waits
@@ -96,6 +102,7 @@
 //   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
 //   - snapshot.go: the rules, mode and chain in force, from the control document
 //   - waitlist.go: whom this instance told which time
+//   - patience.go: how long a request waits for the store
 //   - lateness.go: how late recent commits and holders were
 //   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -166,7 +167,7 @@ func TestSlowCommits(t *testing.T) {
 }
 
 // A store that gets slower with every commit never grants a slot that it could
-// not cover: in the end the caller is told to come back.
+// not cover: in the end the caller is told that the store can't be reached.
 func TestEverSlowerCommits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowStore{Store: storage.NewMemory(time.Now)}
@@ -183,13 +184,13 @@ func TestEverSlowerCommits(t *testing.T) {
 				}
 			}
 		}()
-		grant, wait := b.admit(b.request())
+		begun := time.Now()
+		grant, wait, err := b.Admit(t.Context(), b.request())
 		close(stop)
-		if grant != nil {
-			assert.GreaterOrEqual(t, grant.Reservation.End, b.Now().Add(scheduler.Window))
-		} else {
-			assert.Positive(t, b.left(wait))
-		}
+		assert.Nil(t, grant)
+		assert.Nil(t, wait)
+		require.ErrorIs(t, err, storage.ErrUnavailable)
+		assert.LessOrEqual(t, time.Since(begun), admission.GiveUp)
 	})
 }
 

@@ -108,11 +108,11 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 	now := d.c.Now()
 	if p := d.promise; p != nil {
 		offer = d.standing(offer)
-		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now)
+		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now, offer.Also...)
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: newID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, caller: d.req.Caller}, now)
+	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, caller: d.req.Caller, also: offer.Also}, now)
 	return d.told(offer, b.ID)
 }
 
@@ -132,7 +132,7 @@ func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause sche
 }
 
 func (d *decision) ticket(id uint64, start, since scheduler.Instant) string {
-	return d.c.signer.sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+	return d.c.signing().sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
 }
 
 // waitingSince is when the caller was first told to wait: now, if it wasn't before.

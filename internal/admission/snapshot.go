@@ -29,9 +29,11 @@ func (s *Snapshot) Chain(mode scheduler.Mode) []string {
 // Snapshot returns what is decided by now. The control document is at most
 // storage.ControlAge old.
 func (c *Controller) Snapshot(ctx context.Context) (*Snapshot, error) {
-	control, err := c.store.Control(ctx)
+	limited, done := patiently(ctx)
+	defer done()
+	control, err := c.store.Control(limited)
 	if err != nil {
-		return nil, err
+		return nil, outOfPatience(ctx, limited, err)
 	}
 	return c.snapshots.of(control), nil
 }

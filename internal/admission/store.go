@@ -23,7 +23,10 @@ func (c *Controller) behind() time.Duration {
 // View returns what this instance knows of projects, in order; nil where nothing
 // is kept.
 func (c *Controller) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
-	return c.store.View(ctx, ids)
+	limited, done := patiently(ctx)
+	defer done()
+	states, err := c.store.View(limited, ids)
+	return states, outOfPatience(ctx, limited, err)
 }
 
 // FreshView is View of documents that are at most a second old.

@@ -59,6 +59,21 @@ func (s signer) sign(t Ticket) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, s.mac(b, t.Caller)...))
 }
 
+// text returns the signature of a text that is no ticket.
+func (s signer) text(text string) string {
+	return base64.RawURLEncoding.EncodeToString(s.mac([]byte(signedText+text), ""))
+}
+
+// signing returns the signer by the key that the control document has now. It is another
+// than at the start of an instance that began on a database which had been emptied, once
+// the settings are restored; what that instance signed until then holds there too.
+func (c *Controller) signing() signer {
+	if latest := c.snapshots.latest.Load(); latest != nil && len(latest.Control.TicketKey) > 0 {
+		return signer{latest.Control.TicketKey}
+	}
+	return c.signer
+}
+
 // ParseTicket verifies a ticket that a caller sent back. It fails with
 // ErrTicket.
 func (c *Controller) ParseTicket(text, caller string) (*Ticket, error) {
@@ -67,7 +82,7 @@ func (c *Controller) ParseTicket(text, caller string) (*Ticket, error) {
 		return nil, fmt.Errorf("%w: malformed", ErrTicket)
 	}
 	fields, mac := b[:ticketFields], b[ticketFields:]
-	if !hmac.Equal(mac, c.signer.mac(fields, caller)) {
+	if !hmac.Equal(mac, c.signing().mac(fields, caller)) && !hmac.Equal(mac, c.signer.mac(fields, caller)) {
 		return nil, fmt.Errorf("%w: its signature doesn't hold for this caller", ErrTicket)
 	}
 	t := &Ticket{
@@ -84,12 +99,12 @@ func (c *Controller) ParseTicket(text, caller string) (*Ticket, error) {
 // Sign returns a signature of a text that any instance of the deployment can
 // verify. It is for what is handed out and comes back, and never for a ticket.
 func (c *Controller) Sign(text string) string {
-	return base64.RawURLEncoding.EncodeToString(c.signer.mac([]byte(signedText+text), ""))
+	return c.signing().text(text)
 }
 
 // Signed reports whether Sign made the signature of that text.
 func (c *Controller) Signed(text, signature string) bool {
-	return hmac.Equal([]byte(c.Sign(text)), []byte(signature))
+	return hmac.Equal([]byte(c.Sign(text)), []byte(signature)) || hmac.Equal([]byte(c.signer.text(text)), []byte(signature))
 }
 
 // signedText keeps signed texts apart from tickets, which begin with a version.

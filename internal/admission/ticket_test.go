@@ -105,3 +105,27 @@ func TestRelease(t *testing.T) {
 		})
 	})
 }
+
+// An instance that began on a database which had been emptied made a key of its own.
+// Once the settings are restored it goes by theirs, and what it signed until then holds.
+func TestTicketsOfARestoredKey(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		b.granted(b.request())
+		before := b.refused(b.request())
+		_, err := b.UpdateControl(b.Context(), func(c *storage.Control) error {
+			c.TicketKey = []byte("the key that was lost")
+			return nil
+		})
+		require.NoError(b, err)
+		after := b.refused(b.request())
+		for _, wait := range []*admission.Wait{before, after} {
+			_, err := b.ParseTicket(wait.Ticket, "alice")
+			assert.NoError(b, err)
+		}
+		other := b.another()
+		_, err = other.ParseTicket(after.Ticket, "alice")
+		assert.NoError(b, err)
+		_, err = other.ParseTicket(before.Ticket, "alice")
+		assert.ErrorIs(b, err, admission.ErrTicket)
+	})
+}

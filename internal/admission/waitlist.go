@@ -36,9 +36,10 @@ type promise struct {
 	scheduler.Booking
 	at     calendarID
 	caller string
-	order  uint64            // in which they were made; the lower is the older
-	told   scheduler.Instant // when last
-	early  bool              // its caller has come back before its time
+	order  uint64             // in which they were made; the lower is the older
+	told   scheduler.Instant  // when last
+	early  bool               // its caller has come back before its time
+	also   []scheduler.Weight // what it weighs beside its model's calendar
 }
 
 // A waitlist is the promises of this instance.
@@ -53,6 +54,7 @@ type waitlist struct {
 	returns  map[string]returns                // by caller
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
 	made     uint64                            // promises so far
+	beside   int                               // promises that weigh on other calendars, too
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -88,6 +90,9 @@ func (l *waitlist) add(p promise, now scheduler.Instant) {
 
 // put puts a promise into the list. The lock is held.
 func (l *waitlist) put(p promise) {
+	if len(p.also) > 0 {
+		l.beside++
+	}
 	l.slots[p.at] = append(l.slots[p.at], p)
 	if p.Hash == 0 {
 		return
@@ -102,7 +107,7 @@ func (l *waitlist) put(p promise) {
 
 // tellAgain notes that a promise was told to its caller before its time, with the place
 // and start that it has now.
-func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant) {
+func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant, also ...scheduler.Weight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.slots[p.at], func(x promise) bool { return x.ID == p.ID })
@@ -116,7 +121,7 @@ func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Ins
 		return
 	}
 	l.drop(p.at, func(x promise) bool { return x.ID == p.ID })
-	next.at, next.Start = at, start
+	next.at, next.Start, next.also = at, start, also
 	l.put(next)
 }
 
@@ -182,6 +187,9 @@ func (l *waitlist) drop(id calendarID, match func(promise) bool) (dropped []prom
 			continue
 		}
 		dropped = append(dropped, p)
+		if len(p.also) > 0 {
+			l.beside--
+		}
 		places := l.byHash[p.Hash]
 		if i := slices.Index(places, id); i >= 0 {
 			places = slices.Delete(places, i, i+1)
@@ -207,28 +215,50 @@ type asker struct {
 	before bool   // it has come back before its time
 }
 
-// promised returns the slots of a calendar that an asker has to leave to others. The
-// promises of those that came back before their time are in nobody's way: who doesn't
-// wait for the time that it was told need not be waited for. Those of callers that
-// rarely return count in part: without that, whoever comes after a flood of requests
-// that never return would be told to wait for all of them.
-func (l *waitlist) promised(project, model string, now scheduler.Instant, who asker) []scheduler.Booking {
+// promised returns the slots on a calendar that an asker has to leave to others: those
+// of its model, and what others of the project weigh on it. The promises of those that
+// came back before their time are in nobody's way: who doesn't wait for the time that it
+// was told need not be waited for. Those of callers that rarely return count in part:
+// without that, whoever comes after a flood of requests that never return would be told
+// to wait for all of them.
+func (l *waitlist) promised(project, calendar string, now scheduler.Instant, who asker) (out []scheduler.Booking) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := calendarID{project, model}
-	l.expire(id, now)
-	slots := l.slots[id]
-	if len(slots) == 0 {
-		return nil
+	l.expire(calendarID{project, calendar}, now)
+	for at, slots := range l.slots {
+		if at.project != project || at.model != calendar && l.beside == 0 {
+			continue
+		}
+		for i := range slots {
+			if p := &slots[i]; l.inTheWay(p, now, who) {
+				out = p.on(calendar, out)
+			}
+		}
 	}
-	out := make([]scheduler.Booking, 0, len(slots))
-	for i := range slots {
-		p := &slots[i]
-		switch {
-		case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
-		case who.before && p.Start < now-early: // nobody came for it
-		case l.returns[p.caller].expects(p.ID):
-			out = append(out, p.Booking)
+	return out
+}
+
+// inTheWay reports whether a promise is in an asker's way. The lock is held.
+func (l *waitlist) inTheWay(p *promise, now scheduler.Instant, who asker) bool {
+	switch {
+	case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older, l.over(p.Start, now):
+		return false
+	case who.before && p.Start < now-early: // nobody came for it
+		return false
+	}
+	return l.returns[p.caller].expects(p.ID)
+}
+
+// on appends what a promise is on a calendar of its project.
+func (p *promise) on(calendar string, out []scheduler.Booking) []scheduler.Booking {
+	if p.at.model == calendar {
+		out = append(out, p.Booking)
+	}
+	for _, w := range p.also {
+		if w.On == calendar {
+			weight := p.Booking
+			weight.Demand.Requests, weight.Demand.Tokens = w.Demand.Requests, w.Demand.Tokens
+			out = append(out, weight)
 		}
 	}
 	return out

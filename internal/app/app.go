@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admin"
@@ -68,6 +69,7 @@ type App struct {
 	pool    *keys.Pool
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
+	audit   atomic.Pointer[events.Audit] // nil: not yet
 
 	admission *admission.Controller
 	admin     *admin.Admin
@@ -156,6 +158,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(a.admission)
 	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
+	a.audit.Store(audit)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
 	})

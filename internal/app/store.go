@@ -6,8 +6,10 @@ import (
 	"fmt"
 
 	"cloud.google.com/go/firestore"
+	"google.golang.org/api/option"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -63,17 +65,26 @@ func (a *App) openMemory(r *report, why string) error {
 }
 
 func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, project string) error {
-	// The client outlives the request that starts the app.
-	client, err := firestore.NewClientWithDatabase(context.WithoutCancel(ctx), project, cfg.Database)
+	outlives := context.WithoutCancel(ctx) // the request that starts the app
+	store, err := storage.OpenFirestore(func(options ...option.ClientOption) (*firestore.Client, error) {
+		return firestore.NewClientWithDatabase(outlives, project, cfg.Database, options...)
+	}, cfg.Collection, storage.Options{Logger: o.Logger, Noticed: a.noticed})
 	if err != nil {
 		return fmt.Errorf("firestore client: %w", err)
 	}
-	a.onClose(func(context.Context) error { return client.Close() })
-	a.store = storage.NewFirestore(client, cfg.Collection, storage.Options{Logger: o.Logger})
+	a.store = store
 	a.onClose(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 		defer cancel()
 		return a.store.Close(ctx)
 	})
 	return nil
+}
+
+// noticed keeps what the store found out about its database as an event. Before there
+// are events, it is in the log alone.
+func (a *App) noticed(ctx context.Context, what string) {
+	if audit := a.audit.Load(); audit != nil {
+		audit.Record(ctx, events.Fluxgate, what)
+	}
 }

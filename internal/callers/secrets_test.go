@@ -1,7 +1,6 @@
 package callers
 
 import (
-	"bytes"
 	"log/slog"
 	"sync"
 	"testing"
@@ -15,37 +14,21 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
-
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // A world is an authenticator over a vault, in virtual time and without jitter.
 type world struct {
 	t             *testing.T
 	vault         *vault
 	authenticator *Authenticator
-	log           *logBuffer
+	log           *testbuffer.Buffer
 }
 
 func inBubble(t *testing.T, payloads map[string]string, test func(*testing.T, *world), environ ...string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t, &vault{payloads: payloads, failures: map[string]error{}}, nil, &logBuffer{}}
+		w := &world{t, &vault{payloads: payloads, failures: map[string]error{}}, nil, &testbuffer.Buffer{}}
 		var err error
 		w.authenticator, err = New(configured(t, environ...), w.vault, secrets.Options{
 			Rand: func() float64 { return 0.5 }, Logger: slog.New(slog.NewJSONHandler(w.log, nil)),

@@ -108,8 +108,9 @@ says what can be set. With nothing set:
 **Firestore.** An admission takes 0.885 writes and 0.013 reads where there is room and 0.225 and 0.016 where many wait, for
 then one commit admits several. Both are measured, on the emulator, by ` + "`TestFirestoreOperations`" + `. By design it is
 one write at most, two for a request that was booked, and 0.1 reads; where callers have limits of their own it is one write
-more. A busy instance also reads the control document every 10 s. By these bounds, with every request booked, the free day
-of 20,000 writes ends at 10,000 requests. Only one database of a project has it.
+more. Where ten instances write to the same projects they read what they write to: 1.1 writes and 1.1 reads, and 1.4 and 2.2
+where many wait. A busy instance also reads the control document every 10 s. By these bounds, with every request booked,
+the free day of 20,000 writes ends at 10,000 requests. Only one database of a project has it.
 
 **Cloud Run** bills an instance while it has a request, however many it has. What counts is therefore how many are under way
 at a time: one request of 5 s alone is billed as 5 s, ten at a time as half a second each. ` + "`--latency`" + ` and

@@ -15,6 +15,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/emulator"
+	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 )
 
 func load(t *testing.T, env ...string) *config.Config {
@@ -89,17 +90,10 @@ func TestMissingForFirestore(t *testing.T) {
 
 // Google's client finds the emulator while it runs, and not afterwards.
 func TestFirestore(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts the Firestore emulator, which -short leaves out")
-	}
+	emulatortest.SkipShort(t)
 	var report bytes.Buffer
 	l := New(&report)
-	if missing := l.MissingForFirestore(); missing != nil {
-		if os.Getenv("FLUXGATE_REQUIRE_EMULATOR") == "1" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
+	emulatortest.Require(t, l.MissingForFirestore())
 	t.Setenv(emulatorVariable, "") // restored when the test ends
 	host, err := l.Firestore(t.Context())
 	require.NoError(t, err)

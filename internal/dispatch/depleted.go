@@ -94,6 +94,10 @@ func updateTrials(ctx context.Context, c *admission.Controller, change func(map[
 	return nil
 }
 
+// trialTimeout bounds the claim of a trial: a request that could go elsewhere waits
+// for it.
+const trialTimeout = 2 * time.Second
+
 // due returns a key of a project that it is time to try, and claims the trial.
 func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
 	if !d.depleted.time(d.admission.Now()) {
@@ -117,7 +121,9 @@ func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
 	if len(marked) == 0 {
 		return due, false
 	}
-	err = updateTrials(ctx, d.admission, func(trials map[string]trial) bool {
+	limited, cancel := context.WithTimeout(ctx, trialTimeout)
+	defer cancel()
+	err = updateTrials(limited, d.admission, func(trials map[string]trial) bool {
 		now, changed := d.admission.Now(), false
 		ok = false
 		for project, k := range marked {

@@ -2,7 +2,6 @@ package functiontest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
 
 const keyValue = "a-key-of-the-function-test"
@@ -79,25 +79,8 @@ type function struct {
 	url     string
 	in      io.Writer
 	out     *bufio.Reader
-	stderr  *lockedBuffer
+	stderr  *testbuffer.Buffer
 	process *os.Process
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // freePort returns a port for a process that can't be handed a listener. It is
@@ -135,7 +118,7 @@ func startProgram(t *testing.T, program string, env ...string) *function {
 func startIn(t *testing.T, dir, program string, env ...string) *function {
 	t.Helper()
 	port := freePort(t)
-	f := &function{t: t, url: "http://127.0.0.1:" + port, stderr: new(lockedBuffer)}
+	f := &function{t: t, url: "http://127.0.0.1:" + port, stderr: new(testbuffer.Buffer)}
 	cmd := exec.Command(program)
 	cmd.Dir = dir
 	cmd.Env = append([]string{"PORT=" + port}, env...)

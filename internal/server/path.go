@@ -56,6 +56,9 @@ func respelled(r *http.Request) *http.Request {
 // or the path as it is where that isn't plain. Whether the list of models is
 // OpenAI's, which has no place of its own either, byOpenAI says.
 func spelling(path string, byOpenAI bool) string {
+	if strings.HasPrefix(path, "/"+versionBeta+"/models/") && !strings.Contains(path, "//") {
+		return path // the most frequent of all
+	}
 	segments, ok := segmentsOf(path)
 	if !ok {
 		return path

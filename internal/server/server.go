@@ -87,7 +87,8 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 			about = append(about, "caller", caller.Name)
 			seen.Caller(caller.Name)
 		}
-		r = r.WithContext(requestlog.With(withArrival(ctx, arrival{format, patience(format, path), caller}), requestlog.New(s.log, about)))
+		ctx = admission.WithPatience(withArrival(ctx, arrival{format, patience(format, path), caller}))
+		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 		h, ok := by[r.Method]
 		if !ok && r.Method == http.MethodHead {
 			h, ok = by[http.MethodGet]

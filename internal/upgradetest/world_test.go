@@ -1,13 +1,11 @@
 package upgradetest
 
 import (
-	"bytes"
 	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
 
 const (
@@ -89,25 +88,8 @@ type instance struct {
 	t   *testing.T
 	url string
 	cmd *exec.Cmd
-	out output
+	out testbuffer.Buffer
 	end chan error
-}
-
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }
 
 var serving = regexp.MustCompile(`(?m)^serving on (http://\S+)`)

@@ -22,6 +22,7 @@
 //   - races.go: commits that lose races
 //   - concurrent.go: many callers at once, checked against the oracle
 //   - faults.go: commits that report errors
+//   - emptied.go: a database that is emptied or set back under running instances
 //   - cancel.go: callers that leave
 //   - oracle.go: whether grants were within limits
 //   - helpers.go: what cases have in common

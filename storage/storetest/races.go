@@ -156,7 +156,7 @@ func refreshRules(t *testing.T, h Harness) {
 		{why: "another writer was seen", wait: time.Second, reads: 1},
 		{why: "but not twice a second", wait: time.Second / 2, reads: 0},
 		{why: "another writer was seen", wait: time.Second / 2, reads: 1},
-		{why: "minutes ago", wait: 4 * time.Minute, own: true, reads: 1},
+		{why: "minutes ago: its commit has looked", wait: 4 * time.Minute, own: true, reads: 0},
 		{why: "longer ago", wait: 59 * time.Second, own: true, reads: 0},
 	}
 	for i, step := range steps {

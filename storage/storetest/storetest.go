@@ -66,6 +66,7 @@ func Run(t *testing.T, k Kind, maker Maker) {
 	all = append(all, raceCases...)
 	all = append(all, faultCases...)
 	all = append(all, cancelCases...)
+	all = append(all, emptiedCases...)
 	for _, c := range all {
 		if c.shared && !k.Shared || c.virtual && !k.Virtual {
 			continue

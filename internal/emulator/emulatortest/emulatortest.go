@@ -66,7 +66,7 @@ func Host(t testing.TB) string {
 	case err == nil:
 	case errors.Is(err, emulator.ErrNotInstalled):
 		shared.err = nil // another test may have another PATH
-		unavailable(t, err)
+		Require(t, err)
 	default:
 		t.Fatalf("the Firestore emulator for this run: %v", err)
 	}
@@ -81,8 +81,12 @@ func SkipShort(t testing.TB) {
 	}
 }
 
-func unavailable(t testing.TB, err error) {
+// Require skips a test if err says why there is no emulator to be had, or fails it where FLUXGATE_REQUIRE_EMULATOR is "1".
+func Require(t testing.TB, err error) {
 	t.Helper()
+	if err == nil {
+		return
+	}
 	if os.Getenv(requireEnv) == "1" {
 		t.Fatalf("%s is 1, but %v", requireEnv, err)
 	}
@@ -114,6 +118,14 @@ func Project(t testing.TB) string {
 		})
 	}
 	return project
+}
+
+// Clear deletes all documents of t's project, under whoever uses it.
+func Clear(t testing.TB) {
+	t.Helper()
+	if err := clearProject(Host(t), Project(t)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // clearProject deletes a project's documents, which would otherwise fill the emulator's memory during a long run.

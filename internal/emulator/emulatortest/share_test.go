@@ -104,9 +104,7 @@ func (p *player) kill() {
 func testRun(t *testing.T) (r run, parent *player) {
 	t.Helper()
 	SkipShort(t)
-	if err := emulator.Missing(); err != nil {
-		unavailable(t, err)
-	}
+	Require(t, emulator.Missing())
 	parent = play(t, "")
 	p := identify(parent.cmd.Process.Pid)
 	p.GoTest = true

@@ -1,0 +1,128 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/merge"
+)
+
+// noticeEvery is how often Options.Noticed is told of documents that were lost: a
+// database that was emptied has lost all of them.
+const noticeEvery = time.Minute
+
+// compare finds out whether the document that was read, with this state, has come of
+// what was known, and notes what it has lost. The lock is held.
+func (c *committer) compare(found *scheduler.Project) {
+	if c.lost != nil && merge.Follows(found, c.lost.Known) {
+		c.lost = nil // somebody has written it back
+	}
+	if merge.Follows(found, c.base) {
+		return
+	}
+	known := c.base
+	if c.lost != nil {
+		known = merge.Projects(c.lost.Known, c.base)
+	}
+	c.lost = &merge.Loss{Known: known, Unseen: time.Since(c.othersWrote) < othersFor, Since: c.g.Now()}
+	c.g.notice(fmt.Sprintf("the document of project %s was missing or older than what was durable: what this instance knows of it is written back", c.id))
+}
+
+// restored returns the base with what its document has lost. The lock is held.
+func (c *committer) restored(now scheduler.Instant) *scheduler.Project {
+	if c.lost == nil {
+		return c.base
+	}
+	return c.lost.Restore(c.base, c.rules, now)
+}
+
+// restores reports whether there is something to write back, which isn't put off until
+// somebody has something to change. The lock is held.
+func (c *committer) restores() bool { return c.lost != nil && c.rules != nil && c.invalid == nil }
+
+// notice says which document has lost what was durable, in the log and to
+// Options.Noticed; empty: none.
+func (g *Grouped) notice(what string) {
+	if what == "" {
+		return
+	}
+	g.stats.lost.Add(1)
+	g.opts.Logger.Error("the store has lost what was durable", "what", what)
+	g.mu.Lock()
+	due := g.opts.Noticed != nil && (g.noticed.IsZero() || time.Since(g.noticed) >= noticeEvery)
+	if due {
+		g.noticed = time.Now()
+	}
+	g.mu.Unlock()
+	if due {
+		g.work(func() { g.opts.Noticed(g.alive, what) })
+	}
+}
+
+// hasLost reports whether a control document that was found hasn't come of the one that
+// was known: its epoch is less, or it is the same and yet another document. One of a
+// later epoch has, or somebody has restored it.
+func (c *Control) hasLost(known *Control) bool {
+	return c.Epoch < known.Epoch || c.Epoch == known.Epoch && !bytes.Equal(c.TicketKey, known.TicketKey)
+}
+
+// recover gives a control document back what it has lost, and returns what is to be said
+// of it once it is written; empty: nothing was lost.
+func (c *Control) recover(known *Control) (what string) {
+	if !c.hasLost(known) {
+		return ""
+	}
+	what = fmt.Sprintf("the control document was missing or older than what was durable (epoch %d, not %d): mode, limits, aliases and the key of tickets are written back as this instance knows them", c.Epoch, known.Epoch)
+	c.restore(*known)
+	return what
+}
+
+// restore gives a control document back what was known. What is dated goes by its date.
+// Of the rest, a copy of what is known is older, while what was set in a document that
+// was made anew is newer. The key is the one that tickets were signed with.
+func (c *Control) restore(known Control) {
+	found, known := *c, known.clone()
+	*c = known
+	c.Epoch = max(found.Epoch, known.Epoch)
+	if found.LimitsAt.After(known.LimitsAt) {
+		c.Limits, c.LimitsAt = found.Limits, found.LimitsAt
+	}
+	if found.ReportedAt.After(known.ReportedAt) {
+		c.Reported, c.Discovered, c.Windows, c.ReportedAt = found.Reported, found.Discovered, found.Windows, found.ReportedAt
+	}
+	if bytes.Equal(found.TicketKey, known.TicketKey) {
+		return
+	}
+	if found.Mode != "" {
+		c.Mode = found.Mode
+	}
+	if len(found.Chain) > 0 {
+		c.Chain = found.Chain
+	}
+	maps.Copy(c.Aliases, found.Aliases)
+	if len(known.TicketKey) == 0 {
+		c.TicketKey = found.TicketKey
+	}
+}
+
+// maxRecords bounds how many records an instance remembers.
+const maxRecords = 16
+
+// remember keeps what a record is known to hold.
+func (g *Grouped) remember(name string, data []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, ok := g.records[name]; len(data) > 0 && (ok || len(g.records) < maxRecords) {
+		g.records[name] = bytes.Clone(data)
+	}
+}
+
+// remembered returns what a record is known to have held; nil: nothing.
+func (g *Grouped) remembered(name string) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return bytes.Clone(g.records[name])
+}
