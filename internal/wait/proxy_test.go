@@ -294,7 +294,7 @@ func TestUploads(t *testing.T) {
 	}}
 	p := newProxy(t, f, nil)
 	a := ask(t.Context(), p, "/upload/v1beta/files", "{}", "X-Goog-Upload-Command", "start")
-	assert.Equal(t, []string{"http://127.0.0.1:8081/upload/v1beta/files?upload_id=1&fluxgate_project=p"}, a.Header()["X-Goog-Upload-URL"])
+	assert.Equal(t, []string{"http://127.0.0.1:8081/upload/v1beta/files?upload_id=1&fluxgate_project=p"}, map[string][]string(a.Header())["X-Goog-Upload-URL"], "as Google spells it")
 	assert.Equal(t, base+"/stays", a.Header().Get("Location"))
 	a = ask(t.Context(), p, "/upload/v1beta/files?upload_id=1", strings.Repeat("x", 1<<20), "X-Goog-Upload-Command", "upload, finalize")
 	assert.Equal(t, http.StatusOK, a.Code)
