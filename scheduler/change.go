@@ -42,8 +42,8 @@ type Result struct {
 	// may arrive for that Reservation. It is what was demanded or more.
 	Allowance time.Duration
 	Booking   Booking // when Booked
-	// Probe is the learned limit that an admitted request goes beyond, to see
-	// whether it still holds.
+	// Probe is the limit that an admitted request goes beyond, to see whether it
+	// (still) holds.
 	Probe Cause
 	// Moved is how many bookings got a later start.
 	Moved int
@@ -226,7 +226,11 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		if grew {
 			larger = append(larger, c)
 		}
-		confirmed := s.Failed == "" && c.Learned.ProbeAnswered(id)
+		size := reserved.Tokens
+		if one.Tokens >= 0 {
+			size = one.Tokens
+		}
+		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests)
 		result.Changed = result.Changed || changed || confirmed
 	})
 	if found {
@@ -288,16 +292,16 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c == nil {
 		return Result{}
 	}
-	r.learn(c, now)
+	r.learn(c, rules, now)
 	if r.Block.Cause != NoCause {
 		c.Keep(rules, now, r.Block)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
 
-func (r RecordRefusal) learn(c *Calendar, now Instant) {
+func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) {
 	if r.ID != 0 {
-		c.Learned.ProbeRefused(r.ID, now)
+		c.ProbeRefused(rules, now, r.ID, r.Limits)
 	}
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {

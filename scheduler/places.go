@@ -137,7 +137,7 @@ func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 func (p *Project) forget(now Instant) {
 	worth := func(x Idle) int64 {
 		n := x.Day.Requests
-		if x.Learned.Fresh(now) || x.Block.Until > now || x.Refused > 0 {
+		if x.Learned.Worth(now) || x.Block.Until > now || x.Refused > 0 {
 			n += 1 << 40
 		}
 		return n

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,8 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
+	// Near is the candidate that is to be taken if others are no better; empty: any.
+	Near string
 	// Waitlist, if not nil, returns the slots on a calendar, of a model or not, that
 	// this instance told callers without keeping them. They keep nobody from going now,
 	// unless Queue says so, but whoever must wait is told a time after them, so that many
@@ -39,13 +42,24 @@ type Offer struct {
 	Start   Instant // Never: see Cause
 	Wait    time.Duration
 	Cause   Cause    // what keeps it from now
-	Probe   Cause    // the learned limit that it goes beyond to see whether it still holds
+	Probe   Cause    // the limit that it goes beyond to see whether it (still) holds
 	On      string   // the calendar on which it does; empty: the model's
 	Also    []Weight // what it weighs beside the model's calendar
 }
 
 // Now reports whether the request can go at once.
 func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
+
+// probes compares offers by whether they are probes: where there is room none is needed.
+func (o Offer) probes(other Offer) int {
+	switch {
+	case (o.Probe != NoCause) == (other.Probe != NoCause):
+		return 0
+	case o.Probe != NoCause:
+		return 1
+	}
+	return -1
+}
 
 // Plan chooses the project and model that can take the request first: the
 // earliest start wins, then chain rank, then chance, which keeps instances from
@@ -78,6 +92,11 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 		// chance, and most of the time the others needn't be looked at.
 		if left := len(order) - i; left > 1 {
 			j := i + rnd(left)
+			if i == 0 && req.Near != "" {
+				if near := slices.IndexFunc(candidates, func(c Candidate) bool { return c.ID == req.Near }); near >= 0 {
+					j = near
+				}
+			}
 			order[i], order[j] = order[j], order[i]
 		}
 		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)
@@ -88,12 +107,12 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 				}
 				continue
 			}
-			if o.Wait == 0 && o.Rank == 0 {
+			if o.Wait == 0 && o.Rank == 0 && o.Probe == NoCause {
 				return o, NoCause // nothing is better, whatever is asked
 			}
-			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank)))
+			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(best.Offer)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait)))
+				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(within.Offer)))
 			}
 		}
 	}

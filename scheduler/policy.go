@@ -18,7 +18,8 @@ type (
 const (
 	Window                                                            = limits.Window
 	Unlimited                                                         = limits.Unlimited
-	Pro, Flash, FlashLite, Embedding                                  = limits.Pro, limits.Flash, limits.FlashLite, limits.Embedding
+	Pro, Flash, FlashLite                                             = limits.Pro, limits.Flash, limits.FlashLite
+	Gemma, Embedding                                                  = limits.Gemma, limits.Embedding
 	Both, ProOnly, FlashOnly, FlashLiteOnly                           = limits.Both, limits.ProOnly, limits.FlashOnly, limits.FlashLiteOnly
 	FromDefault, FromReported, FromOperator, FromRunTime, FromLearned = limits.FromDefault, limits.FromReported, limits.FromOperator, limits.FromRunTime, limits.FromLearned
 )

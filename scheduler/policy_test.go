@@ -47,10 +47,20 @@ func TestFamilies(t *testing.T) {
 		"gemini-embedding-flash-lite": Embedding,
 		// What says nothing gets the smallest limits.
 		"gemini-4-ultra": Pro,
+		"gemini-4-argon": Pro,
 		"":               Pro,
+		"gemma-4-31b-it": Gemma,
 	} {
 		assert.Equal(t, want, FamilyOf(model), "%q", model)
-		assert.Equal(t, DefaultLimits(want), NewPolicy(nil, nil).Limits(model), "%q", model)
+		assert.Equal(t, DefaultLimits(want), NewPolicy([]string{model}, nil).FamilyLimits(want), "%q", model)
+	}
+	for model, want := range map[string]Limits{
+		// The built-in models were documented with limits; others begin with the lowest of their family.
+		"gemini-2.5-flash": DefaultLimits(Flash), "gemini-3.1-flash-lite-preview": DefaultLimits(FlashLite), "gemini-4-argon": DefaultLimits(Pro),
+		"gemini-3.8-flash": {RPM: 5, TPM: 250_000, RPD: 20}, "gemini-flash-latest": {RPM: 5, TPM: 250_000, RPD: 20},
+		"gemini-3.5-flash-lite": {RPM: 10, TPM: 250_000, RPD: 20}, "gemma-4-31b-it": {RPM: 30, TPM: 15_000, RPD: 14_400},
+	} {
+		assert.Equal(t, want, NewPolicy(nil, nil).Limits(model), "%q", model)
 	}
 	assert.Equal(t, Limits{RPM: 5, TPM: 250_000, RPD: 100}, DefaultLimits(Pro))
 	assert.Equal(t, Limits{RPM: 10, TPM: 250_000, RPD: 250}, DefaultLimits(Flash))

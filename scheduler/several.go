@@ -149,30 +149,44 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 }
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
-// probe of a learned limit, if nothing else is in its way; that of the calendar probed.
+// probe of a limit, if nothing else is in its way; that of the calendar probed.
 func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
 	if s, cause, on = earliestOfAll(all, now, from, everyone, true); s == now {
 		return s, NoCause, "", NoCause, nil
 	}
 	for i := 0; i < len(all) && from == now; i++ {
-		x := &all[i]
-		kept := cause
-		if len(all) > 1 {
-			_, kept = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
-		}
-		without, ok := x.c.WithoutLearned(rules, x.t, now, kept)
-		if !ok {
-			continue
-		}
-		was := x.t
-		x.t = without
-		free, _, _ := earliestOfAll(all, now, now, everyone, false)
-		x.t = was
-		if free == now {
-			return now, NoCause, "", kept, x.c
+		if limit := beyond(rules, all, i, now, cause); limit != NoCause {
+			return now, NoCause, "", limit, all[i].c
 		}
 	}
 	return s, cause, on, NoCause, nil
+}
+
+// beyond returns the limit of the i-th calendar that a request would go beyond as a probe
+// if it started now, or NoCause if it can't. Where it goes beyond several, of which none is
+// known to hold, that is the first: the others are probed once it has given way.
+func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Cause) {
+	x := &all[i]
+	was := x.t
+	defer func() { x.t = was }()
+	for range 3 {
+		if len(all) > 1 {
+			_, cause = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
+		}
+		without, ok := x.c.Beyond(rules, x.t, now, cause, x.d)
+		if !ok {
+			return NoCause
+		}
+		if x.t = without; probe == NoCause {
+			probe = cause
+		}
+		free, next, _ := earliestOfAll(all, now, now, everyone, false)
+		if free == now {
+			return probe
+		}
+		cause = next
+	}
+	return NoCause
 }
 
 // reserve puts an admitted request into the calendars.

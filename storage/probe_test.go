@@ -23,7 +23,7 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 		answered bool
 		source   scheduler.Source
 	}{
-		"raised": {true, scheduler.FromDefault},
+		"raised": {true, scheduler.FromOperator},
 		"held":   {false, scheduler.FromLearned},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +31,8 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 			client := emulatortest.Client(t)
 			taught := scheduler.At(time.Now()).Add(-8 * 24 * time.Hour)
 			rules := defaultRules()
+			rpm := int64(10)
+			rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{model: {RPM: &rpm}})
 			doc, err := codec.New().Pack(rules, taught, &scheduler.Project{
 				Latest: taught, NextRank: 1, Calendars: []*scheduler.Calendar{{
 					Model: model, Learned: scheduler.Learned{RPM: scheduler.LearnedLimit{Limit: 2, At: taught}},

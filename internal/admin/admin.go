@@ -51,5 +51,6 @@ func New(o Options) *Admin {
 		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,
 		Now: func() time.Time { return o.Admission.Now().Time() },
 	})
+	o.Dispatcher.KeepChain(a)
 	return a
 }

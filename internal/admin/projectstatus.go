@@ -160,7 +160,10 @@ func (v *statusView) limit(limit, used int64, from scheduler.Source, learned sch
 	var since time.Time
 	switch from {
 	case scheduler.FromLearned:
-		since = learned.At.Time()
+		// One that isn't fresh may have been named long ago, or have been found since.
+		if !learned.Stale(v.now) {
+			since = learned.At.Time()
+		}
 	case scheduler.FromRunTime:
 		since = v.control.LimitsAt
 	case scheduler.FromReported:

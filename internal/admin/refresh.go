@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,12 +49,35 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 	if err != nil {
 		return known, ran, err
 	}
+	return known, ran, a.follow(ctx, known)
+}
+
+// Retire implements [dispatch.ChainKeeper].
+func (a *Admin) Retire(ctx context.Context, model string, at time.Time) error {
+	known, err := a.policy.Retire(ctx, model, at)
+	if err != nil {
+		return err
+	}
+	return a.follow(ctx, known)
+}
+
+// Relist implements [dispatch.ChainKeeper].
+func (a *Admin) Relist(ctx context.Context) error {
+	known, ran, err := a.policy.Relist(ctx)
+	if err != nil || !ran {
+		return err
+	}
+	return a.follow(ctx, known)
+}
+
+// follow has every instance go by what is known from Gemini.
+func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	// What the caller's hanging up must not interrupt.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	snapshot, err := a.admission.FreshSnapshot(ctx)
 	if err != nil {
-		return known, ran, err
+		return err
 	}
 	control := snapshot.Control
 	limits := make(map[string]storage.Limits)
@@ -61,7 +85,7 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 		limits[model] = storage.Limits(l)
 	}
 	if sameLimits(control.Reported, limits) && slices.Equal(control.Discovered, known.Chain) && maps.Equal(control.Windows, known.Windows) {
-		return known, ran, nil
+		return nil
 	}
 	_, err = a.admission.UpdateControl(ctx, func(c *storage.Control) error {
 		c.Reported, c.ReportedAt = limits, known.At
@@ -69,11 +93,11 @@ func (a *Admin) RefreshPolicy(ctx context.Context, force bool) (known policy.Rep
 		return nil
 	})
 	if err != nil {
-		return known, ran, err
+		return err
 	}
 	a.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("policy refreshed: %d models listed in the chain, limits of %d taken from Gemini's answer, %d numbers refused",
 		len(known.Chain), len(limits), len(known.Refused)))
-	return known, ran, a.review(ctx)
+	return a.review(ctx)
 }
 
 func sameLimits(a, b map[string]storage.Limits) bool {
@@ -92,12 +116,19 @@ func (a *Admin) chainSet(ctx context.Context) []string {
 	return a.cfg.Chain
 }
 
+func open(model string) int {
+	if scheduler.FamilyOf(model) == scheduler.Gemma {
+		return 1
+	}
+	return 0
+}
+
 var errNoRoom = errors.New("no project has room for the question now")
 
-// ask sends the question for the limits, on whatever model is free now. It is
-// admitted like any other request, and takes the last of the chain first: their
-// days are the longest.
-func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt) (*upstream.Reply, error) {
+// ask sends the question for the limits, on whichever of the models is free now. It is
+// admitted like any other request, and takes the last of them first: their days are the
+// longest. Open models come after the others, for they can't be asked for JSON.
+func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt, models []string) (*upstream.Reply, error) {
 	ctx = requestlog.With(ctx, a.logger(ctx).With("for", "policy"))
 	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
@@ -107,12 +138,13 @@ func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt) (*upstream.Repl
 	if err != nil {
 		return nil, err
 	}
-	chain := slices.Clone(snapshot.Chain(scheduler.Both))
-	slices.Reverse(chain)
+	models = slices.Clone(models)
+	slices.Reverse(models)
+	slices.SortStableFunc(models, func(a, b string) int { return cmp.Compare(open(a), open(b)) })
 	var now time.Duration
 	var reply *upstream.Reply
 	_, wait, err := a.dispatch.Do(ctx, p, &dispatch.Call{
-		Snapshot: snapshot, Caller: events.Fluxgate, Models: chain, MaxWait: &now,
+		Snapshot: snapshot, Caller: events.Fluxgate, Models: models, MaxWait: &now,
 		Demand: scheduler.Demand{Tokens: policy.TokenBound(prompt), Requests: 1}, Exact: true,
 		Send: dispatch.SendPrompt(prompt, &reply),
 	})

@@ -216,7 +216,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 // nothing.
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked = false
-	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
 	if !d.books() {
 		who := asker{}
 		if d.promise != nil {

@@ -92,6 +92,8 @@ type Request struct {
 	// is usable.
 	Projects []Project
 	Prefer   string
+	// Near is the project that is to be taken if others are no better; empty: any.
+	Near string
 	// Try is the fingerprint of a key that may be used although it is marked invalid, to
 	// see whether it still is; empty: none.
 	Try     string

@@ -130,7 +130,7 @@ type Config struct {
 	CORS OriginList `env:"FLUXGATE_CORS"`
 
 	// Limits are the operator's overrides by model or family name (pro, flash,
-	// flash_lite). FLUXGATE_LIMITS, a JSON object such as
+	// flash_lite, gemma, embedding). They are never gone beyond, as others are to find out what holds. FLUXGATE_LIMITS, a JSON object such as
 	// {"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty.
 	Limits LimitsByModel `env:"FLUXGATE_LIMITS"`
 

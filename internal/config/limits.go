@@ -46,7 +46,7 @@ func (l Limits) String() string {
 }
 
 // LimitsByModel are the overrides by model name or family (pro, flash,
-// flash_lite).
+// flash_lite, gemma, embedding).
 type LimitsByModel map[string]Limits
 
 // String returns the overrides in a fixed order.

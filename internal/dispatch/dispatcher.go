@@ -37,6 +37,15 @@ type Options struct {
 	Telemetry *telemetry.Recorder
 }
 
+// A ChainKeeper keeps the chain that the models list amounts to.
+type ChainKeeper interface {
+	// Retire notes when a model is shut down, as an answer said.
+	Retire(ctx context.Context, model string, at time.Time) error
+	// Relist has the list asked for again, for a model of the chain is gone. It is soon
+	// over where that was done not long ago.
+	Relist(ctx context.Context) error
+}
+
 // A Dispatcher dispatches requests on behalf of one instance. It is safe for use by
 // any number of goroutines.
 type Dispatcher struct {
@@ -57,6 +66,10 @@ type Dispatcher struct {
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for.
 	lastWords *recent[string, *upstream.Error]
+	chain     ChainKeeper                // nil: nobody
+	retiring  *recent[string, time.Time] // models that are shut down, and when
+
+	conversations *conversations
 }
 
 // New returns a dispatcher.
@@ -64,8 +77,13 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		retiring: newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
 	}
 }
+
+// KeepChain has a keeper told what is found out about models of the chain. It is called
+// once, before the first request.
+func (d *Dispatcher) KeepChain(k ChainKeeper) { d.chain = k }
 
 // maxLastWords bounds for how many models upstream's last word is remembered.
 const maxLastWords = 64

@@ -51,6 +51,7 @@ type Call struct {
 	// none; textOnly says that it refers to nothing else. Set by Size.
 	features func() []string
 	textOnly bool
+	turn     turn // of a conversation; set by Size
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
 }
@@ -60,6 +61,7 @@ type Sent struct {
 	PromptTokens int64 // negative: upstream didn't say
 	At           time.Time
 	ModelVersion string
+	ModelStatus  string // what upstream said of the model's state, a JSON object; "": nothing
 	// Late is an error that came after the answer had begun: the caller has seen
 	// it, and it is recorded like any other. Usually nil.
 	Late *upstream.Error
@@ -273,7 +275,8 @@ func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.projects(),
-		Prefer: c.Prefer.Fingerprint, MaxWait: c.MaxWait, Limit: r.limit, SitsOut: c.SitsOut, Within: c.Within,
+		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
+		SitsOut: c.SitsOut, Within: c.Within,
 	}
 	if !r.asked {
 		req.Ticket = c.Ticket
@@ -362,7 +365,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	}
 	r.waited = max(r.waited, grant.Waited)
 	if grant.Probe != scheduler.NoCause {
-		r.log.Info("probe of a learned limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
+		r.log.Info("probe of a limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
 	}
 	r.log.Info("selected", "key", key.Index, "project", key.Project, "model", grant.Asked,
 		"tokens", r.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", r.attempts)
@@ -391,13 +394,14 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
+	r.d.conversations.served(r.call.turn, grant.Project)
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}
 	if info.Late == nil && r.d.pauses.any() && r.call.asksFeature() {
 		r.d.pauses.served(grant.Project, r.call.features())
 	}
-	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) {
+	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
 		r.conclude(after, grant, key, info)
 	}
 	r.log.Info("response", "key", key.Index, "project", key.Project, "model", grant.Asked,
@@ -413,10 +417,11 @@ func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key key
 		r.late(ctx, grant, key, info)
 		return
 	}
-	if grant.Probe != scheduler.NoCause {
+	if grant.Probe != scheduler.NoCause && !r.startOnly(grant) {
 		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
 	}
 	r.d.learnVersion(ctx, grant.Asked, info.ModelVersion)
+	r.learnStatus(ctx, grant.Asked, info.ModelStatus)
 }
 
 // late records an error that came in the middle of an answer.
@@ -435,8 +440,9 @@ func (r *dispatch) late(ctx context.Context, grant *admission.Grant, key keys.Ke
 // again decides whether the call is planned anew after an upstream error.
 func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bool {
 	switch {
-	case e.Class == upstream.ClassModelUnknown:
-		// Its name says nothing to upstream: the others of the chain may be there.
+	case e.Class == upstream.ClassModelUnknown || r.beyondModel(e):
+		// Its name says nothing to upstream, or it can't do what is asked: the others of the
+		// chain may.
 		r.models = slices.DeleteFunc(slices.Clone(r.models), func(m string) bool { return m == grant.Asked })
 	case e.Class == upstream.ClassBare429:
 		r.refusing.set(grant.Project, true)
@@ -445,6 +451,9 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson) bo
 	}
 	if !r.call.Retry || r.attempts >= r.most() || len(r.models) == 0 {
 		return false
+	}
+	if r.beyondModel(e) {
+		return true
 	}
 	switch l.then {
 	case elsewhere:

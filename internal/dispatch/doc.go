@@ -29,6 +29,7 @@
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
 //   - pause.go: which projects are left alone for a feature with a quota of its own
+//   - turns.go: which projects served the turns of conversations before
 //   - pool.go: the keys as they are for one request, by project
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner
 //   - recent.go: a map of bounded size, whose oldest entries go first

@@ -45,10 +45,14 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			gone := scheduler.RecordRefusal{Model: grant.Model, Block: blockFor(lessons[modelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
 			r.d.lastWords.put(grant.Asked, toRepeat(e))
+			r.relist(ctx)
 		}
 	}
 	if l.concerns == oneModel && l.final(true) {
 		r.d.lastWords.put(grant.Asked, toRepeat(e))
+		if e.Class == upstream.ClassModelGone && r.inChain(grant.Asked) {
+			r.relist(ctx)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("record what upstream said: %w", err)
@@ -140,6 +144,19 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 	return nil
 }
 
+// startOnly reports whether what a probe went beyond is a limit that nobody has named. It
+// may rise a thousand times a day, which is for the log alone.
+func (r *dispatch) startOnly(grant *admission.Grant) bool {
+	policy := r.d.admission.Rules().EffectiveLimits(grant.Model)
+	switch grant.Probe {
+	case scheduler.ByRPM:
+		return policy.RPMFrom.Start()
+	case scheduler.ByTPM:
+		return policy.TPMFrom.Start()
+	}
+	return policy.RPDFrom.Start()
+}
+
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson) scheduler.RecordRefusal {
 	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: blockFor(l, e, r.d.admission.Now())}
@@ -208,6 +225,33 @@ func (d *Dispatcher) learnVersion(ctx context.Context, name, version string) {
 	}
 	if err := d.admission.LearnVersion(ctx, name, version); err != nil {
 		d.logger(ctx).Warn("alias not kept", "name", name, "error", err)
+	}
+}
+
+// learnStatus notes when a model is shut down, if an answer says so. It is written down
+// once by each instance, however many answers say it.
+func (r *dispatch) learnStatus(ctx context.Context, model, status string) {
+	var s upstream.ModelStatus
+	if r.d.chain == nil || status == "" || s.UnmarshalJSON([]byte(status)) != nil || s.Retires().IsZero() {
+		return
+	}
+	if known, ok := r.d.retiring.get(model); ok && known.Equal(s.Retires()) {
+		return
+	}
+	if err := r.d.chain.Retire(ctx, model, s.Retires()); err != nil {
+		r.log.Warn("not kept that a model is shut down", "model", model, "error", err)
+		return
+	}
+	r.d.retiring.put(model, s.Retires())
+}
+
+// relist has the models list asked for again, for a model of the chain is gone.
+func (r *dispatch) relist(ctx context.Context) {
+	if r.d.chain == nil {
+		return
+	}
+	if err := r.d.chain.Relist(ctx); err != nil {
+		r.log.Warn("the models list isn't asked for again", "error", err)
 	}
 }
 

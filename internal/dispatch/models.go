@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"fmt"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -47,6 +49,13 @@ func Candidates(s *admission.Snapshot, name, fallback string) ([]string, error) 
 		}
 	}
 	return models, nil
+}
+
+// beyondModel reports whether upstream says that one of the call's models can't do what
+// is asked, where another may: "Function calling is not enabled for models/gemma-3-12b-it"
+// (captured; so are "Developer instruction …" and "JSON mode …").
+func (r *dispatch) beyondModel(e *upstream.Error) bool {
+	return len(r.call.Models) > 1 && e.Class == upstream.ClassCaller && strings.Contains(e.Message, "is not enabled for models/")
 }
 
 // Embedders returns the models that may serve an embedding: vectors of different

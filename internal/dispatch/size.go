@@ -27,6 +27,8 @@ type Sizer struct {
 	// Features returns the features with quotas of their own that it asks for. Nil:
 	// none.
 	Features func() []string
+	// Body is what conversations are recognised by; nil: they aren't.
+	Body []byte
 	// TextOnly says that it refers to nothing that a project may have no access to.
 	TextOnly bool
 }
@@ -34,7 +36,7 @@ type Sizer struct {
 // BodySizer returns the Sizer of a body of the provider's own format, with what it
 // refers to.
 func BodySizer(body []byte, refs *payload.References) Sizer {
-	s := Sizer{Bytes: int64(len(body)), Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
+	s := Sizer{Bytes: int64(len(body)), Body: body, Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
 	s.Features = sync.OnceValue(func() []string { return payload.Features(body) })
 	if refs.Media {
 		s.Bytes = -1
@@ -87,6 +89,9 @@ func UploadAllowance(body int) time.Duration {
 // true count.
 func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
 	c.features, c.textOnly = s.Features, s.TextOnly
+	if len(p.Projects) > 1 && s.Body != nil {
+		c.turn = d.conversations.read(c.Caller, s.Body)
+	}
 	c.count = func(ctx context.Context) (int64, error) {
 		if d.count == config.CountEstimate || s.Count == nil {
 			return s.Estimate(), nil

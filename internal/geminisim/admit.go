@@ -11,8 +11,8 @@ func (c *call) modelFor(name, method string) (*model, *apiError) {
 	if m == nil || !m.supports(method) {
 		return nil, errNotFound(c.version, name, method)
 	}
-	if c.s.isRetired(c.who.project, m) {
-		return nil, Retired404.apiError(m.name)
+	if w, gone := c.s.gone(c.who.project, m); gone {
+		return nil, w.apiError(c, name, method)
 	}
 	return m, nil
 }

@@ -53,7 +53,7 @@
 // Bodies. What is taken for JSON is what json_stream_parser.cc of protobuf 3 takes,
 // which is published, and of which Google's REST samples use some (captured): commas
 // before ] and }, line breaks in strings, single quotes, names without quotes; no
-// comments. Surrogates in escapes are not put together. A body whose Content-Type is
+// comments. A single value stands for a list of one (captured of the same samples). Surrogates in escapes are not put together. A body whose Content-Type is
 // that of forms, curl's own, is refused as one with an unknown parameter, in the words
 // that were captured of other Google APIs; that the OpenAI-compatible routes do the
 // same is a guess, and so is it that any other type, or none, is taken for JSON.
@@ -101,7 +101,9 @@
 // Changes. Limits change at once ([Server.SetLimits], [Server.SetNoQuota]) or at an
 // instant of the server's clock ([Server.SetLimitsAt]). Models come and go:
 // [Server.AddModel], [Server.RemoveModel], and [Server.RetireModel] for one that is
-// still listed but no longer to be had, which the real service does per project.
+// still listed but no longer to be had, which the real service does per project; in every
+// wording that was captured ([Server.ShutDown]). [Server.SetModelStatus] has answers say
+// when their model is shut down (documented; how early the real ones do isn't known).
 //
 // Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
 // streaming call, native or OpenAI-compatible, send that many events, each with
@@ -187,6 +189,7 @@
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - log.go: Log, Stats and Peak, the requests that cost quota
+//   - shutdown.go: models that are gone, or are about to be
 //   - standing.go: SetStanding, what a project may do at all
 //   - failure.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones

@@ -76,7 +76,9 @@ func (c *call) generate() *apiError {
 		c.stream(m, a)
 		return nil
 	}
-	c.writeJSON(http.StatusOK, encode(a.response(c.tokens, c.cached, m.resolved, c.s.responseID())))
+	out := a.response(c.tokens, c.cached, m.resolved, c.s.responseID())
+	out.ModelStatus = c.s.statusOf(m)
+	c.writeJSON(http.StatusOK, encode(out))
 	return nil
 }
 
@@ -116,7 +118,9 @@ func (c *call) stream(m *model, a answer) {
 	}
 	id := c.s.responseID()
 	for p, last := range c.pieces(&a) {
-		if err := send(encode(p.response(c.tokens, c.cached, m.resolved, id))); err != nil {
+		out := p.response(c.tokens, c.cached, m.resolved, id)
+		out.ModelStatus = c.s.statusOf(m)
+		if err := send(encode(out)); err != nil {
 			c.sent(err)
 			return
 		}
@@ -175,10 +179,11 @@ type modelInfo struct {
 	InputTokenLimit            int64    `json:"inputTokenLimit"`
 	OutputTokenLimit           int64    `json:"outputTokenLimit"`
 	SupportedGenerationMethods []string `json:"supportedGenerationMethods"`
+	Thinking                   bool     `json:"thinking,omitempty"`
 }
 
 func (m *model) info() modelInfo {
-	return modelInfo{"models/" + m.name, "001", m.display, "Simulated " + m.display, m.input, m.output, m.methods()}
+	return modelInfo{"models/" + m.name, "001", m.display, "Simulated " + m.display, m.input, m.output, m.methods(), m.kind == textModel}
 }
 
 // listModels pages through the models. The token of a page is the encoded

@@ -156,7 +156,7 @@ func (s *Server) AddModel(name string, l Limits) {
 		s.models.Store(&catalogue{byName, append(slices.Clone(old.listed), m)})
 	}
 	resolved := s.model(name).resolved
-	maps.DeleteFunc(s.retired, func(id bucketID, _ bool) bool { return id.model == resolved })
+	maps.DeleteFunc(s.retired, func(id bucketID, _ Wording) bool { return id.model == resolved })
 	s.setQuota("", resolved, quota{Limits: l})
 }
 
@@ -170,22 +170,4 @@ func (s *Server) RemoveModel(name string) {
 	delete(byName, name)
 	listed := slices.DeleteFunc(slices.Clone(old.listed), func(m *model) bool { return m.name == name })
 	s.models.Store(&catalogue{byName, listed})
-}
-
-// RetireModel makes a model unavailable on a project (empty: on all), while it
-// is still listed: every request for it gets the error of [Retired404]. An alias
-// stands for the model it resolves to.
-func (s *Server) RetireModel(project, name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.model(name); m != nil {
-		s.retired[bucketID{project, m.resolved}] = true
-	}
-}
-
-// isRetired tells whether a project can't use a model any more.
-func (s *Server) isRetired(project string, m *model) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.retired[bucketID{"", m.resolved}] || s.retired[bucketID{project, m.resolved}]
 }

@@ -105,3 +105,23 @@ func TestSetLimitsAt(t *testing.T) {
 	assert.Contains(t, textOf(t, post(t, s, "models/gemini-2.5-pro:generateContent", limitsQuestion(flash))),
 		`"requests_per_minute":7`, "whoever asks is told what is in force")
 }
+
+// TestShutDown: a model that is still listed is refused in every wording that was
+// captured, and says before when it will be.
+func TestShutDown(t *testing.T) {
+	for w, want := range map[Wording]string{
+		NewUsers:   "This model models/" + flash + " is no longer available to new users.",
+		NotFound:   "models/" + flash + " is not found for API version v1beta",
+		Deprecated: "has been deprecated on",
+	} {
+		s, _ := newSim(Config{})
+		s.SetModelStatus(flash, "LEGACY", time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
+		r := ask(t, s, key1, flash, 1)
+		assert.Contains(t, strings.ReplaceAll(r.body, " ", ""), `"modelStage":"LEGACY"`)
+		assert.Contains(t, strings.ReplaceAll(r.body, " ", ""), `"retirementTime":"2026-12-01T00:00:00Z"`)
+		s.ShutDown("", flash, w)
+		r = ask(t, s, key1, flash, 1)
+		assert.Equal(t, 404, r.status)
+		assert.Contains(t, r.body, want)
+	}
+}

@@ -114,10 +114,11 @@ type Server struct {
 
 	mu       sync.Mutex
 	keys     map[[sha256.Size]byte]identity
-	quotas   map[string]quota   // by resolved model
-	own      map[bucketID]quota // of single projects, before quotas
-	coming   []limitsChange     // in order of their instants
-	retired  map[bucketID]bool  // an empty project: on all
+	quotas   map[string]quota       // by resolved model
+	own      map[bucketID]quota     // of single projects, before quotas
+	coming   []limitsChange         // in order of their instants
+	retired  map[bucketID]Wording   // an empty project: on all
+	statuses map[string]modelStatus // by resolved model
 	standing map[string]Standing
 	about    LimitsAnswer // to questions about limits
 	buckets  map[bucketID]*bucket
@@ -152,7 +153,8 @@ func New(cfg Config) *Server {
 		keys:           make(map[[sha256.Size]byte]identity),
 		quotas:         make(map[string]quota),
 		own:            make(map[bucketID]quota),
-		retired:        make(map[bucketID]bool),
+		retired:        make(map[bucketID]Wording),
+		statuses:       make(map[string]modelStatus),
 		standing:       make(map[string]Standing),
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),

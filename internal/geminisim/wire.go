@@ -11,18 +11,34 @@ import (
 // differs, its snake_case name, because proto3 JSON accepts both. After
 // normalise only the camelCase one is set.
 
+// A list is a repeated field. Google takes a single value for one, and its own REST samples
+// have contents, parts and tools without brackets (captured).
+type list[T any] []T
+
+// UnmarshalJSON reads a list, or its only element.
+func (l *list[T]) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case '[':
+		return json.Unmarshal(data, (*[]T)(l))
+	case 'n': // null
+		return nil
+	}
+	*l = make(list[T], 1)
+	return json.Unmarshal(data, &(*l)[0])
+}
+
 type generateRequest struct {
-	Contents           []content          `json:"contents"`
-	SystemInstruction  *content           `json:"systemInstruction"`
-	SystemInstructionS *content           `json:"system_instruction"`
-	Tools              []json.RawMessage  `json:"tools"`
-	GenerationConfig   *generationConfig  `json:"generationConfig"`
-	GenerationConfigS  *generationConfig  `json:"generation_config"`
-	CachedContent      string             `json:"cachedContent"`
-	CachedContentS     string             `json:"cached_content"`
-	ToolConfig         json.RawMessage    `json:"toolConfig"`
-	ToolConfigS        json.RawMessage    `json:"tool_config"`
-	declarations       []functionDeclared // of the tools
+	Contents           list[content]         `json:"contents"`
+	SystemInstruction  *content              `json:"systemInstruction"`
+	SystemInstructionS *content              `json:"system_instruction"`
+	Tools              list[json.RawMessage] `json:"tools"`
+	GenerationConfig   *generationConfig     `json:"generationConfig"`
+	GenerationConfigS  *generationConfig     `json:"generation_config"`
+	CachedContent      string                `json:"cachedContent"`
+	CachedContentS     string                `json:"cached_content"`
+	ToolConfig         json.RawMessage       `json:"toolConfig"`
+	ToolConfigS        json.RawMessage       `json:"tool_config"`
+	declarations       []functionDeclared    // of the tools
 }
 
 type generationConfig struct {
@@ -37,8 +53,8 @@ type generationConfig struct {
 }
 
 type content struct {
-	Role  string `json:"role"`
-	Parts []part `json:"parts"`
+	Role  string     `json:"role"`
+	Parts list[part] `json:"parts"`
 }
 
 type part struct {
@@ -62,8 +78,8 @@ type blob struct {
 }
 
 type tool struct {
-	FunctionDeclarations  []functionDeclared `json:"functionDeclarations"`
-	FunctionDeclarationsS []functionDeclared `json:"function_declarations"`
+	FunctionDeclarations  list[functionDeclared] `json:"functionDeclarations"`
+	FunctionDeclarationsS list[functionDeclared] `json:"function_declarations"`
 }
 
 type functionDeclared struct {
@@ -82,7 +98,7 @@ type schema struct {
 }
 
 type countRequest struct {
-	Contents                []content        `json:"contents"`
+	Contents                list[content]    `json:"contents"`
 	GenerateContentRequest  *generateRequest `json:"generateContentRequest"`
 	GenerateContentRequestS *generateRequest `json:"generate_content_request"`
 }
@@ -105,6 +121,8 @@ type generateResponse struct {
 	UsageMetadata  usage       `json:"usageMetadata"`
 	ModelVersion   string      `json:"modelVersion"`
 	ResponseID     string      `json:"responseId"`
+
+	ModelStatus *modelStatus `json:"modelStatus,omitempty"`
 }
 
 type feedback struct {

@@ -20,6 +20,7 @@
 //   - estimate.go: an estimate of input tokens, where upstream doesn't count them
 //   - references.go: what any body refers to
 //   - features.go: which features with quotas of their own any body asks for
+//   - turns.go: what tells the conversation that a body is part of from others
 //   - media.go: base64 of images and files
 //   - usage.go: what an answer says was used, read from its end
 //   - opening.go: whether an answer with status 200 begins or ends with an error

@@ -75,6 +75,7 @@ func (t *Tail) last(name string, read func(value []byte) bool) bool {
 type Usage struct {
 	PromptTokens int64  // negative: it doesn't say
 	ModelVersion string // "": it doesn't say
+	ModelStatus  string // what it says of the model's state, a JSON object; "": nothing
 }
 
 // A Meter reads the usage from the end of an answer.
@@ -88,7 +89,7 @@ func (m *Meter) Read(end *Tail) Usage { return m.read(end) }
 
 // GeminiUsage finds the last usageMetadata: it repeats in every event of a
 // stream, and the last one counts.
-var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`}, func(end *Tail) Usage {
+var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelStatus"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
 	all := [...]count{{name: "promptTokenCount"}, {name: "toolUsePromptTokenCount"}}
 	counted := end.last(`"usageMetadata"`, func(value []byte) bool { return readCounts(value, all[:]) })
@@ -96,6 +97,13 @@ var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`}, func(end
 		u.PromptTokens = prompt + max(tools, 0)
 	}
 	end.last(`"modelVersion"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.last(`"modelStatus"`, func(value []byte) bool {
+		if len(value) == 0 || value[0] != '{' {
+			return false
+		}
+		u.ModelStatus = string(value)
+		return true
+	})
 	return u
 }}
 

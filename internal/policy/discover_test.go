@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -13,11 +14,19 @@ import (
 
 var textMethods = []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
 
+// speechMethods are those of models for speech and images, as captured.
+var speechMethods = []string{"generateContent", "countTokens", "batchGenerateContent"}
+
+// open is an open model as upstream lists it (captured of gemma-3).
+func open(name string, input int64) upstream.Model {
+	return upstream.Model{Name: name, Methods: []string{"generateContent", "countTokens"}, InputTokenLimit: input}
+}
+
 // listed returns models as upstream lists them: with the methods of a text model.
 func listed(names ...string) []upstream.Model {
 	var models []upstream.Model
 	for _, name := range names {
-		models = append(models, upstream.Model{Name: name, Methods: textMethods, InputTokenLimit: 1_048_576})
+		models = append(models, upstream.Model{Name: name, Methods: textMethods, InputTokenLimit: 1_048_576, Thinking: true})
 	}
 	return models
 }
@@ -26,7 +35,7 @@ func listed(names ...string) []upstream.Model {
 func summer2026() []upstream.Model {
 	models := listed(
 		"gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.5-flash-preview-tts", "gemini-2.5-pro-preview-tts",
-		"gemma-4-26b-a4b-it", "gemma-4-31b-it", "gemini-flash-latest", "gemini-flash-lite-latest", "gemini-pro-latest",
+		"gemini-flash-latest", "gemini-flash-lite-latest", "gemini-pro-latest",
 		"gemini-2.5-flash-lite", "gemini-2.5-flash-image", "gemini-3-flash-preview", "gemini-3.1-pro-preview",
 		"gemini-3.1-pro-preview-customtools", "gemini-3.1-flash-lite-preview", "gemini-3.1-flash-lite",
 		"gemini-3-pro-image-preview", "gemini-3-pro-image", "nano-banana-pro-preview", "gemini-3.1-flash-image-preview",
@@ -41,6 +50,7 @@ func summer2026() []upstream.Model {
 			models = append(models, upstream.Model{Name: name, Methods: methods})
 		}
 	}
+	models = append(models, open("gemma-4-26b-a4b-it", 262_144), open("gemma-4-31b-it", 262_144))
 	add([]string{"embedContent", "countTextTokens", "countTokens", "asyncBatchEmbedContent"},
 		"gemini-embedding-001", "gemini-embedding-2-preview", "gemini-embedding-2")
 	add([]string{"generateAnswer"}, "aqa")
@@ -64,18 +74,43 @@ func TestDiscover(t *testing.T) {
 			"gemini-3.6-flash", "gemini-3.5-flash", "gemini-2.5-flash",
 			"gemini-3.5-flash-lite", "gemini-3.1-flash-lite", "gemini-2.5-flash-lite",
 			"gemini-3.1-pro-preview", "gemini-3-flash-preview",
+			"gemma-4-31b-it", "gemma-4-26b-a4b-it",
 		}},
-		{"the middle of 2025: numbers, dates and experiments", listed(
+		{"the autumn of 2026: kinds that are new", append(listed("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite",
+			"gemini-2.5-pro", "gemini-4-argon-customtools", "gemini-omni-flash"), open("gemma-4-31b-it", 262_144), open("gemma-3n-e4b-it", 8192),
+			open("gemma-3-27b-it", 131_072)), []string{
+			"gemini-4-argon", "gemini-2.5-pro", "gemini-3.8-flash", "gemini-3.5-flash-lite", "gemma-4-31b-it", "gemma-3-27b-it", "gemma-3n-e4b-it"}},
+		{"what comes next, by what the list says of it", []upstream.Model{
+			{Name: "titan-1-ultra", Methods: textMethods, InputTokenLimit: 4_000_000, Thinking: true, Description: "Our next model"},
+			{Name: "titan-1-swift", Methods: textMethods, InputTokenLimit: 500_000, Thinking: true},
+			{Name: "titan-1-mute", Methods: textMethods, InputTokenLimit: 4_000_000}, // doesn't think: not of a brand that is known
+			{Name: "gemini-5-neon", Methods: textMethods, InputTokenLimit: 1_048_576, Thinking: true},
+			{Name: "gemini-5-prism", Methods: textMethods, Description: "Makes images from text", Thinking: true},
+			{Name: "gemini-5-sonic", Methods: textMethods, DisplayName: "Gemini 5 Speech", Thinking: true},
+			{Name: "gemini-5-quartz", Methods: speechMethods, Thinking: true}, // nothing of it can be cached
+			{Name: "gemini-5-live", Methods: textMethods, Thinking: true},
+			{Name: "lyria-3-pro-preview", Methods: []string{"generateContent", "countTokens"}, InputTokenLimit: 1_048_576},
+		}, []string{"gemini-5-neon", "titan-1-ultra", "titan-1-swift"}},
+		{"what doesn't think, and what takes less, comes later", []upstream.Model{
+			{Name: "gemini-3-pro", Methods: textMethods, InputTokenLimit: 200_000, Thinking: true},
+			{Name: "gemini-2.0-flash", Methods: textMethods, InputTokenLimit: 1_048_576},
+			{Name: "gemini-2.5-flash-lite", Methods: textMethods, InputTokenLimit: 1_048_576, Thinking: true},
+		}, []string{"gemini-2.5-flash-lite", "gemini-2.0-flash", "gemini-3-pro"}},
+		{"a list that says no more than names", []upstream.Model{
+			{Name: "gemini-3.8-flash", Methods: textMethods}, {Name: "gemma-4-31b-it", Methods: textMethods},
+			{Name: "gemini-4-argon", Methods: textMethods}, {Name: "gemini-3-pro-preview", Methods: textMethods},
+		}, []string{"gemini-4-argon", "gemini-3.8-flash", "gemini-3-pro-preview", "gemma-4-31b-it"}},
+		{"the middle of 2025: numbers, dates and experiments", append(listed(
 			"gemini-1.5-pro", "gemini-1.5-pro-002", "gemini-1.5-flash-8b", "gemini-1.5-pro-latest", "gemini-pro-vision",
 			"gemini-2.0-flash-exp", "gemini-2.0-flash", "gemini-2.0-flash-001", "gemini-2.0-flash-lite-001",
 			"gemini-2.0-flash-lite", "gemini-2.0-flash-lite-preview-02-05", "gemini-2.0-flash-lite-preview",
 			"gemini-2.0-pro-exp-02-05", "gemini-exp-1206", "gemini-2.0-flash-thinking-exp-01-21",
 			"gemini-2.5-pro-preview-03-25", "gemini-2.5-pro-preview-06-05", "gemini-2.5-pro-preview-05-06",
 			"gemini-2.5-flash-preview-05-20", "gemini-2.5-flash-preview-04-17-thinking",
-			"gemini-2.5-flash-lite-preview-06-17", "learnlm-2.0-flash-experimental", "gemma-3-27b-it",
-		), []string{
+			"gemini-2.5-flash-lite-preview-06-17", "learnlm-2.0-flash-experimental",
+		), open("gemma-3-27b-it", 131_072)), []string{
 			"gemini-1.5-pro", "gemini-2.0-flash", "gemini-2.0-flash-lite",
-			"gemini-2.5-pro-preview-06-05", "gemini-2.5-flash-preview-05-20", "gemini-2.5-flash-lite-preview-06-17",
+			"gemini-2.5-pro-preview-06-05", "gemini-2.5-flash-preview-05-20", "gemini-2.5-flash-lite-preview-06-17", "gemma-3-27b-it",
 		}},
 		{"a dated preview of a listed stable model", listed("gemini-2.5-flash-lite-preview-09-2025", "gemini-2.5-flash-lite"),
 			[]string{"gemini-2.5-flash-lite"}},
@@ -97,13 +132,24 @@ func TestDiscover(t *testing.T) {
 		{"nothing", nil, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			assert.Equal(t, tc.want, discover(tc.list))
+			assert.Equal(t, tc.want, discover(tc.list, nil, time.Time{}))
 			for range 5 { // the list has an order of its own, and it changes
 				rand.Shuffle(len(tc.list), func(i, j int) { tc.list[i], tc.list[j] = tc.list[j], tc.list[i] })
-				assert.Equal(t, tc.want, discover(tc.list))
+				assert.Equal(t, tc.want, discover(tc.list, nil, time.Time{}))
 			}
 		})
 	}
+}
+
+// A model that is about to be shut down, as the list or an answer says, leaves the chain; the last one stays.
+func TestDiscoverRetiring(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	list := listed("gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite")
+	list[0].Retires = now.Add(MaxAge - time.Hour)
+	list[1].Retires = now.Add(MaxAge + time.Hour)
+	assert.Equal(t, []string{"gemini-2.5-flash", "gemini-2.5-flash-lite"}, discover(list, nil, now))
+	assert.Equal(t, []string{"gemini-2.5-flash"}, discover(list, map[string]time.Time{"gemini-2.5-flash-lite": time.Unix(0, 0)}, now))
+	assert.Equal(t, []string{"gemini-2.5-pro"}, discover(list[:1], nil, now))
 }
 
 func TestDiscoverIsBounded(t *testing.T) {
@@ -111,7 +157,7 @@ func TestDiscoverIsBounded(t *testing.T) {
 	for i := range 3 * scheduler.MaxModels {
 		names = append(names, fmt.Sprintf("gemini-%d-flash", i), fmt.Sprintf("gemini-%d-pro-preview", i))
 	}
-	chain := discover(listed(names...))
+	chain := discover(listed(names...), nil, time.Time{})
 	assert.Len(t, chain, scheduler.MaxModels)
 	assert.Equal(t, "gemini-47-flash", chain[0])
 	assert.Equal(t, "gemini-32-flash", chain[scheduler.MaxModels-1])

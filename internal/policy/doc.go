@@ -39,9 +39,11 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - retire.go: models of which an answer says that they are shut down
 //   - keeper.go: Keeper, which has both halves asked for when they are due, and its options
 //   - question.go: the request that asks for limits, and which models it asks about
-//   - discover.go: Discover, the chain that a models list amounts to
+//   - discover.go: the chain that a models list amounts to
+//   - release.go: which listed models are text models, and what sets them apart
 //   - record.go: Reported, what is kept, and when a half is due
 //   - answer.go: which numbers of an answer are believed
 package policy

@@ -97,12 +97,13 @@ type fakeGemini struct {
 	err, listErr error
 	asks, lists  int
 	last         upstream.Prompt
+	of           []string // the models that the last question may go to
 }
 
-func (g *fakeGemini) ask(ctx context.Context, r upstream.Prompt) (*upstream.Reply, error) {
+func (g *fakeGemini) ask(ctx context.Context, r upstream.Prompt, models []string) (*upstream.Reply, error) {
 	g.mu.Lock()
 	g.asks++
-	g.last = r
+	g.last, g.of = r, models
 	text, err, latency := g.text, g.err, g.latency
 	g.mu.Unlock()
 	select {

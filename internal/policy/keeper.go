@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +44,9 @@ type Options struct {
 	// Store keeps the record. Required.
 	Store Store
 	// Ask sends the request for the numbers, once it was admitted like any other ([TokenBound] says for how many
-	// tokens), and chooses its model. It must not retry, and must end with its context. Required.
-	Ask func(context.Context, upstream.Prompt) (*upstream.Reply, error)
+	// tokens), and chooses its model among those given, which exist as far as is known, best first. It must not retry,
+	// and must end with its context. Required.
+	Ask func(ctx context.Context, question upstream.Prompt, models []string) (*upstream.Reply, error)
 	// List returns the models list. Required.
 	List func(context.Context) ([]upstream.Model, error)
 	// Chain returns the chain that the operator has set; empty: none, so that the discovered one is asked for.
@@ -152,27 +154,46 @@ var (
 // no use is not an error but part of the result, and so is that ctx ended before the answer: the request may have been
 // billed all the same. An error means that the store failed; with it comes what was known last.
 func (k *Keeper) Refresh(ctx context.Context, force bool) (known Reported, ran bool, err error) {
+	return k.refresh(ctx, func(r *Reported) halves {
+		now := k.opts.Now()
+		return halves{numbers: force || r.numbersDue(now), list: force || r.listDue(now)}
+	})
+}
+
+// Relist is Refresh of the list alone, for somebody who found a model of the chain gone. It is due [RetryAfter] after the
+// list was last asked for, however often that happens.
+func (k *Keeper) Relist(ctx context.Context) (known Reported, ran bool, err error) {
+	return k.refresh(ctx, func(r *Reported) halves {
+		return halves{list: k.opts.Now().Sub(r.ListTriedAt) >= RetryAfter}
+	})
+}
+
+// halves says which of the two is to be asked for.
+type halves struct{ numbers, list bool }
+
+// refresh asks for what is due.
+func (k *Keeper) refresh(ctx context.Context, due func(*Reported) halves) (known Reported, ran bool, err error) {
 	known, err = k.Current(ctx)
 	if err != nil {
 		return known, false, err
 	}
-	if now := k.opts.Now(); !force && !known.numbersDue(now) && !known.listDue(now) {
+	if due(&known) == (halves{}) {
 		return known, false, nil
 	}
 	holder := rand.Text()
-	rec, err := k.acquireLease(ctx, holder, force)
+	rec, err := k.acquireLease(ctx, holder, due)
 	switch {
 	case errors.Is(err, errNotDue), errors.Is(err, errHeld):
 		return rec.Reported, false, nil
 	case err != nil:
 		return k.last(), false, err
 	}
-	known, err = k.save(ctx, holder, k.askForWhatIsDue(ctx, rec.Reported, force))
+	known, err = k.save(ctx, holder, k.askForWhatIsDue(ctx, rec.Reported, due(&rec.Reported)))
 	return known, true, err
 }
 
 // acquireLease takes the lease, and returns the record as it was found.
-func (k *Keeper) acquireLease(ctx context.Context, holder string, force bool) (record, error) {
+func (k *Keeper) acquireLease(ctx context.Context, holder string, due func(*Reported) halves) (record, error) {
 	var found record
 	asked := time.Now()
 	data, err := k.opts.Store.UpdateRecord(ctx, RecordName, func(data []byte) ([]byte, error) {
@@ -182,7 +203,7 @@ func (k *Keeper) acquireLease(ctx context.Context, holder string, force bool) (r
 		switch {
 		case rec.leasedToAnother(holder, now):
 			return nil, errHeld
-		case !force && !rec.numbersDue(now) && !rec.listDue(now):
+		case due(&rec.Reported) == (halves{}):
 			return nil, errNotDue
 		}
 		rec.Lease = &lease{Holder: holder, Until: stamp(now.Add(LeaseTime))}
@@ -212,24 +233,23 @@ type refreshed struct {
 }
 
 // askForWhatIsDue asks Gemini for what is due. The list comes first, so that the numbers of a model just discovered are asked for.
-func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, force bool) (f refreshed) {
-	now := k.opts.Now()
-	chain := known.Chain
-	if force || known.listDue(now) {
+func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, due halves) (f refreshed) {
+	chain, listed := known.Chain, known.Windows
+	if due.list {
 		f.listed = true
-		f.chain, f.windows, f.listErr = k.list(ctx)
+		f.chain, f.windows, f.listErr = k.list(ctx, known.Retiring)
 		if f.listErr == nil {
-			chain = f.chain
+			chain, listed = f.chain, f.windows
 		}
 	}
 	if set := k.opts.Chain(ctx); len(set) > 0 {
 		chain = set
 	}
-	if (force || known.numbersDue(now)) && ctx.Err() == nil {
+	if due.numbers && ctx.Err() == nil {
 		f.asked = true
 		asked := modelsToAsk(chain)
 		var resp *upstream.Reply
-		if resp, f.askErr = k.ask(ctx, asked); f.askErr == nil {
+		if resp, f.askErr = k.ask(ctx, asked, existing(asked, listed)); f.askErr == nil {
 			f.models, f.refused, f.askErr = parseAnswer(resp, asked)
 		}
 	}
@@ -238,24 +258,32 @@ func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, force bool
 
 var errNoModels = errors.New("the models list names no text model")
 
-func (k *Keeper) list(ctx context.Context) ([]string, map[string]int64, error) {
+func (k *Keeper) list(ctx context.Context, retiring map[string]time.Time) ([]string, map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, ListTime)
 	defer cancel()
 	models, err := k.opts.List(ctx)
 	if err != nil {
 		return nil, nil, timeout(ctx, err, "the models list", ListTime)
 	}
-	chain := discover(models)
+	chain := discover(models, retiring, k.opts.Now())
 	if len(chain) == 0 {
 		return nil, nil, errNoModels
 	}
 	return chain, windows(models), nil
 }
 
-func (k *Keeper) ask(ctx context.Context, models []string) (*upstream.Reply, error) {
+// existing are those of the models that the list names, or all if it names none of them.
+func existing(models []string, listed map[string]int64) []string {
+	if there := slices.DeleteFunc(slices.Clone(models), func(m string) bool { return listed[m] == 0 }); len(there) > 0 {
+		return there
+	}
+	return models
+}
+
+func (k *Keeper) ask(ctx context.Context, models, of []string) (*upstream.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	resp, err := k.opts.Ask(ctx, limitsRequest(models))
+	resp, err := k.opts.Ask(ctx, limitsRequest(models), of)
 	if err != nil {
 		return nil, timeout(ctx, err, "the answer", AskTime)
 	}

@@ -45,7 +45,7 @@ func TestRefresh(t *testing.T) {
 		assert.Empty(t, got.Error+got.ListError)
 		assert.WithinDuration(t, start.Add(w.gemini.latency), got.At, time.Second)
 		assert.Equal(t, got.At, got.TriedAt)
-		assert.Equal(t, discover(summer2026()), got.Chain)
+		assert.Equal(t, discover(summer2026(), nil, time.Time{}), got.Chain)
 		assert.EqualValues(t, 1_048_576, got.Windows["gemini-3.6-flash"])
 		for _, model := range got.Chain {
 			assert.Contains(t, w.gemini.last.Pieces[0].Text, model, "what has just been discovered is asked for")
@@ -232,7 +232,7 @@ func TestList(t *testing.T) {
 		assert.NotEmpty(t, chain)
 		w.assertAsked(1, 2, "the numbers were good and aren't asked for again")
 
-		w.gemini.set(func(g *fakeGemini) { g.models = listed("gemma-4-31b-it") })
+		w.gemini.set(func(g *fakeGemini) { g.models = listed("gemini-2.5-flash-image") })
 		w.chain = []string{"gemini-9-pro"}
 		got, _, err := w.instance().Refresh(t.Context(), true)
 		require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestLeaseEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		dead := w.instance()
-		_, err := dead.acquireLease(t.Context(), "dead", false)
+		_, err := dead.acquireLease(t.Context(), "dead", func(*Reported) halves { return halves{true, true} })
 		require.NoError(t, err)
 		time.Sleep(LeaseTime - time.Second)
 		_, ran := w.refresh()
@@ -391,7 +391,7 @@ func TestRecordIsSmall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		var entries []string
-		for _, model := range discover(summer2026()) {
+		for _, model := range discover(summer2026(), nil, time.Time{}) {
 			for range 20 {
 				entries = append(entries, entry(model, `"a very long text instead of a number, and so on and on"`, "-1", "0"))
 			}

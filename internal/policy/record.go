@@ -27,6 +27,8 @@ type Reported struct {
 	ListedAt time.Time `json:"listed_at,omitzero"`
 	// Chain is the chain that the models list amounts to; empty: none was.
 	Chain []string `json:"chain"`
+	// Retiring has the models of which answers have said when they are shut down.
+	Retiring map[string]time.Time `json:"retiring,omitempty"`
 	// Windows has the input token limit of every listed model that generates, those outside the chain included.
 	Windows map[string]int64 `json:"windows"`
 	// ListTriedAt is when the list was last asked for, and ListError why it was in vain; empty: it wasn't.

@@ -28,7 +28,7 @@ func simulated(t *testing.T, store *fakeStore) (*geminisim.Server, func() *Keepe
 	return sim, func() *Keeper {
 		return New(Options{
 			Store: store,
-			Ask: func(ctx context.Context, r upstream.Prompt) (*upstream.Reply, error) {
+			Ask: func(ctx context.Context, r upstream.Prompt, _ []string) (*upstream.Reply, error) {
 				r.Model = "gemini-2.5-flash-lite"
 				return client.Generate(ctx, simKey, r)
 			},

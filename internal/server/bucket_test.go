@@ -16,7 +16,7 @@ import (
 // there, and what is said of the one holds for the other.
 func TestAliasSharesTheBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setup{})
+		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"flash":{"rpm":10}}`}})
 		const alias = "gemini-flash-latest"
 		out := w.generate("teaches the alias", `"model":"`+alias+`"`).ok()
 		assert.Equal(t, alias, out.ModelUsed)

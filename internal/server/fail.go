@@ -68,7 +68,7 @@ func problemOf(err error) *apierror.Problem {
 	case errors.As(err, &size):
 		return &apierror.Problem{Code: apierror.NeverFits, Public: tooLargeText(size), Cause: err}
 	case errors.Is(err, admission.ErrNoProject):
-		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model today. See /status.", Cause: err}
+		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The ticket is not one of this deployment, or not yours.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):

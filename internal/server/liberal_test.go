@@ -13,8 +13,12 @@ import (
 )
 
 // lenientBodies are bodies that Google takes though they aren't JSON of the standard:
-// the first three in the shapes of its own REST samples.
+// but for the last in the shapes of its own REST samples, which also have single values
+// where the API has lists.
 var lenientBodies = []string{
+	`{"contents":{"role":"user","parts":{"text":"hello there"}},"system_instruction":{"parts":{"text":"be brief"}}}`,
+	"\n      {\n      'contents': {\n        'parts': [\n          {'text': 'hello\n there'},\n        ]\n      }, \"tools\": {\"function_declarations\": [], },\n}\n",
+	"{\"contents\":[{\"parts\":[{\"text\": \"hello\"},]}], \"generation_config\": {\"temperature\": 0.9, \"stopSequences\": [ \"x\", ], }, \n}",
 	`{"contents":[{"parts":[{"text":"hello there"}]},]}`,
 	"{\"contents\":[{\"parts\":[{\"text\":\"hello\nthere\"}]}]}",
 	`{'contents':[{'parts':[{'text':'hello there'}]}]}`,

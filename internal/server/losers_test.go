@@ -35,6 +35,7 @@ var losers = map[string][2]string{
 	"400_key_invalid_openai_array": {theKey, theKey},
 	"400_location":                 {nobody, nobody},
 	"400_quotes_caller":            {nobody, nobody},
+	"400_not_enabled":              {nobody, nobody},
 	"400_too_many_tokens":          {nobody, nobody},
 	"400_two_credentials":          {nobody, nobody},
 	"401_token_type":               {theKey, theKey},

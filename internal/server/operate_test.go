@@ -90,7 +90,7 @@ func (s fullStatus) said() string {
 // on; what it raises again is found by the probe a week later.
 func TestLimitsLoweredAndRaised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setup{env: []string{`FLUXGATE_CHAIN=gemini-2.5-flash`}})
+		w := newWorld(t, setup{env: []string{`FLUXGATE_CHAIN=gemini-2.5-flash`, `FLUXGATE_LIMITS={"flash":{"rpm":10}}`}})
 		refusals := func() int64 {
 			s := w.sim.Stats()
 			return s.RefusedRPM + s.RefusedTPM + s.RefusedRPD
@@ -134,9 +134,9 @@ func TestLimitsLoweredAndRaised(t *testing.T) {
 		time.Sleep(scheduler.LearnedFor)
 		assert.Equal(t, 10, minute(), "found by the probe")
 		assert.EqualValues(t, 2, refusals())
-		assert.Equal(t, "default", w.full().Projects[0].Models[0].RPM.Source)
+		assert.Equal(t, "operator", w.full().Projects[0].Models[0].RPM.Source)
 		assert.Contains(t, w.full().said(), "fluxgate: probe answered: the learned rpm limit of gemini-2.5-flash on alpha no longer holds")
-		assert.Contains(t, w.logs.String(), `msg="probe of a learned limit"`)
+		assert.Contains(t, w.logs.String(), `msg="probe of a limit"`)
 	})
 }
 

@@ -254,7 +254,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 // Many callers at once are told different times, and Gemini never says no.
 func TestCrowdIsServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + pro}})
+		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":5}}`}})
 		done := make(chan int)
 		const callers = 20
 		for i := range callers {

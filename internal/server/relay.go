@@ -190,7 +190,7 @@ func outcome(end *payload.Tail, meter *payload.Meter, to dispatch.Target, at tim
 		return out
 	}
 	u := meter.Read(end)
-	out.PromptTokens, out.ModelVersion = u.PromptTokens, u.ModelVersion
+	out.PromptTokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.ModelVersion, u.ModelStatus
 	if object := payload.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)
 		out.Late.SentAt = at

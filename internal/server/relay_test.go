@@ -65,7 +65,7 @@ func TestEmbeddingsReserveARequestPerText(t *testing.T) {
 		return `{"requests":[` + strings.Join(list, ",") + `]}`
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setup{sim: func(c *geminisim.Config) {
+		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"embedding":{"rpm":100}}`}, sim: func(c *geminisim.Config) {
 			c.Limits[embedder] = geminisim.Limits{RPM: 100, TPM: 30_000, RPD: 1000}
 		}})
 		embed := func(path, body string) answer { return w.do("POST", path, body) }

@@ -58,7 +58,7 @@ func (w *world) upload(name string) fileView {
 }
 
 func stickyWorld(t *testing.T, names ...string) *world {
-	return newWorld(t, setup{keys: projects(names...), sim: func(c *geminisim.Config) { c.UploadGranularity = 1 }})
+	return newWorld(t, setup{keys: projects(names...), env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":5}}`}, sim: func(c *geminisim.Config) { c.UploadGranularity = 1 }})
 }
 
 // ownerOf returns the project that has a file.

@@ -99,12 +99,17 @@ func newProduct(t *testing.T) *product {
 		sim.Keys = append(sim.Keys, key)
 		env = append(env, fmt.Sprintf("GEMINI_KEY_%d=%s", i, key.Value), fmt.Sprintf("GEMINI_PROJECT_%d=%s", i, key.Project))
 	}
+	named := make(map[string]config.Limits) // by the operator, so that none is tried beyond
 	for _, model := range chain {
 		l := scheduler.DefaultLimits(scheduler.FamilyOf(model))
+		named[model] = config.Limits{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
 		p.limits[model] = l
 		sim.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
 	}
 	p.gemini = geminisim.New(sim)
+	limits, err := json.Marshal(named)
+	require.NoError(t, err)
+	env = append(env, "FLUXGATE_LIMITS="+string(limits))
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	p.app, err = app.Start(t.Context(), cfg, app.Options{

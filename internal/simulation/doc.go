@@ -4,11 +4,12 @@
 //	go test -v ./internal/simulation
 //
 // One part goes through the real http.Handler, from a JSON body to the answer
-// of a simulated Gemini: whole Pacific days with eight keys and the built-in
-// limits (day_test.go). The other part drives admission itself with nothing but
-// sizes, for bodies of megabytes would measure the copying of memory: capacity
-// under every kind of caller (capacity_test.go) and requests of mixed sizes
-// (mixed_test.go). What was sent is judged there by a log of arrivals that
+// of a simulated Gemini: whole Pacific days with eight keys (day_test.go), and weeks
+// in which models come and go (models_test.go). The other part drives admission itself
+// with nothing but sizes, for bodies of megabytes would measure the copying of memory:
+// capacity under every kind of caller (capacity_test.go), requests of mixed sizes
+// (mixed_test.go), and weeks of limits that nobody tells, which fall and rise
+// (weeks_test.go). What was sent is judged there by a log of arrivals that
 // shares no code with the scheduler, at the strictest reading of the limits: a
 // trailing window of 60 s over the instants at which requests arrive, each of
 // them up to the configured skew after it was sent.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -94,4 +95,35 @@ type Model struct {
 	Name            string   // without "models/"
 	Methods         []string // for example generateContent, countTokens
 	InputTokenLimit int64    // tokens; 0 if the provider doesn't say
+	DisplayName     string
+	Description     string
+	Thinking        bool
+	Retires         time.Time // when it is shut down; zero: never, as far as is said
+}
+
+// A ModelStatus is what an answer says of the model that gave it.
+type ModelStatus struct {
+	Stage          string
+	RetirementTime time.Time
+}
+
+// UnmarshalJSON reads what can be read of it: it is for information, and no list or answer
+// is of no use for its sake.
+func (s *ModelStatus) UnmarshalJSON(data []byte) error {
+	var in struct{ ModelStage, RetirementTime any }
+	_ = json.Unmarshal(data, &in) // then it says nothing
+	s.Stage, _ = in.ModelStage.(string)
+	if text, ok := in.RetirementTime.(string); ok {
+		s.RetirementTime, _ = time.Parse(time.RFC3339, text)
+	}
+	return nil
+}
+
+// Retires returns when the model is shut down: long ago for one that is in a stage in which
+// it can't be used, zero for one of which nothing is said.
+func (s ModelStatus) Retires() time.Time {
+	if s.RetirementTime.IsZero() && (s.Stage == "DEPRECATED" || s.Stage == "RETIRED") {
+		return time.Unix(0, 0)
+	}
+	return s.RetirementTime
 }

@@ -149,7 +149,7 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 
 // Vacant reports whether nothing would be lost with the calendar.
 func (c *Calendar) Vacant(rules *Rules, now Instant) bool {
-	return c.Quiet(rules, now) && !c.Learned.Fresh(now) && c.Block.Until <= now && c.Refused == 0 &&
+	return c.Quiet(rules, now) && !c.Learned.Worth(now) && c.Block.Until <= now && c.Refused == 0 &&
 		!c.counts(rules, now)
 }
 
@@ -175,20 +175,6 @@ func (c *Calendar) Clone() *Calendar {
 	next.Bookings = slices.Clone(c.Bookings)
 	next.Days = slices.Clone(c.Days)
 	return &next
-}
-
-// Probing returns the limit that a probe is testing at now, or NoCause.
-func (c *Calendar) Probing(now Instant) Cause {
-	if c.Learned.Probe.Active(now) {
-		return c.Learned.Probe.Cause
-	}
-	return NoCause
-}
-
-// weighs reports whether a sent request counts at now: all do but a probe whose
-// answer isn't known yet.
-func (c *Calendar) weighs(r *Reservation, now Instant) bool {
-	return r.ID != c.Learned.Probe.ID || !c.Learned.Probe.Active(now)
 }
 
 // An Unsure is what may have been used of every calendar that isn't a model's, and

@@ -23,6 +23,7 @@
 //
 //   - earliest.go: the first start that fits, and moving bookings that don't
 //   - usage.go: what counts on a calendar now, for reports only
+//   - probe.go: requests that go beyond a limit of which it isn't known whether it holds
 //   - sent.go: reservations of a calendar: added, folded, settled and cancelled
 //   - calendar.go: a calendar, why a request can't start, and what has expired
 //   - bucket.go: what is missing in a bucket, and when there is enough in it

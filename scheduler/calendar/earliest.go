@@ -297,26 +297,6 @@ func (l *load) full(day Day) bool {
 	return l.used(&l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
 }
 
-// WithoutLearned returns the terms without a learned limit that is to be probed,
-// and whether there is one: the limit that the cause names, if it is stale and no
-// other probe is under way.
-func (c *Calendar) WithoutLearned(rules *Rules, t Terms, now Instant, cause Cause) (Terms, bool) {
-	limit := c.Learned.Limit(cause)
-	if limit == nil || !limit.Stale(now) || c.Learned.Probe.Active(now) {
-		return t, false
-	}
-	l, policy := c.EffectiveLimits(rules, now), rules.EffectiveLimits(c.Model)
-	switch cause {
-	case ByRPM:
-		l.RPM, l.RPMFrom = policy.RPM, policy.RPMFrom
-	case ByTPM:
-		l.TPM, l.TPMFrom = policy.TPM, policy.TPMFrom
-	case ByRPD:
-		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
-	}
-	return c.under(rules, l), true
-}
-
 // EarliestWhole returns the first start that a caller can be told: from, or
 // from plus whole seconds. Each candidate is tested, for between bookings a
 // later start can fit worse than an earlier one.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/instant"
+	"fluxgate.dev/fluxgate/scheduler/learned"
 	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
@@ -40,16 +41,33 @@ type Terms struct {
 // the source of each.
 func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLimits {
 	f := rules.EffectiveLimits(c.Model)
-	if l := c.Learned.RPM; l.Binds(now, f.RPM) {
-		f.RPM, f.RPMFrom = l.Limit, limits.FromLearned
-	}
-	if l := c.Learned.TPM; l.Binds(now, f.TPM) {
-		f.TPM, f.TPMFrom = l.Limit, limits.FromLearned
-	}
-	if l := c.Learned.RPD; l.Binds(now, f.RPD) {
-		f.RPD, f.RPDFrom = l.Limit, limits.FromLearned
+	for _, x := range [3]struct {
+		learned *learned.LearnedLimit
+		limit   *int64
+		from    *limits.Source
+	}{{&c.Learned.RPM, &f.RPM, &f.RPMFrom}, {&c.Learned.TPM, &f.TPM, &f.TPMFrom}, {&c.Learned.RPD, &f.RPD, &f.RPDFrom}} {
+		if x.learned.Binds(now, *x.limit, c.start(*x.from)) {
+			*x.limit, *x.from = x.learned.Limit, limits.FromLearned
+		}
 	}
 	return f
+}
+
+// start reports whether a limit that the policy has from there is only a start. That is
+// so of models: what else has a quota has limits that somebody named, or none.
+func (c *Calendar) start(from limits.Source) bool { return limits.IsModel(c.Model) && from.Start() }
+
+// limit returns the limit in force that a cause names, and whether the policy's is only a
+// start.
+func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64, start bool) {
+	p, f := rules.EffectiveLimits(c.Model), c.EffectiveLimits(rules, now)
+	switch cause {
+	case ByRPM:
+		return f.RPM, c.start(p.RPMFrom)
+	case ByTPM:
+		return f.TPM, c.start(p.TPMFrom)
+	}
+	return f.RPD, c.start(p.RPDFrom)
 }
 
 // Terms returns the numbers that the calendar decides with at now.

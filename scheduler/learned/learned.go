@@ -11,28 +11,37 @@ const (
 	// LearnedFor is how long a learned limit, one that an upstream 429 named, is
 	// believed. After that one request is let beyond it, as a probe.
 	LearnedFor = 7 * 24 * time.Hour
+	// DoubtedFor is how long a limit is believed that nobody named, after upstream
+	// refused a probe of it and named none: that may have been for another reason.
+	DoubtedFor = 24 * time.Hour
 	// ProbeFor is how long the answer to a probe is waited for before another
 	// request is let through in its place.
 	ProbeFor = 10 * time.Minute
+
+	// dayStep is the part of a limit per day by which an answered probe raises it.
+	dayStep = 10
 )
 
-// Learned are the limits that upstream's 429s named.
+// Learned are the limits that upstream's answers taught.
 type Learned struct {
 	RPM, TPM, RPD LearnedLimit
 	Probe         Probe
 }
 
-// A LearnedLimit is one limit that an upstream 429 named, and when.
+// A LearnedLimit is one limit that upstream's answers taught: that a 429 named, or
+// beyond which upstream has refused nothing yet.
 type LearnedLimit struct {
-	Limit int64 // 0: none was named
-	At    instant.Instant
+	Limit int64 // 0: none
+	// At is when a 429 named it. One that was found by probes is dated LearnedFor back,
+	// and so is put to the test again at once.
+	At instant.Instant
 }
 
-// A Probe is a request that was let beyond a limit that was learned more than
-// LearnedFor ago, to see whether it still holds. If upstream answers it, the
-// learned limit is dropped; if upstream refuses it, it is new again. Until then
-// everybody else keeps to the limit, and the probe weighs on nobody: a holder
-// of a booking must not find its place taken by an experiment.
+// A Probe is a request that was let beyond a limit of which it isn't known whether it
+// (still) holds. If upstream answers it, the limit gives way; if upstream refuses it,
+// the limit is new again. Until then everybody else keeps to the limit, and the probe
+// weighs on nobody: a holder of a booking must not find its place taken by an
+// experiment.
 type Probe struct {
 	Cause Cause           // the limit: ByRPM, ByTPM or ByRPD; NoCause: no probe is under way
 	ID    uint64          // of its reservation
@@ -49,9 +58,9 @@ func (l LearnedLimit) Stale(now instant.Instant) bool {
 
 // Binds reports whether the learned limit is the one in force where the policy
 // alone would give another. A stale one doesn't replace a policy that is no
-// higher.
-func (l LearnedLimit) Binds(now instant.Instant, policy int64) bool {
-	return l.Limit > 0 && (!l.Stale(now) || policy == limits.Unlimited || policy > l.Limit)
+// higher, unless that is only a start.
+func (l LearnedLimit) Binds(now instant.Instant, policy int64, start bool) bool {
+	return l.Limit > 0 && (!l.Stale(now) || start || policy == limits.Unlimited || policy > l.Limit)
 }
 
 // Limit returns what was learned about the limit that a cause names, nil if
@@ -70,10 +79,11 @@ func (l *Learned) Limit(cause Cause) *LearnedLimit {
 
 func (l *Learned) Each() [3]*LearnedLimit { return [3]*LearnedLimit{&l.RPM, &l.TPM, &l.RPD} }
 
-// Fresh reports whether anything was learned that isn't stale.
-func (l *Learned) Fresh(now instant.Instant) bool {
+// Worth reports whether anything was learned that is worth keeping: in the last
+// LearnedFor it was named, or stood a probe.
+func (l *Learned) Worth(now instant.Instant) bool {
 	for _, x := range l.Each() {
-		if x.Limit > 0 && !x.Stale(now) {
+		if x.Limit > 0 && now.Sub(x.At) < 2*LearnedFor {
 			return true
 		}
 	}
@@ -97,24 +107,41 @@ func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
 	}
 }
 
-// ProbeRefused notes that upstream refused the request with that reservation. If it
-// was the probe, what it tested holds for another while, even where upstream
-// didn't name the limit.
-func (l *Learned) ProbeRefused(id uint64, now instant.Instant) {
+// ProbeRefused notes that upstream refused the request with that reservation, and which
+// limits it named. If it was the probe, what it tested holds for another while, even
+// where upstream named no limit at all; where it named others, nothing is known of this
+// one. What it tested was the limit inForce, beside a policy that is only a start or not.
+func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, start bool, now instant.Instant) {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return
 	}
-	l.Limit(l.Probe.Cause).At = now
+	tested := l.Limit(l.Probe.Cause)
 	l.Probe = Probe{}
+	switch {
+	case named != (limits.Limits{}):
+	case start:
+		*tested = LearnedLimit{inForce, now.Add(DoubtedFor - LearnedFor)}
+	default:
+		tested.At = now
+	}
 }
 
-// ProbeAnswered notes that upstream answered the request with that reservation,
-// and reports whether it was the probe: the limit that it tested is dropped.
-func (l *Learned) ProbeAnswered(id uint64) bool {
+// ProbeAnswered notes that upstream answered the request with that reservation, which
+// weighed so much, and reports whether it was the probe. The limit inForce that it tested
+// is raised where the policy is only a start: by what the probe weighed, and one per
+// day by a tenth if that is more. Else the policy's word holds again.
+func (l *Learned) ProbeAnswered(id uint64, weight, inForce int64, start bool, now instant.Instant) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return false
 	}
-	*l.Limit(l.Probe.Cause) = LearnedLimit{}
-	l.Probe = Probe{}
+	cause := l.Probe.Cause
+	tested := l.Limit(cause)
+	*tested, l.Probe = LearnedLimit{}, Probe{}
+	if start {
+		if cause == ByRPD {
+			weight = max(weight, inForce/dayStep)
+		}
+		*tested = LearnedLimit{inForce + weight, now.Add(-LearnedFor)}
+	}
 	return true
 }

@@ -54,17 +54,21 @@ const (
 	Pro       Family = "pro"
 	Flash     Family = "flash"
 	FlashLite Family = "flash_lite"
+	// Gemma are the open models.
+	Gemma Family = "gemma"
 	// Embedding models generate nothing, so no chain and no mode leads to them.
 	Embedding Family = "embedding"
 )
 
 // FamilyOf returns the family that a model's name puts it in. It is the rule
-// for unknown models too: a name that says neither "embedding", "lite" nor
+// for unknown models too: a name that says neither "embedding", "gemma", "lite" nor
 // "flash" counts as pro, whose limits are the smallest.
 func FamilyOf(model string) Family {
 	switch {
 	case strings.Contains(model, "embedding"):
 		return Embedding
+	case strings.HasPrefix(model, "gemma"):
+		return Gemma
 	case strings.Contains(model, "lite"):
 		return FlashLite
 	case strings.Contains(model, "flash"):
@@ -72,6 +76,22 @@ func FamilyOf(model string) Family {
 	default:
 		return Pro
 	}
+}
+
+// startLimits returns the built-in limits of a model: its family's where it is built in,
+// and otherwise the lowest that models of the family have been captured with since then.
+// That is where it begins; answers and refusals say what holds.
+func startLimits(model string) Limits {
+	family := FamilyOf(model)
+	if !slices.Contains(DefaultChain(), model) {
+		switch family {
+		case Flash:
+			return Limits{RPM: 5, TPM: 250_000, RPD: 20} // free tier, January 2026
+		case FlashLite:
+			return Limits{RPM: 10, TPM: 250_000, RPD: 20} // the same
+		}
+	}
+	return DefaultLimits(family)
 }
 
 // DefaultLimits returns the built-in limits of a family: those of the free tier
@@ -83,6 +103,8 @@ func DefaultLimits(f Family) Limits {
 		return Limits{RPM: 15, TPM: 250_000, RPD: 1000}
 	case Flash:
 		return Limits{RPM: 10, TPM: 250_000, RPD: 250}
+	case Gemma:
+		return Limits{RPM: 30, TPM: 15_000, RPD: 14_400}
 	case Embedding:
 		return Limits{RPM: 100, TPM: 30_000, RPD: 1000}
 	default:
@@ -164,6 +186,10 @@ const (
 	FromRunTime  Source = "run_time" // POST /config
 	FromLearned  Source = "learned"  // the quotaValue of an upstream 429
 )
+
+// Start reports whether a limit of that source is only where to begin: neither anybody
+// who must know nor an answer of upstream's has named it, and so it is tried beyond.
+func (s Source) Start() bool { return s == FromDefault || s == FromReported }
 
 // An Override replaces single limits; nil keeps what is there.
 type Override struct {
@@ -253,7 +279,7 @@ func (p *Policy) EffectiveLimits(model string) EffectiveLimits {
 
 func (p *Policy) effectiveLimits(model string) EffectiveLimits {
 	family := FamilyOf(model)
-	f := EffectiveLimits{DefaultLimits(family), FromDefault, FromDefault, FromDefault}
+	f := EffectiveLimits{startLimits(model), FromDefault, FromDefault, FromDefault}
 	for _, l := range p.layers {
 		f.override(l.Overrides[string(family)], l.From)
 		f.override(l.Overrides[model], l.From)

@@ -105,6 +105,7 @@ func TestClassify(t *testing.T) {
 			"guessed after GroundingSearchRequestsPerDay-FreeTier of public fixtures"},
 		{"429_spend", upstream.ClassSpend, "", 35 * time.Second, nil, "captured, with empty violations"},
 		{"400_too_many_tokens", upstream.ClassCaller, upstream.ReasonInputTooLarge, 0, nil, "worth remembering, so it has a reason"},
+		{"400_not_enabled", upstream.ClassCaller, "", 0, nil, "captured of gemma-3 with functions, here in another model's name"},
 		{"400_quotes_caller", upstream.ClassCaller, "", 0, nil, "a caller must not invalidate keys by what it sends"},
 		{"401_token_type", upstream.ClassKeyInvalid, "ACCESS_TOKEN_TYPE_UNSUPPORTED", 0, nil, "what an unusable key can look like"},
 		{"403_leaked", upstream.ClassKeyInvalid, upstream.ReasonLeaked, 0, nil, "no code exists for it"},

@@ -27,6 +27,11 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, 
 				Name            string   `json:"name"`
 				Methods         []string `json:"supportedGenerationMethods"`
 				InputTokenLimit int64    `json:"inputTokenLimit"`
+				DisplayName     string   `json:"displayName"`
+				Description     string   `json:"description"`
+				Thinking        bool     `json:"thinking"`
+				// Answers have it (documented); that a list may is a guess, which costs nothing.
+				Status upstream.ModelStatus `json:"modelStatus"`
 			} `json:"models"`
 			NextPageToken string `json:"nextPageToken"`
 		}
@@ -35,7 +40,8 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, 
 		}
 		for _, m := range page.Models {
 			models = append(models, upstream.Model{Name: strings.TrimPrefix(m.Name, "models/"), Methods: m.Methods,
-				InputTokenLimit: m.InputTokenLimit})
+				InputTokenLimit: m.InputTokenLimit, DisplayName: m.DisplayName, Description: m.Description, Thinking: m.Thinking,
+				Retires: m.Status.Retires()})
 		}
 		if page.NextPageToken == "" {
 			break

@@ -1,0 +1,191 @@
+package simulation
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A quota is what upstream really allows a project, which nobody has told. It counts
+// what arrives in a trailing minute and on a Pacific day, and shares no code with the
+// scheduler.
+type quota struct {
+	scheduler.Limits
+	minute  []arrival
+	day     int
+	onDay   int64
+	refused int
+}
+
+// arrive counts a request, or says which limit it is over.
+func (q *quota) arrive(at time.Time, since time.Duration, tokens int64) (over scheduler.Limits, refused bool) {
+	if day := at.In(losAngeles).YearDay(); day != q.day {
+		q.day, q.onDay = day, 0
+	}
+	q.minute = slices.DeleteFunc(q.minute, func(x arrival) bool { return x.at+time.Minute <= since })
+	sum := tokens
+	for _, x := range q.minute {
+		sum += x.tokens
+	}
+	if int64(len(q.minute)) >= q.RPM {
+		over.RPM = q.RPM
+	}
+	if sum > q.TPM {
+		over.TPM = q.TPM
+	}
+	if q.onDay >= q.RPD {
+		over.RPD = q.RPD
+	}
+	if over != (scheduler.Limits{}) {
+		q.refused++
+		return over, true
+	}
+	q.minute = append(q.minute, arrival{since, tokens})
+	q.onDay++
+	return over, false
+}
+
+// A phase is a number of days on which these limits hold.
+type phase struct {
+	days   int
+	limits scheduler.Limits
+	known  int // days after which they are found
+}
+
+// wire is how long a request is on its way to upstream, or a refusal back.
+const wire = 20 * time.Millisecond
+
+// busy is how long on each day there is more demand than there is quota.
+const busy = 2 * time.Hour
+
+// TestWeeks: limits that nobody has told are found from where the model begins, and are
+// followed as they fall and rise: of a full day after that 95% is used. Each change costs
+// one 429 of upstream's, and so does each week in which a limit that upstream has named
+// is put to the test in vain. A rise is found when that is done.
+func TestWeeks(t *testing.T) {
+	const plenty = 5_000_000
+	week := int(scheduler.LearnedFor / (24 * time.Hour))
+	for name, c := range map[string]struct {
+		tokens int64
+		phases []phase
+		most   int // 429s
+	}{
+		"requests per minute": {1000, []phase{
+			{7, scheduler.Limits{RPM: 30, TPM: plenty, RPD: plenty}, 1},
+			{3, scheduler.Limits{RPM: 12, TPM: plenty, RPD: plenty}, 1},
+			{week + 4, scheduler.Limits{RPM: 40, TPM: plenty, RPD: plenty}, week},
+		}, 3},
+		"tokens per minute": {50_000, []phase{
+			{7, scheduler.Limits{RPM: plenty, TPM: 1_500_000, RPD: plenty}, 1},
+			{3, scheduler.Limits{RPM: plenty, TPM: 500_000, RPD: plenty}, 1},
+			{week + 4, scheduler.Limits{RPM: plenty, TPM: 1_000_000, RPD: plenty}, week},
+		}, 3},
+		"requests per day": {1000, []phase{
+			{7, scheduler.Limits{RPM: 40, TPM: plenty, RPD: 3000}, 1},
+			{3, scheduler.Limits{RPM: 40, TPM: plenty, RPD: 700}, 1},
+			{week + 4, scheduler.Limits{RPM: 40, TPM: plenty, RPD: 2000}, week},
+		}, 4 + 2}, // RPM is another limit, which is put to the test twice in three weeks
+		"as they were": {1000, []phase{
+			{2*week + 2, scheduler.Limits{RPM: 10, TPM: 250_000, RPD: 250}, 1},
+		}, 2 * 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, c.phases[0].limits)
+				w.rules.Policy = scheduler.NewPolicy([]string{model}, nil) // 10, 250,000 and 250
+				q := &quota{}
+				served := w.demand(q, c.tokens)
+				day := 0
+				for _, p := range c.phases {
+					before := q.refused
+					for n := range p.days {
+						// The day begins at noon, so that what was learned in the morning may be
+						// a week old in the afternoon.
+						w.after(time.Duration(day)*24*time.Hour+12*time.Hour-w.elapsed(), func() { q.Limits = p.limits })
+						w.run(time.Duration(day+1)*24*time.Hour - time.Minute)
+						got := served()
+						minutes := int64(busy / time.Minute)
+						all := min(p.limits.RPM*minutes, p.limits.TPM/c.tokens*minutes, p.limits.RPD)
+						if n >= p.known {
+							assert.GreaterOrEqual(t, float64(got), 0.95*float64(all), "day %d: %d of %d", day, got, all)
+						}
+						t.Logf("day %d: %d of %d, %d refused", day, got, all, q.refused-before)
+						day++
+					}
+				}
+				assert.LessOrEqual(t, q.refused, c.most)
+			})
+		})
+	}
+}
+
+// demand has more callers than there is quota ask for two hours of every day. It
+// returns a function that says how many were served since it was last called.
+func (w *world) demand(q *quota, tokens int64) (served func() int) {
+	n := 0
+	open := func() bool {
+		return w.elapsed()%(24*time.Hour) >= 13*time.Hour && w.elapsed()%(24*time.Hour) < 13*time.Hour+busy
+	}
+	var next func(r *request)
+	next = func(r *request) {
+		if !open() {
+			return
+		}
+		grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
+			Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: tokens}, Projects: w.projects,
+		})
+		require.NoError(w.t, err)
+		if wait != nil {
+			if told := w.told(wait, r); told < busy {
+				w.after(told, func() { next(r) })
+			}
+			return
+		}
+		sentAt := time.Now()
+		w.after(wire, func() {
+			if over, no := q.arrive(time.Now(), w.elapsed(), tokens); no {
+				w.after(wire, func() {
+					w.refuse(grant, sentAt, over)
+					next(r)
+				})
+				return
+			}
+			n++
+			w.after(latency, func() {
+				require.NoError(w.t, w.admission.Settle(context.Background(), grant, tokens, sentAt))
+				next(w.request(tokens))
+			})
+		})
+	}
+	for day := range 60 {
+		for i := range 12 {
+			// Not all at once: what is on its way when a limit falls can't be called back.
+			begins := time.Duration(day)*24*time.Hour + 13*time.Hour + time.Duration(i)*170*time.Millisecond
+			w.after(begins-w.elapsed(), func() { next(w.request(tokens)) })
+		}
+	}
+	return func() int { defer func() { n = 0 }(); return n }
+}
+
+// refuse has a refusal recorded, as dispatch does.
+func (w *world) refuse(grant *admission.Grant, sentAt time.Time, over scheduler.Limits) {
+	ctx, now := context.Background(), w.admission.Now()
+	require.NoError(w.t, w.admission.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt}))
+	block := scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(20 * time.Second)}
+	if over.RPD > 0 {
+		block = scheduler.Block{Cause: scheduler.ByDay}
+	}
+	_, err := w.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
+		Model: grant.Model, ID: grant.Reservation.ID, Limits: over, Block: block,
+	})
+	require.NoError(w.t, err)
+}

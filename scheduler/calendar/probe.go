@@ -1,0 +1,102 @@
+package calendar
+
+// Beyond returns the terms for a demand that goes beyond the limit that the cause names,
+// as a probe, and whether it may: the limit isn't known to hold now, no other probe is
+// under way, and what was sent fills it, so that an answer proves something. Where the
+// policy is only a start the demand has room for itself, else that of the policy.
+func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Demand) (Terms, bool) {
+	known := c.Learned.Limit(cause)
+	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !known.Stale(now) {
+		return t, false
+	}
+	inForce, start := c.limit(rules, now, cause)
+	if !start && known.Limit == 0 || !c.fills(t, now, cause, d) {
+		return t, false
+	}
+	if start {
+		switch cause {
+		case ByRPM:
+			t.RPM = inForce + d.Count()
+		case ByTPM:
+			t.TPM = inForce + d.Tokens
+		case ByRPD:
+			t.RPD = inForce + d.Count()
+		}
+		return t, true
+	}
+	l, policy := c.EffectiveLimits(rules, now), rules.EffectiveLimits(c.Model)
+	switch cause {
+	case ByRPM:
+		l.RPM, l.RPMFrom = policy.RPM, policy.RPMFrom
+	case ByTPM:
+		l.TPM, l.TPMFrom = policy.TPM, policy.TPMFrom
+	case ByRPD:
+		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
+	}
+	return c.under(rules, l), true
+}
+
+// fills reports whether what was sent leaves no room for the demand under the limit that
+// the cause names. A request larger than TPM proves nothing: it is sent when it is alone.
+func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
+	if t.refill {
+		return true // nothing is kept for others in a bucket that is empty
+	}
+	if cause == ByRPD {
+		var n int64
+		for _, x := range c.Days {
+			if x.Day == t.day(now) {
+				n = x.Requests
+			}
+		}
+		return n+d.Count() > t.RPD
+	}
+	tokens, requests := t.weight(d.Tokens), d.Count()
+	for _, r := range c.Sent {
+		if r.End > now && c.weighs(r, now) {
+			tokens, requests = tokens+t.weight(r.Tokens), requests+r.Requests
+		}
+	}
+	for _, x := range c.Folded {
+		if x.End > now {
+			tokens, requests = tokens+t.weight(x.Tokens), requests+x.Requests
+		}
+	}
+	if cause == ByTPM {
+		return d.Tokens <= t.TPM && tokens > t.TPM
+	}
+	return requests > t.RPM
+}
+
+// ProbeAnswered notes that upstream answered the request with that reservation, of so
+// many tokens and requests, and reports whether it was a probe.
+func (c *Calendar) ProbeAnswered(rules *Rules, now Instant, id uint64, tokens, requests int64) bool {
+	cause := c.Learned.Probe.Cause
+	inForce, start := c.limit(rules, now, cause)
+	weight := requests
+	if cause == ByTPM {
+		weight = tokens
+	}
+	return c.Learned.ProbeAnswered(id, weight, inForce, start, now)
+}
+
+// ProbeRefused notes that upstream refused the request with that reservation, and the
+// limits that it named; 0: not named.
+func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits) {
+	inForce, start := c.limit(rules, now, c.Learned.Probe.Cause)
+	c.Learned.ProbeRefused(id, named, inForce, start, now)
+}
+
+// Probing returns the limit that a probe is testing at now, or NoCause.
+func (c *Calendar) Probing(now Instant) Cause {
+	if c.Learned.Probe.Active(now) {
+		return c.Learned.Probe.Cause
+	}
+	return NoCause
+}
+
+// weighs reports whether a sent request counts at now: all do but a probe whose
+// answer isn't known yet.
+func (c *Calendar) weighs(r *Reservation, now Instant) bool {
+	return r.ID != c.Learned.Probe.ID || !c.Learned.Probe.Active(now)
+}

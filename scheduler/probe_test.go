@@ -1,0 +1,189 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// startOnly is a desk whose model nobody named limits of: 5, 250,000 and 100, as its
+// family has them.
+func startOnly(t *testing.T) *desk {
+	rules := defaultRules()
+	rules.Policy = NewPolicy([]string{"m"}, nil)
+	return &desk{T: t, rules: rules}
+}
+
+// answered settles an admitted request as answered.
+func (d *desk) answered(now Instant, r Result) {
+	d.Helper()
+	d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: r.Reservation.Tokens, SentAt: r.Start})
+}
+
+func (d *desk) limits(now Instant) EffectiveLimits {
+	return d.p.Calendar("m").EffectiveLimits(d.rules, now)
+}
+
+// TestStart: a limit that is only a start is tried beyond by one request at a time, each
+// of which raises it, until upstream refuses one.
+func TestStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause  Cause
+		tokens int64         // of each request
+		fill   int           // requests that the start admits
+		apart  time.Duration // between them
+		raised Limits        // by one probe
+		twice  Limits        // by two
+		named  Limits        // what a refusal says
+		other  Limits        // what a refusal for another reason says
+	}{
+		"rpm": {ByRPM, 10, 5, 0, Limits{RPM: 6, TPM: 250_000, RPD: 100}, Limits{RPM: 7, TPM: 250_000, RPD: 100}, Limits{RPM: 6}, Limits{TPM: 9_000_000}},
+		"tpm": {ByTPM, 100_000, 2, 0, Limits{RPM: 5, TPM: 350_000, RPD: 100}, Limits{RPM: 5, TPM: 450_000, RPD: 100}, Limits{TPM: 300_000}, Limits{RPM: 900}},
+		"rpd": {ByRPD, 10, 100, 13 * time.Second, Limits{RPM: 5, TPM: 250_000, RPD: 110}, Limits{RPM: 5, TPM: 250_000, RPD: 121}, Limits{RPD: 105}, Limits{RPM: 900}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var now Instant
+			fill := func() *desk {
+				d := startOnly(t)
+				now = noon
+				for range c.fill {
+					now = now.Add(c.apart)
+					r := d.reserve(now, c.tokens)
+					require.Equal(t, Admitted, r.Verdict)
+					require.Equal(t, NoCause, r.Probe)
+					d.answered(now, r)
+				}
+				now = now.Add(c.apart)
+				return d
+			}
+			probe := func(d *desk) Result {
+				r := d.reserve(now, c.tokens)
+				require.Equal(t, Admitted, r.Verdict)
+				require.Equal(t, c.cause, r.Probe)
+				require.Equal(t, Refused, d.reserve(now, c.tokens).Verdict, "one at a time")
+				return r
+			}
+			again := func(d *desk) Result { // once what the limit now admits is used up
+				for {
+					now = now.Add(c.apart)
+					r := d.reserve(now, c.tokens)
+					require.Equal(t, Admitted, r.Verdict)
+					if r.Probe != NoCause {
+						return r
+					}
+					d.answered(now, r)
+				}
+			}
+			t.Run("answered", func(t *testing.T) {
+				d := fill()
+				d.answered(now, probe(d))
+				assert.Equal(t, c.raised, d.limits(now).Limits)
+				d.answered(now, again(d))
+				assert.Equal(t, c.twice, d.limits(now).Limits)
+				assert.Equal(t, c.twice, d.limits(now.Add(6*24*time.Hour)).Limits, "it is kept")
+			})
+			t.Run("refused with its limit", func(t *testing.T) {
+				d := fill()
+				d.answered(now, probe(d))
+				d.do(now, RecordRefusal{Model: "m", ID: again(d).Reservation.ID, Limits: c.named})
+				assert.Equal(t, Refused, d.reserve(now, c.tokens).Verdict)
+				got, after := d.limits(now), d.limits(now.Add(LearnedFor-time.Second))
+				assert.Equal(t, got, after, "for a week")
+				assert.Subset(t, []int64{got.RPM, got.TPM, got.RPD}, []int64{max(c.named.RPM, c.named.TPM, c.named.RPD)})
+			})
+			t.Run("refused with no limit", func(t *testing.T) {
+				d := fill()
+				before := d.limits(now).Limits
+				d.do(now, RecordRefusal{Model: "m", ID: probe(d).Reservation.ID})
+				assert.Equal(t, Refused, d.reserve(now, c.tokens).Verdict)
+				assert.Equal(t, before, d.limits(now).Limits)
+				l := d.p.Calendar("m").Learned
+				assert.False(t, l.Limit(d.lastProbe(l)).Stale(now.Add(24*time.Hour-time.Second)), "not for a day")
+				assert.True(t, l.Limit(d.lastProbe(l)).Stale(now.Add(24*time.Hour)))
+			})
+			t.Run("refused for another reason", func(t *testing.T) {
+				d := fill()
+				before := d.limits(now)
+				d.do(now, RecordRefusal{Model: "m", ID: probe(d).Reservation.ID, Limits: c.other})
+				after := d.limits(now)
+				assert.Equal(t, max(before.RPM, c.other.RPM), after.RPM)
+				assert.Equal(t, max(before.TPM, c.other.TPM), after.TPM)
+				assert.Zero(t, d.p.Calendar("m").Learned.Limit(c.cause).Limit, "nothing is known of this one yet")
+			})
+		})
+	}
+}
+
+// lastProbe is the limit of which something is known.
+func (d *desk) lastProbe(l Learned) Cause {
+	d.Helper()
+	for _, c := range []Cause{ByRPM, ByTPM, ByRPD} {
+		if l.Limit(c).Limit > 0 {
+			return c
+		}
+	}
+	d.Fatal("nothing was learned")
+	return NoCause
+}
+
+// TestNotBeyond: what somebody has named, and what others only keep, is not tried beyond.
+func TestNotBeyond(t *testing.T) {
+	t.Run("an operator's limit", func(t *testing.T) {
+		d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: 50})
+		d.reserve(noon, 10)
+		assert.Equal(t, Refused, d.reserve(noon, 10).Verdict)
+	})
+	t.Run("bookings", func(t *testing.T) {
+		d := newDesk(t, Limits{RPM: 5, TPM: 250_000, RPD: 100})
+		for range 5 {
+			d.reserve(noon, 10)
+		}
+		for range 5 {
+			d.book(noon+1000, 10)
+		}
+		d.rules = startOnly(t).rules
+		now := noon + 61_000 // what was sent is over, and holders are due
+		assert.Equal(t, Refused, d.reserve(now, 10).Verdict, "an answer would prove nothing")
+	})
+	t.Run("a request larger than the limit", func(t *testing.T) {
+		d := startOnly(t)
+		d.reserve(noon, 200_000)
+		assert.Equal(t, Refused, d.reserve(noon, 300_000).Verdict, "it goes when it is alone")
+	})
+	t.Run("a feature's limit", func(t *testing.T) {
+		d := startOnly(t)
+		feature := OfFeature("m", "search")
+		d.rules.Specs = map[string]Spec{feature: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited},
+			RPMFrom: FromDefault, TPMFrom: FromDefault, RPDFrom: FromDefault}}}
+		want := []Verdict{Admitted, Refused}
+		for i := range want {
+			got := d.do(noon, Reserve{Model: "m", Demand: Demand{Tokens: 10}, ID: uint64(i + 1), Also: []Weight{{On: feature, Demand: Demand{Requests: 1}}}})
+			assert.Equal(t, want[i], got.Verdict)
+		}
+	})
+}
+
+// Where another project has room nothing is tried.
+func TestRoomBeforeProbes(t *testing.T) {
+	d := startOnly(t)
+	for range 5 {
+		d.reserve(noon, 10)
+	}
+	req := Request{Chain: []string{"m"}, Demand: Demand{Tokens: 10}}
+	for range 20 {
+		offer, _ := Plan(d.rules, noon, []Candidate{{ID: "full", State: d.p}, {ID: "free"}}, req, func(int) int { return 0 })
+		assert.Equal(t, "free", offer.Project)
+	}
+	offer, _ := Plan(d.rules, noon, []Candidate{{ID: "full", State: d.p}}, req, func(int) int { return 0 })
+	assert.Equal(t, ByRPM, offer.Probe)
+}
+
+// A limit that upstream named above the start stays in force when it is put to the test.
+func TestNamedAboveStart(t *testing.T) {
+	d := startOnly(t)
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 40}})
+	assert.EqualValues(t, 40, d.limits(noon.Add(LearnedFor)).RPM)
+}
