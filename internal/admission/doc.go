@@ -96,6 +96,7 @@
 //   - reserve.go: committing a reservation or a booking, and telling a wait
 //   - candidates.go: which projects and keys a request may go to, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
+//   - quota.go: how a caller's own limits stand
 //   - callerlimit.go: checking and committing the caller's own limits
 //   - request.go: requests, grants and waits
 //   - ticket.go: tickets and signatures

@@ -100,6 +100,11 @@ func tooLargeText(e *admission.TooLargeError) string {
 // writeWait answers a refusal. What is left of the wait is taken at the instant of
 // writing.
 func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admission.Wait) {
+	if wait.Caller == "" {
+		apierror.ClearQuotas(w.Header())
+	} else {
+		s.tellQuotas(w, r)
+	}
 	var instead string
 	if wait.Instead != "" {
 		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), maxWaitHeader)
@@ -109,6 +114,17 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 		Model: wait.Model, Booked: wait.Booked, Ticket: wait.Ticket, Preferred: wait.Preferred,
 		Patience: patienceOf(r), Within: wait.Within, Instead: instead,
 	})
+}
+
+// tellQuotas says how the caller's own limits stand, if it has some.
+func (s *Server) tellQuotas(w http.ResponseWriter, r *http.Request) {
+	var told []apierror.Quota
+	for _, q := range s.admission.Quotas(r.Context(), callerOf(r)) {
+		told = append(told, apierror.Quota(q))
+	}
+	if told != nil {
+		apierror.SetQuotas(w.Header(), formatOf(r), told)
+	}
 }
 
 // errNoRoute says that nothing is where a request went. It is answered with

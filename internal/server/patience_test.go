@@ -188,3 +188,43 @@ func TestPreferredKeyIsBusy(t *testing.T) {
 		assert.Contains(t, w.generate("fourth", "").failed(http.StatusTooManyRequests).Message, "Every usable project is busy.")
 	})
 }
+
+// A caller that has limits of its own is told how they stand; the pool's are nobody's.
+func TestQuotasAreTheCallersOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{
+			"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":2}}`, "FLUXGATE_COUNT=exact",
+			"FLUXGATE_TOKENS=alice:alice-token-0123456789,bob:bob-token-0123456789", `FLUXGATE_CALLERS={"alice":{"rpm":3,"tpm":1000,"rpd":9}}`,
+		}})
+		alice, bob := []string{"X-Fluxgate-Token", "alice-token-0123456789"}, []string{"X-Fluxgate-Token", "bob-token-0123456789"}
+		const path = "/v1beta/openai/chat/completions"
+		a := w.do("POST", path, fmt.Sprintf(apiRoutes[path], "one two"), alice...)
+		require.Equal(t, http.StatusOK, a.Code, a.Body)
+		assert.Equal(t, `"rpm";q=3;w=60, "tpm";q=1000;w=60;qu="tokens", "rpd";q=9;w=86400`, a.Header().Get("RateLimit-Policy"))
+		assert.Regexp(t, `^"rpm";r=2;t=6\d, "tpm";r=9\d\d;t=6\d, "rpd";r=8;t=\d+$`, a.Header().Get("RateLimit"))
+		assert.Equal(t, "3", a.Header().Get("X-Ratelimit-Limit-Requests"))
+		assert.Equal(t, "2", a.Header().Get("X-Ratelimit-Remaining-Requests"))
+		assert.Equal(t, "1000", a.Header().Get("X-Ratelimit-Limit-Tokens"))
+		assert.Regexp(t, `^1m`, a.Header().Get("X-Ratelimit-Reset-Requests"))
+
+		a = w.generate("one more", "", alice...)
+		assert.Contains(t, a.Header().Get("RateLimit"), `"rpm";r=1;`)
+		assert.Empty(t, a.Header().Get("X-Ratelimit-Limit-Requests"), "on OpenAI's route only")
+
+		pool := w.generate("the pool is full", "", alice...)
+		require.Equal(t, http.StatusTooManyRequests, pool.Code)
+		b := w.generate("another caller", "", bob...)
+		for _, x := range []answer{pool, b} {
+			for name := range x.Header() {
+				assert.NotContains(t, strings.ToLower(name), "ratelimit", "Retry-After speaks alone")
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{"FLUXGATE_TOKENS=alice:alice-token-0123456789", `FLUXGATE_CALLERS={"alice":{"rpm":1}}`}})
+		w.generate("one", "", "X-Fluxgate-Token", "alice-token-0123456789").ok()
+		a := w.generate("two", "", "X-Fluxgate-Token", "alice-token-0123456789")
+		assert.Equal(t, 61*time.Second, a.wait())
+		assert.Regexp(t, `^"rpm";r=0;t=6\d$`, a.Header().Get("RateLimit"))
+	})
+}

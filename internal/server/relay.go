@@ -82,6 +82,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err != nil {
 		return err
 	}
+	s.tellQuotas(x.w, x.r)
 	if err := choose(c); err != nil {
 		return err
 	}

@@ -217,6 +217,7 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	x.answered = true
 	h := x.w.Header()
 	passHeaders(h, resp.Header, responseHeaders)
+	x.s.tellQuotas(x.w, x.r)
 	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	if to.Model != "" {
 		h.Set(modelHeader, to.Model)
