@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -101,6 +102,32 @@ func TestBucketLearns(t *testing.T) {
 	assert.Equal(t, noon+10_500, next)
 }
 
+// TestOtherTerms: rules in which a bucket becomes a window, or a window a bucket, let nobody in
+// whom either would have kept out.
+func TestOtherTerms(t *testing.T) {
+	limits := Limits{RPM: 3, TPM: Unlimited, RPD: Unlimited}
+	refills, slides := refilling(limits, Burst{}, 0), searching(limits, 0)
+	for name, rules := range map[string][2]*Rules{"a window": {refills, slides}, "a bucket": {slides, refills}} {
+		t.Run(name, func(t *testing.T) {
+			var p *Project
+			also := []Weight{{On: search}}
+			for i := range 3 {
+				var result Result
+				p, result = apply(t, rules[0], p, noon+Instant(i)*1000, Reserve{Model: "m", ID: uint64(i) + 1, Also: also})
+				require.Equal(t, Admitted, result.Verdict)
+			}
+			next, cause := p.Earliest(rules[1], noon+3000, "m", Demand{}, also)
+			assert.Equal(t, ByRPM, cause)
+			assert.GreaterOrEqual(t, next, noon+60_500, "when the first is over in a window")
+			assert.LessOrEqual(t, next, noon+82_500, "when one is refilled after all have left it")
+			p, result := apply(t, rules[1], p, next, Reserve{Model: "m", ID: 9, Also: also})
+			require.Equal(t, Admitted, result.Verdict)
+			p, _ = apply(t, rules[1], p, next.Add(3*time.Minute), Reserve{Model: "m", ID: 10, Also: also})
+			assert.Equal(t, rules[1] == refills, p.Calendar(search).Debt.Per != 0, "then it is what the rules say")
+		})
+	}
+}
+
 // TestBucketEarliest compares Earliest with brute force on buckets with many bookings.
 func TestBucketEarliest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -177,4 +204,86 @@ func TestMidnights(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bucket returns what a bucket holds when it is full.
+func bucket(s Spec) Burst {
+	if s.Burst.Requests == 0 {
+		s.Burst.Requests = s.RPM
+	}
+	if s.Burst.Tokens == 0 {
+		s.Burst.Tokens = s.TPM
+	}
+	return s.Burst
+}
+
+// fitsBucket is fitsMinute for a bucket: for no instant before may more have been taken since
+// than was refilled since and fits into it, at s, and at the start of every later booking
+// for which it makes a difference.
+func fitsBucket(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint64) bool {
+	spec := rules.Specs[c.Model]
+	full, per := bucket(spec), int64(spec.Window/ms)
+	if per == 0 {
+		per = Window.Milliseconds()
+	}
+	type taken struct {
+		from, arrived    Instant
+		tokens, requests int64
+	}
+	var all []taken
+	for _, r := range c.Sent {
+		all = append(all, taken{0, r.End, r.Tokens, r.Requests})
+	}
+	for _, r := range c.Folded {
+		all = append(all, taken{0, r.End, r.Tokens, r.Requests})
+	}
+	at := []Instant{s}
+	for _, b := range c.Bookings {
+		hold := b.Start.Add(rules.Hold)
+		if b.Rank >= below || hold < now {
+			continue
+		}
+		x := taken{b.Start, b.Start.Add(rules.Skew + b.Demand.Allowance), b.Demand.Tokens, requests(b.Demand)}
+		if s <= hold {
+			x.arrived = x.arrived.Add(rules.Hold)
+		}
+		if all = append(all, x); b.Start > s {
+			at = append(at, b.Start)
+		}
+	}
+	own := taken{s, s.Add(rules.Skew + d.Allowance), d.Tokens, requests(d)}
+	// missing is the most that may be missing at x.
+	missing := func(x Instant, all []taken) (tokens, count int64) {
+		since := []Instant{x, c.Debt.At}
+		for _, a := range all {
+			since = append(since, max(a.arrived, c.Debt.At))
+		}
+		for _, from := range since {
+			if from > x {
+				continue
+			}
+			var t, n int64
+			for _, a := range all {
+				if a.from <= x && max(a.arrived, c.Debt.At) >= from {
+					t, n = t+a.tokens*per, n+a.requests*per
+				}
+			}
+			if from <= c.Debt.At {
+				t, n = t+c.Debt.Tokens, n+c.Debt.Requests
+			}
+			tokens, count = max(tokens, t-int64(x-from)*spec.TPM), max(count, n-int64(x-from)*spec.RPM)
+		}
+		return tokens, count
+	}
+	for _, x := range at {
+		tokens, count := missing(x, append(slices.Clip(all), own))
+		if (spec.TPM == Unlimited || tokens <= full.Tokens*per) && (spec.RPM == Unlimited || count <= full.Requests*per) {
+			continue
+		}
+		t, n := missing(x, all)
+		if x == s || spec.TPM != Unlimited && tokens > t || spec.RPM != Unlimited && count > n {
+			return false
+		}
+	}
+	return true
 }

@@ -349,3 +349,40 @@ func TestLease(t *testing.T) {
 		assert.NotEqual(t, part, c.Model, "what is leased is counted where it is used")
 	}
 }
+
+// TestDimensions: requests, input tokens, output tokens and what is under way at a time have
+// limits of their own on calendars of their own, and whichever is short is the cause.
+func TestDimensions(t *testing.T) {
+	one := func(rpm, tpm int64) EffectiveLimits {
+		return EffectiveLimits{Limits: Limits{RPM: rpm, TPM: tpm, RPD: Unlimited}}
+	}
+	sessions := OfFeature("m", "sessions")
+	for name, c := range map[string]struct {
+		requests, input, output, together int64
+		cause                             Cause
+		on                                string
+	}{
+		"all fit":        {2, 200, 20, 2, NoCause, ""},
+		"requests":       {1, 200, 20, 2, ByRPM, ""},
+		"input tokens":   {2, 199, 20, 2, ByTPM, ""},
+		"output tokens":  {2, 200, 19, 2, ByTPM, OfOutputs("m")},
+		"under way":      {2, 200, 20, 1, ByRPM, sessions},
+		"the last frees": {1, 199, 19, 1, ByRPM, sessions},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules := rulesFor(map[string]Limits{"m": {RPM: c.requests, TPM: c.input, RPD: Unlimited}})
+			rules.Specs = map[string]Spec{
+				OfOutputs("m"): {EffectiveLimits: one(Unlimited, c.output)},
+				sessions:       {EffectiveLimits: one(c.together, Unlimited), Window: time.Hour, AtATime: true},
+			}
+			r := Reserve{Model: "m", ID: 1, Demand: Demand{Tokens: 100}, Also: []Weight{{On: OfOutputs("m"), Demand: Demand{Tokens: 10}}, {On: sessions}}}
+			p, result := apply(t, rules, nil, noon, r)
+			require.Equal(t, Admitted, result.Verdict)
+			r.ID++
+			_, result = apply(t, rules, p, noon, r)
+			assert.Equal(t, c.cause == NoCause, result.Verdict == Admitted)
+			assert.Equal(t, c.cause, result.Cause)
+			assert.Equal(t, c.on, result.On)
+		})
+	}
+}

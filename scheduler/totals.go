@@ -41,7 +41,7 @@ func (p *Project) countFailure(now Instant, class string) {
 // day of now.
 func (p *Project) WithOperations(now Instant, reads, writes int64) *Project {
 	next := p.clone()
-	next.Totals = next.Today(now)
+	next.Totals = next.Today(max(now, next.Latest)) // or two clocks would begin a day in turn
 	next.Totals.Reads, next.Totals.Writes = next.Totals.Reads+reads, next.Totals.Writes+writes
 	return next
 }

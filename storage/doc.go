@@ -114,8 +114,9 @@
 // A project document also counts what no decision depends on: requests and tokens
 // by caller, upstream's errors by class, and the database operations of
 // all instances; each commit counts itself and what was asked since the last one.
-// It costs no operation. Events, results of checks and the history of finished
-// days are records, documents of their own that are read when somebody looks.
+// It costs no operation. Events, results of checks, the history of finished
+// days and whose resources are, are records, documents of their own that are read when
+// somebody looks.
 // Like project documents they are written on condition that nobody wrote in
 // between: a dozen instances that start together and want the same lease would
 // deadlock in transactions that read.
@@ -124,7 +125,7 @@
 //
 // Every reservation is made on one time scale, the database's: the local
 // monotonic clock, anchored to the answer that came with the least latency,
-// and off by at most half of that (clock.go). Store.Between tells
+// and off by at most half of that (package clock). Store.Between tells
 // the bounds of that error, which are added to the times that callers are told, so
 // that what one instance promises to the millisecond holds at the others. When the monotonic clock and the wall clock have come apart,
 // because a machine slept or its clock was set, the database is asked before
@@ -167,7 +168,6 @@
 //   - view.go: what an instance knows of a project, and how old that is
 //   - restore.go: what documents have lost, and giving it back
 //   - database.go: what all of these ask of the documents, with bounds and counts
-//   - clock.go: the time of the database
 //   - store.go: Store, Control and Stats
 //   - errors.go: errors, and changes that are refused
 package storage

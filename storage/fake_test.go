@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/clock"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
@@ -133,7 +134,7 @@ func (db *Fake) write(id string, doc codec.Document, base version) (version, err
 // The functions are called with the count of that kind of call, from 1.
 type Line struct {
 	DB    *Fake
-	Local func() reading // the instance's clocks; nil: the real ones
+	Local func() clock.Reading // the instance's clocks; nil: the real ones
 	// OnPut is called before a commit reaches the database. An error keeps it
 	// away.
 	OnPut func(ctx context.Context, n int) error
@@ -151,7 +152,7 @@ type Line struct {
 
 	mu               sync.Mutex
 	puts, gets, ctls int
-	clock            clock
+	clock            clock.Clock
 	clockOnce        sync.Once
 }
 
@@ -193,27 +194,27 @@ func (l *Line) travel(ctx context.Context) error {
 	return pause(ctx, l.DB.Latency/2)
 }
 
-func (l *Line) theClock() *clock {
+func (l *Line) theClock() *clock.Clock {
 	l.clockOnce.Do(func() {
-		if l.clock.local = l.Local; l.Local == nil {
-			l.clock.local = localClocks
+		if l.clock.Local = l.Local; l.Local == nil {
+			l.clock.Local = clock.Local
 		}
 	})
 	return &l.clock
 }
 
-func (l *Line) now() scheduler.Instant { return l.theClock().now() }
-func (l *Line) steady() bool           { return l.theClock().steady() }
+func (l *Line) now() scheduler.Instant { return l.theClock().Now() }
+func (l *Line) steady() bool           { return l.theClock().Steady() }
 func (l *Line) close()                 {}
 
-func (l *Line) between() (earliest, latest scheduler.Instant) { return l.theClock().between() }
+func (l *Line) between() (earliest, latest scheduler.Instant) { return l.theClock().Between() }
 
 func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	n := l.count(&l.gets)
 	if err := hooked(l.OnGet, ctx, n); err != nil {
 		return nil, err
 	}
-	before := l.theClock().local()
+	before := l.theClock().Local()
 	if err := l.travel(ctx); err != nil {
 		return nil, err
 	}
@@ -239,7 +240,7 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	if err := hooked(l.AfterGet, ctx, n); err != nil {
 		return nil, err
 	}
-	l.clock.observe(before, l.clock.local(), read)
+	l.clock.Observe(before, l.clock.Local(), read)
 	return out, nil
 }
 
@@ -251,7 +252,7 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 	if err := hooked(l.OnPut, ctx, n); err != nil {
 		return version{}, err
 	}
-	before := l.theClock().local()
+	before := l.theClock().Local()
 	if err := l.travel(ctx); err != nil {
 		return version{}, err
 	}
@@ -265,7 +266,7 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 	if err := hooked(l.AfterPut, ctx, n); err != nil {
 		return version{}, err
 	}
-	l.clock.observe(before, l.clock.local(), v)
+	l.clock.Observe(before, l.clock.Local(), v)
 	return v, nil
 }
 
@@ -273,7 +274,7 @@ func (l *Line) control(ctx context.Context) (Control, error) {
 	if err := hooked(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
 		return Control{}, err
 	}
-	before := l.theClock().local()
+	before := l.theClock().Local()
 	if err := l.travel(ctx); err != nil {
 		return Control{}, err
 	}
@@ -283,7 +284,7 @@ func (l *Line) control(ctx context.Context) (Control, error) {
 	if err := l.travel(ctx); err != nil {
 		return Control{}, err
 	}
-	l.clock.observe(before, l.clock.local(), at)
+	l.clock.Observe(before, l.clock.Local(), at)
 	return c, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/clock"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 	"fluxgate.dev/fluxgate/storage/internal/connection"
 )
@@ -46,13 +47,13 @@ func OpenFirestore(dial func(...option.ClientOption) (*firestore.Client, error),
 }
 
 func overFirestore(conn *connection.Connection, collection string, opts Options) *Grouped {
-	return newGrouped(&firestoreDocuments{conn: conn, collection: collection, clock: clock{local: localClocks}}, opts)
+	return newGrouped(&firestoreDocuments{conn: conn, collection: collection, clock: clock.Clock{Local: clock.Local}}, opts)
 }
 
 type firestoreDocuments struct {
 	conn       *connection.Connection
 	collection string
-	clock      clock
+	clock      clock.Clock
 }
 
 func (f *firestoreDocuments) close() { f.conn.Close() }
@@ -67,17 +68,17 @@ func (f *firestoreDocuments) project(client *firestore.Client, id string) *fires
 	return f.named(client, "project-"+url.PathEscape(id))
 }
 
-func (f *firestoreDocuments) now() scheduler.Instant { return f.clock.now() }
+func (f *firestoreDocuments) now() scheduler.Instant { return f.clock.Now() }
 
 func (f *firestoreDocuments) between() (earliest, latest scheduler.Instant) {
-	return f.clock.between()
+	return f.clock.Between()
 }
 
-func (f *firestoreDocuments) steady() bool { return f.clock.steady() }
+func (f *firestoreDocuments) steady() bool { return f.clock.Steady() }
 
 // get reads with one batched call, outside any transaction.
 func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document, error) {
-	before := localClocks()
+	before := clock.Local()
 	snaps, err := connection.Call(ctx, f.conn, func(client *firestore.Client) ([]*firestore.DocumentSnapshot, error) {
 		refs := make([]*firestore.DocumentRef, len(ids))
 		for i, id := range ids {
@@ -88,10 +89,10 @@ func (f *firestoreDocuments) get(ctx context.Context, ids []string) ([]document,
 	if err != nil {
 		return nil, err
 	}
-	after := localClocks()
+	after := clock.Local()
 	docs := make([]document, len(snaps))
 	for i, snap := range snaps {
-		f.clock.observe(before, after, snap.ReadTime)
+		f.clock.Observe(before, after, snap.ReadTime)
 		docs[i].read = snap.ReadTime
 		if !snap.Exists() {
 			continue
@@ -121,9 +122,9 @@ func (f *firestoreDocuments) put(ctx context.Context, id string, doc codec.Docum
 
 func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Client, doc *firestore.DocumentRef, fields []firestore.Update, base version) (version, error) {
 	var reply firestore.CommitResponse
-	before := localClocks()
+	before := clock.Local()
 	err := client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-		before = localClocks()
+		before = clock.Local()
 		if base.IsZero() {
 			values := make(map[string]any, len(fields))
 			for _, x := range fields {
@@ -136,7 +137,7 @@ func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Cli
 	if err != nil {
 		return version{}, err
 	}
-	f.clock.observe(before, localClocks(), reply.CommitTime())
+	f.clock.Observe(before, clock.Local(), reply.CommitTime())
 	results, err := reply.WriteResults()
 	if err != nil {
 		return version{}, fmt.Errorf("commit reply: %w", err)
@@ -151,12 +152,12 @@ func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Cli
 const controlName = "control"
 
 func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
-	before := localClocks()
+	before := clock.Local()
 	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
 		return f.named(client, controlName).Get(ctx)
 	})
 	if snap != nil {
-		f.clock.observe(before, localClocks(), snap.ReadTime)
+		f.clock.Observe(before, clock.Local(), snap.ReadTime)
 	}
 	return decodeControl(snap, err)
 }

@@ -112,7 +112,8 @@ type Grouped struct {
 	ctl      controlCache
 	updating *semaphore.Weighted // one transaction that reads at a time
 	closing  atomic.Bool
-	reached  atomic.Bool // the database has answered before
+	reached  atomic.Bool               // the database has answered before
+	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere; nil: never
 
 	mu       sync.Mutex
 	projects map[string]*committer

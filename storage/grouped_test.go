@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/clock"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
@@ -388,9 +389,9 @@ func TestInstanceWithAWrongClock(t *testing.T) {
 		db := NewFake(20 * time.Millisecond)
 		one := rulesFor(scheduler.Limits{RPM: 1, TPM: 100, RPD: 10})
 		for i, off := range []time.Duration{time.Hour, -time.Hour, 0} {
-			g := (&Line{DB: db, Local: func() reading {
-				r := localClocks()
-				r.wall = r.wall.Add(off)
+			g := (&Line{DB: db, Local: func() clock.Reading {
+				r := clock.Local()
+				r.Wall = r.Wall.Add(off)
 				return r
 			}}).Open(t, Options{})
 			g.Now() // before anything was heard
@@ -419,9 +420,9 @@ func TestInstanceThatSlept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := NewFake(20 * time.Millisecond)
 		var asleep atomic.Int64 // by how much the monotonic clock is behind
-		g := (&Line{DB: db, Local: func() reading {
-			r := localClocks()
-			r.mono -= time.Duration(asleep.Load())
+		g := (&Line{DB: db, Local: func() clock.Reading {
+			r := clock.Local()
+			r.Mono -= time.Duration(asleep.Load())
 			return r
 		}}).Open(t, Options{})
 		admit(t, g, 1)

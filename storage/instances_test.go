@@ -45,6 +45,28 @@ func TestInstancesKeepTheirPromises(t *testing.T) {
 	}
 }
 
+// The database is emptied under instances that are busy, each with reservations that no
+// other has seen, and once more. Nothing is sent beyond a limit, and afterwards all is
+// as before.
+func TestEmptiedUnderInstances(t *testing.T) {
+	for seed := range 4 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, 40*time.Millisecond, 60*time.Millisecond)
+				c.rnd = rand.New(rand.NewPCG(2, uint64(seed)))
+				for _, after := range []time.Duration{3 * time.Minute, 7 * time.Minute} {
+					time.AfterFunc(after+c.upTo(time.Minute), c.db.Empty)
+				}
+				c.run(150, 12*time.Minute)
+				t.Logf("%d admitted, %d holders turned away", c.admitted, c.turnedAway)
+				assert.Greater(t, c.admitted, 8*crowdRPM*8, "in twelve minutes, of which some are lost")
+				c.requireWithinLimits()
+			})
+		})
+	}
+}
+
 const (
 	crowdModel     = "gemini-2.5-flash"
 	crowdInstances = 3
@@ -58,6 +80,7 @@ const (
 // A crowd is callers in a closed loop, and what became of them.
 type crowd struct {
 	t           *testing.T
+	db          *storage.Fake
 	controllers []*admission.Controller
 	projects    []admission.Project
 	end         time.Time
@@ -79,9 +102,9 @@ func newCrowd(t *testing.T, latency, jitter time.Duration) *crowd {
 		time.Sleep(c.upTo(jitter))
 		return ctx.Err()
 	}
-	db := storage.NewFake(latency)
+	c.db = storage.NewFake(latency)
 	for range crowdInstances {
-		line := &storage.Line{DB: db, OnPut: slow, AfterPut: slow, OnGet: slow, AfterGet: slow}
+		line := &storage.Line{DB: c.db, OnPut: slow, AfterPut: slow, OnGet: slow, AfterGet: slow}
 		g, err := admission.New(t.Context(), admission.Options{Store: line.Open(t, storage.Options{}), Rules: func(storage.Control) *scheduler.Rules { return rules }})
 		require.NoError(t, err)
 		c.controllers = append(c.controllers, g)

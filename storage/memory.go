@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage/internal/clock"
 )
 
 // Memory is a Store in the memory of one process: for a single instance, for
@@ -38,7 +39,7 @@ func NewMemory(now func() time.Time) *Memory {
 }
 
 // Now implements Store.
-func (m *Memory) Now() scheduler.Instant { return monotone(&m.latest, scheduler.At(m.now())) }
+func (m *Memory) Now() scheduler.Instant { return clock.Monotone(&m.latest, scheduler.At(m.now())) }
 
 // Between implements Store; the time of a Memory is exact.
 func (m *Memory) Between() (earliest, latest scheduler.Instant) {

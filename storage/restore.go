@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"time"
@@ -27,7 +28,8 @@ func (c *committer) compare(found *scheduler.Project) {
 	if c.lost != nil {
 		known = merge.Projects(c.lost.Known, c.base)
 	}
-	c.lost = &merge.Loss{Known: known, Unseen: time.Since(c.othersWrote) < othersFor, Since: c.g.Now()}
+	others := c.g.others.Load()
+	c.lost = &merge.Loss{Known: known, Unseen: others != nil && time.Since(*others) < othersFor, Since: c.g.Now()}
 	c.g.notice(fmt.Sprintf("the document of project %s was missing or older than what was durable: what this instance knows of it is written back", c.id))
 }
 
@@ -63,10 +65,13 @@ func (g *Grouped) notice(what string) {
 }
 
 // hasLost reports whether a control document that was found hasn't come of the one that
-// was known: its epoch is less, or it is the same and yet another document. One of a
-// later epoch has, or somebody has restored it.
+// was known. One of another incarnation has lost what whoever made it didn't know. Any
+// other has if its epoch is less.
 func (c *Control) hasLost(known *Control) bool {
-	return c.Epoch < known.Epoch || c.Epoch == known.Epoch && !bytes.Equal(c.TicketKey, known.TicketKey)
+	if c.Incarnation != "" && c.Incarnation != known.Incarnation {
+		return c.Restored < known.Epoch
+	}
+	return c.Epoch < known.Epoch
 }
 
 // recover gives a control document back what it has lost, and returns what is to be said
@@ -81,19 +86,25 @@ func (c *Control) recover(known *Control) (what string) {
 }
 
 // restore gives a control document back what was known. What is dated goes by its date.
-// Of the rest, a copy of what is known is older, while what was set in a document that
-// was made anew is newer. The key is the one that tickets were signed with.
+// Of the rest, what was set since the document was made anew, or restored, is newer than
+// what is known; otherwise it is a copy, and older. The key is the one that tickets
+// were signed with.
 func (c *Control) restore(known Control) {
 	found, known := *c, known.clone()
+	newer := !bytes.Equal(found.TicketKey, known.TicketKey) || found.Incarnation != known.Incarnation && found.Epoch > found.Restored+1
 	*c = known
 	c.Epoch = max(found.Epoch, known.Epoch)
+	c.Incarnation, c.Restored = rand.Text(), c.Epoch
 	if found.LimitsAt.After(known.LimitsAt) {
 		c.Limits, c.LimitsAt = found.Limits, found.LimitsAt
 	}
 	if found.ReportedAt.After(known.ReportedAt) {
 		c.Reported, c.Discovered, c.Windows, c.ReportedAt = found.Reported, found.Discovered, found.Windows, found.ReportedAt
 	}
-	if bytes.Equal(found.TicketKey, known.TicketKey) {
+	if len(known.TicketKey) == 0 {
+		c.TicketKey = found.TicketKey
+	}
+	if !newer {
 		return
 	}
 	if found.Mode != "" {
@@ -103,9 +114,6 @@ func (c *Control) restore(known Control) {
 		c.Chain = found.Chain
 	}
 	maps.Copy(c.Aliases, found.Aliases)
-	if len(known.TicketKey) == 0 {
-		c.TicketKey = found.TicketKey
-	}
 }
 
 // maxRecords bounds how many records an instance remembers.

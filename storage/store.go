@@ -82,7 +82,8 @@ type Store interface {
 
 	// Record returns what the record of that name holds, nil if there is none.
 	// Records are small documents of the deployment (at most MaxRecord bytes)
-	// that no request depends on: events, results of checks, history. Every call
+	// that no admission depends on: events, results of checks, history, whose
+	// resources are. Every call
 	// reads.
 	Record(ctx context.Context, name string) ([]byte, error)
 
@@ -126,6 +127,12 @@ type Control struct {
 	// Windows are the most input tokens that models take, as listed.
 	Windows    map[string]int64 `firestore:"windows"`
 	ReportedAt time.Time        `firestore:"reported_at"`
+	// Incarnation is random, another each time that the document is made, and restored
+	// after it was lost; empty: by a build that didn't know it. Restored is the last
+	// epoch from before that whoever did it knew of. Builds from before leave both
+	// alone, or (4bd3115) lose them.
+	Incarnation string `firestore:"incarnation"`
+	Restored    int64  `firestore:"restored"`
 }
 
 // Limits replace single limits of a model; nil keeps what is there.

@@ -113,6 +113,7 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 		// Somebody else was at work until just now, and may still be.
 		!c.known && p != nil && c.g.Now().Sub(p.Latest) < othersFor:
 		c.othersWrote = now
+		c.g.others.Store(&now)
 	}
 	if c.lost == nil || !doc.version.IsZero() {
 		c.sections = doc.Sections // what others know of a document that is gone goes back, too

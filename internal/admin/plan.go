@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -44,7 +45,7 @@ const noUsable scheduler.Cause = "no_usable_key"
 
 // A Question is what POST /plan is asked.
 type Question struct {
-	Caller   string
+	Caller   resources.Caller
 	Body     []byte
 	Fallback string // as of dispatch.FallbackHeader
 }
@@ -65,6 +66,9 @@ func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if plan.pool != nil {
+		p = plan.pool
+	}
 	states, err := a.admission.FreshView(ctx, p.IDs())
 	if err != nil {
 		return nil, err
@@ -78,6 +82,7 @@ type planning struct {
 	models   []string // by the names they are asked for
 	request  scheduler.Request
 	counted  bool
+	pool     *dispatch.Pool // if not nil, it can run on these only
 }
 
 // read reads what is asked, by what the body holds.
@@ -90,18 +95,18 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	case fields["tokens"] != nil:
 		return readSize(s, q.Body)
 	case fields["contents"] != nil:
-		return a.readNative(ctx, p, s, q, fields["model"])
+		return a.readNative(ctx, s, q, fields["model"])
 	}
 	in, err := dispatch.ReadPrompt(q.Body)
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Hash: dispatch.Hash(q.Caller, "/plan", q.Body)}
+	c := &dispatch.Call{Snapshot: s, Hash: dispatch.Hash(q.Caller.Name, "/plan", q.Body)}
 	var none *upstream.Reply
 	if err := a.dispatch.Prepare(ctx, p, c, in, &none); err != nil {
 		return nil, err
 	}
-	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact}, nil
+	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact, nil}, nil
 }
 
 // readSize reads a question about so many tokens.
@@ -144,7 +149,7 @@ func readSize(s *admission.Snapshot, body []byte) (*planning, error) {
 }
 
 // readNative reads a question about a body for generateContent.
-func (a *Admin) readNative(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question, named json.RawMessage) (*planning, error) {
+func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Question, named json.RawMessage) (*planning, error) {
 	model := dispatch.AutoModel
 	if named != nil {
 		if err := json.Unmarshal(named, &model); err != nil {
@@ -162,7 +167,8 @@ func (a *Admin) readNative(ctx context.Context, p *dispatch.Pool, s *admission.S
 	if err != nil {
 		return nil, payload.ErrNotObject
 	}
-	if p, err = a.dispatch.Owners(ctx, p, refs.Resources); err != nil {
+	p, err := a.dispatch.PoolFor(ctx, q.Caller, refs.Resources)
+	if err != nil {
 		return nil, err
 	}
 	models, err := dispatch.Candidates(s, model, q.Fallback)
@@ -173,7 +179,7 @@ func (a *Admin) readNative(ctx context.Context, p *dispatch.Pool, s *admission.S
 	if err != nil {
 		return nil, err
 	}
-	return &planning{s, models, scheduler.Request{Demand: scheduler.Demand{Tokens: tokens}}, true}, nil
+	return &planning{s, models, scheduler.Request{Demand: scheduler.Demand{Tokens: tokens}}, true, p}, nil
 }
 
 // answer plans for every candidate.

@@ -1,9 +1,11 @@
 package apierror
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -72,9 +74,7 @@ func openAIKind(status int) (kind string, code any) {
 // OpenAI's shape.
 func writeBody(w http.ResponseWriter, f Format, code int, body []byte) {
 	if f == Native {
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(code)
-		_, _ = w.Write(body) // the caller may have left
+		writeText(w, code, body)
 		return
 	}
 	var in struct {
@@ -94,11 +94,20 @@ const contentType = "application/json; charset=utf-8"
 
 // WriteJSON answers with a JSON body.
 func WriteJSON(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(code)
-	enc := json.NewEncoder(w)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(body) // the caller may have left
+	_ = enc.Encode(body) // all that is answered can be
+	writeText(w, code, text.Bytes())
+}
+
+// writeText answers with a text that is JSON, and says how long it is: who is answered
+// knows that it has all of it, whatever is still done here.
+func writeText(w http.ResponseWriter, code int, text []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(code)
+	_, _ = w.Write(text) // the caller may have left
 }
 
 // A Patience is how client libraries that come by a route take a wait.
@@ -121,6 +130,15 @@ var (
 	// and ai 6.0.326). They retry twice, so that they can sit out two waits.
 	Capped = Patience{Longest: 2 * capped, Once: capped}
 )
+
+// PatienceOf returns how the clients of a route take a wait: those of Google's and
+// OpenAI's APIs are libraries, which have limits of their own.
+func PatienceOf(f Format, path string) Patience {
+	if f == OpenAI || strings.HasPrefix(path, "/v1") {
+		return Capped
+	}
+	return Exact
+}
 
 const capped = 59_900 * time.Millisecond
 

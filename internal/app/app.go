@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -157,10 +158,14 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(a.admission)
-	audit := events.NewAudit(log, func() time.Time { return a.admission.Now().Time() }, o.Logger)
+	now := func() time.Time { return a.admission.Now().Time() }
+	audit := events.NewAudit(log, now, o.Logger)
 	a.audit.Store(audit)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+		Resources: resources.Of(!authenticator.Open(), resources.Options{
+			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
+		}),
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,

@@ -20,9 +20,9 @@ const root = "../.."
 // final lists the directories of code that the architecture consists of. A rule about one that isn't written yet holds
 // once it is.
 var final = []string{
-	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
+	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/remote", "internal/secrets",
+	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
 }
 
@@ -100,7 +100,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/requestlog", "internal/secrets", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -116,6 +116,10 @@ var imports = []importRule{
 	{
 		dir: "internal/callers", never: []string{"storage", "scheduler", "internal/server", "internal/admission", "internal/app"},
 		why: "who may come in knows nothing of quota",
+	},
+	{
+		dir: "internal/resources", only: []string{},
+		why: "whose something is needs to know neither requests nor who is let in",
 	},
 	{
 		dir: "internal/policy", only: []string{"scheduler", "internal/payload", "internal/upstream"},
@@ -142,12 +146,20 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/remote", "internal/secrets", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/remote", "internal/secrets", "scheduler"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{
 		dir: "internal/telemetry", only: []string{"scheduler", "storage"},
 		why: "what watches the parts is told by them, and needs none of them",
+	},
+	{
+		dir: "internal/proxies", standard: true,
+		why: "reading headers needs nothing",
+	},
+	{
+		dir: "internal/nearest", standard: true,
+		why: "comparing paths needs nothing",
 	},
 	{
 		dir: "internal/page", standard: true,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
@@ -46,6 +47,18 @@ type Caller struct {
 	// Admin tells whether the caller may change the configuration: it came with
 	// an administrator's token, or in ModeOpen, or is a scheduled job.
 	Admin bool
+
+	token *entry // that it came with; nil: none of the configured
+}
+
+// Proof returns a short text by which [Authenticator.Proven] recognises later, when the
+// caller comes without its token, that the token is still one of its own. It tells nobody
+// what the token is: sign makes it with a key that stays here. "" if there is no token.
+func (c Caller) Proof(sign func(text string) string) string {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.proof(sign)
 }
 
 const (
@@ -172,7 +185,7 @@ func (a *Authenticator) callerByToken(ctx context.Context, token string, bearer 
 	}
 	digest := sha256.Sum256([]byte(token))
 	if e, ok := t.find(digest, a.compare); ok {
-		return Caller{Name: e.name, Admin: e.admin}, nil
+		return e.caller(), nil
 	}
 	if bearer && a.mode == ModeTokens {
 		switch job, err := a.jobs.verify(ctx, token); {
@@ -191,7 +204,7 @@ func (a *Authenticator) callerByToken(ctx context.Context, token string, bearer 
 		return Caller{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if e, ok := t.find(digest, a.compare); ok {
-		return Caller{Name: e.name, Admin: e.admin}, nil
+		return e.caller(), nil
 	}
 	return Caller{}, ErrWrong
 }
@@ -203,11 +216,29 @@ func (a *Authenticator) callerByIAM(r *http.Request) Caller {
 	if token, err := a.credential(r); err == nil && len(a.sources[1].entries)+len(a.sources[1].names) > 0 {
 		if t, err := a.tokens(r.Context()); err == nil {
 			if e, ok := t.find(sha256.Sum256([]byte(token)), a.compare); ok {
-				return Caller{Name: e.name, Admin: e.admin}
+				return e.caller()
 			}
 		}
 	}
 	return Caller{Name: identityName(r)}
+}
+
+// Proven returns the caller of that name for whom something speaks that was handed to it
+// before, if it still has the token that [Caller.Proof] was made of; with no proof, if
+// it has any token. It is no administrator, whatever its token makes it. Where callers
+// need no token, and so have none to lose, IAM lets every request in, or not.
+func (a *Authenticator) Proven(ctx context.Context, name, proof string, sign func(text string) string) (Caller, bool) {
+	t, err := a.tokens(ctx)
+	if err != nil {
+		return Caller{}, false
+	}
+	has := func(e entry) bool {
+		return e.name == name && (proof == "" || subtle.ConstantTimeCompare([]byte(e.proof(sign)), []byte(proof)) == 1)
+	}
+	if !slices.ContainsFunc(t.entries, has) && (a.tokenRequired || proof != "") {
+		return Caller{}, false
+	}
+	return Caller{Name: name}, true
 }
 
 func (a *Authenticator) tokens(ctx context.Context) (table, error) {

@@ -88,7 +88,7 @@ func TestAuthenticate(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, Caller{Name: tt.caller, Admin: tt.caller == "root"}, got)
+			assert.Equal(t, Caller{Name: tt.caller, Admin: tt.caller == "root"}, public(got))
 		})
 	}
 }
@@ -106,7 +106,7 @@ func TestNobodyIsAdministratorByDefault(t *testing.T) {
 	assert.ErrorIs(t, err, ErrMissing)
 	got, err = b.Authenticate(request("/x", "x-goog-api-key: "+rootToken))
 	require.NoError(t, err)
-	assert.Equal(t, Caller{Name: "root", Admin: true}, got)
+	assert.Equal(t, Caller{Name: "root", Admin: true}, public(got))
 }
 
 func TestTwoTokensOfOneCaller(t *testing.T) {
@@ -250,7 +250,7 @@ func TestOpen(t *testing.T) {
 		{name: "a tunnel's other header", target: local, headers: []string{"Cf-Connecting-Ip: 203.0.113.9"}, listen: "127.0.0.1", err: ErrHost},
 		{name: "a proxy by RFC 7239", target: local, headers: []string{`Forwarded: proto=https;for="[2001:db8::1]:4711"`}, listen: "127.0.0.1", err: ErrHost},
 		{name: "one that hides for whom", target: local, headers: []string{"Forwarded: for=_hidden"}, listen: "127.0.0.1", err: ErrHost},
-		{name: "a proxy for this machine", target: local, headers: []string{"X-Forwarded-For: 127.0.0.1", `Forwarded: for="[::1]:4711";by=x, for=127.0.0.1`}, listen: "127.0.0.1"},
+		{name: "a proxy for this machine", target: local, headers: []string{"X-Forwarded-Proto: https", "X-Forwarded-For: 127.0.0.1", `Forwarded: for="[::1]:4711";by=x, for=127.0.0.1`}, listen: "127.0.0.1"},
 		{name: "one that asks for localhost in brackets", target: local, host: "[localhost]", listen: "127.0.0.1", err: ErrHost},
 		{name: "with a port", target: local, host: "[localhost]:8080", listen: "127.0.0.1", err: ErrHost},
 		{name: "an address in two", target: local, host: "[[127.0.0.1]]", listen: "127.0.0.1", err: ErrHost},
@@ -273,6 +273,7 @@ func TestOpen(t *testing.T) {
 		"Forwarded: for = 1.2.3.4", `Forwarded: "for"=1.2.3.4`, "Forwarded: garbage", "Forwarded: host=evil.example;proto=https", "Forwarded: ",
 		"Forwarded: for=127.0.0.1, proto=https", `Forwarded: by="x;for=127.0.0.1"`, `Forwarded: by="x,for=127.0.0.1"`, "Forwarded: for=127.0.0.1;for=1.2.3.4",
 		"Via: 1.1 localhost", "Cdn-Loop: cloudflare", "Tailscale-User-Login: a@example.com",
+		"X-Forwarded-Proto: https", "X-Forwarded-Proto: http", "X-Forwarded-Proto: ", "X-Forwarded-Port: 443", "X-Forwarded-Prefix: /x", "Front-End-Https: on",
 		"X-Forwarded-Host: evil.example", "X-Forwarded-Server: evil.example", "X-Forwarded: for=1.2.3.4", "X-Original-Host: evil.example",
 		"X-Client-Ip: 1.2.3.4", "X-Cluster-Client-Ip: 1.2.3.4", "Fly-Client-Ip: 1.2.3.4", "X-Envoy-External-Address: 1.2.3.4", "X-ProxyUser-Ip: 1.2.3.4",
 	} {
@@ -390,5 +391,45 @@ func BenchmarkAuthenticate(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What was handed to a caller speaks for it as long as the token is one of its own that
+// it was handed out for, and never for an administrator.
+func TestProven(t *testing.T) {
+	sign := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text))[8:] }
+	of := func(callers, admins string) *Authenticator { return newAuthenticator(t, callers, admins) }
+	alice, err := of(tokensOfAll, rootsTokens).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
+	require.NoError(t, err)
+	root, err := of(tokensOfAll, rootsTokens).Authenticate(request("/x", "x-goog-api-key: "+rootToken))
+	require.NoError(t, err)
+	hers, roots := alice.Proof(sign), root.Proof(sign)
+	require.Len(t, hers, 12)
+	assert.NotEqual(t, hers, roots)
+	assert.Empty(t, Caller{Name: "alice"}.Proof(sign), "she came without a token")
+
+	both := of("FLUXGATE_TOKENS=alice:"+aliceToken+",alice:"+wrongToken+",bob:"+bobToken, rootsTokens)
+	only := of("FLUXGATE_TOKENS=alice:"+wrongToken+",bob:"+bobToken, rootsTokens)
+	for _, c := range []struct {
+		name        string
+		a           *Authenticator
+		who, proof  string
+		want        bool
+		explanation string
+	}{
+		{"hers", of(tokensOfAll, rootsTokens), "alice", hers, true, ""},
+		{"while it is replaced", both, "alice", hers, true, ""},
+		{"replaced", only, "alice", hers, false, "she has another token"},
+		{"of a build that gave no proof", only, "alice", "", true, "she is a caller"},
+		{"of nobody any more", of("FLUXGATE_TOKENS=bob:"+bobToken, rootsTokens), "alice", "", false, "she is none"},
+		{"another's", of(tokensOfAll, rootsTokens), "bob", hers, false, ""},
+		{"half", of(tokensOfAll, rootsTokens), "alice", hers[:6], false, ""},
+		{"an administrator's", of(tokensOfAll, rootsTokens), "root", roots, true, ""},
+	} {
+		got, ok := c.a.Proven(t.Context(), c.who, c.proof, sign)
+		assert.Equal(t, c.want, ok, "%s %s", c.name, c.explanation)
+		if ok {
+			assert.Equal(t, Caller{Name: c.who}, got, "no administrator")
+		}
 	}
 }

@@ -151,7 +151,7 @@ func TestJobs(t *testing.T) {
 			got, err := b.Authenticate(request("/validate", "Authorization: Bearer "+tt.token))
 			if tt.good {
 				require.NoError(t, err)
-				assert.Equal(t, Caller{Name: "scheduler", Admin: true}, got)
+				assert.Equal(t, Caller{Name: "scheduler", Admin: true}, public(got))
 				return
 			}
 			require.ErrorIs(t, err, ErrWrong)
@@ -174,7 +174,7 @@ func TestJobs(t *testing.T) {
 	// can't be a job's.
 	got, err := b.Authenticate(request("/x", "Authorization: Bearer "+aliceToken))
 	require.NoError(t, err)
-	assert.Equal(t, Caller{Name: "alice"}, got)
+	assert.Equal(t, Caller{Name: "alice"}, public(got))
 }
 
 // ecToken is signed well, by a key and an algorithm that aren't Google's for
@@ -198,7 +198,7 @@ func TestNoJobs(t *testing.T) {
 	assert.ErrorIs(t, err, ErrWrong)
 	got, err := newAuthenticator(t, onCloud, withIAM).Authenticate(request("/validate", token))
 	require.NoError(t, err)
-	assert.Equal(t, Caller{Name: jobsAccount}, got)
+	assert.Equal(t, Caller{Name: jobsAccount}, public(got))
 	// Nor does the setting open a door that is shut.
 	_, err = newJobsAuthenticator(t, g, onCloud).Authenticate(request("/validate", token))
 	assert.ErrorIs(t, err, ErrUnguarded)
@@ -236,7 +236,7 @@ func TestJobsBehindIAM(t *testing.T) {
 	b := newJobsAuthenticator(t, g, onCloud, withIAM, tokensOfAll)
 	got, err := b.Authenticate(request("/validate", "Authorization: "+job))
 	require.NoError(t, err)
-	assert.Equal(t, Caller{Name: "scheduler", Admin: true}, got)
+	assert.Equal(t, Caller{Name: "scheduler", Admin: true}, public(got))
 	_, err = b.Authenticate(request("/validate", "Authorization: "+alice))
 	assert.ErrorIs(t, err, ErrMissing)
 	assert.Zero(t, g.asked.Load())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +34,16 @@ type entry struct {
 	admin  bool
 }
 
+// caller returns whose token it is.
+func (e *entry) caller() Caller { return Caller{Name: e.name, Admin: e.admin, token: e} }
+
+// proof returns what [Caller.Proof] does.
+func (e *entry) proof(sign func(text string) string) string {
+	const length = 12 // characters of base64: 72 bits
+	signed := sign("token:" + hex.EncodeToString(e.digest[:]))
+	return signed[:min(length, len(signed))]
+}
+
 // Len implements [secrets.List].
 func (t table) Len() int { return len(t.entries) }
 
@@ -54,16 +65,16 @@ func newTable(lists []tokenSource) (table, error) {
 
 // find returns the entry with a digest. It compares all of them, so that the
 // time it takes tells nothing about where a match is or how near one was.
-func (t table) find(digest [sha256.Size]byte, compare func(a, b []byte) int) (entry, bool) {
+func (t table) find(digest [sha256.Size]byte, compare func(a, b []byte) int) (*entry, bool) {
 	found := 0 // position, from 1
 	for i := range t.entries {
 		equal := compare(digest[:], t.entries[i].digest[:])
 		found = subtle.ConstantTimeSelect(equal, i+1, found)
 	}
 	if found == 0 {
-		return entry{}, false
+		return nil, false
 	}
-	return t.entries[found-1], true
+	return &t.entries[found-1], true
 }
 
 // form is that of a secret that holds tokens.

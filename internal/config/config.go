@@ -49,6 +49,16 @@ const (
 	PolicyOff Policy = "off"
 )
 
+// A Resources names who may use the files and cached contents that callers make.
+type Resources string
+
+// ResourcesOwn has each caller use its own, and administrators everybody's.
+// ResourcesShared has everybody use everybody's.
+const (
+	ResourcesOwn    Resources = "own"
+	ResourcesShared Resources = "shared"
+)
+
 // Config is what the environment says. [Load] makes one that is complete and
 // valid. It may be printed and logged: keys and tokens are [Secret].
 type Config struct {
@@ -120,6 +130,10 @@ type Config struct {
 	// Callers are the limits of callers by name. FLUXGATE_CALLERS, a JSON object
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
+
+	// Resources says whose files and cached contents are, where callers are told
+	// apart: own or shared. FLUXGATE_RESOURCES, default own.
+	Resources Resources `env:"FLUXGATE_RESOURCES,default=own"`
 
 	// Hosts are the names by which this machine may be asked while no token is
 	// configured, besides those that mean loopback. FLUXGATE_HOSTS, comma separated,
@@ -243,6 +257,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("jobs_account", c.JobsAccount),
 		slog.Any("jobs_audience", []string(c.JobsAudience)),
 		slog.String("callers", c.Callers.String()),
+		slog.String("resources", string(c.Resources)),
 		slog.Any("cors", []string(c.CORS)),
 		slog.Any("hosts", []string(c.Hosts)),
 		slog.String("limits", c.Limits.String()),

@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &Config{
 		Port: 8080, Store: StoreAuto, Database: "(default)", Collection: "fluxgate",
-		Count: CountAuto, Skew: 500 * time.Millisecond, Hold: 5 * time.Second,
+		Count: CountAuto, Resources: ResourcesOwn, Skew: 500 * time.Millisecond, Hold: 5 * time.Second,
 		Mode: ModeBoth, Policy: PolicyAsk, Log: true, LogLevel: slog.LevelInfo, MaxBody: 32 << 20, Timeout: 5 * time.Minute, IdleTimeout: time.Minute,
 	}, c)
 	assert.False(t, c.OnCloud())
@@ -34,7 +34,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"PORT=0", "FLUXGATE_STORE=firestore", "GOOGLE_CLOUD_PROJECT=example.com:p-1",
 		"FLUXGATE_DATABASE=gate-1", "FLUXGATE_COLLECTION=gates", "FIRESTORE_EMULATOR_HOST=[::1]:8200",
 		"FLUXGATE_KEYS_SECRET=S, projects/q/secrets/T/versions/3",
-		`FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":5,"rpd":-1}}`, "FLUXGATE_COUNT=exact", "FLUXGATE_SKEW=0",
+		`FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":5,"rpd":-1}}`, "FLUXGATE_COUNT=exact", "FLUXGATE_RESOURCES=shared", "FLUXGATE_SKEW=0",
 		"FLUXGATE_HOLD=60s", "FLUXGATE_CHAIN=models/gemini-2.5-flash, gemini-2.5-pro,", "GEMINI_MODE=flash_lite_only", "FLUXGATE_POLICY=off",
 		"GEMINI_LOG=False", "FLUXGATE_LOG_LEVEL=debug", "FLUXGATE_MAX_BODY=1 MiB", "FLUXGATE_TIMEOUT=90s",
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
@@ -49,7 +49,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		Database: "gate-1", Collection: "gates", FirestoreEmulatorHost: "[::1]:8200",
 		KeysSecret:  "S, projects/q/secrets/T/versions/3",
 		SecretNames: []string{"projects/example.com:p-1/secrets/S/versions/latest", "projects/q/secrets/T/versions/3"},
-		Limits:      LimitsByModel{"gemini-2.5-pro": {RPM: &five, RPD: &unlimited}}, Count: CountExact, Skew: 0,
+		Limits:      LimitsByModel{"gemini-2.5-pro": {RPM: &five, RPD: &unlimited}}, Count: CountExact, Resources: ResourcesShared, Skew: 0,
 		Hold: time.Minute, Chain: ModelList{"gemini-2.5-flash", "gemini-2.5-pro"}, Mode: ModeFlashLiteOnly, Policy: PolicyOff,
 		Log: false, LogLevel: slog.LevelDebug, MaxBody: 1 << 20, Timeout: 90 * time.Second,
 		BaseURL: "http://127.0.0.1:9000", KService: "gate", FunctionTarget: "Fluxgate",

@@ -28,6 +28,7 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_COLLECTION", collectionName(c.Collection))
 	check("FIRESTORE_EMULATOR_HOST", hostPort(c.FirestoreEmulatorHost))
 	check("FLUXGATE_COUNT", oneOf(c.Count, CountAuto, CountExact, CountEstimate))
+	check("FLUXGATE_RESOURCES", oneOf(c.Resources, ResourcesOwn, ResourcesShared))
 	check("FLUXGATE_SKEW", between(c.Skew, 0, 10*time.Second))
 	check("FLUXGATE_HOLD", between(c.Hold, 0, time.Minute))
 	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))

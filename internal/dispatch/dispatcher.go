@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/requestlog"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -23,7 +24,7 @@ type KeySource interface {
 	Reload(ctx context.Context, reason string) ([]keys.Key, error)
 }
 
-// Options are what a Dispatcher works with. All but Resend and Telemetry are required.
+// Options are what a Dispatcher works with. All but Resend, Resources and Telemetry are required.
 type Options struct {
 	Admission *admission.Controller
 	Keys      KeySource
@@ -33,6 +34,8 @@ type Options struct {
 	Resend bool
 	Audit  *events.Audit
 	Logger *slog.Logger // of what is done for no request
+	// Resources knows which caller has made what. Nil: everybody uses everything.
+	Resources *resources.Registry
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
 }
@@ -60,6 +63,7 @@ type Dispatcher struct {
 	pool      atomic.Pointer[Pool]    // of the keys as they were read last
 	counted   *recent[uint64, int64]  // tokens by request hash
 	owners    *recent[string, string] // projects by the names of what they own
+	resources *resources.Registry     // callers by the same
 	pauses    *pauses                 // of features
 	depleted  *depleted               // projects that can't be used
 	trials    *trials                 // of models after a block per minute
@@ -76,7 +80,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
+		telemetry: o.Telemetry, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), resources: o.Resources, pauses: newPauses(), depleted: new(depleted), trials: newTrials(), lastWords: newRecent[string, *upstream.Error](maxLastWords),
 		retiring: newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
 	}
 }

@@ -4,7 +4,7 @@
 //
 // [Dispatcher.Do] is for requests that take a slot; the route says how one is sent
 // ([Call]). [Dispatcher.Free] is for requests that cost no quota. Where a request
-// refers to files or cached contents, [Dispatcher.Owners] finds the project that
+// refers to files or cached contents, [Dispatcher.PoolFor] finds the project that
 // owns them, whose keys alone can read them.
 //
 // Dispatch never decides who may go when: admission does, and chooses the key too.
@@ -23,8 +23,10 @@
 //   - feedback.go: the table of lessons: what was said, whom it concerns, for how long, what becomes of the request
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
-//   - owners.go: which project owns a file or cached content
+//   - owners.go: which project owns a file or cached content, and whether it is the
+//     caller's
 //   - free.go: requests that take no slot
+//   - patience.go: the headers by which a caller says how long it waits
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets

@@ -10,11 +10,13 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/resources"
 )
 
 // Files and cached contents belong to the project that made them: only its keys
-// can read them. Whoever made one through this instance is remembered; any other
-// owner is found by asking the projects.
+// can read them. And they belong to the caller that made them, which package resources
+// knows, with the project. Of what a caller uses that may use everybody's, the owning
+// project is remembered where this instance made it, and else found by asking all.
 
 // resourcePath begins the upstream path of a resource.
 const resourcePath = "v1beta/"
@@ -25,11 +27,45 @@ const searchTimeout = 10 * time.Second
 // maxOwners bounds how many owners are remembered.
 const maxOwners = 10_000
 
-// Owners narrows the pool to the project that owns what the request refers to.
-func (d *Dispatcher) Owners(ctx context.Context, p *Pool, resources []string) (*Pool, error) {
+// PoolFor returns the keys that can serve what a caller sends, with these resources in
+// it: those of the project that owns them. What isn't there for the caller is answered
+// alike, whether it is somebody else's or nobody's.
+func (d *Dispatcher) PoolFor(ctx context.Context, who resources.Caller, names []string) (*Pool, error) {
+	p, err := d.Pool(ctx)
+	switch {
+	case err != nil || len(names) == 0:
+		return p, err
+	case d.resources.Confines(who):
+		return d.own(ctx, p, who, names)
+	}
+	return d.owning(ctx, p, names)
+}
+
+// own narrows the pool to the project in which the caller has what it names.
+func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, names []string) (*Pool, error) {
+	has, err := d.resources.Find(ctx, who.Name, names)
+	if err != nil {
+		return nil, errWhose(err)
+	}
+	project := ""
+	for _, name := range names {
+		found, ok := has[name]
+		switch {
+		case !ok, !p.Has(found.Project):
+			return nil, errNotThere(name)
+		case project != "" && project != found.Project:
+			return nil, errTwoProjects
+		}
+		project = found.Project
+	}
+	return p.Only(project), nil
+}
+
+// owning narrows the pool to the project that owns all that is named.
+func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool, error) {
 	project := ""
 	lookups := 0
-	for _, name := range resources {
+	for _, name := range names {
 		owner, known := d.owners.get(name)
 		if !known || !p.Has(owner) {
 			if lookups++; lookups > maxLookedUp && project != "" {
@@ -41,27 +77,28 @@ func (d *Dispatcher) Owners(ctx context.Context, p *Pool, resources []string) (*
 			}
 		}
 		if project != "" && owner != project {
-			return nil, apierror.Invalid("body", "it mentions files or cached contents of two projects, which no key can read together. Have them in one project: the first upload decides, if later ones wait for its answer.")
+			return nil, errTwoProjects
 		}
 		project = owner
 	}
-	if project == "" {
-		return p, nil
-	}
 	return p.Only(project), nil
+}
+
+var errTwoProjects = apierror.Invalid("body", "it mentions files or cached contents of two projects, which no key can read together. Have them in one project: the first upload decides, if later ones wait for its answer.")
+
+// errNotThere is the answer where a resource isn't, or isn't the caller's.
+func errNotThere(name string) error {
+	return apierror.New(apierror.NotFound, "No usable project owns "+name+", or it has expired.")
+}
+
+// errWhose is the answer where it can't be known whose resources are.
+func errWhose(err error) error {
+	return &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose files and cached contents are, so nothing was sent. Please retry.", Cause: err}
 }
 
 // maxLookedUp bounds for how many resources of one request the owner is looked
 // up: a request may mention thousands of files.
 const maxLookedUp = 32
-
-// Owner returns the project that owns a resource.
-func (d *Dispatcher) Owner(ctx context.Context, p *Pool, name string) (string, error) {
-	if project, ok := d.owners.get(name); ok && p.Has(project) {
-		return project, nil
-	}
-	return d.find(ctx, p, name, "")
-}
 
 // maxAsked bounds how many projects are asked at a time.
 const maxAsked = 8
@@ -84,7 +121,7 @@ func (d *Dispatcher) find(ctx context.Context, p *Pool, name, likely string) (st
 	case !sure:
 		return "", apierror.New(apierror.Unavailable, "Not every project could be asked for "+name+", and none of the others owns it. Please retry.")
 	}
-	return "", apierror.New(apierror.NotFound, "No usable project owns "+name+", or it has expired.")
+	return "", errNotThere(name)
 }
 
 // search returns the project of the pool that owns a resource, or "" and whether
@@ -146,9 +183,58 @@ func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, kn
 	return false, false
 }
 
-// Remember notes who owns the resources that an answer says were made.
-func (d *Dispatcher) Remember(answer []byte, project string) {
-	for _, name := range payload.CreatedNames(answer) {
-		d.owners.put(name, project)
+// Confines reports whether a caller may use its own resources only.
+func (d *Dispatcher) Confines(who resources.Caller) bool { return d.resources.Confines(who) }
+
+// Own returns what a caller that is confined to its own has of a kind.
+func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kind string) ([]resources.Resource, error) {
+	own, err := d.resources.Own(ctx, who.Name, kind)
+	if err != nil {
+		return nil, errWhose(err)
 	}
+	return own, nil
+}
+
+// Made notes what an answer of a project says was made for a caller. It does so before
+// the caller hears of it: what isn't known to be the caller's is of no use to it.
+func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, answer []byte) error {
+	made := resourcesIn(answer, project)
+	for _, m := range made {
+		d.owners.put(m.Name, project)
+	}
+	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, made...))
+}
+
+// Changed notes until when something lasts, by the answer of its project.
+func (d *Dispatcher) Changed(ctx context.Context, who resources.Caller, project string, answer []byte) error {
+	return d.noted(ctx, who, d.resources.Changed(ctx, resourcesIn(answer, project)...))
+}
+
+// Gone notes that a project has deleted something.
+func (d *Dispatcher) Gone(ctx context.Context, project, name string) {
+	if err := d.resources.Gone(ctx, resources.Resource{Name: name, Project: project}); err != nil {
+		// It is gone all the same. What is kept of it lasts as long as it would have.
+		d.logger(ctx).Warn("whose a resource was is still kept", "error", err)
+	}
+}
+
+// noted returns what the caller is told where what was done could not be written down.
+func (d *Dispatcher) noted(ctx context.Context, who resources.Caller, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case !d.resources.Confines(who):
+		d.logger(ctx).Warn("not kept whose a resource is", "error", err)
+		return nil
+	}
+	return &apierror.Problem{Code: apierror.Unavailable, Public: "It was done, but it couldn't be written down that it is yours, so it isn't. Please do it again.", Cause: err}
+}
+
+// resourcesIn returns the resources that an answer of a project tells of.
+func resourcesIn(answer []byte, project string) []resources.Resource {
+	var all []resources.Resource
+	for _, c := range payload.CreatedResources(answer) {
+		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires})
+	}
+	return all
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strconv"
-	"unicode/utf8"
 )
 
 // A Body is a request's body that passes through, as it came and as it is read.
@@ -43,7 +41,10 @@ func Read(text []byte) (*Body, error) {
 		return nil, ErrNotObject
 	}
 	var resources names
-	if plain, ok := strictJSON(text, nil); ok {
+	switch plain, err := strictJSON(text, nil); {
+	case errors.Is(err, errTooDeep):
+		return nil, ErrNotObject
+	case err == nil:
 		refs, err := ReadReferences(plain)
 		if errors.Is(err, ErrManyResources) {
 			return nil, err
@@ -78,94 +79,4 @@ func (m *References) with(resources names) *References {
 	m.Resources = resources.list
 	m.Media = m.Media || len(resources.list) > 0
 	return m
-}
-
-// addStrings adds the resources that the strings of a valid text name, names of
-// members among them.
-func (n *names) addStrings(text []byte) {
-	t := lexer{text: text}
-	for n.err() == nil {
-		x := t.next()
-		if x.kind == 0 {
-			return
-		}
-		if s := x.meaning(); x.kind == '"' && mentionsResource(s) {
-			n.add(ResourceName(string(s)))
-		}
-	}
-}
-
-// addMentions adds the resources that a text of unknown format may name: what looks
-// like a name of one, from a quote or a version to a quote or what may follow in a
-// URL, with its escapes read as either parser reads them.
-func (n *names) addMentions(text []byte) {
-	for _, long := range []bool{false, true} {
-		if long && !bytes.Contains(text, []byte(`\U`)) {
-			return
-		}
-		plain := unescaped(text, long)
-		for _, kind := range resourceKinds {
-			n.addKind(plain, kind)
-		}
-	}
-}
-
-// addKind adds the mentions of one kind in a text without escapes.
-func (n *names) addKind(text []byte, kind string) {
-	for at := 0; n.err() == nil; {
-		i := bytes.Index(text[at:], []byte(kind))
-		if i < 0 {
-			return
-		}
-		begin := at + i
-		id := begin + len(kind)
-		at = id
-		for at < len(text) && idByte(text[at]) {
-			at++
-		}
-		if at == id || at-id > maxResourceID || at == len(text) || bytes.IndexByte([]byte(`"'?#`), text[at]) < 0 {
-			continue
-		}
-		if before := text[:begin]; endsInQuote(before) || endsInVersion(before) {
-			n.add(string(text[begin:at]))
-		}
-	}
-}
-
-func endsInQuote(text []byte) bool {
-	return len(text) > 0 && (text[len(text)-1] == '"' || text[len(text)-1] == '\'')
-}
-
-// endsInVersion reports whether a text ends with the path of a version of the API.
-func endsInVersion(text []byte) bool {
-	rest, ok := bytes.CutSuffix(text, []byte("/"))
-	if !ok {
-		return false
-	}
-	from := len(rest)
-	for from > 0 && versionByte(rest[from-1]) {
-		from--
-	}
-	return from > 0 && rest[from-1] == '/' && isVersion(string(rest[from:min(from+2, len(rest))]))
-}
-
-// unescaped returns a text without its escapes, whether they are in strings or not;
-// long has \U read as a code.
-func unescaped(text []byte, long bool) []byte {
-	out := make([]byte, 0, len(text))
-	for {
-		at := bytes.IndexByte(text, '\\')
-		if at < 0 || at+1 == len(text) {
-			return append(out, text...)
-		}
-		out = append(out, text[:at]...)
-		c, rest := text[at+1], text[at+2:]
-		if (c == 'u' || c == 'U' && long) && isHex(rest) {
-			code, _ := strconv.ParseUint(string(rest[:4]), 16, 16) // it is hexadecimal
-			out, rest = utf8.AppendRune(out, rune(code)), rest[4:]
-		} else {
-			out = append(out, c) // a line break, say, is no part of a name either way
-		}
-		text = rest
-	}
 }

@@ -19,6 +19,7 @@
 //   - model.go: names of models, and where a body names one
 //   - estimate.go: an estimate of input tokens, where upstream doesn't count them
 //   - references.go: what any body refers to
+//   - resource.go: names of files and cached contents, in references and in answers
 //   - features.go: which features with quotas of their own any body asks for
 //   - turns.go: what tells the conversation that a body is part of from others
 //   - media.go: base64 of images and files

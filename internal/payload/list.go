@@ -32,7 +32,7 @@ func NextPage(page []byte, member string) (token string, empty bool) {
 		return "", false
 	}
 	var list []json.RawMessage
-	_ = json.Unmarshal(fields[nextPageToken], &token) // none is none
+	_ = json.Unmarshal(fields[NextPageToken], &token) // none is none
 	return token, json.Unmarshal(fields[member], &list) != nil || len(list) == 0
 }
 
@@ -44,7 +44,7 @@ func SetNextPage(page []byte, token string) []byte {
 	if err != nil || json.Unmarshal(page, &fields) != nil || fields == nil {
 		return page
 	}
-	fields[nextPageToken] = raw
+	fields[NextPageToken] = raw
 	out, err := json.Marshal(fields)
 	if err != nil {
 		return page
@@ -52,25 +52,5 @@ func SetNextPage(page []byte, token string) []byte {
 	return out
 }
 
-const nextPageToken = "nextPageToken"
-
-// CreatedNames returns the names of the project's resources that an answer says
-// were made.
-func CreatedNames(answer []byte) []string {
-	var made struct {
-		Name string `json:"name"`
-		File struct {
-			Name string `json:"name"`
-		} `json:"file"`
-	}
-	if json.Unmarshal(answer, &made) != nil {
-		return nil
-	}
-	var names []string
-	for _, name := range []string{made.Name, made.File.Name} {
-		if name != "" && ResourceName(name) == name {
-			names = append(names, name)
-		}
-	}
-	return names
-}
+// NextPageToken is the member of a page with the token of the one that follows.
+const NextPageToken = "nextPageToken"

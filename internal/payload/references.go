@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 )
 
 // References are what a body says that matters for where it may go and how it is
@@ -80,33 +78,6 @@ type walker struct {
 	resources names
 }
 
-// names are names in the order in which they came, each once, and at most one more
-// than maxResources.
-type names struct {
-	list []string
-	seen map[string]bool
-}
-
-// add adds a name, unless it is empty.
-func (n *names) add(name string) {
-	if name == "" || n.seen[name] || n.err() != nil {
-		return
-	}
-	if n.seen == nil {
-		n.seen = make(map[string]bool)
-	}
-	n.seen[name] = true
-	n.list = append(n.list, name)
-}
-
-// err returns ErrManyResources if there are too many.
-func (n *names) err() error {
-	if len(n.list) > maxResources {
-		return ErrManyResources
-	}
-	return nil
-}
-
 // object walks the members of an object whose brace was read, the value of a
 // member of that name.
 func (w *walker) object(of []byte, depth int) error {
@@ -157,7 +128,7 @@ func (w *walker) text(of, key []byte, text token) (data bool) {
 		return true
 	case "fileUri", "file_uri", "cachedContent", "cached_content", "file_id":
 		w.m.Media = true
-		w.resources.add(ResourceName(string(text.meaning())))
+		w.resources.addReference(text.meaning())
 		return false
 	case "url", "file_data":
 		if rest, ok := bytes.CutPrefix(text.meaning(), []byte("data:")); ok {
@@ -165,14 +136,31 @@ func (w *walker) text(of, key []byte, text token) (data bool) {
 			w.m.Media = true
 			return true
 		}
+		w.refer(key, text)
 		if string(of) == "image_url" {
 			w.m.Media = true
 			w.m.images++
 			return false
 		}
+	default:
+		w.refer(key, text)
 	}
 	w.m.texts += text.size()
 	return false
+}
+
+// refer notes what a string refers to if its member is one that may.
+func (w *walker) refer(key []byte, text token) {
+	before := len(w.resources.list)
+	switch {
+	case !refers(key):
+		return
+	case containsFold(key, []byte("name")):
+		w.resources.add(ResourceName(string(text.meaning()))) // or the name of a file on the caller's disk
+	default:
+		w.resources.addReference(text.meaning())
+	}
+	w.m.Media = w.m.Media || len(w.resources.list) > before
 }
 
 func (w *walker) inline(data int64) {
@@ -199,6 +187,9 @@ func (w *walker) value(key []byte, first token, depth int) error {
 		for w.dec.more() {
 			next := w.dec.next()
 			if next.kind == '"' {
+				if w.hidden == 0 {
+					w.refer(key, next)
+				}
 				w.m.texts += next.size()
 				continue
 			}
@@ -210,76 +201,3 @@ func (w *walker) value(key []byte, first token, depth int) error {
 	}
 	return nil
 }
-
-// resourceKinds begin the names of what belongs to a project.
-var resourceKinds = []string{"files/", "cachedContents/"}
-
-// mentionsResource reports whether a text may be a name of one.
-func mentionsResource(text []byte) bool {
-	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
-}
-
-// maxResourceID bounds what follows, in bytes.
-const maxResourceID = 128
-
-// ResourceName returns the name of the project's resource that a URI or name by which
-// upstream refers to it means, or "" for anything else. Files elsewhere may be
-// mentioned too, by URLs that need no project.
-func ResourceName(text string) string {
-	if end := strings.IndexAny(text, "?#"); end >= 0 {
-		if strings.Contains(text[end:], "\n") {
-			return ""
-		}
-		text = text[:end]
-	}
-	id := strings.LastIndexByte(text, '/') + 1
-	if n := len(text) - id; n < 1 || n > maxResourceID {
-		return ""
-	}
-	for _, kind := range resourceKinds {
-		before, ok := strings.CutSuffix(text[:id], kind)
-		if !ok || before != "" && !isVersionURL(before) {
-			continue
-		}
-		for i := id; i < len(text); i++ {
-			if !idByte(text[i]) {
-				return ""
-			}
-		}
-		return text[len(before):]
-	}
-	return ""
-}
-
-// isVersionURL reports whether a text is the URL of a version of the API, with a
-// slash at its end.
-func isVersionURL(text string) bool {
-	rest, ok := strings.CutPrefix(text, "https://")
-	if !ok {
-		rest, ok = strings.CutPrefix(text, "http://")
-	}
-	rest, slash := strings.CutSuffix(rest, "/")
-	host := strings.LastIndexByte(rest, '/')
-	return ok && slash && host > 0 && rest[0] != '/' && isVersion(rest[host+1:])
-}
-
-// isVersion reports whether a text is a version of the API, such as v1beta.
-func isVersion(text string) bool {
-	if len(text) < 2 || text[0] != 'v' || text[1] < '0' || text[1] > '9' {
-		return false
-	}
-	for i := 2; i < len(text); i++ {
-		if !versionByte(text[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func versionByte(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' }
-
-func idByte(b byte) bool { return b == '-' || wordByte(b) }
-
-// ValidResource reports whether an ID is one that upstream gives out: it becomes
-// part of a path.
-func ValidResource(id string) bool { return ResourceName("files/"+id) == "files/"+id }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,75 @@ func TestResourceName(t *testing.T) {
 		"files/" + strings.Repeat("a", 129): "",
 	} {
 		assert.Equal(t, want, ResourceName(text), text)
+	}
+}
+
+// A reference is found however it is spelled, wherever upstream might read one. What is
+// found too much costs its caller an answer, what is missed is read with another's key.
+func TestReferencesInAnySpelling(t *testing.T) {
+	const file = `{"fileData":{"fileUri":"%s"}}`
+	for _, spelling := range []string{
+		"files/abc", " files/abc ", "/files/abc", "/v1beta/files/abc", "v1beta/files/abc", "FILES/abc", "Files/abc", "files//abc", `files\\abc`,
+		`files\/abc`, `\u0066iles\u002fabc`, "%66iles/abc", "files%2Fabc", "files/%61bc", "files%252fabc", `fi\nles/abc`, `files/\tabc`, `files/abc\u0000`,
+		"files/abc:download", "files/abc:download?alt=media", "files/abc/", "files/abc/../abc", "files/abc?x#y", "files/abc.", "x?name=files/abc",
+		"https://generativelanguage.googleapis.com/v1beta/files/abc", "HTTPS://generativelanguage.googleapis.com/v1beta/files/abc",
+		"https://GenerativeLanguage.GoogleAPIs.com:443/v1beta//files/abc:download?alt=media", "https://generativelanguage.googleapis.com./files/abc",
+		"https://generativelanguage.google%61pis.com/v1beta/files/abc", "https://user@generativelanguage.googleapis.com/v1beta/files/abc",
+		"generativelanguage.googleapis.com/v1beta/files/abc", "//generativelanguage.googleapis.com/v1beta/files/abc", "ftp://generativelanguage.googleapis.com/files/abc",
+		"https://generativelanguage.googleapis.com/download/v1beta/files/abc:download", "http://127.0.0.1:8080/v1beta/files/abc:download",
+	} {
+		m, err := ReadReferences([]byte(strings.ReplaceAll(file, "%s", spelling)))
+		require.NoError(t, err, spelling)
+		assert.Contains(t, m.Resources, "files/abc", spelling)
+		assert.True(t, m.Media, spelling)
+	}
+	for _, body := range []string{
+		`{"fileUri":"files/abc","fileUri":"x"}`, `{"fileUri":"x","fileUri":"files/abc"}`, `{"FileUri":"files/abc"}`, `{"FILE_URI":"files/abc"}`,
+		`{"fileUri":["files/abc"]}`, `{"fileData":[[{"file_uri":"files/abc"}]]}`, `{"generateContentRequest":{"contents":[{"parts":{"fileData":{"fileUri":"files/abc"}}}]}}`,
+		`{"messages":[{"content":[{"type":"file","file":{"file_id":"files/abc"}}]}]}`, `{"messages":[{"content":[{"image_url":{"url":"https://generativelanguage.googleapis.com/v1beta/files/abc"}}]}]}`,
+		`{"messages":[{"content":[{"image_url":"files/abc"}]}]}`, `{"input_file":{"file_url":"files/abc"}}`, `{"inputConfig":{"file_name":"files/abc"}}`,
+		`{"functionResponse":{"parts":[{"fileData":{"fileUri":"files/abc"}}]}}`, `{"a":"files/abc:download","b":1,}`, `{"a":"HTTPS://x.googleapis.com/files/abc",}`,
+	} {
+		b, err := Read([]byte(body))
+		require.NoError(t, err, body)
+		assert.Contains(t, b.References.Resources, "files/abc", body)
+	}
+	for _, text := range []string{
+		"https://example.com/files/abc", "https://www.youtube.com/watch?v=files/x", "gs://bucket/files/x", "profiles/abc", "files/", "files/..", "files/%2e%2e", "my-files/abc",
+	} {
+		m, err := ReadReferences([]byte(strings.ReplaceAll(file, "%s", text)))
+		require.NoError(t, err, text)
+		assert.Empty(t, m.Resources, text)
+	}
+	for _, body := range []string{
+		`{"text":"files/abc"}`, `{"displayName":"files/abc"}`, `{"file":{"filename":"data/files/report.pdf"}}`, `{"args":{"fileUri":"files/abc"}}`,
+		`{"contents":["files/abc"]}`, `{"text":"see https://generativelanguage.googleapis.com/v1beta/files/abc",}`,
+	} {
+		b, err := Read([]byte(body))
+		require.NoError(t, err, body)
+		assert.Empty(t, b.References.Resources, body)
+	}
+}
+
+// Who made something is told by what upstream fills in, never by what a caller can
+// have repeated.
+func TestCreatedResources(t *testing.T) {
+	at := time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC)
+	for answer, want := range map[string][]Created{
+		`{"file":{"name":"files/a","expirationTime":"2026-11-30T01:02:03Z"}}`:        {{"files/a", at}},
+		`{"name":"files/a","expirationTime":"2026-11-30T02:02:03+01:00"}`:            {{"files/a", at}},
+		`{"name":"cachedContents/b","expireTime":"2026-11-30T01:02:03Z","model":""}`: {{"cachedContents/b", at}},
+		`{"name":"cachedContents/b"}`:                                                {{Name: "cachedContents/b"}},
+		`{"displayName":"\"name\":\"files/x\"","name":"files/a"}`:                    {{Name: "files/a"}},
+		`{"metadata":{"name":"files/x"}}`:                                            nil, `{"name":"files/../x"}`: nil, `{"name":"https://h/v1/files/a"}`: nil, `[]`: nil, ``: nil, `{"name":1}`: nil,
+		`{"name":"files/a","expirationTime":"soon"}`: {{Name: "files/a"}},
+	} {
+		got := CreatedResources([]byte(answer))
+		require.Len(t, got, len(want), answer)
+		for i := range want {
+			assert.Equal(t, want[i].Name, got[i].Name, answer)
+			assert.True(t, want[i].Expires.Equal(got[i].Expires), answer)
+		}
 	}
 }
 

@@ -14,11 +14,15 @@
 // record. What was good before stays: numbers until they are MaxAge old, a chain until there is another, since an old
 // list is still nearer to the truth than the built-in one.
 //
+// Besides, somebody who finds a model of the chain gone has the list asked for again ([Keeper.Relist]), within RetryAfter of
+// the last time at the earliest, and somebody whose answer says when its model is shut down leaves word ([Keeper.Retire]):
+// a model that has less than MaxAge left isn't in the chain.
+//
 // # What is asked
 //
 // One generateContent request with a JSON schema, at temperature 0, for the three limits of every model of the chain on
 // the free tier. It is an ordinary, billed request and counts against quota, so Options.Ask has it admitted first and
-// names its model. The models list costs nothing.
+// chooses its model, of those that the list names. The models list costs nothing.
 //
 // # What is believed
 //

@@ -7,6 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/resources"
 )
 
 // requireAdmin lets nobody but administrators through. Where callers aren't told
@@ -19,6 +20,11 @@ func (s *Server) requireAdmin(r *http.Request) error {
 }
 
 func (s *Server) isAdmin(r *http.Request) bool { return s.callers == nil || arrivalOf(r).caller.Admin }
+
+// who returns on whose behalf a request uses what belongs to callers.
+func (s *Server) who(r *http.Request) resources.Caller {
+	return resources.Caller{Name: callerOf(r), All: s.isAdmin(r)}
+}
 
 // health serves GET /health: the process is up. It asks nothing of the store,
 // so a platform's probes cost nothing.
@@ -53,7 +59,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	plan, err := s.admin.Plan(r.Context(), admin.Question{Caller: callerOf(r), Body: body, Fallback: r.Header.Get(dispatch.FallbackHeader)})
+	plan, err := s.admin.Plan(r.Context(), admin.Question{Caller: s.who(r), Body: body, Fallback: r.Header.Get(dispatch.FallbackHeader)})
 	return answer(w, plan, err)
 }
 

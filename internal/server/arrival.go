@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -34,15 +33,6 @@ func formatOf(r *http.Request) apierror.Format { return arrivalOf(r).format }
 
 // patienceOf returns how the route's clients take a wait.
 func patienceOf(r *http.Request) apierror.Patience { return arrivalOf(r).patience }
-
-// patience returns how the clients of a route take a wait: those of Google's and
-// OpenAI's APIs are libraries, which have limits of their own.
-func patience(format apierror.Format, path string) apierror.Patience {
-	if format == apierror.OpenAI || strings.HasPrefix(path, "/v1") {
-		return apierror.Capped
-	}
-	return apierror.Exact
-}
 
 // callerOf returns the public name of the caller; empty where callers aren't
 // told apart.

@@ -45,6 +45,8 @@
 //   - openai.go: the OpenAI-compatible routes
 //   - native.go: Gemini's routes that name a model, and lists of models
 //   - resources.go: files and cached contents
+//   - lists.go: lists of them, over all projects
+//   - ownlist.go: lists of what one caller has
 //   - upload.go: uploads of files
 //   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
 //   - forward.go: making the upstream request, with the headers and the query that may pass
@@ -52,9 +54,7 @@
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking
 //   - auth.go: who sent a request
 //   - uploadtoken.go: signed upload URLs that identify the caller
-//   - outside.go: how a caller reaches this server, for URLs of our own
 //   - fail.go: turning errors and waits into answers
-//   - nearest.go: the route that is most like a path where nothing is
 //   - arrival.go: what is known of a request before its handler runs
 //   - path.go: other spellings of a route's path, and the version that goes upstream
 //   - body.go: reading a body within its bounds

@@ -11,6 +11,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/storage"
@@ -66,11 +68,11 @@ func problemOf(err error) *apierror.Problem {
 	case errors.As(err, &tooLarge):
 		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
 	case errors.As(err, &size):
-		return &apierror.Problem{Code: apierror.NeverFits, Public: tooLargeText(size), Cause: err}
+		return &apierror.Problem{Code: apierror.NeverFits, Public: size.Public(), Cause: err}
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The ticket is not one of this deployment, or not yours.", Cause: err}
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		// Before the timeout: a store has deadlines of its own.
 		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
@@ -80,21 +82,6 @@ func problemOf(err error) *apierror.Problem {
 		return &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
 	}
 	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
-}
-
-// tooLargeText says what of a request is too large, and what would fit.
-func tooLargeText(e *admission.TooLargeError) string {
-	whose, advice := "any usable project and model can take, now or later", "Send less input."
-	if e.Caller {
-		whose, advice = "your own limits ever allow", "Send less input, or ask the operator."
-	}
-	switch {
-	case e.Tokens > e.MostTokens:
-		return fmt.Sprintf("The request has %d input tokens, more than %s: the limit is %d. %s", e.Tokens, whose, e.MostTokens, advice)
-	case e.Requests > e.MostRequests:
-		return fmt.Sprintf("The request counts as %d requests, more than %s: the limit is %d. %s", e.Requests, whose, e.MostRequests, advice)
-	}
-	return fmt.Sprintf("The request is larger than %s. %s", whose, advice)
 }
 
 // writeWait answers a refusal. What is left of the wait is taken at the instant of
@@ -107,7 +94,7 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	}
 	var instead string
 	if wait.Instead != "" {
-		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), maxWaitHeader)
+		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), dispatch.MaxWaitHeader)
 	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
@@ -134,5 +121,5 @@ var errNoRoute = errors.New("no route")
 // noRoute is the answer where nothing is. It doesn't repeat the path, which may
 // hold what isn't for logs.
 func (s *Server) noRoute(path string) *apierror.Problem {
-	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+s.nearest(path)+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket}, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
 }

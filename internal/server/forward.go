@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,21 +29,71 @@ const (
 func (s *Server) list(ctx context.Context, r *http.Request, to dispatch.Target, path string) ([]byte, http.Header, *upstream.Error) {
 	ctx, cancel := context.WithTimeout(to.Context(ctx), listTimeout)
 	defer cancel()
-	resp, err := forward(ctx, r, to, http.MethodGet, path, http.NoBody, 0)
+	a, failure := readWhole(ctx, r, to, http.MethodGet, path, http.NoBody, 0, maxList)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	return a.text, a.header, nil
+}
+
+// A whole is an answer of upstream's that is read before anything of it is passed on.
+type whole struct {
+	status int
+	header http.Header
+	text   []byte
+	to     dispatch.Target // that gave it
+}
+
+// pass answers with it, and says whose key served it.
+func (a *whole) pass(w http.ResponseWriter) {
+	w.Header().Set(keyHeader, strconv.Itoa(a.to.Key.Index))
+	passText(w, a.status, a.header, a.text)
+}
+
+// passText answers with a text, which is upstream's but for what was done to it here.
+func passText(w http.ResponseWriter, status int, header http.Header, text []byte) {
+	passHeaders(w.Header(), header, responseHeaders)
+	settleType(w.Header())
+	passLength(w.Header(), int64(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the caller may have left
+}
+
+// readWhole makes an upstream request and reads the answer, up to a size in bytes.
+func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length, most int64) (*whole, *upstream.Error) {
+	resp, err := forward(ctx, r, to, method, path, body, length)
 	if err != nil {
-		return nil, nil, upstream.TransportError(ctx, err)
+		return nil, upstream.TransportError(ctx, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxList))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	switch {
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode < 200 || resp.StatusCode > 299 || isPage(resp.Header) && len(text) > 0:
 		e := to.Classify(resp.StatusCode, text)
+		e.SentAt, _ = upstream.Sent(ctx)
 		e.Header = upstream.ErrorHeader(resp.Header)
-		return nil, nil, e
+		return nil, e
 	case err != nil:
-		return nil, nil, upstream.TransportError(ctx, err)
+		return nil, upstream.TransportError(ctx, err)
 	}
-	return text, resp.Header, nil
+	return &whole{resp.StatusCode, resp.Header, text, to}, nil
+}
+
+// withQuery returns the request with another query.
+func withQuery(r *http.Request, change func(query url.Values)) *http.Request {
+	query := r.URL.Query()
+	change(query)
+	again, u := *r, *r.URL
+	u.RawQuery = query.Encode()
+	again.URL = &u
+	return &again
+}
+
+// wholly has a query ask for all of an answer, in JSON.
+func wholly(query url.Values) {
+	for _, name := range []string{"alt", "$alt", "fields"} {
+		query.Del(name)
+	}
 }
 
 // forward is exchange for answers that are read here: what is packed in them is

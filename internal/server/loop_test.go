@@ -59,7 +59,7 @@ func TestRequestsThatComeBack(t *testing.T) {
 		{"POST", "/upload/v1beta/files", `{}`},
 		{"POST", "/v1beta/cachedContents", `{"model":"models/gemini-2.5-flash","contents":[]}`},
 	}
-	for _, guard := range []string{"", "FLUXGATE_TOKENS=alice:" + aliceToken} {
+	for _, guard := range []string{"", "FLUXGATE_ADMIN_TOKENS=alice:" + aliceToken} {
 		for _, count := range []string{"exact", "estimate"} {
 			t.Run(guard+count, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

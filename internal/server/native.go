@@ -63,11 +63,8 @@ func wholeAnswer(r *http.Request) bool {
 // free serves a request that costs no quota, for the first of the models that is
 // there.
 func (x *relay) free(ctx context.Context, model string) error {
-	p, err := x.s.dispatch.Pool(ctx)
+	p, err := x.s.dispatch.PoolFor(ctx, x.s.who(x.r), x.refs.Resources)
 	if err != nil {
-		return err
-	}
-	if p, err = x.s.dispatch.Owners(ctx, p, x.refs.Resources); err != nil {
 		return err
 	}
 	snapshot, err := x.s.admission.Snapshot(ctx)
@@ -130,8 +127,7 @@ func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, m
 		if name == "" && first {
 			list = payload.Prepend(list, member, auto)
 		}
-		passHeaders(w.Header(), header, responseHeaders)
-		_, _ = w.Write(list) // the caller may have left
+		passText(w, http.StatusOK, header, list)
 		return nil
 	})
 }

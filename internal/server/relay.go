@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -19,9 +18,6 @@ const (
 	modelHeader = "X-Fluxgate-Model"
 	waitHeader  = "X-Fluxgate-Wait"
 )
-
-// maxWaitHeader is max_wait of the routes whose bodies aren't ours.
-const maxWaitHeader = "X-Fluxgate-Max-Wait"
 
 // A relay is a request that passes through byte for byte, in both directions:
 // only its credentials are replaced, and the name of its model if it is "auto".
@@ -45,10 +41,6 @@ type relay struct {
 	sizer    dispatch.Sizer
 	requests int64
 
-	// ended, if not nil, is shown the end of an answer that is whole.
-	ended func(end []byte)
-
-	project  string          // that the last attempt went to
 	answered bool            // something has reached the caller
 	broken   *upstream.Error // what cut the answer short after that
 }
@@ -86,14 +78,11 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err := choose(c); err != nil {
 		return err
 	}
-	p, err := s.dispatch.Pool(ctx)
+	p, err := s.dispatch.PoolFor(ctx, s.who(x.r), x.refs.Resources)
 	if err != nil {
 		return err
 	}
-	if p, err = s.dispatch.Owners(ctx, p, x.refs.Resources); err != nil {
-		return err
-	}
-	if c.MaxWait, err = maxWait(x.r); err != nil {
+	if c.MaxWait, err = dispatch.MaxWait(x.r.Header); err != nil {
 		return err
 	}
 	c.Demand = scheduler.Demand{Requests: x.requests, Allowance: dispatch.UploadAllowance(len(x.body))}
@@ -116,26 +105,8 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	return err
 }
 
-// maxWait returns how long the caller is ready to wait; nil: it doesn't say.
-func maxWait(r *http.Request) (*time.Duration, error) {
-	text := r.Header.Get(maxWaitHeader)
-	if text == "" {
-		return nil, nil
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		n = -1
-	}
-	if err := payload.CheckMaxWait(maxWaitHeader, &n); err != nil {
-		return nil, err
-	}
-	wait := payload.Seconds(n)
-	return &wait, nil
-}
-
 // send sends the request once, and passes the answer on when it is one.
 func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
-	x.project = to.Key.Project
 	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.stop()
 	ctx = watch.ctx
@@ -164,6 +135,12 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
+	if isPage(resp.Header) && !isFile(x.r) && resp.ContentLength != 0 {
+		unpack(resp)
+		e := to.Classify(resp.StatusCode, readError(resp.Body))
+		e.SentAt = at
+		return dispatch.Sent{}, e
+	}
 	var meter *payload.Meter
 	if x.metered {
 		meter = to.Provider().Meter(path)
@@ -177,9 +154,6 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		}
 	}
 	x.broken = failure
-	if failure == nil && x.ended != nil {
-		x.ended(end.Bytes())
-	}
 	return outcome(end, meter, to, at), nil
 }
 

@@ -1,23 +1,18 @@
 package server
 
 import (
+	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
-	"sync"
 
-	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // Files and cached contents belong to the project that made them: only its keys
-// can read them.
+// can read them. And they belong to the caller that made them: to others they aren't
+// there.
 
 // resource serves GET, PATCH and DELETE of one file or cached content.
 func (s *Server) resource(kind string) handler {
@@ -31,18 +26,30 @@ func (s *Server) resource(kind string) handler {
 		if err != nil {
 			return err
 		}
-		p, err := s.dispatch.Pool(r.Context())
+		ctx, who := r.Context(), s.who(r)
+		p, err := s.dispatch.PoolFor(ctx, who, []string{name})
 		if err != nil {
 			return err
 		}
-		owner, err := s.dispatch.Owner(r.Context(), p, name)
-		if err != nil {
-			return err
+		path := upstreamVersion + "/" + name
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			x := &relay{s: s, w: w, r: r, body: body, path: func(string) string { return path },
+				payload: func(string) ([]byte, error) { return body, nil }}
+			return x.passFree(ctx, p, "", true)
 		}
-		x := &relay{s: s, w: w, r: r, body: body,
-			path:    func(string) string { return upstreamVersion + "/" + name },
-			payload: func(string) ([]byte, error) { return body, nil }}
-		return x.passFree(r.Context(), p.Only(owner), "", r.Method != http.MethodDelete)
+		a, err := s.change(r, p, path, body, r.Method != http.MethodDelete)
+		switch {
+		case err != nil:
+			return err
+		case r.Method == http.MethodDelete:
+			s.dispatch.Gone(ctx, a.to.Key.Project, name)
+		default:
+			if err := s.dispatch.Changed(ctx, who, a.to.Key.Project, a.text); err != nil {
+				return err
+			}
+		}
+		a.pass(w)
+		return nil
 	}
 }
 
@@ -53,191 +60,34 @@ func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := read.Text
-	p, err := s.dispatch.Pool(r.Context())
+	ctx, who := r.Context(), s.who(r)
+	p, err := s.dispatch.PoolFor(ctx, who, read.References.Resources)
 	if err != nil {
 		return err
 	}
-	if p, err = s.dispatch.Owners(r.Context(), p, read.References.Resources); err != nil {
+	// One that was made twice would be paid for twice.
+	a, err := s.change(r, p, upstreamVersion+"/cachedContents", read.Text, false)
+	if err != nil {
 		return err
 	}
-	x := &relay{s: s, w: w, r: r, body: body,
-		path:    func(string) string { return upstreamVersion + "/cachedContents" },
-		payload: func(string) ([]byte, error) { return body, nil }}
-	x.ended = func(end []byte) { s.dispatch.Remember(end, x.project) }
-	// One that was made twice would be paid for twice.
-	return x.passFree(r.Context(), p, "", false)
+	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, a.text); err != nil {
+		return err
+	}
+	a.pass(w)
+	return nil
 }
 
-// listResources serves GET of a whole kind: one project after another, each with
-// its own pages. The page token says where to go on.
-//
-// Clients take an empty page for the end or, as Google's SDKs for Python and
-// JavaScript do, fail at one that a token has led them to. So there is no empty page
-// but the first of an empty list, and no token unless something follows.
-func (s *Server) listResources(kind string) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		p, err := s.dispatch.Pool(r.Context())
-		if err != nil {
-			return err
-		}
-		at, token, err := parsePage(r.URL.Query(), len(p.Projects))
-		if err != nil {
-			return err
-		}
-		list := &list{s: s, r: r, pool: p, kind: kind}
-		page, err := list.from(at, token)
-		if err != nil {
-			return err
-		}
-		text, next := page.text, ""
-		if !page.empty {
-			next = list.after(page)
-		}
-		if next != "" || page.next != "" {
-			text = payload.SetNextPage(text, next)
-		}
-		passHeaders(w.Header(), page.header, responseHeaders)
-		_, _ = w.Write(text) // the caller may have left
-		return nil
-	}
-}
-
-// A list is one of all projects, for a request.
-type list struct {
-	s    *Server
-	r    *http.Request
-	pool *dispatch.Pool
-	kind string
-}
-
-// A listPage is one of a project's pages.
-type listPage struct {
-	text   []byte
-	header http.Header
-	at     int    // index of the project
-	asked  string // the project's token for this page
-	next   string // and for the next one
-	empty  bool
-}
-
-const (
-	// maxEmptyPages bounds how many empty pages of one project are passed over that
-	// say that more follows.
-	maxEmptyPages = 16
-	// maxListed bounds how many projects are asked at a time.
-	maxListed = 8
-)
-
-// from returns the first page that has something on it, from a project's page on, or
-// else an empty one. A project without a usable key is passed over if there is
-// another: the others' are still to be seen.
-func (l *list) from(at int, token string) (listPage, error) {
-	got, err := l.page(at, token)
-	if !keyless(err) && (err != nil || !got.empty) {
-		return got, err
-	}
-	found, otherErr := l.search(at + 1)
-	switch {
-	case keyless(otherErr):
-		return got, err // there is nobody else
-	case otherErr != nil:
-		return found, otherErr
-	case found.empty && err == nil:
-		return got, nil
-	}
-	return found, nil
-}
-
-// after returns the token of the page that follows a page, "" if none does. Of its
-// own project's pages upstream says so; other projects are looked at. Where they
-// can't be, the caller is to hear of it when it goes on, rather than to take the
-// list for whole.
-func (l *list) after(p listPage) string {
-	if p.next != "" {
-		return fmt.Sprintf("%d.%s", p.at, p.next)
-	}
-	follows, err := l.search(p.at + 1)
-	switch {
-	case keyless(err), err == nil && follows.empty:
-		return ""
-	case err != nil:
-		return fmt.Sprintf("%d.", p.at+1)
-	}
-	return fmt.Sprintf("%d.%s", follows.at, follows.asked)
-}
-
-// search is from for the first pages of the projects from one on, several at a time.
-// It fails where nobody has a usable key.
-func (l *list) search(at int) (found listPage, err error) {
-	found, err = listPage{empty: true}, dispatch.ErrKeyless
-	for ; at < len(l.pool.Projects); at += maxListed {
-		n := min(maxListed, len(l.pool.Projects)-at)
-		pages, errs := make([]listPage, n), make([]error, n)
-		var asked sync.WaitGroup
-		for i := range n {
-			asked.Go(func() { pages[i], errs[i] = l.page(at+i, "") })
-		}
-		asked.Wait()
-		for i := range n {
-			switch {
-			case keyless(errs[i]):
-			case errs[i] != nil || !pages[i].empty:
-				return pages[i], errs[i]
-			default:
-				found, err = pages[i], nil
-			}
-		}
-	}
-	return found, err
-}
-
-// keyless reports whether an error says that no key could be used.
-func keyless(err error) bool {
-	var p *apierror.Problem
-	return errors.As(err, &p) && p.Code == apierror.NoUsableKey
-}
-
-// parsePage reads where a list goes on: the index of a project and its own page
-// token.
-func parsePage(query url.Values, projects int) (at int, token string, err error) {
-	text := query.Get("pageToken") + query.Get("page_token")
-	if text == "" {
-		return 0, "", nil
-	}
-	index, token, ok := strings.Cut(text, ".")
-	if at, err = strconv.Atoi(index); err != nil || !ok || at < 0 || at >= projects {
-		return 0, "", apierror.Invalid("pageToken", "it is not one of this server's.")
-	}
-	return at, token, nil
-}
-
-// page reads a page of one project's list, the first from a token on that has
-// something on it, or else the last.
-func (l *list) page(at int, token string) (got listPage, err error) {
-	p := l.pool.Only(l.pool.Projects[at].ID)
-	for range maxEmptyPages {
-		query := l.r.URL.Query()
-		query.Del("pageToken")
-		query.Del("page_token")
-		if token != "" {
-			query.Set("pageToken", token)
-		}
-		asked := l.r.Clone(l.r.Context())
-		asked.URL.RawQuery = query.Encode()
-		got = listPage{at: at, asked: token}
-		err = l.s.dispatch.Free(l.r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-			var failure *upstream.Error
-			got.text, got.header, failure = l.s.list(ctx, asked, to, upstreamVersion+"/"+l.kind)
-			return failure
-		})
-		if err != nil {
-			return got, err
-		}
-		if got.next, got.empty = payload.NextPage(got.text, l.kind); !got.empty || got.next == "" {
-			return got, nil
-		}
-		token = got.next
-	}
-	return got, nil
+// change sends what makes, changes or deletes something, and returns the answer, all of
+// it: the caller is to hear of it when it is written down. What of it is wanted, and in
+// which format, isn't the caller's to say then.
+func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []byte, again bool) (*whole, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+	defer cancel()
+	asked := withQuery(r, wholly)
+	var a *whole
+	err := s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
+		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, path, bytes.NewReader(body), int64(len(body)), maxErrorBody)
+		return failure
+	})
+	return a, err
 }

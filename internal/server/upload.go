@@ -6,12 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/proxies"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -46,6 +46,19 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 		}
 		p = p.Only(owner)
 	}
+	who := s.who(r)
+	asked := withQuery(r, wholly)
+	switch starts := startsUpload(r, r.URL.Query()); {
+	case !s.dispatch.Confines(who):
+	case starts:
+		// An upload that was started before is none of its business.
+		asked = withQuery(asked, func(query url.Values) { query.Del(uploadIDParameter) })
+	case !s.uploadIsOf(r, who.Name):
+		return errNoUpload
+	}
+	if name, ok := s.uploadOf(r); ok {
+		who.Name = name // whoever goes on with it, it is whose it was
+	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
@@ -62,53 +75,47 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
 	attempts := 0
-	return s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+	var a *whole
+	err = s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		if again {
 			body = bytes.NewReader(start)
 		} else if attempts++; attempts > 1 {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		return s.uploadOnce(to.Context(ctx), w, r, to, body, length)
+		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, "upload/"+upstreamVersion+"/files", body, length, maxErrorBody)
+		return failure
 	})
+	if err != nil {
+		return err
+	}
+	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, a.text); err != nil {
+		return err
+	}
+	s.passUpload(w, r, a)
+	return nil
 }
 
-func (s *Server) uploadOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to dispatch.Target, body io.Reader, length int64) *upstream.Error {
-	resp, err := forward(ctx, r, to, r.Method, "upload/"+upstreamVersion+"/files", body, length)
-	if err != nil {
-		return upstream.TransportError(ctx, err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err != nil {
-		return upstream.TransportError(ctx, err)
-	}
-	at, _ := upstream.Sent(ctx)
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		e := to.Classify(resp.StatusCode, text)
-		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
-		return e
-	}
-	s.dispatch.Remember(text, to.Key.Project)
+// errNoUpload says, as Google does, that an upload isn't there, or is another's.
+var errNoUpload = apierror.New(apierror.NotFound, "Upload not found.")
+
+// passUpload answers with upstream's answer, in which the caller is sent on to here.
+func (s *Server) passUpload(w http.ResponseWriter, r *http.Request, a *whole) {
 	h := w.Header()
-	passHeaders(h, resp.Header, responseHeaders)
-	passUpload(h, resp.Header)
-	for name := range resp.Header {
+	passUpload(h, a.header)
+	for name := range a.header {
 		theirs := h.Get(name)
 		if theirs == "" || !strings.HasPrefix(name, uploadHeaders) || !strings.HasSuffix(name, canonicalURL) {
 			continue
 		}
 		h.Del(name)
-		own, err := s.ownURL(r, theirs, to.Key.Project)
+		own, err := s.ownURL(r, theirs, a.to.Key.Project)
 		if err != nil {
-			s.logger(ctx).Error("upload URL not understood", "header", name)
+			s.logger(r.Context()).Error("upload URL not understood", "header", name)
 			continue
 		}
 		h[strings.TrimSuffix(name, canonicalURL)+"URL"] = []string{own}
 	}
-	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
-	w.WriteHeader(resp.StatusCode)
-	_, _ = w.Write(text) // the caller may have left
-	return nil
+	a.pass(w)
 }
 
 // ownURL rewrites an upload URL of upstream's so that the caller stays here.
@@ -119,12 +126,12 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 	}
 	query := passQuery(u.Query())
 	query.Set(ownerParameter, project)
-	if s.callers != nil && !s.callers.Open() {
+	if s.tellsApart() {
 		s.signUpload(query, r)
 	}
 	version := upstreamVersion
 	if strings.HasPrefix(r.URL.Path, uploadPath+versionAlpha+"/") {
 		version = versionAlpha
 	}
-	return outsideOf(r).url(uploadPath+version+"/files", query.Encode()), nil
+	return proxies.OutsideOf(r).URL(uploadPath+version+"/files", query.Encode()), nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,25 +16,38 @@ import (
 // the caller that started it, signed, for that upload alone and for a time.
 const (
 	uploadTokenParameter  = "fluxgate_claim"
-	uploadCallerParameter = "fluxgate_caller"
-	uploadUntilParameter  = "fluxgate_until" // Unix seconds
+	uploadCallerParameter = "fluxgate_caller" // and, behind a '~', the proof of its token
+	uploadUntilParameter  = "fluxgate_until"  // Unix seconds
 	uploadTokenFor        = 24 * time.Hour
 	uploadIDParameter     = "upload_id"
 	uploadTypeParameter   = "uploadType"
+	uploadProtocol        = "upload_protocol"
+	resumable             = "resumable"
 )
 
 // signUpload adds an upload token to the query of an upload URL, which answers r, for
-// its caller. An upload that goes on by a signed URL keeps the time of that one.
+// its caller. An upload that goes on by a signed URL keeps the time of that one, and
+// the token that it was started with.
 func (s *Server) signUpload(query url.Values, r *http.Request) {
+	claim := callerOf(r)
+	if proof := arrivalOf(r).caller.Proof(s.admission.Sign); proof != "" {
+		claim += proofMark + proof
+	}
 	until, ok := s.signedUntil(r)
 	if !ok {
 		until = s.admission.Now().Time().Add(uploadTokenFor).Unix()
+	} else if s.uploadIsOf(r, callerOf(r)) {
+		claim = r.URL.Query().Get(uploadCallerParameter)
 	}
 	query.Del(uploadTypeParameter)
-	query.Set(uploadCallerParameter, callerOf(r))
+	query.Set(uploadCallerParameter, claim)
 	query.Set(uploadUntilParameter, strconv.FormatInt(until, 10))
 	query.Set(uploadTokenParameter, s.admission.Sign(uploadTokenText(query)))
 }
+
+// proofMark is between the name of a caller, which has none in it, and the proof of
+// its token. A build that knows no proofs takes both for the name.
+const proofMark = "~"
 
 // uploadTokenText is what an upload token covers.
 func uploadTokenText(query url.Values) string {
@@ -44,13 +58,29 @@ func uploadTokenText(query url.Values) string {
 	return b.String()
 }
 
-// uploader returns the caller that an upload's URL speaks for.
+// uploader returns the caller that an upload's URL speaks for: as long as its time isn't
+// over, and the token is still that caller's with which the upload was started.
 func (s *Server) uploader(r *http.Request) (callers.Caller, bool) {
 	until, ok := s.signedUntil(r)
 	if !ok || s.admission.Now().Time().Unix() > until {
 		return callers.Caller{}, false
 	}
-	return callers.Caller{Name: r.URL.Query().Get(uploadCallerParameter)}, true
+	name, proof, _ := strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
+	return s.callers.Proven(r.Context(), name, proof, s.admission.Sign)
+}
+
+// uploadOf returns the name of the caller that has started the upload with which a
+// request goes on by the URL that was made for it.
+func (s *Server) uploadOf(r *http.Request) (name string, ok bool) {
+	_, ok = s.signedUntil(r)
+	name, _, _ = strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
+	return name, ok
+}
+
+// uploadIsOf reports whether a request goes on with an upload that a caller has started.
+func (s *Server) uploadIsOf(r *http.Request, caller string) bool {
+	name, ok := s.uploadOf(r)
+	return ok && name == caller
 }
 
 // signedUntil returns until when the URL of a request that goes on with an upload
@@ -65,14 +95,17 @@ func (s *Server) signedUntil(r *http.Request) (int64, bool) {
 }
 
 // startsUpload reports whether a request may be understood as the start of an upload,
-// or as being for another than the one that it names first.
+// or all of one, or as being for another than the one that it names first. What goes
+// on with a resumable upload names the one and says what is to be done.
 func startsUpload(r *http.Request, query url.Values) bool {
-	for _, commands := range r.Header.Values("X-Goog-Upload-Command") {
-		for command := range strings.SplitSeq(commands, ",") {
+	commands, protocols := r.Header.Values("X-Goog-Upload-Command"), slices.Concat(r.Header.Values("X-Goog-Upload-Protocol"), query[uploadProtocol])
+	for _, list := range commands {
+		for command := range strings.SplitSeq(list, ",") {
 			if strings.EqualFold(strings.TrimSpace(command), "start") {
 				return true
 			}
 		}
 	}
-	return len(query[uploadTypeParameter]) > 0 || len(query[uploadIDParameter]) > 1
+	other := func(protocol string) bool { return !strings.EqualFold(protocol, resumable) }
+	return len(commands) == 0 || slices.ContainsFunc(protocols, other) || len(query[uploadTypeParameter]) > 0 || len(query[uploadIDParameter]) != 1
 }

@@ -40,7 +40,7 @@ type Spec struct {
 	Refill bool
 	Burst  Burst
 	// AtATime says that what is sent counts until it is settled, and no longer than the
-	// window: a session, which an Extend makes last for another.
+	// window: a session, which an Extend makes last for another. Not with Refill.
 	AtATime bool
 	// Zone is in whose midnight RPD is reset; nil: the Pacific one.
 	Zone *time.Location

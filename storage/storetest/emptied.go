@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 	"testing"
@@ -28,6 +29,7 @@ var emptiedCases = []testCase{
 	{name: "EmptiedOpensAgain", body: emptiedOpensAgain, shared: true, virtual: true},
 	{name: "SetBack", body: setBack, shared: true},
 	{name: "EmptiedControl", body: emptiedControl, shared: true},
+	{name: "EmptiedControlOfTwo", body: emptiedControlOfTwo, shared: true},
 	{name: "SetBackControl", body: setBackControl, shared: true},
 	{name: "EmptiedRecords", body: emptiedRecords, shared: true},
 }
@@ -204,6 +206,39 @@ func emptiedControl(t *testing.T, h Harness) {
 	require.NoError(t, err)
 	assert.Equal(t, settings.Chain, got.Chain, "a change comes on top of what is restored")
 	assert.Empty(t, got.Mode)
+}
+
+// Who restores the settings first may have known less than another, which had changed
+// them a moment before. That one gives back what it knows, whatever the epoch has become.
+func emptiedControlOfTwo(t *testing.T, h Harness) {
+	a, b := h.Open(t, eager()), h.Open(t, eager())
+	setting(t, a)
+	_, err := b.Control(t.Context())
+	require.NoError(t, err)
+	_, err = a.UpdateControl(t.Context(), func(c *storage.Control) error { c.Mode = "pro_only"; return nil })
+	require.NoError(t, err)
+	h.(Emptier).Empty(t)
+	for range 3 { // b goes by the mode before
+		got, err := b.UpdateControl(t.Context(), func(*storage.Control) error { return nil })
+		require.NoError(t, err)
+		require.Equal(t, settings.Mode, got.Mode)
+	}
+	until(t, "a notices", func() bool {
+		time.Sleep(50 * time.Millisecond)
+		_, err := a.FreshControl(t.Context())
+		require.NoError(t, err)
+		return a.Stats().Lost > 0
+	})
+	for _, s := range []storage.Store{h.Open(t, eager()), b} {
+		until(t, "nothing is lost", func() bool {
+			time.Sleep(50 * time.Millisecond)
+			got, err := s.FreshControl(t.Context())
+			require.NoError(t, err)
+			return bytes.Equal(got.TicketKey, settings.TicketKey) && len(got.Chain) == 2
+		})
+	}
+	assert.EqualValues(t, 1, a.Stats().Lost, "and neither goes on with it")
+	assert.EqualValues(t, 1, b.Stats().Lost)
 }
 
 // A copy of the settings is older than what is known of them.

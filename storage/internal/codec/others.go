@@ -72,6 +72,9 @@ var others = Section{
 // what another build has used.
 func unsureOf(p *scheduler.Project, held []*scheduler.Calendar, unsure scheduler.Unsure) *scheduler.Project {
 	p.Unsure = unsure
+	if len(held) == 0 && !slices.ContainsFunc(p.Calendars, func(c *scheduler.Calendar) bool { return !scheduler.IsModel(c.Model) }) {
+		return p
+	}
 	p.Calendars = slices.Concat(p.Calendars, held)
 	for i, c := range p.Calendars {
 		if !scheduler.IsModel(c.Model) {

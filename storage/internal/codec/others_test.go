@@ -148,6 +148,39 @@ func TestOthersBookings(t *testing.T) {
 	}
 }
 
+// A booking on two models is to a build that knows one model each what it was made for, and
+// something on the other that nobody claims: it lapses.
+func TestTwoModelsBesideAnOldBuild(t *testing.T) {
+	rules, p := searched(t, 0, 0)
+	rules.Policy = scheduler.NewPolicy(nil, map[string]scheduler.Override{"pro": {RPM: new(int64(1))}, "flash": {RPM: new(int64(1))}})
+	ask := scheduler.Reserve{Model: "m-pro", ID: 1, Also: []scheduler.Weight{{On: "n-flash"}}}
+	p, result := p.Apply(rules, goldenAt, ask)
+	require.Equal(t, scheduler.Admitted, result.Verdict)
+	ask.ID, ask.Hash, ask.Book = 2, 7, true
+	p, result = p.Apply(rules, goldenAt, ask)
+	require.Equal(t, scheduler.Booked, result.Verdict)
+	doc := write(t, New(Sections()...), p.Wrote(1, 1), nil)
+
+	old, err := decode(doc.State)
+	require.NoError(t, err)
+	require.Len(t, old.Calendars, 2)
+	model, b, ok := old.Booking(result.Booking.ID)
+	require.True(t, ok)
+	assert.Equal(t, "m-pro", model)
+	// It claims the one on the calendar that it knows of.
+	claimed := *old.Calendars[0]
+	claimed.Bookings, claimed.Sent = nil, append(claimed.Sent, &scheduler.Reservation{ID: 3, Start: b.Start, End: b.Start + 60_500, Requests: 1})
+	old.Calendars[0], old.Latest = &claimed, b.Start
+	doc.State = encode(old.Wrote(2, 1))
+	back := read(t, New(Sections()...), doc)
+	_, result = back.Apply(rules, b.Start+1000, scheduler.Reserve{Model: "n-flash", ID: 4})
+	assert.Equal(t, scheduler.Refused, result.Verdict, "until its hold is over")
+	back, result = back.Apply(rules, b.Start+5001, scheduler.Reserve{Model: "n-flash", ID: 4})
+	assert.Equal(t, scheduler.Admitted, result.Verdict)
+	back, _ = back.Apply(rules, b.Start+70_000, scheduler.Reserve{Model: "n-flash", ID: 5})
+	assert.Empty(t, back.Calendar("n-flash").Bookings)
+}
+
 // As many calendars as there can be, full at once: what isn't models' has its part of the
 // document, and is taken conservatively where there is none.
 func TestOthersFit(t *testing.T) {

@@ -30,6 +30,7 @@ func (j *calendars) join(known, found *scheduler.Calendar) *scheduler.Calendar {
 	}
 	next.Bookings = j.bookings(known.Bookings, found.Bookings)
 	next.Days = j.days(known, found)
+	next.Debt = debts(known.Debt, found.Debt)
 	next.Block = known.Block
 	if found.Block.Until > known.Block.Until {
 		next.Block = found.Block
@@ -98,7 +99,8 @@ func (j *calendars) bookings(known, found []scheduler.Booking) []scheduler.Booki
 	return all
 }
 
-// days returns what was counted of every day.
+// days returns what was counted of every day. What was added counts on each day that it
+// may have been on, whatever zone the calendar's midnight is in.
 func (j *calendars) days(known, found *scheduler.Calendar) (all []scheduler.DayCount) {
 	of := func(c *scheduler.Calendar) map[scheduler.Day]scheduler.DayCount {
 		byDay := make(map[scheduler.Day]scheduler.DayCount, len(c.Days))
@@ -112,37 +114,53 @@ func (j *calendars) days(known, found *scheduler.Calendar) (all []scheduler.DayC
 	maps.Copy(names, second)
 	for _, day := range slices.Sorted(maps.Keys(names)) {
 		a, b := first[day], second[day]
-		x := scheduler.DayCount{Day: day, Requests: max(a.Requests+added[day], b.Requests), Tokens: max(a.Tokens, b.Tokens)}
-		if j.unrelated {
+		x := scheduler.DayCount{Day: day, Requests: max(a.Requests, b.Requests), Tokens: max(a.Tokens, b.Tokens)}
+		switch {
+		case j.unrelated:
 			x.Requests, x.Tokens = a.Requests+b.Requests, a.Tokens+b.Tokens
+		case day >= scheduler.DayOf(j.since)-1:
+			x.Requests = max(x.Requests, a.Requests+min(added, b.Requests))
 		}
 		all = append(all, x)
 	}
 	return all
 }
 
-// added returns how many requests of each day the found state has that start after the
-// last change that is known, of which those that were folded only say that they don't
-// start later than a minute before their end.
-func (j *calendars) added(found *scheduler.Calendar) map[scheduler.Day]int64 {
-	n := make(map[scheduler.Day]int64)
+// added returns how many requests the found state has that start after the last change
+// that is known, of which those that were folded only say that they don't start later
+// than a minute before their end.
+func (j *calendars) added(found *scheduler.Calendar) (n int64) {
 	for _, r := range found.Sent {
-		if r.Start <= j.since {
-			continue
-		}
-		day := scheduler.DayOf(r.Start)
-		n[day] += r.Requests
-		if r.Straddles { // it is on the day before or after, too
-			n[day-1] += r.Requests
-			n[day+1] += r.Requests
+		if r.Start > j.since {
+			n += r.Requests
 		}
 	}
 	for _, x := range found.Folded {
 		if x.End-window > j.since {
-			n[scheduler.DayOf(x.End-window)] += x.Requests
+			n += x.Requests
 		}
 	}
 	return n
+}
+
+// debts returns the sum of what is missing in two states of a bucket, as of the later,
+// though the earlier may have been refilled since.
+func debts(known, found scheduler.Debt) scheduler.Debt {
+	switch {
+	case found.Per == 0:
+		return known
+	case known.Per == 0:
+		return found
+	}
+	in := func(n int64) int64 { // rounded up to the length that the known one is reckoned in
+		if found.Per == known.Per {
+			return n
+		}
+		return (n/int64(found.Per) + 1) * int64(known.Per)
+	}
+	return scheduler.Debt{
+		At: max(known.At, found.At), Per: known.Per, Tokens: known.Tokens + in(found.Tokens), Requests: known.Requests + in(found.Requests),
+	}
 }
 
 // lessons returns of each limit what was learned last, the lesser of two of one instant.

@@ -9,7 +9,9 @@ import (
 // Follows reports whether a state can have come of an earlier one by commits. Nothing
 // that only grows may be less: the instant of the last change, ranks, moved bookings,
 // the writes that are counted of a day, and the number of every writer. A writer is
-// missing only when so many others have written since that there is no place for it.
+// missing only when so many others have written since that there is no place for it. Of
+// a document that so many wrote to after it was made anew, more often than the one that
+// was lost, it can't be told.
 func Follows(later, earlier *scheduler.Project) bool {
 	switch {
 	case earlier == nil:

@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,4 +241,38 @@ func TestMoreThanThereIsRoomFor(t *testing.T) {
 	assert.Len(t, p.Calendars, scheduler.MaxModels)
 	assert.Len(t, p.Idle, scheduler.MaxIdle)
 	assert.Equal(t, scheduler.Block{Until: noon + 60_000, Cause: scheduler.ByRPM}, p.Calendar("fa").Block)
+}
+
+// What is missing in a bucket is missing for both.
+func TestDebtsAddUp(t *testing.T) {
+	const minute = 60_000
+	known := scheduler.Debt{At: noon, Per: minute, Tokens: 5 * minute, Requests: minute}
+	assert.Equal(t, known, debts(known, scheduler.Debt{}))
+	assert.Equal(t, known, debts(scheduler.Debt{}, known))
+	later := scheduler.Debt{At: noon + 7, Per: minute, Tokens: 2 * minute, Requests: 1}
+	assert.Equal(t, scheduler.Debt{At: noon + 7, Per: minute, Tokens: 7 * minute, Requests: minute + 1}, debts(known, later))
+	coarse := scheduler.Debt{At: noon, Per: 10 * minute, Tokens: 25 * minute}
+	assert.Equal(t, scheduler.Debt{At: noon, Per: minute, Tokens: 8 * minute, Requests: 2 * minute}, debts(known, coarse), "2.5, rounded up")
+}
+
+// Whoever adds a field to what is kept of a project decides here how two states of it
+// are joined.
+func TestEveryFieldIsJoined(t *testing.T) {
+	for _, x := range []struct {
+		of     reflect.Type
+		fields string
+	}{
+		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Idle Forgotten Unsure Unreadable"},
+		{reflect.TypeFor[scheduler.Calendar](), "Model Sent Folded Open Bookings Days Block Learned Refused Unsure Debt"},
+		{reflect.TypeFor[scheduler.Reservation](), "ID Start End Tokens Requests Straddles"},
+		{reflect.TypeFor[scheduler.Booking](), "ID Hash Rank Start Since Demand"},
+		{reflect.TypeFor[scheduler.Idle](), "Name Day Block Learned Refused"},
+		{reflect.TypeFor[scheduler.Totals](), "Day Callers Failures Reads Writes"},
+	} {
+		var have []string
+		for f := range x.of.Fields() {
+			have = append(have, f.Name)
+		}
+		assert.ElementsMatch(t, strings.Fields(x.fields), have, x.of.Name())
+	}
 }

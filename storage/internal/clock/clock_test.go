@@ -1,4 +1,4 @@
-package storage
+package clock
 
 import (
 	"testing"
@@ -13,36 +13,36 @@ import (
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // clocks is a machine whose two clocks can be set apart.
-type clocks struct{ reading }
+type clocks struct{ Reading }
 
-func newClocks(wall time.Time) *clocks { return &clocks{reading{wall, 5 * time.Hour}} }
-func (c *clocks) read() reading        { return c.reading }
-func (c *clocks) pass(d time.Duration) { c.wall, c.mono = c.wall.Add(d), c.mono+d }
+func newClocks(wall time.Time) *clocks { return &clocks{Reading{wall, 5 * time.Hour}} }
+func (c *clocks) read() Reading        { return c.Reading }
+func (c *clocks) pass(d time.Duration) { c.Wall, c.Mono = c.Wall.Add(d), c.Mono+d }
 
 // hear has the clock observe an answer that took latency, given after a share
 // of it at the database's time.
-func hear(c *clock, m *clocks, server time.Time, latency time.Duration) {
+func hear(c *Clock, m *clocks, server time.Time, latency time.Duration) {
 	before := m.read()
 	m.pass(latency)
-	c.observe(before, m.read(), server)
+	c.Observe(before, m.read(), server)
 }
 
 func TestClockIsTheDatabases(t *testing.T) {
 	m := newClocks(epoch.Add(time.Hour)) // fast by an hour
-	c := &clock{local: m.read}
-	assert.False(t, c.steady(), "not heard of the database yet")
-	assert.Equal(t, scheduler.At(epoch.Add(time.Hour)), c.now(), "the best there is")
+	c := &Clock{Local: m.read}
+	assert.False(t, c.Steady(), "not heard of the database yet")
+	assert.Equal(t, scheduler.At(epoch.Add(time.Hour)), c.Now(), "the best there is")
 	hear(c, m, epoch.Add(5*time.Millisecond), 10*time.Millisecond)
-	assert.True(t, c.steady())
+	assert.True(t, c.Steady())
 	// Had the hour been remembered, time would stand still for it.
-	assert.Equal(t, scheduler.At(epoch.Add(10*time.Millisecond)), c.now())
+	assert.Equal(t, scheduler.At(epoch.Add(10*time.Millisecond)), c.Now())
 	m.pass(time.Second)
-	assert.Equal(t, scheduler.At(epoch.Add(1010*time.Millisecond)), c.now())
+	assert.Equal(t, scheduler.At(epoch.Add(1010*time.Millisecond)), c.Now())
 }
 
 func TestClockKeepsTheBestAnchor(t *testing.T) {
 	m := newClocks(epoch)
-	c := &clock{local: m.read}
+	c := &Clock{Local: m.read}
 	steps := []struct {
 		why     string
 		wait    time.Duration
@@ -59,9 +59,9 @@ func TestClockKeepsTheBestAnchor(t *testing.T) {
 	}
 	for _, s := range steps {
 		m.pass(s.wait)
-		truth := m.wall.Add(s.latency / 2)
+		truth := m.Wall.Add(s.latency / 2)
 		hear(c, m, truth.Add(s.error), s.latency)
-		assert.Equal(t, scheduler.At(m.wall.Add(s.off)), scheduler.At(c.at(m.read())), s.why)
+		assert.Equal(t, scheduler.At(m.Wall.Add(s.off)), scheduler.At(c.at(m.read())), s.why)
 	}
 }
 
@@ -71,7 +71,7 @@ func TestClockErrorIsBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newClocks(epoch)
 		offset := time.Duration(rapid.Int64Range(-3600_000, 3600_000).Draw(t, "offset")) * time.Millisecond
-		c := &clock{local: m.read}
+		c := &Clock{Local: m.read}
 		var last scheduler.Instant
 		for range rapid.IntRange(1, 20).Draw(t, "answers") {
 			m.pass(time.Duration(rapid.Int64Range(0, 300_000).Draw(t, "wait")) * time.Millisecond)
@@ -79,19 +79,19 @@ func TestClockErrorIsBounded(t *testing.T) {
 			back := time.Duration(rapid.Int64Range(0, 500).Draw(t, "back")) * time.Millisecond
 			before := m.read()
 			m.pass(out)
-			server := m.wall.Add(offset)
+			server := m.Wall.Add(offset)
 			m.pass(back)
-			c.observe(before, m.read(), server)
+			c.Observe(before, m.read(), server)
 
-			truth := m.wall.Add(offset)
+			truth := m.Wall.Add(offset)
 			if off := c.at(m.read()).Sub(truth).Abs(); off > c.latency/2 {
 				t.Fatalf("off by %v, anchored with a latency of %v", off, c.latency)
 			}
-			earliest, latest := c.between()
+			earliest, latest := c.Between()
 			if is := scheduler.At(truth); is < earliest || is > latest {
 				t.Fatalf("%d is not between %d and %d", is, earliest, latest)
 			}
-			now := c.now()
+			now := c.Now()
 			if now < last {
 				t.Fatalf("went back from %d to %d", last, now)
 			}
@@ -103,21 +103,21 @@ func TestClockErrorIsBounded(t *testing.T) {
 // What an instance tells to the millisecond is only as good as its clock.
 func TestClockKnowsItsError(t *testing.T) {
 	m := newClocks(epoch)
-	c := &clock{local: m.read}
+	c := &Clock{Local: m.read}
 	between := func() (time.Duration, time.Duration) {
-		earliest, latest := c.between()
-		return earliest.Sub(scheduler.At(m.wall)), latest.Sub(scheduler.At(m.wall))
+		earliest, latest := c.Between()
+		return earliest.Sub(scheduler.At(m.Wall)), latest.Sub(scheduler.At(m.Wall))
 	}
 	earliest, latest := between()
 	assert.Equal(t, []time.Duration{0, 0}, []time.Duration{earliest, latest}, "nothing is known yet")
 
 	hear(c, m, epoch, 200*time.Millisecond) // read at once; the answer took its time
-	ahead := c.now().Sub(scheduler.At(m.wall))
+	ahead := c.Now().Sub(scheduler.At(m.Wall))
 	earliest, latest = between()
 	assert.Equal(t, -100*time.Millisecond, ahead)
 	assert.Equal(t, []time.Duration{-201 * time.Millisecond, time.Millisecond}, []time.Duration{earliest, latest}, "rounded outwards")
 
-	hear(c, m, m.wall.Add(5*time.Millisecond), 10*time.Millisecond)
+	hear(c, m, m.Wall.Add(5*time.Millisecond), 10*time.Millisecond)
 	earliest, latest = between()
 	assert.Equal(t, []time.Duration{-6 * time.Millisecond, 6 * time.Millisecond}, []time.Duration{earliest, latest}, "a faster answer")
 	m.pass(500 * time.Second)
@@ -128,43 +128,43 @@ func TestClockKnowsItsError(t *testing.T) {
 // A clock that turns out to be ahead stands still, and knows that it is ahead.
 func TestClockThatStandsStill(t *testing.T) {
 	m := newClocks(epoch)
-	c := &clock{local: m.read}
-	hear(c, m, m.wall.Add(200*time.Millisecond), 200*time.Millisecond) // read at the last moment
-	assert.Equal(t, scheduler.At(m.wall.Add(100*time.Millisecond)), c.now())
-	hear(c, m, m.wall.Add(time.Millisecond), 2*time.Millisecond)
-	earliest, latest := c.between()
-	assert.Equal(t, scheduler.At(m.wall)-2, earliest)
-	assert.Equal(t, scheduler.At(m.wall)+2, latest)
-	assert.Greater(t, c.now(), latest)
+	c := &Clock{Local: m.read}
+	hear(c, m, m.Wall.Add(200*time.Millisecond), 200*time.Millisecond) // read at the last moment
+	assert.Equal(t, scheduler.At(m.Wall.Add(100*time.Millisecond)), c.Now())
+	hear(c, m, m.Wall.Add(time.Millisecond), 2*time.Millisecond)
+	earliest, latest := c.Between()
+	assert.Equal(t, scheduler.At(m.Wall)-2, earliest)
+	assert.Equal(t, scheduler.At(m.Wall)+2, latest)
+	assert.Greater(t, c.Now(), latest)
 }
 
 // A laptop that slept, or a clock that was set: the time is not to be believed
 // until the database was heard again.
 func TestClockAfterSleep(t *testing.T) {
 	for name, upset := range map[string]func(*clocks){
-		"slept":       func(m *clocks) { m.wall = m.wall.Add(time.Hour) },
-		"set back":    func(m *clocks) { m.wall = m.wall.Add(-time.Minute) },
-		"set forward": func(m *clocks) { m.wall = m.wall.Add(time.Minute) },
+		"slept":       func(m *clocks) { m.Wall = m.Wall.Add(time.Hour) },
+		"set back":    func(m *clocks) { m.Wall = m.Wall.Add(-time.Minute) },
+		"set forward": func(m *clocks) { m.Wall = m.Wall.Add(time.Minute) },
 	} {
 		m := newClocks(epoch)
-		c := &clock{local: m.read}
+		c := &Clock{Local: m.read}
 		hear(c, m, epoch, time.Millisecond)
 		m.pass(time.Hour)
-		assert.True(t, c.steady(), "an hour by both clocks is an hour")
+		assert.True(t, c.Steady(), "an hour by both clocks is an hour")
 		upset(m)
-		assert.False(t, c.steady(), name)
+		assert.False(t, c.Steady(), name)
 		// Even a slow answer is better than none.
 		server := epoch.Add(3 * time.Hour)
 		hear(c, m, server, time.Second)
-		assert.True(t, c.steady(), name)
-		assert.Equal(t, scheduler.At(server.Add(time.Second/2)), c.now(), name)
+		assert.True(t, c.Steady(), name)
+		assert.Equal(t, scheduler.At(server.Add(time.Second/2)), c.Now(), name)
 	}
 }
 
 func TestClockIgnoresNonsense(t *testing.T) {
 	m := newClocks(epoch)
-	c := &clock{local: m.read}
+	c := &Clock{Local: m.read}
 	hear(c, m, time.Time{}, time.Millisecond) // an answer without a time
-	c.observe(reading{epoch, time.Second}, reading{epoch, 0}, epoch)
-	assert.False(t, c.steady())
+	c.Observe(Reading{epoch, time.Second}, Reading{epoch, 0}, epoch)
+	assert.False(t, c.Steady())
 }

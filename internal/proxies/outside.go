@@ -1,4 +1,4 @@
-package server
+package proxies
 
 import (
 	"net/http"
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// An outside is how a caller reaches this server: what an URL of our own begins
+// An Outside is how a caller reaches this server: what an URL of our own begins
 // with. Proxies on the way say so, in Forwarded (RFC 7239) or in X-Forwarded-Proto,
 // -Host and -Prefix.
 //
@@ -21,12 +21,12 @@ import (
 // let in by them. (Without tokens, some of them keep a request out.)
 //
 // What isn't a scheme, a host or a plain path counts as not said.
-type outside struct{ scheme, host, prefix string }
+type Outside struct{ scheme, host, prefix string }
 
-// outsideOf finds out how the caller of a request reached this server. Where several
+// OutsideOf finds out how the caller of a request reached this server. Where several
 // proxies said something, the first was the nearest to the caller.
-func outsideOf(r *http.Request) outside {
-	out := outside{scheme: "http", host: r.Host}
+func OutsideOf(r *http.Request) Outside {
+	out := Outside{scheme: "http", host: r.Host}
 	if r.TLS != nil {
 		out.scheme = "https"
 	}
@@ -55,8 +55,8 @@ func outsideOf(r *http.Request) outside {
 	return out
 }
 
-// url returns the URL of a path of ours, as the caller reaches it.
-func (o outside) url(path, query string) string {
+// URL returns the URL of a path of ours, as the caller reaches it.
+func (o Outside) URL(path, query string) string {
 	u := url.URL{Scheme: o.scheme, Host: o.host, Path: o.prefix + path, RawQuery: query}
 	return u.String()
 }

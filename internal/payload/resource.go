@@ -1,0 +1,351 @@
+package payload
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Created is a resource that an answer tells of.
+type Created struct {
+	Name    string
+	Expires time.Time // zero: it doesn't say
+}
+
+// CreatedResources returns the project's resources that an answer says were made or
+// changed. Only members that upstream fills in are looked at.
+func CreatedResources(answer []byte) []Created {
+	type resource struct {
+		Name string `json:"name"`
+		// Of files and of cached contents.
+		ExpirationTime string `json:"expirationTime"`
+		ExpireTime     string `json:"expireTime"`
+	}
+	var made struct {
+		resource
+		File resource `json:"file"`
+	}
+	if json.Unmarshal(answer, &made) != nil {
+		return nil
+	}
+	var all []Created
+	for _, r := range []resource{made.resource, made.File} {
+		if r.Name == "" || ResourceName(r.Name) != r.Name {
+			continue
+		}
+		expires, _ := time.Parse(time.RFC3339Nano, cmp.Or(r.ExpirationTime, r.ExpireTime))
+		all = append(all, Created{r.Name, expires})
+	}
+	return all
+}
+
+// resourceKinds begin the names of what belongs to a project.
+var resourceKinds = []string{"files/", "cachedContents/"}
+
+// mentionsResource reports whether a text may be a name of one.
+func mentionsResource(text []byte) bool {
+	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
+}
+
+// ResourceKinds returns the kinds of resources: the beginnings of their names, with a
+// slash.
+func ResourceKinds() []string { return slices.Clone(resourceKinds) }
+
+// maxResourceID bounds what follows, in bytes.
+const maxResourceID = 128
+
+// ResourceName returns the name of the project's resource that a URI or name by which
+// upstream refers to it means, or "" for anything else. Files elsewhere may be
+// mentioned too, by URLs that need no project.
+func ResourceName(text string) string {
+	if end := strings.IndexAny(text, "?#"); end >= 0 {
+		if strings.Contains(text[end:], "\n") {
+			return ""
+		}
+		text = text[:end]
+	}
+	id := strings.LastIndexByte(text, '/') + 1
+	if n := len(text) - id; n < 1 || n > maxResourceID {
+		return ""
+	}
+	for _, kind := range resourceKinds {
+		before, ok := strings.CutSuffix(text[:id], kind)
+		if !ok || before != "" && !isVersionURL(before) {
+			continue
+		}
+		for i := id; i < len(text); i++ {
+			if !idByte(text[i]) {
+				return ""
+			}
+		}
+		return text[len(before):]
+	}
+	return ""
+}
+
+// isVersionURL reports whether a text is the URL of a version of the API, with a
+// slash at its end.
+func isVersionURL(text string) bool {
+	rest, ok := strings.CutPrefix(text, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(text, "http://")
+	}
+	rest, slash := strings.CutSuffix(rest, "/")
+	host := strings.LastIndexByte(rest, '/')
+	return ok && slash && host > 0 && rest[0] != '/' && isVersion(rest[host+1:])
+}
+
+// isVersion reports whether a text is a version of the API, such as v1beta.
+func isVersion(text string) bool {
+	if len(text) < 2 || text[0] != 'v' || text[1] < '0' || text[1] > '9' {
+		return false
+	}
+	for i := 2; i < len(text); i++ {
+		if !versionByte(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func versionByte(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' }
+
+func idByte(b byte) bool { return b == '-' || wordByte(b) }
+
+// ValidResource reports whether an ID is one that upstream gives out: it becomes
+// part of a path.
+func ValidResource(id string) bool { return ResourceName("files/"+id) == "files/"+id }
+
+// names are names in the order in which they came, each once, and at most one more
+// than maxResources.
+type names struct {
+	list []string
+	seen map[string]bool
+}
+
+// add adds a name, unless it is empty.
+func (n *names) add(name string) {
+	if name == "" || n.seen[name] || n.err() != nil {
+		return
+	}
+	if n.seen == nil {
+		n.seen = make(map[string]bool)
+	}
+	n.seen[name] = true
+	n.list = append(n.list, name)
+}
+
+// err returns ErrManyResources if there are too many.
+func (n *names) err() error {
+	if len(n.list) > maxResources {
+		return ErrManyResources
+	}
+	return nil
+}
+
+// addStrings adds the resources that the strings of a valid text may refer to, names
+// of members among them.
+func (n *names) addStrings(text []byte) {
+	t := lexer{text: text}
+	for n.err() == nil {
+		x := t.next()
+		if x.kind == 0 {
+			return
+		}
+		if x.kind != '"' {
+			continue
+		}
+		s := x.meaning()
+		if mentionsResource(s) {
+			n.add(ResourceName(string(s)))
+		}
+		if isWord(s) {
+			n.addReference(s)
+		}
+	}
+}
+
+// maxWord bounds what may be a reference in a place where it isn't known to be one.
+const maxWord = 2048
+
+// isWord reports whether a text may be a name or an URL and nothing else.
+func isWord(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	other := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'()<>{},;`, r) }
+	return len(text) <= maxWord && bytes.IndexByte(text, '/') >= 0 && !bytes.ContainsFunc(text, other)
+}
+
+// refers reports whether the value of a member of that name may refer to a resource.
+// Which members do so is upstream's to know, and how it reads their names too
+// (protobuf's parser has taken fileUri, file_uri and FileUri for one).
+func refers(member []byte) bool {
+	return slices.ContainsFunc(referring, func(part []byte) bool { return containsFold(member, part) })
+}
+
+// referring are parts of the names of members that refer to something.
+var referring = [][]byte{[]byte("uri"), []byte("url"), []byte("file"), []byte("cache")}
+
+// containsFold reports whether a text has a part in it, whatever their case.
+func containsFold(text, part []byte) bool {
+	for at := range len(text) - len(part) + 1 {
+		if bytes.EqualFold(text[at:at+len(part)], part) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxDecoded is how many times over a reference may be percent encoded.
+const maxDecoded = 3
+
+// maxReference is how long a reference is looked through, in bytes; longer ones are data.
+const maxReference = 16 << 10
+
+// addReference adds the resources that a reference may mean to upstream, however it is
+// spelled: what is missed here would be read with the project's key. So every name in
+// it counts, but in the URL of a host that isn't Google's only one behind a version of
+// the API: other files elsewhere need no project.
+func (n *names) addReference(reference []byte) {
+	if len(reference) > maxReference {
+		if mentionsResource(reference) {
+			n.add(ResourceName(string(reference)))
+		}
+		return
+	}
+	text := string(reference)
+	for range maxDecoded {
+		begins := beginsWord
+		if elsewhere(text) {
+			begins = endsInVersion
+		}
+		n.addNames(onePath(text, false), begins)
+		n.addNames(onePath(text, true), begins)
+		plain := unpercented(text)
+		if plain == text {
+			return
+		}
+		text = plain
+	}
+}
+
+// elsewhere reports whether a text is the URL of a host that isn't Google's.
+func elsewhere(text string) bool {
+	return strings.Contains(text, "://") && !strings.Contains(strings.ToLower(text), "googleapis")
+}
+
+// onePath returns a text with single slashes, and without blanks and control
+// characters if those are to go: readers of URLs leave some of them out.
+func onePath(text string, dense bool) []byte {
+	out := make([]byte, 0, len(text))
+	for _, c := range []byte(text) {
+		if c == '\\' {
+			c = '/'
+		}
+		if dense && (c <= ' ' || c == 0x7f) || c == '/' && len(out) > 0 && out[len(out)-1] == '/' {
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// unpercented returns a text without its percent encoding, as far as it is one.
+func unpercented(text string) string {
+	var out strings.Builder
+	for at := 0; at < len(text); at++ {
+		if text[at] == '%' && at+2 < len(text) {
+			if code, err := strconv.ParseUint(text[at+1:at+3], 16, 8); err == nil {
+				out.WriteByte(byte(code))
+				at += 2
+				continue
+			}
+		}
+		out.WriteByte(text[at])
+	}
+	return out.String()
+}
+
+// addMentions adds the resources that a text of unknown format may name: what looks
+// like a name of one, behind a quote or a version, with its escapes read as either
+// parser reads them.
+func (n *names) addMentions(text []byte) {
+	begins := func(before []byte) bool { return endsInQuote(before) || endsInVersion(before) }
+	for _, long := range []bool{false, true} {
+		if long && !bytes.Contains(text, []byte(`\U`)) {
+			return
+		}
+		n.addNames(unescaped(text, long), begins)
+	}
+}
+
+// addNames adds the names in a text without escapes, whatever the case of their kind,
+// that begin behind what begins says.
+func (n *names) addNames(text []byte, begins func(before []byte) bool) {
+	for from := 0; n.err() == nil; {
+		slash := bytes.IndexByte(text[from:], '/')
+		if slash < 0 {
+			return
+		}
+		id := from + slash + 1
+		end := id
+		for end < len(text) && idByte(text[end]) {
+			end++
+		}
+		from = end
+		if end == id || end-id > maxResourceID {
+			continue
+		}
+		for _, kind := range resourceKinds {
+			begin := id - len(kind)
+			if begin >= 0 && bytes.EqualFold(text[begin:id], []byte(kind)) && begins(text[:begin]) {
+				n.add(kind + string(text[id:end]))
+			}
+		}
+	}
+}
+
+// beginsWord reports whether a name may begin behind a text.
+func beginsWord(text []byte) bool { return len(text) == 0 || !idByte(text[len(text)-1]) }
+
+func endsInQuote(text []byte) bool {
+	return len(text) > 0 && (text[len(text)-1] == '"' || text[len(text)-1] == '\'')
+}
+
+// endsInVersion reports whether a text ends with the path of a version of the API.
+func endsInVersion(text []byte) bool {
+	rest, ok := bytes.CutSuffix(text, []byte("/"))
+	if !ok {
+		return false
+	}
+	from := len(rest)
+	for from > 0 && versionByte(rest[from-1]) {
+		from--
+	}
+	return from > 0 && rest[from-1] == '/' && isVersion(string(rest[from:min(from+2, len(rest))]))
+}
+
+// unescaped returns a text without its escapes, whether they are in strings or not;
+// long has \U read as a code.
+func unescaped(text []byte, long bool) []byte {
+	out := make([]byte, 0, len(text))
+	for {
+		at := bytes.IndexByte(text, '\\')
+		if at < 0 || at+1 == len(text) {
+			return append(out, text...)
+		}
+		out = append(out, text[:at]...)
+		c, rest := text[at+1], text[at+2:]
+		if (c == 'u' || c == 'U' && long) && isHex(rest) {
+			code, _ := strconv.ParseUint(string(rest[:4]), 16, 16) // it is hexadecimal
+			out, rest = utf8.AppendRune(out, rune(code)), rest[4:]
+		} else {
+			out = append(out, c) // a line break, say, is no part of a name either way
+		}
+		text = rest
+	}
+}

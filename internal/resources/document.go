@@ -1,0 +1,133 @@
+package resources
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
+
+// MaxBytes bounds a record.
+const MaxBytes = 128 << 10
+
+// An entry is what is kept of a resource.
+type entry struct {
+	caller string
+	until  int64 // Unix seconds; 0: it doesn't expire
+}
+
+// over reports whether it has expired.
+func (e entry) over(now int64) bool { return e.until != 0 && e.until <= now }
+
+// A place is where a resource lies. One name may be in use in several projects: callers
+// choose the names of their files.
+type place struct{ name, project string }
+
+// A document is what a record holds: entries, and what other builds keep there.
+type document struct {
+	entries  map[place]entry
+	projects map[string][]string // that have something of that name, once it is indexed
+	others   map[string]json.RawMessage
+}
+
+// indexed returns the document, of which entries are looked for by name from now on.
+func (d *document) indexed() *document {
+	d.projects = make(map[string][]string, len(d.entries))
+	for at := range d.entries {
+		d.projects[at.name] = append(d.projects[at.name], at.project)
+	}
+	return d
+}
+
+// stored is how entries are written: those of one caller and project together, since
+// that is what most bytes would go for.
+type stored map[string]map[string]map[string]int64 // caller, project, name: until
+
+// callersMember is the member that holds them.
+const callersMember = "callers"
+
+// decode reads a record without what has expired. A record that isn't there is empty.
+func decode(data []byte, now int64) (*document, error) {
+	d := &document{entries: make(map[place]entry), others: make(map[string]json.RawMessage)}
+	if len(data) == 0 {
+		return d, nil
+	}
+	if err := json.Unmarshal(data, &d.others); err != nil {
+		return nil, fmt.Errorf("resources: %w", err)
+	}
+	var all stored
+	if raw, ok := d.others[callersMember]; ok {
+		if err := json.Unmarshal(raw, &all); err != nil {
+			return nil, fmt.Errorf("resources: %w", err)
+		}
+		delete(d.others, callersMember)
+	}
+	for caller, projects := range all {
+		for project, names := range projects {
+			for name, until := range names {
+				if e := (entry{caller, until}); !e.over(now) {
+					d.entries[place{name, project}] = e
+				}
+			}
+		}
+	}
+	return d, nil
+}
+
+// encode writes a record. Where it would be too large, whoever has most in it loses
+// what expires first; of whom something was dropped, and how much, is returned.
+func (d *document) encode() (data []byte, dropped map[string]int, err error) {
+	dropped = make(map[string]int)
+	for {
+		all := make(stored)
+		for at, e := range d.entries {
+			if all[e.caller] == nil {
+				all[e.caller] = make(map[string]map[string]int64)
+			}
+			if all[e.caller][at.project] == nil {
+				all[e.caller][at.project] = make(map[string]int64)
+			}
+			all[e.caller][at.project][at.name] = e.until
+		}
+		members := maps.Clone(d.others)
+		if members[callersMember], err = json.Marshal(all); err != nil {
+			return nil, nil, err
+		}
+		if data, err = json.Marshal(members); err != nil || len(data) <= MaxBytes || len(d.entries) == 0 {
+			return data, dropped, err
+		}
+		caller, n := d.drop()
+		dropped[caller] += n
+	}
+}
+
+// drop leaves out a share of what the caller has that has most, and says how much.
+func (d *document) drop() (caller string, n int) {
+	by := make(map[string][]place)
+	for at, e := range d.entries {
+		by[e.caller] = append(by[e.caller], at)
+	}
+	for name, has := range by {
+		if most := len(by[caller]); len(has) > most || len(has) == most && name < caller {
+			caller = name
+		}
+	}
+	const share = 16
+	all := by[caller]
+	last := func(at place) int64 {
+		if until := d.entries[at].until; until != 0 {
+			return until
+		}
+		return math.MaxInt64
+	}
+	slices.SortFunc(all, func(a, b place) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(a.name, b.name), cmp.Compare(a.project, b.project))
+	})
+	n = (len(all) + share - 1) / share
+	for _, at := range all[:n] {
+		delete(d.entries, at)
+	}
+	return caller, n
+}

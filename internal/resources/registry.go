@@ -1,0 +1,228 @@
+package resources
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A Caller is on whose behalf resources are made and used.
+type Caller struct {
+	Name string // public
+	All  bool   // it may use everybody's: an administrator
+}
+
+// Options are what a Registry works with. All but Shared are required.
+type Options struct {
+	Records Records
+	// Now tells the time of the store.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Shared has every caller use everything. Who made what is kept all the same.
+	Shared bool
+}
+
+// A Registry knows whose resources are. It is safe for use by any number of goroutines.
+// Nil is that of a deployment whose callers aren't told apart: everybody's are
+// everybody's.
+type Registry struct {
+	now    func() time.Time
+	log    *slog.Logger
+	shared bool
+	shards [shards]*shard
+}
+
+// New returns the registry over the records of a store.
+func New(o Options) *Registry {
+	r := &Registry{now: o.Now, log: o.Logger, shared: o.Shared}
+	for i := range r.shards {
+		r.shards[i] = newShard(i, o.Records)
+	}
+	return r
+}
+
+// Of returns the registry of a deployment whose callers are told apart, or else nil.
+func Of(toldApart bool, o Options) *Registry {
+	if !toldApart {
+		return nil
+	}
+	return New(o)
+}
+
+// MaxAge is how old this instance's knowledge of what is a caller's may be.
+const MaxAge = 10 * time.Second
+
+// writeTimeout bounds what is written, whatever becomes of the caller: it was made.
+const writeTimeout = 10 * time.Second
+
+// Confines reports whether a caller may use its own only.
+func (r *Registry) Confines(c Caller) bool { return r != nil && !r.shared && !c.All }
+
+// Find returns those of the names that are a caller's, by name. An error is the store's.
+func (r *Registry) Find(ctx context.Context, caller string, names []string) (map[string]Resource, error) {
+	asked := time.Now()
+	now := r.now().Unix()
+	var by [shards][]string
+	for _, name := range names {
+		n := shardOf(name)
+		by[n] = append(by[n], name)
+	}
+	found := make([]map[string]Resource, shards)
+	used := func(n int) bool { return len(by[n]) > 0 }
+	err := r.each(ctx, used, func(ctx context.Context, n int, s *shard) error {
+		d, err := s.since(ctx, asked.Add(-MaxAge), now)
+		if err != nil {
+			return err
+		}
+		if found[n] = own(d, caller, by[n], now); len(found[n]) == len(by[n]) {
+			return nil
+		}
+		if d, err = s.since(ctx, asked, now); err != nil {
+			return err
+		}
+		found[n] = own(d, caller, by[n], now)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("whose resources: %w", err)
+	}
+	all := make(map[string]Resource, len(names))
+	for _, some := range found {
+		for name, resource := range some {
+			all[name] = resource
+		}
+	}
+	return all, nil
+}
+
+// own returns those of the names in a document that are a caller's. Of several by one
+// name it is the one that lasts longest.
+func own(d *document, caller string, names []string, now int64) map[string]Resource {
+	found := make(map[string]Resource)
+	for _, name := range names {
+		for _, project := range d.projects[name] {
+			at := place{name, project}
+			if e := d.entries[at]; e.caller == caller && !e.over(now) {
+				if other, ok := found[name]; !ok || e.resource(at).Compare(other) < 0 {
+					found[name] = e.resource(at)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func (e entry) resource(at place) Resource {
+	r := Resource{Name: at.name, Project: at.project}
+	if e.until != 0 {
+		r.Expires = time.Unix(e.until, 0)
+	}
+	return r
+}
+
+// Own returns all of one kind that are a caller's, those that last longest first: of
+// files these are the youngest. The order is the same for whoever goes on in the list
+// later. An error is the store's.
+func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, error) {
+	asked := time.Now()
+	now := r.now().Unix()
+	var found [shards][]Resource
+	err := r.each(ctx, func(int) bool { return true }, func(ctx context.Context, n int, s *shard) error {
+		d, err := s.since(ctx, asked, now)
+		if err != nil {
+			return err
+		}
+		for at, e := range d.entries {
+			if k, ok := kindOf(at.name); ok && k.Name == kind && e.caller == caller && !e.over(now) {
+				found[n] = append(found[n], e.resource(at))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("a caller's resources: %w", err)
+	}
+	all := slices.Concat(found[:]...)
+	slices.SortFunc(all, Resource.Compare)
+	return all, nil
+}
+
+// Compare orders resources as Own does.
+func (r Resource) Compare(other Resource) int {
+	if r.Expires.IsZero() != other.Expires.IsZero() {
+		if r.Expires.IsZero() {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(other.Expires.Compare(r.Expires), cmp.Compare(r.Name, other.Name), cmp.Compare(r.Project, other.Project))
+}
+
+// each does something for some of the records, for all of them at once.
+func (r *Registry) each(ctx context.Context, some func(n int) bool, do func(ctx context.Context, n int, s *shard) error) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for n, s := range r.shards {
+		if !some(n) {
+			continue
+		}
+		all.Go(func() error { return do(ctx, n, s) })
+	}
+	return all.Wait()
+}
+
+// Made notes what a caller has made, before it hears of it. An error means that it may
+// not be known to be the caller's.
+func (r *Registry) Made(ctx context.Context, caller string, made ...Resource) error {
+	if r == nil {
+		return nil
+	}
+	now := r.now()
+	return r.write(ctx, made, func(entries map[place]entry, m Resource) {
+		entries[place{m.Name, m.Project}] = entry{caller, m.until(now)}
+	})
+}
+
+// Changed notes until when resources last, whoever has them.
+func (r *Registry) Changed(ctx context.Context, changed ...Resource) error {
+	if r == nil {
+		return nil
+	}
+	now := r.now()
+	return r.write(ctx, changed, func(entries map[place]entry, m Resource) {
+		if e, ok := entries[place{m.Name, m.Project}]; ok {
+			entries[place{m.Name, m.Project}] = entry{e.caller, m.until(now)}
+		}
+	})
+}
+
+// Gone notes that resources were deleted, whoever had them.
+func (r *Registry) Gone(ctx context.Context, gone ...Resource) error {
+	if r == nil {
+		return nil
+	}
+	return r.write(ctx, gone, func(entries map[place]entry, m Resource) { delete(entries, place{m.Name, m.Project}) })
+}
+
+// write changes the entries of resources, one after another.
+func (r *Registry) write(ctx context.Context, list []Resource, change func(entries map[place]entry, m Resource)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	for _, m := range list {
+		if _, ok := kindOf(m.Name); !ok {
+			continue
+		}
+		dropped, err := r.shards[shardOf(m.Name)].change(ctx, r.now().Unix(), func(entries map[place]entry) { change(entries, m) })
+		if err != nil {
+			return fmt.Errorf("write whose %s is: %w", m.Name, err)
+		}
+		for caller, n := range dropped {
+			r.log.Warn("resources are the administrators' now: there are too many to keep whose they are", "caller", caller, "number", n)
+		}
+	}
+	return nil
+}
