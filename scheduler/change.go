@@ -99,6 +99,7 @@ type Reserve struct {
 	// Planned is the start that planning found. If it comes out later, the
 	// verdict is Replan and nothing is done. 0 means any start is taken.
 	Planned Instant
+	From    Instant // the first start that is asked for, if not now; 0: now
 	Since   Instant // when the caller was first told to wait, 0: never
 	Caller  string  // whom it is counted for; empty: nobody
 }
@@ -128,7 +129,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, now)
+	start, cause, on, probe, probed := startOfAll(rules, all, now, max(now, r.From))
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)

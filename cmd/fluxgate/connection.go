@@ -23,9 +23,12 @@ type connection struct {
 	audience       string
 }
 
-func (c *connection) register(cmd *cobra.Command) {
+func (c *connection) register(cmd *cobra.Command) { c.registerAs(cmd, "url") }
+
+// registerAs names the flag of the address.
+func (c *connection) registerAs(cmd *cobra.Command, name string) {
 	flags := cmd.Flags()
-	flags.StringVar(&c.url, "url", "", "Fluxgate's base `address` (FLUXGATE_URL, default "+remote.DefaultURL+")")
+	flags.StringVar(&c.url, name, "", "Fluxgate's base `address` (FLUXGATE_URL, default "+remote.DefaultURL+")")
 	flags.StringVar(&c.tokenFile, "token-file", "", "`file` that holds Fluxgate's token (default: the token in FLUXGATE_TOKEN)")
 	flags.BoolVar(&c.identity, "identity", false, "send a Google ID token too, for Cloud Run's IAM")
 	flags.StringVar(&c.audience, "audience", "", "`audience` of that ID token (default: the base address)")

@@ -5,6 +5,8 @@
 //
 //   - main.go: all subcommands put together, and the exit code
 //   - serve.go: serve, Fluxgate on this machine
+//   - front.go: the second address of serve, where requests wait
+//   - wait.go: wait, a proxy that waits on behalf of programs that can't
 //   - simulator.go: simulator, a Gemini that enforces limits
 //   - batch.go: batch, many prompts from files
 //   - control.go: mode, chain, limits, enable, disable and reset

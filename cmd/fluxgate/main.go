@@ -11,6 +11,10 @@ import (
 
 func main() {
 	if err := newCommand().ExecuteContext(context.Background()); err != nil {
+		var exit exitError
+		if errors.As(err, &exit) {
+			os.Exit(int(exit))
+		}
 		if !errors.Is(err, context.Canceled) {
 			fmt.Fprintln(os.Stderr, "fluxgate:", err)
 		}
@@ -28,7 +32,7 @@ request now or answers 429 with the exact time to come back.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newSimulatorCommand(), newBatchCommand(), newBenchCommand(), newCostCommand())
+	root.AddCommand(newServeCommand(), newSimulatorCommand(), newWaitCommand(), newBatchCommand(), newBenchCommand(), newCostCommand())
 	root.AddCommand(newStatusCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
 		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
 	return root

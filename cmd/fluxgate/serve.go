@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/wait"
 )
 
 // drainTimeout is how long requests under way may take once a stop was asked
@@ -24,6 +25,7 @@ const drainTimeout = 9 * time.Second
 
 func newServeCommand() *cobra.Command {
 	var host, port, store, mode, env string
+	var front frontOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve Fluxgate on this machine",
@@ -35,9 +37,13 @@ cloud-firestore-emulator); else it keeps it in memory. It says which.
 
 With no key configured it answers from a simulated Gemini with 8 keys. Keys are
 read from GEMINI_KEY_1, GEMINI_KEY_2, … in the environment or in .env; .env.example
-lists every setting.`,
+lists every setting.
+
+With --wait it serves a second address, one port higher, for programs that can't
+wait: there a request waits for its turn (see fluxgate wait).`,
 		Example: `  fluxgate serve
   fluxgate serve --port 9000 --store memory
+  fluxgate serve --wait
   GEMINI_KEY_1=… GEMINI_PROJECT_1=team-a fluxgate serve`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,7 +59,7 @@ lists every setting.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal kills
-			return serve(ctx, environ, host)
+			return serve(ctx, environ, host, front)
 		},
 	}
 	flags := cmd.Flags()
@@ -62,12 +68,15 @@ lists every setting.`,
 	flags.StringVar(&port, "port", "", "port to listen on (PORT, default 8080; 0: any free one)")
 	flags.StringVar(&store, "store", "", "where state is kept: auto, memory or firestore (FLUXGATE_STORE, default auto)")
 	flags.StringVar(&mode, "mode", "", "both, pro_only, flash_only or flash_lite_only (GEMINI_MODE, default both)")
+	flags.BoolVar(&front.wait, "wait", false, "serve another address too, for programs of this machine that can't wait")
+	flags.StringVar(&front.port, "wait-port", "", "its `port` (default: one above --port; 0: any free one)")
+	flags.DurationVar(&front.longest, "longest", wait.DefaultLongest, "longest `time` that a request waits there")
 	flags.StringVar(&env, "env-file", ".env", "file with further settings; it need not exist")
 	return cmd
 }
 
 // serve runs until ctx ends, then finishes what is under way.
-func serve(ctx context.Context, environ []string, host string) (err error) {
+func serve(ctx context.Context, environ []string, host string, front frontOptions) (err error) {
 	cfg, err := config.Load(ctx, environ)
 	if err != nil {
 		return err
@@ -78,6 +87,10 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
+	waiting, err := front.listen(listener.Addr())
+	if err != nil {
+		return err
+	}
 	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Listener: listener.Addr()}
 	if cfg.Log {
 		options.Report = os.Stdout
@@ -95,6 +108,10 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	// In one write, so that whoever waits for the first line has both.
 	fmt.Printf("serving on http://%[1]s (stop with Ctrl-C), for instance:\n"+
 		"  curl -i http://%[1]s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr())
+	stopWaiting, err := front.serve(ctx, waiting, listener.Addr())
+	if err != nil {
+		return err
+	}
 
 	select {
 	case err := <-failed:
@@ -102,6 +119,7 @@ func serve(ctx context.Context, environ []string, host string) (err error) {
 	case <-ctx.Done():
 	}
 	fmt.Println("stopping: finishing what is under way")
+	stopWaiting() // who waits there would wait for this server
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {

@@ -87,7 +87,9 @@ func (l *CallerLimit) check(ctx context.Context) (*Wait, error) {
 	case err != nil || offer.Now():
 		return nil, err
 	case offer.Start == scheduler.Never:
-		return nil, ErrCallerTooLarge
+		e := &TooLargeError{Caller: true, Tokens: l.demand.Tokens, Requests: max(1, l.demand.Requests)}
+		e.allow(state.Calendar(callerModel), l.rules, l.c.Now())
+		return nil, e
 	}
 	return l.wait(offer.Start, offer.Cause, state), nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/lateness"
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -29,9 +31,9 @@ type Controller struct {
 	snapshots snapshots
 	callers   map[string]*scheduler.Rules // of callers that have limits
 	waitlist  *waitlist
-	lateness  lateness
-	punctual  punctuality
-	signer    signer
+	lateness  lateness.Commits
+	punctual  lateness.Holders
+	signer    ticket.Signer
 }
 
 // New returns a controller. It makes sure that the control document has a key for
@@ -45,11 +47,11 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		o.Mode = func(storage.Control) scheduler.Mode { return scheduler.Both }
 	}
 	c := &Controller{
-		store: o.Store, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: signer{control.TicketKey}, lateness: newLateness(),
+		store: o.Store, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: ticket.Signer{Key: control.TicketKey}, lateness: lateness.NewCommits(),
 	}
 	rules := c.snapshots.of(control).Rules
 	c.callers = callerRules(o.Callers, rules)
-	c.waitlist, c.punctual = newWaitlist(rules.Hold), newPunctuality(rules.Hold)
+	c.waitlist, c.punctual = newWaitlist(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }
 
@@ -81,6 +83,9 @@ func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, err
 	grant, wait, err := d.take(ctx)
 	if grant != nil && d.since != 0 {
 		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))
+	}
+	if wait != nil {
+		wait.Within = req.Within
 	}
 	return grant, wait, err
 }

@@ -41,6 +41,7 @@ type decision struct {
 
 	contest  *contest // of the last plan; nil: no other caller waits
 	unbooked bool     // nothing is kept for it so far ahead
+	proved   bool     // and it had sat out as much of it as it does in one go
 }
 
 // look views the candidate projects.
@@ -107,7 +108,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	}
 	switch {
 	case cause == scheduler.TooLarge:
-		return nil, ErrTooLarge
+		return nil, d.tooLarge()
 	case cause == scheduler.Unavailable:
 		return nil, ErrNoProject
 	case offer.Start <= own.Start:
@@ -140,62 +141,6 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 	return d.later(ctx, own)
 }
 
-// candidates are the projects that have a usable key; that of the preferred key
-// alone if it is usable.
-func (d *decision) candidates() []scheduler.Candidate {
-	list := make([]scheduler.Candidate, 0, len(d.ids))
-	for i, p := range d.req.Projects {
-		if !d.usable(i) {
-			continue
-		}
-		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
-		if d.req.Prefer != "" && slices.Contains(p.Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer) {
-			return []scheduler.Candidate{cand}
-		}
-		list = append(list, cand)
-	}
-	return list
-}
-
-// key chooses the key of a project that the request is sent with: the preferred
-// one if it is usable there, else any that is.
-func (d *decision) key(project string) string {
-	i := slices.Index(d.ids, project)
-	if i < 0 {
-		return ""
-	}
-	usable := make([]string, 0, len(d.req.Projects[i].Keys))
-	for _, k := range d.req.Projects[i].Keys {
-		if !d.mayUse(i, k) {
-			continue
-		}
-		if k == d.req.Prefer {
-			return k
-		}
-		usable = append(usable, k)
-	}
-	if len(usable) == 0 {
-		return ""
-	}
-	return usable[rand.IntN(len(usable))]
-}
-
-// usable reports whether the i-th project has a key that may be used.
-func (d *decision) usable(i int) bool {
-	for _, k := range d.req.Projects[i].Keys {
-		if d.mayUse(i, k) {
-			return true
-		}
-	}
-	return false
-}
-
-// mayUse reports whether a key of the i-th project may be used: it is usable, or the
-// one that is to be tried all the same.
-func (d *decision) mayUse(i int, key string) bool {
-	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
-}
-
 // decide claims what the caller holds, or plans.
 func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 	if d.held != 0 {
@@ -221,25 +166,31 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		}
 		switch cause {
 		case scheduler.TooLarge:
-			return nil, nil, ErrTooLarge
+			return nil, nil, d.tooLarge()
 		case scheduler.Unavailable:
 			return nil, nil, ErrNoProject
 		}
 		if !offer.Now() {
-			if refused(offer.On, offer.Cause) {
+			switch {
+			case refused(offer.On, offer.Cause):
 				return nil, d.tell(offer), nil
-			}
-			wait, err := d.beyond(ctx, offer)
-			if wait != nil || err != nil {
-				return nil, wait, err
-			}
-			if !d.books() {
-				return nil, d.tell(offer), nil
-			}
-			if d.far(offer) {
-				d.unbooked, d.looked = true, true
-				if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
+			case d.late(offer):
+				return nil, d.tooLate(offer), nil
+			case d.proved:
+				offer = d.standing(offer)
+			default:
+				wait, err := d.beyond(ctx, offer)
+				if wait != nil || err != nil {
+					return nil, wait, err
+				}
+				if !d.books() {
 					return nil, d.tell(offer), nil
+				}
+				if d.far(offer) {
+					d.unbooked, d.looked = true, true
+					if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
+						return nil, d.tell(offer), nil
+					}
 				}
 			}
 		}
@@ -345,6 +296,35 @@ func (d *decision) promised(who asker) func(project, model string) []scheduler.B
 	}
 }
 
+// standing returns what the caller is told that has come back before its time: what it
+// was told, unless it can go earlier, or others have made it untrue.
+func (d *decision) standing(offer scheduler.Offer) scheduler.Offer {
+	if p := d.promise; offer.Start > p.Start && d.stands() {
+		offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
+		offer.Also = d.req.also(offer.Model)
+	}
+	return offer
+}
+
+// late reports whether an offer is later than the caller can wait.
+func (d *decision) late(offer scheduler.Offer) bool {
+	return d.req.Within != nil && offer.Start.Sub(d.came) > *d.req.Within
+}
+
+// tooLate is the wait for an offer that is too late: nothing is kept and nobody waits
+// for the caller. If another model of the chain could take the request in time it is
+// named.
+func (d *decision) tooLate(offer scheduler.Offer) *Wait {
+	w := d.wait(offer, offer.Start, offer.Cause)
+	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
+		Chain: d.chain, Demand: d.padded(), MaxWait: d.req.Within, Also: d.req.Also, Waitlist: d.promised(asker{}),
+	}, rand.IntN)
+	if cause == scheduler.NoCause && !d.late(other) {
+		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
+	}
+	return w
+}
+
 // stands reports whether the time that the caller was told is still true: whether the
 // request fits then beside whatever is older.
 func (d *decision) stands() bool {
@@ -364,14 +344,14 @@ func (d *decision) stands() bool {
 // padded is the demand with an allowance for the time that its commit takes.
 func (d *decision) padded() scheduler.Demand {
 	demand := d.demand
-	demand.Allowance += d.c.lateness.allowance()
+	demand.Allowance += d.c.lateness.Allowance()
 	return demand
 }
 
 // kept is the demand for which a booking is made: its holder may be late.
 func (d *decision) kept() scheduler.Demand {
 	demand := d.padded()
-	demand.Allowance += d.c.punctual.slack()
+	demand.Allowance += d.c.punctual.Slack()
 	return demand
 }
 
@@ -386,9 +366,9 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	grant, wait, _, err := d.reserve(ctx, offer, d.held)
 	if came := max(d.came, d.due); grant != nil {
 		// Reads, paces and lost races included.
-		d.c.punctual.used(came.Sub(d.due), max(0, d.c.Now().Sub(came)))
+		d.c.punctual.Used(came.Sub(d.due), max(0, d.c.Now().Sub(came)))
 	} else if now >= d.due {
-		d.c.punctual.used(came.Sub(d.due), 0)
+		d.c.punctual.Used(came.Sub(d.due), 0)
 	}
 	switch {
 	case err != nil || grant != nil:

@@ -33,6 +33,12 @@
 // because they come together: who comes within a tenth of a second of the answer to
 // another can't have had it.
 //
+// Some clients can't sit out a wait in one go: they take it up to a minute, come back
+// then and sit out the rest ([Request].SitsOut). One that comes back after that long has
+// proved that it returns, and is booked, at the time that it was told: what is before
+// that others were told of. And who says that it can wait only so long is told at once
+// when that isn't enough; it is kept nothing, and nobody waits for it.
+//
 // Who was told a time and doesn't come is in nobody's way once that has passed: whoever
 // comes then goes. Before, its promise is in the way of those that ask for a time, as far
 // as its caller's requests do return.
@@ -111,18 +117,19 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - controller.go: a controller, and Admit
-//   - decide.go: one decision: planning, claiming a booking, choosing the key
+//   - decide.go: one decision: planning, claiming a booking
 //   - fair.go: whose turn it is, where several callers wait
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
+//   - candidates.go: which projects and keys a request may go to, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
+//   - quota.go: how a caller's own limits stand
 //   - callerlimit.go: checking and committing the caller's own limits
 //   - request.go: requests, grants and waits
-//   - ticket.go: tickets and signatures
+//   - ticket.go: tickets and signatures by the key of the deployment
 //   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
 //   - snapshot.go: the rules, mode and chain in force, from the control document
 //   - waitlist.go: whom this instance told which time
 //   - patience.go: how long a request waits for the store
-//   - lateness.go: how late recent commits and holders were
 //   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

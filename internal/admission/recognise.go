@@ -85,6 +85,7 @@ func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now schedul
 	if d.held == 0 && p != nil {
 		p.early = p.early || p.Start > now+early
 		d.promise, d.since = p, p.Since
+		d.proved = d.req.SitsOut > 0 && now >= p.told.Add(d.req.SitsOut)-early
 	}
 	return d.held != 0 || d.promise != nil
 }

@@ -2,7 +2,9 @@ package admission
 
 import (
 	"errors"
+	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -12,14 +14,68 @@ import (
 // The reasons for which a request can't be served by waiting.
 var (
 	// ErrTooLarge means that the request fits at no time: it is larger than the
-	// model's context window, or upstream refused one of its size before.
+	// model's context window, or upstream refused one of its size before. It comes as a
+	// *[TooLargeError].
 	ErrTooLarge = errors.New("request never fits")
 	// ErrCallerTooLarge means that the request fits at no time into its caller's own
-	// limits.
+	// limits. It comes as a *[TooLargeError].
 	ErrCallerTooLarge = errors.New("request never fits the caller's own limits")
 	// ErrNoProject means that no project has a usable key and model for it.
 	ErrNoProject = errors.New("no usable project")
 )
+
+// A TooLargeError says what of a request is too large.
+type TooLargeError struct {
+	Caller   bool // for the caller's own limits
+	Tokens   int64
+	Requests int64 // that it counts as
+	// MostTokens and MostRequests are the most that would fit. Where both do, something
+	// else of the request is too large: what it weighs on a feature.
+	MostTokens, MostRequests int64
+}
+
+// Error implements error.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%v: %d tokens of at most %d, %d requests of at most %d", e.Unwrap(), e.Tokens, e.MostTokens, e.Requests, e.MostRequests)
+}
+
+// Public says to the caller what is too large, and what would fit.
+func (e *TooLargeError) Public() string {
+	whose, advice := "any usable project and model can take, now or later", "Send less input."
+	if e.Caller {
+		whose, advice = "your own limits ever allow", "Send less input, or ask the operator."
+	}
+	switch {
+	case e.Tokens > e.MostTokens:
+		return fmt.Sprintf("The request has %d input tokens, more than %s: the limit is %d. %s", e.Tokens, whose, e.MostTokens, advice)
+	case e.Requests > e.MostRequests:
+		return fmt.Sprintf("The request counts as %d requests, more than %s: the limit is %d. %s", e.Requests, whose, e.MostRequests, advice)
+	}
+	return fmt.Sprintf("The request is larger than %s. %s", whose, advice)
+}
+
+// Unwrap returns ErrTooLarge or ErrCallerTooLarge.
+func (e *TooLargeError) Unwrap() error {
+	if e.Caller {
+		return ErrCallerTooLarge
+	}
+	return ErrTooLarge
+}
+
+// allow raises the most to what one request may weigh on a calendar at any time, as far
+// as is known.
+func (e *TooLargeError) allow(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instant) {
+	limits, tokens, requests := c.EffectiveLimits(rules, now), rules.Policy.Window(c.Model), int64(math.MaxInt64)
+	if c.Refused > 0 && limits.TPM != scheduler.Unlimited {
+		tokens = min(tokens, max(limits.TPM, c.Refused-1))
+	}
+	for _, limit := range []int64{limits.RPM, limits.RPD} {
+		if limit != scheduler.Unlimited {
+			requests = min(requests, limit)
+		}
+	}
+	e.MostTokens, e.MostRequests = max(e.MostTokens, tokens), max(e.MostRequests, requests)
+}
 
 // A Project is one that a request may go to.
 type Project struct {
@@ -58,8 +114,14 @@ type Request struct {
 	// see whether it still is; empty: none.
 	Try     string
 	MaxWait *time.Duration
-	Ticket  *Ticket // what the caller sent back, verified
-	Book    bool    // the caller asks for a booking at the first refusal
+	// Within, if not nil, is how long the caller can wait at all. Of a longer wait nothing
+	// is kept.
+	Within *time.Duration
+	Ticket *Ticket // what the caller sent back, verified
+	Book   bool    // the caller asks for a booking at the first refusal
+	// SitsOut is the longest wait that the caller sits out in one go; 0: any. Told more,
+	// it comes back after that long, before its time, and has proved then that it returns.
+	SitsOut time.Duration
 	// Limit is the request's place in its caller's own limits; nil: it has none.
 	Limit *CallerLimit
 }
@@ -109,6 +171,13 @@ type Wait struct {
 	On             string // the calendar that stands in the way; empty: the model's
 	Booked         bool   // the slot is kept
 	Ticket         string
+	// Preferred says that only the project of the preferred key was asked.
+	Preferred bool
+	// Within is that of the request. Instead is a model of the chain that could take it
+	// within that time, at InsteadAt; empty: there is none, or no need.
+	Within    *time.Duration
+	Instead   string
+	InsteadAt scheduler.Instant
 }
 
 // Refused reports whether upstream refuses what the request asks for beside its model,

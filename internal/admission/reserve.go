@@ -16,9 +16,13 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	if book {
 		demand = d.kept()
 	}
+	var from scheduler.Instant
+	if book && d.proved {
+		from = offer.Start // what is before that others were told of
+	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, Since: d.since, Caller: d.req.Caller,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -46,7 +50,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			break // there was room when it was planned
 		}
 		if result.Start == scheduler.Never {
-			return nil, nil, result, ErrTooLarge
+			return nil, nil, result, d.tooLarge()
 		}
 		offer.Start, offer.Cause, offer.On = result.Start, result.Cause, result.On
 		return nil, d.tell(offer), result, nil
@@ -63,7 +67,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 	result := scheduler.Result{Verdict: scheduler.Admitted, Reservation: grant.Reservation}
 	for range maxReplans {
 		late := d.c.Now().Sub(grant.Reservation.Start)
-		d.c.lateness.note(late)
+		d.c.lateness.Note(late)
 		if late <= allowed+d.rules.Skew/2 {
 			return result, nil
 		}
@@ -98,10 +102,8 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 	}
 	now := d.c.Now()
 	if p := d.promise; p != nil {
-		if offer.Start > p.Start && d.stands() {
-			offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
-		}
-		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now)
+		offer = d.standing(offer)
+		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now, offer.Also...)
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: newID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
@@ -125,7 +127,7 @@ func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause sche
 }
 
 func (d *decision) ticket(id uint64, start, since scheduler.Instant) string {
-	return d.c.signing().sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
+	return d.c.signing().Sign(Ticket{ID: id, Hash: d.req.Hash, Start: start, Since: since, Tokens: d.demand.Tokens, Caller: d.req.Caller})
 }
 
 // waitingSince is when the caller was first told to wait: now, if it wasn't before.
@@ -140,6 +142,7 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, On: offer.On, Cause: cause}
 	for i, id := range d.ids {
 		if id == offer.Project {
+			w.Preferred = len(d.ids) > 1 && d.prefers(i)
 			w.Limit = d.states[i].Calendar(cmp.Or(offer.On, offer.Model)).EffectiveLimits(d.rules, d.c.Now())
 		}
 	}

@@ -103,7 +103,7 @@ func (l *waitlist) put(p promise) {
 
 // tellAgain notes that a promise was told to its caller before its time, with the place
 // and start that it has now.
-func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant) {
+func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant, also ...scheduler.Weight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.slots[p.at], func(x promise) bool { return x.ID == p.ID })
@@ -117,7 +117,7 @@ func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Ins
 		return
 	}
 	l.drop(p.at, func(x promise) bool { return x.ID == p.ID })
-	next.at, next.Start = at, start
+	next.at, next.Start, next.also = at, start, also
 	l.put(next)
 }
 

@@ -10,6 +10,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - wait.go: 429: the exact wait, the limit in the way, the ticket
+//   - quota.go: RateLimit and its like: how the caller's own limits stand
 //   - problem.go: errors, their codes, and errors of upstream
 //   - format.go: Google's and OpenAI's shape of an error, and the Retry-After headers
 package apierror

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -109,17 +110,60 @@ func writeText(w http.ResponseWriter, code int, text []byte) {
 	_, _ = w.Write(text) // the caller may have left
 }
 
-// longestRetry is the wait up to which client libraries retry by themselves.
-// Beyond it they are told not to, so that they report it instead of trying in
-// vain at their own pace.
-const longestRetry = 60 * time.Second
+// A Patience is how client libraries that come by a route take a wait.
+type Patience struct {
+	// Longest is the wait up to which they are told to retry by themselves. Beyond it they
+	// are told not to, so that they report it instead of trying in vain at their own pace.
+	Longest time.Duration
+	// Once is the longest wait that they sit out in one go: told more they fail, or take
+	// a pause of their own instead. Told this much they come back before their time, and
+	// sit out the rest. 0: they sit out any.
+	Once time.Duration
+}
 
-// shouldRetry is what clients of OpenAI's go by, whatever the status says.
-const shouldRetry = "X-Should-Retry"
+var (
+	// Exact is for clients that read what is written for them: Fluxgate's own routes.
+	Exact = Patience{Longest: 60 * time.Second}
+	// Capped is for the routes of Google's and OpenAI's APIs. OpenAI's SDKs and Vercel's
+	// read Retry-After-Ms first and take it only below 60 s (read in openai 6.49.0 for Node,
+	// which takes any, older ones, which don't, openai 3.57.0 for Python, which takes 120 s,
+	// and ai 6.0.326). They retry twice, so that they can sit out two waits.
+	Capped = Patience{Longest: 2 * capped, Once: capped}
+)
+
+// PatienceOf returns how the clients of a route take a wait: those of Google's and
+// OpenAI's APIs are libraries, which have limits of their own.
+func PatienceOf(f Format, path string) Patience {
+	if f == OpenAI || strings.HasPrefix(path, "/v1") {
+		return Capped
+	}
+	return Exact
+}
+
+const capped = 59_900 * time.Millisecond
+
+const (
+	// shouldRetry is what clients of OpenAI's go by, whatever the status says.
+	shouldRetry = "X-Should-Retry"
+	// RetryHeader says exactly how long to wait, in milliseconds. Retry-After is rounded
+	// up, and what Retry-After-Ms says may be less. Only refusals of our own have it: what
+	// upstream said and is passed on doesn't.
+	RetryHeader = "X-Fluxgate-Retry-Ms"
+)
+
+// setOwnRetry is setRetry for a refusal of our own.
+func setOwnRetry(h http.Header, wait time.Duration, p Patience) {
+	setRetry(h, wait, p)
+	h.Set(RetryHeader, strconv.FormatInt(wait.Milliseconds(), 10))
+}
 
 // setRetry says how long to wait, in every form that clients are known to read.
-func setRetry(h http.Header, wait time.Duration) {
+func setRetry(h http.Header, wait time.Duration, p Patience) {
+	millis := wait.Milliseconds()
 	h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
-	h.Set("Retry-After-Ms", strconv.FormatInt(wait.Milliseconds(), 10))
-	h.Set(shouldRetry, strconv.FormatBool(wait <= longestRetry))
+	if p.Once > 0 && wait <= p.Longest {
+		millis = min(millis, p.Once.Milliseconds())
+	}
+	h.Set("Retry-After-Ms", strconv.FormatInt(millis, 10))
+	h.Set(shouldRetry, strconv.FormatBool(wait <= p.Longest))
 }

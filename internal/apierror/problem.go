@@ -88,7 +88,7 @@ func Write(w http.ResponseWriter, f Format, p *Problem) {
 	c := codes[p.Code]
 	switch p.Code {
 	case Unavailable:
-		setRetry(w.Header(), retryUnavailable)
+		setOwnRetry(w.Header(), retryUnavailable, Exact)
 	case Loop:
 		w.Header().Set(shouldRetry, "false")
 	}
@@ -106,6 +106,8 @@ type Upstream struct {
 	// negative: waiting doesn't help.
 	Wait   time.Duration
 	Broken bool // no complete answer came, and the request may have been served
+	// Patience is that of the route's clients.
+	Patience Patience
 }
 
 // WriteUpstream passes an upstream error on as it is. What was no answer of
@@ -122,10 +124,10 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	case e.Wait < 0:
 		w.Header().Set("X-Should-Retry", "false")
 	case e.Wait > 0:
-		setRetry(w.Header(), e.Wait)
+		setRetry(w.Header(), e.Wait, e.Patience)
 	case code == http.StatusTooManyRequests:
 		// There is room elsewhere, or the caller would have been told our own wait.
-		setRetry(w.Header(), time.Second)
+		setRetry(w.Header(), time.Second, e.Patience)
 	case code == http.StatusLoopDetected:
 		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}

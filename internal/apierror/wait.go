@@ -29,7 +29,18 @@ type Wait struct {
 	Beside string
 	Booked bool
 	Ticket string
+	// Preferred says that only the project of the key that the caller prefers was asked.
+	Preferred bool
+	// Patience is that of the route's clients.
+	Patience Patience
+	// Within, if not nil, is how long the caller said that it can wait.
+	Within *time.Duration
+	// Instead says what else could serve the caller within that time.
+	Instead string
 }
+
+// late reports whether the wait is longer than the caller can wait.
+func (w *Wait) late() bool { return w.Within != nil && w.Left > *w.Within }
 
 // Google's type names of error details.
 const (
@@ -58,12 +69,15 @@ type retryInfo struct {
 // told in milliseconds, and rounded up to seconds.
 func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 	h := w.Header()
-	setRetry(h, wait.Left)
+	setOwnRetry(h, wait.Left, wait.Patience)
+	if wait.late() {
+		h.Set(shouldRetry, "false")
+	}
 	h.Set(BookedHeader, strconv.FormatBool(wait.Booked))
 	if wait.Ticket != "" {
 		h.Set(TicketHeader, wait.Ticket)
 	}
-	delay := strconv.FormatFloat(wait.Left.Seconds(), 'f', 3, 64) + "s"
+	delay := inSeconds(wait.Left)
 	v, message := wait.ofProject(delay)
 	if wait.Caller != "" {
 		v, message = wait.ofCaller(delay)
@@ -104,13 +118,27 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 		v.Value = strconv.FormatInt(limit, 10)
 		said = ", limit: " + v.Value
 	}
-	kept := "Nothing is kept for you yet: come back then, and if there is still no room a slot will be."
-	if w.Booked {
-		kept = "A slot is kept for you."
+	busy := "Every usable project is busy."
+	if w.Preferred {
+		busy = "The project of the key that you prefer is busy; others may not be."
 	}
-	return v, fmt.Sprintf("Every usable project is busy. Quota exceeded for metric: %s%s, model: %s\n%s Please retry in %s.",
-		v.Metric, said, w.Model, kept, delay)
+	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s", busy, v.Metric, said, w.Model, w.advice(delay))
 }
+
+// advice says when to come back, in the words that clients look for: gemini-cli "retry
+// in 45.000s", as Google has it, LangChain and many applications "try again in 45.000s",
+// as OpenAI has it.
+func (w *Wait) advice(delay string) string {
+	switch {
+	case w.late() && !w.Booked:
+		return fmt.Sprintf("You can wait for %s only, so nothing is kept for you. It would be possible to retry in %s. %s", inSeconds(*w.Within), delay, w.Instead)
+	case w.Booked:
+		return fmt.Sprintf("A slot is kept for you: try again in %s. Please retry in %s.", delay, delay)
+	}
+	return fmt.Sprintf("Nothing is kept for you yet: try again in %s, and if there is still no room a slot will be. Please retry in %s.", delay, delay)
+}
+
+func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) + "s" }
 
 // ofCaller names the caller's own limit that stands in the way.
 func (w *Wait) ofCaller(delay string) (v violation, message string) {
@@ -126,6 +154,6 @@ func (w *Wait) ofCaller(delay string) (v violation, message string) {
 	case scheduler.ByRPD:
 		v.ID, v.Value = "RequestsPerDayPerCaller", strconv.FormatInt(w.Limits.RPD, 10)
 	}
-	return v, fmt.Sprintf("Your own limit here is used up (caller %s, quota %s, limit: %s), whatever the projects could take. Please retry in %s.",
-		w.Caller, v.ID, v.Value, delay)
+	return v, fmt.Sprintf("Your own limit here is used up (caller %s, quota %s, limit: %s), whatever the projects could take. Nothing is kept for you: try again in %s. Please retry in %s.",
+		w.Caller, v.ID, v.Value, delay, delay)
 }

@@ -91,8 +91,20 @@ func checkImporters(t tree, importable map[string][]string, tests bool) (bad []s
 // clock is what reads or waits for the machine's clock in package time.
 var clock = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
 
+// sleeps is what waits for an instant. AfterFunc cuts what takes too long, and nobody waits for it.
+var sleeps = []string{"After", "Sleep", "Tick", "NewTimer", "NewTicker"}
+
 // checkNoClock returns a line for every use, called or not, of clock in the code at and below dir.
 func checkNoClock(t tree, dir string) (bad []string) {
+	return checkNoTime(t, dir, clock, "the instant is an argument")
+}
+
+// checkNoSleep is checkNoClock for what waits.
+func checkNoSleep(t tree, dir string) (bad []string) {
+	return checkNoTime(t, dir, sleeps, "a wait is answered, and who waits is on the caller's side")
+}
+
+func checkNoTime(t tree, dir string, names []string, why string) (bad []string) {
 	for d, files := range t {
 		if !within(d, dir) {
 			continue
@@ -110,8 +122,8 @@ func checkNoClock(t tree, dir string) (bad []string) {
 				if !ok {
 					return true
 				}
-				if x, ok := sel.X.(*ast.Ident); ok && name != "" && x.Name == name && slices.Contains(clock, sel.Sel.Name) {
-					bad = append(bad, fmt.Sprintf("%s uses time.%s: the instant is an argument", f.path, sel.Sel.Name))
+				if x, ok := sel.X.(*ast.Ident); ok && name != "" && x.Name == name && slices.Contains(names, sel.Sel.Name) {
+					bad = append(bad, fmt.Sprintf("%s uses time.%s: %s", f.path, sel.Sel.Name, why))
 				}
 				return true
 			})

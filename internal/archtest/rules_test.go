@@ -22,8 +22,8 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
-	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
+	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -116,7 +116,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/recent", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -162,6 +162,10 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/recent", "internal/remote", "internal/secrets", "scheduler"},
+		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
+	},
+	{
 		dir: "internal/telemetry", only: []string{"scheduler", "storage"},
 		why: "what watches the parts is told by them, and needs none of them",
 	},
@@ -178,11 +182,11 @@ var imports = []importRule{
 		why: "the page is one document without data",
 	},
 	{
-		dir: "internal/server", never: []string{"internal/app", "internal/upstream/gemini"},
-		why: "the server is given what it needs",
+		dir: "internal/server", never: []string{"internal/app", "internal/upstream/gemini", "internal/wait"},
+		why: "the server is given what it needs, and never waits on a caller's behalf",
 	},
 	{
-		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim"},
+		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim", "internal/wait"},
 		why: "only serve stands in for what is missing: the deployed function links none of it",
 	},
 	{
@@ -236,6 +240,12 @@ func TestImports(t *testing.T) {
 
 func TestSchedulerHasNoClock(t *testing.T) {
 	assert.Empty(t, checkNoClock(repository(t), "scheduler"))
+}
+
+func TestServerNeverSleeps(t *testing.T) {
+	for _, dir := range []string{"internal/server", "internal/dispatch", "internal/admission", "internal/apierror", "internal/admin"} {
+		assert.Empty(t, checkNoSleep(repository(t), dir))
+	}
 }
 
 func TestFileLength(t *testing.T) {

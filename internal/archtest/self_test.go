@@ -191,6 +191,19 @@ func TestClockRuleBites(t *testing.T) {
 	}
 }
 
+func TestSleepRuleBites(t *testing.T) {
+	for text, want := range map[string]string{
+		"func f() { time.Sleep(1) }":          "internal/server/a.go uses time.Sleep",
+		"func f() { <-time.After(1) }":        "uses time.After",
+		"var x = time.NewTimer":               "uses time.NewTimer",
+		"var x = time.Now()":                  "",
+		"func f() { time.AfterFunc(1, nil) }": "",
+	} {
+		files := write(t, map[string]string{"internal/server/a.go": "package p\nimport \"time\"\n" + text + "\n"})
+		assertBad(t, want, checkNoSleep(files, "internal/server"))
+	}
+}
+
 func TestLengthRuleBites(t *testing.T) {
 	lines := func(n int) string { return "package p\n" + strings.Repeat("\n", n-1) }
 	files := write(t, map[string]string{"a/long.go": lines(501), "a/just.go": lines(500), "a/long_test.go": lines(900)})

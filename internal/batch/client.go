@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/remote"
@@ -45,9 +43,6 @@ type exchange struct {
 	// wait is set when hinted.
 	wait   time.Duration
 	hinted bool
-	// ticket is empty when the response has none; booked is whether the server keeps a slot for it.
-	ticket string
-	booked bool
 	// unreachable: no connection could be made at all.
 	unreachable bool
 }
@@ -70,7 +65,7 @@ type sender struct {
 }
 
 // generate sends one request once. An exchange that the context ended is broken.
-func (s *sender) generate(ctx context.Context, body []byte, ticket string) exchange {
+func (s *sender) generate(ctx context.Context, body []byte, turn *remote.Turn) exchange {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.access.URL+"/generate", bytes.NewReader(body))
@@ -78,10 +73,7 @@ func (s *sender) generate(ctx context.Context, body []byte, ticket string) excha
 		return exchange{outcome: rejected, message: s.access.Sanitize("making the request: " + err.Error())}
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-Fluxgate-Book", "true")
-	if ticket != "" {
-		request.Header.Set("X-Fluxgate-Ticket", ticket)
-	}
+	turn.Ask(request.Header)
 	if err := s.access.Authorize(request); err != nil {
 		return s.transportFailure(err)
 	}
@@ -91,12 +83,8 @@ func (s *sender) generate(ctx context.Context, body []byte, ticket string) excha
 		return s.transportFailure(err)
 	}
 	defer response.Body.Close()
-	ex := exchange{
-		status:  response.StatusCode,
-		arrived: time.Now(),
-		ticket:  response.Header.Get("X-Fluxgate-Ticket"),
-		booked:  !strings.EqualFold(response.Header.Get("X-Fluxgate-Booked"), "false"),
-	}
+	ex := exchange{status: response.StatusCode, arrived: time.Now()}
+	turn.Heard(response.Header)
 	if response.StatusCode == http.StatusOK {
 		s.readAnswer(&ex, response.Body)
 		return ex
@@ -145,20 +133,4 @@ func (s *sender) readError(ex *exchange, response *http.Response) {
 	default:
 		ex.outcome = rejected
 	}
-}
-
-// release gives a ticket back. The server drops a booking that nobody returns to, so a failure costs little.
-func (s *sender) release(ctx context.Context, ticket string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.access.URL+"/tickets/"+url.PathEscape(ticket), nil)
-	if err != nil {
-		return fmt.Errorf("releasing a ticket: %w", err)
-	}
-	if err := s.access.Authorize(request); err != nil {
-		return fmt.Errorf("releasing a ticket: %w", err)
-	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("releasing a ticket: %w", err)
-	}
-	return response.Body.Close()
 }

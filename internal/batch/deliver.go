@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/remote"
 )
 
 const (
@@ -22,9 +24,7 @@ type delivery struct {
 	item    *item
 	started time.Time
 
-	// ticket is that of the last refusal that had one; booked is whether a slot is kept for it.
-	ticket string
-	booked bool
+	turn remote.Turn
 	// tries are failures in a row, unhinted refusals in a row that didn't say how long.
 	tries, unhintedRefusals int
 	waits                   int
@@ -42,12 +42,9 @@ func (d *delivery) send(ctx context.Context, it *item) (exchange, bool) {
 	if err != nil {
 		return exchange{outcome: rejected, message: err.Error()}, true
 	}
-	d.ticket, d.booked, d.tries, d.unhintedRefusals = "", false, 0, 0
+	d.turn, d.tries, d.unhintedRefusals = remote.Turn{}, 0, 0
 	for {
-		ex := d.job.sender.generate(ctx, body, d.ticket)
-		if ex.ticket != "" {
-			d.ticket, d.booked = ex.ticket, ex.booked
-		}
+		ex := d.job.sender.generate(ctx, body, &d.turn)
 		switch ex.outcome {
 		case answered, rejected:
 			return ex, true
@@ -100,18 +97,11 @@ func (d *delivery) waitAsTold(ctx context.Context, ex exchange) bool {
 // pause waits until an instant. False means that the context ended before; then the ticket stays noted, to be given back.
 func (d *delivery) pause(ctx context.Context, until time.Time) bool {
 	h := waitingRequest{until: until}
-	if d.booked {
-		h.ticket = d.ticket
+	if d.turn.Booked {
+		h.ticket = d.turn.Ticket
 	}
 	d.job.stats.beginWait(d.item.index, h)
-	timer := time.NewTimer(time.Until(until))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return remote.Sleep(ctx, until)
 }
 
 // noteOutage shows what a 503 says, once for each text: such a wait may have no end that the server knows.

@@ -18,7 +18,7 @@
 // # A refusal
 //
 // Every request asks for a booking at its first refusal (X-Fluxgate-Book: true). A 429 tells the wait, in this order of
-// preference, in retry-after-ms, in Retry-After (seconds or an HTTP date), or in the google.rpc.RetryInfo of its body; if
+// preference, in X-Fluxgate-Retry-Ms, in Retry-After-Ms (of servers that have only that), in Retry-After (seconds or an HTTP date), or in the google.rpc.RetryInfo of its body; if
 // it tells none the wait grows from one second to one minute. The wait is counted from the instant the refusal arrived.
 // Then the same bytes are sent again with the refusal's X-Fluxgate-Ticket. There is no limit to the number of refusals
 // that it waits for: when a day's quota is spent the job sleeps until there is a new one. A 503 that names a wait is

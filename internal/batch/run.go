@@ -232,7 +232,7 @@ func (j *job) release(parent context.Context) {
 	var releases sync.WaitGroup
 	for _, ticket := range j.stats.tickets() {
 		// Best effort: a booking nobody returns to is dropped by the server.
-		releases.Go(func() { _ = j.sender.release(ctx, ticket) })
+		releases.Go(func() { _ = j.sender.access.Release(ctx, j.sender.client, ticket) })
 	}
 	releases.Wait()
 }

@@ -23,7 +23,7 @@ const (
 // read, besides those that every script may. A browser knows no wildcard for
 // part of a name.
 var exposedHeaders = []string{
-	"Retry-After", "Retry-After-Ms", "X-Should-Retry",
+	"RateLimit", "RateLimit-Policy", "Retry-After", "Retry-After-Ms", "X-Fluxgate-Retry-Ms", "X-Should-Retry",
 	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Ticket", "X-Fluxgate-Wait", "X-Gemini-Service-Tier",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
 	"X-Goog-Upload-Status", "X-Goog-Upload-Url",

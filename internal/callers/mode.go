@@ -52,11 +52,15 @@ func ModeOf(cfg *config.Config) Mode {
 	return ModeOpen
 }
 
-// checkOpen returns why a request in ModeOpen is refused, or nil. A server that
-// asks for no token is for programs of the same machine. Other machines reach it
-// when it listens on more than loopback; web pages reach it through the browser
-// of whoever visits them, unless their origin is trusted.
-func (a *Authenticator) checkOpen(r *http.Request) error {
+// checkOpen returns why a request in ModeOpen is refused, or nil.
+func (a *Authenticator) checkOpen(r *http.Request) error { return CheckLocal(r, a.pages, a.hosts) }
+
+// CheckLocal returns why a request is none of a program of this machine, or nil: one of
+// ErrUnguarded, ErrOrigin and ErrHost. A server that asks for no token is for programs of
+// the same machine. Other machines reach it when it listens on more than loopback; web
+// pages reach it through the browser of whoever visits them, unless pages trusts their
+// origin. Hosts, in lower case, are names of this machine besides loopback's.
+func CheckLocal(r *http.Request, pages *http.CrossOriginProtection, hosts []string) error {
 	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		return fmt.Errorf("%w: no token is configured, so only this machine may use it, by a loopback address; set FLUXGATE_TOKENS", ErrUnguarded)
 	}
@@ -64,14 +68,14 @@ func (a *Authenticator) checkOpen(r *http.Request) error {
 	// of them ask upstream.
 	asked := *r
 	asked.Method = http.MethodPost
-	if err := a.pages.Check(&asked); err != nil {
+	if err := pages.Check(&asked); err != nil {
 		return fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
 	// A page whose host name was made to point here looks like one of our own, and
 	// with an old browser it may come without any header of a page's.
 	fromPage := r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != ""
 	switch {
-	case proxies.Loopback(r.Host), slices.Contains(a.hosts, strings.ToLower(proxies.Hostname(r.Host))):
+	case proxies.Loopback(r.Host), slices.Contains(hosts, strings.ToLower(proxies.Hostname(r.Host))):
 	case fromPage:
 		return fmt.Errorf("%w: the page's own host name stands for this machine", ErrOrigin)
 	default:

@@ -26,6 +26,7 @@ func TestJavaScript(t *testing.T) {
 			"/v1beta/openai/models",
 		},
 		"vercel":     {"generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents"},
+		"waits":      {"/openai/v1/chat/completions", "generateContent", "streamGenerateContent"},
 		"gemini-cli": {"generateContent", "streamGenerateContent", "countTokens"},
 	}
 	for name, routes := range suites {
@@ -35,6 +36,7 @@ func TestJavaScript(t *testing.T) {
 			w := newWorld(t)
 			nodetest.Run(t, name, suiteTimeout,
 				"FLUXGATE_URL="+w.url, "FLUXGATE_TOKEN="+token, "CLIENTS_CONTROL_URL="+w.control(t),
+				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t),
 				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy,
 				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding)
 			assert.Subset(t, w.answers.routes(), routes, "a suite that calls less than it should proves nothing")

@@ -1,7 +1,8 @@
 // Package clients holds tests that drive real, unmodified client libraries
 // against Fluxgate in front of the simulated Gemini: Google's SDKs for Go and
 // JavaScript, OpenAI's SDK for Node, the Vercel AI SDK and gemini-cli. What they
-// need from the routes is stated nowhere as surely as in their code.
+// need from the routes is stated nowhere as surely as in their code. What they make of
+// waits is shown too, by themselves and through wait.
 //
 // The JavaScript is in the folder js, with a lock file of its own, and needs
 // Node.js 20 or later with npm. Where they are missing those tests are skipped,

@@ -205,7 +205,7 @@ const anyModel = ""
 // noneAllowed returns what upstream said where every project is left alone because
 // there is no free tier where this runs; nil otherwise.
 func (r *dispatch) noneAllowed(ctx context.Context) error {
-	said, ok := r.d.lastWords.get(anyModel)
+	said, ok := r.d.lastWords.Get(anyModel)
 	if !ok {
 		return nil
 	}

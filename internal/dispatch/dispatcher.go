@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -10,8 +11,10 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/recent"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -60,30 +63,30 @@ type Dispatcher struct {
 	audit     *events.Audit
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
-	pool      atomic.Pointer[Pool]    // of the keys as they were read last
-	counted   *recent[uint64, int64]  // tokens by request hash
-	owners    *recent[string, string] // projects by the names of what they own
-	resources *resources.Registry     // callers by the same
-	depleted  *depleted               // projects that can't be used
-	words     words                   // of upstream, as other instances heard them
-	silent    *recent[string, int]    // how often in a row a project and model said nothing to what others answered
-	itself    *recent[string, int]    // how often in a row a redirected model answered itself
+	pool      atomic.Pointer[Pool]        // of the keys as they were read last
+	counted   *recent.Map[uint64, int64]  // tokens by request hash
+	owners    *recent.Map[string, string] // projects by the names of what they own
+	resources *resources.Registry         // callers by the same
+	depleted  *depleted                   // projects that can't be used
+	words     words                       // of upstream, as other instances heard them
+	silent    *recent.Map[string, int]    // how often in a row a project and model said nothing to what others answered
+	itself    *recent.Map[string, int]    // how often in a row a redirected model answered itself
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for, or of a feature, by the name of its calendar.
-	lastWords *recent[string, *upstream.Error]
-	chain     ChainKeeper                // nil: nobody
-	retiring  *recent[string, time.Time] // models that are shut down, and when
+	lastWords *recent.Map[string, *upstream.Error]
+	chain     ChainKeeper                    // nil: nobody
+	retiring  *recent.Map[string, time.Time] // models that are shut down, and when
 
-	conversations *conversations
+	conversations *conversation.Memory
 }
 
 // New returns a dispatcher.
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, resources: o.Resources, counted: newRecent[uint64, int64](maxCounted), owners: newRecent[string, string](maxOwners), depleted: new(depleted), itself: newRecent[string, int](maxLastWords), silent: newRecent[string, int](maxSilent),
-		lastWords: newRecent[string, *upstream.Error](maxLastWords),
-		retiring:  newRecent[string, time.Time](maxLastWords), conversations: newConversations(),
+		telemetry: o.Telemetry, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), depleted: new(depleted), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		lastWords: recent.New[string, *upstream.Error](maxLastWords),
+		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(),
 	}
 }
 
@@ -144,3 +147,12 @@ func (d *Dispatcher) target(key keys.Key) Target {
 
 // logger returns the logger of a request.
 func (d *Dispatcher) logger(ctx context.Context) *slog.Logger { return requestlog.From(ctx, d.log) }
+
+// asUpstream returns the *upstream.Error that err is, or makes one.
+func asUpstream(ctx context.Context, err error) *upstream.Error {
+	var failure *upstream.Error
+	if !errors.As(err, &failure) {
+		failure = upstream.TransportError(ctx, err)
+	}
+	return failure
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -40,8 +41,10 @@ type Call struct {
 	MaxWait  *time.Duration
 	Ticket   *admission.Ticket
 	Book     bool
-	Retry    bool // go on with other keys, projects and models when upstream fails
-	Resend   bool // even where the request may have been served and billed
+	SitsOut  time.Duration  // the longest wait that the caller sits out in one go; 0: any
+	Within   *time.Duration // how long the caller can wait at all; nil: it doesn't say
+	Retry    bool           // go on with other keys, projects and models when upstream fails
+	Resend   bool           // even where the request may have been served and billed
 	// Send sends the request once. It must not have answered the caller when it
 	// returns an error.
 	Send func(ctx context.Context, to Target) (Sent, *upstream.Error)
@@ -50,7 +53,7 @@ type Call struct {
 	// none; textOnly says that it refers to nothing else. Set by Size.
 	features func() []string
 	textOnly bool
-	turn     turn // of a conversation; set by Size
+	turn     conversation.Turn // of a conversation; set by Size
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
 }
@@ -184,7 +187,7 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	if e := r.noneAllowed(ctx); e != nil {
 		return e
 	}
-	said, ok := r.d.lastWords.get(r.call.Models[0])
+	said, ok := r.d.lastWords.Get(r.call.Models[0])
 	if !pinned || !ok {
 		return none
 	}
@@ -236,7 +239,8 @@ func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.without(r.excluded),
-		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
+		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
+		SitsOut: c.SitsOut, Within: c.Within,
 	}
 	req.Also = r.also()
 	if !r.asked {
@@ -329,7 +333,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
-	r.d.conversations.served(r.call.turn, grant.Project)
+	r.d.conversations.Served(r.call.turn, grant.Project)
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}

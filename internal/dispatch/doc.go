@@ -22,19 +22,18 @@
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - redirect.go: models that others answer for, and what a call weighs beside a model
 //   - accounts.go: which projects are billed together, and wait together when one spends too fast
+//   - refusal.go: what an error means as the answer to a call (the table of lessons is package lesson)
 //   - features.go: features with quotas of their own: what a call weighs there, what a refusal says of them, what is told
 //   - words.go: what upstream said of a feature, kept for instances that didn't hear it
-//   - refusal.go: what an error means as the answer to a call (the table of lessons is package lesson)
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content, and whether it is the
 //     caller's
 //   - free.go: requests that take no slot
+//   - patience.go: the headers by which a caller says how long it waits
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
-//   - turns.go: which projects served the turns of conversations before
 //   - pool.go: the keys as they are for one request, by project
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner
-//   - recent.go: a map of bounded size, whose oldest entries go first
 package dispatch

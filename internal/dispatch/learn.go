@@ -51,12 +51,12 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			// by everybody.
 			gone := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
-			r.d.lastWords.put(grant.Asked, toRepeat(e))
+			r.d.lastWords.Put(grant.Asked, toRepeat(e))
 			r.relist(ctx)
 		}
 	}
 	if l.Concerns == lesson.OneModel && l.Lasts != lesson.OnceShown && l.Final(true) {
-		r.d.lastWords.put(grant.Asked, toRepeat(e))
+		r.d.lastWords.Put(grant.Asked, toRepeat(e))
 		if e.Class == upstream.ClassModelGone && r.inChain(grant.Asked) {
 			r.relist(ctx)
 		}
@@ -65,14 +65,6 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		return fmt.Errorf("record what upstream said: %w", err)
 	}
 	return nil
-}
-
-// toRepeat returns an error as it is told to later callers: when to come back has
-// been said to one.
-func toRepeat(e *upstream.Error) *upstream.Error {
-	kept := *e
-	kept.Header = nil
-	return &kept
 }
 
 // inChain reports whether a call for several models reached one of the chain.
@@ -87,15 +79,15 @@ const silences = 2
 // answered notes that a project answered. Those that were silent to the same request are
 // at fault themselves.
 func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
-	if n, _ := r.d.silent.get(grant.Project + "/" + grant.Model); n > 0 {
-		r.d.silent.put(grant.Project+"/"+grant.Model, 0)
+	if n, _ := r.d.silent.Get(grant.Project + "/" + grant.Model); n > 0 {
+		r.d.silent.Put(grant.Project+"/"+grant.Model, 0)
 	}
 	for _, x := range r.silent {
 		if x.Model != grant.Model || x.Project == grant.Project {
 			continue // it may be the model's fault, or chance
 		}
-		n, _ := r.d.silent.get(x.Project + "/" + x.Model)
-		if r.d.silent.put(x.Project+"/"+x.Model, n+1); n+1 < silences {
+		n, _ := r.d.silent.Get(x.Project + "/" + x.Model)
+		if r.d.silent.Put(x.Project+"/"+x.Model, n+1); n+1 < silences {
 			continue
 		}
 		block := scheduler.RecordRefusal{Model: x.Model, Block: lesson.BlockFor(lesson.Lesson{Lasts: lesson.Growing}, nil, 0), Admitted: x.Reservation.Start}
@@ -113,7 +105,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		reason := upstream.ReasonBilling
 		if e.Class == upstream.ClassProject {
 			reason = e.KeyReason()
-			r.d.lastWords.put(anyModel, toRepeat(e))
+			r.d.lastWords.Put(anyModel, toRepeat(e))
 		}
 		problems = append(problems, r.d.depleted.note(ctx, r.d.admission, grant.Project))
 		for _, k := range r.pool.Keys {
@@ -247,14 +239,14 @@ func (r *dispatch) learnStatus(ctx context.Context, model, status string) {
 	if r.d.chain == nil || status == "" || s.UnmarshalJSON([]byte(status)) != nil || s.Retires().IsZero() {
 		return
 	}
-	if known, ok := r.d.retiring.get(model); ok && known.Equal(s.Retires()) {
+	if known, ok := r.d.retiring.Get(model); ok && known.Equal(s.Retires()) {
 		return
 	}
 	if err := r.d.chain.Retire(ctx, model, s.Retires()); err != nil {
 		r.log.Warn("not kept that a model is shut down", "model", model, "error", err)
 		return
 	}
-	r.d.retiring.put(model, s.Retires())
+	r.d.retiring.Put(model, s.Retires())
 }
 
 // relist has the models list asked for again, for a model of the chain is gone.

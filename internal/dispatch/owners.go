@@ -66,7 +66,7 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 	project := ""
 	lookups := 0
 	for _, name := range names {
-		owner, known := d.owners.get(name)
+		owner, known := d.owners.Get(name)
 		if !known || !p.Has(owner) {
 			if lookups++; lookups > maxLookedUp && project != "" {
 				continue // upstream knows whether it is there too
@@ -158,7 +158,7 @@ func (d *Dispatcher) search(ctx context.Context, p *Pool, name string) (project 
 	if project == "" {
 		return "", sure, context.Cause(ctx)
 	}
-	d.owners.put(name, project)
+	d.owners.Put(name, project)
 	return project, true, nil
 }
 
@@ -200,7 +200,7 @@ func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kind string)
 func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, answer []byte) error {
 	made := resourcesIn(answer, project)
 	for _, m := range made {
-		d.owners.put(m.Name, project)
+		d.owners.Put(m.Name, project)
 	}
 	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, made...))
 }

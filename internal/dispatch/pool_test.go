@@ -51,22 +51,3 @@ func TestPoolChoosesUsableKeys(t *testing.T) {
 	_, ok := p.any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
 	assert.False(t, ok)
 }
-
-// What is remembered is bounded, the oldest goes first, and a value that is put
-// again doesn't grow it.
-func TestRecentIsBounded(t *testing.T) {
-	r := newRecent[int, string](2)
-	r.put(1, "a")
-	r.put(2, "b")
-	r.put(1, "c")
-	r.put(3, "d")
-	_, ok := r.get(1)
-	assert.False(t, ok, "the oldest")
-	for k, want := range map[int]string{2: "b", 3: "d"} {
-		got, ok := r.get(k)
-		assert.True(t, ok)
-		assert.Equal(t, want, got)
-	}
-	assert.Len(t, r.values, 2)
-	assert.Len(t, r.order, 2)
-}

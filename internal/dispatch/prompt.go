@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -113,13 +112,4 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 		}
 		return Sent{PromptTokens: tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion}, nil
 	}
-}
-
-// asUpstream returns the *upstream.Error that err is, or makes one.
-func asUpstream(ctx context.Context, err error) *upstream.Error {
-	var failure *upstream.Error
-	if !errors.As(err, &failure) {
-		failure = upstream.TransportError(ctx, err)
-	}
-	return failure
 }

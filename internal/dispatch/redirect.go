@@ -64,20 +64,20 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 		return
 	}
 	itself := sameModel(name, version)
-	n, _ := r.d.itself.get(name)
+	n, _ := r.d.itself.Get(name)
 	switch {
 	case !itself && known == version, itself && known == "":
 		if n > 0 {
-			r.d.itself.put(name, 0)
+			r.d.itself.Put(name, 0)
 		}
 		return
 	case itself && n+1 < itselfAgain:
-		r.d.itself.put(name, n+1)
+		r.d.itself.Put(name, n+1)
 		return
 	case itself:
 		version = ""
 	}
-	r.d.itself.put(name, 0)
+	r.d.itself.Put(name, 0)
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if now, err := r.d.admission.Snapshot(ctx); err == nil && now.Control.Redirects[name] == version {

@@ -91,7 +91,7 @@ func UploadAllowance(body int) time.Duration {
 func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
 	c.features, c.textOnly = s.Features, s.TextOnly
 	if len(p.Projects) > 1 && s.Body != nil {
-		c.turn = d.conversations.read(c.Caller, s.Body)
+		c.turn = d.conversations.Read(c.Caller, s.Body)
 	}
 	c.count = func(ctx context.Context) (int64, error) {
 		if d.count == config.CountEstimate || s.Count == nil {
@@ -103,7 +103,7 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 		c.Demand.Tokens = c.Ticket.Tokens
 		return nil
 	}
-	if n, ok := d.counted.get(c.Hash); ok {
+	if n, ok := d.counted.Get(c.Hash); ok {
 		c.Demand.Tokens, c.Exact = n, true
 		return nil
 	}
@@ -118,7 +118,7 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 		return err
 	}
 	c.Exact = true
-	d.counted.put(c.Hash, c.Demand.Tokens)
+	d.counted.Put(c.Hash, c.Demand.Tokens)
 	return nil
 }
 

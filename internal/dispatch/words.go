@@ -56,8 +56,8 @@ func (w *words) time(now scheduler.Instant) bool {
 
 // keepWords remembers what upstream said of a feature, by the name of its calendar.
 func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error) error {
-	known, _ := d.lastWords.get(on)
-	d.lastWords.put(on, toRepeat(e))
+	known, _ := d.lastWords.Get(on)
+	d.lastWords.Put(on, toRepeat(e))
 	if known != nil && bytes.Equal(known.Body, e.Body) || len(e.Body) > maxWordsBody {
 		return nil
 	}
@@ -92,7 +92,7 @@ func sayings(data []byte) map[string]saying {
 
 // wordsOf returns what upstream said of a feature; nil: it isn't known.
 func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
-	if e, ok := d.lastWords.get(on); ok {
+	if e, ok := d.lastWords.Get(on); ok {
 		return e
 	}
 	if !d.words.time(d.admission.Now()) {
@@ -103,10 +103,18 @@ func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
 		d.logger(ctx).Warn("what upstream said isn't known", "error", err)
 	}
 	for name, x := range sayings(data) {
-		if _, ok := d.lastWords.get(name); !ok {
-			d.lastWords.put(name, &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body})
+		if _, ok := d.lastWords.Get(name); !ok {
+			d.lastWords.Put(name, &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body})
 		}
 	}
-	e, _ := d.lastWords.get(on)
+	e, _ := d.lastWords.Get(on)
 	return e
+}
+
+// toRepeat returns an error as it is told to later callers: when to come back has
+// been said to one.
+func toRepeat(e *upstream.Error) *upstream.Error {
+	kept := *e
+	kept.Header = nil
+	return &kept
 }

@@ -57,6 +57,12 @@ func (a Access) checkToken() error {
 	return nil
 }
 
+// Loopback reports whether the address is of this machine, by its name or number alone.
+func (a Access) Loopback() bool {
+	u, err := parseURL(a.URL)
+	return err == nil && loopback(u.Hostname())
+}
+
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {

@@ -153,23 +153,23 @@ func TestRefusals(t *testing.T) {
 		want         Error
 	}{
 		"401": {401, "", google(401, "UNAUTHENTICATED", "Send a token.", "[]"),
-			Error{401, "UNAUTHENTICATED", "Send a token.", 0}},
+			Error{Code: 401, Status: "UNAUTHENTICATED", Message: "Send a token.", RetryAfter: 0}},
 		"403 that repeats the token": {403, "", google(403, "PERMISSION_DENIED", "Not "+token+".", "[]"),
-			Error{403, "PERMISSION_DENIED", "Not REDACTED.", 0}},
+			Error{Code: 403, Status: "PERMISSION_DENIED", Message: "Not REDACTED.", RetryAfter: 0}},
 		"403 of Cloud Run, which is a page": {403, "", "<html><title>403 Forbidden</title></html>",
-			Error{403, "", "403 Forbidden", 0}},
+			Error{Code: 403, Status: "", Message: "403 Forbidden", RetryAfter: 0}},
 		"404": {404, "", google(404, "NOT_FOUND", "There is no key 9.", "[]"),
-			Error{404, "NOT_FOUND", "There is no key 9.", 0}},
+			Error{Code: 404, Status: "NOT_FOUND", Message: "There is no key 9.", RetryAfter: 0}},
 		"429 with a header": {429, "17", google(429, "RESOURCE_EXHAUSTED", "Busy.", "[]"),
-			Error{429, "RESOURCE_EXHAUSTED", "Busy.", 17 * time.Second}},
+			Error{Code: 429, Status: "RESOURCE_EXHAUSTED", Message: "Busy.", RetryAfter: 17 * time.Second}},
 		"429 with details": {429, "", google(429, "RESOURCE_EXHAUSTED", "Busy.",
 			`[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.500s"}]`),
-			Error{429, "RESOURCE_EXHAUSTED", "Busy.", 1500 * time.Millisecond}},
+			Error{Code: 429, Status: "RESOURCE_EXHAUSTED", Message: "Busy.", RetryAfter: 1500 * time.Millisecond}},
 		"503": {503, "5", google(503, "UNAVAILABLE", "The quota store can't be reached.", "[]"),
-			Error{503, "UNAVAILABLE", "The quota store can't be reached.", 5 * time.Second}},
-		"502 of a proxy": {502, "", "\x1b]0;evil\a", Error{502, "", "502 Bad Gateway", 0}},
+			Error{Code: 503, Status: "UNAVAILABLE", Message: "The quota store can't be reached.", RetryAfter: 5 * time.Second}},
+		"502 of a proxy": {502, "", "\x1b]0;evil\a", Error{Code: 502, Status: "", Message: "502 Bad Gateway", RetryAfter: 0}},
 		"a status that moves the cursor": {500, "", google(500, "\x1b[2J", "\x1b[2J", "[]"),
-			Error{500, "\uFFFD[2J", "\uFFFD[2J", 0}},
+			Error{Code: 500, Status: "\uFFFD[2J", Message: "\uFFFD[2J", RetryAfter: 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -186,7 +186,7 @@ func TestRefusals(t *testing.T) {
 			assert.NotContains(t, err.Error(), token)
 		})
 	}
-	assert.Equal(t, "404 NOT_FOUND: There is no key 9.", (&Error{404, "NOT_FOUND", "There is no key 9.", 0}).Error())
+	assert.Equal(t, "404 NOT_FOUND: There is no key 9.", (&Error{Code: 404, Status: "NOT_FOUND", Message: "There is no key 9.", RetryAfter: 0}).Error())
 }
 
 func TestNoAnswer(t *testing.T) {

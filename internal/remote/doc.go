@@ -1,8 +1,9 @@
 // Package remote speaks to a Fluxgate that runs somewhere else: on this machine, or deployed.
 //
-// [Access] is what every conversation has in common: the address, the credentials, and what of an answer may be shown. The
-// batch command builds on it alone. [Client] is the rest of the HTTP interface, that of operators: status, plan, config,
-// validate, refresh-policy and reset, with a type for each answer and [Error] for a refusal.
+// [Access] is what every conversation has in common: the address, the credentials, and what of an answer may be shown.
+// [Turn] is how a client obeys that is told to wait: batch and wait build on these two alone. [Client] is the rest of the
+// HTTP interface, that of operators: status, plan, config, validate, refresh-policy and reset, with a type for each answer
+// and [Error] for a refusal.
 //
 // # Credentials
 //
@@ -16,6 +17,7 @@
 //
 //   - client.go: Client, a method for each thing that an operator asks
 //   - contract.go: the types of its answers
+//   - turn.go: Turn, what one request was told and sends when it comes back; whose refusal it is, and for how long
 //   - errors.go: Error, a refusal as it was told, and how long to wait
 //   - access.go: Access, the address and credentials of a request, and what may be shown of its failure
 //   - identity.go: Identity, ID tokens of a Google account

@@ -30,6 +30,8 @@ type Error struct {
 	Message string
 	// RetryAfter is how long to wait before another try, from when the answer arrived. 0: it doesn't say.
 	RetryAfter time.Duration
+	// Model and Quota name what stands in the way of a 429: the model, and the id of the limit. Empty: it doesn't say.
+	Model, Quota string
 }
 
 func (e *Error) Error() string {
@@ -49,7 +51,10 @@ func (a Access) ReadError(response *http.Response) *Error {
 	// A body that breaks off still has its status and header.
 	data, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBytes))
 	body := readErrorBody(data)
-	e := &Error{Code: response.StatusCode, Status: a.Sanitize(body.status), Message: a.Sanitize(strings.TrimSpace(body.message))}
+	e := &Error{
+		Code: response.StatusCode, Status: a.Sanitize(body.status), Message: a.Sanitize(strings.TrimSpace(body.message)),
+		Model: a.Sanitize(body.model), Quota: a.Sanitize(body.quota),
+	}
 	switch {
 	case e.Message != "":
 	case e.Code >= 300 && e.Code < 400:
@@ -63,9 +68,12 @@ func (a Access) ReadError(response *http.Response) *Error {
 
 // readWait finds how long a refusal says to wait, the most exact source first. 0: it doesn't say.
 func readWait(header http.Header, retryInfo string, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(strings.TrimSpace(header.Get("retry-after-ms")), 64); err == nil {
-		if wait := waitOf(ms / 1000); wait > 0 {
-			return wait
+	// The second is what servers before the first have, and may be less than the wait.
+	for _, name := range []string{retryHeader, "Retry-After-Ms"} {
+		if ms, err := strconv.ParseFloat(strings.TrimSpace(header.Get(name)), 64); err == nil {
+			if wait := waitOf(ms / 1000); wait > 0 {
+				return wait
+			}
 		}
 	}
 	after := strings.TrimSpace(header.Get("Retry-After"))
@@ -93,7 +101,7 @@ func waitOf(seconds float64) time.Duration {
 }
 
 // errorBody is what is used of an error's body.
-type errorBody struct{ status, message, retryInfo string }
+type errorBody struct{ status, message, retryInfo, model, quota string }
 
 // readErrorBody reads Google's shape, alone or in an array, or a plain {"error": "…"}.
 func readErrorBody(data []byte) (out errorBody) {
@@ -127,9 +135,19 @@ func readErrorBody(data []byte) (out errorBody) {
 		var detail struct {
 			Type       string `json:"@type"`
 			RetryDelay string `json:"retryDelay"`
+			Violations []struct {
+				Quota      string            `json:"quotaId"`
+				Dimensions map[string]string `json:"quotaDimensions"`
+			} `json:"violations"`
 		}
-		if json.Unmarshal(raw, &detail) == nil && strings.HasSuffix(detail.Type, "google.rpc.RetryInfo") {
+		if json.Unmarshal(raw, &detail) != nil {
+			continue
+		}
+		if strings.HasSuffix(detail.Type, "google.rpc.RetryInfo") {
 			out.retryInfo = detail.RetryDelay
+		}
+		for _, v := range detail.Violations {
+			out.model, out.quota = v.Dimensions["model"], v.Quota
 		}
 	}
 	return out

@@ -12,8 +12,9 @@ import (
 
 // An arrival is what is known of a request before its handler runs.
 type arrival struct {
-	format apierror.Format
-	caller callers.Caller
+	format   apierror.Format
+	patience apierror.Patience // of the route's clients
+	caller   callers.Caller
 }
 
 type arrivalKey struct{}
@@ -29,6 +30,9 @@ func arrivalOf(r *http.Request) arrival {
 
 // formatOf returns the format in which the route's clients expect errors.
 func formatOf(r *http.Request) apierror.Format { return arrivalOf(r).format }
+
+// patienceOf returns how the route's clients take a wait.
+func patienceOf(r *http.Request) apierror.Patience { return arrivalOf(r).patience }
 
 // callerOf returns the public name of the caller; empty where callers aren't
 // told apart.

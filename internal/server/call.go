@@ -20,10 +20,14 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	if err != nil {
 		return nil, err
 	}
+	within, err := dispatch.Within(r.Header, s.admission.Now())
+	if err != nil {
+		return nil, err
+	}
 	caller := callerOf(r)
 	return &dispatch.Call{
 		Snapshot: snapshot, Caller: caller, Hash: dispatch.Hash(caller, route, body), Ticket: s.ticket(ctx, r, caller),
-		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true,
+		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true, SitsOut: patienceOf(r).Once, Within: within,
 	}, nil
 }
 

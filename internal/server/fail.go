@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -40,6 +42,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
 			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,
+			Patience: patienceOf(r),
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
@@ -57,6 +60,7 @@ func problemOf(err error) *apierror.Problem {
 	var p *apierror.Problem
 	var field *payload.FieldError
 	var tooLarge *http.MaxBytesError
+	var size *admission.TooLargeError
 	switch {
 	case errors.As(err, &p):
 		return p
@@ -64,10 +68,8 @@ func problemOf(err error) *apierror.Problem {
 		return apierror.Invalid(field.Field, field.Text)
 	case errors.As(err, &tooLarge):
 		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
-	case errors.Is(err, admission.ErrTooLarge):
-		return &apierror.Problem{Code: apierror.NeverFits, Public: "The request is larger than any usable project and model can take, now or later. Send less input.", Cause: err}
-	case errors.Is(err, admission.ErrCallerTooLarge):
-		return apierror.New(apierror.NeverFits, "The request is larger than your own limits ever allow. Send less input, or ask the operator.")
+	case errors.As(err, &size):
+		return &apierror.Problem{Code: apierror.NeverFits, Public: size.Public(), Cause: err}
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
@@ -94,10 +96,31 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	default:
 		beside = scheduler.NameOfCalendar(wait.On)
 	}
+	if wait.Caller == "" {
+		apierror.ClearQuotas(w.Header())
+	} else {
+		s.tellQuotas(w, r)
+	}
+	var instead string
+	if wait.Instead != "" {
+		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), dispatch.MaxWaitHeader)
+	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
-		Model: model, Beside: beside, Booked: wait.Booked, Ticket: wait.Ticket,
+		Model: model, Beside: beside, Booked: wait.Booked, Ticket: wait.Ticket, Preferred: wait.Preferred,
+		Patience: patienceOf(r), Within: wait.Within, Instead: instead,
 	})
+}
+
+// tellQuotas says how the caller's own limits stand, if it has some.
+func (s *Server) tellQuotas(w http.ResponseWriter, r *http.Request) {
+	var told []apierror.Quota
+	for _, q := range s.admission.Quotas(r.Context(), callerOf(r)) {
+		told = append(told, apierror.Quota(q))
+	}
+	if told != nil {
+		apierror.SetQuotas(w.Header(), formatOf(r), told)
+	}
 }
 
 // errNoRoute says that nothing is where a request went. It is answered with

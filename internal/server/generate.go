@@ -50,6 +50,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	if err := s.dispatch.Prepare(ctx, p, c, in, &reply); err != nil {
 		return err
 	}
+	s.tellQuotas(w, r)
 	s.logCall(ctx, c, len(body))
 	out, wait, err := s.dispatch.Do(ctx, p, c)
 	switch {
@@ -63,6 +64,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	if tokens == 0 {
 		tokens = c.Demand.Tokens
 	}
+	s.tellQuotas(w, r)
 	apierror.WriteJSON(w, http.StatusOK, generateResponse{
 		Response: reply.Text, KeyUsed: out.Key.Index, ModelUsed: out.Model, TokensUsed: tokens,
 		WaitApplied: math.Round(out.Waited.Seconds()*100) / 100, Retried: out.Retried, FinishReason: notWhole(reply),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -21,9 +20,6 @@ const (
 	modelHeader = "X-Fluxgate-Model"
 	waitHeader  = "X-Fluxgate-Wait"
 )
-
-// maxWaitHeader is max_wait of the routes whose bodies aren't ours.
-const maxWaitHeader = "X-Fluxgate-Max-Wait"
 
 // A relay is a request that passes through byte for byte, in both directions:
 // only its credentials are replaced, and the name of its model if it is "auto".
@@ -81,6 +77,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err != nil {
 		return err
 	}
+	s.tellQuotas(x.w, x.r)
 	if err := choose(c); err != nil {
 		return err
 	}
@@ -88,7 +85,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err != nil {
 		return err
 	}
-	if c.MaxWait, err = maxWait(x.r); err != nil {
+	if c.MaxWait, err = dispatch.MaxWait(x.r.Header); err != nil {
 		return err
 	}
 	c.Demand = scheduler.Demand{Requests: x.requests, Allowance: dispatch.UploadAllowance(len(x.body))}
@@ -109,23 +106,6 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 		return nil
 	}
 	return err
-}
-
-// maxWait returns how long the caller is ready to wait; nil: it doesn't say.
-func maxWait(r *http.Request) (*time.Duration, error) {
-	text := r.Header.Get(maxWaitHeader)
-	if text == "" {
-		return nil, nil
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		n = -1
-	}
-	if err := payload.CheckMaxWait(maxWaitHeader, &n); err != nil {
-		return nil, err
-	}
-	wait := payload.Seconds(n)
-	return &wait, nil
 }
 
 // send sends the request once, and passes the answer on when it is one.

@@ -97,7 +97,7 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 			about = append(about, "caller", caller.Name)
 			seen.Caller(caller.Name)
 		}
-		ctx = admission.WithPatience(withArrival(ctx, arrival{format, caller}))
+		ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
 		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 		h, ok := by[r.Method]
 		if !ok && r.Method == http.MethodHead {

@@ -225,6 +225,7 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	} else {
 		passing.SettleType(h)
 	}
+	x.s.tellQuotas(x.w, x.r)
 	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	if to.Model != "" {
 		h.Set(modelHeader, to.Model)

@@ -1,7 +1,7 @@
 // What the suites share: where Fluxgate is, how its pool is made busy, and how
 // to tell an answer of the simulated Gemini behind it.
 
-function need(name) {
+export function need(name) {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set: go test ./internal/clients sets it`);
   return value;

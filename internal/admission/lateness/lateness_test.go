@@ -1,4 +1,4 @@
-package admission
+package lateness
 
 import (
 	"testing"
@@ -23,15 +23,15 @@ func TestSlack(t *testing.T) {
 		"as late as can": {use{late: hold}, hold},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPunctuality(hold)
-			assert.Equal(t, hold, p.slack(), "nothing is known yet")
-			p.used(c.late, c.took)
+			p := NewHolders(hold)
+			assert.Equal(t, hold, p.Slack(), "nothing is known yet")
+			p.Used(c.late, c.took)
 			for range 127 {
-				p.used(0, 0)
+				p.Used(0, 0)
 			}
-			assert.Equal(t, c.want, p.slack())
-			p.used(0, 0)
-			assert.Equal(t, lateMargin, p.slack(), "the 128 last are remembered")
+			assert.Equal(t, c.want, p.Slack())
+			p.Used(0, 0)
+			assert.Equal(t, lateMargin, p.Slack(), "the 128 last are remembered")
 		})
 	}
 }

@@ -1,4 +1,10 @@
-package admission
+// Package Commits keeps how late recent commits and the holders of bookings were. It is
+// safe for concurrent use and keeps no clock.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - lateness.go: all of it
+package lateness
 
 import (
 	"slices"
@@ -31,18 +37,20 @@ func (r *ring) max() time.Duration {
 	return slices.Max(r.last)
 }
 
-// lateness keeps how long ago reservations began when their commits returned.
-type lateness struct{ recent *ring }
+// Commits keeps how long ago reservations began when their commits returned.
+type Commits struct{ recent *ring }
 
-func newLateness() lateness { return lateness{newRing(16, 0)} }
+// NewCommits returns one that knows of none.
+func NewCommits() Commits { return Commits{newRing(16, 0)} }
 
-// allowance is what a reservation adds for the time that its commit takes: one
+// Allowance is what a reservation adds for the time that its commit takes: one
 // and a half times the slowest of the last commits.
-func (l lateness) allowance() time.Duration { return min(l.recent.max()*3/2, 5*time.Second) }
+func (l Commits) Allowance() time.Duration { return min(l.recent.max()*3/2, 5*time.Second) }
 
-func (l lateness) note(d time.Duration) { l.recent.add(d) }
+// Note notes how long a commit took.
+func (l Commits) Note(d time.Duration) { l.recent.add(d) }
 
-// punctuality keeps how late after its start a booking was used: how late its
+// Holders keeps how late after its start a booking was used: how late its
 // holder came, and what its commit took.
 //
 // A booking begins when the one before it is over. If the holder of that one
@@ -51,28 +59,29 @@ func (l lateness) note(d time.Duration) { l.recent.add(d) }
 // holders are late: where all come in time nothing is lost, and where some are
 // late they delay nobody. Until holders have been seen to be in time they may
 // be as late as the hold allows.
-type punctuality struct {
+type Holders struct {
 	hold       time.Duration
 	came, took *ring
 }
 
-func newPunctuality(hold time.Duration) punctuality {
-	return punctuality{hold: hold, came: newRing(128, hold), took: newRing(128, 0)}
+// NewHolders returns one that has seen none.
+func NewHolders(hold time.Duration) Holders {
+	return Holders{hold: hold, came: newRing(128, hold), took: newRing(128, 0)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
 const lateMargin = 250 * time.Millisecond
 
-// slack is how late a booking is reckoned to be used. Commits are given half as
+// Slack is how late a booking is reckoned to be used. Commits are given half as
 // much again as the slowest took: one that loses a few races in a row takes
 // longer than any before it, and that is nobody's habit.
-func (p punctuality) slack() time.Duration {
+func (p Holders) Slack() time.Duration {
 	return min(p.came.max()+p.took.max()*3/2+lateMargin, p.hold)
 }
 
-// used notes how late a holder came, and how long after that it was granted its
+// Used notes how late a holder came, and how long after that it was granted its
 // slot; 0 if it was not.
-func (p punctuality) used(late, took time.Duration) {
+func (p Holders) Used(late, took time.Duration) {
 	p.came.add(late)
 	p.took.add(took)
 }

@@ -1,37 +1,44 @@
-package dispatch
+// Package conversation remembers which projects served the turns of conversations.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - conversation.go: all of it
+package conversation
 
 import (
 	"encoding/binary"
 	"hash/maphash"
 
 	"fluxgate.dev/fluxgate/internal/payload/turns"
+	"fluxgate.dev/fluxgate/internal/recent"
 )
 
 // maxTurns bounds how many marks of conversations an instance remembers, some five for
 // each turn that there was lately.
 const maxTurns = 8192
 
-// conversations remembers which projects served the turns of conversations before: what
+// A Memory remembers which projects served the turns of conversations before: what
 // upstream made of them, thought signatures and implicit caches, may be the project's
 // alone (.github/compatibility.md). It is one instance's, and a preference: another
 // project serves as well, most of the time.
-type conversations struct {
+type Memory struct {
 	seed maphash.Seed
-	of   *recent[uint64, string]
+	of   *recent.Map[uint64, string]
 }
 
-func newConversations() *conversations {
-	return &conversations{maphash.MakeSeed(), newRecent[uint64, string](maxTurns)}
+// New returns one that remembers nothing.
+func New() *Memory {
+	return &Memory{maphash.MakeSeed(), recent.New[uint64, string](maxTurns)}
 }
 
-// A turn is a request as part of a conversation: its marks, the most telling first.
-type turn struct {
+// A Turn is a request as part of a conversation: its marks, the most telling first.
+type Turn struct {
 	marks     []uint64
 	continues bool // it isn't the first
 }
 
-// read returns the turn that a caller's body is.
-func (c *conversations) read(caller string, body []byte) (t turn) {
+// Read returns the turn that a caller's body is.
+func (c *Memory) Read(caller string, body []byte) (t Turn) {
 	is := turns.Read(body)
 	for _, s := range is.Signatures {
 		t.marks = append(t.marks, c.mark(caller, 's', s))
@@ -43,7 +50,7 @@ func (c *conversations) read(caller string, body []byte) (t turn) {
 	return t
 }
 
-func (c *conversations) mark(caller string, kind byte, text []byte) uint64 {
+func (c *Memory) mark(caller string, kind byte, text []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	_, _ = h.Write(binary.AppendUvarint([]byte{kind}, uint64(len(caller)))) // it never fails
@@ -52,22 +59,22 @@ func (c *conversations) mark(caller string, kind byte, text []byte) uint64 {
 	return h.Sum64()
 }
 
-// project returns the project that served the turn before; empty: none is known.
-func (c *conversations) project(t turn) string {
+// Project returns the project that served the turn before; empty: none is known.
+func (c *Memory) Project(t Turn) string {
 	if !t.continues {
 		return ""
 	}
 	for _, mark := range t.marks {
-		if project, ok := c.of.get(mark); ok {
+		if project, ok := c.of.Get(mark); ok {
 			return project
 		}
 	}
 	return ""
 }
 
-// served notes which project served a turn.
-func (c *conversations) served(t turn, project string) {
+// Served notes which project served a turn.
+func (c *Memory) Served(t Turn, project string) {
 	for _, mark := range t.marks {
-		c.of.put(mark, project)
+		c.of.Put(mark, project)
 	}
 }

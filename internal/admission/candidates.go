@@ -1,0 +1,81 @@
+package admission
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// candidates are the projects that have a usable key; that of the preferred key
+// alone if it is usable.
+func (d *decision) candidates() []scheduler.Candidate {
+	list := make([]scheduler.Candidate, 0, len(d.ids))
+	for i, p := range d.req.Projects {
+		if !d.usable(i) {
+			continue
+		}
+		cand := scheduler.Candidate{ID: p.ID, State: d.states[i]}
+		if d.prefers(i) {
+			return []scheduler.Candidate{cand}
+		}
+		list = append(list, cand)
+	}
+	return list
+}
+
+// prefers reports whether the preferred key is one of the i-th project and may be used:
+// then the request goes nowhere else.
+func (d *decision) prefers(i int) bool {
+	return d.req.Prefer != "" && slices.Contains(d.req.Projects[i].Keys, d.req.Prefer) && d.states[i].Usable(d.req.Prefer)
+}
+
+// tooLarge says why the request fits on no calendar of the candidates.
+func (d *decision) tooLarge() error {
+	e := &TooLargeError{Tokens: d.demand.Tokens, Requests: max(1, d.demand.Requests)}
+	for _, cand := range d.candidates() {
+		for _, model := range d.chain {
+			e.allow(cand.State.Calendar(model), d.rules, d.c.Now())
+		}
+	}
+	return e
+}
+
+// key chooses the key of a project that the request is sent with: the preferred
+// one if it is usable there, else any that is.
+func (d *decision) key(project string) string {
+	i := slices.Index(d.ids, project)
+	if i < 0 {
+		return ""
+	}
+	usable := make([]string, 0, len(d.req.Projects[i].Keys))
+	for _, k := range d.req.Projects[i].Keys {
+		if !d.mayUse(i, k) {
+			continue
+		}
+		if k == d.req.Prefer {
+			return k
+		}
+		usable = append(usable, k)
+	}
+	if len(usable) == 0 {
+		return ""
+	}
+	return usable[rand.IntN(len(usable))]
+}
+
+// usable reports whether the i-th project has a key that may be used.
+func (d *decision) usable(i int) bool {
+	for _, k := range d.req.Projects[i].Keys {
+		if d.mayUse(i, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayUse reports whether a key of the i-th project may be used: it is usable, or the
+// one that is to be tried all the same.
+func (d *decision) mayUse(i int, key string) bool {
+	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
+}

@@ -1,0 +1,68 @@
+package apierror
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Quota is one of the caller's own limits as it stands.
+type Quota struct {
+	Cause       scheduler.Cause // ByRPM, ByTPM or ByRPD
+	Limit, Left int64
+	Window      time.Duration
+	Reset       time.Duration // until nothing counts against it any more; 0: nothing does
+}
+
+// policyNames are the names of limits in RateLimit-Policy, and the unit that isn't
+// requests.
+var policyNames = map[scheduler.Cause][2]string{
+	scheduler.ByRPM: {"rpm", ""}, scheduler.ByTPM: {"tpm", `;qu="tokens"`}, scheduler.ByRPD: {"rpd", ""},
+}
+
+// The headers of draft-ietf-httpapi-ratelimit-headers, and the prefix of OpenAI's.
+const (
+	policyHeader    = "RateLimit-Policy"
+	rateLimitHeader = "RateLimit"
+	openAIPrefix    = "X-Ratelimit-"
+)
+
+// SetQuotas says how the caller's own limits stand, in place of what was said before. A
+// caller without any is told nothing: the pool's totals are nobody's quota.
+func SetQuotas(h http.Header, f Format, quotas []Quota) {
+	ClearQuotas(h)
+	if len(quotas) == 0 {
+		return
+	}
+	var policies, left []string
+	for _, q := range quotas {
+		name := policyNames[q.Cause]
+		policies = append(policies, fmt.Sprintf(`"%s";q=%d;w=%d%s`, name[0], q.Limit, int64(q.Window/time.Second), name[1]))
+		left = append(left, fmt.Sprintf(`"%s";r=%d;t=%d`, name[0], q.Left, int64((q.Reset+time.Second-1)/time.Second)))
+		if unit, ok := openAIUnits[q.Cause]; ok && f == OpenAI {
+			h.Set(openAIPrefix+"Limit-"+unit, strconv.FormatInt(q.Limit, 10))
+			h.Set(openAIPrefix+"Remaining-"+unit, strconv.FormatInt(q.Left, 10))
+			h.Set(openAIPrefix+"Reset-"+unit, q.Reset.Round(time.Millisecond).String())
+		}
+	}
+	h.Set(policyHeader, strings.Join(policies, ", "))
+	h.Set(rateLimitHeader, strings.Join(left, ", "))
+}
+
+// openAIUnits end the names of OpenAI's headers, which tell of a minute.
+var openAIUnits = map[scheduler.Cause]string{scheduler.ByRPM: "Requests", scheduler.ByTPM: "Tokens"}
+
+// ClearQuotas says nothing of quotas: where the pool has no room, the wait alone counts.
+func ClearQuotas(h http.Header) {
+	h.Del(policyHeader)
+	h.Del(rateLimitHeader)
+	for _, unit := range openAIUnits {
+		for _, what := range []string{"Limit-", "Remaining-", "Reset-"} {
+			h.Del(openAIPrefix + what + unit)
+		}
+	}
+}

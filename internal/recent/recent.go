@@ -1,0 +1,45 @@
+// Package recent has a map of bounded size, whose oldest entries go first.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - recent.go: Map
+package recent
+
+import "sync"
+
+// A Map remembers the last values that were put, by key: at most so many,
+// the oldest going first. It is safe for use by any number of goroutines.
+type Map[K comparable, V any] struct {
+	most int
+
+	mu     sync.Mutex
+	values map[K]V
+	order  []K
+}
+
+// New returns an empty one.
+func New[K comparable, V any](most int) *Map[K, V] {
+	return &Map[K, V]{most: most, values: make(map[K]V)}
+}
+
+// Get returns the value of a key, if it is remembered.
+func (r *Map[K, V]) Get(key K) (V, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok := r.values[key]
+	return v, ok
+}
+
+// Put remembers the value of a key.
+func (r *Map[K, V]) Put(key K, value V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.values[key]; !ok {
+		r.order = append(r.order, key)
+	}
+	r.values[key] = value
+	if len(r.order) > r.most {
+		delete(r.values, r.order[0])
+		r.order = r.order[1:]
+	}
+}
