@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fluxgate.dev/fluxgate/scheduler/calendar"
 	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
@@ -109,11 +110,11 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
-	held := func(b Booking) bool { return b.ID == r.Booking && !t.expired(&b, came) }
+	held := func(b Booking) bool { return b.ID == r.Booking && !t.Expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
-	start, cause, on, probe, probed := startOfAll(rules, all, now, nil)
+	start, cause, on, probe, probed := startOfAll(rules, all, now)
 	switch {
 	case start == now:
 		result := r.reserve(p, all, now)
@@ -137,11 +138,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	p.NextRank++
 	for i, x := range all {
-		own := b
-		if own.Demand = x.d; i > 0 {
-			own.Hash = 0 // it is found by the model's
-		}
-		x.c.Bookings = append(x.c.Bookings, own)
+		x.c.Bookings = append(x.c.Bookings, lying(b, i, x))
 	}
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
@@ -156,10 +153,10 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	if now < b.Start {
 		return Result{Verdict: Booked, Start: b.Start, Booking: b}
 	}
-	start, cause, on := earliestOfAll(all, now, now, b.Rank, nil)
+	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
 	if start == now {
-		p.booked(rules, now, b.ID, all, func(c *Calendar) {
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.ID == b.ID })
+		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
@@ -170,9 +167,9 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 		return result
 	}
 	b.Start = start
-	p.booked(rules, now, b.ID, all, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, all, func(c *Calendar) {
 		for j := range c.Bookings {
-			if c.Bookings[j].ID == b.ID {
+			if c.Bookings[j].Rank == b.Rank {
 				c.Bookings[j].Start = start
 			}
 		}
@@ -184,13 +181,14 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 type Release struct{ Booking uint64 }
 
 func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
-	if _, _, ok := p.Booking(r.Booking); !ok {
+	_, b, ok := p.Booking(r.Booking)
+	if !ok {
 		return Result{}
 	}
 	changed := false
-	p.booked(rules, now, r.Booking, nil, func(c *Calendar) {
+	p.booked(rules, now, b.Rank, nil, func(c *Calendar) {
 		before := len(c.Bookings)
-		c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return b.ID == r.Booking })
+		c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
 		changed = changed || len(c.Bookings) < before
 	})
 	return Result{Changed: changed}
@@ -212,15 +210,14 @@ type Settle struct {
 
 func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	var larger []*Calendar
-	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		one := s
-		one.ID, one.Reserved = id, reserved
+	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		one := calendar.Outcome{ID: id, Reserved: reserved, Tokens: s.Tokens, SentAt: s.SentAt}
 		if i >= 0 {
 			if one.Tokens = -1; i < len(s.Counted) {
 				one.Tokens = s.Counted[i]
 			}
 		}
-		grew, changed, tokens := c.settle(t, now, one)
+		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
 			p.countUse(now, s.Caller, 0, tokens)
 		}
@@ -256,8 +253,8 @@ type Cancel struct {
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
-	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, i int) {
-		was, changed := c.cancel(t, now, id, reserved)
+	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
+		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
 			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 		}
@@ -268,7 +265,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		result.Changed = result.Changed || x.Failed != ""
 	}
 	if x.Unknown {
-		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.idle(rules, now) })
+		p.Calendars = slices.DeleteFunc(p.Calendars, func(c *Calendar) bool { return c.Model == x.Model && c.Vacant(rules, now) })
 	}
 	return result
 }
@@ -284,13 +281,6 @@ type RecordRefusal struct {
 	Oversize int64
 }
 
-// Bare 429s block for seconds, growing.
-const (
-	bareBlock    = 5 * time.Second
-	bareBlockMax = 5 * time.Minute
-	strikesKept  = 10 * time.Minute // after a block is over
-)
-
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	c := p.edit(rules, now, r.Model)
 	if c == nil {
@@ -298,7 +288,7 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	r.learn(c, now)
 	if r.Block.Cause != NoCause {
-		r.block(c, rules, now)
+		c.Keep(rules, now, r.Block)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
@@ -310,23 +300,6 @@ func (r RecordRefusal) learn(c *Calendar, now Instant) {
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
 		c.Refused = r.Oversize
-	}
-}
-
-func (r RecordRefusal) block(c *Calendar, rules *Rules, now Instant) {
-	b := r.Block
-	switch b.Cause {
-	case ByDay:
-		b.Until = DayOf(now).End().Add(rules.Skew)
-	case ByBare:
-		b.Strikes = min(c.Block.Strikes+1, 16)
-		b.Until = now.Add(min(bareBlock<<(b.Strikes-1), bareBlockMax))
-	}
-	// A block that lasts is not shortened by a lesser one.
-	if b.Until > c.Block.Until || c.Block.Until <= now {
-		c.Block = b
-	} else {
-		c.Block.Strikes = b.Strikes
 	}
 }
 

@@ -119,17 +119,13 @@
 //   - plan.go: the choice among projects and models
 //   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
-//   - totals.go: the names of package totals: what is counted per project and day, for reports only
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several
-//   - places.go: which models have calendars, and what is kept of those that gave theirs up
+//   - totals.go: the names of package totals: what is counted per project and day, for reports only
 //   - project.go: a project: its calendars, marks of keys, shared waitlist, and which instances wrote last
-//   - earliest.go: the first start that fits, and moving bookings that don't
-//   - usage.go: what counts on a calendar now, for reports only
-//   - sent.go: reservations of a calendar: added, folded, settled and cancelled
-//   - calendar.go: a calendar, why a request can't start, and what has expired
-//   - terms.go: effective limits, the weight of a request, and days
+//   - places.go: which models have calendars, and what is kept of those that gave theirs up
+//   - calendar.go: the names of package calendar: one calendar, what it holds, and when one more request fits
 //   - learned.go: the names of package learned: limits that an upstream 429 named, the probe that tests one, and causes
-//   - spec.go: calendars that aren't a model's: limits and names
-//   - policy.go: the rules, and the names of package limits: models, families, modes, and limits by source
+//   - spec.go: the names of package limits: calendars that aren't a model's
+//   - policy.go: the names of package limits: rules, models, families, modes, and limits by source
 //   - instant.go: the names of package instant: instants, Pacific days and rounding
 package scheduler

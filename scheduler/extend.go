@@ -35,14 +35,10 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	var parts []part
 	found := false
-	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t terms, id uint64, reserved Reservation, n int) {
-		i := c.sent(id)
-		if i < 0 && c.open(id) {
-			i = c.takeOut(now, id, reserved)
-		}
-		if i >= 0 {
+	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, n int) {
+		if i := c.Exactly(t, now, id, reserved); i >= 0 {
 			found = found || n < 0
-			parts = append(parts, part{side{c, t, Demand{}}, Share{c.Model, reserved}, i})
+			parts = append(parts, part{side{c: c, t: t}, Share{c.Model, reserved}, i})
 		}
 	})
 	if !found {
@@ -50,7 +46,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	ousted := func() (n int) { // bookings that don't fit as it is
 		for _, y := range parts {
-			n += y.c.clone().moveBookings(y.t, now)
+			n += y.c.Clone().MoveBookings(y.t, now)
 		}
 		return n
 	}
@@ -60,30 +56,23 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	result := Result{Verdict: Admitted}
 	for _, y := range parts {
-		r := y.c.editSent(y.i)
-		was := *r
-		r.End = max(r.End, x.Until+y.t.length(r.Tokens))
-		longer = longer || r.End > was.End
-		if other := DayOf(x.Until + y.t.skew); other != DayOf(r.Start) && !r.Straddles {
-			y.c.countRequests(other, r.Requests)
-			r.Straddles = true
-		}
-		result.Changed = result.Changed || *r != was
+		r, grew, changed := y.c.Lengthen(y.t, y.i, x.Until)
+		longer, result.Changed = longer || grew, result.Changed || changed
 		if y.c.Model == x.Model {
-			result.Start, result.Reservation = r.Start, *r
+			result.Start, result.Reservation = r.Start, r
 		} else {
-			result.Also = append(result.Also, Share{y.c.Model, *r})
+			result.Also = append(result.Also, Share{y.c.Model, r})
 		}
 	}
 	yields := x.Yield && longer && ousted() > before
 	for _, y := range parts {
 		if yields {
-			was, _ := y.c.cancel(y.t, now, y.c.Sent[y.i].ID, y.on.Reservation)
+			was, _ := y.c.Cancel(y.t, now, y.c.Sent[y.i].ID, y.on.Reservation)
 			if y.c.Model == x.Model {
 				p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
 			}
 		}
-		y.c.fold(y.t, MaxExact)
+		y.c.Fold(y.t, MaxExact)
 	}
 	if yields {
 		return Result{Changed: true, Verdict: Replan, Start: now}

@@ -19,17 +19,3 @@ const (
 	ByMinute, ByDay, ByBare      = learned.ByMinute, learned.ByDay, learned.ByBare
 	Unavailable, TooLarge        = learned.Unavailable, learned.TooLarge
 )
-
-// Probing returns the limit that a probe is testing at now, or NoCause.
-func (c *Calendar) Probing(now Instant) Cause {
-	if c.Learned.Probe.Active(now) {
-		return c.Learned.Probe.Cause
-	}
-	return NoCause
-}
-
-// weighs reports whether a sent request counts at now: all do but a probe whose
-// answer isn't known yet.
-func (c *Calendar) weighs(r *Reservation, now Instant) bool {
-	return r.ID != c.Learned.Probe.ID || !c.Learned.Probe.Active(now)
-}

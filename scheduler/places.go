@@ -29,8 +29,8 @@ func NameOf(model string) uint32 {
 	return h.Sum32()
 }
 
-// sure reports whether a place is kept for a model.
-func (r *Rules) sure(model string) bool {
+// isSure reports whether a place is kept for a model.
+func isSure(r *Rules, model string) bool {
 	i := slices.Index(r.Policy.Chain(Both), model)
 	return i >= 0 && i < MaxModels-MinOthers
 }
@@ -38,8 +38,8 @@ func (r *Rules) sure(model string) bool {
 // place reports whether there is a place for a calendar that the project doesn't
 // have, and which one has to give its own up for that; -1: none.
 func (p *Project) place(rules *Rules, now Instant, model string, edited ...side) (victim int, ok bool) {
-	others := func(c *Calendar) bool { return !rules.sure(c.Model) }
-	places, sure := MaxModels, rules.sure(model)
+	others := func(c *Calendar) bool { return !isSure(rules, c.Model) }
+	places, sure := MaxModels, isSure(rules, model)
 	most := places
 	if !IsModel(model) {
 		places, most = MaxOthers, MaxOthers
@@ -60,9 +60,9 @@ func (p *Project) place(rules *Rules, now Instant, model string, edited ...side)
 		return -1, true
 	}
 	for _, may := range []func(*Calendar) bool{
-		func(c *Calendar) bool { return c.idle(rules, now) },
-		func(c *Calendar) bool { return others(c) && c.quiet(rules, now) },
-		func(c *Calendar) bool { return used < most && c.quiet(rules, now) },
+		func(c *Calendar) bool { return c.Vacant(rules, now) },
+		func(c *Calendar) bool { return others(c) && c.Quiet(rules, now) },
+		func(c *Calendar) bool { return used < most && c.Quiet(rules, now) },
 	} {
 		i := slices.IndexFunc(p.Calendars, func(c *Calendar) bool {
 			return IsModel(c.Model) == IsModel(model) && (used < most || others(c)) && may(c) &&
@@ -75,22 +75,14 @@ func (p *Project) place(rules *Rules, now Instant, model string, edited ...side)
 	return -1, false
 }
 
-// quiet reports whether nothing weighs on the calendar, and nothing will.
-func (c *Calendar) quiet(rules *Rules, now Instant) bool {
-	d := c.clone()
-	d.expire(c.terms(rules, now), now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && !d.Learned.Probe.Active(now) &&
-		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > DayOf(now) })
-}
-
 // giveUp takes the place of the i-th calendar, on which nothing weighs.
 func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 	c := p.Calendars[i]
 	p.Calendars = slices.Delete(p.Calendars, i, i+1)
 	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(x Idle) bool {
-		return x.Name == NameOf(c.Model) || x.calendar("").idle(rules, now)
+		return x.Name == NameOf(c.Model) || x.calendar("").Vacant(rules, now)
 	})
-	if c.idle(rules, now) {
+	if c.Vacant(rules, now) {
 		return
 	}
 	x := Idle{Name: NameOf(c.Model), Block: c.Block, Learned: c.Learned, Refused: c.Refused}

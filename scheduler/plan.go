@@ -19,11 +19,11 @@ type Request struct {
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
 	MaxWait *time.Duration
-	// Waitlist, if not nil, returns the slots that this instance told callers
-	// without keeping them. They don't keep anybody from going now, but whoever
-	// must wait is told a time after them, so that many waiting callers are told
-	// different times.
-	Waitlist func(project, model string) []Booking
+	// Waitlist, if not nil, returns the slots on a calendar, of a model or not, that
+	// this instance told callers without keeping them. They don't keep anybody from
+	// going now, but whoever must wait is told a time after them, so that many waiting
+	// callers are told different times, whichever calendar they wait for.
+	Waitlist func(project, calendar string) []Booking
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model.
 	Also func(model string) []Weight
@@ -166,14 +166,15 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	if all, o.Cause = cand.State.sides(few[:0], rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
 		return o, false
 	}
-	var extra []Booking
 	if waitlist && req.Waitlist != nil {
-		extra = req.Waitlist(cand.ID, model)
+		for i := range all {
+			all[i].told = req.Waitlist(cand.ID, all[i].c.Model)
+		}
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, extra)
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now)
 	o.Wait = o.Start.Sub(now)
 	for i, x := range all {
-		if cause := x.c.spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
+		if cause := x.c.Spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
 			o.Cause, o.On = cause, x.name(i)
 			return o, true
 		}

@@ -1,10 +1,6 @@
 package scheduler
 
-import (
-	"time"
-
-	"fluxgate.dev/fluxgate/scheduler/limits"
-)
+import "fluxgate.dev/fluxgate/scheduler/limits"
 
 // What package limits says of models, by the names that it has there.
 type (
@@ -55,21 +51,11 @@ func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 	return limits.NewLayeredPolicy(chain, layers...)
 }
 
-// Rules are what every decision about a project is made with.
-// They are read only and shared.
-type Rules struct {
-	Policy *Policy
-	// Specs are the limits of calendars that aren't a model's, by name.
-	Specs map[string]Spec
-	// Skew lengthens every interval: Google counts a request when it arrives,
-	// and its clock is not ours. Default 500 ms.
-	Skew time.Duration
-	// Hold is how long a booking waits for its holder. Default 5 s.
-	Hold time.Duration
-}
+// Rules is [limits.Rules].
+type Rules = limits.Rules
 
-// The defaults of Rules.
+// The defaults of Rules, as package limits explains them.
 const (
-	DefaultSkew = 500 * time.Millisecond
-	DefaultHold = 5 * time.Second
+	DefaultSkew = limits.DefaultSkew
+	DefaultHold = limits.DefaultHold
 )

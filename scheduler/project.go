@@ -17,11 +17,6 @@ const (
 
 	// MaxAhead is how far in the future a slot is kept.
 	MaxAhead = 10 * time.Minute
-	// MaxCommit is how long after its holder came the change may be made that
-	// claims a booking: who is in time isn't late for the sake of a store that
-	// paces its commits or loses races. Until then a booking whose hold is over is
-	// known, but in nobody's way.
-	MaxCommit = 10 * time.Second
 )
 
 // A Project is all that is known about one Google Cloud project, the unit that
@@ -159,13 +154,13 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 	next.Calendars = slices.Clone(next.Calendars)
 	open := next.openEach(MaxOpen * n / MaxExact)
 	for i := range next.Calendars {
-		c := next.Calendars[i].clone()
-		t := c.terms(rules, next.Latest)
-		c.expire(t, next.Latest)
-		c.fold(t, n)
+		c := next.Calendars[i].Clone()
+		t := c.Terms(rules, next.Latest)
+		c.Expire(t, next.Latest)
+		c.Fold(t, n)
 		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])
 		if grain > time.Second {
-			c.roundFolded(millis(grain))
+			c.RoundFolded(millis(grain))
 		}
 		next.Calendars[i] = c
 	}
@@ -214,8 +209,8 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 	p.Calendars = slices.Clone(p.Calendars)
 	for i, c := range p.Calendars {
 		if c.Model == model {
-			c = c.clone()
-			c.expire(c.terms(rules, now), now)
+			c = c.Clone()
+			c.Expire(c.Terms(rules, now), now)
 			p.Calendars[i] = c
 			return c
 		}
@@ -239,8 +234,8 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
 	p.Calendars = slices.Clone(p.Calendars)
 	for i := range p.Calendars {
-		c := p.Calendars[i].clone()
-		c.expire(c.terms(rules, now), now)
+		c := p.Calendars[i].Clone()
+		c.Expire(c.Terms(rules, now), now)
 		p.Calendars[i] = c
 		f(c)
 	}
@@ -252,10 +247,10 @@ func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
 func (p *Project) full(rules *Rules, now Instant, edited []side, hash uint64) bool {
 	live, over, same := 0, 0, 0
 	for _, c := range p.Calendars {
-		t := c.terms(rules, now)
+		t := c.Terms(rules, now)
 		for i := range c.Bookings {
 			switch b := &c.Bookings[i]; {
-			case t.expired(b, now):
+			case t.Expired(b, now):
 				over++
 			case hash != 0 && b.Hash == hash:
 				live, same = live+1, same+1
@@ -267,11 +262,11 @@ func (p *Project) full(rules *Rules, now Instant, edited []side, hash uint64) bo
 	if over > 0 && live+over >= MaxBookings {
 		for i, c := range p.Calendars {
 			if !slices.ContainsFunc(edited, func(x side) bool { return x.c == c }) {
-				c = c.clone()
+				c = c.Clone()
 				p.Calendars[i] = c
 			}
-			t := c.terms(rules, now)
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.expired(&b, now) })
+			t := c.Terms(rules, now)
+			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.Expired(&b, now) })
 		}
 	}
 	return live >= MaxBookings || same >= MaxBookingsPerHash

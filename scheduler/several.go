@@ -2,14 +2,23 @@ package scheduler
 
 import "slices"
 
-// A Weight is what a request counts on a calendar beside its model's. The allowance
-// of its demand is that of the request.
+// A Weight is what a request counts on a calendar beside its model's: on one that isn't
+// a model's ([OfFeature], [OfOutputs], [OfProject]), or on that of another model, as
+// long as upstream may count the request there. For a model that upstream redirects:
+//
+//	Also: []Weight{{On: "gemini-3.8-flash", Demand: demand}}
+//
+// with the demand of the request itself. The request is sent to one model, its [Reserve].Model
+// or the one of [Request].Chain, and counted for its caller once; but it goes when both have
+// room, counts on the minute and the day of both, and is settled by [Settle].Counted where
+// the other's tokens are known. The allowance of the demand is that of the request.
 type Weight struct {
-	On     string // a calendar that isn't a model's
+	On     string // the calendar
 	Demand Demand
 }
 
-// A Share is the reservation that a request has on such a calendar.
+// A Share is the reservation that a request has on such a calendar: of each once, in the
+// order of its first weight.
 type Share struct {
 	On          string
 	Reservation Reservation
@@ -17,9 +26,10 @@ type Share struct {
 
 // A side is one of the calendars that a request weighs on.
 type side struct {
-	c *Calendar
-	t terms
-	d Demand
+	c    *Calendar
+	t    Terms
+	d    Demand
+	told []Booking // who was told a time on it for which nothing is kept
 }
 
 // name returns the calendar's, of the i-th; empty is the model's.
@@ -33,23 +43,44 @@ func (x side) name(i int) string {
 // sides appends the calendars that a request weighs on, its model's first, or says
 // why it fits at no time on one of them. With edit they are for change.
 func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d Demand, also []Weight, edit bool) ([]side, Cause) {
+	if n := p.missing(model, also); !edit && n > 1 && len(p.Calendars)+n > MinOthers {
+		// One may take the place that another would have.
+		p, edit = p.clone(), true
+	}
 	all, cause := p.side(all, rules, now, model, d, edit)
 	for i := 0; i < len(also) && cause == NoCause; i++ {
 		w := also[i]
 		w.Demand.Allowance = d.Allowance
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })
-		switch {
-		case IsModel(w.On):
-			return all, Unavailable
-		case j < 0:
+		if j < 0 {
 			all, cause = p.side(all, rules, now, w.On, w.Demand, edit)
-		default: // twice on one calendar is once with both weights
-			s := &all[j]
-			s.d.Requests, s.d.Tokens = s.d.requests()+w.Demand.requests(), s.d.Tokens+w.Demand.Tokens
-			cause = s.c.barred(s.t, now, s.d)
+			continue
 		}
+		// Twice on one calendar is once with both weights.
+		s := &all[j]
+		s.d.Requests, s.d.Tokens = s.d.Count()+w.Demand.Count(), s.d.Tokens+w.Demand.Tokens
+		cause = s.c.Barred(s.t, now, s.d)
 	}
 	return all, cause
+}
+
+// missing is how many calendars of a request the project doesn't have, if it has any.
+func (p *Project) missing(model string, also []Weight) (n int) {
+	if p == nil || len(also) == 0 {
+		return 0 // there is room
+	}
+	has := func(name string) bool {
+		return slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name })
+	}
+	if !has(model) {
+		n++
+	}
+	for _, w := range also {
+		if !has(w.On) {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Demand, edit bool) ([]side, Cause) {
@@ -62,26 +93,31 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 	if c == nil {
 		return all, Unavailable
 	}
-	t := c.terms(rules, now)
-	return append(all, side{c, t, d}), c.barred(t, now, d)
+	t := c.Terms(rules, now)
+	return append(all, side{c: c, t: t, d: d}), c.Barred(t, now, d)
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
 // every weight fits, and the cause and name of the calendar that is the last to have room.
-func earliestOfAll(all []side, now, from Instant, below uint64, extra []Booking) (s Instant, cause Cause, on string) {
+// With told, that is after those who were told times.
+func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
 	if len(all) == 1 {
-		s, cause = all[0].c.earliestWhole(all[0].t, now, from, all[0].d, below, extra)
+		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, all[0].others(told))
 		return s, cause, ""
 	}
 	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
 		x := all[i]
-		x.t.rounded = s > now
-		var told []Booking
-		if i == 0 {
-			told = extra // who was told a time waits for the model
-		}
-		return x.c.earliestWhole(x.t, now, s, x.d, below, told)
+		x.t.Rounded = s > now
+		return x.c.EarliestWhole(x.t, now, s, x.d, below, x.others(told))
 	})
+}
+
+// others returns who was told times, if that matters.
+func (x *side) others(told bool) []Booking {
+	if !told {
+		return nil
+	}
+	return x.told
 }
 
 // agreed asks the calendars in turn for their first start from an instant on, until all
@@ -106,32 +142,30 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 	}
 	s, cause, _ := agreed(all, now, func(i int, s Instant) (Instant, Cause) {
 		x := all[i]
-		l := x.c.load(x.t, now, x.d, everyone, nil, 1)
-		defer l.free()
-		return l.earliest(s)
+		return x.c.EarliestFrom(x.t, now, s, x.d)
 	})
 	return s, cause
 }
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
 // probe of a learned limit, if nothing else is in its way; that of the calendar probed.
-func startOfAll(rules *Rules, all []side, now Instant, extra []Booking) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
-	if s, cause, on = earliestOfAll(all, now, now, everyone, extra); s == now {
+func startOfAll(rules *Rules, all []side, now Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
+	if s, cause, on = earliestOfAll(all, now, now, everyone, true); s == now {
 		return s, NoCause, "", NoCause, nil
 	}
 	for i := range all {
 		x := &all[i]
 		kept := cause
 		if len(all) > 1 {
-			_, kept = x.c.earliestWhole(x.t, now, now, x.d, everyone, nil)
+			_, kept = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
 		}
-		without, ok := x.c.withoutLearned(rules, x.t, now, kept)
+		without, ok := x.c.WithoutLearned(rules, x.t, now, kept)
 		if !ok {
 			continue
 		}
 		was := x.t
 		x.t = without
-		free, _, _ := earliestOfAll(all, now, now, everyone, nil)
+		free, _, _ := earliestOfAll(all, now, now, everyone, false)
 		x.t = was
 		if free == now {
 			return now, NoCause, "", kept, x.c
@@ -145,23 +179,36 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 	result := Result{Changed: true, Verdict: Admitted, Start: now, Allowance: r.Demand.Allowance}
 	for i, x := range all {
 		x.d.Allowance = r.Demand.Allowance
-		reserved := x.c.reserve(x.t, r.ID, now, x.d)
+		reserved := x.c.Reserve(x.t, r.ID, now, x.d)
 		if i == 0 {
 			result.Reservation = reserved
 		} else {
 			result.Also = append(result.Also, Share{x.c.Model, reserved})
 		}
 	}
-	p.countUse(now, r.Caller, r.Demand.requests(), r.Demand.Tokens)
+	p.countUse(now, r.Caller, r.Demand.Count(), r.Demand.Tokens)
 	return result
 }
 
-// booked calls f with every calendar that a booking lies on, for change. Some are
-// edited already.
-func (p *Project) booked(rules *Rules, now Instant, booking uint64, edited []side, f func(*Calendar)) {
+// lying returns a booking as it lies on the i-th of its calendars, on each by the same rank. By its ID and the hash of
+// its request it is found on its model's, and by the ID on those that aren't models';
+// another model has it under an ID that nobody else has.
+func lying(b Booking, i int, x side) Booking {
+	if b.Demand = x.d; i > 0 {
+		b.Hash = 0
+		if IsModel(x.c.Model) {
+			b.ID = ^b.ID
+		}
+	}
+	return b
+}
+
+// booked calls f with every calendar that the booking of a rank lies on, for change. Some
+// are edited already.
+func (p *Project) booked(rules *Rules, now Instant, rank uint64, edited []side, f func(*Calendar)) {
 	for i := range p.Calendars {
 		c := p.Calendars[i]
-		if !slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.ID == booking }) {
+		if !slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank == rank }) {
 			continue
 		}
 		if !slices.ContainsFunc(edited, func(x side) bool { return x.c == c }) {
@@ -173,14 +220,14 @@ func (p *Project) booked(rules *Rules, now Instant, booking uint64, edited []sid
 
 // parts calls f with every calendar on which a request has a reservation, for change:
 // its model's, with i = -1, and then the others. It reports whether there is the first.
-func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t terms, id uint64, reserved Reservation, i int)) (found bool) {
+func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, reserved Reservation, also []Share, f func(c *Calendar, t Terms, id uint64, reserved Reservation, i int)) (found bool) {
 	for i := -1; i < len(also); i++ {
 		name := model
 		if i >= 0 {
 			name, id, reserved = also[i].On, also[i].Reservation.ID, also[i].Reservation
 		}
 		if c := p.edit(rules, now, name); c != nil {
-			f(c, c.terms(rules, now), id, reserved, i)
+			f(c, c.Terms(rules, now), id, reserved, i)
 			found = found || i < 0
 		}
 	}
@@ -190,33 +237,40 @@ func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, rese
 // moveBookings moves the bookings that no longer fit; see [Calendar.moveBookings].
 // One that weighs on several calendars moves on all of them.
 func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved int) {
-	if !slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return !IsModel(c.Model) && len(c.Bookings) > 0 }) {
-		return c.moveBookings(c.terms(rules, now), now)
-	}
-	var ranks []uint64
-	var before [][]Booking
-	p.each(rules, now, func(c *Calendar) {
+	var some [MaxBookings]uint64
+	ranks := some[:0]
+	for _, c := range p.Calendars {
 		for i := range c.Bookings {
 			ranks = append(ranks, c.Bookings[i].Rank)
 		}
+	}
+	slices.Sort(ranks)
+	all := len(ranks)
+	if ranks = slices.Compact(ranks); len(ranks) == all { // none lies on several
+		return c.MoveBookings(c.Terms(rules, now), now)
+	}
+	var before [][]Booking
+	p.each(rules, now, func(c *Calendar) {
 		before = append(before, c.Bookings)
 		c.Bookings = nil
 	})
-	slices.Sort(ranks)
-	for _, rank := range slices.Compact(ranks) {
+	for _, rank := range ranks {
 		var all []side
 		var was []Booking
 		for i, c := range p.Calendars {
 			for _, b := range before[i] {
 				if b.Rank == rank {
-					all, was = append(all, side{c, c.terms(rules, now), b.Demand}), append(was, b)
+					all, was = append(all, side{c: c, t: c.Terms(rules, now), d: b.Demand}), append(was, b)
 				}
 			}
 		}
+		if len(all) == 0 {
+			continue // it has expired
+		}
 		from := max(was[0].Start, now)
-		if s := from; !all[0].t.expired(&was[0], now) {
+		if s := from; !all[0].t.Expired(&was[0], now) {
 			// One that fits at no time is told so when its holder comes.
-			if s, _, _ = earliestOfAll(all, now, from, everyone, nil); s > from && s != Never {
+			if s, _, _ = earliestOfAll(all, now, from, everyone, false); s > from && s != Never {
 				moved++
 				for i := range was {
 					was[i].Start = s

@@ -29,7 +29,7 @@ func TestTotals(t *testing.T) {
 		Failures: []FailureTotal{{Class: "server", N: 2}},
 	}
 	assert.Equal(t, want, d.p.Today(noon))
-	assert.Equal(t, []DayCount{{DayOf(noon), 2, 270}}, d.p.Calendar("m").Days)
+	assert.Equal(t, []DayCount{{Day: DayOf(noon), Requests: 2, Tokens: 270}}, d.p.Calendar("m").Days)
 
 	d.do(noon, Settle{Model: "m", ID: a.ID, Reserved: a, Tokens: 70, Caller: "alice"})
 	assert.Equal(t, want, d.p.Today(noon), "settling again is the same as once")

@@ -20,7 +20,7 @@ INPUT is one or more files, or - for standard input:
   .jsonl .ndjson        one request per line: {"prompt": "…"}, optionally with id, system, model, mode, max_tokens and
                         temperature, which win over the flags
   .txt .text .md        text, cut into chunks of --chunk-tokens at paragraphs, or else at sentences, lines or words
-  .srt .vtt             subtitles, cut into chunks of --chunk-tokens between cues, numbers and times kept
+  .srt .vtt .ass        subtitles, cut into chunks of --chunk-tokens between cues, numbers and times kept
 
 Tokens are estimated: four ASCII characters each. All inputs together may have up to 1 GiB, which is held in memory, and a
 million requests.
@@ -30,23 +30,30 @@ was given. --concurrency is the number of requests in flight and counts those th
 again and again. Other failures of the server are tried five times in a row. 400, 404 and 413 fail the one request, 401
 and 403 stop the job.
 
-The output has one line of JSON per request, in input order:
+The output has one line of JSON per request, in input order, and grows while the job runs:
 
   {"index":0,"id":"…","sha256":"…","response":"…","key_used":…,"model_used":"…","tokens_used":…,
-   "waits":…,"waited_seconds":…,"elapsed_seconds":…}
+   "finish_reason":"STOP","waits":…,"waited_seconds":…,"elapsed_seconds":…}
   {"index":1,"id":"…","sha256":"…","error":"…","status":400,…}
+
+An answer that is empty is asked for again. A chunk whose answer is empty again, or cut, is sent in two halves, and these
+likewise. What is still cut has its finish_reason, such as MAX_TOKENS, is counted as truncated, and makes the exit code 1.
+
+With an OUTPUT that ends in .srt, .vtt or .ass, one input of that kind becomes subtitles again: the texts are replaced,
+numbers, times and everything else stay. An answer with other cues is asked for again, then in halves. The lines of JSON are
+in OUTPUT.results.jsonl. What has no answer at the end stays as it was.
 
 Until all requests are answered, OUTPUT.journal keeps what has been. After Ctrl-C, a crash or failures, run the same
 command again: what is finished is not sent again, what failed is. The one exception is an answer that arrived in the
 instant before a crash and never reached the disk. --output - can't be resumed.
 
-The job ends with a summary line on standard error: requests=… failed=… waits=… tokens=… elapsed=…
-The exit code is 0 only when every request has been answered.
+The job ends with a summary line on standard error: requests=… failed=… truncated=… waits=… tokens=… elapsed=…
+The exit code is 0 only when every request has been answered in full.
 
 ` + connectionHelp
 
 const batchExample = `  fluxgate batch prompts.jsonl
-  fluxgate batch film.srt --instructions "Translate these subtitles to Spanish. Keep numbers and times." --output film.es.jsonl
+  fluxgate batch film.srt --instructions "Translate these subtitles to Spanish." --output film.es.srt
   fluxgate batch book.txt --instructions @style.txt --chunk-tokens 20000 --concurrency 64 --mode flash_only
   generate-prompts | fluxgate batch - --format jsonl --output - | jq -r .response`
 
@@ -104,7 +111,7 @@ func newBatchCommand() *cobra.Command {
 	flags.DurationVar(&o.Timeout, "timeout", batch.DefaultTimeout, "longest `time` for one HTTP exchange, waits apart")
 
 	flags.StringVar(&format, "format", string(batch.FormatAuto),
-		"`format` of the inputs: auto (by extension; standard input by its first lines), jsonl, text, srt, vtt")
+		"`format` of the inputs: auto (by extension; standard input by its first lines), jsonl, text, srt, vtt, ass")
 	flags.IntVar(&o.ChunkTokens, "chunk-tokens", batch.DefaultChunkTokens,
 		"largest chunk in estimated `tokens`, instructions not counted")
 	flags.StringVar(&instructions, "instructions", "", "`text` put before every chunk, or @FILE (@@ for a text that begins with @)")
@@ -112,7 +119,7 @@ func newBatchCommand() *cobra.Command {
 	flags.StringVar(&o.System, "system", "", "system instruction `text` for every request")
 	flags.StringVar(&o.Mode, "mode", "", "`mode`: both, pro_only, flash_only or flash_lite_only (default: the server's)")
 	flags.StringVar(&o.Model, "model", "", "`model` for every request (default: the server's chain)")
-	flags.IntVar(&o.MaxTokens, "max-tokens", 0, "longest answer in `tokens` (default: the server's)")
+	flags.IntVar(&o.MaxTokens, "max-tokens", 0, "longest answer in `tokens` (default: as long as the model gives)")
 	flags.Float64Var(&temperature, "temperature", 0, "sampling `temperature` (default: the server's)")
 	flags.DurationVar(&maxWait, "max-wait", 0,
 		"longest `wait` for a better model before the next one of the chain is used; 0s takes whichever is free now\n"+
@@ -133,6 +140,9 @@ func runBatch(ctx context.Context, o batch.Options) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	summary, err := batch.Run(ctx, o)
+	if err == nil && summary.Truncated > 0 && summary.Failed == 0 {
+		return fmt.Errorf("batch: %d of %d answers are cut; their lines in the output say why", summary.Truncated, summary.Total)
+	}
 	if err == nil && summary.Failed > 0 {
 		return fmt.Errorf("batch: %d of %d requests failed; their lines in the output say why", summary.Failed, summary.Total)
 	}

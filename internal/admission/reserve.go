@@ -103,7 +103,7 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 	id := newID()
 	d.c.waitlist.add(offer.Project, offer.Model, scheduler.Booking{
 		ID: id, Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand,
-	}, d.c.Now())
+	}, d.c.Now(), offer.Also...)
 	return d.told(offer, id)
 }
 

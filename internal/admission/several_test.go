@@ -87,3 +87,45 @@ func TestSeveralCalendars(t *testing.T) {
 		assert.Empty(t, calendar(search).Bookings)
 	})
 }
+
+// Callers that wait for a calendar that isn't their model's are told different times too,
+// on whatever models of the project they are; one that waits for nothing but its model
+// isn't told a time after theirs.
+func TestWaitlistOfAnotherCalendar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const a, b = "gemini-2.5-flash", "gemini-2.5-flash-lite"
+		rules := &scheduler.Rules{Policy: scheduler.NewPolicy([]string{a, b}, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+		rules.Specs = map[string]scheduler.Spec{scheduler.OfProject: {EffectiveLimits: scheduler.EffectiveLimits{
+			Limits: scheduler.Limits{RPM: 1, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
+		}}}
+		c, err := New(t.Context(), Options{Store: storage.NewMemory(time.Now), Rules: func(storage.Control) *scheduler.Rules { return rules }})
+		require.NoError(t, err)
+		hash := uint64(0)
+		ask := func(model string, shared bool) *Wait {
+			t.Helper()
+			hash++
+			req := Request{Hash: hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: []Project{{ID: "p", Keys: []string{"k"}}}}
+			if shared {
+				req.Also = func(string) []scheduler.Weight { return []scheduler.Weight{{On: scheduler.OfProject}} }
+			}
+			_, wait, err := c.Admit(t.Context(), req)
+			require.NoError(t, err)
+			return wait
+		}
+		require.Nil(t, ask(a, true))
+		var told []time.Duration
+		for _, model := range []string{a, a, b, a} {
+			wait := ask(model, true)
+			require.NotNil(t, wait)
+			assert.Equal(t, scheduler.OfProject, wait.On)
+			told = append(told, c.Left(wait).Round(time.Minute/2))
+		}
+		assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}, told)
+		assert.Nil(t, ask(b, false))
+		assert.Len(t, c.waitlist.also, 4)
+		time.Sleep(10 * time.Minute)
+		assert.Nil(t, ask(a, true))
+		require.NotNil(t, ask(a, true))
+		assert.Len(t, c.waitlist.also, 1, "what is over is forgotten")
+	})
+}

@@ -28,6 +28,7 @@ type waitlist struct {
 
 	mu       sync.Mutex
 	slots    map[calendarID][]scheduler.Booking
+	also     map[uint64][]scheduler.Weight     // by ID of a slot: what it weighs on other calendars
 	byHash   map[uint64][]calendarID           // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
@@ -43,6 +44,7 @@ func newWaitlist(hold time.Duration) *waitlist {
 	l := &waitlist{
 		hold:     hold,
 		slots:    make(map[calendarID][]scheduler.Booking),
+		also:     make(map[uint64][]scheduler.Weight),
 		byHash:   make(map[uint64][]calendarID),
 		unshared: make(map[string][]scheduler.Waitlisted),
 	}
@@ -54,8 +56,8 @@ func newWaitlist(hold time.Duration) *waitlist {
 
 // add remembers a refusal. When a calendar has too many already it is not
 // remembered: its caller is told the time all the same and, on its return, is
-// new.
-func (l *waitlist) add(project, model string, b scheduler.Booking, now scheduler.Instant) {
+// new. Also is what it weighs beside its model's calendar.
+func (l *waitlist) add(project, model string, b scheduler.Booking, now scheduler.Instant, also ...scheduler.Weight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := calendarID{project, model}
@@ -65,6 +67,9 @@ func (l *waitlist) add(project, model string, b scheduler.Booking, now scheduler
 		return
 	}
 	l.slots[id] = append(l.slots[id], b)
+	if len(also) > 0 {
+		l.also[b.ID] = also
+	}
 	if b.Hash == 0 {
 		return
 	}
@@ -125,6 +130,7 @@ func (l *waitlist) drop(id calendarID, match func(scheduler.Booking) bool) (drop
 			continue
 		}
 		dropped++
+		delete(l.also, b.ID)
 		places := l.byHash[b.Hash]
 		if i := slices.Index(places, id); i >= 0 {
 			places = slices.Delete(places, i, i+1)
@@ -143,7 +149,7 @@ func (l *waitlist) drop(id calendarID, match func(scheduler.Booking) bool) (drop
 	return dropped
 }
 
-// promised returns the slots that were told for a calendar and are not over,
+// promised returns the slots that were told on a calendar and are not over,
 // as far as their callers are expected. Without that, whoever comes after a
 // flood of callers that never return would be told to wait for all of them.
 //
@@ -151,11 +157,10 @@ func (l *waitlist) drop(id calendarID, match func(scheduler.Booking) bool) (drop
 // waits longer than they would be, and that does good: bookings, too, are not
 // all returned to, and one that isn't leaves a gap that is hard to fill.
 // The result is not to be changed.
-func (l *waitlist) promised(project, model string, now scheduler.Instant) []scheduler.Booking {
+func (l *waitlist) promised(project, calendar string, now scheduler.Instant) []scheduler.Booking {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	id := calendarID{project, model}
-	l.expire(id, now)
+	all := l.on(calendarID{project, calendar}, now)
 	expect := 0 // of as many as are noted
 	for _, came := range l.came {
 		if came {
@@ -163,16 +168,41 @@ func (l *waitlist) promised(project, model string, now scheduler.Instant) []sche
 		}
 	}
 	if expect >= len(l.came) {
-		return slices.Clip(l.slots[id])
+		return slices.Clip(all)
 	}
 	var expected []scheduler.Booking
-	for _, b := range l.slots[id] {
+	for _, b := range all {
 		// IDs are random; so a slot that is left out stays left out.
 		if int(b.ID%uint64(len(l.came))) < expect {
 			expected = append(expected, b)
 		}
 	}
 	return expected
+}
+
+// on returns the slots on a calendar: those of its model, and what others of the project
+// weigh on it. The lock is held.
+func (l *waitlist) on(id calendarID, now scheduler.Instant) []scheduler.Booking {
+	l.expire(id, now)
+	all := slices.Clip(l.slots[id])
+	if len(l.also) == 0 {
+		return all
+	}
+	for other, slots := range l.slots {
+		for _, b := range slots {
+			if other.project != id.project || l.over(b.Start, now) {
+				continue
+			}
+			for _, w := range l.also[b.ID] {
+				if w.On == id.model {
+					weight := b
+					weight.Demand.Requests, weight.Demand.Tokens = w.Demand.Requests, w.Demand.Tokens
+					all = append(all, weight)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // takeStarted forgets and returns the oldest slot of a request hash that has

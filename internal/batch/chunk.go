@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"fluxgate.dev/fluxgate/internal/batch/subtitles"
 )
 
 // Sizes are counted in quarters of a token: four ASCII bytes make a token.
@@ -113,7 +115,7 @@ func endsSentence(s string, i int) bool {
 // cue stays in one piece with its number, its times and what follows it (comments, styles). What precedes the first cue
 // belongs to it. The chunks, one after another, are the text, byte for byte. A single cue that is too large is cut as text.
 func chunkSubtitles(text string, maxTokens int) []string {
-	starts := cueStarts(text)
+	starts := subtitles.Starts(text)
 	limit := maxTokens * quartersPerToken
 	var chunks []string
 	begin, sum := 0, 0
@@ -146,43 +148,17 @@ func chunkSubtitles(text string, maxTokens int) []string {
 	return chunks
 }
 
-// cueStarts returns the offset of every cue: of the line with its times, or of the number or name in the line before.
-func cueStarts(text string) []int {
-	var starts []int
-	// The two lines before the current one.
-	var previous, beforeThat struct {
-		at   int
-		text string
-	}
-	for at := 0; at < len(text); {
-		line, next := nextLine(text, at)
-		if strings.Contains(line, "-->") {
-			start := at
-			if previous.text != "" && (beforeThat.text == "" || isNumber(previous.text)) {
-				start = previous.at
-			}
-			starts = append(starts, start)
+// chunkCues divides cues into chunks of at most maxTokens estimated tokens as they are shown, or of a single cue.
+func chunkCues(cues []subtitles.Cue, maxTokens int) [][]subtitles.Cue {
+	var chunks [][]subtitles.Cue
+	begin, sum := 0, 0
+	for i := range cues {
+		size := quarters(subtitles.Shown(cues[i : i+1]))
+		if i > begin && sum+size > maxTokens*quartersPerToken {
+			chunks = append(chunks, cues[begin:i])
+			begin, sum = i, 0
 		}
-		beforeThat = previous
-		previous.at, previous.text = at, strings.TrimSpace(line)
-		at = next
+		sum += size
 	}
-	return starts
-}
-
-// nextLine returns the line that begins at text[at] and the offset of the one after it. A line ends with LF, CR LF or CR.
-func nextLine(text string, at int) (line string, next int) {
-	end := strings.IndexAny(text[at:], "\r\n")
-	if end < 0 {
-		return text[at:], len(text)
-	}
-	next = at + end + 1
-	if text[next-1] == '\r' && next < len(text) && text[next] == '\n' {
-		next++
-	}
-	return text[at : at+end], next
-}
-
-func isNumber(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
+	return append(chunks, cues[begin:])
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"fluxgate.dev/fluxgate/internal/batch/subtitles"
 )
 
 // pieces make texts in which every kind of cut, and no cut at all, can be found.
@@ -37,7 +39,7 @@ func TestChunkSubtitlesProperties(t *testing.T) {
 		checkChunks(t, text, chunks, limit)
 
 		// A boundary lies at a cue unless the cue around it is too large by itself.
-		starts := cueStarts(text)
+		starts := subtitles.Starts(text)
 		at := 0
 		for _, chunk := range chunks {
 			from, to := 0, len(text)
@@ -102,7 +104,7 @@ func TestSubtitleFixtures(t *testing.T) {
 			data, err := os.ReadFile(name)
 			require.NoError(t, err)
 			// One cue to a chunk: the limit is the largest cue's size.
-			starts := append(cueStarts(string(data))[1:], len(data))
+			starts := append(subtitles.Starts(string(data))[1:], len(data))
 			largest, from := 0, 0
 			for _, to := range starts {
 				largest = max(largest, estimateTokens(string(data)[from:to]))
@@ -131,4 +133,19 @@ func TestEstimateTokens(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "a": 1, "abcd": 1, "abcde": 2, "éé": 1, "日本": 2, "🙂": 1} {
 		assert.Equal(t, want, estimateTokens(text), text)
 	}
+}
+
+// Chunks of cues, one after another, are all of them, and none is larger than it may be but for a single cue.
+func TestChunkCuesProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cues, err := subtitles.Parse(subtitles.SRT, subtitleFile(rapid.IntRange(1, 40).Draw(t, "cues")))
+		require.NoError(t, err)
+		most := rapid.IntRange(1, 100).Draw(t, "most")
+		var joined []subtitles.Cue
+		for _, chunk := range chunkCues(cues, most) {
+			joined = append(joined, chunk...)
+			assert.True(t, len(chunk) == 1 || estimateTokens(subtitles.Shown(chunk)) <= most)
+		}
+		assert.Equal(t, cues, joined)
+	})
 }

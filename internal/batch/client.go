@@ -58,6 +58,8 @@ type answer struct {
 	KeyUsed    json.RawMessage `json:"key_used"`
 	ModelUsed  string          `json:"model_used"`
 	TokensUsed int64           `json:"tokens_used"`
+	// FinishReason is why the answer ends where it does; empty: it is complete.
+	FinishReason string `json:"finish_reason"`
 }
 
 // sender speaks to one Fluxgate.

@@ -1,7 +1,6 @@
 package batch
 
 import (
-	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/http"
@@ -30,45 +29,47 @@ type delivery struct {
 	tries, unhintedRefusals int
 	waits                   int
 	waited                  time.Duration
+	// wasted are the tokens of answers that were asked for again.
+	wasted int64
 	// fatal is set when no other request will fare better.
 	fatal error
 }
 
-// run sends the request until it is settled. False means that the context ended before.
-func (d *delivery) run(ctx context.Context) (Result, bool) {
-	body, err := d.item.body(d.job.options)
+// send sends a request, or a part of one, until there is an answer or there will be none. False means that the context
+// ended before.
+func (d *delivery) send(ctx context.Context, it *item) (exchange, bool) {
+	body, err := it.body(d.job.options)
 	if err != nil {
-		return d.failed(exchange{message: err.Error()}), true
+		return exchange{outcome: rejected, message: err.Error()}, true
 	}
+	d.ticket, d.booked, d.tries, d.unhintedRefusals = "", false, 0, 0
 	for {
 		ex := d.job.sender.generate(ctx, body, d.ticket)
 		if ex.ticket != "" {
 			d.ticket, d.booked = ex.ticket, ex.booked
 		}
 		switch ex.outcome {
-		case answered:
-			return d.answered(ex.answer), true
-		case rejected:
-			return d.failed(ex), true
+		case answered, rejected:
+			return ex, true
 		case forbidden:
 			d.fatal = &StoppedError{Status: ex.status, Message: ex.message}
-			return d.failed(ex), true
+			return ex, true
 		case refused:
 			if !d.waitAsTold(ctx, ex) {
-				return Result{}, false
+				return exchange{}, false
 			}
 		case transient:
 			if ctx.Err() != nil {
-				return Result{}, false
+				return exchange{}, false
 			}
 			if d.tries++; d.tries == maxTries {
 				if ex.unreachable {
 					d.fatal = &StoppedError{Message: ex.message}
 				}
-				return d.failed(ex), true
+				return ex, true
 			}
 			if !d.pause(ctx, time.Now().Add(backoff(d.tries))) {
-				return Result{}, false
+				return exchange{}, false
 			}
 			d.job.stats.endWait(d.item.index, false, 0)
 		}
@@ -112,36 +113,6 @@ func (d *delivery) pause(ctx context.Context, until time.Time) bool {
 		return false
 	}
 }
-
-func (d *delivery) answered(a answer) Result {
-	result := d.result()
-	result.Response = a.Response
-	result.KeyUsed = a.KeyUsed
-	result.ModelUsed = a.ModelUsed
-	result.TokensUsed = &a.TokensUsed
-	return result
-}
-
-func (d *delivery) failed(ex exchange) Result {
-	result := d.result()
-	// A result without an answer is told by its error, so it always has one.
-	result.Error = cmp.Or(ex.message, "no answer")
-	result.Status = ex.status
-	return result
-}
-
-func (d *delivery) result() Result {
-	return Result{
-		Index:          d.item.index,
-		ID:             d.item.id,
-		SHA256:         d.item.hash(),
-		Waits:          d.waits,
-		WaitedSeconds:  seconds(d.waited),
-		ElapsedSeconds: seconds(time.Since(d.started)),
-	}
-}
-
-func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 // noteOutage shows what a 503 says, once for each text: such a wait may have no end that the server knows.
 func (j *job) noteOutage(ex exchange) {

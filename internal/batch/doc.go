@@ -28,6 +28,20 @@
 // stop the job, for they would meet every request; so does a server that can't be connected to. Every other 4xx fails the
 // one request, and the job goes on.
 //
+// # An answer
+//
+// An answer must be whole. One that is empty is asked for again with the same bytes, and so is one that was to be subtitles
+// and has other cues. If that is no better, or the answer is cut (finish_reason), a chunk is sent in two halves, these are
+// treated alike, four times over at most, and the answers are joined. A line of JSONL can't be divided. What stays cut is
+// kept and counted; what stays empty, or without its cues, has failed.
+//
+// # Subtitles
+//
+// With an output that has the extension of a subtitle format the model is shown number, times and text of every cue, and the
+// texts that it answers with replace those of the file ([Options].Output). Nothing else in the file changes: heads, styles
+// and comments are copied from the input (package subtitles). The file is written when the run ends, also when it was interrupted; cues
+// without an answer keep their text.
+//
 // # Results and resuming
 //
 // A settled request becomes one line ([Result]) of the journal, OUTPUT.journal, which is synced to disk before the request
@@ -48,7 +62,8 @@
 //
 //   - run.go: Run takes a job from its inputs to its summary; its workers
 //   - options.go: Options with their defaults, and Summary
-//   - deliver.go: delivery, one request until it is settled: what a refusal or a failure leads to
+//   - whole.go: one request until its answer is whole: asked for again, or in halves
+//   - deliver.go: delivery, one request until there is an answer: what a refusal or a failure leads to
 //   - client.go: sender, one exchange with Fluxgate and what its answer means
 //   - output.go: results, the output in input order
 //   - journal.go: journal, the settled requests on disk, from which a run goes on

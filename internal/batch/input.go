@@ -19,6 +19,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/asticode/go-astisub"
+
+	"fluxgate.dev/fluxgate/internal/batch/subtitles"
 )
 
 // A subtitle file is checked by a parser that builds an object per cue; a feature film has about 100 KB.
@@ -35,7 +37,9 @@ type item struct {
 	// text is a slice of the input: a chunk, or a whole line of JSONL. The request body is made of it when it is needed.
 	text  string
 	jsonl bool
-	sum   [sha256.Size]byte
+	// cues are what text shows, where the answer is to be subtitles.
+	cues []subtitles.Cue
+	sum  [sha256.Size]byte
 }
 
 func (it *item) hash() string { return hex.EncodeToString(it.sum[:]) }
@@ -150,6 +154,8 @@ func detect(name, text string) (Format, error) {
 		return FormatSRT, nil
 	case ext == ".vtt":
 		return FormatVTT, nil
+	case ext == ".ass" || ext == ".ssa":
+		return FormatASS, nil
 	default:
 		return "", fmt.Errorf("can't tell the format by the extension %q: give one of %v", ext, formats[1:])
 	}
@@ -164,7 +170,9 @@ func sniff(text string) Format {
 		return FormatJSONL
 	case strings.HasPrefix(first, "WEBVTT"):
 		return FormatVTT
-	case isNumber(strings.TrimSpace(first)) && strings.Contains(second, "-->"):
+	case strings.HasPrefix(first, "[Script Info]"):
+		return FormatASS
+	case subtitles.IsNumber(strings.TrimSpace(first)) && strings.Contains(second, "-->"):
 		return FormatSRT
 	default:
 		return FormatText
@@ -180,17 +188,15 @@ func (p *plan) add(o *Options, name, text string) error {
 			return err
 		}
 	}
+	if o.subtitles && formatOf(o.Output) != format {
+		return fmt.Errorf("the output is to be .%s subtitles: give a file of that kind", formatOf(o.Output))
+	}
 	if format == FormatJSONL {
 		return p.addLines(o, text)
 	}
-	chunks := []string{}
-	if format == FormatText {
-		chunks = chunkText(text, o.ChunkTokens)
-	} else if strings.TrimSpace(text) != "" {
-		if err := p.checkSubtitles(format, name, text); err != nil {
-			return err
-		}
-		chunks = chunkSubtitles(text, o.ChunkTokens)
+	chunks, err := p.chunks(o, format, name, text)
+	if err != nil {
+		return err
 	}
 	p.chunked = true
 	base := "stdin"
@@ -198,14 +204,56 @@ func (p *plan) add(o *Options, name, text string) error {
 		base = filepath.Base(name)
 	}
 	for n, chunk := range chunks {
-		if strings.TrimSpace(chunk) == "" {
+		if strings.TrimSpace(chunk.text) == "" {
 			continue
 		}
-		if err := p.append(o, item{id: base + "#" + strconv.Itoa(n+1), text: chunk}); err != nil {
+		chunk.id = base + "#" + strconv.Itoa(n+1)
+		if err := p.append(o, chunk); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// chunks cuts a text or subtitles.
+func (p *plan) chunks(o *Options, format Format, name, text string) ([]item, error) {
+	var texts []string
+	switch {
+	case format == FormatText:
+		texts = chunkText(text, o.ChunkTokens)
+	case strings.TrimSpace(text) == "":
+		return nil, nil
+	default:
+		if err := p.checkSubtitles(format, name, text); err != nil {
+			return nil, err
+		}
+		if !o.subtitles {
+			texts = chunkSubtitles(text, o.ChunkTokens)
+		}
+	}
+	var chunks []item
+	for _, text := range texts {
+		chunks = append(chunks, item{text: text})
+	}
+	if o.subtitles {
+		cues, err := subtitles.Parse(subtitles.Format(format), text)
+		if err != nil {
+			return nil, err
+		}
+		for _, some := range chunkCues(cues, o.ChunkTokens) {
+			chunks = append(chunks, item{text: subtitles.Shown(some), cues: some})
+		}
+	}
+	return chunks, nil
+}
+
+// formatOf returns the subtitle format that a file's extension says; empty: none.
+func formatOf(name string) Format {
+	switch format, _ := detect(name, ""); format {
+	case FormatSRT, FormatVTT, FormatASS:
+		return format
+	}
+	return ""
 }
 
 // addLines adds the requests of a JSONL input. Blank lines are skipped.
@@ -252,7 +300,10 @@ func (p *plan) checkSubtitles(format Format, name, text string) error {
 	if len(text) > maxSubtitleBytes {
 		return fmt.Errorf("a subtitle file is limited to %d bytes", maxSubtitleBytes)
 	}
-	cues := len(cueStarts(text))
+	cues, err := subtitles.Count(subtitles.Format(format), text)
+	if err != nil {
+		return err
+	}
 	if cues == 0 {
 		return fmt.Errorf("no cues in it, so it isn't an .%s file", format)
 	}
@@ -275,14 +326,17 @@ func parseSubtitles(format Format, text string) (cues int, err error) {
 		}
 	}()
 	read := astisub.ReadFromSRT
-	if format == FormatVTT {
+	switch format {
+	case FormatVTT:
 		read = astisub.ReadFromWebVTT
+	case FormatASS:
+		read = astisub.ReadFromSSA
 	}
-	subtitles, err := read(strings.NewReader(text))
+	file, err := read(strings.NewReader(text))
 	if err != nil {
 		return 0, err
 	}
-	return len(subtitles.Items), nil
+	return len(file.Items), nil
 }
 
 // promptLine is one line of a JSONL input.
@@ -322,11 +376,12 @@ func parseLine(line string) (promptLine, error) {
 
 // generateRequest is the body of POST /generate.
 type generateRequest struct {
-	Prompt      string   `json:"prompt"`
-	System      string   `json:"system,omitempty"`
-	Model       string   `json:"model,omitempty"`
-	Mode        string   `json:"mode,omitempty"`
-	MaxTokens   int      `json:"max_tokens,omitempty"`
+	Prompt string `json:"prompt"`
+	System string `json:"system,omitempty"`
+	Model  string `json:"model,omitempty"`
+	Mode   string `json:"mode,omitempty"`
+	// MaxTokens is 0 for as long an answer as the model gives: what is cut has to be asked for again.
+	MaxTokens   int      `json:"max_tokens"`
 	Temperature *float64 `json:"temperature,omitempty"`
 	// MaxWait is in seconds.
 	MaxWait *float64 `json:"max_wait,omitempty"`
@@ -349,8 +404,16 @@ func (it *item) body(o *Options) ([]byte, error) {
 		request.Mode = cmp.Or(fields.Mode, request.Mode)
 		request.MaxTokens = cmp.Or(fields.MaxTokens, request.MaxTokens)
 		request.Temperature = cmp.Or(fields.Temperature, request.Temperature)
-	} else if o.Instructions != "" {
-		request.Prompt = o.Instructions + "\n\n" + it.text
+	} else {
+		rule := ""
+		if o.subtitles {
+			rule = subtitles.Rule
+		}
+		for _, before := range []string{rule, o.Instructions} {
+			if before != "" {
+				request.Prompt = before + "\n\n" + request.Prompt
+			}
+		}
 	}
 	if o.MaxWait != nil {
 		seconds := o.MaxWait.Seconds()

@@ -27,6 +27,8 @@ type Result struct {
 	KeyUsed    json.RawMessage `json:"key_used,omitempty"`
 	ModelUsed  string          `json:"model_used,omitempty"`
 	TokensUsed *int64          `json:"tokens_used,omitempty"`
+	// FinishReason is why a response ends where it does: STOP where it is complete.
+	FinishReason string `json:"finish_reason,omitempty"`
 
 	// Error is the server's public message, or why there was none. Status is absent when no answer came at all.
 	Error  string `json:"error,omitempty"`
@@ -37,6 +39,11 @@ type Result struct {
 	Waits          int     `json:"waits"`
 	WaitedSeconds  float64 `json:"waited_seconds"`
 	ElapsedSeconds float64 `json:"elapsed_seconds"`
+}
+
+// truncated reports whether there is a response, but not all of it.
+func (r *Result) truncated() bool {
+	return r.Response != nil && r.FinishReason != "" && r.FinishReason != finished
 }
 
 // ErrOtherJob means that the journal or the output belongs to another input or other settings than this job's, or isn't
@@ -71,6 +78,8 @@ type journal struct {
 	spans []span
 	// finished are the requests that have an answer. Failed ones are settled in the run that failed them only.
 	finished []bool
+	// truncated are those of them whose answer is cut.
+	truncated []bool
 }
 
 // openJournal opens the journal of a job, or makes one. The results of an earlier run that has no journal any more, but
@@ -100,7 +109,7 @@ func openJournal(path, output string, p *plan, restart bool) (*journal, error) {
 }
 
 func newJournal(f *os.File, path string, p *plan) *journal {
-	return &journal{f: f, path: path, spans: make([]span, len(p.items)), finished: make([]bool, len(p.items))}
+	return &journal{f: f, path: path, spans: make([]span, len(p.items)), finished: make([]bool, len(p.items)), truncated: make([]bool, len(p.items))}
 }
 
 func (j *journal) lock() error {
@@ -215,7 +224,7 @@ func (j *journal) load(p *plan) error {
 		}
 		if result, ok := readResult(line, p); ok && result.Response != nil {
 			j.spans[result.Index] = span{j.end, int64(len(line))}
-			j.finished[result.Index] = true
+			j.finished[result.Index], j.truncated[result.Index] = true, result.truncated()
 		}
 		j.end += int64(len(line))
 	}
@@ -263,7 +272,7 @@ func (j *journal) importOutput(output string, p *plan) error {
 			return fmt.Errorf("writing the journal %s: %w", j.path, err)
 		}
 		j.spans[n] = span{j.end, int64(len(line))}
-		j.finished[n] = true
+		j.finished[n], j.truncated[n] = true, result.truncated()
 		j.end += int64(len(line))
 	}
 }
@@ -298,7 +307,7 @@ func (j *journal) append(results []Result) error {
 	}
 	for i, result := range results {
 		j.spans[result.Index] = spans[i]
-		j.finished[result.Index] = result.Response != nil
+		j.finished[result.Index], j.truncated[result.Index] = result.Response != nil, result.truncated()
 	}
 	return nil
 }
@@ -310,6 +319,19 @@ func (j *journal) copyLine(w io.Writer, index int) error {
 		return fmt.Errorf("copying a result to the output: %w", err)
 	}
 	return nil
+}
+
+// response reads the answer of a finished request.
+func (j *journal) response(index int) (string, error) {
+	line := make([]byte, j.spans[index].length)
+	if _, err := j.f.ReadAt(line, j.spans[index].offset); err != nil {
+		return "", fmt.Errorf("reading the journal: %w", err)
+	}
+	var result Result
+	if err := json.Unmarshal(line, &result); err != nil {
+		return "", fmt.Errorf("reading the journal: %w", err)
+	}
+	return *result.Response, nil
 }
 
 func (j *journal) close() error { return j.f.Close() }

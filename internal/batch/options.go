@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/batch/subtitles"
 	"fluxgate.dev/fluxgate/internal/remote"
 )
 
@@ -50,13 +51,14 @@ const (
 	FormatJSONL Format = "jsonl"
 	// FormatText is cut into chunks at paragraphs.
 	FormatText Format = "text"
-	// FormatSRT and FormatVTT are cut into chunks between cues.
-	FormatSRT Format = "srt"
-	FormatVTT Format = "vtt"
+	// FormatSRT, FormatVTT and FormatASS (and SSA) are cut into chunks between cues.
+	FormatSRT = Format(subtitles.SRT)
+	FormatVTT = Format(subtitles.VTT)
+	FormatASS = Format(subtitles.ASS)
 )
 
 // formats are the values of Options.Format.
-var formats = []Format{FormatAuto, FormatJSONL, FormatText, FormatSRT, FormatVTT}
+var formats = []Format{FormatAuto, FormatJSONL, FormatText, FormatSRT, FormatVTT, FormatASS}
 
 // Options says what to send and where to. The zero value of a field means its default.
 type Options struct {
@@ -82,7 +84,8 @@ type Options struct {
 	// Timeout bounds one HTTP exchange. Default: 10 minutes.
 	Timeout time.Duration
 
-	// Mode, Model, System, MaxTokens and Temperature go into every request that doesn't set its own. Default: the server's.
+	// Mode, Model, System, MaxTokens and Temperature go into every request that doesn't set its own. Default: the server's,
+	// but as long an answer as the model gives.
 	Mode        string
 	Model       string
 	System      string
@@ -94,6 +97,9 @@ type Options struct {
 
 	// Output receives the results as JSONL. "-" is standard output and can't be resumed. Default: the first input's name
 	// with ".results.jsonl" appended, or "-" when that is standard input.
+	//
+	// With the extension of a subtitle format it receives subtitles, with the cues of the one input, which must be of that
+	// format; the results are then in a file of that name with ".results.jsonl" appended.
 	Output string
 	// Restart discards the results and the journal of an earlier run, and replaces an output that is in the way.
 	Restart bool
@@ -106,7 +112,20 @@ type Options struct {
 	// Stdin, Stdout and Stderr default to the process's own.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+
+	// subtitles says that Output receives subtitles.
+	subtitles bool
 }
+
+// results is the file of the results.
+func (o *Options) results() string {
+	if o.subtitles {
+		return o.Output + resultsExtension
+	}
+	return o.Output
+}
+
+const resultsExtension = ".results.jsonl"
 
 // Summary says what one Run did. Its figures leave out what earlier runs of the same job finished, except Resumed.
 type Summary struct {
@@ -114,6 +133,8 @@ type Summary struct {
 	Requests int
 	// Failed are those of Requests that have no answer.
 	Failed int
+	// Truncated are the answers of the job, those of earlier runs included, that are cut.
+	Truncated int
 	// Resumed were finished by earlier runs and not sent.
 	Resumed int
 	// Total is the number of requests of the job.
@@ -130,8 +151,8 @@ type Summary struct {
 
 // String is the line that ends a job.
 func (s Summary) String() string {
-	line := fmt.Sprintf("requests=%d failed=%d waits=%d tokens=%d elapsed=%s",
-		s.Requests, s.Failed, s.Waits, s.Tokens, s.Elapsed.Round(time.Millisecond))
+	line := fmt.Sprintf("requests=%d failed=%d truncated=%d waits=%d tokens=%d elapsed=%s",
+		s.Requests, s.Failed, s.Truncated, s.Waits, s.Tokens, s.Elapsed.Round(time.Millisecond))
 	if s.Resumed > 0 {
 		line += fmt.Sprintf(" resumed=%d", s.Resumed)
 	}
@@ -155,6 +176,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if stdins > 1 {
 		problem("standard input (-) is named %d times", stdins)
+	}
+	if o.subtitles && len(o.Inputs) > 1 {
+		problem("output %s: subtitles are made of one file, not of %d", o.Output, len(o.Inputs))
 	}
 	if !slices.Contains(formats, o.Format) {
 		problem("format %q: want one of %v", o.Format, formats)
@@ -203,9 +227,10 @@ func (o *Options) setDefaults() {
 	if o.Output == "" && len(o.Inputs) > 0 {
 		o.Output = "-"
 		if o.Inputs[0] != "-" {
-			o.Output = filepath.Clean(o.Inputs[0]) + ".results.jsonl"
+			o.Output = filepath.Clean(o.Inputs[0]) + resultsExtension
 		}
 	}
+	o.subtitles = formatOf(o.Output) != ""
 	if o.Stdin == nil {
 		o.Stdin = os.Stdin
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"fluxgate.dev/fluxgate/internal/batch/subtitles"
 )
 
 // results keeps what came back: the journal, and the output that is copied from it in input order. One goroutine uses it.
@@ -20,7 +22,8 @@ type results struct {
 
 // openResults opens journal and output, before anything is sent.
 func openResults(o *Options, p *plan) (*results, error) {
-	if o.Output == "-" {
+	output := o.results()
+	if output == "-" {
 		j, err := temporaryJournal(p)
 		if err != nil {
 			return nil, err
@@ -30,14 +33,14 @@ func openResults(o *Options, p *plan) (*results, error) {
 	if err := checkOutput(o); err != nil {
 		return nil, err
 	}
-	j, err := openJournal(journalPath(o), o.Output, p, o.Restart)
+	j, err := openJournal(journalPath(o), output, p, o.Restart)
 	if errors.Is(err, ErrOtherJob) {
 		err = fmt.Errorf("%w (the input or a setting has changed since: --restart discards it, another --output leaves it)", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(o.Output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the output: %w", err), j.close())
 	}
@@ -48,11 +51,11 @@ func openResults(o *Options, p *plan) (*results, error) {
 	return r, nil
 }
 
-func journalPath(o *Options) string { return o.Output + ".journal" }
+func journalPath(o *Options) string { return o.results() + ".journal" }
 
 // checkOutput refuses to write over an input or into what isn't a file.
 func checkOutput(o *Options) error {
-	for _, name := range []string{o.Output, journalPath(o)} {
+	for _, name := range []string{o.Output, o.results(), journalPath(o)} {
 		info, err := os.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -91,6 +94,44 @@ func (r *results) emit() error {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil
+}
+
+// writeSubtitles writes what the answers make of the input's subtitles, and the input's own where there is none. The file
+// is whole whenever it is there.
+func (r *results) writeSubtitles(o *Options, p *plan) error {
+	draft := o.Output + ".new"
+	f, err := os.Create(draft)
+	if err != nil {
+		return fmt.Errorf("writing the subtitles: %w", err)
+	}
+	out := bufio.NewWriterSize(f, 1<<16)
+	for i := range p.items {
+		text := subtitles.Source(p.items[i].cues)
+		if r.journal.finished[i] {
+			if text, err = r.journal.response(i); err != nil {
+				return errors.Join(err, f.Close(), os.Remove(draft))
+			}
+		}
+		_, _ = out.WriteString(text) // Flush says if it failed
+	}
+	if err := errors.Join(out.Flush(), f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing the subtitles: %w", err), os.Remove(draft))
+	}
+	if err := os.Rename(draft, o.Output); err != nil {
+		return fmt.Errorf("writing the subtitles: %w", err)
+	}
+	return nil
+}
+
+// truncated counts answers that are cut.
+func (r *results) truncated() int {
+	n := 0
+	for _, cut := range r.journal.truncated {
+		if cut {
+			n++
+		}
+	}
+	return n
 }
 
 // unsettled counts requests without a result of this run or an answer of an earlier one.

@@ -99,6 +99,7 @@ func (j *job) run(parent context.Context) (Summary, error) {
 	stopProgress()
 
 	summary := j.stats.snapshot().Summary
+	summary.Truncated = j.results.truncated()
 	if err == nil && j.results.unsettled() > 0 {
 		err = context.Cause(ctx)
 	}
@@ -146,6 +147,11 @@ func (j *job) greet() {
 
 func (j *job) finish(summary Summary, err error) error {
 	unfinished := len(j.plan.items) - j.results.answered()
+	if j.options.subtitles {
+		if writing := j.results.writeSubtitles(j.options, j.plan); writing != nil && err == nil {
+			err = writing
+		}
+	}
 	if closing := j.results.close(); closing != nil && err == nil {
 		err = closing
 	}
@@ -156,13 +162,24 @@ func (j *job) finish(summary Summary, err error) error {
 		}
 		j.reporter.note("%d of %d requests are finished: %s", len(j.plan.items)-unfinished, len(j.plan.items), advice)
 	} else if j.options.Output != "-" {
-		j.reporter.note("results are in %s", j.options.Output)
+		j.reporter.note("results are in %s", j.options.results())
+	}
+	if j.options.subtitles {
+		j.reporter.note("subtitles are in %s%s", j.options.Output, untranslated(unfinished))
 	}
 	fmt.Fprintln(j.options.Stderr, summary)
 	if err != nil {
 		return fmt.Errorf("batch: stopped with %d of %d requests unfinished: %w", unfinished, len(j.plan.items), err)
 	}
 	return nil
+}
+
+// untranslated says what of the subtitles is still the input's.
+func untranslated(chunks int) string {
+	if chunks == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", with %d chunks as they were", chunks)
 }
 
 // record keeps results as they come, as many as there are with one sync. After a fault it stops the job and drops the

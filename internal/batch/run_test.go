@@ -297,7 +297,7 @@ func TestSummaryAndProgress(t *testing.T) {
 		_, err := Run(t.Context(), o)
 		require.NoError(t, err)
 		lines := strings.Split(strings.TrimSpace(s.stderr.String()), "\n")
-		assert.Equal(t, "requests=4 failed=0 waits=1 tokens=28 elapsed=45s", lines[len(lines)-1])
+		assert.Equal(t, "requests=4 failed=0 truncated=0 waits=1 tokens=28 elapsed=45s", lines[len(lines)-1])
 		assert.Contains(t, s.stderr.String(), " 50%  2/4  6.0 req/min  42 tok/min  waiting 1 (next 15s)  ETA 20s\n")
 	})
 }
@@ -309,7 +309,7 @@ func TestQuietLeavesTheSummary(t *testing.T) {
 		o.Quiet, o.Progress = true, ProgressPlain
 		_, err := Run(t.Context(), o)
 		require.NoError(t, err)
-		assert.Equal(t, "requests=1 failed=0 waits=0 tokens=7 elapsed=1m0s\n", s.stderr.String())
+		assert.Equal(t, "requests=1 failed=0 truncated=0 waits=0 tokens=7 elapsed=1m0s\n", s.stderr.String())
 	})
 }
 

@@ -96,8 +96,8 @@ func (g *Generate) check() error {
 		return invalid("prompt", "say what to generate.")
 	case g.Model != "" && !ValidModel(g.Model):
 		return ErrModel
-	case g.MaxTokens != nil && (*g.MaxTokens < 1 || *g.MaxTokens > math.MaxInt32):
-		return invalid("max_tokens", "want a whole number from 1 to 2147483647.")
+	case g.MaxTokens != nil && (*g.MaxTokens < 0 || *g.MaxTokens > math.MaxInt32):
+		return invalid("max_tokens", "want a whole number from 1 to 2147483647, or 0 for the model's own limit.")
 	case g.Temperature != nil && (*g.Temperature < 0 || *g.Temperature > 2):
 		return invalid("temperature", "want a number from 0 to 2.")
 	case g.timeout != nil && (*g.timeout <= 0 || *g.timeout > 3600):

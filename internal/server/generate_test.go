@@ -99,6 +99,17 @@ func TestGenerateEveryField(t *testing.T) {
 	})
 }
 
+// 0 is for an answer as long as the model gives.
+func TestGenerateWithoutACap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{})
+		w.generate("hello", `"max_tokens":0`).ok()
+		var sent sentBody
+		w.sent.last(t, &sent)
+		assert.Nil(t, sent.GenerationConfig.MaxOutputTokens)
+	})
+}
+
 // gemini-flux's client sends null for what isn't set.
 func TestGenerateNullsAreDefaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

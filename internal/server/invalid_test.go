@@ -38,7 +38,7 @@ func TestGenerateMalformed(t *testing.T) {
 		{`{"prompt":"x","mode":3}`, "mode"},
 		{`{"prompt":"x","preferred_key":"1"}`, "preferred_key"},
 		{`{"prompt":"x","preferred_key":1.5}`, "preferred_key"},
-		{`{"prompt":"x","max_tokens":0}`, "max_tokens"},
+		{`{"prompt":"x","max_tokens":-1}`, "max_tokens"},
 		{`{"prompt":"x","max_tokens":-1}`, "max_tokens"},
 		{`{"prompt":"x","max_tokens":1.5}`, "max_tokens"},
 		{`{"prompt":"x","max_tokens":"10"}`, "max_tokens"},

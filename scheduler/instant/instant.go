@@ -52,8 +52,8 @@ var pacific = func() *time.Location {
 	return zone
 }()
 
-// A Day is a calendar date in America/Los_Angeles, counted from 1970-01-01.
-// It lasts 24 h, 23 h when daylight saving begins and 25 h when it ends.
+// A Day is a calendar date in America/Los_Angeles, unless another zone is named, counted
+// from 1970-01-01. It lasts 24 h, 23 h when daylight saving begins and 25 h when it ends.
 type Day int32
 
 // DayOf returns the Pacific date on which i falls.
@@ -84,6 +84,24 @@ func (d Day) Start() Instant {
 
 // End returns the Pacific midnight with which d ends, at which RPD is reset.
 func (d Day) End() Instant { return (d + 1).Start() }
+
+// DayIn returns the date on which i falls in a zone; nil is the Pacific one.
+func DayIn(zone *time.Location, i Instant) Day {
+	if zone == nil {
+		return DayOf(i)
+	}
+	y, m, d := i.Time().In(zone).Date()
+	return Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// StartIn returns the midnight of a zone with which d begins; nil is the Pacific one.
+func (d Day) StartIn(zone *time.Location) Instant {
+	if zone == nil {
+		return d.Start()
+	}
+	y, m, day := time.Unix(int64(d)*86400, 0).UTC().Date()
+	return At(time.Date(y, m, day, 0, 0, 0, 0, zone))
+}
 
 // String returns d as YYYY-MM-DD.
 func (d Day) String() string {

@@ -4,6 +4,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - rules.go: what every decision is made with
 //   - names.go: calendars that aren't a model's: their names, and what they count
 //   - policy.go: models, families, modes, and limits by source
 package limits

@@ -16,15 +16,52 @@ func OfFeature(model, feature string) string { return "#feature/" + model + "/" 
 // OfOutputs names the calendar whose tokens are what a model puts out.
 func OfOutputs(model string) string { return "#outputs/" + model }
 
+// OfLease names the calendar of what a holder may use of another without asking: its part.
+func OfLease(holder, of string) string { return "#lease/" + holder + "/" + of }
+
 // IsModel reports whether a calendar of that name is a model's.
 func IsModel(name string) bool { return name == "" || name[0] != notModel }
 
 // A Spec is what a calendar counts that isn't a model's: how many requests and tokens,
 // of whatever kind its weights have, within any window, and how many requests a day.
+// What isn't limited is Unlimited, the day too. A day that rolls is a window of 24 hours,
+// on a calendar of its own.
 type Spec struct {
 	EffectiveLimits
 	Window time.Duration // whole seconds; 0: a minute
+	// Refill says that there is no window but a bucket, which is refilled without a
+	// break: with RPM requests and TPM tokens a Window, until Burst is in it. Who finds
+	// as much in it as it takes may go.
+	Refill bool
+	Burst  Burst
 	// AtATime says that what is sent counts until it is settled, and no longer than the
 	// window: a session, which an Extend makes last for another.
 	AtATime bool
+	// Zone is in whose midnight RPD is reset; nil: the Pacific one.
+	Zone *time.Location
+}
+
+// A Burst is what a bucket holds when it is full; 0: as much as is refilled in a Window.
+type Burst struct{ Requests, Tokens int64 }
+
+// maxBucket bounds what a bucket counts with, so that tokens times milliseconds of a day are
+// a number of 64 bits even if there are dozens of times more. A limit above it counts as it.
+const maxBucket = 1 << 30
+
+// Bucket returns what the bucket of a calendar holds when it is full, and what is refilled
+// in a Window, under its effective limits. It never holds more than a limit that was learned.
+func (s Spec) Bucket(l EffectiveLimits) (full Burst, rate Limits) {
+	one := func(burst, limit int64, from Source) (int64, int64) {
+		if limit == Unlimited {
+			return Unlimited, Unlimited
+		}
+		limit = min(limit, maxBucket)
+		if burst <= 0 || from == FromLearned && burst > limit {
+			burst = limit
+		}
+		return min(burst, maxBucket), limit
+	}
+	full.Requests, rate.RPM = one(s.Burst.Requests, l.RPM, l.RPMFrom)
+	full.Tokens, rate.TPM = one(s.Burst.Tokens, l.TPM, l.TPMFrom)
+	return full, rate
 }

@@ -1,9 +1,12 @@
-package scheduler
+package calendar
 
 // InWindow returns what was sent and counts on the calendar at now: requests,
-// and the tokens that they weigh against TPM.
+// and the tokens that they weigh against TPM. Of a bucket it is what is missing in it.
 func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) {
-	t := c.terms(rules, now)
+	t := c.Terms(rules, now)
+	if t.refill {
+		return c.missing(t, now)
+	}
 	for _, r := range c.Sent {
 		if r.End > now {
 			requests += r.Requests
@@ -22,16 +25,17 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 // Interval returns the time that a booking of the calendar takes up if its
 // holder comes on time.
 func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end Instant) {
-	return b.Start, b.Start + c.terms(rules, now).span(b.Demand)
+	t := c.Terms(rules, now)
+	return b.Start, b.Start + t.span(b.Demand)
 }
 
 // Booked returns the bookings of the calendar whose holders may still come at
 // now, in rank order. Others stay in it for a while; see [MaxCommit].
 func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
-	t := c.terms(rules, now)
+	t := c.Terms(rules, now)
 	var out []Booking
 	for _, b := range c.Bookings {
-		if !t.expired(&b, now) {
+		if !t.Expired(&b, now) {
 			out = append(out, b)
 		}
 	}

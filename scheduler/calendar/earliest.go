@@ -1,4 +1,4 @@
-package scheduler
+package calendar
 
 import (
 	"cmp"
@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// everyone as a rank bound means that all bookings count.
-const everyone = uint64(math.MaxUint64)
+// Everyone as a rank bound means that all bookings count.
+const Everyone = uint64(math.MaxUint64)
 
 // Never is the start of a request that fits at no time.
 const Never = Instant(math.MaxInt64)
@@ -30,7 +30,7 @@ type step struct {
 // sum to at most TPM and the number of intervals to at most RPM.
 type load struct {
 	*Calendar
-	terms
+	Terms
 	now    Instant
 	demand Demand
 	below  uint64 // bookings of that rank or more don't count
@@ -39,6 +39,9 @@ type load struct {
 	length           Instant // of the demand's interval
 	tokens, requests int64   // at now, the demand included
 	steps            []step  // every later change, in order of time
+
+	owed    Debt     // of a bucket: what is missing in it beside
+	takings []taking // these
 }
 
 // end returns when the interval of the demand ends if it starts at s.
@@ -46,14 +49,17 @@ func (l *load) end(s Instant) Instant { return (s + l.length).Ceil(l.grain) }
 
 // load returns what weighs on the calendar: what was sent, the bookings older
 // than the rank below, and the extra ones.
-func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
+func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
 	l := loads.Get().(*load)
 	*l = load{
-		Calendar: c, terms: t, now: now, demand: d, below: below, grain: grain,
-		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.requests(), steps: l.steps[:0],
+		Calendar: c, Terms: t, now: now, demand: d, below: below, grain: grain,
+		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
 	}
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
+	}
+	if l.owed = c.Debt; t.refill {
+		l.owed = l.owed.in(t.every)
 	}
 	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Folded)+2*(len(c.Bookings)+len(extra)))
 	for i := range c.Sent {
@@ -72,6 +78,9 @@ func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Bo
 	for i := range extra {
 		l.addBooking(&extra[i], before)
 	}
+	if t.refill {
+		return l
+	}
 	slices.SortFunc(l.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	return l
 }
@@ -79,8 +88,12 @@ func (c *Calendar) load(t terms, now Instant, d Demand, below uint64, extra []Bo
 // ample reports whether the demand would fit even if all that the calendar holds
 // weighed on it at once. Sorting what ends when is most of the cost of a plan,
 // and under high limits, or none, it is hardly ever needed.
-func (c *Calendar) ample(t terms, d Demand, extra []Booking) bool {
-	tokens, requests := t.weight(d.Tokens), d.requests()
+func (c *Calendar) ample(t Terms, d Demand, extra []Booking) bool {
+	tokens, requests := t.weight(d.Tokens), d.Count()
+	if owed := c.Debt; t.refill && !owed.none() {
+		tokens += owed.Tokens/int64(owed.Per) + 1
+		requests += owed.Requests/int64(owed.Per) + 1
+	}
 	for i := range c.Sent {
 		tokens += t.weight(c.Sent[i].Tokens)
 		requests += c.Sent[i].Requests
@@ -92,7 +105,7 @@ func (c *Calendar) ample(t terms, d Demand, extra []Booking) bool {
 	for _, bookings := range [][]Booking{c.Bookings, extra} {
 		for i := range bookings {
 			tokens += t.weight(bookings[i].Demand.Tokens)
-			requests += bookings[i].Demand.requests()
+			requests += bookings[i].Demand.Count()
 		}
 	}
 	return t.exceeds(tokens, requests) == NoCause
@@ -110,12 +123,16 @@ func (l *load) free() {
 const before = Instant(math.MinInt64)
 
 func (l *load) addBooking(b *Booking, late Instant) {
-	if !l.expired(b, l.now) {
-		l.add(b.Start, b.Start+l.span(b.Demand), l.weight(b.Demand.Tokens), b.Demand.requests(), late)
+	if !l.Expired(b, l.now) {
+		l.add(b.Start, b.Start+l.span(b.Demand), l.weight(b.Demand.Tokens), b.Demand.Count(), late)
 	}
 }
 
 func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
+	if l.refill {
+		l.take(start, end, late, tokens, requests)
+		return
+	}
 	if end <= l.now && late < l.now {
 		return
 	}
@@ -133,17 +150,23 @@ func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
 // what kept it from starting at s.
 func (l *load) earliest(s Instant) (Instant, Cause) {
 	d := l.demand
-	switch kept := l.exceeds(l.weight(d.Tokens), d.requests()); {
+	switch kept := l.exceeds(l.weight(d.Tokens), d.Count()); {
 	case l.None():
 		return Never, Unavailable
 	case kept != NoCause:
 		return Never, kept
-	case over(d.requests(), l.RPD):
+	case over(d.Count(), l.RPD):
 		return Never, ByRPD
 	}
 	s, cause := l.onTime(s)
 	for s != Never {
-		next, kept := l.crowded(s)
+		var next Instant
+		var kept Cause
+		if l.refill {
+			next, kept = l.filled(s)
+		} else {
+			next, kept = l.crowded(s)
+		}
 		if kept == NoCause {
 			break
 		}
@@ -167,6 +190,9 @@ func first(cause, next Cause) Cause {
 // holder comes on time.
 func (l *load) onTime(s Instant) (Instant, Cause) {
 	s, cause := l.allowed(s)
+	if l.refill {
+		return s, cause // what it holds is looked at by filled
+	}
 	at, tokens, requests := l.now, l.tokens, l.requests
 	for i := 0; s != Never; i++ {
 		// The load is constant from here to the next step.
@@ -233,7 +259,18 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 	if l.Block.Until > s {
 		s, cause = l.Block.Until, l.Block.Cause
 	}
-	if u := l.Unsure.At + l.every + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
+	if l.Debt.Per != 0 && !l.refill {
+		// It was a bucket until lately: what was sent under other terms counts for a window.
+		for i := range l.Sent {
+			if u := l.Sent[i].End + l.every; u > s {
+				s, cause = u, first(cause, ByRPM)
+			}
+		}
+		if n := len(l.Folded); n > 0 && l.Folded[n-1].End+l.every > s {
+			s, cause = l.Folded[n-1].End+l.every, first(cause, ByRPM)
+		}
+	}
+	if u := l.Unsure.At + l.refilledIn() + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
 		s, cause = u, first(cause, ByRPM)
 	}
 	if l.RPD == Unlimited || s == Never {
@@ -243,11 +280,11 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 		startDay, otherDay := l.days(s, l.demand)
 		switch {
 		case otherDay < startDay && l.full(otherDay):
-			s = startDay.Start() + l.skew
+			s = startDay.StartIn(l.zone) + l.skew
 		case l.full(startDay):
-			s = startDay.End() + l.skew
+			s = (startDay + 1).StartIn(l.zone) + l.skew
 		case otherDay > startDay && l.full(otherDay):
-			s = otherDay.End() + l.skew
+			s = (otherDay + 1).StartIn(l.zone) + l.skew
 		default:
 			return s, cause
 		}
@@ -257,40 +294,40 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 
 // full reports whether the demand doesn't fit into a day any more.
 func (l *load) full(day Day) bool {
-	return l.used(l.terms, l.now, day, l.below)+l.demand.requests() > l.RPD
+	return l.used(&l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
 }
 
-// withoutLearned returns the terms without a learned limit that is to be probed,
+// WithoutLearned returns the terms without a learned limit that is to be probed,
 // and whether there is one: the limit that the cause names, if it is stale and no
 // other probe is under way.
-func (c *Calendar) withoutLearned(rules *Rules, t terms, now Instant, cause Cause) (terms, bool) {
+func (c *Calendar) WithoutLearned(rules *Rules, t Terms, now Instant, cause Cause) (Terms, bool) {
 	limit := c.Learned.Limit(cause)
 	if limit == nil || !limit.Stale(now) || c.Learned.Probe.Active(now) {
 		return t, false
 	}
-	policy := rules.limits(c.Model).Limits
+	l, policy := c.EffectiveLimits(rules, now), rules.EffectiveLimits(c.Model)
 	switch cause {
 	case ByRPM:
-		t.RPM = policy.RPM
+		l.RPM, l.RPMFrom = policy.RPM, policy.RPMFrom
 	case ByTPM:
-		t.TPM = policy.TPM
+		l.TPM, l.TPMFrom = policy.TPM, policy.TPMFrom
 	case ByRPD:
-		t.RPD = policy.RPD
+		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
 	}
-	return t, true
+	return c.under(rules, l), true
 }
 
-// earliestWhole returns the first start that a caller can be told: from, or
+// EarliestWhole returns the first start that a caller can be told: from, or
 // from plus whole seconds. Each candidate is tested, for between bookings a
 // later start can fit worse than an earlier one.
 //
 // What is told now must still hold when ends have been folded. So where folding
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
 // with every end rounded up.
-func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
+func (c *Calendar) EarliestWhole(t Terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
 	folds := t.folds()
 	grain := Instant(1)
-	if folds && (t.rounded || slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.expired(&b, now) })) {
+	if folds && (t.Rounded || slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.Expired(&b, now) })) {
 		grain = t.grain
 	}
 	l := c.load(t, now, d, below, extra, grain)
@@ -312,29 +349,34 @@ func (c *Calendar) earliestWhole(t terms, now, from Instant, d Demand, below uin
 // from now. It is Never, with the cause Unavailable or TooLarge, for a demand
 // that fits at no time.
 func (c *Calendar) Earliest(rules *Rules, now Instant, d Demand) (Instant, Cause) {
-	t := c.terms(rules, now)
-	if cause := c.barred(t, now, d); cause != NoCause {
+	t := c.Terms(rules, now)
+	if cause := c.Barred(t, now, d); cause != NoCause {
 		return Never, cause
 	}
-	l := c.load(t, now, d, everyone, nil, 1)
-	defer l.free()
-	return l.earliest(now)
+	return c.EarliestFrom(t, now, now, d)
 }
 
-// moveBookings moves bookings that no longer fit, in order of rank, to the next
+// EarliestFrom is Earliest for a demand that may fit, from an instant on.
+func (c *Calendar) EarliestFrom(t Terms, now, from Instant, d Demand) (Instant, Cause) {
+	l := c.load(t, now, d, Everyone, nil, 1)
+	defer l.free()
+	return l.earliest(from)
+}
+
+// MoveBookings moves bookings that no longer fit, in order of rank, to the next
 // whole second after their start that does. It loses none and returns how many
 // it moved. It runs after limits shrank, a block began or a settled count was
 // larger than what was reserved.
-func (c *Calendar) moveBookings(t terms, now Instant) (moved int) {
+func (c *Calendar) MoveBookings(t Terms, now Instant) (moved int) {
 	all := c.Bookings
 	c.Bookings = make([]Booking, 0, len(all))
 	for _, b := range all {
-		if t.expired(&b, now) {
+		if t.Expired(&b, now) {
 			c.Bookings = append(c.Bookings, b)
 			continue
 		}
 		from := max(b.Start, now)
-		s, _ := c.earliestWhole(t, now, from, b.Demand, everyone, nil)
+		s, _ := c.EarliestWhole(t, now, from, b.Demand, Everyone, nil)
 		// One that fits at no time is told so when its holder comes.
 		if s > from && s != Never {
 			b.Start = s

@@ -1,19 +1,19 @@
-package scheduler
+package calendar
 
 import (
 	"cmp"
 	"slices"
 )
 
-// reserve puts an admitted request into the calendar.
-func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservation {
+// Reserve puts an admitted request into the calendar.
+func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservation {
 	for c.sent(id) >= 0 || c.open(id) {
 		id++ // ids are random; within a calendar they must differ
 	}
 	startDay, otherDay := t.days(now, d)
 	r := Reservation{
 		ID: id, Start: now, End: now + t.span(d),
-		Tokens: d.Tokens, Requests: d.requests(), Straddles: startDay != otherDay,
+		Tokens: d.Tokens, Requests: d.Count(), Straddles: startDay != otherDay,
 	}
 	c.countRequests(startDay, r.Requests)
 	c.countTokens(startDay, r.Tokens)
@@ -21,12 +21,15 @@ func (c *Calendar) reserve(t terms, id uint64, now Instant, d Demand) Reservatio
 		c.countRequests(otherDay, r.Requests)
 	}
 	c.Sent = append(c.Sent, &r)
+	if t.refill && c.Debt.Per == 0 {
+		c.Debt.Per = t.every
+	}
 	if t.folds() {
 		// The oldest goes: it is the most likely to be over.
 		first := max(0, len(c.Open)+1-MaxOpen)
 		c.Open = append(slices.Clip(c.Open[first:]), shortID(id))
 	}
-	c.fold(t, MaxExact)
+	c.Fold(t, MaxExact)
 	return r
 }
 
@@ -60,10 +63,10 @@ func (c *Calendar) editSent(i int) *Reservation {
 	return &r
 }
 
-// fold keeps at most n sent requests exactly. The oldest are rounded: their
+// Fold keeps at most n sent requests exactly. The oldest are rounded: their
 // ends up to whole seconds (or a sixtieth of a longer window), so they never end early
 // and at most that late.
-func (c *Calendar) fold(t terms, n int) {
+func (c *Calendar) Fold(t Terms, n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
 		c.Sent = c.Sent[1:]
@@ -84,8 +87,8 @@ func (c *Calendar) addFolded(add Folded) {
 	c.Folded[i].Requests += add.Requests
 }
 
-// roundFolded rounds the ends of what was folded up to whole multiples of grain.
-func (c *Calendar) roundFolded(grain Instant) {
+// RoundFolded rounds the ends of what was folded up to whole multiples of grain.
+func (c *Calendar) RoundFolded(grain Instant) {
 	fine := c.Folded
 	c.Folded = nil
 	for _, x := range fine {
@@ -94,18 +97,32 @@ func (c *Calendar) roundFolded(grain Instant) {
 	}
 }
 
-// settle corrects a sent request: its real tokens (negative: unknown) and its
+// An Outcome is what became of a reservation.
+type Outcome struct {
+	ID       uint64
+	Reserved Reservation // as it was admitted
+	Tokens   int64       // negative: unknown
+	SentAt   Instant     // 0: unknown
+}
+
+// Settle corrects a sent request: its real tokens (negative: unknown) and its
 // real send time (0: unknown). It reports whether the request weighs more or
 // longer than was reserved, whether anything changed, and by how many tokens.
 // Settling again with the same values changes nothing.
-func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, tokens int64) {
+func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, tokens int64) {
 	i, folded := c.sent(s.ID), false
 	open := c.close(s.ID)
 	if i < 0 {
-		if i = c.unfold(t, now, s, open); i < 0 {
+		folded = true
+		if i = c.unfold(t, now, s, open); i < 0 && t.refill && s.Tokens > s.Reserved.Tokens {
+			// What was taken when isn't known any more: all of it now.
+			late := s.Reserved
+			late.ID, late.Start, late.End, late.Straddles = s.ID, now, now, false
+			c.Sent, i, folded = append(c.Sent, &late), len(c.Sent), false
+		}
+		if i < 0 {
 			return false, open, 0
 		}
-		folded = true
 	}
 	r := c.editSent(i)
 	before := *r
@@ -113,7 +130,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 		r.End += t.length(s.Tokens) - t.length(r.Tokens)
 	}
 	if s.Tokens >= 0 {
-		c.countTokens(DayOf(r.Start), s.Tokens-r.Tokens)
+		c.countTokens(t.day(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
 	}
 	if s.SentAt != 0 {
@@ -122,7 +139,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 	if t.atATime {
 		r.End = min(r.End, now+t.skew+1)
 	}
-	grew = r.End > now+1 && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
+	grew = (r.End > now+1 || t.refill) && (t.weight(r.Tokens) > t.weight(before.Tokens) || r.End > before.End)
 	changed, tokens = open || *r != before, r.Tokens-before.Tokens
 	if folded && r.Tokens <= before.Tokens {
 		// Back into a sum, so that others keep their places. What grew stays, so that
@@ -130,7 +147,7 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
 		c.Sent = slices.Delete(c.Sent, i, i+1)
 	}
-	c.fold(t, MaxExact)
+	c.Fold(t, MaxExact)
 	return grew, changed, tokens
 }
 
@@ -141,17 +158,17 @@ func (c *Calendar) settle(t terms, now Instant, s Settle) (grew, changed bool, t
 // corrected only if it weighs more than was reserved: what it may have given back
 // already is left in the sum, and it starts as late as its end allows, for if it was
 // trimmed it must not be trimmed again.
-func (c *Calendar) unfold(t terms, now Instant, s Settle, open bool) int {
+func (c *Calendar) unfold(t Terms, now Instant, s Outcome, open bool) int {
 	was := s.Reserved
 	if open {
-		return c.takeOut(now, s.ID, was)
+		return c.takeOut(now-c.kept(t), s.ID, was)
 	}
 	if s.Tokens <= was.Tokens {
 		return -1
 	}
 	requests := was
 	requests.Tokens = 0
-	i := c.takeOut(now, s.ID, requests)
+	i := c.takeOut(now-c.kept(t), s.ID, requests)
 	if i >= 0 {
 		r := c.Sent[i]
 		r.Tokens, r.Start, r.Straddles = was.Tokens, r.End-t.length(was.Tokens), false
@@ -160,11 +177,11 @@ func (c *Calendar) unfold(t terms, now Instant, s Settle, open bool) int {
 }
 
 // takeOut takes a reservation out of the sum that it was folded into and returns
-// its position among what is kept exactly, or -1 if it is over. It keeps its rounded
+// its position among what is kept exactly, or -1 if its end is over. It keeps its rounded
 // end. A sum that ends earlier than its own may be taken for it; that makes nothing
 // end early, for together they weigh what they did.
-func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
-	if was.End <= now {
+func (c *Calendar) takeOut(over Instant, id uint64, was Reservation) int {
+	if was.End <= over {
 		return -1
 	}
 	i := slices.IndexFunc(c.Folded, func(x Folded) bool {
@@ -189,16 +206,20 @@ func (c *Calendar) takeOut(now Instant, id uint64, was Reservation) int {
 // request was sent later than the interval allows for, and takes a request off
 // the day across midnight when its arrival is clearly on one side. An interval
 // that is over is kept for a moment, so that settling again finds it.
-func (c *Calendar) trimToArrival(t terms, r *Reservation, sent, now Instant) {
-	end := max(sent+t.length(r.Tokens), now+1)
-	if end < r.End || sent+t.every > r.End {
+func (c *Calendar) trimToArrival(t Terms, r *Reservation, sent, now Instant) {
+	end, covered := max(sent+t.length(r.Tokens), now+1), sent+t.every
+	if t.refill {
+		// One that was settled is found again for a while.
+		end, covered = max(sent+t.skew, now+1-t.every), sent
+	}
+	if end < r.End || covered > r.End {
 		r.End = end
 	}
 	if !r.Straddles {
 		return
 	}
-	day := DayOf(sent - t.skew)
-	if day != DayOf(sent+t.skew) {
+	day := t.day(sent - t.skew)
+	if day != t.day(sent+t.skew) {
 		return
 	}
 	startDay, otherDay := r.days(t)
@@ -208,26 +229,26 @@ func (c *Calendar) trimToArrival(t terms, r *Reservation, sent, now Instant) {
 		return
 	}
 	c.countRequests(startDay, -r.Requests)
-	r.Start = otherDay.Start() // it didn't arrive before, and counts there now
+	r.Start = otherDay.StartIn(t.zone) // it didn't arrive before, and counts there now
 }
 
 // days returns the days on which a straddling reservation is counted.
-func (r *Reservation) days(t terms) (startDay, otherDay Day) {
-	startDay = DayOf(r.Start)
-	if before := DayOf(r.Start - t.skew); before != startDay {
+func (r *Reservation) days(t Terms) (startDay, otherDay Day) {
+	startDay = t.day(r.Start)
+	if before := t.day(r.Start - t.skew); before != startDay {
 		return startDay, before
 	}
 	return startDay, startDay + 1
 }
 
-// cancel takes back a reservation whose request was never sent, and returns it.
+// Cancel takes back a reservation whose request was never sent, and returns it.
 // One that is folded is taken back if it is known to be on its way, and what it was
 // when it was admitted; if it is over it still counts on its day.
-func (c *Calendar) cancel(t terms, now Instant, id uint64, admitted Reservation) (was Reservation, ok bool) {
+func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation) (was Reservation, ok bool) {
 	open := c.close(id)
 	i := c.sent(id)
 	if i < 0 && open && admitted.Start != 0 {
-		i = c.takeOut(now, id, admitted)
+		i = c.takeOut(now-c.kept(t), id, admitted)
 	}
 	if i < 0 {
 		return was, open
@@ -244,4 +265,27 @@ func (c *Calendar) cancel(t terms, now Instant, id uint64, admitted Reservation)
 		c.Learned.Probe = Probe{}
 	}
 	return r, true
+}
+
+// Exactly finds a reservation, as it was admitted, among what is kept exactly, where it
+// is put if it is folded and known to be on its way. It returns its position, or -1.
+func (c *Calendar) Exactly(t Terms, now Instant, id uint64, admitted Reservation) int {
+	i := c.sent(id)
+	if i < 0 && c.open(id) {
+		i = c.takeOut(now-c.kept(t), id, admitted)
+	}
+	return i
+}
+
+// Lengthen has the i-th reservation last as if its request arrived as late as until. It
+// returns it, and whether it is longer now and whether anything changed.
+func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longer, changed bool) {
+	own := c.editSent(i)
+	was := *own
+	own.End = max(own.End, until+t.length(own.Tokens))
+	if other := t.day(until + t.skew); other != t.day(own.Start) && !own.Straddles {
+		c.countRequests(other, own.Requests)
+		own.Straddles = true
+	}
+	return *own, own.End > was.End, *own != was
 }

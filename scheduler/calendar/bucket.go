@@ -1,0 +1,214 @@
+package calendar
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A bucket isn't a window: what was taken out of it weighs less with every millisecond, and
+// what isn't refilled because it is full is lost. So a reservation is kept by when it has
+// arrived at the latest, its End, and what is missing follows from all of them in that
+// order: less by the rate as time passes, but never less than nothing, and more by what is
+// taken. It is reckoned in tokens (or requests) times the milliseconds of the calendar's
+// length, of which the limit is refilled each millisecond: whole numbers throughout.
+
+// A Debt is what was missing in a bucket right after an instant. It stands for what was
+// taken by then and isn't kept one by one any more.
+type Debt struct {
+	At               Instant
+	Per              Instant // the milliseconds that it is reckoned in; 0: of no bucket
+	Tokens, Requests int64
+}
+
+// none reports whether nothing is missing, or isn't a bucket's.
+func (d Debt) none() bool { return d.Tokens == 0 && d.Requests == 0 }
+
+// in returns the debt reckoned in another length, rounded up.
+func (d Debt) in(per Instant) Debt {
+	if d.Per != 0 && d.Per != per {
+		scale := func(n int64) int64 { return (n/int64(d.Per) + min(1, n%int64(d.Per))) * int64(per) }
+		d.Tokens, d.Requests = scale(d.Tokens), scale(d.Requests)
+	}
+	d.Per = per
+	return d
+}
+
+// maxDebt is far more than any bucket holds.
+const maxDebt = 1 << 61
+
+// refilled returns the debt at an instant, if nothing is taken in the meantime.
+func (d Debt) refilled(t *Terms, at Instant) Debt {
+	if at <= d.At {
+		return d
+	}
+	less := func(n, rate int64) int64 {
+		if n == 0 || rate <= 0 || int64(at-d.At) >= n/rate+1 {
+			return 0
+		}
+		return max(0, n-rate*int64(at-d.At))
+	}
+	d.Tokens, d.Requests, d.At = less(d.Tokens, t.rateTokens), less(d.Requests, t.rateRequests), at
+	return d
+}
+
+// with returns the debt with more taken at its instant.
+func (d Debt) with(t *Terms, tokens, requests int64) Debt {
+	more := func(n, limit, add int64) int64 {
+		if limit == Unlimited {
+			return 0
+		}
+		return min(maxDebt, n+min(add, maxDebt/int64(d.Per)/2)*int64(d.Per))
+	}
+	d.Tokens, d.Requests = more(d.Tokens, t.TPM, tokens), more(d.Requests, t.RPM, requests)
+	return d
+}
+
+// over returns how long it takes at least until the debt is within the bucket, and which
+// limit it exceeds.
+func (d Debt) over(t *Terms) (wait Instant, kept Cause) {
+	missing := func(n, full, rate int64, cause Cause) {
+		if excess := n - full*int64(d.Per); full != Unlimited && excess > 0 {
+			if kept == NoCause {
+				kept = cause
+			}
+			wait = max(wait, Instant((excess-1)/max(rate, 1)+1))
+		}
+	}
+	missing(d.Tokens, t.TPM, t.rateTokens, ByTPM)
+	missing(d.Requests, t.RPM, t.rateRequests, ByRPM)
+	return wait, kept
+}
+
+// A taking is what is taken out of a bucket, from its start on, and has arrived by its end.
+// The holder of a booking may come until late, and it arrives as much later.
+type taking struct {
+	start, end, late Instant
+	tokens, requests int64
+}
+
+// arrived returns when it has arrived at the latest, in the eyes of whoever starts at s:
+// a hold that is over by then was claimed on time, as far as anybody can know.
+func (x *taking) arrived(s Instant) Instant {
+	if x.late >= s {
+		return x.end + x.late - x.start
+	}
+	return x.end
+}
+
+// take notes what weighs on a bucket.
+func (l *load) take(start, end, late Instant, tokens, requests int64) {
+	l.takings = append(l.takings, taking{start, end.Ceil(l.grain), late, tokens, requests})
+}
+
+// filled says what is in the way of a start at s on a bucket, and the next start that is
+// worth a try. There must be enough in the bucket at s; and at the start of each booking
+// after s, whoever comes late, unless what the demand takes is refilled by then.
+func (l *load) filled(s Instant) (next Instant, kept Cause) {
+	if len(l.takings) == 0 && l.owed.none() {
+		return 0, NoCause
+	}
+	t := &l.Terms
+	slices.SortFunc(l.takings, func(a, b taking) int { return cmp.Compare(a.arrived(s), b.arrived(s)) })
+	turn, firstEnd := Never, Never // when this changes by itself
+	looks := []Instant{s}
+	for i := range l.takings {
+		x := &l.takings[i]
+		if x.start > s {
+			looks, turn = append(looks, x.start), min(turn, x.start)
+		} else if x.arrived(s) > s {
+			firstEnd = min(firstEnd, x.arrived(s))
+		}
+		if x.late >= s {
+			turn = min(turn, x.late+1)
+		}
+	}
+	slices.Sort(looks)
+	own := taking{start: s, end: l.end(s), late: before, tokens: l.weight(l.demand.Tokens), requests: l.demand.Count()}
+	without, i := l.owed, 0
+	with, added := l.owed, false
+	for _, at := range slices.Compact(looks) {
+		// What has arrived by then, in order; the demand's own among it.
+		for ; i < len(l.takings) && l.takings[i].arrived(s) <= at; i++ {
+			x := &l.takings[i]
+			if !added && own.end < x.arrived(s) {
+				with, added = with.refilled(t, own.end).with(t, own.tokens, own.requests), true
+			}
+			without = without.refilled(t, x.arrived(s)).with(t, x.tokens, x.requests)
+			with = with.refilled(t, x.arrived(s)).with(t, x.tokens, x.requests)
+		}
+		if !added && own.end <= at {
+			with, added = with.refilled(t, own.end).with(t, own.tokens, own.requests), true
+		}
+		// And what may arrive at this instant.
+		then, beside := with.refilled(t, at), without.refilled(t, at)
+		alone := Debt{Per: then.Per}
+		if !added {
+			then, alone = then.with(t, own.tokens, own.requests), alone.with(t, own.tokens, own.requests)
+		}
+		for j := i; j < len(l.takings); j++ {
+			if x := &l.takings[j]; x.start <= at {
+				then, beside = then.with(t, x.tokens, x.requests), beside.with(t, x.tokens, x.requests)
+				alone = alone.with(t, x.tokens, x.requests)
+			}
+		}
+		wait, kept := then.over(t)
+		switch {
+		case kept == NoCause:
+		case at == s:
+			// Until some of what may still arrive has, the rest of it can't be refilled.
+			next := s + wait
+			if _, never := alone.over(t); never != NoCause {
+				next = max(next, firstEnd)
+			}
+			return min(next, turn), kept
+		case then.Tokens > beside.Tokens || then.Requests > beside.Requests:
+			return turn, kept // a start a little later leaves even less for it
+		}
+	}
+	return 0, NoCause
+}
+
+// absorb adds what has arrived by an instant to the debt, and forgets the debt once the
+// bucket is full.
+func (c *Calendar) absorb(t Terms, by, now Instant) {
+	var all []taking
+	for _, r := range c.Sent {
+		if r.End <= by && c.weighs(r, now) {
+			all = append(all, taking{end: r.End, tokens: r.Tokens, requests: r.Requests})
+		}
+	}
+	for _, x := range c.Folded {
+		if x.End <= by {
+			all = append(all, taking{end: x.End, tokens: x.Tokens, requests: x.Requests})
+		}
+	}
+	slices.SortFunc(all, func(a, b taking) int { return cmp.Compare(a.end, b.end) })
+	d := c.Debt.in(t.every)
+	for _, x := range all {
+		d = d.refilled(&t, x.end).with(&t, x.tokens, x.requests)
+	}
+	if d.refilled(&t, by).none() {
+		d = Debt{Per: t.every}
+	}
+	c.Debt = d
+}
+
+// missing returns what is missing in the bucket at now, rounded up, whatever is on its way
+// included.
+func (c *Calendar) missing(t Terms, now Instant) (requests, tokens int64) {
+	d := c.Clone()
+	d.absorb(t, now, now)
+	owed := d.Debt.refilled(&t, now)
+	for _, r := range d.Sent {
+		if r.End > now {
+			owed = owed.with(&t, r.Tokens, r.Requests)
+		}
+	}
+	for _, x := range d.Folded {
+		if x.End > now {
+			owed = owed.with(&t, x.Tokens, x.Requests)
+		}
+	}
+	up := func(n int64) int64 { return (n + int64(t.every) - 1) / int64(t.every) }
+	return up(owed.Requests), up(owed.Tokens)
+}

@@ -1,0 +1,243 @@
+package calendar
+
+import (
+	"math"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
+	"fluxgate.dev/fluxgate/scheduler/limits"
+)
+
+// A Demand is what one request asks of a calendar.
+type Demand struct {
+	Tokens   int64 // input tokens
+	Requests int64 // counts against RPM and RPD; 0 means 1 (embeddings: one per text)
+	// Allowance is how much later than its start the request may arrive beyond
+	// the skew: for the upload of a large body and for the commit.
+	Allowance time.Duration
+}
+
+// Count returns how many requests the demand is.
+func (d Demand) Count() int64 { return max(d.Requests, 1) }
+
+// Terms are the numbers that a calendar decides with at one instant.
+type Terms struct {
+	Limits
+	skew, hold Instant // lengths in milliseconds
+	window     int64   // the most tokens that the model takes
+	every      Instant // the length of the window that RPM and TPM hold for
+	grain      Instant // what ends of folded requests are rounded up to
+	atATime    bool    // what is sent counts until it is settled
+	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
+	zone       *time.Location
+
+	// refill says that RPM and TPM are what a bucket holds; these are the rates.
+	refill                   bool
+	rateRequests, rateTokens int64
+}
+
+// EffectiveLimits returns the limits in force on this calendar at now, with
+// the source of each.
+func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLimits {
+	f := rules.EffectiveLimits(c.Model)
+	if l := c.Learned.RPM; l.Binds(now, f.RPM) {
+		f.RPM, f.RPMFrom = l.Limit, limits.FromLearned
+	}
+	if l := c.Learned.TPM; l.Binds(now, f.TPM) {
+		f.TPM, f.TPMFrom = l.Limit, limits.FromLearned
+	}
+	if l := c.Learned.RPD; l.Binds(now, f.RPD) {
+		f.RPD, f.RPDFrom = l.Limit, limits.FromLearned
+	}
+	return f
+}
+
+// Terms returns the numbers that the calendar decides with at now.
+func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
+	return c.under(rules, c.EffectiveLimits(rules, now))
+}
+
+// under returns the terms under certain limits.
+func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
+	t := Terms{
+		Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold),
+		every: millis(limits.Window), grain: second,
+	}
+	if limits.IsModel(c.Model) {
+		t.window = rules.Policy.Window(c.Model)
+		return t
+	}
+	spec := rules.Spec(c.Model)
+	t.window, t.every, t.atATime = math.MaxInt64, millis(spec.Window), spec.AtATime
+	t.grain = max(second, (t.every / 60).Ceil(second))
+	t.zone = spec.Zone
+	if spec.Refill {
+		full, rate := spec.Bucket(l)
+		t.refill, t.atATime, t.rateRequests, t.rateTokens = true, false, rate.RPM, rate.TPM
+		if t.RPM, t.TPM = full.Requests, full.Tokens; t.TPM != Unlimited {
+			t.window = t.TPM
+		}
+	}
+	return t
+}
+
+// day returns the day on which an instant falls for this calendar.
+func (t *Terms) day(i Instant) Day {
+	if t.zone == nil {
+		return DayOf(i)
+	}
+	return instant.DayIn(t.zone, i)
+}
+
+// weight is what tokens count against TPM: a request larger than TPM weighs a
+// whole window.
+func (t *Terms) weight(tokens int64) int64 {
+	if t.TPM == Unlimited {
+		return 0
+	}
+	if t.refill {
+		return tokens
+	}
+	return min(tokens, t.TPM)
+}
+
+// length is how long a request of that many tokens counts once it has been
+// sent: the window and the skew, and tokens/TPM times that for one larger than
+// TPM. What is taken out of a bucket counts as taken when it has arrived; from then on
+// refilling makes up for it.
+func (t *Terms) length(tokens int64) Instant {
+	if t.refill {
+		return t.skew
+	}
+	w := t.every + t.skew
+	if t.TPM <= 0 || tokens <= t.TPM {
+		return w
+	}
+	return Instant(instant.CeilDiv(int64(w)*tokens, t.TPM))
+}
+
+// span is how long a demand counts from its start.
+func (t *Terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
+
+// folds reports whether the calendar may hold more sent requests than it keeps one
+// by one.
+func (t *Terms) folds() bool {
+	return t.RPM == Unlimited || t.RPM > MaxExact || t.refill && t.RPM+t.rateRequests > MaxExact
+}
+
+// refilledIn is how long it takes until nothing of what was used counts: a window, or until
+// an empty bucket is full.
+func (t *Terms) refilledIn() Instant {
+	if !t.refill {
+		return t.every
+	}
+	all := Instant(0)
+	for _, x := range [][2]int64{{t.RPM, t.rateRequests}, {t.TPM, t.rateTokens}} {
+		if x[0] != Unlimited && x[1] > 0 {
+			all = max(all, Instant(instant.CeilDiv(x[0]*int64(t.every), x[1])))
+		}
+	}
+	return all
+}
+
+// kept is how long a reservation of the calendar is kept after its end: in a bucket for as
+// long as others count, and so that settling it again finds it.
+func (c *Calendar) kept(t Terms) Instant {
+	if t.refill || c.Debt.Per != 0 {
+		return t.every + millis(MaxCommit)
+	}
+	return 0
+}
+
+// Expired reports whether the hold of a booking is over: it is in nobody's way any
+// more.
+func (t *Terms) Expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+
+// purgeable reports whether no holder of a booking can be on its way any more,
+// not even one that came within the hold.
+func (t *Terms) purgeable(b *Booking, now Instant) bool {
+	return now > b.Start+t.hold+millis(MaxCommit)
+}
+
+// exceeds says which limit a load is over.
+func (t *Terms) exceeds(tokens, requests int64) Cause {
+	switch {
+	case t.TPM != Unlimited && tokens > t.TPM:
+		return ByTPM
+	case t.RPM != Unlimited && requests > t.RPM:
+		return ByRPM
+	}
+	return NoCause
+}
+
+// days returns the days on which a start at s counts: its own, and the
+// one across a midnight that is so near that the arrival may fall beyond it.
+func (t *Terms) days(s Instant, d Demand) (startDay, otherDay Day) {
+	startDay = t.day(s)
+	if after := t.day(s + t.skew + millis(d.Allowance)); after != startDay {
+		return startDay, after
+	}
+	// Our clock may be ahead of Google's by the skew.
+	return startDay, t.day(s - t.skew)
+}
+
+// countsOn reports whether a booking counts on a day: its holder may come until
+// the hold is over, and whoever takes the last request of a day must not take
+// it from a holder that is in time.
+func (t *Terms) countsOn(b *Booking, day Day) bool {
+	return t.day(b.Start-t.skew) <= day && day <= t.day(b.Start+t.hold+t.skew+millis(b.Demand.Allowance))
+}
+
+// used counts the requests of a day at now: sent, and booked with a rank below
+// the given one.
+func (c *Calendar) used(t *Terms, now Instant, day Day, below uint64) int64 {
+	var n int64
+	for _, x := range c.Days {
+		if x.Day == day {
+			n += x.Requests
+		}
+	}
+	for i := range c.Bookings {
+		if b := &c.Bookings[i]; b.Rank < below && !t.Expired(b, now) && t.countsOn(b, day) {
+			n += b.Demand.Count()
+		}
+	}
+	if c.Unsure.At != 0 && t.day(c.Unsure.At) == day && t.RPD != Unlimited {
+		if unsure := c.Unsure.Requests; t.zone == nil {
+			n = max(n, min(n+unsure, t.RPD))
+		} else {
+			n = max(n, t.RPD) // how many is known of the Pacific day only
+		}
+	}
+	return n
+}
+
+// Used returns how many requests count on a day of the calendar, bookings included.
+func (c *Calendar) Used(rules *Rules, day Day) int64 {
+	t := c.Terms(rules, day.Start())
+	at := day.StartIn(t.zone)
+	return c.used(&t, at, day, Everyone)
+}
+
+// countRequests adds n requests to a day, or takes them away.
+func (c *Calendar) countRequests(day Day, n int64) {
+	for i := range c.Days {
+		if c.Days[i].Day == day {
+			c.Days[i].Requests = max(0, c.Days[i].Requests+n)
+			return
+		}
+	}
+	if n > 0 {
+		c.Days = append(c.Days, DayCount{Day: day, Requests: n})
+	}
+}
+
+// countTokens adds tokens to a day on which requests are counted, or takes them away.
+func (c *Calendar) countTokens(day Day, tokens int64) {
+	for i := range c.Days {
+		if c.Days[i].Day == day {
+			c.Days[i].Tokens = max(0, c.Days[i].Tokens+tokens)
+			return
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package limits
+
+import "time"
+
+// Rules are what every decision about a project is made with.
+// They are read only and shared.
+type Rules struct {
+	Policy *Policy
+	// Specs are the limits of calendars that aren't a model's, by name.
+	Specs map[string]Spec
+	// Skew lengthens every interval: Google counts a request when it arrives,
+	// and its clock is not ours. Default 500 ms.
+	Skew time.Duration
+	// Hold is how long a booking waits for its holder. Default 5 s.
+	Hold time.Duration
+}
+
+// The defaults of Rules.
+const (
+	DefaultSkew = 500 * time.Millisecond
+	DefaultHold = 5 * time.Second
+)
+
+// EffectiveLimits returns the limits of a calendar on which nothing was learned.
+func (r *Rules) EffectiveLimits(name string) EffectiveLimits {
+	if IsModel(name) {
+		return r.Policy.EffectiveLimits(name)
+	}
+	return r.Spec(name).EffectiveLimits
+}
+
+// Spec returns what a calendar counts that isn't a model's: nobody's limits are none.
+func (r *Rules) Spec(name string) Spec {
+	s, ok := r.Specs[name]
+	if !ok {
+		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault
+	}
+	if s.Window <= 0 {
+		s.Window = Window
+	}
+	return s
+}
