@@ -13,6 +13,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - interaction.go: requests to the Interactions API, and IDs and usage in its answers
 //   - generate.go: the fields of POST /generate's body
 //   - body.go: a body that passes through, read as liberally as Google reads it
 //   - chat.go: the bodies of the OpenAI-compatible routes

@@ -75,6 +75,9 @@ func (t *Tail) last(name string, read func(value []byte) bool) bool {
 type Usage struct {
 	PromptTokens int64  // negative: it doesn't say
 	ModelVersion string // "": it doesn't say
+	// TotalTokens are those of prompt and answer, which the next turn of a conversation
+	// brings along; 0: it doesn't say, or there is none.
+	TotalTokens int64
 }
 
 // A Meter reads the usage from the end of an answer.

@@ -12,14 +12,14 @@ import (
 // credentials, cookies, hop-by-hop headers, what proxies add, and Fluxgate's own.
 var (
 	requestHeaders = []string{
-		"Accept", "Accept-Language", "Content-Type", "User-Agent", "X-Goog-Api-Client", "X-Server-Timeout",
+		"Accept", "Accept-Language", "Api-Revision", "Content-Type", "User-Agent", "X-Goog-Api-Client", "X-Server-Timeout",
 	}
 	responseHeaders = []string{
 		"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Etag", "Last-Modified",
 		"Server-Timing", "X-Gemini-Service-Tier",
 	}
 	queryNames = []string{
-		"$alt", "alt", "fields", "filter", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint",
+		"$alt", "alt", "fields", "filter", "include_input", "last_event_id", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",
 	}
 )

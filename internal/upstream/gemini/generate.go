@@ -137,5 +137,8 @@ func (c *Client) Meter(path string) *payload.Meter {
 	if openAI("/" + path) {
 		return payload.OpenAIUsage
 	}
+	if strings.HasSuffix(path, "/interactions") {
+		return payload.InteractionUsage
+	}
 	return payload.GeminiUsage
 }
