@@ -5,9 +5,9 @@
 // # Words
 //
 //   - A project is what Google limits. Its keys share its calendars.
-//   - A calendar is what counts on a project against the limits of a model, or of something else.
-//   - A slot is a place in calendars, from its start on. A reservation is one that is used now, a
-//     booking one that is kept for a caller that will come back.
+//   - A calendar is what counts against one set of limits of a project, a weight what a request counts there.
+//   - A slot is a place in calendars, from its start on: a reservation if it is used now, a booking if
+//     it is kept for a caller that will come back.
 //   - The hold is how long after its start a booking is kept for its holder, by rank, oldest first.
 //   - A refusal is upstream's 429. A wait is what a caller is told for whom there is no room now.
 //   - The skew is how far clocks and ways may differ, the allowance what a commit or upload takes.
@@ -37,16 +37,19 @@
 //
 // # Several calendars
 //
-// A request may weigh on more than its model: on a feature with a quota of its own, on what the
-// model puts out, on the whole project. Each of these is a calendar with a name that no model has
-// ([OfFeature], [OfOutputs], [OfProject]), and limits and a window of its own ([Rules].Specs). What
-// it counts as tokens is up to whoever gives the weights ([Reserve].Also); what is known only
-// afterwards, as outputs are, is reserved by a figure and settled. All of it is one slot. It is
-// admitted, booked, claimed, moved, settled and cancelled on all its calendars or on none, at the
-// first instant at which every weight fits, which is found by asking one calendar after another
-// until all agree; the cause is that of the last to have room. A booking lies on each of them and is
-// found by the model's. A build that knows models only leaves the other calendars alone; what it may
-// have used of them counts as used ([Unsure]), as does what was sent before the first was used.
+// A request may weigh on more than its model ([Reserve].Also): on a feature with a quota of its own,
+// on what the model puts out, on the whole project, on another model that upstream may count it on.
+// Each is a calendar whose name says what it counts ([OfFeature], [OfOutputs], [OfProject],
+// [OfLease]): requests, and one kind of tokens, within one window. What has limits for input and
+// output tokens, or for a second and a day, is two calendars. What is known only afterwards, as
+// outputs are, is reserved by a figure and settled, both ways. A calendar's [Spec] says whether its
+// limits are for a window, for a bucket that is refilled without a break, or for what is under way
+// at a time, which expires unless it is extended; and at which midnight a day begins.
+//
+// All of it is one slot. It is admitted, booked, claimed, moved, settled, extended and cancelled on
+// all its calendars or on none, at the first instant at which every weight fits: one calendar after
+// another is asked until all agree, and the cause is that of the last to have room. What a build
+// that knows models only may have used of the others counts as used ([Unsure]).
 //
 // # Waiting
 //
@@ -93,8 +96,8 @@
 // equal ends are summed, never early and at most a second late, which bounds the calendar at any
 // RPM. Where that may happen, waits and bookings are computed with rounded ends, so that what is
 // promised still holds after folding; only the rest of a wait behind a late predecessor may grow, by
-// a second. Of the last [MaxOpen] it is known by a short ID that they are on their way, so one of
-// them that is folded gives back what it weighs too much, or all if it was never sent, once.
+// a second. Of the last [MaxOpen] it is known that they are on their way, so one of them that is
+// folded gives back, once, what it weighs too much, or all if it was never sent.
 //
 // No number of names locks anybody out. The first models of the chain are sure of their places among
 // the [MaxModels] calendars; other models share what is left, at least [MinOthers], and what isn't a

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"hash/fnv"
+	"iter"
 	"slices"
 )
 
@@ -20,6 +21,38 @@ type Idle struct {
 	Block   Block
 	Learned Learned // without a probe
 	Refused int64
+}
+
+// OtherModels stands for models that gave up their places and whose names aren't known.
+const OtherModels = "(others)"
+
+// Away returns, by model, the last day on which models were used that gave up their places
+// since, for reports only. Of the model no more than a short hash is kept, so those that
+// aren't among the names are added up by day, as OtherModels.
+func (p *Project) Away(names iter.Seq[string]) map[string][]DayCount {
+	if p == nil || len(p.Idle) == 0 {
+		return nil
+	}
+	known := map[uint32]string{}
+	for name := range names {
+		known[NameOf(name)] = name
+	}
+	away := map[string][]DayCount{}
+	for _, x := range p.Idle {
+		name, ok := known[x.Name]
+		if !ok {
+			name = OtherModels
+		}
+		days := away[name]
+		if i := slices.IndexFunc(days, func(d DayCount) bool { return d.Day == x.Day.Day }); i >= 0 {
+			days[i].Requests += x.Day.Requests
+			days[i].Tokens += x.Day.Tokens
+		} else if x.Day.Requests > 0 {
+			days = append(days, x.Day)
+		}
+		away[name] = days
+	}
+	return away
 }
 
 // NameOf returns what is kept of the name of a model whose calendar has no place.

@@ -292,3 +292,60 @@ func ExampleReserve_also() {
 	// admitted on gemini-2.5-flash and #feature/gemini-2.5-flash/google_search
 	// refused for 51s by rpm
 }
+
+// TestLease: an instance leases a part of a model and uses it without asking; others use the rest.
+// In no minute are there more than the model takes, when the lease ends and part of
+// it is given back neither.
+func TestLease(t *testing.T) {
+	const limit = 10
+	rules := rulesFor(map[string]Limits{"m": {RPM: limit, TPM: Unlimited, RPD: 100}})
+	part := OfLease("i1", "m")
+	rules.Specs = map[string]Spec{part: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 4, TPM: Unlimited, RPD: Unlimited}}}}
+	var own, p *Project // what the instance keeps by itself, and what all share
+	var sent []Instant
+	id := uint64(100)
+	use := func(p *Project, now Instant, name string, times int) *Project {
+		t.Helper()
+		for range times {
+			id++
+			next, result := apply(t, rules, p, now, Reserve{Model: name, ID: id})
+			if p = next; result.Verdict == Admitted {
+				sent = append(sent, now)
+			}
+		}
+		return p
+	}
+	p, leased := apply(t, rules, p, noon, Reserve{Model: "m", ID: 1, Demand: Demand{Requests: 4, Allowance: 3 * time.Minute}})
+	require.Equal(t, Admitted, leased.Verdict)
+	assert.Empty(t, p.Today(noon).Callers, "it is nobody's request")
+	expiry := noon.Add(3 * time.Minute)
+	for now := noon; now < expiry.Add(3*time.Minute); now += 7000 {
+		if now < expiry && (now-noon)%21_000 == 0 {
+			own = use(own, now, part, 1)
+		}
+		if p = use(p, now, "m", limit+1); now > expiry.Add(-time.Minute) && leased.Reservation.Requests == 4 {
+			// It has used no more than three of them within any minute, and wants no more.
+			own, leased.Reservation.Requests = nil, 3
+			expiry = now
+			settle := Settle{Model: "m", ID: 1, Reserved: leased.Reservation, Tokens: -1, Requests: 3, SentAt: now}
+			var result Result
+			p, result = apply(t, rules, p, now, settle)
+			require.True(t, result.Changed)
+			_, result = apply(t, rules, p, now, settle)
+			require.False(t, result.Changed)
+		}
+	}
+	assert.Greater(t, len(sent), 40, "nothing lay idle for long")
+	for _, end := range sent {
+		n := 0
+		for _, at := range sent {
+			if at > end-60_000 && at <= end {
+				n++
+			}
+		}
+		require.LessOrEqual(t, n, limit)
+	}
+	for _, c := range p.Calendars {
+		assert.NotEqual(t, part, c.Model, "what is leased is counted where it is used")
+	}
+}

@@ -92,7 +92,7 @@ func (db *Fake) write(id string, doc codec.Document, base version) (version, err
 	db.docs[id] = document{Document: doc, version: v}
 	db.Sizes, db.At = append(db.Sizes, len(doc.State)+len(doc.Sections)), append(db.At, time.Now())
 	if db.Wrote != nil {
-		p, err := codec.New().Unpack(doc)
+		p, err := codec.New(codec.Sections()...).Unpack(doc)
 		if err != nil {
 			return version{}, err
 		}

@@ -23,7 +23,7 @@ const (
 func search(tag uint64) codec.Section {
 	return codec.Section{
 		Tag: tag,
-		Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+		Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
 			rest := *p
 			rest.Calendars = nil
 			var days []byte

@@ -29,8 +29,8 @@ type projectStatus struct {
 	Models     []modelStatus `json:"models"`
 }
 
-// A modelStatus is the calendar of one model: the chain's, and whatever else was
-// asked for.
+// A modelStatus is the calendar of one model: the chain's, whatever else was asked for, and
+// what gave up its place today.
 type modelStatus struct {
 	Model       string         `json:"model"`
 	RPM         limitStatus    `json:"rpm"`
@@ -76,6 +76,7 @@ var probeSizes = []int64{1_000, 10_000, 100_000, 1_000_000}
 func (v *statusView) project(id string, state *scheduler.Project) projectStatus {
 	out := projectStatus{Project: id, Models: []modelStatus{}}
 	models := slices.Clone(v.chain)
+	known := len(models)
 	if state != nil {
 		out.Moved, out.Unreadable = state.Moved, state.Unreadable
 		for _, c := range state.Calendars {
@@ -83,17 +84,41 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 				models = append(models, c.Model)
 			}
 		}
+		known = len(models)
 	}
+	away := state.Away(v.names)
+	for model := range away {
+		if model != scheduler.OtherModels && !slices.Contains(models, model) {
+			models = append(models, model)
+		}
+	}
+	slices.Sort(models[known:])
 	for _, model := range models {
 		out.Models = append(out.Models, v.model(state.Calendar(model)))
 	}
+	for _, d := range away[scheduler.OtherModels] {
+		if d.Day == scheduler.DayOf(v.now) {
+			out.Models = append(out.Models, v.others(d))
+		}
+	}
 	return out
+}
+
+// others describes what models together were used for today whose names aren't kept. Nothing
+// weighs on them within the minute.
+func (v *statusView) others(d scheduler.DayCount) modelStatus {
+	unlimited := v.limit(scheduler.Unlimited, 0, scheduler.FromDefault, scheduler.LearnedLimit{})
+	day := unlimited
+	day.Used = d.Requests
+	return modelStatus{
+		Model: scheduler.OtherModels, RPM: unlimited, TPM: unlimited, RPD: day, TokensToday: d.Tokens, NextFree: map[string]instant{},
+	}
 }
 
 func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 	f := c.EffectiveLimits(v.rules, v.now)
 	requests, tokens := c.InWindow(v.rules, v.now)
-	today := scheduler.DayOf(v.now)
+	today := c.Day(v.rules, v.now)
 	bookings := c.Booked(v.rules, v.now)
 	m := modelStatus{
 		Model: c.Model, Bookings: len(bookings), Probing: c.Probing(v.now) != scheduler.NoCause,
@@ -119,7 +144,7 @@ func (v *statusView) model(c *scheduler.Calendar) modelStatus {
 		m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
 	}
 	for _, x := range c.Folded {
-		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-scheduler.Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
+		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-v.rules.Spec(c.Model).Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
 	}
 	if c.Block.Until > v.now {
 		m.Block = &blockStatus{instant(c.Block.Until), c.Block.Cause}

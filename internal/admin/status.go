@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -125,6 +126,7 @@ type statusView struct {
 	control storage.Control
 	mode    scheduler.Mode
 	chain   []string
+	names   iter.Seq[string] // of models that may have given up their places
 }
 
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
@@ -141,6 +143,28 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 	}
 	if !n.reported.At.IsZero() {
 		out.Reported = &n.reported
+	}
+	v.names = func(yield func(string) bool) {
+		for _, e := range n.history {
+			if !yield(e.Model) {
+				return
+			}
+		}
+		for _, state := range states {
+			if state == nil {
+				continue
+			}
+			for _, c := range state.Calendars {
+				if !yield(c.Model) {
+					return
+				}
+			}
+		}
+		for _, model := range v.chain {
+			if !yield(model) {
+				return
+			}
+		}
 	}
 	byProject := make(map[string]*scheduler.Project, len(states))
 	for i, project := range p.Projects {

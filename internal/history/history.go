@@ -73,13 +73,12 @@ func (k *Keeper) Retry() { k.lastLooked.Store(0) }
 // Archive copies the finished days of projects, by ID, into the record.
 func (k *Keeper) Archive(ctx context.Context, now scheduler.Instant, projects map[string]*scheduler.Project) error {
 	today := scheduler.DayOf(now)
-	finished := finishedDays(today, projects)
-	if len(finished) == 0 {
+	if len(finishedDays(today, projects, nil)) == 0 {
 		return nil
 	}
 	_, err := k.records.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
 		kept, _ := decode(data) // what can't be read can't be kept either
-		return encode(merge(kept, finished, today))
+		return encode(merge(kept, finishedDays(today, projects, kept), today))
 	})
 	if err != nil {
 		return fmt.Errorf("keep history: %w", err)
@@ -88,8 +87,27 @@ func (k *Keeper) Archive(ctx context.Context, now scheduler.Instant, projects ma
 	return nil
 }
 
-func finishedDays(today scheduler.Day, projects map[string]*scheduler.Project) []Entry {
+// finishedDays returns what is known of days before today. A model that gave up its place is
+// known by name if another project has a calendar of it or a day that is kept names it.
+func finishedDays(today scheduler.Day, projects map[string]*scheduler.Project, kept []Entry) []Entry {
 	var finished []Entry
+	names := func(yield func(string) bool) {
+		for _, p := range projects {
+			if p == nil {
+				continue
+			}
+			for _, c := range p.Calendars {
+				if !yield(c.Model) {
+					return
+				}
+			}
+		}
+		for _, e := range kept {
+			if !yield(e.Model) {
+				return
+			}
+		}
+	}
 	for id, p := range projects {
 		if p == nil {
 			continue
@@ -101,14 +119,29 @@ func finishedDays(today scheduler.Day, projects map[string]*scheduler.Project) [
 				}
 			}
 		}
+		for model, days := range p.Away(names) {
+			for _, d := range days {
+				if d.Day < today {
+					finished = append(finished, Entry{d.Day.String(), id, model, d.Requests, d.Tokens})
+				}
+			}
+		}
 	}
 	return finished
 }
 
 // merge adds entries to those that are kept. Of two for the same place the new
-// one counts: a request that is settled after midnight corrects its day.
+// one counts: a request that is settled after midnight corrects its day. Of models without a
+// name the larger does, for one of them may have got its place back meanwhile.
 func merge(kept, finished []Entry, today scheduler.Day) []Entry {
 	oldest := (today - Days).String()
+	for i := range finished {
+		for _, e := range kept {
+			if n := &finished[i]; n.Model == scheduler.OtherModels && same(e, *n) && e.Requests > n.Requests {
+				*n = e
+			}
+		}
+	}
 	all := slices.DeleteFunc(kept, func(e Entry) bool {
 		return e.Day < oldest || slices.ContainsFunc(finished, func(n Entry) bool { return same(e, n) })
 	})

@@ -106,3 +106,27 @@ func TestBounds(t *testing.T) {
 	assert.Zero(t, len(all)%200, "whole days")
 	assert.Greater(t, len(all), 200)
 }
+
+// What a model was used for that gave up its place is there too: under its name if that is
+// known from anywhere, else added up.
+func TestModelsWithoutAPlace(t *testing.T) {
+	k, today := history.NewKeeper(storage.NewMemory(nil)), scheduler.DayOf(noon)
+	idle := func(model string, day scheduler.Day, requests int64) scheduler.Idle {
+		return scheduler.Idle{Name: scheduler.NameOf(model), Day: scheduler.DayCount{Day: day, Requests: requests, Tokens: 10 * requests}}
+	}
+	full := used("m", scheduler.DayCount{Day: today - 1, Requests: 1, Tokens: 10})
+	full.Idle = []scheduler.Idle{idle("x", today-1, 2), idle("y", today-1, 3), idle("z", today-1, 4), idle("now", today, 5)}
+	projects := map[string]*scheduler.Project{"a": full, "b": used("x", scheduler.DayCount{Day: today, Requests: 1})}
+	want := []history.Entry{
+		{Day: (today - 1).String(), Project: "a", Model: "(others)", Requests: 7, Tokens: 70},
+		{Day: (today - 1).String(), Project: "a", Model: "m", Requests: 1, Tokens: 10},
+		{Day: (today - 1).String(), Project: "a", Model: "x", Requests: 2, Tokens: 20},
+	}
+	for range 2 {
+		require.NoError(t, k.Archive(t.Context(), noon, projects))
+		all, err := k.Last(t.Context(), noon)
+		require.NoError(t, err)
+		assert.Equal(t, want, all)
+		full.Idle = full.Idle[:2] // another instance finds fewer, for one has come back
+	}
+}

@@ -5,18 +5,12 @@ import (
 	"slices"
 )
 
-// A bucket isn't a window: what was taken out of it weighs less with every millisecond, and
-// what isn't refilled because it is full is lost. So a reservation is kept by when it has
-// arrived at the latest, its End, and what is missing follows from all of them in that
-// order: less by the rate as time passes, but never less than nothing, and more by what is
-// taken. It is reckoned in tokens (or requests) times the milliseconds of the calendar's
-// length, of which the limit is refilled each millisecond: whole numbers throughout.
-
 // A Debt is what was missing in a bucket right after an instant. It stands for what was
-// taken by then and isn't kept one by one any more.
+// taken by then and isn't kept one by one any more, in tokens and requests times the
+// milliseconds of the calendar's length: of these the limit is refilled each millisecond.
 type Debt struct {
 	At               Instant
-	Per              Instant // the milliseconds that it is reckoned in; 0: of no bucket
+	Per              Instant // that length; 0: of no bucket
 	Tokens, Requests int64
 }
 

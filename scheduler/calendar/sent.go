@@ -102,11 +102,12 @@ type Outcome struct {
 	ID       uint64
 	Reserved Reservation // as it was admitted
 	Tokens   int64       // negative: unknown
+	Requests int64       // as many of those that were reserved were sent; 0: all
 	SentAt   Instant     // 0: unknown
 }
 
-// Settle corrects a sent request: its real tokens (negative: unknown) and its
-// real send time (0: unknown). It reports whether the request weighs more or
+// Settle corrects a sent request: its real tokens and its real send time, and how many
+// it was. It reports whether the request weighs more or
 // longer than was reserved, whether anything changed, and by how many tokens.
 // Settling again with the same values changes nothing.
 func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, tokens int64) {
@@ -132,6 +133,14 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 	if s.Tokens >= 0 {
 		c.countTokens(t.day(r.Start), s.Tokens-r.Tokens)
 		r.Tokens = s.Tokens
+	}
+	if unsent := r.Requests - s.Requests; s.Requests > 0 && unsent > 0 {
+		startDay, otherDay := r.days(t)
+		c.countRequests(startDay, -unsent)
+		if r.Straddles {
+			c.countRequests(otherDay, -unsent)
+		}
+		r.Requests = s.Requests
 	}
 	if s.SentAt != 0 {
 		c.trimToArrival(t, r, max(min(s.SentAt, now), r.Start), now)

@@ -22,6 +22,13 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 	return requests, tokens
 }
 
+// Day returns the day that now falls on for the calendar: a Pacific date, unless it has a
+// midnight of its own.
+func (c *Calendar) Day(rules *Rules, now Instant) Day {
+	t := c.Terms(rules, now)
+	return t.day(now)
+}
+
 // Interval returns the time that a booking of the calendar takes up if its
 // holder comes on time.
 func (c *Calendar) Interval(rules *Rules, now Instant, b Booking) (start, end Instant) {

@@ -17,6 +17,11 @@ func OfFeature(model, feature string) string { return "#feature/" + model + "/" 
 func OfOutputs(model string) string { return "#outputs/" + model }
 
 // OfLease names the calendar of what a holder may use of another without asking: its part.
+// The part is held on the other by a reservation that is nobody's request, with as many
+// requests and tokens, and an allowance of as long as the lease lasts; so it counts until a
+// window after that. What the holder sends it counts on the calendar of the lease, which
+// has the part for its limits. An Extend renews the lease, and a Settle gives back what
+// wasn't used of it, or a Cancel all.
 func OfLease(holder, of string) string { return "#lease/" + holder + "/" + of }
 
 // IsModel reports whether a calendar of that name is a model's.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,8 @@ import (
 var severalCases = []testCase{
 	{name: "SeveralCalendars", body: severalCalendars},
 	{name: "SeveralInstances", body: severalInstances, shared: true},
+	{name: "TwoModels", body: twoModels},
+	{name: "Bucket", body: bucket, shared: true},
 	{name: "LongCalendarName", body: longCalendarName},
 }
 
@@ -105,6 +108,71 @@ func severalInstances(t *testing.T, h Harness) {
 		n, _ := p.Calendar(name).InWindow(rules, p.Latest)
 		assert.EqualValues(t, limit, n, name)
 	}
+}
+
+// A request that weighs on two models is booked, claimed and cancelled on both, and its booking is
+// found on the one that it is sent to.
+func twoModels(t *testing.T, h Harness) {
+	const other = "gemini-9-flash"
+	s := h.Open(t, eager())
+	two := func() scheduler.Reserve {
+		r := ask(10)
+		r.Also = []scheduler.Weight{{On: other, Demand: scheduler.Demand{Tokens: 10}}}
+		return r
+	}
+	rules := rulesOf(scheduler.Limits{RPM: 2, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited})
+	first := admit(t, s, rules, two())
+	require.Len(t, first.Also, 1)
+	admit(t, s, rules, two())
+	book := two()
+	book.Book = true
+	result, err := s.Apply(t.Context(), rules, project, book)
+	require.NoError(t, err)
+	require.Equal(t, scheduler.Booked, result.Verdict)
+	p := stored(t, h)
+	found, _, ok := p.Booking(result.Booking.ID)
+	assert.True(t, ok)
+	assert.Equal(t, model, found)
+	assert.Len(t, p.Calendar(other).Bookings, 1)
+	for _, change := range []scheduler.Change{
+		scheduler.Release{Booking: result.Booking.ID},
+		scheduler.Cancel{Model: model, ID: first.Reservation.ID, Reserved: first.Reservation, Also: first.Also},
+	} {
+		_, err = s.Apply(t.Context(), rules, project, change)
+		require.NoError(t, err)
+	}
+	p = stored(t, h)
+	for _, name := range []string{model, other} {
+		assert.Empty(t, p.Calendar(name).Bookings, name)
+		assert.Len(t, p.Calendar(name).Sent, 1, name)
+	}
+}
+
+// Instances take no more out of a bucket than it holds, and each knows what is missing.
+func bucket(t *testing.T, h Harness) {
+	const instances, each, full = 3, 8, 7
+	rules := scarce(1)
+	spec := rules.Specs[feature]
+	spec.Window, spec.Refill, spec.Burst.Requests = 24*time.Hour, true, full
+	rules.Specs[feature] = spec
+	var admitted atomic.Int64
+	together(instances, func(int) {
+		s := h.Open(t, eager())
+		together(each, func(int) {
+			r := ask(10)
+			r.Also = []scheduler.Weight{{On: feature}}
+			result, err := s.Apply(t.Context(), rules, project, r)
+			if assert.NoError(t, err) && result.Verdict == scheduler.Admitted {
+				admitted.Add(1)
+			}
+		})
+	})
+	assert.EqualValues(t, full, admitted.Load())
+	p := stored(t, h)
+	n, _ := p.Calendar(feature).InWindow(rules, p.Latest)
+	assert.EqualValues(t, full, n)
+	assert.NotZero(t, p.Calendar(feature).Debt.Per)
+	assert.Zero(t, p.Unsure)
 }
 
 // A name that a document has no room for is refused, and nothing is written.

@@ -58,18 +58,18 @@ var levels = []struct {
 // knows one and doesn't find it takes it conservatively, while a state that
 // can't be written would stop its project.
 func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler.Project, sections []byte) (Document, error) {
-	for _, encode := range []func(*scheduler.Project, []byte) Document{c.join, c.alone} {
+	for _, encode := range []func(*scheduler.Rules, *scheduler.Project, []byte) Document{c.join, c.alone} {
 		fitting := p
 		for _, l := range levels {
 			fitting = fitting.Compact(rules, now, l.exact, l.grain)
-			if doc := encode(fitting, sections); doc.fits() {
+			if doc := encode(rules, fitting, sections); doc.fits() {
 				return doc, nil
 			}
 		}
 		// What is only there to be looked at, or to recognise a caller by, goes before
 		// what is decided by.
 		for _, less := range []*scheduler.Project{withoutTotals(fitting), bare(fitting)} {
-			if doc := encode(less, sections); doc.fits() {
+			if doc := encode(rules, less, sections); doc.fits() {
 				return doc, nil
 			}
 		}

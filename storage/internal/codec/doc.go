@@ -37,16 +37,17 @@
 // that means is up to the section (Section.Give). A second field in another format
 // is left as it is, and holds nothing for this build.
 //
-// The sections of this build are [Sections]: the calendars that aren't a model's, what is
-// kept of models without a place, and what is known to be on its way. Of the second field,
+// The sections of this build are [Sections]: the calendars that aren't a model's, those of
+// them that are buckets, what is kept of models without a place, and what is known to be on its way. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
-// whatever isn't a model's calendar counts as used. A project that uses models only, with
-// limits that fold nothing, has no second field.
+// whatever isn't a model's calendar counts as used. Where there are limits for models only,
+// which fold nothing, there is no second field.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - codec.go: a document, its bounds, and making a project fit
+//   - buckets.go: the section with those of them that are refilled without a break
 //   - others.go: the section with the calendars that aren't a model's
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places

@@ -14,7 +14,7 @@ import (
 var idle = Section{
 	Tag:      17,
 	Optional: true,
-	Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+	Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
 		if len(p.Idle) == 0 && p.Forgotten == (scheduler.DayCount{}) {
 			return p, nil
 		}

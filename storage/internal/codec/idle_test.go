@@ -41,7 +41,7 @@ func TestIdleRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := anyProject(rt)
 		p.Idle, p.Forgotten = anyIdle(rt, p.Latest)
-		_, data := idle.Take(p)
+		_, data := idle.Take(nil, p)
 		bare, err := decode(encode(p))
 		require.NoError(rt, err)
 		for _, current := range []bool{true, false} {
@@ -120,7 +120,7 @@ func TestWorstCaseFits(t *testing.T) {
 func FuzzIdle(f *testing.F) {
 	p := state(1, 0, 0)
 	p.Idle = []scheduler.Idle{{Name: 1, Day: scheduler.DayCount{Day: 1, Requests: 2}}, {Name: scheduler.NameOf("gemini-2.5-pro"), Refused: 3}}
-	_, data := idle.Take(p)
+	_, data := idle.Take(nil, p)
 	f.Add(data)
 	f.Add([]byte{0xff, 0xff, 0xff, 0x7f})
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -7,7 +7,7 @@ import (
 )
 
 // Sections returns the sections that this build knows.
-func Sections() []Section { return []Section{others, open, idle} }
+func Sections() []Section { return []Section{others, buckets, open, idle} }
 
 // open holds which reservations are known to be on their way, of calendars with
 // some: per calendar its position, a count, and three bytes for each. Where another
@@ -15,7 +15,7 @@ func Sections() []Section { return []Section{others, open, idle} }
 var open = Section{
 	Tag:      16,
 	Optional: true,
-	Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+	Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
 		if !slices.ContainsFunc(p.Calendars, func(c *scheduler.Calendar) bool { return len(c.Open) > 0 }) {
 			return p, nil
 		}

@@ -139,7 +139,7 @@ func TestOpenRoundTrip(t *testing.T) {
 				c.Open = nil
 			}
 		}
-		_, data := open.Take(p)
+		_, data := open.Take(nil, p)
 		bare, err := decode(encode(p))
 		require.NoError(rt, err)
 		require.Equal(rt, p, open.Give(bare, data, true))

@@ -10,22 +10,28 @@ import (
 // models, after the requests of the day that models had when it was written. So
 // whoever finds that a build wrote since which doesn't know it knows what that can
 // have used: no more requests than it sent, all of them until a moment ago.
+//
+// It is written as soon as there are limits for such calendars, before any is used: then
+// the first to use one needn't think of the builds that would have counted nothing on it.
+// A document without it was last written by one of those, or under other rules, and what it
+// has sent may have used any of them; so whoever first uses one waits for a window to pass
+// since, and the day's requests count as used.
 var others = Section{
 	Tag:      18,
 	Optional: true,
-	Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+	Take: func(rules *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
 		rest := *p
 		rest.Calendars = nil
 		var held []*scheduler.Calendar
 		for _, c := range p.Calendars {
-			if scheduler.IsModel(c.Model) {
+			if scheduler.IsModel(c.Model) || c.Debt.Per != 0 {
 				rest.Calendars = append(rest.Calendars, c)
 			} else {
 				held = append(held, c)
 			}
 		}
-		if len(held) == 0 {
-			return p, nil // whoever uses one for the first time takes it conservatively, once
+		if len(held) == 0 && !bucketed(p) && len(rules.Specs) == 0 {
+			return p, nil // whoever finds that another is used takes it conservatively
 		}
 		today := scheduler.DayOf(p.Latest)
 		e := &encoder{}
@@ -33,12 +39,7 @@ var others = Section{
 		e.int(certain(&rest, today))
 		e.at(p.Unsure.At)
 		e.int(p.Unsure.Requests)
-		e.len(len(held))
-		for _, c := range held {
-			e.last = 0 // another build may replace what the state's instants begin with
-			e.calendar(c)
-			e.open(c.Open)
-		}
+		e.others(held)
 		return &rest, e.b
 	},
 	Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
@@ -46,12 +47,7 @@ var others = Section{
 		d := &decoder{b: data}
 		today, day, was := scheduler.DayOf(p.Latest), scheduler.Day(d.int()), d.int()
 		unsure := scheduler.Unsure{At: d.at(), Requests: d.int()}
-		held := list(d, func() *scheduler.Calendar {
-			d.last = 0
-			c := d.calendar()
-			c.Open = d.open()
-			return c
-		})
+		held := d.others()
 		if d.bad || len(d.b) > 0 || slices.ContainsFunc(held, func(c *scheduler.Calendar) bool { return scheduler.IsModel(c.Model) }) {
 			day, unsure, held, current = 0, scheduler.Unsure{}, nil, false
 		}
@@ -68,13 +64,41 @@ var others = Section{
 			held = reconciled(p, held)
 			unsure = scheduler.Unsure{At: p.Latest, Requests: unsure.Requests + max(0, sentOn(p, today)-was)}
 		}
-		next.Unsure = unsure
-		for _, c := range held {
-			c.Unsure = unsure
-		}
-		next.Calendars = append(slices.Clip(next.Calendars), held...)
-		return &next
+		return unsureOf(&next, held, unsure)
 	},
+}
+
+// unsureOf gives a project more calendars that aren't a model's, of all of which is unsure
+// what another build has used.
+func unsureOf(p *scheduler.Project, held []*scheduler.Calendar, unsure scheduler.Unsure) *scheduler.Project {
+	p.Unsure = unsure
+	p.Calendars = slices.Concat(p.Calendars, held)
+	for i, c := range p.Calendars {
+		if !scheduler.IsModel(c.Model) {
+			own := *c
+			own.Unsure, p.Calendars[i] = unsure, &own
+		}
+	}
+	return p
+}
+
+// others encodes calendars that aren't models', as the first field has those of models.
+func (e *encoder) others(held []*scheduler.Calendar) {
+	e.len(len(held))
+	for _, c := range held {
+		e.last = 0 // another build may replace what the state's instants begin with
+		e.calendar(c)
+		e.open(c.Open)
+	}
+}
+
+func (d *decoder) others() []*scheduler.Calendar {
+	return list(d, func() *scheduler.Calendar {
+		d.last = 0
+		c := d.calendar()
+		c.Open = d.open()
+		return c
+	})
 }
 
 // sentOn is how many requests the models of a project had on a day.

@@ -45,12 +45,15 @@ func TestOthersRoundTrip(t *testing.T) {
 			c.Model = fmt.Sprint("m", i)
 			if i >= 2 {
 				c.Model = scheduler.OfFeature("m", fmt.Sprint(i))
+				if i == 3 {
+					c.Debt = scheduler.Debt{At: p.Latest - 500, Per: 1000, Tokens: rapid.Int64Min(0).Draw(rt, "missing"), Requests: 7}
+				}
 				if c.Open = rapid.SliceOfN(rapid.Uint32Max(1<<24-1), 0, 20).Draw(rt, "open"); len(c.Open) == 0 {
 					c.Open = nil
 				}
 			}
 		}
-		doc := c.join(p, nil)
+		doc := c.join(&scheduler.Rules{}, p, nil)
 		back, err := c.Unpack(doc)
 		require.NoError(rt, err)
 		if len(p.Calendars) <= 2 { // none was ever used: the first to be is taken conservatively
@@ -183,7 +186,7 @@ func TestOthersFit(t *testing.T) {
 // Damaged data is as good as none, which is taken conservatively.
 func FuzzOthers(f *testing.F) {
 	_, p := searched(f, 5, 3)
-	_, data := others.Take(p)
+	_, data := others.Take(&scheduler.Rules{}, p)
 	f.Add(data)
 	f.Add([]byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f})
 	base, err := decode(encode(state(1, 0, 0)))

@@ -16,8 +16,9 @@ type Section struct {
 	// Tag names the section in the document. It is never used for another.
 	Tag uint64
 	// Take returns the project without what the section holds, and that encoded.
-	// It is called once the project was made to fit, and may not change it.
-	Take func(p *scheduler.Project) (rest *scheduler.Project, data []byte)
+	// It is called once the project was made to fit, and may not change it. The rules are
+	// those that the project is decided by.
+	Take func(rules *scheduler.Rules, p *scheduler.Project) (rest *scheduler.Project, data []byte)
 	// Give returns the project with what the section holds. With current, the
 	// data was written together with the rest of the project. Otherwise another
 	// build wrote last, and what it did isn't in the data, which is nil where no
@@ -54,8 +55,8 @@ func tie(state []byte) uint64 {
 // join encodes a project together with the unknown parts of the second field
 // that it replaces. One in another format stays as it is: then what this build
 // knows has no place, and is taken conservatively by whoever reads it.
-func (c *Codec) join(p *scheduler.Project, before []byte) Document {
-	rest, own := c.take(p)
+func (c *Codec) join(rules *scheduler.Rules, p *scheduler.Project, before []byte) Document {
+	rest, own := c.take(rules, p)
 	doc := Document{State: encode(rest), Sections: before}
 	parts, ok := parse(before)
 	if !ok {
@@ -76,8 +77,8 @@ func (c *Codec) join(p *scheduler.Project, before []byte) Document {
 }
 
 // alone encodes a project and gives up all sections, the unknown ones too.
-func (c *Codec) alone(p *scheduler.Project, before []byte) Document {
-	rest, _ := c.take(p)
+func (c *Codec) alone(rules *scheduler.Rules, p *scheduler.Project, before []byte) Document {
+	rest, _ := c.take(rules, p)
 	doc := Document{State: encode(rest)}
 	if before != nil {
 		doc.Sections = []byte{}
@@ -86,10 +87,10 @@ func (c *Codec) alone(p *scheduler.Project, before []byte) Document {
 }
 
 // take takes what the sections hold out of a project.
-func (c *Codec) take(p *scheduler.Project) (rest *scheduler.Project, parts []part) {
+func (c *Codec) take(rules *scheduler.Rules, p *scheduler.Project) (rest *scheduler.Project, parts []part) {
 	for _, s := range c.sections {
 		x := part{tag: s.Tag}
-		p, x.data = s.Take(p)
+		p, x.data = s.Take(rules, p)
 		x.absent = s.Optional && len(x.data) == 0
 		parts = append(parts, x)
 	}

@@ -23,7 +23,7 @@ func features(tag uint64) Section {
 	theirs := func(c *scheduler.Calendar) bool { return strings.HasPrefix(c.Model, prefix) }
 	return Section{
 		Tag: tag,
-		Take: func(p *scheduler.Project) (*scheduler.Project, []byte) {
+		Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
 			rest, held := *p, []*scheduler.Calendar{}
 			rest.Calendars = nil
 			for _, c := range p.Calendars {
