@@ -23,10 +23,16 @@ locals {
     # IAM guards the service: without this Fluxgate wouldn't serve without tokens.
     var.access == "iam" ? { FLUXGATE_AUTH = "iam" } : {},
     length(var.callers) == 0 ? {} : {
-      FLUXGATE_TOKENS_SECRET = join(",", [for c in var.callers : google_secret_manager_secret.this["token-${c}"].secret_id])
+      FLUXGATE_TOKENS_SECRET = join(",", concat(
+        [for c in var.callers : google_secret_manager_secret.this["token-${c}"].secret_id],
+        [for c in var.callers : google_secret_manager_secret.this["token2-${c}"].secret_id if contains(var.second_tokens, c)],
+      ))
     },
     length(var.admins) == 0 ? {} : {
-      FLUXGATE_ADMIN_TOKENS_SECRET = join(",", [for c in var.admins : google_secret_manager_secret.this["admin-${c}"].secret_id])
+      FLUXGATE_ADMIN_TOKENS_SECRET = join(",", concat(
+        [for c in var.admins : google_secret_manager_secret.this["admin-${c}"].secret_id],
+        [for c in var.admins : google_secret_manager_secret.this["admin2-${c}"].secret_id if contains(var.second_tokens, c)],
+      ))
     },
     length(local.given_limits) == 0 ? {} : { FLUXGATE_LIMITS = jsonencode(local.given_limits) },
     length(local.given_caller) == 0 ? {} : { FLUXGATE_CALLERS = jsonencode(local.given_caller) },

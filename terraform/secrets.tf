@@ -16,9 +16,15 @@ locals {
     ])
   }
 
-  # By the suffix of the secret's name: whose token it is.
-  token_secrets = { for c in var.callers : "token-${c}" => c }
-  admin_secrets = { for c in var.admins : "admin-${c}" => c }
+  # By the suffix of the secret's name: whose token it is, with ".2" behind the name for the second of two.
+  token_secrets = merge(
+    { for c in var.callers : "token-${c}" => c },
+    { for c in var.callers : "token2-${c}" => "${c}.2" if contains(var.second_tokens, c) },
+  )
+  admin_secrets = merge(
+    { for c in var.admins : "admin-${c}" => c },
+    { for c in var.admins : "admin2-${c}" => "${c}.2" if contains(var.second_tokens, c) },
+  )
 }
 
 resource "google_secret_manager_secret" "this" {
@@ -51,7 +57,7 @@ resource "google_secret_manager_secret_version" "keys" {
 
 # Another value in every run, of which only the one is kept that is written. 43 letters and digits are 256 bits.
 ephemeral "random_password" "token" {
-  for_each = toset(concat(var.callers, var.admins))
+  for_each = toset(concat(var.callers, var.admins, [for c in var.second_tokens : "${c}.2"]))
 
   length  = 43
   special = false
@@ -60,7 +66,7 @@ ephemeral "random_password" "token" {
 locals {
   token_payloads = {
     for suffix, name in merge(local.token_secrets, local.admin_secrets) :
-    suffix => "${name}:${lookup(var.tokens, name, ephemeral.random_password.token[name].result)}"
+    suffix => "${trimsuffix(name, ".2")}:${lookup(var.tokens, name, ephemeral.random_password.token[name].result)}"
   }
 }
 

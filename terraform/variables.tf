@@ -192,6 +192,18 @@ variable "admins" {
   }
 }
 
+variable "second_tokens" {
+  description = "Names of callers and administrators that have a second token beside the first, in a secret of its own, NAME-token2-THIS or NAME-admin2-THIS: while one is replaced, the other is in use. In tokens and token_versions it is THIS.2."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.second_tokens, concat(var.callers, var.admins))) == 0
+    error_message = "second_tokens: a name is neither in callers nor in admins."
+  }
+}
+
 variable "tokens" {
   description = "Tokens by the name of a caller or administrator, each 16 to 1024 visible ASCII characters. Who isn't listed gets a random one. Like keys, they go to Secret Manager alone."
   type        = map(string)
@@ -209,7 +221,7 @@ variable "tokens" {
     error_message = "tokens: two names have the same token."
   }
   validation {
-    condition     = length(setsubtract(keys(var.tokens), concat(var.callers, var.admins))) == 0
+    condition     = length(setsubtract(keys(var.tokens), concat(var.callers, var.admins, [for c in var.second_tokens : "${c}.2"]))) == 0
     error_message = "tokens: a name is neither in callers nor in admins."
   }
 }
@@ -225,7 +237,7 @@ variable "token_versions" {
     error_message = "token_versions: want whole numbers from 1."
   }
   validation {
-    condition     = length(setsubtract(keys(var.token_versions), concat(var.callers, var.admins))) == 0
+    condition     = length(setsubtract(keys(var.token_versions), concat(var.callers, var.admins, [for c in var.second_tokens : "${c}.2"]))) == 0
     error_message = "token_versions: a name is neither in callers nor in admins."
   }
 }

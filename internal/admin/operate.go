@@ -61,13 +61,14 @@ func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
 	return nil
 }
 
-// Archive keeps the days that are over, if this instance hasn't done so today.
-// It never fails what it is done beside.
-func (a *Admin) Archive(ctx context.Context) {
+// Archive keeps the days that are over, if this instance hasn't done so today; before
+// that it calls first. It never fails what it is done beside.
+func (a *Admin) Archive(ctx context.Context, first func()) {
 	now := a.admission.Now()
 	if !a.history.Due(now) {
 		return
 	}
+	first()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	err := func() error {

@@ -1,6 +1,7 @@
 package apierror
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -90,9 +91,7 @@ func openAIKind(status int) (kind string, code any) {
 // OpenAI's shape.
 func writeBody(w http.ResponseWriter, f Format, code int, body []byte) {
 	if f != OpenAI {
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(code)
-		_, _ = w.Write(body) // the caller may have left
+		writeText(w, code, body)
 		return
 	}
 	var in struct {
@@ -112,11 +111,20 @@ const contentType = "application/json; charset=utf-8"
 
 // WriteJSON answers with a JSON body.
 func WriteJSON(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(code)
-	enc := json.NewEncoder(w)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(body) // the caller may have left
+	_ = enc.Encode(body) // all that is answered can be
+	writeText(w, code, text.Bytes())
+}
+
+// writeText answers with a text that is JSON, and says how long it is: who is answered
+// knows that it has all of it, whatever is still done here.
+func writeText(w http.ResponseWriter, code int, text []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(code)
+	_, _ = w.Write(text) // the caller may have left
 }
 
 // longestRetry is the wait up to which client libraries retry by themselves.

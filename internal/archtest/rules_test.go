@@ -22,7 +22,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/codec", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/admission", "internal/apierror", "internal/dispatch", "internal/payload", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation",
 }
 
@@ -148,6 +148,10 @@ var imports = []importRule{
 	{
 		dir: "internal/proxies", standard: true,
 		why: "reading headers needs nothing",
+	},
+	{
+		dir: "internal/nearest", standard: true,
+		why: "comparing paths needs nothing",
 	},
 	{
 		dir: "internal/page", standard: true,

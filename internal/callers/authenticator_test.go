@@ -393,3 +393,43 @@ func BenchmarkAuthenticate(b *testing.B) {
 		})
 	}
 }
+
+// What was handed to a caller speaks for it as long as the token is one of its own that
+// it was handed out for, and never for an administrator.
+func TestProven(t *testing.T) {
+	sign := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text))[8:] }
+	of := func(callers, admins string) *Authenticator { return newAuthenticator(t, callers, admins) }
+	alice, err := of(tokensOfAll, rootsTokens).Authenticate(request("/x", "x-goog-api-key: "+aliceToken))
+	require.NoError(t, err)
+	root, err := of(tokensOfAll, rootsTokens).Authenticate(request("/x", "x-goog-api-key: "+rootToken))
+	require.NoError(t, err)
+	hers, roots := alice.Proof(sign), root.Proof(sign)
+	require.Len(t, hers, 12)
+	assert.NotEqual(t, hers, roots)
+	assert.Empty(t, Caller{Name: "alice"}.Proof(sign), "she came without a token")
+
+	both := of("FLUXGATE_TOKENS=alice:"+aliceToken+",alice:"+wrongToken+",bob:"+bobToken, rootsTokens)
+	only := of("FLUXGATE_TOKENS=alice:"+wrongToken+",bob:"+bobToken, rootsTokens)
+	for _, c := range []struct {
+		name        string
+		a           *Authenticator
+		who, proof  string
+		want        bool
+		explanation string
+	}{
+		{"hers", of(tokensOfAll, rootsTokens), "alice", hers, true, ""},
+		{"while it is replaced", both, "alice", hers, true, ""},
+		{"replaced", only, "alice", hers, false, "she has another token"},
+		{"of a build that gave no proof", only, "alice", "", true, "she is a caller"},
+		{"of nobody any more", of("FLUXGATE_TOKENS=bob:"+bobToken, rootsTokens), "alice", "", false, "she is none"},
+		{"another's", of(tokensOfAll, rootsTokens), "bob", hers, false, ""},
+		{"half", of(tokensOfAll, rootsTokens), "alice", hers[:6], false, ""},
+		{"an administrator's", of(tokensOfAll, rootsTokens), "root", roots, true, ""},
+	} {
+		got, ok := c.a.Proven(t.Context(), c.who, c.proof, sign)
+		assert.Equal(t, c.want, ok, "%s %s", c.name, c.explanation)
+		if ok {
+			assert.Equal(t, Caller{Name: c.who}, got, "no administrator")
+		}
+	}
+}

@@ -44,6 +44,7 @@ func CORS(origins []string, next http.Handler) http.Handler {
 	exposed := strings.Join(exposedHeaders, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Add("Vary", "Origin") // also for those that send none: a cache must not mix them
 		origin := r.Header.Get("Origin")
 		allowed := origin != "" && (every || slices.Contains(origins, origin))

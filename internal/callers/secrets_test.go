@@ -233,3 +233,46 @@ func TestConcurrentUse(t *testing.T) {
 		wg.Wait()
 	}, fromSecretS)
 }
+
+// Callers and administrators rotate their tokens with an overlap, several under one
+// name, in every form in which tokens are given.
+func TestSeveralTokensOfOneNameInEveryForm(t *testing.T) {
+	const lines = "FLUXGATE_TOKENS=alice:" + aliceToken + "\nalice:" + aliceNew
+	for name, c := range map[string]struct {
+		payloads map[string]string
+		environ  []string
+	}{
+		"the environment":           {nil, []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",alice:" + aliceNew, "FLUXGATE_ADMIN_TOKENS=root:" + rootToken + ",root:" + bobToken}},
+		"the environment, on lines": {nil, []string{lines, "FLUXGATE_ADMIN_TOKENS=root:" + rootToken + "\nroot:" + bobToken}},
+		"a secret of lines": {
+			map[string]string{"projects/p/secrets/t/versions/latest": "alice:" + aliceToken + "\nalice:" + aliceNew, "projects/p/secrets/a/versions/latest": "root:" + rootToken + "\nroot:" + bobToken},
+			[]string{"FLUXGATE_TOKENS_SECRET=projects/p/secrets/t", "FLUXGATE_ADMIN_TOKENS_SECRET=projects/p/secrets/a"},
+		},
+		"a secret of JSON": {
+			map[string]string{
+				"projects/p/secrets/t/versions/latest": `[{"name":"alice","token":"` + aliceToken + `"},{"name":"alice","token":"` + aliceNew + `"}]`,
+				"projects/p/secrets/a/versions/latest": `[{"name":"root","token":"` + rootToken + `"},{"name":"root","token":"` + bobToken + `"}]`,
+			},
+			[]string{"FLUXGATE_TOKENS_SECRET=projects/p/secrets/t", "FLUXGATE_ADMIN_TOKENS_SECRET=projects/p/secrets/a"},
+		},
+		"two secrets": {
+			map[string]string{
+				"projects/p/secrets/t/versions/latest": "alice:" + aliceToken, "projects/p/secrets/t2/versions/latest": "alice:" + aliceNew,
+				"projects/p/secrets/a/versions/latest": "root:" + rootToken, "projects/p/secrets/a2/versions/latest": "root:" + bobToken,
+			},
+			[]string{"FLUXGATE_TOKENS_SECRET=projects/p/secrets/t,projects/p/secrets/t2", "FLUXGATE_ADMIN_TOKENS_SECRET=projects/p/secrets/a,projects/p/secrets/a2"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, c.payloads, func(t *testing.T, w *world) {
+				for token, want := range map[string]Caller{
+					aliceToken: {Name: "alice"}, aliceNew: {Name: "alice"}, rootToken: {Name: "root", Admin: true}, bobToken: {Name: "root", Admin: true},
+				} {
+					got, err := w.authenticator.Authenticate(request("/x", "x-goog-api-key: "+token))
+					require.NoError(t, err)
+					assert.Equal(t, want, public(got))
+				}
+			}, c.environ...)
+		})
+	}
+}

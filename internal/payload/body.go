@@ -41,7 +41,10 @@ func Read(text []byte) (*Body, error) {
 		return nil, ErrNotObject
 	}
 	var resources names
-	if plain, ok := strictJSON(text, nil); ok {
+	switch plain, err := strictJSON(text, nil); {
+	case errors.Is(err, errTooDeep):
+		return nil, ErrNotObject
+	case err == nil:
 		refs, err := ReadReferences(plain)
 		if errors.Is(err, ErrManyResources) {
 			return nil, err

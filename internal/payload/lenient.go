@@ -14,17 +14,23 @@ import (
 // be, and any character behind a backslash. Neither takes comments.
 
 // strictJSON returns an object that Google takes as JSON of the standard that means
-// the same. It reports false for what Google takes for none, and for what the two
-// parsers read differently. It calls member, if that isn't nil, for every member of
+// the same. It fails with errTooDeep for what is too deep for Google, and with
+// errNotJSON for what Google takes for none, and for what the two parsers read
+// differently. It calls member, if that isn't nil, for every member of
 // the object itself, with where in the text its value is.
-func strictJSON(text []byte, member func(name string, from, to int)) ([]byte, bool) {
+func strictJSON(text []byte, member func(name string, from, to int)) ([]byte, error) {
 	l := lenient{text: text, out: make([]byte, 0, len(text)+len(text)/16), member: member}
 	l.space()
-	if !l.object(1) {
-		return nil, false
+	switch whole := l.object(1); {
+	case l.deep:
+		return nil, errTooDeep
+	case !whole:
+		return nil, errNotJSON
 	}
-	l.space()
-	return l.out, l.at == len(text)
+	if l.space(); l.at < len(text) {
+		return nil, errNotJSON
+	}
+	return l.out, nil
 }
 
 // eachLenientMember is eachMember for what Google takes as JSON.
@@ -37,7 +43,7 @@ func eachLenientMember(text []byte, f func(name string, from, to int) error) err
 		from, to int
 	}
 	var all []member
-	if _, ok := strictJSON(text, func(name string, from, to int) { all = append(all, member{name, from, to}) }); !ok {
+	if _, err := strictJSON(text, func(name string, from, to int) { all = append(all, member{name, from, to}) }); err != nil {
 		return errNotJSON
 	}
 	for _, m := range all {
@@ -66,6 +72,7 @@ type lenient struct {
 	at     int
 	out    []byte
 	member func(name string, from, to int)
+	deep   bool // it nests deeper than maxDepth
 }
 
 // next returns the byte that is to be read next, 0 at the end: no token begins so.
@@ -109,7 +116,7 @@ func (l *lenient) comma(end byte) (more, ok bool) {
 }
 
 func (l *lenient) object(depth int) bool {
-	if depth > maxDepth || !l.take('{') {
+	if l.deep = l.deep || depth > maxDepth; l.deep || !l.take('{') {
 		return false
 	}
 	l.space()
@@ -143,7 +150,7 @@ func (l *lenient) object(depth int) bool {
 }
 
 func (l *lenient) array(depth int) bool {
-	if depth > maxDepth || !l.take('[') {
+	if l.deep = l.deep || depth > maxDepth; l.deep || !l.take('[') {
 		return false
 	}
 	l.space()

@@ -56,7 +56,6 @@
 //   - auth.go: who sent a request
 //   - uploadtoken.go: signed upload URLs that identify the caller
 //   - fail.go: turning errors and waits into answers
-//   - nearest.go: the route that is most like a path where nothing is
 //   - arrival.go: what is known of a request before its handler runs
 //   - path.go: other spellings of a route's path, and the version that goes upstream
 //   - body.go: reading a body within its bounds

@@ -44,12 +44,19 @@ type whole struct {
 	to     dispatch.Target // that gave it
 }
 
-// pass answers with it.
+// pass answers with it, and says whose key served it.
 func (a *whole) pass(w http.ResponseWriter) {
-	passHeaders(w.Header(), a.header, responseHeaders)
 	w.Header().Set(keyHeader, strconv.Itoa(a.to.Key.Index))
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.text) // the caller may have left
+	passText(w, a.status, a.header, a.text)
+}
+
+// passText answers with a text, which is upstream's but for what was done to it here.
+func passText(w http.ResponseWriter, status int, header http.Header, text []byte) {
+	passHeaders(w.Header(), header, responseHeaders)
+	settleType(w.Header())
+	passLength(w.Header(), int64(len(text)))
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the caller may have left
 }
 
 // readWhole makes an upstream request and reads the answer, up to a size in bytes.
@@ -61,7 +68,7 @@ func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method,
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
 	switch {
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
+	case resp.StatusCode < 200 || resp.StatusCode > 299 || isPage(resp.Header) && len(text) > 0:
 		e := to.Classify(resp.StatusCode, text)
 		e.SentAt, _ = upstream.Sent(ctx)
 		e.Header = upstream.ErrorHeader(resp.Header)

@@ -1,10 +1,12 @@
 package server
 
 import (
+	"mime"
 	"net/http"
 	"net/textproto"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +25,48 @@ var (
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",
 	}
 )
+
+const (
+	// noSniff has no browser take an answer for something that it isn't said to be.
+	noSniff = "X-Content-Type-Options"
+	// policyHeader and fileSandbox have a browser run nothing of a file's content that
+	// is shown as a document of this server's: what is in it is a caller's.
+	policyHeader = "Content-Security-Policy"
+	fileSandbox  = "default-src 'none'; sandbox"
+)
+
+// isPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
+// streams and files; a page is of something on the way there.
+func isPage(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	switch {
+	case strings.HasSuffix(kind, "html"), strings.HasSuffix(kind, "+xml"), strings.HasSuffix(kind, "/xml"), strings.HasSuffix(kind, "javascript"):
+		return true
+	}
+	return strings.HasPrefix(kind, "multipart/")
+}
+
+// settleType gives an answer of no type, which would be guessed, and an empty one of a
+// page's the type that no browser shows. (Google's upload service calls what is empty
+// text/html.)
+func settleType(h http.Header) {
+	if h.Get("Content-Type") == "" || isPage(h) {
+		h.Set("Content-Type", "application/octet-stream")
+	}
+}
+
+// isFile reports whether a request asks for what is in a file.
+func isFile(r *http.Request) bool {
+	query := r.URL.Query()
+	return query.Get("alt") == "media" || query.Get("$alt") == "media"
+}
+
+// passLength says how long an answer is whose bytes pass as they come.
+func passLength(h http.Header, length int64) {
+	if length >= 0 {
+		h.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+}
 
 // uploadHeaders is the prefix of the headers of resumable uploads, which pass
 // where uploads are handled.

@@ -47,8 +47,7 @@ func (s *Server) listResources(kind string) handler {
 		if next != "" || page.next != "" {
 			text = payload.SetNextPage(text, next)
 		}
-		passHeaders(w.Header(), page.header, responseHeaders)
-		_, _ = w.Write(text) // the caller may have left
+		passText(w, http.StatusOK, page.header, text)
 		return nil
 	}
 }

@@ -127,8 +127,7 @@ func (s *Server) modelList(w http.ResponseWriter, r *http.Request, name, path, m
 		if name == "" && first {
 			list = payload.Prepend(list, member, auto)
 		}
-		passHeaders(w.Header(), header, responseHeaders)
-		_, _ = w.Write(list) // the caller may have left
+		passText(w, http.StatusOK, header, list)
 		return nil
 	})
 }

@@ -158,6 +158,12 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
+	if isPage(resp.Header) && !isFile(x.r) && resp.ContentLength != 0 {
+		unpack(resp)
+		e := to.Classify(resp.StatusCode, readError(resp.Body))
+		e.SentAt = at
+		return dispatch.Sent{}, e
+	}
 	var meter *payload.Meter
 	if x.metered {
 		meter = to.Provider().Meter(path)

@@ -2,8 +2,11 @@ package server
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
 )
 
@@ -51,4 +54,30 @@ func (s *Server) routes() {
 	// The page holds no data. It asks for /status with a token that is typed into it.
 	s.mux.Handle("GET /{$}", page.Handler())
 	s.route(apierror.Native, "/", nil)
+}
+
+// modelMethods are the methods of a model that are served, after its name and a
+// colon.
+var modelMethods = []string{"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"}
+
+// modelCalls is the end of the pattern of a model and its methods.
+const modelCalls = "/models/{call}"
+
+// routesLike are the beginnings of patterns that only repeat others, so that nobody
+// is pointed to them.
+var routesLike = []string{"/" + versionOne + "/", "/" + versionAlpha + "/", uploadPath + versionOne + "/", uploadPath + versionAlpha + "/", openAIBase}
+
+// publish notes a route for those who miss it.
+func (s *Server) publish(path string, allow []string) {
+	if len(allow) == 0 || slices.ContainsFunc(routesLike, func(p string) bool { return strings.HasPrefix(path, p) }) {
+		return
+	}
+	allow = slices.DeleteFunc(slices.Clone(allow), func(m string) bool { return m == "HEAD" })
+	if before, ok := strings.CutSuffix(path, modelCalls); ok {
+		for _, method := range modelMethods {
+			s.published = append(s.published, nearest.Route{Methods: "POST", Path: before + "/models/{model}:" + method})
+		}
+		allow, path = []string{"GET"}, before+"/models/{model}"
+	}
+	s.published = append(s.published, nearest.Route{Methods: strings.Join(allow, ", "), Path: strings.ReplaceAll(path, "...", "")})
 }

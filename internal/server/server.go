@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 )
@@ -45,7 +46,8 @@ type Server struct {
 	telemetry *telemetry.Recorder
 	mux       *http.ServeMux
 	requests  atomic.Int64
-	published []published
+	unended   atomic.Int64    // answers in a row that said nothing of their length
+	published []nearest.Route // for those who miss one
 }
 
 // New returns a server.
@@ -65,7 +67,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type methods map[string]handler
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, respelled(r)) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set(noSniff, "nosniff")
+	s.mux.ServeHTTP(w, respelled(r))
+}
 
 // route has the path answered by the handler of the request's method; HEAD goes
 // with GET. With no handlers at all nothing is found there.
@@ -111,7 +116,21 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 			s.fail(w, r, err, time.Since(start))
 		}
 		if refused == nil && path != healthPath {
-			s.admin.Archive(r.Context()) // the answer is on its way
+			s.archive(w, r)
 		}
 	})
+}
+
+// maxUnended is how many answers in a row may be passed over whose ends are known only
+// when all is done.
+const maxUnended = 32
+
+// archive has finished days kept when the caller has its answer, all of it. A function
+// has no CPU for that when no request is under way.
+func (s *Server) archive(w http.ResponseWriter, r *http.Request) {
+	if w.Header().Get("Content-Length") == "" && s.unended.Add(1) < maxUnended {
+		return
+	}
+	s.unended.Store(0)
+	s.admin.Archive(r.Context(), func() { _ = http.NewResponseController(w).Flush() })
 }

@@ -220,6 +220,12 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	x.answered = true
 	h := x.w.Header()
 	passHeaders(h, resp.Header, responseHeaders)
+	passLength(h, resp.ContentLength)
+	if isFile(x.r) {
+		h.Set(policyHeader, fileSandbox)
+	} else {
+		settleType(h)
+	}
 	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
 	if to.Model != "" {
 		h.Set(modelHeader, to.Model)

@@ -66,6 +66,8 @@ type world struct {
 	cfg   *config.Config
 	// telemetry is that of all instances.
 	telemetry *telemetry.Recorder
+	// open says that instances without tokens ask where a request comes from.
+	open bool
 }
 
 // key is the n-th key of a world, of a project.
@@ -122,6 +124,28 @@ func newWorld(t testing.TB, s setup) *world {
 // another instance of the function is.
 func (w *world) instance() *served { return w.instanceOver(w.store) }
 
+// openInstance is an instance that lets in this machine only, as serve does without
+// tokens.
+func (w *world) openInstance() *served {
+	w.open = true
+	defer func() { w.open = false }()
+	return w.instance()
+}
+
+// askHost asks with another Host among the headers, which are names and values in turn.
+func askHost(t testing.TB, h http.Handler, path string, header ...string) answer {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	r.Host = r.Header.Get("Host")
+	r.Header.Del("Host")
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return answer{rec, t}
+}
+
 func (w *world) instanceOver(store storage.Store) *served {
 	w.t.Helper()
 	limits := make(map[string]scheduler.Override)
@@ -140,7 +164,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	pool := keys.NewPool(keys.FromEnv(w.cfg.Keys), keys.Options{Logger: logger})
 	var authenticator *callers.Authenticator
-	if w.cfg.HasTokens() {
+	if w.cfg.HasTokens() || w.open {
 		authenticator, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
 	}

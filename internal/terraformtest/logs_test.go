@@ -249,3 +249,22 @@ func textOf(constants map[string]string, e ast.Expr) (string, bool) {
 	}
 	return "", false
 }
+
+// What Cloud Run would write into its request log of an URL with a secret in it is
+// dropped, however the URL is spelled; other lines stay.
+func TestSecretsStayOutOfTheRequestLog(t *testing.T) {
+	secret, err := regexp.Compile(evaluate(t, readModule(t).local(t, "secret_urls")).AsString())
+	require.NoError(t, err, "Cloud Logging's expressions are RE2's too")
+	const host = "https://fluxgate-hash-uc.a.run.app"
+	for _, url := range []string{
+		"/v1beta/models?key=x", "/v1beta/models/auto:streamGenerateContent?alt=sse&key=x", "/v1beta/models?$key=x", "/v1beta/models?KEY=x", "/status?%6bey=x", "/status?%24key=x",
+		"/status?a=b;access_token=x", "/status?api_key=x", "/status?oauth_token=x", "/tickets/AQAAAAHb", "/upload/v1beta/files?upload_id=x&fluxgate_claim=y", "/upload/v1beta/files?fluxgate_claim=y",
+	} {
+		assert.Regexp(t, secret, host+url)
+	}
+	for _, url := range []string{
+		"", "/health", "/tickets", "/v1beta/models/auto:streamGenerateContent?alt=sse", "/v1beta/files?pageSize=10&pageToken=abc%3D", "/monkey?donkey2=key", "/v1beta/models/key=x",
+	} {
+		assert.NotRegexp(t, secret, host+url)
+	}
+}

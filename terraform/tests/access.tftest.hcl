@@ -173,3 +173,55 @@ run "payloads_of_one_secret_per_key" {
     error_message = "A secret holds another key than its own."
   }
 }
+
+run "two_tokens_of_one_name" {
+  variables {
+    access         = "tokens"
+    callers        = ["app", "batch"]
+    admins         = ["root"]
+    second_tokens  = ["app", "root"]
+    token_versions = { "app.2" = 2, batch = 3 }
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_TOKENS_SECRET == "fluxgate-token-app,fluxgate-token-batch,fluxgate-token2-app"
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_ADMIN_TOKENS_SECRET == "fluxgate-admin-root,fluxgate-admin2-root"
+    )
+    error_message = "The function isn't told where the second tokens are."
+  }
+  assert {
+    condition     = { for k, v in google_secret_manager_secret_version.token : k => v.secret_data_wo_version } == { token-app = 1, token-batch = 3, token2-app = 2, admin-root = 1, admin2-root = 1 }
+    error_message = "One token can't be replaced without the other."
+  }
+  assert {
+    condition     = toset(keys(google_secret_manager_secret_iam_member.runtime)) == toset(["keys", "token-app", "token-batch", "token2-app", "admin-root", "admin2-root"])
+    error_message = "The function may not read exactly its own secrets."
+  }
+  assert {
+    condition     = toset(keys(output.tokens)) == toset(["app", "app.2", "batch", "root", "root.2"])
+    error_message = "There isn't a command for each token."
+  }
+}
+
+run "secrets_stay_out_of_the_request_log" {
+  assert {
+    condition = alltrue([for url in [
+      "https://x.run.app/v1beta/models?key=secret", "https://x.run.app/v1beta/models?alt=sse&key=secret", "https://x.run.app/x?$key=secret", "https://x.run.app/x?KEY=secret",
+      "https://x.run.app/x?%6bey=secret", "https://x.run.app/x?a=b;access_token=secret", "https://x.run.app/tickets/AQAA",
+      "https://x.run.app/upload/v1beta/files?upload_id=a&fluxgate_claim=b",
+    ] : can(regex(local.secret_urls, url))])
+    error_message = "An URL with a secret in it is logged."
+  }
+  assert {
+    condition = alltrue([for url in [
+      "https://x.run.app/v1beta/models", "https://x.run.app/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse", "https://x.run.app/tickets",
+      "https://x.run.app/v1beta/files?pageSize=10&pageToken=abc", "https://x.run.app/monkey?x=key",
+    ] : !can(regex(local.secret_urls, url))])
+    error_message = "Lines of requests are lost that have no secret."
+  }
+  assert {
+    condition     = strcontains(google_logging_project_exclusion.secret_urls.filter, "resource.labels.service_name=\"fluxgate\"")
+    error_message = "Lines of other services are lost."
+  }
+}

@@ -377,3 +377,13 @@ run "caller_limit_negative" {
 
   expect_failures = [var.caller_limits]
 }
+
+run "second_token_of_nobody" {
+  command = plan
+
+  variables {
+    second_tokens = ["app"]
+  }
+
+  expect_failures = [var.second_tokens]
+}
