@@ -16,6 +16,7 @@ type Format int
 const (
 	Native Format = iota // Google's, and that of Fluxgate's own routes
 	OpenAI
+	Interactions // that of Google's Interactions API, whose codes are names
 )
 
 // status is an error in Google's shape.
@@ -40,10 +41,18 @@ type openAIError struct {
 
 // write answers an error in a format.
 func write(w http.ResponseWriter, f Format, e status) {
-	if f == Native {
+	switch f {
+	case Native:
 		WriteJSON(w, e.Code, struct {
 			Error status `json:"error"`
 		}{e})
+		return
+	case Interactions:
+		var out struct {
+			Error interactionError `json:"error"`
+		}
+		out.Error = interactionError{strings.ToLower(e.Status), e.Message, e.Details}
+		WriteJSON(w, e.Code, out)
 		return
 	}
 	var out openAIError
@@ -53,6 +62,14 @@ func write(w http.ResponseWriter, f Format, e status) {
 		out.Error.Details = e.Details
 	}
 	WriteJSON(w, e.Code, out)
+}
+
+// interactionError is an error of the Interactions API, of which Google's SDKs know a code,
+// which is a text, and the message. Which texts Google sends isn't known here.
+type interactionError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Details []any  `json:"details,omitempty"`
 }
 
 // openAIKind returns OpenAI's type and code for an HTTP status.
@@ -73,7 +90,7 @@ func openAIKind(status int) (kind string, code any) {
 // writeBody passes on an error's body that is in Google's shape: as it is, or in
 // OpenAI's shape.
 func writeBody(w http.ResponseWriter, f Format, code int, body []byte) {
-	if f == Native {
+	if f != OpenAI {
 		writeText(w, code, body)
 		return
 	}

@@ -22,7 +22,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
 }
 
@@ -81,7 +81,7 @@ var imports = []importRule{
 		why: "reading bodies is pure, so that everybody may",
 	},
 	{
-		dir: "internal/payload/answers", only: []string{"internal/payload", "internal/payload/escape"},
+		dir: "internal/payload/answers", only: []string{"internal/payload", "internal/payload/escape", "internal/payload/interaction"},
 		why: "reading answers is as pure",
 	},
 	{
@@ -109,14 +109,14 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape"},
+		dir: "internal/upstream", only: []string{"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
 		why: "a provider knows nothing of quota",
 	},
 	{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/turns", "internal/recent", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genai"
+	"google.golang.org/genai/interactions/models/interactions"
+	"google.golang.org/genai/interactions/models/operations"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 )
@@ -38,6 +40,7 @@ func TestGo(t *testing.T) {
 	t.Run("models", c.models)
 	t.Run("tool call", c.tool)
 	t.Run("image", c.image)
+	t.Run("interactions", c.interactions)
 	t.Run("a 429 that a retry turns into success", c.retry)
 	t.Run("a spent day is reported at once", c.spentDay)
 	t.Run("a wrong token is refused", c.wrongToken)
@@ -136,6 +139,53 @@ func (c *goClient) models(t *testing.T) {
 	model, err := c.Models.Get(t.Context(), roomy, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "models/"+roomy, model.Name)
+}
+
+// interactions has a conversation of three turns, the last of them in events, and one in the background.
+func (c *goClient) interactions(t *testing.T) {
+	create := func(in interactions.CreateModelInteraction) *operations.CreateInteractionResponse {
+		t.Helper()
+		made, err := c.Interactions.Create(t.Context(), operations.CreateInteractionRequest{Body: operations.NewCreateInteractionRequestBody(in)})
+		require.NoError(t, err)
+		return made
+	}
+	say := func(text string, previous *string) interactions.CreateModelInteraction {
+		return interactions.CreateModelInteraction{Model: roomy, Input: genai.Ptr(interactions.NewInteractionsInput(text)), PreviousInteractionID: previous}
+	}
+	first := create(say("Hello", nil)).Interaction
+	second := create(say("and then?", first.ID)).Interaction
+	require.NotNil(t, second.OutputText)
+	assert.Equal(t, geminisim.Translate("and then?"), *second.OutputText)
+	assert.Greater(t, *second.Usage.TotalInputTokens, *first.Usage.TotalInputTokens+3)
+
+	third := say("and in the end?", second.ID)
+	third.Stream = genai.Ptr(true)
+	events := create(third).InteractionSSEStreamEvent
+	require.NotNil(t, events)
+	var text strings.Builder
+	for events.Next() {
+		if delta := events.Value().GetDataStepDelta(); delta != nil && delta.GetDeltaText() != nil {
+			text.WriteString(delta.GetDeltaText().GetText())
+		}
+	}
+	require.NoError(t, events.Err())
+	require.NoError(t, events.Close())
+	assert.Equal(t, geminisim.Translate("and in the end?"), text.String())
+
+	behind := say("take your time", nil)
+	behind.Background = genai.Ptr(true)
+	long := create(behind).Interaction
+	assert.Equal(t, interactions.InteractionStatusInProgress, long.Status)
+	stopped, err := c.Interactions.Cancel(t.Context(), operations.CancelInteractionByIDRequest{ID: *long.ID})
+	require.NoError(t, err)
+	assert.Equal(t, interactions.InteractionStatusCancelled, stopped.Interaction.Status)
+	read, err := c.Interactions.Get(t.Context(), operations.GetInteractionByIDRequest{ID: *second.ID})
+	require.NoError(t, err)
+	assert.Equal(t, *second.OutputText, *read.Interaction.OutputText)
+	_, err = c.Interactions.Delete(t.Context(), operations.DeleteInteractionRequest{ID: *second.ID})
+	require.NoError(t, err)
+	_, err = c.Interactions.Get(t.Context(), operations.GetInteractionByIDRequest{ID: *second.ID})
+	assert.ErrorContains(t, err, "not_found", "in the SDK's own terms")
 }
 
 func (c *goClient) tool(t *testing.T) {

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -237,4 +238,51 @@ func resourcesIn(answer []byte, project string) []resources.Resource {
 		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires})
 	}
 	return all
+}
+
+// MadeOne notes that a project has made something of that name for a caller.
+func (d *Dispatcher) MadeOne(ctx context.Context, who resources.Caller, project, name string) error {
+	d.owners.Put(name, project)
+	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, resources.Resource{Name: name, Project: project}))
+}
+
+// CountConversation returns what counts a request that goes on from others: those that are
+// named bring what they were, which the provider tells for nothing, and the rest is estimated.
+func (d *Dispatcher) CountConversation(names []string, rest func() int64) func(ctx context.Context, to Target) (int64, error) {
+	return func(ctx context.Context, to Target) (int64, error) {
+		n := rest()
+		for _, name := range names {
+			text, err := d.get(ctx, to, resourcePath+name)
+			if err != nil {
+				return 0, err
+			}
+			n += answers.ConversationTokens(text)
+		}
+		return n, nil
+	}
+}
+
+// maxDescription bounds the description of a resource, in bytes.
+const maxDescription = 8 << 20
+
+// get reads what the provider says of a resource.
+func (d *Dispatcher) get(ctx context.Context, to Target, path string) ([]byte, error) {
+	ctx = to.Context(ctx)
+	req, err := to.Provider().NewRequest(ctx, http.MethodGet, path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := to.Provider().Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDescription))
+	switch {
+	case err != nil:
+		return nil, err
+	case resp.StatusCode != http.StatusOK:
+		return nil, to.Classify(resp.StatusCode, text)
+	}
+	return text, nil
 }

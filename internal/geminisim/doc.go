@@ -72,6 +72,13 @@
 // newest first. A file lives for 48 hours on [Config.Now]. Only its size and hash are
 // kept.
 //
+// Interactions are made by POST interactions, of a model or, in the background alone, of an
+// agent, plain or as events; read (events too, behind last_event_id), cancelled while they are in
+// progress, and deleted. One that goes on from another of its project counts what was said there as
+// input. The fields, events and usage are those that the SDK's source knows; that errors have
+// their status in small letters for a code and no details, that agents draw on the quota of
+// the first model, and that one in the background is done after two seconds are guesses.
+//
 // Cached contents can be created, listed, read, deleted, and given a new ttl or
 // expireTime. They hold at least 1024 tokens and serve requests for the model they
 // were made for (or an alias of it), which then may not bring a system
@@ -183,6 +190,7 @@
 //   - embed.go: embeddings
 //   - generate.go: generating, streaming and counting; the models list
 //   - upload.go: uploads of files, in one request or resumable
+//   - interactions.go: interactions: conversations that are kept
 //   - caches.go: cached contents
 //   - files.go: uploaded files, and references to them
 //   - answer.go: what is answered: Translate, function calls, JSON

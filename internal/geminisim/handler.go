@@ -89,6 +89,14 @@ func (c *call) serve() *apiError {
 		return c.openAIModels()
 	case opOpenAIModel:
 		return c.openAIModel()
+	case opCreateInteraction:
+		return c.createInteraction()
+	case opGetInteraction:
+		return c.getInteraction()
+	case opDeleteInteraction:
+		return c.deleteInteraction()
+	case opCancelInteraction:
+		return c.cancelInteraction()
 	default:
 		return c.resource()
 	}

@@ -23,7 +23,11 @@ func (c *call) fail(e *apiError) {
 		if e.code == statusCancelled {
 			c.hungUp = true
 		}
-		c.writeJSON(e.code, e.body(c.errorsInArray()))
+		body := e.body(c.errorsInArray())
+		if c.op == opCreateInteraction || c.op == opGetInteraction || c.op == opDeleteInteraction || c.op == opCancelInteraction {
+			body = encode(map[string]any{"error": e.interactionError()})
+		}
+		c.writeJSON(e.code, body)
 	}
 }
 

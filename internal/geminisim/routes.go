@@ -30,6 +30,10 @@ const (
 	opGetCache
 	opPatchCache
 	opDeleteCache
+	opCreateInteraction
+	opGetInteraction
+	opDeleteInteraction
+	opCancelInteraction
 )
 
 // nativeMethods are the methods that follow a model's name and a colon.
@@ -52,12 +56,15 @@ var resourceMethods = map[string]operation{
 	"GET cachedContents/":    opGetCache,
 	"PATCH cachedContents/":  opPatchCache,
 	"DELETE cachedContents/": opDeleteCache,
+	"POST interactions":      opCreateInteraction,
+	"GET interactions/":      opGetInteraction,
+	"DELETE interactions/":   opDeleteInteraction,
 }
 
 // logged tells whether requests of this kind appear in [Server.Log].
 func (op operation) logged() bool {
 	switch op {
-	case opGenerate, opStream, opEmbed, opBatchEmbed, opChat, opOpenAIEmbeddings:
+	case opGenerate, opStream, opEmbed, opBatchEmbed, opChat, opOpenAIEmbeddings, opCreateInteraction:
 		return true
 	default:
 		return false
@@ -87,6 +94,8 @@ func (op operation) rpc(version string) string {
 		name = "CacheService.UpdateCachedContent"
 	case opDeleteCache:
 		name = "CacheService.DeleteCachedContent"
+	case opCreateInteraction, opGetInteraction, opDeleteInteraction, opCancelInteraction:
+		name = "InteractionService"
 	case opListModels, opOpenAIModels:
 		name = "ModelService.ListModels"
 	case opGetModel, opOpenAIModel:
@@ -125,7 +134,11 @@ func parseRoute(method, path string) route {
 		}
 		return rt
 	}
-	if collection, id, hasID := strings.Cut(rest, "/"); collection == "files" || collection == "cachedContents" {
+	if collection, id, hasID := strings.Cut(rest, "/"); collection == "files" || collection == "cachedContents" || collection == "interactions" {
+		if of, ok := strings.CutSuffix(id, "/cancel"); ok && collection == "interactions" && method == http.MethodPost {
+			rt.op, rt.id = opCancelInteraction, of
+			return rt
+		}
 		if hasID {
 			collection += "/"
 		}

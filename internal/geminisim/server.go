@@ -112,26 +112,27 @@ type Server struct {
 	logger          *slog.Logger
 	models          atomic.Pointer[catalogue] // replaced with s.mu held
 
-	mu       sync.Mutex
-	keys     map[[sha256.Size]byte]identity
-	quotas   map[string]quota       // by resolved model
-	own      map[bucketID]quota     // of single projects, before quotas
-	coming   []limitsChange         // in order of their instants
-	retired  map[bucketID]Wording   // an empty project: on all
-	statuses map[string]modelStatus // by resolved model
-	standing map[string]Standing
-	billing  map[string]*billing // by project
-	about    LimitsAnswer        // to questions about limits
-	buckets  map[bucketID]*bucket
-	failures int // how many are still to come; negative: until cleared
-	failure  Failure
-	log      entryLog
-	requests requestLog
-	files    resourceStore[*file]
-	caches   resourceStore[*cachedContent]
-	uploads  map[string]*uploadSession
-	stats    Stats
-	rng      *rand.Rand
+	mu           sync.Mutex
+	keys         map[[sha256.Size]byte]identity
+	quotas       map[string]quota       // by resolved model
+	own          map[bucketID]quota     // of single projects, before quotas
+	coming       []limitsChange         // in order of their instants
+	retired      map[bucketID]Wording   // an empty project: on all
+	statuses     map[string]modelStatus // by resolved model
+	standing     map[string]Standing
+	billing      map[string]*billing // by project
+	about        LimitsAnswer        // to questions about limits
+	buckets      map[bucketID]*bucket
+	failures     int // how many are still to come; negative: until cleared
+	failure      Failure
+	log          entryLog
+	requests     requestLog
+	files        resourceStore[*file]
+	caches       resourceStore[*cachedContent]
+	interactions resourceStore[*interaction]
+	uploads      map[string]*uploadSession
+	stats        Stats
+	rng          *rand.Rand
 }
 
 // New returns a server with the given configuration.
@@ -150,6 +151,7 @@ func New(cfg Config) *Server {
 		requests:       requestLog{limit: cfg.RequestLog},
 		files:          newResourceStore[*file](),
 		caches:         newResourceStore[*cachedContent](),
+		interactions:   newResourceStore[*interaction](),
 		uploads:        make(map[string]*uploadSession),
 		keys:           make(map[[sha256.Size]byte]identity),
 		quotas:         make(map[string]quota),

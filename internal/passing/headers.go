@@ -13,7 +13,7 @@ import (
 var (
 	// RequestHeaders pass from callers to upstream.
 	RequestHeaders = []string{
-		"Accept", "Accept-Language", "Content-Type", "User-Agent", "X-Goog-Api-Client", "X-Server-Timeout",
+		"Accept", "Accept-Language", "Api-Revision", "Content-Type", "User-Agent", "X-Goog-Api-Client", "X-Server-Timeout",
 	}
 	// ResponseHeaders pass from upstream to callers.
 	ResponseHeaders = []string{
@@ -21,7 +21,7 @@ var (
 		"Server-Timing", "X-Gemini-Service-Tier",
 	}
 	queryNames = []string{
-		"$alt", "alt", "fields", "filter", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint",
+		"$alt", "alt", "fields", "filter", "include_input", "last_event_id", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",
 	}
 )

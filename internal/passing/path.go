@@ -24,7 +24,7 @@ const (
 
 var (
 	// nativeHeads begin the paths of Gemini's API that are served, after the version.
-	nativeHeads = []string{"models", "files", "cachedContents"}
+	nativeHeads = []string{"models", "files", "cachedContents", "interactions"}
 	// openAIHeads begin paths of OpenAI's API alone, served or not. For the latter
 	// their clients get an error that they can read.
 	openAIHeads = []string{"chat", "embeddings", "completions", "responses", "audio", "images", "moderations"}

@@ -17,10 +17,12 @@ type Kind struct {
 }
 
 // Kinds are all of them.
-// https://ai.google.dev/gemini-api/docs/files, https://ai.google.dev/api/caching
+// https://ai.google.dev/gemini-api/docs/files, https://ai.google.dev/api/caching,
+// https://ai.google.dev/gemini-api/docs/interactions
 var Kinds = []Kind{
 	{Name: "files", Lasts: 48 * time.Hour},
 	{Name: "cachedContents", Lasts: time.Hour},
+	{Name: "interactions", Lasts: 55 * 24 * time.Hour}, // a day in the free tier
 }
 
 // kindOf returns the kind of a name.

@@ -52,6 +52,7 @@
 //   - generate.go: POST /generate
 //   - openai.go: the OpenAI-compatible routes
 //   - native.go: Gemini's routes that name a model, and lists of models
+//   - interactions.go: upstream's own conversations
 //   - resources.go: files and cached contents
 //   - lists.go: lists of them, over all projects
 //   - ownlist.go: lists of what one caller has

@@ -44,6 +44,9 @@ type relay struct {
 	sizer    dispatch.Sizer
 	requests int64
 
+	// seen, if not nil, is shown what is read in an answer before the caller gets it.
+	seen func(ctx context.Context, to dispatch.Target, text []byte)
+
 	answered bool            // something has reached the caller
 	broken   *upstream.Error // what cut the answer short after that
 }
@@ -203,8 +206,11 @@ func (x *relay) method() string {
 // it fails for a reason that is the key's; again says whether it may be sent
 // twice.
 func (x *relay) passFree(ctx context.Context, p *dispatch.Pool, model string, again bool) error {
-	ctx, cancel := context.WithTimeout(ctx, x.s.cfg.Timeout)
-	defer cancel()
+	if !x.stream {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, x.s.cfg.Timeout)
+		defer cancel()
+	}
 	err := x.s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 		to.Model = model
 		_, failure := x.send(ctx, to)

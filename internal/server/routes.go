@@ -37,6 +37,9 @@ func (s *Server) routes() {
 			http.MethodGet: s.listResources("cachedContents"), http.MethodPost: s.createCache})
 		s.route(apierror.Native, version+"/cachedContents/{id}", methods{
 			http.MethodGet: s.resource("cachedContents"), http.MethodPatch: s.resource("cachedContents"), http.MethodDelete: s.resource("cachedContents")})
+		s.route(apierror.Interactions, version+"/interactions", methods{http.MethodPost: s.createInteraction})
+		s.route(apierror.Interactions, version+"/interactions/{id}", methods{http.MethodGet: s.interaction, http.MethodDelete: s.interaction})
+		s.route(apierror.Interactions, version+"/interactions/{id}/cancel", methods{http.MethodPost: s.interaction})
 		s.route(apierror.Native, "/upload"+version+"/files", methods{http.MethodPost: s.upload, http.MethodPut: s.upload})
 	}
 

@@ -88,6 +88,9 @@ func (x *relay) copy(watch *watch, resp *http.Response, to dispatch.Target, end 
 			}
 		}
 		_, _ = end.Write(text)
+		if x.seen != nil {
+			x.seen(watch.ctx, to, text)
+		}
 		if len(piece) > 0 {
 			held = nil
 			x.begin(resp, to)

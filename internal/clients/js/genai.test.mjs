@@ -154,3 +154,29 @@ test('a wrong token is refused', async () => {
   assert.equal(error.status, 401);
   assert.equal(JSON.parse(error.message).error.status, 'UNAUTHENTICATED');
 });
+
+test('interactions: three turns, events, and one in the background', async () => {
+  const say = (input, more) => ai.interactions.create({ model: models.roomy, input, ...more });
+  const textOf = (turn) => turn.steps.at(-1).content.map((c) => c.text).join('');
+  const first = await say('Hello');
+  assert.equal(textOf(first), translation('Hello'));
+  const second = await say('and then?', { previous_interaction_id: first.id });
+  assert.ok(second.usage.total_input_tokens > first.usage.total_input_tokens + 3, 'what was said before counts');
+
+  let text = '';
+  const kinds = [];
+  for await (const event of await say('and in the end?', { previous_interaction_id: second.id, stream: true })) {
+    kinds.push(event.event_type);
+    if (event.event_type === 'step.delta') text += event.delta.text;
+  }
+  assert.equal(text, translation('and in the end?'));
+  assert.equal(kinds[0], 'interaction.created');
+  assert.equal(kinds.at(-1), 'interaction.completed');
+
+  const behind = await say('take your time', { background: true });
+  assert.equal(behind.status, 'in_progress');
+  assert.equal((await ai.interactions.cancel(behind.id)).status, 'cancelled');
+  assert.equal((await ai.interactions.get(second.id)).id, second.id);
+  await ai.interactions.delete(second.id);
+  await assert.rejects(ai.interactions.get(second.id), (e) => e.status === 404 || /404|not_found/.test(String(e)));
+});

@@ -4,6 +4,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - interaction.go: IDs and usage of interactions
 //   - usage.go: what an answer says was used, read from its end
 //   - created.go: what an answer says was made
 //   - list.go: pages of lists

@@ -78,6 +78,9 @@ type Usage struct {
 	PromptTokens int64  // negative: it doesn't say
 	ModelVersion string // "": it doesn't say
 	ModelStatus  string // what it says of the model's state, a JSON object; "": nothing
+	// TotalTokens are those of prompt and answer, which the next turn of a conversation
+	// brings along; 0: it doesn't say, or there is none.
+	TotalTokens int64
 }
 
 // A Meter reads the usage from the end of an answer.

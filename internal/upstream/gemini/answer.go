@@ -144,6 +144,10 @@ func parseError(raw json.RawMessage) (a answer) {
 	lenient(fields.Code, &a.Code)
 	lenient(fields.Message, &a.Message)
 	lenient(fields.Status, &a.Status)
+	var name string // the Interactions API has one for a code
+	if lenient(fields.Code, &name); a.Status == "" && statusCodes[strings.ToUpper(name)] != 0 {
+		a.Status = strings.ToUpper(name)
+	}
 	var details []json.RawMessage
 	lenient(fields.Details, &details)
 	for _, raw := range details {

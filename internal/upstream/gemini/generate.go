@@ -137,5 +137,8 @@ func (c *Client) Meter(path string) *answers.Meter {
 	if openAI("/" + path) {
 		return answers.OpenAIUsage
 	}
+	if strings.HasSuffix(path, "/interactions") {
+		return answers.InteractionUsage
+	}
 	return answers.GeminiUsage
 }

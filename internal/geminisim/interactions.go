@@ -1,0 +1,321 @@
+package geminisim
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// interactionKept is how long the free tier keeps an interaction.
+	// https://ai.google.dev/gemini-api/docs/interactions
+	interactionKept = 24 * time.Hour
+	// backgroundTime is how long one in the background is in progress.
+	backgroundTime = 2 * time.Second
+)
+
+// interactionRequest is the body of POST interactions.
+type interactionRequest struct {
+	Model             string            `json:"model"`
+	Agent             string            `json:"agent"`
+	Input             json.RawMessage   `json:"input"` // a text, a content, or a list of contents or steps
+	SystemInstruction string            `json:"system_instruction"`
+	Previous          string            `json:"previous_interaction_id"`
+	Tools             []json.RawMessage `json:"tools"`
+	Stream            bool              `json:"stream"`
+	Background        bool              `json:"background"`
+	Store             *bool             `json:"store"`
+	GenerationConfig  struct {
+		MaxOutputTokens int64 `json:"max_output_tokens"`
+	} `json:"generation_config"`
+}
+
+// interactionContent is a content of an interaction's input or output.
+type interactionContent struct {
+	Type     string `json:"type"`
+	Text     string `json:"text,omitempty"`
+	Data     string `json:"data,omitempty"`
+	MIMEType string `json:"mime_type,omitempty"`
+}
+
+// interactionStep is a turn.
+type interactionStep struct {
+	Type    string               `json:"type"`
+	Content []interactionContent `json:"content,omitempty"`
+}
+
+const modelOutput = "model_output"
+
+type interactionUsage struct {
+	TotalInputTokens  int64 `json:"total_input_tokens"`
+	TotalOutputTokens int64 `json:"total_output_tokens"`
+	TotalTokens       int64 `json:"total_tokens"`
+}
+
+// interactionBody is what is answered.
+type interactionBody struct {
+	ID       string            `json:"id,omitempty"`
+	Object   string            `json:"object"`
+	Model    string            `json:"model,omitempty"`
+	Agent    string            `json:"agent,omitempty"`
+	Status   string            `json:"status"`
+	Created  string            `json:"created"`
+	Updated  string            `json:"updated"`
+	Previous string            `json:"previous_interaction_id,omitempty"`
+	Steps    []interactionStep `json:"steps,omitempty"`
+	Usage    *interactionUsage `json:"usage,omitempty"`
+}
+
+// An interaction is kept by the server with all that was said before it.
+type interaction struct {
+	owned
+	said []content // of the conversation, its own answer included
+	body interactionBody
+	ends time.Time // when it is complete
+}
+
+// view returns an interaction as it is at an instant.
+func (i *interaction) view(now time.Time) interactionBody {
+	body := i.body
+	if body.Status == "completed" && now.Before(i.ends) {
+		body.Status, body.Steps, body.Usage = "in_progress", nil, nil
+	}
+	return body
+}
+
+// contents returns the turns of an input.
+func (r *interactionRequest) contents() ([]content, *apiError) {
+	var text string
+	if json.Unmarshal(r.Input, &text) == nil {
+		return []content{{"user", []part{{Text: &text}}}}, nil
+	}
+	raw := r.Input
+	if len(raw) > 0 && raw[0] == '{' {
+		raw = slices.Concat([]byte("["), raw, []byte("]"))
+	}
+	var list []struct {
+		interactionContent
+		Content []interactionContent `json:"content"`
+	}
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		return nil, invalidArgument("The input is invalid.")
+	}
+	var all []content
+	var loose []interactionContent // contents without a step around them
+	for _, x := range list {
+		switch x.Type {
+		case "user_input":
+			all = append(all, content{"user", partsOf(x.Content)})
+		case modelOutput:
+			all = append(all, content{"model", partsOf(x.Content)})
+		default:
+			loose = append(loose, x.interactionContent)
+		}
+	}
+	if len(loose) > 0 {
+		all = append(all, content{"user", partsOf(loose)})
+	}
+	return all, nil
+}
+
+func partsOf(list []interactionContent) (parts []part) {
+	for _, c := range list {
+		if c.Data != "" {
+			parts = append(parts, part{InlineData: &blob{MIMEType: c.MIMEType, Data: c.Data}})
+			continue
+		}
+		parts = append(parts, part{Text: &c.Text})
+	}
+	return parts
+}
+
+// createInteraction serves POST interactions. An agent answers as the largest model.
+func (c *call) createInteraction() *apiError {
+	var req interactionRequest
+	if err := decode(c.body, &req); err != nil {
+		return err
+	}
+	name := strings.TrimPrefix(req.Model, "models/")
+	if c.model = name; (name == "") == (req.Agent == "") {
+		return invalidArgument("Exactly one of model and agent must be set.")
+	}
+	store := req.Store == nil || *req.Store
+	switch {
+	case req.Background && !store:
+		return invalidArgument("Background interactions must be stored.")
+	case req.Agent != "" && !req.Background:
+		return invalidArgument("Agents need background=true.")
+	case req.Agent != "":
+		name = c.s.listed()[0].name
+	}
+	turns, err := req.contents()
+	if err != nil {
+		return err
+	}
+	if req.Previous != "" {
+		before, err := c.interactionByID(req.Previous)
+		if err != nil {
+			return err
+		}
+		turns = slices.Concat(before.said, turns)
+	}
+	native := &generateRequest{Contents: turns, Tools: req.Tools, GenerationConfig: &generationConfig{MaxOutputTokens: req.GenerationConfig.MaxOutputTokens}}
+	if req.SystemInstruction != "" {
+		native.SystemInstruction = &content{Parts: []part{{Text: &req.SystemInstruction}}}
+	}
+	c.streaming = req.Stream
+	m, a, err := c.run(native, name, "generateContent")
+	if err != nil {
+		return err
+	}
+	c.answerInteraction(&req, m, a, turns, store)
+	return nil
+}
+
+// answerInteraction keeps an interaction, if it is to be kept, and answers it.
+func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, turns []content, store bool) {
+	at := timestamp(c.arrived)
+	made := &interaction{
+		owned: owned{project: c.who.project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
+		said:  append(slices.Clip(turns), content{"model", []part{{Text: &a.text}}}),
+		body: interactionBody{
+			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
+			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.text}}}},
+			Usage: &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens},
+		},
+		ends: c.arrived,
+	}
+	if req.Agent == "" {
+		made.body.Model = m.resolved
+	}
+	if req.Background {
+		made.ends = c.arrived.Add(backgroundTime)
+	}
+	if store {
+		c.s.mu.Lock()
+		made.id = "v1_" + c.s.newID(40)
+		c.s.interactions.put(made, c.arrived)
+		c.s.mu.Unlock()
+		made.body.ID = made.id
+	}
+	if req.Stream {
+		c.streamInteraction(made, &a, 0)
+		return
+	}
+	c.writeJSON(http.StatusOK, encode(made.view(c.arrived)))
+}
+
+// streamInteraction sends the events of an interaction that come after the n-th.
+func (c *call) streamInteraction(i *interaction, a *answer, after int) {
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.writeHeader(http.StatusOK)
+	flusher := http.NewResponseController(c.w)
+	n := 0
+	send := func(kind string, fields map[string]any) error {
+		if n++; n <= after {
+			return nil
+		}
+		fields["event_type"], fields["event_id"] = kind, strconv.Itoa(n)
+		_, err := fmt.Fprintf(c.w, "event: %s\ndata: %s\n\n", kind, strings.TrimSpace(string(encode(fields))))
+		return errors.Join(err, flusher.Flush())
+	}
+	begun := i.body
+	begun.Status, begun.Steps, begun.Usage = "in_progress", nil, nil
+	err := errors.Join(
+		send("interaction.created", map[string]any{"interaction": begun}),
+		send("step.start", map[string]any{"index": 0, "step": interactionStep{Type: modelOutput}}))
+	for p, last := range c.pieces(a) {
+		if err != nil {
+			break
+		}
+		err = send("step.delta", map[string]any{"index": 0, "delta": interactionContent{Type: "text", Text: p.text}})
+		if last {
+			break
+		}
+	}
+	if c.breaks != nil && !c.hungUp && err == nil {
+		if c.breaks.drop != respond {
+			c.breakOff()
+			return
+		}
+		c.sent(send("error", map[string]any{"error": c.breaks.interactionError()}))
+		return
+	}
+	ended := i.body
+	ended.Steps = nil // they were sent
+	err = errors.Join(err,
+		send("step.stop", map[string]any{"index": 0}),
+		send("interaction.completed", map[string]any{"interaction": ended}))
+	if err == nil {
+		_, err = c.w.Write([]byte("event: done\ndata: [DONE]\n\n"))
+	}
+	c.sent(err)
+}
+
+// interactionByID returns one that the project has.
+func (c *call) interactionByID(id string) (*interaction, *apiError) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	i, ok := c.s.interactions.get(id, c.who.project, c.arrived)
+	if !ok {
+		return nil, &apiError{code: http.StatusNotFound, status: "NOT_FOUND", message: "Interaction " + id + " not found."}
+	}
+	return i, nil
+}
+
+func (c *call) getInteraction() *apiError {
+	i, err := c.interactionByID(c.id)
+	if err != nil {
+		return err
+	}
+	query := c.r.URL.Query()
+	if query.Get("stream") != "true" {
+		c.writeJSON(http.StatusOK, encode(i.view(c.arrived)))
+		return nil
+	}
+	after, _ := strconv.Atoi(query.Get("last_event_id")) // one that is none is before all
+	c.streamInteraction(i, &answer{text: i.body.Steps[0].Content[0].Text, finish: "STOP"}, after)
+	return nil
+}
+
+func (c *call) deleteInteraction() *apiError {
+	if _, err := c.interactionByID(c.id); err != nil {
+		return err
+	}
+	c.s.mu.Lock()
+	delete(c.s.interactions.items, c.id)
+	c.s.mu.Unlock()
+	c.writeJSON(http.StatusOK, []byte("{}\n"))
+	return nil
+}
+
+// cancelInteraction serves POST interactions/{id}/cancel, which only those in the
+// background and in progress heed.
+func (c *call) cancelInteraction() *apiError {
+	i, err := c.interactionByID(c.id)
+	if err != nil {
+		return err
+	}
+	c.s.mu.Lock()
+	running := c.arrived.Before(i.ends)
+	if running {
+		i.body.Status, i.body.Steps = "cancelled", []interactionStep{{Type: modelOutput, Content: []interactionContent{{Type: "text"}}}}
+	}
+	body := i.view(c.arrived)
+	c.s.mu.Unlock()
+	if !running {
+		return invalidArgument("Only a running background interaction can be cancelled.")
+	}
+	c.writeJSON(http.StatusOK, encode(body))
+	return nil
+}
+
+// interactionError is an error in the form of the Interactions API.
+func (e *apiError) interactionError() map[string]any {
+	return map[string]any{"code": strings.ToLower(e.status), "message": e.message}
+}

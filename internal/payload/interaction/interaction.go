@@ -1,0 +1,101 @@
+// Package interaction reads requests to the Interactions API.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - interaction.go: all of it
+package interaction
+
+import (
+	"encoding/json"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
+
+// Kind begins the names under which interactions are known here. Upstream
+// gives them IDs only.
+const Kind = "interactions/"
+
+// A Request is what of a request to the Interactions API matters here. The rest
+// passes as it is.
+type Request struct {
+	Model, Agent string // one of them, as it is spelt, without "models/"
+	Stream       bool
+	// Store says that upstream keeps it, so that later ones can refer to it.
+	Store bool
+	// Previous are the names of the interactions that it goes on from, those of all members of that
+	// name: upstream may take any.
+	Previous []string
+}
+
+// ErrNoModel is the *FieldError for a request without a model or an agent.
+var ErrNoModel = invalid("model", `name one, such as "gemini-2.5-flash", or "auto"; or an agent.`)
+
+// Read reads it. Of other members that are there twice the last one counts.
+// It fails with a *FieldError.
+func Read(body []byte) (*Request, error) {
+	in := &Request{Store: true}
+	for name, value := range payload.MembersOf(body) {
+		if err := in.member(string(name), value); err != nil {
+			return nil, err
+		}
+	}
+	in.Model = strings.TrimPrefix(in.Model, "models/")
+	switch {
+	case in.Model == "" && in.Agent == "":
+		return nil, ErrNoModel
+	case in.Model != "" && in.Agent != "":
+		return nil, invalid("agent", "name a model or an agent, not both.")
+	case !payload.ValidModel(in.Model + in.Agent):
+		return nil, payload.ErrModel
+	}
+	return in, nil
+}
+
+// member notes what a member of the request says.
+func (in *Request) member(name string, value []byte) error {
+	if strings.EqualFold(strings.ReplaceAll(name, "_", ""), previousMember) {
+		return in.follow(name, value)
+	}
+	switch name {
+	case "model":
+		return into(name, value, &in.Model, "want a text.")
+	case "agent":
+		return into(name, value, &in.Agent, "want a text.")
+	case "stream":
+		return into(name, value, &in.Stream, "want true or false.")
+	case "store":
+		return into(name, value, &in.Store, "want true or false.")
+	}
+	return nil
+}
+
+// maxValue bounds the members that are read, in bytes: names and IDs are short.
+const maxValue = 1 << 10
+
+// previousMember names the interaction that this one goes on from, in whatever case and with or without
+// underscores, as protobuf's parsers have taken names.
+const previousMember = "previousinteractionid"
+
+// follow notes an interaction that this one goes on from.
+func (in *Request) follow(name string, value []byte) error {
+	var id string
+	if err := into(name, value, &id, "want a text."); err != nil || id == "" {
+		return err
+	}
+	if !payload.ValidResource(id) {
+		return invalid(name, "that is no interaction's ID.")
+	}
+	in.Previous = append(in.Previous, Kind+id)
+	return nil
+}
+
+// into decodes the value of a member. Null is as if it weren't there.
+func into(name string, value []byte, v any, want string) error {
+	if len(value) > maxValue || json.Unmarshal(value, v) != nil {
+		return invalid(name, want)
+	}
+	return nil
+}
+
+func invalid(field, text string) error { return &payload.FieldError{Field: field, Text: text} }
