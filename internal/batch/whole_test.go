@@ -256,7 +256,9 @@ func TestSubtitlesAfterTwoKills(t *testing.T) {
 	defer server.Close()
 	defer close(release)
 	for kill := range 2 {
-		most.Store(served.Load() + 20)
+		// At most a dozen of these are not in the journal then: four each are answered, handed
+		// over, and being written.
+		most.Store(served.Load() + 40)
 		child := exec.Command(os.Args[0], "-test.run=^TestSubtitlesAfterTwoKills$")
 		child.Env = append(os.Environ(), "FLUXGATE_SUBTITLE_CHILD="+s.input, "FLUXGATE_BATCH_URL="+server.URL)
 		require.NoError(t, child.Start())
@@ -265,13 +267,13 @@ func TestSubtitlesAfterTwoKills(t *testing.T) {
 		}
 		require.NoError(t, child.Process.Kill())
 		_ = child.Wait()
-		assert.GreaterOrEqual(t, len(s.resultsOf(s.input+".es.srt.results.jsonl.journal")), 10*(kill+1))
+		assert.GreaterOrEqual(t, len(s.resultsOf(s.input+".es.srt.results.jsonl.journal")), 20*(kill+1))
 	}
 	o := s.options(fake)
 	o.Output, o.ChunkTokens = s.input+".es.srt", 200
 	summary, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	assert.Greater(t, summary.Resumed, 20)
+	assert.GreaterOrEqual(t, summary.Resumed, 40)
 	got, err := os.ReadFile(o.Output)
 	require.NoError(t, err)
 	assert.Equal(t, geminisim.Translate(subtitleFile(cues)), string(got))

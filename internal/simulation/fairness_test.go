@@ -145,8 +145,8 @@ func bound(largest float64) float64 {
 // was measured. What is asserted is that nobody is shut out, that the light caller waits
 // a window or two, and that nothing is lost by it.
 func TestFairShares(t *testing.T) {
-	if raced {
-		t.Skip("ten minutes of shares after ten minutes take too long with the race detector")
+	if raced || testing.Short() {
+		t.Skip("ten minutes of shares after ten minutes take too long with the race detector, and for -short")
 	}
 	const length = 30 * time.Minute
 	for _, c := range []struct {
