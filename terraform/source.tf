@@ -11,7 +11,7 @@ locals {
     "README.md", "terraform",
     # The command line, and what only its commands use.
     "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/devserver", "internal/emulator",
-    "internal/geminisim", "internal/remote", "internal/terminal",
+    "internal/geminisim", "internal/remote", "internal/terminal", "internal/wait",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
