@@ -87,41 +87,46 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 	s.publish(path, allow)
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		w, ctx, seen := s.telemetry.Begin(w, r, path)
-		defer seen.End()
-		// The number tells the lines of requests apart that are under way together.
-		about := append([]any{"id", s.requests.Add(1)}, seen.LogAttributes()...)
-		start := time.Now()
-		boundBody(w, r, unreadTimeout)
-		caller, refused := s.admitCaller(r, path)
-		if caller.Name != "" && !s.callers.Open() {
-			about = append(about, "caller", caller.Name)
-			seen.Caller(caller.Name)
-		}
-		ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
-		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
-		h, ok := by[r.Method]
-		if !ok && r.Method == http.MethodHead {
-			h, ok = by[http.MethodGet]
-		}
-		var err error
-		switch {
-		case refused != nil:
-			err = refused
-		case ok:
-			err = h(w, r)
-		case by == nil:
-			err = errNoRoute
-		default:
-			w.Header().Set("Allow", strings.Join(allow, ", "))
-			err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
-		}
-		if errors.Is(err, errNoRoute) {
-			err = s.noRoute(r.URL.Path)
-		}
-		if err != nil {
-			s.fail(w, r, err, time.Since(start))
-		}
-		if refused == nil && path != healthPath {
+		known := func() bool {
+			// What is measured goes out before the caller has its answer: after that a function
+			// may have no CPU.
+			defer seen.End()
+			// The number tells the lines of requests apart that are under way together.
+			about := append([]any{"id", s.requests.Add(1)}, seen.LogAttributes()...)
+			start := time.Now()
+			boundBody(w, r, unreadTimeout)
+			caller, refused := s.admitCaller(r, path)
+			if caller.Name != "" && !s.callers.Open() {
+				about = append(about, "caller", caller.Name)
+				seen.Caller(caller.Name)
+			}
+			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
+			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
+			h, ok := by[r.Method]
+			if !ok && r.Method == http.MethodHead {
+				h, ok = by[http.MethodGet]
+			}
+			var err error
+			switch {
+			case refused != nil:
+				err = refused
+			case ok:
+				err = h(w, r)
+			case by == nil:
+				err = errNoRoute
+			default:
+				w.Header().Set("Allow", strings.Join(allow, ", "))
+				err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
+			}
+			if errors.Is(err, errNoRoute) {
+				err = s.noRoute(r.URL.Path)
+			}
+			if err != nil {
+				s.fail(w, r, err, time.Since(start))
+			}
+			return refused == nil
+		}()
+		if known && path != healthPath {
 			s.archive(w, r)
 		}
 	})
