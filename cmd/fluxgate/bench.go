@@ -51,17 +51,7 @@ with go tool pprof, and prints by which parts of the work the parties differ.`,
 					return fmt.Errorf("bench: %w", err)
 				}
 			}
-			ctx, stop := benchContext(cmd)
-			defer stop()
-			var err error
-			if o.Launch, err = launcher(); err != nil {
-				return err
-			}
-			report, err := bench.Overhead(ctx, o)
-			if err != nil {
-				return fmt.Errorf("bench: %w", err)
-			}
-			return report.Print(cmd.OutOrStdout())
+			return measure(cmd, &o.Launch, func(ctx context.Context) (*bench.OverheadReport, error) { return bench.Overhead(ctx, o) })
 		},
 	}
 	flags := cmd.Flags()
@@ -92,20 +82,7 @@ Fluxgate and directly. It fails if the memory isn't under 64 MiB.`,
 				return err
 			}
 			o.Bytes = megabytes * 1_000_000
-			ctx, stop := benchContext(cmd)
-			defer stop()
-			var err error
-			if o.Launch, err = launcher(); err != nil {
-				return err
-			}
-			report, err := bench.Stream(ctx, o)
-			if err != nil {
-				return fmt.Errorf("bench: %w", err)
-			}
-			if err := report.Print(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			return report.Check()
+			return measure(cmd, &o.Launch, func(ctx context.Context) (*bench.StreamReport, error) { return bench.Stream(ctx, o) })
 		},
 	}
 	flags := cmd.Flags()

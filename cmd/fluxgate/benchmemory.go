@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -32,20 +32,7 @@ and one and a half times the bodies in flight.`,
 				return err
 			}
 			o.BodyBytes, o.Limit = megabytes<<20, limit<<20
-			ctx, stop := benchContext(cmd)
-			defer stop()
-			var err error
-			if o.Launch, err = launcher(); err != nil {
-				return err
-			}
-			report, err := bench.Memory(ctx, o)
-			if err != nil {
-				return fmt.Errorf("bench: %w", err)
-			}
-			if err := report.Print(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			return report.Check()
+			return measure(cmd, &o.Launch, func(ctx context.Context) (*bench.MemoryReport, error) { return bench.Memory(ctx, o) })
 		},
 	}
 	flags := cmd.Flags()

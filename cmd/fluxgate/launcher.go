@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,4 +51,26 @@ func benchContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills
 	return ctx, stop
+}
+
+// measure runs a benchmark, prints what it found, and fails where the benchmark says
+// that it isn't what it is to be.
+func measure[R interface{ Print(io.Writer) error }](cmd *cobra.Command, launch *bench.Launcher, run func(context.Context) (R, error)) error {
+	ctx, stop := benchContext(cmd)
+	defer stop()
+	var err error
+	if *launch, err = launcher(); err != nil {
+		return err
+	}
+	report, err := run(ctx)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	if err := report.Print(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	if r, ok := any(report).(interface{ Check() error }); ok {
+		return r.Check()
+	}
+	return nil
 }
