@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -42,52 +41,26 @@ func (t trial) due() scheduler.Instant {
 	return t.At.Add(min(firstTrial<<min(t.Before, 8), longestTrial))
 }
 
-// depleted knows when this instance looked last.
-type depleted struct {
-	mu     sync.Mutex
-	looked scheduler.Instant
-}
-
-// time reports whether it is time to look. The first request of an instance doesn't.
-func (x *depleted) time(now scheduler.Instant) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	first := x.looked == 0
-	if !first && now.Sub(x.looked) < lookEvery {
-		return false
-	}
-	x.looked = now
-	return !first
-}
-
-// note has a project tried after a while that was found depleted now.
-func (x *depleted) note(ctx context.Context, c *admission.Controller, project string) error {
-	return updateTrials(ctx, c, func(trials map[string]trial) bool {
-		if t, known := trials[project]; known && c.Now().Sub(t.At) <= 2*longestTrial {
+// noteDepleted has a project tried after a while that was found depleted now.
+func (d *Dispatcher) noteDepleted(ctx context.Context, project string) error {
+	return d.updateTrials(ctx, func(trials map[string]trial) bool {
+		if t, known := trials[project]; known && d.admission.Now().Sub(t.At) <= 2*longestTrial {
 			return false
 		}
-		trials[project] = trial{At: c.Now()}
+		trials[project] = trial{At: d.admission.Now()}
 		return true
 	})
 }
 
-var errNoChange = errors.New("nothing to change")
-
 // updateTrials changes the record, unless change reports that there is nothing to.
-func updateTrials(ctx context.Context, c *admission.Controller, change func(map[string]trial) bool) error {
-	_, err := c.UpdateRecord(ctx, trialsRecord, func(data []byte) ([]byte, error) {
-		trials := make(map[string]trial)
-		if len(data) > 0 && json.Unmarshal(data, &trials) != nil {
-			trials = make(map[string]trial) // one that can't be read is replaced
-		}
+func (d *Dispatcher) updateTrials(ctx context.Context, change func(map[string]trial) bool) error {
+	_, err := d.admission.UpdateRecord(ctx, trialsRecord, func(data []byte) ([]byte, error) {
+		trials := entries[trial](data)
 		if !change(trials) {
-			return nil, errNoChange
+			return data, nil
 		}
 		return json.Marshal(trials)
 	})
-	if errors.Is(err, errNoChange) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("record of depleted projects: %w", err)
 	}
@@ -100,8 +73,8 @@ const trialTimeout = 2 * time.Second
 
 // due returns a key of a project that it is time to try, and claims the trial.
 func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
-	if !d.depleted.time(d.admission.Now()) {
-		return due, false
+	if elapsed, before := d.looked.elapsed(d.admission.Now(), lookEvery); !elapsed || !before {
+		return due, false // the first request of an instance doesn't look
 	}
 	states, err := d.admission.View(ctx, p.IDs())
 	if err != nil {
@@ -123,7 +96,7 @@ func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
 	}
 	limited, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	err = updateTrials(limited, d.admission, func(trials map[string]trial) bool {
+	err = d.updateTrials(limited, func(trials map[string]trial) bool {
 		now, changed := d.admission.Now(), false
 		ok = false
 		for project, k := range marked {
@@ -184,7 +157,7 @@ func (r *dispatch) restore(ctx context.Context, project string) {
 		_, err := r.d.admission.Apply(ctx, project, scheduler.SetMark{Key: k.Fingerprint, Invalid: new(string)})
 		problems = append(problems, err)
 	}
-	problems = append(problems, updateTrials(ctx, r.d.admission, func(trials map[string]trial) bool {
+	problems = append(problems, r.d.updateTrials(ctx, func(trials map[string]trial) bool {
 		_, known := trials[project]
 		delete(trials, project)
 		return known

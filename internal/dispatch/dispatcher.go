@@ -67,8 +67,8 @@ type Dispatcher struct {
 	counted   *recent.Map[uint64, int64]  // tokens by request hash
 	owners    *recent.Map[string, string] // projects by the names of what they own
 	resources *resources.Registry         // callers by the same
-	depleted  *depleted                   // projects that can't be used
-	words     words                       // of upstream, as other instances heard them
+	looked    pace                        // for projects that couldn't pay, and may again
+	listened  pace                        // to what upstream said to other instances
 	silent    *recent.Map[string, int]    // how often in a row a project and model said nothing to what others answered
 	itself    *recent.Map[string, int]    // how often in a row a redirected model answered itself
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
@@ -84,7 +84,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), depleted: new(depleted), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		telemetry: o.Telemetry, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
 		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(),
 	}

@@ -35,5 +35,6 @@
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
 //   - pool.go: the keys as they are for one request, by project
+//   - entries.go: records that hold something by name, and the pace at which they are looked at
 //   - hash.go: the hash of caller, route and body, by which admission recognises a returner
 package dispatch

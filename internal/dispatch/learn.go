@@ -107,7 +107,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 			reason = e.KeyReason()
 			r.d.lastWords.Put(anyModel, toRepeat(e))
 		}
-		problems = append(problems, r.d.depleted.note(ctx, r.d.admission, grant.Project))
+		problems = append(problems, r.d.noteDepleted(ctx, grant.Project))
 		for _, k := range r.pool.Keys {
 			if k.Project != grant.Project {
 				continue

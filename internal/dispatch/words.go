@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -38,22 +37,6 @@ type saying struct {
 	At      scheduler.Instant `json:"at"`
 }
 
-// words knows when this instance read the record last.
-type words struct {
-	mu   sync.Mutex
-	read scheduler.Instant
-}
-
-func (w *words) time(now scheduler.Instant) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.read != 0 && now.Sub(w.read) < listenEvery {
-		return false
-	}
-	w.read = now
-	return true
-}
-
 // keepWords remembers what upstream said of a feature, by the name of its calendar.
 func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error) error {
 	known, _ := d.lastWords.Get(on)
@@ -62,7 +45,7 @@ func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error
 		return nil
 	}
 	_, err := d.admission.UpdateRecord(ctx, wordsRecord, func(data []byte) ([]byte, error) {
-		all := sayings(data)
+		all := entries[saying](data)
 		all[on] = saying{Code: e.HTTPStatus, Status: e.Status, Message: e.Message, Body: e.Body, At: d.admission.Now()}
 		for len(all) > maxWords {
 			oldest := on
@@ -81,28 +64,19 @@ func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error
 	return nil
 }
 
-// sayings reads the record; one that can't be read is replaced.
-func sayings(data []byte) map[string]saying {
-	all := make(map[string]saying)
-	if len(data) > 0 && json.Unmarshal(data, &all) != nil {
-		return make(map[string]saying)
-	}
-	return all
-}
-
 // wordsOf returns what upstream said of a feature; nil: it isn't known.
 func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
 	if e, ok := d.lastWords.Get(on); ok {
 		return e
 	}
-	if !d.words.time(d.admission.Now()) {
+	if elapsed, _ := d.listened.elapsed(d.admission.Now(), listenEvery); !elapsed {
 		return nil
 	}
 	data, err := d.admission.Record(ctx, wordsRecord)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		d.logger(ctx).Warn("what upstream said isn't known", "error", err)
 	}
-	for name, x := range sayings(data) {
+	for name, x := range entries[saying](data) {
 		if _, ok := d.lastWords.Get(name); !ok {
 			d.lastWords.Put(name, &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body})
 		}
