@@ -2,14 +2,10 @@ package batch
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -279,33 +275,7 @@ func TestResumeAfterKill(t *testing.T) {
 		t.Fatalf("the child was to be killed, but ended: %v", err)
 	}
 	s := newSetup(t, total)
-	fake := newFake(nil)
-	var served atomic.Int64
-	blocked := make(chan struct{}, total)
-	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if served.Add(1) > before {
-			blocked <- struct{}{}
-			<-release
-			return
-		}
-		response, err := fake.RoundTrip(r)
-		if err == nil {
-			_, _ = io.Copy(w, response.Body)
-		}
-	}))
-	defer server.Close()
-	defer close(release)
-
-	child := exec.Command(os.Args[0], "-test.run=^TestResumeAfterKill$")
-	child.Env = append(os.Environ(), "FLUXGATE_BATCH_CHILD="+s.input, "FLUXGATE_BATCH_OUTPUT="+s.output,
-		"FLUXGATE_BATCH_URL="+server.URL)
-	require.NoError(t, child.Start())
-	for range 4 {
-		<-blocked // all four workers are in the middle of a request
-	}
-	require.NoError(t, child.Process.Kill())
-	_ = child.Wait()
+	newStopping(t, newFake(nil)).killChild(before, "FLUXGATE_BATCH_CHILD="+s.input, "FLUXGATE_BATCH_OUTPUT="+s.output)
 
 	finished := s.resultsOf(s.output + ".journal")[1:]
 	require.NotEmpty(t, finished)

@@ -2,15 +2,10 @@ package batch
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -240,33 +235,11 @@ func TestSubtitlesAfterTwoKills(t *testing.T) {
 	}
 	s := newSetupWith(t, "film.srt", subtitleFile(cues))
 	fake := newFake(translated)
-	var served, most atomic.Int64
-	blocked, release := make(chan struct{}, 100), make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if served.Add(1) > most.Load() {
-			blocked <- struct{}{}
-			<-release
-			return
-		}
-		response, err := fake.RoundTrip(r)
-		if err == nil {
-			_, _ = io.Copy(w, response.Body)
-		}
-	}))
-	defer server.Close()
-	defer close(release)
+	stopping := newStopping(t, fake)
 	for kill := range 2 {
 		// At most a dozen of these are not in the journal then: four each are answered, handed
 		// over, and being written.
-		most.Store(served.Load() + 40)
-		child := exec.Command(os.Args[0], "-test.run=^TestSubtitlesAfterTwoKills$")
-		child.Env = append(os.Environ(), "FLUXGATE_SUBTITLE_CHILD="+s.input, "FLUXGATE_BATCH_URL="+server.URL)
-		require.NoError(t, child.Start())
-		for range 4 {
-			<-blocked // all four workers are in the middle of a request
-		}
-		require.NoError(t, child.Process.Kill())
-		_ = child.Wait()
+		stopping.killChild(40, "FLUXGATE_SUBTITLE_CHILD="+s.input)
 		assert.GreaterOrEqual(t, len(s.resultsOf(s.input+".es.srt.results.jsonl.journal")), 20*(kill+1))
 	}
 	o := s.options(fake)
