@@ -109,7 +109,8 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	for i := 0; i < len(p.Calendars) && result.Trial; i++ {
 		// Whoever holds a booking there comes after it.
 		if c := p.Calendars[i]; c.Tried(now) {
-			result.Moved += p.moveBookings(rules, now, c)
+			// It may be one that the request has no weight on.
+			result.Moved += p.moveBookings(rules, now, p.edit(rules, now, c.Model))
 		}
 	}
 	return result

@@ -101,6 +101,27 @@ func TestATrialThatSaysNothing(t *testing.T) {
 	assert.Equal(t, Admitted, next.Verdict)
 }
 
+// A trial of one model leaves the calendar of another as it was, which others may be
+// reading, although that has a trial and a booking too.
+func TestATrialBesideAnother(t *testing.T) {
+	const one, other, now = "gemini-2.5-pro", "gemini-2.5-flash", Instant(1_000_000)
+	rules := trialRules()
+	var p *Project
+	for _, model := range []string{one, other} {
+		p, _ = p.Apply(rules, now, RecordRefusal{Model: model, Block: Block{Cause: ByMinute, Until: now.Add(time.Minute), Strikes: 1}})
+	}
+	p, booked := p.Apply(rules, now, Reserve{Model: one, ID: 1, Book: true})
+	require.Equal(t, Booked, booked.Verdict)
+	over := now.Add(time.Minute)
+	p, first := p.Apply(rules, over, Reserve{Model: one, ID: 2})
+	require.True(t, first.Trial)
+	before := p.Calendar(one).Bookings
+	require.Len(t, before, 1)
+	_, second := p.Apply(rules, over, Reserve{Model: other, ID: 3})
+	require.True(t, second.Trial)
+	assert.Same(t, &before[0], &p.Calendar(one).Bookings[0])
+}
+
 // Where a feature of one model is blocked the chain moves on, and where nothing is known of
 // a calendar that would have to be known it isn't made. What limits nothing needs no place.
 func TestFeaturesAndTheChain(t *testing.T) {
