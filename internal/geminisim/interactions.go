@@ -158,7 +158,7 @@ func (c *call) createInteraction() *apiError {
 		return err
 	}
 	if req.Previous != "" {
-		before, err := c.interactionByID(req.Previous)
+		before, err := c.interactionByID(req.Previous, nil)
 		if err != nil {
 			return err
 		}
@@ -199,9 +199,10 @@ func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, tu
 	if store {
 		c.s.mu.Lock()
 		made.id = "v1_" + c.s.newID(40)
-		c.s.interactions.put(made, c.arrived)
-		c.s.mu.Unlock()
 		made.body.ID = made.id
+		kept := *made
+		c.s.interactions.put(&kept, c.arrived)
+		c.s.mu.Unlock()
 	}
 	if req.Stream {
 		c.streamInteraction(made, &a, 0)
@@ -257,19 +258,24 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 	c.sent(err)
 }
 
-// interactionByID returns one that the project has.
-func (c *call) interactionByID(id string) (*interaction, *apiError) {
+// interactionByID returns a copy of one that the project has, after a change of it under
+// the lock; nil: none.
+func (c *call) interactionByID(id string, change func(*interaction)) (*interaction, *apiError) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	i, ok := c.s.interactions.get(id, c.who.project, c.arrived)
 	if !ok {
 		return nil, &apiError{code: http.StatusNotFound, status: "NOT_FOUND", message: "Interaction " + id + " not found."}
 	}
-	return i, nil
+	if change != nil {
+		change(i)
+	}
+	view := *i
+	return &view, nil
 }
 
 func (c *call) getInteraction() *apiError {
-	i, err := c.interactionByID(c.id)
+	i, err := c.interactionByID(c.id, nil)
 	if err != nil {
 		return err
 	}
@@ -284,12 +290,9 @@ func (c *call) getInteraction() *apiError {
 }
 
 func (c *call) deleteInteraction() *apiError {
-	if _, err := c.interactionByID(c.id); err != nil {
+	if _, err := c.interactionByID(c.id, func(*interaction) { delete(c.s.interactions.items, c.id) }); err != nil {
 		return err
 	}
-	c.s.mu.Lock()
-	delete(c.s.interactions.items, c.id)
-	c.s.mu.Unlock()
 	c.writeJSON(http.StatusOK, []byte("{}\n"))
 	return nil
 }
@@ -297,21 +300,19 @@ func (c *call) deleteInteraction() *apiError {
 // cancelInteraction serves POST interactions/{id}/cancel, which only those in the
 // background and in progress heed.
 func (c *call) cancelInteraction() *apiError {
-	i, err := c.interactionByID(c.id)
+	running := false
+	i, err := c.interactionByID(c.id, func(i *interaction) {
+		if running = c.arrived.Before(i.ends); running {
+			i.body.Status, i.body.Steps = "cancelled", []interactionStep{{Type: modelOutput, Content: []interactionContent{{Type: "text"}}}}
+		}
+	})
 	if err != nil {
 		return err
 	}
-	c.s.mu.Lock()
-	running := c.arrived.Before(i.ends)
-	if running {
-		i.body.Status, i.body.Steps = "cancelled", []interactionStep{{Type: modelOutput, Content: []interactionContent{{Type: "text"}}}}
-	}
-	body := i.view(c.arrived)
-	c.s.mu.Unlock()
 	if !running {
 		return invalidArgument("Only a running background interaction can be cancelled.")
 	}
-	c.writeJSON(http.StatusOK, encode(body))
+	c.writeJSON(http.StatusOK, encode(i.view(c.arrived)))
 	return nil
 }
 
