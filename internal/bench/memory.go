@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/remote"
 )
 
 // MemoryOptions say what [Memory] measures. All are required.
@@ -223,10 +224,8 @@ func (c *memoryClient) untilServed(ctx context.Context, n int) error {
 			return nil
 		}
 		c.refused.Add(1)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(refusedPause):
+		if err := sleep(ctx, refusedPause); err != nil {
+			return err
 		}
 	}
 }
@@ -249,10 +248,10 @@ func (c *memoryClient) sendOnce(ctx context.Context, n int) (served bool, err er
 	if err != nil {
 		// Who is refused before its body was read may find the connection closed before it
 		// has read why.
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !remote.Unreachable(err) {
 			return false, nil
 		}
-		return false, err
+		return false, fmt.Errorf("send body: %w", err)
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // whatever there is of it
