@@ -142,9 +142,11 @@ func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelSt
 		}
 	}
 	for _, size := range probeSizes {
-		start, _ := c.Earliest(v.rules, v.now, scheduler.Demand{Tokens: size})
-		if of != nil {
-			start, _ = of.Earliest(v.rules, v.now, c.Model, scheduler.Demand{Tokens: size}, nil)
+		var start scheduler.Instant
+		if demand := (scheduler.Demand{Tokens: size}); of != nil {
+			start, _ = of.Earliest(v.rules, v.now, c.Model, demand, nil)
+		} else {
+			start, _ = c.Earliest(v.rules, v.now, demand)
 		}
 		m.NextFree[strconv.FormatInt(size, 10)] = instant(start)
 	}

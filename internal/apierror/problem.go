@@ -122,7 +122,7 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	case code == 0:
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "Gemini can't be reached, or the connection to it broke."
 	case e.Wait < 0:
-		w.Header().Set("X-Should-Retry", "false")
+		w.Header().Set(shouldRetry, "false")
 	case e.Wait > 0:
 		setRetry(w.Header(), e.Wait, e.Patience)
 	case code == http.StatusTooManyRequests:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -93,9 +94,7 @@ func (r *Registry) Find(ctx context.Context, caller string, names []string) (map
 	}
 	all := make(map[string]Resource, len(names))
 	for _, some := range found {
-		for name, resource := range some {
-			all[name] = resource
-		}
+		maps.Copy(all, some)
 	}
 	return all, nil
 }

@@ -1,4 +1,4 @@
-// Package Commits keeps how late recent commits and the holders of bookings were. It is
+// Package lateness keeps how late recent commits and the holders of bookings were. It is
 // safe for concurrent use and keeps no clock.
 //
 // Files, from the top down; a file calls only those below it:

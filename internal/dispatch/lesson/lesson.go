@@ -54,7 +54,7 @@ const (
 	OneFeature   Scope = "a feature on a project"
 	OneModel     Scope = "a model on a project"
 	WholeProject Scope = "a project"
-	OneAccount   Scope = "a Billing account: every project that declares it, or was refused together with one before"
+	OneAccount   Scope = "a billing account: every project that declares it, or was refused together with one before"
 	OneKey       Scope = "a key"
 )
 
@@ -81,11 +81,11 @@ type Sequel string
 
 const (
 	Ends      Sequel = "ends"
-	Elsewhere Sequel = "goes Elsewhere, as often as something is left"
-	Limited   Sequel = "goes Elsewhere, at most 15 times"
-	Doubtful  Sequel = "goes Elsewhere, three sends in all"
-	FailsOver Sequel = "goes Elsewhere if there is room now, three sends in all"
-	Resends   Sequel = "goes Elsewhere like that only if the caller or a setting has it resent"
+	Elsewhere Sequel = "goes elsewhere, as often as something is left"
+	Limited   Sequel = "goes elsewhere, at most 15 times"
+	Doubtful  Sequel = "goes elsewhere, three sends in all"
+	FailsOver Sequel = "goes elsewhere if there is room now, three sends in all"
+	Resends   Sequel = "goes elsewhere like that only if the caller or a setting has it resent"
 )
 
 // A Message is what the caller is told where nothing else serves the request.
