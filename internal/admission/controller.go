@@ -69,11 +69,11 @@ func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, err
 
 func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 	if req.Snapshot == nil {
-		snapshot, err := c.Snapshot(ctx)
+		control, err := c.store.Control(ctx) // not Snapshot, which would count its time again
 		if err != nil {
 			return nil, nil, err
 		}
-		req.Snapshot = snapshot
+		req.Snapshot = c.snapshots.of(control)
 	}
 	d := &decision{
 		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(),

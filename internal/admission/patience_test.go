@@ -41,6 +41,38 @@ func TestPatienceIsARequests(t *testing.T) {
 	})
 }
 
+// slowControl is a store whose control document takes a while to read.
+type slowControl struct {
+	storage.Store
+	takes time.Duration
+}
+
+func (s *slowControl) Control(ctx context.Context) (storage.Control, error) {
+	select {
+	case <-ctx.Done():
+		return storage.Control{}, ctx.Err()
+	case <-time.After(s.takes):
+		return s.Store.Control(ctx)
+	}
+}
+
+// What an admission reads to begin with takes of the patience once.
+func TestPatienceCountsTheSnapshotOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowControl{Store: storage.NewMemory(time.Now)}
+		b := newBench(t, slow, []string{"p", "q"})
+		slow.takes = 4 * time.Second
+		ctx := admission.WithPatience(t.Context())
+		for range 2 {
+			req := b.request()
+			req.Snapshot = nil
+			grant, _, err := b.Admit(ctx, req)
+			require.NoError(t, err)
+			assert.NotNil(t, grant)
+		}
+	})
+}
+
 // A caller that leaves sooner is told so, not that the store can't be reached.
 func TestCallersOwnDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
