@@ -31,7 +31,7 @@ func (d *delivery) run(ctx context.Context) (Result, bool) {
 
 // whole sends a request, or a part of one, until its answer is whole. One that is empty, or doesn't keep the cues, is asked
 // for a second time; then, as one that is cut, in two halves. What can't be split any more is settled as it is: an answer
-// that is cut is still one, and any other is none.
+// that is cut is still one, but not of subtitles, and any other is none.
 func (d *delivery) whole(ctx context.Context, it *item, splits int) (exchange, bool) {
 	for again := true; ; again = false {
 		ex, settled := d.send(ctx, it)
@@ -51,7 +51,7 @@ func (d *delivery) whole(ctx context.Context, it *item, splits int) (exchange, b
 		case len(halves) > 0 && splits < maxSplits:
 			d.wasted += ex.answer.TokensUsed
 			return d.joined(ctx, halves, splits+1)
-		case errors.Is(fault, errCut):
+		case errors.Is(fault, errCut) && !d.job.options.subtitles:
 			return ex, true
 		}
 		return exchange{outcome: rejected, status: ex.status, message: fault.Error()}, true
@@ -107,8 +107,8 @@ func (it *item) check(a *answer, o *Options) error {
 func (it *item) halves() []item {
 	first, second := *it, *it
 	switch middle := len(it.cues) / 2; {
-	case it.jsonl:
-		return nil
+	case it.jsonl, len(it.cues) == 1:
+		return nil // a cue is whole or nothing
 	case middle > 0:
 		first.cues, second.cues = it.cues[:middle], it.cues[middle:]
 		first.text, second.text = subtitles.Shown(first.cues), subtitles.Shown(second.cues)

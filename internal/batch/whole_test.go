@@ -205,6 +205,26 @@ func TestBrokenCuesAreAskedForInHalves(t *testing.T) {
 	})
 }
 
+// Cues whose answers are cut, however few they are, stay as they were: their numbers and
+// times aren't taken from a model, and a single cue isn't asked for in parts.
+func TestCutCuesStayAsTheyWere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := subtitleFile(40)
+		s := newSetupWith(t, "film.srt", text)
+		f := newFake(func(prompt string, _ int) reply { return answerWith("1\n00:00:00,000 --> 00:", "MAX_TOKENS") })
+		o := s.subtitleOptions(f, "out.srt")
+		summary, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		assert.Positive(t, summary.Failed)
+		got, err := os.ReadFile(s.output)
+		require.NoError(t, err)
+		assert.Equal(t, text, string(got))
+		for _, c := range f.calls {
+			assert.Regexp(t, `(?m)^00:.* --> .*\nLine`, c.prompt, "every part has whole cues")
+		}
+	})
+}
+
 func TestSubtitlesAreMadeOfSubtitles(t *testing.T) {
 	s := newSetupWith(t, "in.txt", "text")
 	o := s.subtitleOptions(newFake(nil), "out.srt")
