@@ -313,8 +313,8 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	was, learned, refused := c.Block, c.Learned, c.Refused
-	r.learn(c, rules, now)
-	if r.Block.Cause != NoCause {
+	counted := r.learn(c, rules, now)
+	if r.Block.Cause == ByDay || r.Block.Cause != NoCause && !counted {
 		c.Keep(rules, now, r.Block, r.Admitted)
 	}
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
@@ -323,14 +323,17 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }
 
-func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) {
+// learn keeps the limits, and reports whether the calendar itself says from now on when there
+// is room: a probe was refused for what it tested, so nobody else was, and none need wait for it.
+func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bool) {
 	if r.ID != 0 {
-		c.ProbeRefused(rules, now, r.ID, r.Limits)
+		counted = c.ProbeRefused(rules, now, r.ID, r.Limits)
 	}
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {
 		c.Refused = r.Oversize
 	}
+	return counted
 }
 
 // Reset deletes what was recorded of upstream's refusals for every model of the

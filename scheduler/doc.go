@@ -86,19 +86,21 @@
 // was said to last longer than any does, one request at a time is let through, and the first that is
 // answered ends it ([Result].Trial).
 //
-// A learned limit is believed for seven days. Then
-// one request at a time is let beyond it, as a [Probe], while all others keep to it: if upstream
-// answers, the limit gives way, and if it refuses, it is new again. Bookings that no longer fit are
+// A learned limit is believed until the Pacific day is over. Then, once it is used up and no other
+// project has room, one request at a time is let beyond it, as a [Probe], while all others keep to
+// it: if upstream answers, the limit gives way, and if it refuses, it is new again, and nobody but
+// the probe is told to wait for that. So a limit that rose is found within a day of use, and one
+// that didn't costs one 429 a day. Bookings that no longer fit are
 // moved, in order of rank, to the next whole second that does, and none is lost.
 //
 // A limit that is built in or reported (Source.Start) is nobody's word for this project, which may
 // have a tenth of it or a thousand times as much. So it is only where a model begins. Downwards, the
-// first 429 says what holds. Upwards it is probed like a limit learned a week ago, as soon as what
+// first 429 says what holds. Upwards it is probed like a limit learned yesterday, as soon as what
 // was sent fills it, and an answer raises it by what the probe weighed: a calendar with more demand
 // than it is thought to have room for goes up by one request for each that is answered, some
 // thousands a day of RPM. A limit per day goes up by a tenth for each, since nobody is sent beyond
 // it in one burst. The first 429 ends that: the limit that it names is learned, and if it names
-// none, what was reached is believed for a day (learned.DoubtedFor). There is one probe at a time in
+// none, what was reached is believed like one that was named. There is one probe at a time in
 // the whole deployment, for it is part of the project, so what isn't known costs one 429 each time
 // that it is found out. Limits that an operator has named are never tried beyond.
 //

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestProbe: a limit that was learned a week ago is put to the test by one
+// TestProbe: a limit that was learned on another Pacific day is put to the test by one
 // request, and by no other while its answer isn't known.
 func TestProbe(t *testing.T) {
-	week := noon.Add(LearnedFor)
+	midnight, day := (DayOf(noon) + 1).Start(), noon.Add(24*time.Hour)
 	for name, c := range map[string]struct {
 		learned Limits
 		cause   Cause
@@ -25,69 +25,73 @@ func TestProbe(t *testing.T) {
 		start := func(t *testing.T) *desk {
 			d := newDesk(t, Limits{RPM: 5, TPM: 50, RPD: 50})
 			d.do(noon, RecordRefusal{Model: "m", Limits: c.learned})
-			for range c.fill {
-				require.Equal(t, Admitted, d.reserve(week-1, 10).Verdict)
+			for _, now := range []Instant{midnight - 10_000, day - 1} { // the first counts on neither day for certain
+				for range c.fill {
+					require.Equal(t, Admitted, d.reserve(now, 10).Verdict)
+				}
+				if now < midnight {
+					require.Equal(t, Refused, d.reserve(now, 10).Verdict, "as long as the day lasts")
+				}
 			}
-			require.Equal(t, Refused, d.reserve(week-1, 10).Verdict, "a moment before a week is over")
 			return d
 		}
 		t.Run(name+" raised", func(t *testing.T) {
 			d := start(t)
-			offers := Offers(d.rules, week, []Candidate{{ID: "p", State: d.p}}, Request{Chain: []string{"m"}, Demand: Demand{Tokens: 10}})
+			offers := Offers(d.rules, day, []Candidate{{ID: "p", State: d.p}}, Request{Chain: []string{"m"}, Demand: Demand{Tokens: 10}})
 			assert.True(t, offers[0].Now(), "planning knows of it")
 			assert.Equal(t, c.cause, offers[0].Probe)
 
-			probe := d.reserve(week, 10)
+			probe := d.reserve(day, 10)
 			assert.Equal(t, Admitted, probe.Verdict)
 			assert.Equal(t, c.cause, probe.Probe)
-			assert.Equal(t, c.cause, d.p.Calendar("m").Probing(week))
-			assert.Equal(t, Refused, d.reserve(week, 10).Verdict, "one at a time")
-			assert.Equal(t, FromLearned, sourceOf(d, week, c.cause), "the others keep to it")
+			assert.Equal(t, c.cause, d.p.Calendar("m").Probing(day))
+			assert.Equal(t, Refused, d.reserve(day, 10).Verdict, "one at a time")
+			assert.Equal(t, FromLearned, sourceOf(d, day, c.cause), "the others keep to it")
 
-			d.do(week+100, Settle{Model: "m", ID: probe.Reservation.ID, Reserved: probe.Reservation, Tokens: 10})
-			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(week+100))
-			assert.Equal(t, FromOperator, sourceOf(d, week+100, c.cause), "it is dropped")
-			next := d.reserve(week+200, 10)
+			d.do(day+100, Settle{Model: "m", ID: probe.Reservation.ID, Reserved: probe.Reservation, Tokens: 10})
+			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(day+100))
+			assert.Equal(t, FromOperator, sourceOf(d, day+100, c.cause), "it is dropped")
+			next := d.reserve(day+200, 10)
 			assert.Equal(t, Admitted, next.Verdict)
 			assert.Equal(t, NoCause, next.Probe)
 		})
 		t.Run(name+" as it was", func(t *testing.T) {
 			d := start(t)
-			probe := d.reserve(week, 10)
+			probe := d.reserve(day, 10)
 			require.Equal(t, c.cause, probe.Probe)
 			id := probe.Reservation.ID
-			d.do(week+100, Settle{Model: "m", ID: id, Reserved: probe.Reservation, Tokens: -1, Failed: "minute"})
-			assert.Equal(t, Refused, d.reserve(week+100, 10).Verdict, "no further probe before upstream's word is kept")
-			d.do(week+100, RecordRefusal{Model: "m", ID: id, Limits: c.learned})
-			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(week+100))
-			again := week.Add(LearnedFor)
-			for _, now := range []Instant{week + 200, again - 1} {
-				if got := d.reserve(now, 10); got.Verdict == Admitted {
-					assert.Equal(t, NoCause, got.Probe, "not before another week")
+			d.do(day+100, Settle{Model: "m", ID: id, Reserved: probe.Reservation, Tokens: -1, Failed: "minute"})
+			assert.Equal(t, Refused, d.reserve(day+100, 10).Verdict, "no further probe before upstream's word is kept")
+			d.do(day+100, RecordRefusal{Model: "m", ID: id, Limits: c.learned})
+			assert.Equal(t, NoCause, d.p.Calendar("m").Probing(day+100))
+			for _, now := range []Instant{day + 200, (DayOf(day) + 1).Start() - 1} {
+				for range c.fill {
+					d.reserve(now, 10)
 				}
+				assert.Equal(t, Refused, d.reserve(now, 10).Verdict, "not before another day")
 			}
 		})
 		t.Run(name+" refused without a number", func(t *testing.T) {
 			d := start(t)
-			probe := d.reserve(week, 10)
-			d.do(week+100, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Block: Block{Cause: ByBare}})
-			after := week + 100 + 6_000 // the block is over
+			probe := d.reserve(day, 10)
+			d.do(day+100, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Block: Block{Cause: ByBare}})
+			after := day + 100 + 6_000 // the block is over
 			assert.Equal(t, Refused, d.reserve(after, 10).Verdict)
 			assert.Equal(t, FromLearned, sourceOf(d, after.Add(LearnedFor)-10_000, c.cause), "good for another week")
 		})
 		t.Run(name+" never answered", func(t *testing.T) {
 			d := start(t)
-			d.reserve(week, 10)
-			for d.reserve(week.Add(10*time.Minute)-1, 10).Verdict == Admitted {
+			d.reserve(day, 10)
+			for d.reserve(day.Add(10*time.Minute)-1, 10).Verdict == Admitted {
 				continue // the window has passed; the learned limit's own room is used up again
 			}
-			assert.Equal(t, c.cause, d.reserve(week.Add(10*time.Minute), 10).Probe, "another one takes its place")
+			assert.Equal(t, c.cause, d.reserve(day.Add(10*time.Minute), 10).Probe, "another one takes its place")
 		})
 		t.Run(name+" cancelled", func(t *testing.T) {
 			d := start(t)
-			probe := d.reserve(week, 10)
-			d.do(week, Cancel{Model: "m", ID: probe.Reservation.ID})
-			assert.Equal(t, c.cause, d.reserve(week, 10).Probe, "it never tested anything")
+			probe := d.reserve(day, 10)
+			d.do(day, Cancel{Model: "m", ID: probe.Reservation.ID})
+			assert.Equal(t, c.cause, d.reserve(day, 10).Probe, "it never tested anything")
 		})
 	}
 }
@@ -96,11 +100,37 @@ func TestProbe(t *testing.T) {
 func TestProbeIsInNobodysWay(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})
 	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 1}})
-	week := noon.Add(LearnedFor)
-	d.reserve(week-30_000, 10)
-	b := d.book(week-1, 10)
-	require.Equal(t, ByRPM, d.reserve(week, 10).Probe)
+	midnight := (DayOf(noon) + 1).Start()
+	d.reserve(midnight-30_000, 10)
+	b := d.book(midnight-1, 10)
+	require.Equal(t, ByRPM, d.reserve(midnight, 10).Probe)
 	assert.Equal(t, Admitted, d.claim(b.Start, b).Verdict)
+}
+
+// A probe that is refused for what it tested says nothing that the calendar doesn't know:
+// the others come when there is room, whatever delay upstream named to the probe.
+func TestRefusedProbeBlocksNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		named Limits
+		want  time.Duration
+	}{
+		"its limit":     {Limits{RPM: 2}, 31 * time.Second},
+		"another":       {Limits{TPM: 700}, 50 * time.Second},
+		"none":          {Limits{}, 50 * time.Second},
+		"a smaller one": {Limits{RPM: 1}, 61 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})
+			d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 2}})
+			now := noon.Add(24 * time.Hour)
+			d.reserve(now-40_000, 10)
+			d.reserve(now-30_000, 10)
+			probe := d.reserve(now, 10)
+			require.Equal(t, ByRPM, probe.Probe)
+			d.do(now, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Limits: c.named, Block: Block{Cause: ByMinute, Until: now + 50_000}})
+			assert.Equal(t, now.Add(c.want), d.reserve(now, 10).Start)
+		})
+	}
 }
 
 // TestReset: the operator's word that nothing of what was learned holds.

@@ -101,8 +101,9 @@ func TestStart(t *testing.T) {
 				assert.Equal(t, Refused, d.reserve(now, c.tokens).Verdict)
 				assert.Equal(t, before, d.limits(now).Limits)
 				l := d.p.Calendar("m").Learned
-				assert.False(t, l.Limit(d.lastProbe(l)).Stale(now.Add(24*time.Hour-time.Second)), "not for a day")
-				assert.True(t, l.Limit(d.lastProbe(l)).Stale(now.Add(24*time.Hour)))
+				tomorrow := (DayOf(now) + 1).Start()
+				assert.False(t, l.Limit(d.lastProbe(l)).Due(tomorrow-1), "not on this day")
+				assert.True(t, l.Limit(d.lastProbe(l)).Due(tomorrow))
 			})
 			t.Run("refused for another reason", func(t *testing.T) {
 				d := fill()

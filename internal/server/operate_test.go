@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -123,15 +122,15 @@ func TestLimitsLoweredAndRaised(t *testing.T) {
 		require.NotNil(t, rpm.Since)
 		assert.Contains(t, w.full().said(), "fluxgate: learned from a 429: gemini-2.5-flash on alpha has 4 requests per minute, not 10")
 
-		time.Sleep(scheduler.LearnedFor)
+		time.Sleep(24 * time.Hour)
 		assert.Equal(t, 4, minute(), "still lowered: the probe is refused")
-		assert.EqualValues(t, 2, refusals(), "one labelled probe a week")
+		assert.EqualValues(t, 2, refusals(), "one labelled probe a day")
 		assert.Equal(t, 4, minute())
 		assert.EqualValues(t, 2, refusals())
 
 		w.sim.SetLimits("alpha", flash, geminisim.Limits{RPM: 10, TPM: 250_000, RPD: 250})
 		assert.Equal(t, 4, minute(), "not yet known")
-		time.Sleep(scheduler.LearnedFor)
+		time.Sleep(24 * time.Hour)
 		assert.Equal(t, 10, minute(), "found by the probe")
 		assert.EqualValues(t, 2, refusals())
 		assert.Equal(t, "operator", w.full().Projects[0].Models[0].RPM.Source)

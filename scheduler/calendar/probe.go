@@ -6,7 +6,7 @@ package calendar
 // policy is only a start the demand has room for itself, else that of the policy.
 func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Demand) (Terms, bool) {
 	known := c.Learned.Limit(cause)
-	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !known.Stale(now) {
+	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !known.Due(now) {
 		return t, false
 	}
 	inForce, start := c.limit(rules, now, cause)
@@ -81,10 +81,11 @@ func (c *Calendar) ProbeAnswered(rules *Rules, now Instant, id uint64, tokens, r
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and the
-// limits that it named; 0: not named.
-func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits) {
+// limits that it named; 0: not named. It reports whether it was the probe, and refused for
+// what it tested.
+func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits) bool {
 	inForce, start := c.limit(rules, now, c.Learned.Probe.Cause)
-	c.Learned.ProbeRefused(id, named, inForce, start, now)
+	return c.Learned.ProbeRefused(id, named, inForce, start, now)
 }
 
 // Probing returns the limit that a probe is testing at now, or NoCause.

@@ -9,11 +9,8 @@ import (
 
 const (
 	// LearnedFor is how long a learned limit, one that an upstream 429 named, is
-	// believed. After that one request is let beyond it, as a probe.
+	// believed against a policy that is no higher.
 	LearnedFor = 7 * 24 * time.Hour
-	// DoubtedFor is how long a limit is believed that nobody named, after upstream
-	// refused a probe of it and named none: that may have been for another reason.
-	DoubtedFor = 24 * time.Hour
 	// ProbeFor is how long the answer to a probe is waited for before another
 	// request is let through in its place.
 	ProbeFor = 10 * time.Minute
@@ -32,8 +29,8 @@ type Learned struct {
 // beyond which upstream has refused nothing yet.
 type LearnedLimit struct {
 	Limit int64 // 0: none
-	// At is when a 429 named it. One that was found by probes is dated LearnedFor back,
-	// and so is put to the test again at once.
+	// At is when a 429 named it, or last refused a probe of it. One that was found by
+	// probes is dated LearnedFor back, and so is put to the test again at once.
 	At instant.Instant
 }
 
@@ -55,8 +52,15 @@ type Probe struct {
 
 func (p Probe) Active(now instant.Instant) bool { return p.Cause != NoCause && now < p.Until }
 
-// Stale reports whether the limit was learned so long ago that a probe may test
-// it.
+// Due reports whether a probe may test the limit: on each Pacific day after the one on
+// which upstream said that it holds. So a rise is found within a day of use, and a limit
+// that stays as it is costs one 429 a day at most.
+func (l LearnedLimit) Due(now instant.Instant) bool {
+	return l.Limit > 0 && instant.DayOf(now) > instant.DayOf(l.At)
+}
+
+// Stale reports whether the limit was learned so long ago that a policy that is no higher
+// counts instead.
 func (l LearnedLimit) Stale(now instant.Instant) bool {
 	return l.Limit > 0 && now.Sub(l.At) >= LearnedFor
 }
@@ -113,23 +117,26 @@ func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and which
-// limits it named. If it was the probe, what it tested holds for another while, even
+// limits it named. If it was the probe, what it tested holds for another day, even
 // where upstream named no limit at all; where it named others, nothing is known of this
 // one. What it tested was the limit inForce, beside a policy that is only a start or not.
-func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, start bool, now instant.Instant) {
+// It reports whether the probe was refused for what it tested, by name.
+func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, start bool, now instant.Instant) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
-		return
+		return false
 	}
-	tested := l.Limit(l.Probe.Cause)
+	cause, tested := l.Probe.Cause, l.Limit(l.Probe.Cause)
 	l.Probe = Probe{}
 	switch {
 	case tested == nil: // it was tried after a block
 	case named != (limits.Limits{}):
+		return map[Cause]int64{ByRPM: named.RPM, ByTPM: named.TPM, ByRPD: named.RPD}[cause] > 0
 	case start:
-		*tested = LearnedLimit{inForce, now.Add(DoubtedFor - LearnedFor)}
+		*tested = LearnedLimit{inForce, now}
 	default:
 		tested.At = now
 	}
+	return false
 }
 
 // ProbeAnswered notes that upstream answered the request with that reservation, which
