@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/requestid"
 )
 
 // A Format is the shape in which a route's clients expect errors.
@@ -37,6 +39,23 @@ type openAIError struct {
 		Status  string `json:"status,omitempty"`
 		Details any    `json:"details,omitempty"`
 	} `json:"error"`
+}
+
+// typeRequestInfo is google.rpc.RequestInfo, which names a request to who is asked about it.
+const typeRequestInfo = "type.googleapis.com/google.rpc.RequestInfo"
+
+type requestInfo struct {
+	Type string `json:"@type"`
+	ID   string `json:"requestId"`
+}
+
+// writeOwn answers an error of our own, which names its request as the header of the
+// answer does.
+func writeOwn(w http.ResponseWriter, f Format, e status) {
+	if id := requestid.Of(w.Header()); id != "" {
+		e.Details = append(e.Details, requestInfo{typeRequestInfo, id})
+	}
+	write(w, f, e)
 }
 
 // write answers an error in a format.

@@ -92,7 +92,7 @@ func Write(w http.ResponseWriter, f Format, p *Problem) {
 	case Loop:
 		w.Header().Set(shouldRetry, "false")
 	}
-	write(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
+	writeOwn(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
 }
 
 // An Upstream is an error of upstream's that is passed on.
@@ -138,5 +138,5 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	if name == "" {
 		name = "UNAVAILABLE"
 	}
-	write(w, f, status{Code: code, Message: text, Status: name})
+	writeOwn(w, f, status{Code: code, Message: text, Status: name})
 }

@@ -82,7 +82,7 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 	if wait.Caller != "" {
 		v, message = wait.ofCaller(delay)
 	}
-	write(w, f, status{
+	writeOwn(w, f, status{
 		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: message,
 		Details: []any{
 			quotaFailure{typeQuotaFailure, []violation{v}},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/requestid"
 )
 
 // A Lazy is an app that the first request builds, from the environment of the
@@ -65,6 +66,7 @@ func (l *Lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func writeJSON(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set(requestid.Header, requestid.New())
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body+"\n") // the caller may have left
 }

@@ -22,7 +22,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
 }
 
@@ -93,12 +93,16 @@ var imports = []importRule{
 		why: "bytes are bytes, whatever they are of",
 	},
 	{
-		dir: "internal/apierror", only: []string{"scheduler"},
+		dir: "internal/apierror", only: []string{"scheduler", "internal/requestid"},
 		why: "what a caller is answered is the same whoever found out",
 	},
 	{
 		dir: "internal/requestlog", standard: true,
 		why: "a logger in a context needs nothing",
+	},
+	{
+		dir: "internal/requestid", standard: true,
+		why: "a name needs nothing",
 	},
 	{
 		dir: "internal/accounts", only: []string{"scheduler"},
@@ -116,7 +120,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -162,11 +166,11 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/recent", "internal/remote", "internal/secrets", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "scheduler"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{
-		dir: "internal/telemetry", only: []string{"scheduler", "storage"},
+		dir: "internal/telemetry", only: []string{"scheduler", "storage", "internal/requestid"},
 		why: "what watches the parts is told by them, and needs none of them",
 	},
 	{

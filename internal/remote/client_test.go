@@ -246,3 +246,18 @@ func TestNoAnswer(t *testing.T) {
 	_, err = NewClient(Access{URL: "http://example.com", Token: token}, nil, 0)
 	assert.ErrorContains(t, err, "unencrypted")
 }
+
+// An error says by what name the server's operators find its request, if that is a name.
+func TestErrorsNameTheirRequest(t *testing.T) {
+	for header, want := range map[string]string{
+		"abcdefgh23456723":      "503: 503 Service Unavailable (request abcdefgh23456723)",
+		"\x1b[2J":               "503: 503 Service Unavailable",
+		strings.Repeat("a", 65): "503: 503 Service Unavailable",
+		"":                      "503: 503 Service Unavailable",
+	} {
+		refusal := Access{}.ReadError(&http.Response{
+			StatusCode: http.StatusServiceUnavailable, Header: http.Header{requestIDHeader: {header}}, Body: io.NopCloser(strings.NewReader("")),
+		})
+		assert.Equal(t, want, refusal.Error())
+	}
+}

@@ -18,6 +18,8 @@ const (
 	maxWait = 7 * 24 * time.Hour
 	// A refusal that says "now" is obeyed, but not in a busy loop.
 	minWait = 100 * time.Millisecond
+	// A server's ID has 16 characters.
+	maxRequestID = 64
 )
 
 // An Error is an answer that isn't a success.
@@ -32,6 +34,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Model and Quota name what stands in the way of a 429: the model, and the id of the limit. Empty: it doesn't say.
 	Model, Quota string
+	// RequestID names the request to the server's operators. Empty: nobody knows it.
+	RequestID string
 }
 
 func (e *Error) Error() string {
@@ -39,10 +43,14 @@ func (e *Error) Error() string {
 	if e.Status != "" {
 		code += " " + e.Status
 	}
-	if e.Message == "" || e.Message == code {
-		return code
+	about := ""
+	if e.RequestID != "" {
+		about = " (request " + e.RequestID + ")"
 	}
-	return code + ": " + e.Message
+	if e.Message == "" || e.Message == code {
+		return code + about
+	}
+	return code + ": " + e.Message + about
 }
 
 // ReadError reads an answer that isn't a success. The body is read up to a bound and left to the caller to close.
@@ -53,7 +61,7 @@ func (a Access) ReadError(response *http.Response) *Error {
 	body := readErrorBody(data)
 	e := &Error{
 		Code: response.StatusCode, Status: a.Sanitize(body.status), Message: a.Sanitize(strings.TrimSpace(body.message)),
-		Model: a.Sanitize(body.model), Quota: a.Sanitize(body.quota),
+		Model: a.Sanitize(body.model), Quota: a.Sanitize(body.quota), RequestID: readRequestID(response.Header),
 	}
 	switch {
 	case e.Message != "":
@@ -64,6 +72,19 @@ func (a Access) ReadError(response *http.Response) *Error {
 	}
 	e.RetryAfter = readWait(response.Header, body.retryInfo, arrived)
 	return e
+}
+
+// requestIDHeader is the header of an answer that names its request.
+const requestIDHeader = "X-Fluxgate-Request-Id"
+
+// readRequestID returns the ID that an answer gives its request, if it looks like one.
+func readRequestID(answer http.Header) string {
+	id := answer.Get(requestIDHeader)
+	odd := func(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') }
+	if len(id) > maxRequestID || strings.ContainsFunc(id, odd) {
+		return ""
+	}
+	return id
 }
 
 // readWait finds how long a refusal says to wait, the most exact source first. 0: it doesn't say.

@@ -273,7 +273,9 @@ func TestTicketsForgedAndReplayed(t *testing.T) {
 		none := release(hers, bobToken)
 		none.failed(http.StatusNotFound)
 		assert.Equal(t, http.StatusNoContent, release(hers, aliceToken).Code)
-		assert.Equal(t, release(hers, aliceToken).Body.String(), none.Body.String(), "another's looks like one that is used up")
+		usedUp, _ := release(hers, aliceToken).alike()
+		anothers, _ := none.alike()
+		assert.Equal(t, usedUp, anothers, "another's looks like one that is used up")
 		// In its header no log of URLs has it.
 		assert.Equal(t, http.StatusNoContent, w.do("DELETE", "/tickets", "", append(as(adminToken), "X-Fluxgate-Ticket", theirs)...).Code)
 		w.do("DELETE", "/tickets", "", append(as(aliceToken), "X-Fluxgate-Ticket", theirs)...).failed(http.StatusNotFound)

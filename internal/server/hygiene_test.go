@@ -87,7 +87,7 @@ func TestHeadersAreFiltered(t *testing.T) {
 	for name := range a.Header() {
 		names = append(names, name)
 	}
-	assert.ElementsMatch(t, []string{"Content-Type", "Content-Language", "Content-Length", "X-Content-Type-Options", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Wait"}, names)
+	assert.ElementsMatch(t, []string{"Content-Type", "Content-Language", "Content-Length", "X-Content-Type-Options", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Request-Id", "X-Fluxgate-Wait"}, names)
 }
 
 // A redirect is not followed, whatever it says: the key would go with it.

@@ -41,7 +41,7 @@ func TestRefusalSaysTheWaitInEveryForm(t *testing.T) {
 		f := a.failed(http.StatusTooManyRequests)
 		assert.Equal(t, "RESOURCE_EXHAUSTED", f.Status)
 		assert.Contains(t, f.Message, "Please retry in 41")
-		require.Len(t, f.Details, 2)
+		require.Len(t, f.Details, 3)
 		assert.Equal(t, "type.googleapis.com/google.rpc.QuotaFailure", f.Details[0].Type)
 		require.Len(t, f.Details[0].Violations, 1)
 		v := f.Details[0].Violations[0]
@@ -236,7 +236,7 @@ func TestGenaiReadsTheRefusal(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 		assert.Equal(t, http.StatusTooManyRequests, e.Code)
 		assert.Equal(t, "RESOURCE_EXHAUSTED", e.Status)
-		require.Len(t, e.Details, 2)
+		require.Len(t, e.Details, 3)
 		assert.Equal(t, "61.000s", e.Details[1]["retryDelay"])
 	})
 }

@@ -247,7 +247,7 @@ func TestErrorsAreInTheClientsDialect(t *testing.T) {
 			a.decode(&out)
 			assert.Equal(t, "rate_limit_error", out.Error.Type)
 			assert.Equal(t, "rate_limit_exceeded", *out.Error.Code)
-			require.Len(t, out.Error.Details, 2)
+			require.Len(t, out.Error.Details, 3)
 			assert.Equal(t, "type.googleapis.com/google.rpc.RetryInfo", out.Error.Details[1]["@type"])
 			break
 		}

@@ -96,8 +96,10 @@ func TestLogLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, oneAMinute())
 		before := len(w.logs.String())
-		w.generate("first", "").ok()
-		w.generate("second", "").wait()
+		first, second := w.generate("first", ""), w.generate("second", "")
+		first.ok()
+		second.wait()
+		one, other := first.Header().Get("X-Fluxgate-Request-Id"), second.Header().Get("X-Fluxgate-Request-Id")
 		var lines []string
 		for line := range strings.Lines(w.logs.String()[before:]) {
 			if strings.Contains(line, " id=") {
@@ -106,6 +108,6 @@ func TestLogLines(t *testing.T) {
 				lines = append(lines, words[0]+" "+words[1])
 			}
 		}
-		assert.Equal(t, []string{"request id=1", "selected id=1", "response id=1", "request id=2", "wait id=2"}, lines)
+		assert.Equal(t, []string{"request id=" + one, "selected id=" + one, "response id=" + one, "request id=" + other, "wait id=" + other}, lines)
 	})
 }

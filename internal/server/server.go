@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 )
@@ -50,7 +51,6 @@ type Server struct {
 	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
 	mux       *http.ServeMux
-	requests  atomic.Int64
 	unended   atomic.Int64    // answers in a row that said nothing of their length
 	published []nearest.Route // for those who miss one
 }
@@ -74,6 +74,7 @@ type methods map[string]handler
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
+	w.Header().Set(requestid.Header, requestid.New())
 	s.mux.ServeHTTP(w, passing.Respelled(r))
 }
 
@@ -91,8 +92,11 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 			// What is measured goes out before the caller has its answer: after that a function
 			// may have no CPU.
 			defer seen.End()
-			// The number tells the lines of requests apart that are under way together.
-			about := append([]any{"id", s.requests.Add(1)}, seen.LogAttributes()...)
+			id := requestid.Of(w.Header())
+			about := append([]any{"id", id}, seen.LogAttributes()...)
+			if format == apierror.OpenAI {
+				w.Header().Set(openAIRequestID, id)
+			}
 			start := time.Now()
 			boundBody(w, r, unreadTimeout)
 			caller, refused := s.admitCaller(r, path)
@@ -100,6 +104,7 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
 			}
+			ctx = requestid.With(ctx, id)
 			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 			h, ok := by[r.Method]
@@ -131,6 +136,10 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 		}
 	})
 }
+
+// openAIRequestID is the header from which OpenAI's clients take the ID of a request, to
+// show it in their errors (request_id in Python, requestID in JavaScript).
+const openAIRequestID = "X-Request-Id"
 
 // maxUnended is how many answers in a row may be passed over whose ends are known only
 // when all is done.

@@ -136,8 +136,9 @@ func TestSpansOfARequest(t *testing.T) {
 		up, s := stubbed(func(heard) *http.Response { return nil })
 		s.telemetry, s.env = watched.Recorder, []string{"FLUXGATE_COUNT=exact", "FLUXGATE_TOKENS=alice:" + aliceToken}
 		w := newWorld(t, s)
-		w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "HTTPS, http",
-			"Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01").ok()
+		answered := w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Forwarded-Proto", "HTTPS, http",
+			"Traceparent", "00-"+callersTrace+"-00f067aa0ba902b7-01")
+		answered.ok()
 
 		spans := watched.ended()
 		require.ElementsMatch(t, []string{"POST /generate", "count", "admit", "generate_content " + pro, "settle"}, slices.Collect(maps.Keys(spans)))
@@ -146,7 +147,7 @@ func TestSpansOfARequest(t *testing.T) {
 		assert.Equal(t, "00f067aa0ba902b7", server.Parent().SpanID().String())
 		assert.Equal(t, map[string]any{
 			"http.request.method": "POST", "http.route": "/generate", "url.scheme": "https", "http.response.status_code": int64(200),
-			"fluxgate.caller": "alice",
+			"fluxgate.caller": "alice", "fluxgate.request_id": answered.Header().Get("X-Fluxgate-Request-Id"),
 		}, attributesOf(server.Attributes()))
 		for name, span := range spans {
 			assert.Equal(t, callersTrace, span.SpanContext().TraceID().String(), name)

@@ -29,6 +29,7 @@ const (
 	projectKey   = attribute.Key("fluxgate.project")
 	keyIndexKey  = attribute.Key("fluxgate.key.index") // the public ID of a key
 	callerKey    = attribute.Key("fluxgate.caller")
+	requestIDKey = attribute.Key("fluxgate.request_id")
 	causeKey     = attribute.Key("fluxgate.cause")
 	bookedKey    = attribute.Key("fluxgate.booked")
 	verdictKey   = attribute.Key("fluxgate.verdict")

@@ -8,6 +8,8 @@ import (
 
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"fluxgate.dev/fluxgate/internal/requestid"
 )
 
 // A Request is one HTTP request under way. The nil one records nothing.
@@ -56,6 +58,9 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 		}
 		ctx, q.span = r.tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer),
 			trace.WithAttributes(httpMethod.String(method), httpRoute.String(route), urlScheme.String(q.scheme)))
+	}
+	if id := requestid.Of(w.Header()); q.span != nil && id != "" {
+		q.span.SetAttributes(requestIDKey.String(id))
 	}
 	q.ctx = context.WithValue(ctx, requestContext{}, q)
 	if r.m != nil {

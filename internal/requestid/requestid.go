@@ -1,0 +1,41 @@
+// Package requestid names requests. Every answer carries the name of its request
+// in [Header], and so do the lines that are logged of it, its trace, error bodies
+// of our own, and the list of the last failures: whoever has one finds the others.
+//
+// An ID is made once, where a request comes in, and is random. What a caller calls its
+// request is ignored: it could be anything, of any length, twice or a secret, and would end in
+// logs that others read. A caller that wants to find its own requests sends a
+// traceparent, which is in the same lines, or keeps the ID that it was answered.
+package requestid
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"strings"
+)
+
+// Header is the header of an answer that names its request.
+const Header = "X-Fluxgate-Request-Id"
+
+// length is that of an ID, in characters of 5 bits each. Among a hundred million
+// requests, as many as are looked through at most, two are called the same once in
+// two hundred million times.
+const length = 16
+
+// New returns a fresh ID: lower-case letters and digits.
+func New() string { return strings.ToLower(rand.Text()[:length]) }
+
+type key struct{}
+
+// With returns a context of the request of that ID.
+func With(ctx context.Context, id string) context.Context { return context.WithValue(ctx, key{}, id) }
+
+// From returns the ID of the request that a context is of, or "".
+func From(ctx context.Context) string {
+	id, _ := ctx.Value(key{}).(string)
+	return id
+}
+
+// Of returns the ID that the header of an answer names, or "".
+func Of(answer http.Header) string { return answer.Get(Header) }
