@@ -23,7 +23,7 @@ var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
-	"internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
+	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -140,6 +140,10 @@ var imports = []importRule{
 	{
 		dir: "internal/resources", only: []string{},
 		why: "whose something is needs to know neither requests nor who is let in",
+	},
+	{
+		dir: "internal/routes", only: []string{"scheduler", "internal/apierror", "internal/requestid"},
+		why: "the table of routes is values",
 	},
 	{
 		dir: "internal/policy", only: []string{"scheduler", "internal/payload", "internal/upstream"},

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/routes"
 )
 
 // Clients are told one base URL and append to it what each of them is used to: some
@@ -15,32 +17,25 @@ import (
 // own is never changed, and what comes out is still routed like any other: nothing
 // can be reached in this way that isn't reached without.
 
-// The versions of Google's API.
-const (
-	VersionBeta  = "v1beta"
-	VersionOne   = "v1"
-	VersionAlpha = "v1alpha"
-)
-
 var (
-	// nativeHeads begin the paths of Gemini's API that are served, after the version.
-	nativeHeads = []string{"models", "files", "cachedContents", "interactions"}
+	// nativeHeads begin the paths of Gemini's API that are served, after the version, and
+	// uploadHeads and downloadHeads those of what lies apart from the others.
+	nativeHeads   = routes.Collections(routes.API)
+	uploadHeads   = routes.Collections(routes.Upload)
+	downloadHeads = routes.Collections(routes.Download)
 	// openAIHeads begin paths of OpenAI's API alone, served or not. For the latter
 	// their clients get an error that they can read.
-	openAIHeads = []string{"chat", "embeddings", "completions", "responses", "audio", "images", "moderations"}
+	openAIHeads = without(append(routes.Collections(routes.OpenAI), "completions", "responses", "audio", "moderations"), nativeHeads)
+	// bothHeads begin paths of both.
+	bothHeads = without(routes.Collections(routes.OpenAI), openAIHeads)
 )
 
-const (
-	// UpstreamVersion is the API version that everything is sent to.
-	UpstreamVersion = VersionBeta
-	// UploadPath begins the paths of uploads, whose URLs may speak for a caller.
-	UploadPath = "/upload/"
-	// OpenAIPath is where upstream's OpenAI-compatible endpoint lies.
-	OpenAIPath = UpstreamVersion + "/openai/"
-)
+func without(all, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
+}
 
-// OpenAIBase is where requests of OpenAI's clients go whose base URL names no place.
-const OpenAIBase = "/openai/v1/"
+// UpstreamVersion is the API version of what Fluxgate itself asks.
+const UpstreamVersion = routes.VersionBeta
 
 // Respelled returns the request by the path that its route has.
 func Respelled(r *http.Request) *http.Request {
@@ -62,10 +57,10 @@ func Respelled(r *http.Request) *http.Request {
 }
 
 // Spelling returns the path of the route that a path means, both of them escaped,
-// or the path as it is where that isn't plain. Whether the list of models is
-// OpenAI's, which has no place of its own either, byOpenAI says.
+// or the path as it is where that isn't plain. Whether what both APIs have, such as the list
+// of models, is OpenAI's, which has no place of its own either, byOpenAI says.
 func Spelling(path string, byOpenAI bool) string {
-	if strings.HasPrefix(path, "/"+VersionBeta+"/models/") && !strings.Contains(path, "//") {
+	if strings.HasPrefix(path, "/"+routes.VersionBeta+"/models/") && !strings.Contains(path, "//") {
 		return path // the most frequent of all
 	}
 	segments, ok := segmentsOf(path)
@@ -73,15 +68,17 @@ func Spelling(path string, byOpenAI bool) string {
 		return path
 	}
 	var version string
-	var upload, openAI bool
+	var upload, download, openAI bool
 	rest := segments
 prefix:
 	for ; len(rest) > 0; rest = rest[1:] {
 		switch rest[0] {
-		case VersionBeta, VersionOne, VersionAlpha:
+		case routes.VersionBeta, routes.VersionOne, routes.VersionAlpha:
 			version = rest[0] // the last is the client's own, the others its base URL's
 		case "upload":
 			upload = true
+		case "download":
+			download = true
 		case "openai":
 			openAI = true
 		default:
@@ -89,26 +86,32 @@ prefix:
 		}
 	}
 	joined := "/" + strings.Join(segments, "/")
-	if len(rest) == 0 {
+	if len(rest) == 0 || upload && download {
 		return joined
 	}
-	models := rest[0] == "models" && byOpenAI && (version == "" || version == VersionOne)
+	head, _, _ := strings.Cut(rest[0], ":")
 	tail := strings.Join(rest, "/")
+	// What has a colon in it is Google's.
+	both := byOpenAI && slices.Contains(bothHeads, head) && !strings.Contains(tail, ":") && (version == "" || version == routes.VersionOne)
+	begin, heads := "/", nativeHeads
 	switch {
-	case openAI || slices.Contains(openAIHeads, rest[0]) || models:
-		if upload || joined == "/"+OpenAIPath+tail {
+	case openAI || slices.Contains(openAIHeads, head) || both:
+		if upload || download || joined == "/"+routes.OpenAIPath+tail {
 			return joined
 		}
-		return OpenAIBase + tail
-	case !slices.Contains(nativeHeads, rest[0]), upload && rest[0] != "files":
+		return routes.OpenAIBase + tail
+	case upload:
+		begin, heads = routes.UploadPath, uploadHeads
+	case download:
+		begin, heads = routes.DownloadPath, downloadHeads
+	}
+	switch {
+	case !slices.Contains(heads, head):
 		return joined
 	case version == "":
-		version = VersionBeta
+		version = routes.VersionBeta
 	}
-	if upload {
-		return UploadPath + version + "/" + tail
-	}
-	return "/" + version + "/" + tail
+	return begin + version + "/" + tail
 }
 
 // segmentsOf returns the segments of an escaped path without empty ones, other than
@@ -133,31 +136,31 @@ func segmentsOf(path string) (segments []string, ok bool) {
 	return kept, true
 }
 
-// byOpenAI reports whether a request for a list of models, or one of them, comes
-// from a client of OpenAI's: those send a Bearer credential, and Google's have other
+// byOpenAI reports whether a request for what both APIs have, such as a list of models,
+// comes from a client of OpenAI's: those send a Bearer credential, and Google's have other
 // places for theirs and name themselves. In front of Cloud Run a Bearer credential
 // may be the platform's, beside another one.
 func byOpenAI(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return false
-	}
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.EqualFold(scheme, "Bearer") && r.Header.Get("X-Goog-Api-Key") == "" && r.Header.Get("X-Goog-Api-Client") == "" &&
 		r.Header.Get("X-Fluxgate-Token") == "" && !r.URL.Query().Has("key")
 }
 
 // UpstreamPath returns the upstream path of a request, which is put together with
-// UpstreamVersion. One for v1alpha goes there as v1alpha: parts of the API are
-// documented there only, such as the media resolution of single parts and ephemeral
-// tokens, and Google's SDKs ask for it by name. v1 and v1beta are one upstream.
+// UpstreamVersion: it goes there for the version that it came for. Parts of the API are
+// documented for one only, such as the media resolution of single parts and ephemeral
+// tokens for v1alpha, and Google's SDKs ask for it by name.
 func UpstreamPath(r *http.Request, path string) string {
 	asked, to := r.URL.Path, ""
-	if rest, ok := strings.CutPrefix(path, "upload/"); ok && strings.HasPrefix(asked, UploadPath) {
-		asked, path, to = strings.TrimPrefix(asked, "/upload"), rest, "upload/"
+	for _, begin := range []string{routes.UploadPath, routes.DownloadPath} {
+		if rest, ok := strings.CutPrefix(path, begin[1:]); ok && strings.HasPrefix(asked, begin) {
+			asked, path, to = asked[len(begin)-1:], rest, begin[1:]
+		}
 	}
 	rest, ok := strings.CutPrefix(path, UpstreamVersion+"/")
-	if ok && strings.HasPrefix(asked, "/"+VersionAlpha+"/") {
-		path = VersionAlpha + "/" + rest
+	version, _, _ := strings.Cut(strings.TrimPrefix(asked, "/"), "/")
+	if ok && slices.Contains(routes.Versions, version) {
+		path = version + "/" + rest
 	}
 	return to + path
 }

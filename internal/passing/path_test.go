@@ -30,7 +30,7 @@ func FuzzSpelling(f *testing.F) {
 		f.Add(path, true)
 		f.Add(path, false)
 	}
-	added := []string{"v1beta", "v1", "v1alpha", "openai", "upload"}
+	added := []string{"v1beta", "v1", "v1alpha", "openai", "upload", "download"}
 	f.Fuzz(func(t *testing.T, path string, byOpenAI bool) {
 		got := Spelling(path, byOpenAI)
 		if again := Spelling(got, byOpenAI); again != got {

@@ -7,24 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/resources"
 )
-
-// requireAdmin lets nobody but administrators through. Where callers aren't told
-// apart everybody is one.
-func (s *Server) requireAdmin(r *http.Request) error {
-	if s.isAdmin(r) {
-		return nil
-	}
-	return apierror.New(apierror.Forbidden, "Only an administrator may do this: send a token of FLUXGATE_ADMIN_TOKENS.")
-}
-
-func (s *Server) isAdmin(r *http.Request) bool { return s.callers == nil || arrivalOf(r).caller.Admin }
-
-// who returns on whose behalf a request uses what belongs to callers.
-func (s *Server) who(r *http.Request) resources.Caller {
-	return resources.Caller{Name: callerOf(r), All: s.isAdmin(r)}
-}
 
 // health serves GET /health: the process is up. It asks nothing of the store,
 // so a platform's probes cost nothing.

@@ -7,7 +7,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
-	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/resources"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 	if err == nil || path == healthPath {
 		return caller, nil
 	}
-	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, passing.UploadPath) {
+	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, routes.UploadPath) {
 		if caller, ok := s.uploader(r); ok {
 			return caller, nil
 		}
@@ -61,4 +62,20 @@ func refusalOf(err error) *apierror.Problem {
 		return &apierror.Problem{Code: apierror.Unguarded, Public: err.Error(), Cause: err}
 	}
 	return &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
+}
+
+// requireAdmin lets nobody but administrators through. Where callers aren't told
+// apart everybody is one.
+func (s *Server) requireAdmin(r *http.Request) error {
+	if s.isAdmin(r) {
+		return nil
+	}
+	return apierror.New(apierror.Forbidden, "Only an administrator may do this: send a token of FLUXGATE_ADMIN_TOKENS.")
+}
+
+func (s *Server) isAdmin(r *http.Request) bool { return s.callers == nil || arrivalOf(r).caller.Admin }
+
+// who returns on whose behalf a request uses what belongs to callers.
+func (s *Server) who(r *http.Request) resources.Caller {
+	return resources.Caller{Name: callerOf(r), All: s.isAdmin(r)}
 }

@@ -121,3 +121,15 @@ func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.B
 	body, err := payload.Read(text, room)
 	return body, held, err
 }
+
+// readAny reads a body that may be empty, with what it refers to.
+func (s *Server) readAny(w http.ResponseWriter, r *http.Request) (text []byte, refs []string, held bodies.Charge, err error) {
+	if r.ContentLength == 0 {
+		return nil, nil, held, nil
+	}
+	body, held, err := s.readPayload(w, r)
+	if err != nil {
+		return nil, nil, held, err
+	}
+	return body.Text, body.References.Resources, held, nil
+}

@@ -46,17 +46,17 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - server.go: the server, and what happens around every handler
-//   - routes.go: everything that is served
+//   - routes.go: everything that is served: Fluxgate's own, and upstream's by the table of package routes
 //   - admin.go: operators' routes
 //   - tickets.go: DELETE /tickets/{ticket}
 //   - generate.go: POST /generate
-//   - openai.go: the OpenAI-compatible routes
-//   - native.go: Gemini's routes that name a model, and lists of models
-//   - interactions.go: upstream's own conversations
-//   - resources.go: files and cached contents
+//   - model.go: requests to a model, in each API's format
+//   - modellist.go: lists of models, with the chain
+//   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects
 //   - ownlist.go: lists of what one caller has
 //   - upload.go: uploads of files
+//   - match.go: a row of the table that a request has matched, and what it names
 //   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
 //   - forward.go: making the upstream request, with the headers and the query that may pass
 //   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls

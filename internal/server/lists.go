@@ -12,7 +12,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -23,34 +22,32 @@ import (
 // Clients take an empty page for the end or, as Google's SDKs for Python and
 // JavaScript do, fail at one that a token has led them to. So there is no empty page
 // but the first of an empty list, and no token unless something follows.
-func (s *Server) listResources(kind string) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		p, err := s.dispatch.Pool(r.Context())
-		if err != nil {
-			return err
-		}
-		if who := s.who(r); s.dispatch.Confines(who) {
-			return s.listOwn(w, r, p, kind, who)
-		}
-		at, token, err := parsePage(r.URL.Query(), len(p.Projects))
-		if err != nil {
-			return err
-		}
-		list := &list{s: s, r: r, pool: p, kind: kind}
-		page, err := list.from(at, token)
-		if err != nil {
-			return err
-		}
-		text, next := page.text, ""
-		if !page.empty {
-			next = list.after(page)
-		}
-		if next != "" || page.next != "" {
-			text = answers.SetNextPage(text, next)
-		}
-		passText(w, http.StatusOK, page.header, text)
-		return nil
+func (s *Server) listResources(w http.ResponseWriter, r *http.Request, m match) error {
+	p, err := s.dispatch.Pool(r.Context())
+	if err != nil {
+		return err
 	}
+	if who := s.who(r); s.dispatch.Confines(who) {
+		return s.listOwn(w, r, p, m, who)
+	}
+	at, token, err := parsePage(r.URL.Query(), len(p.Projects))
+	if err != nil {
+		return err
+	}
+	list := &list{s: s, r: r, pool: p, match: m}
+	page, err := list.from(at, token)
+	if err != nil {
+		return err
+	}
+	text, next := page.text, ""
+	if !page.empty {
+		next = list.after(page)
+	}
+	if next != "" || page.next != "" {
+		text = answers.SetNextPage(text, next)
+	}
+	passText(w, http.StatusOK, page.header, text)
+	return nil
 }
 
 // A list is one of all projects, for a request.
@@ -58,7 +55,7 @@ type list struct {
 	s    *Server
 	r    *http.Request
 	pool *dispatch.Pool
-	kind string
+	match
 }
 
 // A listPage is one of a project's pages.
@@ -179,13 +176,13 @@ func (l *list) page(at int, token string) (got listPage, err error) {
 		got = listPage{at: at, asked: token}
 		err = l.s.dispatch.Free(l.r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 			var failure *upstream.Error
-			got.text, got.header, failure = l.s.list(ctx, asked, to, passing.UpstreamVersion+"/"+l.kind)
+			got.text, got.header, failure = l.s.list(ctx, asked, to, l.path(""))
 			return failure
 		})
 		if err != nil {
 			return got, err
 		}
-		if got.next, got.empty = answers.NextPage(got.text, l.kind); !got.empty || got.next == "" {
+		if got.next, got.empty = answers.NextPage(got.text, l.Lists); !got.empty || got.next == "" {
 			return got, nil
 		}
 		token = got.next

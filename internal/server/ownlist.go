@@ -36,8 +36,8 @@ const (
 
 // listOwn serves the list of what a caller has of a kind. As with any list there is no empty page but the first of an empty list, and no token unless
 // something follows.
-func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Pool, kind string, who resources.Caller) error {
-	own, err := s.dispatch.Own(r.Context(), who, kind)
+func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Pool, m match, who resources.Caller) error {
+	own, err := s.dispatch.Own(r.Context(), who, m.Collection())
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 		}
 	}
 	if len(items) > 0 {
-		page[kind] = items[:min(size, len(items))]
+		page[m.Lists] = items[:min(size, len(items))]
 	}
 	apierror.WriteJSON(w, http.StatusOK, page)
 	return nil

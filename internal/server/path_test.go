@@ -20,7 +20,7 @@ func TestSpellingsOfARoute(t *testing.T) {
 	const generate = "/v1beta/models/" + pro + ":generateContent"
 	for _, tt := range []struct{ method, path, body, upstream string }{
 		{"POST", "/v1beta/models/" + pro + ":generateContent", hello, generate},
-		{"POST", "/v1/models/" + pro + ":generateContent", hello, generate},
+		{"POST", "/v1/models/" + pro + ":generateContent", hello, strings.Replace(generate, "v1beta", "v1", 1)},
 		{"POST", "/models/" + pro + ":generateContent", hello, generate},
 		{"POST", "/v1beta/v1beta/models/" + pro + ":generateContent", hello, generate},
 		{"POST", "/v1/v1beta/models/" + pro + ":generateContent", hello, generate},
@@ -32,11 +32,11 @@ func TestSpellingsOfARoute(t *testing.T) {
 		{"GET", "/models", "", "/v1beta/models"},
 		{"GET", "/models/" + pro, "", "/v1beta/models/" + pro},
 		{"GET", "/files", "", "/v1beta/files"},
-		{"GET", "/v1beta/v1/cachedContents", "", "/v1beta/cachedContents"},
+		{"GET", "/v1beta/v1/cachedContents", "", "/v1/cachedContents"},
 		{"POST", "/v1beta/upload/v1beta/files", `{}`, "/upload/v1beta/files"},
 		{"POST", "//upload/v1beta/files", `{}`, "/upload/v1beta/files"},
 		{"POST", "/upload/files", `{}`, "/upload/v1beta/files"},
-		// Parts of the API are documented for v1alpha alone, so it stays what it is.
+		// Parts of the API are documented for one version alone, so each stays what it is.
 		{"POST", "/v1alpha/models/" + pro + ":generateContent", hello, "/v1alpha/models/" + pro + ":generateContent"},
 		{"POST", "/v1beta/v1alpha/models/" + pro + ":countTokens", hello, "/v1alpha/models/" + pro + ":countTokens"},
 		{"GET", "/v1alpha/models", "", "/v1alpha/models"},

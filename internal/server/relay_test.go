@@ -225,7 +225,7 @@ func TestErrorsAreInTheClientsDialect(t *testing.T) {
 			method, path, body string
 			status             int
 		}{
-			{"GET", "/v1beta/nothing", "", 404}, {"GET", unaryPath, "", 404}, {"DELETE", unaryPath, "", 405},
+			{"GET", "/v1beta/nothing", "", 404}, {"GET", unaryPath, "", 405}, {"DELETE", unaryPath, "", 405},
 			{"POST", unaryPath, big, 413}, {"POST", unaryPath, `{`, 400}, {"POST", unaryPath, `[]`, 400}, {"POST", unaryPath, `{}{}`, 400},
 			{"POST", "/v1beta/models/no-such-model:generateContent", hello, 404},
 			{"POST", unaryPath, strings.Repeat(`{"a":`, 150) + `0` + strings.Repeat(`}`, 150), 400},

@@ -5,73 +5,54 @@ import (
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// Files and cached contents belong to the project that made them: only its keys
-// can read them. And they belong to the caller that made them: to others they aren't
-// there.
+// What callers make upstream belongs to the project that made it: only its keys can
+// read it. And it belongs to the caller that made it: to others it isn't there.
 
-// resource serves GET, PATCH and DELETE of one file or cached content.
-func (s *Server) resource(kind string) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		id := r.PathValue("id")
-		if !payload.ValidResource(id) {
-			return errNoRoute
-		}
-		name := kind + "/" + id
-		body, held, err := s.readBody(w, r)
-		defer held.Release()
-		if err != nil {
-			return err
-		}
-		ctx, who := r.Context(), s.who(r)
-		p, err := s.dispatch.PoolFor(ctx, who, []string{name})
-		if err != nil {
-			return err
-		}
-		path := passing.UpstreamVersion + "/" + name
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			x := &relay{s: s, w: w, r: r, body: body, path: func(string) string { return path }}
-			return x.passFree(ctx, p, "", true)
-		}
-		a, err := s.change(r, p, path, body, r.Method != http.MethodDelete)
-		switch {
-		case err != nil:
-			return err
-		case r.Method == http.MethodDelete:
-			s.dispatch.Gone(ctx, a.to.Key.Project, name)
-		default:
-			if err := s.dispatch.Changed(ctx, who, a.to.Key.Project, a.text); err != nil {
-				return err
-			}
-		}
-		a.pass(w)
-		return nil
+// readResource serves GET of what a project has.
+func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) error {
+	ctx := r.Context()
+	p, err := s.dispatch.PoolFor(ctx, s.who(r), m.mentioned(nil))
+	if err != nil {
+		return err
 	}
+	x := &relay{s: s, w: w, r: r, path: m.path, stream: m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true"}
+	return x.passFree(ctx, p, "", true)
 }
 
-// createCache serves POST /v1beta/cachedContents: in the project of the files
-// that it refers to, else in any.
-func (s *Server) createCache(w http.ResponseWriter, r *http.Request) error {
-	read, held, err := s.readPayload(w, r)
+// changeResource serves what makes, changes or deletes something, in the project of what
+// it refers to, else in any.
+func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
+	body, refs, held, err := s.readAny(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
 	}
 	ctx, who := r.Context(), s.who(r)
-	p, err := s.dispatch.PoolFor(ctx, who, read.References.Resources)
+	p, err := s.dispatch.PoolFor(ctx, who, m.mentioned(refs))
 	if err != nil {
 		return err
 	}
-	// One that was made twice would be paid for twice.
-	a, err := s.change(r, p, passing.UpstreamVersion+"/cachedContents", read.Text, false)
+	// What was made twice would be paid for twice.
+	a, err := s.change(r, p, m.path(""), body, m.Method == http.MethodPatch)
 	if err != nil {
 		return err
 	}
-	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, a.text); err != nil {
+	project := a.to.Key.Project
+	switch {
+	case m.Ends:
+		s.dispatch.Gone(ctx, project, m.Resource(m.names))
+	case len(m.Makes) == 0:
+	case m.Names != "":
+		err = s.dispatch.Changed(ctx, who, project, a.text)
+	default:
+		err = s.dispatch.Made(ctx, who, project, a.text)
+	}
+	if err != nil {
 		return err
 	}
 	a.pass(w)

@@ -8,77 +8,95 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
-	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/routes"
 )
 
 // routes lists everything that is served, by the one passing.Spelling that path.go brings
 // others to.
 func (s *Server) routes() {
 	// Fluxgate's own.
-	s.route(apierror.Native, "/generate", methods{http.MethodPost: s.generate})
-	s.route(apierror.Native, "/health", methods{http.MethodGet: s.health})
-	s.route(apierror.Native, "/status", methods{http.MethodGet: s.status})
-	s.route(apierror.Native, "/metrics", methods{http.MethodGet: s.metrics})
-	s.route(apierror.Native, "/plan", methods{http.MethodPost: s.plan})
-	s.route(apierror.Native, "/config", methods{http.MethodPost: s.byAdmin(s.configure)})
-	s.route(apierror.Native, "/validate", methods{http.MethodPost: s.byAdmin(s.validate)})
-	s.route(apierror.Native, "/refresh-policy", methods{http.MethodPost: s.byAdmin(s.refreshPolicy)})
-	s.route(apierror.Native, "/reset", methods{http.MethodPost: s.byAdmin(s.reset)})
-	s.route(apierror.Native, "/tickets", methods{http.MethodDelete: s.release})
-	s.route(apierror.Native, "/tickets/{ticket}", methods{http.MethodDelete: s.release})
+	s.own("/generate", methods{http.MethodPost: s.generate})
+	s.own("/health", methods{http.MethodGet: s.health})
+	s.own("/status", methods{http.MethodGet: s.status})
+	s.own("/metrics", methods{http.MethodGet: s.metrics})
+	s.own("/plan", methods{http.MethodPost: s.plan})
+	s.own("/config", methods{http.MethodPost: s.byAdmin(s.configure)})
+	s.own("/validate", methods{http.MethodPost: s.byAdmin(s.validate)})
+	s.own("/refresh-policy", methods{http.MethodPost: s.byAdmin(s.refreshPolicy)})
+	s.own("/reset", methods{http.MethodPost: s.byAdmin(s.reset)})
+	s.own("/tickets", methods{http.MethodDelete: s.release})
+	s.own("/tickets/{ticket}", methods{http.MethodDelete: s.release})
 
-	// Gemini's, in its versions; upstream v1beta and v1 are one.
-	for _, version := range []string{"/" + passing.VersionBeta, "/" + passing.VersionOne, "/" + passing.VersionAlpha} {
-		s.route(apierror.Native, version+"/models", methods{http.MethodGet: s.listModels})
-		s.route(apierror.Native, version+"/models/{call}", methods{http.MethodGet: s.listModels, http.MethodPost: s.callModel})
-		s.route(apierror.Native, version+"/files", methods{http.MethodGet: s.listResources("files")})
-		s.route(apierror.Native, version+"/files/{id}", methods{http.MethodGet: s.resource("files"), http.MethodDelete: s.resource("files")})
-		s.route(apierror.Native, version+"/cachedContents", methods{
-			http.MethodGet: s.listResources("cachedContents"), http.MethodPost: s.createCache})
-		s.route(apierror.Native, version+"/cachedContents/{id}", methods{
-			http.MethodGet: s.resource("cachedContents"), http.MethodPatch: s.resource("cachedContents"), http.MethodDelete: s.resource("cachedContents")})
-		s.route(apierror.Interactions, version+"/interactions", methods{http.MethodPost: s.createInteraction})
-		s.route(apierror.Interactions, version+"/interactions/{id}", methods{http.MethodGet: s.interaction, http.MethodDelete: s.interaction})
-		s.route(apierror.Interactions, version+"/interactions/{id}/cancel", methods{http.MethodPost: s.interaction})
-		s.route(apierror.Native, "/upload"+version+"/files", methods{http.MethodPost: s.upload, http.MethodPut: s.upload})
+	// Upstream's, by the table, where its clients expect them.
+	for _, shape := range routes.Shapes(routes.Table) {
+		for _, root := range shape.Base.Roots() {
+			s.route(shape.Rows[0].Errors(), root+shape.Pattern, s.among(shape))
+		}
 	}
-
-	// OpenAI's, where Gemini has them and where OpenAI's clients expect them.
-	for _, base := range []string{"/v1beta/openai", "/openai/v1"} {
-		s.route(apierror.OpenAI, base+"/chat/completions", methods{http.MethodPost: s.openAI})
-		s.route(apierror.OpenAI, base+"/embeddings", methods{http.MethodPost: s.openAI})
-		s.route(apierror.OpenAI, base+"/models", methods{http.MethodGet: s.listOpenAI})
-		s.route(apierror.OpenAI, base+"/models/{model...}", methods{http.MethodGet: s.listOpenAI})
-		s.route(apierror.OpenAI, base+"/", nil)
+	for _, r := range routes.Table {
+		if r.Unserved == "" {
+			s.publish(r.Method, r.Told())
+		}
+	}
+	for _, root := range routes.OpenAI.Roots() {
+		s.route(apierror.OpenAI, root, methods{}.find)
 	}
 
 	// The page holds no data. It asks for /status with a token that is typed into it.
 	s.mux.Handle("GET /{$}", page.Handler())
-	s.route(apierror.Native, "/", nil)
+	s.route(apierror.Native, "/", methods{}.find)
 }
 
-// modelMethods are the methods of a model that are served, after its name and a
-// colon.
-var modelMethods = []string{"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"}
+// own serves one of Fluxgate's own routes.
+func (s *Server) own(path string, by methods) {
+	for method := range by {
+		s.publish(method, path)
+	}
+	s.route(apierror.Native, path, by.find)
+}
 
-// modelCalls is the end of the pattern of a model and its methods.
-const modelCalls = "/models/{call}"
-
-// routesLike are the beginnings of patterns that only repeat others, so that nobody
-// is pointed to them.
-var routesLike = []string{"/" + passing.VersionOne + "/", "/" + passing.VersionAlpha + "/", passing.UploadPath + passing.VersionOne + "/", passing.UploadPath + passing.VersionAlpha + "/", passing.OpenAIBase}
-
-// publish notes a route for those who miss it.
-func (s *Server) publish(path string, allow []string) {
-	if len(allow) == 0 || slices.ContainsFunc(routesLike, func(p string) bool { return strings.HasPrefix(path, p) }) {
+// publish notes a route for those who miss it, beside the other methods of its path.
+func (s *Server) publish(method, path string) {
+	at := slices.IndexFunc(s.published, func(r nearest.Route) bool { return r.Path == path })
+	if at < 0 {
+		s.published = append(s.published, nearest.Route{Methods: method, Path: path})
 		return
 	}
-	allow = slices.DeleteFunc(slices.Clone(allow), func(m string) bool { return m == "HEAD" })
-	if before, ok := strings.CutSuffix(path, modelCalls); ok {
-		for _, method := range modelMethods {
-			s.published = append(s.published, nearest.Route{Methods: "POST", Path: before + "/models/{model}:" + method})
+	all := append(strings.Split(s.published[at].Methods, ", "), method)
+	slices.Sort(all)
+	s.published[at].Methods = strings.Join(all, ", ")
+}
+
+// among finds the row of a shape.
+func (s *Server) among(shape routes.Shape) finder {
+	wildcards := shape.Wildcards()
+	return func(r *http.Request) (handler, []string) {
+		values := make([]string, len(wildcards))
+		for i, name := range wildcards {
+			values[i] = r.PathValue(name)
 		}
-		allow, path = []string{"GET"}, before+"/models/{model}"
+		row, names, allow := shape.Find(methodOf(r), values)
+		m := match{row, names}
+		if row.Path == "" || !m.valid() {
+			return nil, allow
+		}
+		return func(w http.ResponseWriter, r *http.Request) error { return s.passes(w, r, m) }, nil
 	}
-	s.published = append(s.published, nearest.Route{Methods: strings.Join(allow, ", "), Path: strings.ReplaceAll(path, "...", "")})
+}
+
+// passes serves a request that passes.
+func (s *Server) passes(w http.ResponseWriter, r *http.Request, m match) error {
+	switch {
+	case m.Flow == routes.Uploads:
+		return s.upload(w, r, m)
+	case m.Model != routes.NoModel && m.Method != http.MethodGet:
+		return s.askModel(w, r, m)
+	case m.Model != routes.NoModel, m.Collection() == "models":
+		return s.listModels(w, r, m)
+	case m.Lists != "":
+		return s.listResources(w, r, m)
+	case m.Method == http.MethodGet:
+		return s.readResource(w, r, m)
+	}
+	return s.changeResource(w, r, m)
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,8 +68,6 @@ func New(o Options) *Server {
 // A handler answers a request, or returns why it can't.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-type methods map[string]handler
-
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
@@ -78,14 +75,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, passing.Respelled(r))
 }
 
-// route has the path answered by the handler of the request's method; HEAD goes
-// with GET. With no handlers at all nothing is found there.
-func (s *Server) route(format apierror.Format, path string, by methods) {
-	allow := slices.Sorted(maps.Keys(by))
-	if _, ok := by[http.MethodGet]; ok {
-		allow = append(allow, http.MethodHead)
-	}
-	s.publish(path, allow)
+// route has the path answered by the handler that is found.
+func (s *Server) route(format apierror.Format, path string, find finder) {
 	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		w, ctx, seen := s.telemetry.Begin(w, r, path)
 		known := func() bool {
@@ -107,19 +98,19 @@ func (s *Server) route(format apierror.Format, path string, by methods) {
 			ctx = requestid.With(ctx, id)
 			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
-			h, ok := by[r.Method]
-			if !ok && r.Method == http.MethodHead {
-				h, ok = by[http.MethodGet]
-			}
+			h, allow := find(r)
 			var err error
 			switch {
 			case refused != nil:
 				err = refused
-			case ok:
+			case h != nil:
 				err = h(w, r)
-			case by == nil:
+			case len(allow) == 0:
 				err = errNoRoute
 			default:
+				if slices.Contains(allow, http.MethodGet) {
+					allow = append(allow, http.MethodHead)
+				}
 				w.Header().Set("Allow", strings.Join(allow, ", "))
 				err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
 			}

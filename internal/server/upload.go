@@ -37,7 +37,7 @@ const (
 // upload serves uploads of files: their start, which chooses a project, and what
 // follows, which goes to the same one. The files' bytes are passed on as they
 // come, whatever there is of them.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) error {
 		} else if attempts++; attempts > 1 {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, "upload/"+passing.UpstreamVersion+"/files", body, length, maxErrorBody)
+		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, m.path(""), body, length, maxErrorBody)
 		return failure
 	})
 	if err != nil {
@@ -137,9 +137,5 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 	if s.tellsApart() {
 		s.signUpload(query, r)
 	}
-	version := passing.UpstreamVersion
-	if strings.HasPrefix(r.URL.Path, passing.UploadPath+passing.VersionAlpha+"/") {
-		version = passing.VersionAlpha
-	}
-	return proxies.OutsideOf(r).URL(passing.UploadPath+version+"/files", query.Encode()), nil
+	return proxies.OutsideOf(r).URL(r.URL.Path, query.Encode()), nil
 }

@@ -1,0 +1,177 @@
+package routes
+
+import (
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+)
+
+// The versions of Google's API. What comes for one goes upstream for that one.
+const (
+	VersionBeta  = "v1beta"
+	VersionOne   = "v1"
+	VersionAlpha = "v1alpha"
+)
+
+// Versions are all of them, the usual one first.
+var Versions = []string{VersionBeta, VersionOne, VersionAlpha}
+
+// A Route is one method of an API.
+type Route struct {
+	Method string // of HTTP; HEAD goes with GET
+	// Path is the pattern of its path below Base, in which {…} stands for a name.
+	Path string
+	Base Base
+
+	Model  Where   // the model or agent is named there
+	Counts Counted // what a request is counted as
+	// Each is the member of the body whose entries are counted each by itself; "": the
+	// request is.
+	Each string
+	// Candidates says that an answer without one, and without a reason for that, is none.
+	Candidates bool
+	// Feature is a feature of its model that it counts on, whatever its body says; "": none.
+	Feature string
+	// Names is the beginning of Path that names a resource, which the request goes to the
+	// project of; "": its path names none. What its body names counts in any case.
+	Names string
+	// Makes says where an answer names the resources that it tells of, as members within
+	// one another: "file.name". Those in lists are behind the list's name.
+	Makes []string
+	// Lists is the member of an answer that holds a list; "": it isn't one.
+	Lists string
+	Ends  bool // what it names is gone when it has succeeded
+	Flow  Flow
+	// Unserved says who could serve it where nobody here does; "": it is served.
+	Unserved string
+}
+
+// A Base is where a route lies.
+type Base int
+
+// The bases.
+const (
+	API      Base = iota // below a version
+	Upload               // below /upload/ and a version
+	Download             // below /download/ and a version
+	OpenAI               // Google's endpoint that speaks OpenAI's format
+	Socket               // below /ws/; the path says the version
+)
+
+// The beginnings of paths that are no version's.
+const (
+	UploadPath   = "/upload/"
+	DownloadPath = "/download/"
+	SocketPath   = "/ws/"
+	// OpenAIPath is where upstream's OpenAI-compatible endpoint lies.
+	OpenAIPath = VersionBeta + "/openai/"
+	// OpenAIBase is where requests of OpenAI's clients go whose base URL names no place.
+	OpenAIBase = "/openai/v1/"
+)
+
+// Roots returns what the paths of a base begin with here, the usual one first.
+func (b Base) Roots() []string {
+	var roots []string
+	switch b {
+	case OpenAI:
+		return []string{"/" + OpenAIPath, OpenAIBase}
+	case Socket:
+		return []string{SocketPath}
+	}
+	for _, version := range Versions {
+		roots = append(roots, map[Base]string{API: "/", Upload: UploadPath, Download: DownloadPath}[b]+version+"/")
+	}
+	return roots
+}
+
+// Upstream returns what the paths of a base begin with upstream, for VersionBeta.
+func (b Base) Upstream() string { return strings.TrimPrefix(b.Roots()[0], "/") }
+
+// Where says where a request names its model.
+type Where int
+
+// The places.
+const (
+	NoModel     Where = iota
+	InPath            // behind models/
+	InBody            // the member model
+	AgentInBody       // the member model, or agent
+)
+
+// Counted says what a request is counted as.
+type Counted int
+
+// What there is to count.
+const (
+	Free     Counted = iota // it costs no quota
+	Requests                // requests and input tokens of its model
+	Texts                   // the same of a model for which no other can stand in, by what Each says
+	Jobs                    // a job of its project: it stays out of its model's calendars
+)
+
+// Flow says how a request and its answer pass.
+type Flow int
+
+// The flows.
+const (
+	Whole     Flow = iota // an answer that comes at once, within FLUXGATE_TIMEOUT
+	Streams               // in pieces, as long as something comes within FLUXGATE_IDLE_TIMEOUT
+	MayStream             // if the body or the query says so
+	Uploads               // the body passes as it comes, for an hour at most
+	Downloads             // the answer is a file, or a part of one, and passes as Streams does
+	Upgrades              // a WebSocket in both directions
+)
+
+// Errors returns the format of a route's errors.
+func (r Route) Errors() apierror.Format {
+	switch {
+	case r.Base == OpenAI:
+		return apierror.OpenAI
+	case r.Model == AgentInBody, strings.HasPrefix(r.Path, "interactions"):
+		return apierror.Interactions
+	}
+	return apierror.Native
+}
+
+// Call returns what is behind the colon of a path: the method of a model or a resource.
+func (r Route) Call() string {
+	_, call, _ := strings.Cut(r.Path, ":")
+	return call
+}
+
+// Fill returns the path with names in the places of its {…}, in order. There have to be as
+// many.
+func (r Route) Fill(names []string) string { return fill(r.Path, names) }
+
+// Resource returns the name of the resource that the path names, "" if it names none.
+func (r Route) Resource(names []string) string {
+	if r.Names == "" {
+		return ""
+	}
+	path := fill(r.Names, names)
+	if r.Base == OpenAI {
+		path = strings.TrimPrefix(OpenAIPath, VersionBeta+"/") + path
+	}
+	return path
+}
+
+func fill(pattern string, names []string) string {
+	var out strings.Builder
+	for {
+		before, rest, ok := strings.Cut(pattern, "{")
+		out.WriteString(before)
+		if !ok {
+			return out.String()
+		}
+		_, pattern, _ = strings.Cut(rest, "}")
+		out.WriteString(names[0])
+		names = names[1:]
+	}
+}
+
+// Collection returns the first segment of the path, without a method.
+func (r Route) Collection() string {
+	head, _, _ := strings.Cut(r.Path, "/")
+	head, _, _ = strings.Cut(head, ":")
+	return head
+}

@@ -1,0 +1,74 @@
+package routes
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Rows that a router would have to choose between are a mistake in the table, and so is one
+// that says half of what others say.
+func TestRowsAreWhole(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range Table {
+		name := r.Method + " " + r.Told()
+		assert.False(t, seen[name], "%s is there twice", name)
+		seen[name] = true
+		assert.Contains(t, []string{get, post, put, patch, remove}, r.Method, name)
+		assert.False(t, strings.HasPrefix(r.Path, "/"), name)
+		assert.True(t, strings.HasPrefix(r.Path, r.Names), "%s: the resource that it names is the beginning of its path", name)
+		if r.Ends {
+			assert.NotEmpty(t, r.Names, name)
+		}
+		if r.Counts != Free && r.Unserved == "" {
+			assert.NotEqual(t, NoModel, r.Model, "%s: it is some model's quota", name)
+		}
+		assert.Equal(t, r.Base == Upload, r.Flow == Uploads, name)
+	}
+	mux := http.NewServeMux()
+	for _, s := range Shapes(Table) {
+		for _, root := range s.Base.Roots() {
+			assert.NotPanics(t, func() { mux.Handle(root+s.Pattern, http.NotFoundHandler()) }, s.Pattern)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	var models Shape
+	for _, s := range Shapes(Table) {
+		if s.Pattern == "models/{call}" {
+			models = s
+		}
+	}
+	require.Equal(t, []string{"call"}, models.Wildcards())
+	for _, tt := range []struct {
+		method, value, path string
+		allow               []string
+	}{
+		{get, "gemini-2.5-pro", "models/{call}", nil},
+		{post, "gemini-2.5-pro:generateContent", "models/{call}:generateContent", nil},
+		{post, "gemini-2.5-pro:nonsense", "", nil},
+		{get, "gemini-2.5-pro:generateContent", "", []string{post}},
+		{post, "gemini-2.5-pro", "", []string{get}},
+	} {
+		row, names, allow := models.Find(tt.method, []string{tt.value})
+		assert.Equal(t, tt.path, row.Path, tt.value)
+		assert.Equal(t, tt.allow, allow, tt.value)
+		if tt.path != "" {
+			assert.Equal(t, []string{"gemini-2.5-pro"}, names)
+			assert.Equal(t, "models/"+tt.value, row.Fill(names))
+		}
+	}
+}
+
+// What a path names is known by its name below a version, whichever API it is of.
+func TestResource(t *testing.T) {
+	assert.Equal(t, "interactions/x", Route{Path: "interactions/{id}/cancel", Names: "interactions/{id}"}.Resource([]string{"x"}))
+	assert.Equal(t, "openai/videos/x", Route{Base: OpenAI, Path: "videos/{id}/content", Names: "videos/{id}"}.Resource([]string{"x"}))
+	assert.Empty(t, Route{Path: "files"}.Resource(nil))
+	assert.Equal(t, "v1beta/openai/", OpenAI.Upstream())
+	assert.Equal(t, "upload/v1beta/", Upload.Upstream())
+}

@@ -1,0 +1,85 @@
+package routes
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Shape is the rows of a base whose paths a router can't tell apart: what is behind a
+// colon isn't a segment of its own.
+type Shape struct {
+	Base Base
+	// Pattern is a path of net/http's, without the colon: that of the first row.
+	Pattern string
+	Rows    []Route
+}
+
+// Shapes returns the table by shapes, in its order.
+func Shapes(table []Route) []Shape {
+	var all []Shape
+	for _, r := range table {
+		pattern, _, _ := strings.Cut(r.Path, ":")
+		at := slices.IndexFunc(all, func(s Shape) bool { return s.Base == r.Base && alike(s.Pattern, pattern) })
+		if at < 0 {
+			at = len(all)
+			all = append(all, Shape{Base: r.Base, Pattern: pattern})
+		}
+		all[at].Rows = append(all[at].Rows, r)
+	}
+	return all
+}
+
+// alike reports whether two patterns differ in the names of their {…} at most.
+func alike(a, b string) bool {
+	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
+	return slices.EqualFunc(as, bs, func(x, y string) bool {
+		return x == y || strings.HasPrefix(x, "{") && strings.HasPrefix(y, "{")
+	})
+}
+
+// Wildcards returns the names of a pattern's {…}, as net/http's router gives their values.
+func (s Shape) Wildcards() []string {
+	var names []string
+	for rest := s.Pattern; ; {
+		_, after, ok := strings.Cut(rest, "{")
+		if !ok {
+			return names
+		}
+		name, behind, _ := strings.Cut(after, "}")
+		names, rest = append(names, strings.TrimSuffix(name, "...")), behind
+	}
+}
+
+// Find returns the row that an HTTP method and the values of the wildcards mean, and the
+// names among them. Where there are rows for them and none takes the method, allow says
+// which they take.
+func (s Shape) Find(method string, values []string) (row Route, names, allow []string) {
+	call := ""
+	if names = slices.Clone(values); len(names) > 0 {
+		last := &names[len(names)-1]
+		*last, call, _ = strings.Cut(*last, ":")
+	}
+	for _, r := range s.Rows {
+		switch {
+		case r.Call() != call:
+		case r.Method == method:
+			return r, names, nil
+		default:
+			allow = append(allow, r.Method)
+		}
+	}
+	slices.Sort(allow)
+	return Route{}, nil, allow
+}
+
+// Collections returns the first segments of the paths below bases: of what is known of
+// there.
+func Collections(bases ...Base) []string {
+	var all []string
+	for _, r := range Table {
+		if c := r.Collection(); slices.Contains(bases, r.Base) && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/interaction"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// askModel serves a request to a model.
+func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error {
+	read, held, err := s.readPayload(w, r)
+	defer held.Release()
+	if err != nil {
+		return err
+	}
+	x := &relay{
+		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
+		generates: m.Candidates && wholeAnswer(r), sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
+	}
+	model, err := x.understand(m, read)
+	switch {
+	case err != nil:
+		return err
+	case m.Counts == routes.Free:
+		return x.free(r.Context(), model)
+	case m.Counts == routes.Texts:
+		return x.embed(model)
+	}
+	return x.serve(model)
+}
+
+// wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
+// "fields" a caller may leave out what an answer consists of.
+func wholeAnswer(r *http.Request) bool {
+	query := r.URL.Query()
+	alt := query.Get("alt")
+	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")
+}
+
+// understand reads of a body what the relay depends on, and which model it is for.
+func (x *relay) understand(m match, read *payload.Body) (model string, err error) {
+	if m.Model != routes.InPath && read.JSON == nil {
+		// It may name another model than is found in it, which would be sent without a
+		// slot.
+		return "", payload.ErrNotObject
+	}
+	switch m.Model {
+	case routes.InBody:
+		return x.understandChat(m, read)
+	case routes.AgentInBody:
+		return x.understandInteraction(read)
+	}
+	if m.Each != "" {
+		// Quota is charged per text, not per call. The model is named in every
+		// one of them too, so it can't be replaced without touching the body.
+		x.requests, err = read.CountTexts()
+	}
+	return m.names[0], err
+}
+
+// understandChat is understand for a body in OpenAI's format.
+func (x *relay) understandChat(m match, read *payload.Body) (string, error) {
+	in, err := read.Chat()
+	if err != nil {
+		return "", err
+	}
+	model := strings.TrimPrefix(in.Model, "models/")
+	if !payload.ValidModel(model) {
+		return "", payload.ErrModel
+	}
+	x.renamed = read.Rename
+	if m.Each != "" {
+		x.sizer.Count = nil // nobody counts those
+		x.requests, err = in.CountInputs()
+		return model, err
+	}
+	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
+	// goes.
+	x.stream, x.sizer.Count = in.Stream, countChat(in)
+	return model, in.CheckMessages()
+}
+
+// countChat returns what has a chat counted. One of more messages than are worth keeping
+// apart is estimated.
+func countChat(in *payload.Chat) func(context.Context, dispatch.Target) (int64, error) {
+	return func(ctx context.Context, to dispatch.Target) (int64, error) {
+		pieces, all := in.Pieces()
+		if !all {
+			return 0, upstream.ErrUncountable
+		}
+		return dispatch.PromptSizer(upstream.Prompt{Pieces: pieces}).Count(ctx, to)
+	}
+}
+
+// understandInteraction is understand for upstream's own conversations. Each turn is one,
+// and refers to the one before, which is kept by the project that made it, and belongs to
+// the caller. An agent is counted like a model of its name; that is a guess.
+func (x *relay) understandInteraction(read *payload.Body) (string, error) {
+	in, err := interaction.Read(read.JSON)
+	if err != nil {
+		return "", err
+	}
+	refs := *read.References
+	refs.Resources = slices.Concat(refs.Resources, in.Previous)
+	x.refs, x.stream = &refs, in.Stream
+	if in.Agent == "" {
+		x.renamed = read.Rename
+	}
+	x.sizer.Count = nil // nobody counts those
+	if len(in.Previous) > 0 {
+		// What was said before is read again, and isn't in the body.
+		x.sizer.Bytes = -1
+		x.sizer.Count = x.s.dispatch.CountConversation(in.Previous, refs.Estimate)
+	}
+	if in.Store {
+		x.seen = x.s.noteInteraction(x.r)
+	}
+	return in.Model + in.Agent, nil
+}
+
+// noteInteraction returns what writes down whose an interaction is, once its ID comes by and before
+// the caller sees it. The answer is the caller's even if that fails.
+func (s *Server) noteInteraction(r *http.Request) func(ctx context.Context, to dispatch.Target, text []byte) {
+	var finder answers.InteractionFinder
+	noted := false
+	return func(ctx context.Context, to dispatch.Target, text []byte) {
+		if noted {
+			return
+		}
+		if name := finder.Find(text); name != "" {
+			noted = true
+			if err := s.dispatch.MadeOne(ctx, s.who(r), to.Key.Project, name); err != nil {
+				s.logger(ctx).Warn("not kept whose an interaction is", "error", err)
+			}
+		}
+	}
+}
+
+// free serves a request that costs no quota, for the first of the models that is
+// there.
+func (x *relay) free(ctx context.Context, model string) error {
+	p, err := x.s.dispatch.PoolFor(ctx, x.s.who(x.r), x.refs.Resources)
+	if err != nil {
+		return err
+	}
+	snapshot, err := x.s.admission.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	models, err := dispatch.Candidates(snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
+	if err != nil {
+		return err
+	}
+	for i, model := range models {
+		err = x.passFree(ctx, p, model, true)
+		var failure *upstream.Error
+		if i+1 == len(models) || !errors.As(err, &failure) ||
+			failure.Class != upstream.ClassModelGone && failure.Class != upstream.ClassModelUnknown {
+			break
+		}
+	}
+	return err
+}

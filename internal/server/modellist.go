@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// autoEntries describe the chain as a model, in either format.
+var autoEntries = map[routes.Base]any{
+	routes.API: map[string]any{
+		"name": "models/" + dispatch.AutoModel, "version": dispatch.AutoModel, "displayName": "Fluxgate's chain",
+		"description":                "The first model of the chain whose day is not spent, on the project that can take the request first.",
+		"inputTokenLimit":            scheduler.ContextWindow(""),
+		"outputTokenLimit":           65_536,
+		"supportedGenerationMethods": []string{"generateContent", "countTokens"},
+	},
+	routes.OpenAI: map[string]string{"id": dispatch.AutoModel, "object": "model", "owned_by": "fluxgate"},
+}
+
+// listModels passes on a list of models, with the chain before those of the first page,
+// or one model, which the chain may be too.
+func (s *Server) listModels(w http.ResponseWriter, r *http.Request, m match) error {
+	auto := autoEntries[m.Base]
+	if m.Lists == "" && m.names[0] == dispatch.AutoModel {
+		apierror.WriteJSON(w, http.StatusOK, auto)
+		return nil
+	}
+	p, err := s.dispatch.Pool(r.Context())
+	if err != nil {
+		return err
+	}
+	first := m.Base == routes.OpenAI || r.URL.Query().Get("pageToken") == ""
+	return s.dispatch.Free(r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+		list, header, failure := s.list(ctx, r, to, m.path(""))
+		if failure != nil {
+			return failure
+		}
+		if m.Lists != "" && first {
+			list = answers.Prepend(list, m.Lists, auto)
+		}
+		passText(w, http.StatusOK, header, list)
+		return nil
+	})
+}
