@@ -102,6 +102,9 @@ type Reserve struct {
 	From    Instant // the first start that is asked for, if not now; 0: now
 	Since   Instant // when the caller was first told to wait, 0: never
 	Caller  string  // whom it is counted for; empty: nobody
+	// Over takes the slot now, over whatever limit, block or booking is in the way: the
+	// request is sent in any case, and only has to be counted.
+	Over bool
 }
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
@@ -121,7 +124,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	var few [4]side
 	all, cause := p.sides(few[:0], rules, now, r.Model, r.Demand, r.Also, true)
-	if cause != NoCause {
+	if cause != NoCause && !(r.Over && len(all) > 0) {
 		return Result{Verdict: Replan, Start: Never, Cause: cause}
 	}
 	c, t := all[0].c, all[0].t
@@ -129,6 +132,9 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	held := func(b Booking) bool { return b.ID == r.Booking && !t.Expired(&b, came) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
+	}
+	if r.Over {
+		return r.reserve(p, all, now)
 	}
 	start, cause, on, probe, probed := startOfAll(rules, all, now, max(now, r.From))
 	switch {

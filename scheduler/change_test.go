@@ -429,3 +429,23 @@ func TestForwardAndBack(t *testing.T) {
 		})
 	}
 }
+
+// A request that is sent in any case gets its slot whatever is in the way, and counts.
+func TestReserveOver(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1, TPM: 100, RPD: 1})
+	over := func(now Instant, model string) Result {
+		d.id++
+		return d.do(now, Reserve{Model: model, Demand: Demand{Tokens: 1000}, ID: d.id, Over: true})
+	}
+	require.Equal(t, Admitted, d.reserve(noon, 10).Verdict)
+	for i := range 3 {
+		result := over(noon+Instant(i), "m")
+		require.Equal(t, Admitted, result.Verdict)
+		assert.Equal(t, noon+Instant(i), result.Reservation.Start)
+	}
+	assert.EqualValues(t, 4, d.used(DayOf(noon)))
+	d.do(noon+10, RecordRefusal{Model: "m", Block: Block{Until: DayOf(noon).End(), Cause: ByDay}})
+	require.Equal(t, Admitted, over(noon+20, "m").Verdict, "over a block")
+	refused := d.reserve(noon+30, 10)
+	assert.Equal(t, Refused, refused.Verdict, "others are not let over anything by it")
+}

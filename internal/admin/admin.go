@@ -10,10 +10,11 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/policy"
+	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// Options are what an Admin works with. All are required.
+// Options are what an Admin works with. All but Shadow are required.
 type Options struct {
 	Config     *config.Config
 	Admission  *admission.Controller
@@ -23,6 +24,8 @@ type Options struct {
 	Events     *events.Log
 	Audit      *events.Audit
 	Logger     *slog.Logger // of what is done for no request
+	// Shadow counts what would have been. Nil: it is done as decided.
+	Shadow *shadow.Ledger
 }
 
 // An Admin is the operators' side of one instance. It is safe for use by any number
@@ -39,13 +42,14 @@ type Admin struct {
 	history   *history.Keeper
 	policy    *policy.Keeper
 	notebook  notebook
+	shadow    *shadow.Ledger
 }
 
 // New returns an Admin.
 func New(o Options) *Admin {
 	a := &Admin{
 		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, providers: o.Providers, events: o.Events,
-		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission),
+		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow,
 	}
 	a.policy = policy.New(policy.Options{
 		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,

@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -34,8 +35,10 @@ type Status struct {
 	Validation *moment          `json:"validation,omitempty"`
 	Reported   *reportedStatus  `json:"reported_policy,omitempty"`
 	History    []history.Entry  `json:"history"`
-	Now        instant          `json:"now"`
-	ResetsAt   instant          `json:"resets_at"` // next Pacific midnight
+	// Shadow is what this instance would have done, where it only watches.
+	Shadow   *shadow.Report `json:"shadow,omitempty"`
+	Now      instant        `json:"now"`
+	ResetsAt instant        `json:"resets_at"` // next Pacific midnight
 }
 
 // A keyStatus says how one key does.
@@ -112,7 +115,7 @@ func (a *Admin) Status(ctx context.Context, administrator bool) (*Status, error)
 	}
 	out := v.response(p, states, notes)
 	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
-	out.Store = a.admission.Stats()
+	out.Store, out.Shadow = a.admission.Stats(), a.shadow.Report()
 	if administrator {
 		out.Callers, out.Events = callersOf(states, v.now), notes.events
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -130,14 +131,14 @@ func (l *CallerLimit) wait(start scheduler.Instant, cause scheduler.Cause, state
 	}
 }
 
-// reserve takes the place, now that a project has a slot. It returns the wait when
-// another request of the same caller was faster.
-func (l *CallerLimit) reserve(ctx context.Context) (*Wait, error) {
+// reserve takes the place, now that a project has a slot: with over, whatever is in the
+// way. It returns the wait when another request of the same caller was faster.
+func (l *CallerLimit) reserve(ctx context.Context, over bool) (*Wait, error) {
 	if l == nil || l.reserved != nil {
 		return nil, nil
 	}
 	result, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Reserve{
-		Model: callerModel, Demand: l.demand, ID: newID(),
+		Model: callerModel, Demand: l.demand, ID: ticket.NewID(), Over: over,
 	})
 	if err != nil {
 		return nil, err

@@ -1,10 +1,12 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -60,6 +62,10 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	if err := d.look(ctx); err != nil {
 		return nil, nil, err
 	}
+	if d.req.Over {
+		grant, err := d.over(ctx)
+		return grant, nil, err
+	}
 	refused, err := d.req.Limit.check(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -78,11 +84,30 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	if grant == nil {
 		return nil, wait, err
 	}
-	if refused, err = d.req.Limit.reserve(ctx); err != nil || refused != nil {
+	if refused, err = d.req.Limit.reserve(ctx, false); err != nil || refused != nil {
 		d.c.Cancel(grant, false)
 		return nil, refused, err
 	}
 	return grant, nil, nil
+}
+
+// over takes the slot of a request that is sent in any case.
+func (d *decision) over(ctx context.Context) (*Grant, error) {
+	offer, _ := d.plan()
+	if offer.Start == scheduler.Never { // it fits nowhere, or upstream won't have it
+		usable := d.candidates()
+		if len(usable) == 0 || len(d.chain) == 0 {
+			return nil, ErrNoProject
+		}
+		offer = scheduler.Offer{Project: usable[0].ID, Model: d.chain[0], Also: d.req.also(d.chain[0])}
+	}
+	offer.Start = d.c.Now()
+	grant, _, _, err := d.reserve(ctx, offer, 0)
+	if grant == nil {
+		return nil, cmp.Or(err, ErrNoProject)
+	}
+	_, err = d.req.Limit.reserve(ctx, true)
+	return grant, err
 }
 
 // later returns what a caller is told whose own limits demand a wait: that one, or
@@ -114,7 +139,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	case offer.Start <= own.Start:
 		return own, nil
 	}
-	return d.told(offer, newID()), nil
+	return d.told(offer, ticket.NewID()), nil
 }
 
 // beyond returns what a caller is told that can't use a slot which it is offered, since
@@ -130,7 +155,7 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 	}
 	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
 	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if tagOf(b.ID) == callerTag(d.req.Caller) && b.ID != d.held {
+		if ticket.TagOf(b.ID) == ticket.CallerTag(d.req.Caller) && b.ID != d.held {
 			slots = append(slots, b)
 		}
 	})

@@ -90,7 +90,7 @@
 //
 // They hold for what is promised and booked, too: a caller that may send one request a
 // minute is promised one slot a minute, and told the wait of its own limits for more.
-// Whose a booking is its ID says ([newIDOf]), so every instance knows; what was only
+// Whose a booking is its ID says ([ticket.NewIDOf]), so every instance knows; what was only
 // told, the instance knows that told it. A request that goes at once may use what the
 // caller has booked for another: then that one waits.
 //

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -13,7 +14,7 @@ import (
 //
 // The currency is windows: a request costs its tokens by TPM and one by RPM of the
 // calendar that it is counted on, so that requests and tokens are one thing. What a caller
-// has used is what weighs on the calendars now; whose that is, IDs say ([newIDOf]). So
+// has used is what weighs on the calendars now; whose that is, IDs say ([ticket.NewIDOf]). So
 // nothing is kept for it, every instance knows the same, and who comes back after a minute
 // of nothing begins like anybody else. Who waits an instance knows of its own callers, and
 // of bookings.
@@ -41,7 +42,7 @@ func (p *party) demand() float64 { return p.used + p.waits }
 // A contest is who uses a model's calendars and who waits for them.
 type contest struct {
 	model    string
-	parties  map[uint64]*party // by callerTag
+	parties  map[uint64]*party // by ticket.CallerTag
 	mine     *party
 	cost     float64            // of the request that is decided about
 	capacity float64            // of a window, for requests of the usual size
@@ -54,7 +55,7 @@ type contest struct {
 func (d *decision) contestFor(model string) *contest {
 	now := d.c.Now()
 	k := &contest{model: model, parties: make(map[uint64]*party)}
-	k.mine = k.party(callerTag(d.req.Caller))
+	k.mine = k.party(ticket.CallerTag(d.req.Caller))
 	limits := make(map[string]scheduler.Limits, len(d.ids))
 	// What is sent, and what is asked for, says what size is usual.
 	requests, tokens := float64(max(d.demand.Requests, 1)), float64(d.demand.Tokens)
@@ -74,7 +75,7 @@ func (d *decision) contestFor(model string) *contest {
 	}
 	for _, p := range d.c.waitlist.waitingFor(model, now) {
 		if l, ok := limits[p.at.project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
-			x, each := k.party(callerTag(p.caller)), cost(l, p.Demand.Tokens, p.Demand.Requests)
+			x, each := k.party(ticket.CallerTag(p.caller)), cost(l, p.Demand.Tokens, p.Demand.Requests)
 			x.promised, x.costs, x.waits = append(x.promised, p), append(x.costs, each), x.waits+each
 		}
 	}
@@ -116,12 +117,12 @@ func (k *contest) count(l scheduler.Limits, c *scheduler.Calendar, d *decision, 
 	}
 	for _, r := range c.Sent {
 		if r.End > now {
-			k.party(tagOf(r.ID)).used += more * cost(l, r.Tokens, r.Requests)
+			k.party(ticket.TagOf(r.ID)).used += more * cost(l, r.Tokens, r.Requests)
 		}
 	}
 	for _, b := range c.Bookings {
 		if b.ID != d.held && now <= b.Start.Add(d.rules.Hold) {
-			k.party(tagOf(b.ID)).waits += cost(l, b.Demand.Tokens, b.Demand.Requests)
+			k.party(ticket.TagOf(b.ID)).waits += cost(l, b.Demand.Tokens, b.Demand.Requests)
 		}
 	}
 }
@@ -265,7 +266,7 @@ func (d *decision) far(offer scheduler.Offer) bool {
 	}
 	n := 0
 	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if tagOf(b.ID) == callerTag(d.req.Caller) && b.ID != d.held {
+		if ticket.TagOf(b.ID) == ticket.CallerTag(d.req.Caller) && b.ID != d.held {
 			n++
 		}
 	})

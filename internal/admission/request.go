@@ -3,9 +3,7 @@ package admission
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -124,6 +122,9 @@ type Request struct {
 	SitsOut time.Duration
 	// Limit is the request's place in its caller's own limits; nil: it has none.
 	Limit *CallerLimit
+	// Over says that it is sent now in any case, over whatever limit: it gets a slot
+	// wherever it would wait least, so that it is counted.
+	Over bool
 }
 
 // also is Also of a model.
@@ -187,27 +188,4 @@ func (w *Wait) Refused() bool { return refused(w.On, w.Cause) }
 
 func refused(on string, cause scheduler.Cause) bool {
 	return !scheduler.IsModel(on) && on != scheduler.OfProject && cause.OfBlock()
-}
-
-// newID returns a random ID for a reservation or booking. 32 bits pack well,
-// and a calendar makes sure that its own differ.
-func newID() uint64 { return uint64(rand.Uint32()) | 1<<32 }
-
-// newIDOf returns a random ID for a booking or reservation, which says in its upper 31
-// bits whose it is: so every instance knows what a caller has, and a build that doesn't
-// keeps it.
-func newIDOf(caller string) uint64 { return newID() | callerTag(caller) }
-
-// tagOf returns what an ID says of its caller: the callerTag, or 0 where it says nothing,
-// for an older build made it.
-func tagOf(id uint64) uint64 { return id >> 33 << 33 }
-
-// callerTag is what IDs have of a caller; 0 for who has no name.
-func callerTag(caller string) uint64 {
-	if caller == "" {
-		return 0
-	}
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(caller)) // never fails
-	return max(h.Sum64()>>33, 1) << 33
 }

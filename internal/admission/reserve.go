@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -21,8 +22,8 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		from = offer.Start // what is before that others were told of
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
-		Model: offer.Model, Demand: demand, Also: offer.Also, ID: newIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller,
+		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -98,7 +99,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 // untrue.
 func (d *decision) tell(offer scheduler.Offer) *Wait {
 	if refused(offer.On, offer.Cause) {
-		return d.told(offer, newID())
+		return d.told(offer, ticket.NewID())
 	}
 	now := d.c.Now()
 	if p := d.promise; p != nil {
@@ -106,7 +107,7 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now, offer.Also...)
 		return d.told(offer, p.ID)
 	}
-	b := scheduler.Booking{ID: newID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
+	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
 	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, also: offer.Also, caller: d.req.Caller}, now)
 	return d.told(offer, b.ID)
 }

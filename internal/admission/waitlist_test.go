@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -38,7 +39,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	for i := range 10_000 {
 		now += 50
 		model := fmt.Sprintf("model-%d", i%4)
-		l.add(promiseOf("p", model, newID(), uint64(i+1), now+60_000), now)
+		l.add(promiseOf("p", model, ticket.NewID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news := l.held()
 	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
@@ -48,7 +49,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	// Places that nobody asks for any more are forgotten too.
 	for i := range 2000 {
 		now += 1000
-		l.add(promiseOf(fmt.Sprintf("project-%d", i), "m", newID(), uint64(i+1), now+60_000), now)
+		l.add(promiseOf(fmt.Sprintf("project-%d", i), "m", ticket.NewID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news = l.held()
 	assert.Less(t, slots, 200, "a minute's worth, and until the next sweep")
@@ -99,7 +100,7 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 	round := func(every int) (promised int) {
 		ids := make([]uint64, 200)
 		for i := range ids {
-			ids[i] = newID()
+			ids[i] = ticket.NewID()
 			l.add(promiseOf("p", "m", ids[i], ids[i], now+60_000), now)
 		}
 		promised = len(l.promised("p", "m", now, asker{}))
@@ -130,9 +131,9 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 func TestGhostsAreNoticed(t *testing.T) {
 	l := newWaitlist(scheduler.DefaultHold)
 	for i := range 100 {
-		l.add(promiseOf("p", "m", newID(), uint64(i+1), 60_000), 0)
+		l.add(promiseOf("p", "m", ticket.NewID(), uint64(i+1), 60_000), 0)
 	}
 	assert.Len(t, l.promised("p", "m", 65_000, asker{}), 100, "the hold isn't over")
-	l.add(promiseOf("p", "m", newID(), 1000, 120_000), 65_001)
+	l.add(promiseOf("p", "m", ticket.NewID(), 1000, 120_000), 65_001)
 	assert.Empty(t, l.promised("p", "m", 65_001, asker{}))
 }

@@ -24,6 +24,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
+	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
@@ -76,6 +77,7 @@ type App struct {
 
 	admission *admission.Controller
 	admin     *admin.Admin
+	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -131,6 +133,9 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		return nil, err
 	}
 	a.handler = callers.CORS(cfg.CORS, server)
+	if cfg.Shadow {
+		a.handler = shadow.Announce(a.handler)
+	}
 	if o.Local != nil || o.Report != nil {
 		if err := a.introduce(ctx, banner); err != nil {
 			return nil, err
@@ -161,20 +166,25 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	if err != nil {
 		return nil, fmt.Errorf("upstream client: %w", err)
 	}
+	if cfg.Shadow {
+		o.Logger.Warn("SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)")
+		a.shadow = shadow.NewLedger(a.admission.Now().Time())
+		a.record.Shadow()
+	}
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(a.admission)
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
 	a.audit.Store(audit)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record,
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
 			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,
-		Logger: o.Logger,
+		Logger: o.Logger, Shadow: a.shadow,
 	})
 	return server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,

@@ -41,6 +41,9 @@ func (a *App) introduce(ctx context.Context, r *report) error {
 		r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
 	}
 	r.line("keys: %s (checked %s)", found.Summary(), found.At.Format(time.RFC3339))
+	if a.shadow.On() {
+		r.line("SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)")
+	}
 	r.line("mode: %s", mode)
 	if len(chain) == 0 {
 		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))

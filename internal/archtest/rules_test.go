@@ -24,6 +24,7 @@ var final = []string{
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
+	"internal/deadline", "internal/shadow",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -97,6 +98,14 @@ var imports = []importRule{
 		why: "what a caller is answered is the same whoever found out",
 	},
 	{
+		dir: "internal/deadline", only: []string{"scheduler", "internal/payload"},
+		why: "reading headers needs little",
+	},
+	{
+		dir: "internal/shadow", standard: true,
+		why: "counting what would have been needs nothing",
+	},
+	{
 		dir: "internal/requestlog", standard: true,
 		why: "a logger in a context needs nothing",
 	},
@@ -120,7 +129,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",

@@ -25,7 +25,7 @@ const (
 var exposedHeaders = []string{
 	"RateLimit", "RateLimit-Policy", "Retry-After", "Retry-After-Ms", "X-Fluxgate-Retry-Ms", "X-Should-Retry",
 	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Request-Id", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
-	"X-Gemini-Service-Tier",
+	"X-Fluxgate-Shadow", "X-Fluxgate-Shadow-Wait-Ms", "X-Gemini-Service-Tier",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
 	"X-Goog-Upload-Status", "X-Goog-Upload-Url",
 }

@@ -206,6 +206,11 @@ type Config struct {
 	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
 	Resend bool `env:"FLUXGATE_RESEND,default=false"`
 
+	// Shadow has every request sent as it comes, over whatever limit, and only told what
+	// would have waited: in the log, the metrics, /status and a header of the answer.
+	// FLUXGATE_SHADOW, default false.
+	Shadow bool `env:"FLUXGATE_SHADOW,default=false"`
+
 	// BaseURL replaces Google's endpoint. It must be https unless its host is a
 	// loopback address, because the key travels with every request.
 	// GOOGLE_GEMINI_BASE_URL, default empty: Google's own. It is without the API's
@@ -281,6 +286,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
 		slog.Bool("resend", c.Resend),
+		slog.Bool("shadow", c.Shadow),
 		slog.String("base_url", c.BaseURL),
 		slog.String("k_service", c.KService),
 		slog.String("function_target", c.FunctionTarget),

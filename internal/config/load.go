@@ -83,6 +83,7 @@ var wanted = map[string]string{
 	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
 	"GEMINI_LOG":            "true or false",
 	"FLUXGATE_RESEND":       "true or false",
+	"FLUXGATE_SHADOW":       "true or false",
 }
 
 const duration = "a duration with its unit, such as 500ms, 5s or 2m"

@@ -17,6 +17,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/recent"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/resources"
+	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -27,7 +28,7 @@ type KeySource interface {
 	Reload(ctx context.Context, reason string) ([]keys.Key, error)
 }
 
-// Options are what a Dispatcher works with. All but Resend, Resources and Telemetry are required.
+// Options are what a Dispatcher works with. All but Resend, Resources, Shadow and Telemetry are required.
 type Options struct {
 	Admission *admission.Controller
 	Keys      KeySource
@@ -41,6 +42,8 @@ type Options struct {
 	Resources *resources.Registry
 	// Telemetry records what happens to requests. Nil: nothing does.
 	Telemetry *telemetry.Recorder
+	// Shadow counts what would have been, where requests go whatever is decided. Nil: it is done as decided.
+	Shadow *shadow.Ledger
 }
 
 // A ChainKeeper keeps the chain that the models list amounts to.
@@ -78,6 +81,7 @@ type Dispatcher struct {
 	retiring  *recent.Map[string, time.Time] // models that are shut down, and when
 
 	conversations *conversation.Memory
+	shadow        *shadow.Ledger
 }
 
 // New returns a dispatcher.
@@ -86,7 +90,7 @@ func New(o Options) *Dispatcher {
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
-		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(),
+		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,
 	}
 }
 

@@ -86,6 +86,7 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		limit: d.admission.CallerLimit(c.Caller, c.Demand),
 	}
 	defer r.limit.GiveBack() // unless it was settled
+	d.shadow.Count()
 	for r.attempts = 1; ; r.attempts++ {
 		grant, wait, err := r.admit(ctx)
 		if grant == nil {
@@ -103,11 +104,12 @@ func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if l.Told == lesson.UpstreamsWords {
 			r.said = failure
 		}
+		r.refusal = failure
 		if !r.again(grant, failure, l) {
 			if l.Told == lesson.WhatWeKnow {
 				r.limit.Settle(-1) // it may have been served
 			}
-			if l.Told == lesson.OurWait {
+			if l.Told == lesson.OurWait && !r.d.shadow.On() {
 				return r.refuse(ctx, l, err)
 			}
 			return nil, nil, r.whenAgain(ctx, failure, l, err)
@@ -136,6 +138,7 @@ type dispatch struct {
 	refusing projectSet         // those that said 429 without a limit
 	failed   *upstream.Error    // the 5xx that is being retried
 	said     *upstream.Error    // what is the caller's answer where nobody else serves it
+	refusal  *upstream.Error    // the last
 	silent   []*admission.Grant // that were answered with success, and nothing in it
 	waited   time.Duration
 }
@@ -149,8 +152,12 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 	}
 	req := r.request()
 	inner, span := r.d.telemetry.Admit(ctx)
-	grant, wait, err := r.d.admission.Admit(inner, req)
+	grant, wait, err := r.ask(inner, req)
 	span.Decided(r.decision(grant, wait, err))
+	if grant == nil && r.d.shadow.On() {
+		grant, err = r.regardless(ctx, wait, err)
+		return grant, nil, err
+	}
 	if r.failed != nil && grant == nil {
 		// A retry that would have to wait is no retry: the caller gets what
 		// upstream said, and nobody is to come back for what was told here.
@@ -209,7 +216,7 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 // whenAgain returns the error that is passed on, with what is known of when the same
 // may be tried again.
 func (r *dispatch) whenAgain(ctx context.Context, e *upstream.Error, l lesson.Lesson, err error) error {
-	if !tooMany(e) {
+	if !tooMany(e) || r.d.shadow.On() {
 		return err
 	}
 	told := *e

@@ -18,6 +18,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
+//   - shadow.go: what is sent over a limit where Fluxgate only watches
 //   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - redirect.go: models that others answer for, and what a call weighs beside a model
@@ -30,7 +31,6 @@
 //   - owners.go: which project owns a file or cached content, and whether it is the
 //     caller's
 //   - free.go: requests that take no slot
-//   - patience.go: the headers by which a caller says how long it waits
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets

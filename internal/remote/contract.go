@@ -39,6 +39,7 @@ type Status struct {
 	Reported   *Checked         `json:"reported_policy"` // nil: never asked
 	History    []Day            `json:"history"`
 	Events     []Event          `json:"events"` // newest first
+	Shadow     *Shadow          `json:"shadow"` // nil: it does what it decides
 	Now        time.Time        `json:"now"`
 	ResetsAt   time.Time        `json:"resets_at"` // the next Pacific midnight
 }
@@ -116,6 +117,14 @@ type Operations struct {
 type Checked struct {
 	At    time.Time `json:"at"`
 	Error string    `json:"error"` // empty: it went well
+}
+
+// A Shadow is what the answering instance would have done since it started, where it only watches.
+type Shadow struct {
+	Since    time.Time `json:"since"`
+	Requests int64     `json:"requests"`
+	Waits    int64     `json:"waits"`
+	Refused  int64     `json:"refused"`
 }
 
 // A Day is what one model of one project has served on a finished Pacific day.

@@ -12,7 +12,11 @@ import (
 // health serves GET /health: the process is up. It asks nothing of the store,
 // so a platform's probes cost nothing.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	apierror.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	health := map[string]any{"status": "ok"}
+	if s.cfg.Shadow {
+		health["shadow"] = true
+	}
+	apierror.WriteJSON(w, http.StatusOK, health)
 	return nil
 }
 

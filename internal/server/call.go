@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 )
 
@@ -20,7 +21,7 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	if err != nil {
 		return nil, err
 	}
-	within, err := dispatch.Within(r.Header, s.admission.Now())
+	within, err := deadline.Within(r.Header, s.admission.Now())
 	if err != nil {
 		return nil, err
 	}

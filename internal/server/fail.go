@@ -11,7 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -103,7 +103,7 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	}
 	var instead string
 	if wait.Instead != "" {
-		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), dispatch.MaxWaitHeader)
+		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), deadline.MaxWaitHeader)
 	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -88,7 +89,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err != nil {
 		return err
 	}
-	if c.MaxWait, err = dispatch.MaxWait(x.r.Header); err != nil {
+	if c.MaxWait, err = deadline.MaxWait(x.r.Header); err != nil {
 		return err
 	}
 	c.Demand = scheduler.Demand{Requests: x.requests, Allowance: dispatch.UploadAllowance(len(x.body))}

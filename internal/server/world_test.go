@@ -30,6 +30,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
+	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/testbuffer"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -171,17 +172,21 @@ func (w *world) instanceOver(store storage.Store) *served {
 		authenticator, err = callers.New(w.cfg, nil, secrets.Options{Logger: logger})
 		require.NoError(w.t, err)
 	}
+	var ledger *shadow.Ledger
+	if w.cfg.Shadow {
+		ledger = shadow.NewLedger(ctl.Now().Time())
+	}
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(ctl)
 	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry,
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger,
 		Resources: resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
 			Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	operators := admin.New(admin.Options{
-		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger,
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger,
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,

@@ -24,6 +24,13 @@ func (r *Recorder) ObserveQuotas(rules func() *scheduler.Rules, now func() sched
 	}
 }
 
+// Shadow has it reported that requests are sent whatever is decided: what is counted as refused went all the same.
+func (r *Recorder) Shadow() {
+	if r != nil {
+		r.shadow.Store(true)
+	}
+}
+
 // observe registers what is read when somebody collects.
 func (r *Recorder) observe(m metric.Meter) error {
 	var problems []error
@@ -45,6 +52,7 @@ func (r *Recorder) observe(m metric.Meter) error {
 	used := gauge("fluxgate.quota.used", "{quota}", "Requests or tokens that count on a limit now.")
 	limit := gauge("fluxgate.quota.limit", "{quota}", "Limits: rpm and tpm per minute, rpd per Pacific day.")
 	bookings := gauge("fluxgate.quota.bookings", "{booking}", "Slots that are kept for callers.")
+	watching := gauge("fluxgate.shadow", "1", "1 where every request is sent whatever is decided: those counted as refused went all the same.")
 	utilization, err := m.Float64ObservableGauge("fluxgate.quota.utilization", metric.WithUnit("1"),
 		metric.WithDescription("Share of a limit that is used now; of what is unlimited there is none."))
 	problems = append(problems, err)
@@ -83,6 +91,9 @@ func (r *Recorder) observe(m metric.Meter) error {
 	}
 	_, err = m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		observeStore(o)
+		if r.shadow.Load() {
+			o.ObserveInt64(watching, 1)
+		}
 		source := r.quotas.Load()
 		if source == nil {
 			return nil
@@ -101,6 +112,6 @@ func (r *Recorder) observe(m metric.Meter) error {
 			}
 		})
 		return nil
-	}, reads, writes, conflicts, recovered, control, used, limit, bookings, utilization)
+	}, reads, writes, conflicts, recovered, control, used, limit, bookings, watching, utilization)
 	return errors.Join(append(problems, err)...)
 }

@@ -70,6 +70,7 @@ type Recorder struct {
 	seen   lastSeen
 	stats  atomic.Pointer[storeStats]
 	quotas atomic.Pointer[quotaSource]
+	shadow atomic.Bool
 }
 
 // New returns a Recorder. With OTEL_SDK_DISABLED=true it is nil, but for one that

@@ -53,6 +53,10 @@ type statusView struct {
 func (v statusView) summary(b *strings.Builder) {
 	s := v.style
 	b.WriteString(s.paint(bold, clean(v.options.URL)) + " at " + s.clock(v.Now, "2006-01-02 15:04:05") + "\n\n")
+	if x := v.Shadow; x != nil {
+		b.WriteString(s.field("SHADOW", fmt.Sprintf("every request is sent as it comes; since %s %s of %s would have waited, %s been refused (this instance)",
+			s.clock(x.Since, "15:04"), exact(x.Waits), exact(x.Requests), exact(x.Refused))))
+	}
 	b.WriteString(s.field("mode", v.Mode+by(v.ModeSource)))
 	b.WriteString(s.field("chain", strings.Join(v.ModelChain, " > ")+by(v.ChainSource)))
 	b.WriteString(s.field("day", fmt.Sprintf("ends in %s, at %s", wait(v.Now, &v.ResetsAt), s.clock(v.ResetsAt, "15:04"))))

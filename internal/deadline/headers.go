@@ -1,4 +1,4 @@
-package dispatch
+package deadline
 
 import (
 	"net/http"
