@@ -41,11 +41,11 @@ func decode(t *testing.T, w *httptest.ResponseRecorder) (out body) {
 
 // Every code has a row in the table.
 func TestCodesAreComplete(t *testing.T) {
-	for c := InvalidArgument; c <= Loop; c++ {
+	for c := InvalidArgument; c <= Unserved; c++ {
 		assert.GreaterOrEqual(t, c.HTTP(), 400, "code %d", c)
 		assert.NotEmpty(t, codes[c].status)
 	}
-	assert.Len(t, codes, int(Loop)+1)
+	assert.Len(t, codes, int(Unserved)+1)
 }
 
 // The cause is for the log alone.

@@ -26,7 +26,8 @@ const (
 	TimedOut
 	Canceled
 	Internal
-	Loop // the request came back: it was sent by a Fluxgate
+	Loop     // the request came back: it was sent by a Fluxgate
+	Unserved // it is known what was asked for, and it isn't served
 )
 
 var codes = map[Code]struct {
@@ -49,6 +50,7 @@ var codes = map[Code]struct {
 	Canceled:         {499, "CANCELLED"},
 	Internal:         {http.StatusInternalServerError, "INTERNAL"},
 	Loop:             {http.StatusLoopDetected, "FAILED_PRECONDITION"},
+	Unserved:         {http.StatusNotImplemented, "UNIMPLEMENTED"},
 }
 
 // HTTP returns the HTTP status of a code.
@@ -89,8 +91,8 @@ func Write(w http.ResponseWriter, f Format, p *Problem) {
 	switch p.Code {
 	case Unavailable:
 		setOwnRetry(w.Header(), retryUnavailable, Exact)
-	case Loop:
-		w.Header().Set(shouldRetry, "false")
+	case Loop, Unserved:
+		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}
 	writeOwn(w, f, status{Code: c.http, Message: p.Public, Status: c.status})
 }

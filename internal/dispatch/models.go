@@ -58,14 +58,15 @@ func (r *dispatch) beyondModel(e *upstream.Error) bool {
 	return len(r.call.Models) > 1 && e.Class == upstream.ClassCaller && strings.Contains(e.Message, "is not enabled for models/")
 }
 
-// Embedders returns the models that may serve an embedding: vectors of different
-// models don't go together, so nothing stands in for the one that is named.
-func Embedders(name, fallback string) ([]string, error) {
+// Pinned returns the models that may serve what is bound to one, such as an embedding:
+// vectors of different models don't go together, so nothing stands in for the one that is
+// named.
+func Pinned(name, fallback string) ([]string, error) {
 	if name == AutoModel {
-		return nil, apierror.Invalid("model", `"auto" stands for models that generate text; name an embedding model.`)
+		return nil, apierror.Invalid("model", `"auto" stands for models that generate text; name one that does this.`)
 	}
 	if fallback != "" {
-		return nil, apierror.Invalid(FallbackHeader, "no other model can stand in for an embedding model.")
+		return nil, apierror.Invalid(FallbackHeader, "no other model can stand in for this one.")
 	}
 	return []string{name}, nil
 }

@@ -196,19 +196,29 @@ func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kind string)
 	return own, nil
 }
 
-// Made notes what an answer of a project says was made for a caller. It does so before
-// the caller hears of it: what isn't known to be the caller's is of no use to it.
-func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, answer []byte) error {
-	made := resourcesIn(answer, project)
-	for _, m := range made {
-		d.owners.Put(m.Name, project)
-	}
-	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, made...))
+// Made notes what a project has made for a caller. It does so before the caller hears of
+// it: what isn't known to be the caller's is of no use to it.
+func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, made ...answers.Created) error {
+	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, d.resourcesIn(project, made)...))
 }
 
 // Changed notes until when something lasts, by the answer of its project.
-func (d *Dispatcher) Changed(ctx context.Context, who resources.Caller, project string, answer []byte) error {
-	return d.noted(ctx, who, d.resources.Changed(ctx, resourcesIn(answer, project)...))
+func (d *Dispatcher) Changed(ctx context.Context, who resources.Caller, project string, changed ...answers.Created) error {
+	return d.noted(ctx, who, d.resources.Changed(ctx, d.resourcesIn(project, changed)...))
+}
+
+// Seen notes of what a caller's job has made that it is the caller's too, where that isn't
+// known. What administrators see isn't made theirs.
+func (d *Dispatcher) Seen(ctx context.Context, who resources.Caller, project, name string) error {
+	d.owners.Put(name, project)
+	if !d.resources.Confines(who) {
+		return nil
+	}
+	has, err := d.resources.Find(ctx, who.Name, []string{name})
+	if err != nil || has[name].Project == project {
+		return err
+	}
+	return d.resources.Made(ctx, who.Name, resources.Resource{Name: name, Project: project})
 }
 
 // Gone notes that a project has deleted something.
@@ -231,19 +241,14 @@ func (d *Dispatcher) noted(ctx context.Context, who resources.Caller, err error)
 	return &apierror.Problem{Code: apierror.Unavailable, Public: "It was done, but it couldn't be written down that it is yours, so it isn't. Please do it again.", Cause: err}
 }
 
-// resourcesIn returns the resources that an answer of a project tells of.
-func resourcesIn(answer []byte, project string) []resources.Resource {
+// resourcesIn returns what an answer of a project tells of, and remembers where it is.
+func (d *Dispatcher) resourcesIn(project string, told []answers.Created) []resources.Resource {
 	var all []resources.Resource
-	for _, c := range answers.CreatedResources(answer) {
+	for _, c := range told {
+		d.owners.Put(c.Name, project)
 		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires})
 	}
 	return all
-}
-
-// MadeOne notes that a project has made something of that name for a caller.
-func (d *Dispatcher) MadeOne(ctx context.Context, who resources.Caller, project, name string) error {
-	d.owners.Put(name, project)
-	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, resources.Resource{Name: name, Project: project}))
 }
 
 // CountConversation returns what counts a request that goes on from others: those that are

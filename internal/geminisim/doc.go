@@ -69,8 +69,8 @@
 // project. The upload backend's own errors are plain text. A chunk that isn't
 // the last has to end at a multiple of [Config.UploadGranularity]; of one whose
 // connection breaks, the bytes that arrived are kept. GET files lists the
-// newest first. A file lives for 48 hours on [Config.Now]. Only its size and hash are
-// kept.
+// newest first. A file lives for 48 hours on [Config.Now]. Its size, its hash and its first
+// mebibyte are kept.
 //
 // Interactions are made by POST interactions, of a model or, in the background alone, of an
 // agent, plain or as events; read (events too, behind last_event_id), cancelled while they are in
@@ -78,6 +78,13 @@
 // input. The fields, events and usage are those that the SDK's source knows; that errors have
 // their status in small letters for a code and no details, that agents draw on the quota of
 // the first model, and that one in the background is done after two seconds are guesses.
+//
+// What goes on after the answer: batches, videos (predictLongRunning) and file search stores
+// are modelled in package longrunning, whose comment says where each behaviour is from. A
+// video costs a request of its model, and so does an image, by predict or by OpenAI's
+// images/generations (documented that both are there). A batch costs nothing here: its quota is
+// its own (documented). What was generated can be downloaded, in ranges, below /download/ too
+// (the SDKs' sources), and what was uploaded can't (documented).
 //
 // Cached contents can be created, listed, read, deleted, and given a new ttl or
 // expireTime. They hold at least 1024 tokens and serve requests for the model they
@@ -97,10 +104,6 @@
 // that says "call NAME" while a function NAME is declared is answered with a
 // function call. A JSON request is answered with a value of its schema, whose
 // texts are the translation, or else with {"text": translation}.
-//
-// Usage. An answer to a prompt that says "think 120 tokens" or "tools read 50 tokens" costs
-// that much beside its text, as thoughtsTokenCount and toolUsePromptTokenCount (documented; the
-// Interactions API's names are those of the SDK's source). [Server.Bills] adds up what answers cost.
 //
 // Limits. A JSON request whose prompt or schema names requests_per_day,
 // tokens_per_minute and requests_per_minute is a question for limits, and answered
@@ -176,11 +179,11 @@
 //     not use, accepts an upload's chunk with another project's key, lets a page
 //     token be used by another project, or takes two files' chosen names for the
 //     same across projects. Here: no, no, no, and yes (409).
-//   - Files in the state PROCESSING, their download and registration, limits on
+//   - Files in the state PROCESSING, their registration, limits on
 //     their number and total size, the end of abandoned uploads, and
 //     quota for the storage of cached contents.
-//   - Batches, tuned models, image, speech and video generation, the Live API,
-//     thinking, safety filters, several candidates, stop sequences and
+//   - Tuned models, speech generation, images through generateContent, the Live API,
+//     OpenAI's batches and videos, thinking, safety filters, several candidates, stop sequences and
 //     temperature. Unknown fields are ignored, where the real service refuses some
 //     of them.
 //   - The real tokeniser, the real latency, and the real answer.
@@ -191,6 +194,7 @@
 //   - transport.go: Transport, which reaches the server without a socket
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
 //   - openai.go: the OpenAI-compatible routes
+//   - longrunning.go: what package longrunning serves, images, and downloads
 //   - embed.go: embeddings
 //   - generate.go: generating, streaming and counting; the models list
 //   - upload.go: uploads of files, in one request or resumable
@@ -205,7 +209,6 @@
 //   - requests.go: RequestLog, every request with the credentials that it carried
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
-//   - bill.go: Bills, what answers cost in tokens
 //   - log.go: Log, Stats and Peak, the requests that cost quota
 //   - spend.go: SetBilling, what a billing account may spend
 //   - shutdown.go: models that are gone, or are about to be

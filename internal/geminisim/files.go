@@ -15,12 +15,25 @@ const (
 	maxFile      = 2 << 30 // bytes
 )
 
-// file is an uploaded file. Its bytes aren't kept.
+// file is one that was uploaded or generated.
 type file struct {
 	owned
 	fileMeta
-	size int64
-	hash [32]byte // SHA-256
+	size      int64
+	hash      [32]byte // SHA-256
+	content   []byte   // the first maxKept bytes
+	generated bool     // it can be downloaded
+}
+
+// maxKept bounds how much of what is in a file is kept.
+const maxKept = 1 << 20
+
+// kept keeps the beginning of what is written to it.
+type kept struct{ content []byte }
+
+func (k *kept) Write(p []byte) (int, error) {
+	k.content = append(k.content, p[:min(len(p), maxKept-len(k.content))]...)
+	return len(p), nil
 }
 
 // fileMeta is what an upload says about the file.
@@ -49,6 +62,10 @@ func (c *call) view(f *file) fileView {
 	if base == "" {
 		base = c.ownBase()
 	}
+	source := "UPLOADED"
+	if f.generated {
+		source = "GENERATED"
+	}
 	return fileView{
 		Name:           "files/" + f.id,
 		DisplayName:    f.displayName,
@@ -62,7 +79,7 @@ func (c *call) view(f *file) fileView {
 		SHA256Hash: base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(f.hash[:]))),
 		URI:        base + "/v1beta/files/" + f.id,
 		State:      "ACTIVE",
-		Source:     "UPLOADED",
+		Source:     source,
 	}
 }
 
@@ -132,13 +149,13 @@ func (c *call) listFiles() *apiError {
 }
 
 // addFile makes a file of what was uploaded. An empty ID is replaced by a new one.
-func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]byte) (*file, *apiError) {
+func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]byte, content []byte) (*file, *apiError) {
 	s := c.s
 	now := s.now()
 	if meta.mime == "" {
 		meta.mime = "application/octet-stream"
 	}
-	f := &file{fileMeta: meta, size: size, hash: hash,
+	f := &file{fileMeta: meta, size: size, hash: hash, content: content,
 		owned: owned{id: id, project: project, created: now, updated: now, expires: now.Add(fileLifetime)}}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -45,8 +45,6 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
 		}
 	}
-	a.billed = thinkingOf(req.prompt())
-	c.bill(&a)
 	return m, a, nil
 }
 
@@ -70,6 +68,10 @@ func (c *call) generate() *apiError {
 		return err
 	}
 	c.streaming = c.op == opStream
+	sources, err := c.grounding(&req)
+	if err != nil {
+		return err
+	}
 	m, a, err := c.run(&req, c.route.model, c.method)
 	if err != nil {
 		return err
@@ -80,6 +82,9 @@ func (c *call) generate() *apiError {
 	}
 	out := a.response(c.tokens, c.cached, m.version(), c.s.responseID())
 	out.ModelStatus = c.s.statusOf(m)
+	if sources != nil && len(out.Candidates) > 0 {
+		out.Candidates[0].GroundingMetadata = sources
+	}
 	c.writeJSON(http.StatusOK, encode(out))
 	return nil
 }
@@ -87,7 +92,7 @@ func (c *call) generate() *apiError {
 // response returns an answer, or a piece of one, in the API's form.
 func (a *answer) response(in, cached int64, model, id string) generateResponse {
 	if a.block != "" {
-		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0, a.billed),
+		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0),
 			ModelVersion: model, ResponseID: id}
 	}
 	out := partOut{FunctionCall: a.call}
@@ -96,7 +101,7 @@ func (a *answer) response(in, cached int64, model, id string) generateResponse {
 	}
 	return generateResponse{
 		Candidates:    []candidate{{Content: contentOut{[]partOut{out}, "model"}, FinishReason: a.finish}},
-		UsageMetadata: newUsage(in, cached, a.tokens, a.billed),
+		UsageMetadata: newUsage(in, cached, a.tokens),
 		ModelVersion:  model,
 		ResponseID:    id,
 	}

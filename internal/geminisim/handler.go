@@ -97,6 +97,12 @@ func (c *call) serve() *apiError {
 		return c.deleteInteraction()
 	case opCancelInteraction:
 		return c.cancelInteraction()
+	case opPredict, opImages:
+		return c.images()
+	case opPredictLongRunning, opCreateBatch, opLongRunning:
+		return c.longRunning()
+	case opDownload:
+		return c.download()
 	default:
 		return c.resource()
 	}

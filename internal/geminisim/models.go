@@ -20,6 +20,7 @@ const (
 	imageModel
 	speechModel
 	predictModel // not reached through generateContent at all
+	videoModel   // nor this one
 )
 
 // model is one entry of the models list.
@@ -41,6 +42,8 @@ func (m *model) methods() []string {
 		return []string{"generateContent", "countTokens", "batchGenerateContent"}
 	case predictModel:
 		return []string{"predict"}
+	case videoModel:
+		return []string{"predictLongRunning"}
 	default:
 		return []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
 	}
@@ -123,6 +126,7 @@ func newCatalogue(limits map[string]Limits) *catalogue {
 			kind: embeddingModel, input: 2048, output: 1},
 		{name: "imagen-4.0-generate-001", resolved: "imagen-4.0-generate-001", display: "Imagen 4",
 			kind: predictModel, input: 480, output: 8192},
+		{name: "veo-3.0-generate-001", resolved: "veo-3.0-generate-001", display: "Veo 3", kind: videoModel, input: 480, output: 8192},
 	}
 	byName := make(map[string]*model)
 	for _, m := range listed {

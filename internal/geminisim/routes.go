@@ -3,6 +3,8 @@ package geminisim
 import (
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 )
 
 // operation is what a path asks for.
@@ -34,15 +36,25 @@ const (
 	opGetInteraction
 	opDeleteInteraction
 	opCancelInteraction
+	opDownload // of what is in a file
+	opPredict
+	opPredictLongRunning
+	opCreateBatch
+	opLongRunning // what package longrunning serves
+	opImages      // openai/images/generations
 )
 
 // nativeMethods are the methods that follow a model's name and a colon.
 var nativeMethods = map[string]operation{
-	"generateContent":       opGenerate,
-	"streamGenerateContent": opStream,
-	"countTokens":           opCount,
-	"embedContent":          opEmbed,
-	"batchEmbedContents":    opBatchEmbed,
+	"generateContent":        opGenerate,
+	"streamGenerateContent":  opStream,
+	"countTokens":            opCount,
+	"embedContent":           opEmbed,
+	"batchEmbedContents":     opBatchEmbed,
+	"predict":                opPredict,
+	"predictLongRunning":     opPredictLongRunning,
+	"batchGenerateContent":   opCreateBatch,
+	"asyncBatchEmbedContent": opCreateBatch,
 }
 
 // resourceMethods are the operations on resources of a project. A slash at the
@@ -64,7 +76,7 @@ var resourceMethods = map[string]operation{
 // logged tells whether requests of this kind appear in [Server.Log].
 func (op operation) logged() bool {
 	switch op {
-	case opGenerate, opStream, opEmbed, opBatchEmbed, opChat, opOpenAIEmbeddings, opCreateInteraction:
+	case opGenerate, opStream, opEmbed, opBatchEmbed, opChat, opOpenAIEmbeddings, opCreateInteraction, opPredict, opPredictLongRunning, opImages:
 		return true
 	default:
 		return false
@@ -78,6 +90,12 @@ func (op operation) rpc(version string) string {
 	switch op {
 	case opUpload:
 		name = "FileService.CreateFile"
+	case opDownload:
+		name = "FileService.DownloadFile"
+	case opCreateBatch:
+		name = "GenerativeService.BatchGenerateContent"
+	case opPredict, opPredictLongRunning, opImages:
+		name = "PredictionService.Predict"
 	case opListFiles:
 		name = "FileService.ListFiles"
 	case opGetFile:
@@ -117,12 +135,13 @@ type route struct {
 	version string // v1beta, v1 or v1alpha
 	model   string // as named in the path
 	method  string // after the colon
-	id      string // of a file or a cached content
+	id      string // of a file or a cached content, or the path of what package longrunning serves
 	openai  bool
 }
 
 func parseRoute(method, path string) route {
 	path, uploading := strings.CutPrefix(strings.TrimPrefix(path, "/"), "upload/")
+	path, downloading := strings.CutPrefix(path, "download/")
 	version, rest, _ := strings.Cut(path, "/")
 	if version != "v1beta" && version != "v1" && version != "v1alpha" {
 		return route{version: "v1beta"}
@@ -132,6 +151,21 @@ func parseRoute(method, path string) route {
 		if rest == "files" && (method == http.MethodPost || method == http.MethodPut) {
 			rt.op = opUpload
 		}
+		if store, ok := strings.CutSuffix(rest, ":uploadToFileSearchStore"); ok && strings.HasPrefix(store, "fileSearchStores/") {
+			rt.op, rt.id = opUpload, store
+		}
+		return rt
+	}
+	if id, ok := strings.CutPrefix(rest, "files/"); ok && method == http.MethodGet && strings.HasSuffix(id, ":download") {
+		rt.op, rt.id = opDownload, strings.TrimSuffix(id, ":download")
+		return rt
+	}
+	if downloading {
+		return rt
+	}
+	if longrunning.Serves(rest) {
+		rt.op = opLongRunning
+		rt.id, rt.method, _ = strings.Cut(rest, ":")
 		return rt
 	}
 	if collection, id, hasID := strings.Cut(rest, "/"); collection == "files" || collection == "cachedContents" || collection == "interactions" {
@@ -152,6 +186,8 @@ func parseRoute(method, path string) route {
 	switch {
 	case rt.openai && rest == "chat/completions":
 		rt.op = opChat
+	case rt.openai && rest == "images/generations":
+		rt.op = opImages
 	case rt.openai && rest == "embeddings":
 		rt.op = opOpenAIEmbeddings
 	case rest == "models":

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 )
 
 // Limits of one model on one project. A negative number means unlimited. Zero
@@ -126,7 +128,6 @@ type Server struct {
 	failures     int // how many are still to come; negative: until cleared
 	failure      Failure
 	log          entryLog
-	bills        map[BillKey]Bill
 	requests     requestLog
 	files        resourceStore[*file]
 	caches       resourceStore[*cachedContent]
@@ -134,6 +135,8 @@ type Server struct {
 	uploads      map[string]*uploadSession
 	stats        Stats
 	rng          *rand.Rand
+
+	long *longrunning.Service // has a lock of its own, which is taken before mu
 }
 
 // New returns a server with the given configuration.
@@ -164,6 +167,7 @@ func New(cfg Config) *Server {
 		buckets:        make(map[bucketID]*bucket),
 		rng:            rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)),
 	}
+	s.long = longrunning.New(host{s})
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -34,8 +34,11 @@ type uploadSession struct {
 	meta    fileMeta
 	size    int64 // that was announced, in bytes; negative: none was
 
+	store string // that it is for; empty: it makes a file
+
 	body sync.Mutex // held by the request that sends bytes
 	sum  hash.Hash  // of what was received; guarded by body
+	kept kept       // guarded by body
 
 	// The rest is guarded by Server.mu.
 	received int64
@@ -144,7 +147,12 @@ func (c *call) startUpload() *apiError {
 		return errCancelled()
 	}
 	var failed *apiError
-	if u.id, u.meta, failed = parseFileMeta(raw); failed != nil {
+	if u.store = c.route.id; u.store != "" {
+		u.meta, failed = c.storeMeta(u.store, raw)
+	} else {
+		u.id, u.meta, failed = parseFileMeta(raw)
+	}
+	if failed != nil {
 		return failed
 	}
 	u.meta.mime = c.mediaType(u.meta.mime)
@@ -206,15 +214,15 @@ func (c *call) multipartUpload() *apiError {
 
 // wholeFile takes a file in one piece, from a body or a part of it.
 func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) *apiError {
-	sum := sha256.New()
-	size, err := io.Copy(sum, io.LimitReader(from, maxFile+1))
+	sum, content := sha256.New(), new(kept)
+	size, err := io.Copy(io.MultiWriter(sum, content), io.LimitReader(from, maxFile+1))
 	switch {
 	case err != nil:
 		return body.complaint(err)
 	case size > maxFile:
 		return invalidArgument("The file is too large.")
 	}
-	f, failed := c.addFile(c.who.project, id, meta, size, [32]byte(sum.Sum(nil)))
+	f, failed := c.addFile(c.who.project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
 	if failed != nil {
 		return failed
 	}
@@ -304,7 +312,7 @@ func (c *call) receive(u *uploadSession, finalize bool) {
 		room = u.size
 	}
 	room -= u.received // changed under body only
-	n, err := io.Copy(u.sum, io.LimitReader(c.r.Body, room))
+	n, err := io.Copy(io.MultiWriter(u.sum, &u.kept), io.LimitReader(c.r.Body, room))
 	if err == nil && n == room {
 		if extra, _ := io.ReadFull(c.r.Body, make([]byte, 1)); extra > 0 {
 			err = errTooMuch
@@ -368,7 +376,15 @@ func (c *call) statusOf(u *uploadSession) string {
 // finalize makes a file of a session whose bytes have arrived. The caller holds
 // u.body.
 func (c *call) finalize(u *uploadSession, size int64) {
-	f, failed := c.addFile(u.project, u.id, u.meta, size, [32]byte(u.sum.Sum(nil)))
+	if u.store != "" {
+		c.s.mu.Lock()
+		u.status = uploadFinal
+		c.s.mu.Unlock()
+		c.w.Header().Set("X-Goog-Upload-Status", uploadFinal)
+		c.writeJSON(http.StatusOK, encode(c.s.long.Uploaded(u.project, u.store, u.meta.displayName, u.meta.mime, u.kept.content)))
+		return
+	}
+	f, failed := c.addFile(u.project, u.id, u.meta, size, [32]byte(u.sum.Sum(nil)), u.kept.content)
 	if failed != nil {
 		c.uploadError(failed.code, uploadActive, failed.message)
 		return

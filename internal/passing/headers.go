@@ -20,8 +20,14 @@ var (
 		"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Etag", "Last-Modified",
 		"Server-Timing", "X-Gemini-Service-Tier",
 	}
+	// FileRequestHeaders pass to upstream beside them, and FileResponseHeaders to callers,
+	// where what is in a file is asked for: it may be a part that is wanted, or only what is
+	// new.
+	FileRequestHeaders  = []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
+	FileResponseHeaders = []string{"Accept-Ranges", "Content-Range"}
+
 	queryNames = []string{
-		"$alt", "alt", "fields", "filter", "include_input", "last_event_id", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
+		"$alt", "alt", "fields", "filter", "force", "include_input", "last_event_id", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",
 	}
 )

@@ -25,7 +25,7 @@ var (
 	downloadHeads = routes.Collections(routes.Download)
 	// openAIHeads begin paths of OpenAI's API alone, served or not. For the latter
 	// their clients get an error that they can read.
-	openAIHeads = without(append(routes.Collections(routes.OpenAI), "completions", "responses", "audio", "moderations"), nativeHeads)
+	openAIHeads = without(routes.Collections(routes.OpenAI), nativeHeads)
 	// bothHeads begin paths of both.
 	bothHeads = without(routes.Collections(routes.OpenAI), openAIHeads)
 )

@@ -83,6 +83,6 @@ func (b *Body) Known() []byte {
 // with returns the references with these resources.
 func (m *References) with(resources names) *References {
 	m.Resources = resources.list
-	m.Media = m.Media || len(resources.list) > 0
+	m.Media = m.Media || areMedia(resources.list)
 	return m
 }

@@ -10,8 +10,8 @@ import (
 // sized, whatever else it holds.
 type References struct {
 	Media     bool     // something other than text
-	Stores    bool     // stores for file search, which belong to a project and aren't known here
-	Resources []string // files/… and cachedContents/… that belong to a project, each once
+	Stores    bool     // a search of stores, whatever else it is of
+	Resources []string // files/…, cachedContents/… and fileSearchStores/… that belong to a project, each once
 
 	texts     int64 // bytes of string values
 	images    int64
@@ -164,7 +164,7 @@ func (w *walker) refer(key []byte, text token) {
 	default:
 		w.resources.addText(text)
 	}
-	w.m.Media = w.m.Media || len(w.resources.list) > before
+	w.m.Media = w.m.Media || areMedia(w.resources.list[before:])
 }
 
 func (w *walker) inline(data int64) {

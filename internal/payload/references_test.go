@@ -30,8 +30,8 @@ func TestReadReferences(t *testing.T) {
 		`{"url":"https://example.com"}`:                                                  {texts: 19},
 		`{"functionCall":{"args":{"fileUri":"files/a","data":"x"}}}`:                     {texts: 19},
 		`{"functionResponse":{"response":{"a":[{"cachedContent":"cachedContents/a"}]}}}`: {texts: 30},
-		`{"tools":[{"fileSearch":{"fileSearchStoreNames":["fileSearchStores/a"]}}]}`:     {Stores: true, texts: 18},
-		`{"tools":[{"file_search":{"file_search_store_names":["fileSearchStores/a"]}}]}`: {Stores: true, texts: 18},
+		`{"tools":[{"fileSearch":{"fileSearchStoreNames":["fileSearchStores/a"]}}]}`:     {Stores: true, Resources: []string{"fileSearchStores/a"}, texts: 18},
+		`{"tools":[{"file_search":{"file_search_store_names":["fileSearchStores/a"]}}]}`: {Stores: true, Resources: []string{"fileSearchStores/a"}, texts: 18},
 		`{"functionCall":{"args":{"fileSearch":{"a":"b"}}}}`:                             {texts: 12},
 		// The bytes of multimodal answers of functions do count.
 		`{"functionResponse":{"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}}`: {Media: true, images: 1},

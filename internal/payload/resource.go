@@ -10,7 +10,15 @@ import (
 )
 
 // resourceKinds begin the names of what belongs to a project.
-var resourceKinds = []string{"files/", "cachedContents/"}
+var resourceKinds = []string{"files/", "cachedContents/", storeKind}
+
+// storeKind begins the names of stores for file search.
+const storeKind = "fileSearchStores/"
+
+// areMedia reports whether resources are read with a request: a store is only searched.
+func areMedia(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, storeKind) })
+}
 
 // mentionsResource reports whether a text may be a name of one.
 func mentionsResource(text []byte) bool {

@@ -1,6 +1,7 @@
 // Package resources knows whom the things belong to that requests make upstream and
-// that stay there: files, cached contents, and whatever is made a [Kind] later (batches,
-// stores, interactions).
+// that stay there: files, cached contents, stores for file search, interactions, batches,
+// operations, and whatever is made a [Kind] later. What is within one of them, such as a
+// document of a store, is whose that is.
 //
 // Upstream knows projects only: with a key of the project anybody reads, uses and
 // deletes what anybody made there. So a [Registry] keeps, for all instances, who made

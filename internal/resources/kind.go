@@ -1,16 +1,18 @@
 package resources
 
 import (
+	"path"
 	"slices"
-	"strings"
 	"time"
 )
 
 // A Kind is a collection of upstream's whose members belong to a project and to the
-// caller that made them. Another one is a line in [Kinds], its name in package payload,
-// which finds references in bodies, and its routes.
+// caller that made them. Another one is a line in [Kinds], its rows in package routes, and
+// its name in package payload if bodies refer to its members.
 type Kind struct {
-	Name string // begins the names of its members, before a slash
+	Name string // is before the last slash of its members' names
+	// Mentioned says that bodies refer to them by their names.
+	Mentioned bool
 	// Lasts is how long one lasts where upstream doesn't say until when: its own
 	// default. 0: until it is deleted.
 	Lasts time.Duration
@@ -18,16 +20,21 @@ type Kind struct {
 
 // Kinds are all of them.
 // https://ai.google.dev/gemini-api/docs/files, https://ai.google.dev/api/caching,
-// https://ai.google.dev/gemini-api/docs/interactions
+// https://ai.google.dev/gemini-api/docs/interactions, /file-search, /video. How long batches
+// are to be had isn't said there.
 var Kinds = []Kind{
-	{Name: "files", Lasts: 48 * time.Hour},
-	{Name: "cachedContents", Lasts: time.Hour},
+	{Name: "files", Mentioned: true, Lasts: 48 * time.Hour},
+	{Name: "cachedContents", Mentioned: true, Lasts: time.Hour},
+	{Name: "fileSearchStores", Mentioned: true},
 	{Name: "interactions", Lasts: 55 * 24 * time.Hour}, // a day in the free tier
+	{Name: "batches", Lasts: 55 * 24 * time.Hour},
+	{Name: "operations", Lasts: 48 * time.Hour}, // of videos, as long as these are kept
+	{Name: "videos", Lasts: 48 * time.Hour},
 }
 
-// kindOf returns the kind of a name.
+// kindOf returns the kind of a name, such as files/abc or models/m/operations/abc.
 func kindOf(name string) (Kind, bool) {
-	kind, _, _ := strings.Cut(name, "/")
+	kind := path.Base(path.Dir(name))
 	at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == kind })
 	if at < 0 {
 		return Kind{}, false

@@ -5,27 +5,44 @@ import (
 	"strings"
 )
 
-// Document returns the table in Markdown: a line for each path, with the methods that are
-// treated alike.
+// Document returns a table in Markdown: a line for each path, with the methods that are
+// treated alike, and what isn't served, by the reason.
 func Document(table []Route) string {
-	var lines []string
+	served, reasons := new(lines), new(lines)
+	for _, r := range table {
+		if r.Unserved != "" {
+			reasons.add(r.Unserved, "`"+r.Told()+"`")
+			continue
+		}
+		served.add("`"+r.Told()+"` | "+r.counted()+" | "+r.owned()+" | "+r.passes()+" |", r.Method)
+	}
 	var b strings.Builder
 	b.WriteString("| route | counted as | belongs to a project and a caller | passes |\n| --- | --- | --- | --- |\n")
-	at := make(map[string]int) // of a line, by all but its methods
-	var methods [][]string
-	for _, r := range table {
-		rest := "`" + r.Told() + "` | " + r.counted() + " | " + r.owned() + " | " + r.passes() + " |"
-		i, ok := at[rest]
-		if !ok {
-			i = len(lines)
-			at[rest], lines, methods = i, append(lines, rest), append(methods, nil)
-		}
-		methods[i] = append(methods[i], r.Method)
+	for i, rest := range served.text {
+		b.WriteString("| " + strings.Join(served.of[i], ", ") + " " + rest + "\n")
 	}
-	for i, rest := range lines {
-		b.WriteString("| " + strings.Join(methods[i], ", ") + " " + rest + "\n")
+	b.WriteString("\nKnown, and answered with 501:\n\n| | |\n| --- | --- |\n")
+	for i, reason := range reasons.text {
+		b.WriteString("| " + strings.Join(reasons.of[i], ", ") + " | " + reason + " |\n")
 	}
 	return b.String()
+}
+
+// lines are texts in order, each with what is said of it.
+type lines struct {
+	text []string
+	of   [][]string
+}
+
+func (l *lines) add(text, of string) {
+	at := slices.Index(l.text, text)
+	if at < 0 {
+		at = len(l.text)
+		l.text, l.of = append(l.text, text), append(l.of, nil)
+	}
+	if !slices.Contains(l.of[at], of) {
+		l.of[at] = append(l.of[at], of)
+	}
 }
 
 // Told is how a route's path is told to people: below the usual version, and with what its
@@ -39,32 +56,23 @@ func (r Route) Told() string {
 }
 
 func (r Route) counted() string {
-	var what string
-	switch r.Counts {
-	case Free:
-		what = "free"
-	case Requests:
+	what := "free"
+	switch {
+	case r.Counts == Requests && r.Each != "":
+		what = "a request of its model for each of `" + r.Each + "`"
+	case r.Counts == Requests:
 		what = "a request of its model"
-	case Texts:
-		if what = "a request of its model"; r.Each != "" {
-			what += " for each of `" + r.Each + "`"
-		}
-	case Jobs:
+	case r.Counts == Jobs:
 		what = "a job"
 	}
-	switch {
-	case r.Unserved != "":
-		return "not served"
-	case r.Feature != "":
-		what += ", and of " + r.Feature
+	if r.Feature != "" {
+		what += ", and of `" + r.Feature + "`"
 	}
 	return what
 }
 
 func (r Route) owned() string {
 	switch {
-	case r.Unserved != "":
-		return r.Unserved
 	case r.Ends:
 		return "what it names, which is gone then"
 	case r.Names != "" && len(r.Makes) > 0:
@@ -73,7 +81,7 @@ func (r Route) owned() string {
 		return "what it names"
 	case len(r.Makes) > 0:
 		return "what the answer names"
-	case r.Lists != "" && !slices.Contains([]string{"models", "data"}, r.Collection()):
+	case r.Lists != "" && r.Collection() != "models":
 		return "all that is listed"
 	}
 	return ""
@@ -92,7 +100,7 @@ func (r Route) passes() string {
 	case Upgrades:
 		return "both ways"
 	}
-	if r.Lists != "" && r.Collection() != "models" {
+	if r.Lists != "" && r.Names == "" && r.Collection() != "models" {
 		return "the lists of all projects as one"
 	}
 	return "whole"

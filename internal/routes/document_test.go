@@ -28,5 +28,5 @@ func TestDocument(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
 		return
 	}
-	assert.Equal(t, want, string(text), "the table has changed: write it anew with -write")
+	assert.True(t, want == string(text), "the table has changed: write it anew with -write")
 }

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -28,6 +29,10 @@ type Route struct {
 	// Each is the member of the body whose entries are counted each by itself; "": the
 	// request is.
 	Each string
+	// Pinned says that no other model can stand in for the one that is named.
+	Pinned bool
+	// Uncounted says that upstream doesn't count the tokens of such a request beforehand.
+	Uncounted bool
 	// Candidates says that an answer without one, and without a reason for that, is none.
 	Candidates bool
 	// Feature is a feature of its model that it counts on, whatever its body says; "": none.
@@ -38,6 +43,9 @@ type Route struct {
 	// Makes says where an answer names the resources that it tells of, as members within
 	// one another: "file.name". Those in lists are behind the list's name.
 	Makes []string
+	// Under is what stands before IDs, in the path and in answers, where these aren't names
+	// that are a path below a version.
+	Under string
 	// Lists is the member of an answer that holds a list; "": it isn't one.
 	Lists string
 	Ends  bool // what it names is gone when it has succeeded
@@ -105,7 +113,6 @@ type Counted int
 const (
 	Free     Counted = iota // it costs no quota
 	Requests                // requests and input tokens of its model
-	Texts                   // the same of a model for which no other can stand in, by what Each says
 	Jobs                    // a job of its project: it stays out of its model's calendars
 )
 
@@ -127,15 +134,20 @@ func (r Route) Errors() apierror.Format {
 	switch {
 	case r.Base == OpenAI:
 		return apierror.OpenAI
-	case r.Model == AgentInBody, strings.HasPrefix(r.Path, "interactions"):
+	case slices.Contains(newer, r.Collection()):
 		return apierror.Interactions
 	}
 	return apierror.Native
 }
 
-// Call returns what is behind the colon of a path: the method of a model or a resource.
+// newer are the collections of the Interactions API, whose SDKs read errors of a form of
+// their own.
+var newer = []string{"interactions", "agents", "environments", "triggers", "webhooks", "voices", "credentials"}
+
+// Call returns what is behind a name and a colon at the end of the path: the method of a
+// model or a resource.
 func (r Route) Call() string {
-	_, call, _ := strings.Cut(r.Path, ":")
+	_, call, _ := strings.Cut(r.Path, "}:")
 	return call
 }
 
@@ -148,11 +160,19 @@ func (r Route) Resource(names []string) string {
 	if r.Names == "" {
 		return ""
 	}
-	path := fill(r.Names, names)
-	if r.Base == OpenAI {
-		path = strings.TrimPrefix(OpenAIPath, VersionBeta+"/") + path
+	if r.Under != "" {
+		return r.Under + r.ID(names[len(names)-1])
 	}
-	return path
+	return fill(r.Names, names)
+}
+
+// ID returns the ID in a name of the path: without what stands before it, and without what
+// is done to it.
+func (r Route) ID(name string) string {
+	if r.Under == "" {
+		return name
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(name, r.Under), "/cancel")
 }
 
 func fill(pattern string, names []string) string {

@@ -27,6 +27,7 @@ func TestRowsAreWhole(t *testing.T) {
 			assert.NotEqual(t, NoModel, r.Model, "%s: it is some model's quota", name)
 		}
 		assert.Equal(t, r.Base == Upload, r.Flow == Uploads, name)
+		assert.False(t, r.Counts == Jobs && r.Model != InPath, "%s: the model of a job is in its path", name)
 	}
 	mux := http.NewServeMux()
 	for _, s := range Shapes(Table) {
@@ -52,7 +53,7 @@ func TestFind(t *testing.T) {
 		{post, "gemini-2.5-pro:generateContent", "models/{call}:generateContent", nil},
 		{post, "gemini-2.5-pro:nonsense", "", nil},
 		{get, "gemini-2.5-pro:generateContent", "", []string{post}},
-		{post, "gemini-2.5-pro", "", []string{get}},
+		{post, "gemini-2.5-pro", "", []string{remove, get, patch}},
 	} {
 		row, names, allow := models.Find(tt.method, []string{tt.value})
 		assert.Equal(t, tt.path, row.Path, tt.value)
@@ -67,7 +68,10 @@ func TestFind(t *testing.T) {
 // What a path names is known by its name below a version, whichever API it is of.
 func TestResource(t *testing.T) {
 	assert.Equal(t, "interactions/x", Route{Path: "interactions/{id}/cancel", Names: "interactions/{id}"}.Resource([]string{"x"}))
-	assert.Equal(t, "openai/videos/x", Route{Base: OpenAI, Path: "videos/{id}/content", Names: "videos/{id}"}.Resource([]string{"x"}))
+	assert.Equal(t, "openai/videos/x", Route{Base: OpenAI, Path: "videos/{id}/content", Names: "videos/{id}", Under: "openai/videos/"}.Resource([]string{"x"}))
+	for _, name := range []string{"x", "batches/x", "batches/x/cancel", "x/cancel"} {
+		assert.Equal(t, "batches/x", Route{Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}.Resource([]string{name}))
+	}
 	assert.Empty(t, Route{Path: "files"}.Resource(nil))
 	assert.Equal(t, "v1beta/openai/", OpenAI.Upstream())
 	assert.Equal(t, "upload/v1beta/", Upload.Upstream())

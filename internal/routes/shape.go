@@ -18,7 +18,7 @@ type Shape struct {
 func Shapes(table []Route) []Shape {
 	var all []Shape
 	for _, r := range table {
-		pattern, _, _ := strings.Cut(r.Path, ":")
+		pattern := strings.TrimSuffix(r.Path, ":"+r.Call())
 		at := slices.IndexFunc(all, func(s Shape) bool { return s.Base == r.Base && alike(s.Pattern, pattern) })
 		if at < 0 {
 			at = len(all)

@@ -10,8 +10,26 @@ const (
 	remove = http.MethodDelete
 )
 
-// named is where nearly all answers name what they tell of.
-var named = []string{"name"}
+var (
+	// named is where nearly all answers name what they tell of.
+	named = []string{"name"}
+	// results are where a job names the file with its answers.
+	results = []string{"response.responsesFile", "metadata.output.responsesFile"}
+	// outputs are the same in OpenAI's format.
+	outputs = []string{"output_file_id", "error_file_id"}
+	// videos are where an operation names what it has made.
+	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
+)
+
+// Why what is known isn't served.
+const (
+	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
+	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
+	noTuning    = "Google has shut down tuning in this API."
+	noLive      = "The Live API isn't served yet."
+	notGoogles  = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
+	geminisOwn  = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
+)
 
 // Table is every method of upstream's APIs that is known here.
 //
@@ -21,17 +39,38 @@ var Table = []Route{
 	{Method: post, Path: "models/{call}:generateContent", Model: InPath, Counts: Requests, Candidates: true},
 	{Method: post, Path: "models/{call}:streamGenerateContent", Model: InPath, Counts: Requests, Candidates: true, Flow: Streams},
 	{Method: post, Path: "models/{call}:countTokens", Model: InPath},
-	{Method: post, Path: "models/{call}:embedContent", Model: InPath, Counts: Texts},
-	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Texts, Each: "requests"},
+	{Method: post, Path: "models/{call}:embedContent", Model: InPath, Counts: Requests, Pinned: true},
+	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Requests, Pinned: true, Each: "requests"},
+	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true},
+	{Method: post, Path: "models/{call}:predictLongRunning", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Makes: named},
+	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, Makes: named},
+	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, Makes: named},
 	{Method: get, Path: "models/{call}", Model: InPath},
+	{Method: patch, Path: "models/{call}", Unserved: noTuning},
+	{Method: remove, Path: "models/{call}", Unserved: noTuning},
 	{Method: get, Path: "models", Lists: "models"},
+
+	// Operations. https://ai.google.dev/api/models#method:-models.operations.get
+	{Method: get, Path: "models/{model}/operations/{id}", Names: "models/{model}/operations/{id}", Makes: videos},
+	{Method: get, Path: "operations/{id}", Names: "operations/{id}", Makes: videos},
+
+	// Batches. https://ai.google.dev/api/batch-api
+	{Method: get, Path: "batches", Lists: "operations"},
+	{Method: get, Path: "batches/{id}", Names: "batches/{id}", Flow: Downloads, Makes: results},
+	{Method: remove, Path: "batches/{id}", Names: "batches/{id}", Ends: true},
+	{Method: post, Path: "batches/{id}:cancel", Names: "batches/{id}"},
+	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}"},
+	{Method: patch, Path: "batches/{id}:updateEmbedContentBatch", Names: "batches/{id}"},
 
 	// Files. https://ai.google.dev/api/files
 	{Method: get, Path: "files", Lists: "files"},
 	{Method: get, Path: "files/{id}", Names: "files/{id}"},
 	{Method: remove, Path: "files/{id}", Names: "files/{id}", Ends: true},
+	{Method: get, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads},
+	{Method: post, Path: "files:register", Unserved: noOAuth},
 	{Method: post, Base: Upload, Path: "files", Flow: Uploads, Makes: []string{"file.name"}},
 	{Method: put, Base: Upload, Path: "files", Flow: Uploads, Makes: []string{"file.name"}},
+	{Method: get, Base: Download, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads},
 
 	// Cached contents. https://ai.google.dev/api/caching
 	{Method: get, Path: "cachedContents", Lists: "cachedContents"},
@@ -40,15 +79,110 @@ var Table = []Route{
 	{Method: patch, Path: "cachedContents/{id}", Names: "cachedContents/{id}", Makes: named},
 	{Method: remove, Path: "cachedContents/{id}", Names: "cachedContents/{id}", Ends: true},
 
+	// File search stores. What is in one is its project's and its caller's.
+	// https://ai.google.dev/api/file-search/file-search-stores, /documents
+	{Method: get, Path: "fileSearchStores", Lists: "fileSearchStores"},
+	{Method: post, Path: "fileSearchStores", Makes: named},
+	{Method: get, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}"},
+	{Method: remove, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}", Ends: true},
+	{Method: post, Path: "fileSearchStores/{id}:importFile", Names: "fileSearchStores/{id}"},
+	{Method: post, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
+	{Method: put, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
+	{Method: get, Path: "fileSearchStores/{id}/documents", Names: "fileSearchStores/{id}", Lists: "documents"},
+	{Method: get, Path: "fileSearchStores/{id}/documents/{document}", Names: "fileSearchStores/{id}"},
+	{Method: remove, Path: "fileSearchStores/{id}/documents/{document}", Names: "fileSearchStores/{id}"},
+	{Method: get, Path: "fileSearchStores/{id}/media/{media}", Names: "fileSearchStores/{id}", Flow: Downloads},
+	{Method: get, Path: "fileSearchStores/{id}/operations/{operation}", Names: "fileSearchStores/{id}"},
+	{Method: get, Path: "fileSearchStores/{id}/upload/operations/{operation}", Names: "fileSearchStores/{id}"},
+
 	// Interactions. https://ai.google.dev/api/interactions
-	{Method: post, Path: "interactions", Model: AgentInBody, Counts: Requests, Flow: MayStream, Makes: []string{"id", "interaction_id", "interaction.id"}},
+	{
+		Method: post, Path: "interactions", Model: AgentInBody, Counts: Requests, Uncounted: true, Flow: MayStream,
+		Makes: []string{"id", "interaction_id", "interaction.id"}, Under: "interactions/",
+	},
 	{Method: get, Path: "interactions/{id}", Names: "interactions/{id}", Flow: MayStream},
 	{Method: remove, Path: "interactions/{id}", Names: "interactions/{id}", Ends: true},
 	{Method: post, Path: "interactions/{id}/cancel", Names: "interactions/{id}"},
 
+	// Live, and what lets browsers use it. https://ai.google.dev/api/live
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", Flow: Upgrades, Unserved: noLive},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent", Flow: Upgrades, Unserved: noLive},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained", Flow: Upgrades, Unserved: noLive},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContentConstrained", Flow: Upgrades, Unserved: noLive},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noLive},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noLive},
+	{Method: post, Path: "auth_tokens", Unserved: noLive},
+
+	// What interactions may use. Of the SDKs' sources.
+	{Method: get, Path: "agents", Unserved: oneProjects},
+	{Method: post, Path: "agents", Unserved: oneProjects},
+	{Method: get, Path: "agents/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "agents/{id}", Unserved: oneProjects},
+	{Method: get, Path: "environments", Unserved: oneProjects},
+	{Method: post, Path: "environments", Unserved: oneProjects},
+	{Method: get, Path: "environments/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "environments/{id}", Unserved: oneProjects},
+	{Method: get, Path: "environments/{id}/files/{path...}", Unserved: oneProjects},
+	{Method: put, Base: Upload, Path: "environments/{id}/files/{path...}", Flow: Uploads, Unserved: oneProjects},
+	{Method: post, Base: Upload, Path: "environments/{id}/files/{path...}", Flow: Uploads, Unserved: oneProjects},
+	{Method: get, Path: "triggers", Unserved: oneProjects},
+	{Method: post, Path: "triggers", Unserved: oneProjects},
+	{Method: get, Path: "triggers/{id}", Unserved: oneProjects},
+	{Method: patch, Path: "triggers/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "triggers/{id}", Unserved: oneProjects},
+	{Method: get, Path: "triggers/{id}/executions", Unserved: oneProjects},
+	{Method: post, Path: "triggers/{id}/executions", Unserved: oneProjects},
+	{Method: get, Path: "webhooks", Unserved: oneProjects},
+	{Method: post, Path: "webhooks", Unserved: oneProjects},
+	{Method: get, Path: "webhooks/{id}", Unserved: oneProjects},
+	{Method: patch, Path: "webhooks/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "webhooks/{id}", Unserved: oneProjects},
+	{Method: post, Path: "webhooks/{id}:ping", Unserved: oneProjects},
+	{Method: post, Path: "webhooks/{id}:rotateSigningSecret", Unserved: oneProjects},
+	{Method: get, Path: "voices", Unserved: oneProjects},
+	{Method: post, Path: "voices", Unserved: oneProjects},
+	{Method: get, Path: "voices/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "voices/{id}", Unserved: oneProjects},
+	{Method: get, Path: "credentials", Unserved: oneProjects},
+	{Method: post, Path: "credentials", Unserved: oneProjects},
+	{Method: get, Path: "credentials/{id}", Unserved: oneProjects},
+	{Method: patch, Path: "credentials/{id}", Unserved: oneProjects},
+	{Method: remove, Path: "credentials/{id}", Unserved: oneProjects},
+
+	// Tuning, of which the SDKs still have the methods.
+	{Method: get, Path: "tunedModels", Unserved: noTuning},
+	{Method: post, Path: "tunedModels", Unserved: noTuning},
+	{Method: get, Path: "tunedModels/{id}", Unserved: noTuning},
+	{Method: patch, Path: "tunedModels/{id}", Unserved: noTuning},
+	{Method: remove, Path: "tunedModels/{id}", Unserved: noTuning},
+	{Method: post, Path: "tunedModels/{id}:cancel", Unserved: noTuning},
+	{Method: get, Path: "tunedModels/{id}/operations/{operation}", Unserved: noTuning},
+
 	// Google's endpoint for OpenAI's clients. https://ai.google.dev/gemini-api/docs/openai
 	{Method: post, Base: OpenAI, Path: "chat/completions", Model: InBody, Counts: Requests, Candidates: true, Flow: MayStream},
-	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Texts, Each: "input"},
+	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Each: "input"},
 	{Method: get, Base: OpenAI, Path: "models", Lists: "data"},
 	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath},
+	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output"},
+	{Method: post, Base: OpenAI, Path: "images/edits", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "images/variations", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Makes: []string{"id"}, Under: "openai/videos/"},
+	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
+	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
+	{Method: get, Base: OpenAI, Path: "batches", Lists: "data"},
+	{Method: post, Base: OpenAI, Path: "batches", Makes: []string{"id"}, Under: "batches/"},
+	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs},
+	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}, // …/cancel
+	{Method: get, Base: OpenAI, Path: "files", Unserved: geminisOwn},
+	{Method: post, Base: OpenAI, Path: "files", Unserved: geminisOwn},
+	{Method: get, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
+	{Method: remove, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
+	{Method: get, Base: OpenAI, Path: "files/{id}/content", Unserved: geminisOwn},
+	{Method: post, Base: OpenAI, Path: "responses", Unserved: notGoogles},
+	{Method: get, Base: OpenAI, Path: "responses/{id}", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "audio/speech", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "audio/translations", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "completions", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "moderations", Unserved: notGoogles},
 }

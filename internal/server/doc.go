@@ -51,6 +51,7 @@
 //   - tickets.go: DELETE /tickets/{ticket}
 //   - generate.go: POST /generate
 //   - model.go: requests to a model, in each API's format
+//   - jobs.go: jobs, which take no slot
 //   - modellist.go: lists of models, with the chain
 //   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
-	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -99,29 +99,9 @@ func wholly(query url.Values) {
 func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
 	resp, err := exchange(ctx, r, to, method, path, body, length)
 	if err == nil {
-		unpack(resp)
+		incoming.Unpack(resp)
 	}
 	return resp, err
-}
-
-// unpack has what is in an answer read instead of its bytes, though it was asked for
-// as it is. One in a coding that isn't known here is left alone.
-func unpack(resp *http.Response) {
-	plain, err := coding.Unpack(resp.Body, encodingOf(resp))
-	if err != nil || plain == resp.Body {
-		return
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{plain, resp.Body}
-	resp.Header.Del("Content-Encoding")
-	resp.ContentLength = -1
-}
-
-// encodingOf returns the Content-Encoding of an answer.
-func encodingOf(resp *http.Response) string {
-	return strings.Join(resp.Header.Values("Content-Encoding"), ",")
 }
 
 // exchange makes an upstream request with the headers and the query of a
@@ -134,6 +114,9 @@ func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, 
 	req.URL.RawQuery = passing.Query(r.URL)
 	req.ContentLength = length
 	passing.Headers(req.Header, r.Header, passing.RequestHeaders)
+	if passing.IsFile(r) {
+		passing.Headers(req.Header, r.Header, passing.FileRequestHeaders)
+	}
 	switch {
 	case strings.HasPrefix(path, "upload/"):
 		passing.Upload(req.Header, r.Header)

@@ -179,7 +179,7 @@ func TestPathsNameNothingElse(t *testing.T) {
 	w := shared(t, nil)
 	before := len(w.sim.RequestLog())
 	for _, id := range []string{
-		"..%2f..%2fmodels", "%2e%2e", "a%2fb", "a%00b", "a%0d%0ab", "a b", "a%3fkey%3dx", "a%23", "a;b", "a:download", "a%25", strings.Repeat("a", 129), "%C3%A9", "*", "-%20",
+		"..%2f..%2fmodels", "%2e%2e", "a%2fb", "a%00b", "a%0d%0ab", "a b", "a%3fkey%3dx", "a%23", "a;b", "a:upload", "a%25", strings.Repeat("a", 129), "%C3%A9", "*", "-%20",
 	} {
 		for _, kind := range []string{"files", "cachedContents"} {
 			for _, method := range []string{"GET", "DELETE"} {

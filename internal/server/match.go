@@ -1,12 +1,15 @@
 package server
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 )
 
@@ -43,12 +46,12 @@ type match struct {
 // part of a path there. A model's may be spelt with its collection.
 func (m match) valid() bool {
 	for i, name := range m.names {
-		if i == 0 && m.Model == routes.InPath {
+		if i == 0 && m.Collection() == "models" {
 			m.names[i] = strings.TrimPrefix(name, "models/")
 			if !payload.ValidModel(m.names[i]) {
 				return false
 			}
-		} else if !payload.ValidResource(name) {
+		} else if !payload.ValidResource(m.ID(name)) && m.Unserved == "" {
 			return false
 		}
 	}
@@ -71,3 +74,39 @@ func (m match) mentioned(body []string) []string {
 	}
 	return body
 }
+
+// created returns what an answer tells of.
+func (m match) created(answer []byte) []answers.Created {
+	return answers.CreatedResources(answer, m.Makes, m.Under)
+}
+
+// notes returns what writes down whose what an answer names is, once the name comes by and
+// before the caller sees it; nil: it names nothing. The answer is the caller's even if that
+// fails.
+func (s *Server) notes(r *http.Request, m match) func(ctx context.Context, to dispatch.Target, text []byte) {
+	if len(m.Makes) == 0 {
+		return nil
+	}
+	finder, noted := answers.NewFinder(m.Makes), make(map[string]bool)
+	return func(ctx context.Context, to dispatch.Target, text []byte) {
+		for _, found := range finder.Find(text) {
+			name := answers.ResourceName(found, m.Under)
+			if name == "" || noted[name] || len(noted) == maxNoted {
+				continue
+			}
+			noted[name] = true
+			var err error
+			if m.Method == http.MethodGet {
+				err = s.dispatch.Seen(ctx, s.who(r), to.Key.Project, name)
+			} else {
+				err = s.dispatch.Made(ctx, s.who(r), to.Key.Project, answers.Created{Name: name})
+			}
+			if err != nil {
+				s.logger(ctx).Warn("not kept whose a resource is", "error", err)
+			}
+		}
+	}
+}
+
+// maxNoted bounds how many names in one answer are written down.
+const maxNoted = 64

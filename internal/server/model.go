@@ -9,7 +9,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
-	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/payload/interaction"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -26,16 +25,23 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
 		generates: m.Candidates && wholeAnswer(r), sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
+	x.seen = s.notes(r, m)
+	if m.Feature != "" {
+		x.sizer.Features = func() []string { return []string{m.Feature} }
+	}
+	if m.Uncounted {
+		x.sizer.Count = nil
+	}
 	model, err := x.understand(m, read)
 	switch {
 	case err != nil:
 		return err
 	case m.Counts == routes.Free:
 		return x.free(r.Context(), model)
-	case m.Counts == routes.Texts:
-		return x.embed(model)
+	case m.Counts == routes.Jobs:
+		return x.job(m, model)
 	}
-	return x.serve(model)
+	return x.serve(model, m.Pinned)
 }
 
 // wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
@@ -78,9 +84,10 @@ func (x *relay) understandChat(m match, read *payload.Body) (string, error) {
 		return "", payload.ErrModel
 	}
 	x.renamed = read.Rename
-	if m.Each != "" {
-		x.sizer.Count = nil // nobody counts those
-		x.requests, err = in.CountInputs()
+	if m.Pinned {
+		if m.Each != "" {
+			x.requests, err = in.CountInputs()
+		}
 		return model, err
 	}
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
@@ -115,34 +122,15 @@ func (x *relay) understandInteraction(read *payload.Body) (string, error) {
 	if in.Agent == "" {
 		x.renamed = read.Rename
 	}
-	x.sizer.Count = nil // nobody counts those
 	if len(in.Previous) > 0 {
 		// What was said before is read again, and isn't in the body.
 		x.sizer.Bytes = -1
 		x.sizer.Count = x.s.dispatch.CountConversation(in.Previous, refs.Estimate)
 	}
-	if in.Store {
-		x.seen = x.s.noteInteraction(x.r)
+	if !in.Store {
+		x.seen = nil
 	}
 	return in.Model + in.Agent, nil
-}
-
-// noteInteraction returns what writes down whose an interaction is, once its ID comes by and before
-// the caller sees it. The answer is the caller's even if that fails.
-func (s *Server) noteInteraction(r *http.Request) func(ctx context.Context, to dispatch.Target, text []byte) {
-	var finder answers.InteractionFinder
-	noted := false
-	return func(ctx context.Context, to dispatch.Target, text []byte) {
-		if noted {
-			return
-		}
-		if name := finder.Find(text); name != "" {
-			noted = true
-			if err := s.dispatch.MadeOne(ctx, s.who(r), to.Key.Project, name); err != nil {
-				s.logger(ctx).Warn("not kept whose an interaction is", "error", err)
-			}
-		}
-	}
 }
 
 // free serves a request that costs no quota, for the first of the models that is

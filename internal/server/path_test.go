@@ -129,7 +129,7 @@ func TestSpellingsAreOneRequest(t *testing.T) {
 func TestNearestRoute(t *testing.T) {
 	w := newWorld(t, setup{})
 	for _, tt := range []struct{ method, path, want string }{
-		{"POST", "/v1beta/models/" + pro + ":predict", "POST /v1beta/models/{model}:"},
+		{"POST", "/v1beta/models/" + pro + ":predic", "POST /v1beta/models/{model}:predict."},
 		{"POST", "/v1beta/models/" + pro + ":generatecontent", "POST /v1beta/models/{model}:generateContent."},
 		{"POST", "/v1beta/models/" + pro + ":generate_content", "POST /v1beta/models/{model}:generateContent."},
 		{"POST", "/v1beta/models/" + pro + ":streamGenerate", "POST /v1beta/models/{model}:streamGenerateContent."},
@@ -141,7 +141,6 @@ func TestNearestRoute(t *testing.T) {
 		{"GET", "/v1beta/file/abc", "DELETE, GET /v1beta/files/{id}."},
 		{"POST", "/upload/v1beta/file", "POST, PUT /upload/v1beta/files."},
 		{"POST", "/v1/chat/completion", "POST /v1beta/openai/chat/completions."},
-		{"POST", "/v1/responses", "/v1beta/openai/"},
 		{"POST", "/generat", "POST /generate."},
 		{"GET", "/stats", "GET /status."},
 		{"GET", "/healthz", "GET /health."},
@@ -170,5 +169,9 @@ func TestNearestRoute(t *testing.T) {
 		assert.Equal(t, http.StatusOK, served.Code, "%s: %s", method, served.Body)
 	}
 	// In the format of OpenAI's clients, where it is one of theirs.
-	assert.Contains(t, w.do("POST", "/v1/responses", "{}").Body.String(), `"code":"not_found"`)
+	assert.Contains(t, w.do("POST", "/v1/chat/completion", "{}").Body.String(), `"code":"not_found"`)
+	unserved := w.do("POST", "/v1/responses", "{}")
+	assert.Equal(t, http.StatusNotImplemented, unserved.Code)
+	assert.Contains(t, unserved.Body.String(), "OpenAI itself has.")
+	assert.Equal(t, "false", unserved.Header().Get("X-Should-Retry"))
 }

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -52,19 +53,19 @@ type relay struct {
 	broken   *upstream.Error // what cut the answer short after that
 }
 
-// serve admits, sends and answers a request that generates, for the model that it
-// names.
-func (x *relay) serve(model string) error {
+// serve admits, sends and answers a request that takes a slot, for the model that it
+// names, or for that one alone.
+func (x *relay) serve(model string, alone bool) error {
+	candidates := func(c *dispatch.Call) ([]string, error) {
+		return dispatch.Candidates(c.Snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
+	}
+	if alone {
+		candidates = func(*dispatch.Call) ([]string, error) {
+			return dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader))
+		}
+	}
 	return x.dispatch(func(c *dispatch.Call) (err error) {
-		c.Models, err = dispatch.Candidates(c.Snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
-		return err
-	})
-}
-
-// embed is serve for a request that embeds.
-func (x *relay) embed(model string) error {
-	return x.dispatch(func(c *dispatch.Call) (err error) {
-		c.Models, err = dispatch.Embedders(model, x.r.Header.Get(dispatch.FallbackHeader))
+		c.Models, err = candidates(c)
 		return err
 	})
 }
@@ -114,37 +115,37 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 
 // send sends the request once, and passes the answer on when it is one.
 func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
-	watch := newWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
-	defer watch.stop()
-	ctx = watch.ctx
+	watch := incoming.NewWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
+	defer watch.Stop()
+	ctx = watch.Context()
 	body, length, err := x.reader(to.Model)
 	if err != nil {
-		return dispatch.Sent{}, watch.failure(err)
+		return dispatch.Sent{}, watch.Failure(err)
 	}
 	defer payload.Close(body)
 	if x.stream {
 		// A model may think in silence before it says anything: up to there it is
 		// the timeout that counts, which for anything else is the context's.
-		watch.heard(dispatch.UploadAllowance(int(length)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
+		watch.Heard(dispatch.UploadAllowance(int(length)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
 	}
 	path := x.path(to.Model)
 	resp, err := exchange(ctx, x.r, to, x.method(), path, body, length)
 	if err != nil {
-		return dispatch.Sent{}, watch.failure(err)
+		return dispatch.Sent{}, watch.Failure(err)
 	}
 	defer resp.Body.Close()
 	if !x.stream {
-		watch.heard(0)
+		watch.Heard(0)
 	}
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		unpack(resp)
+		incoming.Unpack(resp)
 		e := to.Classify(resp.StatusCode, readError(resp.Body))
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
 	if passing.IsPage(resp.Header) && !passing.IsFile(x.r) && resp.ContentLength != 0 {
-		unpack(resp)
+		incoming.Unpack(resp)
 		e := to.Classify(resp.StatusCode, readError(resp.Body))
 		e.SentAt = at
 		return dispatch.Sent{}, e
@@ -186,7 +187,7 @@ func outcome(end *answers.Tail, meter *answers.Meter, to dispatch.Target, at tim
 		return out
 	}
 	u := meter.Read(end)
-	out.PromptTokens, out.Tokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.Tokens, u.ModelVersion, u.ModelStatus
+	out.PromptTokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.ModelVersion, u.ModelStatus
 	if object := answers.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)
 		out.Late.SentAt = at

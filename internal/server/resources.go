@@ -20,7 +20,10 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 	if err != nil {
 		return err
 	}
-	x := &relay{s: s, w: w, r: r, path: m.path, stream: m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true"}
+	x := &relay{
+		s: s, w: w, r: r, path: m.path, seen: s.notes(r, m),
+		stream: m.Flow == routes.Downloads || m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true",
+	}
 	return x.passFree(ctx, p, "", true)
 }
 
@@ -48,9 +51,9 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		s.dispatch.Gone(ctx, project, m.Resource(m.names))
 	case len(m.Makes) == 0:
 	case m.Names != "":
-		err = s.dispatch.Changed(ctx, who, project, a.text)
+		err = s.dispatch.Changed(ctx, who, project, m.created(a.text)...)
 	default:
-		err = s.dispatch.Made(ctx, who, project, a.text)
+		err = s.dispatch.Made(ctx, who, project, m.created(a.text)...)
 	}
 	if err != nil {
 		return err

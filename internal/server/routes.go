@@ -18,7 +18,6 @@ func (s *Server) routes() {
 	s.own("/generate", methods{http.MethodPost: s.generate})
 	s.own("/health", methods{http.MethodGet: s.health})
 	s.own("/status", methods{http.MethodGet: s.status})
-	s.own("/usage", methods{http.MethodGet: s.usage})
 	s.own("/metrics", methods{http.MethodGet: s.metrics})
 	s.own("/plan", methods{http.MethodPost: s.plan})
 	s.own("/config", methods{http.MethodPost: s.byAdmin(s.configure)})
@@ -88,13 +87,15 @@ func (s *Server) among(shape routes.Shape) finder {
 // passes serves a request that passes.
 func (s *Server) passes(w http.ResponseWriter, r *http.Request, m match) error {
 	switch {
+	case m.Unserved != "":
+		return apierror.New(apierror.Unserved, m.Method+" "+m.Told()+" isn't served here. "+m.Unserved)
 	case m.Flow == routes.Uploads:
 		return s.upload(w, r, m)
 	case m.Model != routes.NoModel && m.Method != http.MethodGet:
 		return s.askModel(w, r, m)
-	case m.Model != routes.NoModel, m.Collection() == "models":
+	case m.Names == "" && m.Collection() == "models":
 		return s.listModels(w, r, m)
-	case m.Lists != "":
+	case m.Lists != "" && m.Names == "":
 		return s.listResources(w, r, m)
 	case m.Method == http.MethodGet:
 		return s.readResource(w, r, m)

@@ -38,7 +38,11 @@ const (
 // follows, which goes to the same one. The files' bytes are passed on as they
 // come, whatever there is of them.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
-	p, err := s.dispatch.Pool(r.Context())
+	who := s.who(r)
+	if name, ok := s.uploadOf(r); ok {
+		who.Name = name // whoever goes on with it, it is whose it was
+	}
+	p, err := s.dispatch.PoolFor(r.Context(), who, m.mentioned(nil))
 	if err != nil {
 		return err
 	}
@@ -48,18 +52,14 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		}
 		p = p.Only(owner)
 	}
-	who := s.who(r)
 	asked := withQuery(r, wholly)
 	switch starts := startsUpload(r, r.URL.Query()); {
-	case !s.dispatch.Confines(who):
+	case !s.dispatch.Confines(s.who(r)):
 	case starts:
 		// An upload that was started before is none of its business.
 		asked = withQuery(asked, func(query url.Values) { query.Del(uploadIDParameter) })
-	case !s.uploadIsOf(r, who.Name):
+	case !s.uploadIsOf(r, callerOf(r)):
 		return errNoUpload
-	}
-	if name, ok := s.uploadOf(r); ok {
-		who.Name = name // whoever goes on with it, it is whose it was
 	}
 	body, length := io.Reader(r.Body), r.ContentLength
 	var start []byte
@@ -96,7 +96,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, a.text); err != nil {
+	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, m.created(a.text)...); err != nil {
 		return err
 	}
 	s.passUpload(w, r, a)

@@ -3,9 +3,8 @@ package answers
 import (
 	"cmp"
 	"encoding/json"
+	"strings"
 	"time"
-
-	"fluxgate.dev/fluxgate/internal/payload"
 )
 
 // Created is a resource that an answer tells of.
@@ -14,29 +13,70 @@ type Created struct {
 	Expires time.Time // zero: it doesn't say
 }
 
-// CreatedResources returns the project's resources that an answer says were made or
-// changed. Only members that upstream fills in are looked at.
-func CreatedResources(answer []byte) []Created {
-	type resource struct {
-		Name string `json:"name"`
-		// Of files and of cached contents.
-		ExpirationTime string `json:"expirationTime"`
-		ExpireTime     string `json:"expireTime"`
-	}
-	var made struct {
-		resource
-		File resource `json:"file"`
-	}
-	if json.Unmarshal(answer, &made) != nil {
-		return nil
-	}
+// CreatedResources returns the resources that an answer says were made or changed: those
+// that members name, such as "name" or "file.name", with what is beside these. Only
+// members that upstream fills in are to be looked at.
+func CreatedResources(answer []byte, members []string, under string) []Created {
 	var all []Created
-	for _, r := range []resource{made.resource, made.File} {
-		if r.Name == "" || payload.ResourceName(r.Name) != r.Name {
+	for _, m := range members {
+		object := json.RawMessage(answer)
+		names := strings.Split(m, ".")
+		for _, name := range names[:len(names)-1] {
+			var fields map[string]json.RawMessage
+			_ = json.Unmarshal(object, &fields) // then there is none
+			object = fields[name]
+		}
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(object, &fields) != nil {
 			continue
 		}
-		expires, _ := time.Parse(time.RFC3339Nano, cmp.Or(r.ExpirationTime, r.ExpireTime))
-		all = append(all, Created{r.Name, expires})
+		text := func(member string) (s string) {
+			_ = json.Unmarshal(fields[member], &s) // then it doesn't say
+			return s
+		}
+		if name := ResourceName(text(names[len(names)-1]), under); name != "" {
+			// Of files and of cached contents.
+			expires, _ := time.Parse(time.RFC3339Nano, cmp.Or(text("expirationTime"), text("expireTime")))
+			all = append(all, Created{name, expires})
+		}
 	}
 	return all
+}
+
+// ResourceName returns the name of the resource that an answer of upstream's names, by its
+// name or the URL of its content, or "" if that is none. Under is what stands before it
+// where it may be an ID alone.
+func ResourceName(text, under string) string {
+	if _, rest, ok := strings.Cut(text, "://"); ok {
+		_, rest, _ = strings.Cut(rest, "/")
+		version, path, _ := strings.Cut(strings.TrimPrefix(rest, "download/"), "/")
+		if !strings.HasPrefix(version, "v1") {
+			return ""
+		}
+		text, _, _ = strings.Cut(path, "?")
+		text, _, _ = strings.Cut(text, ":")
+	}
+	if under != "" && !strings.HasPrefix(text, under) {
+		text = under + text
+	}
+	segments := strings.Split(text, "/")
+	if len(segments) < 2 || len(segments) > maxNameSegments {
+		return ""
+	}
+	for _, s := range segments {
+		if s == "" || len(s) > maxNameSegment || strings.Trim(s, ".") == "" || strings.ContainsFunc(s, notOfName) {
+			return ""
+		}
+	}
+	return text
+}
+
+// Bounds of names.
+const (
+	maxNameSegments = 4 // models/m/operations/x
+	maxNameSegment  = 128
+)
+
+func notOfName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r)
 }

@@ -4,8 +4,9 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - interaction.go: IDs and usage of interactions
+//   - interaction.go: what interactions used
 //   - usage.go: what an answer says was used, read from its end
+//   - finder.go: what members of an answer say, as it comes
 //   - created.go: what an answer says was made
 //   - list.go: pages of lists
 //   - opening.go: whether an answer with status 200 begins or ends with an error

@@ -2,6 +2,7 @@ package answers
 
 import (
 	"encoding/json"
+	"strings"
 )
 
 // Prepend puts an entry before those of a list in a JSON object, whatever else
@@ -56,3 +57,25 @@ func SetNextPage(page []byte, token string) []byte {
 
 // NextPageToken is the member of a page with the token of the one that follows.
 const NextPageToken = "nextPageToken"
+
+// UnfinishedJobs returns how many jobs of a page of batches aren't over.
+func UnfinishedJobs(page []byte) (n int) {
+	var in struct {
+		Operations []struct {
+			Done     bool
+			Metadata struct{ State string }
+		}
+	}
+	if json.Unmarshal(page, &in) != nil {
+		return 0
+	}
+	for _, job := range in.Operations {
+		switch state := job.Metadata.State; {
+		case job.Done, strings.HasSuffix(state, "_SUCCEEDED"), strings.HasSuffix(state, "_FAILED"),
+			strings.HasSuffix(state, "_CANCELLED"), strings.HasSuffix(state, "_EXPIRED"):
+		default:
+			n++
+		}
+	}
+	return n
+}

@@ -1,5 +1,4 @@
-// Package requesthash knows a request that returns by its caller, route and body.
-package requesthash
+package dispatch
 
 import (
 	"crypto/sha256"
@@ -7,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Of returns the hash that identifies a request: the same caller, route and body is a return.
-func Of(caller, route string, body []byte) uint64 {
+// Hash identifies a request: the same caller, route and body is a return.
+func Hash(caller, route string, body []byte) uint64 {
 	var text [256]byte
 	head := text[:0]
 	for _, part := range []string{caller, route} {

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"sync"
+
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Jobs have quotas of their own, of which it is known only that so many may be under way in
+// a project (https://ai.google.dev/gemini-api/docs/rate-limits#batch-mode). So they take no
+// slot, and go where the fewest are.
+
+// job makes one, in the project of what it refers to, or else in that with the fewest. A
+// project that refuses it is followed by the next. It counts as a request on the caller's
+// own limits.
+func (x *relay) job(m match, model string) error {
+	ctx, who := x.r.Context(), x.s.who(x.r)
+	if _, err := dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
+		return err
+	}
+	p, err := x.s.dispatch.PoolFor(ctx, who, x.refs.Resources)
+	if err != nil {
+		return err
+	}
+	order, err := x.byJobs(ctx, p, model)
+	if err != nil {
+		return err
+	}
+	limit := x.s.admission.CallerLimit(who.Name, scheduler.Demand{Requests: 1})
+	defer limit.GiveBack() // unless it was settled
+	if !x.s.cfg.Shadow {
+		wait, err := limit.Take(ctx)
+		if wait != nil {
+			x.s.writeWait(x.w, x.r, wait)
+		}
+		if wait != nil || err != nil {
+			return err
+		}
+	}
+	var a *whole
+	err = dispatch.ErrKeyless
+	for _, project := range order {
+		// What was made twice would be paid for twice.
+		if a, err = x.s.change(x.r, p.Only(project), m.path(model), x.body, false); !refusedByProject(err) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	limit.Settle(-1)
+	if err := x.s.dispatch.Made(ctx, who, a.to.Key.Project, m.created(a.text)...); err != nil {
+		return err
+	}
+	a.pass(x.w)
+	return nil
+}
+
+// refusedByProject reports whether another project may take what one has refused.
+func refusedByProject(err error) bool {
+	var failure *upstream.Error
+	if keyless(err) {
+		return true
+	}
+	if !errors.As(err, &failure) {
+		return false
+	}
+	switch failure.Class {
+	case upstream.ClassCaller, upstream.ClassCanceled, upstream.ClassTimeout, upstream.ClassBroken:
+		return false
+	case upstream.ClassServer:
+		return failure.SentAt.IsZero()
+	}
+	return true
+}
+
+// byJobs returns the projects in the order in which a job of a model is to be tried: those
+// that are known not to have the model last, and before them by how many jobs they have.
+// A project that doesn't say how many counts as one that has none.
+func (x *relay) byJobs(ctx context.Context, p *dispatch.Pool, model string) ([]string, error) {
+	ids := p.IDs()
+	if len(ids) == 1 {
+		return ids, nil
+	}
+	snapshot, err := x.s.admission.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, err := x.s.admission.View(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	counted, _ := snapshot.Counted([]string{model})
+	lacks, jobs := make(map[string]int), make([]int, len(ids))
+	var asked sync.WaitGroup
+	for i, id := range ids {
+		if block := states[i].Calendar(counted[0]).Block; block.Cause == scheduler.Unavailable && block.Until > x.s.admission.Now() {
+			lacks[id] = 1
+			continue
+		}
+		asked.Go(func() { jobs[i] = x.jobsOf(ctx, p.Only(id)) })
+	}
+	asked.Wait()
+	number := make(map[string]int)
+	for i, id := range ids {
+		number[id] = jobs[i]
+	}
+	slices.SortStableFunc(ids, func(a, b string) int {
+		return cmp.Or(cmp.Compare(lacks[a], lacks[b]), cmp.Compare(number[a], number[b]))
+	})
+	return ids, nil
+}
+
+// jobsOf asks a project how many jobs it has that aren't over, of those of the first page.
+func (x *relay) jobsOf(ctx context.Context, p *dispatch.Pool) (n int) {
+	asked := withQuery(x.r, func(query url.Values) {
+		clear(query)
+		query.Set("pageSize", "100")
+	})
+	err := x.s.dispatch.Free(ctx, p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+		page, _, failure := x.s.list(ctx, asked, to, routes.API.Upstream()+"batches")
+		n = answers.UnfinishedJobs(page)
+		return failure
+	})
+	if err != nil {
+		x.s.logger(ctx).Warn("not known how many jobs a project has", "project", p.Projects[0].ID, "error", err)
+	}
+	return n
+}
