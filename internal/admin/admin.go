@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/policy"
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/usage"
 )
 
 // Options are what an Admin works with. All but Shadow are required.
@@ -26,6 +27,7 @@ type Options struct {
 	Logger     *slog.Logger // of what is done for no request
 	// Shadow counts what would have been. Nil: it is done as decided.
 	Shadow *shadow.Ledger
+	Usage  *usage.Ledger
 }
 
 // An Admin is the operators' side of one instance. It is safe for use by any number
@@ -43,13 +45,14 @@ type Admin struct {
 	policy    *policy.Keeper
 	notebook  notebook
 	shadow    *shadow.Ledger
+	usage     *usage.Ledger
 }
 
 // New returns an Admin.
 func New(o Options) *Admin {
 	a := &Admin{
 		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, providers: o.Providers, events: o.Events,
-		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow,
+		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage,
 	}
 	a.policy = policy.New(policy.Options{
 		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,

@@ -3,9 +3,11 @@ package admin
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -61,14 +63,34 @@ func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
 	return nil
 }
 
-// Archive keeps the days that are over, if this instance hasn't done so today; before
-// that it calls first. It never fails what it is done beside.
+// Usage is what requests use.
+func (a *Admin) Usage() *usage.Ledger { return a.usage }
+
+// Archive keeps what was used, if this instance hasn't done so within a minute, and the
+// days that are over, if it hasn't today; before that it calls first. It never fails what
+// it is done beside.
 func (a *Admin) Archive(ctx context.Context, first func()) {
-	now := a.admission.Now()
-	if !a.history.Due(now) {
-		return
+	first = sync.OnceFunc(first)
+	if a.usage.Due() {
+		first()
+		a.FlushUsage(ctx)
 	}
-	first()
+	if now := a.admission.Now(); a.history.Due(now) {
+		first()
+		a.archive(ctx, now)
+	}
+}
+
+// FlushUsage writes what was used.
+func (a *Admin) FlushUsage(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := a.usage.Flush(ctx); err != nil {
+		a.logger(ctx).Warn("usage not kept yet", "error", err)
+	}
+}
+
+func (a *Admin) archive(ctx context.Context, now scheduler.Instant) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	err := func() error {

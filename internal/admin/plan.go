@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/requesthash"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -112,7 +113,7 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Hash: dispatch.Hash(q.Caller.Name, "/plan", q.Body)}
+	c := &dispatch.Call{Snapshot: s, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body)}
 	var none *upstream.Reply
 	if err := a.dispatch.Prepare(ctx, p, c, in, &none); err != nil {
 		return nil, err

@@ -28,6 +28,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
+	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/internal/usage/price"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -176,15 +178,20 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
 	a.audit.Store(audit)
+	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices)})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow,
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
 			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,
-		Logger: o.Logger, Shadow: a.shadow,
+		Logger: o.Logger, Shadow: a.shadow, Usage: used,
+	})
+	a.onClose(func(ctx context.Context) error {
+		a.admin.FlushUsage(ctx)
+		return nil
 	})
 	return server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,

@@ -109,25 +109,24 @@ func start(ctx context.Context) (*App, error) {
 		log.Error(failed, "error", err)
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	if a.record.Exports() {
-		go exportAtStop(a)
-	}
+	go finishAtStop(a)
 	return a, nil
 }
 
-// stopTimeout bounds the last export of an instance: the platform kills 10 s
+// stopTimeout bounds what an instance does at its end: the platform kills 10 s
 // after it has asked an instance to stop.
 const stopTimeout = 5 * time.Second
 
-// exportAtStop exports what no request exported, when the platform stops the
-// instance. Nobody else listens for that in a function: without an export the
-// signal ends the process at once, as it does here afterwards.
-func exportAtStop(a *App) {
+// finishAtStop writes what was used and exports what was measured since the last request
+// did, when the platform stops the instance. Nobody else listens for that in a function: the
+// signal would end the process at once, as it does here afterwards.
+func finishAtStop(a *App) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	<-stop
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	a.admin.FlushUsage(ctx)
 	a.record.Flush(ctx)
 	os.Exit(128 + int(syscall.SIGTERM))
 }

@@ -23,7 +23,8 @@ var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
-	"internal/incoming", "internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/validation", "internal/wait",
+	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
+	"internal/incoming",
 	"internal/deadline", "internal/shadow",
 }
 
@@ -129,10 +130,14 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
+	},
+	{
+		dir: "internal/usage", only: []string{"scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
+		why: "what was used is told by those who know",
 	},
 	{
 		dir: "internal/admin", never: []string{"internal/server", "internal/app", "internal/callers", "internal/upstream/gemini"},
@@ -163,7 +168,7 @@ var imports = []importRule{
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{
-		dir: "internal/secrets", only: []string{"internal/config"},
+		dir: "internal/secrets", only: []string{"internal/config", "internal/usage/price"},
 		why: "secrets are read for whoever asks",
 	},
 	{
@@ -183,7 +188,7 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/proxies", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{

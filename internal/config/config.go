@@ -131,6 +131,10 @@ type Config struct {
 	// such as {"alice":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty: none.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
 
+	// Prices are what models cost, in dollars a million tokens, in place of the built-in
+	// list prices. FLUXGATE_PRICES, a JSON object as price.Example. Default empty: those.
+	Prices PricesByModel `env:"FLUXGATE_PRICES"`
+
 	// Resources says whose files and cached contents are, where callers are told
 	// apart: own or shared. FLUXGATE_RESOURCES, default own.
 	Resources Resources `env:"FLUXGATE_RESOURCES,default=own"`

@@ -25,6 +25,7 @@
 //   - origins.go: the origins whose web pages may use the service
 //   - config.go: Config, a field for every setting with its default, and how it is logged
 //   - limits.go: limits by model and by caller, in JSON
+//   - prices.go: what models cost, in JSON
 //   - values.go: lists of models, and sizes in bytes
 //   - names.go: what callers and models may be called
 //   - secretnames.go: names of secrets in Secret Manager

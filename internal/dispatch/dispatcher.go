@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/usage"
 )
 
 // A KeySource is where the keys are had from; *keys.Pool is one.
@@ -44,6 +45,8 @@ type Options struct {
 	Telemetry *telemetry.Recorder
 	// Shadow counts what would have been, where requests go whatever is decided. Nil: it is done as decided.
 	Shadow *shadow.Ledger
+	// Usage counts what requests use. Nil: nothing does.
+	Usage *usage.Ledger
 }
 
 // A ChainKeeper keeps the chain that the models list amounts to.
@@ -66,6 +69,7 @@ type Dispatcher struct {
 	audit     *events.Audit
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
+	usage     *usage.Ledger
 	pool      atomic.Pointer[Pool]        // of the keys as they were read last
 	counted   *recent.Map[uint64, int64]  // tokens by request hash
 	owners    *recent.Map[string, string] // projects by the names of what they own
@@ -88,7 +92,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		telemetry: o.Telemetry, usage: o.Usage, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
 		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,
 	}

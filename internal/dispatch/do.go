@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -54,6 +55,7 @@ type Call struct {
 	features func() []string
 	textOnly bool
 	turn     conversation.Turn // of a conversation; set by Size
+	began    time.Time         // set by Do
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
 }
@@ -61,6 +63,7 @@ type Call struct {
 // Sent is what is known after a successful send.
 type Sent struct {
 	PromptTokens int64 // negative: upstream didn't say
+	answers.Tokens
 	At           time.Time
 	ModelVersion string
 	ModelStatus  string // what upstream said of the model's state, a JSON object; "": nothing
@@ -81,6 +84,13 @@ type Served struct {
 // that can help. Exactly one result is set: what served it, the wait, or an error,
 // which may be an *upstream.Error to be passed on.
 func (d *Dispatcher) Do(ctx context.Context, p *Pool, c *Call) (*Served, *admission.Wait, error) {
+	c.began = time.Now()
+	served, wait, err := d.do(ctx, p, c)
+	d.account(ctx, c, wait, err)
+	return served, wait, err
+}
+
+func (d *Dispatcher) do(ctx context.Context, p *Pool, c *Call) (*Served, *admission.Wait, error) {
 	r := &dispatch{
 		d: d, pool: p, call: c, models: c.Models, demand: c.Demand, exact: c.Exact, snapshot: c.Snapshot, log: d.logger(ctx),
 		limit: d.admission.CallerLimit(c.Caller, c.Demand),
@@ -340,6 +350,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.limit.Settle(info.PromptTokens)
+	r.used(after, grant, info)
 	r.d.conversations.Served(r.call.turn, grant.Project)
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)

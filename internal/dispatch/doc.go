@@ -19,6 +19,7 @@
 //
 //   - do.go: one request's way: admission, sending with the granted key, failing over, settling
 //   - shadow.go: what is sent over a limit where Fluxgate only watches
+//   - accounting.go: counting what became of a call, and what it used
 //   - depleted.go: trying projects that couldn't pay, and using them again
 //   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
 //   - redirect.go: models that others answer for, and what a call weighs beside a model
@@ -36,5 +37,4 @@
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
 //   - pool.go: the keys as they are for one request, by project
 //   - entries.go: records that hold something by name, and the pace at which they are looked at
-//   - hash.go: the hash of caller, route and body, by which admission recognises a returner
 package dispatch

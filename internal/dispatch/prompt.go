@@ -110,6 +110,6 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 		if tokens == 0 {
 			tokens = -1
 		}
-		return Sent{PromptTokens: tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion}, nil
+		return Sent{PromptTokens: tokens, Tokens: answer.Tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion}, nil
 	}
 }

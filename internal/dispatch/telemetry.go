@@ -44,7 +44,9 @@ func causeOf(wait *admission.Wait) string {
 
 // answered is what became of a send.
 func answered(info Sent, failure *upstream.Error) telemetry.Answer {
-	out := telemetry.Answer{Tokens: info.PromptTokens, Model: info.ModelVersion, Status: http.StatusOK}
+	out := telemetry.Answer{
+		Tokens: info.PromptTokens, Output: info.Output, Thoughts: info.Thoughts, Cached: info.Cached, Model: info.ModelVersion, Status: http.StatusOK,
+	}
 	switch {
 	case failure != nil:
 		out.Tokens, out.Class, out.Status = -1, failure.Class.String(), failure.HTTPStatus

@@ -21,6 +21,7 @@ type answer struct {
 	call   *functionCall
 	finish string
 	tokens int64
+	billed thinking
 	plan   *streamPlan // instead of text, for a long stream
 	block  string      // the prompt was refused for this reason
 	stalls bool        // it never comes

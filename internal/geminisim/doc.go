@@ -105,6 +105,10 @@
 // function call. A JSON request is answered with a value of its schema, whose
 // texts are the translation, or else with {"text": translation}.
 //
+// Usage. An answer to a prompt that says "think 120 tokens" or "tools read 50 tokens" costs
+// that much beside its text, as thoughtsTokenCount and toolUsePromptTokenCount (documented; the
+// Interactions API's names are those of the SDK's source). [Server.Bills] adds up what answers cost.
+//
 // Limits. A JSON request whose prompt or schema names requests_per_day,
 // tokens_per_minute and requests_per_minute is a question for limits, and answered
 // with those of the caller's own project: of the models that the schema has as the
@@ -209,6 +213,7 @@
 //   - requests.go: RequestLog, every request with the credentials that it carried
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
+//   - bill.go: Bills, what answers cost in tokens
 //   - log.go: Log, Stats and Peak, the requests that cost quota
 //   - spend.go: SetBilling, what a billing account may spend
 //   - shutdown.go: models that are gone, or are about to be

@@ -78,6 +78,7 @@ func (c *call) runEmbed(name, method string, reqs []embedRequest) ([]embedding, 
 	if err := c.think(); err != nil {
 		return nil, err
 	}
+	c.bill(&answer{})
 	out := make([]embedding, len(reqs))
 	for i := range reqs {
 		out[i].Values = vector(reqs[i].Content.text(), max(reqs[i].OutputDimensionality, reqs[i].OutputDimensionalityS))

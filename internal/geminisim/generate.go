@@ -45,6 +45,8 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
 		}
 	}
+	a.billed = thinkingOf(req.prompt())
+	c.bill(&a)
 	return m, a, nil
 }
 
@@ -92,7 +94,7 @@ func (c *call) generate() *apiError {
 // response returns an answer, or a piece of one, in the API's form.
 func (a *answer) response(in, cached int64, model, id string) generateResponse {
 	if a.block != "" {
-		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0),
+		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0, a.billed),
 			ModelVersion: model, ResponseID: id}
 	}
 	out := partOut{FunctionCall: a.call}
@@ -101,7 +103,7 @@ func (a *answer) response(in, cached int64, model, id string) generateResponse {
 	}
 	return generateResponse{
 		Candidates:    []candidate{{Content: contentOut{[]partOut{out}, "model"}, FinishReason: a.finish}},
-		UsageMetadata: newUsage(in, cached, a.tokens),
+		UsageMetadata: newUsage(in, cached, a.tokens, a.billed),
 		ModelVersion:  model,
 		ResponseID:    id,
 	}

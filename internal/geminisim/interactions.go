@@ -55,6 +55,13 @@ type interactionUsage struct {
 	TotalInputTokens  int64 `json:"total_input_tokens"`
 	TotalOutputTokens int64 `json:"total_output_tokens"`
 	TotalTokens       int64 `json:"total_tokens"`
+	TotalThoughts     int64 `json:"total_thought_tokens,omitempty"`
+	TotalTools        int64 `json:"total_tool_use_tokens,omitempty"`
+}
+
+func (c *call) interactionUsage(a *answer) *interactionUsage {
+	thoughts, tools := a.billed.ThoughtsTokenCount, a.billed.ToolUsePromptTokenCount
+	return &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens + thoughts + tools, thoughts, tools}
 }
 
 // interactionBody is what is answered.
@@ -186,7 +193,7 @@ func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, tu
 		body: interactionBody{
 			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
 			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.text}}}},
-			Usage: &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens},
+			Usage: c.interactionUsage(&a),
 		},
 		ends: c.arrived,
 	}

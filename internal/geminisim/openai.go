@@ -82,10 +82,26 @@ type chatText struct {
 	ToolCalls []chatToolCall `json:"tool_calls,omitempty"`
 }
 
+// chatUsage is the usage of a chat. That thoughts are in the total alone is captured.
 type chatUsage struct {
 	PromptTokens     int64 `json:"prompt_tokens"`
 	CompletionTokens int64 `json:"completion_tokens"`
 	TotalTokens      int64 `json:"total_tokens"`
+	PromptDetails    *struct {
+		CachedTokens int64 `json:"cached_tokens"`
+	} `json:"prompt_tokens_details,omitempty"`
+}
+
+// chatUsage returns the usage of an answer. What tools brought isn't known to be told
+// there, so it isn't.
+func (c *call) chatUsage(a *answer) *chatUsage {
+	u := &chatUsage{PromptTokens: c.tokens, CompletionTokens: a.tokens, TotalTokens: c.tokens + a.tokens + a.billed.ThoughtsTokenCount}
+	if c.cached > 0 {
+		u.PromptDetails = &struct {
+			CachedTokens int64 `json:"cached_tokens"`
+		}{c.cached}
+	}
+	return u
 }
 
 // native returns the request in the API's own form.
@@ -180,7 +196,7 @@ func (c *call) chat() *apiError {
 	}
 	resp := chatResponse{ID: "chatcmpl-" + c.s.responseID(), Object: "chat.completion",
 		Created: c.arrived.Unix(), Model: m.version()}
-	total := &chatUsage{c.tokens, a.tokens, c.tokens + a.tokens}
+	total := c.chatUsage(&a)
 	if req.Stream {
 		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)
 		return nil

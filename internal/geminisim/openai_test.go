@@ -77,7 +77,7 @@ func TestChatStream(t *testing.T) {
 		assert.Equal(t, words(100), untranslate(whole.String()))
 		assert.Equal(t, []string{"stop"}, finish)
 		if withUsage {
-			assert.Equal(t, &chatUsage{100, 100, 200}, usage)
+			assert.Equal(t, &chatUsage{PromptTokens: 100, CompletionTokens: 100, TotalTokens: 200}, usage)
 		} else {
 			assert.Nil(t, usage)
 		}

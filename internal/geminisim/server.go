@@ -128,6 +128,7 @@ type Server struct {
 	failures     int // how many are still to come; negative: until cleared
 	failure      Failure
 	log          entryLog
+	bills        map[BillKey]Bill
 	requests     requestLog
 	files        resourceStore[*file]
 	caches       resourceStore[*cachedContent]

@@ -66,7 +66,7 @@ func (a *answer) cut() []answer {
 	t := tokeniser{text: a.text}
 	for from, done := 0, false; !done; from = t.pos {
 		done = t.advance(t.tokens + step)
-		list = append(list, answer{text: a.text[from:t.pos], tokens: t.tokens})
+		list = append(list, answer{text: a.text[from:t.pos], tokens: t.tokens, billed: a.billed})
 	}
 	list[len(list)-1].finish = a.finish
 	return list

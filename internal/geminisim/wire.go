@@ -159,6 +159,14 @@ type usage struct {
 	TotalTokenCount      int64            `json:"totalTokenCount"`
 	PromptTokensDetails  []modalityTokens `json:"promptTokensDetails"`
 	cachedUsage
+	thinking
+}
+
+// thinking is what an answer costs beside its text: tokens that were thought, and tokens
+// of the prompt that tools of the service's own brought.
+type thinking struct {
+	ThoughtsTokenCount      int64 `json:"thoughtsTokenCount,omitempty"`
+	ToolUsePromptTokenCount int64 `json:"toolUsePromptTokenCount,omitempty"`
 }
 
 // cachedUsage says how many of the prompt's tokens a cached content holds.
@@ -179,8 +187,9 @@ type modalityTokens struct {
 }
 
 // newUsage reports the tokens of a request, cached ones included, and an answer.
-func newUsage(in, cached, out int64) usage {
-	return usage{in, out, in + out, []modalityTokens{{"TEXT", in}}, newCachedUsage(cached)}
+func newUsage(in, cached, out int64, beside thinking) usage {
+	total := in + out + beside.ThoughtsTokenCount + beside.ToolUsePromptTokenCount
+	return usage{in, out, total, []modalityTokens{{"TEXT", in}}, newCachedUsage(cached), beside}
 }
 
 func newCachedUsage(cached int64) cachedUsage {

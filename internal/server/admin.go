@@ -40,6 +40,11 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, status, err)
 }
 
+// usage serves GET /usage: a caller's own, or for administrators everybody's.
+func (s *Server) usage(w http.ResponseWriter, r *http.Request) error {
+	return s.admin.Usage().Serve(w, r, callerOf(r), s.isAdmin(r))
+}
+
 // plan serves POST /plan.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	body, held, err := s.readBody(w, r)

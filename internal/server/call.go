@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/requesthash"
 )
 
 // bookHeader asks for a booking at the first refusal.
@@ -27,7 +28,7 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	}
 	caller := callerOf(r)
 	return &dispatch.Call{
-		Snapshot: snapshot, Caller: caller, Hash: dispatch.Hash(caller, route, body), Ticket: s.ticket(ctx, r, caller),
+		Snapshot: snapshot, Caller: caller, Hash: requesthash.Of(caller, route, body), Ticket: s.ticket(ctx, r, caller),
 		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true, SitsOut: patienceOf(r).Once, Within: within,
 	}, nil
 }

@@ -130,5 +130,5 @@ var errNoRoute = errors.New("no route")
 // noRoute is the answer where nothing is. It doesn't repeat the path, which may
 // hold what isn't for logs.
 func (s *Server) noRoute(path string) *apierror.Problem {
-	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
 }

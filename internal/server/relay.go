@@ -187,7 +187,7 @@ func outcome(end *answers.Tail, meter *answers.Meter, to dispatch.Target, at tim
 		return out
 	}
 	u := meter.Read(end)
-	out.PromptTokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.ModelVersion, u.ModelStatus
+	out.PromptTokens, out.Tokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.Tokens, u.ModelVersion, u.ModelStatus
 	if object := answers.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)
 		out.Late.SentAt = at

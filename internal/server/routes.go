@@ -18,6 +18,7 @@ func (s *Server) routes() {
 	s.own("/generate", methods{http.MethodPost: s.generate})
 	s.own("/health", methods{http.MethodGet: s.health})
 	s.own("/status", methods{http.MethodGet: s.status})
+	s.own("/usage", methods{http.MethodGet: s.usage})
 	s.own("/metrics", methods{http.MethodGet: s.metrics})
 	s.own("/plan", methods{http.MethodPost: s.plan})
 	s.own("/config", methods{http.MethodPost: s.byAdmin(s.configure)})

@@ -83,6 +83,10 @@ func (w *watched) values(name string) map[string]float64 {
 			for _, p := range d.DataPoints {
 				out[label(p.Attributes)] = float64(p.Value)
 			}
+		case metricdata.Sum[float64]:
+			for _, p := range d.DataPoints {
+				out[label(p.Attributes)] = p.Value
+			}
 		case metricdata.Gauge[int64]:
 			for _, p := range d.DataPoints {
 				out[label(p.Attributes)] = float64(p.Value)
@@ -165,7 +169,7 @@ func TestSpansOfARequest(t *testing.T) {
 		assert.Equal(t, trace.SpanKindClient, send.SpanKind())
 		assert.Equal(t, map[string]any{
 			"gen_ai.operation.name": "generate_content", "gen_ai.provider.name": "gcp.gemini", "gen_ai.request.model": pro,
-			"gen_ai.response.model": pro, "gen_ai.usage.input_tokens": counted, "http.response.status_code": int64(200),
+			"gen_ai.response.model": pro, "gen_ai.usage.input_tokens": counted, "gen_ai.usage.output_tokens": int64(2), "http.response.status_code": int64(200),
 			"fluxgate.project": "alpha", "fluxgate.key.index": int64(1), "fluxgate.attempt": int64(1),
 		}, attributesOf(send.Attributes()))
 
@@ -210,8 +214,12 @@ func TestMetricsOfRequests(t *testing.T) {
 		assert.Equal(t, map[string]float64{"booked=false " + place: 1}, watched.values("fluxgate.admission.admitted"))
 		assert.Equal(t, map[string]float64{"booked=false cause=rpm " + place: 1}, watched.values("fluxgate.admission.refused"))
 		assert.InDelta(t, wait.Seconds(), watched.values("fluxgate.admission.wait")["cause=rpm model="+pro], 1)
-		assert.Equal(t, map[string]float64{"project=alpha name=generate_content name=gcp.gemini model=" + pro + " type=input": tokens},
-			watched.values("gen_ai.client.token.usage"))
+		const series = "project=alpha name=generate_content name=gcp.gemini model=" + pro
+		assert.Equal(t, map[string]float64{series + " type=input": tokens, series + " type=output": 2}, watched.values("gen_ai.client.token.usage"))
+		const share = "caller=alice model=" + pro
+		assert.Equal(t, map[string]float64{share + " type=input": tokens, share + " type=output": 2}, watched.values("fluxgate.usage.tokens"))
+		assert.InDelta(t, (tokens*1.25+2*10)/1e6, watched.values("fluxgate.usage.cost")[share], 1e-12)
+		assert.Equal(t, map[string]float64{"caller=alice cause=rpm model=" + pro: 1}, watched.values("fluxgate.caller.refused"))
 		assert.Equal(t, map[string]float64{"caller=alice": tokens}, watched.values("fluxgate.caller.tokens"))
 		assert.Empty(t, watched.values("fluxgate.upstream.errors"))
 

@@ -35,6 +35,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/testbuffer"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
+	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/internal/usage/price"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -179,14 +181,15 @@ func (w *world) instanceOver(store storage.Store) *served {
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(ctl)
 	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
+	used := usage.New(usage.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Prices: price.Table(w.cfg.Prices)})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger,
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used,
 		Resources: resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
 			Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	operators := admin.New(admin.Options{
-		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger,
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger, Usage: used,
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,

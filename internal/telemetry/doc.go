@@ -50,6 +50,7 @@
 //
 //   - recorder.go: Recorder and its options; scraping and flushing
 //   - operation.go: the steps of a request: counting, admission, sending, settling
+//   - usage.go: what answers used and who was refused, by caller and model
 //   - request.go: a request from its beginning to its end, and its log attributes
 //   - quota.go: quotas, observed when somebody collects
 //   - store.go: a Store whose operations are counted

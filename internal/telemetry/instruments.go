@@ -24,6 +24,9 @@ const (
 	genAIModel         = attribute.Key("gen_ai.request.model")
 	genAIResponseModel = attribute.Key("gen_ai.response.model")
 	genAIInputTokens   = attribute.Key("gen_ai.usage.input_tokens")
+	genAIOutputTokens  = attribute.Key("gen_ai.usage.output_tokens")           // thoughts among them
+	genAIThoughts      = attribute.Key("gen_ai.usage.reasoning.output_tokens") // of the output
+	genAICached        = attribute.Key("gen_ai.usage.cache_read.input_tokens") // of the input
 	genAITokenType     = attribute.Key("gen_ai.token.type")
 
 	projectKey   = attribute.Key("fluxgate.project")
@@ -82,6 +85,11 @@ type instruments struct {
 	callerTokens   metric.Int64Counter
 	callers        *attributeSets[string]
 
+	used          metric.Int64Counter
+	cost          metric.Float64Counter
+	callerRefused metric.Int64Counter
+	shares        *attributeSets[shareKey]
+
 	store      metric.Float64Histogram
 	operations *attributeSets[storeKey]
 }
@@ -99,8 +107,10 @@ type (
 	// A histogram has many lines, so those of durations leave the project out.
 	waitTimeKey struct{ model, cause string }
 	sendKey     struct{ operation, project, model, class string }
-	usageKey    struct{ operation, project, model string }
-	storeKey    struct{ operation, failure string }
+	usageKey    struct{ operation, project, model, kind string } // kind: input or output
+	// What a caller used of a model, or was refused there: kind is that of tokens, or "".
+	shareKey struct{ caller, model, kind, cause string }
+	storeKey struct{ operation, failure string }
 )
 
 func newInstruments(m metric.Meter) (*instruments, error) {
@@ -135,12 +145,19 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		callerTokens:   counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them."),
 		callers:        newAttributeSets(ofCaller),
 
+		used:          counter("fluxgate.usage.tokens", "{token}", "Tokens of answered requests by caller and model: input (cached and tool among them), output, thought, cached, tool."),
+		callerRefused: counter("fluxgate.caller.refused", "{request}", "Requests that were told to wait, by caller, model and what stood in the way."),
+		shares:        newAttributeSets(shareKey.attributes),
+
 		store:      seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
 		operations: newAttributeSets(storeKey.attributes),
 	}
 	var err error
 	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
 		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
+	problems = append(problems, err)
+	i.cost, err = m.Float64Counter("fluxgate.usage.cost", metric.WithUnit("{USD}"),
+		metric.WithDescription("What answered requests cost at list price, by caller and model, where the price is known."))
 	problems = append(problems, err)
 	i.active, err = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
 	return i, errors.Join(append(problems, err)...)
@@ -171,7 +188,11 @@ func (k sendKey) attributes() []attribute.KeyValue {
 }
 
 func (k usageKey) attributes() []attribute.KeyValue {
-	return append(sendKey{k.operation, k.project, k.model, ""}.attributes(), genAITokenType.String("input"))
+	return append(sendKey{k.operation, k.project, k.model, ""}.attributes(), genAITokenType.String(k.kind))
+}
+
+func (k shareKey) attributes() []attribute.KeyValue {
+	return appendSet(nil, callerKey, k.caller, genAIModel, k.model, genAITokenType, k.kind, causeKey, k.cause)
 }
 
 func (k storeKey) attributes() []attribute.KeyValue {

@@ -148,6 +148,8 @@ func (r *Recorder) Send(ctx context.Context, to Target) (context.Context, Span) 
 // An Answer is what became of a send.
 type Answer struct {
 	Tokens int64 // input tokens as Gemini counted them; negative: unknown
+	// Of the answer, as Gemini counted them; of its input those that were cached.
+	Output, Thoughts, Cached int64
 	// Model is the version that answered; empty: unknown.
 	Model string
 	// Class is that of the error; empty: none. Status is its HTTP status, 0 if
@@ -175,7 +177,10 @@ func (s Span) Answered(a Answer) {
 		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, project, model, a.Class}).add...)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model}).record...)
+		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model, "input"}).record...)
+		if output := a.Output + a.Thoughts; output > 0 {
+			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, project, model, "output"}).record...)
+		}
 		if caller != "" {
 			m.callerTokens.Add(s.ctx, a.Tokens, m.callers.of(caller).add...)
 		}
@@ -190,7 +195,13 @@ func (s Span) Answered(a Answer) {
 	}
 	list = appendSet(list, genAIModel, s.to.Model, genAIResponseModel, a.Model)
 	if a.Tokens > 0 {
-		list = append(list, genAIInputTokens.Int64(a.Tokens))
+		list = append(list, genAIInputTokens.Int64(a.Tokens), genAIOutputTokens.Int64(a.Output+a.Thoughts))
+		if a.Thoughts > 0 {
+			list = append(list, genAIThoughts.Int64(a.Thoughts))
+		}
+		if a.Cached > 0 {
+			list = append(list, genAICached.Int64(a.Cached))
+		}
 	}
 	if a.Status != 0 {
 		list = append(list, httpStatus.Int(a.Status))

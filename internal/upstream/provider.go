@@ -83,8 +83,8 @@ type Prompt struct {
 type Reply struct {
 	Text         string // the first candidate's text without thoughts
 	PromptTokens int64  // what counts against tokens per minute, cached tokens included
-	OutputTokens int64  // candidates and thoughts
 	TotalTokens  int64
+	answers.Tokens
 	ModelVersion string // the model that answered
 	FinishReason string // for example STOP, MAX_TOKENS or SAFETY; "" if there was no candidate
 	BlockReason  string // why the prompt was refused, for example SAFETY; "" if it wasn't

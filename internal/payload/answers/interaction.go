@@ -3,10 +3,14 @@ package answers
 // InteractionUsage finds the last usage of an interaction. Its tools' prompts are input too.
 var InteractionUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
-	all := [...]count{{name: "total_input_tokens"}, {name: "total_tool_use_tokens"}, {name: "total_tokens"}}
+	all := [...]count{
+		{name: "total_input_tokens"}, {name: "total_tool_use_tokens"}, {name: "total_tokens"}, {name: "total_output_tokens"},
+		{name: "total_thought_tokens"}, {name: "total_cached_tokens"},
+	}
 	counted := end.last(`"usage"`, func(value []byte) bool { return readCounts(value, all[:]) })
-	if counted && all[0].n > 0 {
-		u.PromptTokens, u.TotalTokens = all[0].n+max(all[1].n, 0), all[2].n
+	if input, tools := all[0].n, max(all[1].n, 0); counted && input > 0 {
+		u.PromptTokens, u.TotalTokens = input+tools, all[2].n
+		u.Tokens = Tokens{Output: max(all[3].n, 0), Thoughts: max(all[4].n, 0), Cached: max(all[5].n, 0), Tools: tools}
 	}
 	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u

@@ -73,9 +73,18 @@ func (t *Tail) last(name string, read func(value []byte) bool) bool {
 	return lastMember(t.buf, name, read) || lastMember(t.kept[name], name, read)
 }
 
+// Tokens are what an answer cost beside its prompt, and what of the prompt is told apart.
+type Tokens struct {
+	Output   int64 // of the answer, thoughts aside
+	Thoughts int64 // billed like the answer's
+	Cached   int64 // of the prompt's, those that a cached content held, implicit ones included
+	Tools    int64 // of the prompt's, those that tools of the provider's own brought
+}
+
 // A Usage is what an answer says of itself.
 type Usage struct {
-	PromptTokens int64  // negative: it doesn't say
+	PromptTokens int64 // of cached contents and tools too; negative: it doesn't say
+	Tokens
 	ModelVersion string // "": it doesn't say
 	ModelStatus  string // what it says of the model's state, a JSON object; "": nothing
 	// TotalTokens are those of prompt and answer, which the next turn of a conversation
@@ -96,10 +105,14 @@ func (m *Meter) Read(end *Tail) Usage { return m.read(end) }
 // stream, and the last one counts.
 var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelStatus"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
-	all := [...]count{{name: "promptTokenCount"}, {name: "toolUsePromptTokenCount"}}
+	all := [...]count{
+		{name: "promptTokenCount"}, {name: "toolUsePromptTokenCount"}, {name: "candidatesTokenCount"}, {name: "thoughtsTokenCount"},
+		{name: "cachedContentTokenCount"},
+	}
 	counted := end.last(`"usageMetadata"`, func(value []byte) bool { return readCounts(value, all[:]) })
-	if prompt, tools := all[0].n, all[1].n; counted && prompt > 0 {
-		u.PromptTokens = prompt + max(tools, 0)
+	if prompt, tools := all[0].n, max(all[1].n, 0); counted && prompt > 0 {
+		u.PromptTokens = prompt + tools
+		u.Tokens = Tokens{Output: max(all[2].n, 0), Thoughts: max(all[3].n, 0), Cached: max(all[4].n, 0), Tools: tools}
 	}
 	end.last(`"modelVersion"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	end.last(`"modelStatus"`, func(value []byte) bool {
@@ -116,14 +129,41 @@ var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelSt
 // it only when they are asked to.
 var OpenAIUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
-	all := [...]count{{name: "prompt_tokens"}}
-	counted := end.last(`"usage"`, func(value []byte) bool { return readCounts(value, all[:]) })
-	if counted && all[0].n > 0 {
-		u.PromptTokens = all[0].n
-	}
+	end.last(`"usage"`, func(value []byte) bool { return readChatUsage(value, &u) })
 	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u
 }}
+
+// readChatUsage reads the usage of a chat. With OpenAI completion_tokens has the thoughts,
+// which are told apart in its details. Of Gemini's endpoint it was captured that it hasn't, and
+// that only the total has; so the total decides.
+func readChatUsage(object []byte, u *Usage) bool {
+	all := [...]count{{name: "prompt_tokens"}, {name: "completion_tokens"}, {name: "total_tokens"}}
+	if !readCounts(object, all[:]) {
+		return false
+	}
+	prompt, completion, total := all[0].n, max(all[1].n, 0), all[2].n
+	if prompt <= 0 {
+		return true
+	}
+	thoughts, cached := [...]count{{name: "reasoning_tokens"}}, [...]count{{name: "cached_tokens"}}
+	for name, value := range payload.MembersOf(object) {
+		switch string(name) {
+		case "completion_tokens_details":
+			readCounts(value, thoughts[:])
+		case "prompt_tokens_details":
+			readCounts(value, cached[:])
+		}
+	}
+	answer := max(total-prompt, completion)
+	t := Tokens{Thoughts: min(max(thoughts[0].n, 0), answer), Cached: max(cached[0].n, 0)}
+	if t.Thoughts == 0 {
+		t.Thoughts = answer - completion
+	}
+	t.Output = answer - t.Thoughts
+	u.PromptTokens, u.Tokens = prompt, t
+	return true
+}
 
 // lastMember reads the value of the last member of that name, which is given in its
 // quotes, that there is in a piece of JSON text and that can be read; the text need not be whole.

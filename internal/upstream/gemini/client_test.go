@@ -21,6 +21,7 @@ import (
 	"google.golang.org/genai"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -127,7 +128,7 @@ func TestGenerate(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, resp.SentAt.IsZero())
 	resp.SentAt = resp.SentAt.UTC().Truncate(0)
-	assert.Equal(t, &upstream.Reply{Text: "Bonjour", PromptTokens: 12, OutputTokens: 7, TotalTokens: 19,
+	assert.Equal(t, &upstream.Reply{Text: "Bonjour", PromptTokens: 12, TotalTokens: 19, Tokens: answers.Tokens{Output: 3, Thoughts: 4},
 		ModelVersion: "gemini-2.5-flash-001", FinishReason: "STOP", SentAt: resp.SentAt}, resp, "thoughts aren't text but are output")
 
 	s := u.only(t)

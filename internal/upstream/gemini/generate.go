@@ -67,6 +67,8 @@ type wireReply struct {
 		PromptTokenCount     count `json:"promptTokenCount"`
 		CandidatesTokenCount count `json:"candidatesTokenCount"`
 		ThoughtsTokenCount   count `json:"thoughtsTokenCount"`
+		CachedTokenCount     count `json:"cachedContentTokenCount"`
+		ToolTokenCount       count `json:"toolUsePromptTokenCount"`
 		TotalTokenCount      count `json:"totalTokenCount"`
 	} `json:"usageMetadata"`
 	ModelVersion string `json:"modelVersion"`
@@ -103,8 +105,11 @@ func readReply(body []byte) (*generated, bool) {
 	out := &generated{Reply: upstream.Reply{
 		ModelVersion: strings.TrimPrefix(in.ModelVersion, "models/"),
 		PromptTokens: int64(in.UsageMetadata.PromptTokenCount),
-		OutputTokens: int64(in.UsageMetadata.CandidatesTokenCount) + int64(in.UsageMetadata.ThoughtsTokenCount),
 		TotalTokens:  int64(in.UsageMetadata.TotalTokenCount),
+		Tokens: answers.Tokens{
+			Output: int64(in.UsageMetadata.CandidatesTokenCount), Thoughts: int64(in.UsageMetadata.ThoughtsTokenCount),
+			Cached: int64(in.UsageMetadata.CachedTokenCount), Tools: int64(in.UsageMetadata.ToolTokenCount),
+		},
 	}}
 	if in.PromptFeedback != nil {
 		out.BlockReason = in.PromptFeedback.BlockReason

@@ -1,4 +1,5 @@
-package dispatch
+// Package requesthash knows a request that returns by its caller, route and body.
+package requesthash
 
 import (
 	"crypto/sha256"
@@ -6,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Hash identifies a request: the same caller, route and body is a return.
-func Hash(caller, route string, body []byte) uint64 {
+// Of returns the hash that identifies a request: the same caller, route and body is a return.
+func Of(caller, route string, body []byte) uint64 {
 	var text [256]byte
 	head := text[:0]
 	for _, part := range []string{caller, route} {

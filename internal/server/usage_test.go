@@ -1,0 +1,154 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const embedding = "gemini-embedding-001"
+
+// listPrices are those of Google's page in dollars a million tokens: input, cached and output.
+var listPrices = map[string][3]float64{pro: {1.25, 0.125, 10}, flash: {0.30, 0.03, 2.50}, embedding: {0.15, 0.15, 0}}
+
+// A thousand requests on every route, of two callers and over two instances: what was used is
+// what the simulator says that its answers cost, to the token, of every project and model.
+func TestUsageIsTheSimulatorsBill(t *testing.T) {
+	limits := fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":-1,"tpm":-1,"rpd":-1},%q:{"rpm":-1,"tpm":-1,"rpd":-1},%q:{"rpm":-1,"tpm":-1,"rpd":-1}}`, pro, flash, embedding)
+	store := storage.NewMemory(nil)
+	w := newWorld(t, setup{
+		keys: projects("alpha", "beta"), store: store,
+		env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken, "FLUXGATE_ADMIN_TOKENS=root:" + adminToken, limits, "FLUXGATE_LOG_LEVEL=error"},
+		sim: func(c *geminisim.Config) {
+			for _, model := range []string{pro, flash, embedding} {
+				c.Limits[model] = geminisim.Limits{RPM: 1 << 30, TPM: 1 << 40, RPD: 1 << 30}
+			}
+		},
+	})
+	cache := w.makeCache(aliceToken, "600s")
+	instances := []*served{w.served, w.instance()}
+
+	send := func(i int) (path, body, token string) {
+		model := []string{pro, flash}[i%2]
+		text := fmt.Sprintf("request %d: think %d tokens, please", i, i%97)
+		native := func(text string) string { return `{"contents":[{"parts":[{"text":"` + text + `"}]}]}` }
+		chat := func(more string) string {
+			return `{"model":"` + model + `","messages":[{"role":"user","content":"` + text + `"}]` + more + `}`
+		}
+		token = []string{aliceToken, bobToken}[i%3/2]
+		switch i % 11 {
+		case 0:
+			return "/v1beta/models/" + model + ":generateContent", native(text + fmt.Sprintf(", tools read %d tokens", i%13)), token
+		case 1:
+			return "/v1beta/models/" + model + ":streamGenerateContent?alt=sse", native(text + strings.Repeat(" long", i)), token
+		case 2:
+			return "/v1beta/models/" + model + ":streamGenerateContent", native(text), token
+		case 3:
+			return "/v1beta/openai/chat/completions", chat(""), token
+		case 4:
+			return "/openai/v1/chat/completions", chat(`,"stream":true,"stream_options":{"include_usage":true}`), token
+		case 5:
+			return "/v1beta/interactions", `{"model":"` + model + `","input":"` + text + `"}`, token
+		case 6:
+			return "/v1beta/interactions", `{"model":"` + model + `","stream":true,"input":"` + text + `"}`, token
+		case 7:
+			return "/generate", `{"prompt":"` + text + `"}`, token
+		case 8:
+			return "/v1beta/openai/embeddings", `{"model":"` + embedding + `","input":["` + text + `","and another"]}`, token
+		case 9:
+			return "/v1beta/models/" + flash + ":generateContent", `{"cachedContent":"` + cache + `","contents":[{"role":"user","parts":[{"text":"` + text + `"}]}]}`, aliceToken
+		}
+		return "/v1beta/openai/chat/completions", `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"` + text + `"}],"extra_body":{"google":{"cached_content":"` + cache + `"}}}`, aliceToken
+	}
+	const requests = 1000
+	for i := range requests {
+		path, body, token := send(i)
+		a := ask(t, instances[i%2].Server, "POST", path, body, as(token)...)
+		require.Equal(t, http.StatusOK, a.Code, "%s: %s", path, a.Body)
+	}
+	for _, instance := range instances {
+		instance.FlushUsage(t.Context())
+	}
+
+	read := func(token, query string) (out usage.Report) {
+		a := ask(t, w.instance(), "GET", "/usage?window=1h&by="+query, "", as(token)...)
+		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+		require.NoError(t, json.Unmarshal(a.Body.Bytes(), &out))
+		return out
+	}
+	var dollars float64
+	type sums struct{ answers, input, cached, tools, output, thoughts int64 }
+	billed := make(map[geminisim.BillKey]sums)
+	for k, b := range w.sim.Bills() {
+		billed[k] = sums{b.Answers, b.Input + b.Tools, b.Cached, b.Tools, b.Output, b.Thoughts}
+		p := listPrices[k.Model]
+		dollars += (float64(b.Input+b.Tools-b.Cached)*p[0] + float64(b.Cached)*p[1] + float64(b.Output+b.Thoughts)*p[2]) / 1e6
+	}
+	told := make(map[geminisim.BillKey]sums)
+	report := read(adminToken, "project,model")
+	for _, r := range report.Rows {
+		told[geminisim.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Requests, r.Input, r.Cached, r.Tools, r.Output, r.Thoughts}
+	}
+	assert.Equal(t, billed, told)
+	assert.InDelta(t, dollars, report.Total.Dollars, 1e-9)
+	assert.EqualValues(t, requests, report.Total.Requests)
+	assert.Zero(t, report.Total.Unmetered)
+	assert.Zero(t, report.Total.Unpriced)
+	assert.Positive(t, report.Total.Thoughts)
+	assert.Positive(t, report.Total.Cached)
+	assert.Positive(t, report.Total.Tools)
+
+	all := read(adminToken, "caller")
+	require.Len(t, all.Rows, 2)
+	alice := read(aliceToken, "caller")
+	require.Len(t, alice.Rows, 1, "a caller sees its own")
+	bob := read(bobToken, "caller")
+	assert.EqualValues(t, requests, alice.Total.Requests+bob.Total.Requests)
+	assert.Equal(t, report.Total.Output, alice.Total.Output+bob.Total.Output)
+	t.Logf("%d requests: input %d, output %d, thoughts %d, cached %d, tools %d, $%.6f, as the simulator has it",
+		report.Total.Requests, report.Total.Input, report.Total.Output, report.Total.Thoughts, report.Total.Cached, report.Total.Tools, report.Total.Dollars)
+}
+
+// An answer that says nothing of its tokens is counted with what was reckoned with, and
+// said to be: a chat whose stream wasn't asked for its usage, and embeddings in Google's format.
+func TestUnmeteredAnswersAreCounted(t *testing.T) {
+	w := newWorld(t, setup{env: []string{"FLUXGATE_COUNT=exact"}})
+	a := w.do("POST", "/openai/v1/chat/completions", `{"model":"`+pro+`","stream":true,"messages":[{"role":"user","content":"hello there"}]}`)
+	require.Equal(t, http.StatusOK, a.Code)
+	var out usage.Report
+	w.do("GET", "/usage", "").decode(&out)
+	require.Len(t, out.Rows, 1)
+	assert.EqualValues(t, 1, out.Rows[0].Unmetered)
+	assert.Positive(t, out.Rows[0].Input)
+	assert.Zero(t, out.Rows[0].Output)
+}
+
+// Refusals and failures count by cause, model and caller.
+func TestRefusalsAreCounted(t *testing.T) {
+	s := oneAMinute("FLUXGATE_TOKENS=alice:"+aliceToken+",bob:"+bobToken, "FLUXGATE_ADMIN_TOKENS=root:"+adminToken, `FLUXGATE_CALLERS={"bob":{"rpm":1}}`)
+	s.keys = projects("alpha", "beta")
+	w := newWorld(t, s)
+	w.generate("1", "", as(aliceToken)...).ok()
+	w.generate("2", "", as(bobToken)...).ok()
+	w.generate("3", "", as(aliceToken)...).wait()
+	w.generate("4", "", as(bobToken)...).wait()
+	w.generate("5", `"model":"gemini-2.5-lost"`, as(aliceToken)...).failed(http.StatusNotFound)
+	var out usage.Report
+	w.do("GET", "/usage?by=caller,model", "", as(adminToken)...).decode(&out)
+	found := make(map[string]usage.Row)
+	for _, r := range out.Rows {
+		found[r.Caller+" "+r.Model] = r
+	}
+	assert.Equal(t, map[string]int64{"rpm": 1}, found["alice "+pro].Causes)
+	assert.Equal(t, map[string]int64{"own_rpm": 1}, found["bob "+pro].Causes)
+	assert.EqualValues(t, 1, found["alice gemini-2.5-lost"].Failed, "%v", found)
+}

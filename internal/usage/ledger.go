@@ -1,0 +1,240 @@
+package usage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/usage/price"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Every is how often an instance writes at most.
+const Every = time.Minute
+
+// maxRows bounds what an instance keeps until it is written, should that take long.
+const maxRows = 5000
+
+var errTooLarge = errors.New("usage: record too large")
+
+// Records is the part of a store that usage is kept in.
+type Records interface {
+	Record(ctx context.Context, name string) ([]byte, error)
+	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
+}
+
+// Options are what a Ledger works with. All but Prices are required.
+type Options struct {
+	Records Records
+	Now     func() time.Time
+	// Prices are those that are set, in place of the built-in ones.
+	Prices price.Table
+}
+
+// A Ledger counts what requests use. It is safe for use by any number of goroutines; the
+// nil one counts nothing.
+type Ledger struct {
+	records  Records
+	now      func() time.Time
+	set      price.Table
+	instance string
+
+	mu       sync.Mutex
+	waiting  map[scheduler.Day]rows // not tried to be written yet
+	trying   map[scheduler.Day]rows // may be written, under number
+	number   int64
+	written  time.Time // when writing was last tried
+	prices   price.Table
+	pricesOf string // date
+
+	writing sync.Mutex                // held while a record is written
+	read    map[scheduler.Day]reading // guarded by mu
+}
+
+// A reading is a day's record as it was read or written last.
+type reading struct {
+	at  time.Time
+	doc *document
+}
+
+// New returns a ledger.
+func New(o Options) *Ledger {
+	return &Ledger{
+		records: o.Records, now: o.Now, set: o.Prices, instance: rand.Text()[:12],
+		waiting: make(map[scheduler.Day]rows), read: make(map[scheduler.Day]reading),
+	}
+}
+
+// For says what something is counted under.
+type For struct{ Project, Model, Caller string }
+
+// An Answer is one that a caller got.
+type Answer struct {
+	For
+	Input    int64 // tokens
+	Metered  bool  // the answer said how many they were; else Input is what was reckoned with
+	Used     answers.Tokens
+	Answered string        // the model that the answer named, which has the price; "": none
+	Waited   time.Duration // since the caller was first told to wait
+	Took     time.Duration
+}
+
+// Served counts an answer and returns what it cost, and whether that is known.
+func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
+	if l == nil {
+		return 0, false
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	table := l.table(now)
+	output := a.Used.Output + a.Used.Thoughts
+	if cost, priced = table.Cost(a.Answered, a.Input, a.Used.Cached, output); !priced {
+		cost, priced = table.Cost(a.Model, a.Input, a.Used.Cached, output)
+	}
+	c := l.row(now, a.For)
+	c.Requests++
+	c.Input += a.Input
+	c.Output += a.Used.Output
+	c.Thoughts += a.Used.Thoughts
+	c.Cached += a.Used.Cached
+	c.Tools += a.Used.Tools
+	c.Cost += cost
+	if !a.Metered {
+		c.Unmetered++
+	}
+	if !priced {
+		c.Unpriced++
+	}
+	c.Waits.add(a.Waited)
+	c.Took.add(a.Took)
+	return cost, priced
+}
+
+// Refused counts a refusal for want of quota.
+func (l *Ledger) Refused(f For, cause string) {
+	if l == nil {
+		return
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.row(now, f)
+	c.Refused = added(c.Refused, map[string]int64{cause: 1})
+}
+
+// Failed counts a request that came to an error.
+func (l *Ledger) Failed(f For, class string) {
+	if l == nil {
+		return
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.row(now, f)
+	c.Failed = added(c.Failed, map[string]int64{class: 1})
+}
+
+// table returns the prices of the day. The caller holds l.mu.
+func (l *Ledger) table(now time.Time) price.Table {
+	if date := now.UTC().Format(time.DateOnly); date != l.pricesOf {
+		l.prices, l.pricesOf = price.List(date).With(l.set), date
+	}
+	return l.prices
+}
+
+// row returns the counts of now. The caller holds l.mu.
+func (l *Ledger) row(now time.Time, f For) *Counts {
+	today := scheduler.DayOf(scheduler.At(now))
+	all := l.waiting[today]
+	if all == nil {
+		all = make(rows)
+		l.waiting[today] = all
+	}
+	k := rowKey{At: now.Unix(), Project: f.Project, Model: f.Model, Caller: f.Caller}.within(fine, today)
+	if all[k] == nil && len(all) >= maxRows {
+		k.Project, k.Model, k.Caller = Others, Others, Others
+	}
+	return all.of(k)
+}
+
+// Due reports whether there is something to be written, and nobody tried to within the
+// minute.
+func (l *Ledger) Due() bool {
+	if l == nil {
+		return false
+	}
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if since := now.Sub(l.written); len(l.waiting)+len(l.trying) == 0 || since >= 0 && since < Every {
+		return false
+	}
+	l.written = now
+	return true
+}
+
+// Flush writes what isn't written yet. What can't be written is kept and written with the
+// next.
+func (l *Ledger) Flush(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	for {
+		number, days := l.next()
+		if days == nil {
+			return nil
+		}
+		for _, d := range slices.Sorted(maps.Keys(days)) {
+			if err := l.write(ctx, d, number, days[d]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next returns what is to be written now, under which number: what may have been written,
+// and only then what wasn't tried to be.
+func (l *Ledger) next() (int64, map[scheduler.Day]rows) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.trying) == 0 {
+		if len(l.waiting) == 0 {
+			return 0, nil
+		}
+		l.trying, l.waiting = l.waiting, make(map[scheduler.Day]rows)
+		l.number++
+	}
+	return l.number, maps.Clone(l.trying)
+}
+
+// write adds to a day's record.
+func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, counted rows) error {
+	now := l.now()
+	var doc *document
+	_, err := l.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
+		if doc = readDocument(data, d); doc == nil {
+			return data, nil // too late by a month
+		}
+		doc.add(l.instance, number, counted)
+		return doc.encode(d, now)
+	})
+	if err != nil {
+		return fmt.Errorf("keep usage: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if doc != nil {
+		l.read[d] = reading{now, doc}
+	}
+	delete(l.trying, d)
+	return nil
+}
