@@ -123,7 +123,7 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
+		dir: "internal/upstream", only: []string{"internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
 		why: "a provider knows nothing of quota",
 	},
 	{

@@ -118,6 +118,77 @@ func TestNothingIsReadWithoutRoom(t *testing.T) {
 	assert.Zero(t, b.Held())
 }
 
+// What an answer is, and what it takes, whether its length is known or not, or wrong.
+func TestReadAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		size, length, most int64
+		want               error
+	}{
+		"empty":                  {0, -1, 10, nil},
+		"small":                  {5, 5, 10, nil},
+		"as large as it may be":  {10, -1, 10, nil},
+		"one more":               {11, -1, 10, ErrTooLarge},
+		"known, one more":        {11, 11, 10, ErrTooLarge},
+		"large":                  {3 * mebibyte, 3 * mebibyte, 4 * mebibyte, nil},
+		"large, unknown":         {3 * mebibyte, -1, 4 * mebibyte, nil},
+		"larger than announced":  {3 * mebibyte, 100_000, 4 * mebibyte, nil},
+		"smaller than announced": {3, 3 * mebibyte, 4 * mebibyte, nil},
+		"too large, unknown":     {5 * mebibyte, -1, 4 * mebibyte, ErrTooLarge},
+		"no room, known":         {13 * mebibyte, 13 * mebibyte, 14 * mebibyte, ErrNever},
+		"no room, unknown":       {13 * mebibyte, -1, 14 * mebibyte, ErrNever},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, wrap := range []func(io.Reader) io.Reader{
+				func(r io.Reader) io.Reader { return r }, iotest.DataErrReader, iotest.HalfReader,
+			} {
+				b := New(12 * mebibyte)
+				ctx, release := b.WithAnswers(t.Context())
+				sent := bytes.Repeat([]byte("0123456789abcdef"), int(c.size)/16+1)[:c.size]
+				text, err := ReadAnswer(ctx, wrap(bytes.NewReader(sent)), c.length, c.most)
+				assert.GreaterOrEqual(t, b.Held(), int64(cap(text))-free, "all of it is charged")
+				if c.want != nil {
+					require.ErrorIs(t, err, c.want)
+					assert.True(t, bytes.HasPrefix(sent, text), "it has what came")
+				} else {
+					require.NoError(t, err)
+					require.True(t, bytes.Equal(sent, text))
+				}
+				release()
+				assert.Zero(t, b.Held())
+			}
+		})
+	}
+}
+
+// Answers that come at a time take from one budget, and what is made of them does.
+func TestAnswersAreChargedTogether(t *testing.T) {
+	b := New(10 * mebibyte)
+	ctx, release := b.WithAnswers(t.Context())
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			_, err := ReadAnswer(ctx, io.LimitReader(zeros{}, mebibyte), mebibyte, mebibyte)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	assert.GreaterOrEqual(t, b.Held(), int64(3*mebibyte))
+	require.NoError(t, Take(ctx, 2*mebibyte))
+	require.ErrorIs(t, Take(ctx, 11*mebibyte), ErrNever)
+	body, err := b.Charge(4 * mebibyte)
+	require.NoError(t, err)
+	text, err := ReadAnswer(ctx, io.LimitReader(zeros{}, 2*mebibyte), -1, 2*mebibyte)
+	require.ErrorIs(t, err, ErrFull)
+	assert.NotEmpty(t, text)
+	body.Release()
+	release()
+	assert.Zero(t, b.Held())
+	text, err = ReadAnswer(t.Context(), strings.NewReader("abc"), -1, 3) // nobody counts
+	require.NoError(t, err)
+	assert.Equal(t, "abc", string(text))
+	require.NoError(t, Take(t.Context(), math.MaxInt64))
+}
+
 // The one who reads hears how much has come, which is when it may take longer.
 func TestCameIsTold(t *testing.T) {
 	var told []int64

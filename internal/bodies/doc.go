@@ -6,6 +6,9 @@
 // large body costs those their answer that came before. A body whose length isn't known,
 // because it is packed or comes in chunks, takes more as it grows.
 //
+// Answers pass through as they come, but for those that are held whole: lists, and what
+// /generate is answered. They take from the same budget as they grow ([ReadAnswer]).
+//
 // # How much memory there is
 //
 // [Limit] is what Go's runtime is told (GOMEMLIMIT), or else nine tenths of what the
@@ -25,6 +28,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - read.go: reading a body within a budget
+//   - answers.go: reading answers that are held whole
 //   - budget.go: the budget, and when memory is collected
 //   - limit.go: how much memory there is
 package bodies

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -64,7 +65,7 @@ func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method,
 		return nil, upstream.TransportError(ctx, err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	text, err := bodies.ReadAnswer(ctx, resp.Body, resp.ContentLength, most)
 	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299 || passing.IsPage(resp.Header) && len(text) > 0:
 		e := to.Classify(resp.StatusCode, text)

@@ -270,3 +270,43 @@ func TestManyLargeBodies(t *testing.T) {
 	}
 	assert.Zero(t, s.bodies.Held())
 }
+
+// Answers that are held whole take from the budget as they grow. Where there is no room the
+// caller hears it, and nothing is sent twice for that.
+func TestAnswersAreCharged(t *testing.T) {
+	text := strings.Repeat("word ", 1<<20/5)
+	sent := 0
+	_, s := swallowing()
+	s.wrap = func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			sent++
+			if r.Method == http.MethodGet {
+				return jsonResponse(r, http.StatusOK, `{"files":[{"name":"files/a","displayName":"`+text+`"}]}`), nil
+			}
+			return jsonResponse(r, http.StatusOK, `{"candidates":[{"content":{"parts":[{"text":"`+text+`"}]},"finishReason":"STOP"}]}`), nil
+		})
+	}
+	for _, c := range []struct {
+		method, path, body string
+		takes              int64 // in mebibytes, at least
+	}{
+		{http.MethodPost, "/generate", `{"prompt":"hi"}`, 3},
+		{http.MethodGet, "/v1beta/files", "", 1},
+	} {
+		s.bodies = bodies.New(c.takes<<20 + 600<<10)
+		w := newWorld(t, s)
+		sent = 0
+		require.Equal(t, http.StatusOK, w.do(c.method, c.path, c.body).Code, c.path)
+		assert.Zero(t, s.bodies.Held())
+		before := sent
+
+		other, err := s.bodies.Charge(1 << 20)
+		require.NoError(t, err)
+		a := w.do(c.method, c.path, c.body)
+		assert.Equal(t, http.StatusServiceUnavailable, a.Code, c.path)
+		assert.Contains(t, a.Body.String(), "no room for the answer")
+		assert.LessOrEqual(t, sent, 2*before, "not sent again for that")
+		other.Release()
+		assert.Zero(t, s.bodies.Held())
+	}
+}

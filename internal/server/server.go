@@ -95,7 +95,8 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
 			}
-			ctx = requestid.With(ctx, id)
+			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id))
+			defer release()
 			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 			h, allow := find(r)

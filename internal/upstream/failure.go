@@ -11,6 +11,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/bodies"
 )
 
 // TransportError classifies a request that got no answer, or whose answer broke off: err is what a
@@ -33,8 +35,12 @@ func TransportError(ctx context.Context, err error) *Error {
 	cause := newCause(err, NewRedactor(key))
 	e.cause, e.Message = cause, Clip(cause.text)
 	switch {
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, bodies.ErrTooLarge):
 		e.HTTPStatus = http.StatusBadGateway
+		e.Message = "Gemini's answer is larger than is held here."
+	case noRoom(err):
+		e.HTTPStatus, e.Status = http.StatusServiceUnavailable, "UNAVAILABLE"
+		e.Message = "Gemini has answered, but there is no room for the answer in this server's memory, with what else it has in hand."
 	case errors.Is(err, ErrLoop):
 		e.HTTPStatus, e.Status, e.Message = StatusLoop, "FAILED_PRECONDITION", LoopMessage
 		e.SentAt = time.Time{} // to no provider
@@ -68,7 +74,7 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 		return ClassCaller, ReasonInvalidRequest
 	case errors.Is(err, ErrLoop):
 		return ClassCaller, ReasonLoop // every key would take the same way
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, bodies.ErrTooLarge), noRoom(err):
 		return ClassBroken, ReasonResponseTooLarge
 	case expired(ctx):
 		return ClassTimeout, ""
@@ -87,6 +93,9 @@ func classifyTransport(ctx context.Context, err error, sent bool) (Class, string
 		return ClassServer, connectionReason(err)
 	}
 }
+
+// noRoom reports whether an answer wasn't read for want of memory.
+func noRoom(err error) bool { return errors.Is(err, bodies.ErrFull) || errors.Is(err, bodies.ErrNever) }
 
 // expired tells whether ctx ran out of time. The dialer keeps the deadline by a timer of its own that may fire before
 // the context's, hence the second test.

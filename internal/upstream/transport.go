@@ -13,13 +13,12 @@ import (
 	"time"
 )
 
-// The reasons for which a request isn't sent at all, and one for which its answer isn't read. They are the causes of
+// The reasons for which a request isn't sent at all. They are the causes of
 // errors that TransportError makes.
 var (
 	ErrNoKey       = errors.New("upstream: request without a key in its context")
 	ErrForeignHost = errors.New("upstream: refusing to send a key to another host than the configured one")
 	ErrBadKey      = errors.New("upstream: key can't be sent in a header")
-	ErrTooLarge    = errors.New("upstream: answer is larger than accepted")
 )
 
 // call is the state of one upstream call, kept in its context. The key is behind a function because fmt prints

@@ -29,6 +29,7 @@ func (*Client) Classify(status int, body []byte, key string) *upstream.Error {
 func classify(status int, body []byte, key string) *upstream.Error {
 	r := upstream.NewRedactor(key)
 	object, a := parseAnswer(body)
+	page := status/100 == 2 && object == nil
 	if status < 300 {
 		status = a.httpStatus(status)
 	}
@@ -41,7 +42,10 @@ func classify(status int, body []byte, key string) *upstream.Error {
 	e.Violations = a.violations(r)
 	e.decide(a, body)
 	e.Message = upstream.Clip(r.Text(strings.ToValidUTF8(e.Message, "\uFFFD")))
-	if e.Message == "" {
+	switch {
+	case e.Message == "" && page:
+		e.Message = "Upstream answered with success but with what is no answer, such as a page. It isn't passed on; the request may have been served."
+	case e.Message == "":
 		e.Message = http.StatusText(e.HTTPStatus)
 	}
 	return &e.Error

@@ -181,6 +181,7 @@ func TestClassifyNonsense(t *testing.T) {
 		{"array without errors", 400, `[1,{}]`, upstream.ClassCaller, 400, "Bad Request"},
 		{"byte order mark", 404, "\uFEFF" + `{"error":{"message":"This model is no longer available."}}`, upstream.ClassModelGone, 404, "This model is no longer available."},
 		{"redirect", 302, "", upstream.ClassServer, 502, "Bad Gateway"},
+		{"a page with success", 200, "<html>", upstream.ClassBroken, 502, "Upstream answered with success but with what is no answer, such as a page. It isn't passed on; the request may have been served."},
 		{"success without an error", 200, `{"candidates":[]}`, upstream.ClassBroken, 502, "Bad Gateway"},
 		{"success with an error known by name only", 200, `{"error":{"status":"RESOURCE_EXHAUSTED"}}`, upstream.ClassBare429, 429, "Too Many Requests"},
 		{"no status", 0, "", upstream.ClassBroken, 502, "Bad Gateway"},

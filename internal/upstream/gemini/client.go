@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -207,23 +207,14 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
 		return nil, e
 	}
-	text, err := readAtMost(plain, c.keep, resp.ContentLength)
+	text, err := bodies.ReadAnswer(ctx, plain, resp.ContentLength, c.keep)
+	if err == nil {
+		err = bodies.Take(ctx, 2*int64(len(text))) // what is read in it, and once more in our own answer
+	}
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}
 	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, key: func() string { return key }}, nil
-}
-
-// readAtMost reads a body, of the length that is announced if that is positive.
-func readAtMost(r io.Reader, most, length int64) ([]byte, error) {
-	b := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+max(0, min(length, most))))
-	if _, err := b.ReadFrom(io.LimitReader(r, most+1)); err != nil {
-		return nil, err
-	}
-	if int64(b.Len()) > most {
-		return nil, upstream.ErrTooLarge
-	}
-	return b.Bytes(), nil
 }
 
 // unusable is the error of a 2xx that isn't an answer: an error after all, or nonsense.
