@@ -342,6 +342,23 @@ func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bo
 	return counted
 }
 
+// Redirected records that upstream has begun to answer requests for a model by another. Those
+// that it has in its window may count on the other too, from the first that it redirected on,
+// and nobody knows which that was; so all of them weigh on both. Later ones say so themselves
+// ([Reserve].Also).
+type Redirected struct{ Model, By string }
+
+func (x Redirected) apply(p *Project, rules *Rules, now Instant) Result {
+	if !p.knows(x.Model) {
+		return Result{}
+	}
+	c := p.edit(rules, now, x.By)
+	if c == nil || !c.Copy(c.Terms(rules, now), now, p.Calendar(x.Model)) {
+		return Result{}
+	}
+	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
+}
+
 // Reset deletes what was recorded of upstream's refusals for every model of the
 // project: blocks, learned limits, and the size that is too large. It is the
 // operator's word that they no longer hold.

@@ -134,8 +134,8 @@
 //
 // # Changes
 //
-// [Reserve], [Extend], [Settle], [Cancel], [Release], [RecordRefusal], [Reset], [Review], [SetMark]
-// and [ShareWaitlist] are values. [Project.Apply] makes them without touching the project it is
+// [Reserve], [Extend], [Settle], [Cancel], [Release], [RecordRefusal], [Redirected], [Reset],
+// [Review], [SetMark] and [ShareWaitlist] are values. [Project.Apply] makes them without touching the project it is
 // called on, so a store can show the outcome before it is durable, and make the change again on what
 // it finds after a lost race. Settling, cancelling and releasing twice is the same as once.
 //

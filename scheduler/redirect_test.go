@@ -93,6 +93,43 @@ func TestTwoModels(t *testing.T) {
 	assert.EqualValues(t, 3, p.Calendar("old").Used(rules, DayOf(noon)))
 }
 
+// TestRedirected: what a model was sent in the last minute, whether it is kept exactly or not,
+// weighs on another too, once.
+func TestRedirected(t *testing.T) {
+	rules := rulesFor(map[string]Limits{
+		"old": {RPM: 200, TPM: 1_000_000, RPD: 1000},
+		"new": {RPM: 100, TPM: 1_000_000, RPD: 1000},
+	})
+	var p *Project
+	reserve := func(model string, now Instant, id uint64) (result Result) {
+		p, result = apply(t, rules, p, now, Reserve{Model: model, ID: id, Demand: Demand{Tokens: 10}})
+		return result
+	}
+	reserve("old", noon-120_000, 1) // over
+	for i := range uint64(90) {
+		require.Equal(t, Admitted, reserve("old", noon, 100+i).Verdict)
+	}
+	redirected := Redirected{Model: "old", By: "new"}
+	p, result := apply(t, rules, p, noon+1000, redirected)
+	assert.True(t, result.Changed)
+	requests, tokens := p.Calendar("new").InWindow(rules, noon+1000)
+	assert.EqualValues(t, 90, requests)
+	assert.EqualValues(t, 900, tokens)
+	assert.EqualValues(t, 90, p.Calendar("new").Used(rules, DayOf(noon)))
+	for i := range uint64(10) {
+		require.Equal(t, Admitted, reserve("new", noon+1000, 300+i).Verdict)
+	}
+	full := reserve("new", noon+1000, 400)
+	assert.Equal(t, Refused, full.Verdict)
+	assert.Equal(t, ByRPM, full.Cause)
+	assert.Equal(t, Admitted, reserve("new", noon+62_000, 401).Verdict, "as long as they weigh on the model itself")
+
+	// Of a model that was sent nothing there is nothing to say, and no calendar is made.
+	none, result := apply(t, rules, p, noon+3000, Redirected{Model: "other", By: "another"})
+	assert.False(t, result.Changed)
+	assert.Equal(t, p.Calendars, none.Calendars)
+}
+
 // TestNoPlaceForBoth: where a request needs two calendars that the project doesn't have
 // and there is one place, planning says so, as the change does.
 func TestNoPlaceForBoth(t *testing.T) {

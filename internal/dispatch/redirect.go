@@ -91,6 +91,11 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by itself again", name))
 		return
 	}
+	for _, p := range r.pool.Projects {
+		if _, err := r.d.admission.Apply(ctx, p.ID, scheduler.Redirected{Model: name, By: version}); err != nil {
+			r.log.Warn("redirect not counted", "name", name, "project", p.ID, "error", err)
+		}
+	}
 	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by %s: they count on both until a 429 says where they do", name, version))
 }
 

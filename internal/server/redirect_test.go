@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,6 +91,38 @@ func TestRedirectedModels(t *testing.T) {
 	}
 }
 
+// What was asked of the model that goes before its heir first answered weighs on both, too:
+// the first answer is no sooner than everything that was sent until then.
+func TestRedirectWhileUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := geminisim.Limits{RPM: 10, TPM: 1 << 20, RPD: -1}
+		w := newWorld(t, setup{
+			env: []string{"FLUXGATE_CHAIN=" + gone + "," + heir, `FLUXGATE_LIMITS={"pro":{"rpm":10,"rpd":-1},"flash":{"rpm":10,"rpd":-1}}`},
+			sim: func(c *geminisim.Config) {
+				c.Limits[gone], c.Limits[heir], c.Latency = limits, limits, 3*time.Second
+			},
+		})
+		w.sim.Redirect(gone, heir, true)
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() { w.do("POST", "/v1beta/models/"+gone+":generateContent", hello) })
+			synctestSleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		served := 6
+		for range 40 {
+			for _, name := range []string{heir, gone} {
+				if w.do("POST", "/v1beta/models/"+name+":generateContent", hello).Code == http.StatusOK {
+					served++
+				}
+			}
+			synctestSleep(time.Second / 2)
+		}
+		assert.Equal(t, 10, served, "in this minute")
+		assert.Zero(t, w.sim.Stats().Refused)
+	})
+}
+
 // A version's suffix is no redirect, and a name that answers itself again is none any
 // more.
 func TestWhatIsNoRedirect(t *testing.T) {
@@ -112,9 +145,10 @@ func TestWhatIsNoRedirect(t *testing.T) {
 		w.sim.Redirect(gone, heir, false)
 		ask()
 		assert.Equal(t, heir, known())
-		assert.Len(t, w.calendar("alpha", heir).Sent, 0, "the first answer came after it was sent")
+		before := len(w.calendar("alpha", gone).Sent)
+		assert.Len(t, w.calendar("alpha", heir).Sent, before, "what was sent until then may count there")
 		ask()
-		assert.Len(t, w.calendar("alpha", heir).Sent, 1)
+		assert.Len(t, w.calendar("alpha", heir).Sent, before+1)
 		w.sim.Redirect(gone, "", false)
 		for range 10 {
 			ask()

@@ -298,3 +298,33 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longe
 	}
 	return *own, own.End > was.End, *own != was
 }
+
+// Copy has what another calendar holds of requests that were sent, and that still count
+// there, count on this one too. It reports whether there is anything. They are on their
+// way or answered; none of them is settled or cancelled here.
+func (c *Calendar) Copy(t Terms, now Instant, of *Calendar) (copied bool) {
+	for _, r := range of.Sent {
+		if r.End <= now || c.sent(r.ID) >= 0 {
+			continue
+		}
+		startDay, otherDay := r.days(t)
+		c.countRequests(startDay, r.Requests)
+		c.countTokens(startDay, r.Tokens)
+		if r.Straddles {
+			c.countRequests(otherDay, r.Requests)
+		}
+		c.Sent, copied = append(c.Sent, r), true
+	}
+	slices.SortStableFunc(c.Sent, func(a, b *Reservation) int { return cmp.Compare(a.Start, b.Start) })
+	for _, x := range of.Folded {
+		if x.End > now {
+			day := t.day(x.End - t.every)
+			c.countRequests(day, x.Requests)
+			c.countTokens(day, x.Tokens)
+			c.addFolded(x)
+			copied = true
+		}
+	}
+	c.Fold(t, MaxExact)
+	return copied
+}
