@@ -27,6 +27,9 @@ const (
 // FamilyOf is [limits.FamilyOf].
 func FamilyOf(model string) Family { return limits.FamilyOf(model) }
 
+// SameModel is [limits.SameModel].
+func SameModel(a, b string) bool { return limits.SameModel(a, b) }
+
 // DefaultLimits is [limits.DefaultLimits].
 func DefaultLimits(f Family) Limits { return limits.DefaultLimits(f) }
 

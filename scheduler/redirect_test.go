@@ -152,3 +152,30 @@ func TestNoPlaceForBoth(t *testing.T) {
 	assert.Equal(t, NoCause, cause)
 	assert.True(t, offer.Now(), "there is a place for one")
 }
+
+// TestUsedUp: only what upstream has named today, and what certainly counts still, says that
+// an answer was counted elsewhere.
+func TestUsedUp(t *testing.T) {
+	d := startOnly(t)
+	demand := Demand{Tokens: 10}
+	usedUp := func(now Instant) bool { return d.p.Calendar("m").UsedUp(d.rules, now, demand) }
+	fill := func(now Instant, n int) {
+		for range n {
+			d.answered(now, d.reserve(now, 10))
+		}
+	}
+	fill(noon, 5)
+	assert.False(t, usedUp(noon), "five are only where it begins")
+	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 5}})
+	assert.True(t, usedUp(noon))
+	assert.True(t, usedUp(noon.Add(58*time.Second)))
+	assert.False(t, usedUp(noon.Add(60*time.Second)), "it may be over there, though not here")
+	tomorrow := noon.Add(24 * time.Hour)
+	fill(tomorrow, 5)
+	assert.False(t, usedUp(tomorrow), "the limit may have risen")
+	probe := d.reserve(tomorrow, 10)
+	require.Equal(t, ByRPM, probe.Probe)
+	d.do(tomorrow, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Limits: Limits{RPD: 11}})
+	fill(tomorrow.Add(2*time.Minute), 5)
+	assert.True(t, usedUp(tomorrow.Add(2*time.Minute)), "of the day")
+}

@@ -21,6 +21,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // A KeySource is where the keys are had from; *keys.Pool is one.
@@ -70,14 +71,15 @@ type Dispatcher struct {
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
 	usage     *usage.Ledger
-	pool      atomic.Pointer[Pool]        // of the keys as they were read last
-	counted   *recent.Map[uint64, int64]  // tokens by request hash
-	owners    *recent.Map[string, string] // projects by the names of what they own
-	resources *resources.Registry         // callers by the same
-	looked    pace                        // for projects that couldn't pay, and may again
-	listened  pace                        // to what upstream said to other instances
-	silent    *recent.Map[string, int]    // how often in a row a project and model said nothing to what others answered
-	itself    *recent.Map[string, int]    // how often in a row a redirected model answered itself
+	pool      atomic.Pointer[Pool]                   // of the keys as they were read last
+	counted   *recent.Map[uint64, int64]             // tokens by request hash
+	owners    *recent.Map[string, string]            // projects by the names of what they own
+	resources *resources.Registry                    // callers by the same
+	looked    pace                                   // for projects that couldn't pay, and may again
+	listened  pace                                   // to what upstream said to other instances
+	silent    *recent.Map[string, int]               // how often in a row a project and model said nothing to what others answered
+	itself    *recent.Map[string, int]               // how often in a row a redirected model answered itself
+	triedOwn  *recent.Map[string, scheduler.Instant] // when a redirected model's own quota was tried
 	// lastWords is what upstream said last of a model that isn't to be had, by the name
 	// it was asked for, or of a feature, by the name of its calendar.
 	lastWords *recent.Map[string, *upstream.Error]
@@ -93,6 +95,7 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, usage: o.Usage, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		triedOwn:  recent.New[string, scheduler.Instant](maxLastWords),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
 		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,
 	}

@@ -151,10 +151,12 @@ type dispatch struct {
 	refusal  *upstream.Error    // the last
 	silent   []*admission.Grant // that were answered with success, and nothing in it
 	waited   time.Duration
+	own      bool // it is sent to see whether a redirected model has a quota of its own
 }
 
 // admit asks for a slot.
 func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait, error) {
+	r.own = false
 	if r.attempts == 1 {
 		if grant := r.tryDepleted(ctx); grant != nil {
 			return grant, nil, nil
@@ -180,6 +182,9 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 		return nil, nil, r.failed
 	}
 	if wait != nil {
+		if grant = r.tryOwn(ctx, wait); grant != nil {
+			return grant, nil, nil
+		}
 		r.logWait(wait)
 		if wait.Refused() {
 			return nil, nil, r.refusedFeature(ctx, wait)
@@ -361,7 +366,9 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Late == nil {
 		r.answered(after, grant)
 	}
-	r.answeredBy(after, grant.Asked, info.ModelVersion)
+	if r.answeredBy(after, grant.Asked, info.ModelVersion); r.own && info.Late == nil {
+		r.d.learnAlias(after, grant.Asked, grant.Asked) // the other's quota was used up
+	}
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
 		r.conclude(after, grant, key, info)
 	}

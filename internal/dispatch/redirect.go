@@ -3,7 +3,9 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -38,6 +40,42 @@ func (r *dispatch) also() func(model string) []scheduler.Weight {
 	}
 }
 
+// triesOwnEvery is how often an instance tries whether a redirected model counts on its own
+// quota, where nothing else says so.
+const triesOwnEvery = 24 * time.Hour
+
+// tryOwn has a request go whose model has room, and which waits for nothing but the quota of
+// the model that answers for it. If that is used up by all that is known, and the request is
+// answered, then it isn't counted there; if it is refused, upstream says where it is.
+func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.Grant {
+	name, now := wait.Model, r.d.admission.Now()
+	if wait.On == "" || wait.On != r.call.Snapshot.Beside(name) {
+		return nil
+	}
+	if at, ok := r.d.triedOwn.Get(name); ok && now.Sub(at) < triesOwnEvery {
+		return nil
+	}
+	states, err := r.d.admission.View(ctx, []string{wait.Project})
+	if err != nil || !states[0].Calendar(wait.On).UsedUp(r.d.admission.Rules(), now, r.demand) {
+		return nil
+	}
+	req := r.request()
+	req.Hash, req.Ticket, req.Book, req.Models = 0, nil, false, []string{name}
+	req.Projects = slices.DeleteFunc(slices.Clone(req.Projects), func(p admission.Project) bool { return p.ID != wait.Project })
+	if req.Also = nil; r.call.asksFeature() {
+		req.Also = r.call.also
+	}
+	grant, other, _ := r.d.admission.Admit(ctx, req)
+	if r.own = grant != nil; r.own {
+		r.d.triedOwn.Put(name, now)
+		other = wait
+	}
+	if other != nil {
+		r.d.Forget(ctx, other, r.call.Caller)
+	}
+	return grant
+}
+
 // counted returns the tokens of an answer for each of a grant's other calendars.
 func counted(grant *admission.Grant, tokens int64) []int64 {
 	var all []int64
@@ -63,7 +101,7 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 	if version == "" || version == name && known == "" || isAlias(name) || !payload.ValidModel(version) {
 		return
 	}
-	itself := sameModel(name, version)
+	itself := scheduler.SameModel(name, version)
 	n, _ := r.d.itself.Get(name)
 	switch {
 	case !itself && known == version, itself && known == "":
@@ -97,10 +135,4 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 		}
 	}
 	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by %s: they count on both until a 429 says where they do", name, version))
-}
-
-// sameModel reports whether two names are of one model, of which one says more of its
-// version.
-func sameModel(a, b string) bool {
-	return a == b || scheduler.FamilyOf(a) == scheduler.FamilyOf(b) && (strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-"))
 }

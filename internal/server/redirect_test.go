@@ -123,6 +123,51 @@ func TestRedirectWhileUnderWay(t *testing.T) {
 	})
 }
 
+// Where nothing else says whose quota a redirected model draws on, one request that waits for
+// its heir's quota alone is sent: its answer or refusal does.
+func TestRedirectWithItsOwnQuota(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{
+					env: []string{"FLUXGATE_CHAIN=" + gone + "," + heir, `FLUXGATE_LIMITS={"pro":{"rpm":10,"rpd":-1},"flash":{"rpm":10,"rpd":-1}}`},
+					sim: func(c *geminisim.Config) {
+						c.Limits[gone], c.Limits[heir] = geminisim.Limits{RPM: 10, TPM: 1 << 20, RPD: -1}, geminisim.Limits{RPM: 3, TPM: 1 << 20, RPD: -1}
+					},
+				})
+				ask := func(name string) int {
+					return w.do("POST", "/v1beta/models/"+name+":generateContent", hello).Code
+				}
+				aliases := func() map[string]string {
+					control, err := w.store.Control(t.Context())
+					require.NoError(t, err)
+					return control.Aliases
+				}
+				for range 4 {
+					ask(heir) // what its limit is, Gemini says
+				}
+				require.EqualValues(t, 1, w.sim.Stats().Refused)
+				synctestSleep(2 * time.Minute)
+				w.sim.Redirect(gone, heir, shared)
+				require.Equal(t, http.StatusOK, ask(gone))
+				require.Equal(t, http.StatusOK, ask(gone))
+				require.Equal(t, http.StatusOK, ask(heir))
+				assert.NotContains(t, aliases(), gone, "nobody has said so yet")
+				require.Equal(t, http.StatusTooManyRequests, ask(heir), "it isn't a redirected name's business")
+				if shared {
+					assert.Equal(t, http.StatusTooManyRequests, ask(gone))
+					assert.Equal(t, heir, aliases()[gone])
+					assert.EqualValues(t, 2, w.sim.Stats().Refused)
+				} else {
+					assert.Equal(t, http.StatusOK, ask(gone))
+					assert.Equal(t, gone, aliases()[gone])
+					assert.EqualValues(t, 1, w.sim.Stats().Refused)
+				}
+			})
+		})
+	}
+}
+
 // A version's suffix is no redirect, and a name that answers itself again is none any
 // more.
 func TestWhatIsNoRedirect(t *testing.T) {

@@ -1,5 +1,10 @@
 package calendar
 
+import (
+	"fluxgate.dev/fluxgate/scheduler/learned"
+	"fluxgate.dev/fluxgate/scheduler/limits"
+)
+
 // InWindow returns what was sent and counts on the calendar at now: requests,
 // and the tokens that they weigh against TPM. Of a bucket it is what is missing in it.
 func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) {
@@ -47,4 +52,24 @@ func (c *Calendar) Booked(rules *Rules, now Instant) []Booking {
 		}
 	}
 	return out
+}
+
+// UsedUp reports whether a limit that upstream named on this Pacific day leaves no room
+// for the demand, however clocks differ. If upstream answers it all the same, it counts
+// it elsewhere. While one is sent beyond a limit nothing is known for certain.
+func (c *Calendar) UsedUp(rules *Rules, now Instant, d Demand) bool {
+	t, l := c.Terms(rules, now), c.EffectiveLimits(rules, now)
+	named := func(from limits.Source, x learned.LearnedLimit) bool {
+		return from == limits.FromLearned && !x.Due(now)
+	}
+	requests, tokens := c.InWindow(rules, now+2*t.skew)
+	switch {
+	case c.Probing(now) != NoCause:
+		return false
+	case named(l.RPMFrom, c.Learned.RPM) && requests+d.Count() > l.RPM,
+		named(l.TPMFrom, c.Learned.TPM) && tokens+d.Tokens > l.TPM,
+		named(l.RPDFrom, c.Learned.RPD) && c.used(&t, now, t.day(now), 0)+d.Count() > l.RPD:
+		return true
+	}
+	return false
 }

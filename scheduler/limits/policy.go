@@ -78,6 +78,12 @@ func FamilyOf(model string) Family {
 	}
 }
 
+// SameModel reports whether two names are of one model, of which one says more of its
+// version.
+func SameModel(a, b string) bool {
+	return a == b || FamilyOf(a) == FamilyOf(b) && (strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-"))
+}
+
 // startLimits returns the built-in limits of a model: its family's where it is built in,
 // and otherwise the lowest that models of the family have been captured with since then.
 // That is where it begins; answers and refusals say what holds.
