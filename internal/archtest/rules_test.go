@@ -129,7 +129,7 @@ var imports = []importRule{
 	{
 		dir: "internal/dispatch",
 		only: []string{
-			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/config", "internal/events", "internal/keys",
+			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys",
 			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
@@ -164,7 +164,7 @@ var imports = []importRule{
 		why: "the table of routes is values",
 	},
 	{
-		dir: "internal/policy", only: []string{"scheduler", "internal/payload", "internal/upstream"},
+		dir: "internal/policy", only: []string{"scheduler", "internal/bodies", "internal/payload", "internal/upstream"},
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{

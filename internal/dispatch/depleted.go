@@ -73,7 +73,7 @@ const trialTimeout = 2 * time.Second
 
 // due returns a key of a project that it is time to try, and claims the trial.
 func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
-	if elapsed, before := d.looked.elapsed(d.admission.Now(), lookEvery); !elapsed || !before {
+	if elapsed, before := d.looked.Elapsed(d.admission.Now(), lookEvery); !elapsed || !before {
 		return due, false // the first request of an instance doesn't look
 	}
 	states, err := d.admission.View(ctx, p.IDs())

@@ -75,8 +75,8 @@ type Dispatcher struct {
 	counted   *recent.Map[uint64, int64]             // tokens by request hash
 	owners    *recent.Map[string, string]            // projects by the names of what they own
 	resources *resources.Registry                    // callers by the same
-	looked    pace                                   // for projects that couldn't pay, and may again
-	listened  pace                                   // to what upstream said to other instances
+	looked    recent.Pace                            // for projects that couldn't pay, and may again
+	listened  recent.Pace                            // to what upstream said to other instances
 	silent    *recent.Map[string, int]               // how often in a row a project and model said nothing to what others answered
 	itself    *recent.Map[string, int]               // how often in a row a redirected model answered itself
 	triedOwn  *recent.Map[string, scheduler.Instant] // when a redirected model's own quota was tried

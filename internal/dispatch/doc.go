@@ -36,5 +36,5 @@
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
 //   - pool.go: the keys as they are for one request, by project
-//   - entries.go: records that hold something by name, and the pace at which they are looked at
+//   - entries.go: records that hold something by name
 package dispatch

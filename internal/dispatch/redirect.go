@@ -49,10 +49,8 @@ const triesOwnEvery = 24 * time.Hour
 // answered, then it isn't counted there; if it is refused, upstream says where it is.
 func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.Grant {
 	name, now := wait.Model, r.d.admission.Now()
-	if wait.On == "" || wait.On != r.call.Snapshot.Beside(name) {
-		return nil
-	}
-	if at, ok := r.d.triedOwn.Get(name); ok && now.Sub(at) < triesOwnEvery {
+	at, tried := r.d.triedOwn.Get(name)
+	if wait.On == "" || wait.On != r.call.Snapshot.Beside(name) || tried && now.Sub(at) < triesOwnEvery {
 		return nil
 	}
 	states, err := r.d.admission.View(ctx, []string{wait.Project})

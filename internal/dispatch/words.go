@@ -69,7 +69,7 @@ func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
 	if e, ok := d.lastWords.Get(on); ok {
 		return e
 	}
-	if elapsed, _ := d.listened.elapsed(d.admission.Now(), listenEvery); !elapsed {
+	if elapsed, _ := d.listened.Elapsed(d.admission.Now(), listenEvery); !elapsed {
 		return nil
 	}
 	data, err := d.admission.Record(ctx, wordsRecord)

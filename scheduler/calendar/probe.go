@@ -1,12 +1,17 @@
 package calendar
 
+import (
+	"fluxgate.dev/fluxgate/scheduler/learned"
+	"fluxgate.dev/fluxgate/scheduler/limits"
+)
+
 // Beyond returns the terms for a demand that goes beyond the limit that the cause names,
 // as a probe, and whether it may: the limit isn't known to hold now, no other probe is
 // under way, and what was sent fills it, so that an answer proves something. Where the
 // policy is only a start the demand has room for itself, else that of the policy.
 func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Demand) (Terms, bool) {
 	known := c.Learned.Limit(cause)
-	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !known.Due(now) {
+	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !c.due(*known, now) {
 		return t, false
 	}
 	inForce, start := c.limit(rules, now, cause)
@@ -34,6 +39,15 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
 	}
 	return c.under(rules, l), true
+}
+
+// due reports whether a probe may test a limit that is known. Of what isn't a model, where
+// an answer drops the limit and nothing is there in its place, that is once a week.
+func (c *Calendar) due(known learned.LearnedLimit, now Instant) bool {
+	if !limits.IsModel(c.Model) {
+		return known.Stale(now)
+	}
+	return known.Due(now)
 }
 
 // fills reports whether what was sent leaves no room for the demand under the limit that
