@@ -3,7 +3,6 @@ locals {
     "artifactregistry.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
-    "cloudresourcemanager.googleapis.com",
     "firestore.googleapis.com",
     "iam.googleapis.com",
     "logging.googleapis.com",
@@ -27,12 +26,25 @@ resource "google_project_service" "api" {
   disable_on_destroy = false
 }
 
-# The project's number is part of the service's URL and of the names of Google's own accounts. It is read after the APIs
-# have been enabled: a new project doesn't have the one that tells it.
+# The API that tells a project's number. It is by itself because what is read of the project depends on it: a reading
+# that waited for all APIs would be repeated, and everything made of it replaced, with each one that is added.
+resource "google_project_service" "resource_manager" {
+  project = var.project
+  service = "cloudresourcemanager.googleapis.com"
+
+  disable_on_destroy = false
+}
+
+moved {
+  from = google_project_service.api["cloudresourcemanager.googleapis.com"]
+  to   = google_project_service.resource_manager
+}
+
+# The project's number is part of the service's URL and of the names of Google's own accounts.
 data "google_project" "this" {
   project_id = var.project
 
-  depends_on = [google_project_service.api]
+  depends_on = [google_project_service.resource_manager]
 }
 
 locals {

@@ -15,6 +15,11 @@ resource "google_firestore_database" "this" {
   delete_protection_state = "DELETE_PROTECTION_ENABLED"
   deletion_policy         = "ABANDON"
 
+  # It stays where it was made, also when the function moves: Firestore can't move a database, and another would be empty.
+  lifecycle {
+    ignore_changes = [location_id]
+  }
+
   depends_on = [google_project_service.api]
 }
 

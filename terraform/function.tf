@@ -11,10 +11,13 @@ locals {
 
   # Nine tenths of the memory, as internal/bodies takes of a container whose memory it can see. Said here because how an
   # instance sees its own depends on the execution environment. How much the bodies in flight may take follows from it.
-  mebibytes    = endswith(var.memory, "Gi") ? tonumber(trimsuffix(var.memory, "Gi")) * 1024 : tonumber(trimsuffix(var.memory, "Mi"))
   memory_limit = "${floor(local.mebibytes * 9 / 10)}MiB"
 
+  # Of the profile, where settings don't say otherwise.
+  size_settings = { FLUXGATE_SECRETS_TTL = local.size.secrets_ttl }
+
   environment = merge(
+    local.size_settings,
     var.settings,
     {
       GOMEMLIMIT           = local.memory_limit
@@ -22,10 +25,14 @@ locals {
       FLUXGATE_STORE       = "firestore"
       FLUXGATE_DATABASE    = local.database
       FLUXGATE_COLLECTION  = var.collection
-      FLUXGATE_KEYS_SECRET = join(",", [for suffix in local.key_order : google_secret_manager_secret.this[suffix].secret_id])
       FLUXGATE_TIMEOUT     = "${var.timeout - 60}s"
       GEMINI_MODE          = var.mode
     },
+    length(var.oauth_projects) > 0 ? {} : {
+      FLUXGATE_KEYS_SECRET = join(",", [for suffix in local.key_order : google_secret_manager_secret.this[suffix].secret_id])
+    },
+    # Projects that are called without a key.
+    { for i, p in var.oauth_projects : "GEMINI_PROJECT_${i + 1}" => p },
     # IAM guards the service: without this Fluxgate wouldn't serve without tokens.
     var.access == "iam" ? { FLUXGATE_AUTH = "iam" } : {},
     length(var.callers) == 0 ? {} : {
@@ -74,6 +81,12 @@ resource "google_cloudfunctions2_function" "this" {
       }
     }
 
+    # What GET /health and the log call the build by, since it has no repository to look at: the archive's own name.
+    # https://docs.cloud.google.com/docs/buildpacks/go
+    environment_variables = {
+      GOOGLE_GOLDFLAGS = "-X fluxgate.dev/fluxgate/internal/build.source=${data.archive_file.source.output_sha256}"
+    }
+
     # Google patches Go and the base image between deployments.
     automatic_update_policy {}
   }
@@ -82,26 +95,30 @@ resource "google_cloudfunctions2_function" "this" {
     service_account_email = google_service_account.runtime.email
     environment_variables = local.environment
 
-    # A request waits for Gemini nearly all of its time, so an instance takes many, as long as it has memory for their
-    # bodies. More than one needs a whole vCPU.
-    max_instance_request_concurrency = 80
-    available_cpu                    = "1"
-    available_memory                 = var.memory
-    min_instance_count               = var.min_instances
-    max_instance_count               = var.max_instances
+    max_instance_request_concurrency = local.concurrency
+    available_cpu                    = tostring(local.cpu)
+    available_memory                 = local.memory
+    min_instance_count               = local.min_instances
+    max_instance_count               = local.max_instances
     timeout_seconds                  = var.timeout
     ingress_settings                 = var.ingress
     all_traffic_on_latest_revision   = true
+
+    # All that it sends goes through the network, so that it comes from the network's address.
+    direct_vpc_egress = var.vpc == null ? null : "VPC_EGRESS_ALL_TRAFFIC"
+    dynamic "direct_vpc_network_interface" {
+      for_each = var.vpc == null ? [] : [var.vpc]
+      content {
+        network    = direct_vpc_network_interface.value.network
+        subnetwork = direct_vpc_network_interface.value.subnetwork
+        tags       = direct_vpc_network_interface.value.tags
+      }
+    }
   }
 
-  # The build is refused without the first, and the first request fails without the others. IAM takes about a minute to
-  # be heeded everywhere, which the indexes of the database, also among them, take anyway.
+  # Without what is among these the build is refused, or the first request fails.
   depends_on = [
-    google_artifact_registry_repository_iam_member.build,
-    google_project_iam_member.build_log,
-    google_project_iam_member.build_source,
-    google_project_iam_member.runtime_datastore,
-    google_secret_manager_secret_iam_member.runtime,
+    time_sleep.iam,
     google_secret_manager_secret_version.keys,
     google_secret_manager_secret_version.token,
     google_firestore_field.unindexed,

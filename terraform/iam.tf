@@ -41,6 +41,15 @@ resource "google_project_iam_member" "runtime_datastore" {
   }
 }
 
+# To name a project in x-goog-user-project takes serviceusage.services.use there.
+resource "google_project_iam_member" "runtime_quota" {
+  for_each = toset(var.oauth_projects)
+
+  project = each.value
+  role    = "roles/serviceusage.serviceUsageConsumer"
+  member  = google_service_account.runtime.member
+}
+
 resource "google_secret_manager_secret_iam_member" "runtime" {
   for_each = google_secret_manager_secret.this
 
@@ -78,13 +87,33 @@ resource "google_project_iam_member" "build_source" {
   }
 }
 
+# IAM takes a while to be heeded everywhere, about a minute as a rule: https://docs.cloud.google.com/iam/docs/access-change-propagation.
+# Without the wait a first apply would depend on luck.
+resource "time_sleep" "iam" {
+  create_duration = "60s"
+
+  triggers = {
+    runtime = google_service_account.runtime.member
+    build   = google_service_account.build.member
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build_log,
+    google_project_iam_member.build_source,
+    google_project_iam_member.runtime_datastore,
+    google_project_iam_member.runtime_quota,
+    google_secret_manager_secret_iam_member.runtime,
+  ]
+}
+
 # --- Callers ---
 
 locals {
   invokers = merge(
     { for m in var.invokers : m => m },
     # Fluxgate's own tokens decide.
-    var.access == "tokens" ? { everybody = "allUsers" } : {},
+    var.access == "tokens" && var.bind_everybody ? { everybody = "allUsers" } : {},
     var.access == "iam" && var.jobs ? { jobs = google_service_account.jobs[0].member } : {},
   )
 }

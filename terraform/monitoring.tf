@@ -44,52 +44,54 @@ locals {
     }
   }
 
-  log_metric_names = { for name, _ in local.log_metrics : name => "${local.metric_prefix}_${name}" }
+  # What Google writes and not Fluxgate.
+  platform_metrics = merge(
+    !var.monitoring ? {} : {
+      no_instance = {
+        description = "Requests that Cloud Run turned away because no instance was available."
+        # https://docs.cloud.google.com/run/docs/troubleshooting
+        filter = "${local.service_log} AND logName=\"projects/${var.project}/logs/run.googleapis.com%2Frequests\" AND textPayload:\"no available instance\""
+        labels = {}
+      }
+    },
+    !var.monitoring || !var.jobs ? {} : {
+      job_failed = {
+        description = "Attempts of the scheduled jobs that failed."
+        # https://docs.cloud.google.com/scheduler/docs/logging
+        filter = "resource.type=\"cloud_scheduler_job\" AND resource.labels.location=\"${var.region}\" AND resource.labels.job_id=(${join(" OR ", [for name, _ in local.jobs : "\"${var.name}-${name}\""])}) AND severity>=ERROR"
+        labels = { job = "resource.labels.job_id" }
+      }
+    },
+    !var.watch_secrets ? {} : {
+      secret_read = {
+        description = "Reads of this deployment's secrets by somebody else than the function."
+        # https://docs.cloud.google.com/secret-manager/docs/audit-logging
+        filter = "logName=\"projects/${var.project}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.methodName=\"google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion\" AND protoPayload.resourceName:\"/secrets/${var.name}-\" AND protoPayload.authenticationInfo.principalEmail!=\"${google_service_account.runtime.email}\""
+        labels = { who = "protoPayload.authenticationInfo.principalEmail" }
+      }
+    },
+  )
 
-  # What PromQL calls them, and the service that they are about.
-  requests     = "run_googleapis_com:request_count"
-  this_service = "monitored_resource=\"cloud_run_revision\",service_name=\"${var.name}\",location=\"${var.region}\""
-  increase     = { for name, full in local.log_metric_names : name => "(increase(logging_googleapis_com:user_${full}{${local.this_service}}[10m]))" }
-
-  alerts = !var.monitoring ? {} : {
-    server_errors = {
-      title    = "more than 5 % of the answers are 5xx"
-      query    = "sum(rate(${local.requests}{${local.this_service},response_code_class=\"5xx\"}[10m])) / sum(rate(${local.requests}{${local.this_service}}[10m])) > 0.05"
-      severity = "ERROR"
-    }
-    pool_exhausted = {
-      title    = "no project has quota left today"
-      query    = "sum${local.increase.pool_exhausted} > 0"
-      severity = "WARNING"
-    }
-    key_invalid = {
-      title    = "Gemini calls a key invalid"
-      query    = "sum by (key, project, reason) ${local.increase.key_invalid} > 0"
-      severity = "WARNING"
-    }
-    store_unreachable = {
-      title    = "Firestore can't be reached"
-      query    = "sum${local.increase.store_unreachable} > 0"
-      severity = "CRITICAL"
-    }
-    start_failed = {
-      title    = "an instance can't start"
-      query    = "sum${local.increase.start_failed} > 0"
-      severity = "CRITICAL"
-    }
-  }
+  metrics = merge(
+    { for name, m in local.log_metrics : name => merge(m, {
+      filter = "${local.service_log} AND (${m.filter})"
+      labels = { for label, field in m.labels : label => "jsonPayload.${field}" }
+    }) },
+    local.platform_metrics,
+  )
+  metric_names = { for name, _ in local.metrics : name => "${local.metric_prefix}_${name}" }
 
   # From outside, only a service that takes requests from everywhere can be checked.
-  uptime = var.monitoring && var.ingress == "ALLOW_ALL"
+  uptime = local.alerts_on && var.ingress == "ALLOW_ALL"
 }
 
 resource "google_logging_metric" "this" {
-  for_each = local.log_metrics
+  for_each = local.metrics
 
   project     = var.project
-  name        = local.log_metric_names[each.key]
+  name        = local.metric_names[each.key]
   description = each.value.description
-  filter      = "${local.service_log} AND (${each.value.filter})"
+  filter      = each.value.filter
 
   metric_descriptor {
     metric_kind = "DELTA"
@@ -104,9 +106,21 @@ resource "google_logging_metric" "this" {
     }
   }
 
-  label_extractors = { for label, field in each.value.labels : label => "EXTRACT(jsonPayload.${field})" }
+  label_extractors = { for label, field in each.value.labels : label => "EXTRACT(${field})" }
 
   depends_on = [google_project_service.api]
+}
+
+# Without it nobody's reading of a secret is logged. It is the whole of what the project says of this service.
+resource "google_project_iam_audit_config" "secrets" {
+  count = var.watch_secrets ? 1 : 0
+
+  project = var.project
+  service = "secretmanager.googleapis.com"
+
+  audit_log_config {
+    log_type = "DATA_READ"
+  }
 }
 
 resource "google_monitoring_notification_channel" "email" {
@@ -121,42 +135,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 locals {
-  channels = [for c in google_monitoring_notification_channel.email : c.id]
-}
-
-resource "google_monitoring_alert_policy" "this" {
-  for_each = local.alerts
-
-  project               = var.project
-  display_name          = "${var.name}: ${each.value.title}"
-  combiner              = "OR"
-  severity              = each.value.severity
-  notification_channels = local.channels
-  user_labels           = var.labels
-
-  conditions {
-    display_name = each.value.title
-
-    condition_prometheus_query_language {
-      query               = each.value.query
-      duration            = "0s"
-      evaluation_interval = "60s"
-      # A metric that nothing has been counted in yet can't be found, which is no mistake.
-      disable_metric_validation = true
-    }
-  }
-
-  alert_strategy {
-    auto_close = "3600s"
-  }
-
-  documentation {
-    subject   = "${var.name}: ${each.value.title}"
-    content   = file("${path.module}/playbooks/${each.key}.md")
-    mime_type = "text/markdown"
-  }
-
-  depends_on = [google_logging_metric.this]
+  channels = concat([for c in google_monitoring_notification_channel.email : c.id], var.notification_channels)
 }
 
 # --- Is it up ---
@@ -197,7 +176,14 @@ resource "google_monitoring_uptime_check_config" "health" {
   }
 }
 
-# Monitoring makes its account with the first check that needs it, so the check comes first.
+# Monitoring makes its account with the first check that needs it, so the check comes first, and IAM has to hear of it.
+resource "time_sleep" "uptime" {
+  count = local.uptime && var.access == "iam" ? 1 : 0
+
+  create_duration = "30s"
+  depends_on      = [google_monitoring_uptime_check_config.health]
+}
+
 resource "google_cloud_run_v2_service_iam_member" "uptime" {
   count = local.uptime && var.access == "iam" ? 1 : 0
 
@@ -207,7 +193,7 @@ resource "google_cloud_run_v2_service_iam_member" "uptime" {
   role     = "roles/run.invoker"
   member   = "serviceAccount:service-${local.project_number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 
-  depends_on = [google_monitoring_uptime_check_config.health]
+  depends_on = [time_sleep.uptime]
 }
 
 resource "google_monitoring_alert_policy" "uptime" {

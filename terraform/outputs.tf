@@ -33,6 +33,11 @@ output "tokens" {
   value       = local.read_token
 }
 
+output "open" {
+  description = "With access = tokens and bind_everybody = false: the command that lets everybody reach the service, once."
+  value       = var.access == "tokens" && !var.bind_everybody ? "gcloud run services update ${var.name} --project=${var.project} --region=${var.region} --no-invoker-iam-check" : null
+}
+
 output "secrets" {
   description = "The secrets of this deployment."
   value       = [for s in google_secret_manager_secret.this : s.secret_id]

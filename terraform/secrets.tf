@@ -3,17 +3,18 @@
 
 locals {
   # By the suffix of the secret's name. Only names decide how many there are; values are ephemeral and can't.
-  key_secrets = length(var.key_secrets) == 0 ? { keys = null } : { for i, s in var.key_secrets : "key-${s}" => i }
+  key_secrets = length(var.oauth_projects) > 0 ? {} : length(var.key_secrets) == 0 ? { keys = null } : { for i, s in var.key_secrets : "key-${s}" => i }
 
   # In the form that Fluxgate reads. Without keys, which keep_keys allows, it is empty, and Secret Manager refuses to
   # keep an empty value: so a first apply without keys fails there instead of deploying a function that can't start.
-  all_keys = length(var.keys) == 0 ? "" : jsonencode([
-    for i, k in var.keys : { key = k, project = length(var.key_projects) > i ? var.key_projects[i] : "" }
-  ])
+  key_entries = [for i, k in var.keys : merge(
+    { key = k, project = length(var.key_projects) > i ? var.key_projects[i] : "" },
+    length(var.key_billing) > i ? { billing = var.key_billing[i] } : {},
+  )]
   key_payloads = {
-    for suffix, i in local.key_secrets : suffix => i == null ? local.all_keys : length(var.keys) <= i ? "" : jsonencode([
-      { key = var.keys[i], project = length(var.key_projects) > i ? var.key_projects[i] : "" }
-    ])
+    for suffix, i in local.key_secrets : suffix => (
+      length(var.keys) <= coalesce(i, 0) ? "" : jsonencode(i == null ? local.key_entries : [local.key_entries[i]])
+    )
   }
 
   # By the suffix of the secret's name: whose token it is, with ".2" behind the name for the second of two.
@@ -44,11 +45,12 @@ resource "google_secret_manager_secret" "this" {
 resource "google_secret_manager_secret_version" "keys" {
   for_each = local.key_secrets
 
-  secret                 = google_secret_manager_secret.this[each.key].id
-  secret_data_wo         = local.key_payloads[each.key]
-  secret_data_wo_version = var.keys_version
+  secret         = google_secret_manager_secret.this[each.key].id
+  secret_data_wo = local.key_payloads[each.key]
+  # A text since 8 of the provider, a number before, which takes a text as well.
+  secret_data_wo_version = tostring(var.keys_version)
 
-  # Running instances read the latest version every few minutes: at no time may there be none. The one before is
+  # Running instances read the latest version now and then: at no time may there be none. The one before is
   # destroyed, because a rotated key is often a leaked one.
   lifecycle {
     create_before_destroy = true
@@ -75,7 +77,7 @@ resource "google_secret_manager_secret_version" "token" {
 
   secret                 = google_secret_manager_secret.this[each.key].id
   secret_data_wo         = local.token_payloads[each.key]
-  secret_data_wo_version = lookup(var.token_versions, each.value, 1)
+  secret_data_wo_version = tostring(lookup(var.token_versions, each.value, 1))
 
   lifecycle {
     create_before_destroy = true

@@ -58,8 +58,12 @@ variable "keys" {
   ephemeral   = true
 
   validation {
-    condition     = var.keep_keys || length(var.keys) > 0
+    condition     = var.keep_keys || length(var.keys) > 0 || length(var.oauth_projects) > 0
     error_message = "keys: want at least one Gemini API key (https://aistudio.google.com/apikey). Once they are in Secret Manager, keep_keys = true stands in for them."
+  }
+  validation {
+    condition     = length(var.keys) == 0 || length(var.oauth_projects) == 0
+    error_message = "keys: with oauth_projects there are none."
   }
   validation {
     condition     = alltrue([for k in var.keys : can(regex("^[!-~]{20,512}$", k))])
@@ -106,6 +110,38 @@ variable "key_projects" {
   }
 }
 
+variable "key_billing" {
+  description = "The billing account of each key's project, in the order of keys: projects that share one wait together when it is refused for spending too fast. Any name will do; \"\" where it isn't known. Empty: it is found out."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for b in var.key_billing : can(regex("^[A-Za-z0-9._:-]{0,128}$", b))])
+    error_message = "key_billing: want at most 128 letters, digits, '-', '_', '.' and ':'."
+  }
+  validation {
+    condition     = var.keep_keys || length(var.key_billing) == 0 || length(var.key_billing) == length(var.keys)
+    error_message = "key_billing: want one for each of the keys, or none at all."
+  }
+}
+
+variable "oauth_projects" {
+  description = "Projects that are called without a key, by the identity of the function's runtime account. Each needs the Gemini API enabled; the account is granted the right to use its quota. Instead of keys, not beside them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for p in var.oauth_projects : can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", p))])
+    error_message = "oauth_projects: want project IDs, such as my-project-1."
+  }
+  validation {
+    condition     = length(distinct(var.oauth_projects)) == length(var.oauth_projects)
+    error_message = "oauth_projects: a project is listed twice."
+  }
+}
+
 variable "key_secrets" {
   description = "Names, one for each key in the order of keys: every key gets a secret of its own, NAME-key-THIS. Empty: one secret holds all keys, which stays within Secret Manager's free tier."
   type        = list(string)
@@ -142,6 +178,13 @@ variable "access" {
     condition     = var.access != "tokens" || length(var.callers) > 0
     error_message = "access = \"tokens\" opens the service to the internet, so somebody must have a token: name who, for instance callers = [\"app\"]."
   }
+}
+
+variable "bind_everybody" {
+  description = "false: with access = \"tokens\" no allUsers is bound, which an organisation's policy (domain restricted sharing) may forbid. Run the command of the output open instead, once."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "invokers" {

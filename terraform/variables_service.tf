@@ -48,7 +48,7 @@ variable "settings" {
 
   validation {
     condition = alltrue([for name in keys(var.settings) : contains([
-      "FLUXGATE_CORS", "FLUXGATE_RESOURCES", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_BODY_BUDGET", "FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND", "FLUXGATE_SHADOW",
+      "FLUXGATE_CORS", "FLUXGATE_RESOURCES", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_BODY_BUDGET", "FLUXGATE_SECRETS_TTL", "FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND", "FLUXGATE_SHADOW",
       "FLUXGATE_LOG_LEVEL", "FLUXGATE_POLICY", "GEMINI_LOG", "GOOGLE_GEMINI_BASE_URL",
     ], name) || startswith(name, "OTEL_") && !endswith(name, "_HEADERS")])
     error_message = "settings: want a setting of .env.example that has no variable of its own here. Keys and tokens don't belong into the environment: they would be in the state, and whoever may see the function could read them."
@@ -108,43 +108,102 @@ variable "expire_history" {
 
 # --- The function ---
 
-variable "memory" {
-  description = "Memory of an instance. 64 MiB are its own and a tenth is the platform's; of the rest two thirds are for request bodies in flight, and beyond that requests get 503 with Retry-After: 3 bodies of 30 MiB with 256Mi, 8 with 512Mi, 18 with 1Gi, 39 with 2Gi, 80 with 4Gi. 80 small requests run at once with any."
+variable "profile" {
+  description = "What an instance has: free (0.08 vCPU, 192 MiB, a request at a time, as many instances as needed, no alerts: within Google's free tier as far as that goes), default (1 vCPU, 512 MiB, 80 requests at once) or busy (2 vCPU, 2 GiB, 200 at once, one always there). The following ones change a part of it."
   type        = string
-  default     = "512Mi"
+  default     = "default"
   nullable    = false
 
   validation {
-    condition     = contains(["256Mi", "512Mi", "1Gi", "2Gi", "4Gi"], var.memory)
-    error_message = "memory: want 256Mi, 512Mi, 1Gi, 2Gi or 4Gi: what Cloud Run gives to one vCPU."
+    condition     = contains(["free", "default", "busy"], var.profile)
+    error_message = "profile: want free, default or busy."
+  }
+}
+
+variable "cpu" {
+  description = "vCPUs of an instance: 0.08 to 1, or 2, 4, 6 or 8. Less than 1 takes a concurrency of 1. null: the profile's."
+  type        = number
+  default     = null
+
+  # https://docs.cloud.google.com/run/docs/configuring/services/cpu
+  validation {
+    condition     = var.cpu == null ? true : contains([1, 2, 4, 6, 8], var.cpu) || var.cpu >= 0.08 && var.cpu < 1 && floor(var.cpu * 1000) == var.cpu * 1000
+    error_message = "cpu: want 0.08 to 1 in steps of 0.001, or 2, 4, 6 or 8."
+  }
+}
+
+variable "memory" {
+  description = "Memory of an instance, such as 512Mi or 2Gi, from 128Mi. 64 MiB are its own and a tenth is the platform's; of the rest two thirds are for request bodies in flight, and beyond that requests get 503 with Retry-After: 1 body of 30 MiB with 128Mi, 2 with 192Mi, 8 with 512Mi, 18 with 1Gi, 39 with 2Gi, 80 with 4Gi. null: the profile's."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.memory == null ? true : can(regex("^[1-9][0-9]{0,4}(Mi|Gi)$", var.memory))
+    error_message = "memory: want a whole number of Mi or Gi, such as 512Mi."
+  }
+  # https://docs.cloud.google.com/run/docs/configuring/services/cpu says which memory goes with which CPU.
+  validation {
+    condition = try([for size in [coalesce(var.memory, local.size.memory)] :
+      tonumber(trimsuffix(trimsuffix(size, "Mi"), "Gi")) * (endswith(size, "Gi") ? 1024 : 1) >= 128
+      && tonumber(trimsuffix(trimsuffix(size, "Mi"), "Gi")) * (endswith(size, "Gi") ? 1024 : 1) <= local.most_mebibytes
+    ][0], false)
+    error_message = "memory: want at least 128Mi, into which a body of 32 MiB fits, and at most what Cloud Run gives to so much CPU: 512Mi to less than half a vCPU, 1Gi to less than 1, 4Gi to 1, 8Gi to 2, 16Gi to 4, 24Gi to 6, 32Gi to 8."
+  }
+}
+
+variable "concurrency" {
+  description = "The most requests that an instance takes at a time, 1 to 1000; with less than one vCPU it is 1. null: the profile's."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.concurrency == null ? true : var.concurrency >= 1 && var.concurrency <= 1000 && floor(var.concurrency) == var.concurrency
+    error_message = "concurrency: want a whole number from 1 to 1000."
+  }
+  validation {
+    condition     = var.concurrency == null ? true : var.concurrency == 1 || local.cpu >= 1
+    error_message = "concurrency: an instance with less than one vCPU takes one request at a time: 1, or a cpu of 1 or more."
   }
 }
 
 variable "min_instances" {
-  description = "Instances that are kept although nobody calls. 0 costs nothing; 1 spares the first caller the cold start."
+  description = "Instances that are kept although nobody calls. 0 costs nothing; 1 spares the first caller the cold start. null: the profile's."
   type        = number
-  default     = 0
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.min_instances >= 0 && floor(var.min_instances) == var.min_instances
+    condition     = var.min_instances == null ? true : var.min_instances >= 0 && floor(var.min_instances) == var.min_instances
     error_message = "min_instances: want a whole number from 0."
   }
 }
 
 variable "max_instances" {
-  description = "The most instances at a time. One serves 80 requests at once; more of them share the quota without using a slot twice, at the price of some more writes."
+  description = "The most instances at a time. More of them share the quota without using a slot twice, at the price of some more writes. null: the profile's."
   type        = number
-  default     = 3
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.max_instances >= 1 && var.max_instances <= 100 && floor(var.max_instances) == var.max_instances
+    condition     = var.max_instances == null ? true : var.max_instances >= 1 && var.max_instances <= 100 && floor(var.max_instances) == var.max_instances
     error_message = "max_instances: want a whole number from 1 to 100."
   }
   validation {
-    condition     = var.max_instances >= var.min_instances
+    condition     = var.max_instances == null ? true : var.max_instances >= local.min_instances
     error_message = "max_instances: want at least min_instances."
+  }
+}
+
+variable "vpc" {
+  description = "The network and subnetwork (names or full ones) through which all that the function sends goes, and network tags. null: none. It gives other endpoints a fixed address to know it by; Google's APIs see it through Private Google Access, not by the address of a Cloud NAT."
+  type = object({
+    network    = string
+    subnetwork = string
+    tags       = optional(list(string), [])
+  })
+  default = null
+
+  validation {
+    condition     = var.vpc == null ? true : alltrue([for n in [var.vpc.network, var.vpc.subnetwork] : can(regex("^(projects/[^/ ]+/(global|regions/[^/ ]+)/(networks|subnetworks)/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", n))])
+    error_message = "vpc: want the name of a network and of a subnetwork in the function's region, or projects/P/global/networks/N and projects/P/regions/R/subnetworks/S."
   }
 }
 
@@ -186,6 +245,48 @@ variable "monitoring" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "alerts" {
+  description = "Alert policies and the uptime check. null: the profile's; Google prices each condition of a policy (see cost.md)."
+  type        = bool
+  default     = null
+}
+
+variable "alert_latency" {
+  description = "Seconds that the 95th percentile of the answers of 10 minutes may take before an alert. Nearly all of it is Gemini's."
+  type        = number
+  default     = 120
+  nullable    = false
+
+  validation {
+    condition     = var.alert_latency > 0 && var.alert_latency <= 3600
+    error_message = "alert_latency: want more than 0 and at most 3600 seconds."
+  }
+}
+
+variable "watch_secrets" {
+  description = "Has reads of secrets logged (the project's audit log of Secret Manager, DATA_READ), and alerts when somebody else than the function reads one of this deployment's. It replaces the project's own audit configuration of Secret Manager, so it is off unless asked for."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.watch_secrets || local.alerts_on
+    error_message = "watch_secrets: it is an alert, and alerts are off."
+  }
+}
+
+variable "notification_channels" {
+  description = "Notification channels that exist (Slack, PagerDuty, a webhook), by their full names: projects/P/notificationChannels/N. They are told what alert_emails are."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for c in var.notification_channels : can(regex("^projects/[^/ ]+/notificationChannels/[0-9]+$", c))])
+    error_message = "notification_channels: want full names, such as projects/my-project-1/notificationChannels/123 (gcloud beta monitoring channels list)."
+  }
 }
 
 variable "alert_emails" {

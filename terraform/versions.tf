@@ -5,7 +5,7 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = "~> 7.45"
+      version = ">= 7.45, < 9"
     }
     # Makes the source archive.
     archive = {
@@ -16,6 +16,11 @@ terraform {
     random = {
       source  = "hashicorp/random"
       version = "~> 3.9"
+    }
+    # Waits where Google needs a while to heed what it was told.
+    time = {
+      source  = "hashicorp/time"
+      version = "~> 0.14"
     }
   }
 }

@@ -12,6 +12,7 @@
 //   - control.go: mode, chain, limits, enable, disable and reset
 //   - plan.go: plan, when a request could go
 //   - operate.go: status, validate and refresh-policy, and what all commands of operators share
+//   - version.go: version, what the program was built from
 //   - cost.go: cost, what a deployment costs a month
 //   - bench.go: bench overhead and bench stream, and the parties that benchmarks start
 //   - benchmemory.go: bench memory

@@ -56,14 +56,14 @@ type process struct {
 }
 
 // launch runs the command in an empty directory, with PATH, HOME and these
-// settings for an environment.
+// settings for an environment. Nobody is at a terminal, so the demo is asked for.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	path, err := program()
 	require.NoError(t, err)
 	p := &process{t: t, cmd: exec.Command(path, args...), ended: make(chan error, 1)}
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "FLUXGATE_DEMO=true"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.stderr
 	require.NoError(t, p.cmd.Start())
 	go func() { p.ended <- p.cmd.Wait() }()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"fluxgate.dev/fluxgate/internal/app"
+	"fluxgate.dev/fluxgate/internal/build"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
 	"fluxgate.dev/fluxgate/internal/wait"
@@ -25,6 +28,7 @@ const drainTimeout = 9 * time.Second
 
 func newServeCommand() *cobra.Command {
 	var host, port, store, mode, env string
+	var demo bool
 	var front frontOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -35,7 +39,8 @@ State is kept in Firestore where FIRESTORE_EMULATOR_HOST names an emulator; else
 serve starts the emulator if it is installed (gcloud components install
 cloud-firestore-emulator); else it keeps it in memory. It says which.
 
-With no key configured it answers from a simulated Gemini with 8 keys. Keys are
+With no key configured it answers from a simulated Gemini with 8 keys, if it runs on
+a terminal or is told --demo; else it says what is missing and answers 503. Keys are
 read from GEMINI_KEY_1, GEMINI_KEY_2, … in the environment or in .env; .env.example
 lists every setting.
 
@@ -51,6 +56,9 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 				return err
 			}
 			environ := os.Environ()
+			if cmd.Flags().Changed("demo") {
+				environ = append(environ, "FLUXGATE_DEMO="+strconv.FormatBool(demo))
+			}
 			for name, value := range map[string]string{"PORT": port, "FLUXGATE_STORE": store, "GEMINI_MODE": mode} {
 				if value != "" {
 					environ = append(environ, name+"="+value)
@@ -68,6 +76,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 	flags.StringVar(&port, "port", "", "port to listen on (PORT, default 8080; 0: any free one)")
 	flags.StringVar(&store, "store", "", "where state is kept: auto, memory or firestore (FLUXGATE_STORE, default auto)")
 	flags.StringVar(&mode, "mode", "", "both, pro_only, flash_only or flash_lite_only (GEMINI_MODE, default both)")
+	flags.BoolVar(&demo, "demo", false, "answer from a simulated Gemini when no key is configured (FLUXGATE_DEMO, default: on a terminal)")
 	flags.BoolVar(&front.wait, "wait", false, "serve another address too, for programs of this machine that can't wait")
 	flags.StringVar(&front.port, "wait-port", "", "its `port` (default: one above --port; 0: any free one)")
 	flags.DurationVar(&front.longest, "longest", wait.DefaultLongest, "longest `time` that a request waits there")
@@ -91,12 +100,24 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 	if err != nil {
 		return err
 	}
+	if cfg.Demo == config.DemoAuto {
+		cfg.Demo = config.DemoOff
+		if term.IsTerminal(int(os.Stdout.Fd())) {
+			cfg.Demo = config.DemoOn
+		}
+	}
 	options := app.Options{Logger: app.NewLogger(os.Stderr, cfg), Listener: listener.Addr()}
 	if cfg.Log {
 		options.Report = os.Stdout
 	}
 	options.Local = devserver.New(options.Report)
+	if cfg.Log {
+		fmt.Println("fluxgate", build.Of())
+	}
 	a, err := app.Start(ctx, cfg, options)
+	if errors.Is(err, app.ErrNoKeys) {
+		return serveNothing(ctx, listener, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -126,4 +147,17 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 		_ = srv.Close() // so that what it could not wait for ends as an error, not as if it were complete
 	}
 	return nil
+}
+
+// serveNothing answers 503 until ctx ends, since no key is configured: whoever starts it
+// and looks at its health has to see that, and not a server that comes and goes. It
+// returns the reason.
+func serveNothing(ctx context.Context, listener net.Listener, reason error) error {
+	fmt.Fprintf(os.Stderr, "fluxgate: %v\nfluxgate: answering 503 on http://%s until it is stopped\n", reason, listener.Addr())
+	srv := &http.Server{Handler: app.WithoutKeys(), ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+	if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(reason, err)
+	}
+	return reason
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -277,4 +278,43 @@ func TestServeNamesTheKeyThatIsUsed(t *testing.T) {
 	assert.Contains(t, all, `GOOGLE_GEMINI_BASE_URL ends in \"/v1beta\", which is left out`)
 	assert.NotContains(t, all, "GOOGLE_API_KEY")
 	assert.Contains(t, all, "keys: 1 healthy")
+}
+
+// Where nobody looks on, nothing answers as if it were Gemini that isn't asked to: it
+// says what is missing, and its health is bad.
+func TestServeWithoutKeysOrTerminal(t *testing.T) {
+	t.Parallel()
+	_, port, err := net.SplitHostPort(freeAddress(t))
+	require.NoError(t, err)
+	p := launch(t, []string{"FLUXGATE_STORE=memory", "PORT=" + port, "FLUXGATE_DEMO="}, "serve")
+	url := "http://127.0.0.1:" + port
+	require.Eventually(t, func() bool { return strings.Contains(p.stderr.String(), "answering 503 on "+url) }, patience, 10*time.Millisecond)
+	assert.Contains(t, p.stderr.String(), "no key is configured: set GEMINI_KEY_1")
+	for _, path := range []string{"/health", "/generate", "/"} {
+		resp, err := http.Get(url + path)
+		require.NoError(t, err)
+		_ = resp.Body.Close()
+		assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, path)
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	assert.Error(t, <-p.ended, "it has failed, and its exit says so")
+	assert.NotContains(t, p.out.String(), "SIMULATED")
+
+	// Asked for, it says that it simulates.
+	p = launch(t, []string{"FLUXGATE_STORE=memory", "PORT=0", "FLUXGATE_DEMO="}, "serve", "--demo")
+	resp, err := http.Get(p.address() + "/health")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.Regexp(t, `^{"status":"ok","version":"\d+\.\d+\.\d+",.*"simulated":true}$`, strings.TrimSpace(string(body)))
+}
+
+// freeAddress returns one that nobody listens on, at least a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -15,12 +16,19 @@ import (
 	"fluxgate.dev/fluxgate/internal/usage"
 )
 
-// Options are what an Admin works with. All but Shadow are required.
+// Tokens are those of callers, of which the authenticator keeps a list.
+type Tokens interface {
+	// Reload reads them again, for a reason that is logged.
+	Reload(ctx context.Context, reason string) error
+}
+
+// Options are what an Admin works with. All but Tokens and Shadow are required.
 type Options struct {
 	Config     *config.Config
 	Admission  *admission.Controller
 	Dispatcher *dispatch.Dispatcher
 	Keys       dispatch.KeySource
+	Tokens     Tokens // nil: they are in no secret
 	Providers  upstream.Providers
 	Events     *events.Log
 	Audit      *events.Audit
@@ -37,6 +45,7 @@ type Admin struct {
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
 	keys      dispatch.KeySource
+	tokens    Tokens // nil: none
 	providers upstream.Providers
 	events    *events.Log
 	audit     *events.Audit
@@ -51,7 +60,7 @@ type Admin struct {
 // New returns an Admin.
 func New(o Options) *Admin {
 	a := &Admin{
-		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, providers: o.Providers, events: o.Events,
+		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, tokens: o.Tokens, providers: o.Providers, events: o.Events,
 		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage,
 	}
 	a.policy = policy.New(policy.Options{

@@ -13,11 +13,17 @@ import (
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// Validate checks every key with a free request, in the name of who.
+// Validate reads keys and tokens again and checks every key with a free request, in
+// the name of who.
 func (a *Admin) Validate(ctx context.Context, who string) (validation.Report, error) {
 	// A key may have been rotated.
 	if _, err := a.keys.Reload(ctx, "keys are to be validated"); err != nil {
 		return validation.Report{}, &apierror.Problem{Code: apierror.Unavailable, Public: "The keys can't be read. Please retry.", Cause: err}
+	}
+	if a.tokens != nil {
+		if err := a.tokens.Reload(ctx, "an administrator asks for it"); err != nil {
+			return validation.Report{}, &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
+		}
 	}
 	report, err := a.Validator().Run(ctx)
 	if err == nil && !report.Running {

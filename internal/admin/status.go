@@ -35,6 +35,7 @@ type Status struct {
 	Validation *moment          `json:"validation,omitempty"`
 	Reported   *reportedStatus  `json:"reported_policy,omitempty"`
 	History    []history.Entry  `json:"history"`
+	Simulated  bool             `json:"simulated,omitempty"` // a simulator answers instead of Gemini
 	// Shadow is what this instance would have done, where it only watches.
 	Shadow   *shadow.Report `json:"shadow,omitempty"`
 	Now      instant        `json:"now"`
@@ -115,7 +116,7 @@ func (a *Admin) Status(ctx context.Context, administrator bool) (*Status, error)
 	}
 	out := v.response(p, states, notes)
 	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
-	out.Store, out.Shadow = a.admission.Stats(), a.shadow.Report()
+	out.Store, out.Shadow, out.Simulated = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated
 	if administrator {
 		out.Callers, out.Events = callersOf(states, v.now), notes.events
 	}

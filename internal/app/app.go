@@ -46,6 +46,9 @@ type Options struct {
 	Report io.Writer
 	// Transport, if not nil, carries requests to Gemini.
 	Transport http.RoundTripper
+	// Token, if not nil, returns OAuth tokens of this program's identity, instead of
+	// Application Default Credentials.
+	Token func(context.Context) (string, error)
 	// Listener, if not nil, is the address at which the app is served. A configuration
 	// whose Gemini is at that same address is refused.
 	Listener net.Addr
@@ -103,7 +106,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if o.Local != nil {
 		a.onClose(func(context.Context) error { return o.Local.Close() })
 	}
-	if o.Local != nil && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
+	if o.Local != nil && cfg.Demo != config.DemoOff && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
 		if cfg, err = o.Local.Gemini(cfg); err != nil {
 			return nil, err
 		}
@@ -164,9 +167,12 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	if err != nil {
 		return nil, err
 	}
-	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport})
+	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport, Token: o.Token})
 	if err != nil {
 		return nil, fmt.Errorf("upstream client: %w", err)
+	}
+	if err := a.checkIdentity(ctx, client); err != nil {
+		return nil, err
 	}
 	if cfg.Shadow {
 		o.Logger.Warn("SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)")
@@ -186,7 +192,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		}),
 	})
 	a.admin = admin.New(admin.Options{
-		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Providers: providers, Events: log, Audit: audit,
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: providers, Events: log, Audit: audit,
 		Logger: o.Logger, Shadow: a.shadow, Usage: used,
 	})
 	a.onClose(func(ctx context.Context) error {
@@ -229,13 +235,32 @@ func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error
 		}
 		source = keys.FromSecrets(client, cfg.SecretNames)
 	}
-	a.pool = keys.NewPool(source, keys.Options{Logger: o.Logger})
+	a.pool = keys.NewPool(source, keys.Options{TTL: cfg.SecretsTTL, Logger: o.Logger})
 	list, err := a.pool.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
 	if len(list) == 0 {
-		return errors.New("no key is configured: set GEMINI_KEY_1 or FLUXGATE_KEYS_SECRET")
+		return ErrNoKeys
+	}
+	return nil
+}
+
+// checkIdentity fails where a project is to be called without a key and this program has
+// no identity at Google.
+func (a *App) checkIdentity(ctx context.Context, client *gemini.Client) error {
+	list, err := a.pool.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	for _, k := range list {
+		if !k.WithoutKey() {
+			continue
+		}
+		if err := client.CheckIdentity(ctx); err != nil {
+			return fmt.Errorf("project %s has no key, and there is no Google identity to call it by (on a machine of yours: gcloud auth application-default login): %w", k.Project, err)
+		}
+		return nil
 	}
 	return nil
 }
@@ -264,7 +289,7 @@ func (a *App) openCallers(ctx context.Context, cfg *config.Config, o Options) (*
 		}
 		client = opened
 	}
-	authenticator, err := callers.New(cfg, client, secrets.Options{Logger: o.Logger})
+	authenticator, err := callers.New(cfg, client, secrets.Options{TTL: cfg.SecretsTTL, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("callers' tokens: %w", err)
 	}

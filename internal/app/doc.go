@@ -7,6 +7,7 @@
 //
 //   - lazy.go: starts the app at the first request, for a function
 //   - app.go: starts everything in its order: telemetry, store, keys, callers, server
+//   - nokeys.go: what is answered while no key is configured
 //   - memory.go: how much of it the bodies in flight may take
 //   - self.go: refuses to be its own upstream
 //   - store.go: opens the store that is configured

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"fluxgate.dev/fluxgate/internal/build"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/requestid"
 )
@@ -30,12 +32,14 @@ import (
 //
 // GET /health doesn't wait for a start and doesn't cause one. It is the
 // platform's question whether the process is up, and a store that is out of
-// reach is no reason to have it killed.
+// reach is no reason to have it killed. Only where a start has found that nobody gave
+// it a key it says so, with 503.
 //
 // The zero Lazy is ready for use.
 type Lazy struct {
-	ready  atomic.Pointer[App] // once it is built
-	starts singleflight.Group
+	ready   atomic.Pointer[App] // once it is built
+	keyless atomic.Bool         // the last start found no key
+	starts  singleflight.Group
 }
 
 // startTimeout bounds a start. What a caller may well wait for, the store, has a
@@ -48,8 +52,12 @@ func (l *Lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)
 		return
 	}
-	if r.URL.Path == "/health" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		writeJSON(w, http.StatusOK, `{"status":"ok"}`)
+	if isHealth(r) {
+		if l.keyless.Load() {
+			writeHealth(w, http.StatusServiceUnavailable, "no key is configured")
+		} else {
+			writeHealth(w, http.StatusOK, "ok")
+		}
 		return
 	}
 	a, err := l.get(r.Context())
@@ -80,6 +88,7 @@ func (l *Lazy) get(ctx context.Context) (*App, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
 		defer cancel()
 		a, err := start(ctx)
+		l.keyless.Store(errors.Is(err, ErrNoKeys))
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +112,7 @@ func start(ctx context.Context) (*App, error) {
 		return nil, err
 	}
 	log := NewLogger(os.Stderr, cfg)
+	log.Info("starting", "build", build.Of().String())
 	listener, _ := ctx.Value(http.LocalAddrContextKey).(net.Addr) // of the request that starts it
 	a, err := Start(ctx, cfg, Options{Logger: log, Listener: listener})
 	if err != nil {

@@ -73,8 +73,8 @@ const (
 // An Authenticator names the caller of a request by its token. It is safe for
 // use by any number of goroutines.
 //
-// Tokens in secrets are read again every five minutes, and earlier when a
-// request comes with one that isn't known. While they can't be read, the last
+// Tokens in secrets are read again when they are older than a TTL, and earlier when
+// a request comes with one that isn't known. While they can't be read, the last
 // ones hold. To take one back at once, change the secret and start new
 // instances; otherwise it is gone within a TTL. A secret whose version is
 // disabled or destroyed counts as holding none.
@@ -239,6 +239,19 @@ func (a *Authenticator) Proven(ctx context.Context, name, proof string, sign fun
 		return Caller{}, false
 	}
 	return Caller{Name: name}, true
+}
+
+// Reload reads the tokens again because an administrator asks for it: one may have been
+// taken back. It does nothing where they are in no secret, or within 30 s of the last
+// reading. The error says why there are none at all.
+func (a *Authenticator) Reload(ctx context.Context, reason string) error {
+	if a.cache == nil {
+		return nil
+	}
+	if _, err := a.cache.Reload(ctx, reason); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 func (a *Authenticator) tokens(ctx context.Context) (table, error) {

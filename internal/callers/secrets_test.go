@@ -114,6 +114,22 @@ func TestRotation(t *testing.T) {
 	}, fromSecretS)
 }
 
+// An administrator need not wait for a TTL when a token has been taken back.
+func TestReload(t *testing.T) {
+	inBubble(t, map[string]string{secretS: "alice:" + aliceToken}, func(t *testing.T, w *world) {
+		w.known(aliceToken, "alice")
+		w.vault.set(func() { w.vault.payloads[secretS] = "alice:" + aliceNew })
+		require.NoError(t, w.authenticator.Reload(t.Context(), "asked for"))
+		w.known(aliceToken, "alice")
+		time.Sleep(minReload)
+		require.NoError(t, w.authenticator.Reload(t.Context(), "asked for"))
+		w.unknown(aliceToken)
+		w.known(aliceNew, "alice")
+		assert.Equal(t, 2, w.vault.count())
+	}, fromSecretS)
+	assert.NoError(t, newAuthenticator(t, "FLUXGATE_TOKENS=alice:"+aliceToken).Reload(t.Context(), "asked for"), "there is no secret to be read")
+}
+
 func TestGuessingDoesntWearOutTheSecret(t *testing.T) {
 	inBubble(t, map[string]string{secretS: "alice:" + aliceToken}, func(t *testing.T, w *world) {
 		for range 600 {

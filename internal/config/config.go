@@ -49,6 +49,18 @@ const (
 	PolicyOff Policy = "off"
 )
 
+// A Demo names when a simulated Gemini stands in for keys that aren't configured.
+type Demo string
+
+// The demos. DemoAuto is that of `serve` on a terminal, where somebody looks;
+// elsewhere a server without keys says so and answers nothing. DemoOn and DemoOff
+// decide it.
+const (
+	DemoAuto Demo = "auto"
+	DemoOn   Demo = "true"
+	DemoOff  Demo = "false"
+)
+
 // A Resources names who may use the files and cached contents that callers make.
 type Resources string
 
@@ -93,6 +105,16 @@ type Config struct {
 	// GOOGLE_CLOUD_PROJECT). Default empty: the keys are in the environment.
 	// SecretNames has them resolved.
 	KeysSecret string `env:"FLUXGATE_KEYS_SECRET"`
+
+	// SecretsTTL is how long keys and tokens of Secret Manager are used before they
+	// are read again, 1m to 24h; a key that turns out invalid, a token that isn't
+	// known and POST /validate have them read earlier. FLUXGATE_SECRETS_TTL, default
+	// 15m, with which one instance and three secrets stay within what is free.
+	SecretsTTL time.Duration `env:"FLUXGATE_SECRETS_TTL,default=15m"`
+
+	// Demo says whether `serve` answers from a simulated Gemini when no key is
+	// configured: auto, true or false. FLUXGATE_DEMO, default auto.
+	Demo Demo `env:"FLUXGATE_DEMO,default=auto"`
 
 	// Tokens are the callers' tokens. FLUXGATE_TOKENS, a list of name:token
 	// separated by commas or line breaks. Default empty. It is empty when
@@ -235,6 +257,10 @@ type Config struct {
 	// from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone.
 	Keys []KeyEntry
 
+	// Simulated says that BaseURL is a simulated Gemini which stands in for keys that
+	// aren't configured. No variable sets it.
+	Simulated bool
+
 	// SecretNames are the secrets of KeysSecret as full version names,
 	// "projects/P/secrets/S/versions/V", in configured order.
 	SecretNames []string
@@ -264,7 +290,9 @@ func (c Config) LogValue() slog.Value {
 		slog.String("collection", c.Collection),
 		slog.String("firestore_emulator_host", c.FirestoreEmulatorHost),
 		slog.Any("secrets", c.SecretNames),
+		slog.Duration("secrets_ttl", c.SecretsTTL),
 		slog.Int("keys", len(c.Keys)),
+		slog.String("demo", string(c.Demo)),
 		slog.Int("tokens", len(c.Tokens)),
 		slog.Any("token_secrets", c.TokenSecretNames),
 		slog.Int("admin_tokens", len(c.AdminTokens)),

@@ -23,11 +23,12 @@ const (
 // keys makes it from the fingerprint), so no declared one may begin with it.
 const derivedPrefix = "key-"
 
-// A KeyEntry is one configured key.
+// A KeyEntry is one configured key, or a project that is called without one.
 type KeyEntry struct {
 	// Index is the key's public ID: the N of GEMINI_KEY_N. Removing a key
 	// doesn't renumber the others.
 	Index int
+	// Value is the key. Empty: the project is called by the program's own identity.
 	Value Secret
 	// Project is the declared project, or empty.
 	Project string
@@ -71,9 +72,15 @@ func (c *Config) readKeys(vars map[string]string) []error {
 	from := map[int]string{}
 	problems = append(problems, c.spread(keys, projects, from)...)
 	c.unnumbered(vars, keys, from)
+	without := c.withoutKeys(vars, keys, projects, from)
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
 		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n], from: from[n]})
 	}
+	for _, n := range without {
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Project: projects[n], Billing: accounts[n]})
+		keys[n] = "" // so that what is declared of it has something to be declared of
+	}
+	slices.SortStableFunc(c.Keys, func(a, b KeyEntry) int { return a.Index - b.Index })
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
 	problems = append(problems, declared("PROJECT", projects, keys)...)
@@ -87,13 +94,45 @@ func declared(what string, values, keys map[int]string) (problems []error) {
 			problems = append(problems, fmt.Errorf("GEMINI_%s_%d: there is no GEMINI_KEY_%d", what, n, n))
 		}
 		for m, key := range keys {
-			if values[n] == key {
+			if key != "" && values[n] == key {
 				// A project's name is shown in public.
 				problems = append(problems, fmt.Errorf("GEMINI_%s_%d: it holds the key of GEMINI_KEY_%d", what, n, m))
 			}
 		}
 	}
 	return problems
+}
+
+// withoutKeys returns the numbers of the projects that are called without a key: those
+// whose GEMINI_KEY_N isn't set at all. An empty one is a key that got lost, and keys of a
+// variable without numbers have projects of theirs.
+func (c *Config) withoutKeys(vars map[string]string, keys, projects map[int]string, from map[int]string) (numbers []int) {
+	if c.KeysSecret != "" || len(from) > 0 {
+		return nil
+	}
+	for _, n := range slices.Sorted(maps.Keys(projects)) {
+		_, has := keys[n]
+		if _, set := vars[fmt.Sprintf("GEMINI_KEY_%d", n)]; has || set {
+			continue
+		}
+		c.warn(fmt.Sprintf("GEMINI_PROJECT_%d has no GEMINI_KEY_%d: %s is called without a key, by the identity that this program has at Google", n, n, quoted(projects[n])))
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// projectID is what Google calls a project: "my-project-1", or "example.com:my-project".
+var projectID = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
+
+// checkWithoutKey reports what keeps a project from being called without a key.
+func (c *Config) checkWithoutKey(k KeyEntry) error {
+	switch {
+	case !projectID.MatchString(k.Project):
+		return fmt.Errorf("there is no GEMINI_KEY_%d, and without a key want the ID of a Google Cloud project, such as my-project-1", k.Index)
+	case c.BaseURL != "":
+		return fmt.Errorf("there is no GEMINI_KEY_%d, and without a key nothing goes to another endpoint than Google's: want no GOOGLE_GEMINI_BASE_URL", k.Index)
+	}
+	return nil
 }
 
 func (c *Config) warnGap() {

@@ -104,6 +104,7 @@ func TestKeysRefused(t *testing.T) {
 		{"not text", []string{"GEMINI_KEY_1=hunter2\xff"}, "GEMINI_KEY_1: character 8 of the key isn't valid UTF-8"},
 		{"a whole file", []string{"GEMINI_KEY_1=" + strings.Repeat("hunter2", 700)}, "the key has 4900 characters: want at most 4096"},
 		{"project without a key", []string{"GEMINI_PROJECT_3=p"}, "GEMINI_PROJECT_3: there is no GEMINI_KEY_3"},
+		{"project without a key, for another endpoint", []string{"GEMINI_PROJECT_3=search-prod", "GOOGLE_GEMINI_BASE_URL=https://gemini.test"}, "GEMINI_PROJECT_3: there is no GEMINI_KEY_3, and without a key nothing goes to another endpoint"},
 		{"billing account without a key", []string{"GEMINI_BILLING_3=p"}, "GEMINI_BILLING_3: there is no GEMINI_KEY_3"},
 		{"a key as a billing account", []string{"GEMINI_KEY_1=hunter2", "GEMINI_BILLING_1=hunter2"}, "GEMINI_BILLING_1: it holds the key of GEMINI_KEY_1"},
 		{"a billing account with blanks", []string{"GEMINI_KEY_1=a", "GEMINI_BILLING_1=my account"}, "GEMINI_BILLING_1: character 3 of the billing account"},
@@ -158,4 +159,20 @@ func TestWithoutKeys(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_HEADERS=f", "OTEL_EXPORTER_OTLP_TRACES_HEADERS=g", "OTEL_EXPORTER_OTLP_ENDPOINT=h"}
 	assert.Equal(t, []string{"PATH=/bin", "GEMINI_MODE=both", "OTEL_EXPORTER_OTLP_ENDPOINT=h"}, WithoutKeys(in))
 	assert.Equal(t, "GEMINI_KEY_1=a", in[1], "the caller's list is left alone")
+}
+
+// A project that has no key is called by the program's own identity; one whose key is
+// there but empty has lost it.
+func TestProjectsWithoutKeys(t *testing.T) {
+	c, err := load(t, "GEMINI_PROJECT_1=search-prod", "GEMINI_KEY_2=a", "GEMINI_PROJECT_2=team", "GEMINI_PROJECT_3=example.com:translate", "GEMINI_BILLING_3=acme")
+	require.NoError(t, err)
+	assert.Equal(t, []KeyEntry{
+		{Index: 1, Project: "search-prod"}, {Index: 2, Value: NewSecret("a"), Project: "team"}, {Index: 3, Project: "example.com:translate", Billing: "acme"},
+	}, c.Keys)
+	assert.Len(t, c.Warnings, 2, "it has to be meant")
+	assert.Contains(t, c.Warnings[0], "GEMINI_PROJECT_1 has no GEMINI_KEY_1")
+	// With secrets the environment's are ignored, as its keys are.
+	c, err = load(t, "GEMINI_KEY_2=a", "GEMINI_PROJECT_2=team", "FLUXGATE_KEYS_SECRET=projects/p/secrets/s")
+	require.NoError(t, err)
+	assert.Empty(t, c.Keys)
 }

@@ -76,6 +76,7 @@ func (c *Config) decode(ctx context.Context, vars map[string]string) []error {
 // own functions: their errors name functions and steps, not what is wanted.
 var wanted = map[string]string{
 	"PORT":                  "a whole number",
+	"FLUXGATE_SECRETS_TTL":  duration,
 	"FLUXGATE_SKEW":         duration,
 	"FLUXGATE_HOLD":         duration,
 	"FLUXGATE_TIMEOUT":      duration,

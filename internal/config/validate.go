@@ -29,6 +29,8 @@ func (c *Config) Validate() error {
 	check("FIRESTORE_EMULATOR_HOST", hostPort(c.FirestoreEmulatorHost))
 	check("FLUXGATE_COUNT", oneOf(c.Count, CountAuto, CountExact, CountEstimate))
 	check("FLUXGATE_RESOURCES", oneOf(c.Resources, ResourcesOwn, ResourcesShared))
+	check("FLUXGATE_SECRETS_TTL", between(c.SecretsTTL, time.Minute, 24*time.Hour))
+	check("FLUXGATE_DEMO", oneOf(c.Demo, DemoAuto, DemoOn, DemoOff))
 	check("FLUXGATE_SKEW", between(c.Skew, 0, 10*time.Second))
 	check("FLUXGATE_HOLD", between(c.Hold, 0, time.Minute))
 	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))
@@ -47,7 +49,9 @@ func (c *Config) Validate() error {
 		problems = append(problems, fmt.Errorf("GEMINI_KEY_N: %d keys: want at most %d", len(c.Keys), MaxKeys))
 	}
 	for _, k := range c.Keys {
-		if err := CheckKey(k.Value); err != nil {
+		if k.Value.Empty() && k.Project != "" && k.from == "" {
+			check(fmt.Sprintf("GEMINI_PROJECT_%d", k.Index), c.checkWithoutKey(k))
+		} else if err := CheckKey(k.Value); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", k.where(), err))
 		}
 		if k.Project != "" {

@@ -10,6 +10,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - print.go: the table of a bill, and Document
+//   - profiles.go: the profiles of the deployment, each a Load
 //   - estimate.go: Load, and Estimate, which makes a Bill of it
 //   - prices.go: Prices, Google's list
 package cost

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -28,14 +29,18 @@ func Print(w io.Writer, p Prices, l Load, perDay []float64) error {
 	fmt.Fprintf(&b, "USD a month of %d days in us-central1, at the prices of %s.\n", Days, Surveyed)
 	fmt.Fprintf(&b, "A request is under way for %s and takes %s writes, %s reads and %s bytes of log.\n",
 		l.Latency, number(l.Writes), number(l.Reads), number(l.LogBytes))
+	if l.PerInstance == 1 {
+		concurrency = "one"
+	}
 	fmt.Fprintf(&b, "An instance has %s vCPU, %s GiB, and of requests at a time %s.\n", number(l.VCPU), number(l.GiB), concurrency)
-	fmt.Fprintf(&b, "There are %d secrets and %d jobs. Gemini, container images and network traffic aren't in it.\n\n", l.Secrets, l.Jobs)
+	fmt.Fprintf(&b, "There are %d secrets, read every %s, %d jobs and %d alert conditions. Gemini, container images and\nnetwork traffic aren't in it.\n\n",
+		l.Secrets, brief(l.SecretsTTL), l.Jobs, l.Conditions)
 	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "requests a day\tCloud Run\tFirestore\tSecret Manager\tCloud Logging\tCloud Scheduler\ttotal\tinstances\t")
+	fmt.Fprintln(t, "requests a day\tCloud Run\tFirestore\tSecret Manager\tCloud Logging\tCloud Scheduler\tCloud Monitoring\ttotal\tinstances\t")
 	for _, n := range perDay {
 		e := estimate(p, l, n)
-		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t\n",
-			number(n), e.Run, e.Firestore, e.Secrets, e.Logs, e.Schedule, e.total(), e.Instances)
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t\n",
+			number(n), e.Run, e.Firestore, e.Secrets, e.Logs, e.Schedule, e.Monitoring, e.total(), e.Instances)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -56,8 +61,25 @@ func Print(w io.Writer, p Prices, l Load, perDay []float64) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, trimRight(b.String()))
+	profile, err := ProfileOf(l.Profile)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\nThe profile %s is for %s.\n", profile.Name, profile.For)
+	for _, text := range profile.constraints() {
+		fmt.Fprintf(&b, "- %s\n", text)
+	}
+	_, err = io.WriteString(w, trimRight(b.String()))
 	return err
+}
+
+// brief writes a duration without the units that it has none of.
+func brief(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	return strings.TrimSuffix(text, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(text, "h0m")]
 }
 
 // trimRight drops the blanks before line breaks that aligned columns leave.
@@ -97,6 +119,12 @@ says what can be set. With nothing set:
 	if err := Print(&b, p, l, Rows()); err != nil {
 		return err
 	}
+	for _, profile := range Profiles()[1:] {
+		fmt.Fprintf(&b, "```\n\nWith `profile = \"%[1]s\"` in Terraform:\n\n```\n$ fluxgate cost --profile %[1]s\n", profile.Name)
+		if err := Print(&b, p, profile.Load(), Rows()); err != nil {
+			return err
+		}
+	}
 	b.WriteString("```\n\nA batch of 10,800 requests, ten at a time:\n\n```\n$ fluxgate cost --requests 10800 --concurrency 10\n")
 	l.Concurrency = 10
 	if err := Print(&b, p, l, Rows()[1:2]); err != nil {
@@ -119,7 +147,16 @@ at a time: one request of 5 s alone is billed as 5 s, ten at a time as half a se
 **Cloud Logging** gets three lines of 0.6 kB together for a request, which is measured, and the platform adds the resource
 and a line of its own. That both take 4 kB is an assumption. ` + "`GEMINI_LOG=false`" + ` leaves the platform's.
 
-**Secret Manager** is asked for each secret every five minutes while requests come.
+**Secret Manager** is asked for each secret by each instance when it starts, and then every ` + "`FLUXGATE_SECRETS_TTL`" + ` while
+requests come. Starts are those of arrivals at random, with instances that are kept for 15 minutes.
+
+**Cloud Monitoring** charges for every condition of an alert policy and for what it looks at. The free profile has none, and
+` + "`alerts = false`" + ` has none in any; the dashboard and log-based metrics cost nothing at this size.
+
+**The free profile** has as many instances as requests at a time, each with calendars of its own, so a request takes more of
+Firestore: ` + number(aloneWrites) + ` writes and ` + number(aloneReads) + ` reads. ` + "`fluxgate bench free`" + ` measures that by ten processes with a twelfth
+of a processor each, half of the callers with bookings. The free day of 20,000 writes allows ` + number(math.Round(100*20000/10800)/100) + ` a request at 10,800
+requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) + `.
 
 | price | USD | for | free | published |
 | --- | --- | --- | --- | --- |
@@ -129,7 +166,9 @@ and a line of its own. That both take 4 kB is an assumption. ` + "`GEMINI_LOG=fa
 		mark, per := "", "a month"
 		if price.Doubt != "" {
 			mark = " *"
-			doubts = price.Doubt
+			if doubt := "\n* " + price.Name + ": " + price.Doubt + "."; !strings.HasSuffix(doubts, price.Doubt+".") {
+				doubts += doubt
+			}
 		}
 		if price.Daily {
 			per = "a day"
@@ -137,8 +176,8 @@ and a line of its own. That both take 4 kB is an assumption. ` + "`GEMINI_LOG=fa
 		fmt.Fprintf(&b, "| %s | %s%s | %s %s | %s %s | %s |\n",
 			price.Name, number(price.USD), mark, number(price.Per), price.Unit, number(price.Free), per, price.Page)
 	}
-	fmt.Fprintf(&b, "\nLooked up on %s; they are in `internal/cost/prices.go`. * Not certain: %s.\n"+
-		"`--write-price` and `--read-price` replace them.\n", Surveyed, doubts)
+	fmt.Fprintf(&b, "\nLooked up on %s; they are in `internal/cost/prices.go`; `--write-price` and `--read-price` replace two.\n\n"+
+		"Not certain:\n%s\n", Surveyed, doubts)
 	fmt.Fprintf(&b, `
 ## Where one deployment ends
 

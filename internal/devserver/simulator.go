@@ -36,7 +36,7 @@ func SimulatorConfig(cfg *config.Config, n int) geminisim.Config {
 // withSimulatedKeys returns a copy of cfg with the simulator's address and keys.
 func withSimulatedKeys(cfg *config.Config, url string) *config.Config {
 	next := *cfg
-	next.BaseURL = url
+	next.BaseURL, next.Simulated = url, true
 	for i := range simulatedKeys {
 		next.Keys = append(next.Keys, config.KeyEntry{Index: i + 1, Value: config.NewSecret(simulatedKey(i + 1))})
 	}

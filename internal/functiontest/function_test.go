@@ -233,6 +233,10 @@ func TestHasNoSimulator(t *testing.T) {
 	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)
 	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, body)
 	require.Eventually(t, func() bool { return strings.Contains(f.stderr.String(), "no key is configured") }, 10*time.Second, 10*time.Millisecond)
+	// And whoever looks at its health sees it.
+	resp, body = f.ask("GET", "/health", "")
+	assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	assert.Contains(t, body, `"status":"no key is configured"`)
 }
 
 // A deployed function lets nobody in before an operator says who may be, and

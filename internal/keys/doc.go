@@ -22,6 +22,9 @@
 // rotated, because its project changes with it: declare projects for keys that
 // are rotated. What is used within one Pacific day is still enforced upstream.
 //
+// A project can be an entry without a key: it is called by the program's own identity,
+// and upstream.WithoutKey stands where the value would.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - pool.go: Pool, the keys in use, and when they are read again

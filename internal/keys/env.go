@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 type envSource []entry
@@ -17,6 +18,10 @@ func FromEnv(configured []config.KeyEntry) Source {
 	entries := make(envSource, len(configured))
 	for i, k := range configured {
 		entries[i] = entry{k.Index, k.Value, k.Project, k.Billing, fmt.Sprintf("GEMINI_KEY_%d", k.Index)}
+		if k.Value.Empty() && k.Project != "" {
+			entries[i].value = config.NewSecret(upstream.WithoutKey(k.Project))
+			entries[i].where = fmt.Sprintf("GEMINI_PROJECT_%d", k.Index)
+		}
 	}
 	return entries
 }

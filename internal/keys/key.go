@@ -9,13 +9,14 @@ import (
 	"log/slog"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // A Key is one usable entry of the pool.
 type Key struct {
 	// Index is the public ID, from 1, in configured order. Indexes may have gaps.
 	Index int
-	// Value is what Gemini gets. It never prints.
+	// Value is what Gemini gets, or upstream.WithoutKey of the project. It never prints.
 	Value config.Secret
 	// Project is the declared project, or "key-" and Fingerprint when none is
 	// declared. It is the ID under which quota is kept.
@@ -32,6 +33,13 @@ type Key struct {
 
 // gemini is the name of the provider that keys are for.
 const gemini = "gemini"
+
+// WithoutKey reports whether the project is called without a key, by the program's own
+// identity.
+func (k Key) WithoutKey() bool {
+	_, without := upstream.ProjectOf(k.Value.Reveal())
+	return without
+}
 
 // String returns the key as people refer to it: "key 3 (0a1b2c3d4e5f)".
 func (k Key) String() string { return fmt.Sprintf("key %d (%s)", k.Index, k.Fingerprint) }
@@ -125,8 +133,10 @@ func build(entries []entry) ([]Key, []Warning, error) {
 }
 
 func (e entry) check() error {
-	if err := config.CheckKey(e.value); err != nil {
-		return fmt.Errorf("%s: %w", e.where, err)
+	if _, without := upstream.ProjectOf(e.value.Reveal()); !without {
+		if err := config.CheckKey(e.value); err != nil {
+			return fmt.Errorf("%s: %w", e.where, err)
+		}
 	}
 	if e.project != "" {
 		if err := config.CheckProject(e.project); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 func fromEnv(t *testing.T, configured ...config.KeyEntry) ([]Key, []Warning, error) {
@@ -51,6 +52,9 @@ func TestFromEnv(t *testing.T) {
 		{"none", nil, nil, nil},
 		{"undeclared keys are projects of their own", []config.KeyEntry{configured(1, "a", ""), configured(2, "b", "")},
 			[]Key{keyA(1), keyB(2)}, nil},
+		{"a project without a key", []config.KeyEntry{configured(1, "", "search-prod"), configured(2, "b", "")},
+			[]Key{{Index: 1, Value: config.NewSecret(upstream.WithoutKey("search-prod")), Project: "search-prod", Declared: true, Provider: "gemini",
+				Fingerprint: fingerprintOf(config.NewSecret("oauth search-prod"))}, keyB(2)}, nil},
 		{"declared keys share a project", []config.KeyEntry{configured(1, "a", "team"), configured(2, "b", "team")},
 			[]Key{declared(keyA(1), "team"), declared(keyB(2), "team")}, nil},
 		{"a duplicate goes and nobody is renumbered", []config.KeyEntry{configured(1, "a", ""), configured(2, "a", ""), configured(4, "b", "")},

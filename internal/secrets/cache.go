@@ -14,7 +14,7 @@ import (
 // Options tune a [Cache]. The zero value of every field means its default.
 type Options struct {
 	// TTL is how long a list is used before it is read again, give or take 10%
-	// so that instances that started together don't ask together. Default 5m.
+	// so that instances that started together don't ask together. Default 5m; Fluxgate's own is FLUXGATE_SECRETS_TTL.
 	TTL time.Duration
 	// MinReload is the least time between two readings that Reload causes.
 	// Default 10s.

@@ -6,17 +6,19 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/build"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 )
 
 // health serves GET /health: the process is up. It asks nothing of the store,
 // so a platform's probes cost nothing.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
-	health := map[string]any{"status": "ok"}
-	if s.cfg.Shadow {
-		health["shadow"] = true
-	}
-	apierror.WriteJSON(w, http.StatusOK, health)
+	apierror.WriteJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+		build.Info
+		Simulated bool `json:"simulated,omitempty"` // answers are a simulator's
+		Shadow    bool `json:"shadow,omitempty"`    // nothing waits
+	}{"ok", build.Of(), s.cfg.Simulated, s.cfg.Shadow})
 	return nil
 }
 

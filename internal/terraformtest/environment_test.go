@@ -21,6 +21,7 @@ var elsewhere = map[string]string{
 	"K_SERVICE":               "Cloud Run sets it",
 	"FUNCTION_TARGET":         "Cloud Functions sets it",
 	"FIRESTORE_EMULATOR_HOST": "there is the real one",
+	"FLUXGATE_DEMO":           "a function has no simulator",
 	"FLUXGATE_HOSTS":          "it is for a server without tokens, which a deployed one never is",
 	"FLUXGATE_TOKENS":         "they are in Secret Manager",
 	"FLUXGATE_ADMIN_TOKENS":   "they are in Secret Manager",

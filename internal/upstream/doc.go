@@ -5,6 +5,8 @@
 //
 // What all providers share is here:
 //
+//   - A project may be called without a key, by the program's own identity at the
+//     provider: [WithoutKey] stands in the key's place.
 //   - A [Transport] gives each request the key of its context ([WithKey]) as its only
 //     credential, refuses to send a key to any host but the provider's, follows no
 //     redirect, marks what it sends so that no Fluxgate sends it again ([CameBack]), and notes when the last byte of the request left ([Sent]), which is
@@ -25,6 +27,7 @@
 //   - failure.go: errors of calls without an answer
 //   - transport.go: one key for each request, and when it was sent
 //   - loop.go: the mark of what has been sent by a Fluxgate
+//   - credential.go: what stands for a project that is called without a key
 //   - errors.go: errors and their classes
 //   - redact.go: removing keys
 package upstream

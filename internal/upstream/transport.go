@@ -185,8 +185,9 @@ type Transport struct {
 	Base http.RoundTripper // carries the requests
 	To   *url.URL          // whose scheme and host alone get a key
 	Now  func() time.Time  // for Sent
-	// Put puts a key on a request, whose header is its own.
-	Put func(r *http.Request, key string)
+	// Put puts a key, or what WithoutKey stands for, on a request whose header is its own.
+	// What it fails with is what the request fails with, which isn't sent.
+	Put func(r *http.Request, key string) error
 }
 
 // RoundTrip implements http.RoundTripper. The caller's request is not changed, and the answer refers to it rather than
@@ -204,7 +205,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	strip(out)
 	out.Header.Set(loopHeader, loopMark)
-	t.Put(out, c.key())
+	if err := t.Put(out, c.key()); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
 	_, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
 	a.watch(out, trace, traced)
 	resp, err := t.Base.RoundTrip(out)
@@ -224,7 +230,7 @@ func (t *Transport) refuse(c *call, req *http.Request) error {
 	switch {
 	case c == nil:
 		return ErrNoKey
-	case !sendable(c.key()):
+	case !Sendable(strings.TrimPrefix(c.key(), withoutKey)):
 		return ErrBadKey
 	case req.URL.Scheme != t.To.Scheme || req.URL.Host != t.To.Host:
 		return ErrForeignHost
@@ -267,9 +273,9 @@ func strip(r *http.Request) {
 	r.URL = &u
 }
 
-// sendable tells whether key is non-empty visible ASCII, which is all that a key's header value may be. No prefix is
+// Sendable tells whether key is non-empty visible ASCII, which is all that a key's header value may be. No prefix is
 // checked: Google changes them.
-func sendable(key string) bool {
+func Sendable(key string) bool {
 	for _, b := range []byte(key) {
 		if b <= ' ' || b >= 0x7f {
 			return false

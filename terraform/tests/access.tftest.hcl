@@ -4,9 +4,12 @@ mock_provider "google" {
   source = "./tests/mocks"
 }
 
+# It would wait.
+mock_provider "time" {}
+
 variables {
   project = "my-project-1"
-  keys    = ["AIza-first-key-000000000", "AIza-second-key-00000000"]
+  keys    = ["AQ.-first-key-000000000", "AQ.-second-key-00000000"]
   tokens  = {}
 }
 
@@ -39,7 +42,7 @@ run "tokens" {
     error_message = "The callers' limits are others."
   }
   assert {
-    condition     = { for k, v in google_secret_manager_secret_version.token : k => v.secret_data_wo_version } == { token-app = 1, token-batch = 3, admin-root = 1 }
+    condition     = { for k, v in google_secret_manager_secret_version.token : k => tostring(v.secret_data_wo_version) } == { token-app = "1", token-batch = "3", admin-root = "1" }
     error_message = "The versions of the tokens are others: all callers' tokens would be replaced with one's."
   }
   assert {
@@ -116,7 +119,7 @@ run "one_secret_per_key" {
     error_message = "The keys' secrets are others, or in another order, which is that of their IDs."
   }
   assert {
-    condition     = { for k, v in google_secret_manager_secret_version.keys : k => v.secret_data_wo_version } == { key-team-a = 7, key-team-b = 7 }
+    condition     = { for k, v in google_secret_manager_secret_version.keys : k => tostring(v.secret_data_wo_version) } == { key-team-a = "7", key-team-b = "7" }
     error_message = "There isn't a secret per key."
   }
   assert {
@@ -132,7 +135,7 @@ run "keys_stay" {
   }
 
   assert {
-    condition     = google_secret_manager_secret_version.keys["keys"].secret_data_wo_version == 1
+    condition     = tostring(google_secret_manager_secret_version.keys["keys"].secret_data_wo_version) == "1"
     error_message = "Without keys at hand there is nothing to be written."
   }
 }
@@ -148,7 +151,7 @@ run "payloads" {
   }
 
   assert {
-    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AIza-first-key-000000000", project = "a" }, { key = "AIza-second-key-00000000", project = "b" }]
+    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AQ.-first-key-000000000", project = "a" }, { key = "AQ.-second-key-00000000", project = "b" }]
     error_message = "The secret of the keys isn't what Fluxgate reads."
   }
   assert {
@@ -169,8 +172,67 @@ run "payloads_of_one_secret_per_key" {
   }
 
   assert {
-    condition     = jsondecode(local.key_payloads.key-one) == [{ key = "AIza-first-key-000000000", project = "" }] && jsondecode(local.key_payloads.key-two) == [{ key = "AIza-second-key-00000000", project = "" }]
+    condition     = jsondecode(local.key_payloads.key-one) == [{ key = "AQ.-first-key-000000000", project = "" }] && jsondecode(local.key_payloads.key-two) == [{ key = "AQ.-second-key-00000000", project = "" }]
     error_message = "A secret holds another key than its own."
+  }
+}
+
+# A build from before knows no billing accounts, so the field is only there where one is given.
+run "payloads_with_billing" {
+  command = plan
+
+  variables {
+    key_projects = ["a", "b"]
+    key_billing  = ["acme", ""]
+  }
+
+  assert {
+    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AQ.-first-key-000000000", project = "a", billing = "acme" }, { key = "AQ.-second-key-00000000", project = "b", billing = "" }]
+    error_message = "The billing accounts don't reach the function."
+  }
+}
+
+run "no_keys_at_all" {
+  variables {
+    keys           = []
+    oauth_projects = ["search-prod", "translate-prod"]
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this.service_config[0].environment_variables.GEMINI_PROJECT_1 == "search-prod"
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.GEMINI_PROJECT_2 == "translate-prod"
+      && !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), "FLUXGATE_KEYS_SECRET")
+    )
+    error_message = "The function isn't told which projects to call without a key."
+  }
+  assert {
+    condition     = length(google_secret_manager_secret_version.keys) == 0 && keys(google_secret_manager_secret.this) == ["admin-admin"]
+    error_message = "There is a secret for keys, but there are none."
+  }
+  assert {
+    condition = { for p, m in google_project_iam_member.runtime_quota : p => [m.project, m.role, m.member] } == {
+      for p in ["search-prod", "translate-prod"] : p => [p, "roles/serviceusage.serviceUsageConsumer", google_service_account.runtime.member]
+    }
+    error_message = "The function may not use the projects' quota."
+  }
+}
+
+# Where an organisation forbids allUsers, the check is switched off instead, which no argument of the function's can.
+run "tokens_without_all_users" {
+  variables {
+    access         = "tokens"
+    callers        = ["app"]
+    bind_everybody = false
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.invoker) == 0
+    error_message = "Somebody is bound whom the organisation may forbid."
+  }
+  assert {
+    condition     = output.open == "gcloud run services update fluxgate --project=my-project-1 --region=us-central1 --no-invoker-iam-check"
+    error_message = "Nobody is told how the service is opened."
   }
 }
 
@@ -191,7 +253,7 @@ run "two_tokens_of_one_name" {
     error_message = "The function isn't told where the second tokens are."
   }
   assert {
-    condition     = { for k, v in google_secret_manager_secret_version.token : k => v.secret_data_wo_version } == { token-app = 1, token-batch = 3, token2-app = 2, admin-root = 1, admin2-root = 1 }
+    condition     = { for k, v in google_secret_manager_secret_version.token : k => tostring(v.secret_data_wo_version) } == { token-app = "1", token-batch = "3", token2-app = "2", admin-root = "1", admin2-root = "1" }
     error_message = "One token can't be replaced without the other."
   }
   assert {

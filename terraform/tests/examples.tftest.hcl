@@ -4,6 +4,9 @@ mock_provider "google" {
   source = "./tests/mocks"
 }
 
+# It would wait.
+mock_provider "time" {}
+
 variables {
   project = "my-project-1"
 }
@@ -15,7 +18,7 @@ run "minimal" {
     source = "./examples/minimal"
   }
   variables {
-    keys = ["AIza-first-key-000000000"]
+    keys = ["AQ.-first-key-000000000"]
   }
 
   assert {
@@ -31,7 +34,7 @@ run "complete" {
     source = "./examples/complete"
   }
   variables {
-    keys            = ["AIza-first-key-000000000", "AIza-second-key-00000000", "AIza-third-key-000000000"]
+    keys            = ["AQ.-first-key-000000000", "AQ.-second-key-00000000", "AQ.-third-key-000000000"]
     billing_account = "012345-6789AB-CDEF01"
   }
 
@@ -56,5 +59,45 @@ run "complete_again_without_keys" {
   assert {
     condition     = length(module.fluxgate.secrets) == 6
     error_message = "The example makes other secrets."
+  }
+}
+
+run "pool" {
+  command = plan
+
+  module {
+    source = "./examples/pool"
+  }
+  variables {
+    key_projects = ["search-prod", "translate-prod"]
+    keys_version = 2
+  }
+
+  assert {
+    condition = { for p, k in google_apikeys_key.gemini : p => [k.project, k.name, k.restrictions[0].api_targets[0].service] } == {
+      for p in ["search-prod", "translate-prod"] : p => [p, "fluxgate-2", "generativelanguage.googleapis.com"]
+    }
+    error_message = "The keys aren't one a project, named by their version and good for Gemini alone."
+  }
+  assert {
+    condition     = toset(keys(google_project_service.gemini)) == toset([for pair in setproduct(["search-prod", "translate-prod"], ["apikeys.googleapis.com", "generativelanguage.googleapis.com"]) : join("/", pair)])
+    error_message = "An API isn't enabled where it is used."
+  }
+}
+
+run "domain" {
+  command = plan
+
+  module {
+    source = "./examples/domain"
+  }
+  variables {
+    keys   = ["AQ.-first-key-000000000"]
+    domain = "gemini.example.com"
+  }
+
+  assert {
+    condition     = google_compute_managed_ssl_certificate.this.managed[0].domains == tolist(["gemini.example.com"]) && output.url == "https://gemini.example.com"
+    error_message = "The certificate is for another name."
   }
 }

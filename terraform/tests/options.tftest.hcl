@@ -4,9 +4,12 @@ mock_provider "google" {
   source = "./tests/mocks"
 }
 
+# It would wait.
+mock_provider "time" {}
+
 variables {
   project = "my-project-1"
-  keys    = ["AIza-first-key-000000000"]
+  keys    = ["AQ.-first-key-000000000"]
   tokens  = {}
 }
 
@@ -136,30 +139,51 @@ run "quota_and_size" {
 
 run "monitoring" {
   variables {
-    alert_emails = ["ops@example.com"]
-    budget       = { billing_account = "012345-6789AB-CDEF01", amount = 20 }
+    alert_emails          = ["ops@example.com"]
+    notification_channels = ["projects/my-project-1/notificationChannels/7"]
+    watch_secrets         = true
+    alert_latency         = 30
+    budget                = { billing_account = "012345-6789AB-CDEF01", amount = 20 }
   }
 
   assert {
-    condition     = toset(keys(google_monitoring_alert_policy.this)) == toset(["server_errors", "pool_exhausted", "key_invalid", "store_unreachable", "start_failed"])
+    condition = toset(keys(google_monitoring_alert_policy.this)) == toset([
+      "server_errors", "pool_exhausted", "key_invalid", "store_unreachable", "start_failed", "no_instance", "latency", "memory", "job_failed", "secret_read",
+    ])
     error_message = "The alert policies are others."
   }
   assert {
     condition = alltrue([for p in concat(values(google_monitoring_alert_policy.this), google_monitoring_alert_policy.uptime) :
-    length(p.documentation[0].content) > 200 && p.documentation[0].mime_type == "text/markdown" && length(p.notification_channels) == 1])
+    length(p.documentation[0].content) > 200 && p.documentation[0].mime_type == "text/markdown" && length(p.notification_channels) == 2])
     error_message = "An alert comes without a playbook, or reaches nobody."
   }
   # An alert on a metric that isn't there would never fire, and nobody would notice.
   assert {
     condition = alltrue([for p in google_monitoring_alert_policy.this : anytrue([for source in concat(
-      ["run_googleapis_com:request_count{"], [for m in google_logging_metric.this : "logging_googleapis_com:user_${m.name}{"],
+      ["run_googleapis_com:request_count{", "run_googleapis_com:request_latencies_bucket{", "run_googleapis_com:container_memory_utilizations_bucket{"], [for m in google_logging_metric.this : "logging_googleapis_com:user_${m.name}{"],
     ) : strcontains(p.conditions[0].condition_prometheus_query_language[0].query, source)])])
     error_message = "An alert asks for a metric that doesn't exist."
   }
   assert {
-    condition = alltrue([for m in google_logging_metric.this :
-    strcontains(m.filter, "resource.labels.service_name=\"fluxgate\"") && m.metric_descriptor[0].metric_kind == "DELTA"])
+    condition = alltrue([for name, m in google_logging_metric.this :
+      strcontains(m.filter, lookup({
+        job_failed  = "resource.labels.job_id=(\"fluxgate-refresh-policy\" OR \"fluxgate-validate\")"
+        secret_read = "protoPayload.resourceName:\"/secrets/fluxgate-\" AND protoPayload.authenticationInfo.principalEmail!=\"run@my-project-1.iam.gserviceaccount.com\""
+    }, name, "resource.labels.service_name=\"fluxgate\"")) && m.metric_descriptor[0].metric_kind == "DELTA"])
     error_message = "A metric counts the lines of another service."
+  }
+  # Nobody's reading is logged without.
+  assert {
+    condition     = google_project_iam_audit_config.secrets[0].service == "secretmanager.googleapis.com" && toset([for c in google_project_iam_audit_config.secrets[0].audit_log_config : c.log_type]) == toset(["DATA_READ"])
+    error_message = "The reads of secrets aren't logged."
+  }
+  # One failure among two requests is half of them, and no reason to wake anybody.
+  assert {
+    condition = (
+      strcontains(google_monitoring_alert_policy.this["server_errors"].conditions[0].condition_prometheus_query_language[0].query, " > 0.05 and sum(increase(")
+      && strcontains(google_monitoring_alert_policy.this["latency"].conditions[0].condition_prometheus_query_language[0].query, " > 30000 and sum(increase(")
+    )
+    error_message = "A quiet day sets off an alert."
   }
   assert {
     condition = alltrue([for m in google_logging_metric.this :
@@ -181,7 +205,7 @@ run "monitoring" {
       google_billing_budget.this[0].amount[0].specified_amount[0].units == "20"
       && google_billing_budget.this[0].budget_filter[0].projects == toset(["projects/123456789012"])
       && toset([for r in google_billing_budget.this[0].threshold_rules : r.threshold_percent]) == toset([0.5, 0.9, 1])
-      && length(google_billing_budget.this[0].all_updates_rule[0].monitoring_notification_channels) == 1
+      && length(google_billing_budget.this[0].all_updates_rule[0].monitoring_notification_channels) == 2
     )
     error_message = "The budget is another."
   }
@@ -192,6 +216,22 @@ run "monitoring" {
   assert {
     condition     = length(jsondecode(google_monitoring_dashboard.this[0].dashboard_json).mosaicLayout.tiles) == 8
     error_message = "The dashboard lacks a tile."
+  }
+}
+
+run "network" {
+  variables {
+    vpc = { network = "egress", subnetwork = "projects/my-project-1/regions/us-central1/subnetworks/egress", tags = ["fluxgate"] }
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress == "VPC_EGRESS_ALL_TRAFFIC"
+      && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].network == "egress"
+      && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].subnetwork == "projects/my-project-1/regions/us-central1/subnetworks/egress"
+      && google_cloudfunctions2_function.this.service_config[0].direct_vpc_network_interface[0].tags == tolist(["fluxgate"])
+    )
+    error_message = "What the function sends goes past the network."
   }
 }
 

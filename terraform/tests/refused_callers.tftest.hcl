@@ -4,9 +4,12 @@ mock_provider "google" {
   source = "./tests/mocks"
 }
 
+# It would wait.
+mock_provider "time" {}
+
 variables {
   project = "my-project-1"
-  keys    = ["AIza-first-key-000000000"]
+  keys    = ["AQ.-first-key-000000000"]
   tokens  = {}
 }
 
@@ -114,7 +117,7 @@ run "key_twice" {
   command = plan
 
   variables {
-    keys = ["AIza-first-key-000000000", "AIza-first-key-000000000"]
+    keys = ["AQ.-first-key-000000000", "AQ.-first-key-000000000"]
   }
 
   expect_failures = [var.keys]
@@ -144,7 +147,7 @@ run "key_projects_too_few" {
   command = plan
 
   variables {
-    keys         = ["AIza-first-key-000000000", "AIza-second-key-00000000"]
+    keys         = ["AQ.-first-key-000000000", "AQ.-second-key-00000000"]
     key_projects = ["a"]
   }
 
@@ -386,4 +389,56 @@ run "second_token_of_nobody" {
   }
 
   expect_failures = [var.second_tokens]
+}
+
+run "key_billing_with_a_blank" {
+  command = plan
+
+  variables {
+    key_billing = ["a b"]
+  }
+
+  expect_failures = [var.key_billing]
+}
+
+run "key_billing_too_many" {
+  command = plan
+
+  variables {
+    key_billing = ["a", "b"]
+  }
+
+  expect_failures = [var.key_billing]
+}
+
+run "oauth_project_is_a_number" {
+  command = plan
+
+  variables {
+    keys           = []
+    oauth_projects = ["123456789012"]
+  }
+
+  expect_failures = [var.oauth_projects]
+}
+
+run "oauth_project_twice" {
+  command = plan
+
+  variables {
+    keys           = []
+    oauth_projects = ["my-project-2", "my-project-2"]
+  }
+
+  expect_failures = [var.oauth_projects]
+}
+
+run "keys_beside_oauth_projects" {
+  command = plan
+
+  variables {
+    oauth_projects = ["my-project-2"]
+  }
+
+  expect_failures = [var.keys]
 }

@@ -4,9 +4,12 @@ mock_provider "google" {
   source = "./tests/mocks"
 }
 
+# It would wait.
+mock_provider "time" {}
+
 variables {
   project = "my-project-1"
-  keys    = ["AIza-first-key-000000000"]
+  keys    = ["AQ.-first-key-000000000"]
   tokens  = {}
 }
 
@@ -64,7 +67,7 @@ run "key_in_the_environment" {
   command = plan
 
   variables {
-    settings = { GEMINI_KEY_1 = "AIza-first-key-000000000" }
+    settings = { GEMINI_KEY_1 = "AQ.-first-key-000000000" }
   }
 
   expect_failures = [var.settings]
@@ -261,4 +264,128 @@ run "budget_without_monitoring" {
   }
 
   expect_failures = [var.budget]
+}
+
+run "profile_unknown" {
+  command = plan
+
+  variables {
+    profile = "cheap"
+  }
+
+  expect_failures = [var.profile]
+}
+
+run "cpu_too_little" {
+  command = plan
+
+  variables {
+    cpu = 0.05
+  }
+
+  expect_failures = [var.cpu]
+}
+
+run "cpu_in_too_small_steps" {
+  command = plan
+
+  variables {
+    cpu = 0.0805
+  }
+
+  expect_failures = [var.cpu]
+}
+
+run "memory_without_a_unit" {
+  command = plan
+
+  variables {
+    memory = "512"
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "memory_beyond_the_cpu" {
+  command = plan
+
+  variables {
+    cpu    = 0.4
+    memory = "1Gi"
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "memory_of_the_profile_beyond_the_cpu" {
+  command = plan
+
+  variables {
+    profile = "busy"
+    cpu     = 0.5
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "concurrency_zero" {
+  command = plan
+
+  variables {
+    concurrency = 0
+  }
+
+  expect_failures = [var.concurrency]
+}
+
+run "concurrency_on_a_part_of_a_cpu" {
+  command = plan
+
+  variables {
+    profile     = "free"
+    concurrency = 2
+  }
+
+  expect_failures = [var.concurrency]
+}
+
+run "vpc_with_a_blank" {
+  command = plan
+
+  variables {
+    vpc = { network = "my network", subnetwork = "default" }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "alert_latency_zero" {
+  command = plan
+
+  variables {
+    alert_latency = 0
+  }
+
+  expect_failures = [var.alert_latency]
+}
+
+run "watch_secrets_without_alerts" {
+  command = plan
+
+  variables {
+    watch_secrets = true
+    alerts        = false
+  }
+
+  expect_failures = [var.watch_secrets]
+}
+
+run "notification_channel_by_its_name" {
+  command = plan
+
+  variables {
+    notification_channels = ["ops"]
+  }
+
+  expect_failures = [var.notification_channels]
 }

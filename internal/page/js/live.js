@@ -225,6 +225,8 @@ function connection() {
 }
 
 function banner() {
+  if (!view.error && view.status?.simulated)
+    return el('div', { class: 'banner' }, el('p', null, el('strong', null, 'Simulated.'), ' No key is configured: a simulator answers instead of Gemini.'));
   if (!view.error) return null;
   const due = view.retry - performance.now();
   return el(

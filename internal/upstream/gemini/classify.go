@@ -22,8 +22,8 @@ const (
 // Classify implements upstream.Provider. It is pure and accepts any bytes: an empty body, HTML, truncated JSON, an error
 // object, and the array that the OpenAI-compatible endpoint sends. The key, and whatever else looks like one, is redacted
 // from all that is returned.
-func (*Client) Classify(status int, body []byte, key string) *upstream.Error {
-	return classify(status, body, key)
+func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
+	return classify(status, body, c.own.secret(key))
 }
 
 func classify(status int, body []byte, key string) *upstream.Error {

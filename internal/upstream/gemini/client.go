@@ -39,6 +39,9 @@ type Config struct {
 	// Transport carries the requests. Default: a clone of http.DefaultTransport, tuned for many parallel requests to one
 	// host. One without a network is fine.
 	Transport http.RoundTripper
+	// Token returns an OAuth token of this program's identity, by which projects without a key are called. It is sent to
+	// Google's hosts alone. Default: that of Application Default Credentials, looked for when it is first wanted.
+	Token func(context.Context) (string, error)
 	// Now is the clock for SentAt. Default: time.Now.
 	Now func() time.Time
 }
@@ -47,6 +50,7 @@ type Config struct {
 // never retries.
 type Client struct {
 	base  *url.URL
+	own   *identity           // for projects without a key
 	keyed *upstream.Transport // carries everything
 	keep  int64               // largest 2xx body of our own calls, in bytes
 }
@@ -72,17 +76,31 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	keyed := &upstream.Transport{Base: cfg.Transport, To: base, Now: cfg.Now, Put: putKey}
-	return &Client{base: base, keyed: keyed, keep: MaxResponseBytes}, nil
+	if cfg.Token == nil {
+		cfg.Token = ownToken()
+	}
+	c := &Client{base: base, own: &identity{token: cfg.Token}, keep: MaxResponseBytes}
+	c.keyed = &upstream.Transport{Base: cfg.Transport, To: base, Now: cfg.Now, Put: c.put}
+	return c, nil
 }
 
-// putKey puts a key where the route has it.
-func putKey(r *http.Request, key string) {
+// put puts a key where the route has it, or this program's identity in its place.
+func (c *Client) put(r *http.Request, key string) error {
+	if project, without := upstream.ProjectOf(key); without {
+		return c.own.put(r, project)
+	}
 	if openAI(r.URL.Path) {
 		r.Header.Set("Authorization", "Bearer "+key)
 	} else {
 		r.Header.Set("X-Goog-Api-Key", key)
 	}
+	return nil
+}
+
+// CheckIdentity returns why no project can be called without a key here, or nil.
+func (c *Client) CheckIdentity(ctx context.Context) error {
+	_, err := c.own.token(ctx)
+	return err
 }
 
 // openAI tells whether path is of the OpenAI-compatible endpoint, which is documented with a Bearer key only.
@@ -214,7 +232,7 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}
-	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, key: func() string { return key }}, nil
+	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, key: func() string { return c.own.secret(key) }}, nil
 }
 
 // unusable is the error of a 2xx that isn't an answer: an error after all, or nonsense.

@@ -27,6 +27,7 @@
 //   - count.go: counting tokens
 //   - models.go: the models list
 //   - client.go: the client, its paths and its calls
+//   - identity.go: the program's own identity, for projects without a key
 //   - body.go: the wire body of a prompt
 //   - classify.go: what an error means
 //   - answer.go: Google's shape of errors

@@ -1,7 +1,7 @@
 # Open to unmodified clients, with a token for each caller, in a project that holds other things too.
 #
 #   terraform init
-#   TF_VAR_keys='["AIza…","AIza…","AIza…"]' terraform apply -var project=my-project
+#   TF_VAR_keys='["AQ.…","AQ.…","AQ.…"]' terraform apply -var project=my-project
 
 terraform {
   required_version = ">= 1.11"
@@ -9,7 +9,7 @@ terraform {
   required_providers {
     google = {
       source  = "hashicorp/google"
-      version = "~> 7.45"
+      version = ">= 7.45, < 9"
     }
   }
 
