@@ -209,7 +209,7 @@ func TestHealthTouchesNoStore(t *testing.T) {
 		before := store.calls
 		a := w.do("GET", "/health", "")
 		require.Equal(t, http.StatusOK, a.Code)
-		assert.JSONEq(t, `{"status":"ok"}`, a.Body.String())
+		assert.Regexp(t, `^{"status":"ok","version":"[0-9.]+",.*"go":"go1[^"]*"}$`, strings.TrimSpace(a.Body.String()))
 		assert.Equal(t, before, store.calls)
 	})
 }
