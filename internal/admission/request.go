@@ -160,6 +160,16 @@ type Grant struct {
 	Caller string // whom it is counted for
 }
 
+// Count notes the tokens of an answer for each other model's calendar that it is on.
+func (g *Grant) Count(tokens int64) {
+	g.Counted = nil
+	for i, x := range g.Also {
+		if g.Counted = append(g.Counted, -1); scheduler.IsModel(x.On) {
+			g.Counted[i] = tokens
+		}
+	}
+}
+
 // A Wait is a refusal with the exact time to come back.
 type Wait struct {
 	Start scheduler.Instant

@@ -156,7 +156,7 @@ var imports = []importRule{
 		why: "whose something is needs to know neither requests nor who is let in",
 	},
 	{
-		dir: "internal/incoming", only: []string{"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/upstream"},
+		dir: "internal/incoming", only: []string{"internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/upstream"},
 		why: "an answer is read alike, whoever gets it",
 	},
 	{

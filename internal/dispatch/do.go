@@ -346,7 +346,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		defer cancel()
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure))
 	}
-	grant.Counted = counted(grant, info.PromptTokens)
+	grant.Count(info.PromptTokens)
 	settling, settle := r.d.telemetry.Settle(after)
 	err := r.d.admission.Settle(settling, grant, info.PromptTokens, info.At)
 	settle.Settled(err)

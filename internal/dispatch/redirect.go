@@ -74,23 +74,6 @@ func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.
 	return grant
 }
 
-// counted returns the tokens of an answer for each of a grant's other calendars.
-func counted(grant *admission.Grant, tokens int64) []int64 {
-	var all []int64
-	for i, x := range grant.Also {
-		if all == nil && scheduler.IsModel(x.On) {
-			all = make([]int64, len(grant.Also))
-			for j := range all {
-				all[j] = -1
-			}
-		}
-		if scheduler.IsModel(x.On) {
-			all[i] = tokens
-		}
-	}
-	return all
-}
-
 // answeredBy notes which model gave an answer, where that is another than was asked for or
 // known.
 func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
