@@ -19,11 +19,11 @@ func TestJavaScript(t *testing.T) {
 	suites := map[string][]string{
 		"genai": {
 			"generateContent", "streamGenerateContent", "countTokens", "batchEmbedContents",
-			"/v1beta/models", "/v1beta/models/" + roomy,
+			"/v1beta/models", "/v1beta/models/" + roomy, "batchGenerateContent", "download", "uploadToFileSearchStore", "predictLongRunning",
 		},
 		"openai": {
 			"/v1beta/openai/chat/completions", "/openai/v1/chat/completions", "/v1beta/openai/embeddings",
-			"/v1beta/openai/models",
+			"/v1beta/openai/models", "/v1beta/openai/images/generations",
 		},
 		"vercel":     {"generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents"},
 		"waits":      {"/openai/v1/chat/completions", "generateContent", "streamGenerateContent"},
@@ -38,7 +38,8 @@ func TestJavaScript(t *testing.T) {
 				"FLUXGATE_URL="+w.url, "FLUXGATE_TOKEN="+token, "CLIENTS_CONTROL_URL="+w.control(t),
 				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t),
 				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy,
-				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding)
+				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding,
+				"CLIENTS_MODEL_VIDEO="+video, "CLIENTS_MODEL_PICTURE="+picture)
 			assert.Subset(t, w.answers.routes(), routes, "a suite that calls less than it should proves nothing")
 			w.requireCalm(t)
 		})

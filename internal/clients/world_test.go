@@ -31,6 +31,8 @@ const (
 	busy      = "gemini-2.5-flash-lite"
 	spent     = "gemini-2.5-pro"
 	embedding = "gemini-embedding-001"
+	video     = "veo-3.0-generate-001"
+	picture   = "gemini-2.5-flash-image"
 	cliSmall  = "gemini-3.5-flash-lite"
 	cliMedium = "gemini-3.8-flash"
 	cliLarge  = "gemini-3.1-pro-preview"
@@ -49,7 +51,7 @@ var plenty = geminisim.Limits{RPM: 1000, TPM: 10_000_000, RPD: 100_000}
 
 func limits() map[string]geminisim.Limits {
 	return map[string]geminisim.Limits{
-		roomy: plenty, embedding: plenty, cliSmall: plenty, cliMedium: plenty, cliLarge: plenty,
+		roomy: plenty, embedding: plenty, video: plenty, picture: plenty, cliSmall: plenty, cliMedium: plenty, cliLarge: plenty,
 		busy:  {RPM: 1, TPM: 10_000_000, RPD: 1000},
 		spent: {RPM: 10, TPM: 10_000_000, RPD: 1},
 	}
@@ -83,7 +85,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{clock: &clock{began: time.Now()}}
-	cfg := geminisim.Config{Limits: limits(), Now: w.clock.now}
+	// The SDK for JavaScript knows a file by an https URL only, as the real ones are.
+	cfg := geminisim.Config{Limits: limits(), Now: w.clock.now, FileURIBase: "https://generativelanguage.googleapis.com"}
 	env := []string{
 		"FLUXGATE_TOKENS=clients:" + token, "FLUXGATE_CHAIN=" + roomy, "FLUXGATE_LIMITS=" + limitsJSON(t),
 	}

@@ -58,10 +58,6 @@ type fileView struct {
 }
 
 func (c *call) view(f *file) fileView {
-	base := c.s.fileURIBase
-	if base == "" {
-		base = c.ownBase()
-	}
 	source := "UPLOADED"
 	if f.generated {
 		source = "GENERATED"
@@ -77,10 +73,18 @@ func (c *call) view(f *file) fileView {
 		// The base64 not of the hash but of its hexadecimal digits, as in captures
 		// of the real service.
 		SHA256Hash: base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(f.hash[:]))),
-		URI:        base + "/v1beta/files/" + f.id,
+		URI:        c.uriBase() + "/v1beta/files/" + f.id,
 		State:      "ACTIVE",
 		Source:     source,
 	}
+}
+
+// uriBase returns what the URLs begin with by which files are named.
+func (c *call) uriBase() string {
+	if c.s.fileURIBase != "" {
+		return c.s.fileURIBase
+	}
+	return c.ownBase()
 }
 
 // ownBase returns the scheme and host by which the client reached this server.

@@ -88,7 +88,7 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 // costs.
 func (c *call) longRunning() *apiError {
 	r := longrunning.Request{
-		Project: c.who.project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.ownBase(),
+		Project: c.who.project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.uriBase(),
 	}
 	var a longrunning.Answer
 	switch c.op {

@@ -1,11 +1,14 @@
 // @google/genai, Google's own JavaScript SDK.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { ApiError, FunctionCallingConfigMode, GoogleGenAI, Type } from '@google/genai';
 
-import { atOnce, imageTokens, long, makeBusy, models, pixel, statuses, timed, token, translation, url, watch } from './world.mjs';
+import { atOnce, imageTokens, long, makeBusy, models, pixel, polled, statuses, timed, token, translation, url, watch } from './world.mjs';
 
 const ai = new GoogleGenAI({ apiKey: token, httpOptions: { baseUrl: url } });
 
@@ -107,6 +110,48 @@ test('image', async () => {
   });
   assert.equal(response.text, translation('What is it?'));
   assert.ok(response.usageMetadata.promptTokenCount >= imageTokens, 'the image was not counted');
+});
+
+test('a batch to its result file', async () => {
+  const request = { key: 'one', request: { contents: [{ role: 'user', parts: [{ text: 'Hello from a batch' }] }] } };
+  const file = await ai.files.upload({ file: new Blob([`${JSON.stringify(request)}\n`]), config: { mimeType: 'application/jsonl' } });
+  const job = await ai.batches.create({ model: models.roomy, src: { fileName: file.name }, config: { displayName: 'job' } });
+  const ended = await polled(() => ai.batches.get({ name: job.name }), (j) => j.state === 'JOB_STATE_SUCCEEDED');
+  const downloadPath = join(tmpdir(), `batch-${process.pid}.jsonl`);
+  await ai.files.download({ file: ended.dest.fileName, downloadPath });
+  const answer = JSON.parse(await readFile(downloadPath, 'utf8'));
+  assert.equal(answer.key, 'one');
+  assert.equal(answer.response.candidates[0].content.parts[0].text, translation('Hello from a batch'));
+  const names = [];
+  for await (const other of await ai.batches.list()) names.push(other.name);
+  assert.ok(names.includes(job.name));
+  await ai.batches.delete({ name: job.name });
+  await assert.rejects(ai.batches.get({ name: job.name }), (error) => error.status === 404);
+});
+
+test('a file search store, an upload and a question', async () => {
+  const store = await ai.fileSearchStores.create({ config: { displayName: 'notes' } });
+  const operation = await ai.fileSearchStores.uploadToFileSearchStore({
+    fileSearchStoreName: store.name,
+    file: new Blob(['Bananas are yellow.']),
+    config: { mimeType: 'text/plain', displayName: 'fruit' },
+  });
+  await polled(() => ai.operations.get({ operation }), (o) => o.done);
+  const response = await ai.models.generateContent({
+    model: models.roomy,
+    contents: 'What is yellow?',
+    config: { tools: [{ fileSearch: { fileSearchStoreNames: [store.name] } }] },
+  });
+  assert.equal(response.candidates[0].groundingMetadata.groundingChunks[0].retrievedContext.text, 'Bananas are yellow.');
+  await ai.fileSearchStores.delete({ name: store.name, config: { force: true } });
+});
+
+test('a video to its end', async () => {
+  const operation = await ai.models.generateVideos({ model: models.video, source: { prompt: 'a banana' } });
+  const ended = await polled(() => ai.operations.getVideosOperation({ operation }), (o) => o.done);
+  const downloadPath = join(tmpdir(), `video-${process.pid}.mp4`);
+  await ai.files.download({ file: ended.response.generatedVideos[0], downloadPath });
+  assert.equal(await readFile(downloadPath, 'utf8'), 'A video of a banana');
 });
 
 // Without retryOptions the SDK never retries. With them it backs off at its

@@ -107,6 +107,24 @@ test('image', async () => {
   assert.ok(completion.usage.prompt_tokens >= imageTokens, 'the image was not counted');
 });
 
+test('generate an image', async () => {
+  const images = await client.images.generate({ model: models.picture, prompt: 'a banana', n: 2, response_format: 'b64_json' });
+  assert.equal(images.data.length, 2);
+  assert.equal(images.data[0].b64_json, pixel);
+});
+
+test('what only OpenAI has is said at once', async () => {
+  for (const call of [
+    () => client.responses.create({ model: models.roomy, input: 'Hello' }),
+    () => client.audio.speech.create({ model: models.roomy, voice: 'alloy', input: 'Hello' }),
+  ]) {
+    const { error, took } = await timed(call);
+    assert.equal(error.status, 501);
+    assert.match(error.message, /OpenAI itself has/);
+    assert.ok(took < atOnce, `${took} ms`);
+  }
+});
+
 // The SDK retries twice by itself and does what retry-after-ms says, so one
 // retry at the right moment is all that it takes.
 for (const stream of [false, true]) {

@@ -17,6 +17,8 @@ export const models = {
   busy: need('CLIENTS_MODEL_BUSY'), // one request per minute and project, taken after makeBusy
   spent: need('CLIENTS_MODEL_SPENT'), // its day is spent
   embedding: need('CLIENTS_MODEL_EMBEDDING'),
+  video: need('CLIENTS_MODEL_VIDEO'),
+  picture: need('CLIENTS_MODEL_PICTURE'),
 };
 
 // An image of one pixel, and what Gemini counts for an image that is small.
@@ -74,3 +76,13 @@ export async function timed(call) {
 // atOnce is how long, in milliseconds, a client may take to report a refusal
 // that it doesn't retry.
 export const atOnce = 5000;
+
+// polled asks again, every quarter of a second, until what is answered is done.
+export async function polled(ask, done) {
+  for (let n = 0; n < 240; n++) {
+    const answer = await ask();
+    if (done(answer)) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error('it is not done after a minute');
+}
