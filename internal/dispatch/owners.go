@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // Files and cached contents belong to the project that made them: only its keys
@@ -166,11 +166,7 @@ func (d *Dispatcher) search(ctx context.Context, p *Pool, name string) (project 
 // owns asks with a key whether its project owns a resource, and says whether it
 // got to know.
 func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, known bool) {
-	req, err := to.provider.NewRequest(to.Context(ctx), http.MethodGet, resourcePath+name, nil)
-	if err != nil {
-		return false, false
-	}
-	resp, err := to.provider.Do(req)
+	resp, err := upstream.Get(to.Context(ctx), to.provider, resourcePath+name)
 	if err != nil {
 		return false, false
 	}
@@ -257,7 +253,7 @@ func (d *Dispatcher) CountConversation(names []string, rest func() int64) func(c
 	return func(ctx context.Context, to Target) (int64, error) {
 		n := rest()
 		for _, name := range names {
-			text, err := d.get(ctx, to, resourcePath+name)
+			text, err := upstream.Read(to.Context(ctx), to.provider, resourcePath+name, to.Key.Value.Reveal(), maxDescription)
 			if err != nil {
 				return 0, err
 			}
@@ -269,25 +265,3 @@ func (d *Dispatcher) CountConversation(names []string, rest func() int64) func(c
 
 // maxDescription bounds the description of a resource, in bytes.
 const maxDescription = 8 << 20
-
-// get reads what the provider says of a resource.
-func (d *Dispatcher) get(ctx context.Context, to Target, path string) ([]byte, error) {
-	ctx = to.Context(ctx)
-	req, err := to.Provider().NewRequest(ctx, http.MethodGet, path, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := to.Provider().Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxDescription))
-	switch {
-	case err != nil:
-		return nil, err
-	case resp.StatusCode != http.StatusOK:
-		return nil, to.Classify(resp.StatusCode, text)
-	}
-	return text, nil
-}

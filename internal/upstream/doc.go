@@ -24,6 +24,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - provider.go: the interface of a provider, with its prompts and replies; whether a key is invalid for certain
+//   - get.go: reading what a provider says of a path
 //   - failure.go: errors of calls without an answer
 //   - transport.go: one key for each request, and when it was sent
 //   - loop.go: the mark of what has been sent by a Fluxgate
