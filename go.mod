@@ -10,6 +10,7 @@ require (
 	github.com/GoogleCloudPlatform/functions-framework-go v1.9.2
 	github.com/asticode/go-astisub v0.34.0
 	github.com/bmatcuk/doublestar/v4 v4.10.0
+	github.com/coder/websocket v1.8.15
 	github.com/gabriel-vasile/mimetype v1.4.16
 	github.com/google/go-containerregistry v0.21.4
 	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b

@@ -13,6 +13,10 @@ package scheduler
 // the interval shrinks again when the real send time is known, most often before
 // they are claimed.
 //
+// With Answered the request was sent, and upstream has answered, as of a session that goes
+// on: what it was let through to find out, a limit or the end of a block, is known then and
+// not only once it is settled.
+//
 // The verdict is Admitted with the new reservation, or Replan if there is none
 // any more.
 type Extend struct {
@@ -23,6 +27,7 @@ type Extend struct {
 	// Reserved is the reservation as it was admitted, by which it is found if it was
 	// folded meanwhile.
 	Reserved Reservation
+	Answered bool
 	Also     []Share // as in Settle
 	Caller   string  // as in Reserve
 }
@@ -57,6 +62,10 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	result := Result{Verdict: Admitted}
 	for _, y := range parts {
 		r, grew, changed := y.c.Lengthen(y.t, y.i, x.Until)
+		if x.Answered {
+			over := y.c.Answered(y.on.Reservation.Start)
+			changed = y.c.ProbeAnswered(rules, now, r.ID, r.Tokens, r.Requests) || over || changed
+		}
 		longer, result.Changed = longer || grew, result.Changed || changed
 		if y.c.Model == x.Model {
 			result.Start, result.Reservation = r.Start, r

@@ -27,6 +27,11 @@ type Share struct {
 	Reservation Reservation
 }
 
+// AtATime reports whether one of them is a place of those that are so many at a time.
+func AtATime(rules *Rules, shares []Share) bool {
+	return slices.ContainsFunc(shares, func(x Share) bool { return !IsModel(x.On) && rules.Spec(x.On).AtATime })
+}
+
 // A side is one of the calendars that a request weighs on.
 type side struct {
 	c    *Calendar

@@ -254,6 +254,49 @@ func TestAtATime(t *testing.T) {
 	assert.Equal(t, Admitted, ask(noon.Add(19*time.Minute)+501, 6).Verdict, "and so is the second")
 }
 
+// TestStartOfSessions: as many at a time as are built in are a start, which is tried beyond by
+// one session at a time. That upstream has it is known once it goes on, not when it is over.
+func TestStartOfSessions(t *testing.T) {
+	live := OfFeature("m", "live")
+	rules := rulesFor(map[string]Limits{"m": {RPM: 1000, TPM: Unlimited, RPD: Unlimited}})
+	spec := Spec{EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromDefault}, Window: 2 * time.Minute, AtATime: true, Start: true}
+	rules.Specs = map[string]Spec{OfFeature("*", "live"): spec}
+	var p *Project
+	do := func(now Instant, change Change) (result Result) {
+		p, result = apply(t, rules, p, now, change)
+		return result
+	}
+	ask := func(now Instant, id uint64) Result {
+		return do(now, Reserve{Model: "m", ID: id, Also: []Weight{{On: live}}})
+	}
+	require.Equal(t, NoCause, ask(noon, 1).Probe)
+	probe := ask(noon+1000, 2)
+	require.Equal(t, Admitted, probe.Verdict)
+	assert.Equal(t, ByRPM, probe.Probe)
+	assert.Equal(t, Refused, ask(noon+2000, 3).Verdict, "one is tried at a time")
+
+	own := probe.Also[0].Reservation
+	goesOn := Extend{Model: live, ID: own.ID, Until: noon + 3000, Reserved: own}
+	do(noon+3000, goesOn)
+	assert.Equal(t, Refused, ask(noon+3500, 3).Verdict, "it isn't known yet whether upstream has it")
+	goesOn.Answered = true
+	assert.True(t, do(noon+4000, goesOn).Changed)
+	assert.EqualValues(t, 2, p.Calendar(live).EffectiveLimits(rules, noon+4000).RPM)
+	next := ask(noon+5000, 3)
+	assert.Equal(t, ByRPM, next.Probe, "and the next is tried")
+
+	refused := RecordRefusal{Model: live, ID: next.Also[0].Reservation.ID}
+	assert.True(t, do(noon+6000, refused).Changed)
+	do(noon+6000, Settle{Model: "m", ID: next.Reservation.ID, Reserved: next.Reservation, Tokens: -1, Also: next.Also, Failed: "bare_429"})
+	assert.Equal(t, Refused, ask(noon+8000, 4).Verdict, "until a day has passed")
+
+	spec.RPMFrom = FromOperator
+	rules.Specs[OfFeature("*", "live")] = spec
+	p = nil
+	ask(noon, 1)
+	assert.Equal(t, Refused, ask(noon+1000, 2).Verdict, "nobody goes beyond what an operator has named")
+}
+
 // TestNobodysWeight: a calendar can hold weight that is no request's, and gives it back.
 func TestNobodysWeight(t *testing.T) {
 	rules := rulesFor(map[string]Limits{"m": {RPM: 100, TPM: Unlimited, RPD: Unlimited}})

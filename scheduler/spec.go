@@ -9,8 +9,11 @@ type (
 	Burst = limits.Burst
 )
 
-// OfProject is [limits.OfProject].
-const OfProject = limits.OfProject
+// OfProject is [limits.OfProject], and EachModel [limits.EachModel].
+const (
+	OfProject = limits.OfProject
+	EachModel = limits.EachModel
+)
 
 // OfFeature is [limits.OfFeature].
 func OfFeature(model, feature string) string { return limits.OfFeature(model, feature) }

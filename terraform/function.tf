@@ -20,6 +20,9 @@ locals {
     local.size_settings,
     var.settings,
     {
+      # With less than one an instance takes one request at a time (Cloud Run's rule), and each session of the Live API would
+      # have an instance for itself.
+      FLUXGATE_LIVE        = tostring(local.cpu >= 1)
       GOMEMLIMIT           = local.memory_limit
       GOOGLE_CLOUD_PROJECT = var.project
       FLUXGATE_STORE       = "firestore"

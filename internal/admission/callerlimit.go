@@ -74,15 +74,15 @@ func (l *CallerLimit) allowance() time.Duration {
 // Take takes the place of a request that needs no slot of a project's. It returns the wait
 // where there is no room.
 func (l *CallerLimit) Take(ctx context.Context) (*Wait, error) {
-	if wait, err := l.check(ctx); wait != nil || err != nil {
+	if wait, err := l.Check(ctx); wait != nil || err != nil {
 		return wait, err
 	}
 	return l.reserve(ctx, false)
 }
 
-// check returns the wait that the limits demand now; nil if there is room, or the
+// Check returns the wait that the limits demand now; nil if there is room, or the
 // request has its place already.
-func (l *CallerLimit) check(ctx context.Context) (*Wait, error) {
+func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
 	if l == nil || l.reserved != nil {
 		return nil, nil
 	}

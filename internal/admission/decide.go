@@ -66,7 +66,7 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 		grant, err := d.over(ctx)
 		return grant, nil, err
 	}
-	refused, err := d.req.Limit.check(ctx)
+	refused, err := d.req.Limit.Check(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

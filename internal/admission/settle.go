@@ -47,7 +47,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
 		larger = larger || n > grant.Also[i].Reservation.Tokens
 	}
-	if !grant.Trial && !larger && s.SentAt <= c.latestArrival(grant) {
+	if !grant.Trial && !larger && !scheduler.AtATime(c.Rules(), grant.Also) && s.SentAt <= c.latestArrival(grant) {
 		c.store.Later(c.Rules(), grant.Project, s)
 		return nil
 	}

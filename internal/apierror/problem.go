@@ -20,9 +20,10 @@ const (
 	Forbidden
 	NotFound
 	MethodNotAllowed
-	NoUsableKey // every key is disabled, invalid or without quota: waiting doesn't help
-	Unguarded   // nobody is let in before an operator says who may be
-	Unavailable // it may pass: the store or the keys can't be had, or a key failed
+	Unimplemented // not served here, or by anybody
+	NoUsableKey   // every key is disabled, invalid or without quota: waiting doesn't help
+	Unguarded     // nobody is let in before an operator says who may be
+	Unavailable   // it may pass: the store or the keys can't be had, or a key failed
 	TimedOut
 	Canceled
 	Internal
@@ -43,6 +44,7 @@ var codes = map[Code]struct {
 	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
 	NotFound:         {http.StatusNotFound, "NOT_FOUND"},
 	MethodNotAllowed: {http.StatusMethodNotAllowed, "UNIMPLEMENTED"},
+	Unimplemented:    {http.StatusNotImplemented, "UNIMPLEMENTED"},
 	NoUsableKey:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	Unguarded:        {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
@@ -55,6 +57,9 @@ var codes = map[Code]struct {
 
 // HTTP returns the HTTP status of a code.
 func (c Code) HTTP() int { return codes[c].http }
+
+// Status returns Google's name of a code.
+func (c Code) Status() string { return codes[c].status }
 
 // A Problem is an error with a text for the caller and a cause for the log.
 type Problem struct {

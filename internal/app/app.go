@@ -83,6 +83,8 @@ type App struct {
 	admission *admission.Controller
 	admin     *admin.Admin
 	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
+
+	stopSessions func(context.Context) error
 }
 
 // Start builds an app. On an error everything that it started is stopped.
@@ -199,10 +201,13 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		a.admin.FlushUsage(ctx)
 		return nil
 	})
-	return server.New(server.Options{
+	s := server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
 		Telemetry: a.record, Bodies: a.bodies,
-	}), nil
+	})
+	a.onClose(s.StopSessions)
+	a.stopSessions = s.StopSessions
+	return s, nil
 }
 
 // refreshPolicy has Gemini asked for its models and limits, if that is due. Its

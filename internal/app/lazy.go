@@ -125,9 +125,9 @@ func start(ctx context.Context) (*App, error) {
 
 // stopTimeout bounds what an instance does at its end: the platform kills 10 s
 // after it has asked an instance to stop.
-const stopTimeout = 5 * time.Second
+const stopTimeout = 8 * time.Second
 
-// finishAtStop writes what was used and exports what was measured since the last request
+// finishAtStop ends sessions, whose callers are told, writes what was used and exports what was measured since the last request
 // did, when the platform stops the instance. Nobody else listens for that in a function: the
 // signal would end the process at once, as it does here afterwards.
 func finishAtStop(a *App) {
@@ -136,6 +136,7 @@ func finishAtStop(a *App) {
 	<-stop
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	_ = a.stopSessions(ctx) // what is left ends with the process
 	a.admin.FlushUsage(ctx)
 	a.record.Flush(ctx)
 	os.Exit(128 + int(syscall.SIGTERM))

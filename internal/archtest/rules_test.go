@@ -22,7 +22,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/keys", "internal/nearest", "internal/page", "internal/policy", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming",
 	"internal/deadline", "internal/shadow",
@@ -129,7 +129,7 @@ var imports = []importRule{
 	{
 		dir: "internal/dispatch",
 		only: []string{
-			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys",
+			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys",
 			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
@@ -138,6 +138,14 @@ var imports = []importRule{
 	{
 		dir: "internal/usage", only: []string{"scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
 		why: "what was used is told by those who know",
+	},
+	{
+		dir: "internal/live", never: []string{"internal/server", "internal/admin", "internal/app", "internal/upstream/gemini"},
+		why: "a session is relayed whoever serves the request for it",
+	},
+	{
+		dir: "internal/ephemeral", standard: true,
+		why: "a token is known by its hash, whoever asks",
 	},
 	{
 		dir: "internal/admin", never: []string{"internal/server", "internal/app", "internal/callers", "internal/upstream/gemini"},

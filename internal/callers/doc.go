@@ -29,6 +29,7 @@
 //   - strip.go: Strip takes credentials off a request
 //   - cors.go: CORS, what web pages of other origins may do
 //   - credentials.go: the credentials that a request carries, and where
+//   - ephemeral.go: the ephemeral token of a request for a session
 //   - jobs.go: identity tokens of scheduled jobs, read and verified
 //   - mode.go: ModeOf, what is asked of a request: nothing, a token or IAM
 package callers

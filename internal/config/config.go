@@ -227,6 +227,16 @@ type Config struct {
 	// before it is cut, 1s to 10m. FLUXGATE_IDLE_TIMEOUT, default 60s.
 	IdleTimeout time.Duration `env:"FLUXGATE_IDLE_TIMEOUT,default=60s"`
 
+	// Live has sessions of the Live API served. They need instances that take several
+	// requests at a time, and so one vCPU or more: on a smaller one each session would have an
+	// instance for itself. Nothing tells a process how much CPU its instance has, so whoever
+	// deploys says it. FLUXGATE_LIVE, default true; terraform sets it by the CPU.
+	Live bool `env:"FLUXGATE_LIVE,default=true"`
+
+	// LiveIdleTimeout is how long nothing may pass in a session of the Live API before it is
+	// ended, 1s to 60m. FLUXGATE_LIVE_IDLE_TIMEOUT, default 10m.
+	LiveIdleTimeout time.Duration `env:"FLUXGATE_LIVE_IDLE_TIMEOUT,default=10m"`
+
 	// Resend has requests sent again by themselves, up to twice, where the
 	// connection or the answer broke after they had been sent in full. They may have
 	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
@@ -317,6 +327,8 @@ func (c Config) LogValue() slog.Value {
 		slog.String("body_budget", c.BodyBudget.String()),
 		slog.Duration("timeout", c.Timeout),
 		slog.Duration("idle_timeout", c.IdleTimeout),
+		slog.Bool("live", c.Live),
+		slog.Duration("live_idle_timeout", c.LiveIdleTimeout),
 		slog.Bool("resend", c.Resend),
 		slog.Bool("shadow", c.Shadow),
 		slog.String("base_url", c.BaseURL),

@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, &Config{
 		Port: 8080, Store: StoreAuto, Database: "(default)", Collection: "fluxgate",
 		Count: CountAuto, Resources: ResourcesOwn, Skew: 500 * time.Millisecond, Hold: 5 * time.Second,
-		Mode: ModeBoth, Policy: PolicyAsk, Log: true, LogLevel: slog.LevelInfo, MaxBody: 32 << 20, Timeout: 5 * time.Minute, IdleTimeout: time.Minute,
+		Mode: ModeBoth, Policy: PolicyAsk, Log: true, LogLevel: slog.LevelInfo, MaxBody: 32 << 20, Timeout: 5 * time.Minute, IdleTimeout: time.Minute, Live: true, LiveIdleTimeout: 10 * time.Minute,
 		SecretsTTL: 15 * time.Minute, Demo: DemoAuto,
 	}, c)
 	assert.False(t, c.OnCloud())
@@ -41,7 +41,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
 		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5},"Bob@example.com":{"rpd":-1}}`,
-		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_RESEND=true", "FLUXGATE_SECRETS_TTL=6h", "FLUXGATE_DEMO=true",
+		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_LIVE=false", "FLUXGATE_LIVE_IDLE_TIMEOUT=1h", "FLUXGATE_RESEND=true", "FLUXGATE_SECRETS_TTL=6h", "FLUXGATE_DEMO=true",
 		"FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example, https://gate-1.example,")
 	require.NoError(t, err)
 	five, unlimited := int64(5), Unlimited
@@ -57,7 +57,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
 		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {RPM: &five}, "bob@example.com": {RPD: &unlimited}},
-		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, Resend: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
+		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
 		JobsAccount: "jobs@p.iam.gserviceaccount.com", JobsAudience: AudienceList{"https://gate.example", "https://gate-1.example"},
 	}, c)
 	assert.True(t, c.OnCloud())

@@ -39,6 +39,7 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_BODY_BUDGET", c.checkBodyBudget())
 	check("FLUXGATE_TIMEOUT", between(c.Timeout, time.Second, time.Hour))
 	check("FLUXGATE_IDLE_TIMEOUT", between(c.IdleTimeout, time.Second, 10*time.Minute))
+	check("FLUXGATE_LIVE_IDLE_TIMEOUT", between(c.LiveIdleTimeout, time.Second, time.Hour))
 	if c.Auth != "" && c.Auth != AuthIAM {
 		check("FLUXGATE_AUTH", fmt.Errorf("%s: want iam, or nothing", quoted(string(c.Auth))))
 	}

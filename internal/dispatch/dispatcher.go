@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/lasting"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
@@ -135,6 +136,8 @@ type Target struct {
 	Key    keys.Key
 	Model  string        // by the name it was asked for; "" where none matters
 	Waited time.Duration // since the caller was first told to wait
+	// Place is what a session extends as long as it goes on; nil: nothing was admitted.
+	Place *lasting.Place
 
 	provider upstream.Provider
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/lasting"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -333,7 +334,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	start := time.Now()
 	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
-	to.Model, to.Waited = grant.Asked, r.waited
+	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant)
 	info, failure := r.call.Send(sending, to)
 	span.Answered(answered(info, failure))
 

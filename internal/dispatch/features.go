@@ -21,18 +21,20 @@ import (
 // asksFeature reports whether a call asks for a feature that has a quota of its own.
 func (c *Call) asksFeature() bool { return c.features != nil && len(c.features()) > 0 }
 
-// together is the name of several features, of which it isn't known which was refused.
-func together(features []string) string { return strings.Join(features, "+") }
-
 // also is what a call weighs beside a model.
 func (c *Call) also(model string) []scheduler.Weight {
 	features := c.features()
 	all := make([]scheduler.Weight, 0, 2*len(features)+2)
 	for _, f := range features {
+		if of := scheduler.OfFeature(model, f); c.Snapshot.Rules.Spec(of).AtATime {
+			// There are limits of each model's, whether or not one was learned.
+			all = append(all, scheduler.Weight{On: of}, scheduler.Weight{On: scheduler.OfFeature("", f), IfKnown: true})
+			continue
+		}
 		all = append(all, scheduler.Weight{On: scheduler.OfFeature("", f)}, scheduler.Weight{On: scheduler.OfFeature(model, f), IfKnown: true})
 	}
 	if len(features) > 1 {
-		f := together(features)
+		f := lesson.Together(features)
 		all = append(all, scheduler.Weight{On: scheduler.OfFeature("", f), IfKnown: true}, scheduler.Weight{On: scheduler.OfFeature(model, f), IfKnown: true})
 	}
 	return all
@@ -40,49 +42,13 @@ func (c *Call) also(model string) []scheduler.Weight {
 
 // featureRefusals are what an error says of the features that a call asked for.
 func (c *Call) featureRefusals(grant *admission.Grant, e *upstream.Error, l lesson.Lesson, now scheduler.Instant) []scheduler.RecordRefusal {
-	features := c.features()
-	refusal := func(model, feature string, b scheduler.Block) scheduler.RecordRefusal {
-		return scheduler.RecordRefusal{Model: scheduler.OfFeature(model, feature), Block: b, Admitted: grant.Reservation.Start}
-	}
-	paused := lesson.BlockFor(lesson.Lesson{Lasts: lesson.Pausing}, e, now)
-	if l.Lasts != lesson.AsNamed {
-		return []scheduler.RecordRefusal{refusal(grant.Model, together(features), paused)}
-	}
-	var all []scheduler.RecordRefusal
-	for _, v := range e.Violations {
-		if !v.Foreign {
-			continue
+	all := lesson.OfFeatures(c.features(), grant.Model, e, l, now)
+	for i := range all {
+		all[i].Admitted = grant.Reservation.Start
+		at := slices.IndexFunc(grant.Also, func(s scheduler.Share) bool { return s.On == all[i].Model })
+		if at >= 0 && grant.Probe != scheduler.NoCause {
+			all[i].ID = grant.Also[at].Reservation.ID
 		}
-		model, feature := grant.Model, v.Feature
-		if v.Model == "" && !strings.Contains(v.QuotaID, "PerModel") {
-			model = "" // it is of the project, whatever the model
-		}
-		if !slices.Contains(features, feature) {
-			feature = together(features)
-		}
-		b, value := paused, max(v.Value, 0)
-		limits := scheduler.Limits{}
-		switch day, minute := strings.Contains(v.QuotaID, "PerDay"), strings.Contains(v.QuotaID, "PerMinute"); {
-		case v.Value == 0:
-		case day:
-			b = lesson.BlockFor(lesson.Lesson{Lasts: lesson.UntilMidnight}, e, now)
-		case minute:
-			b = lesson.BlockFor(lesson.Lesson{Lasts: lesson.AsTold}, e, now)
-		}
-		// A request makes one image at least, so that a limit of images is one of requests.
-		switch {
-		case b == paused, v.Kind == upstream.TokensPerDay, v.Kind == upstream.TokensPerMinute:
-		case b.Cause == scheduler.ByDay:
-			limits.RPD = value
-		default:
-			limits.RPM = value
-		}
-		x := refusal(model, feature, b)
-		x.Limits = limits
-		all = append(all, x)
-	}
-	if all == nil {
-		all = append(all, refusal(grant.Model, together(features), paused))
 	}
 	return all
 }

@@ -8,8 +8,10 @@ package effective
 
 import (
 	"slices"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -58,8 +60,42 @@ func Rules(cfg *config.Config, c storage.Control) *scheduler.Rules {
 			scheduler.Layer{From: scheduler.FromReported, Overrides: overrides(c.Reported)},
 			scheduler.Layer{From: scheduler.FromOperator, Overrides: configured},
 			scheduler.Layer{From: scheduler.FromRunTime, Overrides: overrides(c.Limits)}).WithWindows(c.Windows),
-		Skew: cfg.Skew, Hold: cfg.Hold,
+		Specs: map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(configured[payload.LiveFeature], scheduler.Override(c.Limits[payload.LiveFeature]))},
+		Skew:  cfg.Skew, Hold: cfg.Hold,
 	}
+}
+
+const (
+	// startSessions is how many sessions of a model a project begins with: three were
+	// documented for every project until the tables were withdrawn, and captured then as
+	// the most (discuss.ai.google.dev, 78114). Paying projects have dozens to thousands,
+	// which is found out, by one session at a time, or named by an operator.
+	startSessions = 3
+	// sessionFor is how long a session counts unless it is extended: when its instance is
+	// gone, its place is free again after that.
+	sessionFor = 2 * time.Minute
+)
+
+// sessions returns what is limited of sessions, under overrides of rising trust: their RPM is
+// how many a project may have of a model at a time, their RPD how many it may begin on a day.
+func sessions(operator, runTime scheduler.Override) scheduler.Spec {
+	s := scheduler.Spec{Window: sessionFor, AtATime: true, Start: true}
+	s.EffectiveLimits = scheduler.EffectiveLimits{
+		Limits:  scheduler.Limits{RPM: startSessions, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
+		RPMFrom: scheduler.FromDefault, TPMFrom: scheduler.FromDefault, RPDFrom: scheduler.FromDefault,
+	}
+	for _, o := range []struct {
+		from scheduler.Source
+		scheduler.Override
+	}{{scheduler.FromOperator, operator}, {scheduler.FromRunTime, runTime}} {
+		if o.RPM != nil {
+			s.RPM, s.RPMFrom = *o.RPM, o.from
+		}
+		if o.RPD != nil {
+			s.RPD, s.RPDFrom = *o.RPD, o.from
+		}
+	}
+	return s
 }
 
 func overrides(limits map[string]storage.Limits) map[string]scheduler.Override {

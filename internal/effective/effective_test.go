@@ -65,3 +65,23 @@ func TestRules(t *testing.T) {
 	assert.Equal(t, cfg.Skew, rules.Skew)
 	assert.Equal(t, cfg.Hold, rules.Hold)
 }
+
+// TestSessions: of every model a project has as many sessions at a time as are built in, which
+// is a start, or as somebody has named.
+func TestSessions(t *testing.T) {
+	of := scheduler.OfFeature("gemini-3.8-live", "live")
+	spec := effective.Rules(load(t), storage.Control{}).Spec(of)
+	assert.Equal(t, scheduler.Limits{RPM: 3, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited}, spec.Limits)
+	assert.True(t, spec.AtATime)
+	assert.True(t, spec.Start && spec.RPMFrom.Start())
+	assert.False(t, effective.Rules(load(t), storage.Control{}).Spec(scheduler.OfFeature("", "live")).AtATime, "it is each model's")
+
+	set := load(t, `FLUXGATE_LIMITS={"live":{"rpm":50,"rpd":1000}}`)
+	spec = effective.Rules(set, storage.Control{}).Spec(of)
+	assert.Equal(t, scheduler.Limits{RPM: 50, TPM: scheduler.Unlimited, RPD: 1000}, spec.Limits)
+	assert.False(t, spec.RPMFrom.Start())
+	most := int64(7)
+	spec = effective.Rules(set, storage.Control{Limits: map[string]storage.Limits{"live": {RPM: &most}}}).Spec(of)
+	assert.EqualValues(t, 7, spec.RPM)
+	assert.Equal(t, scheduler.FromRunTime, spec.RPMFrom)
+}

@@ -98,6 +98,8 @@
 // request: a cachedContent, or a fileData whose fileUri is files/ID or ends in
 // /v1beta/files/ID on any host. Other URIs aren't looked at.
 //
+// Sessions of the Live API and ephemeral tokens are package live's; [Server.Live] has them.
+//
 // Answers. A text prompt is answered by [Translate] of the text of its last
 // user turn, a reversible transform, so a test can tell that answer i belongs
 // to prompt i. maxOutputTokens cuts it, with finishReason MAX_TOKENS. A prompt
@@ -186,7 +188,7 @@
 //   - Files in the state PROCESSING, their registration, limits on
 //     their number and total size, the end of abandoned uploads, and
 //     quota for the storage of cached contents.
-//   - Tuned models, speech generation, images through generateContent, the Live API,
+//   - Tuned models, speech generation, images through generateContent,
 //     OpenAI's batches and videos, thinking, safety filters, several candidates, stop sequences and
 //     temperature. Unknown fields are ignored, where the real service refuses some
 //     of them.
@@ -197,6 +199,7 @@
 //   - server.go: Server and its Config
 //   - transport.go: Transport, which reaches the server without a socket
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
+//   - sessions.go: what package live knows of the rest, and ephemeral tokens
 //   - openai.go: the OpenAI-compatible routes
 //   - longrunning.go: what package longrunning serves, images, and downloads
 //   - embed.go: embeddings

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/live"
 )
 
 // maxBody is how much of a request body is read, in bytes: the 100 MiB that
@@ -36,6 +38,10 @@ type call struct {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, _, ok := live.IsPath(r.URL.Path); ok {
+		s.live.ServeHTTP(w, r)
+		return
+	}
 	c := &call{s: s, w: w, r: r, route: parseRoute(r.Method, r.URL.Path), credentials: credentialsOf(r)}
 	c.model = c.route.model
 	defer c.finish() // a reset is a panic
@@ -103,6 +109,8 @@ func (c *call) serve() *apiError {
 		return c.longRunning()
 	case opDownload:
 		return c.download()
+	case opCreateToken:
+		return c.createToken()
 	default:
 		return c.resource()
 	}

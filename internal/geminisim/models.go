@@ -21,6 +21,7 @@ const (
 	speechModel
 	predictModel // not reached through generateContent at all
 	videoModel   // nor this one
+	liveModel    // reached through sessions alone
 )
 
 // model is one entry of the models list.
@@ -44,6 +45,8 @@ func (m *model) methods() []string {
 		return []string{"predict"}
 	case videoModel:
 		return []string{"predictLongRunning"}
+	case liveModel:
+		return []string{"countTokens", "bidiGenerateContent"} // captured of Live models
 	default:
 		return []string{"generateContent", "countTokens", "createCachedContent", "batchGenerateContent"}
 	}
@@ -98,6 +101,9 @@ func furtherModel(name string) *model {
 	if strings.Contains(name, "embedding") {
 		m.kind, m.input, m.output = embeddingModel, 2048, 1
 	}
+	if strings.Contains(name, "-live") || strings.Contains(name, "native-audio") {
+		m.kind, m.input, m.output = liveModel, 131_072, 65_536
+	}
 	return m
 }
 
@@ -127,6 +133,8 @@ func newCatalogue(limits map[string]Limits) *catalogue {
 		{name: "imagen-4.0-generate-001", resolved: "imagen-4.0-generate-001", display: "Imagen 4",
 			kind: predictModel, input: 480, output: 8192},
 		{name: "veo-3.0-generate-001", resolved: "veo-3.0-generate-001", display: "Veo 3", kind: videoModel, input: 480, output: 8192},
+		{name: "gemini-3.8-live", resolved: "gemini-3.8-live", display: "Gemini 3.8 Live",
+			kind: liveModel, input: 131_072, output: 65_536},
 	}
 	byName := make(map[string]*model)
 	for _, m := range listed {

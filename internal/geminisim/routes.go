@@ -42,6 +42,7 @@ const (
 	opCreateBatch
 	opLongRunning // what package longrunning serves
 	opImages      // openai/images/generations
+	opCreateToken
 )
 
 // nativeMethods are the methods that follow a model's name and a colon.
@@ -114,6 +115,8 @@ func (op operation) rpc(version string) string {
 		name = "CacheService.DeleteCachedContent"
 	case opCreateInteraction, opGetInteraction, opDeleteInteraction, opCancelInteraction:
 		name = "InteractionService"
+	case opCreateToken:
+		name = "AuthTokenService.CreateToken"
 	case opListModels, opOpenAIModels:
 		name = "ModelService.ListModels"
 	case opGetModel, opOpenAIModel:
@@ -179,6 +182,10 @@ func parseRoute(method, path string) route {
 		if hasID == (id != "") && !strings.ContainsAny(id, "/:") {
 			rt.op, rt.id = resourceMethods[method+" "+collection], id
 		}
+		return rt
+	}
+	if rest == "auth_tokens" && version == "v1alpha" && method == http.MethodPost {
+		rt.op = opCreateToken
 		return rt
 	}
 	rest, rt.openai = strings.CutPrefix(rest, "openai/")

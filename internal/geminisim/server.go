@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 )
 
@@ -138,7 +139,11 @@ type Server struct {
 	rng          *rand.Rand
 
 	long *longrunning.Service // has a lock of its own, which is taken before mu
+	live *live.Service
 }
+
+// Live returns the part of the server that has sessions of the Live API.
+func (s *Server) Live() *live.Service { return s.live }
 
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
@@ -197,5 +202,6 @@ func New(cfg Config) *Server {
 	for _, k := range cfg.Keys {
 		s.addKey(k)
 	}
+	s.live = live.New(s.liveConfig())
 	return s
 }

@@ -95,6 +95,8 @@ prefix:
 	both := byOpenAI && slices.Contains(bothHeads, head) && !strings.Contains(tail, ":") && (version == "" || version == routes.VersionOne)
 	begin, heads := "/", nativeHeads
 	switch {
+	case !upload && !download && "/"+head+"/" == routes.SocketPath:
+		return "/" + tail // the version is in the method's name
 	case openAI || slices.Contains(openAIHeads, head) || both:
 		if upload || download || joined == "/"+routes.OpenAIPath+tail {
 			return joined

@@ -14,6 +14,7 @@ const (
 	URLFeature    = "url_context"
 	MapsFeature   = "google_maps"
 	ImageFeature  = "image_output"
+	LiveFeature   = "live" // a session of the Live API, which no body asks for
 )
 
 // featureNames are the names by which a body asks for a feature, as a member or as

@@ -15,7 +15,7 @@
 // # Where it is kept
 //
 // In records of the store, beside events and history: sixteen of them, by a hash of the
-// name. One is written when something is made, changed or deleted, before the caller
+// name, and sixteen of sessions that may be resumed, which come with every turn of one. One is written when something is made, changed or deleted, before the caller
 // hears of it; a request that only uses something reads one, at most every ten seconds
 // (MaxAge), and one that refers to nothing touches none. In a project a name belongs to
 // whoever made it last: callers may choose the names of their files, so a name can come

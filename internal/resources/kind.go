@@ -30,7 +30,12 @@ var Kinds = []Kind{
 	{Name: "batches", Lasts: 55 * 24 * time.Hour},
 	{Name: "operations", Lasts: 48 * time.Hour}, // of videos, as long as these are kept
 	{Name: "videos", Lasts: 48 * time.Hour},
+	{Name: Sessions, Lasts: 2 * time.Hour},
 }
+
+// Sessions begins the names of sessions of the Live API that may be resumed, before a hash of
+// the handle. https://ai.google.dev/gemini-api/docs/live-session
+const Sessions = "liveSessions"
 
 // kindOf returns the kind of a name, such as files/abc or models/m/operations/abc.
 func kindOf(name string) (Kind, bool) {

@@ -26,6 +26,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Shared has every caller use everything. Who made what is kept all the same.
 	Shared bool
+	// Prefix begins the names of the records. Default: "resources".
+	Prefix string
 }
 
 // A Registry knows whose resources are. It is safe for use by any number of goroutines.
@@ -42,7 +44,7 @@ type Registry struct {
 func New(o Options) *Registry {
 	r := &Registry{now: o.Now, log: o.Logger, shared: o.Shared}
 	for i := range r.shards {
-		r.shards[i] = newShard(i, o.Records)
+		r.shards[i] = newShard(cmp.Or(o.Prefix, "resources"), i, o.Records)
 	}
 	return r
 }

@@ -31,8 +31,8 @@ type shard struct {
 	at   time.Time // when the reading of held began
 }
 
-func newShard(n int, records Records) *shard {
-	return &shard{name: fmt.Sprintf("resources-%x", n), records: records, turn: make(chan struct{}, 1)}
+func newShard(prefix string, n int, records Records) *shard {
+	return &shard{name: fmt.Sprintf("%s-%x", prefix, n), records: records, turn: make(chan struct{}, 1)}
 }
 
 // known returns the document if its reading began after an instant, else nil.

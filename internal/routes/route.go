@@ -104,6 +104,7 @@ const (
 	InPath            // behind models/
 	InBody            // the member model
 	AgentInBody       // the member model, or agent
+	InSetup           // the first message of a session
 )
 
 // Counted says what a request is counted as.
@@ -127,6 +128,7 @@ const (
 	Uploads               // the body passes as it comes, for an hour at most
 	Downloads             // the answer is a file, or a part of one, and passes as Streams does
 	Upgrades              // a WebSocket in both directions
+	Mints                 // the answer is a token, which opens sessions in place of a caller's
 )
 
 // Errors returns the format of a route's errors.

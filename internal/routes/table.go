@@ -21,12 +21,15 @@ var (
 	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
 )
 
+// live is the feature that sessions count on.
+const live = "live"
+
 // Why what is known isn't served.
 const (
 	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
 	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
 	noTuning    = "Google has shut down tuning in this API."
-	noLive      = "The Live API isn't served yet."
+	noMusic     = "Music is not relayed. Use it with a key of Google's."
 	notGoogles  = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
 	geminisOwn  = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
 )
@@ -104,14 +107,15 @@ var Table = []Route{
 	{Method: remove, Path: "interactions/{id}", Names: "interactions/{id}", Ends: true},
 	{Method: post, Path: "interactions/{id}/cancel", Names: "interactions/{id}"},
 
-	// Live, and what lets browsers use it. https://ai.google.dev/api/live
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", Flow: Upgrades, Unserved: noLive},
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent", Flow: Upgrades, Unserved: noLive},
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained", Flow: Upgrades, Unserved: noLive},
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContentConstrained", Flow: Upgrades, Unserved: noLive},
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noLive},
-	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noLive},
-	{Method: post, Path: "auth_tokens", Unserved: noLive},
+	// Sessions of the Live API, and the ephemeral tokens that open them.
+	// https://ai.google.dev/api/live, https://ai.google.dev/gemini-api/docs/ephemeral-tokens
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContentConstrained", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noMusic},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noMusic},
+	{Method: post, Path: "auth_tokens", Flow: Mints},
 
 	// What interactions may use. Of the SDKs' sources.
 	{Method: get, Path: "agents", Unserved: oneProjects},

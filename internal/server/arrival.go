@@ -15,6 +15,7 @@ type arrival struct {
 	format   apierror.Format
 	patience apierror.Patience // of the route's clients
 	caller   callers.Caller
+	token    string // the ephemeral one of a session; "": none
 }
 
 type arrivalKey struct{}

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -39,30 +40,11 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 			return caller, nil
 		}
 	}
-	return callers.Caller{}, refusalOf(err)
+	return callers.Caller{}, problems.OfCaller(err)
 }
 
 // tellsApart reports whether one caller is told from another.
 func (s *Server) tellsApart() bool { return s.callers != nil && !s.callers.Open() }
-
-// refusalOf says why a request isn't let in.
-func refusalOf(err error) *apierror.Problem {
-	switch {
-	case errors.Is(err, callers.ErrMissing):
-		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "No token was given. Send yours as x-goog-api-key, Authorization: Bearer, the password of Authorization: Basic, ?key= or X-Fluxgate-Token.", Cause: err}
-	case errors.Is(err, callers.ErrWrong):
-		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "API key not valid: the token is not known here.", Cause: err}
-	case errors.Is(err, callers.ErrConflict):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "Multiple authentication credentials received. Please pass only one.", Cause: err}
-	case errors.Is(err, callers.ErrHost):
-		return &apierror.Problem{Code: apierror.Forbidden, Public: err.Error() + ".", Cause: err}
-	case errors.Is(err, callers.ErrOrigin):
-		return &apierror.Problem{Code: apierror.Forbidden, Public: "Web pages of other origins are not let in. See FLUXGATE_CORS.", Cause: err}
-	case errors.Is(err, callers.ErrUnguarded):
-		return &apierror.Problem{Code: apierror.Unguarded, Public: err.Error(), Cause: err}
-	}
-	return &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
-}
 
 // requireAdmin lets nobody but administrators through. Where callers aren't told
 // apart everybody is one.

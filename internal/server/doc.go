@@ -53,6 +53,7 @@
 //   - model.go: requests to a model, in each API's format
 //   - jobs.go: jobs, which take no slot
 //   - modellist.go: lists of models, with the chain
+//   - live.go: sessions of the Live API, which package live relays, and tokens for them
 //   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects
 //   - ownlist.go: lists of what one caller has

@@ -13,10 +13,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/nearest"
-	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
-	"fluxgate.dev/fluxgate/storage"
 )
 
 // fail answers an error, and logs its cause.
@@ -30,7 +29,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 	case errors.Is(r.Context().Err(), context.Canceled):
 		p = &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
 	case !errors.As(err, &failure):
-		p = problemOf(err)
+		p = problems.Of(err)
 	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
@@ -53,36 +52,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		level = slog.LevelError
 	}
 	log.Log(r.Context(), level, "failed", "status", p.Code.HTTP(), "error", p)
-}
-
-// problemOf says what an error means to the caller.
-func problemOf(err error) *apierror.Problem {
-	var p *apierror.Problem
-	var field *payload.FieldError
-	var tooLarge *http.MaxBytesError
-	var size *admission.TooLargeError
-	switch {
-	case errors.As(err, &p):
-		return p
-	case errors.As(err, &field):
-		return apierror.Invalid(field.Field, field.Text)
-	case errors.As(err, &tooLarge):
-		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
-	case errors.As(err, &size):
-		return &apierror.Problem{Code: apierror.NeverFits, Public: size.Public(), Cause: err}
-	case errors.Is(err, admission.ErrNoProject):
-		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
-	case errors.Is(err, admission.ErrTicket):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
-		// Before the timeout: a store has deadlines of its own.
-		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &apierror.Problem{Code: apierror.TimedOut, Public: "The request took longer than its timeout.", Cause: err}
-	case errors.Is(err, context.Canceled):
-		return &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
-	}
-	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
 }
 
 // writeWait answers a refusal. What is left of the wait is taken at the instant of

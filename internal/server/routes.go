@@ -92,6 +92,10 @@ func (s *Server) passes(w http.ResponseWriter, r *http.Request, m match) error {
 		return apierror.New(apierror.Unserved, m.Method+" "+m.Told()+" isn't served here. "+m.Unserved)
 	case m.Flow == routes.Uploads:
 		return s.upload(w, r, m)
+	case m.Flow == routes.Upgrades:
+		return s.session(w, r)
+	case m.Flow == routes.Mints:
+		return s.mint(w, r)
 	case m.Model != routes.NoModel && m.Method != http.MethodGet:
 		return s.askModel(w, r, m)
 	case m.Names == "" && m.Collection() == "models":

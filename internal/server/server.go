@@ -16,10 +16,12 @@ import (
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/requestlog"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 )
 
@@ -49,6 +51,7 @@ type Server struct {
 	log       *slog.Logger
 	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
+	sessions  *live.Relay
 	mux       *http.ServeMux
 	unended   atomic.Int64    // answers in a row that said nothing of their length
 	published []nearest.Route // for those who miss one
@@ -60,6 +63,7 @@ func New(o Options) *Server {
 		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 	}
+	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
 	s.routes()
 	return s
@@ -90,14 +94,19 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 			}
 			start := time.Now()
 			boundBody(w, r, unreadTimeout)
+			var token string // an ephemeral one, before the credentials are taken off
+			if strings.HasPrefix(path, routes.SocketPath) {
+				token = callers.EphemeralToken(r)
+			}
 			caller, refused := s.admitCaller(r, path)
+			caller, refused = s.admitMinted(ctx, token, caller, refused)
 			if caller.Name != "" && !s.callers.Open() {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
 			}
 			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id))
 			defer release()
-			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller}))
+			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 			h, allow := find(r)
 			var err error
@@ -144,5 +153,9 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.unended.Store(0)
-	s.admin.Archive(r.Context(), func() { _ = http.NewResponseController(w).Flush() })
+	s.admin.Archive(r.Context(), func() {
+		if w.Header().Get("Sec-Websocket-Accept") == "" { // else the connection was taken over, and is over
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
 }

@@ -236,7 +236,7 @@ func TestNoPathLeadsElsewhere(t *testing.T) {
 		"/v1beta/v1beta/models/../../projects", "//v1beta/models/..%2f..%2fx:generateContent", "//evil.test/models/gemini-2.5-pro:generateContent",
 		"/evil.test//v1beta/models/gemini-2.5-pro:generateContent", "/upload/v1beta/models/gemini-2.5-pro:generateContent",
 		"/upload/v1beta/cachedContents", "/upload/openai/chat/completions", "/v1beta/v1/openai/files",
-		"/v1alpha/tunedModels/x:generateContent", "/v1alpha/auth_tokens", "/v1alpha/v1beta/corpora", "/%76%31/models/a%2fb:generateContent",
+		"/v1alpha/tunedModels/x:generateContent", "/v1alpha/corpora_tokens", "/v1alpha/v1beta/corpora", "/%76%31/models/a%2fb:generateContent",
 		"/%2e%2e/models/gemini-2.5-pro:generateContent", "/v1beta/%2e/models/gemini-2.5-pro:generateContent", "/v1/responses", "/chat/../files/x",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE", "PATCH", "PUT"} {

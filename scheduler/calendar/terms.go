@@ -46,7 +46,7 @@ func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLi
 		limit   *int64
 		from    *limits.Source
 	}{{&c.Learned.RPM, &f.RPM, &f.RPMFrom}, {&c.Learned.TPM, &f.TPM, &f.TPMFrom}, {&c.Learned.RPD, &f.RPD, &f.RPDFrom}} {
-		if x.learned.Binds(now, *x.limit, c.start(*x.from)) {
+		if x.learned.Binds(now, *x.limit, c.start(rules, *x.from)) {
 			*x.limit, *x.from = x.learned.Limit, limits.FromLearned
 		}
 	}
@@ -54,8 +54,11 @@ func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLi
 }
 
 // start reports whether a limit that the policy has from there is only a start. That is
-// so of models: what else has a quota has limits that somebody named, or none.
-func (c *Calendar) start(from limits.Source) bool { return limits.IsModel(c.Model) && from.Start() }
+// so of models: what else has a quota has limits that somebody named, or none, unless its
+// Spec says so.
+func (c *Calendar) start(rules *Rules, from limits.Source) bool {
+	return from.Start() && (limits.IsModel(c.Model) || rules.Spec(c.Model).Start)
+}
 
 // limit returns the limit in force that a cause names, and whether the policy's is only a
 // start.
@@ -63,11 +66,11 @@ func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64,
 	p, f := rules.EffectiveLimits(c.Model), c.EffectiveLimits(rules, now)
 	switch cause {
 	case ByRPM:
-		return f.RPM, c.start(p.RPMFrom)
+		return f.RPM, c.start(rules, p.RPMFrom)
 	case ByTPM:
-		return f.TPM, c.start(p.TPMFrom)
+		return f.TPM, c.start(rules, p.TPMFrom)
 	}
-	return f.RPD, c.start(p.RPDFrom)
+	return f.RPD, c.start(rules, p.RPDFrom)
 }
 
 // Terms returns the numbers that the calendar decides with at now.

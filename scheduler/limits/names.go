@@ -18,6 +18,9 @@ func OfFeature(model, feature string) string { return featurePrefix + model + "/
 
 const featurePrefix = "#feature/"
 
+// EachModel stands for any model in the name of a feature's calendar, in [Rules].Specs.
+const EachModel = "*"
+
 // OfOutputs names the calendar whose tokens are what a model puts out.
 func OfOutputs(model string) string { return "#outputs/" + model }
 
@@ -60,6 +63,8 @@ type Spec struct {
 	// AtATime says that what is sent counts until it is settled, and no longer than the
 	// window: a session, which an Extend makes last for another. Not with Refill.
 	AtATime bool
+	// Start says that limits whose source is only a start are tried beyond, as a model's are.
+	Start bool
 	// Zone is in whose midnight RPD is reset; nil: the Pacific one.
 	Zone *time.Location
 }

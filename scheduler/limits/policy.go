@@ -84,10 +84,21 @@ func SameModel(a, b string) bool {
 	return a == b || FamilyOf(a) == FamilyOf(b) && (strings.HasPrefix(a, b+"-") || strings.HasPrefix(b, a+"-"))
 }
 
+// OfSessions reports whether a model of that name is one of the Live API's, which has
+// sessions alone: all that were captured are called so.
+func OfSessions(model string) bool {
+	return strings.HasSuffix(model, "-live") || strings.Contains(model, "-live-") || strings.Contains(model, "native-audio")
+}
+
 // startLimits returns the built-in limits of a model: its family's where it is built in,
 // and otherwise the lowest that models of the family have been captured with since then.
 // That is where it begins; answers and refusals say what holds.
 func startLimits(model string) Limits {
+	if OfSessions(model) {
+		// What is limited of sessions is how many there are at a time, and tokens.
+		// https://firebase.google.com/docs/ai-logic/live-api/limits-and-specs
+		return Limits{RPM: Unlimited, TPM: DefaultLimits(Flash).TPM, RPD: Unlimited}
+	}
 	family := FamilyOf(model)
 	if !slices.Contains(DefaultChain(), model) {
 		switch family {

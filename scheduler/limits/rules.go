@@ -1,12 +1,16 @@
 package limits
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Rules are what every decision about a project is made with.
 // They are read only and shared.
 type Rules struct {
 	Policy *Policy
-	// Specs are the limits of calendars that aren't a model's, by name.
+	// Specs are the limits of calendars that aren't a model's, by name; of a feature of
+	// [EachModel] for the models that have none of their own there.
 	Specs map[string]Spec
 	// Skew lengthens every interval: Google counts a request when it arrives,
 	// and its clock is not ours. Default 500 ms.
@@ -32,6 +36,9 @@ func (r *Rules) EffectiveLimits(name string) EffectiveLimits {
 // Spec returns what a calendar counts that isn't a model's: nobody's limits are none.
 func (r *Rules) Spec(name string) Spec {
 	s, ok := r.Specs[name]
+	if model, feature, found := strings.Cut(strings.TrimPrefix(name, featurePrefix), "/"); !ok && found && model != "" && strings.HasPrefix(name, featurePrefix) {
+		s, ok = r.Specs[OfFeature(EachModel, feature)]
+	}
 	if !ok {
 		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault
 	}

@@ -1,9 +1,3 @@
-// Package lesson has the table of lessons: what upstream said, whom it concerns, for how
-// long, what becomes of the request, and what its caller is told. It is pure.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - lesson.go: all of it
 package lesson
 
 import (

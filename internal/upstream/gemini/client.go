@@ -89,9 +89,12 @@ func (c *Client) put(r *http.Request, key string) error {
 	if project, without := upstream.ProjectOf(key); without {
 		return c.own.put(r, project)
 	}
-	if openAI(r.URL.Path) {
+	switch {
+	case openAI(r.URL.Path):
 		r.Header.Set("Authorization", "Bearer "+key)
-	} else {
+	case strings.HasSuffix(r.URL.Path, ".BidiGenerateContentConstrained"): // an ephemeral token
+		r.Header.Set("Authorization", "Token "+key)
+	default:
 		r.Header.Set("X-Goog-Api-Key", key)
 	}
 	return nil

@@ -1,0 +1,19 @@
+// Package ephemeral knows the ephemeral tokens that were minted here: which open sessions of
+// the Live API in place of a caller's token, made to be given to a browser. Gemini makes one
+// (POST auth_tokens) in the project whose key asked for it, and takes it for that project
+// alone, so many times and so long. A [Registry] keeps, for all instances, for which caller
+// and in which project it was made, and until when it is good. Whoever brings one is that
+// caller, for a session in that project; one that wasn't minted here is nobody's.
+//
+// A token is kept by its hash, in sixteen records of the store by that, and leaves them when
+// it has expired. Gemini counts its uses; what is counted here keeps one that is used up from
+// taking a slot each time that it is tried. A record has room for some eight hundred tokens,
+// and a caller for half of them: then no more are minted until some have expired.
+//
+// Builds before this one neither write nor read the records.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - ephemeral.go: Registry, and what it keeps of a token
+//   - ask.go: requests for tokens, and their answers
+package ephemeral

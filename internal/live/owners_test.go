@@ -1,0 +1,150 @@
+package live_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+)
+
+const constrainedPath = "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"
+
+// mint makes an ephemeral token as alice, with what is asked for.
+func (w *world) mint(i *instance, asked string) string {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, i.URL+"/v1alpha/auth_tokens", strings.NewReader(asked))
+	require.NoError(w.t, err)
+	req.Header.Set("X-Goog-Api-Key", aliceToken)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(w.t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(w.t, err)
+	require.Equal(w.t, http.StatusOK, resp.StatusCode, string(text))
+	var answer struct{ Name string }
+	require.NoError(w.t, json.Unmarshal(text, &answer))
+	require.True(w.t, strings.HasPrefix(answer.Name, "auth_tokens/"))
+	return answer.Name
+}
+
+// A token that was minted here opens sessions in its project at every instance, as often and as
+// long as it is good, as its caller. Gemini gets it as the only credential.
+func TestEphemeralTokens(t *testing.T) {
+	w := newWorld(t)
+	one, other := w.instance(), w.instance()
+	for n := range 6 { // whichever project mints
+		token := w.mint(one, `{"uses":2}`)
+		for range 2 {
+			c, _, err := w.dialPath(other, constrainedPath+"?access_token="+token)
+			require.NoError(t, err)
+			c.say(setupOf(model))
+			require.Contains(t, c.hear(), "setupComplete", n)
+			answer, _ := c.turn("Hello")
+			assert.Equal(t, geminisim.Translate("Hello"), answer)
+			require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+		}
+		opened := w.sim.Live().Opened()
+		c, _, err := w.dialPath(one, constrainedPath, "Authorization", "Token "+token)
+		require.NoError(t, err)
+		c.say(setupOf(model))
+		assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "UNAUTHENTICATED: The token is used up, or no new session may begin with it any more."}, c.closed())
+		assert.Equal(t, opened, w.sim.Live().Opened(), "Gemini isn't asked")
+		assert.NotContains(t, w.logs.String(), token)
+	}
+	eventually(t, "all are over", func() bool { return w.openAt() == 0 })
+}
+
+// What wasn't minted here, isn't good any more or is another's opens nothing, and neither does
+// a token of a caller's where an ephemeral one is to be.
+func TestEphemeralTokensThatAreNone(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	token := w.mint(i, `{"uses":0,"expireTime":"`+w.now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}`)
+	foreign, refused := w.sim.Live().CreateToken("project-1", nil)
+	require.Empty(t, refused)
+	var made struct{ Name string }
+	require.NoError(t, json.Unmarshal(foreign, &made))
+	for name, c := range map[string]struct {
+		path   string
+		header []string
+		status int
+	}{
+		"minted elsewhere":         {constrainedPath + "?access_token=" + made.Name, nil, http.StatusUnauthorized},
+		"a caller's token":         {constrainedPath, []string{"X-Goog-Api-Key", aliceToken}, http.StatusUnauthorized},
+		"a caller's as ephemeral":  {constrainedPath + "?access_token=" + aliceToken, nil, http.StatusUnauthorized},
+		"two":                      {constrainedPath + "?access_token=" + token, []string{"Authorization", "Token auth_tokens/other"}, http.StatusUnauthorized},
+		"another caller's":         {constrainedPath + "?access_token=" + token, []string{"X-Goog-Api-Key", bobToken}, http.StatusForbidden},
+		"for what isn't a session": {"/v1beta/models?access_token=" + token, nil, http.StatusUnauthorized},
+		"in the place of a token":  {path + "?key=" + token, nil, http.StatusUnauthorized},
+	} {
+		_, resp, err := w.dialPath(i, c.path, c.header...)
+		require.Error(t, err, name)
+		assert.Equal(t, c.status, resp.StatusCode, name)
+	}
+	w.ahead.Store(int64(2 * time.Hour))
+	_, resp, err := w.dialPath(i, constrainedPath+"?access_token="+token)
+	require.Error(t, err)
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode, "it has expired")
+	assert.Zero(t, w.sim.Live().Opened())
+}
+
+// A token for a model is counted for that, whatever the setup names.
+func TestTokenOfAModel(t *testing.T) {
+	w := newWorld(t, `FLUXGATE_LIMITS={"live":{"rpm":1}}`)
+	i := w.instance()
+	token := w.mint(i, fmt.Sprintf(`{"uses":0,"bidiGenerateContentSetup":{"model":"models/%s"}}`, model))
+	open := func(setup string) *client {
+		c, _, err := w.dialPath(i, constrainedPath+"?access_token="+token)
+		require.NoError(t, err)
+		c.say(setup)
+		return c
+	}
+	require.Contains(t, open(setupOf("gemini-other-live")).hear(), "setupComplete")
+	assert.Contains(t, open(`{"setup":{}}`).closed().Reason, "RESOURCE_EXHAUSTED: Please retry in")
+}
+
+// resume has a session say a turn, and returns the handle by which it goes on.
+func (c *client) handle() string {
+	c.t.Helper()
+	c.turn("Remember this")
+	var m struct{ SessionResumptionUpdate struct{ NewHandle string } }
+	require.NoError(c.t, json.Unmarshal([]byte(c.hear()), &m))
+	require.NotEmpty(c.t, m.SessionResumptionUpdate.NewHandle)
+	return m.SessionResumptionUpdate.NewHandle
+}
+
+func resuming(handle string) string {
+	return fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{"handle":"%s"}}}`, model, handle)
+}
+
+// A session goes on in its project, whichever instance is asked, a new one too; for another
+// caller it isn't there.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	one := w.instance()
+	for range 4 { // whichever project has it
+		c := w.connect(one, fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{}}}`, model))
+		require.Contains(t, c.hear(), "setupComplete")
+		handle := c.handle()
+		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+
+		stranger := w.connectAs(one, bobToken, resuming(handle))
+		assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, stranger.closed())
+
+		c = w.connect(w.instance(), resuming(handle))
+		require.Contains(t, c.hear(), "setupComplete")
+		_, prompt := c.turn("Go on")
+		assert.Greater(t, prompt, geminisim.CountTokens("Go on"), "what was said before counts")
+		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+	}
+	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, w.connect(one, resuming("a handle of nobody's")).closed())
+}

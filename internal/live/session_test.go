@@ -1,0 +1,208 @@
+package live_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/live"
+)
+
+// A session of fifty turns passes as it is, with a key of a project instead of the caller's
+// token, and is over at Gemini when the caller leaves.
+func TestFiftyTurns(t *testing.T) {
+	w := newWorld(t)
+	c := w.open(w.instance())
+	var last int64
+	for i := range 50 {
+		text := fmt.Sprintf("Turn %d of a session", i)
+		answer, prompt := c.turn(text)
+		assert.Equal(t, geminisim.Translate(text), answer)
+		assert.Greater(t, prompt, last, "all that was said so far")
+		last = prompt
+	}
+	assert.Equal(t, 1, w.openAt())
+	require.NoError(t, c.Close(websocket.StatusNormalClosure, "bye"))
+	eventually(t, "the session is over at Gemini", func() bool { return w.openAt() == 0 })
+	assert.NotContains(t, w.logs.String(), aliceToken)
+	assert.NotContains(t, w.logs.String(), "key-of-project")
+}
+
+// Auto is a model of sessions, and the rest of the setup stays.
+func TestAuto(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(w.instance(), ` {"setup" : {"systemInstruction":{"parts":[{"text":"model: auto"}]}, "model":"auto", "x":"models/auto"}} `)
+	assert.Contains(t, c.hear(), "setupComplete")
+	assert.Equal(t, []string{"models/" + model}, w.sim.Live().Setups())
+}
+
+// What is refused before there is a session has an HTTP status; after that a close says it.
+func TestRefusals(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for name, c := range map[string]struct {
+		path   string
+		header []string
+		status int
+	}{
+		"no token":         {path: path, status: http.StatusUnauthorized},
+		"a wrong token":    {path: path, header: []string{"X-Goog-Api-Key", "wrong-token-of-the-tests"}, status: http.StatusUnauthorized},
+		"music":            {path: strings.Replace(path, "Content", "Music", 1), header: []string{"X-Goog-Api-Key", aliceToken}, status: http.StatusNotImplemented},
+		"a version":        {path: strings.Replace(path, "v1beta", "v7", 1), header: []string{"X-Goog-Api-Key", aliceToken}, status: http.StatusNotFound},
+		"from a Fluxgate":  {path: path, header: []string{"X-Goog-Api-Key", aliceToken, "CDN-Loop", "fluxgate"}, status: http.StatusLoopDetected},
+		"a key in the URL": {path: path + "?key=wrong-token-of-the-tests", status: http.StatusUnauthorized},
+	} {
+		_, resp, err := w.dialPath(i, c.path, c.header...)
+		require.Error(t, err, name)
+		assert.Equal(t, c.status, resp.StatusCode, name)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	plain, err := http.NewRequestWithContext(ctx, http.MethodGet, i.URL+path+"?key="+aliceToken, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(plain)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, http.StatusBadRequest, resp.StatusCode)
+
+	for setup, want := range map[string]websocket.CloseError{
+		`[]`:                                  {Code: 1007, Reason: "Request contains an invalid argument."},
+		`{"setup":{"model":"a","model":"b"}}`: {Code: 1007, Reason: "Request contains an invalid argument."},
+		`{"setup":{"model":"auto"},"setup":{"model":"b"}}`: {Code: 1007, Reason: "Request contains an invalid argument."},
+		`{'setup':{'model':'auto'}}`:                       {Code: 1007, Reason: "Request contains an invalid argument."},
+		`{"clientContent":{}}`:                             {Code: 1007, Reason: "Request contains an invalid argument."},
+		`{"setup":{"model":"../up"}}`:                      {Code: 1008, Reason: "INVALID_ARGUMENT: model"},
+		setupOf("gemini-none-live"):                        {Code: 1008, Reason: "models/gemini-none-live is not found for API version v1beta, or is not supported for bidiGenerateContent."},
+		`{"setup":{"model":"` + model + `","tools":[{"fileSearch":{}}],"x":{"fileUri":"files/of-bob"}}}`: {Code: 1008, Reason: "NOT_FOUND: No usable project owns files/of-bob"},
+	} {
+		got := w.connect(i, setup).closed()
+		assert.Equal(t, want.Code, got.Code, setup)
+		assert.True(t, strings.HasPrefix(got.Reason, want.Reason), "%s: %s", setup, got.Reason)
+		assert.LessOrEqual(t, len(got.Reason), 123)
+	}
+	assert.Zero(t, w.openAt())
+}
+
+// Every project has so many sessions at a time; the next is told when to come, with the wait
+// first. When one is over its place is free, for every instance.
+func TestAtATime(t *testing.T) {
+	w := newWorld(t, `FLUXGATE_LIMITS={"live":{"rpm":2}}`)
+	one, other := w.instance(), w.instance()
+	first := w.open(one)
+	for range 3 {
+		w.open(other)
+	}
+	assert.Equal(t, 2, w.sim.Live().Peak("project-1", model))
+	refused := w.connect(one, setupOf(model)).closed()
+	assert.Equal(t, websocket.StatusInternalError, refused.Code)
+	assert.Regexp(t, `^RESOURCE_EXHAUSTED: Please retry in \d+\.\d{3}s\. Every project has its 2 sessions of gemini-3\.8-live, until one ends\.$`, refused.Reason)
+	assert.Equal(t, 4, w.sim.Live().Opened())
+
+	require.NoError(t, first.Close(websocket.StatusNormalClosure, ""))
+	eventually(t, "its place is free", func() bool {
+		c := w.connectAs(other, bobToken, setupOf(model))
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		defer cancel()
+		_, _, err := c.Read(ctx)
+		return err == nil
+	})
+	assert.Equal(t, 4, w.openAt())
+}
+
+// The built-in number is a start: Gemini is asked for one more at a time, and when it refuses
+// that is believed.
+func TestStartIsTried(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for _, p := range []string{"project-1", "project-2"} {
+		w.sim.Live().SetSessions(p, model, 4)
+	}
+	for range 8 {
+		w.open(i)
+	}
+	got := w.connect(i, setupOf(model)).closed()
+	assert.Equal(t, websocket.StatusInternalError, got.Code)
+	assert.Contains(t, got.Reason, "RESOURCE_EXHAUSTED")
+	assert.Equal(t, 8, w.openAt())
+}
+
+// A refusal of Gemini's for want of sessions is told to nobody where another project has one.
+func TestRefusedElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.sim.Live().SetSessions("project-1", model, 0)
+	i := w.instance()
+	for range 3 {
+		w.open(i)
+	}
+	assert.Equal(t, 3, w.sim.Live().Open("project-2", model))
+	w.sim.Live().FailNext(live.Failure{Status: http.StatusServiceUnavailable}, live.Failure{Code: 1011, Reason: "Internal error encountered."})
+	got := w.connect(i, setupOf(model)).closed()
+	assert.Equal(t, websocket.StatusInternalError, got.Code)
+}
+
+// However Gemini ends a session the caller hears it as it is.
+func TestUpstreamsEnd(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for _, c := range []struct {
+		failure live.Failure
+		want    websocket.CloseError
+	}{
+		{live.Failure{Code: 1011, Reason: "Deadline expired before operation could complete.", After: 1}, websocket.CloseError{Code: 1011, Reason: "Deadline expired before operation could complete."}},
+		{live.Failure{Code: 1000, After: 1}, websocket.CloseError{Code: 1000}},
+		{live.Failure{Code: 4321, Reason: "of its own", After: 1}, websocket.CloseError{Code: 4321, Reason: "of its own"}},
+		{live.Failure{After: 1}, websocket.CloseError{Code: 1011, Reason: "UNAVAILABLE: Gemini broke the connection."}},
+	} {
+		w.sim.Live().FailNext(c.failure)
+		session := w.open(i)
+		session.turn("Hello")
+		assert.Equal(t, c.want, session.closed())
+		eventually(t, "it is over", func() bool { return w.openAt() == 0 })
+	}
+	// At the setup too, where no other project takes it.
+	w.sim.Live().FailNext(live.Failure{Code: 1008, Reason: "Your request was blocked."}, live.Failure{Code: 1008, Reason: "Your request was blocked."})
+	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "Your request was blocked."}, w.connect(i, setupOf(model)).closed())
+}
+
+// A session that lasts too long, or in which nothing is said, is ended with a reason, and so
+// is every one when the instance stops.
+func TestEnds(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_TIMEOUT=2s")
+	got := w.open(w.instance()).closed()
+	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Sessions last 2s here (FLUXGATE_TIMEOUT). Connect again, and resume."}, got)
+
+	w = newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=1s")
+	i := w.instance()
+	c := w.open(i)
+	for range 4 {
+		time.Sleep(400 * time.Millisecond) // less than the idle time, and more together
+		c.turn("still here")
+	}
+	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Nothing was said for 1s."}, c.closed())
+	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
+
+	c = w.open(i)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	closed := make(chan websocket.CloseError)
+	go func() { closed <- c.closed() }()
+	require.NoError(t, i.app.Close(ctx))
+	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "This instance of Fluxgate is stopping. Connect again, and resume."}, <-closed)
+	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
+}
+
+// Where an instance takes one request at a time no session is served, and that is said.
+func TestOff(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_LIVE=false")
+	_, resp, err := w.dial(w.instance(), "X-Goog-Api-Key", aliceToken)
+	require.Error(t, err)
+	assert.Equal(t, http.StatusNotImplemented, resp.StatusCode)
+}

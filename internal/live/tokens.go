@@ -1,0 +1,68 @@
+package live
+
+import (
+	"context"
+	"errors"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/ephemeral"
+)
+
+// CallerOf returns for whom a token was minted here. Where somebody was let in besides, it is
+// to be the same; "": nobody was.
+func (l *Relay) CallerOf(ctx context.Context, token, letIn string) (string, error) {
+	t, err := l.find(ctx, token)
+	if err == nil && letIn != "" && letIn != t.Caller {
+		return "", apierror.New(apierror.Forbidden, "The ephemeral token was minted for somebody else.")
+	}
+	return t.Caller, err
+}
+
+// Minted notes a token that a project has made for a caller, by the request and the answer.
+// Without that it is nobody's, so the caller isn't given it then.
+func (l *Relay) Minted(ctx context.Context, caller, project string, request, answer []byte) error {
+	t, err := ephemeral.Asked(request, l.admission.Now().Time())
+	if err != nil {
+		return apierror.New(apierror.InvalidArgument, err.Error())
+	}
+	name := ephemeral.NameIn(answer)
+	if name == "" {
+		return apierror.New(apierror.Unavailable, "Gemini has answered with success, and with no token.")
+	}
+	t.Caller, t.Project = caller, project
+	err = l.tokens.Minted(ctx, name, t)
+	switch {
+	case errors.Is(err, ephemeral.ErrFull):
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "Too many ephemeral tokens are good at the same time. Please wait until some have expired.", Cause: err}
+	case err != nil:
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "The token can't be written down, so nobody would take it. Please retry.", Cause: err}
+	}
+	return nil
+}
+
+// minted returns what is known of the token of a session; nil: it has none.
+func (l *Relay) minted(ctx context.Context, m Method, in Incoming) (*ephemeral.Token, error) {
+	if m.Name != Constrained {
+		return nil, nil
+	}
+	if in.Token == "" {
+		return nil, apierror.New(apierror.Unauthenticated, "This method takes an ephemeral token that was minted here (POST /v1alpha/auth_tokens), as ?access_token= or Authorization: Token.")
+	}
+	t, err := l.find(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+// find returns a token that was minted here.
+func (l *Relay) find(ctx context.Context, token string) (ephemeral.Token, error) {
+	t, err := l.tokens.Find(ctx, token)
+	switch {
+	case errors.Is(err, ephemeral.ErrUnknown):
+		return t, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The ephemeral token wasn't minted here, or has expired.", Cause: err}
+	case err != nil:
+		return t, &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the token is. Please retry.", Cause: err}
+	}
+	return t, nil
+}

@@ -1,0 +1,224 @@
+package live_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/app"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const (
+	model      = "gemini-3.8-live"
+	aliceToken = "alice-token-of-the-tests-1"
+	bobToken   = "bob-token-of-the-tests-22"
+	path       = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+	// soon is how long what happens at once may take on a machine that is busy with others.
+	soon = 20 * time.Second
+)
+
+// A world is instances of Fluxgate over one store, whose clock can be put forward, in front of
+// one Gemini with two projects.
+type world struct {
+	t     *testing.T
+	sim   *geminisim.Server
+	up    *httptest.Server
+	store storage.Store
+	ahead atomic.Int64
+	env   []string
+	logs  *logs
+}
+
+// logs are what was logged.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns them.
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func newWorld(t *testing.T, env ...string) *world {
+	t.Helper()
+	w := &world{t: t, logs: new(logs)}
+	w.sim = geminisim.New(geminisim.Config{Keys: []geminisim.Key{{Value: "key-of-project-1", Project: "project-1"}, {Value: "key-of-project-2", Project: "project-2"}}})
+	w.up = httptest.NewServer(w.sim)
+	t.Cleanup(w.up.Close)
+	w.store = storage.NewMemory(w.now)
+	w.env = append([]string{
+		"GEMINI_KEY_1=key-of-project-1", "GEMINI_PROJECT_1=project-1", "GEMINI_KEY_2=key-of-project-2", "GEMINI_PROJECT_2=project-2",
+		"GOOGLE_GEMINI_BASE_URL=" + w.up.URL, "FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken,
+	}, env...)
+	return w
+}
+
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// An instance is one of Fluxgate.
+type instance struct {
+	*httptest.Server
+	app *app.App
+}
+
+func (w *world) instance() *instance {
+	w.t.Helper()
+	cfg, err := config.Load(w.t.Context(), w.env)
+	require.NoError(w.t, err)
+	a, err := app.Start(w.t.Context(), cfg, app.Options{Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Store: w.store})
+	require.NoError(w.t, err)
+	s := httptest.NewServer(a)
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		defer cancel()
+		assert.NoError(w.t, a.Close(ctx))
+		s.Close()
+	})
+	return &instance{s, a}
+}
+
+// A client is a caller's end of a session.
+type client struct {
+	*websocket.Conn
+	t *testing.T
+}
+
+// dial opens a connection, with headers that are names and values in turn.
+func (w *world) dial(i *instance, header ...string) (*client, *http.Response, error) {
+	w.t.Helper()
+	return w.dialPath(i, path, header...)
+}
+
+func (w *world) dialPath(i *instance, path string, header ...string) (*client, *http.Response, error) {
+	w.t.Helper()
+	h := make(http.Header)
+	for n := 0; n < len(header); n += 2 {
+		h.Set(header[n], header[n+1])
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), soon)
+	defer cancel()
+	conn, resp, err := websocket.Dial(ctx, i.URL+path, &websocket.DialOptions{HTTPHeader: h})
+	if err != nil {
+		return nil, resp, err
+	}
+	conn.SetReadLimit(-1)
+	w.t.Cleanup(func() { conn.CloseNow() })
+	return &client{conn, w.t}, resp, nil
+}
+
+// connect is dial as alice, with a setup sent.
+func (w *world) connect(i *instance, setup string) *client {
+	w.t.Helper()
+	return w.connectAs(i, aliceToken, setup)
+}
+
+func (w *world) connectAs(i *instance, token, setup string) *client {
+	w.t.Helper()
+	c, _, err := w.dial(i, "X-Goog-Api-Key", token)
+	require.NoError(w.t, err)
+	c.say(setup)
+	return c
+}
+
+// open is connect of a session that Gemini opens.
+func (w *world) open(i *instance) *client {
+	w.t.Helper()
+	c := w.connect(i, setupOf(model))
+	require.Contains(w.t, c.hear(), "setupComplete")
+	return c
+}
+
+func setupOf(model string) string { return fmt.Sprintf(`{"setup":{"model":"models/%s"}}`, model) }
+
+func (c *client) say(text string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+	defer cancel()
+	require.NoError(c.t, c.Write(ctx, websocket.MessageText, []byte(text)))
+}
+
+// hear returns the next message.
+func (c *client) hear() string {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+	defer cancel()
+	_, text, err := c.Read(ctx)
+	require.NoError(c.t, err)
+	return string(text)
+}
+
+// turn says a text and returns what is answered, and what is said of usage.
+func (c *client) turn(text string) (answer string, prompt int64) {
+	c.t.Helper()
+	quoted, err := json.Marshal(text)
+	require.NoError(c.t, err)
+	c.say(`{"clientContent":{"turns":[{"role":"user","parts":[{"text":` + string(quoted) + `}]}],"turnComplete":true}}`)
+	for {
+		var m struct {
+			ServerContent struct {
+				ModelTurn    struct{ Parts []struct{ Text string } }
+				TurnComplete bool
+			}
+			UsageMetadata struct{ PromptTokenCount int64 }
+		}
+		require.NoError(c.t, json.Unmarshal([]byte(c.hear()), &m))
+		for _, p := range m.ServerContent.ModelTurn.Parts {
+			answer += p.Text
+		}
+		if m.ServerContent.TurnComplete {
+			return answer, m.UsageMetadata.PromptTokenCount
+		}
+	}
+}
+
+// closed returns how the session is closed, after whatever is still said.
+func (c *client) closed() websocket.CloseError {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+	defer cancel()
+	for {
+		_, _, err := c.Read(ctx)
+		if err == nil {
+			continue
+		}
+		var e websocket.CloseError
+		require.ErrorAs(c.t, err, &e)
+		return e
+	}
+}
+
+// eventually waits for something that happens at once.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	require.Eventually(t, is, soon, 5*time.Millisecond, what)
+}
+
+// openAt is how many sessions Gemini has open.
+func (w *world) openAt() int {
+	return w.sim.Live().Open("project-1", model) + w.sim.Live().Open("project-2", model)
+}

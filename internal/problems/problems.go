@@ -1,0 +1,64 @@
+// Package problems says what errors mean to callers, whatever they are told by: an answer of
+// HTTP, or the close of a session.
+package problems
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Of says what an error means to the caller.
+func Of(err error) *apierror.Problem {
+	var p *apierror.Problem
+	var field *payload.FieldError
+	var tooLarge *http.MaxBytesError
+	var size *admission.TooLargeError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &field):
+		return apierror.Invalid(field.Field, field.Text)
+	case errors.As(err, &tooLarge):
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
+	case errors.As(err, &size):
+		return &apierror.Problem{Code: apierror.NeverFits, Public: size.Public(), Cause: err}
+	case errors.Is(err, admission.ErrNoProject):
+		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
+	case errors.Is(err, admission.ErrTicket):
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
+		// Before the timeout: a store has deadlines of its own.
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &apierror.Problem{Code: apierror.TimedOut, Public: "The request took longer than its timeout.", Cause: err}
+	case errors.Is(err, context.Canceled):
+		return &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
+	}
+	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
+}
+
+// OfCaller says why a request isn't let in.
+func OfCaller(err error) *apierror.Problem {
+	switch {
+	case errors.Is(err, callers.ErrMissing):
+		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "No token was given. Send yours as x-goog-api-key, Authorization: Bearer, the password of Authorization: Basic, ?key= or X-Fluxgate-Token.", Cause: err}
+	case errors.Is(err, callers.ErrWrong):
+		return &apierror.Problem{Code: apierror.Unauthenticated, Public: "API key not valid: the token is not known here.", Cause: err}
+	case errors.Is(err, callers.ErrConflict):
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "Multiple authentication credentials received. Please pass only one.", Cause: err}
+	case errors.Is(err, callers.ErrHost):
+		return &apierror.Problem{Code: apierror.Forbidden, Public: err.Error() + ".", Cause: err}
+	case errors.Is(err, callers.ErrOrigin):
+		return &apierror.Problem{Code: apierror.Forbidden, Public: "Web pages of other origins are not let in. See FLUXGATE_CORS.", Cause: err}
+	case errors.Is(err, callers.ErrUnguarded):
+		return &apierror.Problem{Code: apierror.Unguarded, Public: err.Error(), Cause: err}
+	}
+	return &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
+}
