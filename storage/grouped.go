@@ -117,9 +117,9 @@ type Grouped struct {
 
 	mu       sync.Mutex
 	projects map[string]*committer
-	records  map[string][]byte // as they were read or written last
-	noticed  time.Time         // when Options.Noticed was last told something
-	ended    bool              // no further work may begin
+	records  map[string]knownRecord // as they were read or written last
+	noticed  time.Time              // when Options.Noticed was last told something
+	ended    bool                   // no further work may begin
 
 	// alive ends when the store is closed; commits of an answer that was
 	// abandoned go on until then.
@@ -133,7 +133,7 @@ var _ Store = (*Grouped)(nil)
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
 		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
-		projects: make(map[string]*committer), records: make(map[string][]byte), updating: semaphore.NewWeighted(1),
+		projects: make(map[string]*committer), records: make(map[string]knownRecord), updating: semaphore.NewWeighted(1),
 	}
 	g.alive, g.end = context.WithCancel(context.Background())
 	return g

@@ -67,6 +67,47 @@ func TestEmptiedUnderInstances(t *testing.T) {
 	}
 }
 
+// The database is emptied under an instance that knows as many records as are in use, some of
+// them for days that are over: it writes back every one that it has used lately.
+func TestRecordsAreWrittenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, db := t.Context(), storage.NewFake(time.Millisecond)
+		g := (&storage.Line{DB: db}).Open(t, storage.Options{})
+		put := func(name string) {
+			_, err := g.UpdateRecord(ctx, name, func([]byte) ([]byte, error) { return []byte(name), nil })
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		for day := range 60 {
+			put(fmt.Sprint("day-", day))
+		}
+		var names []string
+		for i := range 40 {
+			names = append(names, fmt.Sprintf("resources-%x", i))
+			put(names[i])
+		}
+		db.Empty()
+		for _, name := range names {
+			data, err := g.Record(ctx, name)
+			require.NoError(t, err)
+			assert.Equal(t, name, string(data))
+		}
+		other := (&storage.Line{DB: db}).Open(t, storage.Options{})
+		for _, name := range names {
+			data, err := other.Record(ctx, name)
+			require.NoError(t, err)
+			assert.Equal(t, name, string(data), "others find it too")
+		}
+		assert.Empty(t, dataOf(t, g, "day-0"), "there is a bound")
+	})
+}
+
+func dataOf(t *testing.T, g *storage.Grouped, name string) []byte {
+	data, err := g.Record(t.Context(), name)
+	require.NoError(t, err)
+	return data
+}
+
 const (
 	crowdModel     = "gemini-2.5-flash"
 	crowdInstances = 3

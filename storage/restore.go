@@ -116,21 +116,40 @@ func (c *Control) restore(known Control) {
 	maps.Copy(c.Aliases, found.Aliases)
 }
 
-// maxRecords bounds how many records an instance remembers.
-const maxRecords = 16
+// maxRecords bounds how many records an instance remembers, the oldest going first: more
+// than there are, but for those that there is one of for every day. The largest have some
+// 128 KiB.
+const maxRecords = 64
+
+// A knownRecord is what a record is known to hold.
+type knownRecord struct {
+	data []byte
+	at   time.Time // when that was read or written last
+}
 
 // remember keeps what a record is known to hold.
 func (g *Grouped) remember(name string, data []byte) {
+	if len(data) == 0 {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, ok := g.records[name]; len(data) > 0 && (ok || len(g.records) < maxRecords) {
-		g.records[name] = bytes.Clone(data)
+	g.records[name] = knownRecord{bytes.Clone(data), time.Now()}
+	if len(g.records) <= maxRecords {
+		return
 	}
+	oldest := name
+	for other, x := range g.records {
+		if x.at.Before(g.records[oldest].at) {
+			oldest = other
+		}
+	}
+	delete(g.records, oldest)
 }
 
 // remembered returns what a record is known to have held; nil: nothing.
 func (g *Grouped) remembered(name string) []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return bytes.Clone(g.records[name])
+	return bytes.Clone(g.records[name].data)
 }
