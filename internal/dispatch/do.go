@@ -67,6 +67,7 @@ type Sent struct {
 	answers.Tokens
 	At           time.Time
 	ModelVersion string
+	Continuation []byte // the token to go on with the answer; nil: none
 	ModelStatus  string // what upstream said of the model's state, a JSON object; "": nothing
 	// Late is an error that came after the answer had begun: the caller has seen
 	// it, and it is recorded like any other. Usually nil.
@@ -357,7 +358,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	}
 	r.limit.Settle(info.PromptTokens)
 	r.used(after, grant, info)
-	r.d.conversations.Served(r.call.turn, grant.Project)
+	r.d.conversations.Served(r.call.turn, grant.Project, info.Continuation)
 	if r.tried == grant.Project && info.Late == nil {
 		r.restore(after, grant.Project)
 	}

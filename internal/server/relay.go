@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/turns"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -188,6 +189,7 @@ func outcome(end *answers.Tail, meter *answers.Meter, to dispatch.Target, at tim
 	}
 	u := meter.Read(end)
 	out.PromptTokens, out.Tokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.Tokens, u.ModelVersion, u.ModelStatus
+	out.Continuation = turns.Token(end.Bytes())
 	if object := answers.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)
 		out.Late.SentAt = at

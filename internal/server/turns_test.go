@@ -62,6 +62,42 @@ func TestConversationsStayOnTheirProject(t *testing.T) {
 	}
 }
 
+// An answer that is to be continued brings a token, in generateContent as in the Interactions
+// API, and the request that brings it back goes to the project that gave it.
+func TestContinuationsStayOnTheirProject(t *testing.T) {
+	for name, c := range map[string]struct{ path, answer, first, second string }{
+		"generateContent": {
+			"/v1beta/models/gemini-2.5-pro:generateContent", `{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"CONTINUATION","continuationToken":"%s"}]}`,
+			`{"contents":[{"parts":[{"text":"%s"}]}]}`, `{"contents":[{"parts":[{"text":"go on"}]}],"continuationToken":"%s"}`,
+		},
+		"interactions": {
+			"/v1beta/interactions", `{"id":"v1_x","status":"incomplete","continuation_token":"%s","usage":{"total_input_tokens":1}}`,
+			`{"model":"gemini-2.5-pro","input":"%s"}`, `{"model":"gemini-2.5-pro","input":"go on","continuation_token":"%s"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var of []string
+			_, s := stubbed(func(h heard) *http.Response {
+				key := h.header.Get("X-Goog-Api-Key")
+				of = append(of, key)
+				return respond(http.StatusOK, fmt.Sprintf(c.answer, "of "+key), "Content-Type", "application/json")
+			})
+			s.keys = projects("alpha", "beta", "gamma", "delta", "epsilon")
+			s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":60}}`}
+			w := newWorld(t, s)
+			used := map[string]bool{}
+			for i := range 20 {
+				require.Equal(t, http.StatusOK, w.do("POST", c.path, fmt.Sprintf(c.first, fmt.Sprint("talk ", i))).Code)
+				first := of[len(of)-1]
+				require.Equal(t, http.StatusOK, w.do("POST", c.path, fmt.Sprintf(c.second, "of "+first)).Code)
+				assert.Equal(t, first, of[len(of)-1])
+				used[first] = true
+			}
+			assert.Greater(t, len(used), 1, "first turns go to any")
+		})
+	}
+}
+
 // It is a preference: where that project has no room, another serves.
 func TestConversationsGoWhereThereIsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

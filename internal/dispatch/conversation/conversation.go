@@ -33,6 +33,7 @@ func New() *Memory {
 
 // A Turn is a request as part of a conversation: its marks, the most telling first.
 type Turn struct {
+	caller    string
 	marks     []uint64
 	continues bool // it isn't the first
 }
@@ -40,13 +41,16 @@ type Turn struct {
 // Read returns the turn that a caller's body is.
 func (c *Memory) Read(caller string, body []byte) (t Turn) {
 	is := turns.Read(body)
+	if t.caller = caller; is.Token != nil {
+		t.marks = append(t.marks, c.mark(caller, 't', is.Token))
+	}
 	for _, s := range is.Signatures {
 		t.marks = append(t.marks, c.mark(caller, 's', s))
 	}
 	if is.First != nil {
 		t.marks = append(t.marks, c.mark(caller, 'f', is.First))
 	}
-	t.continues = is.More || len(is.Signatures) > 0
+	t.continues = is.More || len(is.Signatures) > 0 || is.Token != nil
 	return t
 }
 
@@ -72,8 +76,12 @@ func (c *Memory) Project(t Turn) string {
 	return ""
 }
 
-// Served notes which project served a turn.
-func (c *Memory) Served(t Turn, project string) {
+// Served notes which project served a turn, and the token that its answer said to go on with;
+// nil: none.
+func (c *Memory) Served(t Turn, project string, token []byte) {
+	if token != nil {
+		c.of.Put(c.mark(t.caller, 't', token), project)
+	}
 	for _, mark := range t.marks {
 		c.of.Put(mark, project)
 	}

@@ -15,6 +15,8 @@ type Turns struct {
 	More  bool
 	// Signatures are the last thought signatures in it, latest first, at most maxSignatures.
 	Signatures [][]byte
+	// Token is what an answer that was cut off said to go on with; nil: none.
+	Token []byte
 }
 
 const (
@@ -64,5 +66,23 @@ func Read(body []byte) (t Turns) {
 			t.Signatures = append(t.Signatures, value)
 		}
 	}
+	t.Token = Token(body)
 	return t
+}
+
+// Token returns the last continuation token in a body or an answer, as it stands there; nil:
+// there is none. An answer that ends with CONTINUATION brings one, and the request that goes on
+// with it sends it back: generateContent and the Interactions API, as the SDKs of October 2026
+// have it. That it is the project's alone is a guess.
+func Token(text []byte) []byte {
+	for _, name := range []string{`"continuationToken"`, `"continuation_token"`} {
+		i := bytes.LastIndex(text, []byte(name))
+		if i < 0 {
+			continue
+		}
+		if value := payload.FirstValue(bytes.TrimLeft(text[i+len(name):], ": \t\r\n")); len(value) > len(`""`) && value[0] == '"' {
+			return value
+		}
+	}
+	return nil
 }
