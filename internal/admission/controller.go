@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -58,13 +59,13 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 // Admit books the request a slot now, or says when to come back: the strictest of
 // what the projects and the caller's own limits say. Exactly one of the results is
 // not nil. Errors are ErrTooLarge, ErrCallerTooLarge, ErrNoProject, those of the
-// store, which are storage.ErrUnavailable after GiveUp at the latest, and the
+// store, which are storage.ErrUnavailable after patience.GiveUp at the latest, and the
 // context's.
 func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
-	limited, done := patiently(ctx)
+	limited, done := patience.Limit(ctx)
 	defer done()
 	grant, wait, err := c.admit(limited, req)
-	return grant, wait, outOfPatience(ctx, limited, err)
+	return grant, wait, limited.Explain(err)
 }
 
 func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, error) {

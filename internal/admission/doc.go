@@ -49,8 +49,8 @@
 // comes, or that comes early, goes to another project if there is room now, and
 // gives its booking up; if there is no room it keeps its booking and its rank.
 //
-// A request waits for the store no longer than GiveUp, whatever is read, lost and
-// planned anew in it (patience.go). A plan that turns out to be out of date was made on
+// A request waits for the store no longer than patience.GiveUp, whatever is read, lost and
+// planned anew in it. A plan that turns out to be out of date was made on
 // a document that has been read again by then; only before the last plan are all of
 // them.
 //
@@ -130,6 +130,5 @@
 //   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
 //   - snapshot.go: the rules, mode and chain in force, from the control document
 //   - waitlist.go: whom this instance told which time
-//   - patience.go: how long a request waits for the store
 //   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -190,7 +190,7 @@ func TestEverSlowerCommits(t *testing.T) {
 		assert.Nil(t, grant)
 		assert.Nil(t, wait)
 		require.ErrorIs(t, err, storage.ErrUnavailable)
-		assert.LessOrEqual(t, time.Since(begun), admission.GiveUp)
+		assert.LessOrEqual(t, time.Since(begun), patience.GiveUp)
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -20,7 +20,7 @@ func TestPatienceIsARequests(t *testing.T) {
 		slow := &slowStore{Store: storage.NewMemory(time.Now)}
 		b := newBench(t, slow, []string{"p", "q", "r"})
 		slow.commit.Store(int64(300 * time.Millisecond))
-		ctx := admission.WithPatience(t.Context())
+		ctx := patience.With(t.Context())
 		grant, _, err := b.Admit(ctx, b.request())
 		require.NoError(t, err)
 		require.NotNil(t, grant)
@@ -35,7 +35,7 @@ func TestPatienceIsARequests(t *testing.T) {
 		assert.InDelta(t, 9.7, time.Since(begun).Seconds(), 0.5)
 
 		slow.commit.Store(0)
-		grant, _, err = b.Admit(admission.WithPatience(t.Context()), b.request())
+		grant, _, err = b.Admit(patience.With(t.Context()), b.request())
 		require.NoError(t, err)
 		assert.NotNil(t, grant)
 	})
@@ -62,7 +62,7 @@ func TestPatienceCountsTheSnapshotOnce(t *testing.T) {
 		slow := &slowControl{Store: storage.NewMemory(time.Now)}
 		b := newBench(t, slow, []string{"p", "q"})
 		slow.takes = 4 * time.Second
-		ctx := admission.WithPatience(t.Context())
+		ctx := patience.With(t.Context())
 		for range 2 {
 			req := b.request()
 			req.Snapshot = nil

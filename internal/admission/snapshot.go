@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -29,11 +30,11 @@ func (s *Snapshot) Chain(mode scheduler.Mode) []string {
 // Snapshot returns what is decided by now. The control document is at most
 // storage.ControlAge old.
 func (c *Controller) Snapshot(ctx context.Context) (*Snapshot, error) {
-	limited, done := patiently(ctx)
+	limited, done := patience.Limit(ctx)
 	defer done()
 	control, err := c.store.Control(limited)
 	if err != nil {
-		return nil, outOfPatience(ctx, limited, err)
+		return nil, limited.Explain(err)
 	}
 	return c.snapshots.of(control), nil
 }

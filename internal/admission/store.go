@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -23,10 +24,10 @@ func (c *Controller) behind() time.Duration {
 // View returns what this instance knows of projects, in order; nil where nothing
 // is kept.
 func (c *Controller) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
-	limited, done := patiently(ctx)
+	limited, done := patience.Limit(ctx)
 	defer done()
 	states, err := c.store.View(limited, ids)
-	return states, outOfPatience(ctx, limited, err)
+	return states, limited.Explain(err)
 }
 
 // FreshView is View of documents that are at most a second old.

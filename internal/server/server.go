@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -88,7 +89,8 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 			// may have no CPU.
 			defer seen.End()
 			id := requestid.Of(w.Header())
-			about := append([]any{"id", id}, seen.LogAttributes()...)
+			about := append(make([]any, 0, 8), "id", id)
+			about = append(about, seen.LogAttributes()...)
 			if format == apierror.OpenAI {
 				w.Header().Set(openAIRequestID, id)
 			}
@@ -106,7 +108,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 			}
 			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id))
 			defer release()
-			ctx = admission.WithPatience(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
+			ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
 			h, allow := find(r)
 			var err error

@@ -1,0 +1,99 @@
+package patience
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Whoever waits is told at the deadline, and whoever only looks sees it; until then there
+// is no timer.
+func TestDeadline(t *testing.T) {
+	for name, ended := range map[string]func(l *Limited) error{
+		"who waits": func(l *Limited) error { <-l.Done(); return l.Err() },
+		"who derives": func(l *Limited) error {
+			inner, cancel := context.WithCancel(l)
+			defer cancel()
+			<-inner.Done()
+			return inner.Err()
+		},
+		"who looks": func(l *Limited) error {
+			time.Sleep(GiveUp - 1)
+			require.NoError(t, l.Err())
+			assert.Nil(t, l.timed.Load(), "nobody waits")
+			time.Sleep(time.Nanosecond)
+			return l.Err()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				l, done := Limit(t.Context())
+				defer done()
+				until, ok := l.Deadline()
+				assert.True(t, ok)
+				err := ended(l)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, GiveUp, time.Since(begun))
+				assert.Equal(t, until, time.Now())
+				require.ErrorIs(t, l.Explain(err), storage.ErrUnavailable)
+			})
+		})
+	}
+}
+
+// The request's own end comes first, and is what it is told.
+func TestOwnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type name struct{}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), name{}, "n"), time.Second)
+		defer cancel()
+		l, done := Limit(With(ctx))
+		defer done()
+		until, _ := l.Deadline()
+		assert.Equal(t, time.Now().Add(time.Second), until)
+		assert.Equal(t, "n", l.Value(name{}))
+		<-l.Done()
+		assert.Equal(t, "n", l.Value(name{}))
+		require.ErrorIs(t, l.Explain(l.Err()), context.DeadlineExceeded)
+		assert.NotErrorIs(t, l.Explain(l.Err()), storage.ErrUnavailable)
+	})
+}
+
+// Whatever waits on behalf of a request ends with it.
+func TestDoneEndsWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, done := Limit(t.Context())
+		ended := make(chan error)
+		go func() {
+			<-l.Done()
+			ended <- l.Err()
+		}()
+		synctest.Wait()
+		done()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+// What is asked in one request takes of one time.
+func TestOneTimeForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, begun := With(t.Context()), time.Now()
+		for range 3 {
+			_, done := Limit(ctx)
+			time.Sleep(3 * time.Second)
+			done()
+			time.Sleep(time.Minute) // at the provider
+		}
+		l, done := Limit(ctx)
+		defer done()
+		until, _ := l.Deadline()
+		assert.Equal(t, begun.Add(3*time.Minute+10*time.Second), until)
+	})
+}
