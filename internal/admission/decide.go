@@ -154,11 +154,7 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 		promised = d.promise.ID
 	}
 	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
-	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if ticket.TagOf(b.ID) == ticket.CallerTag(d.req.Caller) && b.ID != d.held {
-			slots = append(slots, b)
-		}
-	})
+	d.ownBookings(func(b scheduler.Booking) { slots = append(slots, b) })
 	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
 	if own == nil {
 		return nil, err

@@ -265,11 +265,7 @@ func (d *decision) far(offer scheduler.Offer) bool {
 		return false
 	}
 	n := 0
-	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if ticket.TagOf(b.ID) == ticket.CallerTag(d.req.Caller) && b.ID != d.held {
-			n++
-		}
-	})
+	d.ownBookings(func(scheduler.Booking) { n++ })
 	return n > 0
 }
 

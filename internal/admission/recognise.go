@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -134,6 +135,16 @@ func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) 
 			}
 		}
 	}
+}
+
+// ownBookings calls f with every booking of the caller's that isn't the one it came for.
+func (d *decision) ownBookings(f func(b scheduler.Booking)) {
+	tag := ticket.CallerTag(d.req.Caller)
+	d.bookings(func(_, _ string, b scheduler.Booking) {
+		if ticket.TagOf(b.ID) == tag && b.ID != d.held {
+			f(b)
+		}
+	})
 }
 
 // holding is the booking that the caller holds, as far as its ticket goes.

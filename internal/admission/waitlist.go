@@ -52,6 +52,7 @@ type waitlist struct {
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  map[string]returns                // by caller
+	holders  map[string]int                    // how many promises each caller has, if any
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
 	made     uint64                            // promises so far
 }
@@ -68,6 +69,7 @@ func newWaitlist(hold time.Duration) *waitlist {
 		unshared: make(map[string][]scheduler.Waitlisted),
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  make(map[string]returns),
+		holders:  make(map[string]int),
 	}
 }
 
@@ -90,6 +92,7 @@ func (l *waitlist) add(p promise, now scheduler.Instant) {
 // put puts a promise into the list. The lock is held.
 func (l *waitlist) put(p promise) {
 	l.slots[p.at] = append(l.slots[p.at], p)
+	l.holders[p.caller]++
 	if p.Hash == 0 {
 		return
 	}
@@ -183,6 +186,9 @@ func (l *waitlist) drop(id calendarID, match func(promise) bool) (dropped []prom
 			continue
 		}
 		dropped = append(dropped, p)
+		if l.holders[p.caller]--; l.holders[p.caller] == 0 {
+			delete(l.holders, p.caller)
+		}
 		places := l.byHash[p.Hash]
 		if i := slices.Index(places, id); i >= 0 {
 			places = slices.Delete(places, i, i+1)
@@ -268,14 +274,11 @@ func (l *waitlist) of(caller string, except uint64, now scheduler.Instant) (out 
 func (l *waitlist) holds(caller string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, slots := range l.slots {
-		for i := range slots {
-			if slots[i].caller != caller {
-				return true
-			}
-		}
+	n := len(l.holders)
+	if l.holders[caller] > 0 {
+		n--
 	}
-	return false
+	return n > 0
 }
 
 // waitingFor returns the promises for a model whose callers are expected to come, in the
@@ -299,7 +302,11 @@ func (l *waitlist) waitingFor(model string, now scheduler.Instant) (out []promis
 
 // each calls f with every slot of a hash. The lock is held.
 func (l *waitlist) each(hash uint64, f func(p *promise)) {
-	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(l.byHash[hash]), calendarID.compare)) {
+	places := l.byHash[hash]
+	if len(places) == 0 {
+		return // most requests were told nothing
+	}
+	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(places), calendarID.compare)) {
 		for i := range l.slots[id] {
 			if p := &l.slots[id][i]; p.Hash == hash {
 				f(p)
