@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -16,10 +17,16 @@ var open = Section{
 	Tag:      16,
 	Optional: true,
 	Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
-		if !slices.ContainsFunc(p.Calendars, func(c *scheduler.Calendar) bool { return len(c.Open) > 0 }) {
+		size := 0
+		for _, c := range p.Calendars {
+			if len(c.Open) > 0 {
+				size += 2*binary.MaxVarintLen16 + 3*len(c.Open)
+			}
+		}
+		if size == 0 {
 			return p, nil
 		}
-		e := &encoder{}
+		e := &encoder{b: make([]byte, 0, size)}
 		for i, c := range p.Calendars {
 			if len(c.Open) == 0 {
 				continue

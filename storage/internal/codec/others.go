@@ -20,6 +20,9 @@ var others = Section{
 	Tag:      18,
 	Optional: true,
 	Take: func(rules *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
+		if len(rules.Specs) == 0 && !slices.ContainsFunc(p.Calendars, func(c *scheduler.Calendar) bool { return !scheduler.IsModel(c.Model) }) {
+			return p, nil // whoever finds that another is used takes it conservatively
+		}
 		rest := *p
 		rest.Calendars = nil
 		var held []*scheduler.Calendar
@@ -29,9 +32,6 @@ var others = Section{
 			} else {
 				held = append(held, c)
 			}
-		}
-		if len(held) == 0 && !bucketed(p) && len(rules.Specs) == 0 {
-			return p, nil // whoever finds that another is used takes it conservatively
 		}
 		today := scheduler.DayOf(p.Latest)
 		e := &encoder{}
@@ -135,14 +135,14 @@ func certain(p *scheduler.Project, today scheduler.Day) int64 {
 func reconciled(p *scheduler.Project, held []*scheduler.Calendar) []*scheduler.Calendar {
 	for _, c := range held {
 		c.Open = nil
-		c.Bookings = slices.DeleteFunc(c.Bookings, func(b scheduler.Booking) bool {
-			_, _, ok := p.Booking(b.ID)
-			return !ok
-		})
-		for i := range c.Bookings {
-			_, b, _ := p.Booking(c.Bookings[i].ID)
-			c.Bookings[i].Start = b.Start
+		kept := c.Bookings[:0]
+		for _, b := range c.Bookings {
+			if _, left, ok := p.Booking(b.ID); ok {
+				b.Start = left.Start
+				kept = append(kept, b)
+			}
 		}
+		c.Bookings = kept
 	}
 	return held
 }

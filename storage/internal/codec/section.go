@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding/binary"
 	"hash/fnv"
 	"slices"
 
@@ -88,6 +89,7 @@ func (c *Codec) alone(rules *scheduler.Rules, p *scheduler.Project, before []byt
 
 // take takes what the sections hold out of a project.
 func (c *Codec) take(rules *scheduler.Rules, p *scheduler.Project) (rest *scheduler.Project, parts []part) {
+	parts = make([]part, 0, len(c.sections))
 	for _, s := range c.sections {
 		x := part{tag: s.Tag}
 		p, x.data = s.Take(rules, p)
@@ -119,11 +121,17 @@ func index(parts []part, tag uint64) int {
 }
 
 func format(parts []part) []byte {
-	e := &encoder{b: []byte{sectionsFormat}}
+	size := 1
+	for _, x := range parts {
+		size += 2*binary.MaxVarintLen64 + 8 + len(x.data)
+	}
+	e := &encoder{b: make([]byte, 1, size)}
+	e.b[0] = sectionsFormat
 	for _, x := range parts {
 		e.uint(x.tag)
 		e.id(x.tie)
-		e.str(string(x.data))
+		e.len(len(x.data))
+		e.b = append(e.b, x.data...)
 	}
 	return e.b
 }
