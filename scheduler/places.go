@@ -163,13 +163,15 @@ func later(a, b DayCount) DayCount {
 // comeBack returns the calendar of a model that has no place: what is kept of it, or
 // an empty one.
 func (p *Project) comeBack(model string) *Calendar {
+	c := p.remembered(model)
 	if !IsModel(model) && p != nil && p.Unsure.At != 0 {
-		known := *p
-		known.Unsure = Unsure{}
-		c := known.comeBack(model)
 		c.Unsure = p.Unsure
-		return c
 	}
+	return c
+}
+
+// remembered returns what is kept of a calendar that has no place.
+func (p *Project) remembered(model string) *Calendar {
 	if p == nil || len(p.Idle) == 0 && p.Forgotten.Requests == 0 {
 		return &Calendar{Model: model}
 	}

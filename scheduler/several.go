@@ -68,8 +68,10 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		if w.IfKnown && !p.knows(w.On) {
 			continue
 		}
-		if x := p.Calendar(w.On); IsModel(w.On) && x.Block.Cause == Unavailable && x.Block.Until > now {
-			continue // the other model isn't to be had: it won't be counted there
+		if IsModel(w.On) {
+			if b := p.Calendar(w.On).Block; b.Cause == Unavailable && b.Until > now {
+				continue // the other model isn't to be had: it won't be counted there
+			}
 		}
 		w.Demand.Allowance = d.Allowance
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })
