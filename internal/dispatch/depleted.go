@@ -76,6 +76,11 @@ func (d *Dispatcher) due(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
 	if elapsed, before := d.looked.Elapsed(d.admission.Now(), lookEvery); !elapsed || !before {
 		return due, false // the first request of an instance doesn't look
 	}
+	return d.claimDue(ctx, p)
+}
+
+// claimDue is due for a request that looks.
+func (d *Dispatcher) claimDue(ctx context.Context, p *Pool) (due keys.Key, ok bool) {
 	states, err := d.admission.View(ctx, p.IDs())
 	if err != nil {
 		return due, false

@@ -51,9 +51,9 @@ type Call struct {
 	// returns an error.
 	Send func(ctx context.Context, to Target) (Sent, *upstream.Error)
 
-	// features returns the features with quotas of their own that it asks for, nil:
-	// none; textOnly says that it refers to nothing else. Set by Size.
-	features func() []string
+	// features are those with quotas of their own that it asks for; textOnly says that it
+	// refers to nothing else. Set by Size.
+	features []string
 	textOnly bool
 	turn     conversation.Turn // of a conversation; set by Size
 	began    time.Time         // set by Do

@@ -19,11 +19,11 @@ import (
 // which; of one model, or of all where it says so.
 
 // asksFeature reports whether a call asks for a feature that has a quota of its own.
-func (c *Call) asksFeature() bool { return c.features != nil && len(c.features()) > 0 }
+func (c *Call) asksFeature() bool { return len(c.features) > 0 }
 
 // also is what a call weighs beside a model.
 func (c *Call) also(model string) []scheduler.Weight {
-	features := c.features()
+	features := c.features
 	all := make([]scheduler.Weight, 0, 2*len(features)+2)
 	for _, f := range features {
 		if of := scheduler.OfFeature(model, f); c.Snapshot.Rules.Spec(of).AtATime {
@@ -42,7 +42,7 @@ func (c *Call) also(model string) []scheduler.Weight {
 
 // featureRefusals are what an error says of the features that a call asked for.
 func (c *Call) featureRefusals(grant *admission.Grant, e *upstream.Error, l lesson.Lesson, now scheduler.Instant) []scheduler.RecordRefusal {
-	all := lesson.OfFeatures(c.features(), grant.Model, e, l, now)
+	all := lesson.OfFeatures(c.features, grant.Model, e, l, now)
 	for i := range all {
 		all[i].Admitted = grant.Reservation.Start
 		at := slices.IndexFunc(grant.Also, func(s scheduler.Share) bool { return s.On == all[i].Model })
@@ -66,7 +66,7 @@ func (r *dispatch) refusedFeature(ctx context.Context, wait *admission.Wait) err
 	if said == nil {
 		said = &upstream.Error{
 			Class: upstream.ClassBare429, HTTPStatus: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
-			Message: "Gemini refuses " + strings.Join(r.call.features(), " and ") + " for now, on every project that could serve this request. It takes requests without that.",
+			Message: "Gemini refuses " + strings.Join(r.call.features, " and ") + " for now, on every project that could serve this request. It takes requests without that.",
 		}
 	}
 	told := *said
@@ -87,12 +87,13 @@ func (r *dispatch) featuresAgain(ctx context.Context) scheduler.Instant {
 	}
 	now, first := r.d.admission.Now(), scheduler.Never
 	models, _ := snapshot.Counted(r.models)
+	also := r.also()
 	for i, p := range r.pool.Projects {
 		if _, err := r.pool.Pick(p.ID, states[i]); err != nil {
 			continue
 		}
 		for _, model := range models {
-			at, _ := states[i].Earliest(snapshot.Rules, now, model, r.demand, r.also()(model))
+			at, _ := states[i].Earliest(snapshot.Rules, now, model, r.demand, also(model))
 			first = min(first, at)
 		}
 	}

@@ -14,9 +14,9 @@ import (
 
 // calls are the kinds of calls that the table tells apart.
 var calls = map[string]*Call{
-	"plain":   {textOnly: true, features: func() []string { return nil }},
-	"feature": {textOnly: true, features: func() []string { return []string{"google_search"} }},
-	"content": {features: func() []string { return nil }},
+	"plain":   {textOnly: true},
+	"feature": {textOnly: true, features: []string{"google_search"}},
+	"content": {},
 }
 
 // errorsOf are an error of every class, and of every reason that makes a difference.
@@ -148,7 +148,7 @@ func TestWhatARefusalSaysOfFeatures(t *testing.T) {
 		"in the message only": {[]string{"google_search"}, upstream.Error{Class: upstream.ClassForeignQuota}, scheduler.OfFeature(model, "google_search"), paused, scheduler.Limits{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			call := &Call{Snapshot: &admission.Snapshot{Rules: new(scheduler.Rules)}, textOnly: true, features: func() []string { return c.asked }}
+			call := &Call{Snapshot: &admission.Snapshot{Rules: new(scheduler.Rules)}, textOnly: true, features: c.asked}
 			grant := &admission.Grant{Model: model, Reservation: scheduler.Reservation{Start: 7}}
 			want := []scheduler.RecordRefusal{{Model: c.on, Block: c.block, Limits: c.limits, Admitted: 7}}
 			assert.Equal(t, want, call.featureRefusals(grant, &c.said, lesson.Table[call.refusalOf(&c.said)], now))

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -37,7 +36,7 @@ type Sizer struct {
 func BodySizer(body *payload.Body) Sizer {
 	refs := body.References
 	s := Sizer{Bytes: int64(len(body.Known())), Body: body.Text, Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
-	s.Features = sync.OnceValue(func() []string { return payload.Features(body.Known()) })
+	s.Features = func() []string { return payload.Features(body.Known()) }
 	if refs.Media {
 		s.Bytes = -1
 	}
@@ -89,7 +88,10 @@ func UploadAllowance(body int) time.Duration {
 // is at most TPM/RPM of every model that may serve it: then RPM binds whatever the
 // true count.
 func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
-	c.features, c.textOnly = s.Features, s.TextOnly
+	c.textOnly = s.TextOnly
+	if s.Features != nil {
+		c.features = s.Features()
+	}
 	if len(p.Projects) > 1 && s.Body != nil {
 		c.turn = d.conversations.Read(c.Caller, s.Body)
 	}

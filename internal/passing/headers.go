@@ -47,7 +47,11 @@ var NoSniffValue = []string{"nosniff"}
 // IsPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
 // streams and files; a page is of something on the way there.
 func IsPage(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	given := h.Get("Content-Type")
+	if rest, ok := strings.CutPrefix(given, "application/json"); ok && (rest == "" || rest[0] == ';') {
+		return false // nearly every answer, whatever its parameters
+	}
+	kind, _, _ := mime.ParseMediaType(given)
 	switch {
 	case strings.HasSuffix(kind, "html"), strings.HasSuffix(kind, "+xml"), strings.HasSuffix(kind, "/xml"), strings.HasSuffix(kind, "javascript"):
 		return true
@@ -66,6 +70,9 @@ func SettleType(h http.Header) {
 
 // IsFile reports whether a request asks for what is in a file.
 func IsFile(r *http.Request) bool {
+	if r.URL.RawQuery == "" {
+		return false
+	}
 	query := r.URL.Query()
 	return query.Get("alt") == "media" || query.Get("$alt") == "media"
 }

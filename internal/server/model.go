@@ -47,6 +47,9 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 // wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
 // "fields" a caller may leave out what an answer consists of.
 func wholeAnswer(r *http.Request) bool {
+	if r.URL.RawQuery == "" {
+		return true
+	}
 	query := r.URL.Query()
 	alt := query.Get("alt")
 	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")

@@ -16,6 +16,9 @@ const (
 	loopMark   = "fluxgate"
 )
 
+// loopMarks is shared by all requests, and never changed.
+var loopMarks = []string{loopMark}
+
 // StatusLoop is the HTTP status of a request that came back. No provider answers it.
 const StatusLoop = http.StatusLoopDetected
 

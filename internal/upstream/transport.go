@@ -204,7 +204,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	strip(out)
-	out.Header.Set(loopHeader, loopMark)
+	out.Header[loopHeader] = loopMarks
 	if err := t.Put(out, c.key()); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
