@@ -20,7 +20,7 @@ is a process of its own on a free loopback port, in front of the same simulated
 Gemini, and rounds alternate. No key is needed and nothing leaves the machine.
 Ratios can be relied on; absolute figures are those of the machine.`,
 	}
-	cmd.AddCommand(newBenchOverheadCommand(), newBenchStreamCommand(), newBenchMemoryCommand(), newBenchColdStartCommand(), newBenchPartyCommand())
+	cmd.AddCommand(newBenchOverheadCommand(), newBenchStreamCommand(), newBenchMemoryCommand(), newBenchColdStartCommand(), newBenchFreeCommand(), newBenchPartyCommand())
 	return cmd
 }
 

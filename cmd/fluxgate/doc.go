@@ -16,6 +16,7 @@
 //   - cost.go: cost, what a deployment costs a month
 //   - bench.go: bench overhead and bench stream, and the parties that benchmarks start
 //   - benchmemory.go: bench memory
+//   - benchfree.go: bench free
 //   - coldstart.go: bench coldstart, and the function as a platform starts it
 //   - launcher.go: what the benchmarks share: how a party is started
 //   - connection.go: the flags that say where a Fluxgate is and who asks

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,6 +19,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"fluxgate.dev/fluxgate/internal/build"
 )
 
 // user is whom the program runs as, the "nonroot" of other images without a
@@ -38,13 +41,21 @@ type file struct {
 	data []byte
 }
 
-// write writes the archive of an image of a program, and returns its digest.
+// contents are what an image is made of.
+type contents struct {
+	program, notices []byte
+	revision         string // "": nobody knows
+}
+
+// write writes the archive of an image, and returns its digest: that of its manifest,
+// which a registry shows for the tag if what pushes it changes nothing (crane, skopeo,
+// docker with containerd's store). The layer is compressed as they would have it.
 //
 // What describes the image are go-containerregistry's types, which only this
 // command has from it. Its writers are not used: that of docker's format leaves
 // out the OCI layout, and that of the layout writes a directory, which would have
 // to be read again to be archived.
-func write(w io.Writer, program []byte, tag, arch string) (string, error) {
+func write(w io.Writer, c contents, tag, arch string) (string, error) {
 	tag, full, version, err := names(tag)
 	if err != nil {
 		return "", err
@@ -57,7 +68,8 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 		{"etc/", 0o755, nil}, {"etc/ssl/", 0o755, nil}, {"etc/ssl/certs/", 0o755, nil},
 		// Where Go, and nearly everybody else, looks for it.
 		{"etc/ssl/certs/ca-certificates.crt", 0o644, ca},
-		{"fluxgate", 0o755, program},
+		{"fluxgate", 0o755, c.program},
+		{"licenses.txt", 0o644, c.notices},
 	})
 	if err != nil {
 		return "", err
@@ -71,19 +83,20 @@ func write(w io.Writer, program []byte, tag, arch string) (string, error) {
 		blobs = append(blobs, file{"blobs/sha256/" + digest.Hex, 0o644, data})
 		return v1.Descriptor{MediaType: mediaType, Digest: digest, Size: int64(len(data))}
 	}
-	ofLayer := put(types.OCIUncompressedLayer, layer)
+	packed, err := compressed(layer)
+	if err != nil {
+		return "", err
+	}
+	plain := sha256.Sum256(layer)
+	ofLayer := put(types.OCILayer, packed)
 	ofConfig := put(types.OCIConfigJSON, encode(v1.ConfigFile{
 		Created: v1.Time{Time: epoch}, Architecture: on.Architecture, OS: on.OS,
 		Config: v1.Config{
 			User: user, ExposedPorts: map[string]struct{}{port + "/tcp": {}}, Env: []string{"PATH=/", "PORT=" + port},
 			Entrypoint: []string{"/fluxgate", "serve"}, Cmd: []string{"--host", "0.0.0.0"}, WorkingDir: "/",
-			Labels: map[string]string{
-				"org.opencontainers.image.title":       "fluxgate",
-				"org.opencontainers.image.description": "Knows which Google Cloud project and Gemini model can take the next request",
-				"org.opencontainers.image.licenses":    "MIT",
-			},
+			Labels: labels(c.revision),
 		},
-		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{ofLayer.Digest}},
+		RootFS:  v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{{Algorithm: "sha256", Hex: hex.EncodeToString(plain[:])}}},
 		History: []v1.History{{Created: v1.Time{Time: epoch}, CreatedBy: "go run ./cmd/image"}},
 	}))
 	ofManifest := put(types.OCIManifestSchema1, encode(v1.Manifest{
@@ -140,6 +153,36 @@ func names(tag string) (short, full, version string, err error) {
 		full = "docker.io/" + short
 	}
 	return short, full, version, nil
+}
+
+// labels are those of https://github.com/opencontainers/image-spec/blob/main/annotations.md.
+func labels(revision string) map[string]string {
+	l := map[string]string{
+		"org.opencontainers.image.title":       "fluxgate",
+		"org.opencontainers.image.description": "Knows which Google Cloud project and Gemini model can take the next request",
+		"org.opencontainers.image.licenses":    "MIT",
+		"org.opencontainers.image.version":     build.Version,
+	}
+	if revision != "" {
+		l["org.opencontainers.image.revision"] = revision
+	}
+	return l
+}
+
+// compressed packs a layer, the same bytes for the same layer and version of Go.
+func compressed(layer []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(layer); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // encode never fails for what is encoded here. Maps are written in order.

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -22,6 +23,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/build"
 )
 
 const repository = "../.."
@@ -33,12 +36,12 @@ func built(t *testing.T) []byte {
 	if testing.Short() {
 		t.Skip("builds the image, which -short leaves out")
 	}
-	archive, err := build()
+	archive, err := builtImage()
 	require.NoError(t, err)
 	return archive
 }
 
-var build = sync.OnceValues(func() ([]byte, error) {
+var builtImage = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "fluxgate-image-test-")
 	if err != nil {
 		return nil, err
@@ -50,7 +53,7 @@ var build = sync.OnceValues(func() ([]byte, error) {
 // buildFrom runs the command as it is run by hand.
 func buildFrom(source, output string) ([]byte, error) {
 	var out bytes.Buffer
-	err := realMain(context.Background(), []string{"--source", source, "--output", output, "--tag", "registry.example:5000/gate:v1"}, &out)
+	err := realMain(context.Background(), []string{"--source", source, "--output", output, "--tag", "registry.example:5000/gate:v1", "--revision", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"}, &out)
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +117,13 @@ func unpack(t *testing.T, archive []byte) unpacked {
 	require.NoError(t, json.Unmarshal(blob(i.Manifests[0]), &u.manifest))
 	require.NoError(t, json.Unmarshal(blob(u.manifest.Config), &u.config))
 	require.Len(t, u.manifest.Layers, 1)
-	u.layer = blob(u.manifest.Layers[0])
-	assert.Equal(t, []v1.Hash{u.manifest.Layers[0].Digest}, u.config.RootFS.DiffIDs, "it isn't compressed")
+	packed := blob(u.manifest.Layers[0])
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	require.NoError(t, err)
+	u.layer, err = io.ReadAll(z)
+	require.NoError(t, err)
+	plain := sha256.Sum256(u.layer)
+	assert.Equal(t, []v1.Hash{{Algorithm: "sha256", Hex: hex.EncodeToString(plain[:])}}, u.config.RootFS.DiffIDs, "by which a runtime knows it unpacked")
 
 	// docker reads the other description.
 	var saved []struct {
@@ -126,7 +134,7 @@ func unpack(t *testing.T, archive []byte) unpacked {
 	require.Len(t, saved, 1)
 	assert.Equal(t, files[saved[0].Config], blob(u.manifest.Config))
 	require.Len(t, saved[0].Layers, 1)
-	assert.Equal(t, u.layer, files[saved[0].Layers[0]])
+	assert.Equal(t, packed, files[saved[0].Layers[0]])
 	assert.Equal(t, []string{"registry.example:5000/gate:v1"}, saved[0].RepoTags)
 	return u
 }
@@ -166,7 +174,12 @@ func copyRepository(t *testing.T, to string) {
 func TestConfig(t *testing.T) {
 	archive := built(t)
 	u := unpack(t, archive)
-	assert.Equal(t, "linux", u.config.OS)
+	assert.Equal(t, "linux/amd64", u.config.OS+"/"+u.config.Architecture, "what nearly every cloud runs, whatever builds it")
+	assert.Equal(t, "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", u.config.Config.Labels["org.opencontainers.image.revision"])
+	assert.Equal(t, build.Version, u.config.Config.Labels["org.opencontainers.image.version"])
+	notices := string(entries(u.layer)["licenses.txt"])
+	assert.Contains(t, notices, "MIT License")
+	assert.Contains(t, notices, "cloud.google.com/go/firestore")
 	assert.Equal(t, "65532:65532", u.config.Config.User, "nobody who may do anything")
 	assert.Equal(t, []string{"/fluxgate", "serve"}, u.config.Config.Entrypoint)
 	assert.Equal(t, []string{"--host", "0.0.0.0"}, u.config.Config.Cmd)
@@ -188,7 +201,7 @@ func TestConfig(t *testing.T) {
 		assert.Zero(t, h.Mode&0o6022, h.Name)
 		assert.Equal(t, epoch.Unix(), h.ModTime.Unix(), h.Name)
 	}
-	assert.Equal(t, []string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "fluxgate"}, names)
+	assert.Equal(t, []string{"etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "fluxgate", "licenses.txt"}, names)
 	program := entries(u.layer)["fluxgate"]
 	parsed, err := elf.NewFile(bytes.NewReader(program))
 	require.NoError(t, err)
@@ -250,7 +263,7 @@ func TestBuildFails(t *testing.T) {
 	assert.NoFileExists(t, output)
 	file, err := os.Create(output)
 	require.NoError(t, err)
-	_, err = write(file, []byte("program"), "no tag:", "amd64")
+	_, err = write(file, contents{program: []byte("program")}, "no tag:", "amd64")
 	assert.ErrorContains(t, err, "want name:tag")
 	require.NoError(t, file.Close())
 }

@@ -93,7 +93,7 @@ func TestRuns(t *testing.T) {
 	// Tests listen on loopback addresses only, so the address is another one.
 	args := append(u.config.Config.Entrypoint, "--host", "127.0.0.1", "--port", "0")
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(u.config.Config.Env, containVariable+"="+root)
+	cmd.Env = append(u.config.Config.Env, containVariable+"="+root, "FLUXGATE_DEMO=true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

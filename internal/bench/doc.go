@@ -26,6 +26,8 @@
 //   - stream.go: Stream, memory and delay of long streams
 //   - memory.go: Memory, resident memory with many large bodies at once
 //   - coldstart.go: ColdStart, the time to the first answer
+//   - free.go: Free, many small instances at a pool's full rate
+//   - throttle.go: processes with a share of a processor each
 //   - breakdown.go: where the CPU of a party went, read from its profile
 //   - child.go: the parent's end: Launcher, processes started, asked and ended
 //   - process.go: RunProcess, the child's end

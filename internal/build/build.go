@@ -10,6 +10,10 @@ import (
 // Version is that of the newest chapter of .github/CHANGELOG.md that this source is described by.
 const Version = "0.1.0"
 
+// revision is set by -ldflags where Go can't record the commit by itself, as in an image
+// that is the same wherever it is built.
+var revision string
+
 // source is set by -ldflags where the build has no repository to look at: the first
 // digits of the hash of the archive that it was made from, which is the archive's name
 // in the bucket.
@@ -28,10 +32,10 @@ type Info struct {
 // Of returns what this program was built from.
 var Of = sync.OnceValue(func() Info {
 	found, _ := debug.ReadBuildInfo() // nil: built without modules
-	return of(found, source)
+	return of(found, revision, source)
 })
 
-func of(found *debug.BuildInfo, source string) Info {
+func of(found *debug.BuildInfo, revision, source string) Info {
 	info := Info{Version: Version, Go: runtime.Version()}
 	if found != nil {
 		settings := map[string]string{}
@@ -42,6 +46,9 @@ func of(found *debug.BuildInfo, source string) Info {
 		if info.Commit != "" && settings["vcs.modified"] == "true" {
 			info.Commit += "+"
 		}
+	}
+	if info.Commit == "" && revision != "" {
+		info.Commit = first(strings.TrimSuffix(revision, "+")) + map[bool]string{true: "+"}[strings.HasSuffix(revision, "+")]
 	}
 	if info.Commit == "" && source != "" {
 		info.Commit = "source-" + first(source)

@@ -16,18 +16,20 @@ func TestOf(t *testing.T) {
 		return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: commit}, {Key: "vcs.modified", Value: modified}}}
 	}
 	for _, tt := range []struct {
-		name   string
-		found  *debug.BuildInfo
-		source string
-		want   string
+		name             string
+		found            *debug.BuildInfo
+		revision, source string
+		want             string
 	}{
-		{"of a repository", recorded("false"), "", "0a1b2c3d4e5f"},
-		{"with changes", recorded("true"), "", "0a1b2c3d4e5f+"},
-		{"of an archive", &debug.BuildInfo{}, "ffeeddccbbaa99887766", "source-ffeeddccbbaa"},
-		{"a commit says more than an archive", recorded("false"), "ffee", "0a1b2c3d4e5f"},
-		{"nobody says", nil, "", ""},
+		{"of a repository", recorded("false"), "", "", "0a1b2c3d4e5f"},
+		{"with changes", recorded("true"), "", "", "0a1b2c3d4e5f+"},
+		{"of an archive", &debug.BuildInfo{}, "", "ffeeddccbbaa99887766", "source-ffeeddccbbaa"},
+		{"a commit says more than an archive", recorded("false"), "", "ffee", "0a1b2c3d4e5f"},
+		{"of an image", nil, commit, "", "0a1b2c3d4e5f"},
+		{"of an image with changes", nil, commit + "+", "", "0a1b2c3d4e5f+"},
+		{"nobody says", nil, "", "", ""},
 	} {
-		assert.Equal(t, tt.want, of(tt.found, tt.source).Commit, tt.name)
+		assert.Equal(t, tt.want, of(tt.found, tt.revision, tt.source).Commit, tt.name)
 	}
 	assert.Equal(t, "1.2.3 (abc, go1)", Info{"1.2.3", "abc", "go1"}.String())
 	assert.Equal(t, "1.2.3 (go1)", Info{"1.2.3", "", "go1"}.String())
