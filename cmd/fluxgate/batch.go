@@ -37,7 +37,7 @@ The output has one line of JSON per request, in input order, and grows while the
   {"index":1,"id":"…","sha256":"…","error":"…","status":400,…}
 
 An answer that is empty is asked for again. A chunk whose answer is empty again, or cut, is sent in two halves, and these
-likewise. What is still cut has its finish_reason, such as MAX_TOKENS, is counted as truncated, and makes the exit code 1.
+likewise. What is still cut has its finish_reason, such as MAX_TOKENS, is counted as truncated, and makes the exit code 5.
 
 With an OUTPUT that ends in .srt, .vtt or .ass, one input of that kind becomes subtitles again: the texts are replaced,
 numbers, times and everything else stay. An answer with other cues is asked for again, then in halves. The lines of JSON are
@@ -48,7 +48,7 @@ command again: what is finished is not sent again, what failed is. The one excep
 instant before a crash and never reached the disk. --output - can't be resumed.
 
 The job ends with a summary line on standard error: requests=… failed=… truncated=… waits=… tokens=… elapsed=…
-The exit code is 0 only when every request has been answered in full.
+The exit code is 0 only when every request has been answered in full, 5 when some haven't; see fluxgate --help for others.
 
 ` + connectionHelp
 
@@ -93,7 +93,7 @@ func newBatchCommand() *cobra.Command {
 			}
 			for name, value := range map[string]int{"concurrency": o.Concurrency, "chunk-tokens": o.ChunkTokens} {
 				if value < 1 {
-					return fmt.Errorf("--%s %d: want a positive number", name, value)
+					return usageError{fmt.Errorf("--%s %d: want a positive number", name, value)}
 				}
 			}
 			if o.Instructions, err = batch.LoadInstructions(instructions); err != nil {
@@ -141,10 +141,10 @@ func runBatch(ctx context.Context, o batch.Options) error {
 	context.AfterFunc(ctx, stop)
 	summary, err := batch.Run(ctx, o)
 	if err == nil && summary.Truncated > 0 && summary.Failed == 0 {
-		return fmt.Errorf("batch: %d of %d answers are cut; their lines in the output say why", summary.Truncated, summary.Total)
+		return fmt.Errorf("batch: %w: %d of %d answers are cut; their lines in the output say why. Try a larger --max-tokens, or smaller --chunk-tokens", errPartial, summary.Truncated, summary.Total)
 	}
 	if err == nil && summary.Failed > 0 {
-		return fmt.Errorf("batch: %d of %d requests failed; their lines in the output say why", summary.Failed, summary.Total)
+		return fmt.Errorf("batch: %w: %d of %d requests failed; their lines in the output say why. Run the same command again to send them again", errPartial, summary.Failed, summary.Total)
 	}
 	return err
 }

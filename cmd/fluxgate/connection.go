@@ -43,7 +43,7 @@ func (c *connection) access() (remote.Access, error) {
 	if c.tokenFile != "" {
 		token, err := remote.ReadTokenFile(c.tokenFile)
 		if err != nil {
-			return a, err
+			return a, usageError{err}
 		}
 		a.Token = token
 	}

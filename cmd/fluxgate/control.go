@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/batch"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/remote"
 	"fluxgate.dev/fluxgate/internal/terminal"
 )
@@ -19,13 +20,23 @@ import (
 const everywhere = `The change holds on every instance, within ten seconds, and is kept with the name of who made it. It takes an
 administrator's token.`
 
-// configure makes a command of one change.
-func (o *operator) configure(cmd *cobra.Command, change func(args []string) (remote.Change, error)) *cobra.Command {
+// configure makes a command of one change. Where inForce isn't nil the command without arguments shows what is in force.
+func (o *operator) configure(cmd *cobra.Command, inForce func(*remote.Status, terminal.Style) string, change func(args []string) (remote.Change, error)) *cobra.Command {
 	cmd.Long += "\n\n" + everywhere
+	if inForce != nil {
+		cmd.Long = "Without an argument it shows what is in force, and why. " + cmd.Long
+	}
 	return o.command(cmd, func(cmd *cobra.Command, client *remote.Client, args []string) error {
+		if back := cmd.Flags().Lookup("default"); inForce != nil && len(args) == 0 && (back == nil || back.Value.String() == "false") {
+			answer, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return show(o, cmd, answer, inForce)
+		}
 		c, err := change(args)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		answer, err := client.Configure(cmd.Context(), c)
 		if err != nil {
@@ -37,13 +48,13 @@ func (o *operator) configure(cmd *cobra.Command, change func(args []string) (rem
 
 func newModeCommand() *cobra.Command {
 	return new(operator).configure(&cobra.Command{
-		Use:       "mode {" + strings.Join(batch.Modes, "|") + "}",
+		Use:       "mode [" + strings.Join(batch.Modes, "|") + "]",
 		Short:     "Say which models of the chain may be used",
 		Long:      "Mode says which families of the model chain may be used.",
 		Example:   `  fluxgate mode flash_only`,
 		ValidArgs: batch.Modes,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-	}, func(args []string) (remote.Change, error) { return remote.Change{Mode: &args[0]}, nil })
+		Args:      oneOf(batch.Modes),
+	}, terminal.ModeInForce, func(args []string) (remote.Change, error) { return remote.Change{Mode: &args[0]}, nil })
 }
 
 func newDisableCommand() *cobra.Command {
@@ -53,7 +64,7 @@ func newDisableCommand() *cobra.Command {
 		Long:    "Disable takes a key out of use until it is enabled again. KEY is its number in `fluxgate status`.",
 		Example: `  fluxgate disable 3`,
 		Args:    cobra.ExactArgs(1),
-	}, func(args []string) (remote.Change, error) {
+	}, nil, func(args []string) (remote.Change, error) {
 		key, err := parseKey(args[0])
 		return remote.Change{DisableKey: &key}, err
 	})
@@ -66,7 +77,7 @@ func newEnableCommand() *cobra.Command {
 		Long:    "Enable takes back a key that was disabled or found invalid. KEY is its number in `fluxgate status`.",
 		Example: `  fluxgate enable 3`,
 		Args:    cobra.ExactArgs(1),
-	}, func(args []string) (remote.Change, error) {
+	}, nil, func(args []string) (remote.Change, error) {
 		key, err := parseKey(args[0])
 		return remote.Change{EnableKey: &key}, err
 	})
@@ -86,7 +97,7 @@ What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" 
 	}, func(cmd *cobra.Command, client *remote.Client, args []string) error {
 		key, err := parseKey(args[0])
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		answer, err := client.Reset(cmd.Context(), key)
 		if err != nil {
@@ -101,14 +112,14 @@ What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" 
 func newChainCommand() *cobra.Command {
 	var back bool
 	cmd := new(operator).configure(&cobra.Command{
-		Use:   "chain {MODEL,MODEL,... | --default}",
+		Use:   "chain [MODEL,MODEL,... | --default]",
 		Short: "Set the models and their order, or go back to the configured ones",
 		Long: `Chain sets the models that requests without a model of their own may run on, the best first. --default goes back to the
 chain that is configured, or else discovered.`,
 		Example: `  fluxgate chain gemini-2.5-pro,gemini-2.5-flash
   fluxgate chain --default`,
 		Args: valueOrDefault(&back),
-	}, func(args []string) (remote.Change, error) {
+	}, terminal.ChainInForce, func(args []string) (remote.Change, error) {
 		chain := []string{}
 		if !back {
 			for model := range strings.SplitSeq(args[0], ",") {
@@ -127,7 +138,7 @@ chain that is configured, or else discovered.`,
 func newLimitsCommand() *cobra.Command {
 	var back bool
 	cmd := new(operator).configure(&cobra.Command{
-		Use:   "limits {JSON | --default}",
+		Use:   "limits [JSON | --default]",
 		Short: "Set limits of models, or go back to the configured ones",
 		Long: `Limits sets requests per minute (rpm), input tokens per minute (tpm) and requests per day (rpd) of models, in the form of
 FLUXGATE_LIMITS; -1 is unlimited. A limit learned from an error of Gemini still counts more. --default goes back to the limits
@@ -135,7 +146,7 @@ that are configured.`,
 		Example: `  fluxgate limits '{"gemini-2.5-pro":{"rpm":150,"tpm":2000000,"rpd":-1}}'
   fluxgate limits --default`,
 		Args: valueOrDefault(&back),
-	}, func(args []string) (remote.Change, error) {
+	}, terminal.LimitsInForce, func(args []string) (remote.Change, error) {
 		if back {
 			return remote.Change{Limits: json.RawMessage("{}")}, nil
 		}
@@ -148,13 +159,32 @@ that are configured.`,
 	return cmd
 }
 
-// valueOrDefault wants one argument or --default. Nothing at all is no way to say that a setting should go.
+// valueOrDefault wants one argument, --default, or neither.
 func valueOrDefault(back *bool) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
-		if len(args) > 1 || (len(args) == 1) == *back || (len(args) == 1 && args[0] == "") {
-			return errors.New("want either one value or --default")
+		if len(args) > 1 || len(args) == 1 && (*back || args[0] == "") {
+			return errors.New("want one value, --default, or neither to see what is in force")
 		}
 		return nil
+	}
+}
+
+// oneOf wants one of these words, or none.
+func oneOf(words []string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return nil
+		case len(args) > 1:
+			return fmt.Errorf("want one of %s", strings.Join(words, ", "))
+		case slices.Contains(words, args[0]):
+			return nil
+		}
+		err := fmt.Errorf("there is no mode %q: want one of %s", args[0], strings.Join(words, ", "))
+		if meant := nearest.Word(args[0], words); meant != "" {
+			err = fmt.Errorf("%w. Did you mean %s?", err, meant)
+		}
+		return err
 	}
 }
 

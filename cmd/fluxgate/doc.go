@@ -4,6 +4,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - main.go: all subcommands put together, and the exit code
+//   - exit.go: the exit codes
 //   - serve.go: serve, Fluxgate on this machine
 //   - front.go: the second address of serve, where requests wait
 //   - wait.go: wait, a proxy that waits on behalf of programs that can't

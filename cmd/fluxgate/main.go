@@ -2,25 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"fluxgate.dev/fluxgate/internal/build"
 )
 
-func main() {
-	if err := newCommand().ExecuteContext(context.Background()); err != nil {
-		var exit exitError
-		if errors.As(err, &exit) {
-			os.Exit(int(exit))
-		}
-		if !errors.Is(err, context.Canceled) {
-			fmt.Fprintln(os.Stderr, "fluxgate:", err)
-		}
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(end(newCommand().ExecuteContext(context.Background()), os.Stderr)) }
 
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -28,12 +17,16 @@ func newCommand() *cobra.Command {
 		Short: "Knows which Google Cloud project and Gemini model can take the next request",
 		Long: `Fluxgate stands between an application and the Gemini API. It knows how much
 quota every project and model has left at this instant, and either sends a
-request now or answers 429 with the exact time to come back.`,
+request now or answers 429 with the exact time to come back.
+
+` + exitHelp,
+		Version:       build.Of().String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.AddCommand(newServeCommand(), newSimulatorCommand(), newWaitCommand(), newBatchCommand(), newBenchCommand(), newCostCommand(), newVersionCommand())
 	root.AddCommand(newStatusCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
 		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
+	markUsage(root)
 	return root
 }

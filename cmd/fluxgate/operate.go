@@ -36,7 +36,7 @@ func (o *operator) command(cmd *cobra.Command, run func(cmd *cobra.Command, clie
 		}
 		client, err := remote.NewClient(access, http.DefaultClient, o.timeout)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		return explain(run(cmd, client, args))
 	}
@@ -104,9 +104,9 @@ shows callers and the last events too. Tables are cut to the width of the termin
 	}, func(cmd *cobra.Command, client *remote.Client, _ []string) error {
 		switch {
 		case every < time.Second:
-			return fmt.Errorf("--every %v: want at least 1s, which is how often the server reads anew", every)
+			return usageError{fmt.Errorf("--every %v: want at least 1s, which is how often the server reads anew", every)}
 		case events < 0 || days < 0:
-			return errors.New("--events and --history: want no negative number")
+			return usageError{errors.New("--events and --history: want no negative number")}
 		}
 		options = terminal.StatusOptions{URL: client.URL(), Events: events, Days: days, All: all}
 		draw := func(s *remote.Status, style terminal.Style) string { return terminal.Status(s, options, style) }

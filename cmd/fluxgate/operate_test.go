@@ -125,7 +125,7 @@ func TestStatusWatch(t *testing.T) {
 	assert.Equal(t, statusFixture(t), p.out.String()[:len(statusFixture(t))])
 
 	exit, _, stderr := operate(t, d.url, "status", "--watch", "--every", "1ms")
-	assert.Equal(t, 1, exit)
+	assert.Equal(t, 2, exit)
 	assert.Contains(t, stderr, "--every 1ms")
 }
 
@@ -169,6 +169,27 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
+// Without an argument, mode, chain and limits show what is in force and where it comes from, and change nothing.
+func TestInForce(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, map[string]string{"/status": `{"mode":"flash_only","mode_source":"run_time","model_chain":["m2","m1"],"chain_source":"discovered",` +
+		`"now":"2026-11-25T22:11:26.000Z","projects":[{"project":"a","models":[` +
+		`{"model":"m1","rpm":{"limit":5,"source":"default"},"tpm":{"limit":250000,"source":"operator"},"rpd":{"limit":-1,"source":"learned"}},` +
+		`{"model":"m2","rpm":{"limit":7,"source":"reported"},"tpm":{"limit":250000,"source":"default"},"rpd":{"limit":100,"source":"default"}}]}]}`})
+	for command, says := range map[string][]string{
+		"mode":   {"flash_only (run time)\n"},
+		"chain":  {"m2 > m1 (discovered)", "flash_only (run time)"},
+		"limits": {"m2     7 (reported)   250k (default)  100 (default)", "m1      5 (default)  250k (operator)"},
+	} {
+		exit, out, stderr := operate(t, d.url, command)
+		require.Zero(t, exit, stderr)
+		for _, want := range says {
+			assert.Contains(t, out, want, command)
+		}
+	}
+	assert.Equal(t, []string{"GET /status", "GET /status", "GET /status"}, d.seen())
+}
+
 // What can be seen to be wrong isn't sent.
 func TestOperatorArguments(t *testing.T) {
 	t.Parallel()
@@ -188,24 +209,28 @@ func TestOperatorArguments(t *testing.T) {
 		{[]string{"plan", "9e99"}, "want a number of tokens"},
 		{[]string{"plan", "--file", list}, "want a JSON object"},
 		{[]string{"plan", "--file", list + ".none"}, "no such file"},
-		{[]string{"mode", "turbo"}, `invalid argument "turbo"`},
+		{[]string{"mode", "turbo"}, `there is no mode "turbo": want one of both, pro_only, flash_only, flash_lite_only`},
+		{[]string{"mode", "flsh_only"}, "Did you mean flash_only?"},
+		{[]string{"stauts"}, "Did you mean this?\n\tstatus"},
+		{[]string{"status", "--wach"}, "unknown flag: --wach"},
 		{[]string{"disable", "three"}, "want the number of a key"},
 		{[]string{"enable", "0"}, "want the number of a key"},
 		{[]string{"reset"}, "accepts 1 arg"},
-		{[]string{"chain"}, "either one value or --default"},
-		{[]string{"chain", ""}, "either one value or --default"},
-		{[]string{"chain", "m1", "--default"}, "either one value or --default"},
+		{[]string{"chain", ""}, "want one value, --default, or neither"},
+		{[]string{"chain", "m1", "--default"}, "want one value, --default, or neither"},
 		{[]string{"chain", "m1,,m2"}, "with a comma between"},
 		{[]string{"limits", "null"}, "want a JSON object"},
 		{[]string{"limits", "rpm=5"}, "want a JSON object"},
 		{[]string{"status", "--events", "-1"}, "no negative number"},
 		{[]string{"status", "--url", "ftp://x"}, "want http://HOST"},
+		{[]string{"status", "--url", "localhost:8080"}, "it has no scheme: did you mean http://localhost:8080?"},
+		{[]string{"status", "--url", "fluxgate.example/base"}, "it has no scheme: did you mean https://fluxgate.example/base?"},
 		{[]string{"status", "--url", "http://10.0.0.7:8080"}, "unencrypted"},
 		{[]string{"status", "--token-file", list + ".none"}, "token file"},
 		{[]string{"batch", list, "--url", "http://10.0.0.7:8080"}, "unencrypted"},
 	} {
 		exit, out, stderr := operate(t, d.url, c.args...)
-		assert.Equal(t, 1, exit, c.args)
+		assert.Equal(t, 2, exit, c.args)
 		assert.Empty(t, out, c.args)
 		assert.Contains(t, stderr, c.want, c.args)
 	}
@@ -240,7 +265,11 @@ func TestOperatorRefusals(t *testing.T) {
 		}))
 		for _, args := range [][]string{{"disable", "9"}, {"status", "--watch"}, {"plan", "5", "--json"}} {
 			exit, out, stderr := operate(t, server.URL, args...)
-			assert.Equal(t, 1, exit, args)
+			want := 3
+			if c.code == 200 {
+				want = 1 // it isn't a Fluxgate that has said no
+			}
+			assert.Equal(t, want, exit, args)
 			assert.Empty(t, out)
 			for _, want := range c.want {
 				assert.Contains(t, stderr, want)
@@ -254,7 +283,7 @@ func TestOperatorRefusals(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	exit, _, stderr := operate(t, "http://"+listener.Addr().String(), "status")
-	assert.Equal(t, 1, exit)
+	assert.Equal(t, 4, exit)
 	assert.Contains(t, stderr, "can't connect to http://127.0.0.1:")
 	assert.Contains(t, stderr, "fluxgate serve")
 }
@@ -326,7 +355,7 @@ func TestOperatorHelp(t *testing.T) {
 	for command, words := range map[string][]string{
 		"status": {"--watch", "--every", "--events", "--history"}, "plan": {"450000", "--file"}, "mode": {"flash_lite_only"},
 		"enable": {"enable 3"}, "disable": {"disable 3"}, "reset": {"reset 3"}, "chain": {"--default"}, "limits": {"--default", "rpm"},
-		"validate": {"exit code"}, "refresh-policy": {"7 days"},
+		"validate": {"exit code is 0"}, "refresh-policy": {"7 days"},
 	} {
 		exit, out, stderr := run(t, []string{"FLUXGATE_TOKEN=" + operatorToken}, command, "--help")
 		assert.Zero(t, exit, stderr)

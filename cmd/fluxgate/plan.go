@@ -43,7 +43,7 @@ sent: the body of /generate or of Gemini's generateContent.`,
 	}, func(cmd *cobra.Command, client *remote.Client, args []string) error {
 		body, err := planBody(args, file, cmd.InOrStdin())
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		answer, err := client.Plan(cmd.Context(), body)
 		if err != nil {

@@ -88,7 +88,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 func serve(ctx context.Context, environ []string, host string, front frontOptions) (err error) {
 	cfg, err := config.Load(ctx, environ)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	// Before anything is started: a port that is taken ends it here.
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(cfg.Port)))

@@ -167,7 +167,7 @@ func TestServeBadSettings(t *testing.T) {
 	exit, out, stderr := run(t, []string{
 		"PORT=no", "FLUXGATE_STORE=disk", "FLUXGATE_SKEW=1", "FLUXGATE_LIMITS={", "GEMINI_PROJECT_3=x", "GEMINI_KEY_1=bad key\x01value",
 	}, "serve", "--mode", "turbo")
-	assert.Equal(t, 1, exit)
+	assert.Equal(t, 2, exit)
 	assert.Empty(t, out)
 	for _, name := range []string{"PORT", "FLUXGATE_STORE", "FLUXGATE_SKEW", "FLUXGATE_LIMITS", "GEMINI_MODE", "GEMINI_PROJECT_3", "GEMINI_KEY_1"} {
 		assert.Contains(t, stderr, name)
@@ -176,7 +176,7 @@ func TestServeBadSettings(t *testing.T) {
 	assert.NotContains(t, stderr, "Usage", "it is not about how the command was written")
 
 	exit, _, stderr = run(t, nil, "serve", "--colour")
-	assert.Equal(t, 1, exit)
+	assert.Equal(t, 2, exit)
 	assert.Contains(t, stderr, "--colour")
 }
 

@@ -95,16 +95,11 @@ func defaultListen(command []string) string {
 	return "127.0.0.1:8081"
 }
 
-// An exitError ends this process as a command ended that it ran.
-type exitError int
-
-func (e exitError) Error() string { return fmt.Sprintf("the command ended with %d", int(e)) }
-
 // runWait serves a proxy until a signal, or as long as a command runs.
 func runWait(ctx context.Context, o wait.Options, address string, command []string) error {
 	proxy, err := wait.New(o)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	if o.Access.Identity != nil {
 		// Who can't get a token is told before anything is started.
@@ -153,11 +148,11 @@ func twoSignals(parent context.Context) (ctx context.Context, second <-chan stru
 func listenLocally(address string, to remote.Access) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %q: want a host and a port", address)
+		return nil, usageError{fmt.Errorf("listen: %q: want a host and a port", address)}
 	}
 	local := remote.Access{URL: "http://" + address}
 	if !local.Loopback() {
-		return nil, fmt.Errorf("listen: %s isn't this machine's loopback: whoever reaches it would use your token", host)
+		return nil, usageError{fmt.Errorf("listen: %s isn't this machine's loopback: whoever reaches it would use your token", host)}
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestWaitRefuses(t *testing.T) {
 		{[]string{"--longest", "-1s"}, "can't be negative"},
 	} {
 		p := launch(t, nil, append([]string{"wait"}, c.args...)...)
-		assert.Equal(t, 1, p.wait())
+		assert.Equal(t, 2, p.wait())
 		assert.Contains(t, p.stderr.String(), c.says, strings.Join(c.args, " "))
 	}
 }

@@ -90,7 +90,7 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 	if in.Mode != nil {
 		mode := *in.Mode
 		if _, err := scheduler.ParseMode(mode); err != nil || mode == "" {
-			return nil, dispatch.ErrMode
+			return nil, dispatch.ModeError(mode)
 		}
 		out.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
 	}

@@ -10,6 +10,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - admin.go: an Admin, and what it works with
+//   - keyless.go: why no key can serve a request, in words
 //   - status.go: GET /status
 //   - projectstatus.go: its part about projects and their calendars
 //   - plan.go: POST /plan

@@ -95,8 +95,11 @@ func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	if err != nil {
 		return err
 	}
-	a.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("policy refreshed: %d models listed in the chain, limits of %d taken from Gemini's answer, %d numbers refused",
-		len(known.Chain), len(limits), len(known.Refused)))
+	said := fmt.Sprintf("policy refreshed: the chain has %d models of Gemini's list, and limits of %d models are as Gemini's answer says", len(known.Chain), len(limits))
+	if n := len(known.Refused); n > 0 {
+		said += fmt.Sprintf("; %d of its numbers are too large to be believed and were left out", n)
+	}
+	a.audit.Record(ctx, events.Fluxgate, said)
 	return a.review(ctx)
 }
 

@@ -77,5 +77,5 @@ func (d *decision) usable(i int) bool {
 // mayUse reports whether a key of the i-th project may be used: it is usable, or the
 // one that is to be tried all the same.
 func (d *decision) mayUse(i int, key string) bool {
-	return d.states[i].Usable(key) || d.req.Try != "" && key == d.req.Try && !d.states[i].Mark(key).Disabled
+	return d.states[i].Usable(key) || d.req.TryKey != "" && key == d.req.TryKey && !d.states[i].Mark(key).Disabled
 }

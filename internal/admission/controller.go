@@ -86,7 +86,7 @@ func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, err
 		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))
 	}
 	if wait != nil {
-		wait.Within = req.Within
+		d.compare(wait)
 	}
 	return grant, wait, err
 }

@@ -333,17 +333,28 @@ func (d *decision) late(offer scheduler.Offer) bool {
 }
 
 // tooLate is the wait for an offer that is too late: nothing is kept and nobody waits
-// for the caller. If another model of the chain could take the request in time it is
-// named.
+// for the caller.
 func (d *decision) tooLate(offer scheduler.Offer) *Wait {
-	w := d.wait(offer, offer.Start, offer.Cause)
+	return d.wait(offer, offer.Start, offer.Cause)
+}
+
+// compare says of a wait what it is for, and names the model of the chain that could take
+// the request sooner: within the time that the caller can wait, or else now.
+func (d *decision) compare(w *Wait) {
+	w.Within, w.Models, w.Projects = d.req.Within, d.req.Models, len(d.candidates())
+	if len(d.chain) < 2 || w.Caller != "" || w.Refused() {
+		return
+	}
+	within := d.req.Try
+	if d.req.Within != nil {
+		within = *d.req.Within
+	}
 	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
-		Chain: d.chain, Demand: d.padded(), MaxWait: d.req.Within, Also: d.req.Also, Waitlist: d.promised(asker{}),
+		Chain: d.chain, Demand: d.padded(), MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(asker{}),
 	}, rand.IntN)
-	if cause == scheduler.NoCause && !d.late(other) {
+	if cause == scheduler.NoCause && other.Model != w.Model && other.Start.Sub(d.came) <= within && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
 	}
-	return w
 }
 
 // stands reports whether the time that the caller was told is still true: whether the

@@ -108,13 +108,16 @@ type Request struct {
 	Prefer   string
 	// Near is the project that is to be taken if others are no better; empty: any.
 	Near string
-	// Try is the fingerprint of a key that may be used although it is marked invalid, to
+	// TryKey is the fingerprint of a key that may be used although it is marked invalid, to
 	// see whether it still is; empty: none.
-	Try     string
+	TryKey  string
 	MaxWait *time.Duration
 	// Within, if not nil, is how long the caller can wait at all. Of a longer wait nothing
 	// is kept.
 	Within *time.Duration
+	// Try is how long the caller gives one try; 0: it doesn't say. It is told what could
+	// take the request within that time, and kept its place all the same: it may try again.
+	Try    time.Duration
 	Ticket *Ticket // what the caller sent back, verified
 	Book   bool    // the caller asks for a booking at the first refusal
 	// SitsOut is the longest wait that the caller sits out in one go; 0: any. Told more,
@@ -184,9 +187,12 @@ type Wait struct {
 	Ticket         string
 	// Preferred says that only the project of the preferred key was asked.
 	Preferred bool
-	// Within is that of the request. Instead is a model of the chain that could take it
-	// within that time, at InsteadAt; empty: there is none, or no need.
-	Within    *time.Duration
+	// Within and Models are those of the request, Projects how many projects were asked.
+	Within   *time.Duration
+	Models   []string
+	Projects int
+	// Instead is a model of the chain that could take it sooner, at InsteadAt: within the
+	// time that the caller can wait or gives a try, or else now. Empty: there is none.
 	Instead   string
 	InsteadAt scheduler.Instant
 }

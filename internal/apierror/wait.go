@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -13,6 +14,8 @@ import (
 const (
 	TicketHeader = "X-Fluxgate-Ticket"
 	BookedHeader = "X-Fluxgate-Booked"
+	// InsteadHeader names a model of the chain that is free now.
+	InsteadHeader = "X-Fluxgate-Free-Model"
 )
 
 // A Wait is a refusal for want of quota, with the exact time to come back.
@@ -35,8 +38,14 @@ type Wait struct {
 	Patience Patience
 	// Within, if not nil, is how long the caller said that it can wait.
 	Within *time.Duration
-	// Instead says what else could serve the caller within that time.
-	Instead string
+	// Models are those that the request could go to, Projects how many projects, and At is
+	// when it can.
+	Models   []string
+	Projects int
+	At       time.Time
+	// Instead is a model of the chain that could serve it sooner, in InsteadIn; empty: none.
+	Instead   string
+	InsteadIn time.Duration
 }
 
 // late reports whether the wait is longer than the caller can wait.
@@ -76,6 +85,9 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 	h.Set(BookedHeader, strconv.FormatBool(wait.Booked))
 	if wait.Ticket != "" {
 		h.Set(TicketHeader, wait.Ticket)
+	}
+	if wait.Instead != "" && wait.InsteadIn == 0 {
+		h.Set(InsteadHeader, wait.Instead)
 	}
 	delay := inSeconds(wait.Left)
 	v, message := wait.ofProject(delay)
@@ -122,7 +134,40 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 	if w.Preferred {
 		busy = "The project of the key that you prefer is busy; others may not be."
 	}
-	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s", busy, v.Metric, said, w.Model, w.advice(delay))
+	if w.Cause.Daily() && w.Beside == "" {
+		busy = w.spent()
+	}
+	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s%s", busy, v.Metric, said, w.Model, w.advice(delay), w.sooner())
+}
+
+// spent says whose day is spent, and when the next begins.
+func (w *Wait) spent() string {
+	where := "the project that could serve it"
+	if w.Projects > 1 && !w.Preferred {
+		where = fmt.Sprintf("all %d projects that could serve it", w.Projects)
+	}
+	return fmt.Sprintf("The day's requests of %s are spent on %s. The next day begins at %s, Pacific midnight, in %s. Until then only another model or project can help.",
+		inWords(w.Models), where, w.At.UTC().Format("2006-01-02 15:04 UTC"), w.Left.Round(time.Minute))
+}
+
+// inWords lists names in a sentence.
+func inWords(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// sooner says which model could serve the caller before the one that it is to wait for, and
+// how to have that.
+func (w *Wait) sooner() string {
+	switch {
+	case w.Instead == "":
+		return ""
+	case w.InsteadIn == 0:
+		return fmt.Sprintf(" %s is free now: send X-Fluxgate-Max-Wait: 0 (max_wait 0 in a body of /generate) to take whichever model is.", w.Instead)
+	}
+	return fmt.Sprintf(" %s could take it in %s: send that as X-Fluxgate-Max-Wait (max_wait in a body of /generate).", w.Instead, inSeconds(w.InsteadIn))
 }
 
 // advice says when to come back, in the words that clients look for: gemini-cli "retry
@@ -131,7 +176,9 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 func (w *Wait) advice(delay string) string {
 	switch {
 	case w.late() && !w.Booked:
-		return fmt.Sprintf("You can wait for %s only, so nothing is kept for you. It would be possible to retry in %s. %s", inSeconds(*w.Within), delay, w.Instead)
+		return fmt.Sprintf("You can wait for %s only, so nothing is kept for you. It would be possible to retry in %s.", inSeconds(*w.Within), delay)
+	case w.Cause.Daily() && !w.Booked && w.Beside == "":
+		return fmt.Sprintf("Nothing is kept for you. Please retry in %s.", delay)
 	case w.Booked:
 		return fmt.Sprintf("A slot is kept for you: try again in %s. Please retry in %s.", delay, delay)
 	}

@@ -79,15 +79,15 @@ var imports = []importRule{
 		why: "admission knows calendars and stores, nothing else",
 	},
 	{
-		dir: "internal/payload", only: []string{},
+		dir: "internal/payload", only: []string{"internal/nearest"},
 		why: "reading bodies is pure, so that everybody may",
 	},
 	{
-		dir: "internal/payload/answers", only: []string{"internal/payload", "internal/payload/escape", "internal/payload/interaction"},
+		dir: "internal/payload/answers", only: []string{"internal/nearest", "internal/payload", "internal/payload/escape", "internal/payload/interaction"},
 		why: "reading answers is as pure",
 	},
 	{
-		dir: "internal/payload/turns", only: []string{"internal/payload", "internal/payload/escape"},
+		dir: "internal/payload/turns", only: []string{"internal/nearest", "internal/payload", "internal/payload/escape"},
 		why: "reading conversations is as pure",
 	},
 	{
@@ -99,7 +99,7 @@ var imports = []importRule{
 		why: "what a caller is answered is the same whoever found out",
 	},
 	{
-		dir: "internal/deadline", only: []string{"scheduler", "internal/payload"},
+		dir: "internal/deadline", only: []string{"internal/nearest", "scheduler", "internal/payload"},
 		why: "reading headers needs little",
 	},
 	{
@@ -123,20 +123,20 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
+		dir: "internal/upstream", only: []string{"internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
 		why: "a provider knows nothing of quota",
 	},
 	{
 		dir: "internal/dispatch",
 		only: []string{
-			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys",
+			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys", "internal/nearest",
 			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
 	},
 	{
-		dir: "internal/usage", only: []string{"scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
+		dir: "internal/usage", only: []string{"internal/nearest", "scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
 		why: "what was used is told by those who know",
 	},
 	{
@@ -164,7 +164,7 @@ var imports = []importRule{
 		why: "whose something is needs to know neither requests nor who is let in",
 	},
 	{
-		dir: "internal/incoming", only: []string{"internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/upstream"},
+		dir: "internal/incoming", only: []string{"internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/upstream"},
 		why: "an answer is read alike, whoever gets it",
 	},
 	{
@@ -172,7 +172,7 @@ var imports = []importRule{
 		why: "the table of routes is values",
 	},
 	{
-		dir: "internal/policy", only: []string{"scheduler", "internal/bodies", "internal/payload", "internal/upstream"},
+		dir: "internal/policy", only: []string{"internal/nearest", "scheduler", "internal/bodies", "internal/payload", "internal/upstream"},
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{

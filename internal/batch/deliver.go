@@ -84,6 +84,7 @@ func (d *delivery) waitAsTold(ctx context.Context, ex exchange) bool {
 		wait = backoff(d.unhintedRefusals)
 	}
 	d.job.noteOutage(ex)
+	d.job.noteFree(d.turn.Free)
 	if !d.pause(ctx, ex.arrived.Add(wait)) {
 		return false
 	}
@@ -112,6 +113,16 @@ func (j *job) noteOutage(ex exchange) {
 	if _, known := j.shownOutages.LoadOrStore(ex.message, true); !known {
 		j.reporter.note("the server is unavailable and says to come back in %s: %s",
 			ex.wait.Round(time.Millisecond), strings.TrimSpace(ex.message))
+	}
+}
+
+// noteFree says once of every model that it is free while requests wait for a better one.
+func (j *job) noteFree(model string) {
+	if model == "" || j.options.MaxWait != nil {
+		return
+	}
+	if _, known := j.shownFree.LoadOrStore(model, true); !known {
+		j.reporter.note("%s is free now, while requests wait for a better model: --max-wait 0s takes whichever is free", remote.Printable(model))
 	}
 }
 

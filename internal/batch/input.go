@@ -157,7 +157,8 @@ func detect(name, text string) (Format, error) {
 	case ext == ".ass" || ext == ".ssa":
 		return FormatASS, nil
 	default:
-		return "", fmt.Errorf("can't tell the format by the extension %q: give one of %v", ext, formats[1:])
+		return "", fmt.Errorf("can't tell the format by the name, which ends in %q: give --format with one of %v. .jsonl, .ndjson, .txt, .md, .srt, .vtt and .ass are known; what isn't text, such as .pdf or .docx, is to be made into text first",
+			ext, formats[1:])
 	}
 }
 

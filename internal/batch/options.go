@@ -187,7 +187,7 @@ func (o Options) withDefaults() (Options, error) {
 		problem("progress %q: want one of %v", o.Progress, progressModes)
 	}
 	if o.Mode != "" && !slices.Contains(Modes, o.Mode) {
-		problem("mode %q: want one of %v", o.Mode, Modes)
+		problem("mode %q: want one of %s", o.Mode, strings.Join(Modes, ", "))
 	}
 	if o.ChunkTokens < 1 || o.ChunkTokens > maxChunkTokens {
 		problem("chunk tokens %d: want 1 to %d", o.ChunkTokens, maxChunkTokens)

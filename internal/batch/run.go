@@ -27,16 +27,22 @@ func (e *StoppedError) Error() string {
 		e.Status, http.StatusText(e.Status), e.Message)
 }
 
+// OptionsError is all that is wrong with the options of a job, of which nothing was done.
+type OptionsError struct{ error }
+
+// Unwrap returns the problems.
+func (e *OptionsError) Unwrap() error { return e.error }
+
 // Run does a job, or the rest of one. It returns when every request is settled, when the context ends, or when going on is
 // pointless. A request that failed is no error: see Summary.Failed. An error means that requests are left unsettled or
-// that results couldn't be kept: all problems of the options together, ErrOtherJob, ErrLocked, *StoppedError, the
+// that results couldn't be kept: *OptionsError, ErrOtherJob, ErrLocked, *StoppedError, the
 // context's cause, or a fault of a file. The summary is right in every case.
 //
 // Run writes the summary line to Stderr, and how to go on when something is left.
 func Run(ctx context.Context, opts Options) (Summary, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
-		return Summary{}, fmt.Errorf("batch: %w", err)
+		return Summary{}, fmt.Errorf("batch: %w", &OptionsError{err})
 	}
 	if o.Identity != nil {
 		// Who can't get a token is told before anything is written.
@@ -74,6 +80,7 @@ type job struct {
 	sender   *sender
 
 	shownOutages sync.Map // 503 messages that were shown already
+	shownFree    sync.Map // models that were said to be free
 }
 
 func (j *job) run(parent context.Context) (Summary, error) {

@@ -79,6 +79,8 @@ type snapshot struct {
 	waiting int
 	// nextReturn is how long until the first waiting request comes back.
 	nextReturn time.Duration
+	// lastReturn is how long until the last one does.
+	lastReturn time.Duration
 }
 
 func (s *stats) snapshot() snapshot {
@@ -89,7 +91,8 @@ func (s *stats) snapshot() snapshot {
 	snap.Elapsed = now.Sub(s.started)
 	first := true
 	for _, h := range s.waiting {
-		if left := max(0, h.until.Sub(now)); first || left < snap.nextReturn {
+		left := max(0, h.until.Sub(now))
+		if snap.lastReturn = max(snap.lastReturn, left); first || left < snap.nextReturn {
 			snap.nextReturn, first = left, false
 		}
 	}
@@ -107,10 +110,14 @@ func (s snapshot) perMinute(n float64) float64 {
 	return n / s.Elapsed.Minutes()
 }
 
-// eta is how long the rest takes at the rate of this run; false while there is none.
+// eta is how long the rest takes at the rate of this run; before it has one, at the rate at which those return that wait.
+// False while nothing is known.
 func (s snapshot) eta() (time.Duration, bool) {
-	if s.Requests == 0 {
+	switch {
+	case s.Requests == 0 && s.waiting == 0:
 		return 0, false
+	case s.Requests == 0:
+		return time.Duration(float64(s.lastReturn) / float64(s.waiting) * float64(s.left())), true
 	}
 	return time.Duration(float64(s.Elapsed) / float64(s.Requests) * float64(s.left())), true
 }

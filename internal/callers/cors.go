@@ -24,7 +24,7 @@ const (
 // part of a name.
 var exposedHeaders = []string{
 	"RateLimit", "RateLimit-Policy", "Retry-After", "Retry-After-Ms", "X-Fluxgate-Retry-Ms", "X-Should-Retry",
-	"X-Fluxgate-Booked", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Request-Id", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
+	"X-Fluxgate-Booked", "X-Fluxgate-Free-Model", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Request-Id", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
 	"X-Fluxgate-Shadow", "X-Fluxgate-Shadow-Wait-Ms", "X-Gemini-Service-Tier",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
 	"X-Goog-Upload-Status", "X-Goog-Upload-Url",

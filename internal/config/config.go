@@ -195,6 +195,11 @@ type Config struct {
 	// FLUXGATE_POLICY, default ask.
 	Policy Policy `env:"FLUXGATE_POLICY,default=ask"`
 
+	// MaxWait is how long a request waits for the best model of the chain before the next
+	// one that can take it within that time is used, where it doesn't say itself (max_wait);
+	// 0 to 25h. FLUXGATE_MAX_WAIT, default empty: however long that takes.
+	MaxWait *time.Duration `env:"FLUXGATE_MAX_WAIT,noinit"`
+
 	// Mode filters the chain: both, pro_only, flash_only or flash_lite_only.
 	// GEMINI_MODE, default both.
 	Mode Mode `env:"GEMINI_MODE,default=both"`
@@ -319,6 +324,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("skew", c.Skew),
 		slog.Duration("hold", c.Hold),
 		slog.Any("chain", []string(c.Chain)),
+		slog.Any("max_wait", c.MaxWait),
 		slog.String("policy", string(c.Policy)),
 		slog.String("mode", string(c.Mode)),
 		slog.Bool("log", c.Log),

@@ -78,6 +78,7 @@ var wanted = map[string]string{
 	"PORT":                  "a whole number",
 	"FLUXGATE_SECRETS_TTL":  duration,
 	"FLUXGATE_SKEW":         duration,
+	"FLUXGATE_MAX_WAIT":     duration,
 	"FLUXGATE_HOLD":         duration,
 	"FLUXGATE_TIMEOUT":      duration,
 	"FLUXGATE_IDLE_TIMEOUT": duration,

@@ -33,6 +33,9 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_DEMO", oneOf(c.Demo, DemoAuto, DemoOn, DemoOff))
 	check("FLUXGATE_SKEW", between(c.Skew, 0, 10*time.Second))
 	check("FLUXGATE_HOLD", between(c.Hold, 0, time.Minute))
+	if c.MaxWait != nil {
+		check("FLUXGATE_MAX_WAIT", between(*c.MaxWait, 0, 25*time.Hour))
+	}
 	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))
 	check("GEMINI_MODE", oneOf(c.Mode, ModeBoth, ModeProOnly, ModeFlashOnly, ModeFlashLiteOnly))
 	check("FLUXGATE_MAX_BODY", between(c.MaxBody, 1<<10, 1<<30))

@@ -16,6 +16,8 @@ const (
 	// DeadlineHeader says until when a caller can wait for its turn: in seconds from now, or
 	// as an instant of RFC 3339.
 	DeadlineHeader = "X-Fluxgate-Deadline"
+	// tryHeader is that of Google's SDKs, where a timeout is set: whole seconds.
+	tryHeader = "X-Server-Timeout"
 )
 
 // MaxWait returns how long a caller is ready to wait for a better model; nil: it doesn't
@@ -40,9 +42,7 @@ func MaxWait(h http.Header) (*time.Duration, error) {
 const maxDeadline = 366 * 24 * time.Hour
 
 // Within returns how long a caller can wait at all from now on; nil: it doesn't say. It
-// fails with a *payload.FieldError. The X-Server-Timeout of Google's SDKs is no such
-// bound: it is of one try, and no caller waits for its turn within a try unless somebody
-// waits on its behalf, who says so with this header.
+// fails with a *payload.FieldError.
 func Within(h http.Header, now scheduler.Instant) (*time.Duration, error) {
 	text := h.Get(DeadlineHeader)
 	if text == "" {
@@ -60,4 +60,19 @@ func Within(h http.Header, now scheduler.Instant) (*time.Duration, error) {
 	}
 	left = max(0, left)
 	return &left, nil
+}
+
+// Try returns how long a caller gives one try; 0: it doesn't say. Google's SDKs say so, and
+// it bounds no more: @google/genai 2.32 makes a fresh signal for each attempt ("so that
+// `timeout` bounds this attempt rather than the whole retry sequence"), google-genai 3.6 for
+// Python gives it to httpx for each request, and retries around that. Only Go's has it bound
+// its retries too, and it has none unless it is told to. A 429 is answered at once, so no
+// wait goes on within a try: who is told one that is longer than its timeout isn't late, and
+// keeps its place. What can't be read is no bound: the header is Google's to check.
+func Try(h http.Header) time.Duration {
+	seconds, err := strconv.ParseFloat(h.Get(tryHeader), 64)
+	if err != nil || !(seconds > 0 && seconds <= maxDeadline.Seconds()) {
+		return 0
+	}
+	return payload.Seconds(seconds)
 }

@@ -45,6 +45,7 @@ type Call struct {
 	Book     bool
 	SitsOut  time.Duration  // the longest wait that the caller sits out in one go; 0: any
 	Within   *time.Duration // how long the caller can wait at all; nil: it doesn't say
+	Try      time.Duration  // how long the caller gives one try; 0: it doesn't say
 	Retry    bool           // go on with other keys, projects and models when upstream fails
 	Resend   bool           // even where the request may have been served and billed
 	// Send sends the request once. It must not have answered the caller when it
@@ -264,7 +265,7 @@ func (r *dispatch) request() admission.Request {
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.without(r.excluded),
 		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
-		SitsOut: c.SitsOut, Within: c.Within,
+		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try,
 	}
 	req.Also = r.also()
 	if !r.asked {

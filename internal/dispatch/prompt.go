@@ -2,8 +2,10 @@ package dispatch
 
 import (
 	"context"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -63,13 +65,23 @@ func ParseMode(name string) (scheduler.Mode, error) {
 	}
 	mode, err := scheduler.ParseMode(name)
 	if err != nil {
-		return "", ErrMode
+		return "", ModeError(name)
 	}
 	return mode, nil
 }
 
-// ErrMode is the error for what is no mode.
-var ErrMode = apierror.Invalid("mode", "want one of both, pro_only, flash_only and flash_lite_only.")
+// ModeError is the error for what is no mode.
+func ModeError(name string) error {
+	var modes []string
+	for _, m := range scheduler.Modes() {
+		modes = append(modes, string(m))
+	}
+	text := "want one of " + strings.Join(modes, ", ") + "."
+	if meant := nearest.Word(name, modes); meant != "" {
+		text += " Did you mean " + meant + "?"
+	}
+	return apierror.Invalid("mode", text)
+}
 
 // Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash and
 // ticket are set. The answer comes in reply.
@@ -78,7 +90,9 @@ func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, 
 	// billed is sent again only where the caller says so.
 	c.Retry = in.Retry == nil || *in.Retry
 	c.Resend = in.Retry != nil && *in.Retry
-	c.MaxWait = in.MaxWait()
+	if wait := in.MaxWait(); wait != nil {
+		c.MaxWait = wait
+	}
 	if in.PreferredKey != nil {
 		// One that isn't there is as good as none, as in gemini-flux.
 		c.Prefer, _ = p.ByIndex(*in.PreferredKey)

@@ -1,5 +1,5 @@
 // Package nearest finds the route that somebody may have meant who asked for a path
-// where nothing is.
+// where nothing is, and the word that somebody may have meant who wrote another one.
 package nearest
 
 import "strings"
@@ -25,6 +25,18 @@ func To(path string, routes []Route) Route {
 		n := distance(asked, strings.Split(strings.Trim(r.Path, "/"), "/"), func(segment string) int { return len(segment) + 2 }, unlike)
 		if least < 0 || n < least {
 			best, least = r, n
+		}
+	}
+	return best
+}
+
+// Word returns the word that somebody may have meant who wrote another one: at most a third
+// of its letters differ. Empty: none is like it.
+func Word(written string, words []string) string {
+	best, least := "", len(written)/3+1
+	for _, w := range words {
+		if n := letters(written, w); n < least {
+			best, least = w, n
 		}
 	}
 	return best

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/nearest"
 )
 
 // A FieldError says which field of a body the caller got wrong, and what is
@@ -33,6 +35,10 @@ func Decode(body []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
+		// encoding/json has no type for it.
+		if rest, ok := strings.CutPrefix(err.Error(), `json: unknown field "`); ok {
+			return UnknownField(strings.TrimSuffix(rest, `"`), fieldsOf(v))
+		}
 		return Trouble(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
@@ -130,13 +136,29 @@ func decodeField(name string, value []byte, v any) error {
 	return nil
 }
 
-// unknownField is the error for a member that doesn't exist. A name that may be
-// anything but a name isn't repeated.
-func unknownField(name string) error {
+// UnknownField is the *FieldError for a member that doesn't exist beside those that do. A
+// name that may be anything but a name isn't repeated.
+func UnknownField(name string, known []string) error {
 	if !plainField.MatchString(name) {
 		return errUnknownField
 	}
-	return invalid(name, "there is no such field.")
+	if meant := nearest.Word(name, known); meant != "" {
+		return invalid(name, "there is no such field. Did you mean "+meant+"?")
+	}
+	return invalid(name, "there is no such field. There are "+strings.Join(known, ", ")+".")
+}
+
+// fieldsOf returns the names of the fields that a struct is decoded from.
+func fieldsOf(v any) (names []string) {
+	t := reflect.TypeOf(v)
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.Elem().NumField() {
+		name, _, _ := strings.Cut(t.Elem().Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 var errUnknownField = invalid("body", "it has a field that doesn't exist here.")
@@ -165,10 +187,6 @@ func Trouble(err error) error {
 		return wrongKind(what)
 	case errors.As(err, &kind):
 		return invalid(kind.Field, wantedKinds[kind.Type.Kind()])
-	}
-	// encoding/json has no type for it.
-	if rest, ok := strings.CutPrefix(err.Error(), `json: unknown field "`); ok {
-		return unknownField(strings.TrimSuffix(rest, `"`))
 	}
 	return errUnknownField
 }

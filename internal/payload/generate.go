@@ -35,6 +35,11 @@ func ReadGenerate(body []byte) (*Generate, error) {
 	return g, g.check()
 }
 
+// generateFields are the names of its fields.
+var generateFields = []string{
+	"prompt", "images", "files", "mode", "preferred_key", "max_tokens", "temperature", "timeout", "retry", "system", "model", "max_wait",
+}
+
 // set sets the field of that name. As with encoding/json, capitals don't matter.
 func (g *Generate) set(name string, value []byte) error {
 	switch lower := strings.ToLower(name); lower {
@@ -63,7 +68,7 @@ func (g *Generate) set(name string, value []byte) error {
 	case "max_wait":
 		return decodeField(lower, value, &g.maxWait)
 	}
-	return unknownField(name)
+	return UnknownField(name, generateFields)
 }
 
 // maxMedia bounds how many images, and how many files, a body may hold. Google takes

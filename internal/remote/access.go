@@ -63,8 +63,26 @@ func (a Access) Loopback() bool {
 	return err == nil && loopback(u.Hostname())
 }
 
+// withScheme returns what an address without a scheme is likely meant to be; empty: it has one, or is something else.
+func withScheme(raw string) string {
+	if strings.Contains(raw, "://") || strings.ContainsAny(raw, "@?#\\ ") {
+		return ""
+	}
+	u, err := url.Parse("https://" + strings.TrimLeft(raw, "/"))
+	switch {
+	case err != nil || u.Hostname() == "":
+		return ""
+	case loopback(u.Hostname()):
+		u.Scheme = "http"
+	}
+	return u.String()
+}
+
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if guess := withScheme(raw); guess != "" {
+		return nil, fmt.Errorf("it has no scheme: did you mean %s?", guess)
+	}
 	switch {
 	case err != nil:
 		// The parser's own error repeats the address, which may hold a password.

@@ -47,7 +47,7 @@ func TestAccessCheck(t *testing.T) {
 		{Access{URL: "http://x.run.app", Identity: identity}, "unencrypted"},
 		{Access{URL: "http://localhost.example.com", Token: "t"}, "unencrypted"},
 		{Access{URL: "http://127.0.0.1.example.com", Token: "t"}, "unencrypted"},
-		{Access{URL: "localhost:8080"}, "want http://HOST"},
+		{Access{URL: "localhost:8080"}, "did you mean http://localhost:8080?"},
 		{Access{URL: "http://:8080"}, "want http://HOST"},
 		{Access{URL: "http://a:hunter2@host"}, "user name or password"},
 		{Access{URL: "http://a:hunter2@host:port"}, "not an address"},

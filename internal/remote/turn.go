@@ -15,6 +15,8 @@ const (
 	bookHeader     = "X-Fluxgate-Book"
 	bookedHeader   = "X-Fluxgate-Booked"
 	deadlineHeader = "X-Fluxgate-Deadline"
+	// freeHeader names a model of the chain that is free now.
+	freeHeader = "X-Fluxgate-Free-Model"
 	// retryHeader is on refusals of Fluxgate's own alone, and exact.
 	retryHeader = "X-Fluxgate-Retry-Ms"
 )
@@ -25,6 +27,8 @@ type Turn struct {
 	// Ticket is that of the last answer that had one, and Booked whether a slot is kept for it.
 	Ticket string
 	Booked bool
+	// Free is a model of the chain that was free when the last answer came, of those that the sender didn't take; empty: none.
+	Free string
 }
 
 // Ask adds what every try says: that the sender will return, and its ticket.
@@ -42,6 +46,7 @@ func Within(h http.Header, left time.Duration) {
 
 // Heard takes note of an answer.
 func (t *Turn) Heard(h http.Header) {
+	t.Free = h.Get(freeHeader)
 	if ticket := h.Get(ticketHeader); ticket != "" {
 		t.Ticket, t.Booked = ticket, !strings.EqualFold(h.Get(bookedHeader), "false")
 	}

@@ -30,6 +30,7 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	return &dispatch.Call{
 		Snapshot: snapshot, Caller: caller, Hash: requesthash.Of(caller, route, body), Ticket: s.ticket(ctx, r, caller),
 		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true, SitsOut: patienceOf(r).Once, Within: within,
+		MaxWait: s.cfg.MaxWait, Try: deadline.Try(r.Header),
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -46,6 +44,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
 	}
+	if p.Code == apierror.NoUsableKey {
+		p = &apierror.Problem{Code: p.Code, Public: s.admin.WhyKeyless(r.Context(), s.isAdmin(r)), Cause: p}
+	}
 	apierror.Write(w, formatOf(r), p)
 	level := slog.LevelWarn
 	if p.Code.HTTP() >= http.StatusInternalServerError {
@@ -70,14 +71,11 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	} else {
 		s.tellQuotas(w, r)
 	}
-	var instead string
-	if wait.Instead != "" {
-		instead = fmt.Sprintf("%s could take it in %.3fs, if %s allows that.", wait.Instead, max(0, wait.InsteadAt.Sub(s.admission.Now())).Seconds(), deadline.MaxWaitHeader)
-	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller,
 		Model: model, Beside: beside, Booked: wait.Booked, Ticket: wait.Ticket, Preferred: wait.Preferred,
-		Patience: patienceOf(r), Within: wait.Within, Instead: instead,
+		Patience: patienceOf(r), Within: wait.Within, Models: wait.Models, Projects: wait.Projects, At: wait.Start.Time(),
+		Instead: wait.Instead, InsteadIn: max(0, wait.InsteadAt.Sub(s.admission.Now())),
 	})
 }
 

@@ -148,7 +148,7 @@ func TestDeadline(t *testing.T) {
 			message := a.failed(http.StatusTooManyRequests).Message
 			assert.Contains(t, message, "You can wait for 20.000s only")
 			assert.Contains(t, message, "retry in 51.000s")
-			assert.Contains(t, message, flash+" could take it in 0.000s")
+			assert.Contains(t, message, flash+" is free now: send X-Fluxgate-Max-Wait: 0")
 		}
 		assert.Equal(t, 51*time.Second, w.generate("third", "").wait(), "it is in nobody's way")
 		assert.True(t, w.generate("second", "", "X-Fluxgate-Deadline", "60", "X-Fluxgate-Book", "true").booked())

@@ -62,7 +62,7 @@ func TestShadowSendsAndTells(t *testing.T) {
 		assert.Equal(t, pro, status.Shadow.Rows[0].Model)
 		assert.Greater(t, status.Shadow.Rows[0].LongestMs, int64(59_000))
 		health := ask(t, h, "GET", "/health", "")
-		assert.JSONEq(t, `{"status":"ok","shadow":true}`, health.Body.String())
+		assert.Contains(t, health.Body.String(), `"shadow":true`)
 		assert.Equal(t, "true", ask(t, h, "GET", "/nowhere", "").Header().Get("X-Fluxgate-Shadow"))
 
 		time.Sleep(61 * time.Second)

@@ -7,6 +7,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - watch.go: Watch, an answer shown again and again
+//   - inforce.go: the mode, the chain and the limits in force
 //   - answers.go: plan, validation, policy and configuration
 //   - status.go: Status, with its sections
 //   - text.go: numbers, waits, times and causes in words
