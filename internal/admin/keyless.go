@@ -32,7 +32,7 @@ func (a *Admin) WhyKeyless(ctx context.Context, administrator bool) string {
 	}{
 		{validation.Invalid, "refused by Gemini"}, {validation.Disabled, "disabled by an administrator"}, {validation.Exhausted, "spent for the day"},
 		{validation.Unknown, "not checked with success"},
-		{validation.Healthy, "well, but without quota for what was asked, or without a place for one more model until those used in the last minute are quiet"},
+		{validation.Healthy, "well, but without quota for what was asked, or with no place for one more model until those used in the last minute are quiet"},
 	} {
 		if n[x.status] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[x.status], x.text))
