@@ -37,21 +37,6 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("%v: %d tokens of at most %d, %d requests of at most %d", e.Unwrap(), e.Tokens, e.MostTokens, e.Requests, e.MostRequests)
 }
 
-// Public says to the caller what is too large, and what would fit.
-func (e *TooLargeError) Public() string {
-	whose, advice := "any usable project and model can take, now or later", "Send less input."
-	if e.Caller {
-		whose, advice = "your own limits ever allow", "Send less input, or ask the operator."
-	}
-	switch {
-	case e.Tokens > e.MostTokens:
-		return fmt.Sprintf("The request has %d input tokens, more than %s: the limit is %d. %s", e.Tokens, whose, e.MostTokens, advice)
-	case e.Requests > e.MostRequests:
-		return fmt.Sprintf("The request counts as %d requests, more than %s: the limit is %d. %s", e.Requests, whose, e.MostRequests, advice)
-	}
-	return fmt.Sprintf("The request is larger than %s. %s", whose, advice)
-}
-
 // Unwrap returns ErrTooLarge or ErrCallerTooLarge.
 func (e *TooLargeError) Unwrap() error {
 	if e.Caller {

@@ -11,6 +11,7 @@
 //
 //   - wait.go: 429: the exact wait, the limit in the way, the ticket
 //   - quota.go: RateLimit and its like: how the caller's own limits stand
+//   - size.go: what is said of a request that is too large
 //   - problem.go: errors, their codes, and errors of upstream
 //   - format.go: Google's and OpenAI's shape of an error, and the Retry-After headers
 package apierror

@@ -28,7 +28,7 @@ func Of(err error) *apierror.Problem {
 	case errors.As(err, &tooLarge):
 		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
 	case errors.As(err, &size):
-		return &apierror.Problem{Code: apierror.NeverFits, Public: size.Public(), Cause: err}
+		return apierror.TooLarge(apierror.Size(*size), err)
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
