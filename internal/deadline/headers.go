@@ -20,12 +20,12 @@ const (
 	tryHeader = "X-Server-Timeout"
 )
 
-// MaxWait returns how long a caller is ready to wait for a better model; nil: it doesn't
-// say. It fails with a *payload.FieldError.
-func MaxWait(h http.Header) (*time.Duration, error) {
+// MaxWait returns how long a caller is ready to wait for a better model: what usual says if
+// it says nothing; nil: however long. It fails with a *payload.FieldError.
+func MaxWait(h http.Header, usual *time.Duration) (*time.Duration, error) {
 	text := h.Get(MaxWaitHeader)
 	if text == "" {
-		return nil, nil
+		return usual, nil
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {

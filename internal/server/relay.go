@@ -91,10 +91,8 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err != nil {
 		return err
 	}
-	if wait, err := deadline.MaxWait(x.r.Header); err != nil {
+	if c.MaxWait, err = deadline.MaxWait(x.r.Header, s.cfg.MaxWait); err != nil {
 		return err
-	} else if wait != nil {
-		c.MaxWait = wait
 	}
 	c.Demand = scheduler.Demand{Requests: x.requests, Allowance: dispatch.UploadAllowance(len(x.body))}
 	c.Send = x.send
