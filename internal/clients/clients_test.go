@@ -39,7 +39,7 @@ func TestJavaScript(t *testing.T) {
 				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t),
 				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy,
 				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding,
-				"CLIENTS_MODEL_VIDEO="+video, "CLIENTS_MODEL_PICTURE="+picture)
+				"CLIENTS_MODEL_LIVE="+live, "CLIENTS_MODEL_VIDEO="+video, "CLIENTS_MODEL_PICTURE="+picture)
 			assert.Subset(t, w.answers.routes(), routes, "a suite that calls less than it should proves nothing")
 			w.requireCalm(t)
 		})

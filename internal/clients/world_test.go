@@ -128,6 +128,7 @@ func limitsJSON(t *testing.T) string {
 	for name, l := range limits() {
 		byModel[name] = map[string]int64{"rpm": l.RPM, "tpm": l.TPM, "rpd": l.RPD}
 	}
+	byModel["live"] = map[string]int64{"rpm": 2} // sessions at a time
 	text, err := json.Marshal(byModel)
 	require.NoError(t, err)
 	return string(text)

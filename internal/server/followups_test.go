@@ -202,7 +202,7 @@ func TestKnownAndNotServed(t *testing.T) {
 	w := newWorld(t, setup{})
 	for path, want := range map[string]string{
 		"/v1beta/agents": `"code":"unimplemented"`, "/v1beta/files:register": `"code":501`, "/v1/tunedModels/x": `"code":501`,
-		"/v1alpha/auth_tokens": `"code":501`, "/openai/v1/audio/speech": `"type":"server_error"`, "/v1beta/openai/files": "input_file_id",
+		"/v1alpha/voices": `"code":"unimplemented"`, "/openai/v1/audio/speech": `"type":"server_error"`, "/v1beta/openai/files": "input_file_id",
 		"/v1beta/environments/e/files/a/b.txt": `"code":"unimplemented"`,
 	} {
 		method := "POST"

@@ -225,3 +225,53 @@ test('interactions: three turns, events, and one in the background', async () =>
   await ai.interactions.delete(second.id);
   await assert.rejects(ai.interactions.get(second.id), (e) => e.status === 404 || /404|not_found/.test(String(e)));
 });
+
+// session opens a session of the Live API, and returns it with a function that says a turn.
+async function session(client, model) {
+  let hear;
+  const closed = {};
+  closed.event = new Promise((resolve) => (closed.resolve = resolve));
+  const live = await client.live.connect({
+    model,
+    callbacks: { onmessage: (m) => hear?.(m), onclose: (e) => closed.resolve(e), onerror: () => {} },
+  });
+  const say = (text) =>
+    new Promise((resolve) => {
+      let said = '';
+      hear = (m) => {
+        said += (m.serverContent?.modelTurn?.parts ?? []).map((p) => p.text).join('');
+        if (m.serverContent?.turnComplete) resolve({ said, usage: m.usageMetadata });
+      };
+      live.sendClientContent({ turns: text });
+    });
+  return { live, say, closed: closed.event };
+}
+
+test('a Live session of fifty turns', async () => {
+  const { live, say, closed } = await session(ai, models.auto);
+  for (let i = 0; i < 50; i++) {
+    const { said, usage } = await say(`Turn ${i} of a session`);
+    assert.equal(said, translation(`Turn ${i} of a session`));
+    assert.ok(usage.promptTokenCount > 0);
+  }
+  live.close();
+  await closed;
+});
+
+test('a Live session with an ephemeral token', async () => {
+  const alpha = new GoogleGenAI({ apiKey: token, httpOptions: { baseUrl: url, apiVersion: 'v1alpha' } });
+  const minted = await alpha.authTokens.create({ config: { uses: 1 } });
+  const page = new GoogleGenAI({ apiKey: minted.name, httpOptions: { baseUrl: url, apiVersion: 'v1alpha' } });
+  const first = await session(page, models.live);
+  assert.equal((await first.say('Hello')).said, translation('Hello'));
+  first.live.close();
+  await first.closed;
+});
+
+test('a Live session that is refused is closed with code and reason', async () => {
+  const closed = await new Promise((resolve) => {
+    void ai.live.connect({ model: 'gemini-none-live', callbacks: { onmessage: () => {}, onclose: resolve, onerror: () => {} } });
+  });
+  assert.equal(closed.code, 1008);
+  assert.match(closed.reason, /is not found for API version/);
+});

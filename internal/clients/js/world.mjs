@@ -17,6 +17,7 @@ export const models = {
   busy: need('CLIENTS_MODEL_BUSY'), // one request per minute and project, taken after makeBusy
   spent: need('CLIENTS_MODEL_SPENT'), // its day is spent
   embedding: need('CLIENTS_MODEL_EMBEDDING'),
+  live: need('CLIENTS_MODEL_LIVE'),
   video: need('CLIENTS_MODEL_VIDEO'),
   picture: need('CLIENTS_MODEL_PICTURE'),
 };
