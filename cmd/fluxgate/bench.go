@@ -72,7 +72,7 @@ func newBenchStreamCommand() *cobra.Command {
 		Long: `Stream has one long answer pass through Fluxgate and prints the most resident
 memory that the process ever had. Then it prints, for streams that are paced like
 an answer is, the time to the first byte and the delay of each chunk, through
-Fluxgate and directly. It fails if the memory isn't under 64 MiB.`,
+Fluxgate and directly, and the same of messages in sessions of the Live API. It fails if the memory isn't under 64 MiB.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := positive(map[string]int64{

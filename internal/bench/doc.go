@@ -24,6 +24,7 @@
 //
 //   - overhead.go: Overhead, the CPU of a request beside that of a bare proxy
 //   - stream.go: Stream, memory and delay of long streams
+//   - session.go: sessions of the Live API, measured like streams
 //   - memory.go: Memory, resident memory with many large bodies at once
 //   - coldstart.go: ColdStart, the time to the first answer
 //   - free.go: Free, many small instances at a pool's full rate

@@ -39,6 +39,11 @@ type StreamReport struct {
 	IdleBytes        int64 // Fluxgate's peak resident memory before it
 	PeakBytes        int64 // and after it
 	Direct, Through  Delays
+	// The same of sessions of the Live API: PeakLive is Fluxgate's peak resident memory after
+	// a long one, and FirstByte the time until the setup was answered.
+	ReceivedLive            int64
+	PeakLive                int64
+	DirectLive, ThroughLive Delays
 }
 
 // Delays are what readers of paced streams waited for.
@@ -48,7 +53,8 @@ type Delays struct {
 }
 
 // Stream has a long stream pass through Fluxgate and watches its memory, and
-// paced ones, for what it adds to the time to the first byte and to each chunk.
+// paced ones, for what it adds to the time to the first byte and to each chunk; then the
+// same in sessions of the Live API, message by message.
 func Stream(ctx context.Context, o StreamOptions) (_ *StreamReport, err error) {
 	a := &processGroup{launch: o.Launch}
 	defer func() { err = errors.Join(err, a.stop()) }()
@@ -64,23 +70,31 @@ func Stream(ctx context.Context, o StreamOptions) (_ *StreamReport, err error) {
 	direct := &source{simulator.url + "/v1beta/models/" + model + call, keyValue(1), newClient(1)}
 	through := &source{fluxgate.url + "/v1beta/models/auto" + call, callerToken, newClient(1)}
 
+	directLive := &source{simulator.url + sessionPath, keyValue(1), newClient(1)}
+	throughLive := &source{fluxgate.url + sessionPath, callerToken, newClient(1)}
+
 	r := &StreamReport{Options: o}
-	if err := r.paced(ctx, direct, through); err != nil {
+	if err := o.paced(ctx, (*source).read, []pacedSide{{direct, &r.Direct}, {through, &r.Through}}); err != nil {
 		return nil, err
 	}
-	return r, r.long(ctx, fluxgate, direct, through)
+	if err := o.paced(ctx, (*source).hear, []pacedSide{{directLive, &r.DirectLive}, {throughLive, &r.ThroughLive}}); err != nil {
+		return nil, err
+	}
+	return r, errors.Join(r.long(ctx, fluxgate, direct, through), r.longSession(ctx, fluxgate, throughLive))
 }
 
-// paced measures delays.
-func (r *StreamReport) paced(ctx context.Context, direct, through *source) error {
-	o := r.Options
+// A pacedSide is where paced streams are read, and what was waited for there.
+type pacedSide struct {
+	from *source
+	to   *Delays
+}
+
+// paced measures delays, on each side in turn.
+func (o StreamOptions) paced(ctx context.Context, read func(s *source, ctx context.Context, plan string, chunks int64, delays bool) (received, error), sides []pacedSide) error {
 	plan := fmt.Sprintf("stream %d chunks of %d bytes every %s", o.Chunks, pacedBytes, o.Interval)
 	for round := range 1 + o.Rounds {
-		for _, side := range []struct {
-			from *source
-			to   *Delays
-		}{{direct, &r.Direct}, {through, &r.Through}} {
-			got, err := side.from.read(ctx, plan, int64(o.Chunks), true)
+		for _, side := range sides {
+			got, err := read(side.from, ctx, plan, int64(o.Chunks), true)
 			if err != nil {
 				return err
 			}
@@ -119,13 +133,24 @@ func (r *StreamReport) long(ctx context.Context, fluxgate *child, direct, throug
 	return nil
 }
 
+// longSession passes as much in a session.
+func (r *StreamReport) longSession(ctx context.Context, fluxgate *child, through *source) error {
+	got, err := through.hear(ctx, fmt.Sprintf("stream %d chunks of %d bytes", r.Chunks, r.Options.ChunkBytes), r.Chunks, false)
+	if err != nil {
+		return err
+	}
+	after, err := fluxgate.usage(ctx)
+	r.ReceivedLive, r.PeakLive = got.bytes, after.PeakBytes
+	return err
+}
+
 // Check returns an error if the stream cost more memory than it may.
 func (r *StreamReport) Check() error {
-	if r.PeakBytes < memoryLimit {
+	if max(r.PeakBytes, r.PeakLive) < memoryLimit {
 		return nil
 	}
 	return fmt.Errorf("a stream of %.1f MB took Fluxgate to %.1f MiB of resident memory, the limit is %d MiB",
-		float64(r.Received)/1e6, mebibytes(r.PeakBytes), memoryLimit>>20)
+		float64(r.Received)/1e6, mebibytes(max(r.PeakBytes, r.PeakLive)), memoryLimit>>20)
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
@@ -152,6 +177,10 @@ func (r *StreamReport) Print(w io.Writer) error {
 		{"delay of a chunk, median", r.Direct.Chunk, r.Through.Chunk, 0.5},
 		{"90%", r.Direct.Chunk, r.Through.Chunk, 0.9},
 		{"99%", r.Direct.Chunk, r.Through.Chunk, 0.99},
+		{"session until it is set up, median", r.DirectLive.FirstByte, r.ThroughLive.FirstByte, 0.5},
+		{"delay of a message in it, median", r.DirectLive.Chunk, r.ThroughLive.Chunk, 0.5},
+		{"90%", r.DirectLive.Chunk, r.ThroughLive.Chunk, 0.9},
+		{"99%", r.DirectLive.Chunk, r.ThroughLive.Chunk, 0.99},
 	} {
 		d, f := quantile(row.direct, row.q), quantile(row.through, row.q)
 		fmt.Fprintf(t, "%s\t%.3f\t%.3f\t%+.3f\t\n", row.name, milliseconds(d), milliseconds(f), milliseconds(f-d))
@@ -159,6 +188,7 @@ func (r *StreamReport) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
+	fmt.Fprintf(w, "\nA session of the Live API with %.1f MB of messages took that memory to %.1f MiB.\n", float64(r.ReceivedLive)/1e6, mebibytes(r.PeakLive))
 	return nil
 }
 
