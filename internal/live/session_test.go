@@ -117,6 +117,18 @@ func TestAtATime(t *testing.T) {
 	assert.Equal(t, 4, w.openAt())
 }
 
+// What an instance had that is gone is free when nothing has extended it for two minutes.
+func TestCrash(t *testing.T) {
+	w := newWorld(t, `FLUXGATE_LIMITS={"live":{"rpm":1}}`)
+	gone, other := w.instance(), w.instance()
+	for range 2 {
+		w.open(gone)
+	}
+	require.Contains(t, w.connect(other, setupOf(model)).closed().Reason, "RESOURCE_EXHAUSTED")
+	w.ahead.Store(int64(2*time.Minute + 5*time.Second)) // in which it would have extended them
+	w.open(other)
+}
+
 // The built-in number is a start: Gemini is asked for one more at a time, and when it refuses
 // that is believed.
 func TestStartIsTried(t *testing.T) {

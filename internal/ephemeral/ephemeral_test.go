@@ -1,0 +1,90 @@
+package ephemeral_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/ephemeral"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A token is known to every instance by its hash, until it has expired, and may begin so many
+// sessions until its time for that is over.
+func TestTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory(nil)
+		a, b := ephemeral.New(store, time.Now), ephemeral.New(store, time.Now)
+		asked, err := ephemeral.Asked([]byte(`{"uses":2,"bidiGenerateContentSetup":{"model":"models/m"}}`), time.Now())
+		require.NoError(t, err)
+		asked.Caller, asked.Project = "alice", "alpha"
+		const token = "auth_tokens/abcdefgh"
+		require.NoError(t, a.Minted(t.Context(), token, asked))
+		for n := range 2 {
+			got, err := b.Find(t.Context(), token)
+			require.NoError(t, err)
+			assert.Equal(t, [3]string{"alice", "alpha", "m"}, [3]string{got.Caller, got.Project, got.Model})
+			assert.Equal(t, 2-n, got.Left)
+			require.NoError(t, b.MayBegin(got))
+			require.NoError(t, a.Begun(t.Context(), token))
+		}
+		got, err := b.Find(t.Context(), token)
+		require.NoError(t, err)
+		assert.ErrorIs(t, b.MayBegin(got), ephemeral.ErrUsedUp)
+		got.Left = 1
+		time.Sleep(time.Minute)
+		assert.ErrorIs(t, b.MayBegin(got), ephemeral.ErrUsedUp, "none begins after a minute")
+		time.Sleep(29 * time.Minute)
+		_, err = b.Find(t.Context(), token)
+		assert.ErrorIs(t, err, ephemeral.ErrUnknown, "it has expired")
+		for n := range 16 {
+			data, err := store.Record(t.Context(), fmt.Sprintf("tokens-%x", n))
+			require.NoError(t, err)
+			assert.NotContains(t, string(data), "abcdefgh")
+		}
+		for _, other := range []string{"", "auth_tokens/", "auth_tokens/other", strings.TrimPrefix(token, "auth_")} {
+			_, err := b.Find(t.Context(), other)
+			assert.ErrorIs(t, err, ephemeral.ErrUnknown, other)
+		}
+	})
+}
+
+// A record that is full takes no more, of one caller before that, until some have expired; what
+// can't be read isn't guessed.
+func TestBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory(nil)
+		r := ephemeral.New(store, time.Now)
+		soon := ephemeral.Token{Caller: "alice", Project: "alpha", Begins: time.Now().Add(time.Minute), Until: time.Now().Add(time.Hour), Left: -1}
+		minted, full := 0, false
+		for n := 0; n < 20_000 && !full; n++ {
+			err := r.Minted(t.Context(), fmt.Sprint("auth_tokens/", n), soon)
+			if full = err != nil; full {
+				assert.ErrorIs(t, err, ephemeral.ErrFull)
+			}
+			minted++
+		}
+		require.True(t, full)
+		assert.Greater(t, minted, 4_000)
+		bob := soon
+		bob.Caller = "bob"
+		assert.NoError(t, r.Minted(t.Context(), fmt.Sprint("auth_tokens/", minted-1), bob), "others have room")
+		time.Sleep(2 * time.Hour)
+		soon.Until = time.Now().Add(time.Hour)
+		assert.NoError(t, r.Minted(t.Context(), fmt.Sprint("auth_tokens/", minted-1), soon))
+
+		for n := range 16 {
+			_, err := store.UpdateRecord(t.Context(), fmt.Sprintf("tokens-%x", n), func([]byte) ([]byte, error) { return []byte(`{"tokens":[]}`), nil })
+			require.NoError(t, err)
+		}
+		_, err := r.Find(t.Context(), "auth_tokens/1")
+		require.Error(t, err)
+		assert.NotErrorIs(t, err, ephemeral.ErrUnknown)
+		assert.Error(t, r.Minted(t.Context(), "auth_tokens/1", soon))
+	})
+}
