@@ -5,11 +5,15 @@ package problems
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -61,4 +65,20 @@ func OfCaller(err error) *apierror.Problem {
 		return &apierror.Problem{Code: apierror.Unguarded, Public: err.Error(), Cause: err}
 	}
 	return &apierror.Problem{Code: apierror.Unavailable, Public: "The callers' tokens can't be read. Please retry.", Cause: err}
+}
+
+// OfBody says why a body of at most so many bytes was not read.
+func OfBody(err error, bound int64) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge), errors.Is(err, bodies.ErrTooLarge):
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: fmt.Sprintf("The request body is larger than %s.", config.Bytes(bound)), Cause: err}
+	case errors.Is(err, bodies.ErrNever):
+		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body takes more memory than this server has for bodies. Send it smaller, as JSON of the standard and with its length.", Cause: err}
+	case errors.Is(err, bodies.ErrFull):
+		return &apierror.Problem{Code: apierror.Unavailable, Public: "This server has as many and as large request bodies in hand as it has memory for. Please retry.", Cause: err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &apierror.Problem{Code: apierror.BodyTooSlow, Public: "The request body came too slowly.", Cause: err}
+	}
+	return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end.", Cause: err}
 }

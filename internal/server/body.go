@@ -2,18 +2,16 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
-	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/coding"
+	"fluxgate.dev/fluxgate/internal/problems"
 )
 
 // unreadTimeout is how long a body may take to come that no handler reads.
@@ -64,27 +62,11 @@ func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64)
 		if errors.Is(err, bodies.ErrTooLarge) { // as http.MaxBytesReader has it
 			w.Header().Set("Connection", "close")
 		}
-		return nil, bodies.Charge{}, bodyProblem(err, bound)
+		return nil, bodies.Charge{}, problems.OfBody(err, bound)
 	}
 	// After a failure the deadline stays: the server still reads what is left.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return body, held, nil
-}
-
-// bodyProblem says why a body of at most so many bytes was not read.
-func bodyProblem(err error, bound int64) error {
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge), errors.Is(err, bodies.ErrTooLarge):
-		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: fmt.Sprintf("The request body is larger than %s.", config.Bytes(bound)), Cause: err}
-	case errors.Is(err, bodies.ErrNever):
-		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body takes more memory than this server has for bodies. Send it smaller, as JSON of the standard and with its length.", Cause: err}
-	case errors.Is(err, bodies.ErrFull):
-		return &apierror.Problem{Code: apierror.Unavailable, Public: "This server has as many and as large request bodies in hand as it has memory for. Please retry.", Cause: err}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &apierror.Problem{Code: apierror.BodyTooSlow, Public: "The request body came too slowly.", Cause: err}
-	}
-	return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end.", Cause: err}
 }
 
 // bodyTimeout is how long a body may have taken to come of which so many bytes have: half
@@ -114,7 +96,7 @@ func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.B
 	}
 	room := func(bytes int64) error {
 		if err := held.Grow(bytes); err != nil {
-			return bodyProblem(err, 0)
+			return problems.OfBody(err, 0)
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/proxies"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -76,7 +77,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	} else {
 		// It isn't held, but passes through.
 		if held, err = s.bodies.Charge(bodies.Each); err != nil {
-			return bodyProblem(err, 0)
+			return problems.OfBody(err, 0)
 		}
 		boundBody(w, r, maxUpload)
 	}
