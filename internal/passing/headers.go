@@ -41,8 +41,12 @@ const (
 	FileSandbox  = "default-src 'none'; sandbox"
 )
 
-// NoSniffValue is shared by all answers, and never changed.
-var NoSniffValue = []string{"nosniff"}
+// Values of headers, shared by all that have them and never changed.
+var (
+	NoSniffValue = []string{"nosniff"}
+	JSONType     = []string{"application/json"}
+	Identity     = []string{"identity"} // of Accept-Encoding: the bytes are to come as they are
+)
 
 // IsPage reports whether an answer is what a browser shows or runs. Gemini sends JSON,
 // streams and files; a page is of something on the way there.
@@ -66,6 +70,17 @@ func SettleType(h http.Header) {
 	if h.Get("Content-Type") == "" || IsPage(h) {
 		h.Set("Content-Type", "application/octet-stream")
 	}
+}
+
+// IsWhole reports whether a request asks for all of an answer, and in JSON: with
+// "fields" a caller may leave out what an answer consists of.
+func IsWhole(r *http.Request) bool {
+	if r.URL.RawQuery == "" {
+		return true
+	}
+	query := r.URL.Query()
+	alt := query.Get("alt")
+	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")
 }
 
 // IsFile reports whether a request asks for what is in a file.

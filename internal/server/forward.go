@@ -105,12 +105,6 @@ func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, p
 	return resp, err
 }
 
-// Values of headers that are shared by all requests, and never changed.
-var (
-	jsonType  = []string{"application/json"}
-	asTheyAre = []string{"identity"} // the bytes
-)
-
 // exchange makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
 func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
@@ -131,9 +125,9 @@ func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, 
 		// It was read as JSON, in UTF-8. Under another type or charset Google would read
 		// something else in it: a form, as which curl sends whatever it is given, or a
 		// binary message with names of resources that were not seen here.
-		req.Header["Content-Type"] = jsonType
+		req.Header["Content-Type"] = passing.JSONType
 	}
-	req.Header["Accept-Encoding"] = asTheyAre
+	req.Header["Accept-Encoding"] = passing.Identity
 	return to.Provider().Do(req)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/interaction"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -23,7 +24,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	}
 	x := &relay{
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
-		generates: m.Candidates && wholeAnswer(r), sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
+		generates: m.Candidates && passing.IsWhole(r), sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
 	x.seen = s.notes(r, m)
 	if m.Feature != "" {
@@ -42,17 +43,6 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		return x.job(m, model)
 	}
 	return x.serve(model, m.Pinned)
-}
-
-// wholeAnswer reports whether a request asks for all of an answer, and in JSON: with
-// "fields" a caller may leave out what an answer consists of.
-func wholeAnswer(r *http.Request) bool {
-	if r.URL.RawQuery == "" {
-		return true
-	}
-	query := r.URL.Query()
-	alt := query.Get("alt")
-	return !query.Has("fields") && !query.Has("$alt") && (alt == "" || alt == "json" || alt == "sse")
 }
 
 // understand reads of a body what the relay depends on, and which model it is for.
