@@ -102,6 +102,7 @@ type Reserve struct {
 	From    Instant // the first start that is asked for, if not now; 0: now
 	Since   Instant // when the caller was first told to wait, 0: never
 	Caller  string  // whom it is counted for; empty: nobody
+	Level   int64   // where that caller begins; see [Service]
 	// Over takes the slot now, over whatever limit, block or booking is in the way: the
 	// request is sent in any case, and only has to be counted.
 	Over bool
@@ -242,7 +243,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		}
 		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
-			p.countUse(now, s.Caller, 0, tokens)
+			p.countUse(now, s.Model, s.Caller, 0, tokens, 0)
 		}
 		if grew {
 			larger = append(larger, c)
@@ -284,7 +285,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
 		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
-			p.countUse(now, x.Caller, -was.Requests, -was.Tokens)
+			p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens, 0)
 		}
 		result.Changed = result.Changed || changed
 	})

@@ -23,9 +23,10 @@ func (p *Project) Today(now Instant) Totals {
 	return p.Totals
 }
 
-// countUse counts for a caller; with no name nothing is counted.
-func (p *Project) countUse(now Instant, caller string, requests, tokens int64) {
+// countUse counts for a caller, that begins at a level; with no name nothing is counted.
+func (p *Project) countUse(now Instant, model, caller string, requests, tokens, level int64) {
 	if caller != "" && (requests != 0 || tokens != 0) {
+		p.serve(now, model, caller, requests, tokens, level)
 		p.Totals = p.Today(now).Use(caller, requests, tokens)
 	}
 }

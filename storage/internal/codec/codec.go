@@ -54,6 +54,8 @@ var levels = []struct {
 // when it must: rounding never lets a reservation end early. The sections are
 // those of the document that is replaced, of which the unknown ones are kept.
 //
+// What callers were served is given up first, for no limit depends on it.
+//
 // Where all of it doesn't fit even then, the sections are given up, for whoever
 // knows one and doesn't find it takes it conservatively, while a state that
 // can't be written would stop its project.
@@ -62,7 +64,12 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 		fitting := p
 		for _, l := range levels {
 			fitting = fitting.Compact(rules, now, l.exact, l.grain)
-			if doc := encode(rules, fitting, sections); doc.fits() {
+			doc := encode(rules, fitting, sections)
+			if !doc.fits() && len(fitting.Services) > 0 {
+				fitting.Services = nil
+				doc = encode(rules, fitting, sections)
+			}
+			if doc.fits() {
 				return doc, nil
 			}
 		}

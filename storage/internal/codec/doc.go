@@ -38,7 +38,8 @@
 // is left as it is, and holds nothing for this build.
 //
 // The sections of this build are [Sections]: the calendars that aren't a model's, those of
-// them that are buckets, what is kept of models without a place, and what is known to be on its way. Of the second field,
+// them that are buckets, what is kept of models without a place, what is known to be on its way,
+// and what callers were served. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
 // whatever isn't a model's calendar counts as used. Where there are limits for models only,
@@ -51,6 +52,7 @@
 //   - others.go: the section with the calendars that aren't a model's
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places
+//   - services.go: the section with what callers were served
 //   - section.go: the second field
 //   - encode.go: the first field, written
 //   - decode.go: the first field, read; the decoder, which section.go reads with too

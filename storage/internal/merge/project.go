@@ -30,6 +30,7 @@ func Projects(known, found *scheduler.Project) *scheduler.Project {
 		return slices.Contains(known.Waitlist, x)
 	})), scheduler.MaxWaitlist)
 	next.Writers = writers(known.Writers, found.Writers)
+	next.Services = services(known.Services, found.Services)
 	next.Totals = totals(known.Totals, found.Totals, unrelated)
 	next.Unsure = scheduler.Unsure{At: max(known.Unsure.At, found.Unsure.At), Requests: max(known.Unsure.Requests, found.Unsure.Requests)}
 	for _, c := range next.Calendars {
@@ -222,6 +223,24 @@ func writers(known, found []scheduler.Writer) []scheduler.Writer {
 		all = append(all, w)
 	}
 	return last(all, scheduler.MaxWriters)
+}
+
+// services returns what either knows that callers were served; of one that both know the
+// more. Those of the found state are the last.
+func services(known, found []scheduler.Service) []scheduler.Service {
+	all := slices.DeleteFunc(slices.Clone(known), func(k scheduler.Service) bool { return service(found, k) >= 0 })
+	for _, x := range found {
+		if i := service(known, x); i >= 0 {
+			k := known[i]
+			x.Requests, x.Tokens, x.Level, x.At = max(x.Requests, k.Requests), max(x.Tokens, k.Tokens), max(x.Level, k.Level), max(x.At, k.At)
+		}
+		all = append(all, x)
+	}
+	return last(all, scheduler.MaxServices)
+}
+
+func service(all []scheduler.Service, of scheduler.Service) int {
+	return slices.IndexFunc(all, func(x scheduler.Service) bool { return x.Model == of.Model && x.Caller == of.Caller })
 }
 
 // totals returns what was counted of the later day. Nothing is decided by it.
