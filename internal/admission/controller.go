@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
@@ -23,6 +24,8 @@ type Options struct {
 	Mode func(storage.Control) scheduler.Mode
 	// Callers are the limits of callers that have some, by name.
 	Callers map[string]scheduler.Override
+	// Weights are those of callers that have another than 1, by name.
+	Weights map[string]int64
 }
 
 // A Controller admits requests on behalf of one instance. It is safe for use by
@@ -31,6 +34,7 @@ type Controller struct {
 	store     storage.Store
 	snapshots snapshots
 	callers   map[string]*scheduler.Rules // of callers that have limits
+	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist
 	lateness  lateness.Commits
 	punctual  lateness.Holders
@@ -51,7 +55,10 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		store: o.Store, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: ticket.Signer{Key: control.TicketKey}, lateness: lateness.NewCommits(),
 	}
 	rules := c.snapshots.of(control).Rules
-	c.callers = callerRules(o.Callers, rules)
+	c.callers, c.weights = callerRules(o.Callers, rules), make(map[uint32]int64, len(o.Weights))
+	for name, w := range o.Weights {
+		c.weights[scheduler.CallerOf(name)] = w
+	}
 	c.waitlist, c.punctual = newWaitlist(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }
@@ -77,7 +84,7 @@ func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, err
 		req.Snapshot = c.snapshots.of(control)
 	}
 	d := &decision{
-		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(),
+		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown,
 	}
 	d.chain, d.asked = req.Snapshot.Counted(req.Models)
 	d.demand.Allowance += req.Limit.allowance()
@@ -111,7 +118,7 @@ func (c *Controller) Left(w *Wait) time.Duration {
 // Release gives a booking back, or forgets what was told. It reports whether
 // the ticket stood for anything.
 func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project) (bool, error) {
-	released := c.waitlist.take(t.ID)
+	released := c.waitlist.take(t.ID) != nil
 	ids := projectIDs(projects)
 	states, err := c.store.View(ctx, ids)
 	if err != nil {
@@ -133,3 +140,5 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 func (c *Controller) Apply(ctx context.Context, project string, change scheduler.Change) (scheduler.Result, error) {
 	return c.store.Apply(ctx, c.Rules(), project, change)
 }
+
+func (c *Controller) weight(caller uint32) int64 { return c.weights[caller] }

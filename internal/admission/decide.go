@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -41,9 +42,10 @@ type decision struct {
 	model    string
 	promise  *promise // what it was told, and has come back before; nil: nothing
 
-	contest  *contest // of the last plan; nil: no other caller waits
-	unbooked bool     // nothing is kept for it so far ahead
-	proved   bool     // and it had sat out as much of it as it does in one go
+	contest  *contest  // of the last plan; nil: no other caller waits
+	began    fair.Cost // what the caller had had when it was first told to wait
+	unbooked bool      // nothing is kept for it so far ahead
+	proved   bool      // and it had sat out as much of it as it does in one go
 }
 
 // look views the candidate projects.
@@ -154,7 +156,7 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 		promised = d.promise.ID
 	}
 	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
-	d.ownBookings(func(b scheduler.Booking) { slots = append(slots, b) })
+	d.ownBookings(func(_ string, b scheduler.Booking) { slots = append(slots, b) })
 	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
 	if own == nil {
 		return nil, err
@@ -207,7 +209,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 				if !d.books() {
 					return nil, d.tell(offer), nil
 				}
-				if d.far(offer) {
+				if d.untimely(offer) {
 					d.unbooked, d.looked = true, true
 					if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
 						return nil, d.tell(offer), nil
@@ -275,7 +277,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 
 // planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
 // comes before its time gets no room that others were told of: coming early gains it
-// nothing. Where a caller has got much less than its share, turns count; see [contest].
+// nothing. Where several callers wait, it is by turns instead; see [contest].
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
 	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
@@ -291,21 +293,26 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	if others || d.shared(d.c.Now()) {
 		d.contest = d.contestFor(offer.Model)
 	}
-	if d.contest != nil && offer.Now() && !early {
-		req.Queue, req.Waitlist = true, d.contest.lighter()
-		offer, cause = plan()
+	if k := d.contest; k != nil {
+		req.Queue = true
+		if offer.Now() {
+			req.Waitlist = k.first(d.c.Now())
+			if offer, cause = plan(); cause != scheduler.NoCause || offer.Now() {
+				return offer, cause
+			}
+		}
+		req.Waitlist = k.before(k.request.Since)
+		return plan()
 	}
 	switch {
-	case cause != scheduler.NoCause, offer.Now() && !early, d.contest == nil && d.books():
+	case cause != scheduler.NoCause, offer.Now() && !early, d.books():
 		return offer, cause
-	case d.contest != nil:
-		req.Waitlist = d.contest.before(d.c.Now(), 0, !d.books())
 	case d.promise != nil:
 		req.Waitlist = d.promised(asker{self: d.promise.ID, before: early})
 	default:
 		req.Waitlist = d.promised(asker{})
 	}
-	req.Queue = early || d.contest != nil
+	req.Queue = early
 	return plan()
 }
 
@@ -363,7 +370,7 @@ func (d *decision) stands() bool {
 	p := d.promise
 	older := d.promised(asker{self: p.ID, older: p.order})
 	if d.contest != nil && d.contest.model == p.at.model {
-		older = d.contest.before(d.c.Now(), p.order, true)
+		older = d.contest.before(p.Since)
 	}
 	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{

@@ -56,21 +56,29 @@
 //
 // # Several callers
 //
-// Where projects are shared, nobody books more than a window ahead, but for one slot that
-// a caller may have further on; so whoever comes next waits for a window and no more. And
-// where a caller that waits has got less than three quarters of its share, turns count: who
-// must wait is told a time around what was promised within a window, and of later promises
-// around those of callers that have had no more than its own; and who has had four times
-// as much doesn't go now where that would take another's promise. What was used is what
-// weighs on the calendars, in windows, and whose it is the IDs of reservations and bookings
-// say. So nothing is kept for it, and it is known to every instance; promises, an instance
-// knows those that it made. One caller alone, or callers that all get their share, are
-// served in the order in which they come. Callers without a name are one.
+// Where several callers wait for the same calendars it is the turn of the one that has been
+// served least, divided by its weight (Options.Weights): package fair says by which rule.
+// Promises whose turn is earlier keep a request from going although there is room, and a
+// wait is told around them; those whose turn is later are in nobody's way. Who was told a
+// time that has been given to somebody with less is told another when it comes, and keeps
+// its place among its caller's requests by how long it has waited. Whoever comes early is
+// served like any other, if it is its turn.
 //
-// This isn't the fairness of VTC (arXiv 2401.00588). Five callers of the most different
-// manners got 0.3 to 1.9 times a fair share in ten minutes; without turns it is 0 to 3.1. To
-// hold each to its share exactly cost up to a seventh of the capacity where sizes are
-// mixed, and made what was told later than need be; see internal/simulation.
+// What each was served the projects keep, written with the admission itself, so that every
+// instance knows; promises, an instance knows those that it made. Bookings are kept, whoever
+// comes. So a caller books no more than a window ahead where others use the projects too,
+// but for one slot, that what is large doesn't starve; and while others wait only as long as
+// it isn't ahead of them.
+//
+// One caller alone is served in the order in which its requests come, and nothing is kept of
+// what it was served. Callers are told apart by the names that package callers gives them:
+// of a token, of an identity that IAM has let in (all that have none are "iam"), or
+// "anonymous" where no tokens are configured. One name is one caller.
+//
+// What it comes to is in internal/simulation (TestFairShares): shares of two or five
+// callers within a few parts in a hundred, and differences about VTC's bound, up to twice
+// that, with two callers or requests of up to four fifths of a project's TPM. With such
+// requests less than 95% of the capacity is used, as with one caller alone.
 //
 // # Several calendars
 //
@@ -118,7 +126,7 @@
 //
 //   - controller.go: a controller, and Admit
 //   - decide.go: one decision: planning, claiming a booking
-//   - fair.go: whose turn it is, where several callers wait
+//   - fair.go: what package fair needs to know to say whose turn it is, where several callers wait
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
 //   - candidates.go: which projects and keys a request may go to, and what is too large for all of them

@@ -16,7 +16,11 @@ func (d *decision) recognise(ctx context.Context) error {
 		return nil
 	}
 	d.returned, d.since = true, t.Since
-	if d.c.waitlist.take(t.ID) || d.rehold() {
+	if told := d.c.waitlist.take(t.ID); told != nil {
+		d.began = told.began
+		return nil
+	}
+	if d.rehold() {
 		return nil
 	}
 	// Not one of this instance's: the booking may be newer than its view.
@@ -66,7 +70,7 @@ func (d *decision) recogniseHash() {
 		return
 	}
 	if started := d.c.waitlist.takeStarted(d.req.Hash, now-early); started != nil {
-		d.returned, d.since = true, started.Since
+		d.returned, d.since, d.began = true, started.Since, started.began
 		return
 	}
 	if d.recogniseEarly(mine, now) {
@@ -85,7 +89,7 @@ func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now schedul
 	})
 	if d.held == 0 && p != nil {
 		p.early = p.early || p.Start > now+early
-		d.promise, d.since = p, p.Since
+		d.promise, d.since, d.began = p, p.Since, p.began
 		d.proved = d.req.SitsOut > 0 && now >= p.told.Add(d.req.SitsOut)-early
 	}
 	return d.held != 0 || d.promise != nil
@@ -137,12 +141,13 @@ func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) 
 	}
 }
 
-// ownBookings calls f with every booking of the caller's that isn't the one it came for.
-func (d *decision) ownBookings(f func(b scheduler.Booking)) {
-	tag := ticket.CallerTag(d.req.Caller)
-	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if ticket.TagOf(b.ID) == tag && b.ID != d.held {
-			f(b)
+// ownBookings calls f with every booking of the caller's, for whichever model, that isn't
+// the one it came for.
+func (d *decision) ownBookings(f func(model string, b scheduler.Booking)) {
+	mine := scheduler.CallerOf(d.req.Caller)
+	d.bookings(func(_, model string, b scheduler.Booking) {
+		if ticket.CallerOf(b.ID) == mine && b.ID != d.held {
+			f(model, b)
 		}
 	})
 }

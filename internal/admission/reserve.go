@@ -23,7 +23,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Over: d.req.Over,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Level: d.level(offer.Model), Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -108,7 +108,7 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, also: offer.Also, caller: d.req.Caller}, now)
+	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, also: offer.Also, caller: d.req.Caller, began: min(d.began, d.had(offer.Model))}, now)
 	return d.told(offer, b.ID)
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -37,6 +38,8 @@ type promise struct {
 	at     calendarID
 	also   []scheduler.Weight // what it weighs on other calendars
 	caller string
+	tag    uint32            // of the caller
+	began  fair.Cost         // what that had had when its request was first told to wait
 	order  uint64            // in which they were made; the lower is the older
 	told   scheduler.Instant // when last
 	early  bool              // its caller has come back before its time
@@ -47,7 +50,8 @@ type waitlist struct {
 	hold time.Duration
 
 	mu       sync.Mutex
-	slots    map[calendarID][]promise
+	slots    map[calendarID][]*promise         // never changed
+	queues   map[string][]*promise             // by model, those that have waited for longest first
 	byHash   map[uint64][]calendarID           // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
@@ -64,7 +68,8 @@ const sweepEvery = scheduler.Instant(60_000)
 func newWaitlist(hold time.Duration) *waitlist {
 	return &waitlist{
 		hold:     hold,
-		slots:    make(map[calendarID][]promise),
+		slots:    make(map[calendarID][]*promise),
+		queues:   make(map[string][]*promise),
 		byHash:   make(map[uint64][]calendarID),
 		unshared: make(map[string][]scheduler.Waitlisted),
 		booked:   make(map[uint64]scheduler.Instant),
@@ -85,14 +90,17 @@ func (l *waitlist) add(p promise, now scheduler.Instant) {
 		return
 	}
 	l.made++
-	p.order, p.told = l.made, now
-	l.put(p)
+	p.order, p.told, p.tag = l.made, now, scheduler.CallerOf(p.caller)
+	l.put(&p)
 }
 
 // put puts a promise into the list. The lock is held.
-func (l *waitlist) put(p promise) {
+func (l *waitlist) put(p *promise) {
 	l.slots[p.at] = append(l.slots[p.at], p)
 	l.holders[p.caller]++
+	queue := l.queues[p.at.model]
+	i, _ := slices.BinarySearchFunc(queue, p, byAge)
+	l.queues[p.at.model] = slices.Insert(queue, i, p)
 	if p.Hash == 0 {
 		return
 	}
@@ -109,19 +117,20 @@ func (l *waitlist) put(p promise) {
 func (l *waitlist) tellAgain(p *promise, at calendarID, start, now scheduler.Instant, also ...scheduler.Weight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.slots[p.at], func(x promise) bool { return x.ID == p.ID })
+	i := slices.IndexFunc(l.slots[p.at], func(x *promise) bool { return x.ID == p.ID })
 	if i < 0 {
 		return
 	}
-	next := l.slots[p.at][i]
+	next := *l.slots[p.at][i]
 	next.told, next.early = now, next.early || p.early
 	if next.at == at && next.Start == start {
-		l.slots[at][i] = next
+		j, _ := slices.BinarySearchFunc(l.queues[at.model], &next, byAge)
+		l.slots[at][i], l.queues[at.model][j] = &next, &next
 		return
 	}
-	l.drop(p.at, func(x promise) bool { return x.ID == p.ID })
+	l.drop(p.at, func(x *promise) bool { return x.ID == p.ID })
 	next.at, next.Start, next.also = at, start, also
-	l.put(next)
+	l.put(&next)
 }
 
 // tellBooking notes that the holder of a booking is told of it.
@@ -143,7 +152,7 @@ func (l *waitlist) justTold(id uint64, now scheduler.Instant) bool {
 // expire drops the slots of a calendar whose time is over: their callers didn't
 // come. The lock is held.
 func (l *waitlist) expire(id calendarID, now scheduler.Instant) {
-	for _, p := range l.drop(id, func(p promise) bool { return l.over(p.Start, now) }) {
+	for _, p := range l.drop(id, func(p *promise) bool { return l.over(p.Start, now) }) {
 		l.note(p.caller, false)
 	}
 }
@@ -175,11 +184,11 @@ func (l *waitlist) sweep(now scheduler.Instant) {
 }
 
 // drop forgets the slots of a calendar that match and returns them. The lock is held.
-func (l *waitlist) drop(id calendarID, match func(promise) bool) (dropped []promise) {
+func (l *waitlist) drop(id calendarID, match func(*promise) bool) (dropped []*promise) {
 	if !slices.ContainsFunc(l.slots[id], match) {
 		return nil
 	}
-	kept := make([]promise, 0, len(l.slots[id]))
+	kept := make([]*promise, 0, len(l.slots[id]))
 	for _, p := range l.slots[id] {
 		if !match(p) {
 			kept = append(kept, p)
@@ -188,6 +197,13 @@ func (l *waitlist) drop(id calendarID, match func(promise) bool) (dropped []prom
 		dropped = append(dropped, p)
 		if l.holders[p.caller]--; l.holders[p.caller] == 0 {
 			delete(l.holders, p.caller)
+		}
+		queue := l.queues[p.at.model]
+		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
+			queue = slices.Delete(queue, i, i+1)
+		}
+		if l.queues[p.at.model] = queue; len(queue) == 0 {
+			delete(l.queues, p.at.model)
 		}
 		places := l.byHash[p.Hash]
 		if i := slices.Index(places, id); i >= 0 {
@@ -228,8 +244,7 @@ func (l *waitlist) promised(project, calendar string, now scheduler.Instant, who
 		if at.project != project {
 			continue
 		}
-		for i := range slots {
-			p := &slots[i]
+		for _, p := range slots {
 			switch {
 			case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
 			case who.before && p.Start < now-early, l.over(p.Start, now): // nobody came for it
@@ -261,8 +276,8 @@ func (l *waitlist) of(caller string, except uint64, now scheduler.Instant) (out 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, slots := range l.slots {
-		for i := range slots {
-			if p := &slots[i]; p.caller == caller && p.ID != except && !l.over(p.Start, now) {
+		for _, p := range slots {
+			if p.caller == caller && p.ID != except && !l.over(p.Start, now) {
 				out = append(out, p.Booking)
 			}
 		}
@@ -281,23 +296,23 @@ func (l *waitlist) holds(caller string) bool {
 	return n > 0
 }
 
-// waitingFor returns the promises for a model whose callers are expected to come, in the
-// order in which they were made.
-func (l *waitlist) waitingFor(model string, now scheduler.Instant) (out []promise) {
+// waitingFor returns the promises for a model whose callers are expected to come, those
+// first that have waited for longest.
+func (l *waitlist) waitingFor(model string, now scheduler.Instant) []*promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for at, slots := range l.slots {
-		if at.model != model {
-			continue
-		}
-		for _, p := range slots {
-			if !l.over(p.Start, now) && l.returns[p.caller].expects(p.ID) {
-				out = append(out, p)
-			}
+	out := make([]*promise, 0, len(l.queues[model]))
+	for _, p := range l.queues[model] {
+		if !l.over(p.Start, now) && l.returns[p.caller].expects(p.ID) {
+			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b promise) int { return cmp.Compare(a.order, b.order) })
 	return out
+}
+
+// byAge compares promises by how long their requests have waited.
+func byAge(a, b *promise) int {
+	return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.order, b.order))
 }
 
 // each calls f with every slot of a hash. The lock is held.
@@ -307,8 +322,8 @@ func (l *waitlist) each(hash uint64, f func(p *promise)) {
 		return // most requests were told nothing
 	}
 	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(places), calendarID.compare)) {
-		for i := range l.slots[id] {
-			if p := &l.slots[id][i]; p.Hash == hash {
+		for _, p := range l.slots[id] {
+			if p.Hash == hash {
 				f(p)
 			}
 		}
@@ -335,7 +350,7 @@ func (l *waitlist) takeStarted(hash uint64, now scheduler.Instant) *promise {
 	}
 	started := *oldest
 	l.note(started.caller, true)
-	l.drop(started.at, func(p promise) bool { return p.ID == started.ID })
+	l.drop(started.at, func(p *promise) bool { return p.ID == started.ID })
 	return &started
 }
 
@@ -356,21 +371,19 @@ func (l *waitlist) waiting(hash uint64, now scheduler.Instant) (first *promise) 
 	return first
 }
 
-// take forgets the slot with that ID, for its caller is here, and reports
-// whether there was one.
-func (l *waitlist) take(id uint64) bool {
+// take forgets and returns the slot with that ID, for its caller is here; nil if there is
+// none.
+func (l *waitlist) take(id uint64) *promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	mine := func(p promise) bool { return p.ID == id }
-	for at, slots := range l.slots {
-		if slices.ContainsFunc(slots, mine) {
-			for _, p := range l.drop(at, mine) {
-				l.note(p.caller, true)
-			}
-			return true
+	mine := func(p *promise) bool { return p.ID == id }
+	for at := range l.slots {
+		for _, p := range l.drop(at, mine) {
+			l.note(p.caller, true)
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
 // takeUnshared returns what other instances should learn about a project.

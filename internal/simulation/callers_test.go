@@ -27,14 +27,18 @@ type manner struct {
 	every    time.Duration // it comes back by that clock, whatever it is told; 0: as told
 	book     bool          // it asks for bookings
 	tokens   [2]int64      // the sizes of its requests, log-uniform
+	weight   int64         // 0 is 1
 }
 
 // A society is callers of different manners that share a pool, and what became of them.
 type society struct {
 	*world
 	instances []*admission.Controller
+	weights   map[string]int64
 	told      []told
 	services  []service
+	calls     int
+	broken    int // bookings whose holders came in time and in vain
 }
 
 // A told is a wait for which nothing was kept.
@@ -57,13 +61,26 @@ type service struct {
 	booked  bool
 }
 
+// weightsOf returns the weights of callers that have one.
+func weightsOf(callers []manner) map[string]int64 {
+	weights := make(map[string]int64)
+	for _, m := range callers {
+		if m.weight > 0 {
+			weights[m.name] = m.weight
+		}
+	}
+	return weights
+}
+
 // newSociety returns a society over so many instances.
-func newSociety(t *testing.T, projects, instances int, seed uint64, limits scheduler.Limits) *society {
+func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits) *society {
 	w := newWorld(t, projects, limits)
 	w.rnd = rand.New(rand.NewPCG(seed, uint64(projects)))
-	s := &society{world: w, instances: []*admission.Controller{w.admission}}
-	for len(s.instances) < instances {
-		c, err := admission.New(context.Background(), admission.Options{Store: w.store, Rules: func(storage.Control) *scheduler.Rules { return w.rules }})
+	s := &society{world: w, weights: weights}
+	for range instances {
+		c, err := admission.New(context.Background(), admission.Options{
+			Store: w.store, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
+		})
 		require.NoError(t, err)
 		s.instances = append(s.instances, c)
 	}
@@ -103,6 +120,11 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book,
 	})
 	require.NoError(s.t, err)
+	s.calls++
+	if r.booked && grant == nil && !before && s.elapsed()-due <= punctual {
+		s.broken++
+	}
+	r.booked = wait != nil && wait.Booked
 	if grant != nil {
 		s.admitted++
 		sentAt := time.Now()

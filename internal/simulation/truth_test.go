@@ -18,7 +18,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 	const minutes = 5
 	run := func(t *testing.T, polite, hammers int, every time.Duration) (n, all int, longest time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSociety(t, pool, 1, 1, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+			s := newSociety(t, pool, 1, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
 			for i := range polite {
 				s.join(manner{name: fmt.Sprint("polite", i), requests: 1, returns: 1, late: 100 * time.Millisecond, tokens: [2]int64{1000}})
 			}
@@ -61,7 +61,7 @@ func TestToldStaysTrue(t *testing.T) {
 	}
 	for _, load := range loads {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSociety(t, pool, 1, 1, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+			s := newSociety(t, pool, 1, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
 			kinds := []manner{
 				{name: "polite", returns: 1, late: 100 * time.Millisecond},
 				{name: "late", returns: 1, late: 4 * time.Second},

@@ -1,0 +1,71 @@
+package admission_test
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Two thousand callers wait for eight projects, and send the same again before their time:
+// each answer takes milliseconds, and who waits takes a few hundred bytes.
+func TestTwoThousandCallersWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures real time")
+	}
+	const callers = 2000
+	pool := make([]string, 8)
+	for i := range pool {
+		pool[i] = fmt.Sprint("p", i)
+	}
+	b := newBench(t, storage.NewMemory(time.Now), pool)
+	ten, unlimited := int64(10), scheduler.Unlimited
+	b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &ten, TPM: &unlimited, RPD: &unlimited}})
+	ctl, err := admission.New(t.Context(), admission.Options{
+		Store: b.shared, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+	})
+	require.NoError(t, err)
+	b.Controller = ctl
+	requests := make([]admission.Request, callers)
+	for i := range requests {
+		requests[i] = b.request()
+		requests[i].Caller = fmt.Sprint("caller-", i)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	refused := 0
+	ask := func(requests []admission.Request) (took []time.Duration) {
+		for _, req := range requests {
+			began := time.Now()
+			if _, wait := b.admit(req); wait != nil {
+				refused++
+			}
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		return took
+	}
+	first := ask(requests)
+	assert.Equal(t, callers-80, refused)
+	each := (int64(heap()) - int64(before)) / callers
+	time.Sleep(150 * time.Millisecond) // or they would be other requests
+	again := ask(requests[callers-200:])
+	p99 := again[len(again)*99/100]
+	t.Logf("first answers p50 %v p99 %v, later ones p50 %v p99 %v; %d bytes for each that waits",
+		first[callers/2], first[callers*99/100], again[len(again)/2], p99, each)
+	assert.LessOrEqual(t, p99, 250*time.Millisecond)
+	assert.LessOrEqual(t, each, int64(2048))
+}

@@ -1,0 +1,30 @@
+// Package fair says whose turn it is where several callers wait for the same calendars. It
+// is pure: it keeps no clock and nothing between two decisions.
+//
+// It is the rule of VTC ("Fairness in Serving Large Language Models", arXiv 2401.00588) for
+// calendars instead of a queue: of those that wait it is the turn of the one that has been
+// served least, divided by its weight. What counts is the tokens and the requests, as parts
+// of what the pool takes in a window ([Price]), so that they are one currency. What each
+// was served is kept by the projects (scheduler.Service), in the write that admits it, so
+// every instance knows.
+//
+// The turn of a request is what its caller has had, has booked, and was promised for
+// requests that have waited for longer. Promises with an earlier turn are in its way, later
+// ones are not; bookings always are, whosever they are. So a caller with ten thousand
+// requests that wait, and one with a single one, get as much.
+//
+// Nobody saves up. A caller that asked for nothing in the window after it was last served
+// begins at the least turn of those that wait. And nobody is further behind the one that was
+// served most than two windows of its share and three of the largest requests that wait.
+// Where a caller is put forward by that, its level says how far ([Contest.Level]); it is
+// stored with what it is served next. Of two instances that do so at once the higher level
+// holds, so it is never put forward twice.
+//
+// A caller that isn't known, since a project keeps no more than scheduler.MaxServices,
+// begins there too. So thousands of callers are served in the order of their waiting.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - fair.go: a contest
+//   - cost.go: what requests cost
+package fair

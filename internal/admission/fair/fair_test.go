@@ -1,0 +1,133 @@
+package fair
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+const now = scheduler.Instant(1_000_000)
+
+// contest returns one over a pool of 100 requests and 1,000,000 tokens a window, with what
+// its callers were served: requests of no tokens, half a minute ago.
+func contest(served map[uint32]int64, weights map[uint32]int64) *Contest {
+	k := New(now, func(c uint32) int64 { return weights[c] })
+	k.Add(scheduler.Limits{RPM: 60, TPM: 600_000})
+	k.Add(scheduler.Limits{RPM: 40, TPM: 400_000})
+	for c, n := range served {
+		k.Serve(scheduler.Service{Caller: c, Requests: n, At: now - 30_000})
+	}
+	return k
+}
+
+// waits is a request of a caller that came so many seconds ago.
+func waits(caller uint32, ago scheduler.Instant) Slot {
+	return Slot{Caller: caller, Cost: 10_000, Since: now - 1000*ago, Began: Unknown}
+}
+
+func TestCost(t *testing.T) {
+	k := contest(nil, nil)
+	assert.EqualValues(t, 10_000, k.Of(1, 0), "a hundredth of what the pool takes")
+	assert.EqualValues(t, 20_000, k.Of(1, 10_000))
+	var unlimited Price
+	unlimited.Add(scheduler.Limits{RPM: scheduler.Unlimited, TPM: 1000})
+	assert.EqualValues(t, 500_000, unlimited.Of(7, 500))
+}
+
+// Of those that wait it is the turn of the one that was served least, and of what one
+// caller was promised each next one counts with those before it.
+func TestTurns(t *testing.T) {
+	k := contest(map[uint32]int64{1: 3, 2: 5}, nil)
+	for range 3 {
+		k.Promise(waits(1, 20))
+	}
+	k.Promise(waits(2, 25))
+	k.Weigh(waits(2, 10))
+	before := func(turn Cost) (n int) {
+		for i := range 3 {
+			if k.Before(i, turn, now) {
+				n++
+			}
+		}
+		return n
+	}
+	assert.Equal(t, 3, before(k.Turn(2)), "turns of 3, 4 and 5, the last for longer")
+	assert.EqualValues(t, 60_000, k.TurnSince(2, now-10_000), "behind its own that has waited for longer")
+	assert.EqualValues(t, 50_000, k.TurnSince(2, now-30_000))
+	assert.True(t, k.Behind(1, 0))
+	assert.False(t, k.Behind(2, 0))
+	assert.False(t, k.Ahead(2), "no more than a request")
+	assert.False(t, k.Alone(1))
+}
+
+func TestBookingsCount(t *testing.T) {
+	k := contest(map[uint32]int64{1: 3, 2: 3}, nil)
+	k.Book(waits(1, 20))
+	k.Book(waits(1, 20))
+	k.Book(waits(1, 20))
+	k.Weigh(waits(2, 1))
+	assert.EqualValues(t, 60_000, k.Turn(1))
+	assert.EqualValues(t, 30_000, k.Turn(2))
+	assert.True(t, k.Ahead(1))
+}
+
+func TestWeights(t *testing.T) {
+	k := contest(map[uint32]int64{1: 9, 2: 3}, map[uint32]int64{1: 3})
+	k.Promise(waits(1, 20))
+	k.Weigh(waits(2, 20))
+	assert.Equal(t, k.Turn(1), k.Turn(2))
+	assert.EqualValues(t, 30_000+3333, k.TurnSince(1, now))
+}
+
+// Who had nothing to ask for in the window after it was served last begins at the least of
+// those that wait, even if it was never served.
+func TestNobodySavesUp(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		at    scheduler.Instant // when it was last served, seconds ago; 0: never
+		since scheduler.Instant // how long it waits
+		began Cost
+		want  Cost
+	}{
+		{"it has asked for something all the time", 30, 20, Unknown, 300_000},
+		{"and still does, though it isn't served", 90, 80, Unknown, 300_000},
+		{"it was away", 90, 10, Unknown, 500_000},
+		{"it is new", 0, 1, Unknown, 500_000},
+		{"it is new, and has waited since others had less", 0, 20, 400_000, 400_000},
+		{"they have less by now", 0, 20, 800_000, 500_000},
+		{"nobody else waited when it came", 0, 20, 0, 0},
+	} {
+		k := contest(map[uint32]int64{2: 50, 3: 70}, nil)
+		if c.at != 0 {
+			k.Serve(scheduler.Service{Caller: 1, Requests: 30, At: now - 1000*c.at})
+		}
+		k.Promise(waits(2, 1))
+		k.Promise(waits(3, 1))
+		mine := waits(1, c.since)
+		mine.Began = c.began
+		k.Weigh(mine)
+		credit := Cost(2*window/3 + 3*10_000)
+		assert.Equal(t, max(c.want, 700_000-credit), k.Had(1), c.why)
+	}
+}
+
+// What one is put forward by is kept as its level, and of two levels the higher holds.
+func TestLevel(t *testing.T) {
+	k := contest(map[uint32]int64{1: 10, 2: 500}, nil)
+	k.Promise(waits(2, 1))
+	k.Weigh(waits(1, 1))
+	behind := Cost(5_000_000 - 2*window/2 - 3*10_000)
+	assert.Equal(t, behind, k.Had(1), "two windows of its share, and three requests")
+	level := k.Level(1)
+	assert.EqualValues(t, behind-100_000, level)
+
+	k = contest(map[uint32]int64{1: 12, 2: 500}, nil)
+	k.Serve(scheduler.Service{Caller: 1, Level: level, At: now})
+	k.Serve(scheduler.Service{Caller: 1, Level: level - 5, At: now})
+	k.Promise(waits(2, 1))
+	k.Weigh(waits(1, 1))
+	assert.Equal(t, behind+20_000, k.Had(1))
+	assert.Equal(t, level, k.Level(1))
+}
