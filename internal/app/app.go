@@ -156,15 +156,21 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 
 // assemble puts together what serves requests, from the store upwards.
 func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authenticator *callers.Authenticator) (_ *server.Server, err error) {
-	limits := make(map[string]scheduler.Override, len(cfg.Callers))
+	limits, weights := make(map[string]scheduler.Override, len(cfg.Callers)), make(map[string]int64)
 	for name, l := range cfg.Callers {
-		limits[name] = scheduler.Override(l)
+		if l.Limits != (config.Limits{}) {
+			limits[name] = scheduler.Override(l.Limits)
+		}
+		if l.Weight > 0 {
+			weights[name] = l.Weight
+		}
 	}
 	a.admission, err = admission.New(ctx, admission.Options{
 		Store:   a.record.Store(a.store),
 		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c) },
 		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
 		Callers: limits,
+		Weights: weights,
 	})
 	if err != nil {
 		return nil, err

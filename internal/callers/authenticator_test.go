@@ -130,7 +130,7 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, cfg.Callers[bob.Name].RPM)
 	assert.EqualValues(t, config.Unlimited, *cfg.Callers[bob.Name].RPM, "unlimited in so many words")
-	assert.Equal(t, config.Limits{}, cfg.Callers[Caller{}.Name])
+	assert.Equal(t, config.CallerLimits{}, cfg.Callers[Caller{}.Name])
 }
 
 // The time that it takes must not depend on where a match is, nor on whether

@@ -106,7 +106,7 @@ func TestTokensRefused(t *testing.T) {
 
 func TestEveryWrongTokenIsNamed(t *testing.T) {
 	_, err := load(t, "FLUXGATE_TOKENS=x,A:short,b:"+tokenA+",c:"+tokenA, "FLUXGATE_ADMIN_TOKENS=d", "FLUXGATE_AUTH=IAM",
-		`FLUXGATE_CALLERS={"A b":{},"b":{"rpn":1}}`, "FLUXGATE_CORS=http://a,b")
+		`FLUXGATE_CALLERS={"A b":{},"b":{"rpn":1},"c":{"weight":0},"d":{"weight":1001}}`, "FLUXGATE_CORS=http://a,b")
 	require.Error(t, err)
 	assert.ElementsMatch(t, []string{
 		"FLUXGATE_TOKENS: entry 1: want name:token",
@@ -116,7 +116,9 @@ func TestEveryWrongTokenIsNamed(t *testing.T) {
 		"FLUXGATE_ADMIN_TOKENS: entry 1: want name:token",
 		`FLUXGATE_AUTH: "IAM": want iam, or nothing`,
 		"FLUXGATE_CALLERS: a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address",
-		`FLUXGATE_CALLERS: b: unknown field "rpn" (there are rpm, tpm and rpd)`,
+		`FLUXGATE_CALLERS: b: unknown field "rpn" (there are rpm, tpm, rpd and weight)`,
+		"FLUXGATE_CALLERS: c: weight is 0: want 1 to 1000",
+		"FLUXGATE_CALLERS: d: weight is 1001: want 1 to 1000",
 		`FLUXGATE_CORS: "http://a": want https, or http on a loopback host`,
 		"FLUXGATE_CORS: want origins such as https://app.example, comma separated",
 	}, strings.Split(err.Error(), "\n"))

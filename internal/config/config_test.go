@@ -40,7 +40,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"GEMINI_LOG=False", "FLUXGATE_LOG_LEVEL=debug", "FLUXGATE_MAX_BODY=1 MiB", "FLUXGATE_BODY_BUDGET=300MiB", "FLUXGATE_TIMEOUT=90s",
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
-		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5},"Bob@example.com":{"rpd":-1}}`,
+		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5,"weight":3},"Bob@example.com":{"rpd":-1}}`,
 		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_LIVE=false", "FLUXGATE_LIVE_IDLE_TIMEOUT=1h", "FLUXGATE_RESEND=true", "FLUXGATE_SECRETS_TTL=6h", "FLUXGATE_DEMO=true",
 		"FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example, https://gate-1.example,")
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		BaseURL: "http://127.0.0.1:9000", KService: "gate", FunctionTarget: "Fluxgate",
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
-		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {RPM: &five}, "bob@example.com": {RPD: &unlimited}},
+		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {Limits: Limits{RPM: &five}, Weight: 3}, "bob@example.com": {Limits: Limits{RPD: &unlimited}}},
 		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
 		JobsAccount: "jobs@p.iam.gserviceaccount.com", JobsAudience: AudienceList{"https://gate.example", "https://gate-1.example"},
 	}, c)
@@ -221,7 +221,7 @@ func TestEnvExample(t *testing.T) {
 	c, err := load(t, example("FLUXGATE_LIMITS"), example("FLUXGATE_CALLERS"))
 	require.NoError(t, err)
 	assert.Equal(t, "flash: rpd=unlimited; gemini-2.5-pro: rpm=5 tpm=250000 rpd=100", c.Limits.String())
-	assert.Equal(t, "alice: rpm=5 tpm=250000; bob: rpd=100", c.Callers.String())
+	assert.Equal(t, "alice: rpm=5 tpm=250000; bob: rpd=100 weight=3", c.Callers.String())
 }
 
 func TestLoadWithCancelledContext(t *testing.T) {

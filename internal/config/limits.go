@@ -50,7 +50,9 @@ func (l Limits) String() string {
 type LimitsByModel map[string]Limits
 
 // String returns the overrides in a fixed order.
-func (m LimitsByModel) String() string {
+func (m LimitsByModel) String() string { return byName(m) }
+
+func byName[T fmt.Stringer](m map[string]T) string {
 	parts := make([]string, 0, len(m))
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		parts = append(parts, name+": "+m[name].String())
@@ -62,16 +64,16 @@ func (m LimitsByModel) String() string {
 // error lists everything that is wrong. The empty text, with which go-envconfig
 // calls decoders of variables that aren't set, is no override.
 func (m *LimitsByModel) EnvDecode(text string) error {
-	decoded, err := decodeLimitsByName(text, `{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}`, limitsName)
+	decoded, err := decodeByName(text, `{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}`, limitsName, decodeLimits)
 	if err == nil {
 		*m = decoded
 	}
 	return err
 }
 
-// decodeLimitsByName reads a JSON object of limits. check returns a name as the
-// rest of the program writes it. The error lists everything that is wrong.
-func decodeLimitsByName(text, example string, check func(string) (string, error)) (map[string]Limits, error) {
+// decodeByName reads a JSON object of what decode reads, by name. check returns a name as
+// the rest of the program writes it. The error lists everything that is wrong.
+func decodeByName[T any](text, example string, check func(string) (string, error), decode func(json.RawMessage) (T, error)) (map[string]T, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -79,7 +81,7 @@ func decodeLimitsByName(text, example string, check func(string) (string, error)
 	if err != nil {
 		return nil, fmt.Errorf("want a JSON object such as %s: %w", example, err)
 	}
-	decoded := map[string]Limits{}
+	decoded := map[string]T{}
 	var problems []error
 	for _, member := range named {
 		name, err := check(member.name)
@@ -90,27 +92,33 @@ func decodeLimitsByName(text, example string, check func(string) (string, error)
 		if _, twice := decoded[name]; twice {
 			problems = append(problems, fmt.Errorf("%s is named twice", name))
 		}
-		limits, err := decodeLimits(member.value)
+		decoded[name], err = decode(member.value)
 		if err != nil {
 			problems = append(problems, inVariable(name, err)...)
 		}
-		decoded[name] = limits
 	}
 	return decoded, errors.Join(problems...)
 }
 
-func decodeLimits(raw json.RawMessage) (Limits, error) {
-	var l Limits
+func decodeLimits(raw json.RawMessage) (l Limits, err error) {
+	return l, decodeNumbers(raw, "rpm, tpm and rpd", l.fields())
+}
+
+func (l *Limits) fields() map[string]**int64 {
+	return map[string]**int64{"rpm": &l.RPM, "tpm": &l.TPM, "rpd": &l.RPD}
+}
+
+// decodeNumbers reads a JSON object of numbers, -1 or more, with the fields that there are.
+func decodeNumbers(raw json.RawMessage, there string, targets map[string]**int64) error {
 	fields, err := members(raw)
 	if err != nil {
-		return l, fmt.Errorf(`want an object such as {"rpm":5}: %w`, err)
+		return fmt.Errorf(`want an object such as {"rpm":5}: %w`, err)
 	}
-	targets := map[string]**int64{"rpm": &l.RPM, "tpm": &l.TPM, "rpd": &l.RPD}
 	var problems []error
 	for _, f := range fields {
 		target, known := targets[f.name]
 		if !known {
-			problems = append(problems, fmt.Errorf("unknown field %s (there are rpm, tpm and rpd)", quoted(f.name)))
+			problems = append(problems, fmt.Errorf("unknown field %s (there are %s)", quoted(f.name), there))
 			continue
 		}
 		if *target != nil {
@@ -131,7 +139,7 @@ func decodeLimits(raw json.RawMessage) (Limits, error) {
 			*target = &n
 		}
 	}
-	return l, errors.Join(problems...)
+	return errors.Join(problems...)
 }
 
 type member struct {
@@ -178,20 +186,52 @@ func notJSON(err error) error {
 	return err
 }
 
+// CallerLimits are the limits of one caller. What is nil or [Unlimited] isn't limited; 0
+// lets nothing through.
+type CallerLimits struct {
+	Limits
+	// Weight is how much of what callers share is this one's when several wait: a caller of
+	// 3 gets three times as much as one of 1, which is what 0 stands for too. At most
+	// maxWeight.
+	Weight int64
+}
+
+const maxWeight = 1000
+
+// String returns what is set, such as "rpm=5 weight=3".
+func (l CallerLimits) String() string {
+	if l.Weight == 0 {
+		return l.Limits.String()
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s weight=%d", l.Limits, l.Weight))
+}
+
 // LimitsByCaller are the limits of callers by their names: those of tokens, or
-// with FLUXGATE_AUTH=iam email addresses. What is nil or [Unlimited] isn't
-// limited; 0 lets nothing through.
-type LimitsByCaller map[string]Limits
+// with FLUXGATE_AUTH=iam email addresses.
+type LimitsByCaller map[string]CallerLimits
 
 // String returns the limits in a fixed order.
-func (m LimitsByCaller) String() string { return LimitsByModel(m).String() }
+func (m LimitsByCaller) String() string { return byName(m) }
 
-// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N},…}. The
+// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N,"weight":N},…}. The
 // error lists everything that is wrong.
 func (m *LimitsByCaller) EnvDecode(text string) error {
-	decoded, err := decodeLimitsByName(text, `{"alice":{"rpm":5,"tpm":250000,"rpd":100}}`, limitedName)
+	decoded, err := decodeByName(text, `{"alice":{"rpm":5,"tpm":250000,"rpd":100,"weight":3}}`, limitedName, decodeCallerLimits)
 	if err == nil {
 		*m = decoded
 	}
 	return err
+}
+
+func decodeCallerLimits(raw json.RawMessage) (l CallerLimits, err error) {
+	var weight *int64
+	fields := l.fields()
+	fields["weight"] = &weight
+	if err = decodeNumbers(raw, "rpm, tpm, rpd and weight", fields); weight == nil {
+		return l, err
+	}
+	if l.Weight = *weight; l.Weight < 1 || l.Weight > maxWeight {
+		err = errors.Join(err, fmt.Errorf("weight is %d: want 1 to %d", l.Weight, maxWeight))
+	}
+	return l, err
 }

@@ -156,7 +156,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	w.t.Helper()
 	limits := make(map[string]scheduler.Override)
 	for name, l := range w.cfg.Callers {
-		limits[name] = scheduler.Override(l)
+		limits[name] = scheduler.Override(l.Limits)
 	}
 	ctl, err := admission.New(w.t.Context(), admission.Options{
 		Store:   w.telemetry.Store(store),
