@@ -41,6 +41,7 @@ type FreeReport struct {
 	Took     time.Duration
 	Answered int64
 	Told     int64           // times that a caller was told to wait
+	Failed   int64           // answers of 503, after which the caller came back a second later
 	Upstream geminisim.Stats // of the simulator: its refusals are what must not be
 	Started  []time.Duration // from the start of each instance to its first answer
 	Added    []time.Duration // what an answer took longer than the simulator
@@ -197,6 +198,8 @@ func (f *freeRun) request(ctx context.Context, book bool) error {
 		if told == nil {
 			f.report.Answered++
 			f.report.Added = append(f.report.Added, took-f.options.Latency)
+		} else if told.failed {
+			f.report.Failed++
 		} else {
 			f.report.Told++
 		}
@@ -217,6 +220,7 @@ func (f *freeRun) request(ctx context.Context, book bool) error {
 type told struct {
 	wait   time.Duration
 	ticket string
+	failed bool // by 503, and not told anything
 }
 
 // send sends a request once. The result is nil if it was answered.
@@ -242,6 +246,8 @@ func (f *freeRun) send(ctx context.Context, c *child, book bool, ticket string) 
 		return nil, fmt.Errorf("ask %s: %w", c.name, err)
 	case resp.StatusCode == http.StatusOK:
 		return nil, nil
+	case resp.StatusCode == http.StatusServiceUnavailable:
+		return &told{wait: time.Second, ticket: ticket, failed: true}, nil
 	case resp.StatusCode != http.StatusTooManyRequests:
 		return nil, fmt.Errorf("%s answers %d: %s\n%s", c.name, resp.StatusCode, text, c.stderr)
 	}
@@ -249,7 +255,7 @@ func (f *freeRun) send(ctx context.Context, c *child, book bool, ticket string) 
 	if err != nil {
 		return nil, fmt.Errorf("%s tells no wait: %s", c.name, text)
 	}
-	return &told{time.Duration(ms) * time.Millisecond, resp.Header.Get("X-Fluxgate-Ticket")}, nil
+	return &told{wait: time.Duration(ms) * time.Millisecond, ticket: resp.Header.Get("X-Fluxgate-Ticket")}, nil
 }
 
 // count adds up what the instances say of their store.
@@ -296,6 +302,7 @@ func (r *FreeReport) Print(w io.Writer) error {
 	fmt.Fprintf(t, "answered\t%d in %s, %.1f a minute\n", r.Answered, r.Took.Round(time.Second), float64(r.Answered)/r.Took.Minutes())
 	fmt.Fprintf(t, "429s of Gemini\t%d\n", r.Upstream.Refused)
 	fmt.Fprintf(t, "waits told\t%d\n", r.Told)
+	fmt.Fprintf(t, "answers of 503\t%d\n", r.Failed)
 	fmt.Fprintf(t, "from start to first answer\tp50 %s, most %s\n", ms(quantile(r.Started, 0.5)), ms(quantile(r.Started, 1)))
 	fmt.Fprintf(t, "added to an answer\tp50 %s, p99 %s\n", ms(quantile(r.Added, 0.5)), ms(quantile(r.Added, 0.99)))
 	fmt.Fprintf(t, "waits for an instance\tp50 %s, p99 %s\n", ms(quantile(r.Queued, 0.5)), ms(quantile(r.Queued, 0.99)))
