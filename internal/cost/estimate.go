@@ -18,9 +18,10 @@ const (
 	measuredReads  = 0.013 // and 0.016
 )
 
-// The same where every request has an instance of its own, and how long such an instance
-// takes to start: `fluxgate bench free` measures them with ten processes of a twelfth of a
-// processor each.
+// The same where every request has an instance of its own: what ten instances took where
+// many wait, by the same test. How long such an instance takes to start is assumed.
+// `fluxgate bench free` is to measure all three, with ten processes of a twelfth of a
+// processor each; that needs a machine with nothing else to do, and hasn't been done.
 const (
 	aloneWrites = 1.4
 	aloneReads  = 2.2

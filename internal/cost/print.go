@@ -154,8 +154,12 @@ requests come. Starts are those of arrivals at random, with instances that are k
 ` + "`alerts = false`" + ` has none in any; the dashboard and log-based metrics cost nothing at this size.
 
 **The free profile** has as many instances as requests at a time, each with calendars of its own, so a request takes more of
-Firestore: ` + number(aloneWrites) + ` writes and ` + number(aloneReads) + ` reads. ` + "`fluxgate bench free`" + ` measures that by ten processes with a twelfth
-of a processor each, half of the callers with bookings. The free day of 20,000 writes allows ` + number(math.Round(100*20000/10800)/100) + ` a request at 10,800
+Firestore: ` + number(aloneWrites) + ` writes and ` + number(aloneReads) + ` reads, which is what ten
+instances were measured to take where many wait, as above, without bookings. ` + "`fluxgate bench free`" + `
+measures it by ten processes with a twelfth of a processor each, half of the callers with bookings; its run of 45 minutes on
+a machine with nothing else to do is still to be made. On a busy one three instances took 2.3 writes and 4.4 reads, for many
+commits lost a race: with ` + "`--writes 2.3 --reads 4.4`" + ` free ends at about 8,700 requests a day.
+The free day of 20,000 writes allows ` + number(math.Round(100*20000/10800)/100) + ` a request at 10,800
 requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) + `.
 
 | price | USD | for | free | published |
