@@ -36,7 +36,7 @@ func TestServeWithoutConfiguration(t *testing.T) {
 			assert.Contains(t, report, "store: memory (as configured)")
 			assert.Contains(t, report, "keys: 8 healthy")
 			assert.Contains(t, report, "chain: gemini-2.5-pro > gemini-2.5-flash > ")
-			assert.Contains(t, report, "one request of 1,000,000 tokens every 30s")
+			assert.Contains(t, report, "gemini-2.5-flash-lite            15 requests/minute (built in), 250000 tokens/minute (built in), 1000 requests/day (built in)")
 			assert.Contains(t, report, url+"/generate", "what to try first")
 
 			status, body := post(t, url+"/generate", `{"prompt":"Hello"}`)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,11 +34,7 @@ func (a *App) introduce(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	projects := map[string]bool{}
 	for _, k := range found.Keys {
-		if k.Status == validation.Healthy {
-			projects[k.Project] = true
-		}
 		r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
 	}
 	r.line("keys: %s (checked %s)", found.Summary(), found.At.Format(time.RFC3339))
@@ -50,12 +47,33 @@ func (a *App) introduce(ctx context.Context, r *report) error {
 		return nil
 	}
 	r.line("chain: %s", strings.Join(chain, " > "))
-	limits := rules.Policy.Limits(chain[0])
-	if n := len(projects); n > 0 && limits.TPM > 0 {
-		r.line("worst case: one request of 1,000,000 tokens every %s (it keeps %s busy for %s on one of %d healthy projects)",
-			limits.Interval(1_000_000, n), chain[0], limits.Cooldown(1_000_000), n)
+	r.line("limits of each project, and where they come from:")
+	for _, model := range chain {
+		r.line("  %-32s %s", model, inForce(rules.Policy.EffectiveLimits(model)))
 	}
 	return nil
+}
+
+// sources are where limits come from, as people know them.
+var sources = map[scheduler.Source]string{
+	scheduler.FromDefault: "built in", scheduler.FromReported: "Gemini's answer", scheduler.FromOperator: "FLUXGATE_LIMITS", scheduler.FromRunTime: "POST /config",
+}
+
+// inForce says the limits of a model where no project has learned others.
+func inForce(f scheduler.EffectiveLimits) string {
+	text := make([]string, 0, 3)
+	for _, l := range []struct {
+		name  string
+		limit int64
+		from  scheduler.Source
+	}{{"requests/minute", f.RPM, f.RPMFrom}, {"tokens/minute", f.TPM, f.TPMFrom}, {"requests/day", f.RPD, f.RPDFrom}} {
+		number := "unlimited"
+		if l.limit != scheduler.Unlimited {
+			number = fmt.Sprint(l.limit)
+		}
+		text = append(text, fmt.Sprintf("%s %s (%s)", number, l.name, cmp.Or(sources[l.from], string(l.from))))
+	}
+	return strings.Join(text, ", ")
 }
 
 // describe says how a key does, and why.
