@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -208,6 +209,8 @@ func (s scenario) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, s.pool(time.Now()).status())
 	case r.URL.Path == "/status":
 		answer(w, s.error, refusal(s.error))
+	case r.URL.Path == "/usage" && s.error == 0:
+		answer(w, http.StatusOK, s.pool(time.Now()).usage(strings.Split(r.URL.Query().Get("by"), ",")))
 	case r.URL.Path == "/plan":
 		answer(w, http.StatusOK, s.pool(time.Now()).plan())
 	default:
@@ -218,6 +221,24 @@ func (s scenario) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func refusal(code int) object {
 	status := strings.ToUpper(strings.ReplaceAll(http.StatusText(code), " ", "_"))
 	return object{"error": object{"code": code, "message": "A made-up refusal.", "status": status}}
+}
+
+// usage is the answer of GET /usage.
+func (p *pool) usage(by []string) object {
+	rows := []object{}
+	for rank, model := range chain {
+		row := object{"model": model, "caller": "subtitles", "project": p.names[0], "day": p.now.Format(time.DateOnly)}
+		n := 1 + number(900, p.names[0], rank, "usage")
+		figures := object{
+			"requests": n, "refused": n / 7, "failed": n % 5, "input_tokens": n * 4_321, "output_tokens": n * 987, "thought_tokens": n * 654,
+			"cached_tokens": n * 1_000, "tool_tokens": 0, "dollars": float64(n) / 97, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4,
+			"causes": object{"rpm": n / 9, "own_tpm": n/7 - n/9},
+		}
+		maps.Copy(row, figures)
+		rows = append(rows, row)
+	}
+	total := object{"requests": 1234, "refused": 56, "failed": 7, "input_tokens": 7_654_321, "output_tokens": 654_321, "thought_tokens": 54_321, "cached_tokens": 4_321, "tool_tokens": 0, "dollars": 12.3456, "unpriced": 3, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4}
+	return object{"window": "24h", "from": instant(p.now.Add(-24 * time.Hour)), "to": instant(p.now), "by": by, "rows": rows, "total": total}
 }
 
 // plan is the answer of POST /plan, of 450,000 tokens.

@@ -18,12 +18,13 @@ var scenarios = map[string]scenario{
 		p.more["callers"] = []object{{"caller": "", "requests_today": 3, "tokens_today": 1_234}}
 		return p
 	}},
-	"fifty": {pool: func(now time.Time) *pool {
-		var names []string
-		for i := range 50 {
-			names = append(names, fmt.Sprintf("tenant-%02d", i+1))
-		}
-		return newPool(now, names...)
+	"fifty":    {pool: func(now time.Time) *pool { return newPool(now, tenants(50)...) }},
+	"hundreds": {pool: hundreds(120)},
+	"thousand": {pool: hundreds(1000)},
+	"simulated": {pool: func(now time.Time) *pool {
+		p := newPool(now, teams[:3]...)
+		p.more["simulated"], p.more["store_kind"] = true, "memory"
+		return p
 	}},
 	"long": {pool: func(now time.Time) *pool {
 		p := newPool(now, "a-project-with-a-name-that-is-longer-than-anybody-would-like-"+strings.Repeat("x", 60), "näme with späces & <b>markup</b>")
@@ -66,6 +67,38 @@ var scenarios = map[string]scenario{
 	}},
 	"unreachable": {error: http.StatusServiceUnavailable},
 	"locked":      {error: http.StatusUnauthorized},
+}
+
+func tenants(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("tenant-%02d", i+1)
+	}
+	return names
+}
+
+// hundreds is a pool of many projects, of which some are in trouble, and of which none lists
+// what is idle.
+func hundreds(n int) func(now time.Time) *pool {
+	return func(now time.Time) *pool {
+		p := newPool(now, tenants(n)...)
+		p.key(n/2, "invalid", "API_KEY_INVALID")
+		p.key(n-1, "disabled", "")
+		idle := object{}
+		for rank, model := range chain {
+			l := limitsOf[rank]
+			idle[model] = object{
+				"model": model, "tokens_today": 0, "bookings": 0, "rpm": limit(l[0], 0), "tpm": limit(l[1], 0), "rpd": limit(l[2], 0), "next_free": p.free(0),
+			}
+		}
+		p.more["idle"] = idle
+		for i := range n {
+			if i%3 == 0 {
+				p.projects[i]["models"] = p.projects[i]["models"].([]object)[:1]
+			}
+		}
+		return p
+	}
 }
 
 // ordinary is a pool with something of everything.

@@ -6,14 +6,16 @@ const running = new Set();
 
 // say tells of a success; it leaves by itself. fail tells of an error; it stays.
 let saidTimer;
-function say(text) {
+let undoing = null;
+function say(text, undo = null) {
   clearTimeout(saidTimer);
+  undoing = undo;
   $('failed').hidden = true;
   $('said').hidden = false;
-  fill('said', text, dismiss());
+  fill('said', text, undo && el('button', { type: 'button', class: 'quiet', 'data-action': 'undo' }, 'Undo'), dismiss());
   saidTimer = setTimeout(() => {
     $('said').hidden = true;
-  }, 8 * second);
+  }, (undo ? 20 : 8) * second);
 }
 
 function fail(text) {
@@ -35,13 +37,15 @@ const sendable = () =>
 const controls = {
   mode: ({ mode }) => ({
     path: '/config',
-    body: { mode },
-    done: `The mode is “${modes[mode]}” now. Other instances follow within 10 seconds.`,
+    body: { mode: mode === 'configured' ? null : mode },
+    done: (answer) => `The mode is “${modes[answer.mode]}” now, for everyone. Other instances follow within 10 seconds.`,
+    undo: { mode: view.status?.mode_source === 'run_time' ? view.status.mode : null },
   }),
   disable: ({ key }) => ({
     path: '/config',
     body: { disable_key: key },
     done: `Key ${key} is disabled.`,
+    undo: { enable_key: key },
     ask: sendable() <= 1 && {
       title: `Disable key ${key}?`,
       text: 'It is the last key that can send. Every request is refused until one is enabled.',
@@ -79,13 +83,13 @@ function refreshed(answer) {
 async function control(name, element) {
   const id = element.dataset.run;
   if (running.has(id)) return;
-  const { path, body, done, ask } = controls[name]({ key: Number(element.dataset.key), mode: element.dataset.mode });
+  const { path, body, done, ask, undo } = controls[name]({ key: Number(element.dataset.key), mode: element.dataset.mode });
   if (ask && !(await confirmed(ask))) return;
   running.add(id);
   draw();
   try {
     const answer = await request('POST', path, body);
-    say(typeof done === 'function' ? done(answer) : done);
+    say(typeof done === 'function' ? done(answer) : done, undo);
   } catch (error) {
     if (error.status === 403) view.forbidden = true;
     if (error.status === 401) lock(error.message);
@@ -204,6 +208,7 @@ document.addEventListener('click', (event) => {
 const gestures = {
   size: (element) => {
     choice.size = element.dataset.size;
+    keepChoice();
     draw();
   },
   'fold-calendars': () => {
@@ -213,6 +218,17 @@ const gestures = {
   'fold-keys': () => {
     choice.allKeys = !choice.allKeys;
     draw();
+  },
+  undo: async () => {
+    const body = undoing;
+    undoing = null;
+    try {
+      await request('POST', '/config', body);
+      say('It is as it was before.');
+    } catch (error) {
+      fail(error.message);
+    }
+    await poll();
   },
   dismiss: (element) => {
     element.parentElement.hidden = true;
@@ -230,9 +246,23 @@ const gestures = {
 // The escape key closes a dialog, and is a no.
 $('confirm').addEventListener('cancel', () => answerConfirm(false));
 $('plan-form').addEventListener('submit', plan);
-$('history-project').addEventListener('change', () => draw());
+$('history-project').addEventListener('change', () => {
+  choice.project = $('history-project').value;
+  keepChoice();
+  draw();
+});
+for (const id of ['usage-window', 'usage-by']) {
+  $(id).addEventListener('change', () => {
+    keepChoice();
+    askUsage(true);
+  });
+}
 document.addEventListener('input', (event) => {
-  if (event.target.id !== 'filter') return;
-  choice.filter = event.target.value;
+  const { id, value } = event.target;
+  if (id === 'filter') choice.filter = value;
+  else if (id === 'calendars-state') choice.state = value;
+  else if (id === 'calendars-sort') choice.sort = value;
+  else return;
+  keepChoice();
   draw();
 });

@@ -1,14 +1,83 @@
 // The calendars: a drawing and three bars for every project and model.
 
-// What the reader chose. It lasts as long as the page does.
-const choice = { size: '10000', filter: '', allCalendars: false, allKeys: false };
+// What the reader chose. All but what is unfolded is in the page's address, so that it can
+// be sent to somebody, and none of it is secret.
+const choice = { size: '10000', filter: '', state: '', sort: 'trouble', project: '', allCalendars: false, allKeys: false };
 
 const sizes = ['1000', '10000', '100000', '1000000'];
+
+// The states that calendars are chosen by, and the orders that they come in.
+const chosenBy = { '': 'all', trouble: 'in trouble', free: 'free now', busy: 'in use' };
+const orders = { trouble: 'trouble first', name: 'by name', used: 'most used first' };
+
+// readChoice takes from the address what the reader chose; keepChoice puts it there.
+function readChoice() {
+  const from = new URLSearchParams(location.hash.slice(1));
+  const known = (name, all) => (Object.hasOwn(all, from.get(name) ?? '-') ? from.get(name) : undefined);
+  choice.filter = (from.get('find') ?? '').slice(0, 100);
+  choice.project = from.get('project') ?? '';
+  choice.state = known('state', chosenBy) ?? '';
+  choice.sort = known('sort', orders) ?? 'trouble';
+  if (sizes.includes(from.get('tokens'))) choice.size = from.get('tokens');
+  for (const id of ['usage-window', 'usage-by']) {
+    const wanted = from.get(id.replace('usage-', ''));
+    if ([...$(id).options].some((o) => o.value === wanted)) $(id).value = wanted;
+  }
+}
+
+function keepChoice() {
+  const kept = new URLSearchParams();
+  const keep = (name, value, usual) => value !== usual && kept.set(name, value);
+  keep('find', choice.filter.trim(), '');
+  keep('state', choice.state, '');
+  keep('sort', choice.sort, 'trouble');
+  keep('project', choice.project, '');
+  keep('tokens', choice.size, '10000');
+  keep('window', $('usage-window').value, '24h');
+  keep('by', $('usage-by').value, 'model');
+  const text = kept.toString();
+  history.replaceState(null, '', text ? `#${text}` : location.pathname);
+}
+
+// trouble says how much is wrong with a project: none of its keys can be used, one can't, or
+// Gemini blocks a model.
+function trouble(status, p) {
+  if (!usable(status, p.project)) return 4;
+  const keys = keysOf(status, p.project);
+  if (keys.some((k) => k.status !== 'healthy')) return 3;
+  const now = instant(status.now);
+  if (p.models.some((m) => m.block && instant(m.block.until) > now)) return 2;
+  return p.promise_moved > 0 ? 1 : 0;
+}
+
+const inState = {
+  '': () => true,
+  trouble: (status, p) => trouble(status, p) > 0,
+  free: (status, p) => usable(status, p.project) && p.models.some((m) => freeAt(m) !== null && freeAt(m) <= poolNow()),
+  busy: (status, p) => p.models.some((m) => m.rpm.used > 0 || m.booked?.length),
+};
+
+const usedToday = (p) => p.models.reduce((n, m) => n + m.rpd.used, 0);
+
+const inSort = {
+  trouble: (status) => (a, b) => trouble(status, b) - trouble(status, a),
+  name: () => (a, b) => a.project.localeCompare(b.project),
+  used: () => (a, b) => usedToday(b) - usedToday(a),
+};
 
 // More than this many projects or keys are folded away until asked for.
 const most = 12;
 
-const keysOf = (status, project) => (status.keys ?? []).filter((k) => k.project === project);
+// keysOf lists the keys of a project. They are looked for many times while a status is drawn.
+const keysBy = new WeakMap();
+function keysOf(status, project) {
+  let index = keysBy.get(status);
+  if (!index) {
+    index = Map.groupBy(status.keys ?? [], (k) => k.project);
+    keysBy.set(status, index);
+  }
+  return index.get(project) ?? [];
+}
 
 // usable says whether any key of a project can send: a spent day is the
 // calendar's to tell.
@@ -53,9 +122,12 @@ function inOrder(status, models) {
 function shownProjects(status) {
   const wanted = choice.filter.trim().toLowerCase();
   const all = status.projects ?? [];
-  const found = wanted
-    ? all.filter((p) => p.project.toLowerCase().includes(wanted) || p.models.some((m) => m.model.includes(wanted)))
-    : all;
+  const found = all
+    .filter(
+      (p) => !wanted || p.project.toLowerCase().includes(wanted) || p.models.some((m) => m.model.includes(wanted)),
+    )
+    .filter((p) => inState[choice.state](status, p))
+    .sort(inSort[choice.sort](status));
   const shown = choice.allCalendars ? found : found.slice(0, most);
   return { all, found, shown };
 }
@@ -73,15 +145,28 @@ function renderCalendars(status, now) {
     'calendars',
     shown.map((p) => projectRows(status, p, range, now, width)),
     !all.length && el('p', { class: 'note' }, 'There is no project yet.'),
-    all.length > 0 && !found.length && el('p', { class: 'note' }, 'No project or model has that in its name.'),
+    all.length > 0 && !found.length && el('p', { class: 'note' }, 'No project is like that.'),
     more('calendars', found.length, 'project'),
   );
   if (all.length > most && !$('filter')) {
+    const picker = (id, text, options, chosen) => [
+      el('label', { for: id }, text),
+      ' ',
+      el(
+        'select',
+        { id },
+        Object.entries(options).map(([value, name]) => el('option', { value, selected: value === chosen }, name)),
+      ),
+    ];
     fill(
       'calendars-tools',
       el('label', { for: 'filter' }, 'Find'),
       ' ',
-      el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off' }),
+      el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off', value: choice.filter }),
+      ' ',
+      picker('calendars-state', 'Show', chosenBy, choice.state),
+      ' ',
+      picker('calendars-sort', 'Order', orders, choice.sort),
     );
   }
 }

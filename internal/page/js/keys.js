@@ -22,11 +22,17 @@ function renderKeys(status, now) {
 }
 
 function checkedText(status, now) {
-  const out = [status.validation ? `Validated ${ago(now - instant(status.validation.at))}.` : 'Not validated yet.'];
+  return status.validation ? `Validated ${ago(now - instant(status.validation.at))}.` : 'Not validated yet.';
+}
+
+// policyText says what Gemini last said of its own limits.
+function policyText(status, now) {
   const policy = status.reported_policy;
-  if (policy?.error) out.push(`Gemini’s own policy couldn’t be had ${ago(now - instant(policy.at))}: ${policy.error}`);
-  else if (policy) out.push(`Gemini reported its policy ${ago(now - instant(policy.at))}.`);
-  return out.join(' ');
+  if (!policy) return '';
+  const when = ago(now - instant(policy.at));
+  return policy.error
+    ? `Gemini’s own policy couldn’t be had ${when}: ${policy.error}`
+    : `Gemini reported its policy ${when}.`;
 }
 
 // button is a control. What runs is marked, not disabled, so that it keeps focus.
@@ -70,8 +76,11 @@ function keyRow(k, now) {
         'p',
         { class: 'note key-project' },
         k.project,
-        ' ',
-        el('code', { title: 'Fingerprint: the beginning of the key’s SHA-256' }, k.fingerprint),
+        // A key that names no project is one of its own, called by the fingerprint.
+        !k.project.includes(k.fingerprint) && [
+          ' ',
+          el('code', { title: 'Fingerprint: the beginning of the key’s SHA-256' }, k.fingerprint),
+        ],
       ),
       el('p', { class: 'note' }, notes.join(' · ')),
     ),
@@ -94,7 +103,9 @@ function keyRow(k, now) {
 
 // renderMode is the filter over the chain.
 function renderMode(status) {
-  const from = status.mode_source === 'run_time' ? 'set at run time' : 'as configured';
+  const set = status.mode_source === 'run_time';
+  const last = (status.events ?? []).find((e) => e.what.startsWith('mode '));
+  const from = set ? `set at run time${last?.who ? ` by ${last.who}, ${ago(poolNow() - instant(last.at))}` : ''}` : 'as configured';
   fill(
     'mode',
     el('p', { class: 'control-label', id: 'mode-label' }, 'Mode ', el('span', { class: 'note' }, from)),
@@ -105,6 +116,7 @@ function renderMode(status) {
           Object.entries(modes).map(([mode, text]) =>
             button('mode', text, '', { 'data-mode': mode, 'aria-pressed': String(mode === status.mode) }),
           ),
+          set && button('mode', 'As configured', 'quiet', { 'data-mode': 'configured' }),
         )
       : el(
           'p',

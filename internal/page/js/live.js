@@ -8,6 +8,7 @@ const view = {
   status: null, // the last good answer
   clock: 0, // what to add to the machine's monotonic clock to have the pool's
   at: 0, // when it was had, by the monotonic clock
+  tag: null, // its entity tag
   error: null, // what the last attempt failed of
   failures: 0, // in a row
   retry: 0, // when the next attempt is due, by the monotonic clock
@@ -16,11 +17,39 @@ const view = {
   forbidden: false, // a control was refused
 };
 
-// seen counts what this page has caused. An answer of /status reads the document
-// of every project, at most once a second, the control document, and at most
-// four of records: events, validation, the reported policy and history.
+// seen counts what this page has caused. An answer of /status may read the document of
+// every project, the control document, and at most four of records: events, validation,
+// the reported policy and history. The server does so for the first few and then every
+// half minute, while others ask for nothing.
 const otherDocuments = 5;
-const seen = { polls: 0, reads: 0 };
+const freshAtOnce = 100;
+const freshEvery = 30 * second;
+const seen = { polls: 0, reads: 0, read: -Infinity };
+
+function countReads(status) {
+  seen.polls += 1;
+  if (seen.polls > freshAtOnce && performance.now() - seen.read < freshEvery) return;
+  seen.read = performance.now();
+  seen.reads += (status.projects ?? []).length + otherDocuments;
+}
+
+// Unchanged is the answer where nothing is to be told beyond what was, but the time.
+class Unchanged {
+  constructor(now) {
+    this.now = now;
+  }
+}
+
+// listIdle has every project list the models of the chain that the server said once for
+// all, in the order of the chain.
+function listIdle(status) {
+  for (const p of status.projects ?? []) {
+    const listed = new Map(p.models.map((m) => [m.model, m]));
+    const chain = (status.model_chain ?? []).map((name) => listed.get(name) ?? status.idle?.[name]).filter(Boolean);
+    p.models = [...chain, ...p.models.filter((m) => !inChain(status, m.model))];
+  }
+  return status;
+}
 
 const poolNow = () => performance.now() + view.clock;
 
@@ -37,8 +66,9 @@ class Failure extends Error {
 }
 
 // request calls the API, and makes an error of everything that isn't an answer.
-async function request(method, path, body) {
+async function request(method, path, body, tag) {
   const headers = { Accept: 'application/json' };
+  if (tag) headers['If-None-Match'] = tag;
   const token = sessionStorage.getItem(tokenName);
   if (token) headers['X-Fluxgate-Token'] = token;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
@@ -54,6 +84,7 @@ async function request(method, path, body) {
       redirect: 'error',
       signal: AbortSignal.timeout(method === 'GET' ? patience : 4 * patience),
     });
+    if (tag && response.status === 304) return new Unchanged(response.headers.get('X-Fluxgate-Now'));
     text = await response.text();
   } catch (error) {
     throw new Failure(
@@ -67,7 +98,10 @@ async function request(method, path, body) {
   } catch {
     throw new Failure(response.status, `The answer isn’t JSON (HTTP ${response.status}). Is a proxy in the way?`);
   }
-  if (response.ok) return answer;
+  if (response.ok) {
+    if (path === '/status') answer.tag = response.headers.get('ETag');
+    return answer;
+  }
   const { message, status } = answer.error ?? {};
   throw new Failure(
     response.status,
@@ -93,19 +127,13 @@ async function ask() {
   // An answer to a token that was forgotten or replaced is nobody's.
   const late = () => sessionStorage.getItem(tokenName) !== token;
   try {
-    const status = await request('GET', '/status');
+    const status = await request('GET', '/status', undefined, view.status && view.tag);
     if (late()) return;
-    seen.polls += 1;
-    seen.reads += (status.projects ?? []).length + otherDocuments;
     if (view.error) news('Fluxgate answers again.');
-    Object.assign(view, {
-      status,
-      clock: instant(status.now) - performance.now(),
-      at: performance.now(),
-      error: null,
-      failures: 0,
-      locked: false,
-    });
+    if (status.now) view.clock = instant(status.now) - performance.now();
+    if (!(status instanceof Unchanged)) Object.assign(view, { status: listIdle(status), tag: status.tag });
+    countReads(view.status);
+    Object.assign(view, { at: performance.now(), error: null, failures: 0, locked: false });
   } catch (error) {
     if (late()) return;
     if (error.status === 401) {
@@ -117,6 +145,7 @@ async function ask() {
     view.failures += 1;
   }
   drawAll();
+  askUsage();
 }
 
 // schedule sets the next request: later and later while there is no answer, and
@@ -196,20 +225,51 @@ function draw() {
   renderChain(status);
   renderKeys(status, now);
   renderCallers(status);
+  renderTroubles(status);
   renderErrors(status);
   renderStore(status);
   renderHistory(status);
   renderLimits(status, now);
   renderEvents(status);
+  renderUsage();
 }
 
 function drawMoving() {
   fill('connection', ...connection());
   fill('banner', banner());
+  document.title = title();
   if (!view.status) return;
   const now = poolNow();
   renderPool(view.status, now);
   renderCalendars(view.status, now);
+}
+
+// What was used, asked once a minute: other instances write what they counted as often.
+const used = { report: null, refused: null, error: null, at: -Infinity };
+
+async function askUsage(now = false) {
+  if (!view.status || view.locked || (!now && performance.now() - used.at < minute)) return;
+  used.at = performance.now();
+  try {
+    const query = new URLSearchParams({ window: $('usage-window').value, by: $('usage-by').value });
+    used.report = await request('GET', `/usage?${query}`);
+    used.refused = await request('GET', '/usage?window=24h&by=caller%2Cmodel');
+    used.error = null;
+  } catch (error) {
+    used.error = error.message;
+  }
+  renderUsage();
+}
+
+// title tells the state in the browser's tab.
+function title() {
+  if (view.locked || !view.status) return 'Fluxgate';
+  if (view.error) return '⚠ offline · Fluxgate';
+  const { status } = view;
+  const bad = (status.keys ?? []).filter((k) => k.status === 'invalid').length;
+  const o = offered(status, poolNow());
+  const when = !o ? 'nothing goes' : o.at <= poolNow() ? 'free' : `in ${span(o.at - poolNow())}`;
+  return `${status.simulated ? 'SIMULATED · ' : ''}${bad ? `⚠ ${plural(bad, 'invalid key')} · ` : ''}${when} · Fluxgate`;
 }
 
 function connection() {
@@ -225,9 +285,17 @@ function connection() {
 }
 
 function banner() {
-  if (!view.error && view.status?.simulated)
-    return el('div', { class: 'banner' }, el('p', null, el('strong', null, 'Simulated.'), ' No key is configured: a simulator answers instead of Gemini.'));
-  if (!view.error) return null;
+  if (!view.error) {
+    return (
+      view.status?.simulated &&
+      el(
+        'div',
+        { class: 'banner simulated' },
+        icon('block'),
+        el('p', null, el('strong', null, 'SIMULATED.'), ' No key is configured: every answer comes from a simulated Gemini. Set GEMINI_KEY_1, GEMINI_KEY_2, … for the real one.'),
+      )
+    );
+  }
   const due = view.retry - performance.now();
   return el(
     'div',
@@ -262,5 +330,6 @@ document.addEventListener('visibilitychange', () => {
 
 new ResizeObserver(() => draw()).observe($('main'));
 
+readChoice();
 drawAll();
 poll();

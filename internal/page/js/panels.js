@@ -16,6 +16,7 @@ function ranked(rows, empty) {
         el('span', { class: 'ranked-name' }, r.name),
         el('span', { class: 'figure' }, r.text),
         bar(r.value / most, r.kind),
+        r.note && el('span', { class: 'note ranked-note' }, r.note),
       ),
     ),
   );
@@ -31,12 +32,131 @@ function renderCallers(status) {
     name: c.caller || '(open)',
     value: c.tokens_today,
     text: `${plural(c.requests_today, 'request')} · ${short(c.tokens_today)} tokens`,
+    note: quotasText(c.quotas),
     kind: 'level',
   }));
   fill(
     'callers',
     ranked(rows, 'Nobody has called today.'),
     callers.length > most && nothing(`and ${plural(callers.length - most, 'other')}.`),
+  );
+}
+
+// quotasText is what a caller's own limits are, and what is left of them.
+const quotasText = (quotas) =>
+  (quotas ?? [])
+    .map(
+      (q) =>
+        `${short(q.left)} of ${short(q.limit)} ${limitNames[q.quota] ?? words(q.quota)} left${q.left === 0 ? `, back in ${span(q.resets_in * second)}` : ''}`,
+    )
+    .join(' · ');
+
+// renderUsage is what was used, by what the reader chose.
+function renderUsage() {
+  const { report, error } = used;
+  if (!report) {
+    fill('usage', nothing(error ?? 'Asking…'));
+    fill('refused', nothing(error ?? 'Asking…'));
+    return;
+  }
+  const by = report.by;
+  const figures = [
+    ['Requests', (r) => count(r.requests)],
+    ['Refused', (r) => (r.refused ? count(r.refused) : '')],
+    ['Failed', (r) => (r.failed ? count(r.failed) : '')],
+    ['Input', (r) => short(r.input_tokens)],
+    ['cached', (r) => (r.cached_tokens ? short(r.cached_tokens) : '')],
+    ['Output', (r) => short(r.output_tokens)],
+    ['thoughts', (r) => (r.thought_tokens ? short(r.thought_tokens) : '')],
+    ['List price', dollars],
+    ['Waited, p95', (r) => (r.wait_p95 ? span(r.wait_p95 * second) : '')],
+    ['Answer, p50', (r) => (r.answer_p50 ? `${r.answer_p50.toFixed(1)} s` : '')],
+    ['p95', (r) => (r.answer_p95 ? `${r.answer_p95.toFixed(1)} s` : '')],
+  ];
+  const name = (r) => by.map((b) => r[b] || (b === 'caller' ? '(open)' : b === 'project' ? '(none)' : '')).join(' · ');
+  const line = (r, text, kind) =>
+    el(
+      'tr',
+      { 'data-id': text, class: kind },
+      el('th', { scope: 'row' }, text),
+      figures.map(([, of]) => el('td', { class: 'figure' }, of(r))),
+    );
+  fill(
+    'usage',
+    report.rows.length
+      ? el(
+          'table',
+          null,
+          el(
+            'thead',
+            null,
+            el('tr', null, el('th', { scope: 'col' }, words(by.join(' and '))), figures.map(([title]) => el('th', { scope: 'col' }, title))),
+          ),
+          el(
+            'tbody',
+            null,
+            report.rows.slice(0, mostUsed).map((r) => line(r, name(r), null)),
+            line(report.total, 'All', 'total'),
+          ),
+        )
+      : nothing('Nothing was asked for in this time.'),
+    report.rows.length > mostUsed && nothing(`and ${plural(report.rows.length - mostUsed, 'row')} more: /usage has all.`),
+    el(
+      'p',
+      { class: 'note' },
+      `Since ${dated(report.from)}. Dollars are Google’s list prices; a free project pays nothing.`,
+      report.total.unpriced ? ` The price of ${plural(report.total.unpriced, 'answer')} isn’t known.` : '',
+      report.total.unmetered ? ` ${plural(report.total.unmetered, 'answer')} said nothing of their tokens.` : '',
+    ),
+  );
+  renderRefused();
+}
+
+const mostUsed = 40;
+const dollars = (r) => (r.dollars ? `$${r.dollars < 1 ? r.dollars.toFixed(4) : r.dollars.toFixed(2)}` : r.requests > (r.unpriced ?? 0) ? '$0' : '');
+
+// renderRefused lists refusals of our own, by whose they are and what stood in the way.
+function renderRefused() {
+  const rows = (used.refused?.rows ?? [])
+    .flatMap((r) =>
+      Object.entries(r.causes ?? {}).map(([cause, n]) => ({
+        name: [causes[cause.replace(/^own_/, '')] ?? words(cause), r.model, r.caller].filter(Boolean).join(' · '),
+        value: n,
+        text: count(n),
+        kind: 'wait level',
+        note: cause.startsWith('own_') ? 'the caller’s own limit' : '',
+      })),
+    )
+    .sort((a, b) => b.value - a.value)
+    .slice(0, most);
+  fill('refused', ranked(rows, 'Nobody.'));
+}
+
+// renderTroubles lists the last requests that were told to wait or failed.
+function renderTroubles(status) {
+  const list = status.troubles ?? [];
+  fill(
+    'troubles',
+    list.length
+      ? el(
+          'ol',
+          { class: 'events', tabindex: 0, 'aria-label': 'Refusals and failures, the newest first' },
+          list.map((x) =>
+            el(
+              'li',
+              { 'data-id': x.id },
+              time(x.at, dated(x.at)),
+              el(
+                'span',
+                null,
+                el('strong', null, x.wait ? `told to wait ${span(x.wait * second)}` : 'failed'),
+                `: ${causes[x.cause.replace(/^own_/, '')] ?? words(x.cause)}${x.cause.startsWith('own_') ? ', the caller’s own limit' : ''} `,
+                el('span', { class: 'note' }, [x.caller, x.model, x.route].filter(Boolean).join(' · '), ' ', el('code', null, x.id)),
+              ),
+            ),
+          ),
+        )
+      : nothing(admin() ? 'None today or yesterday.' : 'Only an administrator sees them.'),
   );
 }
 
@@ -51,6 +171,10 @@ function renderErrors(status) {
 // renderStore sets the operations of all instances against the free tier, and
 // says what this page has to do with it.
 function renderStore(status) {
+  if (status.store_kind === 'memory') {
+    fill('store', nothing('Quota is kept in this process’s memory: for one instance, and forgotten when it stops.'));
+    return;
+  }
   const o = status.operations;
   const free = (name, used, limit) => {
     const part = share(used, limit);
@@ -84,12 +208,13 @@ const fact = (name, text) => el('div', null, el('dt', null, name), el('dd', { cl
 function renderHistory(status) {
   const all = status.history ?? [];
   const projects = [...new Set(all.map((h) => h.project))].sort();
-  const picked = $('history-project').value;
+  const picked = choice.project;
   fill(
     'history-project',
     el('option', { value: '' }, 'All projects'),
     projects.map((p) => el('option', { value: p }, p)),
   );
+  if (projects.includes(picked)) $('history-project').value = picked;
   const list = projects.includes(picked) ? all.filter((h) => h.project === picked) : all;
   const models = inOrder(
     status,
@@ -211,6 +336,7 @@ function renderLimits(status, now) {
         ),
       ),
     ),
+    policyText(status, now) && nothing(policyText(status, now)),
     status.chain_source &&
       nothing(
         `The chain is ${{ default: 'built in', discovered: 'discovered from Gemini’s list', operator: 'the operator’s', run_time: 'set at run time' }[status.chain_source] ?? words(status.chain_source)}.`,

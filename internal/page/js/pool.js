@@ -3,7 +3,7 @@
 const states = ['healthy', 'exhausted', 'invalid', 'disabled', 'unknown'];
 
 function renderPool(status, now) {
-  fill('pool', keysTile(status), nextTile(status, now), minuteTile(status), dayTile(status, now));
+  fill('pool', nextTile(status, now), keysTile(status), minuteTile(status), dayTile(status, now));
 }
 
 // tile is one figure with what explains it.
@@ -48,6 +48,40 @@ function candidates(status) {
     .flatMap((p) => p.models.filter((m) => inChain(status, m.model)).map((m) => ({ project: p.project, model: m })));
 }
 
+// offered says what a request for "auto" would meet: the first model of the chain whose day
+// isn't spent everywhere, when it is free, and what is free now if that isn't.
+function offered(status, now) {
+  const of = (name) =>
+    (status.projects ?? [])
+      .filter((p) => usable(status, p.project) && !spent(status, p, name))
+      .map((p) => p.models.find((m) => m.model === name))
+      .filter(Boolean)
+      .map(freeAt)
+      .filter((at) => typeof at === 'number');
+  const left = (status.model_chain ?? [])
+    .map((name) => ({ name, at: of(name) }))
+    .filter(({ at }) => at.length)
+    .map(({ name, at }) => ({ name, at: Math.min(...at) }));
+  const [first] = left;
+  if (!first) return null;
+  return { ...first, instead: first.at > now ? left.find((m) => m.at <= now)?.name : undefined };
+}
+
+// offeredText is that in words.
+function offeredText(status, now) {
+  const o = offered(status, now);
+  if (!o) return null;
+  return el(
+    'p',
+    { class: 'note offered' },
+    el('code', null, 'auto'),
+    o.at <= now ? ' goes now, with ' : ` goes in ${span(o.at - now)}, with `,
+    el('strong', null, o.name),
+    o.instead && ['; ', el('strong', null, o.instead), ' is free now'],
+    '.',
+  );
+}
+
 function nextTile(status, now) {
   const all = candidates(status);
   const known = all
@@ -66,7 +100,7 @@ function nextTile(status, now) {
       el('strong', null, first.project),
       ` · ${count(free)} of ${plural(all.length, 'calendar')} free now`,
     ];
-  } else if (!(status.keys ?? []).some((k) => usable(status, k.project))) {
+  } else if (!(status.projects ?? []).some((p) => usable(status, p.project))) {
     where = 'No key can be used.';
   } else if (all.every((c) => freeAt(c.model) === undefined)) {
     text = all.length ? 'unknown' : 'now';
@@ -88,6 +122,7 @@ function nextTile(status, now) {
       el('span', { class: 'note' }, 'tokens'),
     ),
     el('p', { class: 'note' }, where),
+    offeredText(status, now),
   );
 }
 
@@ -131,7 +166,7 @@ function minuteTile(status) {
 function dayTile(status, now) {
   const all = candidates(status);
   const requests = total(all, 'rpd');
-  const tokens = (status.projects ?? []).flatMap((p) => p.models).reduce((n, m) => n + (m.tokens_today ?? 0), 0);
+  const tokens = all.reduce((n, { model }) => n + (model.tokens_today ?? 0), 0); // of the same calendars
   return tile(
     'Today',
     [short(requests.used), el('small', null, totalText(requests, 'requests'))],

@@ -238,9 +238,11 @@ test('every drawing is told in words', async () => {
   const { page, close } = await start('pool');
   const words = await page.locator('.drawing .hidden').allTextContents();
   assert.equal(words.length, 24);
-  assert.match(
-    words[0],
-    /^\d+ requests? with [\d,]+ tokens sent in the last two minutes; 3 bookings ahead, the first in \d+ s with 60,000 tokens\.$/,
+  const booked =
+    /^\d+ requests? with [\d,]+ tokens sent in the last two minutes; 3 bookings ahead, the first in \d+ s with 60,000 tokens\.$/;
+  assert.ok(
+    words.some((text) => booked.test(text)),
+    words.join('\n'),
   );
   assert.ok(
     words.some((text) => /blocked until \d\d:\d\d:\d\d: Gemini said 429 for the minute\.$/.test(text)),
@@ -251,7 +253,7 @@ test('every drawing is told in words', async () => {
 
 test('the size picked is the one whose next free instant is shown', async () => {
   const { page, close } = await start('pool');
-  const next = page.locator('#pool .tile').nth(1);
+  const next = page.locator('#pool .tile').nth(0);
   assert.match(await next.locator('.big').textContent(), /^now$/);
   await next.getByRole('button', { name: '1M' }).click();
   assert.match(await next.locator('.big').textContent(), /^in 46 s$/);
