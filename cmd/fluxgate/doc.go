@@ -12,6 +12,7 @@
 //   - batch.go: batch, many prompts from files
 //   - control.go: mode, chain, limits, enable, disable and reset
 //   - plan.go: plan, when a request could go
+//   - usage.go: usage, who used what
 //   - operate.go: status, validate and refresh-policy, and what all commands of operators share
 //   - version.go: version, what the program was built from
 //   - cost.go: cost, what a deployment costs a month

@@ -138,6 +138,9 @@ func TestOperatorCommands(t *testing.T) {
 		"/plan": `{"tokens":450000,"counted":false,"now":"2026-11-25T22:11:26.000Z",` +
 			`"best":{"project":"team-b","model":"gemini-2.5-pro","start":"2026-11-25T22:12:04.000Z","wait_ms":38000,"cause":"tpm","limits":{"rpm":5,"tpm":250000,"rpd":100}},` +
 			`"candidates":[{"project":"team-b","model":"gemini-2.5-pro","start":"2026-11-25T22:12:04.000Z","wait_ms":38000,"cause":"tpm","limits":{"rpm":5,"tpm":250000,"rpd":100}}]}`,
+		"/usage": `{"window":"30d","from":"2026-10-27T07:00:00Z","to":"2026-11-25T22:11:26Z","by":["caller"],` +
+			`"rows":[{"caller":"alice","requests":1204,"refused":3,"failed":1,"input_tokens":3456789,"output_tokens":1000,"thought_tokens":500,"dollars":1.5,"wait_p95":12.3,"answer_p95":4.5}],` +
+			`"total":{"requests":1204,"input_tokens":3456789,"dollars":1.5,"unpriced":2}}`,
 		"/config":         `{"status":"ok","mode":"flash_only","model_chain":["gemini-2.5-flash"],"limits":{"gemini-2.5-flash":{"rpm":150}}}`,
 		"/validate":       `{"at":"2026-11-25T22:11:26.000Z","running":false,"keys":[{"key_index":1,"project":"team-a","status":"invalid","reason":"API_KEY_INVALID"},{"key_index":2,"project":"team-a","status":"healthy","reason":""}]}`,
 		"/refresh-policy": `{"at":"2026-11-25T22:11:26.000Z","models":{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}},"refused":[],"error":""}`,
@@ -147,6 +150,7 @@ func TestOperatorCommands(t *testing.T) {
 		args       []string
 		asks, says string
 	}{
+		{[]string{"usage", "--window", "30d", "--by", "caller"}, `GET /usage`, "The price of 2 answers isn't known; FLUXGATE_PRICES can name it.\n"},
 		{[]string{"plan", "450k"}, `POST /plan {"tokens":450000}`, "team-b   gemini-2.5-pro     38s  tokens/minute    5  250k  100\n"},
 		{[]string{"plan", "--file", file}, `POST /plan {"prompt":"Hello","mode":"flash_only"}`, "100\n"},
 		{[]string{"mode", "flash_only"}, `POST /config {"mode":"flash_only"}`, "limits     gemini-2.5-flash: RPM 150\n"},

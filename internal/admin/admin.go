@@ -36,6 +36,8 @@ type Options struct {
 	// Shadow counts what would have been. Nil: it is done as decided.
 	Shadow *shadow.Ledger
 	Usage  *usage.Ledger
+	// StoreKind is where quota is kept: memory or firestore.
+	StoreKind string
 }
 
 // An Admin is the operators' side of one instance. It is safe for use by any number
@@ -53,6 +55,8 @@ type Admin struct {
 	history   *history.Keeper
 	policy    *policy.Keeper
 	notebook  notebook
+	freshly   freshness
+	storeKind string
 	shadow    *shadow.Ledger
 	usage     *usage.Ledger
 }
@@ -61,7 +65,7 @@ type Admin struct {
 func New(o Options) *Admin {
 	a := &Admin{
 		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, tokens: o.Tokens, providers: o.Providers, events: o.Events,
-		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage,
+		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage, storeKind: o.StoreKind,
 	}
 	a.policy = policy.New(policy.Options{
 		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,

@@ -21,7 +21,7 @@ import (
 // A configRequest is the body of POST /config: gemini-flux's fields, and chain
 // and limits. One request may hold several.
 type configRequest struct {
-	Mode       *string         `json:"mode"`
+	Mode       json.RawMessage `json:"mode"` // null: as configured
 	DisableKey *int            `json:"disable_key"`
 	EnableKey  *int            `json:"enable_key"`
 	Chain      json.RawMessage `json:"chain"`  // a list of models; null or none: as configured
@@ -87,12 +87,8 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 	if err := out.limits(in.Limits); err != nil {
 		return nil, err
 	}
-	if in.Mode != nil {
-		mode := *in.Mode
-		if _, err := scheduler.ParseMode(mode); err != nil || mode == "" {
-			return nil, dispatch.ModeError(mode)
-		}
-		out.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
+	if err := out.mode(in.Mode); err != nil {
+		return nil, err
 	}
 	if err := a.leavesModels(ctx, in, out); err != nil {
 		return nil, err
@@ -122,6 +118,25 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 func (c *reconfiguration) step(said string, step func(*storage.Control)) {
 	c.said = append(c.said, said)
 	c.steps = append(c.steps, step)
+}
+
+func (c *reconfiguration) mode(raw json.RawMessage) error {
+	switch {
+	case raw == nil:
+		return nil
+	case bytes.Equal(raw, []byte("null")):
+		c.step("mode as configured", func(c *storage.Control) { c.Mode = "" })
+		return nil
+	}
+	var mode string
+	if json.Unmarshal(raw, &mode) != nil {
+		return apierror.Invalid("mode", "want the name of a mode, or null for the configured one.")
+	}
+	if _, err := scheduler.ParseMode(mode); err != nil || mode == "" {
+		return dispatch.ModeError(mode)
+	}
+	c.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
+	return nil
 }
 
 func (c *reconfiguration) chain(raw json.RawMessage) error {

@@ -12,6 +12,7 @@
 //   - admin.go: an Admin, and what it works with
 //   - keyless.go: why no key can serve a request, in words
 //   - status.go: GET /status
+//   - fresh.go: how fresh it is
 //   - projectstatus.go: its part about projects and their calendars
 //   - plan.go: POST /plan
 //   - config.go: POST /config

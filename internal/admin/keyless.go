@@ -14,7 +14,7 @@ const maxTold = 8
 // WhyKeyless says in sentences for the caller why no key can serve a request: how many keys there are and what keeps them.
 // Administrators are told of each.
 func (a *Admin) WhyKeyless(ctx context.Context, administrator bool) string {
-	status, err := a.Status(ctx, false)
+	status, err := a.Status(ctx, nil, false)
 	if err != nil {
 		return "No usable key is left for this request, and why can't be read now. Please retry, and see /status."
 	}

@@ -1,11 +1,17 @@
 package admin
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // An instant is written in UTC and milliseconds.
@@ -110,6 +116,60 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 		}
 	}
 	return out
+}
+
+// leaveOutIdle takes those models of the chain off the projects that nothing is to be said
+// of: they stand as on a project that was never asked, which it returns by name.
+func (v *statusView) leaveOutIdle(projects []projectStatus) map[string]modelStatus {
+	idle := make(map[string]modelStatus, len(v.chain))
+	for _, model := range v.chain {
+		idle[model] = v.model(nil, (*scheduler.Project)(nil).Calendar(model))
+	}
+	for i := range projects {
+		projects[i].Models = slices.DeleteFunc(projects[i].Models, func(m modelStatus) bool {
+			as, ok := idle[m.Model]
+			return ok && reflect.DeepEqual(m, as)
+		})
+	}
+	return idle
+}
+
+// Tag is an entity tag of a status: it changes when something is to be told, and not for
+// the time that passes and what the store was asked for it.
+func (s *Status) Tag() string {
+	still := *s
+	still.Now, still.Store, still.Operations = 0, storage.Stats{}, operationsStatus{}
+	rest := func(models []modelStatus) []modelStatus {
+		out := slices.Clone(models)
+		for i := range out {
+			free := make(map[string]instant, len(out[i].NextFree))
+			for size, at := range out[i].NextFree {
+				if at > s.Now {
+					free[size] = at
+				}
+			}
+			out[i].NextFree = free
+		}
+		return out
+	}
+	still.Projects = slices.Clone(s.Projects)
+	for i := range still.Projects {
+		p := &still.Projects[i]
+		p.Models, p.Features = rest(p.Models), rest(p.Features)
+	}
+	still.Idle = nil // as the chain and the rules have it
+	text, err := json.Marshal(still)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return `W/"` + hex.EncodeToString(sum[:12]) + `"`
+}
+
+// Moment is when a status was made.
+func (s *Status) Moment() string {
+	text, _ := s.Now.MarshalJSON() // never fails
+	return strings.Trim(string(text), `"`)
 }
 
 // others describes what models together were used for today whose names aren't kept. Nothing

@@ -3,15 +3,21 @@ package admin
 import (
 	"context"
 	"iter"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/shadow"
+	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -26,8 +32,14 @@ type Status struct {
 	ModelChain  []string        `json:"model_chain"`
 	ChainSource string          `json:"chain_source"`
 	Projects    []projectStatus `json:"projects"`
-	// Callers and Events are for administrators alone.
+	// Idle is how a model of the chain stands on a project that doesn't list it, by name.
+	Idle map[string]modelStatus `json:"idle,omitempty"`
+	// Next is the "after" of the next page; empty: there is none.
+	Next string `json:"next,omitempty"`
+	// Callers, Troubles (the last refusals and failures, newest first) and Events are for
+	// administrators alone.
 	Callers    []callerStatus   `json:"callers,omitzero"`
+	Troubles   []usage.Trouble  `json:"troubles,omitempty"`
 	Events     []events.Event   `json:"events,omitzero"`
 	Errors     map[string]int64 `json:"errors"` // upstream's, today, by class
 	Store      storage.Stats    `json:"store"`  // of this instance, since it started
@@ -36,6 +48,8 @@ type Status struct {
 	Reported   *reportedStatus  `json:"reported_policy,omitempty"`
 	History    []history.Entry  `json:"history"`
 	Simulated  bool             `json:"simulated,omitempty"` // a simulator answers instead of Gemini
+	// Kind is where quota is kept: memory or firestore.
+	Kind string `json:"store_kind,omitempty"`
 	// Shadow is what this instance would have done, where it only watches.
 	Shadow   *shadow.Report `json:"shadow,omitempty"`
 	Now      instant        `json:"now"`
@@ -65,6 +79,16 @@ type callerStatus struct {
 	Caller   string `json:"caller"`
 	Requests int64  `json:"requests_today"`
 	Tokens   int64  `json:"tokens_today"`
+	// Quotas are its own limits as they stand, if it has some.
+	Quotas []quotaStatus `json:"quotas,omitempty"`
+}
+
+// A quotaStatus is one limit of a caller's own.
+type quotaStatus struct {
+	Quota    scheduler.Cause `json:"quota"` // rpm, tpm or rpd
+	Limit    int64           `json:"limit"`
+	Left     int64           `json:"left"`
+	ResetsIn float64         `json:"resets_in"` // seconds until nothing counts against it any more
 }
 
 // An operationsStatus is what all instances asked of Firestore today, beside what
@@ -92,18 +116,42 @@ type reportedStatus struct {
 	Error string    `json:"error,omitempty"`
 }
 
-// Status says how everything does. It reads fresh, at most once a second. Callers
-// and events are for administrators alone.
-func (a *Admin) Status(ctx context.Context, administrator bool) (*Status, error) {
+// A Look says what of a status is asked.
+type Look struct {
+	Administrator bool
+	// Idle has every project list the models of the chain that nothing is to be said of.
+	Idle bool
+	// After and Limit are of a page: so many projects after that one, with their keys. 0: all.
+	After string
+	Limit int
+}
+
+// readLook reads what the query of GET /status asks for.
+func readLook(query url.Values, administrator bool) (Look, error) {
+	look := Look{Administrator: administrator, Idle: query.Get("idle") == "true", After: query.Get("after")}
+	if text := query.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return look, apierror.Invalid("limit", "want a number of projects, at least 1")
+		}
+		look.Limit = n
+	}
+	return look, nil
+}
+
+// Status says how everything does. It reads fresh, at most once a second, as long as it
+// isn't asked all the time: then it is as fresh as freshly has it. Callers and events are
+// for administrators alone.
+func (a *Admin) Status(ctx context.Context, query url.Values, administrator bool) (*Status, error) {
+	look, err := readLook(query, administrator)
+	if err != nil {
+		return nil, err
+	}
 	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := a.admission.FreshSnapshot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	states, err := a.admission.FreshView(ctx, p.IDs())
+	snapshot, states, err := a.look(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +160,16 @@ func (a *Admin) Status(ctx context.Context, administrator bool) (*Status, error)
 		return nil, err
 	}
 	v := &statusView{
-		rules: snapshot.Rules, now: a.admission.Now(), control: snapshot.Control, mode: snapshot.Mode, chain: snapshot.Chain(""),
+		rules: snapshot.Rules, now: a.admission.Now(), control: snapshot.Control, mode: snapshot.Mode, chain: snapshot.Chain(""), look: look,
 	}
 	out := v.response(p, states, notes)
 	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
-	out.Store, out.Shadow, out.Simulated = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated
-	if administrator {
-		out.Callers, out.Events = callersOf(states, v.now), notes.events
+	out.Store, out.Shadow, out.Simulated, out.Kind = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated, a.storeKind
+	if look.Administrator {
+		out.Callers, out.Events = a.callers(ctx, states, v.now), notes.events
+		if out.Troubles, err = a.usage.Last(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return &out, nil
 }
@@ -131,6 +182,7 @@ type statusView struct {
 	mode    scheduler.Mode
 	chain   []string
 	names   iter.Seq[string] // of models that may have given up their places
+	look    Look
 }
 
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
@@ -171,9 +223,20 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 		}
 	}
 	byProject := make(map[string]*scheduler.Project, len(states))
+	shown := make(map[string]bool, len(states))
+	out.Projects, out.Keys = []projectStatus{}, []keyStatus{}
+	begun := v.look.After == ""
 	for i, project := range p.Projects {
 		byProject[project.ID] = states[i]
-		out.Projects = append(out.Projects, v.project(project.ID, states[i]))
+		switch {
+		case !begun:
+			begun = project.ID == v.look.After
+		case v.look.Limit == 0 || len(out.Projects) < v.look.Limit:
+			out.Projects = append(out.Projects, v.project(project.ID, states[i]))
+			shown[project.ID] = true
+		case out.Next == "":
+			out.Next = out.Projects[len(out.Projects)-1].Project
+		}
 		today := states[i].Today(v.now)
 		out.Operations.Reads += today.Reads
 		out.Operations.Writes += today.Writes
@@ -181,7 +244,13 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 			out.Errors[f.Class] += f.N
 		}
 	}
+	if !v.look.Idle {
+		out.Idle = v.leaveOutIdle(out.Projects)
+	}
 	for _, k := range p.Keys {
+		if !shown[k.Project] {
+			continue
+		}
 		out.Keys = append(out.Keys, v.key(k, byProject[k.Project], n.validation))
 	}
 	return out
@@ -205,6 +274,22 @@ func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation
 	for _, model := range v.chain {
 		c := state.Calendar(model)
 		out.Models[model] = modelToday{c.Used(v.rules, scheduler.DayOf(v.now)), validation.Left(v.rules, v.now, c)}
+	}
+	return out
+}
+
+// callers says what callers used today, and how those stand that have limits of their own.
+func (a *Admin) callers(ctx context.Context, states []*scheduler.Project, now scheduler.Instant) []callerStatus {
+	out := callersOf(states, now)
+	for _, name := range slices.Sorted(maps.Keys(a.cfg.Callers)) {
+		i := slices.IndexFunc(out, func(c callerStatus) bool { return c.Caller == name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, callerStatus{Caller: name})
+		}
+		for _, q := range a.admission.Quotas(ctx, name) {
+			out[i].Quotas = append(out[i].Quotas, quotaStatus{q.Cause, q.Limit, q.Left, q.Reset.Seconds()})
+		}
 	}
 	return out
 }
@@ -250,9 +335,12 @@ type notes struct {
 	history    []history.Entry
 }
 
-// notesFor is how long notes are shown before they are read again, if no
-// administrator changed anything meanwhile: a page asks every five seconds.
-const notesFor = 10 * time.Second
+// notesFor is how long notes are shown before they are read again, if no administrator
+// changed anything meanwhile; watchedFor is that while somebody watches.
+const (
+	notesFor   = 10 * time.Second
+	watchedFor = time.Minute
+)
 
 // A notebook caches the notes.
 type notebook struct {
@@ -267,7 +355,7 @@ func (a *Admin) notes(ctx context.Context, epoch int64) (notes, error) {
 	b := &a.notebook
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.read.IsZero() && b.epoch == epoch && time.Since(b.read) < notesFor {
+	if !b.read.IsZero() && b.epoch == epoch && time.Since(b.read) < a.freshly.choose(notesFor, watchedFor) {
 		return b.notes, nil
 	}
 	var n notes

@@ -82,6 +82,7 @@ type App struct {
 
 	admission *admission.Controller
 	admin     *admin.Admin
+	storeKind string         // memory or firestore; "": the caller's own
 	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
 
 	stopSessions func(context.Context) error
@@ -201,7 +202,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: providers, Events: log, Audit: audit,
-		Logger: o.Logger, Shadow: a.shadow, Usage: used,
+		Logger: o.Logger, Shadow: a.shadow, Usage: used, StoreKind: a.storeKind,
 	})
 	a.onClose(func(ctx context.Context) error {
 		a.admin.FlushUsage(ctx)

@@ -59,7 +59,7 @@ func (a *App) openStore(ctx context.Context, cfg *config.Config, o Options, r *r
 
 func (a *App) openMemory(r *report, why string) error {
 	r.line("store: memory (%s): one instance, forgotten when it stops", why)
-	a.store = storage.NewMemory(nil)
+	a.store, a.storeKind = storage.NewMemory(nil), string(config.StoreMemory)
 	a.onClose(a.store.Close)
 	return nil
 }
@@ -72,7 +72,7 @@ func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, 
 	if err != nil {
 		return fmt.Errorf("firestore client: %w", err)
 	}
-	a.store = store
+	a.store, a.storeKind = store, string(config.StoreFirestore)
 	a.onClose(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 		defer cancel()

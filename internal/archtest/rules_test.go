@@ -23,7 +23,7 @@ var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
-	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
+	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming",
 	"internal/deadline", "internal/shadow",
 }
@@ -210,6 +210,10 @@ var imports = []importRule{
 	{
 		dir: "internal/nearest", standard: true,
 		why: "comparing paths needs nothing",
+	},
+	{
+		dir: "internal/repeated", standard: true,
+		why: "writing JSON needs nothing",
 	},
 	{
 		dir: "internal/page", standard: true,

@@ -137,8 +137,9 @@ says what can be set. With nothing set:
 then one commit admits several. Both are measured, on the emulator, by ` + "`TestFirestoreOperations`" + `. By design it is
 one write at most, two for a request that was booked, and 0.1 reads; where callers have limits of their own it is one write
 more. Where ten instances write to the same projects they read what they write to: 1.1 writes and 1.1 reads, and 1.4 and 2.2
-where many wait. A busy instance also reads the control document every 10 s. By these bounds, with every request booked,
-the free day of 20,000 writes ends at 10,000 requests. Only one database of a project has it.
+where many wait. A busy instance also reads the control document every 10 s, and once a minute at most reads and writes what was
+used: 1,440 a day of each for an instance that is always busy, which the tables leave out. By these bounds, with every request
+booked, the free day of 20,000 writes ends at some 9,300 requests. Only one database of a project has it.
 
 **Cloud Run** bills an instance while it has a request, however many it has. What counts is therefore how many are under way
 at a time: one request of 5 s alone is billed as 5 s, ten at a time as half a second each. ` + "`--latency`" + ` and

@@ -53,9 +53,12 @@ type Answer[T any] struct {
 	Raw []byte
 }
 
-// Status asks for GET /status.
+// Status asks for GET /status. Models that a project doesn't list because they are idle are
+// listed in Body.
 func (c *Client) Status(ctx context.Context) (Answer[Status], error) {
-	return ask(ctx, c, http.MethodGet, "/status", nil, func(s *Status) bool { return s.Mode != "" && !s.Now.IsZero() })
+	answer, err := ask(ctx, c, http.MethodGet, "/status", nil, func(s *Status) bool { return s.Mode != "" && !s.Now.IsZero() })
+	answer.Body.listIdle()
+	return answer, err
 }
 
 // Plan asks when a request could start, without booking anything. The body is {"tokens": n}, or one of /generate or of

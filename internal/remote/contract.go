@@ -2,6 +2,7 @@ package remote
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Status struct {
 	ModelChain  []string  `json:"model_chain"`
 	ChainSource string    `json:"chain_source"`
 	Projects    []Project `json:"projects"`
+	// Idle is how a model of the chain stands on a project that doesn't list it.
+	Idle map[string]Model `json:"idle"`
 	// Callers and Events are shown to administrators only.
 	Callers    []Caller         `json:"callers"`
 	Errors     map[string]int64 `json:"errors"` // upstream errors today, by class
@@ -42,6 +45,31 @@ type Status struct {
 	Shadow     *Shadow          `json:"shadow"` // nil: it does what it decides
 	Now        time.Time        `json:"now"`
 	ResetsAt   time.Time        `json:"resets_at"` // the next Pacific midnight
+}
+
+// listIdle has every project list the models of the chain that it left out, in their order.
+func (s *Status) listIdle() {
+	if len(s.Idle) == 0 {
+		return
+	}
+	for i := range s.Projects {
+		p := &s.Projects[i]
+		var all []Model
+		for _, name := range s.ModelChain {
+			at := slices.IndexFunc(p.Models, func(m Model) bool { return m.Model == name })
+			if at >= 0 {
+				all = append(all, p.Models[at])
+			} else if idle, ok := s.Idle[name]; ok {
+				all = append(all, idle)
+			}
+		}
+		for _, m := range p.Models {
+			if !slices.Contains(s.ModelChain, m.Model) {
+				all = append(all, m)
+			}
+		}
+		p.Models = all
+	}
 }
 
 // A Key is one Gemini API key, without its value.

@@ -15,6 +15,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - usage.go: GET /usage: asking, and the types of the answer
 //   - client.go: Client, a method for each thing that an operator asks
 //   - contract.go: the types of its answers
 //   - turn.go: Turn, what one request was told and sends when it comes back; whose refusal it is, and for how long

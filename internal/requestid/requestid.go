@@ -18,6 +18,10 @@ import (
 // Header is the header of an answer that names its request.
 const Header = "X-Fluxgate-Request-Id"
 
+// OpenAIHeader is the header from which OpenAI's clients take the ID of a request, to show
+// it in their errors (request_id in Python, requestID in JavaScript).
+const OpenAIHeader = "X-Request-Id"
+
 // length is that of an ID, in characters of 5 bits each. Among a hundred million
 // requests, as many as are looked through at most, two are called the same once in
 // two hundred million times.
@@ -28,13 +32,17 @@ func New() string { return strings.ToLower(rand.Text()[:length]) }
 
 type key struct{}
 
-// With returns a context of the request of that ID.
-func With(ctx context.Context, id string) context.Context { return context.WithValue(ctx, key{}, id) }
+type request struct{ id, route string }
 
-// From returns the ID of the request that a context is of, or "".
-func From(ctx context.Context) string {
-	id, _ := ctx.Value(key{}).(string)
-	return id
+// With returns a context of the request of that ID, which came by a route.
+func With(ctx context.Context, id, route string) context.Context {
+	return context.WithValue(ctx, key{}, request{id, route})
+}
+
+// From returns the ID of the request that a context is of, and its route, or "".
+func From(ctx context.Context) (id, route string) {
+	r, _ := ctx.Value(key{}).(request)
+	return r.id, r.route
 }
 
 // Of returns the ID that the header of an answer names, or "".

@@ -8,6 +8,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/build"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/repeated"
 )
 
 // health serves GET /health: the process is up. It asks nothing of the store,
@@ -38,8 +39,8 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
 
 // status serves GET /status.
 func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
-	status, err := s.admin.Status(r.Context(), s.isAdmin(r))
-	return answer(w, status, err)
+	status, err := s.admin.Status(r.Context(), r.URL.Query(), s.isAdmin(r))
+	return repeated.Write(w, r, status, err)
 }
 
 // usage serves GET /usage: a caller's own, or for administrators everybody's.

@@ -106,7 +106,7 @@ func TestStatusShape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: []geminisim.Key{key(1, "alpha"), key(2, "")}})
 		w.generate("hello", `"preferred_key":1`).ok()
-		a := w.do("GET", "/status", "")
+		a := w.do("GET", "/status?idle=true", "")
 		var out map[string]json.RawMessage
 		a.decode(&out)
 		for _, field := range []string{"keys", "mode", "policy", "model_chain", "projects", "store", "now", "resets_at"} {

@@ -58,7 +58,7 @@ func TestTwelveInstancesAskOnce(t *testing.T) {
 		for _, s := range instances {
 			require.EventuallyWithT(t, func(c *assert.CollectT) {
 				var out fullStatus
-				ask(t, s, "GET", "/status", "").decode(&out)
+				ask(t, s, "GET", "/status?idle=true", "").decode(&out)
 				rpd := out.Projects[0].Models[0].RPD
 				assert.Equal(c, "reported", rpd.Source)
 				assert.EqualValues(c, 40, rpd.Limit, "a number that lowers a default is believed")
@@ -127,7 +127,7 @@ func TestNobodySpoilsTheKeys(t *testing.T) {
 		for _, foreign := range []string{"AIzaSyForeignKeyThatIsNotOursAtAll00000", w.cfg.Keys[0].Value.Reveal()} {
 			w.do("POST", native, `{"contents":[{"parts":[{"text":"hi"}]}]}`, "X-Goog-Api-Key", foreign).failed(http.StatusUnauthorized)
 		}
-		a := w.do("GET", "/status", "", as...)
+		a := w.do("GET", "/status?idle=true", "", as...)
 		var out status
 		a.decode(&out)
 		for _, k := range out.Keys {
@@ -157,7 +157,7 @@ func TestLoweredLimitIsLearnedOnce(t *testing.T) {
 		for _, s := range instances {
 			require.EventuallyWithT(t, func(c *assert.CollectT) {
 				var out fullStatus
-				ask(t, s, "GET", "/status", "").decode(&out)
+				ask(t, s, "GET", "/status?idle=true", "").decode(&out)
 				rpm := out.Projects[0].Models[0].RPM
 				assert.Equal(c, "learned", rpm.Source)
 				assert.EqualValues(c, 4, rpm.Limit)

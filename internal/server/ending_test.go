@@ -27,7 +27,7 @@ func (w *world) chain() []string {
 	var out struct {
 		Chain []string `json:"model_chain"`
 	}
-	w.do("GET", "/status", "").decode(&out)
+	w.do("GET", "/status?idle=true", "").decode(&out)
 	return out.Chain
 }
 

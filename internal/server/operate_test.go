@@ -70,7 +70,7 @@ type fullStatus struct {
 
 func (w *world) full(header ...string) (out fullStatus) {
 	w.t.Helper()
-	a := w.do("GET", "/status", "", header...)
+	a := w.do("GET", "/status?idle=true", "", header...)
 	require.Equal(w.t, http.StatusOK, a.Code, a.Body.String())
 	a.decode(&out)
 	return out
@@ -365,7 +365,7 @@ func TestStatusInstants(t *testing.T) {
 				}
 			}
 		}
-		w.do("GET", "/status", "").decode(&out)
+		w.do("GET", "/status?idle=true", "").decode(&out)
 		assert.Equal(t, `"2000-01-01T00:00:00.000Z"`, string(out.Now))
 		assert.Equal(t, "null", string(out.Projects[0].Models[0].NextFree["1000"]))
 		assert.Equal(t, `"2000-01-01T00:00:00.000Z"`, string(out.Projects[0].Models[1].NextFree["1000000"]))

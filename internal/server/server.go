@@ -92,7 +92,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 			about := append(make([]any, 0, 8), "id", id)
 			about = append(about, seen.LogAttributes()...)
 			if format == apierror.OpenAI {
-				w.Header().Set(openAIRequestID, id)
+				w.Header().Set(requestid.OpenAIHeader, id)
 			}
 			start := time.Now()
 			boundBody(w, r, unreadTimeout)
@@ -106,7 +106,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
 			}
-			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id))
+			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id, path))
 			defer release()
 			ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
 			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
@@ -139,10 +139,6 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 		}
 	})
 }
-
-// openAIRequestID is the header from which OpenAI's clients take the ID of a request, to
-// show it in their errors (request_id in Python, requestID in JavaScript).
-const openAIRequestID = "X-Request-Id"
 
 // maxUnended is how many answers in a row may be passed over whose ends are known only
 // when all is done.

@@ -42,7 +42,7 @@ func TestUnreadableDocumentCostsItsProjectOnly(t *testing.T) {
 		w.generate("hello", `"mode":"pro_only"`).wait()
 		assert.NotContains(t, w.asked(projectOf), "beta")
 
-		a := w.do("GET", "/status", "")
+		a := w.do("GET", "/status?idle=true", "")
 		require.Equal(t, http.StatusOK, a.Code)
 		var out struct {
 			Keys []struct {

@@ -151,4 +151,16 @@ func TestRefusalsAreCounted(t *testing.T) {
 	assert.Equal(t, map[string]int64{"rpm": 1}, found["alice "+pro].Causes)
 	assert.Equal(t, map[string]int64{"own_rpm": 1}, found["bob "+pro].Causes)
 	assert.EqualValues(t, 1, found["alice gemini-2.5-lost"].Failed, "%v", found)
+
+	// The last of them are told with what it takes to find them again, to administrators.
+	refused := w.generate("6", "", as(bobToken)...)
+	refused.wait()
+	var status struct{ Troubles []usage.Trouble }
+	w.do("GET", "/status", "", as(adminToken)...).decode(&status)
+	require.Len(t, status.Troubles, 4)
+	last := status.Troubles[0]
+	assert.Equal(t, refused.Header().Get("X-Fluxgate-Request-Id"), last.ID)
+	assert.Equal(t, []string{"/generate", "bob", pro, "own_rpm"}, []string{last.Route, last.Caller, last.Model, last.Cause})
+	assert.Positive(t, last.Wait)
+	assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "troubles")
 }

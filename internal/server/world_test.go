@@ -372,7 +372,7 @@ func keyOf(e geminisim.Entry) string     { return e.Key }
 // status returns /status decoded.
 func (w *world) status() status {
 	w.t.Helper()
-	a := w.do("GET", "/status", "")
+	a := w.do("GET", "/status?idle=true", "")
 	require.Equal(w.t, http.StatusOK, a.Code, a.Body.String())
 	var out status
 	a.decode(&out)

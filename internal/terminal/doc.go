@@ -10,6 +10,7 @@
 //   - inforce.go: the mode, the chain and the limits in force
 //   - answers.go: plan, validation, policy and configuration
 //   - status.go: Status, with its sections
+//   - usage.go: Usage, what was used
 //   - text.go: numbers, waits, times and causes in words
 //   - table.go: tables that fit the terminal
 //   - style.go: Style, width and colours; text without control characters

@@ -99,7 +99,9 @@ type document struct {
 	Day     string           `json:"day"` // Pacific date
 	Writers map[string]int64 `json:"writers"`
 	Order   []string         `json:"order"` // of the writers, the last one last
-	rows    rows
+	// Last are the last refusals and failures.
+	Last []Trouble `json:"last,omitempty"`
+	rows rows
 }
 
 // storedRow is a row in a record.
@@ -127,6 +129,7 @@ func readDocument(data []byte, of scheduler.Day) *document {
 	if in.Writers != nil {
 		d.Writers, d.Order = in.Writers, in.Order
 	}
+	d.Last = in.Last
 	for _, row := range in.Rows {
 		if row.Counts != nil {
 			d.rows.of(row.rowKey).add(row.Counts)
@@ -137,11 +140,12 @@ func readDocument(data []byte, of scheduler.Day) *document {
 
 // add adds what an instance counted, unless that addition, or a later one of the instance's,
 // is in it already.
-func (d *document) add(instance string, number int64, counted rows) {
+func (d *document) add(instance string, number int64, c *counted) {
 	if d.Writers[instance] >= number {
 		return
 	}
-	d.rows.addAll(counted)
+	d.rows.addAll(c.rows)
+	d.Last = newest(append(d.Last, c.last...))
 	d.Writers[instance] = number
 	d.Order = append(slices.DeleteFunc(d.Order, func(w string) bool { return w == instance }), instance)
 	for len(d.Order) > maxWriters {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/usage/price"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -46,8 +47,8 @@ type Ledger struct {
 	instance string
 
 	mu       sync.Mutex
-	waiting  map[scheduler.Day]rows // not tried to be written yet
-	trying   map[scheduler.Day]rows // may be written, under number
+	waiting  map[scheduler.Day]*counted // not tried to be written yet
+	trying   map[scheduler.Day]*counted // may be written, under number
 	number   int64
 	written  time.Time // when writing was last tried
 	prices   price.Table
@@ -55,6 +56,12 @@ type Ledger struct {
 
 	writing sync.Mutex                // held while a record is written
 	read    map[scheduler.Day]reading // guarded by mu
+}
+
+// counted is what was counted of a day.
+type counted struct {
+	rows rows
+	last []Trouble
 }
 
 // A reading is a day's record as it was read or written last.
@@ -67,7 +74,7 @@ type reading struct {
 func New(o Options) *Ledger {
 	return &Ledger{
 		records: o.Records, now: o.Now, set: o.Prices, instance: rand.Text()[:12],
-		waiting: make(map[scheduler.Day]rows), read: make(map[scheduler.Day]reading),
+		waiting: make(map[scheduler.Day]*counted), read: make(map[scheduler.Day]reading),
 	}
 }
 
@@ -117,8 +124,8 @@ func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
 	return cost, priced
 }
 
-// Refused counts a refusal for want of quota.
-func (l *Ledger) Refused(f For, cause string) {
+// Refused counts a refusal for want of quota of the context's request, which was told to wait.
+func (l *Ledger) Refused(ctx context.Context, f For, cause string, wait time.Duration) {
 	if l == nil {
 		return
 	}
@@ -127,10 +134,11 @@ func (l *Ledger) Refused(f For, cause string) {
 	defer l.mu.Unlock()
 	c := l.row(now, f)
 	c.Refused = added(c.Refused, map[string]int64{cause: 1})
+	l.note(ctx, now, f, cause, wait)
 }
 
-// Failed counts a request that came to an error.
-func (l *Ledger) Failed(f For, class string) {
+// Failed counts that the context's request came to an error.
+func (l *Ledger) Failed(ctx context.Context, f For, class string) {
 	if l == nil {
 		return
 	}
@@ -139,6 +147,7 @@ func (l *Ledger) Failed(f For, class string) {
 	defer l.mu.Unlock()
 	c := l.row(now, f)
 	c.Failed = added(c.Failed, map[string]int64{class: 1})
+	l.note(ctx, now, f, class, 0)
 }
 
 // table returns the prices of the day. The caller holds l.mu.
@@ -149,14 +158,29 @@ func (l *Ledger) table(now time.Time) price.Table {
 	return l.prices
 }
 
+// note keeps what befell the context's request. The caller holds l.mu.
+func (l *Ledger) note(ctx context.Context, now time.Time, f For, cause string, wait time.Duration) {
+	c := l.today(scheduler.DayOf(scheduler.At(now)))
+	id, route := requestid.From(ctx)
+	c.last = newest(append(c.last, Trouble{
+		At: now.UTC().Truncate(time.Millisecond), ID: id, Route: route, Caller: f.Caller, Model: f.Model, Cause: cause, Wait: wait.Seconds(),
+	}))
+}
+
+// today returns what is counted of a day. The caller holds l.mu.
+func (l *Ledger) today(d scheduler.Day) *counted {
+	c := l.waiting[d]
+	if c == nil {
+		c = &counted{rows: make(rows)}
+		l.waiting[d] = c
+	}
+	return c
+}
+
 // row returns the counts of now. The caller holds l.mu.
 func (l *Ledger) row(now time.Time, f For) *Counts {
 	today := scheduler.DayOf(scheduler.At(now))
-	all := l.waiting[today]
-	if all == nil {
-		all = make(rows)
-		l.waiting[today] = all
-	}
+	all := l.today(today).rows
 	k := rowKey{At: now.Unix(), Project: f.Project, Model: f.Model, Caller: f.Caller}.within(fine, today)
 	if all[k] == nil && len(all) >= maxRows {
 		k.Project, k.Model, k.Caller = Others, Others, Others
@@ -203,28 +227,28 @@ func (l *Ledger) Flush(ctx context.Context) error {
 
 // next returns what is to be written now, under which number: what may have been written,
 // and only then what wasn't tried to be.
-func (l *Ledger) next() (int64, map[scheduler.Day]rows) {
+func (l *Ledger) next() (int64, map[scheduler.Day]*counted) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.trying) == 0 {
 		if len(l.waiting) == 0 {
 			return 0, nil
 		}
-		l.trying, l.waiting = l.waiting, make(map[scheduler.Day]rows)
+		l.trying, l.waiting = l.waiting, make(map[scheduler.Day]*counted)
 		l.number++
 	}
 	return l.number, maps.Clone(l.trying)
 }
 
 // write adds to a day's record.
-func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, counted rows) error {
+func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, c *counted) error {
 	now := l.now()
 	var doc *document
 	_, err := l.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
 		if doc = readDocument(data, d); doc == nil {
 			return data, nil // too late by a month
 		}
-		doc.add(l.instance, number, counted)
+		doc.add(l.instance, number, c)
 		return doc.encode(d, now)
 	})
 	if err != nil {

@@ -85,7 +85,7 @@ func (l *Ledger) Report(ctx context.Context, q Query) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		for k, c := range all {
+		for k, c := range all.rows {
 			if !k.end().After(from) || q.Caller != nil && k.Caller != *q.Caller {
 				continue
 			}
@@ -143,7 +143,7 @@ func (g groupKey) row(c *Counts) Row {
 }
 
 // day returns what was counted on a day, with what this instance hasn't written yet.
-func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (rows, error) {
+func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*counted, error) {
 	l.mu.Lock()
 	last, ok := l.read[d]
 	l.mu.Unlock()
@@ -170,11 +170,38 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (rows,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	doc := l.read[d].doc
-	out := make(rows, len(doc.rows))
-	out.addAll(doc.rows)
+	out := &counted{rows: make(rows, len(doc.rows)), last: slices.Clone(doc.Last)}
+	more := []*counted{l.waiting[d]}
 	if doc.Writers[l.instance] < l.number {
-		out.addAll(l.trying[d])
+		more = append(more, l.trying[d])
 	}
-	out.addAll(l.waiting[d])
+	out.rows.addAll(doc.rows)
+	for _, c := range more {
+		if c != nil {
+			out.rows.addAll(c.rows)
+			out.last = append(out.last, c.last...)
+		}
+	}
 	return out, nil
+}
+
+// Last returns the last refusals and failures of today and yesterday, the newest first: of
+// all instances as far as they have written them.
+func (l *Ledger) Last(ctx context.Context) ([]Trouble, error) {
+	if l == nil {
+		return nil, nil
+	}
+	now := l.now()
+	today := scheduler.DayOf(scheduler.At(now))
+	var all []Trouble
+	for d := today - 1; d <= today; d++ {
+		c, err := l.day(ctx, d, now)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c.last...)
+	}
+	all = newest(all)
+	slices.Reverse(all)
+	return all, nil
 }

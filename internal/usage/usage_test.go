@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -54,8 +55,8 @@ func TestInstancesAddUp(t *testing.T) {
 	}
 	b.Served(served("q", "gemini-2.5-flash", "bob", 1000))
 	b.Served(Answer{For: For{"q", "unheard-of", "bob"}, Input: 7})
-	b.Refused(For{"", "gemini-2.5-flash", "bob"}, "own_rpm")
-	b.Failed(For{"", "gemini-2.5-flash", "bob"}, "server")
+	b.Refused(t.Context(), For{"", "gemini-2.5-flash", "bob"}, "own_rpm", time.Second)
+	b.Failed(t.Context(), For{"", "gemini-2.5-flash", "bob"}, "server")
 	require.NoError(t, a.Flush(t.Context()))
 	require.NoError(t, b.Flush(t.Context()))
 	a.Served(served("p", "gemini-2.5-flash", "alice", 100)) // not written
@@ -251,4 +252,32 @@ func TestServe(t *testing.T) {
 		_, err := get(query, "", "root", true)
 		assert.Error(t, err, query)
 	}
+}
+
+// The last refusals and failures of all instances are kept, so many and no more, and of each
+// what it takes to find it again.
+func TestTroubles(t *testing.T) {
+	c, store := &clock{noon}, storage.NewMemory(nil)
+	a, b := c.ledger(store), c.ledger(store)
+	for i := range 70 {
+		ctx := requestid.With(t.Context(), fmt.Sprint("id", i), "/generate")
+		if i%2 == 0 {
+			a.Refused(ctx, For{"p", "m", "alice"}, "rpm", 41*time.Second)
+		} else {
+			b.Failed(ctx, For{"", "m", "bob"}, "server")
+		}
+		c.Time = c.Add(time.Second)
+	}
+	require.NoError(t, b.Flush(t.Context()))
+	last, err := a.Last(t.Context())
+	require.NoError(t, err)
+	require.Len(t, last, mostTroubles)
+	assert.Equal(t, Trouble{At: noon.Add(69 * time.Second), ID: "id69", Route: "/generate", Caller: "bob", Model: "m", Cause: "server"}, last[0])
+	assert.Equal(t, Trouble{At: noon.Add(68 * time.Second), ID: "id68", Route: "/generate", Caller: "alice", Model: "m", Cause: "rpm", Wait: 41}, last[1])
+	require.NoError(t, a.Flush(t.Context()))
+	c.Time = c.Add(readFor)
+	others, err := b.Last(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, last, others)
+	require.Equal(t, last, func() []Trouble { last, _ := c.ledger(store).Last(t.Context()); return last }())
 }
