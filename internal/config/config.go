@@ -248,6 +248,11 @@ type Config struct {
 	// been served and billed, and would be once more. FLUXGATE_RESEND, default false.
 	Resend bool `env:"FLUXGATE_RESEND,default=false"`
 
+	// PassUnknown has administrators' requests for routes of Google's API that aren't
+	// known here sent to the first project, as they are. No promise holds for them.
+	// FLUXGATE_PASS_UNKNOWN, default false.
+	PassUnknown bool `env:"FLUXGATE_PASS_UNKNOWN,default=false"`
+
 	// Shadow has every request sent as it comes, over whatever limit, and only told what
 	// would have waited: in the log, the metrics, /status and a header of the answer.
 	// FLUXGATE_SHADOW, default false.
@@ -337,6 +342,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("live", c.Live),
 		slog.Duration("live_idle_timeout", c.LiveIdleTimeout),
 		slog.Bool("resend", c.Resend),
+		slog.Bool("pass_unknown", c.PassUnknown),
 		slog.Bool("shadow", c.Shadow),
 		slog.String("base_url", c.BaseURL),
 		slog.String("k_service", c.KService),

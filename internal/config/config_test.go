@@ -41,7 +41,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		"GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:9000", "K_SERVICE=gate", "FUNCTION_TARGET=Fluxgate",
 		"FLUXGATE_TOKENS=alice:0123456789abcdef", "FLUXGATE_TOKENS_SECRET=", "FLUXGATE_ADMIN_TOKENS_SECRET=A",
 		"FLUXGATE_AUTH=iam", `FLUXGATE_CALLERS={"alice":{"rpm":5,"weight":3},"Bob@example.com":{"rpd":-1}}`,
-		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_LIVE=false", "FLUXGATE_LIVE_IDLE_TIMEOUT=1h", "FLUXGATE_RESEND=true", "FLUXGATE_SECRETS_TTL=6h", "FLUXGATE_DEMO=true",
+		"FLUXGATE_CORS=https://app.example, http://localhost:3000", "FLUXGATE_IDLE_TIMEOUT=10m", "FLUXGATE_LIVE=false", "FLUXGATE_LIVE_IDLE_TIMEOUT=1h", "FLUXGATE_RESEND=true", "FLUXGATE_PASS_UNKNOWN=true", "FLUXGATE_SECRETS_TTL=6h", "FLUXGATE_DEMO=true",
 		"FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example, https://gate-1.example,")
 	require.NoError(t, err)
 	five, unlimited := int64(5), Unlimited
@@ -57,7 +57,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
 		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {Limits: Limits{RPM: &five}, Weight: 3}, "bob@example.com": {Limits: Limits{RPD: &unlimited}}},
-		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
+		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, PassUnknown: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
 		JobsAccount: "jobs@p.iam.gserviceaccount.com", JobsAudience: AudienceList{"https://gate.example", "https://gate-1.example"},
 	}, c)
 	assert.True(t, c.OnCloud())
@@ -205,7 +205,7 @@ func TestEnvExample(t *testing.T) {
 
 	for _, name := range []string{"PORT", "FLUXGATE_STORE", "FLUXGATE_DATABASE", "FLUXGATE_COLLECTION", "FLUXGATE_COUNT",
 		"FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_POLICY", "GEMINI_MODE", "GEMINI_LOG", "FLUXGATE_LOG_LEVEL", "FLUXGATE_MAX_BODY", "FLUXGATE_TIMEOUT",
-		"FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND", "FLUXGATE_SECRETS_TTL", "FLUXGATE_DEMO"} {
+		"FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_RESEND", "FLUXGATE_PASS_UNKNOWN", "FLUXGATE_SECRETS_TTL", "FLUXGATE_DEMO"} {
 		assert.NotEmpty(t, vars[name], "%s states its default", name)
 	}
 

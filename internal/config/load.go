@@ -85,6 +85,7 @@ var wanted = map[string]string{
 	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
 	"GEMINI_LOG":            "true or false",
 	"FLUXGATE_RESEND":       "true or false",
+	"FLUXGATE_PASS_UNKNOWN": "true or false",
 	"FLUXGATE_SHADOW":       "true or false",
 }
 

@@ -37,6 +37,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - registry.go: whose a resource is, and what a caller has
+//   - page.go: where a list of what a caller has goes on
 //   - shard.go: one of the records, as this instance knows it
 //   - document.go: what a record holds
 //   - kind.go: what counts as a resource, and how long it lasts

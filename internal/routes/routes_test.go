@@ -76,3 +76,13 @@ func TestResource(t *testing.T) {
 	assert.Equal(t, "v1beta/openai/", OpenAI.Upstream())
 	assert.Equal(t, "upload/v1beta/", Upload.Upstream())
 }
+
+// A path is named without what it names.
+func TestSketch(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1beta/corpora": "/v1beta/corpora", "/v1beta/corpora/my-secret/chunks/x:query": "/v1beta/corpora/…:query", "/v1/things:do": "/v1/things:do",
+		"/v1beta/s3cret-t0ken": "/v1beta/…", "/v1beta/corpora/x:s3cret": "/v1beta/corpora/…", "/corpora/x": "", "/v2/x": "", "/v1beta": "", "/": "",
+	} {
+		assert.Equal(t, want, Sketch(path), path)
+	}
+}

@@ -83,3 +83,37 @@ func Collections(bases ...Base) []string {
 	}
 	return all
 }
+
+// Sketch names what a path below a version asks for, without the names in it; "" where it is
+// below none.
+func Sketch(path string) string {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(segments) < 2 || !slices.Contains(Versions, segments[0]) {
+		return ""
+	}
+	head, call, _ := strings.Cut(segments[1], ":")
+	if len(segments) > 2 {
+		_, call, _ = strings.Cut(segments[len(segments)-1], ":")
+	}
+	out := "/" + segments[0] + "/" + word(head)
+	if len(segments) > 2 {
+		out += "/…"
+	}
+	if call = word(call); call != "" && call != "…" {
+		out += ":" + call
+	}
+	return out
+}
+
+// maxWord bounds the words of a sketch, in bytes.
+const maxWord = 40
+
+// word returns a text if it is one of ASCII letters, as the names of collections and methods
+// are, and else "…".
+func word(text string) string {
+	letters := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+	if len(text) > maxWord || strings.ContainsFunc(text, func(r rune) bool { return !letters(r) }) {
+		return "…"
+	}
+	return text
+}

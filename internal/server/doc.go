@@ -50,6 +50,7 @@
 //   - admin.go: operators' routes
 //   - tickets.go: DELETE /tickets/{ticket}
 //   - generate.go: POST /generate
+//   - unknown.go: what the table doesn't know, where an operator wants that passed
 //   - model.go: requests to a model, in each API's format
 //   - jobs.go: jobs, which take no slot
 //   - modellist.go: lists of models, with the chain

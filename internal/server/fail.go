@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/problems"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -95,7 +96,12 @@ func (s *Server) tellQuotas(w http.ResponseWriter, r *http.Request) {
 var errNoRoute = errors.New("no route")
 
 // noRoute is the answer where nothing is. It doesn't repeat the path, which may
-// hold what isn't for logs.
-func (s *Server) noRoute(path string) *apierror.Problem {
-	return apierror.New(apierror.NotFound, "There is nothing here. The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+// hold what isn't for logs, but what is below a version of Google's API it names as far as
+// that goes.
+func (s *Server) noRoute(r *http.Request) *apierror.Problem {
+	path, what := r.URL.Path, "There is nothing here."
+	if sketch := routes.Sketch(path); sketch != "" {
+		what = r.Method + " " + sketch + " isn't known here."
+	}
+	return apierror.New(apierror.NotFound, what+" The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
 }

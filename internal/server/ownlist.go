@@ -2,17 +2,13 @@ package server
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -47,7 +43,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 		return err
 	}
 	if token := query.Get("pageToken") + query.Get("page_token"); token != "" {
-		last, ok := parseOwnToken(token)
+		last, ok := resources.ParsePlace(token)
 		if !ok {
 			return errPageToken
 		}
@@ -67,7 +63,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 			switch {
 			case text == nil: // it is gone
 			case len(items) == size: // it is only to be known that something follows
-				page[answers.NextPageToken] = ownToken(last)
+				page[answers.NextPageToken] = last.Place()
 				items = append(items, nil)
 			default:
 				items, last = append(items, text), some[i]
@@ -133,28 +129,4 @@ func pageSize(text string) (int, error) {
 		return usualPage, nil
 	}
 	return min(n, maxOwnPage), nil
-}
-
-// ownToken says where a list goes on: behind the last that was listed, whether it is
-// still there or not.
-func ownToken(last resources.Resource) string {
-	until := int64(0)
-	if !last.Expires.IsZero() {
-		until = last.Expires.Unix()
-	}
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s %s", until, last.Name, last.Project))
-}
-
-func parseOwnToken(token string) (last resources.Resource, ok bool) {
-	text, err := base64.RawURLEncoding.DecodeString(token)
-	parts := strings.SplitN(string(text), " ", 3)
-	if err != nil || len(parts) != 3 {
-		return last, false
-	}
-	until, err := strconv.ParseInt(parts[0], 10, 64)
-	if until != 0 {
-		last.Expires = time.Unix(until, 0)
-	}
-	last.Name, last.Project = parts[1], parts[2]
-	return last, err == nil
 }

@@ -39,6 +39,11 @@ func (s *Server) routes() {
 			s.publish(r.Method, r.Told())
 		}
 	}
+	if s.cfg.PassUnknown {
+		for _, root := range routes.API.Roots() {
+			s.route(apierror.Native, root, func(*http.Request) (handler, []string) { return s.unknown, nil })
+		}
+	}
 	for _, root := range routes.OpenAI.Roots() {
 		s.route(apierror.OpenAI, root, methods{}.find)
 	}

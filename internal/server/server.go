@@ -127,7 +127,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
 			}
 			if errors.Is(err, errNoRoute) {
-				err = s.noRoute(r.URL.Path)
+				err = s.noRoute(r)
 			}
 			if err != nil {
 				s.fail(w, r, err, time.Since(start))

@@ -54,11 +54,11 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		p = p.Only(owner)
 	}
 	asked := withQuery(r, wholly)
-	switch starts := startsUpload(r, r.URL.Query()); {
+	switch starts := passing.StartsUpload(r, r.URL.Query()); {
 	case !s.dispatch.Confines(s.who(r)):
 	case starts:
 		// An upload that was started before is none of its business.
-		asked = withQuery(asked, func(query url.Values) { query.Del(uploadIDParameter) })
+		asked = withQuery(asked, func(query url.Values) { query.Del(passing.UploadID) })
 	case !s.uploadIsOf(r, callerOf(r)):
 		return errNoUpload
 	}

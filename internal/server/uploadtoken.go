@@ -3,12 +3,12 @@ package server
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/passing"
 )
 
 // Some clients send what follows the start of an upload without a credential:
@@ -19,10 +19,6 @@ const (
 	uploadCallerParameter = "fluxgate_caller" // and, behind a '~', the proof of its token
 	uploadUntilParameter  = "fluxgate_until"  // Unix seconds
 	uploadTokenFor        = 24 * time.Hour
-	uploadIDParameter     = "upload_id"
-	uploadTypeParameter   = "uploadType"
-	uploadProtocol        = "upload_protocol"
-	resumable             = "resumable"
 )
 
 // signUpload adds an upload token to the query of an upload URL, which answers r, for
@@ -39,7 +35,7 @@ func (s *Server) signUpload(query url.Values, r *http.Request) {
 	} else if s.uploadIsOf(r, callerOf(r)) {
 		claim = r.URL.Query().Get(uploadCallerParameter)
 	}
-	query.Del(uploadTypeParameter)
+	query.Del(passing.UploadType)
 	query.Set(uploadCallerParameter, claim)
 	query.Set(uploadUntilParameter, strconv.FormatInt(until, 10))
 	query.Set(uploadTokenParameter, s.admission.Sign(uploadTokenText(query)))
@@ -52,7 +48,7 @@ const proofMark = "~"
 // uploadTokenText is what an upload token covers.
 func uploadTokenText(query url.Values) string {
 	var b strings.Builder
-	for _, name := range []string{uploadCallerParameter, uploadUntilParameter, uploadIDParameter, ownerParameter} {
+	for _, name := range []string{uploadCallerParameter, uploadUntilParameter, passing.UploadID, ownerParameter} {
 		b.WriteString(strconv.Quote(query.Get(name)))
 	}
 	return b.String()
@@ -88,24 +84,8 @@ func (s *Server) uploadIsOf(r *http.Request, caller string) bool {
 func (s *Server) signedUntil(r *http.Request) (int64, bool) {
 	query := r.URL.Query()
 	until, err := strconv.ParseInt(query.Get(uploadUntilParameter), 10, 64)
-	if err != nil || query.Get(uploadIDParameter) == "" || startsUpload(r, query) {
+	if err != nil || query.Get(passing.UploadID) == "" || passing.StartsUpload(r, query) {
 		return 0, false
 	}
 	return until, s.admission.Signed(uploadTokenText(query), query.Get(uploadTokenParameter))
-}
-
-// startsUpload reports whether a request may be understood as the start of an upload,
-// or all of one, or as being for another than the one that it names first. What goes
-// on with a resumable upload names the one and says what is to be done.
-func startsUpload(r *http.Request, query url.Values) bool {
-	commands, protocols := r.Header.Values("X-Goog-Upload-Command"), slices.Concat(r.Header.Values("X-Goog-Upload-Protocol"), query[uploadProtocol])
-	for _, list := range commands {
-		for command := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.TrimSpace(command), "start") {
-				return true
-			}
-		}
-	}
-	other := func(protocol string) bool { return !strings.EqualFold(protocol, resumable) }
-	return len(commands) == 0 || slices.ContainsFunc(protocols, other) || len(query[uploadTypeParameter]) > 0 || len(query[uploadIDParameter]) != 1
 }

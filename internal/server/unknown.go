@@ -1,0 +1,51 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// unknown passes what the table doesn't know on to the first project, for administrators
+// only. Nothing is known of it: it takes no slot, counts as one request on its caller's own
+// limits, and what it makes is nobody's.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
+	version, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	if !passing.Unknown(rest) {
+		return errNoRoute
+	}
+	if err := s.requireAdmin(r); err != nil {
+		return err
+	}
+	body, held, err := s.readBody(w, r)
+	defer held.Release()
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	p, err := s.dispatch.Pool(ctx)
+	if err != nil {
+		return err
+	}
+	limit := s.admission.CallerLimit(callerOf(r), scheduler.Demand{Requests: 1})
+	defer limit.GiveBack() // unless it was settled
+	if wait, err := limit.Take(ctx); wait != nil || err != nil {
+		if wait != nil {
+			s.writeWait(w, r, wait)
+		}
+		return err
+	}
+	if len(p.Projects) > 1 {
+		p = p.Only(p.Projects[0].ID)
+	}
+	s.logger(ctx).Warn("unknown route passed", "version", version)
+	x := &relay{s: s, w: w, r: r, body: body, stream: true, path: func(string) string { return routes.API.Upstream() + rest }}
+	if err := x.passFree(ctx, p, "", methodOf(r) == http.MethodGet); err != nil {
+		return err
+	}
+	limit.Settle(-1)
+	return nil
+}
