@@ -201,22 +201,19 @@ func (c *call) storeMeta(store string, raw []byte) (fileMeta, *apiError) {
 
 // grounding is what a request that searches stores is answered from; nil: it searches none.
 func (c *call) grounding(req *generateRequest) (any, *apiError) {
+	type search struct {
+		Names  []string `json:"fileSearchStoreNames"`
+		NamesS []string `json:"file_search_store_names"`
+	}
 	var names []string
 	for _, raw := range req.Tools {
 		var t struct {
-			Search *struct {
-				Names []string `json:"fileSearchStoreNames"`
-			} `json:"fileSearch"`
-			SearchS *struct {
-				Names []string `json:"file_search_store_names"`
-			} `json:"file_search"`
+			Search  search `json:"fileSearch"`
+			SearchS search `json:"file_search"`
 		}
 		_ = json.Unmarshal(raw, &t) // then it is no such tool
-		if t.Search != nil {
-			names = append(names, t.Search.Names...)
-		}
-		if t.SearchS != nil {
-			names = append(names, t.SearchS.Names...)
+		for _, x := range []search{t.Search, t.SearchS} {
+			names = append(append(names, x.Names...), x.NamesS...)
 		}
 	}
 	if len(names) == 0 {

@@ -54,7 +54,7 @@ func (s *Service) serveStore(r Request, path []string) Answer {
 	case below == "" && r.Method == http.MethodGet:
 		return ok(x.view())
 	case below == "" && r.Method == http.MethodDelete:
-		if len(x.documents) > 0 && r.Query.Get("force") != "true" {
+		if len(x.documents) > 0 && !forced(r) {
 			return Answer{Code: http.StatusBadRequest, Status: "FAILED_PRECONDITION", Message: "Cannot delete non-empty FileSearchStore."}
 		}
 		s.stores = slices.Delete(s.stores, at, at+1)
@@ -70,6 +70,13 @@ func (s *Service) serveStore(r Request, path []string) Answer {
 		return ok(x.viewOperation(below, d, s.host.Now()))
 	}
 	return notFound(r.Path)
+}
+
+// forced reports whether a request says force, as the SDKs write it: Google's for Python
+// sends True.
+func forced(r Request) bool {
+	force, _ := strconv.ParseBool(r.Query.Get("force"))
+	return force
 }
 
 func (s *Service) createStore(r Request) Answer {
