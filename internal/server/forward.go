@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -76,23 +75,6 @@ func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method,
 		return nil, upstream.TransportError(ctx, err)
 	}
 	return &whole{resp.StatusCode, resp.Header, text, to}, nil
-}
-
-// withQuery returns the request with another query.
-func withQuery(r *http.Request, change func(query url.Values)) *http.Request {
-	query := r.URL.Query()
-	change(query)
-	again, u := *r, *r.URL
-	u.RawQuery = query.Encode()
-	again.URL = &u
-	return &again
-}
-
-// wholly has a query ask for all of an answer, in JSON.
-func wholly(query url.Values) {
-	for _, name := range []string{"alt", "$alt", "fields"} {
-		query.Del(name)
-	}
 }
 
 // forward is exchange for answers that are read here: what is packed in them is

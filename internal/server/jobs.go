@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -122,7 +123,7 @@ func (x *relay) byJobs(ctx context.Context, p *dispatch.Pool, model string) ([]s
 
 // jobsOf asks a project how many jobs it has that aren't over, of those of the first page.
 func (x *relay) jobsOf(ctx context.Context, p *dispatch.Pool) (n int) {
-	asked := withQuery(x.r, func(query url.Values) {
+	asked := passing.WithQuery(x.r, func(query url.Values) {
 		clear(query)
 		query.Set("pageSize", "100")
 	})

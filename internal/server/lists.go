@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -166,7 +167,7 @@ var errPageToken = apierror.Invalid("pageToken", "it is not one of this server's
 func (l *list) page(at int, token string) (got listPage, err error) {
 	p := l.pool.Only(l.pool.Projects[at].ID)
 	for range maxEmptyPages {
-		asked := withQuery(l.r, func(query url.Values) {
+		asked := passing.WithQuery(l.r, func(query url.Values) {
 			query.Del("pageToken")
 			query.Del("page_token")
 			if token != "" {

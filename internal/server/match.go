@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -22,18 +23,10 @@ type finder func(r *http.Request) (h handler, allow []string)
 
 // find is a finder. HEAD goes with GET.
 func (by methods) find(r *http.Request) (handler, []string) {
-	if h, ok := by[methodOf(r)]; ok {
+	if h, ok := by[passing.MethodOf(r)]; ok {
 		return h, nil
 	}
 	return nil, slices.Sorted(maps.Keys(by))
-}
-
-// methodOf returns the method that a request is routed by.
-func methodOf(r *http.Request) string {
-	if r.Method == http.MethodHead {
-		return http.MethodGet
-	}
-	return r.Method
 }
 
 // A match is a row of the table that a request has matched, with the names in its path.

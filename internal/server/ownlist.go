@@ -80,7 +80,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 // look reads resources, all at once: nil where one isn't there any more.
 func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resource) ([]json.RawMessage, error) {
 	texts, errs := make([]json.RawMessage, len(list)), make([]error, len(list))
-	asked := withQuery(r, func(query url.Values) { clear(query) })
+	asked := passing.WithQuery(r, func(query url.Values) { clear(query) })
 	var asking sync.WaitGroup
 	for i, x := range list {
 		if !p.Has(x.Project) {

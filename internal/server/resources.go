@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -68,7 +69,7 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []byte, again bool) (*whole, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 	defer cancel()
-	asked := withQuery(r, wholly)
+	asked := passing.WithQuery(r, passing.Wholly)
 	var a *whole
 	err := s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		sent := payload.Open(body)

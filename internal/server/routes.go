@@ -8,6 +8,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/routes"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) among(shape routes.Shape) finder {
 		for i, name := range wildcards {
 			values[i] = r.PathValue(name)
 		}
-		row, names, allow := shape.Find(methodOf(r), values)
+		row, names, allow := shape.Find(passing.MethodOf(r), values)
 		m := match{row, names}
 		if row.Path == "" || !m.valid() {
 			return nil, allow

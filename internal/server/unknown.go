@@ -43,7 +43,7 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.logger(ctx).Warn("unknown route passed", "version", version)
 	x := &relay{s: s, w: w, r: r, body: body, stream: true, path: func(string) string { return routes.API.Upstream() + rest }}
-	if err := x.passFree(ctx, p, "", methodOf(r) == http.MethodGet); err != nil {
+	if err := x.passFree(ctx, p, "", passing.MethodOf(r) == http.MethodGet); err != nil {
 		return err
 	}
 	limit.Settle(-1)

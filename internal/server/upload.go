@@ -53,12 +53,12 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		}
 		p = p.Only(owner)
 	}
-	asked := withQuery(r, wholly)
+	asked := passing.WithQuery(r, passing.Wholly)
 	switch starts := passing.StartsUpload(r, r.URL.Query()); {
 	case !s.dispatch.Confines(s.who(r)):
 	case starts:
 		// An upload that was started before is none of its business.
-		asked = withQuery(asked, func(query url.Values) { query.Del(passing.UploadID) })
+		asked = passing.WithQuery(asked, func(query url.Values) { query.Del(passing.UploadID) })
 	case !s.uploadIsOf(r, callerOf(r)):
 		return errNoUpload
 	}

@@ -1,0 +1,31 @@
+package passing
+
+import (
+	"net/http"
+	"net/url"
+)
+
+// WithQuery returns the request with another query.
+func WithQuery(r *http.Request, change func(query url.Values)) *http.Request {
+	query := r.URL.Query()
+	change(query)
+	again, u := *r, *r.URL
+	u.RawQuery = query.Encode()
+	again.URL = &u
+	return &again
+}
+
+// Wholly has a query ask for all of an answer, in JSON.
+func Wholly(query url.Values) {
+	for _, name := range []string{"alt", "$alt", "fields"} {
+		query.Del(name)
+	}
+}
+
+// MethodOf returns the method that a request is routed by.
+func MethodOf(r *http.Request) string {
+	if r.Method == http.MethodHead {
+		return http.MethodGet
+	}
+	return r.Method
+}
