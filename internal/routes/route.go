@@ -79,21 +79,31 @@ const (
 
 // Roots returns what the paths of a base begin with here, the usual one first.
 func (b Base) Roots() []string {
-	var roots []string
+	before := "/"
 	switch b {
 	case OpenAI:
 		return []string{"/" + OpenAIPath, OpenAIBase}
 	case Socket:
 		return []string{SocketPath}
+	case Upload:
+		before = UploadPath
+	case Download:
+		before = DownloadPath
 	}
+	var roots []string
 	for _, version := range Versions {
-		roots = append(roots, map[Base]string{API: "/", Upload: UploadPath, Download: DownloadPath}[b]+version+"/")
+		roots = append(roots, before+version+"/")
 	}
 	return roots
 }
 
 // Upstream returns what the paths of a base begin with upstream, for VersionBeta.
-func (b Base) Upstream() string { return strings.TrimPrefix(b.Roots()[0], "/") }
+func (b Base) Upstream() string { return upstreamRoots[b] }
+
+// upstreamRoots has it ready for every request.
+var upstreamRoots = [...]string{API: API.root(), Upload: Upload.root(), Download: Download.root(), OpenAI: OpenAI.root(), Socket: Socket.root()}
+
+func (b Base) root() string { return strings.TrimPrefix(b.Roots()[0], "/") }
 
 // Where says where a request names its model.
 type Where int
@@ -179,6 +189,7 @@ func (r Route) ID(name string) string {
 
 func fill(pattern string, names []string) string {
 	var out strings.Builder
+	out.Grow(len(pattern) + 64)
 	for {
 		before, rest, ok := strings.Cut(pattern, "{")
 		out.WriteString(before)

@@ -56,9 +56,9 @@ func TestFind(t *testing.T) {
 		{post, "gemini-2.5-pro", "", []string{remove, get, patch}},
 	} {
 		row, names, allow := models.Find(tt.method, []string{tt.value})
-		assert.Equal(t, tt.path, row.Path, tt.value)
 		assert.Equal(t, tt.allow, allow, tt.value)
-		if tt.path != "" {
+		if assert.Equal(t, tt.path != "", row != nil, tt.value) && row != nil {
+			assert.Equal(t, tt.path, row.Path)
 			assert.Equal(t, []string{"gemini-2.5-pro"}, names)
 			assert.Equal(t, "models/"+tt.value, row.Fill(names))
 		}

@@ -51,25 +51,26 @@ func (s Shape) Wildcards() []string {
 }
 
 // Find returns the row that an HTTP method and the values of the wildcards mean, and the
-// names among them. Where there are rows for them and none takes the method, allow says
-// which they take.
-func (s Shape) Find(method string, values []string) (row Route, names, allow []string) {
+// names among them; nil: there is none. Where there are rows for them and none takes the
+// method, allow says which they take. The values become the names.
+func (s Shape) Find(method string, values []string) (row *Route, names, allow []string) {
 	call := ""
-	if names = slices.Clone(values); len(names) > 0 {
-		last := &names[len(names)-1]
+	if len(values) > 0 {
+		last := &values[len(values)-1]
 		*last, call, _ = strings.Cut(*last, ":")
 	}
-	for _, r := range s.Rows {
+	for i := range s.Rows {
+		r := &s.Rows[i]
 		switch {
 		case r.Call() != call:
 		case r.Method == method:
-			return r, names, nil
+			return r, values, nil
 		default:
 			allow = append(allow, r.Method)
 		}
 	}
 	slices.Sort(allow)
-	return Route{}, nil, allow
+	return nil, nil, allow
 }
 
 // Collections returns the first segments of the paths below bases: of what is known of

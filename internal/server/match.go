@@ -31,7 +31,7 @@ func (by methods) find(r *http.Request) (handler, []string) {
 
 // A match is a row of the table that a request has matched, with the names in its path.
 type match struct {
-	routes.Route
+	*routes.Route
 	names []string
 }
 

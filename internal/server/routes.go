@@ -84,7 +84,7 @@ func (s *Server) among(shape routes.Shape) finder {
 		}
 		row, names, allow := shape.Find(passing.MethodOf(r), values)
 		m := match{row, names}
-		if row.Path == "" || !m.valid() {
+		if row == nil || !m.valid() {
 			return nil, allow
 		}
 		return func(w http.ResponseWriter, r *http.Request) error { return s.passes(w, r, m) }, nil

@@ -169,6 +169,9 @@ func readChatUsage(object []byte, u *Usage) bool {
 // quotes, that there is in a piece of JSON text and that can be read; the text need not be whole.
 func lastMember(text []byte, name string, read func(value []byte) bool) bool {
 	end := len(text)
+	if !bytes.Contains(text, []byte(name)) { // much faster than looking from the end, where there is none
+		return false
+	}
 	for range maxLookups { // each may read all of the text
 		i := bytes.LastIndex(text[:end], []byte(name))
 		if i < 0 {
