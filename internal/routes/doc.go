@@ -19,7 +19,6 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - document.go: the table as people read it
 //   - shape.go: rows by the shape of their paths, as a router needs them
 //   - table.go: the rows
 //   - route.go: what a row says

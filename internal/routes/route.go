@@ -156,6 +156,16 @@ func (r Route) Errors() apierror.Format {
 // their own.
 var newer = []string{"interactions", "agents", "environments", "triggers", "webhooks", "voices", "credentials"}
 
+// Told is how a route's path is told to people: below the usual version, and with what its
+// {…} stand for.
+func (r Route) Told() string {
+	path := strings.ReplaceAll(r.Path, "...", "")
+	if r.Model == InPath {
+		path = strings.Replace(path, "{call}", "{model}", 1)
+	}
+	return r.Base.Roots()[0] + path
+}
+
 // Call returns what is behind a name and a colon at the end of the path: the method of a
 // model or a resource.
 func (r Route) Call() string {
