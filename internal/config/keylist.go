@@ -13,9 +13,13 @@ import (
 // it is nobody's business.
 const googleKey = "GOOGLE_API_KEY"
 
+// geminiKey is what Google's documentation calls the variable of one key: nothing is to be
+// said of that.
+const geminiKey = "GEMINI_API_KEY"
+
 // listNames are the variables that hold one key or several, without numbers, the
 // first that is set before the others. GEMINI_KEY_N goes before all of them.
-var listNames = []string{"GEMINI_API_KEYS", "GEMINI_KEYS", "GEMINI_API_KEY", googleKey}
+var listNames = []string{"GEMINI_API_KEYS", "GEMINI_KEYS", geminiKey, googleKey}
 
 // splitKeys returns the keys in a value: one, or several between commas, semicolons,
 // blanks or line breaks, none of which a key has.
@@ -86,7 +90,9 @@ func (c *Config) unnumbered(vars map[string]string, keys, from map[int]string) {
 			c.warn(name + " is ignored because " + taken + " is set")
 			continue
 		case len(list) == 1:
-			c.warn(name + " is used as key 1: name it GEMINI_KEY_1")
+			if name != geminiKey {
+				c.warn(name + " is used as key 1: name it GEMINI_KEY_1")
+			}
 		default:
 			c.warn(fmt.Sprintf("%s is used as keys 1 to %d: leaving one out renumbers those after it", name, len(list)))
 		}
