@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestHugeTokens(t *testing.T) {
 		"FLUXGATE_TOKENS=alice:" + aliceToken, "FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example",
 	}})
 	huge := strings.Repeat("hunter22", 10<<20/8)
-	start := time.Now()
+	before := ownCPU(t)
 	for name, c := range map[string]struct {
 		path   string
 		header []string
@@ -52,7 +53,7 @@ func TestHugeTokens(t *testing.T) {
 	a := w.generate("hello", "", "X-Goog-Api-Key", aliceToken, "X-Fluxgate-Ticket", huge)
 	assert.Equal(t, http.StatusOK, a.Code)
 	assert.NotContains(t, w.logs.String(), "hunter22")
-	assert.Less(t, time.Since(start), 20*time.Second)
+	assert.Less(t, ownCPU(t)-before, 20*time.Second)
 }
 
 // JSON a million levels deep is refused everywhere, and takes neither long nor the
@@ -60,7 +61,7 @@ func TestHugeTokens(t *testing.T) {
 func TestDeepJSON(t *testing.T) {
 	const levels = 1_000_000
 	w := newWorld(t, setup{})
-	start := time.Now()
+	before := ownCPU(t)
 	for name, body := range map[string]string{
 		"objects":         strings.Repeat(`{"a":`, levels) + "1" + strings.Repeat("}", levels),
 		"arrays":          `{"contents":` + strings.Repeat("[", levels) + strings.Repeat("]", levels) + "}",
@@ -78,7 +79,7 @@ func TestDeepJSON(t *testing.T) {
 			assert.Less(t, a.Body.Len(), 4<<10)
 		}
 	}
-	assert.Less(t, time.Since(start), 40*time.Second)
+	assert.Less(t, ownCPU(t)-before, 40*time.Second)
 }
 
 // What is small on the wire doesn't become large in memory: a request holds a few times
@@ -196,4 +197,13 @@ func TestPathsNameNothingElse(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, a.Code, fmt.Sprintf("%.20q", model))
 	}
 	require.Len(t, w.sim.RequestLog(), before, "something went upstream")
+}
+
+// ownCPU returns the time that processors have spent on this process: what else a machine does
+// takes none of it.
+func ownCPU(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

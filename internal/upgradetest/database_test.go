@@ -228,6 +228,9 @@ func TestGoldenDatabase(t *testing.T) {
 		fields := map[string]json.RawMessage{}
 		require.NoError(t, json.Unmarshal(d.Fields, &fields))
 		for field := range fields {
+			if field == "sections" {
+				continue // where a build has what those before it can't read
+			}
 			require.Contains(t, known[d.Name], field, d.Name)
 		}
 	}

@@ -1,6 +1,7 @@
 package upgradetest
 
 import (
+	"bytes"
 	"context"
 	"sync"
 	"testing"
@@ -54,7 +55,8 @@ func requireUnknown(t *testing.T, client *firestore.Client) {
 	for i := range projects {
 		snap, err := client.Doc("fluxgate/project-" + project(i)).Get(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, unknown, snap.Data()["sections"])
+		sections, _ := snap.Data()["sections"].([]byte)
+		require.True(t, bytes.HasPrefix(sections, unknown), "%x", sections) // this build's own may follow
 		require.Equal(t, "unknown", snap.Data()["later"])
 	}
 }
