@@ -5,6 +5,8 @@
 //
 //   - main.go: all subcommands put together, and the exit code
 //   - exit.go: the exit codes
+//   - init.go: init, a .env file by asking
+//   - check.go: check, what serve would run with and what is wrong with it
 //   - serve.go: serve, Fluxgate on this machine
 //   - front.go: the second address of serve, where requests wait
 //   - wait.go: wait, a proxy that waits on behalf of programs that can't

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/batch"
 	"fluxgate.dev/fluxgate/internal/remote"
 )
@@ -18,13 +19,13 @@ const (
 	exitFailed      = 1 // anything else
 	exitUsage       = 2 // the command line or a setting is wrong: nothing was done
 	exitRefused     = 3 // the Fluxgate that was asked said no
-	exitUnreachable = 4 // it couldn't be reached
-	exitPartial     = 5 // a batch is done, but for requests that failed or answers that are cut
+	exitUnreachable = 4 // it, or the store that check looked for, couldn't be reached
+	exitPartial     = 5 // a batch is done, but for requests that failed or answers that are cut; or check found keys that don't work beside others that do
 )
 
 const exitHelp = `Exit codes: 0 done; 2 the command line or a setting is wrong, nothing was done; 3 the Fluxgate that was asked said no;
-4 it can't be reached; 5 a batch is done but for requests that failed or answers that are cut; 1 anything else. wait with a
-command ends with the command's own.`
+4 it (for check: the store) can't be reached; 5 a batch is done but for requests that failed or answers that are cut (for check:
+some keys don't work); 1 anything else. wait with a command ends with the command's own.`
 
 // An exitError ends this process as a command ended that it ran.
 type exitError int
@@ -62,7 +63,9 @@ func codeOf(err error) int {
 	switch {
 	case errors.As(err, &usage), errors.As(err, &options), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
-	case errors.Is(err, errPartial):
+	case errors.Is(err, app.ErrStore):
+		return exitUnreachable
+	case errors.Is(err, errPartial), errors.Is(err, app.ErrSomeKeys):
 		return exitPartial
 	case errors.As(err, &refusal), errors.As(err, &stopped) && stopped.Status != 0:
 		return exitRefused

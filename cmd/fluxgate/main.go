@@ -24,7 +24,7 @@ request now or answers 429 with the exact time to come back.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newSimulatorCommand(), newWaitCommand(), newBatchCommand(), newBenchCommand(), newCostCommand(), newVersionCommand())
+	root.AddCommand(newInitCommand(), newCheckCommand(), newServeCommand(), newSimulatorCommand(), newWaitCommand(), newBatchCommand(), newBenchCommand(), newCostCommand(), newVersionCommand())
 	root.AddCommand(newStatusCommand(), newUsageCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
 		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
 	markUsage(root)

@@ -145,7 +145,8 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		a.handler = shadow.Announce(a.handler)
 	}
 	if o.Local != nil || o.Report != nil {
-		if err := a.introduce(ctx, banner); err != nil {
+		how := "keys: checking them with a free request each, unless that was done within a day"
+		if _, err := a.introduce(ctx, banner, how, a.admin.Validator().Ensure); err != nil {
 			return nil, err
 		}
 	}

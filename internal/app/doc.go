@@ -6,6 +6,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - lazy.go: starts the app at the first request, for a function
+//   - check.go: tells what would be served, and what is wrong with it, for fluxgate check
 //   - app.go: starts everything in its order: telemetry, store, keys, callers, server
 //   - nokeys.go: what is answered while no key is configured
 //   - memory.go: how much of it the bodies in flight may take

@@ -21,18 +21,18 @@ func (r *report) line(format string, args ...any) {
 	}
 }
 
-// introduce has every key checked, unless that was done recently, and writes the
-// report.
-func (a *App) introduce(ctx context.Context, r *report) error {
+// introduce has the keys checked, which how tells, and writes the report. It returns what
+// was found of the keys.
+func (a *App) introduce(ctx context.Context, r *report, how string, check func(context.Context) (validation.Report, error)) (validation.Report, error) {
 	snapshot, err := a.admission.Snapshot(ctx)
 	if err != nil {
-		return fmt.Errorf("read mode: %w", err)
+		return validation.Report{}, fmt.Errorf("read mode: %w", err)
 	}
 	mode, rules, chain := snapshot.Mode, snapshot.Rules, snapshot.Chain("")
-	r.line("keys: checking them with a free request each, unless that was done within a day")
-	found, err := a.admin.Validator().Ensure(ctx)
+	r.line("%s", how)
+	found, err := check(ctx)
 	if err != nil {
-		return err
+		return validation.Report{}, err
 	}
 	for _, k := range found.Keys {
 		r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
@@ -44,14 +44,14 @@ func (a *App) introduce(ctx context.Context, r *report) error {
 	r.line("mode: %s", mode)
 	if len(chain) == 0 {
 		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))
-		return nil
+		return found, nil
 	}
 	r.line("chain: %s", strings.Join(chain, " > "))
 	r.line("limits of each project, and where they come from:")
 	for _, model := range chain {
 		r.line("  %-32s %s", model, inForce(rules.Policy.EffectiveLimits(model)))
 	}
-	return nil
+	return found, nil
 }
 
 // sources are where limits come from, as people know them.

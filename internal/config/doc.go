@@ -23,6 +23,7 @@
 //   - callers.go: the callers' tokens and FLUXGATE_AUTH
 //   - jobs.go: how scheduled jobs are known
 //   - origins.go: the origins whose web pages may use the service
+//   - settings.go: Settings lists every variable with where its value is from
 //   - config.go: Config, a field for every setting with its default, and how it is logged
 //   - limits.go: limits by model and by caller, in JSON
 //   - prices.go: what models cost, in JSON

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A Setting is one variable, and where its value is from.
+type Setting struct {
+	Name  string
+	Value string // as it was written; "(set)" for keys, tokens and projects
+	From  string // FromDefault, FromEnvironment or FromDotEnv
+}
+
+// Where the value of a [Setting] is from.
+const (
+	FromDefault     = "default"
+	FromEnvironment = "environment"
+	FromDotEnv      = ".env"
+)
+
+// Settings returns every variable of [Config], in its order, and then those of keys and
+// projects that are set. before is the environment before [LoadDotEnv], environ the one
+// after it. Values are shown as they are, so they may only be printed once [Load] has
+// found them right: a wrong one may be a key in the wrong place.
+func Settings(before, environ []string) []Setting {
+	shell, vars := variables(before), variables(environ)
+	of := func(name, otherwise string) Setting {
+		s := Setting{Name: name, Value: vars[name], From: FromEnvironment}
+		if _, set := shell[name]; !set {
+			s.From = FromDotEnv
+		}
+		switch {
+		case s.Value == "":
+			s.Value, s.From = otherwise, FromDefault
+		case len(WithoutKeys([]string{name + "="})) == 0:
+			s.Value = "(set)"
+		}
+		return s
+	}
+	var all []Setting
+	t := reflect.TypeFor[Config]()
+	for i := range t.NumField() {
+		name, options, _ := strings.Cut(t.Field(i).Tag.Get("env"), ",")
+		if name == "" {
+			continue
+		}
+		otherwise, _ := strings.CutPrefix(options, "default=")
+		if otherwise == options {
+			otherwise = ""
+		}
+		all = append(all, of(name, otherwise))
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if vars[name] != "" && (keyName.MatchString(name) || slices.Contains(listNames, name)) {
+			all = append(all, of(name, ""))
+		}
+	}
+	return all
+}
