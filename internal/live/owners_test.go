@@ -84,6 +84,9 @@ func TestEphemeralTokensThatAreNone(t *testing.T) {
 		"two":                      {constrainedPath + "?access_token=" + token, []string{"Authorization", "Token auth_tokens/other"}, http.StatusUnauthorized},
 		"another caller's":         {constrainedPath + "?access_token=" + token, []string{"X-Goog-Api-Key", bobToken}, http.StatusForbidden},
 		"for what isn't a session": {"/v1beta/models?access_token=" + token, nil, http.StatusUnauthorized},
+		"at the other method":      {path + "?access_token=" + token, nil, http.StatusUnauthorized},
+		"there, in its header":     {path, []string{"Authorization", "Token " + token}, http.StatusUnauthorized},
+		"there, beside the own":    {path + "?access_token=" + token, []string{"X-Goog-Api-Key", aliceToken}, http.StatusUnauthorized},
 		"in the place of a token":  {path + "?key=" + token, nil, http.StatusUnauthorized},
 	} {
 		_, resp, err := w.dialPath(i, c.path, c.header...)

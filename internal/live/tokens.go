@@ -42,10 +42,12 @@ func (l *Relay) Minted(ctx context.Context, caller, project string, request, ans
 
 // minted returns what is known of the token of a session; nil: it has none.
 func (l *Relay) minted(ctx context.Context, m Method, in Incoming) (*ephemeral.Token, error) {
-	if m.Name != Constrained {
+	switch {
+	case m.Name != Constrained && in.Token == "":
 		return nil, nil
-	}
-	if in.Token == "" {
+	case m.Name != Constrained: // else it would be worth as much as its caller's own token
+		return nil, apierror.New(apierror.Unauthenticated, "An ephemeral token opens sessions at "+Constrained+" alone.")
+	case in.Token == "":
 		return nil, apierror.New(apierror.Unauthenticated, "This method takes an ephemeral token that was minted here (POST /v1alpha/auth_tokens), as ?access_token= or Authorization: Token.")
 	}
 	t, err := l.find(ctx, in.Token)
