@@ -39,13 +39,13 @@ set to what you see. Prices are list prices in us-central1 of ` + cost.Surveyed 
 			for _, text := range requests {
 				n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 				if err != nil || !(n >= 0 && n <= 1e9) {
-					return fmt.Errorf("--requests %q: want a number from 0 to 1000000000", text)
+					return usageError{fmt.Errorf("--requests %q: want a number from 0 to 1000000000", text)}
 				}
 				perDay = append(perDay, n)
 			}
 			chosen, err := cost.ProfileOf(profile)
 			if err != nil {
-				return fmt.Errorf("cost: %w", err)
+				return usageError{err}
 			}
 			// What is said by itself goes before the profile.
 			said := load
@@ -63,11 +63,11 @@ set to what you see. Prices are list prices in us-central1 of ` + cost.Surveyed 
 				}
 			}
 			if err := load.Validate(); err != nil {
-				return fmt.Errorf("cost: %w", err)
+				return usageError{err}
 			}
 			for name, price := range map[string]float64{"write-price": prices.Writes.USD, "read-price": prices.Reads.USD} {
 				if !(price >= 0 && price <= 1000) {
-					return fmt.Errorf("--%s %v: want 0 to 1000", name, price)
+					return usageError{fmt.Errorf("--%s %v: want 0 to 1000", name, price)}
 				}
 			}
 			return cost.Print(cmd.OutOrStdout(), prices, load, perDay)

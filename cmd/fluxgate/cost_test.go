@@ -35,7 +35,7 @@ func TestCost(t *testing.T) {
 
 	for _, args := range [][]string{{"--requests", "many"}, {"--requests", "-1"}, {"--latency", "0s"}, {"--write-price", "-1"}, {"--vcpu", "NaN"}} {
 		exit, out, stderr = run(t, nil, append([]string{"cost"}, args...)...)
-		assert.Equal(t, 1, exit, args)
+		assert.Equal(t, exitUsage, exit, args)
 		assert.Empty(t, out)
 		assert.NotEmpty(t, stderr)
 	}

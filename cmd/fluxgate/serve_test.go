@@ -224,7 +224,7 @@ func TestSimulatorRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"--window", "hour"}, {"--keys", "0"}, {"--limits", "x"}, {"--latency", "-1s"}} {
 		exit, _, stderr := run(t, nil, append([]string{"simulator", "--port", "0"}, args...)...)
-		assert.Equal(t, 1, exit, args)
+		assert.Equal(t, exitUsage, exit, args)
 		assert.NotEmpty(t, stderr)
 	}
 }

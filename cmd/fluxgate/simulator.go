@@ -43,11 +43,11 @@ own. When it stops it prints what it accepted and refused.`,
 			kind, ok := windows[window]
 			switch {
 			case !ok:
-				return fmt.Errorf("--window %q: want sliding, minute or bucket", window)
+				return usageError{fmt.Errorf("--window %q: want sliding, minute or bucket", window)}
 			case keys < 1 || keys > config.MaxKeys:
-				return fmt.Errorf("--keys %d: want 1 to %d", keys, config.MaxKeys)
+				return usageError{fmt.Errorf("--keys %d: want 1 to %d", keys, config.MaxKeys)}
 			case latency < 0 || jitter < 0:
-				return errors.New("--latency and --jitter: want no negative time")
+				return usageError{errors.New("--latency and --jitter: want no negative time")}
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -58,7 +58,7 @@ own. When it stops it prints what it accepted and refused.`,
 			}
 			cfg, err := config.Load(ctx, environ)
 			if err != nil {
-				return err
+				return usageError{err}
 			}
 			sim := devserver.SimulatorConfig(cfg, keys)
 			sim.Latency, sim.Jitter, sim.Window, sim.RejectOversize = latency, jitter, kind, oversize

@@ -121,11 +121,14 @@ func (c *Config) cutVersion() {
 	c.warn("GOOGLE_GEMINI_BASE_URL ends in " + quoted(version) + ", which is left out: want the URL without a version")
 }
 
+// clientURL is read by the commands that ask a server, from the same shell.
+const clientURL = "FLUXGATE_URL"
+
 // warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
 func (c *Config) warnUnknown(vars map[string]string) {
 	known := variableNames()
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if strings.HasPrefix(name, "FLUXGATE_") && !slices.Contains(known, name) {
+		if strings.HasPrefix(name, "FLUXGATE_") && name != clientURL && !slices.Contains(known, name) {
 			c.warn(quoted(name) + " is not a variable of Fluxgate")
 		}
 	}

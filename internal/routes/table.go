@@ -88,7 +88,7 @@ var Table = []Route{
 	{Method: post, Path: "fileSearchStores", Makes: named},
 	{Method: get, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}"},
 	{Method: remove, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}", Ends: true},
-	{Method: post, Path: "fileSearchStores/{id}:importFile", Names: "fileSearchStores/{id}"},
+	{Method: post, Path: "fileSearchStores/{id}:importFile", Names: "fileSearchStores/{id}", NamesFile: true},
 	{Method: post, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
 	{Method: put, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
 	{Method: get, Path: "fileSearchStores/{id}/documents", Names: "fileSearchStores/{id}", Lists: "documents"},

@@ -133,6 +133,8 @@ func TestFollowUpsFindTheirProject(t *testing.T) {
 			assert.Equal(t, "Bananas are yellow.", answer.field("candidates.groundingMetadata.groundingChunks.retrievedContext.text"))
 
 			file := w.uploadTo("/upload/v1beta/files", "{}", "Apples are red.", aliceToken).field("file.name")
+			bare := w.do("POST", "/v1beta/"+store+":importFile", `{"fileName":"`+strings.TrimPrefix(file, "files/")+`"}`, as(aliceToken)...)
+			assert.Equal(t, http.StatusBadRequest, bare.Code, "it can't be told whose a file is without the beginning of its name")
 			imported := w.do("POST", "/v1beta/"+store+":importFile", `{"fileName":"`+file+`"}`, as(aliceToken)...)
 			if strings.Contains(imported.Body.String(), "of two projects") {
 				assert.Equal(t, http.StatusBadRequest, imported.Code, "the file may be another project's, and that is said")

@@ -3,7 +3,10 @@ package server
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -35,6 +38,9 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	defer held.Release()
 	if err != nil {
 		return err
+	}
+	if m.NamesFile && !slices.ContainsFunc(refs, func(name string) bool { return strings.HasPrefix(name, "files/") }) {
+		return apierror.Invalid("fileName", `want the name of a file as its upload was answered: "files/…".`)
 	}
 	ctx, who := r.Context(), s.who(r)
 	p, err := s.dispatch.PoolFor(ctx, who, m.mentioned(refs))

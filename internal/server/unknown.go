@@ -17,8 +17,8 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	if !passing.Unknown(rest) {
 		return errNoRoute
 	}
-	if err := s.requireAdmin(r); err != nil {
-		return err
+	if s.requireAdmin(r) != nil {
+		return errNoRoute // as it is for everybody where nothing passes
 	}
 	body, held, err := s.readBody(w, r)
 	defer held.Release()
