@@ -193,10 +193,11 @@ func TestJobsAreSpread(t *testing.T) {
 func TestJobsCountForTheirCaller(t *testing.T) {
 	w := shared(t, nil, `FLUXGATE_CALLERS={"alice":{"rpm":1}}`)
 	assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", oneJob, as(aliceToken)...).Code)
-	refused := w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", oneJob, as(aliceToken)...)
+	spelt := strings.Replace(oneJob, "inputConfig", "input_config", 1) // as Google's samples for curl have it
+	refused := w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", spelt, as(aliceToken)...)
 	refused.failed(http.StatusTooManyRequests)
 	assert.Positive(t, refused.wait())
-	assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", oneJob, as(bobToken)...).Code)
+	assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", spelt, as(bobToken)...).Code)
 }
 
 // What is known and not served says so, by name, in the format of its clients.

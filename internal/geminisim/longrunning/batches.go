@@ -47,7 +47,7 @@ func (s *Service) CreateBatch(r Request, model string) Answer {
 			}
 		}
 	}
-	if json.Unmarshal(r.Body, &in) != nil {
+	if read(r.Body, &in) != nil {
 		return invalid("Invalid JSON payload received.")
 	}
 	b := &batch{project: r.Project, model: model, method: "generateContent", display: in.Batch.DisplayName, requests: in.Batch.InputConfig.Requests.Requests}

@@ -29,5 +29,5 @@
 //   - batches.go: batches
 //   - videos.go: operations that make videos
 //   - stores.go: file search stores, their documents and uploads
-//   - answer.go: answers, errors and lists
+//   - answer.go: answers, errors, lists and bodies
 package longrunning

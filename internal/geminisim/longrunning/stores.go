@@ -1,7 +1,6 @@
 package longrunning
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
@@ -81,7 +80,7 @@ func forced(r Request) bool {
 
 func (s *Service) createStore(r Request) Answer {
 	var in struct{ DisplayName string }
-	if len(r.Body) > 0 && json.Unmarshal(r.Body, &in) != nil {
+	if len(r.Body) > 0 && read(r.Body, &in) != nil {
 		return invalid("Invalid JSON payload received.")
 	}
 	x := &store{id: s.host.NewID(20), project: r.Project, display: in.DisplayName, created: s.host.Now(), operations: make(map[string]*document)}
@@ -125,7 +124,7 @@ func (s *store) viewDocument(d *document, now time.Time) object {
 
 func (s *Service) importFile(r Request, x *store) Answer {
 	var in struct{ FileName string }
-	if json.Unmarshal(r.Body, &in) != nil || in.FileName == "" {
+	if read(r.Body, &in) != nil || in.FileName == "" {
 		return invalid("file_name is required.")
 	}
 	content, found := s.host.Content(r.Project, strings.TrimPrefix(in.FileName, "files/"))

@@ -1,7 +1,6 @@
 package longrunning
 
 import (
-	"encoding/json"
 	"time"
 )
 
@@ -18,7 +17,7 @@ type video struct {
 // CreateVideo serves predictLongRunning of a model.
 func (s *Service) CreateVideo(r Request, model string) Answer {
 	var in struct{ Instances []struct{ Prompt string } }
-	if json.Unmarshal(r.Body, &in) != nil || len(in.Instances) != 1 {
+	if read(r.Body, &in) != nil || len(in.Instances) != 1 {
 		return invalid("Exactly one instance is wanted.")
 	}
 	s.mu.Lock()
