@@ -46,10 +46,11 @@ func Take(ctx context.Context, bytes int64) error {
 // room, with ErrTooLarge, and as the reader does; then it returns what has come.
 func ReadAnswer(ctx context.Context, from io.Reader, length, most int64) ([]byte, error) {
 	a, _ := ctx.Value(answersKey{}).(*answers)
-	text, err := a.more(nil, first/8)
-	if length > int64(cap(text)) && err == nil {
-		text, err = a.more(nil, min(length, most)+1) // one more, to see the end
+	begin := int64(first / 8)
+	if length >= 0 {
+		begin = min(length, most) + 1 // one more, to see the end
 	}
+	text, err := a.more(nil, begin)
 	for err == nil {
 		if int64(len(text)) > most {
 			return text[:most], ErrTooLarge
