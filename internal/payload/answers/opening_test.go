@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -92,5 +93,20 @@ func TestProduced(t *testing.T) {
 		`"promptTokenCount":4,"candidatesTokensDetails":[{"modality":"TEXT","tokenCount":0}],"serviceTier":"standard"`: false,
 	} {
 		assert.Equal(t, want, Produced([]byte(`{"usageMetadata":{`+text+`}}`)), text)
+	}
+}
+
+// What is looked for from the end is found wherever it stands.
+func TestLastIndex(t *testing.T) {
+	const what = `"usage"`
+	for size := range 3 * nearEnd / 2 {
+		for _, text := range []string{
+			strings.Repeat("x", size), what + strings.Repeat("x", size), strings.Repeat("x", size) + what, what + strings.Repeat("x", size) + what,
+			`"usag` + strings.Repeat("x", size) + `sage"`,
+		} {
+			if got, want := lastIndex([]byte(text), what), strings.LastIndex(text, what); got != want {
+				t.Fatalf("%d in a text of %d, want %d", got, len(text), want)
+			}
+		}
 	}
 }

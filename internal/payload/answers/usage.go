@@ -58,7 +58,7 @@ func (t *Tail) drop() {
 	cut := len(t.buf) - tailSize
 	for _, name := range t.names {
 		// One that the cut would go through is kept too.
-		if at := bytes.LastIndex(t.buf[:cut+len(name)-1], []byte(name)); at >= 0 {
+		if at := lastIndex(t.buf[:cut+len(name)-1], name); at >= 0 {
 			if t.kept == nil {
 				t.kept = make(map[string][]byte)
 			}
@@ -169,11 +169,8 @@ func readChatUsage(object []byte, u *Usage) bool {
 // quotes, that there is in a piece of JSON text and that can be read; the text need not be whole.
 func lastMember(text []byte, name string, read func(value []byte) bool) bool {
 	end := len(text)
-	if !bytes.Contains(text, []byte(name)) { // much faster than looking from the end, where there is none
-		return false
-	}
 	for range maxLookups { // each may read all of the text
-		i := bytes.LastIndex(text[:end], []byte(name))
+		i := lastIndex(text[:end], name)
 		if i < 0 {
 			return false
 		}

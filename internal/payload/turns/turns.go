@@ -56,7 +56,8 @@ func Read(body []byte) (t Turns) {
 		}
 		break
 	}
-	for end := len(body); len(t.Signatures) < maxSignatures; {
+	signed := bytes.Contains(body, []byte(`"thought`)) // found out faster than where the last one is
+	for end := len(body); signed && len(t.Signatures) < maxSignatures; {
 		camel, snake := bytes.LastIndex(body[:end], []byte(`"thoughtSignature"`)), bytes.LastIndex(body[:end], []byte(`"thought_signature"`))
 		if end = max(camel, snake); end < 0 {
 			break
@@ -75,6 +76,9 @@ func Read(body []byte) (t Turns) {
 // with it sends it back: generateContent and the Interactions API, as the SDKs of October 2026
 // have it. That it is the project's alone is a guess.
 func Token(text []byte) []byte {
+	if !bytes.Contains(text, []byte(`"continuation`)) { // so it mostly is
+		return nil
+	}
 	for _, name := range []string{`"continuationToken"`, `"continuation_token"`} {
 		i := bytes.LastIndex(text, []byte(name))
 		if i < 0 {
