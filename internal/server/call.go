@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/requesthash"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // bookHeader asks for a booking at the first refusal.
@@ -48,6 +49,21 @@ func (s *Server) ticket(ctx context.Context, r *http.Request, caller string) *ad
 		return nil
 	}
 	return t
+}
+
+// takePlace takes the place of one request in its caller's own limits for what takes no slot,
+// unless Fluxgate only watches. Where it isn't taken the caller has been told the wait, or
+// there is an error. It is to be settled or given back.
+func (s *Server) takePlace(w http.ResponseWriter, r *http.Request) (place *admission.CallerLimit, taken bool, err error) {
+	place = s.admission.CallerLimit(callerOf(r), scheduler.Demand{Requests: 1})
+	if s.cfg.Shadow {
+		return place, true, nil
+	}
+	wait, err := place.Take(r.Context())
+	if wait != nil {
+		s.writeWait(w, r, wait)
+	}
+	return place, wait == nil && err == nil, err
 }
 
 // logCall logs a call that is to be dispatched.

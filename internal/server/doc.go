@@ -63,7 +63,7 @@
 //   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
 //   - forward.go: making the upstream request, with the headers and the query that may pass
 //   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls
-//   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking
+//   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking; and what takes no slot
 //   - auth.go: who sent a request
 //   - uploadtoken.go: signed upload URLs that identify the caller
 //   - fail.go: turning errors and waits into answers

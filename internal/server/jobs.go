@@ -36,17 +36,11 @@ func (x *relay) job(m match, model string) error {
 	if err != nil {
 		return err
 	}
-	limit := x.s.admission.CallerLimit(who.Name, scheduler.Demand{Requests: 1})
-	defer limit.GiveBack() // unless it was settled
-	if !x.s.cfg.Shadow {
-		wait, err := limit.Take(ctx)
-		if wait != nil {
-			x.s.writeWait(x.w, x.r, wait)
-		}
-		if wait != nil || err != nil {
-			return err
-		}
+	place, taken, err := x.s.takePlace(x.w, x.r)
+	if !taken {
+		return err
 	}
+	defer place.GiveBack() // unless it was settled
 	var a *whole
 	err = dispatch.ErrKeyless
 	for _, project := range order {
@@ -58,7 +52,7 @@ func (x *relay) job(m match, model string) error {
 	if err != nil {
 		return err
 	}
-	limit.Settle(-1)
+	place.Settle(-1)
 	if err := x.s.dispatch.Made(ctx, who, a.to.Key.Project, m.created(a.text)...); err != nil {
 		return err
 	}

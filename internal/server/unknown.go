@@ -6,7 +6,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/routes"
-	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // unknown passes what the table doesn't know on to the first project, for administrators
@@ -30,14 +29,11 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	limit := s.admission.CallerLimit(callerOf(r), scheduler.Demand{Requests: 1})
-	defer limit.GiveBack() // unless it was settled
-	if wait, err := limit.Take(ctx); wait != nil || err != nil {
-		if wait != nil {
-			s.writeWait(w, r, wait)
-		}
+	place, taken, err := s.takePlace(w, r)
+	if !taken {
 		return err
 	}
+	defer place.GiveBack() // unless it was settled
 	if len(p.Projects) > 1 {
 		p = p.Only(p.Projects[0].ID)
 	}
@@ -46,6 +42,6 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	if err := x.passFree(ctx, p, "", passing.MethodOf(r) == http.MethodGet); err != nil {
 		return err
 	}
-	limit.Settle(-1)
+	place.Settle(-1)
 	return nil
 }

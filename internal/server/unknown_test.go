@@ -51,3 +51,14 @@ func TestUnknownRoutesPass(t *testing.T) {
 	refused.failed(http.StatusTooManyRequests)
 	assert.Len(t, up.requests(""), 3, "it counts on its caller's limits")
 }
+
+// Where Fluxgate only watches, nothing of it waits either.
+func TestUnknownRoutesPassInShadow(t *testing.T) {
+	_, s := stubbed(func(h heard) *http.Response { return respond(http.StatusOK, `{}`) })
+	s.env = []string{"FLUXGATE_SHADOW=true", "FLUXGATE_PASS_UNKNOWN=true", "FLUXGATE_ADMIN_TOKENS=root:" + adminToken, `FLUXGATE_CALLERS={"root":{"rpm":1}}`}
+	w := newWorld(t, s)
+	for range 2 {
+		a := w.do("POST", "/v1beta/corpora", "{}", as(adminToken)...)
+		assert.Equal(t, http.StatusOK, a.Code, a.Body)
+	}
+}
