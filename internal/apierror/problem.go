@@ -20,10 +20,9 @@ const (
 	Forbidden
 	NotFound
 	MethodNotAllowed
-	Unimplemented // not served here, or by anybody
-	NoUsableKey   // every key is disabled, invalid or without quota: waiting doesn't help
-	Unguarded     // nobody is let in before an operator says who may be
-	Unavailable   // it may pass: the store or the keys can't be had, or a key failed
+	NoUsableKey // every key is disabled, invalid or without quota: waiting doesn't help
+	Unguarded   // nobody is let in before an operator says who may be
+	Unavailable // it may pass: the store or the keys can't be had, or a key failed
 	TimedOut
 	Canceled
 	Internal
@@ -44,7 +43,6 @@ var codes = map[Code]struct {
 	Forbidden:        {http.StatusForbidden, "PERMISSION_DENIED"},
 	NotFound:         {http.StatusNotFound, "NOT_FOUND"},
 	MethodNotAllowed: {http.StatusMethodNotAllowed, "UNIMPLEMENTED"},
-	Unimplemented:    {http.StatusNotImplemented, "UNIMPLEMENTED"},
 	NoUsableKey:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	Unguarded:        {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},

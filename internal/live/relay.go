@@ -82,7 +82,7 @@ func (l *Relay) Serve(w http.ResponseWriter, r *http.Request, in Incoming) (*adm
 	case !ok:
 		return nil, apierror.New(apierror.NotFound, "There is no such method of sessions.")
 	case l.off:
-		return nil, apierror.New(apierror.Unimplemented, "Sessions of the Live API are not served here: FLUXGATE_LIVE is false. It is where an instance has less than one vCPU and so takes one request at a time.")
+		return nil, apierror.New(apierror.Unserved, "Sessions of the Live API are not served here: FLUXGATE_LIVE is false. It is where an instance has less than one vCPU and so takes one request at a time.")
 	case !asksUpgrade(r):
 		return nil, apierror.New(apierror.InvalidArgument, "This route takes WebSockets: Connection: Upgrade, Upgrade: websocket.")
 	}
