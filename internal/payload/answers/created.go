@@ -64,17 +64,23 @@ func ResourceName(text, under string) string {
 		return ""
 	}
 	for _, s := range segments {
-		if s == "" || len(s) > maxNameSegment || strings.Trim(s, ".") == "" || strings.ContainsFunc(s, notOfName) {
+		if !ValidSegment(s) {
 			return ""
 		}
 	}
 	return text
 }
 
+// ValidSegment reports whether a text may be a segment of a path by which upstream names
+// something: a word of ASCII, with dashes and dots, but not dots alone.
+func ValidSegment(text string) bool {
+	return len(text) <= maxNameSegment && strings.Trim(text, ".") != "" && !strings.ContainsFunc(text, notOfName)
+}
+
 // Bounds of names.
 const (
-	maxNameSegments = 4 // models/m/operations/x
-	maxNameSegment  = 128
+	maxNameSegments = 4   // models/m/operations/x
+	maxNameSegment  = 128 // bytes
 )
 
 func notOfName(r rune) bool {
