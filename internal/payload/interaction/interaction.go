@@ -7,6 +7,7 @@ package interaction
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -24,7 +25,7 @@ type Request struct {
 	// Store says that upstream keeps it, so that later ones can refer to it.
 	Store bool
 	// Previous are the names of the interactions that it goes on from, those of all members of that
-	// name: upstream may take any.
+	// name, each once: upstream may take any.
 	Previous []string
 }
 
@@ -77,6 +78,9 @@ const maxValue = 1 << 10
 // underscores, as protobuf's parsers have taken names.
 const previousMember = "previousinteractionid"
 
+// maxPrevious bounds how many of these a body may name, for each is asked for; clients name one.
+const maxPrevious = 4
+
 // follow notes an interaction that this one goes on from.
 func (in *Request) follow(name string, value []byte) error {
 	var id string
@@ -86,7 +90,13 @@ func (in *Request) follow(name string, value []byte) error {
 	if !payload.ValidResource(id) {
 		return invalid(name, "that is no interaction's ID.")
 	}
-	in.Previous = append(in.Previous, Kind+id)
+	switch {
+	case slices.Contains(in.Previous, Kind+id):
+	case len(in.Previous) == maxPrevious:
+		return invalid(name, "name one interaction to go on from.")
+	default:
+		in.Previous = append(in.Previous, Kind+id)
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ func TestRead(t *testing.T) {
 		`{"model":"auto","stream":true,"store":false}`:                            {Model: "auto", Stream: true},
 		`{"model":"m","previous_interaction_id":"v1_a-B"}`:                        {Model: "m", Store: true, Previous: []string{"interactions/v1_a-B"}},
 		`{"model":"m","previousInteractionId":"a","PREVIOUS_interaction_id":"b"}`: {Model: "m", Store: true, Previous: []string{"interactions/a", "interactions/b"}},
+		`{"model":"m","previous_interaction_id":"a","previousInteractionId":"a"}`: {Model: "m", Store: true, Previous: []string{"interactions/a"}},
 		`{"model":"m","previous_interaction_id":null,"store":null}`:               {Model: "m", Store: true},
 	} {
 		in, err := Read([]byte(body))
@@ -25,6 +26,7 @@ func TestRead(t *testing.T) {
 	for body, field := range map[string]string{
 		`{}`: "model", `{"model":7}`: "model", `{"model":"a b"}`: "model", `{"agent":"../x"}`: "model", `{"model":"m","agent":"a"}`: "agent",
 		`{"model":"m","stream":1}`: "stream", `{"model":"m","previous_interaction_id":"../files/x"}`: "previous_interaction_id",
+		`{"model":"m","previous_interaction_id":"a","previous_interaction_id":"b","previousInteractionId":"c","previousInteractionID":"d","Previous_Interaction_Id":"e"}`: "Previous_Interaction_Id",
 	} {
 		_, err := Read([]byte(body))
 		var wrong *payload.FieldError
