@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"net/url"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -95,23 +97,25 @@ func (x *relay) byJobs(ctx context.Context, p *dispatch.Pool, model string) ([]s
 		return nil, err
 	}
 	counted, _ := snapshot.Counted([]string{model})
-	lacks, jobs := make(map[string]int), make([]int, len(ids))
-	var asked sync.WaitGroup
+	jobs := make([]int, len(ids))
+	var asked errgroup.Group
+	asked.SetLimit(maxListed)
 	for i, id := range ids {
 		if block := states[i].Calendar(counted[0]).Block; block.Cause == scheduler.Unavailable && block.Until > x.s.admission.Now() {
-			lacks[id] = 1
+			jobs[i] = math.MaxInt
 			continue
 		}
-		asked.Go(func() { jobs[i] = x.jobsOf(ctx, p.Only(id)) })
+		asked.Go(func() error {
+			jobs[i] = x.jobsOf(ctx, p.Only(id))
+			return nil
+		})
 	}
-	asked.Wait()
-	number := make(map[string]int)
+	_ = asked.Wait() // what isn't known counts as none
+	number := make(map[string]int, len(ids))
 	for i, id := range ids {
 		number[id] = jobs[i]
 	}
-	slices.SortStableFunc(ids, func(a, b string) int {
-		return cmp.Or(cmp.Compare(lacks[a], lacks[b]), cmp.Compare(number[a], number[b]))
-	})
+	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(number[a], number[b]) })
 	return ids, nil
 }
 
