@@ -34,9 +34,6 @@ func without(all, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
 
-// UpstreamVersion is the API version of what Fluxgate itself asks.
-const UpstreamVersion = routes.VersionBeta
-
 // Respelled returns the request by the path that its route has.
 func Respelled(r *http.Request) *http.Request {
 	was := r.URL.EscapedPath()
@@ -149,7 +146,7 @@ func byOpenAI(r *http.Request) bool {
 }
 
 // UpstreamPath returns the upstream path of a request, which is put together with
-// UpstreamVersion: it goes there for the version that it came for. Parts of the API are
+// routes.VersionBeta: it goes there for the version that it came for. Parts of the API are
 // documented for one only, such as the media resolution of single parts and ephemeral
 // tokens for v1alpha, and Google's SDKs ask for it by name.
 func UpstreamPath(r *http.Request, path string) string {
@@ -159,7 +156,7 @@ func UpstreamPath(r *http.Request, path string) string {
 			asked, path, to = asked[len(begin)-1:], rest, begin[1:]
 		}
 	}
-	rest, ok := strings.CutPrefix(path, UpstreamVersion+"/")
+	rest, ok := strings.CutPrefix(path, routes.VersionBeta+"/")
 	version, _, _ := strings.Cut(strings.TrimPrefix(asked, "/"), "/")
 	if ok && slices.Contains(routes.Versions, version) {
 		path = version + "/" + rest

@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -88,7 +89,7 @@ func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resour
 		}
 		asking.Go(func() {
 			errs[i] = s.dispatch.Free(r.Context(), p.Only(x.Project), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-				text, _, failure := s.list(ctx, asked, to, passing.UpstreamVersion+"/"+x.Name)
+				text, _, failure := s.list(ctx, asked, to, routes.API.Upstream()+x.Name)
 				if failure == nil && json.Valid(text) {
 					texts[i] = text
 				}

@@ -12,8 +12,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/routes"
 )
 
-// routes lists everything that is served, by the one passing.Spelling that path.go brings
-// others to.
+// routes lists everything that is served, by the one spelling to which passing.Respelled
+// brings others.
 func (s *Server) routes() {
 	// Fluxgate's own.
 	s.own("/generate", methods{http.MethodPost: s.generate})
