@@ -27,7 +27,7 @@ var exposedHeaders = []string{
 	"X-Fluxgate-Booked", "X-Fluxgate-Free-Model", "X-Fluxgate-Key", "X-Fluxgate-Model", "X-Fluxgate-Request-Id", "X-Fluxgate-Ticket", "X-Fluxgate-Wait",
 	"X-Fluxgate-Shadow", "X-Fluxgate-Shadow-Wait-Ms", "X-Gemini-Service-Tier",
 	"X-Goog-Upload-Chunk-Granularity", "X-Goog-Upload-Control-Url", "X-Goog-Upload-Size-Received",
-	"X-Goog-Upload-Status", "X-Goog-Upload-Url",
+	"X-Goog-Upload-Status", "X-Goog-Upload-Url", "X-Request-Id",
 }
 
 // CORS lets scripts of web pages of the given origins use next, each as

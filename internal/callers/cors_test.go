@@ -74,7 +74,7 @@ func TestCORSRequests(t *testing.T) {
 			}
 			exposed := strings.Split(resp.Header.Get("Access-Control-Expose-Headers"), ", ")
 			for _, name := range []string{"Retry-After", "Retry-After-Ms", "X-Fluxgate-Ticket", "X-Fluxgate-Booked", "X-Fluxgate-Key",
-				"X-Fluxgate-Model", "X-Fluxgate-Wait", "X-Goog-Upload-Url"} {
+				"X-Fluxgate-Model", "X-Fluxgate-Wait", "X-Goog-Upload-Url", "X-Request-Id"} {
 				assert.Contains(t, exposed, name)
 			}
 		})
