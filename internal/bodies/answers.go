@@ -56,7 +56,7 @@ func ReadAnswer(ctx context.Context, from io.Reader, length, most int64) ([]byte
 			return text[:most], ErrTooLarge
 		}
 		if len(text) == cap(text) {
-			if text, err = a.more(text, 2*int64(cap(text))); err != nil {
+			if text, err = a.more(text, min(2*int64(cap(text)), most+1)); err != nil {
 				break
 			}
 		}

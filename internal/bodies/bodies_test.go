@@ -160,6 +160,18 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
+// An answer that is as large as it may be takes no more than that to see its end, and what it
+// had before.
+func TestReadAnswerTakesNoMoreThanItMay(t *testing.T) {
+	b := New(9 * mebibyte)
+	ctx, release := b.WithAnswers(t.Context())
+	defer release()
+	text, err := ReadAnswer(ctx, io.LimitReader(zeros{}, 4*mebibyte), -1, 4*mebibyte)
+	require.NoError(t, err)
+	assert.Len(t, text, 4*mebibyte)
+	assert.EqualValues(t, 4*mebibyte+1, b.Held())
+}
+
 // Answers that come at a time take from one budget, and what is made of them does.
 func TestAnswersAreChargedTogether(t *testing.T) {
 	b := New(10 * mebibyte)
