@@ -126,28 +126,29 @@ func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
 
 // Refused counts a refusal for want of quota of the context's request, which was told to wait.
 func (l *Ledger) Refused(ctx context.Context, f For, cause string, wait time.Duration) {
-	if l == nil {
-		return
-	}
-	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.row(now, f)
-	c.Refused = added(c.Refused, map[string]int64{cause: 1})
-	l.note(ctx, now, f, cause, wait)
+	l.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Refused }, cause, wait)
 }
 
 // Failed counts that the context's request came to an error.
 func (l *Ledger) Failed(ctx context.Context, f For, class string) {
+	l.trouble(ctx, f, func(c *Counts) *map[string]int64 { return &c.Failed }, class, 0)
+}
+
+// trouble counts what befell the context's request among those of its kind, and keeps it.
+func (l *Ledger) trouble(ctx context.Context, f For, of func(*Counts) *map[string]int64, cause string, wait time.Duration) {
 	if l == nil {
 		return
 	}
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.row(now, f)
-	c.Failed = added(c.Failed, map[string]int64{class: 1})
-	l.note(ctx, now, f, class, 0)
+	kind := of(l.row(now, f))
+	*kind = added(*kind, map[string]int64{cause: 1})
+	c := l.today(scheduler.DayOf(scheduler.At(now)))
+	id, route := requestid.From(ctx)
+	c.last = newest(append(c.last, Trouble{
+		At: now.UTC().Truncate(time.Millisecond), ID: id, Route: route, Caller: f.Caller, Model: f.Model, Cause: cause, Wait: wait.Seconds(),
+	}))
 }
 
 // table returns the prices of the day. The caller holds l.mu.
@@ -156,15 +157,6 @@ func (l *Ledger) table(now time.Time) price.Table {
 		l.prices, l.pricesOf = price.List(date).With(l.set), date
 	}
 	return l.prices
-}
-
-// note keeps what befell the context's request. The caller holds l.mu.
-func (l *Ledger) note(ctx context.Context, now time.Time, f For, cause string, wait time.Duration) {
-	c := l.today(scheduler.DayOf(scheduler.At(now)))
-	id, route := requestid.From(ctx)
-	c.last = newest(append(c.last, Trouble{
-		At: now.UTC().Truncate(time.Millisecond), ID: id, Route: route, Caller: f.Caller, Model: f.Model, Cause: cause, Wait: wait.Seconds(),
-	}))
 }
 
 // today returns what is counted of a day. The caller holds l.mu.
