@@ -1,6 +1,7 @@
 package config
 
 import (
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,13 +34,23 @@ func Unquote(s string) string {
 // GEMINI_BILLING_N and GEMINI_API_KEY.
 func variableNames() []string {
 	var names []string
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("env"), ","); name != "" {
-			names = append(names, name)
-		}
+	for name := range fields() {
+		names = append(names, name)
 	}
 	return names
+}
+
+// fields yields the names of variableNames, each with its field.
+func fields() iter.Seq2[string, reflect.StructField] {
+	return func(yield func(string, reflect.StructField) bool) {
+		t := reflect.TypeFor[Config]()
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if name, _, _ := strings.Cut(f.Tag.Get("env"), ","); name != "" && !yield(name, f) {
+				return
+			}
+		}
+	}
 }
 
 // WithoutKeys returns environ without the variables that hold keys or tokens.

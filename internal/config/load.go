@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-envconfig"
 )
@@ -74,26 +77,19 @@ func (c *Config) decode(ctx context.Context, vars map[string]string) []error {
 
 // wanted says what the variables must look like whose types are decoded by Go's
 // own functions: their errors name functions and steps, not what is wanted.
-var wanted = map[string]string{
-	"PORT":                  "a whole number",
-	"FLUXGATE_SECRETS_TTL":  duration,
-	"FLUXGATE_SKEW":         duration,
-	"FLUXGATE_MAX_WAIT":     duration,
-	"FLUXGATE_HOLD":         duration,
-	"FLUXGATE_TIMEOUT":      duration,
-	"FLUXGATE_IDLE_TIMEOUT": duration,
-	"FLUXGATE_LOG_LEVEL":    "debug, info, warn or error",
-	"GEMINI_LOG":            "true or false",
-	"FLUXGATE_RESEND":       "true or false",
-	"FLUXGATE_PASS_UNKNOWN": "true or false",
-	"FLUXGATE_SHADOW":       "true or false",
+var wanted = map[reflect.Type]string{
+	reflect.TypeFor[int]():            "a whole number",
+	reflect.TypeFor[bool]():           "true or false",
+	reflect.TypeFor[time.Duration]():  "a duration with its unit, such as 500ms, 5s or 2m",
+	reflect.TypeFor[*time.Duration](): "a duration with its unit, such as 500ms, 5s or 2m",
+	reflect.TypeFor[slog.Level]():     "debug, info, warn or error",
 }
 
-const duration = "a duration with its unit, such as 500ms, 5s or 2m"
-
 func explain(name, value string, err error) error {
-	if want, ok := wanted[name]; ok {
-		return fmt.Errorf("%s: want %s", quoted(value), want)
+	for variable, field := range fields() {
+		if want := wanted[field.Type]; variable == name && want != "" {
+			return fmt.Errorf("%s: want %s", quoted(value), want)
+		}
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		return inner // without the name of the field

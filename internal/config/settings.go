@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -41,16 +40,8 @@ func Settings(before, environ []string) []Setting {
 		return s
 	}
 	var all []Setting
-	t := reflect.TypeFor[Config]()
-	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("env"), ",")
-		if name == "" {
-			continue
-		}
-		otherwise, _ := strings.CutPrefix(options, "default=")
-		if otherwise == options {
-			otherwise = ""
-		}
+	for name, field := range fields() {
+		_, otherwise, _ := strings.Cut(field.Tag.Get("env"), ",default=")
 		all = append(all, of(name, otherwise))
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
