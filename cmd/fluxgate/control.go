@@ -88,7 +88,7 @@ func newResetCommand() *cobra.Command {
 	return o.command(&cobra.Command{
 		Use:   "reset KEY",
 		Short: "Drop what Gemini's errors said of a key and its project",
-		Long: `Reset forgets the blocks and the learned limits of the project that a key belongs to, and that the key was found invalid.
+		Long: `Reset forgets the blocks and the learned limits of the project that a key belongs to, and that the key was found invalid, if it was.
 What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" + `.
 
 ` + everywhere,
@@ -104,7 +104,7 @@ What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" 
 			return err
 		}
 		return show(&o, cmd, answer, func(*remote.Done, terminal.Style) string {
-			return fmt.Sprintf("forgotten: blocks and learned limits of the project of key %d, and that the key was invalid\n", key)
+			return fmt.Sprintf("forgotten: blocks and learned limits of the project of key %d, and that the key was invalid, if it was\n", key)
 		})
 	})
 }

@@ -161,7 +161,7 @@ func TestOperatorCommands(t *testing.T) {
 		{[]string{"limits", `{"gemini-2.5-pro": {"rpm": 150}}`}, `POST /config {"limits":{"gemini-2.5-pro":{"rpm":150}}}`, "RPM 150\n"},
 		{[]string{"limits", "--default"}, `POST /config {"limits":{}}`, "RPM 150\n"},
 		{[]string{"limits", "--default", "--json"}, `POST /config {"limits":{}}`, `{"rpm":150}}}` + "\n"},
-		{[]string{"reset", "3"}, `POST /reset {"key":3}`, "that the key was invalid\n"},
+		{[]string{"reset", "3"}, `POST /reset {"key":3}`, "that the key was invalid, if it was\n"},
 		{[]string{"validate"}, `POST /validate`, "  2  healthy  team-a\n"},
 		{[]string{"refresh-policy"}, `POST /refresh-policy`, "gemini-2.5-pro    5  250k  100\n"},
 	} {
