@@ -222,12 +222,10 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 			}
 		}
 	}
-	byProject := make(map[string]*scheduler.Project, len(states))
 	shown := make(map[string]bool, len(states))
 	out.Projects, out.Keys = []projectStatus{}, []keyStatus{}
 	begun := v.look.After == ""
 	for i, project := range p.Projects {
-		byProject[project.ID] = states[i]
 		switch {
 		case !begun:
 			begun = project.ID == v.look.After
@@ -247,11 +245,23 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 	if !v.look.Idle {
 		out.Idle = v.leaveOutIdle(out.Projects)
 	}
-	for _, k := range p.Keys {
-		if !shown[k.Project] {
-			continue
+	for _, k := range v.keys(p, states, n.validation) {
+		if shown[k.Project] {
+			out.Keys = append(out.Keys, k)
 		}
-		out.Keys = append(out.Keys, v.key(k, byProject[k.Project], n.validation))
+	}
+	return out
+}
+
+// keys says how every key does.
+func (v *statusView) keys(p *dispatch.Pool, states []*scheduler.Project, report validation.Report) []keyStatus {
+	byProject := make(map[string]*scheduler.Project, len(states))
+	for i, project := range p.Projects {
+		byProject[project.ID] = states[i]
+	}
+	out := make([]keyStatus, len(p.Keys))
+	for i, k := range p.Keys {
+		out[i] = v.key(k, byProject[k.Project], report)
 	}
 	return out
 }
