@@ -91,13 +91,11 @@ func newBatchCommand() *cobra.Command {
 			if cmd.Flags().Changed("max-wait") {
 				o.MaxWait = &maxWait
 			}
-			for name, value := range map[string]int{"concurrency": o.Concurrency, "chunk-tokens": o.ChunkTokens} {
-				if value < 1 {
-					return usageError{fmt.Errorf("--%s %d: want a positive number", name, value)}
-				}
+			if err := positive(map[string]int64{"concurrency": int64(o.Concurrency), "chunk-tokens": int64(o.ChunkTokens)}); err != nil {
+				return err
 			}
 			if o.Instructions, err = batch.LoadInstructions(instructions); err != nil {
-				return err
+				return usageError{err}
 			}
 			o.Stdin, o.Stdout, o.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return runBatch(cmd.Context(), o)

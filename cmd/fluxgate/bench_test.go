@@ -85,10 +85,10 @@ func TestBenchRefusesNonsense(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"overhead", "--rounds", "0"}, {"overhead", "--requests", "-1"}, {"overhead", "--connections", "0"},
-		{"stream", "--megabytes", "0"}, {"stream", "--interval", "0s"}, {"party", "clown"},
+		{"stream", "--megabytes", "0"}, {"stream", "--interval", "0s"}, {"free", "--share", "2"}, {"party", "clown"},
 	} {
 		exit, _, stderr := run(t, nil, append([]string{"bench"}, args...)...)
-		assert.Equal(t, 1, exit, args)
+		assert.Equal(t, exitUsage, exit, args)
 		assert.NotEmpty(t, stderr, args)
 	}
 }
@@ -119,6 +119,6 @@ func TestBenchColdStart(t *testing.T) {
 	assert.NotContains(t, stderr, "emulator")
 
 	exit, _, stderr = run(t, nil, "bench", "coldstart", "--runs", "0")
-	assert.Equal(t, 1, exit)
+	assert.Equal(t, exitUsage, exit)
 	assert.Contains(t, stderr, "--runs 0: want a positive number")
 }

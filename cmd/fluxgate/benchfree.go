@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -25,35 +26,25 @@ of such a pool. It takes root on Linux, for control groups, or --share 0.`,
 		Example: `  fluxgate bench free
   fluxgate bench free --requests 600     # two and a half minutes`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := positive(map[string]int64{
 				"instances": int64(o.Instances), "requests": int64(o.Requests), "callers": int64(o.Callers), "latency": int64(o.Latency),
 			}); err != nil {
 				return err
 			}
 			if !(o.Share >= 0 && o.Share <= 1) {
-				return fmt.Errorf("--share %v: want 0 to 1", o.Share)
+				return usageError{fmt.Errorf("--share %v: want 0 to 1", o.Share)}
 			}
-			ctx, stop := benchContext(cmd)
-			defer stop()
-			fmt.Fprintln(cmd.ErrOrStderr(), "starting the Firestore emulator")
-			e, err := emulator.Start(ctx, emulator.Options{})
-			if err != nil {
-				return fmt.Errorf("bench: %w", err)
-			}
-			defer func() { err = errors.Join(err, e.Stop()) }()
-			o.Emulator = e.Host
-			if o.Launch, err = launcher(); err != nil {
-				return err
-			}
-			report, err := bench.Free(ctx, o)
-			if err != nil {
-				return fmt.Errorf("bench: %w", err)
-			}
-			if err := report.Print(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			return report.Check()
+			return measure(cmd, &o.Launch, func(ctx context.Context) (_ *bench.FreeReport, err error) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "starting the Firestore emulator")
+				e, err := emulator.Start(ctx, emulator.Options{})
+				if err != nil {
+					return nil, err
+				}
+				defer func() { err = errors.Join(err, e.Stop()) }()
+				o.Emulator = e.Host
+				return bench.Free(ctx, o)
+			})
 		},
 	}
 	flags := cmd.Flags()

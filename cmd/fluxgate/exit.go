@@ -61,7 +61,7 @@ func codeOf(err error) int {
 	var refusal *remote.Error
 	var stopped *batch.StoppedError
 	switch {
-	case errors.As(err, &usage), errors.As(err, &options), strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.As(err, &usage), errors.As(err, &options), errors.Is(err, app.ErrSelf), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
 	case errors.Is(err, app.ErrStore):
 		return exitUnreachable

@@ -41,7 +41,7 @@ func launcher() (bench.Launcher, error) {
 func positive(flags map[string]int64) error {
 	for name, value := range flags {
 		if value < 1 {
-			return fmt.Errorf("--%s %d: want a positive number", name, value)
+			return usageError{fmt.Errorf("--%s %d: want a positive number", name, value)}
 		}
 	}
 	return nil

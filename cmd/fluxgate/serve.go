@@ -53,7 +53,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := config.LoadDotEnv(env); err != nil {
-				return err
+				return usageError{err}
 			}
 			environ := os.Environ()
 			if cmd.Flags().Changed("demo") {

@@ -178,6 +178,14 @@ func TestServeBadSettings(t *testing.T) {
 	exit, _, stderr = run(t, nil, "serve", "--colour")
 	assert.Equal(t, 2, exit)
 	assert.Contains(t, stderr, "--colour")
+
+	exit, _, stderr = run(t, nil, "serve", "--env-file", t.TempDir())
+	assert.Equal(t, exitUsage, exit)
+	assert.Contains(t, stderr, ".env file")
+
+	exit, _, stderr = run(t, nil, "batch", "prompts.jsonl", "--instructions", "@nowhere.txt")
+	assert.Equal(t, exitUsage, exit)
+	assert.Contains(t, stderr, "instructions")
 }
 
 // Keys come from .env, and GEMINI_LOG=false leaves only what can't be missed.
@@ -259,7 +267,7 @@ func TestServeIsNotItsOwnUpstream(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, free.Close())
 	p := launch(t, []string{"FLUXGATE_STORE=memory", "PORT=" + port, "GEMINI_KEY_1=a", "GOOGLE_GEMINI_BASE_URL=http://localhost:" + port}, "serve")
-	assert.NotZero(t, p.wait())
+	assert.Equal(t, exitUsage, p.wait())
 	assert.Contains(t, p.stderr.String(), "GOOGLE_GEMINI_BASE_URL is this server's own address")
 	assert.NotContains(t, p.out.String(), "serving on")
 }

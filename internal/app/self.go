@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 )
+
+// ErrSelf means that the configured upstream is the server itself.
+var ErrSelf = errors.New("GOOGLE_GEMINI_BASE_URL is this server's own address")
 
 // checkSelf refuses a base URL that is the address at which this very program
 // listens: README has clients export the variable that names our upstream, and serve
@@ -19,7 +23,7 @@ func checkSelf(base string, listener net.Addr) error {
 	if !ok || !leadsTo(base, own.AddrPort()) {
 		return nil
 	}
-	return fmt.Errorf("GOOGLE_GEMINI_BASE_URL is this server's own address (%s): it is for clients, and here it names what stands behind. Start without it: GOOGLE_GEMINI_BASE_URL= fluxgate serve", own)
+	return fmt.Errorf("%w (%s): it is for clients, and here it names what stands behind. Start without it: GOOGLE_GEMINI_BASE_URL= fluxgate serve", ErrSelf, own)
 }
 
 // leadsTo reports whether a URL leads to the listener at an address. Plain http is
