@@ -185,7 +185,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		return nil, err
 	}
 	if cfg.Shadow {
-		o.Logger.Warn("SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)")
+		o.Logger.Warn(shadowed)
 		a.shadow = shadow.NewLedger(a.admission.Now().Time())
 		a.record.Shadow()
 	}

@@ -21,6 +21,8 @@ func (r *report) line(format string, args ...any) {
 	}
 }
 
+const shadowed = "SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)"
+
 // introduce has the keys checked, which how tells, and writes the report. It returns what
 // was found of the keys.
 func (a *App) introduce(ctx context.Context, r *report, how string, check func(context.Context) (validation.Report, error)) (validation.Report, error) {
@@ -39,7 +41,7 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 	}
 	r.line("keys: %s (checked %s)", found.Summary(), found.At.Format(time.RFC3339))
 	if a.shadow.On() {
-		r.line("SHADOW: every request is sent as it comes, over whatever limit; what would have waited is only told (FLUXGATE_SHADOW)")
+		r.line(shadowed)
 	}
 	r.line("mode: %s", mode)
 	if len(chain) == 0 {
