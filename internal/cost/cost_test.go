@@ -35,8 +35,10 @@ func TestEstimate(t *testing.T) {
 	// which there are 5.8 at a time, so six.
 	assert.EqualValues(t, 6, b.Instances)
 	assert.InDelta(t, (30e6-2e6)*0.40/1e6+(15e6*2-180e3)*0.000024+(15e6*0.5-360e3)*0.0000025, b.Run-float64(10*86400-500_000)*30*2.5*0.0000025, 1e-6)
-	// The control document every 10 s of these.
-	assert.InDelta(t, (30e6-600e3)*0.09/1e5+((100_000+50_000)*30-1.5e6)*0.03/1e5, b.Firestore, 1e-6)
+	// The control document every 10 s of these; what was used each minute and half a second of
+	// them, until the next request ends.
+	const used = 500_000 / 60.5
+	assert.InDelta(t, (30e6+used*30-600e3)*0.09/1e5+((100_000+50_000+used)*30-1.5e6)*0.03/1e5, b.Firestore, 1e-6)
 	assert.InDelta(t, 4*0.06+(6*288*10*30-10_000)*0.03/1e4, b.Secrets, 1e-6)
 	assert.InDelta(t, (30e6*2/(1<<20)-50)*0.5, b.Logs, 1e-6)
 	assert.InDelta(t, 2*0.10, b.Schedule, 1e-6)
@@ -89,9 +91,9 @@ func TestFreeUntil(t *testing.T) {
 		assert.Positive(t, price.cost(estimate(p, l, until+1).amounts[i]), price.Name)
 	}
 	assert.EqualValues(t, 11_998, freeUntil(p, l, 1), "180,000 s a month, half a second each, and a start a day")
-	assert.EqualValues(t, 22_598, freeUntil(p, l, 4), "20,000 writes a day at 0.885")
+	assert.EqualValues(t, 22_389, freeUntil(p, l, 4), "20,000 writes a day at 0.885, and what was used for every 121st request")
 	l.Writes = 2
-	assert.EqualValues(t, 10_000, freeUntil(p, l, 4), "the bound of the design")
+	assert.EqualValues(t, 9_958, freeUntil(p, l, 4), "the bound of the design")
 	l.LogBytes = 0
 	assert.True(t, math.IsInf(freeUntil(p, l, 8), 1))
 }

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -43,8 +44,8 @@ type Load struct {
 	VCPU, GiB, PerInstance, Least float64
 	// Start is how long a cold start is billed for.
 	Start time.Duration
-	// Writes and Reads are the documents that a request takes, the control
-	// document apart.
+	// Writes and Reads are the documents that a request takes, the control document and
+	// the record of what was used apart.
 	Writes, Reads float64
 	Secrets       int           // secrets of one version each: keys, tokens, administrators' tokens
 	SecretsTTL    time.Duration // how long what was read of one is used
@@ -118,14 +119,22 @@ func estimate(p Prices, l Load, perDay float64) bill {
 	// An instance reads the control document when it is older than ControlAge and
 	// a request comes, and secrets likewise.
 	control := min(perDay, busy/storage.ControlAge.Seconds())
+	// What was used is read and written when a request ends and the last time is a minute
+	// ago: of requests at random, the next one after each minute. A batch has its instances
+	// for as long as it takes.
+	kept := instances * day.Seconds()
+	if l.Concurrency > 0 {
+		kept = busy
+	}
+	used := 1 / (usage.Every.Seconds()/kept + 1/perDay)
 	starts := l.starts(perDay)
 	refreshed := min(perDay, instances*day.Seconds()/l.SecretsTTL.Seconds()) + starts
 	billed := busy + starts*l.Start.Seconds()
-	kept := max(0, l.Least*day.Seconds()-billed) // idle
+	unused := max(0, l.Least*day.Seconds()-billed)
 	looks := float64(l.Conditions) * day.Seconds() / evaluation.Seconds()
 	amounts := [kinds]float64{
-		perDay * Days, billed * l.VCPU * Days, billed * l.GiB * Days, kept * (l.VCPU + l.GiB) * Days,
-		perDay * l.Writes * Days, (perDay*l.Reads + control + starts*startReads) * Days,
+		perDay * Days, billed * l.VCPU * Days, billed * l.GiB * Days, unused * (l.VCPU + l.GiB) * Days,
+		(perDay*l.Writes + used) * Days, (perDay*l.Reads + used + control + starts*startReads) * Days,
 		float64(l.Secrets), refreshed * float64(l.Secrets) * Days,
 		perDay * l.LogBytes * Days / (1 << 30), float64(l.Jobs),
 		float64(l.Conditions), looks * Days,

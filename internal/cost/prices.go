@@ -52,8 +52,11 @@ type Prices struct {
 	Conditions, Looks     Price // alert policies of Cloud Monitoring
 }
 
-// kinds is how many prices there are.
-const kinds = 12
+// kinds is how many prices there are, and firestoreWrites the place of that of writes.
+const (
+	kinds           = 12
+	firestoreWrites = 4
+)
 
 // What of prices wasn't found on Google's own page.
 const (

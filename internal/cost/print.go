@@ -130,6 +130,10 @@ says what can be set. With nothing set:
 	if err := Print(&b, p, l, Rows()[1:2]); err != nil {
 		return err
 	}
+	booked := NewLoad()
+	booked.Writes, booked.Reads = 2, 0.1
+	raced := Profiles()[1].Load()
+	raced.Writes, raced.Reads = 2.3, 4.4
 	b.WriteString("```\n" + `
 ## What it is computed from
 
@@ -138,8 +142,8 @@ then one commit admits several. Both are measured, on the emulator, by ` + "`Tes
 one write at most, two for a request that was booked, and 0.1 reads; where callers have limits of their own it is one write
 more. Where ten instances write to the same projects they read what they write to: 1.1 writes and 1.1 reads, and 1.4 and 2.2
 where many wait. A busy instance also reads the control document every 10 s, and once a minute at most reads and writes what was
-used: 1,440 a day of each for an instance that is always busy, which the tables leave out. By these bounds, with every request
-booked, the free day of 20,000 writes ends at some 9,300 requests. Only one database of a project has it.
+used: up to 1,440 a day of each, which the tables have in them. By these bounds, with every request booked, the free day of 20,000
+writes ends at ` + number(freeUntil(p, booked, firestoreWrites)) + ` requests. Only one database of a project has it.
 
 **Cloud Run** bills an instance while it has a request, however many it has. What counts is therefore how many are under way
 at a time: one request of 5 s alone is billed as 5 s, ten at a time as half a second each. ` + "`--latency`" + ` and
@@ -159,9 +163,9 @@ Firestore: ` + number(aloneWrites) + ` writes and ` + number(aloneReads) + ` rea
 instances were measured to take where many wait, as above, without bookings. ` + "`fluxgate bench free`" + `
 measures it by ten processes with a twelfth of a processor each, half of the callers with bookings; its run of 45 minutes on
 a machine with nothing else to do is still to be made. On a busy one three instances took 2.3 writes and 4.4 reads, for many
-commits lost a race: with ` + "`--writes 2.3 --reads 4.4`" + ` free ends at about 8,700 requests a day.
+commits lost a race: with ` + "`--writes 2.3 --reads 4.4`" + ` free ends at ` + number(freeUntil(p, raced, firestoreWrites)) + ` requests a day.
 The free day of 20,000 writes allows ` + number(math.Round(100*20000/10800)/100) + ` a request at 10,800
-requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) + `.
+requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) + `, what was used and the control document among them.
 
 | price | USD | for | free | published |
 | --- | --- | --- | --- | --- |
