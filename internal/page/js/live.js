@@ -176,6 +176,7 @@ function lock(message) {
   const wrong = sessionStorage.getItem(tokenName) !== null;
   forget();
   Object.assign(view, { status: null, locked: true, error: null, failures: 0, forbidden: false });
+  Object.assign(used, unasked); // what was told to that token is nobody else's
   drawAll();
   fill('door-error', wrong && message ? `That token wasn’t accepted. ${message}` : '');
   $('token').focus();
@@ -245,19 +246,25 @@ function drawMoving() {
 }
 
 // What was used, asked once a minute: other instances write what they counted as often.
-const used = { report: null, refused: null, error: null, at: -Infinity };
+const unasked = { report: null, refused: null, error: null, at: -Infinity };
+const used = { ...unasked };
 
 async function askUsage(now = false) {
   if (!view.status || view.locked || (!now && performance.now() - used.at < minute)) return;
   used.at = performance.now();
+  const chosen = () => new URLSearchParams({ window: $('usage-window').value, by: $('usage-by').value }).toString();
+  const query = chosen();
+  const token = sessionStorage.getItem(tokenName);
+  const answer = { error: null };
   try {
-    const query = new URLSearchParams({ window: $('usage-window').value, by: $('usage-by').value });
-    used.report = await request('GET', `/usage?${query}`);
-    used.refused = await request('GET', '/usage?window=24h&by=caller%2Cmodel');
-    used.error = null;
+    answer.report = await request('GET', `/usage?${query}`);
+    answer.refused = await request('GET', '/usage?window=24h&by=caller%2Cmodel');
   } catch (error) {
-    used.error = error.message;
+    answer.error = error.message;
   }
+  // An answer to another token or another choice is nobody's.
+  if (sessionStorage.getItem(tokenName) !== token || chosen() !== query) return;
+  Object.assign(used, answer);
   renderUsage();
 }
 

@@ -139,6 +139,24 @@ test('an answer that comes after its token was forgotten shows nothing', async (
   await close();
 });
 
+test('what was used is asked for again with another token', async () => {
+  const { page, close } = await start('single', {
+    prepare: (p) => p.addInitScript(() => sessionStorage.setItem('fluxgate-token', 'a-token')),
+  });
+  await page.locator('#usage tbody tr').first().waitFor();
+  await page.getByRole('button', { name: 'Forget token' }).click();
+  await page.getByRole('heading', { name: 'A token is needed' }).waitFor();
+  const [from, to] = ['2026-11-28T00:00:00Z', '2026-11-29T00:00:00Z'];
+  await page.route('**/usage?**', (route) =>
+    route.fulfill({ json: { window: '24h', from, to, by: ['model'], rows: [], total: { requests: 0 } } }),
+  );
+  await page.locator('#token').fill('another-token');
+  await page.locator('#token').press('Enter');
+  await page.locator('#usage').getByText('Nothing was asked for in this time.').waitFor();
+  assert.equal(await page.locator('#usage tbody tr').count(), 0);
+  await close();
+});
+
 test('what has focus keeps it when the page is drawn again', async () => {
   const { page, run, close } = await start('pool');
   await page.getByRole('button', { name: 'Disable key 2' }).focus();
