@@ -221,6 +221,7 @@ const gestures = {
   },
   undo: async () => {
     const body = undoing;
+    if (!body) return; // pressed twice
     undoing = null;
     try {
       await request('POST', '/config', body);
