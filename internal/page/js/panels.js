@@ -115,16 +115,21 @@ function renderUsage() {
 const mostUsed = 40;
 const dollars = (r) => (r.dollars ? `$${r.dollars < 1 ? r.dollars.toFixed(4) : r.dollars.toFixed(2)}` : r.requests > (r.unpriced ?? 0) ? '$0' : '');
 
+// Causes that begin so are the same limits, of the caller's own.
+const own = /^own_/;
+const isOwn = (cause) => own.test(cause);
+const causeText = (cause) => causes[cause.replace(own, '')] ?? words(cause);
+
 // renderRefused lists refusals of our own, by whose they are and what stood in the way.
 function renderRefused() {
   const rows = (used.refused?.rows ?? [])
     .flatMap((r) =>
       Object.entries(r.causes ?? {}).map(([cause, n]) => ({
-        name: [causes[cause.replace(/^own_/, '')] ?? words(cause), r.model, r.caller].filter(Boolean).join(' · '),
+        name: [causeText(cause), r.model, r.caller].filter(Boolean).join(' · '),
         value: n,
         text: count(n),
         kind: 'wait level',
-        note: cause.startsWith('own_') ? 'the caller’s own limit' : '',
+        note: isOwn(cause) ? 'the caller’s own limit' : '',
       })),
     )
     .sort((a, b) => b.value - a.value)
@@ -150,7 +155,7 @@ function renderTroubles(status) {
                 'span',
                 null,
                 el('strong', null, x.wait ? `told to wait ${span(x.wait * second)}` : 'failed'),
-                `: ${causes[x.cause.replace(/^own_/, '')] ?? words(x.cause)}${x.cause.startsWith('own_') ? ', the caller’s own limit' : ''} `,
+                `: ${causeText(x.cause)}${isOwn(x.cause) ? ', the caller’s own limit' : ''} `,
                 el('span', { class: 'note' }, [x.caller, x.model, x.route].filter(Boolean).join(' · '), ' ', el('code', null, x.id)),
               ),
             ),
