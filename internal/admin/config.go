@@ -34,6 +34,9 @@ type ConfigResult struct {
 	Mode   scheduler.Mode            `json:"mode"`
 	Chain  []string                  `json:"model_chain"`
 	Limits map[string]storage.Limits `json:"limits"` // set at run time
+	// Unlisted are the models of the chain that was set at run time which aren't among those
+	// that Gemini lists for text, as far as its list was read.
+	Unlisted []string `json:"unlisted,omitempty"`
 }
 
 // Configure makes the changes that the body of POST /config asks for, in the name
@@ -56,7 +59,16 @@ func (a *Admin) Configure(ctx context.Context, who string, body []byte) (*Config
 	if limits == nil {
 		limits = map[string]storage.Limits{}
 	}
-	return &ConfigResult{"ok", snapshot.Mode, snapshot.Chain(""), limits}, nil
+	return &ConfigResult{"ok", snapshot.Mode, snapshot.Chain(""), limits, unlisted(snapshot.Control)}, nil
+}
+
+func unlisted(c storage.Control) (names []string) {
+	for _, model := range c.Chain {
+		if _, listed := c.Windows[model]; !listed && len(c.Windows) > 0 {
+			names = append(names, model)
+		}
+	}
+	return names
 }
 
 // A reconfiguration is what a configRequest asks for, checked.

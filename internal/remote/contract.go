@@ -215,6 +215,8 @@ type Configured struct {
 	ModelChain []string `json:"model_chain"`
 	// Limits are those that were set at run time: rpm, tpm and rpd by model, as far as set.
 	Limits map[string]map[string]int64 `json:"limits"`
+	// Unlisted are models of the chain that Gemini doesn't list.
+	Unlisted []string `json:"unlisted"`
 }
 
 // A Validation is the answer of POST /validate.

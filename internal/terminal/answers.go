@@ -91,5 +91,8 @@ func Configured(c *remote.Configured, style Style) string {
 		}
 		b.WriteString(style.field("limits", model+": "+strings.Join(parts, ", ")))
 	}
+	if len(c.Unlisted) > 0 {
+		b.WriteString(style.field("unlisted", strings.Join(c.Unlisted, ", ")+": not among the models that Gemini lists for text; is that what you mean?"))
+	}
 	return b.String()
 }

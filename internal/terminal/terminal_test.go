@@ -172,6 +172,8 @@ limits     m2: TPM 2M
 `, Configured(&remote.Configured{Mode: "both", ModelChain: []string{"m1", "m2"}, Limits: map[string]map[string]int64{
 		"m2": {"tpm": 2_000_000}, "m1": {"rpm": 150, "rpd": -1},
 	}}, Style{Width: 80}))
+	assert.Contains(t, Configured(&remote.Configured{Mode: "both", ModelChain: []string{"nosuch"}, Unlisted: []string{"nosuch"}}, Style{}),
+		"unlisted   nosuch: not among the models that Gemini lists")
 }
 
 func TestNumbers(t *testing.T) {
