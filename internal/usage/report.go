@@ -81,13 +81,13 @@ func (l *Ledger) Report(ctx context.Context, q Query) (*Report, error) {
 	out := &Report{Window: q.Window, From: from.Truncate(time.Second), To: now.Truncate(time.Second), By: append([]string{}, q.By...)}
 	groups, sum := make(map[groupKey]*Counts), new(Counts)
 	for d := scheduler.DayOf(scheduler.At(from)); d <= scheduler.DayOf(scheduler.At(now)); d++ {
-		all, err := l.day(ctx, d, now)
+		doc, more, err := l.day(ctx, d, now)
 		if err != nil {
 			return nil, err
 		}
-		for k, c := range all.rows {
+		each := func(k rowKey, c *Counts) {
 			if !k.end().After(from) || q.Caller != nil && k.Caller != *q.Caller {
-				continue
+				return
 			}
 			if begins := time.Unix(k.At, 0).UTC(); begins.Before(out.From) {
 				out.From = begins
@@ -98,6 +98,12 @@ func (l *Ledger) Report(ctx context.Context, q Query) (*Report, error) {
 			}
 			groups[g].add(c)
 			sum.add(c)
+		}
+		for k, c := range doc.rows {
+			each(k, c)
+		}
+		for k, c := range more.rows {
+			each(k, c)
 		}
 	}
 	out.Rows = make([]Row, 0, len(groups))
@@ -142,8 +148,9 @@ func (g groupKey) row(c *Counts) Row {
 	}
 }
 
-// day returns what was counted on a day, with what this instance hasn't written yet.
-func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*counted, error) {
+// day returns the record of a day, which nobody changes, and what this instance hasn't written
+// to it yet.
+func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*document, *counted, error) {
 	l.mu.Lock()
 	last, ok := l.read[d]
 	l.mu.Unlock()
@@ -154,7 +161,7 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*coun
 	if !ok || now.Sub(last.at) >= keep {
 		data, err := l.records.Record(ctx, recordOf(d))
 		if err != nil {
-			return nil, fmt.Errorf("read usage: %w", err)
+			return nil, nil, fmt.Errorf("read usage: %w", err)
 		}
 		doc := readDocument(data, d)
 		if doc == nil {
@@ -169,20 +176,18 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*coun
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	doc := l.read[d].doc
-	out := &counted{rows: make(rows, len(doc.rows)), last: slices.Clone(doc.Last)}
-	more := []*counted{l.waiting[d]}
+	doc, more := l.read[d].doc, &counted{rows: make(rows)}
+	unwritten := []*counted{l.waiting[d]}
 	if doc.Writers[l.instance] < l.number {
-		more = append(more, l.trying[d])
+		unwritten = append(unwritten, l.trying[d])
 	}
-	out.rows.addAll(doc.rows)
-	for _, c := range more {
+	for _, c := range unwritten {
 		if c != nil {
-			out.rows.addAll(c.rows)
-			out.last = append(out.last, c.last...)
+			more.rows.addAll(c.rows)
+			more.last = append(more.last, c.last...)
 		}
 	}
-	return out, nil
+	return doc, more, nil
 }
 
 // Last returns the last refusals and failures of today and yesterday, the newest first: of
@@ -195,11 +200,11 @@ func (l *Ledger) Last(ctx context.Context) ([]Trouble, error) {
 	today := scheduler.DayOf(scheduler.At(now))
 	var all []Trouble
 	for d := today - 1; d <= today; d++ {
-		c, err := l.day(ctx, d, now)
+		doc, more, err := l.day(ctx, d, now)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, c.last...)
+		all = slices.Concat(all, doc.Last, more.last)
 	}
 	all = newest(all)
 	slices.Reverse(all)
