@@ -1,10 +1,8 @@
 package price
 
-// Surveyed is when the built-in prices were looked up.
-const Surveyed = "2026-11-29"
-
-// Page is where Google publishes its prices. It could not be read itself: the prices are those
-// that these name, which cite it:
+// list is the built-in table, as FLUXGATE_PRICES is written, looked up on 2026-11-29. Google
+// publishes its prices at https://ai.google.dev/gemini-api/docs/pricing, which could not be read
+// itself: they are those that these name, which cite it:
 //
 //   - 2.5 pro, flash and flash-lite, with caches: Portkey-AI/models #626, docs.rs/adk-gemini 0.8.0
 //   - 3 flash: simonw/llm-prices #40
@@ -15,9 +13,6 @@ const Surveyed = "2026-11-29"
 //     31 December 2026
 //
 // Of a model that isn't among them no price is told.
-const Page = "https://ai.google.dev/gemini-api/docs/pricing"
-
-// list is the built-in table, as FLUXGATE_PRICES is written.
 const list = `{
 	"gemini-2.5-pro": {"input": 1.25, "output": 10, "cached": 0.125, "over": 200000, "input_over": 2.5, "output_over": 15, "cached_over": 0.25},
 	"gemini-2.5-flash": {"input": 0.30, "output": 2.50, "cached": 0.03},

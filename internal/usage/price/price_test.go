@@ -8,7 +8,7 @@ import (
 )
 
 func TestCost(t *testing.T) {
-	table := List(Surveyed)
+	table := List("2026-11-29")
 	for name, c := range map[string]struct {
 		model                 string
 		input, cached, output int64
@@ -41,7 +41,7 @@ func TestListIsDated(t *testing.T) {
 func TestParse(t *testing.T) {
 	table, err := Parse(Example)
 	require.NoError(t, err)
-	assert.Equal(t, List(Surveyed)["gemini-2.5-pro"], table["gemini-2.5-pro"])
+	assert.Equal(t, List("2026-11-29")["gemini-2.5-pro"], table["gemini-2.5-pro"])
 	table, err = Parse(`{"mine":{"input":1}}`)
 	require.NoError(t, err)
 	assert.Equal(t, Price{Input: 1e6, Output: 1e6, Cached: 1e6}, table["mine"], "what isn't named costs what input does")
