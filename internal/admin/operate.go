@@ -79,7 +79,7 @@ func (a *Admin) Archive(ctx context.Context, first func()) {
 	first = sync.OnceFunc(first)
 	if a.usage.Due() {
 		first()
-		a.FlushUsage(ctx)
+		a.FlushUsage(context.WithoutCancel(ctx))
 	}
 	if now := a.admission.Now(); a.history.Due(now) {
 		first()
@@ -89,7 +89,7 @@ func (a *Admin) Archive(ctx context.Context, first func()) {
 
 // FlushUsage writes what was used.
 func (a *Admin) FlushUsage(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := a.usage.Flush(ctx); err != nil {
 		a.logger(ctx).Warn("usage not kept yet", "error", err)
