@@ -289,6 +289,10 @@ func TestStartOfSessions(t *testing.T) {
 	assert.True(t, do(noon+6000, refused).Changed)
 	do(noon+6000, Settle{Model: "m", ID: next.Reservation.ID, Reserved: next.Reservation, Tokens: -1, Also: next.Also, Failed: "bare_429"})
 	assert.Equal(t, Refused, ask(noon+8000, 4).Verdict, "until a day has passed")
+	tomorrow := noon.Add(24 * time.Hour)
+	require.Equal(t, NoCause, ask(tomorrow, 5).Probe)
+	require.Equal(t, Admitted, ask(tomorrow+1, 6).Verdict)
+	assert.Equal(t, ByRPM, ask(tomorrow+2, 7).Probe)
 
 	spec.RPMFrom = FromOperator
 	rules.Specs[OfFeature("*", "live")] = spec

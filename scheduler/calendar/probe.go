@@ -1,9 +1,6 @@
 package calendar
 
-import (
-	"fluxgate.dev/fluxgate/scheduler/learned"
-	"fluxgate.dev/fluxgate/scheduler/limits"
-)
+import "fluxgate.dev/fluxgate/scheduler/learned"
 
 // Beyond returns the terms for a demand that goes beyond the limit that the cause names,
 // as a probe, and whether it may: the limit isn't known to hold now, no other probe is
@@ -11,7 +8,7 @@ import (
 // policy is only a start the demand has room for itself, else that of the policy.
 func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Demand) (Terms, bool) {
 	known := c.Learned.Limit(cause)
-	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !c.due(*known, now) {
+	if known == nil || c.Learned.Probe.Active(now) || known.Limit > 0 && !c.due(rules, *known, now) {
 		return t, false
 	}
 	inForce, start := c.limit(rules, now, cause)
@@ -41,10 +38,11 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 	return c.under(rules, l), true
 }
 
-// due reports whether a probe may test a limit that is known. Of what isn't a model, where
-// an answer drops the limit and nothing is there in its place, that is once a week.
-func (c *Calendar) due(known learned.LearnedLimit, now Instant) bool {
-	if !limits.IsModel(c.Model) {
+// due reports whether a probe may test a limit that is known. Of what has none to begin
+// with, where an answer drops the limit and nothing is there in its place, that is once a
+// week.
+func (c *Calendar) due(rules *Rules, known learned.LearnedLimit, now Instant) bool {
+	if !c.begins(rules) {
 		return known.Stale(now)
 	}
 	return known.Due(now)

@@ -53,11 +53,15 @@ func (c *Calendar) EffectiveLimits(rules *Rules, now Instant) limits.EffectiveLi
 	return f
 }
 
-// start reports whether a limit that the policy has from there is only a start. That is
-// so of models: what else has a quota has limits that somebody named, or none, unless its
-// Spec says so.
+// start reports whether a limit that the policy has from there is only a start.
 func (c *Calendar) start(rules *Rules, from limits.Source) bool {
-	return from.Start() && (limits.IsModel(c.Model) || rules.Spec(c.Model).Start)
+	return from.Start() && c.begins(rules)
+}
+
+// begins reports whether the calendar has limits to begin with, as models have: what else has
+// a quota has limits that somebody named, or none, unless its Spec says so.
+func (c *Calendar) begins(rules *Rules) bool {
+	return limits.IsModel(c.Model) || rules.Spec(c.Model).Start
 }
 
 // limit returns the limit in force that a cause names, and whether the policy's is only a
