@@ -113,28 +113,38 @@ func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 	c := p.Calendars[i]
 	p.Calendars = slices.Delete(p.Calendars, i, i+1)
 	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(x Idle) bool {
-		return x.Name == NameOf(c.Model) || x.calendar("").Vacant(rules, now)
+		return x.Name == NameOf(c.Model) || x.Calendar("").Vacant(rules, now)
 	})
 	if c.Vacant(rules, now) {
 		return
 	}
+	p.Idle = append(p.Idle, IdleOf(c))
+	p.BoundIdle(now)
+}
+
+// IdleOf returns what is kept of a calendar that gives up its place.
+func IdleOf(c *Calendar) Idle {
 	x := Idle{Name: NameOf(c.Model), Block: c.Block, Learned: c.Learned, Refused: c.Refused}
 	x.Learned.Probe = Probe{}
 	for _, d := range c.Days {
-		if d.Day >= x.Day.Day {
-			x.Day = d
-		}
+		x.Day = d.Later(x.Day)
 	}
-	p.Idle = append(p.Idle, x)
-	for len(p.Idle) > MaxIdle {
-		p.forget(now)
-	}
+	return x
 }
 
-// forget forgets one of those that gave up their places: the one of which least was
-// learned, and that was used least. Whatever is forgotten counts as used as often today
+// Calendar returns what is kept as the calendar of a model.
+func (x Idle) Calendar(model string) *Calendar {
+	c := &Calendar{Model: model, Block: x.Block, Learned: x.Learned, Refused: x.Refused}
+	if x.Day.Requests > 0 {
+		c.Days = []DayCount{x.Day}
+	}
+	return c
+}
+
+// BoundIdle forgets those of a project of one's own that are beyond MaxIdle: of which least
+// was learned, and that were used least. Whatever is forgotten counts as used as often today
 // as the most used of those that are.
-func (p *Project) forget(now Instant) {
+func (p *Project) BoundIdle(now Instant) {
 	worth := func(x Idle) int64 {
 		n := x.Day.Requests
 		if x.Learned.Worth(now) || x.Block.Until > now || x.Refused > 0 {
@@ -142,22 +152,16 @@ func (p *Project) forget(now Instant) {
 		}
 		return n
 	}
-	i := 0
-	for j := range p.Idle {
-		if worth(p.Idle[j]) < worth(p.Idle[i]) {
-			i = j
+	for len(p.Idle) > MaxIdle {
+		i := 0
+		for j := range p.Idle {
+			if worth(p.Idle[j]) < worth(p.Idle[i]) {
+				i = j
+			}
 		}
+		p.Forgotten = p.Forgotten.Later(p.Idle[i].Day)
+		p.Idle = slices.Delete(p.Idle, i, i+1)
 	}
-	p.Forgotten = later(p.Forgotten, p.Idle[i].Day)
-	p.Idle = slices.Delete(p.Idle, i, i+1)
-}
-
-// later returns the count of the later day, of one day the larger.
-func later(a, b DayCount) DayCount {
-	if a.Day > b.Day || a.Day == b.Day && a.Requests > b.Requests {
-		return a
-	}
-	return b
 }
 
 // comeBack returns the calendar of a model that has no place: what is kept of it, or
@@ -176,9 +180,9 @@ func (p *Project) remembered(model string) *Calendar {
 		return &Calendar{Model: model}
 	}
 	if i := p.idle(model); i >= 0 {
-		return p.Idle[i].calendar(model)
+		return p.Idle[i].Calendar(model)
 	}
-	return Idle{Day: DayCount{Day: p.Forgotten.Day, Requests: p.Forgotten.Requests}}.calendar(model)
+	return Idle{Day: DayCount{Day: p.Forgotten.Day, Requests: p.Forgotten.Requests}}.Calendar(model)
 }
 
 // idle returns the position of what is kept of a calendar without a place, or -1.
@@ -188,12 +192,4 @@ func (p *Project) idle(model string) int {
 	}
 	name := NameOf(model)
 	return slices.IndexFunc(p.Idle, func(x Idle) bool { return x.Name == name })
-}
-
-func (x Idle) calendar(model string) *Calendar {
-	c := &Calendar{Model: model, Block: x.Block, Learned: x.Learned, Refused: x.Refused}
-	if x.Day.Requests > 0 {
-		c.Days = []DayCount{x.Day}
-	}
-	return c
 }

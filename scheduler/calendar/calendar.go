@@ -61,6 +61,14 @@ type DayCount struct {
 	Requests, Tokens int64
 }
 
+// Later returns the count of the later day, of one day the larger.
+func (d DayCount) Later(o DayCount) DayCount {
+	if d.Day > o.Day || d.Day == o.Day && d.Requests > o.Requests {
+		return d
+	}
+	return o
+}
+
 // A Calendar holds the reservations of one (project, model), past 60 s and
 // future, and what is counted per day.
 //

@@ -243,6 +243,21 @@ func TestMoreThanThereIsRoomFor(t *testing.T) {
 	assert.Equal(t, scheduler.Block{Until: noon + 60_000, Cause: scheduler.ByRPM}, p.Calendar("fa").Block)
 }
 
+// What is closed since it has no place isn't forgotten before what was merely used.
+func TestWhatIsClosedIsKept(t *testing.T) {
+	known, found := scheduler.Project{Latest: noon}, scheduler.Project{Latest: noon}
+	for i := range scheduler.MaxModels {
+		known.Calendars = append(known.Calendars, &scheduler.Calendar{Model: "k" + string(rune('a'+i))})
+	}
+	for i := range scheduler.MaxIdle {
+		known.Idle = append(known.Idle, scheduler.Idle{Name: uint32(i), Day: scheduler.DayCount{Day: scheduler.DayOf(noon), Requests: 100}})
+	}
+	found.Calendars = []*scheduler.Calendar{{Model: "f", Sent: []*scheduler.Reservation{{ID: 1, Start: noon, End: noon + 60_000, Requests: 1}}}}
+	p := Projects(&known, &found)
+	assert.Len(t, p.Idle, scheduler.MaxIdle)
+	assert.Equal(t, scheduler.Block{Until: noon + 60_000, Cause: scheduler.ByRPM}, p.Calendar("f").Block)
+}
+
 // What is missing in a bucket is missing for both.
 func TestDebtsAddUp(t *testing.T) {
 	const minute = 60_000

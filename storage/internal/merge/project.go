@@ -73,7 +73,7 @@ func booked(p *scheduler.Project, id uint64) bool {
 // projects joins the calendars, and what is kept of those that gave up their places.
 func (j *calendars) projects(next, known, found *scheduler.Project) {
 	next.Calendars, next.Idle = nil, nil
-	next.Forgotten = more(known.Forgotten, found.Forgotten)
+	next.Forgotten = known.Forgotten.Later(found.Forgotten)
 	for _, k := range known.Calendars {
 		next.Calendars = append(next.Calendars, j.join(k, one(found, k.Model)))
 	}
@@ -92,7 +92,8 @@ func (j *calendars) projects(next, known, found *scheduler.Project) {
 		case i < 0:
 			next.Idle = append(next.Idle, x)
 		default:
-			next.Idle[i] = idle(x.Name, j.join(calendar(next.Idle[i]), calendar(x)))
+			next.Idle[i] = scheduler.IdleOf(j.join(next.Idle[i].Calendar(""), x.Calendar("")))
+			next.Idle[i].Name = x.Name
 		}
 	}
 	bound(next)
@@ -116,19 +117,10 @@ func bound(p *scheduler.Project) {
 		for _, x := range c.Folded {
 			c.Block = closed(c.Block, x.End)
 		}
-		p.Idle = append(p.Idle, idle(scheduler.NameOf(c.Model), c))
+		p.Idle = append(p.Idle, scheduler.IdleOf(c))
 		return true
 	})
-	for len(p.Idle) > scheduler.MaxIdle {
-		i := 0
-		for k, x := range p.Idle {
-			if x.Day.Requests < p.Idle[i].Day.Requests {
-				i = k
-			}
-		}
-		p.Forgotten = more(p.Forgotten, p.Idle[i].Day)
-		p.Idle = slices.Delete(p.Idle, i, i+1)
-	}
+	p.BoundIdle(p.Latest)
 }
 
 // closed returns a block that lasts until an instant at least.
@@ -153,37 +145,10 @@ func one(p *scheduler.Project, model string) *scheduler.Calendar {
 	}
 	for _, x := range p.Idle {
 		if x.Name == scheduler.NameOf(model) {
-			c := calendar(x)
-			c.Model = model
-			return c
+			return x.Calendar(model)
 		}
 	}
 	return &scheduler.Calendar{Model: model}
-}
-
-func calendar(x scheduler.Idle) *scheduler.Calendar {
-	c := &scheduler.Calendar{Block: x.Block, Learned: x.Learned, Refused: x.Refused}
-	if x.Day.Requests > 0 {
-		c.Days = []scheduler.DayCount{x.Day}
-	}
-	return c
-}
-
-func idle(name uint32, c *scheduler.Calendar) scheduler.Idle {
-	x := scheduler.Idle{Name: name, Block: c.Block, Learned: c.Learned, Refused: c.Refused}
-	x.Learned.Probe = scheduler.Probe{}
-	for _, d := range c.Days {
-		x.Day = more(x.Day, d)
-	}
-	return x
-}
-
-// more returns the count of the later day, of one day the larger.
-func more(a, b scheduler.DayCount) scheduler.DayCount {
-	if a.Day > b.Day || a.Day == b.Day && a.Requests > b.Requests {
-		return a
-	}
-	return b
 }
 
 // marks returns the union: a key is disabled or invalid that is so in either.
