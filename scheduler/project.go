@@ -84,10 +84,13 @@ func (p *Project) Calendar(model string) *Calendar {
 	return p.comeBack(model)
 }
 
-// knows reports whether anything is kept of a calendar.
-func (p *Project) knows(name string) bool {
-	return p != nil && (slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name }) || p.idle(name) >= 0)
+// Has reports whether the project has a calendar of that name, in its place.
+func (p *Project) Has(name string) bool {
+	return p != nil && slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name })
 }
+
+// knows reports whether anything is kept of a calendar.
+func (p *Project) knows(name string) bool { return p.Has(name) || p != nil && p.idle(name) >= 0 }
 
 // Mark returns what is marked for the key with that fingerprint.
 func (p *Project) Mark(key string) Mark {
@@ -202,7 +205,7 @@ func (p *Project) room(rules *Rules, now Instant, model string) bool {
 	if p.unreadable() {
 		return false
 	}
-	if p == nil || slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == model }) {
+	if p == nil || p.Has(model) {
 		return true
 	}
 	_, ok := p.place(rules, now, model)

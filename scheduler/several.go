@@ -92,14 +92,11 @@ func (p *Project) missing(model string, also []Weight) (n int) {
 	if p == nil || len(also) == 0 {
 		return 0 // there is room
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name })
-	}
-	if !has(model) {
+	if !p.Has(model) {
 		n++
 	}
 	for _, w := range also {
-		if !w.IfKnown && !has(w.On) {
+		if !w.IfKnown && !p.Has(w.On) {
 			n++
 		}
 	}

@@ -78,7 +78,7 @@ func (j *calendars) projects(next, known, found *scheduler.Project) {
 		next.Calendars = append(next.Calendars, j.join(k, one(found, k.Model)))
 	}
 	for _, f := range found.Calendars {
-		if !has(known, f.Model) {
+		if !known.Has(f.Model) {
 			next.Calendars = append(next.Calendars, j.join(one(known, f.Model), f))
 		}
 	}
@@ -129,10 +129,6 @@ func closed(b scheduler.Block, until scheduler.Instant) scheduler.Block {
 		return scheduler.Block{Until: until, Cause: scheduler.ByRPM, Strikes: b.Strikes}
 	}
 	return b
-}
-
-func has(p *scheduler.Project, model string) bool {
-	return slices.ContainsFunc(p.Calendars, func(c *scheduler.Calendar) bool { return c.Model == model })
 }
 
 // one returns a project's calendar of a name, for change of its own; what is kept of
