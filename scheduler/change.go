@@ -110,13 +110,15 @@ type Reserve struct {
 
 func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	result := r.decide(p, rules, now)
+	var tried []*Calendar
 	for i := 0; i < len(p.Calendars) && result.Trial; i++ {
 		// Whoever holds a booking there comes after it.
 		if c := p.Calendars[i]; c.Tried(now) {
 			// It may be one that the request has no weight on.
-			result.Moved += p.moveBookings(rules, now, p.edit(rules, now, c.Model))
+			tried = append(tried, p.edit(rules, now, c.Model))
 		}
 	}
+	result.Moved += p.moveBookings(rules, now, tried...)
 	return result
 }
 
@@ -260,9 +262,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		p.countFailure(now, s.Failed)
 		result.Changed = result.Changed || s.Failed != ""
 	}
-	for _, c := range larger {
-		result.Moved += p.moveBookings(rules, now, p.Calendar(c.Model))
-	}
+	result.Moved += p.moveBookings(rules, now, larger...)
 	return result
 }
 
@@ -388,9 +388,7 @@ type Review struct{}
 
 func (Review) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	p.each(rules, now, func(*Calendar) {})
-	for i := range p.Calendars {
-		result.Moved += p.moveBookings(rules, now, p.Calendars[i])
-	}
+	result.Moved = p.moveBookings(rules, now, p.Calendars...)
 	result.Changed = result.Moved > 0
 	return result
 }

@@ -274,9 +274,13 @@ func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, rese
 	return found
 }
 
-// moveBookings moves the bookings that no longer fit; see [Calendar.moveBookings].
-// One that weighs on several calendars moves on all of them.
-func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved int) {
+// moveBookings moves the bookings that no longer fit on calendars that are edited; see
+// [Calendar.MoveBookings]. One that weighs on several moves on all of them: where there is
+// such a one, all of the project's are looked at, once.
+func (p *Project) moveBookings(rules *Rules, now Instant, edited ...*Calendar) (moved int) {
+	if len(edited) == 0 {
+		return 0
+	}
 	var some [MaxBookings]uint64
 	ranks := some[:0]
 	for _, c := range p.Calendars {
@@ -287,7 +291,10 @@ func (p *Project) moveBookings(rules *Rules, now Instant, c *Calendar) (moved in
 	slices.Sort(ranks)
 	all := len(ranks)
 	if ranks = slices.Compact(ranks); len(ranks) == all { // none lies on several
-		return c.MoveBookings(c.Terms(rules, now), now)
+		for _, c := range edited {
+			moved += c.MoveBookings(c.Terms(rules, now), now)
+		}
+		return moved
 	}
 	var before [][]Booking
 	p.each(rules, now, func(c *Calendar) {
