@@ -15,9 +15,9 @@ const (
 )
 
 // A Service is what one caller was served on one model of the project, by which it is
-// known to every instance who of those that wait has had least. It only grows, until
-// nothing was served for ServiceFor. A project that only one caller has used today keeps
-// none.
+// known to every instance who of those that wait has had least. It is kept until nothing
+// was served for ServiceFor. A project that only one caller has used today, and in the
+// last ServiceFor, keeps none.
 type Service struct {
 	Model            uint32 // NameOf
 	Caller           uint32 // CallerOf
@@ -40,18 +40,24 @@ func CallerOf(name string) uint32 {
 
 // serve counts what a caller is served, or gives back, on a model.
 func (p *Project) serve(now Instant, model, caller string, requests, tokens, level int64) {
-	if len(p.Services) == 0 && !slices.ContainsFunc(p.Today(now).Callers, func(x CallerTotal) bool { return x.Caller != caller }) {
+	shared := slices.ContainsFunc(p.Today(now).Callers, func(x CallerTotal) bool { return x.Caller != caller })
+	if len(p.Services) == 0 && !shared {
 		return
 	}
 	x := Service{Model: NameOf(model), Caller: CallerOf(caller)}
 	kept := make([]Service, 0, len(p.Services)+1)
 	for _, s := range p.Services {
 		switch {
+		case now.Sub(s.At) >= ServiceFor:
 		case s.Model == x.Model && s.Caller == x.Caller:
 			x = s
-		case now.Sub(s.At) < ServiceFor:
-			kept = append(kept, s)
+		default:
+			kept, shared = append(kept, s), shared || s.Caller != x.Caller
 		}
+	}
+	if !shared {
+		p.Services = nil
+		return
 	}
 	if x.At == 0 && requests <= 0 {
 		return // what was given back was forgotten

@@ -46,6 +46,11 @@ func TestServicesAreOfCallersThatShare(t *testing.T) {
 	p, _ = served(t, p, at.Add(ServiceFor)+6500, "bob", 1, 0)
 	assert.Len(t, p.Services, 1, "alice is forgotten after a while")
 	assert.EqualValues(t, 2, p.Services[0].Requests)
+	p, _ = served(t, p, at.Add(2*ServiceFor)+6500, "bob", 1, 0)
+	assert.EqualValues(t, 1, p.Services[0].Requests, "and so is he")
+
+	p, _ = served(t, p, at.Add(24*time.Hour), "bob", 1, 0)
+	assert.Empty(t, p.Services, "nobody else came on this day")
 }
 
 func TestServicesAreBounded(t *testing.T) {
