@@ -84,17 +84,9 @@ func sessions(operator, runTime scheduler.Override) scheduler.Spec {
 		Limits:  scheduler.Limits{RPM: startSessions, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
 		RPMFrom: scheduler.FromDefault, TPMFrom: scheduler.FromDefault, RPDFrom: scheduler.FromDefault,
 	}
-	for _, o := range []struct {
-		from scheduler.Source
-		scheduler.Override
-	}{{scheduler.FromOperator, operator}, {scheduler.FromRunTime, runTime}} {
-		if o.RPM != nil {
-			s.RPM, s.RPMFrom = *o.RPM, o.from
-		}
-		if o.RPD != nil {
-			s.RPD, s.RPDFrom = *o.RPD, o.from
-		}
-	}
+	operator.TPM, runTime.TPM = nil, nil // tokens are limited of the model
+	s.Override(operator, scheduler.FromOperator)
+	s.Override(runTime, scheduler.FromRunTime)
 	return s
 }
 

@@ -250,6 +250,16 @@ func (r *Reservation) days(t Terms) (startDay, otherDay Day) {
 	return startDay, startDay + 1
 }
 
+// countDays counts a reservation so many times more on its days; -1: not any more.
+func (c *Calendar) countDays(t Terms, r *Reservation, times int64) {
+	startDay, otherDay := r.days(t)
+	c.countRequests(startDay, times*r.Requests)
+	c.countTokens(startDay, times*r.Tokens)
+	if r.Straddles {
+		c.countRequests(otherDay, times*r.Requests)
+	}
+}
+
 // Cancel takes back a reservation whose request was never sent, and returns it.
 // One that is folded is taken back if it is known to be on its way, and what it was
 // when it was admitted; if it is over it still counts on its day.
@@ -264,12 +274,7 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 	}
 	r := *c.Sent[i]
 	c.Sent = slices.Delete(c.Sent, i, i+1)
-	startDay, otherDay := r.days(t)
-	c.countRequests(startDay, -r.Requests)
-	c.countTokens(startDay, -r.Tokens)
-	if r.Straddles {
-		c.countRequests(otherDay, -r.Requests)
-	}
+	c.countDays(t, &r, -1)
 	if c.Learned.Probe.ID == id {
 		c.Learned.Probe = Probe{}
 	}
@@ -307,12 +312,7 @@ func (c *Calendar) Copy(t Terms, now Instant, of *Calendar) (copied bool) {
 		if r.End <= now || c.sent(r.ID) >= 0 {
 			continue
 		}
-		startDay, otherDay := r.days(t)
-		c.countRequests(startDay, r.Requests)
-		c.countTokens(startDay, r.Tokens)
-		if r.Straddles {
-			c.countRequests(otherDay, r.Requests)
-		}
+		c.countDays(t, r, 1)
 		c.Sent, copied = append(c.Sent, r), true
 	}
 	slices.SortStableFunc(c.Sent, func(a, b *Reservation) int { return cmp.Compare(a.Start, b.Start) })

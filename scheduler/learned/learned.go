@@ -102,18 +102,27 @@ func (l *Learned) Worth(now instant.Instant) bool {
 // Record takes over limits that upstream named; 0 means not named. A probe that
 // tested one of them is over.
 func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
-	for _, x := range []struct {
-		cause Cause
-		limit int64
-	}{{ByRPM, limits.RPM}, {ByTPM, limits.TPM}, {ByRPD, limits.RPD}} {
-		if x.limit <= 0 {
+	for _, cause := range []Cause{ByRPM, ByTPM, ByRPD} {
+		n := of(limits, cause)
+		if n <= 0 {
 			continue
 		}
-		*l.Limit(x.cause) = LearnedLimit{x.limit, now}
-		if l.Probe.Cause == x.cause {
+		*l.Limit(cause) = LearnedLimit{n, now}
+		if l.Probe.Cause == cause {
 			l.Probe = Probe{}
 		}
 	}
+}
+
+// of returns the limit that a cause names.
+func of(l limits.Limits, cause Cause) int64 {
+	switch cause {
+	case ByRPM:
+		return l.RPM
+	case ByTPM:
+		return l.TPM
+	}
+	return l.RPD
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and which
@@ -130,7 +139,7 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, st
 	switch {
 	case tested == nil: // it was tried after a block
 	case named != (limits.Limits{}):
-		return map[Cause]int64{ByRPM: named.RPM, ByTPM: named.TPM, ByRPD: named.RPD}[cause] > 0
+		return of(named, cause) > 0
 	case start:
 		*tested = LearnedLimit{inForce, now}
 	default:

@@ -18,6 +18,15 @@ func OfFeature(model, feature string) string { return featurePrefix + model + "/
 
 const featurePrefix = "#feature/"
 
+// ofFeature returns what OfFeature was called with for a name, and whether it was.
+func ofFeature(name string) (model, feature string, ok bool) {
+	rest, ok := strings.CutPrefix(name, featurePrefix)
+	if ok {
+		model, feature, ok = strings.Cut(rest, "/")
+	}
+	return model, feature, ok
+}
+
 // EachModel stands for any model in the name of a feature's calendar, in [Rules].Specs.
 const EachModel = "*"
 
@@ -35,9 +44,9 @@ func OfLease(holder, of string) string { return "#lease/" + holder + "/" + of }
 // NameOfCalendar is how a calendar is called to people: a model by its name, a feature by
 // its own and the model's.
 func NameOfCalendar(name string) string {
-	model, feature, ok := strings.Cut(strings.TrimPrefix(name, featurePrefix), "/")
+	model, feature, ok := ofFeature(name)
 	switch {
-	case !strings.HasPrefix(name, featurePrefix) || !ok:
+	case !ok:
 		return name
 	case model == "":
 		return feature

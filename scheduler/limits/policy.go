@@ -298,8 +298,8 @@ func (p *Policy) effectiveLimits(model string) EffectiveLimits {
 	family := FamilyOf(model)
 	f := EffectiveLimits{startLimits(model), FromDefault, FromDefault, FromDefault}
 	for _, l := range p.layers {
-		f.override(l.Overrides[string(family)], l.From)
-		f.override(l.Overrides[model], l.From)
+		f.Override(l.Overrides[string(family)], l.From)
+		f.Override(l.Overrides[model], l.From)
 	}
 	return f
 }
@@ -309,7 +309,7 @@ func (p *Policy) effectiveLimits(model string) EffectiveLimits {
 func (p *Policy) FamilyLimits(family Family) Limits {
 	f := EffectiveLimits{Limits: DefaultLimits(family)}
 	for _, l := range p.layers {
-		f.override(l.Overrides[string(family)], l.From)
+		f.Override(l.Overrides[string(family)], l.From)
 	}
 	return f.Limits
 }
@@ -317,7 +317,8 @@ func (p *Policy) FamilyLimits(family Family) Limits {
 // Limits returns the limits of a model where no project has learned others.
 func (p *Policy) Limits(model string) Limits { return p.EffectiveLimits(model).Limits }
 
-func (f *EffectiveLimits) override(o Override, from Source) {
+// Override puts the limits that an override has in place of those before.
+func (f *EffectiveLimits) Override(o Override, from Source) {
 	if o.RPM != nil {
 		f.RPM, f.RPMFrom = *o.RPM, from
 	}

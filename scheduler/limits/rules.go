@@ -1,9 +1,6 @@
 package limits
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Rules are what every decision about a project is made with.
 // They are read only and shared.
@@ -36,8 +33,10 @@ func (r *Rules) EffectiveLimits(name string) EffectiveLimits {
 // Spec returns what a calendar counts that isn't a model's: nobody's limits are none.
 func (r *Rules) Spec(name string) Spec {
 	s, ok := r.Specs[name]
-	if model, feature, found := strings.Cut(strings.TrimPrefix(name, featurePrefix), "/"); !ok && found && model != "" && strings.HasPrefix(name, featurePrefix) {
-		s, ok = r.Specs[OfFeature(EachModel, feature)]
+	if !ok {
+		if model, feature, found := ofFeature(name); found && model != "" {
+			s, ok = r.Specs[OfFeature(EachModel, feature)]
+		}
 	}
 	if !ok {
 		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault
