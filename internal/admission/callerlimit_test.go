@@ -254,3 +254,31 @@ func TestBookingsOfACallerAtEveryInstance(t *testing.T) {
 		assert.True(t, other.booked(other.others()).Booked)
 	})
 }
+
+// onlyProjects is a store whose documents of callers can't be written.
+type onlyProjects struct {
+	storage.Store
+	project string
+}
+
+func (s onlyProjects) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	if id != s.project {
+		return scheduler.Result{}, storage.ErrUnavailable
+	}
+	return s.Store.Apply(ctx, rules, id, change)
+}
+
+// A request that is sent over whatever limit isn't sent without the store either: what it
+// has taken of a project it gives back.
+func TestOverNeedsTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, onlyProjects{storage.NewMemory(time.Now), "p"}, 1, "p")
+		req := b.mine()
+		req.Over = true
+		grant, wait, err := b.Admit(t.Context(), req)
+		require.ErrorIs(t, err, storage.ErrUnavailable)
+		assert.Nil(t, grant)
+		assert.Nil(t, wait)
+		require.NotNil(t, b.granted(b.others()), "the slot is free again")
+	})
+}

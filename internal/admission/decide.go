@@ -66,7 +66,10 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	if d.req.Over {
 		grant, err := d.over(ctx)
-		return grant, nil, err
+		if grant == nil {
+			return nil, nil, err
+		}
+		return d.limited(ctx, grant)
 	}
 	refused, err := d.req.Limit.Check(ctx)
 	if err != nil {
@@ -86,7 +89,12 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	if grant == nil {
 		return nil, wait, err
 	}
-	if refused, err = d.req.Limit.reserve(ctx, false); err != nil || refused != nil {
+	return d.limited(ctx, grant)
+}
+
+// limited takes the place of a grant in its caller's own limits, too.
+func (d *decision) limited(ctx context.Context, grant *Grant) (*Grant, *Wait, error) {
+	if refused, err := d.req.Limit.reserve(ctx, d.req.Over); err != nil || refused != nil {
 		d.c.Cancel(grant, false)
 		return nil, refused, err
 	}
@@ -108,8 +116,7 @@ func (d *decision) over(ctx context.Context) (*Grant, error) {
 	if grant == nil {
 		return nil, cmp.Or(err, ErrNoProject)
 	}
-	_, err = d.req.Limit.reserve(ctx, true)
-	return grant, err
+	return grant, nil
 }
 
 // later returns what a caller is told whose own limits demand a wait: that one, or
