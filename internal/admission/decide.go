@@ -205,7 +205,8 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			case refused(offer.On, offer.Cause):
 				return nil, d.tell(offer), nil
 			case d.late(offer):
-				return nil, d.tooLate(offer), nil
+				// Nothing is kept, and nobody waits for the caller.
+				return nil, d.wait(offer, offer.Start, offer.Cause), nil
 			case d.proved:
 				offer = d.standing(offer)
 			default:
@@ -346,12 +347,6 @@ func (d *decision) late(offer scheduler.Offer) bool {
 	return d.req.Within != nil && offer.Start.Sub(d.came) > *d.req.Within
 }
 
-// tooLate is the wait for an offer that is too late: nothing is kept and nobody waits
-// for the caller.
-func (d *decision) tooLate(offer scheduler.Offer) *Wait {
-	return d.wait(offer, offer.Start, offer.Cause)
-}
-
 // compare says of a wait what it is for, and names the model of the chain that could take
 // the request sooner: within the time that the caller can wait, or else now.
 func (d *decision) compare(w *Wait) {
@@ -376,8 +371,8 @@ func (d *decision) compare(w *Wait) {
 func (d *decision) stands() bool {
 	p := d.promise
 	older := d.promised(asker{self: p.ID, older: p.order})
-	if d.contest != nil && d.contest.model == p.at.model {
-		older = d.contest.before(p.Since)
+	if k := d.contestOn(p.at.model); k != nil {
+		older = k.before(p.Since)
 	}
 	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{

@@ -101,20 +101,28 @@ func (k *contest) slots(match func(i int, p *promise) bool) func(project, calend
 	}
 }
 
+// contestOn returns the contest of the last plan, if it was for that model.
+func (d *decision) contestOn(model string) *contest {
+	if d.contest == nil || d.contest.model != model {
+		return nil
+	}
+	return d.contest
+}
+
 // had is what the caller has had of a model, to be kept with what it is told.
 func (d *decision) had(model string) fair.Cost {
-	if d.contest == nil || d.contest.model != model {
-		return 0
+	if k := d.contestOn(model); k != nil {
+		return k.Had(k.mine)
 	}
-	return d.contest.Had(d.contest.mine)
+	return 0
 }
 
 // level is where the caller begins on a model, to be kept with what it is served.
 func (d *decision) level(model string) int64 {
-	if d.contest == nil || d.contest.model != model {
-		return 0
+	if k := d.contestOn(model); k != nil {
+		return k.Level(k.mine)
 	}
-	return d.contest.Level(d.contest.mine)
+	return 0
 }
 
 // untimely reports whether a slot isn't booked, since others use the projects too, whose
