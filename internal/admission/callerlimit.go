@@ -35,6 +35,7 @@ func callerRules(limits map[string]scheduler.Override, rules *scheduler.Rules) m
 		}
 		own := *rules
 		own.Policy = scheduler.NewPolicy([]string{callerModel}, map[string]scheduler.Override{callerModel: o})
+		own.Specs = nil // nothing else is counted there, so nothing else need be kept
 		out[name] = &own
 	}
 	return out

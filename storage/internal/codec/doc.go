@@ -43,7 +43,8 @@
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
 // whatever isn't a model's calendar counts as used. Where there are limits for models only,
-// which fold nothing, there is no second field.
+// which fold nothing, there is no second field: so it is of callers. Projects always have a
+// limit of sessions, and so a few dozen bytes of it.
 //
 // Files, from the top down; a file calls only those below it:
 //
