@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -42,6 +43,7 @@ func (x *session) serve(conn *websocket.Conn) {
 	x.idle = time.AfterFunc(longest, func() {
 		x.end(ending{websocket.StatusGoingAway, fmt.Sprintf("Nothing was said for %s.", x.l.idle)})
 	})
+	x.idle.Stop() // until something is to be heard
 	defer x.idle.Stop()
 	begun := time.Now()
 	// An end takes with it what has no session yet.
@@ -100,12 +102,23 @@ func (x *session) run(ctx context.Context) *ending {
 	return nil
 }
 
-// readSetup reads the first message.
+// readSetup reads the first message, until the session is to end.
 func (x *session) readSetup() ([]byte, bodies.Charge, error) {
+	read := make(chan struct{})
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		select {
+		case <-x.ended:
+			x.close(nil)
+		case <-read:
+		}
+	})
+	defer closing.Wait()
+	defer close(read)
 	defer time.AfterFunc(setupTimeout, func() {
 		x.end(ending{websocket.StatusPolicyViolation, fmt.Sprintf("No setup came within %s.", setupTimeout)})
 	}).Stop()
-	_, r, err := x.conn.Reader(x.ctx) // which closes the connection when its context ends
+	_, r, err := x.conn.Reader(x.ctx) // were that ended instead, the caller would hear no reason
 	if err != nil {
 		return nil, bodies.Charge{}, err
 	}

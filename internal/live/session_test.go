@@ -185,14 +185,18 @@ func TestUpstreamsEnd(t *testing.T) {
 }
 
 // A session that lasts too long, or in which nothing is said, is ended with a reason, and so
-// is every one when the instance stops.
+// is every one when the instance stops, whether it has been set up or not.
 func TestEnds(t *testing.T) {
 	w := newWorld(t, "FLUXGATE_TIMEOUT=2s")
-	got := w.open(w.instance()).closed()
-	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Sessions last 2s here (FLUXGATE_TIMEOUT). Connect again, and resume."}, got)
+	i := w.instance()
+	silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
+	require.NoError(t, err)
+	for name, c := range map[string]*client{"a session": w.open(i), "one without a setup": silent} {
+		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Sessions last 2s here (FLUXGATE_TIMEOUT). Connect again, and resume."}, c.closed(), name)
+	}
 
 	w = newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=1s")
-	i := w.instance()
+	i = w.instance()
 	c := w.open(i)
 	for range 4 {
 		time.Sleep(400 * time.Millisecond) // less than the idle time, and more together
@@ -202,12 +206,18 @@ func TestEnds(t *testing.T) {
 	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
 
 	c = w.open(i)
+	silent, _, err = w.dial(i, "X-Goog-Api-Key", aliceToken)
+	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	closed := make(chan websocket.CloseError)
-	go func() { closed <- c.closed() }()
+	for _, c := range []*client{c, silent} {
+		go func() { closed <- c.closed() }()
+	}
 	require.NoError(t, i.app.Close(ctx))
-	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "This instance of Fluxgate is stopping. Connect again, and resume."}, <-closed)
+	for range 2 {
+		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "This instance of Fluxgate is stopping. Connect again, and resume."}, <-closed)
+	}
 	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
 }
 
