@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/live"
 )
 
 const constrainedPath = "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"
@@ -113,6 +114,28 @@ func TestTokenOfAModel(t *testing.T) {
 	}
 	require.Contains(t, open(setupOf("gemini-other-live")).hear(), "setupComplete")
 	assert.Contains(t, open(`{"setup":{}}`).closed().Reason, "RESOURCE_EXHAUSTED: Please retry in")
+}
+
+// What Gemini refuses to a token is neither its project's fault nor its key's: others go on.
+func TestTokenThatIsRefused(t *testing.T) {
+	for _, after := range []int{0, 1} {
+		w := newWorld(t)
+		i := w.instance()
+		c, _, err := w.dialPath(i, constrainedPath+"?access_token="+w.mint(i, `{}`))
+		require.NoError(t, err)
+		no := live.Failure{Code: 1008, Reason: "Method doesn't allow unregistered callers (callers without established identity).", After: after}
+		w.sim.Live().FailNext(no)
+		c.say(setupOf(model))
+		if after > 0 {
+			c.turn("Hello")
+		}
+		assert.Equal(t, websocket.CloseError{Code: 1008, Reason: no.Reason}, c.closed())
+		eventually(t, "it is settled", func() bool { return strings.Contains(w.logs.String(), `msg="session over"`) })
+		for range 4 {
+			w.open(i)
+		}
+		assert.Equal(t, 2, w.sim.Live().Open("project-1", model), "as many as at the other")
+	}
 }
 
 // resume has a session say a turn, and returns the handle by which it goes on.

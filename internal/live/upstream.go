@@ -17,9 +17,21 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// send opens the session with a key, and when Gemini has answered the setup relays it to its
-// end. Before that the caller has heard nothing, so it may be sent elsewhere.
+// send sends the session's call. What Gemini refuses to one that came with a token it refuses
+// to that: it has seen no key, which others might lose by it.
 func (x *session) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
+	sent, failure := x.open(ctx, to)
+	for _, e := range []*upstream.Error{failure, sent.Late} {
+		if x.minted != nil && e != nil && (e.Class == upstream.ClassKeyInvalid || e.Class == upstream.ClassDenied) {
+			e.Class = upstream.ClassCaller
+		}
+	}
+	return sent, failure
+}
+
+// open opens the session with a key, and when Gemini has answered the setup relays it to its
+// end. Before that the caller has heard nothing, so it may be sent elsewhere.
+func (x *session) open(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
 	up, failure := x.dial(ctx, to)
 	if failure != nil {
 		return dispatch.Sent{}, failure
