@@ -117,13 +117,13 @@ func (x *session) write(ctx context.Context, conn *websocket.Conn, kind websocke
 	return err
 }
 
-// passDown passes Gemini's messages on until one side ends.
-func (x *session) passDown(ctx context.Context, to dispatch.Target, up *websocket.Conn) {
+// passDown passes Gemini's messages on until one side ends, beginning with one that has come.
+func (x *session) passDown(ctx context.Context, to dispatch.Target, up *websocket.Conn, kind websocket.MessageType, r io.Reader) {
 	buf := make([]byte, piece)
 	for {
-		kind, r, err := up.Reader(ctx)
+		err := x.pass(ctx, to, kind, r, buf)
 		if err == nil {
-			err = x.pass(ctx, to, kind, r, buf)
+			kind, r, err = up.Reader(ctx)
 		}
 		if err == nil {
 			continue

@@ -56,11 +56,7 @@ func (x *session) open(ctx context.Context, to dispatch.Target) (dispatch.Sent, 
 			x.log.Warn("use of a token not counted", "error", err) // Gemini has counted it
 		}
 	}
-	if x.pass(opening, to, kind, first, make([]byte, piece)) == nil {
-		x.relay(to, up)
-	} else {
-		x.end(ending{websocket.StatusGoingAway, ""})
-	}
+	x.relay(to, up, kind, first)
 	out := dispatch.Sent{PromptTokens: -1, Tokens: x.used, At: at, Late: x.late}
 	if x.tokens > 0 {
 		out.PromptTokens = x.tokens
@@ -171,14 +167,15 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, h.failure
 }
 
-// relay passes messages both ways until the session is over, and has its place extended.
-func (x *session) relay(to dispatch.Target, up *websocket.Conn) {
+// relay passes messages both ways until the session is over, the first of Gemini's before the
+// others, and has its place extended.
+func (x *session) relay(to dispatch.Target, up *websocket.Conn, kind websocket.MessageType, first io.Reader) {
 	x.heard()
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
 	var all sync.WaitGroup
 	all.Go(func() { x.passUp(ctx, to, up) })
-	all.Go(func() { x.passDown(ctx, to, up) })
+	all.Go(func() { x.passDown(ctx, to, up, kind, first) })
 	all.Go(func() { x.keepPlace(ctx, to) })
 	<-x.ended
 	x.close(up)
