@@ -3,6 +3,7 @@ package ephemeral
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,8 +23,21 @@ func Asked(body []byte, now time.Time) (Token, error) {
 		ExpireTime               *time.Time
 		NewSessionExpireTime     *time.Time
 		BidiGenerateContentSetup struct{ Model string }
+		FieldMask                string
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
+	// Members may be spelt with underscores too: that is how all of Google's APIs read JSON.
+	var members, spelt map[string]json.RawMessage
+	err := json.Unmarshal(body, &members)
+	if err == nil {
+		spelt = make(map[string]json.RawMessage, len(members))
+		for name, value := range members {
+			spelt[strings.ToLower(strings.ReplaceAll(name, "_", ""))] = value
+		}
+		if body, err = json.Marshal(spelt); err == nil {
+			err = json.Unmarshal(body, &in)
+		}
+	}
+	if err != nil || len(spelt) < len(members) {
 		return t, errors.New("want JSON as the SDKs send it")
 	}
 	if in.Uses != nil {
@@ -37,7 +51,10 @@ func Asked(body []byte, now time.Time) (Token, error) {
 	if in.NewSessionExpireTime != nil {
 		t.Begins = *in.NewSessionExpireTime
 	}
-	t.Model = strings.TrimPrefix(in.BidiGenerateContentSetup.Model, "models/")
+	// With a mask only what it names is the token's, and the rest each session's own (documented).
+	if in.FieldMask == "" || slices.Contains(strings.Split(in.FieldMask, ","), "model") {
+		t.Model = strings.TrimPrefix(in.BidiGenerateContentSetup.Model, "models/")
+	}
 	return t, nil
 }
 

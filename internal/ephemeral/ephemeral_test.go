@@ -54,6 +54,30 @@ func TestTokens(t *testing.T) {
 	})
 }
 
+// What is asked for may be spelt with underscores, and of a setup with a mask the model counts
+// where that names it.
+func TestAsked(t *testing.T) {
+	now := time.Date(2026, 11, 29, 4, 0, 0, 0, time.UTC)
+	for body, want := range map[string]ephemeral.Token{
+		`{}`: {Begins: now.Add(time.Minute), Until: now.Add(30 * time.Minute), Left: 1},
+		`{"uses":0,"expire_time":"2026-11-29T06:00:00Z","new_session_expire_time":"2026-11-29T05:00:00Z","bidi_generate_content_setup":{"model":"models/m"}}`: {
+			Model: "m", Begins: now.Add(time.Hour), Until: now.Add(2 * time.Hour), Left: -1,
+		},
+		`{"bidiGenerateContentSetup":{"model":"models/m"},"fieldMask":"generationConfig.temperature,model"}`: {
+			Model: "m", Begins: now.Add(time.Minute), Until: now.Add(30 * time.Minute), Left: 1,
+		},
+		`{"bidiGenerateContentSetup":{"model":"models/m"},"field_mask":"generationConfig.temperature"}`: {
+			Begins: now.Add(time.Minute), Until: now.Add(30 * time.Minute), Left: 1,
+		},
+	} {
+		got, err := ephemeral.Asked([]byte(body), now)
+		require.NoError(t, err, body)
+		assert.Equal(t, want, got, body)
+	}
+	_, err := ephemeral.Asked([]byte(`{"expireTime":"2026-11-29T06:00:00Z","expire_time":"2026-11-29T05:00:00Z"}`), now)
+	assert.Error(t, err)
+}
+
 // A record that is full takes no more, of one caller before that, until some have expired; what
 // can't be read isn't guessed.
 func TestBounds(t *testing.T) {
