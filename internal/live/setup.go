@@ -15,10 +15,8 @@ type setup struct {
 	text  []byte
 	body  *payload.Body
 	model string // without "models/"; "": it names none
-	// from and to are where the value of its model stands; both 0: nowhere, and at is where
-	// one may be put.
+	// from and to are where the value of its model stands; both 0: nowhere.
 	from, to int
-	at       int
 	handle   string // of a session that is to go on; "": none
 }
 
@@ -48,7 +46,6 @@ func readSetup(text []byte, room func(bytes int64) error) (*setup, error) {
 		if setups++; setups > 1 {
 			return errSetup
 		}
-		s.at = from + bytes.IndexByte(text[from:to], '{') + 1
 		return members(text[from:to], from, s.member)
 	})
 	switch {
