@@ -210,14 +210,12 @@ func TestEnds(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	closed := make(chan websocket.CloseError)
-	for _, c := range []*client{c, silent} {
-		go func() { closed <- c.closed() }()
+	stopped := make(chan error, 1)
+	go func() { stopped <- i.app.Close(ctx) }()
+	for name, c := range map[string]*client{"a session": c, "one without a setup": silent} {
+		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "This instance of Fluxgate is stopping. Connect again, and resume."}, c.closed(), name)
 	}
-	require.NoError(t, i.app.Close(ctx))
-	for range 2 {
-		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "This instance of Fluxgate is stopping. Connect again, and resume."}, <-closed)
-	}
+	require.NoError(t, <-stopped)
 	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
 }
 
