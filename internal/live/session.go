@@ -128,7 +128,7 @@ func (x *session) readSetup() ([]byte, bodies.Charge, error) {
 // call returns the call of the session, and the keys that may serve it.
 func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, error) {
 	refs := x.setup.body.References
-	if x.minted != nil && x.minted.Model != "" {
+	if x.pinned() {
 		x.setup.model = x.minted.Model // the token's setup counts, whatever this one says
 	}
 	c, err := x.in.Call(ctx, x.setup.text)
@@ -137,6 +137,9 @@ func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, err
 	}
 	if c.Models, err = candidates(x.setup.model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
 		return nil, nil, err
+	}
+	if x.pinned() {
+		c.Models = c.Models[:1:1] // no other is served in its place
 	}
 	p, err := x.pool(ctx, refs.Resources)
 	if err != nil {

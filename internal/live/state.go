@@ -54,6 +54,9 @@ func newSession(l *Relay, r *http.Request, m Method, in Incoming) *session {
 	return x
 }
 
+// pinned reports whether the session's token has the model.
+func (x *session) pinned() bool { return x.minted != nil && x.minted.Model != "" }
+
 // end has the session end, by the first that says how.
 func (x *session) end(e ending) {
 	x.once.Do(func() {

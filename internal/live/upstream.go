@@ -83,7 +83,7 @@ func (x *session) unopened(ctx, opening context.Context, to dispatch.Target, err
 
 // writeSetup sends the setup, with the model's name in it.
 func (x *session) writeSetup(ctx context.Context, up *websocket.Conn, model string) error {
-	if x.minted != nil && x.minted.Model != "" {
+	if x.pinned() {
 		model = "" // the token has it
 	}
 	text := x.setup.named(model).Open()
