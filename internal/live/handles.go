@@ -39,6 +39,18 @@ func (l *Relay) projectOf(ctx context.Context, who resources.Caller, p *dispatch
 	return "", apierror.New(apierror.NotFound, "Session not found.")
 }
 
+// only returns the keys of a pool that are of the projects that have what a setup names, which
+// are to be one.
+func only(p *dispatch.Pool, projects ...string) (*dispatch.Pool, error) {
+	for _, project := range projects {
+		if !p.Has(project) {
+			return nil, apierror.New(apierror.NotFound, "What the setup names is of several projects, or of one without keys.")
+		}
+		p = p.Only(project)
+	}
+	return p, nil
+}
+
 // noteHandle notes whose a session is that may be resumed. It is the caller's even if that
 // fails, and can't be resumed by this handle then.
 func (x *session) noteHandle(ctx context.Context, to dispatch.Target, handle string) {

@@ -22,19 +22,25 @@ const constrainedPath = "/ws/google.ai.generativelanguage.v1alpha.GenerativeServ
 // mint makes an ephemeral token as alice, with what is asked for.
 func (w *world) mint(i *instance, asked string) string {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, i.URL+"/v1alpha/auth_tokens", strings.NewReader(asked))
-	require.NoError(w.t, err)
-	req.Header.Set("X-Goog-Api-Key", aliceToken)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(w.t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	require.NoError(w.t, err)
-	require.Equal(w.t, http.StatusOK, resp.StatusCode, string(text))
+	status, text := w.tryToMint(i, aliceToken, asked)
+	require.Equal(w.t, http.StatusOK, status, string(text))
 	var answer struct{ Name string }
 	require.NoError(w.t, json.Unmarshal(text, &answer))
 	require.True(w.t, strings.HasPrefix(answer.Name, "auth_tokens/"))
 	return answer.Name
+}
+
+func (w *world) tryToMint(i *instance, caller, asked string) (status int, text []byte) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, i.URL+"/v1alpha/auth_tokens", strings.NewReader(asked))
+	require.NoError(w.t, err)
+	req.Header.Set("X-Goog-Api-Key", caller)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(w.t, err)
+	defer resp.Body.Close()
+	text, err = io.ReadAll(resp.Body)
+	require.NoError(w.t, err)
+	return resp.StatusCode, text
 }
 
 // A token that was minted here opens sessions in its project at every instance, as often and as
@@ -170,6 +176,9 @@ func TestResume(t *testing.T) {
 		handle := c.handle()
 		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 
+		status, _ := w.tryToMint(one, bobToken, `{"bidi_generate_content_setup":{"sessionResumption":{"handle":"`+handle+`"}}}`)
+		assert.Equal(t, http.StatusNotFound, status, "nor in a token")
+		w.mint(one, `{"bidiGenerateContentSetup":{"sessionResumption":{"handle":"`+handle+`"}}}`)
 		stranger := w.connectAs(one, bobToken, resuming(handle))
 		assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, stranger.closed())
 

@@ -176,13 +176,7 @@ func (x *session) pool(ctx context.Context, names []string) (*dispatch.Pool, err
 		}
 		projects = append(projects, project)
 	}
-	for _, project := range projects {
-		if !p.Has(project) {
-			return nil, apierror.New(apierror.NotFound, "What the setup names is of several projects, or of one without keys.")
-		}
-		p = p.Only(project)
-	}
-	return p, nil
+	return only(p, projects...)
 }
 
 // candidates returns the models that may serve a session: that which is named, and those of

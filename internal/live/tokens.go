@@ -5,7 +5,9 @@ import (
 	"errors"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/ephemeral"
+	"fluxgate.dev/fluxgate/internal/resources"
 )
 
 // CallerOf returns for whom a token was minted here. Where somebody was let in besides, it is
@@ -16,6 +18,29 @@ func (l *Relay) CallerOf(ctx context.Context, token, letIn string) (string, erro
 		return "", apierror.New(apierror.Forbidden, "The ephemeral token was minted for somebody else.")
 	}
 	return t.Caller, err
+}
+
+// MayMint returns the keys of a pool by which a token may be made: where its setup goes on with
+// a session, those of the project that has it, if it is the caller's.
+func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.Pool, request []byte) (*dispatch.Pool, error) {
+	s := &setup{text: request}
+	err := members(request, 0, func(name string, from, to int) error {
+		if name != "bidiGenerateContentSetup" && name != "bidi_generate_content_setup" {
+			return nil
+		}
+		return members(request[from:to], from, s.member)
+	})
+	if err != nil {
+		return nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "want JSON as the SDKs send it", Cause: err}
+	}
+	if s.handle == "" {
+		return p, nil
+	}
+	project, err := l.projectOf(ctx, who, p, s.handle)
+	if err != nil {
+		return nil, err
+	}
+	return only(p, project)
 }
 
 // Minted notes a token that a project has made for a caller, by the request and the answer.

@@ -46,6 +46,9 @@ func (s *Server) mint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if p, err = s.sessions.MayMint(r.Context(), s.who(r), p, read.Known()); err != nil {
+		return err
+	}
 	a, err := s.change(r, p, routes.API.Upstream()+"auth_tokens", read.Text, true)
 	if err != nil {
 		return err
