@@ -138,11 +138,15 @@ func TestHostileFrames(t *testing.T) {
 			for end := time.Now().Add(9 * time.Second); time.Now().Before(end) && r.frame(final|ping, []byte("x")); {
 			}
 		}, 1001},
-		"a fragment of nothing":   {func(r *raw) { r.frame(final|going, []byte("x")) }, 1002},
-		"a reserved code":         {func(r *raw) { r.frame(final|3, []byte("x")) }, 1002},
-		"a ping that is too long": {func(r *raw) { r.frame(final|ping, make([]byte, 126)) }, 1002},
-		"no JSON":                 {func(r *raw) { r.frame(final|text, garbage) }, 1007},
-		"a second setup":          {func(r *raw) { r.frame(final|text, []byte(`{"s\u0065tup":{"model":"models/`+model+`"}}`)) }, 1008},
+		"a fragment of nothing":    {func(r *raw) { r.frame(final|going, []byte("x")) }, 1002},
+		"a reserved code":          {func(r *raw) { r.frame(final|3, []byte("x")) }, 1002},
+		"a ping that is too long":  {func(r *raw) { r.frame(final|ping, make([]byte, 126)) }, 1002},
+		"no JSON":                  {func(r *raw) { r.frame(final|text, garbage) }, 1007},
+		"a second setup":           {func(r *raw) { r.frame(final|text, []byte(`{"s\u0065tup":{"model":"models/`+model+`"}}`)) }, 1008},
+		"one with a comment in it": {func(r *raw) { r.frame(final|text, []byte(`{"s\u0065tup"/**/:{"model":"models/`+model+`"}}`)) }, 1008},
+		"one in UTF-16": {func(r *raw) {
+			r.frame(final|2, []byte(strings.Join(strings.Split(`{"setup":{"model":"models/`+model+`"}}`, ""), "\x00")+"\x00"))
+		}, 1008},
 		"another's file": {func(r *raw) {
 			r.frame(final|text, []byte(`{"clientContent":{"turns":[{"parts":[{"fileData":{"fileUri":"https://x/v1beta/files/of-bob"}}]}]}}`))
 		}, 1008},

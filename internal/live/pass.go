@@ -83,15 +83,16 @@ func (n *notAllowed) Error() string { return n.reason }
 // allow says why a message may not pass: it is none, it would begin another session in this
 // one, or it mentions what isn't the caller's, or is of another project.
 func (x *session) allow(ctx context.Context, to dispatch.Target, text []byte, held *bodies.Charge) error {
-	if setsUp(text) {
-		return &notAllowed{ending{websocket.StatusPolicyViolation, "INVALID_ARGUMENT: A session has one setup, its first message."}}
-	}
 	body, err := payload.Read(text, held.Grow)
 	if err != nil {
 		if errors.Is(err, bodies.ErrFull) || errors.Is(err, bodies.ErrNever) {
 			return err
 		}
 		return &notAllowed{ending{websocket.StatusInvalidFramePayloadData, invalid}}
+	}
+	// What can't be read here at all may be one too, to another reader.
+	if body.JSON == nil || setsUp(body.JSON) {
+		return &notAllowed{ending{websocket.StatusPolicyViolation, "INVALID_ARGUMENT: A session has one setup, its first message."}}
 	}
 	if len(body.References.Resources) == 0 {
 		return nil
