@@ -110,6 +110,8 @@ func (r *raw) setUp() {
 func TestHostileFrames(t *testing.T) {
 	w := newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=3s", "FLUXGATE_MAX_BODY=1MiB", "FLUXGATE_BODY_BUDGET=8MiB")
 	i := w.instance()
+	w.env = append(w.env, "FLUXGATE_LIVE_IDLE_TIMEOUT=1s") // for those who only wait for it
+	hasty := w.instance()
 	var bomb bytes.Buffer
 	deflate, err := flate.NewWriter(&bomb, flate.BestCompression)
 	require.NoError(t, err)
@@ -153,7 +155,11 @@ func TestHostileFrames(t *testing.T) {
 		"hangs up": {func(r *raw) { r.Close() }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := w.raw(i)
+			at := i
+			if c.code == 1001 {
+				at = hasty
+			}
+			r := w.raw(at)
 			if name != "a setup in a bomb" {
 				r.setUp()
 			}
