@@ -68,8 +68,8 @@ func New(o Options) *Relay {
 // An Incoming is a request for a session, as it came.
 type Incoming struct {
 	Who resources.Caller
-	// Token is the ephemeral token that it came with, which was minted here; "": none.
-	Token string
+	// Token is the ephemeral token that it came with; nil: none.
+	Token *Token
 	// Call returns the call of a setup: what it is decided by, and what it is recognised by.
 	Call func(ctx context.Context, setup []byte) (*dispatch.Call, error)
 }
@@ -86,8 +86,7 @@ func (l *Relay) Serve(w http.ResponseWriter, r *http.Request, in Incoming) (*adm
 	case !asksUpgrade(r):
 		return nil, apierror.New(apierror.InvalidArgument, "This route takes WebSockets: Connection: Upgrade, Upgrade: websocket.")
 	}
-	minted, err := l.minted(r.Context(), m, in)
-	if err != nil {
+	if err := mayOpen(m, in.Token); err != nil {
 		return nil, err
 	}
 	held, err := l.bodies.Charge(eachSession)
@@ -103,7 +102,6 @@ func (l *Relay) Serve(w http.ResponseWriter, r *http.Request, in Incoming) (*adm
 		return wait, err
 	}
 	x := newSession(l, r, m, in)
-	x.minted = minted
 	if !l.enter(x) {
 		return nil, apierror.New(apierror.Unavailable, stopping+" Please retry.")
 	}

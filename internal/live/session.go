@@ -129,7 +129,7 @@ func (x *session) readSetup() ([]byte, bodies.Charge, error) {
 func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, error) {
 	refs := x.setup.body.References
 	if x.pinned() {
-		x.setup.model = x.minted.Model // the token's setup counts, whatever this one says
+		x.setup.model = x.in.Token.Model // the token's setup counts, whatever this one says
 	}
 	c, err := x.in.Call(ctx, x.setup.text)
 	if err != nil {
@@ -161,13 +161,13 @@ func (x *session) pool(ctx context.Context, names []string) (*dispatch.Pool, err
 		return nil, err
 	}
 	var projects []string
-	if x.minted != nil {
+	if x.in.Token != nil {
 		if x.setup.handle == "" {
-			if err := x.l.tokens.MayBegin(*x.minted); err != nil {
+			if err := x.l.tokens.MayBegin(x.in.Token.Token); err != nil {
 				return nil, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The token is used up, or no new session may begin with it any more.", Cause: err}
 			}
 		}
-		projects = append(projects, x.minted.Project)
+		projects = append(projects, x.in.Token.Project)
 	}
 	if x.setup.handle != "" {
 		project, err := x.l.projectOf(ctx, x.in.Who, p, x.setup.handle)

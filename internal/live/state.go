@@ -12,7 +12,6 @@ import (
 	"github.com/coder/websocket"
 
 	"fluxgate.dev/fluxgate/internal/bodies"
-	"fluxgate.dev/fluxgate/internal/ephemeral"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/requestlog"
@@ -28,8 +27,6 @@ type session struct {
 	log  *slog.Logger
 	ctx  context.Context // until the session is over
 	stop context.CancelFunc
-
-	minted *ephemeral.Token // that it came with; nil: none
 
 	conn  *websocket.Conn // the caller's
 	setup *setup
@@ -55,7 +52,7 @@ func newSession(l *Relay, r *http.Request, m Method, in Incoming) *session {
 }
 
 // pinned reports whether the session's token has the model.
-func (x *session) pinned() bool { return x.minted != nil && x.minted.Model != "" }
+func (x *session) pinned() bool { return x.in.Token != nil && x.in.Token.Model != "" }
 
 // end has the session end, by the first that says how.
 func (x *session) end(e ending) {

@@ -10,14 +10,25 @@ import (
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
-// CallerOf returns for whom a token was minted here. Where somebody was let in besides, it is
-// to be the same; "": nobody was.
-func (l *Relay) CallerOf(ctx context.Context, token, letIn string) (string, error) {
-	t, err := l.find(ctx, token)
-	if err == nil && letIn != "" && letIn != t.Caller {
-		return "", apierror.New(apierror.Forbidden, "The ephemeral token was minted for somebody else.")
+// A Token is an ephemeral token that a request came with, and what is known of it.
+type Token struct {
+	ephemeral.Token
+	text string
+}
+
+// Token returns what is known of a token that was minted here. Where somebody was let in
+// besides, it is to be for the same; "": nobody was.
+func (l *Relay) Token(ctx context.Context, text, letIn string) (*Token, error) {
+	t, err := l.tokens.Find(ctx, text)
+	switch {
+	case errors.Is(err, ephemeral.ErrUnknown):
+		return nil, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The ephemeral token wasn't minted here, or has expired.", Cause: err}
+	case err != nil:
+		return nil, &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the token is. Please retry.", Cause: err}
+	case letIn != "" && letIn != t.Caller:
+		return nil, apierror.New(apierror.Forbidden, "The ephemeral token was minted for somebody else.")
 	}
-	return t.Caller, err
+	return &Token{t, text}, nil
 }
 
 // MayMint returns the keys of a pool by which a token may be made: where its setup goes on with
@@ -65,31 +76,13 @@ func (l *Relay) Minted(ctx context.Context, caller, project string, request, ans
 	return nil
 }
 
-// minted returns what is known of the token of a session; nil: it has none.
-func (l *Relay) minted(ctx context.Context, m Method, in Incoming) (*ephemeral.Token, error) {
+// mayOpen says why a method isn't opened with a token, or without one.
+func mayOpen(m Method, t *Token) error {
 	switch {
-	case m.Name != Constrained && in.Token == "":
-		return nil, nil
-	case m.Name != Constrained: // else it would be worth as much as its caller's own token
-		return nil, apierror.New(apierror.Unauthenticated, "An ephemeral token opens sessions at "+Constrained+" alone.")
-	case in.Token == "":
-		return nil, apierror.New(apierror.Unauthenticated, "This method takes an ephemeral token that was minted here (POST /v1alpha/auth_tokens), as ?access_token= or Authorization: Token.")
+	case m.Name != Constrained && t != nil: // else it would be worth as much as its caller's own token
+		return apierror.New(apierror.Unauthenticated, "An ephemeral token opens sessions at "+Constrained+" alone.")
+	case m.Name == Constrained && t == nil:
+		return apierror.New(apierror.Unauthenticated, "This method takes an ephemeral token that was minted here (POST /v1alpha/auth_tokens), as ?access_token= or Authorization: Token.")
 	}
-	t, err := l.find(ctx, in.Token)
-	if err != nil {
-		return nil, err
-	}
-	return &t, nil
-}
-
-// find returns a token that was minted here.
-func (l *Relay) find(ctx context.Context, token string) (ephemeral.Token, error) {
-	t, err := l.tokens.Find(ctx, token)
-	switch {
-	case errors.Is(err, ephemeral.ErrUnknown):
-		return t, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The ephemeral token wasn't minted here, or has expired.", Cause: err}
-	case err != nil:
-		return t, &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the token is. Please retry.", Cause: err}
-	}
-	return t, nil
+	return nil
 }

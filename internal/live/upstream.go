@@ -22,7 +22,7 @@ import (
 func (x *session) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
 	sent, failure := x.open(ctx, to)
 	for _, e := range []*upstream.Error{failure, sent.Late} {
-		if x.minted != nil && e != nil && (e.Class == upstream.ClassKeyInvalid || e.Class == upstream.ClassDenied) {
+		if x.in.Token != nil && e != nil && (e.Class == upstream.ClassKeyInvalid || e.Class == upstream.ClassDenied) {
 			e.Class = upstream.ClassCaller
 		}
 	}
@@ -51,8 +51,8 @@ func (x *session) open(ctx context.Context, to dispatch.Target) (dispatch.Sent, 
 		return dispatch.Sent{}, x.unopened(ctx, opening, to, err, at)
 	}
 	x.answered = true
-	if x.minted != nil && x.setup.handle == "" {
-		if err := x.l.tokens.Begun(opening, x.in.Token); err != nil {
+	if x.in.Token != nil && x.setup.handle == "" {
+		if err := x.l.tokens.Begun(opening, x.in.Token.text); err != nil {
 			x.log.Warn("use of a token not counted", "error", err) // Gemini has counted it
 		}
 	}
@@ -102,8 +102,8 @@ func (x *session) writeSetup(ctx context.Context, up *websocket.Conn, model stri
 // another project may be tried whatever went wrong on the way.
 func (x *session) dial(ctx context.Context, to dispatch.Target) (*websocket.Conn, *upstream.Error) {
 	ctx = to.Context(ctx)
-	if x.minted != nil {
-		ctx = upstream.WithKey(ctx, x.in.Token)
+	if x.in.Token != nil {
+		ctx = upstream.WithKey(ctx, x.in.Token.text)
 	}
 	req, err := to.Provider().NewRequest(ctx, http.MethodGet, x.m.path(), http.NoBody)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
+	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 )
 
@@ -15,7 +16,7 @@ type arrival struct {
 	format   apierror.Format
 	patience apierror.Patience // of the route's clients
 	caller   callers.Caller
-	token    string // the ephemeral one of a session; "": none
+	token    *live.Token // the ephemeral one of a session; nil: none
 }
 
 type arrivalKey struct{}

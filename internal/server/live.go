@@ -13,12 +13,15 @@ import (
 
 // admitMinted finds out who sent a request with an ephemeral token: for whom it was minted
 // here. Where somebody was let in besides, it is to be the same.
-func (s *Server) admitMinted(ctx context.Context, token string, caller callers.Caller, refused error) (callers.Caller, error) {
-	if token == "" || refused != nil && !errors.Is(refused, callers.ErrMissing) {
-		return caller, refused
+func (s *Server) admitMinted(ctx context.Context, text string, caller callers.Caller, refused error) (callers.Caller, *live.Token, error) {
+	if text == "" || refused != nil && !errors.Is(refused, callers.ErrMissing) {
+		return caller, nil, refused
 	}
-	name, err := s.sessions.CallerOf(ctx, token, caller.Name)
-	return callers.Caller{Name: name}, err
+	token, err := s.sessions.Token(ctx, text, caller.Name)
+	if err != nil {
+		return callers.Caller{}, nil, err
+	}
+	return callers.Caller{Name: token.Caller}, token, nil
 }
 
 // session serves a session of the Live API.

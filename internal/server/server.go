@@ -96,12 +96,12 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 			}
 			start := time.Now()
 			boundBody(w, r, unreadTimeout)
-			var token string // an ephemeral one, before the credentials are taken off
+			var minted string // an ephemeral token, before the credentials are taken off
 			if strings.HasPrefix(path, routes.SocketPath) {
-				token = callers.EphemeralToken(r)
+				minted = callers.EphemeralToken(r)
 			}
 			caller, refused := s.admitCaller(r, path)
-			caller, refused = s.admitMinted(ctx, token, caller, refused)
+			caller, token, refused := s.admitMinted(ctx, minted, caller, refused)
 			if caller.Name != "" && !s.callers.Open() {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
