@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -134,33 +135,35 @@ func TestUnmeteredAnswersAreCounted(t *testing.T) {
 
 // Refusals and failures count by cause, model and caller.
 func TestRefusalsAreCounted(t *testing.T) {
-	s := oneAMinute("FLUXGATE_TOKENS=alice:"+aliceToken+",bob:"+bobToken, "FLUXGATE_ADMIN_TOKENS=root:"+adminToken, `FLUXGATE_CALLERS={"bob":{"rpm":1}}`)
-	s.keys = projects("alpha", "beta")
-	w := newWorld(t, s)
-	w.generate("1", "", as(aliceToken)...).ok()
-	w.generate("2", "", as(bobToken)...).ok()
-	w.generate("3", "", as(aliceToken)...).wait()
-	w.generate("4", "", as(bobToken)...).wait()
-	w.generate("5", `"model":"gemini-2.5-lost"`, as(aliceToken)...).failed(http.StatusNotFound)
-	var out usage.Report
-	w.do("GET", "/usage?by=caller,model", "", as(adminToken)...).decode(&out)
-	found := make(map[string]usage.Row)
-	for _, r := range out.Rows {
-		found[r.Caller+" "+r.Model] = r
-	}
-	assert.Equal(t, map[string]int64{"rpm": 1}, found["alice "+pro].Causes)
-	assert.Equal(t, map[string]int64{"own_rpm": 1}, found["bob "+pro].Causes)
-	assert.EqualValues(t, 1, found["alice gemini-2.5-lost"].Failed, "%v", found)
+	synctest.Test(t, func(t *testing.T) { // in which all of it is at one instant: none is told for which a millisecond decides
+		s := oneAMinute("FLUXGATE_TOKENS=alice:"+aliceToken+",bob:"+bobToken, "FLUXGATE_ADMIN_TOKENS=root:"+adminToken, `FLUXGATE_CALLERS={"bob":{"rpm":1}}`)
+		s.keys = projects("alpha", "beta")
+		w := newWorld(t, s)
+		w.generate("1", "", as(aliceToken)...).ok()
+		w.generate("2", "", as(bobToken)...).ok()
+		w.generate("3", "", as(aliceToken)...).wait()
+		w.generate("4", "", as(bobToken)...).wait()
+		w.generate("5", `"model":"gemini-2.5-lost"`, as(aliceToken)...).failed(http.StatusNotFound)
+		var out usage.Report
+		w.do("GET", "/usage?by=caller,model", "", as(adminToken)...).decode(&out)
+		found := make(map[string]usage.Row)
+		for _, r := range out.Rows {
+			found[r.Caller+" "+r.Model] = r
+		}
+		assert.Equal(t, map[string]int64{"rpm": 1}, found["alice "+pro].Causes)
+		assert.Equal(t, map[string]int64{"own_rpm": 1}, found["bob "+pro].Causes)
+		assert.EqualValues(t, 1, found["alice gemini-2.5-lost"].Failed, "%v", found)
 
-	// The last of them are told with what it takes to find them again, to administrators.
-	refused := w.generate("6", "", as(bobToken)...)
-	refused.wait()
-	var status struct{ Troubles []usage.Trouble }
-	w.do("GET", "/status", "", as(adminToken)...).decode(&status)
-	require.Len(t, status.Troubles, 4)
-	last := status.Troubles[0]
-	assert.Equal(t, refused.Header().Get("X-Fluxgate-Request-Id"), last.ID)
-	assert.Equal(t, []string{"/generate", "bob", pro, "own_rpm"}, []string{last.Route, last.Caller, last.Model, last.Cause})
-	assert.Positive(t, last.Wait)
-	assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "troubles")
+		// The last of them are told with what it takes to find them again, to administrators.
+		refused := w.generate("6", "", as(bobToken)...)
+		refused.wait()
+		var status struct{ Troubles []usage.Trouble }
+		w.do("GET", "/status", "", as(adminToken)...).decode(&status)
+		require.Len(t, status.Troubles, 4)
+		last := status.Troubles[0]
+		assert.Equal(t, refused.Header().Get("X-Fluxgate-Request-Id"), last.ID)
+		assert.Equal(t, []string{"/generate", "bob", pro, "own_rpm"}, []string{last.Route, last.Caller, last.Model, last.Cause})
+		assert.Positive(t, last.Wait)
+		assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "troubles")
+	})
 }
