@@ -14,9 +14,10 @@ import (
 type try struct {
 	seq         uint64
 	on          *scheduler.Project
-	sections    []byte      // of on
-	base        version     // of on
-	lost        *merge.Loss // what is written back with it
+	sections    []byte            // of on
+	base        version           // of on
+	lost        *merge.Loss       // what is written back with it
+	restored    scheduler.Instant // when the database was, where that matters to the batch; 0: it doesn't
 	rules       *scheduler.Rules
 	piggybacked []pending
 	batch       []*waiting
@@ -33,6 +34,9 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 	for {
 		t, err := c.begin()
 		if err != nil {
+			return nil, err
+		}
+		if t.restored, err = c.g.restoredBefore(ctx, &t); err != nil {
 			return nil, err
 		}
 		now := c.g.Now()
@@ -125,6 +129,9 @@ func (t *try) apply(now scheduler.Instant) (*scheduler.Project, *scheduler.Rules
 	}
 	t.results = make([]scheduler.Result, len(t.batch))
 	for i, w := range t.batch {
+		if closed := t.closeUnknown(p, now, w); closed != nil {
+			p, rules = closed, w.rules
+		}
 		if p, t.results[i] = p.Apply(w.rules, now, w.change); t.results[i].Changed {
 			rules = w.rules
 		}

@@ -42,14 +42,19 @@ func (g *Grouped) controlWithin(ctx context.Context, age time.Duration) (Control
 		if doc, ok := g.ctl.within(age); ok {
 			return doc, nil
 		}
-		select {
-		case read := <-g.ctl.reads.DoChan("control", func() (any, error) { return nil, g.readControl() }):
-			if read.Err != nil {
-				return Control{}, read.Err
-			}
-		case <-ctx.Done():
-			return Control{}, ended("read control document", ctx)
+		if err := g.shareControl(ctx); err != nil {
+			return Control{}, err
 		}
+	}
+}
+
+// shareControl has the control document read, or waits for the read that is under way.
+func (g *Grouped) shareControl(ctx context.Context) error {
+	select {
+	case read := <-g.ctl.reads.DoChan("control", func() (any, error) { return nil, g.readControl() }):
+		return read.Err
+	case <-ctx.Done():
+		return ended("read control document", ctx)
 	}
 }
 
@@ -166,7 +171,7 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	err := g.transact(ctx, func() (err error) {
 		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
 			if lost = ""; ok {
-				lost = c.recover(&known)
+				lost = c.recover(&known, g.Now())
 			}
 			epoch := c.Epoch
 			if err := change(c); err != nil {

@@ -104,8 +104,9 @@
 // Whoever reads a document that is missing, or hasn't come of what was known to be
 // durable, joins both by the stricter reading (package merge, below this one) and writes
 // that before anything more is admitted. What others wrote after the last that it saw can't
-// be known: where others were noticed within five minutes the project is closed until it
-// can't count any more. What nobody knows who runs is lost. The control document is
+// be known: unless none were noticed for five minutes the project is closed until it can't
+// count any more, and so is a model that wasn't used before, as far as is known: the control
+// document, which is read before its first use, says when it was restored. What nobody knows who runs is lost. The control document is
 // restored before anything is decided by it, with a new epoch, and a record when somebody
 // reads or changes it. All of it is said in the log and to Options.Noticed.
 //

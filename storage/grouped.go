@@ -113,7 +113,7 @@ type Grouped struct {
 	updating *semaphore.Weighted // one transaction that reads at a time
 	closing  atomic.Bool
 	reached  atomic.Bool               // the database has answered before
-	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere; nil: never
+	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere, or might have been
 
 	mu       sync.Mutex
 	projects map[string]*committer
@@ -135,6 +135,8 @@ func newGrouped(docs documents, opts Options) *Grouped {
 		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
 		projects: make(map[string]*committer), records: make(map[string]knownRecord), updating: semaphore.NewWeighted(1),
 	}
+	began := time.Now() // others may have been at work until just now
+	g.others.Store(&began)
 	g.alive, g.end = context.WithCancel(context.Background())
 	return g
 }

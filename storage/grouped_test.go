@@ -66,6 +66,7 @@ func TestDocumentDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := NewFake(time.Millisecond)
 		a, b := (&Line{DB: db}).Open(t, Options{}), (&Line{DB: db}).Open(t, Options{})
+		time.Sleep(othersFor) // a goes by it that it is alone
 		admit(t, a, 1)
 		admit(t, b, 2)
 		db.Delete("p")

@@ -2,9 +2,11 @@ package storage
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -28,8 +30,7 @@ func (c *committer) compare(found *scheduler.Project) {
 	if c.lost != nil {
 		known = merge.Projects(c.lost.Known, c.base)
 	}
-	others := c.g.others.Load()
-	c.lost = &merge.Loss{Known: known, Unseen: others != nil && time.Since(*others) < othersFor, Since: c.g.Now()}
+	c.lost = &merge.Loss{Known: known, Unseen: time.Since(*c.g.others.Load()) < othersFor, Since: c.g.Now()}
 	c.g.notice(fmt.Sprintf("the document of project %s was missing or older than what was durable: what this instance knows of it is written back", c.id))
 }
 
@@ -39,6 +40,42 @@ func (c *committer) restored(now scheduler.Instant) *scheduler.Project {
 		return c.base
 	}
 	return c.lost.Restore(c.base, c.rules, now)
+}
+
+// restoredBefore returns when the database was restored after it had been emptied; 0: never,
+// or the batch asks for nothing but what is known to have been used. What only others have
+// used looks the same after the database was emptied as before; the control document tells,
+// and is read for it. A model is used for the first time once in the life of a project.
+func (g *Grouped) restoredBefore(ctx context.Context, t *try) (scheduler.Instant, error) {
+	_, known := g.ctl.within(forever)
+	if !known || !slices.ContainsFunc(t.batch, func(w *waiting) bool { return firstUse(t.on, w.change) }) {
+		return 0, nil
+	}
+	if err := g.shareControl(ctx); err != nil {
+		return 0, err
+	}
+	control, _ := g.ctl.within(forever)
+	return control.RestoredAt, nil
+}
+
+// firstUse reports whether a change asks for a model that was never used, as far as is known.
+func firstUse(p *scheduler.Project, change scheduler.Change) bool {
+	r, ok := change.(scheduler.Reserve)
+	return ok && !p.Has(r.Model) && len(p.Calendar(r.Model).Days) == 0
+}
+
+// closeUnknown returns the project with the model that is asked for closed, if it may have
+// been used before the database was emptied, until that can't count any more; nil: it can't.
+func (t *try) closeUnknown(p *scheduler.Project, now scheduler.Instant, w *waiting) *scheduler.Project {
+	if t.restored == 0 || !firstUse(p, w.change) {
+		return nil
+	}
+	block := merge.Closed(t.restored, w.rules)
+	if now >= block.Until {
+		return nil
+	}
+	p, _ = p.Apply(w.rules, now, scheduler.RecordRefusal{Model: w.change.(scheduler.Reserve).Model, Block: block})
+	return p
 }
 
 // restores reports whether there is something to write back, which isn't put off until
@@ -76,12 +113,12 @@ func (c *Control) hasLost(known *Control) bool {
 
 // recover gives a control document back what it has lost, and returns what is to be said
 // of it once it is written; empty: nothing was lost.
-func (c *Control) recover(known *Control) (what string) {
+func (c *Control) recover(known *Control, now scheduler.Instant) (what string) {
 	if !c.hasLost(known) {
 		return ""
 	}
 	what = fmt.Sprintf("the control document was missing or older than what was durable (epoch %d, not %d): mode, limits, aliases and the key of tickets are written back as this instance knows them", c.Epoch, known.Epoch)
-	c.restore(*known)
+	c.restore(*known, now)
 	return what
 }
 
@@ -89,12 +126,12 @@ func (c *Control) recover(known *Control) (what string) {
 // Of the rest, what was set since the document was made anew, or restored, is newer than
 // what is known; otherwise it is a copy, and older. The key is the one that tickets
 // were signed with.
-func (c *Control) restore(known Control) {
+func (c *Control) restore(known Control, now scheduler.Instant) {
 	found, known := *c, known.clone()
 	newer := !bytes.Equal(found.TicketKey, known.TicketKey) || found.Incarnation != known.Incarnation && found.Epoch > found.Restored+1
 	*c = known
 	c.Epoch = max(found.Epoch, known.Epoch)
-	c.Incarnation, c.Restored = rand.Text(), c.Epoch
+	c.Incarnation, c.Restored, c.RestoredAt = rand.Text(), c.Epoch, now
 	if found.LimitsAt.After(known.LimitsAt) {
 		c.Limits, c.LimitsAt = found.Limits, found.LimitsAt
 	}

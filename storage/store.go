@@ -132,10 +132,11 @@ type Control struct {
 	ReportedAt time.Time        `firestore:"reported_at"`
 	// Incarnation is random, another each time that the document is made, and restored
 	// after it was lost; empty: by a build that didn't know it. Restored is the last
-	// epoch from before that whoever did it knew of. Builds from before leave both
-	// alone, or (4bd3115) lose them.
-	Incarnation string `firestore:"incarnation"`
-	Restored    int64  `firestore:"restored"`
+	// epoch from before that whoever did it knew of, RestoredAt when that was, by the
+	// store's time. Builds from before leave them alone, or (4bd3115) lose them.
+	Incarnation string            `firestore:"incarnation"`
+	Restored    int64             `firestore:"restored"`
+	RestoredAt  scheduler.Instant `firestore:"restored_at"`
 }
 
 // Limits replace single limits of a model; nil keeps what is there.

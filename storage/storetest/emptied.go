@@ -23,11 +23,13 @@ type Emptier interface {
 }
 
 var emptiedCases = []testCase{
-	{name: "Emptied", body: emptied, shared: true},
+	{name: "Emptied", body: emptied, shared: true, virtual: true},
 	{name: "EmptiedUnderTwo", body: emptiedUnderTwo, shared: true},
-	{name: "EmptiedAndWrittenAnew", body: emptiedAndWrittenAnew, shared: true},
+	{name: "EmptiedBeforeSeen", body: emptiedBeforeSeen, shared: true},
+	{name: "EmptiedAndWrittenAnew", body: emptiedAndWrittenAnew, shared: true, virtual: true},
 	{name: "EmptiedOpensAgain", body: emptiedOpensAgain, shared: true, virtual: true},
-	{name: "SetBack", body: setBack, shared: true},
+	{name: "SetBack", body: setBack, shared: true, virtual: true},
+	{name: "SetBackSoon", body: setBackSoon, shared: true},
 	{name: "EmptiedControl", body: emptiedControl, shared: true},
 	{name: "EmptiedControlOfTwo", body: emptiedControlOfTwo, shared: true},
 	{name: "SetBackControl", body: setBackControl, shared: true},
@@ -44,6 +46,9 @@ func noticing() (Config, *atomic.Int64) {
 	return c, n
 }
 
+// alone is after how long an instance that has noticed no other goes by that.
+const alone = 5 * time.Minute
+
 // ask1 asks for a slot and returns the verdict.
 func ask1(t *testing.T, s storage.Store) scheduler.Result {
 	t.Helper()
@@ -52,11 +57,12 @@ func ask1(t *testing.T, s storage.Store) scheduler.Result {
 	return result
 }
 
-// The only instance goes on as if nothing had happened: what it sent, learned, marked
+// The only instance, which has been that for five minutes, goes on as if nothing had happened: what it sent, learned, marked
 // and promised is there again, in the database too, and it says so.
 func emptied(t *testing.T, h Harness) {
 	c, noticed := noticing()
 	s := h.Open(t, c)
+	time.Sleep(alone)
 	for range 3 {
 		admit(t, s, five, ask(1))
 	}
@@ -109,9 +115,39 @@ func emptiedUnderTwo(t *testing.T, h Harness) {
 	assert.EqualValues(t, 4, stored(t, h).Calendar(model).Used(five, scheduler.DayOf(a.Now())))
 }
 
+// A project that only another instance has used looks to this one as if it had never been
+// used, before the database was emptied and after. It admits nothing there for a minute,
+// whether it looked at the project before or not.
+func emptiedBeforeSeen(t *testing.T, h Harness) {
+	a, b := h.Open(t, eager()), h.Open(t, eager())
+	setting(t, a)
+	_, err := b.Control(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, view(t, b, project))
+	used := []string{project, "looked at by nobody else"}
+	for _, id := range used {
+		for range 3 {
+			result, err := a.Apply(t.Context(), five, id, ask(1))
+			require.NoError(t, err)
+			require.Equal(t, scheduler.Admitted, result.Verdict)
+		}
+	}
+	h.(Emptier).Empty(t)
+	for _, id := range used {
+		for _, s := range []storage.Store{b, a} {
+			result, err := s.Apply(t.Context(), five, id, ask(1))
+			require.NoError(t, err)
+			assert.Equal(t, scheduler.Refused, result.Verdict)
+			assert.LessOrEqual(t, result.Start.Sub(s.Now()), 72*time.Second)
+		}
+		assert.EqualValues(t, 3, requests(view(t, a, id)))
+	}
+}
+
 // Somebody who knew nothing has begun anew by the time that others look: both count.
 func emptiedAndWrittenAnew(t *testing.T, h Harness) {
 	a := h.Open(t, eager())
+	time.Sleep(alone)
 	admit(t, a, five, ask(1))
 	admit(t, a, five, ask(1))
 	h.(Emptier).Empty(t)
@@ -147,6 +183,7 @@ func emptiedOpensAgain(t *testing.T, h Harness) {
 // A copy of an hour ago is put in the place of the database.
 func setBack(t *testing.T, h Harness) {
 	s := h.Open(t, eager())
+	time.Sleep(alone)
 	admit(t, s, five, ask(1))
 	back := h.(Emptier).Save(t)
 	admit(t, s, five, ask(1))
@@ -156,6 +193,21 @@ func setBack(t *testing.T, h Harness) {
 	p := stored(t, h)
 	assert.EqualValues(t, 4, requests(p))
 	assert.EqualValues(t, 4, p.Calendar(model).Used(five, scheduler.DayOf(s.Now())))
+	assert.EqualValues(t, 1, s.Stats().Lost)
+}
+
+// An instance that began a moment ago can't know whether others were at work until then.
+func setBackSoon(t *testing.T, h Harness) {
+	s := h.Open(t, eager())
+	admit(t, s, five, ask(1))
+	back := h.(Emptier).Save(t)
+	admit(t, s, five, ask(1))
+	admit(t, s, five, ask(1))
+	back()
+	assert.Equal(t, scheduler.Refused, ask1(t, s).Verdict)
+	p := stored(t, h)
+	assert.EqualValues(t, 3, requests(p))
+	assert.EqualValues(t, 3, p.Calendar(model).Used(five, scheduler.DayOf(s.Now())))
 	assert.EqualValues(t, 1, s.Stats().Lost)
 }
 

@@ -31,10 +31,16 @@ func (l *Loss) Restore(found *scheduler.Project, rules *scheduler.Rules, now sch
 	return p
 }
 
+// Closed returns the block of a calendar until what was sent before then, and nobody knows
+// of any more, can't count. The cause is that of a limit per minute, which every build
+// knows.
+func Closed(since scheduler.Instant, rules *scheduler.Rules) scheduler.Block {
+	return scheduler.Block{Until: since.Add(scheduler.Window + rules.Skew + scheduler.MaxCommit), Cause: scheduler.ByRPM}
+}
+
 // closed returns the project with every calendar closed until what nobody knows of any
 // more can't count: what may have been used counts as used. Where somebody has closed
-// one already it stays as it is. The cause is that of a limit per minute, which every
-// build knows.
+// one already it stays as it is.
 func (l *Loss) closed(p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) *scheduler.Project {
 	models := slices.Clone(rules.Policy.Chain(scheduler.Both))
 	for _, c := range p.Calendars {
@@ -48,8 +54,7 @@ func (l *Loss) closed(p *scheduler.Project, rules *scheduler.Rules, now schedule
 		if c.Block.Cause == scheduler.ByRPM && c.Block.Until > now || limits.RPM == scheduler.Unlimited && limits.TPM == scheduler.Unlimited {
 			continue
 		}
-		until := l.Since.Add(scheduler.Window + rules.Skew + scheduler.MaxCommit)
-		p, _ = p.Apply(rules, now, scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Until: until, Cause: scheduler.ByRPM}})
+		p, _ = p.Apply(rules, now, scheduler.RecordRefusal{Model: model, Block: Closed(l.Since, rules)})
 	}
 	next := *p
 	next.Unsure.At = max(next.Unsure.At, l.Since) // of all that isn't a model's
