@@ -135,7 +135,7 @@
 //
 // # Changes
 //
-// [Reserve], [Extend], [Settle], [Cancel], [Release], [RecordRefusal], [Redirected], [Reset],
+// [Reserve], [Extend], [Use], [Settle], [Cancel], [Release], [RecordRefusal], [Redirected], [Reset],
 // [Review], [SetMark] and [ShareWaitlist] are values. [Project.Apply] makes them without touching the project it is
 // called on, so a store can show the outcome before it is durable, and make the change again on what
 // it finds after a lost race. Settling, cancelling and releasing twice is the same as once.
@@ -143,7 +143,8 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - plan.go: the choice among projects and models
-//   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend
+//   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend and Use
+//   - use.go: Use, for a request that goes on and uses more
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several
 //   - totals.go: the names of package totals: what is counted per project and day, for reports only

@@ -160,6 +160,17 @@ func (l *CallerLimit) reserve(ctx context.Context, over bool) (*Wait, error) {
 	return nil, nil
 }
 
+// Use counts tokens that a request which goes on has used now.
+func (l *CallerLimit) Use(ctx context.Context, tokens int64) error {
+	if l == nil || l.reserved == nil {
+		return nil
+	}
+	_, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Use{
+		Model: callerModel, ID: l.reserved.ID, Reserved: *l.reserved, Tokens: tokens,
+	})
+	return err
+}
+
 // Settle corrects the place when the tokens are known; negative: unknown. It rides
 // along with the caller's next request.
 func (l *CallerLimit) Settle(tokens int64) {

@@ -65,6 +65,7 @@ type Call struct {
 // Sent is what is known after a successful send.
 type Sent struct {
 	PromptTokens int64 // negative: upstream didn't say
+	Counted      bool  // they were counted as they came ([lasting.Place.Use])
 	answers.Tokens
 	At           time.Time
 	ModelVersion string
@@ -336,7 +337,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	start := time.Now()
 	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
-	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant)
+	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	info, failure := r.call.Send(sending, to)
 	span.Answered(answered(info, failure))
 
@@ -349,15 +350,19 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		defer cancel()
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure))
 	}
-	grant.Count(info.PromptTokens)
+	prompt := info.PromptTokens
+	if info.Counted {
+		prompt = -1 // what is counted stays as it is
+	}
+	grant.Count(prompt)
 	settling, settle := r.d.telemetry.Settle(after)
-	err := r.d.admission.Settle(settling, grant, info.PromptTokens, info.At)
+	err := r.d.admission.Settle(settling, grant, prompt, info.At)
 	settle.Settled(err)
 	if err != nil {
 		// The answer is there and is the caller's; the reservation stays as it was.
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
-	r.limit.Settle(info.PromptTokens)
+	r.limit.Settle(prompt)
 	r.used(after, grant, info)
 	r.d.conversations.Served(r.call.turn, grant.Project, info.Continuation)
 	if r.tried == grant.Project && info.Late == nil {

@@ -33,6 +33,13 @@ func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservatio
 	return r
 }
 
+// Use counts tokens without a request: what one used later than it was reserved. They are
+// summed at once, as if they had been folded.
+func (c *Calendar) Use(t Terms, now Instant, tokens int64) {
+	c.countTokens(t.day(now), tokens)
+	c.addFolded(Folded{End: (now + t.length(tokens)).Ceil(t.grain), Tokens: tokens})
+}
+
 // shortID is what is kept of the ID of a reservation that is on its way: three
 // bytes, by which the few hundred of a calendar differ.
 func shortID(id uint64) uint32 { return uint32(id & (1<<24 - 1)) }

@@ -20,10 +20,13 @@ var ErrOver = errors.New("the place of a session is over")
 type Place struct {
 	ctl   *admission.Controller
 	grant *admission.Grant
+	limit *admission.CallerLimit
 }
 
-// Of returns the place of a grant.
-func Of(ctl *admission.Controller, grant *admission.Grant) *Place { return &Place{ctl, grant} }
+// Of returns the place of a grant, and of its request in its caller's own limits.
+func Of(ctl *admission.Controller, grant *admission.Grant, limit *admission.CallerLimit) *Place {
+	return &Place{ctl, grant, limit}
+}
 
 // Tried reports whether the request was let through to find out something, for which others
 // wait until upstream has answered.
@@ -80,6 +83,19 @@ func (p *Place) Extend(ctx context.Context) error {
 	}
 	p.grant.Also = also
 	return nil
+}
+
+// Use counts tokens that the request has used now, on the project and on its caller's own
+// limits. It fails with what the store says; to count them again then may count them twice.
+func (p *Place) Use(ctx context.Context, tokens int64) error {
+	_, err := p.ctl.Apply(ctx, p.grant.Project, scheduler.Use{
+		Model: p.grant.Model, ID: p.grant.Reservation.ID, Reserved: p.grant.Reservation, Tokens: tokens,
+		Also: p.grant.Also, Caller: p.grant.Caller,
+	})
+	if err != nil {
+		return err
+	}
+	return p.limit.Use(ctx, tokens)
 }
 
 func spec(rules *scheduler.Rules, on string) scheduler.Spec {

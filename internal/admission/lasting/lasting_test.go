@@ -52,7 +52,7 @@ func TestPlaces(t *testing.T) {
 		a, b := instance(t, store), instance(t, store)
 		grant, _ := ask(t, a)
 		require.NotNil(t, grant)
-		place := lasting.Of(a, grant)
+		place := lasting.Of(a, grant, nil)
 		for range 90 {
 			time.Sleep(40 * time.Second)
 			require.NoError(t, place.Extend(t.Context()))
@@ -73,7 +73,7 @@ func TestPlaces(t *testing.T) {
 		time.Sleep(wait.Start.Sub(a.Now()))
 		other, _ := ask(t, a)
 		require.NotNil(t, other)
-		assert.ErrorIs(t, lasting.Of(b, grant).Extend(t.Context()), lasting.ErrOver, "who comes back has lost it")
+		assert.ErrorIs(t, lasting.Of(b, grant, nil).Extend(t.Context()), lasting.ErrOver, "who comes back has lost it")
 	})
 }
 
@@ -83,9 +83,45 @@ func TestNoPlace(t *testing.T) {
 		c := instance(t, storage.NewMemory(nil))
 		grant, _, err := c.Admit(t.Context(), admission.Request{Models: []string{model}, Projects: []admission.Project{{ID: "project", Keys: []string{"key"}}}})
 		require.NoError(t, err)
-		place := lasting.Of(c, grant)
+		place := lasting.Of(c, grant, nil)
 		assert.Zero(t, place.Until())
 		time.Sleep(time.Hour)
 		assert.NoError(t, place.Extend(t.Context()))
+	})
+}
+
+// What a request uses that goes on counts on its caller's own limits too, for every instance.
+func TestUseCountsForItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tpm := int64(1000)
+		store := storage.NewMemory(nil)
+		instance := func() *admission.Controller {
+			rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+			c, err := admission.New(t.Context(), admission.Options{
+				Store: store, Rules: func(storage.Control) *scheduler.Rules { return rules },
+				Callers: map[string]scheduler.Override{"alice": {TPM: &tpm}},
+			})
+			require.NoError(t, err)
+			return c
+		}
+		a, b := instance(), instance()
+		limit := a.CallerLimit("alice", scheduler.Demand{Tokens: 10})
+		grant, wait, err := a.Admit(t.Context(), admission.Request{
+			Caller: "alice", Models: []string{model}, Projects: []admission.Project{{ID: "project", Keys: []string{"key"}}},
+			Demand: scheduler.Demand{Tokens: 10}, Limit: limit,
+		})
+		require.NoError(t, err)
+		require.Nil(t, wait)
+		time.Sleep(5 * time.Minute)
+		require.NoError(t, lasting.Of(a, grant, limit).Use(t.Context(), 900))
+		for _, tokens := range []int64{100, 200} {
+			wait, err = b.CallerLimit("alice", scheduler.Demand{Tokens: tokens}).Check(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, tokens > 100, wait != nil, tokens)
+		}
+		states, err := b.View(t.Context(), []string{"project"})
+		require.NoError(t, err)
+		_, tokens := states[0].Calendar(model).InWindow(b.Rules(), b.Now())
+		assert.EqualValues(t, 900, tokens)
 	})
 }
