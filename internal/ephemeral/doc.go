@@ -10,7 +10,9 @@
 // taking a slot each time that it is tried. A record has room for some eight hundred tokens,
 // and a caller for half of them: then no more are minted until some have expired.
 //
-// Builds before this one neither write nor read the records.
+// Beside each is kept a proof of its caller's own token, as package callers makes one, by
+// which it is found out whether that is still the caller's. Builds from before that keep the
+// proofs and look at none; a token that such a build noted has none.
 //
 // Files, from the top down; a file calls only those below it:
 //

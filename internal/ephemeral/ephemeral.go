@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 )
@@ -29,6 +30,9 @@ type Token struct {
 	Begins  time.Time // until when new sessions may begin
 	Until   time.Time // until when it is good at all
 	Left    int       // how many sessions may begin; negative: any number
+	// Proof is of the caller's own token, by which it was made, as package callers makes one;
+	// empty: it had none, or a build made it that kept none.
+	Proof string
 }
 
 // stored is how a token is written.
@@ -66,48 +70,62 @@ const (
 )
 
 // place returns where a token lies: the name of the record, and of the token in it.
-func place(token string) (record, name string) {
+func place(token string) (lies, name string) {
 	sum := sha256.Sum256([]byte(token))
 	return fmt.Sprintf("tokens-%x", sum[0]%shards), hex.EncodeToString(sum[:16])
 }
 
-// tokensMember is the member of a record that has the tokens. Others are kept.
-const tokensMember = "tokens"
+// The members of a record that are read. Others are kept, which a build from before proofs
+// does with those.
+const (
+	tokensMember = "tokens"
+	proofsMember = "proofs"
+)
 
-// read reads a record without what has expired.
-func read(data []byte, now time.Time) (tokens map[string]stored, all map[string]json.RawMessage, err error) {
-	tokens, all = make(map[string]stored), make(map[string]json.RawMessage)
-	if len(data) == 0 {
-		return tokens, all, nil
-	}
-	if err = json.Unmarshal(data, &all); err == nil && all[tokensMember] != nil {
-		err = json.Unmarshal(all[tokensMember], &tokens)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("ephemeral tokens: %w", err)
-	}
-	for name, t := range tokens {
-		if t.Until <= now.Unix() {
-			delete(tokens, name)
-		}
-	}
-	return tokens, all, nil
+// A record is what one holds.
+type record struct {
+	tokens map[string]stored
+	proofs map[string]string          // by the names of their tokens
+	all    map[string]json.RawMessage // its members
 }
 
-// change changes the tokens of a record.
-func (r *Registry) change(ctx context.Context, record string, do func(tokens map[string]stored) error) error {
-	_, err := r.records.UpdateRecord(ctx, record, func(data []byte) ([]byte, error) {
-		tokens, all, err := read(data, r.now())
+// read reads a record without what has expired.
+func read(data []byte, now time.Time) (*record, error) {
+	r := &record{make(map[string]stored), make(map[string]string), make(map[string]json.RawMessage)}
+	if len(data) == 0 {
+		return r, nil
+	}
+	err := json.Unmarshal(data, &r.all)
+	for member, into := range map[string]any{tokensMember: &r.tokens, proofsMember: &r.proofs} {
+		if err == nil && r.all[member] != nil {
+			err = json.Unmarshal(r.all[member], into)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ephemeral tokens: %w", err)
+	}
+	maps.DeleteFunc(r.tokens, func(_ string, t stored) bool { return t.Until <= now.Unix() })
+	maps.DeleteFunc(r.proofs, func(name, _ string) bool { return r.tokens[name] == stored{} })
+	return r, nil
+}
+
+// change changes a record.
+func (r *Registry) change(ctx context.Context, name string, do func(*record) error) error {
+	_, err := r.records.UpdateRecord(ctx, name, func(data []byte) ([]byte, error) {
+		x, err := read(data, r.now())
 		if err != nil {
 			return nil, err
 		}
-		if err := do(tokens); err != nil {
+		if err := do(x); err != nil {
 			return nil, err
 		}
-		if all[tokensMember], err = json.Marshal(tokens); err != nil {
+		if x.all[tokensMember], err = json.Marshal(x.tokens); err != nil {
 			return nil, err
 		}
-		return json.Marshal(all)
+		if x.all[proofsMember], err = json.Marshal(x.proofs); err != nil {
+			return nil, err
+		}
+		return json.Marshal(x.all)
 	})
 	return err
 }
@@ -118,18 +136,21 @@ func (r *Registry) Minted(ctx context.Context, token string, t Token) error {
 	if !strings.HasPrefix(token, Prefix) {
 		return fmt.Errorf("ephemeral tokens: one has another name than %s…", Prefix)
 	}
-	record, name := place(token)
-	return r.change(ctx, record, func(tokens map[string]stored) error {
+	lies, name := place(token)
+	return r.change(ctx, lies, func(x *record) error {
 		own := 0
-		for _, x := range tokens {
-			if x.Caller == t.Caller {
+		for _, s := range x.tokens {
+			if s.Caller == t.Caller {
 				own++
 			}
 		}
-		if len(tokens) >= maxTokens || own >= maxCallers {
+		if len(x.tokens) >= maxTokens || own >= maxCallers {
 			return ErrFull
 		}
-		tokens[name] = stored{t.Caller, t.Project, t.Model, t.Begins.Unix(), t.Until.Unix(), t.Left}
+		x.tokens[name] = stored{t.Caller, t.Project, t.Model, t.Begins.Unix(), t.Until.Unix(), t.Left}
+		if t.Proof != "" {
+			x.proofs[name] = t.Proof
+		}
 		return nil
 	})
 }
@@ -139,20 +160,20 @@ func (r *Registry) Find(ctx context.Context, token string) (Token, error) {
 	if !strings.HasPrefix(token, Prefix) {
 		return Token{}, ErrUnknown
 	}
-	record, name := place(token)
-	data, err := r.records.Record(ctx, record)
+	lies, name := place(token)
+	data, err := r.records.Record(ctx, lies)
 	if err != nil {
 		return Token{}, err
 	}
-	tokens, _, err := read(data, r.now())
+	x, err := read(data, r.now())
 	if err != nil {
 		return Token{}, err
 	}
-	t, ok := tokens[name]
+	t, ok := x.tokens[name]
 	if !ok {
 		return Token{}, ErrUnknown
 	}
-	return Token{t.Caller, t.Project, t.Model, time.Unix(t.Begins, 0), time.Unix(t.Until, 0), t.Left}, nil
+	return Token{t.Caller, t.Project, t.Model, time.Unix(t.Begins, 0), time.Unix(t.Until, 0), t.Left, x.proofs[name]}, nil
 }
 
 // MayBegin says why no new session may begin with a token now; nil: one may. To resume one
@@ -166,11 +187,11 @@ func (r *Registry) MayBegin(t Token) error {
 
 // Begun notes that a session has begun with a token.
 func (r *Registry) Begun(ctx context.Context, token string) error {
-	record, name := place(token)
-	return r.change(ctx, record, func(tokens map[string]stored) error {
-		if t, ok := tokens[name]; ok && t.Left > 0 {
+	lies, name := place(token)
+	return r.change(ctx, lies, func(x *record) error {
+		if t, ok := x.tokens[name]; ok && t.Left > 0 {
 			t.Left--
-			tokens[name] = t
+			x.tokens[name] = t
 		}
 		return nil
 	})

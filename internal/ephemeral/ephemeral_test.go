@@ -119,3 +119,40 @@ func TestBounds(t *testing.T) {
 		assert.Error(t, r.Minted(t.Context(), "auth_tokens/1", soon))
 	})
 }
+
+// A proof of the caller's token is kept beside a token, through writes of a build that doesn't
+// know of proofs too, and goes with it.
+func TestProofs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := storage.NewMemory(nil)
+		r := ephemeral.New(store, time.Now)
+		made := ephemeral.Token{Caller: "alice", Project: "alpha", Begins: time.Now().Add(time.Minute), Until: time.Now().Add(time.Hour), Left: -1, Proof: "proof"}
+		const token = "auth_tokens/abcdefgh"
+		require.NoError(t, r.Minted(t.Context(), token, made))
+		find := func() (got ephemeral.Token) {
+			got, err := r.Find(t.Context(), token)
+			require.NoError(t, err)
+			return got
+		}
+		assert.Equal(t, "proof", find().Proof)
+		var record string
+		for n := range 16 {
+			name := fmt.Sprintf("tokens-%x", n)
+			_, err := store.UpdateRecord(t.Context(), name, func(data []byte) ([]byte, error) {
+				if len(data) > 0 {
+					record = name
+					data = []byte(strings.Replace(string(data), `"tokens":{`, fmt.Sprintf(`"tokens":{"other":{"c":"bob","p":"alpha","b":0,"u":%d,"n":1},`, time.Now().Add(time.Hour).Unix()), 1))
+				}
+				return data, nil
+			})
+			require.NoError(t, err)
+		}
+		require.NoError(t, r.Begun(t.Context(), token))
+		assert.Equal(t, "proof", find().Proof)
+		time.Sleep(2 * time.Hour)
+		require.NoError(t, r.Begun(t.Context(), token))
+		data, err := store.Record(t.Context(), record)
+		require.NoError(t, err)
+		assert.NotContains(t, string(data), "proof\"")
+	})
+}

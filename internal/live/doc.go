@@ -16,8 +16,9 @@
 // model, sent with the key of a project, sent elsewhere where Gemini refuses its setup, and
 // settled when it is over. It weighs on its model as one request with the tokens of its setup,
 // and on the feature "live" of its model as one of so many at a time: until it ends, and no
-// longer than its place lasts, which is extended while it goes on (package lasting). What of
-// it says "auto" stands for the models of [Models]; every other byte of the setup stays.
+// longer than its place lasts, which is extended while it goes on (package lasting). What its
+// turns use counts on the model when Gemini tells it, for a minute from then on. What of the
+// setup says "auto" stands for the models of [Models]; every other byte of it stays.
 //
 // A session that comes with an ephemeral token (package ephemeral) goes to the project that
 // minted it, with the token for its credential; so what the token is bound to is Gemini's to
@@ -35,7 +36,8 @@
 // Compression isn't negotiated: a frame that says it is compressed ends the session. What
 // makes no progress, be it silence, pings or empty fragments, ends it after the idle time, and
 // everything after the time of one upstream request (FLUXGATE_TIMEOUT), which is below the
-// platform's own bound, that says nothing.
+// platform's own bound, that says nothing. Before that the caller is told so as Gemini tells it
+// (goAway), in time to resume.
 //
 // # How it ends
 //
@@ -52,8 +54,10 @@
 //   - pass.go: messages passed on, each way
 //   - handles.go: whose sessions are that may be resumed
 //   - tokens.go: ephemeral tokens: for whom they are, and their making
-//   - place.go: the place of a session, extended
+//   - place.go: the place of a session, extended, and what it uses, counted
+//   - notice.go: what a caller is told before its session has lasted its time
 //   - state.go: what is known of a session, and its end
+//   - side.go: the connections of a session, and how they are closed
 //   - method.go: what a path asks for
 //   - refusal.go: what a close of Gemini's means
 //   - closing.go: what a caller is told at the end

@@ -21,22 +21,23 @@ func nameOf(handle string) string {
 	return resources.Sessions + "/" + hex.EncodeToString(sum[:16])
 }
 
-// projectOf returns which project has the session of a handle, if that is the caller's. Of one
-// that isn't known the only project there is may know more, where everybody uses everything:
-// it may be of before, or an instance may have ended between Gemini's word and its own.
-func (l *Relay) projectOf(ctx context.Context, who resources.Caller, p *dispatch.Pool, handle string) (string, error) {
+// projectOf returns which project has the session of a handle, if that is the caller's, and
+// whether that is known. Of one that isn't the only project there is may know more, where
+// everybody uses everything: it may be of before, or an instance may have ended between
+// Gemini's word and its own.
+func (l *Relay) projectOf(ctx context.Context, who resources.Caller, p *dispatch.Pool, handle string) (project string, known bool, err error) {
 	name := nameOf(handle)
 	found, err := l.handles.Find(ctx, who.Name, []string{name})
 	if err != nil {
-		return "", &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the session is. Please retry.", Cause: err}
+		return "", false, &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the session is. Please retry.", Cause: err}
 	}
 	if r, ok := found[name]; ok {
-		return r.Project, nil
+		return r.Project, true, nil
 	}
 	if len(p.Projects) == 1 && !l.dispatcher.Confines(who) {
-		return p.Projects[0].ID, nil
+		return p.Projects[0].ID, false, nil
 	}
-	return "", apierror.New(apierror.NotFound, "Session not found.")
+	return "", false, apierror.New(apierror.NotFound, "Session not found.")
 }
 
 // only returns the keys of a pool that are of the projects that have what a setup names, which

@@ -88,6 +88,7 @@ func (r *raw) end() uint16 {
 			return 0
 		}
 		if head[0]&0xf == 8 {
+			r.Close() // as a client does then
 			if n < 2 {
 				return 0
 			}

@@ -190,3 +190,61 @@ func TestResume(t *testing.T) {
 	}
 	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, w.connect(one, resuming("a handle of nobody's")).closed())
 }
+
+// A token opens sessions as long as the caller's own is good by which it was minted: not when
+// that was taken away, and not by another one of the same name.
+func TestEphemeralTokensDieWithTheirCallers(t *testing.T) {
+	w := newWorld(t)
+	token := w.mint(w.instance(), `{"uses":0}`)
+	open := func(tokens string) (*http.Response, error) {
+		w.env = append(w.env, "FLUXGATE_TOKENS="+tokens)
+		_, resp, err := w.dialPath(w.instance(), constrainedPath+"?access_token="+token)
+		return resp, err
+	}
+	const second = "alice-token-of-the-tests-2"
+	_, err := open("alice:" + aliceToken + ",alice:" + second)
+	require.NoError(t, err, "it rotates")
+	for name, tokens := range map[string]string{"rotated": "alice:" + second, "removed": "bob:" + bobToken} {
+		resp, err := open(tokens)
+		require.Error(t, err, name)
+		assert.Equal(t, http.StatusUnauthorized, resp.StatusCode, name)
+	}
+}
+
+// A token that is used up opens nothing by a handle that somebody has made up, not even where
+// handles of before are taken because there is one project, and everybody uses everything.
+func TestHandleMadeUp(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_RESOURCES=shared", "GEMINI_KEY_2=", "GEMINI_PROJECT_2=")
+	i := w.instance()
+	token := w.mint(i, `{}`)
+	open := func(setup string) *client {
+		c, _, err := w.dialPath(i, constrainedPath+"?access_token="+token)
+		require.NoError(t, err)
+		c.say(setup)
+		return c
+	}
+	c := open(fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{}}}`, model))
+	require.Contains(t, c.hear(), "setupComplete")
+	handle := c.handle()
+	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+	before := len(w.sim.Live().Setups())
+	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "UNAUTHENTICATED: The token is used up, or no new session may begin with it any more."}, open(resuming("made-up")).closed())
+	assert.Len(t, w.sim.Live().Setups(), before, "Gemini isn't asked")
+	assert.Contains(t, open(resuming(handle)).hear(), "setupComplete", "to resume one isn't to begin it")
+}
+
+// Where a token is asked for, pages of any origin open sessions with one: it is the page that
+// has it, and no browser adds it.
+func TestPagesWithTokens(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for name, url := range map[string]string{"ephemeral": constrainedPath + "?access_token=" + w.mint(i, `{}`), "its caller's own": path + "?key=" + aliceToken} {
+		c, _, err := w.dialPath(i, url, "Origin", "https://app.example", "Cookie", "key="+aliceToken)
+		require.NoError(t, err, name)
+		c.say(setupOf(model))
+		assert.Contains(t, c.hear(), "setupComplete", name)
+	}
+	_, resp, err := w.dial(i, "Origin", "https://app.example", "Cookie", "key="+aliceToken)
+	require.Error(t, err)
+	assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/coder/websocket"
 
@@ -17,7 +18,7 @@ import (
 )
 
 // passUp passes the caller's messages on until one side ends.
-func (x *session) passUp(ctx context.Context, to dispatch.Target, up *websocket.Conn) {
+func (x *session) passUp(ctx context.Context, to dispatch.Target, up *side) {
 	buf := make([]byte, piece)
 	for {
 		kind, r, err := x.conn.Reader(ctx)
@@ -108,7 +109,7 @@ func (x *session) allow(ctx context.Context, to dispatch.Target, text []byte, he
 }
 
 // write writes a message to a side, which has the idle time to take it.
-func (x *session) write(ctx context.Context, conn *websocket.Conn, kind websocket.MessageType, text []byte) error {
+func (x *session) write(ctx context.Context, conn *side, kind websocket.MessageType, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, x.l.idle)
 	defer cancel()
 	err := conn.Write(ctx, kind, text)
@@ -119,7 +120,7 @@ func (x *session) write(ctx context.Context, conn *websocket.Conn, kind websocke
 }
 
 // passDown passes Gemini's messages on until one side ends, beginning with one that has come.
-func (x *session) passDown(ctx context.Context, to dispatch.Target, up *websocket.Conn, kind websocket.MessageType, r io.Reader) {
+func (x *session) passDown(ctx context.Context, to dispatch.Target, up *side, kind websocket.MessageType, r io.Reader) {
 	buf := make([]byte, piece)
 	for {
 		err := x.pass(ctx, to, kind, r, buf)
@@ -137,15 +138,20 @@ func (x *session) passDown(ctx context.Context, to dispatch.Target, up *websocke
 		select {
 		case <-x.ended: // by somebody else, who has closed it
 		default:
-			x.late = lateOf(to, err)
+			x.late = x.lateOf(to, err)
 			x.end(endingAsUpstream(to, err))
 		}
 		return
 	}
 }
 
-// lateOf is what Gemini said at the end of a session that it ended for a reason; nil: none.
-func lateOf(to dispatch.Target, err error) *upstream.Error {
+// lateOf is what Gemini said at the end of a session that it ended for a reason; nil: none, or
+// the end that it had told before. That comes as 1011, "Deadline expired before operation could
+// complete.", or 1008, "The operation was aborted" (captured), and is no failure.
+func (x *session) lateOf(to dispatch.Target, err error) *upstream.Error {
+	if x.leaving.Load() {
+		return nil
+	}
 	switch websocket.CloseStatus(err) {
 	case -1, websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		return nil
@@ -199,10 +205,13 @@ func (x *session) pass(ctx context.Context, to dispatch.Target, kind websocket.M
 	return nil
 }
 
-// note reads what a message of Gemini's says beside what is said: what a turn used, and by
-// what handle the session may be resumed.
+// noted are the members of messages that note reads, of which most have none.
+var noted = [][]byte{[]byte(`"usageMetadata"`), []byte(`"sessionResumptionUpdate"`), []byte(`"goAway"`)}
+
+// note reads what a message of Gemini's says beside what is said: what a turn used, by what
+// handle the session may be resumed, and that it will end.
 func (x *session) note(ctx context.Context, to dispatch.Target, text []byte) {
-	if !bytes.Contains(text, []byte(`"usageMetadata"`)) && !bytes.Contains(text, []byte(`"sessionResumptionUpdate"`)) {
+	if !slices.ContainsFunc(noted, func(name []byte) bool { return bytes.Contains(text, name) }) {
 		return
 	}
 	var m struct {
@@ -210,17 +219,28 @@ func (x *session) note(ctx context.Context, to dispatch.Target, text []byte) {
 			PromptTokenCount, CachedContentTokenCount, ToolUsePromptTokenCount, ResponseTokenCount, ThoughtsTokenCount int64
 		}
 		SessionResumptionUpdate struct{ NewHandle string }
+		GoAway                  *struct{}
 	}
 	if json.Unmarshal(text, &m) != nil {
 		return
 	}
 	// Each turn is billed for all that was said before, so they are summed up.
 	u := m.UsageMetadata
-	x.tokens += max(0, u.PromptTokenCount) + max(0, u.ToolUsePromptTokenCount)
+	if tokens := max(0, u.PromptTokenCount) + max(0, u.ToolUsePromptTokenCount); tokens > 0 {
+		x.tokens += tokens
+		x.due.Add(tokens)
+		select {
+		case x.turned <- struct{}{}:
+		default: // it is known already
+		}
+	}
 	x.used.Output += max(0, u.ResponseTokenCount)
 	x.used.Thoughts += max(0, u.ThoughtsTokenCount)
 	x.used.Cached += max(0, u.CachedContentTokenCount)
 	x.used.Tools += max(0, u.ToolUsePromptTokenCount)
+	if m.GoAway != nil {
+		x.leaving.Store(true)
+	}
 	if handle := m.SessionResumptionUpdate.NewHandle; handle != "" {
 		x.noteHandle(ctx, to, handle)
 	}

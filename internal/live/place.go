@@ -20,8 +20,8 @@ const (
 	extendAgain   = 5 * time.Second
 )
 
-// keepPlace extends the session's place while it goes on. Without one the session ends:
-// others may have been sent for it.
+// keepPlace extends the session's place while it goes on, and has what its turns use counted
+// as they do. Without a place the session ends: others may have been sent for it.
 func (x *session) keepPlace(ctx context.Context, to dispatch.Target) {
 	next := extendEvery
 	if to.Place.Tried() {
@@ -35,7 +35,11 @@ func (x *session) keepPlace(ctx context.Context, to dispatch.Target) {
 			return
 		case <-x.ended:
 			return
+		case <-x.turned:
+			x.count(ctx, to.Place)
+			continue
 		case <-timer.C:
+			x.count(ctx, to.Place) // what couldn't be
 		}
 		next = extendEvery
 		if err := x.extend(ctx, to.Place); err != nil {
@@ -47,6 +51,21 @@ func (x *session) keepPlace(ctx context.Context, to dispatch.Target) {
 			}
 		}
 		timer.Reset(next)
+	}
+}
+
+// count has counted what turns have used and isn't yet. Once that has begun it is done, even if
+// the session ends meanwhile: half of it would be counted again.
+func (x *session) count(ctx context.Context, place *lasting.Place) {
+	tokens := x.due.Swap(0)
+	if tokens == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), extendTimeout)
+	defer cancel()
+	if err := place.Use(ctx, tokens); err != nil {
+		x.due.Add(tokens)
+		x.log.Warn("tokens of a session not counted yet", "error", err)
 	}
 }
 

@@ -25,7 +25,8 @@ import (
 // Options are what a Relay works with. All but Bodies are required.
 type Options struct {
 	// Config says whether sessions are served, how long one lasts at most (Timeout), how long
-	// nothing may pass in it (LiveIdleTimeout), and how large a message may be (MaxBody).
+	// nothing may pass in it (LiveIdleTimeout), how large a message may be (MaxBody), and
+	// whether Fluxgate only watches (Shadow).
 	Config     *config.Config
 	Admission  *admission.Controller
 	Dispatcher *dispatch.Dispatcher
@@ -44,6 +45,7 @@ type Relay struct {
 	tokens     *ephemeral.Registry
 
 	off           bool
+	watches       bool // every session is opened, whatever is decided
 	longest, idle time.Duration
 	most          int64
 
@@ -60,7 +62,7 @@ func New(o Options) *Relay {
 		admission: o.Admission, dispatcher: o.Dispatcher, bodies: o.Bodies, log: o.Logger,
 		handles: resources.New(resources.Options{Records: o.Admission, Now: now, Logger: o.Logger, Prefix: "sessions"}),
 		tokens:  ephemeral.New(o.Admission, now),
-		off:     !o.Config.Live, longest: o.Config.Timeout, idle: o.Config.LiveIdleTimeout, most: int64(o.Config.MaxBody),
+		off:     !o.Config.Live, watches: o.Config.Shadow, longest: o.Config.Timeout, idle: o.Config.LiveIdleTimeout, most: int64(o.Config.MaxBody),
 		open: make(map[*session]bool),
 	}
 }
@@ -97,9 +99,11 @@ func (l *Relay) Serve(w http.ResponseWriter, r *http.Request, in Incoming) (*adm
 	if _, err := l.dispatcher.Pool(r.Context()); err != nil {
 		return nil, err
 	}
-	wait, err := l.admission.CallerLimit(in.Who.Name, scheduler.Demand{}).Check(r.Context())
-	if wait != nil || err != nil {
-		return wait, err
+	if !l.watches { // else the call notes it
+		wait, err := l.admission.CallerLimit(in.Who.Name, scheduler.Demand{}).Check(r.Context())
+		if wait != nil || err != nil {
+			return wait, err
+		}
 	}
 	x := newSession(l, r, m, in)
 	if !l.enter(x) {
@@ -108,12 +112,13 @@ func (l *Relay) Serve(w http.ResponseWriter, r *http.Request, in Incoming) (*adm
 	defer l.leave(x)
 	// Whoever may come in was found out before, by its credential or, where none is asked for,
 	// by its Origin and Host.
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	h := &hijacker{ResponseWriter: w}
+	conn, err := websocket.Accept(h, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		x.log.Warn("no session", "error", err) // it has been answered
 		return nil, nil
 	}
-	x.serve(conn)
+	x.serve(&side{conn, h.under})
 	return nil, nil
 }
 

@@ -32,11 +32,12 @@ const (
 )
 
 // serve serves a caller's connection to its end.
-func (x *session) serve(conn *websocket.Conn) {
+func (x *session) serve(conn *side) {
 	x.conn = conn
 	defer conn.CloseNow()
 	conn.SetReadLimit(x.l.most)
 	longest := x.longest()
+	x.until = time.Now().Add(longest)
 	defer time.AfterFunc(longest, func() {
 		x.end(ending{websocket.StatusGoingAway, fmt.Sprintf("Sessions last %s here (FLUXGATE_TIMEOUT). Connect again, and resume.", longest)})
 	}).Stop()
@@ -161,20 +162,19 @@ func (x *session) pool(ctx context.Context, names []string) (*dispatch.Pool, err
 		return nil, err
 	}
 	var projects []string
-	if x.in.Token != nil {
-		if x.setup.handle == "" {
-			if err := x.l.tokens.MayBegin(x.in.Token.Token); err != nil {
-				return nil, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The token is used up, or no new session may begin with it any more.", Cause: err}
-			}
-		}
-		projects = append(projects, x.in.Token.Project)
-	}
+	resumes := false // for certain: a handle that isn't known may be anything
 	if x.setup.handle != "" {
-		project, err := x.l.projectOf(ctx, x.in.Who, p, x.setup.handle)
+		project, known, err := x.l.projectOf(ctx, x.in.Who, p, x.setup.handle)
 		if err != nil {
 			return nil, err
 		}
-		projects = append(projects, project)
+		resumes, projects = known, append(projects, project)
+	}
+	if x.in.Token != nil {
+		if err := x.l.tokens.MayBegin(x.in.Token.Token); err != nil && !resumes {
+			return nil, &apierror.Problem{Code: apierror.Unauthenticated, Public: "The token is used up, or no new session may begin with it any more.", Cause: err}
+		}
+		projects = append(projects, x.in.Token.Project)
 	}
 	return only(p, projects...)
 }

@@ -179,6 +179,14 @@ func TestUpstreamsEnd(t *testing.T) {
 		assert.Equal(t, c.want, session.closed())
 		eventually(t, "it is over", func() bool { return w.openAt() == 0 })
 	}
+	// An end that Gemini has told before is no failure, and isn't told by anybody else.
+	w.sim.Live().SetLongest(time.Second, 500*time.Millisecond)
+	session := w.open(i)
+	assert.JSONEq(t, `{"goAway":{"timeLeft":"0.500s"}}`, session.hear())
+	assert.Equal(t, websocket.CloseError{Code: 1011, Reason: "Deadline expired before operation could complete."}, session.closed())
+	w.sim.Live().SetLongest(0, 0)
+	eventually(t, "it is settled", func() bool { return strings.Count(w.logs.String(), `msg="session over"`) == 5 })
+	assert.Equal(t, 2, strings.Count(w.logs.String(), "upstream failed in mid-answer"), "those that weren't told")
 	// At the setup too, where no other project takes it.
 	w.sim.Live().FailNext(live.Failure{Code: 1008, Reason: "Your request was blocked."}, live.Failure{Code: 1008, Reason: "Your request was blocked."})
 	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "Your request was blocked."}, w.connect(i, setupOf(model)).closed())
@@ -191,7 +199,9 @@ func TestEnds(t *testing.T) {
 	i := w.instance()
 	silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
 	require.NoError(t, err)
-	for name, c := range map[string]*client{"a session": w.open(i), "one without a setup": silent} {
+	long := w.open(i)
+	assert.JSONEq(t, `{"goAway":{"timeLeft":"0.5s"}}`, long.hear(), "it is told before")
+	for name, c := range map[string]*client{"a session": long, "one without a setup": silent} {
 		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Sessions last 2s here (FLUXGATE_TIMEOUT). Connect again, and resume."}, c.closed(), name)
 	}
 
@@ -225,4 +235,37 @@ func TestOff(t *testing.T) {
 	_, resp, err := w.dial(w.instance(), "X-Goog-Api-Key", aliceToken)
 	require.Error(t, err)
 	assert.Equal(t, http.StatusNotImplemented, resp.StatusCode)
+}
+
+// What a turn uses counts on its model when it is used, for every instance: a session that has
+// lasted for long leaves no more of the minute than any other request does.
+func TestTurnsCount(t *testing.T) {
+	w := newWorld(t, fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"tpm":1000}}`, model))
+	one, other := w.instance(), w.instance()
+	sessions := []*client{w.open(one), w.open(one)} // one on each project
+	w.ahead.Store(int64(10 * time.Minute))
+	w.open(other) // they weigh nothing any more
+	for _, c := range sessions {
+		_, prompt := c.turn(strings.Repeat("word ", 2000))
+		require.Greater(t, prompt, int64(1000))
+	}
+	eventually(t, "there is no room", func() bool {
+		c := w.connect(other, setupOf(model))
+		ctx, cancel := context.WithTimeout(t.Context(), soon)
+		defer cancel()
+		_, _, err := c.Read(ctx)
+		return err != nil
+	})
+	assert.Contains(t, w.connect(other, setupOf(model)).closed().Reason, "RESOURCE_EXHAUSTED: Please retry in ")
+	w.ahead.Add(int64(10 * time.Minute))
+	w.open(other)
+}
+
+// Where Fluxgate only watches, a caller's own limits are only noted.
+func TestShadow(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_SHADOW=true", `FLUXGATE_CALLERS={"alice":{"rpm":1}}`)
+	i := w.instance()
+	w.open(i)
+	w.open(i)
+	assert.Contains(t, w.logs.String(), "shadow: sent although it would have waited")
 }

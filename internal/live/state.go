@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,23 +29,27 @@ type session struct {
 	ctx  context.Context // until the session is over
 	stop context.CancelFunc
 
-	conn  *websocket.Conn // the caller's
+	conn  *side // the caller's
 	setup *setup
 
 	once  sync.Once
 	ended chan struct{} // closed once it is to end
 	how   ending        // then
 	idle  *time.Timer
+	until time.Time // it lasts at most
 
 	refused  *ending         // how Gemini closed before it answered the setup
 	answered bool            // Gemini has answered the setup
 	late     *upstream.Error // what Gemini said at the end of a session that went on
+	leaving  atomic.Bool     // Gemini has said that it will end the session
 	tokens   int64           // of all prompts, as Gemini counts them
+	due      atomic.Int64    // those of them that are still to be counted
+	turned   chan struct{}   // has something when there are
 	used     answers.Tokens  // of all answers, and which of the prompts'
 }
 
 func newSession(l *Relay, r *http.Request, m Method, in Incoming) *session {
-	x := &session{l: l, r: r, m: m, in: in, log: requestlog.From(r.Context(), l.log), ended: make(chan struct{})}
+	x := &session{l: l, r: r, m: m, in: in, log: requestlog.From(r.Context(), l.log), ended: make(chan struct{}), turned: make(chan struct{}, 1)}
 	// A request's own context says nothing of a connection that was taken over, but when the
 	// platform ends it.
 	x.ctx, x.stop = context.WithCancel(context.WithoutCancel(r.Context()))
@@ -67,20 +72,16 @@ func (x *session) heard() { x.idle.Reset(x.l.idle) }
 
 // close tells both sides how the session ends. up is nil where there is no connection to
 // Gemini. A side that has ended by itself isn't told.
-func (x *session) close(up *websocket.Conn) {
+func (x *session) close(up *side) {
 	select {
 	case <-x.ended:
 	default:
 		return
 	}
 	var both sync.WaitGroup
-	for _, conn := range []*websocket.Conn{x.conn, up} {
+	for _, conn := range []*side{x.conn, up} {
 		if conn != nil {
-			both.Go(func() {
-				if x.how.code == 0 || conn.Close(x.how.code, x.how.told()) != nil {
-					_ = conn.CloseNow() // whoever is there has heard it, or can't
-				}
-			})
+			both.Go(func() { conn.end(x.how) })
 		}
 	}
 	both.Wait()

@@ -47,16 +47,17 @@ func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.P
 	if s.handle == "" {
 		return p, nil
 	}
-	project, err := l.projectOf(ctx, who, p, s.handle)
+	project, _, err := l.projectOf(ctx, who, p, s.handle)
 	if err != nil {
 		return nil, err
 	}
 	return only(p, project)
 }
 
-// Minted notes a token that a project has made for a caller, by the request and the answer.
+// Minted notes a token that a project has made for a caller, by the request and the answer, and
+// a proof of the caller's own token.
 // Without that it is nobody's, so the caller isn't given it then.
-func (l *Relay) Minted(ctx context.Context, caller, project string, request, answer []byte) error {
+func (l *Relay) Minted(ctx context.Context, caller, proof, project string, request, answer []byte) error {
 	t, err := ephemeral.Asked(request, l.admission.Now().Time())
 	if err != nil {
 		return apierror.New(apierror.InvalidArgument, err.Error())
@@ -65,7 +66,7 @@ func (l *Relay) Minted(ctx context.Context, caller, project string, request, ans
 	if name == "" {
 		return apierror.New(apierror.Unavailable, "Gemini has answered with success, and with no token.")
 	}
-	t.Caller, t.Project = caller, project
+	t.Caller, t.Proof, t.Project = caller, proof, project
 	err = l.tokens.Minted(ctx, name, t)
 	switch {
 	case errors.Is(err, ephemeral.ErrFull):

@@ -57,9 +57,10 @@ func (x *session) open(ctx context.Context, to dispatch.Target) (dispatch.Sent, 
 		}
 	}
 	x.relay(to, up, kind, first)
+	x.count(ctx, to.Place)
 	out := dispatch.Sent{PromptTokens: -1, Tokens: x.used, At: at, Late: x.late}
 	if x.tokens > 0 {
-		out.PromptTokens = x.tokens
+		out.PromptTokens, out.Counted = x.tokens, true
 	}
 	return out, nil
 }
@@ -82,7 +83,7 @@ func (x *session) unopened(ctx, opening context.Context, to dispatch.Target, err
 }
 
 // writeSetup sends the setup, with the model's name in it.
-func (x *session) writeSetup(ctx context.Context, up *websocket.Conn, model string) error {
+func (x *session) writeSetup(ctx context.Context, up *side, model string) error {
 	if x.pinned() {
 		model = "" // the token has it
 	}
@@ -100,7 +101,7 @@ func (x *session) writeSetup(ctx context.Context, up *websocket.Conn, model stri
 
 // dial opens a connection to Gemini. As long as no setup was sent nothing was served, so
 // another project may be tried whatever went wrong on the way.
-func (x *session) dial(ctx context.Context, to dispatch.Target) (*websocket.Conn, *upstream.Error) {
+func (x *session) dial(ctx context.Context, to dispatch.Target) (*side, *upstream.Error) {
 	ctx = to.Context(ctx)
 	if x.in.Token != nil {
 		ctx = upstream.WithKey(ctx, x.in.Token.text)
@@ -124,7 +125,7 @@ func (x *session) dial(ctx context.Context, to dispatch.Target) (*websocket.Conn
 		err = context.DeadlineExceeded
 	}
 	if err == nil {
-		return conn, nil
+		return &side{conn, h.under}, nil
 	}
 	cancel()
 	if h.failure != nil {
@@ -145,6 +146,7 @@ func (x *session) dial(ctx context.Context, to dispatch.Target) (*websocket.Conn
 // doesn't open one.
 type handshake struct {
 	to      dispatch.Target
+	under   io.Closer // the connection that it opened
 	failure *upstream.Error
 }
 
@@ -154,8 +156,12 @@ const maxError = 1 << 20
 // RoundTrip implements http.RoundTripper.
 func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := h.to.Provider().Do(r)
-	if err != nil || resp.StatusCode == http.StatusSwitchingProtocols {
-		return resp, err
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		h.under = resp.Body
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
@@ -168,8 +174,8 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // relay passes messages both ways until the session is over, the first of Gemini's before the
-// others, and has its place extended.
-func (x *session) relay(to dispatch.Target, up *websocket.Conn, kind websocket.MessageType, first io.Reader) {
+// others, has its place extended, and tells the caller before it has lasted its time.
+func (x *session) relay(to dispatch.Target, up *side, kind websocket.MessageType, first io.Reader) {
 	x.heard()
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
@@ -177,6 +183,7 @@ func (x *session) relay(to dispatch.Target, up *websocket.Conn, kind websocket.M
 	all.Go(func() { x.passUp(ctx, to, up) })
 	all.Go(func() { x.passDown(ctx, to, up, kind, first) })
 	all.Go(func() { x.keepPlace(ctx, to) })
+	all.Go(func() { x.giveNotice(ctx, kind) })
 	<-x.ended
 	x.close(up)
 	cancel()

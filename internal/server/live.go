@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/live"
@@ -12,7 +13,8 @@ import (
 )
 
 // admitMinted finds out who sent a request with an ephemeral token: for whom it was minted
-// here. Where somebody was let in besides, it is to be the same.
+// here, as long as the caller's own token is good by which that was. Where somebody was let in
+// besides, it is to be the same.
 func (s *Server) admitMinted(ctx context.Context, text string, caller callers.Caller, refused error) (callers.Caller, *live.Token, error) {
 	if text == "" || refused != nil && !errors.Is(refused, callers.ErrMissing) {
 		return caller, nil, refused
@@ -21,7 +23,14 @@ func (s *Server) admitMinted(ctx context.Context, text string, caller callers.Ca
 	if err != nil {
 		return callers.Caller{}, nil, err
 	}
-	return callers.Caller{Name: token.Caller}, token, nil
+	if s.callers == nil {
+		return callers.Caller{Name: token.Caller}, token, nil
+	}
+	caller, ok := s.callers.Proven(ctx, token.Caller, token.Proof, s.admission.Sign)
+	if !ok {
+		return callers.Caller{}, nil, apierror.New(apierror.Unauthenticated, "The ephemeral token is void: its caller's own token, by which it was minted, is good no longer.")
+	}
+	return caller, token, nil
 }
 
 // session serves a session of the Live API.
@@ -56,7 +65,7 @@ func (s *Server) mint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sessions.Minted(r.Context(), callerOf(r), a.to.Key.Project, read.Known(), a.text); err != nil {
+	if err := s.sessions.Minted(r.Context(), callerOf(r), arrivalOf(r).caller.Proof(s.admission.Sign), a.to.Key.Project, read.Known(), a.text); err != nil {
 		return err
 	}
 	a.pass(w)
