@@ -21,8 +21,9 @@ func newBenchFreeCommand() *cobra.Command {
 request at a time, over one Firestore emulator, at the full rate of a pool of eight
 projects of the free tier, half of the callers with bookings. It prints how often
 Gemini refused, which is to be never, what was added to an answer, and how many
-documents an admission read and wrote. With nothing set it takes 45 minutes, the day
-of such a pool. It takes root on Linux, for control groups, or --share 0.`,
+documents an admission read and wrote. With nothing set it takes 70 minutes for the day
+of such a pool, whose largest part is of the slowest model; it must not run over
+midnight in California, when another day begins. It takes root on Linux, for control groups, or --share 0.`,
 		Example: `  fluxgate bench free
   fluxgate bench free --requests 600     # two and a half minutes`,
 		Args: cobra.NoArgs,
@@ -43,6 +44,9 @@ of such a pool. It takes root on Linux, for control groups, or --share 0.`,
 				}
 				defer func() { err = errors.Join(err, e.Stop()) }()
 				o.Emulator = e.Host
+				o.Progress = func(answered, refused int64) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d answered, %d refused by Gemini\n", answered, o.Requests, refused)
+				}
 				return bench.Free(ctx, o)
 			})
 		},

@@ -29,10 +29,13 @@ type FreeOptions struct {
 	// Share is how much of a processor each has, by a control group; 0: all that there is.
 	Share float64
 	// Requests are answered before it ends, of so many callers at a time, half of which
-	// book.
+	// book. More than a day of the pool takes, 10,800, wait for the next.
 	Requests, Callers int
 	// Latency is how long the simulated Gemini takes for an answer.
 	Latency time.Duration
+	// Progress is told once a minute how many are answered, and how often Gemini refused;
+	// nil: nobody is.
+	Progress func(answered, refused int64)
 }
 
 // A FreeReport is what [Free] found.
@@ -88,7 +91,10 @@ func Free(ctx context.Context, o FreeOptions) (_ *FreeReport, err error) {
 		return nil, err
 	}
 	begin := time.Now()
-	if err := f.ask(ctx); err != nil {
+	end := f.tellProgress(sim)
+	err = f.ask(ctx)
+	end()
+	if err != nil {
 		return nil, err
 	}
 	r.Took, r.Upstream = time.Since(begin), sim.Stats()
@@ -106,7 +112,33 @@ type freeRun struct {
 	report *FreeReport
 }
 
-// start starts the instances, one after another.
+// tellProgress tells it until end is called.
+func (f *freeRun) tellProgress(sim *geminisim.Server) (end func()) {
+	if f.options.Progress == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		tick := time.NewTicker(time.Minute)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				f.mu.Lock()
+				answered := f.report.Answered + int64(len(f.report.Started))
+				f.mu.Unlock()
+				f.options.Progress(answered, sim.Stats().Refused)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); telling.Wait() }
+}
+
+// start starts the instances, one after another. The first requests to them are among
+// those that there are to be.
 func (f *freeRun) start(ctx context.Context, group *processGroup, gemini string) error {
 	limits := map[string]map[string]int64{}
 	for name, l := range dailyLimits() {
@@ -121,7 +153,7 @@ func (f *freeRun) start(ctx context.Context, group *processGroup, gemini string)
 		"K_SERVICE=bench", "GEMINI_LOG=false", "FLUXGATE_LOG_LEVEL=error", "FLUXGATE_STORE=firestore", "FIRESTORE_EMULATOR_HOST=" + f.options.Emulator,
 		"FLUXGATE_LIMITS=" + string(text), "FLUXGATE_CHAIN=" + chain, "GOMEMLIMIT=172MiB",
 	}}
-	f.left.Store(int64(f.options.Requests))
+	f.left.Store(int64(f.options.Requests - f.options.Instances))
 	for i := range f.options.Instances {
 		begin := time.Now()
 		c, err := group.add(ctx, "instance "+strconv.Itoa(i+1), part)
