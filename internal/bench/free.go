@@ -107,6 +107,7 @@ type freeRun struct {
 	client  *http.Client
 	idle    chan *child // instances without a request
 	left    atomic.Int64
+	asked   atomic.Int64 // numbers the requests
 
 	mu     sync.Mutex
 	report *FreeReport
@@ -175,7 +176,7 @@ func (f *freeRun) first(ctx context.Context, c *child) error {
 	ctx, cancel := context.WithTimeout(ctx, firstTimeout)
 	defer cancel()
 	for {
-		told, err := f.send(ctx, c, false, "")
+		told, err := f.send(ctx, c, f.body(), false, "")
 		if told == nil && err == nil {
 			return nil
 		}
@@ -208,7 +209,7 @@ func (f *freeRun) ask(ctx context.Context) error {
 
 // request sends one request until it is answered, coming back when it is told to.
 func (f *freeRun) request(ctx context.Context, book bool) error {
-	ticket := ""
+	ticket, body := "", f.body()
 	for {
 		begin := time.Now()
 		var c *child
@@ -219,7 +220,7 @@ func (f *freeRun) request(ctx context.Context, book bool) error {
 		}
 		queued := time.Since(begin)
 		begin = time.Now()
-		told, err := f.send(ctx, c, book, ticket)
+		told, err := f.send(ctx, c, body, book, ticket)
 		took := time.Since(begin)
 		f.idle <- c
 		if err != nil {
@@ -255,9 +256,15 @@ type told struct {
 	failed bool // by 503, and not told anything
 }
 
+// body returns the body of a request unlike any other, or those of two callers were one. It
+// takes whichever model is free, or the pool went at the rate of its best.
+func (f *freeRun) body() []byte {
+	return fmt.Appendf(nil, `{"prompt":"How are you, %d?","max_tokens":100,"max_wait":0}`, f.asked.Add(1))
+}
+
 // send sends a request once. The result is nil if it was answered.
-func (f *freeRun) send(ctx context.Context, c *child, book bool, ticket string) (*told, error) {
-	req, err := request(ctx, c.url+"/generate", callerToken, []byte(`{"prompt":"How are you?","max_tokens":100}`))
+func (f *freeRun) send(ctx context.Context, c *child, body []byte, book bool, ticket string) (*told, error) {
+	req, err := request(ctx, c.url+"/generate", callerToken, body)
 	if err != nil {
 		return nil, err
 	}
