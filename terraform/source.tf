@@ -10,8 +10,9 @@ locals {
     # Documents and the deployment.
     "README.md", "terraform",
     # The command line, and what only its commands use.
-    "cmd", "internal/batch", "internal/bench", "internal/cost", "internal/devserver", "internal/emulator",
-    "internal/geminisim", "internal/remote", "internal/terminal", "internal/wait",
+    "cmd", "internal/anthropicsim", "internal/batch", "internal/bench", "internal/cost", "internal/devserver", "internal/emulator",
+    "internal/geminisim", "internal/inmemory", "internal/openaisim", "internal/remote", "internal/simquota", "internal/terminal",
+    "internal/wait",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",

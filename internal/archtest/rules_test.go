@@ -26,6 +26,7 @@ var final = []string{
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming",
 	"internal/deadline", "internal/shadow",
+	"internal/openaisim", "internal/anthropicsim", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -184,6 +185,26 @@ var imports = []importRule{
 		why: "a simulator that shared code with what it checks would share its mistakes",
 	},
 	{
+		dir: "internal/openaisim", only: []string{"internal/inmemory", "internal/simquota"},
+		why: "a simulator that shared code with what it checks would share its mistakes",
+	},
+	{
+		dir: "internal/anthropicsim", only: []string{"internal/inmemory", "internal/simquota"},
+		why: "a simulator that shared code with what it checks would share its mistakes",
+	},
+	{
+		dir: "internal/simquota", standard: true,
+		why: "a simulated provider counts by itself",
+	},
+	{
+		dir: "internal/inmemory", standard: true,
+		why: "a round trip needs nothing",
+	},
+	{
+		dir: "internal/upstream/ratelimits", standard: true,
+		why: "reading what a provider says of its limits needs nothing of ours",
+	},
+	{
 		dir: "internal/remote", only: []string{},
 		why: "a client knows the HTTP interface, as any other client does",
 	},
@@ -224,7 +245,7 @@ var imports = []importRule{
 		why: "the server is given what it needs, and never waits on a caller's behalf",
 	},
 	{
-		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim", "internal/wait"},
+		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim", "internal/openaisim", "internal/anthropicsim", "internal/wait"},
 		why: "only serve stands in for what is missing: the deployed function links none of it",
 	},
 	{

@@ -10,13 +10,14 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/inmemory"
 )
 
 // newRequest returns a generate request, or a stream of events.
@@ -193,7 +194,7 @@ func TestStreamIsDeliveredEventByEvent(t *testing.T) {
 					defer ended.Done()
 					s.ServeHTTP(w, r)
 				})
-				resp, err := (&transport{handler}).RoundTrip(newRequest(ctx, t, "streamGenerateContent?alt=sse", strings.NewReader(prompt(text))))
+				resp, err := inmemory.Transport(handler).RoundTrip(newRequest(ctx, t, "streamGenerateContent?alt=sse", strings.NewReader(prompt(text))))
 				require.NoError(t, err)
 				assert.EqualValues(t, -1, resp.ContentLength)
 				lines := bufio.NewReader(resp.Body)
@@ -215,34 +216,6 @@ func TestStreamIsDeliveredEventByEvent(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestCloseEndsAWaitingServer: closing the body also ends a server that isn't
-// writing, and a handler that panics with ErrAbortHandler breaks its stream.
-func TestCloseEndsAWaitingServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ended := make(chan struct{})
-		trip := func(then func(r *http.Request)) *http.Response {
-			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.WriteString(w, "first")
-				assert.NoError(t, http.NewResponseController(w).Flush())
-				then(r)
-			})
-			resp, err := (&transport{handler}).RoundTrip(newRequest(t.Context(), t, "x", nil))
-			require.NoError(t, err)
-			_, err = io.ReadFull(resp.Body, make([]byte, 5))
-			require.NoError(t, err)
-			return resp
-		}
-		resp := trip(func(r *http.Request) { <-r.Context().Done(); close(ended) })
-		require.NoError(t, resp.Body.Close())
-		<-ended // or the bubble reports a deadlock
-
-		resp = trip(func(*http.Request) { panic(http.ErrAbortHandler) })
-		_, err := io.ReadAll(resp.Body)
-		require.ErrorIs(t, err, syscall.ECONNRESET)
-		require.NoError(t, resp.Body.Close())
-	})
 }
 
 // TestOverSockets: the handler does the same behind a real HTTP server.
