@@ -73,7 +73,7 @@ type bucket struct {
 
 // crumb is more than what sums of fractions are off by, and less than any amount that is
 // counted.
-const crumb = 1e-4
+const crumb = 1e-5
 
 func (b *bucket) limit() Limit { return b.l }
 func (b *bucket) set(l Limit)  { b.l = l }

@@ -1,0 +1,170 @@
+package openaisim
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+type chatRequest struct {
+	Model         string        `json:"model"`
+	Messages      []chatMessage `json:"messages"`
+	Stream        bool          `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+	MaxTokens           int64  `json:"max_tokens"`
+	MaxCompletionTokens int64  `json:"max_completion_tokens"`
+	Tools               []tool `json:"tools"`
+}
+
+type chatMessage struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"` // a string, null, or a list of parts
+}
+
+type tool struct {
+	Function struct {
+		Name string `json:"name"`
+	} `json:"function"`
+	Name string `json:"name"` // in the Responses API
+}
+
+type chatBody struct {
+	ID      string       `json:"id"`
+	Object  string       `json:"object"`
+	Created int64        `json:"created"`
+	Model   string       `json:"model"`
+	Choices []chatChoice `json:"choices"`
+	Usage   *chatUsage   `json:"usage,omitempty"`
+}
+
+type chatChoice struct {
+	Index        int        `json:"index"`
+	Message      *chatReply `json:"message,omitempty"`
+	Delta        *chatReply `json:"delta,omitempty"`
+	Logprobs     *struct{}  `json:"logprobs"`
+	FinishReason *string    `json:"finish_reason"`
+}
+
+type chatReply struct {
+	Role      string     `json:"role,omitempty"`
+	Content   *string    `json:"content,omitempty"`
+	Refusal   *string    `json:"refusal,omitempty"`
+	ToolCalls []toolCall `json:"tool_calls,omitempty"`
+}
+
+type toolCall struct {
+	Index    *int   `json:"index,omitempty"` // in streams
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+	Function struct {
+		Name      string `json:"name"`
+		Arguments string `json:"arguments"`
+	} `json:"function"`
+}
+
+type chatUsage struct {
+	PromptTokens     int64 `json:"prompt_tokens"`
+	CompletionTokens int64 `json:"completion_tokens"`
+	TotalTokens      int64 `json:"total_tokens"`
+	PromptDetails    struct {
+		CachedTokens int64 `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+	CompletionDetails struct {
+		ReasoningTokens int64 `json:"reasoning_tokens"`
+	} `json:"completion_tokens_details"`
+}
+
+func (u usage) chat() *chatUsage {
+	out := &chatUsage{PromptTokens: u.input, CompletionTokens: u.output, TotalTokens: u.input + u.output}
+	out.PromptDetails.CachedTokens, out.CompletionDetails.ReasoningTokens = u.cached, u.reasoning
+	return out
+}
+
+// chat serves chat/completions.
+func (c *call) chat() *apiError {
+	var in chatRequest
+	if e := c.decode(&in); e != nil {
+		return e
+	}
+	if in.Model == "" {
+		in.Model = c.log.Model // Azure's deployment
+	}
+	if in.Model == "" {
+		return invalid("", "you must provide a model parameter")
+	}
+	if len(in.Messages) == 0 {
+		return invalid("messages", "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+	}
+	var p prompt
+	for _, m := range in.Messages {
+		p.message(m.Role, m.Content)
+	}
+	p.tools(in.Tools, c.body)
+	most := max(in.MaxTokens, in.MaxCompletionTokens)
+	if e := c.admit(in.Model, p.tokens(), p.chars, most); e != nil {
+		return e
+	}
+	a := p.answer(most)
+	body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.arrived.Unix(), Model: in.Model}
+	c.settle(a.usage)
+	if in.Stream {
+		c.streamChat(body, a, in.StreamOptions.IncludeUsage)
+		return nil
+	}
+	finish := a.finish
+	body.Choices = []chatChoice{{Message: a.reply(c.s, false), FinishReason: &finish}}
+	body.Usage = a.usage.chat()
+	c.write(http.StatusOK, body)
+	return nil
+}
+
+// reply is an answer as a message.
+func (a answer) reply(s *Server, delta bool) *chatReply {
+	out := &chatReply{Role: "assistant"}
+	if a.function == "" {
+		out.Content = &a.text
+		return out
+	}
+	call := toolCall{ID: s.id("call_"), Type: "function"}
+	if delta {
+		call.Index = new(int)
+	}
+	call.Function.Name, call.Function.Arguments = a.function, "{}"
+	out.ToolCalls = []toolCall{call}
+	return out
+}
+
+// streamChat sends the answer in chunks, as documented: the role first, pieces of text, the
+// reason for the end, and the usage of all where it was asked for.
+func (c *call) streamChat(body chatBody, a answer, includeUsage bool) {
+	body.Object = "chat.completion.chunk"
+	send := c.events()
+	chunk := func(delta *chatReply, finish *string) bool {
+		body.Choices = []chatChoice{{Delta: delta, FinishReason: finish}}
+		return send("", encode(body))
+	}
+	empty := ""
+	first := &chatReply{Role: "assistant", Content: &empty}
+	if a.function != "" {
+		first = a.reply(c.s, true)
+	}
+	if !chunk(first, nil) {
+		return
+	}
+	for _, piece := range a.pieces() {
+		if !chunk(&chatReply{Content: &piece}, nil) {
+			return
+		}
+	}
+	if !chunk(&chatReply{}, &a.finish) {
+		return
+	}
+	if includeUsage {
+		body.Choices, body.Usage = []chatChoice{}, a.usage.chat()
+		if !send("", encode(body)) {
+			return
+		}
+	}
+	send("", "[DONE]")
+}

@@ -1,0 +1,65 @@
+// Package openaisim is a simulated OpenAI API, and one of those that speak like it, for
+// tests, demonstrations and benchmarks: an [net/http.Handler], and a [net/http.RoundTripper]
+// that reaches it without a socket, which enforce limits and refuse with the errors and
+// headers of the real services. It shares no code with the scheduler.
+//
+//	sim := openaisim.New(openaisim.Config{
+//		Keys:   []openaisim.Key{{Value: "sk-1", Project: "org-a"}, {Value: "sk-2", Project: "org-a"}},
+//		Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, 60)}},
+//	})
+//	client := &http.Client{Transport: sim.Transport()}
+//	// … send requests to http://openai.test/v1/chat/completions, then:
+//	sim.Ledger().Peak("org-a", "gpt-5.5", simquota.Requests, time.Minute)
+//	sim.Requests() // what each request carried, and its answer's status
+//
+// # What is modelled
+//
+// Quota. It is held per project, which is a key's organisation, and model; package simquota
+// says how it is measured. Requests count at their arrival, the moment in which the body was
+// read to the end. What of a request counts as tokens is a [Counting]; input and output
+// tokens can be limited apart, where output counts when it has been produced. A request that
+// is refused isn't charged (guessed; OpenAI's guide says that unsuccessful requests
+// contribute to the limit, not which).
+//
+// Headers and errors are spoken in a [Dialect], OpenAI's or another provider's; the table
+// named dialects says of each what is documented, captured or guessed. Limits are told on
+// every answer of a model, refusals included.
+//
+// Keys. An unknown or revoked key gets 401 with the key masked, as captured. A key's project
+// can be without credit (429, insufficient_quota) or without the models (403).
+//
+// Surface, below /v1/, /openai/v1/, /api/v1/ and, for Azure, /openai/deployments/NAME/:
+// chat/completions, whole or as a stream, with include_usage; responses, whole or as events,
+// read and deleted; embeddings; models; files; batches of chat completions, which are done
+// after ten seconds and cost no quota. Files, batches and responses belong to their project;
+// another's key finds nothing, and can't go on from its responses with previous_response_id
+// (the error is captured).
+//
+// Answers. The last user's text comes back behind "Answer to: ". A prompt can order how
+// much is written and thought: see prompt.answer. Four bytes of text are a token.
+//
+// Faults. [Server.FailNext] has requests fail with 500 or 503, or break off.
+//
+// # What is not modelled
+//
+// Images, audio, fine-tuning, vector stores, conversations, background responses, logprobs,
+// several choices, structured output, service tiers, limits that several models share, and the
+// real tokeniser.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - server.go: Server and its Config
+//   - handler.go: a request from its arrival to the operation that answers it
+//   - batches.go: batches
+//   - files.go: files
+//   - responses.go: the Responses API
+//   - chat.go: chat completions
+//   - models.go: models and embeddings
+//   - admit.go: a request charged to the quota, and answered
+//   - failure.go: FailNext, injected failures
+//   - respond.go: bodies read, answers, events and errors written
+//   - answer.go: what is answered, and what it costs
+//   - dialect.go: headers and refusals of each provider
+//   - errors.go: OpenAI's errors
+//   - state.go: names that are given out, and which models there are
+package openaisim

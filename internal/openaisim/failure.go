@@ -1,0 +1,49 @@
+package openaisim
+
+import "net/http"
+
+// A Failure is what goes wrong with a request that would have been served.
+type Failure int
+
+// The failures.
+const (
+	ServerError Failure = iota // 500
+	Overloaded                 // 503
+	Reset                      // the connection breaks before the answer
+	CutStream                  // it breaks within the answer
+)
+
+// FailNext has the next n requests of models fail; negative: all until the next call.
+func (s *Server) FailNext(n int, f Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures, s.failure = n, f
+}
+
+// nextFailure returns how the request fails, if it does.
+func (s *Server) nextFailure() (Failure, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == 0 {
+		return 0, false
+	}
+	s.failures = max(-1, s.failures-1)
+	return s.failure, true
+}
+
+// fail carries out a failure before anything was written. It reports false if that comes
+// later.
+func (c *call) fail(f Failure) bool {
+	switch f {
+	case ServerError:
+		c.refuse(&apiError{http.StatusInternalServerError, "The server had an error while processing your request. Sorry about that!", "server_error", "", "", nil})
+	case Overloaded:
+		c.refuse(&apiError{http.StatusServiceUnavailable, "The server is currently overloaded with other requests. Sorry about that! Please try again in a moment.",
+			"service_unavailable_error", "", "server_is_overloaded", nil})
+	case Reset:
+		panic(http.ErrAbortHandler)
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,144 @@
+package openaisim
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+// call is one request on its way.
+type call struct {
+	s       *Server
+	w       http.ResponseWriter
+	r       *http.Request
+	arrived time.Time
+	key     Key
+	body    []byte
+	log     Request
+
+	charge *simquota.Charge
+	cut    bool // the answer is to break
+}
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 512 << 20
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		panic(http.ErrAbortHandler) // the client has gone
+	}
+	c := &call{s: s, w: w, r: r, arrived: s.cfg.Now(), body: body}
+	header := r.Header.Clone()
+	for _, name := range []string{"Authorization", "Api-Key"} {
+		header.Del(name)
+	}
+	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
+	defer func() {
+		s.mu.Lock()
+		s.log = append(s.log, c.log)
+		s.mu.Unlock()
+	}()
+	if e := c.authenticate(); e != nil {
+		c.refuse(e)
+		return
+	}
+	h := w.Header()
+	h.Set("X-Request-Id", s.id("req_"))
+	if s.cfg.Dialect == OpenAI {
+		h.Set("Openai-Organization", c.key.Project)
+		h.Set("Openai-Version", "2020-10-01")
+		h.Set("Openai-Processing-Ms", "12")
+	}
+	s.dispatch(c)
+}
+
+// operation is what answers a route.
+type operation func(*call) *apiError
+
+type callKey struct{}
+
+// dispatch finds the operation by the path behind what endpoints have before it: /v1,
+// /openai/v1, /api/v1, or /openai/deployments/NAME.
+func (s *Server) dispatch(c *call) {
+	path := c.r.URL.Path
+	if rest, ok := strings.CutPrefix(path, "/openai/deployments/"); ok {
+		deployment, rest, _ := strings.Cut(rest, "/")
+		path, c.log.Model = "/"+rest, deployment
+	} else if _, rest, ok := strings.Cut(path, "/v1/"); ok {
+		path = "/" + rest
+	} else {
+		path = "/-"
+	}
+	in := new(http.Request)
+	*in = *c.r
+	u := *c.r.URL
+	u.Path, u.RawPath = path, ""
+	in.URL = &u
+	s.mux.ServeHTTP(c.w, in.WithContext(context.WithValue(in.Context(), callKey{}, c)))
+}
+
+// ServeHTTP implements [http.Handler] for the mux, which finds what the path holds.
+func (o operation) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	c := r.Context().Value(callKey{}).(*call)
+	c.r = r
+	if e := o(c); e != nil {
+		c.refuse(e)
+	}
+}
+
+// noRoute is captured of OpenAI.
+func (c *call) noRoute() *apiError {
+	return &apiError{Status: http.StatusNotFound, Message: "Invalid URL (" + c.r.Method + " " + c.log.Path + ")", Type: "invalid_request_error"}
+}
+
+// routes are the operations that there are.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, o := range map[string]operation{
+		"/":                         (*call).noRoute,
+		"POST /chat/completions":    (*call).chat,
+		"POST /responses":           (*call).createResponse,
+		"GET /responses/{id}":       (*call).getResponse,
+		"DELETE /responses/{id}":    (*call).deleteResponse,
+		"POST /embeddings":          (*call).embeddings,
+		"GET /models":               (*call).listModels,
+		"GET /models/{id...}":       (*call).getModel,
+		"POST /files":               (*call).createFile,
+		"GET /files":                (*call).listFiles,
+		"GET /files/{id}":           (*call).getFile,
+		"GET /files/{id}/content":   (*call).fileContent,
+		"DELETE /files/{id}":        (*call).deleteFile,
+		"POST /batches":             (*call).createBatch,
+		"GET /batches":              (*call).listBatches,
+		"GET /batches/{id}":         (*call).getBatch,
+		"POST /batches/{id}/cancel": (*call).cancelBatch,
+	} {
+		mux.Handle(pattern, o)
+	}
+	return mux
+}
+
+// authenticate finds the key.
+func (c *call) authenticate() *apiError {
+	value, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		value = c.r.Header.Get("Api-Key") // Azure's
+	}
+	if value = strings.TrimSpace(value); value == "" {
+		return errNoKey()
+	}
+	c.s.mu.Lock()
+	key, ok := c.s.keys[value]
+	c.s.mu.Unlock()
+	if !ok || key.State == Revoked {
+		return errInvalidKey(value)
+	}
+	c.key, c.log.Project = key, key.Project
+	return nil
+}

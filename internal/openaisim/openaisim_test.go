@@ -1,0 +1,359 @@
+package openaisim_test
+
+import (
+	"bytes"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+func TestChat(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	r := ask(t, s, key1, "hi")
+	require.Equal(t, 200, r.status, r.body)
+	assert.Equal(t, "Answer to: hi", r.at(t, "choices.0.message.content"))
+	assert.Equal(t, "stop", r.at(t, "choices.0.finish_reason"))
+	assert.Equal(t, mini, r.at(t, "model"))
+	assert.EqualValues(t, 7, r.at(t, "usage.prompt_tokens"), "one token, three of the message, three of the answer's beginning")
+	assert.EqualValues(t, 4, r.at(t, "usage.completion_tokens"))
+	assert.EqualValues(t, 11, r.at(t, "usage.total_tokens"))
+
+	r = ask(t, s, key1, "think 10 tokens, write 30 tokens, cached 5 tokens", `"max_completion_tokens":25`)
+	assert.Equal(t, "length", r.at(t, "choices.0.finish_reason"))
+	assert.EqualValues(t, 25, r.at(t, "usage.completion_tokens"), "thinking counts")
+	assert.EqualValues(t, 10, r.at(t, "usage.completion_tokens_details.reasoning_tokens"))
+	assert.EqualValues(t, 5, r.at(t, "usage.prompt_tokens_details.cached_tokens"))
+
+	r = ask(t, s, key1, "call look", `"tools":[{"type":"function","function":{"name":"look"}}]`)
+	assert.Equal(t, "tool_calls", r.at(t, "choices.0.finish_reason"))
+	assert.Equal(t, "look", r.at(t, "choices.0.message.tool_calls.0.function.name"))
+}
+
+func TestStream(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	r := ask(t, s, key1, "some words that are more than one piece", `"stream":true`, `"stream_options":{"include_usage":true}`)
+	require.Equal(t, 200, r.status)
+	events := strings.Split(strings.TrimSpace(r.body), "\n\n")
+	assert.Greater(t, len(events), 5)
+	assert.Contains(t, events[0], `"delta":{"role":"assistant","content":""}`)
+	assert.Contains(t, events[1], `"content":"Answer t"`)
+	assert.Contains(t, events[len(events)-3], `"finish_reason":"stop"`)
+	assert.Contains(t, events[len(events)-2], `"choices":[],"usage":{"prompt_tokens":`)
+	assert.Equal(t, "data: [DONE]", events[len(events)-1])
+	assert.Equal(t, "60", r.header.Get("X-Ratelimit-Limit-Requests"))
+
+	r = ask(t, s, key1, "x", `"stream":true`)
+	assert.NotContains(t, r.body, `"usage"`)
+}
+
+// TestLimits: OpenAI's headers on each answer, and its refusals; both keys of a project draw
+// on one quota, another project has its own.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim(simquota.PerMinute(simquota.Requests, 3), simquota.PerMinute(simquota.Tokens, 6000), simquota.PerDay(simquota.Requests, 10_000))
+		r := ask(t, s, key1, "hi", `"max_tokens":600`)
+		assert.Equal(t, []string{"10000", "9999", "8.64s", "6000", "5400", "6s"}, limitHeaders(r.header))
+		ask(t, s, "sk-other", "hi")
+		ask(t, s, key1, "hi")
+		r = ask(t, s, key1, "hi")
+		require.Equal(t, 429, r.status)
+		assert.JSONEq(t, `{"error":{"message":"Rate limit reached for gpt-5.5-mini in organization org-a on requests per min (RPM): Limit 3, Used 3, Requested 1. `+
+			`Please try again in 20s. Visit https://platform.openai.com/account/rate-limits to learn more.","type":"requests","param":null,"code":"rate_limit_exceeded"}}`, r.body)
+		assert.Equal(t, "20", r.header.Get("Retry-After"))
+		assert.Equal(t, "10000", r.header.Get("X-Ratelimit-Limit-Requests"), "refusals tell the limits too")
+		assert.Equal(t, 200, ask(t, s, key2, "hi").status)
+
+		time.Sleep(20*time.Second - time.Millisecond)
+		require.Equal(t, 429, ask(t, s, key1, "hi").status)
+		time.Sleep(time.Millisecond)
+		require.Equal(t, 200, ask(t, s, key1, "hi").status)
+
+		r = ask(t, s, key2, "hi", `"max_tokens":6001`)
+		require.Equal(t, 429, r.status)
+		assert.Contains(t, r.body, "Request too large for gpt-5.5-mini in organization org-b on tokens per min (TPM): Limit 6000, Requested 6001.")
+		assert.EqualValues(t, 4, s.Ledger().Peak("org-a", mini, simquota.Requests, time.Minute), "a bucket lets through more than its limit within a minute")
+		assert.Equal(t, simquota.Counts{Accepted: 4, Refused: 2}, s.Ledger().Counts("org-a", mini))
+		assert.Equal(t, simquota.Counts{Accepted: 5, Refused: 3}, s.Ledger().Total())
+	})
+}
+
+func limitHeaders(h http.Header) (out []string) {
+	for _, of := range []string{"Requests", "Tokens"} {
+		for _, what := range []string{"Limit", "Remaining", "Reset"} {
+			out = append(out, h.Get("X-Ratelimit-"+what+"-"+of))
+		}
+	}
+	return out
+}
+
+// TestCounting: what counts as tokens.
+func TestCounting(t *testing.T) {
+	for counting, want := range map[openaisim.Counting]int64{openaisim.CountLarger: 500, openaisim.CountSum: 505, openaisim.CountUsed: 31} {
+		s := openaisim.New(openaisim.Config{Keys: keys(), Counting: counting})
+		r := ask(t, s, key1, "write 20 tokens ...", `"max_tokens":500`)
+		require.Equal(t, 200, r.status)
+		used := s.Ledger().Used("org-a", mini)
+		assert.Equal(t, want, used[simquota.Tokens], counting)
+		assert.EqualValues(t, 11, used[simquota.InputTokens])
+		assert.EqualValues(t, 20, used[simquota.OutputTokens])
+	}
+}
+
+// TestErrors: the bodies as they are documented and were captured.
+func TestErrors(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	s.SetKey(openaisim.Key{Value: "sk-spent", Project: "org-c", State: openaisim.Spent})
+	s.SetKey(openaisim.Key{Value: "sk-limited", Project: "org-d", State: openaisim.Limited})
+	chat := `{"model":"` + mini + `","messages":[{"role":"user","content":"hi"}]}`
+	for _, c := range []struct {
+		name, key, method, path, body string
+		status                        int
+		kind, code                    any
+		message                       string
+	}{
+		{"no key", "", "POST", "/v1/chat/completions", chat, 401, "invalid_request_error", nil, "You didn't provide an API key."},
+		{"an unknown key", "sk-proj-cccccccccccccccccccc3333", "GET", "/v1/models", "", 401, "invalid_request_error", "invalid_api_key",
+			"Incorrect API key provided: sk-proj-********************3333. You can find your API key at https://platform.openai.com/account/api-keys."},
+		{"no credit", "sk-spent", "POST", "/v1/chat/completions", chat, 429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota"},
+		{"no access", "sk-limited", "POST", "/v1/chat/completions", chat, 403, "invalid_request_error", "model_not_found", "Project `org-d` does not have access"},
+		{"no such model", key1, "POST", "/v1/chat/completions", strings.Replace(chat, mini, "gpt-9", 1), 404, "invalid_request_error", "model_not_found",
+			"The model `gpt-9` does not exist or you do not have access to it."},
+		{"no such model to read", key1, "GET", "/v1/models/gpt-9", "", 404, "invalid_request_error", "model_not_found", "The model 'gpt-9' does not exist"},
+		{"no JSON", key1, "POST", "/v1/chat/completions", "{", 400, "invalid_request_error", nil, "We could not parse the JSON body of your request."},
+		{"no messages", key1, "POST", "/v1/chat/completions", `{"model":"` + mini + `"}`, 400, "invalid_request_error", nil, "Invalid 'messages': empty array."},
+		{"no route", key1, "POST", "/v1/nothing", "", 404, "invalid_request_error", nil, "Invalid URL (POST /v1/nothing)"},
+		{"the wrong method", key1, "GET", "/v1/chat/completions", "", 404, "invalid_request_error", nil, "Invalid URL (GET /v1/chat/completions)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := send(t, s, c.key, c.method, c.path, c.body)
+			assert.Equal(t, c.status, r.status)
+			assert.Equal(t, c.kind, r.at(t, "error.type"))
+			assert.Equal(t, c.code, r.at(t, "error.code"))
+			assert.Contains(t, r.at(t, "error.message"), c.message)
+		})
+	}
+	assert.Zero(t, s.Ledger().Total(), "none of them was charged")
+	s.SetKey(openaisim.Key{Value: key1, Project: "org-a", State: openaisim.Revoked})
+	assert.Equal(t, 401, ask(t, s, key1, "hi").status)
+}
+
+// TestDialects: what each provider says beside its answers, and of a refusal.
+func TestDialects(t *testing.T) {
+	minute, day := simquota.PerMinute(simquota.Requests, 2), simquota.PerDay(simquota.Requests, 1000)
+	tokens := simquota.PerMinute(simquota.Tokens, 6000)
+	for _, c := range []struct {
+		dialect openaisim.Dialect
+		limits  []simquota.Limit
+		served  map[string]string
+		refused map[string]string
+		status  int
+		body    string
+	}{
+		{openaisim.Groq, []simquota.Limit{minute, day, tokens},
+			map[string]string{"X-Ratelimit-Limit-Requests": "1000", "X-Ratelimit-Remaining-Requests": "999", "X-Ratelimit-Reset-Requests": "1m26.4s",
+				"X-Ratelimit-Reset-Tokens": "50ms", "Retry-After": ""},
+			map[string]string{"Retry-After": "30"}, 429, "Rate limit reached for model `gpt-5.5-mini` in organization `org-a` service tier `on_demand` on requests per minute (RPM): Limit 2, Used 2, Requested 1. Please try again in 30s."},
+		{openaisim.Azure, []simquota.Limit{simquota.Per(simquota.Requests, 2, 10*time.Second), tokens},
+			map[string]string{"X-Ratelimit-Limit-Requests": "2", "X-Ratelimit-Renewalperiod-Requests": "10", "X-Ratelimit-Renewalperiod-Tokens": "60",
+				"X-Ratelimit-Reset-Requests": "5", "X-Ratelimit-Type": ""},
+			map[string]string{"Retry-After": "5", "Retry-After-Ms": "5000", "X-Ratelimit-Type": "Requests"}, 429, "have exceeded call rate limit of your current OpenAI S0 pricing tier. Please retry after 5 seconds."},
+		{openaisim.Mistral, []simquota.Limit{minute, tokens},
+			map[string]string{"X-Ratelimit-Limit-Req-Minute": "2", "X-Ratelimit-Remaining-Req-Minute": "1", "X-Ratelimit-Remaining-Tokens-Minute": "5995", "X-Ratelimit-Tokens-Query-Cost": "5"},
+			map[string]string{"Retry-After": ""}, 429, `"code":"1300","message":"Rate limit exceeded"`},
+		{openaisim.Cerebras, []simquota.Limit{minute, {Dimension: simquota.Requests, Amount: 1000, Per: 24 * time.Hour, Kind: simquota.Calendar}, tokens},
+			map[string]string{"X-Ratelimit-Limit-Requests-Day": "1000", "X-Ratelimit-Remaining-Requests-Minute": "1", "X-Ratelimit-Reset-Tokens-Minute": "0.05", "X-Ratelimit-Reset-Requests-Day": "86400"},
+			map[string]string{"Retry-After": "30"}, 429, `"code":"request_quota_exceeded"`},
+		{openaisim.Together, []simquota.Limit{simquota.Per(simquota.Requests, 2, time.Second), tokens},
+			map[string]string{"X-Ratelimit-Limit": "2", "X-Ratelimit-Remaining": "1", "X-Ratelimit-Reset": "1", "X-Tokenlimit-Limit": "6000"},
+			nil, 429, `"type":"rate_limit"`},
+		{openaisim.OpenRouter, []simquota.Limit{{Dimension: simquota.Requests, Amount: 2, Per: 24 * time.Hour, Kind: simquota.Calendar}},
+			map[string]string{"X-Ratelimit-Limit": ""},
+			map[string]string{"X-Ratelimit-Limit": "2", "X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "946771200000"}, 429, `"X-RateLimit-Reset":"946771200000"`},
+		{openaisim.XAI, []simquota.Limit{minute, tokens},
+			map[string]string{"X-Ratelimit-Limit-Requests": "2", "X-Ratelimit-Remaining-Tokens": "5995", "X-Ratelimit-Reset-Tokens": ""},
+			nil, 429, `"code":"Some resource has been exhausted"`},
+		{openaisim.DeepSeek, []simquota.Limit{minute}, map[string]string{"X-Ratelimit-Limit-Requests": ""}, nil, 429, "rate_limit_exceeded"},
+		{openaisim.Plain, []simquota.Limit{minute}, map[string]string{"X-Ratelimit-Limit-Requests": ""}, nil, 429, "rate_limit_exceeded"},
+	} {
+		synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01T00:00:00Z
+			s := openaisim.New(openaisim.Config{Keys: keys(), Dialect: c.dialect, Limits: map[string][]simquota.Limit{"": c.limits}})
+			r := ask(t, s, key1, "twenty characters ..")
+			require.Equal(t, 200, r.status, "%d: %s", c.dialect, r.body)
+			for name, want := range c.served {
+				assert.Equal(t, want, r.header.Get(name), "%d: %s", c.dialect, name)
+			}
+			ask(t, s, key1, "hi")
+			r = ask(t, s, key1, "hi")
+			require.Equal(t, c.status, r.status, "%d: %s", c.dialect, r.body)
+			for name, want := range c.refused {
+				assert.Equal(t, want, r.header.Get(name), "%d: %s", c.dialect, name)
+			}
+			assert.Contains(t, r.body, c.body, c.dialect)
+			s.SetKey(openaisim.Key{Value: "sk-spent", State: openaisim.Spent})
+			assert.Contains(t, []int{402, 403, 429}, ask(t, s, "sk-spent", "hi").status)
+		})
+	}
+}
+
+// TestPlaces: the routes of Azure and of those that have something before /v1.
+func TestPlaces(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	body := `{"messages":[{"role":"user","content":"hi"}]}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://a.test/openai/deployments/"+mini+"/chat/completions?api-version=2024-10-21", strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Api-Key", key1)
+	assert.Equal(t, 200, do(t, s, req).status)
+	for _, path := range []string{"/openai/v1/models", "/api/v1/models", "/v1/models"} {
+		assert.Equal(t, 200, send(t, s, key1, "GET", path, "").status, path)
+	}
+	log := s.Requests()
+	assert.Equal(t, "org-a", log[0].Project)
+	assert.Equal(t, mini, log[0].Model)
+	assert.NotContains(t, log[0].Header, "Api-Key")
+}
+
+// TestResponses: a conversation goes on in its project alone, and brings along what was said.
+func TestResponses(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	r := send(t, s, key1, "POST", "/v1/responses", `{"model":"`+mini+`","input":"hi","instructions":"Be brief."}`)
+	require.Equal(t, 200, r.status, r.body)
+	assert.Equal(t, "Answer to: hi", r.at(t, "output.0.content.0.text"))
+	assert.EqualValues(t, 10, r.at(t, "usage.input_tokens"))
+	assert.EqualValues(t, 4, r.at(t, "usage.output_tokens"))
+	id := r.at(t, "id").(string)
+
+	next := `{"model":"` + mini + `","input":"and?","previous_response_id":"` + id + `"}`
+	r = send(t, s, "sk-other", "POST", "/v1/responses", next)
+	require.Equal(t, 200, r.status, r.body)
+	assert.EqualValues(t, 7+14, r.at(t, "usage.input_tokens"))
+	r = send(t, s, key2, "POST", "/v1/responses", next)
+	assert.Equal(t, 400, r.status)
+	assert.Equal(t, "previous_response_not_found", r.at(t, "error.code"))
+
+	assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/responses/"+id, "").status)
+	assert.Equal(t, 200, send(t, s, key1, "GET", "/v1/responses/"+id, "").status)
+	assert.Equal(t, 404, send(t, s, key2, "DELETE", "/v1/responses/"+id, "").status)
+	assert.Equal(t, true, send(t, s, key1, "DELETE", "/v1/responses/"+id, "").at(t, "deleted"))
+	assert.Equal(t, 404, send(t, s, key1, "GET", "/v1/responses/"+id, "").status)
+
+	r = send(t, s, key1, "POST", "/v1/responses", `{"model":"`+mini+`","input":[{"role":"user","content":[{"type":"input_text","text":"hi there"}]}],"stream":true,"store":false,"max_output_tokens":2}`)
+	events := strings.Split(strings.TrimSpace(r.body), "\n\n")
+	assert.True(t, strings.HasPrefix(events[0], "event: response.created\ndata: {"), events[0])
+	assert.Contains(t, events[len(events)-1], "event: response.incomplete\n")
+	assert.Contains(t, events[len(events)-1], `"output_tokens":2`)
+	assert.Contains(t, events[1], `"sequence_number":1`)
+}
+
+func TestEmbeddings(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	r := send(t, s, key1, "POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":["a","four and more"]}`)
+	require.Equal(t, 200, r.status, r.body)
+	assert.EqualValues(t, 5, r.at(t, "usage.prompt_tokens"))
+	assert.Equal(t, []any{1.0, 1.0}, r.at(t, "data.0.embedding"))
+	r = send(t, s, key1, "POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":"a","encoding_format":"base64"}`)
+	assert.Equal(t, "AACAPwAAgD8=", r.at(t, "data.0.embedding"))
+	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":[]}`).status)
+}
+
+// upload returns the body of a file's upload, and its type.
+func upload(t *testing.T, data string) (body, kind string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	require.NoError(t, w.WriteField("purpose", "batch"))
+	part, err := w.CreateFormFile("file", "in.jsonl")
+	require.NoError(t, err)
+	_, err = io.WriteString(part, data)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String(), w.FormDataContentType()
+}
+
+// TestBatches: a file is uploaded, a batch of it runs, and its output can be had; all of it
+// in one project alone.
+func TestBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim(simquota.PerMinute(simquota.Requests, 1))
+		body, kind := upload(t, `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"`+mini+`","messages":[{"role":"user","content":"hi"}]}}`+"\n")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test/v1/files", strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+key1)
+		req.Header.Set("Content-Type", kind)
+		r := do(t, s, req)
+		require.Equal(t, 200, r.status, r.body)
+		id := r.at(t, "id").(string)
+		assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").status)
+		assert.Contains(t, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").body, `"custom_id":"one"`)
+
+		create := `{"input_file_id":"` + id + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`
+		assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/batches", create).status)
+		r = send(t, s, key1, "POST", "/v1/batches", create)
+		require.Equal(t, 200, r.status, r.body)
+		batch := r.at(t, "id").(string)
+		assert.Equal(t, "in_progress", r.at(t, "status"))
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/batches/"+batch, "").status)
+		r = send(t, s, key1, "GET", "/v1/batches/"+batch, "")
+		require.Equal(t, "completed", r.at(t, "status"))
+		output := send(t, s, key1, "GET", "/v1/files/"+r.at(t, "output_file_id").(string)+"/content", "")
+		assert.Contains(t, output.body, "Answer to: hi")
+		assert.Equal(t, "completed", send(t, s, key1, "POST", "/v1/batches/"+batch+"/cancel", "").at(t, "status"), "too late")
+		r = send(t, s, key1, "POST", "/v1/batches", create)
+		assert.Equal(t, "cancelled", send(t, s, key1, "POST", "/v1/batches/"+r.at(t, "id").(string)+"/cancel", "").at(t, "status"))
+		assert.NotEqual(t, batch, send(t, s, key1, "GET", "/v1/batches", "").at(t, "data.0.id"), "the newest comes first")
+		assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/files", "").at(t, "data"))
+		assert.Equal(t, true, send(t, s, key1, "DELETE", "/v1/files/"+id, "").at(t, "deleted"))
+		assert.Zero(t, s.Ledger().Total(), "none of that costs quota")
+	})
+}
+
+// TestFaults: failures that are injected, whole and within a stream.
+func TestFaults(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	s.FailNext(1, openaisim.Overloaded)
+	r := ask(t, s, key1, "hi")
+	assert.Equal(t, 503, r.status)
+	assert.Equal(t, "server_is_overloaded", r.at(t, "error.code"))
+	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+	s.FailNext(-1, openaisim.ServerError)
+	assert.Equal(t, 500, ask(t, s, key1, "hi").status)
+	assert.Equal(t, 500, ask(t, s, key1, "hi").status)
+	s.FailNext(1, openaisim.CutStream)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test/v1/chat/completions",
+		strings.NewReader(`{"model":"`+mini+`","stream":true,"messages":[{"role":"user","content":"long enough for pieces"}]}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+key1)
+	resp, err := s.Transport().RoundTrip(req)
+	require.NoError(t, err)
+	raw, err := io.ReadAll(resp.Body)
+	require.Error(t, err)
+	assert.NotContains(t, string(raw), "[DONE]")
+	require.NoError(t, resp.Body.Close())
+}
+
+// TestManyAtOnce: what many send at once is charged once each, never above the window.
+func TestManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openaisim.New(openaisim.Config{Keys: keys(), Latency: time.Second, Limits: map[string][]simquota.Limit{
+			"": {{Dimension: simquota.Requests, Amount: 20, Per: time.Minute, Kind: simquota.Sliding}}}})
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() { ask(t, s, key1, "hi") })
+		}
+		wg.Wait()
+		assert.Equal(t, simquota.Counts{Accepted: 20, Refused: 12}, s.Ledger().Total())
+		assert.EqualValues(t, 20, s.Ledger().Peak("org-a", mini, simquota.Requests, time.Minute))
+		assert.Len(t, s.Requests(), 32)
+	})
+}

@@ -1,0 +1,198 @@
+package openaisim
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+type responseRequest struct {
+	Model              string          `json:"model"`
+	Input              json.RawMessage `json:"input"` // a text, or a list of items
+	Instructions       string          `json:"instructions"`
+	PreviousResponseID string          `json:"previous_response_id"`
+	MaxOutputTokens    int64           `json:"max_output_tokens"`
+	Store              *bool           `json:"store"`
+	Stream             bool            `json:"stream"`
+	Tools              []tool          `json:"tools"`
+}
+
+type responseBody struct {
+	ID                 string         `json:"id"`
+	Object             string         `json:"object"`
+	CreatedAt          int64          `json:"created_at"`
+	Status             string         `json:"status"`
+	Error              *struct{}      `json:"error"`
+	IncompleteDetails  *incomplete    `json:"incomplete_details"`
+	Model              string         `json:"model"`
+	Output             []outputItem   `json:"output"`
+	PreviousResponseID *string        `json:"previous_response_id"`
+	Store              bool           `json:"store"`
+	Usage              *responseUsage `json:"usage"`
+}
+
+type incomplete struct {
+	Reason string `json:"reason"`
+}
+
+type outputItem struct {
+	ID        string       `json:"id"`
+	Type      string       `json:"type"`
+	Status    string       `json:"status"`
+	Role      string       `json:"role,omitempty"`
+	Content   []outputPart `json:"content,omitempty"`
+	CallID    string       `json:"call_id,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	Arguments *string      `json:"arguments,omitempty"`
+}
+
+type outputPart struct {
+	Type        string   `json:"type"`
+	Text        string   `json:"text"`
+	Annotations []string `json:"annotations"`
+}
+
+type responseUsage struct {
+	InputTokens  int64 `json:"input_tokens"`
+	InputDetails struct {
+		CachedTokens int64 `json:"cached_tokens"`
+	} `json:"input_tokens_details"`
+	OutputTokens  int64 `json:"output_tokens"`
+	OutputDetails struct {
+		ReasoningTokens int64 `json:"reasoning_tokens"`
+	} `json:"output_tokens_details"`
+	TotalTokens int64 `json:"total_tokens"`
+}
+
+func (u usage) response() *responseUsage {
+	out := &responseUsage{InputTokens: u.input, OutputTokens: u.output, TotalTokens: u.input + u.output}
+	out.InputDetails.CachedTokens, out.OutputDetails.ReasoningTokens = u.cached, u.reasoning
+	return out
+}
+
+// createResponse serves responses. One that goes on from another of its project counts what
+// was said there as input.
+func (c *call) createResponse() *apiError {
+	var in responseRequest
+	if e := c.decode(&in); e != nil {
+		return e
+	}
+	if in.Model == "" {
+		return invalid("model", "Missing required parameter: 'model'.")
+	}
+	var p prompt
+	p.text("system", in.Instructions)
+	var text string
+	var items []chatMessage
+	if json.Unmarshal(in.Input, &text) == nil {
+		p.message("user", in.Input)
+	} else if json.Unmarshal(in.Input, &items) == nil {
+		for _, m := range items {
+			p.message(m.Role, m.Content)
+		}
+	}
+	p.tools(in.Tools, c.body)
+	if in.PreviousResponseID != "" {
+		before, ok := c.stored(in.PreviousResponseID)
+		if !ok {
+			return &apiError{http.StatusBadRequest, "Previous response with id '" + in.PreviousResponseID + "' not found.", "invalid_request_error",
+				"previous_response_id", "previous_response_not_found", nil}
+		}
+		p.count += before.tokens
+		p.chars += before.tokens * bytesPerToken
+	}
+	if e := c.admit(in.Model, p.tokens(), p.chars, in.MaxOutputTokens); e != nil {
+		return e
+	}
+	a := p.answer(in.MaxOutputTokens)
+	body := responseBody{ID: c.s.id("resp_"), Object: "response", CreatedAt: c.arrived.Unix(), Status: "in_progress", Model: in.Model,
+		Output: []outputItem{}, PreviousResponseID: orNull(in.PreviousResponseID), Store: in.Store == nil || *in.Store}
+	done := body
+	done.finish(a, c.s)
+	c.settle(a.usage)
+	if done.Store {
+		c.s.mu.Lock()
+		c.s.responses[body.ID] = stored{c.key.Project, done, a.usage.input + a.usage.output}
+		c.s.mu.Unlock()
+	}
+	if in.Stream {
+		c.streamResponse(body, done, a)
+		return nil
+	}
+	c.write(http.StatusOK, done)
+	return nil
+}
+
+// finish puts the answer into a response.
+func (b *responseBody) finish(a answer, s *Server) {
+	b.Status, b.Usage = "completed", a.usage.response()
+	if a.finish == "length" {
+		b.Status, b.IncompleteDetails = "incomplete", &incomplete{"max_output_tokens"}
+	}
+	if a.function != "" {
+		arguments := "{}"
+		b.Output = []outputItem{{ID: s.id("fc_"), Type: "function_call", Status: "completed", CallID: s.id("call_"), Name: a.function, Arguments: &arguments}}
+		return
+	}
+	b.Output = []outputItem{{ID: s.id("msg_"), Type: "message", Status: b.Status, Role: "assistant",
+		Content: []outputPart{{"output_text", a.text, []string{}}}}}
+}
+
+// streamResponse sends the documented events, numbered.
+func (c *call) streamResponse(begun, done responseBody, a answer) {
+	send := c.events()
+	number := 0
+	event := func(name string, fields map[string]any) bool {
+		fields["type"], fields["sequence_number"] = name, number
+		number++
+		return send(name, encode(fields))
+	}
+	item := done.Output[0]
+	ok := event("response.created", map[string]any{"response": begun}) && event("response.in_progress", map[string]any{"response": begun})
+	opening := item
+	opening.Status, opening.Content = "in_progress", nil
+	ok = ok && event("response.output_item.added", map[string]any{"output_index": 0, "item": opening})
+	at := func(more map[string]any) map[string]any {
+		more["item_id"], more["output_index"], more["content_index"] = item.ID, 0, 0
+		return more
+	}
+	if item.Type == "message" {
+		ok = ok && event("response.content_part.added", at(map[string]any{"part": outputPart{"output_text", "", []string{}}}))
+		for _, piece := range a.pieces() {
+			ok = ok && event("response.output_text.delta", at(map[string]any{"delta": piece}))
+		}
+		ok = ok && event("response.output_text.done", at(map[string]any{"text": a.text})) &&
+			event("response.content_part.done", at(map[string]any{"part": item.Content[0]}))
+	}
+	if ok && event("response.output_item.done", map[string]any{"output_index": 0, "item": item}) {
+		event("response."+done.Status, map[string]any{"response": done})
+	}
+}
+
+// stored returns a response of the caller's project.
+func (c *call) stored(id string) (stored, bool) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	r, ok := c.s.responses[id]
+	return r, ok && r.project == c.key.Project
+}
+
+func (c *call) getResponse() *apiError {
+	r, ok := c.stored(c.r.PathValue("id"))
+	if !ok {
+		return errNotFound("Response", c.r.PathValue("id"))
+	}
+	c.write(http.StatusOK, r.body)
+	return nil
+}
+
+func (c *call) deleteResponse() *apiError {
+	id := c.r.PathValue("id")
+	if _, ok := c.stored(id); !ok {
+		return errNotFound("Response", id)
+	}
+	c.s.mu.Lock()
+	delete(c.s.responses, id)
+	c.s.mu.Unlock()
+	c.write(http.StatusOK, map[string]any{"id": id, "object": "response", "deleted": true})
+	return nil
+}
