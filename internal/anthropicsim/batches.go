@@ -1,0 +1,183 @@
+package anthropicsim
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"sort"
+	"time"
+)
+
+// batchTime is how long a batch takes here; the real ones take up to a day.
+const batchTime = 10 * time.Second
+
+// batch is a batch of messages. It has a quota of its own at the real service (documented), and
+// costs none here.
+type batch struct {
+	project string
+	ready   time.Time // when it is done
+	results string
+	done    counts // what comes of it
+	batchBody
+}
+
+type batchBody struct {
+	ID               string  `json:"id"`
+	Type             string  `json:"type"`
+	ProcessingStatus string  `json:"processing_status"`
+	RequestCounts    counts  `json:"request_counts"`
+	EndedAt          *string `json:"ended_at"`
+	CreatedAt        string  `json:"created_at"`
+	ExpiresAt        string  `json:"expires_at"`
+	CancelInitiated  *string `json:"cancel_initiated_at"`
+	ResultsURL       *string `json:"results_url"`
+}
+
+type counts struct {
+	Processing int `json:"processing"`
+	Succeeded  int `json:"succeeded"`
+	Errored    int `json:"errored"`
+	Canceled   int `json:"canceled"`
+	Expired    int `json:"expired"`
+}
+
+func (c *call) createBatch() *apiError {
+	var in struct {
+		Requests []struct {
+			CustomID string          `json:"custom_id"`
+			Params   messagesRequest `json:"params"`
+		} `json:"requests"`
+	}
+	if e := c.decode(&in); e != nil {
+		return e
+	}
+	if len(in.Requests) == 0 {
+		return invalid("requests: List should have at least 1 item after validation, not 0")
+	}
+	b := &batch{project: c.key.Project, ready: c.arrived.Add(batchTime), batchBody: batchBody{ID: c.s.id("msgbatch_"), Type: "message_batch",
+		ProcessingStatus: "in_progress", RequestCounts: counts{Processing: len(in.Requests)},
+		CreatedAt: c.arrived.UTC().Format(time.RFC3339), ExpiresAt: c.arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}}
+	for _, r := range in.Requests {
+		result := map[string]any{"type": "errored"}
+		p, e := r.Params.prompt(nil)
+		switch {
+		case e != nil:
+			result["error"] = e.body(c.id)
+			b.done.Errored++
+		case r.Params.MaxTokens == nil:
+			result["error"] = invalid("max_tokens: Field required").body(c.id)
+			b.done.Errored++
+		default:
+			b.done.Succeeded++
+			a := p.answer(*r.Params.MaxTokens)
+			result = map[string]any{"type": "succeeded", "message": messageBody{ID: c.s.id("msg_"), Type: "message", Role: "assistant", Model: r.Params.Model,
+				Content: []contentBlock{a.block(c.s)}, StopReason: &a.stop, Usage: messageUsage{InputTokens: p.count, OutputTokens: a.tokens(), ServiceTier: "batch"}}}
+		}
+		b.results += encode(map[string]any{"custom_id": r.CustomID, "result": result}) + "\n"
+	}
+	body := b.batchBody
+	c.s.mu.Lock()
+	c.s.batches[b.ID] = b
+	c.s.mu.Unlock()
+	c.write(http.StatusOK, body)
+	return nil
+}
+
+// batch returns a batch of the caller's project as it is now, after change, if there is any.
+func (c *call) batch(change func(*batch)) (*batch, *apiError) {
+	id := c.r.PathValue("id")
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	b := c.s.batches[id]
+	if b == nil || b.project != c.key.Project {
+		return nil, &apiError{http.StatusNotFound, "not_found_error", "Message batch " + id + " not found.", nil}
+	}
+	if b.ProcessingStatus != "ended" && !c.arrived.Before(b.ready) {
+		url := "https://api.anthropic.com/v1/messages/batches/" + id + "/results"
+		ended := c.arrived.UTC().Format(time.RFC3339)
+		if b.ProcessingStatus == "canceling" {
+			b.done = counts{Canceled: b.RequestCounts.Processing}
+			b.results = ""
+		}
+		b.RequestCounts = b.done
+		b.ProcessingStatus, b.EndedAt, b.ResultsURL = "ended", &ended, &url
+	}
+	if change != nil {
+		change(b)
+	}
+	copied := *b
+	return &copied, nil
+}
+
+func (c *call) getBatch() *apiError {
+	b, e := c.batch(nil)
+	if e != nil {
+		return e
+	}
+	c.write(http.StatusOK, b.batchBody)
+	return nil
+}
+
+func (c *call) cancelBatch() *apiError {
+	b, e := c.batch(func(b *batch) {
+		if b.ProcessingStatus == "in_progress" {
+			now := c.arrived.UTC().Format(time.RFC3339)
+			b.ProcessingStatus, b.CancelInitiated = "canceling", &now
+		}
+	})
+	if e != nil {
+		return e
+	}
+	c.write(http.StatusOK, b.batchBody)
+	return nil
+}
+
+func (c *call) batchResults() *apiError {
+	b, e := c.batch(nil)
+	if e != nil {
+		return e
+	}
+	if b.ProcessingStatus != "ended" {
+		return &apiError{http.StatusNotFound, "not_found_error", "Message batch " + b.ID + " has no available results.", nil}
+	}
+	c.w.Header().Set("Content-Type", "application/x-jsonl")
+	c.log.Status = http.StatusOK
+	_, _ = io.WriteString(c.w, b.results)
+	return nil
+}
+
+func (c *call) deleteBatch() *apiError {
+	b, e := c.batch(nil)
+	switch {
+	case e != nil:
+		return e
+	case b.ProcessingStatus != "ended":
+		return invalid("Message batch " + b.ID + " cannot be deleted while it is in progress.")
+	}
+	c.s.mu.Lock()
+	delete(c.s.batches, b.ID)
+	c.s.mu.Unlock()
+	c.write(http.StatusOK, map[string]string{"id": b.ID, "type": "message_batch_deleted"})
+	return nil
+}
+
+func (c *call) listBatches() *apiError {
+	c.s.mu.Lock()
+	out := list[json.RawMessage]{Data: []json.RawMessage{}}
+	var ids []string
+	for id, b := range c.s.batches {
+		if b.project == c.key.Project {
+			ids = append(ids, id)
+		}
+	}
+	sort.Sort(sort.Reverse(sort.StringSlice(ids))) // the newest first
+	for _, id := range ids {
+		out.Data = append(out.Data, json.RawMessage(encode(c.s.batches[id].batchBody)))
+	}
+	c.s.mu.Unlock()
+	if len(ids) > 0 {
+		out.FirstID, out.LastID = &ids[0], &ids[len(ids)-1]
+	}
+	c.write(http.StatusOK, out)
+	return nil
+}

@@ -1,0 +1,56 @@
+package anthropicsim
+
+import "net/http"
+
+// A Failure is what goes wrong with a request that would have been served.
+type Failure int
+
+// The failures.
+const (
+	Overloaded       Failure = iota // 529, overloaded_error
+	ServerError                     // 500, api_error
+	Acceleration                    // 429 for a sharp increase in usage, without a limit
+	Reset                           // the connection breaks before the answer
+	CutStream                       // it breaks within the answer
+	OverloadedStream                // an error event within a stream
+)
+
+// FailNext has the next n requests of models fail; negative: all until the next call.
+func (s *Server) FailNext(n int, f Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures, s.failure = n, f
+}
+
+// nextFailure returns how the request fails, if it does.
+func (s *Server) nextFailure() (Failure, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failures == 0 {
+		return 0, false
+	}
+	s.failures = max(-1, s.failures-1)
+	return s.failure, true
+}
+
+// errOverloaded is documented.
+var errOverloaded = &apiError{529, "overloaded_error", "Overloaded", nil}
+
+// fail carries out a failure before anything was written. It reports false if that comes
+// later.
+func (c *call) fail(f Failure) bool {
+	switch f {
+	case Overloaded:
+		c.refuse(errOverloaded)
+	case ServerError:
+		c.refuse(&apiError{http.StatusInternalServerError, "api_error", "Internal server error", nil})
+	case Acceleration: // documented that there is such a refusal; the words are captured
+		c.refuse(&apiError{http.StatusTooManyRequests, "rate_limit_error", "This request would exceed your organization's maximum usage increase rate for input tokens per minute. " +
+			"Please scale up your input tokens usage more gradually to maintain your current rate limits.", nil})
+	case Reset:
+		panic(http.ErrAbortHandler)
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,203 @@
+package anthropicsim
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+type messagesRequest struct {
+	Model       string          `json:"model"`
+	System      json.RawMessage `json:"system"` // a text, or a list of blocks
+	Messages    []message       `json:"messages"`
+	MaxTokens   *int64          `json:"max_tokens"`
+	Stream      bool            `json:"stream"`
+	ServiceTier string          `json:"service_tier"`
+	Tools       []struct {
+		Name string `json:"name"`
+	} `json:"tools"`
+}
+
+type message struct {
+	Role    string          `json:"role"`
+	Content json.RawMessage `json:"content"` // a text, or a list of blocks
+}
+
+type messageBody struct {
+	ID           string         `json:"id"`
+	Type         string         `json:"type"`
+	Role         string         `json:"role"`
+	Model        string         `json:"model"`
+	Content      []contentBlock `json:"content"`
+	StopReason   *string        `json:"stop_reason"`
+	StopSequence *string        `json:"stop_sequence"`
+	Usage        messageUsage   `json:"usage"`
+}
+
+type contentBlock struct {
+	Type  string    `json:"type"`
+	Text  *string   `json:"text,omitempty"`
+	ID    string    `json:"id,omitempty"`
+	Name  string    `json:"name,omitempty"`
+	Input *struct{} `json:"input,omitempty"`
+}
+
+type messageUsage struct {
+	InputTokens              int64  `json:"input_tokens"`
+	CacheCreationInputTokens int64  `json:"cache_creation_input_tokens"`
+	CacheReadInputTokens     int64  `json:"cache_read_input_tokens"`
+	OutputTokens             int64  `json:"output_tokens"`
+	ServiceTier              string `json:"service_tier,omitempty"`
+}
+
+// prompt reads a request, and fails in the words of the real service.
+func (in *messagesRequest) prompt(tools json.RawMessage) (*prompt, *apiError) {
+	switch {
+	case in.Model == "":
+		return nil, invalid("model: Field required")
+	case len(in.Messages) == 0:
+		return nil, invalid("messages: at least one message is required")
+	}
+	p := new(prompt)
+	if len(tools) > 0 {
+		p.count += Count(string(tools))
+		p.text = append(p.text, tools...)
+	}
+	for _, t := range in.Tools {
+		p.functions = append(p.functions, t.Name)
+	}
+	if len(in.System) > 0 {
+		list, ok := blocks(in.System)
+		if !ok {
+			return nil, invalid("system: Input should be a valid list")
+		}
+		p.add("system", list)
+	}
+	for _, m := range in.Messages {
+		list, ok := blocks(m.Content)
+		if !ok {
+			return nil, invalid("messages.0.content: Input should be a valid list")
+		}
+		p.add(m.Role, list)
+	}
+	return p, nil
+}
+
+// read reads the body of a request.
+func (c *call) read() (in messagesRequest, p *prompt, e *apiError) {
+	if e = c.decode(&in); e != nil {
+		return in, nil, e
+	}
+	var raw struct {
+		Tools json.RawMessage `json:"tools"`
+	}
+	_ = json.Unmarshal(c.body, &raw)
+	p, e = in.prompt(raw.Tools)
+	return in, p, e
+}
+
+// messages serves messages.
+func (c *call) messages() *apiError {
+	in, p, e := c.read()
+	switch {
+	case e != nil:
+		return e
+	case in.MaxTokens == nil:
+		return invalid("max_tokens: Field required")
+	case *in.MaxTokens < 1:
+		return invalid("max_tokens: Input should be greater than or equal to 1")
+	}
+	u, keep := c.s.cached(p, c.key.Project, in.Model, c.arrived)
+	count, tier, e := c.admit(in.Model, u.input+u.created, in.ServiceTier)
+	if e != nil {
+		return e
+	}
+	keep()
+	a := p.answer(*in.MaxTokens)
+	body := messageBody{ID: c.s.id("msg_"), Type: "message", Role: "assistant", Model: in.Model, Content: []contentBlock{},
+		Usage: messageUsage{u.input, u.created, u.read, 1, tier}}
+	if in.Stream {
+		c.stream(body, a, count)
+		return nil
+	}
+	count(a.tokens())
+	body.Content = []contentBlock{a.block(c.s)}
+	body.StopReason = &a.stop
+	body.Usage.OutputTokens = a.tokens()
+	c.write(http.StatusOK, body)
+	return nil
+}
+
+// block is the answer as a block.
+func (a answer) block(s *Server) contentBlock {
+	if a.function != "" {
+		return contentBlock{Type: "tool_use", ID: s.id("toolu_"), Name: a.function, Input: new(struct{})}
+	}
+	return contentBlock{Type: "text", Text: &a.text}
+}
+
+// stream sends the documented events. Output counts as it is sent.
+func (c *call) stream(body messageBody, a answer, count func(int64)) {
+	send := c.events()
+	if !send("message_start", map[string]any{"type": "message_start", "message": body}) {
+		return
+	}
+	block, empty := a.block(c.s), ""
+	if block.Text != nil {
+		block.Text = &empty
+	}
+	if !send("content_block_start", map[string]any{"type": "content_block_start", "index": 0, "content_block": block}) ||
+		!send("ping", map[string]any{"type": "ping"}) {
+		return
+	}
+	delta := func(fields map[string]any) bool {
+		return send("content_block_delta", map[string]any{"type": "content_block_delta", "index": 0, "delta": fields})
+	}
+	if a.function != "" {
+		count(a.tokens())
+		if !delta(map[string]any{"type": "input_json_delta", "partial_json": "{}"}) {
+			return
+		}
+	}
+	sent := 0
+	for i, piece := range a.pieces() {
+		if c.overload && i == 1 {
+			send("error", errOverloaded.body(c.id))
+			return
+		}
+		count(Count(a.text[:sent+len(piece)]) - Count(a.text[:sent]))
+		sent += len(piece)
+		if !delta(map[string]any{"type": "text_delta", "text": piece}) {
+			return
+		}
+	}
+	if !send("content_block_stop", map[string]any{"type": "content_block_stop", "index": 0}) {
+		return
+	}
+	usage := body.Usage
+	usage.OutputTokens, usage.ServiceTier = a.tokens(), ""
+	_ = send("message_delta", map[string]any{"type": "message_delta", "delta": map[string]any{"stop_reason": a.stop, "stop_sequence": nil}, "usage": usage}) &&
+		send("message_stop", map[string]any{"type": "message_stop"})
+}
+
+// countTokens serves count_tokens, whose requests have a limit of their own and whose tokens
+// have none (documented).
+func (c *call) countTokens() *apiError {
+	in, p, e := c.read()
+	if e != nil {
+		return e
+	}
+	if !c.s.knows(in.Model) {
+		return &apiError{http.StatusNotFound, "not_found_error", "model: " + in.Model, nil}
+	}
+	c.log.Model = in.Model
+	charge, refused := c.s.ledger.Try(c.arrived, c.key.Project, CountTokens, simquota.Amounts{simquota.Requests: 1})
+	if refused != nil {
+		c.w.Header().Set("Retry-After", seconds(refused.Wait))
+		return refusal(c.key.Project, in.Model, refused)
+	}
+	c.s.ledger.Done(charge)
+	c.write(http.StatusOK, map[string]int64{"input_tokens": p.count})
+	return nil
+}
