@@ -1,0 +1,68 @@
+package ratelimits
+
+import "time"
+
+// A Dialect says what the names of a provider's headers leave open. The zero value is for a
+// provider of which nothing is known.
+type Dialect struct {
+	// Requests and Tokens are the periods of limits whose names have none. 0: not known.
+	Requests, Tokens time.Duration
+	// Refills says that a limit is filled evenly and that its reset is when it is whole again.
+	// Then a period that isn't known is inferred.
+	Refills bool
+	// Rounded is what remaining tokens are rounded to.
+	Rounded int64
+}
+
+// The dialects of providers.
+var (
+	// OpenAI tells the tokens of a minute, and the requests of a minute or a day.
+	OpenAI = Dialect{Tokens: time.Minute, Refills: true}
+	// Groq tells the requests of a day and the tokens of a minute (documented).
+	Groq = Dialect{Requests: day, Tokens: time.Minute, Refills: true}
+	// Azure tells its periods in headers of their own; where it doesn't, tokens are a minute's.
+	Azure = Dialect{Tokens: time.Minute}
+	// Mistral and Cerebras have the period in the name.
+	Mistral, Cerebras Dialect
+	// Together tells requests and tokens of a second (documented).
+	Together = Dialect{Requests: time.Second, Tokens: time.Second}
+	// OpenRouter tells requests of a minute or a day; which one isn't said.
+	OpenRouter Dialect
+	// XAI tells tokens of a minute. Whether its requests are a minute's isn't established.
+	XAI = Dialect{Tokens: time.Minute}
+	// Anthropic tells limits of a minute (documented), rounded to thousands.
+	Anthropic = Dialect{Requests: time.Minute, Tokens: time.Minute, Rounded: 1000}
+)
+
+var dialects = map[string]Dialect{
+	"openai": OpenAI, "groq": Groq, "azure": Azure, "mistral": Mistral, "cerebras": Cerebras, "together": Together,
+	"openrouter": OpenRouter, "xai": XAI, "anthropic": Anthropic,
+}
+
+// Named returns the dialect of a provider by its name in small letters, and the zero Dialect for
+// one that isn't known.
+func Named(provider string) Dialect { return dialects[provider] }
+
+const day = 24 * time.Hour
+
+// periods are those that limits are known to have. A month is 30 days here, which no limit is held to.
+var periods = map[string]time.Duration{
+	"second": time.Second, "sec": time.Second, "minute": time.Minute, "min": time.Minute, "hour": time.Hour, "day": day, "month": 30 * day,
+}
+
+// infer returns the period of a limit of which so much is used and which is whole again after so
+// long; 0 if none of those known fits.
+func infer(limit, used int64, whole time.Duration) time.Duration {
+	if limit <= 0 || used <= 0 || used > limit {
+		return 0
+	}
+	for _, per := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, day} {
+		want := time.Duration(float64(per) * (float64(used) / float64(limit)))
+		// Resets are told in milliseconds, and used is a whole number: what has flowed back since is a fraction.
+		slack := time.Millisecond + time.Duration(float64(per)/float64(limit)/50) + want/50
+		if (whole-want).Abs() <= slack && want > 2*slack {
+			return per
+		}
+	}
+	return 0
+}

@@ -1,0 +1,169 @@
+package ratelimits
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Limit is what an answer says of one limit.
+type Limit struct {
+	Dimension Dimension
+	Tier      Tier
+	Per       time.Duration // the period; 0: not known
+	Inferred  bool          // Per was told from how long the limit takes to be whole again
+	Limit     int64         // per Per; -1: not said
+	Remaining int64         // -1: not said
+	Rounded   int64         // what Remaining is rounded to, to the nearest; 0 or 1: it is exact
+	// Reset is when the limit is whole again; of a provider that counts in fixed windows, when the
+	// next begins. Zero: not said.
+	Reset time.Time
+}
+
+// Used returns how much is used at least, by whomever; 0 if that isn't said.
+func (l Limit) Used() int64 {
+	if l.Limit < 0 || l.Remaining < 0 {
+		return 0
+	}
+	return max(0, l.Limit-l.Remaining-l.Rounded/2)
+}
+
+// Told is what an answer says of limits.
+type Told struct {
+	Limits []Limit // ordered by tier, dimension and period
+	// RetryAfter is how long to wait before coming back; 0: not said, or not at all.
+	RetryAfter time.Duration
+	// NoRetry says that the provider has said outright that coming back is of no use, by
+	// x-should-retry.
+	NoRetry bool
+	// Refused is which dimension a refusal is for, where a header says that; else Unknown.
+	Refused Dimension
+	// Cost is how many tokens the request was counted as, where a header says that (Mistral); else -1.
+	Cost int64
+}
+
+// Read reads the headers of an answer that came at an instant. Names may be in any letters.
+func Read(h http.Header, now time.Time, d Dialect) Told {
+	told := Told{Cost: -1}
+	type found struct {
+		Limit
+		said bool
+	}
+	all := map[id]*found{}
+	for name, values := range h {
+		if len(values) == 0 || len(name) > maxName || len(values[0]) > maxValue {
+			continue
+		}
+		name, value := strings.ToLower(name), values[0]
+		switch name {
+		case "retry-after", "retry-after-ms":
+			continue // below, together
+		case "x-should-retry":
+			told.NoRetry = value == "false"
+			continue
+		case "x-ratelimit-type":
+			told.Refused = words[strings.ToLower(value)]
+			continue
+		case "x-ratelimit-tokens-query-cost", "x-ratelimitbysize-query-cost":
+			if n, ok := parseCount(value); ok {
+				told.Cost = n
+			}
+			continue
+		}
+		of, p, ok := parseName(name)
+		if !ok {
+			continue
+		}
+		f := all[of]
+		if f == nil {
+			f = &found{Limit: Limit{Dimension: of.dimension, Tier: of.tier, Per: of.per, Limit: -1, Remaining: -1}}
+			all[of] = f
+		}
+		f.read(p, value, now, &f.said)
+	}
+	for _, f := range all {
+		if !f.said {
+			continue
+		}
+		f.complete(d, now)
+		told.Limits = append(told.Limits, f.Limit)
+	}
+	slices.SortFunc(told.Limits, func(a, b Limit) int {
+		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Per, b.Per))
+	})
+	told.RetryAfter = retryAfter(h, now)
+	return told
+}
+
+// maxName and maxValue bound what is looked at, in bytes.
+const (
+	maxName  = 64
+	maxValue = 128
+)
+
+// read notes what one header says of the limit.
+func (l *Limit) read(p part, value string, now time.Time, said *bool) {
+	switch p {
+	case limitPart:
+		if n, ok := parseCount(value); ok {
+			l.Limit, *said = n, true
+		}
+	case remainingPart:
+		if n, ok := parseCount(value); ok {
+			l.Remaining, *said = n, true
+		}
+	case resetPart:
+		l.Reset, _ = parseReset(value, now)
+	case periodPart:
+		if n, ok := parseCount(value); ok && n > 0 && n <= int64(longest/time.Second) {
+			l.Per = time.Duration(n) * time.Second
+		}
+	}
+}
+
+// complete adds what the dialect says of the limit.
+func (l *Limit) complete(d Dialect, now time.Time) {
+	if l.Dimension != Requests {
+		l.Rounded = d.Rounded
+	}
+	if l.Per == 0 {
+		l.Per = d.period(l.Dimension)
+	}
+	if l.Per == 0 && d.Refills && !l.Reset.IsZero() && l.Remaining >= 0 {
+		l.Per = infer(l.Limit, l.Limit-l.Remaining, l.Reset.Sub(now))
+		l.Inferred = l.Per > 0
+	}
+}
+
+func (d Dialect) period(of Dimension) time.Duration {
+	if of == Requests {
+		return d.Requests
+	}
+	return d.Tokens
+}
+
+// retryAfter reads retry-after and retry-after-ms. The finer one counts if it is within the second
+// that the other names; else the later one, which is the safe reading of two that disagree.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	first := func(name string) string {
+		for key, values := range h {
+			if strings.EqualFold(key, name) && len(values) > 0 && len(values[0]) <= maxValue {
+				return strings.TrimSpace(values[0])
+			}
+		}
+		return ""
+	}
+	var coarse, fine time.Duration
+	if at, ok := parseReset(first("retry-after"), now); ok {
+		coarse = max(0, at.Sub(now))
+	}
+	if n, ok := parseNumber(first("retry-after-ms")); ok {
+		fine, _ = toDuration(n, time.Millisecond)
+	}
+	if fine > 0 && fine <= coarse && coarse-fine < time.Second {
+		return fine
+	}
+	return max(coarse, fine)
+}
