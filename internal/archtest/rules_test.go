@@ -26,7 +26,7 @@ var final = []string{
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming",
 	"internal/deadline", "internal/shadow",
-	"internal/openaisim", "internal/anthropicsim", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits",
+	"internal/openaisim", "internal/anthropicsim", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits", "internal/upstream/refusals",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -203,6 +203,10 @@ var imports = []importRule{
 	{
 		dir: "internal/upstream/ratelimits", standard: true,
 		why: "reading what a provider says of its limits needs nothing of ours",
+	},
+	{
+		dir: "internal/upstream/refusals", only: []string{"internal/upstream/ratelimits"},
+		why: "reading what a provider refuses decides nothing",
 	},
 	{
 		dir: "internal/remote", only: []string{},

@@ -1,0 +1,36 @@
+// Package refusals reads what a provider says no with: an HTTP status and a body, or an error
+// within a stream, in OpenAI's format and what others make of it ([OpenAI]) and in Anthropic's
+// ([Anthropic]). It says what that means ([Class]), whom it concerns ([Scope]) and until when, and
+// the limit that it names. It is pure: it accepts any bytes, knows no key and decides nothing.
+//
+//	r := refusals.OpenAI(resp.StatusCode, body)
+//	if r.Class == refusals.RateLimit && r.Limit.Dimension != ratelimits.Unknown { … }
+//
+// A refusal is kept no wider and no longer than what was refused (.github/refusals.md). In upstream's
+// classes they are:
+//
+//   - RateLimit: ClassDay where Limit.Per is a day, ClassMinute where it is shorter, ClassBare429
+//     where no limit is named
+//   - TooLarge and Caller: ClassCaller; a limit that TooLarge names is learned all the same
+//   - NoQuota: ClassNoQuota
+//   - Spent: ClassBilling
+//   - KeyInvalid: ClassKeyInvalid
+//   - Denied: ClassDenied, and for all who are [Everyone] ClassCaller
+//   - ModelUnknown: ClassModelUnknown
+//   - Overloaded and Server: ClassServer
+//   - Unsure: ClassBroken
+//
+// A machine-readable code decides; then words that are known, and only by how a message begins, since
+// messages may quote the caller; then a type, then the status.
+// Each code and text was captured or is documented; the tests say which is from where.
+//
+// Strings that are returned come from the provider: a message may hold a masked key or the caller's
+// words, and has to be redacted before it is kept or shown. Codes are letters, digits, _ and - alone.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - anthropic.go: Anthropic's format
+//   - openai.go: OpenAI's format
+//   - body.go: the shapes in which errors come
+//   - refusal.go: Refusal, its classes and scopes
+package refusals
