@@ -64,9 +64,10 @@ func (o Offer) probes(other Offer) int {
 }
 
 // Plan chooses the project and model that can take the request first: the
-// earliest start wins, then chain rank, then chance, which keeps instances from
-// colliding. Every project offers its current model, the first of the chain
-// whose day is not spent there; one whose days are all spent offers them all.
+// earliest start wins, then chain rank, then the projects that are to be used first
+// ([Rules].Prefer), then chance, which keeps instances from colliding. Every project offers
+// its current model, the first of the chain whose day is not spent there; one whose days are
+// all spent offers them all.
 // rnd returns a number in [0, n); 0 keeps the order of the candidates.
 //
 // With no offer the request fits nowhere, ever, and the cause says why:
@@ -87,16 +88,18 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 	var someOffers [8]Offer
 	var someOrder [32]int
 	all, order := someOffers[:0], someOrder[:0]
-	for i := range candidates {
-		order = append(order, i)
-	}
+	order, preferred := preferredFirst(rules, candidates, order)
 	for i := range order {
 		// In random order the first of those that tie is any of them with the same
 		// chance, and most of the time the others needn't be looked at.
-		if left := len(order) - i; left > 1 {
+		alike := len(order)
+		if i < preferred {
+			alike = preferred
+		}
+		if left := alike - i; left > 1 {
 			j := i + rnd(left)
 			if i == 0 && req.Near != "" {
-				if near := slices.IndexFunc(candidates, func(c Candidate) bool { return c.ID == req.Near }); near >= 0 {
+				if near := slices.IndexFunc(order[:alike], func(k int) bool { return candidates[k].ID == req.Near }); near >= 0 {
 					j = near
 				}
 			}
@@ -126,6 +129,25 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 		return best.Offer, NoCause
 	}
 	return Offer{Start: Never, Cause: missing}, missing
+}
+
+// preferredFirst appends the positions of the candidates to order, those first that are to be
+// used first, and says how many these are.
+func preferredFirst(rules *Rules, candidates []Candidate, order []int) ([]int, int) {
+	if rules.Prefer != "" {
+		for i := range candidates {
+			if rules.Prefers(candidates[i].ID) {
+				order = append(order, i)
+			}
+		}
+	}
+	preferred := len(order)
+	for i := range candidates {
+		if rules.Prefer == "" || !rules.Prefers(candidates[i].ID) {
+			order = append(order, i)
+		}
+	}
+	return order, preferred
 }
 
 // A pick is the best offer seen so far, the first of those that tie.
@@ -180,6 +202,7 @@ func (cand Candidate) at(now Instant) Instant {
 // offer computes the start of a request on one model, and whether that model's
 // day is spent there.
 func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, waitlist bool) (o Offer, spent bool) {
+	rules = rules.Of(cand.ID)
 	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
 	if req.Also != nil {
 		o.Also = req.Also(model)

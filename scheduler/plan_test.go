@@ -309,3 +309,73 @@ func TestOffers(t *testing.T) {
 		{"1", "a-pro", 0, ""}, {"1", "b-flash", 51 * sec, ByRPM}, {"1", "c-lite", 0, ""},
 	}, got)
 }
+
+// Every project is planned for by its own rules.
+func TestPlanByRulesOfProjects(t *testing.T) {
+	const pro, noon = "gemini-2.5-pro", Instant(1_000_000_000)
+	p := newPool(t, 2, map[string]Limits{pro: {RPM: 1, TPM: 1000, RPD: 100}})
+	own := rulesFor(map[string]Limits{pro: {RPM: 2, TPM: 1000, RPD: 100}})
+	p.rules.Projects = map[string]*Rules{"1": own}
+	p.send(noon, 0, pro, 1, 10)
+	p.rules = own
+	p.send(noon, 1, pro, 1, 10)
+	all := rulesFor(map[string]Limits{pro: {RPM: 1, TPM: 1000, RPD: 100}})
+	all.Projects = map[string]*Rules{"1": own}
+	p.rules = all
+	o, cause := p.plan(noon, Request{Chain: []string{pro}, Demand: Demand{Tokens: 10}})
+	require.Equal(t, NoCause, cause)
+	assert.Equal(t, "1", o.Project)
+	assert.True(t, o.Now())
+	waits := map[string]bool{}
+	for _, o := range Offers(p.rules, noon, p.candidates(), Request{Chain: []string{pro}, Demand: Demand{Tokens: 10}}) {
+		waits[o.Project] = !o.Now()
+	}
+	assert.Equal(t, map[string]bool{"0": true, "1": false}, waits)
+}
+
+// Projects that are to be used first are, as long as they have room for the same model as
+// soon; nobody waits for one of them, nor takes a worse model for it.
+func TestPreference(t *testing.T) {
+	const pro, flash, noon = "gemini-2.5-pro", "gemini-2.5-flash", Instant(1_000_000_000)
+	limits := map[string]Limits{pro: {RPM: 1, TPM: 1000, RPD: 2}, flash: {RPM: 1, TPM: 1000, RPD: 2}}
+	overrides := map[string]Override{}
+	for model, l := range limits {
+		overrides[model] = Override{RPM: &l.RPM, TPM: &l.TPM, RPD: &l.RPD}
+	}
+	of := func(tier Tier) *Rules {
+		return &Rules{Policy: NewTierPolicy(tier, []string{pro, flash}, Layer{From: FromOperator, Overrides: overrides}), Skew: DefaultSkew, Hold: DefaultHold}
+	}
+	p := newPool(t, 4, limits) // 0 and 2 are free, 1 is paid for, of 3 nothing is known
+	p.rules = of("")
+	p.rules.Projects = map[string]*Rules{"0": of(FreeTier), "1": of(Tier1), "2": of(FreeTier)}
+	req := Request{Chain: []string{pro, flash}, Demand: Demand{Tokens: 10}}
+	chosen := func(prefer Preference) map[string]bool {
+		p.rules.Prefer = prefer
+		seen := map[string]bool{}
+		for i := range 40 {
+			o, cause := Plan(p.rules, noon, p.candidates(), p.waiting(req), func(n int) int { return i * 7 % n })
+			require.Equal(t, NoCause, cause)
+			seen[o.Project] = true
+		}
+		return seen
+	}
+	assert.Len(t, chosen(""), 4)
+	assert.Equal(t, map[string]bool{"0": true, "2": true}, chosen(PreferFree))
+	assert.Equal(t, map[string]bool{"1": true}, chosen(PreferPaid))
+	req.Near = "3"
+	assert.Equal(t, map[string]bool{"1": true}, chosen(PreferPaid), "what a conversation is near counts among equals")
+	req.Near = "2"
+	assert.Equal(t, map[string]bool{"2": true}, chosen(PreferFree))
+	req.Near = ""
+
+	p.send(noon.Add(-3*time.Minute), 0, pro, 1, 10)
+	p.send(noon.Add(-90*time.Second), 0, pro, 1, 10)
+	p.send(noon, 1, pro, 1, 10)
+	others := chosen(PreferPaid)
+	assert.NotContains(t, others, "1", "nobody waits for it")
+	assert.NotContains(t, others, "0", "its day with the better model is spent")
+	assert.Len(t, others, 2)
+	assert.Equal(t, map[string]bool{"2": true}, chosen(PreferFree))
+	p.send(noon, 2, pro, 1, 10)
+	assert.Equal(t, map[string]bool{"3": true}, chosen(PreferFree), "which has room for the better model now")
+}

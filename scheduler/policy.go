@@ -12,16 +12,24 @@ type (
 	Policy          = limits.Policy
 	Layer           = limits.Layer
 	EffectiveLimits = limits.EffectiveLimits
+	Tier            = limits.Tier
+	Preference      = limits.Preference
 )
 
 // The values of these types, as package limits explains them.
 const (
-	Window                                                            = limits.Window
-	Unlimited                                                         = limits.Unlimited
-	Pro, Flash, FlashLite                                             = limits.Pro, limits.Flash, limits.FlashLite
-	Gemma, Embedding                                                  = limits.Gemma, limits.Embedding
-	Both, ProOnly, FlashOnly, FlashLiteOnly                           = limits.Both, limits.ProOnly, limits.FlashOnly, limits.FlashLiteOnly
-	FromDefault, FromReported, FromOperator, FromRunTime, FromLearned = limits.FromDefault, limits.FromReported, limits.FromOperator, limits.FromRunTime, limits.FromLearned
+	Window                                                                      = limits.Window
+	Unlimited                                                                   = limits.Unlimited
+	Pro, Flash, FlashLite                                                       = limits.Pro, limits.Flash, limits.FlashLite
+	Gemma, Embedding                                                            = limits.Gemma, limits.Embedding
+	Both, ProOnly, FlashOnly, FlashLiteOnly                                     = limits.Both, limits.ProOnly, limits.FlashOnly, limits.FlashLiteOnly
+	FromDefault, FromTier, FromReported, FromOperator, FromRunTime, FromLearned = limits.FromDefault, limits.FromTier, limits.FromReported, limits.FromOperator, limits.FromRunTime, limits.FromLearned
+)
+
+// The tiers and preferences, as package limits explains them.
+const (
+	FreeTier, Tier1, Tier2, Tier3 = limits.FreeTier, limits.Tier1, limits.Tier2, limits.Tier3
+	PreferFree, PreferPaid        = limits.PreferFree, limits.PreferPaid
 )
 
 // FamilyOf is [limits.FamilyOf].
@@ -53,6 +61,11 @@ func NewPolicy(chain []string, overrides map[string]Override) *Policy {
 // NewLayeredPolicy is [limits.NewLayeredPolicy].
 func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
 	return limits.NewLayeredPolicy(chain, layers...)
+}
+
+// NewTierPolicy is [limits.NewTierPolicy].
+func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
+	return limits.NewTierPolicy(tier, chain, layers...)
 }
 
 // Rules is [limits.Rules].

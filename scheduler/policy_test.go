@@ -159,3 +159,32 @@ func TestLimitsNone(t *testing.T) {
 func defaultRules() *Rules {
 	return &Rules{Policy: NewPolicy(nil, nil), Skew: DefaultSkew, Hold: DefaultHold}
 }
+
+// TestTiers has what projects of paid tiers begin with: what Google published, of the models
+// that it published it of, and less where it published nothing.
+func TestTiers(t *testing.T) {
+	for _, c := range []struct {
+		tier  Tier
+		model string
+		want  Limits
+	}{
+		{Tier1, "gemini-2.5-pro", Limits{RPM: 150, TPM: 2_000_000, RPD: 10_000}},
+		{Tier1, "gemini-2.5-pro-preview-06-05", Limits{RPM: 150, TPM: 2_000_000, RPD: 10_000}},
+		{Tier1, "gemini-2.5-flash", Limits{RPM: 1000, TPM: 1_000_000, RPD: 10_000}},
+		{Tier1, "gemini-2.5-flash-lite", Limits{RPM: 4000, TPM: 4_000_000, RPD: Unlimited}},
+		{Tier2, "gemini-2.5-pro", Limits{RPM: 1000, TPM: 5_000_000, RPD: 50_000}},
+		{Tier3, "gemini-2.5-flash", Limits{RPM: 10_000, TPM: 8_000_000, RPD: Unlimited}},
+		{Tier3, "gemini-embedding-001", Limits{RPM: 10_000, TPM: 10_000_000, RPD: Unlimited}},
+		{Tier3, "gemma-3-27b-it", Limits{RPM: 30, TPM: 15_000, RPD: 14_400}},
+		{Tier3, "gemini-3.1-pro-preview", Limits{RPM: 25, TPM: 1_000_000, RPD: 250}},
+		{Tier2, "gemini-2.5-flash-native-audio-preview-09-2025", Limits{RPM: Unlimited, TPM: 10_000_000, RPD: Unlimited}},
+		{FreeTier, "gemini-2.5-pro", DefaultLimits(Pro)},
+		{FreeTier, "gemini-3.8-flash", Limits{RPM: 5, TPM: 250_000, RPD: 20}},
+	} {
+		l := NewTierPolicy(c.tier, nil).EffectiveLimits(c.model)
+		assert.Equal(t, c.want, l.Limits, "%s on tier %s", c.model, c.tier)
+		assert.Equal(t, FromTier, l.RPMFrom)
+		assert.True(t, l.RPMFrom.Start(), "tables are old: what holds is found out")
+	}
+	assert.Equal(t, FromDefault, NewTierPolicy("", nil).EffectiveLimits("gemini-2.5-pro").RPMFrom)
+}

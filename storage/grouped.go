@@ -199,6 +199,7 @@ func (g *Grouped) Apply(ctx context.Context, rules *scheduler.Rules, id string, 
 	if err := check(change); err != nil {
 		return scheduler.Result{}, err
 	}
+	rules = rules.Of(id)
 	// A change may have to wait for the whole of the commit before its own.
 	ctx, cancel := context.WithTimeoutCause(ctx, g.opts.GiveUp+g.opts.CommitTimeout, errGaveUp)
 	defer cancel()
@@ -232,7 +233,7 @@ func answersFromView(change scheduler.Change) bool {
 // Later implements Store.
 func (g *Grouped) Later(rules *scheduler.Rules, id string, change scheduler.Change) {
 	if c, err := g.committer(id); err == nil {
-		c.later(rules, change)
+		c.later(rules.Of(id), change)
 	}
 }
 

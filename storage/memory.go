@@ -91,7 +91,7 @@ func (m *Memory) Apply(ctx context.Context, rules *scheduler.Rules, id string, c
 }
 
 func (m *Memory) apply(rules *scheduler.Rules, id string, change scheduler.Change) scheduler.Result {
-	next, result := m.projects[id].Apply(rules, m.Now(), change)
+	next, result := m.projects[id].Apply(rules.Of(id), m.Now(), change)
 	if result.Changed {
 		m.projects[id] = next
 	}

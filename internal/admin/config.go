@@ -30,10 +30,10 @@ type configRequest struct {
 
 // A ConfigResult says what holds after a change.
 type ConfigResult struct {
-	Status string                    `json:"status"`
-	Mode   scheduler.Mode            `json:"mode"`
-	Chain  []string                  `json:"model_chain"`
-	Limits map[string]storage.Limits `json:"limits"` // set at run time
+	Status string               `json:"status"`
+	Mode   scheduler.Mode       `json:"mode"`
+	Chain  []string             `json:"model_chain"`
+	Limits config.LimitsByModel `json:"limits"` // set at run time; of one project as PROJECT/MODEL
 	// Unlisted are the models of the chain that was set at run time which aren't among those
 	// that Gemini lists for text, as far as its list was read.
 	Unlisted []string `json:"unlisted,omitempty"`
@@ -55,9 +55,9 @@ func (a *Admin) Configure(ctx context.Context, who string, body []byte) (*Config
 	if err != nil {
 		return nil, err
 	}
-	limits := snapshot.Control.Limits
-	if limits == nil {
-		limits = map[string]storage.Limits{}
+	limits := make(config.LimitsByModel, len(snapshot.Control.Limits))
+	for name, l := range snapshot.Control.Limits {
+		limits[name] = config.Limits(l)
 	}
 	return &ConfigResult{"ok", snapshot.Mode, snapshot.Chain(""), limits, unlisted(snapshot.Control)}, nil
 }
@@ -210,7 +210,7 @@ func (a *Admin) leavesModels(ctx context.Context, in *configRequest, out *reconf
 	for _, step := range out.steps {
 		step(&control)
 	}
-	if len(effective.Rules(a.cfg, control).Policy.Chain(effective.Mode(a.cfg, control))) > 0 {
+	if len(effective.Rules(a.cfg, control, nil).Policy.Chain(effective.Mode(a.cfg, control))) > 0 {
 		return nil
 	}
 	if in.Mode != nil {

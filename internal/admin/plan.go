@@ -211,7 +211,7 @@ func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *plan
 			if unusable != nil {
 				o.Start, o.Cause = scheduler.Never, noUsable
 			}
-			out.Candidates = append(out.Candidates, candidateOf(o, asked, states[i], rules, now))
+			out.Candidates = append(out.Candidates, candidateOf(o, asked, states[i], rules.Of(project.ID), now))
 		}
 	}
 	best, _ := scheduler.Plan(rules, now, usable, plan.request, func(int) int { return 0 }) // of those that tie the first

@@ -28,6 +28,8 @@ func (i instant) MarshalJSON() ([]byte, error) {
 // A projectStatus is what is known of one project.
 type projectStatus struct {
 	Project string `json:"project"`
+	// Tier is the usage tier that is declared of it: free, 1, 2 or 3.
+	Tier string `json:"tier,omitempty"`
 	// Unreadable says why the project's document can't be read, if it can't: then
 	// nothing goes there.
 	Unreadable string        `json:"unreadable,omitempty"`
@@ -82,7 +84,8 @@ var probeSizes = []int64{1_000, 10_000, 100_000, 1_000_000}
 
 // project describes a project; state is nil if nothing is known of it yet.
 func (v *statusView) project(id string, state *scheduler.Project) projectStatus {
-	out := projectStatus{Project: id, Models: []modelStatus{}}
+	v = v.of(id)
+	out := projectStatus{Project: id, Tier: string(v.rules.Policy.Tier()), Models: []modelStatus{}}
 	models := slices.Clone(v.chain)
 	known := len(models)
 	if state != nil {
@@ -119,8 +122,17 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 }
 
 // leaveOutIdle takes those models of the chain off the projects that nothing is to be said
-// of: they stand as on a project that was never asked, which it returns by name.
+// of: they stand as on a project that was never asked and has the limits that most have,
+// which it returns by name.
 func (v *statusView) leaveOutIdle(projects []projectStatus) map[string]modelStatus {
+	of, most := map[*scheduler.Rules]int{}, v
+	for _, p := range projects {
+		own := v.of(p.Project)
+		if of[own.rules]++; of[own.rules] > of[most.rules] {
+			most = own
+		}
+	}
+	v = most
 	idle := make(map[string]modelStatus, len(v.chain))
 	for _, model := range v.chain {
 		idle[model] = v.model(nil, (*scheduler.Project)(nil).Calendar(model))

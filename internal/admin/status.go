@@ -185,6 +185,13 @@ type statusView struct {
 	look    Look
 }
 
+// of returns the view of a project, by its own rules.
+func (v *statusView) of(project string) *statusView {
+	own := *v
+	own.rules = v.rules.Of(project)
+	return &own
+}
+
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
 	out := Status{
 		Mode: v.mode, ModeSource: "configured", Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
@@ -261,7 +268,7 @@ func (v *statusView) keys(p *dispatch.Pool, states []*scheduler.Project, report 
 	}
 	out := make([]keyStatus, len(p.Keys))
 	for i, k := range p.Keys {
-		out[i] = v.key(k, byProject[k.Project], report)
+		out[i] = v.of(k.Project).key(k, byProject[k.Project], report)
 	}
 	return out
 }

@@ -17,7 +17,7 @@ import (
 type Options struct {
 	Store storage.Store // required
 	// Rules says what is decided by under a control document. The hold must always
-	// be the same. Required.
+	// be the same. It is asked again after Renew. Required.
 	Rules func(storage.Control) *scheduler.Rules
 	// Mode says which mode is in force under a control document. Default: both
 	// families, all models of the chain.

@@ -23,7 +23,7 @@ func (d *decision) contestFor(model string) *contest {
 	usable := make(map[string]*scheduler.Project, len(d.ids))
 	for i, state := range d.states {
 		if c := state.Calendar(model); d.usable(i) && c.Block.Until <= now {
-			k.Add(c.EffectiveLimits(d.rules, now).Limits)
+			k.Add(c.EffectiveLimits(d.rules.Of(d.ids[i]), now).Limits)
 			usable[d.ids[i]] = state
 		}
 	}

@@ -144,7 +144,7 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 	for i, id := range d.ids {
 		if id == offer.Project {
 			w.Preferred = len(d.ids) > 1 && d.prefers(i)
-			w.Limit = d.states[i].Calendar(cmp.Or(offer.On, offer.Model)).EffectiveLimits(d.rules, d.c.Now())
+			w.Limit = d.states[i].Calendar(cmp.Or(offer.On, offer.Model)).EffectiveLimits(d.rules.Of(id), d.c.Now())
 		}
 	}
 	return w

@@ -16,7 +16,12 @@ type Snapshot struct {
 	Control storage.Control
 	Rules   *scheduler.Rules
 	Mode    scheduler.Mode
+
+	kinds []*scheduler.Rules
 }
+
+// Kinds are the different rules that there are: of all projects, and of those that have others.
+func (s *Snapshot) Kinds() []*scheduler.Rules { return s.kinds }
 
 // Chain returns the models of the chain that a mode lets through; "" is the mode
 // in force.
@@ -62,6 +67,10 @@ func (c *Controller) UpdateControl(ctx context.Context, change func(*storage.Con
 // seen.
 func (c *Controller) Rules() *scheduler.Rules { return c.snapshots.latest.Load().Rules }
 
+// Renew has everything decided by new rules from now on: what these are made of beside the
+// control document has changed.
+func (c *Controller) Renew() { c.snapshots.renew() }
+
 // snapshots keeps the snapshot of the control document that was seen last. It is
 // made anew only when that has another epoch.
 type snapshots struct {
@@ -82,7 +91,25 @@ func (s *snapshots) of(control storage.Control) *Snapshot {
 	if latest := s.latest.Load(); latest != nil && latest.Control.Epoch >= control.Epoch {
 		return latest
 	}
+	return s.take(control)
+}
+
+func (s *snapshots) renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.take(s.latest.Load().Control)
+}
+
+// take makes the snapshot of a control document. The lock is held.
+func (s *snapshots) take(control storage.Control) *Snapshot {
 	next := &Snapshot{Control: control, Rules: s.rules(control), Mode: s.mode(control)}
+	next.kinds = []*scheduler.Rules{next.Rules}
+	seen := map[*scheduler.Rules]bool{}
+	for _, own := range next.Rules.Projects {
+		if !seen[own] {
+			seen[own], next.kinds = true, append(next.kinds, own)
+		}
+	}
 	s.latest.Store(next)
 	return next
 }

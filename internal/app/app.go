@@ -169,7 +169,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	a.admission, err = admission.New(ctx, admission.Options{
 		Store:   a.record.Store(a.store),
-		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c) },
+		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c, a.pool.Tiers()) },
 		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
 		Callers: limits,
 		Weights: weights,
@@ -177,6 +177,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	if err != nil {
 		return nil, err
 	}
+	a.pool.OnTiers(a.admission.Renew)
 	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport, Token: o.Token})
 	if err != nil {
 		return nil, fmt.Errorf("upstream client: %w", err)

@@ -61,12 +61,67 @@ func post(h http.Handler, path, body string) *httptest.ResponseRecorder {
 	return rec
 }
 
+// Projects of different tiers have different limits: the start tells them apart, they are
+// what is planned by and told, and a project that is paid for is used first where that is said.
+func TestTiers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, sim := withKeys(t, 3, "FLUXGATE_CHAIN=gemini-2.5-pro", "GEMINI_TIER_1=free", "GEMINI_TIER_2=1", "FLUXGATE_PREFER=paid",
+			`FLUXGATE_LIMITS={"projects":{"team-2":{"pro":{"rpd":500}}}}`)
+		sim.SetLimits("team-2", "gemini-2.5-pro", geminisim.Limits{RPM: 150, TPM: 2_000_000, RPD: 500})
+		var out bytes.Buffer
+		a, err := Start(t.Context(), cfg, Options{Logger: discard, Report: &out, Store: storage.NewMemory(nil), Transport: sim.Transport()})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, a.Close(t.Context())) }()
+		assert.Contains(t, out.String(), "projects of paid tiers are used first (FLUXGATE_PREFER)\n")
+		assert.Regexp(t, `limits of team-1 \(free tier\), and where they come from:\n  gemini-2.5-pro +5 requests/minute \(built in for the tier, as of 2025-11\)`, out.String())
+		assert.Regexp(t, `limits of team-2 \(tier 1\), and where they come from:\n  gemini-2.5-pro +150 requests/minute \(built in for the tier, as of 2025-11\), 2000000 tokens/minute \(.*\), 500 requests/day \(FLUXGATE_LIMITS\)\n`, out.String())
+		assert.Regexp(t, `limits of team-3, and where they come from:\n  gemini-2.5-pro +5 requests/minute \(built in\)`, out.String())
+
+		for range 6 { // more than a free project takes
+			rec := post(a, "/generate", `{"prompt":"hi"}`)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
+		}
+		for _, r := range sim.Log() {
+			assert.Equal(t, "team-2", r.Project)
+		}
+		rec := httptest.NewRecorder()
+		a.ServeHTTP(rec, httptest.NewRequest("GET", "http://localhost/status?idle=true", nil))
+		var status struct {
+			Projects []struct {
+				Project, Tier string
+				Models        []struct {
+					RPM, RPD struct {
+						Limit  int64
+						Source string
+					}
+				}
+			}
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &status))
+		require.Len(t, status.Projects, 3)
+		assert.Equal(t, "1", status.Projects[1].Tier)
+		assert.EqualValues(t, 150, status.Projects[1].Models[0].RPM.Limit)
+		assert.Equal(t, "tier", status.Projects[1].Models[0].RPM.Source)
+		assert.Equal(t, "operator", status.Projects[1].Models[0].RPD.Source)
+		assert.EqualValues(t, 5, status.Projects[2].Models[0].RPM.Limit)
+
+		// At run time too, and told so that it can be sent again.
+		rec = post(a, "/config", `{"limits":{"projects":{"team-3":{"pro":{"rpm":1}}}}}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
+		assert.Contains(t, rec.Body.String(), `"limits":{"team-3/pro":{"rpm":1}}`)
+		rec = post(a, "/config", `{"limits":{"team-3/pro":{"rpm":2}}}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
+		assert.EqualValues(t, 2, a.admission.Rules().Of("team-3").Policy.Limits("gemini-2.5-pro").RPM)
+		assert.EqualValues(t, 150, a.admission.Rules().Of("team-2").Policy.Limits("gemini-2.5-pro").RPM)
+	})
+}
+
 // The report of a pool in which everything is found that can be.
 func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, sim := withKeys(t, 5, "FLUXGATE_CHAIN=gemini-2.5-pro")
 		store := storage.NewMemory(nil)
-		rules := effective.Rules(cfg, storage.Control{})
+		rules := effective.Rules(cfg, storage.Control{}, nil)
 		disabled, wrong := true, "leaked"
 
 		start := func() (*App, string) {
@@ -263,7 +318,7 @@ func TestCloseGoesOn(t *testing.T) {
 
 func TestOperatorsLimitsReachThePolicy(t *testing.T) {
 	cfg := load(t, `FLUXGATE_LIMITS={"pro":{"rpm":7},"gemini-2.5-flash":{"tpm":-1}}`)
-	p := effective.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}, nil).Policy
 	assert.EqualValues(t, 7, p.Limits("gemini-2.5-pro").RPM)
 	assert.EqualValues(t, 250_000, p.Limits("gemini-2.5-pro").TPM)
 	assert.Equal(t, scheduler.Unlimited, p.Limits("gemini-2.5-flash").TPM)

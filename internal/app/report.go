@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // A report is the startup report, one line at a time. It may have no writer.
@@ -44,21 +47,80 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 		r.line(shadowed)
 	}
 	r.line("mode: %s", mode)
+	if snapshot.Rules.Prefer != "" {
+		r.line("projects of %s tiers are used first (FLUXGATE_PREFER)", snapshot.Rules.Prefer)
+	}
 	if len(chain) == 0 {
 		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))
 		return found, nil
 	}
 	r.line("chain: %s", strings.Join(chain, " > "))
-	r.line("limits of each project, and where they come from:")
-	for _, model := range chain {
-		r.line("  %-32s %s", model, inForce(rules.Policy.EffectiveLimits(model)))
+	return found, a.introduceLimits(ctx, r, snapshot)
+}
+
+// introduceLimits writes the limits in force of the models of the chain, once for all
+// projects that have them alike.
+func (a *App) introduceLimits(ctx context.Context, r *report, snapshot *admission.Snapshot) error {
+	list, err := a.pool.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
 	}
-	return found, nil
+	var projects []string
+	for _, k := range list {
+		if !slices.Contains(projects, k.Project) {
+			projects = append(projects, k.Project)
+		}
+	}
+	states, err := a.admission.View(ctx, projects)
+	if err != nil {
+		return fmt.Errorf("read limits: %w", err)
+	}
+	var order []string
+	alike := make(map[string][]string)
+	for i, project := range projects {
+		var b strings.Builder
+		rules := snapshot.Rules.Of(project)
+		for _, model := range snapshot.Chain("") {
+			fmt.Fprintf(&b, "\n  %-32s %s", model, inForce(states[i].Calendar(model).EffectiveLimits(rules, a.admission.Now())))
+		}
+		lines := tierText(rules.Policy.Tier()) + ", and where they come from:" + b.String()
+		if alike[lines] == nil {
+			order = append(order, lines)
+		}
+		alike[lines] = append(alike[lines], project)
+	}
+	for _, lines := range order {
+		r.line("limits of %s%s", projectsText(alike[lines], len(projects)), lines)
+	}
+	return nil
+}
+
+// projectsText names projects of so many, a few of them.
+func projectsText(some []string, all int) string {
+	const few = 5
+	switch n := len(some); {
+	case n == all:
+		return "each project"
+	case n > few:
+		return fmt.Sprintf("%s and %d other projects", strings.Join(some[:few], ", "), n-few)
+	}
+	return strings.Join(some, ", ")
+}
+
+func tierText(t scheduler.Tier) string {
+	switch {
+	case t == scheduler.FreeTier:
+		return " (free tier)"
+	case t != "":
+		return fmt.Sprintf(" (tier %s)", t)
+	}
+	return ""
 }
 
 // sources are where limits come from, as people know them.
 var sources = map[scheduler.Source]string{
-	scheduler.FromDefault: "built in", scheduler.FromReported: "Gemini's answer", scheduler.FromOperator: "FLUXGATE_LIMITS", scheduler.FromRunTime: "POST /config",
+	scheduler.FromDefault: "built in", scheduler.FromTier: "built in for the tier, as of " + limits.TiersAsOf, scheduler.FromLearned: "learned from a 429",
+	scheduler.FromReported: "Gemini's answer", scheduler.FromOperator: "FLUXGATE_LIMITS", scheduler.FromRunTime: "POST /config",
 }
 
 // inForce says the limits of a model where no project has learned others.

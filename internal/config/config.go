@@ -61,6 +61,15 @@ const (
 	DemoOff  Demo = "false"
 )
 
+// A Prefer names the projects that are used first.
+type Prefer string
+
+// The preferences.
+const (
+	PreferFree Prefer = "free"
+	PreferPaid Prefer = "paid"
+)
+
 // A Resources names who may use the files and cached contents that callers make.
 type Resources string
 
@@ -171,8 +180,10 @@ type Config struct {
 	CORS OriginList `env:"FLUXGATE_CORS"`
 
 	// Limits are the operator's overrides by model or family name (pro, flash,
-	// flash_lite, gemma, embedding). They are never gone beyond, as others are to find out what holds. FLUXGATE_LIMITS, a JSON object such as
-	// {"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}. Default empty.
+	// flash_lite, gemma, embedding), and by project. They are never gone beyond, as others
+	// are to find out what holds. FLUXGATE_LIMITS, a JSON object such as
+	// {"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100},"projects":{"paid":{"flash":{"rpm":1000}}}}.
+	// Default empty.
 	Limits LimitsByModel `env:"FLUXGATE_LIMITS"`
 
 	// Count is how requests are sized: auto, exact or estimate.
@@ -195,6 +206,11 @@ type Config struct {
 	// that was a week ago: ask or off. The question is a request like any other.
 	// FLUXGATE_POLICY, default ask.
 	Policy Policy `env:"FLUXGATE_POLICY,default=ask"`
+
+	// Prefer says which projects are used first where several have room for a request's
+	// model: those of the free tier or those of paid ones, as GEMINI_TIER_N declares them.
+	// FLUXGATE_PREFER, free or paid, default empty: any of them.
+	Prefer Prefer `env:"FLUXGATE_PREFER"`
 
 	// MaxWait is how long a request waits for the best model of the chain before the next
 	// one that can take it within that time is used, where it doesn't say itself (max_wait);
@@ -274,8 +290,8 @@ type Config struct {
 
 	// Keys are the keys found in the environment, by rising Index. It is empty
 	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
-	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, … and GEMINI_BILLING_1, …, or
-	// from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone.
+	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, GEMINI_BILLING_1, … and
+	// GEMINI_TIER_1, …, or from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone.
 	Keys []KeyEntry
 
 	// Simulated says that BaseURL is a simulated Gemini which stands in for keys that
@@ -330,6 +346,7 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("skew", c.Skew),
 		slog.Duration("hold", c.Hold),
 		slog.Any("chain", []string(c.Chain)),
+		slog.String("prefer", string(c.Prefer)),
 		slog.Any("max_wait", c.MaxWait),
 		slog.String("policy", string(c.Policy)),
 		slog.String("mode", string(c.Mode)),

@@ -31,7 +31,7 @@ func Unquote(s string) string {
 
 // variableNames returns the names of the variables that have a field of their own
 // in [Config], in its order: all but GEMINI_KEY_N, GEMINI_PROJECT_N,
-// GEMINI_BILLING_N and GEMINI_API_KEY.
+// GEMINI_BILLING_N, GEMINI_TIER_N and GEMINI_API_KEY.
 func variableNames() []string {
 	var names []string
 	for name := range fields() {

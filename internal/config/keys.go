@@ -34,6 +34,8 @@ type KeyEntry struct {
 	Project string
 	// Billing is the declared billing account of the project, or empty.
 	Billing string
+	// Tier is the declared usage tier of the project: free, 1, 2, 3 or empty.
+	Tier string
 
 	// from says where it was found, if not in GEMINI_KEY_N alone.
 	from string
@@ -48,7 +50,7 @@ func (k KeyEntry) where() string {
 }
 
 var (
-	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT|BILLING)_(.*)$`)
+	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT|BILLING|TIER)_(.*)$`)
 	indexDigits = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
 )
 
@@ -56,7 +58,7 @@ var (
 // checked here but in Validate.
 func (c *Config) readKeys(vars map[string]string) []error {
 	var problems []error
-	keys, projects, accounts := map[int]string{}, map[int]string{}, map[int]string{}
+	keys, projects, accounts, tiers := map[int]string{}, map[int]string{}, map[int]string{}, map[int]string{}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		m := keyName.FindStringSubmatch(name)
 		if m == nil || vars[name] == "" {
@@ -67,24 +69,25 @@ func (c *Config) readKeys(vars map[string]string) []error {
 			continue
 		}
 		n, _ := strconv.Atoi(m[2]) // at most five digits
-		map[string]map[int]string{"KEY": keys, "PROJECT": projects, "BILLING": accounts}[m[1]][n] = vars[name]
+		map[string]map[int]string{"KEY": keys, "PROJECT": projects, "BILLING": accounts, "TIER": tiers}[m[1]][n] = vars[name]
 	}
 	from := map[int]string{}
 	problems = append(problems, c.spread(keys, projects, from)...)
 	c.unnumbered(vars, keys, from)
 	without := c.withoutKeys(vars, keys, projects, from)
 	for _, n := range slices.Sorted(maps.Keys(keys)) {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n], from: from[n]})
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n], Tier: tiers[n], from: from[n]})
 	}
 	for _, n := range without {
-		c.Keys = append(c.Keys, KeyEntry{Index: n, Project: projects[n], Billing: accounts[n]})
+		c.Keys = append(c.Keys, KeyEntry{Index: n, Project: projects[n], Billing: accounts[n], Tier: tiers[n]})
 		keys[n] = "" // so that what is declared of it has something to be declared of
 	}
 	slices.SortStableFunc(c.Keys, func(a, b KeyEntry) int { return a.Index - b.Index })
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
 	problems = append(problems, declared("PROJECT", projects, keys)...)
-	return append(problems, declared("BILLING", accounts, keys)...)
+	problems = append(problems, declared("BILLING", accounts, keys)...)
+	return append(problems, declared("TIER", tiers, keys)...)
 }
 
 // declared checks what is declared of keys by number.
@@ -217,6 +220,15 @@ func CheckBilling(account string) error {
 		return fmt.Errorf("the billing account has %d characters: want 1 to %d", n, maxProjectLen)
 	}
 	return plainCharacters("billing account", account)
+}
+
+// CheckTier reports what keeps a declared usage tier from being one. The error doesn't repeat
+// the value.
+func CheckTier(tier string) error {
+	if !slices.Contains([]string{"free", "1", "2", "3"}, tier) {
+		return errors.New("want the usage tier of the project: free, 1, 2 or 3")
+	}
+	return nil
 }
 
 func plainCharacters(what, value string) error {

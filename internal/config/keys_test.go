@@ -174,3 +174,15 @@ func TestProjectsWithoutKeys(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, c.Keys)
 }
+
+func TestTierOfAKey(t *testing.T) {
+	c, err := load(t, "GEMINI_KEY_1=a", "GEMINI_TIER_1=1", "GEMINI_KEY_2=b", "GEMINI_TIER_2=free", "GEMINI_KEY_3=c", "GEMINI_TIER_3=")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"1", "free", ""}, []string{c.Keys[0].Tier, c.Keys[1].Tier, c.Keys[2].Tier})
+	assert.Empty(t, c.Warnings)
+	_, err = load(t, "GEMINI_KEY_1=a", "GEMINI_TIER_1=paid", "GEMINI_TIER_2=1", "GEMINI_TIER_x=1", "FLUXGATE_PREFER=cheap")
+	assert.ErrorContains(t, err, "GEMINI_TIER_1: want the usage tier of the project: free, 1, 2 or 3")
+	assert.ErrorContains(t, err, "GEMINI_TIER_2: there is no GEMINI_KEY_2")
+	assert.ErrorContains(t, err, `"GEMINI_TIER_x": want GEMINI_TIER_ and a number from 1`)
+	assert.ErrorContains(t, err, `FLUXGATE_PREFER: "cheap": want free or paid`)
+}

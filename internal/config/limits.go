@@ -46,8 +46,22 @@ func (l Limits) String() string {
 }
 
 // LimitsByModel are the overrides by model name or family (pro, flash,
-// flash_lite, gemma, embedding).
+// flash_lite, gemma, embedding); those of one project alone by [OfProject].
 type LimitsByModel map[string]Limits
+
+// OfProject is the name in [LimitsByModel] of a model or family on one project.
+func OfProject(project, model string) string { return project + "/" + model }
+
+// SplitProject returns what OfProject was called with for a name, or no project.
+func SplitProject(name string) (project, model string) {
+	if project, model, ok := strings.Cut(name, "/"); ok {
+		return project, model
+	}
+	return "", name
+}
+
+// projectsName is the member of FLUXGATE_LIMITS that holds the limits of single projects.
+const projectsName = "projects"
 
 // String returns the overrides in a fixed order.
 func (m LimitsByModel) String() string { return byName(m) }
@@ -60,19 +74,67 @@ func byName[T fmt.Stringer](m map[string]T) string {
 	return strings.Join(parts, "; ")
 }
 
-// EnvDecode reads FLUXGATE_LIMITS: {"MODEL":{"rpm":N,"tpm":N,"rpd":N},…}. The
-// error lists everything that is wrong. The empty text, with which go-envconfig
-// calls decoders of variables that aren't set, is no override.
+// EnvDecode reads FLUXGATE_LIMITS:
+// {"MODEL":{"rpm":N,"tpm":N,"rpd":N},…,"projects":{"PROJECT":{"MODEL":{…},…},…}}. The
+// error lists everything that is wrong. A name may be one of [OfProject], too, as those are
+// told. The empty text, with which go-envconfig calls decoders of variables that aren't set,
+// is no override.
 func (m *LimitsByModel) EnvDecode(text string) error {
-	decoded, err := decodeByName(text, `{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}`, limitsName, decodeLimits)
-	if err == nil {
-		*m = decoded
+	if text == "" {
+		return nil
 	}
-	return err
+	ofAll, ofProjects, err := cutProjects(text)
+	if err != nil {
+		return err
+	}
+	decoded, err := decodeMembers(ofAll, limitsName, decodeLimits)
+	problems := []error{err}
+	for _, of := range ofProjects {
+		if err := checkLimited(of.name); err != nil {
+			problems = append(problems, inVariable(projectsName, err)...)
+			continue
+		}
+		own, err := decodeByName(string(of.value), limitsExample, limitsName, decodeLimits)
+		if err != nil {
+			problems = append(problems, inVariable(of.name, err)...)
+		}
+		for name, l := range own {
+			if _, twice := decoded[OfProject(of.name, name)]; twice {
+				problems = append(problems, fmt.Errorf("%s: %s is named twice", of.name, name))
+			}
+			decoded[OfProject(of.name, name)] = l
+		}
+	}
+	if err := flat(problems...); err != nil {
+		return err
+	}
+	*m = decoded
+	return nil
 }
 
-// decodeByName reads a JSON object of what decode reads, by name. check returns a name as
-// the rest of the program writes it. The error lists everything that is wrong.
+const limitsExample = `{"gemini-2.5-pro":{"rpm":5,"tpm":250000,"rpd":100}}`
+
+// cutProjects takes the limits of single projects off those of all.
+func cutProjects(text string) (ofAll, projects []member, err error) {
+	named, err := members([]byte(text))
+	if err != nil {
+		return nil, nil, fmt.Errorf("want a JSON object such as %s: %w", limitsExample, err)
+	}
+	for _, x := range named {
+		if x.name != projectsName {
+			ofAll = append(ofAll, x)
+			continue
+		}
+		own, err := members(x.value)
+		if err != nil {
+			return nil, nil, fmt.Errorf(`%s: want an object such as {"my-project":%s}: %w`, projectsName, limitsExample, err)
+		}
+		projects = append(projects, own...)
+	}
+	return ofAll, projects, nil
+}
+
+// decodeByName reads a JSON object of what decode reads, by name; see decodeMembers.
 func decodeByName[T any](text, example string, check func(string) (string, error), decode func(json.RawMessage) (T, error)) (map[string]T, error) {
 	if text == "" {
 		return nil, nil
@@ -81,6 +143,12 @@ func decodeByName[T any](text, example string, check func(string) (string, error
 	if err != nil {
 		return nil, fmt.Errorf("want a JSON object such as %s: %w", example, err)
 	}
+	return decodeMembers(named, check, decode)
+}
+
+// decodeMembers reads what decode reads, by name. check returns a name as the rest of the
+// program writes it. The error lists everything that is wrong.
+func decodeMembers[T any](named []member, check func(string) (string, error), decode func(json.RawMessage) (T, error)) (map[string]T, error) {
 	decoded := map[string]T{}
 	var problems []error
 	for _, member := range named {

@@ -30,9 +30,23 @@ func limitedName(name string) (string, error) {
 	return "", errors.New("a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address")
 }
 
+// checkLimited reports what keeps a name from being that of a project that has limits: one
+// that is declared, or the one of a key that declares none.
+func checkLimited(project string) error {
+	return CheckProject(strings.TrimPrefix(project, derivedPrefix))
+}
+
 // limitsName is the name of a model or family as the rest of the program
-// writes it.
+// writes it, or of one on a project.
 func limitsName(name string) (string, error) {
+	name = strings.TrimPrefix(strings.TrimSpace(name), "models/")
+	if project, model := SplitProject(name); project != "" {
+		if err := checkLimited(project); err != nil {
+			return "", err
+		}
+		model, err := limitsName(model)
+		return OfProject(project, model), err
+	}
 	if name == "flash-lite" {
 		return "flash_lite", nil // the family is easily written like the models
 	}

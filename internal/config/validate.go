@@ -43,6 +43,9 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_TIMEOUT", between(c.Timeout, time.Second, time.Hour))
 	check("FLUXGATE_IDLE_TIMEOUT", between(c.IdleTimeout, time.Second, 10*time.Minute))
 	check("FLUXGATE_LIVE_IDLE_TIMEOUT", between(c.LiveIdleTimeout, time.Second, time.Hour))
+	if c.Prefer != "" {
+		check("FLUXGATE_PREFER", oneOf(c.Prefer, PreferFree, PreferPaid))
+	}
 	if c.Auth != "" && c.Auth != AuthIAM {
 		check("FLUXGATE_AUTH", fmt.Errorf("%s: want iam, or nothing", quoted(string(c.Auth))))
 	}
@@ -63,6 +66,9 @@ func (c *Config) Validate() error {
 		}
 		if k.Billing != "" {
 			check(fmt.Sprintf("GEMINI_BILLING_%d", k.Index), CheckBilling(k.Billing))
+		}
+		if k.Tier != "" {
+			check(fmt.Sprintf("GEMINI_TIER_%d", k.Index), CheckTier(k.Tier))
 		}
 	}
 	return flat(problems...)

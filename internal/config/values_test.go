@@ -17,6 +17,9 @@ func TestLimits(t *testing.T) {
 		{"a family written like the models", `{"flash-lite":{"rpm":3}}`, "flash_lite: rpm=3"},
 		{"the API's prefix", `{"models/m":{"rpm":3}}`, "m: rpm=3"},
 		{"nothing", `{}`, ""},
+		{"of single projects", `{"flash":{"rpm":2},"projects":{"paid":{"models/m":{"rpm":5},"flash-lite":{"rpd":-1}},"key-0a1b2c3d4e5f":{"flash":{"rpm":1}}}}`,
+			"flash: rpm=2; key-0a1b2c3d4e5f/flash: rpm=1; paid/flash_lite: rpd=unlimited; paid/m: rpm=5"},
+		{"as those are told", `{"paid/m":{"rpm":5}}`, "paid/m: rpm=5"},
 		{"the most", `{"m":{"tpm":1000000000000}}`, "m: tpm=1000000000000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,6 +42,12 @@ func TestLimitsRefused(t *testing.T) {
 		{"field twice, of which one would win", `{"m":{"rpm":5,"rpm":6}}`, "m: rpm is given twice"},
 		{"model twice", `{"m":{"rpm":5},"models/m":{"rpm":6}}`, "m is named twice"},
 		{"no object for a model", `{"m":5}`, "m: want an object"},
+		{"no object for projects", `{"projects":5}`, "projects: want an object such as"},
+		{"no object for a project", `{"projects":{"p":5}}`, "p: want a JSON object such as"},
+		{"no limits of a project's", `{"projects":{"p":{"m":{"rpm":-2}}}}`, "p: m: rpm is -2"},
+		{"no project", `{"projects":{"my project":{"m":{"rpm":2}}}}`, "projects: character 3 of the project"},
+		{"a project's model twice", `{"p/m":{"rpm":1},"projects":{"p":{"m":{"rpm":2}}}}`, "p: m is named twice"},
+		{"a name of neither", `{"/m":{"rpm":1}}`, "want letters, digits"},
 		{"model without a name", `{"":{"rpm":5}}`, "a model has no name"},
 		{"no object", `[]`, "it isn't an object"},
 		{"not JSON", `gemini=5`, "want a JSON object such as"},

@@ -25,7 +25,7 @@ func SimulatorConfig(cfg *config.Config, n int) geminisim.Config {
 	for i := range n {
 		sim.Keys = append(sim.Keys, geminisim.Key{Value: simulatedKey(i + 1)})
 	}
-	p := effective.Rules(cfg, storage.Control{}).Policy
+	p := effective.Rules(cfg, storage.Control{}, nil).Policy
 	for _, model := range p.Chain(scheduler.Both) {
 		l := p.Limits(model)
 		sim.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}

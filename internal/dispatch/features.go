@@ -93,7 +93,7 @@ func (r *dispatch) featuresAgain(ctx context.Context) scheduler.Instant {
 			continue
 		}
 		for _, model := range models {
-			at, _ := states[i].Earliest(snapshot.Rules, now, model, r.demand, also(model))
+			at, _ := states[i].Earliest(snapshot.Rules.Of(p.ID), now, model, r.demand, also(model))
 			first = min(first, at)
 		}
 	}

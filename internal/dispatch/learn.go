@@ -129,7 +129,7 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 	if err != nil {
 		return err
 	}
-	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules(), r.d.admission.Now()).Limits
+	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules().Of(project), r.d.admission.Now()).Limits
 	if _, err := r.d.admission.Apply(ctx, project, refusal); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.
 // startOnly reports whether what a probe went beyond is a limit that nobody has named. It
 // may rise a thousand times a day, which is for the log alone.
 func (r *dispatch) startOnly(grant *admission.Grant) bool {
-	policy := r.d.admission.Rules().EffectiveLimits(grant.Model)
+	policy := r.d.admission.Rules().Of(grant.Project).EffectiveLimits(grant.Model)
 	switch grant.Probe {
 	case scheduler.ByRPM:
 		return policy.RPMFrom.Start()

@@ -54,7 +54,7 @@ func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.
 		return nil
 	}
 	states, err := r.d.admission.View(ctx, []string{wait.Project})
-	if err != nil || !states[0].Calendar(wait.On).UsedUp(r.d.admission.Rules(), now, r.demand) {
+	if err != nil || !states[0].Calendar(wait.On).UsedUp(r.d.admission.Rules().Of(wait.Project), now, r.demand) {
 		return nil
 	}
 	req := r.request()

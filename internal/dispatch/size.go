@@ -127,13 +127,15 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 // narrowest is what every model's window takes at least, in tokens.
 const narrowest = 8 << 10
 
-// small reports whether so many tokens are at most TPM/RPM of every model, and no more
-// than it takes at all.
+// small reports whether so many tokens are at most TPM/RPM of every model, on any project,
+// and no more than it takes at all.
 func small(s *admission.Snapshot, models []string, tokens int64) bool {
 	for _, model := range models {
-		l := s.Rules.Policy.Limits(model)
-		if l.TPM != scheduler.Unlimited && (l.RPM <= 0 || tokens > l.TPM/l.RPM) {
-			return false
+		for _, rules := range s.Kinds() {
+			l := rules.Policy.Limits(model)
+			if l.TPM != scheduler.Unlimited && (l.RPM <= 0 || tokens > l.TPM/l.RPM) {
+				return false
+			}
 		}
 		if tokens > narrowest && tokens > s.Rules.Policy.Window(model) {
 			return false

@@ -1,12 +1,14 @@
 // Package effective puts together the policy in force for a deployment: the model
 // chain, the mode and the limits, from what is built in, what Gemini reports, what
 // the operator configured and what an administrator set at run time, in rising
-// order of trust. Limits learned from upstream's 429s are not among them: they
+// order of trust, for all projects and for single ones ([Rules] has the order). Limits learned from upstream's 429s are not among them: they
 // belong to single projects, and beat all of these; see
 // [scheduler.Calendar.EffectiveLimits].
 package effective
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -46,54 +48,119 @@ func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
 	return scheduler.Mode(cfg.Mode)
 }
 
-// Rules returns the rules in force under a configuration and a control document.
-// Limits that are built in, reported by Gemini, configured and set at run time
-// each beat those before.
-func Rules(cfg *config.Config, c storage.Control) *scheduler.Rules {
+// Rules returns the rules in force under a configuration, a control document and the usage
+// tiers that keys declare of their projects.
+//
+// Of a limit that several sources name, the later of these counts, number by number:
+//
+//  1. what is built in for the model's family, or for it on a project of a usage tier;
+//  2. what Gemini answered when it was asked, of the free tier, and so not of projects
+//     that are paid for;
+//  3. FLUXGATE_LIMITS, then POST /config, for all projects; of a family, then of the model;
+//  4. FLUXGATE_LIMITS, then POST /config, for the one project; again the family's first.
+//
+// What upstream's 429s name comes after all of them; see [scheduler.Calendar.EffectiveLimits].
+func Rules(cfg *config.Config, c storage.Control, tiers map[string]string) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
-	configured := make(map[string]scheduler.Override, len(cfg.Limits))
-	for name, l := range cfg.Limits {
-		configured[name] = scheduler.Override(l)
+	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), configured: byProject(cfg.Limits), runTime: byProject(c.Limits)}
+	rules := b.rules("", "")
+	rules.Projects = make(map[string]*scheduler.Rules)
+	ofTier := make(map[scheduler.Tier]*scheduler.Rules) // shared by those without limits of their own
+	for project := range b.others(tiers) {
+		tier := scheduler.Tier(tiers[project])
+		if _, own := b.own(project); own {
+			rules.Projects[project] = b.rules(tier, project)
+			continue
+		}
+		if ofTier[tier] == nil {
+			ofTier[tier] = b.rules(tier, "")
+		}
+		rules.Projects[project] = ofTier[tier]
 	}
-	return &scheduler.Rules{
-		Policy: scheduler.NewLayeredPolicy(slices.Clone(chain),
-			scheduler.Layer{From: scheduler.FromReported, Overrides: overrides(c.Reported)},
-			scheduler.Layer{From: scheduler.FromOperator, Overrides: configured},
-			scheduler.Layer{From: scheduler.FromRunTime, Overrides: overrides(c.Limits)}).WithWindows(c.Windows),
-		Specs: map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(configured[payload.LiveFeature], scheduler.Override(c.Limits[payload.LiveFeature]))},
-		Skew:  cfg.Skew, Hold: cfg.Hold,
+	return rules
+}
+
+// A builder makes the rules of projects from what all of them are made of.
+type builder struct {
+	cfg     *config.Config
+	control storage.Control
+	chain   []string
+	// By project, and then by model or family; of all projects under the empty one.
+	configured, runTime map[string]map[string]scheduler.Override
+}
+
+// others yields the projects that have other rules than most.
+func (b *builder) others(tiers map[string]string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		seen := map[string]bool{"": true}
+		for _, named := range []iter.Seq[string]{maps.Keys(tiers), maps.Keys(b.configured), maps.Keys(b.runTime)} {
+			for project := range named {
+				if !seen[project] && !yield(project) {
+					return
+				}
+				seen[project] = true
+			}
+		}
 	}
 }
 
-const (
-	// startSessions is how many sessions of a model a project begins with: three were
-	// documented for every project until the tables were withdrawn, and captured then as
-	// the most (discuss.ai.google.dev, 78114). Paying projects have dozens to thousands,
-	// which is found out, by one session at a time, or named by an operator.
-	startSessions = 3
-	// sessionFor is how long a session counts unless it is extended: when its instance is
-	// gone, its place is free again after that.
-	sessionFor = 2 * time.Minute
-)
+// own returns the overrides of one project alone, and whether there are any.
+func (b *builder) own(project string) (layers []scheduler.Layer, any bool) {
+	configured, runTime := b.configured[project], b.runTime[project]
+	return []scheduler.Layer{{From: scheduler.FromOperator, Overrides: configured}, {From: scheduler.FromRunTime, Overrides: runTime}}, len(configured)+len(runTime) > 0
+}
+
+// rules returns the rules of a project of a tier; with no project, of those that have no
+// limits of their own.
+func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
+	var layers []scheduler.Layer
+	if !tier.Paid() {
+		layers = append(layers, scheduler.Layer{From: scheduler.FromReported, Overrides: byProject(b.control.Reported)[""]})
+	}
+	named, _ := b.own("")
+	if project != "" {
+		own, _ := b.own(project)
+		named = append(named, own...)
+	}
+	layers = append(layers, named...)
+	return &scheduler.Rules{
+		Policy: scheduler.NewTierPolicy(tier, b.chain, layers...).WithWindows(b.control.Windows),
+		Specs:  map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)},
+		Skew:   b.cfg.Skew, Hold: b.cfg.Hold, Prefer: scheduler.Preference(b.cfg.Prefer),
+	}
+}
+
+// sessionFor is how long a session counts unless it is extended: when its instance is
+// gone, its place is free again after that.
+const sessionFor = 2 * time.Minute
 
 // sessions returns what is limited of sessions, under overrides of rising trust: their RPM is
 // how many a project may have of a model at a time, their RPD how many it may begin on a day.
-func sessions(operator, runTime scheduler.Override) scheduler.Spec {
+// How many there really may be is found out, by one session at a time, or named by an operator.
+func sessions(tier scheduler.Tier, layers []scheduler.Layer) scheduler.Spec {
 	s := scheduler.Spec{Window: sessionFor, AtATime: true, Start: true}
+	from := tier.Limits("").RPMFrom
 	s.EffectiveLimits = scheduler.EffectiveLimits{
-		Limits:  scheduler.Limits{RPM: startSessions, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
-		RPMFrom: scheduler.FromDefault, TPMFrom: scheduler.FromDefault, RPDFrom: scheduler.FromDefault,
+		Limits:  scheduler.Limits{RPM: tier.Sessions(), TPM: scheduler.Unlimited, RPD: scheduler.Unlimited},
+		RPMFrom: from, TPMFrom: from, RPDFrom: from,
 	}
-	operator.TPM, runTime.TPM = nil, nil // tokens are limited of the model
-	s.Override(operator, scheduler.FromOperator)
-	s.Override(runTime, scheduler.FromRunTime)
+	for _, l := range layers {
+		o := l.Overrides[payload.LiveFeature]
+		o.TPM = nil // tokens are limited of the model
+		s.Override(o, l.From)
+	}
 	return s
 }
 
-func overrides(limits map[string]storage.Limits) map[string]scheduler.Override {
-	out := make(map[string]scheduler.Override, len(limits))
+// byProject sorts limits by project, "" for those of all, and then by model or family.
+func byProject[L config.Limits | storage.Limits](limits map[string]L) map[string]map[string]scheduler.Override {
+	out := map[string]map[string]scheduler.Override{"": {}}
 	for name, l := range limits {
-		out[name] = scheduler.Override(l)
+		project, model := config.SplitProject(name)
+		if out[project] == nil {
+			out[project] = make(map[string]scheduler.Override)
+		}
+		out[project][model] = scheduler.Override(l)
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func TestChain(t *testing.T) {
 		chain, from := effective.Chain(c.cfg, c.control)
 		assert.Equal(t, c.first, chain[0])
 		assert.Equal(t, c.from, from)
-		assert.Equal(t, chain, effective.Rules(c.cfg, c.control).Policy.Chain(scheduler.Both))
+		assert.Equal(t, chain, effective.Rules(c.cfg, c.control, nil).Policy.Chain(scheduler.Both))
 	}
 }
 
@@ -55,7 +55,7 @@ func TestRules(t *testing.T) {
 		Reported: map[string]storage.Limits{pro: {RPM: n(1), TPM: n(1000), RPD: n(10)}},
 		Limits:   map[string]storage.Limits{pro: {RPD: n(30)}},
 		Windows:  map[string]int64{pro: 12_345},
-	})
+	}, nil)
 	assert.Equal(t, scheduler.EffectiveLimits{
 		Limits:  scheduler.Limits{RPM: 1, TPM: 2000, RPD: 30},
 		RPMFrom: scheduler.FromReported, TPMFrom: scheduler.FromOperator, RPDFrom: scheduler.FromRunTime,
@@ -70,18 +70,54 @@ func TestRules(t *testing.T) {
 // is a start, or as somebody has named.
 func TestSessions(t *testing.T) {
 	of := scheduler.OfFeature("gemini-3.8-live", "live")
-	spec := effective.Rules(load(t), storage.Control{}).Spec(of)
+	spec := effective.Rules(load(t), storage.Control{}, nil).Spec(of)
 	assert.Equal(t, scheduler.Limits{RPM: 3, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited}, spec.Limits)
 	assert.True(t, spec.AtATime)
 	assert.True(t, spec.Start && spec.RPMFrom.Start())
-	assert.False(t, effective.Rules(load(t), storage.Control{}).Spec(scheduler.OfFeature("", "live")).AtATime, "it is each model's")
+	assert.False(t, effective.Rules(load(t), storage.Control{}, nil).Spec(scheduler.OfFeature("", "live")).AtATime, "it is each model's")
 
 	set := load(t, `FLUXGATE_LIMITS={"live":{"rpm":50,"rpd":1000}}`)
-	spec = effective.Rules(set, storage.Control{}).Spec(of)
+	spec = effective.Rules(set, storage.Control{}, nil).Spec(of)
 	assert.Equal(t, scheduler.Limits{RPM: 50, TPM: scheduler.Unlimited, RPD: 1000}, spec.Limits)
 	assert.False(t, spec.RPMFrom.Start())
 	most := int64(7)
-	spec = effective.Rules(set, storage.Control{Limits: map[string]storage.Limits{"live": {RPM: &most}}}).Spec(of)
+	spec = effective.Rules(set, storage.Control{Limits: map[string]storage.Limits{"live": {RPM: &most}}}, nil).Spec(of)
 	assert.EqualValues(t, 7, spec.RPM)
 	assert.Equal(t, scheduler.FromRunTime, spec.RPMFrom)
+}
+
+// Projects have the limits of their tiers, and those that were named for them alone before
+// those that were named for all, whoever named them.
+func TestRulesOfProjects(t *testing.T) {
+	n := func(i int64) *int64 { return &i }
+	cfg := load(t, `FLUXGATE_LIMITS={"flash":{"rpd":7},"projects":{"paid":{"pro":{"rpm":100},"gemini-2.5-flash":{"rpd":70}},"key-0a1b2c3d4e5f":{"flash":{"rpm":1}}}}`, "FLUXGATE_PREFER=paid")
+	rules := effective.Rules(cfg, storage.Control{
+		Reported: map[string]storage.Limits{pro: {RPM: n(2)}},
+		Limits:   map[string]storage.Limits{"flash": {RPD: n(8)}, "paid/" + pro: {TPM: n(900)}, "other/" + pro: {TPM: n(5)}},
+	}, map[string]string{"free": "free", "free-2": "free", "paid": "1", "large": "3"})
+	type from = scheduler.Source
+	for _, c := range []struct {
+		project, model string
+		limits         scheduler.Limits
+		sources        [3]from
+	}{
+		{"unknown", pro, scheduler.Limits{RPM: 2, TPM: 250_000, RPD: 100}, [3]from{"reported", "default", "default"}},
+		{"free", pro, scheduler.Limits{RPM: 2, TPM: 250_000, RPD: 100}, [3]from{"reported", "tier", "tier"}},
+		{"free", flash, scheduler.Limits{RPM: 10, TPM: 250_000, RPD: 8}, [3]from{"tier", "tier", "run_time"}},
+		// What Gemini answers is of the free tier.
+		{"large", pro, scheduler.Limits{RPM: 2000, TPM: 8_000_000, RPD: scheduler.Unlimited}, [3]from{"tier", "tier", "tier"}},
+		{"paid", pro, scheduler.Limits{RPM: 100, TPM: 900, RPD: 10_000}, [3]from{"operator", "run_time", "tier"}},
+		{"paid", flash, scheduler.Limits{RPM: 1000, TPM: 1_000_000, RPD: 70}, [3]from{"tier", "tier", "operator"}},
+		{"other", pro, scheduler.Limits{RPM: 2, TPM: 5, RPD: 100}, [3]from{"reported", "run_time", "default"}},
+		{"key-0a1b2c3d4e5f", flash, scheduler.Limits{RPM: 1, TPM: 250_000, RPD: 8}, [3]from{"operator", "default", "run_time"}},
+	} {
+		l := rules.Of(c.project).EffectiveLimits(c.model)
+		assert.Equal(t, c.limits, l.Limits, "%s on %s", c.model, c.project)
+		assert.Equal(t, c.sources, [3]from{l.RPMFrom, l.TPMFrom, l.RPDFrom}, "%s on %s", c.model, c.project)
+	}
+	assert.Same(t, rules.Of("free"), rules.Of("free-2"), "a thousand projects of a tier share what holds for it")
+	assert.Equal(t, rules.Policy.Chain(scheduler.Both), rules.Of("paid").Policy.Chain(scheduler.Both))
+	assert.EqualValues(t, 50, rules.Of("paid").Spec(scheduler.OfFeature("gemini-3.8-live", "live")).RPM)
+	assert.True(t, rules.Prefers("paid") && rules.Prefers("large"))
+	assert.False(t, rules.Prefers("free") || rules.Prefers("unknown"))
 }

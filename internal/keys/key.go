@@ -25,6 +25,8 @@ type Key struct {
 	Declared bool
 	// Billing is the declared billing account of the project; empty: not known.
 	Billing string
+	// Tier is the declared usage tier of the project; empty: not known.
+	Tier string
 	// Provider names whom the key is for; see upstream.Providers.
 	Provider string
 	// Fingerprint is the first 12 hexadecimal digits of the value's SHA-256.
@@ -85,6 +87,7 @@ type entry struct {
 	value   config.Secret
 	project string
 	billing string
+	tier    string
 	where   string // for messages: "GEMINI_KEY_2", "secret …, entry 2"
 }
 
@@ -106,7 +109,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			warnings = append(warnings, duplicate(list[at], e))
 			continue
 		}
-		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Billing: e.billing, Provider: gemini, Fingerprint: fingerprintOf(e.value)}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Billing: e.billing, Tier: e.tier, Provider: gemini, Fingerprint: fingerprintOf(e.value)}
 		if !key.Declared {
 			key.Project = "key-" + key.Fingerprint
 		}
@@ -116,7 +119,8 @@ func build(entries []entry) ([]Key, []Warning, error) {
 	if len(list) > config.MaxKeys {
 		problems = append(problems, fmt.Errorf("%d keys: want at most %d", len(list), config.MaxKeys))
 	}
-	problems = append(problems, billed(list)...)
+	problems = append(problems, shared(list, "billing account", func(k *Key) *string { return &k.Billing })...)
+	problems = append(problems, shared(list, "usage tier", func(k *Key) *string { return &k.Tier })...)
 	for _, key := range list {
 		// A project's name is shown in public: a key in its place must not pass.
 		if at, seen := first[config.NewSecret(key.Project)]; seen {
@@ -148,26 +152,32 @@ func (e entry) check() error {
 			return fmt.Errorf("%s: %w", e.where, err)
 		}
 	}
+	if e.tier != "" {
+		if err := config.CheckTier(e.tier); err != nil {
+			return fmt.Errorf("%s: %w", e.where, err)
+		}
+	}
 	return nil
 }
 
-// billed gives every key of a project the billing account that one of them declares, and
-// says where two declare different ones.
-func billed(list []Key) (problems []error) {
-	of := make(map[string]int, len(list)) // the key that declares a project's account
-	for i, key := range list {
+// shared gives every key of a project what one of them declares of it, and says where two
+// declare different things.
+func shared(list []Key, what string, field func(*Key) *string) (problems []error) {
+	of := make(map[string]int, len(list)) // the key that declares it of a project
+	for i := range list {
+		key, declared := &list[i], *field(&list[i])
 		at, seen := of[key.Project]
 		switch {
-		case key.Billing == "":
+		case declared == "":
 		case !seen:
 			of[key.Project] = i
-		case list[at].Billing != key.Billing:
-			problems = append(problems, fmt.Errorf("key %d declares another billing account of its project than key %d", key.Index, list[at].Index))
+		case *field(&list[at]) != declared:
+			problems = append(problems, fmt.Errorf("key %d declares another %s of its project than key %d", key.Index, what, list[at].Index))
 		}
 	}
 	for i := range list {
 		if at, seen := of[list[i].Project]; seen {
-			list[i].Billing = list[at].Billing
+			*field(&list[i]) = *field(&list[at])
 		}
 	}
 	return problems

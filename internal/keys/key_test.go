@@ -130,6 +130,26 @@ func TestKeyNeverPrintsItsValue(t *testing.T) {
 	assert.Contains(t, js.String(), `"key":{"index":3,"fingerprint":"f52fbd32b2b3","project":"team"}`)
 }
 
+// A project is of the tier that one of its keys declares.
+func TestTiers(t *testing.T) {
+	entry := func(index int, value, project, tier string) config.KeyEntry {
+		k := configured(index, value, project)
+		k.Tier = tier
+		return k
+	}
+	list, _, err := fromEnv(t, entry(1, "a", "p", ""), entry(2, "b", "p", "2"), entry(3, "c", "", "free"), entry(4, "d", "q", ""))
+	require.NoError(t, err)
+	tiers := []string{}
+	for _, k := range list {
+		tiers = append(tiers, k.Tier)
+	}
+	assert.Equal(t, []string{"2", "2", "free", ""}, tiers)
+	_, _, err = fromEnv(t, entry(1, "a", "p", "1"), entry(2, "b", "p", "2"))
+	assert.EqualError(t, err, "key 2 declares another usage tier of its project than key 1")
+	_, _, err = fromEnv(t, entry(1, "a", "p", "hunter2"))
+	assert.EqualError(t, err, "GEMINI_KEY_1: want the usage tier of the project: free, 1, 2 or 3")
+}
+
 // A project is billed to the account that one of its keys declares.
 func TestBillingAccounts(t *testing.T) {
 	entry := func(index int, value, project, billing string) config.KeyEntry {

@@ -3,7 +3,9 @@ package keys
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
+	"sync/atomic"
 
 	"fluxgate.dev/fluxgate/internal/secrets"
 )
@@ -21,6 +23,9 @@ type Options = secrets.Options
 type Pool struct {
 	cache *secrets.Cache[list]
 	log   *slog.Logger
+
+	tiers    atomic.Pointer[map[string]string] // of the last list
+	retiered atomic.Pointer[func()]
 }
 
 // A list is never changed once it is read.
@@ -65,8 +70,38 @@ func (p *Pool) Reload(ctx context.Context, reason string) ([]Key, error) {
 	return l.keys, err
 }
 
-// report logs what is new: the same warning every few minutes says nothing.
+// Tiers returns the usage tiers that keys declare, by project, as of the list that was read
+// last. It is shared and never changed.
+func (p *Pool) Tiers() map[string]string {
+	if tiers := p.tiers.Load(); tiers != nil {
+		return *tiers
+	}
+	return nil
+}
+
+// OnTiers has a function called whenever a list has other tiers than the one before.
+func (p *Pool) OnTiers(f func()) { p.retiered.Store(&f) }
+
+// classify keeps the tiers of a list.
+func (p *Pool) classify(l list) {
+	tiers := make(map[string]string)
+	for _, k := range l.keys {
+		if k.Tier != "" {
+			tiers[k.Project] = k.Tier
+		}
+	}
+	if maps.Equal(p.Tiers(), tiers) {
+		return
+	}
+	p.tiers.Store(&tiers)
+	if f := p.retiered.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// report keeps the tiers, and logs what is new: the same warning every few minutes says nothing.
 func (p *Pool) report(ctx context.Context, old list, had bool, now list) {
+	p.classify(now)
 	if !had {
 		p.log.InfoContext(ctx, "keys loaded", "keys", len(now.keys))
 	} else if added, removed, changed := diff(old.keys, now.keys); len(added)+len(removed)+len(changed) > 0 {

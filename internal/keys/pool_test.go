@@ -108,6 +108,28 @@ func TestPoolReadsOncePerTTL(t *testing.T) {
 	})
 }
 
+// Whoever goes by the tiers of projects hears when they are others.
+func TestTiersOfAPool(t *testing.T) {
+	paid := declared(keyA(1), "team")
+	paid.Tier = "1"
+	src := &scripted{keys: []Key{paid, keyB(2)}}
+	inBubble(t, src, func(t *testing.T, p *Pool, _ *logBuffer) {
+		heard := 0
+		p.OnTiers(func() { heard++ })
+		assert.Empty(t, p.Tiers())
+		mustKeys(t, p)
+		assert.Equal(t, map[string]string{"team": "1"}, p.Tiers())
+		time.Sleep(6 * time.Minute)
+		mustKeys(t, p)
+		assert.Equal(t, 1, heard, "they are as they were")
+		src.set(func() { src.keys[0].Tier = "2" })
+		time.Sleep(6 * time.Minute)
+		mustKeys(t, p)
+		assert.Equal(t, map[string]string{"team": "2"}, p.Tiers())
+		assert.Equal(t, 2, heard)
+	})
+}
+
 func TestPoolSingleFlight(t *testing.T) {
 	src := &scripted{keys: []Key{keyA(1)}, takes: 3 * time.Second}
 	inBubble(t, src, func(t *testing.T, p *Pool, _ *logBuffer) {

@@ -49,7 +49,7 @@ func (s *secretSource) Load(ctx context.Context) ([]Key, []Warning, error) {
 			if p.value == "" {
 				continue
 			}
-			entries = append(entries, entry{index, config.NewSecret(p.value), p.project, p.billing,
+			entries = append(entries, entry{index, config.NewSecret(p.value), p.project, p.billing, p.tier,
 				fmt.Sprintf("%s, entry %d", s.names[i], n+1)})
 		}
 	}

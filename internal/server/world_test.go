@@ -105,7 +105,7 @@ func newWorld(t testing.TB, s setup) *world {
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	simulated := geminisim.Config{Keys: s.keys, Limits: map[string]geminisim.Limits{}}
-	policy := effective.Rules(cfg, storage.Control{}).Policy
+	policy := effective.Rules(cfg, storage.Control{}, nil).Policy
 	for _, model := range policy.Chain(scheduler.Both) {
 		l := policy.Limits(model)
 		simulated.Limits[model] = geminisim.Limits{RPM: l.RPM, TPM: l.TPM, RPD: l.RPD}
@@ -160,7 +160,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	}
 	ctl, err := admission.New(w.t.Context(), admission.Options{
 		Store:   w.telemetry.Store(store),
-		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(w.cfg, c) },
+		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(w.cfg, c, nil) },
 		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(w.cfg, c) },
 		Callers: limits,
 	})
@@ -341,7 +341,7 @@ func (w *world) calendar(project, model string) *scheduler.Calendar {
 // used returns how many requests of today count on a model of a project.
 func (w *world) used(project, model string) int64 {
 	w.t.Helper()
-	rules := effective.Rules(w.cfg, storage.Control{})
+	rules := effective.Rules(w.cfg, storage.Control{}, nil)
 	return w.calendar(project, model).Used(rules, scheduler.DayOf(w.store.Now()))
 }
 

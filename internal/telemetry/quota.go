@@ -107,7 +107,7 @@ func (r *Recorder) observe(m metric.Meter) error {
 			for _, c := range state.Calendars {
 				// A caller's own limits have a calendar too, of no model.
 				if r.models.has(c.Model) {
-					observeCalendar(o, rules, now, id, c)
+					observeCalendar(o, rules.Of(id), now, id, c)
 				}
 			}
 		})

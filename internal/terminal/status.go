@@ -223,7 +223,7 @@ func (v statusView) next(b *strings.Builder) {
 }
 
 // sourceMarks tell where a limit comes from, in a letter after it. A built-in one has none.
-var sourceMarks = map[string]string{"reported": "r", "operator": "o", "run_time": "t", remote.SourceLearned: "l"}
+var sourceMarks = map[string]string{"tier": "p", "reported": "r", "operator": "o", "run_time": "t", remote.SourceLearned: "l"}
 
 func usage(l remote.Limit) cell {
 	text := compact(l.Used) + "/" + limit(l.Limit)
@@ -284,7 +284,7 @@ func (v statusView) legend() string {
 		}
 	}
 	var parts []string
-	for _, from := range []string{remote.SourceLearned, "run_time", "operator", "reported"} {
+	for _, from := range []string{remote.SourceLearned, "run_time", "operator", "reported", "tier"} {
 		if seen[from] {
 			parts = append(parts, sourceMarks[from]+" "+source(from))
 		}

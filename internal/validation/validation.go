@@ -283,7 +283,7 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 		r.Status, r.Reason = Invalid, known
 		return r, false
 	case answer == nil:
-		r.Status, r.Reason, r.Until = standing(v.Admission.Rules(), v.Admission.Now(), state, chain)
+		r.Status, r.Reason, r.Until = standing(v.Admission.Rules().Of(r.Project), v.Admission.Now(), state, chain)
 	case failure != nil && failure.Class == upstream.ClassKeyInvalid:
 		r.Status, r.Reason = Invalid, failure.KeyReason()
 	default:
@@ -359,7 +359,7 @@ func (v *Validator) withCurrentStates(ctx context.Context, report Report, list [
 		}
 		r, _ := report.Of(k.Fingerprint)
 		r.Key, r.Project = k.Index, k.Project
-		out.Keys = append(out.Keys, Standing(v.Admission.Rules(), v.Admission.Now(), states[0], chain, r))
+		out.Keys = append(out.Keys, Standing(v.Admission.Rules().Of(k.Project), v.Admission.Now(), states[0], chain, r))
 	}
 	return out, nil
 }

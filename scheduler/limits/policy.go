@@ -198,6 +198,7 @@ type Source string
 // The sources of a limit.
 const (
 	FromDefault  Source = "default"  // built in
+	FromTier     Source = "tier"     // built in for the project's usage tier
 	FromReported Source = "reported" // Gemini's own answer to what its limits are
 	FromOperator Source = "operator" // FLUXGATE_LIMITS
 	FromRunTime  Source = "run_time" // POST /config
@@ -206,7 +207,7 @@ const (
 
 // Start reports whether a limit of that source is only where to begin: neither anybody
 // who must know nor an answer of upstream's has named it, and so it is tried beyond.
-func (s Source) Start() bool { return s == FromDefault || s == FromReported }
+func (s Source) Start() bool { return s == FromDefault || s == FromTier || s == FromReported }
 
 // An Override replaces single limits; nil keeps what is there.
 type Override struct {
@@ -216,6 +217,7 @@ type Override struct {
 // A Policy is the limits of every model and the chain of models. It is not
 // changed after it was made and safe for use by any number of goroutines.
 type Policy struct {
+	tier    Tier
 	chain   []string
 	layers  []Layer
 	windows map[string]int64
@@ -241,10 +243,16 @@ func NewPolicy(chain []string, overrides map[string]Override) *Policy {
 // (the built-in one when empty), and layers of overrides in rising order of
 // trust.
 func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
+	return NewTierPolicy("", chain, layers...)
+}
+
+// NewTierPolicy is NewLayeredPolicy for projects of a usage tier: its limits take the place of
+// the built-in ones.
+func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
 	}
-	p := &Policy{chain: slices.Clone(chain), named: make(map[string]EffectiveLimits)}
+	p := &Policy{tier: tier, chain: slices.Clone(chain), named: make(map[string]EffectiveLimits)}
 	for _, l := range layers {
 		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
 	}
@@ -279,6 +287,9 @@ func (p *Policy) Window(model string) int64 {
 // Chain returns the models in order of preference that mode lets through.
 func (p *Policy) Chain(mode Mode) []string { return mode.Filter(p.chain) }
 
+// Tier returns the usage tier of the projects that the policy is for; empty: not known.
+func (p *Policy) Tier() Tier { return p.tier }
+
 // EffectiveLimits are the limits in force for one model, with the source of each.
 type EffectiveLimits struct {
 	Limits
@@ -296,7 +307,7 @@ func (p *Policy) EffectiveLimits(model string) EffectiveLimits {
 
 func (p *Policy) effectiveLimits(model string) EffectiveLimits {
 	family := FamilyOf(model)
-	f := EffectiveLimits{startLimits(model), FromDefault, FromDefault, FromDefault}
+	f := p.tier.Limits(model)
 	for _, l := range p.layers {
 		f.Override(l.Overrides[string(family)], l.From)
 		f.Override(l.Overrides[model], l.From)

@@ -14,7 +14,24 @@ type Rules struct {
 	Skew time.Duration
 	// Hold is how long a booking waits for its holder. Default 5 s.
 	Hold time.Duration
+	// Projects are the rules of the projects that have others, by ID, and nil in those: see
+	// [Rules.Of].
+	Projects map[string]*Rules
+	// Prefer says which projects are used first where several have room.
+	Prefer Preference
 }
+
+// Of returns the rules of a project. Whoever decides about a project, or tells of it, does so
+// by them; a store and a plan see to that themselves.
+func (r *Rules) Of(project string) *Rules {
+	if own := r.Projects[project]; own != nil {
+		return own
+	}
+	return r
+}
+
+// Prefers reports whether a project is one of those that are used first.
+func (r *Rules) Prefers(project string) bool { return r.Prefer.prefers(r.Of(project).Policy.tier) }
 
 // The defaults of Rules.
 const (

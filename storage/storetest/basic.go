@@ -29,6 +29,7 @@ var basicCases = []testCase{
 	{name: "TimeNeverGoesBack", body: timeNeverGoesBack},
 	{name: "LongModelName", body: longModelName},
 	{name: "OddProjectNames", body: oddProjectNames},
+	{name: "RulesOfProject", body: rulesOfProject},
 }
 
 // A project that nobody used has no document, and looking at it makes none.
@@ -268,5 +269,21 @@ func oddProjectNames(t *testing.T, h Harness) {
 	for i, p := range states {
 		require.NotNil(t, p, names[i])
 		assert.EqualValues(t, i+1, p.Calendar(model).Sent[0].Tokens, names[i])
+	}
+}
+
+// A project that has rules of its own is changed by those, whether at once or later.
+func rulesOfProject(t *testing.T, h Harness) {
+	one := rulesOf(scheduler.Limits{RPM: 1, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited})
+	one.Projects = map[string]*scheduler.Rules{project: rulesOf(scheduler.Limits{RPM: 2, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited})}
+	s := h.Open(t, eager())
+	for id, want := range map[string]scheduler.Verdict{project: scheduler.Admitted, "another": scheduler.Refused} {
+		_, err := s.Apply(t.Context(), one, id, ask(1))
+		require.NoError(t, err)
+		s.Later(one, id, scheduler.SetMark{Key: "0a1b2c3d4e5f", Disabled: new(true)})
+		result, err := s.Apply(t.Context(), one, id, ask(1))
+		require.NoError(t, err)
+		assert.Equal(t, want, result.Verdict, id)
+		assert.False(t, view(t, s, id).Usable("0a1b2c3d4e5f"))
 	}
 }

@@ -296,6 +296,7 @@ function chart(model, entries, days) {
 
 const sources = {
   default: 'built in',
+  tier: 'built in for the tier',
   reported: 'reported by Gemini',
   operator: 'FLUXGATE_LIMITS',
   run_time: 'set at run time',
