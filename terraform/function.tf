@@ -6,7 +6,12 @@ locals {
   # function is the only one that checks.
   audience = "https://${var.name}-${local.project_number}.${var.region}.run.app"
 
-  given_limits = { for name, l in var.limits : name => { for k, v in l : k => v if v != null } }
+  given_limits = merge(
+    { for name, l in var.limits : name => { for k, v in l : k => v if v != null } },
+    length(var.project_limits) == 0 ? {} : {
+      projects = { for p, limits in var.project_limits : p => { for name, l in limits : name => { for k, v in l : k => v if v != null } } }
+    },
+  )
   given_caller = { for name, l in var.caller_limits : name => { for k, v in l : k => v if v != null } }
 
   # Nine tenths of the memory, as internal/bodies takes of a container whose memory it can see. Said here because how an
@@ -52,6 +57,7 @@ locals {
     },
     length(local.given_limits) == 0 ? {} : { FLUXGATE_LIMITS = jsonencode(local.given_limits) },
     length(local.given_caller) == 0 ? {} : { FLUXGATE_CALLERS = jsonencode(local.given_caller) },
+    var.prefer == "" ? {} : { FLUXGATE_PREFER = var.prefer },
     length(var.chain) == 0 ? {} : { FLUXGATE_CHAIN = join(",", var.chain) },
     # Whoever brings a token of this account for this audience, signed by Google, is one of the jobs.
     var.jobs ? {

@@ -10,6 +10,8 @@ locals {
   key_entries = [for i, k in var.keys : merge(
     { key = k, project = length(var.key_projects) > i ? var.key_projects[i] : "" },
     length(var.key_billing) > i ? { billing = var.key_billing[i] } : {},
+    # Builds from before there were tiers refuse entries that have one.
+    length(var.key_tiers) > i && try(var.key_tiers[i] != "", false) ? { tier = var.key_tiers[i] } : {},
   )]
   key_payloads = {
     for suffix, i in local.key_secrets : suffix => (

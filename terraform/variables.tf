@@ -126,6 +126,22 @@ variable "key_billing" {
   }
 }
 
+variable "key_tiers" {
+  description = "The usage tier of each key's project, in the order of keys: free, 1, 2 or 3, as AI Studio shows it; \"\" where it isn't known. Models begin with the limits that Google last published for it, and prefer goes by it."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for t in var.key_tiers : contains(["", "free", "1", "2", "3"], t)])
+    error_message = "key_tiers: want free, 1, 2 or 3, or \"\"."
+  }
+  validation {
+    condition     = var.keep_keys || length(var.key_tiers) == 0 || length(var.key_tiers) == length(var.keys)
+    error_message = "key_tiers: want one for each of the keys, or none at all."
+  }
+}
+
 variable "oauth_projects" {
   description = "Projects that are called without a key, by the identity of the function's runtime account. Each needs the Gemini API enabled; the account is granted the right to use its quota. Instead of keys, not beside them."
   type        = list(string)
@@ -286,15 +302,20 @@ variable "token_versions" {
 }
 
 variable "caller_limits" {
-  description = "Limits of callers by name (by email address with access = \"iam\"): rpm requests and tpm input tokens per minute, rpd requests per Pacific day. What is left out isn't limited."
+  description = "Limits of callers by name (by email address with access = \"iam\"): rpm requests and tpm input tokens per minute, rpd requests per Pacific day. What is left out isn't limited. A caller with weight 3 gets three times as much as others (1) where several wait."
   type = map(object({
-    rpm = optional(number)
-    tpm = optional(number)
-    rpd = optional(number)
+    rpm    = optional(number)
+    tpm    = optional(number)
+    rpd    = optional(number)
+    weight = optional(number)
   }))
   default  = {}
   nullable = false
 
+  validation {
+    condition     = alltrue([for l in values(var.caller_limits) : l.weight == null ? true : l.weight >= 1 && l.weight <= 1000 && floor(l.weight) == l.weight])
+    error_message = "caller_limits: want a weight of 1 to 1000."
+  }
   validation {
     condition     = alltrue(flatten([for l in values(var.caller_limits) : [for n in [l.rpm, l.tpm, l.rpd] : n == null ? true : n >= -1 && floor(n) == n]]))
     error_message = "caller_limits: want whole numbers from 0, or -1 for no limit."

@@ -16,6 +16,34 @@ variable "limits" {
   }
 }
 
+variable "project_limits" {
+  description = "Limits as in limits, by the projects that key_projects names: they hold for that project alone, and go before those of all."
+  type = map(map(object({
+    rpm = optional(number)
+    tpm = optional(number)
+    rpd = optional(number)
+  })))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue(flatten([for p in values(var.project_limits) : [for l in values(p) : [for n in [l.rpm, l.tpm, l.rpd] : n == null ? true : n >= -1 && floor(n) == n]]]))
+    error_message = "project_limits: want whole numbers from 0, or -1 for unlimited."
+  }
+}
+
+variable "prefer" {
+  description = "Which projects are used first where several have room for the same model: free or paid, by key_tiers. \"\": any."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = contains(["", "free", "paid"], var.prefer)
+    error_message = "prefer: want free or paid, or \"\"."
+  }
+}
+
 variable "chain" {
   description = "Models in order of preference. Empty: Fluxgate's own chain."
   type        = list(string)

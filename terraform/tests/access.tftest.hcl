@@ -19,7 +19,7 @@ run "tokens" {
     callers        = ["app", "batch"]
     admins         = ["root"]
     token_versions = { batch = 3 }
-    caller_limits  = { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000 } }
+    caller_limits  = { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3 } }
   }
 
   assert {
@@ -38,7 +38,7 @@ run "tokens" {
     error_message = "The function isn't told where its tokens are."
   }
   assert {
-    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS) == { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000 } }
+    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS) == { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3 } }
     error_message = "The callers' limits are others."
   }
   assert {
@@ -189,6 +189,20 @@ run "payloads_with_billing" {
   assert {
     condition     = jsondecode(local.key_payloads.keys) == [{ key = "AQ.-first-key-000000000", project = "a", billing = "acme" }, { key = "AQ.-second-key-00000000", project = "b", billing = "" }]
     error_message = "The billing accounts don't reach the function."
+  }
+}
+
+run "payloads_with_tiers" {
+  command = plan
+
+  variables {
+    key_projects = ["a", "b"]
+    key_tiers    = ["1", ""]
+  }
+
+  assert {
+    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AQ.-first-key-000000000", project = "a", tier = "1" }, { key = "AQ.-second-key-00000000", project = "b" }]
+    error_message = "The tiers don't reach the function."
   }
 }
 

@@ -96,19 +96,25 @@ run "elsewhere" {
 
 run "quota_and_size" {
   variables {
-    limits        = { "gemini-2.5-pro" = { rpm = 150, tpm = 2000000, rpd = 1000 }, flash = { rpd = -1 } }
-    chain         = ["gemini-2.5-pro", "gemini-2.5-flash"]
-    mode          = "flash_only"
-    settings      = { FLUXGATE_SKEW = "1s", OTEL_EXPORTER_OTLP_ENDPOINT = "https://otel.example.com" }
-    memory        = "1Gi"
-    min_instances = 1
-    max_instances = 10
-    timeout       = 3600
-    ingress       = "ALLOW_INTERNAL_AND_GCLB"
+    limits         = { "gemini-2.5-pro" = { rpm = 150, tpm = 2000000, rpd = 1000 }, flash = { rpd = -1 } }
+    project_limits = { team = { flash = { rpm = 50 } } }
+    prefer         = "paid"
+    chain          = ["gemini-2.5-pro", "gemini-2.5-flash"]
+    mode           = "flash_only"
+    settings       = { FLUXGATE_SKEW = "1s", OTEL_EXPORTER_OTLP_ENDPOINT = "https://otel.example.com" }
+    memory         = "1Gi"
+    min_instances  = 1
+    max_instances  = 10
+    timeout        = 3600
+    ingress        = "ALLOW_INTERNAL_AND_GCLB"
   }
 
   assert {
-    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_LIMITS) == { "gemini-2.5-pro" = { rpm = 150, tpm = 2000000, rpd = 1000 }, flash = { rpd = -1 } }
+    condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_PREFER == "paid"
+    error_message = "The preference doesn't reach the function."
+  }
+  assert {
+    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_LIMITS) == { "gemini-2.5-pro" = { rpm = 150, tpm = 2000000, rpd = 1000 }, flash = { rpd = -1 }, projects = { team = { flash = { rpm = 50 } } } }
     error_message = "The limits are others; what isn't set must be left out, or it would count as 0."
   }
   assert {

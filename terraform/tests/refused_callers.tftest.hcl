@@ -442,3 +442,33 @@ run "keys_beside_oauth_projects" {
 
   expect_failures = [var.keys]
 }
+
+run "key_tier_unknown" {
+  command = plan
+
+  variables {
+    key_tiers = ["paid"]
+  }
+
+  expect_failures = [var.key_tiers]
+}
+
+run "key_tiers_too_many" {
+  command = plan
+
+  variables {
+    key_tiers = ["free", "1"]
+  }
+
+  expect_failures = [var.key_tiers]
+}
+
+run "caller_weight_of_nothing" {
+  command = plan
+
+  variables {
+    caller_limits = { app = { weight = 0 } }
+  }
+
+  expect_failures = [var.caller_limits]
+}

@@ -33,6 +33,26 @@ run "limit_broken" {
   expect_failures = [var.limits]
 }
 
+run "project_limit_negative" {
+  command = plan
+
+  variables {
+    project_limits = { team = { pro = { rpm = -2 } } }
+  }
+
+  expect_failures = [var.project_limits]
+}
+
+run "preference_unknown" {
+  command = plan
+
+  variables {
+    prefer = "cheap"
+  }
+
+  expect_failures = [var.prefer]
+}
+
 run "chain_too_long" {
   command = plan
 
