@@ -121,6 +121,13 @@ func (v *statusView) project(id string, state *scheduler.Project) projectStatus 
 	return out
 }
 
+// of returns the view of a project, by its own rules.
+func (v *statusView) of(project string) *statusView {
+	own := *v
+	own.rules = v.rules.Of(project)
+	return &own
+}
+
 // leaveOutIdle takes those models of the chain off the projects that nothing is to be said
 // of: they stand as on a project that was never asked and has the limits that most have,
 // which it returns by name.

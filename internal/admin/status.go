@@ -185,13 +185,6 @@ type statusView struct {
 	look    Look
 }
 
-// of returns the view of a project, by its own rules.
-func (v *statusView) of(project string) *statusView {
-	own := *v
-	own.rules = v.rules.Of(project)
-	return &own
-}
-
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
 	out := Status{
 		Mode: v.mode, ModeSource: "configured", Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
