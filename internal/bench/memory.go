@@ -62,7 +62,7 @@ type MemoryRow struct {
 type memoryRoute struct {
 	name, path string
 	header     http.Header
-	stream     bool // passed on as it comes, and not held
+	stream     bool // an upload: passed on as it comes, and not held
 	hostile    bool // small on the wire and large where it is taken apart: sent in the first number only
 	copied     bool // held twice, and charged so
 	status     int  // of the answer; 0: 200
@@ -86,7 +86,7 @@ var memoryRoutes = []memoryRoute{
 		head: `{"prompt":"Number %d.","images":["`, tail: `"]}`,
 	},
 	{
-		name: "upload", path: "/upload/v1beta/files?fluxgate_project=bench&upload_id=1", fill: "\x89PNG\r\n\x1a\n", stream: true,
+		name: "upload", path: "/upload/v1beta/files", fill: "\x89PNG\r\n\x1a\n", stream: true,
 		head:   "%d",
 		header: http.Header{"X-Goog-Upload-Command": {"upload, finalize"}, "X-Goog-Upload-Offset": {"0"}},
 	},
@@ -232,9 +232,15 @@ func (c *memoryClient) untilServed(ctx context.Context, n int) error {
 
 // sendOnce sends a body once, and reports whether it was served; not: it was refused.
 func (c *memoryClient) sendOnce(ctx context.Context, n int) (served bool, err error) {
+	url := c.url
+	if c.route.stream {
+		if url, err = c.startUpload(ctx); err != nil {
+			return false, err
+		}
+	}
 	head := strings.Replace(c.route.head, "%d", fmt.Sprint(n), 1)
 	body := io.MultiReader(strings.NewReader(head), bytes.NewReader(c.fill), strings.NewReader(c.route.tail))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
 	if err != nil {
 		return false, fmt.Errorf("make request: %w", err)
 	}
@@ -262,6 +268,32 @@ func (c *memoryClient) sendOnce(ctx context.Context, n int) (served bool, err er
 		return false, nil
 	}
 	return false, fmt.Errorf("answered %s: %s", resp.Status, text)
+}
+
+// uploadURL is the header in which the start of an upload is answered with where it goes on.
+const uploadURL = "X-Goog-Upload-Url"
+
+// startUpload starts an upload, and returns the URL that it goes on at.
+func (c *memoryClient) startUpload(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, strings.NewReader(`{"file":{}}`))
+	if err != nil {
+		return "", fmt.Errorf("make request: %w", err)
+	}
+	for name, value := range map[string]string{
+		"Content-Type": "application/json", "X-Goog-Api-Key": callerToken, "X-Goog-Upload-Protocol": "resumable", "X-Goog-Upload-Command": "start",
+	} {
+		req.Header.Set(name, value)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("start upload: %w", err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // whatever there is of it
+	if to := resp.Header.Get(uploadURL); resp.StatusCode == http.StatusOK && to != "" {
+		return to, nil
+	}
+	return "", fmt.Errorf("start upload: answered %s: %s", resp.Status, text)
 }
 
 // allowed is the most resident memory that a row may have had: no more than the
@@ -330,6 +362,9 @@ func (sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(path, ":countTokens"):
 		_, _ = io.Copy(io.Discard, r.Body)
 		io.WriteString(w, `{"totalTokens":1000}`)
+		return
+	case r.Header.Get("X-Goog-Upload-Command") == "start":
+		w.Header().Set(uploadURL, "http://"+r.Host+path+"?upload_id=1&upload_protocol=resumable")
 		return
 	}
 	if _, err := io.Copy(io.Discard, r.Body); err == nil {
