@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"strings"
@@ -63,7 +65,8 @@ func anyProject(t *rapid.T) *scheduler.Project {
 			}
 		}
 		if rapid.Bool().Draw(t, "probing") {
-			c.Learned.Probe = scheduler.Probe{Cause: scheduler.ByRPD, ID: id("probe"), Until: at("until")}
+			cause := rapid.SampledFrom([]scheduler.Cause{scheduler.ByRPD, scheduler.ByMinute, scheduler.ByBare}).Draw(t, "cause")
+			c.Learned.Probe = scheduler.Probe{Cause: cause, ID: id("probe"), Until: at("until")}
 		}
 		p.Calendars = append(p.Calendars, c)
 	}
@@ -98,6 +101,27 @@ func TestCodecRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, p, back)
 	})
+}
+
+// Builds of 4bd3115 take whatever is under way as a probe for the test of a limit, which
+// weighs nothing until it is answered. What is tried after a block weighs on its calendar,
+// so to them it has to be no reservation's.
+func TestTriedAfterABlockWeighsOnOldBuilds(t *testing.T) {
+	const id = 0x1122334455667788
+	now := scheduler.At(epoch)
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil)}
+	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.RecordRefusal{
+		Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(time.Minute), Strikes: 1},
+	})
+	now = now.Add(2 * time.Minute)
+	p, result := p.Apply(rules, now, scheduler.Reserve{Model: "gemini-2.5-pro", ID: id, Demand: scheduler.Demand{Tokens: 1}})
+	require.True(t, result.Trial)
+	state, err := pack(rules, now, p)
+	require.NoError(t, err)
+	assert.Equal(t, 1, bytes.Count(state, binary.BigEndian.AppendUint64(nil, id)), "the reservation alone has it")
+	back, err := decode(state)
+	require.NoError(t, err)
+	assert.EqualValues(t, id, back.Calendars[0].Learned.Probe.ID)
 }
 
 // A document is either read whole or refused: one that was cut short or has

@@ -160,6 +160,7 @@ func (d *decoder) learned() (l scheduler.Learned) {
 	}
 	if flags&probing != 0 {
 		l.Probe = scheduler.Probe{Cause: scheduler.Cause(d.str()), ID: d.id(), Until: d.at()}
+		l.Probe.ID = probeID(l.Probe.Cause, l.Probe.ID)
 	}
 	return l
 }

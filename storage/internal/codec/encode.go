@@ -180,9 +180,20 @@ func (e *encoder) learned(l *scheduler.Learned) {
 	}
 	if flags&probing != 0 {
 		e.str(string(l.Probe.Cause))
-		e.id(l.Probe.ID)
+		e.id(probeID(l.Probe.Cause, l.Probe.ID))
 		e.at(l.Probe.Until)
 	}
+}
+
+// probeID returns the ID of a probe as it is stored, and as it is of what was stored. Of
+// one that is tried after a block it is another than its reservation's: to builds that know
+// probes of limits only (4bd3115) a reservation of that ID would weigh nothing until it is
+// answered, and they would send one request more than the limit.
+func probeID(cause scheduler.Cause, id uint64) uint64 {
+	if cause.OfBlock() {
+		return ^id
+	}
+	return id
 }
 
 // probing flags a probe in what was learned, beside one bit for each limit.
