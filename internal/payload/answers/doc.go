@@ -5,6 +5,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - interaction.go: what interactions used
+//   - messages.go: what messages of Anthropic and responses of OpenAI used
 //   - usage.go: what an answer says was used, read from its end
 //   - finder.go: what members of an answer say, as it comes
 //   - created.go: what an answer says was made
