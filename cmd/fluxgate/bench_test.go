@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // foreign are settings of whoever measures, which must not reach the parties:
@@ -68,7 +70,7 @@ func TestBenchStream(t *testing.T) {
 	t.Parallel()
 	exit, out, stderr := run(t, foreign, "bench", "stream",
 		"--megabytes", "1", "--rounds", "2", "--chunks", "5", "--interval", "1ms")
-	if raced {
+	if race.Enabled {
 		// The race detector's own memory is on top of Fluxgate's.
 		assert.True(t, exit == 0 || strings.Contains(stderr, "the limit is 64 MiB"), stderr)
 	} else {

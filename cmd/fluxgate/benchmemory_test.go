@@ -10,13 +10,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // It fails by itself if a body is held more than once, or is taken apart. The limit has
 // room for 2 of the bodies.
 func TestBenchMemory(t *testing.T) {
 	needsProcessors(t)
-	if raced {
+	if race.Enabled {
 		t.Skip("the race detector's own memory is on top of Fluxgate's")
 	}
 	p := launch(t, foreign, "bench", "memory", "--counts", "3", "--megabytes", "16", "--limit", "128")

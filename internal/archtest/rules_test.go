@@ -272,6 +272,7 @@ var testOnly = map[string][]string{
 	"internal/testlock":              nil,
 	"internal/testbuffer":            nil,
 	"internal/nodetest":              nil,
+	"internal/race":                  nil,
 	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},
 	"golang.org/x/tools":             nil,

@@ -24,6 +24,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -63,7 +64,7 @@ type changing struct {
 // two calendars that draw on one quota would be refused all the time.
 func TestWeekOfChanges(t *testing.T) {
 	seeds := 4
-	if testing.Short() || raced {
+	if testing.Short() || race.Enabled {
 		seeds = 1
 	}
 	for seed := range seeds {

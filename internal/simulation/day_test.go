@@ -23,6 +23,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -45,17 +46,22 @@ var losAngeles = func() *time.Location {
 // Whole Pacific days through the real handler, with more demand than there is
 // quota: from ten minutes before one midnight to three minutes after the next.
 func TestDay(t *testing.T) {
-	for _, day := range []struct {
+	type date struct {
 		date  string
 		hours int
 		lead  time.Duration // before midnight
 		why   string
-	}{
+	}
+	dates := []date{
 		// Callers come back every 61 s, so the eleventh wave is 0.2 s before midnight.
 		{"2026-06-15", 24, 610200 * time.Millisecond, "an ordinary day"},
 		{"2026-03-08", 23, 10 * time.Minute, "daylight saving time begins"},
 		{"2026-11-01", 25, 10 * time.Minute, "daylight saving time ends"},
-	} {
+	}
+	if race.Enabled { // what differs between them is arithmetic
+		dates = dates[:1]
+	}
+	for _, day := range dates {
 		t.Run(day.date+", "+day.why, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -158,7 +159,7 @@ var seeds = flag.Int("seeds", 1, "seeds of the table of shares")
 // bound. Where twenty share, ten minutes are forty requests each, or ten of the largest, so
 // that bound is a third of a share or more, and that much is asserted.
 func TestFairShares(t *testing.T) {
-	if raced || testing.Short() {
+	if race.Enabled || testing.Short() {
 		t.Skip("ten minutes of shares after ten minutes take too long with the race detector, and for -short")
 	}
 	const length = 30 * time.Minute
@@ -173,14 +174,17 @@ func TestFairShares(t *testing.T) {
 			{2, true, 0.9, 1.1, 0.88}, {5, true, 0.85, 1.15, 0.88}, {20, true, 0.55, 1.75, 0.88},
 		} {
 			for _, instances := range []int{1, 4} {
-				f := shares(t, heavy(c.callers, c.mixed), instances, 101+seed, length)
-				t.Logf("seed %d, %2d callers, mixed %5v, %d instances: shares %.2f..%.2f, difference %.1f (bound %.1f), light caller %v, at most %v, used %.1f%%, too late %s, too early %s, %.1f calls and %.2f writes per admission, %d bookings broken",
-					101+seed, c.callers, c.mixed, instances, f.least, f.most, f.difference, f.bound, f.median.Round(time.Second), f.light.Round(time.Second), 100*f.used, seconds(f.late), seconds(f.early), f.calls, f.writes, f.broken)
-				assert.GreaterOrEqual(t, f.least, c.least)
-				assert.LessOrEqual(t, f.most, c.most)
-				assert.LessOrEqual(t, f.light, 65*time.Second)
-				assert.GreaterOrEqual(t, f.used, c.used)
-				assert.Zero(t, f.broken)
+				t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", 101+seed, c.callers, c.mixed, instances), func(t *testing.T) {
+					t.Parallel()
+					f := shares(t, heavy(c.callers, c.mixed), instances, 101+seed, length)
+					t.Logf("seed %d, %2d callers, mixed %5v, %d instances: shares %.2f..%.2f, difference %.1f (bound %.1f), light caller %v, at most %v, used %.1f%%, too late %s, too early %s, %.1f calls and %.2f writes per admission, %d bookings broken",
+						101+seed, c.callers, c.mixed, instances, f.least, f.most, f.difference, f.bound, f.median.Round(time.Second), f.light.Round(time.Second), 100*f.used, seconds(f.late), seconds(f.early), f.calls, f.writes, f.broken)
+					assert.GreaterOrEqual(t, f.least, c.least)
+					assert.LessOrEqual(t, f.most, c.most)
+					assert.LessOrEqual(t, f.light, 65*time.Second)
+					assert.GreaterOrEqual(t, f.used, c.used)
+					assert.Zero(t, f.broken)
+				})
 			}
 		}
 	}
@@ -188,9 +192,10 @@ func TestFairShares(t *testing.T) {
 
 // A caller of three times the weight gets three times as much.
 func TestWeightedShares(t *testing.T) {
-	if raced || testing.Short() {
+	if race.Enabled || testing.Short() {
 		t.Skip("takes as long as TestFairShares")
 	}
+	t.Parallel()
 	callers := heavy(5, false)
 	callers[1].weight, callers[1].requests = 3, 80
 	f := shares(t, callers, 2, 7, 30*time.Minute)

@@ -20,6 +20,7 @@ import (
 // in four is a session, of which there are so many at a time. Upstream holds each to its limit by
 // a count of its own, and the bucket, which is short, is used well.
 func TestKindsOfCalendars(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const (
 			other    = "gemini-9-flash"

@@ -81,6 +81,7 @@ func (r *request) patience() time.Duration {
 // Requests from 10k to 1M tokens, four times what a project takes in a minute:
 // whether they are packed well and whether the large ones starve.
 func TestMixedSizes(t *testing.T) {
+	t.Parallel()
 	const (
 		callers  = 32
 		requests = 1600
@@ -135,6 +136,7 @@ func TestMixedSizes(t *testing.T) {
 // requests need a whole project for four minutes: if small ones were let in
 // wherever they fit, no project would ever be empty.
 func TestLargeRequestsAreServedInTheirTurn(t *testing.T) {
+	t.Parallel()
 	const small, large = 20_000, 1_000_000
 	synctest.Test(t, func(t *testing.T) {
 		j := &job{world: newWorld(t, pool, scheduler.Limits{RPM: 15, TPM: tpm, RPD: scheduler.Unlimited})}

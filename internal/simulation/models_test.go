@@ -26,6 +26,7 @@ import (
 // there is: upstream refuses a model that is gone once on each project, and then at most
 // once a day where the list still has it.
 func TestModelsMove(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
 		sim := geminisim.New(geminisim.Config{

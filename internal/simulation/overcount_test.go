@@ -17,6 +17,7 @@ import (
 // minute: what was reserved too much comes back when it is settled, though by then
 // the reservation is one of a sum.
 func TestOvercount(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		rpm    int64
 		answer time.Duration // what upstream takes

@@ -19,6 +19,7 @@ import (
 // gone, and one in thirty isn't sent after all. No calendar is ever over its limit, in any
 // window of its own, and the one that is short is used well.
 func TestSeveralCalendars(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		search  scheduler.Limits
 		window  time.Duration

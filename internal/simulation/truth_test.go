@@ -9,12 +9,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // Sixty callers that come back when they are told to, beside thirty that don't wait: the
 // sixty are served as they are without them, and no slot is lost.
 func TestPoliteCallersBesideHammers(t *testing.T) {
+	t.Parallel()
 	const minutes = 5
 	run := func(t *testing.T, polite, hammers int, every time.Duration) (n, all int, longest time.Duration) {
 		synctest.Test(t, func(t *testing.T) {
@@ -38,7 +40,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 	alone, _, longest := run(t, 60, 0, 0)
 	t.Logf("without hammers: %d served, longest wait %v", alone, longest.Round(time.Second))
 	manners := []time.Duration{time.Second, 200 * time.Millisecond, 5 * time.Second}
-	if testing.Short() || raced { // all of them run at full length without the race detector
+	if testing.Short() || race.Enabled { // all of them run at full length without the race detector
 		manners = manners[:1]
 	}
 	for _, every := range manners {
@@ -56,7 +58,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 // by anything, for nobody takes the slot; it is printed.
 func TestToldStaysTrue(t *testing.T) {
 	loads := []float64{1, 3}
-	if raced {
+	if race.Enabled {
 		loads = loads[:1]
 	}
 	for _, load := range loads {
@@ -64,35 +66,38 @@ func TestToldStaysTrue(t *testing.T) {
 		if load > 1 {
 			length = max(length, hour/2) // the first minutes, in which all come at once, say little of an hour
 		}
-		synctest.Test(t, func(t *testing.T) {
-			s := newSociety(t, pool, 1, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
-			kinds := []manner{
-				{name: "polite", returns: 1, late: 100 * time.Millisecond},
-				{name: "late", returns: 1, late: 4 * time.Second},
-				{name: "leaving", returns: 0},
-				{name: "half", returns: 0.5, late: time.Second},
-				{name: "retrying", returns: 0.8, every: 5 * time.Second},
-				{name: "hammering", returns: 1, every: 2 * time.Second},
-			}
-			for i := range int(load * 90) {
-				m := kinds[i%len(kinds)]
-				m.requests, m.thinks, m.tokens = 1, time.Minute, [2]int64{1000}
-				s.join(m)
-			}
-			s.run(length)
-			assert.Zero(t, s.upstream.violations())
-			late, waits := s.truth(length-10*time.Minute, 3000)
-			var tooLate, tooEarly []time.Duration
-			ok := 0
-			for i, d := range late {
-				tooLate, tooEarly = append(tooLate, max(d, 0)), append(tooEarly, max(-d, 0))
-				if d <= 2*time.Second || d <= waits[i]/20 {
-					ok++
+		t.Run(fmt.Sprintf("load %.0f", load), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSociety(t, pool, 1, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+				kinds := []manner{
+					{name: "polite", returns: 1, late: 100 * time.Millisecond},
+					{name: "late", returns: 1, late: 4 * time.Second},
+					{name: "leaving", returns: 0},
+					{name: "half", returns: 0.5, late: time.Second},
+					{name: "retrying", returns: 0.8, every: 5 * time.Second},
+					{name: "hammering", returns: 1, every: 2 * time.Second},
 				}
-			}
-			assert.GreaterOrEqual(t, 2*ok, len(late))
-			t.Logf("load %.1f: used %.1f%%, %d told, %.0f%% within 5%% or 2 s; too late %s; too early %s; wait %s", load, 100*s.used(length), len(late),
-				100*float64(ok)/float64(len(late)), seconds(quantiles(tooLate)), seconds(quantiles(tooEarly)), seconds(quantiles(waits)))
+				for i := range int(load * 90) {
+					m := kinds[i%len(kinds)]
+					m.requests, m.thinks, m.tokens = 1, time.Minute, [2]int64{1000}
+					s.join(m)
+				}
+				s.run(length)
+				assert.Zero(t, s.upstream.violations())
+				late, waits := s.truth(length-10*time.Minute, 3000)
+				var tooLate, tooEarly []time.Duration
+				ok := 0
+				for i, d := range late {
+					tooLate, tooEarly = append(tooLate, max(d, 0)), append(tooEarly, max(-d, 0))
+					if d <= 2*time.Second || d <= waits[i]/20 {
+						ok++
+					}
+				}
+				assert.GreaterOrEqual(t, 2*ok, len(late))
+				t.Logf("load %.1f: used %.1f%%, %d told, %.0f%% within 5%% or 2 s; too late %s; too early %s; wait %s", load, 100*s.used(length), len(late),
+					100*float64(ok)/float64(len(late)), seconds(quantiles(tooLate)), seconds(quantiles(tooEarly)), seconds(quantiles(waits)))
+			})
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -92,7 +93,7 @@ func (ignore) ForceFlush(context.Context) error                { return nil }
 func TestOffCostsNothing(t *testing.T) {
 	req := httptest.NewRequest("POST", "/generate", nil)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { steps(nil, deaf{}, req) }))
-	if raceDetector {
+	if race.Enabled {
 		t.Skip("the race detector slows everything down")
 	}
 	// The least of many: the machine may be doing something else.

@@ -1,0 +1,9 @@
+// Package race tells tests whether they run under the race detector, which makes everything
+// several times as slow and multiplies what memory holds. What measures memory, or plays
+// hours by itself on one goroutine, is run at full length without it by .ci/run, and is shorter
+// under it.
+//
+// Files, from the top down:
+//
+//   - on.go and off.go: Enabled, as the build says
+package race
