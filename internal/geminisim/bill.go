@@ -4,6 +4,7 @@ import (
 	"maps"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // A Bill is what the answers of a project's model cost, in tokens.
@@ -45,7 +46,9 @@ func (c *call) bill(a *answer) {
 	c.s.bills[k] = b
 }
 
-// What a prompt says of how its answer comes about; the words are this server's own.
+// What a prompt says of how its answer comes about; the words are this server's own. A pattern
+// that begins at the edge of a word makes package regexp look at every byte of a long prompt, so
+// it is asked only where its first words are found.
 var (
 	thinkPattern = regexp.MustCompile(`\bthink ([0-9]{1,6}) tokens\b`)
 	toolPattern  = regexp.MustCompile(`\btools read ([0-9]{1,6}) tokens\b`)
@@ -53,9 +56,16 @@ var (
 
 // thinkingOf returns what the answer to a prompt costs beside its text.
 func thinkingOf(prompt string) (t thinking) {
-	for pattern, n := range map[*regexp.Regexp]*int64{thinkPattern: &t.ThoughtsTokenCount, toolPattern: &t.ToolUsePromptTokenCount} {
-		if found := pattern.FindStringSubmatch(prompt); found != nil {
-			*n, _ = strconv.ParseInt(found[1], 10, 64) // at most six digits
+	for _, p := range []struct {
+		begins  string
+		pattern *regexp.Regexp
+		n       *int64
+	}{{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount}} {
+		if !strings.Contains(prompt, p.begins) {
+			continue
+		}
+		if found := p.pattern.FindStringSubmatch(prompt); found != nil {
+			*p.n, _ = strconv.ParseInt(found[1], 10, 64) // at most six digits
 		}
 	}
 	return t

@@ -86,12 +86,12 @@ func TestDeepJSON(t *testing.T) {
 // the bound for bodies at most, whatever it sends.
 func TestBombsTakeLittleMemory(t *testing.T) {
 	w := newWorld(t, setup{env: []string{"FLUXGATE_MAX_BODY=1MiB"}})
-	bomb := packed(t, "gzip", strings.Repeat(" ", 256<<20))
+	bomb := packedBlanks(t, "gzip", 256)
 	twice := packed(t, "gzip", bomb)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for _, c := range []struct{ body, coding string }{
-		{bomb, "gzip"}, {twice, "gzip, gzip"}, {packed(t, "deflate", strings.Repeat(" ", 256<<20)), "deflate"}, {strings.Repeat("x", 2<<20), ""},
+		{bomb, "gzip"}, {twice, "gzip, gzip"}, {packedBlanks(t, "deflate", 256), "deflate"}, {strings.Repeat("x", 2<<20), ""},
 	} {
 		a := w.do("POST", unaryPath, c.body, "Content-Encoding", c.coding)
 		assert.Contains(t, []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType}, a.Code, "%s: %s", c.coding, a.Body)

@@ -125,6 +125,9 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 	for name, expected := range losers {
 		for _, kind := range kinds {
 			for _, confirmed := range []bool{true, false} {
+				if !confirmed && expected[0] != theKey {
+					continue // a free call is made for what is said of a key only: nothing is different
+				}
 				want := expected[0]
 				if kind.feature != "" {
 					want = expected[1]

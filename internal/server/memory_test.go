@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // A swallower is an upstream that reads what it is sent without keeping it, and answers
@@ -80,7 +81,10 @@ const (
 // A large body is held once, as it came, on every route, whatever it consists of. What is
 // small on the wire and large where it is taken apart isn't taken apart.
 func TestLargeBodiesAreHeldOnce(t *testing.T) {
-	const size = 4 << 20
+	size := 4 << 20
+	if race.Enabled { // see package race; half of it, which is what is sent of escapes, is still more than capture keeps
+		size /= 2
+	}
 	for name, c := range map[string]struct {
 		path, head, fill, tail string
 		status                 int
@@ -125,7 +129,7 @@ func TestLargeBodiesAreHeldOnce(t *testing.T) {
 			}
 			a, took := w.send(c.path, c.head, c.fill, c.tail, size, headers...)
 			assert.Equal(t, c.status, a.Code, "%.200s", a.Body)
-			assert.Less(t, took, size/8*c.held+2<<20, "of %d bytes", size)
+			assert.Less(t, took, int64(size)/8*c.held+2<<20, "of %d bytes", size)
 			assert.Zero(t, s.bodies.Held(), "all of it is given back")
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +38,58 @@ func packed(t testing.TB, coding, text string) string {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	return b.String()
+}
+
+// packedBlanks returns what packed does of so many MiB of blanks, 3 at least, without packing all of them:
+// once there are as many as a window holds, deflate writes the same for every further MiB.
+func packedBlanks(t testing.TB, coding string, mebibytes int) string {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
+	require.NoError(t, err)
+	blanks := bytes.Repeat([]byte(" "), 1<<20)
+	var pieces [3]string
+	for i := range pieces {
+		b.Reset()
+		_, err := w.Write(blanks)
+		require.NoError(t, err)
+		require.NoError(t, w.Flush())
+		pieces[i] = b.String()
+	}
+	require.Equal(t, pieces[1], pieces[2])
+	b.Reset()
+	require.NoError(t, w.Close())
+	text := pieces[0] + strings.Repeat(pieces[1], mebibytes-1) + b.String()
+
+	switch coding {
+	case "gzip": // RFC 1952
+		sum := uint32(0)
+		for range mebibytes {
+			sum = crc32.Update(sum, crc32.IEEETable, blanks)
+		}
+		end := binary.LittleEndian.AppendUint32(nil, sum)
+		return "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + text + string(binary.LittleEndian.AppendUint32(end, uint32(mebibytes<<20)))
+	default: // zlib, RFC 1950, whose checksum is the sum of all bytes, and that of all sums
+		n := uint64(mebibytes) << 20
+		sum := (1 + ' '*n) % 65521
+		sums := (n + ' '*n*(n+1)/2) % 65521
+		return "\x78\x9c" + text + string(binary.BigEndian.AppendUint32(nil, uint32(sums<<16|sum)))
+	}
+}
+
+// What packedBlanks puts together is what a compressor makes.
+func TestPackedBlanks(t *testing.T) {
+	blanks := strings.Repeat(" ", 4<<20)
+	for coding, unpack := range map[string]func(io.Reader) (io.ReadCloser, error){
+		"gzip":    func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
+		"deflate": zlib.NewReader,
+	} {
+		r, err := unpack(strings.NewReader(packedBlanks(t, coding, 4)))
+		require.NoError(t, err)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err, "with its checksum")
+		assert.True(t, blanks == string(text), coding)
+	}
 }
 
 // A packed body is read as what is in it, on every route, and goes upstream as that.
@@ -91,7 +145,7 @@ func TestBombsEndAtTheBound(t *testing.T) {
 	require.Len(t, fits, 64<<10)
 	assert.Equal(t, http.StatusOK, w.do("POST", unaryPath, packed(t, "gzip", fits), "Content-Encoding", "gzip").Code)
 
-	bomb := &counted{Reader: strings.NewReader(packed(t, "gzip", strings.Repeat(" ", 64<<20)))} // 64 KiB of it
+	bomb := &counted{Reader: strings.NewReader(packedBlanks(t, "gzip", 64))} // 64 KiB of it
 	all := bomb.Len()
 	r, err := http.NewRequestWithContext(t.Context(), "POST", "http://fluxgate.test"+unaryPath, bomb)
 	require.NoError(t, err)
