@@ -3,7 +3,8 @@
 // hours by itself on one goroutine, is run at full length without it by .ci/run, and is shorter
 // under it.
 //
-// Files, from the top down:
+// Files, from the top down; a file calls only those below it:
 //
-//   - on.go and off.go: Enabled, as the build says
+//   - on.go: Enabled in a build with the race detector
+//   - off.go: Enabled in any other
 package race
