@@ -52,7 +52,7 @@ func (c *Chat) setMessages(value []byte) bool {
 	if value[0] != '[' {
 		return value[0] == 'n'
 	}
-	for message := range elements(value) {
+	for message := range ElementsOf(value) {
 		if kind := message[0]; kind != '{' && kind != 'n' {
 			return false
 		}
@@ -75,7 +75,7 @@ func countInputs(value []byte) (n int64) {
 	case value[0] == '"' && len(value) > len(`""`):
 		return 1
 	case value[0] == '[':
-		for range elements(value) {
+		for range ElementsOf(value) {
 			n++
 		}
 	}
@@ -99,7 +99,7 @@ const maxPieces = 2048
 // returns what it has of them.
 func (c *Chat) Pieces() ([]Piece, bool) {
 	out := make(pieces, 0, min(c.count, maxPieces)+8)
-	for message := range elements(c.messages) {
+	for message := range ElementsOf(c.messages) {
 		for name, value := range MembersOf(message) {
 			switch string(name) {
 			case "role":
@@ -149,7 +149,7 @@ func (p *pieces) content(value []byte) {
 		*p = append(*p, Piece{JSON: value})
 		return
 	}
-	for part := range elements(value) {
+	for part := range ElementsOf(value) {
 		if part[0] != '{' {
 			*p = append(*p, Piece{JSON: part})
 		}

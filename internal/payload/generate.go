@@ -86,7 +86,7 @@ func decodeStrings(name string, value []byte, list *[][]byte) error {
 	default:
 		return invalid(name, wantedKinds[reflect.Slice])
 	}
-	for element := range elements(value) {
+	for element := range ElementsOf(value) {
 		if c := element[0]; c != '"' && c != 'n' {
 			return invalid(name, wantedKinds[reflect.String])
 		}

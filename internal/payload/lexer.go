@@ -141,9 +141,9 @@ func MembersOf(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// elements yields the elements of a list in valid JSON as they stand in the text.
+// ElementsOf yields the elements of a list in valid JSON as they stand in the text.
 // Anything else has none.
-func elements(list []byte) iter.Seq[[]byte] {
+func ElementsOf(list []byte) iter.Seq[[]byte] {
 	return func(yield func(value []byte) bool) {
 		t := lexer{text: list}
 		if t.next().kind != '[' {

@@ -100,7 +100,7 @@ func (b *Body) CountTexts() (n int64, err error) {
 			n = 0
 			break
 		}
-		for range elements(value) {
+		for range ElementsOf(value) {
 			n++
 		}
 	}
