@@ -3,7 +3,11 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
@@ -116,24 +120,39 @@ func (c *Controller) Left(w *Wait) time.Duration {
 }
 
 // Release gives a booking back, or forgets what was told. It reports whether
-// the ticket stood for anything.
+// the ticket stood for anything. What this instance doesn't see of it the projects are
+// asked for: another may have booked it since they were read.
 func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project) (bool, error) {
-	released := c.waitlist.take(t.ID) != nil
+	if c.waitlist.take(t.ID) != nil {
+		return true, nil
+	}
 	ids := projectIDs(projects)
 	states, err := c.store.View(ctx, ids)
 	if err != nil {
 		return false, err
 	}
-	for i, state := range states {
-		if _, _, ok := state.Booking(t.ID); ok {
-			result, err := c.store.Apply(ctx, c.Rules(), ids[i], scheduler.Release{Booking: t.ID})
-			if err != nil {
-				return false, fmt.Errorf("release: %w", err)
-			}
-			released = released || result.Changed
-		}
+	seen := slices.IndexFunc(states, func(p *scheduler.Project) bool { _, _, ok := p.Booking(t.ID); return ok })
+	if seen >= 0 {
+		ids = ids[seen : seen+1]
 	}
-	return released, nil
+	var released atomic.Bool
+	var asked errgroup.Group
+	for _, id := range ids {
+		asked.Go(func() error {
+			result, err := c.store.Apply(ctx, c.Rules(), id, scheduler.Release{Booking: t.ID})
+			if err != nil {
+				return fmt.Errorf("release: %w", err)
+			}
+			if result.Changed {
+				released.Store(true)
+			}
+			return nil
+		})
+	}
+	if err := asked.Wait(); err != nil && !released.Load() {
+		return false, err
+	}
+	return released.Load(), nil
 }
 
 // Apply changes a project: an upstream refusal, marks of keys.

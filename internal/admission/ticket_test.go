@@ -1,14 +1,17 @@
 package admission_test
 
 import (
+	"context"
 	"encoding/base64"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -127,5 +130,31 @@ func TestTicketsOfARestoredKey(t *testing.T) {
 		assert.NoError(b, err)
 		_, err = other.ParseTicket(before.Ticket, "alice")
 		assert.ErrorIs(b, err, admission.ErrTicket)
+	})
+}
+
+// A lately is a store that has read its projects just now and so doesn't again, as one that
+// shares a database reads them at most once a second.
+type lately struct{ *stale }
+
+func (s lately) Refresh(context.Context, []string, bool) error { return nil }
+
+// Whatever an instance shows, what another has booked a moment ago can be given back there.
+func TestReleaseOfWhatAnotherInstanceHasBooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storage.NewMemory(time.Now)
+		here := newBench(t, shared, []string{"p", "q"})
+		there := newBench(t, lately{&stale{shared, map[string]*scheduler.Project{}}}, []string{"p", "q"})
+		here.granted(here.request())
+		here.granted(here.request())
+		_, err := there.shared.View(t.Context(), []string{"p", "q"})
+		require.NoError(t, err)
+		wait := here.booked(here.request())
+		for _, stood := range []bool{true, false} {
+			released, err := there.Release(t.Context(), here.ticket(wait), here.pool)
+			require.NoError(t, err)
+			assert.Equal(t, stood, released)
+			assert.Zero(t, here.bookings(wait.Project))
+		}
 	})
 }

@@ -31,12 +31,6 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	released, err := s.admission.Release(ctx, t, p.Projects)
-	if err == nil && !released {
-		// It may be a booking that another instance has made since we last looked.
-		if _, err = s.admission.FreshView(ctx, p.IDs()); err == nil {
-			released, err = s.admission.Release(ctx, t, p.Projects)
-		}
-	}
 	switch {
 	case err != nil:
 		return err
