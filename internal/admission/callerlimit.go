@@ -11,11 +11,13 @@ import (
 
 // A caller's own limits are kept like those of a project, in a document of their
 // own with one calendar: RPM, TPM and RPD mean the same. They are looked at beside
-// the projects' and committed after them, so a caller that has limits costs one
+// the projects' and committed before them, so a caller that has limits costs one
 // write more, and one that has none costs nothing. The two commits are not one
-// transaction: that would deadlock, and make the caller's document hot. One that
-// is refused gives the other back. Nothing is booked there; but a caller is promised and
-// booked by the projects only what its own limits let it use.
+// transaction: that would deadlock, and make the caller's document hot. If the second is
+// refused the first is given back. In this order, what a caller's requests take from each
+// other they take from nobody else: of a hundred at once that are one too many, none has
+// a project's slot even for as long as giving it back takes. Nothing is booked there; but
+// a caller is promised and booked by the projects only what its own limits let it use.
 
 // callerModel names the only calendar of a caller's document.
 const callerModel = "all"
@@ -58,19 +60,16 @@ func (c *Controller) CallerLimit(caller string, demand scheduler.Demand) *Caller
 	if rules == nil {
 		return nil
 	}
+	demand.Allowance += callerAllowance
 	return &CallerLimit{c: c, rules: rules, caller: caller, demand: demand}
 }
 
-// callerAllowance is how much later than its start a request may be sent for the
-// sake of the caller's own slot, which is committed after the project's.
+// callerAllowance is how much later than its place in its caller's limits a request may be
+// sent for the sake of the project's slot, which is committed after it.
 const callerAllowance = 500 * time.Millisecond
 
-func (l *CallerLimit) allowance() time.Duration {
-	if l == nil {
-		return 0
-	}
-	return callerAllowance
-}
+// taken reports whether the request has its place, or needs none.
+func (l *CallerLimit) taken() bool { return l == nil || l.reserved != nil }
 
 // Take takes the place of a request that needs no slot of a project's. It returns the wait
 // where there is no room.
@@ -84,7 +83,7 @@ func (l *CallerLimit) Take(ctx context.Context) (*Wait, error) {
 // Check returns the wait that the limits demand now; nil if there is room, or the
 // request has its place already.
 func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
-	if l == nil || l.reserved != nil {
+	if l.taken() {
 		return nil, nil
 	}
 	offer, state, err := l.plan(ctx, scheduler.Request{})
@@ -108,7 +107,7 @@ func (l *CallerLimit) Check(ctx context.Context) (*Wait, error) {
 // beside returns the wait that the limits demand of a request that could start at an
 // instant, beside what the caller was promised or has booked; nil if it can start then.
 func (l *CallerLimit) beside(ctx context.Context, start scheduler.Instant, slots []scheduler.Booking) (*Wait, error) {
-	if l == nil || l.reserved != nil {
+	if l.taken() {
 		return nil, nil
 	}
 	offer, state, err := l.plan(ctx, scheduler.Request{
@@ -141,10 +140,10 @@ func (l *CallerLimit) wait(start scheduler.Instant, cause scheduler.Cause, state
 	}
 }
 
-// reserve takes the place, now that a project has a slot: with over, whatever is in the
-// way. It returns the wait when another request of the same caller was faster.
+// reserve takes the place, now that a project seems to have a slot: with over, whatever is
+// in the way. It returns the wait when another request of the same caller was faster.
 func (l *CallerLimit) reserve(ctx context.Context, over bool) (*Wait, error) {
-	if l == nil || l.reserved != nil {
+	if l.taken() {
 		return nil, nil
 	}
 	result, err := l.c.store.Apply(ctx, l.rules, callerDocument(l.caller), scheduler.Reserve{

@@ -134,8 +134,12 @@ func (s *rival) Apply(ctx context.Context, rules *scheduler.Rules, id string, ch
 	return s.Store.Apply(ctx, rules, id, change)
 }
 
-// The second of the two commits may fail: then the first is given back.
-func TestLostPlaceGivesTheSlotBack(t *testing.T) {
+// Later implements storage.Store: what is given back isn't yet.
+func (s *rival) Later(*scheduler.Rules, string, scheduler.Change) {}
+
+// Requests that are too many for their caller's own limits have no slot of a project, not
+// even until it is given back.
+func TestLostPlaceTakesNoSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &rival{Store: storage.NewMemory(time.Now)}
 		b := limited(t, store, 1, "p")
@@ -143,6 +147,51 @@ func TestLostPlaceGivesTheSlotBack(t *testing.T) {
 		wait := b.refused(b.mine())
 		assert.Equal(t, "alice", wait.Caller)
 		b.granted(b.others()) // the only slot of the only project
+	})
+}
+
+// A holder whose place is lost so keeps its booking.
+func TestLostPlaceKeepsTheBooking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &rival{Store: storage.NewMemory(time.Now)}
+		b := limited(t, store, 1, "p")
+		b.granted(b.others())
+		req := b.mine()
+		booked := b.booked(req)
+		b.until(booked.Start)
+		store.armed.Store(true)
+		req.Ticket, req.Limit = b.ticket(booked), b.CallerLimit("alice", req.Demand)
+		assert.Equal(t, "alice", b.refused(req).Caller)
+		assert.Equal(t, 1, b.bookings("p"))
+	})
+}
+
+// taken is a store in which somebody else takes the slot of a project, once.
+type taken struct {
+	storage.Store
+	armed atomic.Bool
+}
+
+func (s *taken) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	if r, reserves := change.(scheduler.Reserve); reserves && id == "p" && s.armed.CompareAndSwap(true, false) {
+		r.ID++
+		if _, err := s.Store.Apply(ctx, rules, id, r); err != nil {
+			return scheduler.Result{}, err
+		}
+	}
+	return s.Store.Apply(ctx, rules, id, change)
+}
+
+// A request whose slot is lost has used nothing of its caller's limits.
+func TestLostSlotGivesThePlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &taken{Store: storage.NewMemory(time.Now)}
+		b := limited(t, store, 1, "p")
+		store.armed.Store(true)
+		assert.Empty(t, b.refused(b.mine()).Caller)
+		next := b.mine()
+		next.Models = []string{second}
+		b.granted(next)
 	})
 }
 

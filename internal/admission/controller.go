@@ -91,7 +91,6 @@ func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, err
 		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown,
 	}
 	d.chain, d.asked = req.Snapshot.Counted(req.Models)
-	d.demand.Allowance += req.Limit.allowance()
 	grant, wait, err := d.take(ctx)
 	if grant != nil && d.since != 0 {
 		grant.Waited = max(0, grant.Reservation.Start.Sub(d.since))

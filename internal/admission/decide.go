@@ -59,17 +59,21 @@ func (d *decision) look(ctx context.Context) (err error) {
 }
 
 // take decides: what the caller's own limits say, then what the projects do. A
-// grant has its place in both.
-func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
+// grant has its place in both; what comes to nothing has none that it hadn't before.
+func (d *decision) take(ctx context.Context) (grant *Grant, wait *Wait, err error) {
+	if !d.req.Limit.taken() {
+		defer func() {
+			if grant == nil {
+				d.req.Limit.GiveBack()
+			}
+		}()
+	}
 	if err := d.look(ctx); err != nil {
 		return nil, nil, err
 	}
 	if d.req.Over {
 		grant, err := d.over(ctx)
-		if grant == nil {
-			return nil, nil, err
-		}
-		return d.limited(ctx, grant)
+		return grant, nil, err
 	}
 	refused, err := d.req.Limit.Check(ctx)
 	if err != nil {
@@ -82,23 +86,11 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	if err := d.recognise(ctx); err != nil {
 		return nil, nil, err
 	}
-	grant, wait, err := d.decide(ctx)
+	grant, wait, err = d.decide(ctx)
 	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
 		d.c.waitlist.take(d.promise.ID) // it has had its turn
 	}
-	if grant == nil {
-		return nil, wait, err
-	}
-	return d.limited(ctx, grant)
-}
-
-// limited takes the place of a grant in its caller's own limits, too.
-func (d *decision) limited(ctx context.Context, grant *Grant) (*Grant, *Wait, error) {
-	if refused, err := d.req.Limit.reserve(ctx, d.req.Over); err != nil || refused != nil {
-		d.c.Cancel(grant, false)
-		return nil, refused, err
-	}
-	return grant, nil, nil
+	return grant, wait, err
 }
 
 // over takes the slot of a request that is sent in any case.
@@ -414,6 +406,8 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	switch {
 	case err != nil || grant != nil:
 		return grant, nil, err
+	case wait != nil && wait.Caller != "":
+		return nil, wait, nil // it keeps its booking
 	case wait == nil, wait.Start.Sub(now) > scheduler.MaxAhead:
 		// The place can't serve it any more, or has been put off: the day is spent
 		// there.

@@ -94,7 +94,7 @@
 // They are a document of their own with one calendar ([CallerLimit]), and part of
 // the same decision. If they demand a wait, the caller is told that one or the
 // projects', whichever is longer. If they don't, two commits follow each other: the
-// project's slot, then the caller's place. If the second fails the slot is given back.
+// caller's place, then the project's slot. If the second fails the place is given back.
 //
 // They hold for what is promised and booked, too: a caller that may send one request a
 // minute is promised one slot a minute, and told the wait of its own limits for more.

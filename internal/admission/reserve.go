@@ -9,13 +9,15 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// reserve commits the slot that was planned. With no grant, wait or error the
-// plan is out of date.
+// reserve commits the slot that was planned: one to be used now once the request has its
+// place in its caller's own limits. With no grant, wait or error the plan is out of date.
 func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (*Grant, *Wait, scheduler.Result, error) {
 	d.c.shareWaitlist(offer.Project)
 	demand, book := d.padded(), !offer.Now() && held == 0
 	if book {
 		demand = d.kept()
+	} else if wait, err := d.req.Limit.reserve(ctx, d.req.Over); wait != nil || err != nil {
+		return nil, wait, scheduler.Result{}, err
 	}
 	var from scheduler.Instant
 	if book && d.proved {
