@@ -327,9 +327,10 @@ func (d *decision) promised(who asker) func(project, model string) []scheduler.B
 // standing returns what the caller is told that has come back before its time: what it
 // was told, unless it can go earlier, or others have made it untrue.
 func (d *decision) standing(offer scheduler.Offer) scheduler.Offer {
-	if p := d.promise; offer.Start > p.Start && d.stands() {
-		offer.Project, offer.Model, offer.Start = p.at.project, p.at.model, p.Start
-		offer.Also = d.req.also(offer.Model)
+	if offer.Start > d.promise.Start {
+		if told, ok := d.stands(); ok {
+			offer.Project, offer.Model, offer.Start, offer.Also = told.Project, told.Model, told.Start, told.Also
+		}
 	}
 	return offer
 }
@@ -359,19 +360,23 @@ func (d *decision) compare(w *Wait) {
 }
 
 // stands reports whether the time that the caller was told is still true: whether the
-// request fits then beside whatever is older.
-func (d *decision) stands() bool {
+// request fits then beside whatever is older. Where that is, only the instance knows that
+// told it.
+func (d *decision) stands() (scheduler.Offer, bool) {
 	p := d.promise
 	older := d.promised(asker{self: p.ID, older: p.order})
-	if k := d.contestOn(p.at.model); k != nil {
-		older = k.before(p.Since)
+	candidates, chain := d.candidates(), d.chain
+	if p.at.project != "" {
+		if k := d.contestOn(p.at.model); k != nil {
+			older = k.before(p.Since)
+		}
+		chain = []string{p.at.model}
+		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.at.project })
 	}
-	candidates := slices.DeleteFunc(d.candidates(), func(c scheduler.Candidate) bool { return c.ID != p.at.project })
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
-		Chain: []string{p.at.model}, Demand: d.padded(), Also: d.req.Also, From: p.Start,
-		Waitlist: older,
+		Chain: chain, Demand: d.padded(), Also: d.req.Also, From: p.Start, Waitlist: older,
 	}, rand.IntN)
-	return cause == scheduler.NoCause && offer.Start == p.Start
+	return offer, cause == scheduler.NoCause && offer.Start == p.Start
 }
 
 // padded is the demand with an allowance for the time that its commit takes.

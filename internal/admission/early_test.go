@@ -67,6 +67,36 @@ func TestEarlyReturnIsTheSameRequest(t *testing.T) {
 	})
 }
 
+// A ticket says whose wait it is, not that its time has come: whoever is early with one is
+// told its own time again, at every instance, and is booked nothing before it.
+func TestEarlyReturnWithATicket(t *testing.T) {
+	for name, at := range map[string]func(b *bench) *bench{
+		"at the instance that told it": func(b *bench) *bench { return b },
+		"at another":                   (*bench).another,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, []string{"p"}, func(b *bench) {
+				b.granted(b.request())
+				there := at(b)
+				req := b.request()
+				told := b.refused(req)
+				b.refused(b.request())
+				for range 4 {
+					time.Sleep(7 * time.Second)
+					req.Ticket = b.ticket(told)
+					again := there.wait(req)
+					assert.False(b, again.Booked)
+					assert.Equal(b, told.Start, again.Start)
+					told = again
+				}
+				b.until(told.Start)
+				req.Ticket = b.ticket(told)
+				assert.Equal(b, 61*time.Second, there.granted(req).Waited)
+			})
+		})
+	}
+}
+
 // What it is told is true: where others are in its way that it couldn't know of it is
 // told the time that is left then.
 func TestEarlyReturnIsToldTheTruth(t *testing.T) {

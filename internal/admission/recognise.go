@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 
+	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -15,11 +16,11 @@ func (d *decision) recognise(ctx context.Context) error {
 		d.recogniseHash()
 		return nil
 	}
-	d.returned, d.since = true, t.Since
-	if told := d.c.waitlist.take(t.ID); told != nil {
-		d.began = told.began
+	if p := d.c.waitlist.find(t.ID); p != nil {
+		d.recogniseTold(p)
 		return nil
 	}
+	d.since = t.Since
 	if d.rehold() {
 		return nil
 	}
@@ -30,8 +31,31 @@ func (d *decision) recognise(ctx context.Context) error {
 	if err := d.look(ctx); err != nil {
 		return err
 	}
-	d.rehold()
+	if !d.rehold() {
+		// What another instance told it. When that was last is not known here.
+		d.recogniseTold(&promise{
+			Booking: scheduler.Booking{ID: t.ID, Hash: t.Hash, Start: t.Start, Since: t.Since}, told: t.Since, began: fair.Unknown,
+		})
+	}
 	return nil
+}
+
+// recogniseTold recognises a caller by the ticket of what it was told. Before its time it
+// is the same request, which has not had its turn.
+func (d *decision) recogniseTold(p *promise) {
+	if now := d.c.Now(); p.Start > now+early {
+		d.comesEarly(p, now)
+		return
+	}
+	d.c.waitlist.take(p.ID)
+	d.returned, d.since, d.began = true, p.Since, p.began
+}
+
+// comesEarly notes what the caller was told that comes before its time.
+func (d *decision) comesEarly(p *promise, now scheduler.Instant) {
+	p.early = p.early || p.Start > now+early
+	d.promise, d.since, d.began = p, p.Since, p.began
+	d.proved = d.req.SitsOut > 0 && now >= p.told.Add(d.req.SitsOut)-early
 }
 
 // rehold looks for the caller's booking in states that were read anew, and
@@ -88,9 +112,7 @@ func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now schedul
 		return (p == nil || b.Start <= p.Start) && (!d.req.Book || !d.c.waitlist.justTold(b.ID, now))
 	})
 	if d.held == 0 && p != nil {
-		p.early = p.early || p.Start > now+early
-		d.promise, d.since, d.began = p, p.Since, p.began
-		d.proved = d.req.SitsOut > 0 && now >= p.told.Add(d.req.SitsOut)-early
+		d.comesEarly(p, now)
 	}
 	return d.held != 0 || d.promise != nil
 }

@@ -46,6 +46,7 @@ func TestSeveralCalendars(t *testing.T) {
 			if text != "" {
 				req.Ticket, err = c.ParseTicket(text, "alice")
 				require.NoError(t, err)
+				req.Book = true
 			}
 			grant, wait, err := c.Admit(t.Context(), req)
 			require.NoError(t, err)

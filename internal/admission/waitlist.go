@@ -371,6 +371,21 @@ func (l *waitlist) waiting(hash uint64, now scheduler.Instant) (first *promise) 
 	return first
 }
 
+// find returns the slot with that ID; nil if there is none.
+func (l *waitlist) find(id uint64) *promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, slots := range l.slots {
+		for _, p := range slots {
+			if p.ID == id {
+				one := *p
+				return &one
+			}
+		}
+	}
+	return nil
+}
+
 // take forgets and returns the slot with that ID, for its caller is here; nil if there is
 // none.
 func (l *waitlist) take(id uint64) *promise {
