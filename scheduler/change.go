@@ -103,6 +103,9 @@ type Reserve struct {
 	Since   Instant // when the caller was first told to wait, 0: never
 	Caller  string  // whom it is counted for; empty: nobody
 	Level   int64   // where that caller begins; see [Service]
+	// Contested says that other callers wait for the model, so that what this one is served
+	// is to be kept.
+	Contested bool
 	// Over takes the slot now, over whatever limit, block or booking is in the way: the
 	// request is sent in any case, and only has to be counted.
 	Over bool
@@ -245,7 +248,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		}
 		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
-			p.countUse(now, s.Model, s.Caller, 0, tokens, 0)
+			p.countUse(now, s.Model, s.Caller, 0, tokens)
 		}
 		if grew {
 			larger = append(larger, c)
@@ -285,7 +288,7 @@ func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
 		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
-			p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens, 0)
+			p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens)
 		}
 		result.Changed = result.Changed || changed
 	})

@@ -78,7 +78,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		if yields {
 			was, _ := y.c.Cancel(y.t, now, y.c.Sent[y.i].ID, y.on.Reservation)
 			if y.c.Model == x.Model {
-				p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens, 0)
+				p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens)
 			}
 		}
 		y.c.Fold(y.t, MaxExact)

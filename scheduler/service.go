@@ -17,7 +17,7 @@ const (
 // A Service is what one caller was served on one model of the project, by which it is
 // known to every instance who of those that wait has had least. It is kept until nothing
 // was served for ServiceFor. A project that only one caller has used today, and in the
-// last ServiceFor, keeps none.
+// last ServiceFor, keeps none unless others wait for it ([Reserve].Contested).
 type Service struct {
 	Model            uint32 // NameOf
 	Caller           uint32 // CallerOf
@@ -39,12 +39,12 @@ func CallerOf(name string) uint32 {
 }
 
 // serve counts what a caller is served, or gives back, on a model.
-func (p *Project) serve(now Instant, model, caller string, requests, tokens, level int64) {
-	shared := slices.ContainsFunc(p.Today(now).Callers, func(x CallerTotal) bool { return x.Caller != caller })
+func (p *Project) serve(now Instant, r *Reserve, requests, tokens int64) {
+	shared := r.Contested || slices.ContainsFunc(p.Today(now).Callers, func(x CallerTotal) bool { return x.Caller != r.Caller })
 	if len(p.Services) == 0 && !shared {
 		return
 	}
-	x := Service{Model: NameOf(model), Caller: CallerOf(caller)}
+	x := Service{Model: NameOf(r.Model), Caller: CallerOf(r.Caller)}
 	kept := make([]Service, 0, len(p.Services)+1)
 	for _, s := range p.Services {
 		switch {
@@ -62,7 +62,7 @@ func (p *Project) serve(now Instant, model, caller string, requests, tokens, lev
 	if x.At == 0 && requests <= 0 {
 		return // what was given back was forgotten
 	}
-	x.Requests, x.Tokens, x.Level = max(0, x.Requests+requests), max(0, x.Tokens+tokens), max(x.Level, level)
+	x.Requests, x.Tokens, x.Level = max(0, x.Requests+requests), max(0, x.Tokens+tokens), max(x.Level, r.Level)
 	if requests > 0 {
 		x.At = now - now%second
 	}

@@ -19,6 +19,17 @@ func served(t *testing.T, p *Project, now Instant, caller string, tokens, level 
 	return next, r.Reservation
 }
 
+// Whom others wait for keeps what it was served before any of them is.
+func TestServicesOfWhomOthersWaitFor(t *testing.T) {
+	const at = Instant(1_750_000_000_000)
+	rules := &Rules{Policy: NewPolicy([]string{"m"}, nil)}
+	alone, _ := served(t, nil, at, "alice", 10, 0)
+	p, _ := alone.Apply(rules, at+1000, Reserve{Model: "m", Demand: Demand{Tokens: 20}, ID: 7, Caller: "alice", Contested: true})
+	assert.Equal(t, []Service{{NameOf("m"), CallerOf("alice"), 1, 20, 0, at + 1000}}, p.Services)
+	p, _ = served(t, p, at+2000, "alice", 30, 0)
+	assert.Empty(t, p.Services, "until nobody does any more")
+}
+
 func TestServicesAreOfCallersThatShare(t *testing.T) {
 	const at = Instant(1_750_000_000_000)
 	var p *Project

@@ -226,7 +226,7 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 		}
 		result.Trial = x.c.Try(reserved.ID, now) || result.Trial
 	}
-	p.countUse(now, r.Model, r.Caller, r.Demand.Count(), r.Demand.Tokens, r.Level)
+	p.countAdmitted(now, &r, r.Demand.Count(), r.Demand.Tokens)
 	return result
 }
 

@@ -23,11 +23,16 @@ func (p *Project) Today(now Instant) Totals {
 	return p.Totals
 }
 
-// countUse counts for a caller, that begins at a level; with no name nothing is counted.
-func (p *Project) countUse(now Instant, model, caller string, requests, tokens, level int64) {
-	if caller != "" && (requests != 0 || tokens != 0) {
-		p.serve(now, model, caller, requests, tokens, level)
-		p.Totals = p.Today(now).Use(caller, requests, tokens)
+// countUse counts for a caller; with no name nothing is counted.
+func (p *Project) countUse(now Instant, model, caller string, requests, tokens int64) {
+	p.countAdmitted(now, &Reserve{Model: model, Caller: caller}, requests, tokens)
+}
+
+// countAdmitted counts what was reserved.
+func (p *Project) countAdmitted(now Instant, r *Reserve, requests, tokens int64) {
+	if r.Caller != "" && (requests != 0 || tokens != 0) {
+		p.serve(now, r, requests, tokens)
+		p.Totals = p.Today(now).Use(r.Caller, requests, tokens)
 	}
 }
 

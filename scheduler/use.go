@@ -24,7 +24,7 @@ func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		_, _, back := c.Settle(t, now, calendar.Outcome{ID: id, Reserved: reserved})
 		c.Use(t, now, u.Tokens)
 		if i < 0 {
-			p.countUse(now, u.Model, u.Caller, 0, back+u.Tokens, 0)
+			p.countUse(now, u.Model, u.Caller, 0, back+u.Tokens)
 		}
 		larger, result.Changed = append(larger, c), true
 	})

@@ -23,7 +23,7 @@ func limited(t *testing.T, store storage.Store, rpm int64, projects ...string) *
 func limitedTo(t *testing.T, store storage.Store, alice scheduler.Override, projects ...string) *bench {
 	b := newBench(t, store, projects)
 	ctl, err := admission.New(t.Context(), admission.Options{
-		Store: store, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+		Store: store, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
 		Callers: map[string]scheduler.Override{"alice": alice},
 	})
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestCallersLimitFitsNever(t *testing.T) {
 		b := newBench(t, store, []string{"p"})
 		rpd := int64(0)
 		ctl, err := admission.New(t.Context(), admission.Options{
-			Store: store, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+			Store: store, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
 			Callers: map[string]scheduler.Override{"alice": {RPD: &rpd}},
 		})
 		require.NoError(t, err)

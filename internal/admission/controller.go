@@ -28,6 +28,9 @@ type Options struct {
 	Mode func(storage.Control) scheduler.Mode
 	// Callers are the limits of callers that have some, by name.
 	Callers map[string]scheduler.Override
+	// Shared says that more than one caller may come, which are served by turns. If not, one
+	// caller's requests are served as they come, and booked as far ahead as they wait.
+	Shared bool
 	// Weights are those of callers that have another than 1, by name.
 	Weights map[string]int64
 }
@@ -38,6 +41,7 @@ type Controller struct {
 	store     storage.Store
 	snapshots snapshots
 	callers   map[string]*scheduler.Rules // of callers that have limits
+	shared    bool                        // by several callers
 	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist
 	lateness  lateness.Commits
@@ -56,7 +60,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 		o.Mode = func(storage.Control) scheduler.Mode { return scheduler.Both }
 	}
 	c := &Controller{
-		store: o.Store, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: ticket.Signer{Key: control.TicketKey}, lateness: lateness.NewCommits(),
+		store: o.Store, shared: o.Shared, snapshots: snapshots{rules: o.Rules, mode: o.Mode}, signer: ticket.Signer{Key: control.TicketKey}, lateness: lateness.NewCommits(),
 	}
 	rules := c.snapshots.of(control).Rules
 	c.callers, c.weights = callerRules(o.Callers, rules), make(map[uint32]int64, len(o.Weights))

@@ -42,7 +42,7 @@ type decision struct {
 	model    string
 	promise  *promise // what it was told, and has come back before; nil: nothing
 
-	contest  *contest  // of the last plan; nil: no other caller waits
+	contest  *contest  // of the last plan; nil: there was room, or there is only one caller
 	began    fair.Cost // what the caller had had when it was first told to wait
 	unbooked bool      // nothing is kept for it so far ahead
 	proved   bool      // and it had sat out as much of it as it does in one go
@@ -199,7 +199,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			case d.late(offer):
 				// Nothing is kept, and nobody waits for the caller.
 				return nil, d.wait(offer, offer.Start, offer.Cause), nil
-			case d.proved:
+			case d.proved && !d.untimely(offer):
 				offer = d.standing(offer)
 			default:
 				wait, err := d.beyond(ctx, offer)
@@ -286,22 +286,22 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	}
 	early := d.promise != nil && d.promise.early && !d.books()
 	offer, cause := plan()
-	others := d.c.waitlist.holds(d.req.Caller)
-	if cause != scheduler.NoCause || offer.Now() && !early && !others {
+	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.shared {
 		return offer, cause
 	}
-	if others || d.shared(d.c.Now()) {
+	if d.c.shared {
+		if offer.Now() && !d.c.waitlist.waits(offer.Model) {
+			return offer, cause
+		}
 		d.contest = d.contestFor(offer.Model)
-	}
-	if k := d.contest; k != nil {
 		req.Queue = true
 		if offer.Now() {
-			req.Waitlist = k.first(d.c.Now())
+			req.Waitlist = d.contest.first(d.c.Now())
 			if offer, cause = plan(); cause != scheduler.NoCause || offer.Now() {
 				return offer, cause
 			}
 		}
-		req.Waitlist = k.before(k.request.Since)
+		req.Waitlist = d.contest.before()
 		return plan()
 	}
 	switch {
@@ -368,7 +368,7 @@ func (d *decision) stands() (scheduler.Offer, bool) {
 	candidates, chain := d.candidates(), d.chain
 	if p.at.project != "" {
 		if k := d.contestOn(p.at.model); k != nil {
-			older = k.before(p.Since)
+			older = k.before()
 		}
 		chain = []string{p.at.model}
 		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.at.project })

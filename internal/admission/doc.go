@@ -56,29 +56,35 @@
 //
 // # Several callers
 //
-// Where several callers wait for the same calendars it is the turn of the one that has been
-// served least, divided by its weight (Options.Weights): package fair says by which rule.
-// Promises whose turn is earlier keep a request from going although there is room, and a
-// wait is told around them; those whose turn is later are in nobody's way. Who was told a
-// time that has been given to somebody with less is told another when it comes, and keeps
-// its place among its caller's requests by how long it has waited. Whoever comes early is
-// served like any other, if it is its turn.
+// Where several callers may come (Options.Shared) it is the turn of the one that has
+// been served least, divided by its weight (Options.Weights): package fair says by which
+// rule. Promises whose turn is earlier keep a request from going although there is room,
+// and a wait is told around them; those whose turn is later are in nobody's way. Who was
+// told a time that has been given to somebody with less is told another when it comes, and
+// keeps its place among its caller's requests by how long it has waited. Whoever comes
+// early is served like any other, if it is its turn. Who hasn't come a second after its
+// time isn't waited for; and of a caller's promises as many are in the way as it came for
+// lately, so what nobody will come for is told to others.
 //
-// What each was served the projects keep, written with the admission itself, so that every
-// instance knows; promises, an instance knows those that it made. Bookings are kept, whoever
-// comes. So a caller books no more than a window ahead where others use the projects too,
-// but for one slot, that what is large doesn't starve; and while others wait only as long as
-// it isn't ahead of them.
+// What each was served the projects keep, written with the admission itself,
+// so that every instance knows; promises, an instance knows those that it made.
+// Bookings are kept, whoever comes. So a caller books no more than a window ahead, also
+// while it is alone, but for one slot, that what is large doesn't starve: whoever comes
+// next waits a window longer than alone, and not ten minutes. While others wait it books
+// only as long as it isn't ahead of them.
 //
-// One caller alone is served in the order in which its requests come, and nothing is kept of
-// what it was served. Callers are told apart by the names that package callers gives them:
-// of a token, of an identity that IAM has let in (all that have none are "iam"), or
-// "anonymous" where no tokens are configured. One name is one caller.
+// A caller that is alone is served in the order in which its requests came, and nothing is
+// kept of what it was served. Where nobody else can come, for no tokens are configured, its
+// requests are served as they come, and booked as far ahead as they wait. Callers are told
+// apart by the names that package callers gives them: of a token, of an identity that IAM
+// has let in (all that have none are "iam"), or "anonymous" where no tokens are configured.
+// One name is one caller.
 //
-// What it comes to is in internal/simulation (TestFairShares): shares of two or five
-// callers within a few parts in a hundred, and differences about VTC's bound, up to twice
-// that, with two callers or requests of up to four fifths of a project's TPM. With such
-// requests less than 95% of the capacity is used, as with one caller alone.
+// What it comes to is in internal/simulation (TestFairShares): shares of two or
+// five callers within a few parts in a hundred, and differences about VTC's bound,
+// up to twice that, with two callers or requests of up to four fifths of a
+// project's TPM. With such requests less than 95% of the capacity is used, as with
+// one caller alone.
 //
 // # Several calendars
 //

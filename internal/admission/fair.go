@@ -1,6 +1,8 @@
 package admission
 
 import (
+	"math"
+
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -15,8 +17,7 @@ type contest struct {
 	promises []*promise // by number
 }
 
-// contestFor says whose turn it is on a model; nil if no other caller waits for it or was
-// served lately.
+// contestFor says whose turn it is on a model.
 func (d *decision) contestFor(model string) *contest {
 	now := d.c.Now()
 	k := &contest{Contest: fair.New(now, d.c.weight), model: model, mine: scheduler.CallerOf(d.req.Caller)}
@@ -45,15 +46,15 @@ func (d *decision) contestFor(model string) *contest {
 	}
 	for _, p := range d.c.waitlist.waitingFor(model, now) {
 		if _, ok := usable[p.at.project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
-			k.Promise(fair.Slot{Caller: p.tag, Cost: k.cost(p.Demand), Since: p.Since, Began: p.began})
+			k.Promise(fair.Slot{Caller: p.tag, Cost: k.cost(p.Demand), Since: p.Since, Order: p.order, Began: p.began})
 			k.promises = append(k.promises, p)
 		}
 	}
-	k.request = fair.Slot{Caller: k.mine, Cost: k.cost(d.demand), Since: d.waitingSince(), Began: d.began}
-	k.Weigh(k.request)
-	if k.Alone(k.mine) {
-		return nil
+	k.request = fair.Slot{Caller: k.mine, Cost: k.cost(d.demand), Since: d.waitingSince(), Order: math.MaxUint64, Began: d.began}
+	if d.promise != nil {
+		k.request.Order = d.promise.order
 	}
+	k.Weigh(k.request)
 	return k
 }
 
@@ -62,27 +63,36 @@ func (k *contest) cost(d scheduler.Demand) fair.Cost { return k.Of(max(d.Request
 
 // first returns the promises that keep the request from going now, though it has room:
 // those of callers that have had less, and those for requests of its own caller that have
-// waited for longer. But one of these that is due, and no larger, it goes in place of.
+// waited for longer. But one of these that is due, and no larger, it goes in place of. Who
+// hasn't come a second after its time isn't waited for.
 func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
-	turn, since := k.Turn(k.mine), k.request.Since
+	turn := k.Turn(k.mine)
 	return k.slots(func(i int, p *promise) bool {
-		if p.tag == k.mine {
-			return p.Since < since && (p.Start > now || k.cost(p.Demand) > k.request.Cost)
+		switch {
+		case p.Start < now-early:
+			return false
+		case p.tag == k.mine:
+			return k.older(p) && (p.Start > now || k.cost(p.Demand) > k.request.Cost)
 		}
-		return k.Before(i, turn, since)
+		return k.Before(i, turn, k.request)
 	})
 }
 
-// before returns the promises that have their turn before one for a request that waits
-// since then.
-func (k *contest) before(since scheduler.Instant) func(project, model string) []scheduler.Booking {
-	turn := k.TurnSince(k.mine, since)
+// before returns the promises that have their turn before the request.
+func (k *contest) before() func(project, model string) []scheduler.Booking {
+	turn := k.TurnOf(k.request)
 	return k.slots(func(i int, p *promise) bool {
 		if p.tag == k.mine {
-			return p.Since < since
+			return k.older(p)
 		}
-		return k.Before(i, turn, since)
+		return k.Before(i, turn, k.request)
 	})
+}
+
+// older reports whether a promise is for a request of the caller that has waited for longer
+// than this one, and as it was told to: who doesn't need not be waited for.
+func (k *contest) older(p *promise) bool {
+	return !p.early && fair.Slot{Since: p.Since, Order: p.order}.Older(k.request)
 }
 
 // slots returns the promises that match, as they lie on a calendar.
@@ -111,7 +121,7 @@ func (d *decision) contestOn(model string) *contest {
 
 // had is what the caller has had of a model, to be kept with what it is told.
 func (d *decision) had(model string) fair.Cost {
-	if k := d.contestOn(model); k != nil {
+	if k := d.contestOn(model); k != nil && !k.Alone(k.mine) {
 		return k.Had(k.mine)
 	}
 	return 0
@@ -125,33 +135,29 @@ func (d *decision) level(model string) int64 {
 	return 0
 }
 
-// untimely reports whether a slot isn't booked, since others use the projects too, whose
-// turn it is or may be. A caller has one booking as long as it isn't ahead of others that
-// wait, however far in the future, so that what is large doesn't starve. More it has only
-// within a window, so that whoever comes next waits for no longer, and as long as it is
-// behind those that wait.
+// contested reports whether others wait for a model, or were served lately.
+func (d *decision) contested(model string) bool {
+	k := d.contestOn(model)
+	return k != nil && !k.Alone(k.mine)
+}
+
+// untimely reports whether a slot isn't booked for the sake of other callers that wait, or
+// may come. Each has one booking as long as it isn't ahead of others that wait, however far
+// in the future, so that what is large doesn't starve. More it has only within a window,
+// so that whoever comes next waits for no longer, and as long as it is behind those that
+// wait.
 func (d *decision) untimely(offer scheduler.Offer) bool {
-	now, mine := d.c.Now(), scheduler.CallerOf(d.req.Caller)
-	k := d.contest
-	if k != nil && k.model != offer.Model || k == nil && !d.shared(now) {
+	k := d.contestOn(offer.Model)
+	if k == nil {
 		return false
 	}
 	has := false
 	d.ownBookings(func(model string, _ scheduler.Booking) { has = has || model == offer.Model })
 	if !has {
-		return k != nil && k.Ahead(mine)
+		return k.Ahead(k.mine)
 	}
-	return offer.Start.Sub(now) > scheduler.Window+d.rules.Hold || k != nil && !k.Behind(mine, k.request.Cost)
-}
-
-// shared reports whether another caller has used one of the projects today.
-func (d *decision) shared(now scheduler.Instant) bool {
-	for _, state := range d.states {
-		for _, x := range state.Today(now).Callers {
-			if x.Caller != d.req.Caller && d.req.Caller != "" {
-				return true
-			}
-		}
+	if offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold {
+		return true
 	}
-	return false
+	return !k.Alone(k.mine) && !k.Behind(k.mine, k.request.Cost)
 }

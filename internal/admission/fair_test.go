@@ -13,19 +13,27 @@ import (
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// fullPool returns a bench with one project of five requests a minute, all used.
+// fullPool returns a bench of several callers with one project of five requests a minute,
+// all used.
 func fullPool(t *testing.T) *bench {
-	b := newBench(t, storage.NewMemory(time.Now), []string{"p"})
-	five, unlimited := int64(5), scheduler.Unlimited
-	b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &five, TPM: &unlimited, RPD: &unlimited}})
-	ctl, err := admission.New(t.Context(), admission.Options{
-		Store: b.shared, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
-	})
-	require.NoError(t, err)
-	b.Controller = ctl
+	b := sharedPool(t, 5)
 	for range 5 {
 		b.granted(b.others())
 	}
+	return b
+}
+
+// sharedPool returns a bench of several callers with one project of so many requests a
+// minute.
+func sharedPool(t *testing.T, rpm int64) *bench {
+	b := newBench(t, storage.NewMemory(time.Now), []string{"p"})
+	unlimited := scheduler.Unlimited
+	b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &rpm, TPM: &unlimited, RPD: &unlimited}})
+	ctl, err := admission.New(t.Context(), admission.Options{
+		Store: b.shared, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+	})
+	require.NoError(t, err)
+	b.Controller = ctl
 	return b
 }
 
@@ -86,4 +94,136 @@ func TestFloodLeavesOthersTheirShare(t *testing.T) {
 			assert.GreaterOrEqual(t, floods, 20)
 		})
 	}
+}
+
+// A caller that is alone books a window ahead, so who comes next waits a window longer than
+// alone at most; and one slot in any case, however far ahead it fits.
+func TestBookingsLeaveRoomForWhoComesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fullPool(t)
+		for range 80 {
+			req := b.request()
+			req.Book = true
+			b.admit(req)
+		}
+		assert.Equal(t, 5, b.bookings("p"), "those of a window")
+		assert.LessOrEqual(t, b.left(b.refused(b.others())), 2*scheduler.Window+2*scheduler.DefaultHold)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b := fullPool(t)
+		for range 10 {
+			req := b.others()
+			req.Book = true
+			b.admit(req)
+		}
+		time.Sleep(time.Second)
+		mine := b.request()
+		mine.Book = true
+		assert.Greater(t, b.left(b.refused(mine)), scheduler.Window)
+		assert.Equal(t, 6, b.bookings("p"))
+	})
+}
+
+// A crowd is requests that wait, each of which comes back when it is told to.
+type crowd struct {
+	*bench
+	waiting []*waiter
+	served  map[string]int // by caller
+	refused int            // that came when they were told to
+}
+
+type waiter struct {
+	req admission.Request
+	at  scheduler.Instant
+}
+
+// join has a request ask.
+func (c *crowd) join(req admission.Request) *waiter {
+	w := &waiter{req: req}
+	c.ask(w)
+	c.waiting = append(c.waiting, w)
+	return w
+}
+
+// ask has a request ask, and a new one of its caller follow it when it is served.
+func (c *crowd) ask(w *waiter) {
+	for {
+		grant, wait := c.admit(w.req)
+		if grant == nil {
+			w.at = wait.Start
+			return
+		}
+		c.served[w.req.Caller]++
+		next := c.request()
+		next.Caller = w.req.Caller
+		w.req = next
+	}
+}
+
+// run lets time pass.
+func (c *crowd) run(until scheduler.Instant) {
+	for c.Now() < until {
+		next := until
+		for _, w := range c.waiting {
+			next = min(next, w.at)
+		}
+		c.until(next)
+		for _, w := range c.waiting {
+			if w.at <= c.Now() && c.Now() < until {
+				was := w.req.Hash
+				if c.ask(w); w.req.Hash == was {
+					c.refused++
+				}
+			}
+		}
+	}
+}
+
+// On a single project, too, two callers that wait all the time get as much from the first
+// window on for which both wait, though one was there before the other.
+func TestTurnsOnOneProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 8)
+		for range 8 {
+			b.granted(b.request())
+		}
+		c := &crowd{bench: b, served: make(map[string]int)}
+		for range 16 {
+			c.join(b.request())
+		}
+		for range 16 {
+			c.join(b.others())
+		}
+		c.run(b.Now() + 50_000)
+		clear(c.served)
+		for i := range 10 {
+			c.run(b.Now() + 61_000)
+			t.Logf("after %d windows: %v, %d refused when they were told to come", i+1, c.served, c.refused)
+			assert.InDelta(t, c.served["alice"], c.served["bob"], 4, "half a window")
+		}
+		assert.GreaterOrEqual(t, c.served["alice"]+c.served["bob"], 72, "of eighty")
+		assert.LessOrEqual(t, c.refused, 160, "two for each that is served")
+	})
+}
+
+// A slot that nobody comes for is somebody else's a second later, and those that never
+// return are waited for less and less.
+func TestNoShowsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := fullPool(t)
+		began := b.Now()
+		for range 20 {
+			b.refused(b.request()) // at 61, 122, 183 and 244 s
+		}
+		b.until(began + 62_001)
+		for range 5 {
+			b.granted(b.others())
+		}
+		b.until(began + 130_000)
+		for _, req := range []admission.Request{b.request(), b.others()} {
+			if grant, wait := b.admit(req); grant == nil {
+				assert.LessOrEqual(t, b.left(wait), 2*scheduler.Window, "ten of ten didn't come")
+			}
+		}
+	})
 }

@@ -25,7 +25,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	}
 	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Level: d.level(offer.Model), Over: d.req.Over,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err

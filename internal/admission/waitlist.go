@@ -56,7 +56,6 @@ type waitlist struct {
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  map[string]returns                // by caller
-	holders  map[string]int                    // how many promises each caller has, if any
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
 	made     uint64                            // promises so far
 }
@@ -74,7 +73,6 @@ func newWaitlist(hold time.Duration) *waitlist {
 		unshared: make(map[string][]scheduler.Waitlisted),
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  make(map[string]returns),
-		holders:  make(map[string]int),
 	}
 }
 
@@ -97,7 +95,6 @@ func (l *waitlist) add(p promise, now scheduler.Instant) {
 // put puts a promise into the list. The lock is held.
 func (l *waitlist) put(p *promise) {
 	l.slots[p.at] = append(l.slots[p.at], p)
-	l.holders[p.caller]++
 	queue := l.queues[p.at.model]
 	i, _ := slices.BinarySearchFunc(queue, p, byAge)
 	l.queues[p.at.model] = slices.Insert(queue, i, p)
@@ -195,9 +192,6 @@ func (l *waitlist) drop(id calendarID, match func(*promise) bool) (dropped []*pr
 			continue
 		}
 		dropped = append(dropped, p)
-		if l.holders[p.caller]--; l.holders[p.caller] == 0 {
-			delete(l.holders, p.caller)
-		}
 		queue := l.queues[p.at.model]
 		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
 			queue = slices.Delete(queue, i, i+1)
@@ -285,15 +279,11 @@ func (l *waitlist) of(caller string, except uint64, now scheduler.Instant) (out 
 	return out
 }
 
-// holds reports whether another caller than that was promised anything.
-func (l *waitlist) holds(caller string) bool {
+// waits reports whether anything was promised of a model.
+func (l *waitlist) waits(model string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := len(l.holders)
-	if l.holders[caller] > 0 {
-		n--
-	}
-	return n > 0
+	return len(l.queues[model]) > 0
 }
 
 // waitingFor returns the promises for a model whose callers are expected to come, those
@@ -301,9 +291,18 @@ func (l *waitlist) holds(caller string) bool {
 func (l *waitlist) waitingFor(model string, now scheduler.Instant) []*promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	over := make(map[calendarID]bool)
+	for _, p := range l.queues[model] {
+		if l.over(p.Start, now) {
+			over[p.at] = true
+		}
+	}
+	for at := range over {
+		l.expire(at, now)
+	}
 	out := make([]*promise, 0, len(l.queues[model]))
 	for _, p := range l.queues[model] {
-		if !l.over(p.Start, now) && l.returns[p.caller].expects(p.ID) {
+		if l.returns[p.caller].likely(p.ID) {
 			out = append(out, p)
 		}
 	}
@@ -411,9 +410,10 @@ func (l *waitlist) takeUnshared(project string) []scheduler.Waitlisted {
 }
 
 // returns is which of the last 64 requests of a caller that were told a time didn't come
-// back for it: a bit each. Until it is known better all are expected.
+// back for it: a bit each.
 type returns struct {
 	missed uint64
+	seen   uint8 // of the 64
 	next   uint8 // bit to be set
 }
 
@@ -427,16 +427,25 @@ func (l *waitlist) note(caller string, came bool) {
 	if r.missed &^= bit; !came {
 		r.missed |= bit
 	}
-	r.next = (r.next + 1) % 64
+	r.next, r.seen = (r.next+1)%64, min(r.seen+1, 64)
 	l.returns[caller] = r
 }
 
-// expects reports whether the caller of a slot is expected to come. As long as at least
-// one in four comes back, all are. The others make waits longer than they would be, and
-// that does good: bookings, too, are not all returned to, and one that isn't leaves a
-// gap that is hard to fill.
-func (r returns) expects(id uint64) bool {
-	came := 64 - bits.OnesCount64(r.missed)
-	// IDs are random; so a slot that is left out stays left out.
-	return 4*came >= 64 || int(id%64) < 4*came
+// comes reports whether a slot is among those that the caller comes for, if so many times
+// as many were as it has come for lately. Of who isn't known yet all are. IDs are random,
+// so a slot that is left out stays left out until more is known.
+func (r returns) comes(id uint64, times int) bool {
+	seen := int(r.seen) + 1 // as if one had been that it came for
+	came := seen - bits.OnesCount64(r.missed)
+	return int(id%64)*seen < 64*times*came
 }
+
+// likely reports whether the caller of a slot is waited for where callers are served by
+// turns: then a slot that isn't used is somebody else's at once.
+func (r returns) likely(id uint64) bool { return r.comes(id, 1) }
+
+// expects reports whether the caller of a slot is waited for by those that are told a
+// time where there is only one caller. As long as at least one in four comes back, all
+// are. The others make waits longer than they would be, and that does good: bookings, too,
+// are not all returned to, and one that isn't leaves a gap that is hard to fill.
+func (r returns) expects(id uint64) bool { return r.comes(id, 4) }

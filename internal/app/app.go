@@ -172,6 +172,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c, a.pool.Tiers()) },
 		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
 		Callers: limits,
+		Shared:  !authenticator.Open(),
 		Weights: weights,
 	})
 	if err != nil {

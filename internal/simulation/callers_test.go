@@ -79,7 +79,7 @@ func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[
 	s := &society{world: w, weights: weights}
 	for range instances {
 		c, err := admission.New(context.Background(), admission.Options{
-			Store: w.store, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
+			Store: w.store, Shared: true, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
 		})
 		require.NoError(t, err)
 		s.instances = append(s.instances, c)

@@ -12,6 +12,7 @@ type Slot struct {
 	Caller uint32 // scheduler.CallerOf
 	Cost   Cost
 	Since  scheduler.Instant // when its caller was first told to wait for it
+	Order  uint64            // of those that were told at the same instant the lower came first
 	// Began is what its caller had had then, as [Contest.Had] says; 0 if nobody else waited,
 	// Unknown for what is new, booked, or was told by another instance.
 	Began Cost
@@ -166,23 +167,28 @@ func (k *Contest) Turn(caller uint32) Cost {
 	return p.turn + p.booked/p.weight
 }
 
-// TurnSince returns the turn of a request that waits since then: behind what was promised
-// to those of the same caller that have waited for longer.
-func (k *Contest) TurnSince(caller uint32, since scheduler.Instant) Cost {
+// TurnOf returns the turn of a request that waits: behind what was promised to those of the
+// same caller that have waited for longer.
+func (k *Contest) TurnOf(x Slot) Cost {
 	sum := Cost(0)
 	for i := range k.promises {
-		if x := &k.promises[i]; x.Caller == caller && x.Since < since {
-			sum += x.Cost
+		if p := &k.promises[i]; p.Caller == x.Caller && p.Older(x) {
+			sum += p.Cost
 		}
 	}
-	return k.Turn(caller) + sum/k.party(caller).weight
+	return k.Turn(x.Caller) + sum/k.party(x.Caller).weight
 }
 
-// Before reports whether the i-th promise has its turn before a request of another caller
-// that waits since then: of equal ones the one that has waited for longer.
-func (k *Contest) Before(i int, turn Cost, since scheduler.Instant) bool {
-	x := &k.promises[i]
-	return cmp.Or(cmp.Compare(x.turn, turn), cmp.Compare(x.Since, since)) < 0
+// Before reports whether the i-th promise has its turn before that of another caller's
+// request: of equal ones the one that has waited for longer.
+func (k *Contest) Before(i int, turn Cost, x Slot) bool {
+	p := &k.promises[i]
+	return p.turn < turn || p.turn == turn && p.Older(x)
+}
+
+// Older reports whether a request has waited for longer than another.
+func (x Slot) Older(other Slot) bool {
+	return cmp.Or(cmp.Compare(x.Since, other.Since), cmp.Compare(x.Order, other.Order)) < 0
 }
 
 // Behind reports whether a caller has no more than others have on average, with so much

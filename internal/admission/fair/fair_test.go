@@ -47,15 +47,15 @@ func TestTurns(t *testing.T) {
 	k.Weigh(waits(2, 10))
 	before := func(turn Cost) (n int) {
 		for i := range 3 {
-			if k.Before(i, turn, now) {
+			if k.Before(i, turn, Slot{Since: now}) {
 				n++
 			}
 		}
 		return n
 	}
 	assert.Equal(t, 3, before(k.Turn(2)), "turns of 3, 4 and 5, the last for longer")
-	assert.EqualValues(t, 60_000, k.TurnSince(2, now-10_000), "behind its own that has waited for longer")
-	assert.EqualValues(t, 50_000, k.TurnSince(2, now-30_000))
+	assert.EqualValues(t, 60_000, k.TurnOf(Slot{Caller: 2, Since: now - 10_000}), "behind its own that has waited for longer")
+	assert.EqualValues(t, 50_000, k.TurnOf(Slot{Caller: 2, Since: now - 30_000}))
 	assert.True(t, k.Behind(1, 0))
 	assert.False(t, k.Behind(2, 0))
 	assert.False(t, k.Ahead(2), "no more than a request")
@@ -78,7 +78,7 @@ func TestWeights(t *testing.T) {
 	k.Promise(waits(1, 20))
 	k.Weigh(waits(2, 20))
 	assert.Equal(t, k.Turn(1), k.Turn(2))
-	assert.EqualValues(t, 30_000+3333, k.TurnSince(1, now))
+	assert.EqualValues(t, 30_000+3333, k.TurnOf(Slot{Caller: 1, Since: now}))
 }
 
 // Who had nothing to ask for in the window after it was served last begins at the least of
