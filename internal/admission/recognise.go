@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
@@ -51,11 +52,13 @@ func (d *decision) recogniseTold(p *promise) {
 	d.returned, d.since, d.began = true, p.Since, p.began
 }
 
-// comesEarly notes what the caller was told that comes before its time.
+// comesEarly notes what the caller was told that comes before its time. Who has sat out as
+// much of it as it does in one go, or gives one try, has proved that it returns.
 func (d *decision) comesEarly(p *promise, now scheduler.Instant) {
 	p.early = p.early || p.Start > now+early
 	d.promise, d.since, d.began = p, p.Since, p.began
-	d.proved = d.req.SitsOut > 0 && now >= p.told.Add(d.req.SitsOut)-early
+	once := cmp.Or(d.req.SitsOut, d.req.Try)
+	d.proved = once > 0 && now >= p.told.Add(once)-early
 }
 
 // rehold looks for the caller's booking in states that were read anew, and

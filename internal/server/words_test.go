@@ -130,6 +130,9 @@ func TestServerTimeoutTellsWhatIsPossible(t *testing.T) {
 		assert.Contains(t, message, flash+" could take it in ")
 		assert.Contains(t, message, "send that as X-Fluxgate-Max-Wait")
 		assert.NotEmpty(t, a.ticket(), "it keeps its place")
+		synctestSleep(again.wait())
+		w.generate("third", "", "X-Fluxgate-Ticket", again.ticket()).ok()
+		synctestSleep(65*time.Second - again.wait())
 		b := w.generate("fourth", "", "X-Server-Timeout", "65", "X-Fluxgate-Ticket", a.ticket())
 		assert.True(t, b.booked(), "who tries again is booked, however short one try is")
 		for _, unreadable := range []string{"soon", "-1", "0", "1e300"} {
