@@ -10,7 +10,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -103,5 +102,8 @@ func (s *Server) noRoute(r *http.Request) *apierror.Problem {
 	if sketch := routes.Sketch(path); sketch != "" {
 		what = r.Method + " " + sketch + " isn't known here."
 	}
-	return apierror.New(apierror.NotFound, what+" The nearest route is "+nearest.To(path, s.published).String()+". The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+	if r, ok := s.published.To(path); ok {
+		what += " The nearest route is " + r.String() + "."
+	}
+	return apierror.New(apierror.NotFound, what+" The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
 }

@@ -3,6 +3,8 @@ package server_test
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -145,6 +147,17 @@ func TestSmuggling(t *testing.T) {
 		status, _ := raw(t, addr, request)
 		assert.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, status)
 	}
+	// Nor is it answered where it has a token of its own: the connection ends with the first.
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, err = io.WriteString(conn, hers+"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"+
+		"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	require.NoError(t, err)
+	all, _ := io.ReadAll(conn) // its end may be a reset
+	assert.Equal(t, 1, strings.Count(string(all), "HTTP/1.1 "), "%s", all)
+	assert.Contains(t, string(all), "\r\nConnection: close\r\n")
 	for _, h := range guardedUp.requests("") {
 		assert.Equal(t, "POST", h.method, "the hidden request was served")
 		assert.Equal(t, int64(len(h.body)), h.r.ContentLength, "upstream is told one length")

@@ -2,11 +2,8 @@ package server
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -37,7 +34,7 @@ func (s *Server) routes() {
 	}
 	for _, r := range routes.Table {
 		if r.Unserved == "" {
-			s.publish(r.Method, r.Told())
+			s.published.Add(r.Method, r.Told())
 		}
 	}
 	if s.cfg.PassUnknown {
@@ -57,21 +54,9 @@ func (s *Server) routes() {
 // own serves one of Fluxgate's own routes.
 func (s *Server) own(path string, by methods) {
 	for method := range by {
-		s.publish(method, path)
+		s.published.Add(method, path)
 	}
 	s.route(apierror.Native, path, by.find)
-}
-
-// publish notes a route for those who miss it, beside the other methods of its path.
-func (s *Server) publish(method, path string) {
-	at := slices.IndexFunc(s.published, func(r nearest.Route) bool { return r.Path == path })
-	if at < 0 {
-		s.published = append(s.published, nearest.Route{Methods: method, Path: path})
-		return
-	}
-	all := append(strings.Split(s.published[at].Methods, ", "), method)
-	slices.Sort(all)
-	s.published[at].Methods = strings.Join(all, ", ")
 }
 
 // among finds the row of a shape.

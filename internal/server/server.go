@@ -54,8 +54,8 @@ type Server struct {
 	telemetry *telemetry.Recorder
 	sessions  *live.Relay
 	mux       *http.ServeMux
-	unended   atomic.Int64    // answers in a row that said nothing of their length
-	published []nearest.Route // for those who miss one
+	unended   atomic.Int64   // answers in a row that said nothing of their length
+	published nearest.Routes // for those who miss one
 }
 
 // New returns a server.
@@ -77,6 +77,11 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
 	w.Header().Set(requestid.Header, requestid.New())
+	if len(r.TransferEncoding) > 0 {
+		// It may have had a length as well, which net/http drops. What follows on the connection
+		// may be by that, to whoever passed it on (RFC 9112, section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	s.mux.ServeHTTP(w, passing.Respelled(r))
 }
 
