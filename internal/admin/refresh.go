@@ -70,6 +70,16 @@ func (a *Admin) Relist(ctx context.Context) error {
 	return a.follow(ctx, known)
 }
 
+// Sessions returns the models for sessions of the Live API that Gemini lists, best first; none
+// where that isn't known.
+func (a *Admin) Sessions(ctx context.Context) []string {
+	known, err := a.policy.Current(ctx)
+	if err != nil {
+		requestlog.From(ctx, a.log).Warn("models for sessions not read", "error", err) // what was known last holds
+	}
+	return known.Sessions
+}
+
 // follow has every instance go by what is known from Gemini.
 func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	// What the caller's hanging up must not interrupt.

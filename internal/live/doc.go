@@ -18,7 +18,8 @@
 // and on the feature "live" of its model as one of so many at a time: until it ends, and no
 // longer than its place lasts, which is extended while it goes on (package lasting). What its
 // turns use counts on the model when Gemini tells it, for a minute from then on. What of the
-// setup says "auto" stands for the models of [Models]; every other byte of it stays.
+// setup says "auto" stands for the models that Gemini lists for sessions, or those of [Models];
+// every other byte of it stays.
 //
 // A session that comes with an ephemeral token (package ephemeral) goes to the project that
 // minted it, with the token for its credential; so what the token is bound to is Gemini's to

@@ -22,7 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// Options are what a Relay works with. All but Bodies are required.
+// Options are what a Relay works with. All but Bodies and Models are required.
 type Options struct {
 	// Config says whether sessions are served, how long one lasts at most (Timeout), how long
 	// nothing may pass in it (LiveIdleTimeout), how large a message may be (MaxBody), and
@@ -32,6 +32,9 @@ type Options struct {
 	Dispatcher *dispatch.Dispatcher
 	// Bodies is what messages may take. Nil: as much as there are.
 	Bodies *bodies.Budget
+	// Models returns the models that "auto" stands for, best first; none: those of [Models].
+	// Nil: the same.
+	Models func(ctx context.Context) []string
 	Logger *slog.Logger // of what is done for no session
 }
 
@@ -41,6 +44,7 @@ type Relay struct {
 	dispatcher *dispatch.Dispatcher
 	bodies     *bodies.Budget
 	log        *slog.Logger
+	models     func(ctx context.Context) []string
 	handles    *resources.Registry // whose sessions are that may be resumed
 	tokens     *ephemeral.Registry
 
@@ -59,7 +63,7 @@ type Relay struct {
 func New(o Options) *Relay {
 	now := func() time.Time { return o.Admission.Now().Time() }
 	return &Relay{
-		admission: o.Admission, dispatcher: o.Dispatcher, bodies: o.Bodies, log: o.Logger,
+		admission: o.Admission, dispatcher: o.Dispatcher, bodies: o.Bodies, log: o.Logger, models: o.Models,
 		handles: resources.New(resources.Options{Records: o.Admission, Now: now, Logger: o.Logger, Prefix: "sessions"}),
 		tokens:  ephemeral.New(o.Admission, now),
 		off:     !o.Config.Live, watches: o.Config.Shadow, longest: o.Config.Timeout, idle: o.Config.LiveIdleTimeout, most: int64(o.Config.MaxBody),

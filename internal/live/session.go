@@ -16,8 +16,9 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// Models are those that "auto" stands for, in order of preference: the names that sessions
-// were captured with in autumn 2026. One that a project doesn't have gives way to the next.
+// Models are those that "auto" stands for where Gemini's list isn't known, in order of
+// preference: the names that sessions were captured with in autumn 2026. One that a project
+// doesn't have gives way to the next.
 var Models = []string{"gemini-3.8-live", "gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio-latest"}
 
 const (
@@ -136,7 +137,7 @@ func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Models, err = candidates(x.setup.model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
+	if c.Models, err = x.candidates(ctx, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
 		return nil, nil, err
 	}
 	if x.pinned() {
@@ -179,18 +180,27 @@ func (x *session) pool(ctx context.Context, names []string) (*dispatch.Pool, err
 	return only(p, projects...)
 }
 
-// candidates returns the models that may serve a session: that which is named, and those of
-// Models for "auto" or where the caller's fallback is "chain".
-func candidates(name, fallback string) ([]string, error) {
+// candidates returns the models that may serve the session: that which is named, and those that
+// "auto" stands for, for that or where the caller's fallback is "chain".
+func (x *session) candidates(ctx context.Context, fallback string) ([]string, error) {
+	name := x.setup.model
+	auto := func() []string {
+		if x.l.models != nil {
+			if listed := x.l.models(ctx); len(listed) > 0 {
+				return listed
+			}
+		}
+		return Models
+	}
 	switch {
 	case fallback != "" && fallback != "chain":
 		return nil, apierror.Invalid(dispatch.FallbackHeader, `want "chain", or leave it out.`)
 	case name == dispatch.AutoModel:
-		return Models, nil
+		return auto(), nil
 	case !payload.ValidModel(name):
 		return nil, payload.ErrModel
 	case fallback == "":
 		return []string{name}, nil
 	}
-	return append([]string{name}, slices.DeleteFunc(slices.Clone(Models), func(m string) bool { return m == name })...), nil
+	return append([]string{name}, slices.DeleteFunc(slices.Clone(auto()), func(m string) bool { return m == name })...), nil
 }

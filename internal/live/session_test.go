@@ -44,6 +44,28 @@ func TestAuto(t *testing.T) {
 	assert.Equal(t, []string{"models/" + model}, w.sim.Live().Setups())
 }
 
+// What Gemini lists for sessions is what auto stands for from then on, newest first.
+func TestAutoIsDiscovered(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_ADMIN_TOKENS=root:root-token-of-the-tests-3")
+	w.sim.AddModel("gemini-4-live", geminisim.Limits{RPM: 100, TPM: 1_000_000, RPD: 1000})
+	i := w.instance()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.URL+"/refresh-policy", nil)
+	require.NoError(t, err)
+	req.Header.Set("X-Fluxgate-Token", "root-token-of-the-tests-3")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	for _, auto := range []string{"auto", "models/auto"} {
+		c := w.connect(w.instance(), `{"setup":{"model":"`+auto+`"}}`)
+		assert.Contains(t, c.hear(), "setupComplete")
+	}
+	assert.Equal(t, []string{"models/gemini-4-live", "models/gemini-4-live"}, w.sim.Live().Setups())
+	w.sim.RemoveModel("gemini-4-live")
+	assert.Contains(t, w.connect(i, `{"setup":{"model":"auto"}}`).hear(), "setupComplete")
+	assert.Equal(t, "models/"+model, w.sim.Live().Setups()[len(w.sim.Live().Setups())-1], "the next of them")
+}
+
 // What is refused before there is a session has an HTTP status; after that a close says it.
 func TestRefusals(t *testing.T) {
 	w := newWorld(t)

@@ -163,6 +163,40 @@ func TestDiscoverIsBounded(t *testing.T) {
 	assert.Equal(t, "gemini-32-flash", chain[scheduler.MaxModels-1])
 }
 
+// TestSessions: "auto" in a session is what the list says of its models, the newest first.
+func TestSessions(t *testing.T) {
+	bidi := func(names ...string) (out []upstream.Model) {
+		for _, name := range names {
+			out = append(out, upstream.Model{Name: name, Methods: []string{"countTokens", "bidiGenerateContent"}})
+		}
+		return out
+	}
+	now := time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
+	leaving := bidi("gemini-3.8-live", "gemini-2.5-flash-native-audio-latest")
+	leaving[0].Retires = now.Add(24 * time.Hour)
+	for name, tc := range map[string]struct {
+		list []upstream.Model
+		want []string
+	}{
+		"a real list": {summer2026(), []string{"gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio-latest"}},
+		"names of 2025": {
+			bidi("gemini-2.0-flash-live-001", "gemini-live-2.5-flash-preview", "gemini-2.5-flash-native-audio-preview-09-2025",
+				"gemini-2.5-flash-native-audio-preview-12-2025", "gemini-2.5-flash-exp-native-audio-thinking-dialog", "gemini-2.0-flash-exp"),
+			[]string{"gemini-live-2.5-flash-preview", "gemini-2.0-flash-live-001"},
+		},
+		"what comes":       {append(bidi("gemini-4-live", "gemini-3.5-transcribe-live", "gemini-3.10-live-preview"), summer2026()...), []string{"gemini-4-live", "gemini-3.10-live-preview", "gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio-latest"}},
+		"dated ones":       {bidi("gemini-2.5-flash-native-audio-preview-12-2025", "gemini-2.5-flash-native-audio-preview-09-2026"), []string{"gemini-2.5-flash-native-audio-preview-09-2026"}},
+		"one leaves":       {leaving, []string{"gemini-2.5-flash-native-audio-latest"}},
+		"all leave":        {leaving[:1], []string{"gemini-3.8-live"}},
+		"none":             {listed("gemini-3.8-flash", "gemini-live-without-sessions-3"), nil},
+		"without a number": {bidi("gemini-live"), nil},
+	} {
+		assert.Equal(t, tc.want, sessionsOf(tc.list, nil, now), name)
+	}
+	assert.Equal(t, []string{"gemini-3.1-flash-live-preview", "gemini-2.5-flash-native-audio-preview-12-2025"},
+		sessionsOf(summer2026(), map[string]time.Time{"gemini-2.5-flash-native-audio-latest": now}, now), "an answer has said it")
+}
+
 func TestWindows(t *testing.T) {
 	got := windows(append(listed("gemini-2.5-pro", "gemini-2.5-flash-image"),
 		upstream.Model{Name: "gemini-1.5-pro", Methods: textMethods, InputTokenLimit: 2_000_000},

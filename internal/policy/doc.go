@@ -47,6 +47,7 @@
 //   - keeper.go: Keeper, which has both halves asked for when they are due, and its options
 //   - question.go: the request that asks for limits, and which models it asks about
 //   - discover.go: the chain that a models list amounts to
+//   - sessions.go: the models for sessions of the Live API that it names
 //   - release.go: which listed models are text models, and what sets them apart
 //   - record.go: Reported, what is kept, and when a half is due
 //   - answer.go: which numbers of an answer are believed

@@ -224,12 +224,11 @@ func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 // refreshed is what one refresh brought.
 type refreshed struct {
 	listed, asked bool
-	chain         []string
-	windows       map[string]int64
-	listErr       error
-	models        map[string]Limits
-	refused       []Refusal
-	askErr        error
+	listing
+	listErr error
+	models  map[string]Limits
+	refused []Refusal
+	askErr  error
 }
 
 // askForWhatIsDue asks Gemini for what is due. The list comes first, so that the numbers of a model just discovered are asked for.
@@ -237,7 +236,7 @@ func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, due halves
 	chain, listed := known.Chain, known.Windows
 	if due.list {
 		f.listed = true
-		f.chain, f.windows, f.listErr = k.list(ctx, known.Retiring)
+		f.listing, f.listErr = k.list(ctx, known.Retiring)
 		if f.listErr == nil {
 			chain, listed = f.chain, f.windows
 		}
@@ -258,18 +257,25 @@ func (k *Keeper) askForWhatIsDue(ctx context.Context, known Reported, due halves
 
 var errNoModels = errors.New("the models list names no text model")
 
-func (k *Keeper) list(ctx context.Context, retiring map[string]time.Time) ([]string, map[string]int64, error) {
+// A listing is what is taken of a models list.
+type listing struct {
+	chain, sessions []string
+	windows         map[string]int64
+}
+
+func (k *Keeper) list(ctx context.Context, retiring map[string]time.Time) (l listing, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ListTime)
 	defer cancel()
 	models, err := k.opts.List(ctx)
 	if err != nil {
-		return nil, nil, timeout(ctx, err, "the models list", ListTime)
+		return l, timeout(ctx, err, "the models list", ListTime)
 	}
-	chain := discover(models, retiring, k.opts.Now())
-	if len(chain) == 0 {
-		return nil, nil, errNoModels
+	now := k.opts.Now()
+	l = listing{discover(models, retiring, now), sessionsOf(models, retiring, now), windows(models)}
+	if len(l.chain) == 0 {
+		return listing{}, errNoModels
 	}
-	return chain, windows(models), nil
+	return l, nil
 }
 
 // existing are those of the models that the list names, or all if it names none of them.
@@ -338,7 +344,7 @@ func (f *refreshed) applyTo(r *Reported, now time.Time) {
 	if f.listed {
 		r.ListTriedAt, r.ListError = now, message(f.listErr)
 		if f.listErr == nil {
-			r.ListedAt, r.Chain, r.Windows = now, f.chain, f.windows
+			r.ListedAt, r.Chain, r.Sessions, r.Windows = now, f.chain, f.sessions, f.windows
 		}
 	}
 	if f.asked {
@@ -365,7 +371,7 @@ func (k *Keeper) log(f refreshed) {
 	case f.listErr != nil:
 		k.opts.Logger.Warn("the models list is of no use", "error", f.listErr)
 	default:
-		k.opts.Logger.Info("the models list was read", "chain", f.chain)
+		k.opts.Logger.Info("the models list was read", "chain", f.chain, "sessions", f.sessions)
 	}
 	if !f.asked {
 		return

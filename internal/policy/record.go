@@ -27,6 +27,9 @@ type Reported struct {
 	ListedAt time.Time `json:"listed_at,omitzero"`
 	// Chain is the chain that the models list amounts to; empty: none was.
 	Chain []string `json:"chain"`
+	// Sessions are the models for sessions of the Live API that the list names, best first; empty: none, or a build read it
+	// that didn't look for them.
+	Sessions []string `json:"sessions,omitempty"`
 	// Retiring has the models of which answers have said when they are shut down.
 	Retiring map[string]time.Time `json:"retiring,omitempty"`
 	// Windows has the input token limit of every listed model that generates, those outside the chain included.

@@ -64,7 +64,7 @@ func New(o Options) *Server {
 		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 	}
-	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Logger: o.Logger})
+	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
 	s.routes()
 	return s
