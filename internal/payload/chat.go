@@ -98,7 +98,10 @@ const maxPieces = 2048
 // never nothing. It reports false where that is more pieces than are worth keeping, and
 // returns what it has of them.
 func (c *Chat) Pieces() ([]Piece, bool) {
-	out := make(pieces, 0, min(c.count, maxPieces)+8)
+	if c.count > maxPieces {
+		return nil, false
+	}
+	out := make(pieces, 0, c.count+8)
 	for message := range ElementsOf(c.messages) {
 		for name, value := range MembersOf(message) {
 			switch string(name) {

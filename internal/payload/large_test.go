@@ -1,11 +1,15 @@
 package payload
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -233,4 +237,41 @@ func TestAddMembers(t *testing.T) {
 	}
 	var none Rope
 	assert.False(t, none.AddMembers(nil))
+}
+
+// What a byte of a body costs is bounded, however many parts it is cut into: to read millions of
+// them takes a few times as long as to see that they are JSON.
+func TestManyPartsAreCheap(t *testing.T) {
+	const size, most = 256 << 10, 9
+	body := slices.Concat(fill(`{"model":"auto","messages":[`, `{},`, `{}],`, size), fill(`"images":[`, `"",`, `""],`, size), fill(`"name":[`, `[],`, `[]]}`, size))
+	runtime.LockOSThread() // whose time is taken: others use the machine too
+	defer runtime.UnlockOSThread()
+	work := func(do func()) time.Duration {
+		before := threadTime(t)
+		for range 5 { // what the system counts is coarse
+			do()
+		}
+		return threadTime(t) - before
+	}
+	valid := work(func() { json.Valid(body) })
+	read := work(func() {
+		b, err := Read(body, plenty)
+		require.NoError(t, err)
+		in, err := b.Chat()
+		require.NoError(t, err)
+		in.Pieces()
+		_, err = b.Rename("gemini-x")
+		require.NoError(t, err)
+	})
+	assert.Less(t, read, most*valid, "seen to be JSON in %s", valid)
+}
+
+// threadTime is how long a processor has worked for this thread.
+func threadTime(t *testing.T) time.Duration {
+	const thread = 1 // RUSAGE_THREAD of Linux
+	var used syscall.Rusage
+	if syscall.Getrusage(thread, &used) != nil {
+		t.Skip("the system doesn't tell the time of a thread")
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

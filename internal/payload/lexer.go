@@ -89,39 +89,43 @@ func endsNumber(c byte) bool {
 	return false
 }
 
-// leave passes over the rest of a value whose first token was read.
-func (t *lexer) leave(first token) {
-	depth := 0
-	for kind := first.kind; ; kind = t.pass() {
-		switch kind {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		}
-		if depth <= 0 || kind == 0 {
-			return
-		}
-	}
-}
-
-// pass passes over the next token and returns its kind. What a string means is nobody's
-// concern.
-func (t *lexer) pass() byte {
-	t.skip()
-	if t.at < len(t.text) && t.text[t.at] == '"' {
-		t.at = stringEnd(t.text, t.at)
-		return '"'
-	}
-	return t.next().kind
-}
-
-// value passes over the next value and returns it as it stands in the text.
+// value passes over the next value and returns it as it stands in the text. What is in it is
+// nobody's concern: bodies may have millions of parts, and each is passed over a few times.
 func (t *lexer) value() []byte {
 	t.skip()
 	begin := t.at
-	t.leave(token{kind: t.pass()})
+	for depth := 0; t.at < len(t.text); {
+		switch t.text[t.at] {
+		case '"':
+			t.at = stringEnd(t.text, t.at)
+		case '{', '[':
+			depth++
+			t.at++
+		case '}', ']':
+			depth--
+			t.at++
+		default:
+			if depth > 0 {
+				t.at++
+				continue
+			}
+			t.next()
+		}
+		if depth == 0 {
+			break
+		}
+	}
 	return t.text[begin:t.at]
+}
+
+// leaves passes over the end of the object or list that is being walked, if nothing comes
+// before it.
+func (t *lexer) leaves() bool {
+	if t.more() {
+		return false
+	}
+	t.next()
+	return true
 }
 
 // MembersOf yields the members of an object in valid JSON, each with its value as it stands in
@@ -235,6 +239,10 @@ func (x token) start() []byte {
 	out, _ := escape.Escapes{Controls: true}.Resolve(nil, text, len(text) == len(x.text))
 	return out
 }
+
+// nameless reports whether a string is too short to name a resource: none of their kinds has
+// fewer letters, and an ID follows.
+func (x token) nameless() bool { return len(x.text) < len("files/x") }
 
 // size returns the length of what the token means, in bytes.
 func (x token) size() int64 {

@@ -79,6 +79,9 @@ type walker struct {
 	hidden int    // how many opaque members are around
 
 	resources names
+
+	key    []byte // the last that was looked at
+	refers bool   // a member of that name may refer to something
 }
 
 // object walks the members of an object whose brace was read, the value of a
@@ -87,9 +90,11 @@ func (w *walker) object(of []byte, depth int) error {
 	if depth > maxDepth {
 		return errTooDeep
 	}
+	if w.dec.leaves() {
+		return nil
+	}
 	outer := w.mime
 	w.mime = nil
-	defer func() { w.mime = outer }()
 	var data int64
 	for w.dec.more() {
 		name := w.dec.next()
@@ -114,6 +119,7 @@ func (w *walker) object(of []byte, depth int) error {
 		w.inline(data)
 	}
 	w.dec.next()
+	w.mime = outer
 	return nil
 }
 
@@ -156,8 +162,11 @@ func (w *walker) text(of, key []byte, text token) (data bool) {
 // refer notes what a string refers to if its member is one that may.
 func (w *walker) refer(key []byte, text token) {
 	before := len(w.resources.list)
+	if w.key == nil || !bytes.Equal(key, w.key) {
+		w.key, w.refers = key, refers(key)
+	}
 	switch {
-	case !refers(key):
+	case !w.refers || text.nameless():
 		return
 	case containsFold(key, []byte("name")):
 		w.resources.add(ResourceName(string(text.meaning()))) // or the name of a file on the caller's disk
@@ -177,31 +186,34 @@ func (w *walker) inline(data int64) {
 
 // value walks the value of a member of that name, whose first token was read.
 func (w *walker) value(key []byte, first token, depth int) error {
+	switch first.kind {
+	case '{', '[':
+	default:
+		return nil
+	}
 	if opaque(key) {
 		w.hidden++
 		defer func() { w.hidden-- }()
 	}
-	switch first.kind {
-	case '{':
+	if first.kind == '{' {
 		return w.object(key, depth+1)
-	case '[':
-		if depth >= maxDepth {
-			return errTooDeep
-		}
-		for w.dec.more() {
-			next := w.dec.next()
-			if next.kind == '"' {
-				if w.hidden == 0 {
-					w.refer(key, next)
-				}
-				w.m.texts += next.size()
-				continue
-			}
-			if err := w.value(key, next, depth+1); err != nil {
-				return err
-			}
-		}
-		w.dec.next()
 	}
+	if depth >= maxDepth {
+		return errTooDeep
+	}
+	for w.dec.more() {
+		next := w.dec.next()
+		if next.kind == '"' {
+			if w.hidden == 0 {
+				w.refer(key, next)
+			}
+			w.m.texts += next.size()
+			continue
+		}
+		if err := w.value(key, next, depth+1); err != nil {
+			return err
+		}
+	}
+	w.dec.next()
 	return nil
 }

@@ -218,6 +218,9 @@ const maxReference = 16 << 10
 // it counts, but in the URL of a host that isn't Google's only one behind a version of
 // the API: other files elsewhere need no project.
 func (n *names) addReference(reference []byte) {
+	if !bytes.ContainsAny(reference, `/\%`) {
+		return // nor does it once it is decoded
+	}
 	text := string(reference)
 	for range maxDecoded {
 		begins := beginsWord

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"sync"
-	"unicode/utf8"
 
 	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
@@ -78,15 +77,15 @@ func (r *Rope) AddString(text string) {
 // AddQuoted adds a JSON string as it stands in a body. What in it isn't Unicode becomes the
 // character that stands for that: a parser may refuse all of it otherwise.
 func (r *Rope) AddQuoted(quoted []byte) {
-	if isUnicode(quoted) {
+	if escape.IsUnicode(quoted) {
 		r.Add(quoted)
 		return
 	}
-	r.addThrough(unicodeOnly, quoted)
+	r.addThrough(escape.Unicodes, quoted)
 }
 
 // AddAsText adds JSON as what a JSON string holds whose text it is.
-func (r *Rope) AddAsText(json []byte) { r.addThrough(withEscapes, json) }
+func (r *Rope) AddAsText(json []byte) { r.addThrough(escape.Quotable, json) }
 
 // AddMedia adds the base64 of an image or a file, in the standard form.
 func (r *Rope) AddMedia(m Media) {
@@ -227,88 +226,4 @@ func (r *RopeReader) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
-}
-
-// isUnicode reports whether a JSON string is UTF-8, and has surrogates in pairs only.
-func isUnicode(quoted []byte) bool {
-	if !utf8.Valid(quoted) {
-		return false
-	}
-	for rest := quoted; ; {
-		at := bytes.IndexByte(rest, '\\')
-		if at < 0 {
-			return true
-		}
-		size, ok := escapeIn(rest[at:])
-		if !ok {
-			return false
-		}
-		rest = rest[at+size:]
-	}
-}
-
-// escapeIn returns the size of the escape that a text in JSON begins with, or of the two
-// that make a pair of surrogates. It reports false for half of a pair.
-func escapeIn(text []byte) (size int, ok bool) {
-	if !escape.IsCode(text) {
-		return 2, true
-	}
-	r, rest := escape.Unicode(text[2:])
-	size = len(text) - len(rest)
-	return size, r != utf8.RuneError || size == escape.Size && escape.HexCode(text[2:]) == utf8.RuneError
-}
-
-// unicodeOnly is a filter that puts what stands for nothing where a JSON string isn't
-// Unicode.
-func unicodeOnly(dst, src []byte) (written, read int) {
-	const none = `\ufffd`
-	for read < len(src) {
-		piece, size := src[read:], 1
-		switch c := piece[0]; {
-		case c == '\\':
-			var ok bool
-			if size, ok = escapeIn(piece); ok {
-				piece = piece[:size]
-			} else {
-				piece = []byte(none)
-			}
-		case c < utf8.RuneSelf:
-			piece = piece[:1]
-		default:
-			var r rune
-			if r, size = utf8.DecodeRune(piece); r == utf8.RuneError && size == 1 {
-				piece = []byte(none)
-			} else {
-				piece = piece[:size]
-			}
-		}
-		if len(piece) > len(dst)-written {
-			break
-		}
-		written += copy(dst[written:], piece)
-		read += size
-	}
-	return written, read
-}
-
-// withEscapes is a filter that escapes what can't stand in a JSON string. JSON itself has no
-// control characters but space.
-func withEscapes(dst, src []byte) (written, read int) {
-	const hex = "0123456789abcdef"
-	for read < len(src) && written+escape.Size <= len(dst) {
-		switch c := src[read]; {
-		case c == '"', c == '\\':
-			dst[written], dst[written+1] = '\\', c
-			written += 2
-		case c < ' ':
-			written += copy(dst[written:], `\u00`)
-			dst[written], dst[written+1] = hex[c>>4], hex[c&15]
-			written += 2
-		default:
-			dst[written] = c
-			written++
-		}
-		read++
-	}
-	return written, read
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // Whatever a rope consists of and however it is read, its text is that of its parts, and
@@ -64,7 +66,7 @@ func FuzzAddQuoted(f *testing.F) {
 		text := flat(&r)
 		require.NoError(t, json.Unmarshal(text, &got))
 		require.Equal(t, want, got)
-		require.True(t, isUnicode(text))
+		require.True(t, escape.IsUnicode(text))
 
 		var outer Rope
 		outer.AddString(`"`)

@@ -1,8 +1,3 @@
-// Package escape reads the escapes in a text, without a copy of the text.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - escape.go: all of it
 package escape
 
 import (
