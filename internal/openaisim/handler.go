@@ -44,12 +44,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.log = append(s.log, c.log)
 		s.mu.Unlock()
 	}()
+	h := w.Header()
+	h.Set("X-Request-Id", s.id("req_"))
 	if e := c.authenticate(); e != nil {
 		c.refuse(e)
 		return
 	}
-	h := w.Header()
-	h.Set("X-Request-Id", s.id("req_"))
 	if s.cfg.Dialect == OpenAI {
 		h.Set("Openai-Organization", c.key.Project)
 		h.Set("Openai-Version", "2020-10-01")

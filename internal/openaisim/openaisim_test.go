@@ -141,6 +141,7 @@ func TestErrors(t *testing.T) {
 			assert.Equal(t, c.kind, r.at(t, "error.type"))
 			assert.Equal(t, c.code, r.at(t, "error.code"))
 			assert.Contains(t, r.at(t, "error.message"), c.message)
+			assert.NotEmpty(t, r.header.Get("X-Request-Id"))
 		})
 	}
 	assert.Zero(t, s.Ledger().Total(), "none of them was charged")
@@ -253,6 +254,7 @@ func TestResponses(t *testing.T) {
 	assert.Contains(t, events[len(events)-1], "event: response.incomplete\n")
 	assert.Contains(t, events[len(events)-1], `"output_tokens":2`)
 	assert.Contains(t, events[1], `"sequence_number":1`)
+	assert.Contains(t, events[2], `"role":"assistant","content":[]`, "which OpenAI's SDK for Node relies on")
 }
 
 func TestEmbeddings(t *testing.T) {

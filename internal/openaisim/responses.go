@@ -35,14 +35,14 @@ type incomplete struct {
 }
 
 type outputItem struct {
-	ID        string       `json:"id"`
-	Type      string       `json:"type"`
-	Status    string       `json:"status"`
-	Role      string       `json:"role,omitempty"`
-	Content   []outputPart `json:"content,omitempty"`
-	CallID    string       `json:"call_id,omitempty"`
-	Name      string       `json:"name,omitempty"`
-	Arguments *string      `json:"arguments,omitempty"`
+	ID        string        `json:"id"`
+	Type      string        `json:"type"`
+	Status    string        `json:"status"`
+	Role      string        `json:"role,omitempty"`
+	Content   *[]outputPart `json:"content,omitempty"` // of a message, empty until it is there
+	CallID    string        `json:"call_id,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Arguments *string       `json:"arguments,omitempty"`
 }
 
 type outputPart struct {
@@ -134,7 +134,7 @@ func (b *responseBody) finish(a answer, s *Server) {
 		return
 	}
 	b.Output = []outputItem{{ID: s.id("msg_"), Type: "message", Status: b.Status, Role: "assistant",
-		Content: []outputPart{{"output_text", a.text, []string{}}}}}
+		Content: &[]outputPart{{"output_text", a.text, []string{}}}}}
 }
 
 // streamResponse sends the documented events, numbered.
@@ -148,8 +148,10 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 	}
 	item := done.Output[0]
 	ok := event("response.created", map[string]any{"response": begun}) && event("response.in_progress", map[string]any{"response": begun})
-	opening := item
-	opening.Status, opening.Content = "in_progress", nil
+	opening, text := item, outputPart{"output_text", a.text, []string{}}
+	if opening.Status = "in_progress"; item.Content != nil {
+		opening.Content = &[]outputPart{}
+	}
 	ok = ok && event("response.output_item.added", map[string]any{"output_index": 0, "item": opening})
 	at := func(more map[string]any) map[string]any {
 		more["item_id"], more["output_index"], more["content_index"] = item.ID, 0, 0
@@ -161,7 +163,7 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 			ok = ok && event("response.output_text.delta", at(map[string]any{"delta": piece}))
 		}
 		ok = ok && event("response.output_text.done", at(map[string]any{"text": a.text})) &&
-			event("response.content_part.done", at(map[string]any{"part": item.Content[0]}))
+			event("response.content_part.done", at(map[string]any{"part": text}))
 	}
 	if ok && event("response.output_item.done", map[string]any{"output_index": 0, "item": item}) {
 		event("response."+done.Status, map[string]any{"response": done})
