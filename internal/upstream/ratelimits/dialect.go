@@ -8,7 +8,7 @@ type Dialect struct {
 	// Requests and Tokens are the periods of limits whose names have none. 0: not known.
 	Requests, Tokens time.Duration
 	// Refills says that a limit is filled evenly and that its reset is when it is whole again.
-	// Then a period that isn't known is inferred.
+	// Then the period of requests is inferred where it isn't known.
 	Refills bool
 	// Rounded is what remaining tokens are rounded to.
 	Rounded int64
@@ -50,19 +50,24 @@ var periods = map[string]time.Duration{
 	"second": time.Second, "sec": time.Second, "minute": time.Minute, "min": time.Minute, "hour": time.Hour, "day": day, "month": 30 * day,
 }
 
-// infer returns the period of a limit of which so much is used and which is whole again after so
-// long; 0 if none of those known fits.
-func infer(limit, used int64, whole time.Duration) time.Duration {
+// infer returns the period of a limit of requests that is filled evenly, of which so many are used and which is
+// whole again after so long; 0 where more than one of those known would do, or none. What an answer says is of the instant at
+// which its own request was counted, so one is missing at least; and used is a whole number, of which a part may be back.
+func infer(limit, used int64, whole time.Duration) (period time.Duration) {
 	if limit <= 0 || used <= 0 || used > limit {
 		return 0
 	}
+	const slack = time.Millisecond // resets are told in milliseconds
 	for _, per := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, day} {
-		want := time.Duration(float64(per) * (float64(used) / float64(limit)))
-		// Resets are told in milliseconds, and used is a whole number: what has flowed back since is a fraction.
-		slack := time.Millisecond + time.Duration(float64(per)/float64(limit)/50) + want/50
-		if (whole-want).Abs() <= slack && want > 2*slack {
-			return per
+		one := float64(per) / float64(limit)
+		least, most := time.Duration(one*float64(max(1, used-1))), time.Duration(one*float64(used))
+		if whole < least-slack || whole > most+slack {
+			continue
 		}
+		if period != 0 {
+			return 0
+		}
+		period = per
 	}
-	return 0
+	return period
 }

@@ -131,7 +131,7 @@ func (l *Limit) complete(d Dialect, now time.Time) {
 	if l.Per == 0 {
 		l.Per = d.period(l.Dimension)
 	}
-	if l.Per == 0 && d.Refills && !l.Reset.IsZero() && l.Remaining >= 0 {
+	if l.Per == 0 && d.Refills && l.Dimension == Requests && !l.Reset.IsZero() && l.Remaining >= 0 {
 		l.Per = infer(l.Limit, l.Limit-l.Remaining, l.Reset.Sub(now))
 		l.Inferred = l.Per > 0
 	}
