@@ -37,10 +37,13 @@ type cacheID struct {
 
 // block is a part of a system prompt or message.
 type block struct {
-	Type         string          `json:"type"`
-	Text         string          `json:"text"`
-	Content      json.RawMessage `json:"content"` // of a tool's result
-	Input        json.RawMessage `json:"input"`   // of a tool's use
+	Type    string          `json:"type"`
+	Text    string          `json:"text"`
+	Content json.RawMessage `json:"content"` // of a tool's result
+	Input   json.RawMessage `json:"input"`   // of a tool's use
+	Source  struct {
+		FileID string `json:"file_id"`
+	} `json:"source"` // of an image or document
 	CacheControl *struct {
 		Type string `json:"type"`
 	} `json:"cache_control"`
@@ -66,11 +69,15 @@ type prompt struct {
 	prefix    [sha256.Size]byte
 	last      string // the last user's text
 	functions []string
+	files     []string // that it mentions
 }
 
 func (p *prompt) add(role string, list []block) {
 	p.count += messageTokens
 	for _, b := range list {
+		if b.Source.FileID != "" {
+			p.files = append(p.files, b.Source.FileID)
+		}
 		switch b.Type {
 		case "text":
 			p.count += Count(b.Text)

@@ -291,3 +291,31 @@ func TestBatches(t *testing.T) {
 		assert.Zero(t, s.Ledger().Total(), "none of that costs quota")
 	})
 }
+
+// TestFiles: a file belongs to its project, where messages can mention it.
+func TestFiles(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/files",
+		strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n"))
+	require.NoError(t, err)
+	req.Header.Set("X-Api-Key", key1)
+	req.Header.Set("Anthropic-Version", "2023-06-01")
+	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	r := do(t, s, req)
+	require.Equal(t, 200, r.status, r.body)
+	assert.Equal(t, "a.pdf", r.at(t, "filename"))
+	assert.EqualValues(t, 4, r.at(t, "size_bytes"))
+	id := r.at(t, "id").(string)
+	mention := `{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"` + id + `"}}]}]}`
+	assert.Equal(t, 200, send(t, s, "sk-other", "POST", "/v1/messages", mention).status)
+	assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/messages", mention).status)
+	assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").status)
+	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files/"+id, "").at(t, "id"))
+	assert.Equal(t, 400, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").status)
+	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files", "").at(t, "first_id"))
+	assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/files", "").at(t, "data"))
+	assert.Equal(t, 404, send(t, s, key2, "DELETE", "/v1/files/"+id, "").status)
+	assert.Equal(t, "file_deleted", send(t, s, key1, "DELETE", "/v1/files/"+id, "").at(t, "type"))
+	assert.Equal(t, 404, send(t, s, key1, "POST", "/v1/messages", mention).status)
+	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/files", "").status)
+}

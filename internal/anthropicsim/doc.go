@@ -35,9 +35,10 @@
 // refusal for a limit, of a spent credit and of an unknown model are captured.
 //
 // Surface: v1/messages, whole or as documented events; v1/messages/count_tokens; v1/models;
-// v1/messages/batches, which are done after ten seconds and cost no quota; and v1/chat/completions
-// in OpenAI's format, whose headers are OpenAI's too (documented) and whose errors are a guess.
-// Batches belong to their project.
+// v1/messages/batches, which are done after ten seconds and cost no quota; v1/files; and
+// v1/chat/completions in OpenAI's format, whose headers are OpenAI's too (documented) and whose
+// errors are a guess. Batches and files belong to their project: another's key finds nothing, and
+// can't mention a file. What was uploaded can't be downloaded (documented).
 //
 // Answers. The last user's text comes back behind "Answer to: ". A prompt can order how much is
 // written: see prompt.answer. Four bytes of text are a token.
@@ -47,7 +48,7 @@
 //
 // # What is not modelled
 //
-// Thinking, files, server tools, structured output, beta headers, caches of an hour and limits on
+// Thinking, server tools, structured output, beta headers, caches of an hour and limits on
 // caches' breakpoints, models that share a limit, models that count what is read from caches,
 // workspaces, and the real tokeniser.
 //
@@ -56,6 +57,7 @@
 //   - server.go: Server and its Config
 //   - handler.go: a request from its arrival to the operation that answers it
 //   - batches.go: batches of messages
+//   - files.go: files
 //   - chat.go: OpenAI's chat completions
 //   - messages.go: messages, whole and as events, and the counting of tokens
 //   - models.go: models
@@ -65,5 +67,5 @@
 //   - answer.go: what is answered, what it costs, and what is cached
 //   - limits.go: headers and refusals
 //   - errors.go: Anthropic's errors
-//   - state.go: names that are given out, and which models there are
+//   - state.go: names that are given out, which models there are, and whose files
 package anthropicsim

@@ -94,6 +94,11 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /v1/messages/batches/{id}/cancel": (*call).cancelBatch,
 		"GET /v1/messages/batches/{id}/results": (*call).batchResults,
 		"DELETE /v1/messages/batches/{id}":      (*call).deleteBatch,
+		"POST /v1/files":                        (*call).createFile,
+		"GET /v1/files":                         (*call).listFiles,
+		"GET /v1/files/{id}":                    (*call).getFile,
+		"GET /v1/files/{id}/content":            (*call).fileContent,
+		"DELETE /v1/files/{id}":                 (*call).deleteFile,
 	} {
 		mux.Handle(pattern, o)
 	}

@@ -93,8 +93,15 @@ func (c *call) read() (in messagesRequest, p *prompt, e *apiError) {
 		Tools json.RawMessage `json:"tools"`
 	}
 	_ = json.Unmarshal(c.body, &raw)
-	p, e = in.prompt(raw.Tools)
-	return in, p, e
+	if p, e = in.prompt(raw.Tools); e != nil {
+		return in, nil, e
+	}
+	for _, id := range p.files {
+		if _, e := c.file(id); e != nil {
+			return in, nil, e
+		}
+	}
+	return in, p, nil
 }
 
 // messages serves messages.

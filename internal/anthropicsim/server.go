@@ -81,6 +81,7 @@ type Server struct {
 	failure  Failure
 	caches   map[cacheID]time.Time // when each was used last
 	batches  map[string]*batch
+	files    map[string]*file
 	log      []Request
 }
 
@@ -92,7 +93,7 @@ func New(cfg Config) *Server {
 	if cfg.Models == nil {
 		cfg.Models = []string{"claude-opus-5", "claude-sonnet-5", "claude-haiku-4-5"}
 	}
-	s := &Server{cfg: cfg, keys: make(map[string]Key), models: slices.Clone(cfg.Models), caches: make(map[cacheID]time.Time), batches: make(map[string]*batch)}
+	s := &Server{cfg: cfg, keys: make(map[string]Key), models: slices.Clone(cfg.Models), caches: make(map[cacheID]time.Time), batches: make(map[string]*batch), files: make(map[string]*file)}
 	s.ledger = simquota.NewLedger(func(_, model string) []simquota.Limit {
 		for _, name := range []string{model, ""} {
 			if limits, ok := cfg.Limits[name]; ok {

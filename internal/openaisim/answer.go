@@ -25,6 +25,7 @@ type prompt struct {
 	chars     int64  // characters of all texts
 	last      string // the last user's text
 	functions []string
+	files     []string // that it mentions
 }
 
 func (p *prompt) tokens() int64 { return max(1, p.count+messageTokens) }
@@ -46,8 +47,12 @@ func (p *prompt) message(role string, content json.RawMessage) {
 		return
 	}
 	var parts []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
+		Type   string `json:"type"`
+		Text   string `json:"text"`
+		FileID string `json:"file_id"` // of the Responses API
+		File   struct {
+			FileID string `json:"file_id"`
+		} `json:"file"`
 	}
 	_ = json.Unmarshal(content, &parts) // anything else says nothing
 	for _, part := range parts {
@@ -56,6 +61,9 @@ func (p *prompt) message(role string, content json.RawMessage) {
 			p.text(role, part.Text)
 		default:
 			p.count += imageTokens
+			if id := part.FileID + part.File.FileID; id != "" {
+				p.files = append(p.files, id)
+			}
 		}
 	}
 }

@@ -102,6 +102,9 @@ func (c *call) chat() *apiError {
 	}
 	p.tools(in.Tools, c.body)
 	most := max(in.MaxTokens, in.MaxCompletionTokens)
+	if e := c.mentioned(p.files); e != nil {
+		return e
+	}
 	if e := c.admit(in.Model, p.tokens(), p.chars, most); e != nil {
 		return e
 	}

@@ -30,10 +30,11 @@
 //
 // Surface, below /v1/, /openai/v1/, /api/v1/ and, for Azure, /openai/deployments/NAME/:
 // chat/completions, whole or as a stream, with include_usage; responses, whole or as events,
-// read and deleted; embeddings; models; files; batches of chat completions, which are done
+// read and deleted; embeddings; models; images, transcriptions and speech, whose answers say
+// nothing; files; batches of chat completions, which are done
 // after ten seconds and cost no quota. Files, batches and responses belong to their project;
 // another's key finds nothing, and can't go on from its responses with previous_response_id
-// (the error is captured).
+// (the error is captured), or mention a file.
 //
 // Answers. The last user's text comes back behind "Answer to: ". A prompt can order how
 // much is written and thought: see prompt.answer. Four bytes of text are a token.
@@ -42,7 +43,7 @@
 //
 // # What is not modelled
 //
-// Images, audio, fine-tuning, vector stores, conversations, background responses, logprobs,
+// Streams of images and audio, fine-tuning, vector stores, conversations, background responses, logprobs,
 // several choices, structured output, service tiers, limits that several models share, and the
 // real tokeniser.
 //
@@ -55,11 +56,12 @@
 //   - responses.go: the Responses API
 //   - chat.go: chat completions
 //   - models.go: models and embeddings
+//   - media.go: images, transcriptions and speech
 //   - admit.go: a request charged to the quota, and answered
 //   - failure.go: FailNext, injected failures
 //   - respond.go: bodies read, answers, events and errors written
 //   - answer.go: what is answered, and what it costs
 //   - dialect.go: headers and refusals of each provider
 //   - errors.go: OpenAI's errors
-//   - state.go: names that are given out, and which models there are
+//   - state.go: names that are given out, which models there are, and whose files
 package openaisim

@@ -1,10 +1,6 @@
 package openaisim
 
 import (
-	"bytes"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
 	"sort"
 )
@@ -33,36 +29,16 @@ func (s *Server) addFile(project, name, purpose string, data []byte) *file {
 	return f
 }
 
-// file returns a file of the caller's project.
-func (c *call) file(id string) (*file, *apiError) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if f := c.s.files[id]; f != nil && f.project == c.key.Project {
-		return f, nil
-	}
-	return nil, &apiError{http.StatusNotFound, "No such File object: " + id, "invalid_request_error", "id", "", nil}
-}
-
 func (c *call) createFile() *apiError {
-	_, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if err != nil || params["boundary"] == "" {
-		return invalid("", "Invalid Content-Type: expected multipart/form-data.")
+	name, data, values, e := c.form()
+	if e != nil {
+		return e
 	}
-	form, err := multipart.NewReader(bytes.NewReader(c.body), params["boundary"]).ReadForm(maxBody)
-	if err != nil || len(form.File["file"]) != 1 || len(form.Value["purpose"]) != 1 {
-		return invalid("file", "Missing required parameter: 'file'.")
-	}
-	part, err := form.File["file"][0].Open()
-	if err != nil {
-		return invalid("file", "Missing required parameter: 'file'.")
-	}
-	defer func() { _ = part.Close() }()
-	data, err := io.ReadAll(part)
-	if err != nil {
-		return invalid("file", "Missing required parameter: 'file'.")
+	if values["purpose"] == "" {
+		return invalid("purpose", "Missing required parameter: 'purpose'.")
 	}
 	c.s.mu.Lock()
-	f := c.s.addFile(c.key.Project, form.File["file"][0].Filename, form.Value["purpose"][0], data)
+	f := c.s.addFile(c.key.Project, name, values["purpose"], data)
 	c.s.mu.Unlock()
 	c.write(http.StatusOK, f.fileBody)
 	return nil

@@ -268,12 +268,41 @@ func TestEmbeddings(t *testing.T) {
 	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/embeddings", `{"model":"text-embedding-3-small","input":[]}`).status)
 }
 
-// upload returns the body of a file's upload, and its type.
-func upload(t *testing.T, data string) (body, kind string) {
+// TestMedia: images, transcriptions and speech, which the formats of the SDKs can carry.
+func TestMedia(t *testing.T) {
+	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	r := send(t, s, key1, "POST", "/v1/images/generations", `{"model":"gpt-image-1","prompt":"a cat","n":2}`)
+	require.Equal(t, 200, r.status, r.body)
+	assert.EqualValues(t, 2114, r.at(t, "usage.total_tokens"))
+	assert.Len(t, r.at(t, "data"), 2)
+	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/images/generations", `{"model":"gpt-image-1"}`).status)
+	assert.Len(t, send(t, s, key1, "POST", "/v1/audio/speech", `{"model":"gpt-4o-mini-tts","input":"ten bytes."}`).body, 10)
+	body, kind := upload(t, strings.Repeat("x", 2500), "model", "gpt-4o-transcribe")
+	r = post(t, s, "/v1/audio/transcriptions", body, kind)
+	require.Equal(t, 200, r.status, r.body)
+	assert.EqualValues(t, 3, r.at(t, "usage.input_tokens"))
+	assert.Equal(t, "Answer to: in.jsonl", r.at(t, "text"))
+	body, kind = upload(t, "GIF89a", "model", "gpt-image-1")
+	assert.Equal(t, 200, post(t, s, "/v1/images/edits", body, kind).status)
+	assert.EqualValues(t, 3*1056, s.Ledger().Used("org-a", "gpt-image-1")[simquota.OutputTokens])
+}
+
+// post sends a form with the first key.
+func post(t *testing.T, s *openaisim.Server, path, body, kind string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test"+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+key1)
+	req.Header.Set("Content-Type", kind)
+	return do(t, s, req)
+}
+
+// upload returns a form with a file and one more value, and its type.
+func upload(t *testing.T, data, name, value string) (body, kind string) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	require.NoError(t, w.WriteField("purpose", "batch"))
+	require.NoError(t, w.WriteField(name, value))
 	part, err := w.CreateFormFile("file", "in.jsonl")
 	require.NoError(t, err)
 	_, err = io.WriteString(part, data)
@@ -287,16 +316,14 @@ func upload(t *testing.T, data string) (body, kind string) {
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.Requests, 1))
-		body, kind := upload(t, `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"`+mini+`","messages":[{"role":"user","content":"hi"}]}}`+"\n")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test/v1/files", strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "Bearer "+key1)
-		req.Header.Set("Content-Type", kind)
-		r := do(t, s, req)
+		body, kind := upload(t, `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"`+mini+`","messages":[{"role":"user","content":"hi"}]}}`+"\n", "purpose", "batch")
+		r := post(t, s, "/v1/files", body, kind)
 		require.Equal(t, 200, r.status, r.body)
 		id := r.at(t, "id").(string)
 		assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").status)
 		assert.Contains(t, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").body, `"custom_id":"one"`)
+		mention := `{"model":"` + mini + `","input":[{"role":"user","content":[{"type":"input_file","file_id":"` + id + `"}]}]}`
+		assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/responses", mention).status, "another's file can't be mentioned")
 
 		create := `{"input_file_id":"` + id + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`
 		assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/batches", create).status)

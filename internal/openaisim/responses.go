@@ -100,6 +100,9 @@ func (c *call) createResponse() *apiError {
 		p.count += before.tokens
 		p.chars += before.tokens * bytesPerToken
 	}
+	if e := c.mentioned(p.files); e != nil {
+		return e
+	}
 	if e := c.admit(in.Model, p.tokens(), p.chars, in.MaxOutputTokens); e != nil {
 		return e
 	}

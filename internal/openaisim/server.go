@@ -48,7 +48,8 @@ const (
 type Config struct {
 	Keys []Key
 
-	// Models that there are. Default: gpt-5.5, gpt-5.5-mini and text-embedding-3-small.
+	// Models that there are. Default: gpt-5.5, gpt-5.5-mini, text-embedding-3-small, gpt-image-1,
+	// gpt-4o-transcribe and gpt-4o-mini-tts.
 	Models []string
 
 	// Limits by model, of every project; "" stands for any other model. Default:
@@ -107,7 +108,7 @@ func New(cfg Config) *Server {
 		cfg.Now = time.Now
 	}
 	if cfg.Models == nil {
-		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small"}
+		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts"}
 	}
 	s := &Server{
 		cfg: cfg, keys: make(map[string]Key), models: slices.Clone(cfg.Models),

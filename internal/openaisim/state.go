@@ -2,6 +2,7 @@ package openaisim
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -13,4 +14,24 @@ func (s *Server) knows(model string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Contains(s.models, model)
+}
+
+// file returns a file of the caller's project.
+func (c *call) file(id string) (*file, *apiError) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if f := c.s.files[id]; f != nil && f.project == c.key.Project {
+		return f, nil
+	}
+	return nil, &apiError{http.StatusNotFound, "No such File object: " + id, "invalid_request_error", "id", "", nil}
+}
+
+// mentioned fails if a file that a request mentions isn't the caller's project's.
+func (c *call) mentioned(ids []string) *apiError {
+	for _, id := range ids {
+		if _, e := c.file(id); e != nil {
+			return e
+		}
+	}
+	return nil
 }
