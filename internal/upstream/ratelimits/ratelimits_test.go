@@ -331,6 +331,23 @@ func TestReadMessage(t *testing.T) {
 	}
 }
 
+// BenchmarkRead has an answer without limits, such as Gemini's, and one of OpenAI's.
+func BenchmarkRead(b *testing.B) {
+	gemini := "Content-Type: application/json\nVary: Origin\nDate: Sun, 29 Nov 2026 12:00:00 GMT\nServer: scaffolding on HTTPServer2\nX-Xss-Protection: 0\n" +
+		"X-Frame-Options: SAMEORIGIN\nX-Content-Type-Options: nosniff\nServer-Timing: gfet4t7; dur=301\nAlt-Svc: h3\nX-Gemini-Service-Tier: standard"
+	openAI := gemini + "\nX-Ratelimit-Limit-Requests: 60\nX-Ratelimit-Limit-Tokens: 150000\nX-Ratelimit-Remaining-Requests: 59\nX-Ratelimit-Remaining-Tokens: 149984\n" +
+		"X-Ratelimit-Reset-Requests: 1s\nX-Ratelimit-Reset-Tokens: 6m0s"
+	for name, text := range map[string]string{"without": gemini, "with": openAI} {
+		h := header(text)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ratelimits.Read(h, now, ratelimits.OpenAI)
+			}
+		})
+	}
+}
+
 // FuzzRead: whatever stands in headers, nothing that is read is absurd.
 func FuzzRead(f *testing.F) {
 	f.Add("x-ratelimit-reset-requests", "6m0s", "retry-after", "1.5")

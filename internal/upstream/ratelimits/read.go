@@ -51,15 +51,13 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 		Limit
 		said bool
 	}
-	all := map[id]*found{}
+	var all map[id]*found
 	for name, values := range h {
-		if len(values) == 0 || len(name) > maxName || len(values[0]) > maxValue {
+		if len(values) == 0 || len(name) > maxName || len(values[0]) > maxValue || !ofLimits(name) {
 			continue
 		}
 		name, value := strings.ToLower(name), values[0]
 		switch name {
-		case "retry-after", "retry-after-ms":
-			continue // below, together
 		case "x-should-retry":
 			told.NoRetry = value == "false"
 			continue
@@ -78,6 +76,9 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 		}
 		f := all[of]
 		if f == nil {
+			if all == nil {
+				all = make(map[id]*found)
+			}
 			f = &found{Limit: Limit{Dimension: of.dimension, Tier: of.tier, Per: of.per, Limit: -1, Remaining: -1}}
 			all[of] = f
 		}
@@ -95,6 +96,17 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 	})
 	told.RetryAfter = retryAfter(h, now)
 	return told
+}
+
+// ofLimits reports whether the name of a header may be of limits, at next to no cost: most aren't,
+// and every answer's are looked at.
+func ofLimits(name string) bool {
+	for _, prefix := range [...]string{"x-ratelimit", "x-tokenlimit-", "x-should-retry", "anthropic-", "ratelimit"} {
+		if len(name) >= len(prefix) && name[0]|0x20 == prefix[0] && strings.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxName and maxValue bound what is looked at, in bytes.
@@ -149,15 +161,17 @@ func (d Dialect) period(of Dimension) time.Duration {
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	first := func(name string) string {
 		for key, values := range h {
-			if strings.EqualFold(key, name) && len(values) > 0 && len(values[0]) <= maxValue {
+			if len(key) == len(name) && strings.EqualFold(key, name) && len(values) > 0 && len(values[0]) <= maxValue {
 				return strings.TrimSpace(values[0])
 			}
 		}
 		return ""
 	}
 	var coarse, fine time.Duration
-	if at, ok := parseReset(first("retry-after"), now); ok {
-		coarse = max(0, at.Sub(now))
+	if text := first("retry-after"); text != "" {
+		if at, ok := parseReset(text, now); ok {
+			coarse = max(0, at.Sub(now))
+		}
 	}
 	if n, ok := parseNumber(first("retry-after-ms")); ok {
 		fine, _ = toDuration(n, time.Millisecond)
