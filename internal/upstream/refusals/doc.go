@@ -9,8 +9,8 @@
 // A refusal is kept no wider and no longer than what was refused (.github/refusals.md). In upstream's
 // classes they are:
 //
-//   - RateLimit: ClassDay where Limit.Per is a day, ClassMinute where it is shorter, ClassBare429
-//     where no limit is named
+//   - RateLimit: ClassMinute, for as long as Wait or a header says; ClassBare429 where nothing says how
+//     long, and no limit is named. (ClassDay lasts until Pacific midnight, and is Gemini's.)
 //   - TooLarge and Caller: ClassCaller; a limit that TooLarge names is learned all the same
 //   - NoQuota: ClassNoQuota
 //   - Spent: ClassBilling

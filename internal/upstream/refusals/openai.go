@@ -60,6 +60,7 @@ var texts = []struct {
 	{http.StatusBadRequest, "Incorrect API key provided", verdict{KeyInvalid, Key}},                         // xAI, captured
 	{http.StatusBadRequest, "Invalid model", verdict{ModelUnknown, Model}},                                  // Mistral, captured
 	{http.StatusNotFound, "The model ", verdict{ModelUnknown, Model}},                                       // OpenAI, vLLM
+	{http.StatusNotFound, "model: ", verdict{ModelUnknown, Model}},                                          // Anthropic's endpoint of this format
 	{http.StatusNotFound, "model ", verdict{ModelUnknown, Model}},                                           // Ollama: model "x" not found
 	{http.StatusNotFound, "No endpoints found", verdict{ModelUnknown, Model}},                               // OpenRouter, captured
 	{http.StatusBadRequest, "Your credit balance is too low", verdict{Spent, Project}},                      // Anthropic's endpoint of this format
@@ -144,6 +145,8 @@ func (r *Refusal) byStatus(f failure) {
 		}
 	case s >= 400:
 		r.set(Caller, Request)
+	case s >= 300: // it wasn't served: the address is wrong
+		r.set(Server, Request)
 	default:
 		r.set(Unsure, Request)
 	}

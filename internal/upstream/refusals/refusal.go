@@ -30,10 +30,10 @@ const (
 	Overloaded
 	// Caller: the request is at fault, and would be with every key.
 	Caller
-	// Server: the provider says that it failed.
+	// Server: the provider says that it failed, or sends the request elsewhere.
 	Server
-	// Unsure: it is no error of the provider's, but a gateway's page, a redirect or the like. The
-	// request may have been served.
+	// Unsure: it is no error of the provider's, but a gateway's page or the like. The request may
+	// have been served.
 	Unsure
 )
 
