@@ -87,6 +87,9 @@ type parameter struct {
 // url.ParseQuery it leaves none out.
 func parameters(query string) iter.Seq[parameter] {
 	return func(yield func(parameter) bool) {
+		if query == "" {
+			return
+		}
 		for raw := range strings.SplitSeq(query, "&") {
 			name, value, _ := strings.Cut(raw, "=")
 			if !yield(parameter{raw, value, decoded(name), decoded(value)}) {

@@ -11,8 +11,8 @@ package requestid
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base32"
 	"net/http"
-	"strings"
 )
 
 // Header is the header of an answer that names its request.
@@ -28,7 +28,16 @@ const OpenAIHeader = "X-Request-Id"
 const length = 16
 
 // New returns a fresh ID: lower-case letters and digits.
-func New() string { return strings.ToLower(rand.Text()[:length]) }
+func New() string {
+	var random [length * 5 / 8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	var id [length]byte
+	spelling.Encode(id[:], random[:])
+	return string(id[:])
+}
+
+// spelling is that of RFC 4648, base 32, in lower case.
+var spelling = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 type key struct{}
 

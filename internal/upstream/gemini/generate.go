@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -79,6 +80,10 @@ type count int32
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *count) UnmarshalJSON(text []byte) error {
+	if n, err := strconv.ParseInt(string(text), 10, 32); err == nil && n > math.MinInt32 {
+		*c = count(n) // as all of them are
+		return nil
+	}
 	var n float64
 	if err := json.Unmarshal(text, &n); err != nil {
 		return err
