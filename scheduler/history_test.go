@@ -1,7 +1,6 @@
 package scheduler_test
 
 import (
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -115,7 +114,7 @@ func (w *world) apply(p int, now Instant, change Change) Result {
 	case Settle, Cancel, Release:
 		// A commit whose reply was lost may be made twice.
 		again, second := apply(w.T, w.rules, next, now, change)
-		if second.Changed || !reflect.DeepEqual(again, next) {
+		if second.Changed || !same(again, next) {
 			for i, c := range next.Calendars {
 				w.Logf("before %s", show(deepCopy(before).Calendars[i], now))
 				w.Logf("once %s", show(c, now))

@@ -8,10 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // root is the module's, seen from the directory that the tests of this package run in.
@@ -282,9 +285,12 @@ var testOnly = map[string][]string{
 	"github.com/zclconf/go-cty":      nil,
 }
 
+// readOnce reads the repository once for all tests: none changes it.
+var readOnce = sync.OnceValues(func() (tree, error) { return readTree(root) })
+
 func repository(t *testing.T) tree {
 	t.Helper()
-	files, err := readTree(root)
+	files, err := readOnce()
 	require.NoError(t, err)
 	require.Contains(t, files, "internal/archtest", "not the module's root, so nothing would be checked")
 	for _, dir := range final {
@@ -332,6 +338,9 @@ func TestPackageComments(t *testing.T) {
 }
 
 func TestFileOrder(t *testing.T) {
+	if race.Enabled {
+		t.Skip("one goroutine checks the types of all packages; .ci/run has it do so without the race detector")
+	}
 	files := repository(t)
 	checked, err := readTypes(root)
 	require.NoError(t, err)
