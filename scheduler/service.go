@@ -10,8 +10,10 @@ const (
 	// MaxServices is of how many callers, each on one model, a project keeps what it
 	// served them. Of more it keeps those that were served last.
 	MaxServices = 32
-	// ServiceFor is how long after its last request it is kept.
-	ServiceFor = 10 * time.Minute
+	// ServiceFor is how long after its last request it is kept: so long that no caller that
+	// waits all the time goes without a request on one of the projects. What one of them
+	// forgot it would be served once more.
+	ServiceFor = time.Hour
 )
 
 // A Service is what one caller was served on one model of the project, by which it is
