@@ -93,8 +93,11 @@ func plain(s string) string {
 	return s
 }
 
-// refusal begins one of what a body says.
+// refusal begins one of what a body says. A code that only repeats the status is none.
 func (f failure) refusal(status int) Refusal {
+	if f.code == strconv.Itoa(status) {
+		f.code = ""
+	}
 	return Refusal{Status: status, Type: f.kind, Code: f.code, Message: f.message, Requested: -1,
 		Limit: ratelimits.Limit{Limit: -1, Remaining: -1}}
 }

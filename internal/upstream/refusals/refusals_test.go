@@ -101,6 +101,7 @@ func TestOpenAI(t *testing.T) {
 	assert.Equal(t, "rate_limit_exceeded", r.Code)
 	assert.Equal(t, "tokens", r.Type)
 	assert.EqualValues(t, 12_528, r.Requested)
+	assert.Empty(t, refusals.OpenAI(429, []byte(`{"error":{"message":"busy","code":429}}`)).Code, "which only repeats the status")
 	assert.Equal(t, ratelimits.Limit{Dimension: ratelimits.Tokens, Per: time.Minute, Limit: 30_000, Remaining: 7001}, r.Limit)
 }
 
