@@ -302,12 +302,17 @@ variable "token_versions" {
 }
 
 variable "caller_limits" {
-  description = "Limits of callers by name (by email address with access = \"iam\"): rpm requests and tpm input tokens per minute, rpd requests per Pacific day. What is left out isn't limited. A caller with weight 3 gets three times as much as others (1) where several wait."
+  description = "Limits of callers by name (by email address with access = \"iam\"): rpm requests and tpm input tokens per minute, rpd requests per Pacific day. What is left out isn't limited. A caller with weight 3 gets three times as much as others (1) where several wait. Budgets: tokens_per_day, tokens_per_month (input, output and thoughts), dollars_per_day, dollars_per_month (list price), by Pacific days and months."
   type = map(object({
     rpm    = optional(number)
     tpm    = optional(number)
     rpd    = optional(number)
     weight = optional(number)
+
+    tokens_per_day    = optional(number)
+    tokens_per_month  = optional(number)
+    dollars_per_day   = optional(number)
+    dollars_per_month = optional(number)
   }))
   default  = {}
   nullable = false
@@ -317,7 +322,11 @@ variable "caller_limits" {
     error_message = "caller_limits: want a weight of 1 to 1000."
   }
   validation {
-    condition     = alltrue(flatten([for l in values(var.caller_limits) : [for n in [l.rpm, l.tpm, l.rpd] : n == null ? true : n >= -1 && floor(n) == n]]))
+    condition     = alltrue(flatten([for l in values(var.caller_limits) : [for n in [l.dollars_per_day, l.dollars_per_month] : n == null ? true : n == -1 || n >= 0 && n <= 1000000]]))
+    error_message = "caller_limits: want dollars from 0 to 1000000, or -1 for no limit."
+  }
+  validation {
+    condition     = alltrue(flatten([for l in values(var.caller_limits) : [for n in [l.rpm, l.tpm, l.rpd, l.tokens_per_day, l.tokens_per_month] : n == null ? true : n >= -1 && floor(n) == n]]))
     error_message = "caller_limits: want whole numbers from 0, or -1 for no limit."
   }
 }

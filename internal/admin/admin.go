@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -36,6 +37,8 @@ type Options struct {
 	// Shadow counts what would have been. Nil: it is done as decided.
 	Shadow *shadow.Ledger
 	Usage  *usage.Ledger
+	// Budgets are what callers may spend. Nil: nobody has one.
+	Budgets *budget.Ledger
 	// StoreKind is where quota is kept: memory or firestore.
 	StoreKind string
 }
@@ -59,13 +62,14 @@ type Admin struct {
 	storeKind string
 	shadow    *shadow.Ledger
 	usage     *usage.Ledger
+	budgets   *budget.Ledger
 }
 
 // New returns an Admin.
 func New(o Options) *Admin {
 	a := &Admin{
 		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, tokens: o.Tokens, providers: o.Providers, events: o.Events,
-		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage, storeKind: o.StoreKind,
+		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage, budgets: o.Budgets, storeKind: o.StoreKind,
 	}
 	a.policy = policy.New(policy.Options{
 		Store: o.Admission, Ask: a.ask, List: o.Dispatcher.ListModels, Chain: a.chainSet, Logger: o.Logger,

@@ -87,12 +87,15 @@ func (a *Admin) Archive(ctx context.Context, first func()) {
 	}
 }
 
-// FlushUsage writes what was used.
+// FlushUsage writes what was used, and what callers spent of their budgets.
 func (a *Admin) FlushUsage(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := a.usage.Flush(ctx); err != nil {
 		a.logger(ctx).Warn("usage not kept yet", "error", err)
+	}
+	if err := a.budgets.Flush(ctx); err != nil {
+		a.logger(ctx).Warn("budgets not kept yet", "error", err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -81,6 +82,8 @@ type callerStatus struct {
 	Tokens   int64  `json:"tokens_today"`
 	// Quotas are its own limits as they stand, if it has some.
 	Quotas []quotaStatus `json:"quotas,omitempty"`
+	// Budgets are how its budgets stand, if it has some.
+	Budgets []budget.Left `json:"budgets,omitempty"`
 }
 
 // A quotaStatus is one limit of a caller's own.
@@ -297,6 +300,7 @@ func (a *Admin) callers(ctx context.Context, states []*scheduler.Project, now sc
 			i = len(out)
 			out = append(out, callerStatus{Caller: name})
 		}
+		out[i].Budgets, _ = a.budgets.Left(ctx, name) // what can't be read isn't told
 		for _, q := range a.admission.Quotas(ctx, name) {
 			out[i].Quotas = append(out[i].Quotas, quotaStatus{q.Cause, q.Limit, q.Left, q.Reset.Seconds()})
 		}

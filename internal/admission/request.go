@@ -165,7 +165,11 @@ type Wait struct {
 	Limit scheduler.EffectiveLimits // of what stands in the way
 	// Caller is set where the caller's own limits stand in the way. Then nothing is
 	// kept, and the fields below are empty.
-	Caller         string
+	Caller string
+	// Budget names the budget of the caller's that is used up, and BudgetLimit says how much
+	// it is, where that stands in the way.
+	Budget, BudgetLimit string
+
 	Project, Model string
 	On             string // the calendar that stands in the way; empty: the model's
 	Booked         bool   // the slot is kept

@@ -26,6 +26,9 @@ type Wait struct {
 	// Caller is set where the caller's own limits stand in the way. Nothing is kept
 	// for it then, and there is no ticket.
 	Caller string
+	// Budget is the ID of the caller's budget that is used up, and BudgetLimit what it is, where
+	// that stands in the way.
+	Budget, BudgetLimit string
 	// Of a wait for a project: the model, what stands in the way beside it, in words,
 	// whether its slot is kept, and the ticket.
 	Model  string
@@ -194,6 +197,11 @@ func (w *Wait) ofCaller(delay string) (v violation, message string) {
 		ID:         "RequestsPerMinutePerCaller",
 		Dimensions: map[string]string{"caller": w.Caller},
 		Value:      strconv.FormatInt(w.Limits.RPM, 10),
+	}
+	if w.Budget != "" {
+		v.Metric, v.ID, v.Value = "fluxgate.dev/budget_per_caller", w.Budget, w.BudgetLimit
+		return v, fmt.Sprintf("Your own budget here is used up (caller %s, quota %s, limit: %s), with what is on its way, whatever the projects could take. Nothing is kept for you: there is room again at %s. An administrator can give you more. Please retry in %s.",
+			w.Caller, v.ID, v.Value, w.At.UTC().Format(time.RFC3339), delay)
 	}
 	switch w.Cause {
 	case scheduler.ByTPM:

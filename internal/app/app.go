@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -82,6 +83,7 @@ type App struct {
 
 	admission *admission.Controller
 	admin     *admin.Admin
+	budgets   *budget.Ledger
 	storeKind string         // memory or firestore; "": the caller's own
 	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
 
@@ -99,7 +101,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
 	}
-	if a.bodies, err = budget(cfg, o); err != nil {
+	if a.bodies, err = bodyBudget(cfg, o); err != nil {
 		return nil, err
 	}
 	if err := a.openTelemetry(ctx, cfg, o); err != nil {
@@ -196,16 +198,21 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
 	a.audit.Store(audit)
-	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices)})
+	budgets := make(map[string]budget.Limits)
+	for name, l := range cfg.Callers {
+		budgets[name] = budget.Limits(l.Budget)
+	}
+	a.budgets = budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: budgets, Prices: price.Table(cfg.Prices)})
+	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: a.budgets})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used,
+		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: a.budgets,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
 			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: providers, Events: log, Audit: audit,
-		Logger: o.Logger, Shadow: a.shadow, Usage: used, StoreKind: a.storeKind,
+		Logger: o.Logger, Shadow: a.shadow, Usage: used, Budgets: a.budgets, StoreKind: a.storeKind,
 	})
 	a.onClose(func(ctx context.Context) error {
 		a.admin.FlushUsage(ctx)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -113,6 +114,70 @@ func TestTiers(t *testing.T) {
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
 		assert.EqualValues(t, 2, a.admission.Rules().Of("team-3").Policy.Limits("gemini-2.5-pro").RPM)
 		assert.EqualValues(t, 150, a.admission.Rules().Of("team-2").Policy.Limits("gemini-2.5-pro").RPM)
+	})
+}
+
+// Who has spent a budget is told so as of any limit of its own, with the exact reset, sees what
+// is left, and goes on when the period is over; nobody else is concerned.
+func TestBudgetOfACaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, sim := withKeys(t, 1, "FLUXGATE_TOKENS=alice:0123456789abcdef,bob:fedcba9876543210", "FLUXGATE_ADMIN_TOKENS=root:00112233445566778899",
+			`FLUXGATE_CALLERS={"alice":{"tokens_per_day":40,"dollars_per_month":5}}`)
+		store := storage.NewMemory(nil)
+		start := func() *App {
+			a, err := Start(t.Context(), cfg, Options{Logger: discard, Store: store, Transport: sim.Transport()})
+			require.NoError(t, err)
+			return a
+		}
+		a := start()
+		ask := func(method, path, token, body string) *httptest.ResponseRecorder {
+			rec := httptest.NewRecorder()
+			r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+			r.Header.Set("X-Fluxgate-Token", token)
+			a.ServeHTTP(rec, r)
+			return rec
+		}
+		const alice, bob = "0123456789abcdef", "fedcba9876543210"
+		const path, body = "/v1beta/models/gemini-2.5-flash-lite:generateContent", `{"contents":[{"parts":[{"text":"hi"}]}]}`
+		spend := func() *httptest.ResponseRecorder {
+			for range 50 {
+				rec := ask("POST", path, alice, body)
+				if rec.Code != http.StatusOK {
+					return rec
+				}
+				time.Sleep(time.Minute)
+			}
+			t.Fatal("she spends more than she has")
+			return nil
+		}
+		rec := spend()
+		require.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body.String())
+		assert.Contains(t, rec.Body.String(), `"quotaId":"TokensPerDayPerCaller","quotaDimensions":{"caller":"alice"},"quotaValue":"40"`)
+		assert.Contains(t, rec.Body.String(), "there is room again at 2000-01-01T08:00:00Z")
+		midnight := time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC)
+		assert.Equal(t, fmt.Sprint(math.Ceil(time.Until(midnight).Seconds())), rec.Header().Get("Retry-After"))
+		assert.Empty(t, rec.Header().Get("X-Fluxgate-Ticket"), "nothing is kept")
+		assert.Equal(t, http.StatusOK, ask("POST", path, bob, body).Code)
+
+		usage := ask("GET", "/usage?by=caller", alice, "").Body.String()
+		assert.Contains(t, usage, `"budgets":[{"name":"tokens_per_day","limit":40,"left":`)
+		assert.Contains(t, usage, `{"name":"dollars_per_month","limit":5,"left":4.9`)
+		assert.NotContains(t, ask("GET", "/usage", bob, "").Body.String(), "budgets")
+		status := ask("GET", "/status", "00112233445566778899", "").Body.String()
+		assert.Contains(t, status, `"caller":"alice"`)
+		assert.Contains(t, status, `"budgets":[{"name":"tokens_per_day"`)
+		assert.Contains(t, ask("GET", "/usage?by=caller", "00112233445566778899", "").Body.String(), `"own_budget":1`)
+
+		// Another instance knows, and so does this one on the next day.
+		require.NoError(t, a.Close(t.Context()))
+		a = start()
+		assert.Equal(t, http.StatusTooManyRequests, ask("POST", path, alice, body).Code)
+		time.Sleep(time.Until(midnight))
+		assert.Equal(t, http.StatusOK, ask("POST", path, alice, body).Code)
+		rec = ask("POST", path, alice, fmt.Sprintf(`{"contents":[{"parts":[{"text":%q}]}]}`, strings.Repeat("many words ", 100)))
+		assert.Equal(t, http.StatusBadRequest, rec.Code)
+		assert.Contains(t, rec.Body.String(), "Your budget here is less than this request alone comes to.")
+		require.NoError(t, a.Close(t.Context()))
 	})
 }
 

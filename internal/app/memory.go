@@ -7,9 +7,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 )
 
-// budget returns the budget of bodies in flight: as configured, or as suits the memory
+// bodyBudget returns the budget of bodies in flight: as configured, or as suits the memory
 // that this process has. It fails where that is too little for one body.
-func budget(cfg *config.Config, o Options) (*bodies.Budget, error) {
+func bodyBudget(cfg *config.Config, o Options) (*bodies.Budget, error) {
 	limit := bodies.Limit() // which Go's runtime is told, whoever says how large the budget is
 	fits := bodies.Default(limit)
 	least := int64(cfg.LeastBodyBudget())

@@ -29,13 +29,13 @@ func TestBudgetSuitsTheMemory(t *testing.T) {
 		"FLUXGATE_BODY_BUDGET=400MiB": 400 << 20,
 	} {
 		log.Reset()
-		b, err := budget(load(t, env), o)
+		b, err := bodyBudget(load(t, env), o)
 		require.NoError(t, err)
 		assert.Equal(t, want, b.Size(), env)
 		assert.Equal(t, env != "FLUXGATE_MAX_BODY=20MiB", bytes.Contains(log.Bytes(), []byte("want at most 24MiB for 100MiB")), "%s: %s", env, &log)
 	}
 	debug.SetMemoryLimit(460 << 20)
-	b, err := budget(load(t), o)
+	b, err := bodyBudget(load(t), o)
 	require.NoError(t, err)
 	assert.EqualValues(t, 264<<20, b.Size())
 }

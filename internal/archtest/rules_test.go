@@ -24,7 +24,7 @@ const root = "../.."
 // once it is.
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
-	"internal/bench", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
+	"internal/bench", "internal/budget", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/sizes", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming",
@@ -133,14 +133,18 @@ var imports = []importRule{
 	{
 		dir: "internal/dispatch",
 		only: []string{
-			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/config", "internal/events", "internal/keys", "internal/nearest",
+			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/budget", "internal/config", "internal/events", "internal/keys", "internal/nearest",
 			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
 	},
 	{
-		dir: "internal/usage", only: []string{"internal/nearest", "scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
+		dir: "internal/budget", only: []string{"internal/usage/price", "scheduler"},
+		why: "what callers may spend is known whatever they ask for",
+	},
+	{
+		dir: "internal/usage", only: []string{"internal/budget", "internal/nearest", "scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
 		why: "what was used is told by those who know",
 	},
 	{

@@ -116,7 +116,7 @@ func TestEveryWrongTokenIsNamed(t *testing.T) {
 		"FLUXGATE_ADMIN_TOKENS: entry 1: want name:token",
 		`FLUXGATE_AUTH: "IAM": want iam, or nothing`,
 		"FLUXGATE_CALLERS: a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address",
-		`FLUXGATE_CALLERS: b: unknown field "rpn" (there are rpm, tpm, rpd and weight)`,
+		`FLUXGATE_CALLERS: b: unknown field "rpn" (there are rpm, tpm, rpd, weight, tokens_per_day, tokens_per_month, dollars_per_day and dollars_per_month)`,
 		"FLUXGATE_CALLERS: c: weight is 0: want 1 to 1000",
 		"FLUXGATE_CALLERS: d: weight is 1001: want 1 to 1000",
 		`FLUXGATE_CORS: "http://a": want https, or http on a loopback host`,
@@ -219,5 +219,25 @@ func TestHosts(t *testing.T) {
 	for _, bad := range []string{"http://box.example", "box.example:8080", "*.example", "nas,NAS"} {
 		_, err := load(t, "FLUXGATE_HOSTS="+bad)
 		assert.ErrorContains(t, err, "FLUXGATE_HOSTS", bad)
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	c, err := load(t, `FLUXGATE_CALLERS={"alice":{"rpm":5,"tokens_per_day":1000,"tokens_per_month":-1,"dollars_per_day":0.25,"dollars_per_month":null,"weight":2},"bob":{"dollars_per_month":0}}`)
+	require.NoError(t, err)
+	assert.Equal(t, "alice: rpm=5 tokens_per_day=1000 dollars_per_day=0.25 weight=2; bob: dollars_per_month=0", c.Callers.String())
+	alice := c.Callers["alice"].Budget
+	assert.EqualValues(t, 250_000_000_000, *alice.DollarsPerDay)
+	assert.Nil(t, alice.TokensPerMonth)
+	for text, want := range map[string]string{
+		`{"alice":{"dollars_per_day":"5"}}`:                   `alice: dollars_per_day is "5": want dollars, 0 to 1000000, or -1 for no limit`,
+		`{"alice":{"dollars_per_day":-2}}`:                    "dollars_per_day is -2",
+		`{"alice":{"dollars_per_month":1e7}}`:                 "dollars_per_month is 1e7",
+		`{"alice":{"tokens_per_day":0.5}}`:                    "tokens_per_day is 0.5: want a whole number",
+		`{"alice":{"dollars_per_day":1,"dollars_per_day":2}}`: "dollars_per_day is given twice",
+		`{"alice":{"dollars_per_week":1}}`:                    `unknown field "dollars_per_week"`,
+	} {
+		_, err := load(t, "FLUXGATE_CALLERS="+text)
+		assert.ErrorContains(t, err, want, text)
 	}
 }

@@ -158,9 +158,9 @@ type Config struct {
 	// default empty. It takes JobsAccount besides.
 	JobsAudience AudienceList `env:"FLUXGATE_JOBS_AUDIENCE"`
 
-	// Callers are the limits and weights of callers by name. FLUXGATE_CALLERS, a JSON
-	// object such as {"alice":{"rpm":5,"tpm":250000,"rpd":100,"weight":3}}. Default
-	// empty: none, and all of the same weight.
+	// Callers are the limits, budgets and weights of callers by name. FLUXGATE_CALLERS, a JSON
+	// object such as {"alice":{"rpm":5,"tpm":250000,"rpd":100,"weight":3,"dollars_per_month":50}}.
+	// Default empty: none, and all of the same weight.
 	Callers LimitsByCaller `env:"FLUXGATE_CALLERS"`
 
 	// Prices are what models cost, in dollars a million tokens, in place of the built-in

@@ -224,7 +224,7 @@ func TestEnvExample(t *testing.T) {
 	c, err := load(t, example("FLUXGATE_LIMITS"), example("FLUXGATE_CALLERS"))
 	require.NoError(t, err)
 	assert.Equal(t, "flash: rpd=unlimited; gemini-2.5-pro: rpm=5 tpm=250000 rpd=100", c.Limits.String())
-	assert.Equal(t, "alice: rpm=5 tpm=250000; bob: rpd=100 weight=3", c.Callers.String())
+	assert.Equal(t, "alice: rpm=5 tpm=250000 dollars_per_month=50; bob: rpd=100 weight=3", c.Callers.String())
 }
 
 func TestLoadWithCancelledContext(t *testing.T) {

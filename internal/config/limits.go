@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/usage/price"
 )
 
 // Limits are overrides of the quota of one model, or of each model of a
@@ -262,16 +265,45 @@ type CallerLimits struct {
 	// 3 gets three times as much as one of 1, which is what 0 stands for too. At most
 	// maxWeight.
 	Weight int64
+	// Budget is what the caller may spend.
+	Budget Budget
+}
+
+// A Budget bounds what a caller uses by the Pacific day and month. What is nil isn't bounded;
+// 0 lets nothing through.
+type Budget struct {
+	TokensPerDay, TokensPerMonth   *int64 // input, output and thoughts
+	DollarsPerDay, DollarsPerMonth *price.Pico
 }
 
 const maxWeight = 1000
 
 // String returns what is set, such as "rpm=5 weight=3".
 func (l CallerLimits) String() string {
-	if l.Weight == 0 {
-		return l.Limits.String()
+	parts := []string{}
+	if text := l.Limits.String(); text != "" {
+		parts = append(parts, text)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s weight=%d", l.Limits, l.Weight))
+	for _, x := range []struct {
+		name string
+		most *int64
+	}{{"tokens_per_day", l.Budget.TokensPerDay}, {"tokens_per_month", l.Budget.TokensPerMonth}} {
+		if x.most != nil {
+			parts = append(parts, fmt.Sprintf("%s=%d", x.name, *x.most))
+		}
+	}
+	for _, x := range []struct {
+		name string
+		most *price.Pico
+	}{{"dollars_per_day", l.Budget.DollarsPerDay}, {"dollars_per_month", l.Budget.DollarsPerMonth}} {
+		if x.most != nil {
+			parts = append(parts, x.name+"="+strconv.FormatFloat(x.most.Dollars(), 'f', -1, 64))
+		}
+	}
+	if l.Weight != 0 {
+		parts = append(parts, fmt.Sprintf("weight=%d", l.Weight))
+	}
+	return strings.Join(parts, " ")
 }
 
 // LimitsByCaller are the limits of callers by their names: those of tokens, or
@@ -281,7 +313,8 @@ type LimitsByCaller map[string]CallerLimits
 // String returns the limits in a fixed order.
 func (m LimitsByCaller) String() string { return byName(m) }
 
-// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N,"weight":N},…}. The
+// EnvDecode reads FLUXGATE_CALLERS: {"NAME":{"rpm":N,"tpm":N,"rpd":N,"weight":N,
+// "tokens_per_day":N,"tokens_per_month":N,"dollars_per_day":N,"dollars_per_month":N},…}. The
 // error lists everything that is wrong.
 func (m *LimitsByCaller) EnvDecode(text string) error {
 	decoded, err := decodeByName(text, `{"alice":{"rpm":5,"tpm":250000,"rpd":100,"weight":3}}`, limitedName, decodeCallerLimits)
@@ -294,12 +327,53 @@ func (m *LimitsByCaller) EnvDecode(text string) error {
 func decodeCallerLimits(raw json.RawMessage) (l CallerLimits, err error) {
 	var weight *int64
 	fields := l.fields()
-	fields["weight"] = &weight
-	if err = decodeNumbers(raw, "rpm, tpm, rpd and weight", fields); weight == nil {
+	fields["weight"], fields["tokens_per_day"], fields["tokens_per_month"] = &weight, &l.Budget.TokensPerDay, &l.Budget.TokensPerMonth
+	rest, err := cutDollars(raw, map[string]**price.Pico{"dollars_per_day": &l.Budget.DollarsPerDay, "dollars_per_month": &l.Budget.DollarsPerMonth})
+	err = errors.Join(err, decodeNumbers(rest, "rpm, tpm, rpd, weight, tokens_per_day, tokens_per_month, dollars_per_day and dollars_per_month", fields))
+	for _, most := range []**int64{&l.Budget.TokensPerDay, &l.Budget.TokensPerMonth} {
+		if *most != nil && **most == Unlimited {
+			*most = nil
+		}
+	}
+	if weight == nil {
 		return l, err
 	}
 	if l.Weight = *weight; l.Weight < 1 || l.Weight > maxWeight {
 		err = errors.Join(err, fmt.Errorf("weight is %d: want 1 to %d", l.Weight, maxWeight))
 	}
 	return l, err
+}
+
+// maxDollars is far above any budget and far below what overflows in a sum.
+const maxDollars = 1_000_000
+
+// cutDollars reads the members of a JSON object that are amounts of dollars, and returns the
+// object without them.
+func cutDollars(raw json.RawMessage, targets map[string]**price.Pico) (rest json.RawMessage, _ error) {
+	fields, err := members(raw)
+	if err != nil {
+		return raw, nil // whoever reads the rest says so
+	}
+	var problems []error
+	var others []string
+	for _, f := range fields {
+		target, known := targets[f.name]
+		if !known {
+			name, err := json.Marshal(f.name)
+			problems = append(problems, err)
+			others = append(others, string(name)+":"+string(f.value))
+			continue
+		}
+		if *target != nil {
+			problems = append(problems, fmt.Errorf("%s is given twice", f.name))
+		}
+		switch n, err := strconv.ParseFloat(string(f.value), 64); {
+		case string(f.value) == "null", err == nil && n == float64(Unlimited):
+		case err != nil || n < 0 || n > maxDollars:
+			problems = append(problems, fmt.Errorf("%s is %s: want dollars, 0 to %d, or -1 for no limit", f.name, f.value, maxDollars))
+		default:
+			*target = new(price.Pico(math.Round(n * 1e12)))
+		}
+	}
+	return json.RawMessage("{" + strings.Join(others, ",") + "}"), errors.Join(problems...)
 }

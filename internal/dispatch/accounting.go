@@ -1,12 +1,17 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // used counts an answer, of which the caller has all there is.
@@ -20,10 +25,25 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 		a.Input = r.demand.Tokens
 	}
 	cost, _ := r.d.usage.Served(a)
+	r.d.budgets.Spend(a.Caller, cmp.Or(a.Answered, a.Model), a.Input, a.Used.Cached, a.Used.Output+a.Used.Thoughts)
 	r.d.telemetry.Used(ctx, telemetry.Used{
 		Caller: a.Caller, Model: a.Model, Input: a.Input, Output: a.Used.Output, Thoughts: a.Used.Thoughts, Cached: a.Used.Cached,
 		Tools: a.Used.Tools, Dollars: cost.Dollars(),
 	})
+}
+
+// take reckons with the call in its caller's budget; the wait says when there is room in it.
+func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, error) {
+	share, spent, err := r.d.budgets.Take(ctx, r.call.Caller, r.models, r.demand.Tokens)
+	switch {
+	case errors.Is(err, budget.ErrNever):
+		return nil, nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "Your budget here is less than this request alone comes to. Send less at a time, or ask an administrator for more.", Cause: err}
+	case err != nil || spent == nil || r.d.shadow.On():
+		return share, nil, err
+	}
+	return nil, &admission.Wait{
+		Start: scheduler.At(spent.Reset), Cause: scheduler.ByRPD, Caller: r.call.Caller, Budget: spent.ID, BudgetLimit: spent.Value,
+	}, nil
 }
 
 // account counts a call that wasn't answered.

@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/admission/lasting"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -49,6 +50,8 @@ type Options struct {
 	Shadow *shadow.Ledger
 	// Usage counts what requests use. Nil: nothing does.
 	Usage *usage.Ledger
+	// Budgets are what callers may spend. Nil: nobody has one.
+	Budgets *budget.Ledger
 }
 
 // A ChainKeeper keeps the chain that the models list amounts to.
@@ -72,6 +75,7 @@ type Dispatcher struct {
 	log       *slog.Logger
 	telemetry *telemetry.Recorder
 	usage     *usage.Ledger
+	budgets   *budget.Ledger
 	pool      atomic.Pointer[Pool]                   // of the keys as they were read last
 	counted   *recent.Map[uint64, int64]             // tokens by request hash
 	owners    *recent.Map[string, string]            // projects by the names of what they own
@@ -95,7 +99,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, usage: o.Usage, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		triedOwn:  recent.New[string, scheduler.Instant](maxLastWords),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
 		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,

@@ -100,6 +100,11 @@ func (d *Dispatcher) do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		limit: d.admission.CallerLimit(c.Caller, c.Demand),
 	}
 	defer r.limit.GiveBack() // unless it was settled
+	share, spent, err := r.take(ctx)
+	if spent != nil || err != nil {
+		return nil, spent, err
+	}
+	defer share.GiveBack()
 	d.shadow.Count()
 	for r.attempts = 1; ; r.attempts++ {
 		grant, wait, err := r.admit(ctx)
@@ -122,6 +127,7 @@ func (d *Dispatcher) do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if !r.again(grant, failure, l) {
 			if l.Told == lesson.WhatWeKnow {
 				r.limit.Settle(-1) // it may have been served
+				share.Keep()
 			}
 			if l.Told == lesson.OurWait && !r.d.shadow.On() {
 				return r.refuse(ctx, l, err)

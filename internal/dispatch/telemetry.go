@@ -36,7 +36,10 @@ func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err er
 // causeOf names what stands in the way; those of callers' own limits are told
 // apart from those of projects.
 func causeOf(wait *admission.Wait) string {
-	if wait.Caller != "" {
+	switch {
+	case wait.Budget != "":
+		return "own_budget"
+	case wait.Caller != "":
 		return "own_" + string(wait.Cause)
 	}
 	return string(wait.Cause)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/usage/price"
@@ -36,6 +37,8 @@ type Options struct {
 	Now     func() time.Time
 	// Prices are those that are set, in place of the built-in ones.
 	Prices price.Table
+	// Budgets are what callers may spend, who are told how theirs stand. Nil: nobody has one.
+	Budgets *budget.Ledger
 }
 
 // A Ledger counts what requests use. It is safe for use by any number of goroutines; the
@@ -44,6 +47,7 @@ type Ledger struct {
 	records  Records
 	now      func() time.Time
 	set      price.Table
+	budgets  *budget.Ledger
 	instance string
 
 	mu       sync.Mutex
@@ -73,7 +77,7 @@ type reading struct {
 // New returns a ledger.
 func New(o Options) *Ledger {
 	return &Ledger{
-		records: o.Records, now: o.Now, set: o.Prices, instance: rand.Text()[:12],
+		records: o.Records, now: o.Now, set: o.Prices, budgets: o.Budgets, instance: rand.Text()[:12],
 		waiting: make(map[scheduler.Day]*counted), read: make(map[scheduler.Day]reading),
 	}
 }

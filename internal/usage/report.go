@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -71,6 +72,8 @@ type Report struct {
 	By     []string  `json:"by"`
 	Rows   []Row     `json:"rows"` // by day, newest first, then by what costs most
 	Total  Row       `json:"total"`
+	// Budgets are how the asking caller's own stand, if it has some.
+	Budgets []budget.Left `json:"budgets,omitempty"`
 }
 
 // Report says what was used. What other instances counted is there as far as they have

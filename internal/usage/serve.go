@@ -27,6 +27,11 @@ func (l *Ledger) Serve(w http.ResponseWriter, r *http.Request, caller string, al
 	if err != nil {
 		return err
 	}
+	if !all {
+		if report.Budgets, err = l.budgets.Left(r.Context(), caller); err != nil {
+			return err
+		}
+	}
 	if asCSV {
 		writeCSV(w, report)
 		return nil

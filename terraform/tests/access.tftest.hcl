@@ -19,7 +19,7 @@ run "tokens" {
     callers        = ["app", "batch"]
     admins         = ["root"]
     token_versions = { batch = 3 }
-    caller_limits  = { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3 } }
+    caller_limits  = { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3, dollars_per_month = 50.5 } }
   }
 
   assert {
@@ -38,7 +38,7 @@ run "tokens" {
     error_message = "The function isn't told where its tokens are."
   }
   assert {
-    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS) == { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3 } }
+    condition     = jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS) == { app = { rpm = 5, rpd = 100 }, batch = { tpm = 250000, weight = 3, dollars_per_month = 50.5 } }
     error_message = "The callers' limits are others."
   }
   assert {

@@ -381,6 +381,16 @@ run "caller_limit_negative" {
   expect_failures = [var.caller_limits]
 }
 
+run "caller_budget_negative" {
+  command = plan
+
+  variables {
+    caller_limits = { app = { dollars_per_day = -5 } }
+  }
+
+  expect_failures = [var.caller_limits]
+}
+
 run "second_token_of_nobody" {
   command = plan
 

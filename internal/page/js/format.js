@@ -92,6 +92,7 @@ const causes = {
   unavailable: 'Gemini doesn’t offer it to this project',
   too_large: 'larger than it can ever take',
   no_usable_key: 'no usable key',
+  budget: 'the budget is used up',
 };
 
 // The same where there is little room.

@@ -32,7 +32,7 @@ function renderCallers(status) {
     name: c.caller || '(open)',
     value: c.tokens_today,
     text: `${plural(c.requests_today, 'request')} · ${short(c.tokens_today)} tokens`,
-    note: quotasText(c.quotas),
+    note: [quotasText(c.quotas), budgetsText(c.budgets)].filter(Boolean).join(' · '),
     kind: 'level',
   }));
   fill(
@@ -49,6 +49,15 @@ const quotasText = (quotas) =>
       (q) =>
         `${short(q.left)} of ${short(q.limit)} ${limitNames[q.quota] ?? words(q.quota)} left${q.left === 0 ? `, back in ${span(q.resets_in * second)}` : ''}`,
     )
+    .join(' · ');
+
+// budgetsText is what a caller may spend, and what is left of it.
+const budgetsText = (budgets) =>
+  (budgets ?? [])
+    .map((b) => {
+      const text = b.name.startsWith('dollars') ? (n) => `$${n.toFixed(2)}` : short;
+      return `${text(b.left)} of ${text(b.limit)} ${b.name.endsWith('day') ? 'a day' : 'a month'} left`;
+    })
     .join(' · ');
 
 // renderUsage is what was used, by what the reader chose.

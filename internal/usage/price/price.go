@@ -44,6 +44,15 @@ func (t Table) Cost(model string, input, cached, output int64) (Pico, bool) {
 	return Pico(input-cached)*p.Input + Pico(cached)*p.Cached + Pico(output)*p.Output, true
 }
 
+// Dearest returns what an answer costs at most, of the models that have a price.
+func (t Table) Dearest(input, cached, output int64) (most Pico) {
+	for model := range t {
+		cost, _ := t.Cost(model, input, cached, output)
+		most = max(most, cost)
+	}
+	return most
+}
+
 // versions are what may follow the name of a model that has a price.
 var versions = []string{"-preview", "-latest", "-exp", "-0"}
 

@@ -1,0 +1,274 @@
+package budget
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/usage/price"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Reckoned is how many tokens an answer is taken for until it is there, thoughts included.
+const Reckoned = 8192
+
+// ErrNever means that a request alone is more than its caller's budget.
+var ErrNever = errors.New("the request alone is more than the caller's budget")
+
+// Records is the part of a store that budgets are kept in.
+type Records interface {
+	Record(ctx context.Context, name string) ([]byte, error)
+	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
+}
+
+// Options are what a Ledger works with. All but Prices are required.
+type Options struct {
+	Records Records
+	Now     func() scheduler.Instant
+	// Budgets are those of the callers that have one, by name.
+	Budgets map[string]Limits
+	// Prices are those that are set, in place of the built-in ones.
+	Prices price.Table
+}
+
+// A Ledger knows what callers may still spend. It is safe for use by any number of
+// goroutines; of the nil one nobody has a budget.
+type Ledger struct {
+	records  Records
+	clock    func() scheduler.Instant
+	set      price.Table
+	accounts map[string]*account
+
+	mu       sync.Mutex
+	prices   price.Table
+	pricesOf string // date
+}
+
+// New returns a ledger.
+func New(o Options) *Ledger {
+	l := &Ledger{records: o.Records, clock: o.Now, set: o.Prices, accounts: make(map[string]*account, len(o.Budgets))}
+	for name, b := range o.Budgets {
+		if !b.None() {
+			l.accounts[name] = &account{caller: name, limits: b.each(), turn: make(chan struct{}, 1), instance: newInstance()}
+		}
+	}
+	return l
+}
+
+func newInstance() string { return rand.Text()[:8] }
+
+func priceOf(n int64) price.Pico { return price.Pico(n) }
+
+// A Refusal says which budget is used up, and until when: by what is on its way, until that
+// may have turned out to be less than was reckoned.
+type Refusal struct {
+	ID, Value string // of the limit, as errors name it: DollarsPerDayPerCaller, 5
+	Reset     time.Time
+}
+
+// A Share is what one request may spend. The nil one is that of a caller without a budget.
+type Share struct {
+	account *account
+	amount  Amount
+}
+
+// Take reckons with a request of so many input tokens to one of these models. It returns a
+// share, which is to be given back, or what stands in the way. The error is ErrNever, or the
+// store's.
+func (l *Ledger) Take(ctx context.Context, caller string, models []string, input int64) (*Share, *Refusal, error) {
+	a := l.of(caller)
+	if a == nil {
+		return nil, nil, nil
+	}
+	least, need := l.reckon(models, input, 0), l.reckon(models, input, Reckoned)
+	for _, x := range a.limits {
+		switch most := (Amount{x.most, priceOf(x.most)}); {
+		case x.most > 0 && x.of(least) > x.most:
+			return nil, nil, ErrNever
+		case x.dollars():
+			need.Cost = min(need.Cost, most.Cost)
+		default:
+			need.Tokens = min(need.Tokens, most.Tokens)
+		}
+	}
+	if err := a.begin(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer a.end()
+	now := l.clock()
+	a.roll(periodOf(scheduler.DayOf(now)))
+	switch {
+	case a.over(Spent{}, a.now.Spent.plus(a.out).plus(need), now) == nil && a.leased(need):
+	case a.refused != nil && now.Time().Sub(a.refusedAt) < againAfter && now.Time().Before(a.refused.Reset) && a.refusedFor.within(need):
+		return nil, a.refused, nil
+	case a.failed != nil && now.Time().Sub(a.failedAt) < failedFor:
+		return nil, nil, a.failed
+	default:
+		refused, err := a.write(ctx, l.records, need, true, now)
+		if a.failed, a.failedAt = err, now.Time(); err != nil {
+			return nil, nil, err
+		}
+		if a.refused, a.refusedAt, a.refusedFor = refused, now.Time(), need; refused != nil {
+			return nil, refused, nil
+		}
+	}
+	a.out = a.out.plus(need)
+	return &Share{a, need}, nil, nil
+}
+
+// GiveBack ends what was reckoned with; a second time, and after Keep, it does nothing. What
+// was really used is told by Spend, before.
+func (s *Share) GiveBack() {
+	if s == nil || s.amount == (Amount{}) {
+		return
+	}
+	_ = s.account.begin(context.Background())
+	s.account.out = s.account.out.minus(s.amount)
+	s.amount = Amount{}
+	s.account.end()
+}
+
+// Keep counts what was reckoned with as spent: the request may have been answered, and nobody
+// knows with how much.
+func (s *Share) Keep() {
+	if s == nil {
+		return
+	}
+	_ = s.account.begin(context.Background())
+	s.account.out = s.account.out.minus(s.amount)
+	s.account.now.Spent = s.account.now.Spent.plus(s.amount)
+	s.amount = Amount{}
+	s.account.end()
+}
+
+// Spend counts an answer of a model: cached are those of the input tokens that a cached
+// content held, and output has the thoughts in it.
+func (l *Ledger) Spend(caller, model string, input, cached, output int64) {
+	a := l.of(caller)
+	if a == nil {
+		return
+	}
+	table := l.table()
+	cost, priced := table.Cost(model, input, cached, output)
+	if !priced {
+		cost = table.Dearest(input, cached, output)
+	}
+	_ = a.begin(context.Background())
+	defer a.end()
+	a.roll(periodOf(scheduler.DayOf(l.clock())))
+	a.now.Spent = a.now.Spent.plus(Amount{input + output, cost})
+}
+
+// A Left is how one limit of a budget stands: in tokens, or in dollars.
+type Left struct {
+	Name   string    `json:"name"` // as in FLUXGATE_CALLERS
+	Limit  float64   `json:"limit"`
+	Left   float64   `json:"left"`
+	Resets time.Time `json:"resets_at"`
+}
+
+// Left says what is left of a caller's budget, with what is on its way and leased counted as
+// spent; none if it has none.
+func (l *Ledger) Left(ctx context.Context, caller string) ([]Left, error) {
+	a := l.of(caller)
+	if a == nil {
+		return nil, nil
+	}
+	data, err := l.records.Record(ctx, recordOf(caller))
+	if err != nil {
+		return nil, err
+	}
+	r, err := readRecord(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer a.end()
+	now := l.clock()
+	a.roll(periodOf(scheduler.DayOf(now)))
+	others, spent := r.besides(a.instance, func(x row) Spent { return x.covers(a.now.Period) }), a.now.Spent.plus(a.out)
+	var all []Left
+	for _, x := range a.limits {
+		all = append(all, Left{x.name, x.told(x.most), x.told(max(0, x.most-x.used(spent)-x.used(others))), x.reset(now)})
+	}
+	return all, nil
+}
+
+// Flush writes what was spent, and gives back what is leased and isn't on its way.
+func (l *Ledger) Flush(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(l.accounts)) {
+		problems = append(problems, l.flush(ctx, l.accounts[name]))
+	}
+	return errors.Join(problems...)
+}
+
+func (l *Ledger) flush(ctx context.Context, a *account) error {
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	defer a.end()
+	now := l.clock()
+	a.roll(periodOf(scheduler.DayOf(now)))
+	if told := a.now; !a.has && told.Spent == (Spent{}) || a.has && a.written.Period == told.Period && a.written.Spent == told.Spent && a.written.Lease == a.out {
+		return nil
+	}
+	_, err := a.write(ctx, l.records, Amount{}, false, now)
+	return err
+}
+
+// of returns the account of a caller; nil: it has no budget.
+func (l *Ledger) of(caller string) *account {
+	if l == nil {
+		return nil
+	}
+	return l.accounts[caller]
+}
+
+// begin waits until nobody else uses the account.
+func (a *account) begin(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (a *account) end() { <-a.turn }
+
+// reckon is what a request comes to at most, of these models.
+func (l *Ledger) reckon(models []string, input, output int64) (most Amount) {
+	table := l.table()
+	for _, model := range models {
+		out := output
+		if scheduler.FamilyOf(model) == scheduler.Embedding {
+			out = 0
+		}
+		cost, priced := table.Cost(model, input, 0, out)
+		if !priced {
+			cost = table.Dearest(input, 0, out)
+		}
+		most = Amount{max(most.Tokens, input+out), max(most.Cost, cost)}
+	}
+	return most
+}
+
+// table returns the prices of the day.
+func (l *Ledger) table() price.Table {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if date := l.clock().Time().UTC().Format(time.DateOnly); date != l.pricesOf {
+		l.prices, l.pricesOf = price.List(date).With(l.set), date
+	}
+	return l.prices
+}
