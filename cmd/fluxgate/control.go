@@ -47,14 +47,23 @@ func (o *operator) configure(cmd *cobra.Command, inForce func(*remote.Status, te
 }
 
 func newModeCommand() *cobra.Command {
-	return new(operator).configure(&cobra.Command{
-		Use:       "mode [" + strings.Join(batch.Modes, "|") + "]",
-		Short:     "Say which models of the chain may be used",
-		Long:      "Mode says which families of the model chain may be used.",
-		Example:   `  fluxgate mode flash_only`,
+	var back bool
+	cmd := new(operator).configure(&cobra.Command{
+		Use:   "mode [" + strings.Join(batch.Modes, "|") + " | --default]",
+		Short: "Say which models of the chain may be used, or go back to the configured mode",
+		Long:  "Mode says which families of the model chain may be used. --default goes back to the mode that is configured.",
+		Example: `  fluxgate mode flash_only
+  fluxgate mode --default`,
 		ValidArgs: batch.Modes,
-		Args:      oneOf(batch.Modes),
-	}, terminal.ModeInForce, func(args []string) (remote.Change, error) { return remote.Change{Mode: &args[0]}, nil })
+		Args:      cobra.MatchAll(valueOrDefault(&back), oneOf(batch.Modes)),
+	}, terminal.ModeInForce, func(args []string) (remote.Change, error) {
+		if back {
+			return remote.Change{Mode: json.RawMessage("null")}, nil
+		}
+		return remote.Change{Mode: json.RawMessage(strconv.Quote(args[0]))}, nil
+	})
+	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured mode")
+	return cmd
 }
 
 func newDisableCommand() *cobra.Command {
@@ -110,13 +119,14 @@ What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" 
 }
 
 func newChainCommand() *cobra.Command {
-	var back bool
+	var back, force bool
 	cmd := new(operator).configure(&cobra.Command{
 		Use:   "chain [MODEL,MODEL,... | --default]",
 		Short: "Set the models and their order, or go back to the configured ones",
-		Long: `Chain sets the models that requests without a model of their own may run on, the best first. --default goes back to the
-chain that is configured, or else discovered.`,
-		Example: `  fluxgate chain gemini-2.5-pro,gemini-2.5-flash
+		Long: `Chain sets the models that requests without a model of their own may run on, the best first. A family (pro, flash,
+flash_lite, gemma) stands for its models that Gemini lists now. A model that it doesn't list is refused, unless --force says so.
+--default goes back to the chain that is configured, or else discovered.`,
+		Example: `  fluxgate chain gemini-2.5-pro,flash
   fluxgate chain --default`,
 		Args: valueOrDefault(&back),
 	}, terminal.ChainInForce, func(args []string) (remote.Change, error) {
@@ -129,8 +139,9 @@ chain that is configured, or else discovered.`,
 				return remote.Change{}, fmt.Errorf("%q: want names of models with a comma between", args[0])
 			}
 		}
-		return remote.Change{Chain: &chain}, nil
+		return remote.Change{Chain: &chain, Force: force}, nil
 	})
+	cmd.Flags().BoolVar(&force, "force", false, "take models that Gemini doesn't list, too")
 	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured chain")
 	return cmd
 }

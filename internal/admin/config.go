@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -13,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -24,7 +28,8 @@ type configRequest struct {
 	Mode       json.RawMessage `json:"mode"` // null: as configured
 	DisableKey *int            `json:"disable_key"`
 	EnableKey  *int            `json:"enable_key"`
-	Chain      json.RawMessage `json:"chain"`  // a list of models; null or none: as configured
+	Chain      json.RawMessage `json:"chain"`  // a list of models and families; null or none: as configured
+	Force      bool            `json:"force"`  // a chain is taken though Gemini doesn't list all of it
 	Limits     json.RawMessage `json:"limits"` // as FLUXGATE_LIMITS; null or none: as configured
 }
 
@@ -92,8 +97,12 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 	if in.DisableKey != nil && in.EnableKey != nil && *in.DisableKey == *in.EnableKey {
 		return nil, apierror.Invalid("disable_key", "the same key can't be enabled too.")
 	}
+	snapshot, err := a.admission.FreshSnapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := new(reconfiguration)
-	if err := out.chain(in.Chain); err != nil {
+	if err := out.chain(in.Chain, in.Force, snapshot.Control); err != nil {
 		return nil, err
 	}
 	if err := out.limits(in.Limits); err != nil {
@@ -102,7 +111,7 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 	if err := out.mode(in.Mode); err != nil {
 		return nil, err
 	}
-	if err := a.leavesModels(ctx, in, out); err != nil {
+	if err := a.leavesModels(snapshot.Control, in, out); err != nil {
 		return nil, err
 	}
 	p, err := a.dispatch.Pool(ctx)
@@ -151,7 +160,7 @@ func (c *reconfiguration) mode(raw json.RawMessage) error {
 	return nil
 }
 
-func (c *reconfiguration) chain(raw json.RawMessage) error {
+func (c *reconfiguration) chain(raw json.RawMessage, force bool, control storage.Control) error {
 	if raw == nil {
 		return nil
 	}
@@ -170,6 +179,13 @@ func (c *reconfiguration) chain(raw json.RawMessage) error {
 	}
 	said := "chain as configured"
 	if len(list) > 0 {
+		// A build from before takes the name of a family for a model's.
+		if list = effective.Models(list, control); len(list) == 0 {
+			return apierror.Invalid("chain", "no model is of these families.")
+		}
+		if names := unlisted(storage.Control{Chain: list, Windows: control.Windows}); len(names) > 0 && !force {
+			return apierror.Invalid("chain", notListed(names, control)+` To take it all the same, send "force": true.`)
+		}
 		said = "chain " + strings.Join(list, " > ")
 	}
 	c.limit = true
@@ -200,13 +216,20 @@ func (c *reconfiguration) limits(raw json.RawMessage) error {
 	return nil
 }
 
-// leavesModels refuses a change after which every request would fail.
-func (a *Admin) leavesModels(ctx context.Context, in *configRequest, out *reconfiguration) error {
-	snapshot, err := a.admission.FreshSnapshot(ctx)
-	if err != nil {
-		return err
+// notListed says which models Gemini doesn't list, and which may be meant.
+func notListed(names []string, c storage.Control) string {
+	listed := slices.Sorted(maps.Keys(c.Windows))
+	said := make([]string, len(names))
+	for i, name := range names {
+		if said[i] = strconv.Quote(name); nearest.Word(name, listed) != "" {
+			said[i] += " (did you mean " + nearest.Word(name, listed) + "?)"
+		}
 	}
-	control := snapshot.Control
+	return "Gemini lists no " + strings.Join(said, ", ") + "."
+}
+
+// leavesModels refuses a change after which every request would fail.
+func (a *Admin) leavesModels(control storage.Control, in *configRequest, out *reconfiguration) error {
 	for _, step := range out.steps {
 		step(&control)
 	}

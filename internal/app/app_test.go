@@ -117,6 +117,44 @@ func TestTiers(t *testing.T) {
 	})
 }
 
+// A chain with a name that Gemini doesn't list is a slip until somebody insists; families are
+// taken, and null goes back.
+func TestChainAtRunTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, sim := withKeys(t, 1)
+		store := storage.NewMemory(nil)
+		_, err := store.UpdateControl(t.Context(), func(c *storage.Control) error {
+			c.Discovered = []string{"gemini-3.8-flash", "gemini-2.5-pro", "gemini-2.5-flash"}
+			c.Windows = map[string]int64{"gemini-3.8-flash": 1 << 20, "gemini-2.5-pro": 1 << 20, "gemini-2.5-flash": 1 << 20}
+			return nil
+		})
+		require.NoError(t, err)
+		a, err := Start(t.Context(), cfg, Options{Logger: discard, Store: store, Transport: sim.Transport()})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, a.Close(t.Context())) }()
+		chain := func() []string {
+			s, err := a.admission.Snapshot(t.Context())
+			require.NoError(t, err)
+			return s.Chain("")
+		}
+		rec := post(a, "/config", `{"chain":["gemini-2.5-pro","gemini-2.5-flush"]}`)
+		assert.Equal(t, http.StatusBadRequest, rec.Code)
+		assert.Contains(t, rec.Body.String(), `Gemini lists no \"gemini-2.5-flush\" (did you mean gemini-2.5-flash?). To take it all the same, send \"force\": true.`)
+		assert.Equal(t, []string{"gemini-3.8-flash", "gemini-2.5-pro", "gemini-2.5-flash"}, chain(), "nothing has changed")
+		rec = post(a, "/config", `{"chain":["gemini-2.5-pro","gemini-2.5-flush"],"force":true}`)
+		assert.Equal(t, http.StatusOK, rec.Code)
+		assert.Contains(t, rec.Body.String(), `"unlisted":["gemini-2.5-flush"]`)
+		assert.Equal(t, []string{"gemini-2.5-pro", "gemini-2.5-flush"}, chain())
+		rec = post(a, "/config", `{"chain":["pro","flash"]}`)
+		assert.Equal(t, http.StatusOK, rec.Code)
+		assert.Equal(t, []string{"gemini-2.5-pro", "gemini-3.8-flash", "gemini-2.5-flash"}, chain())
+		rec = post(a, "/config", `{"chain":["gemma"]}`)
+		assert.Contains(t, rec.Body.String(), "no model is of these families")
+		require.Equal(t, http.StatusOK, post(a, "/config", `{"chain":null}`).Code)
+		assert.Equal(t, []string{"gemini-3.8-flash", "gemini-2.5-pro", "gemini-2.5-flash"}, chain())
+	})
+}
+
 // Who has spent a budget is told so as of any limit of its own, with the exact reset, sees what
 // is left, and goes on when the period is over; nobody else is concerned.
 func TestBudgetOfACaller(t *testing.T) {

@@ -55,6 +55,13 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 		return found, nil
 	}
 	r.line("chain: %s", strings.Join(chain, " > "))
+	if windows := snapshot.Control.Windows; len(windows) > 0 {
+		for _, model := range chain {
+			if _, listed := windows[model]; !listed {
+				r.line("  WARNING: %s isn't among the models that Gemini lists", model)
+			}
+		}
+	}
 	return found, a.introduceLimits(ctx, r, snapshot)
 }
 

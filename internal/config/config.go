@@ -198,7 +198,8 @@ type Config struct {
 	// FLUXGATE_HOLD, 0 to 60s, default 5s.
 	Hold time.Duration `env:"FLUXGATE_HOLD,default=5s"`
 
-	// Chain is the models in order of preference, at most 16.
+	// Chain is the models in order of preference, at most 16. That of a family (pro, flash,
+	// flash_lite, gemma) stands for its models that Gemini lists, or that are built in.
 	// FLUXGATE_CHAIN, comma separated, default empty: the built-in chain.
 	Chain ModelList `env:"FLUXGATE_CHAIN"`
 

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
@@ -29,16 +30,49 @@ const (
 // Chain returns the model chain in force, without regard to the mode, and where
 // it comes from. An empty chain is the built-in one.
 func Chain(cfg *config.Config, c storage.Control) (chain []string, from string) {
-	switch {
-	case len(c.Chain) > 0:
+	if len(c.Chain) > 0 {
 		return c.Chain, ChainRunTime
-	case len(cfg.Chain) > 0:
-		return cfg.Chain, ChainOperator
+	}
+	if chain = Models(cfg.Chain, c); len(chain) > 0 {
+		return chain, ChainOperator
+	}
+	switch {
 	case len(c.Discovered) > 0:
 		return c.Discovered, ChainDiscovered
 	}
 	return scheduler.DefaultChain(), ChainDefault
 }
+
+// Models returns the models that the names of a chain mean: that of a family (pro, flash,
+// flash_lite or gemma) is its models among those that Gemini lists, or that are built in, in
+// their order. A model is there once, and there are no more than a project has calendars for.
+func Models(names []string, c storage.Control) (models []string) {
+	all := c.Discovered
+	if len(all) == 0 {
+		all = scheduler.DefaultChain()
+	}
+	add := func(model string) {
+		if !slices.Contains(models, model) && len(models) < scheduler.MaxModels {
+			models = append(models, model)
+		}
+	}
+	for _, name := range names {
+		family := scheduler.Family(strings.ReplaceAll(name, "-", "_"))
+		if !slices.Contains(families, family) {
+			add(name)
+			continue
+		}
+		for _, model := range all {
+			if scheduler.FamilyOf(model) == family {
+				add(model)
+			}
+		}
+	}
+	return models
+}
+
+// families are those that a chain may name.
+var families = []scheduler.Family{scheduler.Pro, scheduler.Flash, scheduler.FlashLite, scheduler.Gemma}
 
 // Mode returns the mode in force: set at run time, or configured.
 func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {

@@ -47,6 +47,30 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// Families in a chain are their models that Gemini lists, or that are built in.
+func TestModelsOfFamilies(t *testing.T) {
+	listed := storage.Control{Discovered: []string{"gemini-9-pro", "gemini-9-flash", "gemma-9", "gemini-8-flash", "gemini-9-flash-lite"}}
+	for _, c := range []struct {
+		names   []string
+		control storage.Control
+		want    []string
+	}{
+		{[]string{"flash", "pro"}, listed, []string{"gemini-9-flash", "gemini-8-flash", "gemini-9-pro"}},
+		{[]string{"gemini-8-flash", "flash", "flash-lite", "gemma"}, listed, []string{"gemini-8-flash", "gemini-9-flash", "gemini-9-flash-lite", "gemma-9"}},
+		{[]string{"pro"}, storage.Control{}, []string{pro, "gemini-3.1-pro-preview"}},
+		{[]string{"mine"}, listed, []string{"mine"}},
+		{nil, listed, nil},
+	} {
+		assert.Equal(t, c.want, effective.Models(c.names, c.control), c.names)
+	}
+	chain, from := effective.Chain(load(t, "FLUXGATE_CHAIN=flash_lite"), listed)
+	assert.Equal(t, []string{"gemini-9-flash-lite"}, chain)
+	assert.Equal(t, effective.ChainOperator, from)
+	chain, from = effective.Chain(load(t, "FLUXGATE_CHAIN=gemma"), storage.Control{})
+	assert.Equal(t, scheduler.DefaultChain(), chain, "no such model is known: better another than none")
+	assert.Equal(t, effective.ChainDefault, from)
+}
+
 // Each source of a limit beats those before it, number by number.
 func TestRules(t *testing.T) {
 	n := func(i int64) *int64 { return &i }

@@ -80,7 +80,7 @@ func TestStatus(t *testing.T) {
 
 // Every call and the request that it makes of its arguments.
 func TestRequests(t *testing.T) {
-	chain, none, mode, key := []string{"m1", "m2"}, []string{}, "flash_only", 3
+	chain, none, key := []string{"m1", "m2"}, []string{}, 3
 	ok := `{"status":"ok","mode":"flash_only","model_chain":["m1"],"limits":{"m1":{"rpm":5}}}`
 	for want, c := range map[string]struct {
 		answer string
@@ -92,7 +92,7 @@ func TestRequests(t *testing.T) {
 			return err
 		}},
 		`/config {"mode":"flash_only"}`: {ok, func(ctx context.Context, c *Client) error {
-			a, err := c.Configure(ctx, Change{Mode: &mode})
+			a, err := c.Configure(ctx, Change{Mode: json.RawMessage(`"flash_only"`)})
 			assert.Equal(t, Configured{"ok", "flash_only", []string{"m1"}, map[string]map[string]int64{"m1": {"rpm": 5}}, nil}, a.Body)
 			return err
 		}},

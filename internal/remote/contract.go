@@ -199,11 +199,14 @@ type Limits struct {
 
 // A Change is the body of POST /config. What is nil stays as it is.
 type Change struct {
-	Mode       *string `json:"mode,omitempty"`
-	DisableKey *int    `json:"disable_key,omitempty"`
-	EnableKey  *int    `json:"enable_key,omitempty"`
+	// Mode is the name of one in quotes, or null: the configured one.
+	Mode       json.RawMessage `json:"mode,omitempty"`
+	DisableKey *int            `json:"disable_key,omitempty"`
+	EnableKey  *int            `json:"enable_key,omitempty"`
 	// Chain goes back to the configured one when it is empty.
 	Chain *[]string `json:"chain,omitempty"`
+	// Force has a chain taken though Gemini doesn't list all of its models.
+	Force bool `json:"force,omitempty"`
 	// Limits is an object in the shape of FLUXGATE_LIMITS; an empty one goes back to the configured limits.
 	Limits json.RawMessage `json:"limits,omitempty"`
 }
