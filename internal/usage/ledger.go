@@ -70,8 +70,9 @@ type counted struct {
 
 // A reading is a day's record as it was read or written last.
 type reading struct {
-	at  time.Time
-	doc *document
+	at    time.Time
+	doc   *document
+	bytes int // of the record
 }
 
 // New returns a ledger.
@@ -240,7 +241,7 @@ func (l *Ledger) next() (int64, map[scheduler.Day]*counted) {
 func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, c *counted) error {
 	now := l.now()
 	var doc *document
-	_, err := l.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
+	data, err := l.records.UpdateRecord(ctx, recordOf(d), func(data []byte) ([]byte, error) {
 		if doc = readDocument(data, d); doc == nil {
 			return data, nil // too late by a month
 		}
@@ -253,7 +254,7 @@ func (l *Ledger) write(ctx context.Context, d scheduler.Day, number int64, c *co
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if doc != nil {
-		l.read[d] = reading{now, doc}
+		l.keep(d, reading{now, doc, len(data)})
 	}
 	delete(l.trying, d)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -151,6 +150,35 @@ func (g groupKey) row(c *Counts) Row {
 	}
 }
 
+// maxRead bounds the records that are kept as they were read, in bytes of the store; in memory
+// they take some six times as much. It is a month of a deployment with some hundred rows a day,
+// or five days of the largest records that there are: what is beyond is read again.
+const maxRead = 2 << 20
+
+// keep keeps a day's record as it is now, and gives up those that were read first where they
+// are too many, and those of days that are past the ring. The caller holds l.mu.
+func (l *Ledger) keep(d scheduler.Day, r reading) {
+	l.read[d] = r
+	total := 0
+	for other, x := range l.read {
+		if other <= scheduler.DayOf(scheduler.At(r.at))-ring {
+			delete(l.read, other)
+			continue
+		}
+		total += x.bytes
+	}
+	for total > maxRead && len(l.read) > 1 {
+		oldest := d
+		for other, x := range l.read {
+			if other != d && (oldest == d || x.at.Before(l.read[oldest].at)) {
+				oldest = other
+			}
+		}
+		total -= l.read[oldest].bytes
+		delete(l.read, oldest)
+	}
+}
+
 // day returns the record of a day, which nobody changes, and what this instance hasn't written
 // to it yet.
 func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*document, *counted, error) {
@@ -172,9 +200,8 @@ func (l *Ledger) day(ctx context.Context, d scheduler.Day, now time.Time) (*docu
 		}
 		l.mu.Lock()
 		if since := l.read[d].doc; since == nil || since.Writers[l.instance] <= doc.Writers[l.instance] {
-			l.read[d] = reading{now, doc} // nothing was written here since it was read
+			l.keep(d, reading{now, doc, len(data)}) // nothing was written here since it was read
 		}
-		maps.DeleteFunc(l.read, func(other scheduler.Day, _ reading) bool { return other <= scheduler.DayOf(scheduler.At(now))-ring })
 		l.mu.Unlock()
 	}
 	l.mu.Lock()

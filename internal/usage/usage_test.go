@@ -281,3 +281,29 @@ func TestTroubles(t *testing.T) {
 	assert.Equal(t, last, others)
 	require.Equal(t, last, func() []Trouble { last, _ := c.ledger(store).Last(t.Context()); return last }())
 }
+
+// What was read is kept within a bound, whatever the records: the day at hand always, of the
+// others those that were read last.
+func TestReadingsAreBounded(t *testing.T) {
+	l := New(Options{})
+	now := time.Date(2026, 11, 29, 20, 0, 0, 0, time.UTC)
+	today := scheduler.DayOf(scheduler.At(now))
+	for back := range scheduler.Day(ring - 1) {
+		l.keep(today-back, reading{at: now.Add(time.Duration(back) * time.Second), doc: new(document), bytes: MaxBytes})
+		total := 0
+		for _, r := range l.read {
+			total += r.bytes
+		}
+		assert.LessOrEqual(t, total, maxRead)
+		assert.Contains(t, l.read, today-back)
+		assert.NotContains(t, l.read, today-back+maxRead/MaxBytes, "read first")
+	}
+	l.keep(today, reading{at: now, doc: new(document), bytes: maxRead + 1})
+	assert.Len(t, l.read, 1, "the day at hand, however large")
+	for back := range scheduler.Day(ring - 1) {
+		l.keep(today-back, reading{at: now, doc: new(document), bytes: maxRead / ring})
+	}
+	assert.Len(t, l.read, ring-1, "a month as most deployments have it")
+	l.keep(today+5, reading{at: now.AddDate(0, 0, 5), doc: new(document)})
+	assert.NotContains(t, l.read, today-ring+2, "past the ring")
+}
