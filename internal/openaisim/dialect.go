@@ -37,10 +37,10 @@ type dialect struct {
 var dialects = map[Dialect]dialect{
 	// Documented at developers.openai.com/api/docs/guides/rate-limits: the six headers. Captured: the errors; that
 	// requests of a day are told where there are such ("10000", reset in "8.64s").
-	OpenAI: {openAIHeaders, openAIRefusal, openAISpent},
+	OpenAI: {(*answered).requestsAndTokens, openAIRefusal, openAISpent},
 	// Documented at console.groq.com/docs/rate-limits: requests are a day's, tokens a minute's, "2m59.56s". Captured: 413
 	// for a request that is larger than the limit.
-	Groq: {groqHeaders, groqRefusal, openAISpent},
+	Groq: {(*answered).requestsAndTokens, groqRefusal, openAISpent},
 	// Captured: all headers, renewal periods of 10 and 60 s among them, and the errors.
 	Azure: {azureHeaders, azureRefusal, openAISpent},
 	// Captured: the headers and the error; no reset is told.
@@ -113,10 +113,8 @@ func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.
 // short is a duration as OpenAI and Groq tell it: "12ms", "8.64s", "2m59.56s", "6m0s".
 func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
-func openAIHeaders(a *answered) { a.requestsAndTokens() }
-
-func groqHeaders(a *answered) { a.requestsAndTokens() }
-
+// requestsAndTokens tells the requests of the longest period that there is, and the tokens of the
+// shortest.
 func (a *answered) requestsAndTokens() {
 	for name, longest := range map[string]bool{"requests": true, "tokens": false} {
 		d := simquota.Requests
@@ -226,12 +224,10 @@ func limitName(l simquota.Limit) (long, short string) {
 		time.Second: {"sec", "PS"}, time.Minute: {"min", "PM"}, time.Hour: {"hour", "PH"}, 24 * time.Hour: {"day", "PD"},
 	}[l.Per]
 	if period[0] == "" {
-		period = [2]string{short0(l.Per), "P?"}
+		period = [2]string{l.Per.String(), "P?"}
 	}
 	return dimension[0] + " per " + period[0], dimension[1] + period[1]
 }
-
-func short0(d time.Duration) string { return strings.TrimSuffix(d.String(), "0s") }
 
 func openAIRefusal(project, model string, r *simquota.Refusal, _ time.Time) *apiError {
 	e := &apiError{Status: http.StatusTooManyRequests, Type: "tokens", Code: "rate_limit_exceeded"}
