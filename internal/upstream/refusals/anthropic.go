@@ -2,9 +2,7 @@ package refusals
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
-	"time"
 )
 
 // anthropicStatus are the statuses of types (documented), for errors within streams.
@@ -82,19 +80,4 @@ func (r *Refusal) invalid() {
 	default:
 		r.set(Caller, Request)
 	}
-}
-
-// regain finds when access resumes: "You will regain access on 2026-09-01 at 00:00 UTC."
-var regain = regexp.MustCompile(`regain access on (\d{4}-\d{2}-\d{2}) at (\d{2}:\d{2}) UTC`)
-
-func regained(message string) time.Time {
-	m := regain.FindStringSubmatch(message)
-	if m == nil {
-		return time.Time{}
-	}
-	t, err := time.Parse("2006-01-02 15:04", m[1]+" "+m[2])
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }

@@ -22,7 +22,8 @@
 //
 // A machine-readable code decides; then words that are known, and only by how a message begins, since
 // messages may quote the caller; then a type, then the status.
-// Each code and text was captured or is documented; the tests say which is from where.
+// Each code and text was captured, is documented, or says that it is neither; the tests say which is
+// from where.
 //
 // Strings that are returned come from the provider: a message may hold a masked key or the caller's
 // words, and has to be redacted before it is kept or shown. Codes are letters, digits, _ and - alone.

@@ -21,11 +21,13 @@ var codes = map[string]verdict{
 	"invalid_api_key": {KeyInvalid, Key}, "rate_limit_exceeded": {RateLimit, Model}, "model_not_found": {ModelUnknown, Model},
 	"unsupported_country_region_territory": {Denied, Everyone}, "context_length_exceeded": {Caller, Request},
 	// Captured of OpenAI.
-	"billing_not_active": {Spent, Project}, "billing_hard_limit_reached": {Spent, Project}, "account_deactivated": {KeyInvalid, Key},
-	"insufficient_permissions": {Denied, Key}, "missing_scope": {Denied, Key}, "ip_not_authorized": {Denied, Everyone},
-	"previous_response_not_found": {Caller, Request}, "content_policy_violation": {Caller, Request},
+	"billing_not_active": {Spent, Project}, "billing_hard_limit_reached": {Spent, Project},
 	// Azure's, documented and captured.
-	"DeploymentNotFound": {ModelUnknown, Model}, "content_filter": {Caller, Request}, "NoCapacity": {Overloaded, Everyone},
+	"DeploymentNotFound": {ModelUnknown, Model}, "content_filter": {Caller, Request},
+	// In the tables of public clients, not captured.
+	"account_deactivated": {KeyInvalid, Key}, "insufficient_permissions": {Denied, Key}, "missing_scope": {Denied, Key}, "ip_not_authorized": {Denied, Everyone},
+	"previous_response_not_found": {Caller, Request}, "content_policy_violation": {Caller, Request}, "NoCapacity": {Overloaded, Everyone},
+	"model_rate_limit": {RateLimit, Model}, "model_not_available": {ModelUnknown, Model},
 	// Groq's, captured: a model that was taken from service.
 	"model_decommissioned": {ModelUnknown, Model}, "model_permission_blocked_org": {Denied, Model}, "model_permission_blocked_project": {Denied, Model},
 	"organization_restricted": {Denied, Project},
@@ -35,10 +37,12 @@ var codes = map[string]verdict{
 	// Cerebras's, captured.
 	"request_quota_exceeded": {RateLimit, Model}, "token_quota_exceeded": {RateLimit, Model}, "too_many_requests_error": {RateLimit, Model}, "wrong_api_key": {KeyInvalid, Key},
 	"queue_exceeded": {Overloaded, Everyone},
-	// Together's, captured.
-	"rate_limit": {RateLimit, Model}, "model_rate_limit": {RateLimit, Model}, "credit_limit": {Spent, Project},
-	"dynamic_request_limited": {RateLimit, Model}, "dynamic_token_limited": {RateLimit, Model}, "model_not_available": {ModelUnknown, Model},
-	// Types, which say less.
+	// Together's, captured or documented.
+	"rate_limit": {RateLimit, Model}, "credit_limit": {Spent, Project}, "dynamic_request_limited": {RateLimit, Model}, "dynamic_token_limited": {RateLimit, Model},
+}
+
+// types say less, and some endpoints have them for codes.
+var types = map[string]verdict{
 	"rate_limit_error": {RateLimit, Model}, "requests": {RateLimit, Model}, "tokens": {RateLimit, Model}, "authentication_error": {KeyInvalid, Key},
 	"permission_error": {Denied, Key}, "overloaded_error": {Overloaded, Everyone}, "billing_error": {Spent, Project}, "server_error": {Server, Request}, "api_error": {Server, Request},
 }
@@ -63,9 +67,12 @@ var texts = []struct {
 	{http.StatusNotFound, "model: ", verdict{ModelUnknown, Model}},                                          // Anthropic's endpoint of this format
 	{http.StatusNotFound, "model ", verdict{ModelUnknown, Model}},                                           // Ollama: model "x" not found
 	{http.StatusNotFound, "No endpoints found", verdict{ModelUnknown, Model}},                               // OpenRouter, captured
-	{http.StatusBadRequest, "Your credit balance is too low", verdict{Spent, Project}},                      // Anthropic's endpoint of this format
-	{http.StatusServiceUnavailable, "The server is currently overloaded", verdict{Overloaded, Everyone}},    // OpenAI, documented
-	{http.StatusServiceUnavailable, "The engine is currently overloaded", verdict{Overloaded, Everyone}},    // documented
+	{http.StatusTooManyRequests, "You have reached your API usage limits", verdict{Spent, Project}},         // Anthropic's endpoint of this format, documented of its own; and the next three
+	{http.StatusBadRequest, "You have reached your specified API usage limits", verdict{Spent, Project}},
+	{http.StatusBadRequest, "You have reached your specified workspace API usage limits", verdict{Spent, Key}},
+	{http.StatusBadRequest, "Your credit balance is too low", verdict{Spent, Project}},
+	{http.StatusServiceUnavailable, "The server is currently overloaded", verdict{Overloaded, Everyone}}, // OpenAI, documented
+	{http.StatusServiceUnavailable, "The engine is currently overloaded", verdict{Overloaded, Everyone}}, // documented
 }
 
 // OpenAI reads an error in OpenAI's format. Of an error in an answer that began with 200, pass 200.
@@ -88,9 +95,13 @@ func openAI(status int, body []byte) Refusal {
 			return r
 		}
 	}
-	if v, ok := codes[r.Type]; ok {
-		r.decide(v, f)
-		return r
+	for _, word := range []string{r.Code, r.Type} {
+		for _, known := range []map[string]verdict{codes, types} {
+			if v, ok := known[word]; ok {
+				r.decide(v, f)
+				return r
+			}
+		}
 	}
 	if begins(r.Message, "Your team ") && strings.Contains(r.Message, "used all available credits") { // xAI, captured with 403, 429 and 200
 		r.set(Spent, Project)
@@ -109,6 +120,8 @@ func (r *Refusal) decide(v verdict, f failure) {
 		r.set(Overloaded, Everyone)
 	case v.class == RateLimit:
 		r.limited()
+	case v.class == Spent:
+		r.Until = regained(r.Message)
 	case v.class == ModelUnknown && r.Status == http.StatusForbidden:
 		// "Project `p` does not have access to model `m`" has the code model_not_found (captured).
 		r.set(Denied, Model)

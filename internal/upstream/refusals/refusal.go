@@ -2,6 +2,7 @@ package refusals
 
 import (
 	"net/http"
+	"regexp"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
@@ -124,4 +125,19 @@ func (r *Refusal) limited() {
 	default:
 		r.set(RateLimit, Model)
 	}
+}
+
+// regain finds when access resumes: "You will regain access on 2026-09-01 at 00:00 UTC."
+var regain = regexp.MustCompile(`regain access on (\d{4}-\d{2}-\d{2}) at (\d{2}:\d{2}) UTC`)
+
+func regained(message string) time.Time {
+	m := regain.FindStringSubmatch(message)
+	if m == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse("2006-01-02 15:04", m[1]+" "+m[2])
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
