@@ -319,3 +319,12 @@ func TestFiles(t *testing.T) {
 	assert.Equal(t, 404, send(t, s, key1, "POST", "/v1/messages", mention).status)
 	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/files", "").status)
 }
+
+// TestRequestsAreBounded: a long run keeps the latest requests alone.
+func TestRequestsAreBounded(t *testing.T) {
+	s := sim()
+	for range 2 * 4096 {
+		send(t, s, "", "GET", "/v1/models", "")
+	}
+	assert.Len(t, s.Requests(), 4096)
+}

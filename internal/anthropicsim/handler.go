@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +27,9 @@ type call struct {
 // maxBody is documented: 32 MB.
 const maxBody = 32 << 20
 
+// minLog is how many requests Requests returns at least, if there were so many.
+const minLog = 4096
+
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -40,7 +44,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
 	defer func() {
 		s.mu.Lock()
-		s.log = append(s.log, c.log)
+		if s.log = append(s.log, c.log); len(s.log) >= 2*minLog {
+			s.log = slices.Clone(s.log[minLog:])
+		}
 		s.mu.Unlock()
 	}()
 	w.Header().Set("Request-Id", c.id)

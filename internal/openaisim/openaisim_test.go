@@ -386,3 +386,12 @@ func TestManyAtOnce(t *testing.T) {
 		assert.Len(t, s.Requests(), 32)
 	})
 }
+
+// TestRequestsAreBounded: a long run keeps the latest requests alone.
+func TestRequestsAreBounded(t *testing.T) {
+	s := sim()
+	for range 2 * 4096 {
+		send(t, s, "", "GET", "/v1/models", "")
+	}
+	assert.Len(t, s.Requests(), 4096)
+}

@@ -165,7 +165,7 @@ type Request struct {
 	Input, Output int64 // tokens
 }
 
-// Requests returns all requests since the start, in the order in which they were answered.
+// Requests returns the latest requests, 4,096 at least, in the order in which they were answered.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
