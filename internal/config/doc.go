@@ -35,4 +35,5 @@
 //   - text.go: the text of a file, whatever its encoding
 //   - secret.go: Secret, a text that never prints
 //   - problems.go: problems joined, each with its variable, and values quoted in them
+//   - rule.go: expressions that are compiled when they are first asked for
 package config

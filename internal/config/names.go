@@ -9,14 +9,14 @@ import (
 
 var callerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
-var emailRule = regexp.MustCompile(`^[a-z0-9._%+-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?$`)
+var emailRule = rule(`^[a-z0-9._%+-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?$`)
 
 // CallerEmail returns an email address as the name of a caller, in lower case.
 // It is not ok when the address has a form that can't be a name: names are shown
 // in logs and may be IDs of documents.
 func CallerEmail(address string) (name string, ok bool) {
 	name = strings.ToLower(address)
-	return name, emailRule.MatchString(name)
+	return name, emailRule().MatchString(name)
 }
 
 func limitedName(name string) (string, error) {

@@ -14,8 +14,8 @@ const maxSecrets = 32
 var (
 	// Google's rule for the IDs of secrets; versions are numbers, "latest" or an
 	// alias of the same characters.
-	secretID   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-	fullSecret = regexp.MustCompile(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]{1,255})(?:/versions/([A-Za-z0-9_-]{1,63}))?$`)
+	secretID   = rule(`^[A-Za-z0-9_-]{1,255}$`)
+	fullSecret = rule(`^projects/([a-z0-9.:-]+)/secrets/([A-Za-z0-9_-]{1,255})(?:/versions/([A-Za-z0-9_-]{1,63}))?$`)
 	// What Google's older API keys look like; newer ones have a dot, which the
 	// ID of a secret can't have.
 	looksLikeKey = regexp.MustCompile(`^AIza[A-Za-z0-9_-]{35}$`)
@@ -61,7 +61,7 @@ func SecretNames(list, project string) ([]string, error) {
 // secretName resolves one name. What isn't a name at all is not repeated in
 // the error: it may be a key, put where the name of its secret belongs.
 func secretName(name, project string) (string, error) {
-	if m := fullSecret.FindStringSubmatch(name); m != nil {
+	if m := fullSecret().FindStringSubmatch(name); m != nil {
 		version := m[3]
 		if version == "" {
 			version = "latest"
@@ -71,9 +71,9 @@ func secretName(name, project string) (string, error) {
 	switch {
 	case looksLikeKey.MatchString(name):
 		return "", errors.New("this looks like a key: want the name of the secret that holds it")
-	case secretID.MatchString(name) && project == "":
+	case secretID().MatchString(name) && project == "":
 		return "", errors.New("a secret without its project needs GOOGLE_CLOUD_PROJECT (or name it projects/P/secrets/S)")
-	case secretID.MatchString(name):
+	case secretID().MatchString(name):
 		return fmt.Sprintf("projects/%s/secrets/%s/versions/latest", project, name), nil
 	case regional.MatchString(name):
 		return "", errors.New("regional secrets (projects/P/locations/L/secrets/S) are not supported: use a global one")

@@ -130,10 +130,10 @@ func databaseName(s string) error {
 	return fmt.Errorf("%s: want (default), or 4 to 63 lower case letters, digits and hyphens", quoted(s))
 }
 
-var collectionRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
+var collectionRule = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 func collectionName(s string) error {
-	if !collectionRule.MatchString(s) {
+	if len(s) > 128 || !collectionRule.MatchString(s) {
 		return fmt.Errorf("%s: want 1 to 128 letters, digits, '-' and '_'", quoted(s))
 	}
 	if reservedID(s) {

@@ -1,6 +1,6 @@
 // Package page is what a browser shows of Fluxgate: the pool, its calendars and
 // its controls. It is one HTML document without data, written in parts that are
-// put together at start; everything on it comes from the JSON of GET /status,
+// put together once; everything on it comes from the JSON of GET /status,
 // which needs a token where there are any, while the document itself needs none.
 package page
 
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -36,7 +37,9 @@ type document struct {
 	tag    string // the entity tag
 }
 
-var served = assemble()
+// served is put together when it is first asked for: a cold start that serves a model's caller
+// doesn't wait for it.
+var served = sync.OnceValue(assemble)
 
 // assemble puts the parts together. The policy's hashes are those of the very
 // text that is served, so they can't differ from it.
@@ -85,15 +88,15 @@ func read(name string) string {
 // Handler serves the page to GET and HEAD, whatever the path.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
+		page, h := served(), w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", served.policy)
+		h.Set("Content-Security-Policy", page.policy)
 		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", served.tag)
+		h.Set("ETag", page.tag)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(served.html))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(page.html))
 	})
 }

@@ -63,7 +63,7 @@ func TestPolicy(t *testing.T) {
 
 // What isn't in the page can't be got around by a browser that knows no policy.
 func TestNothingFromOutside(t *testing.T) {
-	html := string(served.html)
+	html := string(served().html)
 	for _, found := range regexp.MustCompile(`https?://[^\s'"]+`).FindAllString(html, -1) {
 		assert.Equal(t, "http://www.w3.org/2000/svg", found, "the name of a namespace is all that may look like an address")
 	}
