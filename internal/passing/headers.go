@@ -27,7 +27,7 @@ var (
 	FileResponseHeaders = []string{"Accept-Ranges", "Content-Range"}
 
 	queryNames = []string{
-		"$alt", "alt", "fields", "filter", "force", "include_input", "last_event_id", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
+		"$alt", "after", "alt", "fields", "filter", "force", "include_input", "last_event_id", "limit", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",
 	}
 )

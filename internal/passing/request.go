@@ -1,6 +1,7 @@
 package passing
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 )
@@ -29,3 +30,14 @@ func MethodOf(r *http.Request) string {
 	}
 	return r.Method
 }
+
+type formKey struct{}
+
+// AsForm returns a request whose body was read as the form that it says it is, so that it goes
+// upstream as one.
+func AsForm(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), formKey{}, true))
+}
+
+// IsForm reports whether a request's body goes upstream as a form.
+func IsForm(r *http.Request) bool { return r.Context().Value(formKey{}) != nil }

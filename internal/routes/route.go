@@ -31,6 +31,8 @@ type Route struct {
 	Each string
 	// Pinned says that no other model can stand in for the one that is named.
 	Pinned bool
+	// Forms says that its body may be a form (multipart/form-data) instead of JSON.
+	Forms bool
 	// Uncounted says that upstream doesn't count the tokens of such a request beforehand.
 	Uncounted bool
 	// Candidates says that an answer without one, and without a reason for that, is none.

@@ -170,10 +170,10 @@ var Table = []Route{
 	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output"},
 	{Method: post, Base: OpenAI, Path: "images/edits", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "images/variations", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Makes: []string{"id"}, Under: "openai/videos/"},
+	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Uncounted: true, Makes: []string{"id"}, Under: "openai/videos/"},
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
-	{Method: get, Base: OpenAI, Path: "batches", Lists: "data"},
+	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/"},
 	{Method: post, Base: OpenAI, Path: "batches", Makes: []string{"id"}, Under: "batches/"},
 	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs},
 	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}, // …/cancel

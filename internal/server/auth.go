@@ -36,7 +36,7 @@ func (s *Server) admitCaller(r *http.Request, path string) (callers.Caller, erro
 		return caller, nil
 	}
 	if errors.Is(err, callers.ErrMissing) && strings.HasPrefix(path, routes.UploadPath) {
-		if caller, ok := s.uploader(r); ok {
+		if caller, ok := s.uploads.Caller(r, s.callers); ok {
 			return caller, nil
 		}
 	}

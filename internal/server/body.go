@@ -9,6 +9,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/problems"
@@ -16,17 +17,6 @@ import (
 
 // unreadTimeout is how long a body may take to come that no handler reads.
 const unreadTimeout = 30 * time.Second
-
-// boundBody says how long a body may take to come from now on. One that no
-// handler reads is read by net/http before it answers, for as long as it takes:
-// who sends a byte now and then must not hold a connection indefinitely. Where there
-// is no connection, as in tests, there is nothing to hold.
-func boundBody(w http.ResponseWriter, r *http.Request, limit time.Duration) {
-	if r.Body == nil || r.Body == http.NoBody {
-		return
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
-}
 
 // promptBody is how large a body is at most that may take unreadTimeout, in bytes, and no
 // longer.
@@ -44,9 +34,9 @@ func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64)
 	o := bodies.Options{Length: r.ContentLength, Most: bound}
 	if o.Length < 0 || o.Length > promptBody { // else it is to come within unreadTimeout, as it is already
 		begin := time.Now()
-		o.Came = func(n int64) { boundBody(w, r, time.Until(begin)+bodyTimeout(n)) }
+		o.Came = func(n int64) { httpconn.BoundBody(w, r, time.Until(begin)+bodyTimeout(n)) }
 	}
-	sent := http.MaxBytesReader(unwrapped(w), r.Body, bound)
+	sent := http.MaxBytesReader(httpconn.Unwrapped(w), r.Body, bound)
 	plain, err := coding.Unpack(sent, strings.Join(r.Header.Values("Content-Encoding"), ","))
 	if err != nil {
 		w.Header().Set("Accept-Encoding", coding.Known) // RFC 9110, section 12.5.3
@@ -74,18 +64,6 @@ func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64)
 // room kept for a large body, has it for half a minute.
 func bodyTimeout(came int64) time.Duration {
 	return 30*time.Second + time.Duration(came)*time.Second/(512<<10)
-}
-
-// unwrapped returns the writer of the connection. http.MaxBytesReader has it
-// close the connection, by a method that no other writer can have.
-func unwrapped(w http.ResponseWriter) http.ResponseWriter {
-	for {
-		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return w
-		}
-		w = inner.Unwrap()
-	}
 }
 
 // readPayload reads a body that passes through, with what it means.

@@ -57,6 +57,7 @@
 //   - live.go: sessions of the Live API, which package live relays, and tokens for them
 //   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects
+//   - openailists.go: lists in the format of OpenAI's clients
 //   - ownlist.go: lists of what one caller has
 //   - upload.go: uploads of files
 //   - match.go: a row of the table that a request has matched, and what it names
@@ -65,7 +66,6 @@
 //   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking; and what takes no slot
 //   - auth.go: who sent a request
-//   - uploadtoken.go: signed upload URLs that identify the caller
 //   - fail.go: turning errors and waits into answers
 //   - arrival.go: what is known of a request before its handler runs
 //   - body.go: reading a body within its bounds and within the budget of all

@@ -103,7 +103,7 @@ func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, 
 	switch {
 	case strings.HasPrefix(path, "upload/"):
 		passing.Upload(req.Header, r.Header)
-	case length > 0:
+	case length > 0 && !passing.IsForm(r):
 		// It was read as JSON, in UTF-8. Under another type or charset Google would read
 		// something else in it: a form, as which curl sends whatever it is given, or a
 		// binary message with names of resources that were not seen here.

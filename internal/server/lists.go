@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -28,7 +29,11 @@ func (s *Server) listResources(w http.ResponseWriter, r *http.Request, m match) 
 	if err != nil {
 		return err
 	}
-	if who := s.who(r); s.dispatch.Confines(who) {
+	who := s.who(r)
+	switch {
+	case m.Base == routes.OpenAI:
+		return s.listOpenAI(w, r, p, m, who)
+	case s.dispatch.Confines(who):
 		return s.listOwn(w, r, p, m, who)
 	}
 	at, token, err := parsePage(r.URL.Query(), len(p.Projects))

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/form"
 	"fluxgate.dev/fluxgate/internal/payload/interaction"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -17,6 +19,9 @@ import (
 
 // askModel serves a request to a model.
 func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error {
+	if m.Forms && form.Is(r.Header) {
+		return s.askByForm(w, r, m)
+	}
 	read, held, err := s.readPayload(w, r)
 	defer held.Release()
 	if err != nil {
@@ -43,6 +48,30 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		return x.job(m, model)
 	}
 	return x.serve(model, m.Pinned)
+}
+
+// askByForm is askModel for a body that is a form, which passes with its own type: what can't be
+// read in it as upstream might read it is refused.
+func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) error {
+	text, held, err := s.readBody(w, r)
+	defer held.Release()
+	if err != nil {
+		return err
+	}
+	in, err := form.Read(text, r.Header.Get("Content-Type"))
+	switch {
+	case errors.Is(err, form.ErrForm):
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
+	case err != nil:
+		return err
+	case !payload.ValidModel(in.Model):
+		return payload.ErrModel
+	}
+	x := &relay{
+		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path, seen: s.notes(r, m),
+		sizer: dispatch.Sizer{Bytes: -1, Estimate: in.References.Estimate},
+	}
+	return x.serve(in.Model, m.Pinned)
 }
 
 // understand reads of a body what the relay depends on, and which model it is for.

@@ -56,7 +56,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 	for len(own) > 0 && len(items) <= size {
 		some := own[:min(len(own), maxListed, size+1-len(items))]
 		own = own[len(some):]
-		texts, err := s.look(r, p, some)
+		texts, err := s.look(r, p, some, m.Base)
 		if err != nil {
 			return err
 		}
@@ -78,8 +78,8 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 	return nil
 }
 
-// look reads resources, all at once: nil where one isn't there any more.
-func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resource) ([]json.RawMessage, error) {
+// look reads resources below a base, all at once: nil where one isn't there any more.
+func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resource, base routes.Base) ([]json.RawMessage, error) {
 	texts, errs := make([]json.RawMessage, len(list)), make([]error, len(list))
 	asked := passing.WithQuery(r, func(query url.Values) { clear(query) })
 	var asking sync.WaitGroup
@@ -89,7 +89,7 @@ func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resour
 		}
 		asking.Go(func() {
 			errs[i] = s.dispatch.Free(r.Context(), p.Only(x.Project), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-				text, _, failure := s.list(ctx, asked, to, routes.API.Upstream()+x.Name)
+				text, _, failure := s.list(ctx, asked, to, base.Upstream()+x.Name)
 				if failure == nil && json.Valid(text) {
 					texts[i] = text
 				}

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -105,7 +106,7 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	case x.broken != nil:
 		// Too late for an error in the answer: the connection has to say it.
 		s.logger(ctx).Warn("stream broken", "class", x.broken.Class.String(), "error", x.broken)
-		abort(x.w)
+		httpconn.Abort(x.w)
 		return nil
 	case wait != nil:
 		s.writeWait(x.w, x.r, wait)
@@ -221,7 +222,7 @@ func (x *relay) passFree(ctx context.Context, p *dispatch.Pool, model string, ag
 		return failure
 	})
 	if x.broken != nil {
-		abort(x.w)
+		httpconn.Abort(x.w)
 		return nil
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -24,6 +25,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/uploadurl"
 )
 
 // Options are what a Server works with. All but Bodies, Callers and Telemetry are
@@ -53,6 +55,7 @@ type Server struct {
 	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
 	sessions  *live.Relay
+	uploads   uploadurl.URLs
 	mux       *http.ServeMux
 	unended   atomic.Int64   // answers in a row that said nothing of their length
 	published nearest.Routes // for those who miss one
@@ -63,6 +66,7 @@ func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
+		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}
 	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
@@ -77,11 +81,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
 	w.Header().Set(requestid.Header, requestid.New())
-	if len(r.TransferEncoding) > 0 {
-		// It may have had a length as well, which net/http drops. What follows on the connection
-		// may be by that, to whoever passed it on (RFC 9112, section 6.1).
-		w.Header().Set("Connection", "close")
-	}
+	httpconn.EndAfterChunks(w, r)
 	s.mux.ServeHTTP(w, passing.Respelled(r))
 }
 
@@ -100,7 +100,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				w.Header().Set(requestid.OpenAIHeader, id)
 			}
 			start := time.Now()
-			boundBody(w, r, unreadTimeout)
+			httpconn.BoundBody(w, r, unreadTimeout)
 			var minted string // an ephemeral token, before the credentials are taken off
 			if strings.HasPrefix(path, routes.SocketPath) {
 				minted = callers.EphemeralToken(r)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
-	"time"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/incoming"
@@ -130,19 +129,3 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 // maxHeld is how much of an answer is held back at most until it is seen how it
 // begins.
 const maxHeld = 4 << 10
-
-// abort cuts the connection, so that the caller sees that its answer isn't
-// whole. A panic with http.ErrAbortHandler would not do where the connection can
-// be had: functions-framework swallows it and ends the answer as if it were
-// whole.
-func abort(w http.ResponseWriter) {
-	out := http.NewResponseController(w)
-	if conn, _, err := out.Hijack(); err == nil {
-		_ = conn.Close()
-		return
-	}
-	// HTTP/2 can't be hijacked; a deadline that is over resets the stream.
-	if out.SetWriteDeadline(time.Unix(1, 0)) != nil {
-		panic(http.ErrAbortHandler)
-	}
-}

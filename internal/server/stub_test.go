@@ -75,6 +75,7 @@ func refusal(h heard) *http.Response {
 		return respond(http.StatusForbidden, `{"error":{"code":403,"message":"Method doesn't allow unregistered callers.","status":"PERMISSION_DENIED"}}`)
 	case credentials > 1 || h.r.URL.Query().Has("key"):
 		return respond(http.StatusBadRequest, `{"error":{"code":400,"message":"Multiple authentication credentials received. Please pass only one.","status":"INVALID_ARGUMENT"}}`)
+	case strings.HasSuffix(h.path, "/openai/videos") && strings.HasPrefix(kind, "multipart/form-data; boundary="): // as its samples for curl have it
 	case len(h.body) > 0 && !strings.HasPrefix(h.path, "/upload/") && kind != "application/json":
 		return respond(http.StatusBadRequest, `{"error":{"code":400,"message":"Invalid JSON payload received. Unknown name \"{\": Cannot bind query parameter.","status":"INVALID_ARGUMENT"}}`)
 	}

@@ -12,15 +12,13 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/proxies"
+	"fluxgate.dev/fluxgate/internal/uploadurl"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
-
-// ownerParameter carries the project of an upload in the URL that the caller
-// goes on with.
-const ownerParameter = "fluxgate_project"
 
 // canonicalURL ends the names of headers that hold a URL, as net/http spells them.
 // They go out as Google spells them over HTTP/1, X-Goog-Upload-URL: its Python SDK
@@ -40,16 +38,16 @@ const (
 // come, whatever there is of them.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	who := s.who(r)
-	if name, ok := s.uploadOf(r); ok {
+	if name, ok := s.uploads.Of(r); ok {
 		who.Name = name // whoever goes on with it, it is whose it was
 	}
 	p, err := s.dispatch.PoolFor(r.Context(), who, m.mentioned(nil))
 	if err != nil {
 		return err
 	}
-	if owner := r.URL.Query().Get(ownerParameter); owner != "" {
+	if owner := r.URL.Query().Get(uploadurl.OwnerParameter); owner != "" {
 		if !p.Has(owner) {
-			return apierror.Invalid(ownerParameter, "there is no such project here.")
+			return apierror.Invalid(uploadurl.OwnerParameter, "there is no such project here.")
 		}
 		p = p.Only(owner)
 	}
@@ -59,7 +57,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	case starts:
 		// An upload that was started before is none of its business.
 		asked = passing.WithQuery(asked, func(query url.Values) { query.Del(passing.UploadID) })
-	case !s.uploadIsOf(r, callerOf(r)):
+	case !s.uploads.IsOf(r, callerOf(r)):
 		return errNoUpload
 	}
 	body, length := io.Reader(r.Body), r.ContentLength
@@ -79,7 +77,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		if held, err = s.bodies.Charge(bodies.Each); err != nil {
 			return problems.OfBody(err, 0)
 		}
-		boundBody(w, r, maxUpload)
+		httpconn.BoundBody(w, r, maxUpload)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
@@ -134,9 +132,9 @@ func (s *Server) ownURL(r *http.Request, theirs, project string) (string, error)
 		return "", err
 	}
 	query := passing.QueryValues(u.Query())
-	query.Set(ownerParameter, project)
+	query.Set(uploadurl.OwnerParameter, project)
 	if s.tellsApart() {
-		s.signUpload(query, r)
+		s.uploads.Sign(query, r, arrivalOf(r).caller)
 	}
 	return proxies.OutsideOf(r).URL(r.URL.Path, query.Encode()), nil
 }

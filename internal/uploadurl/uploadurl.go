@@ -1,4 +1,4 @@
-package server
+package uploadurl
 
 import (
 	"net/http"
@@ -11,9 +11,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/passing"
 )
 
-// Some clients send what follows the start of an upload without a credential:
-// with Google, the upload's URL is one. So the rewritten URL carries a token of
-// the caller that started it, signed, for that upload alone and for a time.
+// OwnerParameter carries the project of an upload in the URL that the caller sees.
+const OwnerParameter = "fluxgate_project"
+
 const (
 	uploadTokenParameter  = "fluxgate_claim"
 	uploadCallerParameter = "fluxgate_caller" // and, behind a '~', the proof of its token
@@ -21,24 +21,36 @@ const (
 	uploadTokenFor        = 24 * time.Hour
 )
 
-// signUpload adds an upload token to the query of an upload URL, which answers r, for
+// Keys sign and check what was signed, here or at another instance.
+type Keys interface {
+	Sign(text string) string
+	Signed(text, signature string) bool
+}
+
+// URLs signs and reads upload URLs.
+type URLs struct {
+	Keys Keys
+	Now  func() time.Time // of the store
+}
+
+// Sign adds an upload token to the query of an upload URL, which answers r, for
 // its caller. An upload that goes on by a signed URL keeps the time of that one, and
 // the token that it was started with.
-func (s *Server) signUpload(query url.Values, r *http.Request) {
-	claim := callerOf(r)
-	if proof := arrivalOf(r).caller.Proof(s.admission.Sign); proof != "" {
+func (u URLs) Sign(query url.Values, r *http.Request, caller callers.Caller) {
+	claim := caller.Name
+	if proof := caller.Proof(u.Keys.Sign); proof != "" {
 		claim += proofMark + proof
 	}
-	until, ok := s.signedUntil(r)
+	until, ok := u.signedUntil(r)
 	if !ok {
-		until = s.admission.Now().Time().Add(uploadTokenFor).Unix()
-	} else if s.uploadIsOf(r, callerOf(r)) {
+		until = u.Now().Add(uploadTokenFor).Unix()
+	} else if u.IsOf(r, caller.Name) {
 		claim = r.URL.Query().Get(uploadCallerParameter)
 	}
 	query.Del(passing.UploadType)
 	query.Set(uploadCallerParameter, claim)
 	query.Set(uploadUntilParameter, strconv.FormatInt(until, 10))
-	query.Set(uploadTokenParameter, s.admission.Sign(uploadTokenText(query)))
+	query.Set(uploadTokenParameter, u.Keys.Sign(uploadTokenText(query)))
 }
 
 // proofMark is between the name of a caller, which has none in it, and the proof of
@@ -48,44 +60,44 @@ const proofMark = "~"
 // uploadTokenText is what an upload token covers.
 func uploadTokenText(query url.Values) string {
 	var b strings.Builder
-	for _, name := range []string{uploadCallerParameter, uploadUntilParameter, passing.UploadID, ownerParameter} {
+	for _, name := range []string{uploadCallerParameter, uploadUntilParameter, passing.UploadID, OwnerParameter} {
 		b.WriteString(strconv.Quote(query.Get(name)))
 	}
 	return b.String()
 }
 
-// uploader returns the caller that an upload's URL speaks for: as long as its time isn't
+// Caller returns the caller that an upload's URL speaks for: as long as its time isn't
 // over, and the token is still that caller's with which the upload was started.
-func (s *Server) uploader(r *http.Request) (callers.Caller, bool) {
-	until, ok := s.signedUntil(r)
-	if !ok || s.admission.Now().Time().Unix() > until {
+func (u URLs) Caller(r *http.Request, all *callers.Authenticator) (callers.Caller, bool) {
+	until, ok := u.signedUntil(r)
+	if !ok || u.Now().Unix() > until {
 		return callers.Caller{}, false
 	}
 	name, proof, _ := strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
-	return s.callers.Proven(r.Context(), name, proof, s.admission.Sign)
+	return all.Proven(r.Context(), name, proof, u.Keys.Sign)
 }
 
-// uploadOf returns the name of the caller that has started the upload with which a
+// Of returns the name of the caller that has started the upload with which a
 // request goes on by the URL that was made for it.
-func (s *Server) uploadOf(r *http.Request) (name string, ok bool) {
-	_, ok = s.signedUntil(r)
+func (u URLs) Of(r *http.Request) (name string, ok bool) {
+	_, ok = u.signedUntil(r)
 	name, _, _ = strings.Cut(r.URL.Query().Get(uploadCallerParameter), proofMark)
 	return name, ok
 }
 
-// uploadIsOf reports whether a request goes on with an upload that a caller has started.
-func (s *Server) uploadIsOf(r *http.Request, caller string) bool {
-	name, ok := s.uploadOf(r)
+// IsOf reports whether a request goes on with an upload that a caller has started.
+func (u URLs) IsOf(r *http.Request, caller string) bool {
+	name, ok := u.Of(r)
 	return ok && name == caller
 }
 
 // signedUntil returns until when the URL of a request that goes on with an upload
 // speaks for a caller, if it does.
-func (s *Server) signedUntil(r *http.Request) (int64, bool) {
+func (u URLs) signedUntil(r *http.Request) (int64, bool) {
 	query := r.URL.Query()
 	until, err := strconv.ParseInt(query.Get(uploadUntilParameter), 10, 64)
 	if err != nil || query.Get(passing.UploadID) == "" || passing.StartsUpload(r, query) {
 		return 0, false
 	}
-	return until, s.admission.Signed(uploadTokenText(query), query.Get(uploadTokenParameter))
+	return until, u.Keys.Signed(uploadTokenText(query), query.Get(uploadTokenParameter))
 }

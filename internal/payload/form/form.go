@@ -1,0 +1,95 @@
+package form
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
+
+// mediaType is that of forms that are read here.
+const mediaType = "multipart/form-data"
+
+// Is reports whether a request says that its body is a form.
+func Is(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return kind == mediaType
+}
+
+// A Form is what of one matters here. Its text passes as it is.
+type Form struct {
+	Model      string // without "models/"
+	References *payload.References
+}
+
+// The bounds of a form. OpenAI's have about ten fields.
+const (
+	maxFields = 256
+	maxModel  = 1 << 10 // bytes
+)
+
+// ErrForm means that a body isn't a form of which it is certain what upstream reads in it.
+var ErrForm = errors.New("want a form, multipart/form-data, as the SDKs send it, with one model")
+
+// Read reads a form of that Content-Type. It has to name its model once: upstream might take
+// either. Whatever of its texts looks like the name of a file counts, and so does what is
+// around them; what is in a file of its own doesn't. It fails with ErrForm, or with
+// payload.ErrManyResources.
+func Read(text []byte, contentType string) (*Form, error) {
+	_, parameters, err := mime.ParseMediaType(contentType)
+	boundary := "--" + parameters["boundary"]
+	// Nothing is to stand before the first part or behind the last, where another reader might
+	// find one.
+	if err != nil || boundary == "--" || !bytes.HasPrefix(text, []byte(boundary)) || !bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte(boundary+"--")) {
+		return nil, ErrForm
+	}
+	parts := multipart.NewReader(bytes.NewReader(text), parameters["boundary"])
+	out, models, files := new(Form), 0, false
+	var texts []string
+	for fields := 0; ; fields++ {
+		part, err := parts.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil || fields == maxFields || part.FormName() == "" || part.Header.Get("Content-Transfer-Encoding") != "" {
+			return nil, ErrForm
+		}
+		if part.FileName() != "" {
+			files = true
+			if strings.EqualFold(part.FormName(), "model") {
+				return nil, ErrForm
+			}
+			continue
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return nil, ErrForm
+		}
+		texts = append(texts, string(value))
+		if part.FormName() == "model" {
+			if models++; models > 1 || len(value) > maxModel {
+				return nil, ErrForm
+			}
+			out.Model = strings.TrimPrefix(string(value), "models/")
+		}
+	}
+	if models == 0 {
+		return nil, ErrForm
+	}
+	// As a member that refers to things, so that every text counts.
+	body, err := json.Marshal(map[string][]string{"uri": texts})
+	if err != nil {
+		return nil, ErrForm
+	}
+	if out.References, err = payload.ReadReferences(body); err != nil {
+		return nil, err
+	}
+	out.References.Media = out.References.Media || files
+	return out, nil
+}
