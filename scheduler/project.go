@@ -44,6 +44,9 @@ type Project struct {
 	Forgotten DayCount
 	// Unsure is what another build may have used of calendars that aren't a model's.
 	Unsure Unsure
+	// Epoch tells which settings of the deployment are the newest that who wrote it last
+	// knew of: they grow with every change. 0: none. No decision here depends on it.
+	Epoch int64
 
 	// Unreadable says why the stored state can't be read; empty: it can. Nothing
 	// fits in a project whose state isn't known, none of its keys is usable, and no

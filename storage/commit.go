@@ -48,6 +48,7 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 		}
 		reads, writes := c.takeUncounted()
 		next = next.Wrote(c.g.instance, t.seq).WithOperations(now, reads, writes+1)
+		next.Epoch = c.g.ctl.newest(next.Epoch)
 		doc := document{}
 		doc.Document, err = c.g.codec.Pack(rules, now, next, t.sections)
 		if err != nil {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// controlCache keeps the control document for ControlAge.
+// controlCache keeps the control document for ControlAge, or until a project's document
+// speaks of a newer one.
 type controlCache struct {
 	reads singleflight.Group // of the document, one at a time
 
@@ -20,6 +21,11 @@ type controlCache struct {
 	// taken grows with every document that is noted: what was asked for before
 	// then may be older.
 	taken uint64
+
+	// newer is the newest epoch that a project's document spoke of, while that is beyond
+	// doc's; 0: none. Refuted is one that a read which began after that didn't find: it has
+	// been lost.
+	newer, refuted int64
 }
 
 // Control implements Store.
@@ -68,7 +74,7 @@ func (g *Grouped) readControl() error {
 	defer cancel()
 	g.stats.control.Add(1)
 	g.uncounted.add(1, 0)
-	asked, taken := g.ctl.begin()
+	asked, taken, sought := g.ctl.begin()
 	doc, err := g.docs.control(ctx)
 	if err != nil {
 		return unavailable("read control document", err)
@@ -80,7 +86,7 @@ func (g *Grouped) readControl() error {
 			return unavailable("restore control document", err)
 		}
 	}
-	if g.ctl.took(asked, taken, doc) {
+	if g.ctl.took(asked, taken, sought, doc) {
 		g.expireAll()
 	}
 	return nil
@@ -93,14 +99,35 @@ const forever = time.Duration(math.MaxInt64)
 func (c *controlCache) within(age time.Duration) (Control, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.doc, c.known && time.Since(c.asked) < age
+	return c.doc, c.known && time.Since(c.asked) < age && (c.newer == 0 || age == forever)
+}
+
+// hear notes the epoch that a project's document speaks of: whoever wrote it knew of a
+// control document as new as that.
+func (c *controlCache) hear(epoch int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known && epoch > max(c.doc.Epoch, c.newer, c.refuted) {
+		c.newer = epoch
+	}
+}
+
+// newest returns the newest epoch that is known of; where none is, that which a project's
+// document speaks of already.
+func (c *controlCache) newest(spoken int64) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known {
+		return spoken
+	}
+	return max(c.doc.Epoch, c.newer)
 }
 
 // begin returns what took is to be told of a read that begins now.
-func (c *controlCache) begin() (asked time.Time, taken uint64) {
+func (c *controlCache) begin() (asked time.Time, taken uint64, sought int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now(), c.taken
+	return time.Now(), c.taken, c.newer
 }
 
 // lost reports whether what was read hasn't come of what was known when that began, and
@@ -113,9 +140,12 @@ func (c *controlCache) lost(taken uint64, doc *Control) bool {
 
 // took takes over what was read, unless another document was noted meanwhile,
 // and reports whether every view is to be read anew.
-func (c *controlCache) took(asked time.Time, taken uint64, doc Control) bool {
+func (c *controlCache) took(asked time.Time, taken uint64, sought int64, doc Control) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if sought == c.newer && sought > doc.Epoch {
+		c.newer, c.refuted = 0, sought
+	}
 	return c.taken == taken && c.takeLocked(asked, doc)
 }
 
@@ -132,6 +162,9 @@ func (c *controlCache) take(doc Control) bool {
 // what the views that were read before it saw.
 func (c *controlCache) takeLocked(asked time.Time, doc Control) bool {
 	changed := !c.known || doc.Epoch != c.doc.Epoch
+	if doc.Epoch >= c.newer {
+		c.newer = 0
+	}
 	c.known, c.asked, c.doc = true, asked, doc.clone()
 	c.taken++
 	return changed

@@ -95,6 +95,8 @@
 // forced to, and no document twice a second. Concurrent callers share a read. An
 // admin's change also raises the epoch of the control document, which every
 // instance reads every [ControlAge]; another epoch, and every view is read anew.
+// A project's document tells the newest epoch that its writer knew of, and who reads
+// one beyond its own reads the control document before it decides again.
 // Orders of an admin and of the holder of a ticket (SetMark, Release) are not
 // answered from a view that may be stale.
 //

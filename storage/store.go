@@ -101,7 +101,8 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
-// ControlAge is how old the control document may be in an instance.
+// ControlAge is how old the control document may be in an instance that has seen nothing of
+// a newer one: the document of a project tells which was known to who wrote it.
 const ControlAge = 10 * time.Second
 
 // Control is what holds for the whole deployment.

@@ -108,6 +108,9 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 	if c.known && err == nil && c.invalid == nil {
 		c.compare(p)
 	}
+	if p != nil {
+		c.g.ctl.hear(p.Epoch)
+	}
 	switch {
 	case err != nil, c.known && p != nil && !wroteThis(p, c.g.instance),
 		// Somebody else was at work until just now, and may still be.

@@ -21,6 +21,7 @@ var controlCases = []testCase{
 	{name: "ControlLosesNothing", body: controlLosesNothing},
 	{name: "ControlAge", body: controlAge, shared: true, virtual: true},
 	{name: "EpochRereadsViews", body: epochRereadsViews, shared: true, virtual: true},
+	{name: "EpochTravels", body: epochTravels, shared: true},
 	{name: "MarksOfOthers", body: marksOfOthers, shared: true},
 	{name: "BookingsOfOthers", body: bookingsOfOthers, shared: true},
 }
@@ -200,4 +201,30 @@ func bookingsOfOthers(t *testing.T, h Harness) {
 	require.NoError(t, err)
 	assert.True(t, result.Changed)
 	assert.Empty(t, stored(t, h).Calendar(model).Bookings)
+}
+
+// Who reads a project's document that was written by what is newer than the control document
+// it knows, reads that at once, and once.
+func epochTravels(t *testing.T, h Harness) {
+	a, b := h.Open(t, eager()), h.Open(t, eager())
+	mode := func(s storage.Store) string {
+		c, err := s.Control(t.Context())
+		require.NoError(t, err)
+		return c.Mode
+	}
+	assert.Empty(t, mode(a))
+	admit(t, a, plenty, ask(1))
+	_, err := b.UpdateControl(t.Context(), func(c *storage.Control) error { c.Mode = "pro_only"; return nil })
+	require.NoError(t, err)
+	admit(t, b, plenty, ask(1))
+	asked := a.Stats().Control
+	assert.Empty(t, mode(a), "nothing tells it yet")
+
+	admit(t, a, plenty, ask(1)) // loses the race
+	together(10, func(int) { assert.Equal(t, "pro_only", mode(a)) })
+	admit(t, b, plenty, ask(1))
+	admit(t, a, plenty, ask(1))
+	assert.Equal(t, "pro_only", mode(a))
+	assert.Equal(t, asked+1, a.Stats().Control)
+	assert.EqualValues(t, 1, stored(t, h).Epoch)
 }

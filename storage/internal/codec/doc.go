@@ -39,12 +39,12 @@
 //
 // The sections of this build are [Sections]: the calendars that aren't a model's, those of
 // them that are buckets, what is kept of models without a place, what is known to be on its way,
-// and what callers were served. Of the second field,
+// what callers were served, and which settings the writer knew of. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
 // whatever isn't a model's calendar counts as used. Where there are limits for models only,
-// which fold nothing, there is no second field: so it is of callers. Projects always have a
-// limit of sessions, and so a few dozen bytes of it.
+// which fold nothing, there is nothing in it but those settings, twelve bytes: so it is of
+// callers. Projects always have a limit of sessions, and so a few dozen bytes of it.
 //
 // Files, from the top down; a file calls only those below it:
 //
@@ -54,6 +54,7 @@
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places
 //   - services.go: the section with what callers were served
+//   - settings.go: the section with which settings the writer knew of
 //   - section.go: the second field
 //   - encode.go: the first field, written
 //   - decode.go: the first field, read; the decoder, which section.go reads with too

@@ -277,7 +277,7 @@ func TestEveryFieldIsJoined(t *testing.T) {
 		of     reflect.Type
 		fields string
 	}{
-		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Services Idle Forgotten Unsure Unreadable"},
+		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Services Idle Forgotten Unsure Epoch Unreadable"},
 		{reflect.TypeFor[scheduler.Calendar](), "Model Sent Folded Open Bookings Days Block Learned Refused Unsure Debt"},
 		{reflect.TypeFor[scheduler.Reservation](), "ID Start End Tokens Requests Straddles"},
 		{reflect.TypeFor[scheduler.Booking](), "ID Hash Rank Start Since Demand"},

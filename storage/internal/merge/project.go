@@ -21,6 +21,7 @@ func Projects(known, found *scheduler.Project) *scheduler.Project {
 	next.Latest = max(known.Latest, found.Latest)
 	next.NextRank = max(known.NextRank, found.NextRank)
 	next.Moved = max(known.Moved, found.Moved)
+	next.Epoch = max(known.Epoch, found.Epoch)
 	unrelated := !slices.ContainsFunc(known.Writers, func(w scheduler.Writer) bool { return knows(found, w.Instance) })
 	j := &calendars{since: known.Latest, unrelated: unrelated}
 	j.ranks, next.NextRank = ranks(known, found, next.NextRank)
