@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"fluxgate.dev/fluxgate/storage/internal/newer"
 )
 
 // controlCache keeps the control document for ControlAge, or until a project's document
@@ -21,11 +23,7 @@ type controlCache struct {
 	// taken grows with every document that is noted: what was asked for before
 	// then may be older.
 	taken uint64
-
-	// newer is the newest epoch that a project's document spoke of, while that is beyond
-	// doc's; 0: none. Refuted is one that a read which began after that didn't find: it has
-	// been lost.
-	newer, refuted int64
+	newer newer.Epochs
 }
 
 // Control implements Store.
@@ -99,35 +97,33 @@ const forever = time.Duration(math.MaxInt64)
 func (c *controlCache) within(age time.Duration) (Control, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.doc, c.known && time.Since(c.asked) < age && (c.newer == 0 || age == forever)
+	return c.doc, c.known && time.Since(c.asked) < age && (c.newer.Heard() == 0 || age == forever)
 }
 
-// hear notes the epoch that a project's document speaks of: whoever wrote it knew of a
-// control document as new as that.
+// hear notes the epoch that a project's document tells.
 func (c *controlCache) hear(epoch int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known && epoch > max(c.doc.Epoch, c.newer, c.refuted) {
-		c.newer = epoch
+	if c.known {
+		c.newer.Hear(epoch, c.doc.Epoch)
 	}
 }
 
-// newest returns the newest epoch that is known of; where none is, that which a project's
-// document speaks of already.
-func (c *controlCache) newest(spoken int64) int64 {
+// newest returns the newest epoch that is known of, else what a project's document tells.
+func (c *controlCache) newest(told int64) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
-		return spoken
+		return told
 	}
-	return max(c.doc.Epoch, c.newer)
+	return max(c.doc.Epoch, c.newer.Heard())
 }
 
 // begin returns what took is to be told of a read that begins now.
 func (c *controlCache) begin() (asked time.Time, taken uint64, sought int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now(), c.taken, c.newer
+	return time.Now(), c.taken, c.newer.Heard()
 }
 
 // lost reports whether what was read hasn't come of what was known when that began, and
@@ -143,9 +139,7 @@ func (c *controlCache) lost(taken uint64, doc *Control) bool {
 func (c *controlCache) took(asked time.Time, taken uint64, sought int64, doc Control) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sought == c.newer && sought > doc.Epoch {
-		c.newer, c.refuted = 0, sought
-	}
+	c.newer.Read(doc.Epoch, sought)
 	return c.taken == taken && c.takeLocked(asked, doc)
 }
 
@@ -162,9 +156,7 @@ func (c *controlCache) take(doc Control) bool {
 // what the views that were read before it saw.
 func (c *controlCache) takeLocked(asked time.Time, doc Control) bool {
 	changed := !c.known || doc.Epoch != c.doc.Epoch
-	if doc.Epoch >= c.newer {
-		c.newer = 0
-	}
+	c.newer.Read(doc.Epoch, 0)
 	c.known, c.asked, c.doc = true, asked, doc.clone()
 	c.taken++
 	return changed
