@@ -105,6 +105,8 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		reason := upstream.ReasonBilling
 		if e.Class == upstream.ClassProject {
 			reason = e.KeyReason()
+		}
+		if l.Told == lesson.UpstreamsWords {
 			r.d.lastWords.Put(anyModel, toRepeat(e))
 		}
 		problems = append(problems, r.d.noteDepleted(ctx, grant.Project))

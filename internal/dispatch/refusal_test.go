@@ -25,7 +25,8 @@ func errorsOf() []*upstream.Error {
 	for c := upstream.ClassDay; c <= upstream.ClassProject; c++ {
 		list = append(list, &upstream.Error{Class: c})
 	}
-	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer})
+	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer},
+		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied})
 }
 
 // Everything that upstream can say is in the table once, and nothing else is.

@@ -29,6 +29,9 @@ const (
 	// NoPermission: every model gets the 403 that was captured for one model on one
 	// project.
 	NoPermission
+	// DeniedAccess: every model gets the 403 of a project that Google has shut out. It was
+	// captured with a lookup of a model that passed; that counting passes too is a guess.
+	DeniedAccess
 )
 
 // SetStanding changes what a project may do.
@@ -69,6 +72,10 @@ func (c *call) refuseStanding() *apiError {
 	case NoPermission:
 		e := permissionDenied("The caller does not have permission")
 		e.reason = "no_permission"
+		return e
+	case DeniedAccess:
+		e := permissionDenied("Your project has been denied access. Please contact support.")
+		e.reason = "denied_access"
 		return e
 	}
 	return nil

@@ -25,6 +25,7 @@ func TestStanding(t *testing.T) {
 		{Depleted, 429, 429, "prepayment credits are depleted"},
 		{NoFreeTier, 400, 400, "free tier is not available in your country"},
 		{NoPermission, 403, 403, "The caller does not have permission"},
+		{DeniedAccess, 403, 403, "Your project has been denied access"},
 	} {
 		s, _ := newSim(Config{})
 		s.SetStanding("alpha", c.standing)

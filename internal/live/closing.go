@@ -54,7 +54,7 @@ func endingOf(err error) ending {
 		return endingOfProblem(problems.Of(err))
 	}
 	switch {
-	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
+	case failure.OfOurs():
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		return ending{websocket.StatusInternalError, "UNAVAILABLE: The key that was chosen can't be used any more. Please retry: others may be left."}
 	case failure.Class == upstream.ClassDenied && failure.Reason != upstream.ReasonPermission:

@@ -28,7 +28,7 @@ func many(n int) []geminisim.Key {
 func TestTheLastOfManyProjectsServes(t *testing.T) {
 	wordings := []string{
 		"403_suspended", "403_leaked", "403_api_off", "400_key_expired", "402_billing", "429_billing_prepaid", "429_day", "429_day_tokens",
-		"429_limit_zero_value", "400_free_tier",
+		"429_limit_zero_value", "400_free_tier", "403_denied",
 	}
 	for _, wording := range wordings {
 		for _, request := range []struct{ method, path, body string }{

@@ -28,7 +28,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		p = &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
 	case !errors.As(err, &failure):
 		p = problems.Of(err)
-	case failure.Class == upstream.ClassKeyInvalid, failure.Class == upstream.ClassBilling:
+	case failure.OfOurs():
 		// The keys are ours: that one fails must not look like the caller's mistake.
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
 	case failure.Class == upstream.ClassDenied && failure.Reason != upstream.ReasonPermission:

@@ -41,6 +41,7 @@ var losers = map[string][2]string{
 	"401_token_type":               {theKey, theKey},
 	"402_billing":                  {theProject, theProject},
 	"403_api_off":                  {theKey, theKey},
+	"403_denied":                   {theProject, theProject},
 	"403_file":                     {nobody, nobody},
 	"403_leaked":                   {theKey, theKey},
 	"403_no_key":                   {theKey, theKey},

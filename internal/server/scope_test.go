@@ -204,7 +204,7 @@ func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
 func TestStandingsOfAProject(t *testing.T) {
 	for standing, name := range map[geminisim.Standing]string{
 		geminisim.NoGrounding: "no grounding", geminisim.Overspent: "overspent", geminisim.Depleted: "depleted",
-		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission",
+		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission", geminisim.DeniedAccess: "denied access",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

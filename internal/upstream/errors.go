@@ -206,7 +206,15 @@ func (e *Error) KeyReason() string {
 
 // OfProject reports whether a reason for which a key is marked is its project's: a
 // free call with the key then proves nothing, only a request that needs quota does.
-func OfProject(reason string) bool { return reason == ReasonBilling || reason == ReasonFreeTier }
+func OfProject(reason string) bool {
+	return reason == ReasonBilling || reason == ReasonFreeTier || reason == ReasonDenied
+}
+
+// OfOurs reports whether an error is the fault of one of our keys or of its project, about
+// which a caller can do nothing.
+func (e *Error) OfOurs() bool {
+	return e.Class == ClassKeyInvalid || e.Class == ClassBilling || e.Class == ClassProject && e.Reason == ReasonDenied
+}
 
 // Unwrap returns the cause, if the failure was not an upstream answer. Its text is redacted; errors.Is and errors.As
 // reach the original.

@@ -22,6 +22,7 @@ const (
 	Spend          Refusal = "spending too fast"
 	Billing        Refusal = "credits or spending cap used up"
 	NoFreeTier     Refusal = "no free tier in this country"
+	ProjectDenied  Refusal = "the project is denied access"
 	Denied         Refusal = "no permission, to plain text"
 	DeniedFeature  Refusal = "no permission, to a request with a feature"
 	DeniedContent  Refusal = "no permission, to a request with more than text"
@@ -114,6 +115,7 @@ var Table = map[Refusal]Lesson{
 	Spend:          {OneAccount, AsBilled, Limited, OurWait, false},
 	Billing:        {WholeProject, UntilProved, Elsewhere, NotTheirs, false},
 	NoFreeTier:     {WholeProject, UntilProved, Elsewhere, UpstreamsWords, false},
+	ProjectDenied:  {WholeProject, UntilProved, Elsewhere, NotTheirs, false},
 	Denied:         {OneModel, SomeMinutes, Limited, UpstreamsWords, false},
 	DeniedFeature:  {OneFeature, Pausing, Doubtful, UpstreamsWords, false},
 	DeniedContent:  {ThisRequest, NotAtAll, Doubtful, UpstreamsWords, true},
@@ -170,6 +172,9 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 	case upstream.ClassBilling:
 		return Billing
 	case upstream.ClassProject:
+		if e.Reason == upstream.ReasonDenied {
+			return ProjectDenied
+		}
 		return NoFreeTier
 	case upstream.ClassKeyInvalid:
 		return KeyInvalid

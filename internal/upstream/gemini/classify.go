@@ -246,7 +246,7 @@ var accessTexts = []struct {
 }{
 	{403, "Your API key was reported as leaked", "", upstream.ClassKeyInvalid, upstream.ReasonLeaked},
 	{403, "Method doesn't allow unregistered callers", "", upstream.ClassKeyInvalid, upstream.ReasonUnregistered},
-	{403, "Your project has been denied access", "", upstream.ClassKeyInvalid, upstream.ReasonDenied},
+	{403, "Your project has been denied access", "", upstream.ClassProject, upstream.ReasonDenied}, // free calls pass: captured
 	{403, "Permission denied: Consumer", "has been suspended", upstream.ClassKeyInvalid, "CONSUMER_SUSPENDED"},
 	{400, "API key not valid", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
 	{400, "API key expired", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},

@@ -109,6 +109,7 @@ func TestClassify(t *testing.T) {
 		{"400_quotes_caller", upstream.ClassCaller, "", 0, nil, "a caller must not invalidate keys by what it sends"},
 		{"401_token_type", upstream.ClassKeyInvalid, "ACCESS_TOKEN_TYPE_UNSUPPORTED", 0, nil, "what an unusable key can look like"},
 		{"403_leaked", upstream.ClassKeyInvalid, upstream.ReasonLeaked, 0, nil, "no code exists for it"},
+		{"403_denied", upstream.ClassProject, upstream.ReasonDenied, 0, nil, "captured with a model lookup that went on passing"},
 		{"403_suspended", upstream.ClassKeyInvalid, "CONSUMER_SUSPENDED", 0, nil, "echoes the key twice"},
 		{"403_restricted", upstream.ClassKeyInvalid, "API_KEY_SERVICE_BLOCKED", 0, nil, "key restricted to other APIs"},
 		{"403_api_off", upstream.ClassKeyInvalid, "SERVICE_DISABLED", 0, nil, "the project hasn't switched the API on"},
