@@ -39,9 +39,10 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	}
 	c.charge, c.log.Input = charge, input
 	if f, ok := c.s.nextFailure(); ok {
-		c.cut = f == CutStream
-		if c.fail(f) {
+		if c.cut = f == CutStream; !c.cut {
 			c.s.ledger.Done(charge)
+		}
+		if c.fail(f) {
 			return errAnswered
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -385,6 +386,20 @@ func TestManyAtOnce(t *testing.T) {
 		assert.EqualValues(t, 20, s.Ledger().Peak("org-a", mini, simquota.Requests, time.Minute))
 		assert.Len(t, s.Requests(), 32)
 	})
+}
+
+// TestResetEndsARequest: one whose connection breaks isn't in flight any more.
+func TestResetEndsARequest(t *testing.T) {
+	s := sim(simquota.Limit{Dimension: simquota.Requests, Amount: 1, Kind: simquota.AtOnce})
+	s.FailNext(1, openaisim.Reset)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test/v1/chat/completions",
+		strings.NewReader(`{"model":"`+mini+`","messages":[{"role":"user","content":"hi"}]}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+key1)
+	_, err = s.Transport().RoundTrip(req)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+	assert.Equal(t, 200, ask(t, s, key1, "hi").status, "nor is one that was answered")
 }
 
 // TestRequestsAreBounded: a long run keeps the latest requests alone.
