@@ -40,6 +40,12 @@ type load struct {
 	tokens, requests int64   // at now, the demand included
 	steps            []step  // every later change, in order of time
 
+	counted struct { // the day that was asked for last
+		day  Day
+		used int64
+		is   bool
+	}
+
 	owed    Debt     // of a bucket: what is missing in it beside
 	takings []taking // these
 }
@@ -297,7 +303,10 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 
 // full reports whether the demand doesn't fit into a day any more.
 func (l *load) full(day Day) bool {
-	return l.used(&l.Terms, l.now, day, l.below)+l.demand.Count() > l.RPD
+	if c := &l.counted; !c.is || c.day != day { // a plan asks for one day at every step
+		c.day, c.used, c.is = day, l.used(&l.Terms, l.now, day, l.below), true
+	}
+	return l.counted.used+l.demand.Count() > l.RPD
 }
 
 // EarliestWhole returns the first start that a caller can be told: from, or
