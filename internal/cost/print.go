@@ -196,8 +196,8 @@ requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) +
   commit admits whatever has gathered meanwhile, so many callers at a time are admitted far more often than that, and one
   that sends request after request isn't. Every further instance commits for itself, and the slower of two begins again: many
   instances on few projects spend their time on that.
-- **Bookings**: %d for each project, at most 10 minutes ahead. Whoever comes after that is told when to come back, and
-  nothing is kept for them.
+- **Bookings**: %d for each project, at most 10 minutes ahead; where callers have tokens a minute ahead, and one more for
+  each of them. Whoever comes after that is told when to come back, and nothing is kept for them.
 - **One region**: the database is in one place, and every admission is a commit there. An instance elsewhere adds the round
   trip to each request.
 
