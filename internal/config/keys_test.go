@@ -130,7 +130,7 @@ func TestTooManyKeys(t *testing.T) {
 		environ = append(environ, fmt.Sprintf("GEMINI_KEY_%d=k%d", n+1, n))
 	}
 	_, err := load(t, environ...)
-	require.ErrorContains(t, err, "257 keys: want at most 256")
+	require.ErrorContains(t, err, "1001 keys: want at most 1000")
 	_, err = load(t, environ[:MaxKeys]...)
 	assert.NoError(t, err)
 }

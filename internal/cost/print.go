@@ -191,7 +191,8 @@ requests, and that of 50,000 reads ` + number(math.Round(100*50000/10800)/100) +
 ## Where one deployment ends
 
 - **Gemini's own quota** ends first. Eight projects of the free tier have 10,800 requests a day. A deployment takes up to
-  %d keys.
+  %d keys. With as many projects a decision takes milliseconds where all are used up, and whoever is refused may have every
+  document read that others wrote, once a second at most: a pool of hundreds that is used up costs reads.
 - **A document of Firestore** takes few commits a second. An instance paces itself to 5 a second for each project, and a
   commit admits whatever has gathered meanwhile, so many callers at a time are admitted far more often than that, and one
   that sends request after request isn't. Every further instance commits for itself, and the slower of two begins again: many

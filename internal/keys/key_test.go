@@ -95,7 +95,7 @@ func TestFromEnvRefuses(t *testing.T) {
 		many = append(many, configured(n+1, fmt.Sprint("k", n), ""))
 	}
 	_, _, err = fromEnv(t, many...)
-	assert.EqualError(t, err, "257 keys: want at most 256")
+	assert.EqualError(t, err, "1001 keys: want at most 1000")
 }
 
 func TestKeyNeverPrintsItsValue(t *testing.T) {
