@@ -15,6 +15,16 @@ type Usage struct {
 	To     time.Time  `json:"to"`
 	Rows   []UsageRow `json:"rows"`
 	Total  UsageRow   `json:"total"`
+	// Budgets are how the asking caller's own stand.
+	Budgets []Budget `json:"budgets"`
+}
+
+// A Budget is what a caller may use of one kind in a day or month, and what is left of it.
+type Budget struct {
+	Name   string    `json:"name"` // tokens_per_day, tokens_per_month, dollars_per_day, dollars_per_month
+	Limit  float64   `json:"limit"`
+	Left   float64   `json:"left"`
+	Resets time.Time `json:"resets_at"`
 }
 
 // A UsageRow is what was used of one kind; what isn't told apart is empty.

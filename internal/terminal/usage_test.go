@@ -29,3 +29,15 @@ func TestUsage(t *testing.T) {
 		fits(t, Usage(&u, Style{Width: width}), width)
 	}
 }
+
+// Who has a budget sees what is left of it, and until when it has to last.
+func TestBudgets(t *testing.T) {
+	midnight := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
+	said := Usage(&remote.Usage{Budgets: []remote.Budget{
+		{Name: "tokens_per_day", Limit: 2_000_000, Left: 1_234_567, Resets: midnight},
+		{Name: "dollars_per_month", Limit: 50, Left: 3.25, Resets: midnight.AddDate(0, 0, 1)},
+	}}, Style{})
+	assert.Regexp(t, `tokens per day +2,000,000 +1,234,567 +2026-11-30 08:00:00`, said)
+	assert.Regexp(t, `dollars per month +\$50\.0000 +\$3\.2500 +2026-12-01 08:00:00`, said)
+	assert.NotContains(t, Usage(&remote.Usage{}, Style{}), "BUDGET")
+}

@@ -218,6 +218,7 @@ function projectRows(status, p, range, now, width) {
       'h3',
       null,
       el('span', { class: 'project-name' }, p.project),
+      p.tier && el('span', { class: 'tag' }, p.tier === 'free' ? 'free tier' : `tier ${p.tier}`),
       keysOf(status, p.project).map(keyChip),
       p.promise_moved > 0 && el('span', { class: 'tag warn' }, `${plural(p.promise_moved, 'promise')} moved today`),
     ),
