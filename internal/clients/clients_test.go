@@ -37,7 +37,7 @@ func TestJavaScript(t *testing.T) {
 			nodetest.Run(t, name, suiteTimeout,
 				"FLUXGATE_URL="+w.url, "FLUXGATE_TOKEN="+token, "CLIENTS_CONTROL_URL="+w.control(t),
 				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t),
-				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy,
+				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy, "CLIENTS_MODEL_CROWDED="+crowded,
 				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding,
 				"CLIENTS_MODEL_LIVE="+live, "CLIENTS_MODEL_VIDEO="+video, "CLIENTS_MODEL_PICTURE="+picture)
 			assert.Subset(t, w.answers.routes(), routes, "a suite that calls less than it should proves nothing")

@@ -240,7 +240,7 @@ func (c *goClient) retry(t *testing.T) {
 		},
 	}
 	for name, call := range calls {
-		c.w.arm()
+		c.w.arm(busy)
 		before := len(c.w.answers.list())
 		assert.Equal(t, geminisim.Translate(long), call(), name)
 		list := c.w.answers.list()[before:]

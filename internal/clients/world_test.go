@@ -29,6 +29,7 @@ const (
 	auto      = "auto"
 	roomy     = "gemini-2.5-flash"
 	busy      = "gemini-2.5-flash-lite"
+	crowded   = "gemini-3.1-flash-lite"
 	spent     = "gemini-2.5-pro"
 	embedding = "gemini-embedding-001"
 	video     = "veo-3.0-generate-001"
@@ -52,8 +53,9 @@ var plenty = geminisim.Limits{RPM: 1000, TPM: 10_000_000, RPD: 100_000}
 func limits() map[string]geminisim.Limits {
 	return map[string]geminisim.Limits{
 		roomy: plenty, embedding: plenty, video: plenty, picture: plenty, cliSmall: plenty, cliMedium: plenty, cliLarge: plenty,
-		busy:  {RPM: 1, TPM: 10_000_000, RPD: 1000},
-		spent: {RPM: 10, TPM: 10_000_000, RPD: 1},
+		busy:    {RPM: 1, TPM: 10_000_000, RPD: 1000},
+		crowded: {RPM: 15, TPM: 10_000_000, RPD: 1000},
+		spent:   {RPM: 10, TPM: 10_000_000, RPD: 1},
 	}
 }
 
@@ -79,7 +81,8 @@ type world struct {
 	front   http.Handler
 	url     string
 	answers answers
-	armed   atomic.Bool // the next POST finds the pool busy
+	armed   atomic.Pointer[string] // the next POST finds the pool busy for this model; nil: none
+	filling sync.Mutex
 }
 
 func newWorld(t *testing.T) *world {
@@ -147,21 +150,27 @@ func (w *world) fill(ctx context.Context, t assert.TestingT, model string, n int
 	}
 }
 
-// arm has the next request find the pool busy. What makes it so happens when that
+// arm has the next request find the pool busy for a model. What makes it so happens when that
 // request arrives, so that the wait is short however long its client takes to
 // start.
-func (w *world) arm() { w.armed.Store(true) }
+func (w *world) arm(model string) { w.armed.Store(&model) }
 
 // busyWhenArmed is the front that arm makes busy.
 func (w *world) busyWhenArmed(t *testing.T) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost && w.armed.CompareAndSwap(true, false) {
+		w.filling.Lock() // others that come at the same time find it full too
+		var model *string
+		if r.Method == http.MethodPost {
+			model = w.armed.Swap(nil)
+		}
+		if model != nil {
 			w.clock.forward(window + time.Second) // whoever came before is forgotten
 			began := w.clock.now()
-			w.fill(r.Context(), t, busy, int(limits()[busy].RPM))
+			w.fill(r.Context(), t, *model, int(limits()[*model].RPM))
 			// Less than so much is left of it for nobody, however long the filling took.
 			w.clock.forward(began.Add(window - shortWait).Sub(w.clock.now()))
 		}
+		w.filling.Unlock()
 		w.front.ServeHTTP(rw, r)
 	})
 }
@@ -179,7 +188,7 @@ func (w *world) requireCalm(t *testing.T) {
 // what Fluxgate answered.
 func (w *world) control(t *testing.T) string {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /busy", func(http.ResponseWriter, *http.Request) { w.arm() })
+	mux.HandleFunc("POST /busy", func(_ http.ResponseWriter, r *http.Request) { w.arm(r.URL.Query().Get("model")) })
 	mux.HandleFunc("GET /answers", func(rw http.ResponseWriter, _ *http.Request) {
 		assert.NoError(t, json.NewEncoder(rw).Encode(w.answers.list()))
 	})

@@ -15,6 +15,7 @@ export const models = {
   auto: need('CLIENTS_MODEL_AUTO'), // the chain, which is roomy alone
   roomy: need('CLIENTS_MODEL_ROOMY'), // never refused
   busy: need('CLIENTS_MODEL_BUSY'), // one request per minute and project, taken after makeBusy
+  crowded: need('CLIENTS_MODEL_CROWDED'), // as busy is, for thirty
   spent: need('CLIENTS_MODEL_SPENT'), // its day is spent
   embedding: need('CLIENTS_MODEL_EMBEDDING'),
   live: need('CLIENTS_MODEL_LIVE'),
@@ -40,10 +41,9 @@ export function translation(text) {
 // long is a text whose answer comes in several pieces.
 export const long = 'The quick brown fox jumps over the lazy dog, and then it rests for a while. '.repeat(20).trim();
 
-// makeBusy has the next request find no room on the busy model for about two
-// seconds.
-export async function makeBusy() {
-  const response = await fetch(`${control}/busy`, { method: 'POST' });
+// makeBusy has the next request find no room on a model for about two seconds.
+export async function makeBusy(model = models.busy) {
+  const response = await fetch(`${control}/busy?model=${model}`, { method: 'POST' });
   if (!response.ok) throw new Error(`make busy: ${response.status} ${await response.text()}`);
 }
 
