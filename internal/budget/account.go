@@ -30,6 +30,9 @@ type account struct {
 	has      bool   // it is
 	out      Amount // of shares that are out
 
+	known   *record // for who only looks; nil: never read
+	knownAt time.Time
+
 	refused    *Refusal
 	refusedAt  time.Time
 	refusedFor Amount
@@ -116,6 +119,7 @@ func (a *account) write(ctx context.Context, records Records, need Amount, more 
 			next.Lease = a.out.plus(need).plus(a.extra(others, need))
 		}
 		r.put(next)
+		a.known, a.knownAt = r, now.Time()
 		return json.Marshal(r)
 	})
 	if err != nil {

@@ -251,6 +251,23 @@ func TestFailsClosed(t *testing.T) {
 	assert.ErrorContains(t, err, "read budget", "what can't be read is not taken for nothing")
 }
 
+// A page that is left open reads a record once a minute.
+func TestLookingCostsLittle(t *testing.T) {
+	w := newWorld(t)
+	l, other := w.instance(Limits{TokensPerDay: tokens(50_000)}), w.instance(Limits{TokensPerDay: tokens(50_000)})
+	assert.InDelta(t, 50_000, left(t, other)["tokens_per_day"], 0)
+	answer(t, l, 1000, 1000)
+	require.NoError(t, l.Flush(t.Context()))
+	before := w.Stats().Control
+	for range 100 {
+		assert.InDelta(t, 50_000, left(t, other)["tokens_per_day"], 0)
+		assert.InDelta(t, 48_000, left(t, l)["tokens_per_day"], 0)
+	}
+	assert.Equal(t, before, w.Stats().Control, "no reads")
+	w.now = w.now.Add(readFor)
+	assert.InDelta(t, 48_000, left(t, other)["tokens_per_day"], 0)
+}
+
 // A record keeps its bound, and no sum is lost by it: an instance that was added to the others
 // goes on in a row of its own.
 func TestRecordIsBounded(t *testing.T) {

@@ -171,28 +171,33 @@ type Left struct {
 	Resets time.Time `json:"resets_at"`
 }
 
+// readFor is how long a record is taken for what it was by who only looks.
+const readFor = time.Minute
+
 // Left says what is left of a caller's budget, with what is on its way and leased counted as
-// spent; none if it has none.
+// spent; none if it has none. What other instances spent may be a minute old.
 func (l *Ledger) Left(ctx context.Context, caller string) ([]Left, error) {
 	a := l.of(caller)
 	if a == nil {
 		return nil, nil
-	}
-	data, err := l.records.Record(ctx, recordOf(caller))
-	if err != nil {
-		return nil, err
-	}
-	r, err := readRecord(data)
-	if err != nil {
-		return nil, err
 	}
 	if err := a.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer a.end()
 	now := l.clock()
+	if a.known == nil || now.Time().Sub(a.knownAt) >= readFor {
+		data, err := l.records.Record(ctx, recordOf(caller))
+		if err != nil {
+			return nil, err
+		}
+		if a.known, err = readRecord(data); err != nil {
+			return nil, err
+		}
+		a.knownAt = now.Time()
+	}
 	a.roll(periodOf(scheduler.DayOf(now)))
-	others, spent := r.besides(a.instance, func(x row) Spent { return x.covers(a.now.Period) }), a.now.Spent.plus(a.out)
+	others, spent := a.known.besides(a.instance, func(x row) Spent { return x.covers(a.now.Period) }), a.now.Spent.plus(a.out)
 	var all []Left
 	for _, x := range a.limits {
 		all = append(all, Left{x.name, x.told(x.most), x.told(max(0, x.most-x.used(spent)-x.used(others))), x.reset(now)})
