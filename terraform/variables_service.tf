@@ -77,7 +77,7 @@ variable "settings" {
   validation {
     condition = alltrue([for name in keys(var.settings) : contains([
       "FLUXGATE_CORS", "FLUXGATE_RESOURCES", "FLUXGATE_COUNT", "FLUXGATE_SKEW", "FLUXGATE_HOLD", "FLUXGATE_MAX_BODY", "FLUXGATE_BODY_BUDGET", "FLUXGATE_SECRETS_TTL", "FLUXGATE_IDLE_TIMEOUT", "FLUXGATE_LIVE_IDLE_TIMEOUT", "FLUXGATE_RESEND", "FLUXGATE_PASS_UNKNOWN", "FLUXGATE_SHADOW", "FLUXGATE_MAX_WAIT",
-      "FLUXGATE_LOG_LEVEL", "FLUXGATE_POLICY", "FLUXGATE_PRICES", "GEMINI_LOG", "GOOGLE_GEMINI_BASE_URL",
+      "FLUXGATE_LOG_LEVEL", "FLUXGATE_POLICY", "FLUXGATE_PRICES", "FLUXGATE_PROVIDERS", "GEMINI_LOG", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL",
     ], name) || startswith(name, "OTEL_") && !endswith(name, "_HEADERS")])
     error_message = "settings: want a setting of .env.example that has no variable of its own here. Keys and tokens don't belong into the environment: they would be in the state, and whoever may see the function could read them."
   }

@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/dotenv"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -36,7 +37,7 @@ don't work, 1 if none does.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			before := os.Environ()
-			if _, err := config.LoadDotEnv(env); err != nil {
+			if _, err := dotenv.Load(env); err != nil {
 				return usageError{err}
 			}
 			return check(ctx, cmd.OutOrStdout(), before, os.Environ())

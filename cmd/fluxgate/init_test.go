@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dotenv"
 )
 
 // What init writes is what config reads.
@@ -49,7 +50,7 @@ func TestInit(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 
-			found, err := config.LoadDotEnv(path)
+			found, err := dotenv.Load(path)
 			require.NoError(t, err)
 			require.True(t, found)
 			cfg, err := config.Load(t.Context(), os.Environ())

@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/build"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/dotenv"
 	"fluxgate.dev/fluxgate/internal/wait"
 )
 
@@ -52,7 +53,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
   GEMINI_KEY_1=… GEMINI_PROJECT_1=team-a fluxgate serve`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := config.LoadDotEnv(env); err != nil {
+			if _, err := dotenv.Load(env); err != nil {
 				return usageError{err}
 			}
 			environ := os.Environ()

@@ -18,11 +18,11 @@ import (
 	// It registers the function.
 	_ "fluxgate.dev/fluxgate"
 
-	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dotenv"
 )
 
 func main() {
-	if _, err := config.LoadDotEnv(".env"); err != nil {
+	if _, err := dotenv.Load(".env"); err != nil {
 		log.Fatal(err)
 	}
 	if err := funcframework.StartHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "8080")); err != nil {

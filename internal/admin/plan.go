@@ -55,7 +55,7 @@ type Question struct {
 // of /generate, or one of Gemini's generateContent with "model" beside it. It books
 // nothing.
 func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
-	p, err := a.dispatch.Pool(ctx)
+	p, err := a.dispatch.PoolOf(ctx, upstream.Gemini)
 	if err != nil {
 		return nil, err
 	}

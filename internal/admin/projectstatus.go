@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -27,7 +28,8 @@ func (i instant) MarshalJSON() ([]byte, error) {
 
 // A projectStatus is what is known of one project.
 type projectStatus struct {
-	Project string `json:"project"`
+	Project  string `json:"project"`
+	Provider string `json:"provider,omitempty"` // empty: Gemini
 	// Tier is the usage tier that is declared of it: free, 1, 2 or 3.
 	Tier string `json:"tier,omitempty"`
 	// Unreadable says why the project's document can't be read, if it can't: then
@@ -82,11 +84,11 @@ type blockStatus struct {
 // instant is told.
 var probeSizes = []int64{1_000, 10_000, 100_000, 1_000_000}
 
-// project describes a project; state is nil if nothing is known of it yet.
-func (v *statusView) project(id string, state *scheduler.Project) projectStatus {
+// project describes a project, of which that is a key; state is nil if nothing is known of it yet.
+func (v *statusView) project(id string, key keys.Key, state *scheduler.Project) projectStatus {
 	v = v.of(id)
-	out := projectStatus{Project: id, Tier: string(v.rules.Policy.Tier()), Models: []modelStatus{}}
-	models := slices.Clone(v.chain)
+	out := projectStatus{Project: id, Provider: key.Of(), Tier: string(v.rules.Policy.Tier()), Models: []modelStatus{}}
+	models := slices.Clone(v.wanted(key))
 	known := len(models)
 	if state != nil {
 		out.Moved, out.Unreadable = state.Moved, state.Unreadable

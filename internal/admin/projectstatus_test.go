@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -32,7 +33,7 @@ func TestModelsWithoutAPlace(t *testing.T) {
 		now:   now, chain: []string{"chain"}, names: slices.Values([]string{"chain", "named"}),
 	}
 	used := map[string][2]int64{}
-	for _, m := range v.project("p", state).Models {
+	for _, m := range v.project("p", keys.Key{}, state).Models {
 		used[m.Model] = [2]int64{m.RPD.Used, m.TokensToday}
 	}
 	assert.Equal(t, map[string][2]int64{

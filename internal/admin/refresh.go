@@ -143,7 +143,7 @@ var errNoRoom = errors.New("no project has room for the question now")
 // longest. Open models come after the others, for they can't be asked for JSON.
 func (a *Admin) ask(ctx context.Context, prompt upstream.Prompt, models []string) (*upstream.Reply, error) {
 	ctx = requestlog.With(ctx, a.logger(ctx).With("for", "policy"))
-	p, err := a.dispatch.Pool(ctx)
+	p, err := a.dispatch.PoolOf(ctx, upstream.Gemini)
 	if err != nil {
 		return nil, err
 	}

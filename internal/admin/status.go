@@ -65,6 +65,7 @@ type keyStatus struct {
 	Until       *time.Time            `json:"until,omitempty"` // of an exhausted one
 	Fingerprint string                `json:"fingerprint"`
 	Project     string                `json:"project"`
+	Provider    string                `json:"provider,omitempty"` // empty: Gemini
 	Models      map[string]modelToday `json:"models"`
 	LastUsedAt  float64               `json:"last_used_at"` // Unix seconds of the last change of its project, 0: never
 	CheckedAt   *time.Time            `json:"checked_at,omitempty"`
@@ -233,7 +234,7 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 		case !begun:
 			begun = project.ID == v.look.After
 		case v.look.Limit == 0 || len(out.Projects) < v.look.Limit:
-			out.Projects = append(out.Projects, v.project(project.ID, states[i]))
+			out.Projects = append(out.Projects, v.project(project.ID, p.KeyOf(project.ID), states[i]))
 			shown[project.ID] = true
 		case out.Next == "":
 			out.Next = out.Projects[len(out.Projects)-1].Project
@@ -271,10 +272,10 @@ func (v *statusView) keys(p *dispatch.Pool, states []*scheduler.Project, report 
 
 func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation.Report) keyStatus {
 	found, checked := report.Of(k.Fingerprint)
-	found.Fingerprint = k.Fingerprint
+	found.Fingerprint, found.Provider = k.Fingerprint, k.Of()
 	standing := validation.Standing(v.rules, v.now, state, v.chain, found)
 	out := keyStatus{
-		Index: k.Index, Fingerprint: k.Fingerprint, Project: k.Project,
+		Index: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Provider: k.Of(),
 		Status: standing.Status, Reason: standing.Reason, Until: standing.Until,
 		Models: make(map[string]modelToday, len(v.chain)),
 	}
@@ -284,11 +285,20 @@ func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation
 	if state != nil {
 		out.LastUsedAt = float64(state.Latest) / 1000
 	}
-	for _, model := range v.chain {
+	for _, model := range v.wanted(k) {
 		c := state.Calendar(model)
 		out.Models[model] = modelToday{c.Used(v.rules, scheduler.DayOf(v.now)), validation.Left(v.rules, v.now, c)}
 	}
 	return out
+}
+
+// wanted are the models that are told of for a key although nothing may be known of them: the
+// chain's, which is Gemini's.
+func (v *statusView) wanted(k keys.Key) []string {
+	if k.Of() != "" {
+		return nil
+	}
+	return v.chain
 }
 
 // callers says what callers used today, and how those stand that have limits of their own.

@@ -19,6 +19,7 @@ const (
 	Native Format = iota // Google's, and that of Fluxgate's own routes
 	OpenAI
 	Interactions // that of Google's Interactions API, whose codes are names
+	Anthropic
 )
 
 // status is an error in Google's shape.
@@ -74,6 +75,13 @@ func write(w http.ResponseWriter, f Format, e status) {
 		WriteJSON(w, e.Code, out)
 		return
 	}
+	if f == Anthropic {
+		var out anthropicError
+		out.Type, out.Error.Type, out.Error.Message = "error", anthropicKind(e.Code), e.Message
+		out.RequestID = requestid.Of(w.Header())
+		WriteJSON(w, e.Code, out)
+		return
+	}
 	var out openAIError
 	out.Error.Message, out.Error.Status = e.Message, e.Status
 	out.Error.Type, out.Error.Code = openAIKind(e.Code)
@@ -81,6 +89,38 @@ func write(w http.ResponseWriter, f Format, e status) {
 		out.Error.Details = e.Details
 	}
 	WriteJSON(w, e.Code, out)
+}
+
+// anthropicError is Anthropic's error shape. https://docs.claude.com/en/api/errors
+type anthropicError struct {
+	Type  string `json:"type"`
+	Error struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	} `json:"error"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// anthropicKind returns Anthropic's type of error for an HTTP status.
+func anthropicKind(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "authentication_error"
+	case http.StatusForbidden:
+		return "permission_error"
+	case http.StatusNotFound:
+		return "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		return "request_too_large"
+	case http.StatusTooManyRequests:
+		return "rate_limit_error"
+	case http.StatusGatewayTimeout:
+		return "timeout_error"
+	}
+	if status < http.StatusInternalServerError {
+		return "invalid_request_error"
+	}
+	return "api_error"
 }
 
 // interactionError is an error of the Interactions API, of which Google's SDKs know a code,
@@ -106,8 +146,8 @@ func openAIKind(status int) (kind string, code any) {
 	return "server_error", nil
 }
 
-// writeBody passes on an error's body that is in Google's shape: as it is, or in
-// OpenAI's shape.
+// writeBody passes on an error's body: as it is, or, where it is in Google's shape and the
+// route's clients expect OpenAI's, in that.
 func writeBody(w http.ResponseWriter, f Format, code int, body []byte) {
 	if f != OpenAI {
 		writeText(w, code, body)
@@ -117,10 +157,16 @@ func writeBody(w http.ResponseWriter, f Format, code int, body []byte) {
 		Error struct {
 			Message string `json:"message"`
 			Status  string `json:"status"`
+			Type    string `json:"type"`
 			Details []any  `json:"details"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(body, &in) != nil || in.Error.Message == "" {
+	err := json.Unmarshal(body, &in)
+	if in.Error.Type != "" { // it is OpenAI's
+		writeText(w, code, body)
+		return
+	}
+	if err != nil || in.Error.Message == "" {
 		in.Error.Message = http.StatusText(code)
 	}
 	write(w, f, status{Code: code, Message: in.Error.Message, Status: in.Error.Status, Details: in.Error.Details})
@@ -160,7 +206,7 @@ type Patience struct {
 var (
 	// Exact is for clients that read what is written for them: Fluxgate's own routes.
 	Exact = Patience{Longest: 60 * time.Second}
-	// Capped is for the routes of Google's and OpenAI's APIs. OpenAI's SDKs and Vercel's
+	// Capped is for the routes of other APIs than Fluxgate's. OpenAI's SDKs and Vercel's
 	// read Retry-After-Ms first and take it only below 60 s (read in openai 6.49.0 for Node,
 	// which takes any, older ones, which don't, openai 3.57.0 for Python, which takes 120 s,
 	// and ai 6.0.326). They retry twice, so that they can sit out two waits.
@@ -168,9 +214,10 @@ var (
 )
 
 // PatienceOf returns how the clients of a route take a wait: those of Google's and
-// OpenAI's APIs are libraries, which have limits of their own.
+// OpenAI's APIs are libraries, which have limits of their own. Anthropic's are made by the same
+// generator as OpenAI's.
 func PatienceOf(f Format, path string) Patience {
-	if f == OpenAI || strings.HasPrefix(path, "/v1") {
+	if f == OpenAI || f == Anthropic || strings.HasPrefix(path, "/v1") {
 		return Capped
 	}
 	return Exact

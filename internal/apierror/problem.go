@@ -1,6 +1,7 @@
 package apierror
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -107,6 +108,7 @@ type Upstream struct {
 	Message    string
 	Body       []byte // in Google's shape, without a key in it; nil: there is none to pass on
 	TimedOut   bool   // no complete answer came in time
+	From       string // the provider that it is of, for people; empty: Gemini
 	// Wait is how long to wait before the same is tried again; 0: not known;
 	// negative: waiting doesn't help.
 	Wait   time.Duration
@@ -119,13 +121,14 @@ type Upstream struct {
 // upstream's is put in our words: the cause names addresses.
 func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	code, name, text := e.HTTPStatus, e.Status, e.Message
+	from := cmp.Or(e.From, "Gemini")
 	switch {
 	case e.TimedOut:
-		code, name, text = http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", "Gemini didn't answer in time. It may have served the request, so it is not sent again."
+		code, name, text = http.StatusGatewayTimeout, "DEADLINE_EXCEEDED", from+" didn't answer in time. It may have served the request, so it is not sent again."
 	case code == 0 && e.Broken:
-		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "The connection to Gemini broke. It may have served the request, so it is not sent again."
+		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "The connection to "+from+" broke. It may have served the request, so it is not sent again."
 	case code == 0:
-		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "Gemini can't be reached, or the connection to it broke."
+		code, name, text = http.StatusBadGateway, "UNAVAILABLE", from+" can't be reached, or the connection to it broke."
 	case e.Wait < 0:
 		w.Header().Set(shouldRetry, "false")
 	case e.Wait > 0:

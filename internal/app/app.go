@@ -22,12 +22,14 @@ import (
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/endpoint"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/internal/usage/price"
@@ -45,7 +47,7 @@ type Options struct {
 	// Report, if not nil, gets the startup report. For it, and with Local, every key
 	// is checked with a free request, unless that was done within a day.
 	Report io.Writer
-	// Transport, if not nil, carries requests to Gemini.
+	// Transport, if not nil, carries requests to Gemini and all other providers.
 	Transport http.RoundTripper
 	// Token, if not nil, returns OAuth tokens of this program's identity, instead of
 	// Application Default Credentials.
@@ -78,6 +80,7 @@ type App struct {
 	pool    *keys.Pool
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
+	others  providers.List // beside Gemini
 	bodies  *bodies.Budget
 	audit   atomic.Pointer[events.Audit] // nil: not yet
 
@@ -120,8 +123,12 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			o.Logger.Warn("no key is configured: answers come from a simulated Gemini", "address", cfg.BaseURL)
 		}
 	}
-	if err := checkSelf(cfg.BaseURL, o.Listener); err != nil {
-		return nil, err
+	for variable, base := range map[string]string{
+		"GOOGLE_GEMINI_BASE_URL": cfg.BaseURL, "OPENAI_BASE_URL": cfg.OpenAIBaseURL, "ANTHROPIC_BASE_URL": cfg.AnthropicBaseURL,
+	} {
+		if err := checkSelf(variable, base, o.Listener); err != nil {
+			return nil, err
+		}
 	}
 	if a.store = o.Store; a.store == nil {
 		if err := a.openStore(ctx, cfg, o, banner); err != nil {
@@ -193,7 +200,12 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		a.shadow = shadow.NewLedger(a.admission.Now().Time())
 		a.record.Shadow()
 	}
-	providers := upstream.Providers{gemini.Name: client}
+	a.others = cfg.AllProviders()
+	all, err := endpoints(a.others, o)
+	if err != nil {
+		return nil, err
+	}
+	all[gemini.Name] = client
 	log := events.NewLog(a.admission)
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
@@ -205,13 +217,13 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	a.budgets = budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: budgets, Prices: price.Table(cfg.Prices)})
 	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: a.budgets})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: providers, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: a.budgets,
+		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: a.budgets,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
 			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	a.admin = admin.New(admin.Options{
-		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: providers, Events: log, Audit: audit,
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: all, Events: log, Audit: audit,
 		Logger: o.Logger, Shadow: a.shadow, Usage: used, Budgets: a.budgets, StoreKind: a.storeKind,
 	})
 	a.onClose(func(ctx context.Context) error {
@@ -220,11 +232,26 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	})
 	s := server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
-		Telemetry: a.record, Bodies: a.bodies,
+		Telemetry: a.record, Bodies: a.bodies, Others: a.others,
 	})
 	a.onClose(s.StopSessions)
 	a.stopSessions = s.StopSessions
 	return s, nil
+}
+
+// endpoints returns the clients of other providers than Gemini.
+func endpoints(others providers.List, o Options) (upstream.Providers, error) {
+	all := make(upstream.Providers, len(others)+1)
+	for _, p := range others {
+		c, err := endpoint.New(endpoint.Config{
+			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Transport: o.Transport,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("upstream client: %w", err)
+		}
+		all[p.Name] = c
+	}
+	return all, nil
 }
 
 // refreshPolicy has Gemini asked for its models and limits, if that is due. Its
@@ -249,13 +276,17 @@ func (a *App) refreshPolicy(ctx context.Context, o Options) {
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 func (a *App) openKeys(ctx context.Context, cfg *config.Config, o Options) error {
+	var names []string // of other providers than Gemini
+	for _, p := range cfg.AllProviders() {
+		names = append(names, p.Name)
+	}
 	source := keys.FromEnv(cfg.Keys)
 	if len(cfg.SecretNames) > 0 {
 		client, err := a.secretClient(ctx)
 		if err != nil {
 			return err
 		}
-		source = keys.FromSecrets(client, cfg.SecretNames)
+		source = keys.FromSecrets(client, cfg.SecretNames, names...)
 	}
 	a.pool = keys.NewPool(source, keys.Options{TTL: cfg.SecretsTTL, Logger: o.Logger})
 	list, err := a.pool.Keys(ctx)

@@ -43,6 +43,17 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 		r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
 	}
 	r.line("keys: %s (checked %s)", found.Summary(), found.At.Format(time.RFC3339))
+	for _, p := range a.others {
+		n := 0
+		for _, k := range found.Keys {
+			if k.Provider == p.Name {
+				n++
+			}
+		}
+		if n > 0 {
+			r.line("provider %s: %s, format %s, keys: %d; its models are %s/…", p.Name, p.BaseURL, p.Format, n, p.Name)
+		}
+	}
 	if a.shadow.On() {
 		r.line(shadowed)
 	}

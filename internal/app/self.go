@@ -11,19 +11,19 @@ import (
 )
 
 // ErrSelf means that the configured upstream is the server itself.
-var ErrSelf = errors.New("GOOGLE_GEMINI_BASE_URL is this server's own address")
+var ErrSelf = errors.New("is this server's own address")
 
 // checkSelf refuses a base URL that is the address at which this very program
 // listens: README has clients export the variable that names our upstream, and serve
 // in the same shell reads it. Who listens and how isn't known: nil, and nothing is
 // refused. What leads here by a way that this can't see is found out by the first
 // request (upstream.CameBack).
-func checkSelf(base string, listener net.Addr) error {
+func checkSelf(variable, base string, listener net.Addr) error {
 	own, ok := listener.(*net.TCPAddr)
 	if !ok || !leadsTo(base, own.AddrPort()) {
 		return nil
 	}
-	return fmt.Errorf("%w (%s): it is for clients, and here it names what stands behind. Start without it: GOOGLE_GEMINI_BASE_URL= fluxgate serve", ErrSelf, own)
+	return fmt.Errorf("%s %w (%s): it is for clients, and here it names what stands behind. Start without it: %s= fluxgate serve", variable, ErrSelf, own, variable)
 }
 
 // leadsTo reports whether a URL leads to the listener at an address. Plain http is

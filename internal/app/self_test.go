@@ -41,9 +41,9 @@ func TestLeadsToItself(t *testing.T) {
 	} {
 		addr, err := net.ResolveTCPAddr("tcp", tt.listener)
 		require.NoError(t, err)
-		assert.Equal(t, tt.want, checkSelf(tt.base, addr) != nil, "%s at %s", tt.base, tt.listener)
+		assert.Equal(t, tt.want, checkSelf("GOOGLE_GEMINI_BASE_URL", tt.base, addr) != nil, "%s at %s", tt.base, tt.listener)
 	}
-	assert.NoError(t, checkSelf("http://localhost:8080", nil))
+	assert.NoError(t, checkSelf("GOOGLE_GEMINI_BASE_URL", "http://localhost:8080", nil))
 }
 
 // README has clients export the variable that serve reads too.

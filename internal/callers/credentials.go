@@ -16,6 +16,10 @@ const (
 	authorization = "Authorization"
 	apiKeyHeader  = "X-Goog-Api-Key"
 	tokenHeader   = "X-Fluxgate-Token"
+	// xAPIKey is where clients of Anthropic's have it, on the routes that begin with
+	// anthropicPath alone: elsewhere it is some proxy's.
+	xAPIKey       = "X-Api-Key"
+	anthropicPath = "/anthropic/"
 	// serverless is what Cloud Run checks instead of Authorization where both are
 	// given. It leaves Authorization to the application.
 	// https://docs.cloud.google.com/run/docs/authenticating/service-to-service
@@ -38,6 +42,11 @@ func credentials(r *http.Request, authorized bool) []string {
 	}
 	for _, name := range []string{apiKeyHeader, tokenHeader} {
 		for _, value := range r.Header.Values(name) {
+			add(value)
+		}
+	}
+	if r.URL != nil && strings.HasPrefix(r.URL.Path, anthropicPath) {
+		for _, value := range r.Header.Values(xAPIKey) {
 			add(value)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // a page there, with its query.
 var credentialHeaders = []string{
 	authorization, apiKeyHeader, tokenHeader, serverless,
-	"Api-Key", "Cookie", "Cookie2", "Proxy-Authorization", "Referer", "X-Api-Key",
+	"Api-Key", "Cookie", "Cookie2", "Proxy-Authorization", "Referer", xAPIKey,
 	"X-Forwarded-Authorization", "X-Goog-Iap-Jwt-Assertion",
 }
 

@@ -281,6 +281,20 @@ type Config struct {
 	// version, which is taken off.
 	BaseURL string `env:"GOOGLE_GEMINI_BASE_URL"`
 
+	// OpenAIBaseURL and AnthropicBaseURL replace the endpoints of OpenAI and Anthropic, as
+	// their SDKs read them: the one with the version, the other without. They must be https
+	// unless their host is a loopback address. OPENAI_BASE_URL and ANTHROPIC_BASE_URL,
+	// default empty: their own.
+	OpenAIBaseURL    string `env:"OPENAI_BASE_URL"`
+	AnthropicBaseURL string `env:"ANTHROPIC_BASE_URL"`
+
+	// Providers are more endpoints that speak OpenAI's format, or Anthropic's.
+	// FLUXGATE_PROVIDERS, a JSON list such as
+	// [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], default empty. Each has
+	// its keys in NAME_KEY_1, …, as OPENAI_KEY_1 and ANTHROPIC_KEY_1 are those of the
+	// built-in ones.
+	Providers ProviderList `env:"FLUXGATE_PROVIDERS"`
+
 	// KService is the name of the Cloud Run service or function. K_SERVICE; the
 	// platform sets it, nobody else should.
 	KService string `env:"K_SERVICE"`
@@ -292,7 +306,8 @@ type Config struct {
 	// Keys are the keys found in the environment, by rising Index. It is empty
 	// when SecretNames isn't: Secret Manager goes first. From GEMINI_KEY_1,
 	// GEMINI_KEY_2, … with optional GEMINI_PROJECT_1, …, GEMINI_BILLING_1, … and
-	// GEMINI_TIER_1, …, or from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone.
+	// GEMINI_TIER_1, …, or from GEMINI_API_KEYS, GEMINI_API_KEY or GOOGLE_API_KEY alone; and
+	// those of other providers, by rising Index behind them.
 	Keys []KeyEntry
 
 	// Simulated says that BaseURL is a simulated Gemini which stands in for keys that
@@ -363,6 +378,9 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("pass_unknown", c.PassUnknown),
 		slog.Bool("shadow", c.Shadow),
 		slog.String("base_url", c.BaseURL),
+		slog.String("openai_base_url", c.OpenAIBaseURL),
+		slog.String("anthropic_base_url", c.AnthropicBaseURL),
+		slog.Any("providers", c.Providers),
 		slog.String("k_service", c.KService),
 		slog.String("function_target", c.FunctionTarget),
 		slog.Any("warnings", c.Warnings),

@@ -2,7 +2,7 @@
 // them at once and keeps what is secret from being printed.
 //
 // [Load] works on a list of NAME=value strings, so that nothing but the program
-// itself touches the process environment: serve calls [LoadDotEnv] first and
+// itself touches the process environment: serve calls dotenv.Load first and
 // then passes os.Environ(); a test passes what it wants to say. A command line
 // flag is one more entry at the end of that list, because a later entry wins.
 //
@@ -19,6 +19,7 @@
 //   - load.go: Load reads a Config from an environment, and warns of what it doesn't know
 //   - validate.go: Validate checks every setting
 //   - keys.go: the Gemini keys in GEMINI_KEY_N, and what a key and a project may look like
+//   - providers.go: other providers than Gemini, their keys, and what their models may be called
 //   - keylist.go: keys in other variables, several in one, and names that are nearly right
 //   - callers.go: the callers' tokens and FLUXGATE_AUTH
 //   - jobs.go: how scheduled jobs are known
@@ -31,7 +32,6 @@
 //   - names.go: what callers and models may be called
 //   - secretnames.go: names of secrets in Secret Manager
 //   - environ.go: environments as lists of NAME=value, and the names that have a meaning here
-//   - dotenv.go: LoadDotEnv adds what a .env file sets
 //   - text.go: the text of a file, whatever its encoding
 //   - secret.go: Secret, a text that never prints
 //   - problems.go: problems joined, each with its variable, and values quoted in them

@@ -3,6 +3,7 @@ package config
 import (
 	"iter"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -53,12 +54,15 @@ func fields() iter.Seq2[string, reflect.StructField] {
 	}
 }
 
+// numberedKey is what the variables of other providers' keys are called.
+var numberedKey = regexp.MustCompile(`_KEY_[0-9]+$`)
+
 // WithoutKeys returns environ without the variables that hold keys or tokens.
 // Programs that Fluxgate starts, such as an emulator, have no use for them.
 func WithoutKeys(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return nearKey.MatchString(name) || strings.HasPrefix(name, "GEMINI_KEY_") || slices.Contains(listNames, name) ||
+		return nearKey.MatchString(name) || numberedKey.MatchString(name) || strings.HasPrefix(name, "GEMINI_KEY_") || slices.Contains(listNames, name) ||
 			strings.HasPrefix(name, "OTEL_EXPORTER_OTLP_") && strings.HasSuffix(name, "HEADERS") ||
 			slices.Contains([]string{"FLUXGATE_TOKENS", "FLUXGATE_ADMIN_TOKENS"}, name)
 	})

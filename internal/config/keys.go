@@ -37,9 +37,19 @@ type KeyEntry struct {
 	Billing string
 	// Tier is the declared usage tier of the project: free, 1, 2, 3 or empty.
 	Tier string
+	// Provider names whom the key is for; empty: Gemini.
+	Provider string
 
 	// from says where it was found, if not in GEMINI_KEY_N alone.
 	from string
+}
+
+// Variable names the variable that holds the key, or what is meant by "KEY" of it.
+func (k KeyEntry) Variable(what string) string {
+	if k.Provider == "" {
+		return fmt.Sprintf("GEMINI_%s_%d", what, k.Index)
+	}
+	return fmt.Sprintf("%s%s_%d", Provider{Name: k.Provider}.variables(), what, k.Index%numbersEach)
 }
 
 // where returns where the key was found, for messages.
@@ -86,21 +96,21 @@ func (c *Config) readKeys(vars map[string]string) []error {
 	slices.SortStableFunc(c.Keys, func(a, b KeyEntry) int { return a.Index - b.Index })
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
-	problems = append(problems, declared("PROJECT", projects, keys)...)
-	problems = append(problems, declared("BILLING", accounts, keys)...)
-	return append(problems, declared("TIER", tiers, keys)...)
+	problems = append(problems, declared("GEMINI_", "PROJECT", projects, keys)...)
+	problems = append(problems, declared("GEMINI_", "BILLING", accounts, keys)...)
+	return append(problems, declared("GEMINI_", "TIER", tiers, keys)...)
 }
 
 // declared checks what is declared of keys by number.
-func declared(what string, values, keys map[int]string) (problems []error) {
+func declared(begin, what string, values, keys map[int]string) (problems []error) {
 	for _, n := range slices.Sorted(maps.Keys(values)) {
 		if _, ok := keys[n]; !ok {
-			problems = append(problems, fmt.Errorf("GEMINI_%s_%d: there is no GEMINI_KEY_%d", what, n, n))
+			problems = append(problems, fmt.Errorf("%s%s_%d: there is no %sKEY_%d", begin, what, n, begin, n))
 		}
 		for m, key := range keys {
 			if key != "" && values[n] == key {
 				// A project's name is shown in public.
-				problems = append(problems, fmt.Errorf("GEMINI_%s_%d: it holds the key of GEMINI_KEY_%d", what, n, m))
+				problems = append(problems, fmt.Errorf("%s%s_%d: it holds the key of %sKEY_%d", begin, what, n, begin, m))
 			}
 		}
 	}
@@ -164,7 +174,7 @@ func (c *Config) preferSecrets() {
 		return
 	}
 	c.Keys = nil
-	c.warn("the keys of GEMINI_KEY_N are ignored because FLUXGATE_KEYS_SECRET is set")
+	c.warn("the keys of the environment are ignored because FLUXGATE_KEYS_SECRET is set")
 }
 
 // CheckKey reports what makes a key useless as the value of an HTTP header. It

@@ -58,7 +58,7 @@ func TestKeysFromEnvironment(t *testing.T) {
 		{"Google's own variable beside ours", []string{"GEMINI_API_KEY=z", "GEMINI_KEY_1=a"}, []found{{1, "a", ""}},
 			[]string{"GEMINI_API_KEY is ignored because GEMINI_KEY_N is set"}},
 		{"secrets go first", []string{"FLUXGATE_KEYS_SECRET=S", "GOOGLE_CLOUD_PROJECT=p", "GEMINI_KEY_1=a"}, nil,
-			[]string{"the keys of GEMINI_KEY_N are ignored because FLUXGATE_KEYS_SECRET is set"}},
+			[]string{"the keys of the environment are ignored because FLUXGATE_KEYS_SECRET is set"}},
 		{"empty but malformed names are nobody's business", []string{"GEMINI_KEY_0=", "GEMINI_KEY_X="}, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

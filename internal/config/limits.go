@@ -52,7 +52,8 @@ func (l Limits) String() string {
 // flash_lite, gemma, embedding); those of one project alone by [OfProject].
 type LimitsByModel map[string]Limits
 
-// OfProject is the name in [LimitsByModel] of a model or family on one project.
+// OfProject is the name in [LimitsByModel] of a model or family on one project; of a model of
+// another provider than Gemini, whose name has a slash, with no project, on all.
 func OfProject(project, model string) string { return project + "/" + model }
 
 // SplitProject returns what OfProject was called with for a name, or no project.
@@ -72,7 +73,7 @@ func (m LimitsByModel) String() string { return byName(m) }
 func byName[T fmt.Stringer](m map[string]T) string {
 	parts := make([]string, 0, len(m))
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		parts = append(parts, name+": "+m[name].String())
+		parts = append(parts, strings.TrimPrefix(name, "/")+": "+m[name].String())
 	}
 	return strings.Join(parts, "; ")
 }

@@ -45,6 +45,9 @@ func limitsName(name string) (string, error) {
 			return "", err
 		}
 		model, err := limitsName(model)
+		if err != nil && ProviderModel(name) {
+			return name, nil // such as "openrouter/qwen/qwen3:free"
+		}
 		return OfProject(project, model), err
 	}
 	if name == "flash-lite" {

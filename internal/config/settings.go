@@ -21,7 +21,7 @@ const (
 )
 
 // Settings returns every variable of [Config], in its order, and then those of keys and
-// projects that are set. before is the environment before [LoadDotEnv], environ the one
+// projects that are set. before is the environment before dotenv.Load, environ the one
 // after it. Values are shown as they are, so they may only be printed once [Load] has
 // found them right: a wrong one may be a key in the wrong place.
 func Settings(before, environ []string) []Setting {

@@ -62,10 +62,10 @@ func (c *Config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s: %w", k.where(), err))
 		}
 		if k.Project != "" {
-			check(fmt.Sprintf("GEMINI_PROJECT_%d", k.Index), CheckProject(k.Project))
+			check(k.Variable("PROJECT"), CheckProject(k.Project))
 		}
 		if k.Billing != "" {
-			check(fmt.Sprintf("GEMINI_BILLING_%d", k.Index), CheckBilling(k.Billing))
+			check(k.Variable("BILLING"), CheckBilling(k.Billing))
 		}
 		if k.Tier != "" {
 			check(fmt.Sprintf("GEMINI_TIER_%d", k.Index), CheckTier(k.Tier))

@@ -43,7 +43,7 @@ func (r *dispatch) overspent(ctx context.Context, grant *admission.Grant, block 
 		return err
 	}
 	var problems []error
-	others := p.billedWith(grant.Project)
+	others := p.BilledWith(grant.Project)
 	if others == nil {
 		a, err := r.d.updateAccounts(ctx, p, func(a *accounts.Accounts) { a.Refused(grant.Project, r.d.admission.Now()) })
 		if problems = append(problems, err); err == nil {
@@ -63,7 +63,7 @@ func (r *dispatch) overspent(ctx context.Context, grant *admission.Grant, block 
 // paysAgain notes that a project was served that was tried after it had spent too fast.
 func (r *dispatch) paysAgain(ctx context.Context, grant *admission.Grant) {
 	p, err := r.d.Pool(ctx)
-	if err != nil || p.billedWith(grant.Project) != nil {
+	if err != nil || p.BilledWith(grant.Project) != nil {
 		return // it is declared
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)

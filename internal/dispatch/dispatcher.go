@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
+	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/recent"
@@ -25,6 +26,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/scheduler"
 )
+
+// A Pool is the keys as they are for one request.
+type Pool = pool.Pool
 
 // A KeySource is where the keys are had from; *keys.Pool is one.
 type KeySource interface {
@@ -121,7 +125,7 @@ const maxLastWords = 64
 // admission bounds itself.
 const settleTimeout = 10 * time.Second
 
-// Pool returns the keys as they are now, by project.
+// Pool returns the keys as they are now, of all providers.
 func (d *Dispatcher) Pool(ctx context.Context) (*Pool, error) {
 	list, err := d.keys.Keys(ctx)
 	if err != nil {
@@ -130,9 +134,18 @@ func (d *Dispatcher) Pool(ctx context.Context) (*Pool, error) {
 	if p := d.pool.Load(); p != nil && slices.Equal(p.Keys, list) {
 		return p, nil
 	}
-	p := newPool(list)
+	p := pool.New(list)
 	d.pool.Store(p)
 	return p, nil
+}
+
+// PoolOf returns those of one provider.
+func (d *Dispatcher) PoolOf(ctx context.Context, provider string) (*Pool, error) {
+	p, err := d.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.Of(provider), nil
 }
 
 // A Target is where a request is sent.

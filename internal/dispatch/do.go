@@ -270,7 +270,7 @@ func (r *dispatch) logWait(wait *admission.Wait) {
 func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.without(r.excluded),
+		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.Without(r.excluded),
 		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
 		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try,
 	}
@@ -328,7 +328,7 @@ func (d *Dispatcher) Forget(ctx context.Context, wait *admission.Wait, caller st
 
 // try sends the call once in the granted slot and settles it.
 func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, error) {
-	key, ok := r.pool.byFingerprint(grant.Key)
+	key, ok := r.pool.ByFingerprint(grant.Key)
 	if !ok {
 		r.d.admission.Cancel(grant, false)
 		return nil, fmt.Errorf("project %s: %w", grant.Project, admission.ErrNoProject)
@@ -346,6 +346,9 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	info, failure := r.call.Send(sending, to)
 	span.Answered(answered(info, failure))
+	if key.Provider != upstream.Gemini {
+		info.ModelVersion = "" // dated names of the same model, whose calendar is that of the name
+	}
 
 	after := context.WithoutCancel(ctx) // settling survives the caller hanging up
 	if failure != nil {
@@ -360,9 +363,10 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Counted {
 		prompt = -1 // what is counted stays as it is
 	}
-	grant.Count(prompt)
+	weighs := to.provider.Weighs(prompt, info.Tokens, r.demand.Tokens)
+	grant.Count(weighs)
 	settling, settle := r.d.telemetry.Settle(after)
-	err := r.d.admission.Settle(settling, grant, prompt, info.At)
+	err := r.d.admission.Settle(settling, grant, weighs, info.At)
 	settle.Settled(err)
 	if err != nil {
 		// The answer is there and is the caller's; the reservation stays as it was.
@@ -458,6 +462,17 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson.Les
 	}
 	r.doubtful++
 	return r.doubtful < maxDoubtful
+}
+
+// A projectSet has projects by ID. Most requests need none, so that it is made when it
+// is first written to.
+type projectSet map[string]bool
+
+func (s *projectSet) set(project string, in bool) {
+	if *s == nil {
+		*s = make(projectSet)
+	}
+	(*s)[project] = in
 }
 
 // most bounds the sends of the call by what there is to send it to.

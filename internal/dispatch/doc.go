@@ -21,7 +21,7 @@
 //   - shadow.go: what is sent over a limit where Fluxgate only watches
 //   - accounting.go: counting what became of a call, and what it used
 //   - depleted.go: trying projects that couldn't pay, and using them again
-//   - learn.go: recording what an answer or a refusal says: limits, blocks, invalid keys; aliases, which admission keeps
+//   - learn.go: recording what an answer or a refusal says: limits, blocks; aliases, which admission keeps
 //   - redirect.go: models that others answer for, and what a call weighs beside a model
 //   - accounts.go: which projects are billed together, and wait together when one spends too fast
 //   - refusal.go: what an error means as the answer to a call (the table of lessons is package lesson)
@@ -31,10 +31,9 @@
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //   - owners.go: which project owns a file or cached content, and whether it is the
 //     caller's
-//   - free.go: requests that take no slot
+//   - free.go: requests that take no slot, and whether a key is invalid
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
-//   - pool.go: the keys as they are for one request, by project
 //   - entries.go: records that hold something by name
 package dispatch

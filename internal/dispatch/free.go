@@ -2,10 +2,15 @@ package dispatch
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // maxFree bounds how many projects a free request is sent to, those aside that can't
@@ -26,7 +31,7 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 		if err != nil {
 			return err
 		}
-		key, ok := p.any(states, tried)
+		key, ok := p.Any(states, tried)
 		if !ok {
 			break
 		}
@@ -69,9 +74,9 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 	return last
 }
 
-// ListModels lists the models, with any key.
+// ListModels lists the models of Gemini, with any key.
 func (d *Dispatcher) ListModels(ctx context.Context) ([]upstream.Model, error) {
-	p, err := d.Pool(ctx)
+	p, err := d.PoolOf(ctx, upstream.Gemini)
 	if err != nil {
 		return nil, err
 	}
@@ -84,4 +89,26 @@ func (d *Dispatcher) ListModels(ctx context.Context) ([]upstream.Model, error) {
 		return nil
 	})
 	return models, err
+}
+
+// condemn has the key of an answer that calls it invalid marked so, once a free call
+// has confirmed it, and the keys read again: it may have been rotated. A key that
+// isn't confirmed stays as it is, and the error becomes one of another class: what
+// was asked isn't to be had with that key.
+func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Error) error {
+	reason := e.KeyReason()
+	if !upstream.ConfirmInvalid(ctx, d.providers.Of(key.Provider), key.Value.Reveal()) {
+		e.Class = upstream.ClassDenied
+		d.logger(ctx).Warn("key not confirmed to be invalid", "key", key.Index, "project", key.Project, "reason", reason)
+		return nil
+	}
+	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
+	if err == nil && result.Changed {
+		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
+		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
+	}
+	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
+		err = errors.Join(err, reloadErr)
+	}
+	return err
 }

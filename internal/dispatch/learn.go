@@ -260,28 +260,3 @@ func (r *dispatch) relist(ctx context.Context) {
 		r.log.Warn("the models list isn't asked for again", "error", err)
 	}
 }
-
-// isAlias reports whether a model's name says that it stands for another's.
-func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }
-
-// condemn has the key of an answer that calls it invalid marked so, once a free call
-// has confirmed it, and the keys read again: it may have been rotated. A key that
-// isn't confirmed stays as it is, and the error becomes one of another class: what
-// was asked isn't to be had with that key.
-func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Error) error {
-	reason := e.KeyReason()
-	if !upstream.ConfirmInvalid(ctx, d.providers.Of(key.Provider), key.Value.Reveal()) {
-		e.Class = upstream.ClassDenied
-		d.logger(ctx).Warn("key not confirmed to be invalid", "key", key.Index, "project", key.Project, "reason", reason)
-		return nil
-	}
-	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
-	if err == nil && result.Changed {
-		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
-		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
-	}
-	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
-		err = errors.Join(err, reloadErr)
-	}
-	return err
-}

@@ -58,6 +58,9 @@ func (r *dispatch) beyondModel(e *upstream.Error) bool {
 	return len(r.call.Models) > 1 && e.Class == upstream.ClassCaller && strings.Contains(e.Message, "is not enabled for models/")
 }
 
+// isAlias reports whether a model's name says that it stands for another's.
+func isAlias(name string) bool { return strings.HasSuffix(name, "-latest") }
+
 // Pinned returns the models that may serve what is bound to one, such as an embedding:
 // vectors of different models don't go together, so nothing stands in for the one that is
 // named.

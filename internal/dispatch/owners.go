@@ -28,11 +28,11 @@ const searchTimeout = 10 * time.Second
 // maxOwners bounds how many owners are remembered.
 const maxOwners = 10_000
 
-// PoolFor returns the keys that can serve what a caller sends, with these resources in
+// PoolFor returns the keys of Gemini that can serve what a caller sends, with these resources in
 // it: those of the project that owns them. What isn't there for the caller is answered
 // alike, whether it is somebody else's or nobody's.
 func (d *Dispatcher) PoolFor(ctx context.Context, who resources.Caller, names []string) (*Pool, error) {
-	p, err := d.Pool(ctx)
+	p, err := d.PoolOf(ctx, upstream.Gemini)
 	switch {
 	case err != nil || len(names) == 0:
 		return p, err

@@ -115,7 +115,11 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 	return func(ctx context.Context, to Target) (Sent, *upstream.Error) {
 		asked := p
 		asked.Model = to.Model
-		answer, err := to.provider.Generate(ctx, to.Key.Value.Reveal(), asked)
+		provider, ok := to.provider.(upstream.Prompter)
+		if !ok {
+			return Sent{}, &upstream.Error{Class: upstream.ClassCaller, Reason: upstream.ReasonInvalidRequest, Message: "Prompts go to Gemini alone."}
+		}
+		answer, err := provider.Generate(ctx, to.Key.Value.Reveal(), asked)
 		if err != nil {
 			return Sent{}, asUpstream(ctx, err)
 		}

@@ -41,7 +41,11 @@ func BodySizer(body *payload.Body) Sizer {
 		s.Bytes = -1
 	}
 	s.Count = func(ctx context.Context, to Target) (int64, error) {
-		return to.provider.CountBody(ctx, to.Key.Value.Reveal(), to.Model, body)
+		provider, ok := to.provider.(upstream.Prompter)
+		if !ok {
+			return 0, upstream.ErrUncountable
+		}
+		return provider.CountBody(ctx, to.Key.Value.Reveal(), to.Model, body)
 	}
 	return s
 }
@@ -59,9 +63,13 @@ func PromptSizer(p upstream.Prompt) Sizer {
 		s.Bytes += piece.TextLen()
 	}
 	s.Count = func(ctx context.Context, to Target) (int64, error) {
+		provider, ok := to.provider.(upstream.Prompter)
+		if !ok {
+			return 0, upstream.ErrUncountable
+		}
 		asked := p
 		asked.Model = to.Model
-		return to.provider.CountPrompt(ctx, to.Key.Value.Reveal(), asked)
+		return provider.CountPrompt(ctx, to.Key.Value.Reveal(), asked)
 	}
 	return s
 }
@@ -161,7 +169,7 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 		if err != nil {
 			return 0, err
 		}
-		key, ok := p.any(states, tried)
+		key, ok := p.Any(states, tried)
 		if !ok {
 			break
 		}

@@ -17,7 +17,7 @@ var _ Source = envSource(nil)
 func FromEnv(configured []config.KeyEntry) Source {
 	entries := make(envSource, len(configured))
 	for i, k := range configured {
-		entries[i] = entry{k.Index, k.Value, k.Project, k.Billing, k.Tier, fmt.Sprintf("GEMINI_KEY_%d", k.Index)}
+		entries[i] = entry{k.Index, k.Value, k.Project, k.Billing, k.Tier, k.Provider, k.Variable("KEY")}
 		if k.Value.Empty() && k.Project != "" {
 			entries[i].value = config.NewSecret(upstream.WithoutKey(k.Project))
 			entries[i].where = fmt.Sprintf("GEMINI_PROJECT_%d", k.Index)

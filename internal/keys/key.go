@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,14 +34,19 @@ type Key struct {
 	Fingerprint string
 }
 
-// gemini is the name of the provider that keys are for.
-const gemini = "gemini"
-
 // WithoutKey reports whether the project is called without a key, by the program's own
 // identity.
 func (k Key) WithoutKey() bool {
 	_, without := upstream.ProjectOf(k.Value.Reveal())
 	return without
+}
+
+// Of names whom the key is for as that is told; empty: Gemini, of which nothing is said.
+func (k Key) Of() string {
+	if k.Provider == upstream.Gemini {
+		return ""
+	}
+	return k.Provider
 }
 
 // String returns the key as people refer to it: "key 3 (0a1b2c3d4e5f)".
@@ -88,7 +94,9 @@ type entry struct {
 	project string
 	billing string
 	tier    string
-	where   string // for messages: "GEMINI_KEY_2", "secret …, entry 2"
+	// provider names whom it is for; empty: Gemini
+	provider string
+	where    string // for messages: "GEMINI_KEY_2", "secret …, entry 2"
 }
 
 // build checks the entries and makes keys of them. The first of two equal
@@ -105,11 +113,14 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			problems = append(problems, err)
 			continue
 		}
-		if at, seen := first[e.value]; seen {
+		if at, seen := first[e.value]; seen && list[at].Provider != cmp.Or(e.provider, upstream.Gemini) {
+			problems = append(problems, fmt.Errorf("key %d is the same as key %d, which is for another provider", e.index, list[at].Index))
+			continue
+		} else if seen {
 			warnings = append(warnings, duplicate(list[at], e))
 			continue
 		}
-		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Billing: e.billing, Tier: e.tier, Provider: gemini, Fingerprint: fingerprintOf(e.value)}
+		key := Key{Index: e.index, Value: e.value, Project: e.project, Declared: e.project != "", Billing: e.billing, Tier: e.tier, Provider: cmp.Or(e.provider, upstream.Gemini), Fingerprint: fingerprintOf(e.value)}
 		if !key.Declared {
 			key.Project = "key-" + key.Fingerprint
 		}
@@ -121,6 +132,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 	}
 	problems = append(problems, shared(list, "billing account", func(k *Key) *string { return &k.Billing })...)
 	problems = append(problems, shared(list, "usage tier", func(k *Key) *string { return &k.Tier })...)
+	problems = append(problems, apart(list)...)
 	for _, key := range list {
 		// A project's name is shown in public: a key in its place must not pass.
 		if at, seen := first[config.NewSecret(key.Project)]; seen {
@@ -158,6 +170,22 @@ func (e entry) check() error {
 		}
 	}
 	return nil
+}
+
+// apart says where keys of two providers declare one project: it would be two organisations'
+// quota in one account.
+func apart(list []Key) (problems []error) {
+	of := make(map[string]Key, len(list))
+	for _, key := range list {
+		first, seen := of[key.Project]
+		switch {
+		case !seen:
+			of[key.Project] = key
+		case first.Provider != key.Provider:
+			problems = append(problems, fmt.Errorf("key %d is for %s and declares project %s, which is of %s by key %d: want another name", key.Index, key.Provider, key.Project, first.Provider, first.Index))
+		}
+	}
+	return problems
 }
 
 // shared gives every key of a project what one of them declares of it, and says where two

@@ -9,15 +9,15 @@ import (
 
 // A parsed entry of a payload, blank ones included: they keep their position.
 type parsed struct {
-	value, project, billing, tier string
+	value, project, billing, tier, provider string
 }
 
 // form is that of a secret that holds keys.
 var form = secrets.Form[parsed]{
-	Fields: []string{"key", "project", "billing", "tier"},
+	Fields: []string{"key", "project", "billing", "tier", "provider"},
 	Line:   func(text string) (parsed, error) { return parsed{value: text}, nil },
 	Object: func(fields map[string]string) (parsed, error) {
-		e := parsed{fields["key"], fields["project"], fields["billing"], fields["tier"]}
+		e := parsed{fields["key"], fields["project"], fields["billing"], fields["tier"], fields["provider"]}
 		if e.value == "" && e.project+e.billing+e.tier != "" {
 			return e, errors.New("it declares something of a project but no key")
 		}
@@ -27,7 +27,7 @@ var form = secrets.Form[parsed]{
 
 // parsePayload reads what a secret holds: one key, one key per line (blank
 // lines and those that begin with # don't count), or a JSON array of
-// {"key":"…","project":"…","billing":"…","tier":"…"}. Errors name positions, never text, because all of
+// {"key":"…","project":"…","billing":"…","tier":"…","provider":"…"}. Errors name positions, never text, because all of
 // the text is secret.
 func parsePayload(data []byte) ([]parsed, error) {
 	entries, err := secrets.Parse(data, form)

@@ -12,16 +12,17 @@ func TestParsePayload(t *testing.T) {
 		name, text string
 		want       []parsed
 	}{
-		{"one key", "a", []parsed{{"a", "", "", ""}}},
-		{"echo adds a line break", "a\n", []parsed{{"a", "", "", ""}}},
-		{"lines", "# team keys\na\n\n  b  \r\n#c\n'd'\n", []parsed{{"a", "", "", ""}, {"b", "", "", ""}, {"d", "", "", ""}}},
-		{"a mark that editors write", "\ufeffa\n", []parsed{{"a", "", "", ""}}},
-		{"a file that PowerShell wrote", "\xff\xfea\x00\r\x00\n\x00b\x00", []parsed{{"a", "", "", ""}, {"b", "", "", ""}}},
-		{"JSON", ` [{"key":"a","project":"team"},{"project":"","key":" b "}]` + "\n", []parsed{{"a", "team", "", ""}, {"b", "", "", ""}}},
-		{"a JSON entry that was blanked keeps its place", `[{"key":""},{"key":"b","project":null}]`, []parsed{{"", "", "", ""}, {"b", "", "", ""}}},
-		{"new keys have dots", "AQ.x-y_z", []parsed{{"AQ.x-y_z", "", "", ""}}},
-		{"usage tiers", `[{"key":"a","project":"team","tier":"1"}]`, []parsed{{"a", "team", "", "1"}}},
-		{"billing accounts", `[{"key":"a","project":"team","billing":"0X-1"},{"key":"b","billing":"0X-1"}]`, []parsed{{"a", "team", "0X-1", ""}, {"b", "", "0X-1", ""}}},
+		{"one key", "a", []parsed{{"a", "", "", "", ""}}},
+		{"echo adds a line break", "a\n", []parsed{{"a", "", "", "", ""}}},
+		{"lines", "# team keys\na\n\n  b  \r\n#c\n'd'\n", []parsed{{"a", "", "", "", ""}, {"b", "", "", "", ""}, {"d", "", "", "", ""}}},
+		{"a mark that editors write", "\ufeffa\n", []parsed{{"a", "", "", "", ""}}},
+		{"a file that PowerShell wrote", "\xff\xfea\x00\r\x00\n\x00b\x00", []parsed{{"a", "", "", "", ""}, {"b", "", "", "", ""}}},
+		{"JSON", ` [{"key":"a","project":"team"},{"project":"","key":" b "}]` + "\n", []parsed{{"a", "team", "", "", ""}, {"b", "", "", "", ""}}},
+		{"a JSON entry that was blanked keeps its place", `[{"key":""},{"key":"b","project":null}]`, []parsed{{"", "", "", "", ""}, {"b", "", "", "", ""}}},
+		{"new keys have dots", "AQ.x-y_z", []parsed{{"AQ.x-y_z", "", "", "", ""}}},
+		{"usage tiers", `[{"key":"a","project":"team","tier":"1"}]`, []parsed{{"a", "team", "", "1", ""}}},
+		{"providers", `[{"key":"a","provider":"openai"},{"key":"b"}]`, []parsed{{"a", "", "", "", "openai"}, {"b", "", "", "", ""}}},
+		{"billing accounts", `[{"key":"a","project":"team","billing":"0X-1"},{"key":"b","billing":"0X-1"}]`, []parsed{{"a", "team", "0X-1", "", ""}, {"b", "", "0X-1", "", ""}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := parsePayload([]byte(tt.text))

@@ -3,9 +3,12 @@ package keys
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // A SecretAccessor reads one version of a secret. *secretmanager.Client is one.
@@ -14,6 +17,8 @@ type SecretAccessor = secrets.Accessor
 type secretSource struct {
 	client SecretAccessor
 	names  []string
+	// providers are those beside Gemini that keys may be for
+	providers []string
 }
 
 var _ Source = (*secretSource)(nil)
@@ -24,9 +29,9 @@ var _ Source = (*secretSource)(nil)
 //
 // Load fails when any secret can't be read or is malformed: a pool that is
 // missing some of its keys would look healthy and be slow. The error keeps
-// the gRPC status.
-func FromSecrets(client SecretAccessor, names []string) Source {
-	return &secretSource{client, names}
+// the gRPC status. A key may be for Gemini, or for one of the other providers.
+func FromSecrets(client SecretAccessor, names []string, providers ...string) Source {
+	return &secretSource{client, names, providers}
 }
 
 // Load implements [Source].
@@ -49,8 +54,13 @@ func (s *secretSource) Load(ctx context.Context) ([]Key, []Warning, error) {
 			if p.value == "" {
 				continue
 			}
-			entries = append(entries, entry{index, config.NewSecret(p.value), p.project, p.billing, p.tier,
+			entries = append(entries, entry{index, config.NewSecret(p.value), p.project, p.billing, p.tier, p.provider,
 				fmt.Sprintf("%s, entry %d", s.names[i], n+1)})
+		}
+	}
+	for _, e := range entries {
+		if e.provider != "" && e.provider != upstream.Gemini && !slices.Contains(s.providers, e.provider) {
+			return nil, nil, fmt.Errorf("%s: its provider is none of gemini, %s", e.where, strings.Join(s.providers, ", "))
 		}
 	}
 	return build(entries)

@@ -26,6 +26,15 @@ var (
 	FileRequestHeaders  = []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
 	FileResponseHeaders = []string{"Accept-Ranges", "Content-Range"}
 
+	// OtherRequestHeaders and OtherResponseHeaders pass beside them where the provider isn't
+	// Gemini.
+	OtherRequestHeaders = []string{
+		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", "Idempotency-Key", "Openai-Beta", "X-Client-Request-Id",
+		"X-Stainless-Arch", "X-Stainless-Async", "X-Stainless-Helper-Method", "X-Stainless-Lang", "X-Stainless-Os",
+		"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
+	}
+	OtherResponseHeaders = []string{"Openai-Processing-Ms", "Openai-Version", "Request-Id"}
+
 	queryNames = []string{
 		"$alt", "after", "alt", "fields", "filter", "force", "include_input", "last_event_id", "limit", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
 		"updateMask", "update_mask", "uploadType", "upload_id", "upload_protocol",

@@ -54,6 +54,9 @@ func (s *Status) listIdle() {
 	}
 	for i := range s.Projects {
 		p := &s.Projects[i]
+		if p.Provider != "" {
+			continue // the chain is Gemini's
+		}
 		var all []Model
 		for _, name := range s.ModelChain {
 			at := slices.IndexFunc(p.Models, func(m Model) bool { return m.Model == name })
@@ -86,9 +89,10 @@ type Key struct {
 
 // A Project is the quota of one Google Cloud project.
 type Project struct {
-	Project string  `json:"project"`
-	Moved   int64   `json:"promise_moved"` // bookings that had to be put off
-	Models  []Model `json:"models"`
+	Project  string  `json:"project"`
+	Provider string  `json:"provider"`      // empty: Gemini
+	Moved    int64   `json:"promise_moved"` // bookings that had to be put off
+	Models   []Model `json:"models"`
 }
 
 // A Model is the quota of one model on one project.

@@ -37,7 +37,7 @@ func TestDocument(t *testing.T) {
 func document(table []Route) string {
 	served, reasons := new(lines), new(lines)
 	for _, r := range table {
-		if r.Unserved != "" {
+		if r.Unserved != "" && !r.Others {
 			reasons.add(r.Unserved, "`"+r.Told()+"`")
 			continue
 		}
@@ -105,6 +105,17 @@ func (r Route) owned() string {
 }
 
 func (r Route) passes() string {
+	who := ""
+	switch {
+	case r.Unserved != "", r.Base == Messages:
+		who = ", to other providers alone"
+	case r.Others:
+		who = ", to other providers too"
+	}
+	return r.whole() + who
+}
+
+func (r Route) whole() string {
 	switch r.Flow {
 	case Streams:
 		return "in pieces"

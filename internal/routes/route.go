@@ -55,8 +55,11 @@ type Route struct {
 	Lists string
 	Ends  bool // what it names is gone when it has succeeded
 	Flow  Flow
-	// Unserved says who could serve it where nobody here does; "": it is served.
+	// Unserved says who could serve it where nobody here does; "": it is served. With Others
+	// it is Gemini that doesn't.
 	Unserved string
+	// Others says that it goes to another provider than Gemini where its model is that one's.
+	Others bool
 }
 
 // A Base is where a route lies.
@@ -69,6 +72,7 @@ const (
 	Download             // below /download/ and a version
 	OpenAI               // Google's endpoint that speaks OpenAI's format
 	Socket               // below /ws/; the path says the version
+	Messages             // Anthropic's API, which Gemini has no part in
 )
 
 // The beginnings of paths that are no version's.
@@ -80,6 +84,9 @@ const (
 	OpenAIPath = VersionBeta + "/openai/"
 	// OpenAIBase is where requests of OpenAI's clients go whose base URL names no place.
 	OpenAIBase = "/openai/v1/"
+	// AnthropicPath is where requests of Anthropic's clients go, whose base URL ends before
+	// the version.
+	AnthropicPath = "/anthropic/"
 )
 
 // Roots returns what the paths of a base begin with here, the usual one first.
@@ -90,6 +97,8 @@ func (b Base) Roots() []string {
 		return []string{"/" + OpenAIPath, OpenAIBase}
 	case Socket:
 		return []string{SocketPath}
+	case Messages:
+		return []string{AnthropicPath + VersionOne + "/"}
 	case Upload:
 		before = UploadPath
 	case Download:
@@ -102,11 +111,12 @@ func (b Base) Roots() []string {
 	return roots
 }
 
-// Upstream returns what the paths of a base begin with upstream, for VersionBeta.
+// Upstream returns what the paths of a base begin with upstream, for VersionBeta where that is
+// Gemini.
 func (b Base) Upstream() string { return upstreamRoots[b] }
 
 // upstreamRoots has it ready for every request.
-var upstreamRoots = [...]string{API: API.root(), Upload: Upload.root(), Download: Download.root(), OpenAI: OpenAI.root(), Socket: Socket.root()}
+var upstreamRoots = [...]string{API: API.root(), Upload: Upload.root(), Download: Download.root(), OpenAI: OpenAI.root(), Socket: Socket.root(), Messages: VersionOne + "/"}
 
 func (b Base) root() string { return strings.TrimPrefix(b.Roots()[0], "/") }
 
@@ -151,6 +161,8 @@ func (r Route) Errors() apierror.Format {
 	switch {
 	case r.Base == OpenAI:
 		return apierror.OpenAI
+	case r.Base == Messages:
+		return apierror.Anthropic
 	case slices.Contains(newer, r.Collection()):
 		return apierror.Interactions
 	}
@@ -165,7 +177,7 @@ var newer = []string{"interactions", "agents", "environments", "triggers", "webh
 // {…} stand for.
 func (r Route) Told() string {
 	path := strings.ReplaceAll(r.Path, "...", "")
-	if r.Model == InPath {
+	if r.Model == InPath && r.Base != Messages {
 		path = strings.Replace(path, "{call}", "{model}", 1)
 	}
 	return r.Base.Roots()[0] + path
@@ -181,6 +193,19 @@ func (r Route) Call() string {
 // Fill returns the path with names in the places of its {…}, in order. There have to be as
 // many.
 func (r Route) Fill(names []string) string { return fill(r.Path, names) }
+
+// OtherPath is the path below the base URL of another provider than Gemini, for a model as that
+// provider knows it.
+func (r Route) OtherPath(model string) string {
+	path := r.Path
+	if r.Model == InPath {
+		path = "models/" + model
+	}
+	if r.Base == Messages {
+		return r.Base.Upstream() + path
+	}
+	return path
+}
 
 // Resource returns the name of the resource that the path names, "" if it names none.
 func (r Route) Resource(names []string) string {

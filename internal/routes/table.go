@@ -26,12 +26,13 @@ const live = "live"
 
 // Why what is known isn't served.
 const (
-	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
-	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
-	noTuning    = "Google has shut down tuning in this API."
-	noMusic     = "Music is not relayed. Use it with a key of Google's."
-	notGoogles  = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
-	geminisOwn  = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
+	oneProjects   = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
+	organisations = "It belongs to one of several organisations, and which isn't known here. Use it with a key of theirs."
+	noOAuth       = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
+	noTuning      = "Google has shut down tuning in this API."
+	noMusic       = "Music is not relayed. Use it with a key of Google's."
+	notGoogles    = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
+	geminisOwn    = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
 )
 
 // Table is every method of upstream's APIs that is known here.
@@ -163,10 +164,10 @@ var Table = []Route{
 	{Method: get, Path: "tunedModels/{id}/operations/{operation}", Unserved: noTuning},
 
 	// Google's endpoint for OpenAI's clients. https://ai.google.dev/gemini-api/docs/openai
-	{Method: post, Base: OpenAI, Path: "chat/completions", Model: InBody, Counts: Requests, Candidates: true, Flow: MayStream},
-	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Each: "input"},
-	{Method: get, Base: OpenAI, Path: "models", Lists: "data"},
-	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath},
+	{Method: post, Base: OpenAI, Path: "chat/completions", Model: InBody, Counts: Requests, Candidates: true, Flow: MayStream, Others: true},
+	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Each: "input", Others: true},
+	{Method: get, Base: OpenAI, Path: "models", Lists: "data", Others: true},
+	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath, Others: true},
 	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output"},
 	{Method: post, Base: OpenAI, Path: "images/edits", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "images/variations", Unserved: notGoogles},
@@ -182,11 +183,29 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
 	{Method: remove, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
 	{Method: get, Base: OpenAI, Path: "files/{id}/content", Unserved: geminisOwn},
-	{Method: post, Base: OpenAI, Path: "responses", Unserved: notGoogles},
+	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "responses/{id}", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "audio/speech", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "audio/translations", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "completions", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "moderations", Unserved: notGoogles},
+
+	// Anthropic's API, for providers that speak its format.
+	// https://docs.claude.com/en/api/messages, /messages-count-tokens, /models-list
+	{Method: post, Base: Messages, Path: "messages", Model: InBody, Counts: Requests, Flow: MayStream, Others: true},
+	{Method: post, Base: Messages, Path: "messages/count_tokens", Model: InBody, Others: true},
+	{Method: get, Base: Messages, Path: "models", Lists: "data", Others: true},
+	{Method: get, Base: Messages, Path: "models/{model}", Model: InPath, Others: true},
+	{Method: get, Base: Messages, Path: "messages/batches", Unserved: organisations},
+	{Method: post, Base: Messages, Path: "messages/batches", Unserved: organisations},
+	{Method: get, Base: Messages, Path: "messages/batches/{id}", Unserved: organisations},
+	{Method: remove, Base: Messages, Path: "messages/batches/{id}", Unserved: organisations},
+	{Method: get, Base: Messages, Path: "messages/batches/{id}/results", Unserved: organisations},
+	{Method: post, Base: Messages, Path: "messages/batches/{id}/cancel", Unserved: organisations},
+	{Method: get, Base: Messages, Path: "files", Unserved: organisations},
+	{Method: post, Base: Messages, Path: "files", Unserved: organisations},
+	{Method: get, Base: Messages, Path: "files/{id}", Unserved: organisations},
+	{Method: remove, Base: Messages, Path: "files/{id}", Unserved: organisations},
+	{Method: get, Base: Messages, Path: "files/{id}/content", Unserved: organisations},
 }

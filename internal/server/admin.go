@@ -50,7 +50,7 @@ func (s *Server) usage(w http.ResponseWriter, r *http.Request) error {
 
 // plan serves POST /plan.
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
-	body, held, err := s.readBody(w, r)
+	body, held, err := s.received.Body(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (s *Server) byAdmin(do func(ctx context.Context, who string, body []byte) (
 		if err := s.requireAdmin(r); err != nil {
 			return err
 		}
-		body, held, err := s.readBody(w, r)
+		body, held, err := s.received.Body(w, r)
 		defer held.Release()
 		if err != nil {
 			return err

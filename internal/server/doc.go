@@ -54,6 +54,7 @@
 //   - model.go: requests to a model, in each API's format
 //   - jobs.go: jobs, which take no slot
 //   - modellist.go: lists of models, with the chain
+//   - others.go: requests to the models of other providers than Gemini, and lists of those
 //   - live.go: sessions of the Live API, which package live relays, and tokens for them
 //   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects
@@ -62,11 +63,9 @@
 //   - upload.go: uploads of files
 //   - match.go: a row of the table that a request has matched, and what it names
 //   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
-//   - forward.go: making the upstream request, with the headers and the query that may pass
 //   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking; and what takes no slot
 //   - auth.go: who sent a request
 //   - fail.go: turning errors and waits into answers
 //   - arrival.go: what is known of a request before its handler runs
-//   - body.go: reading a body within its bounds and within the budget of all
 package server

@@ -33,12 +33,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		p = &apierror.Problem{Code: apierror.Unavailable, Public: "The key that was chosen can't be used any more. Please retry: others may be left.", Cause: err}
 	case failure.Class == upstream.ClassDenied && failure.Reason != upstream.ReasonPermission:
 		// Nor that they don't suit what was asked.
-		p = &apierror.Problem{Code: apierror.Unavailable, Public: "Gemini doesn't take this request with the keys that were tried, although they are valid.", Cause: err}
+		p = &apierror.Problem{Code: apierror.Unavailable, Public: failure.From() + " doesn't take this request with the keys that were tried, although they are valid.", Cause: err}
 	default:
 		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
-			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, Wait: failure.Wait,
+			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, From: failure.From(), Wait: failure.Wait,
 			Patience: patienceOf(r),
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
@@ -105,5 +105,5 @@ func (s *Server) noRoute(r *http.Request) *apierror.Problem {
 	if r, ok := s.published.To(path); ok {
 		what += " The nearest route is " + r.String() + "."
 	}
-	return apierror.New(apierror.NotFound, what+" The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, and OpenAI's below /v1beta/openai/.")
+	return apierror.New(apierror.NotFound, what+" The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, OpenAI's below /v1beta/openai/ or /openai/v1/, and Anthropic's below /anthropic/v1/.")
 }

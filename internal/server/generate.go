@@ -23,7 +23,7 @@ type generateResponse struct {
 
 // generate serves POST /generate.
 func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
-	body, held, err := s.readBody(w, r)
+	body, held, err := s.received.Body(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
-	p, err := s.dispatch.Pool(ctx)
+	p, err := s.dispatch.PoolOf(ctx, upstream.Gemini)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -43,7 +44,7 @@ func (x *relay) job(m match, model string) error {
 		return err
 	}
 	defer place.GiveBack() // unless it was settled
-	var a *whole
+	var a *exchange.Whole
 	err = dispatch.ErrKeyless
 	for _, project := range order {
 		// What was made twice would be paid for twice.
@@ -55,10 +56,10 @@ func (x *relay) job(m match, model string) error {
 		return err
 	}
 	place.Settle(-1)
-	if err := x.s.dispatch.Made(ctx, who, a.to.Key.Project, m.created(a.text)...); err != nil {
+	if err := x.s.dispatch.Made(ctx, who, a.To.Key.Project, m.created(a.Text)...); err != nil {
 		return err
 	}
-	a.pass(x.w)
+	a.Pass(x.w)
 	return nil
 }
 
@@ -126,7 +127,7 @@ func (x *relay) jobsOf(ctx context.Context, p *dispatch.Pool) (n int) {
 		query.Set("pageSize", "100")
 	})
 	err := x.s.dispatch.Free(ctx, p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-		page, _, failure := x.s.list(ctx, asked, to, routes.API.Upstream()+"batches")
+		page, _, failure := exchange.List(ctx, asked, to, routes.API.Upstream()+"batches")
 		n = answers.UnfinishedJobs(page)
 		return failure
 	})

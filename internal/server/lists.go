@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -25,7 +26,7 @@ import (
 // JavaScript do, fail at one that a token has led them to. So there is no empty page
 // but the first of an empty list, and no token unless something follows.
 func (s *Server) listResources(w http.ResponseWriter, r *http.Request, m match) error {
-	p, err := s.dispatch.Pool(r.Context())
+	p, err := s.dispatch.PoolOf(r.Context(), upstream.Gemini)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (s *Server) listResources(w http.ResponseWriter, r *http.Request, m match) 
 	if next != "" || page.next != "" {
 		text = answers.SetNextPage(text, next)
 	}
-	passText(w, http.StatusOK, page.header, text)
+	exchange.PassText(w, http.StatusOK, page.header, text)
 	return nil
 }
 
@@ -182,7 +183,7 @@ func (l *list) page(at int, token string) (got listPage, err error) {
 		got = listPage{at: at, asked: token}
 		err = l.s.dispatch.Free(l.r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 			var failure *upstream.Error
-			got.text, got.header, failure = l.s.list(ctx, asked, to, l.path(""))
+			got.text, got.header, failure = exchange.List(ctx, asked, to, l.path(""))
 			return failure
 		})
 		if err != nil {

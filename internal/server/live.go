@@ -49,7 +49,7 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
 
 // mint serves POST /v1alpha/auth_tokens. It costs no quota.
 func (s *Server) mint(w http.ResponseWriter, r *http.Request) error {
-	read, held, err := s.readPayload(w, r)
+	read, held, err := s.received.Payload(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -65,10 +65,10 @@ func (s *Server) mint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sessions.Minted(r.Context(), callerOf(r), arrivalOf(r).caller.Proof(s.admission.Sign), a.to.Key.Project, read.Known(), a.text); err != nil {
+	if err := s.sessions.Minted(r.Context(), callerOf(r), arrivalOf(r).caller.Proof(s.admission.Sign), a.To.Key.Project, read.Known(), a.Text); err != nil {
 		return err
 	}
-	a.pass(w)
+	a.Pass(w)
 	return nil
 }
 

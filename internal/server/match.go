@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -41,7 +43,7 @@ func (m match) valid() bool {
 	for i, name := range m.names {
 		if i == 0 && m.Collection() == "models" {
 			m.names[i] = strings.TrimPrefix(name, "models/")
-			if !payload.ValidModel(m.names[i]) {
+			if !payload.ValidModel(m.names[i]) && (!m.Others || !config.ProviderModel("any/"+m.names[i])) {
 				return false
 			}
 		} else if !payload.ValidResource(m.ID(name)) && m.Unserved == "" {
@@ -49,6 +51,11 @@ func (m match) valid() bool {
 		}
 	}
 	return true
+}
+
+// unserved is the answer to what is known and not served.
+func unserved(m match) error {
+	return apierror.New(apierror.Unserved, m.Method+" "+m.Told()+" isn't served here. "+m.Unserved)
 }
 
 // path returns the upstream path, for a model in the place of the one that it names.

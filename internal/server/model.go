@@ -22,7 +22,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	if m.Forms && form.Is(r.Header) {
 		return s.askByForm(w, r, m)
 	}
-	read, held, err := s.readPayload(w, r)
+	read, held, err := s.received.Payload(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -37,6 +37,11 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	}
 	if m.Uncounted {
 		x.sizer.Count = nil
+	}
+	if m.Others {
+		if done, err := x.askOther(m, read); done {
+			return err
+		}
 	}
 	model, err := x.understand(m, read)
 	switch {
@@ -53,7 +58,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 // askByForm is askModel for a body that is a form, which passes with its own type: what can't be
 // read in it as upstream might read it is refused.
 func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) error {
-	text, held, err := s.readBody(w, r)
+	text, held, err := s.received.Body(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -102,6 +107,9 @@ func (x *relay) understandChat(m match, read *payload.Body) (string, error) {
 		return "", err
 	}
 	model := strings.TrimPrefix(in.Model, "models/")
+	if x.prefixed {
+		model = strings.TrimPrefix(model, upstream.Gemini+"/")
+	}
 	if !payload.ValidModel(model) {
 		return "", payload.ErrModel
 	}

@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -27,25 +28,33 @@ var autoEntries = map[routes.Base]any{
 // listModels passes on a list of models, with the chain before those of the first page,
 // or one model, which the chain may be too.
 func (s *Server) listModels(w http.ResponseWriter, r *http.Request, m match) error {
+	if m.Others {
+		if done, err := s.listOthers(w, r, m); done || err != nil {
+			return err
+		}
+	}
 	auto := autoEntries[m.Base]
 	if m.Lists == "" && m.names[0] == dispatch.AutoModel {
 		apierror.WriteJSON(w, http.StatusOK, auto)
 		return nil
 	}
-	p, err := s.dispatch.Pool(r.Context())
+	p, err := s.dispatch.PoolOf(r.Context(), upstream.Gemini)
 	if err != nil {
 		return err
 	}
 	first := m.Base == routes.OpenAI || r.URL.Query().Get("pageToken") == ""
 	return s.dispatch.Free(r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-		list, header, failure := s.list(ctx, r, to, m.path(""))
+		list, header, failure := exchange.List(ctx, r, to, m.path(""))
 		if failure != nil {
 			return failure
 		}
 		if m.Lists != "" && first {
 			list = answers.Prepend(list, m.Lists, auto)
 		}
-		passText(w, http.StatusOK, header, list)
+		if m.Lists != "" && m.Others {
+			list = answers.Prepend(list, m.Lists, s.otherModels(r, m)...)
+		}
+		exchange.PassText(w, http.StatusOK, header, list)
 		return nil
 	})
 }

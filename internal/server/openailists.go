@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/openailist"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -76,7 +77,7 @@ func (s *Server) entriesOfAll(r *http.Request, p *dispatch.Pool, m match, asked 
 		for i := from; i < min(from+maxListed, len(lists)); i++ {
 			asking.Go(func() {
 				errs[i] = s.dispatch.Free(r.Context(), p.Only(p.Projects[i].ID), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-					text, _, failure := s.list(ctx, whole, to, m.path(""))
+					text, _, failure := exchange.List(ctx, whole, to, m.path(""))
 					lists[i] = openailist.Entries(text)
 					return failure
 				})

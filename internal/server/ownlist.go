@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
@@ -89,7 +90,7 @@ func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resour
 		}
 		asking.Go(func() {
 			errs[i] = s.dispatch.Free(r.Context(), p.Only(x.Project), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-				text, _, failure := s.list(ctx, asked, to, base.Upstream()+x.Name)
+				text, _, failure := exchange.List(ctx, asked, to, base.Upstream()+x.Name)
 				if failure == nil && json.Valid(text) {
 					texts[i] = text
 				}

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -20,7 +21,6 @@ import (
 
 // The headers by which a relayed answer says what served it.
 const (
-	keyHeader   = "X-Fluxgate-Key"
 	modelHeader = "X-Fluxgate-Model"
 	waitHeader  = "X-Fluxgate-Wait"
 )
@@ -47,6 +47,11 @@ type relay struct {
 	// as.
 	sizer    dispatch.Sizer
 	requests int64
+
+	// pool is where it may go; nil: to Gemini. prefixed says that its model has Gemini's name
+	// before its own.
+	pool     *dispatch.Pool
+	prefixed bool
 
 	// seen, if not nil, is shown what is read in an answer before the caller gets it.
 	seen func(ctx context.Context, to dispatch.Target, text []byte)
@@ -88,7 +93,10 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 	if err := choose(c); err != nil {
 		return err
 	}
-	p, err := s.dispatch.PoolFor(ctx, s.who(x.r), x.refs.Resources)
+	p := x.pool
+	if p == nil {
+		p, err = s.dispatch.PoolFor(ctx, s.who(x.r), x.refs.Resources)
+	}
 	if err != nil {
 		return err
 	}
@@ -131,7 +139,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		watch.Heard(dispatch.UploadAllowance(int(length)) + max(0, x.s.cfg.Timeout-x.s.cfg.IdleTimeout))
 	}
 	path := x.path(to.Model)
-	resp, err := exchange(ctx, x.r, to, x.method(), path, body, length)
+	resp, err := exchange.Send(ctx, x.r, to, x.method(), path, body, length)
 	if err != nil {
 		return dispatch.Sent{}, watch.Failure(err)
 	}
@@ -142,13 +150,14 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	at, _ := upstream.Sent(ctx)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		incoming.Unpack(resp)
-		e := to.Classify(resp.StatusCode, readError(resp.Body))
-		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
+		e := to.Classify(resp.StatusCode, exchange.ReadError(resp.Body))
+		e.SentAt = at
+		e.ReadHeader(resp.Header)
 		return dispatch.Sent{}, e
 	}
 	if passing.IsPage(resp.Header) && !passing.IsFile(x.r) && resp.ContentLength != 0 {
 		incoming.Unpack(resp)
-		e := to.Classify(resp.StatusCode, readError(resp.Body))
+		e := to.Classify(resp.StatusCode, exchange.ReadError(resp.Body))
 		e.SentAt = at
 		return dispatch.Sent{}, e
 	}

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -34,7 +35,7 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 // changeResource serves what makes, changes or deletes something, in the project of what
 // it refers to, else in any.
 func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
-	body, refs, held, err := s.readAny(w, r)
+	body, refs, held, err := s.received.Any(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
@@ -52,35 +53,35 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	if err != nil {
 		return err
 	}
-	project := a.to.Key.Project
+	project := a.To.Key.Project
 	switch {
 	case m.Ends:
 		s.dispatch.Gone(ctx, project, m.Resource(m.names))
 	case len(m.Makes) == 0:
 	case m.Names != "":
-		err = s.dispatch.Changed(ctx, who, project, m.created(a.text)...)
+		err = s.dispatch.Changed(ctx, who, project, m.created(a.Text)...)
 	default:
-		err = s.dispatch.Made(ctx, who, project, m.created(a.text)...)
+		err = s.dispatch.Made(ctx, who, project, m.created(a.Text)...)
 	}
 	if err != nil {
 		return err
 	}
-	a.pass(w)
+	a.Pass(w)
 	return nil
 }
 
 // change sends what makes, changes or deletes something, and returns the answer, all of
 // it: the caller is to hear of it when it is written down. What of it is wanted, and in
 // which format, isn't the caller's to say then.
-func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []byte, again bool) (*whole, error) {
+func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []byte, again bool) (*exchange.Whole, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 	defer cancel()
 	asked := passing.WithQuery(r, passing.Wholly)
-	var a *whole
+	var a *exchange.Whole
 	err := s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		sent := payload.Open(body)
 		defer payload.Close(sent)
-		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, path, sent, int64(len(body)), maxErrorBody)
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, path, sent, int64(len(body)), exchange.MaxErrorBody)
 		return failure
 	})
 	return a, err

@@ -79,8 +79,8 @@ func (s *Server) among(shape routes.Shape) finder {
 // passes serves a request that passes.
 func (s *Server) passes(w http.ResponseWriter, r *http.Request, m match) error {
 	switch {
-	case m.Unserved != "":
-		return apierror.New(apierror.Unserved, m.Method+" "+m.Told()+" isn't served here. "+m.Unserved)
+	case m.Unserved != "" && !m.Others:
+		return unserved(m)
 	case m.Flow == routes.Uploads:
 		return s.upload(w, r, m)
 	case m.Flow == routes.Upgrades:

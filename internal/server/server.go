@@ -21,6 +21,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/providers"
+	"fluxgate.dev/fluxgate/internal/received"
 	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -28,7 +30,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/uploadurl"
 )
 
-// Options are what a Server works with. All but Bodies, Callers and Telemetry are
+// Options are what a Server works with. All but Others, Bodies, Callers and Telemetry are
 // required.
 type Options struct {
 	Config     *config.Config
@@ -36,6 +38,8 @@ type Options struct {
 	Dispatcher *dispatch.Dispatcher
 	Admin      *admin.Admin
 	Logger     *slog.Logger
+	// Others are the providers beside Gemini.
+	Others providers.List
 	// Bodies is what the bodies in flight may take. Nil: as much as there are.
 	Bodies *bodies.Budget
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
@@ -50,11 +54,13 @@ type Server struct {
 	callers   *callers.Authenticator
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
+	others    providers.List
 	admin     *admin.Admin
 	log       *slog.Logger
 	bodies    *bodies.Budget
 	telemetry *telemetry.Recorder
 	sessions  *live.Relay
+	received  received.Reader
 	uploads   uploadurl.URLs
 	mux       *http.ServeMux
 	unended   atomic.Int64   // answers in a row that said nothing of their length
@@ -64,10 +70,11 @@ type Server struct {
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
+		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, others: o.Others, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}
+	s.received = received.Reader{Budget: o.Bodies, Most: int64(o.Config.MaxBody)}
 	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
 	s.routes()
@@ -100,7 +107,7 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				w.Header().Set(requestid.OpenAIHeader, id)
 			}
 			start := time.Now()
-			httpconn.BoundBody(w, r, unreadTimeout)
+			httpconn.BoundBody(w, r, received.UnreadTimeout)
 			var minted string // an ephemeral token, before the credentials are taken off
 			if strings.HasPrefix(path, routes.SocketPath) {
 				minted = callers.EphemeralToken(r)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -70,7 +71,7 @@ func (x *relay) copy(watch *incoming.Watch, resp *http.Response, to dispatch.Tar
 func (x *relay) open(text []byte, all bool, to dispatch.Target, in *incoming.Answer) (wait bool, _ *upstream.Error) {
 	opening := answers.OpeningOf(text)
 	if opening == answers.Spoiled {
-		return false, to.Classify(http.StatusOK, answers.FirstError(text, io.LimitReader(in, maxErrorBody)))
+		return false, to.Classify(http.StatusOK, answers.FirstError(text, io.LimitReader(in, exchange.MaxErrorBody)))
 	}
 	silent := len(bytes.TrimSpace(text)) == 0 || x.generates && answers.Silent(text)
 	switch {
@@ -110,6 +111,9 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	x.answered = true
 	h := x.w.Header()
 	passing.Headers(h, resp.Header, passing.ResponseHeaders)
+	if to.Key.Provider != upstream.Gemini {
+		passing.Headers(h, resp.Header, passing.OtherResponseHeaders)
+	}
 	passing.Length(h, resp.ContentLength)
 	if passing.IsFile(x.r) {
 		passing.Headers(h, resp.Header, passing.FileResponseHeaders)
@@ -118,7 +122,7 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 		passing.SettleType(h)
 	}
 	x.s.tellQuotas(x.w, x.r)
-	h.Set(keyHeader, strconv.Itoa(to.Key.Index))
+	h.Set(exchange.KeyHeader, strconv.Itoa(to.Key.Index))
 	if to.Model != "" {
 		h.Set(modelHeader, to.Model)
 		h.Set(waitHeader, strconv.FormatFloat(to.Waited.Seconds(), 'f', 3, 64))

@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // unknown passes what the table doesn't know on to the first project, for administrators
@@ -19,13 +20,13 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	if s.requireAdmin(r) != nil {
 		return errNoRoute // as it is for everybody where nothing passes
 	}
-	body, held, err := s.readBody(w, r)
+	body, held, err := s.received.Body(w, r)
 	defer held.Release()
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	p, err := s.dispatch.Pool(ctx)
+	p, err := s.dispatch.PoolOf(ctx, upstream.Gemini)
 	if err != nil {
 		return err
 	}

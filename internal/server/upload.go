@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/problems"
@@ -68,7 +69,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	if again {
 		// Only the start can be sent twice: a file's bytes are gone once they were
 		// read.
-		if start, held, err = s.readAtMost(w, r, maxUploadStart); err != nil {
+		if start, held, err = s.received.AtMost(w, r, maxUploadStart); err != nil {
 			return err
 		}
 		length = int64(len(start))
@@ -82,20 +83,20 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
 	attempts := 0
-	var a *whole
+	var a *exchange.Whole
 	err = s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		if again {
 			body = bytes.NewReader(start)
 		} else if attempts++; attempts > 1 {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		a, failure = readWhole(to.Context(ctx), asked, to, r.Method, m.path(""), body, length, maxErrorBody)
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, m.path(""), body, length, exchange.MaxErrorBody)
 		return failure
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.dispatch.Made(ctx, who, a.to.Key.Project, m.created(a.text)...); err != nil {
+	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, m.created(a.Text)...); err != nil {
 		return err
 	}
 	s.passUpload(w, r, a)
@@ -106,23 +107,23 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 var errNoUpload = apierror.New(apierror.NotFound, "Upload not found.")
 
 // passUpload answers with upstream's answer, in which the caller is sent on to here.
-func (s *Server) passUpload(w http.ResponseWriter, r *http.Request, a *whole) {
+func (s *Server) passUpload(w http.ResponseWriter, r *http.Request, a *exchange.Whole) {
 	h := w.Header()
-	passing.Upload(h, a.header)
-	for name := range a.header {
+	passing.Upload(h, a.Header)
+	for name := range a.Header {
 		theirs := h.Get(name)
 		if theirs == "" || !strings.HasPrefix(name, passing.UploadHeaders) || !strings.HasSuffix(name, canonicalURL) {
 			continue
 		}
 		h.Del(name)
-		own, err := s.ownURL(r, theirs, a.to.Key.Project)
+		own, err := s.ownURL(r, theirs, a.To.Key.Project)
 		if err != nil {
 			s.logger(r.Context()).Error("upload URL not understood", "header", name)
 			continue
 		}
 		h[strings.TrimSuffix(name, canonicalURL)+"URL"] = []string{own}
 	}
-	a.pass(w)
+	a.Pass(w)
 }
 
 // ownURL rewrites an upload URL of upstream's so that the caller stays here.

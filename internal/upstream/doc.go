@@ -1,7 +1,13 @@
 // Package upstream says what Fluxgate wants of any provider: send a request with
-// a key, count its tokens, list models, say what an error means, and read what an
-// answer used. A provider is a value ([Provider]); package gemini below this one
-// is the first. Which one a request goes to is decided by its key ([Providers]).
+// a key, list models, say what an error means, and read what an answer used and
+// weighs. A provider is a value ([Provider]): package gemini below this one is the
+// first, and a [Prompter], which is sent prompts besides; package endpoint is all
+// others, which differ in values alone. Which one a request goes to is decided
+// by its key ([Providers]), and that by the name of its model (package
+// providers), before anything is planned: a call has the keys of one provider
+// ([fluxgate.dev/fluxgate/internal/dispatch/pool]), so Gemini's way is what it was,
+// whatever else is configured. A project is of one provider. Models of others have
+// its name before theirs ("openai/gpt-5.1") wherever they are counted or told.
 //
 // What all providers share is here:
 //
@@ -26,6 +32,7 @@
 //   - provider.go: the interface of a provider, with its prompts and replies; whether a key is invalid for certain
 //   - get.go: reading what a provider says of a path
 //   - failure.go: errors of calls without an answer
+//   - base.go: where a provider lies, and the URLs below that
 //   - transport.go: one key for each request, and when it was sent
 //   - loop.go: the mark of what has been sent by a Fluxgate
 //   - credential.go: what stands for a project that is called without a key

@@ -1,9 +1,11 @@
 package upstream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -136,6 +138,8 @@ type Violation struct {
 // may quote the caller's own input, so Error() leaves the message out when the caller is at fault.
 type Error struct {
 	Class Class
+	// Provider is the name of the provider that it is of; empty: Gemini.
+	Provider string
 	// HTTPStatus is the status the error stands for: that of the answer, or of the error inside a stream that began with
 	// 200. An unusable 2xx or a redirect is 502. It is 0 when there was no answer, and then Class says why.
 	HTTPStatus int
@@ -162,7 +166,7 @@ type Error struct {
 // Error returns one line for logs. It never holds a key and, for [ClassCaller], none of the caller's words.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("gemini: ")
+	b.WriteString(cmp.Or(e.Provider, Gemini) + ": ")
 	b.WriteString(e.Class.String())
 	if e.HTTPStatus != 0 {
 		fmt.Fprintf(&b, ", HTTP %d", e.HTTPStatus)
@@ -179,6 +183,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// From names the provider that it is of, as people know it.
+func (e *Error) From() string {
+	if e.Provider == "" {
+		return "Gemini"
+	}
+	return e.Provider
+}
+
 // ErrorHeader returns what an error's header says to the caller: when to come back, and how it was served.
 func ErrorHeader(h http.Header) http.Header {
 	var said http.Header
@@ -191,6 +203,30 @@ func ErrorHeader(h http.Header) http.Header {
 		}
 	}
 	return said
+}
+
+// ReadHeader takes over what the header of an answer says of an error: what is for the caller,
+// and, of other providers than Gemini, how long to wait. Gemini says that in the body.
+func (e *Error) ReadHeader(h http.Header) {
+	e.Header = ErrorHeader(h)
+	if e.Provider != "" && e.RetryDelay == 0 {
+		e.RetryDelay = retryAfter(h)
+	}
+}
+
+// maxRetryAfter bounds what is believed of a delay: the longest limits are of a day.
+const maxRetryAfter = 25 * time.Hour
+
+// retryAfter returns the delay that a header names, in whole seconds or in milliseconds; 0: it
+// names none. A date depends on two clocks, and none of these providers sends one.
+func retryAfter(h http.Header) time.Duration {
+	for name, unit := range map[string]time.Duration{"Retry-After": time.Second, "Retry-After-Ms": time.Millisecond} {
+		n, err := strconv.ParseFloat(h.Get(name), 64)
+		if delay := time.Duration(n * float64(unit)); err == nil && n > 0 && n < 1e9 && (name == "Retry-After-Ms" || h.Get("Retry-After-Ms") == "") {
+			return min(delay, maxRetryAfter)
+		}
+	}
+	return 0
 }
 
 // maxKeyReason bounds, in bytes, the reason that is kept for a key.

@@ -25,7 +25,7 @@ func TransportError(ctx context.Context, err error) *Error {
 	e := &Error{}
 	if c != nil {
 		key = c.key()
-		e.SentAt = c.sentAt()
+		e.SentAt, e.Provider = c.sentAt(), c.sentTo()
 	}
 	e.Class, e.Reason = classifyTransport(ctx, err, !e.SentAt.IsZero())
 	var ue *url.Error
@@ -37,10 +37,10 @@ func TransportError(ctx context.Context, err error) *Error {
 	switch {
 	case errors.Is(err, bodies.ErrTooLarge):
 		e.HTTPStatus = http.StatusBadGateway
-		e.Message = "Gemini's answer is larger than is held here."
+		e.Message = e.From() + "'s answer is larger than is held here."
 	case noRoom(err):
 		e.HTTPStatus, e.Status = http.StatusServiceUnavailable, "UNAVAILABLE"
-		e.Message = "Gemini has answered, but there is no room for the answer in this server's memory, with what else it has in hand."
+		e.Message = e.From() + " has answered, but there is no room for the answer in this server's memory, with what else it has in hand."
 	case errors.Is(err, ErrLoop):
 		e.HTTPStatus, e.Status, e.Message = StatusLoop, "FAILED_PRECONDITION", LoopMessage
 		e.SentAt = time.Time{} // to no provider

@@ -27,6 +27,21 @@ type Provider interface {
 	// success. It accepts any bytes, and removes the key from all it returns. For an
 	// error inside an answer that began with 200, pass 200: its own code decides.
 	Classify(status int, body []byte, key string) *Error
+	// ListModels lists the models; being listed doesn't mean that the project may use
+	// one. Its error is an *Error.
+	ListModels(ctx context.Context, key string) ([]Model, error)
+	// Meter returns what reads the usage from answers of an upstream path.
+	Meter(path string) *answers.Meter
+	// Weighs returns what an answer turned out to weigh on the limit of tokens per minute:
+	// it says how many its prompt had, and what it used beside that, and so many were
+	// reserved for it. Negative: that isn't known.
+	Weighs(prompt int64, used answers.Tokens, reserved int64) int64
+}
+
+// A Prompter is a provider that is sent prompts, in a format of its own. All others are sent
+// what passes.
+type Prompter interface {
+	Provider
 	// Generate sends a prompt once. Its error is an *Error.
 	Generate(ctx context.Context, key string, p Prompt) (*Reply, error)
 	// CountPrompt counts the input tokens of a prompt, which costs nothing. Its error
@@ -35,11 +50,6 @@ type Provider interface {
 	// CountBody counts the input tokens of a body of the provider's own format,
 	// whatever is in it. Its error is ErrUncountable, or an *Error.
 	CountBody(ctx context.Context, key, model string, body *payload.Body) (int64, error)
-	// ListModels lists the models; being listed doesn't mean that the project may use
-	// one. Its error is an *Error.
-	ListModels(ctx context.Context, key string) ([]Model, error)
-	// Meter returns what reads the usage from answers of an upstream path.
-	Meter(path string) *answers.Meter
 }
 
 // ConfirmInvalid reports whether a key is invalid, after an answer to some request
@@ -59,6 +69,9 @@ const confirmTimeout = 5 * time.Second
 
 // ErrUncountable means that a body is none that the provider can count.
 var ErrUncountable = errors.New("body can't be counted")
+
+// Gemini is the name of the provider that everything goes to that names no other.
+const Gemini = "gemini"
 
 // Providers are the providers by their names.
 type Providers map[string]Provider

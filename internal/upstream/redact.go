@@ -22,7 +22,8 @@ var keyPatterns = []struct {
 }{
 	{regexp.MustCompile(`AIza[0-9A-Za-z_-]{20,}`), redacted},
 	{regexp.MustCompile(`\bAQ\.[0-9A-Za-z_-]{8,}`), redacted},
-	{regexp.MustCompile(`\bya29\.[0-9A-Za-z._-]{8,}`), redacted}, // an OAuth token
+	{regexp.MustCompile(`\b(?:sk|gsk)[-_][0-9A-Za-z_-]{16,}`), redacted}, // OpenAI's, Anthropic's and those of others
+	{regexp.MustCompile(`\bya29\.[0-9A-Za-z._-]{8,}`), redacted},         // an OAuth token
 	{regexp.MustCompile(`(?i)(\bBearer )[0-9A-Za-z._~+/-]{20,}=*`), "${1}" + redacted},
 	{regexp.MustCompile(`(?i)\b(api_key:)[^\s'",;()\[\]{}]+`), "${1}" + redacted},
 	{regexp.MustCompile(`(?i)([?&](?:api_)?key=)[^\s&'",;()\[\]{}]+`), "${1}" + redacted},

@@ -26,8 +26,9 @@ var (
 type call struct {
 	key func() string
 
-	mu   sync.Mutex
-	last *attempt
+	mu       sync.Mutex
+	last     *attempt
+	provider string // whom it was sent to; empty: nobody yet, or Gemini
 }
 
 type callKey struct{}
@@ -54,11 +55,17 @@ func Sent(ctx context.Context) (time.Time, bool) {
 	return at, !at.IsZero()
 }
 
-func (c *call) begin(now func() time.Time) *attempt {
+func (c *call) begin(now func() time.Time, provider string) *attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last = &attempt{now: now}
+	c.last, c.provider = &attempt{now: now}, provider
 	return c.last
+}
+
+func (c *call) sentTo() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.provider
 }
 
 func (c *call) sentAt() time.Time {
@@ -180,8 +187,22 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A Transport gives each request the key of its context as its only credential. All fields are required.
+// NewTransport returns what carries requests to a provider: a clone of http.DefaultTransport, tuned for many parallel
+// requests to one host.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns = 256
+	t.MaxIdleConnsPerHost = 256 // the default of 2 would reconnect for nearly every request over HTTP/1
+	t.MaxResponseHeaderBytes = 1 << 20
+	// A function's CPU stops between requests and its connections may die unnoticed meanwhile. A ping finds out before a
+	// request waits for its whole timeout.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
+	return t
+}
+
+// A Transport gives each request the key of its context as its only credential. All fields but Name are required.
 type Transport struct {
+	Name string            // the provider's, for errors; empty: Gemini's
 	Base http.RoundTripper // carries the requests
 	To   *url.URL          // whose scheme and host alone get a key
 	Now  func() time.Time  // for Sent
@@ -200,7 +221,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	a := c.begin(t.Now)
+	a := c.begin(t.Now, t.Name)
 	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
 	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 	strip(out)
@@ -239,7 +260,7 @@ func (t *Transport) refuse(c *call, req *http.Request) error {
 }
 
 // credentialHeaders are those by which the caller may have brought a credential along.
-var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "X-Goog-Api-Key", "X-Goog-User-Project", "Cookie"}
+var credentialHeaders = []string{"Authorization", "Proxy-Authorization", "X-Goog-Api-Key", "X-Goog-User-Project", "X-Api-Key", "Api-Key", "Cookie"}
 
 // strip gives r, a shallow copy, a header and a URL of its own without any credential that the caller brought along:
 // upstream refuses a request with two.

@@ -52,7 +52,7 @@ type Status string
 const (
 	Healthy   Status = "healthy"
 	Exhausted Status = "exhausted" // every model of the chain is spent or gone for the day
-	Invalid   Status = "invalid"   // Gemini refuses it
+	Invalid   Status = "invalid"   // its provider refuses it
 	Disabled  Status = "disabled"  // by an operator
 	Unknown   Status = "unknown"   // the check failed for another reason
 )
@@ -62,6 +62,7 @@ type Result struct {
 	Key         int        `json:"key_index"`
 	Fingerprint string     `json:"fingerprint"`
 	Project     string     `json:"project"`
+	Provider    string     `json:"provider,omitempty"` // whom the key is for; empty: Gemini
 	Status      Status     `json:"status"`
 	Reason      string     `json:"reason,omitempty"`
 	Until       *time.Time `json:"until,omitempty"` // of Exhausted
@@ -244,7 +245,7 @@ func (v *Validator) chain(ctx context.Context) []string {
 func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r Result, changed bool) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	r = Result{Key: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Status: Unknown}
+	r = Result{Key: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Provider: k.Of(), Status: Unknown}
 	states, err := v.Admission.View(ctx, []string{k.Project})
 	if err != nil {
 		r.Reason = "the store can't be read"
@@ -254,10 +255,16 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 		r.Status = Disabled
 		return r, false
 	}
+	provider := v.Providers.Of(k.Provider)
+	prompter, counts := provider.(upstream.Prompter)
+	if !counts {
+		chain = nil // it is Gemini's, and says nothing of this project
+		_, err = provider.ListModels(ctx, k.Value.Reveal())
+	}
 	// A model that was retired for one project says nothing about its key, so
 	// the last of the chain may have to answer.
 	for i, model := range slices.Backward(chain) {
-		_, err = v.Providers.Of(k.Provider).CountPrompt(ctx, k.Value.Reveal(), upstream.Prompt{Model: model, Pieces: []payload.Piece{{Text: "ping"}}})
+		_, err = prompter.CountPrompt(ctx, k.Value.Reveal(), upstream.Prompt{Model: model, Pieces: []payload.Piece{{Text: "ping"}}})
 		var failure *upstream.Error
 		if !errors.As(err, &failure) || i == 0 || failure.Class != upstream.ClassModelGone && failure.Class != upstream.ClassModelUnknown {
 			break
@@ -265,7 +272,7 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 	}
 	var failure *upstream.Error
 	if errors.As(err, &failure) && failure.Class == upstream.ClassKeyInvalid &&
-		!upstream.ConfirmInvalid(ctx, v.Providers.Of(k.Provider), k.Value.Reveal()) {
+		!upstream.ConfirmInvalid(ctx, provider, k.Value.Reveal()) {
 		r.Reason = fmt.Sprintf("the check failed, though not for the key: %v", err)
 		return r, false
 	}
@@ -283,7 +290,7 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 		r.Status, r.Reason = Invalid, known
 		return r, false
 	case answer == nil:
-		r.Status, r.Reason, r.Until = standing(v.Admission.Rules().Of(r.Project), v.Admission.Now(), state, chain)
+		r.Status, r.Reason, r.Until = standing(v.Admission.Rules().Of(r.Project), v.Admission.Now(), state, chain, r.Provider)
 	case failure != nil && failure.Class == upstream.ClassKeyInvalid:
 		r.Status, r.Reason = Invalid, failure.KeyReason()
 	default:
@@ -307,8 +314,12 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 	return r, true
 }
 
-// standing says what is left of a project for a key that works.
-func standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string) (Status, string, *time.Time) {
+// standing says what is left of a project for a key that works. Of other providers than Gemini it
+// isn't known which models are wanted of a project, so none of them is exhausted.
+func standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Project, chain []string, provider string) (Status, string, *time.Time) {
+	if provider != "" {
+		return Healthy, "", nil
+	}
 	for _, model := range chain {
 		if Left(rules, now, state.Calendar(model)) != 0 {
 			return Healthy, "", nil
@@ -343,7 +354,7 @@ func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Pr
 	case m.Invalid != "":
 		r.Status, r.Reason, r.Until = Invalid, m.Invalid, nil
 	case r.Status != Unknown:
-		r.Status, r.Reason, r.Until = standing(rules, now, state, chain)
+		r.Status, r.Reason, r.Until = standing(rules, now, state, chain, r.Provider)
 	}
 	return r
 }
@@ -358,7 +369,7 @@ func (v *Validator) withCurrentStates(ctx context.Context, report Report, list [
 			return Report{}, fmt.Errorf("validate: %w", err)
 		}
 		r, _ := report.Of(k.Fingerprint)
-		r.Key, r.Project = k.Index, k.Project
+		r.Key, r.Project, r.Provider = k.Index, k.Project, k.Of()
 		out.Keys = append(out.Keys, Standing(v.Admission.Rules().Of(k.Project), v.Admission.Now(), states[0], chain, r))
 	}
 	return out, nil

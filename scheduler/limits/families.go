@@ -56,6 +56,9 @@ const (
 	Gemma Family = "gemma"
 	// Embedding models generate nothing, so no chain and no mode leads to them.
 	Embedding Family = "embedding"
+	// Foreign are the models of other providers than Gemini, which are named
+	// "provider/model". They are in no chain, and no override is of all of them.
+	Foreign Family = ""
 )
 
 // FamilyOf returns the family that a model's name puts it in. It is the rule
@@ -63,6 +66,8 @@ const (
 // "flash" counts as pro, whose limits are the smallest.
 func FamilyOf(model string) Family {
 	switch {
+	case strings.Contains(model, "/"):
+		return Foreign
 	case strings.Contains(model, "embedding"):
 		return Embedding
 	case strings.HasPrefix(model, "gemma"):
@@ -98,6 +103,11 @@ func startLimits(model string) Limits {
 		return Limits{RPM: Unlimited, TPM: DefaultLimits(Flash).TPM, RPD: Unlimited}
 	}
 	family := FamilyOf(model)
+	if family == Foreign {
+		// The lowest that OpenAI and Anthropic documented for paying organisations in November
+		// 2025, and of requests fewer: the first answers say what holds.
+		return Limits{RPM: 5, TPM: 30_000, RPD: Unlimited}
+	}
 	if !slices.Contains(DefaultChain(), model) {
 		switch family {
 		case Flash:

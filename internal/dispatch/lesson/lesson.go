@@ -225,6 +225,9 @@ func BlockFor(l Lesson, e *upstream.Error, now scheduler.Instant) scheduler.Bloc
 		case e.RetryDelay == 0:
 			// It doesn't say how long, so it is treated as one that says nothing.
 			return scheduler.Block{Cause: scheduler.ByBare}
+		case e.Provider != "":
+			// Others have limits of hours and of days, and say when there is room again.
+			return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(e.RetryDelay + RoundedDown)}
 		case e.RetryDelay > LongestMinute:
 			return scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(LongestMinute + RoundedDown), Strikes: Disbelieved}
 		}

@@ -5,19 +5,20 @@ import (
 	"strings"
 )
 
-// Prepend puts an entry before those of a list in a JSON object, whatever else
+// Prepend puts entries before those of a list in a JSON object, whatever else
 // that holds. What it doesn't understand stays as it is.
-func Prepend(page []byte, member string, entry any) []byte {
+func Prepend(page []byte, member string, entries ...any) []byte {
 	var fields map[string]json.RawMessage
 	var list []json.RawMessage
 	if json.Unmarshal(page, &fields) != nil || json.Unmarshal(fields[member], &list) != nil {
 		return page
 	}
-	first, err := json.Marshal(entry)
-	if err != nil {
-		return page
+	all := entries[:len(entries):len(entries)]
+	for _, x := range list {
+		all = append(all, x)
 	}
-	if fields[member], err = json.Marshal(append([]json.RawMessage{first}, list...)); err != nil {
+	var err error
+	if fields[member], err = json.Marshal(all); err != nil {
 		return page
 	}
 	out, err := json.Marshal(fields)

@@ -2,7 +2,7 @@ package gemini
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -49,16 +49,16 @@ type Config struct {
 // Client sends requests to the Gemini API, each with a key of its own. It is safe for concurrent use, holds no key, and
 // never retries.
 type Client struct {
-	base  *url.URL
+	base  upstream.Base
 	own   *identity           // for projects without a key
 	keyed *upstream.Transport // carries everything
 	keep  int64               // largest 2xx body of our own calls, in bytes
 }
 
-var _ upstream.Provider = (*Client)(nil)
+var _ upstream.Prompter = (*Client)(nil)
 
 // Name is the name of this provider, as keys carry it.
-const Name = "gemini"
+const Name = upstream.Gemini
 
 // New returns a client. It makes no network calls. It fails if the base URL isn't an absolute http or https URL, or if
 // it carries a user, a query or a fragment: credentials don't belong there.
@@ -70,17 +70,17 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = defaultTransport()
+		cfg.Transport = upstream.NewTransport()
 	}
-	base, err := parseBase(cfg.BaseURL)
+	base, err := upstream.ParseBase(cfg.BaseURL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("gemini: %w", err)
 	}
 	if cfg.Token == nil {
 		cfg.Token = ownToken()
 	}
 	c := &Client{base: base, own: &identity{token: cfg.Token}, keep: MaxResponseBytes}
-	c.keyed = &upstream.Transport{Base: cfg.Transport, To: base, Now: cfg.Now, Put: c.put}
+	c.keyed = &upstream.Transport{Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: c.put}
 	return c, nil
 }
 
@@ -109,77 +109,13 @@ func (c *Client) CheckIdentity(ctx context.Context) error {
 // openAI tells whether path is of the OpenAI-compatible endpoint, which is documented with a Bearer key only.
 func openAI(path string) bool { return strings.Contains(path, "/v1beta/openai/") }
 
-func parseBase(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, errors.New("gemini: base URL can't be parsed") // url's error quotes it, with any password
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return nil, errors.New("gemini: base URL must be an absolute http or https URL")
-	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return nil, errors.New("gemini: base URL must not have a user, query or fragment")
-	case u.Path == "":
-		u.Path = "/" // or what is joined to it would be relative
-	}
-	return u, nil
-}
-
-func defaultTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns = 256
-	t.MaxIdleConnsPerHost = 256 // the default of 2 would reconnect for nearly every request over HTTP/1
-	t.MaxResponseHeaderBytes = 1 << 20
-	// A function's CPU stops between requests and its connections may die unnoticed meanwhile. A ping finds out before a
-	// request waits for its whole timeout.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second}
-	return t
-}
-
 // NewRequest implements upstream.Provider.
 func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "", body)
-	if err != nil {
-		return nil, err
-	}
-	r.URL = c.join(path)
-	if large, ok := body.(*payload.RopeReader); ok {
-		r.ContentLength = large.Len()
-		r.GetBody = func() (io.ReadCloser, error) { return large.Again(), nil }
-	}
-	return r, nil
+	return c.base.NewRequest(ctx, method, path, body)
 }
 
 // Do implements upstream.Provider.
 func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
-
-// join returns the URL of a path below the endpoint.
-func (c *Client) join(path string) *url.URL {
-	if c.base.RawPath != "" || !plainPath(path) {
-		return c.base.JoinPath(path)
-	}
-	u := *c.base
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/" + path
-	return &u
-}
-
-// plainPath tells whether nothing in a relative path needs to be cleaned or escaped, as in almost all there are.
-func plainPath(path string) bool {
-	segment := 0 // bytes of it so far
-	for i := range len(path) {
-		switch b := path[i]; {
-		case b == '/' && segment == 0, b == '.' && segment == 0:
-			return false
-		case b == '/':
-			segment = 0
-			continue
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_', b == '.', b == ':':
-			segment++
-		default:
-			return false
-		}
-	}
-	return segment > 0
-}
 
 // success is the 2xx answer to a call of our own.
 type success struct {

@@ -142,6 +142,10 @@ func readReply(body []byte) (*generated, bool) {
 	return out, true
 }
 
+// Weighs implements upstream.Provider: all of the prompt counts, cached tokens too, and nothing
+// of the answer.
+func (c *Client) Weighs(prompt int64, _ answers.Tokens, _ int64) int64 { return prompt }
+
 // Meter implements upstream.Provider.
 func (c *Client) Meter(path string) *answers.Meter {
 	if openAI("/" + path) {

@@ -26,7 +26,7 @@ func TestRawRequests(t *testing.T) {
 		return reply(r, 200, "raw"), nil
 	})
 	request := func(ctx context.Context, path string) *http.Request {
-		u := strings.TrimSuffix(c.base.String(), "/") + path
+		u := strings.TrimSuffix(c.base.URL().String(), "/") + path
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, u, strings.NewReader("{}"))
 		require.NoError(t, err)
 		r.Header.Set("Authorization", "Bearer callers-own")
@@ -93,7 +93,7 @@ func TestEnvironmentCantDivert(t *testing.T) {
 
 	c, err = New(Config{})
 	require.NoError(t, err)
-	assert.Equal(t, DefaultBaseURL, c.base.String(), "an empty base URL is Google's; reading the variable is the configuration's job")
+	assert.Equal(t, DefaultBaseURL, c.base.URL().String(), "an empty base URL is Google's; reading the variable is the configuration's job")
 }
 
 func TestBaseURL(t *testing.T) {
@@ -109,8 +109,8 @@ func TestBaseURL(t *testing.T) {
 	_, err = c.CountPrompt(context.Background(), testKey, prompt())
 	require.NoError(t, err)
 	assert.Equal(t, "/prefix/v1beta/models/m:countTokens", path)
-	c.join("v1beta/models").Host = "changed"
-	assert.Equal(t, "upstream.test", c.join("v1beta/models").Host, "a copy: changing it must not redirect keys")
+	c.base.Join("v1beta/models").Host = "changed"
+	assert.Equal(t, "upstream.test", c.base.Join("v1beta/models").Host, "a copy: changing it must not redirect keys")
 
 	for _, bad := range []string{"upstream.test", "ftp://x/", "http://", "http://u:hunter2@x/", "http://x/?key=hunter2", "http://x/#hunter2", "http://hunter2\x7f/"} {
 		_, err := New(Config{BaseURL: bad})

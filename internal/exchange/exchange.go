@@ -1,4 +1,4 @@
-package server
+package exchange
 
 import (
 	"context"
@@ -16,6 +16,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
+// KeyHeader says by which key an answer was served.
+const KeyHeader = "X-Fluxgate-Key"
+
 const (
 	// maxList bounds a page of a list.
 	maxList = 8 << 20
@@ -23,33 +26,33 @@ const (
 	listTimeout = 10 * time.Second
 )
 
-// list reads a free list, or a page of it.
-func (s *Server) list(ctx context.Context, r *http.Request, to dispatch.Target, path string) ([]byte, http.Header, *upstream.Error) {
+// List reads a free list, or a page of it.
+func List(ctx context.Context, r *http.Request, to dispatch.Target, path string) ([]byte, http.Header, *upstream.Error) {
 	ctx, cancel := context.WithTimeout(to.Context(ctx), listTimeout)
 	defer cancel()
-	a, failure := readWhole(ctx, r, to, http.MethodGet, path, http.NoBody, 0, maxList)
+	a, failure := ReadWhole(ctx, r, to, http.MethodGet, path, http.NoBody, 0, maxList)
 	if failure != nil {
 		return nil, nil, failure
 	}
-	return a.text, a.header, nil
+	return a.Text, a.Header, nil
 }
 
-// A whole is an answer of upstream's that is read before anything of it is passed on.
-type whole struct {
-	status int
-	header http.Header
-	text   []byte
-	to     dispatch.Target // that gave it
+// A Whole is an answer of upstream's that is read before anything of it is passed on.
+type Whole struct {
+	Status int
+	Header http.Header
+	Text   []byte
+	To     dispatch.Target // that gave it
 }
 
-// pass answers with it, and says whose key served it.
-func (a *whole) pass(w http.ResponseWriter) {
-	w.Header().Set(keyHeader, strconv.Itoa(a.to.Key.Index))
-	passText(w, a.status, a.header, a.text)
+// Pass answers with it, and says whose key served it.
+func (a *Whole) Pass(w http.ResponseWriter) {
+	w.Header().Set(KeyHeader, strconv.Itoa(a.To.Key.Index))
+	PassText(w, a.Status, a.Header, a.Text)
 }
 
-// passText answers with a text, which is upstream's but for what was done to it here.
-func passText(w http.ResponseWriter, status int, header http.Header, text []byte) {
+// PassText answers with a text, which is upstream's but for what was done to it here.
+func PassText(w http.ResponseWriter, status int, header http.Header, text []byte) {
 	passing.Headers(w.Header(), header, passing.ResponseHeaders)
 	passing.SettleType(w.Header())
 	passing.Length(w.Header(), int64(len(text)))
@@ -57,8 +60,8 @@ func passText(w http.ResponseWriter, status int, header http.Header, text []byte
 	_, _ = w.Write(text) // the caller may have left
 }
 
-// readWhole makes an upstream request and reads the answer, up to a size in bytes.
-func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length, most int64) (*whole, *upstream.Error) {
+// ReadWhole makes an upstream request and reads the answer, up to a size in bytes.
+func ReadWhole(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length, most int64) (*Whole, *upstream.Error) {
 	resp, err := forward(ctx, r, to, method, path, body, length)
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
@@ -69,32 +72,36 @@ func readWhole(ctx context.Context, r *http.Request, to dispatch.Target, method,
 	case resp.StatusCode < 200 || resp.StatusCode > 299 || passing.IsPage(resp.Header) && len(text) > 0:
 		e := to.Classify(resp.StatusCode, text)
 		e.SentAt, _ = upstream.Sent(ctx)
-		e.Header = upstream.ErrorHeader(resp.Header)
+		e.ReadHeader(resp.Header)
 		return nil, e
 	case err != nil:
 		return nil, upstream.TransportError(ctx, err)
 	}
-	return &whole{resp.StatusCode, resp.Header, text, to}, nil
+	return &Whole{resp.StatusCode, resp.Header, text, to}, nil
 }
 
-// forward is exchange for answers that are read here: what is packed in them is
+// forward is Send for answers that are read here: what is packed in them is
 // unpacked.
 func forward(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
-	resp, err := exchange(ctx, r, to, method, path, body, length)
+	resp, err := Send(ctx, r, to, method, path, body, length)
 	if err == nil {
 		incoming.Unpack(resp)
 	}
 	return resp, err
 }
 
-// exchange makes an upstream request with the headers and the query of a
+// Send makes an upstream request with the headers and the query of a
 // caller's that may pass. The path is one that was put together here.
-func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
+func Send(ctx context.Context, r *http.Request, to dispatch.Target, method, path string, body io.Reader, length int64) (*http.Response, error) {
 	req, err := to.Provider().NewRequest(ctx, method, passing.UpstreamPath(r, path), body)
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
 	req.URL.RawQuery = passing.Query(r.URL)
+	if to.Key.Provider != upstream.Gemini {
+		req.URL.RawQuery = r.URL.RawQuery // without credentials
+		passing.Headers(req.Header, r.Header, passing.OtherRequestHeaders)
+	}
 	req.ContentLength = length
 	passing.Headers(req.Header, r.Header, passing.RequestHeaders)
 	if passing.IsFile(r) {
@@ -113,11 +120,12 @@ func exchange(ctx context.Context, r *http.Request, to dispatch.Target, method, 
 	return to.Provider().Do(req)
 }
 
-// maxErrorBody bounds how much of an upstream error is read.
-const maxErrorBody = 1 << 20
+// MaxErrorBody bounds how much of an upstream error is read.
+const MaxErrorBody = 1 << 20
 
-func readError(body io.Reader) []byte {
-	text, err := io.ReadAll(io.LimitReader(body, maxErrorBody))
+// ReadError reads the body of an error, as far as it is read.
+func ReadError(body io.Reader) []byte {
+	text, err := io.ReadAll(io.LimitReader(body, MaxErrorBody))
 	if err != nil {
 		return nil // an error without its text is classified by its status
 	}

@@ -1,4 +1,4 @@
-package dispatch
+package pool
 
 import (
 	"fmt"
@@ -16,9 +16,12 @@ import (
 type Pool struct {
 	Keys     []keys.Key
 	Projects []admission.Project
+
+	of map[string]*Pool // the part of each provider; nil: there is only one provider
 }
 
-func newPool(list []keys.Key) *Pool {
+// New returns the pool of the keys.
+func New(list []keys.Key) *Pool {
 	p := &Pool{Keys: list}
 	at := make(map[string]int, len(list))
 	for _, k := range list {
@@ -30,11 +33,44 @@ func newPool(list []keys.Key) *Pool {
 		}
 		p.Projects[i].Keys = append(p.Projects[i].Keys, k.Fingerprint)
 	}
+	p.split()
 	return p
 }
 
-// without returns the projects that are not in the set.
-func (p *Pool) without(excluded map[string]bool) []admission.Project {
+// split notes the part of each provider, where there are several.
+func (p *Pool) split() {
+	if !slices.ContainsFunc(p.Keys, func(k keys.Key) bool { return k.Provider != p.Keys[0].Provider }) {
+		return
+	}
+	lists := make(map[string][]keys.Key)
+	for _, k := range p.Keys {
+		lists[k.Provider] = append(lists[k.Provider], k)
+	}
+	p.of = make(map[string]*Pool, len(lists))
+	for provider, list := range lists {
+		p.of[provider] = New(list)
+	}
+}
+
+// none has no keys.
+var none = new(Pool)
+
+// Of returns the part of the pool that is of one provider.
+func (p *Pool) Of(provider string) *Pool {
+	if p.of != nil {
+		if part, ok := p.of[provider]; ok {
+			return part
+		}
+		return none
+	}
+	if len(p.Keys) > 0 && p.Keys[0].Provider != provider {
+		return none
+	}
+	return p
+}
+
+// Without returns the projects that are not in the set.
+func (p *Pool) Without(excluded map[string]bool) []admission.Project {
 	if len(excluded) == 0 {
 		return p.Projects
 	}
@@ -57,8 +93,8 @@ func (p *Pool) ByIndex(index int) (keys.Key, bool) {
 	return keys.Key{}, false
 }
 
-// byFingerprint returns the key with that fingerprint.
-func (p *Pool) byFingerprint(fingerprint string) (keys.Key, bool) {
+// ByFingerprint returns the key with that fingerprint.
+func (p *Pool) ByFingerprint(fingerprint string) (keys.Key, bool) {
 	for _, k := range p.Keys {
 		if k.Fingerprint == fingerprint {
 			return k, true
@@ -82,21 +118,10 @@ func (p *Pool) Pick(project string, state *scheduler.Project) (keys.Key, error) 
 	return usable[rand.IntN(len(usable))], nil
 }
 
-// A projectSet has projects by ID. Most requests need none, so that it is made when it
-// is first written to.
-type projectSet map[string]bool
-
-func (s *projectSet) set(project string, in bool) {
-	if *s == nil {
-		*s = make(projectSet)
-	}
-	(*s)[project] = in
-}
-
-// any returns any usable key of a project that isn't excluded. The states are those of
+// Any returns any usable key of a project that isn't excluded. The states are those of
 // the projects, in order. Where none is usable, it is one of a project that can't pay:
 // what costs no quota is served there all the same.
-func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {
+func (p *Pool) Any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {
 	order := rand.Perm(len(p.Projects))
 	for _, i := range order {
 		if id := p.Projects[i].ID; !excluded[id] {
@@ -116,9 +141,9 @@ func (p *Pool) any(states []*scheduler.Project, excluded map[string]bool) (keys.
 	return keys.Key{}, false
 }
 
-// billedWith returns the other projects that declare the billing account of one; nil: it
+// BilledWith returns the other projects that declare the billing account of one; nil: it
 // declares none.
-func (p *Pool) billedWith(project string) []string {
+func (p *Pool) BilledWith(project string) []string {
 	i := slices.IndexFunc(p.Keys, func(k keys.Key) bool { return k.Project == project && k.Billing != "" })
 	if i < 0 {
 		return nil
@@ -130,6 +155,15 @@ func (p *Pool) billedWith(project string) []string {
 		}
 	}
 	return others
+}
+
+// KeyOf returns the first key of a project; the zero one where it has none.
+func (p *Pool) KeyOf(project string) keys.Key {
+	i := slices.IndexFunc(p.Keys, func(k keys.Key) bool { return k.Project == project })
+	if i < 0 {
+		return keys.Key{Provider: upstream.Gemini}
+	}
+	return p.Keys[i]
 }
 
 // Has reports whether a project has keys in the pool.
@@ -145,7 +179,7 @@ func (p *Pool) Only(project string) *Pool {
 			list = append(list, k)
 		}
 	}
-	return newPool(list)
+	return New(list)
 }
 
 // IDs returns the project IDs in order.

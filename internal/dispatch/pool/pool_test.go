@@ -1,4 +1,4 @@
-package dispatch
+package pool
 
 import (
 	"testing"
@@ -16,38 +16,51 @@ func key(index int, project string) keys.Key {
 }
 
 func TestPoolIsByProjectInOrderOfKeys(t *testing.T) {
-	p := newPool([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
+	p := New([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
 	assert.Equal(t, []admission.Project{{ID: "p", Keys: []string{"b", "e"}}, {ID: "q", Keys: []string{"c"}}}, p.Projects)
 	assert.Equal(t, []string{"p", "q"}, p.IDs())
 	assert.Equal(t, []string{"q"}, p.Only("q").IDs())
 	assert.Empty(t, p.Only("r").IDs())
-	assert.Equal(t, p.Projects, p.without(nil))
-	assert.Equal(t, p.Projects[1:], p.without(map[string]bool{"p": true}))
+	assert.Equal(t, p.Projects, p.Without(nil))
+	assert.Equal(t, p.Projects[1:], p.Without(map[string]bool{"p": true}))
 	found, ok := p.ByIndex(4)
 	assert.True(t, ok)
 	assert.Equal(t, "e", found.Fingerprint)
 	_, ok = p.ByIndex(3)
 	assert.False(t, ok)
-	found, ok = p.byFingerprint("c")
+	found, ok = p.ByFingerprint("c")
 	assert.True(t, ok)
 	assert.Equal(t, 2, found.Index)
 }
 
 // Of a project's keys only those are chosen that can be used.
 func TestPoolChoosesUsableKeys(t *testing.T) {
-	p := newPool([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
+	p := New([]keys.Key{key(1, "p"), key(2, "q"), key(4, "p")})
 	invalid := &scheduler.Project{Marks: []scheduler.Mark{{Key: "b", Invalid: "API_KEY_INVALID"}}}
 	for range 20 {
 		found, err := p.Pick("p", invalid)
 		require.NoError(t, err)
 		assert.Equal(t, 4, found.Index)
-		found, ok := p.any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
+		found, ok := p.Any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
 		require.True(t, ok)
 		assert.Equal(t, 4, found.Index)
 	}
 	invalid.Marks = append(invalid.Marks, scheduler.Mark{Key: "e", Disabled: true})
 	_, err := p.Pick("p", invalid)
 	require.ErrorIs(t, err, admission.ErrNoProject)
-	_, ok := p.any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
+	_, ok := p.Any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
 	assert.False(t, ok)
+}
+
+// A request goes to keys of its own provider alone.
+func TestPoolOfAProvider(t *testing.T) {
+	mine, other := key(1, "p"), key(2, "q")
+	mine.Provider, other.Provider = "gemini", "openai"
+	both := New([]keys.Key{mine, other})
+	assert.Equal(t, []string{"p"}, both.Of("gemini").IDs())
+	assert.Equal(t, []string{"q"}, both.Of("openai").IDs())
+	assert.Empty(t, both.Of("anthropic").IDs())
+	one := New([]keys.Key{mine})
+	assert.Same(t, one, one.Of("gemini"))
+	assert.Empty(t, one.Of("openai").Keys)
 }

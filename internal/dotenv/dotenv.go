@@ -1,4 +1,4 @@
-package config
+package dotenv
 
 import (
 	"bytes"
@@ -9,20 +9,22 @@ import (
 	"os"
 
 	"github.com/joho/godotenv"
+
+	"fluxgate.dev/fluxgate/internal/config"
 )
 
 // maxDotEnv is the largest .env file that is read, in bytes.
 const maxDotEnv = 256 << 10
 
-// LoadDotEnv adds the variables of the .env file at path to the environment of
+// Load adds the variables of the .env file at path to the environment of
 // the process. A variable that is set there already stays as it is, even when
 // it is empty; empty ones in the file are left out, so that libraries that ask
 // only whether a variable exists aren't misled. It reports whether there is
-// such a file; that there is none is not an error. It may be UTF-16; see [Text].
+// such a file; that there is none is not an error. It may be UTF-16; see [config.Text].
 //
 // It changes the process environment because the Firestore client reads its
 // own variables there. The deployed function never calls it.
-func LoadDotEnv(path string) (bool, error) {
+func Load(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -38,7 +40,7 @@ func LoadDotEnv(path string) (bool, error) {
 	if len(text) > maxDotEnv {
 		return false, fmt.Errorf("read %s: larger than %d bytes", path, maxDotEnv)
 	}
-	if text, err = Text(text); err != nil {
+	if text, err = config.Text(text); err != nil {
 		return false, fmt.Errorf("read %s: %w", path, err)
 	}
 	vars, err := godotenv.UnmarshalBytes(text)

@@ -1,4 +1,4 @@
-package server
+package received
 
 import (
 	"errors"
@@ -15,24 +15,31 @@ import (
 	"fluxgate.dev/fluxgate/internal/problems"
 )
 
-// unreadTimeout is how long a body may take to come that no handler reads.
-const unreadTimeout = 30 * time.Second
+// UnreadTimeout is how long a body may take to come that no handler reads.
+const UnreadTimeout = 30 * time.Second
 
-// promptBody is how large a body is at most that may take unreadTimeout, in bytes, and no
+// promptBody is how large a body is at most that may take UnreadTimeout, in bytes, and no
 // longer.
 const promptBody = 64 << 10
 
-// readBody reads the whole body, up to the configured bound, which holds for what is
+// A Reader reads bodies of callers.
+type Reader struct {
+	Budget *bodies.Budget // of all in flight; nil: there is none
+	Most   int64          // bytes of one
+}
+
+// Body reads the whole body, up to the configured bound, which holds for what is
 // sent and for what comes out of it if that is packed: unpacking ends there. What it takes
 // of the memory for bodies is the caller's to release, once nothing reads the body any
 // more.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bodies.Charge, error) {
-	return s.readAtMost(w, r, int64(s.cfg.MaxBody))
+func (b Reader) Body(w http.ResponseWriter, r *http.Request) ([]byte, bodies.Charge, error) {
+	return b.AtMost(w, r, b.Most)
 }
 
-func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64) ([]byte, bodies.Charge, error) {
+// AtMost is Body for another bound.
+func (b Reader) AtMost(w http.ResponseWriter, r *http.Request, bound int64) ([]byte, bodies.Charge, error) {
 	o := bodies.Options{Length: r.ContentLength, Most: bound}
-	if o.Length < 0 || o.Length > promptBody { // else it is to come within unreadTimeout, as it is already
+	if o.Length < 0 || o.Length > promptBody { // else it is to come within UnreadTimeout, as it is already
 		begin := time.Now()
 		o.Came = func(n int64) { httpconn.BoundBody(w, r, time.Until(begin)+bodyTimeout(n)) }
 	}
@@ -46,7 +53,7 @@ func (s *Server) readAtMost(w http.ResponseWriter, r *http.Request, bound int64)
 	if plain != io.Reader(sent) {
 		o.Length = -1 // of what comes out of it
 	}
-	body, held, err := s.bodies.Read(plain, o)
+	body, held, err := b.Budget.Read(plain, o)
 	if err != nil {
 		held.Release()
 		if errors.Is(err, bodies.ErrTooLarge) { // as http.MaxBytesReader has it
@@ -66,9 +73,9 @@ func bodyTimeout(came int64) time.Duration {
 	return 30*time.Second + time.Duration(came)*time.Second/(512<<10)
 }
 
-// readPayload reads a body that passes through, with what it means.
-func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.Body, bodies.Charge, error) {
-	text, held, err := s.readBody(w, r)
+// Payload reads a body that passes through, with what it means.
+func (b Reader) Payload(w http.ResponseWriter, r *http.Request) (*payload.Body, bodies.Charge, error) {
+	text, held, err := b.Body(w, r)
 	if err != nil {
 		return nil, held, err
 	}
@@ -82,12 +89,12 @@ func (s *Server) readPayload(w http.ResponseWriter, r *http.Request) (*payload.B
 	return body, held, err
 }
 
-// readAny reads a body that may be empty, with what it refers to.
-func (s *Server) readAny(w http.ResponseWriter, r *http.Request) (text []byte, refs []string, held bodies.Charge, err error) {
+// Any reads a body that may be empty, with what it refers to.
+func (b Reader) Any(w http.ResponseWriter, r *http.Request) (text []byte, refs []string, held bodies.Charge, err error) {
 	if r.ContentLength == 0 {
 		return nil, nil, held, nil
 	}
-	body, held, err := s.readPayload(w, r)
+	body, held, err := b.Payload(w, r)
 	if err != nil {
 		return nil, nil, held, err
 	}

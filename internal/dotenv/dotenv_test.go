@@ -1,4 +1,4 @@
-package config
+package dotenv
 
 import (
 	"encoding/binary"
@@ -28,11 +28,11 @@ func unset(t *testing.T, names ...string) {
 	}
 }
 
-func TestLoadDotEnv(t *testing.T) {
+func TestLoad(t *testing.T) {
 	unset(t, "FG_NEW", "FG_QUOTED", "FG_BLANK", "FG_JSON")
 	t.Setenv("FG_REAL", "real")
 	t.Setenv("FG_REAL_EMPTY", "")
-	found, err := LoadDotEnv(dotEnv(t, "\ufeff# comment\nexport FG_NEW=1\nFG_QUOTED='a$b'\r\nFG_BLANK=\n"+
+	found, err := Load(dotEnv(t, "\ufeff# comment\nexport FG_NEW=1\nFG_QUOTED='a$b'\r\nFG_BLANK=\n"+
 		"FG_REAL=file\nFG_REAL_EMPTY=file\nFG_JSON={\"m\":{\"rpm\":5}}\n"))
 	require.NoError(t, err)
 	assert.True(t, found)
@@ -57,7 +57,7 @@ func TestDotEnvInUTF16(t *testing.T) {
 				for _, unit := range utf16.Encode([]rune(mark + text)) {
 					data = order.AppendUint16(data, unit)
 				}
-				found, err := LoadDotEnv(dotEnv(t, string(data)))
+				found, err := Load(dotEnv(t, string(data)))
 				require.NoError(t, err)
 				assert.True(t, found)
 				assert.Equal(t, "a", os.Getenv("FG_KEY"))
@@ -68,7 +68,7 @@ func TestDotEnvInUTF16(t *testing.T) {
 }
 
 func TestNoDotEnvIsFine(t *testing.T) {
-	found, err := LoadDotEnv(filepath.Join(t.TempDir(), ".env"))
+	found, err := Load(filepath.Join(t.TempDir(), ".env"))
 	assert.NoError(t, err)
 	assert.False(t, found)
 }
@@ -88,12 +88,12 @@ func TestDotEnvRefused(t *testing.T) {
 		{"much too large", "FG_A=" + strings.Repeat("x", maxDotEnv), "larger than 262144 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := LoadDotEnv(dotEnv(t, tt.text))
+			_, err := Load(dotEnv(t, tt.text))
 			require.ErrorContains(t, err, tt.want)
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.Empty(t, os.Getenv("FG_A"), "a file with a mistake sets nothing")
 		})
 	}
-	_, err := LoadDotEnv(t.TempDir())
+	_, err := Load(t.TempDir())
 	assert.ErrorContains(t, err, "read the .env file", "a directory is not a missing file")
 }

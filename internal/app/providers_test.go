@@ -1,0 +1,266 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/devserver"
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// hosts carries requests to the simulated provider of their host.
+type hosts map[string]http.RoundTripper
+
+func (h hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	to, ok := h[r.URL.Host]
+	if !ok {
+		return nil, fmt.Errorf("nobody is at %s", r.URL.Host)
+	}
+	return to.RoundTrip(r)
+}
+
+// A mixture is an app over three simulated providers and a fourth that speaks like OpenAI.
+type mixture struct {
+	*App
+	gemini    *geminisim.Server
+	openai    *openaisim.Server
+	groq      *openaisim.Server
+	anthropic *anthropicsim.Server
+	logs      *bytes.Buffer
+}
+
+const (
+	openAIKey    = "sk-proj-of-the-test-0001"
+	otherKey     = "sk-proj-of-the-test-0002"
+	groqKey      = "gsk_of_the_test_0001"
+	anthropicKey = "sk-ant-of-the-test-0001"
+)
+
+func mix(t *testing.T, env ...string) *mixture {
+	t.Helper()
+	cfg := load(t, append([]string{
+		"GEMINI_KEY_1=" + simulatedKey(1), "GEMINI_PROJECT_1=g-1", "FLUXGATE_POLICY=off", "FLUXGATE_CHAIN=gemini-2.5-pro",
+		"OPENAI_KEY_1=" + openAIKey, "OPENAI_PROJECT_1=org-a", "OPENAI_KEY_2=" + otherKey, "OPENAI_PROJECT_2=org-b",
+		"ANTHROPIC_KEY_1=" + anthropicKey, "ANTHROPIC_PROJECT_1=org-c", "GROQ_KEY_1=" + groqKey, "GROQ_PROJECT_1=org-d",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://api.groq.com/openai/v1","models":["llama-*"]}]`,
+	}, env...)...)
+	sim := devserver.SimulatorConfig(cfg, 1)
+	sim.Keys[0].Project = "g-1"
+	perMinute := func(n int64) map[string][]simquota.Limit {
+		return map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, n)}}
+	}
+	m := &mixture{
+		gemini: geminisim.New(sim), logs: new(bytes.Buffer),
+		openai: openaisim.New(openaisim.Config{
+			Keys: []openaisim.Key{{Value: openAIKey, Project: "org-a"}, {Value: otherKey, Project: "org-b"}}, Limits: perMinute(10),
+		}),
+		groq:      openaisim.New(openaisim.Config{Keys: []openaisim.Key{{Value: groqKey, Project: "org-d"}}, Models: []string{"llama-4"}, Limits: perMinute(10)}),
+		anthropic: anthropicsim.New(anthropicsim.Config{Keys: []anthropicsim.Key{{Value: anthropicKey, Project: "org-c"}}, Limits: perMinute(10)}),
+	}
+	transport := hosts{
+		"generativelanguage.googleapis.com": m.gemini.Transport(), "api.openai.com": m.openai.Transport(),
+		"api.anthropic.com": m.anthropic.Transport(), "api.groq.com": m.groq.Transport(),
+	}
+	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Store: storage.NewMemory(nil), Transport: transport})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, key := range []string{openAIKey, otherKey, groqKey, anthropicKey} {
+			assert.NotContains(t, m.logs.String(), key, "the value of a key is in the log")
+		}
+	})
+	return m
+}
+
+func (m *mixture) ask(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	rec := httptest.NewRecorder()
+	m.ServeHTTP(rec, r)
+	for _, key := range []string{openAIKey, otherKey, groqKey, anthropicKey} {
+		assert.NotContains(t, rec.Body.String(), key)
+	}
+	return rec
+}
+
+const (
+	chat    = "/openai/v1/chat/completions"
+	message = "/anthropic/v1/messages"
+)
+
+func chatOf(model string) string {
+	return `{ "model" : "` + model + `", "messages":[{"role":"user","content":"Hello"}],"unheard_of":[1,2]}`
+}
+
+func messageOf(model string) string {
+	return `{ "model" : "` + model + `", "max_tokens":16,"messages":[{"role":"user","content":"Hello"}],"unheard_of":[1,2]}`
+}
+
+// A model's name says which provider a request goes to, and what comes there is what was sent:
+// byte for byte, but for the provider's name before the model's.
+func TestProviderByModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct{ name, path, body, came, model, key string }{
+			{"Gemini's", chat, chatOf("gemini-2.5-pro"), "", "gemini-2.5-pro", "1"},
+			{"Gemini's, by its name", chat, chatOf("gemini/gemini-2.5-pro"), "", "gemini-2.5-pro", "1"},
+			{"OpenAI's", chat, chatOf("gpt-5.5"), chatOf("gpt-5.5"), "openai/gpt-5.5", ""},
+			{"OpenAI's, by its name", chat, chatOf("openai/gpt-5.5"), chatOf("gpt-5.5"), "openai/gpt-5.5", ""},
+			{"another's that speaks like it", chat, chatOf("llama-4"), chatOf("llama-4"), "groq/llama-4", "300001"},
+			{"a response", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello","store":false}`, `{"model":"gpt-5.5","input":"Hello","store":false}`, "openai/gpt-5.5", ""},
+			{"an embedding", "/openai/v1/embeddings", `{"model":"text-embedding-3-small","input":"Hello"}`, `{"model":"text-embedding-3-small","input":"Hello"}`, "openai/text-embedding-3-small", ""},
+			{"Anthropic's", message, messageOf("claude-sonnet-5"), messageOf("claude-sonnet-5"), "anthropic/claude-sonnet-5", "200001"},
+			{"Anthropic's, counted", message + "/count_tokens", messageOf("claude-sonnet-5"), messageOf("claude-sonnet-5"), "anthropic/claude-sonnet-5", "200001"},
+		} {
+			rec := m.ask(t, "POST", c.path, c.body, "Anthropic-Beta", "a-beta", "Authorization", "Bearer whoever")
+			require.Equal(t, http.StatusOK, rec.Code, "%s: %s", c.name, rec.Body)
+			assert.Equal(t, c.model, rec.Header().Get("X-Fluxgate-Model"), c.name)
+			if c.key != "" {
+				assert.Equal(t, c.key, rec.Header().Get("X-Fluxgate-Key"), c.name)
+			}
+			var came string
+			switch {
+			case c.came == "":
+				continue
+			case strings.HasPrefix(c.model, "openai/"):
+				came = string(m.openai.Requests()[len(m.openai.Requests())-1].Body)
+			case strings.HasPrefix(c.model, "groq/"):
+				came = string(m.groq.Requests()[len(m.groq.Requests())-1].Body)
+			default:
+				last := m.anthropic.Requests()[len(m.anthropic.Requests())-1]
+				came = string(last.Body)
+				assert.Equal(t, "2023-06-01", last.Header.Get("Anthropic-Version"))
+				assert.Equal(t, "a-beta", last.Header.Get("Anthropic-Beta"))
+			}
+			assert.Equal(t, c.came, came, c.name)
+		}
+
+		// What no provider of OpenAI's format has a route for stays as it was.
+		rec := m.ask(t, "POST", "/openai/v1/responses", `{"model":"gemini-2.5-pro","input":"Hello"}`)
+		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
+		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+
+		rec = m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello","previous_response_id":"resp_1"}`)
+		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+
+		// A stream passes in its pieces, and is counted.
+		rec = m.ask(t, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", `{"stream":true,`, 1))
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "event: message_stop")
+
+		rec = m.ask(t, "GET", "/openai/v1/models", "", "Authorization", "Bearer whoever")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		for _, id := range []string{`"openai/gpt-5.5"`, `"groq/llama-4"`, `"auto"`, `"models/gemini-2.5-pro"`} {
+			assert.Contains(t, rec.Body.String(), id)
+		}
+		rec = m.ask(t, "GET", "/anthropic/v1/models", "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"claude-sonnet-5"`)
+		rec = m.ask(t, "GET", "/openai/v1/models/openai/gpt-5.5", "", "Authorization", "Bearer whoever")
+		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+
+		// It shows where each is: the chain at Gemini's alone.
+		rec = m.ask(t, "GET", "/status?idle=true", "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var status struct {
+			Projects []struct {
+				Project, Provider string
+				Models            []struct{ Model string }
+			}
+			Keys []struct {
+				Index    int `json:"key_index"`
+				Provider string
+			}
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &status))
+		for _, p := range status.Projects {
+			for _, x := range p.Models {
+				assert.Equal(t, p.Provider != "", strings.HasPrefix(x.Model, p.Provider+"/"), "%s at %s of %q", x.Model, p.Project, p.Provider)
+			}
+		}
+		assert.Len(t, status.Keys, 5)
+	})
+}
+
+// Whoever comes as often as it is told is refused by nobody but Fluxgate, in the format of its
+// route, and waits exactly as long as it says.
+func TestOtherProvidersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, `FLUXGATE_LIMITS={"openai/gpt-5.5":{"rpm":10},"anthropic/claude-sonnet-5":{"rpm":10}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct {
+			path, body string
+			room       int
+			kind       string
+		}{
+			{chat, chatOf("gpt-5.5"), 20, `"type":"rate_limit_error"`}, // two organisations
+			{message, messageOf("claude-sonnet-5"), 10, `{"type":"error","error":{"type":"rate_limit_error","message":`},
+		} {
+			for range 3 {
+				for i := range c.room {
+					rec := m.ask(t, "POST", c.path, c.body)
+					require.Equal(t, http.StatusOK, rec.Code, "%d: %s", i, rec.Body)
+				}
+				rec := m.ask(t, "POST", c.path, c.body)
+				require.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
+				assert.Contains(t, rec.Body.String(), c.kind)
+				seconds, err := strconv.Atoi(rec.Header().Get("Retry-After"))
+				require.NoError(t, err)
+				time.Sleep(time.Duration(seconds) * time.Second)
+			}
+		}
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
+		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
+	})
+}
+
+// What goes wrong at one organisation is served by another of that provider, and never by
+// another provider.
+func TestOtherProvidersFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.openai.SetKey(openaisim.Key{Value: openAIKey, Project: "org-a", State: openaisim.Revoked})
+		for range 4 {
+			rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, "100002", rec.Header().Get("X-Fluxgate-Key"))
+		}
+		m.openai.SetKey(openaisim.Key{Value: otherKey, Project: "org-b", State: openaisim.Revoked})
+		rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body)
+		assert.NotContains(t, rec.Body.String(), "Incorrect API key")
+
+		// What is the caller's own mistake comes back as the provider says it.
+		rec = m.ask(t, "POST", message, messageOf("claude-of-nobody"))
+		assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"not_found_error"`)
+		m.anthropic.FailNext(4, anthropicsim.Overloaded)
+		rec = m.ask(t, "POST", message, messageOf("claude-sonnet-5"))
+		assert.Equal(t, 529, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "overloaded_error")
+		assert.Zero(t, m.gemini.Stats().Accepted)
+	})
+}

@@ -1,0 +1,219 @@
+package config
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Provider is one that requests may go to beside Gemini: an endpoint that speaks OpenAI's
+// format, or Anthropic's.
+type Provider struct {
+	// Name is what keys, projects and models of it are told by: "openai", or the name of
+	// FLUXGATE_PROVIDERS. Its keys are in OPENAI_KEY_1, OPENAI_KEY_2, …
+	Name string `json:"name"`
+	// BaseURL is as its own clients are told it. It must be https, unless its host is a
+	// loopback address or PlainHTTP allows it: the key travels with every request.
+	BaseURL string `json:"base_url"`
+	// Format is "openai" (the default) or "anthropic".
+	Format string `json:"format"`
+	// Header is where its key goes: "authorization" (the default), "x-api-key" or "api-key".
+	Header string `json:"header"`
+	// Models are the names of its models that need not be told from others', each with at
+	// most one "*" at its end.
+	Models []string `json:"models"`
+	// PlainHTTP allows http to a host of one's own network.
+	PlainHTTP bool `json:"plain_http"`
+
+	number int // its first key's number is this and one more
+}
+
+// The formats of providers.
+const (
+	FormatOpenAI    = "openai"
+	FormatAnthropic = "anthropic"
+)
+
+// headers are where a key may go.
+var headers = []string{"authorization", "x-api-key", "api-key"}
+
+// numbersEach is how many numbers the keys of a provider have for themselves.
+const numbersEach = 100_000
+
+// Of the built-in providers: their base URLs, as their SDKs have them, and how their models are
+// called. https://platform.openai.com/docs/models, https://docs.claude.com/en/docs/about-claude/models
+const (
+	openAIURL    = "https://api.openai.com/v1"
+	anthropicURL = "https://api.anthropic.com"
+)
+
+var (
+	openAIModels = []string{
+		"gpt-*", "chatgpt-*", "o1", "o1-*", "o3", "o3-*", "o4-*", "codex-*", "computer-use-*", "text-embedding-3-*", "text-embedding-ada-002",
+	}
+	anthropicModels = []string{"claude-*"}
+)
+
+// AllProviders are the built-in ones and those of FLUXGATE_PROVIDERS.
+func (c *Config) AllProviders() []Provider {
+	all := []Provider{
+		{Name: "openai", BaseURL: cmp.Or(c.OpenAIBaseURL, openAIURL), Format: FormatOpenAI, Header: headers[0], Models: openAIModels, number: numbersEach},
+		{Name: "anthropic", BaseURL: cmp.Or(c.AnthropicBaseURL, anthropicURL), Format: FormatAnthropic, Header: headers[1], Models: anthropicModels, number: 2 * numbersEach},
+	}
+	for i, p := range c.Providers {
+		p.number = (3 + i) * numbersEach
+		all = append(all, p)
+	}
+	return all
+}
+
+// variables is how the names of a provider's variables begin: "OPENAI_".
+func (p Provider) variables() string {
+	return strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_")) + "_"
+}
+
+// A ProviderList is FLUXGATE_PROVIDERS, in its order.
+type ProviderList []Provider
+
+var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
+
+// EnvDecode reads FLUXGATE_PROVIDERS. The error lists everything that is wrong.
+func (l *ProviderList) EnvDecode(text string) error {
+	if text == "" {
+		return nil
+	}
+	var list ProviderList
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&list) != nil || dec.More() {
+		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models and plain_http besides`)
+	}
+	var problems []error
+	for i := range list {
+		p := &list[i]
+		p.Format, p.Header = cmp.Or(p.Format, FormatOpenAI), strings.ToLower(cmp.Or(p.Header, headers[0]))
+		if err := p.check(); err != nil {
+			problems = append(problems, inVariable(fmt.Sprintf("entry %d", i+1), err)...)
+		}
+		if slices.ContainsFunc(list[:i], func(x Provider) bool { return x.Name == p.Name }) {
+			problems = append(problems, fmt.Errorf("%s is named twice", p.Name))
+		}
+	}
+	*l = list
+	return errors.Join(problems...)
+}
+
+func (p Provider) check() error {
+	var problems []error
+	switch {
+	case !providerName.MatchString(p.Name):
+		return errors.New("name: want 2 to 32 lower case letters, digits and '-', a letter first")
+	case slices.Contains([]string{"gemini", "openai", "anthropic", "fluxgate", "google", "models"}, p.Name):
+		return fmt.Errorf("name %s: it is taken", p.Name)
+	}
+	if p.Format != FormatOpenAI && p.Format != FormatAnthropic {
+		problems = append(problems, fmt.Errorf("format %s: want %s or %s", quoted(p.Format), FormatOpenAI, FormatAnthropic))
+	}
+	if !slices.Contains(headers, p.Header) {
+		problems = append(problems, fmt.Errorf("header %s: want one of %s", quoted(p.Header), strings.Join(headers, ", ")))
+	}
+	for _, name := range p.Models {
+		if plain := strings.TrimSuffix(name, "*"); plain != "" && !modelOfProvider.MatchString(plain) {
+			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one", quoted(name)))
+		}
+	}
+	return errors.Join(append(problems, p.checkURL())...)
+}
+
+// checkURL reports what is wrong with the base URL. The error doesn't repeat it: it may hold a
+// password.
+func (p Provider) checkURL() error {
+	u, err := url.Parse(p.BaseURL)
+	if err != nil || p.BaseURL == "" {
+		return errors.New("base_url: want an absolute URL")
+	}
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLinkLocalUnicast() || u.Hostname() == "metadata.google.internal" {
+		return errors.New("base_url: it is link-local, where a cloud has its metadata")
+	}
+	asked := p.BaseURL
+	if p.PlainHTTP && u.Scheme == "http" {
+		asked = "https" + strings.TrimPrefix(asked, "http")
+	}
+	if err := checkBaseURL(asked); err != nil {
+		return fmt.Errorf("base_url: %w", err)
+	}
+	return nil
+}
+
+// readProviderKeys finds the keys of other providers than Gemini, and their projects, among
+// vars, in NAME_KEY_N, NAME_PROJECT_N and NAME_BILLING_N.
+func (c *Config) readProviderKeys(vars map[string]string) []error {
+	var problems []error
+	for _, p := range c.AllProviders() {
+		found := map[string]map[int]string{"KEY_": {}, "PROJECT_": {}, "BILLING_": {}}
+		for _, name := range slices.Sorted(maps.Keys(vars)) {
+			rest, ok := strings.CutPrefix(name, p.variables())
+			if !ok || vars[name] == "" {
+				continue
+			}
+			for what, values := range found {
+				if number, ok := strings.CutPrefix(rest, what); ok {
+					if !indexDigits.MatchString(number) {
+						problems = append(problems, fmt.Errorf("%s: want %s%s and a number from 1, without leading zeros", quoted(name), p.variables(), what))
+						continue
+					}
+					n, _ := strconv.Atoi(number) // at most five digits
+					values[n] = vars[name]
+				}
+			}
+		}
+		keys, projects, accounts := found["KEY_"], found["PROJECT_"], found["BILLING_"]
+		for _, n := range slices.Sorted(maps.Keys(keys)) {
+			c.Keys = append(c.Keys, KeyEntry{
+				Index: p.number + n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n],
+				Provider: p.Name, from: fmt.Sprintf("%sKEY_%d", p.variables(), n),
+			})
+		}
+		for what, values := range map[string]map[int]string{"PROJECT": projects, "BILLING": accounts} {
+			problems = append(problems, declared(p.variables(), what, values, keys)...)
+		}
+		if len(keys) > 0 || c.KeysSecret != "" {
+			if err := p.checkURL(); err != nil && p.number <= 2*numbersEach {
+				problems = append(problems, fmt.Errorf("%sBASE_URL: %w", p.variables(), errors.Unwrap(err)))
+			}
+		}
+	}
+	return problems
+}
+
+// limitProviders has limits of other providers' models known for them: what begins with the
+// name of a provider is no project's.
+func (c *Config) limitProviders() {
+	for _, p := range c.AllProviders() {
+		for name, l := range c.Limits {
+			if strings.HasPrefix(name, p.Name+"/") {
+				delete(c.Limits, name)
+				c.Limits[OfProject("", name)] = l
+			}
+		}
+	}
+}
+
+// modelOfProvider is what models are called by those who have their own: "gpt-5.1",
+// "meta-llama/llama-4-scout", "us.anthropic.claude:0".
+var modelOfProvider = regexp.MustCompile(`^[A-Za-z0-9]+(?:[A-Za-z0-9._:@+-]|/[A-Za-z0-9])*$`)
+
+// ProviderModel reports whether a text is the name of another provider's model, with the
+// provider's before it: "openai/gpt-5.1".
+func ProviderModel(name string) bool {
+	provider, model, ok := strings.Cut(name, "/")
+	return ok && provider != "models" && len(name) <= 128 && providerName.MatchString(provider) && modelOfProvider.MatchString(model)
+}

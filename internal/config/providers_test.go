@@ -1,0 +1,78 @@
+package config
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Keys of other providers have numbers of their own, whatever Gemini's are.
+func TestKeysOfOtherProviders(t *testing.T) {
+	c, err := Load(t.Context(), []string{
+		"GEMINI_KEY_1=a", "OPENAI_KEY_1=b", "OPENAI_PROJECT_1=org-1", "OPENAI_KEY_12=c", "ANTHROPIC_KEY_1=d", "ANTHROPIC_BILLING_1=bill",
+		"MY_VLLM_KEY_3=e", `FLUXGATE_PROVIDERS=[{"name":"my-vllm","base_url":"http://10.0.0.7:8000/v1","plain_http":true,"header":"API-Key"}]`,
+		`FLUXGATE_LIMITS={"my-vllm/meta-llama/llama-4":{"rpm":3}}`,
+	})
+	require.NoError(t, err)
+	type key struct {
+		index                                 int
+		value, project, billing, of, variable string
+	}
+	var found []key
+	for _, k := range c.Keys {
+		found = append(found, key{k.Index, k.Value.Reveal(), k.Project, k.Billing, k.Provider, k.Variable("KEY")})
+	}
+	assert.Equal(t, []key{
+		{1, "a", "", "", "", "GEMINI_KEY_1"}, {100_001, "b", "org-1", "", "openai", "OPENAI_KEY_1"}, {100_012, "c", "", "", "openai", "OPENAI_KEY_12"},
+		{200_001, "d", "", "bill", "anthropic", "ANTHROPIC_KEY_1"}, {300_003, "e", "", "", "my-vllm", "MY_VLLM_KEY_3"},
+	}, found)
+	assert.EqualValues(t, 3, *c.Limits["/my-vllm/meta-llama/llama-4"].RPM)
+	assert.Equal(t, "my-vllm/meta-llama/llama-4: rpm=3", c.Limits.String())
+	project, model := SplitProject("/my-vllm/meta-llama/llama-4")
+	assert.Empty(t, project)
+	assert.Equal(t, "my-vllm/meta-llama/llama-4", model)
+	all := c.AllProviders()
+	assert.Equal(t, "api-key", all[2].Header)
+	assert.Equal(t, FormatOpenAI, all[2].Format)
+
+	c, err = Load(t.Context(), []string{"OPENAI_KEY_1=b", "OPENAI_BASE_URL=http://localhost:1234/v1", "ANTHROPIC_BASE_URL=ftp://nobody"})
+	require.NoError(t, err, "what is nobody's isn't looked at")
+	assert.Equal(t, "http://localhost:1234/v1", c.AllProviders()[0].BaseURL)
+}
+
+func TestProvidersRefused(t *testing.T) {
+	for env, want := range map[string]string{
+		"OPENAI_BASE_URL=http://api.openai.com/v1":                                                       "OPENAI_BASE_URL: want https",
+		"OPENAI_BASE_URL=https://169.254.169.254/v1":                                                     "OPENAI_BASE_URL",
+		"OPENAI_PROJECT_2=org":                                                                           "OPENAI_PROJECT_2: there is no OPENAI_KEY_2",
+		"OPENAI_PROJECT_1=a b":                                                                           "OPENAI_PROJECT_1: character 2",
+		"OPENAI_KEY_01=x":                                                                                "want OPENAI_KEY_ and a number from 1",
+		"OPENAI_KEY_2=a b":                                                                               "OPENAI_KEY_2: character 2",
+		`FLUXGATE_PROVIDERS={"name":"x"}`:                                                                "want a JSON list",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","url":"x"}]`:                                                 "want a JSON list",
+		`FLUXGATE_PROVIDERS=[{"name":"openai","base_url":"https://x"}]`:                                  "entry 1: name openai: it is taken",
+		`FLUXGATE_PROVIDERS=[{"name":"Groq","base_url":"https://x"}]`:                                    "entry 1: name: want",
+		`FLUXGATE_PROVIDERS=[{"name":"groq"}]`:                                                           "entry 1: base_url: want an absolute URL",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"http://x"}]`:                                     "entry 1: base_url: want https",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"http://[fe80::1]/"}]`:                            "link-local",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://u:hunter2@x"}]`:                          "want no user or password",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","format":"gemini"}]`:                  `format "gemini": want openai or anthropic`,
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","header":"cookie"}]`:                  `header "cookie": want`,
+		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","models":["*a*"]}]`:                   "models",
+		`FLUXGATE_PROVIDERS=[{"name":"xx","base_url":"https://x"},{"name":"xx","base_url":"https://x"}]`: "xx is named twice",
+	} {
+		_, err := Load(t.Context(), []string{"OPENAI_KEY_1=sk-hunter", env})
+		require.ErrorContains(t, err, want, env)
+		assert.NotContains(t, err.Error(), "hunter")
+	}
+}
+
+func TestProviderModel(t *testing.T) {
+	for name, want := range map[string]bool{
+		"openai/gpt-5.1": true, "openrouter/openai/gpt-5.1": true, "groq/meta-llama/llama-4": true, "aws/us.anthropic.claude:0": true,
+		"gpt-5": false, "models/x": false, "openai/": false, "openai/a//b": false, "openai/a b": false, "openai/../x": false, "#feature/x": false, "OpenAI/x": false,
+	} {
+		assert.Equal(t, want, ProviderModel(name), name)
+	}
+}

@@ -1,0 +1,74 @@
+package completion
+
+import (
+	"encoding/json"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/sizes"
+)
+
+// A Request is what is read of one.
+type Request struct {
+	Model  string // as it is spelt; empty: it names none
+	Stream bool
+	// MaxTokens is the most that it lets a model put out, for each of the answers that it
+	// asks for; 0: it doesn't say.
+	MaxTokens int64
+	// GoesOn says that it goes on from what one organisation keeps: a response, or a
+	// conversation.
+	GoesOn bool
+}
+
+// Longest values that are read, in bytes, and the most that is believed.
+const (
+	maxName   = 512
+	maxNumber = 20
+	maxTokens = 1 << 30
+	maxN      = 128
+	maxModels = 16 // times that it is named
+)
+
+// Read reads the JSON object of a request. Of members that are there twice the last one counts.
+// What has another type than it should says nothing; it is the provider's to refuse.
+func Read(object []byte) (r Request) {
+	n, models := int64(1), 0
+	for name, value := range payload.MembersOf(object) {
+		switch string(name) {
+		case "model":
+			models++
+			if r.Model = ""; models <= maxModels && len(value) <= maxName && json.Unmarshal(value, &r.Model) != nil {
+				r.Model = ""
+			}
+		case "stream":
+			r.Stream = string(value) == "true"
+		case "max_tokens", "max_completion_tokens", "max_output_tokens":
+			r.MaxTokens = max(r.MaxTokens, number(value, maxTokens))
+		case "previous_response_id", "conversation":
+			r.GoesOn = r.GoesOn || value[0] != 'n'
+		case "n":
+			n = max(number(value, maxN), 1)
+		}
+	}
+	r.MaxTokens *= n
+	return r
+}
+
+// Estimate is what a request weighs on a limit of tokens before its answer is known. OpenAI
+// takes a quarter of the characters, and the output that it allows for
+// (https://platform.openai.com/docs/guides/rate-limits); what is more by its tokens is
+// reserved. Anthropic counts the input alone.
+func (r Request) Estimate(body []byte, inputAlone bool) int64 {
+	size := sizes.Of(body, r.Model)
+	if inputAlone {
+		return size.Likely
+	}
+	return max(size.Likely, (size.Characters+3)/4) + r.MaxTokens
+}
+
+// number reads a whole number from 0, no more than a bound; 0 where it is none.
+func number(value []byte, most int64) (n int64) {
+	if len(value) > maxNumber || json.Unmarshal(value, &n) != nil || n < 0 {
+		return 0
+	}
+	return min(n, most)
+}

@@ -1,0 +1,24 @@
+package completion
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestRead(t *testing.T) {
+	for body, want := range map[string]Request{
+		`{}`: {},
+		`{"model":"gpt-5","messages":[{"role":"user","content":"\"stream\":true"}]}`: {Model: "gpt-5"},
+		`{"model":"claude-sonnet-4-5","max_tokens":1024,"stream":true}`:              {Model: "claude-sonnet-4-5", MaxTokens: 1024, Stream: true},
+		`{"model":"a","model":"b"}`:                    {Model: "b"},
+		`{"model":7,"max_tokens":"x","stream":"true"}`: {},
+		`{"max_completion_tokens":10,"n":3}`:           {MaxTokens: 30},
+		`{"previous_response_id":null}`:                {},
+		`{"previous_response_id":"resp_1"}`:            {GoesOn: true},
+		`{"max_output_tokens":-4}`:                     {},
+		`{"max_tokens":9999999999999,"n":9999}`:        {MaxTokens: maxTokens * maxN},
+	} {
+		assert.Equal(t, want, Read([]byte(body)), body)
+	}
+}

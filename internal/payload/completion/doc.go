@@ -1,0 +1,8 @@
+// Package completion reads what matters here of a request in OpenAI's format or Anthropic's: a
+// chat, a response, a message or an embedding. It is as pure and as tolerant as package
+// payload.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - completion.go: the members of a request
+package completion

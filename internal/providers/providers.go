@@ -1,0 +1,122 @@
+package providers
+
+import (
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// Header names the provider of a request whose model doesn't say.
+const Header = "X-Fluxgate-Provider"
+
+// A List is the providers beside Gemini, in the order of the configuration.
+type List []config.Provider
+
+// A Question is what is known of a request.
+type Question struct {
+	Format string // that it speaks: config.FormatOpenAI, or config.FormatAnthropic
+	Model  string // as it is spelt; empty: it names none
+	Named  string // Header
+	// Has reports whether a provider has keys.
+	Has func(provider string) bool
+}
+
+// A Choice is where a request goes.
+type Choice struct {
+	Provider string // upstream.Gemini, or one of the list
+	Model    string // as the provider knows it
+}
+
+// Counted is the name under which the model is scheduled, and told: other providers' names have
+// the provider's before them.
+func (c Choice) Counted() string {
+	if c.Provider == upstream.Gemini {
+		return c.Model
+	}
+	return c.Provider + "/" + c.Model
+}
+
+// Choose returns the provider that a request goes to, among those that have keys. It fails with
+// an *apierror.Problem where nothing says which, or where the model's name is none.
+func (l List) Choose(q Question) (Choice, error) {
+	able := l.able(q)
+	if q.Format == config.FormatOpenAI && len(able) == 0 {
+		return Choice{upstream.Gemini, q.Model}, nil // as it was before there were others
+	}
+	names := make([]string, len(able))
+	for i, p := range able {
+		names[i] = p.Name
+	}
+	gemini := q.Format == config.FormatOpenAI && q.Has(upstream.Gemini)
+	if gemini {
+		names = append([]string{upstream.Gemini}, names...)
+	}
+	if before, model, ok := strings.Cut(q.Model, "/"); ok && slices.Contains(names, before) {
+		return check(Choice{before, model})
+	}
+	switch {
+	case q.Named != "" && !slices.Contains(names, q.Named):
+		return Choice{}, apierror.Invalid(Header, "want one of those that have keys and speak this format: "+strings.Join(names, ", ")+".")
+	case q.Named != "":
+		return check(Choice{q.Named, q.Model})
+	case len(names) == 0:
+		return Choice{}, apierror.New(apierror.NoUsableKey, "No key is configured for a provider of this format.")
+	}
+	var having []string
+	for _, p := range able {
+		if slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, q.Model) }) {
+			having = append(having, p.Name)
+		}
+	}
+	switch {
+	case len(having) == 1:
+		return check(Choice{having[0], q.Model})
+	case len(having) > 1:
+		return Choice{}, apierror.Invalid("model", "several providers have it: put the name of one before it, as "+having[0]+"/….")
+	case gemini:
+		return Choice{upstream.Gemini, q.Model}, nil
+	case len(names) == 1:
+		return check(Choice{names[0], q.Model})
+	}
+	return Choice{}, apierror.Invalid("model", "put the name of its provider before it: one of "+strings.Join(names, ", ")+", and a slash.")
+}
+
+// able returns those that speak a format and have keys.
+func (l List) able(q Question) List {
+	var able List
+	for _, p := range l {
+		if p.Format == q.Format && q.Has(p.Name) {
+			able = append(able, p)
+		}
+	}
+	return able
+}
+
+// Speaking returns the names of those that speak a format.
+func (l List) Speaking(format string) []string {
+	var names []string
+	for _, p := range l {
+		if p.Format == format {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+func check(c Choice) (Choice, error) {
+	if c.Model != "" && c.Provider != upstream.Gemini && !config.ProviderModel(c.Counted()) {
+		return Choice{}, apierror.Invalid("model", "it can't be the name of a model.")
+	}
+	return c, nil
+}
+
+// matches reports whether a name is what a pattern says, which may end in "*".
+func matches(pattern, name string) bool {
+	if begin, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, begin)
+	}
+	return pattern == name
+}

@@ -1,0 +1,162 @@
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// A Format is what an endpoint speaks.
+type Format string
+
+// The formats.
+const (
+	OpenAI    Format = "openai"
+	Anthropic Format = "anthropic"
+)
+
+// The headers in which endpoints want their key.
+const (
+	Authorization = "Authorization" // behind "Bearer "
+	XAPIKey       = "X-Api-Key"     // Anthropic's
+	APIKey        = "Api-Key"       // Azure's
+)
+
+// anthropicVersion is sent where a request of our own needs one.
+// https://docs.claude.com/en/api/versioning
+const anthropicVersion = "2023-06-01"
+
+// Config is what is known of an endpoint. All fields but Transport and Now are required.
+type Config struct {
+	Name   string // the provider's, as keys carry it
+	Format Format
+	// BaseURL is as that provider's own clients are told it: with the version for OpenAI's
+	// format (https://api.openai.com/v1), without for Anthropic's.
+	BaseURL string
+	Header  string // in which the key goes
+	// Transport carries the requests. Default: one that calls no link-local address.
+	Transport http.RoundTripper
+	// Now is the clock for upstream.Sent. Default: time.Now.
+	Now func() time.Time
+}
+
+// A Client sends requests to one endpoint, each with a key of its own. It is safe for use by
+// any number of goroutines, holds no key, and never retries.
+type Client struct {
+	name   string
+	format Format
+	base   upstream.Base
+	keyed  *upstream.Transport
+}
+
+var _ upstream.Provider = (*Client)(nil)
+
+// New returns a client. It makes no network calls.
+func New(cfg Config) (*Client, error) {
+	base, err := upstream.ParseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	prefix := ""
+	if cfg.Header = http.CanonicalHeaderKey(cfg.Header); cfg.Header == Authorization {
+		prefix = "Bearer "
+	}
+	put := func(r *http.Request, key string) error {
+		r.Header.Set(cfg.Header, prefix+key)
+		return nil
+	}
+	return &Client{
+		name: cfg.Name, format: cfg.Format, base: base,
+		keyed: &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
+	}, nil
+}
+
+// NewRequest implements upstream.Provider.
+func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	r, err := c.base.NewRequest(ctx, method, path, body)
+	if err == nil && c.format == Anthropic {
+		r.Header.Set("Anthropic-Version", anthropicVersion) // unless the caller names another
+	}
+	return r, err
+}
+
+// Do implements upstream.Provider.
+func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
+
+// Meter implements upstream.Provider.
+func (c *Client) Meter(path string) *answers.Meter {
+	switch {
+	case c.format == Anthropic:
+		return answers.AnthropicUsage
+	case strings.HasSuffix(path, "responses"):
+		return answers.ResponsesUsage
+	}
+	return answers.OpenAIUsage
+}
+
+// Weighs implements upstream.Provider. OpenAI takes what it estimates of a request, max_tokens
+// included, from the limit when it comes, and gives nothing back; what the answer had beyond
+// that it takes then (https://platform.openai.com/docs/guides/rate-limits; captured by many).
+// Anthropic counts the input alone, without what was read from a cache
+// (https://docs.claude.com/en/api/rate-limits).
+func (c *Client) Weighs(prompt int64, used answers.Tokens, reserved int64) int64 {
+	switch {
+	case prompt < 0:
+		return prompt
+	case c.format == Anthropic:
+		return prompt - used.Cached
+	}
+	return max(prompt+used.Output+used.Thoughts, reserved)
+}
+
+// maxModels bounds a list of models, in bytes. OpenRouter's has about a megabyte.
+const maxModels = 8 << 20
+
+// ListModels implements upstream.Provider: the first page of them.
+func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, error) {
+	ctx = upstream.WithKey(ctx, key)
+	path := "models"
+	if c.format == Anthropic {
+		path = "v1/models"
+	}
+	resp, err := upstream.Get(ctx, c, path)
+	if err != nil {
+		return nil, upstream.TransportError(ctx, err)
+	}
+	defer resp.Body.Close()
+	text, err := bodies.ReadAnswer(ctx, resp.Body, resp.ContentLength, maxModels)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, c.Classify(resp.StatusCode, text, key)
+	}
+	if err != nil {
+		return nil, upstream.TransportError(ctx, err)
+	}
+	var list struct {
+		Data []struct {
+			ID          string `json:"id"`
+			DisplayName string `json:"display_name"` // Anthropic's
+		} `json:"data"`
+	}
+	if json.Unmarshal(text, &list) != nil || list.Data == nil {
+		return nil, c.Classify(resp.StatusCode, text, key)
+	}
+	models := make([]upstream.Model, len(list.Data))
+	for i, m := range list.Data {
+		models[i] = upstream.Model{Name: m.ID, DisplayName: m.DisplayName}
+	}
+	return models, nil
+}

@@ -1,0 +1,124 @@
+package endpoint
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+const testKey = "sk-the-key-of-this-test"
+
+type carrier func(*http.Request) (*http.Response, error)
+
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
+
+func client(t *testing.T, cfg Config) *Client {
+	t.Helper()
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "https://api.openai.com/v1"
+	}
+	c, err := New(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+// The bodies are captured of OpenAI (community.openai.com), of Anthropic documented or captured
+// (github.com/anthropics), and made up for the others.
+func TestClassify(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int
+		body   string
+		want   upstream.Class
+		reason string
+	}{
+		{"OpenAI: too many", 429, `{"error":{"message":"Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Please try again in 2s.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}`, upstream.ClassMinute, "rate_limit_exceeded"},
+		{"OpenAI: no credit", 429, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, upstream.ClassBilling, upstream.ReasonBilling},
+		{"OpenAI: key", 401, `{"error":{"message":"Incorrect API key provided: sk-the-key-of-this-test.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`, upstream.ClassKeyInvalid, "invalid_api_key"},
+		{"OpenAI: model", 404, `{"error":{"message":"The model 'gpt-9' does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}`, upstream.ClassModelUnknown, "model_not_found"},
+		{"OpenAI: a model of others", 403, `{"error":{"message":"Project x does not have access to model y","type":"invalid_request_error","param":null,"code":"model_not_found"}}`, upstream.ClassModelUnknown, "model_not_found"},
+		{"OpenAI: may not", 403, `{"error":{"message":"You have insufficient permissions for this operation.","type":"invalid_request_error","code":null}}`, upstream.ClassDenied, upstream.ReasonPermission},
+		{"OpenAI: the caller", 400, `{"error":{"message":"Invalid value","type":"invalid_request_error","param":"x","code":null}}`, upstream.ClassCaller, ""},
+		{"OpenAI: failed", 500, `{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}`, upstream.ClassServer, ""},
+		{"a code that is a number", 429, `{"error":{"message":"busy","code":429}}`, upstream.ClassMinute, ""},
+		{"an error that is a text", 400, `{"error":"no such parameter"}`, upstream.ClassCaller, ""},
+		{"Anthropic: too many", 429, `{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your rate limit"}}`, upstream.ClassMinute, ""},
+		{"Anthropic: no credit", 400, `{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}`, upstream.ClassBilling, upstream.ReasonBilling},
+		{"Anthropic: key", 401, `{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}`, upstream.ClassKeyInvalid, ""},
+		{"Anthropic: model", 404, `{"type":"error","error":{"type":"not_found_error","message":"model: claude-9"}}`, upstream.ClassModelUnknown, ""},
+		{"Anthropic: overloaded", 529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, upstream.ClassServer, ""},
+		{"Anthropic: overloaded, in a stream", 200, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, upstream.ClassServer, ""},
+		{"a gateway's page", 502, `<html>`, upstream.ClassBroken, ""},
+		{"no answer at all", 200, `<html>`, upstream.ClassBroken, ""},
+		{"a redirect", 302, ``, upstream.ClassServer, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization}).Classify(c.status, []byte(c.body), testKey)
+			assert.Equal(t, c.want.String(), e.Class.String())
+			assert.Equal(t, c.reason, e.Reason)
+			assert.Equal(t, "openai", e.Provider)
+			assert.NotContains(t, e.Message+string(e.Body)+e.Error(), testKey)
+		})
+	}
+}
+
+// The key goes where it is wanted, and nothing else does that the caller brought along.
+func TestCredential(t *testing.T) {
+	for header, want := range map[string]string{"authorization": "Bearer " + testKey, "x-api-key": testKey, "api-key": testKey} {
+		var sent http.Header
+		c := client(t, Config{Name: "groq", Format: OpenAI, Header: header, Transport: carrier(func(r *http.Request) (*http.Response, error) {
+			sent = r.Header
+			assert.Equal(t, "https://api.openai.com/v1/models", r.URL.String())
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"data":[{"id":"a"}]}`)), Request: r}, nil
+		})})
+		r, err := c.NewRequest(upstream.WithKey(t.Context(), testKey), "GET", "models", http.NoBody)
+		require.NoError(t, err)
+		for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "Cookie"} {
+			r.Header.Set(name, "the caller's")
+		}
+		resp, err := c.Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, want, sent.Get(header))
+		assert.NotContains(t, sent, "X-Goog-Api-Key")
+		for name, values := range sent {
+			assert.NotContains(t, strings.Join(values, " "), "the caller's", name)
+		}
+		models, err := c.ListModels(t.Context(), testKey)
+		require.NoError(t, err)
+		assert.Equal(t, []upstream.Model{{Name: "a"}}, models)
+	}
+}
+
+// Nothing is sent to where a cloud has its metadata, whatever name led there.
+func TestLinkLocalIsNotCalled(t *testing.T) {
+	for address, refused := range map[string]bool{
+		"169.254.169.254:80": true, "[fe80::1%eth0]:80": true, "[fd00:ec2::254]:80": true, "[::ffff:169.254.169.254]:80": true,
+		"127.0.0.1:80": false, "10.0.0.1:443": false, "[2001:db8::1]:443": false,
+	} {
+		err := checkAddress(address)
+		assert.Equal(t, refused, err != nil, address)
+	}
+	c := client(t, Config{Name: "home", Format: OpenAI, Header: Authorization, BaseURL: "http://169.254.169.254/v1"})
+	_, err := c.ListModels(t.Context(), testKey)
+	require.ErrorIs(t, err, ErrLinkLocal)
+}
+
+// OpenAI gives nothing back of what it took for a request; Anthropic counts nothing that it
+// read from a cache.
+func TestWeighs(t *testing.T) {
+	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization})
+	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: XAPIKey})
+	assert.EqualValues(t, 1000, openAI.Weighs(10, answers.Tokens{Output: 20}, 1000))
+	assert.EqualValues(t, 1030, openAI.Weighs(1000, answers.Tokens{Output: 20, Thoughts: 10}, 100))
+	assert.EqualValues(t, 70, anthropic.Weighs(100, answers.Tokens{Output: 20, Cached: 30}, 1000))
+	assert.EqualValues(t, -1, openAI.Weighs(-1, answers.Tokens{}, 1000))
+	assert.EqualValues(t, -1, anthropic.Weighs(-1, answers.Tokens{}, 1000))
+}
