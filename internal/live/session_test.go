@@ -262,17 +262,17 @@ func TestOff(t *testing.T) {
 // What a turn uses counts on its model when it is used, for every instance: a session that has
 // lasted for long leaves no more of the minute than any other request does.
 func TestTurnsCount(t *testing.T) {
-	w := newWorld(t, fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"tpm":1000}}`, model))
+	// Neither so many sessions nor their setups fill anything.
+	w := newWorld(t, fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"tpm":150000},"live":{"rpm":10000}}`, model), "GEMINI_KEY_2=", "GEMINI_PROJECT_2=")
 	one, other := w.instance(), w.instance()
-	sessions := []*client{w.open(one), w.open(one)} // one on each project
+	c := w.open(one)
 	w.ahead.Store(int64(10 * time.Minute))
-	w.open(other) // they weigh nothing any more
-	for _, c := range sessions {
-		_, prompt := c.turn(strings.Repeat("word ", 2000))
-		require.Greater(t, prompt, int64(1000))
-	}
+	w.open(other) // it weighs nothing any more
+	_, prompt := c.turn(strings.Repeat("word ", 160_000))
+	require.Greater(t, prompt, int64(150_000))
 	eventually(t, "there is no room", func() bool {
 		c := w.connect(other, setupOf(model))
+		defer c.CloseNow()
 		ctx, cancel := context.WithTimeout(t.Context(), soon)
 		defer cancel()
 		_, _, err := c.Read(ctx)
