@@ -5,12 +5,10 @@
 //
 // # Errors
 //
-// Both formats say what went wrong in error.type and error.code, whose values are documented
-// (https://platform.openai.com/docs/guides/error-codes,
-// https://docs.claude.com/en/api/errors). They decide, with the status; the text decides
-// only where a provider is known to have no code for what it means. A 429 says how long to
-// wait in Retry-After, which is believed for as long as it says: these providers have limits
-// that last for hours.
+// What an error means is read by package refusals, in either format: a code, words that are known,
+// a type or the status. Here that becomes a class. A 429 says how long to wait in its message or in
+// Retry-After, which is believed for as long as it says: these providers have limits that last for
+// hours. A limit of a minute that it names is learned.
 //
 // # Where it may be
 //

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,7 +44,7 @@ func TestClassify(t *testing.T) {
 		{"OpenAI: no credit", 429, `{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`, upstream.ClassBilling, upstream.ReasonBilling},
 		{"OpenAI: key", 401, `{"error":{"message":"Incorrect API key provided: sk-the-key-of-this-test.","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}`, upstream.ClassKeyInvalid, "invalid_api_key"},
 		{"OpenAI: model", 404, `{"error":{"message":"The model 'gpt-9' does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}`, upstream.ClassModelUnknown, "model_not_found"},
-		{"OpenAI: a model of others", 403, `{"error":{"message":"Project x does not have access to model y","type":"invalid_request_error","param":null,"code":"model_not_found"}}`, upstream.ClassModelUnknown, "model_not_found"},
+		{"OpenAI: a model of others", 403, `{"error":{"message":"Project x does not have access to model y","type":"invalid_request_error","param":null,"code":"model_not_found"}}`, upstream.ClassDenied, upstream.ReasonPermission},
 		{"OpenAI: may not", 403, `{"error":{"message":"You have insufficient permissions for this operation.","type":"invalid_request_error","code":null}}`, upstream.ClassDenied, upstream.ReasonPermission},
 		{"OpenAI: the caller", 400, `{"error":{"message":"Invalid value","type":"invalid_request_error","param":"x","code":null}}`, upstream.ClassCaller, ""},
 		{"OpenAI: failed", 500, `{"error":{"message":"The server had an error","type":"server_error","param":null,"code":null}}`, upstream.ClassServer, ""},
@@ -55,6 +56,11 @@ func TestClassify(t *testing.T) {
 		{"Anthropic: model", 404, `{"type":"error","error":{"type":"not_found_error","message":"model: claude-9"}}`, upstream.ClassModelUnknown, ""},
 		{"Anthropic: overloaded", 529, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, upstream.ClassServer, ""},
 		{"Anthropic: overloaded, in a stream", 200, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, upstream.ClassServer, ""},
+		{"OpenAI: no quota", 429, `{"error":{"message":"Rate limit reached for m in organization o on requests per min (RPM): Limit 0, Used 0, Requested 1.","type":"requests","param":null,"code":"rate_limit_exceeded"}}`, upstream.ClassNoQuota, "rate_limit_exceeded"},
+		{"Groq: larger than the limit", 413, `{"error":{"message":"Request too large for model ` + "`m`" + ` in organization ` + "`o`" + ` on tokens per minute (TPM): Limit 8000, Requested 10098, please reduce your message size","type":"tokens","code":"rate_limit_exceeded"}}`, upstream.ClassCaller, "rate_limit_exceeded"},
+		{"a country", 403, `{"error":{"message":"Country, region, or territory not supported","type":"request_forbidden","param":null,"code":"unsupported_country_region_territory"}}`, upstream.ClassCaller, "unsupported_country_region_territory"},
+		{"Cerebras: too many", 429, `{"message":"Requests per minute limit exceeded - too many requests sent.","type":"too_many_requests_error","param":"quota","code":"request_quota_exceeded"}`, upstream.ClassMinute, "request_quota_exceeded"},
+		{"DeepSeek: no credit", 402, `{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}`, upstream.ClassBilling, upstream.ReasonBilling},
 		{"a gateway's page", 502, `<html>`, upstream.ClassBroken, ""},
 		{"no answer at all", 200, `<html>`, upstream.ClassBroken, ""},
 		{"a redirect", 302, ``, upstream.ClassServer, ""},
@@ -67,6 +73,20 @@ func TestClassify(t *testing.T) {
 			assert.NotContains(t, e.Message+string(e.Body)+e.Error(), testKey)
 		})
 	}
+}
+
+// What a refusal says of a limit is kept: how long it lasts, and what it is of, if that is a minute.
+func TestNamedLimits(t *testing.T) {
+	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization})
+	e := openAI.Classify(429, []byte(`{"error":{"message":"Rate limit reached for m in organization o on tokens per min (TPM): Limit 30000, Used 22999, Requested 12528. Please try again in 11.054s.","type":"tokens","code":"rate_limit_exceeded"}}`), testKey)
+	assert.Equal(t, 11_054*time.Millisecond, e.RetryDelay)
+	assert.Equal(t, []upstream.Violation{{Kind: upstream.TokensPerMinute, Value: 30_000}}, e.Violations)
+	e = openAI.Classify(429, []byte(`{"error":{"message":"Rate limit reached for m in organization o on requests per day (RPD): Limit 200, Used 200, Requested 1. Please try again in 7m12s.","type":"requests","code":"rate_limit_exceeded"}}`), testKey)
+	assert.Equal(t, 432*time.Second, e.RetryDelay)
+	assert.Empty(t, e.Violations)
+	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: XAPIKey})
+	e = anthropic.Classify(429, []byte(`{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: o, model: m)."}}`), testKey)
+	assert.Equal(t, []upstream.Violation{{Kind: upstream.TokensPerMinute, Value: 30_000}}, e.Violations)
 }
 
 // The key goes where it is wanted, and nothing else does that the caller brought along.
