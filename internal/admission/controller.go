@@ -134,26 +134,22 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	if err != nil {
 		return false, err
 	}
-	seen := slices.IndexFunc(states, func(p *scheduler.Project) bool { _, _, ok := p.Booking(t.ID); return ok })
-	if seen >= 0 {
-		ids = ids[seen : seen+1]
+	if i := slices.IndexFunc(states, func(p *scheduler.Project) bool { _, _, ok := p.Booking(t.ID); return ok }); i >= 0 {
+		ids = ids[i : i+1]
 	}
 	var released atomic.Bool
 	var asked errgroup.Group
 	for _, id := range ids {
 		asked.Go(func() error {
 			result, err := c.store.Apply(ctx, c.Rules(), id, scheduler.Release{Booking: t.ID})
-			if err != nil {
-				return fmt.Errorf("release: %w", err)
-			}
-			if result.Changed {
+			if err == nil && result.Changed {
 				released.Store(true)
 			}
-			return nil
+			return err
 		})
 	}
 	if err := asked.Wait(); err != nil && !released.Load() {
-		return false, err
+		return false, fmt.Errorf("release: %w", err)
 	}
 	return released.Load(), nil
 }

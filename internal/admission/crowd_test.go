@@ -30,7 +30,7 @@ func TestTwoThousandCallersWait(t *testing.T) {
 	ten, unlimited := int64(10), scheduler.Unlimited
 	b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &ten, TPM: &unlimited, RPD: &unlimited}})
 	ctl, err := admission.New(t.Context(), admission.Options{
-		Store: b.shared, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+		Store: b.shared, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
 	})
 	require.NoError(t, err)
 	b.Controller = ctl

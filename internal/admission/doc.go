@@ -78,13 +78,7 @@
 // requests are served as they come, and booked as far ahead as they wait. Callers are told
 // apart by the names that package callers gives them: of a token, of an identity that IAM
 // has let in (all that have none are "iam"), or "anonymous" where no tokens are configured.
-// One name is one caller.
-//
-// What it comes to is in internal/simulation (TestFairShares): shares of two or
-// five callers within a few parts in a hundred, and differences about VTC's bound,
-// up to twice that, with two callers or requests of up to four fifths of a
-// project's TPM. With such requests less than 95% of the capacity is used, as with
-// one caller alone.
+// One name is one caller. What it comes to, TestFairShares shows (internal/simulation).
 //
 // # Several calendars
 //

@@ -48,7 +48,9 @@ func (d *decision) recogniseTold(p *promise) {
 		d.comesEarly(p, now)
 		return
 	}
-	d.c.waitlist.take(p.ID)
+	if d.c.waitlist.take(p.ID) == nil {
+		d.c.waitlist.cameHere(d.c.Now())
+	}
 	d.returned, d.since, d.began = true, p.Since, p.began
 }
 
@@ -130,6 +132,7 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 			// When its caller was first refused is not known here.
 			if t.Hash == shortHash(d.req.Hash) && t.Start <= now+early && now <= t.Start.Add(d.rules.Hold) {
 				d.returned, d.since = true, t.Start
+				d.c.waitlist.cameHere(now)
 			}
 		}
 	}

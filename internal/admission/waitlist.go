@@ -56,6 +56,7 @@ type waitlist struct {
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  map[string]returns                // by caller
+	foreign  scheduler.Instant                 // when a caller last came for what another instance told it
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
 	made     uint64                            // promises so far
 }
@@ -291,18 +292,14 @@ func (l *waitlist) waits(model string) bool {
 func (l *waitlist) waitingFor(model string, now scheduler.Instant) []*promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	over := make(map[calendarID]bool)
-	for _, p := range l.queues[model] {
-		if l.over(p.Start, now) {
-			over[p.at] = true
+	for at := range l.slots {
+		if at.model == model {
+			l.expire(at, now)
 		}
-	}
-	for at := range over {
-		l.expire(at, now)
 	}
 	out := make([]*promise, 0, len(l.queues[model]))
 	for _, p := range l.queues[model] {
-		if l.returns[p.caller].likely(p.ID) {
+		if l.likely(p, now) {
 			out = append(out, p)
 		}
 	}
@@ -431,6 +428,12 @@ func (l *waitlist) note(caller string, came bool) {
 	l.returns[caller] = r
 }
 
+// elsewhere is for how long after cameHere callers are taken to return to others, too.
+const elsewhere = scheduler.Instant(5 * 60_000)
+
+// cameHere notes that a caller came here for what another instance told it.
+func (l *waitlist) cameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unlock(); l.foreign = now }
+
 // comes reports whether a slot is among those that the caller comes for, if so many times
 // as many were as it has come for lately. Of who isn't known yet all are. IDs are random,
 // so a slot that is left out stays left out until more is known.
@@ -441,8 +444,16 @@ func (r returns) comes(id uint64, times int) bool {
 }
 
 // likely reports whether the caller of a slot is waited for where callers are served by
-// turns: then a slot that isn't used is somebody else's at once.
-func (r returns) likely(id uint64) bool { return r.comes(id, 1) }
+// turns: then a slot that isn't used is somebody else's at once. Where callers return to
+// other instances too, who comes for one slot in four here is taken to come for all. The
+// lock is held.
+func (l *waitlist) likely(p *promise, now scheduler.Instant) bool {
+	times := 1
+	if l.foreign != 0 && now-l.foreign < elsewhere {
+		times = 4
+	}
+	return l.returns[p.caller].comes(p.ID, times)
+}
 
 // expects reports whether the caller of a slot is waited for by those that are told a
 // time where there is only one caller. As long as at least one in four comes back, all

@@ -137,3 +137,21 @@ func TestGhostsAreNoticed(t *testing.T) {
 	l.add(promiseOf("p", "m", 63, 1000, 120_000), 65_001)
 	assert.Empty(t, l.promised("p", "m", 65_001, asker{}))
 }
+
+// An instance that callers come to for what another told them doesn't take those for
+// no-shows that go to another for what it told them itself.
+func TestReturnsElsewhereAreNoNoShows(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	for range 16 {
+		l.note("alice", true)
+		for range 3 {
+			l.note("alice", false)
+		}
+	}
+	p := &promise{Booking: scheduler.Booking{ID: 63}, caller: "alice"}
+	const now = 1_000_000
+	assert.False(t, l.likely(p, now))
+	l.cameHere(now)
+	assert.True(t, l.likely(p, now+1000), "three of four return elsewhere")
+	assert.False(t, l.likely(p, now+elsewhere))
+}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -50,6 +51,42 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 		assert.GreaterOrEqual(t, n, alone*60/90*9/10, "their share of what there is, had they been among ninety polite ones")
 		assert.LessOrEqual(t, longest, 150*time.Second)
 	}
+}
+
+// crowded is how many callers wait at once in TestCrowdOfCallers.
+var crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take an hour")
+
+// A crowd of callers, of which nobody can keep what each was served, half polite and half
+// hammering: who has waited longest is served, and none is starved. The polite ones are
+// told to come back no more often than others.
+func TestCrowdOfCallers(t *testing.T) {
+	if race.Enabled {
+		t.Skip("nothing runs at once in it, and it takes a minute with the race detector")
+	}
+	n := *crowded
+	round := time.Duration(n) * time.Minute / (pool * rpm) // all are served once in it
+	synctest.Test(t, func(t *testing.T) {
+		s := newSociety(t, pool, 1, 1, nil, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+		for i := range n / 2 {
+			s.join(manner{name: fmt.Sprint("polite", i), requests: 1, returns: 1, late: 100 * time.Millisecond, tokens: [2]int64{1000}})
+			s.join(manner{name: fmt.Sprint("hammer", i), requests: 1, returns: 1, every: 2 * time.Second, tokens: [2]int64{1000}})
+		}
+		s.run(4 * round)
+		assert.Zero(t, s.upstream.violations())
+		assert.Zero(t, s.broken)
+		assert.GreaterOrEqual(t, s.used(4*round), 0.95)
+		for _, kind := range []string{"polite", "hammer"} {
+			var waits []time.Duration
+			served := make(map[string]bool)
+			for _, x := range s.by(0, func(c string) bool { return strings.HasPrefix(c, kind) }) {
+				waits, served[x.caller] = append(waits, x.waited), true
+			}
+			q := quantiles(waits)
+			t.Logf("%d callers, all served once in %v: %d of %s, waits %s", n, round.Round(time.Second), len(waits), kind, seconds(q))
+			assert.Equal(t, n/2, len(served), "none is starved")
+			assert.LessOrEqual(t, q[3], 2*round+scheduler.Window)
+		}
+	})
 }
 
 // Over an hour of callers of every manner, what those are told for whom nothing is kept is
