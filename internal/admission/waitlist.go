@@ -438,8 +438,10 @@ func (l *waitlist) cameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unl
 // as many were as it has come for lately. Of who isn't known yet all are. IDs are random,
 // so a slot that is left out stays left out until more is known.
 func (r returns) comes(id uint64, times int) bool {
-	seen := int(r.seen) + 1 // as if one had been that it came for
-	came := seen - bits.OnesCount64(r.missed)
+	seen, came := int(r.seen), int(r.seen)-bits.OnesCount64(r.missed)
+	if seen < 64 { // as if one had been that it came for
+		seen, came = seen+1, came+1
+	}
 	return int(id%64)*seen < 64*times*came
 }
 
