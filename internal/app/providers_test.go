@@ -42,6 +42,7 @@ type mixture struct {
 	openai    *openaisim.Server
 	groq      *openaisim.Server
 	anthropic *anthropicsim.Server
+	transport hosts
 	logs      *bytes.Buffer
 }
 
@@ -73,13 +74,13 @@ func mix(t *testing.T, env ...string) *mixture {
 		groq:      openaisim.New(openaisim.Config{Keys: []openaisim.Key{{Value: groqKey, Project: "org-d"}}, Models: []string{"llama-4"}, Limits: perMinute(10)}),
 		anthropic: anthropicsim.New(anthropicsim.Config{Keys: []anthropicsim.Key{{Value: anthropicKey, Project: "org-c"}}, Limits: perMinute(10)}),
 	}
-	transport := hosts{
+	m.transport = hosts{
 		"generativelanguage.googleapis.com": m.gemini.Transport(), "api.openai.com": m.openai.Transport(),
 		"api.anthropic.com": m.anthropic.Transport(), "api.groq.com": m.groq.Transport(),
 	}
 	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Store: storage.NewMemory(nil), Transport: transport})
+	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Store: storage.NewMemory(nil), Transport: m.transport})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		for _, key := range []string{openAIKey, otherKey, groqKey, anthropicKey} {
@@ -262,5 +263,51 @@ func TestOtherProvidersFail(t *testing.T) {
 		assert.Equal(t, 529, rec.Code, rec.Body)
 		assert.Contains(t, rec.Body.String(), "overloaded_error")
 		assert.Zero(t, m.gemini.Stats().Accepted)
+	})
+}
+
+// What answers say of limits is known before anything is refused, and so is what others send
+// with keys of the same organisation.
+func TestOtherProvidersTellTheirLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct {
+			path, body, host, key string
+			room                  int // of all organisations
+		}{
+			{chat, chatOf("gpt-5.5"), "api.openai.com/v1/chat/completions", openAIKey, 20},
+			{message, messageOf("claude-sonnet-5"), "api.anthropic.com/v1/messages", anthropicKey, 10},
+		} {
+			served := func() (n int) {
+				for range 30 {
+					rec := m.ask(t, "POST", c.path, c.body)
+					if rec.Code == http.StatusTooManyRequests {
+						return n
+					}
+					require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+					n++
+				}
+				return n
+			}
+			assert.Equal(t, c.room, served(), "it begins at 5 a minute, and is told of 10")
+			time.Sleep(2 * time.Minute)
+			for range 6 {
+				r, err := http.NewRequestWithContext(t.Context(), "POST", "https://"+c.host, strings.NewReader(c.body))
+				require.NoError(t, err)
+				r.Header.Set("Authorization", "Bearer "+c.key)
+				r.Header.Set("X-Api-Key", c.key)
+				r.Header.Set("Anthropic-Version", "2023-06-01")
+				r.Header.Set("Content-Type", "application/json")
+				resp, err := m.transport.RoundTrip(r)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				require.NoError(t, resp.Body.Close())
+			}
+			assert.Equal(t, c.room-6, served(), "others have sent six")
+			time.Sleep(2 * time.Minute)
+		}
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
+		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
 	})
 }

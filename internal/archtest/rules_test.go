@@ -127,14 +127,14 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
+		dir: "internal/upstream", only: []string{"internal/upstream/ratelimits", "internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
 		why: "a provider knows nothing of quota",
 	},
 	{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/budget", "internal/config", "internal/events", "internal/keys", "internal/nearest",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/usage", "internal/usage/price",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",

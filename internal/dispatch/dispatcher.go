@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -170,6 +172,14 @@ func (t Target) Context(ctx context.Context) context.Context {
 // Classify says what an answer of the provider means that is no success.
 func (t Target) Classify(status int, body []byte) *upstream.Error {
 	return t.provider.Classify(status, body, t.Key.Value.Reveal())
+}
+
+// Limits returns what the headers of an answer of the provider say of its limits; nil: nothing.
+func (t Target) Limits(h http.Header) []ratelimits.Limit {
+	if p, ok := t.provider.(upstream.Limiter); ok {
+		return p.Limits(h, time.Now())
+	}
+	return nil
 }
 
 func (d *Dispatcher) target(key keys.Key) Target {

@@ -17,6 +17,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -69,8 +70,9 @@ type Sent struct {
 	answers.Tokens
 	At           time.Time
 	ModelVersion string
-	Continuation []byte // the token to go on with the answer; nil: none
-	ModelStatus  string // what upstream said of the model's state, a JSON object; "": nothing
+	Continuation []byte             // the token to go on with the answer; nil: none
+	ModelStatus  string             // what upstream said of the model's state, a JSON object; "": nothing
+	Limits       []ratelimits.Limit // what its headers said; nil: nothing
 	// Late is an error that came after the answer had begun: the caller has seen
 	// it, and it is recorded like any other. Usually nil.
 	Late *upstream.Error
@@ -372,6 +374,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		// The answer is there and is the caller's; the reservation stays as it was.
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
+	r.believe(after, grant, info.Limits)
 	r.limit.Settle(prompt)
 	r.used(after, grant, info)
 	r.d.conversations.Served(r.call.turn, grant.Project, info.Continuation)

@@ -153,6 +153,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e := to.Classify(resp.StatusCode, exchange.ReadError(resp.Body))
 		e.SentAt = at
 		e.ReadHeader(resp.Header)
+		e.Limits = to.Limits(resp.Header)
 		return dispatch.Sent{}, e
 	}
 	if passing.IsPage(resp.Header) && !passing.IsFile(x.r) && resp.ContentLength != 0 {
@@ -174,7 +175,9 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		}
 	}
 	x.broken = failure
-	return outcome(end, meter, to, at), nil
+	sent := outcome(end, meter, to, at)
+	sent.Limits = to.Limits(resp.Header)
+	return sent, nil
 }
 
 // reader returns a reader of the body for a model, which is for payload.Close, and its

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 // Class says what an upstream error means for quota, keys and the caller. The zero value is no class.
@@ -157,6 +159,8 @@ type Error struct {
 	Body []byte
 	// Header is what of the answer's header is for the caller: see ErrorHeader. Nil if there is nothing.
 	Header http.Header
+	// Limits are what the answer's header said of the provider's limits; nil: nothing.
+	Limits []ratelimits.Limit
 	// SentAt estimates when the request reached upstream. Zero means that it was never sent in full and wasn't counted.
 	SentAt time.Time
 

@@ -10,6 +10,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 // A Provider is one upstream API. It is safe for use by any number of goroutines,
@@ -50,6 +51,13 @@ type Prompter interface {
 	// CountBody counts the input tokens of a body of the provider's own format,
 	// whatever is in it. Its error is ErrUncountable, or an *Error.
 	CountBody(ctx context.Context, key, model string, body *payload.Body) (int64, error)
+}
+
+// A Limiter is a provider whose answers say in their headers what its limits are, and how much
+// of them is used.
+type Limiter interface {
+	// Limits reads the headers of an answer that has come now.
+	Limits(h http.Header, now time.Time) []ratelimits.Limit
 }
 
 // ConfirmInvalid reports whether a key is invalid, after an answer to some request

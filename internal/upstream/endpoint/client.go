@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 // A Format is what an endpoint speaks.
@@ -55,9 +56,14 @@ type Client struct {
 	format Format
 	base   upstream.Base
 	keyed  *upstream.Transport
+	// dialect is that of its headers about limits.
+	dialect ratelimits.Dialect
 }
 
-var _ upstream.Provider = (*Client)(nil)
+var (
+	_ upstream.Provider = (*Client)(nil)
+	_ upstream.Limiter  = (*Client)(nil)
+)
 
 // New returns a client. It makes no network calls.
 func New(cfg Config) (*Client, error) {
@@ -79,8 +85,12 @@ func New(cfg Config) (*Client, error) {
 		r.Header.Set(cfg.Header, prefix+key)
 		return nil
 	}
+	dialect := ratelimits.Named(cfg.Name)
+	if cfg.Format == Anthropic {
+		dialect = ratelimits.Anthropic
+	}
 	return &Client{
-		name: cfg.Name, format: cfg.Format, base: base,
+		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect,
 		keyed: &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
 	}, nil
 }
@@ -121,6 +131,11 @@ func (c *Client) Weighs(prompt int64, used answers.Tokens, reserved int64) int64
 		return prompt - used.Cached
 	}
 	return max(prompt+used.Output+used.Thoughts, reserved)
+}
+
+// Limits implements upstream.Limiter.
+func (c *Client) Limits(h http.Header, now time.Time) []ratelimits.Limit {
+	return ratelimits.Read(h, now, c.dialect).Limits
 }
 
 // maxModels bounds a list of models, in bytes. OpenRouter's has about a megabyte.

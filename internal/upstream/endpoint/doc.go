@@ -10,6 +10,11 @@
 // Retry-After, which is believed for as long as it says: these providers have limits that last for
 // hours. A limit of a minute that it names is learned.
 //
+// # What it says of its limits
+//
+// Headers are read by package ratelimits, on every answer: what they say is known before the
+// first refusal, and what others have used of the same organisation's limits too.
+//
 // # Where it may be
 //
 // A base URL comes from the configuration alone. What it resolves to is looked at when it is

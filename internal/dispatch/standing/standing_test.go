@@ -1,0 +1,90 @@
+package standing
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+const (
+	model = "openai/gpt-5.5"
+	now   = scheduler.Instant(1_796_000_000_000)
+)
+
+// told is what an answer says of a limit of a minute.
+func told(of ratelimits.Dimension, limit, remaining int64) ratelimits.Limit {
+	return ratelimits.Limit{Dimension: of, Tier: ratelimits.Standard, Per: time.Minute, Limit: limit, Remaining: remaining}
+}
+
+// rulesOf returns rules in which an operator has named limits of requests and tokens; 0: none.
+func rulesOf(rpm, tpm int64) *scheduler.Rules {
+	var o scheduler.Override
+	if rpm > 0 {
+		o.RPM = &rpm
+	}
+	if tpm > 0 {
+		o.TPM = &tpm
+	}
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, map[string]scheduler.Override{model: o}), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+}
+
+func TestChanges(t *testing.T) {
+	other := told(ratelimits.Requests, 7, 0)
+	other.Tier++
+	second := told(ratelimits.Requests, 7, 0)
+	second.Per = time.Second
+	learned := func(rpm, tpm int64) scheduler.Change {
+		return scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: rpm, TPM: tpm}}
+	}
+	for name, c := range map[string]struct {
+		rules *scheduler.Rules
+		told  []ratelimits.Limit
+		want  []scheduler.Change
+	}{
+		"nothing":                    {rulesOf(0, 0), nil, nil},
+		"limits":                     {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499), told(ratelimits.Tokens, 9000, 8900)}, []scheduler.Change{learned(500, 9000)}},
+		"input tokens by themselves": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.InputTokens, 4000, 4000), told(ratelimits.Tokens, 9000, 9000)}, []scheduler.Change{learned(0, 4000)}},
+		"an operator's is lower":     {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, nil},
+		"an operator's is higher":    {rulesOf(1000, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, []scheduler.Change{learned(500, 0)}},
+		"another tier's":             {rulesOf(0, 0), []ratelimits.Limit{other}, nil},
+		"another period's":           {rulesOf(0, 0), []ratelimits.Limit{second}, nil},
+		"others' requests": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 3), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
+			learned(10, 9000), scheduler.Reserve{Model: model, ID: 9, Over: true, Demand: scheduler.Demand{Requests: 6, Tokens: 3900}},
+		}},
+		"others' tokens": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
+			scheduler.Use{Model: model, ID: 9, Tokens: 3900},
+		}},
+		"counted otherwise than here": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 8900-180)}, nil},
+		"less than is under way":      {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 10)}, nil},
+		"not said":                    {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, -1, -1), told(ratelimits.Tokens, 9000, -1)}, []scheduler.Change{learned(0, 9000)}},
+	} {
+		p, result := (*scheduler.Project)(nil).Apply(c.rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Tokens: 100}})
+		assert.Equal(t, scheduler.Admitted, result.Verdict)
+		got := Changes(p.Calendar(model), c.rules, now+1000, c.told, 9)
+		assert.Equal(t, c.want, got, name)
+		// They are told of once: the next answer that says the same changes nothing.
+		for _, change := range got {
+			p, _ = p.Apply(c.rules, now+1000, change)
+		}
+		assert.Empty(t, Changes(p.Calendar(model), c.rules, now+1001, c.told, 10), name)
+	}
+}
+
+// What was learned today is learned again tomorrow, or the limit would be tested by a request.
+func TestLearnedEveryDay(t *testing.T) {
+	rules, limits := rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 500)}
+	var p *scheduler.Project
+	for day := range 3 {
+		at := now.Add(time.Duration(day) * 24 * time.Hour)
+		changes := Changes(p.Calendar(model), rules, at, limits, 9)
+		assert.Len(t, changes, 1)
+		for _, change := range changes {
+			p, _ = p.Apply(rules, at, change)
+		}
+		assert.Empty(t, Changes(p.Calendar(model), rules, at.Add(time.Second), limits, 9))
+	}
+}
