@@ -34,12 +34,8 @@ func TestJavaScript(t *testing.T) {
 			t.Parallel()
 			nodetest.Install(t) // before a world is made for nothing
 			w := newWorld(t)
-			nodetest.Run(t, name, suiteTimeout,
-				"FLUXGATE_URL="+w.url, "FLUXGATE_TOKEN="+token, "CLIENTS_CONTROL_URL="+w.control(t),
-				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t),
-				"CLIENTS_MODEL_AUTO="+auto, "CLIENTS_MODEL_ROOMY="+roomy, "CLIENTS_MODEL_BUSY="+busy, "CLIENTS_MODEL_CROWDED="+crowded,
-				"CLIENTS_MODEL_SPENT="+spent, "CLIENTS_MODEL_EMBEDDING="+embedding,
-				"CLIENTS_MODEL_LIVE="+live, "CLIENTS_MODEL_VIDEO="+video, "CLIENTS_MODEL_PICTURE="+picture)
+			nodetest.Run(t, name, suiteTimeout, append(w.environment(t),
+				"CLIENTS_TIME_URL="+w.timeControl(t), "CLIENTS_WAIT_URL="+w.waiting(t))...)
 			assert.Subset(t, w.answers.routes(), routes, "a suite that calls less than it should proves nothing")
 			w.requireCalm(t)
 		})

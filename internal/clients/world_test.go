@@ -140,14 +140,25 @@ func limitsJSON(t *testing.T) string {
 // fill has n requests of every project answered, past the record of answers.
 func (w *world) fill(ctx context.Context, t assert.TestingT, model string, n int) {
 	for i := range n * projects {
-		body := fmt.Sprintf(`{"contents":[{"parts":[{"text":"Filler %d of %s"}]}]}`, i, w.clock.now())
-		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/v1beta/models/"+model+":generateContent", strings.NewReader(body))
+		path, body := filler(model, fmt.Sprintf("Filler %d of %s", i, w.clock.now()))
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		r.Header.Set("X-Goog-Api-Key", token)
 		rec := httptest.NewRecorder()
 		w.front.ServeHTTP(rec, r)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
 	}
+}
+
+// filler is a request for a model with that text.
+func filler(model, text string) (path, body string) {
+	switch provider, _, _ := strings.Cut(model, "/"); provider {
+	case "openai":
+		return "/openai/v1/chat/completions", fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%q}]}`, model, text)
+	case "anthropic":
+		return "/anthropic/v1/messages", fmt.Sprintf(`{"model":%q,"max_tokens":16,"messages":[{"role":"user","content":%q}]}`, model, text)
+	}
+	return "/v1beta/models/" + model + ":generateContent", fmt.Sprintf(`{"contents":[{"parts":[{"text":%q}]}]}`, text)
 }
 
 // arm has the next request find the pool busy for a model. What makes it so happens when that
@@ -166,7 +177,7 @@ func (w *world) busyWhenArmed(t *testing.T) http.Handler {
 		if model != nil {
 			w.clock.forward(window + time.Second) // whoever came before is forgotten
 			began := w.clock.now()
-			w.fill(r.Context(), t, *model, int(limits()[*model].RPM))
+			w.fill(r.Context(), t, *model, max(1, int(limits()[*model].RPM))) // another provider's: 1
 			// Less than so much is left of it for nobody, however long the filling took.
 			w.clock.forward(began.Add(window - shortWait).Sub(w.clock.now()))
 		}
@@ -182,6 +193,16 @@ func (w *world) requireCalm(t *testing.T) {
 	s := w.sim.Stats()
 	require.Positive(t, s.Accepted)
 	require.Zero(t, s.RefusedRPM+s.RefusedTPM+s.RefusedRPD, "upstream 429s: %+v", s)
+}
+
+// environment is what every suite is told of the world.
+func (w *world) environment(t *testing.T) []string {
+	return []string{
+		"FLUXGATE_URL=" + w.url, "FLUXGATE_TOKEN=" + token, "CLIENTS_CONTROL_URL=" + w.control(t),
+		"CLIENTS_MODEL_AUTO=" + auto, "CLIENTS_MODEL_ROOMY=" + roomy, "CLIENTS_MODEL_BUSY=" + busy, "CLIENTS_MODEL_CROWDED=" + crowded,
+		"CLIENTS_MODEL_SPENT=" + spent, "CLIENTS_MODEL_EMBEDDING=" + embedding,
+		"CLIENTS_MODEL_LIVE=" + live, "CLIENTS_MODEL_VIDEO=" + video, "CLIENTS_MODEL_PICTURE=" + picture,
+	}
 }
 
 // control is how a suite in another process has the pool made busy, and sees
