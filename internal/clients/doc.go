@@ -1,6 +1,7 @@
 // Package clients holds tests that drive real, unmodified client libraries
 // against Fluxgate in front of the simulated Gemini: Google's SDKs for Go and
-// JavaScript, OpenAI's SDK for Node, the Vercel AI SDK and gemini-cli. What they
+// JavaScript, OpenAI's SDK for Node, the Vercel AI SDK and gemini-cli; and OpenAI's
+// and Anthropic's in front of their own providers, simulated too. What they
 // need from the routes is stated nowhere as surely as in their code. What they make of
 // waits is shown too, by themselves and through wait.
 //
