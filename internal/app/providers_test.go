@@ -262,6 +262,12 @@ func TestOtherProvidersFail(t *testing.T) {
 		rec = m.ask(t, "POST", message, messageOf("claude-sonnet-5"))
 		assert.Equal(t, 529, rec.Code, rec.Body)
 		assert.Contains(t, rec.Body.String(), "overloaded_error")
+
+		// What ends an answer that had begun is known for a failure.
+		m.anthropic.FailNext(1, anthropicsim.OverloadedStream)
+		rec = m.ask(t, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", `{"stream":true,`, 1))
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, m.logs.String(), `msg="upstream failed in mid-answer"`)
 		assert.Zero(t, m.gemini.Stats().Accepted)
 	})
 }

@@ -163,10 +163,11 @@ func LastError(end []byte) []byte {
 		if before = end[:i]; member(end[i:]) != Spoiled {
 			continue
 		}
-		head, ok := bytes.CutSuffix(bytes.TrimRight(before, space), []byte("{"))
-		if !ok {
+		begin := errorBegins.FindIndex(before)
+		if begin == nil {
 			continue
 		}
+		head := before[:begin[0]]
 		var object json.RawMessage
 		dec := json.NewDecoder(bytes.NewReader(end[len(head):]))
 		if dec.Decode(&object) == nil && alone(head, end[int64(len(head))+dec.InputOffset():]) {
@@ -175,6 +176,9 @@ func LastError(end []byte) []byte {
 	}
 	return nil
 }
+
+// errorBegins finds how an object with an error begins. Anthropic's says before that what it is.
+var errorBegins = regexp.MustCompile(`\{\s*(?:"type"\s*:\s*"error"\s*,\s*)?$`)
 
 const space = " \t\r\n"
 

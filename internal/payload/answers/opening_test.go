@@ -28,6 +28,10 @@ func TestLastError(t *testing.T) {
 		"[" + said + "," + fault:                                       true, // which broke off behind it
 		"[" + said + "]\n[" + fault + "]":                              true,
 
+		// Anthropic's; OpenAI's is as Google's.
+		"event: message_start\ndata: {}\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n": true,
+		"data: {\"type\": \"error\", \"error\": {}, \"request_id\": \"x\"}\n\n":                                                    true,
+
 		event:                 false,
 		"[" + said + "]":      false,
 		event + `{"error":`:   false, // nobody knows what
@@ -36,6 +40,7 @@ func TestLastError(t *testing.T) {
 		`{"candidates":[{"content":{"parts":[{"text":"data: {\"error\":{}}"}]}}]}`:                        false,
 		`{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"error":{"code":1}}}}]}}]}`:         false,
 		`{"a":1,"error":{"code":429}}`: false,
+		`data: {"type":"content_block_delta","delta":{"type":"error","error":{}}}` + "\n\n": false,
 	} {
 		assert.Equal(t, want, LastError([]byte(text)) != nil, text)
 	}
