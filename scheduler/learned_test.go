@@ -166,7 +166,7 @@ func TestReview(t *testing.T) {
 // TestLayers: sources in rising order of trust, each number for itself.
 func TestLayers(t *testing.T) {
 	rules := defaultRules()
-	rules.Policy = NewLayeredPolicy([]string{"gemini-flash"},
+	rules.Policy = NewTierPolicy("", []string{"gemini-flash"},
 		Layer{From: FromReported, Overrides: map[string]Override{"gemini-flash": {RPM: ptr[int64](9), TPM: ptr[int64](9)}}},
 		Layer{From: FromOperator, Overrides: map[string]Override{"flash": {TPM: ptr[int64](8)}}},
 		Layer{From: FromRunTime, Overrides: map[string]Override{"gemini-flash": {RPD: ptr[int64](7)}}})

@@ -58,11 +58,6 @@ func NewPolicy(chain []string, overrides map[string]Override) *Policy {
 	return limits.NewPolicy(chain, overrides)
 }
 
-// NewLayeredPolicy is [limits.NewLayeredPolicy].
-func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
-	return limits.NewLayeredPolicy(chain, layers...)
-}
-
 // NewTierPolicy is [limits.NewTierPolicy].
 func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
 	return limits.NewTierPolicy(tier, chain, layers...)

@@ -106,18 +106,11 @@ type Layer struct {
 // NewPolicy returns a policy with the built-in limits, the given chain (the
 // built-in one when empty) and the operator's overrides by model or family.
 func NewPolicy(chain []string, overrides map[string]Override) *Policy {
-	return NewLayeredPolicy(chain, Layer{FromOperator, overrides})
+	return NewTierPolicy("", chain, Layer{FromOperator, overrides})
 }
 
-// NewLayeredPolicy returns a policy with the built-in limits, the given chain
-// (the built-in one when empty), and layers of overrides in rising order of
-// trust.
-func NewLayeredPolicy(chain []string, layers ...Layer) *Policy {
-	return NewTierPolicy("", chain, layers...)
-}
-
-// NewTierPolicy is NewLayeredPolicy for projects of a usage tier: its limits take the place of
-// the built-in ones.
+// NewTierPolicy returns a policy with the limits of a usage tier ("": the built-in ones), the
+// given chain (the built-in one when empty), and layers of overrides in rising order of trust.
 func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
