@@ -52,10 +52,12 @@ type Prices struct {
 	Conditions, Looks     Price // alert policies of Cloud Monitoring
 }
 
-// kinds is how many prices there are, and firestoreWrites the place of that of writes.
+// kinds is how many prices there are, firestoreWrites the place of that of writes, and
+// firestoreReads of that of reads.
 const (
 	kinds           = 12
 	firestoreWrites = 4
+	firestoreReads  = 5
 )
 
 // What of prices wasn't found on Google's own page.
