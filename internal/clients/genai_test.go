@@ -41,6 +41,7 @@ func TestGo(t *testing.T) {
 	t.Run("tool call", c.tool)
 	t.Run("image", c.image)
 	t.Run("interactions", c.interactions)
+	t.Run("a wait that the Interactions API's client sits out", c.interactionsWait)
 	t.Run("a batch to its result file", c.batch)
 	t.Run("a file search store, an upload and a question", c.store)
 	t.Run("a video to its end", c.video)
@@ -189,6 +190,25 @@ func (c *goClient) interactions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Interactions.Get(t.Context(), operations.GetInteractionByIDRequest{ID: *second.ID})
 	assert.ErrorContains(t, err, "not_found", "in the SDK's own terms")
+}
+
+// The SDK's client of the Interactions API retries by itself, when Retry-After says: so it comes
+// back once, and is answered.
+func (c *goClient) interactionsWait(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the SDK waits in real time, which -short leaves out")
+	}
+	c.w.arm(busy)
+	before := len(c.w.answers.list())
+	made, err := c.Interactions.Create(t.Context(), operations.CreateInteractionRequest{Body: operations.NewCreateInteractionRequestBody(
+		interactions.CreateModelInteraction{Model: busy, Input: genai.Ptr(interactions.NewInteractionsInput("Patience"))})})
+	require.NoError(t, err)
+	assert.Equal(t, geminisim.Translate("Patience"), *made.Interaction.OutputText)
+	var statuses []int
+	for _, a := range c.w.answers.list()[before:] {
+		statuses = append(statuses, a.Status)
+	}
+	assert.Equal(t, []int{http.StatusTooManyRequests, http.StatusOK}, statuses)
 }
 
 func (c *goClient) tool(t *testing.T) {

@@ -191,6 +191,37 @@ func TestResume(t *testing.T) {
 	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, w.connect(one, resuming("a handle of nobody's")).closed())
 }
 
+// However a handle is spelled, it is found before it is read with the project's key.
+func TestHandlesInAnySpelling(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	c := w.connect(i, fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{}}}`, model))
+	require.Contains(t, c.hear(), "setupComplete")
+	handle := c.handle()
+	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+	before := len(w.sim.Live().Setups())
+	for _, resumption := range []string{
+		`"SessionResumption":{"handle":"HANDLE"}`, `"sessionResumption":{"Handle":"HANDLE"}`, `"session_Resumption":{"HANDLE":"HANDLE"}`,
+		`"sessionResumption":{},"SESSIONRESUMPTION":{"han_dle":"HANDLE"}`,
+	} {
+		spelt := strings.ReplaceAll(resumption, `:"HANDLE"`, `:"`+handle+`"`)
+		for _, member := range []string{"setup", "Setup"} {
+			stranger := w.connectAs(i, bobToken, fmt.Sprintf(`{%q:{"model":"models/%s",%s}}`, member, model, spelt))
+			assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, stranger.closed(), spelt)
+		}
+		for _, member := range []string{"bidiGenerateContentSetup", "BidiGenerateContentSetup", "BIDI_generateContentSetup"} {
+			status, _ := w.tryToMint(i, bobToken, fmt.Sprintf(`{%q:{%s}}`, member, spelt))
+			assert.Equal(t, http.StatusNotFound, status, "%s: %s", member, spelt)
+		}
+	}
+	two := w.connect(i, fmt.Sprintf(`{"setup":{"model":"models/%s","Model":"models/gemini-other-live"}}`, model))
+	assert.EqualValues(t, 1007, two.closed().Code, "which of them is read isn't known")
+	assert.Len(t, w.sim.Live().Setups(), before, "Gemini was asked")
+	again := w.open(i)
+	again.say(fmt.Sprintf(`{"SET_UP":{"model":"models/%s"}}`, model))
+	assert.EqualValues(t, 1008, again.closed().Code, "a second setup")
+}
+
 // A token opens sessions as long as the caller's own is good by which it was minted: not when
 // that was taken away, and not by another one of the same name.
 func TestEphemeralTokensDieWithTheirCallers(t *testing.T) {

@@ -40,7 +40,7 @@ func readSetup(text []byte, room func(bytes int64) error) (*setup, error) {
 	s := &setup{text: text, body: body}
 	setups := 0
 	err = members(text, 0, func(name string, from, to int) error {
-		if name != "setup" {
+		if payload.Plain(name) != "setup" {
 			return nil
 		}
 		if setups++; setups > 1 {
@@ -57,20 +57,21 @@ func readSetup(text []byte, room func(bytes int64) error) (*setup, error) {
 	return s, nil
 }
 
-// member reads one member of a setup.
+// member reads one member of a setup, whatever its case and its underscores, as protobuf's
+// parsers have taken names: else a handle might be read upstream that is another caller's.
 func (s *setup) member(name string, from, to int) error {
 	value := s.text[from:to]
-	switch name {
+	switch payload.Plain(name) {
 	case "model":
 		var model string
 		if s.to > 0 || json.Unmarshal(value, &model) != nil {
 			return errSetup
 		}
 		s.model, s.from, s.to = strings.TrimPrefix(model, "models/"), from, to
-	case "sessionResumption", "session_resumption":
+	case "sessionresumption":
 		handles := 0
 		return members(value, from, func(name string, from, to int) error {
-			if name != "handle" {
+			if payload.Plain(name) != "handle" {
 				return nil
 			}
 			var handle *string
@@ -139,13 +140,33 @@ func members(text []byte, offset int, do func(name string, from, to int) error) 
 
 // setsUp reports whether a message that isn't the first may be another setup.
 func setsUp(text []byte) bool {
-	if !bytes.Contains(text, []byte("setup")) && !bytes.Contains(text, []byte(`\u`)) {
+	if !spellsSetup(text) && !bytes.Contains(text, []byte(`\u`)) {
 		return false
 	}
 	found := false
 	err := members(text, 0, func(name string, _, _ int) error {
-		found = found || name == "setup"
+		found = found || payload.Plain(name) == "setup"
 		return nil
 	})
 	return found || err != nil
+}
+
+// spellsSetup reports whether a text has "setup" in it, whatever its case and underscores.
+func spellsSetup(text []byte) bool {
+	const word = "setup"
+	at := 0
+	for _, c := range text {
+		switch c |= 0x20; {
+		case c == '_'|0x20:
+		case c == word[at]:
+			if at++; at == len(word) {
+				return true
+			}
+		case c == word[0]:
+			at = 1
+		default:
+			at = 0
+		}
+	}
+	return false
 }

@@ -7,6 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/ephemeral"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
@@ -36,7 +37,7 @@ func (l *Relay) Token(ctx context.Context, text, letIn string) (*Token, error) {
 func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.Pool, request []byte) (*dispatch.Pool, error) {
 	s := &setup{text: request}
 	err := members(request, 0, func(name string, from, to int) error {
-		if name != "bidiGenerateContentSetup" && name != "bidi_generate_content_setup" {
+		if payload.Plain(name) != "bidigeneratecontentsetup" {
 			return nil
 		}
 		return members(request[from:to], from, s.member)

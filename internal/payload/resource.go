@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,35 @@ func ResourceName(text string) string {
 		return text[len(before):]
 	}
 	return ""
+}
+
+// FilesInFull reports whether every file is named in full, as files/… or by its URL, that a
+// member of an object in valid JSON names, such as "batch.inputConfig.fileName", in whatever
+// case and with or without underscores, as protobuf's parsers have taken names.
+func FilesInFull(object []byte, member string) bool {
+	first, rest, within := strings.Cut(member, ".")
+	for name, value := range MembersOf(object) {
+		if Plain(string(name)) != Plain(first) {
+			continue
+		}
+		if within {
+			if !FilesInFull(value, rest) {
+				return false
+			}
+			continue
+		}
+		var text string
+		if json.Unmarshal(value, &text) != nil || text != "" && !strings.HasPrefix(ResourceName(text), "files/") {
+			return false
+		}
+	}
+	return true
+}
+
+// Plain returns a member's name as protobuf's parsers have taken it: its case and its
+// underscores don't matter.
+func Plain(member string) string {
+	return strings.ToLower(strings.ToUpper(strings.ReplaceAll(member, "_", ""))) // there are letters with two small ones
 }
 
 // isVersionURL reports whether a text is the URL of a version of the API, with a

@@ -89,14 +89,10 @@ func (b Reader) Payload(w http.ResponseWriter, r *http.Request) (*payload.Body, 
 	return body, held, err
 }
 
-// Any reads a body that may be empty, with what it refers to.
-func (b Reader) Any(w http.ResponseWriter, r *http.Request) (text []byte, refs []string, held bodies.Charge, err error) {
+// Any is Payload for a body that may be empty.
+func (b Reader) Any(w http.ResponseWriter, r *http.Request) (*payload.Body, bodies.Charge, error) {
 	if r.ContentLength == 0 {
-		return nil, nil, held, nil
+		return &payload.Body{References: new(payload.References)}, bodies.Charge{}, nil
 	}
-	body, held, err := b.Payload(w, r)
-	if err != nil {
-		return nil, nil, held, err
-	}
-	return body.Text, body.References.Resources, held, nil
+	return b.Payload(w, r)
 }

@@ -42,9 +42,9 @@ type Route struct {
 	// Names is the beginning of Path that names a resource, which the request goes to the
 	// project of; "": its path names none. What its body names counts in any case.
 	Names string
-	// NamesFile says that its body has to name a file in full, as files/…: whose another
-	// spelling is couldn't be told, and upstream might take it.
-	NamesFile bool
+	// NamesFile is the member of its body, as members within one another, that names a file: in
+	// full, as files/…. Whose another spelling is couldn't be told, and upstream might take it.
+	NamesFile string
 	// Makes says where an answer names the resources that it tells of, as members within
 	// one another: "file.name". Those in lists are behind the list's name.
 	Makes []string

@@ -21,6 +21,9 @@ var (
 	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
 )
 
+// batchFile is where a batch names the file with its requests.
+const batchFile = "batch.inputConfig.fileName"
+
 // live is the feature that sessions count on.
 const live = "live"
 
@@ -47,8 +50,8 @@ var Table = []Route{
 	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Requests, Pinned: true, Each: "requests"},
 	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true},
 	{Method: post, Path: "models/{call}:predictLongRunning", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Makes: named},
-	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, Makes: named},
-	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, Makes: named},
+	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: batchFile, Makes: named},
+	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: batchFile, Makes: named},
 	{Method: get, Path: "models/{call}", Model: InPath},
 	{Method: patch, Path: "models/{call}", Unserved: noTuning},
 	{Method: remove, Path: "models/{call}", Unserved: noTuning},
@@ -89,7 +92,7 @@ var Table = []Route{
 	{Method: post, Path: "fileSearchStores", Makes: named},
 	{Method: get, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}"},
 	{Method: remove, Path: "fileSearchStores/{id}", Names: "fileSearchStores/{id}", Ends: true},
-	{Method: post, Path: "fileSearchStores/{id}:importFile", Names: "fileSearchStores/{id}", NamesFile: true},
+	{Method: post, Path: "fileSearchStores/{id}:importFile", Names: "fileSearchStores/{id}", NamesFile: "fileName"},
 	{Method: post, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
 	{Method: put, Base: Upload, Path: "fileSearchStores/{id}:uploadToFileSearchStore", Names: "fileSearchStores/{id}", Flow: Uploads},
 	{Method: get, Path: "fileSearchStores/{id}/documents", Names: "fileSearchStores/{id}", Lists: "documents"},
@@ -175,7 +178,7 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
 	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/"},
-	{Method: post, Base: OpenAI, Path: "batches", Makes: []string{"id"}, Under: "batches/"},
+	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", Makes: []string{"id"}, Under: "batches/"},
 	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs},
 	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}, // …/cancel
 	{Method: get, Base: OpenAI, Path: "files", Unserved: geminisOwn},

@@ -75,6 +75,19 @@ func (m match) mentioned(body []string) []string {
 	return body
 }
 
+// namesFiles says what is wrong with how a body names the file that the request is about.
+func (m match) namesFiles(body *payload.Body) error {
+	switch {
+	case m.NamesFile == "":
+		return nil
+	case body.JSON == nil && len(body.Text) > 0:
+		return payload.ErrNotObject // it may name any
+	case !payload.FilesInFull(body.JSON, m.NamesFile):
+		return apierror.Invalid(m.NamesFile, `want the name of a file as its upload was answered: "files/…".`)
+	}
+	return nil
+}
+
 // created returns what an answer tells of.
 func (m match) created(answer []byte) []answers.Created {
 	return answers.CreatedResources(answer, m.Makes, m.Under)

@@ -44,6 +44,9 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		}
 	}
 	model, err := x.understand(m, read)
+	if err == nil {
+		err = m.namesFiles(read)
+	}
 	switch {
 	case err != nil:
 		return err

@@ -173,6 +173,62 @@ func TestResourcesAreFoundInAnySpelling(t *testing.T) {
 	})
 }
 
+// Whose a file is can't be told from an ID alone, which upstream may take for its name, so
+// nothing is sent that names one so, whatever else it names.
+func TestFilesAreNamedInFull(t *testing.T) {
+	w := newWorld(t, setup{ // one project, so that it would be hers
+		keys: projects("alpha"), sim: func(c *geminisim.Config) { c.UploadGranularity = 1 },
+		env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken},
+	})
+	line := `{"key":"one","request":{"contents":[{"parts":[{"text":"banana"}]}]}}`
+	hers := w.uploadTo("/upload/v1beta/files", "{}", line, aliceToken).field("file.name")
+	his := w.uploadTo("/upload/v1beta/files", "{}", line, bobToken).field("file.name")
+	store := w.do("POST", "/v1beta/fileSearchStores", `{}`, as(bobToken)...).field("name")
+	before := len(w.sim.RequestLog())
+	for path, bodies := range map[string][]string{
+		"/v1beta/models/gemini-2.5-flash:batchGenerateContent": {
+			`{"batch":{"inputConfig":{"fileName":"ID"}}}`, `{"batch":{"input_config":{"file_name":"ID"}}}`, `{"Batch":{"INPUT_config":{"Filename":"ID"}}}`,
+			`{"batch":{"inputConfig":{"fileName":"HIS","file_name":"ID"}}}`, `{'batch':{inputConfig:{"fileName":"ID",}}}`,
+			`{"batch":{"displayName":"HIS"},"batch":{"inputConfig":{"fileName":"ID"}}}`,
+		},
+		"/v1beta/models/gemini-embedding-001:asyncBatchEmbedContent": {`{"batch":{"inputConfig":{"fileName":"ID"}}}`},
+		"/v1beta/" + store + ":importFile":                           {`{"fileName":"ID"}`, `{"fileName":"HIS","file_name":"ID"}`, `{"fileName":"ID","customMetadata":[{"key":"file","stringValue":"HIS"}]}`},
+		"/openai/v1/batches":                                         {`{"input_file_id":"ID","endpoint":"/v1/chat/completions"}`, `{"input_file_id":"ID","metadata":{"file":"HIS"}}`},
+	} {
+		for _, body := range bodies {
+			body = strings.NewReplacer(`"ID"`, `"`+strings.TrimPrefix(hers, "files/")+`"`, "HIS", his).Replace(body)
+			a := w.do("POST", path, body, as(bobToken)...)
+			assert.Equal(t, http.StatusBadRequest, a.Code, "%s %s: %s", path, body, a.Body)
+			assert.Contains(t, a.Body.String(), "files/…", "it is said")
+		}
+	}
+	assert.Len(t, w.sim.RequestLog(), before, "upstream was asked")
+	assert.NotEmpty(t, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", `{"batch":{"inputConfig":{"fileName":"`+his+`"}}}`, as(bobToken)...).field("name"))
+	assert.NotEmpty(t, w.do("POST", "/v1beta/"+store+":importFile", `{"file_name":"`+his+`"}`, as(bobToken)...).field("name"))
+}
+
+// So is a store that is to be searched.
+func TestStoresAreFoundInAnySpelling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := shared(t, nil)
+		id := strings.TrimPrefix(w.do("POST", "/v1beta/fileSearchStores", `{}`, as(aliceToken)...).field("name"), "fileSearchStores/")
+		before := len(w.sim.RequestLog())
+		for _, spelt := range []string{
+			"fileSearchStores/ID", "FileSearchStores/ID", " fileSearchStores/ID", "fileSearchStores%2FID", "fileSearchStores//ID", `fileSearchStores\/ID`, "fileSearchStores/ID:query",
+			"https://generativelanguage.googleapis.com/v1beta/fileSearchStores/ID", "generativelanguage.googleapis.com/fileSearchStores/ID",
+		} {
+			spelt = strings.ReplaceAll(spelt, "ID", id)
+			for _, member := range []string{"fileSearchStoreNames", "file_search_store_names", "FileSearchStoreNames"} {
+				tool := fmt.Sprintf(`{"fileSearch":{%q:["%s"]}}`, member, spelt)
+				w.do("POST", unaryPath, `{"contents":[{"parts":[{"text":"Hi"}]}],"tools":[`+tool+`]}`, as(bobToken)...).failed(http.StatusNotFound)
+				turn := fmt.Sprintf(`{"model":"auto","input":"Hi","tools":[{"type":"file_search",%q:["%s"]}]}`, member, spelt)
+				assert.Equal(t, http.StatusNotFound, w.do("POST", interactionsPath, turn, as(bobToken)...).Code, turn)
+			}
+		}
+		assert.Len(t, w.sim.RequestLog(), before, "upstream was asked")
+	})
+}
+
 // What was made by an older build, or with the key elsewhere, is the administrators',
 // unless resources are shared.
 func TestResourcesOfUnknownOrigin(t *testing.T) {

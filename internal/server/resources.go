@@ -3,10 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
-	"slices"
-	"strings"
 
-	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -35,21 +32,21 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 // changeResource serves what makes, changes or deletes something, in the project of what
 // it refers to, else in any.
 func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
-	body, refs, held, err := s.received.Any(w, r)
+	body, held, err := s.received.Any(w, r)
 	defer held.Release()
+	if err == nil {
+		err = m.namesFiles(body)
+	}
 	if err != nil {
 		return err
 	}
-	if m.NamesFile && !slices.ContainsFunc(refs, func(name string) bool { return strings.HasPrefix(name, "files/") }) {
-		return apierror.Invalid("fileName", `want the name of a file as its upload was answered: "files/…".`)
-	}
 	ctx, who := r.Context(), s.who(r)
-	p, err := s.dispatch.PoolFor(ctx, who, m.mentioned(refs))
+	p, err := s.dispatch.PoolFor(ctx, who, m.mentioned(body.References.Resources))
 	if err != nil {
 		return err
 	}
 	// What was made twice would be paid for twice.
-	a, err := s.change(r, p, m.path(""), body, m.Method == http.MethodPatch)
+	a, err := s.change(r, p, m.path(""), body.Text, m.Method == http.MethodPatch)
 	if err != nil {
 		return err
 	}

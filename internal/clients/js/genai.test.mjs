@@ -226,6 +226,15 @@ test('interactions: three turns, events, and one in the background', async () =>
   await assert.rejects(ai.interactions.get(second.id), (e) => e.status === 404 || /404|not_found/.test(String(e)));
 });
 
+// The SDK's client of the Interactions API retries by itself, when Retry-After says.
+test('an interaction that sits out its wait', async () => {
+  await makeBusy();
+  const seen = await watch();
+  const made = await ai.interactions.create({ model: models.busy, input: 'Patience' });
+  assert.equal(made.steps.at(-1).content.map((c) => c.text).join(''), translation('Patience'));
+  assert.deepEqual(statuses(await seen()), [429, 200]);
+});
+
 // session opens a session of the Live API, and returns it with a function that says a turn.
 async function session(client, model) {
   let hear;

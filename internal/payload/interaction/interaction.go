@@ -55,7 +55,7 @@ func Read(body []byte) (*Request, error) {
 
 // member notes what a member of the request says.
 func (in *Request) member(name string, value []byte) error {
-	if strings.EqualFold(strings.ReplaceAll(name, "_", ""), previousMember) {
+	if payload.Plain(name) == previousMember {
 		return in.follow(name, value)
 	}
 	switch name {
