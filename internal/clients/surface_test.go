@@ -194,7 +194,7 @@ func holds(t *testing.T, calls []called) (unserved []string) {
 // The table has every method that Google's SDK for Go can call.
 func TestGoCallsAreInTheTable(t *testing.T) {
 	calls := goCalls(t)
-	for _, version := range []string{"v1beta", "v1alpha"} { // written by hand in live.go
+	for _, version := range []string{"v1beta", "v1", "v1alpha"} { // written by hand in live.go
 		for _, method := range []string{"BidiGenerateContent", "BidiGenerateContentConstrained"} {
 			calls = append(calls, called{http.MethodGet, "ws/google.ai.generativelanguage." + version + ".GenerativeService." + method, "live"})
 		}

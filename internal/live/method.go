@@ -1,6 +1,11 @@
 package live
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/routes"
+)
 
 // A Method is what a path asks for.
 type Method struct{ Version, Name string }
@@ -23,7 +28,7 @@ func MethodOf(segment string) (m Method, ok bool) {
 		return m, false
 	}
 	m.Version, m.Name, ok = strings.Cut(rest, methodMiddle)
-	return m, ok && (m.Version == "v1beta" || m.Version == "v1alpha") && (m.Name == Plain || m.Name == Constrained)
+	return m, ok && slices.Contains(routes.Versions, m.Version) && (m.Name == Plain || m.Name == Constrained)
 }
 
 // path returns the upstream path of a method.

@@ -36,6 +36,20 @@ func TestFiftyTurns(t *testing.T) {
 	assert.NotContains(t, w.logs.String(), "key-of-project")
 }
 
+// Google's SDK for Python asks for v1, unless it is told another version.
+func TestVersions(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for _, version := range []string{"v1beta", "v1", "v1alpha"} {
+		c, _, err := w.dialPath(i, strings.Replace(path, "v1beta", version, 1), "X-Goog-Api-Key", aliceToken)
+		require.NoError(t, err, version)
+		c.say(setupOf(model))
+		require.Contains(t, c.hear(), "setupComplete", version)
+		answer, _ := c.turn("Hello")
+		assert.Equal(t, geminisim.Translate("Hello"), answer)
+	}
+}
+
 // Auto is a model of sessions, and the rest of the setup stays.
 func TestAuto(t *testing.T) {
 	w := newWorld(t)

@@ -115,10 +115,13 @@ var Table = []Route{
 	// https://ai.google.dev/api/live, https://ai.google.dev/gemini-api/docs/ephemeral-tokens
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContent", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1.GenerativeService.BidiGenerateContent", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContentConstrained", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1.GenerativeService.BidiGenerateContentConstrained", Model: InSetup, Counts: Requests, Feature: live, Flow: Upgrades},
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noMusic},
 	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noMusic},
+	{Method: get, Base: Socket, Path: "google.ai.generativelanguage.v1.GenerativeService.BidiGenerateMusic", Flow: Upgrades, Unserved: noMusic},
 	{Method: post, Path: "auth_tokens", Flow: Mints},
 
 	// What interactions may use. Of the SDKs' sources.

@@ -4,7 +4,7 @@
 //
 // # What is modelled
 //
-// A session, at /ws/google.ai.generativelanguage.{v1beta,v1alpha}.GenerativeService.
+// A session, at /ws/google.ai.generativelanguage.{v1beta,v1,v1alpha}.GenerativeService.
 // BidiGenerateContent, with a key in x-goog-api-key or ?key=, and
 // BidiGenerateContentConstrained with a token in Authorization: Token or ?access_token=
 // (read in the SDKs' sources). Its first message is a setup, the answer setupComplete; a

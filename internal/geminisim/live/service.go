@@ -133,7 +133,7 @@ func IsPath(path string) (version, method string, ok bool) {
 		return "", "", false
 	}
 	version, method, ok = strings.Cut(rest, ".GenerativeService.")
-	return version, method, ok && (version == "v1beta" || version == "v1alpha") && (method == "BidiGenerateContent" || method == constrained)
+	return version, method, ok && (version == "v1beta" || version == "v1" || version == "v1alpha") && (method == "BidiGenerateContent" || method == constrained)
 }
 
 // ServeHTTP implements [http.Handler] for the paths of sessions.
