@@ -50,6 +50,14 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// Google's SDK for Python spells members with underscores.
+func TestUnderscores(t *testing.T) {
+	w := newWorld(t)
+	c := w.open(w.instance())
+	c.say(`{"client_content":{"turns":[{"role":"user","parts":[{"text":"Hello"}]}],"turn_complete":true}}`)
+	assert.Contains(t, c.hear(), geminisim.Translate("Hello"))
+}
+
 // Auto is a model of sessions, and the rest of the setup stays.
 func TestAuto(t *testing.T) {
 	w := newWorld(t)

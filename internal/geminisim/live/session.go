@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func (x *session) serve() {
 	if err != nil {
 		return
 	}
-	if json.Unmarshal(text, &first) != nil || first.Setup == nil {
+	if read(text, &first) != nil || first.Setup == nil {
 		x.refuse(refusal{websocket.StatusInvalidFramePayloadData, "Request contains an invalid argument."})
 		return
 	}
@@ -75,7 +74,7 @@ func (x *session) serve() {
 			return
 		}
 		var m clientMessage
-		if json.Unmarshal(text, &m) != nil {
+		if read(text, &m) != nil {
 			x.refuse(refusal{websocket.StatusInvalidFramePayloadData, "Request contains an invalid argument."})
 			return
 		}
