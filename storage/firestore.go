@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/option"
@@ -199,7 +200,7 @@ func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Con
 				return err
 			}
 			result = c
-			return tx.Set(ref, c, firestore.Merge(controlFields...))
+			return tx.Set(ref, c, firestore.Merge(slices.Clone(controlFields)...)) // which it sorts in place
 		})
 		return result, err
 	})
