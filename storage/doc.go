@@ -108,9 +108,10 @@
 // that before anything more is admitted. What others wrote after the last that it saw can't
 // be known: unless none were noticed for five minutes the project is closed until it can't
 // count any more, and so is a model that wasn't used before, as far as is known: the control
-// document, which is read before its first use, says when it was restored. What nobody knows who runs is lost. The control document is
-// restored before anything is decided by it, with a new epoch, and a record when somebody
-// reads or changes it. All of it is said in the log and to Options.Noticed.
+// document, which is read before its first use, says when it was restored. What nobody knows
+// who runs is lost. The control document is restored before anything is decided by it, with
+// a new epoch, and a record when somebody reads or changes it. All of it is said in the log
+// and to Options.Noticed.
 //
 // # Totals and records
 //
