@@ -44,8 +44,7 @@ func (c *call) admit(model string, uncached int64, tier string) (count func(outp
 		}
 		tell(c.w.Header(), priorityPrefix, c.s.priority.Standings(c.arrived, c.key.Project, model), c.arrived)
 	}
-	c.log.Input = uncached
-	defer c.s.ledger.Done(charge)
+	c.charge, c.log.Input = charge, uncached
 	if f, ok := c.s.nextFailure(); ok {
 		c.cut = f == CutStream
 		if c.fail(f) {

@@ -320,6 +320,25 @@ func TestFiles(t *testing.T) {
 	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/files", "").status)
 }
 
+// TestStreamIsInFlight: a request is in flight until its answer has been read.
+func TestStreamIsInFlight(t *testing.T) {
+	s := sim(simquota.Limit{Dimension: simquota.Requests, Amount: 1, Kind: simquota.AtOnce})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/messages",
+		strings.NewReader(`{"model":"`+haiku+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	require.NoError(t, err)
+	req.Header.Set("X-Api-Key", key1)
+	req.Header.Set("Anthropic-Version", "2023-06-01")
+	resp, err := s.Transport().RoundTrip(req)
+	require.NoError(t, err)
+	r := ask(t, s, key1, "hi")
+	assert.Equal(t, 429, r.status)
+	assert.Contains(t, r.body, "Number of concurrent connections has exceeded your rate limit.")
+	_, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+}
+
 // TestRequestsAreBounded: a long run keeps the latest requests alone.
 func TestRequestsAreBounded(t *testing.T) {
 	s := sim()

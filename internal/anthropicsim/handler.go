@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/simquota"
 )
 
 // call is one request on its way.
@@ -19,9 +21,10 @@ type call struct {
 	key      Key
 	body     []byte
 	log      Request
-	cut      bool // the answer is to break
-	compat   bool // the route is OpenAI's
-	overload bool // the stream is to end in an error
+	charge   *simquota.Charge // nil: none
+	cut      bool             // the answer is to break
+	compat   bool             // the route is OpenAI's
+	overload bool             // the stream is to end in an error
 }
 
 // maxBody is documented: 32 MB.
@@ -43,6 +46,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
 	defer func() {
+		if c.charge != nil {
+			s.ledger.Done(c.charge)
+		}
 		s.mu.Lock()
 		if s.log = append(s.log, c.log); len(s.log) >= 2*minLog {
 			s.log = slices.Clone(s.log[minLog:])

@@ -204,7 +204,7 @@ func (c *call) countTokens() *apiError {
 		c.w.Header().Set("Retry-After", seconds(refused.Wait))
 		return refusal(c.key.Project, in.Model, refused)
 	}
-	c.s.ledger.Done(charge)
+	c.charge = charge
 	c.write(http.StatusOK, map[string]int64{"input_tokens": p.count})
 	return nil
 }

@@ -39,15 +39,12 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	}
 	c.charge, c.log.Input = charge, input
 	if f, ok := c.s.nextFailure(); ok {
-		if c.cut = f == CutStream; !c.cut {
-			c.s.ledger.Done(charge)
-		}
+		c.cut = f == CutStream
 		if c.fail(f) {
 			return errAnswered
 		}
 	}
 	if !c.sleep(c.s.cfg.Latency) {
-		c.s.ledger.Done(charge)
 		panic(http.ErrAbortHandler)
 	}
 	return nil
@@ -77,5 +74,4 @@ func (c *call) settle(u usage) {
 		used[simquota.Tokens] = u.output - u.cached
 	}
 	c.s.ledger.Add(now, c.key.Project, c.log.Model, used)
-	c.s.ledger.Done(c.charge)
 }

@@ -21,8 +21,8 @@ type call struct {
 	body    []byte
 	log     Request
 
-	charge *simquota.Charge
-	cut    bool // the answer is to break
+	charge *simquota.Charge // nil: none
+	cut    bool             // the answer is to break
 }
 
 // maxBody bounds the body of a request, in bytes.
@@ -44,6 +44,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
 	defer func() {
+		if c.charge != nil {
+			s.ledger.Done(c.charge)
+		}
 		s.mu.Lock()
 		if s.log = append(s.log, c.log); len(s.log) >= 2*minLog {
 			s.log = slices.Clone(s.log[minLog:])

@@ -402,6 +402,22 @@ func TestResetEndsARequest(t *testing.T) {
 	assert.Equal(t, 200, ask(t, s, key1, "hi").status, "nor is one that was answered")
 }
 
+// TestStreamIsInFlight: a request is in flight until its answer has been read.
+func TestStreamIsInFlight(t *testing.T) {
+	s := sim(simquota.Limit{Dimension: simquota.Requests, Amount: 1, Kind: simquota.AtOnce})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://openai.test/v1/chat/completions",
+		strings.NewReader(`{"model":"`+mini+`","stream":true,"messages":[{"role":"user","content":"hi"}]}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+key1)
+	resp, err := s.Transport().RoundTrip(req)
+	require.NoError(t, err)
+	assert.Equal(t, 429, ask(t, s, key1, "hi").status)
+	_, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+}
+
 // TestRequestsAreBounded: a long run keeps the latest requests alone.
 func TestRequestsAreBounded(t *testing.T) {
 	s := sim()
