@@ -46,12 +46,9 @@ func (c *call) admit(model string, uncached int64, tier string) (count func(outp
 	}
 	c.charge, c.log.Input = charge, uncached
 	if f, ok := c.s.nextFailure(); ok {
-		c.cut = f == CutStream
-		if c.fail(f) {
-			return nil, "", errAnswered
-		}
-		if f == OverloadedStream {
-			c.overload = true
+		c.cut, c.overload = f == CutStream, f == OverloadedStream
+		if e := f.error(); e != nil {
+			return nil, "", e
 		}
 	}
 	if !c.sleep(c.s.cfg.Latency) {

@@ -28,9 +28,6 @@ func (e *apiError) compat() any {
 	return map[string]any{"error": map[string]any{"code": e.Type, "message": e.Message, "type": e.Type, "param": nil}}
 }
 
-// errAnswered says that a failure has been answered already.
-var errAnswered = &apiError{}
-
 // invalid is the error for a request that is at fault.
 func invalid(message string) *apiError {
 	return &apiError{http.StatusBadRequest, "invalid_request_error", message, nil}

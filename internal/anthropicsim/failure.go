@@ -36,21 +36,19 @@ func (s *Server) nextFailure() (Failure, bool) {
 // errOverloaded is documented.
 var errOverloaded = &apiError{529, "overloaded_error", "Overloaded", nil}
 
-// fail carries out a failure before anything was written. It reports false if that comes
-// later.
-func (c *call) fail(f Failure) bool {
+// error is what is answered instead; nil: the failure comes later.
+func (f Failure) error() *apiError {
 	switch f {
 	case Overloaded:
-		c.refuse(errOverloaded)
+		return errOverloaded
 	case ServerError:
-		c.refuse(&apiError{http.StatusInternalServerError, "api_error", "Internal server error", nil})
+		return &apiError{http.StatusInternalServerError, "api_error", "Internal server error", nil}
 	case Acceleration: // documented that there is such a refusal; the words are captured
-		c.refuse(&apiError{http.StatusTooManyRequests, "rate_limit_error", "This request would exceed your organization's maximum usage increase rate for input tokens per minute. " +
-			"Please scale up your input tokens usage more gradually to maintain your current rate limits.", nil})
+		return &apiError{http.StatusTooManyRequests, "rate_limit_error", "This request would exceed your organization's maximum usage increase rate for input tokens per minute. " +
+			"Please scale up your input tokens usage more gradually to maintain your current rate limits.", nil}
 	case Reset:
 		panic(http.ErrAbortHandler)
 	default:
-		return false
+		return nil
 	}
-	return true
 }

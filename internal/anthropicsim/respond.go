@@ -30,10 +30,6 @@ func (c *call) write(status int, v any) {
 
 // refuse answers with an error.
 func (c *call) refuse(e *apiError) {
-	if e == errAnswered {
-		return
-	}
-	c.cut = false
 	if c.compat {
 		c.write(e.Status, e.compat())
 		return

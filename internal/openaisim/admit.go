@@ -40,8 +40,8 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	c.charge, c.log.Input = charge, input
 	if f, ok := c.s.nextFailure(); ok {
 		c.cut = f == CutStream
-		if c.fail(f) {
-			return errAnswered
+		if e := f.error(); e != nil {
+			return e
 		}
 	}
 	if !c.sleep(c.s.cfg.Latency) {

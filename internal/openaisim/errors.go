@@ -14,9 +14,6 @@ type apiError struct {
 	Other         any // the whole body, of another dialect
 }
 
-// errAnswered says that a failure has been answered already.
-var errAnswered = &apiError{}
-
 // errorBody is what an error looks like.
 type errorBody struct {
 	Error errorFields `json:"error"`

@@ -31,19 +31,17 @@ func (s *Server) nextFailure() (Failure, bool) {
 	return s.failure, true
 }
 
-// fail carries out a failure before anything was written. It reports false if that comes
-// later.
-func (c *call) fail(f Failure) bool {
+// error is what is answered instead; nil: the failure comes later.
+func (f Failure) error() *apiError {
 	switch f {
 	case ServerError:
-		c.refuse(&apiError{http.StatusInternalServerError, "The server had an error while processing your request. Sorry about that!", "server_error", "", "", nil})
+		return &apiError{http.StatusInternalServerError, "The server had an error while processing your request. Sorry about that!", "server_error", "", "", nil}
 	case Overloaded:
-		c.refuse(&apiError{http.StatusServiceUnavailable, "The server is currently overloaded with other requests. Sorry about that! Please try again in a moment.",
-			"service_unavailable_error", "", "server_is_overloaded", nil})
+		return &apiError{http.StatusServiceUnavailable, "The server is currently overloaded with other requests. Sorry about that! Please try again in a moment.",
+			"service_unavailable_error", "", "server_is_overloaded", nil}
 	case Reset:
 		panic(http.ErrAbortHandler)
 	default:
-		return false
+		return nil
 	}
-	return true
 }

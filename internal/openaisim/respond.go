@@ -85,10 +85,6 @@ func (c *call) events() (send func(name, data string) bool) {
 
 // refuse answers with an error.
 func (c *call) refuse(e *apiError) {
-	if e == errAnswered {
-		return
-	}
-	c.cut = false
 	c.write(e.Status, e.body())
 }
 
