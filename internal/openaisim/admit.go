@@ -65,13 +65,15 @@ func (c *call) sleep(d time.Duration) bool {
 	}
 }
 
-// settle counts what was really used, when the answer is there.
+// settle counts what was really used, when the answer is there: output as of now, and the input
+// as of its arrival.
 func (c *call) settle(u usage) {
 	now := c.s.cfg.Now()
 	c.log.Output = u.output
 	used := simquota.Amounts{simquota.OutputTokens: u.output}
 	if c.s.cfg.Counting == CountUsed {
-		used[simquota.Tokens] = u.output - u.cached
+		used[simquota.Tokens] = u.output
+		c.s.ledger.Settle(now, c.charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})
 	}
 	c.s.ledger.Add(now, c.key.Project, c.log.Model, used)
 }

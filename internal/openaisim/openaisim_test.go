@@ -111,6 +111,24 @@ func TestCounting(t *testing.T) {
 	}
 }
 
+// TestCachedInput: what was cached is given back as of the request's arrival, so that no more is
+// ever left than the limit.
+func TestCachedInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openaisim.New(openaisim.Config{Keys: keys(), Counting: openaisim.CountUsed, Latency: 10 * time.Second, Limits: map[string][]simquota.Limit{
+			"": {{Dimension: simquota.Tokens, Amount: 1000, Per: time.Minute, Kind: simquota.Sliding}}}})
+		left := func(d time.Duration) int64 {
+			time.Sleep(d)
+			return s.Ledger().Standings(time.Now(), "org-a", mini)[0].Remaining
+		}
+		r := ask(t, s, key1, "cached 90 tokens, write 5 tokens"+strings.Repeat("four", 92))
+		require.EqualValues(t, 106, r.at(t, "usage.prompt_tokens"))
+		assert.EqualValues(t, 1000-16-5, left(0))
+		assert.EqualValues(t, 1000-5, left(50*time.Second), "the input came a minute ago")
+		assert.EqualValues(t, 1000, left(10*time.Second))
+	})
+}
+
 // TestErrors: the bodies as they are documented and were captured.
 func TestErrors(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 60))
