@@ -36,8 +36,7 @@ func (l *Ledger) quota(project, model string) *quota {
 	id := account{project, model}
 	q := l.quotas[id]
 	if q == nil {
-		q = new(quota)
-		q.set(l.limits(project, model))
+		q = newQuota(l.limits(project, model))
 		l.quotas[id] = q
 	}
 	return q
@@ -81,13 +80,6 @@ func (l *Ledger) Done(c *Charge) {
 		c.done = true
 		c.quota.inFlight--
 	}
-}
-
-// Set changes limits. What was used counts against those of the same kind and period.
-func (l *Ledger) Set(project, model string, limits []Limit) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.quota(project, model).set(limits)
 }
 
 // Standings returns what is left of each limit, in the order in which they were given.

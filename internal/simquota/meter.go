@@ -40,7 +40,6 @@ func Per(d Dimension, amount int64, period time.Duration) Limit {
 // meter measures one limit. Instants never decrease from call to call.
 type meter interface {
 	limit() Limit
-	set(Limit)
 	// wait returns how long until n more fit, which is at most the limit.
 	wait(now time.Time, n int64) time.Duration
 	add(now time.Time, e *entry, n int64)
@@ -64,7 +63,7 @@ func (l Limit) meter() meter {
 	}
 }
 
-// bucket keeps what is missing from it, so that a changed limit finds what was used.
+// bucket keeps what is missing from it.
 type bucket struct {
 	l       Limit
 	missing float64
@@ -76,7 +75,6 @@ type bucket struct {
 const crumb = 1e-5
 
 func (b *bucket) limit() Limit { return b.l }
-func (b *bucket) set(l Limit)  { b.l = l }
 
 func (b *bucket) capacity() float64 {
 	if b.l.Burst > 0 {
@@ -135,7 +133,6 @@ type sliding struct {
 }
 
 func (s *sliding) limit() Limit { return s.l }
-func (s *sliding) set(l Limit)  { s.l = l }
 
 func (s *sliding) evict(now time.Time) {
 	for len(s.entries) > 0 && now.Sub(s.entries[0].at) >= s.l.Per {
@@ -194,7 +191,6 @@ type calendar struct {
 }
 
 func (c *calendar) limit() Limit { return c.l }
-func (c *calendar) set(l Limit)  { c.l = l }
 
 // roll begins a new day if there is one, and returns when it ends.
 func (c *calendar) roll(now time.Time) (end time.Time) {
@@ -245,7 +241,6 @@ func (c *calendar) full(now time.Time) time.Duration { return c.roll(now).Sub(no
 type atOnce struct{ l Limit }
 
 func (a *atOnce) limit() Limit                        { return a.l }
-func (a *atOnce) set(l Limit)                         { a.l = l }
 func (a *atOnce) wait(time.Time, int64) time.Duration { return 0 }
 func (a *atOnce) add(time.Time, *entry, int64)        {}
 func (a *atOnce) correct(time.Time, *entry, int64)    {}

@@ -49,6 +49,14 @@ type quota struct {
 	counts   Counts
 }
 
+func newQuota(limits []Limit) *quota {
+	q := new(quota)
+	for _, l := range limits {
+		q.meters = append(q.meters, l.meter())
+	}
+	return q
+}
+
 // at makes instants never decrease.
 func (q *quota) at(now time.Time) time.Time {
 	if now.Before(q.last) {
@@ -56,22 +64,6 @@ func (q *quota) at(now time.Time) time.Time {
 	}
 	q.last = now
 	return now
-}
-
-// set replaces the limits, and keeps what was used of those that stay.
-func (q *quota) set(limits []Limit) {
-	old := q.meters
-	q.meters = nil
-	for _, l := range limits {
-		m := l.meter()
-		for _, o := range old {
-			if of := o.limit(); of.Dimension == l.Dimension && of.Per == l.Per && of.Kind == l.Kind {
-				m = o
-				m.set(l)
-			}
-		}
-		q.meters = append(q.meters, m)
-	}
 }
 
 // refusal returns why amounts aren't admitted now; nil: they are.

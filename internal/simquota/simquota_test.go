@@ -141,9 +141,6 @@ func TestStandings(t *testing.T) {
 	l.Add(start, "p", "m", Amounts{Tokens: 6000})
 	assert.EqualValues(t, 0, l.Standings(start, "p", "m")[1].Remaining)
 	assert.Equal(t, Amounts{Requests: 1, Tokens: 6060}, l.Used("p", "m"))
-
-	l.Set("p", "m", []Limit{PerMinute(Tokens, 12_000)})
-	assert.EqualValues(t, 5940, l.Standings(start, "p", "m")[0].Remaining, "what was used stays")
 }
 
 // TestAtOnce: a request counts until it is done.
