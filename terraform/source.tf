@@ -11,8 +11,8 @@ locals {
     "README.md", "terraform",
     # The command line, and what only its commands use.
     "cmd", "internal/anthropicsim", "internal/batch", "internal/bench", "internal/cost", "internal/devserver", "internal/emulator",
-    "internal/geminisim", "internal/inmemory", "internal/openaisim", "internal/remote", "internal/simquota", "internal/terminal",
-    "internal/wait",
+    "internal/geminisim", "internal/inmemory", "internal/openaisim", "internal/remote", "internal/simquota", "internal/simserver",
+    "internal/terminal", "internal/wait",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // admit charges a request to the quota, waits as long as an answer takes, and fails where it
@@ -12,74 +13,58 @@ import (
 // token, so that who has none left is refused. It returns how the rest is counted, piece by
 // piece as it is produced, and which tier serves.
 func (c *call) admit(model string, uncached int64, tier string) (count func(output int64), served string, e *apiError) {
-	c.log.Model = model
+	c.Log.Model = model
 	switch {
-	case !c.s.knows(model):
+	case !c.s.Knows(model):
 		return nil, "", &apiError{http.StatusNotFound, "not_found_error", "model: " + model, nil}
-	case c.key.State == Limited:
+	case c.Key.State == Limited:
 		return nil, "", &apiError{http.StatusForbidden, "permission_error", "Your API key does not have permission to use the specified resource.", nil}
-	case c.key.State == Spent:
+	case c.Key.State == Spent:
 		return nil, "", errSpent()
-	case c.key.State == Capped:
-		y, m, _ := c.arrived.UTC().Date()
+	case c.Key.State == Capped:
+		y, m, _ := c.Arrived.UTC().Date()
 		return nil, "", errCapped(time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly))
 	}
 	want := simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: uncached, simquota.OutputTokens: 1, simquota.Tokens: uncached}
-	charge, refused := c.s.ledger.Try(c.arrived, c.key.Project, model, want)
+	refused := c.s.Try(c.Call, model, want)
+	standings := c.s.Standings(c.Call, model)
 	if c.compat {
-		tellCompat(c.w.Header(), c.s.ledger.Standings(c.arrived, c.key.Project, model))
+		tellCompat(c.W.Header(), standings)
 	} else {
-		tell(c.w.Header(), ratePrefix, c.s.ledger.Standings(c.arrived, c.key.Project, model), c.arrived)
+		tell(c.W.Header(), ratePrefix, standings, c.Arrived)
 	}
 	if refused != nil {
 		if !refused.Never {
-			c.w.Header().Set("Retry-After", seconds(refused.Wait))
+			c.W.Header().Set("Retry-After", simserver.Seconds(refused.Wait))
 		}
-		return nil, "", refusal(c.key.Project, model, refused)
+		return nil, "", refusal(c.Key.Project, model, refused)
 	}
 	served = "standard"
-	if len(c.s.cfg.Priority) > 0 && tier != "standard_only" {
-		if _, no := c.s.priority.Try(c.arrived, c.key.Project, model, want); no == nil {
+	if c.s.priority != nil && tier != "standard_only" {
+		if _, no := c.s.priority.Try(c.Arrived, c.Key.Project, model, want); no == nil {
 			served = "priority"
 		}
-		tell(c.w.Header(), priorityPrefix, c.s.priority.Standings(c.arrived, c.key.Project, model), c.arrived)
+		tell(c.W.Header(), priorityPrefix, c.s.priority.Standings(c.Arrived, c.Key.Project, model), c.Arrived)
 	}
-	c.charge, c.log.Input = charge, uncached
-	if f, ok := c.s.nextFailure(); ok {
-		c.cut, c.overload = f == CutStream, f == OverloadedStream
+	c.Log.Input = uncached
+	if f, ok := c.s.NextFailure(); ok {
+		c.Cut, c.overload = f == CutStream, f == OverloadedStream
 		if e := f.error(); e != nil {
 			return nil, "", e
 		}
 	}
-	if !c.sleep(c.s.cfg.Latency) {
-		panic(http.ErrAbortHandler)
-	}
+	c.s.Delay(c.R.Context())
 	first := true
 	return func(output int64) {
-		c.log.Output += output
+		c.Log.Output += output
 		if first {
 			first = false
 			output--
 		}
 		more := simquota.Amounts{simquota.OutputTokens: output, simquota.Tokens: output}
-		c.s.ledger.Add(c.s.cfg.Now(), c.key.Project, model, more)
+		c.s.Ledger().Add(c.s.Now(), c.Key.Project, model, more)
 		if served == "priority" {
-			c.s.priority.Add(c.s.cfg.Now(), c.key.Project, model, more)
+			c.s.priority.Add(c.s.Now(), c.Key.Project, model, more)
 		}
 	}, served, nil
-}
-
-// sleep waits, and reports whether the client still does.
-func (c *call) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.r.Context().Done():
-		return false
-	}
 }

@@ -7,13 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
-
-// bytesPerToken is how much text is a token here.
-const bytesPerToken = 4
-
-// Count counts the tokens of a text: one for each four bytes that it begins.
-func Count(text string) int64 { return int64(len(text)+bytesPerToken-1) / bytesPerToken }
 
 // messageTokens is what each message has beside its text, and imageTokens what an image has:
 // a guess, and what is documented of one of 1092×1092.
@@ -80,14 +76,14 @@ func (p *prompt) add(role string, list []block) {
 		}
 		switch b.Type {
 		case "text":
-			p.count += Count(b.Text)
+			p.count += simserver.Tokens(b.Text)
 			if role == "user" {
 				p.last = b.Text
 			}
 		case "image":
 			p.count += imageTokens
 		default:
-			p.count += Count(string(b.Content)) + Count(string(b.Input))
+			p.count += simserver.Tokens(string(b.Content)) + simserver.Tokens(string(b.Input))
 		}
 		p.text = append(append(append(append(p.text, role...), 0), b.Text...), 0)
 		if b.CacheControl != nil {
@@ -147,8 +143,8 @@ func (p *prompt) answer(most int64) answer {
 			}
 		}
 	}
-	if Count(a.text) > most {
-		a.text, a.stop = a.text[:most*bytesPerToken], "max_tokens"
+	if simserver.Tokens(a.text) > most {
+		a.text, a.stop = a.text[:most*simserver.BytesPerToken], "max_tokens"
 	}
 	return a
 }
@@ -156,24 +152,7 @@ func (p *prompt) answer(most int64) answer {
 // tokens is what the answer costs.
 func (a answer) tokens() int64 {
 	if a.function != "" {
-		return Count(a.function) + 1
+		return simserver.Tokens(a.function) + 1
 	}
-	return Count(a.text)
-}
-
-// maxPieces is how many events a text is sent in at most.
-const maxPieces = 64
-
-// pieces returns the text in parts of whole tokens, but for characters that go on.
-func (a answer) pieces() (out []string) {
-	size := max(8, (len(a.text)/maxPieces+bytesPerToken)/bytesPerToken*bytesPerToken)
-	for rest := a.text; rest != ""; {
-		n := min(size, len(rest))
-		for n < len(rest) && rest[n]&0xc0 == 0x80 {
-			n++
-		}
-		out = append(out, rest[:n])
-		rest = rest[n:]
-	}
-	return out
+	return simserver.Tokens(a.text)
 }

@@ -2,7 +2,6 @@ package anthropicsim_test
 
 import (
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,36 +12,37 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
 )
 
 func TestMessages(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 50))
 	r := ask(t, s, key1, "hi")
-	require.Equal(t, 200, r.status, r.body)
-	assert.Equal(t, "Answer to: hi", r.at(t, "content.0.text"))
-	assert.Equal(t, "end_turn", r.at(t, "stop_reason"))
-	assert.EqualValues(t, 4, r.at(t, "usage.input_tokens"))
-	assert.EqualValues(t, 4, r.at(t, "usage.output_tokens"))
-	assert.Equal(t, "standard", r.at(t, "usage.service_tier"))
-	assert.NotEmpty(t, r.header.Get("Request-Id"))
+	require.Equal(t, 200, r.Status, r.Body)
+	assert.Equal(t, "Answer to: hi", r.At(t, "content.0.text"))
+	assert.Equal(t, "end_turn", r.At(t, "stop_reason"))
+	assert.EqualValues(t, 4, r.At(t, "usage.input_tokens"))
+	assert.EqualValues(t, 4, r.At(t, "usage.output_tokens"))
+	assert.Equal(t, "standard", r.At(t, "usage.service_tier"))
+	assert.NotEmpty(t, r.Header.Get("Request-Id"))
 
 	r = ask(t, s, key1, "write 2000 tokens")
-	assert.Equal(t, "max_tokens", r.at(t, "stop_reason"))
-	assert.EqualValues(t, 1000, r.at(t, "usage.output_tokens"))
+	assert.Equal(t, "max_tokens", r.At(t, "stop_reason"))
+	assert.EqualValues(t, 1000, r.At(t, "usage.output_tokens"))
 
 	r = ask(t, s, key1, "call look", `"tools":[{"name":"look","input_schema":{}}]`)
-	assert.Equal(t, "tool_use", r.at(t, "stop_reason"))
-	assert.Equal(t, "look", r.at(t, "content.0.name"))
-	assert.Equal(t, map[string]any{}, r.at(t, "content.0.input"))
+	assert.Equal(t, "tool_use", r.At(t, "stop_reason"))
+	assert.Equal(t, "look", r.At(t, "content.0.name"))
+	assert.Equal(t, map[string]any{}, r.At(t, "content.0.input"))
 }
 
 // TestStream: the documented events, in their order.
 func TestStream(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 50), simquota.PerMinute(simquota.OutputTokens, 10_000))
 	r := ask(t, s, key1, "some words that are more than one piece", `"stream":true`)
-	require.Equal(t, 200, r.status)
+	require.Equal(t, 200, r.Status)
 	var names []string
-	events := strings.Split(strings.TrimSpace(r.body), "\n\n")
+	events := strings.Split(strings.TrimSpace(r.Body), "\n\n")
 	for _, e := range events {
 		name, _, _ := strings.Cut(strings.TrimPrefix(e, "event: "), "\n")
 		if len(names) == 0 || names[len(names)-1] != name {
@@ -54,10 +54,10 @@ func TestStream(t *testing.T) {
 	assert.Contains(t, events[len(events)-2], `"delta":{"stop_reason":"end_turn","stop_sequence":null}`)
 	assert.Contains(t, events[len(events)-2], `"output_tokens":13`)
 	assert.EqualValues(t, 13, s.Ledger().Used("org-a", haiku)[simquota.OutputTokens], "counted piece by piece")
-	assert.Equal(t, "10000", r.header.Get("Anthropic-Ratelimit-Output-Tokens-Limit"))
+	assert.Equal(t, "10000", r.Header.Get("Anthropic-Ratelimit-Output-Tokens-Limit"))
 
 	r = ask(t, s, key1, "call look", `"tools":[{"name":"look"}],"stream":true`)
-	assert.Contains(t, r.body, `"delta":{"partial_json":"{}","type":"input_json_delta"}`)
+	assert.Contains(t, r.Body, `"delta":{"partial_json":"{}","type":"input_json_delta"}`)
 }
 
 // TestLimits: headers on each answer, refusals with the exact wait, and what counts.
@@ -65,26 +65,26 @@ func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01T00:00:00Z
 		s := sim(simquota.PerMinute(simquota.Requests, 50), simquota.PerMinute(simquota.InputTokens, 30_000), simquota.PerMinute(simquota.OutputTokens, 8000))
 		r := ask(t, s, key1, strings.Repeat("four", 14_997))
-		require.Equal(t, 200, r.status)
+		require.Equal(t, 200, r.Status)
 		for name, want := range map[string]string{
 			"Requests-Limit": "50", "Requests-Remaining": "49", "Requests-Reset": "2000-01-01T00:00:02Z",
 			"Input-Tokens-Limit": "30000", "Input-Tokens-Remaining": "15000", "Input-Tokens-Reset": "2000-01-01T00:00:30Z",
 			"Output-Tokens-Limit": "8000", "Output-Tokens-Remaining": "8000", "Output-Tokens-Reset": "2000-01-01T00:00:01Z",
 			"Tokens-Limit": "38000", "Tokens-Remaining": "23000", "Tokens-Reset": "2000-01-01T00:00:30Z",
 		} {
-			assert.Equal(t, want, r.header.Get("Anthropic-Ratelimit-"+name), name)
+			assert.Equal(t, want, r.Header.Get("Anthropic-Ratelimit-"+name), name)
 		}
-		assert.Empty(t, r.header.Get("Retry-After"))
+		assert.Empty(t, r.Header.Get("Retry-After"))
 
 		r = ask(t, s, "sk-other", strings.Repeat("four", 19_997))
-		require.Equal(t, 429, r.status)
-		assert.Equal(t, "rate_limit_error", r.at(t, "error.type"))
-		assert.Contains(t, r.at(t, "error.message"), "This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: org-a, model: claude-haiku-4-5).")
-		assert.Equal(t, "10", r.header.Get("Retry-After"))
-		assert.Equal(t, "15000", r.header.Get("Anthropic-Ratelimit-Input-Tokens-Remaining"), "refusals tell the limits too")
+		require.Equal(t, 429, r.Status)
+		assert.Equal(t, "rate_limit_error", r.At(t, "error.type"))
+		assert.Contains(t, r.At(t, "error.message"), "This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: org-a, model: claude-haiku-4-5).")
+		assert.Equal(t, "10", r.Header.Get("Retry-After"))
+		assert.Equal(t, "15000", r.Header.Get("Anthropic-Ratelimit-Input-Tokens-Remaining"), "refusals tell the limits too")
 		time.Sleep(10 * time.Second)
-		assert.Equal(t, 200, ask(t, s, "sk-other", strings.Repeat("four", 19_997)).status)
-		assert.Equal(t, 200, ask(t, s, key2, "hi").status, "another project")
+		assert.Equal(t, 200, ask(t, s, "sk-other", strings.Repeat("four", 19_997)).Status)
+		assert.Equal(t, 200, ask(t, s, key2, "hi").Status, "another project")
 	})
 }
 
@@ -92,13 +92,13 @@ func TestLimits(t *testing.T) {
 func TestOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.OutputTokens, 600))
-		require.Equal(t, 200, ask(t, s, key1, "write 900 tokens").status)
+		require.Equal(t, 200, ask(t, s, key1, "write 900 tokens").Status)
 		r := ask(t, s, key1, "hi")
-		require.Equal(t, 429, r.status)
-		assert.Contains(t, r.body, "rate limit of 600 output tokens per minute")
-		assert.Equal(t, "31", r.header.Get("Retry-After"), "until the debt of 300 is paid, and one token is there")
+		require.Equal(t, 429, r.Status)
+		assert.Contains(t, r.Body, "rate limit of 600 output tokens per minute")
+		assert.Equal(t, "31", r.Header.Get("Retry-After"), "until the debt of 300 is paid, and one token is there")
 		time.Sleep(30*time.Second + 100*time.Millisecond)
-		assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+		assert.Equal(t, 200, ask(t, s, key1, "hi").Status)
 	})
 }
 
@@ -108,18 +108,18 @@ func TestCaches(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.InputTokens, 100_000))
 		body := `"system":[{"type":"text","text":"` + strings.Repeat("four", 2000) + `","cache_control":{"type":"ephemeral"}}]`
 		r := ask(t, s, key1, "hi", body)
-		require.Equal(t, 200, r.status, r.body)
-		assert.EqualValues(t, 2003, r.at(t, "usage.cache_creation_input_tokens"))
-		assert.EqualValues(t, 4, r.at(t, "usage.input_tokens"))
+		require.Equal(t, 200, r.Status, r.Body)
+		assert.EqualValues(t, 2003, r.At(t, "usage.cache_creation_input_tokens"))
+		assert.EqualValues(t, 4, r.At(t, "usage.input_tokens"))
 		time.Sleep(4 * time.Minute)
 		r = ask(t, s, "sk-other", "and?", body)
-		assert.EqualValues(t, 2003, r.at(t, "usage.cache_read_input_tokens"))
+		assert.EqualValues(t, 2003, r.At(t, "usage.cache_read_input_tokens"))
 		assert.EqualValues(t, 2003+4+4, s.Ledger().Used("org-a", haiku)[simquota.InputTokens])
-		assert.EqualValues(t, 0, ask(t, s, key2, "hi", body).at(t, "usage.cache_read_input_tokens"), "another project's")
+		assert.EqualValues(t, 0, ask(t, s, key2, "hi", body).At(t, "usage.cache_read_input_tokens"), "another project's")
 		time.Sleep(4 * time.Minute)
-		assert.EqualValues(t, 2003, ask(t, s, key1, "hi", body).at(t, "usage.cache_read_input_tokens"), "its use has it live on")
+		assert.EqualValues(t, 2003, ask(t, s, key1, "hi", body).At(t, "usage.cache_read_input_tokens"), "its use has it live on")
 		time.Sleep(5 * time.Minute)
-		assert.EqualValues(t, 0, ask(t, s, key1, "hi", body).at(t, "usage.cache_read_input_tokens"))
+		assert.EqualValues(t, 0, ask(t, s, key1, "hi", body).At(t, "usage.cache_read_input_tokens"))
 	})
 }
 
@@ -129,14 +129,14 @@ func TestPriority(t *testing.T) {
 		s := anthropicsim.New(anthropicsim.Config{Keys: keys(), Priority: []simquota.Limit{
 			simquota.PerMinute(simquota.InputTokens, 10_000), simquota.PerMinute(simquota.OutputTokens, 10_000)}})
 		r := ask(t, s, key1, strings.Repeat("four", 5997))
-		assert.Equal(t, "priority", r.at(t, "usage.service_tier"))
-		assert.Equal(t, "4000", r.header.Get("Anthropic-Priority-Input-Tokens-Remaining"))
-		assert.Equal(t, "2000-01-01T00:00:36Z", r.header.Get("Anthropic-Priority-Input-Tokens-Reset"))
+		assert.Equal(t, "priority", r.At(t, "usage.service_tier"))
+		assert.Equal(t, "4000", r.Header.Get("Anthropic-Priority-Input-Tokens-Remaining"))
+		assert.Equal(t, "2000-01-01T00:00:36Z", r.Header.Get("Anthropic-Priority-Input-Tokens-Reset"))
 		r = ask(t, s, key1, strings.Repeat("four", 5997))
-		assert.Equal(t, "standard", r.at(t, "usage.service_tier"))
+		assert.Equal(t, "standard", r.At(t, "usage.service_tier"))
 		r = ask(t, s, key1, "hi", `"service_tier":"standard_only"`)
-		assert.Equal(t, "standard", r.at(t, "usage.service_tier"))
-		assert.Empty(t, r.header.Get("Anthropic-Priority-Input-Tokens-Remaining"))
+		assert.Equal(t, "standard", r.At(t, "usage.service_tier"))
+		assert.Empty(t, r.Header.Get("Anthropic-Priority-Input-Tokens-Remaining"))
 	})
 }
 
@@ -165,19 +165,17 @@ func TestErrors(t *testing.T) {
 			{"no route", key1, "GET", "/v1/nothing", "", 404, "not_found_error", "Not Found"},
 		} {
 			r := send(t, s, c.key, c.method, c.path, c.body)
-			assert.Equal(t, c.status, r.status, c.name)
-			assert.Equal(t, "error", r.at(t, "type"), c.name)
-			assert.Equal(t, c.kind, r.at(t, "error.type"), c.name)
-			assert.Contains(t, r.at(t, "error.message"), c.message, c.name)
-			assert.Equal(t, r.header.Get("Request-Id"), r.at(t, "request_id"), c.name)
-			assert.Empty(t, r.header.Get("Retry-After"), c.name)
+			assert.Equal(t, c.status, r.Status, c.name)
+			assert.Equal(t, "error", r.At(t, "type"), c.name)
+			assert.Equal(t, c.kind, r.At(t, "error.type"), c.name)
+			assert.Contains(t, r.At(t, "error.message"), c.message, c.name)
+			assert.Equal(t, r.Header.Get("Request-Id"), r.At(t, "request_id"), c.name)
+			assert.Empty(t, r.Header.Get("Retry-After"), c.name)
 		}
-		assert.Equal(t, "enforced_spend_limit_reached", send(t, s, "capped", "POST", "/v1/messages", hi).at(t, "error.details.error_code"))
+		assert.Equal(t, "enforced_spend_limit_reached", send(t, s, "capped", "POST", "/v1/messages", hi).At(t, "error.details.error_code"))
 		assert.Zero(t, s.Ledger().Total(), "none of them was charged")
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/messages", strings.NewReader(hi))
-		require.NoError(t, err)
-		req.Header.Set("X-Api-Key", key1)
-		assert.Contains(t, do(t, s, req).body, "anthropic-version: header is required")
+		req := simtest.Request(t, "POST", "http://anthropic.test/v1/messages", hi, "X-Api-Key", key1)
+		assert.Contains(t, simtest.Do(t, s, req).Body, "anthropic-version: header is required")
 	})
 }
 
@@ -186,25 +184,20 @@ func TestFaults(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 50))
 	s.FailNext(1, anthropicsim.Overloaded)
 	r := ask(t, s, key1, "hi")
-	assert.Equal(t, 529, r.status)
-	assert.Equal(t, "overloaded_error", r.at(t, "error.type"))
-	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
+	assert.Equal(t, 529, r.Status)
+	assert.Equal(t, "overloaded_error", r.At(t, "error.type"))
+	assert.Equal(t, 200, ask(t, s, key1, "hi").Status)
 	s.FailNext(1, anthropicsim.Acceleration)
 	r = ask(t, s, key1, "hi")
-	assert.Equal(t, 429, r.status)
-	assert.Contains(t, r.body, "maximum usage increase rate")
+	assert.Equal(t, 429, r.Status)
+	assert.Contains(t, r.Body, "maximum usage increase rate")
 	s.FailNext(1, anthropicsim.OverloadedStream)
 	r = ask(t, s, key1, "hi there you", `"stream":true`)
-	assert.Equal(t, 200, r.status)
-	assert.Contains(t, r.body, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"")
-	assert.NotContains(t, r.body, "message_stop")
+	assert.Equal(t, 200, r.Status)
+	assert.Contains(t, r.Body, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"")
+	assert.NotContains(t, r.Body, "message_stop")
 	s.FailNext(1, anthropicsim.CutStream)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/messages",
-		strings.NewReader(`{"model":"`+haiku+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
-	require.NoError(t, err)
-	req.Header.Set("X-Api-Key", key1)
-	req.Header.Set("Anthropic-Version", "2023-06-01")
-	resp, err := s.Transport().RoundTrip(req)
+	resp, err := s.Transport().RoundTrip(request(t, key1, "POST", "/v1/messages", `{"model":"`+haiku+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
 	require.NoError(t, err)
 	_, err = io.ReadAll(resp.Body)
 	require.Error(t, err)
@@ -217,44 +210,41 @@ func TestCountTokens(t *testing.T) {
 		anthropicsim.CountTokens: {simquota.PerMinute(simquota.Requests, 1)}}})
 	body := `{"model":"` + haiku + `","messages":[{"role":"user","content":[{"type":"text","text":"hi"},{"type":"image"}]}]}`
 	r := send(t, s, key1, "POST", "/v1/messages/count_tokens", body)
-	require.Equal(t, 200, r.status, r.body)
-	assert.EqualValues(t, 3+1+1590, r.at(t, "input_tokens"))
+	require.Equal(t, 200, r.Status, r.Body)
+	assert.EqualValues(t, 3+1+1590, r.At(t, "input_tokens"))
 	r = send(t, s, key1, "POST", "/v1/messages/count_tokens", body)
-	assert.Equal(t, 429, r.status)
-	assert.Equal(t, "60", r.header.Get("Retry-After"))
+	assert.Equal(t, 429, r.Status)
+	assert.Equal(t, "60", r.Header.Get("Retry-After"))
 	assert.Zero(t, s.Ledger().Used("org-a", haiku))
 }
 
 func TestModels(t *testing.T) {
 	s := sim()
 	r := send(t, s, key1, "GET", "/v1/models", "")
-	assert.Equal(t, "claude-opus-5", r.at(t, "data.0.id"))
-	assert.Equal(t, haiku, r.at(t, "last_id"))
-	assert.Equal(t, 200, send(t, s, key1, "GET", "/v1/models/"+haiku, "").status)
+	assert.Equal(t, "claude-opus-5", r.At(t, "data.0.id"))
+	assert.Equal(t, haiku, r.At(t, "last_id"))
+	assert.Equal(t, 200, send(t, s, key1, "GET", "/v1/models/"+haiku, "").Status)
 	s.SetModels(haiku)
-	assert.Equal(t, 404, send(t, s, key1, "GET", "/v1/models/claude-opus-5", "").status)
+	assert.Equal(t, 404, send(t, s, key1, "GET", "/v1/models/claude-opus-5", "").Status)
 }
 
 // TestChat: OpenAI's route, with OpenAI's headers.
 func TestChat(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 60), simquota.PerMinute(simquota.InputTokens, 6000))
 	body := `{"model":"` + haiku + `","messages":[{"role":"user","content":"hi"}]`
-	req := func(body string) reply {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/chat/completions", strings.NewReader(body))
-		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer "+key1)
-		return do(t, s, r)
+	req := func(body string) simtest.Reply {
+		return simtest.Do(t, s, simtest.Request(t, "POST", "http://anthropic.test/v1/chat/completions", body, "Authorization", "Bearer "+key1))
 	}
 	r := req(body + `}`)
-	require.Equal(t, 200, r.status, r.body)
-	assert.Equal(t, "Answer to: hi", r.at(t, "choices.0.message.content"))
-	assert.EqualValues(t, 8, r.at(t, "usage.total_tokens"))
-	assert.Equal(t, "6000", r.header.Get("X-Ratelimit-Limit-Tokens"))
-	assert.Empty(t, r.header.Get("Anthropic-Ratelimit-Requests-Limit"))
+	require.Equal(t, 200, r.Status, r.Body)
+	assert.Equal(t, "Answer to: hi", r.At(t, "choices.0.message.content"))
+	assert.EqualValues(t, 8, r.At(t, "usage.total_tokens"))
+	assert.Equal(t, "6000", r.Header.Get("X-Ratelimit-Limit-Tokens"))
+	assert.Empty(t, r.Header.Get("Anthropic-Ratelimit-Requests-Limit"))
 	r = req(body + `,"stream":true,"stream_options":{"include_usage":true}}`)
-	assert.Contains(t, r.body, `"usage":{"completion_tokens":4`)
-	assert.True(t, strings.HasSuffix(r.body, "data: [DONE]\n\n"), r.body)
-	assert.Equal(t, "not_found_error", req(`{"model":"x","messages":[{"role":"user","content":"hi"}]}`).at(t, "error.code"))
+	assert.Contains(t, r.Body, `"usage":{"completion_tokens":4`)
+	assert.True(t, strings.HasSuffix(r.Body, "data: [DONE]\n\n"), r.Body)
+	assert.Equal(t, "not_found_error", req(`{"model":"x","messages":[{"role":"user","content":"hi"}]}`).At(t, "error.code"))
 }
 
 // TestBatches: a batch runs, and its results can be had, in one project alone.
@@ -263,31 +253,31 @@ func TestBatches(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.Requests, 1))
 		create := `{"requests":[{"custom_id":"one","params":{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}},{"custom_id":"two","params":{"model":"` + haiku + `","messages":[{"role":"user","content":"hi"}]}}]}`
 		r := send(t, s, key1, "POST", "/v1/messages/batches", create)
-		require.Equal(t, 200, r.status, r.body)
-		path := "/v1/messages/batches/" + r.at(t, "id").(string)
-		assert.Equal(t, "in_progress", r.at(t, "processing_status"))
-		assert.Equal(t, 404, send(t, s, key1, "GET", path+"/results", "").status)
-		assert.Equal(t, 400, send(t, s, key1, "DELETE", path, "").status)
+		require.Equal(t, 200, r.Status, r.Body)
+		path := "/v1/messages/batches/" + r.At(t, "id").(string)
+		assert.Equal(t, "in_progress", r.At(t, "processing_status"))
+		assert.Equal(t, 404, send(t, s, key1, "GET", path+"/results", "").Status)
+		assert.Equal(t, 400, send(t, s, key1, "DELETE", path, "").Status)
 		time.Sleep(10 * time.Second)
 		for _, method := range []string{"GET", "DELETE"} {
-			assert.Equal(t, 404, send(t, s, key2, method, path, "").status)
+			assert.Equal(t, 404, send(t, s, key2, method, path, "").Status)
 		}
 		r = send(t, s, key1, "GET", path, "")
-		assert.Equal(t, "ended", r.at(t, "processing_status"))
-		assert.EqualValues(t, 1, r.at(t, "request_counts.succeeded"))
-		assert.EqualValues(t, 1, r.at(t, "request_counts.errored"))
+		assert.Equal(t, "ended", r.At(t, "processing_status"))
+		assert.EqualValues(t, 1, r.At(t, "request_counts.succeeded"))
+		assert.EqualValues(t, 1, r.At(t, "request_counts.errored"))
 		r = send(t, s, key1, "GET", path+"/results", "")
-		assert.Contains(t, r.body, "Answer to: hi")
-		assert.Contains(t, r.body, "max_tokens: Field required")
+		assert.Contains(t, r.Body, "Answer to: hi")
+		assert.Contains(t, r.Body, "max_tokens: Field required")
 
 		r = send(t, s, key1, "POST", "/v1/messages/batches", create)
-		second := "/v1/messages/batches/" + r.at(t, "id").(string)
-		assert.Equal(t, "canceling", send(t, s, key1, "POST", second+"/cancel", "").at(t, "processing_status"))
-		assert.NotEqual(t, path, "/v1/messages/batches/"+send(t, s, key1, "GET", "/v1/messages/batches", "").at(t, "data.0.id").(string), "the newest comes first")
+		second := "/v1/messages/batches/" + r.At(t, "id").(string)
+		assert.Equal(t, "canceling", send(t, s, key1, "POST", second+"/cancel", "").At(t, "processing_status"))
+		assert.NotEqual(t, path, "/v1/messages/batches/"+send(t, s, key1, "GET", "/v1/messages/batches", "").At(t, "data.0.id").(string), "the newest comes first")
 		time.Sleep(10 * time.Second)
-		assert.EqualValues(t, 2, send(t, s, key1, "GET", second, "").at(t, "request_counts.canceled"))
-		assert.Equal(t, "message_batch_deleted", send(t, s, key1, "DELETE", path, "").at(t, "type"))
-		assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/messages/batches", "").at(t, "data"))
+		assert.EqualValues(t, 2, send(t, s, key1, "GET", second, "").At(t, "request_counts.canceled"))
+		assert.Equal(t, "message_batch_deleted", send(t, s, key1, "DELETE", path, "").At(t, "type"))
+		assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/messages/batches", "").At(t, "data"))
 		assert.Zero(t, s.Ledger().Total(), "none of that costs quota")
 	})
 }
@@ -295,55 +285,37 @@ func TestBatches(t *testing.T) {
 // TestFiles: a file belongs to its project, where messages can mention it.
 func TestFiles(t *testing.T) {
 	s := sim(simquota.PerMinute(simquota.Requests, 60))
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/files",
-		strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n"))
-	require.NoError(t, err)
-	req.Header.Set("X-Api-Key", key1)
-	req.Header.Set("Anthropic-Version", "2023-06-01")
+	req := request(t, key1, "POST", "/v1/files", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n")
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-	r := do(t, s, req)
-	require.Equal(t, 200, r.status, r.body)
-	assert.Equal(t, "a.pdf", r.at(t, "filename"))
-	assert.EqualValues(t, 4, r.at(t, "size_bytes"))
-	id := r.at(t, "id").(string)
+	r := simtest.Do(t, s, req)
+	require.Equal(t, 200, r.Status, r.Body)
+	assert.Equal(t, "a.pdf", r.At(t, "filename"))
+	assert.EqualValues(t, 4, r.At(t, "size_bytes"))
+	id := r.At(t, "id").(string)
 	mention := `{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"` + id + `"}}]}]}`
-	assert.Equal(t, 200, send(t, s, "sk-other", "POST", "/v1/messages", mention).status)
-	assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/messages", mention).status)
-	assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").status)
-	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files/"+id, "").at(t, "id"))
-	assert.Equal(t, 400, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").status)
-	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files", "").at(t, "first_id"))
-	assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/files", "").at(t, "data"))
-	assert.Equal(t, 404, send(t, s, key2, "DELETE", "/v1/files/"+id, "").status)
-	assert.Equal(t, "file_deleted", send(t, s, key1, "DELETE", "/v1/files/"+id, "").at(t, "type"))
-	assert.Equal(t, 404, send(t, s, key1, "POST", "/v1/messages", mention).status)
-	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/files", "").status)
+	assert.Equal(t, 200, send(t, s, "sk-other", "POST", "/v1/messages", mention).Status)
+	assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/messages", mention).Status)
+	assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").Status)
+	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files/"+id, "").At(t, "id"))
+	assert.Equal(t, 400, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").Status)
+	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files", "").At(t, "first_id"))
+	assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/files", "").At(t, "data"))
+	assert.Equal(t, 404, send(t, s, key2, "DELETE", "/v1/files/"+id, "").Status)
+	assert.Equal(t, "file_deleted", send(t, s, key1, "DELETE", "/v1/files/"+id, "").At(t, "type"))
+	assert.Equal(t, 404, send(t, s, key1, "POST", "/v1/messages", mention).Status)
+	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/files", "").Status)
 }
 
 // TestStreamIsInFlight: a request is in flight until its answer has been read.
 func TestStreamIsInFlight(t *testing.T) {
 	s := sim(simquota.Limit{Dimension: simquota.Requests, Amount: 1, Kind: simquota.AtOnce})
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://anthropic.test/v1/messages",
-		strings.NewReader(`{"model":"`+haiku+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
-	require.NoError(t, err)
-	req.Header.Set("X-Api-Key", key1)
-	req.Header.Set("Anthropic-Version", "2023-06-01")
-	resp, err := s.Transport().RoundTrip(req)
+	resp, err := s.Transport().RoundTrip(request(t, key1, "POST", "/v1/messages", `{"model":"`+haiku+`","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}`))
 	require.NoError(t, err)
 	r := ask(t, s, key1, "hi")
-	assert.Equal(t, 429, r.status)
-	assert.Contains(t, r.body, "Number of concurrent connections has exceeded your rate limit.")
+	assert.Equal(t, 429, r.Status)
+	assert.Contains(t, r.Body, "Number of concurrent connections has exceeded your rate limit.")
 	_, err = io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	assert.Equal(t, 200, ask(t, s, key1, "hi").status)
-}
-
-// TestRequestsAreBounded: a long run keeps the latest requests alone.
-func TestRequestsAreBounded(t *testing.T) {
-	s := sim()
-	for range 2 * 4096 {
-		send(t, s, "", "GET", "/v1/models", "")
-	}
-	assert.Len(t, s.Requests(), 4096)
+	assert.Equal(t, 200, ask(t, s, key1, "hi").Status)
 }

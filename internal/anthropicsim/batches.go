@@ -1,11 +1,10 @@
 package anthropicsim
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
-	"sort"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // batchTime is how long a batch takes here; the real ones take up to a day.
@@ -14,7 +13,6 @@ const batchTime = 10 * time.Second
 // batch is a batch of messages. It has a quota of its own at the real service (documented), and
 // costs none here.
 type batch struct {
-	project string
 	ready   time.Time // when it is done
 	results string
 	done    counts // what comes of it
@@ -54,9 +52,9 @@ func (c *call) createBatch() *apiError {
 	if len(in.Requests) == 0 {
 		return invalid("requests: List should have at least 1 item after validation, not 0")
 	}
-	b := &batch{project: c.key.Project, ready: c.arrived.Add(batchTime), batchBody: batchBody{ID: c.s.id("msgbatch_"), Type: "message_batch",
+	b := batch{ready: c.Arrived.Add(batchTime), batchBody: batchBody{ID: c.s.id("msgbatch_"), Type: "message_batch",
 		ProcessingStatus: "in_progress", RequestCounts: counts{Processing: len(in.Requests)},
-		CreatedAt: c.arrived.UTC().Format(time.RFC3339), ExpiresAt: c.arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}}
+		CreatedAt: c.Arrived.UTC().Format(time.RFC3339), ExpiresAt: c.Arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}}
 	for _, r := range in.Requests {
 		result := map[string]any{"type": "errored"}
 		p, e := r.Params.prompt(nil)
@@ -73,40 +71,41 @@ func (c *call) createBatch() *apiError {
 			result = map[string]any{"type": "succeeded", "message": messageBody{ID: c.s.id("msg_"), Type: "message", Role: "assistant", Model: r.Params.Model,
 				Content: []contentBlock{a.block(c.s)}, StopReason: &a.stop, Usage: messageUsage{InputTokens: p.count, OutputTokens: a.tokens(), ServiceTier: "batch"}}}
 		}
-		b.results += encode(map[string]any{"custom_id": r.CustomID, "result": result}) + "\n"
+		b.results += simserver.JSON(map[string]any{"custom_id": r.CustomID, "result": result}) + "\n"
 	}
-	body := b.batchBody
-	c.s.mu.Lock()
-	c.s.batches[b.ID] = b
-	c.s.mu.Unlock()
-	c.write(http.StatusOK, body)
+	c.s.batches.Add(c.Key.Project, b.ID, b)
+	c.Write(http.StatusOK, b.batchBody)
 	return nil
 }
 
+// run has a batch be done if its time has come.
+func (b *batch) run(now time.Time) {
+	if b.ProcessingStatus == "ended" || now.Before(b.ready) {
+		return
+	}
+	url := "https://api.anthropic.com/v1/messages/batches/" + b.ID + "/results"
+	ended := now.UTC().Format(time.RFC3339)
+	if b.ProcessingStatus == "canceling" {
+		b.done = counts{Canceled: b.RequestCounts.Processing}
+		b.results = ""
+	}
+	b.RequestCounts = b.done
+	b.ProcessingStatus, b.EndedAt, b.ResultsURL = "ended", &ended, &url
+}
+
 // batch returns a batch of the caller's project as it is now, after change, if there is any.
-func (c *call) batch(change func(*batch)) (*batch, *apiError) {
-	id := c.r.PathValue("id")
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	b := c.s.batches[id]
-	if b == nil || b.project != c.key.Project {
-		return nil, &apiError{http.StatusNotFound, "not_found_error", "Message batch " + id + " not found.", nil}
-	}
-	if b.ProcessingStatus != "ended" && !c.arrived.Before(b.ready) {
-		url := "https://api.anthropic.com/v1/messages/batches/" + id + "/results"
-		ended := c.arrived.UTC().Format(time.RFC3339)
-		if b.ProcessingStatus == "canceling" {
-			b.done = counts{Canceled: b.RequestCounts.Processing}
-			b.results = ""
+func (c *call) batch(change func(*batch)) (batch, *apiError) {
+	id := c.R.PathValue("id")
+	b, ok := c.s.batches.Change(c.Key.Project, id, func(b *batch) {
+		b.run(c.Arrived)
+		if change != nil {
+			change(b)
 		}
-		b.RequestCounts = b.done
-		b.ProcessingStatus, b.EndedAt, b.ResultsURL = "ended", &ended, &url
+	})
+	if !ok {
+		return b, &apiError{http.StatusNotFound, "not_found_error", "Message batch " + id + " not found.", nil}
 	}
-	if change != nil {
-		change(b)
-	}
-	copied := *b
-	return &copied, nil
+	return b, nil
 }
 
 func (c *call) getBatch() *apiError {
@@ -114,21 +113,21 @@ func (c *call) getBatch() *apiError {
 	if e != nil {
 		return e
 	}
-	c.write(http.StatusOK, b.batchBody)
+	c.Write(http.StatusOK, b.batchBody)
 	return nil
 }
 
 func (c *call) cancelBatch() *apiError {
 	b, e := c.batch(func(b *batch) {
 		if b.ProcessingStatus == "in_progress" {
-			now := c.arrived.UTC().Format(time.RFC3339)
+			now := c.Arrived.UTC().Format(time.RFC3339)
 			b.ProcessingStatus, b.CancelInitiated = "canceling", &now
 		}
 	})
 	if e != nil {
 		return e
 	}
-	c.write(http.StatusOK, b.batchBody)
+	c.Write(http.StatusOK, b.batchBody)
 	return nil
 }
 
@@ -140,9 +139,7 @@ func (c *call) batchResults() *apiError {
 	if b.ProcessingStatus != "ended" {
 		return &apiError{http.StatusNotFound, "not_found_error", "Message batch " + b.ID + " has no available results.", nil}
 	}
-	c.w.Header().Set("Content-Type", "application/x-jsonl")
-	c.log.Status = http.StatusOK
-	_, _ = io.WriteString(c.w, b.results)
+	c.WriteRaw(http.StatusOK, "application/x-jsonl", []byte(b.results))
 	return nil
 }
 
@@ -154,30 +151,17 @@ func (c *call) deleteBatch() *apiError {
 	case b.ProcessingStatus != "ended":
 		return invalid("Message batch " + b.ID + " cannot be deleted while it is in progress.")
 	}
-	c.s.mu.Lock()
-	delete(c.s.batches, b.ID)
-	c.s.mu.Unlock()
-	c.write(http.StatusOK, map[string]string{"id": b.ID, "type": "message_batch_deleted"})
+	c.s.batches.Delete(c.Key.Project, b.ID)
+	c.Write(http.StatusOK, map[string]string{"id": b.ID, "type": "message_batch_deleted"})
 	return nil
 }
 
 func (c *call) listBatches() *apiError {
-	c.s.mu.Lock()
-	out := list[json.RawMessage]{Data: []json.RawMessage{}}
-	var ids []string
-	for id, b := range c.s.batches {
-		if b.project == c.key.Project {
-			ids = append(ids, id)
-		}
+	out := list[batchBody]{Data: []batchBody{}}
+	c.s.batches.Each(c.Key.Project, func(b *batch) { out.Data = append(out.Data, b.batchBody) })
+	if n := len(out.Data); n > 0 {
+		out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
 	}
-	sort.Sort(sort.Reverse(sort.StringSlice(ids))) // the newest first
-	for _, id := range ids {
-		out.Data = append(out.Data, json.RawMessage(encode(c.s.batches[id].batchBody)))
-	}
-	c.s.mu.Unlock()
-	if len(ids) > 0 {
-		out.FirstID, out.LastID = &ids[0], &ids[len(ids)-1]
-	}
-	c.write(http.StatusOK, out)
+	c.Write(http.StatusOK, out)
 	return nil
 }

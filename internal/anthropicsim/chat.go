@@ -1,6 +1,10 @@
 package anthropicsim
 
-import "net/http"
+import (
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
+)
 
 type chatRequest struct {
 	Model               string    `json:"model"`
@@ -37,11 +41,11 @@ func (c *call) chat() *apiError {
 	count(a.tokens())
 	finish := map[string]string{"end_turn": "stop", "max_tokens": "length"}[a.stop]
 	usage := map[string]int64{"prompt_tokens": p.count, "completion_tokens": a.tokens(), "total_tokens": p.count + a.tokens()}
-	body := map[string]any{"id": c.s.id("msg_"), "object": "chat.completion", "created": c.arrived.Unix(), "model": in.Model}
+	body := map[string]any{"id": c.s.id("msg_"), "object": "chat.completion", "created": c.Arrived.Unix(), "model": in.Model}
 	if !in.Stream {
 		body["choices"] = []any{map[string]any{"index": 0, "message": map[string]any{"role": "assistant", "content": a.text}, "finish_reason": finish}}
 		body["usage"] = usage
-		c.write(http.StatusOK, body)
+		c.Write(http.StatusOK, body)
 		return nil
 	}
 	body["object"] = "chat.completion.chunk"
@@ -51,7 +55,7 @@ func (c *call) chat() *apiError {
 		return send("", body)
 	}
 	ok := chunk(map[string]any{"role": "assistant", "content": ""}, nil)
-	for _, piece := range a.pieces() {
+	for _, piece := range simserver.Pieces(a.text) {
 		ok = ok && chunk(map[string]any{"content": piece}, nil)
 	}
 	ok = ok && chunk(map[string]any{}, finish)
@@ -60,7 +64,7 @@ func (c *call) chat() *apiError {
 		ok = send("", body)
 	}
 	if ok {
-		send("", nil)
+		send("", "[DONE]")
 	}
 	return nil
 }

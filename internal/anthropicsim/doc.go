@@ -62,10 +62,10 @@
 //   - messages.go: messages, whole and as events, and the counting of tokens
 //   - models.go: models
 //   - admit.go: a request charged to the quota
-//   - failure.go: FailNext, injected failures
+//   - failure.go: failures that FailNext injects
 //   - respond.go: bodies read, answers, events and errors written
 //   - answer.go: what is answered, what it costs, and what is cached
 //   - limits.go: headers and refusals
 //   - errors.go: Anthropic's errors
-//   - state.go: names that are given out, which models there are, and whose files
+//   - state.go: names that are given out, and whose files
 package anthropicsim

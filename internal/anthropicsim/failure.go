@@ -15,24 +15,6 @@ const (
 	OverloadedStream                // an error event within a stream
 )
 
-// FailNext has the next n requests of models fail; negative: all until the next call.
-func (s *Server) FailNext(n int, f Failure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures, s.failure = n, f
-}
-
-// nextFailure returns how the request fails, if it does.
-func (s *Server) nextFailure() (Failure, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failures == 0 {
-		return 0, false
-	}
-	s.failures = max(-1, s.failures-1)
-	return s.failure, true
-}
-
 // errOverloaded is documented.
 var errOverloaded = &apiError{529, "overloaded_error", "Overloaded", nil}
 

@@ -6,16 +6,10 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"sort"
 	"time"
 )
 
-// file is an uploaded file.
-type file struct {
-	project string
-	fileBody
-}
-
+// fileBody is an uploaded file, of which nothing else is kept.
 type fileBody struct {
 	ID           string `json:"id"`
 	Type         string `json:"type"`
@@ -28,11 +22,11 @@ type fileBody struct {
 
 func (c *call) createFile() *apiError {
 	missing := invalid("file: Field required")
-	_, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	_, params, err := mime.ParseMediaType(c.R.Header.Get("Content-Type"))
 	if err != nil || params["boundary"] == "" {
 		return missing
 	}
-	for parts := multipart.NewReader(bytes.NewReader(c.body), params["boundary"]); ; {
+	for parts := multipart.NewReader(bytes.NewReader(c.Body), params["boundary"]); ; {
 		part, err := parts.NextPart()
 		if err != nil {
 			return missing
@@ -44,57 +38,46 @@ func (c *call) createFile() *apiError {
 		if err != nil {
 			return missing
 		}
-		f := &file{c.key.Project, fileBody{c.s.id("file_"), "file", part.FileName(), part.Header.Get("Content-Type"), len(data), c.arrived.UTC().Format(time.RFC3339), false}}
-		c.s.mu.Lock()
-		c.s.files[f.ID] = f
-		c.s.mu.Unlock()
-		c.write(http.StatusOK, f.fileBody)
+		f := fileBody{c.s.id("file_"), "file", part.FileName(), part.Header.Get("Content-Type"), len(data), c.Arrived.UTC().Format(time.RFC3339), false}
+		c.s.files.Add(c.Key.Project, f.ID, f)
+		c.Write(http.StatusOK, f)
 		return nil
 	}
 }
 
 func (c *call) listFiles() *apiError {
-	c.s.mu.Lock()
 	out := list[fileBody]{Data: []fileBody{}}
-	for _, f := range c.s.files {
-		if f.project == c.key.Project {
-			out.Data = append(out.Data, f.fileBody)
-		}
-	}
-	c.s.mu.Unlock()
-	sort.Slice(out.Data, func(i, j int) bool { return out.Data[i].ID > out.Data[j].ID }) // the newest first
+	c.s.files.Each(c.Key.Project, func(f *fileBody) { out.Data = append(out.Data, *f) })
 	if n := len(out.Data); n > 0 {
 		out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
 	}
-	c.write(http.StatusOK, out)
+	c.Write(http.StatusOK, out)
 	return nil
 }
 
 func (c *call) getFile() *apiError {
-	f, e := c.file(c.r.PathValue("id"))
+	f, e := c.file(c.R.PathValue("id"))
 	if e != nil {
 		return e
 	}
-	c.write(http.StatusOK, f.fileBody)
+	c.Write(http.StatusOK, f)
 	return nil
 }
 
 // fileContent is documented: what was uploaded can't be downloaded.
 func (c *call) fileContent() *apiError {
-	if _, e := c.file(c.r.PathValue("id")); e != nil {
+	if _, e := c.file(c.R.PathValue("id")); e != nil {
 		return e
 	}
-	return invalid("File '" + c.r.PathValue("id") + "' is not downloadable.")
+	return invalid("File '" + c.R.PathValue("id") + "' is not downloadable.")
 }
 
 func (c *call) deleteFile() *apiError {
-	f, e := c.file(c.r.PathValue("id"))
+	f, e := c.file(c.R.PathValue("id"))
 	if e != nil {
 		return e
 	}
-	c.s.mu.Lock()
-	delete(c.s.files, f.ID)
-	c.s.mu.Unlock()
-	c.write(http.StatusOK, map[string]string{"id": f.ID, "type": "file_deleted"})
+	c.s.files.Delete(c.Key.Project, f.ID)
+	c.Write(http.StatusOK, map[string]string{"id": f.ID, "type": "file_deleted"})
 	return nil
 }

@@ -4,65 +4,35 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // call is one request on its way.
 type call struct {
+	*simserver.Call[State]
 	s        *Server
-	w        http.ResponseWriter
-	r        *http.Request
-	arrived  time.Time
 	id       string // of the request
-	key      Key
-	body     []byte
-	log      Request
-	charge   *simquota.Charge // nil: none
-	cut      bool             // the answer is to break
-	compat   bool             // the route is OpenAI's
-	overload bool             // the stream is to end in an error
+	compat   bool   // the route is OpenAI's
+	overload bool   // the stream is to end in an error
 }
 
 // maxBody is documented: 32 MB.
 const maxBody = 32 << 20
 
-// minLog is how many requests Requests returns at least, if there were so many.
-const minLog = 4096
-
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	c := &call{s: s, w: w, r: r, arrived: s.cfg.Now(), body: body, id: s.id("req_"), compat: strings.HasSuffix(r.URL.Path, "/chat/completions")}
-	header := r.Header.Clone()
-	for _, name := range []string{"Authorization", "X-Api-Key"} {
-		header.Del(name)
-	}
-	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
-	defer func() {
-		if c.charge != nil {
-			s.ledger.Done(c.charge)
-		}
-		s.mu.Lock()
-		if s.log = append(s.log, c.log); len(s.log) >= 2*minLog {
-			s.log = slices.Clone(s.log[minLog:])
-		}
-		s.mu.Unlock()
-	}()
+	c := &call{Call: s.Begin(w, r, io.LimitReader(r.Body, maxBody+1), "Authorization", "X-Api-Key"), s: s, id: s.id("req_"), compat: strings.HasSuffix(r.URL.Path, "/chat/completions")}
+	defer s.End(c.Call)
 	w.Header().Set("Request-Id", c.id)
 	if e := c.authenticate(); e != nil {
 		c.refuse(e)
 		return
 	}
-	w.Header().Set("Anthropic-Organization-Id", c.key.Project)
+	w.Header().Set("Anthropic-Organization-Id", c.Key.Project)
 	switch {
-	case len(body) > maxBody:
+	case len(c.Body) > maxBody:
 		c.refuse(&apiError{http.StatusRequestEntityTooLarge, "request_too_large", "Request exceeds the maximum allowed number of bytes.", nil})
 	case !c.compat && r.Header.Get("Anthropic-Version") == "":
 		c.refuse(invalid("anthropic-version: header is required"))
@@ -79,7 +49,7 @@ type callKey struct{}
 // ServeHTTP implements [http.Handler] for the mux, which finds what the path holds.
 func (o operation) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(callKey{}).(*call)
-	c.r = r
+	c.R = r
 	if e := o(c); e != nil {
 		c.refuse(e)
 	}
@@ -119,19 +89,17 @@ func (s *Server) routes() *http.ServeMux {
 
 // authenticate finds the key: X-Api-Key, or what OpenAI's clients send.
 func (c *call) authenticate() *apiError {
-	value := c.r.Header.Get("X-Api-Key")
+	value := c.R.Header.Get("X-Api-Key")
 	if value == "" {
-		value, _ = strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+		value, _ = strings.CutPrefix(c.R.Header.Get("Authorization"), "Bearer ")
 	}
 	if value == "" {
 		return &apiError{http.StatusUnauthorized, "authentication_error", "x-api-key header is required", nil}
 	}
-	c.s.mu.Lock()
-	key, ok := c.s.keys[value]
-	c.s.mu.Unlock()
+	key, ok := c.s.Key(value)
 	if !ok || key.State == Revoked {
 		return &apiError{http.StatusUnauthorized, "authentication_error", "invalid x-api-key", nil}
 	}
-	c.key, c.log.Project = key, key.Project
+	c.Key, c.Log.Project = key, key.Project
 	return nil
 }

@@ -92,8 +92,3 @@ func thousands(n int64) string {
 	}
 	return s
 }
-
-// seconds rounds up.
-func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
-}

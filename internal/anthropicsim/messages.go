@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 type messagesRequest struct {
@@ -61,7 +62,7 @@ func (in *messagesRequest) prompt(tools json.RawMessage) (*prompt, *apiError) {
 	}
 	p := new(prompt)
 	if len(tools) > 0 {
-		p.count += Count(string(tools))
+		p.count += simserver.Tokens(string(tools))
 		p.text = append(p.text, tools...)
 	}
 	for _, t := range in.Tools {
@@ -92,7 +93,7 @@ func (c *call) read() (in messagesRequest, p *prompt, e *apiError) {
 	var raw struct {
 		Tools json.RawMessage `json:"tools"`
 	}
-	_ = json.Unmarshal(c.body, &raw)
+	_ = json.Unmarshal(c.Body, &raw)
 	if p, e = in.prompt(raw.Tools); e != nil {
 		return in, nil, e
 	}
@@ -115,7 +116,7 @@ func (c *call) messages() *apiError {
 	case *in.MaxTokens < 1:
 		return invalid("max_tokens: Input should be greater than or equal to 1")
 	}
-	u, keep := c.s.cached(p, c.key.Project, in.Model, c.arrived)
+	u, keep := c.s.cached(p, c.Key.Project, in.Model, c.Arrived)
 	count, tier, e := c.admit(in.Model, u.input+u.created, in.ServiceTier)
 	if e != nil {
 		return e
@@ -132,7 +133,7 @@ func (c *call) messages() *apiError {
 	body.Content = []contentBlock{a.block(c.s)}
 	body.StopReason = &a.stop
 	body.Usage.OutputTokens = a.tokens()
-	c.write(http.StatusOK, body)
+	c.Write(http.StatusOK, body)
 	return nil
 }
 
@@ -168,12 +169,12 @@ func (c *call) stream(body messageBody, a answer, count func(int64)) {
 		}
 	}
 	sent := 0
-	for i, piece := range a.pieces() {
+	for i, piece := range simserver.Pieces(a.text) {
 		if c.overload && i == 1 {
 			send("error", errOverloaded.body(c.id))
 			return
 		}
-		count(Count(a.text[:sent+len(piece)]) - Count(a.text[:sent]))
+		count(simserver.Tokens(a.text[:sent+len(piece)]) - simserver.Tokens(a.text[:sent]))
 		sent += len(piece)
 		if !delta(map[string]any{"type": "text_delta", "text": piece}) {
 			return
@@ -195,16 +196,14 @@ func (c *call) countTokens() *apiError {
 	if e != nil {
 		return e
 	}
-	if !c.s.knows(in.Model) {
+	if !c.s.Knows(in.Model) {
 		return &apiError{http.StatusNotFound, "not_found_error", "model: " + in.Model, nil}
 	}
-	c.log.Model = in.Model
-	charge, refused := c.s.ledger.Try(c.arrived, c.key.Project, CountTokens, simquota.Amounts{simquota.Requests: 1})
-	if refused != nil {
-		c.w.Header().Set("Retry-After", seconds(refused.Wait))
-		return refusal(c.key.Project, in.Model, refused)
+	c.Log.Model = in.Model
+	if refused := c.s.Try(c.Call, CountTokens, simquota.Amounts{simquota.Requests: 1}); refused != nil {
+		c.W.Header().Set("Retry-After", simserver.Seconds(refused.Wait))
+		return refusal(c.Key.Project, in.Model, refused)
 	}
-	c.charge = charge
-	c.write(http.StatusOK, map[string]int64{"input_tokens": p.count})
+	c.Write(http.StatusOK, map[string]int64{"input_tokens": p.count})
 	return nil
 }

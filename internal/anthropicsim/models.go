@@ -20,9 +20,7 @@ type list[T any] struct {
 }
 
 func (c *call) listModels() *apiError {
-	c.s.mu.Lock()
-	names := c.s.models
-	c.s.mu.Unlock()
+	names := c.s.Models()
 	out := list[modelBody]{Data: []modelBody{}}
 	for _, name := range names {
 		out.Data = append(out.Data, modelOf(name))
@@ -30,15 +28,15 @@ func (c *call) listModels() *apiError {
 	if len(names) > 0 {
 		out.FirstID, out.LastID = &names[0], &names[len(names)-1]
 	}
-	c.write(http.StatusOK, out)
+	c.Write(http.StatusOK, out)
 	return nil
 }
 
 func (c *call) getModel() *apiError {
-	name := c.r.PathValue("id")
-	if !c.s.knows(name) {
+	name := c.R.PathValue("id")
+	if !c.s.Knows(name) {
 		return &apiError{http.StatusNotFound, "not_found_error", "model: " + name, nil}
 	}
-	c.write(http.StatusOK, modelOf(name))
+	c.Write(http.StatusOK, modelOf(name))
 	return nil
 }

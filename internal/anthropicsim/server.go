@@ -2,13 +2,12 @@ package anthropicsim
 
 import (
 	"net/http"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/inmemory"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // A State is what a key is good for.
@@ -23,12 +22,8 @@ const (
 	Limited       // it may not use the models: 403, permission_error
 )
 
-// A Key is one API key.
-type Key struct {
-	Value   string
-	Project string // its organisation, which is what is limited; "": one of its own
-	State   State
-}
+// A Key is one API key. Its project is its organisation.
+type Key = simserver.Key[State]
 
 // Config configures a [Server]. The zero value serves no key.
 type Config struct {
@@ -68,43 +63,29 @@ func DefaultLimits() []simquota.Limit {
 
 // Server is the simulated service. It is an [net/http.Handler] and safe for concurrent use.
 type Server struct {
-	cfg      Config
+	*simserver.Base[State, Failure]
 	mux      *http.ServeMux
-	ledger   *simquota.Ledger
-	priority *simquota.Ledger
-	serial   atomic.Int64 // of requests and of all that is made
+	priority *simquota.Ledger // nil: there is no Priority Tier
+	batches  simserver.Owned[batch]
+	files    simserver.Owned[fileBody]
 
-	mu       sync.Mutex
-	keys     map[string]Key
-	models   []string
-	failures int
-	failure  Failure
-	caches   map[cacheID]time.Time // when each was used last
-	batches  map[string]*batch
-	files    map[string]*file
-	log      []Request
+	mu     sync.Mutex
+	caches map[cacheID]time.Time // when each was used last
 }
 
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Models == nil {
 		cfg.Models = []string{"claude-opus-5", "claude-sonnet-5", "claude-haiku-4-5"}
 	}
-	s := &Server{cfg: cfg, keys: make(map[string]Key), models: slices.Clone(cfg.Models), caches: make(map[cacheID]time.Time), batches: make(map[string]*batch), files: make(map[string]*file)}
-	s.ledger = simquota.NewLedger(func(_, model string) []simquota.Limit {
-		for _, name := range []string{model, ""} {
-			if limits, ok := cfg.Limits[name]; ok {
-				return limits
-			}
-		}
-		return DefaultLimits()
-	})
-	s.priority = simquota.NewLedger(func(string, string) []simquota.Limit { return cfg.Priority })
-	for _, k := range cfg.Keys {
-		s.SetKey(k)
+	s := &Server{
+		Base: simserver.New[State, Failure](simserver.Config[State]{
+			Keys: cfg.Keys, Models: cfg.Models, Limits: cfg.Limits, Default: DefaultLimits(), Now: cfg.Now, Latency: cfg.Latency,
+		}),
+		caches: make(map[cacheID]time.Time),
+	}
+	if len(cfg.Priority) > 0 {
+		s.priority = simquota.NewLedger(func(string, string) []simquota.Limit { return cfg.Priority })
 	}
 	s.mux = s.routes()
 	return s
@@ -114,41 +95,5 @@ func New(cfg Config) *Server {
 // names: see package inmemory. It works inside a testing/synctest bubble.
 func (s *Server) Transport() http.RoundTripper { return inmemory.Transport(s) }
 
-// Ledger returns what was accepted, refused and used, by project and model.
-func (s *Server) Ledger() *simquota.Ledger { return s.ledger }
-
-// SetKey adds a key, or replaces what was known of it.
-func (s *Server) SetKey(k Key) {
-	if k.Project == "" {
-		k.Project = "org-" + k.Value[max(0, len(k.Value)-6):]
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keys[k.Value] = k
-}
-
-// SetModels replaces the models that there are.
-func (s *Server) SetModels(models ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.models = models
-}
-
-// A Request is what one request said.
-type Request struct {
-	At            time.Time
-	Method, Path  string
-	Project       string // "": the key is unknown
-	Model         string
-	Header        http.Header // without credentials
-	Status        int
-	Body          []byte
-	Input, Output int64 // tokens; of the input those that count against limits
-}
-
-// Requests returns the latest requests, 4,096 at least, in the order in which they were answered.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log)
-}
+// A Request is what one request said. Its input is what counts against limits.
+type Request = simserver.Request

@@ -29,7 +29,7 @@ var final = []string{
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming", "internal/httpconn", "internal/openailist", "internal/payload/form", "internal/uploadurl",
 	"internal/deadline", "internal/shadow",
-	"internal/openaisim", "internal/anthropicsim", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits", "internal/upstream/refusals",
+	"internal/openaisim", "internal/anthropicsim", "internal/simserver", "internal/simserver/simtest", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits", "internal/upstream/refusals",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -192,12 +192,20 @@ var imports = []importRule{
 		why: "a simulator that shared code with what it checks would share its mistakes",
 	},
 	{
-		dir: "internal/openaisim", only: []string{"internal/inmemory", "internal/simquota"},
+		dir: "internal/openaisim", only: []string{"internal/inmemory", "internal/simquota", "internal/simserver"},
 		why: "a simulator that shared code with what it checks would share its mistakes",
 	},
 	{
-		dir: "internal/anthropicsim", only: []string{"internal/inmemory", "internal/simquota"},
+		dir: "internal/anthropicsim", only: []string{"internal/inmemory", "internal/simquota", "internal/simserver"},
 		why: "a simulator that shared code with what it checks would share its mistakes",
+	},
+	{
+		dir: "internal/simserver", only: []string{"internal/simquota"},
+		why: "it is what simulated providers share, and knows none of them",
+	},
+	{
+		dir: "internal/simserver/simtest", only: []string{},
+		why: "it sends requests to whatever serves them",
 	},
 	{
 		dir: "internal/simquota", standard: true,
@@ -276,12 +284,13 @@ var ends = map[string][]string{
 var testOnly = map[string][]string{
 	"storage/storetest":              nil,
 	"internal/emulator/emulatortest": nil,
+	"internal/simserver/simtest":     nil,
 	"internal/testlock":              nil,
 	"internal/testbuffer":            nil,
 	"internal/nodetest":              nil,
 	"internal/race":                  nil,
-	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest"},
-	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest"},
+	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest", "internal/simserver/simtest"},
+	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest", "internal/simserver/simtest"},
 	"golang.org/x/tools":             nil,
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},
 	"github.com/bmatcuk/doublestar":  nil,

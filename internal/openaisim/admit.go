@@ -1,27 +1,22 @@
 package openaisim
 
-import (
-	"net/http"
-	"time"
-
-	"fluxgate.dev/fluxgate/internal/simquota"
-)
+import "fluxgate.dev/fluxgate/internal/simquota"
 
 // admit charges the request to the quota, waits as long as an answer takes, and fails where
 // it is to.
 func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
-	c.log.Model = model
+	c.Log.Model = model
 	switch {
-	case !c.s.knows(model):
+	case !c.s.Knows(model):
 		return errNoModel(model)
-	case c.key.State == Limited:
-		return errModelDenied(c.key.Project, model)
-	case c.key.State == Spent:
-		return dialects[c.s.cfg.Dialect].spent
+	case c.Key.State == Limited:
+		return errModelDenied(c.Key.Project, model)
+	case c.Key.State == Spent:
+		return dialects[c.s.spoken].spent
 	}
 	want := simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: input}
 	estimate := (chars + 3) / 4
-	switch c.s.cfg.Counting {
+	switch c.s.counting {
 	case CountSum:
 		want[simquota.Tokens] = estimate + maxOutput
 	case CountUsed:
@@ -29,51 +24,34 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	default:
 		want[simquota.Tokens] = max(estimate, maxOutput)
 	}
-	charge, refused := c.s.ledger.Try(c.arrived, c.key.Project, model, want)
-	d := dialects[c.s.cfg.Dialect]
+	refused := c.s.Try(c.Call, model, want)
+	d := dialects[c.s.spoken]
 	if d.headers != nil {
-		d.headers(&answered{c.w.Header(), c.s.ledger.Standings(c.arrived, c.key.Project, model), refused, want, c.arrived})
+		d.headers(&answered{c.W.Header(), c.s.Standings(c.Call, model), refused, want, c.Arrived})
 	}
 	if refused != nil {
-		return d.refusal(c.key.Project, model, refused, c.arrived)
+		return d.refusal(c.Key.Project, model, refused, c.Arrived)
 	}
-	c.charge, c.log.Input = charge, input
-	if f, ok := c.s.nextFailure(); ok {
-		c.cut = f == CutStream
+	c.Log.Input = input
+	if f, ok := c.s.NextFailure(); ok {
+		c.Cut = f == CutStream
 		if e := f.error(); e != nil {
 			return e
 		}
 	}
-	if !c.sleep(c.s.cfg.Latency) {
-		panic(http.ErrAbortHandler)
-	}
+	c.s.Delay(c.R.Context())
 	return nil
-}
-
-// sleep waits, and reports whether the client still does.
-func (c *call) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-c.r.Context().Done():
-		return false
-	}
 }
 
 // settle counts what was really used, when the answer is there: output as of now, and the input
 // as of its arrival.
 func (c *call) settle(u usage) {
-	now := c.s.cfg.Now()
-	c.log.Output = u.output
+	now := c.s.Now()
+	c.Log.Output = u.output
 	used := simquota.Amounts{simquota.OutputTokens: u.output}
-	if c.s.cfg.Counting == CountUsed {
+	if c.s.counting == CountUsed {
 		used[simquota.Tokens] = u.output
-		c.s.ledger.Settle(now, c.charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})
+		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})
 	}
-	c.s.ledger.Add(now, c.key.Project, c.log.Model, used)
+	c.s.Ledger().Add(now, c.Key.Project, c.Log.Model, used)
 }

@@ -5,13 +5,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
-
-// bytesPerToken is how much text is a token here.
-const bytesPerToken = 4
-
-// CountTokens counts the tokens of a text: one for each four bytes that it begins.
-func CountTokens(text string) int64 { return int64(len(text)+bytesPerToken-1) / bytesPerToken }
 
 // imageTokens is what an image counts, a guess for one of 1024×1024.
 const imageTokens = 765
@@ -31,7 +27,7 @@ type prompt struct {
 func (p *prompt) tokens() int64 { return max(1, p.count+messageTokens) }
 
 func (p *prompt) text(role, text string) {
-	p.count += CountTokens(text)
+	p.count += simserver.Tokens(text)
 	p.chars += int64(len(text))
 	if role == "user" {
 		p.last = text
@@ -81,7 +77,7 @@ func (p *prompt) tools(tools []tool, body []byte) {
 		Tools json.RawMessage `json:"tools"`
 	}
 	_ = json.Unmarshal(body, &raw)
-	p.count += CountTokens(string(raw.Tools))
+	p.count += simserver.Tokens(string(raw.Tools))
 	p.chars += int64(len(raw.Tools))
 }
 
@@ -121,30 +117,13 @@ func (p *prompt) answer(most int64) answer {
 			a.usage.cached = min(n, p.tokens())
 		}
 	}
-	if most > 0 && a.usage.reasoning+CountTokens(a.text) > most {
+	if most > 0 && a.usage.reasoning+simserver.Tokens(a.text) > most {
 		a.usage.reasoning = min(a.usage.reasoning, most)
-		a.text, a.finish = a.text[:min(len(a.text), int(most-a.usage.reasoning)*bytesPerToken)], "length"
+		a.text, a.finish = a.text[:min(len(a.text), int(most-a.usage.reasoning)*simserver.BytesPerToken)], "length"
 	}
-	a.usage.output = a.usage.reasoning + CountTokens(a.text)
+	a.usage.output = a.usage.reasoning + simserver.Tokens(a.text)
 	if a.function != "" {
-		a.usage.output += CountTokens(a.function) + 1
+		a.usage.output += simserver.Tokens(a.function) + 1
 	}
 	return a
-}
-
-// maxPieces is how many events a text is sent in at most.
-const maxPieces = 64
-
-// pieces returns the text in parts.
-func (a answer) pieces() (out []string) {
-	size := max(8, (len(a.text)+maxPieces-1)/maxPieces)
-	for rest := a.text; rest != ""; {
-		n := min(size, len(rest))
-		for n < len(rest) && rest[n]&0xc0 == 0x80 {
-			n++ // whole characters
-		}
-		out = append(out, rest[:n])
-		rest = rest[n:]
-	}
-	return out
 }

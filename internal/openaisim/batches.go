@@ -5,8 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"sort"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // batchTime is how long a batch takes here; the real ones take up to a day.
@@ -15,7 +16,6 @@ const batchTime = 10 * time.Second
 // batch is a batch of requests. It has a quota of its own at the real service (documented),
 // and costs none here.
 type batch struct {
-	project string
 	ready   time.Time // when it is done
 	answers []byte
 	batchBody
@@ -52,9 +52,9 @@ func (c *call) createBatch() *apiError {
 	if e != nil {
 		return e
 	}
-	b := &batch{project: c.key.Project, ready: c.arrived.Add(batchTime), batchBody: batchBody{ID: c.s.id("batch_"), Object: "batch",
-		Endpoint: in.Endpoint, InputFileID: f.ID, CompletionWindow: in.CompletionWindow, Status: "in_progress", CreatedAt: c.arrived.Unix(),
-		ExpiresAt: c.arrived.Add(24 * time.Hour).Unix()}}
+	b := batch{ready: c.Arrived.Add(batchTime), batchBody: batchBody{ID: c.s.id("batch_"), Object: "batch",
+		Endpoint: in.Endpoint, InputFileID: f.ID, CompletionWindow: in.CompletionWindow, Status: "in_progress", CreatedAt: c.Arrived.Unix(),
+		ExpiresAt: c.Arrived.Add(24 * time.Hour).Unix()}}
 	lines := bufio.NewScanner(bytes.NewReader(f.data))
 	lines.Buffer(nil, len(f.data)+1)
 	for lines.Scan() {
@@ -71,45 +71,38 @@ func (c *call) createBatch() *apiError {
 			p.message(m.Role, m.Content)
 		}
 		a := p.answer(max(request.Body.MaxTokens, request.Body.MaxCompletionTokens))
-		body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.arrived.Unix(), Model: request.Body.Model,
+		body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.Arrived.Unix(), Model: request.Body.Model,
 			Choices: []chatChoice{{Message: a.reply(c.s, false), FinishReason: &a.finish}}, Usage: a.usage.chat()}
-		b.answers = append(b.answers, encode(map[string]any{"id": c.s.id("batch_req_"), "custom_id": request.CustomID,
+		b.answers = append(b.answers, simserver.JSON(map[string]any{"id": c.s.id("batch_req_"), "custom_id": request.CustomID,
 			"response": map[string]any{"status_code": http.StatusOK, "request_id": c.s.id("req_"), "body": body}, "error": nil})+"\n"...)
 	}
-	body := b.batchBody
-	c.s.mu.Lock()
-	c.s.batches[b.ID] = b
-	c.s.mu.Unlock()
-	c.write(http.StatusOK, body)
+	c.s.batches.Add(c.Key.Project, b.ID, b)
+	c.Write(http.StatusOK, b.batchBody)
 	return nil
 }
 
-// batch returns a batch of the caller's project as it is now: done if its time has come,
-// cancelled if it is to be and isn't done.
-func (c *call) batch(id string, cancel bool) (batchBody, *apiError) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	b := c.s.batches[id]
-	if b == nil || b.project != c.key.Project {
-		return batchBody{}, errNotFound("Batch", id)
-	}
-	switch {
-	case b.Status != "in_progress":
-	case !c.arrived.Before(b.ready):
-		output := c.s.addFile(b.project, id+"_output.jsonl", "batch_output", b.answers).ID
+// run has a batch be done if its time has come.
+func (c *call) run(b *batch) {
+	if b.Status == "in_progress" && !c.Arrived.Before(b.ready) {
+		output := c.s.addFile(c.Key.Project, b.ID+"_output.jsonl", "batch_output", b.answers).ID
 		b.Status, b.OutputFileID, b.RequestCounts.Completed = "completed", &output, b.RequestCounts.Total
-	case cancel:
-		b.Status = "cancelled"
 	}
-	return b.batchBody, nil
 }
 
+// answerBatch answers with a batch of the caller's project as it is now: cancelled if it is to be
+// and isn't done.
 func (c *call) answerBatch(cancel bool) *apiError {
-	b, e := c.batch(c.r.PathValue("id"), cancel)
-	if e != nil {
-		return e
+	id := c.R.PathValue("id")
+	b, ok := c.s.batches.Change(c.Key.Project, id, func(b *batch) {
+		c.run(b)
+		if cancel && b.Status == "in_progress" {
+			b.Status = "cancelled"
+		}
+	})
+	if !ok {
+		return errNotFound("Batch", id)
 	}
-	c.write(http.StatusOK, b)
+	c.Write(http.StatusOK, b.batchBody)
 	return nil
 }
 
@@ -118,15 +111,8 @@ func (c *call) getBatch() *apiError { return c.answerBatch(false) }
 func (c *call) cancelBatch() *apiError { return c.answerBatch(true) }
 
 func (c *call) listBatches() *apiError {
-	c.s.mu.Lock()
 	out := []batchBody{}
-	for _, b := range c.s.batches {
-		if b.project == c.key.Project {
-			out = append(out, b.batchBody)
-		}
-	}
-	c.s.mu.Unlock()
-	sort.Slice(out, func(i, j int) bool { return out[i].ID > out[j].ID }) // the newest first
-	c.write(http.StatusOK, list[batchBody]{Object: "list", Data: out})
+	c.s.batches.Each(c.Key.Project, func(b *batch) { out = append(out, b.batchBody) })
+	c.Write(http.StatusOK, list[batchBody]{Object: "list", Data: out})
 	return nil
 }

@@ -3,6 +3,8 @@ package openaisim
 import (
 	"encoding/json"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 type chatRequest struct {
@@ -88,7 +90,7 @@ func (c *call) chat() *apiError {
 		return e
 	}
 	if in.Model == "" {
-		in.Model = c.log.Model // Azure's deployment
+		in.Model = c.Log.Model // Azure's deployment
 	}
 	if in.Model == "" {
 		return invalid("", "you must provide a model parameter")
@@ -100,7 +102,7 @@ func (c *call) chat() *apiError {
 	for _, m := range in.Messages {
 		p.message(m.Role, m.Content)
 	}
-	p.tools(in.Tools, c.body)
+	p.tools(in.Tools, c.Body)
 	most := max(in.MaxTokens, in.MaxCompletionTokens)
 	if e := c.mentioned(p.files); e != nil {
 		return e
@@ -109,7 +111,7 @@ func (c *call) chat() *apiError {
 		return e
 	}
 	a := p.answer(most)
-	body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.arrived.Unix(), Model: in.Model}
+	body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.Arrived.Unix(), Model: in.Model}
 	c.settle(a.usage)
 	if in.Stream {
 		c.streamChat(body, a, in.StreamOptions.IncludeUsage)
@@ -118,7 +120,7 @@ func (c *call) chat() *apiError {
 	finish := a.finish
 	body.Choices = []chatChoice{{Message: a.reply(c.s, false), FinishReason: &finish}}
 	body.Usage = a.usage.chat()
-	c.write(http.StatusOK, body)
+	c.Write(http.StatusOK, body)
 	return nil
 }
 
@@ -145,7 +147,7 @@ func (c *call) streamChat(body chatBody, a answer, includeUsage bool) {
 	send := c.events()
 	chunk := func(delta *chatReply, finish *string) bool {
 		body.Choices = []chatChoice{{Delta: delta, FinishReason: finish}}
-		return send("", encode(body))
+		return send("", body)
 	}
 	empty := ""
 	first := &chatReply{Role: "assistant", Content: &empty}
@@ -155,7 +157,7 @@ func (c *call) streamChat(body chatBody, a answer, includeUsage bool) {
 	if !chunk(first, nil) {
 		return
 	}
-	for _, piece := range a.pieces() {
+	for _, piece := range simserver.Pieces(a.text) {
 		if !chunk(&chatReply{Content: &piece}, nil) {
 			return
 		}
@@ -165,7 +167,7 @@ func (c *call) streamChat(body chatBody, a answer, includeUsage bool) {
 	}
 	if includeUsage {
 		body.Choices, body.Usage = []chatChoice{}, a.usage.chat()
-		if !send("", encode(body)) {
+		if !send("", body) {
 			return
 		}
 	}

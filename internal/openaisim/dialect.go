@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // A Dialect is whose headers and errors are spoken. The format of requests and answers is
@@ -104,11 +105,9 @@ func (a *answered) set(name string, value any) {
 // retryAfter tells a refusal's wait in whole seconds, rounded up.
 func (a *answered) retryAfter() {
 	if a.refused != nil && !a.refused.Never {
-		a.set("Retry-After", seconds(a.refused.Wait))
+		a.set("Retry-After", simserver.Seconds(a.refused.Wait))
 	}
 }
-
-func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // short is a duration as OpenAI and Groq tell it: "12ms", "8.64s", "2m59.56s", "6m0s".
 func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
@@ -135,8 +134,8 @@ func azureHeaders(a *answered) {
 		if s, ok := a.of(d, false); ok {
 			a.set("X-Ratelimit-Limit-"+name, s.Limit.Amount)
 			a.set("X-Ratelimit-Remaining-"+name, s.Remaining)
-			a.set("X-Ratelimit-Renewalperiod-"+name, seconds(s.Limit.Per))
-			a.set("X-Ratelimit-Reset-"+name, seconds(s.Full))
+			a.set("X-Ratelimit-Renewalperiod-"+name, simserver.Seconds(s.Limit.Per))
+			a.set("X-Ratelimit-Reset-"+name, simserver.Seconds(s.Full))
 		}
 	}
 	if a.retryAfter(); a.refused != nil && !a.refused.Never {
@@ -182,7 +181,7 @@ func togetherHeaders(a *answered) {
 	if s, ok := a.of(simquota.Requests, false); ok {
 		a.set("X-Ratelimit-Limit", s.Limit.Amount)
 		a.set("X-Ratelimit-Remaining", s.Remaining)
-		a.set("X-Ratelimit-Reset", seconds(s.Full))
+		a.set("X-Ratelimit-Reset", simserver.Seconds(s.Full))
 	}
 	if s, ok := a.of(simquota.Tokens, false); ok {
 		a.set("X-Tokenlimit-Limit", s.Limit.Amount)
@@ -268,7 +267,7 @@ func azureRefusal(_, _ string, r *simquota.Refusal, _ time.Time) *apiError {
 	what := map[bool]string{true: "call", false: "token"}[r.Limit.Dimension == simquota.Requests]
 	return &apiError{Status: http.StatusTooManyRequests, Other: map[string]any{"error": map[string]string{"code": "429",
 		"message": "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21 have exceeded " + what +
-			" rate limit of your current OpenAI S0 pricing tier. Please retry after " + strconv.FormatInt(seconds(r.Wait), 10) +
+			" rate limit of your current OpenAI S0 pricing tier. Please retry after " + simserver.Seconds(r.Wait) +
 			" seconds. Please go here: https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit."}}}
 }
 

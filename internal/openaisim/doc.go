@@ -58,10 +58,10 @@
 //   - models.go: models and embeddings
 //   - media.go: images, transcriptions and speech
 //   - admit.go: a request charged to the quota, and answered
-//   - failure.go: FailNext, injected failures
+//   - failure.go: failures that FailNext injects
 //   - respond.go: bodies read, answers, events and errors written
 //   - answer.go: what is answered, and what it costs
 //   - dialect.go: headers and refusals of each provider
 //   - errors.go: OpenAI's errors
-//   - state.go: names that are given out, which models there are, and whose files
+//   - state.go: names that are given out, and whose files
 package openaisim

@@ -13,24 +13,6 @@ const (
 	CutStream                  // it breaks within the answer
 )
 
-// FailNext has the next n requests of models fail; negative: all until the next call.
-func (s *Server) FailNext(n int, f Failure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures, s.failure = n, f
-}
-
-// nextFailure returns how the request fails, if it does.
-func (s *Server) nextFailure() (Failure, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failures == 0 {
-		return 0, false
-	}
-	s.failures = max(-1, s.failures-1)
-	return s.failure, true
-}
-
 // error is what is answered instead; nil: the failure comes later.
 func (f Failure) error() *apiError {
 	switch f {

@@ -2,65 +2,33 @@ package openaisim
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // call is one request on its way.
 type call struct {
-	s       *Server
-	w       http.ResponseWriter
-	r       *http.Request
-	arrived time.Time
-	key     Key
-	body    []byte
-	log     Request
-
-	charge *simquota.Charge // nil: none
-	cut    bool             // the answer is to break
+	*simserver.Call[State]
+	s *Server
 }
 
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 512 << 20
 
-// minLog is how many requests Requests returns at least, if there were so many.
-const minLog = 4096
-
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	c := &call{s: s, w: w, r: r, arrived: s.cfg.Now(), body: body}
-	header := r.Header.Clone()
-	for _, name := range []string{"Authorization", "Api-Key"} {
-		header.Del(name)
-	}
-	c.log = Request{At: c.arrived, Method: r.Method, Path: r.URL.Path, Header: header, Body: body}
-	defer func() {
-		if c.charge != nil {
-			s.ledger.Done(c.charge)
-		}
-		s.mu.Lock()
-		if s.log = append(s.log, c.log); len(s.log) >= 2*minLog {
-			s.log = slices.Clone(s.log[minLog:])
-		}
-		s.mu.Unlock()
-	}()
+	c := &call{s.Begin(w, r, http.MaxBytesReader(w, r.Body, maxBody), "Authorization", "Api-Key"), s}
+	defer s.End(c.Call)
 	h := w.Header()
 	h.Set("X-Request-Id", s.id("req_"))
 	if e := c.authenticate(); e != nil {
 		c.refuse(e)
 		return
 	}
-	if s.cfg.Dialect == OpenAI {
-		h.Set("Openai-Organization", c.key.Project)
+	if s.spoken == OpenAI {
+		h.Set("Openai-Organization", c.Key.Project)
 		h.Set("Openai-Version", "2020-10-01")
 		h.Set("Openai-Processing-Ms", "12")
 	}
@@ -75,27 +43,27 @@ type callKey struct{}
 // dispatch finds the operation by the path behind what endpoints have before it: /v1,
 // /openai/v1, /api/v1, or /openai/deployments/NAME.
 func (s *Server) dispatch(c *call) {
-	path := c.r.URL.Path
+	path := c.R.URL.Path
 	if rest, ok := strings.CutPrefix(path, "/openai/deployments/"); ok {
 		deployment, rest, _ := strings.Cut(rest, "/")
-		path, c.log.Model = "/"+rest, deployment
+		path, c.Log.Model = "/"+rest, deployment
 	} else if _, rest, ok := strings.Cut(path, "/v1/"); ok {
 		path = "/" + rest
 	} else {
 		path = "/-"
 	}
 	in := new(http.Request)
-	*in = *c.r
-	u := *c.r.URL
+	*in = *c.R
+	u := *c.R.URL
 	u.Path, u.RawPath = path, ""
 	in.URL = &u
-	s.mux.ServeHTTP(c.w, in.WithContext(context.WithValue(in.Context(), callKey{}, c)))
+	s.mux.ServeHTTP(c.W, in.WithContext(context.WithValue(in.Context(), callKey{}, c)))
 }
 
 // ServeHTTP implements [http.Handler] for the mux, which finds what the path holds.
 func (o operation) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(callKey{}).(*call)
-	c.r = r
+	c.R = r
 	if e := o(c); e != nil {
 		c.refuse(e)
 	}
@@ -103,7 +71,7 @@ func (o operation) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 
 // noRoute is captured of OpenAI.
 func (c *call) noRoute() *apiError {
-	return &apiError{Status: http.StatusNotFound, Message: "Invalid URL (" + c.r.Method + " " + c.log.Path + ")", Type: "invalid_request_error"}
+	return &apiError{Status: http.StatusNotFound, Message: "Invalid URL (" + c.R.Method + " " + c.Log.Path + ")", Type: "invalid_request_error"}
 }
 
 // routes are the operations that there are.
@@ -139,19 +107,17 @@ func (s *Server) routes() *http.ServeMux {
 
 // authenticate finds the key.
 func (c *call) authenticate() *apiError {
-	value, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+	value, ok := strings.CutPrefix(c.R.Header.Get("Authorization"), "Bearer ")
 	if !ok {
-		value = c.r.Header.Get("Api-Key") // Azure's
+		value = c.R.Header.Get("Api-Key") // Azure's
 	}
 	if value = strings.TrimSpace(value); value == "" {
 		return errNoKey()
 	}
-	c.s.mu.Lock()
-	key, ok := c.s.keys[value]
-	c.s.mu.Unlock()
+	key, ok := c.s.Key(value)
 	if !ok || key.State == Revoked {
 		return errInvalidKey(value)
 	}
-	c.key, c.log.Project = key, key.Project
+	c.Key, c.Log.Project = key, key.Project
 	return nil
 }

@@ -2,17 +2,12 @@ package openaisim_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
 )
 
 const (
@@ -30,54 +25,23 @@ func sim(limits ...simquota.Limit) *openaisim.Server {
 	return openaisim.New(openaisim.Config{Keys: keys(), Limits: map[string][]simquota.Limit{"": limits}})
 }
 
-// reply is an answer that has been read.
-type reply struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// at returns a member of a JSON answer, by its path.
-func (r reply) at(t *testing.T, path string) any {
+// request returns a request with that key; "" for none.
+func request(t *testing.T, key, method, path, body string) *http.Request {
 	t.Helper()
-	var v any
-	require.NoError(t, json.Unmarshal([]byte(r.body), &v), r.body)
-	for name := range strings.SplitSeq(path, ".") {
-		switch x := v.(type) {
-		case map[string]any:
-			v = x[name]
-		case []any:
-			require.NotEmpty(t, x, path)
-			v = x[0]
-		default:
-			require.Failf(t, "no such member", "%s of %s", path, r.body)
-		}
-	}
-	return v
-}
-
-func send(t *testing.T, s *openaisim.Server, key, method, path, body string) reply {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, "http://openai.test"+path, strings.NewReader(body))
-	require.NoError(t, err)
+	req := simtest.Request(t, method, "http://openai.test"+path, body)
 	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
-	return do(t, s, req)
+	return req
 }
 
-func do(t *testing.T, s *openaisim.Server, req *http.Request) reply {
+func send(t *testing.T, s *openaisim.Server, key, method, path, body string) simtest.Reply {
 	t.Helper()
-	resp, err := s.Transport().RoundTrip(req)
-	require.NoError(t, err)
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return reply{resp.StatusCode, resp.Header, string(raw)}
+	return simtest.Do(t, s, request(t, key, method, path, body))
 }
 
 // ask sends a chat of one text.
-func ask(t *testing.T, s *openaisim.Server, key, text string, more ...string) reply {
+func ask(t *testing.T, s *openaisim.Server, key, text string, more ...string) simtest.Reply {
 	t.Helper()
 	var b bytes.Buffer
 	b.WriteString(`{"model":"` + mini + `","messages":[{"role":"user","content":"` + text + `"}]`)

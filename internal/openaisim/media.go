@@ -3,6 +3,8 @@ package openaisim
 import (
 	"encoding/base64"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // imageOutput is what an image costs here: that of one of 1024×1024 in medium quality
@@ -35,7 +37,7 @@ func (c *call) editImage() *apiError {
 }
 
 func (c *call) images(model, prompt string, input, n int64) *apiError {
-	text := CountTokens(prompt)
+	text := simserver.Tokens(prompt)
 	if e := c.admit(model, text+input, int64(len(prompt)), 0); e != nil {
 		return e
 	}
@@ -44,7 +46,7 @@ func (c *call) images(model, prompt string, input, n int64) *apiError {
 	for range n {
 		data = append(data, map[string]string{"b64_json": base64.StdEncoding.EncodeToString([]byte(onePixel))})
 	}
-	c.write(http.StatusOK, map[string]any{"created": c.arrived.Unix(), "data": data, "usage": map[string]any{
+	c.Write(http.StatusOK, map[string]any{"created": c.Arrived.Unix(), "data": data, "usage": map[string]any{
 		"input_tokens": text + input, "input_tokens_details": map[string]int64{"text_tokens": text, "image_tokens": input},
 		"output_tokens": n * imageOutput, "total_tokens": text + input + n*imageOutput}})
 	return nil
@@ -64,9 +66,9 @@ func (c *call) transcribe() *apiError {
 		return e
 	}
 	text := "Answer to: " + name
-	output := CountTokens(text)
+	output := simserver.Tokens(text)
 	c.settle(usage{input: input, output: output})
-	c.write(http.StatusOK, map[string]any{"text": text, "usage": map[string]any{"type": "tokens", "input_tokens": input,
+	c.Write(http.StatusOK, map[string]any{"text": text, "usage": map[string]any{"type": "tokens", "input_tokens": input,
 		"input_token_details": map[string]int64{"audio_tokens": input}, "output_tokens": output, "total_tokens": input + output}})
 	return nil
 }
@@ -83,13 +85,11 @@ func (c *call) speak() *apiError {
 	if in.Input == "" {
 		return invalid("input", "Missing required parameter: 'input'.")
 	}
-	tokens := CountTokens(in.Input)
+	tokens := simserver.Tokens(in.Input)
 	if e := c.admit(in.Model, tokens, int64(len(in.Input)), 0); e != nil {
 		return e
 	}
 	c.settle(usage{input: tokens, output: tokens})
-	c.w.Header().Set("Content-Type", "audio/mpeg")
-	c.log.Status = http.StatusOK
-	_, _ = c.w.Write(make([]byte, len(in.Input)))
+	c.WriteRaw(http.StatusOK, "audio/mpeg", make([]byte, len(in.Input)))
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 type modelBody struct {
@@ -25,23 +27,20 @@ type list[T any] struct {
 }
 
 func (c *call) listModels() *apiError {
-	c.s.mu.Lock()
-	names := c.s.models
-	c.s.mu.Unlock()
 	out := []modelBody{}
-	for _, name := range names {
+	for _, name := range c.s.Models() {
 		out = append(out, modelOf(name))
 	}
-	c.write(http.StatusOK, map[string]any{"object": "list", "data": out})
+	c.Write(http.StatusOK, map[string]any{"object": "list", "data": out})
 	return nil
 }
 
 func (c *call) getModel() *apiError {
-	name := c.r.PathValue("id")
-	if !c.s.knows(name) {
+	name := c.R.PathValue("id")
+	if !c.s.Knows(name) {
 		return &apiError{http.StatusNotFound, "The model '" + name + "' does not exist", "invalid_request_error", "model", "model_not_found", nil}
 	}
-	c.write(http.StatusOK, modelOf(name))
+	c.Write(http.StatusOK, modelOf(name))
 	return nil
 }
 
@@ -64,7 +63,7 @@ func (c *call) embeddings() *apiError {
 	}
 	var tokens, chars int64
 	for _, text := range texts {
-		tokens += CountTokens(text)
+		tokens += simserver.Tokens(text)
 		chars += int64(len(text))
 	}
 	if e := c.admit(in.Model, tokens, chars, 0); e != nil {
@@ -89,7 +88,7 @@ func (c *call) embeddings() *apiError {
 		}
 		data = append(data, item{"embedding", i, embedding})
 	}
-	c.write(http.StatusOK, map[string]any{"object": "list", "data": data, "model": in.Model,
+	c.Write(http.StatusOK, map[string]any{"object": "list", "data": data, "model": in.Model,
 		"usage": map[string]int64{"prompt_tokens": tokens, "total_tokens": tokens}})
 	return nil
 }

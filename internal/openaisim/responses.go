@@ -3,6 +3,8 @@ package openaisim
 import (
 	"encoding/json"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 type responseRequest struct {
@@ -90,15 +92,15 @@ func (c *call) createResponse() *apiError {
 			p.message(m.Role, m.Content)
 		}
 	}
-	p.tools(in.Tools, c.body)
+	p.tools(in.Tools, c.Body)
 	if in.PreviousResponseID != "" {
-		before, ok := c.stored(in.PreviousResponseID)
+		before, ok := c.s.responses.Get(c.Key.Project, in.PreviousResponseID)
 		if !ok {
 			return &apiError{http.StatusBadRequest, "Previous response with id '" + in.PreviousResponseID + "' not found.", "invalid_request_error",
 				"previous_response_id", "previous_response_not_found", nil}
 		}
 		p.count += before.tokens
-		p.chars += before.tokens * bytesPerToken
+		p.chars += before.tokens * simserver.BytesPerToken
 	}
 	if e := c.mentioned(p.files); e != nil {
 		return e
@@ -107,21 +109,19 @@ func (c *call) createResponse() *apiError {
 		return e
 	}
 	a := p.answer(in.MaxOutputTokens)
-	body := responseBody{ID: c.s.id("resp_"), Object: "response", CreatedAt: c.arrived.Unix(), Status: "in_progress", Model: in.Model,
+	body := responseBody{ID: c.s.id("resp_"), Object: "response", CreatedAt: c.Arrived.Unix(), Status: "in_progress", Model: in.Model,
 		Output: []outputItem{}, PreviousResponseID: orNull(in.PreviousResponseID), Store: in.Store == nil || *in.Store}
 	done := body
 	done.finish(a, c.s)
 	c.settle(a.usage)
 	if done.Store {
-		c.s.mu.Lock()
-		c.s.responses[body.ID] = stored{c.key.Project, done, a.usage.input + a.usage.output}
-		c.s.mu.Unlock()
+		c.s.responses.Add(c.Key.Project, body.ID, stored{done, a.usage.input + a.usage.output})
 	}
 	if in.Stream {
 		c.streamResponse(body, done, a)
 		return nil
 	}
-	c.write(http.StatusOK, done)
+	c.Write(http.StatusOK, done)
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 	event := func(name string, fields map[string]any) bool {
 		fields["type"], fields["sequence_number"] = name, number
 		number++
-		return send(name, encode(fields))
+		return send(name, fields)
 	}
 	item := done.Output[0]
 	ok := event("response.created", map[string]any{"response": begun}) && event("response.in_progress", map[string]any{"response": begun})
@@ -162,7 +162,7 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 	}
 	if item.Type == "message" {
 		ok = ok && event("response.content_part.added", at(map[string]any{"part": outputPart{"output_text", "", []string{}}}))
-		for _, piece := range a.pieces() {
+		for _, piece := range simserver.Pieces(a.text) {
 			ok = ok && event("response.output_text.delta", at(map[string]any{"delta": piece}))
 		}
 		ok = ok && event("response.output_text.done", at(map[string]any{"text": a.text})) &&
@@ -173,31 +173,21 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 	}
 }
 
-// stored returns a response of the caller's project.
-func (c *call) stored(id string) (stored, bool) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	r, ok := c.s.responses[id]
-	return r, ok && r.project == c.key.Project
-}
-
 func (c *call) getResponse() *apiError {
-	r, ok := c.stored(c.r.PathValue("id"))
+	id := c.R.PathValue("id")
+	r, ok := c.s.responses.Get(c.Key.Project, id)
 	if !ok {
-		return errNotFound("Response", c.r.PathValue("id"))
+		return errNotFound("Response", id)
 	}
-	c.write(http.StatusOK, r.body)
+	c.Write(http.StatusOK, r.body)
 	return nil
 }
 
 func (c *call) deleteResponse() *apiError {
-	id := c.r.PathValue("id")
-	if _, ok := c.stored(id); !ok {
+	id := c.R.PathValue("id")
+	if !c.s.responses.Delete(c.Key.Project, id) {
 		return errNotFound("Response", id)
 	}
-	c.s.mu.Lock()
-	delete(c.s.responses, id)
-	c.s.mu.Unlock()
-	c.write(http.StatusOK, map[string]any{"id": id, "object": "response", "deleted": true})
+	c.Write(http.StatusOK, map[string]any{"id": id, "object": "response", "deleted": true})
 	return nil
 }

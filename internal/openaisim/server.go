@@ -2,13 +2,11 @@ package openaisim
 
 import (
 	"net/http"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/inmemory"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
 // A State is what a key is good for.
@@ -22,12 +20,8 @@ const (
 	Limited       // it may not use the models: 403
 )
 
-// A Key is one API key.
-type Key struct {
-	Value   string
-	Project string // its organisation, which is what is limited; "": one of its own
-	State   State
-}
+// A Key is one API key. Its project is its organisation.
+type Key = simserver.Key[State]
 
 // A Counting says what of a request counts as [simquota.Tokens].
 type Counting int
@@ -79,51 +73,31 @@ func DefaultLimits() []simquota.Limit {
 
 // Server is the simulated service. It is an [net/http.Handler] and safe for concurrent use.
 type Server struct {
-	cfg    Config
-	mux    *http.ServeMux
-	ledger *simquota.Ledger
-	serial atomic.Int64 // of requests and of all that is made
-
-	mu        sync.Mutex
-	keys      map[string]Key
-	models    []string
-	failures  int
-	failure   Failure
-	responses map[string]stored
-	files     map[string]*file
-	batches   map[string]*batch
-	log       []Request
+	*simserver.Base[State, Failure]
+	spoken    Dialect
+	counting  Counting
+	mux       *http.ServeMux
+	responses simserver.Owned[stored]
+	files     simserver.Owned[file]
+	batches   simserver.Owned[batch]
 }
 
 // stored is a response that is kept.
 type stored struct {
-	project string
-	body    responseBody
-	tokens  int64 // of all that was said, which the next one brings along
+	body   responseBody
+	tokens int64 // of all that was said, which the next one brings along
 }
 
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Models == nil {
 		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts"}
 	}
 	s := &Server{
-		cfg: cfg, keys: make(map[string]Key), models: slices.Clone(cfg.Models),
-		responses: make(map[string]stored), files: make(map[string]*file), batches: make(map[string]*batch),
-	}
-	s.ledger = simquota.NewLedger(func(_, model string) []simquota.Limit {
-		for _, name := range []string{model, ""} {
-			if limits, ok := cfg.Limits[name]; ok {
-				return limits
-			}
-		}
-		return DefaultLimits()
-	})
-	for _, k := range cfg.Keys {
-		s.SetKey(k)
+		Base: simserver.New[State, Failure](simserver.Config[State]{
+			Keys: cfg.Keys, Models: cfg.Models, Limits: cfg.Limits, Default: DefaultLimits(), Now: cfg.Now, Latency: cfg.Latency,
+		}),
+		spoken: cfg.Dialect, counting: cfg.Counting,
 	}
 	s.mux = s.routes()
 	return s
@@ -133,41 +107,5 @@ func New(cfg Config) *Server {
 // names: see package inmemory. It works inside a testing/synctest bubble.
 func (s *Server) Transport() http.RoundTripper { return inmemory.Transport(s) }
 
-// Ledger returns what was accepted, refused and used, by project and model.
-func (s *Server) Ledger() *simquota.Ledger { return s.ledger }
-
-// SetKey adds a key, or replaces what was known of it.
-func (s *Server) SetKey(k Key) {
-	if k.Project == "" {
-		k.Project = "org-" + k.Value[max(0, len(k.Value)-6):]
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keys[k.Value] = k
-}
-
-// SetModels replaces the models that there are.
-func (s *Server) SetModels(models ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.models = models
-}
-
 // A Request is what one request said.
-type Request struct {
-	At            time.Time
-	Method, Path  string
-	Project       string // "": the key is unknown
-	Model         string
-	Header        http.Header // without credentials
-	Status        int
-	Body          []byte
-	Input, Output int64 // tokens
-}
-
-// Requests returns the latest requests, 4,096 at least, in the order in which they were answered.
-func (s *Server) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.log)
-}
+type Request = simserver.Request

@@ -1,9 +1,7 @@
 package ratelimits_test
 
 import (
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,23 +12,16 @@ import (
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 // call sends a request of 1,000 tokens at most, and returns its headers and what its body says.
-func call(t *testing.T, transport http.RoundTripper, path, model string) (http.Header, string) {
+func call(t *testing.T, server simtest.Server, path, model string) (http.Header, string) {
 	t.Helper()
-	body := `{"model":"` + model + `","max_tokens":1000,"messages":[{"role":"user","content":"write 1000 tokens"}]}`
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://upstream.test"+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Authorization", "Bearer k")
-	req.Header.Set("Anthropic-Version", "2023-06-01")
-	resp, err := transport.RoundTrip(req)
-	require.NoError(t, err)
-	raw, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return resp.Header, string(raw)
+	r := simtest.Do(t, server, simtest.Request(t, "POST", "http://upstream.test"+path, `{"model":"`+model+`","max_tokens":1000,"messages":[{"role":"user","content":"write 1000 tokens"}]}`,
+		"Authorization", "Bearer k", "Anthropic-Version", "2023-06-01"))
+	return r.Header, r.Body
 }
 
 // TestSimulators: what each simulated provider enforces is what is read of its first answer, and
@@ -55,8 +46,7 @@ func TestSimulators(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := openaisim.New(openaisim.Config{Keys: []openaisim.Key{{Value: "k", Project: "p"}}, Models: []string{"m"}, Dialect: c.dialect, Limits: map[string][]simquota.Limit{"": c.limits}})
-			transport := s.Transport()
-			h, body := call(t, transport, "/v1/chat/completions", "m")
+			h, body := call(t, s, "/v1/chat/completions", "m")
 			told := ratelimits.Read(h, time.Now(), ratelimits.Named(c.name))
 			got := map[ratelimits.Dimension]time.Duration{}
 			for _, l := range told.Limits {
@@ -65,13 +55,13 @@ func TestSimulators(t *testing.T) {
 			}
 			assert.Equal(t, c.want, got, "%s: %s", c.name, body)
 			for range 3 {
-				h, body = call(t, transport, "/v1/chat/completions", "m")
+				h, body = call(t, s, "/v1/chat/completions", "m")
 			}
 			wait := max(ratelimits.Read(h, time.Now(), ratelimits.Named(c.name)).RetryAfter, ratelimits.ReadMessage(body).Wait)
 			assert.Equal(t, c.wait, wait > 0, c.name)
 			if c.wait {
 				time.Sleep(wait)
-				call(t, transport, "/v1/chat/completions", "m")
+				call(t, s, "/v1/chat/completions", "m")
 				assert.Equal(t, simquota.Counts{Accepted: 4, Refused: 1}, s.Ledger().Total(), c.name)
 			}
 		})
@@ -79,14 +69,14 @@ func TestSimulators(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := anthropicsim.New(anthropicsim.Config{Keys: []anthropicsim.Key{{Value: "k", Project: "p"}}, Models: []string{"m"}, Limits: map[string][]simquota.Limit{
 			"": {simquota.PerMinute(simquota.Requests, 50), simquota.PerMinute(simquota.InputTokens, 30_000), simquota.PerMinute(simquota.OutputTokens, 600)}}})
-		h, _ := call(t, s.Transport(), "/v1/messages", "m")
+		h, _ := call(t, s, "/v1/messages", "m")
 		told := ratelimits.Read(h, time.Now(), ratelimits.Anthropic)
 		require.Len(t, told.Limits, 4)
 		assert.EqualValues(t, 49, told.Limits[0].Remaining)
 		assert.EqualValues(t, 600, told.Limits[3].Limit)
-		h, _ = call(t, s.Transport(), "/v1/messages", "m")
+		h, _ = call(t, s, "/v1/messages", "m")
 		time.Sleep(ratelimits.Read(h, time.Now(), ratelimits.Anthropic).RetryAfter)
-		call(t, s.Transport(), "/v1/messages", "m")
+		call(t, s, "/v1/messages", "m")
 		assert.Equal(t, simquota.Counts{Accepted: 2, Refused: 1}, s.Ledger().Total())
 	})
 }
