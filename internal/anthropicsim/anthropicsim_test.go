@@ -259,6 +259,7 @@ func TestBatches(t *testing.T) {
 		assert.Equal(t, 404, send(t, s, key1, "GET", path+"/results", "").Status)
 		assert.Equal(t, 400, send(t, s, key1, "DELETE", path, "").Status)
 		time.Sleep(10 * time.Second)
+		assert.Equal(t, "ended", send(t, s, key1, "GET", "/v1/messages/batches", "").At(t, "data.0.processing_status"), "lists say what is")
 		for _, method := range []string{"GET", "DELETE"} {
 			assert.Equal(t, 404, send(t, s, key2, method, path, "").Status)
 		}

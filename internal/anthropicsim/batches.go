@@ -158,7 +158,10 @@ func (c *call) deleteBatch() *apiError {
 
 func (c *call) listBatches() *apiError {
 	out := list[batchBody]{Data: []batchBody{}}
-	c.s.batches.Each(c.Key.Project, func(b *batch) { out.Data = append(out.Data, b.batchBody) })
+	c.s.batches.Each(c.Key.Project, func(b *batch) {
+		b.run(c.Arrived)
+		out.Data = append(out.Data, b.batchBody)
+	})
 	if n := len(out.Data); n > 0 {
 		out.FirstID, out.LastID = &out.Data[0].ID, &out.Data[n-1].ID
 	}

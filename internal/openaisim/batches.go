@@ -112,7 +112,10 @@ func (c *call) cancelBatch() *apiError { return c.answerBatch(true) }
 
 func (c *call) listBatches() *apiError {
 	out := []batchBody{}
-	c.s.batches.Each(c.Key.Project, func(b *batch) { out = append(out, b.batchBody) })
+	c.s.batches.Each(c.Key.Project, func(b *batch) {
+		c.run(b)
+		out = append(out, b.batchBody)
+	})
 	c.Write(http.StatusOK, list[batchBody]{Object: "list", Data: out})
 	return nil
 }

@@ -348,6 +348,7 @@ func TestBatches(t *testing.T) {
 		batch := r.At(t, "id").(string)
 		assert.Equal(t, "in_progress", r.At(t, "status"))
 		time.Sleep(10 * time.Second)
+		assert.Equal(t, "completed", send(t, s, key1, "GET", "/v1/batches", "").At(t, "data.0.status"), "lists say what is")
 		assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/batches/"+batch, "").Status)
 		r = send(t, s, key1, "GET", "/v1/batches/"+batch, "")
 		require.Equal(t, "completed", r.At(t, "status"))
