@@ -57,7 +57,7 @@ func (c *call) createBatch() *apiError {
 		CreatedAt: c.Arrived.UTC().Format(time.RFC3339), ExpiresAt: c.Arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}}
 	for _, r := range in.Requests {
 		result := map[string]any{"type": "errored"}
-		p, e := r.Params.prompt(nil)
+		p, e := r.Params.prompt()
 		switch {
 		case e != nil:
 			result["error"] = e.body(c.id)

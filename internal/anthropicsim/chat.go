@@ -25,7 +25,7 @@ func (c *call) chat() *apiError {
 		return e
 	}
 	native := messagesRequest{Model: in.Model, Messages: in.Messages}
-	p, e := native.prompt(nil)
+	p, e := native.prompt()
 	if e != nil {
 		return e
 	}

@@ -15,9 +15,7 @@ type messagesRequest struct {
 	MaxTokens   *int64          `json:"max_tokens"`
 	Stream      bool            `json:"stream"`
 	ServiceTier string          `json:"service_tier"`
-	Tools       []struct {
-		Name string `json:"name"`
-	} `json:"tools"`
+	Tools       simserver.Tools `json:"tools"`
 }
 
 type message struct {
@@ -53,21 +51,14 @@ type messageUsage struct {
 }
 
 // prompt reads a request, and fails in the words of the real service.
-func (in *messagesRequest) prompt(tools json.RawMessage) (*prompt, *apiError) {
+func (in *messagesRequest) prompt() (*prompt, *apiError) {
 	switch {
 	case in.Model == "":
 		return nil, invalid("model: Field required")
 	case len(in.Messages) == 0:
 		return nil, invalid("messages: at least one message is required")
 	}
-	p := new(prompt)
-	if len(tools) > 0 {
-		p.count += simserver.Tokens(string(tools))
-		p.text = append(p.text, tools...)
-	}
-	for _, t := range in.Tools {
-		p.functions = append(p.functions, t.Name)
-	}
+	p := &prompt{count: simserver.Tokens(in.Tools.Text), text: []byte(in.Tools.Text), functions: in.Tools.Names}
 	if len(in.System) > 0 {
 		list, ok := blocks(in.System)
 		if !ok {
@@ -90,11 +81,7 @@ func (c *call) read() (in messagesRequest, p *prompt, e *apiError) {
 	if e = c.decode(&in); e != nil {
 		return in, nil, e
 	}
-	var raw struct {
-		Tools json.RawMessage `json:"tools"`
-	}
-	_ = json.Unmarshal(c.Body, &raw)
-	if p, e = in.prompt(raw.Tools); e != nil {
+	if p, e = in.prompt(); e != nil {
 		return in, nil, e
 	}
 	for _, id := range p.files {

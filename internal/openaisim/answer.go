@@ -64,21 +64,11 @@ func (p *prompt) message(role string, content json.RawMessage) {
 	}
 }
 
-// tools counts the tools that the body declares.
-func (p *prompt) tools(tools []tool, body []byte) {
-	for _, t := range tools {
-		name := t.Function.Name
-		if name == "" {
-			name = t.Name
-		}
-		p.functions = append(p.functions, name)
-	}
-	var raw struct {
-		Tools json.RawMessage `json:"tools"`
-	}
-	_ = json.Unmarshal(body, &raw)
-	p.count += simserver.Tokens(string(raw.Tools))
-	p.chars += int64(len(raw.Tools))
+// tools counts the tools that a request declares.
+func (p *prompt) tools(t simserver.Tools) {
+	p.functions = t.Names
+	p.count += simserver.Tokens(t.Text)
+	p.chars += int64(len(t.Text))
 }
 
 // usage is what an answer cost.

@@ -14,21 +14,14 @@ type chatRequest struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
-	MaxTokens           int64  `json:"max_tokens"`
-	MaxCompletionTokens int64  `json:"max_completion_tokens"`
-	Tools               []tool `json:"tools"`
+	MaxTokens           int64           `json:"max_tokens"`
+	MaxCompletionTokens int64           `json:"max_completion_tokens"`
+	Tools               simserver.Tools `json:"tools"`
 }
 
 type chatMessage struct {
 	Role    string          `json:"role"`
 	Content json.RawMessage `json:"content"` // a string, null, or a list of parts
-}
-
-type tool struct {
-	Function struct {
-		Name string `json:"name"`
-	} `json:"function"`
-	Name string `json:"name"` // in the Responses API
 }
 
 type chatBody struct {
@@ -102,7 +95,7 @@ func (c *call) chat() *apiError {
 	for _, m := range in.Messages {
 		p.message(m.Role, m.Content)
 	}
-	p.tools(in.Tools, c.Body)
+	p.tools(in.Tools)
 	most := max(in.MaxTokens, in.MaxCompletionTokens)
 	if e := c.mentioned(p.files); e != nil {
 		return e

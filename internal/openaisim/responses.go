@@ -15,7 +15,7 @@ type responseRequest struct {
 	MaxOutputTokens    int64           `json:"max_output_tokens"`
 	Store              *bool           `json:"store"`
 	Stream             bool            `json:"stream"`
-	Tools              []tool          `json:"tools"`
+	Tools              simserver.Tools `json:"tools"`
 }
 
 type responseBody struct {
@@ -92,7 +92,7 @@ func (c *call) createResponse() *apiError {
 			p.message(m.Role, m.Content)
 		}
 	}
-	p.tools(in.Tools, c.Body)
+	p.tools(in.Tools)
 	if in.PreviousResponseID != "" {
 		before, ok := c.s.responses.Get(c.Key.Project, in.PreviousResponseID)
 		if !ok {

@@ -18,5 +18,5 @@
 //   - base.go: Base, its keys, models, quota, failures and log
 //   - call.go: Call, a request from its arrival to the end of its answer
 //   - owned.go: Owned, what belongs to a project
-//   - text.go: tokens, pieces of text, and JSON
+//   - text.go: tokens, pieces of text, tools, and JSON
 package simserver

@@ -1,6 +1,7 @@
 package simserver_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -105,4 +106,13 @@ func TestPieces(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"fourfour", "four"}, simserver.Pieces(strings.Repeat("four", 3)))
+}
+
+// TestTools: tools of either format have their names read, and count as they were sent.
+func TestTools(t *testing.T) {
+	var tools simserver.Tools
+	text := `[{"name":"a"}, {"type":"function","function":{"name":"b"}}]`
+	require.NoError(t, json.Unmarshal([]byte(text), &tools))
+	assert.Equal(t, simserver.Tools{Text: text, Names: []string{"a", "b"}}, tools)
+	assert.Error(t, json.Unmarshal([]byte(`"none"`), &tools))
 }

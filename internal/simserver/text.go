@@ -1,6 +1,7 @@
 package simserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -28,6 +29,31 @@ func Pieces(text string) (out []string) {
 		rest = rest[n:]
 	}
 	return out
+}
+
+// Tools are the tools that a request declares, which are read from its body.
+type Tools struct {
+	Text  string // as it was sent
+	Names []string
+}
+
+// UnmarshalJSON implements [json.Unmarshaler] for a list of tools that have a name, by themselves
+// or as functions.
+func (t *Tools) UnmarshalJSON(raw []byte) error {
+	var list []struct {
+		Name     string `json:"name"`
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return err
+	}
+	t.Text, t.Names = string(raw), nil
+	for _, tool := range list {
+		t.Names = append(t.Names, cmp.Or(tool.Function.Name, tool.Name))
+	}
+	return nil
 }
 
 // Seconds are a wait in whole seconds, rounded up.
