@@ -244,6 +244,7 @@ func TestChat(t *testing.T) {
 	r = req(body + `,"stream":true,"stream_options":{"include_usage":true}}`)
 	assert.Contains(t, r.Body, `"usage":{"completion_tokens":4`)
 	assert.True(t, strings.HasSuffix(r.Body, "data: [DONE]\n\n"), r.Body)
+	assert.Equal(t, 400, req(body+`,"max_tokens":-1,"max_completion_tokens":-1}`).Status)
 	assert.Equal(t, "not_found_error", req(`{"model":"x","messages":[{"role":"user","content":"hi"}]}`).At(t, "error.code"))
 }
 
@@ -251,7 +252,7 @@ func TestChat(t *testing.T) {
 func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.Requests, 1))
-		create := `{"requests":[{"custom_id":"one","params":{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}},{"custom_id":"two","params":{"model":"` + haiku + `","messages":[{"role":"user","content":"hi"}]}}]}`
+		create := `{"requests":[{"custom_id":"one","params":{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}},{"custom_id":"two","params":{"model":"` + haiku + `","messages":[{"role":"user","content":"hi"}]}},{"custom_id":"three","params":{"model":"` + haiku + `","max_tokens":-1,"messages":[{"role":"user","content":"hi"}]}}]}`
 		r := send(t, s, key1, "POST", "/v1/messages/batches", create)
 		require.Equal(t, 200, r.Status, r.Body)
 		path := "/v1/messages/batches/" + r.At(t, "id").(string)
@@ -266,17 +267,18 @@ func TestBatches(t *testing.T) {
 		r = send(t, s, key1, "GET", path, "")
 		assert.Equal(t, "ended", r.At(t, "processing_status"))
 		assert.EqualValues(t, 1, r.At(t, "request_counts.succeeded"))
-		assert.EqualValues(t, 1, r.At(t, "request_counts.errored"))
+		assert.EqualValues(t, 2, r.At(t, "request_counts.errored"))
 		r = send(t, s, key1, "GET", path+"/results", "")
 		assert.Contains(t, r.Body, "Answer to: hi")
 		assert.Contains(t, r.Body, "max_tokens: Field required")
+		assert.Contains(t, r.Body, "max_tokens: Input should be greater than or equal to 1")
 
 		r = send(t, s, key1, "POST", "/v1/messages/batches", create)
 		second := "/v1/messages/batches/" + r.At(t, "id").(string)
 		assert.Equal(t, "canceling", send(t, s, key1, "POST", second+"/cancel", "").At(t, "processing_status"))
 		assert.NotEqual(t, path, "/v1/messages/batches/"+send(t, s, key1, "GET", "/v1/messages/batches", "").At(t, "data.0.id").(string), "the newest comes first")
 		time.Sleep(10 * time.Second)
-		assert.EqualValues(t, 2, send(t, s, key1, "GET", second, "").At(t, "request_counts.canceled"))
+		assert.EqualValues(t, 3, send(t, s, key1, "GET", second, "").At(t, "request_counts.canceled"))
 		assert.Equal(t, "message_batch_deleted", send(t, s, key1, "DELETE", path, "").At(t, "type"))
 		assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/messages/batches", "").At(t, "data"))
 		assert.Zero(t, s.Ledger().Total(), "none of that costs quota")
@@ -285,7 +287,8 @@ func TestBatches(t *testing.T) {
 
 // TestFiles: a file belongs to its project, where messages can mention it.
 func TestFiles(t *testing.T) {
-	s := sim(simquota.PerMinute(simquota.Requests, 60))
+	now := time.Now()
+	s := anthropicsim.New(anthropicsim.Config{Keys: keys(), Now: func() time.Time { return now }})
 	req := request(t, key1, "POST", "/v1/files", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n--b--\r\n")
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	r := simtest.Do(t, s, req)
@@ -296,6 +299,11 @@ func TestFiles(t *testing.T) {
 	mention := `{"model":"` + haiku + `","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"` + id + `"}}]}]}`
 	assert.Equal(t, 200, send(t, s, "sk-other", "POST", "/v1/messages", mention).Status)
 	assert.Equal(t, 404, send(t, s, key2, "POST", "/v1/messages", mention).Status)
+	for key, status := range map[string]string{key1: "succeeded", key2: "errored"} {
+		batch := send(t, s, key, "POST", "/v1/messages/batches", `{"requests":[{"custom_id":"one","params":`+mention+`}]}`)
+		now = now.Add(10 * time.Second)
+		assert.EqualValues(t, 1, send(t, s, key, "GET", "/v1/messages/batches/"+batch.At(t, "id").(string), "").At(t, "request_counts."+status), "a batch can't mention another's file either")
+	}
 	assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").Status)
 	assert.Equal(t, id, send(t, s, key1, "GET", "/v1/files/"+id, "").At(t, "id"))
 	assert.Equal(t, 400, send(t, s, key1, "GET", "/v1/files/"+id+"/content", "").Status)

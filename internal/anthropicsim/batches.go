@@ -56,16 +56,15 @@ func (c *call) createBatch() *apiError {
 		ProcessingStatus: "in_progress", RequestCounts: counts{Processing: len(in.Requests)},
 		CreatedAt: c.Arrived.UTC().Format(time.RFC3339), ExpiresAt: c.Arrived.Add(24 * time.Hour).UTC().Format(time.RFC3339)}}
 	for _, r := range in.Requests {
-		result := map[string]any{"type": "errored"}
-		p, e := r.Params.prompt()
-		switch {
-		case e != nil:
-			result["error"] = e.body(c.id)
+		var result map[string]any
+		p, e := c.prompt(&r.Params)
+		if e == nil {
+			e = r.Params.bounded()
+		}
+		if e != nil {
 			b.done.Errored++
-		case r.Params.MaxTokens == nil:
-			result["error"] = invalid("max_tokens: Field required").body(c.id)
-			b.done.Errored++
-		default:
+			result = map[string]any{"type": "errored", "error": e.body(c.id)}
+		} else {
 			b.done.Succeeded++
 			a := p.answer(*r.Params.MaxTokens)
 			result = map[string]any{"type": "succeeded", "message": messageBody{ID: c.s.id("msg_"), Type: "message", Role: "assistant", Model: r.Params.Model,

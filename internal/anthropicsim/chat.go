@@ -24,8 +24,11 @@ func (c *call) chat() *apiError {
 	if e := c.decode(&in); e != nil {
 		return e
 	}
+	if min(in.MaxTokens, in.MaxCompletionTokens) < 0 {
+		return invalid("max_tokens: Input should be greater than or equal to 1")
+	}
 	native := messagesRequest{Model: in.Model, Messages: in.Messages}
-	p, e := native.prompt()
+	p, e := c.prompt(&native)
 	if e != nil {
 		return e
 	}

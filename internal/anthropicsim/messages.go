@@ -50,8 +50,9 @@ type messageUsage struct {
 	ServiceTier              string `json:"service_tier,omitempty"`
 }
 
-// prompt reads a request, and fails in the words of the real service.
-func (in *messagesRequest) prompt() (*prompt, *apiError) {
+// prompt reads a request, and fails in the words of the real service. It may mention files of the
+// caller's project alone.
+func (c *call) prompt(in *messagesRequest) (*prompt, *apiError) {
 	switch {
 	case in.Model == "":
 		return nil, invalid("model: Field required")
@@ -73,7 +74,23 @@ func (in *messagesRequest) prompt() (*prompt, *apiError) {
 		}
 		p.add(m.Role, list)
 	}
+	for _, id := range p.files {
+		if _, e := c.file(id); e != nil {
+			return nil, e
+		}
+	}
 	return p, nil
+}
+
+// bounded fails if a request doesn't say how long its answer may be.
+func (in *messagesRequest) bounded() *apiError {
+	switch {
+	case in.MaxTokens == nil:
+		return invalid("max_tokens: Field required")
+	case *in.MaxTokens < 1:
+		return invalid("max_tokens: Input should be greater than or equal to 1")
+	}
+	return nil
 }
 
 // read reads the body of a request.
@@ -81,27 +98,18 @@ func (c *call) read() (in messagesRequest, p *prompt, e *apiError) {
 	if e = c.decode(&in); e != nil {
 		return in, nil, e
 	}
-	if p, e = in.prompt(); e != nil {
-		return in, nil, e
-	}
-	for _, id := range p.files {
-		if _, e := c.file(id); e != nil {
-			return in, nil, e
-		}
-	}
-	return in, p, nil
+	p, e = c.prompt(&in)
+	return in, p, e
 }
 
 // messages serves messages.
 func (c *call) messages() *apiError {
 	in, p, e := c.read()
-	switch {
-	case e != nil:
+	if e != nil {
 		return e
-	case in.MaxTokens == nil:
-		return invalid("max_tokens: Field required")
-	case *in.MaxTokens < 1:
-		return invalid("max_tokens: Input should be greater than or equal to 1")
+	}
+	if e := in.bounded(); e != nil {
+		return e
 	}
 	u, keep := c.s.cached(p, c.Key.Project, in.Model, c.Arrived)
 	count, tier, e := c.admit(in.Model, u.input+u.created, in.ServiceTier)

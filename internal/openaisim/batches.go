@@ -16,8 +16,9 @@ const batchTime = 10 * time.Second
 // batch is a batch of requests. It has a quota of its own at the real service (documented),
 // and costs none here.
 type batch struct {
-	ready   time.Time // when it is done
-	answers []byte
+	ready           time.Time // when it is done
+	answers, errors []byte    // lines of the files that it has then
+	failed          int       // how many lines errors has
 	batchBody
 }
 
@@ -70,11 +71,19 @@ func (c *call) createBatch() *apiError {
 		for _, m := range request.Body.Messages {
 			p.message(m.Role, m.Content)
 		}
+		answer := func(status int, body any) string {
+			return simserver.JSON(map[string]any{"id": c.s.id("batch_req_"), "custom_id": request.CustomID,
+				"response": map[string]any{"status_code": status, "request_id": c.s.id("req_"), "body": body}, "error": nil}) + "\n"
+		}
+		if e := c.mentioned(p.files); e != nil {
+			b.failed++
+			b.errors = append(b.errors, answer(e.Status, e.body())...)
+			continue
+		}
 		a := p.answer(max(request.Body.MaxTokens, request.Body.MaxCompletionTokens))
 		body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.Arrived.Unix(), Model: request.Body.Model,
 			Choices: []chatChoice{{Message: a.reply(c.s, false), FinishReason: &a.finish}}, Usage: a.usage.chat()}
-		b.answers = append(b.answers, simserver.JSON(map[string]any{"id": c.s.id("batch_req_"), "custom_id": request.CustomID,
-			"response": map[string]any{"status_code": http.StatusOK, "request_id": c.s.id("req_"), "body": body}, "error": nil})+"\n"...)
+		b.answers = append(b.answers, answer(http.StatusOK, body)...)
 	}
 	c.s.batches.Add(c.Key.Project, b.ID, b)
 	c.Write(http.StatusOK, b.batchBody)
@@ -83,10 +92,18 @@ func (c *call) createBatch() *apiError {
 
 // run has a batch be done if its time has come.
 func (c *call) run(b *batch) {
-	if b.Status == "in_progress" && !c.Arrived.Before(b.ready) {
-		output := c.s.addFile(c.Key.Project, b.ID+"_output.jsonl", "batch_output", b.answers).ID
-		b.Status, b.OutputFileID, b.RequestCounts.Completed = "completed", &output, b.RequestCounts.Total
+	if b.Status != "in_progress" || c.Arrived.Before(b.ready) {
+		return
 	}
+	file := func(name string, data []byte) *string {
+		id := c.s.addFile(c.Key.Project, b.ID+name, "batch_output", data).ID
+		return &id
+	}
+	b.Status, b.OutputFileID = "completed", file("_output.jsonl", b.answers)
+	if b.failed > 0 {
+		b.ErrorFileID = file("_error.jsonl", b.errors)
+	}
+	b.RequestCounts.Completed, b.RequestCounts.Failed = b.RequestCounts.Total-b.failed, b.failed
 }
 
 // answerBatch answers with a batch of the caller's project as it is now: cancelled if it is to be

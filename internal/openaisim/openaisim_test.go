@@ -296,19 +296,19 @@ func TestMedia(t *testing.T) {
 	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/images/generations", `{"model":"gpt-image-1"}`).Status)
 	assert.Len(t, send(t, s, key1, "POST", "/v1/audio/speech", `{"model":"gpt-4o-mini-tts","input":"ten bytes."}`).Body, 10)
 	body, kind := upload(t, strings.Repeat("x", 2500), "model", "gpt-4o-transcribe")
-	r = post(t, s, "/v1/audio/transcriptions", body, kind)
+	r = post(t, s, key1, "/v1/audio/transcriptions", body, kind)
 	require.Equal(t, 200, r.Status, r.Body)
 	assert.EqualValues(t, 3, r.At(t, "usage.input_tokens"))
 	assert.Equal(t, "Answer to: in.jsonl", r.At(t, "text"))
 	body, kind = upload(t, "GIF89a", "model", "gpt-image-1")
-	assert.Equal(t, 200, post(t, s, "/v1/images/edits", body, kind).Status)
+	assert.Equal(t, 200, post(t, s, key1, "/v1/images/edits", body, kind).Status)
 	assert.EqualValues(t, 3*1056, s.Ledger().Used("org-a", "gpt-image-1")[simquota.OutputTokens])
 }
 
-// post sends a form with the first key.
-func post(t *testing.T, s *openaisim.Server, path, body, kind string) simtest.Reply {
+// post sends a form.
+func post(t *testing.T, s *openaisim.Server, key, path, body, kind string) simtest.Reply {
 	t.Helper()
-	req := request(t, key1, "POST", path, body)
+	req := request(t, key, "POST", path, body)
 	req.Header.Set("Content-Type", kind)
 	return simtest.Do(t, s, req)
 }
@@ -333,7 +333,7 @@ func TestBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sim(simquota.PerMinute(simquota.Requests, 1))
 		body, kind := upload(t, `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"`+mini+`","messages":[{"role":"user","content":"hi"}]}}`+"\n", "purpose", "batch")
-		r := post(t, s, "/v1/files", body, kind)
+		r := post(t, s, key1, "/v1/files", body, kind)
 		require.Equal(t, 200, r.Status, r.Body)
 		id := r.At(t, "id").(string)
 		assert.Equal(t, 404, send(t, s, key2, "GET", "/v1/files/"+id, "").Status)
@@ -361,6 +361,32 @@ func TestBatches(t *testing.T) {
 		assert.Equal(t, []any{}, send(t, s, key2, "GET", "/v1/files", "").At(t, "data"))
 		assert.Equal(t, true, send(t, s, key1, "DELETE", "/v1/files/"+id, "").At(t, "deleted"))
 		assert.Zero(t, s.Ledger().Total(), "none of that costs quota")
+	})
+}
+
+// TestBatchesMention: a batch can't mention another project's file either.
+func TestBatchesMention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sim()
+		put := func(key, data string) string {
+			body, kind := upload(t, data+"\n", "purpose", "batch")
+			return post(t, s, key, "/v1/files", body, kind).At(t, "id").(string)
+		}
+		mentioned := put(key1, "{}")
+		line := `{"custom_id":"one","method":"POST","url":"/v1/chat/completions","body":{"model":"` + mini + `","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"` + mentioned + `"}}]}]}}`
+		run := func(key string) simtest.Reply {
+			r := send(t, s, key, "POST", "/v1/batches", `{"input_file_id":"`+put(key, line)+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+			time.Sleep(10 * time.Second)
+			return send(t, s, key, "GET", "/v1/batches/"+r.At(t, "id").(string), "")
+		}
+		r := run(key1)
+		assert.EqualValues(t, 1, r.At(t, "request_counts.completed"))
+		assert.Nil(t, r.At(t, "error_file_id"))
+		r = run(key2)
+		assert.EqualValues(t, 0, r.At(t, "request_counts.completed"))
+		assert.EqualValues(t, 1, r.At(t, "request_counts.failed"))
+		failed := send(t, s, key2, "GET", "/v1/files/"+r.At(t, "error_file_id").(string)+"/content", "")
+		assert.Contains(t, failed.Body, "No such File object: "+mentioned)
 	})
 }
 
