@@ -14,37 +14,6 @@ type clientMessage struct {
 	} `json:"realtimeInput"`
 }
 
-// read reads a message. Members may be spelt with underscores too, as Google's SDK for Python
-// does.
-func read(text []byte, into *clientMessage) error {
-	var tree any
-	if err := json.Unmarshal(text, &tree); err != nil {
-		return err
-	}
-	plain, err := json.Marshal(spelt(tree))
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(plain, into)
-}
-
-// spelt takes the underscores out of members' names, which encoding/json reads in any case.
-func spelt(tree any) any {
-	switch x := tree.(type) {
-	case map[string]any:
-		all := make(map[string]any, len(x))
-		for name, value := range x {
-			all[strings.ReplaceAll(name, "_", "")] = spelt(value)
-		}
-		return all
-	case []any:
-		for i := range x {
-			x[i] = spelt(x[i])
-		}
-	}
-	return tree
-}
-
 type setup struct {
 	Model             string `json:"model"`
 	SessionResumption *struct {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/spelling"
 )
 
 // A conversation is what a handle goes on with.
@@ -52,7 +54,7 @@ func (x *session) serve() {
 	if err != nil {
 		return
 	}
-	if read(text, &first) != nil || first.Setup == nil {
+	if spelling.Unmarshal(text, &first) != nil || first.Setup == nil {
 		x.refuse(refusal{websocket.StatusInvalidFramePayloadData, "Request contains an invalid argument."})
 		return
 	}
@@ -74,7 +76,7 @@ func (x *session) serve() {
 			return
 		}
 		var m clientMessage
-		if read(text, &m) != nil {
+		if spelling.Unmarshal(text, &m) != nil {
 			x.refuse(refusal{websocket.StatusInvalidFramePayloadData, "Request contains an invalid argument."})
 			return
 		}

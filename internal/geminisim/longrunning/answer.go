@@ -1,14 +1,13 @@
 package longrunning
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/spelling"
 )
 
 // An Answer is what a request is answered with: Body in JSON, or an error.
@@ -61,39 +60,5 @@ func page[T any](r Request, member string, all []T, view func(T) any) Answer {
 	return ok(out)
 }
 
-// read reads a body. Members may be spelt with underscores too, as the parameters of
-// Google's samples for curl are: that is how all of its APIs read JSON (documented).
-func read(body []byte, into any) error {
-	var tree any
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := d.Decode(&tree); err != nil {
-		return err
-	}
-	text, err := json.Marshal(spelt(tree))
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
-}
-
-// spelt takes the underscores out of members' names, which encoding/json reads in any case.
-func spelt(tree any) any {
-	switch x := tree.(type) {
-	case map[string]any:
-		all := make(map[string]any, len(x))
-		for name, value := range x {
-			if name == "request" || name == "metadata" {
-				all[name] = value // as it came, to whom it is for
-				continue
-			}
-			all[strings.ReplaceAll(name, "_", "")] = spelt(value)
-		}
-		return all
-	case []any:
-		for i := range x {
-			x[i] = spelt(x[i])
-		}
-	}
-	return tree
-}
+// read reads a body, but for what an operation is given as it came.
+func read(body []byte, into any) error { return spelling.Unmarshal(body, into, "request", "metadata") }
