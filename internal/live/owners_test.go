@@ -205,7 +205,7 @@ func TestHandlesInAnySpelling(t *testing.T) {
 		`"sessionResumption":{},"SESSIONRESUMPTION":{"han_dle":"HANDLE"}`,
 	} {
 		spelt := strings.ReplaceAll(resumption, `:"HANDLE"`, `:"`+handle+`"`)
-		for _, member := range []string{"setup", "Setup"} {
+		for _, member := range []string{"setup", "Setup", "ſetup"} {
 			stranger := w.connectAs(i, bobToken, fmt.Sprintf(`{%q:{"model":"models/%s",%s}}`, member, model, spelt))
 			assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, stranger.closed(), spelt)
 		}
@@ -217,9 +217,11 @@ func TestHandlesInAnySpelling(t *testing.T) {
 	two := w.connect(i, fmt.Sprintf(`{"setup":{"model":"models/%s","Model":"models/gemini-other-live"}}`, model))
 	assert.EqualValues(t, 1007, two.closed().Code, "which of them is read isn't known")
 	assert.Len(t, w.sim.Live().Setups(), before, "Gemini was asked")
-	again := w.open(i)
-	again.say(fmt.Sprintf(`{"SET_UP":{"model":"models/%s"}}`, model))
-	assert.EqualValues(t, 1008, again.closed().Code, "a second setup")
+	for _, member := range []string{"SET_UP", "ſetup", "setup" + strings.Repeat("_", 2000)} {
+		again := w.open(i)
+		again.say(fmt.Sprintf(`{%q:{"model":"models/%s"}}`, member, model))
+		assert.EqualValues(t, 1008, again.closed().Code, "a second setup: %s", member)
+	}
 }
 
 // A token opens sessions as long as the caller's own is good by which it was minted: not when

@@ -1,10 +1,8 @@
 package live
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -39,52 +37,60 @@ func readSetup(text []byte, room func(bytes int64) error) (*setup, error) {
 	}
 	s := &setup{text: text, body: body}
 	setups := 0
-	err = members(text, 0, func(name string, from, to int) error {
-		if payload.Plain(name) != "setup" {
+	err = members(text, func(name []byte, from, to int) error {
+		if !payload.Spells(name, "setup") {
 			return nil
 		}
 		if setups++; setups > 1 {
 			return errSetup
 		}
-		return members(text[from:to], from, s.member)
+		err := s.read(text[from:to])
+		if s.to > 0 {
+			s.from, s.to = s.from+from, s.to+from
+		}
+		return err
 	})
-	switch {
-	case err != nil:
-		return nil, errSetup
-	case setups == 0:
+	if err != nil || setups == 0 {
 		return nil, errSetup
 	}
 	return s, nil
 }
 
-// member reads one member of a setup, whatever its case and its underscores, as protobuf's
-// parsers have taken names: else a handle might be read upstream that is another caller's.
-func (s *setup) member(name string, from, to int) error {
-	value := s.text[from:to]
-	switch payload.Plain(name) {
-	case "model":
-		var model string
-		if s.to > 0 || json.Unmarshal(value, &model) != nil {
-			return errSetup
-		}
-		s.model, s.from, s.to = strings.TrimPrefix(model, "models/"), from, to
-	case "sessionresumption":
-		handles := 0
-		return members(value, from, func(name string, from, to int) error {
-			if payload.Plain(name) != "handle" {
-				return nil
-			}
-			var handle *string
-			if handles++; handles > 1 || s.handle != "" || json.Unmarshal(s.text[from:to], &handle) != nil {
+// read reads a setup's members, however they are spelt: else a handle might be read upstream
+// that is another caller's. Where it notes that the model stands is within the object.
+func (s *setup) read(object []byte) error {
+	return members(object, func(name []byte, from, to int) error {
+		value := object[from:to]
+		switch {
+		case payload.Spells(name, "model"):
+			var model string
+			if s.to > 0 || json.Unmarshal(value, &model) != nil {
 				return errSetup
 			}
-			if handle != nil {
-				s.handle = *handle
-			}
+			s.model, s.from, s.to = strings.TrimPrefix(model, "models/"), from, to
+		case payload.Spells(name, "sessionresumption"):
+			return s.resume(value)
+		}
+		return nil
+	})
+}
+
+// resume reads what a setup says of a session that is to go on.
+func (s *setup) resume(object []byte) error {
+	handles := 0
+	return members(object, func(name []byte, from, to int) error {
+		if !payload.Spells(name, "handle") {
 			return nil
-		})
-	}
-	return nil
+		}
+		var handle *string
+		if handles++; handles > 1 || s.handle != "" || json.Unmarshal(object[from:to], &handle) != nil {
+			return errSetup
+		}
+		if handle != nil {
+			s.handle = *handle
+		}
+		return nil
+	})
 }
 
 // named returns the setup for a model: as it came where it names that already, or none is to
@@ -102,70 +108,28 @@ func (s *setup) named(model string) *payload.Rope {
 	return out
 }
 
-// members calls do with each member of an object in valid JSON that is one, and where its
-// value stands; of null with none.
-func members(text []byte, offset int, do func(name string, from, to int) error) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	first, err := d.Token()
-	switch {
-	case err != nil:
-		return err
-	case first == nil:
-		return nil
-	case first != json.Delim('{'):
-		return errSetup
-	}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-		end := int(d.InputOffset())
-		if err := do(name.(string), offset+end-len(value), offset+end); err != nil {
-			return err
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF && offset == 0 {
-		return errSetup
-	}
-	return nil
-}
+// maxMember bounds the name of a member, in bytes: what a longer one spells isn't known here.
+const maxMember = 256
 
-// setsUp reports whether a message that isn't the first may be another setup.
-func setsUp(text []byte) bool {
-	if !spellsSetup(text) && !bytes.Contains(text, []byte(`\u`)) {
-		return false
-	}
-	found := false
-	err := members(text, 0, func(name string, _, _ int) error {
-		found = found || payload.Plain(name) == "setup"
+// members calls do with each member of an object in valid JSON, and where its value stands; of
+// null with none.
+func members(object []byte, do func(name []byte, from, to int) error) error {
+	if string(object) == "null" {
 		return nil
+	}
+	return payload.EachMember(object, func(name []byte, from, to int) error {
+		if len(name) > maxMember {
+			return errSetup
+		}
+		return do(name, from, to)
 	})
-	return found || err != nil
 }
 
-// spellsSetup reports whether a text has "setup" in it, whatever its case and underscores.
-func spellsSetup(text []byte) bool {
-	const word = "setup"
-	at := 0
-	for _, c := range text {
-		switch c |= 0x20; {
-		case c == '_'|0x20:
-		case c == word[at]:
-			if at++; at == len(word) {
-				return true
-			}
-		case c == word[0]:
-			at = 1
-		default:
-			at = 0
+// setsUp reports whether a message in valid JSON that isn't the first may be another setup.
+func setsUp(text []byte) bool {
+	for name := range payload.MembersOf(text) {
+		if len(name) > maxMember || payload.Spells(name, "setup") {
+			return true
 		}
 	}
 	return false

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -35,13 +36,15 @@ func (l *Relay) Token(ctx context.Context, text, letIn string) (*Token, error) {
 // MayMint returns the keys of a pool by which a token may be made: where its setup goes on with
 // a session, those of the project that has it, if it is the caller's.
 func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.Pool, request []byte) (*dispatch.Pool, error) {
-	s := &setup{text: request}
-	err := members(request, 0, func(name string, from, to int) error {
-		if payload.Plain(name) != "bidigeneratecontentsetup" {
-			return nil
-		}
-		return members(request[from:to], from, s.member)
-	})
+	s, err := new(setup), errSetup
+	if json.Valid(request) {
+		err = members(request, func(name []byte, from, to int) error {
+			if !payload.Spells(name, "bidigeneratecontentsetup") {
+				return nil
+			}
+			return s.read(request[from:to])
+		})
+	}
 	if err != nil {
 		return nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "want JSON as the SDKs send it", Cause: err}
 	}

@@ -36,7 +36,7 @@ func strictJSON(text []byte, size int64) []byte {
 	return l.out
 }
 
-// eachLenientMember is eachMember for what Google takes as JSON, of which it is known
+// eachLenientMember is EachMember for what Google takes as JSON, of which it is known
 // that it does.
 func eachLenientMember(text []byte, f func(name []byte, from, to int) error) error {
 	var err error

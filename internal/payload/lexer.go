@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"unicode"
 	"unicode/utf8"
 
 	"fluxgate.dev/fluxgate/internal/payload/escape"
@@ -161,9 +162,9 @@ func ElementsOf(list []byte) iter.Seq[[]byte] {
 	}
 }
 
-// eachMember calls f for every member of a JSON object, which is valid, with where in the
+// EachMember calls f for every member of a JSON object, which is valid, with where in the
 // text its value is.
-func eachMember(text []byte, f func(name []byte, from, to int) error) error {
+func EachMember(text []byte, f func(name []byte, from, to int) error) error {
 	t := lexer{text: text}
 	if t.next().kind != '{' {
 		return errNotJSON
@@ -228,6 +229,30 @@ func (x token) name() []byte {
 		return x.text
 	}
 	return x.meaning()
+}
+
+// Spells reports whether a member's name is that word, which is in small letters, as protobuf's
+// parsers have taken names: whatever its case, and with underscores or without. What is looked
+// for in a body is looked for by this wherever upstream might read more than is found.
+func Spells(name []byte, word string) bool {
+	rest, ok := cutWord(name, word)
+	return ok && len(bytes.TrimLeft(rest, "_")) == 0
+}
+
+// cutWord returns what follows a word at the beginning of a name.
+func cutWord(name []byte, word string) (rest []byte, ok bool) {
+	for word != "" {
+		r, size := utf8.DecodeRune(name)
+		name = name[size:]
+		switch {
+		case r == '_':
+		case unicode.ToLower(unicode.ToUpper(r)) == rune(word[0]): // there are letters with two small ones
+			word = word[1:]
+		default:
+			return nil, false
+		}
+	}
+	return name, true
 }
 
 // start returns what the token means, as far as its first bytes go.

@@ -31,7 +31,7 @@ func (b *Body) Rename(model string) (*Rope, error) {
 		return nil, err
 	}
 	out, done, renamed := new(Rope), 0, 0
-	each := eachMember
+	each := EachMember
 	if len(b.JSON) != len(b.Text) || &b.JSON[0] != &b.Text[0] {
 		each = eachLenientMember
 	}

@@ -63,12 +63,13 @@ func ResourceName(text string) string {
 }
 
 // FilesInFull reports whether every file is named in full, as files/… or by its URL, that a
-// member of an object in valid JSON names, such as "batch.inputConfig.fileName", in whatever
-// case and with or without underscores, as protobuf's parsers have taken names.
+// member of an object in valid JSON names, such as "batch.inputConfig.fileName", however that
+// is spelt (Spells).
 func FilesInFull(object []byte, member string) bool {
 	first, rest, within := strings.Cut(member, ".")
+	first = strings.ToLower(strings.ReplaceAll(first, "_", ""))
 	for name, value := range MembersOf(object) {
-		if Plain(string(name)) != Plain(first) {
+		if !Spells(name, first) {
 			continue
 		}
 		if within {
@@ -83,12 +84,6 @@ func FilesInFull(object []byte, member string) bool {
 		}
 	}
 	return true
-}
-
-// Plain returns a member's name as protobuf's parsers have taken it: its case and its
-// underscores don't matter.
-func Plain(member string) string {
-	return strings.ToLower(strings.ToUpper(strings.ReplaceAll(member, "_", ""))) // there are letters with two small ones
 }
 
 // isVersionURL reports whether a text is the URL of a version of the API, with a

@@ -37,7 +37,7 @@ var ErrNoModel = invalid("model", `name one, such as "gemini-2.5-flash", or "aut
 func Read(body []byte) (*Request, error) {
 	in := &Request{Store: true}
 	for name, value := range payload.MembersOf(body) {
-		if err := in.member(string(name), value); err != nil {
+		if err := in.member(name, value); err != nil {
 			return nil, err
 		}
 	}
@@ -54,19 +54,19 @@ func Read(body []byte) (*Request, error) {
 }
 
 // member notes what a member of the request says.
-func (in *Request) member(name string, value []byte) error {
-	if payload.Plain(name) == previousMember {
-		return in.follow(name, value)
-	}
-	switch name {
+func (in *Request) member(name, value []byte) error {
+	switch string(name) {
 	case "model":
-		return into(name, value, &in.Model, "want a text.")
+		return into("model", value, &in.Model, "want a text.")
 	case "agent":
-		return into(name, value, &in.Agent, "want a text.")
+		return into("agent", value, &in.Agent, "want a text.")
 	case "stream":
-		return into(name, value, &in.Stream, "want true or false.")
+		return into("stream", value, &in.Stream, "want true or false.")
 	case "store":
-		return into(name, value, &in.Store, "want true or false.")
+		return into("store", value, &in.Store, "want true or false.")
+	}
+	if payload.Spells(name, previousMember) {
+		return in.follow(string(name[:min(len(name), maxValue)]), value)
 	}
 	return nil
 }
@@ -74,8 +74,7 @@ func (in *Request) member(name string, value []byte) error {
 // maxValue bounds the members that are read, in bytes: names and IDs are short.
 const maxValue = 1 << 10
 
-// previousMember names the interaction that this one goes on from, in whatever case and with or without
-// underscores, as protobuf's parsers have taken names.
+// previousMember names the interaction that this one goes on from, however it is spelt (payload.Spells).
 const previousMember = "previousinteractionid"
 
 // maxPrevious bounds how many of these a body may name, for each is asked for; clients name one.
