@@ -239,6 +239,19 @@ func Spells(name []byte, word string) bool {
 	return ok && len(bytes.TrimLeft(rest, "_")) == 0
 }
 
+// spellsPart is Spells for a word that is a part of the name.
+func spellsPart(name []byte, word string) bool {
+	for at, c := range name {
+		if c|0x20 != word[0] && c < utf8.RuneSelf {
+			continue // so it mostly is
+		}
+		if _, ok := cutWord(name[at:], word); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // cutWord returns what follows a word at the beginning of a name.
 func cutWord(name []byte, word string) (rest []byte, ok bool) {
 	for word != "" {

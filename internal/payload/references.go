@@ -168,7 +168,7 @@ func (w *walker) refer(key []byte, text token) {
 	switch {
 	case !w.refers || text.nameless():
 		return
-	case containsFold(key, []byte("name")) && !containsFold(key, []byte("store")):
+	case spellsPart(key, "name") && !spellsPart(key, "store"):
 		w.resources.add(ResourceName(string(text.meaning()))) // or the name of a file on the caller's disk
 	default:
 		w.resources.addText(text)

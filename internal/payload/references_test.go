@@ -90,6 +90,7 @@ func TestReferencesInAnySpelling(t *testing.T) {
 		`{"fileUri":["files/abc"]}`, `{"fileData":[[{"file_uri":"files/abc"}]]}`, `{"generateContentRequest":{"contents":[{"parts":{"fileData":{"fileUri":"files/abc"}}}]}}`,
 		`{"messages":[{"content":[{"type":"file","file":{"file_id":"files/abc"}}]}]}`, `{"messages":[{"content":[{"image_url":{"url":"https://generativelanguage.googleapis.com/v1beta/files/abc"}}]}]}`,
 		`{"messages":[{"content":[{"image_url":"files/abc"}]}]}`, `{"input_file":{"file_url":"files/abc"}}`, `{"inputConfig":{"file_name":"files/abc"}}`,
+		`{"fi_leu_ri":"files/abc"}`, `{"a":{"_u__r_i_":"files/abc"}}`, `{"ca_ched_content":"files/abc"}`, `{"fi_leNa_me":"files/abc"}`,
 		`{"functionResponse":{"parts":[{"fileData":{"fileUri":"files/abc"}}]}}`, `{"a":"files/abc:download","b":1,}`, `{"a":"HTTPS://x.googleapis.com/files/abc",}`,
 	} {
 		b, err := Read([]byte(body), plenty)

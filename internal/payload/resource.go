@@ -216,21 +216,11 @@ func isWord(text []byte) bool {
 // Which members do so is upstream's to know, and how it reads their names too
 // (protobuf's parser has taken fileUri, file_uri and FileUri for one).
 func refers(member []byte) bool {
-	return slices.ContainsFunc(referring, func(part []byte) bool { return containsFold(member, part) })
+	return slices.ContainsFunc(referring, func(word string) bool { return spellsPart(member, word) })
 }
 
 // referring are parts of the names of members that refer to something.
-var referring = [][]byte{[]byte("uri"), []byte("url"), []byte("file"), []byte("cache")}
-
-// containsFold reports whether a text has a part in it, whatever their case.
-func containsFold(text, part []byte) bool {
-	for at := range len(text) - len(part) + 1 {
-		if bytes.EqualFold(text[at:at+len(part)], part) {
-			return true
-		}
-	}
-	return false
-}
+var referring = []string{"uri", "url", "file", "cache"}
 
 // maxDecoded is how many times over a reference may be percent encoded.
 const maxDecoded = 3

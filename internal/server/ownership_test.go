@@ -202,6 +202,7 @@ func TestFilesAreNamedInFull(t *testing.T) {
 			assert.Contains(t, a.Body.String(), "files/…", "it is said")
 		}
 	}
+	w.do("POST", "/v1beta/"+store+":importFile", `{"fi_leName":"`+hers+`"}`, as(bobToken)...).failed(http.StatusNotFound)
 	assert.Len(t, w.sim.RequestLog(), before, "upstream was asked")
 	assert.NotEmpty(t, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", `{"batch":{"inputConfig":{"fileName":"`+his+`"}}}`, as(bobToken)...).field("name"))
 	assert.NotEmpty(t, w.do("POST", "/v1beta/"+store+":importFile", `{"file_name":"`+his+`"}`, as(bobToken)...).field("name"))
