@@ -150,6 +150,7 @@ func TestRenameModelInWhatGoogleTakes(t *testing.T) {
 	for body, want := range map[string]string{
 		`{'model':'auto','a':"model",}`:                 `{'model':"gemini-x",'a':"model",}`,
 		`{model : "models/gemini-x", "b":[1,]}`:         `{model : "models/gemini-x", "b":[1,]}`,
+		`{"model":"a","Model":"b","MO_DEL":"gemini-x"}`: `{"model":"gemini-x","Model":"gemini-x","MO_DEL":"gemini-x"}`,
 		`{"mo\u0064el":,"b":{'model':'auto'},model:7,}`: `{"mo\u0064el":"gemini-x","b":{'model':'auto'},model:"gemini-x",}`,
 	} {
 		got, err := renameModel([]byte(body), "gemini-x")

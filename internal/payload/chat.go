@@ -17,27 +17,27 @@ type Chat struct {
 // maxModels bounds how often a body may name its model.
 const maxModels = 16
 
-// Chat reads a body of an OpenAI-compatible route, which has JSON. Names are taken as
-// they are spelt, unlike by encoding/json; of members that are there twice the last one
-// counts, but all inputs do. It fails with a *FieldError.
+// Chat reads a body of an OpenAI-compatible route, which has JSON. What is reserved for, the
+// model and the inputs, is found however its member is spelt. Of members that are there twice
+// the last one counts, but all inputs do. It fails with a *FieldError.
 func (b *Body) Chat() (*Chat, error) {
 	in := &Chat{object: b.JSON}
 	models := 0
 	for name, value := range MembersOf(b.JSON) {
-		switch string(name) {
-		case "model":
+		switch {
+		case Spells(name, modelMember):
 			if models++; models > maxModels || len(value) > maxName || json.Unmarshal(value, &in.Model) != nil {
 				return in, ErrModel
 			}
-		case "stream":
+		case string(name) == "stream":
 			if len(value) > maxName || json.Unmarshal(value, &in.Stream) != nil {
 				return in, invalid("stream", "want true or false.")
 			}
-		case "messages":
+		case string(name) == "messages":
 			if !in.setMessages(value) {
 				return in, errNoMessages
 			}
-		case "input":
+		case Spells(name, "input"):
 			in.inputs += countInputs(value)
 		}
 	}

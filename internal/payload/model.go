@@ -17,12 +17,15 @@ func ValidModel(name string) bool {
 	return len(name) <= maxModelName && modelName.MatchString(name)
 }
 
+// modelMember names the model that a body is for.
+const modelMember = "model"
+
 // ErrModel is the *FieldError for what is no model's name.
 var ErrModel = invalid("model", `want a model name such as "gemini-2.5-flash", or "auto".`)
 
-// Rename returns the body with another value of the top-level member "model" where that
-// isn't the model already, and every other byte as it is. A body that names two models
-// comes out with one: whichever upstream's parser takes, only this one is
+// Rename returns the body with another value of the top-level member "model", however it is
+// spelt, where that isn't the model already, and every other byte as it is. A body that names
+// two models comes out with one: whichever upstream's parser takes, only this one is
 // reserved for. It fails if the body isn't an object that Google takes as JSON, or names
 // its model too often.
 func (b *Body) Rename(model string) (*Rope, error) {
@@ -36,7 +39,7 @@ func (b *Body) Rename(model string) (*Rope, error) {
 		each = eachLenientMember
 	}
 	err = each(b.Text, func(name []byte, from, to int) error {
-		if string(name) != "model" || strings.TrimPrefix(lenientString(b.Text[from:to]), "models/") == model {
+		if !Spells(name, modelMember) || strings.TrimPrefix(lenientString(b.Text[from:to]), "models/") == model {
 			return nil
 		}
 		if renamed++; renamed > maxModels {
@@ -69,10 +72,10 @@ func (r *Rope) AddMembers(object []byte) (contents bool) {
 		begin := t.at
 		name := t.next().name()
 		t.value()
-		switch string(name) {
-		case "contents":
+		switch {
+		case string(name) == "contents":
 			contents = true
-		case "model":
+		case Spells(name, modelMember):
 			add()
 			if models++; models > maxModels {
 				return false
@@ -93,7 +96,7 @@ func (r *Rope) AddMembers(object []byte) (contents bool) {
 // of that name: upstream may take them together.
 func (b *Body) CountTexts() (n int64, err error) {
 	for name, value := range MembersOf(b.JSON) {
-		if string(name) != "requests" {
+		if !Spells(name, "requests") {
 			continue
 		}
 		if value[0] != '[' && value[0] != 'n' {

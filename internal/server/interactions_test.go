@@ -69,6 +69,19 @@ func TestConversationsStayWithTheirProject(t *testing.T) {
 	})
 }
 
+// Whichever of two models Gemini takes is the one that counts.
+func TestTwoModelsAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{})
+		for _, body := range []string{
+			`{"model":"gemini-2.5-flash","Model":"gemini-2.5-pro","input":"hi"}`, `{"MODEL":"gemini-2.5-pro","model":"gemini-2.5-flash","input":"hi"}`,
+		} {
+			a := w.do("POST", interactionsPath, body)
+			assert.Equal(t, a.Header().Get("X-Fluxgate-Model"), a.interaction().Model, body)
+		}
+	})
+}
+
 // A turn is admitted with what was said before, and settled by what Gemini counted.
 func TestConversationsWeighWhatWasSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

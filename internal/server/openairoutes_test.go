@@ -186,6 +186,7 @@ func TestVideosByForm(t *testing.T) {
 	for name, fields := range map[string][]string{
 		"no model":         {"prompt", "a banana"},
 		"two models":       {"model", veo, "model", "other"},
+		"in two spellings": {"model", veo, "Mo_del", "other"},
 		"a file for one":   {"model", veo, "@model", "other"},
 		"no model's name":  {"model", "../files"},
 		"auto":             {"model", "auto"},

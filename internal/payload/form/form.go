@@ -60,9 +60,10 @@ func Read(text []byte, contentType string) (*Form, error) {
 		if err != nil || fields == maxFields || part.FormName() == "" || part.Header.Get("Content-Transfer-Encoding") != "" {
 			return nil, ErrForm
 		}
+		isModel := payload.Spells([]byte(part.FormName()), "model")
 		if part.FileName() != "" {
 			files = true
-			if strings.EqualFold(part.FormName(), "model") {
+			if isModel {
 				return nil, ErrForm
 			}
 			continue
@@ -72,7 +73,7 @@ func Read(text []byte, contentType string) (*Form, error) {
 			return nil, ErrForm
 		}
 		texts = append(texts, string(value))
-		if part.FormName() == "model" {
+		if isModel {
 			if models++; models > 1 || len(value) > maxModel {
 				return nil, ErrForm
 			}

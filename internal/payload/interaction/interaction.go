@@ -32,8 +32,8 @@ type Request struct {
 // ErrNoModel is the *FieldError for a request without a model or an agent.
 var ErrNoModel = invalid("model", `name one, such as "gemini-2.5-flash", or "auto"; or an agent.`)
 
-// Read reads it. Of other members that are there twice the last one counts.
-// It fails with a *FieldError.
+// Read reads it. Of other members that are there twice the last one counts, and of models in
+// all spellings: Body.Rename leaves no other. It fails with a *FieldError.
 func Read(body []byte) (*Request, error) {
 	in := &Request{Store: true}
 	for name, value := range payload.MembersOf(body) {
@@ -55,17 +55,20 @@ func Read(body []byte) (*Request, error) {
 
 // member notes what a member of the request says.
 func (in *Request) member(name, value []byte) error {
-	switch string(name) {
-	case "model":
+	switch {
+	case payload.Spells(name, "model"):
 		return into("model", value, &in.Model, "want a text.")
-	case "agent":
-		return into("agent", value, &in.Agent, "want a text.")
-	case "stream":
+	case payload.Spells(name, "agent"):
+		before := in.Agent
+		if err := into("agent", value, &in.Agent, "want a text."); err != nil || before == "" || before == in.Agent {
+			return err
+		}
+		return invalid("agent", "name one agent.") // upstream might take either
+	case string(name) == "stream":
 		return into("stream", value, &in.Stream, "want true or false.")
-	case "store":
+	case string(name) == "store":
 		return into("store", value, &in.Store, "want true or false.")
-	}
-	if payload.Spells(name, previousMember) {
+	case payload.Spells(name, previousMember):
 		return in.follow(string(name[:min(len(name), maxValue)]), value)
 	}
 	return nil
