@@ -63,6 +63,7 @@ func TestAsked(t *testing.T) {
 		`{"uses":0,"expire_time":"2026-11-29T06:00:00Z","new_session_expire_time":"2026-11-29T05:00:00Z","bidi_generate_content_setup":{"model":"models/m"}}`: {
 			Model: "m", Begins: now.Add(time.Hour), Until: now.Add(2 * time.Hour), Left: -1,
 		},
+		`{"Bidi_GenerateContentSetup":{"mo_del":"models/m"}}`: {Model: "m", Begins: now.Add(time.Minute), Until: now.Add(30 * time.Minute), Left: 1},
 		`{"bidiGenerateContentSetup":{"model":"models/m"},"fieldMask":"generationConfig.temperature,model"}`: {
 			Model: "m", Begins: now.Add(time.Minute), Until: now.Add(30 * time.Minute), Left: 1,
 		},
@@ -74,8 +75,12 @@ func TestAsked(t *testing.T) {
 		require.NoError(t, err, body)
 		assert.Equal(t, want, got, body)
 	}
-	_, err := ephemeral.Asked([]byte(`{"expireTime":"2026-11-29T06:00:00Z","expire_time":"2026-11-29T05:00:00Z"}`), now)
-	assert.Error(t, err)
+	for _, body := range []string{
+		`{"expireTime":"2026-11-29T06:00:00Z","expire_time":"2026-11-29T05:00:00Z"}`, `{"bidiGenerateContentSetup":{"model":"m","Model":"n"}}`,
+	} {
+		_, err := ephemeral.Asked([]byte(body), now)
+		assert.Error(t, err, body)
+	}
 }
 
 // A record that is full takes no more, of one caller before that, until some have expired; what

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +223,20 @@ func TestHandlesInAnySpelling(t *testing.T) {
 		again.say(fmt.Sprintf(`{%q:{"model":"models/%s"}}`, member, model))
 		assert.EqualValues(t, 1008, again.closed().Code, "a second setup: %s", member)
 	}
+}
+
+// What a request for a token asks for is known before one is made.
+func TestEphemeralTokensAreReadBefore(t *testing.T) {
+	w := newWorld(t)
+	i := w.instance()
+	for _, asked := range []string{
+		`{"expireTime":"2126-11-29T06:00:00Z","expire_time":"2126-11-29T05:00:00Z"}`, `{"uses":"many"}`,
+		`{"bidiGenerateContentSetup":{"model":"models/` + model + `"},"bidiGenerateContentSetup":{}}`,
+	} {
+		status, text := w.tryToMint(i, aliceToken, asked)
+		assert.Equal(t, http.StatusBadRequest, status, "%s: %s", asked, text)
+	}
+	assert.False(t, slices.ContainsFunc(w.sim.RequestLog(), func(r geminisim.Request) bool { return strings.HasSuffix(r.Path, "auth_tokens") }), "one was made")
 }
 
 // A token opens sessions as long as the caller's own is good by which it was minted: not when

@@ -36,24 +36,30 @@ func readSetup(text []byte, room func(bytes int64) error) (*setup, error) {
 		return nil, errSetup
 	}
 	s := &setup{text: text, body: body}
-	setups := 0
-	err = members(text, func(name []byte, from, to int) error {
-		if !payload.Spells(name, "setup") {
-			return nil
-		}
-		if setups++; setups > 1 {
-			return errSetup
-		}
-		err := s.read(text[from:to])
-		if s.to > 0 {
-			s.from, s.to = s.from+from, s.to+from
-		}
-		return err
-	})
-	if err != nil || setups == 0 {
+	at, err := s.find(text, "setup")
+	if err != nil || at == 0 {
 		return nil, errSetup
 	}
+	if s.to > 0 {
+		s.from, s.to = s.from+at, s.to+at
+	}
 	return s, nil
+}
+
+// find reads the setup that is a member of an object, of which there is to be one at most. It
+// returns where it stands, 0: nowhere.
+func (s *setup) find(object []byte, word string) (at int, err error) {
+	err = members(object, func(name []byte, from, to int) error {
+		if !payload.Spells(name, word) {
+			return nil
+		}
+		if at > 0 {
+			return errSetup
+		}
+		at = from
+		return s.read(object[from:to])
+	})
+	return at, err
 }
 
 // read reads a setup's members, however they are spelt: else a handle might be read upstream

@@ -2,13 +2,11 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/ephemeral"
-	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
@@ -33,45 +31,39 @@ func (l *Relay) Token(ctx context.Context, text, letIn string) (*Token, error) {
 	return &Token{t, text}, nil
 }
 
-// MayMint returns the keys of a pool by which a token may be made: where its setup goes on with
-// a session, those of the project that has it, if it is the caller's.
-func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.Pool, request []byte) (*dispatch.Pool, error) {
-	s, err := new(setup), errSetup
-	if json.Valid(request) {
-		err = members(request, func(name []byte, from, to int) error {
-			if !payload.Spells(name, "bidigeneratecontentsetup") {
-				return nil
-			}
-			return s.read(request[from:to])
-		})
+// MayMint returns what a request for a token asks for, and the keys of a pool by which it may be
+// made: where its setup goes on with a session, those of the project that has it, if it is the
+// caller's.
+func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.Pool, request []byte) (*dispatch.Pool, ephemeral.Token, error) {
+	asked, err := ephemeral.Asked(request, l.admission.Now().Time())
+	s := new(setup)
+	if err == nil { // it is JSON
+		_, err = s.find(request, "bidigeneratecontentsetup")
 	}
 	if err != nil {
-		return nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "want JSON as the SDKs send it", Cause: err}
+		return nil, asked, &apierror.Problem{Code: apierror.InvalidArgument, Public: "want JSON as the SDKs send it", Cause: err}
 	}
 	if s.handle == "" {
-		return p, nil
+		return p, asked, nil
 	}
 	project, _, err := l.projectOf(ctx, who, p, s.handle)
 	if err != nil {
-		return nil, err
+		return nil, asked, err
 	}
-	return only(p, project)
+	p, err = only(p, project)
+	return p, asked, err
 }
 
-// Minted notes a token that a project has made for a caller, by the request and the answer, and
-// a proof of the caller's own token.
+// Minted notes a token that a project has made for a caller, by what was asked for and the answer,
+// and a proof of the caller's own token.
 // Without that it is nobody's, so the caller isn't given it then.
-func (l *Relay) Minted(ctx context.Context, caller, proof, project string, request, answer []byte) error {
-	t, err := ephemeral.Asked(request, l.admission.Now().Time())
-	if err != nil {
-		return apierror.New(apierror.InvalidArgument, err.Error())
-	}
+func (l *Relay) Minted(ctx context.Context, caller, proof, project string, t ephemeral.Token, answer []byte) error {
 	name := ephemeral.NameIn(answer)
 	if name == "" {
 		return apierror.New(apierror.Unavailable, "Gemini has answered with success, and with no token.")
 	}
 	t.Caller, t.Proof, t.Project = caller, proof, project
-	err = l.tokens.Minted(ctx, name, t)
+	err := l.tokens.Minted(ctx, name, t)
 	switch {
 	case errors.Is(err, ephemeral.ErrFull):
 		return &apierror.Problem{Code: apierror.Unavailable, Public: "Too many ephemeral tokens are good at the same time. Please wait until some have expired.", Cause: err}

@@ -58,14 +58,15 @@ func (s *Server) mint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if p, err = s.sessions.MayMint(r.Context(), s.who(r), p, read.Known()); err != nil {
+	p, asked, err := s.sessions.MayMint(r.Context(), s.who(r), p, read.Known())
+	if err != nil {
 		return err
 	}
 	a, err := s.change(r, p, routes.API.Upstream()+"auth_tokens", read.Text, true)
 	if err != nil {
 		return err
 	}
-	if err := s.sessions.Minted(r.Context(), callerOf(r), arrivalOf(r).caller.Proof(s.admission.Sign), a.To.Key.Project, read.Known(), a.Text); err != nil {
+	if err := s.sessions.Minted(r.Context(), callerOf(r), arrivalOf(r).caller.Proof(s.admission.Sign), a.To.Key.Project, asked, a.Text); err != nil {
 		return err
 	}
 	a.Pass(w)
