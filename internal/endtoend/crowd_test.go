@@ -3,7 +3,6 @@ package endtoend
 import (
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,13 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genai"
-
-	"fluxgate.dev/fluxgate/internal/app"
-	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/geminisim"
-	"fluxgate.dev/fluxgate/internal/remote"
-	"fluxgate.dev/fluxgate/internal/wait"
-	"fluxgate.dev/fluxgate/storage"
 )
 
 var realTime = flag.Bool("realtime", false, "wait in real time, where there is a choice")
@@ -59,26 +51,9 @@ func (x *returns) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestTwoHundredAtOnce(t *testing.T) {
 	crowd := func(t *testing.T) {
 		const all, aMinute = 200, 100
-		sim := geminisim.New(geminisim.Config{
-			Limits: map[string]geminisim.Limits{model: {RPM: aMinute, TPM: 10_000_000, RPD: 10_000}},
-			Keys:   []geminisim.Key{{Value: "end-to-end-key-1", Project: "p"}}, Latency: 100 * time.Millisecond,
-		})
-		cfg, err := config.Load(t.Context(), []string{
-			"GEMINI_KEY_1=end-to-end-key-1", "GEMINI_PROJECT_1=p", "FLUXGATE_CHAIN=" + model, "FLUXGATE_TOKENS=app:end-to-end-token-1",
-			fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":%d}}`, model, aMinute), "GOOGLE_GEMINI_BASE_URL=https://gemini.test",
-		})
-		require.NoError(t, err)
-		a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: storage.NewMemory(time.Now), Transport: sim.Transport()})
-		require.NoError(t, err)
-		defer func() { assert.NoError(t, a.Close(t.Context())) }()
-		seen := &returns{next: direct{a}, due: make(map[string]time.Time)}
-		proxy, err := wait.New(wait.Options{Access: remote.Access{URL: "https://function.test", Token: "end-to-end-token-1"}, Transport: seen})
-		require.NoError(t, err)
-		client, err := genai.NewClient(t.Context(), &genai.ClientConfig{
-			APIKey: "placeholder", Backend: genai.BackendGeminiAPI, HTTPClient: &http.Client{Transport: direct{proxy}},
-			HTTPOptions: genai.HTTPOptions{BaseURL: "http://127.0.0.1:8081"},
-		})
-		require.NoError(t, err)
+		p := newSmallPool(aMinute)
+		seen := &returns{next: direct{p.start(t)}, due: make(map[string]time.Time)}
+		client := throughWait(t, seen)
 		began := time.Now()
 		var asking sync.WaitGroup
 		for i := range all {
@@ -90,7 +65,7 @@ func TestTwoHundredAtOnce(t *testing.T) {
 			})
 		}
 		asking.Wait()
-		stats := sim.Stats()
+		stats := p.sim.Stats()
 		assert.EqualValues(t, all, stats.Accepted)
 		assert.Zero(t, stats.RefusedRPM+stats.RefusedTPM+stats.RefusedRPD)
 		require.GreaterOrEqual(t, len(seen.late), all-aMinute)

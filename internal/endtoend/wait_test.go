@@ -39,6 +39,47 @@ func (f *restarting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return direct{a}.RoundTrip(r)
 }
 
+// A smallPool is one project of a simulated Gemini, and the store of whoever uses it.
+type smallPool struct {
+	sim       *geminisim.Server
+	store     storage.Store
+	perMinute int
+}
+
+func newSmallPool(perMinute int) *smallPool {
+	return &smallPool{perMinute: perMinute, store: storage.NewMemory(time.Now), sim: geminisim.New(geminisim.Config{
+		Limits: map[string]geminisim.Limits{model: {RPM: int64(perMinute), TPM: 10_000_000, RPD: 10_000}},
+		Keys:   []geminisim.Key{{Value: "end-to-end-key-1", Project: "p"}}, Latency: 100 * time.Millisecond,
+	})}
+}
+
+// start starts an instance, which lasts as long as the test.
+func (p *smallPool) start(t *testing.T) *app.App {
+	t.Helper()
+	cfg, err := config.Load(t.Context(), []string{
+		"GEMINI_KEY_1=end-to-end-key-1", "GEMINI_PROJECT_1=p", "FLUXGATE_CHAIN=" + model, "FLUXGATE_TOKENS=app:end-to-end-token-1",
+		fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":%d}}`, model, p.perMinute), "GOOGLE_GEMINI_BASE_URL=https://gemini.test",
+	})
+	require.NoError(t, err)
+	a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: p.store, Transport: p.sim.Transport()})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, a.Close(context.Background())) })
+	return a
+}
+
+// throughWait returns Google's SDK for Go, whose requests reach a function through wait.
+func throughWait(t *testing.T, function http.RoundTripper) *genai.Client {
+	t.Helper()
+	proxy, err := wait.New(wait.Options{Access: remote.Access{URL: "https://function.test", Token: "end-to-end-token-1"}, Transport: function})
+	require.NoError(t, err)
+	client, err := genai.NewClient(t.Context(), &genai.ClientConfig{
+		APIKey: "placeholder", Backend: genai.BackendGeminiAPI, HTTPClient: &http.Client{Transport: direct{proxy}},
+		HTTPOptions: genai.HTTPOptions{BaseURL: "http://127.0.0.1:8081"},
+	})
+	require.NoError(t, err)
+	return client
+}
+
 // Google's SDK for Go fails its program at the first 429. With wait before the function
 // it is answered thirty times by a pool that takes ten a minute, as soon as that can be,
 // streaming or not, and also where the function's instance is killed in the middle.
@@ -48,33 +89,11 @@ func TestWaitForUnmodifiedClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				sim := geminisim.New(geminisim.Config{
-					Limits: map[string]geminisim.Limits{model: {RPM: perMinute, TPM: 1_000_000, RPD: 1000}},
-					Keys:   []geminisim.Key{{Value: "end-to-end-key-1", Project: "p"}}, Latency: 100 * time.Millisecond,
-				})
-				store := storage.NewMemory(time.Now)
+				p := newSmallPool(perMinute)
 				f := &restarting{}
-				start := func() {
-					cfg, err := config.Load(t.Context(), []string{
-						"GEMINI_KEY_1=end-to-end-key-1", "GEMINI_PROJECT_1=p", "FLUXGATE_CHAIN=" + model, "FLUXGATE_TOKENS=app:end-to-end-token-1",
-						fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":%d}}`, model, perMinute), "GOOGLE_GEMINI_BASE_URL=https://gemini.test",
-					})
-					require.NoError(t, err)
-					a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: store, Transport: sim.Transport()})
-					require.NoError(t, err)
-					f.instance.Store(a)
-					t.Cleanup(func() { assert.NoError(t, a.Close(context.Background())) })
-				}
+				start := func() { f.instance.Store(p.start(t)) }
 				start()
-				proxy, err := wait.New(wait.Options{
-					Access: remote.Access{URL: "https://function.test", Token: "end-to-end-token-1"}, Transport: f,
-				})
-				require.NoError(t, err)
-				client, err := genai.NewClient(t.Context(), &genai.ClientConfig{
-					APIKey: "placeholder", Backend: genai.BackendGeminiAPI, HTTPClient: &http.Client{Transport: direct{proxy}},
-					HTTPOptions: genai.HTTPOptions{BaseURL: "http://127.0.0.1:8081"},
-				})
-				require.NoError(t, err)
+				client := throughWait(t, f)
 				if c.kill {
 					time.AfterFunc(30*time.Second, func() { f.instance.Store(nil) })
 					time.AfterFunc(65*time.Second, start) // some returned meanwhile
@@ -100,7 +119,7 @@ func TestWaitForUnmodifiedClients(t *testing.T) {
 				}
 				all.Wait()
 				elapsed := time.Since(began)
-				stats := sim.Stats()
+				stats := p.sim.Stats()
 				assert.EqualValues(t, 3*perMinute, stats.Accepted)
 				assert.Zero(t, stats.RefusedRPM+stats.RefusedTPM+stats.RefusedRPD)
 				// The last ten go when the second ten are a minute old.
