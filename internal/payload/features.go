@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"iter"
 	"slices"
 	"unicode/utf8"
 
@@ -20,22 +21,22 @@ const (
 // featureNames are the names by which a body asks for a feature, as a member or as
 // the type of a tool, in Google's format and in OpenAI's alike.
 var featureNames = []struct{ name, feature string }{
-	{"google_search", SearchFeature}, {"googleSearch", SearchFeature},
-	{"google_search_retrieval", SearchFeature}, {"googleSearchRetrieval", SearchFeature},
-	{"url_context", URLFeature}, {"urlContext", URLFeature},
-	{"google_maps", MapsFeature}, {"googleMaps", MapsFeature},
+	{"googlesearch", SearchFeature}, {"googlesearchretrieval", SearchFeature}, {"urlcontext", URLFeature}, {"googlemaps", MapsFeature},
 }
 
 // modalityNames are the members that say what kinds of output are wanted.
-var modalityNames = []string{"responseModalities", "response_modalities", "modalities"}
+var modalityNames = []string{"responsemodalities", "modalities"}
 
-// featureMarks are parts of which each of these names has one.
-var featureMarks = [][]byte{[]byte("google"), []byte("url"), []byte("odalities")}
+// The sizes of these names, in bytes as they stand in a body.
+const (
+	minFeature = len("urlcontext")
+	maxFeature = 256
+)
 
 // Features returns which features a body asks for, each once, in order. It reads any
 // bytes, JSON or not, and rather finds too many than too few: every string that is a
-// feature's name counts, wherever it stands. A name within a prompt's text doesn't,
-// unless it is in quotes there.
+// feature's name counts, wherever it stands and however it is spelt (Spells). A name within a
+// prompt's text doesn't, unless it is in quotes there.
 func Features(body []byte) []string {
 	var found []string
 	add := func(feature string) {
@@ -44,19 +45,21 @@ func Features(body []byte) []string {
 		}
 	}
 	for piece := range escape.Windows(body, withoutEscapes) {
-		// Most bodies have none of these, and so nothing of what is looked for.
-		if !slices.ContainsFunc(featureMarks, func(mark []byte) bool { return bytes.Contains(piece, mark) }) {
-			continue
-		}
-		for _, x := range featureNames {
-			if index(piece, x.name, 0) >= 0 {
-				add(x.feature)
-			}
-		}
-		for _, name := range modalityNames {
-			if wantsImages(piece, name) {
-				add(ImageFeature)
-				break
+		for _, mark := range []byte(`"':`) {
+			read := 0 // what is before that was looked through for images
+			for name, end := range namesBefore(piece, mark) {
+				spells := func(word string) bool { return Spells(name, word) }
+				for _, x := range featureNames {
+					if spells(x.name) {
+						add(x.feature)
+					}
+				}
+				if slices.ContainsFunc(modalityNames, spells) {
+					var wanted bool
+					if wanted, read = wantsImages(piece, end, read); wanted {
+						add(ImageFeature)
+					}
+				}
 			}
 		}
 	}
@@ -64,59 +67,53 @@ func Features(body []byte) []string {
 	return found
 }
 
-// index returns where a name stands, at from or after it, as a string or as a member
-// without quotes; -1: nowhere.
-func index(body []byte, name string, from int) int {
-	for from <= len(body) {
-		i := bytes.Index(body[from:], []byte(name))
-		if i < 0 {
-			return -1
-		}
-		at := from + i
-		end := at + len(name)
-		before, after := byte(0), byte(0)
-		if at > 0 {
-			before = body[at-1]
-		}
-		if end < len(body) {
-			after = body[end]
-		}
-		if (before == '"' || before == '\'') && after == before {
-			return at
-		}
-		if !wordByte(before) {
-			behind := bytes.TrimLeft(body[end:], " \t\r\n\v\f")
+// namesBefore yields what stands before every mark of a body and may be a feature's name, with
+// where it ends: in quotes, where the mark is one, and without where it is a colon.
+func namesBefore(body []byte, mark byte) iter.Seq2[[]byte, int] {
+	const blanks = " \t\r\n\v\f"
+	return func(yield func(name []byte, end int) bool) {
+		for at, next := 0, 0; next >= 0; at++ {
+			end := len(body)
+			if next = bytes.IndexByte(body[at:], mark); next >= 0 {
+				at += next
+				end = at
+			}
+			before := end
+			if mark == ':' {
+				end = len(bytes.TrimRight(body[:end], blanks))
+			}
 			// What follows so many blanks may not be in this window.
-			if bytes.HasPrefix(behind, []byte(":")) || len(behind) == 0 && len(body)-end > escape.Overlap/2 {
-				return at
+			if next < 0 && (mark != ':' || before-end <= escape.Overlap/2) {
+				return
+			}
+			begin := end
+			for begin > max(0, end-maxFeature) && wordByte(body[begin-1]) {
+				begin--
+			}
+			quoted := begin > 0 && body[begin-1] == mark
+			if end-begin >= minFeature && (mark == ':' || quoted) && !yield(body[begin:end], end) {
+				return
 			}
 		}
-		from = end
 	}
-	return -1
 }
 
 func wordByte(b byte) bool {
 	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }
 
-// wantsImages reports whether the list after a member of that name, wherever it stands,
-// has the image modality. It reads no byte twice, however many there are.
-func wantsImages(body []byte, name string) bool {
+// wantsImages reports whether the list after the name of a member that ends there has the image
+// modality. It reads no byte twice, and returns how far it has read.
+func wantsImages(body []byte, from, read int) (bool, int) {
 	const image = "image"
-	read := 0 // what is before that was read
-	for at := index(body, name, 0); at >= 0; at = index(body, name, at+len(name)) {
-		begin := at + len(name)
-		end := min(begin+256, len(body))
-		begin = max(begin, read-len(image)+1) // it may have been cut there
-		for i := begin; i < end && body[i] != ']'; i++ {
-			if body[i]|0x20 == image[0] && i+len(image) <= end && bytes.EqualFold(body[i:i+len(image)], []byte(image)) {
-				return true
-			}
-			read = i + 1
+	end := min(from+256, len(body))
+	for i := max(from, read-len(image)+1); i < end && body[i] != ']'; i++ { // it may have been cut there
+		if body[i]|0x20 == image[0] && i+len(image) <= end && bytes.EqualFold(body[i:i+len(image)], []byte(image)) {
+			return true, read
 		}
+		read = i + 1
 	}
-	return false
+	return false, read
 }
 
 // withoutEscapes appends a body with the escapes resolved that a name may be written

@@ -12,21 +12,25 @@ import (
 func TestFeatures(t *testing.T) {
 	search, images := []string{SearchFeature}, []string{ImageFeature}
 	for body, want := range map[string][]string{
-		`{"tools":[{"google_search":{}}]}`:                                                                         search,
-		`{'tools':[{'googleSearch':{}},]}`:                                                                         search,
-		`{tools:[{google_search` + strings.Repeat(" ", 500) + "\v" + `:{}}]}`:                                      search,
-		`{"tools":[{"google\u005fsearch":{}}]}`:                                                                    search,
-		`{"tools":[{"goog\le_search":{}}]}`:                                                                        search,
-		`{"tools":[{"google\U005fsearch":{}}]}`:                                                                    search,
-		`{"text":"\n\"","tools":[{"urlContext":{}}]}`:                                                              {URLFeature},
-		`{"generationConfig":{"responseModalities":["IM\u0041GE"],}}`:                                              images,
-		`{"modalities":["text"],"responseModalities":["Text","Image"]}`:                                            images,
-		`{"a":["modalities","modalities","iMaGe"]}`:                                                                images,
-		`{"modalities":["text"],"a":"image"}`:                                                                      nil,
+		`{"tools":[{"google_search":{}}]}`:                                    search,
+		`{"tools":[{"GoogleSearch":{}}]}`:                                     search,
+		`{"tools":[{"type":"GOOGLE_SEARCH"}]}`:                                search,
+		`{tools:[{Goo_gleMaps:{}}]}`:                                          {MapsFeature},
+		`{"Response_modalities":["Image"]}`:                                   images,
+		`{'tools':[{'googleSearch':{}},]}`:                                    search,
+		`{tools:[{google_search` + strings.Repeat(" ", 500) + "\v" + `:{}}]}`: search,
+		`{"tools":[{"google\u005fsearch":{}}]}`:                               search,
+		`{"tools":[{"goog\le_search":{}}]}`:                                   search,
+		`{"tools":[{"google\U005fsearch":{}}]}`:                               search,
+		`{"text":"\n\"","tools":[{"urlContext":{}}]}`:                         {URLFeature},
+		`{"generationConfig":{"responseModalities":["IM\u0041GE"],}}`:         images,
+		`{"modalities":["text"],"responseModalities":["Text","Image"]}`:       images,
+		`{"a":["modalities","modalities","iMaGe"]}`:                           images,
+		`{"modalities":["text"],"a":"image"}`:                                 nil,
 		`{"a":["modalities"` + strings.Repeat(" ", 240) + `,"modalities"` + strings.Repeat(" ", 240) + `"image"]}`: images,
 		`{"a":["modalities"` + strings.Repeat(" ", 300) + `"image"]}`:                                              nil,
 		`{"text":"a google_search, or \"google_search\""}`:                                                         nil,
-		`{"text":"google_search?"}`:                                                                                nil,
+		`{"text":"google_search?"}`: nil,
 	} {
 		assert.Equal(t, want, Features([]byte(body)), body)
 	}
