@@ -21,8 +21,12 @@ var (
 	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
 )
 
-// batchFile is where a batch names the file with its requests.
-const batchFile = "batch.inputConfig.fileName"
+// batchFile is where a batch names the file with its requests, and madeBatch where a request has
+// the batch.
+const (
+	batchFile = "inputConfig.fileName"
+	madeBatch = "batch."
+)
 
 // live is the feature that sessions count on.
 const live = "live"
@@ -50,8 +54,8 @@ var Table = []Route{
 	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Requests, Pinned: true, Each: "requests"},
 	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true},
 	{Method: post, Path: "models/{call}:predictLongRunning", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Makes: named},
-	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: batchFile, Makes: named},
-	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: batchFile, Makes: named},
+	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, Makes: named},
+	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, Makes: named},
 	{Method: get, Path: "models/{call}", Model: InPath},
 	{Method: patch, Path: "models/{call}", Unserved: noTuning},
 	{Method: remove, Path: "models/{call}", Unserved: noTuning},
@@ -66,8 +70,8 @@ var Table = []Route{
 	{Method: get, Path: "batches/{id}", Names: "batches/{id}", Flow: Downloads, Makes: results},
 	{Method: remove, Path: "batches/{id}", Names: "batches/{id}", Ends: true},
 	{Method: post, Path: "batches/{id}:cancel", Names: "batches/{id}"},
-	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}"},
-	{Method: patch, Path: "batches/{id}:updateEmbedContentBatch", Names: "batches/{id}"},
+	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}", NamesFile: batchFile},
+	{Method: patch, Path: "batches/{id}:updateEmbedContentBatch", Names: "batches/{id}", NamesFile: batchFile},
 
 	// Files. https://ai.google.dev/api/files
 	{Method: get, Path: "files", Lists: "files"},

@@ -83,7 +83,12 @@ func TestFilesAreNamedInFull(t *testing.T) {
 	}
 	w.do("POST", "/v1beta/"+store+":importFile", `{"fi_leName":"`+hers+`"}`, as(bobToken)...).failed(http.StatusNotFound)
 	assert.Len(t, w.sim.RequestLog(), before, "upstream was asked")
-	assert.NotEmpty(t, w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", `{"batch":{"inputConfig":{"fileName":"`+his+`"}}}`, as(bobToken)...).field("name"))
+	batch := w.do("POST", "/v1beta/models/gemini-2.5-flash:batchGenerateContent", `{"batch":{"inputConfig":{"fileName":"`+his+`"}}}`, as(bobToken)...).field("name")
+	before = len(w.sim.RequestLog())
+	for _, method := range []string{"updateGenerateContentBatch", "updateEmbedContentBatch"} {
+		w.do("PATCH", "/v1beta/"+batch+":"+method, `{"input_config":{"fileName":"`+strings.TrimPrefix(hers, "files/")+`"}}`, as(bobToken)...).failed(http.StatusBadRequest)
+	}
+	assert.Len(t, w.sim.RequestLog(), before, "upstream was asked")
 	assert.NotEmpty(t, w.do("POST", "/v1beta/"+store+":importFile", `{"file_name":"`+his+`"}`, as(bobToken)...).field("name"))
 }
 
