@@ -130,7 +130,10 @@ func (p Provider) check() error {
 			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one", quoted(name)))
 		}
 	}
-	return errors.Join(append(problems, p.checkURL())...)
+	if err := p.checkURL(); err != nil {
+		problems = append(problems, inVariable("base_url", err)...)
+	}
+	return errors.Join(problems...)
 }
 
 // checkURL reports what is wrong with the base URL. The error doesn't repeat it: it may hold a
@@ -138,19 +141,16 @@ func (p Provider) check() error {
 func (p Provider) checkURL() error {
 	u, err := url.Parse(p.BaseURL)
 	if err != nil || p.BaseURL == "" {
-		return errors.New("base_url: want an absolute URL")
+		return errors.New("want an absolute URL")
 	}
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLinkLocalUnicast() || u.Hostname() == "metadata.google.internal" {
-		return errors.New("base_url: it is link-local, where a cloud has its metadata")
+		return errors.New("it is link-local, where a cloud has its metadata")
 	}
 	asked := p.BaseURL
 	if p.PlainHTTP && u.Scheme == "http" {
 		asked = "https" + strings.TrimPrefix(asked, "http")
 	}
-	if err := checkBaseURL(asked); err != nil {
-		return fmt.Errorf("base_url: %w", err)
-	}
-	return nil
+	return checkBaseURL(asked)
 }
 
 // readProviderKeys finds the keys of other providers than Gemini, and their projects, among
@@ -187,7 +187,7 @@ func (c *Config) readProviderKeys(vars map[string]string) []error {
 		}
 		if len(keys) > 0 || c.KeysSecret != "" {
 			if err := p.checkURL(); err != nil && p.number <= 2*numbersEach {
-				problems = append(problems, fmt.Errorf("%sBASE_URL: %w", p.variables(), errors.Unwrap(err)))
+				problems = append(problems, inVariable(p.variables()+"BASE_URL", err)...)
 			}
 		}
 	}

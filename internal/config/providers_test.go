@@ -44,7 +44,8 @@ func TestKeysOfOtherProviders(t *testing.T) {
 func TestProvidersRefused(t *testing.T) {
 	for env, want := range map[string]string{
 		"OPENAI_BASE_URL=http://api.openai.com/v1":                                                       "OPENAI_BASE_URL: want https",
-		"OPENAI_BASE_URL=https://169.254.169.254/v1":                                                     "OPENAI_BASE_URL",
+		"OPENAI_BASE_URL=https://169.254.169.254/v1":                                                     "OPENAI_BASE_URL: it is link-local",
+		"OPENAI_BASE_URL=https://hunter2:x":                                                              "OPENAI_BASE_URL: want an absolute URL",
 		"OPENAI_PROJECT_2=org":                                                                           "OPENAI_PROJECT_2: there is no OPENAI_KEY_2",
 		"OPENAI_PROJECT_1=a b":                                                                           "OPENAI_PROJECT_1: character 2",
 		"OPENAI_KEY_01=x":                                                                                "want OPENAI_KEY_ and a number from 1",
