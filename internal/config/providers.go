@@ -165,11 +165,13 @@ func (c *Config) readProviderKeys(vars map[string]string) []error {
 				continue
 			}
 			for what, values := range found {
-				if number, ok := strings.CutPrefix(rest, what); ok {
-					if !indexDigits.MatchString(number) {
-						problems = append(problems, fmt.Errorf("%s: want %s%s and a number from 1, without leading zeros", quoted(name), p.variables(), what))
-						continue
-					}
+				number, ok := strings.CutPrefix(rest, what)
+				switch {
+				case !ok || number == "" || !asciiDigit(rune(number[0])):
+					// Other programs have OPENAI_PROJECT_ID, AZURE_KEY_VAULT_NAME and their like.
+				case !indexDigits.MatchString(number):
+					problems = append(problems, fmt.Errorf("%s: want %s%s and a number from 1, without leading zeros", quoted(name), p.variables(), what))
+				default:
 					n, _ := strconv.Atoi(number) // at most five digits
 					values[n] = vars[name]
 				}

@@ -36,6 +36,14 @@ func TestKeysOfOtherProviders(t *testing.T) {
 	assert.Equal(t, "api-key", all[2].Header)
 	assert.Equal(t, FormatOpenAI, all[2].Format)
 
+	c, err = Load(t.Context(), []string{
+		"OPENAI_PROJECT_ID=proj_1", "OPENAI_KEY_FILE=key.txt", "AZURE_KEY_VAULT_NAME=vault", "AZURE_KEY_KEY_1=a", "AZURE_KEY_1=b",
+		`FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://x"},{"name":"azure-key","base_url":"https://y"}]`,
+	})
+	require.NoError(t, err, "what other programs are told, and other providers")
+	require.Len(t, c.Keys, 2)
+	assert.Equal(t, []string{"azure", "azure-key"}, []string{c.Keys[0].Provider, c.Keys[1].Provider})
+
 	c, err = Load(t.Context(), []string{"OPENAI_KEY_1=b", "OPENAI_BASE_URL=http://localhost:1234/v1", "ANTHROPIC_BASE_URL=ftp://nobody"})
 	require.NoError(t, err, "what is nobody's isn't looked at")
 	assert.Equal(t, "http://localhost:1234/v1", c.AllProviders()[0].BaseURL)
