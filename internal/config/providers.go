@@ -187,13 +187,28 @@ func (c *Config) readProviderKeys(vars map[string]string) []error {
 		for what, values := range map[string]map[int]string{"PROJECT": projects, "BILLING": accounts} {
 			problems = append(problems, declared(p.variables(), what, values, keys)...)
 		}
-		if len(keys) > 0 || c.KeysSecret != "" {
-			if err := p.checkURL(); err != nil && p.number <= 2*numbersEach {
+		switch own := c.baseURL(p.Name); {
+		case own == nil: // it was checked with FLUXGATE_PROVIDERS
+		case len(keys) == 0 && c.KeysSecret == "":
+			*own = "" // it is nobody's, and may be anything
+		default:
+			if err := p.checkURL(); err != nil {
 				problems = append(problems, inVariable(p.variables()+"BASE_URL", err)...)
 			}
 		}
 	}
 	return problems
+}
+
+// baseURL returns the setting of a built-in provider's base URL; nil for any other.
+func (c *Config) baseURL(provider string) *string {
+	switch provider {
+	case "openai":
+		return &c.OpenAIBaseURL
+	case "anthropic":
+		return &c.AnthropicBaseURL
+	}
+	return nil
 }
 
 // limitProviders has limits of other providers' models known for them: what begins with the

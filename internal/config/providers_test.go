@@ -47,6 +47,7 @@ func TestKeysOfOtherProviders(t *testing.T) {
 	c, err = Load(t.Context(), []string{"OPENAI_KEY_1=b", "OPENAI_BASE_URL=http://localhost:1234/v1", "ANTHROPIC_BASE_URL=ftp://nobody"})
 	require.NoError(t, err, "what is nobody's isn't looked at")
 	assert.Equal(t, "http://localhost:1234/v1", c.AllProviders()[0].BaseURL)
+	assert.Equal(t, anthropicURL, c.AllProviders()[1].BaseURL)
 }
 
 func TestProvidersRefused(t *testing.T) {

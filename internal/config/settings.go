@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -36,6 +37,10 @@ func Settings(before, environ []string) []Setting {
 			s.Value, s.From = otherwise, FromDefault
 		case len(WithoutKeys([]string{name + "="})) == 0:
 			s.Value = "(set)"
+		default:
+			if u, err := url.Parse(s.Value); err == nil && u.User != nil {
+				s.Value = u.Redacted() // of what is nobody's, Load looks at nothing
+			}
 		}
 		return s
 	}
