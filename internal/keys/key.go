@@ -132,7 +132,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 	}
 	problems = append(problems, shared(list, "billing account", func(k *Key) *string { return &k.Billing })...)
 	problems = append(problems, shared(list, "usage tier", func(k *Key) *string { return &k.Tier })...)
-	problems = append(problems, apart(list)...)
+	problems = append(problems, shared(list, "provider", func(k *Key) *string { return &k.Provider })...) // or two organisations' quota would be one
 	for _, key := range list {
 		// A project's name is shown in public: a key in its place must not pass.
 		if at, seen := first[config.NewSecret(key.Project)]; seen {
@@ -170,22 +170,6 @@ func (e entry) check() error {
 		}
 	}
 	return nil
-}
-
-// apart says where keys of two providers declare one project: it would be two organisations'
-// quota in one account.
-func apart(list []Key) (problems []error) {
-	of := make(map[string]Key, len(list))
-	for _, key := range list {
-		first, seen := of[key.Project]
-		switch {
-		case !seen:
-			of[key.Project] = key
-		case first.Provider != key.Provider:
-			problems = append(problems, fmt.Errorf("key %d is for %s and declares project %s, which is of %s by key %d: want another name", key.Index, key.Provider, key.Project, first.Provider, first.Index))
-		}
-	}
-	return problems
 }
 
 // shared gives every key of a project what one of them declares of it, and says where two

@@ -42,6 +42,11 @@ func declared(k Key, project string) Key {
 	return k
 }
 
+func of(provider string, k Key) Key {
+	k.Provider = provider
+	return k
+}
+
 func TestFromEnv(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

@@ -120,10 +120,12 @@ func TestFromSecrets(t *testing.T) {
 			[]string{versionS, versionT}, []Key{keyA(2), keyB(3)}, nil},
 		{"a duplicate across secrets keeps its number", map[string]string{versionS: "a", versionT: "a\nb"},
 			[]string{versionS, versionT}, []Key{keyA(1), keyB(3)}, []Warning{{slog.LevelWarn, "key 2 is the same as key 1: dropped"}}},
+		{"of several providers", map[string]string{versionS: `[{"key":"a","project":"team","provider":"gemini"},{"key":"b","project":"org","provider":"openai"}]`},
+			[]string{versionS}, []Key{declared(keyA(1), "team"), of("openai", declared(keyB(2), "org"))}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			withServer(t, tt.secrets, func(t *testing.T, _ *secretServer, client SecretAccessor) {
-				got, warnings, err := FromSecrets(client, tt.names).Load(t.Context())
+				got, warnings, err := FromSecrets(client, tt.names, "openai").Load(t.Context())
 				require.NoError(t, err)
 				assert.Equal(t, tt.want, got)
 				assert.Equal(t, tt.warnings, warnings)
@@ -149,12 +151,16 @@ func TestFromSecretsRefuses(t *testing.T) {
 		{"malformed key", "a\nhunter2 x", []string{versionS}, nil, codes.Unknown, versionS + ", entry 2: character 8 of the key is a blank"},
 		{"malformed project", `[{"key":"a","project":"hunter2/x"}]`, []string{versionS}, nil, codes.Unknown, versionS + ", entry 1: character 8 of the project"},
 		{"too large", strings.Repeat("hunter2\n", 64<<10/8) + "x", []string{versionS}, nil, codes.Unknown, "the payload has 65537 bytes: want at most 65536"},
+		{"a provider that there isn't", `[{"key":"a"},{"key":"hunter2","provider":"hunter2"}]`, []string{versionS}, nil, codes.Unknown, versionS + ", entry 2: its provider is none of gemini, openai"},
+		{"one project of two providers", `[{"key":"a","project":"hunter2"},{"key":"b","project":"hunter2","provider":"openai"}]`, []string{versionS}, nil, codes.Unknown,
+			"key 2 declares another provider of its project than key 1"},
+		{"one key of two providers", `[{"key":"hunter2"},{"key":"hunter2","provider":"openai"}]`, []string{versionS}, nil, codes.Unknown, "key 2 is the same as key 1, which is for another provider"},
 		{"not a full name", "a", []string{"S"}, nil, codes.Unknown, "read S: not the full name of one secret"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			withServer(t, map[string]string{versionS: tt.text}, func(t *testing.T, s *secretServer, client SecretAccessor) {
 				s.set(func() { s.fail = tt.failure })
-				_, _, err := FromSecrets(client, tt.names).Load(t.Context())
+				_, _, err := FromSecrets(client, tt.names, "openai").Load(t.Context())
 				require.ErrorContains(t, err, tt.want)
 				assert.NotContains(t, err.Error(), "hunter2")
 				assert.Equal(t, tt.code, status.Code(err), "the status stays readable")
