@@ -143,8 +143,8 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - plan.go: the choice among projects and models
-//   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend and Use
-//   - use.go: Use, for a request that goes on and uses more
+//   - change.go: the changes of a project: reserving and booking (Reserve), settling, recording refusals and the rest, but for Extend, Use and Heard
+//   - use.go: Use, for a request that goes on and uses more, and Heard, for what others have sent
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several
 //   - totals.go: the names of package totals: what is counted per project and day, for reports only

@@ -31,3 +31,35 @@ func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	result.Moved = p.moveBookings(rules, now, larger...)
 	return result
 }
+
+// Heard makes up for what upstream says is used of a model's limits of a minute, by whomever: what
+// isn't counted here somebody else has sent, and weighs as long as if that had been now. It is
+// told by the calendar that it is applied to, so nothing that another instance has sent in the
+// meantime is taken for somebody else's.
+type Heard struct {
+	Model string
+	ID    uint64 // random; names what others have sent
+	Used  Demand // requests and tokens, at least
+	Noise int64  // tokens by which what is used may be told otherwise than it is counted here
+}
+
+// Others returns how much more is used of a calendar than is counted on it.
+func (h Heard) Others(c *Calendar, rules *Rules, now Instant) (others Demand) {
+	requests, tokens := c.InWindow(rules, now)
+	others.Requests = max(0, h.Used.Requests-requests)
+	if more := h.Used.Tokens - tokens; more > h.Noise && c.EffectiveLimits(rules, now).TPM != Unlimited {
+		others.Tokens = more
+	}
+	return others
+}
+
+func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
+	others := h.Others(p.Calendar(h.Model), rules, now)
+	switch {
+	case others.Requests > 0:
+		return Reserve{Model: h.Model, Demand: others, ID: h.ID, Over: true}.apply(p, rules, now)
+	case others.Tokens > 0:
+		return Use{Model: h.Model, ID: h.ID, Tokens: others.Tokens}.apply(p, rules, now)
+	}
+	return Result{}
+}

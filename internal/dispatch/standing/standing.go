@@ -15,9 +15,9 @@ const noise = 50
 // nothing. The calendar is that of the model, with the request that was answered on it; the ID
 // is random, for what others have sent.
 func Changes(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instant, told []ratelimits.Limit, id uint64) (changes []scheduler.Change) {
-	ours, policy := sent(c, now), rules.EffectiveLimits(c.Model)
+	policy := rules.EffectiveLimits(c.Model)
+	heard := scheduler.Heard{Model: c.Model, ID: id}
 	var learned scheduler.Limits
-	var others scheduler.Demand
 	for _, l := range told {
 		if l.Tier != ratelimits.Standard {
 			continue
@@ -25,22 +25,17 @@ func Changes(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instan
 		switch {
 		case l.Dimension == ratelimits.Requests && l.Per == time.Minute:
 			learned.RPM = lesson(l, c.Learned.RPM, policy.RPM, policy.RPMFrom, now)
-			others.Requests = max(0, l.Used()-ours.Requests)
+			heard.Used.Requests = l.Used()
 		case l.Dimension == tokensOf(told) && l.Per == time.Minute:
 			learned.TPM = lesson(l, c.Learned.TPM, policy.TPM, policy.TPMFrom, now)
-			if more := l.Used() - ours.Tokens; more > l.Limit/noise {
-				others.Tokens = more
-			}
+			heard.Used.Tokens, heard.Noise = l.Used(), l.Limit/noise
 		}
 	}
 	if learned != (scheduler.Limits{}) {
 		changes = append(changes, scheduler.RecordRefusal{Model: c.Model, Limits: learned})
 	}
-	switch {
-	case others.Requests > 0:
-		changes = append(changes, scheduler.Reserve{Model: c.Model, Demand: others, ID: id, Over: true})
-	case others.Tokens > 0:
-		changes = append(changes, scheduler.Use{Model: c.Model, ID: id, Tokens: others.Tokens})
+	if heard.Others(c, rules, now) != (scheduler.Demand{}) {
+		changes = append(changes, heard)
 	}
 	return changes
 }
@@ -68,19 +63,4 @@ func lesson(l ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from
 		return 0
 	}
 	return l.Limit
-}
-
-// sent is what weighs on a calendar at an instant.
-func sent(c *scheduler.Calendar, now scheduler.Instant) (d scheduler.Demand) {
-	for _, r := range c.Sent {
-		if r.End > now {
-			d.Requests, d.Tokens = d.Requests+r.Requests, d.Tokens+r.Tokens
-		}
-	}
-	for _, x := range c.Folded {
-		if x.End > now {
-			d.Requests, d.Tokens = d.Requests+x.Requests, d.Tokens+x.Tokens
-		}
-	}
-	return d
 }

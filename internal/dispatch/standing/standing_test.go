@@ -40,6 +40,8 @@ func TestChanges(t *testing.T) {
 	learned := func(rpm, tpm int64) scheduler.Change {
 		return scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: rpm, TPM: tpm}}
 	}
+	// What they weigh with the request, which is one of 100 tokens.
+	others := map[string][2]int64{"others' requests": {1 + 6, 100 + 3900}, "others' tokens": {1, 100 + 3900}}
 	for name, c := range map[string]struct {
 		rules *scheduler.Rules
 		told  []ratelimits.Limit
@@ -53,10 +55,10 @@ func TestChanges(t *testing.T) {
 		"another tier's":             {rulesOf(0, 0), []ratelimits.Limit{other}, nil},
 		"another period's":           {rulesOf(0, 0), []ratelimits.Limit{second}, nil},
 		"others' requests": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 3), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			learned(10, 9000), scheduler.Reserve{Model: model, ID: 9, Over: true, Demand: scheduler.Demand{Requests: 6, Tokens: 3900}},
+			learned(10, 9000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 7, Tokens: 4000}, Noise: 180},
 		}},
 		"others' tokens": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			scheduler.Use{Model: model, ID: 9, Tokens: 3900},
+			scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 1, Tokens: 4000}, Noise: 180},
 		}},
 		"counted otherwise than here": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 8900-180)}, nil},
 		"less than is under way":      {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 10)}, nil},
@@ -70,8 +72,35 @@ func TestChanges(t *testing.T) {
 		for _, change := range got {
 			p, _ = p.Apply(c.rules, now+1000, change)
 		}
+		if want, ok := others[name]; ok {
+			assert.Equal(t, want, inWindow(p, c.rules), name)
+		}
 		assert.Empty(t, Changes(p.Calendar(model), c.rules, now+1001, c.told, 10), name)
 	}
+}
+
+func inWindow(p *scheduler.Project, rules *scheduler.Rules) [2]int64 {
+	requests, tokens := p.Calendar(model).InWindow(rules, now+1000)
+	return [2]int64{requests, tokens}
+}
+
+// What another instance has sent since this one looked, and another answer has told already, is
+// no stranger's.
+func TestSentMeanwhile(t *testing.T) {
+	rules := rulesOf(10, 9000)
+	send := func(p *scheduler.Project, id uint64) *scheduler.Project {
+		p, _ = p.Apply(rules, now, scheduler.Reserve{Model: model, ID: id, Demand: scheduler.Demand{Tokens: 300}})
+		return p
+	}
+	seen := send(nil, 1)
+	p := send(seen, 2)
+	for id, remaining := range []int64{7, 6} { // one is a stranger's, and then two are
+		limits := []ratelimits.Limit{told(ratelimits.Requests, 10, remaining), told(ratelimits.Tokens, 9000, 8000)}
+		for _, change := range Changes(seen.Calendar(model), rules, now+1000, limits, uint64(9+id)) {
+			p, _ = p.Apply(rules, now+1000, change)
+		}
+	}
+	assert.Equal(t, [2]int64{4, 1000}, inWindow(p, rules))
 }
 
 // What was learned today is learned again tomorrow, or the limit would be tested by a request.
