@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -316,4 +317,33 @@ func TestOtherProvidersTellTheirLimits(t *testing.T) {
 		assert.Zero(t, m.openai.Ledger().Total().Refused)
 		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
 	})
+}
+
+// A name that the provider doesn't know leaves nothing behind, whatever else its answer says.
+func TestNamesOfNobodyLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		openAI := m.transport["api.openai.com"]
+		m.transport["api.openai.com"] = withHeaders{openAI, http.Header{"X-Ratelimit-Limit-Tokens": {"5000"}, "X-Ratelimit-Remaining-Tokens": {"4000"}}}
+		rec := m.ask(t, "POST", chat, chatOf("openai/of-nobody"))
+		require.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		rec = m.ask(t, "GET", "/status?idle=true", "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.NotContains(t, rec.Body.String(), "of-nobody")
+	})
+}
+
+// withHeaders adds headers to answers.
+type withHeaders struct {
+	http.RoundTripper
+	header http.Header
+}
+
+func (h withHeaders) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.RoundTripper.RoundTrip(r)
+	if err == nil {
+		maps.Copy(resp.Header, h.header)
+	}
+	return resp, err
 }

@@ -24,7 +24,9 @@ import (
 func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
 	unknown := e.Class == upstream.ClassModelUnknown
 	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
-	r.believe(ctx, grant, e.Limits)
+	if !unknown { // a name that a caller made up leaves no state
+		r.believe(ctx, grant, e.Limits)
+	}
 	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }
 
