@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -214,24 +213,12 @@ func ErrorHeader(h http.Header) http.Header {
 func (e *Error) ReadHeader(h http.Header) {
 	e.Header = ErrorHeader(h)
 	if e.Provider != "" && e.RetryDelay == 0 {
-		e.RetryDelay = retryAfter(h)
+		e.RetryDelay = min(ratelimits.RetryAfter(h, time.Now()), maxRetryAfter)
 	}
 }
 
 // maxRetryAfter bounds what is believed of a delay: the longest limits are of a day.
 const maxRetryAfter = 25 * time.Hour
-
-// retryAfter returns the delay that a header names, in whole seconds or in milliseconds; 0: it
-// names none. A date depends on two clocks, and none of these providers sends one.
-func retryAfter(h http.Header) time.Duration {
-	for name, unit := range map[string]time.Duration{"Retry-After": time.Second, "Retry-After-Ms": time.Millisecond} {
-		n, err := strconv.ParseFloat(h.Get(name), 64)
-		if delay := time.Duration(n * float64(unit)); err == nil && n > 0 && n < 1e9 && (name == "Retry-After-Ms" || h.Get("Retry-After-Ms") == "") {
-			return min(delay, maxRetryAfter)
-		}
-	}
-	return 0
-}
 
 // maxKeyReason bounds, in bytes, the reason that is kept for a key.
 const maxKeyReason = 40

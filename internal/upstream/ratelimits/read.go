@@ -94,7 +94,7 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 	slices.SortFunc(told.Limits, func(a, b Limit) int {
 		return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.Dimension, b.Dimension), cmp.Compare(a.Per, b.Per))
 	})
-	told.RetryAfter = retryAfter(h, now)
+	told.RetryAfter = RetryAfter(h, now)
 	return told
 }
 
@@ -156,9 +156,10 @@ func (d Dialect) period(of Dimension) time.Duration {
 	return d.Tokens
 }
 
-// retryAfter reads retry-after and retry-after-ms. The finer one counts if it is within the second
-// that the other names; else the later one, which is the safe reading of two that disagree.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter reads retry-after and retry-after-ms of an answer that came at an instant; 0: it names
+// no delay. The finer one counts if it is within the second that the other names; else the later
+// one, which is the safe reading of two that disagree.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	first := func(name string) string {
 		for key, values := range h {
 			if len(key) == len(name) && strings.EqualFold(key, name) && len(values) > 0 && len(values[0]) <= maxValue {
