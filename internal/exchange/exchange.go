@@ -97,8 +97,9 @@ func Send(ctx context.Context, r *http.Request, to dispatch.Target, method, path
 	if err != nil {
 		return nil, fmt.Errorf("make upstream request: %w", err)
 	}
-	req.URL.RawQuery = passing.Query(r.URL)
-	if to.Key.Provider != upstream.Gemini {
+	if to.Key.Provider == upstream.Gemini {
+		req.URL.RawQuery = passing.Query(r.URL)
+	} else {
 		req.URL.RawQuery = r.URL.RawQuery // without credentials
 		passing.Headers(req.Header, r.Header, passing.OtherRequestHeaders)
 	}

@@ -9,9 +9,9 @@
 // A refusal is kept no wider and no longer than what was refused (.github/refusals.md). In upstream's
 // classes they are:
 //
-//   - RateLimit: ClassMinute, for as long as Wait or a header says; ClassBare429 where nothing says how
-//     long, and no limit is named. (ClassDay lasts until Pacific midnight, and is Gemini's.)
-//   - TooLarge and Caller: ClassCaller; a limit that TooLarge names is learned all the same
+//   - RateLimit: ClassMinute, for as long as Wait or a header says, or a while that grows where
+//     neither does. (ClassDay lasts until Pacific midnight, and is Gemini's.)
+//   - TooLarge and Caller: ClassCaller
 //   - NoQuota: ClassNoQuota
 //   - Spent: ClassBilling
 //   - KeyInvalid: ClassKeyInvalid
