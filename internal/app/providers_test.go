@@ -238,6 +238,23 @@ func TestOtherProvidersWait(t *testing.T) {
 	})
 }
 
+// A limit of another provider's model can be set at run time too, and is no project's.
+func TestLimitsOfOtherProvidersAtRunTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		rec := m.ask(t, "POST", "/config", `{"limits":{"openai/gpt-5.5":{"rpm":3}}}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"openai/gpt-5.5"`)
+		for range 6 { // of two organisations
+			rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		}
+		rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+		assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
+	})
+}
+
 // What goes wrong at one organisation is served by another of that provider, and never by
 // another provider.
 func TestOtherProvidersFail(t *testing.T) {

@@ -52,12 +52,12 @@ func (l Limits) String() string {
 // flash_lite, gemma, embedding); those of one project alone by [OfProject].
 type LimitsByModel map[string]Limits
 
-// OfProject is the name in [LimitsByModel] of a model or family on one project; of a model of
-// another provider than Gemini, whose name has a slash, with no project, on all.
+// OfProject is the name in [LimitsByModel] of a model or family on one project.
 func OfProject(project, model string) string { return project + "/" + model }
 
-// SplitProject returns what OfProject was called with for a name, or no project.
-func SplitProject(name string) (project, model string) {
+// splitProject returns what OfProject was called with for a name, or no project. Whether it is
+// that of another provider's model instead is known to [Config.SplitLimited].
+func splitProject(name string) (project, model string) {
 	if project, model, ok := strings.Cut(name, "/"); ok {
 		return project, model
 	}
@@ -73,7 +73,7 @@ func (m LimitsByModel) String() string { return byName(m) }
 func byName[T fmt.Stringer](m map[string]T) string {
 	parts := make([]string, 0, len(m))
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		parts = append(parts, strings.TrimPrefix(name, "/")+": "+m[name].String())
+		parts = append(parts, name+": "+m[name].String())
 	}
 	return strings.Join(parts, "; ")
 }

@@ -24,7 +24,6 @@ func Load(ctx context.Context, environ []string) (*Config, error) {
 	var c Config
 	problems := c.decode(ctx, vars)
 	c.cutVersion()
-	c.limitProviders()
 	problems = append(problems, c.readKeys(vars)...)
 	problems = append(problems, c.readProviderKeys(vars)...)
 	names, err := SecretNames(c.KeysSecret, c.GoogleCloudProject)

@@ -40,7 +40,7 @@ func checkLimited(project string) error {
 // writes it, or of one on a project.
 func limitsName(name string) (string, error) {
 	name = strings.TrimPrefix(strings.TrimSpace(name), "models/")
-	if project, model := SplitProject(name); project != "" {
+	if project, model := splitProject(name); project != "" {
 		if err := checkLimited(project); err != nil {
 			return "", err
 		}

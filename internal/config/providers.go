@@ -211,17 +211,14 @@ func (c *Config) baseURL(provider string) *string {
 	return nil
 }
 
-// limitProviders has limits of other providers' models known for them: what begins with the
-// name of a provider is no project's.
-func (c *Config) limitProviders() {
-	for _, p := range c.AllProviders() {
-		for name, l := range c.Limits {
-			if strings.HasPrefix(name, p.Name+"/") {
-				delete(c.Limits, name)
-				c.Limits[OfProject("", name)] = l
-			}
-		}
+// SplitLimited returns the project and the model or family that a name in [LimitsByModel] is of;
+// no project: all. What begins with the name of a provider is a model of that, and no project's.
+func (c *Config) SplitLimited(name string) (project, model string) {
+	project, model = splitProject(name)
+	if slices.ContainsFunc(c.AllProviders(), func(p Provider) bool { return p.Name == project }) {
+		return "", name
 	}
+	return project, model
 }
 
 // modelOfProvider is what models are called by those who have their own: "gpt-5.1",

@@ -27,11 +27,14 @@ func TestKeysOfOtherProviders(t *testing.T) {
 		{1, "a", "", "", "", "GEMINI_KEY_1"}, {100_001, "b", "org-1", "", "openai", "OPENAI_KEY_1"}, {100_012, "c", "", "", "openai", "OPENAI_KEY_12"},
 		{200_001, "d", "", "bill", "anthropic", "ANTHROPIC_KEY_1"}, {300_003, "e", "", "", "my-vllm", "MY_VLLM_KEY_3"},
 	}, found)
-	assert.EqualValues(t, 3, *c.Limits["/my-vllm/meta-llama/llama-4"].RPM)
+	assert.EqualValues(t, 3, *c.Limits["my-vllm/meta-llama/llama-4"].RPM)
 	assert.Equal(t, "my-vllm/meta-llama/llama-4: rpm=3", c.Limits.String())
-	project, model := SplitProject("/my-vllm/meta-llama/llama-4")
+	project, model := c.SplitLimited("my-vllm/meta-llama/llama-4")
 	assert.Empty(t, project)
 	assert.Equal(t, "my-vllm/meta-llama/llama-4", model)
+	project, model = c.SplitLimited("my-project/flash")
+	assert.Equal(t, "my-project", project)
+	assert.Equal(t, "flash", model)
 	all := c.AllProviders()
 	assert.Equal(t, "api-key", all[2].Header)
 	assert.Equal(t, FormatOpenAI, all[2].Format)

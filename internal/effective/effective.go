@@ -96,7 +96,7 @@ func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
 // What upstream's 429s name comes after all of them; see [scheduler.Calendar.EffectiveLimits].
 func Rules(cfg *config.Config, c storage.Control, tiers map[string]string) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
-	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), configured: byProject(cfg.Limits), runTime: byProject(c.Limits)}
+	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits)}
 	rules := b.rules("", "")
 	rules.Projects = make(map[string]*scheduler.Rules)
 	ofTier := make(map[scheduler.Tier]*scheduler.Rules) // shared by those without limits of their own
@@ -149,7 +149,7 @@ func (b *builder) own(project string) (layers []scheduler.Layer, any bool) {
 func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 	var layers []scheduler.Layer
 	if !tier.Paid() {
-		layers = append(layers, scheduler.Layer{From: scheduler.FromReported, Overrides: byProject(b.control.Reported)[""]})
+		layers = append(layers, scheduler.Layer{From: scheduler.FromReported, Overrides: byProject(b.cfg, b.control.Reported)[""]})
 	}
 	named, _ := b.own("")
 	if project != "" {
@@ -187,10 +187,10 @@ func sessions(tier scheduler.Tier, layers []scheduler.Layer) scheduler.Spec {
 }
 
 // byProject sorts limits by project, "" for those of all, and then by model or family.
-func byProject[L config.Limits | storage.Limits](limits map[string]L) map[string]map[string]scheduler.Override {
+func byProject[L config.Limits | storage.Limits](cfg *config.Config, limits map[string]L) map[string]map[string]scheduler.Override {
 	out := map[string]map[string]scheduler.Override{"": {}}
 	for name, l := range limits {
-		project, model := config.SplitProject(name)
+		project, model := cfg.SplitLimited(name)
 		if out[project] == nil {
 			out[project] = make(map[string]scheduler.Override)
 		}
