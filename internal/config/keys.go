@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -40,7 +41,7 @@ type KeyEntry struct {
 	// Provider names whom the key is for; empty: Gemini.
 	Provider string
 
-	// from says where it was found, if not in GEMINI_KEY_N alone.
+	// from says where it was found, if not in its Variable alone.
 	from string
 }
 
@@ -53,35 +54,41 @@ func (k KeyEntry) Variable(what string) string {
 }
 
 // where returns where the key was found, for messages.
-func (k KeyEntry) where() string {
-	if k.from != "" {
-		return k.from
-	}
-	return fmt.Sprintf("GEMINI_KEY_%d", k.Index)
-}
+func (k KeyEntry) where() string { return cmp.Or(k.from, k.Variable("KEY")) }
 
 var (
 	keyName     = regexp.MustCompile(`^GEMINI_(KEY|PROJECT|BILLING|TIER)_(.*)$`)
 	indexDigits = regexp.MustCompile(`^[1-9][0-9]{0,4}$`)
 )
 
+// numbered finds what NAME_KEY_N and the like hold among vars, by what that is and by number; begin
+// is how their names begin. Those of Gemini's are this program's; of other providers' names other
+// programs have OPENAI_PROJECT_ID, AZURE_KEY_VAULT_NAME and their like.
+func numbered(vars map[string]string, begin string, whats ...string) (found map[string]map[int]string, problems []error) {
+	found = make(map[string]map[int]string)
+	for _, what := range whats {
+		found[what] = make(map[int]string)
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		rest, ours := strings.CutPrefix(name, begin)
+		what, number, cut := strings.Cut(rest, "_")
+		switch values := found[what]; {
+		case !ours || !cut || values == nil || vars[name] == "":
+		case indexDigits.MatchString(number):
+			n, _ := strconv.Atoi(number) // at most five digits
+			values[n] = vars[name]
+		case begin == "GEMINI_" || number != "" && asciiDigit(rune(number[0])):
+			problems = append(problems, fmt.Errorf("%s: want %s%s_ and a number from 1, without leading zeros", quoted(name), begin, what))
+		}
+	}
+	return found, problems
+}
+
 // readKeys finds the numbered keys and projects among vars. Values aren't
 // checked here but in Validate.
 func (c *Config) readKeys(vars map[string]string) []error {
-	var problems []error
-	keys, projects, accounts, tiers := map[int]string{}, map[int]string{}, map[int]string{}, map[int]string{}
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		m := keyName.FindStringSubmatch(name)
-		if m == nil || vars[name] == "" {
-			continue
-		}
-		if !indexDigits.MatchString(m[2]) {
-			problems = append(problems, fmt.Errorf("%s: want GEMINI_%s_ and a number from 1, without leading zeros", quoted(name), m[1]))
-			continue
-		}
-		n, _ := strconv.Atoi(m[2]) // at most five digits
-		map[string]map[int]string{"KEY": keys, "PROJECT": projects, "BILLING": accounts, "TIER": tiers}[m[1]][n] = vars[name]
-	}
+	found, problems := numbered(vars, "GEMINI_", "KEY", "PROJECT", "BILLING", "TIER")
+	keys, projects, accounts, tiers := found["KEY"], found["PROJECT"], found["BILLING"], found["TIER"]
 	from := map[int]string{}
 	problems = append(problems, c.spread(keys, projects, from)...)
 	c.unnumbered(vars, keys, from)
@@ -96,9 +103,10 @@ func (c *Config) readKeys(vars map[string]string) []error {
 	slices.SortStableFunc(c.Keys, func(a, b KeyEntry) int { return a.Index - b.Index })
 	c.warnGap()
 	problems = append(problems, c.checkNames(vars)...)
-	problems = append(problems, declared("GEMINI_", "PROJECT", projects, keys)...)
-	problems = append(problems, declared("GEMINI_", "BILLING", accounts, keys)...)
-	return append(problems, declared("GEMINI_", "TIER", tiers, keys)...)
+	for _, what := range []string{"PROJECT", "BILLING", "TIER"} {
+		problems = append(problems, declared("GEMINI_", what, found[what], keys)...)
+	}
+	return problems
 }
 
 // declared checks what is declared of keys by number.

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -157,40 +156,23 @@ func (p Provider) checkURL() error {
 // vars, in NAME_KEY_N, NAME_PROJECT_N and NAME_BILLING_N.
 func (c *Config) readProviderKeys(vars map[string]string) []error {
 	var problems []error
+	own := map[string]*string{"openai": &c.OpenAIBaseURL, "anthropic": &c.AnthropicBaseURL}
 	for _, p := range c.AllProviders() {
-		found := map[string]map[int]string{"KEY_": {}, "PROJECT_": {}, "BILLING_": {}}
-		for _, name := range slices.Sorted(maps.Keys(vars)) {
-			rest, ok := strings.CutPrefix(name, p.variables())
-			if !ok || vars[name] == "" {
-				continue
-			}
-			for what, values := range found {
-				number, ok := strings.CutPrefix(rest, what)
-				switch {
-				case !ok || number == "" || !asciiDigit(rune(number[0])):
-					// Other programs have OPENAI_PROJECT_ID, AZURE_KEY_VAULT_NAME and their like.
-				case !indexDigits.MatchString(number):
-					problems = append(problems, fmt.Errorf("%s: want %s%s and a number from 1, without leading zeros", quoted(name), p.variables(), what))
-				default:
-					n, _ := strconv.Atoi(number) // at most five digits
-					values[n] = vars[name]
-				}
-			}
-		}
-		keys, projects, accounts := found["KEY_"], found["PROJECT_"], found["BILLING_"]
+		found, wrong := numbered(vars, p.variables(), "KEY", "PROJECT", "BILLING")
+		problems = append(problems, wrong...)
+		keys := found["KEY"]
 		for _, n := range slices.Sorted(maps.Keys(keys)) {
 			c.Keys = append(c.Keys, KeyEntry{
-				Index: p.number + n, Value: NewSecret(keys[n]), Project: projects[n], Billing: accounts[n],
-				Provider: p.Name, from: fmt.Sprintf("%sKEY_%d", p.variables(), n),
+				Index: p.number + n, Value: NewSecret(keys[n]), Project: found["PROJECT"][n], Billing: found["BILLING"][n], Provider: p.Name,
 			})
 		}
-		for what, values := range map[string]map[int]string{"PROJECT": projects, "BILLING": accounts} {
-			problems = append(problems, declared(p.variables(), what, values, keys)...)
+		for _, what := range []string{"PROJECT", "BILLING"} {
+			problems = append(problems, declared(p.variables(), what, found[what], keys)...)
 		}
-		switch own := c.baseURL(p.Name); {
-		case own == nil: // it was checked with FLUXGATE_PROVIDERS
+		switch base := own[p.Name]; {
+		case base == nil: // it was checked with FLUXGATE_PROVIDERS
 		case len(keys) == 0 && c.KeysSecret == "":
-			*own = "" // it is nobody's, and may be anything
+			*base = "" // it is nobody's, and may be anything
 		default:
 			if err := p.checkURL(); err != nil {
 				problems = append(problems, inVariable(p.variables()+"BASE_URL", err)...)
@@ -198,17 +180,6 @@ func (c *Config) readProviderKeys(vars map[string]string) []error {
 		}
 	}
 	return problems
-}
-
-// baseURL returns the setting of a built-in provider's base URL; nil for any other.
-func (c *Config) baseURL(provider string) *string {
-	switch provider {
-	case "openai":
-		return &c.OpenAIBaseURL
-	case "anthropic":
-		return &c.AnthropicBaseURL
-	}
-	return nil
 }
 
 // SplitLimited returns the project and the model or family that a name in [LimitsByModel] is of;

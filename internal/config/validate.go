@@ -68,7 +68,7 @@ func (c *Config) Validate() error {
 			check(k.Variable("BILLING"), CheckBilling(k.Billing))
 		}
 		if k.Tier != "" {
-			check(fmt.Sprintf("GEMINI_TIER_%d", k.Index), CheckTier(k.Tier))
+			check(k.Variable("TIER"), CheckTier(k.Tier))
 		}
 	}
 	return flat(problems...)
