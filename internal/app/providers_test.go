@@ -22,6 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/internal/usage/price"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -252,6 +253,69 @@ func TestLimitsOfOtherProvidersAtRunTime(t *testing.T) {
 		}
 		rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
 		assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
+	})
+}
+
+// Anthropic's clients have a caller's token in X-Api-Key, on Anthropic's routes alone; it goes to
+// nobody.
+func TestTokensOfAnthropicsClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const token = "0123456789abcdef"
+		m := mix(t, "FLUXGATE_TOKENS=alice:"+token)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct {
+			method, path, body, header, value string
+			status                            int
+		}{
+			{"POST", message, messageOf("claude-sonnet-5"), "X-Api-Key", token, http.StatusOK},
+			{"POST", message + "/count_tokens", messageOf("claude-sonnet-5"), "X-Api-Key", token, http.StatusOK},
+			{"GET", "/anthropic/v1/models", "", "X-Api-Key", token, http.StatusOK},
+			{"POST", message, messageOf("claude-sonnet-5"), "Authorization", "Bearer " + token, http.StatusOK},
+			{"POST", message, messageOf("claude-sonnet-5"), "X-Api-Key", "fedcba9876543210", http.StatusUnauthorized},
+			{"POST", message, messageOf("claude-sonnet-5"), "Api-Key", token, http.StatusUnauthorized},
+			{"POST", chat, chatOf("gpt-5.5"), "X-Api-Key", token, http.StatusUnauthorized},
+		} {
+			rec := m.ask(t, c.method, c.path, c.body, c.header, c.value)
+			assert.Equal(t, c.status, rec.Code, "%+v: %s", c, rec.Body)
+		}
+		assert.Len(t, m.anthropic.Requests(), 4)
+		for _, r := range m.anthropic.Requests() {
+			assert.Equal(t, anthropicKey, r.Header.Get("X-Api-Key"))
+			assert.NotContains(t, fmt.Sprint(r.Header), token)
+		}
+		assert.Empty(t, m.openai.Requests())
+		assert.NotContains(t, m.logs.String(), token)
+	})
+}
+
+// A model without a price counts in a budget of dollars as if the dearest that has one had
+// answered.
+func TestBudgetsOfOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const token = "0123456789abcdef"
+		m := mix(t, "FLUXGATE_TOKENS=alice:"+token, `FLUXGATE_CALLERS={"alice":{"dollars_per_day":0.2}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		left := func() float64 {
+			rec := m.ask(t, "GET", "/usage", "", "Authorization", "Bearer "+token)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			var out struct{ Budgets []struct{ Left float64 } }
+			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &out))
+			require.Len(t, out.Budgets, 1, rec.Body)
+			return out.Budgets[0].Left
+		}
+		before := left()
+		rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"), "Authorization", "Bearer "+token)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var answer struct {
+			Usage struct {
+				Prompt     int64 `json:"prompt_tokens"`
+				Completion int64 `json:"completion_tokens"`
+			}
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &answer))
+		require.NotZero(t, answer.Usage.Completion)
+		dearest := price.List("2026-11-29").Dearest(answer.Usage.Prompt, 0, answer.Usage.Completion).Dollars()
+		assert.InDelta(t, dearest, before-left(), 1e-12)
 	})
 }
 
