@@ -141,8 +141,8 @@ func (p *Pool) Any(states []*scheduler.Project, excluded map[string]bool) (keys.
 	return keys.Key{}, false
 }
 
-// BilledWith returns the other projects that declare the billing account of one; nil: it
-// declares none.
+// BilledWith returns the other projects of its provider that declare the billing account of one;
+// nil: it declares none.
 func (p *Pool) BilledWith(project string) []string {
 	i := slices.IndexFunc(p.Keys, func(k keys.Key) bool { return k.Project == project && k.Billing != "" })
 	if i < 0 {
@@ -150,7 +150,7 @@ func (p *Pool) BilledWith(project string) []string {
 	}
 	others := []string{}
 	for _, k := range p.Keys {
-		if k.Billing == p.Keys[i].Billing && k.Project != project && !slices.Contains(others, k.Project) {
+		if k.Billing == p.Keys[i].Billing && k.Provider == p.Keys[i].Provider && k.Project != project && !slices.Contains(others, k.Project) {
 			others = append(others, k.Project)
 		}
 	}

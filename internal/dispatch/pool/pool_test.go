@@ -60,6 +60,10 @@ func TestPoolOfAProvider(t *testing.T) {
 	assert.Equal(t, []string{"p"}, both.Of("gemini").IDs())
 	assert.Equal(t, []string{"q"}, both.Of("openai").IDs())
 	assert.Empty(t, both.Of("anthropic").IDs())
+	mine.Billing, other.Billing = "account", "account"
+	third := key(3, "r")
+	third.Provider, third.Billing = "gemini", "account"
+	assert.Equal(t, []string{"r"}, New([]keys.Key{mine, other, third}).BilledWith("p"), "each provider has accounts of its own")
 	one := New([]keys.Key{mine})
 	assert.Same(t, one, one.Of("gemini"))
 	assert.Empty(t, one.Of("openai").Keys)
