@@ -42,7 +42,7 @@ func (c Choice) Counted() string {
 // Choose returns the provider that a request goes to, among those that have keys. It fails with
 // an *apierror.Problem where nothing says which, or where the model's name is none.
 func (l List) Choose(q Question) (Choice, error) {
-	able := l.able(q)
+	able := l.Able(q.Format, q.Has)
 	if q.Format == config.FormatOpenAI && len(able) == 0 {
 		return Choice{upstream.Gemini, q.Model}, nil // as it was before there were others
 	}
@@ -84,26 +84,15 @@ func (l List) Choose(q Question) (Choice, error) {
 	return Choice{}, apierror.Invalid("model", "put the name of its provider before it: one of "+strings.Join(names, ", ")+", and a slash.")
 }
 
-// able returns those that speak a format and have keys.
-func (l List) able(q Question) List {
+// Able returns those that speak a format and have keys.
+func (l List) Able(format string, has func(provider string) bool) List {
 	var able List
 	for _, p := range l {
-		if p.Format == q.Format && q.Has(p.Name) {
+		if p.Format == format && has(p.Name) {
 			able = append(able, p)
 		}
 	}
 	return able
-}
-
-// Speaking returns the names of those that speak a format.
-func (l List) Speaking(format string) []string {
-	var names []string
-	for _, p := range l {
-		if p.Format == format {
-			names = append(names, p.Name)
-		}
-	}
-	return names
 }
 
 func check(c Choice) (Choice, error) {

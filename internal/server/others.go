@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -19,39 +21,28 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// choose says which provider a request for a model goes to, with its keys.
-func (s *Server) choose(r *http.Request, m match, model string) (providers.Choice, *dispatch.Pool, error) {
-	p, err := s.dispatch.Pool(r.Context())
-	if err != nil {
-		return providers.Choice{}, nil, err
-	}
-	choice, err := s.others.Choose(providers.Question{
-		Format: format(m), Model: model, Named: r.Header.Get(providers.Header),
-		Has: func(provider string) bool { return len(p.Of(provider).Keys) > 0 },
-	})
-	return choice, p.Of(choice.Provider), err
+// choose says which provider a request for a model goes to, of those with keys in a pool.
+func (s *Server) choose(r *http.Request, p *dispatch.Pool, m match, model string) (providers.Choice, error) {
+	return s.others.Choose(providers.Question{Format: format(m), Model: model, Named: r.Header.Get(providers.Header), Has: p.HasKeys})
 }
 
-// anyOther reports whether there are keys of another provider that speaks a route's format.
-func (s *Server) anyOther(r *http.Request, m match) (bool, error) {
-	p, err := s.dispatch.Pool(r.Context())
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(s.others, func(o config.Provider) bool { return o.Format == format(m) && len(p.Of(o.Name).Keys) > 0 }), nil
-}
+// able returns the other providers that speak a route's format, of those with keys in a pool.
+func (s *Server) able(p *dispatch.Pool, m match) providers.List { return s.others.Able(format(m), p.HasKeys) }
 
 // askOther serves a request to a model where that is another provider's; it isn't done where it
 // is Gemini's. It passes as it came but for the name of the model, where that has the
 // provider's before it.
 func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
-	if m.Base == routes.OpenAI && m.Unserved == "" {
-		if there, err := x.s.anyOther(x.r, m); !there || err != nil {
-			return err != nil, err
-		}
+	p, err := x.s.dispatch.Pool(x.r.Context())
+	switch {
+	case err != nil:
+		return true, err
+	case m.Base == routes.OpenAI && m.Unserved == "" && len(x.s.able(p, m)) == 0:
+		return false, nil
 	}
 	asked := completion.Read(read.JSON)
-	choice, p, err := x.s.choose(x.r, m, asked.Model)
+	choice, err := x.s.choose(x.r, p, m, asked.Model)
+	p = p.Of(choice.Provider)
 	switch {
 	case err != nil:
 		return true, err
@@ -92,13 +83,13 @@ func format(m match) string {
 // done where that is Gemini's. In a list of several providers' the names have theirs before
 // them.
 func (s *Server) listOthers(w http.ResponseWriter, r *http.Request, m match) (done bool, err error) {
+	p, err := s.dispatch.Pool(r.Context())
+	if err != nil {
+		return false, err
+	}
 	if m.Lists != "" && m.Base == routes.OpenAI && r.Header.Get(providers.Header) == "" {
-		p, err := s.dispatch.PoolOf(r.Context(), upstream.Gemini)
-		if err != nil || len(p.Keys) > 0 {
-			return false, err
-		}
-		if there, err := s.anyOther(r, m); !there || err != nil {
-			return false, err
+		if p.HasKeys(upstream.Gemini) || len(s.able(p, m)) == 0 {
+			return false, nil
 		}
 		list := answers.Prepend([]byte(`{"object":"list","data":[]}`), m.Lists, s.otherModels(r, m)...)
 		exchange.PassText(w, http.StatusOK, http.Header{"Content-Type": passing.JSONType}, list)
@@ -108,11 +99,11 @@ func (s *Server) listOthers(w http.ResponseWriter, r *http.Request, m match) (do
 	if m.Lists == "" {
 		name = m.names[0]
 	}
-	choice, p, err := s.choose(r, m, name)
+	choice, err := s.choose(r, p, m, name)
 	if err != nil || choice.Provider == upstream.Gemini {
 		return err != nil, err
 	}
-	return true, s.dispatch.Free(r.Context(), p, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+	return true, s.dispatch.Free(r.Context(), p.Of(choice.Provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 		text, header, failure := exchange.List(ctx, r, to, m.OtherPath(choice.Model))
 		if failure == nil {
 			exchange.PassText(w, http.StatusOK, header, text)
@@ -121,36 +112,46 @@ func (s *Server) listOthers(w http.ResponseWriter, r *http.Request, m match) (do
 	})
 }
 
-// otherModels returns the models of all other providers that speak OpenAI's format, each with
-// its provider's name before its own. Of one that can't be asked there are none.
-func (s *Server) otherModels(r *http.Request, m match) (all []any) {
+// otherModels returns the models of all other providers that speak OpenAI's format, in order,
+// each with its provider's name before its own. Of one that can't be asked there are none.
+func (s *Server) otherModels(r *http.Request, m match) []any {
 	p, err := s.dispatch.Pool(r.Context())
 	if err != nil {
 		return nil
 	}
-	for _, name := range s.others.Speaking(config.FormatOpenAI) {
-		part := p.Of(name)
-		if len(part.Keys) == 0 {
-			continue
-		}
-		err := s.dispatch.Free(r.Context(), part, true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-			text, _, failure := exchange.List(ctx, r, to, m.OtherPath(""))
-			var list struct{ Data []map[string]json.RawMessage }
-			if failure != nil || json.Unmarshal(text, &list) != nil {
-				return failure
-			}
-			for _, entry := range list.Data {
-				var id string
-				if json.Unmarshal(entry["id"], &id) == nil {
-					entry["id"], _ = json.Marshal(name + "/" + id) // a text always can be
-					all = append(all, entry)
-				}
-			}
+	able := s.able(p, m)
+	lists := make([][]any, len(able))
+	var asked errgroup.Group
+	asked.SetLimit(maxListed)
+	for i, provider := range able {
+		asked.Go(func() error {
+			lists[i] = s.modelsOf(r, m, p, provider.Name)
 			return nil
 		})
-		if err != nil {
-			s.logger(r.Context()).Warn("models not listed", "provider", name, "error", err)
+	}
+	_ = asked.Wait() // who can't be asked is told of in the log
+	return slices.Concat(lists...)
+}
+
+// modelsOf returns the models of one provider, as in otherModels.
+func (s *Server) modelsOf(r *http.Request, m match, p *dispatch.Pool, provider string) (all []any) {
+	err := s.dispatch.Free(r.Context(), p.Of(provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+		text, _, failure := exchange.List(ctx, r, to, m.OtherPath(""))
+		var list struct{ Data []map[string]json.RawMessage }
+		if failure != nil || json.Unmarshal(text, &list) != nil {
+			return failure
 		}
+		for _, entry := range list.Data {
+			var id string
+			if json.Unmarshal(entry["id"], &id) == nil {
+				entry["id"], _ = json.Marshal(provider + "/" + id) // a text always can be
+				all = append(all, entry)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.logger(r.Context()).Warn("models not listed", "provider", provider, "error", err)
 	}
 	return all
 }

@@ -69,6 +69,9 @@ func (p *Pool) Of(provider string) *Pool {
 	return p
 }
 
+// HasKeys reports whether the pool has keys of a provider.
+func (p *Pool) HasKeys(provider string) bool { return len(p.Of(provider).Keys) > 0 }
+
 // Without returns the projects that are not in the set.
 func (p *Pool) Without(excluded map[string]bool) []admission.Project {
 	if len(excluded) == 0 {
