@@ -80,7 +80,8 @@ func (a *Admin) Sessions(ctx context.Context) []string {
 	return known.Sessions
 }
 
-// follow has every instance go by what is known from Gemini.
+// follow has every instance go by what is known from Gemini. Another one may have found more
+// since that was read, and nobody undoes it: what is written is read again before.
 func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	// What the caller's hanging up must not interrupt.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
@@ -89,14 +90,13 @@ func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	if err != nil {
 		return err
 	}
-	control := snapshot.Control
-	limits := make(map[string]storage.Limits)
-	for model, l := range known.Overrides(a.admission.Now().Time()) {
-		limits[model] = storage.Limits(l)
-	}
-	if sameLimits(control.Reported, limits) && slices.Equal(control.Discovered, known.Chain) && maps.Equal(control.Windows, known.Windows) {
+	if a.goneBy(snapshot.Control, known) {
 		return nil
 	}
+	if known, err = a.policy.Latest(ctx); err != nil || a.goneBy(snapshot.Control, known) {
+		return err
+	}
+	limits := a.reportedLimits(known)
 	_, err = a.admission.UpdateControl(ctx, func(c *storage.Control) error {
 		c.Reported, c.ReportedAt = limits, known.At
 		c.Discovered, c.Windows = known.Chain, known.Windows
@@ -111,6 +111,20 @@ func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	}
 	a.audit.Record(ctx, events.Fluxgate, said)
 	return a.review(ctx)
+}
+
+// goneBy reports whether what is known is what a control document has.
+func (a *Admin) goneBy(c storage.Control, known policy.Reported) bool {
+	return sameLimits(c.Reported, a.reportedLimits(known)) && slices.Equal(c.Discovered, known.Chain) && maps.Equal(c.Windows, known.Windows)
+}
+
+// reportedLimits are the limits that count now of what is known.
+func (a *Admin) reportedLimits(known policy.Reported) map[string]storage.Limits {
+	limits := make(map[string]storage.Limits)
+	for model, l := range known.Overrides(a.admission.Now().Time()) {
+		limits[model] = storage.Limits(l)
+	}
+	return limits
 }
 
 func sameLimits(a, b map[string]storage.Limits) bool {

@@ -109,6 +109,11 @@ func (k *Keeper) load(ctx context.Context) (Reported, error) {
 	if known, ok := k.fresh(); ok {
 		return known, nil
 	}
+	return k.Latest(ctx)
+}
+
+// Latest is Current of the record as it is now.
+func (k *Keeper) Latest(ctx context.Context) (Reported, error) {
 	asked := time.Now()
 	data, err := k.opts.Store.Record(ctx, RecordName)
 	if err != nil {

@@ -31,6 +31,31 @@ func TestConfigMode(t *testing.T) {
 	})
 }
 
+// What an instance knew of Gemini takes nobody back behind what another has found since.
+func TestNoRefreshIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{})
+		other := w.instance()
+		reported := func() int64 {
+			synctestSleep(2 * time.Second) // the control document that an instance knows is a second old at most
+			rpd := w.full().Projects[0].Models[0].RPD
+			require.Equal(t, "reported", rpd.Source)
+			return rpd.Limit
+		}
+		for _, rpd := range []int64{40, 30} {
+			w.sim.SetLimits("alpha", pro, geminisim.Limits{RPM: 5, TPM: 250_000, RPD: rpd})
+			_, ran, err := w.RefreshPolicy(t.Context(), true)
+			require.NoError(t, err)
+			require.True(t, ran)
+			assert.Equal(t, rpd, reported())
+			_, ran, err = other.RefreshPolicy(t.Context(), false) // it knows for ten seconds what it read first
+			require.NoError(t, err)
+			assert.False(t, ran)
+			assert.Equal(t, rpd, reported())
+		}
+	})
+}
+
 func TestConfigKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta")})
