@@ -25,6 +25,7 @@ type account struct {
 	turn   chan struct{} // held by who uses the rest
 
 	instance string
+	moment   moment // of the last roll
 	now      row    // what was spent, as of now
 	written  row    // what of that, with the lease, is in the record
 	has      bool   // it is
@@ -41,7 +42,9 @@ type account struct {
 }
 
 // roll begins another day or month when it has come.
-func (a *account) roll(p period) {
+func (a *account) roll(now scheduler.Instant) {
+	a.moment = momentOf(now)
+	p := a.moment.period
 	if a.now.Period.Day != p.Day {
 		a.now.Spent.Day = Amount{}
 	}
@@ -53,7 +56,7 @@ func (a *account) roll(p period) {
 
 // leased reports whether so much more can be spent without asking.
 func (a *account) leased(need Amount) bool {
-	c, spent := a.written.covers(a.now.Period), a.now.Spent.plus(a.out).plus(need)
+	c, spent := a.written.covers(a.moment), a.now.Spent.plus(a.out).plus(need)
 	return a.has && a.written.Period == a.now.Period && spent.Day.within(c.Day) && spent.Month.within(c.Month)
 }
 
@@ -98,18 +101,17 @@ func (a *account) write(ctx context.Context, records Records, need Amount, more 
 		if err != nil {
 			return nil, err
 		}
-		if _, there := r.own(a.instance); a.has && !there {
+		if a.has && !r.has(a.instance) {
 			// It is among the others now, with all that it might have spent.
 			a.afresh()
 		}
-		p := a.now.Period
 		next, refused = a.now, nil
 		next.Instance, next.Lease, next.At = a.instance, a.out, now.Time().Unix()
 		if more {
-			others := r.besides(a.instance, func(x row) Spent { return x.covers(p) })
+			others := r.besides(a.instance, func(x row) Spent { return x.covers(a.moment) })
 			if worst := a.over(others, a.now.Spent.plus(a.out).plus(need), now); worst != nil {
 				refused = &Refusal{ID: worst.id, Value: worst.value(), Reset: worst.reset(now)}
-				sure := r.besides(a.instance, func(x row) Spent { return x.sure(p, now.Time()) })
+				sure := r.besides(a.instance, func(x row) Spent { return x.sure(a.moment, now.Time()) })
 				if a.over(sure, a.now.Spent.plus(need), now) == nil {
 					// What is on its way was reckoned with, and may turn out to be less.
 					refused.Reset = now.Time().Add(againAfter)
@@ -118,7 +120,7 @@ func (a *account) write(ctx context.Context, records Records, need Amount, more 
 			}
 			next.Lease = a.out.plus(need).plus(a.extra(others, need))
 		}
-		r.put(next)
+		r.put(next, a.moment)
 		a.known, a.knownAt = r, now.Time()
 		return json.Marshal(r)
 	})
@@ -134,7 +136,7 @@ func (a *account) write(ctx context.Context, records Records, need Amount, more 
 // afresh begins another row: what was written of the last one counts as spent, and only what
 // went beyond that is left to be told.
 func (a *account) afresh() {
-	c := a.written.covers(a.now.Period)
+	c := a.written.covers(a.moment)
 	beyond := func(spent, told Amount) Amount {
 		return Amount{max(0, spent.Tokens-told.Tokens), max(0, spent.Cost-told.Cost)}
 	}

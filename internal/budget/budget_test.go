@@ -294,3 +294,43 @@ func TestRecordIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	assert.Less(t, len(data), 500, fmt.Sprintf("what counts no longer is dropped: %s", data))
 }
+
+// What an instance had leased when it was killed is spent on its day and in its month. An hour
+// into the next nothing of it can be on its way, and it is in nobody's way any more.
+func TestWhatWasLeasedEnds(t *testing.T) {
+	w := newWorld(t)
+	b := Limits{TokensPerDay: tokens(100_000), TokensPerMonth: tokens(1_000_000)}
+	_, until := ask(t, w.instance(b), 1000) // and it is killed
+	require.Zero(t, until)
+	l := w.instance(b)
+	for _, c := range []struct {
+		at         time.Time
+		day, month bool // it counts
+	}{
+		{w.now, true, true},
+		{midnight, true, true},
+		{midnight.Add(leasedFor - time.Minute), true, true},
+		{midnight.Add(leasedFor), false, true},
+		{first.Add(-time.Second), false, true},
+		{first, false, false},
+	} {
+		w.now = c.at
+		now := left(t, l)
+		assert.Equal(t, c.day, now["tokens_per_day"] < 100_000, c.at)
+		assert.Equal(t, c.month, now["tokens_per_month"] < 1_000_000, c.at)
+	}
+
+	w.now = first.Add(-time.Second)
+	_, until = ask(t, w.instance(b), 1000)
+	require.Zero(t, until)
+	w.now = first
+	assert.Less(t, left(t, w.instance(b))["tokens_per_month"], 1_000_000.0, "it may be answered in the month that has begun")
+	w.now = first.Add(leasedFor)
+	answer(t, l, 5000, 0)
+	require.NoError(t, l.Flush(t.Context()))
+	data, err := w.Record(t.Context(), recordOf("alice"))
+	require.NoError(t, err)
+	r, err := readRecord(data)
+	require.NoError(t, err)
+	assert.Len(t, r.Rows, 1, "what counts no longer is dropped")
+}

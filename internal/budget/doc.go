@@ -11,11 +11,12 @@
 //
 // Each caller that has a budget has a record of its own in the store, budget- and a hash of its
 // name, which all instances write. Nothing expires it, so it outlives a month; what is of an
-// earlier day or month is dropped from it when it is next written. It has a row for every instance, so that writing one
-// twice changes nothing, with what the instance spent and its lease: what it may spend without
-// asking. A lease is a sixteenth of what is left at most, so most requests write nothing,
-// and what an instance took with it when it was killed is little; that counts as spent
-// until the month is over. Rows beyond maxRows are summed, the oldest first.
+// earlier day or month is dropped from it when it is next written. It has a row for every
+// instance, so that writing one twice changes nothing, with what the instance spent and its
+// lease: what it may spend without asking. A lease is a sixteenth of what is left at most, so
+// most requests write nothing, and what an instance took with it when it was killed is little;
+// that counts as spent of the day and the month that it was for, and for an hour of the next.
+// Rows beyond maxRows are summed, the oldest first.
 //
 // It fails closed: where the record can't be read or written, a request beyond the lease
 // doesn't go.

@@ -100,7 +100,7 @@ func (l *Ledger) Take(ctx context.Context, caller string, models []string, input
 	}
 	defer a.end()
 	now := l.clock()
-	a.roll(periodOf(scheduler.DayOf(now)))
+	a.roll(now)
 	switch {
 	case a.over(Spent{}, a.now.Spent.plus(a.out).plus(need), now) == nil && a.leased(need):
 	case a.refused != nil && now.Time().Sub(a.refusedAt) < againAfter && now.Time().Before(a.refused.Reset) && a.refusedFor.within(need):
@@ -159,7 +159,7 @@ func (l *Ledger) Spend(caller, model string, input, cached, output int64) {
 	}
 	_ = a.begin(context.Background())
 	defer a.end()
-	a.roll(periodOf(scheduler.DayOf(l.clock())))
+	a.roll(l.clock())
 	a.now.Spent = a.now.Spent.plus(Amount{input + output, cost})
 }
 
@@ -196,8 +196,8 @@ func (l *Ledger) Left(ctx context.Context, caller string) ([]Left, error) {
 		}
 		a.knownAt = now.Time()
 	}
-	a.roll(periodOf(scheduler.DayOf(now)))
-	others, spent := a.known.besides(a.instance, func(x row) Spent { return x.covers(a.now.Period) }), a.now.Spent.plus(a.out)
+	a.roll(now)
+	others, spent := a.known.besides(a.instance, func(x row) Spent { return x.covers(a.moment) }), a.now.Spent.plus(a.out)
 	var all []Left
 	for _, x := range a.limits {
 		all = append(all, Left{x.name, x.told(x.most), x.told(max(0, x.most-x.used(spent)-x.used(others))), x.reset(now)})
@@ -223,7 +223,7 @@ func (l *Ledger) flush(ctx context.Context, a *account) error {
 	}
 	defer a.end()
 	now := l.clock()
-	a.roll(periodOf(scheduler.DayOf(now)))
+	a.roll(now)
 	if told := a.now; !a.has && told.Spent == (Spent{}) || a.has && a.written.Period == told.Period && a.written.Spent == told.Spent && a.written.Lease == a.out {
 		return nil
 	}

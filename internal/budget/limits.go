@@ -95,6 +95,14 @@ type period struct {
 
 func periodOf(d scheduler.Day) period { return period{d.String(), d.String()[:len("2006-01")]} }
 
+// A moment is the period at an instant, and the one that there was leasedFor before: what was
+// leased in that may still be on its way.
+type moment struct{ period, late period }
+
+func momentOf(now scheduler.Instant) moment {
+	return moment{periodOf(scheduler.DayOf(now)), periodOf(scheduler.DayOf(now.Add(-leasedFor)))}
+}
+
 // reset returns when what was used of the limit no longer counts.
 func (l limit) reset(now scheduler.Instant) time.Time {
 	today := scheduler.DayOf(now)

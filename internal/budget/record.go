@@ -26,15 +26,25 @@ type row struct {
 // longer. After that it counts as spent.
 const leasedFor = time.Hour
 
-// covers is how much the instance may have spent by what is written of it.
-func (r row) covers(p period) Spent { return r.settled(p).plus(r.Lease) }
+// covers is how much the instance may have spent by what is written of it. What is leased is
+// of its own day and month, and while it may be on its way of those that come after.
+func (r row) covers(m moment) Spent {
+	s := r.settled(m.period)
+	switch {
+	case r.Period.Day == m.period.Day || r.Period.Day == m.late.Day:
+		return s.plus(r.Lease)
+	case r.Period.Month == m.period.Month:
+		s.Month = s.Month.plus(r.Lease)
+	}
+	return s
+}
 
 // sure is covers without what may yet come back.
-func (r row) sure(p period, now time.Time) Spent {
+func (r row) sure(m moment, now time.Time) Spent {
 	if now.Unix()-r.At >= int64(leasedFor/time.Second) {
-		return r.covers(p)
+		return r.covers(m)
 	}
-	return r.settled(p)
+	return r.settled(m.period)
 }
 
 // settled is what the instance has spent.
@@ -74,13 +84,9 @@ func readRecord(data []byte) (*record, error) {
 	return r, nil
 }
 
-// own returns the row of an instance.
-func (r *record) own(instance string) (row, bool) {
-	i := slices.IndexFunc(r.Rows, func(x row) bool { return x.Instance == instance })
-	if i < 0 {
-		return row{}, false
-	}
-	return r.Rows[i], true
+// has reports whether an instance has a row.
+func (r *record) has(instance string) bool {
+	return slices.ContainsFunc(r.Rows, func(x row) bool { return x.Instance == instance })
 }
 
 // besides adds up what is counted of all but an instance.
@@ -97,11 +103,11 @@ func (r *record) besides(instance string, count func(row) Spent) Spent {
 
 // put writes the row of an instance. Rows of which nothing counts any more go, and the oldest
 // that are too many are summed.
-func (r *record) put(x row) {
-	r.Rows = slices.DeleteFunc(r.Rows, func(o row) bool { return o.Instance == x.Instance || o.covers(x.Period) == Spent{} })
+func (r *record) put(x row, m moment) {
+	r.Rows = slices.DeleteFunc(r.Rows, func(o row) bool { return o.Instance == x.Instance || o.covers(m) == Spent{} })
 	r.Rows = append(r.Rows, x)
 	if len(r.Rows) > maxRows {
-		was, gone := r.Others.covers(x.Period), r.Rows[0].covers(x.Period)
+		was, gone := r.Others.covers(m), r.Rows[0].covers(m)
 		r.Others = row{Period: x.Period, Spent: Spent{was.Day.plus(gone.Day), was.Month.plus(gone.Month)}}
 		r.Rows = r.Rows[1:]
 	}
