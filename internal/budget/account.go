@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/usage/price"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -83,7 +84,7 @@ func (a *account) extra(others Spent, need Amount) Amount {
 	for _, l := range a.limits {
 		left := (l.most - l.used(spent) - l.used(others)) / parts
 		if l.dollars() {
-			more.Cost = min(more.Cost, max(0, priceOf(left)))
+			more.Cost = min(more.Cost, max(0, price.Pico(left)))
 		} else {
 			more.Tokens = min(more.Tokens, max(0, left))
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/usage/price"
@@ -40,17 +39,13 @@ type Options struct {
 type Ledger struct {
 	records  Records
 	clock    func() scheduler.Instant
-	set      price.Table
+	prices   *price.Daily
 	accounts map[string]*account
-
-	mu       sync.Mutex
-	prices   price.Table
-	pricesOf string // date
 }
 
 // New returns a ledger.
 func New(o Options) *Ledger {
-	l := &Ledger{records: o.Records, clock: o.Now, set: o.Prices, accounts: make(map[string]*account, len(o.Budgets))}
+	l := &Ledger{records: o.Records, clock: o.Now, prices: price.NewDaily(o.Prices), accounts: make(map[string]*account, len(o.Budgets))}
 	for name, b := range o.Budgets {
 		if !b.None() {
 			l.accounts[name] = &account{caller: name, limits: b.each(), turn: make(chan struct{}, 1), instance: newInstance()}
@@ -60,8 +55,6 @@ func New(o Options) *Ledger {
 }
 
 func newInstance() string { return rand.Text()[:8] }
-
-func priceOf(n int64) price.Pico { return price.Pico(n) }
 
 // A Refusal says which budget is used up, and until when: by what is on its way, until that
 // may have turned out to be less than was reckoned.
@@ -84,15 +77,16 @@ func (l *Ledger) Take(ctx context.Context, caller string, models []string, input
 	if a == nil {
 		return nil, nil, nil
 	}
-	least, need := l.reckon(models, input, 0), l.reckon(models, input, Reckoned)
+	table := l.prices.At(l.clock().Time())
+	least, need := reckon(table, models, input, 0), reckon(table, models, input, Reckoned)
 	for _, x := range a.limits {
-		switch most := (Amount{x.most, priceOf(x.most)}); {
+		switch {
 		case x.most > 0 && x.of(least) > x.most:
 			return nil, nil, ErrNever
 		case x.dollars():
-			need.Cost = min(need.Cost, most.Cost)
+			need.Cost = min(need.Cost, price.Pico(x.most))
 		default:
-			need.Tokens = min(need.Tokens, most.Tokens)
+			need.Tokens = min(need.Tokens, x.most)
 		}
 	}
 	if err := a.begin(ctx); err != nil {
@@ -152,11 +146,7 @@ func (l *Ledger) Spend(caller, model string, input, cached, output int64) {
 	if a == nil {
 		return
 	}
-	table := l.table()
-	cost, priced := table.Cost(model, input, cached, output)
-	if !priced {
-		cost = table.Dearest(input, cached, output)
-	}
+	cost := costOf(l.prices.At(l.clock().Time()), model, input, cached, output)
 	_ = a.begin(context.Background())
 	defer a.end()
 	a.roll(l.clock())
@@ -252,28 +242,21 @@ func (a *account) begin(ctx context.Context) error {
 func (a *account) end() { <-a.turn }
 
 // reckon is what a request comes to at most, of these models.
-func (l *Ledger) reckon(models []string, input, output int64) (most Amount) {
-	table := l.table()
+func reckon(table price.Table, models []string, input, output int64) (most Amount) {
 	for _, model := range models {
 		out := output
 		if scheduler.FamilyOf(model) == scheduler.Embedding {
 			out = 0
 		}
-		cost, priced := table.Cost(model, input, 0, out)
-		if !priced {
-			cost = table.Dearest(input, 0, out)
-		}
-		most = Amount{max(most.Tokens, input+out), max(most.Cost, cost)}
+		most = Amount{max(most.Tokens, input+out), max(most.Cost, costOf(table, model, input, 0, out))}
 	}
 	return most
 }
 
-// table returns the prices of the day.
-func (l *Ledger) table() price.Table {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if date := l.clock().Time().UTC().Format(time.DateOnly); date != l.pricesOf {
-		l.prices, l.pricesOf = price.List(date).With(l.set), date
+// costOf is what an answer costs, of a model without a price as if the dearest had answered.
+func costOf(table price.Table, model string, input, cached, output int64) price.Pico {
+	if cost, priced := table.Cost(model, input, cached, output); priced {
+		return cost
 	}
-	return l.prices
+	return table.Dearest(input, cached, output)
 }

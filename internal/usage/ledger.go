@@ -46,17 +46,15 @@ type Options struct {
 type Ledger struct {
 	records  Records
 	now      func() time.Time
-	set      price.Table
+	prices   *price.Daily
 	budgets  *budget.Ledger
 	instance string
 
-	mu       sync.Mutex
-	waiting  map[scheduler.Day]*counted // not tried to be written yet
-	trying   map[scheduler.Day]*counted // may be written, under number
-	number   int64
-	written  time.Time // when writing was last tried
-	prices   price.Table
-	pricesOf string // date
+	mu      sync.Mutex
+	waiting map[scheduler.Day]*counted // not tried to be written yet
+	trying  map[scheduler.Day]*counted // may be written, under number
+	number  int64
+	written time.Time // when writing was last tried
 
 	writing sync.Mutex                // held while a record is written
 	read    map[scheduler.Day]reading // guarded by mu
@@ -78,7 +76,7 @@ type reading struct {
 // New returns a ledger.
 func New(o Options) *Ledger {
 	return &Ledger{
-		records: o.Records, now: o.Now, set: o.Prices, budgets: o.Budgets, instance: rand.Text()[:12],
+		records: o.Records, now: o.Now, prices: price.NewDaily(o.Prices), budgets: o.Budgets, instance: rand.Text()[:12],
 		waiting: make(map[scheduler.Day]*counted), read: make(map[scheduler.Day]reading),
 	}
 }
@@ -103,13 +101,12 @@ func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
 		return 0, false
 	}
 	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	table := l.table(now)
-	output := a.Used.Output + a.Used.Thoughts
+	table, output := l.prices.At(now), a.Used.Output+a.Used.Thoughts
 	if cost, priced = table.Cost(a.Answered, a.Input, a.Used.Cached, output); !priced {
 		cost, priced = table.Cost(a.Model, a.Input, a.Used.Cached, output)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	c := l.row(now, a.For)
 	c.Requests++
 	c.Input += a.Input
@@ -154,14 +151,6 @@ func (l *Ledger) trouble(ctx context.Context, f For, of func(*Counts) *map[strin
 	c.last = newest(append(c.last, Trouble{
 		At: now.UTC().Truncate(time.Millisecond), ID: id, Route: route, Caller: f.Caller, Model: f.Model, Cause: cause, Wait: wait.Seconds(),
 	}))
-}
-
-// table returns the prices of the day. The caller holds l.mu.
-func (l *Ledger) table(now time.Time) price.Table {
-	if date := now.UTC().Format(time.DateOnly); date != l.pricesOf {
-		l.prices, l.pricesOf = price.List(date).With(l.set), date
-	}
-	return l.prices
 }
 
 // today returns what is counted of a day. The caller holds l.mu.

@@ -10,6 +10,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - daily.go: Daily, the prices of the day with those that are set
 //   - list.go: List, the prices that are built in
 //   - price.go: Table, what models cost, and what an answer comes to
 package price

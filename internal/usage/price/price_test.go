@@ -2,6 +2,7 @@ package price
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,4 +53,21 @@ func TestParse(t *testing.T) {
 	_, err = Parse(`{"a":{"output":1},"b":{"input":-1}}`)
 	assert.ErrorContains(t, err, `"a"`)
 	assert.ErrorContains(t, err, `"b"`, "all that is wrong is told at once")
+}
+
+// A price holds on its days, and one that is set on all of them.
+func TestDaily(t *testing.T) {
+	d := NewDaily(Table{"gemini-2.5-pro": {Input: 7, Output: 7, Cached: 7}})
+	for _, c := range []struct {
+		at   time.Time
+		want Pico
+	}{
+		{time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), 750_000},
+		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), 1_500_000},
+		{time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC), 750_000},
+	} {
+		assert.Equal(t, c.want, d.At(c.at)["gemini-3.8-flash"].Input)
+		assert.EqualValues(t, 7, d.At(c.at)["gemini-2.5-pro"].Input)
+		assert.Equal(t, List("2026-12-01")["gemini-2.5-flash"], NewDaily(nil).At(c.at)["gemini-2.5-flash"])
+	}
 }

@@ -1,0 +1,29 @@
+package price
+
+import (
+	"sync"
+	"time"
+)
+
+// Daily has the prices of the day: the built-in ones, with those that are set in place of
+// theirs. It is safe for use by any number of goroutines.
+type Daily struct {
+	set Table
+
+	mu    sync.Mutex
+	table Table
+	of    string // date
+}
+
+// NewDaily returns the prices of any day, with those that are set; nil: none.
+func NewDaily(set Table) *Daily { return &Daily{set: set} }
+
+// At returns the prices at an instant. The table is shared and not to be changed.
+func (d *Daily) At(now time.Time) Table {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if date := now.UTC().Format(time.DateOnly); date != d.of {
+		d.table, d.of = List(date).With(d.set), date
+	}
+	return d.table
+}
