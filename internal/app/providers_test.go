@@ -207,6 +207,41 @@ func TestProviderByModel(t *testing.T) {
 	})
 }
 
+// Limits of other providers' models can be set while it runs, by the names that settings have.
+func TestOtherProvidersLimitedAtRunTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		root := []string{"X-Fluxgate-Token", "0123456789abcdef-root"}
+		const limits = `{"openai/gpt-5.5":{"rpm":2},"projects":{"org-c":{"anthropic/claude-sonnet-5":{"rpm":3}}}}`
+		rec := m.ask(t, "POST", "/config", `{"limits":`+limits+`}`, root...)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var told struct {
+			Limits map[string]any `json:"limits"`
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &told))
+		assert.Equal(t, map[string]any{"openai/gpt-5.5": map[string]any{"rpm": 2.0}, "org-c/anthropic/claude-sonnet-5": map[string]any{"rpm": 3.0}}, told.Limits)
+		again, err := json.Marshal(told)
+		require.NoError(t, err)
+		for range 2 {
+			rec = m.ask(t, "POST", "/config", string(again), root...)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		}
+		for _, c := range []struct {
+			path, body string
+			room       int
+		}{{chat, chatOf("gpt-5.5"), 4}, {message, messageOf("claude-sonnet-5"), 3}} { // two organisations, and one
+			for i := range c.room {
+				rec := m.ask(t, "POST", c.path, c.body, root...)
+				require.Equal(t, http.StatusOK, rec.Code, "%d: %s", i, rec.Body)
+			}
+			rec := m.ask(t, "POST", c.path, c.body, root...)
+			assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
+		}
+		assert.Zero(t, m.openai.Ledger().Total().Refused)
+	})
+}
+
 // Whoever comes as often as it is told is refused by nobody but Fluxgate, in the format of its
 // route, and waits exactly as long as it says.
 func TestOtherProvidersWait(t *testing.T) {
@@ -236,23 +271,6 @@ func TestOtherProvidersWait(t *testing.T) {
 		}
 		assert.Zero(t, m.openai.Ledger().Total().Refused)
 		assert.Zero(t, m.anthropic.Ledger().Total().Refused)
-	})
-}
-
-// A limit of another provider's model can be set at run time too, and is no project's.
-func TestLimitsOfOtherProvidersAtRunTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := mix(t)
-		defer func() { assert.NoError(t, m.Close(t.Context())) }()
-		rec := m.ask(t, "POST", "/config", `{"limits":{"openai/gpt-5.5":{"rpm":3}}}`)
-		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
-		assert.Contains(t, rec.Body.String(), `"openai/gpt-5.5"`)
-		for range 6 { // of two organisations
-			rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
-			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
-		}
-		rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
-		assert.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
 	})
 }
 

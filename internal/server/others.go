@@ -27,7 +27,9 @@ func (s *Server) choose(r *http.Request, p *dispatch.Pool, m match, model string
 }
 
 // able returns the other providers that speak a route's format, of those with keys in a pool.
-func (s *Server) able(p *dispatch.Pool, m match) providers.List { return s.others.Able(format(m), p.HasKeys) }
+func (s *Server) able(p *dispatch.Pool, m match) providers.List {
+	return s.others.Able(format(m), p.HasKeys)
+}
 
 // askOther serves a request to a model where that is another provider's; it isn't done where it
 // is Gemini's. It passes as it came but for the name of the model, where that has the
