@@ -30,7 +30,7 @@ func Profiles() []Profile {
 		{Name: "default", VCPU: 1, MiB: 512, Concurrency: 80, Most: 3, SecretsTTL: 15 * time.Minute, Conditions: conditions,
 			For: "a few requests at a time, alerts, and an answer that waits for no processor"},
 		{Name: "free", VCPU: 0.08, MiB: 192, Concurrency: 1, Most: 40, SecretsTTL: 6 * time.Hour,
-			For: "nothing a month; a request may wait seconds for an instance to start, nobody is alerted, and a revoked token is good for up to six hours"},
+			For: "what the free tier covers, as above; a request may wait seconds for an instance to start, nobody is alerted, and a revoked token is good for up to six hours"},
 		{Name: "busy", VCPU: 2, MiB: 2048, Concurrency: 200, Least: 1, Most: 10, SecretsTTL: 15 * time.Minute, Conditions: conditions,
 			For: "many requests at a time and no cold start: an instance is always there, and paid for"},
 	}
