@@ -304,11 +304,10 @@ variable "token_versions" {
 variable "caller_limits" {
   description = "Limits of callers by name (by email address with access = \"iam\"): rpm requests and tpm input tokens per minute, rpd requests per Pacific day. What is left out isn't limited. A caller with weight 3 gets three times as much as others (1) where several wait. Budgets: tokens_per_day, tokens_per_month (input, output and thoughts), dollars_per_day, dollars_per_month (list price), by Pacific days and months."
   type = map(object({
-    rpm    = optional(number)
-    tpm    = optional(number)
-    rpd    = optional(number)
-    weight = optional(number)
-
+    rpm               = optional(number)
+    tpm               = optional(number)
+    rpd               = optional(number)
+    weight            = optional(number)
     tokens_per_day    = optional(number)
     tokens_per_month  = optional(number)
     dollars_per_day   = optional(number)
