@@ -21,8 +21,8 @@ const (
 
 // The same where every request has an instance of its own: what ten instances took where
 // many wait, by the same test. How long such an instance takes to start is assumed.
-// `fluxgate bench free` is to measure all three, with ten processes of a twelfth of a
-// processor each; that needs a machine with nothing else to do, and hasn't been done.
+// `fluxgate bench free` measures all three, with ten processes of a twelfth of a processor
+// each, for a day that is used up in one go, which takes more: see Document.
 const (
 	aloneWrites = 1.4
 	aloneReads  = 2.2
