@@ -22,8 +22,9 @@ request at a time, over one Firestore emulator, at the full rate of a pool of ei
 projects of the free tier, half of the callers with bookings. It prints how often
 Gemini refused, which is to be never, what was added to an answer, and how many
 documents an admission read and wrote. With nothing set it takes 70 minutes for the day
-of such a pool, whose largest part is of the slowest model; it must not run over
-midnight in California, when another day begins. It takes root on Linux, for control groups, or --share 0.`,
+of such a pool, whose largest part is of the slowest model; what the day has no room for
+in the end is left, and counted. It must not run over midnight in California, when another
+day begins. It takes root on Linux, for control groups, or --share 0.`,
 		Example: `  fluxgate bench free
   fluxgate bench free --requests 600     # two and a half minutes`,
 		Args: cobra.NoArgs,
@@ -55,7 +56,7 @@ midnight in California, when another day begins. It takes root on Linux, for con
 	flags.SortFlags = false
 	flags.IntVar(&o.Instances, "instances", 10, "`number` of instances")
 	flags.Float64Var(&o.Share, "share", 0.08, "`part` of a processor that each has; 0: all that there is")
-	flags.IntVar(&o.Requests, "requests", 10_800, "`number` of requests that are answered")
+	flags.IntVar(&o.Requests, "requests", 10_800, "`number` of requests")
 	flags.IntVar(&o.Callers, "callers", 40, "`number` of callers, each with one request at a time")
 	flags.DurationVar(&o.Latency, "latency", time.Second, "`time` that Gemini takes")
 	return cmd

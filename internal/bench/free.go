@@ -28,8 +28,8 @@ type FreeOptions struct {
 	Instances int
 	// Share is how much of a processor each has, by a control group; 0: all that there is.
 	Share float64
-	// Requests are answered before it ends, of so many callers at a time, half of which
-	// book. More than a day of the pool takes, 10,800, wait for the next.
+	// Requests are sent, of so many callers at a time, half of which book. What the day of
+	// the pool, 10,800, has no room for isn't waited for.
 	Requests, Callers int
 	// Latency is how long the simulated Gemini takes for an answer.
 	Latency time.Duration
@@ -43,6 +43,7 @@ type FreeReport struct {
 	Options  FreeOptions
 	Took     time.Duration
 	Answered int64
+	Left     int64           // requests that were told to come another day, and didn't
 	Told     int64           // times that a caller was told to wait
 	Failed   int64           // answers of 503, after which the caller came back a second later
 	Upstream geminisim.Stats // of the simulator: its refusals are what must not be
@@ -191,7 +192,7 @@ func (f *freeRun) first(ctx context.Context, c *child) error {
 // firstTimeout bounds the start of one instance.
 const firstTimeout = 2 * time.Minute
 
-// ask has all callers ask until as many requests are answered as there are to be.
+// ask has all callers ask until as many requests are sent as there are to be.
 func (f *freeRun) ask(ctx context.Context) error {
 	callers, ctx := errgroup.WithContext(ctx)
 	for i := range f.options.Callers {
@@ -207,7 +208,12 @@ func (f *freeRun) ask(ctx context.Context) error {
 	return callers.Wait()
 }
 
-// request sends one request until it is answered, coming back when it is told to.
+// longest is the longest wait that is sat out: longer ones are for the next day, and no booking
+// is as far ahead.
+const longest = time.Hour
+
+// request sends one request until it is answered, coming back when it is told to, but not
+// another day.
 func (f *freeRun) request(ctx context.Context, book bool) error {
 	ticket, body := "", f.body()
 	for {
@@ -236,8 +242,12 @@ func (f *freeRun) request(ctx context.Context, book bool) error {
 		} else {
 			f.report.Told++
 		}
+		another := told != nil && told.wait > longest // day
+		if another {
+			f.report.Left++
+		}
 		f.mu.Unlock()
-		if told == nil {
+		if told == nil || another {
 			return nil
 		}
 		ticket = told.ticket
@@ -339,6 +349,7 @@ func (r *FreeReport) Print(w io.Writer) error {
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d)/float64(time.Millisecond)) }
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "answered\t%d in %s, %.1f a minute\n", r.Answered, r.Took.Round(time.Second), float64(r.Answered)/r.Took.Minutes())
+	fmt.Fprintf(t, "left for another day\t%d\n", r.Left)
 	fmt.Fprintf(t, "429s of Gemini\t%d\n", r.Upstream.Refused)
 	fmt.Fprintf(t, "waits told\t%d\n", r.Told)
 	fmt.Fprintf(t, "answers of 503\t%d\n", r.Failed)
