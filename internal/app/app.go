@@ -86,7 +86,6 @@ type App struct {
 
 	admission *admission.Controller
 	admin     *admin.Admin
-	budgets   *budget.Ledger
 	storeKind string         // memory or firestore; "": the caller's own
 	shadow    *shadow.Ledger // nil: Fluxgate does what it decides
 
@@ -210,21 +209,21 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	now := func() time.Time { return a.admission.Now().Time() }
 	audit := events.NewAudit(log, now, o.Logger)
 	a.audit.Store(audit)
-	budgets := make(map[string]budget.Limits)
+	mayBeSpent := make(map[string]budget.Limits)
 	for name, l := range cfg.Callers {
-		budgets[name] = budget.Limits(l.Budget)
+		mayBeSpent[name] = budget.Limits(l.Budget)
 	}
-	a.budgets = budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: budgets, Prices: price.Table(cfg.Prices)})
-	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: a.budgets})
+	budgets := budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: mayBeSpent, Prices: price.Table(cfg.Prices)})
+	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: budgets})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: a.budgets,
+		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets,
 		Resources: resources.Of(!authenticator.Open(), resources.Options{
 			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: all, Events: log, Audit: audit,
-		Logger: o.Logger, Shadow: a.shadow, Usage: used, Budgets: a.budgets, StoreKind: a.storeKind,
+		Logger: o.Logger, Shadow: a.shadow, Usage: used, Budgets: budgets, StoreKind: a.storeKind,
 	})
 	a.onClose(func(ctx context.Context) error {
 		a.admin.FlushUsage(ctx)
