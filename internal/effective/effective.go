@@ -36,8 +36,7 @@ func Chain(cfg *config.Config, c storage.Control) (chain []string, from string) 
 	if chain = Models(cfg.Chain, c); len(chain) > 0 {
 		return chain, ChainOperator
 	}
-	switch {
-	case len(c.Discovered) > 0:
+	if len(c.Discovered) > 0 {
 		return c.Discovered, ChainDiscovered
 	}
 	return scheduler.DefaultChain(), ChainDefault
@@ -96,7 +95,7 @@ func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
 // What upstream's 429s name comes after all of them; see [scheduler.Calendar.EffectiveLimits].
 func Rules(cfg *config.Config, c storage.Control, tiers map[string]string) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
-	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits)}
+	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), reported: byProject(cfg, c.Reported)[""], configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits)}
 	rules := b.rules("", "")
 	rules.Projects = make(map[string]*scheduler.Rules)
 	ofTier := make(map[scheduler.Tier]*scheduler.Rules) // shared by those without limits of their own
@@ -119,6 +118,8 @@ type builder struct {
 	cfg     *config.Config
 	control storage.Control
 	chain   []string
+	// By model, of all projects.
+	reported map[string]scheduler.Override
 	// By project, and then by model or family; of all projects under the empty one.
 	configured, runTime map[string]map[string]scheduler.Override
 }
@@ -149,7 +150,7 @@ func (b *builder) own(project string) (layers []scheduler.Layer, any bool) {
 func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 	var layers []scheduler.Layer
 	if !tier.Paid() {
-		layers = append(layers, scheduler.Layer{From: scheduler.FromReported, Overrides: byProject(b.cfg, b.control.Reported)[""]})
+		layers = append(layers, scheduler.Layer{From: scheduler.FromReported, Overrides: b.reported})
 	}
 	named, _ := b.own("")
 	if project != "" {
