@@ -27,14 +27,14 @@ func (l *Ledger) Serve(w http.ResponseWriter, r *http.Request, caller string, al
 	if err != nil {
 		return err
 	}
+	if asCSV {
+		writeCSV(w, report)
+		return nil
+	}
 	if !all {
 		if report.Budgets, err = l.budgets.Left(r.Context(), caller); err != nil {
 			return err
 		}
-	}
-	if asCSV {
-		writeCSV(w, report)
-		return nil
 	}
 	apierror.WriteJSON(w, http.StatusOK, report)
 	return nil
