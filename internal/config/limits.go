@@ -173,19 +173,29 @@ func decodeMembers[T any](named []member, check func(string) (string, error), de
 }
 
 func decodeLimits(raw json.RawMessage) (l Limits, err error) {
-	return l, decodeNumbers(raw, "rpm, tpm and rpd", l.fields())
+	fields, err := limitMembers(raw)
+	if err != nil {
+		return l, err
+	}
+	err = decodeNumbers(fields, "rpm, tpm and rpd", l.fields())
+	return l, err
 }
 
 func (l *Limits) fields() map[string]**int64 {
 	return map[string]**int64{"rpm": &l.RPM, "tpm": &l.TPM, "rpd": &l.RPD}
 }
 
-// decodeNumbers reads a JSON object of numbers, -1 or more, with the fields that there are.
-func decodeNumbers(raw json.RawMessage, there string, targets map[string]**int64) error {
+// limitMembers returns the members of a JSON object of limits.
+func limitMembers(raw json.RawMessage) ([]member, error) {
 	fields, err := members(raw)
 	if err != nil {
-		return fmt.Errorf(`want an object such as {"rpm":5}: %w`, err)
+		return nil, fmt.Errorf(`want an object such as {"rpm":5}: %w`, err)
 	}
+	return fields, nil
+}
+
+// decodeNumbers reads numbers, -1 or more, into the targets that there are.
+func decodeNumbers(fields []member, there string, targets map[string]**int64) error {
 	var problems []error
 	for _, f := range fields {
 		target, known := targets[f.name]
@@ -326,11 +336,15 @@ func (m *LimitsByCaller) EnvDecode(text string) error {
 }
 
 func decodeCallerLimits(raw json.RawMessage) (l CallerLimits, err error) {
+	fields, err := limitMembers(raw)
+	if err != nil {
+		return l, err
+	}
 	var weight *int64
-	fields := l.fields()
-	fields["weight"], fields["tokens_per_day"], fields["tokens_per_month"] = &weight, &l.Budget.TokensPerDay, &l.Budget.TokensPerMonth
-	rest, err := cutDollars(raw, map[string]**price.Pico{"dollars_per_day": &l.Budget.DollarsPerDay, "dollars_per_month": &l.Budget.DollarsPerMonth})
-	err = errors.Join(err, decodeNumbers(rest, "rpm, tpm, rpd, weight, tokens_per_day, tokens_per_month, dollars_per_day and dollars_per_month", fields))
+	numbers := l.fields()
+	numbers["weight"], numbers["tokens_per_day"], numbers["tokens_per_month"] = &weight, &l.Budget.TokensPerDay, &l.Budget.TokensPerMonth
+	rest, err := cutDollars(fields, map[string]**price.Pico{"dollars_per_day": &l.Budget.DollarsPerDay, "dollars_per_month": &l.Budget.DollarsPerMonth})
+	err = errors.Join(err, decodeNumbers(rest, "rpm, tpm, rpd, weight, tokens_per_day, tokens_per_month, dollars_per_day and dollars_per_month", numbers))
 	for _, most := range []**int64{&l.Budget.TokensPerDay, &l.Budget.TokensPerMonth} {
 		if *most != nil && **most == Unlimited {
 			*most = nil
@@ -348,21 +362,13 @@ func decodeCallerLimits(raw json.RawMessage) (l CallerLimits, err error) {
 // maxDollars is far above any budget and far below what overflows in a sum.
 const maxDollars = 1_000_000
 
-// cutDollars reads the members of a JSON object that are amounts of dollars, and returns the
-// object without them.
-func cutDollars(raw json.RawMessage, targets map[string]**price.Pico) (rest json.RawMessage, _ error) {
-	fields, err := members(raw)
-	if err != nil {
-		return raw, nil // whoever reads the rest says so
-	}
+// cutDollars reads the members of an object that are amounts of dollars, and returns the others.
+func cutDollars(fields []member, targets map[string]**price.Pico) (rest []member, _ error) {
 	var problems []error
-	var others []string
 	for _, f := range fields {
 		target, known := targets[f.name]
 		if !known {
-			name, err := json.Marshal(f.name)
-			problems = append(problems, err)
-			others = append(others, string(name)+":"+string(f.value))
+			rest = append(rest, f)
 			continue
 		}
 		if *target != nil {
@@ -376,5 +382,5 @@ func cutDollars(raw json.RawMessage, targets map[string]**price.Pico) (rest json
 			*target = new(price.Pico(math.Round(n * 1e12)))
 		}
 	}
-	return json.RawMessage("{" + strings.Join(others, ",") + "}"), errors.Join(problems...)
+	return rest, errors.Join(problems...)
 }
