@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -55,7 +56,10 @@ const (
 	anthropicKey = "sk-ant-of-the-test-0001"
 )
 
-func mix(t *testing.T, env ...string) *mixture {
+func mix(t *testing.T, env ...string) *mixture { return mixReported(t, nil, env...) }
+
+// mixReported is mix with a startup report.
+func mixReported(t *testing.T, report io.Writer, env ...string) *mixture {
 	t.Helper()
 	cfg := load(t, append([]string{
 		"GEMINI_KEY_1=" + simulatedKey(1), "GEMINI_PROJECT_1=g-1", "FLUXGATE_POLICY=off", "FLUXGATE_CHAIN=gemini-2.5-pro",
@@ -82,7 +86,7 @@ func mix(t *testing.T, env ...string) *mixture {
 	}
 	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Store: storage.NewMemory(nil), Transport: m.transport})
+	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Report: report, Store: storage.NewMemory(nil), Transport: m.transport})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		for _, key := range []string{openAIKey, otherKey, groqKey, anthropicKey} {
@@ -204,6 +208,18 @@ func TestProviderByModel(t *testing.T) {
 			}
 		}
 		assert.Len(t, status.Keys, 5)
+	})
+}
+
+// The limits that the start tells of are those of Gemini's chain, on Gemini's projects.
+func TestOtherProvidersAreIntroduced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said strings.Builder
+		m := mixReported(t, &said, "GEMINI_TIER_1=free")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		assert.Contains(t, said.String(), "provider openai: https://api.openai.com/v1, format openai, keys: 2; its models are openai/…\n")
+		assert.Contains(t, said.String(), "limits of each project (free tier), and where they come from:\n  gemini-2.5-pro ")
+		assert.NotContains(t, said.String(), "limits of org-")
 	})
 }
 

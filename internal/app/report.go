@@ -76,8 +76,8 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 	return found, a.introduceLimits(ctx, r, snapshot)
 }
 
-// introduceLimits writes the limits in force of the models of the chain, once for all
-// projects that have them alike.
+// introduceLimits writes the limits in force of the models of the chain, which is Gemini's,
+// once for all projects that have them alike.
 func (a *App) introduceLimits(ctx context.Context, r *report, snapshot *admission.Snapshot) error {
 	list, err := a.pool.Keys(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (a *App) introduceLimits(ctx context.Context, r *report, snapshot *admissio
 	}
 	var projects []string
 	for _, k := range list {
-		if !slices.Contains(projects, k.Project) {
+		if k.Of() == "" && !slices.Contains(projects, k.Project) {
 			projects = append(projects, k.Project)
 		}
 	}
