@@ -187,4 +187,6 @@ func TestTiers(t *testing.T) {
 		assert.True(t, l.RPMFrom.Start(), "tables are old: what holds is found out")
 	}
 	assert.Equal(t, FromDefault, NewTierPolicy("", nil).EffectiveLimits("gemini-2.5-pro").RPMFrom)
+	const foreign = "openai/gpt-5.1"
+	assert.Equal(t, NewTierPolicy("", nil).EffectiveLimits(foreign), NewTierPolicy(Tier1, nil).EffectiveLimits(foreign), "other providers have tiers of their own")
 }

@@ -73,14 +73,12 @@ func (t Tier) Sessions() int64 {
 }
 
 // Limits returns what a model begins with on a project of the tier; on one of which none is
-// known, what is built in for the free one.
+// known, and of models of other providers than Gemini, what is built in.
 func (t Tier) Limits(model string) EffectiveLimits {
-	from := FromTier
-	if t == "" {
+	l, from, family := startLimits(model), FromTier, FamilyOf(model)
+	switch {
+	case t == "" || family == Foreign:
 		from = FromDefault
-	}
-	l := startLimits(model)
-	switch family := FamilyOf(model); {
 	case !t.Paid():
 	case OfSessions(model):
 		l.TPM = liveTokens[t]
