@@ -139,8 +139,7 @@ func (c *controlCache) lost(taken uint64, doc *Control) bool {
 func (c *controlCache) took(asked time.Time, taken uint64, sought int64, doc Control) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.newer.Read(doc.Epoch, sought)
-	return c.taken == taken && c.takeLocked(asked, doc)
+	return c.taken == taken && c.takeLocked(asked, sought, doc)
 }
 
 // take takes over what was written, and reports whether every view is to be read
@@ -148,15 +147,15 @@ func (c *controlCache) took(asked time.Time, taken uint64, sought int64, doc Con
 func (c *controlCache) take(doc Control) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.takeLocked(time.Now(), doc)
+	return c.takeLocked(time.Now(), 0, doc)
 }
 
 // takeLocked takes over a control document and reports whether every view is to
 // be read anew: with another epoch, and with the first, for there is no telling
 // what the views that were read before it saw.
-func (c *controlCache) takeLocked(asked time.Time, doc Control) bool {
+func (c *controlCache) takeLocked(asked time.Time, sought int64, doc Control) bool {
 	changed := !c.known || doc.Epoch != c.doc.Epoch
-	c.newer.Read(doc.Epoch, 0)
+	c.newer.Read(doc.Epoch, sought)
 	c.known, c.asked, c.doc = true, asked, doc.clone()
 	c.taken++
 	return changed

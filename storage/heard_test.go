@@ -47,3 +47,20 @@ func TestEpochsThatAreNoMore(t *testing.T) {
 		assert.Equal(t, asked+1, g.Stats().Control)
 	}
 }
+
+// A control document that was read while another was written isn't taken over, so it doesn't
+// count as found.
+func TestReadBesideAWrite(t *testing.T) {
+	var c controlCache
+	c.take(Control{Epoch: 5})
+	c.hear(7)
+	asked, taken, sought := c.begin()
+	c.take(Control{Epoch: 6})
+	assert.False(t, c.took(asked, taken, sought, Control{Epoch: 7}))
+	_, ok := c.within(ControlAge)
+	assert.False(t, ok, "the seventh is yet to be read")
+	assert.True(t, c.took(c.asked, c.taken, 7, Control{Epoch: 7}))
+	doc, ok := c.within(ControlAge)
+	assert.True(t, ok)
+	assert.EqualValues(t, 7, doc.Epoch)
+}
