@@ -163,11 +163,10 @@ func LastError(end []byte) []byte {
 		if before = end[:i]; member(end[i:]) != Spoiled {
 			continue
 		}
-		begin := errorBegins.FindIndex(before)
-		if begin == nil {
+		head, ok := errorHead(before)
+		if !ok {
 			continue
 		}
-		head := before[:begin[0]]
 		var object json.RawMessage
 		dec := json.NewDecoder(bytes.NewReader(end[len(head):]))
 		if dec.Decode(&object) == nil && alone(head, end[int64(len(head))+dec.InputOffset():]) {
@@ -177,8 +176,20 @@ func LastError(end []byte) []byte {
 	return nil
 }
 
-// errorBegins finds how an object with an error begins. Anthropic's says before that what it is.
-var errorBegins = regexp.MustCompile(`\{\s*(?:"type"\s*:\s*"error"\s*,\s*)?$`)
+// errorHead cuts off what an object has before its error, which is nothing, or what it is: Anthropic's
+// says that.
+func errorHead(before []byte) (head []byte, ok bool) {
+	for _, begin := range [][]string{{"{"}, {",", `"error"`, ":", `"type"`, "{"}} {
+		head, ok = before, true
+		for i := 0; i < len(begin) && ok; i++ {
+			head, ok = bytes.CutSuffix(bytes.TrimRight(head, space), []byte(begin[i]))
+		}
+		if ok {
+			return head, true
+		}
+	}
+	return nil, false
+}
 
 const space = " \t\r\n"
 
