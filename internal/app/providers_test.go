@@ -445,7 +445,16 @@ func TestNamesOfNobodyLeaveNothing(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
 		rec = m.ask(t, "GET", "/status?idle=true", "")
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
-		assert.NotContains(t, rec.Body.String(), "of-nobody")
+		var status struct {
+			Projects []struct{ Models []struct{ Model string } }
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &status))
+		require.Len(t, status.Projects, 5)
+		for _, p := range status.Projects {
+			for _, x := range p.Models {
+				assert.Equal(t, "gemini-2.5-pro", x.Model)
+			}
+		}
 	})
 }
 
