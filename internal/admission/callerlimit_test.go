@@ -166,6 +166,27 @@ func TestLostPlaceKeepsTheBooking(t *testing.T) {
 	})
 }
 
+// A holder that comes early has no use for a place in its limits, so it costs no write.
+func TestEarlyHolderTakesNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limited(t, storage.NewMemory(time.Now), 1, "p")
+		b.granted(b.others())
+		req := b.mine()
+		booked := b.booked(req)
+		before := b.writes()
+		for range 5 {
+			time.Sleep(10 * time.Second)
+			req.Ticket, req.Limit = b.ticket(booked), b.CallerLimit("alice", req.Demand)
+			again := b.wait(req)
+			assert.True(t, again.Booked)
+			assert.Equal(t, booked.Start, again.Start)
+		}
+		assert.Equal(t, before, b.writes())
+		b.until(booked.Start)
+		b.granted(req)
+	})
+}
+
 // taken is a store in which somebody else takes the slot of a project, once.
 type taken struct {
 	storage.Store
@@ -192,6 +213,22 @@ func TestLostSlotGivesThePlaceBack(t *testing.T) {
 		next := b.mine()
 		next.Models = []string{second}
 		b.granted(next)
+	})
+}
+
+// A request whose slot is lost is promised no more than its caller's own limits let it use.
+func TestLostSlotPromisesNoMoreThanLimitsAllow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &taken{Store: storage.NewMemory(time.Now)}
+		b := limited(t, store, 1, "p")
+		others, kept := b.others(), b.mine()
+		others.Models, kept.Models = []string{second}, []string{second}
+		b.granted(others)
+		booked := b.booked(kept)
+		store.armed.Store(true)
+		wait := b.refused(b.mine())
+		assert.Equal(t, "alice", wait.Caller)
+		assert.GreaterOrEqual(t, wait.Start, booked.Start.Add(scheduler.Window))
 	})
 }
 

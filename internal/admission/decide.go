@@ -59,15 +59,8 @@ func (d *decision) look(ctx context.Context) (err error) {
 }
 
 // take decides: what the caller's own limits say, then what the projects do. A
-// grant has its place in both; what comes to nothing has none that it hadn't before.
-func (d *decision) take(ctx context.Context) (grant *Grant, wait *Wait, err error) {
-	if !d.req.Limit.taken() {
-		defer func() {
-			if grant == nil {
-				d.req.Limit.GiveBack()
-			}
-		}()
-	}
+// grant has its place in both.
+func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	if err := d.look(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +79,7 @@ func (d *decision) take(ctx context.Context) (grant *Grant, wait *Wait, err erro
 	if err := d.recognise(ctx); err != nil {
 		return nil, nil, err
 	}
-	grant, wait, err = d.decide(ctx)
+	grant, wait, err := d.decide(ctx)
 	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
 		d.c.waitlist.take(d.promise.ID) // it has had its turn
 	}
@@ -305,7 +298,7 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 		return plan()
 	}
 	switch {
-	case cause != scheduler.NoCause, offer.Now() && !early, d.books():
+	case d.books():
 		return offer, cause
 	case d.promise != nil:
 		req.Waitlist = d.promised(asker{self: d.promise.ID, before: early})
@@ -401,7 +394,14 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 		return nil, nil, d.drop(ctx)
 	}
 	offer := scheduler.Offer{Project: d.project, Model: d.model, Start: now, Also: d.req.also(d.model)}
-	grant, wait, _, err := d.reserve(ctx, offer, d.held)
+	var grant *Grant
+	var wait *Wait
+	var err error
+	if d.due > now.Add(d.c.behind())+early {
+		wait = d.booked(offer, d.holding(), scheduler.NoCause) // it is asked for in vain
+	} else {
+		grant, wait, _, err = d.reserve(ctx, offer, d.held)
+	}
 	if came := max(d.came, d.due); grant != nil {
 		// Reads, paces and lost races included.
 		d.c.punctual.Used(came.Sub(d.due), max(0, d.c.Now().Sub(came)))

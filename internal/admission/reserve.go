@@ -10,20 +10,28 @@ import (
 )
 
 // reserve commits the slot that was planned: one to be used now once the request has its
-// place in its caller's own limits. With no grant, wait or error the plan is out of date.
-func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (*Grant, *Wait, scheduler.Result, error) {
+// place in its caller's own limits, which it gives back if it gets no slot. With no grant,
+// wait or error the plan is out of date.
+func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (grant *Grant, wait *Wait, result scheduler.Result, err error) {
 	d.c.shareWaitlist(offer.Project)
 	demand, book := d.padded(), !offer.Now() && held == 0
 	if book {
 		demand = d.kept()
-	} else if wait, err := d.req.Limit.reserve(ctx, d.req.Over); wait != nil || err != nil {
-		return nil, wait, scheduler.Result{}, err
+	} else if !d.req.Limit.taken() {
+		if wait, err := d.req.Limit.reserve(ctx, d.req.Over); wait != nil || err != nil {
+			return nil, wait, result, err
+		}
+		defer func() {
+			if grant == nil {
+				d.req.Limit.GiveBack()
+			}
+		}()
 	}
 	var from scheduler.Instant
 	if book && d.proved {
 		from = offer.Start // what is before that others were told of
 	}
-	result, err := d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
+	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
 		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Over: d.req.Over,
 	})
