@@ -69,7 +69,7 @@ func (k *contest) first(now scheduler.Instant) func(project, calendar string) []
 	turn := k.Turn(k.mine)
 	return k.slots(func(i int, p *promise) bool {
 		switch {
-		case p.Start < now-early:
+		case p.overdue(now):
 			return false
 		case p.tag == k.mine:
 			return k.older(p) && (p.Start > now || k.cost(p.Demand) > k.request.Cost)

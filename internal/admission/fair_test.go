@@ -227,3 +227,25 @@ func TestNoShowsAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// A caller that is alone isn't kept from what nobody comes for by what it was told else.
+func TestNoShowsKeepNothingFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 20)
+		for range 20 {
+			b.granted(b.request())
+		}
+		began := b.Now()
+		for range 60 {
+			b.refused(b.request()) // at 61, 122 and 183 s
+		}
+		b.until(began + 62_001)
+		free := 0
+		for range 20 {
+			if grant, _ := b.admit(b.request()); grant != nil {
+				free++
+			}
+		}
+		assert.GreaterOrEqual(t, free, 15, "of twenty")
+	})
+}

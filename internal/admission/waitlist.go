@@ -2,12 +2,12 @@ package admission
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/returns"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -55,7 +55,7 @@ type waitlist struct {
 	byHash   map[uint64][]calendarID           // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
-	returns  map[string]returns                // by caller
+	returns  map[string]returns.Record         // by caller
 	foreign  scheduler.Instant                 // when a caller last came for what another instance told it
 	swept    scheduler.Instant                 // when what is over was last dropped everywhere
 	made     uint64                            // promises so far
@@ -73,7 +73,7 @@ func newWaitlist(hold time.Duration) *waitlist {
 		byHash:   make(map[uint64][]calendarID),
 		unshared: make(map[string][]scheduler.Waitlisted),
 		booked:   make(map[uint64]scheduler.Instant),
-		returns:  make(map[string]returns),
+		returns:  make(map[string]returns.Record),
 	}
 }
 
@@ -242,8 +242,8 @@ func (l *waitlist) promised(project, calendar string, now scheduler.Instant, who
 		for _, p := range slots {
 			switch {
 			case p.early, p.ID == who.self, who.older != 0 && p.order >= who.older:
-			case who.before && p.Start < now-early, l.over(p.Start, now): // nobody came for it
-			case l.returns[p.caller].expects(p.ID):
+			case who.before && p.overdue(now), l.over(p.Start, now): // nobody came for it
+			case l.returns[p.caller].Expects(p.ID):
 				out = p.on(out, calendar)
 			}
 		}
@@ -288,7 +288,8 @@ func (l *waitlist) waits(model string) bool {
 }
 
 // waitingFor returns the promises for a model whose callers are expected to come, those
-// first that have waited for longest.
+// first that have waited for longest. Who hasn't come a second after its time counts as one
+// that doesn't for what else its caller was told, until it does.
 func (l *waitlist) waitingFor(model string, now scheduler.Instant) []*promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -297,14 +298,31 @@ func (l *waitlist) waitingFor(model string, now scheduler.Instant) []*promise {
 			l.expire(at, now)
 		}
 	}
+	doubts := make(map[string]returns.Record) // of whom somebody is overdue
+	for _, p := range l.queues[model] {
+		if p.overdue(now) {
+			r, ok := doubts[p.caller]
+			if !ok {
+				r = l.returns[p.caller]
+			}
+			doubts[p.caller] = r.And(false)
+		}
+	}
 	out := make([]*promise, 0, len(l.queues[model]))
 	for _, p := range l.queues[model] {
-		if l.likely(p, now) {
+		r, ok := doubts[p.caller]
+		if !ok || p.overdue(now) {
+			r = l.returns[p.caller]
+		}
+		if l.likely(p, r, now) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
+
+// overdue reports whether the caller hasn't come a second after its time.
+func (p *promise) overdue(now scheduler.Instant) bool { return p.Start < now-early }
 
 // byAge compares promises by how long their requests have waited.
 func byAge(a, b *promise) int {
@@ -406,26 +424,13 @@ func (l *waitlist) takeUnshared(project string) []scheduler.Waitlisted {
 	return unshared
 }
 
-// returns is which of the last 64 requests of a caller that were told a time didn't come
-// back for it: a bit each.
-type returns struct {
-	missed uint64
-	seen   uint8 // of the 64
-	next   uint8 // bit to be set
-}
-
 // note keeps whether a caller came back. The lock is held.
 func (l *waitlist) note(caller string, came bool) {
 	r, known := l.returns[caller]
 	if !known && len(l.returns) >= maxCallersNoted {
 		clear(l.returns) // it is known again after a few
 	}
-	bit := uint64(1) << r.next
-	if r.missed &^= bit; !came {
-		r.missed |= bit
-	}
-	r.next, r.seen = (r.next+1)%64, min(r.seen+1, 64)
-	l.returns[caller] = r
+	l.returns[caller] = r.And(came)
 }
 
 // elsewhere is for how long after cameHere callers are taken to return to others, too.
@@ -434,31 +439,14 @@ const elsewhere = scheduler.Instant(5 * 60_000)
 // cameHere notes that a caller came here for what another instance told it.
 func (l *waitlist) cameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unlock(); l.foreign = now }
 
-// comes reports whether a slot is among those that the caller comes for, if so many times
-// as many were as it has come for lately. Of who isn't known yet all are. IDs are random,
-// so a slot that is left out stays left out until more is known.
-func (r returns) comes(id uint64, times int) bool {
-	seen, came := int(r.seen), int(r.seen)-bits.OnesCount64(r.missed)
-	if seen < 64 { // as if one had been that it came for
-		seen, came = seen+1, came+1
-	}
-	return int(id%64)*seen < 64*times*came
-}
-
 // likely reports whether the caller of a slot is waited for where callers are served by
 // turns: then a slot that isn't used is somebody else's at once. Where callers return to
 // other instances too, who comes for one slot in four here is taken to come for all. The
 // lock is held.
-func (l *waitlist) likely(p *promise, now scheduler.Instant) bool {
+func (l *waitlist) likely(p *promise, r returns.Record, now scheduler.Instant) bool {
 	times := 1
 	if l.foreign != 0 && now-l.foreign < elsewhere {
 		times = 4
 	}
-	return l.returns[p.caller].comes(p.ID, times)
+	return r.Comes(p.ID, times)
 }
-
-// expects reports whether the caller of a slot is waited for by those that are told a
-// time where there is only one caller. As long as at least one in four comes back, all
-// are. The others make waits longer than they would be, and that does good: bookings, too,
-// are not all returned to, and one that isn't leaves a gap that is hard to fill.
-func (r returns) expects(id uint64) bool { return r.comes(id, 4) }

@@ -3,6 +3,7 @@ package admission
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -150,8 +151,66 @@ func TestReturnsElsewhereAreNoNoShows(t *testing.T) {
 	}
 	p := &promise{Booking: scheduler.Booking{ID: 63}, caller: "alice"}
 	const now = 1_000_000
-	assert.False(t, l.likely(p, now))
+	alice := l.returns["alice"]
+	assert.False(t, l.likely(p, alice, now))
 	l.cameHere(now)
-	assert.True(t, l.likely(p, now+1000), "three of four return elsewhere")
-	assert.False(t, l.likely(p, now+elsewhere))
+	assert.True(t, l.likely(p, alice, now+1000), "three of four return elsewhere")
+	assert.False(t, l.likely(p, alice, now+elsewhere))
+}
+
+// Whether anybody waits for a model is known without looking at all promises.
+func TestWaitsKnowsWhoWaits(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	now := scheduler.Instant(1_000_000_000_000)
+	rng := rand.New(rand.NewPCG(1, 2))
+	callers := []string{"", "a", "b", "c"}
+	models := []string{"m0", "m1", "m2"}
+	var ids []uint64
+	for range 3000 {
+		now += scheduler.Instant(rng.IntN(2000))
+		p := promiseOf("p", models[rng.IntN(len(models))], ticket.NewID(), rng.Uint64N(40), now+scheduler.Instant(rng.IntN(60_000)))
+		p.caller = callers[rng.IntN(len(callers))]
+		switch rng.IntN(4) {
+		case 0:
+			l.add(p, now)
+			ids = append(ids, p.ID)
+		case 1:
+			if len(ids) > 0 {
+				l.take(ids[rng.IntN(len(ids))])
+			}
+		case 2:
+			if first := l.waiting(p.Hash, now); first != nil {
+				l.tellAgain(first, calendarID{"q", "m0"}, first.Start+1000, now)
+			}
+		case 3:
+			l.takeStarted(p.Hash, now)
+			l.expire(p.at, now)
+		}
+		for _, model := range models {
+			var promised []*promise
+			for at, slots := range l.slots {
+				if at.model == model {
+					promised = append(promised, slots...)
+				}
+			}
+			assert.Equal(t, len(promised) > 0, l.waits(model))
+			slices.SortFunc(promised, byAge)
+			assert.Equal(t, promised, slices.Clone(l.queues[model]), "in the order in which they have waited")
+		}
+	}
+}
+
+// Who hasn't come a second after its time counts as one that doesn't, until it does.
+func TestOverdueIsNotWaitedFor(t *testing.T) {
+	l := newWaitlist(scheduler.DefaultHold)
+	for i := range 4 {
+		l.add(promiseOf("p", "m", uint64(i), uint64(i+1), 61_000), 0)
+	}
+	l.add(promiseOf("p", "m", 63, 63, 122_000), 0)
+	assert.Len(t, l.waitingFor("m", 62_000), 5)
+	assert.Len(t, l.waitingFor("m", 62_001), 4, "one in five at most is taken to come")
+	for i := range 4 {
+		assert.NotNil(t, l.take(uint64(i)))
+	}
+	assert.Len(t, l.waitingFor("m", 62_001), 1, "all came")
 }

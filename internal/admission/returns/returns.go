@@ -1,0 +1,40 @@
+// Package returns keeps in mind which of the requests that were told a time came back for
+// it, so that a slot whose caller isn't likely to come is somebody else's.
+package returns
+
+import "math/bits"
+
+// A Record is which of the last 64 requests of a caller that were told a time didn't come
+// back for it: a bit each. The zero record is that of a caller of which nothing is known.
+type Record struct {
+	missed uint64
+	seen   uint8 // of the 64
+	next   uint8 // bit to be set
+}
+
+// And returns what is known once one more came back or didn't.
+func (r Record) And(came bool) Record {
+	bit := uint64(1) << r.next
+	if r.missed &^= bit; !came {
+		r.missed |= bit
+	}
+	r.next, r.seen = (r.next+1)%64, min(r.seen+1, 64)
+	return r
+}
+
+// Comes reports whether a slot is among those that the caller comes for, if so many times
+// as many were as it has come for lately. Of who isn't known yet all are. IDs are random,
+// so a slot that is left out stays left out until more is known.
+func (r Record) Comes(id uint64, times int) bool {
+	seen, came := int(r.seen), int(r.seen)-bits.OnesCount64(r.missed)
+	if seen < 64 { // as if one had been that it came for
+		seen, came = seen+1, came+1
+	}
+	return int(id%64)*seen < 64*times*came
+}
+
+// Expects reports whether the caller of a slot is waited for by those that are told a
+// time where there is only one caller. As long as at least one in four comes back, all
+// are. The others make waits longer than they would be, and that does good: bookings, too,
+// are not all returned to, and one that isn't leaves a gap that is hard to fill.
+func (r Record) Expects(id uint64) bool { return r.Comes(id, 4) }
