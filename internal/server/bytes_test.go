@@ -100,8 +100,9 @@ func TestAutoIsReplacedWhereverTheModelIsNamed(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"model":"auto","messages":[{"role":"user","content":"a"}],"model":"auto"}`:   `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"a"}],"model":"gemini-2.5-pro"}`,
 		`{"model":"x","messages":[{"role":"user","content":"b"}],"\u006dodel":"auto"}`: `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"b"}],"\u006dodel":"gemini-2.5-pro"}`,
-		// Another spelling is another field, and no business of ours.
-		`{"model":"auto","messages":[{"role":"user","content":"c"}],"Model":"other"}`: `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"c"}],"Model":"other"}`,
+		// Parsers that take another spelling for the same field take the last.
+		`{"model":"auto","messages":[{"role":"user","content":"c"}],"Model":"other"}`: `{"model":"other","messages":[{"role":"user","content":"c"}],"Model":"other"}`,
+		`{"Model":"other","messages":[{"role":"user","content":"d"}],"model":"auto"}`: `{"Model":"gemini-2.5-pro","messages":[{"role":"user","content":"d"}],"model":"gemini-2.5-pro"}`,
 	} {
 		up, s := stubbed(func(h heard) *http.Response { return respond(http.StatusOK, golden(t, "openai.response.json")) })
 		w := newWorld(t, s)
