@@ -30,11 +30,12 @@
 //
 // Surface, below /v1/, /openai/v1/, /api/v1/ and, for Azure, /openai/deployments/NAME/:
 // chat/completions, whole or as a stream, with include_usage; responses, whole or as events,
-// read and deleted; embeddings; models; images, transcriptions and speech, whose answers say
+// read and deleted, and conversations that they may be part of; embeddings; models; images,
+// transcriptions, translations and speech, whose answers say
 // nothing; files; batches of chat completions, which are done
-// after ten seconds and cost no quota. Files, batches and responses belong to their project;
-// another's key finds nothing, and can't go on from its responses with previous_response_id
-// (the error is captured), or mention a file.
+// after ten seconds and cost no quota. Files, batches, responses and conversations belong to their
+// project; another's key finds nothing, and can't go on from its responses with
+// previous_response_id (the error is captured), or mention a file.
 //
 // Answers. The last user's text comes back behind "Answer to: ". A prompt can order how
 // much is written and thought: see prompt.answer. Four bytes of text are a token.
@@ -43,7 +44,7 @@
 //
 // # What is not modelled
 //
-// Streams of images and audio, fine-tuning, vector stores, conversations, background responses, logprobs,
+// Streams of images and audio, fine-tuning, vector stores, items of conversations, background responses, logprobs,
 // several choices, structured output, service tiers, limits that several models share, and the
 // real tokeniser.
 //
@@ -54,6 +55,7 @@
 //   - batches.go: batches
 //   - files.go: files
 //   - responses.go: the Responses API
+//   - conversations.go: conversations
 //   - chat.go: chat completions
 //   - models.go: models and embeddings
 //   - media.go: images, transcriptions and speech

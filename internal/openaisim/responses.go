@@ -12,6 +12,7 @@ type responseRequest struct {
 	Input              json.RawMessage `json:"input"` // a text, or a list of items
 	Instructions       string          `json:"instructions"`
 	PreviousResponseID string          `json:"previous_response_id"`
+	Conversation       json.RawMessage `json:"conversation"`
 	MaxOutputTokens    int64           `json:"max_output_tokens"`
 	Store              *bool           `json:"store"`
 	Stream             bool            `json:"stream"`
@@ -102,6 +103,15 @@ func (c *call) createResponse() *apiError {
 		p.count += before.tokens
 		p.chars += before.tokens * simserver.BytesPerToken
 	}
+	talk := conversationID(in.Conversation)
+	if talk != "" {
+		before, ok := c.s.conversations.Get(c.Key.Project, talk)
+		if !ok {
+			return errNotFound("Conversation", talk)
+		}
+		p.count += before.tokens
+		p.chars += before.tokens * simserver.BytesPerToken
+	}
 	if e := c.mentioned(p.files); e != nil {
 		return e
 	}
@@ -114,8 +124,9 @@ func (c *call) createResponse() *apiError {
 	done := body
 	done.finish(a, c.s)
 	c.settle(a.usage)
+	c.s.conversations.Change(c.Key.Project, talk, func(t *conversation) { t.tokens = a.usage.input + a.usage.output })
 	if done.Store {
-		c.s.responses.Add(c.Key.Project, body.ID, stored{done, a.usage.input + a.usage.output})
+		c.s.responses.Add(c.Key.Project, body.ID, stored{done, in.Input, a.usage.input + a.usage.output})
 	}
 	if in.Stream {
 		c.streamResponse(body, done, a)
@@ -180,6 +191,26 @@ func (c *call) getResponse() *apiError {
 		return errNotFound("Response", id)
 	}
 	c.Write(http.StatusOK, r.body)
+	return nil
+}
+
+// cancelResponse is refused, as there are none in the background (documented; the words are a guess).
+func (c *call) cancelResponse() *apiError {
+	id := c.R.PathValue("id")
+	if _, ok := c.s.responses.Get(c.Key.Project, id); !ok {
+		return errNotFound("Response", id)
+	}
+	return invalid("", "Cannot cancel a synchronous response.")
+}
+
+// listInput serves the items that a response was asked with.
+func (c *call) listInput() *apiError {
+	id := c.R.PathValue("id")
+	r, ok := c.s.responses.Get(c.Key.Project, id)
+	if !ok {
+		return errNotFound("Response", id)
+	}
+	c.Write(http.StatusOK, list[json.RawMessage]{Object: "list", Data: []json.RawMessage{r.input}})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package openaisim
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -80,11 +81,14 @@ type Server struct {
 	responses simserver.Owned[stored]
 	files     simserver.Owned[file]
 	batches   simserver.Owned[batch]
+
+	conversations simserver.Owned[conversation]
 }
 
 // stored is a response that is kept.
 type stored struct {
 	body   responseBody
+	input  json.RawMessage
 	tokens int64 // of all that was said, which the next one brings along
 }
 
