@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/openaisim"
@@ -47,6 +48,8 @@ type mixture struct {
 	anthropic *anthropicsim.Server
 	transport hosts
 	logs      *bytes.Buffer
+	cfg       *config.Config
+	store     storage.Store
 }
 
 const (
@@ -84,16 +87,23 @@ func mixReported(t *testing.T, report io.Writer, env ...string) *mixture {
 		"generativelanguage.googleapis.com": m.gemini.Transport(), "api.openai.com": m.openai.Transport(),
 		"api.anthropic.com": m.anthropic.Transport(), "api.groq.com": m.groq.Transport(),
 	}
-	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	var err error
-	m.App, err = Start(t.Context(), cfg, Options{Logger: log, Report: report, Store: storage.NewMemory(nil), Transport: m.transport})
-	require.NoError(t, err)
+	m.cfg, m.store = cfg, storage.NewMemory(nil)
+	m.App = m.instance(t, report)
 	t.Cleanup(func() {
 		for _, key := range []string{openAIKey, otherKey, groqKey, anthropicKey} {
 			assert.NotContains(t, m.logs.String(), key, "the value of a key is in the log")
 		}
 	})
 	return m
+}
+
+// instance starts another instance over the same store.
+func (m *mixture) instance(t *testing.T, report io.Writer) *App {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a, err := Start(t.Context(), m.cfg, Options{Logger: log, Report: report, Store: m.store, Transport: m.transport})
+	require.NoError(t, err)
+	return a
 }
 
 func (m *mixture) ask(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
@@ -168,9 +178,6 @@ func TestProviderByModel(t *testing.T) {
 		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
-
-		rec = m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello","previous_response_id":"resp_1"}`)
-		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
 
 		// A stream passes in its pieces, and is counted.
 		rec = m.ask(t, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", `{"stream":true,`, 1))

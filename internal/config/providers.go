@@ -56,7 +56,7 @@ const (
 
 var (
 	openAIModels = []string{
-		"gpt-*", "chatgpt-*", "o1", "o1-*", "o3", "o3-*", "o4-*", "codex-*", "computer-use-*", "text-embedding-3-*", "text-embedding-ada-002",
+		"gpt-*", "chatgpt-*", "o1", "o1-*", "o3", "o3-*", "o4-*", "codex-*", "computer-use-*", "text-embedding-3-*", "text-embedding-ada-002", "whisper-*", "tts-*", "dall-e-*",
 	}
 	anthropicModels = []string{"claude-*"}
 )

@@ -20,6 +20,12 @@ const maxFree = 3
 // ErrKeyless is what a free request comes to where no key can be used.
 var ErrKeyless = apierror.New(apierror.NoUsableKey, "No usable key is left for this request. See /status.")
 
+// Keyless reports whether an error says that no key could be used.
+func Keyless(err error) bool {
+	var p *apierror.Problem
+	return errors.As(err, &p) && p.Code == apierror.NoUsableKey
+}
+
 // Free has a request that costs no quota sent with one usable key after another
 // until one isn't refused for a reason of its own; again says whether it may be
 // sent twice when upstream fails otherwise.

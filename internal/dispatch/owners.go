@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +20,16 @@ import (
 // knows, with the project. Of what a caller uses that may use everybody's, the owning
 // project is remembered where this instance made it, and else found by asking all.
 
-// resourcePath begins the upstream path of a resource.
+// resourcePath begins the upstream path of a resource of Gemini's.
 const resourcePath = "v1beta/"
+
+// PathOf returns the path of a resource below its provider's base URL.
+func PathOf(name string) string {
+	if _, path, other := strings.Cut(name, ":"); other {
+		return path
+	}
+	return resourcePath + name
+}
 
 // searchTimeout bounds the search for an owner.
 const searchTimeout = 10 * time.Second
@@ -33,9 +42,17 @@ const maxOwners = 10_000
 // alike, whether it is somebody else's or nobody's.
 func (d *Dispatcher) PoolFor(ctx context.Context, who resources.Caller, names []string) (*Pool, error) {
 	p, err := d.PoolOf(ctx, upstream.Gemini)
+	if err != nil {
+		return nil, err
+	}
+	return d.Owning(ctx, p, who, names)
+}
+
+// Owning is PoolFor for what keys of any pool can serve.
+func (d *Dispatcher) Owning(ctx context.Context, p *Pool, who resources.Caller, names []string) (*Pool, error) {
 	switch {
-	case err != nil || len(names) == 0:
-		return p, err
+	case len(names) == 0:
+		return p, nil
 	case d.resources.Confines(who):
 		return d.own(ctx, p, who, names)
 	}
@@ -53,7 +70,7 @@ func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, nam
 		found, ok := has[name]
 		switch {
 		case !ok, !p.Has(found.Project):
-			return nil, errNotThere(name)
+			return nil, NotThere(name)
 		case project != "" && project != found.Project:
 			return nil, errTwoProjects
 		}
@@ -87,9 +104,9 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 
 var errTwoProjects = apierror.Invalid("body", "it mentions files or cached contents of two projects, which no key can read together. Have them in one project: the first upload decides, if later ones wait for its answer.")
 
-// errNotThere is the answer where a resource isn't, or isn't the caller's.
-func errNotThere(name string) error {
-	return apierror.New(apierror.NotFound, "No usable project owns "+name+", or it has expired.")
+// NotThere is the answer where a resource isn't, or isn't the caller's.
+func NotThere(name string) error {
+	return apierror.New(apierror.NotFound, "No usable project owns "+name[strings.IndexByte(name, ':')+1:]+", or it has expired.")
 }
 
 // errWhose is the answer where it can't be known whose resources are.
@@ -122,7 +139,7 @@ func (d *Dispatcher) find(ctx context.Context, p *Pool, name, likely string) (st
 	case !sure:
 		return "", apierror.New(apierror.Unavailable, "Not every project could be asked for "+name+", and none of the others owns it. Please retry.")
 	}
-	return "", errNotThere(name)
+	return "", NotThere(name)
 }
 
 // search returns the project of the pool that owns a resource, or "" and whether
@@ -166,7 +183,7 @@ func (d *Dispatcher) search(ctx context.Context, p *Pool, name string) (project 
 // owns asks with a key whether its project owns a resource, and says whether it
 // got to know.
 func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, known bool) {
-	resp, err := upstream.Get(to.Context(ctx), to.provider, resourcePath+name)
+	resp, err := upstream.Get(to.Context(ctx), to.provider, PathOf(name))
 	if err != nil {
 		return false, false
 	}
@@ -176,6 +193,8 @@ func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, kn
 		return true, true
 	case http.StatusForbidden, http.StatusNotFound:
 		return false, true // upstream doesn't tell these two apart
+	case http.StatusBadRequest:
+		return false, strings.Contains(name, ":") // OpenAI says that an ID is none of its kind
 	}
 	return false, false
 }
@@ -253,7 +272,7 @@ func (d *Dispatcher) CountConversation(names []string, rest func() int64) func(c
 	return func(ctx context.Context, to Target) (int64, error) {
 		n := rest()
 		for _, name := range names {
-			text, err := upstream.Read(to.Context(ctx), to.provider, resourcePath+name, to.Key.Value.Reveal(), maxDescription)
+			text, err := upstream.Read(to.Context(ctx), to.provider, PathOf(name), to.Key.Value.Reveal(), maxDescription)
 			if err != nil {
 				return 0, err
 			}

@@ -6,12 +6,13 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 )
 
-// The number of entries on a page: where a client doesn't say, and at most. They are OpenAI's,
-// https://platform.openai.com/docs/api-reference/batch/list.
+// The number of entries on a page: where a client doesn't say, and at most. They are those of
+// OpenAI's batches, https://platform.openai.com/docs/api-reference/batch/list.
 const (
 	usual = 20
 	Most  = 100
@@ -19,13 +20,15 @@ const (
 
 // An Asked is which page a client asks for.
 type Asked struct {
-	After string // the ID of the entry before it; "": it is the first
-	Limit int
+	After  string // the ID of the entry before it; "": it is the first
+	Before string // Anthropic's: that of the entry behind it
+	Limit  int
 }
 
-// Read reads what a query asks for. It fails with an *apierror.Problem.
+// Read reads what a query asks for, in OpenAI's words or Anthropic's. It fails with an
+// *apierror.Problem.
 func Read(query url.Values) (Asked, error) {
-	a := Asked{After: query.Get("after"), Limit: usual}
+	a := Asked{After: cmp.Or(query.Get("after"), query.Get("after_id")), Before: query.Get("before_id"), Limit: usual}
 	if text := query.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
@@ -39,12 +42,24 @@ func Read(query url.Values) (Asked, error) {
 // An entry is what every entry of a list has.
 type entry struct {
 	ID      string `json:"id"`
-	Created int64  `json:"created_at"`
+	Created any    `json:"created_at"`
 }
 
 func entryOf(text json.RawMessage) (e entry) {
 	_ = json.Unmarshal(text, &e) // what has neither is in the list all the same
 	return e
+}
+
+// created returns when an entry was made, in Unix seconds: OpenAI says that, Anthropic RFC 3339.
+func (e entry) created() float64 {
+	switch at := e.Created.(type) {
+	case float64:
+		return at
+	case string:
+		t, _ := time.Parse(time.RFC3339Nano, at)
+		return float64(t.UnixNano()) / 1e9
+	}
+	return 0
 }
 
 // Entries returns the entries of a list as they stand there.
@@ -57,11 +72,11 @@ func Entries(list []byte) []json.RawMessage {
 // Newest sorts entries, the newest first.
 func Newest(entries []json.RawMessage) {
 	slices.SortStableFunc(entries, func(a, b json.RawMessage) int {
-		return cmp.Compare(entryOf(b).Created, entryOf(a).Created)
+		return cmp.Compare(entryOf(b).created(), entryOf(a).created())
 	})
 }
 
-// A Page is one, as it is answered.
+// A Page is one, as OpenAI answers it.
 type Page struct {
 	Object string            `json:"object"`
 	Data   []json.RawMessage `json:"data"`
@@ -82,15 +97,46 @@ func PageOf(entries []json.RawMessage, limit int) Page {
 	return p
 }
 
-// Behind returns the entries behind the one with an ID, of "" all. Behind one that isn't there is
-// nothing: a client that was answered from the beginning would go on for ever.
-func Behind(entries []json.RawMessage, id string) []json.RawMessage {
-	if id == "" {
-		return entries
+// An AnthropicPage is one, as Anthropic answers it.
+// https://docs.claude.com/en/api/listing-message-batches
+type AnthropicPage struct {
+	Data  []json.RawMessage `json:"data"`
+	First *string           `json:"first_id"`
+	Last  *string           `json:"last_id"`
+	More  bool              `json:"has_more"`
+}
+
+// Anthropic returns the page as Anthropic answers it.
+func (p Page) Anthropic() AnthropicPage {
+	out := AnthropicPage{Data: p.Data, More: p.More}
+	if len(p.Data) > 0 {
+		out.First, out.Last = &p.First, &p.Last
 	}
-	at := slices.IndexFunc(entries, func(text json.RawMessage) bool { return entryOf(text).ID == id })
-	if at < 0 {
-		return nil
+	return out
+}
+
+// IDs returns those of entries.
+func IDs(entries []json.RawMessage) []string {
+	ids := make([]string, len(entries))
+	for i, text := range entries {
+		ids[i] = entryOf(text).ID
 	}
-	return entries[at+1:]
+	return ids
+}
+
+// Part returns the part of a list that is asked for, or begins it, of entries by their IDs:
+// entries[from:to]. Beside an ID that isn't there is nothing: a client that was answered from the
+// beginning would go on for ever.
+func (a Asked) Part(ids []string) (from, to int) {
+	switch {
+	case a.After != "":
+		if at := slices.Index(ids, a.After); at >= 0 {
+			return at + 1, len(ids)
+		}
+		return 0, 0
+	case a.Before != "":
+		at := max(0, slices.Index(ids, a.Before))
+		return max(0, at-a.Limit), at
+	}
+	return 0, len(ids)
 }

@@ -32,6 +32,9 @@ var (
 		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", "Idempotency-Key", "Openai-Beta", "X-Client-Request-Id",
 		"X-Stainless-Arch", "X-Stainless-Async", "X-Stainless-Helper-Method", "X-Stainless-Lang", "X-Stainless-Os",
 		"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
+		// By which Claude Code and Codex say who asks, and of which session
+		// (github.com/openai/codex, codex-rs; Claude Code's as captured by many).
+		"Conversation_id", "Originator", "Session_id", "Version", "X-App", "X-Claude-Code-Session-Id", "X-Openai-Subagent",
 	}
 	OtherResponseHeaders = []string{"Openai-Processing-Ms", "Openai-Version", "Request-Id"}
 
@@ -94,6 +97,9 @@ func IsWhole(r *http.Request) bool {
 
 // IsFile reports whether a request asks for what is in a file.
 func IsFile(r *http.Request) bool {
+	if r.Context().Value(fileKey{}) != nil {
+		return true
+	}
 	if r.URL.RawQuery == "" {
 		return false
 	}

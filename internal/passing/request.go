@@ -41,3 +41,10 @@ func AsForm(r *http.Request) *http.Request {
 
 // IsForm reports whether a request's body goes upstream as a form.
 func IsForm(r *http.Request) bool { return r.Context().Value(formKey{}) != nil }
+
+type fileKey struct{}
+
+// AsFile returns a request for what is in a file, whatever its query says.
+func AsFile(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), fileKey{}, true))
+}

@@ -59,11 +59,11 @@ func (l List) Choose(q Question) (Choice, error) {
 	}
 	switch {
 	case q.Named != "" && !slices.Contains(names, q.Named):
-		return Choice{}, apierror.Invalid(Header, "want one of those that have keys and speak this format: "+strings.Join(names, ", ")+".")
+		return Choice{}, errNamed(names)
 	case q.Named != "":
 		return check(Choice{q.Named, q.Model})
 	case len(names) == 0:
-		return Choice{}, apierror.New(apierror.NoUsableKey, "No key is configured for a provider of this format.")
+		return Choice{}, errNobody
 	}
 	var having []string
 	for _, p := range able {
@@ -82,6 +82,42 @@ func (l List) Choose(q Question) (Choice, error) {
 		return check(Choice{names[0], q.Model})
 	}
 	return Choice{}, apierror.Invalid("model", "put the name of its provider before it: one of "+strings.Join(names, ", ")+", and a slash.")
+}
+
+// Among returns the names of the providers that a request without a model may go to: the one that
+// it names, or all that have keys and speak its format, Gemini first where that serves it too.
+// None is Gemini's alone, whether it serves it or not. It fails with an *apierror.Problem.
+func (l List) Among(q Question, gemini bool) ([]string, error) {
+	var names []string
+	for _, p := range l.Able(q.Format, q.Has) {
+		names = append(names, p.Name)
+	}
+	openAI := q.Format == config.FormatOpenAI
+	if openAI && gemini && q.Has(upstream.Gemini) {
+		names = append([]string{upstream.Gemini}, names...)
+	}
+	switch {
+	case len(names) == 0 && openAI:
+		return nil, nil
+	case len(names) == 0:
+		return nil, errNobody
+	case q.Named == "":
+		return names, nil
+	case !slices.Contains(names, q.Named):
+		return nil, errNamed(names)
+	}
+	return []string{q.Named}, nil
+}
+
+// ErrWhich says that a request has to name one of several providers.
+func ErrWhich(names []string) error {
+	return apierror.Invalid(Header, "several providers serve this: send one of "+strings.Join(names, ", ")+" in it.")
+}
+
+var errNobody = apierror.New(apierror.NoUsableKey, "No key is configured for a provider of this format.")
+
+func errNamed(names []string) error {
+	return apierror.Invalid(Header, "want one of those that have keys and speak this format: "+strings.Join(names, ", ")+".")
 }
 
 // Able returns those that speak a format and have keys.

@@ -3,6 +3,7 @@ package resources
 import (
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,18 +34,46 @@ var Kinds = []Kind{
 	{Name: Sessions, Lasts: 2 * time.Hour},
 }
 
+// OtherKinds are those of other providers than Gemini, whose names have the provider's before
+// them and a colon: openai:files/file-1. How long responses and files are to be had is documented
+// (https://platform.openai.com/docs/guides/conversation-state, /docs/api-reference/files,
+// https://docs.claude.com/en/docs/build-with-claude/files: until they are deleted), and of batches
+// how long their results are (https://docs.claude.com/en/docs/build-with-claude/batch-processing:
+// 29 days; OpenAI's files with them 30).
+var OtherKinds = []Kind{
+	{Name: "files", Mentioned: true},
+	{Name: "responses", Mentioned: true, Lasts: 30 * 24 * time.Hour},
+	{Name: "conversations", Mentioned: true},
+	{Name: "batches", Lasts: 30 * 24 * time.Hour},
+}
+
 // Sessions begins the names of sessions of the Live API that may be resumed, before a hash of
 // the handle. https://ai.google.dev/gemini-api/docs/live-session
 const Sessions = "liveSessions"
 
-// kindOf returns the kind of a name, such as files/abc or models/m/operations/abc.
+// kindOf returns the kind of a name, such as files/abc, models/m/operations/abc or
+// openai:files/file-1.
 func kindOf(name string) (Kind, bool) {
+	kinds := Kinds
+	if _, rest, other := strings.Cut(name, ":"); other {
+		name, kinds = rest, OtherKinds
+	}
 	kind := path.Base(path.Dir(name))
-	at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == kind })
+	at := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == kind })
 	if at < 0 {
 		return Kind{}, false
 	}
-	return Kinds[at], true
+	return kinds[at], true
+}
+
+// listOf returns the list that a resource is in: its kind, and of another provider than Gemini
+// all that stands before its ID.
+func listOf(name string) string {
+	if strings.Contains(name, ":") {
+		return path.Dir(name)
+	}
+	kind, _ := kindOf(name)
+	return kind.Name
 }
 
 // A Resource is one thing that a project holds.

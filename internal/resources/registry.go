@@ -126,7 +126,8 @@ func (e entry) resource(at place) Resource {
 	return r
 }
 
-// Own returns all of one kind that are a caller's, those that last longest first: of
+// Own returns all of one kind that are a caller's, or of one of another provider's (openai:files),
+// those that last longest first: of
 // files these are the youngest. The order is the same for whoever goes on in the list
 // later. An error is the store's.
 func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, error) {
@@ -139,7 +140,7 @@ func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, er
 			return err
 		}
 		for at, e := range d.entries {
-			if k, ok := kindOf(at.name); ok && k.Name == kind && e.caller == caller && !e.over(now) {
+			if listOf(at.name) == kind && e.caller == caller && !e.over(now) {
 				found[n] = append(found[n], e.resource(at))
 			}
 		}

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -51,6 +52,12 @@ type Route struct {
 	// Under is what stands before IDs, in the path and in answers, where these aren't names
 	// that are a path below a version.
 	Under string
+	// MakesUnder is Under for what answers name where that is of another kind than the path
+	// names.
+	MakesUnder string
+	// Links is the member of an answer, or of the entries of a list, that holds a URL of the
+	// provider's which clients follow; "": none.
+	Links string
 	// Lists is the member of an answer that holds a list; "": it isn't one.
 	Lists string
 	Ends  bool // what it names is gone when it has succeeded
@@ -58,7 +65,8 @@ type Route struct {
 	// Unserved says who could serve it where nobody here does; "": it is served. With Others
 	// it is Gemini that doesn't.
 	Unserved string
-	// Others says that it goes to another provider than Gemini where its model is that one's.
+	// Others says that it goes to another provider than Gemini where its model is that one's, or
+	// what it names is kept there.
 	Others bool
 }
 
@@ -195,17 +203,37 @@ func (r Route) Call() string {
 func (r Route) Fill(names []string) string { return fill(r.Path, names) }
 
 // OtherPath is the path below the base URL of another provider than Gemini, for a model as that
-// provider knows it.
-func (r Route) OtherPath(model string) string {
-	path := r.Path
+// provider knows it, or with names in the places of its {…}.
+func (r Route) OtherPath(model string, names []string) string {
+	path := ""
 	if r.Model == InPath {
 		path = "models/" + model
+	} else {
+		path = fill(r.Path, names)
 	}
-	if r.Base == Messages {
-		return r.Base.Upstream() + path
-	}
-	return path
+	return r.otherRoot() + path
 }
+
+// otherRoot is what paths begin with below the base URL of another provider than Gemini.
+func (r Route) otherRoot() string {
+	if r.Base == Messages {
+		return r.Base.Upstream()
+	}
+	return "" // it has the version
+}
+
+// KeptName is the name by which a resource is known here that a provider has under a name such
+// as files/x: that of another provider than Gemini has the provider's, and its path there. ""
+// is Gemini.
+func (r Route) KeptName(provider, name string) string {
+	if provider == "" || name == "" {
+		return name
+	}
+	return provider + ":" + r.otherRoot() + name
+}
+
+// Made is Under for what answers name.
+func (r Route) Made() string { return cmp.Or(r.MakesUnder, r.Under) }
 
 // Resource returns the name of the resource that the path names, "" if it names none.
 func (r Route) Resource(names []string) string {
@@ -213,7 +241,7 @@ func (r Route) Resource(names []string) string {
 		return ""
 	}
 	if r.Under != "" {
-		return r.Under + r.ID(names[len(names)-1])
+		return r.Under + r.ID(names[strings.Count(r.Names, "{")-1])
 	}
 	return fill(r.Names, names)
 }

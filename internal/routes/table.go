@@ -17,6 +17,10 @@ var (
 	results = []string{"response.responsesFile", "metadata.output.responsesFile"}
 	// outputs are the same in OpenAI's format.
 	outputs = []string{"output_file_id", "error_file_id"}
+	// identified is where answers in OpenAI's format and Anthropic's name what they tell of, and
+	// answered where a response does that comes whole or as events.
+	identified = []string{"id"}
+	answered   = []string{"id", "response.id"}
 	// videos are where an operation names what it has made.
 	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
 )
@@ -33,13 +37,12 @@ const live = "live"
 
 // Why what is known isn't served.
 const (
-	oneProjects   = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
-	organisations = "It belongs to one of several organisations, and which isn't known here. Use it with a key of theirs."
-	noOAuth       = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
-	noTuning      = "Google has shut down tuning in this API."
-	noMusic       = "Music is not relayed. Use it with a key of Google's."
-	notGoogles    = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
-	geminisOwn    = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
+	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
+	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
+	noTuning    = "Google has shut down tuning in this API."
+	noMusic     = "Music is not relayed. Use it with a key of Google's."
+	notGoogles  = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
+	geminisOwn  = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
 )
 
 // Table is every method of upstream's APIs that is known here.
@@ -178,26 +181,41 @@ var Table = []Route{
 	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Each: "input", Others: true},
 	{Method: get, Base: OpenAI, Path: "models", Lists: "data", Others: true},
 	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath, Others: true},
-	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output"},
-	{Method: post, Base: OpenAI, Path: "images/edits", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "images/variations", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Uncounted: true, Makes: []string{"id"}, Under: "openai/videos/"},
+	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output", Others: true, Flow: MayStream},
+	{Method: post, Base: OpenAI, Path: "images/edits", Model: InBody, Forms: true, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "images/variations", Model: InBody, Forms: true, Counts: Requests, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Uncounted: true, Makes: identified, Under: "openai/videos/"},
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
-	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/"},
-	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", Makes: []string{"id"}, Under: "batches/"},
-	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs},
-	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}, // …/cancel
-	{Method: get, Base: OpenAI, Path: "files", Unserved: geminisOwn},
-	{Method: post, Base: OpenAI, Path: "files", Unserved: geminisOwn},
-	{Method: get, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
-	{Method: remove, Base: OpenAI, Path: "files/{id}", Unserved: geminisOwn},
-	{Method: get, Base: OpenAI, Path: "files/{id}/content", Unserved: geminisOwn},
-	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "responses/{id}", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "audio/speech", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Unserved: notGoogles},
-	{Method: post, Base: OpenAI, Path: "audio/translations", Unserved: notGoogles},
+	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/", Others: true},
+	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", Makes: identified, Under: "batches/", Others: true},
+	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs, MakesUnder: "files/", Others: true},
+	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Others: true}, // …/cancel
+	{Method: get, Base: OpenAI, Path: "files", Lists: "data", Under: "files/", Unserved: geminisOwn, Others: true},
+	{Method: post, Base: OpenAI, Path: "files", Flow: Uploads, Makes: identified, Under: "files/", Unserved: geminisOwn, Others: true},
+	{Method: get, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Unserved: geminisOwn, Others: true},
+	{Method: remove, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Unserved: geminisOwn, Others: true},
+	{Method: get, Base: OpenAI, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Unserved: geminisOwn, Others: true},
+	// Responses, and the conversations that they may be part of, are kept unless they say
+	// otherwise. https://platform.openai.com/docs/api-reference/responses, /conversations
+	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Makes: answered, Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Ends: true, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "responses/{id}/cancel", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "responses/input_tokens", Model: InBody, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "responses/compact", Model: InBody, Counts: Requests, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "conversations", Makes: identified, Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Ends: true, Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/speech", Model: InBody, Counts: Requests, Flow: Streams, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Model: InBody, Forms: true, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/translations", Model: InBody, Forms: true, Counts: Requests, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "completions", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "moderations", Unserved: notGoogles},
 
@@ -207,15 +225,16 @@ var Table = []Route{
 	{Method: post, Base: Messages, Path: "messages/count_tokens", Model: InBody, Others: true},
 	{Method: get, Base: Messages, Path: "models", Lists: "data", Others: true},
 	{Method: get, Base: Messages, Path: "models/{model}", Model: InPath, Others: true},
-	{Method: get, Base: Messages, Path: "messages/batches", Unserved: organisations},
-	{Method: post, Base: Messages, Path: "messages/batches", Unserved: organisations},
-	{Method: get, Base: Messages, Path: "messages/batches/{id}", Unserved: organisations},
-	{Method: remove, Base: Messages, Path: "messages/batches/{id}", Unserved: organisations},
-	{Method: get, Base: Messages, Path: "messages/batches/{id}/results", Unserved: organisations},
-	{Method: post, Base: Messages, Path: "messages/batches/{id}/cancel", Unserved: organisations},
-	{Method: get, Base: Messages, Path: "files", Unserved: organisations},
-	{Method: post, Base: Messages, Path: "files", Unserved: organisations},
-	{Method: get, Base: Messages, Path: "files/{id}", Unserved: organisations},
-	{Method: remove, Base: Messages, Path: "files/{id}", Unserved: organisations},
-	{Method: get, Base: Messages, Path: "files/{id}/content", Unserved: organisations},
+	// https://docs.claude.com/en/api/creating-message-batches, /files-create
+	{Method: get, Base: Messages, Path: "messages/batches", Lists: "data", Under: "messages/batches/", Links: "results_url", Others: true},
+	{Method: post, Base: Messages, Path: "messages/batches", Makes: identified, Under: "messages/batches/", Links: "results_url", Others: true},
+	{Method: get, Base: Messages, Path: "messages/batches/{id}", Names: "messages/batches/{id}", Under: "messages/batches/", Links: "results_url", Others: true},
+	{Method: remove, Base: Messages, Path: "messages/batches/{id}", Names: "messages/batches/{id}", Under: "messages/batches/", Ends: true, Others: true},
+	{Method: get, Base: Messages, Path: "messages/batches/{id}/results", Names: "messages/batches/{id}", Under: "messages/batches/", Flow: Downloads, Others: true},
+	{Method: post, Base: Messages, Path: "messages/batches/{id}/cancel", Names: "messages/batches/{id}", Under: "messages/batches/", Links: "results_url", Others: true},
+	{Method: get, Base: Messages, Path: "files", Lists: "data", Under: "files/", Others: true},
+	{Method: post, Base: Messages, Path: "files", Flow: Uploads, Makes: identified, Under: "files/", Others: true},
+	{Method: get, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Others: true},
+	{Method: remove, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Others: true},
+	{Method: get, Base: Messages, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Others: true},
 }

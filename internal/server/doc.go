@@ -54,11 +54,10 @@
 //   - model.go: requests to a model, in each API's format
 //   - jobs.go: jobs, which take no slot
 //   - modellist.go: lists of models, with the chain
-//   - others.go: requests to the models of other providers than Gemini, and lists of those
+//   - others.go: requests that may go to another provider than Gemini (package others)
 //   - live.go: sessions of the Live API, which package live relays, and tokens for them
 //   - resources.go: what belongs to a project: reading, making, changing, deleting
 //   - lists.go: lists of them, over all projects
-//   - openailists.go: lists in the format of OpenAI's clients
 //   - ownlist.go: lists of what one caller has
 //   - upload.go: uploads of files
 //   - match.go: a row of the table that a request has matched, and what it names

@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
+	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -56,7 +57,7 @@ func (x *relay) job(m match, model string) error {
 		return err
 	}
 	place.Settle(-1)
-	if err := x.s.dispatch.Made(ctx, who, a.To.Key.Project, m.created(a.Text)...); err != nil {
+	if err := x.s.dispatch.Made(ctx, who, a.To.Key.Project, others.Told(m.Route, a)...); err != nil {
 		return err
 	}
 	a.Pass(x.w)
@@ -66,7 +67,7 @@ func (x *relay) job(m match, model string) error {
 // refusedByProject reports whether another project may take what one has refused.
 func refusedByProject(err error) bool {
 	var failure *upstream.Error
-	if keyless(err) {
+	if dispatch.Keyless(err) {
 		return true
 	}
 	if !errors.As(err, &failure) {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,7 +14,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -26,15 +24,15 @@ import (
 // JavaScript do, fail at one that a token has led them to. So there is no empty page
 // but the first of an empty list, and no token unless something follows.
 func (s *Server) listResources(w http.ResponseWriter, r *http.Request, m match) error {
+	who := s.who(r)
+	if m.Others {
+		return s.listKept(w, r, m, who)
+	}
 	p, err := s.dispatch.PoolOf(r.Context(), upstream.Gemini)
 	if err != nil {
 		return err
 	}
-	who := s.who(r)
-	switch {
-	case m.Base == routes.OpenAI:
-		return s.listOpenAI(w, r, p, m, who)
-	case s.dispatch.Confines(who):
+	if s.dispatch.Confines(who) {
 		return s.listOwn(w, r, p, m, who)
 	}
 	at, token, err := parsePage(r.URL.Query(), len(p.Projects))
@@ -88,12 +86,12 @@ const (
 // another: the others' are still to be seen.
 func (l *list) from(at int, token string) (listPage, error) {
 	got, err := l.page(at, token)
-	if !keyless(err) && (err != nil || !got.empty) {
+	if !dispatch.Keyless(err) && (err != nil || !got.empty) {
 		return got, err
 	}
 	found, otherErr := l.search(at + 1)
 	switch {
-	case keyless(otherErr):
+	case dispatch.Keyless(otherErr):
 		return got, err // there is nobody else
 	case otherErr != nil:
 		return found, otherErr
@@ -113,7 +111,7 @@ func (l *list) after(p listPage) string {
 	}
 	follows, err := l.search(p.at + 1)
 	switch {
-	case keyless(err), err == nil && follows.empty:
+	case dispatch.Keyless(err), err == nil && follows.empty:
 		return ""
 	case err != nil:
 		return fmt.Sprintf("%d.", p.at+1)
@@ -135,7 +133,7 @@ func (l *list) search(at int) (found listPage, err error) {
 		asked.Wait()
 		for i := range n {
 			switch {
-			case keyless(errs[i]):
+			case dispatch.Keyless(errs[i]):
 			case errs[i] != nil || !pages[i].empty:
 				return pages[i], errs[i]
 			default:
@@ -144,12 +142,6 @@ func (l *list) search(at int) (found listPage, err error) {
 		}
 	}
 	return found, err
-}
-
-// keyless reports whether an error says that no key could be used.
-func keyless(err error) bool {
-	var p *apierror.Problem
-	return errors.As(err, &p) && p.Code == apierror.NoUsableKey
 }
 
 // parsePage reads where a list goes on: the index of a project and its own page

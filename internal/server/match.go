@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // methods are the handlers of a path, by method.
@@ -46,7 +47,7 @@ func (m match) valid() bool {
 			if !payload.ValidModel(m.names[i]) && (!m.Others || !config.ProviderModel("any/"+m.names[i])) {
 				return false
 			}
-		} else if !payload.ValidResource(m.ID(name)) && m.Unserved == "" {
+		} else if !payload.ValidResource(m.ID(name)) && (m.Unserved == "" || m.Others) {
 			return false
 		}
 	}
@@ -65,6 +66,14 @@ func (m match) path(model string) string {
 		names = slices.Concat([]string{model}, names[1:])
 	}
 	return m.Base.Upstream() + m.Fill(names)
+}
+
+// pathAt returns the path at a provider of what names no model.
+func (m match) pathAt(provider string) string {
+	if provider == upstream.Gemini {
+		return m.path("")
+	}
+	return m.OtherPath("", m.names)
 }
 
 // mentioned returns the resources that a request refers to, by its path and its body.
@@ -88,11 +97,6 @@ func (m match) namesFiles(body *payload.Body) error {
 	return nil
 }
 
-// created returns what an answer tells of.
-func (m match) created(answer []byte) []answers.Created {
-	return answers.CreatedResources(answer, m.Makes, m.Under)
-}
-
 // notes returns what writes down whose what an answer names is, once the name comes by and
 // before the caller sees it; nil: it names nothing. The answer is the caller's even if that
 // fails.
@@ -103,7 +107,7 @@ func (s *Server) notes(r *http.Request, m match) func(ctx context.Context, to di
 	finder, noted := answers.NewFinder(m.Makes), make(map[string]bool)
 	return func(ctx context.Context, to dispatch.Target, text []byte) {
 		for _, found := range finder.Find(text) {
-			name := answers.ResourceName(found, m.Under)
+			name := m.KeptName(to.Key.Of(), answers.ResourceName(found, m.Made()))
 			if name == "" || noted[name] || len(noted) == maxNoted {
 				continue
 			}

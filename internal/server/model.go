@@ -72,12 +72,18 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
 	case err != nil:
 		return err
-	case !payload.ValidModel(in.Model):
-		return payload.ErrModel
 	}
 	x := &relay{
 		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path, seen: s.notes(r, m),
 		sizer: dispatch.Sizer{Bytes: -1, Estimate: in.References.Estimate},
+	}
+	if m.Others {
+		if done, err := x.askOtherByForm(m, in); done {
+			return err
+		}
+	}
+	if !payload.ValidModel(in.Model) {
+		return payload.ErrModel
 	}
 	return x.serve(in.Model, m.Pinned)
 }

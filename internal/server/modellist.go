@@ -29,7 +29,7 @@ var autoEntries = map[routes.Base]any{
 // or one model, which the chain may be too.
 func (s *Server) listModels(w http.ResponseWriter, r *http.Request, m match) error {
 	if m.Others {
-		if done, err := s.listOthers(w, r, m); done || err != nil {
+		if done, err := s.others.ListModels(w, r, m.question(s.who(r))); done || err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Server) listModels(w http.ResponseWriter, r *http.Request, m match) err
 			list = answers.Prepend(list, m.Lists, auto)
 		}
 		if m.Lists != "" && m.Others {
-			list = answers.Prepend(list, m.Lists, s.otherModels(r, m)...)
+			list = answers.Prepend(list, m.Lists, s.others.Models(r, m.Route)...)
 		}
 		exchange.PassText(w, http.StatusOK, header, list)
 		return nil

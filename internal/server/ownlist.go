@@ -1,23 +1,15 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"sync"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/exchange"
-	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
-	"fluxgate.dev/fluxgate/internal/routes"
-	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // The list of what a caller has is put together from what is known to be its own, each
@@ -57,7 +49,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 	for len(own) > 0 && len(items) <= size {
 		some := own[:min(len(own), maxListed, size+1-len(items))]
 		own = own[len(some):]
-		texts, err := s.look(r, p, some, m.Base)
+		texts, err := s.others.Look(r, p, some, dispatch.PathOf)
 		if err != nil {
 			return err
 		}
@@ -77,45 +69,6 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 	}
 	apierror.WriteJSON(w, http.StatusOK, page)
 	return nil
-}
-
-// look reads resources below a base, all at once: nil where one isn't there any more.
-func (s *Server) look(r *http.Request, p *dispatch.Pool, list []resources.Resource, base routes.Base) ([]json.RawMessage, error) {
-	texts, errs := make([]json.RawMessage, len(list)), make([]error, len(list))
-	asked := passing.WithQuery(r, func(query url.Values) { clear(query) })
-	var asking sync.WaitGroup
-	for i, x := range list {
-		if !p.Has(x.Project) {
-			continue
-		}
-		asking.Go(func() {
-			errs[i] = s.dispatch.Free(r.Context(), p.Only(x.Project), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-				text, _, failure := exchange.List(ctx, asked, to, base.Upstream()+x.Name)
-				if failure == nil && json.Valid(text) {
-					texts[i] = text
-				}
-				return failure
-			})
-		})
-	}
-	asking.Wait()
-	for _, err := range errs {
-		if err != nil && !notThere(err) && !keyless(err) {
-			return nil, err
-		}
-	}
-	return texts, nil
-}
-
-// notThere reports whether upstream says that a resource isn't there, or, which it
-// doesn't tell apart, is another project's.
-func notThere(err error) bool {
-	var failure *upstream.Error
-	if !errors.As(err, &failure) {
-		return false
-	}
-	forbidden := failure.HTTPStatus == http.StatusForbidden && (failure.Class == upstream.ClassCaller || failure.Class == upstream.ClassDenied)
-	return failure.HTTPStatus == http.StatusNotFound || forbidden
 }
 
 // pageSize reads how many are wanted on a page.

@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
+	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -18,15 +19,24 @@ import (
 // readResource serves GET of what a project has.
 func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) error {
 	ctx := r.Context()
-	p, err := s.dispatch.PoolFor(ctx, s.who(r), m.mentioned(nil))
-	if err != nil {
+	at, err := s.placeOf(r, m, noBody)
+	switch {
+	case err != nil:
 		return err
+	case m.Links != "":
+		a, err := s.change(r, at.Pool, m.pathAt(at.Provider), nil, true)
+		if err == nil {
+			s.pass(w, r, m, a)
+		}
+		return err
+	case at.Provider != upstream.Gemini && m.Flow == routes.Downloads:
+		r = passing.AsFile(r)
 	}
 	x := &relay{
-		s: s, w: w, r: r, path: m.path, seen: s.notes(r, m),
+		s: s, w: w, r: r, path: func(string) string { return m.pathAt(at.Provider) }, seen: s.notes(r, m),
 		stream: m.Flow == routes.Downloads || m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true",
 	}
-	return x.passFree(ctx, p, "", true)
+	return x.passFree(ctx, at.Pool, "", true)
 }
 
 // changeResource serves what makes, changes or deletes something, in the project of what
@@ -34,37 +44,42 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
 	body, held, err := s.received.Any(w, r)
 	defer held.Release()
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	at, err := s.placeOf(r, m, body)
+	if err == nil && at.Provider == upstream.Gemini {
 		err = m.namesFiles(body)
 	}
 	if err != nil {
 		return err
 	}
-	ctx, who := r.Context(), s.who(r)
-	p, err := s.dispatch.PoolFor(ctx, who, m.mentioned(body.References.Resources))
-	if err != nil {
-		return err
-	}
 	// What was made twice would be paid for twice.
-	a, err := s.change(r, p, m.path(""), body.Text, m.Method == http.MethodPatch)
+	a, err := s.change(r, at.Pool, m.pathAt(at.Provider), body.Text, m.Method == http.MethodPatch)
 	if err != nil {
 		return err
 	}
-	project := a.To.Key.Project
+	ctx, who, project := r.Context(), s.who(r), a.To.Key.Project
 	switch {
 	case m.Ends:
-		s.dispatch.Gone(ctx, project, m.Resource(m.names))
+		s.dispatch.Gone(ctx, project, m.KeptName(a.To.Key.Of(), m.Resource(m.names)))
 	case len(m.Makes) == 0:
 	case m.Names != "":
-		err = s.dispatch.Changed(ctx, who, project, m.created(a.Text)...)
+		err = s.dispatch.Changed(ctx, who, project, others.Told(m.Route, a)...)
 	default:
-		err = s.dispatch.Made(ctx, who, project, m.created(a.Text)...)
+		err = s.dispatch.Made(ctx, who, project, others.Told(m.Route, a)...)
 	}
 	if err != nil {
 		return err
 	}
-	a.Pass(w)
+	s.pass(w, r, m, a)
 	return nil
+}
+
+// pass answers with an answer that was read, whose links lead here.
+func (s *Server) pass(w http.ResponseWriter, r *http.Request, m match, a *exchange.Whole) {
+	a.Text = others.Relink(r, m.Route, a.Text)
+	a.Pass(w)
 }
 
 // change sends what makes, changes or deletes something, and returns the answer, all of
@@ -73,12 +88,15 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 func (s *Server) change(r *http.Request, p *dispatch.Pool, path string, body []byte, again bool) (*exchange.Whole, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 	defer cancel()
-	asked := passing.WithQuery(r, passing.Wholly)
+	asked, method := passing.WithQuery(r, passing.Wholly), r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
 	var a *exchange.Whole
 	err := s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		sent := payload.Open(body)
 		defer payload.Close(sent)
-		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, path, sent, int64(len(body)), exchange.MaxErrorBody)
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, method, path, sent, int64(len(body)), exchange.MaxErrorBody)
 		return failure
 	})
 	return a, err

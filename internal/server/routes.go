@@ -81,6 +81,8 @@ func (s *Server) passes(w http.ResponseWriter, r *http.Request, m match) error {
 	switch {
 	case m.Unserved != "" && !m.Others:
 		return unserved(m)
+	case m.Flow == routes.Uploads && m.Others:
+		return s.uploadKept(w, r, m)
 	case m.Flow == routes.Uploads:
 		return s.upload(w, r, m)
 	case m.Flow == routes.Upgrades:

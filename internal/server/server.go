@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/nearest"
+	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/received"
@@ -54,7 +55,7 @@ type Server struct {
 	callers   *callers.Authenticator
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
-	others    providers.List
+	others    *others.Others
 	admin     *admin.Admin
 	log       *slog.Logger
 	bodies    *bodies.Budget
@@ -70,10 +71,11 @@ type Server struct {
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, others: o.Others, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
+		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, admin: o.Admin, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}
+	s.others = others.New(others.Options{Providers: o.Others, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Logger: o.Logger})
 	s.received = received.Reader{Budget: o.Bodies, Most: int64(o.Config.MaxBody)}
 	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)

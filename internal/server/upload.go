@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
+	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/proxies"
@@ -96,7 +97,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	if err != nil {
 		return err
 	}
-	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, m.created(a.Text)...); err != nil {
+	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, others.Told(m.Route, a)...); err != nil {
 		return err
 	}
 	s.passUpload(w, r, a)

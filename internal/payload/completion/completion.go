@@ -14,9 +14,10 @@ type Request struct {
 	// MaxTokens is the most that it lets a model put out, for each of the answers that it
 	// asks for; 0: it doesn't say.
 	MaxTokens int64
-	// GoesOn says that it goes on from what one organisation keeps: a response, or a
-	// conversation.
-	GoesOn bool
+	// GoesOn names what it goes on from: responses/… and conversations/….
+	GoesOn []string
+	// Stored says that a response is kept, as they are unless it is told otherwise.
+	Stored bool
 }
 
 // Longest values that are read, in bytes, and the most that is believed.
@@ -26,11 +27,13 @@ const (
 	maxTokens = 1 << 30
 	maxN      = 128
 	maxModels = 16 // times that it is named
+	maxGoesOn = 16 // times that it is said what it goes on from
 )
 
 // Read reads the JSON object of a request. Of members that are there twice the last one counts.
 // What has another type than it should says nothing; it is the provider's to refuse.
 func Read(object []byte) (r Request) {
+	r.Stored = true
 	n, models := int64(1), 0
 	for name, value := range payload.MembersOf(object) {
 		switch string(name) {
@@ -43,14 +46,31 @@ func Read(object []byte) (r Request) {
 			r.Stream = string(value) == "true"
 		case "max_tokens", "max_completion_tokens", "max_output_tokens":
 			r.MaxTokens = max(r.MaxTokens, number(value, maxTokens))
-		case "previous_response_id", "conversation":
-			r.GoesOn = r.GoesOn || value[0] != 'n'
+		case "store":
+			r.Stored = string(value) != "false"
+		case "previous_response_id":
+			r.goesOn("responses/", value)
+		case "conversation":
+			for name, id := range payload.MembersOf(value) {
+				if string(name) == "id" {
+					r.goesOn("conversations/", id)
+				}
+			}
+			r.goesOn("conversations/", value)
 		case "n":
 			n = max(number(value, maxN), 1)
 		}
 	}
 	r.MaxTokens *= n
 	return r
+}
+
+// goesOn notes what it goes on from, by an ID: all that are said, whichever counts.
+func (r *Request) goesOn(kind string, value []byte) {
+	var id string
+	if len(value) <= maxName && json.Unmarshal(value, &id) == nil && id != "" && len(r.GoesOn) < maxGoesOn {
+		r.GoesOn = append(r.GoesOn, kind+id)
+	}
 }
 
 // Estimate is what a request weighs on a limit of tokens before its answer is known. OpenAI

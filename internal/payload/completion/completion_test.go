@@ -11,14 +11,19 @@ func TestRead(t *testing.T) {
 		`{}`: {},
 		`{"model":"gpt-5","messages":[{"role":"user","content":"\"stream\":true"}]}`: {Model: "gpt-5"},
 		`{"model":"claude-sonnet-4-5","max_tokens":1024,"stream":true}`:              {Model: "claude-sonnet-4-5", MaxTokens: 1024, Stream: true},
-		`{"model":"a","model":"b"}`:                    {Model: "b"},
-		`{"model":7,"max_tokens":"x","stream":"true"}`: {},
-		`{"max_completion_tokens":10,"n":3}`:           {MaxTokens: 30},
-		`{"previous_response_id":null}`:                {},
-		`{"previous_response_id":"resp_1"}`:            {GoesOn: true},
-		`{"max_output_tokens":-4}`:                     {},
-		`{"max_tokens":9999999999999,"n":9999}`:        {MaxTokens: maxTokens * maxN},
+		`{"model":"a","model":"b"}`:                                    {Model: "b"},
+		`{"model":7,"max_tokens":"x","stream":"true"}`:                 {},
+		`{"max_completion_tokens":10,"n":3}`:                           {MaxTokens: 30},
+		`{"previous_response_id":null}`:                                {},
+		`{"previous_response_id":"resp_1"}`:                            {GoesOn: []string{"responses/resp_1"}},
+		`{"conversation":"conv_1","store":true}`:                       {GoesOn: []string{"conversations/conv_1"}},
+		`{"conversation":{"id":"conv_1"}}`:                             {GoesOn: []string{"conversations/conv_1"}},
+		`{"previous\u005fresponse_id":"a","previous_response_id":"b"}`: {GoesOn: []string{"responses/a", "responses/b"}},
+		`{"max_output_tokens":-4}`:                                     {},
+		`{"max_tokens":9999999999999,"n":9999}`:                        {MaxTokens: maxTokens * maxN},
 	} {
+		want.Stored = true
 		assert.Equal(t, want, Read([]byte(body)), body)
 	}
+	assert.False(t, Read([]byte(`{"store":false}`)).Stored)
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -25,7 +26,39 @@ func Is(h http.Header) bool {
 // A Form is what of one matters here. Its text passes as it is.
 type Form struct {
 	Model      string // without "models/"
+	Stream     bool   // the answer is to come in pieces
 	References *payload.References
+
+	text     []byte
+	boundary []byte // as it stands before every part but the first
+	model    []byte // as it stands in the form
+	at       int    // which of the parts has it
+}
+
+// Rename returns the form with another name in the place of its model's. It fails with ErrForm
+// where it isn't certain where that stands.
+func (f *Form) Rename(model string) (*payload.Rope, error) {
+	if model == f.Model {
+		return payload.RopeOf(f.text), nil
+	}
+	from := 0 // of the part
+	for range f.at {
+		next := bytes.Index(f.text[from:], f.boundary)
+		if next < 0 {
+			return nil, ErrForm
+		}
+		from += next + len(f.boundary)
+	}
+	value := slices.Concat([]byte("\r\n\r\n"), f.model, f.boundary)
+	begin := bytes.Index(f.text[from:], []byte("\r\n\r\n"))
+	if begin < 0 || !bytes.HasPrefix(f.text[from+begin:], value) {
+		return nil, ErrForm
+	}
+	begin += from + len("\r\n\r\n")
+	rope := payload.RopeOf(f.text[:begin])
+	rope.AddString(model)
+	rope.Add(f.text[begin+len(f.model):])
+	return rope, nil
 }
 
 // The bounds of a form. OpenAI's have about ten fields.
@@ -50,7 +83,7 @@ func Read(text []byte, contentType string) (*Form, error) {
 		return nil, ErrForm
 	}
 	parts := multipart.NewReader(bytes.NewReader(text), parameters["boundary"])
-	out, models, files := new(Form), 0, false
+	out, models, files := &Form{text: text, boundary: []byte("\r\n" + boundary)}, 0, false
 	var texts []string
 	for fields := 0; ; fields++ {
 		part, err := parts.NextRawPart()
@@ -77,8 +110,9 @@ func Read(text []byte, contentType string) (*Form, error) {
 			if models++; models > 1 || len(value) > maxModel {
 				return nil, ErrForm
 			}
-			out.Model = strings.TrimPrefix(string(value), "models/")
+			out.Model, out.model, out.at = strings.TrimPrefix(string(value), "models/"), value, fields
 		}
+		out.Stream = out.Stream || part.FormName() == "stream" && string(value) == "true"
 	}
 	if models == 0 {
 		return nil, ErrForm

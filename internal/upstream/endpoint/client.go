@@ -35,6 +35,10 @@ const (
 // https://docs.claude.com/en/api/versioning
 const anthropicVersion = "2023-06-01"
 
+// filesBeta is what a request about files needs.
+// https://docs.claude.com/en/docs/build-with-claude/files
+const filesBeta = "files-api-2025-04-14"
+
 // Config is what is known of an endpoint. All fields but Transport and Now are required.
 type Config struct {
 	Name   string // the provider's, as keys carry it
@@ -100,6 +104,9 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Re
 	r, err := c.base.NewRequest(ctx, method, path, body)
 	if err == nil && c.format == Anthropic {
 		r.Header.Set("Anthropic-Version", anthropicVersion) // unless the caller names another
+		if strings.HasPrefix(path, "v1/files") {
+			r.Header.Set("Anthropic-Beta", filesBeta) // unless the caller names some
+		}
 	}
 	return r, err
 }
@@ -112,7 +119,7 @@ func (c *Client) Meter(path string) *answers.Meter {
 	switch {
 	case c.format == Anthropic:
 		return answers.AnthropicUsage
-	case strings.HasSuffix(path, "responses"):
+	case strings.HasPrefix(path, "responses"), strings.HasPrefix(path, "images/"), strings.HasPrefix(path, "audio/"):
 		return answers.ResponsesUsage
 	}
 	return answers.OpenAIUsage

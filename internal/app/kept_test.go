@@ -1,0 +1,458 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/simserver"
+)
+
+// The callers of these tests: two, and an administrator.
+const (
+	alice = "0123456789abcdef-alice"
+	bob   = "0123456789abcdef-bob"
+	root  = "0123456789abcdef-root"
+)
+
+// regexpID finds the ID of a response in events.
+var regexpID = regexp.MustCompile(`resp_[0-9a-f]+`)
+
+const moreAnthropicKey = "sk-ant-of-the-test-0002"
+
+// mixCallers is mix with them, and a second organisation of Anthropic's.
+func mixCallers(t *testing.T, env ...string) *mixture {
+	t.Helper()
+	m := mix(t, append([]string{
+		"FLUXGATE_TOKENS=alice:" + alice + ",bob:" + bob, "FLUXGATE_ADMIN_TOKENS=root:" + root,
+		"ANTHROPIC_KEY_2=" + moreAnthropicKey, "ANTHROPIC_PROJECT_2=org-e",
+		`FLUXGATE_LIMITS={"openai/gpt-5.5":{"rpm":1000},"anthropic/claude-sonnet-5":{"rpm":1000}}`,
+	}, env...)...)
+	m.anthropic.SetKey(anthropicsim.Key{Value: moreAnthropicKey, Project: "org-e"})
+	return m
+}
+
+// as asks for a caller.
+func (m *mixture) as(t *testing.T, token, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	return m.ask(t, method, path, body, append([]string{"Authorization", "Bearer " + token}, headers...)...)
+}
+
+// field returns a text of an answer.
+func field(t *testing.T, rec *httptest.ResponseRecorder, name string) string {
+	t.Helper()
+	require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+	var object map[string]any
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &object), rec.Body)
+	text, _ := object[name].(string)
+	require.NotEmpty(t, text, rec.Body)
+	return text
+}
+
+// ids returns those of a list.
+func ids(t *testing.T, rec *httptest.ResponseRecorder) []string {
+	t.Helper()
+	require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+	var list struct{ Data []struct{ ID string } }
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &list), rec.Body)
+	out := []string{}
+	for _, x := range list.Data {
+		out = append(out, x.ID)
+	}
+	return out
+}
+
+// last is the last request that came to a simulated provider.
+func last(all []simserver.Request) simserver.Request { return all[len(all)-1] }
+
+// restart replaces the instance.
+func (m *mixture) restart(t *testing.T) {
+	t.Helper()
+	assert.NoError(t, m.Close(t.Context()))
+	m.App = m.instance(t, nil)
+}
+
+// hidden checks that what one caller has isn't there for another, who gets the answer that what was
+// never made gets, and that nobody is asked for it.
+func (m *mixture) hidden(t *testing.T, method, path, id, body string) {
+	t.Helper()
+	before := len(m.openai.Requests()) + len(m.anthropic.Requests())
+	none := id[:len(id)-1] + "-"
+	theirs, nobodys := m.as(t, bob, method, path, body), m.as(t, bob, method, strings.ReplaceAll(path, id, none), strings.ReplaceAll(body, id, none))
+	assert.Equal(t, http.StatusNotFound, theirs.Code, "%s %s: %s", method, path, theirs.Body)
+	plain := func(rec *httptest.ResponseRecorder) string {
+		return strings.ReplaceAll(strings.ReplaceAll(rec.Body.String(), none, id), rec.Header().Get("X-Fluxgate-Request-Id"), "")
+	}
+	assert.Equal(t, plain(nobodys), plain(theirs))
+	assert.Len(t, append(m.openai.Requests(), m.anthropic.Requests()...), before, "%s %s went to a provider", method, path)
+}
+
+// A response goes on where it was made, for its caller, whichever instance is asked and after a
+// restart; for others it isn't there.
+func TestResponsesAreTheirCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const responses = "/openai/v1/responses"
+		made := map[string]string{} // projects by IDs
+		for range 6 {
+			id := field(t, m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello"}`), "id")
+			made[id] = last(m.openai.Requests()).Project
+		}
+		rec := m.as(t, alice, "POST", responses, `{"model":"openai/gpt-5.5","input":"Hello","stream":true}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		streamed := regexpID.FindString(rec.Body.String())
+		made[streamed] = last(m.openai.Requests()).Project
+
+		other := m.instance(t, nil)
+		defer func() { assert.NoError(t, other.Close(t.Context())) }()
+		one := m.App
+		for _, instance := range []*App{one, other} {
+			m.App = instance
+			for id, project := range made {
+				next := `{ "model":"gpt-5.5", "previous_response_id":"` + id + `","input":"And?","store":false, "unheard_of":{"a":[1]}}`
+				rec := m.as(t, alice, "POST", responses, next)
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				assert.Equal(t, project, last(m.openai.Requests()).Project)
+				assert.Equal(t, next, string(last(m.openai.Requests()).Body))
+				for _, token := range []string{alice, root} {
+					for _, path := range []string{"/" + id, "/" + id + "/input_items?order=asc"} {
+						rec = m.as(t, token, "GET", responses+path, "")
+						require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+						assert.Equal(t, project, last(m.openai.Requests()).Project)
+					}
+				}
+				m.hidden(t, "POST", responses, id, next)
+				m.hidden(t, "POST", responses, id, `{"model":"openai/gpt-5.5","previous\u005fresponse_id":"`+id+`","input":"x"}`)
+				m.hidden(t, "GET", responses+"/"+id, id, "")
+				m.hidden(t, "GET", responses+"/"+id+"/input_items", id, "")
+				m.hidden(t, "DELETE", responses+"/"+id, id, "")
+				m.hidden(t, "POST", responses+"/"+id+"/cancel", id, "")
+				time.Sleep(time.Minute)
+			}
+		}
+		m.App = one
+		m.restart(t)
+		rec = m.as(t, alice, "POST", responses+"/"+streamed+"/cancel", "")
+		assert.Equal(t, http.StatusBadRequest, rec.Code, "the provider says so: %s", rec.Body)
+		assert.Contains(t, rec.Body.String(), "synchronous")
+		rec = m.as(t, alice, "DELETE", responses+"/"+streamed, "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		rec = m.as(t, alice, "GET", responses+"/"+streamed, "")
+		assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+
+		// What isn't kept there isn't kept here.
+		unkept := field(t, m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello","store":false}`), "id")
+		before := len(m.openai.Requests())
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", responses+"/"+unkept, "").Code)
+		assert.Len(t, m.openai.Requests(), before)
+
+		// An item of a response that isn't named could be of either organisation.
+		rec = m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":[{"type":"item_reference","id":"msg_1"}]}`)
+		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+	})
+}
+
+// Conversations are their callers' as responses are.
+func TestConversationsAreTheirCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const conversations = "/openai/v1/conversations"
+		header := []string{"X-Fluxgate-Provider", "openai"}
+		for range 4 {
+			id := field(t, m.as(t, alice, "POST", conversations, `{"metadata":{"a":"b"}}`, header...), "id")
+			project := last(m.openai.Requests()).Project
+			for _, named := range []string{`"` + id + `"`, `{"id":"` + id + `"}`} {
+				next := `{"model":"gpt-5.5","conversation":` + named + `,"input":"And?"}`
+				rec := m.as(t, alice, "POST", "/openai/v1/responses", next)
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				assert.Equal(t, project, last(m.openai.Requests()).Project)
+				m.hidden(t, "POST", "/openai/v1/responses", id, next)
+			}
+			rec := m.as(t, alice, "GET", conversations+"/"+id, "")
+			require.Equal(t, http.StatusOK, rec.Code, "whose it is says which provider: %s", rec.Body)
+			m.hidden(t, "GET", conversations+"/"+id, id, "")
+			m.hidden(t, "DELETE", conversations+"/"+id, id, "")
+			m.hidden(t, "GET", conversations+"/"+id+"/items", id, "")
+			require.Equal(t, http.StatusOK, m.as(t, alice, "DELETE", conversations+"/"+id, "").Code)
+			assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", conversations+"/"+id, "").Code)
+		}
+	})
+}
+
+// Where callers aren't told apart everybody uses everything, and what an instance doesn't remember
+// it asks all organisations for.
+func TestKeptIsFoundWithoutTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for range 4 {
+			id := field(t, m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello"}`), "id")
+			project := last(m.openai.Requests()).Project
+			m.restart(t)
+			rec := m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"And?","previous_response_id":"`+id+`"}`)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			rec = m.ask(t, "GET", "/openai/v1/responses/"+id, "")
+			assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		}
+		before := len(m.openai.Requests())
+		for _, id := range []string{"..", "a/b", "%2e%2e"} {
+			rec := m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"And?","previous_response_id":"`+id+`/x"}`)
+			assert.Contains(t, []int{http.StatusNotFound, http.StatusServiceUnavailable}, rec.Code, rec.Body)
+		}
+		for _, r := range m.openai.Requests()[before:] {
+			assert.True(t, strings.HasPrefix(r.Path, "/v1/responses/"), r.Path)
+			assert.NotContains(t, r.Path, "..")
+		}
+	})
+}
+
+// formOf makes a form of fields, names and values in turn; a name with @ is a file's.
+func formOf(t *testing.T, fields ...string) (body, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for i := 0; i < len(fields); i += 2 {
+		name, file := strings.CutPrefix(fields[i], "@")
+		create := w.CreateFormField
+		if file {
+			create = func(name string) (io.Writer, error) { return w.CreateFormFile(name, "a.jsonl") }
+		}
+		part, err := create(name)
+		require.NoError(t, err)
+		_, err = io.WriteString(part, fields[i+1])
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.String(), w.FormDataContentType()
+}
+
+// upload uploads a file for a caller, and returns its ID and the project that has it.
+func (m *mixture) upload(t *testing.T, token, path, content string) (id, project string) {
+	t.Helper()
+	body, kind := formOf(t, "purpose", "batch", "@file", content)
+	rec := m.as(t, token, "POST", path, body, "Content-Type", kind, "X-Fluxgate-Provider", strings.Split(path, "/")[1])
+	id = field(t, rec, "id")
+	requests := m.openai.Requests
+	if strings.HasPrefix(path, "/anthropic") {
+		requests = m.anthropic.Requests
+	}
+	got := last(requests())
+	assert.Equal(t, body, string(got.Body), "byte for byte")
+	assert.Equal(t, kind, got.Header.Get("Content-Type"))
+	return id, got.Project
+}
+
+// Files and batches of OpenAI's are their callers': uploaded, mentioned, made, read, listed,
+// deleted.
+func TestOpenAIFilesAndBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const files, batches = "/openai/v1/files", "/openai/v1/batches"
+		const line = `{"custom_id":"1","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-5.5","messages":[{"role":"user","content":"Hello"}]}}` + "\n"
+		bobs, _ := m.upload(t, bob, files, "b")
+		var all, allBatches []string
+		for range 3 {
+			id, project := m.upload(t, alice, files, line)
+			all = append(all, id)
+			m.restart(t)
+			rec := m.as(t, alice, "POST", batches, `{ "input_file_id":"`+id+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+			batch := field(t, rec, "id")
+			allBatches = append(allBatches, batch)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			mention := `{"model":"gpt-5.5","messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"` + id + `"}}]}]}`
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", chat, mention).Code)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			assert.Equal(t, mention, string(last(m.openai.Requests()).Body))
+			m.hidden(t, "POST", chat, id, mention)
+			m.hidden(t, "POST", batches, id, `{"input_file_id":"`+id+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`)
+			for _, path := range []string{files + "/" + id, files + "/" + id + "/content", batches + "/" + batch} {
+				rec := m.as(t, alice, "GET", path, "")
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				named := id
+				if strings.Contains(path, "batch") {
+					named = batch
+				}
+				m.hidden(t, "GET", path, named, "")
+			}
+			assert.Equal(t, line, m.as(t, alice, "GET", files+"/"+id+"/content", "").Body.String())
+			m.hidden(t, "DELETE", files+"/"+id, id, "")
+			m.hidden(t, "POST", batches+"/"+batch+"/cancel", batch, "")
+
+			time.Sleep(time.Minute)
+			output := field(t, m.as(t, alice, "GET", batches+"/"+batch, ""), "output_file_id")
+			rec = m.as(t, alice, "GET", files+"/"+output+"/content", "")
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "Answer to: Hello")
+			m.hidden(t, "GET", files+"/"+output+"/content", output, "")
+			all = append(all, output)
+		}
+		provider := []string{"X-Fluxgate-Provider", "openai"}
+		assert.ElementsMatch(t, all, ids(t, m.as(t, alice, "GET", files, "", provider...)))
+		assert.ElementsMatch(t, []string{bobs}, ids(t, m.as(t, bob, "GET", files, "", provider...)))
+		assert.Len(t, ids(t, m.as(t, alice, "GET", files+"?purpose=batch", "", provider...)), 3)
+		assert.ElementsMatch(t, append(all, bobs), ids(t, m.as(t, root, "GET", files, "", provider...)))
+		first := ids(t, m.as(t, alice, "GET", batches+"?limit=2", "", provider...))
+		rest := ids(t, m.as(t, alice, "GET", batches+"?after="+first[1], "", provider...))
+		assert.ElementsMatch(t, allBatches, append(first, rest...))
+		assert.Empty(t, ids(t, m.as(t, bob, "GET", batches, "", provider...)))
+		require.Equal(t, http.StatusOK, m.as(t, alice, "DELETE", files+"/"+all[0], "").Code)
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", files+"/"+all[0], "").Code)
+		assert.Len(t, ids(t, m.as(t, alice, "GET", files, "", provider...)), len(all)-1)
+	})
+}
+
+// The same of Anthropic's, whose batches have their requests in themselves, and say by a URL where
+// their results are.
+func TestAnthropicFilesAndBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const files, batches = "/anthropic/v1/files", "/anthropic/v1/messages/batches"
+		bobs, _ := m.upload(t, bob, files, "b")
+		var all, allBatches []string
+		for range 3 {
+			id, project := m.upload(t, alice, files, "content")
+			all = append(all, id)
+			m.restart(t)
+			params := `{"model":"claude-sonnet-5","max_tokens":16,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"` + id + `"}},{"type":"text","text":"Hello"}]}]}`
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", message, params).Code)
+			assert.Equal(t, project, last(m.anthropic.Requests()).Project)
+			m.hidden(t, "POST", message, id, params)
+			m.hidden(t, "POST", message+"/count_tokens", id, params)
+			body := `{ "requests":[{"custom_id":"1","params":` + params + `}]}`
+			m.hidden(t, "POST", batches, id, body)
+			batch := field(t, m.as(t, alice, "POST", batches, body), "id")
+			allBatches = append(allBatches, batch)
+			assert.Equal(t, body, string(last(m.anthropic.Requests()).Body))
+			assert.Equal(t, project, last(m.anthropic.Requests()).Project)
+			for _, path := range []string{"/" + batch, "/" + batch + "/results"} {
+				m.hidden(t, "GET", batches+path, batch, "")
+			}
+			m.hidden(t, "POST", batches+"/"+batch+"/cancel", batch, "")
+			m.hidden(t, "DELETE", batches+"/"+batch, batch, "")
+			m.hidden(t, "GET", files+"/"+id, id, "")
+			m.hidden(t, "DELETE", files+"/"+id, id, "")
+
+			time.Sleep(time.Minute)
+			rec := m.as(t, alice, "GET", batches+"/"+batch, "")
+			assert.Equal(t, "http://localhost"+batches+"/"+batch+"/results", field(t, rec, "results_url"), "clients follow it")
+			rec = m.as(t, alice, "GET", batches+"/"+batch+"/results", "")
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "Answer to: Hello")
+		}
+		assert.ElementsMatch(t, all, ids(t, m.as(t, alice, "GET", files, "")))
+		assert.ElementsMatch(t, append(all, bobs), ids(t, m.as(t, root, "GET", files, "")))
+		list := m.as(t, alice, "GET", batches, "")
+		assert.ElementsMatch(t, allBatches, ids(t, list))
+		assert.NotContains(t, list.Body.String(), "api.anthropic.com")
+		assert.JSONEq(t, `{"data":[],"first_id":null,"last_id":null,"has_more":false}`, m.as(t, bob, "GET", batches, "").Body.String())
+		first := ids(t, m.as(t, alice, "GET", batches+"?limit=2", ""))
+		rest := ids(t, m.as(t, alice, "GET", batches+"?limit=2&after_id="+first[1], ""))
+		assert.ElementsMatch(t, allBatches, append(first, rest...))
+		assert.Equal(t, first, ids(t, m.as(t, alice, "GET", batches+"?limit=2&before_id="+rest[0], "")))
+		require.Equal(t, http.StatusOK, m.as(t, alice, "DELETE", batches+"/"+allBatches[0], "").Code)
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", batches+"/"+allBatches[0], "").Code)
+	})
+}
+
+// A route without a model goes by the header, else by whose the resource is, else to the only
+// provider; else it is 400.
+func TestRoutesWithoutAModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.groq.SetKey(openaisim.Key{Value: groqKey, Project: "org-d"})
+		body, kind := formOf(t, "purpose", "batch", "@file", "x")
+		rec := m.as(t, alice, "POST", "/openai/v1/files", body, "Content-Type", kind)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "openai, groq")
+		for _, path := range []string{"/openai/v1/files", "/openai/v1/batches"} {
+			rec = m.as(t, alice, "GET", path, "")
+			assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+			rec = m.as(t, alice, "GET", path, "", "X-Fluxgate-Provider", "anthropic")
+			assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		}
+		byHeader := func(provider string) string {
+			return field(t, m.as(t, alice, "POST", "/openai/v1/files", body, "Content-Type", kind, "X-Fluxgate-Provider", provider), "id")
+		}
+		groqs := byHeader("groq")
+		assert.Equal(t, "org-d", last(m.groq.Requests()).Project)
+		byHeader("openai")
+		openAIs := byHeader("openai")
+		require.Equal(t, http.StatusOK, m.as(t, alice, "GET", "/openai/v1/files/"+groqs, "").Code)
+		for _, path := range []string{"/openai/v1/files/" + openAIs, "/v1/files/" + openAIs} {
+			rec = m.as(t, alice, "GET", path, "")
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, openAIs, field(t, rec, "id"))
+		}
+		rec = m.as(t, alice, "GET", "/openai/v1/files/"+openAIs, "", "X-Fluxgate-Provider", "groq")
+		if groqs != openAIs {
+			assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		}
+		// Gemini's own are as before: its file says which project.
+		rec = m.as(t, alice, "POST", "/openai/v1/batches", `{"input_file_id":"files/of-nobody"}`)
+		assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		rec = m.as(t, alice, "GET", "/anthropic/v1/files", "")
+		assert.Equal(t, http.StatusOK, rec.Code, "the only one of its format: %s", rec.Body)
+	})
+}
+
+// Images and audio go where their model is, in JSON and in forms, byte for byte but for the
+// provider's name before the model's.
+func TestMediaOfOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const image, heard, spoken = "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts"
+		for _, c := range []struct{ path, model, body string }{
+			{"images/generations", image, `{"model":"%s", "prompt":"a banana","unheard_of":1}`},
+			{"audio/speech", spoken, `{"model":"%s", "input":"Hello","voice":"alloy"}`},
+		} {
+			for _, prefix := range []string{"", "openai/"} {
+				rec := m.as(t, alice, "POST", "/openai/v1/"+c.path, fmt.Sprintf(c.body, prefix+c.model))
+				require.Equal(t, http.StatusOK, rec.Code, "%s: %s", c.path, rec.Body)
+				assert.Equal(t, fmt.Sprintf(c.body, c.model), string(last(m.openai.Requests()).Body))
+				assert.Equal(t, "openai/"+c.model, rec.Header().Get("X-Fluxgate-Model"))
+				if c.model == spoken {
+					assert.Equal(t, "audio/mpeg", rec.Header().Get("Content-Type"))
+					assert.Equal(t, make([]byte, 5), rec.Body.Bytes())
+				}
+			}
+		}
+		for _, c := range []struct{ path, model, file string }{
+			{"images/edits", image, "@image[]"}, {"images/variations", image, "@image"}, {"audio/transcriptions", heard, "@file"}, {"audio/translations", heard, "@file"},
+		} {
+			for _, prefix := range []string{"", "openai/"} {
+				form := func(model string) string {
+					const bytes = "\x00\xff\r\n\r\nopenai/" + heard + "\r\n"
+					body, kind := formOf(t, "prompt", "openai/"+c.model, c.file, bytes, "model", model, "unheard_of", "x")
+					return strings.ReplaceAll(body, strings.TrimPrefix(kind, "multipart/form-data; boundary="), "B0undary")
+				}
+				rec := m.as(t, alice, "POST", "/openai/v1/"+c.path, form(prefix+c.model), "Content-Type", "multipart/form-data; boundary=B0undary")
+				require.Equal(t, http.StatusOK, rec.Code, "%s: %s", c.path, rec.Body)
+				assert.Equal(t, form(c.model), string(last(m.openai.Requests()).Body), c.path)
+				assert.Equal(t, "openai/"+c.model, rec.Header().Get("X-Fluxgate-Model"))
+			}
+		}
+		rec := m.as(t, alice, "POST", "/openai/v1/audio/speech", `{"model":"gemini-2.5-pro","input":"x"}`)
+		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+	})
+}

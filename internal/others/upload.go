@@ -1,0 +1,56 @@
+package others
+
+import (
+	"context"
+	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/exchange"
+	"fluxgate.dev/fluxgate/internal/httpconn"
+	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/problems"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// Upload passes a file on as it comes, to any project of a pool. It is a form, and none of its
+// fields matters here.
+func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool, q Question) error {
+	held, err := o.bodies.Charge(bodies.Each) // it isn't held, but passes through
+	if err != nil {
+		return problems.OfBody(err, 0)
+	}
+	defer held.Release()
+	httpconn.BoundBody(w, r, maxUpload)
+	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
+	defer cancel()
+	asked, sent := passing.AsForm(r), false
+	var a *exchange.Whole
+	err = o.dispatch.Free(ctx, p, false, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
+		if sent {
+			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used. Send it again."}
+		}
+		sent = true
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, q.Route.OtherPath("", q.Names), r.Body, r.ContentLength, exchange.MaxErrorBody)
+		return failure
+	})
+	if err != nil {
+		return err
+	}
+	if err := o.dispatch.Made(ctx, q.Who, a.To.Key.Project, Told(q.Route, a)...); err != nil {
+		return err
+	}
+	a.Pass(w)
+	return nil
+}
+
+// Told returns what an answer tells of, as it is known here.
+func Told(route *routes.Route, a *exchange.Whole) []answers.Created {
+	all := answers.CreatedResources(a.Text, route.Makes, route.Made())
+	for i := range all {
+		all[i].Name = route.KeptName(a.To.Key.Of(), all[i].Name)
+	}
+	return all
+}
