@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -43,7 +44,7 @@ type Controller struct {
 	callers   map[string]*scheduler.Rules // of callers that have limits
 	shared    bool                        // by several callers
 	weights   map[uint32]int64            // by scheduler.CallerOf
-	waitlist  *waitlist
+	waitlist  *waitlist.List
 	lateness  lateness.Commits
 	punctual  lateness.Holders
 	signer    ticket.Signer
@@ -67,7 +68,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
-	c.waitlist, c.punctual = newWaitlist(rules.Hold), lateness.NewHolders(rules.Hold)
+	c.waitlist, c.punctual = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }
 
@@ -126,7 +127,7 @@ func (c *Controller) Left(w *Wait) time.Duration {
 // the ticket stood for anything. What this instance doesn't see of it the projects are
 // asked for: another may have booked it since they were read.
 func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project) (bool, error) {
-	if c.waitlist.take(t.ID) != nil {
+	if c.waitlist.Take(t.ID) != nil {
 		return true, nil
 	}
 	ids := projectIDs(projects)

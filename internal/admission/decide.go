@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -40,7 +41,7 @@ type decision struct {
 	due      scheduler.Instant // when it starts
 	project  string            // where it lies
 	model    string
-	promise  *promise // what it was told, and has come back before; nil: nothing
+	promise  *waitlist.Promise // what it was told, and has come back before; nil: nothing
 
 	contest  *contest  // of the last plan; nil: there was room, or there is only one caller
 	began    fair.Cost // what the caller had had when it was first told to wait
@@ -81,7 +82,7 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	grant, wait, err := d.decide(ctx)
 	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
-		d.c.waitlist.take(d.promise.ID) // it has had its turn
+		d.c.waitlist.Take(d.promise.ID) // it has had its turn
 	}
 	return grant, wait, err
 }
@@ -147,7 +148,7 @@ func (d *decision) beyond(ctx context.Context, offer scheduler.Offer) (*Wait, er
 	if d.promise != nil {
 		promised = d.promise.ID
 	}
-	slots := d.c.waitlist.of(d.req.Caller, promised, d.c.Now())
+	slots := d.c.waitlist.Of(d.req.Caller, promised, d.c.Now())
 	d.ownBookings(func(_ string, b scheduler.Booking) { slots = append(slots, b) })
 	own, err := d.req.Limit.beside(ctx, offer.Start, slots)
 	if own == nil {
@@ -277,13 +278,13 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	plan := func() (scheduler.Offer, scheduler.Cause) {
 		return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
 	}
-	early := d.promise != nil && d.promise.early && !d.books()
+	early := d.promise != nil && d.promise.Early && !d.books()
 	offer, cause := plan()
 	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.shared {
 		return offer, cause
 	}
 	if d.c.shared {
-		if offer.Now() && !d.c.waitlist.waits(offer.Model) {
+		if offer.Now() && !d.c.waitlist.Waits(offer.Model) {
 			return offer, cause
 		}
 		d.contest = d.contestFor(offer.Model)
@@ -301,19 +302,19 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	case d.books():
 		return offer, cause
 	case d.promise != nil:
-		req.Waitlist = d.promised(asker{self: d.promise.ID, before: early})
+		req.Waitlist = d.promised(waitlist.Asker{Self: d.promise.ID, Before: early})
 	default:
-		req.Waitlist = d.promised(asker{})
+		req.Waitlist = d.promised(waitlist.Asker{})
 	}
 	req.Queue = early
 	return plan()
 }
 
 // promised returns what an asker has to leave to others.
-func (d *decision) promised(who asker) func(project, model string) []scheduler.Booking {
+func (d *decision) promised(who waitlist.Asker) func(project, model string) []scheduler.Booking {
 	now := d.c.Now()
 	return func(project, model string) []scheduler.Booking {
-		return d.c.waitlist.promised(project, model, now, who)
+		return d.c.waitlist.Promised(project, model, now, who)
 	}
 }
 
@@ -345,7 +346,7 @@ func (d *decision) compare(w *Wait) {
 		within = *d.req.Within
 	}
 	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
-		Chain: d.chain, Demand: d.padded(), MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(asker{}),
+		Chain: d.chain, Demand: d.padded(), MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(waitlist.Asker{}),
 	}, rand.IntN)
 	if cause == scheduler.NoCause && other.Model != w.Model && other.Start.Sub(d.came) <= within && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
@@ -357,14 +358,14 @@ func (d *decision) compare(w *Wait) {
 // told it.
 func (d *decision) stands() (scheduler.Offer, bool) {
 	p := d.promise
-	older := d.promised(asker{self: p.ID, older: p.order})
+	older := d.promised(waitlist.Asker{Self: p.ID, Older: p.Order})
 	candidates, chain := d.candidates(), d.chain
-	if p.at.project != "" {
-		if k := d.contestOn(p.at.model); k != nil {
+	if p.At.Project != "" {
+		if k := d.contestOn(p.At.Model); k != nil {
 			older = k.before()
 		}
-		chain = []string{p.at.model}
-		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.at.project })
+		chain = []string{p.At.Model}
+		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.At.Project })
 	}
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
 		Chain: chain, Demand: d.padded(), Also: d.req.Also, From: p.Start, Waitlist: older,
@@ -397,7 +398,7 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	var grant *Grant
 	var wait *Wait
 	var err error
-	if d.due > now.Add(d.c.behind())+early {
+	if d.due > now.Add(d.c.behind())+waitlist.Early {
 		wait = d.booked(offer, d.holding(), scheduler.NoCause) // it is asked for in vain
 	} else {
 		grant, wait, _, err = d.reserve(ctx, offer, d.held)

@@ -137,6 +137,5 @@
 //   - ticket.go: tickets and signatures by the key of the deployment
 //   - alias.go: keeping and applying aliases of models, which dispatch notices in answers and upstream 429s
 //   - snapshot.go: the rules, mode and chain in force, from the control document
-//   - waitlist.go: whom this instance told which time
 //   - store.go: the parts of the store that others need, records of policy, validation, events and history among them
 package admission

@@ -5,6 +5,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -14,7 +15,7 @@ type contest struct {
 	model    string
 	mine     uint32
 	request  fair.Slot
-	promises []*promise // by number
+	promises []*waitlist.Promise // by number
 }
 
 // contestFor says whose turn it is on a model.
@@ -44,15 +45,15 @@ func (d *decision) contestFor(model string) *contest {
 			}
 		}
 	}
-	for _, p := range d.c.waitlist.waitingFor(model, now) {
-		if _, ok := usable[p.at.project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
-			k.Promise(fair.Slot{Caller: p.tag, Cost: k.cost(p.Demand), Since: p.Since, Order: p.order, Began: p.began})
+	for _, p := range d.c.waitlist.WaitingFor(model, now) {
+		if _, ok := usable[p.At.Project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
+			k.Promise(fair.Slot{Caller: p.Tag, Cost: k.cost(p.Demand), Since: p.Since, Order: p.Order, Began: p.Began})
 			k.promises = append(k.promises, p)
 		}
 	}
 	k.request = fair.Slot{Caller: k.mine, Cost: k.cost(d.demand), Since: d.waitingSince(), Order: math.MaxUint64, Began: d.began}
 	if d.promise != nil {
-		k.request.Order = d.promise.order
+		k.request.Order = d.promise.Order
 	}
 	k.Weigh(k.request)
 	return k
@@ -67,11 +68,11 @@ func (k *contest) cost(d scheduler.Demand) fair.Cost { return k.Of(max(d.Request
 // hasn't come a second after its time isn't waited for.
 func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
 	turn := k.Turn(k.mine)
-	return k.slots(func(i int, p *promise) bool {
+	return k.slots(func(i int, p *waitlist.Promise) bool {
 		switch {
-		case p.overdue(now):
+		case p.Overdue(now):
 			return false
-		case p.tag == k.mine:
+		case p.Tag == k.mine:
 			return k.older(p) && (p.Start > now || k.cost(p.Demand) > k.request.Cost)
 		}
 		return k.Before(i, turn, k.request)
@@ -81,8 +82,8 @@ func (k *contest) first(now scheduler.Instant) func(project, calendar string) []
 // before returns the promises that have their turn before the request.
 func (k *contest) before() func(project, model string) []scheduler.Booking {
 	turn := k.TurnOf(k.request)
-	return k.slots(func(i int, p *promise) bool {
-		if p.tag == k.mine {
+	return k.slots(func(i int, p *waitlist.Promise) bool {
+		if p.Tag == k.mine {
 			return k.older(p)
 		}
 		return k.Before(i, turn, k.request)
@@ -91,21 +92,21 @@ func (k *contest) before() func(project, model string) []scheduler.Booking {
 
 // older reports whether a promise is for a request of the caller that has waited for longer
 // than this one, and as it was told to: who doesn't need not be waited for.
-func (k *contest) older(p *promise) bool {
-	return !p.early && fair.Slot{Since: p.Since, Order: p.order}.Older(k.request)
+func (k *contest) older(p *waitlist.Promise) bool {
+	return !p.Early && fair.Slot{Since: p.Since, Order: p.Order}.Older(k.request)
 }
 
 // slots returns the promises that match, as they lie on a calendar.
-func (k *contest) slots(match func(i int, p *promise) bool) func(project, calendar string) []scheduler.Booking {
-	by := make(map[string][]*promise)
+func (k *contest) slots(match func(i int, p *waitlist.Promise) bool) func(project, calendar string) []scheduler.Booking {
+	by := make(map[string][]*waitlist.Promise)
 	for i, p := range k.promises {
 		if match(i, p) {
-			by[p.at.project] = append(by[p.at.project], p)
+			by[p.At.Project] = append(by[p.At.Project], p)
 		}
 	}
 	return func(project, calendar string) (out []scheduler.Booking) {
 		for _, p := range by[project] {
-			out = p.on(out, calendar)
+			out = p.On(out, calendar)
 		}
 		return out
 	}

@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -17,7 +18,7 @@ func (d *decision) recognise(ctx context.Context) error {
 		d.recogniseHash()
 		return nil
 	}
-	if p := d.c.waitlist.find(t.ID); p != nil {
+	if p := d.c.waitlist.Find(t.ID); p != nil {
 		d.recogniseTold(p)
 		return nil
 	}
@@ -34,8 +35,8 @@ func (d *decision) recognise(ctx context.Context) error {
 	}
 	if !d.rehold() {
 		// What another instance told it. When that was last is not known here.
-		d.recogniseTold(&promise{
-			Booking: scheduler.Booking{ID: t.ID, Hash: t.Hash, Start: t.Start, Since: t.Since}, told: t.Since, began: fair.Unknown,
+		d.recogniseTold(&waitlist.Promise{
+			Booking: scheduler.Booking{ID: t.ID, Hash: t.Hash, Start: t.Start, Since: t.Since}, Told: t.Since, Began: fair.Unknown,
 		})
 	}
 	return nil
@@ -43,24 +44,24 @@ func (d *decision) recognise(ctx context.Context) error {
 
 // recogniseTold recognises a caller by the ticket of what it was told. Before its time it
 // is the same request, which has not had its turn.
-func (d *decision) recogniseTold(p *promise) {
-	if now := d.c.Now(); p.Start > now+early {
+func (d *decision) recogniseTold(p *waitlist.Promise) {
+	if now := d.c.Now(); p.Start > now+waitlist.Early {
 		d.comesEarly(p, now)
 		return
 	}
-	if d.c.waitlist.take(p.ID) == nil {
-		d.c.waitlist.cameHere(d.c.Now())
+	if d.c.waitlist.Take(p.ID) == nil {
+		d.c.waitlist.CameHere(d.c.Now())
 	}
-	d.returned, d.since, d.began = true, p.Since, p.began
+	d.returned, d.since, d.began = true, p.Since, p.Began
 }
 
 // comesEarly notes what the caller was told that comes before its time. Who has sat out as
 // much of it as it does in one go, or gives one try, has proved that it returns.
-func (d *decision) comesEarly(p *promise, now scheduler.Instant) {
-	p.early = p.early || p.Start > now+early
-	d.promise, d.since, d.began = p, p.Since, p.began
+func (d *decision) comesEarly(p *waitlist.Promise, now scheduler.Instant) {
+	p.Early = p.Early || p.Start > now+waitlist.Early
+	d.promise, d.since, d.began = p, p.Since, p.Began
 	once := cmp.Or(d.req.SitsOut, d.req.Try)
-	d.proved = once > 0 && now >= p.told.Add(once)-early
+	d.proved = once > 0 && now >= p.Told.Add(once)-waitlist.Early
 }
 
 // rehold looks for the caller's booking in states that were read anew, and
@@ -74,7 +75,7 @@ func (d *decision) rehold() bool {
 	case t != nil:
 		d.hold(func(b scheduler.Booking) bool { return b.ID == t.ID }, nil)
 	case d.req.Hash != 0:
-		d.hold(func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }, func(b scheduler.Booking) bool { return b.Start <= now+early })
+		d.hold(func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early })
 	}
 	return d.held != 0
 }
@@ -95,11 +96,11 @@ func (d *decision) recogniseHash() {
 	}
 	// A return takes the oldest that has started.
 	mine := func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }
-	if d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+early }); d.held != 0 {
+	if d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early }); d.held != 0 {
 		return
 	}
-	if started := d.c.waitlist.takeStarted(d.req.Hash, now-early); started != nil {
-		d.returned, d.since, d.began = true, started.Since, started.began
+	if started := d.c.waitlist.TakeStarted(d.req.Hash, now-waitlist.Early); started != nil {
+		d.returned, d.since, d.began = true, started.Since, started.Began
 		return
 	}
 	if d.recogniseEarly(mine, now) {
@@ -112,9 +113,9 @@ func (d *decision) recogniseHash() {
 // promise of its request that it may have been told of. Who doesn't ask for a booking,
 // while there is one for its request, comes for that.
 func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
-	p := d.c.waitlist.waiting(d.req.Hash, now)
+	p := d.c.waitlist.Waiting(d.req.Hash, now)
 	d.hold(mine, func(b scheduler.Booking) bool {
-		return (p == nil || b.Start <= p.Start) && (!d.req.Book || !d.c.waitlist.justTold(b.ID, now))
+		return (p == nil || b.Start <= p.Start) && (!d.req.Book || !d.c.waitlist.JustTold(b.ID, now))
 	})
 	if d.held == 0 && p != nil {
 		d.comesEarly(p, now)
@@ -130,9 +131,9 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 		}
 		for _, t := range state.Waitlist {
 			// When its caller was first refused is not known here.
-			if t.Hash == shortHash(d.req.Hash) && t.Start <= now+early && now <= t.Start.Add(d.rules.Hold) {
+			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Start.Add(d.rules.Hold) {
 				d.returned, d.since = true, t.Start
-				d.c.waitlist.cameHere(now)
+				d.c.waitlist.CameHere(now)
 			}
 		}
 	}
@@ -184,5 +185,3 @@ func (d *decision) ownBookings(f func(model string, b scheduler.Booking)) {
 func (d *decision) holding() scheduler.Booking {
 	return scheduler.Booking{ID: d.held, Start: d.due, Since: d.since}
 }
-
-func shortHash(hash uint64) uint32 { return uint32(hash) }

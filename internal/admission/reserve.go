@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -114,11 +115,11 @@ func (d *decision) tell(offer scheduler.Offer) *Wait {
 	now := d.c.Now()
 	if p := d.promise; p != nil {
 		offer = d.standing(offer)
-		d.c.waitlist.tellAgain(p, calendarID{offer.Project, offer.Model}, offer.Start, now, offer.Also...)
+		d.c.waitlist.TellAgain(p, waitlist.Place{Project: offer.Project, Model: offer.Model}, offer.Start, now, offer.Also...)
 		return d.told(offer, p.ID)
 	}
 	b := scheduler.Booking{ID: ticket.NewID(), Hash: d.req.Hash, Start: offer.Start, Since: d.waitingSince(), Demand: d.demand}
-	d.c.waitlist.add(promise{Booking: b, at: calendarID{offer.Project, offer.Model}, also: offer.Also, caller: d.req.Caller, began: min(d.began, d.had(offer.Model))}, now)
+	d.c.waitlist.Add(waitlist.Promise{Booking: b, At: waitlist.Place{Project: offer.Project, Model: offer.Model}, Also: offer.Also, Caller: d.req.Caller, Began: min(d.began, d.had(offer.Model))}, now)
 	return d.told(offer, b.ID)
 }
 
@@ -131,7 +132,7 @@ func (d *decision) told(offer scheduler.Offer, id uint64) *Wait {
 
 // booked is the wait for a slot that is kept.
 func (d *decision) booked(offer scheduler.Offer, b scheduler.Booking, cause scheduler.Cause) *Wait {
-	d.c.waitlist.tellBooking(b.ID, d.c.Now())
+	d.c.waitlist.TellBooking(b.ID, d.c.Now())
 	w := d.wait(offer, b.Start, cause)
 	w.Booked, w.Ticket = true, d.ticket(b.ID, b.Start, b.Since)
 	return w
@@ -163,7 +164,7 @@ func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause sc
 // shareWaitlist has the short hashes of those that were told to wait for a project
 // ride along with its next commit.
 func (c *Controller) shareWaitlist(project string) {
-	if told := c.waitlist.takeUnshared(project); len(told) > 0 {
+	if told := c.waitlist.TakeUnshared(project); len(told) > 0 {
 		c.store.Later(c.Rules(), project, scheduler.ShareWaitlist{Entries: told})
 	}
 }

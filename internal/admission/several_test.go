@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -123,22 +124,11 @@ func TestWaitlistOfAnotherCalendar(t *testing.T) {
 		}
 		assert.Equal(t, []time.Duration{time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute}, told)
 		assert.Nil(t, ask(b, false))
-		assert.Equal(t, 4, c.waitlist.several())
+		promised := func() int { return len(c.waitlist.Promised("p", scheduler.OfProject, c.Now(), waitlist.Asker{})) }
+		assert.Equal(t, 4, promised())
 		time.Sleep(10 * time.Minute)
 		assert.Nil(t, ask(a, true))
 		require.NotNil(t, ask(a, true))
-		assert.Equal(t, 1, c.waitlist.several(), "what is over is forgotten")
+		assert.Equal(t, 1, promised(), "what is over is forgotten")
 	})
-}
-
-// several counts the promises that weigh on more than their model.
-func (l *waitlist) several() (n int) {
-	for _, slots := range l.slots {
-		for _, p := range slots {
-			if len(p.also) > 0 {
-				n++
-			}
-		}
-	}
-	return n
 }

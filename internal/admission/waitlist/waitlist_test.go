@@ -1,4 +1,4 @@
-package admission
+package waitlist
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // held counts everything that a waitlist remembers.
-func (l *waitlist) held() (slots, hashes, news int) {
+func (l *List) held() (slots, hashes, news int) {
 	for _, s := range l.slots {
 		slots += len(s)
 	}
@@ -27,20 +27,20 @@ func (l *waitlist) held() (slots, hashes, news int) {
 	return slots, hashes, news
 }
 
-func promiseOf(project, model string, id, hash uint64, start scheduler.Instant) promise {
-	return promise{Booking: scheduler.Booking{ID: id, Hash: hash, Start: start}, at: calendarID{project, model}}
+func promiseOf(project, model string, id, hash uint64, start scheduler.Instant) Promise {
+	return Promise{Booking: scheduler.Booking{ID: id, Hash: hash, Start: start}, At: Place{project, model}}
 }
 
 // An instance that lives for days and is refused to by callers that never
 // return must not grow: neither by their number nor by the places that they
 // were told of.
 func TestLedgerIsBounded(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	now := scheduler.Instant(1_000_000_000_000)
 	for i := range 10_000 {
 		now += 50
 		model := fmt.Sprintf("model-%d", i%4)
-		l.add(promiseOf("p", model, ticket.NewID(), uint64(i+1), now+60_000), now)
+		l.Add(promiseOf("p", model, ticket.NewID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news := l.held()
 	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
@@ -50,7 +50,7 @@ func TestLedgerIsBounded(t *testing.T) {
 	// Places that nobody asks for any more are forgotten too.
 	for i := range 2000 {
 		now += 1000
-		l.add(promiseOf(fmt.Sprintf("project-%d", i), "m", ticket.NewID(), uint64(i+1), now+60_000), now)
+		l.Add(promiseOf(fmt.Sprintf("project-%d", i), "m", ticket.NewID(), uint64(i+1), now+60_000), now)
 	}
 	slots, hashes, news = l.held()
 	assert.Less(t, slots, 200, "a minute's worth, and until the next sweep")
@@ -63,13 +63,13 @@ func TestLedgerIsBounded(t *testing.T) {
 // A slot is found by its hash when it has started, the oldest first, and by
 // its ID at any time; then it is forgotten.
 func TestLedgerTakesOnce(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	for i, start := range []scheduler.Instant{70_000, 61_000, 500_000} {
-		l.add(promiseOf("p", "m", uint64(i+1), 7, start), 0)
+		l.Add(promiseOf("p", "m", uint64(i+1), 7, start), 0)
 	}
-	take := func(now scheduler.Instant) (*promise, int) {
-		started, waiting := l.takeStarted(7, now), 0
-		l.each(7, func(*promise) { waiting++ })
+	take := func(now scheduler.Instant) (*Promise, int) {
+		started, waiting := l.TakeStarted(7, now), 0
+		l.each(7, func(*Promise) { waiting++ })
 		return started, waiting
 	}
 	started, waiting := take(59_999)
@@ -80,8 +80,8 @@ func TestLedgerTakesOnce(t *testing.T) {
 		assert.EqualValues(t, 2, started.ID)
 	}
 	assert.Equal(t, 2, waiting)
-	assert.NotNil(t, l.take(3))
-	assert.Nil(t, l.take(3))
+	assert.NotNil(t, l.Take(3))
+	assert.Nil(t, l.Take(3))
 	started, waiting = take(71_000)
 	if assert.NotNil(t, started) {
 		assert.EqualValues(t, 1, started.ID)
@@ -94,7 +94,7 @@ func TestLedgerTakesOnce(t *testing.T) {
 // What was told to callers that never return must not make others wait: when
 // few come back, a slot counts with four times the share of those that did.
 func TestGhostsAreNotWaitedFor(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	now := scheduler.Instant(0)
 	// round tells 200 callers and returns how many of the slots are in the way of
 	// the next; then one in every comes back, and the time of the others passes.
@@ -102,17 +102,17 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 		ids := make([]uint64, 200)
 		for i := range ids {
 			ids[i] = ticket.NewID()
-			l.add(promiseOf("p", "m", ids[i], ids[i], now+60_000), now)
+			l.Add(promiseOf("p", "m", ids[i], ids[i], now+60_000), now)
 		}
-		promised = len(l.promised("p", "m", now, asker{}))
+		promised = len(l.Promised("p", "m", now, Asker{}))
 		order := rand.Perm(len(ids))
 		now += scheduler.Instant(time.Hour.Milliseconds())
 		for n, i := range order {
 			if every > 0 && n%every == 0 {
-				assert.NotNil(t, l.take(ids[i]))
+				assert.NotNil(t, l.Take(ids[i]))
 			} else {
 				l.mu.Lock()
-				l.drop(calendarID{"p", "m"}, func(p *promise) bool { return p.ID == ids[i] })
+				l.drop(Place{"p", "m"}, func(p *Promise) bool { return p.ID == ids[i] })
 				l.note("", false)
 				l.mu.Unlock()
 			}
@@ -130,37 +130,37 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 
 // Callers whose time passes unused are noted without anybody's doing.
 func TestGhostsAreNoticed(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	for i := range 100 {
-		l.add(promiseOf("p", "m", ticket.NewID(), uint64(i+1), 60_000), 0)
+		l.Add(promiseOf("p", "m", ticket.NewID(), uint64(i+1), 60_000), 0)
 	}
-	assert.Len(t, l.promised("p", "m", 65_000, asker{}), 100, "the hold isn't over")
-	l.add(promiseOf("p", "m", ticket.NewID(), 1000, 120_000), 65_001)
-	assert.Empty(t, l.promised("p", "m", 65_001, asker{}))
+	assert.Len(t, l.Promised("p", "m", 65_000, Asker{}), 100, "the hold isn't over")
+	l.Add(promiseOf("p", "m", ticket.NewID(), 1000, 120_000), 65_001)
+	assert.Empty(t, l.Promised("p", "m", 65_001, Asker{}))
 }
 
 // An instance that callers come to for what another told them doesn't take those for
 // no-shows that go to another for what it told them itself.
 func TestReturnsElsewhereAreNoNoShows(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	for range 16 {
 		l.note("alice", true)
 		for range 3 {
 			l.note("alice", false)
 		}
 	}
-	p := &promise{Booking: scheduler.Booking{ID: 63}, caller: "alice"}
+	p := &Promise{Booking: scheduler.Booking{ID: 63}, Caller: "alice"}
 	const now = 1_000_000
 	alice := l.returns["alice"]
 	assert.False(t, l.likely(p, alice, now))
-	l.cameHere(now)
+	l.CameHere(now)
 	assert.True(t, l.likely(p, alice, now+1000), "three of four return elsewhere")
 	assert.False(t, l.likely(p, alice, now+elsewhere))
 }
 
 // Whether anybody waits for a model is known without looking at all promises.
 func TestWaitsKnowsWhoWaits(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	now := scheduler.Instant(1_000_000_000_000)
 	rng := rand.New(rand.NewPCG(1, 2))
 	callers := []string{"", "a", "b", "c"}
@@ -169,31 +169,31 @@ func TestWaitsKnowsWhoWaits(t *testing.T) {
 	for range 3000 {
 		now += scheduler.Instant(rng.IntN(2000))
 		p := promiseOf("p", models[rng.IntN(len(models))], ticket.NewID(), rng.Uint64N(40), now+scheduler.Instant(rng.IntN(60_000)))
-		p.caller = callers[rng.IntN(len(callers))]
+		p.Caller = callers[rng.IntN(len(callers))]
 		switch rng.IntN(4) {
 		case 0:
-			l.add(p, now)
+			l.Add(p, now)
 			ids = append(ids, p.ID)
 		case 1:
 			if len(ids) > 0 {
-				l.take(ids[rng.IntN(len(ids))])
+				l.Take(ids[rng.IntN(len(ids))])
 			}
 		case 2:
-			if first := l.waiting(p.Hash, now); first != nil {
-				l.tellAgain(first, calendarID{"q", "m0"}, first.Start+1000, now)
+			if first := l.Waiting(p.Hash, now); first != nil {
+				l.TellAgain(first, Place{"q", "m0"}, first.Start+1000, now)
 			}
 		case 3:
-			l.takeStarted(p.Hash, now)
-			l.expire(p.at, now)
+			l.TakeStarted(p.Hash, now)
+			l.expire(p.At, now)
 		}
 		for _, model := range models {
-			var promised []*promise
+			var promised []*Promise
 			for at, slots := range l.slots {
-				if at.model == model {
+				if at.Model == model {
 					promised = append(promised, slots...)
 				}
 			}
-			assert.Equal(t, len(promised) > 0, l.waits(model))
+			assert.Equal(t, len(promised) > 0, l.Waits(model))
 			slices.SortFunc(promised, byAge)
 			assert.Equal(t, promised, slices.Clone(l.queues[model]), "in the order in which they have waited")
 		}
@@ -202,15 +202,15 @@ func TestWaitsKnowsWhoWaits(t *testing.T) {
 
 // Who hasn't come a second after its time counts as one that doesn't, until it does.
 func TestOverdueIsNotWaitedFor(t *testing.T) {
-	l := newWaitlist(scheduler.DefaultHold)
+	l := New(scheduler.DefaultHold)
 	for i := range 4 {
-		l.add(promiseOf("p", "m", uint64(i), uint64(i+1), 61_000), 0)
+		l.Add(promiseOf("p", "m", uint64(i), uint64(i+1), 61_000), 0)
 	}
-	l.add(promiseOf("p", "m", 63, 63, 122_000), 0)
-	assert.Len(t, l.waitingFor("m", 62_000), 5)
-	assert.Len(t, l.waitingFor("m", 62_001), 4, "one in five at most is taken to come")
+	l.Add(promiseOf("p", "m", 63, 63, 122_000), 0)
+	assert.Len(t, l.WaitingFor("m", 62_000), 5)
+	assert.Len(t, l.WaitingFor("m", 62_001), 4, "one in five at most is taken to come")
 	for i := range 4 {
-		assert.NotNil(t, l.take(uint64(i)))
+		assert.NotNil(t, l.Take(uint64(i)))
 	}
-	assert.Len(t, l.waitingFor("m", 62_001), 1, "all came")
+	assert.Len(t, l.WaitingFor("m", 62_001), 1, "all came")
 }

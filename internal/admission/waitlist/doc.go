@@ -1,0 +1,12 @@
+// Package waitlist keeps in memory whom this instance told which time without keeping a slot
+// for it, so that many waiting callers are told different times, and are recognised when
+// they come back. It keeps no clock. A [List] is safe for concurrent use.
+//
+// It is bounded: by calendar, by request hash, and by time, for who hasn't come when the
+// hold is over is forgotten. Of what it holds a short hash goes to other instances, through
+// the store.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - waitlist.go: all of it
+package waitlist

@@ -1,0 +1,457 @@
+package waitlist
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/returns"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// Bounds of what an instance remembers of refusals.
+const (
+	maxToldPerCalendar = 256
+	maxToldPerHash     = scheduler.MaxBookingsPerHash
+	maxCallersNoted    = 1024 // of whom it is known how often they come back
+)
+
+// Early is how much before its start a booking counts as due: a caller that is
+// told whole seconds and one that reads milliseconds come back at the same
+// moment, give or take the clocks.
+const Early = scheduler.Instant(1000)
+
+// parallel is how long after one was told to wait the same request of the same caller
+// is another one: nobody has the answer, waits and sends again within that. A batch of
+// equal prompts arrives within a few milliseconds, and the first retry of the clients
+// that are known comes after 375 ms or more.
+const parallel = scheduler.Instant(100)
+
+// A Place is the calendar of a model of a project.
+type Place struct{ Project, Model string }
+
+// A Promise is what one request was told: a slot that isn't kept for it, and counts
+// only for what others are told.
+type Promise struct {
+	scheduler.Booking
+	At     Place
+	Also   []scheduler.Weight // what it weighs on other calendars
+	Caller string
+	Tag    uint32            // of the caller
+	Began  fair.Cost         // what that had had when its request was first told to wait
+	Order  uint64            // in which they were made; the lower is the older
+	Told   scheduler.Instant // when last
+	Early  bool              // its caller has come back before its time
+}
+
+// A List is the promises of this instance.
+type List struct {
+	hold time.Duration
+
+	mu       sync.Mutex
+	slots    map[Place][]*Promise              // never changed
+	queues   map[string][]*Promise             // by model, those that have waited for longest first
+	byHash   map[uint64][]Place                // where the slots of a hash lie
+	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
+	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
+	returns  map[string]returns.Record         // by caller
+	foreign  scheduler.Instant                 // when a caller last came for what another instance told it
+	swept    scheduler.Instant                 // when what is over was last dropped everywhere
+	made     uint64                            // promises so far
+}
+
+// sweepEvery is how often what is over is dropped everywhere, so that places
+// that nobody asks for any more are forgotten.
+const sweepEvery = scheduler.Instant(60_000)
+
+// New returns a list on which nobody is yet. A promise is kept for the hold after its start.
+func New(hold time.Duration) *List {
+	return &List{
+		hold:     hold,
+		slots:    make(map[Place][]*Promise),
+		queues:   make(map[string][]*Promise),
+		byHash:   make(map[uint64][]Place),
+		unshared: make(map[string][]scheduler.Waitlisted),
+		booked:   make(map[uint64]scheduler.Instant),
+		returns:  make(map[string]returns.Record),
+	}
+}
+
+// Add remembers a promise. When a calendar has too many already it is not
+// remembered: its caller is told the time all the same and, on its return, is
+// new.
+func (l *List) Add(p Promise, now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(p.At, now)
+	l.sweep(now)
+	if len(l.slots[p.At]) >= maxToldPerCalendar || len(l.byHash[p.Hash]) >= maxToldPerHash {
+		return
+	}
+	l.made++
+	p.Order, p.Told, p.Tag = l.made, now, scheduler.CallerOf(p.Caller)
+	l.put(&p)
+}
+
+// put puts a promise into the list. The lock is held.
+func (l *List) put(p *Promise) {
+	l.slots[p.At] = append(l.slots[p.At], p)
+	queue := l.queues[p.At.Model]
+	i, _ := slices.BinarySearchFunc(queue, p, byAge)
+	l.queues[p.At.Model] = slices.Insert(queue, i, p)
+	if p.Hash == 0 {
+		return
+	}
+	l.byHash[p.Hash] = append(l.byHash[p.Hash], p.At)
+	unshared := append(l.unshared[p.At.Project], scheduler.Waitlisted{Hash: ShortHash(p.Hash), Start: p.Start})
+	if n := len(unshared) - scheduler.MaxWaitlist; n > 0 {
+		unshared = unshared[n:]
+	}
+	l.unshared[p.At.Project] = unshared
+}
+
+// TellAgain notes that a promise was told to its caller before its time, with the place
+// and start that it has now.
+func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, also ...scheduler.Weight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.slots[p.At], func(x *Promise) bool { return x.ID == p.ID })
+	if i < 0 {
+		return
+	}
+	next := *l.slots[p.At][i]
+	next.Told, next.Early = now, next.Early || p.Early
+	if next.At == at && next.Start == start {
+		j, _ := slices.BinarySearchFunc(l.queues[at.Model], &next, byAge)
+		l.slots[at][i], l.queues[at.Model][j] = &next, &next
+		return
+	}
+	l.drop(p.At, func(x *Promise) bool { return x.ID == p.ID })
+	next.At, next.Start, next.Also = at, start, also
+	l.put(&next)
+}
+
+// TellBooking notes that the holder of a booking is told of it.
+func (l *List) TellBooking(id uint64, now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.booked[id] = now
+}
+
+// JustTold reports whether the holder of a booking was told of it so lately that the
+// same request is another one.
+func (l *List) JustTold(id uint64, now scheduler.Instant) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told, ok := l.booked[id]
+	return ok && now-told < parallel
+}
+
+// expire drops the slots of a calendar whose time is over: their callers didn't
+// come. The lock is held.
+func (l *List) expire(id Place, now scheduler.Instant) {
+	for _, p := range l.drop(id, func(p *Promise) bool { return l.over(p.Start, now) }) {
+		l.note(p.Caller, false)
+	}
+}
+
+func (l *List) over(start, now scheduler.Instant) bool { return now > start.Add(l.hold) }
+
+// sweep drops everywhere what is over. The lock is held.
+func (l *List) sweep(now scheduler.Instant) {
+	if now-l.swept < sweepEvery {
+		return
+	}
+	l.swept = now
+	for id := range l.slots {
+		l.expire(id, now)
+	}
+	for id, told := range l.booked {
+		if now-told >= parallel {
+			delete(l.booked, id)
+		}
+	}
+	for project, unshared := range l.unshared {
+		unshared = slices.DeleteFunc(unshared, func(t scheduler.Waitlisted) bool { return l.over(t.Start, now) })
+		if len(unshared) == 0 {
+			delete(l.unshared, project)
+		} else {
+			l.unshared[project] = unshared
+		}
+	}
+}
+
+// drop forgets the slots of a calendar that match and returns them. The lock is held.
+func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
+	if !slices.ContainsFunc(l.slots[id], match) {
+		return nil
+	}
+	kept := make([]*Promise, 0, len(l.slots[id]))
+	for _, p := range l.slots[id] {
+		if !match(p) {
+			kept = append(kept, p)
+			continue
+		}
+		dropped = append(dropped, p)
+		queue := l.queues[p.At.Model]
+		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
+			queue = slices.Delete(queue, i, i+1)
+		}
+		if l.queues[p.At.Model] = queue; len(queue) == 0 {
+			delete(l.queues, p.At.Model)
+		}
+		places := l.byHash[p.Hash]
+		if i := slices.Index(places, id); i >= 0 {
+			places = slices.Delete(places, i, i+1)
+		}
+		if len(places) == 0 {
+			delete(l.byHash, p.Hash)
+		} else {
+			l.byHash[p.Hash] = places
+		}
+	}
+	if len(kept) == 0 {
+		delete(l.slots, id)
+	} else {
+		l.slots[id] = kept
+	}
+	return dropped
+}
+
+// An Asker is for whom it is asked what is in the way.
+type Asker struct {
+	Self   uint64 // its own promise; 0: none
+	Older  uint64 // only promises older than that are in its way; 0: all
+	Before bool   // it has come back before its time
+}
+
+// Promised returns the slots on a calendar that an Asker has to leave to others: those of
+// its model, and what others of the project weigh on it. The promises of those that came
+// back before their time are in nobody's way: who doesn't wait for the time that it was
+// told need not be waited for. Those of callers that rarely return count in part: without
+// that, whoever comes after a flood of requests that never return would be told to wait
+// for all of them.
+func (l *List) Promised(project, calendar string, now scheduler.Instant, who Asker) (out []scheduler.Booking) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire(Place{project, calendar}, now)
+	for at, slots := range l.slots {
+		if at.Project != project {
+			continue
+		}
+		for _, p := range slots {
+			switch {
+			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older:
+			case who.Before && p.Overdue(now), l.over(p.Start, now): // nobody came for it
+			case l.returns[p.Caller].Expects(p.ID):
+				out = p.On(out, calendar)
+			}
+		}
+	}
+	return out
+}
+
+// On appends what a promise weighs on a calendar, if it does.
+func (p *Promise) On(out []scheduler.Booking, calendar string) []scheduler.Booking {
+	if p.At.Model == calendar {
+		return append(out, p.Booking)
+	}
+	for _, w := range p.Also {
+		if w.On == calendar {
+			b := p.Booking
+			b.Demand.Requests, b.Demand.Tokens = w.Demand.Requests, w.Demand.Tokens
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// Of returns the slots that a caller was told, wherever they lie, but for one.
+func (l *List) Of(caller string, except uint64, now scheduler.Instant) (out []scheduler.Booking) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, slots := range l.slots {
+		for _, p := range slots {
+			if p.Caller == caller && p.ID != except && !l.over(p.Start, now) {
+				out = append(out, p.Booking)
+			}
+		}
+	}
+	return out
+}
+
+// Waits reports whether anything was promised of a model.
+func (l *List) Waits(model string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.queues[model]) > 0
+}
+
+// WaitingFor returns the promises for a model whose callers are expected to come, those
+// first that have waited for longest. Who hasn't come a second after its time counts as one
+// that doesn't for what else its caller was told, until it does.
+func (l *List) WaitingFor(model string, now scheduler.Instant) []*Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for at := range l.slots {
+		if at.Model == model {
+			l.expire(at, now)
+		}
+	}
+	doubts := make(map[string]returns.Record) // of whom somebody is overdue
+	for _, p := range l.queues[model] {
+		if p.Overdue(now) {
+			r, ok := doubts[p.Caller]
+			if !ok {
+				r = l.returns[p.Caller]
+			}
+			doubts[p.Caller] = r.And(false)
+		}
+	}
+	out := make([]*Promise, 0, len(l.queues[model]))
+	for _, p := range l.queues[model] {
+		r, ok := doubts[p.Caller]
+		if !ok || p.Overdue(now) {
+			r = l.returns[p.Caller]
+		}
+		if l.likely(p, r, now) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Overdue reports whether the caller hasn't come a second after its time.
+func (p *Promise) Overdue(now scheduler.Instant) bool { return p.Start < now-Early }
+
+// byAge compares promises by how long their requests have waited.
+func byAge(a, b *Promise) int {
+	return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Order, b.Order))
+}
+
+// each calls f with every slot of a hash. The lock is held.
+func (l *List) each(hash uint64, f func(p *Promise)) {
+	places := l.byHash[hash]
+	if len(places) == 0 {
+		return // most requests were told nothing
+	}
+	for _, id := range slices.Compact(slices.SortedFunc(slices.Values(places), Place.compare)) {
+		for _, p := range l.slots[id] {
+			if p.Hash == hash {
+				f(p)
+			}
+		}
+	}
+}
+
+func (id Place) compare(o Place) int {
+	return cmp.Or(cmp.Compare(id.Project, o.Project), cmp.Compare(id.Model, o.Model))
+}
+
+// TakeStarted forgets and returns the oldest slot of a request hash that has started;
+// nil if none has.
+func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var oldest *Promise
+	l.each(hash, func(p *Promise) {
+		if p.Start <= now+Early && (oldest == nil || p.Start < oldest.Start) {
+			oldest = p
+		}
+	})
+	if oldest == nil {
+		return nil
+	}
+	started := *oldest
+	l.note(started.Caller, true)
+	l.drop(started.At, func(p *Promise) bool { return p.ID == started.ID })
+	return &started
+}
+
+// Waiting returns the first slot of a request hash of which the caller wasn't told just
+// now, before its time; nil if there is none.
+func (l *List) Waiting(hash uint64, now scheduler.Instant) (first *Promise) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.each(hash, func(p *Promise) {
+		if now-p.Told >= parallel && p.Start > now && (first == nil || p.Start < first.Start) {
+			first = p
+		}
+	})
+	if first != nil {
+		one := *first
+		first = &one
+	}
+	return first
+}
+
+// Find returns the slot with that ID; nil if there is none.
+func (l *List) Find(id uint64) *Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, slots := range l.slots {
+		for _, p := range slots {
+			if p.ID == id {
+				one := *p
+				return &one
+			}
+		}
+	}
+	return nil
+}
+
+// Take forgets and returns the slot with that ID, for its caller is here; nil if there is
+// none.
+func (l *List) Take(id uint64) *Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mine := func(p *Promise) bool { return p.ID == id }
+	for at := range l.slots {
+		for _, p := range l.drop(at, mine) {
+			l.note(p.Caller, true)
+			return p
+		}
+	}
+	return nil
+}
+
+// TakeUnshared returns what other instances should learn about a project.
+func (l *List) TakeUnshared(project string) []scheduler.Waitlisted {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	unshared := l.unshared[project]
+	delete(l.unshared, project)
+	return unshared
+}
+
+// note keeps whether a caller came back. The lock is held.
+func (l *List) note(caller string, came bool) {
+	r, known := l.returns[caller]
+	if !known && len(l.returns) >= maxCallersNoted {
+		clear(l.returns) // it is known again after a few
+	}
+	l.returns[caller] = r.And(came)
+}
+
+// elsewhere is for how long after cameHere callers are taken to return to others, too.
+const elsewhere = scheduler.Instant(5 * 60_000)
+
+// CameHere notes that a caller came here for what another instance told it.
+func (l *List) CameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unlock(); l.foreign = now }
+
+// likely reports whether the caller of a slot is waited for where callers are served by
+// turns: then a slot that isn't used is somebody else's at once. Where callers return to
+// other instances too, who comes for one slot in four here is taken to come for all. The
+// lock is held.
+func (l *List) likely(p *Promise, r returns.Record, now scheduler.Instant) bool {
+	times := 1
+	if l.foreign != 0 && now-l.foreign < elsewhere {
+		times = 4
+	}
+	return r.Comes(p.ID, times)
+}
+
+// ShortHash is what other instances recognise a request hash by.
+func ShortHash(hash uint64) uint32 { return uint32(hash) }
