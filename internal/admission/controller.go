@@ -46,7 +46,7 @@ type Controller struct {
 	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist.List
 	lateness  lateness.Commits
-	punctual  lateness.Holders
+	holders   *lateness.Holders
 	signer    ticket.Signer
 }
 
@@ -68,7 +68,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
-	c.waitlist, c.punctual = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
+	c.waitlist, c.holders = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -383,8 +384,13 @@ func (d *decision) padded() scheduler.Demand {
 // kept is the demand for which a booking is made: its holder may be late.
 func (d *decision) kept() scheduler.Demand {
 	demand := d.padded()
-	demand.Allowance += d.c.punctual.Slack()
+	demand.Allowance += d.c.holders.Slack(d.manner())
 	return demand
+}
+
+// manner is how the caller comes back, as far as it says.
+func (d *decision) manner() lateness.Manner {
+	return lateness.Manner{Caller: d.req.Caller, Punctual: d.req.Punctual}
 }
 
 // claim asks for the slot that the caller holds. With no result at all the
@@ -405,9 +411,9 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	if came := max(d.came, d.due); grant != nil {
 		// Reads, paces and lost races included.
-		d.c.punctual.Used(came.Sub(d.due), max(0, d.c.Now().Sub(came)))
+		d.c.holders.Used(d.manner(), came.Sub(d.due), max(0, d.c.Now().Sub(came)))
 	} else if now >= d.due {
-		d.c.punctual.Used(came.Sub(d.due), 0)
+		d.c.holders.Used(d.manner(), came.Sub(d.due), 0)
 	}
 	switch {
 	case err != nil || grant != nil:

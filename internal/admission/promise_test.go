@@ -250,3 +250,36 @@ func TestPunctualHoldersLoseNothing(t *testing.T) {
 		assert.Equal(b, 61*time.Second, apart[len(apart)-1])
 	})
 }
+
+// Who says that it comes at the millisecond needs none of it to begin with, and one that
+// is late all the same keeps its slot: the next is told the rest, and loses nothing else.
+func TestWhoSaysThatItIsPunctualIsBelieved(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		b.granted(b.request())
+		var all []admission.Request
+		var told []*admission.Wait
+		for range 3 {
+			req := b.request()
+			req.Punctual = true
+			all, told = append(all, req), append(told, b.booked(req))
+		}
+		assert.Equal(b, 61*time.Second, told[1].Start.Sub(told[0].Start))
+		assert.Equal(b, 61*time.Second, told[2].Start.Sub(told[1].Start))
+
+		b.until(told[0].Start.Add(3 * time.Second))
+		assert.True(b, b.granted(all[0]).Booked, "within the hold")
+		b.until(told[1].Start)
+		rest := b.refused(all[1])
+		assert.True(b, rest.Booked)
+		assert.Equal(b, 3*time.Second, b.left(rest))
+		b.until(rest.Start)
+		assert.True(b, b.granted(all[1]).Booked)
+		var later []*admission.Wait
+		for range 2 {
+			req := b.request()
+			req.Punctual = true
+			later = append(later, b.booked(req))
+		}
+		assert.Equal(b, 65*time.Second, later[1].Start.Sub(later[0].Start), "from now on such a one is reckoned to be late")
+	})
+}

@@ -105,6 +105,9 @@ type Request struct {
 	Try    time.Duration
 	Ticket *Ticket // what the caller sent back, verified
 	Book   bool    // the caller asks for a booking at the first refusal
+	// Punctual says that the caller comes at the millisecond that it is told, so a booking
+	// needs no room for its being late until such callers are seen to be.
+	Punctual bool
 	// SitsOut is the longest wait that the caller sits out in one go; 0: any. Told more,
 	// it comes back after that long, before its time, and has proved then that it returns.
 	SitsOut time.Duration

@@ -44,6 +44,7 @@ type Call struct {
 	MaxWait  *time.Duration
 	Ticket   *admission.Ticket
 	Book     bool
+	Punctual bool           // it comes back at the millisecond that it is told
 	SitsOut  time.Duration  // the longest wait that the caller sits out in one go; 0: any
 	Within   *time.Duration // how long the caller can wait at all; nil: it doesn't say
 	Try      time.Duration  // how long the caller gives one try; 0: it doesn't say
@@ -274,7 +275,7 @@ func (r *dispatch) request() admission.Request {
 	req := admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.Without(r.excluded),
 		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
-		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try,
+		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try, Punctual: c.Punctual,
 	}
 	req.Also = r.also()
 	if !r.asked {

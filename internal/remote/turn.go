@@ -13,6 +13,7 @@ import (
 const (
 	ticketHeader   = "X-Fluxgate-Ticket"
 	bookHeader     = "X-Fluxgate-Book"
+	punctualHeader = "X-Fluxgate-Punctual"
 	bookedHeader   = "X-Fluxgate-Booked"
 	deadlineHeader = "X-Fluxgate-Deadline"
 	// freeHeader names a model of the chain that is free now.
@@ -31,9 +32,10 @@ type Turn struct {
 	Free string
 }
 
-// Ask adds what every try says: that the sender will return, and its ticket.
+// Ask adds what every try says: that the sender will return, at the millisecond that it is told, and its ticket.
 func (t *Turn) Ask(h http.Header) {
 	h.Set(bookHeader, "true")
+	h.Set(punctualHeader, "true")
 	if t.Ticket != "" {
 		h.Set(ticketHeader, t.Ticket)
 	}

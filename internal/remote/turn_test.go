@@ -44,7 +44,7 @@ func TestRefused(t *testing.T) {
 func TestTurn(t *testing.T) {
 	var turn Turn
 	asks := func() http.Header { h := http.Header{}; turn.Ask(h); return h }
-	assert.Equal(t, http.Header{"X-Fluxgate-Book": {"true"}}, asks())
+	assert.Equal(t, http.Header{"X-Fluxgate-Book": {"true"}, "X-Fluxgate-Punctual": {"true"}}, asks())
 	turn.Heard(http.Header{"X-Fluxgate-Ticket": {"a"}, "X-Fluxgate-Booked": {"false"}})
 	assert.False(t, turn.Booked)
 	turn.Heard(http.Header{"X-Fluxgate-Ticket": {"b"}, "X-Fluxgate-Booked": {"true"}})

@@ -13,8 +13,10 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// bookHeader asks for a booking at the first refusal.
-const bookHeader = "X-Fluxgate-Book"
+const (
+	bookHeader     = "X-Fluxgate-Book"     // asks for a booking at the first refusal
+	punctualHeader = "X-Fluxgate-Punctual" // says that the client comes at the millisecond that it is told
+)
 
 // newCall returns the call of a request: what it is decided by, whose it is, and
 // what it is recognised by.
@@ -30,7 +32,7 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	caller := callerOf(r)
 	return &dispatch.Call{
 		Snapshot: snapshot, Caller: caller, Hash: requesthash.Of(caller, route, body), Ticket: s.ticket(ctx, r, caller),
-		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Retry: true, SitsOut: patienceOf(r).Once, Within: within,
+		Book: strings.EqualFold(r.Header.Get(bookHeader), "true"), Punctual: strings.EqualFold(r.Header.Get(punctualHeader), "true"), Retry: true, SitsOut: patienceOf(r).Once, Within: within,
 		MaxWait: s.cfg.MaxWait, Try: deadline.Try(r.Header),
 	}, nil
 }

@@ -47,6 +47,7 @@ func TestWaitsAreSatOut(t *testing.T) {
 					assert.Equal(t, "the body", c.body)
 					assert.Equal(t, base+path+"?alt=sse", c.url)
 					assert.Equal(t, "true", c.header.Get("X-Fluxgate-Book"))
+					assert.Equal(t, "true", c.header.Get("X-Fluxgate-Punctual"))
 					assert.Equal(t, []string{"", "ticket-1"}[i], c.header.Get("X-Fluxgate-Ticket"))
 				}
 				assert.Equal(t, "240.000", calls[0].header.Get("X-Fluxgate-Deadline"))

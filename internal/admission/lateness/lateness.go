@@ -56,32 +56,80 @@ func (l Commits) Note(d time.Duration) { l.recent.add(d) }
 // A booking begins when the one before it is over. If the holder of that one
 // comes late, so does its end, and the next holder is turned away though it is
 // in time. So a booking is kept for longer than its request will count, by what
-// holders are late: where all come in time nothing is lost, and where some are
-// late they delay nobody. Until holders have been seen to be in time they may
-// be as late as the hold allows.
+// holders of its [Manner] are late: where all come in time nothing is lost, where some
+// are late they delay nobody, and they don't make the slots of others longer. Until
+// enough holders of a manner have been seen they are reckoned to be as late as all are,
+// and until these have been, as late as the hold allows. Only who says that it is
+// punctual is believed until it is seen not to be.
 type Holders struct {
-	hold       time.Duration
-	came, took *ring
+	hold      time.Duration
+	took, all *ring
+
+	mu    sync.Mutex
+	known map[Manner]*ring
 }
 
+// A Manner is what is known of how a holder comes: who it is, and whether it says that
+// it comes at the millisecond.
+type Manner struct {
+	Caller   string
+	Punctual bool
+}
+
+const (
+	maxKnown = 1024 // manners of which it is kept how late they are
+	lastAll  = 128  // holders that are remembered of all manners
+	lastOf   = 32   // and of one
+	enough   = 16   // of these to know it by
+)
+
 // NewHolders returns one that has seen none.
-func NewHolders(hold time.Duration) Holders {
-	return Holders{hold: hold, came: newRing(128, hold), took: newRing(128, 0)}
+func NewHolders(hold time.Duration) *Holders {
+	return &Holders{hold: hold, all: newRing(lastAll, hold), took: newRing(lastAll, 0), known: make(map[Manner]*ring)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
 const lateMargin = 250 * time.Millisecond
 
-// Slack is how late a booking is reckoned to be used. Commits are given half as
-// much again as the slowest took: one that loses a few races in a row takes
+// Slack is how late a booking of a manner is reckoned to be used. Commits are given half
+// as much again as the slowest took: one that loses a few races in a row takes
 // longer than any before it, and that is nobody's habit.
-func (p Holders) Slack() time.Duration {
-	return min(p.came.max()+p.took.max()*3/2+lateMargin, p.hold)
+func (p *Holders) Slack(m Manner) time.Duration {
+	return min(p.came(m)+p.took.max()*3/2+lateMargin, p.hold)
 }
 
-// Used notes how late a holder came, and how long after that it was granted its
-// slot; 0 if it was not.
-func (p Holders) Used(late, took time.Duration) {
-	p.came.add(late)
+// came is how late holders of a manner come: of few it is likely that the next one
+// comes a little later than all of them.
+func (p *Holders) came(m Manner) time.Duration {
+	p.mu.Lock()
+	of := p.known[m]
+	p.mu.Unlock()
+	switch {
+	case of != nil:
+		return min(of.max()*5/4, p.all.max())
+	case m.Punctual:
+		return 0
+	}
+	return p.all.max()
+}
+
+// Used notes how late a holder of a manner came, and how long after that it was granted
+// its slot; 0 if it was not.
+func (p *Holders) Used(m Manner, late, took time.Duration) {
+	p.mu.Lock()
+	of := p.known[m]
+	if of == nil {
+		if len(p.known) >= maxKnown {
+			clear(p.known) // they are known again after a few
+		}
+		of = newRing(lastOf, 0)
+		for i := 0; i < enough && !m.Punctual; i++ {
+			of.last[i] = p.hold
+		}
+		p.known[m] = of
+	}
+	p.mu.Unlock()
+	of.add(late)
+	p.all.add(late)
 	p.took.add(took)
 }

@@ -1,6 +1,7 @@
 package lateness
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,14 +25,43 @@ func TestSlack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := NewHolders(hold)
-			assert.Equal(t, hold, p.Slack(), "nothing is known yet")
-			p.Used(c.late, c.took)
+			assert.Equal(t, hold, p.Slack(Manner{}), "nothing is known yet")
+			p.Used(Manner{}, c.late, c.took)
 			for range 127 {
-				p.Used(0, 0)
+				p.Used(Manner{Caller: "another"}, 0, 0)
 			}
-			assert.Equal(t, c.want, p.Slack())
-			p.Used(0, 0)
-			assert.Equal(t, lateMargin, p.Slack(), "the 128 last are remembered")
+			assert.Equal(t, c.want, p.Slack(Manner{}), "little is known of it, and of all this")
+			p.Used(Manner{Caller: "another"}, 0, 0)
+			assert.Equal(t, lateMargin, p.Slack(Manner{}), "the 128 last are remembered")
 		})
 	}
+}
+
+// One caller that comes late makes its own bookings longer and nobody else's, and who
+// says that it is punctual is believed until it is late.
+func TestSlackOfAManner(t *testing.T) {
+	const hold = 5 * time.Second
+	p := NewHolders(hold)
+	late, inTime, says := Manner{Caller: "late"}, Manner{Caller: "in time"}, Manner{Caller: "late", Punctual: true}
+	assert.Equal(t, lateMargin, p.Slack(says), "before anything is known")
+	for n := range enough {
+		assert.Equal(t, hold, p.Slack(inTime), "after %d", n)
+		p.Used(late, 2*time.Second, 0)
+		p.Used(inTime, 0, 0)
+		p.Used(says, 0, 0)
+	}
+	assert.Equal(t, 2500*time.Millisecond+lateMargin, p.Slack(late), "and a quarter, for it isn't seen often")
+	assert.Equal(t, lateMargin, p.Slack(inTime))
+	assert.Equal(t, lateMargin, p.Slack(says))
+	assert.Equal(t, hold, p.Slack(Manner{Caller: "new"}))
+	p.Used(says, time.Second, 0)
+	assert.Equal(t, 1250*time.Millisecond+lateMargin, p.Slack(says))
+	for range 32 {
+		p.Used(says, 0, 0)
+	}
+	assert.Equal(t, lateMargin, p.Slack(says), "the 32 last are remembered")
+	for n := range 2 * maxKnown {
+		p.Used(Manner{Caller: strconv.Itoa(n)}, 0, 0)
+	}
+	assert.LessOrEqual(t, len(p.known), maxKnown)
 }
