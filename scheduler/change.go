@@ -348,16 +348,19 @@ func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bo
 
 // Redirected records that upstream has begun to answer requests for a model by another. Those
 // that it has in its window may count on the other too, from the first that it redirected on,
-// and nobody knows which that was; so all of them weigh on both. Later ones say so themselves
-// ([Reserve].Also).
-type Redirected struct{ Model, By string }
+// and nobody knows which that was; so all of them weigh on both, or the one with the ID Only,
+// where that isn't 0. Later ones say so themselves ([Reserve].Also).
+type Redirected struct {
+	Model, By string
+	Only      uint64
+}
 
 func (x Redirected) apply(p *Project, rules *Rules, now Instant) Result {
 	if !p.knows(x.Model) {
 		return Result{}
 	}
 	c := p.edit(rules, now, x.By)
-	if c == nil || !c.Copy(c.Terms(rules, now), now, p.Calendar(x.Model)) {
+	if c == nil || !c.Copy(c.Terms(rules, now), now, p.Calendar(x.Model), x.Only) {
 		return Result{}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}

@@ -388,7 +388,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Late == nil {
 		r.answered(after, grant)
 	}
-	if r.answeredBy(after, grant.Asked, info.ModelVersion); r.own && info.Late == nil {
+	if r.answeredBy(after, grant, info.ModelVersion); r.own && info.Late == nil {
 		r.d.learnAlias(after, grant.Asked, grant.Asked) // the other's quota was used up
 	}
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {

@@ -76,7 +76,8 @@ func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.
 
 // answeredBy notes which model gave an answer, where that is another than was asked for or
 // known.
-func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
+func (r *dispatch) answeredBy(ctx context.Context, grant *admission.Grant, version string) {
+	name := grant.Asked
 	version = strings.TrimPrefix(version, "models/")
 	known := r.call.Snapshot.Control.Redirects[name]
 	if version == "" || version == name && known == "" || isAlias(name) || !payload.ValidModel(version) {
@@ -100,7 +101,11 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if now, err := r.d.admission.Snapshot(ctx); err == nil && now.Control.Redirects[name] == version {
-		return // another answer has said so
+		// Another answer has said so, while this one's request was admitted without.
+		if now.Beside(name) != "" {
+			r.weighsOn(ctx, grant.Project, scheduler.Redirected{Model: name, By: version, Only: grant.Reservation.ID})
+		}
+		return
 	}
 	if err := r.d.admission.LearnRedirect(ctx, name, version); err != nil {
 		r.log.Warn("redirect not kept", "name", name, "error", err)
@@ -111,9 +116,14 @@ func (r *dispatch) answeredBy(ctx context.Context, name, version string) {
 		return
 	}
 	for _, p := range r.pool.Projects {
-		if _, err := r.d.admission.Apply(ctx, p.ID, scheduler.Redirected{Model: name, By: version}); err != nil {
-			r.log.Warn("redirect not counted", "name", name, "project", p.ID, "error", err)
-		}
+		r.weighsOn(ctx, p.ID, scheduler.Redirected{Model: name, By: version})
 	}
 	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("requests for %s are answered by %s: they count on both until a 429 says where they do", name, version))
+}
+
+// weighsOn has what a project has sent to a redirected model count on the other too.
+func (r *dispatch) weighsOn(ctx context.Context, project string, x scheduler.Redirected) {
+	if _, err := r.d.admission.Apply(ctx, project, x); err != nil {
+		r.log.Warn("redirect not counted", "name", x.Model, "project", project, "error", err)
+	}
 }

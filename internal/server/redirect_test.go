@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -120,6 +121,37 @@ func TestRedirectWhileUnderWay(t *testing.T) {
 		}
 		assert.Equal(t, 10, served, "in this minute")
 		assert.Zero(t, w.sim.Stats().Refused)
+	})
+}
+
+// What is decided by what was known before a redirect, and admitted after it, counts on both
+// models once it is answered.
+func TestRedirectWhileBeingCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{
+			env: []string{"FLUXGATE_CHAIN=" + gone + "," + heir, `FLUXGATE_LIMITS={"pro":{"rpm":10,"rpd":-1},"flash":{"rpm":10,"rpd":-1}}`},
+			sim: func(c *geminisim.Config) { c.Latency = 2 * time.Second },
+			wrap: func(next http.RoundTripper) http.RoundTripper {
+				return rawRoundTripper(func(r *http.Request) (*http.Response, error) {
+					if strings.HasSuffix(r.URL.Path, ":countTokens") {
+						synctestSleep(2 * time.Second)
+					}
+					return next.RoundTrip(r)
+				})
+			},
+		})
+		w.sim.Redirect(gone, heir, true)
+		var all sync.WaitGroup
+		for _, body := range []string{hello, strings.Replace(hello, `"text":"`, `"text":"`+strings.Repeat("many words ", 10_000), 1)} {
+			all.Go(func() {
+				assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/"+gone+":generateContent", body).Code)
+			})
+			synctestSleep(time.Second) // the first answers when the second is still being counted
+		}
+		all.Wait()
+		for _, model := range []string{gone, heir} {
+			assert.Len(t, w.calendar("alpha", model).Sent, 2, model)
+		}
 	})
 }
 

@@ -312,11 +312,12 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longe
 }
 
 // Copy has what another calendar holds of requests that were sent, and that still count
-// there, count on this one too. It reports whether there is anything. They are on their
-// way or answered; none of them is settled or cancelled here.
-func (c *Calendar) Copy(t Terms, now Instant, of *Calendar) (copied bool) {
+// there, count on this one too: all of them, or the one with the ID only, where that isn't 0.
+// It reports whether there is anything. They are on their way or answered; none of them is
+// settled or cancelled here.
+func (c *Calendar) Copy(t Terms, now Instant, of *Calendar, only uint64) (copied bool) {
 	for _, r := range of.Sent {
-		if r.End <= now || c.sent(r.ID) >= 0 {
+		if r.End <= now || c.sent(r.ID) >= 0 || only != 0 && r.ID != only {
 			continue
 		}
 		c.countDays(t, r, 1)
@@ -324,7 +325,7 @@ func (c *Calendar) Copy(t Terms, now Instant, of *Calendar) (copied bool) {
 	}
 	slices.SortStableFunc(c.Sent, func(a, b *Reservation) int { return cmp.Compare(a.Start, b.Start) })
 	for _, x := range of.Folded {
-		if x.End > now {
+		if x.End > now && only == 0 {
 			day := t.day(x.End - t.every)
 			c.countRequests(day, x.Requests)
 			c.countTokens(day, x.Tokens)
