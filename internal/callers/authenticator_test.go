@@ -272,7 +272,7 @@ func TestOpen(t *testing.T) {
 	for _, line := range []string{
 		"Forwarded: for = 1.2.3.4", `Forwarded: "for"=1.2.3.4`, "Forwarded: garbage", "Forwarded: host=evil.example;proto=https", "Forwarded: ",
 		"Forwarded: for=127.0.0.1, proto=https", `Forwarded: by="x;for=127.0.0.1"`, `Forwarded: by="x,for=127.0.0.1"`, "Forwarded: for=127.0.0.1;for=1.2.3.4",
-		"Via: 1.1 localhost", "Cdn-Loop: cloudflare", "Tailscale-User-Login: a@example.com",
+		"Via: 1.1 localhost", "Cdn-Loop: cloudflare", "Tailscale-User-Login: a@example.com", "Ngrok-Trace-Id: x", "Cf-Ray: x-FRA", "Fly-Request-Id: x", "X-Azure-Ref: x", "X-Vercel-Id: x",
 		"X-Forwarded-Proto: https", "X-Forwarded-Proto: http", "X-Forwarded-Proto: ", "X-Forwarded-Port: 443", "X-Forwarded-Prefix: /x", "Front-End-Https: on",
 		"X-Forwarded-Host: evil.example", "X-Forwarded-Server: evil.example", "X-Forwarded: for=1.2.3.4", "X-Original-Host: evil.example",
 		"X-Client-Ip: 1.2.3.4", "X-Cluster-Client-Ip: 1.2.3.4", "Fly-Client-Ip: 1.2.3.4", "X-Envoy-External-Address: 1.2.3.4", "X-ProxyUser-Ip: 1.2.3.4",

@@ -13,7 +13,7 @@ import (
 // passedHeaders for what they were asked, which can be this machine too, in
 // otherHeaders how, and in proxyHeaders that they did.
 var (
-	proxyHeaders = []string{"Via", "Cdn-Loop", "Tailscale-User-Login"}
+	proxyHeaders = []string{"Via", "Cdn-Loop", "Tailscale-User-Login", "Ngrok-Trace-Id", "Cf-Ray", "Fly-Request-Id", "X-Azure-Ref", "X-Vercel-Id"}
 	fromHeaders  = []string{
 		"X-Forwarded-For", "X-Real-Ip", "Cf-Connecting-Ip", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip",
 		"Fly-Client-Ip", "X-Envoy-External-Address", "X-Proxyuser-Ip", "X-Forwarded",
