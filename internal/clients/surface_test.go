@@ -62,11 +62,43 @@ func expand(template, where string) []string {
 	return []string{regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(template, "x")}
 }
 
+// The sockets that a source opens, and how it spells a method that it computes.
+var (
+	socket = regexp.MustCompile("ws/google\\.ai\\.generativelanguage\\.[^./]+\\.GenerativeService\\.(\\w+|%s|\\$\\{method\\})[\"?]")
+	bidi   = regexp.MustCompile(`['"](Bidi\w+)['"]`)
+)
+
+// socketCalls returns the sockets that an SDK's source opens, for every version: which one is
+// its user's to say. A method that is computed is any of those that the source spells.
+func socketCalls(t *testing.T, source string) (all []called) {
+	t.Helper()
+	var methods []string
+	for _, m := range socket.FindAllStringSubmatch(source, -1) {
+		if !strings.ContainsAny(m[1], "%$") {
+			methods = append(methods, m[1])
+			continue
+		}
+		for _, spelled := range bidi.FindAllStringSubmatch(source, -1) {
+			methods = append(methods, spelled[1])
+		}
+	}
+	assert.Subset(t, methods, []string{"BidiGenerateContent", "BidiGenerateContentConstrained"}, "the source is read wrongly")
+	for _, method := range methods {
+		for _, version := range routes.Versions {
+			all = append(all, called{http.MethodGet, "ws/google.ai.generativelanguage." + version + ".GenerativeService." + method, "live"})
+		}
+	}
+	return all
+}
+
 // goCalls reads what Google's SDK for Go can call from its source in the module cache.
 func goCalls(t *testing.T) (all []called) {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "google.golang.org/genai").Output()
 	require.NoError(t, err)
+	live, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "live.go"))
+	require.NoError(t, err)
+	all = socketCalls(t, string(live))
 	for _, sub := range []string{".", "interactions"} {
 		files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), sub, "*.go"))
 		require.NoError(t, err)
@@ -194,11 +226,6 @@ func holds(t *testing.T, calls []called) (unserved []string) {
 // The table has every method that Google's SDK for Go can call.
 func TestGoCallsAreInTheTable(t *testing.T) {
 	calls := goCalls(t)
-	for _, version := range []string{"v1beta", "v1", "v1alpha"} { // written by hand in live.go
-		for _, method := range []string{"BidiGenerateContent", "BidiGenerateContentConstrained"} {
-			calls = append(calls, called{http.MethodGet, "ws/google.ai.generativelanguage." + version + ".GenerativeService." + method, "live"})
-		}
-	}
 	calls = append(calls, called{http.MethodGet, "fileSearchStores/x/media/y", "stores: DownloadMedia"}) // its URI says where
 	assert.Greater(t, len(calls), 70, "fewer than there are: the source is read wrongly")
 	for _, want := range []called{
@@ -226,7 +253,7 @@ func TestJavaScriptCallsAreInTheTable(t *testing.T) {
 		where     string
 		vertex    bool
 		pending   string
-		calls     []called
+		calls     = socketCalls(t, string(source))
 	)
 	for line := range strings.Lines(string(source)) {
 		if m := class.FindStringSubmatch(line); m != nil {
@@ -258,7 +285,7 @@ func TestJavaScriptCallsAreInTheTable(t *testing.T) {
 		}
 	}
 	assert.Greater(t, len(calls), 60, "fewer than there are: the source is read wrongly")
-	for _, want := range []string{"POST models/x:generateContent", "GET batches/x", "GET files/x:download", "POST fileSearchStores/x:importFile", "DELETE interactions/x", "PATCH webhooks/x"} {
+	for _, want := range []string{"POST models/x:generateContent", "GET batches/x", "GET files/x:download", "POST fileSearchStores/x:importFile", "DELETE interactions/x", "PATCH webhooks/x", "GET ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateMusic"} {
 		assert.True(t, slices.ContainsFunc(calls, func(c called) bool { return fmt.Sprint(c.method, " ", c.path) == want }), "%s wasn't found in the source", want)
 	}
 	t.Logf("%d calls, of which not served: %s", len(calls), strings.Join(holds(t, calls), ", "))

@@ -30,6 +30,10 @@ func TestDocument(t *testing.T) {
 		return
 	}
 	assert.True(t, want == string(text), "the table has changed: write it anew with -write")
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	assert.Contains(t, string(readme), "(.github/compatibility.md#routes)", "the README leads there")
+	assert.Contains(t, before, "\n## Routes\n")
 }
 
 // document returns the table in Markdown: a line for each path, with the methods that are
