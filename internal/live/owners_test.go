@@ -47,7 +47,7 @@ func (w *world) tryToMint(i *instance, caller, asked string) (status int, text [
 // A token that was minted here opens sessions in its project at every instance, as often and as
 // long as it is good, as its caller. Gemini gets it as the only credential.
 func TestEphemeralTokens(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOf(t, 8)
 	one, other := w.instance(), w.instance()
 	for n := range 6 { // whichever project mints
 		token := w.mint(one, `{"uses":2}`)
@@ -169,7 +169,7 @@ func resuming(handle string) string {
 // A session goes on in its project, whichever instance is asked, a new one too; for another
 // caller it isn't there.
 func TestResume(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldOf(t, 8)
 	one := w.instance()
 	for range 4 { // whichever project has it
 		c := w.connect(one, fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{}}}`, model))

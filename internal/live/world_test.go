@@ -33,7 +33,7 @@ const (
 )
 
 // A world is instances of Fluxgate over one store, whose clock can be put forward, in front of
-// one Gemini with two projects.
+// one Gemini with two projects, or as many as a test says.
 type world struct {
 	t     *testing.T
 	sim   *geminisim.Server
@@ -66,15 +66,24 @@ func (l *logs) String() string {
 
 func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
+	return newWorldOf(t, 2, env...)
+}
+
+func newWorldOf(t *testing.T, projects int, env ...string) *world {
+	t.Helper()
 	w := &world{t: t, logs: new(logs)}
-	w.sim = geminisim.New(geminisim.Config{Keys: []geminisim.Key{{Value: "key-of-project-1", Project: "project-1"}, {Value: "key-of-project-2", Project: "project-2"}}})
+	var keys []geminisim.Key
+	for n := range projects {
+		project := fmt.Sprint("project-", n+1)
+		keys = append(keys, geminisim.Key{Value: "key-of-" + project, Project: project})
+		w.env = append(w.env, fmt.Sprintf("GEMINI_KEY_%d=key-of-%s", n+1, project), fmt.Sprintf("GEMINI_PROJECT_%d=%s", n+1, project))
+	}
+	w.sim = geminisim.New(geminisim.Config{Keys: keys})
 	w.up = httptest.NewServer(w.sim)
 	t.Cleanup(w.up.Close)
 	w.store = storage.NewMemory(w.now)
-	w.env = append([]string{
-		"GEMINI_KEY_1=key-of-project-1", "GEMINI_PROJECT_1=project-1", "GEMINI_KEY_2=key-of-project-2", "GEMINI_PROJECT_2=project-2",
-		"GOOGLE_GEMINI_BASE_URL=" + w.up.URL, "FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken,
-	}, env...)
+	w.env = append(w.env, "GOOGLE_GEMINI_BASE_URL="+w.up.URL, "FLUXGATE_TOKENS=alice:"+aliceToken+",bob:"+bobToken)
+	w.env = append(w.env, env...)
 	return w
 }
 
