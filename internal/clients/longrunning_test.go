@@ -79,6 +79,11 @@ func (c *goClient) store(t *testing.T) {
 	assert.Equal(t, geminisim.Translate("What is yellow?"), answer.Text())
 	require.NotNil(t, answer.Candidates[0].GroundingMetadata)
 	assert.Equal(t, "Bananas are yellow.", answer.Candidates[0].GroundingMetadata.GroundingChunks[0].RetrievedContext.Text)
+	// What is uploaded by itself is put where it can be imported.
+	file, err := c.Files.Upload(t.Context(), strings.NewReader("Apples are red."), &genai.UploadFileConfig{MIMEType: "text/plain"})
+	require.NoError(t, err)
+	_, err = c.FileSearchStores.ImportFile(t.Context(), store.Name, file.Name, nil)
+	require.NoError(t, err)
 	require.NoError(t, c.FileSearchStores.Delete(t.Context(), store.Name, &genai.DeleteFileSearchStoreConfig{Force: genai.Ptr(true)}))
 	_, err = c.FileSearchStores.Get(t.Context(), store.Name, nil)
 	assert.Error(t, err)

@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -86,6 +87,7 @@ type Dispatcher struct {
 	counted   *recent.Map[uint64, int64]             // tokens by request hash
 	owners    *recent.Map[string, string]            // projects by the names of what they own
 	resources *resources.Registry                    // callers by the same
+	placer    *placing.Placer                        // in which project something is made
 	looked    recent.Pace                            // for projects that couldn't pay, and may again
 	listened  recent.Pace                            // to what upstream said to other instances
 	silent    *recent.Map[string, int]               // how often in a row a project and model said nothing to what others answered
@@ -105,7 +107,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
-		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
+		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, placer: placing.New(o.Resources), counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		triedOwn:  recent.New[string, scheduler.Instant](maxLastWords),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
 		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,

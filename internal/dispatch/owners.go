@@ -10,6 +10,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -72,7 +74,7 @@ func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, nam
 		case !ok, !p.Has(found.Project):
 			return nil, NotThere(name)
 		case project != "" && project != found.Project:
-			return nil, errTwoProjects
+			return nil, placing.ErrTwoProjects(shown(names[0]), shown(name))
 		}
 		project = found.Project
 	}
@@ -95,18 +97,43 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 			}
 		}
 		if project != "" && owner != project {
-			return nil, errTwoProjects
+			return nil, placing.ErrTwoProjects(shown(names[0]), shown(name))
 		}
 		project = owner
 	}
 	return p.Only(project), nil
 }
 
-var errTwoProjects = apierror.Invalid("body", "it mentions files or cached contents of two projects, which no key can read together. Have them in one project: the first upload decides, if later ones wait for its answer.")
+// Place returns the pool for what a caller makes of a kind: the project of what it is to be
+// beside (placing.BesideHeader), or else one that prefers the project where it belongs by what
+// the caller has.
+func (d *Dispatcher) Place(ctx context.Context, who resources.Caller, p *Pool, kind, beside string) (*Pool, error) {
+	if beside == "" && len(p.Projects) > 1 {
+		project, err := d.placer.Prefers(ctx, who.Name, kind)
+		if err != nil {
+			return nil, errWhose(err)
+		}
+		return p.Preferring(project), nil
+	}
+	if beside == "" {
+		return p, nil
+	}
+	if payload.ResourceName(beside) != beside {
+		return nil, placing.ErrBeside
+	}
+	there, err := d.PoolFor(ctx, who, []string{beside})
+	if err == nil && !p.Has(there.Projects[0].ID) {
+		return nil, placing.ErrElsewhere
+	}
+	return there, err
+}
+
+// shown is the name of a resource as its provider has it.
+func shown(name string) string { return name[strings.IndexByte(name, ':')+1:] }
 
 // NotThere is the answer where a resource isn't, or isn't the caller's.
 func NotThere(name string) error {
-	return apierror.New(apierror.NotFound, "No usable project owns "+name[strings.IndexByte(name, ':')+1:]+", or it has expired.")
+	return apierror.New(apierror.NotFound, "No usable project owns "+shown(name)+", or it has expired.")
 }
 
 // errWhose is the answer where it can't be known whose resources are.
@@ -202,9 +229,9 @@ func (d *Dispatcher) owns(ctx context.Context, to Target, name string) (owns, kn
 // Confines reports whether a caller may use its own resources only.
 func (d *Dispatcher) Confines(who resources.Caller) bool { return d.resources.Confines(who) }
 
-// Own returns what a caller that is confined to its own has of a kind.
-func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kind string) ([]resources.Resource, error) {
-	own, err := d.resources.Own(ctx, who.Name, kind)
+// Own returns what a caller is known to have made of some kinds.
+func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kinds ...string) ([]resources.Resource, error) {
+	own, err := d.resources.Own(ctx, who.Name, kinds...)
 	if err != nil {
 		return nil, errWhose(err)
 	}
@@ -214,7 +241,9 @@ func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kind string)
 // Made notes what a project has made for a caller. It does so before the caller hears of
 // it: what isn't known to be the caller's is of no use to it.
 func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, made ...answers.Created) error {
-	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, d.resourcesIn(project, made)...))
+	all := d.resourcesIn(project, made)
+	d.placer.Made(all...)
+	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, all...))
 }
 
 // Changed notes until when something lasts, by the answer of its project.
@@ -238,6 +267,7 @@ func (d *Dispatcher) Seen(ctx context.Context, who resources.Caller, project, na
 
 // Gone notes that a project has deleted something.
 func (d *Dispatcher) Gone(ctx context.Context, project, name string) {
+	d.placer.Gone(resources.Resource{Name: name, Project: project})
 	if err := d.resources.Gone(ctx, resources.Resource{Name: name, Project: project}); err != nil {
 		// It is gone all the same. What is kept of it lasts as long as it would have.
 		d.logger(ctx).Warn("whose a resource was is still kept", "error", err)

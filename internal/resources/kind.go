@@ -83,6 +83,13 @@ type Resource struct {
 	Expires time.Time // when upstream deletes it by itself; zero: it doesn't say
 }
 
+// Made returns when it was made, if it lasts as long as its kind does: of a file, about when
+// it was uploaded.
+func (r Resource) Made() time.Time {
+	kind, _ := kindOf(r.Name)
+	return r.Expires.Add(-kind.Lasts)
+}
+
 // until returns when a resource that is known at an instant is over, in Unix seconds
 // rounded down: not later than upstream, which may give the name away again. 0 is
 // never.

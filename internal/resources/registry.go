@@ -126,11 +126,10 @@ func (e entry) resource(at place) Resource {
 	return r
 }
 
-// Own returns all of one kind that are a caller's, or of one of another provider's (openai:files),
-// those that last longest first: of
-// files these are the youngest. The order is the same for whoever goes on in the list
-// later. An error is the store's.
-func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, error) {
+// Own returns all of some kinds that are a caller's, of Gemini's or another provider's
+// (openai:files), those that last longest first: of files these are the youngest. The order is
+// the same for whoever goes on in the list later. An error is the store's.
+func (r *Registry) Own(ctx context.Context, caller string, kinds ...string) ([]Resource, error) {
 	asked := time.Now()
 	now := r.now().Unix()
 	var found [shards][]Resource
@@ -140,7 +139,7 @@ func (r *Registry) Own(ctx context.Context, caller, kind string) ([]Resource, er
 			return err
 		}
 		for at, e := range d.entries {
-			if listOf(at.name) == kind && e.caller == caller && !e.over(now) {
+			if slices.Contains(kinds, listOf(at.name)) && e.caller == caller && !e.over(now) {
 				found[n] = append(found[n], e.resource(at))
 			}
 		}

@@ -37,9 +37,9 @@ func (a answer) field(path string) string {
 }
 
 // uploadTo sends a file to an upload's start, as a caller.
-func (w *world) uploadTo(path, about, content, token string) answer {
+func (w *world) uploadTo(path, about, content, token string, header ...string) answer {
 	w.t.Helper()
-	a := w.do("POST", path, about, append(as(token),
+	a := w.do("POST", path, about, append(append(as(token), header...),
 		"X-Goog-Upload-Protocol", "resumable", "X-Goog-Upload-Command", "start", "X-Goog-Upload-Header-Content-Type", "text/plain")...)
 	require.Equal(w.t, http.StatusOK, a.Code, a.Body.String())
 	u, err := url.Parse(a.Header().Get("X-Goog-Upload-Url"))
@@ -132,19 +132,53 @@ func TestFollowUpsFindTheirProject(t *testing.T) {
 			answer := follow(key, "POST", "/v1beta/models/gemini-2.5-flash:generateContent", ask)
 			assert.Equal(t, "Bananas are yellow.", answer.field("candidates.groundingMetadata.groundingChunks.retrievedContext.text"))
 
+			w.served = w.instanceOver(open())
 			file := w.uploadTo("/upload/v1beta/files", "{}", "Apples are red.", aliceToken).field("file.name")
 			bare := w.do("POST", "/v1beta/"+store+":importFile", `{"fileName":"`+strings.TrimPrefix(file, "files/")+`"}`, as(aliceToken)...)
 			assert.Equal(t, http.StatusBadRequest, bare.Code, "it can't be told whose a file is without the beginning of its name")
-			imported := w.do("POST", "/v1beta/"+store+":importFile", `{"fileName":"`+file+`"}`, as(aliceToken)...)
-			if strings.Contains(imported.Body.String(), "of two projects") {
-				assert.Equal(t, http.StatusBadRequest, imported.Code, "the file may be another project's, and that is said")
-			} else {
-				follow(key, "GET", "/v1beta/"+imported.field("name"), "")
-			}
+			imported := follow(key, "POST", "/v1beta/"+store+":importFile", `{"fileName":"`+file+`"}`) // it was put where the store is
+			follow(key, "GET", "/v1beta/"+imported.field("name"), "")
 			assert.Equal(t, store, w.do("GET", "/v1beta/fileSearchStores", "", as(aliceToken)...).field("fileSearchStores.name"))
 			assert.Equal(t, http.StatusBadRequest, w.do("DELETE", "/v1beta/"+store, "", as(aliceToken)...).Code, "it isn't empty")
 			follow(key, "DELETE", "/v1beta/"+store+"?force=true", "")
 			assert.JSONEq(t, `{}`, w.do("GET", "/v1beta/fileSearchStores", "", as(aliceToken)...).Body.String())
+		})
+
+		t.Run("a file, from the start of its upload", func(t *testing.T) {
+			begun := w.do("POST", "/upload/v1beta/files", "{}", append(as(aliceToken),
+				"X-Goog-Upload-Protocol", "resumable", "X-Goog-Upload-Command", "start", "X-Goog-Upload-Header-Content-Type", "text/plain")...)
+			require.Equal(t, http.StatusOK, begun.Code)
+			at, err := url.Parse(begun.Header().Get("X-Goog-Upload-Url"))
+			require.NoError(t, err)
+			w.served = w.instanceOver(open())
+			made := w.do("POST", at.RequestURI(), "Pears are green.", "X-Goog-Upload-Command", "upload, finalize", "X-Goog-Upload-Offset", "0")
+			file, key := made.field("file.name"), ""
+			key = keyOf(follow(key, "GET", "/v1beta/"+file, ""))
+			follow(key, "POST", "/v1beta/models/gemini-2.5-flash:generateContent", mention(file))
+			follow(key, "POST", "/v1beta/models/gemini-2.5-flash:countTokens", mention(file))
+			assert.Contains(t, w.everything(aliceToken, "files"), file)
+			follow(key, "DELETE", "/v1beta/"+file, "")
+			assert.Equal(t, http.StatusNotFound, w.do("GET", "/v1beta/"+file, "", as(aliceToken)...).Code)
+		})
+
+		t.Run("a cached content", func(t *testing.T) {
+			cache := w.makeCache(aliceToken, "600s")
+			key := keyOf(follow("", "GET", "/v1beta/"+cache, ""))
+			follow(key, "POST", "/v1beta/models/gemini-2.5-flash:generateContent", uses(cache)[0].body)
+			follow(key, "PATCH", "/v1beta/"+cache+"?updateMask=ttl", `{"ttl":"1200s"}`)
+			follow(key, "DELETE", "/v1beta/"+cache, "")
+			assert.Equal(t, http.StatusNotFound, w.do("GET", "/v1beta/"+cache, "", as(aliceToken)...).Code)
+		})
+
+		t.Run("an interaction", func(t *testing.T) {
+			made := w.do("POST", interactionsPath, `{"model":"gemini-2.5-flash","input":"hi","background":true}`, as(aliceToken)...)
+			id, key := made.interaction().ID, keyOf(made)
+			assert.Contains(t, follow(key, "GET", interactionsPath+"/"+id+"?stream=true&last_event_id=1", "").Body.String(), "interaction.completed")
+			next := follow(key, "POST", interactionsPath, `{"model":"gemini-2.5-flash","input":"and?","previous_interaction_id":"`+id+`"}`).interaction().ID
+			follow(key, "POST", interactionsPath+"/"+id+"/cancel", "")
+			assert.Equal(t, next, follow(key, "GET", interactionsPath+"/"+next, "").interaction().ID)
+			follow(key, "DELETE", interactionsPath+"/"+id, "")
+			assert.Equal(t, http.StatusNotFound, w.do("GET", interactionsPath+"/"+id, "", as(aliceToken)...).Code)
 		})
 
 		t.Run("a video to its end", func(t *testing.T) {
@@ -163,6 +197,72 @@ func TestFollowUpsFindTheirProject(t *testing.T) {
 			assert.Equal(t, "gemini-2.5-flash-image", made.Header().Get("X-Fluxgate-Model"))
 		})
 	})
+}
+
+// What is used together is put together, whichever comes first and whichever instance is
+// asked, and whether callers are told apart or not. What was put elsewhere all the same says
+// how it gets there.
+func TestWhatBelongsTogether(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, open func() storage.Store) {
+		w, _ := manyProjects(t, open())
+		upload := func(beside ...string) string {
+			w.served = w.instanceOver(open())
+			return w.uploadTo("/upload/v1beta/files", "{}", "Apples are red.", aliceToken, beside...).field("file.name")
+		}
+		one, two := upload(), upload()
+		assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-flash:generateContent", mention(one, two), as(aliceToken)...).Code, "two files of one request")
+		w.served = w.instanceOver(open())
+		store := w.do("POST", "/v1beta/fileSearchStores", `{}`, as(aliceToken)...).field("name")
+		for _, file := range []string{two, upload()} {
+			a := w.do("POST", "/v1beta/"+store+":importFile", `{"fileName":"`+file+`"}`, as(aliceToken)...)
+			assert.Equal(t, http.StatusOK, a.Code, "%s: %s", file, a.Body)
+		}
+		for range 12 {
+			assert.Equal(t, w.ownerOf(two), w.ownerOf(upload()), "where the store is, however many")
+		}
+		assert.Equal(t, w.ownerOf(two), w.ownerOf(upload("X-Fluxgate-Beside", one)))
+	})
+}
+
+// Files for many requests are spread over the projects, in groups.
+func TestUploadsAreSpread(t *testing.T) {
+	w := newWorld(t, setup{keys: projects("a", "b", "c", "d", "e", "f", "g", "h"), sim: func(c *geminisim.Config) { c.UploadGranularity = 1 }})
+	has := make(map[string]int)
+	for range 200 {
+		has[w.ownerOf(w.upload("x").Name)]++
+	}
+	assert.Greater(t, len(has), 3, "of eight")
+}
+
+// Who has things in several projects all the same is told which, and how to have them in one.
+func TestBesideSaysWhere(t *testing.T) {
+	w := shared(t, nil)
+	byOwner := make(map[string]string)
+	for range 100 {
+		f := w.makeFile(aliceToken, "")
+		byOwner[w.ownerOf(f)] = f
+	}
+	one, two := byOwner["alpha"], byOwner["beta"]
+	require.NotEmpty(t, one)
+	require.NotEmpty(t, two)
+	a := w.do("POST", unaryPath, mention(one, two), as(aliceToken)...)
+	assert.Equal(t, http.StatusBadRequest, a.Code)
+	for _, said := range []string{one, two, "X-Fluxgate-Beside"} {
+		assert.Contains(t, a.Body.String(), said)
+	}
+	for _, beside := range []string{one, two} {
+		again := w.uploadTo("/upload/v1beta/files", "{}", "abc", aliceToken, "X-Fluxgate-Beside", beside).field("file.name")
+		assert.Equal(t, w.ownerOf(beside), w.ownerOf(again))
+		store := w.do("POST", "/v1beta/fileSearchStores", "{}", append(as(aliceToken), "X-Fluxgate-Beside", beside)...).field("name")
+		assert.Equal(t, w.ownerOf(beside), w.ownerOf(store))
+	}
+	for header, code := range map[string]int{"files/../models": http.StatusBadRequest, "nonsense": http.StatusBadRequest, "files/nobodys": http.StatusNotFound} {
+		assert.Equal(t, code, w.do("POST", "/v1beta/fileSearchStores", "{}", append(as(aliceToken), "X-Fluxgate-Beside", header)...).Code, header)
+	}
+	assert.Equal(t, http.StatusNotFound, w.do("POST", "/v1beta/fileSearchStores", "{}", append(as(bobToken), "X-Fluxgate-Beside", one)...).Code, "another's")
+	a = w.do("POST", "/v1beta/cachedContents", `{"model":"models/gemini-2.5-flash",`+mention(one)[1:], append(as(aliceToken), "X-Fluxgate-Beside", two)...)
+	assert.Equal(t, http.StatusBadRequest, a.Code, "it can't be in both: %s", a.Body)
 }
 
 // A batch goes to the project with the fewest that are under way, and takes no slot of its

@@ -39,7 +39,7 @@ func (a answer) interaction() (out interactionView) {
 func TestConversationsStayWithTheirProject(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, open func() storage.Store) {
-		w := shared(t, open())
+		w, _ := manyProjects(t, open())
 		first := w.do("POST", interactionsPath, `{"model":"gemini-2.5-flash","input":"`+strings.Repeat("many words ", 50)+`"}`, as(aliceToken)...)
 		one := first.interaction()
 		key := first.Header().Get("X-Fluxgate-Key")

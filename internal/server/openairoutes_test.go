@@ -53,11 +53,14 @@ func (k *keptUpstream) answer(h heard) *http.Response {
 	return respond(http.StatusOK, `{"object":"list","data":[`+strings.Join(list, ",")+`]}`)
 }
 
-// openAIWorld is a world of two projects and two callers before such a Google.
+// openAIProjects are those of an openAIWorld.
+var openAIProjects = []string{"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}
+
+// openAIWorld is a world of eight projects and two callers before such a Google.
 func openAIWorld(t *testing.T, env ...string) (*world, *stub) {
 	kept := &keptUpstream{made: make(map[string][]string), when: make(map[string]int)}
 	up, s := stubbed(kept.answer)
-	s.keys = projects("alpha", "beta")
+	s.keys = projects(openAIProjects...)
 	s.env = append([]string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken, "FLUXGATE_ADMIN_TOKENS=root:" + adminToken}, env...)
 	return newWorld(t, s), up
 }
@@ -125,6 +128,7 @@ func TestOpenAIBatches(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, w.do("GET", "/openai/v1/batches?limit=x", "", as(aliceToken)...).Code)
 
 	for _, path := range []string{"/openai/v1/batches/" + hers[0], "/v1beta/openai/batches/" + hers[1]} {
+		w.served = w.instance() // which has heard of none of it
 		assert.Equal(t, http.StatusOK, w.do("GET", path, "", as(aliceToken)...).Code)
 		assert.Equal(t, http.StatusOK, w.do("POST", path+"/cancel", "", as(aliceToken)...).Code)
 		before := len(up.requests(""))
@@ -171,11 +175,12 @@ func TestVideosByForm(t *testing.T) {
 	assert.Equal(t, body, string(sent.body))
 	assert.Equal(t, kind, sent.header.Get("Content-Type"))
 	var counted int64
-	for _, project := range []string{"alpha", "beta"} {
+	for _, project := range openAIProjects {
 		counted += w.used(project, veo)
 	}
 	assert.EqualValues(t, 1, counted)
 	path := "/openai/v1/videos/" + made.field("id")
+	w.served = w.instance() // which has heard of none of it
 	assert.Equal(t, http.StatusOK, w.do("GET", path, "", as(aliceToken)...).Code)
 	assert.Equal(t, http.StatusNotFound, w.do("GET", path, "", as(bobToken)...).Code)
 	inJSON := w.do("POST", "/openai/v1/videos", `{"model":"`+veo+`","prompt":"a banana"}`, as(aliceToken)...)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -49,7 +50,9 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	}
 	at, err := s.placeOf(r, m, body)
 	if err == nil && at.Provider == upstream.Gemini {
-		err = m.namesFiles(body)
+		if err = m.namesFiles(body); err == nil {
+			at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
+		}
 	}
 	if err != nil {
 		return err

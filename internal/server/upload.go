@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/others"
@@ -52,6 +53,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 			return apierror.Invalid(uploadurl.OwnerParameter, "there is no such project here.")
 		}
 		p = p.Only(owner)
+	} else if p, err = s.dispatch.Place(r.Context(), who, p, m.Collection(), r.Header.Get(placing.BesideHeader)); err != nil {
+		return err
 	}
 	asked := passing.WithQuery(r, passing.Wholly)
 	switch starts := passing.StartsUpload(r, r.URL.Query()); {

@@ -17,7 +17,8 @@ type Pool struct {
 	Keys     []keys.Key
 	Projects []admission.Project
 
-	of map[string]*Pool // the part of each provider; nil: there is only one provider
+	of    map[string]*Pool // the part of each provider; nil: there is only one provider
+	first string           // the project that Any tries first; "": chance says
 }
 
 // New returns the pool of the keys.
@@ -121,11 +122,21 @@ func (p *Pool) Pick(project string, state *scheduler.Project) (keys.Key, error) 
 	return usable[rand.IntN(len(usable))], nil
 }
 
+// Preferring returns the pool of which Any tries a project first.
+func (p *Pool) Preferring(project string) *Pool {
+	out := *p
+	out.first = project
+	return &out
+}
+
 // Any returns any usable key of a project that isn't excluded. The states are those of
 // the projects, in order. Where none is usable, it is one of a project that can't pay:
 // what costs no quota is served there all the same.
 func (p *Pool) Any(states []*scheduler.Project, excluded map[string]bool) (keys.Key, bool) {
 	order := rand.Perm(len(p.Projects))
+	if at := slices.IndexFunc(order, func(i int) bool { return p.Projects[i].ID == p.first }); at > 0 {
+		order[0], order[at] = order[at], order[0]
+	}
 	for _, i := range order {
 		if id := p.Projects[i].ID; !excluded[id] {
 			if key, err := p.Pick(id, states[i]); err == nil {

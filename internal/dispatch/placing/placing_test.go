@@ -1,0 +1,77 @@
+package placing
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/resources"
+)
+
+var now = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+
+// file is one that was uploaded so long ago.
+func file(project string, ago time.Duration) resources.Resource {
+	return resources.Resource{Name: "files/x", Project: project, Expires: now.Add(48*time.Hour - ago)}
+}
+
+func store(project string) resources.Resource {
+	return resources.Resource{Name: "fileSearchStores/x", Project: project}
+}
+
+func TestProject(t *testing.T) {
+	var nine []resources.Resource
+	for n := range 9 {
+		nine = append(nine, file("b", time.Duration(n)*time.Minute))
+	}
+	ten := append(nine[:9:9], file("b", 9*time.Minute))
+	type list = []resources.Resource
+	for name, c := range map[string]struct {
+		kind string
+		has  list
+		want string
+	}{
+		"nothing yet":                           {files, nil, ""},
+		"beside the file before":                {files, list{file("b", time.Minute), file("a", 2*time.Minute)}, "b"},
+		"the file before is old":                {files, list{file("b", 11*time.Minute)}, ""},
+		"only what follows at once is together": {files, append(list{file("a", 0)}, ten...), "a"},
+		"a group that isn't whole":              {files, nine, "b"},
+		"a whole group":                         {files, ten, ""},
+		"a file where the stores are":           {files, list{store("b"), store("c"), store("c"), file("a", 0)}, "c"},
+		"as many stores in two":                 {files, list{store("c"), store("b")}, "b"},
+		"a store where the others are":          {stores, list{store("b"), file("a", 0)}, "b"},
+		"the first store, after an upload":      {stores, list{file("a", time.Hour), file("b", 2*time.Hour)}, "a"},
+		"the first store":                       {stores, nil, ""},
+	} {
+		assert.Equal(t, c.want, project(c.kind, c.has, now), name)
+	}
+}
+
+func TestPlacer(t *testing.T) {
+	p := New(nil)
+	prefers := func(kind string) string {
+		project, err := p.Prefers(t.Context(), "anybody", kind)
+		require.NoError(t, err)
+		return project
+	}
+	assert.Empty(t, prefers(files))
+	fresh := func(project string) resources.Resource {
+		return resources.Resource{Name: "files/x", Project: project, Expires: time.Now().Add(48 * time.Hour)}
+	}
+	p.Made(fresh("a"), resources.Resource{Name: "interactions/x", Project: "c"})
+	assert.Equal(t, "a", prefers(files))
+	assert.Equal(t, "a", prefers(stores))
+	assert.Empty(t, prefers("cachedContents"), "it isn't used together with anything")
+	p.Made(store("b"))
+	assert.Equal(t, "b", prefers(files))
+	p.Gone(store("a"))
+	assert.Equal(t, "b", prefers(files), "that was another project's")
+	p.Gone(store("b"))
+	assert.Equal(t, "a", prefers(files))
+	for range 2 * maxKept {
+		p.Made(fresh("d"))
+	}
+	assert.Len(t, p.remembered(), maxKept)
+}
