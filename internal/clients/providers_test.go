@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
 	"fluxgate.dev/fluxgate/internal/nodetest"
@@ -69,6 +73,7 @@ func (w *others) faults(t *testing.T) string {
 		w.openai.SetKey(openaisim.Key{Value: "sk-clients-0001", Project: "org-a", State: openaisim.Revoked})
 		w.anthropic.SetKey(anthropicsim.Key{Value: "sk-ant-clients-0001", Project: "org-c", State: anthropicsim.Revoked})
 	})
+	mux.HandleFunc("POST /later", func(http.ResponseWriter, *http.Request) { w.clock.forward(time.Minute) }) // batches are done
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
@@ -84,7 +89,37 @@ func TestOtherProviders(t *testing.T) {
 	assert.Subset(t, w.answers.routes(), []string{
 		"/openai/v1/chat/completions", "/openai/v1/responses", "/openai/v1/embeddings", "/openai/v1/models",
 		"/anthropic/v1/messages", "/anthropic/v1/messages/count_tokens", "/anthropic/v1/models",
+		"/openai/v1/files", "/openai/v1/batches", "/openai/v1/images/edits", "/openai/v1/audio/speech", "/anthropic/v1/files", "/anthropic/v1/messages/batches",
 	})
 	assert.Zero(t, w.openai.Ledger().Total().Refused)
+	assert.Zero(t, w.anthropic.Ledger().Total().Refused)
+}
+
+// Anthropic's own SDK for Go, unmodified. It is a module of its own, in the folder go, so that the
+// product has none of what it needs.
+func TestAnthropicForGo(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a library of the module proxy's, which -short leaves out")
+	}
+	binary := filepath.Join(t.TempDir(), "suite")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", binary, ".")
+	build.Dir = "go"
+	// Without -race: what runs in there is the library's.
+	build.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		nodetest.Missing(t, "Anthropic's SDK for Go: %v\n%s", err, out)
+	}
+	w := newOthers(t)
+	suite := exec.CommandContext(t.Context(), binary, "-test.v", "-test.timeout="+suiteTimeout.String())
+	// Nothing else of the environment, as for node: the SDK reads keys and URLs there.
+	suite.Env = append(w.environment(t), "HOME="+t.TempDir(), "CLIENTS_FAULTS_URL="+w.faults(t), "CLIENTS_BUSY_MESSAGES="+busyMessages)
+	out, err := suite.CombinedOutput()
+	t.Logf("%s", out)
+	require.NoError(t, err)
+	assert.NotContains(t, string(out), "--- SKIP")
+	assert.Subset(t, w.answers.routes(), []string{
+		"/anthropic/v1/messages", "/anthropic/v1/messages/count_tokens", "/anthropic/v1/models", "/anthropic/v1/files", "/anthropic/v1/messages/batches",
+	})
 	assert.Zero(t, w.anthropic.Ledger().Total().Refused)
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -25,10 +26,15 @@ type Asked struct {
 	Limit  int
 }
 
+// pagePrefix begins the cursors of Anthropic's lists of files. What is behind it here is the ID of
+// the entry before the page.
+const pagePrefix = "page_"
+
 // Read reads what a query asks for, in OpenAI's words or Anthropic's. It fails with an
 // *apierror.Problem.
 func Read(query url.Values) (Asked, error) {
-	a := Asked{After: cmp.Or(query.Get("after"), query.Get("after_id")), Before: query.Get("before_id"), Limit: usual}
+	cursor := strings.TrimPrefix(query.Get("page"), pagePrefix)
+	a := Asked{After: cmp.Or(query.Get("after"), query.Get("after_id"), cursor), Before: query.Get("before_id"), Limit: usual}
 	if text := query.Get("limit"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
@@ -43,6 +49,7 @@ func Read(query url.Values) (Asked, error) {
 type entry struct {
 	ID      string `json:"id"`
 	Created any    `json:"created_at"`
+	Purpose string `json:"purpose"` // of a file of OpenAI's
 }
 
 func entryOf(text json.RawMessage) (e entry) {
@@ -97,13 +104,15 @@ func PageOf(entries []json.RawMessage, limit int) Page {
 	return p
 }
 
-// An AnthropicPage is one, as Anthropic answers it.
-// https://docs.claude.com/en/api/listing-message-batches
+// An AnthropicPage is one, as Anthropic answers it: a list of batches is gone on with by IDs, one
+// of files by a cursor (https://docs.claude.com/en/api/listing-message-batches; Anthropic's SDK for
+// Go, v1.84.0).
 type AnthropicPage struct {
 	Data  []json.RawMessage `json:"data"`
 	First *string           `json:"first_id"`
 	Last  *string           `json:"last_id"`
 	More  bool              `json:"has_more"`
+	Next  *string           `json:"next_page"`
 }
 
 // Anthropic returns the page as Anthropic answers it.
@@ -112,7 +121,21 @@ func (p Page) Anthropic() AnthropicPage {
 	if len(p.Data) > 0 {
 		out.First, out.Last = &p.First, &p.Last
 	}
+	if p.More {
+		next := pagePrefix + p.Last
+		out.Next = &next
+	}
 	return out
+}
+
+// Wanted returns those of the entries that a query asks for: files for a purpose (OpenAI's), or of
+// some IDs (Anthropic's).
+func Wanted(entries []json.RawMessage, query url.Values) []json.RawMessage {
+	purpose, ids := query.Get("purpose"), slices.Concat(query["ids"], query["ids[]"])
+	return slices.DeleteFunc(entries, func(text json.RawMessage) bool {
+		e := entryOf(text)
+		return purpose != "" && e.Purpose != purpose || len(ids) > 0 && !slices.Contains(ids, e.ID)
+	})
 }
 
 // IDs returns those of entries.

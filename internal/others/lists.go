@@ -20,9 +20,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// purpose is what lists of OpenAI's files can be asked for by.
-const purpose = "purpose"
-
 // List serves a list in OpenAI's format or Anthropic's: of what the caller has, or of what all
 // projects have, the newest first. Where another provider than Gemini has one project, the list of
 // all is its own.
@@ -93,16 +90,10 @@ func (o *Others) entriesOfOne(r *http.Request, at Place, q Question, asked opena
 		if err != nil {
 			return nil, false, err
 		}
-		wanted := r.URL.Query().Get(purpose)
-		entries = append(entries, slices.DeleteFunc(texts, func(text json.RawMessage) bool { return text == nil || wanted != "" && !isFor(text, wanted) })...)
+		texts = slices.DeleteFunc(texts, func(text json.RawMessage) bool { return text == nil })
+		entries = append(entries, openailist.Wanted(texts, r.URL.Query())...)
 	}
 	return entries, asked.Before != "" && from > 0, nil
-}
-
-// isFor reports whether a file is for that purpose.
-func isFor(text json.RawMessage, wanted string) bool {
-	var file struct{ Purpose string }
-	return json.Unmarshal(text, &file) == nil && file.Purpose == wanted
 }
 
 // Look reads resources, all at once, each at the path of its name: nil where one isn't there any
@@ -153,12 +144,8 @@ func (o *Others) entriesOfAll(r *http.Request, at Place, q Question, asked opena
 		path = q.Route.Base.Upstream() + path
 	}
 	whole := passing.WithQuery(r, func(query url.Values) {
-		wanted := query[purpose]
 		clear(query)
 		query.Set("limit", strconv.Itoa(openailist.Most))
-		if wanted != nil {
-			query[purpose] = wanted
-		}
 	})
 	p := at.Pool
 	lists, errs := make([][]json.RawMessage, len(p.Projects)), make([]error, len(p.Projects))
@@ -185,6 +172,7 @@ func (o *Others) entriesOfAll(r *http.Request, at Place, q Question, asked opena
 			entries, err = append(entries, list...), nil
 		}
 	}
+	entries = openailist.Wanted(entries, r.URL.Query())
 	openailist.Newest(entries)
 	from, to := asked.Part(openailist.IDs(entries))
 	return entries[from:to], asked.Before != "" && from > 0, err

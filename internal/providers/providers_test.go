@@ -61,3 +61,31 @@ func TestChoose(t *testing.T) {
 	assert.Equal(t, "gemini-x", Choice{"gemini", "gemini-x"}.Counted())
 	assert.Equal(t, "openai/gpt-5", Choice{"openai", "gpt-5"}.Counted())
 }
+
+func TestAmong(t *testing.T) {
+	list := List((&config.Config{Providers: config.ProviderList{{Name: "groq", Format: config.FormatOpenAI}}}).AllProviders())
+	for _, c := range []struct {
+		name, format, header string
+		keys                 []string
+		gemini               bool
+		want                 []string
+		fails                string
+	}{
+		{name: "nobody else has keys", format: config.FormatOpenAI, keys: []string{"gemini", "anthropic"}, gemini: true, want: []string{"gemini"}},
+		{name: "no keys at all", format: config.FormatOpenAI, gemini: true},
+		{name: "Gemini doesn't serve it", format: config.FormatOpenAI, keys: []string{"gemini", "openai"}, want: []string{"openai"}},
+		{name: "several", format: config.FormatOpenAI, keys: []string{"groq", "gemini", "openai"}, gemini: true, want: []string{"gemini", "openai", "groq"}},
+		{name: "the header", format: config.FormatOpenAI, header: "groq", keys: []string{"groq", "openai"}, want: []string{"groq"}},
+		{name: "a header that names who has no keys", format: config.FormatOpenAI, header: "groq", keys: []string{"openai"}, fails: Header},
+		{name: "Anthropic's format", format: config.FormatAnthropic, keys: []string{"gemini", "anthropic"}, want: []string{"anthropic"}},
+		{name: "nobody speaks it", format: config.FormatAnthropic, keys: []string{"gemini"}, fails: "No key"},
+	} {
+		got, err := list.Among(Question{Format: c.format, Named: c.header, Has: func(name string) bool { return slices.Contains(c.keys, name) }}, c.gemini)
+		if c.fails != "" {
+			assert.ErrorContains(t, err, c.fails, c.name)
+			continue
+		}
+		require.NoError(t, err, c.name)
+		assert.Equal(t, c.want, got, c.name)
+	}
+}

@@ -125,6 +125,28 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// What other providers keep has a place of its own, and lasts as long as they say.
+func TestOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registry(storage.NewMemory(nil), nil)
+		for _, name := range []string{"files/x", "openai:files/x", "openai:responses/x", "openai:conversations/x", "groq:files/x", "anthropic:v1/files/x", "anthropic:v1/messages/batches/x", "openai:unheard_of/x"} {
+			require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: name, Project: "alpha"}))
+		}
+		for kind, want := range map[string][]string{
+			"files": {"files/x"}, "openai:files": {"openai:files/x"}, "groq:files": {"groq:files/x"}, "anthropic:v1/files": {"anthropic:v1/files/x"},
+			"anthropic:v1/messages/batches": {"anthropic:v1/messages/batches/x"}, "batches": {}, "openai:unheard_of": {},
+		} {
+			assert.Equal(t, want, own(t, r, "alice", kind), kind)
+		}
+		time.Sleep(31 * 24 * time.Hour)
+		assert.Empty(t, projectOf(t, r, "alice", "openai:responses/x"))
+		assert.Empty(t, projectOf(t, r, "alice", "anthropic:v1/messages/batches/x"))
+		for _, name := range []string{"openai:files/x", "openai:conversations/x", "anthropic:v1/files/x"} {
+			assert.Equal(t, "alpha", projectOf(t, r, "alice", name), name)
+		}
+	})
+}
+
 // What a later build keeps beside it stays, and what can't be read is neither guessed
 // nor written over.
 func TestOtherBuilds(t *testing.T) {

@@ -73,6 +73,14 @@ func TestResource(t *testing.T) {
 		assert.Equal(t, "batches/x", Route{Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/"}.Resource([]string{name}))
 	}
 	assert.Empty(t, Route{Path: "files"}.Resource(nil))
+	item := Route{Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/"}
+	assert.Equal(t, "conversations/x", item.Resource([]string{"x", "y"}))
+	assert.Equal(t, "conversations/x/items/y", item.OtherPath("", []string{"x", "y"}))
+	batch := Route{Base: Messages, Path: "messages/batches/{id}", Names: "messages/batches/{id}", Under: "messages/batches/"}
+	assert.Equal(t, "v1/messages/batches/x", batch.OtherPath("", []string{"x"}))
+	assert.Equal(t, "anthropic:v1/messages/batches/x", batch.KeptName("anthropic", batch.Resource([]string{"x"})))
+	assert.Equal(t, "openai:conversations/x", item.KeptName("openai", "conversations/x"))
+	assert.Equal(t, "conversations/x", item.KeptName("", "conversations/x"), "Gemini's are as they were")
 	assert.Equal(t, "v1beta/openai/", OpenAI.Upstream())
 	assert.Equal(t, "upload/v1beta/", Upload.Upstream())
 }

@@ -92,6 +92,64 @@ test('count tokens', async () => {
   assert.ok(counted.input_tokens > 0);
 });
 
+const all = async (list) => {
+  const ids = [];
+  for await (const entry of await list) ids.push(entry.id);
+  return ids;
+};
+
+// Of two organisations each time the one that has it.
+test('responses go on', async () => {
+  for (let i = 0; i < 4; i++) {
+    const { id } = await openai.responses.create({ model: gpt, input: 'Hi' });
+    const next = await openai.responses.create({ model: gpt, input: 'And?', previous_response_id: id });
+    assert.equal(next.previous_response_id, id);
+    assert.equal((await openai.responses.retrieve(id)).output_text, 'Answer to: Hi');
+    await openai.responses.delete(id);
+    await assert.rejects(() => openai.responses.retrieve(id), (error) => error.status === 404);
+  }
+});
+
+test('files and a batch', async () => {
+  const request = { custom_id: '1', method: 'POST', url: '/v1/chat/completions', body: { model: gpt, messages: said('Hello') } };
+  const file = await openai.files.create({ purpose: 'batch', file: new File([`${JSON.stringify(request)}\n`], 'a.jsonl') });
+  assert.ok((await all(openai.files.list())).includes(file.id));
+  const { id } = await openai.batches.create({ input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' });
+  await fault('later');
+  const batch = await openai.batches.retrieve(id);
+  assert.ok((await all(openai.batches.list({ limit: 1 }))).includes(id));
+  const output = await openai.files.content(batch.output_file_id);
+  assert.ok((await output.text()).includes('Answer to: Hello'));
+  await openai.files.delete(file.id);
+  await assert.rejects(() => openai.files.content(file.id), (error) => error.status === 404);
+});
+
+test('files and a batch of messages', async () => {
+  const file = await anthropic.beta.files.upload({ file: new File(['content'], 'a.txt', { type: 'text/plain' }) });
+  assert.ok((await all(anthropic.beta.files.list())).includes(file.id));
+  const content = [{ type: 'document', source: { type: 'file', file_id: file.id } }, { type: 'text', text: 'Hello' }];
+  const params = { model: claude, max_tokens: 99, messages: [{ role: 'user', content }] };
+  assert.equal((await anthropic.beta.messages.create(params)).content[0].text, 'Answer to: Hello');
+  const { id } = await anthropic.messages.batches.create({ requests: [{ custom_id: '1', params }] });
+  await fault('later');
+  const texts = [];
+  // It follows results_url, with its token.
+  for await (const entry of await anthropic.messages.batches.results(id)) texts.push(entry.result.message.content[0].text);
+  assert.deepEqual(texts, ['Answer to: Hello']);
+  await anthropic.beta.files.delete(file.id);
+});
+
+test('images and audio', async () => {
+  const image = await openai.images.generate({ model: 'gpt-image-1', prompt: 'a banana' });
+  assert.ok(image.data[0].b64_json);
+  const file = () => new File(['RIFF'], 'a.wav');
+  assert.equal((await openai.audio.transcriptions.create({ model: 'openai/gpt-4o-transcribe', file: file() })).text, 'Answer to: a.wav');
+  const edited = await openai.images.edit({ model: 'gpt-image-1', prompt: 'a pear', image: file() });
+  assert.equal(edited.data.length, 1);
+  const spoken = await openai.audio.speech.create({ model: 'gpt-4o-mini-tts', voice: 'alloy', input: 'Hello' });
+  assert.equal((await spoken.arrayBuffer()).byteLength, 5);
+});
+
 // Both SDKs come back when they are told to.
 for (const [name, model, ask] of [
   ['a wait of OpenAI turns into success', need('CLIENTS_BUSY_CHAT'), chat],

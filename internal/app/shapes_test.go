@@ -1,0 +1,102 @@
+package app
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// heard keeps what a provider answered last, byte for byte.
+type heard struct {
+	http.RoundTripper
+	mu   sync.Mutex
+	last *bytes.Buffer
+}
+
+func (h *heard) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = new(bytes.Buffer)
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(resp.Body, h.last), resp.Body}
+	return resp, nil
+}
+
+// What Claude Code and Codex send, and what they are answered, passes byte for byte, with the
+// headers by which they say who asks.
+//
+// The bodies are made up in the shapes of: github.com/openai/codex, codex-rs/codex-api/src/common.rs
+// (ResponsesApiRequest, CompactionInput) and core/tests/suite/client.rs (headers and items); Claude
+// Code's as captured by others (github.com/starbased-co/ccproxy, examples/cc-api-req.zsh;
+// github.com/waylon256yhw/Claude-Cloak, src/services/headers.ts; github.com/chief-builder/claude-code-analytics).
+func TestCodingAgentsPass(t *testing.T) {
+	claudeCode := []string{
+		"X-Api-Key", alice, "User-Agent", "claude-cli/2.1.31 (external, cli)", "X-App", "cli", "Anthropic-Version", "2023-06-01",
+		"Anthropic-Beta", "claude-code-20250219,interleaved-thinking-2025-05-14,context-management-2025-06-27",
+		"Anthropic-Dangerous-Direct-Browser-Access", "true", "Content-Type", "application/json", "Accept", "application/json",
+		"X-Stainless-Lang", "js", "X-Stainless-Package-Version", "0.72.1", "X-Stainless-Os", "Linux", "X-Stainless-Arch", "x64",
+		"X-Stainless-Runtime", "node", "X-Stainless-Runtime-Version", "v24.6.0", "X-Stainless-Retry-Count", "0", "X-Stainless-Timeout", "600",
+		"X-Stainless-Helper-Method", "stream",
+	}
+	codex := []string{
+		"Authorization", "Bearer " + alice, "User-Agent", "codex_cli_rs/0.98.0 (Debian 13; x86_64) xterm", "Originator", "codex_cli_rs", "Version", "0.98.0",
+		"Session_id", "0199a213-81c0-7800-8aa1-bbab2a035a53", "Conversation_id", "0199a213-81c0-7800-8aa1-bbab2a035a53", "X-Openai-Subagent", "review",
+		"Openai-Beta", "responses=experimental", "Content-Type", "application/json", "Accept", "text/event-stream",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		back := &heard{RoundTripper: m.anthropic.Transport()}
+		m.transport["api.anthropic.com"] = back
+		other := &heard{RoundTripper: m.openai.Transport()}
+		m.transport["api.openai.com"] = other
+		for _, c := range []struct {
+			path, file, ends string
+			headers          []string
+			heard            *heard
+			status           int
+		}{
+			{message + "?beta=true", "claude-code", "event: message_stop", claudeCode, back, http.StatusOK},
+			{message + "?beta=true", "claude-code-quota", "", claudeCode, back, http.StatusOK},
+			{message + "/count_tokens?beta=true", "claude-code", "", claudeCode, back, http.StatusOK},
+			{"/openai/v1/responses", "codex", "event: response.completed", codex, other, http.StatusOK},
+			{"/v1/responses", "codex", "event: response.completed", codex, other, http.StatusOK},
+			{"/openai/v1/responses/compact", "codex-compact", "", codex, other, http.StatusNotFound}, // the simulator has none
+		} {
+			body, err := os.ReadFile("testdata/" + c.file + ".json")
+			require.NoError(t, err)
+			rec := m.ask(t, "POST", c.path, string(body), c.headers...)
+			require.Equal(t, c.status, rec.Code, "%s: %s", c.path, rec.Body)
+			assert.Contains(t, rec.Body.String(), c.ends)
+			if c.status == http.StatusOK {
+				assert.Equal(t, c.heard.last.String(), rec.Body.String(), "the answer")
+			}
+			came := last(append(m.openai.Requests(), m.anthropic.Requests()...))
+			if c.heard == other {
+				came = last(m.openai.Requests())
+			}
+			assert.Equal(t, string(body), string(came.Body))
+			assert.True(t, strings.HasSuffix(strings.Split(c.path, "?")[0], strings.TrimPrefix(came.Path, "/v1")), came.Path)
+			for i := 0; i < len(c.headers); i += 2 {
+				if name := c.headers[i]; name != "Authorization" && name != "X-Api-Key" {
+					assert.Equal(t, c.headers[i+1], came.Header.Get(name), name)
+				}
+			}
+		}
+		assert.NotContains(t, m.logs.String(), "naïvely", "what is said is in no log")
+	})
+}
