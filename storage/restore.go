@@ -147,6 +147,9 @@ func (c *Control) restore(known Control, now scheduler.Instant) {
 	if found.Mode != "" {
 		c.Mode = found.Mode
 	}
+	if found.Prefer != "" {
+		c.Prefer = found.Prefer
+	}
 	if len(found.Chain) > 0 {
 		c.Chain = found.Chain
 	}

@@ -111,6 +111,9 @@ type Control struct {
 	Epoch int64 `firestore:"epoch"`
 	// Mode is the run-time mode; empty: as configured.
 	Mode string `firestore:"mode"`
+	// Prefer says which projects an admin had used first: free, paid, or any; empty: as
+	// configured. Builds from before leave it alone.
+	Prefer string `firestore:"prefer"`
 	// TicketKey signs tickets, so that any instance recognises them.
 	TicketKey []byte `firestore:"ticket_key"`
 	// Aliases maps a model name to the one that upstream resolves it to.

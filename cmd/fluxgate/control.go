@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/batch"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/remote"
 	"fluxgate.dev/fluxgate/internal/terminal"
@@ -55,15 +56,41 @@ func newModeCommand() *cobra.Command {
 		Example: `  fluxgate mode flash_only
   fluxgate mode --default`,
 		ValidArgs: batch.Modes,
-		Args:      cobra.MatchAll(valueOrDefault(&back), oneOf(batch.Modes)),
+		Args:      cobra.MatchAll(valueOrDefault(&back), oneOf("mode", batch.Modes)),
 	}, terminal.ModeInForce, func(args []string) (remote.Change, error) {
-		if back {
-			return remote.Change{Mode: json.RawMessage("null")}, nil
-		}
-		return remote.Change{Mode: json.RawMessage(strconv.Quote(args[0]))}, nil
+		return remote.Change{Mode: quotedOrNull(back, args)}, nil
 	})
 	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured mode")
 	return cmd
+}
+
+// preferences are the arguments of prefer.
+var preferences = []string{string(config.PreferFree), string(config.PreferPaid), string(config.PreferAny)}
+
+func newPreferCommand() *cobra.Command {
+	var back bool
+	cmd := new(operator).configure(&cobra.Command{
+		Use:   "prefer [" + strings.Join(preferences, "|") + " | --default]",
+		Short: "Say which projects are used first, or go back to the configured ones",
+		Long: `Prefer says which projects are used first where several have room for the same model: those of the free tier, those of paid
+ones, as GEMINI_TIER_n declares them, or any. --default goes back to what is configured.`,
+		Example: `  fluxgate prefer free
+  fluxgate prefer --default`,
+		ValidArgs: preferences,
+		Args:      cobra.MatchAll(valueOrDefault(&back), oneOf("preference", preferences)),
+	}, terminal.PreferInForce, func(args []string) (remote.Change, error) {
+		return remote.Change{Prefer: quotedOrNull(back, args)}, nil
+	})
+	cmd.Flags().BoolVar(&back, "default", false, "go back to what is configured")
+	return cmd
+}
+
+// quotedOrNull is the argument as JSON; null is the way back.
+func quotedOrNull(back bool, args []string) json.RawMessage {
+	if back {
+		return json.RawMessage("null")
+	}
+	return json.RawMessage(strconv.Quote(args[0]))
 }
 
 func newDisableCommand() *cobra.Command {
@@ -182,7 +209,7 @@ func valueOrDefault(back *bool) cobra.PositionalArgs {
 }
 
 // oneOf wants one of these words, or none.
-func oneOf(words []string) cobra.PositionalArgs {
+func oneOf(what string, words []string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0:
@@ -192,7 +219,7 @@ func oneOf(words []string) cobra.PositionalArgs {
 		case slices.Contains(words, args[0]):
 			return nil
 		}
-		err := fmt.Errorf("there is no mode %q: want one of %s", args[0], strings.Join(words, ", "))
+		err := fmt.Errorf("there is no %s %q: want one of %s", what, args[0], strings.Join(words, ", "))
 		if meant := nearest.Word(args[0], words); meant != "" {
 			err = fmt.Errorf("%w. Did you mean %s?", err, meant)
 		}

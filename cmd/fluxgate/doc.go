@@ -12,7 +12,7 @@
 //   - wait.go: wait, a proxy that waits on behalf of programs that can't
 //   - simulator.go: simulator, a Gemini that enforces limits
 //   - batch.go: batch, many prompts from files
-//   - control.go: mode, chain, limits, enable, disable and reset
+//   - control.go: mode, prefer, chain, limits, enable, disable and reset
 //   - plan.go: plan, when a request could go
 //   - usage.go: usage, who used what
 //   - operate.go: status, validate and refresh-policy, and what all commands of operators share

@@ -25,7 +25,7 @@ request now or answers 429 with the exact time to come back.
 		SilenceErrors: true,
 	}
 	root.AddCommand(newInitCommand(), newCheckCommand(), newServeCommand(), newSimulatorCommand(), newWaitCommand(), newBatchCommand(), newBenchCommand(), newCostCommand(), newVersionCommand())
-	root.AddCommand(newStatusCommand(), newUsageCommand(), newPlanCommand(), newModeCommand(), newChainCommand(), newLimitsCommand(),
+	root.AddCommand(newStatusCommand(), newUsageCommand(), newPlanCommand(), newModeCommand(), newPreferCommand(), newChainCommand(), newLimitsCommand(),
 		newEnableCommand(), newDisableCommand(), newResetCommand(), newValidateCommand(), newRefreshPolicyCommand())
 	markUsage(root)
 	return root

@@ -154,6 +154,9 @@ func TestOperatorCommands(t *testing.T) {
 		{[]string{"plan", "450k"}, `POST /plan {"tokens":450000}`, "team-b   gemini-2.5-pro     38s  tokens/minute    5  250k  100\n"},
 		{[]string{"plan", "--file", file}, `POST /plan {"prompt":"Hello","mode":"flash_only"}`, "100\n"},
 		{[]string{"mode", "flash_only"}, `POST /config {"mode":"flash_only"}`, "limits     gemini-2.5-flash: RPM 150\n"},
+		{[]string{"mode", "--default"}, `POST /config {"mode":null}`, "RPM 150\n"},
+		{[]string{"prefer", "paid"}, `POST /config {"prefer":"paid"}`, "RPM 150\n"},
+		{[]string{"prefer", "--default"}, `POST /config {"prefer":null}`, "RPM 150\n"},
 		{[]string{"disable", "3"}, `POST /config {"disable_key":3}`, "RPM 150\n"},
 		{[]string{"enable", "3"}, `POST /config {"enable_key":3}`, "RPM 150\n"},
 		{[]string{"chain", "gemini-2.5-pro, gemini-2.5-flash"}, `POST /config {"chain":["gemini-2.5-pro","gemini-2.5-flash"]}`, "RPM 150\n"},
@@ -173,15 +176,16 @@ func TestOperatorCommands(t *testing.T) {
 	}
 }
 
-// Without an argument, mode, chain and limits show what is in force and where it comes from, and change nothing.
+// Without an argument, mode, prefer, chain and limits show what is in force and where it comes from, and change nothing.
 func TestInForce(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, map[string]string{"/status": `{"mode":"flash_only","mode_source":"run_time","model_chain":["m2","m1"],"chain_source":"discovered",` +
+	d := deploy(t, map[string]string{"/status": `{"mode":"flash_only","mode_source":"run_time","prefer":"free","prefer_source":"configured","model_chain":["m2","m1"],"chain_source":"discovered",` +
 		`"now":"2026-11-25T22:11:26.000Z","projects":[{"project":"a","models":[` +
 		`{"model":"m1","rpm":{"limit":5,"source":"default"},"tpm":{"limit":250000,"source":"operator"},"rpd":{"limit":-1,"source":"learned"}},` +
 		`{"model":"m2","rpm":{"limit":7,"source":"reported"},"tpm":{"limit":250000,"source":"default"},"rpd":{"limit":100,"source":"default"}}]}]}`})
 	for command, says := range map[string][]string{
 		"mode":   {"flash_only (run time)\n"},
+		"prefer": {"free (configured)\n"},
 		"chain":  {"m2 > m1 (discovered)", "flash_only (run time)"},
 		"limits": {"m2     7 (reported)   250k (default)  100 (default)", "m1      5 (default)  250k (operator)"},
 	} {
@@ -191,7 +195,7 @@ func TestInForce(t *testing.T) {
 			assert.Contains(t, out, want, command)
 		}
 	}
-	assert.Equal(t, []string{"GET /status", "GET /status", "GET /status"}, d.seen())
+	assert.Equal(t, []string{"GET /status", "GET /status", "GET /status", "GET /status"}, d.seen())
 }
 
 // What can be seen to be wrong isn't sent.
@@ -215,6 +219,7 @@ func TestOperatorArguments(t *testing.T) {
 		{[]string{"plan", "--file", list + ".none"}, "no such file"},
 		{[]string{"mode", "turbo"}, `there is no mode "turbo": want one of both, pro_only, flash_only, flash_lite_only`},
 		{[]string{"mode", "flsh_only"}, "Did you mean flash_only?"},
+		{[]string{"prefer", "pay"}, `there is no preference "pay": want one of free, paid, any`},
 		{[]string{"stauts"}, "Did you mean this?\n\tstatus"},
 		{[]string{"status", "--wach"}, "unknown flag: --wach"},
 		{[]string{"disable", "three"}, "want the number of a key"},

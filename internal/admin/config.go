@@ -25,7 +25,8 @@ import (
 // A configRequest is the body of POST /config: gemini-flux's fields, and chain
 // and limits. One request may hold several.
 type configRequest struct {
-	Mode       json.RawMessage `json:"mode"` // null: as configured
+	Mode       json.RawMessage `json:"mode"`   // null: as configured
+	Prefer     json.RawMessage `json:"prefer"` // free, paid or any; null: as configured
 	DisableKey *int            `json:"disable_key"`
 	EnableKey  *int            `json:"enable_key"`
 	Chain      json.RawMessage `json:"chain"`  // a list of models and families; null or none: as configured
@@ -37,6 +38,7 @@ type configRequest struct {
 type ConfigResult struct {
 	Status string               `json:"status"`
 	Mode   scheduler.Mode       `json:"mode"`
+	Prefer config.Prefer        `json:"prefer"`
 	Chain  []string             `json:"model_chain"`
 	Limits config.LimitsByModel `json:"limits"` // set at run time; of one project as PROJECT/MODEL
 	// Unlisted are the models of the chain that was set at run time which aren't among those
@@ -64,7 +66,7 @@ func (a *Admin) Configure(ctx context.Context, who string, body []byte) (*Config
 	for name, l := range snapshot.Control.Limits {
 		limits[name] = config.Limits(l)
 	}
-	return &ConfigResult{"ok", snapshot.Mode, snapshot.Chain(""), limits, unlisted(snapshot.Control)}, nil
+	return &ConfigResult{"ok", snapshot.Mode, effective.Prefer(a.cfg, snapshot.Control), snapshot.Chain(""), limits, unlisted(snapshot.Control)}, nil
 }
 
 func unlisted(c storage.Control) (names []string) {
@@ -91,8 +93,8 @@ type mark struct {
 
 // understand checks what a request says.
 func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfiguration, error) {
-	if in.Mode == nil && in.DisableKey == nil && in.EnableKey == nil && in.Chain == nil && in.Limits == nil {
-		return nil, apierror.Invalid("body", "say what to change: mode, disable_key, enable_key, chain or limits.")
+	if in.Mode == nil && in.Prefer == nil && in.DisableKey == nil && in.EnableKey == nil && in.Chain == nil && in.Limits == nil {
+		return nil, apierror.Invalid("body", "say what to change: mode, prefer, disable_key, enable_key, chain or limits.")
 	}
 	if in.DisableKey != nil && in.EnableKey != nil && *in.DisableKey == *in.EnableKey {
 		return nil, apierror.Invalid("disable_key", "the same key can't be enabled too.")
@@ -109,6 +111,9 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 		return nil, err
 	}
 	if err := out.mode(in.Mode); err != nil {
+		return nil, err
+	}
+	if err := out.prefer(in.Prefer); err != nil {
 		return nil, err
 	}
 	if err := a.leavesModels(snapshot.Control, in, out); err != nil {
@@ -159,6 +164,25 @@ func (c *reconfiguration) mode(raw json.RawMessage) error {
 	c.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
 	return nil
 }
+
+func (c *reconfiguration) prefer(raw json.RawMessage) error {
+	switch {
+	case raw == nil:
+		return nil
+	case bytes.Equal(raw, []byte("null")):
+		c.step("prefer as configured", func(c *storage.Control) { c.Prefer = "" })
+		return nil
+	}
+	var prefer string
+	if json.Unmarshal(raw, &prefer) != nil || !slices.Contains(preferences, prefer) {
+		return apierror.Invalid("prefer", "want "+strings.Join(preferences, ", ")+", or null for the configured one.")
+	}
+	c.step("prefer "+prefer, func(c *storage.Control) { c.Prefer = prefer })
+	return nil
+}
+
+// preferences are those that may be set.
+var preferences = []string{string(config.PreferFree), string(config.PreferPaid), string(config.PreferAny)}
 
 func (c *reconfiguration) chain(raw json.RawMessage, force bool, control storage.Control) error {
 	if raw == nil {

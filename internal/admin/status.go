@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/budget"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -26,13 +27,17 @@ import (
 
 // A Status is gemini-flux's status, and what there is to know beyond it.
 type Status struct {
-	Keys        []keyStatus     `json:"keys"`
-	Mode        scheduler.Mode  `json:"mode"`
-	ModeSource  string          `json:"mode_source"` // configured or run_time
-	Policy      map[string]any  `json:"policy"`
-	ModelChain  []string        `json:"model_chain"`
-	ChainSource string          `json:"chain_source"`
-	Projects    []projectStatus `json:"projects"`
+	Keys       []keyStatus    `json:"keys"`
+	Mode       scheduler.Mode `json:"mode"`
+	ModeSource string         `json:"mode_source"` // configured or run_time
+	// Prefer says which projects are used first where several have room, free, paid or any, and
+	// PreferSource where that is from, as ModeSource.
+	Prefer       config.Prefer   `json:"prefer"`
+	PreferSource string          `json:"prefer_source"`
+	Policy       map[string]any  `json:"policy"`
+	ModelChain   []string        `json:"model_chain"`
+	ChainSource  string          `json:"chain_source"`
+	Projects     []projectStatus `json:"projects"`
 	// Idle is how a model of the chain stands on a project that doesn't list it, by name.
 	Idle map[string]modelStatus `json:"idle,omitempty"`
 	// Next is the "after" of the next page; empty: there is none.
@@ -168,6 +173,7 @@ func (a *Admin) Status(ctx context.Context, query url.Values, administrator bool
 	}
 	out := v.response(p, states, notes)
 	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
+	out.Prefer = effective.Prefer(a.cfg, snapshot.Control)
 	out.Store, out.Shadow, out.Simulated, out.Kind = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated, a.storeKind
 	if look.Administrator {
 		out.Callers, out.Events = a.callers(ctx, states, v.now), notes.events
@@ -191,12 +197,9 @@ type statusView struct {
 
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
 	out := Status{
-		Mode: v.mode, ModeSource: "configured", Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
+		Mode: v.mode, ModeSource: sourceOf(v.control.Mode), PreferSource: sourceOf(v.control.Prefer), Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
 		Errors: map[string]int64{}, Operations: operationsStatus{FreeReads: freeReads, FreeWrites: freeWrites},
 		History: n.history, Now: instant(v.now), ResetsAt: instant(scheduler.DayOf(v.now).End()),
-	}
-	if v.control.Mode != "" {
-		out.ModeSource = "run_time"
 	}
 	if !n.validation.At.IsZero() {
 		out.Validation = &moment{n.validation.At}
@@ -255,6 +258,14 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 		}
 	}
 	return out
+}
+
+// sourceOf says where a setting is from that was set to this at run time, if it was.
+func sourceOf(atRunTime string) string {
+	if atRunTime == "" {
+		return "configured"
+	}
+	return "run_time"
 }
 
 // keys says how every key does.

@@ -59,7 +59,11 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 	}
 	r.line("mode: %s", mode)
 	if snapshot.Rules.Prefer != "" {
-		r.line("projects of %s tiers are used first (FLUXGATE_PREFER)", snapshot.Rules.Prefer)
+		from := "FLUXGATE_PREFER"
+		if snapshot.Control.Prefer != "" {
+			from = "set at run time"
+		}
+		r.line("projects of %s tiers are used first (%s)", snapshot.Rules.Prefer, from)
 	}
 	if len(chain) == 0 {
 		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))

@@ -68,6 +68,7 @@ type Prefer string
 const (
 	PreferFree Prefer = "free"
 	PreferPaid Prefer = "paid"
+	PreferAny  Prefer = "any" // as when nothing is said
 )
 
 // A Resources names who may use the files and cached contents that callers make.
@@ -210,7 +211,7 @@ type Config struct {
 
 	// Prefer says which projects are used first where several have room for a request's
 	// model: those of the free tier or those of paid ones, as GEMINI_TIER_N declares them.
-	// FLUXGATE_PREFER, free or paid, default empty: any of them.
+	// FLUXGATE_PREFER, free, paid or any, default empty: any of them.
 	Prefer Prefer `env:"FLUXGATE_PREFER"`
 
 	// MaxWait is how long a request waits for the best model of the chain before the next

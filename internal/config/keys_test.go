@@ -184,5 +184,5 @@ func TestTierOfAKey(t *testing.T) {
 	assert.ErrorContains(t, err, "GEMINI_TIER_1: want the usage tier of the project: free, 1, 2 or 3")
 	assert.ErrorContains(t, err, "GEMINI_TIER_2: there is no GEMINI_KEY_2")
 	assert.ErrorContains(t, err, `"GEMINI_TIER_x": want GEMINI_TIER_ and a number from 1`)
-	assert.ErrorContains(t, err, `FLUXGATE_PREFER: "cheap": want free or paid`)
+	assert.ErrorContains(t, err, `FLUXGATE_PREFER: "cheap": want free, paid or any`)
 }

@@ -44,7 +44,7 @@ func (c *Config) Validate() error {
 	check("FLUXGATE_IDLE_TIMEOUT", between(c.IdleTimeout, time.Second, 10*time.Minute))
 	check("FLUXGATE_LIVE_IDLE_TIMEOUT", between(c.LiveIdleTimeout, time.Second, time.Hour))
 	if c.Prefer != "" {
-		check("FLUXGATE_PREFER", oneOf(c.Prefer, PreferFree, PreferPaid))
+		check("FLUXGATE_PREFER", oneOf(c.Prefer, PreferFree, PreferPaid, PreferAny))
 	}
 	if c.Auth != "" && c.Auth != AuthIAM {
 		check("FLUXGATE_AUTH", fmt.Errorf("%s: want iam, or nothing", quoted(string(c.Auth))))

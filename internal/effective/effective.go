@@ -1,5 +1,5 @@
 // Package effective puts together the policy in force for a deployment: the model
-// chain, the mode and the limits, from what is built in, what Gemini reports, what
+// chain, the mode, the projects that are used first and the limits, from what is built in, what Gemini reports, what
 // the operator configured and what an administrator set at run time, in rising
 // order of trust, for all projects and for single ones ([Rules] has the order). Limits learned from upstream's 429s are not among them: they
 // belong to single projects, and beat all of these; see
@@ -7,6 +7,7 @@
 package effective
 
 import (
+	"cmp"
 	"iter"
 	"maps"
 	"slices"
@@ -79,6 +80,12 @@ func Mode(cfg *config.Config, c storage.Control) scheduler.Mode {
 		return scheduler.Mode(c.Mode)
 	}
 	return scheduler.Mode(cfg.Mode)
+}
+
+// Prefer returns which projects are used first where several have room: set at run time, or
+// configured; any where nothing is said.
+func Prefer(cfg *config.Config, c storage.Control) config.Prefer {
+	return cmp.Or(config.Prefer(c.Prefer), cfg.Prefer, config.PreferAny)
 }
 
 // Rules returns the rules in force under a configuration, a control document and the usage
@@ -158,10 +165,14 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 		named = append(named, own...)
 	}
 	layers = append(layers, named...)
+	prefer := scheduler.Preference(Prefer(b.cfg, b.control))
+	if prefer == scheduler.Preference(config.PreferAny) {
+		prefer = ""
+	}
 	return &scheduler.Rules{
 		Policy: scheduler.NewTierPolicy(tier, b.chain, layers...).WithWindows(b.control.Windows),
 		Specs:  map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)},
-		Skew:   b.cfg.Skew, Hold: b.cfg.Hold, Prefer: scheduler.Preference(b.cfg.Prefer),
+		Skew:   b.cfg.Skew, Hold: b.cfg.Hold, Prefer: prefer,
 	}
 }
 

@@ -167,7 +167,7 @@ func (p *pool) event(ago time.Duration, who, what string) object {
 // status is the answer of GET /status.
 func (p *pool) status() object {
 	out := object{
-		"keys": p.keys, "mode": "both", "mode_source": "configured", "policy": object{}, "model_chain": chain, "chain_source": "default",
+		"keys": p.keys, "mode": "both", "mode_source": "configured", "prefer": "any", "prefer_source": "configured", "policy": object{}, "model_chain": chain, "chain_source": "default",
 		"projects": p.projects,
 		"callers":  []object{{"caller": "alice", "requests_today": 412, "tokens_today": 8_765_432}, {"caller": "subtitles", "requests_today": 96, "tokens_today": 3_210_000}},
 		"errors":   object{"server": 2, "minute": 1},

@@ -93,7 +93,7 @@ func TestRequests(t *testing.T) {
 		}},
 		`/config {"mode":"flash_only"}`: {ok, func(ctx context.Context, c *Client) error {
 			a, err := c.Configure(ctx, Change{Mode: json.RawMessage(`"flash_only"`)})
-			assert.Equal(t, Configured{"ok", "flash_only", []string{"m1"}, map[string]map[string]int64{"m1": {"rpm": 5}}, nil}, a.Body)
+			assert.Equal(t, Configured{Status: "ok", Mode: "flash_only", ModelChain: []string{"m1"}, Limits: map[string]map[string]int64{"m1": {"rpm": 5}}}, a.Body)
 			return err
 		}},
 		`/config {"disable_key":3}`: {ok, func(ctx context.Context, c *Client) error {

@@ -25,12 +25,15 @@ const (
 
 // A Status is the answer of GET /status.
 type Status struct {
-	Keys        []Key     `json:"keys"`
-	Mode        string    `json:"mode"`
-	ModeSource  string    `json:"mode_source"`
-	ModelChain  []string  `json:"model_chain"`
-	ChainSource string    `json:"chain_source"`
-	Projects    []Project `json:"projects"`
+	Keys       []Key  `json:"keys"`
+	Mode       string `json:"mode"`
+	ModeSource string `json:"mode_source"`
+	// Prefer is free, paid or any; empty: of a build that couldn't have it set.
+	Prefer       string    `json:"prefer"`
+	PreferSource string    `json:"prefer_source"`
+	ModelChain   []string  `json:"model_chain"`
+	ChainSource  string    `json:"chain_source"`
+	Projects     []Project `json:"projects"`
 	// Idle is how a model of the chain stands on a project that doesn't list it.
 	Idle map[string]Model `json:"idle"`
 	// Callers and Events are shown to administrators only.
@@ -182,6 +185,15 @@ type Plan struct {
 	Now        time.Time   `json:"now"`
 	Best       *Candidate  `json:"best"` // nil: never
 	Candidates []Candidate `json:"candidates"`
+	// Own is what stands in the way among the asking caller's own limits and budgets; nil: nothing.
+	Own *Own `json:"own"`
+}
+
+// An Own is a wait that a caller's own limits or budgets demand.
+type Own struct {
+	Start  *time.Time `json:"start"` // nil: never
+	Cause  string     `json:"cause"`
+	Budget string     `json:"budget"` // its name in errors, such as DollarsPerDayPerCaller
 }
 
 // A Candidate is one model of one project that a request could run on.
@@ -204,7 +216,9 @@ type Limits struct {
 // A Change is the body of POST /config. What is nil stays as it is.
 type Change struct {
 	// Mode is the name of one in quotes, or null: the configured one.
-	Mode       json.RawMessage `json:"mode,omitempty"`
+	Mode json.RawMessage `json:"mode,omitempty"`
+	// Prefer is free, paid or any in quotes, or null: the configured one.
+	Prefer     json.RawMessage `json:"prefer,omitempty"`
 	DisableKey *int            `json:"disable_key,omitempty"`
 	EnableKey  *int            `json:"enable_key,omitempty"`
 	// Chain goes back to the configured one when it is empty.
@@ -219,6 +233,7 @@ type Change struct {
 type Configured struct {
 	Status     string   `json:"status"`
 	Mode       string   `json:"mode"`
+	Prefer     string   `json:"prefer"` // empty: of a build that couldn't have it set
 	ModelChain []string `json:"model_chain"`
 	// Limits are those that were set at run time: rpm, tpm and rpd by model, as far as set.
 	Limits map[string]map[string]int64 `json:"limits"`

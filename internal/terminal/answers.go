@@ -24,6 +24,16 @@ func Plan(p *remote.Plan, style Style) string {
 		best += ": " + c.Model + " on " + c.Project
 	}
 	b.WriteString(style.field("could go", best))
+	if o := p.Own; o != nil {
+		own, why := "never", causeText(o.Cause)
+		if o.Budget != "" {
+			why = "your budget, " + o.Budget
+		}
+		if o.Start != nil {
+			own = "not before " + style.clock(*o.Start, "2006-01-02 15:04:05") + ", in " + wait(p.Now, o.Start)
+		}
+		b.WriteString(style.field("your own", own+": "+why))
+	}
 	g := style.grid(column{name: "PROJECT", least: 8}, modelColumn, column{name: "STARTS", right: true},
 		column{name: "BECAUSE OF"}, column{name: "RPM", right: true}, column{name: "TPM", right: true}, column{name: "RPD", right: true})
 	for _, c := range p.Candidates {
@@ -79,6 +89,9 @@ func PolicyReport(p *remote.PolicyReport, style Style) string {
 func Configured(c *remote.Configured, style Style) string {
 	var b strings.Builder
 	b.WriteString(style.field("mode", c.Mode))
+	if c.Prefer != "" {
+		b.WriteString(style.field("prefer", c.Prefer))
+	}
 	if len(c.ModelChain) > 0 {
 		b.WriteString(style.field("chain", strings.Join(c.ModelChain, " > ")))
 	}

@@ -10,6 +10,11 @@ import (
 // ModeInForce shows the mode, and where it comes from.
 func ModeInForce(s *remote.Status, _ Style) string { return s.Mode + by(s.ModeSource) + "\n" }
 
+// PreferInForce shows which projects are used first, and where that comes from.
+func PreferInForce(s *remote.Status, _ Style) string {
+	return s.Prefer + by(s.PreferSource) + "\n"
+}
+
 // ChainInForce shows the chain under the mode, and where it comes from.
 func ChainInForce(s *remote.Status, style Style) string {
 	return style.field("chain", strings.Join(s.ModelChain, " > ")+by(s.ChainSource)) + style.field("mode", s.Mode+by(s.ModeSource))

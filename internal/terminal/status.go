@@ -59,6 +59,9 @@ func (v statusView) summary(b *strings.Builder) {
 	}
 	b.WriteString(s.field("mode", v.Mode+by(v.ModeSource)))
 	b.WriteString(s.field("chain", strings.Join(v.ModelChain, " > ")+by(v.ChainSource)))
+	if v.Prefer != "" && v.Prefer != "any" {
+		b.WriteString(s.field("prefer", "projects of "+v.Prefer+" tiers"+by(v.PreferSource)))
+	}
 	b.WriteString(s.field("day", fmt.Sprintf("ends in %s, at %s", wait(v.Now, &v.ResetsAt), s.clock(v.ResetsAt, "15:04"))))
 	if o := v.Operations; o != nil {
 		b.WriteString(s.field("Firestore", fmt.Sprintf("%s of %s free reads, %s of %s free writes today",

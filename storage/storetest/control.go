@@ -34,13 +34,13 @@ func controlRoundTrip(t *testing.T, h Harness) {
 	assert.Empty(t, c.Mode)
 
 	c, err = s.UpdateControl(t.Context(), func(c *storage.Control) error {
-		c.Mode, c.TicketKey, c.Aliases = "flash_only", []byte{0, 255}, map[string]string{"a-latest": "a.1/2"}
+		c.Mode, c.Prefer, c.TicketKey, c.Aliases = "flash_only", "free", []byte{0, 255}, map[string]string{"a-latest": "a.1/2"}
 		c.Redirects = map[string]string{"a.1": "b.1"}
 		c.Epoch = 99 // not the caller's to set
 		return nil
 	})
 	require.NoError(t, err)
-	want := storage.Control{Epoch: 1, Mode: "flash_only", TicketKey: []byte{0, 255}, Aliases: map[string]string{"a-latest": "a.1/2"}, Redirects: map[string]string{"a.1": "b.1"}}
+	want := storage.Control{Epoch: 1, Mode: "flash_only", Prefer: "free", TicketKey: []byte{0, 255}, Aliases: map[string]string{"a-latest": "a.1/2"}, Redirects: map[string]string{"a.1": "b.1"}}
 	assert.Equal(t, want, c)
 	for _, s := range []storage.Store{s, h.Open(t, eager())} {
 		c, err = s.Control(t.Context())

@@ -212,12 +212,12 @@ func setBackSoon(t *testing.T, h Harness) {
 }
 
 var settings = storage.Control{
-	Mode: "flash_only", TicketKey: []byte{7}, Chain: []string{"a", "b"}, Aliases: map[string]string{"x": "y"},
+	Mode: "flash_only", Prefer: "free", TicketKey: []byte{7}, Chain: []string{"a", "b"}, Aliases: map[string]string{"x": "y"},
 }
 
 func setting(t *testing.T, s storage.Store) {
 	_, err := s.UpdateControl(t.Context(), func(c *storage.Control) error {
-		c.Mode, c.TicketKey, c.Chain, c.Aliases = settings.Mode, settings.TicketKey, settings.Chain, settings.Aliases
+		c.Mode, c.Prefer, c.TicketKey, c.Chain, c.Aliases = settings.Mode, settings.Prefer, settings.TicketKey, settings.Chain, settings.Aliases
 		return nil
 	})
 	require.NoError(t, err)
@@ -233,7 +233,7 @@ func emptiedControl(t *testing.T, h Harness) {
 	h.(Emptier).Empty(t)
 	newcomer := h.Open(t, eager())
 	_, err := newcomer.UpdateControl(t.Context(), func(c *storage.Control) error {
-		c.TicketKey, c.Mode = []byte{8}, "pro_only"
+		c.TicketKey, c.Mode, c.Prefer = []byte{8}, "pro_only", "paid"
 		return nil
 	})
 	require.NoError(t, err)
@@ -248,6 +248,7 @@ func emptiedControl(t *testing.T, h Harness) {
 		require.NoError(t, err)
 		assert.Equal(t, settings.TicketKey, got.TicketKey, "tickets hold")
 		assert.Equal(t, "pro_only", got.Mode, "set after the loss")
+		assert.Equal(t, "paid", got.Prefer, "likewise")
 		assert.Equal(t, settings.Chain, got.Chain)
 		assert.Equal(t, settings.Aliases, got.Aliases)
 	}
@@ -274,6 +275,7 @@ func emptiedControlOfTwo(t *testing.T, h Harness) {
 		got, err := b.UpdateControl(t.Context(), func(*storage.Control) error { return nil })
 		require.NoError(t, err)
 		require.Equal(t, settings.Mode, got.Mode)
+		require.Equal(t, settings.Prefer, got.Prefer)
 	}
 	until(t, "a notices", func() bool {
 		time.Sleep(50 * time.Millisecond)

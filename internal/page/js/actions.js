@@ -35,11 +35,18 @@ const sendable = () =>
 
 // What each control asks for, and what it says when that is done.
 const controls = {
-  mode: ({ mode }) => ({
+  mode: ({ value }) => ({
     path: '/config',
-    body: { mode: mode === 'configured' ? null : mode },
+    body: { mode: value === 'configured' ? null : value },
     done: (answer) => `The mode is “${modes[answer.mode]}” now, for everyone. Other instances follow within 10 seconds.`,
     undo: { mode: view.status?.mode_source === 'run_time' ? view.status.mode : null },
+  }),
+  prefer: ({ value }) => ({
+    path: '/config',
+    body: { prefer: value === 'configured' ? null : value },
+    done: (answer) =>
+      `What is used first: “${preferences[answer.prefer]}” now, for everyone. Other instances follow within 10 seconds.`,
+    undo: { prefer: view.status?.prefer_source === 'run_time' ? view.status.prefer : null },
   }),
   disable: ({ key }) => ({
     path: '/config',
@@ -83,7 +90,7 @@ function refreshed(answer) {
 async function control(name, element) {
   const id = element.dataset.run;
   if (running.has(id)) return;
-  const { path, body, done, ask, undo } = controls[name]({ key: Number(element.dataset.key), mode: element.dataset.mode });
+  const { path, body, done, ask, undo } = controls[name]({ key: Number(element.dataset.key), value: element.dataset.value });
   if (ask && !(await confirmed(ask))) return;
   running.add(id);
   draw();
@@ -170,6 +177,12 @@ function planned(answer) {
       ],
       '.',
     ),
+    answer.own &&
+      nothing(
+        answer.own.start === null
+          ? 'It is more than your own limits ever allow.'
+          : `Your own ${answer.own.budget ? `budget (${answer.own.budget})` : 'limit'} has it wait until ${at(answer.own.start)}.`,
+      ),
     el(
       'ol',
       { class: 'waits' },

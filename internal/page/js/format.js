@@ -131,5 +131,12 @@ const modes = {
   flash_lite_only: 'Flash-Lite only',
 };
 
+// Which projects are used first where several have room.
+const preferences = {
+  any: 'Any project',
+  free: 'Free tier',
+  paid: 'Paid tiers',
+};
+
 // words makes a name of the JSON readable: what is new there is shown all the same.
 const words = (name) => name.replaceAll('_', ' ');

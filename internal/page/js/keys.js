@@ -40,7 +40,7 @@ function button(action, text, kind = '', values = {}) {
   const id =
     action +
     (values['data-key'] ? `-${values['data-key']}` : '') +
-    (values['data-mode'] ? `-${values['data-mode']}` : '');
+    (values['data-value'] ? `-${values['data-value']}` : '');
   const runs = running.has(id);
   return el(
     'button',
@@ -101,30 +101,40 @@ function keyRow(k, now) {
   );
 }
 
-// renderMode is the filter over the chain.
+// renderMode is the filter over the chain and, where tiers of projects are known, which of them
+// are used first.
 function renderMode(status) {
-  const set = status.mode_source === 'run_time';
-  const last = (status.events ?? []).find((e) => e.what.startsWith('mode '));
-  const from = set ? `set at run time${last?.who ? ` by ${last.who}, ${ago(poolNow() - instant(last.at))}` : ''}` : 'as configured';
+  const tiers = (status.projects ?? []).some((p) => p.tier);
   fill(
     'mode',
-    el('p', { class: 'control-label', id: 'mode-label' }, 'Mode ', el('span', { class: 'note' }, from)),
+    setting(status, 'mode', 'Mode', modes),
+    status.prefer && (tiers || status.prefer !== 'any') && setting(status, 'prefer', 'Used first', preferences),
+  );
+}
+
+// setting is a choice that holds for everyone, and who made it.
+function setting(status, name, label, texts) {
+  const set = status[`${name}_source`] === 'run_time';
+  const last = (status.events ?? []).find((e) => e.what.startsWith(`${name} `));
+  const from = set ? `set at run time${last?.who ? ` by ${last.who}, ${ago(poolNow() - instant(last.at))}` : ''}` : 'as configured';
+  return [
+    el('p', { class: 'control-label', id: `${name}-label` }, label, ' ', el('span', { class: 'note' }, from)),
     admin()
       ? el(
           'div',
-          { class: 'picker wide', role: 'group', 'aria-labelledby': 'mode-label' },
-          Object.entries(modes).map(([mode, text]) =>
-            button('mode', text, '', { 'data-mode': mode, 'aria-pressed': String(mode === status.mode) }),
+          { class: 'picker wide', role: 'group', 'aria-labelledby': `${name}-label` },
+          Object.entries(texts).map(([value, text]) =>
+            button(name, text, '', { 'data-value': value, 'aria-pressed': String(value === status[name]) }),
           ),
-          set && button('mode', 'As configured', 'quiet', { 'data-mode': 'configured' }),
+          set && button(name, 'As configured', 'quiet', { 'data-value': 'configured' }),
         )
       : el(
           'p',
           null,
-          el('strong', null, modes[status.mode] ?? words(status.mode)),
+          el('strong', null, texts[status[name]] ?? words(status[name])),
           el('span', { class: 'note' }, ' An administrator’s token can change it.'),
         ),
-  );
+  ];
 }
 
 // renderChain shows the order in which models are offered, and which of them
