@@ -15,6 +15,7 @@
 //   - fresh.go: how fresh it is
 //   - projectstatus.go: its part about projects and their calendars
 //   - plan.go: POST /plan
+//   - own.go: how a caller's own limits and budgets stand
 //   - config.go: POST /config
 //   - refresh.go: POST /refresh-policy, and asking Gemini
 //   - operate.go: POST /validate, POST /reset, and the history

@@ -23,6 +23,9 @@ type Plan struct {
 	Now        instant         `json:"now"`
 	Best       *planCandidate  `json:"best"` // what planning would choose, or one of those that tie; null: it fits nowhere, ever
 	Candidates []planCandidate `json:"candidates"`
+	// Own is what the caller's own limits and budgets demand, beside what the projects do; none:
+	// nothing.
+	Own *ownWait `json:"own,omitempty"`
 }
 
 // A planCandidate is one model of one project.
@@ -74,7 +77,9 @@ func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.answer(p, states, plan), nil
+	out := a.answer(p, states, plan)
+	out.Own, err = a.own(ctx, q.Caller.Name, plan)
+	return out, err
 }
 
 // A planning is what is to be planned.

@@ -331,6 +331,88 @@ func TestTokensOfAnthropicsClients(t *testing.T) {
 	})
 }
 
+// What was used of other providers is what their simulators charged, to the token, of every
+// organisation and model and on every route that answers with tokens.
+func TestUsageIsTheProvidersLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, `FLUXGATE_PRICES={"openai/gpt-5.5":{"input":2,"output":8},"anthropic/claude-sonnet-5":{"input":3,"output":15},"groq/llama-4":{"input":0.1,"output":0.2},"openai/text-embedding-3-small":{"input":0.02,"output":0}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		text := func(i int) string { return fmt.Sprint("Hello number ", i, strings.Repeat(" again", i%23)) }
+		bodies := []func(i int) (path, body string){
+			func(i int) (string, string) {
+				return chat, `{"model":"gpt-5.5","messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+			func(i int) (string, string) {
+				return chat, `{"model":"gpt-5.5","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+			func(i int) (string, string) {
+				return "/openai/v1/responses", `{"model":"gpt-5.5","input":"` + text(i) + `","store":false}`
+			},
+			func(i int) (string, string) {
+				return "/openai/v1/responses", `{"model":"gpt-5.5","stream":true,"input":"` + text(i) + `","store":false}`
+			},
+			func(i int) (string, string) {
+				return "/openai/v1/embeddings", `{"model":"text-embedding-3-small","input":"` + text(i) + `"}`
+			},
+			func(i int) (string, string) {
+				return chat, `{"model":"llama-4","messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+			func(i int) (string, string) {
+				return message, `{"model":"claude-sonnet-5","max_tokens":64,"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+			func(i int) (string, string) {
+				return message, `{"model":"claude-sonnet-5","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+		}
+		const rounds = 25
+		for i := range rounds * len(bodies) {
+			path, body := bodies[i%len(bodies)](i)
+			for {
+				rec := m.ask(t, "POST", path, body)
+				if rec.Code == http.StatusTooManyRequests {
+					ms, err := strconv.ParseInt(rec.Header().Get("X-Fluxgate-Retry-Ms"), 10, 64)
+					require.NoError(t, err)
+					time.Sleep(time.Duration(ms) * time.Millisecond)
+					continue
+				}
+				require.Equal(t, http.StatusOK, rec.Code, "%s: %s", path, rec.Body)
+				break
+			}
+		}
+		rec := m.ask(t, "GET", "/usage?window=24h&by=project,model", "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var report struct {
+			Rows []struct {
+				Project, Model string
+				Requests       int64
+				Input          int64 `json:"input_tokens"`
+				Output         int64 `json:"output_tokens"`
+				Thoughts       int64 `json:"thought_tokens"`
+				Unmetered      int64
+				Dollars        float64
+			}
+			Total struct{ Unpriced int64 }
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &report))
+		require.Len(t, report.Rows, 6, rec.Body)
+		prices := map[string][2]float64{"openai/gpt-5.5": {2, 8}, "anthropic/claude-sonnet-5": {3, 15}, "groq/llama-4": {0.1, 0.2}, "openai/text-embedding-3-small": {0.02, 0}}
+		var requests int64
+		for _, r := range report.Rows {
+			provider, model, _ := strings.Cut(r.Model, "/")
+			ledger := map[string]*simquota.Ledger{"openai": m.openai.Ledger(), "groq": m.groq.Ledger(), "anthropic": m.anthropic.Ledger()}[provider]
+			used := ledger.Used(r.Project, model)
+			assert.Equal(t, []int64{used[simquota.Requests], used[simquota.InputTokens], used[simquota.OutputTokens]},
+				[]int64{r.Requests, r.Input, r.Output + r.Thoughts}, "%s of %s", r.Model, r.Project)
+			assert.Zero(t, r.Unmetered, r.Model)
+			dollars := (float64(r.Input)*prices[r.Model][0] + float64(r.Output+r.Thoughts)*prices[r.Model][1]) / 1e6
+			assert.InDelta(t, dollars, r.Dollars, 1e-9, r.Model)
+			requests += r.Requests
+		}
+		assert.EqualValues(t, rounds*len(bodies), requests)
+		assert.Zero(t, report.Total.Unpriced)
+	})
+}
+
 // A model without a price counts in a budget of dollars as if the dearest that has one had
 // answered.
 func TestBudgetsOfOtherProviders(t *testing.T) {

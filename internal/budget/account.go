@@ -77,6 +77,54 @@ func (a *account) over(others, spent Spent, now scheduler.Instant) *limit {
 	return worst
 }
 
+// readFor is how long a record is taken for what it was by who only looks.
+const readFor = time.Minute
+
+// read has the record known, no older than readFor.
+func (a *account) read(ctx context.Context, records Records, now scheduler.Instant) error {
+	if a.known != nil && now.Time().Sub(a.knownAt) < readFor {
+		return nil
+	}
+	data, err := records.Record(ctx, recordOf(a.caller))
+	if err != nil {
+		return err
+	}
+	r, err := readRecord(data)
+	if err != nil {
+		return err
+	}
+	a.known, a.knownAt = r, now.Time()
+	return nil
+}
+
+// left says what is left of each limit beside what others spent, as far as is known.
+func (a *account) left(now scheduler.Instant) (all []Left) {
+	a.roll(now)
+	others, spent := a.known.besides(a.instance, func(x row) Spent { return x.covers(a.moment) }), a.now.Spent.plus(a.out)
+	for _, x := range a.limits {
+		begin, end := x.period(now)
+		all = append(all, Left{x.dollars(), x.name, x.told(x.most), x.told(max(0, x.most-x.used(spent)-x.used(others))), end, end.Sub(begin)})
+	}
+	return all
+}
+
+// refusal says what stands in the way of spending so much more, by what a record holds; nil:
+// nothing.
+func (a *account) refusal(r *record, need Amount, now scheduler.Instant) *Refusal {
+	others := r.besides(a.instance, func(x row) Spent { return x.covers(a.moment) })
+	worst := a.over(others, a.now.Spent.plus(a.out).plus(need), now)
+	if worst == nil {
+		return nil
+	}
+	refused := &Refusal{ID: worst.id, Value: worst.value(), Reset: worst.reset(now)}
+	sure := r.besides(a.instance, func(x row) Spent { return x.sure(a.moment, now.Time()) })
+	if a.over(sure, a.now.Spent.plus(need), now) == nil {
+		// What is on its way was reckoned with, and may turn out to be less.
+		refused.Reset = now.Time().Add(againAfter)
+	}
+	return refused
+}
+
 // extra is how much more than is needed may be leased.
 func (a *account) extra(others Spent, need Amount) Amount {
 	more := Amount{parts * need.Tokens, need.Cost * parts}
@@ -109,16 +157,10 @@ func (a *account) write(ctx context.Context, records Records, need Amount, more 
 		next, refused = a.now, nil
 		next.Instance, next.Lease, next.At = a.instance, a.out, now.Time().Unix()
 		if more {
-			others := r.besides(a.instance, func(x row) Spent { return x.covers(a.moment) })
-			if worst := a.over(others, a.now.Spent.plus(a.out).plus(need), now); worst != nil {
-				refused = &Refusal{ID: worst.id, Value: worst.value(), Reset: worst.reset(now)}
-				sure := r.besides(a.instance, func(x row) Spent { return x.sure(a.moment, now.Time()) })
-				if a.over(sure, a.now.Spent.plus(need), now) == nil {
-					// What is on its way was reckoned with, and may turn out to be less.
-					refused.Reset = now.Time().Add(againAfter)
-				}
+			if refused = a.refusal(r, need, now); refused != nil {
 				return data, nil
 			}
+			others := r.besides(a.instance, func(x row) Spent { return x.covers(a.moment) })
 			next.Lease = a.out.plus(need).plus(a.extra(others, need))
 		}
 		r.put(next, a.moment)

@@ -84,6 +84,46 @@ func left(t *testing.T, l *Ledger) map[string]float64 {
 	return out
 }
 
+// Who only asks takes nothing, and is told what who takes would be.
+func TestWould(t *testing.T) {
+	w := newWorld(t)
+	l := w.instance(Limits{TokensPerDay: tokens(100_000)})
+	assert.Empty(t, l.Known("alice"), "nothing is known yet, and nothing is asked")
+	would := func(input int64) time.Time {
+		t.Helper()
+		refused, err := l.Would(t.Context(), "alice", []string{pro}, input)
+		require.NoError(t, err)
+		if refused == nil {
+			return time.Time{}
+		}
+		return refused.Reset
+	}
+	for range 100 {
+		require.Zero(t, would(50_000))
+	}
+	answer(t, l, 60_000, 30_000)
+	known := l.Known("alice")
+	require.Len(t, known, 1)
+	assert.InDelta(t, 10_000, known[0].Left, 0)
+	assert.Equal(t, 24*time.Hour, known[0].Period)
+	assert.Equal(t, midnight, would(5000))
+	assert.Zero(t, would(1000))
+	_, err := l.Would(t.Context(), "alice", []string{pro}, 100_001)
+	require.ErrorIs(t, err, ErrNever)
+	refused, err := l.Would(t.Context(), "bob", []string{pro}, 1<<40)
+	assert.True(t, refused == nil && err == nil, "he has none")
+
+	// Another instance, a minute later, knows what was spent here.
+	require.NoError(t, l.Flush(t.Context()))
+	other := w.instance(Limits{TokensPerDay: tokens(100_000)})
+	refused, err = other.Would(t.Context(), "alice", []string{pro}, 5000)
+	require.NoError(t, err)
+	require.NotNil(t, refused)
+	assert.Equal(t, midnight, refused.Reset)
+	w.now = midnight
+	assert.Zero(t, would(50_000), "another day")
+}
+
 var (
 	midnight = time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
 	first    = time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)

@@ -77,17 +77,9 @@ func (l *Ledger) Take(ctx context.Context, caller string, models []string, input
 	if a == nil {
 		return nil, nil, nil
 	}
-	table := l.prices.At(l.clock().Time())
-	least, need := reckon(table, models, input, 0), reckon(table, models, input, Reckoned)
-	for _, x := range a.limits {
-		switch {
-		case x.most > 0 && x.of(least) > x.most:
-			return nil, nil, ErrNever
-		case x.dollars():
-			need.Cost = min(need.Cost, price.Pico(x.most))
-		default:
-			need.Tokens = min(need.Tokens, x.most)
-		}
+	need, err := l.need(a, models, input)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := a.begin(ctx); err != nil {
 		return nil, nil, err
@@ -112,6 +104,50 @@ func (l *Ledger) Take(ctx context.Context, caller string, models []string, input
 	}
 	a.out = a.out.plus(need)
 	return &Share{a, need}, nil, nil
+}
+
+// Would says what would stand in the way of such a request now, and takes nothing. What other
+// instances spent may be a minute old.
+func (l *Ledger) Would(ctx context.Context, caller string, models []string, input int64) (*Refusal, error) {
+	a := l.of(caller)
+	if a == nil {
+		return nil, nil
+	}
+	need, err := l.need(a, models, input)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer a.end()
+	now := l.clock()
+	if err := a.read(ctx, l.records, now); err != nil {
+		return nil, err
+	}
+	a.roll(now)
+	if a.over(Spent{}, a.now.Spent.plus(a.out).plus(need), now) == nil && a.leased(need) {
+		return nil, nil
+	}
+	return a.refusal(a.known, need, now), nil
+}
+
+// need is what is reckoned with of a request: an answer of Reckoned tokens, but no more than a
+// budget allows at all. The error is ErrNever.
+func (l *Ledger) need(a *account, models []string, input int64) (Amount, error) {
+	table := l.prices.At(l.clock().Time())
+	least, need := reckon(table, models, input, 0), reckon(table, models, input, Reckoned)
+	for _, x := range a.limits {
+		switch {
+		case x.most > 0 && x.of(least) > x.most:
+			return need, ErrNever
+		case x.dollars():
+			need.Cost = min(need.Cost, price.Pico(x.most))
+		default:
+			need.Tokens = min(need.Tokens, x.most)
+		}
+	}
+	return need, nil
 }
 
 // GiveBack ends what was reckoned with; a second time, and after Keep, it does nothing. What
@@ -155,14 +191,14 @@ func (l *Ledger) Spend(caller, model string, input, cached, output int64) {
 
 // A Left is how one limit of a budget stands: in tokens, or in dollars.
 type Left struct {
-	Name   string    `json:"name"` // as in FLUXGATE_CALLERS
-	Limit  float64   `json:"limit"`
-	Left   float64   `json:"left"`
-	Resets time.Time `json:"resets_at"`
+	Dollars bool      `json:"-"`
+	Name    string    `json:"name"` // as in FLUXGATE_CALLERS
+	Limit   float64   `json:"limit"`
+	Left    float64   `json:"left"`
+	Resets  time.Time `json:"resets_at"`
+	// Period is how long the day or month is that it is for.
+	Period time.Duration `json:"-"`
 }
-
-// readFor is how long a record is taken for what it was by who only looks.
-const readFor = time.Minute
 
 // Left says what is left of a caller's budget, with what is on its way and leased counted as
 // spent; none if it has none. What other instances spent may be a minute old.
@@ -176,23 +212,25 @@ func (l *Ledger) Left(ctx context.Context, caller string) ([]Left, error) {
 	}
 	defer a.end()
 	now := l.clock()
-	if a.known == nil || now.Time().Sub(a.knownAt) >= readFor {
-		data, err := l.records.Record(ctx, recordOf(caller))
-		if err != nil {
-			return nil, err
-		}
-		if a.known, err = readRecord(data); err != nil {
-			return nil, err
-		}
-		a.knownAt = now.Time()
+	if err := a.read(ctx, l.records, now); err != nil {
+		return nil, err
 	}
-	a.roll(now)
-	others, spent := a.known.besides(a.instance, func(x row) Spent { return x.covers(a.moment) }), a.now.Spent.plus(a.out)
-	var all []Left
-	for _, x := range a.limits {
-		all = append(all, Left{x.name, x.told(x.most), x.told(max(0, x.most-x.used(spent)-x.used(others))), x.reset(now)})
+	return a.left(now), nil
+}
+
+// Known is Left without asking the store: as this instance last knew what others spent; none
+// before it first did.
+func (l *Ledger) Known(caller string) []Left {
+	a := l.of(caller)
+	if a == nil {
+		return nil
 	}
-	return all, nil
+	_ = a.begin(context.Background())
+	defer a.end()
+	if a.known == nil {
+		return nil
+	}
+	return a.left(l.clock())
 }
 
 // Flush writes what was spent, and gives back what is leased and isn't on its way.

@@ -103,12 +103,22 @@ func momentOf(now scheduler.Instant) moment {
 	return moment{periodOf(scheduler.DayOf(now)), periodOf(scheduler.DayOf(now.Add(-leasedFor)))}
 }
 
-// reset returns when what was used of the limit no longer counts.
-func (l limit) reset(now scheduler.Instant) time.Time {
+// period returns when the day or month begins and ends that the limit is for.
+func (l limit) period(now scheduler.Instant) (begin, end time.Time) {
 	today := scheduler.DayOf(now)
-	last := today
-	for !l.day && periodOf(last+1).Month == periodOf(today).Month {
+	first, last := today, today
+	of := periodOf(today)
+	for !l.day && periodOf(first-1).Month == of.Month {
+		first--
+	}
+	for !l.day && periodOf(last+1).Month == of.Month {
 		last++
 	}
-	return last.End().Time()
+	return (first - 1).End().Time(), last.End().Time()
+}
+
+// reset returns when what was used of the limit no longer counts.
+func (l limit) reset(now scheduler.Instant) time.Time {
+	_, end := l.period(now)
+	return end
 }

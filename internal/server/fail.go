@@ -81,11 +81,7 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 
 // tellQuotas says how the caller's own limits stand, if it has some.
 func (s *Server) tellQuotas(w http.ResponseWriter, r *http.Request) {
-	var told []apierror.Quota
-	for _, q := range s.admission.Quotas(r.Context(), callerOf(r)) {
-		told = append(told, apierror.Quota(q))
-	}
-	if told != nil {
+	if told := s.admin.Quotas(r.Context(), callerOf(r)); told != nil {
 		apierror.SetQuotas(w.Header(), formatOf(r), told)
 	}
 }
