@@ -20,8 +20,8 @@ type Bill struct {
 // A BillKey says whose bill it is. The model is the resolved one.
 type BillKey struct{ Project, Model string }
 
-// Bills returns what every answer that was made since the start cost, added up. An
-// answer whose client has left by then was made all the same.
+// Bills returns what every answer that was made since the start cost, added up, and every turn
+// of a session. An answer whose client has left by then was made all the same.
 func (s *Server) Bills() map[BillKey]Bill {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,20 +30,21 @@ func (s *Server) Bills() map[BillKey]Bill {
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answer) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	k := BillKey{c.who.project, c.model}
-	b := c.s.bills[k]
-	b.Answers++
-	b.Input += c.tokens
-	b.Cached += c.cached
-	b.Output += a.tokens
-	b.Thoughts += a.billed.ThoughtsTokenCount
-	b.Tools += a.billed.ToolUsePromptTokenCount
-	if c.s.bills == nil {
-		c.s.bills = make(map[BillKey]Bill)
+	c.s.addBill(BillKey{c.who.project, c.model}, Bill{
+		Answers: 1, Input: c.tokens, Cached: c.cached, Output: a.tokens, Thoughts: a.billed.ThoughtsTokenCount, Tools: a.billed.ToolUsePromptTokenCount,
+	})
+}
+
+func (s *Server) addBill(k BillKey, more Bill) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bills == nil {
+		s.bills = make(map[BillKey]Bill)
 	}
-	c.s.bills[k] = b
+	b := s.bills[k]
+	s.bills[k] = Bill{
+		b.Answers + more.Answers, b.Input + more.Input, b.Cached + more.Cached, b.Tools + more.Tools, b.Output + more.Output, b.Thoughts + more.Thoughts,
+	}
 }
 
 // What a prompt says of how its answer comes about; the words are this server's own. A pattern

@@ -33,6 +33,9 @@ func (s *Server) liveConfig() live.Config {
 			}
 			return &live.Order{Messages: p.chunks, Every: p.interval, Text: func(n int64, at time.Time) string { return p.text(n, at) }}
 		},
+		Bill: func(project, model string, prompt, response int64) {
+			s.addBill(BillKey{project, model}, Bill{Answers: 1, Input: prompt, Output: response})
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -303,6 +304,62 @@ func TestTurnsCount(t *testing.T) {
 	assert.Contains(t, w.connect(other, setupOf(model)).closed().Reason, "RESOURCE_EXHAUSTED: Please retry in ")
 	w.ahead.Add(int64(10 * time.Minute))
 	w.open(other)
+}
+
+// What sessions used is what their turns cost, to the token, each for its caller.
+func TestUsageIsTheSimulatorsBill(t *testing.T) {
+	w := newWorld(t, "FLUXGATE_ADMIN_TOKENS=root:root-token-of-the-tests-3", `FLUXGATE_LIMITS={"live":{"rpm":10000}}`)
+	i := w.instance()
+	sessions := 0
+	for _, token := range []string{aliceToken, bobToken} {
+		for range 5 {
+			c := w.connectAs(i, token, setupOf(model))
+			require.Contains(t, c.hear(), "setupComplete")
+			for turn := range 10 {
+				c.turn(strings.Repeat("word ", sessions*10+turn))
+			}
+			require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+			sessions++
+		}
+	}
+	type sums struct{ input, output int64 }
+	var report struct {
+		Rows []struct {
+			Project, Model, Caller string
+			Requests               int64
+			Input                  int64 `json:"input_tokens"`
+			Output                 int64 `json:"output_tokens"`
+		}
+		Total struct{ Requests int64 }
+	}
+	read := func(by string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.URL+"/usage?by="+by, nil)
+		require.NoError(t, err)
+		req.Header.Set("X-Goog-Api-Key", "root-token-of-the-tests-3")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer func() { _ = resp.Body.Close() }()
+		report.Rows, report.Total.Requests = nil, 0
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&report))
+	}
+	eventually(t, "the last session is counted", func() bool {
+		read("project,model")
+		return report.Total.Requests == int64(sessions)
+	})
+	billed, told := map[geminisim.BillKey]sums{}, map[geminisim.BillKey]sums{}
+	for k, b := range w.sim.Bills() {
+		billed[k] = sums{b.Input, b.Output}
+	}
+	for _, r := range report.Rows {
+		told[geminisim.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Input, r.Output}
+	}
+	require.NotEmpty(t, billed)
+	assert.Equal(t, billed, told)
+	read("caller")
+	require.Len(t, report.Rows, 2)
+	for _, r := range report.Rows {
+		assert.EqualValues(t, 5, r.Requests, r.Caller)
+	}
 }
 
 // Where Fluxgate only watches, a caller's own limits are only noted.

@@ -10,7 +10,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Config is what a Service works with. All but Sessions and Longest are required.
+// Config is what a Service works with. All of it is required.
 type Config struct {
 	Now func() time.Time
 	// Project returns whose a key is, or the text that refuses it.
@@ -22,6 +22,8 @@ type Config struct {
 	Count  func(text string) int64
 	// Order returns the messages that a text orders; nil: it is none.
 	Order func(text string) *Order
+	// Bill is told what each turn costs, in tokens.
+	Bill func(project, model string, prompt, response int64)
 }
 
 // An Order is a number of messages that are sent one by one.

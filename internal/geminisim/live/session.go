@@ -247,6 +247,7 @@ func (x *session) answer(m *clientMessage) bool {
 	}
 	x.said += answered
 	x.turns++
+	x.s.cfg.Bill(x.at.project, x.at.model, asked, answered)
 	return x.say(object{"serverContent": object{"generationComplete": true}}) && x.say(over(asked, answered)) && (!x.resumes || x.tellHandle())
 }
 
