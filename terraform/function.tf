@@ -41,6 +41,7 @@ locals {
     },
     # Projects that are called without a key.
     { for i, p in var.oauth_projects : "GEMINI_PROJECT_${i + 1}" => p },
+    { for i, t in var.key_tiers : "GEMINI_TIER_${i + 1}" => t if length(var.oauth_projects) > 0 && t != "" },
     # IAM guards the service: without this Fluxgate wouldn't serve without tokens.
     var.access == "iam" ? { FLUXGATE_AUTH = "iam" } : {},
     length(var.callers) == 0 ? {} : {

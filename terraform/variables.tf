@@ -127,7 +127,7 @@ variable "key_billing" {
 }
 
 variable "key_tiers" {
-  description = "The usage tier of each key's project, in the order of keys: free, 1, 2 or 3, as AI Studio shows it; \"\" where it isn't known. Models begin with the limits that Google last published for it, and prefer goes by it."
+  description = "The usage tier of each key's project, in the order of keys, or of each of oauth_projects: free, 1, 2 or 3, as AI Studio shows it; \"\" where it isn't known. Models begin with the limits that Google last published for it, and prefer goes by it."
   type        = list(string)
   default     = []
   nullable    = false
@@ -137,8 +137,8 @@ variable "key_tiers" {
     error_message = "key_tiers: want free, 1, 2 or 3, or \"\"."
   }
   validation {
-    condition     = var.keep_keys || length(var.key_tiers) == 0 || length(var.key_tiers) == length(var.keys)
-    error_message = "key_tiers: want one for each of the keys, or none at all."
+    condition     = var.keep_keys || length(var.key_tiers) == 0 || length(var.key_tiers) == length(var.keys) + length(var.oauth_projects)
+    error_message = "key_tiers: want one for each of the keys (or of oauth_projects), or none at all."
   }
 }
 

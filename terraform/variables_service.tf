@@ -137,14 +137,14 @@ variable "expire_history" {
 # --- The function ---
 
 variable "profile" {
-  description = "What an instance has: free (0.08 vCPU, 192 MiB, a request at a time, as many instances as needed, no alerts: within Google's free tier as far as that goes), default (1 vCPU, 512 MiB, 80 requests at once) or busy (2 vCPU, 2 GiB, 200 at once, one always there). The following ones change a part of it."
+  description = "What an instance has: free (0.08 vCPU, 192 MiB, a request at a time, as many instances as needed, no alerts: within Google's free tier as far as that goes, for requests that come all day long), batch (1 vCPU, 512 MiB, one instance with 80 requests at once, no alerts: likewise, for a day's requests in one go), default (1 vCPU, 512 MiB, 80 requests at once) or busy (2 vCPU, 2 GiB, 200 at once, one always there). The following ones change a part of it."
   type        = string
   default     = "default"
   nullable    = false
 
   validation {
-    condition     = contains(["free", "default", "busy"], var.profile)
-    error_message = "profile: want free, default or busy."
+    condition     = contains(["free", "batch", "default", "busy"], var.profile)
+    error_message = "profile: want free, batch, default or busy."
   }
 }
 

@@ -210,6 +210,7 @@ run "no_keys_at_all" {
   variables {
     keys           = []
     oauth_projects = ["search-prod", "translate-prod"]
+    key_tiers      = ["2", ""]
   }
 
   assert {
@@ -217,6 +218,8 @@ run "no_keys_at_all" {
       google_cloudfunctions2_function.this.service_config[0].environment_variables.GEMINI_PROJECT_1 == "search-prod"
       && google_cloudfunctions2_function.this.service_config[0].environment_variables.GEMINI_PROJECT_2 == "translate-prod"
       && !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), "FLUXGATE_KEYS_SECRET")
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.GEMINI_TIER_1 == "2"
+      && !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), "GEMINI_TIER_2")
     )
     error_message = "The function isn't told which projects to call without a key."
   }

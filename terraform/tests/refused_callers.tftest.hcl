@@ -463,6 +463,18 @@ run "key_tier_unknown" {
   expect_failures = [var.key_tiers]
 }
 
+run "tiers_of_too_few_oauth_projects" {
+  command = plan
+
+  variables {
+    keys           = []
+    oauth_projects = ["my-project-2", "my-project-3"]
+    key_tiers      = ["1"]
+  }
+
+  expect_failures = [var.key_tiers]
+}
+
 run "key_tiers_too_many" {
   command = plan
 
