@@ -6,6 +6,9 @@ locals {
     # Within Google's free tier as far as it goes: a request is billed for 0.08 vCPU instead of 1. Less than one vCPU takes
     # one request at a time, so there are as many instances as requests.
     free = { cpu = 0.08, memory = "192Mi", concurrency = 1, min_instances = 0, max_instances = 40, secrets_ttl = "6h", alerts = false }
+    # For a day's requests in one go: one instance has nobody to read after, and shares its commits. Ten at a time take a
+    # tenth of its time each, so it stays within the free tier too, as long as it isn't kept busy all day long.
+    batch = { cpu = 1, memory = "512Mi", concurrency = 80, min_instances = 0, max_instances = 1, secrets_ttl = "15m", alerts = false }
     # A request waits for Gemini nearly all of its time, so an instance takes many, as long as it has memory for their
     # bodies. More than one at a time needs a whole vCPU.
     default = { cpu = 1, memory = "512Mi", concurrency = 80, min_instances = 0, max_instances = 3, secrets_ttl = "15m", alerts = true }

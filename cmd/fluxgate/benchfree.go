@@ -26,11 +26,12 @@ of such a pool, whose largest part is of the slowest model; what the day has no 
 in the end is left, and counted. It must not run over midnight in California, when another
 day begins. It takes root on Linux, for control groups, or --share 0.`,
 		Example: `  fluxgate bench free
-  fluxgate bench free --requests 600     # two and a half minutes`,
+  fluxgate bench free --requests 600     # two and a half minutes
+  fluxgate bench free --instances 1 --concurrency 80 --share 1   # the profile batch`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := positive(map[string]int64{
-				"instances": int64(o.Instances), "requests": int64(o.Requests), "callers": int64(o.Callers), "latency": int64(o.Latency),
+				"instances": int64(o.Instances), "concurrency": int64(o.Concurrency), "requests": int64(o.Requests), "callers": int64(o.Callers), "latency": int64(o.Latency),
 			}); err != nil {
 				return err
 			}
@@ -55,6 +56,7 @@ day begins. It takes root on Linux, for control groups, or --share 0.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.IntVar(&o.Instances, "instances", 10, "`number` of instances")
+	flags.IntVar(&o.Concurrency, "concurrency", 1, "`number` of requests that each takes at a time")
 	flags.Float64Var(&o.Share, "share", 0.08, "`part` of a processor that each has; 0: all that there is")
 	flags.IntVar(&o.Requests, "requests", 10_800, "`number` of requests")
 	flags.IntVar(&o.Callers, "callers", 40, "`number` of callers, each with one request at a time")

@@ -76,7 +76,7 @@ set to what you see. Prices are list prices in us-central1 of ` + cost.Surveyed 
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringSliceVar(&requests, "requests", nil, "`numbers` of requests a day (default 1000,10800,100000,1000000)")
-	flags.StringVar(&profile, "profile", "default", "`profile` of the deployment: default, free or busy")
+	flags.StringVar(&profile, "profile", "default", "`profile` of the deployment: default, free, batch or busy")
 	flags.DurationVar(&load.Latency, "latency", load.Latency, "mean `time` that a request is under way")
 	flags.Float64Var(&load.Concurrency, "concurrency", 0,
 		"mean `number` of requests that share an instance (default: what comes at random all day long)")

@@ -24,8 +24,8 @@ type FreeOptions struct {
 	Launch Launcher
 	// Emulator is the host:port of a Firestore emulator.
 	Emulator string
-	// Instances are as many processes, each with one request at a time.
-	Instances int
+	// Instances are as many processes, each with so many requests at a time.
+	Instances, Concurrency int
 	// Share is how much of a processor each has, by a control group; 0: all that there is.
 	Share float64
 	// Requests are sent, of so many callers at a time, half of which book. What the day of
@@ -87,7 +87,8 @@ func Free(ctx context.Context, o FreeOptions) (_ *FreeReport, err error) {
 	group := &processGroup{launch: launch}
 	defer func() { err = errors.Join(group.stop(), err) }()
 	r := &FreeReport{Options: o}
-	f := &freeRun{options: o, report: r, idle: make(chan *child, o.Instances), client: newClient(2 * o.Instances)}
+	places := o.Instances * o.Concurrency
+	f := &freeRun{options: o, report: r, idle: make(chan *child, places), client: newClient(2 * places)}
 	if err := f.start(ctx, group, "http://"+gemini.Addr); err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func Free(ctx context.Context, o FreeOptions) (_ *FreeReport, err error) {
 type freeRun struct {
 	options FreeOptions
 	client  *http.Client
-	idle    chan *child // instances without a request
+	idle    chan *child // instances with room for a request, as often as there is
 	left    atomic.Int64
 	asked   atomic.Int64 // numbers the requests
 
@@ -166,7 +167,9 @@ func (f *freeRun) start(ctx context.Context, group *processGroup, gemini string)
 			return err
 		}
 		f.report.Started = append(f.report.Started, time.Since(begin)-f.options.Latency)
-		f.idle <- c
+		for range f.options.Concurrency {
+			f.idle <- c
+		}
 	}
 	return nil
 }
@@ -341,8 +344,8 @@ func (r *FreeReport) Print(w io.Writer) error {
 	if o.Share > 0 {
 		share = fmt.Sprintf("%.0f%% of a processor", 100*o.Share)
 	}
-	fmt.Fprintf(w, "%d instances with %s and one request at a time each, over one Firestore emulator; %d callers, half of them\nwith bookings; Gemini takes %s.\n\n",
-		o.Instances, share, o.Callers, o.Latency)
+	fmt.Fprintf(w, "Instances: %d, with %s and requests at a time: %d each, over one Firestore emulator; %d callers, half of them\nwith bookings; Gemini takes %s.\n\n",
+		o.Instances, share, o.Concurrency, o.Callers, o.Latency)
 	each := func(n int64) string {
 		return fmt.Sprintf("%.3f", float64(n)/float64(max(1, r.Answered+int64(len(r.Started)))))
 	}

@@ -111,7 +111,35 @@ func TestFreeProfile(t *testing.T) {
 	// What the same day costs where an instance has a whole vCPU.
 	assert.Greater(t, estimate(List(), NewLoad(), 10_800).Run, 20.0)
 	_, err = ProfileOf("cheap")
-	assert.ErrorContains(t, err, "want default, free, busy")
+	assert.ErrorContains(t, err, "want default, free, batch, busy")
+}
+
+// In one go the same day is more than the free profile has for nothing, and says so; it costs
+// nothing with the profile that is for that.
+func TestOneGo(t *testing.T) {
+	profile, err := ProfileOf("free")
+	require.NoError(t, err)
+	var said bytes.Buffer
+	require.NoError(t, Print(&said, List(), profile.Load(), []float64{1000, 10_800}))
+	rush, differs := profile.Load().inOneGo()
+	require.True(t, differs)
+	assert.Positive(t, estimate(List(), rush, 10_800).total())
+	until := freeUntil(List(), rush, firestoreReads)
+	assert.Zero(t, estimate(List(), rush, until).Firestore)
+	assert.Less(t, until, 10_800.0)
+	assert.Contains(t, said.String(), "in one go")
+	assert.Contains(t, said.String(), "then what is free ends at "+number(until)+" requests a day")
+
+	profile, err = ProfileOf("batch")
+	require.NoError(t, err)
+	assert.Zero(t, estimate(List(), profile.Load(), 10_800).total())
+	said.Reset()
+	require.NoError(t, Print(&said, List(), profile.Load(), []float64{10_800}))
+	assert.NotContains(t, said.String(), "in one go\n")
+	other := profile.Load()
+	other.Writes = 3
+	_, differs = other.inOneGo()
+	assert.False(t, differs, "what is said to be measured is that")
 }
 
 // Arrivals at random, one at a time on an instance that is kept for 15 minutes: against

@@ -20,13 +20,22 @@ const (
 )
 
 // The same where every request has an instance of its own: what ten instances took where
-// many wait, by the same test. How long such an instance takes to start is assumed.
-// `fluxgate bench free` measures all three, with ten processes of a twelfth of a processor
-// each, for a day that is used up in one go, which takes more: see Document.
+// many wait, by the same test, which is more than requests take that come all day long. How
+// long such an instance takes to start is assumed.
 const (
 	aloneWrites = 1.4
 	aloneReads  = 2.2
 	aloneStart  = 5 * time.Second
+)
+
+// And where all requests of a day come in one go, half of them of callers that book: what
+// `fluxgate bench free` measured, with ten processes of a twelfth of a processor each. Nearly
+// every request is told a wait there, before which the instance reads each project that others
+// have written to since it last looked; and a slot that one instance has told of another gives
+// away, so most are booked and take two writes.
+const (
+	rushWrites = 2.38
+	rushReads  = 6.82
 )
 
 // A Load is what is asked of a deployment.

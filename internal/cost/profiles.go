@@ -31,6 +31,8 @@ func Profiles() []Profile {
 			For: "a few requests at a time, alerts, and an answer that waits for no processor"},
 		{Name: "free", VCPU: 0.08, MiB: 192, Concurrency: 1, Most: 40, SecretsTTL: 6 * time.Hour,
 			For: "what the free tier covers, as above; a request may wait seconds for an instance to start, nobody is alerted, and a revoked token is good for up to six hours"},
+		{Name: "batch", VCPU: 1, MiB: 512, Concurrency: 80, Most: 1, SecretsTTL: 15 * time.Minute,
+			For: "a day's requests in one go, ten at a time or more, for nothing: one instance, which has no others to read after; nobody is alerted"},
 		{Name: "busy", VCPU: 2, MiB: 2048, Concurrency: 200, Least: 1, Most: 10, SecretsTTL: 15 * time.Minute, Conditions: conditions,
 			For: "many requests at a time and no cold start: an instance is always there, and paid for"},
 	}
@@ -64,7 +66,20 @@ func (p Profile) Load() Load {
 		// committed since.
 		l.PerInstance, l.Writes, l.Reads, l.Start = 1, aloneWrites, aloneReads, aloneStart
 	}
+	if p.Name == "batch" {
+		l.Concurrency = 10 // at least, or one instance isn't needed
+	}
 	return l
+}
+
+// inOneGo returns the load of the same requests a day when all of them come at once, and
+// whether that makes a difference.
+func (l Load) inOneGo() (Load, bool) {
+	if l.PerInstance != 1 || l.Writes != aloneWrites || l.Reads != aloneReads {
+		return l, false
+	}
+	l.Writes, l.Reads = rushWrites, rushReads
+	return l, true
 }
 
 // constraints are what Google asks of the profile, each with where it says so.

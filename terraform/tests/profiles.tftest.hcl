@@ -68,6 +68,26 @@ run "busy" {
   }
 }
 
+run "batch" {
+  variables {
+    profile = "batch"
+  }
+
+  assert {
+    condition = (
+      google_cloudfunctions2_function.this.service_config[0].available_cpu == "1"
+      && google_cloudfunctions2_function.this.service_config[0].max_instance_request_concurrency == 80
+      && google_cloudfunctions2_function.this.service_config[0].min_instance_count == 0
+      && google_cloudfunctions2_function.this.service_config[0].max_instance_count == 1
+    )
+    error_message = "A batch takes more than one instance."
+  }
+  assert {
+    condition     = length(google_monitoring_alert_policy.this) + length(google_monitoring_alert_policy.uptime) + length(google_monitoring_uptime_check_config.health) == 0
+    error_message = "There are alerts, whose conditions Google prices."
+  }
+}
+
 run "a_part_of_it" {
   variables {
     profile       = "free"
