@@ -95,7 +95,7 @@ func newStatusCommand() *cobra.Command {
 		Long: `Status shows which keys are healthy and why others aren't; per project and model what is used of the requests and tokens
 per minute and of the day's requests, where each limit comes from, and when a request of 1,000 to 1,000,000 tokens could
 start; the mode, the chain, Firestore operations beside the free day, and upstream errors. With an administrator's token it
-shows callers and the last events too. Tables are cut to the width of the terminal, and whole where there is none.`,
+shows callers, and the last refusals, failures and events too. Tables are cut to the width of the terminal, and whole where there is none.`,
 		Example: `  fluxgate status
   fluxgate status --watch
   fluxgate status --url https://fluxgate-….run.app --identity --events 20
@@ -123,7 +123,7 @@ shows callers and the last events too. Tables are cut to the width of the termin
 	flags.BoolVarP(&watch, "watch", "w", false, "show it again and again, until Ctrl-C; with --json a line each time")
 	flags.BoolVarP(&all, "all", "a", false, "show the models that are not in use, too")
 	flags.DurationVar(&every, "every", 5*time.Second, "`pause` between two looks of --watch")
-	flags.IntVar(&events, "events", 5, "`number` of events to show")
+	flags.IntVar(&events, "events", 5, "`number` of events, and of refusals and failures, to show")
 	flags.IntVar(&days, "history", 0, "`number` of days before today to show")
 	return cmd
 }

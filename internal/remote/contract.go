@@ -36,9 +36,10 @@ type Status struct {
 	Projects     []Project `json:"projects"`
 	// Idle is how a model of the chain stands on a project that doesn't list it.
 	Idle map[string]Model `json:"idle"`
-	// Callers and Events are shown to administrators only.
+	// Callers, Troubles and Events are shown to administrators only.
 	Callers    []Caller         `json:"callers"`
-	Errors     map[string]int64 `json:"errors"` // upstream errors today, by class
+	Troubles   []Trouble        `json:"troubles"` // newest first
+	Errors     map[string]int64 `json:"errors"`   // upstream errors today, by class
 	Store      Store            `json:"store"`
 	Operations *Operations      `json:"operations"`
 	Validation *Checked         `json:"validation"`      // nil: never
@@ -46,6 +47,7 @@ type Status struct {
 	History    []Day            `json:"history"`
 	Events     []Event          `json:"events"` // newest first
 	Shadow     *Shadow          `json:"shadow"` // nil: it does what it decides
+	Simulated  bool             `json:"simulated"`
 	Now        time.Time        `json:"now"`
 	ResetsAt   time.Time        `json:"resets_at"` // the next Pacific midnight
 }
@@ -131,6 +133,27 @@ type Caller struct {
 	Caller   string `json:"caller"`
 	Requests int64  `json:"requests_today"`
 	Tokens   int64  `json:"tokens_today"`
+	// Quotas and Budgets are its own limits, if it has some.
+	Quotas  []Quota  `json:"quotas"`
+	Budgets []Budget `json:"budgets"`
+}
+
+// A Quota is how one limit of a caller's own stands.
+type Quota struct {
+	Quota string `json:"quota"` // rpm, tpm or rpd
+	Limit int64  `json:"limit"`
+	Left  int64  `json:"left"`
+}
+
+// A Trouble is a request that was told to wait, or failed.
+type Trouble struct {
+	At     time.Time `json:"at"`
+	ID     string    `json:"id"` // of the request, as in its answer and the log
+	Route  string    `json:"route"`
+	Caller string    `json:"caller"`
+	Model  string    `json:"model"`
+	Cause  string    `json:"cause"`
+	Wait   float64   `json:"wait"` // seconds that it was told; 0: it failed
 }
 
 // Store counts what the answering instance has done since it started.

@@ -7,9 +7,10 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - watch.go: Watch, an answer shown again and again
-//   - inforce.go: the mode, the chain and the limits in force
+//   - inforce.go: the mode, the chain, the limits and what is used first, as they are in force
 //   - answers.go: plan, validation, policy and configuration
 //   - status.go: Status, with its sections
+//   - callers.go: its sections for administrators: callers, the last refusals and failures, events
 //   - usage.go: Usage, what was used
 //   - text.go: numbers, waits, times and causes in words
 //   - table.go: tables that fit the terminal

@@ -14,7 +14,7 @@ import (
 type StatusOptions struct {
 	// URL is what was asked.
 	URL string
-	// Events is the number of events, the newest first.
+	// Events is the number of events, and of refusals and failures, the newest first.
 	Events int
 	// Days is the number of finished days of the history, the newest first.
 	Days int
@@ -40,6 +40,7 @@ func Status(status *remote.Status, o StatusOptions, style Style) string {
 	v.limits(&b)
 	v.callers(&b)
 	v.history(&b)
+	v.troubles(&b)
 	v.events(&b)
 	return b.String()
 }
@@ -53,6 +54,9 @@ type statusView struct {
 func (v statusView) summary(b *strings.Builder) {
 	s := v.style
 	b.WriteString(s.paint(bold, clean(v.options.URL)) + " at " + s.clock(v.Now, "2006-01-02 15:04:05") + "\n\n")
+	if v.Simulated {
+		b.WriteString(s.field("SIMULATED", "answers come from a simulated Gemini, not from the real one"))
+	}
 	if x := v.Shadow; x != nil {
 		b.WriteString(s.field("SHADOW", fmt.Sprintf("every request is sent as it comes; since %s %s of %s would have waited, %s been refused (this instance)",
 			s.clock(x.Since, "15:04"), exact(x.Waits), exact(x.Requests), exact(x.Refused))))
@@ -60,7 +64,7 @@ func (v statusView) summary(b *strings.Builder) {
 	b.WriteString(s.field("mode", v.Mode+by(v.ModeSource)))
 	b.WriteString(s.field("chain", strings.Join(v.ModelChain, " > ")+by(v.ChainSource)))
 	if v.Prefer != "" && v.Prefer != "any" {
-		b.WriteString(s.field("prefer", "projects of "+v.Prefer+" tiers"+by(v.PreferSource)))
+		b.WriteString(s.field("prefer", v.Prefer+by(v.PreferSource)))
 	}
 	b.WriteString(s.field("day", fmt.Sprintf("ends in %s, at %s", wait(v.Now, &v.ResetsAt), s.clock(v.ResetsAt, "15:04"))))
 	if o := v.Operations; o != nil {
@@ -345,18 +349,6 @@ func (v statusView) limits(b *strings.Builder) {
 	b.WriteString(g.String())
 }
 
-func (v statusView) callers(b *strings.Builder) {
-	g := v.style.grid(column{name: "CALLER", least: 12}, column{name: "REQUESTS", right: true}, column{name: "TOKENS", right: true})
-	for _, c := range v.Callers {
-		g.row(c.Caller, exact(c.Requests), exact(c.Tokens))
-	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Callers today"))
-	b.WriteString(g.String())
-}
-
 // history sums the projects of each of the last days.
 func (v statusView) history(b *strings.Builder) {
 	type key struct{ day, model string }
@@ -392,17 +384,5 @@ func (v statusView) history(b *strings.Builder) {
 		return
 	}
 	b.WriteString(v.style.heading("Days before"))
-	b.WriteString(g.String())
-}
-
-func (v statusView) events(b *strings.Builder) {
-	g := v.style.grid(column{name: "WHEN"}, column{name: "WHO", least: 8}, column{name: "WHAT", least: 20})
-	for _, e := range v.Events[:min(len(v.Events), max(0, v.options.Events))] {
-		g.row(ago(v.Now, e.At), e.Who, e.What)
-	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Last events"))
 	b.WriteString(g.String())
 }

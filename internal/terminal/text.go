@@ -92,6 +92,10 @@ var causes = map[string]string{
 	"upstream_bare":   "429",
 	"too_large":       "too large",
 	"no_usable_key":   "no usable key",
+	"own_rpm":         "its own requests/minute",
+	"own_tpm":         "its own tokens/minute",
+	"own_rpd":         "its own requests/day",
+	"own_budget":      "its own budget",
 }
 
 // causeText writes the cause of a wait or block in words. One that this version doesn't know is shown as it is.

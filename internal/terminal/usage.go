@@ -27,11 +27,7 @@ func Usage(u *remote.Usage, style Style) string {
 	if len(u.Budgets) > 0 {
 		g := style.grid(column{name: "BUDGET"}, column{name: "LIMIT", right: true}, column{name: "LEFT", right: true}, column{name: "UNTIL"})
 		for _, x := range u.Budgets {
-			number := func(n float64) string { return exact(int64(n)) }
-			if strings.HasPrefix(x.Name, "dollars") {
-				number = func(n float64) string { return fmt.Sprintf("$%.4f", n) }
-			}
-			g.row(source(x.Name), number(x.Limit), number(x.Left), style.clock(x.Resets, "2006-01-02 15:04:05"))
+			g.row(source(x.Name), amount(x, x.Limit), amount(x, x.Left), style.clock(x.Resets, "2006-01-02 15:04:05"))
 		}
 		b.WriteString("\n" + g.String())
 	}
