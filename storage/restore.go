@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -144,12 +145,7 @@ func (c *Control) restore(known Control, now scheduler.Instant) {
 	if !newer {
 		return
 	}
-	if found.Mode != "" {
-		c.Mode = found.Mode
-	}
-	if found.Prefer != "" {
-		c.Prefer = found.Prefer
-	}
+	c.Mode, c.Prefer = cmp.Or(found.Mode, c.Mode), cmp.Or(found.Prefer, c.Prefer)
 	if len(found.Chain) > 0 {
 		c.Chain = found.Chain
 	}

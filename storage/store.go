@@ -109,10 +109,8 @@ const ControlAge = 10 * time.Second
 type Control struct {
 	// Epoch grows with every change an admin makes.
 	Epoch int64 `firestore:"epoch"`
-	// Mode is the run-time mode; empty: as configured.
-	Mode string `firestore:"mode"`
-	// Prefer says which projects an admin had used first: free, paid, or any; empty: as
-	// configured. Builds from before leave it alone.
+	// Mode is the run-time mode, and Prefer which projects come first; empty: as configured.
+	Mode   string `firestore:"mode"`
 	Prefer string `firestore:"prefer"`
 	// TicketKey signs tickets, so that any instance recognises them.
 	TicketKey []byte `firestore:"ticket_key"`

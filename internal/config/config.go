@@ -209,9 +209,8 @@ type Config struct {
 	// FLUXGATE_POLICY, default ask.
 	Policy Policy `env:"FLUXGATE_POLICY,default=ask"`
 
-	// Prefer says which projects are used first where several have room for a request's
-	// model: those of the free tier or those of paid ones, as GEMINI_TIER_N declares them.
-	// FLUXGATE_PREFER, free, paid or any, default empty: any of them.
+	// Prefer says which projects are used first where several have room for a request's model, by
+	// what GEMINI_TIER_N declares. FLUXGATE_PREFER, free, paid or any, default empty: any of them.
 	Prefer Prefer `env:"FLUXGATE_PREFER"`
 
 	// MaxWait is how long a request waits for the best model of the chain before the next
