@@ -23,7 +23,7 @@ func TestConfigMode(t *testing.T) {
 		other := w.instance()
 		a := w.do("POST", "/config", `{"mode":"flash_only"}`)
 		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
-		assert.JSONEq(t, `{"status":"ok","mode":"flash_only","model_chain":["gemini-2.5-flash","gemini-3-flash-preview"],"limits":{}}`, a.Body.String())
+		assert.JSONEq(t, `{"status":"ok","mode":"flash_only","prefer":"any","model_chain":["gemini-2.5-flash","gemini-3-flash-preview"],"limits":{}}`, a.Body.String())
 		assert.Equal(t, flash, w.generate("here", "").ok().ModelUsed)
 		assert.Equal(t, flash, ask(t, other, "POST", "/generate", body("there", "")).ok().ModelUsed)
 		assert.Equal(t, "flash_only", w.status().Mode)
@@ -79,7 +79,7 @@ func TestConfigRefuses(t *testing.T) {
 			status int
 			names  string
 		}{
-			{`{}`, 400, "mode, disable_key, enable_key, chain or limits"},
+			{`{}`, 400, "mode, prefer, disable_key, enable_key, chain or limits"},
 			{``, 400, "ends too early"},
 			{`{"mode":"turbo"}`, 400, "mode"},
 			{`{"mode":""}`, 400, "mode"},

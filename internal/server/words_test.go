@@ -80,7 +80,7 @@ func TestWords(t *testing.T) {
 		}, 400, []string{"modes: there is no such field. Did you mean mode?"}, nil},
 		"a field like none": {func(t *testing.T) answer {
 			return newWorld(t, setup{}).do("POST", "/config", `{"whatever":"both"}`)
-		}, 400, []string{"whatever: there is no such field. There are mode, disable_key, enable_key, chain, force, limits."}, nil},
+		}, 400, []string{"whatever: there is no such field. There are mode, prefer, disable_key, enable_key, chain, force, limits."}, nil},
 		"an unknown mode": {func(t *testing.T) answer {
 			return newWorld(t, setup{}).do("POST", "/generate", `{"prompt":"hello","mode":"flash-only"}`)
 		}, 400, []string{"mode: want one of both, pro_only, flash_only, flash_lite_only. Did you mean flash_only?"}, nil},
