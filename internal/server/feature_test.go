@@ -229,6 +229,41 @@ func TestAFeatureOfOneModel(t *testing.T) {
 	})
 }
 
+// Where no model of the chain has it anywhere, each of them is asked on each project, for one may
+// have what another hasn't: by few sends a request, and more rarely each time.
+func TestAFeatureThatNobodyHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_help_only")
+		asked := make(map[string]int)
+		_, s := stubbed(func(h heard) *http.Response {
+			if !isCall(h) {
+				return nil
+			}
+			asked[h.path+" "+h.header.Get("X-Goog-Api-Key")]++
+			return respond(status, text)
+		})
+		s.keys = projects("alpha", "beta", "gamma", "delta")
+		s.env = []string{"FLUXGATE_CHAIN=" + pro + "," + flash + ",gemini-2.5-flash-lite"}
+		w := newWorld(t, s)
+		all := func() (n int) {
+			for _, times := range asked {
+				n += times
+			}
+			return n
+		}
+		for range 60 {
+			before := all()
+			require.JSONEq(t, text, w.do("POST", "/v1beta/models/auto:generateContent", grounded["google_search"].body).Body.String())
+			assert.LessOrEqual(t, all()-before, 3)
+			synctestSleep(10 * time.Second)
+		}
+		assert.Len(t, asked, 3*4)
+		for which, times := range asked {
+			assert.LessOrEqual(t, times, 5, which) // after 30 s, 60 s, 120 s, 240 s
+		}
+	})
+}
+
 // A limit that a quota of a feature names is learned for the feature: the next day it is
 // kept to, and callers are told of it and of the exact wait.
 func TestALimitOfAFeature(t *testing.T) {

@@ -143,6 +143,9 @@ test('a file search store, an upload and a question', async () => {
     config: { tools: [{ fileSearch: { fileSearchStoreNames: [store.name] } }] },
   });
   assert.equal(response.candidates[0].groundingMetadata.groundingChunks[0].retrievedContext.text, 'Bananas are yellow.');
+  // What is uploaded by itself is put where it can be imported.
+  const file = await ai.files.upload({ file: new Blob(['Apples are red.']), config: { mimeType: 'text/plain' } });
+  await ai.fileSearchStores.importFile({ fileSearchStoreName: store.name, fileName: file.name });
   await ai.fileSearchStores.delete({ name: store.name, config: { force: true } });
 });
 
