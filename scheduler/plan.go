@@ -73,10 +73,14 @@ func (o Offer) probes(other Offer) int {
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
-	// First without regard to the waitlist: is there room now?
-	best, cause := choose(rules, now, candidates, req, rnd, false)
-	if cause != NoCause || best.Now() && !req.Queue || req.Waitlist == nil {
-		return best, cause
+	if req.Waitlist == nil {
+		return choose(rules, now, candidates, req, rnd, false)
+	}
+	if !req.Queue {
+		// First without regard to the waitlist: is there room now?
+		if best, cause := choose(rules, now, candidates, req, rnd, false); cause != NoCause || best.Now() {
+			return best, cause
+		}
 	}
 	return choose(rules, now, candidates, req, rnd, true)
 }

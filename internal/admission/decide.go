@@ -275,23 +275,24 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 // nothing. Where several callers wait, it is by turns instead; see [contest].
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
+	now, candidates := d.c.Now(), d.candidates()
 	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
-		return scheduler.Plan(d.rules, d.c.Now(), d.candidates(), req, rand.IntN)
+		return scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	}
 	early := d.promise != nil && d.promise.Early && !d.books()
 	offer, cause := plan()
 	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.shared {
 		return offer, cause
 	}
+	req.Queue = true // whether there is room now is known
 	if d.c.shared {
 		if offer.Now() && !d.c.waitlist.Waits(offer.Model) {
 			return offer, cause
 		}
-		d.contest = d.contestFor(offer.Model)
-		req.Queue = true
+		d.contest = d.contestFor(offer.Model, now)
 		if offer.Now() {
-			req.Waitlist = d.contest.first(d.c.Now())
+			req.Waitlist = d.contest.first(now)
 			if offer, cause = plan(); cause != scheduler.NoCause || offer.Now() {
 				return offer, cause
 			}
@@ -307,7 +308,6 @@ func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.
 	default:
 		req.Waitlist = d.promised(waitlist.Asker{})
 	}
-	req.Queue = early
 	return plan()
 }
 

@@ -19,8 +19,7 @@ type contest struct {
 }
 
 // contestFor says whose turn it is on a model.
-func (d *decision) contestFor(model string) *contest {
-	now := d.c.Now()
+func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 	k := &contest{Contest: fair.New(now, d.c.weight), model: model, mine: scheduler.CallerOf(d.req.Caller)}
 	usable := make(map[string]*scheduler.Project, len(d.ids))
 	for i, state := range d.states {
@@ -45,7 +44,10 @@ func (d *decision) contestFor(model string) *contest {
 			}
 		}
 	}
-	for _, p := range d.c.waitlist.WaitingFor(model, now) {
+	waiting := d.c.waitlist.WaitingFor(model, now)
+	k.Expect(len(waiting))
+	k.promises = make([]*waitlist.Promise, 0, len(waiting))
+	for _, p := range waiting {
 		if _, ok := usable[p.At.Project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
 			k.Promise(fair.Slot{Caller: p.Tag, Cost: k.cost(p.Demand), Since: p.Since, Order: p.Order, Began: p.Began})
 			k.promises = append(k.promises, p)
@@ -105,6 +107,9 @@ func (k *contest) slots(match func(i int, p *waitlist.Promise) bool) func(projec
 		}
 	}
 	return func(project, calendar string) (out []scheduler.Booking) {
+		if calendar == k.model {
+			out = make([]scheduler.Booking, 0, len(by[project]))
+		}
 		for _, p := range by[project] {
 			out = p.On(out, calendar)
 		}

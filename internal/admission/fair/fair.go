@@ -3,6 +3,7 @@ package fair
 import (
 	"cmp"
 	"math"
+	"slices"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -85,6 +86,9 @@ func (k *Contest) Serve(x scheduler.Service) {
 
 // Book adds a booking.
 func (k *Contest) Book(x Slot) { k.wait(x).booked += x.Cost }
+
+// Expect says that up to so many promises are going to be added.
+func (k *Contest) Expect(promises int) { k.promises = slices.Grow(k.promises, promises) }
 
 // Promise adds a promise. Promises are numbered from 0, and of each caller come in the
 // order in which its requests have waited.
