@@ -18,9 +18,7 @@ import (
 // room for 2 of the bodies.
 func TestBenchMemory(t *testing.T) {
 	needsProcessors(t)
-	if race.Enabled {
-		t.Skip("the race detector's own memory is on top of Fluxgate's")
-	}
+	race.Skip(t)
 	p := launch(t, foreign, "bench", "memory", "--counts", "3", "--megabytes", "16", "--limit", "128")
 	exit := p.waitFor(5 * time.Minute)
 	out := p.out.String()

@@ -297,7 +297,7 @@ var testOnly = map[string][]string{
 	"internal/testbuffer":            nil,
 	"internal/nodetest":              nil,
 	"internal/race":                  nil,
-	"testing":                        {"storage/storetest", "internal/testlock", "internal/emulator/emulatortest", "internal/nodetest", "internal/simserver/simtest"},
+	"testing":                        {"storage/storetest", "internal/testlock", "internal/race", "internal/emulator/emulatortest", "internal/nodetest", "internal/simserver/simtest"},
 	"github.com/stretchr/testify":    {"storage/storetest", "internal/emulator/emulatortest", "internal/nodetest", "internal/simserver/simtest"},
 	"golang.org/x/tools":             nil,
 	"pgregory.net/rapid":             {"storage/storetest", "internal/emulator/emulatortest"},
@@ -359,9 +359,7 @@ func TestPackageComments(t *testing.T) {
 }
 
 func TestFileOrder(t *testing.T) {
-	if race.Enabled {
-		t.Skip("one goroutine checks the types of all packages; .ci/run has it do so without the race detector")
-	}
+	race.Skip(t)
 	files := repository(t)
 	checked, err := readTypes(root)
 	require.NoError(t, err)

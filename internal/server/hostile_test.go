@@ -16,12 +16,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // A token of 10 MB is a wrong one, wherever it stands: it is refused at once, and none
 // of it is repeated or logged. (A server refuses such a header before, see
 // TestHugeHeader.)
 func TestHugeTokens(t *testing.T) {
+	race.Skip(t)
 	w := newWorld(t, setup{env: []string{
 		"FLUXGATE_TOKENS=alice:" + aliceToken, "FLUXGATE_JOBS_ACCOUNT=jobs@p.iam.gserviceaccount.com", "FLUXGATE_JOBS_AUDIENCE=https://gate.example",
 	}})

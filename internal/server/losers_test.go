@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // Who else may lose a turn by a refusal.
@@ -120,6 +121,7 @@ func (k kind) loses(left string, other kind) bool {
 // who shouldn't. It is looked at by another instance, that has the project that refused
 // and no other.
 func TestWhoLosesATurnByARefusal(t *testing.T) {
+	race.Skip(t)
 	files, err := filepath.Glob("../upstream/gemini/testdata/*.json")
 	require.NoError(t, err)
 	require.Len(t, losers, len(files), "each body is in the table")

@@ -63,6 +63,7 @@ type changing struct {
 // one in all that says whose quota the redirected model draws on: what counted two models on
 // two calendars that draw on one quota would be refused all the time.
 func TestWeekOfChanges(t *testing.T) {
+	t.Parallel()
 	seeds := 4
 	if testing.Short() || race.Enabled {
 		seeds = 1

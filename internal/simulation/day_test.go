@@ -46,6 +46,7 @@ var losAngeles = func() *time.Location {
 // Whole Pacific days through the real handler, with more demand than there is
 // quota: from ten minutes before one midnight to three minutes after the next.
 func TestDay(t *testing.T) {
+	t.Parallel()
 	type date struct {
 		date  string
 		hours int

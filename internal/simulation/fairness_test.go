@@ -173,9 +173,11 @@ var seeds = flag.Int("seeds", 1, "seeds of the table of shares")
 // than 7: twice the largest request, which VTC allows in a queue without any hold, is three
 // tenths of a share, so ten minutes are too short for a tenth, which takes half an hour.
 func TestFairShares(t *testing.T) {
-	if race.Enabled || testing.Short() {
-		t.Skip("ten minutes of shares after ten minutes take too long with the race detector, and for -short")
+	if testing.Short() {
+		t.Skip("ten minutes of shares after ten minutes take too long for -short")
 	}
+	race.Skip(t)
+	t.Parallel()
 	const length = 30 * time.Minute
 	for seed := range uint64(*seeds) {
 		for _, c := range []struct {
@@ -206,9 +208,10 @@ func TestFairShares(t *testing.T) {
 
 // A caller of three times the weight gets three times as much.
 func TestWeightedShares(t *testing.T) {
-	if race.Enabled || testing.Short() {
+	if testing.Short() {
 		t.Skip("takes as long as TestFairShares")
 	}
+	race.Skip(t)
 	t.Parallel()
 	callers := heavy(5, false)
 	callers[1].weight, callers[1].requests = 3, 80

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -20,6 +21,7 @@ import (
 // in four is a session, of which there are so many at a time. Upstream holds each to its limit by
 // a count of its own, and the bucket, which is short, is used well.
 func TestKindsOfCalendars(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const (

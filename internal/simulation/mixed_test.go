@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -81,6 +82,7 @@ func (r *request) patience() time.Duration {
 // Requests from 10k to 1M tokens, four times what a project takes in a minute:
 // whether they are packed well and whether the large ones starve.
 func TestMixedSizes(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	const (
 		callers  = 32
@@ -136,6 +138,7 @@ func TestMixedSizes(t *testing.T) {
 // requests need a whole project for four minutes: if small ones were let in
 // wherever they fit, no project would ever be empty.
 func TestLargeRequestsAreServedInTheirTurn(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	const small, large = 20_000, 1_000_000
 	synctest.Test(t, func(t *testing.T) {

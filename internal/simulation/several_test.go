@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -19,6 +20,7 @@ import (
 // gone, and one in thirty isn't sent after all. No calendar is ever over its limit, in any
 // window of its own, and the one that is short is used well.
 func TestSeveralCalendars(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	for name, c := range map[string]struct {
 		search  scheduler.Limits

@@ -17,6 +17,7 @@ import (
 // Sixty callers that come back when they are told to, beside thirty that don't wait: the
 // sixty are served as they are without them, and no slot is lost.
 func TestPoliteCallersBesideHammers(t *testing.T) {
+	race.Skip(t)
 	t.Parallel()
 	const minutes = 5
 	run := func(t *testing.T, polite, hammers int, every time.Duration) (n, all int, longest time.Duration) {
@@ -41,7 +42,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 	alone, _, longest := run(t, 60, 0, 0)
 	t.Logf("without hammers: %d served, longest wait %v", alone, longest.Round(time.Second))
 	manners := []time.Duration{time.Second, 200 * time.Millisecond, 5 * time.Second}
-	if testing.Short() || race.Enabled { // all of them run at full length without the race detector
+	if testing.Short() {
 		manners = manners[:1]
 	}
 	for _, every := range manners {
@@ -60,9 +61,8 @@ var crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take an hour")
 // hammering: who has waited longest is served, and none is starved. The polite ones are
 // told to come back no more often than others.
 func TestCrowdOfCallers(t *testing.T) {
-	if race.Enabled {
-		t.Skip("nothing runs at once in it, and it takes a minute with the race detector")
-	}
+	race.Skip(t)
+	t.Parallel()
 	n := *crowded
 	round := time.Duration(n) * time.Minute / (pool * rpm) // all are served once in it
 	synctest.Test(t, func(t *testing.T) {
@@ -94,11 +94,9 @@ func TestCrowdOfCallers(t *testing.T) {
 // median by 5% or 2 s at most. What is told to those that don't return can be too early
 // by anything, for nobody takes the slot; it is printed.
 func TestToldStaysTrue(t *testing.T) {
-	loads := []float64{1, 3}
-	if race.Enabled {
-		loads = loads[:1]
-	}
-	for _, load := range loads {
+	race.Skip(t)
+	t.Parallel()
+	for _, load := range []float64{1, 3} {
 		length := siegeTime()
 		if load > 1 {
 			length = max(length, hour/2) // the first minutes, in which all come at once, say little of an hour

@@ -17,9 +17,9 @@ import (
 
 const model = "gemini-2.5-flash"
 
-// A world is a gate over a pool of projects, the callers that use it and the
+// A world is an admission over a pool of projects, the callers that use it and the
 // Gemini that counts what arrives. It belongs in a synctest bubble and to one
-// goroutine: with a store in memory nothing in the gate ever waits, so callers
+// goroutine: with a store in memory nothing in it ever waits, so callers
 // are events on one agenda and not goroutines.
 type world struct {
 	t         *testing.T

@@ -93,9 +93,7 @@ func (ignore) ForceFlush(context.Context) error                { return nil }
 func TestOffCostsNothing(t *testing.T) {
 	req := httptest.NewRequest("POST", "/generate", nil)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { steps(nil, deaf{}, req) }))
-	if race.Enabled {
-		t.Skip("the race detector slows everything down")
-	}
+	race.Skip(t)
 	// The least of many: the machine may be doing something else.
 	best := time.Hour
 	for range 200 {

@@ -1,0 +1,13 @@
+package race
+
+import "testing"
+
+// Skip skips a test under the race detector: one goroutine does everything in it, so there is
+// nothing to be seen, at several times the time; or it measures what the detector changes. A
+// test calls it itself, by this name: that is how .ci/run finds what it has to run without.
+func Skip(t *testing.T) {
+	t.Helper()
+	if Enabled {
+		t.Skip("the race detector would see nothing here; .ci/run runs this without it")
+	}
+}
