@@ -3,5 +3,5 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - pool.go: the pool, and choosing among its keys
+//   - pool.go: the pool, and choosing a key for what takes no slot; that of a grant package admission chooses
 package pool
