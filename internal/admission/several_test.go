@@ -102,11 +102,11 @@ func TestWaitlistOfAnotherCalendar(t *testing.T) {
 		}}}
 		c, err := New(t.Context(), Options{Store: storage.NewMemory(time.Now), Rules: func(storage.Control) *scheduler.Rules { return rules }})
 		require.NoError(t, err)
-		hash := uint64(0)
+		hash, caller := uint64(0), "one"
 		ask := func(model string, shared bool) *Wait {
 			t.Helper()
 			hash++
-			req := Request{Hash: hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: []Project{{ID: "p", Keys: []string{"k"}}}}
+			req := Request{Caller: caller, Hash: hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: []Project{{ID: "p", Keys: []string{"k"}}}}
 			if shared {
 				req.Also = func(string) []scheduler.Weight { return []scheduler.Weight{{On: scheduler.OfProject}} }
 			}
@@ -127,6 +127,7 @@ func TestWaitlistOfAnotherCalendar(t *testing.T) {
 		promised := func() int { return len(c.waitlist.Promised("p", scheduler.OfProject, c.Now(), waitlist.Asker{})) }
 		assert.Equal(t, 4, promised())
 		time.Sleep(10 * time.Minute)
+		caller = "two" // of one that hasn't come back four times some aren't waited for
 		assert.Nil(t, ask(a, true))
 		require.NotNil(t, ask(a, true))
 		assert.Equal(t, 1, promised(), "what is over is forgotten")
