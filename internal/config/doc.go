@@ -32,7 +32,6 @@
 //   - names.go: what callers and models may be called
 //   - secretnames.go: names of secrets in Secret Manager
 //   - environ.go: environments as lists of NAME=value, and the names that have a meaning here
-//   - text.go: the text of a file, whatever its encoding
 //   - secret.go: Secret, a text that never prints
 //   - problems.go: problems joined, each with its variable, and values quoted in them
 //   - rule.go: expressions that are compiled when they are first asked for

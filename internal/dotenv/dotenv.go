@@ -10,7 +10,7 @@ import (
 
 	"github.com/joho/godotenv"
 
-	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/plaintext"
 )
 
 // maxDotEnv is the largest .env file that is read, in bytes.
@@ -20,7 +20,7 @@ const maxDotEnv = 256 << 10
 // the process. A variable that is set there already stays as it is, even when
 // it is empty; empty ones in the file are left out, so that libraries that ask
 // only whether a variable exists aren't misled. It reports whether there is
-// such a file; that there is none is not an error. It may be UTF-16; see [config.Text].
+// such a file; that there is none is not an error. It may be UTF-16; see [plaintext.Read].
 //
 // It changes the process environment because the Firestore client reads its
 // own variables there. The deployed function never calls it.
@@ -40,7 +40,7 @@ func Load(path string) (bool, error) {
 	if len(text) > maxDotEnv {
 		return false, fmt.Errorf("read %s: larger than %d bytes", path, maxDotEnv)
 	}
-	if text, err = config.Text(text); err != nil {
+	if text, err = plaintext.Read(text); err != nil {
 		return false, fmt.Errorf("read %s: %w", path, err)
 	}
 	vars, err := godotenv.UnmarshalBytes(text)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/plaintext"
 )
 
 // A Form says what the entries of a payload look like.
@@ -29,7 +30,7 @@ type Form[T any] struct {
 // error lists every entry that is wrong, by its position and never by its text,
 // because all of the text is secret; those of the form must keep to that too.
 func Parse[T any](data []byte, form Form[T]) ([]T, error) {
-	data, err := config.Text(data)
+	data, err := plaintext.Read(data)
 	if err != nil {
 		return nil, err
 	}

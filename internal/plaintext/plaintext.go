@@ -1,4 +1,4 @@
-package config
+package plaintext
 
 import (
 	"bytes"
@@ -7,12 +7,12 @@ import (
 	"unicode/utf16"
 )
 
-// Text returns the text of a file that people have written, in UTF-8 and without the
+// Read returns the text of a file that people have written, in UTF-8 and without the
 // byte order mark that some editors put first. Windows PowerShell writes UTF-16 with
 // a mark where a command's output goes to a file; some programs leave the mark out,
 // which is seen by the zero byte of the first character. The error holds nothing of
 // the text.
-func Text(data []byte) ([]byte, error) {
+func Read(data []byte) ([]byte, error) {
 	var order binary.ByteOrder
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):
