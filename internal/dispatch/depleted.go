@@ -2,12 +2,14 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/trials"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -15,57 +17,13 @@ import (
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// A project that can't pay comes back without telling anybody: credits are bought, a
-// month begins, or upstream was wrong. No free call shows it. So a real request is
-// tried there from time to time, by one instance at a time; if it is refused it goes
-// elsewhere, and has cost nothing but the way.
+// A project that can't pay, or the part of it that a key is of, comes back without telling
+// anybody: credits are bought, a month begins, or upstream was wrong. No free call shows it. So a
+// real request is tried there from time to time, by one instance at a time; if it is refused it
+// goes elsewhere, and has cost nothing but the way.
 
-const (
-	// firstTrial is how long after it was found depleted a project is tried; each
-	// further trial in vain doubles that, up to longestTrial.
-	firstTrial   = 5 * time.Minute
-	longestTrial = time.Hour
-	// lookEvery is how often an instance looks for projects that are to be tried.
-	lookEvery = time.Minute
-	// trialsRecord is the name of the record of trials.
-	trialsRecord = "depleted"
-)
-
-// A trial is when a project was tried last, or found depleted, and how often in vain.
-type trial struct {
-	At     scheduler.Instant `json:"at"`
-	Before int               `json:"before,omitempty"`
-}
-
-func (t trial) due() scheduler.Instant {
-	return t.At.Add(min(firstTrial<<min(t.Before, 8), longestTrial))
-}
-
-// noteDepleted has a project tried after a while that was found depleted now.
-func (d *Dispatcher) noteDepleted(ctx context.Context, project string) error {
-	return d.updateTrials(ctx, func(trials map[string]trial) bool {
-		if t, known := trials[project]; known && d.admission.Now().Sub(t.At) <= 2*longestTrial {
-			return false
-		}
-		trials[project] = trial{At: d.admission.Now()}
-		return true
-	})
-}
-
-// updateTrials changes the record, unless change reports that there is nothing to.
-func (d *Dispatcher) updateTrials(ctx context.Context, change func(map[string]trial) bool) error {
-	_, err := d.admission.UpdateRecord(ctx, trialsRecord, func(data []byte) ([]byte, error) {
-		trials := entries[trial](data)
-		if !change(trials) {
-			return data, nil
-		}
-		return json.Marshal(trials)
-	})
-	if err != nil {
-		return fmt.Errorf("record of depleted projects: %w", err)
-	}
-	return nil
-}
+// lookEvery is how often an instance looks for projects that are to be tried.
+const lookEvery = time.Minute
 
 // trialTimeout bounds the claim of a trial: a request that could go elsewhere waits
 // for it.
@@ -85,13 +43,15 @@ func (d *Dispatcher) claimDue(ctx context.Context, p *Pool) (due keys.Key, ok bo
 	if err != nil {
 		return due, false
 	}
-	marked := make(map[string]keys.Key)
+	marked := make(map[string]keys.Key) // by project, or by fingerprint where it is the key alone
 	for i, project := range p.Projects {
-		if _, err := p.Pick(project.ID, states[i]); err == nil {
-			continue
-		}
+		_, err := p.Pick(project.ID, states[i])
 		for _, k := range p.Keys {
-			if m := states[i].Mark(k.Fingerprint); k.Project == project.ID && !m.Disabled && upstream.OfProject(m.Invalid) {
+			switch m := states[i].Mark(k.Fingerprint); {
+			case k.Project != project.ID || m.Disabled:
+			case m.Invalid == upstream.ReasonSpendLimit:
+				marked[k.Fingerprint] = k
+			case err != nil && upstream.OfProject(m.Invalid):
 				marked[project.ID] = k
 			}
 		}
@@ -101,27 +61,17 @@ func (d *Dispatcher) claimDue(ctx context.Context, p *Pool) (due keys.Key, ok bo
 	}
 	limited, cancel := context.WithTimeout(ctx, trialTimeout)
 	defer cancel()
-	err = d.updateTrials(limited, func(trials map[string]trial) bool {
-		now, changed := d.admission.Now(), false
-		ok = false
-		for project, k := range marked {
-			t, known := trials[project]
-			switch {
-			case !known:
-				trials[project], changed = trial{At: now}, true
-			case !ok && t.due() <= now:
-				trials[project] = trial{At: now, Before: min(t.Before+1, 8)}
-				due, ok, changed = k, true, true
-			}
-		}
-		return changed
-	})
+	name, err := d.trials().Claim(limited, slices.Sorted(maps.Keys(marked)))
 	if err != nil {
 		d.logger(ctx).Warn("no depleted project is tried", "error", err)
 		return due, false
 	}
+	due, ok = marked[name]
 	return due, ok
 }
+
+// trials are kept with what admission keeps.
+func (d *Dispatcher) trials() trials.Ledger { return trials.Ledger{Records: d.admission} }
 
 // tryDepleted asks for a slot on a depleted project, when it is time to try one.
 func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
@@ -144,29 +94,29 @@ func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
 		r.log.Warn("depleted project not tried", "project", key.Project, "error", err)
 	default:
 		r.log.Info("depleted project tried", "project", key.Project, "key", key.Index)
-		r.tried = key.Project
+		r.tried = key.Fingerprint
 	}
 	return grant
 }
 
-// restore has a project used again that has served a request.
+// restore has a project used again that has served a request, or the key that is tried.
 func (r *dispatch) restore(ctx context.Context, project string) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	states, err := r.d.admission.View(ctx, []string{project})
 	problems := []error{err}
 	for _, k := range r.pool.Keys {
-		if err != nil || k.Project != project || !upstream.OfProject(states[0].Mark(k.Fingerprint).Invalid) {
+		if err != nil || k.Project != project {
+			continue
+		}
+		reason := states[0].Mark(k.Fingerprint).Invalid
+		if !upstream.OfProject(reason) || reason == upstream.ReasonSpendLimit && k.Fingerprint != r.tried {
 			continue
 		}
 		_, err := r.d.admission.Apply(ctx, project, scheduler.SetMark{Key: k.Fingerprint, Invalid: new(string)})
 		problems = append(problems, err)
 	}
-	problems = append(problems, r.d.updateTrials(ctx, func(trials map[string]trial) bool {
-		_, known := trials[project]
-		delete(trials, project)
-		return known
-	}))
+	problems = append(problems, r.d.trials().End(ctx, project, r.tried))
 	// A new epoch: that its keys work again must reach every instance.
 	_, err = r.d.admission.UpdateControl(ctx, func(*storage.Control) error { return nil })
 	if err = errors.Join(append(problems, err)...); err != nil {

@@ -154,7 +154,7 @@ type dispatch struct {
 	limit    *admission.CallerLimit
 	attempts int
 	asked    bool               // the ticket has been used
-	tried    string             // the project that is tried although its keys are marked
+	tried    string             // the fingerprint of the key that is tried although it is marked
 	limited  int                // refusals per minute
 	doubtful int                // refusals that the next project would probably repeat
 	excluded projectSet         // those that failed this very request
@@ -379,7 +379,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	r.limit.Settle(prompt)
 	r.used(after, grant, info)
 	r.d.conversations.Served(r.call.turn, grant.Project, info.Continuation)
-	if r.tried == grant.Project && info.Late == nil {
+	if r.tried == grant.Key && info.Late == nil {
 		r.restore(after, grant.Project)
 	}
 	if info.Late == nil && grant.Trial && slices.ContainsFunc(grant.Also, func(x scheduler.Share) bool { return x.On == scheduler.OfProject }) {

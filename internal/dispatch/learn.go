@@ -71,6 +71,10 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		}
 	case lesson.WholeProject, lesson.OneAccount:
 		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
+	case lesson.OneKey:
+		if l.Lasts == lesson.UntilProved {
+			err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
+		}
 	case lesson.ThisRequest:
 		if what == lesson.ModelUnknown && r.inChain(grant.Asked) {
 			// A name that a caller made up leaves no state; one of the chain is asked for
@@ -123,8 +127,8 @@ func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
 	}
 }
 
-// leaveProject has every key of a project left alone that can't pay, or all that are billed
-// with one that spends too fast.
+// leaveProject has every key of a project left alone that can't pay, or the one that can't, or
+// all that are billed with one that spends too fast.
 func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) error {
 	var problems []error
 	if l.Lasts == lesson.UntilProved {
@@ -135,9 +139,13 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		if l.Told == lesson.UpstreamsWords {
 			r.d.lastWords.Put(anyModel, toRepeat(e))
 		}
-		problems = append(problems, r.d.noteDepleted(ctx, grant.Project))
+		depleted := grant.Project
+		if l.Concerns == lesson.OneKey {
+			reason, depleted = e.Reason, grant.Key
+		}
+		problems = append(problems, r.d.trials().Note(ctx, depleted))
 		for _, k := range r.pool.Keys {
-			if k.Project != grant.Project {
+			if k.Project != grant.Project || l.Concerns == lesson.OneKey && k.Fingerprint != grant.Key {
 				continue
 			}
 			result, err := r.d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})

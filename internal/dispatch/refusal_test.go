@@ -26,7 +26,7 @@ func errorsOf() []*upstream.Error {
 		list = append(list, &upstream.Error{Class: c})
 	}
 	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer},
-		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied})
+		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied}, &upstream.Error{Class: upstream.ClassBilling, Reason: upstream.ReasonSpendLimit})
 }
 
 // Everything that upstream can say is in the table once, and nothing else is.
@@ -57,7 +57,7 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 		lesson.OneModel:     {lesson.UntilMidnight, lesson.AsTold, lesson.Growing, lesson.OnceShown, lesson.SomeMinutes, lesson.ADay},
 		lesson.WholeProject: {lesson.UntilProved},
 		lesson.OneAccount:   {lesson.AsBilled},
-		lesson.OneKey:       {lesson.UntilValid},
+		lesson.OneKey:       {lesson.UntilValid, lesson.UntilProved},
 	}
 	for what, l := range lesson.Table {
 		assert.Contains(t, spans[l.Concerns], l.Lasts, what)

@@ -84,6 +84,7 @@ const (
 	ReasonInputTooLarge    = "INPUT_TOO_LARGE"    // 400: more tokens than the model accepts
 	ReasonLimitZero        = "LIMIT_ZERO"         // 429: the limit is 0
 	ReasonBilling          = "BILLING"            // 402, 429: credits or spending cap used up
+	ReasonSpendLimit       = "SPEND_LIMIT"        // 429: what the key's own part of the project may spend is used up
 	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
 	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent
 	ReasonBadResponse      = "BAD_RESPONSE"       // 2xx with a body that isn't an answer
@@ -231,10 +232,10 @@ func (e *Error) KeyReason() string {
 	return e.Reason[:min(len(e.Reason), maxKeyReason)]
 }
 
-// OfProject reports whether a reason for which a key is marked is its project's: a
-// free call with the key then proves nothing, only a request that needs quota does.
+// OfProject reports whether a reason for which a key is marked is its project's, or its part of
+// that: a free call with the key then proves nothing, only a request that needs quota does.
 func OfProject(reason string) bool {
-	return reason == ReasonBilling || reason == ReasonFreeTier || reason == ReasonDenied
+	return reason == ReasonBilling || reason == ReasonFreeTier || reason == ReasonDenied || reason == ReasonSpendLimit
 }
 
 // OfOurs reports whether an error is the fault of one of our keys or of its project, about

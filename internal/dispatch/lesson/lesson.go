@@ -21,6 +21,7 @@ const (
 	StrangeQuota   Refusal = "429 that names such a quota, to any other request"
 	Spend          Refusal = "spending too fast"
 	Billing        Refusal = "credits or spending cap used up"
+	KeySpent       Refusal = "what the key's own part of the project may spend is used up"
 	NoFreeTier     Refusal = "no free tier in this country"
 	ProjectDenied  Refusal = "the project is denied access"
 	Denied         Refusal = "no permission, to plain text"
@@ -114,6 +115,7 @@ var Table = map[Refusal]Lesson{
 	StrangeQuota:   {ThisRequest, NotAtAll, Doubtful, UpstreamsWords, true},
 	Spend:          {OneAccount, AsBilled, Limited, OurWait, false},
 	Billing:        {WholeProject, UntilProved, Elsewhere, NotTheirs, false},
+	KeySpent:       {OneKey, UntilProved, Elsewhere, NotTheirs, false},
 	NoFreeTier:     {WholeProject, UntilProved, Elsewhere, UpstreamsWords, false},
 	ProjectDenied:  {WholeProject, UntilProved, Elsewhere, NotTheirs, false},
 	Denied:         {OneModel, SomeMinutes, Limited, UpstreamsWords, false},
@@ -170,6 +172,9 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 	case upstream.ClassSpend:
 		return Spend
 	case upstream.ClassBilling:
+		if e.Reason == upstream.ReasonSpendLimit {
+			return KeySpent
+		}
 		return Billing
 	case upstream.ClassProject:
 		if e.Reason == upstream.ReasonDenied {

@@ -29,6 +29,9 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	switch e.Class {
 	case upstream.ClassBilling:
 		e.Reason = upstream.ReasonBilling
+		if said.Scope == refusals.Key {
+			e.Reason = upstream.ReasonSpendLimit
+		}
 	case upstream.ClassDenied:
 		e.Reason = upstream.ReasonPermission
 	}
