@@ -132,6 +132,7 @@
 // model whose day is spent, or of which a feature is blocked that the request asks for, gives way to
 // the next.
 // With a limit to its patience ([Request].MaxWait) a request takes the first model within that.
+// Where a project hasn't got every model of the chain ([Request].Serves), it offers those that it has.
 //
 // # Changes
 //

@@ -16,6 +16,9 @@ type Candidate struct {
 type Request struct {
 	Chain  []string // models in order of preference; one for a pinned model
 	Demand Demand
+	// Serves, if not nil, reports whether a project has a model at all: of other projects it
+	// isn't asked. Nil: every project has every model of the chain.
+	Serves func(project, model string) bool
 	// MaxWait, if not nil, has the fallback computed: the first model of the
 	// chain that can start within it on some project wins; if none can, the
 	// earliest start of all.
@@ -34,6 +37,10 @@ type Request struct {
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model.
 	Also func(model string) []Weight
+}
+
+func (r *Request) serves(project, model string) bool {
+	return r.Serves == nil || r.Serves(project, model)
 }
 
 // An Offer is when a candidate's model could take the request.
@@ -66,8 +73,8 @@ func (o Offer) probes(other Offer) int {
 // Plan chooses the project and model that can take the request first: the
 // earliest start wins, then chain rank, then the projects that are to be used first
 // ([Rules].Prefer), then chance, which keeps instances from colliding. Every project offers
-// its current model, the first of the chain whose day is not spent there; one whose days are
-// all spent offers them all.
+// its current model, the first of the chain that it has and whose day is not spent there; one
+// whose days are all spent offers them all.
 // rnd returns a number in [0, n); 0 keeps the order of the candidates.
 //
 // With no offer the request fits nowhere, ever, and the cause says why:
@@ -174,6 +181,9 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 	for _, cand := range candidates {
 		at := cand.at(now)
 		for rank, model := range req.Chain {
+			if !req.serves(cand.ID, model) {
+				continue
+			}
 			o, _ := cand.offer(rules, at, model, rank, req, true)
 			all = append(all, o)
 		}
@@ -186,6 +196,9 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, waitlist bool) []Offer {
 	now = cand.at(now)
 	for rank, model := range req.Chain {
+		if !req.serves(cand.ID, model) {
+			continue
+		}
 		o, spent := cand.offer(rules, now, model, rank, req, waitlist)
 		if !spent && o.Start != Never && req.MaxWait == nil {
 			return append(all[:0], o)

@@ -21,7 +21,7 @@ const (
 	Window                                                                      = limits.Window
 	Unlimited                                                                   = limits.Unlimited
 	Pro, Flash, FlashLite                                                       = limits.Pro, limits.Flash, limits.FlashLite
-	Gemma, Embedding                                                            = limits.Gemma, limits.Embedding
+	Gemma, Embedding, Foreign                                                   = limits.Gemma, limits.Embedding, limits.Foreign
 	Both, ProOnly, FlashOnly, FlashLiteOnly                                     = limits.Both, limits.ProOnly, limits.FlashOnly, limits.FlashLiteOnly
 	FromDefault, FromTier, FromReported, FromOperator, FromRunTime, FromLearned = limits.FromDefault, limits.FromTier, limits.FromReported, limits.FromOperator, limits.FromRunTime, limits.FromLearned
 )
@@ -40,6 +40,9 @@ func SameModel(a, b string) bool { return limits.SameModel(a, b) }
 
 // DefaultLimits is [limits.DefaultLimits].
 func DefaultLimits(f Family) Limits { return limits.DefaultLimits(f) }
+
+// OfGemini is [limits.OfGemini].
+func OfGemini(chain []string) []string { return limits.OfGemini(chain) }
 
 // DefaultChain is [limits.DefaultChain].
 func DefaultChain() []string { return limits.DefaultChain() }

@@ -146,8 +146,8 @@ func (c *Control) restore(known Control, now scheduler.Instant) {
 		return
 	}
 	c.Mode, c.Prefer = cmp.Or(found.Mode, c.Mode), cmp.Or(found.Prefer, c.Prefer)
-	if len(found.Chain) > 0 {
-		c.Chain = found.Chain
+	if len(found.Chain)+len(found.Across) > 0 {
+		c.Chain, c.Across = found.Chain, found.Across
 	}
 	maps.Copy(c.Aliases, found.Aliases)
 }

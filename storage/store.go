@@ -116,18 +116,18 @@ type Control struct {
 	TicketKey []byte `firestore:"ticket_key"`
 	// Aliases maps a model name to the one that upstream resolves it to.
 	Aliases map[string]string `firestore:"aliases"`
-	// Redirects maps a model name to the model that answers requests for it. As long as
-	// no alias of the name says where they are counted, they may count on either.
+	// Redirects maps a model name to the model that answers requests for it, which count on either until an alias says where.
 	Redirects map[string]string `firestore:"redirects"`
-	// Chain is the model chain that an admin set at run time; empty: none.
-	Chain []string `firestore:"chain"`
+	// Chain is the model chain that an admin set at run time, Gemini's part of it, which builds from before know alone; empty:
+	// none. Across is all of it, if it has others; where its part of Gemini isn't Chain, such a build has set that since.
+	Chain  []string `firestore:"chain"`
+	Across []string `firestore:"across"`
 	// Limits are those that an admin set at run time, by model or family.
 	Limits map[string]Limits `firestore:"limits"`
 	// LimitsAt is when Limits were last changed.
 	LimitsAt time.Time `firestore:"limits_at"`
-	// Reported are the limits that Gemini itself reported, as far as they are
-	// believed, as of ReportedAt; Discovered are the models that it lists, as a
-	// chain.
+	// Reported are the limits that Gemini itself reported, as far as they are believed, as of
+	// ReportedAt; Discovered are the models that it lists, as a chain.
 	Reported   map[string]Limits `firestore:"reported"`
 	Discovered []string          `firestore:"discovered"`
 	// Windows are the most input tokens that models take, as listed.
@@ -166,7 +166,7 @@ func (c Control) clone() Control {
 	maps.Copy(aliases, c.Aliases)
 	c.Aliases, c.Redirects = aliases, maps.Clone(c.Redirects)
 	c.TicketKey = append([]byte(nil), c.TicketKey...)
-	c.Chain, c.Discovered = slices.Clone(c.Chain), slices.Clone(c.Discovered)
+	c.Chain, c.Across, c.Discovered = slices.Clone(c.Chain), slices.Clone(c.Across), slices.Clone(c.Discovered)
 	c.Limits, c.Reported, c.Windows = cloneLimits(c.Limits), cloneLimits(c.Reported), maps.Clone(c.Windows)
 	return c
 }

@@ -45,14 +45,14 @@ variable "prefer" {
 }
 
 variable "chain" {
-  description = "Models in order of preference. Empty: Fluxgate's own chain."
+  description = "Models in order of preference; another provider's has its name before it, as groq/llama-4. Empty: Fluxgate's own chain."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = length(var.chain) <= 16 && alltrue([for m in var.chain : can(regex("^[A-Za-z0-9._-]{1,96}$", m))])
-    error_message = "chain: want at most 16 names of models, such as gemini-2.5-pro."
+    condition     = length(var.chain) <= 16 && alltrue([for m in var.chain : !startswith(m, "models/") && can(regex("^([a-z][a-z0-9-]{1,31}/)?[A-Za-z0-9][A-Za-z0-9._:@+/-]{0,95}$", m))])
+    error_message = "chain: want at most 16 names of models, such as gemini-2.5-pro or groq/llama-4."
   }
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/budget"
+	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -49,6 +50,7 @@ type Admin struct {
 	cfg       *config.Config
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
+	chain     *chain.Chain
 	keys      dispatch.KeySource
 	tokens    Tokens // nil: none
 	providers upstream.Providers
@@ -68,7 +70,7 @@ type Admin struct {
 // New returns an Admin.
 func New(o Options) *Admin {
 	a := &Admin{
-		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, keys: o.Keys, tokens: o.Tokens, providers: o.Providers, events: o.Events,
+		cfg: o.Config, admission: o.Admission, dispatch: o.Dispatcher, chain: chain.New(o.Config, o.Admission, o.Dispatcher), keys: o.Keys, tokens: o.Tokens, providers: o.Providers, events: o.Events,
 		audit: o.Audit, log: o.Logger, history: history.NewKeeper(o.Admission), shadow: o.Shadow, usage: o.Usage, budgets: o.Budgets, storeKind: o.StoreKind,
 	}
 	a.policy = policy.New(policy.Options{

@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/catalog"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
@@ -62,11 +63,12 @@ func (a *Admin) Configure(ctx context.Context, who string, body []byte) (*Config
 	if err != nil {
 		return nil, err
 	}
+	whole, _ := effective.Whole(a.cfg, snapshot.Control)
 	limits := make(config.LimitsByModel, len(snapshot.Control.Limits))
 	for name, l := range snapshot.Control.Limits {
 		limits[name] = config.Limits(l)
 	}
-	return &ConfigResult{"ok", snapshot.Mode, effective.Prefer(a.cfg, snapshot.Control), snapshot.Chain(""), limits, unlisted(snapshot.Control)}, nil
+	return &ConfigResult{"ok", snapshot.Mode, effective.Prefer(a.cfg, snapshot.Control), snapshot.Mode.Filter(whole), limits, unlisted(snapshot.Control)}, nil
 }
 
 func unlisted(c storage.Control) (names []string) {
@@ -104,7 +106,7 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 		return nil, err
 	}
 	out := new(reconfiguration)
-	if err := out.chain(in.Chain, in.Force, snapshot.Control); err != nil {
+	if err := a.understandChain(ctx, out, in, snapshot.Control); err != nil {
 		return nil, err
 	}
 	if err := out.limits(in.Limits); err != nil {
@@ -184,12 +186,14 @@ func (c *reconfiguration) prefer(raw json.RawMessage) error {
 // preferences are those that may be set.
 var preferences = []string{string(config.PreferFree), string(config.PreferPaid), string(config.PreferAny)}
 
-func (c *reconfiguration) chain(raw json.RawMessage, force bool, control storage.Control) error {
-	if raw == nil {
+// understandChain checks a chain. A build from before knows Gemini's models alone, and takes the
+// name of a family for a model's.
+func (a *Admin) understandChain(ctx context.Context, c *reconfiguration, in *configRequest, control storage.Control) error {
+	if in.Chain == nil {
 		return nil
 	}
 	var names []string
-	if err := json.Unmarshal(raw, &names); err != nil {
+	if err := json.Unmarshal(in.Chain, &names); err != nil {
 		return apierror.Invalid("chain", "want a list of model names, or null for the configured one.")
 	}
 	for i := range names {
@@ -198,23 +202,53 @@ func (c *reconfiguration) chain(raw json.RawMessage, force bool, control storage
 		}
 	}
 	var list config.ModelList
-	if err := list.EnvDecode(strings.Join(names, ",")); err != nil {
+	err := list.EnvDecode(strings.Join(names, ","))
+	if err == nil {
+		err = a.cfg.CheckChain(list)
+	}
+	if err != nil {
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "chain: " + err.Error(), Cause: err}
 	}
-	said := "chain as configured"
+	said, geminis, across := "chain as configured", []string(list), []string(nil)
 	if len(list) > 0 {
-		// A build from before takes the name of a family for a model's.
 		if list = effective.Models(list, control); len(list) == 0 {
 			return apierror.Invalid("chain", "no model is of these families.")
 		}
-		if names := unlisted(storage.Control{Chain: list, Windows: control.Windows}); len(names) > 0 && !force {
-			return apierror.Invalid("chain", notListed(names, control)+` To take it all the same, send "force": true.`)
+		if geminis = scheduler.OfGemini(list); len(geminis) < len(list) {
+			across = list
+		}
+		if !in.Force {
+			if err := a.checkListed(ctx, geminis, across, control); err != nil {
+				return err
+			}
 		}
 		said = "chain " + strings.Join(list, " > ")
 	}
 	c.limit = true
-	c.step(said, func(control *storage.Control) { control.Chain = list })
+	c.step(said, func(control *storage.Control) { control.Chain, control.Across = geminis, across })
 	return nil
+}
+
+// checkListed refuses models that their providers don't list.
+func (a *Admin) checkListed(ctx context.Context, geminis, across []string, control storage.Control) error {
+	const force = ` To take it all the same, send "force": true.`
+	if names := unlisted(storage.Control{Chain: geminis, Windows: control.Windows}); len(names) > 0 {
+		return apierror.Invalid("chain", notListed(names, control)+force)
+	}
+	if names := a.Unlisted(ctx, across); len(names) > 0 {
+		return apierror.Invalid("chain", strings.Join(names, ", ")+": the provider doesn't list it."+force)
+	}
+	return nil
+}
+
+// Unlisted returns those of a chain's models of other providers than Gemini that these say they
+// don't have. Of a provider that can't be asked nothing is known.
+func (a *Admin) Unlisted(ctx context.Context, chain []string) []string {
+	p, err := a.dispatch.Pool(ctx)
+	if err != nil {
+		return nil
+	}
+	return catalog.Unlisted(ctx, a.dispatch, p, chain)
 }
 
 func (c *reconfiguration) limits(raw json.RawMessage) error {
@@ -257,7 +291,7 @@ func (a *Admin) leavesModels(control storage.Control, in *configRequest, out *re
 	for _, step := range out.steps {
 		step(&control)
 	}
-	if len(effective.Rules(a.cfg, control, nil).Policy.Chain(effective.Mode(a.cfg, control))) > 0 {
+	if whole, _ := effective.Whole(a.cfg, control); len(effective.Mode(a.cfg, control).Filter(whole)) > 0 {
 		return nil
 	}
 	if in.Mode != nil {

@@ -58,7 +58,7 @@ type Question struct {
 // of /generate, or one of Gemini's generateContent with "model" beside it. It books
 // nothing.
 func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
-	p, err := a.dispatch.PoolOf(ctx, upstream.Gemini)
+	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +70,11 @@ func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plan.pool != nil {
-		p = plan.pool
-	}
-	states, err := a.admission.FreshView(ctx, p.IDs())
+	states, err := a.admission.FreshView(ctx, plan.pool.IDs())
 	if err != nil {
 		return nil, err
 	}
-	out := a.answer(p, states, plan)
+	out := a.answer(plan.pool, states, plan)
 	out.Own, err = a.own(ctx, q.Caller.Name, plan)
 	return out, err
 }
@@ -88,7 +85,7 @@ type planning struct {
 	models   []string // by the names they are asked for
 	request  scheduler.Request
 	counted  bool
-	pool     *dispatch.Pool // if not nil, it can run on these only
+	pool     *dispatch.Pool // on which it can run
 }
 
 // read reads what is asked, by what the body holds.
@@ -110,7 +107,7 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	case err != nil:
 		return nil, err
 	case tokens:
-		return readSize(s, q.Body)
+		return a.readSize(p, s, q.Body)
 	case contents:
 		return a.readNative(ctx, s, q, model)
 	}
@@ -118,16 +115,20 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body)}
-	var none *upstream.Reply
-	if err := a.dispatch.Prepare(ctx, p, c, in, &none); err != nil {
+	way, err := a.chain.Prompt(s, p, in)
+	if err != nil {
 		return nil, err
 	}
-	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact, nil}, nil
+	c := &dispatch.Call{Snapshot: s, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	var none *upstream.Reply
+	if err := a.dispatch.Prepare(ctx, way.Pool, c, in, &none); err != nil {
+		return nil, err
+	}
+	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact, way.Pool}, nil
 }
 
 // readSize reads a question about so many tokens.
-func readSize(s *admission.Snapshot, body []byte) (*planning, error) {
+func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (*planning, error) {
 	var in struct {
 		Tokens  int64    `json:"tokens"`
 		Mode    string   `json:"mode"`
@@ -148,16 +149,11 @@ func readSize(s *admission.Snapshot, body []byte) (*planning, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch model := strings.TrimPrefix(in.Model, "models/"); {
-	case model == "" || model == dispatch.AutoModel:
-		if plan.models, err = dispatch.Chain(s, mode); err != nil {
-			return nil, err
-		}
-	case !payload.ValidModel(model):
-		return nil, payload.ErrModel
-	default:
-		plan.models = []string{model}
+	way, err := a.chain.Any(s, p, strings.TrimPrefix(in.Model, "models/"), mode)
+	if err != nil {
+		return nil, err
 	}
+	plan.models, plan.pool = way.Models, way.Pool
 	if in.MaxWait != nil {
 		wait := payload.Seconds(*in.MaxWait)
 		plan.request.MaxWait = &wait
@@ -202,7 +198,7 @@ func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Questio
 // answer plans for every candidate.
 func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *planning) *Plan {
 	chain, asked := plan.snapshot.Counted(plan.models)
-	plan.request.Chain = chain
+	plan.request.Chain, plan.request.Serves, plan.request.MaxWait = chain, p.Serves(), p.MaxWait(plan.request.MaxWait)
 	rules, now := plan.snapshot.Rules, a.admission.Now()
 	out := &Plan{Tokens: plan.request.Demand.Tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
 	var usable []scheduler.Candidate

@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/history"
@@ -171,8 +172,9 @@ func (a *Admin) Status(ctx context.Context, query url.Values, administrator bool
 	v := &statusView{
 		rules: snapshot.Rules, now: a.admission.Now(), control: snapshot.Control, mode: snapshot.Mode, chain: snapshot.Chain(""), look: look,
 	}
+	v.whole, v.source = effective.Whole(a.cfg, snapshot.Control)
+	v.whole = v.mode.Filter(v.whole)
 	out := v.response(p, states, notes)
-	_, out.ChainSource = effective.Chain(a.cfg, snapshot.Control)
 	out.Prefer = effective.Prefer(a.cfg, snapshot.Control)
 	out.Store, out.Shadow, out.Simulated, out.Kind = a.admission.Stats(), a.shadow.Report(), a.cfg.Simulated, a.storeKind
 	if look.Administrator {
@@ -190,14 +192,16 @@ type statusView struct {
 	now     scheduler.Instant
 	control storage.Control
 	mode    scheduler.Mode
-	chain   []string
+	chain   []string         // Gemini's part of it
+	whole   []string         // with models of other providers, if it has some
+	source  string           // where it comes from
 	names   iter.Seq[string] // of models that may have given up their places
 	look    Look
 }
 
 func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n notes) Status {
 	out := Status{
-		Mode: v.mode, ModeSource: sourceOf(v.control.Mode), PreferSource: sourceOf(v.control.Prefer), Policy: policyOf(v.rules.Policy), ModelChain: v.chain,
+		Mode: v.mode, ModeSource: sourceOf(v.control.Mode), PreferSource: sourceOf(v.control.Prefer), Policy: policyOf(v.rules.Policy), ModelChain: v.whole, ChainSource: v.source,
 		Errors: map[string]int64{}, Operations: operationsStatus{FreeReads: freeReads, FreeWrites: freeWrites},
 		History: n.history, Now: instant(v.now), ResetsAt: instant(scheduler.DayOf(v.now).End()),
 	}
@@ -223,7 +227,7 @@ func (v *statusView) response(p *dispatch.Pool, states []*scheduler.Project, n n
 				}
 			}
 		}
-		for _, model := range v.chain {
+		for _, model := range v.whole {
 			if !yield(model) {
 				return
 			}
@@ -304,12 +308,17 @@ func (v *statusView) key(k keys.Key, state *scheduler.Project, report validation
 }
 
 // wanted are the models that are told of for a key although nothing may be known of them: the
-// chain's, which is Gemini's.
-func (v *statusView) wanted(k keys.Key) []string {
-	if k.Of() != "" {
-		return nil
+// chain's, of its provider.
+func (v *statusView) wanted(k keys.Key) (models []string) {
+	if k.Of() == "" {
+		return v.chain
 	}
-	return v.chain
+	for _, model := range v.whole {
+		if pool.ProviderOf(model) == k.Provider {
+			models = append(models, model)
+		}
+	}
+	return models
 }
 
 // callers says what callers used today, and how those stand that have limits of their own.

@@ -35,7 +35,9 @@ func (d *decision) tooLarge() error {
 	e := &TooLargeError{Tokens: d.demand.Tokens, Requests: max(1, d.demand.Requests)}
 	for _, cand := range d.candidates() {
 		for _, model := range d.chain {
-			e.allow(cand.State.Calendar(model), d.rules.Of(cand.ID), d.c.Now())
+			if d.serves(cand.ID, model) {
+				e.allow(cand.State.Calendar(model), d.rules.Of(cand.ID), d.c.Now())
+			}
 		}
 	}
 	return e

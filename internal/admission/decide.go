@@ -96,7 +96,8 @@ func (d *decision) over(ctx context.Context) (*Grant, error) {
 		if len(usable) == 0 || len(d.chain) == 0 {
 			return nil, ErrNoProject
 		}
-		offer = scheduler.Offer{Project: usable[0].ID, Model: d.chain[0], Also: d.req.also(d.chain[0])}
+		model := d.chain[max(0, slices.IndexFunc(d.chain, func(m string) bool { return d.serves(usable[0].ID, m) }))]
+		offer = scheduler.Offer{Project: usable[0].ID, Model: model, Also: d.req.also(model)}
 	}
 	offer.Start = d.c.Now()
 	grant, _, _, err := d.reserve(ctx, offer, 0)
@@ -276,7 +277,7 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
 	now, candidates := d.c.Now(), d.candidates()
-	req := scheduler.Request{Chain: d.chain, Demand: demand, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
 		return scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	}
@@ -347,7 +348,7 @@ func (d *decision) compare(w *Wait) {
 		within = *d.req.Within
 	}
 	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
-		Chain: d.chain, Demand: d.padded(), MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(waitlist.Asker{}),
+		Chain: d.chain, Demand: d.padded(), Serves: d.req.Serves, MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(waitlist.Asker{}),
 	}, rand.IntN)
 	if cause == scheduler.NoCause && other.Model != w.Model && other.Start.Sub(d.came) <= within && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
@@ -369,7 +370,7 @@ func (d *decision) stands() (scheduler.Offer, bool) {
 		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.At.Project })
 	}
 	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
-		Chain: chain, Demand: d.padded(), Also: d.req.Also, From: p.Start, Waitlist: older,
+		Chain: chain, Demand: d.padded(), Serves: d.req.Serves, Also: d.req.Also, From: p.Start, Waitlist: older,
 	}, rand.IntN)
 	return offer, cause == scheduler.NoCause && offer.Start == p.Start
 }
@@ -462,7 +463,7 @@ func (d *decision) drop(ctx context.Context) error {
 func (d *decision) serves(project, model string) bool {
 	for i, p := range d.req.Projects {
 		if p.ID == project && d.usable(i) {
-			return slices.Contains(d.chain, model)
+			return slices.Contains(d.chain, model) && (d.req.Serves == nil || d.req.Serves(project, model))
 		}
 	}
 	return false

@@ -86,7 +86,8 @@ type Request struct {
 	Demand scheduler.Demand
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model: on a feature, on outputs. It returns the same every time.
-	Also func(model string) []scheduler.Weight
+	Also   func(model string) []scheduler.Weight
+	Serves func(project, model string) bool // whether a project has a model; nil: each has all
 	// Projects are the candidates. Prefer is the fingerprint of the key to use, if it
 	// is usable.
 	Projects []Project

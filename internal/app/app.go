@@ -81,6 +81,7 @@ type App struct {
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
 	others  providers.List // beside Gemini
+	cfg     *config.Config
 	bodies  *bodies.Budget
 	audit   atomic.Pointer[events.Audit] // nil: not yet
 
@@ -199,7 +200,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		a.shadow = shadow.NewLedger(a.admission.Now().Time())
 		a.record.Shadow()
 	}
-	a.others = cfg.AllProviders()
+	a.cfg, a.others = cfg, cfg.AllProviders()
 	all, err := endpoints(a.others, o)
 	if err != nil {
 		return nil, err
@@ -238,12 +239,16 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	return s, nil
 }
 
+// maxTokens is the member that bounds the output of chat completions, where it isn't max_tokens:
+// OpenAI's newer models refuse that. https://platform.openai.com/docs/api-reference/chat/create
+var maxTokens = map[string]string{"openai": "max_completion_tokens"}
+
 // endpoints returns the clients of other providers than Gemini.
 func endpoints(others providers.List, o Options) (upstream.Providers, error) {
 	all := make(upstream.Providers, len(others)+1)
 	for _, p := range others {
 		c, err := endpoint.New(endpoint.Config{
-			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Transport: o.Transport,
+			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Chats: p.Chats(), MaxTokens: maxTokens[p.Name], Transport: o.Transport,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("upstream client: %w", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/scheduler/limits"
@@ -65,11 +66,21 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 		}
 		r.line("projects of %s tiers are used first (%s)", snapshot.Rules.Prefer, from)
 	}
-	if len(chain) == 0 {
+	whole, _ := effective.Whole(a.cfg, snapshot.Control)
+	if whole = mode.Filter(whole); len(whole) == 0 {
 		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))
 		return found, nil
 	}
-	r.line("chain: %s", strings.Join(chain, " > "))
+	r.line("chain: %s", strings.Join(whole, " > "))
+	for _, model := range whole {
+		provider, _, foreign := strings.Cut(model, "/")
+		if foreign && !slices.ContainsFunc(found.Keys, func(k validation.Result) bool { return k.Provider == provider }) {
+			r.line("  WARNING: %s is never used: there is no key of %s", model, provider)
+		}
+	}
+	for _, model := range a.admin.Unlisted(ctx, whole) {
+		r.line("  WARNING: %s isn't among the models that its provider lists", model)
+	}
 	if windows := snapshot.Control.Windows; len(windows) > 0 {
 		for _, model := range chain {
 			if _, listed := windows[model]; !listed {

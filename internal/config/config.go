@@ -200,7 +200,8 @@ type Config struct {
 	Hold time.Duration `env:"FLUXGATE_HOLD,default=5s"`
 
 	// Chain is the models in order of preference, at most 16. That of a family (pro, flash,
-	// flash_lite, gemma) stands for its models that Gemini lists, or that are built in.
+	// flash_lite, gemma) stands for its models that Gemini lists, or that are built in. One of
+	// another provider has that one's name before it (groq/llama-4).
 	// FLUXGATE_CHAIN, comma separated, default empty: the built-in chain.
 	Chain ModelList `env:"FLUXGATE_CHAIN"`
 
@@ -215,7 +216,7 @@ type Config struct {
 
 	// MaxWait is how long a request waits for the best model of the chain before the next
 	// one that can take it within that time is used, where it doesn't say itself (max_wait);
-	// 0 to 25h. FLUXGATE_MAX_WAIT, default empty: however long that takes.
+	// 0 to 25h. FLUXGATE_MAX_WAIT, default empty: however long that takes, across providers at most 10 minutes.
 	MaxWait *time.Duration `env:"FLUXGATE_MAX_WAIT,noinit"`
 
 	// Mode filters the chain: both, pro_only, flash_only or flash_lite_only.

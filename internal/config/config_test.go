@@ -136,6 +136,10 @@ func TestOneProblem(t *testing.T) {
 		{"FLUXGATE_CHAIN=gemini 2.5", "FLUXGATE_CHAIN: model \"gemini 2.5\": want letters"},
 		{"FLUXGATE_CHAIN=" + strings.Repeat("m", 129), "want at most 128 characters"},
 		{"FLUXGATE_CHAIN=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "FLUXGATE_CHAIN: 17 models: want at most 16"},
+		{"FLUXGATE_CHAIN=gemini/gemini-2.5-pro,openai/gpt-5.5,anthropic/us.anthropic.claude:0", ""},
+		{"FLUXGATE_CHAIN=gemini/a,a", "FLUXGATE_CHAIN: a is named twice"},
+		{"FLUXGATE_CHAIN=groq/llama-4", "FLUXGATE_CHAIN: groq/llama-4: there is no provider groq: want one of gemini, openai, anthropic, or name it"},
+		{"FLUXGATE_CHAIN=openai/a b", "FLUXGATE_CHAIN: model \"openai/a b\": want letters"},
 		{"FLUXGATE_KEYS_SECRET=S", "needs GOOGLE_CLOUD_PROJECT"},
 		{"FLUXGATE_KEYS_SECRET=,", "FLUXGATE_KEYS_SECRET: it names no secret"},
 	} {

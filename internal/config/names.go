@@ -56,6 +56,15 @@ func limitsName(name string) (string, error) {
 	return modelName(name)
 }
 
+// chainName is the name of a model in a chain: of Gemini's, which may be called "gemini/…", or
+// of another provider's.
+func chainName(name string) (string, error) {
+	if ProviderModel(name) && !strings.HasPrefix(name, "gemini/") {
+		return name, nil
+	}
+	return modelName(strings.TrimPrefix(strings.TrimSpace(name), "gemini/"))
+}
+
 // modelName checks a model's name, without the "models/" that Google's API
 // puts before it.
 func modelName(name string) (string, error) {

@@ -74,6 +74,37 @@ func (c *Config) AllProviders() []Provider {
 	return all
 }
 
+// Chats is the base URL at which it serves chat completions in OpenAI's format, as OpenAI's
+// clients are told it; empty: nowhere, as far as is known.
+func (p Provider) Chats() string {
+	switch {
+	case p.Format == FormatOpenAI:
+		return p.BaseURL
+	case p.Name == "anthropic": // https://platform.claude.com/docs/en/cli-sdks-libraries/libraries/openai-sdk
+		return strings.TrimSuffix(p.BaseURL, "/") + "/v1"
+	}
+	return ""
+}
+
+// CheckChain reports what is wrong with the providers that the models of a chain are of.
+func (c *Config) CheckChain(chain []string) error {
+	all := c.AllProviders()
+	names := []string{"gemini"}
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	var problems []error
+	for _, model := range chain {
+		name, _, ok := strings.Cut(model, "/")
+		if at := slices.Index(names, name) - 1; ok && at < 0 {
+			problems = append(problems, fmt.Errorf("%s: there is no provider %s: want one of %s, or name it in FLUXGATE_PROVIDERS", model, name, strings.Join(names, ", ")))
+		} else if ok && all[at].Chats() == "" {
+			problems = append(problems, fmt.Errorf("%s: %s isn't known to serve chats in OpenAI's format, which all of a chain do", model, name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // variables is how the names of a provider's variables begin: "OPENAI_".
 func (p Provider) variables() string {
 	return strings.ToUpper(strings.ReplaceAll(p.Name, "-", "_")) + "_"

@@ -89,3 +89,17 @@ func TestProviderModel(t *testing.T) {
 		assert.Equal(t, want, ProviderModel(name), name)
 	}
 }
+
+// A chain has models of providers that are known to serve chats in OpenAI's format.
+func TestCheckChain(t *testing.T) {
+	cfg, err := load(t, `FLUXGATE_PROVIDERS=[{"name":"home","base_url":"https://home.example/v1"},{"name":"other","base_url":"https://other.example","format":"anthropic"}]`)
+	require.NoError(t, err)
+	require.NoError(t, cfg.CheckChain([]string{"gemini-2.5-pro", "home/a/b", "openai/x", "anthropic/y"}))
+	require.ErrorContains(t, cfg.CheckChain([]string{"other/x"}), "other/x: other isn't known to serve chats")
+	require.ErrorContains(t, cfg.CheckChain([]string{"nobody/x"}), "there is no provider nobody: want one of gemini, openai, anthropic, home, other")
+	chats := make(map[string]string)
+	for _, p := range cfg.AllProviders() {
+		chats[p.Name] = p.Chats()
+	}
+	assert.Equal(t, map[string]string{"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1", "home": "https://home.example/v1", "other": ""}, chats)
+}

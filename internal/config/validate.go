@@ -36,6 +36,7 @@ func (c *Config) Validate() error {
 	if c.MaxWait != nil {
 		check("FLUXGATE_MAX_WAIT", between(*c.MaxWait, 0, 25*time.Hour))
 	}
+	check("FLUXGATE_CHAIN", c.CheckChain(c.Chain))
 	check("FLUXGATE_POLICY", oneOf(c.Policy, PolicyAsk, PolicyOff))
 	check("GEMINI_MODE", oneOf(c.Mode, ModeBoth, ModeProOnly, ModeFlashOnly, ModeFlashLiteOnly))
 	check("FLUXGATE_MAX_BODY", between(c.MaxBody, 1<<10, 1<<30))

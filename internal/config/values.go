@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// ModelList is a list of model names without the "models/" prefix.
+// ModelList is a list of model names: Gemini's without the "models/" prefix, those of other
+// providers with the provider's name before theirs, as "groq/llama-4".
 type ModelList []string
 
 // maxModels is how many models the calendars of one project hold.
@@ -24,7 +25,7 @@ func (l *ModelList) EnvDecode(text string) error {
 		if part == "" {
 			continue
 		}
-		name, err := modelName(part)
+		name, err := chainName(part)
 		switch {
 		case err != nil:
 			problems = append(problems, err)

@@ -85,7 +85,7 @@ func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
 	}
 	grant, wait, err := r.d.admission.Admit(ctx, admission.Request{
 		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Limit: r.limit,
-		Projects: []admission.Project{{ID: key.Project, Keys: []string{key.Fingerprint}}}, TryKey: key.Fingerprint,
+		Projects: []admission.Project{{ID: key.Project, Keys: []string{key.Fingerprint}}}, Serves: r.pool.Serves(), TryKey: key.Fingerprint,
 	})
 	switch {
 	case wait != nil:

@@ -166,6 +166,15 @@ type Target struct {
 // Provider is whom the key is for.
 func (t Target) Provider() upstream.Provider { return t.provider }
 
+// InOpenAIFormat returns the target as it is asked in OpenAI's format: some providers serve that
+// at an endpoint of its own.
+func (t Target) InOpenAIFormat() Target {
+	if p, ok := t.provider.(upstream.Bilingual); ok {
+		t.provider = p.InOpenAIFormat()
+	}
+	return t
+}
+
 // Context returns a context for a request to the provider with the target's key.
 func (t Target) Context(ctx context.Context) context.Context {
 	return upstream.WithKey(ctx, t.Key.Value.Reveal())

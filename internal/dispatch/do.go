@@ -273,8 +273,8 @@ func (r *dispatch) logWait(wait *admission.Wait) {
 func (r *dispatch) request() admission.Request {
 	c := r.call
 	req := admission.Request{
-		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.Without(r.excluded),
-		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: c.MaxWait, Limit: r.limit,
+		Snapshot: r.snapshot, Caller: c.Caller, Models: r.models, Demand: r.demand, Projects: r.pool.Without(r.excluded), Serves: r.pool.Serves(),
+		Prefer: c.Prefer.Fingerprint, Near: r.d.conversations.Project(c.turn), MaxWait: r.pool.MaxWait(c.MaxWait), Limit: r.limit,
 		SitsOut: c.SitsOut, Within: c.Within, Try: c.Try, Punctual: c.Punctual,
 	}
 	req.Also = r.also()
@@ -465,7 +465,7 @@ func (r *dispatch) again(grant *admission.Grant, e *upstream.Error, l lesson.Les
 		return false
 	}
 	r.doubtful++
-	return r.doubtful < maxDoubtful
+	return r.doubtful < maxDoubtful || r.leaveProvider(grant.Project)
 }
 
 // A projectSet has projects by ID. Most requests need none, so that it is made when it

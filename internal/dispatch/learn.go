@@ -82,13 +82,13 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			gone := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
 			r.d.lastWords.Put(grant.Asked, toRepeat(e))
-			r.relist(ctx)
+			r.relist(ctx, grant.Asked)
 		}
 	}
 	if l.Concerns == lesson.OneModel && l.Lasts != lesson.OnceShown && l.Final(true) {
 		r.d.lastWords.Put(grant.Asked, toRepeat(e))
 		if e.Class == upstream.ClassModelGone && r.inChain(grant.Asked) {
-			r.relist(ctx)
+			r.relist(ctx, grant.Asked)
 		}
 	}
 	if err != nil {
@@ -97,9 +97,10 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	return nil
 }
 
-// inChain reports whether a call for several models reached one of the chain.
+// inChain reports whether a call for several models reached one of the chain. Of other providers'
+// models there are several in no other call.
 func (r *dispatch) inChain(name string) bool {
-	return len(r.call.Models) > 1 && slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name)
+	return len(r.call.Models) > 1 && (scheduler.FamilyOf(name) == scheduler.Foreign || slices.Contains(r.call.Snapshot.Chain(scheduler.Both), name))
 }
 
 // silences is how often in a row a project was silent to what another answered until it
@@ -285,9 +286,9 @@ func (r *dispatch) learnStatus(ctx context.Context, model, status string) {
 	r.d.retiring.Put(model, s.Retires())
 }
 
-// relist has the models list asked for again, for a model of the chain is gone.
-func (r *dispatch) relist(ctx context.Context) {
-	if r.d.chain == nil {
+// relist has the models list asked for again, for a model of the chain is gone. It is Gemini's.
+func (r *dispatch) relist(ctx context.Context, model string) {
+	if r.d.chain == nil || scheduler.FamilyOf(model) == scheduler.Foreign {
 		return
 	}
 	if err := r.d.chain.Relist(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -13,7 +14,7 @@ import (
 // AutoModel is the name that stands for the chain of the mode in force.
 const AutoModel = "auto"
 
-// Chain returns the models of the chain that a mode lets through; "" is the mode
+// Chain returns the models of Gemini's chain that a mode lets through; "" is the mode
 // in force. It fails where there is none.
 func Chain(s *admission.Snapshot, mode scheduler.Mode) ([]string, error) {
 	chain := s.Chain(mode)
@@ -21,9 +22,14 @@ func Chain(s *admission.Snapshot, mode scheduler.Mode) ([]string, error) {
 		if mode == "" {
 			mode = s.Mode
 		}
-		return nil, apierror.New(apierror.NoUsableKey, fmt.Sprintf("No model of the chain is left in mode %s.", mode))
+		return nil, NoneLeft(mode)
 	}
 	return chain, nil
+}
+
+// NoneLeft is the error where a mode lets no model of the chain through.
+func NoneLeft(mode scheduler.Mode) error {
+	return apierror.New(apierror.NoUsableKey, fmt.Sprintf("No model of the chain is left in mode %s.", mode))
 }
 
 // FallbackHeader lets a named model fall through to the chain.
@@ -52,10 +58,19 @@ func Candidates(s *admission.Snapshot, name, fallback string) ([]string, error) 
 }
 
 // beyondModel reports whether upstream says that one of the call's models can't do what
-// is asked, where another may: "Function calling is not enabled for models/gemma-3-12b-it"
-// (captured; so are "Developer instruction …" and "JSON mode …").
+// is asked, where another may.
 func (r *dispatch) beyondModel(e *upstream.Error) bool {
-	return len(r.call.Models) > 1 && e.Class == upstream.ClassCaller && strings.Contains(e.Message, "is not enabled for models/")
+	return len(r.call.Models) > 1 && lesson.BeyondModel(e, r.pool.Serves() != nil)
+}
+
+// leaveProvider has the call go to no project of a project's provider any more, and reports whether
+// others are left: what all of one refuse, another may serve.
+func (r *dispatch) leaveProvider(project string) bool {
+	var left bool
+	if r.excluded, left = r.pool.LeaveProvider(project, r.excluded); left {
+		r.doubtful = 0
+	}
+	return left
 }
 
 // isAlias reports whether a model's name says that it stands for another's.

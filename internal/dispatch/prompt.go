@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -20,9 +21,14 @@ const (
 // A Prompt is a request of POST /generate that has been read and checked.
 type Prompt struct {
 	*payload.Generate
-	mode   scheduler.Mode // "": the one in force
+	Mode   scheduler.Mode // "": the one in force
 	prompt upstream.Prompt
 	bytes  int
+}
+
+// HasMedia reports whether it is more than texts.
+func (p *Prompt) HasMedia() bool {
+	return slices.ContainsFunc(p.prompt.Pieces, func(x payload.Piece) bool { return len(x.Media.Base64) > 0 })
 }
 
 // ReadPrompt reads the body of POST /generate. What it fails with is the caller's
@@ -33,7 +39,7 @@ func ReadPrompt(body []byte) (*Prompt, error) {
 		return nil, err
 	}
 	p := &Prompt{Generate: in, bytes: len(body)}
-	if p.mode, err = ParseMode(in.Mode); err != nil {
+	if p.Mode, err = ParseMode(in.Mode); err != nil {
 		return nil, err
 	}
 	media, err := in.Media()
@@ -44,7 +50,7 @@ func ReadPrompt(body []byte) (*Prompt, error) {
 	if in.Temperature != nil {
 		temperature = float32(*in.Temperature)
 	}
-	p.prompt = upstream.Prompt{System: payload.Piece{Quoted: in.System}, MaxOutputTokens: defaultMaxTokens, Temperature: &temperature}
+	p.prompt = upstream.Prompt{System: payload.Piece{Quoted: in.System}, MaxOutputTokens: defaultMaxTokens, Temperature: &temperature, Usual: in.Temperature == nil}
 	if in.MaxTokens != nil {
 		p.prompt.MaxOutputTokens = int32(*in.MaxTokens)
 	}
@@ -83,8 +89,8 @@ func ModeError(name string) error {
 	return apierror.Invalid("mode", text)
 }
 
-// Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash and
-// ticket are set. The answer comes in reply.
+// Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash, ticket and
+// models are set. The answer comes in reply.
 func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, reply **upstream.Reply) error {
 	// To go on elsewhere after a refusal is safe. What may have been served and
 	// billed is sent again only where the caller says so.
@@ -97,27 +103,24 @@ func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, 
 		// One that isn't there is as good as none, as in gemini-flux.
 		c.Prefer, _ = p.ByIndex(*in.PreferredKey)
 	}
-	if in.Model != "" && in.Model != AutoModel {
-		c.Models = []string{in.Model}
-	} else {
-		var err error
-		if c.Models, err = Chain(c.Snapshot, in.mode); err != nil {
-			return err
-		}
-	}
 	c.Demand = scheduler.Demand{Requests: 1, Allowance: UploadAllowance(in.bytes)}
 	c.Send = SendPrompt(in.prompt, reply)
-	return d.Size(ctx, p, c, PromptSizer(in.prompt))
+	s := PromptSizer(in.prompt)
+	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
+		alone := s.Estimate
+		s = s.Across(func() int64 { return alone() + int64(in.prompt.MaxOutputTokens) })
+	}
+	return d.Size(ctx, p, c, s)
 }
 
 // SendPrompt returns a Call's Send for a prompt, which puts the answer into reply.
 func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context, Target) (Sent, *upstream.Error) {
 	return func(ctx context.Context, to Target) (Sent, *upstream.Error) {
 		asked := p
-		asked.Model = to.Model
-		provider, ok := to.provider.(upstream.Prompter)
+		asked.Model = strings.TrimPrefix(to.Model, to.Key.Provider+"/")
+		provider, ok := to.provider.(upstream.Generator)
 		if !ok {
-			return Sent{}, &upstream.Error{Class: upstream.ClassCaller, Reason: upstream.ReasonInvalidRequest, Message: "Prompts go to Gemini alone."}
+			return Sent{}, &upstream.Error{Class: upstream.ClassCaller, Reason: upstream.ReasonInvalidRequest, Message: "This provider isn't sent prompts."}
 		}
 		answer, err := provider.Generate(ctx, to.Key.Value.Reveal(), asked)
 		if err != nil {
@@ -128,6 +131,6 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 		if tokens == 0 {
 			tokens = -1
 		}
-		return Sent{PromptTokens: tokens, Tokens: answer.Tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion}, nil
+		return Sent{PromptTokens: tokens, Tokens: answer.Tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion, Limits: answer.Limits}, nil
 	}
 }

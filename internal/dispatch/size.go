@@ -74,6 +74,23 @@ func PromptSizer(p upstream.Prompt) Sizer {
 	return s
 }
 
+// Across returns the sizer of a request that other providers than Gemini may serve too, who count
+// it as others says. Gemini is asked, and waited for, only where it is large.
+func (s Sizer) Across(others func() int64) Sizer {
+	alone := s
+	s.Bytes = -1
+	s.Estimate = func() int64 { return max(alone.Estimate(), others()) }
+	s.Count = func(ctx context.Context, to Target) (int64, error) {
+		n := alone.Estimate()
+		var err error
+		if n > narrowest && alone.Count != nil {
+			n, err = alone.Count(ctx, to)
+		}
+		return max(n, others()), err
+	}
+	return s
+}
+
 // maxCounted bounds the counts that are remembered for callers who return.
 const maxCounted = 4096
 
@@ -158,11 +175,15 @@ const (
 	countTimeout = 10 * time.Second // the upload of 32 MiB takes 8 s at uploadRate
 )
 
-// Count has upstream count the tokens, with any usable key. A count that fails is no
+// Count has Gemini count the tokens, with any usable key. A count that fails is no
 // reason to refuse, whatever it says: the request itself may still be served, and
 // what is wrong with it is for its own answer to say. It is estimated then. An error
 // means that the store failed or the caller has left.
 func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Sizer) (int64, error) {
+	p, models = p.Of(upstream.Gemini), scheduler.OfGemini(models)
+	if len(models) == 0 {
+		return s.Estimate(), nil
+	}
 	tried := make(map[string]bool) // projects, from which there is nothing more to be had
 	for range maxCounts {
 		states, err := d.admission.View(ctx, p.IDs())

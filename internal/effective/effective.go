@@ -28,13 +28,36 @@ const (
 	ChainRunTime    = "run_time"   // POST /config
 )
 
-// Chain returns the model chain in force, without regard to the mode, and where
+// Across returns the model chain in force where it has models of other providers than Gemini,
+// in its order and without regard to the mode, and where it comes from; nil: it has none, and
+// Chain is all there is.
+func Across(cfg *config.Config, c storage.Control) (chain []string, from string) {
+	gemini := scheduler.OfGemini(c.Across)
+	switch {
+	case len(gemini) < len(c.Across) && slices.Equal(gemini, c.Chain):
+		return c.Across, ChainRunTime
+	case len(c.Chain) > 0 || len(scheduler.OfGemini(cfg.Chain)) == len(cfg.Chain):
+		return nil, ""
+	}
+	return Models(cfg.Chain, c), ChainOperator
+}
+
+// Whole returns all of the model chain in force, without regard to the mode, and where it comes
+// from.
+func Whole(cfg *config.Config, c storage.Control) (chain []string, from string) {
+	if chain, from = Across(cfg, c); chain != nil {
+		return chain, from
+	}
+	return Chain(cfg, c)
+}
+
+// Chain returns the model chain in force of Gemini, without regard to the mode, and where
 // it comes from. An empty chain is the built-in one.
 func Chain(cfg *config.Config, c storage.Control) (chain []string, from string) {
 	if len(c.Chain) > 0 {
 		return c.Chain, ChainRunTime
 	}
-	if chain = Models(cfg.Chain, c); len(chain) > 0 {
+	if chain = scheduler.OfGemini(Models(cfg.Chain, c)); len(chain) > 0 {
 		return chain, ChainOperator
 	}
 	if len(c.Discovered) > 0 {

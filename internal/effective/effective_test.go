@@ -47,6 +47,37 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// A chain across providers is one where it has models of others; its part of Gemini is the chain
+// of everything else.
+func TestChainAcross(t *testing.T) {
+	const groq, claude = "groq/llama-4", "anthropic/claude-sonnet-5"
+	providers := `FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://api.groq.com/openai/v1"}]`
+	set, alone := load(t, providers, "FLUXGATE_CHAIN="+groq+",gemini/"+flash+","+claude), load(t, "FLUXGATE_CHAIN="+claude)
+	for name, c := range map[string]struct {
+		cfg     *config.Config
+		control storage.Control
+		across  []string
+		from    string
+		first   string // of Gemini's part
+	}{
+		"Gemini's alone":                              {load(t), storage.Control{Chain: []string{pro}}, nil, "", pro},
+		"configured":                                  {set, storage.Control{}, []string{groq, flash, claude}, effective.ChainOperator, flash},
+		"nothing of Gemini's":                         {alone, storage.Control{}, []string{claude}, effective.ChainOperator, pro},
+		"set at run time":                             {set, storage.Control{Chain: []string{pro}, Across: []string{pro, claude}}, []string{pro, claude}, effective.ChainRunTime, pro},
+		"nothing of Gemini's at run time":             {set, storage.Control{Across: []string{claude}}, []string{claude}, effective.ChainRunTime, flash},
+		"Gemini's alone at run time":                  {set, storage.Control{Chain: []string{pro}}, nil, "", pro},
+		"a build from before has set another since":   {set, storage.Control{Chain: []string{pro}, Across: []string{flash, claude}}, nil, "", pro},
+		"a build from before has taken it back since": {set, storage.Control{Across: []string{pro, claude}}, []string{groq, flash, claude}, effective.ChainOperator, flash},
+	} {
+		across, from := effective.Across(c.cfg, c.control)
+		assert.Equal(t, c.across, across, name)
+		assert.Equal(t, c.from, from, name)
+		chain, _ := effective.Chain(c.cfg, c.control)
+		assert.Equal(t, c.first, chain[0], name)
+		assert.Equal(t, chain, effective.Rules(c.cfg, c.control, nil).Policy.Chain(scheduler.Both), name)
+	}
+}
+
 // Families in a chain are their models that Gemini lists, or that are built in.
 func TestModelsOfFamilies(t *testing.T) {
 	listed := storage.Control{Discovered: []string{"gemini-9-pro", "gemini-9-flash", "gemma-9", "gemini-8-flash", "gemini-9-flash-lite"}}

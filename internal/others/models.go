@@ -19,12 +19,12 @@ import (
 
 // Choose says which provider a request for a model goes to, of those with keys in a pool.
 func (o *Others) Choose(r *http.Request, p *dispatch.Pool, route *routes.Route, model string) (providers.Choice, error) {
-	return o.providers.Choose(providers.Question{Format: Format(route), Model: model, Named: r.Header.Get(providers.Header), Has: p.HasKeys})
+	return o.providers.Choose(providers.Question{Format: Format(route), Chat: route.Chats(), Model: model, Named: r.Header.Get(providers.Header), Has: p.HasKeys})
 }
 
-// Able returns the other providers that speak a route's format, of those with keys in a pool.
+// Able returns the other providers that take a route's requests, of those with keys in a pool.
 func (o *Others) Able(p *dispatch.Pool, route *routes.Route) providers.List {
-	return o.providers.Able(Format(route), p.HasKeys)
+	return o.providers.Taking(providers.Question{Format: Format(route), Chat: route.Chats(), Has: p.HasKeys})
 }
 
 // ListModels passes on a list of models, or one of them, of other providers than Gemini; it isn't

@@ -102,7 +102,7 @@ func (g *Generate) check() error {
 	switch {
 	case len(g.Prompt) <= len(`""`) && len(g.images)+len(g.files) == 0:
 		return invalid("prompt", "say what to generate.")
-	case g.Model != "" && !ValidModel(g.Model):
+	case g.Model != "" && !ValidModel(g.Model) && !strings.Contains(g.Model, "/"): // another provider's is for others to know
 		return ErrModel
 	case g.MaxTokens != nil && (*g.MaxTokens < 0 || *g.MaxTokens > math.MaxInt32):
 		return invalid("max_tokens", "want a whole number from 1 to 2147483647, or 0 for the model's own limit.")

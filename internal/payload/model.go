@@ -23,6 +23,9 @@ const modelMember = "model"
 // ErrModel is the *FieldError for what is no model's name.
 var ErrModel = invalid("model", `want a model name such as "gemini-2.5-flash", or "auto".`)
 
+// Standard reports whether a body that has JSON is that JSON as it stands.
+func (b *Body) Standard() bool { return len(b.JSON) == len(b.Text) && &b.JSON[0] == &b.Text[0] }
+
 // Rename returns the body with another value of the top-level member "model", however it is
 // spelt, where that isn't the model already, and every other byte as it is. A body that names
 // two models comes out with one: whichever upstream's parser takes, only this one is
@@ -35,7 +38,7 @@ func (b *Body) Rename(model string) (*Rope, error) {
 	}
 	out, done, renamed := new(Rope), 0, 0
 	each := EachMember
-	if len(b.JSON) != len(b.Text) || &b.JSON[0] != &b.Text[0] {
+	if !b.Standard() {
 		each = eachLenientMember
 	}
 	err = each(b.Text, func(name []byte, from, to int) error {

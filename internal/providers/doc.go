@@ -7,4 +7,5 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - providers.go: the list, and choosing from it
+//   - unserved.go: what endpoints are documented not to serve
 package providers

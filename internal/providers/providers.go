@@ -20,6 +20,7 @@ type Question struct {
 	Format string // that it speaks: config.FormatOpenAI, or config.FormatAnthropic
 	Model  string // as it is spelt; empty: it names none
 	Named  string // Header
+	Chat   bool   // it is a chat completion, which some serve who speak otherwise
 	// Has reports whether a provider has keys.
 	Has func(provider string) bool
 }
@@ -42,7 +43,7 @@ func (c Choice) Counted() string {
 // Choose returns the provider that a request goes to, among those that have keys. It fails with
 // an *apierror.Problem where nothing says which, or where the model's name is none.
 func (l List) Choose(q Question) (Choice, error) {
-	able := l.Able(q.Format, q.Has)
+	able := l.Taking(q)
 	if q.Format == config.FormatOpenAI && len(able) == 0 {
 		return Choice{upstream.Gemini, q.Model}, nil // as it was before there were others
 	}
@@ -125,6 +126,20 @@ func (l List) Able(format string, has func(provider string) bool) List {
 	var able List
 	for _, p := range l {
 		if p.Format == format && has(p.Name) {
+			able = append(able, p)
+		}
+	}
+	return able
+}
+
+// Taking returns those that take a request, and have keys.
+func (l List) Taking(q Question) List {
+	able := l.Able(q.Format, q.Has)
+	if !q.Chat {
+		return able
+	}
+	for _, p := range l {
+		if p.Format != q.Format && p.Chats() != "" && q.Has(p.Name) {
 			able = append(able, p)
 		}
 	}

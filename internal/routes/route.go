@@ -235,6 +235,9 @@ func (r Route) KeptName(provider, name string) string {
 // Made is Under for what answers name.
 func (r Route) Made() string { return cmp.Or(r.MakesUnder, r.Under) }
 
+// Chats reports whether it is a chat completion in OpenAI's format, which every provider serves.
+func (r Route) Chats() bool { return r.Base == OpenAI && r.Path == "chat/completions" }
+
 // Resource returns the name of the resource that the path names, "" if it names none.
 func (r Route) Resource(names []string) string {
 	if r.Names == "" {

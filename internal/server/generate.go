@@ -38,7 +38,7 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
-	p, err := s.dispatch.PoolOf(ctx, upstream.Gemini)
+	p, err := s.dispatch.Pool(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,6 +46,11 @@ func (s *Server) generate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	way, err := s.chain.Prompt(c.Snapshot, p, in)
+	if err != nil {
+		return err
+	}
+	c.Models, p = way.Models, way.Pool
 	var reply *upstream.Reply
 	if err := s.dispatch.Prepare(ctx, p, c, in, &reply); err != nil {
 		return err

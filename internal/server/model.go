@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -131,20 +132,8 @@ func (x *relay) understandChat(m match, read *payload.Body) (string, error) {
 	}
 	// Upstream counts what is Gemini's own: the chat in its terms, as far as its size
 	// goes.
-	x.stream, x.sizer.Count = in.Stream, countChat(in)
+	x.stream, x.sizer.Count = in.Stream, chain.Count(in)
 	return model, in.CheckMessages()
-}
-
-// countChat returns what has a chat counted. One of more messages than are worth keeping
-// apart is estimated.
-func countChat(in *payload.Chat) func(context.Context, dispatch.Target) (int64, error) {
-	return func(ctx context.Context, to dispatch.Target) (int64, error) {
-		pieces, all := in.Pieces()
-		if !all {
-			return 0, upstream.ErrUncountable
-		}
-		return dispatch.PromptSizer(upstream.Prompt{Pieces: pieces}).Count(ctx, to)
-	}
 }
 
 // understandInteraction is understand for upstream's own conversations. Each turn is one,

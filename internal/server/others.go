@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -34,11 +35,21 @@ func (x *relay) chosen(m match, model string) (providers.Choice, *dispatch.Pool,
 	return choice, p.Of(choice.Provider), err
 }
 
-// askOther serves a request to a model where that is another provider's; it isn't done where it
-// is Gemini's. It passes as it came but for the name of the model, where that has the
-// provider's before it.
+// askOther serves a request to a model where that is another provider's, or where several may
+// serve it; it isn't done where it is Gemini's. It passes as it came but for the name of the
+// model, where that is "auto" or has the provider's before it.
 func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
+	p, err := x.s.dispatch.Pool(x.r.Context())
+	if err == nil && p.Of(upstream.Gemini) == p && m.Base == routes.OpenAI && m.Unserved == "" {
+		return false, nil // there is nobody else
+	}
 	asked := completion.Read(read.JSON)
+	x.openAI = m.Base == routes.OpenAI
+	if m.Chats() {
+		if done, err := x.acrossChain(m, read, asked); done {
+			return true, err
+		}
+	}
 	choice, p, err := x.chosen(m, asked.Model)
 	switch {
 	case err != nil:
@@ -67,6 +78,31 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	x.stream, x.renamed = x.stream || asked.Stream, func(string) (*payload.Rope, error) { return read.Rename(choice.Model) }
 	x.sizer = dispatch.Sizer{Bytes: -1, TextOnly: true, Estimate: func() int64 { return asked.Estimate(read.JSON, m.Base == routes.Messages) }}
 	return true, x.sendOther(m, choice)
+}
+
+// acrossChain serves a chat that models of several providers may serve.
+func (x *relay) acrossChain(m match, read *payload.Body, asked completion.Request) (done bool, err error) {
+	chat, err := x.s.chain.Chat(x.r.Context(), chain.Question{
+		Body: read, Asked: asked, Fallback: x.r.Header.Get(dispatch.FallbackHeader), Provider: x.r.Header.Get(providers.Header),
+		Choose: func() (string, error) {
+			choice, _, err := x.chosen(m, asked.Model)
+			return choice.Counted(), err
+		},
+	})
+	if chat == nil || err != nil {
+		return err != nil, err
+	}
+	x.pool, x.stream, x.refs, x.renamed, x.sizer = chat.Pool, asked.Stream, new(payload.References), chat.Renamed, chat.Sizer
+	x.path = func(model string) string {
+		if chain.Name(model) != model {
+			return m.OtherPath("", nil)
+		}
+		return m.path(model)
+	}
+	return true, x.dispatch(func(c *dispatch.Call) error {
+		c.Models = chat.Models
+		return nil
+	})
 }
 
 // askOtherByForm is askOther for a body that is a form.

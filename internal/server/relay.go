@@ -49,9 +49,9 @@ type relay struct {
 	requests int64
 
 	// pool is where it may go; nil: to Gemini. prefixed says that its model has Gemini's name
-	// before its own.
-	pool     *dispatch.Pool
-	prefixed bool
+	// before its own, and openAI that it is in OpenAI's format.
+	pool             *dispatch.Pool
+	prefixed, openAI bool
 
 	// seen, if not nil, is shown what is read in an answer before the caller gets it.
 	seen func(ctx context.Context, to dispatch.Target, text []byte)
@@ -125,6 +125,9 @@ func (x *relay) dispatch(choose func(c *dispatch.Call) error) error {
 
 // send sends the request once, and passes the answer on when it is one.
 func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *upstream.Error) {
+	if x.openAI {
+		to = to.InOpenAIFormat()
+	}
 	watch := incoming.NewWatch(to.Context(ctx), x.s.cfg.IdleTimeout)
 	defer watch.Stop()
 	ctx = watch.Context()

@@ -1,12 +1,13 @@
 // Package upstream says what Fluxgate wants of any provider: send a request with
 // a key, list models, say what an error means, and read what an answer used and
 // weighs. A provider is a value ([Provider]): package gemini below this one is the
-// first, and a [Prompter], which is sent prompts besides; package endpoint is all
+// first, and a [Prompter], which counts prompts besides; package endpoint is all
 // others, which differ in values alone. Which one a request goes to is decided
 // by its key ([Providers]), and that by the name of its model (package
 // providers), before anything is planned: a call has the keys of one provider
 // ([fluxgate.dev/fluxgate/internal/dispatch/pool]), so Gemini's way is what it was,
-// whatever else is configured. A project is of one provider. Models of others have
+// whatever else is configured. Only where the chain goes across providers does a call
+// have the keys of several (package chain); then the grant decides. A project is of one provider. Models of others have
 // its name before theirs ("openai/gpt-5.1") wherever they are counted or told.
 //
 // What all providers share is here:
@@ -30,6 +31,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - provider.go: the interface of a provider, with its prompts and replies; whether a key is invalid for certain
+//   - text.go: the text of a prompt in a body
 //   - get.go: reading what a provider says of a path
 //   - failure.go: errors of calls without an answer
 //   - base.go: where a provider lies, and the URLs below that

@@ -39,18 +39,32 @@ type Provider interface {
 	Weighs(prompt int64, used answers.Tokens, reserved int64) int64
 }
 
-// A Prompter is a provider that is sent prompts, in a format of its own. All others are sent
-// what passes.
-type Prompter interface {
+// A Generator is a provider that is sent prompts, in a format of its own.
+type Generator interface {
 	Provider
 	// Generate sends a prompt once. Its error is an *Error.
 	Generate(ctx context.Context, key string, p Prompt) (*Reply, error)
+}
+
+// A Prompter is a Generator that counts besides. All others are sent what passes.
+type Prompter interface {
+	Generator
 	// CountPrompt counts the input tokens of a prompt, which costs nothing. Its error
 	// is an *Error.
 	CountPrompt(ctx context.Context, key string, p Prompt) (int64, error)
 	// CountBody counts the input tokens of a body of the provider's own format,
 	// whatever is in it. Its error is ErrUncountable, or an *Error.
 	CountBody(ctx context.Context, key, model string, body *payload.Body) (int64, error)
+}
+
+// A Bilingual is a provider that serves OpenAI's format too, at an endpoint of its own.
+type Bilingual interface {
+	InOpenAIFormat() Provider
+}
+
+// A Lister is a provider that says whether it has a model.
+type Lister interface {
+	HasModel(ctx context.Context, key, model string) (bool, *Error)
 }
 
 // A Limiter is a provider whose answers say in their headers what its limits are, and how much
@@ -95,7 +109,9 @@ type Prompt struct {
 	Pieces          []payload.Piece
 	MaxOutputTokens int32    // 0: the model's default
 	Temperature     *float32 // nil: the model's default
-	Schema          any      // of JSON that the answer is to be, in the provider's form; nil: any text
+	// Usual says that the temperature is what /generate usually has, and nobody's wish.
+	Usual  bool
+	Schema any // of JSON that the answer is to be, in the provider's form; nil: any text
 }
 
 // A Reply is a model's answer to a prompt. A blocked prompt, an answer stopped for
@@ -110,6 +126,7 @@ type Reply struct {
 	FinishReason string // for example STOP, MAX_TOKENS or SAFETY; "" if there was no candidate
 	BlockReason  string // why the prompt was refused, for example SAFETY; "" if it wasn't
 	SentAt       time.Time
+	Limits       []ratelimits.Limit // what the answer's header said; nil: nothing
 }
 
 // A Model is one entry of a provider's list.

@@ -57,7 +57,7 @@ const (
 	// Embedding models generate nothing, so no chain and no mode leads to them.
 	Embedding Family = "embedding"
 	// Foreign are the models of other providers than Gemini, which are named
-	// "provider/model". They are in no chain, and no override is of all of them.
+	// "provider/model". No mode but Both leads to them, and no override is of all of them.
 	Foreign Family = ""
 )
 
@@ -79,6 +79,15 @@ func FamilyOf(model string) Family {
 	default:
 		return Pro
 	}
+}
+
+// OfGemini returns the models of a chain that are Gemini's, in order.
+func OfGemini(chain []string) []string {
+	foreign := func(model string) bool { return FamilyOf(model) == Foreign }
+	if !slices.ContainsFunc(chain, foreign) {
+		return chain
+	}
+	return slices.DeleteFunc(slices.Clone(chain), foreign)
 }
 
 // SameModel reports whether two names are of one model, of which one says more of its

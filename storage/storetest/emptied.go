@@ -212,12 +212,12 @@ func setBackSoon(t *testing.T, h Harness) {
 }
 
 var settings = storage.Control{
-	Mode: "flash_only", Prefer: "free", TicketKey: []byte{7}, Chain: []string{"a", "b"}, Aliases: map[string]string{"x": "y"},
+	Mode: "flash_only", Prefer: "free", TicketKey: []byte{7}, Chain: []string{"a", "b"}, Across: []string{"a", "p/x", "b"}, Aliases: map[string]string{"x": "y"},
 }
 
 func setting(t *testing.T, s storage.Store) {
 	_, err := s.UpdateControl(t.Context(), func(c *storage.Control) error {
-		c.Mode, c.Prefer, c.TicketKey, c.Chain, c.Aliases = settings.Mode, settings.Prefer, settings.TicketKey, settings.Chain, settings.Aliases
+		c.Mode, c.Prefer, c.TicketKey, c.Chain, c.Across, c.Aliases = settings.Mode, settings.Prefer, settings.TicketKey, settings.Chain, settings.Across, settings.Aliases
 		return nil
 	})
 	require.NoError(t, err)
@@ -250,6 +250,7 @@ func emptiedControl(t *testing.T, h Harness) {
 		assert.Equal(t, "pro_only", got.Mode, "set after the loss")
 		assert.Equal(t, "paid", got.Prefer, "likewise")
 		assert.Equal(t, settings.Chain, got.Chain)
+		assert.Equal(t, settings.Across, got.Across)
 		assert.Equal(t, settings.Aliases, got.Aliases)
 	}
 	until(t, "it is said", func() bool { return noticed.Load() == 1 })

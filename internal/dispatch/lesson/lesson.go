@@ -1,6 +1,9 @@
 package lesson
 
 import (
+	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -259,3 +262,22 @@ const Disbelieved = 1
 func (l Lesson) Final(pinned bool) bool {
 	return l.Told == UpstreamsWords && (pinned || l.LeavesOut || l.Concerns != OneModel && l.Concerns != ThisRequest)
 }
+
+// BeyondModel reports whether an error says that a model can't do what is asked, where another may:
+// "Function calling is not enabled for models/gemma-3-12b-it" (captured; so are "Developer
+// instruction …" and "JSON mode …"). Across providers another may also take what is too long for
+// one, or a member that one doesn't know.
+func BeyondModel(e *upstream.Error, across bool) bool {
+	switch {
+	case e.Class != upstream.ClassCaller:
+		return false
+	case strings.Contains(e.Message, "is not enabled for models/"):
+		return true
+	}
+	return across && (slices.Contains(beyond, e.Reason) || e.HTTPStatus == http.StatusRequestEntityTooLarge ||
+		strings.HasPrefix(e.Message, "prompt is too long")) // Anthropic's, captured
+}
+
+// beyond are reasons of errors about what a model can't do: OpenAI's and of those that speak like
+// it (captured), and Gemini's.
+var beyond = []string{"context_length_exceeded", "unsupported_parameter", "unsupported_value", upstream.ReasonInputTooLarge}

@@ -2,8 +2,11 @@ package pool
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -17,8 +20,9 @@ type Pool struct {
 	Keys     []keys.Key
 	Projects []admission.Project
 
-	of    map[string]*Pool // the part of each provider; nil: there is only one provider
-	first string           // the project that Any tries first; "": chance says
+	of       map[string]*Pool  // the part of each provider; nil: there is only one provider
+	provider map[string]string // of each project, likewise
+	first    string            // the project that Any tries first; "": chance says
 }
 
 // New returns the pool of the keys.
@@ -44,7 +48,9 @@ func (p *Pool) split() {
 		return
 	}
 	lists := make(map[string][]keys.Key)
+	p.provider = make(map[string]string, len(p.Projects))
 	for _, k := range p.Keys {
+		p.provider[k.Project] = k.Provider
 		lists[k.Provider] = append(lists[k.Provider], k)
 	}
 	p.of = make(map[string]*Pool, len(lists))
@@ -72,6 +78,73 @@ func (p *Pool) Of(provider string) *Pool {
 
 // HasKeys reports whether the pool has keys of a provider.
 func (p *Pool) HasKeys(provider string) bool { return len(p.Of(provider).Keys) > 0 }
+
+// Among returns the part of the pool that is of some providers.
+func (p *Pool) Among(providers []string) *Pool {
+	switch {
+	case len(providers) == 1:
+		return p.Of(providers[0])
+	case !slices.ContainsFunc(p.Keys, func(k keys.Key) bool { return !slices.Contains(providers, k.Provider) }):
+		return p
+	}
+	var list []keys.Key
+	for _, k := range p.Keys {
+		if slices.Contains(providers, k.Provider) {
+			list = append(list, k)
+		}
+	}
+	return New(list)
+}
+
+// Serves returns what reports whether a project has a model, by its provider; nil: each has all.
+func (p *Pool) Serves() func(project, model string) bool {
+	if p.of == nil {
+		return nil
+	}
+	return func(project, model string) bool { return p.provider[project] == ProviderOf(model) }
+}
+
+// MaxWait is how long a request waits for a better model of the chain: as long as it says, or,
+// where there are several providers, as a slot is kept. A project offers the first of its models
+// whose day isn't spent, however long that takes; what is another provider's has projects of its
+// own, which would be offered beside that, out of the chain's order.
+func (p *Pool) MaxWait(said *time.Duration) *time.Duration {
+	if said == nil && p.of != nil {
+		return new(time.Duration(scheduler.MaxAhead))
+	}
+	return said
+}
+
+// LeaveProvider adds all projects of a project's provider to a set of those that are excluded, and
+// reports whether projects of others are left. If none are, the set stays as it is.
+func (p *Pool) LeaveProvider(project string, excluded map[string]bool) (all map[string]bool, left bool) {
+	all = maps.Clone(excluded)
+	if all == nil {
+		all = make(map[string]bool)
+	}
+	for _, x := range p.Projects {
+		switch {
+		case p.of == nil:
+			return excluded, false
+		case p.provider[x.ID] == p.provider[project]:
+			all[x.ID] = true
+		default:
+			left = left || !excluded[x.ID]
+		}
+	}
+	if !left {
+		return excluded, false
+	}
+	return all, true
+}
+
+// ProviderOf returns the provider of a model, by the name that it is counted by.
+func ProviderOf(model string) string {
+	if before, _, ok := strings.Cut(model, "/"); ok {
+		return before
+	}
+	return upstream.Gemini
+}
 
 // Without returns the projects that are not in the set.
 func (p *Pool) Without(excluded map[string]bool) []admission.Project {

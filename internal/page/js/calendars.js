@@ -86,11 +86,16 @@ const usable = (status, project) =>
 
 const inChain = (status, model) => (status.model_chain ?? []).includes(model);
 
-// currentModel is what a project offers: the first of the chain whose day isn't
+// chainOf is the part of the chain that a project has: what is of its provider, whose name is
+// before its models' unless it is Gemini.
+const chainOf = (status, project) =>
+  (status.model_chain ?? []).filter((name) => (name.includes('/') ? name.split('/')[0] : '') === (project.provider ?? ''));
+
+// currentModel is what a project offers: the first of the chain that it has and whose day isn't
 // spent there.
 function currentModel(status, project) {
   if (!usable(status, project.project)) return undefined;
-  return (status.model_chain ?? []).find((name) => !spent(status, project, name));
+  return chainOf(status, project).find((name) => !spent(status, project, name));
 }
 
 // spent says whether a project has nothing left of a model today. One that isn't

@@ -153,7 +153,7 @@ function renderChain(status) {
         'li',
         { class: current ? 'is-current' : null, 'data-id': name, 'aria-current': current ? 'true' : null },
         el('span', { class: 'chain-name' }, name),
-        el('span', { class: 'note' }, chainText(status, name, counts[i], projects)),
+        el('span', { class: 'note' }, chainText(status, name, counts[i], projects.filter((p) => chainOf(status, p).includes(name)))),
       );
     }),
     !chain.length && el('li', { class: 'note' }, 'The chain is empty.'),

@@ -44,7 +44,7 @@ class Unchanged {
 // all, in the order of the chain.
 function listIdle(status) {
   for (const p of status.projects ?? []) {
-    if (p.provider) continue; // the chain is Gemini's
+    if (p.provider) continue; // what is idle is Gemini's
     const listed = new Map(p.models.map((m) => [m.model, m]));
     const chain = (status.model_chain ?? []).map((name) => listed.get(name) ?? status.idle?.[name]).filter(Boolean);
     p.models = [...chain, ...p.models.filter((m) => !inChain(status, m.model))];

@@ -4,5 +4,6 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - uses.go: what of a chat not every endpoint takes
 //   - completion.go: the members of a request
 package completion

@@ -1,11 +1,14 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +50,11 @@ type Config struct {
 	// format (https://api.openai.com/v1), without for Anthropic's.
 	BaseURL string
 	Header  string // in which the key goes
+	// Chats is the base URL of an endpoint of its own for chat completions in OpenAI's format,
+	// where it speaks another. Empty: there is none.
+	Chats string
+	// MaxTokens is the member of a chat completion that bounds its output. Default: max_tokens.
+	MaxTokens string
 	// Transport carries the requests. Default: one that calls no link-local address.
 	Transport http.RoundTripper
 	// Now is the clock for upstream.Sent. Default: time.Now.
@@ -61,12 +69,17 @@ type Client struct {
 	base   upstream.Base
 	keyed  *upstream.Transport
 	// dialect is that of its headers about limits.
-	dialect ratelimits.Dialect
+	dialect   ratelimits.Dialect
+	maxTokens string
+	chats     *Client // in OpenAI's format; nil: this one, or none
 }
 
 var (
-	_ upstream.Provider = (*Client)(nil)
-	_ upstream.Limiter  = (*Client)(nil)
+	_ upstream.Provider  = (*Client)(nil)
+	_ upstream.Limiter   = (*Client)(nil)
+	_ upstream.Generator = (*Client)(nil)
+	_ upstream.Bilingual = (*Client)(nil)
+	_ upstream.Lister    = (*Client)(nil)
 )
 
 // New returns a client. It makes no network calls.
@@ -93,10 +106,26 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Format == Anthropic {
 		dialect = ratelimits.Anthropic
 	}
-	return &Client{
-		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect,
+	c := &Client{
+		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect, maxTokens: cmp.Or(cfg.MaxTokens, "max_tokens"),
 		keyed: &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
-	}, nil
+	}
+	if cfg.Format != OpenAI && cfg.Chats != "" {
+		chats := cfg // which wants its key as OpenAI's clients have it
+		chats.Format, chats.BaseURL, chats.Header = OpenAI, cfg.Chats, Authorization
+		if c.chats, err = New(chats); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// InOpenAIFormat implements upstream.Bilingual.
+func (c *Client) InOpenAIFormat() upstream.Provider {
+	if c.chats != nil {
+		return c.chats
+	}
+	return c
 }
 
 // NewRequest implements upstream.Provider.
@@ -181,4 +210,26 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, 
 		models[i] = upstream.Model{Name: m.ID, DisplayName: m.DisplayName}
 	}
 	return models, nil
+}
+
+// HasModel implements upstream.Lister. Anthropic's list has pages, and dated names stand for
+// others, so of a model that isn't on the first it is asked for itself.
+func (c *Client) HasModel(ctx context.Context, key, model string) (bool, *upstream.Error) {
+	all, err := c.ListModels(ctx, key)
+	if err == nil && c.format == Anthropic && !slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }) {
+		_, err = upstream.Read(upstream.WithKey(ctx, key), c, "v1/models/"+model, key, maxModels)
+		if err == nil {
+			return true, nil
+		}
+	}
+	var e *upstream.Error
+	switch {
+	case err == nil:
+		return slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }), nil
+	case !errors.As(err, &e):
+		return false, upstream.TransportError(ctx, err)
+	case e.Class == upstream.ClassModelUnknown:
+		return false, nil
+	}
+	return false, e
 }

@@ -1,5 +1,5 @@
 // Package endpoint is every provider but Gemini: an endpoint that speaks OpenAI's format, as
-// OpenAI and dozens of others do, or Anthropic's. Nothing is translated. A request passes as
+// OpenAI and dozens of others do, or Anthropic's; or both, at two places. Nothing is translated. A request passes as
 // it came, with one key in the place where the endpoint wants it; what is known of the
 // endpoint is values ([Config]), and there is no code for any one of them.
 //
@@ -23,6 +23,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - prompt.go: prompts of our own, in the endpoint's format
 //   - client.go: the client, its credential and its calls
 //   - classify.go: what an error means
 //   - dial.go: which addresses are not called

@@ -1,7 +1,6 @@
 package gemini
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -98,21 +97,8 @@ func addContents(b *payload.Rope, p upstream.Prompt) error {
 // addText adds a part that is a text.
 func addText(b *payload.Rope, p *payload.Piece) error {
 	b.AddString(`{"text":`)
-	switch {
-	case len(p.Quoted) > 0:
-		b.AddQuoted(p.Quoted)
-	case len(p.JSON) > 0:
-		b.AddString(`"`)
-		b.AddAsText(p.JSON)
-		b.AddString(`"`)
-	default:
-		var text bytes.Buffer
-		enc := json.NewEncoder(&text)
-		enc.SetEscapeHTML(false) // of no use here
-		if err := enc.Encode(p.Text); err != nil {
-			return err
-		}
-		b.Add(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+	if err := upstream.AddText(b, p); err != nil {
+		return err
 	}
 	b.AddString("}")
 	return nil

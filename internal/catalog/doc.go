@@ -1,0 +1,6 @@
+// Package catalog knows which models of a chain other providers than Gemini have.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - catalog.go: which of some there aren't
+package catalog

@@ -1,0 +1,127 @@
+package chain
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/pool"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/completion"
+	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/providers"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// A Question is what is known of a chat completion.
+type Question struct {
+	Body     *payload.Body
+	Asked    completion.Request
+	Fallback string // dispatch.FallbackHeader
+	Provider string // providers.Header; empty: any
+	// Choose returns the model that is named, as it is counted; it is asked for what isn't
+	// dispatch.AutoModel.
+	Choose func() (string, error)
+}
+
+// A Chat is where a chat completion may go, and how it is sized.
+type Chat struct {
+	Way
+	Sizer dispatch.Sizer
+
+	body *payload.Body
+}
+
+// Chat returns the chat that is asked for, where models of several providers may serve it; nil:
+// one does, or Gemini alone.
+func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
+	auto := strings.TrimPrefix(q.Asked.Model, "models/") == dispatch.AutoModel
+	if !auto && q.Fallback != "chain" || q.Body.JSON == nil {
+		return nil, nil
+	}
+	snapshot, err := c.admission.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	models, err := c.Models(snapshot, "")
+	if models == nil {
+		return nil, err
+	}
+	p, err := c.dispatch.Pool(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !auto:
+		named, err := q.Choose()
+		if err != nil {
+			return nil, err
+		}
+		models = append([]string{named}, slices.DeleteFunc(slices.Clone(models), func(m string) bool { return m == named })...)
+	case q.Provider != "":
+		models = slices.DeleteFunc(slices.Clone(models), func(m string) bool { return pool.ProviderOf(m) != q.Provider })
+	}
+	if files, items, err := mentions.Read(q.Body.JSON, false); err != nil || items || len(files) > 0 {
+		return nil, cmp.Or[error](err, errKept)
+	}
+	geminis := onlyGemini(q.Body)
+	used := completion.Uses(q.Body.JSON)
+	way, err := c.among(models, p, func(provider string) string {
+		if provider == upstream.Gemini || geminis == "" {
+			return providers.Unserved(provider, used)
+		}
+		return geminis
+	})
+	if err != nil || way.ofGemini() {
+		return nil, err
+	}
+	return &Chat{Way: *way, Sizer: c.sizer(way, q), body: q.Body}, nil
+}
+
+// errKept is the answer to what only one provider has.
+var errKept = apierror.Invalid("model", "the request names what one provider keeps: name a model of that one.")
+
+// onlyGemini says what of a body only Gemini takes; "": nothing.
+func onlyGemini(body *payload.Body) string {
+	switch {
+	case len(body.References.Resources) > 0:
+		return "files"
+	case !body.Standard():
+		return "JSON that isn't of the standard"
+	case len(payload.Features(body.Known())) > 0:
+		return "Gemini's own tools"
+	}
+	return ""
+}
+
+// sizer knows the size of a chat. Gemini counts the input, and so does Anthropic; the others
+// count the output that it allows for as well.
+func (c *Chain) sizer(way *Way, q Question) dispatch.Sizer {
+	s := dispatch.BodySizer(q.Body)
+	s.Count = nil
+	if in, err := q.Body.Chat(); err == nil {
+		s.Count = Count(in)
+	}
+	inputAlone := !slices.ContainsFunc(way.Models, func(m string) bool { return c.speaks(pool.ProviderOf(m), config.FormatOpenAI) })
+	return s.Across(func() int64 { return q.Asked.Estimate(q.Body.JSON, inputAlone) })
+}
+
+// Renamed returns the body for a model: with its name as its provider knows it, and every other
+// byte as it came.
+func (c *Chat) Renamed(model string) (*payload.Rope, error) { return c.body.Rename(Name(model)) }
+
+// Count returns what has a chat in OpenAI's format counted. One of more messages than are
+// worth keeping apart is estimated.
+func Count(in *payload.Chat) func(context.Context, dispatch.Target) (int64, error) {
+	return func(ctx context.Context, to dispatch.Target) (int64, error) {
+		pieces, all := in.Pieces()
+		if !all {
+			return 0, upstream.ErrUncountable
+		}
+		return dispatch.PromptSizer(upstream.Prompt{Pieces: pieces}).Count(ctx, to)
+	}
+}

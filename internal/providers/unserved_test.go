@@ -1,0 +1,22 @@
+package providers
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/payload/completion"
+)
+
+// Every row of the table is of something that a chat is known to use.
+func TestUnserved(t *testing.T) {
+	for provider, members := range unserved {
+		for _, what := range members {
+			assert.Equal(t, what, Unserved(provider, []string{"messages.content.text", what}), provider)
+		}
+		assert.Empty(t, Unserved(provider, nil))
+	}
+	assert.Equal(t, completion.ExtraBody, Unserved("home", []string{completion.ExtraBody}))
+	assert.Empty(t, Unserved("gemini", []string{completion.ExtraBody, completion.LogitBias}))
+	assert.Empty(t, Unserved("home", []string{completion.LogitBias}), "nothing is known of it")
+}
