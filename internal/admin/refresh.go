@@ -105,12 +105,23 @@ func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 	if err != nil {
 		return err
 	}
-	said := fmt.Sprintf("policy refreshed: the chain has %d models of Gemini's list, and limits of %d models are as Gemini's answer says", len(known.Chain), len(limits))
-	if n := len(known.Refused); n > 0 {
-		said += fmt.Sprintf("; %d of its numbers are too large to be believed and were left out", n)
-	}
-	a.audit.Record(ctx, events.Fluxgate, said)
+	a.audit.Record(ctx, events.Fluxgate, refreshed(len(known.Chain), len(limits), len(known.Refused)))
 	return a.review(ctx)
+}
+
+// refreshed says what came of Gemini's answer: how many models its list gives the chain, of how
+// many it named limits, and how many of its numbers weren't believed.
+func refreshed(chain, limited, refused int) string {
+	said := fmt.Sprintf("policy refreshed: the chain has %d models of Gemini's list", chain)
+	if limited > 0 {
+		said += fmt.Sprintf(", and limits of %d models are as its answer says", limited)
+	} else {
+		said += "; its answer named no limits, so those built in stay"
+	}
+	if refused > 0 {
+		said += fmt.Sprintf("; %d of its numbers are too large to be believed and were left out", refused)
+	}
+	return said
 }
 
 // goneBy reports whether what is known is what a control document has.

@@ -122,7 +122,7 @@ func (j *job) noteFree(model string) {
 		return
 	}
 	if _, known := j.shownFree.LoadOrStore(model, true); !known {
-		j.reporter.note("%s is free now, while requests wait for a better model: --max-wait 0s takes whichever is free", remote.Printable(model))
+		j.reporter.note("%s is free now, while requests wait for a better model: run again with --max-wait 0s, and whichever is free is taken; what is finished stays", remote.Printable(model))
 	}
 }
 

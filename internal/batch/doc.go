@@ -8,7 +8,7 @@
 // [Run] reads its inputs into a list of requests (the plan). A line of JSONL is one request. A text file is cut into
 // chunks between paragraphs, lines or sentences, a subtitle file between cues, and every chunk is one request with the
 // instructions before it. The plan depends on the inputs and settings alone, so the same command makes the same plan
-// again; the hash of all its request bodies is the identity of the job.
+// again; the hash of all its request bodies, but for max_wait, is the identity of the job.
 //
 // Workers take the requests in order. A request stays with its worker until it is settled, and a waiting request keeps its
 // worker: Options.Concurrency counts requests that have been started and not yet answered, those that wait included. That

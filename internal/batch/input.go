@@ -282,7 +282,11 @@ func (p *plan) append(o *Options, it item) error {
 		return fmt.Errorf("more than %d requests in one job", maxRequests)
 	}
 	it.index = len(p.items)
-	body, err := it.body(o)
+	// How long to wait for a better model changes nothing of what is asked, so whoever has seen that
+	// it would be faster without may go on with it.
+	named := *o
+	named.MaxWait = nil
+	body, err := it.body(&named)
 	if err != nil {
 		return err
 	}

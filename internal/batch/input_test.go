@@ -93,6 +93,7 @@ func TestPlanIdentity(t *testing.T) {
 	base := id(Options{})
 	// What changes no request may change between runs; what changes one makes another job.
 	assert.Equal(t, base, id(Options{Concurrency: 3, URL: "https://other", Token: "t", Timeout: time.Hour}))
+	assert.Equal(t, base, id(Options{MaxWait: new(time.Duration)}), "as batch itself says to do")
 	assert.NotEqual(t, base, id(Options{Instructions: "x"}))
 	assert.NotEqual(t, base, id(Options{ChunkTokens: 4}))
 	assert.NotEqual(t, base, id(Options{Mode: "both"}))

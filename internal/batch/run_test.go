@@ -302,6 +302,27 @@ func TestSummaryAndProgress(t *testing.T) {
 	})
 }
 
+// What was finished at once says nothing of the rest, which waits.
+func TestETAIsNoLessThanTheWaits(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    snapshot
+		want time.Duration
+	}{
+		"nothing is known":                    {snapshot{Summary: Summary{Total: 9}}, 0},
+		"all of it waits":                     {snapshot{Summary: Summary{Total: 30}, waiting: 10, lastReturn: time.Minute}, 3 * time.Minute},
+		"four at once, eleven wait":           {snapshot{Summary: Summary{Total: 15, Requests: 4, Elapsed: 10 * time.Second}, waiting: 11, lastReturn: 170 * time.Second}, 170 * time.Second},
+		"four at once, as many as wait again": {snapshot{Summary: Summary{Total: 26, Requests: 4, Elapsed: 10 * time.Second}, waiting: 11, lastReturn: 170 * time.Second}, 340 * time.Second},
+		"it has run for longer than they wait": {
+			snapshot{Summary: Summary{Total: 40, Requests: 20, Elapsed: 10 * time.Minute}, waiting: 10, lastReturn: 5 * time.Minute}, 10 * time.Minute,
+		},
+		"none waits": {snapshot{Summary: Summary{Total: 40, Requests: 20, Elapsed: time.Minute}}, time.Minute},
+	} {
+		eta, known := c.s.eta()
+		assert.Equal(t, c.want, eta, name)
+		assert.Equal(t, c.want > 0, known, name)
+	}
+}
+
 func TestQuietLeavesTheSummary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSetup(t, 1)

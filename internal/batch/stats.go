@@ -110,14 +110,18 @@ func (s snapshot) perMinute(n float64) float64 {
 	return n / s.Elapsed.Minutes()
 }
 
-// eta is how long the rest takes at the rate of this run; before it has one, at the rate at which those return that wait.
-// False while nothing is known.
-func (s snapshot) eta() (time.Duration, bool) {
-	switch {
-	case s.Requests == 0 && s.waiting == 0:
-		return 0, false
-	case s.Requests == 0:
-		return time.Duration(float64(s.lastReturn) / float64(s.waiting) * float64(s.left())), true
+// eta is how long the rest takes at the rate of this run, and no less than the last of those that wait is told to. A run
+// that is younger than that has found room at once for what it has finished, which says nothing of the rest: that takes as
+// long as it does at the rate at which those return that wait. False while nothing is known.
+func (s snapshot) eta() (eta time.Duration, known bool) {
+	if s.Requests > 0 {
+		eta = time.Duration(float64(s.Elapsed) / float64(s.Requests) * float64(s.left()))
 	}
-	return time.Duration(float64(s.Elapsed) / float64(s.Requests) * float64(s.left())), true
+	if s.waiting > 0 {
+		eta = max(eta, s.lastReturn)
+		if s.Elapsed < s.lastReturn {
+			eta = max(eta, time.Duration(float64(s.lastReturn)/float64(s.waiting)*float64(s.left())))
+		}
+	}
+	return eta, s.Requests > 0 || s.waiting > 0
 }

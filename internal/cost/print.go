@@ -184,6 +184,9 @@ at work is most of the eight. And a slot that one instance told of another gives
 booking is a write beside the admission's. What is free then ends at ` + number(freeUntil(p, raced, firestoreReads)) + ` requests a day; 10,800 a
 day cost ` + fmt.Sprintf("%.2f", estimate(p, raced, 10_800).total()) + ` USD a month. Fewer instances are the way out, and less than one vCPU takes one request each: hence the profile batch.
 
+**The profile batch** is one instance, which has no others to read after and whose commits admit several requests. ` + "`fluxgate bench free --instances 1 --concurrency 80 --share 1 --requests 700`" + `, with the same forty callers, took 0.58 writes and 0.02 reads an
+admission, of which none lost a race, and 212 waits were told; Gemini refused none.
+
 | price | USD | for | free | published |
 | --- | --- | --- | --- | --- |
 `)
