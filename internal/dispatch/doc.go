@@ -29,8 +29,8 @@
 //   - words.go: what upstream said of a feature, kept for instances that didn't hear it
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
-//   - owners.go: which project owns a file or cached content, and whether it is the
-//     caller's
+//   - owners.go: which project owns a file or cached content, whether it is the
+//     caller's, and where what it makes belongs
 //   - free.go: requests that take no slot, and whether a key is invalid
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
