@@ -40,6 +40,7 @@ func TestProject(t *testing.T) {
 		"a group that isn't whole":              {files, nine, "b"},
 		"a whole group":                         {files, ten, ""},
 		"a file where the stores are":           {files, list{store("b"), store("c"), store("c"), file("a", 0)}, "c"},
+		"where the stores are, however many":    {files, append(ten[:10:10], store("b")), "b"},
 		"as many stores in two":                 {files, list{store("c"), store("b")}, "b"},
 		"a store where the others are":          {stores, list{store("b"), file("a", 0)}, "b"},
 		"the first store, after an upload":      {stores, list{file("a", time.Hour), file("b", 2*time.Hour)}, "a"},
