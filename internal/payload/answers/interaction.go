@@ -12,7 +12,7 @@ var InteractionUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Us
 		u.PromptTokens, u.TotalTokens = input+tools, all[2].n
 		u.Tokens = Tokens{Output: max(all[3].n, 0), Thoughts: max(all[4].n, 0), Cached: max(all[5].n, 0), Tools: tools}
 	}
-	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.lastSure(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u
 }}
 

@@ -30,7 +30,7 @@ var AnthropicUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usag
 		u.PromptTokens, u.Cached = all[3].tokens()+all[1].tokens()+read, read
 		return true
 	})
-	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.lastSure(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	if u.PromptTokens < 0 {
 		u.Tokens = Tokens{}
 	}
@@ -55,7 +55,7 @@ var ResponsesUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usag
 		u.Output = output - u.Thoughts
 		return true
 	})
-	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.lastSure(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u
 }}
 

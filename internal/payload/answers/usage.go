@@ -68,9 +68,16 @@ func (t *Tail) drop() {
 	t.buf = t.buf[:copy(t.buf, t.buf[cut:])]
 }
 
-// last reads the last value that a member of that name had and that can be read.
+// last reads the last value that a member of that name had that can be read, and that isn't seen to
+// be a part of what the model says.
 func (t *Tail) last(name string, read func(value []byte) bool) bool {
-	return lastMember(t.buf, name, read) || lastMember(t.kept[name], name, read)
+	return lastMember(t.buf, name, true, read) || lastMember(t.kept[name], name, true, read)
+}
+
+// lastSure is last for what others than the caller depend on: a value is to be seen to be no part
+// of what the model says.
+func (t *Tail) lastSure(name string, read func(value []byte) bool) bool {
+	return lastMember(t.buf, name, false, read) || lastMember(t.kept[name], name, false, read)
 }
 
 // Tokens are what an answer cost beside its prompt, and what of the prompt is told apart.
@@ -98,6 +105,10 @@ type Meter struct {
 	read  func(end *Tail) Usage
 }
 
+// within is how many objects may be around what an answer says of itself: events of streams have
+// one around the answer. What a model writes, such as the arguments of a call, lies deeper.
+const within = 2
+
 // Read reads the usage of an answer whose end was kept.
 func (m *Meter) Read(end *Tail) Usage { return m.read(end) }
 
@@ -114,8 +125,8 @@ var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelSt
 		u.PromptTokens = prompt + tools
 		u.Tokens = Tokens{Output: max(all[2].n, 0), Thoughts: max(all[3].n, 0), Cached: max(all[4].n, 0), Tools: tools}
 	}
-	end.last(`"modelVersion"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
-	end.last(`"modelStatus"`, func(value []byte) bool {
+	end.lastSure(`"modelVersion"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.lastSure(`"modelStatus"`, func(value []byte) bool {
 		if len(value) == 0 || value[0] != '{' {
 			return false
 		}
@@ -130,7 +141,7 @@ var GeminiUsage = &Meter{[]string{`"usageMetadata"`, `"modelVersion"`, `"modelSt
 var OpenAIUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
 	end.last(`"usage"`, func(value []byte) bool { return readChatUsage(value, &u) })
-	end.last(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	end.lastSure(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
 	return u
 }}
 
@@ -166,8 +177,9 @@ func readChatUsage(object []byte, u *Usage) bool {
 }
 
 // lastMember reads the value of the last member of that name, which is given in its
-// quotes, that there is in a piece of JSON text and that can be read; the text need not be whole.
-func lastMember(text []byte, name string, read func(value []byte) bool) bool {
+// quotes, that there is in a piece of JSON text, that can be read and that stands within few
+// objects. The text need not be whole; cut says whether a value counts of which it doesn't show.
+func lastMember(text []byte, name string, cut bool, read func(value []byte) bool) bool {
 	end := len(text)
 	for range maxLookups { // each may read all of the text
 		i := lastIndex(text[:end], name)
@@ -175,12 +187,51 @@ func lastMember(text []byte, name string, read func(value []byte) bool) bool {
 			return false
 		}
 		rest := bytes.TrimLeft(text[i+len(name):], space)
-		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok && read(payload.FirstValue(value)) {
-			return true
+		if value, ok := bytes.CutPrefix(rest, []byte(":")); ok {
+			value = bytes.TrimLeft(value, space)
+			first := payload.FirstValue(value)
+			if shallow(value[len(first):], cut) && read(first) {
+				return true
+			}
 		}
 		end = i
 	}
 	return false
+}
+
+// shallow reports whether a value stands within few objects of an answer, by the text that
+// follows it, or cut where that ends before it shows. One answer may be an element of a list.
+func shallow(after []byte, cut bool) bool {
+	for at, depth, around := 0, 0, 1; at < len(after); at++ {
+		switch after[at] {
+		case '"':
+			for at++; at < len(after) && after[at] != '"'; at++ {
+				if after[at] == '\\' {
+					at++
+				}
+			}
+		case '{', '[':
+			depth++
+		case ']':
+			if depth--; depth < 0 {
+				return len(bytes.TrimLeft(after[at+1:], space)) == 0
+			}
+		case '}':
+			if depth--; depth >= 0 {
+				continue
+			}
+			depth = 0
+			switch rest := bytes.TrimLeft(after[at+1:], space); {
+			case len(rest) == 0 || rest[0] != ',' && rest[0] != ']' && rest[0] != '}':
+				return true // it was all, or an event
+			case rest[0] == '}', rest[0] == ',' && bytes.HasPrefix(bytes.TrimLeft(rest[1:], space), []byte{'"'}):
+				if around++; around > within {
+					return false
+				}
+			}
+		}
+	}
+	return cut
 }
 
 // maxLookups bounds how many values are tried that don't decode: the last may be
