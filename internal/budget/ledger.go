@@ -175,6 +175,15 @@ func (s *Share) Keep() {
 	s.account.end()
 }
 
+// Output is what the output of an answer counts as: no less than it was reckoned with where the
+// answer doesn't tell all of it, or to leave out what tells it would cost less.
+func Output(told int64, untold bool) int64 {
+	if untold {
+		return max(told, Reckoned)
+	}
+	return told
+}
+
 // Spend counts an answer of a model: cached are those of the input tokens that a cached
 // content held, and output has the thoughts in it.
 func (l *Ledger) Spend(caller, model string, input, cached, output int64) {

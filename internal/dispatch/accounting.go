@@ -25,7 +25,8 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 		a.Input = r.demand.Tokens
 	}
 	cost, _ := r.d.usage.Served(a)
-	r.d.budgets.Spend(a.Caller, cmp.Or(a.Answered, a.Model), a.Input, a.Used.Cached, a.Used.Output+a.Used.Thoughts)
+	output := budget.Output(a.Used.Output+a.Used.Thoughts, info.Untold && info.Late == nil)
+	r.d.budgets.Spend(a.Caller, cmp.Or(a.Answered, a.Model), a.Input, a.Used.Cached, output)
 	r.d.telemetry.Used(ctx, telemetry.Used{
 		Caller: a.Caller, Model: a.Model, Input: a.Input, Output: a.Used.Output, Thoughts: a.Used.Thoughts, Cached: a.Used.Cached,
 		Tools: a.Used.Tools, Dollars: cost.Dollars(),

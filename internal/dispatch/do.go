@@ -68,6 +68,7 @@ type Call struct {
 type Sent struct {
 	PromptTokens int64 // negative: upstream didn't say
 	Counted      bool  // they were counted as they came ([lasting.Place.Use])
+	Untold       bool  // a model wrote an answer that doesn't tell all that it used
 	answers.Tokens
 	At           time.Time
 	ModelVersion string

@@ -131,6 +131,6 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 		if tokens == 0 {
 			tokens = -1
 		}
-		return Sent{PromptTokens: tokens, Tokens: answer.Tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion, Limits: answer.Limits}, nil
+		return Sent{PromptTokens: tokens, Untold: tokens < 0, Tokens: answer.Tokens, At: answer.SentAt, ModelVersion: answer.ModelVersion, Limits: answer.Limits}, nil
 	}
 }

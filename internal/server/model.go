@@ -30,7 +30,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	}
 	x := &relay{
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
-		generates: m.Candidates && passing.IsWhole(r), sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
+		generates: m.Candidates && passing.IsWhole(r), writes: !m.Pinned, sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
 	x.seen = s.notes(r, m)
 	if m.Feature != "" {

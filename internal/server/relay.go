@@ -41,8 +41,9 @@ type relay struct {
 	// metered says that the answer is a model's: it begins as one, and says what it
 	// used.
 	metered bool
-	// generates says that the answer has candidates, or says why there is none.
-	generates bool
+	// generates says that the answer has candidates, or says why there is none; writes, that a
+	// model writes it.
+	generates, writes bool
 	// Of a request that takes a slot: how it is sized, and how many requests it counts
 	// as.
 	sizer    dispatch.Sizer
@@ -179,6 +180,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	}
 	x.broken = failure
 	sent := outcome(end, meter, to, at)
+	sent.Untold = x.writes && (sent.Untold || !passing.IsWhole(x.r))
 	sent.Limits = to.Limits(resp.Header)
 	return sent, nil
 }
@@ -205,6 +207,7 @@ func outcome(end *answers.Tail, meter *answers.Meter, to dispatch.Target, at tim
 	}
 	u := meter.Read(end)
 	out.PromptTokens, out.Tokens, out.ModelVersion, out.ModelStatus = u.PromptTokens, u.Tokens, u.ModelVersion, u.ModelStatus
+	out.Untold = u.Unended || u.PromptTokens < 0
 	out.Continuation = turns.Token(end.Bytes())
 	if object := answers.LastError(end.Bytes()); object != nil {
 		out.Late = to.Classify(http.StatusOK, object)

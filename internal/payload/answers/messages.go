@@ -7,7 +7,7 @@ import "fluxgate.dev/fluxgate/internal/payload"
 // of the prompt too counts more (documented). PromptTokens are those that were read from a cache
 // and written to one too; without Cached they are what counts as input tokens per minute of most
 // models (documented).
-var AnthropicUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usage {
+var AnthropicUsage = &Meter{[]string{`"usage"`, `"model"`, `"stop_reason"`}, func(end *Tail) Usage {
 	u := Usage{PromptTokens: -1}
 	written := false
 	end.last(`"usage"`, func(value []byte) bool {
@@ -31,6 +31,11 @@ var AnthropicUsage = &Meter{[]string{`"usage"`, `"model"`}, func(end *Tail) Usag
 		return true
 	})
 	end.lastSure(`"model"`, func(value []byte) bool { return readString(value, &u.ModelVersion) })
+	// A stream begins with null for why it stopped, which comes with what was written (documented).
+	end.last(`"stop_reason"`, func(value []byte) bool {
+		u.Unended = string(value) == "null"
+		return true
+	})
 	if u.PromptTokens < 0 {
 		u.Tokens = Tokens{}
 	}

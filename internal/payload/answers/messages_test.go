@@ -46,7 +46,7 @@ data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text
 		{"a long stream", begin + strings.Repeat(piece, 3000) + finish(`{"output_tokens":15}`), streamed},
 		{"a stream whose end says it all", begin + piece + finish(`{"input_tokens":30,"cache_creation_input_tokens":0,"cache_read_input_tokens":5000,"output_tokens":15,"iterations":[{"input_tokens":1,"output_tokens":2}]}`),
 			Usage{PromptTokens: 5030, Tokens: Tokens{Output: 15, Cached: 5000}, ModelVersion: "claude-opus-5"}},
-		{"a stream that broke", begin + piece, Usage{PromptTokens: 2125, Tokens: Tokens{Output: 1, Cached: 2000}, ModelVersion: "claude-opus-5"}},
+		{"a stream that broke", begin + piece, Usage{PromptTokens: 2125, Tokens: Tokens{Output: 1, Cached: 2000}, ModelVersion: "claude-opus-5", Unended: true}},
 		{"the end alone", finish(`{"output_tokens":15}`), Usage{PromptTokens: -1}},
 		{"an error", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, Usage{PromptTokens: -1}},
 		{"nonsense", `{"usage":{"input_tokens":"5"}}`, Usage{PromptTokens: -1}},

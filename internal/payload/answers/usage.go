@@ -94,6 +94,8 @@ type Usage struct {
 	Tokens
 	ModelVersion string // "": it doesn't say
 	ModelStatus  string // what it says of the model's state, a JSON object; "": nothing
+	// Unended says that the answer ended before it told all that it used.
+	Unended bool
 	// TotalTokens are those of prompt and answer, which the next turn of a conversation
 	// brings along; 0: it doesn't say, or there is none.
 	TotalTokens int64
