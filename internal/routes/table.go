@@ -182,8 +182,8 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "models", Lists: "data", Others: true},
 	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath, Others: true},
 	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output", Others: true, Flow: MayStream},
-	{Method: post, Base: OpenAI, Path: "images/edits", Model: InBody, Forms: true, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "images/variations", Model: InBody, Forms: true, Counts: Requests, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "images/edits", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "images/variations", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Uncounted: true, Makes: identified, Under: "openai/videos/"},
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
@@ -213,9 +213,9 @@ var Table = []Route{
 	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "audio/speech", Model: InBody, Counts: Requests, Flow: Streams, Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Model: InBody, Forms: true, Counts: Requests, Flow: MayStream, Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "audio/translations", Model: InBody, Forms: true, Counts: Requests, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/speech", Model: InBody, Counts: Requests, Pinned: true, Flow: Streams, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "audio/translations", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "completions", Unserved: notGoogles},
 	{Method: post, Base: OpenAI, Path: "moderations", Unserved: notGoogles},
 
