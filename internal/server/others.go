@@ -61,6 +61,8 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 		return true, payload.ErrNotObject
 	case asked.Model == "":
 		return true, payload.ErrModel
+	case asked.Unclear:
+		return true, errUnclear
 	}
 	files, items, err := mentions.Read(read.JSON, m.Base == routes.Messages)
 	switch {
@@ -123,6 +125,9 @@ func (x *relay) sendOther(m match, choice providers.Choice) error {
 	}
 	return x.serve(choice.Counted(), true)
 }
+
+// errUnclear is the answer to what says in too many words, or too long ones, what it goes on from.
+var errUnclear = apierror.Invalid("previous_response_id", "want one ID, and one of a conversation at most.")
 
 // errItems is the answer to what only one of several organisations has.
 var errItems = apierror.New(apierror.Unserved, "It refers to an item of an earlier response, and which of several organisations has that isn't known here. Send previous_response_id with it, or the item itself.")

@@ -16,6 +16,8 @@ type Request struct {
 	MaxTokens int64
 	// GoesOn names what it goes on from: responses/… and conversations/….
 	GoesOn []string
+	// Unclear says that what it goes on from, or part of it, isn't known here.
+	Unclear bool
 	// Stored says that a response is kept, as they are unless it is told otherwise.
 	Stored bool
 }
@@ -48,27 +50,40 @@ func Read(object []byte) (r Request) {
 			r.MaxTokens = max(r.MaxTokens, number(value, maxTokens))
 		case "store":
 			r.Stored = string(value) != "false"
-		case "previous_response_id":
-			r.goesOn("responses/", value)
-		case "conversation":
-			for name, id := range payload.MembersOf(value) {
-				if string(name) == "id" {
-					r.goesOn("conversations/", id)
-				}
-			}
-			r.goesOn("conversations/", value)
 		case "n":
 			n = max(number(value, maxN), 1)
+		default:
+			r.goesOnBy(name, value)
 		}
 	}
 	r.MaxTokens *= n
 	return r
 }
 
+// goesOnBy notes what it goes on from by a member, however that is spelt: endpoints that are written
+// in Go take any case.
+func (r *Request) goesOnBy(name, value []byte) {
+	switch {
+	case payload.Spells(name, "previousresponseid"):
+		r.goesOn("responses/", value)
+	case payload.Spells(name, "conversation"):
+		for name, id := range payload.MembersOf(value) {
+			if payload.Spells(name, "id") {
+				r.goesOn("conversations/", id)
+			}
+		}
+		r.goesOn("conversations/", value)
+	}
+}
+
 // goesOn notes what it goes on from, by an ID: all that are said, whichever counts.
 func (r *Request) goesOn(kind string, value []byte) {
 	var id string
-	if len(value) <= maxName && json.Unmarshal(value, &id) == nil && id != "" && len(r.GoesOn) < maxGoesOn {
+	switch {
+	case value[0] != '"' || string(value) == `""`:
+	case len(value) > maxName || len(r.GoesOn) == maxGoesOn || json.Unmarshal(value, &id) != nil:
+		r.Unclear = true
+	default:
 		r.GoesOn = append(r.GoesOn, kind+id)
 	}
 }

@@ -1,6 +1,7 @@
 package completion
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,19 +12,30 @@ func TestRead(t *testing.T) {
 		`{}`: {},
 		`{"model":"gpt-5","messages":[{"role":"user","content":"\"stream\":true"}]}`: {Model: "gpt-5"},
 		`{"model":"claude-sonnet-4-5","max_tokens":1024,"stream":true}`:              {Model: "claude-sonnet-4-5", MaxTokens: 1024, Stream: true},
-		`{"model":"a","model":"b"}`:                                    {Model: "b"},
-		`{"model":7,"max_tokens":"x","stream":"true"}`:                 {},
-		`{"max_completion_tokens":10,"n":3}`:                           {MaxTokens: 30},
-		`{"previous_response_id":null}`:                                {},
-		`{"previous_response_id":"resp_1"}`:                            {GoesOn: []string{"responses/resp_1"}},
-		`{"conversation":"conv_1","store":true}`:                       {GoesOn: []string{"conversations/conv_1"}},
-		`{"conversation":{"id":"conv_1"}}`:                             {GoesOn: []string{"conversations/conv_1"}},
-		`{"previous\u005fresponse_id":"a","previous_response_id":"b"}`: {GoesOn: []string{"responses/a", "responses/b"}},
-		`{"max_output_tokens":-4}`:                                     {},
-		`{"max_tokens":9999999999999,"n":9999}`:                        {MaxTokens: maxTokens * maxN},
+		`{"model":"a","model":"b"}`:                                        {Model: "b"},
+		`{"model":7,"max_tokens":"x","stream":"true"}`:                     {},
+		`{"max_completion_tokens":10,"n":3}`:                               {MaxTokens: 30},
+		`{"previous_response_id":null}`:                                    {},
+		`{"previous_response_id":"resp_1"}`:                                {GoesOn: []string{"responses/resp_1"}},
+		`{"conversation":"conv_1","store":true}`:                           {GoesOn: []string{"conversations/conv_1"}},
+		`{"conversation":{"id":"conv_1"}}`:                                 {GoesOn: []string{"conversations/conv_1"}},
+		`{"previous\u005fresponse_id":"a","previous_response_id":"b"}`:     {GoesOn: []string{"responses/a", "responses/b"}},
+		`{"previous_response_id":"","conversation":{"id":"conv_1","x":2}}`: {GoesOn: []string{"conversations/conv_1"}, Stored: true},
+		`{"max_output_tokens":-4}`:                                         {},
+		`{"max_tokens":9999999999999,"n":9999}`:                            {MaxTokens: maxTokens * maxN},
 	} {
 		want.Stored = true
 		assert.Equal(t, want, Read([]byte(body)), body)
 	}
 	assert.False(t, Read([]byte(`{"store":false}`)).Stored)
+
+	// Whichever counts upstream, none passes that isn't looked at.
+	many := strings.Repeat(`"previous_response_id":"mine",`, maxGoesOn)
+	for body, unclear := range map[string]bool{
+		`{` + many + `"a":1}`: false, `{` + many + `"previous_response_id":"hers"}`: true, `{` + many + `"Conversation":{"ID":"hers"}}`: true,
+		`{"previous_response_id":"hers` + strings.Repeat(`\u0031`, 100) + `"}`: true,
+	} {
+		assert.Equal(t, unclear, Read([]byte(body)).Unclear, body)
+	}
+	assert.Equal(t, []string{"responses/hers"}, Read([]byte(`{"Previous_Response_ID":"hers"}`)).GoesOn)
 }
