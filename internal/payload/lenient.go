@@ -150,6 +150,9 @@ func (l *lenient) object(depth int) bool {
 			return false
 		}
 		name := l.text[begin:l.at]
+		if len(name) > maxName {
+			return false // what it spells isn't known here
+		}
 		if l.space(); !l.take(':') {
 			return false
 		}
@@ -247,13 +250,10 @@ func (l *lenient) name() bool {
 	return true
 }
 
-// lenientName returns what the name of a member means, nothing for one that is too long to
-// be known here.
+// lenientName returns what the name of a member means.
 func lenientName(text []byte) []byte {
 	l := lenient{text: text}
-	if len(text) > maxName || !l.name() {
-		return nil
-	}
+	l.name()
 	return stringIn(l.out)
 }
 

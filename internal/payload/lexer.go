@@ -222,13 +222,25 @@ func (x token) meaning() []byte {
 // a text: no longer string is one of them.
 const maxName = 6 * 256
 
-// name is meaning for what names something. A text that is too long for a name of ours
-// stays as it is.
+// name is meaning for what names something. Of a text that is too long for a name of ours it
+// is what [Spells] may find in it, without most of its underscores.
 func (x token) name() []byte {
-	if len(x.text) > maxName {
-		return x.text
+	if len(x.text) <= maxName || !x.escaped {
+		return x.meaning()
 	}
-	return x.meaning()
+	var out []byte
+	for rest := x.text; len(rest) > 0; {
+		var r rune
+		r, rest = nextRune(rest)
+		switch {
+		case r == '_' && bytes.HasSuffix(out, []byte("__")):
+		case len(out) > maxName:
+			return x.text
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // Spells reports whether a member's name is that word, which is in small letters, as protobuf's

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -256,4 +258,42 @@ func FuzzCounts(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A name is found however long underscores and escapes make it.
+func TestLongNames(t *testing.T) {
+	escaped := func(name string) (out string) {
+		for _, c := range name {
+			out += fmt.Sprintf(`\u%04x`, c)
+		}
+		return out
+	}
+	for _, long := range []string{strings.Repeat("_", 2*maxName), escaped(strings.Repeat("_", maxName))} {
+		for _, name := range []string{"model" + long, "mo" + long + "del", escaped("mo") + long + escaped("del")} {
+			for text, known := range map[string]bool{
+				`{"model":"a","` + name + `":"b"}`: true,
+				`{'model':'a',"` + name + `":"b"}`: false,
+			} {
+				body, err := Read([]byte(text), func(int64) error { return nil })
+				require.NoError(t, err)
+				assert.Equal(t, known, body.JSON != nil)
+				if !known {
+					continue
+				}
+				in, err := body.Chat()
+				require.NoError(t, err)
+				assert.Equal(t, "b", in.Model, "the last counts")
+				renamed, err := body.Rename("c")
+				require.NoError(t, err)
+				out, err := io.ReadAll(renamed.Open())
+				require.NoError(t, err)
+				assert.Equal(t, 2, strings.Count(string(out), `"c"`))
+			}
+		}
+		for _, name := range []string{escaped("file") + long + escaped("Uri"), escaped("fileUri") + long} {
+			refs, err := ReadReferences([]byte(`{"contents":[{"parts":[{"fileData":{"` + name + `":"files/hers"}}]}]}`))
+			require.NoError(t, err)
+			assert.Equal(t, []string{"files/hers"}, refs.Resources)
+		}
+	}
 }
