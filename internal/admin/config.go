@@ -138,7 +138,7 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 			return nil, apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d.", *x.index))
 		}
 		out.marks = append(out.marks, mark{key, x.disabled})
-		out.said = append(out.said, fmt.Sprintf("key %d %s", key.Index, x.said))
+		out.said = append(out.said, fmt.Sprintf("key %d%s %s", key.Index, key.Whose(), x.said))
 	}
 	return out, nil
 }

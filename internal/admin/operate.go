@@ -65,7 +65,7 @@ func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
 	if _, err := a.admission.UpdateControl(ctx, func(*storage.Control) error { return nil }); err != nil {
 		return err
 	}
-	a.audit.Record(ctx, who, fmt.Sprintf("key %d reset: blocks and learned limits of %s forgotten", key.Index, key.Project))
+	a.audit.Record(ctx, who, fmt.Sprintf("key %d%s reset: blocks and learned limits of %s forgotten", key.Index, key.Whose(), key.Project))
 	return nil
 }
 

@@ -195,6 +195,18 @@ func TestProviderByModel(t *testing.T) {
 		rec = m.ask(t, "GET", "/openai/v1/models/openai/gpt-5.5", "", "Authorization", "Bearer whoever")
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 
+		// Metrics say whose each is.
+		rec = m.ask(t, "GET", "/metrics", "")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		for _, labels := range []string{
+			`gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="openai/gpt-5.5"`,
+			`gen_ai_operation_name="chat",gen_ai_provider_name="anthropic",gen_ai_request_model="anthropic/claude-sonnet-5"`,
+			`gen_ai_operation_name="chat",gen_ai_provider_name="groq",gen_ai_request_model="groq/llama-4"`,
+			`gen_ai_operation_name="chat",gen_ai_provider_name="gcp.gemini",gen_ai_request_model="gemini-2.5-pro"`,
+		} {
+			assert.Contains(t, rec.Body.String(), labels)
+		}
+
 		// It shows where each is: the chain at Gemini's alone.
 		rec = m.ask(t, "GET", "/status?idle=true", "")
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
@@ -456,8 +468,10 @@ func TestOtherProvidersFail(t *testing.T) {
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			assert.Equal(t, "100002", rec.Header().Get("X-Fluxgate-Key"))
 		}
+		rec := m.ask(t, "GET", "/status", "")
+		assert.Contains(t, rec.Body.String(), `"what":"key 100001 of openai is invalid: `)
 		m.openai.SetKey(openaisim.Key{Value: otherKey, Project: "org-b", State: openaisim.Revoked})
-		rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+		rec = m.ask(t, "POST", chat, chatOf("gpt-5.5"))
 		assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body)
 		assert.NotContains(t, rec.Body.String(), "Incorrect API key")
 

@@ -124,7 +124,7 @@ func (r *dispatch) restore(ctx context.Context, project string) {
 		return
 	}
 	r.log.Info("project restored", "project", project)
-	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("project %s serves again: a request passed", project))
+	r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("project %s%s serves again: a request passed", project, r.pool.KeyOf(project).Whose()))
 }
 
 // anyModel is where the last word is kept that concerns no model.

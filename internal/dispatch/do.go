@@ -345,7 +345,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		"tokens", r.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", r.attempts)
 
 	start := time.Now()
-	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
+	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
 	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	info, failure := r.call.Send(sending, to)

@@ -46,7 +46,7 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 			return nil
 		}
 		last = failure
-		d.telemetry.Failed("resource", telemetry.Target{Project: key.Project}, failure.Class.String())
+		d.telemetry.Failed("resource", telemetry.Target{Provider: key.Of(), Project: key.Project}, failure.Class.String())
 		switch failure.Class {
 		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
@@ -111,7 +111,7 @@ func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Erro
 	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
 	if err == nil && result.Changed {
 		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
-		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d is invalid: %s", key.Index, reason))
+		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", key.Index, key.Whose(), reason))
 	}
 	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
 		err = errors.Join(err, reloadErr)

@@ -205,7 +205,7 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 		}
 		failure := asUpstream(ctx, err)
 		d.logger(ctx).Warn("count failed", "key", key.Index, "model", to.Model, "class", failure.Class.String(), "reason", failure.Reason)
-		d.telemetry.Failed("count_tokens", telemetry.Target{Project: key.Project, Model: to.Model}, failure.Class.String())
+		d.telemetry.Failed("count_tokens", telemetry.Target{Provider: key.Of(), Project: key.Project, Model: to.Model}, failure.Class.String())
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}

@@ -49,6 +49,14 @@ func (k Key) Of() string {
 	return k.Provider
 }
 
+// Whose says of what stands before it whom it is for: " of openai"; of Gemini's nothing is said.
+func (k Key) Whose() string {
+	if k.Of() == "" {
+		return ""
+	}
+	return " of " + k.Of()
+}
+
 // String returns the key as people refer to it: "key 3 (0a1b2c3d4e5f)".
 func (k Key) String() string { return fmt.Sprintf("key %d (%s)", k.Index, k.Fingerprint) }
 

@@ -80,9 +80,10 @@ func (s *Status) listIdle() {
 	}
 }
 
-// A Key is one Gemini API key, without its value.
+// A Key is one API key, without its value.
 type Key struct {
 	Index       int       `json:"key_index"`
+	Provider    string    `json:"provider"` // empty: Gemini
 	Status      string    `json:"status"`
 	Reason      string    `json:"reason"`
 	Until       time.Time `json:"until"` // zero unless exhausted
@@ -92,7 +93,7 @@ type Key struct {
 	CheckedAt   time.Time `json:"checked_at"`   // zero: never
 }
 
-// A Project is the quota of one Google Cloud project.
+// A Project is the quota of one project: of Google Cloud, or an organisation of another provider.
 type Project struct {
 	Project  string  `json:"project"`
 	Provider string  `json:"provider"`      // empty: Gemini

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"errors"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -45,8 +46,9 @@ const (
 	operationKey = attribute.Key("fluxgate.operation") // of the store
 )
 
-// provider is the gen_ai.provider.name of the Gemini API.
-const provider = "gcp.gemini"
+// providerOf returns the gen_ai.provider.name of a provider; "" is Gemini. OpenAI and Anthropic are
+// called there as they are here, and others as they are configured.
+func providerOf(provider string) string { return cmp.Or(provider, "gcp.gemini") }
 
 // Boundaries of histograms.
 var (
@@ -106,8 +108,8 @@ type (
 	}
 	// A histogram has many lines, so those of durations leave the project out.
 	waitTimeKey struct{ model, cause string }
-	sendKey     struct{ operation, project, model, class string }
-	usageKey    struct{ operation, project, model, kind string } // kind: input or output
+	sendKey     struct{ operation, provider, project, model, class string }
+	usageKey    struct{ operation, provider, project, model, kind string } // kind: input or output
 	// What a caller used of a model, or was refused there: kind is that of tokens, or "".
 	shareKey struct{ caller, model, kind, cause string }
 	storeKey struct{ operation, failure string }
@@ -183,12 +185,12 @@ func (k waitTimeKey) attributes() []attribute.KeyValue {
 }
 
 func (k sendKey) attributes() []attribute.KeyValue {
-	list := []attribute.KeyValue{genAIOperation.String(k.operation), genAIProvider.String(provider)}
+	list := []attribute.KeyValue{genAIOperation.String(k.operation), genAIProvider.String(providerOf(k.provider))}
 	return appendSet(list, projectKey, k.project, genAIModel, k.model, errorType, k.class)
 }
 
 func (k usageKey) attributes() []attribute.KeyValue {
-	return append(sendKey{k.operation, k.project, k.model, ""}.attributes(), genAITokenType.String(k.kind))
+	return append(sendKey{k.operation, k.provider, k.project, k.model, ""}.attributes(), genAITokenType.String(k.kind))
 }
 
 func (k shareKey) attributes() []attribute.KeyValue {

@@ -130,12 +130,13 @@ func (r *Recorder) countDecision(ctx context.Context, d Decision) {
 
 // A Target is where a request is sent.
 type Target struct {
+	Provider       string // empty: Gemini
 	Project, Model string
 	Key            int // public ID
 	Attempt        int
 }
 
-// Send begins a send to Gemini.
+// Send begins a send to a provider.
 func (r *Recorder) Send(ctx context.Context, to Target) (context.Context, Span) {
 	if r == nil || r.m == nil {
 		return ctx, Span{}
@@ -172,14 +173,14 @@ func (s Span) Answered(a Answer) {
 		r.models.add(s.to.Model)
 	}
 	project, model := r.projects.addOrOther(s.to.Project), r.models.orOther(s.to.Model)
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, "", model, a.Class}).record...)
+	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, s.to.Provider, "", model, a.Class}).record...)
 	if a.Class != "" {
-		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, project, model, a.Class}).add...)
+		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, s.to.Provider, project, model, a.Class}).add...)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, project, model, "input"}).record...)
+		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, s.to.Provider, project, model, "input"}).record...)
 		if output := a.Output + a.Thoughts; output > 0 {
-			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, project, model, "output"}).record...)
+			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, s.to.Provider, project, model, "output"}).record...)
 		}
 		if caller != "" {
 			m.callerTokens.Add(s.ctx, a.Tokens, m.callers.of(caller).add...)
@@ -190,7 +191,7 @@ func (s Span) Answered(a Answer) {
 	}
 	s.span.SetName(operation + " " + s.to.Model)
 	list := []attribute.KeyValue{
-		genAIOperation.String(operation), genAIProvider.String(provider), projectKey.String(s.to.Project),
+		genAIOperation.String(operation), genAIProvider.String(providerOf(s.to.Provider)), projectKey.String(s.to.Project),
 		keyIndexKey.Int(s.to.Key), attemptKey.Int(s.to.Attempt),
 	}
 	list = appendSet(list, genAIModel, s.to.Model, genAIResponseModel, a.Model)
@@ -215,7 +216,7 @@ func (r *Recorder) Failed(operation string, to Target, class string) {
 	if r == nil || r.m == nil {
 		return
 	}
-	send := sendKey{operation, r.projects.addOrOther(to.Project), r.models.orOther(to.Model), class}
+	send := sendKey{operation, to.Provider, r.projects.addOrOther(to.Project), r.models.orOther(to.Model), class}
 	r.m.failures.Add(context.Background(), 1, r.m.sends.of(send).add...)
 }
 

@@ -92,7 +92,7 @@ func operationOf(path string) string {
 	switch {
 	case strings.Contains(path, "embed"), strings.Contains(path, "Embed"):
 		return "embeddings"
-	case strings.HasSuffix(path, "/chat/completions"):
+	case strings.HasSuffix(path, "/chat/completions"), strings.HasSuffix(path, "/messages"), strings.HasSuffix(path, "/responses"):
 		return "chat"
 	}
 	return "generate_content"

@@ -76,10 +76,23 @@ func (v statusView) summary(b *strings.Builder) {
 		for _, class := range sortedKeys(v.Errors) {
 			classes = append(classes, exact(v.Errors[class])+" "+class)
 		}
-		b.WriteString(s.field("errors", strings.Join(classes, ", ")+" (of Gemini, today)"))
+		b.WriteString(s.field("errors", strings.Join(classes, ", ")+" (of "+v.whom()+", today)"))
 	}
 	b.WriteString(s.field("validated", v.asked(v.Validation)))
 	b.WriteString(s.field("policy", v.asked(v.Reported)))
+}
+
+// others reports whether there are keys of other providers than Gemini.
+func (v statusView) others() bool {
+	return slices.ContainsFunc(v.Keys, func(k remote.Key) bool { return k.Provider != "" })
+}
+
+// whom is of whom errors are told.
+func (v statusView) whom() string {
+	if v.others() {
+		return "all providers"
+	}
+	return "Gemini"
 }
 
 func by(from string) string {
@@ -101,8 +114,12 @@ func (v statusView) asked(c *remote.Checked) string {
 
 func (v statusView) keys(b *strings.Builder) {
 	healthy := 0
-	g := v.style.grid(column{name: "KEY", right: true}, column{name: "STATE"}, column{name: "PROJECT", least: 10},
-		column{name: "FINGERPRINT"}, column{name: "LAST USED"}, column{name: "DETAIL", least: 12, wrap: true})
+	columns, at := []column{{name: "KEY", right: true}, {name: "STATE"}, {name: "PROJECT", least: 10},
+		{name: "FINGERPRINT"}, {name: "LAST USED"}, {name: "DETAIL", least: 12, wrap: true}}, 2 // the provider is before the project
+	if v.others() {
+		columns = slices.Insert(columns, at, column{name: "PROVIDER"})
+	}
+	g := v.style.grid(columns...)
 	for _, k := range v.Keys {
 		if k.Status == remote.Healthy {
 			healthy++
@@ -111,7 +128,11 @@ func (v statusView) keys(b *strings.Builder) {
 		if k.LastUsedAt > 0 {
 			used = ago(v.Now, time.UnixMilli(int64(k.LastUsedAt*1000)))
 		}
-		g.row(fmt.Sprint(k.Index), state(k), k.Project, k.Fingerprint, used, detail(k, v.Now))
+		row := []any{fmt.Sprint(k.Index), state(k), k.Project, k.Fingerprint, used, detail(k, v.Now)}
+		if v.others() {
+			row = slices.Insert(row, at, any(cmp.Or(k.Provider, "gemini")))
+		}
+		g.row(row...)
 	}
 	b.WriteString(v.style.heading(fmt.Sprintf("Keys: %d of %d healthy", healthy, len(v.Keys))))
 	b.WriteString(g.String())

@@ -77,6 +77,22 @@ func TestStatus(t *testing.T) {
 	assert.Equal(t, 3, len(regexp.MustCompile(`(?m)^team-a +gemini-2.5`).FindAllString(whole, -1)))
 }
 
+// Where there are keys of other providers, each says whose it is.
+func TestStatusNamesProviders(t *testing.T) {
+	s := load[remote.Status](t, statusFile)
+	assert.NotContains(t, Status(s, StatusOptions{}, Style{}), "PROVIDER")
+	s.Keys = append(s.Keys, remote.Key{Index: 100001, Provider: "openai", Project: "org-a", Status: remote.Healthy})
+	for _, width := range []int{0, 80, 120} {
+		picture := Status(s, StatusOptions{}, Style{Width: width})
+		assert.Regexp(t, `(?m)^ *1 +\w+ +gemini +`, picture)
+		assert.Regexp(t, `(?m)^ *100001 +healthy +openai +org-a`, picture)
+		assert.Contains(t, picture, "(of all providers, today)")
+		if width > 0 {
+			fits(t, picture, width)
+		}
+	}
+}
+
 // A narrow terminal loses columns, never the shape.
 func TestStatusOnNarrowTerminals(t *testing.T) {
 	s := load[remote.Status](t, statusFile)
