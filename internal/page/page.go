@@ -21,7 +21,7 @@ import (
 var files embed.FS
 
 // scripts are the parts of the one script, in its order.
-var scripts = []string{"format.js", "dom.js", "shape.js", "timeline.js", "calendars.js", "pool.js", "keys.js", "panels.js", "actions.js", "live.js"}
+var scripts = []string{"format.js", "dom.js", "shape.js", "timeline.js", "providers.js", "calendars.js", "pool.js", "keys.js", "panels.js", "actions.js", "live.js"}
 
 // The places of the style and of the script. A module is strict and has a scope
 // of its own.

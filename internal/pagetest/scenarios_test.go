@@ -59,7 +59,8 @@ var scenarios = map[string]scenario{
 		}
 		return p
 	}},
-	"fresh": {pool: fresh},
+	"fresh":     {pool: fresh},
+	"providers": {pool: several},
 	"caller": {pool: func(now time.Time) *pool {
 		p := ordinary(now)
 		p.more["callers"], p.more["events"] = nil, nil
@@ -127,6 +128,21 @@ func ordinary(now time.Time) *pool {
 		p.model(i, 1)["rpd"].(object)["since"] = instant(now.Add(-50 * time.Hour))
 	}
 	p.projects[3]["promise_moved"] = 2
+	return p
+}
+
+// several is a pool of several providers, whose keys come mixed.
+func several(now time.Time) *pool {
+	p := newPool(now, "team-atlas", "org-a", "team-borealis", "org-c", "org-b", "org-d")
+	for i, provider := range map[int]string{1: "openai", 3: "anthropic", 4: "openai", 5: "groq"} {
+		p.keys[i]["provider"], p.projects[i]["provider"] = provider, provider
+		model := p.model(i, 1)
+		model["model"] = provider + "/some-model"
+		p.projects[i]["models"] = []object{model}
+	}
+	p.key(1, "invalid", "invalid_api_key")
+	p.block(3, 0, "upstream_minute", now.Add(48*time.Second))
+	p.more["errors"] = object{"minute": 3}
 	return p
 }
 

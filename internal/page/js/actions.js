@@ -276,6 +276,7 @@ document.addEventListener('input', (event) => {
   if (id === 'filter') choice.filter = value;
   else if (id === 'calendars-state') choice.state = value;
   else if (id === 'calendars-sort') choice.sort = value;
+  else if (id === 'calendars-provider') choice.provider = value;
   else return;
   keepChoice();
   draw();

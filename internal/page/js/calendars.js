@@ -2,7 +2,7 @@
 
 // What the reader chose. All but what is unfolded is in the page's address, so that it can
 // be sent to somebody, and none of it is secret.
-const choice = { size: '10000', filter: '', state: '', sort: 'trouble', project: '', allCalendars: false, allKeys: false };
+const choice = { size: '10000', filter: '', state: '', sort: 'trouble', provider: '', project: '', allCalendars: false, allKeys: false };
 
 const sizes = ['1000', '10000', '100000', '1000000'];
 
@@ -16,6 +16,7 @@ function readChoice() {
   const known = (name, all) => (Object.hasOwn(all, from.get(name) ?? '-') ? from.get(name) : undefined);
   choice.filter = (from.get('find') ?? '').slice(0, 100);
   choice.project = from.get('project') ?? '';
+  choice.provider = from.get('provider') ?? '';
   choice.state = known('state', chosenBy) ?? '';
   choice.sort = known('sort', orders) ?? 'trouble';
   if (sizes.includes(from.get('tokens'))) choice.size = from.get('tokens');
@@ -32,6 +33,7 @@ function keepChoice() {
   keep('state', choice.state, '');
   keep('sort', choice.sort, 'trouble');
   keep('project', choice.project, '');
+  keep('provider', choice.provider, '');
   keep('tokens', choice.size, '10000');
   keep('window', $('usage-window').value, '24h');
   keep('by', $('usage-by').value, 'model');
@@ -127,12 +129,13 @@ function inOrder(status, models) {
 function shownProjects(status) {
   const wanted = choice.filter.trim().toLowerCase();
   const all = status.projects ?? [];
-  const found = all
+  const matching = ofChosen(status, all)
     .filter(
       (p) => !wanted || p.project.toLowerCase().includes(wanted) || p.models.some((m) => m.model.includes(wanted)),
     )
     .filter((p) => inState[choice.state](status, p))
     .sort(inSort[choice.sort](status));
+  const found = byProvider(status, matching);
   const shown = choice.allCalendars ? found : found.slice(0, most);
   return { all, found, shown };
 }
@@ -144,16 +147,30 @@ function renderCalendars(status, now) {
     now,
   );
   const width = Math.max(120, plotWidth());
-  fill('legend', legend(shown));
+  fill('legend', legend(status, shown));
   fill('axis', axis(range, now, width));
   fill(
     'calendars',
-    shown.map((p) => projectRows(status, p, range, now, width)),
+    grouped(
+      status,
+      shown,
+      (p) => projectRows(status, p, range, now, width),
+      (name, id) => el('h3', { class: 'group', 'data-id': id }, name),
+    ),
     !all.length && el('p', { class: 'note' }, 'There is no project yet.'),
     all.length > 0 && !found.length && el('p', { class: 'note' }, 'No project is like that.'),
     more('calendars', found.length, 'project'),
   );
-  if (all.length > most && !$('filter')) {
+  renderTools(status, all.length > most);
+}
+
+// renderTools offers what the calendars are chosen by: the provider where there are several, the
+// rest where there are many projects. What is being typed or chosen there is left alone.
+function renderTools(status, many) {
+  const providers = several(status) ? providersOf(status) : [];
+  const offers = [many, ...providers].join(' ');
+  if ((many || providers.length) && $('calendars-tools').dataset.offers !== offers) {
+    $('calendars-tools').dataset.offers = offers;
     const picker = (id, text, options, chosen) => [
       el('label', { for: id }, text),
       ' ',
@@ -163,15 +180,19 @@ function renderCalendars(status, now) {
         Object.entries(options).map(([value, name]) => el('option', { value, selected: value === chosen }, name)),
       ),
     ];
+    const names = Object.fromEntries(providers.map((name) => [name, providerName(name)]));
     fill(
       'calendars-tools',
-      el('label', { for: 'filter' }, 'Find'),
-      ' ',
-      el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off', value: choice.filter }),
-      ' ',
-      picker('calendars-state', 'Show', chosenBy, choice.state),
-      ' ',
-      picker('calendars-sort', 'Order', orders, choice.sort),
+      providers.length > 0 && [picker('calendars-provider', 'Provider', { '': 'all', ...names }, choice.provider), ' '],
+      many && [
+        el('label', { for: 'filter' }, 'Find'),
+        ' ',
+        el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off', value: choice.filter }),
+        ' ',
+        picker('calendars-state', 'Show', chosenBy, choice.state),
+        ' ',
+        picker('calendars-sort', 'Order', orders, choice.sort),
+      ],
     );
   }
 }
@@ -194,7 +215,7 @@ function plotWidth() {
 }
 
 // legend explains what is drawn, as far as there is any of it.
-function legend(projects) {
+function legend(status, projects) {
   const models = projects.flatMap((p) => p.models);
   const sample = (kind) =>
     svg('svg', { class: 'sample', width: 22, height: 12, viewBox: '0 0 22 12', 'aria-hidden': 'true' }, kind);
@@ -205,7 +226,7 @@ function legend(projects) {
       entry(svg('rect', { class: 'booked', x: 0.5, y: 2, width: 21, height: 9 }), 'tokens booked'),
     entry(svg('path', { class: 'requests', d: 'M0 9h8V4h14' }), 'requests'),
     models.some((m) => m.block) &&
-      entry(svg('rect', { class: 'blocked', x: 0, y: 1, width: 22, height: 10 }), 'blocked by Gemini'),
+      entry(svg('rect', { class: 'blocked', x: 0, y: 1, width: 22, height: 10 }), `blocked by ${whom(status)}`),
     entry(
       svg('path', { class: 'free', d: 'M7 1v10m0-10l4 0l-4 5z' }),
       `next free for ${short(Number(choice.size))} tokens`,
@@ -312,7 +333,7 @@ function rowState(status, p, m, current, free, now) {
     );
   } else if (!usable(status, p.project)) {
     out.push(el('span', { class: 'tag' }, 'no usable key'));
-  } else if (!inChain(status, m.model)) {
+  } else if (!p.provider && !inChain(status, m.model)) {
     out.push(el('span', { class: 'tag' }, 'not in the chain now'));
   } else if (!unlimited(m.rpd.limit) && m.rpd.used >= m.rpd.limit) {
     out.push(el('span', { class: 'tag warn' }, icon('exhausted'), `day spent, back ${wait(status.resets_at, now)}`));

@@ -86,10 +86,10 @@ const causes = {
   rpm: 'the minute’s requests are taken',
   tpm: 'the minute’s tokens are taken',
   rpd: 'the day’s requests are spent',
-  upstream_minute: 'Gemini said 429 for the minute',
-  upstream_day: 'Gemini said 429 for the day',
-  upstream_bare: 'Gemini said 429 and no more',
-  unavailable: 'Gemini doesn’t offer it to this project',
+  upstream_minute: 'the provider said 429 for the minute',
+  upstream_day: 'the provider said 429 for the day',
+  upstream_bare: 'the provider said 429 and no more',
+  unavailable: 'it isn’t offered to this project',
   too_large: 'larger than it can ever take',
   no_usable_key: 'no usable key',
   budget: 'the budget is used up',
@@ -108,7 +108,7 @@ const shortCauses = {
   no_usable_key: 'no usable key',
 };
 
-// Errors of Gemini, by the class that Fluxgate gives them.
+// Errors of providers, by the class that Fluxgate gives them.
 const classes = {
   day: 'A day’s limit (429)',
   minute: 'A minute’s limit (429)',
@@ -119,7 +119,7 @@ const classes = {
   model_gone: 'A model no longer offered',
   model_unknown: 'An unknown model',
   caller: 'The caller’s request',
-  server: 'Gemini’s own (5xx)',
+  server: 'The provider’s own (5xx)',
   timeout: 'No answer in time',
   network: 'No connection',
 };

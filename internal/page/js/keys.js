@@ -1,7 +1,7 @@
 // The keys, and what can be done to them.
 
 function renderKeys(status, now) {
-  const keys = status.keys ?? [];
+  const keys = byProvider(status, ofChosen(status, status.keys ?? []));
   fill(
     'keys-tools',
     admin() && [
@@ -16,7 +16,12 @@ function renderKeys(status, now) {
   );
   fill(
     'keys',
-    (choice.allKeys ? keys : keys.slice(0, most)).map((k) => keyRow(k, now)),
+    grouped(
+      status,
+      choice.allKeys ? keys : keys.slice(0, most),
+      (k) => keyRow(k, now),
+      (name, id) => el('li', { class: 'group', 'data-id': id }, name),
+    ),
   );
   fill('keys-more', more('keys', keys.length, 'key'));
 }
@@ -59,7 +64,7 @@ function button(action, text, kind = '', values = {}) {
 
 function keyRow(k, now) {
   const notes = [];
-  if (k.status === 'invalid') notes.push(`Gemini says: ${k.reason || 'invalid'}`);
+  if (k.status === 'invalid') notes.push(`${providerName(providerOf(k))} says: ${k.reason || 'invalid'}`);
   if (k.status === 'exhausted' && k.until) notes.push(`until ${dated(k.until)}`);
   notes.push(k.last_used_at ? `used ${ago(now - k.last_used_at * second)}` : 'never used');
   if (k.checked_at) notes.push(`checked ${ago(now - instant(k.checked_at))}`);

@@ -300,7 +300,7 @@ function banner() {
         'div',
         { class: 'banner simulated' },
         icon('block'),
-        el('p', null, el('strong', null, 'SIMULATED.'), ' No key is configured: every answer comes from a simulated Gemini. Set GEMINI_KEY_1, GEMINI_KEY_2, … for the real one.'),
+        el('p', null, el('strong', null, 'SIMULATED.'), ` No key is configured: every answer comes from ${several(view.status) ? 'simulated providers' : 'a simulated Gemini'}. Set GEMINI_KEY_1, GEMINI_KEY_2, … for the real one.`),
       )
     );
   }

@@ -179,6 +179,7 @@ function renderErrors(status) {
     .filter(([, n]) => n > 0)
     .sort(([, a], [, b]) => b - a)
     .map(([name, n]) => ({ name: classes[name] ?? words(name), value: n, text: count(n), kind: 'bad level' }));
+  fill('errors-title', several(status) ? 'Providers’ errors today' : `${whom(status)}’s errors today`);
   fill('errors', ranked(rows, 'None.'));
 }
 

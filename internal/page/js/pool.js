@@ -11,7 +11,7 @@ const tile = (title, figure, ...rest) =>
   el('div', { class: 'tile' }, el('h3', null, title), el('p', { class: 'big' }, figure), rest);
 
 function keysTile(status) {
-  const keys = status.keys ?? [];
+  const keys = ofChosen(status, status.keys ?? []);
   const counts = states.map((state) => [state, keys.filter((k) => k.status === state).length]).filter(([, n]) => n);
   const healthy = keys.filter((k) => k.status === 'healthy').length;
   let left = 0;
@@ -41,11 +41,12 @@ function keysTile(status) {
   );
 }
 
-// candidates are the calendars that a request may go to.
+// candidates are the calendars that a request may go to: of Gemini's those of the chain, which
+// the others have none of.
 function candidates(status) {
-  return (status.projects ?? [])
+  return ofChosen(status, status.projects ?? [])
     .filter((p) => usable(status, p.project))
-    .flatMap((p) => p.models.filter((m) => inChain(status, m.model)).map((m) => ({ project: p.project, model: m })));
+    .flatMap((p) => p.models.filter((m) => p.provider || inChain(status, m.model)).map((m) => ({ project: p.project, model: m })));
 }
 
 // offered says what a request for "auto" would meet: the first model of the chain whose day
@@ -100,7 +101,7 @@ function nextTile(status, now) {
       el('strong', null, first.project),
       ` · ${count(free)} of ${plural(all.length, 'calendar')} free now`,
     ];
-  } else if (!(status.projects ?? []).some((p) => usable(status, p.project))) {
+  } else if (!ofChosen(status, status.projects ?? []).some((p) => usable(status, p.project))) {
     where = 'No key can be used.';
   } else if (all.every((c) => freeAt(c.model) === undefined)) {
     text = all.length ? 'unknown' : 'now';

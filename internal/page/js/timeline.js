@@ -94,7 +94,7 @@ function plot(model, range, now, width, free) {
   );
 }
 
-// blocked is the time in which nothing goes, for Gemini said so.
+// blocked is the time in which nothing goes, for the provider said so.
 function blocked(model, range, now, x) {
   if (!model.block) return null;
   const until = Math.min(range.to, instant(model.block.until));

@@ -244,6 +244,32 @@ test('many projects are folded, and found by name', async () => {
   await close();
 });
 
+test('providers are grouped, and found by name', async () => {
+  const { page, complaints, close } = await start('providers');
+  const shown = (of) => page.locator(of).evaluateAll((all) => all.map((x) => x.dataset.id));
+  const projects = ['provider-gemini', 'team-atlas', 'team-borealis', 'provider-anthropic', 'org-c', 'provider-groq', 'org-d', 'provider-openai', 'org-a', 'org-b'];
+  assert.deepEqual(await shown('#calendars > *'), projects);
+  assert.deepEqual(await shown('#keys > li'), [
+    'provider-gemini', '1', '3', 'provider-anthropic', '4', 'provider-groq', '6', 'provider-openai', '2', '5',
+  ]);
+  await page.getByText('OpenAI says: invalid_api_key').waitFor();
+  await page.getByRole('heading', { name: 'Providers’ errors today' }).waitFor();
+  assert.equal(await page.getByText('not in the chain now').count(), 0);
+
+  await page.locator('#calendars-provider').selectOption('openai');
+  assert.deepEqual(await shown('#calendars > *'), ['provider-openai', 'org-a', 'org-b']);
+  assert.deepEqual(await shown('#keys > li'), ['provider-openai', '2', '5']);
+  assert.match(await page.locator('#pool .tile').nth(1).innerText(), /1 of 2 healthy/);
+  assert.match(page.url(), /provider=openai/);
+  await page.reload();
+  await page.locator('#pool .tile >> nth=3').waitFor();
+  assert.deepEqual(await shown('#calendars > *'), ['provider-openai', 'org-a', 'org-b'], 'the address keeps it');
+  await page.locator('#calendars-provider').selectOption('');
+  assert.deepEqual(await shown('#calendars > *'), projects);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('models without anything to draw share a line', async () => {
   const { page, close } = await start('idle');
   assert.deepEqual(await page.locator('.project[data-id="team-atlas"] .row h4').allTextContents(), ['gemini-2.5-pro']);
@@ -263,7 +289,7 @@ test('every drawing is told in words', async () => {
     words.join('\n'),
   );
   assert.ok(
-    words.some((text) => /blocked until \d\d:\d\d:\d\d: Gemini said 429 for the minute\.$/.test(text)),
+    words.some((text) => /blocked until \d\d:\d\d:\d\d: the provider said 429 for the minute\.$/.test(text)),
     words.join('\n'),
   );
   await close();
