@@ -316,6 +316,18 @@ func TestServeWithoutKeysOrTerminal(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	assert.Regexp(t, `^{"status":"ok","version":"\d+\.\d+\.\d+",.*"simulated":true}$`, strings.TrimSpace(string(body)))
+	for path, body := range map[string]string{
+		"/openai/v1/chat/completions": `{"model":"gpt-5.5","messages":[{"role":"user","content":"Hello"}]}`,
+		"/anthropic/v1/messages":      `{"model":"claude-sonnet-5","max_tokens":16,"messages":[{"role":"user","content":"Hello"}]}`,
+	} {
+		resp, err := http.Post(p.address()+path, "application/json", strings.NewReader(body))
+		require.NoError(t, err)
+		answer, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, http.StatusOK, resp.StatusCode, string(answer))
+		assert.Contains(t, string(answer), "Answer to: Hello")
+	}
 }
 
 // freeAddress returns one that nobody listens on, at least a moment ago.

@@ -18,6 +18,9 @@ import (
 // A Local starts what an app asks it for, and keeps it until Close. It is for
 // one app and one goroutine.
 type Local struct {
+	// Others has a simulated OpenAI and a simulated Anthropic stand beside the simulated Gemini.
+	Others bool
+
 	report io.Writer      // nil: none
 	stops  []func() error // in order of start
 }
@@ -34,11 +37,45 @@ func (l *Local) line(format string, args ...any) {
 // Gemini serves a simulated Gemini on a free loopback port and returns the
 // configuration that uses it, with the simulator's keys.
 func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
+	url, err := l.serve(geminisim.New(SimulatorConfig(cfg, simulatedKeys)))
+	if err != nil {
+		return nil, err
+	}
+	next := withSimulatedKeys(cfg, url)
+	l.line("")
+	l.line("*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with %d keys on %s.", simulatedKeys, next.BaseURL)
+	if l.Others {
+		if err := l.others(next); err != nil {
+			return nil, err
+		}
+	}
+	l.line("*** Set GEMINI_KEY_1, GEMINI_KEY_2, … here or in .env to talk to the real one.")
+	l.line("")
+	return next, nil
+}
+
+// others serves the simulated OpenAI and Anthropic, and has a configuration use them.
+func (l *Local) others(cfg *config.Config) error {
+	openai, anthropic := simulatedOthers(cfg)
+	at, err := l.serve(openai)
+	if err != nil {
+		return err
+	}
+	cfg.OpenAIBaseURL = at + "/v1"
+	if cfg.AnthropicBaseURL, err = l.serve(anthropic); err != nil {
+		return err
+	}
+	l.line("*** OpenAI and Anthropic are SIMULATED too, with %d keys each, on %s and %s.", simulatedOrganisations, cfg.OpenAIBaseURL, cfg.AnthropicBaseURL)
+	return nil
+}
+
+// serve serves a simulator on a free loopback port until Close, and returns its address.
+func (l *Local) serve(simulator http.Handler) (url string, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("start simulator: %w", err)
+		return "", fmt.Errorf("start simulator: %w", err)
 	}
-	srv := &http.Server{Handler: geminisim.New(SimulatorConfig(cfg, simulatedKeys)), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: simulator, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = srv.Serve(listener) }() // ends with Close, always with an error
 	l.stops = append(l.stops, func() error {
 		if err := srv.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -46,12 +83,7 @@ func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
 		}
 		return nil
 	})
-	next := withSimulatedKeys(cfg, "http://"+listener.Addr().String())
-	l.line("")
-	l.line("*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with %d keys on %s.", simulatedKeys, next.BaseURL)
-	l.line("*** Set GEMINI_KEY_1, GEMINI_KEY_2, … here or in .env to talk to the real one.")
-	l.line("")
-	return next, nil
+	return "http://" + listener.Addr().String(), nil
 }
 
 // MissingForFirestore returns nil if Firestore can start an emulator here, else

@@ -57,6 +57,29 @@ func TestGemini(t *testing.T) {
 	assert.NoError(t, l.Close(), "closing twice is harmless")
 }
 
+// With the others it has keys of theirs too, which they know.
+func TestOthers(t *testing.T) {
+	var report bytes.Buffer
+	l := New(&report)
+	l.Others = true
+	used, err := l.Gemini(load(t))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, l.Close()) }()
+	require.Len(t, used.Keys, simulatedKeys+2*simulatedOrganisations)
+	assert.Contains(t, report.String(), "*** OpenAI and Anthropic are SIMULATED too, with 2 keys each, on "+used.OpenAIBaseURL+" and "+used.AnthropicBaseURL+".\n")
+	for _, key := range used.Keys[simulatedKeys:] {
+		url := map[string]string{"openai": used.OpenAIBaseURL + "/models", "anthropic": used.AnthropicBaseURL + "/v1/models"}[key.Provider]
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+key.Value.Reveal())
+		req.Header.Set("Anthropic-Version", "2023-06-01")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, http.StatusOK, resp.StatusCode, key.Index)
+	}
+}
+
 // Whoever wants no report gets none.
 func TestGeminiWithoutReport(t *testing.T) {
 	l := New(nil)
