@@ -166,6 +166,21 @@ test('it changes the mode', async () => {
   assert.equal((await status()).mode, 'both');
 });
 
+test('it says which projects are used first, and goes back', async () => {
+  const group = page.getByRole('group', { name: /^Used first/ });
+  assert.equal(await group.count(), 0, 'without tiers there is nothing to choose');
+  assert.equal((await fluxgate('POST', '/config', { prefer: 'free' })).status, 200);
+  await group.waitFor();
+  assert.equal(await group.getByRole('button', { name: 'Free tier' }).getAttribute('aria-pressed'), 'true');
+  await group.getByRole('button', { name: 'Paid tiers' }).click();
+  await page.getByRole('status').getByText('What is used first: “Paid tiers” now, for everyone.').waitFor();
+  assert.equal((await status()).prefer, 'paid');
+  await page.locator('#events').getByText('prefer paid').first().waitFor();
+  await group.getByRole('button', { name: 'As configured' }).click();
+  await group.waitFor({ state: 'detached' });
+  assert.equal((await status()).prefer_source, 'configured');
+});
+
 test('it shows what another instance did, and the other what it did', async () => {
   const changed = await fluxgate('POST', '/config', { disable_key: 6 }, { at: other });
   assert.equal(changed.status, 200);
