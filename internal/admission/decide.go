@@ -350,7 +350,7 @@ func (d *decision) compare(w *Wait) {
 	other, cause := scheduler.Plan(d.rules, d.c.Now(), d.candidates(), scheduler.Request{
 		Chain: d.chain, Demand: d.padded(), Serves: d.req.Serves, MaxWait: &within, Also: d.req.Also, Waitlist: d.promised(waitlist.Asker{}),
 	}, rand.IntN)
-	if cause == scheduler.NoCause && other.Model != w.Model && other.Start.Sub(d.came) <= within && other.Start < w.Start {
+	if cause == scheduler.NoCause && other.Model != w.Model && (other.Now() || other.Start.Sub(d.came) <= within) && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
 	}
 }

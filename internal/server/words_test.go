@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // Every error of Fluxgate's own that a caller can meet says what happened, in whose power it is, and what to do next. Those
@@ -154,5 +157,26 @@ func TestMaxWaitByDefault(t *testing.T) {
 		a := w.do("POST", auto, hello, "X-Fluxgate-Max-Wait", "300")
 		require.Equal(t, http.StatusTooManyRequests, a.Code)
 		assert.Equal(t, flash, a.Header().Get("X-Fluxgate-Free-Model"))
+	})
+}
+
+// slowReads is a store that takes a moment to read what others wrote, as a database does.
+type slowReads struct{ storage.Store }
+
+// Refresh implements storage.Store.
+func (s slowReads) Refresh(ctx context.Context, ids []string, force bool) error {
+	time.Sleep(20 * time.Millisecond)
+	return s.Store.Refresh(ctx, ids, force)
+}
+
+// What is free when the answer is written is free now, however long it took to find out.
+func TestFreeModelOfASlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{store: slowReads{storage.NewMemory(nil)}, env: []string{"FLUXGATE_CHAIN=" + pro + "," + flash, `FLUXGATE_LIMITS={"pro":{"rpm":1}}`}})
+		w.generate("first", "").ok()
+		a := w.generate("second", "")
+		require.Equal(t, http.StatusTooManyRequests, a.Code)
+		assert.Equal(t, flash, a.Header().Get("X-Fluxgate-Free-Model"))
+		assert.Contains(t, a.Body.String(), flash+" is free now")
 	})
 }
