@@ -85,7 +85,11 @@ func (r *reader) named(value []byte) error {
 	}
 	for len(value) > 0 && value[0] == '"' {
 		end := stringEnd(value, 0)
-		if err := r.add(nameOf(value[:end])); err != nil || !list {
+		id := nameOf(value[:end])
+		if id == "" && end > len(`""`) {
+			id = unreadable
+		}
+		if err := r.add(id); err != nil || !list {
 			return err
 		}
 		value = bytes.TrimLeft(value[end:], space+",")
@@ -104,6 +108,9 @@ func (r *reader) add(id string) error {
 	r.files = append(r.files, Files+id)
 	return nil
 }
+
+// unreadable stands for an ID that is none, so that it is nobody's.
+const unreadable = "?"
 
 const space = " \t\r\n"
 

@@ -27,6 +27,7 @@ func TestRead(t *testing.T) {
 		{name: "a tool is called with one", anthropic: true, body: `{"messages":[{"role":"assistant","content":[{"type":"tool_use","input":{"file_id":"file_1"}}]}],"tools":[{"name":"x","input_schema":{"default":{"file_id":"y"}}}]}`},
 		{name: "a function is, and behind it one is meant", body: `{"input":[{"type":"function_call","arguments":"{\"file_id\":\"x\"}"}],"metadata":{"file_id":"y"},"a":{"file_id":"file-1"}}`, files: []string{"files/file-1"}},
 		{name: "none", body: `{"file_id":null,"file_ids":{"a":1},"x":{"file_id":""}}`},
+		{name: "longer than any", body: `{"file_id":"` + strings.Repeat("x", 2000) + `"}`, files: []string{"files/?"}},
 		{name: "an item", body: `{"input":[{"type":"item_reference","id":"msg_1"}]}`, items: true},
 		{name: "the schema of one", body: `{"type":{"const":"item_reference"},"text":"item_reference"}`},
 	} {
