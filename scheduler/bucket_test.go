@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -130,6 +131,7 @@ func TestOtherTerms(t *testing.T) {
 
 // TestBucketEarliest compares Earliest with brute force on buckets with many bookings.
 func TestBucketEarliest(t *testing.T) {
+	race.Skip(t)
 	rapid.Check(t, func(t *rapid.T) {
 		l := Limits{
 			RPM: rapid.SampledFrom([]int64{1, 7, 60, 1000, Unlimited}).Draw(t, "rpm"),

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,7 @@ func TestRounding(t *testing.T) {
 
 // TestFold: at 20,000 requests a minute a calendar stays as small as at 200.
 func TestFold(t *testing.T) {
+	race.Skip(t)
 	d := newDesk(t, Limits{RPM: 20_000, TPM: Unlimited, RPD: Unlimited})
 	for i := range Instant(20_000) {
 		require.Equal(t, Admitted, d.reserve(noon+i*3, 1).Verdict)

@@ -25,6 +25,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/build"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 const repository = "../.."
@@ -141,6 +142,7 @@ func unpack(t *testing.T, archive []byte) unpacked {
 
 // Another directory, another environment and another time make no other image.
 func TestReproducible(t *testing.T) {
+	race.Skip(t)
 	first := built(t)
 	elsewhere := filepath.Join(t.TempDir(), "another", "place")
 	copyRepository(t, elsewhere)
@@ -172,6 +174,7 @@ func copyRepository(t *testing.T, to string) {
 }
 
 func TestConfig(t *testing.T) {
+	race.Skip(t)
 	archive := built(t)
 	u := unpack(t, archive)
 	assert.Equal(t, "linux/amd64", u.config.OS+"/"+u.config.Architecture, "what nearly every cloud runs, whatever builds it")

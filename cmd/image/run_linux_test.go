@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // containVariable has the test program be what a container runtime is, instead
@@ -78,6 +80,7 @@ func contain(root string, args []string) error {
 // The image serves as it is configured to: as a user without rights, on a file
 // system that can't be written to.
 func TestRuns(t *testing.T) {
+	race.Skip(t)
 	if os.Geteuid() != 0 {
 		t.Skip("a root of its own for the image needs root")
 	}

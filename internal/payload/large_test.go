@@ -27,13 +27,8 @@ func allocated(do func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// large is the size of a large body. Under the race detector it is less, see package race.
-func large() int {
-	if race.Enabled {
-		return 1 << 18
-	}
-	return 2 << 20
-}
+// large is the size of a large body.
+const large = 2 << 20
 
 // fill returns a text of some size between two others.
 func fill(head, fill, tail string, size int) []byte {
@@ -43,8 +38,9 @@ func fill(head, fill, tail string, size int) []byte {
 // Reading a large body takes next to nothing beside it, whatever it consists of: nothing
 // in it is copied, and nothing is kept for each of its parts.
 func TestLargeBodiesAreNotCopied(t *testing.T) {
+	race.Skip(t)
 	const most = 3 << 19
-	size := large()
+	const size = large
 	for name, body := range map[string][]byte{
 		"an image":            fill(`{"contents":[{"parts":[{"inlineData":{"mimeType":"image/png","data":"`, "iVBORw0K", `"}}]}]}`, size),
 		"a text":              fill(`{"contents":[{"parts":[{"text":"`, "word ", `"}]}]}`, size),
@@ -98,8 +94,9 @@ type onlyReader struct{ io.Reader }
 
 // The same for POST /generate, whose body is sent in another form.
 func TestLargePromptsAreNotCopied(t *testing.T) {
+	race.Skip(t)
 	const most = 1 << 20
-	size := large()
+	const size = large
 	for name, body := range map[string][]byte{
 		"a prompt":               fill(`{"prompt":"`, "word ", `"}`, size),
 		"a prompt with escapes":  fill(`{"prompt":"`, `\u00e9\n`, `"}`, size),
@@ -145,7 +142,8 @@ func TestLargePromptsAreNotCopied(t *testing.T) {
 
 // Only what isn't JSON of the standard is copied, and room for the copy is asked for.
 func TestLargeCopiesAreAskedFor(t *testing.T) {
-	size := large() / 2 * 3
+	race.Skip(t)
+	const size = large / 2 * 3
 	for name, body := range map[string][]byte{
 		"standard":       fill(`{"a":"`, "x", `"}`, size),
 		"commas":         fill(`{"a":[`, "{},", `]}`, size),
