@@ -246,6 +246,15 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 				one.Tokens = s.Counted[i]
 			}
 		}
+		over := s.Failed == "" && c.Answered(reserved.Start)
+		size := reserved.Tokens
+		if one.Tokens >= 0 {
+			size = one.Tokens
+		}
+		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests) || over
+		if confirmed {
+			t = c.Terms(rules, now) // so that settling again, by what is known then, changes nothing
+		}
 		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {
 			p.countUse(now, s.Model, s.Caller, 0, tokens)
@@ -253,12 +262,6 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		if grew {
 			larger = append(larger, c)
 		}
-		over := s.Failed == "" && c.Answered(reserved.Start)
-		size := reserved.Tokens
-		if one.Tokens >= 0 {
-			size = one.Tokens
-		}
-		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests) || over
 		result.Changed = result.Changed || changed || confirmed
 	})
 	if found {

@@ -188,3 +188,22 @@ func TestNamedAboveStart(t *testing.T) {
 	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 40}})
 	assert.EqualValues(t, 40, d.limits(noon.Add(LearnedFor)).RPM)
 }
+
+// A probe that is settled drops the limit that it went beyond, and weighs by what is in force
+// then: a commit whose reply was lost, and that is made again, changes nothing.
+func TestSettlingAProbeAgain(t *testing.T) {
+	rules := defaultRules()
+	rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {TPM: ptr(int64(250_000))}})
+	old := LearnedLimit{Limit: 2000, At: noon.Add(-8 * 24 * time.Hour)}
+	d := &desk{T: t, rules: rules, p: &Project{NextRank: 1, Calendars: []*Calendar{{Model: "m", Learned: Learned{TPM: old}}}}}
+	require.Equal(t, NoCause, d.reserve(noon, 2000).Probe)
+	r := d.reserve(noon, 1000)
+	require.Equal(t, ByTPM, r.Probe)
+	settle := Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: 3300, SentAt: noon}
+	once, result := d.p.Apply(rules, noon+1000, settle)
+	require.True(t, result.Changed)
+	require.Zero(t, once.Calendar("m").Learned.TPM.Limit)
+	twice, result := once.Apply(rules, noon+1000, settle)
+	assert.False(t, result.Changed)
+	assert.Equal(t, once.Calendar("m").Sent, twice.Calendar("m").Sent)
+}
