@@ -151,9 +151,11 @@ func newChainCommand() *cobra.Command {
 		Use:   "chain [MODEL,MODEL,... | --default]",
 		Short: "Set the models and their order, or go back to the configured ones",
 		Long: `Chain sets the models that requests without a model of their own may run on, the best first. A family (pro, flash,
-flash_lite, gemma) stands for its models that Gemini lists now. A model that it doesn't list is refused, unless --force says so.
+flash_lite, gemma) stands for its models that Gemini lists now. Another provider's model has that one's name before it. A model
+that its provider doesn't list is refused, unless --force says so.
 --default goes back to the chain that is configured, or else discovered.`,
 		Example: `  fluxgate chain gemini-2.5-pro,flash
+  fluxgate chain gemini/gemini-3.8-flash,groq/llama-4,anthropic/claude-sonnet-5
   fluxgate chain --default`,
 		Args: valueOrDefault(&back),
 	}, terminal.ChainInForce, func(args []string) (remote.Change, error) {
@@ -168,7 +170,7 @@ flash_lite, gemma) stands for its models that Gemini lists now. A model that it 
 		}
 		return remote.Change{Chain: &chain, Force: force}, nil
 	})
-	cmd.Flags().BoolVar(&force, "force", false, "take models that Gemini doesn't list, too")
+	cmd.Flags().BoolVar(&force, "force", false, "take models that their provider doesn't list, too")
 	cmd.Flags().BoolVar(&back, "default", false, "go back to the configured chain")
 	return cmd
 }

@@ -145,13 +145,13 @@ func sameLimits(a, b map[string]storage.Limits) bool {
 	})
 }
 
-// chainSet returns the chain that somebody has set, if anybody has.
+// chainSet returns Gemini's part of the chain that somebody has set, if anybody has.
 func (a *Admin) chainSet(ctx context.Context) []string {
 	snapshot, err := a.admission.Snapshot(ctx)
 	if err == nil && len(snapshot.Control.Chain) > 0 {
 		return snapshot.Control.Chain
 	}
-	return a.cfg.Chain
+	return scheduler.OfGemini(a.cfg.Chain)
 }
 
 func open(model string) int {

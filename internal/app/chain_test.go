@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -152,6 +153,9 @@ func TestChainAcrossProvidersKeepsOff(t *testing.T) {
 		// A provider's part of the chain, and a model with the chain behind it.
 		rec = m.ask(t, "POST", chat, chatOf("auto"), "X-Fluxgate-Provider", "anthropic")
 		assert.Equal(t, "anthropic/claude-sonnet-5", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
+		rec = m.ask(t, "POST", chat, with(`"stream":true`), "X-Fluxgate-Provider", "anthropic")
+		assert.Equal(t, "anthropic/claude-sonnet-5", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
+		assert.True(t, strings.HasSuffix(rec.Body.String(), "data: [DONE]\n\n"), "a stream passes as it comes: %s", rec.Body)
 		rec = m.ask(t, "POST", chat, chatOf("openai/gpt-9"), "X-Fluxgate-Fallback", "chain")
 		assert.Equal(t, "groq/llama-4", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
 		rec = m.ask(t, "POST", chat, chatOf("claude-sonnet-5"))
@@ -288,6 +292,29 @@ func TestChainAcrossProvidersIsTold(t *testing.T) {
 		rec = m.ask(t, "POST", chat, chatOf("auto"), root...)
 		assert.Equal(t, "gemini-2.5-pro", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
 		assert.Contains(t, configure(`{"mode":null,"chain":null}`, http.StatusOK), `"groq/llama-9"`)
+	})
+}
+
+// Gemini is asked for the limits of its own part of the chain.
+func TestChainAcrossProvidersIsNoneOfGeminis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, acrossChain)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		var asked strings.Builder
+		inner := m.transport["generativelanguage.googleapis.com"]
+		m.transport["generativelanguage.googleapis.com"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Body != nil {
+				r.Body = struct {
+					io.Reader
+					io.Closer
+				}{io.TeeReader(r.Body, &asked), r.Body}
+			}
+			return inner.RoundTrip(r)
+		})
+		rec := m.ask(t, "POST", "/refresh-policy", `{"force":true}`)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, asked.String(), "gemini-2.5-flash")
+		assert.NotContains(t, asked.String(), "llama-4")
 	})
 }
 
