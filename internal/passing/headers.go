@@ -1,6 +1,8 @@
 package passing
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"mime"
 	"net/http"
 	"net/textproto"
@@ -29,7 +31,7 @@ var (
 	// OtherRequestHeaders and OtherResponseHeaders pass beside them where the provider isn't
 	// Gemini.
 	OtherRequestHeaders = []string{
-		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", "Idempotency-Key", "Openai-Beta", "X-Client-Request-Id",
+		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", idempotencyKey, "Openai-Beta", "X-Client-Request-Id",
 		"X-Stainless-Arch", "X-Stainless-Async", "X-Stainless-Helper-Method", "X-Stainless-Lang", "X-Stainless-Os",
 		"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
 		// By which Claude Code and Codex say who asks, and of which session
@@ -136,6 +138,18 @@ func Upload(to, from http.Header) {
 		if strings.HasPrefix(name, UploadHeaders) && !slices.Contains(hop, name) {
 			to[name] = slices.Clone(values)
 		}
+	}
+}
+
+// idempotencyKey has a provider answer what it has answered before, to whoever says the same.
+const idempotencyKey = "Idempotency-Key"
+
+// OwnIdempotency makes of the key that a caller has for a request one that is no other caller's:
+// to the provider all are one.
+func OwnIdempotency(h http.Header, caller string) {
+	if key := h.Get(idempotencyKey); key != "" {
+		sum := sha256.Sum256([]byte(caller + "\x00" + key))
+		h.Set(idempotencyKey, hex.EncodeToString(sum[:16]))
 	}
 }
 

@@ -59,7 +59,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 		return false, nil
 	case read.JSON == nil:
 		return true, payload.ErrNotObject
-	case asked.Model == "":
+	case choice.Model == "":
 		return true, payload.ErrModel
 	case asked.Unclear:
 		return true, errUnclear

@@ -122,6 +122,9 @@ func (s *Server) route(format apierror.Format, path string, find finder) {
 				about = append(about, "caller", caller.Name)
 				seen.Caller(caller.Name)
 			}
+			if s.tellsApart() {
+				passing.OwnIdempotency(r.Header, caller.Name)
+			}
 			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id, path))
 			defer release()
 			ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
