@@ -106,7 +106,7 @@ func (w walkthrough) walk(t *testing.T) {
 		}
 		fmt.Fprintf(&script, "%s\nstatus=$?\n", command)
 		if log := regexp.MustCompile(`>(\S+\.log) 2>&1 &$`).FindStringSubmatch(command); log != nil {
-			fmt.Fprintf(&script, "until grep -q '%s' %s; do sleep 0.02; kill -0 $! || break; done\n", begun, log[1])
+			fmt.Fprintf(&script, "until grep -qs '%s' %s; do sleep 0.02; kill -0 $! 2>/dev/null || break; done\n", begun, log[1])
 		}
 		fmt.Fprintf(&script, "echo '<<end of %d>>'; (exit $status)\n", i)
 	}
