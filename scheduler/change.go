@@ -230,6 +230,7 @@ type Settle struct {
 	Reserved Reservation // as it was admitted
 	Tokens   int64       // negative: unknown
 	SentAt   Instant     // 0: unknown
+	Answered Instant     // when its answer was there; 0: unknown
 	Requests int64       // how many of the requests that were reserved were sent, as of a lease; 0: all
 	Also     []Share     // on other calendars, as they were admitted
 	Counted  []int64     // the tokens of each of these; negative or missing: unknown
@@ -240,7 +241,7 @@ type Settle struct {
 func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	var larger []*Calendar
 	found := p.parts(rules, now, s.Model, s.ID, s.Reserved, s.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
-		one := calendar.Outcome{ID: id, Reserved: reserved, Tokens: s.Tokens, Requests: s.Requests, SentAt: s.SentAt}
+		one := calendar.Outcome{ID: id, Reserved: reserved, Tokens: s.Tokens, Requests: s.Requests, SentAt: s.SentAt, Answered: s.Answered}
 		if i >= 0 {
 			if one.Tokens, one.Requests = -1, 0; i < len(s.Counted) {
 				one.Tokens = s.Counted[i]

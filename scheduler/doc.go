@@ -42,7 +42,8 @@
 // Each is a calendar whose name says what it counts ([OfFeature], [OfOutputs], [OfProject],
 // [OfLease]): requests, and one kind of tokens, within one window. What has limits for input and
 // output tokens, or for a second and a day, is two calendars. What is known only afterwards, as
-// outputs are, is reserved by a figure and settled, both ways. A calendar's [Spec] says whether its
+// outputs are, is reserved by a figure and settled, both ways; what upstream counts only as it answers
+// counts from then on ([Spec].AtAnswer). A calendar's [Spec] says whether its
 // limits are for a window, for a bucket that is refilled without a break, or for what is under way
 // at a time, which expires unless it is extended; and at which midnight a day begins.
 //

@@ -11,7 +11,8 @@ import "slices"
 // with the demand of the request itself. The request is sent to one model, its [Reserve].Model
 // or the one of [Request].Chain, and counted for its caller once; but it goes when both have
 // room, counts on the minute and the day of both, and is settled by [Settle].Counted where
-// the other's tokens are known. The allowance of the demand is that of the request.
+// the other's tokens are known. The allowance of the demand is that of the request, or its own
+// if that is longer.
 type Weight struct {
 	On     string // the calendar
 	Demand Demand
@@ -73,7 +74,7 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 				continue // the other model isn't to be had: it won't be counted there
 			}
 		}
-		w.Demand.Allowance = d.Allowance
+		w.Demand.Allowance = max(w.Demand.Allowance, d.Allowance)
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })
 		if j < 0 {
 			all, cause = p.side(all, rules, now, w.On, w.Demand, edit)
@@ -118,6 +119,7 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		return all, Unavailable
 	}
 	t := c.Terms(rules, now)
+	d = t.Within(d)
 	return append(all, side{c: c, t: t, d: d}), c.Barred(t, now, d)
 }
 
@@ -217,7 +219,7 @@ func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Ca
 func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 	result := Result{Changed: true, Verdict: Admitted, Start: now, Allowance: r.Demand.Allowance}
 	for i, x := range all {
-		x.d.Allowance = r.Demand.Allowance
+		x.d.Allowance = max(x.d.Allowance, r.Demand.Allowance)
 		reserved := x.c.Reserve(x.t, r.ID, now, x.d)
 		if i == 0 {
 			result.Reservation = reserved

@@ -1,6 +1,10 @@
 package scheduler
 
-import "fluxgate.dev/fluxgate/scheduler/limits"
+import (
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/limits"
+)
 
 // Spec is [limits.Spec], Burst [limits.Burst], and OfProject the calendar of all that a
 // project does.
@@ -20,6 +24,27 @@ func OfFeature(model, feature string) string { return limits.OfFeature(model, fe
 
 // OfOutputs is [limits.OfOutputs].
 func OfOutputs(model string) string { return limits.OfOutputs(model) }
+
+// OfWindow is [limits.OfWindow].
+func OfWindow(model string, per time.Duration) string { return limits.OfWindow(model, per) }
+
+// OfBucket is [limits.OfBucket].
+func OfBucket(model string, per time.Duration) string { return limits.OfBucket(model, per) }
+
+// PlaceFor is [limits.PlaceFor].
+const PlaceFor = limits.PlaceFor
+
+// WindowPeriods is [limits.WindowPeriods].
+func WindowPeriods() []time.Duration { return limits.WindowPeriods() }
+
+// BucketPeriods is [limits.BucketPeriods].
+func BucketPeriods() []time.Duration { return limits.BucketPeriods() }
+
+// OfDay is [limits.OfDay].
+func OfDay(model string) string { return limits.OfDay(model) }
+
+// OfPlaces is [limits.OfPlaces].
+func OfPlaces(model string) string { return limits.OfPlaces(model) }
 
 // OfLease is [limits.OfLease].
 func OfLease(holder, of string) string { return limits.OfLease(holder, of) }

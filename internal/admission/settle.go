@@ -42,7 +42,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	if !sentAt.IsZero() {
 		s.SentAt = c.Now() - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
 	}
-	s.Also, s.Counted = grant.Also, grant.Counted
+	s.Also, s.Counted, s.Answered = grant.Also, grant.Counted, c.Now()
 	larger := s.Tokens > grant.Reservation.Tokens
 	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
 		larger = larger || n > grant.Also[i].Reservation.Tokens

@@ -59,7 +59,7 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 	l := loads.Get().(*load)
 	*l = load{
 		Calendar: c, Terms: t, now: now, demand: d, below: below, grain: grain,
-		length: t.span(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
+		length: t.likely(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
 	}
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
@@ -70,7 +70,12 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 	l.steps = slices.Grow(l.steps, len(c.Sent)+len(c.Folded)+2*(len(c.Bookings)+len(extra)))
 	for i := range c.Sent {
 		if r := c.Sent[i]; c.weighs(r, now) {
-			l.add(now, r.End, t.weight(r.Tokens), r.Requests, before)
+			end := r.End
+			if t.atATime && t.atAnswer {
+				// For those who wait. What takes longer than it should is likely to take half as long again.
+				end = min(end, max(r.Start+l.length, now+(now-r.Start)/2, now+1))
+			}
+			l.add(now, end, t.weight(r.Tokens), r.Requests, before)
 		}
 	}
 	for _, x := range c.Folded {
@@ -130,7 +135,7 @@ const before = Instant(math.MinInt64)
 
 func (l *load) addBooking(b *Booking, late Instant) {
 	if !l.Expired(b, l.now) {
-		l.add(b.Start, b.Start+l.span(b.Demand), l.weight(b.Demand.Tokens), b.Demand.Count(), late)
+		l.add(b.Start, b.Start+l.likely(b.Demand), l.weight(b.Demand.Tokens), b.Demand.Count(), late)
 	}
 }
 

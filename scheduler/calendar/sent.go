@@ -111,6 +111,15 @@ type Outcome struct {
 	Tokens   int64       // negative: unknown
 	Requests int64       // as many of those that were reserved were sent; 0: all
 	SentAt   Instant     // 0: unknown
+	Answered Instant     // 0: unknown
+}
+
+// arrival is when what was sent began to count upstream; 0: unknown.
+func (s *Outcome) arrival(t Terms) Instant {
+	if t.atAnswer {
+		return s.Answered
+	}
+	return s.SentAt
 }
 
 // Settle corrects a sent request: its real tokens and its real send time, and how many
@@ -122,7 +131,7 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 	open := c.close(s.ID)
 	if i < 0 {
 		folded = true
-		if i = c.unfold(t, now, s, open); i < 0 && t.refill && s.Tokens > s.Reserved.Tokens {
+		if i = c.unfold(t, now, s, open); i < 0 && (t.refill && s.Tokens > s.Reserved.Tokens || t.atAnswer && s.Tokens > 0 && s.Reserved.End <= now) {
 			// What was taken when isn't known any more: all of it now.
 			late := s.Reserved
 			late.ID, late.Start, late.End, late.Straddles = s.ID, now, now, false
@@ -149,8 +158,8 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 		}
 		r.Requests = s.Requests
 	}
-	if s.SentAt != 0 {
-		c.trimToArrival(t, r, max(min(s.SentAt, now), r.Start), now)
+	if counts := s.arrival(t); counts != 0 {
+		c.trimToArrival(t, r, max(min(counts, now), r.Start), now)
 	}
 	if t.atATime {
 		r.End = min(r.End, now+t.skew+1)

@@ -29,6 +29,7 @@ type Terms struct {
 	every      Instant // the length of the window that RPM and TPM hold for
 	grain      Instant // what ends of folded requests are rounded up to
 	atATime    bool    // what is sent counts until it is settled
+	atAnswer   bool    // what is sent counts from its answer on
 	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
 	zone       *time.Location
 
@@ -93,7 +94,7 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 		return t
 	}
 	spec := rules.Spec(c.Model)
-	t.window, t.every, t.atATime = math.MaxInt64, millis(spec.Window), spec.AtATime
+	t.window, t.every, t.atATime, t.atAnswer = math.MaxInt64, millis(spec.Window), spec.AtATime, spec.AtAnswer
 	t.grain = max(second, (t.every / 60).Ceil(second))
 	t.zone = spec.Zone
 	if spec.Refill {
@@ -112,6 +113,14 @@ func (t *Terms) day(i Instant) Day {
 		return DayOf(i)
 	}
 	return instant.DayIn(t.zone, i)
+}
+
+// Within returns the demand, and no more of what is only reserved than there can be.
+func (t *Terms) Within(d Demand) Demand {
+	if t.atAnswer && t.TPM > 0 {
+		d.Tokens = min(d.Tokens, t.TPM)
+	}
+	return d
 }
 
 // weight is what tokens count against TPM: a request larger than TPM weighs a
@@ -143,6 +152,15 @@ func (t *Terms) length(tokens int64) Instant {
 
 // span is how long a demand counts from its start.
 func (t *Terms) span(d Demand) Instant { return t.length(d.Tokens) + millis(d.Allowance) }
+
+// likely is how long a demand counts from its start for those who wait: as long as it is likely to
+// take, where it counts until it is settled, and else its span.
+func (t *Terms) likely(d Demand) Instant {
+	if t.atATime && t.atAnswer {
+		return t.skew + millis(d.Allowance)
+	}
+	return t.span(d)
+}
 
 // folds reports whether the calendar may hold more sent requests than it keeps one
 // by one.

@@ -6,6 +6,7 @@
 //
 //   - rules.go: what every decision is made with
 //   - names.go: calendars that aren't a model's: their names, and what they count
+//   - beside.go: calendars beside a model's, whose names say how they count it
 //   - policy.go: modes, and limits by source
 //   - tiers.go: the usage tiers of projects, and the limits of the paid ones
 //   - families.go: families of models, with what is built in for the free tier

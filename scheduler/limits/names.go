@@ -30,9 +30,6 @@ func ofFeature(name string) (model, feature string, ok bool) {
 // EachModel stands for any model in the name of a feature's calendar, in [Rules].Specs.
 const EachModel = "*"
 
-// OfOutputs names the calendar whose tokens are what a model puts out.
-func OfOutputs(model string) string { return "#outputs/" + model }
-
 // OfLease names the calendar of what a holder may use of another without asking: its part.
 // The part is held on the other by a reservation that is nobody's request, with as many
 // requests and tokens, and an allowance of as long as the lease lasts; so it counts until a
@@ -45,7 +42,9 @@ func OfLease(holder, of string) string { return "#lease/" + holder + "/" + of }
 // its own and the model's.
 func NameOfCalendar(name string) string {
 	model, feature, ok := ofFeature(name)
-	switch {
+	switch b, is := readBeside(name); {
+	case is:
+		return b.String()
 	case !ok:
 		return name
 	case model == "":
@@ -72,6 +71,13 @@ type Spec struct {
 	// AtATime says that what is sent counts until it is settled, and no longer than the
 	// window: a session, which an Extend makes last for another. Not with Refill.
 	AtATime bool
+	// AtAnswer says that upstream counts what was sent when it has been answered, as outputs
+	// that are counted as they are produced: until it is settled it is only reserved, for as
+	// long as it may take (the allowance of its demand), and then counts from the answer on.
+	// What is reserved is nobody's word, so it is never more than there can be. With AtATime
+	// the allowance says when a place is likely to be free again, for those who wait; until
+	// it is settled it isn't.
+	AtAnswer bool
 	// Start says that limits whose source is only a start are tried beyond, as a model's are.
 	Start bool
 	// Zone is in whose midnight RPD is reset; nil: the Pacific one.

@@ -56,10 +56,35 @@ func (r *Rules) Spec(name string) Spec {
 		}
 	}
 	if !ok {
+		s, ok = r.besideSpec(name)
+	}
+	if !ok {
 		s.Limits, s.RPMFrom, s.TPMFrom, s.RPDFrom = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}, FromDefault, FromDefault, FromDefault
 	}
 	if s.Window <= 0 {
 		s.Window = Window
 	}
 	return s
+}
+
+// besideSpec returns what a calendar beside a model's counts: what is named for each of the
+// provider's models, or else, with false, what its name says, whose limits nobody has named.
+func (r *Rules) besideSpec(name string) (s Spec, named bool) {
+	b, ok := readBeside(name)
+	if !ok {
+		return s, false
+	}
+	if s, named = r.Specs[b.forEach()]; !named {
+		s = b.spec()
+	}
+	return s, named
+}
+
+// Limited reports whether somebody has named limits of a calendar that isn't a model's.
+func (r *Rules) Limited(name string) bool {
+	_, ok := r.Specs[name]
+	if !ok {
+		_, ok = r.besideSpec(name)
+	}
+	return ok
 }

@@ -1,0 +1,146 @@
+package limits
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Calendars beside a model's say by their names how they count it:
+//
+//	#outputs/MODEL          the tokens that it puts out, within a minute
+//	#window/SECONDS/MODEL   its requests and tokens within any period of that length
+//	#bucket/SECONDS/MODEL   the same, refilled without a break
+//	#day/MODEL              its requests on a day of UTC
+//	#places/MODEL           its requests at a time
+//
+// So what a provider's answers say of its limits needs nothing but a name to be counted by. A
+// model named PROVIDER/* stands for each of the provider's in [Rules].Specs.
+const (
+	kindOutputs = "outputs"
+	kindWindow  = "window"
+	kindBucket  = "bucket"
+	kindDay     = "day"
+	kindPlaces  = "places"
+)
+
+// WindowPeriods are the periods that windows beside a model's minute may have, BucketPeriods those
+// of buckets: those that providers are known to have.
+func WindowPeriods() []time.Duration {
+	return []time.Duration{time.Second, 10 * time.Second, time.Hour, 24 * time.Hour}
+}
+
+// BucketPeriods are explained at WindowPeriods.
+func BucketPeriods() []time.Duration {
+	return []time.Duration{time.Minute, time.Hour, 24 * time.Hour}
+}
+
+// PlaceFor is how long a request that is never settled, for its instance is gone, takes one of the
+// places that there are at a time: as long as one may last at most
+// (https://cloud.google.com/run/docs/configuring/request-timeout has an hour; clients give up
+// after ten minutes, as OpenAI's and Anthropic's SDKs do).
+const PlaceFor = 10 * time.Minute
+
+// OfOutputs names the calendar whose tokens are what a model puts out. Of other providers' models
+// they are filled without a break and counted as they are produced
+// (https://docs.claude.com/en/api/rate-limits), unless a [Spec] says otherwise.
+func OfOutputs(model string) string { return beside(kindOutputs, model) }
+
+// OfWindow names the calendar of what is sent to a model within any period of that length, in
+// whole seconds.
+func OfWindow(model string, per time.Duration) string {
+	return beside(kindWindow, inSeconds(per)+"/"+model)
+}
+
+// OfBucket names that of what is refilled without a break, as much in such a period as it holds.
+func OfBucket(model string, per time.Duration) string {
+	return beside(kindBucket, inSeconds(per)+"/"+model)
+}
+
+// OfDay names that of a day, which ends at a midnight of UTC, unless a [Spec] has another zone.
+func OfDay(model string) string { return beside(kindDay, model) }
+
+// OfPlaces names that of how many requests are under way at a time.
+func OfPlaces(model string) string { return beside(kindPlaces, model) }
+
+func beside(kind, rest string) string { return string(notModel) + kind + "/" + rest }
+
+func inSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+
+// A besideModel is what such a name says.
+type besideModel struct {
+	kind, model string
+	per         time.Duration // of a window or a bucket
+}
+
+// readBeside reads a name, and reports whether it is one of these.
+func readBeside(name string) (b besideModel, ok bool) {
+	rest, ok := strings.CutPrefix(name, string(notModel))
+	if !ok {
+		return b, false
+	}
+	b.kind, b.model, ok = strings.Cut(rest, "/")
+	switch b.kind {
+	case kindOutputs, kindDay, kindPlaces:
+		return b, ok
+	case kindWindow, kindBucket:
+		var seconds string
+		seconds, b.model, ok = strings.Cut(b.model, "/")
+		n, err := strconv.ParseInt(seconds, 10, 32)
+		b.per = time.Duration(n) * time.Second
+		return b, ok && err == nil && n > 0
+	}
+	return b, false
+}
+
+// forEach returns the name that stands for a calendar's in [Rules].Specs, where that has what holds
+// for each of a provider's models; empty: none.
+func (b besideModel) forEach() string {
+	provider, _, ok := strings.Cut(b.model, "/")
+	if !ok {
+		return ""
+	}
+	each := provider + "/" + EachModel
+	switch b.kind {
+	case kindWindow:
+		return OfWindow(each, b.per)
+	case kindBucket:
+		return OfBucket(each, b.per)
+	}
+	return beside(b.kind, each)
+}
+
+// spec returns what is counted, as far as the name says it.
+func (b besideModel) spec() (s Spec) {
+	switch b.kind {
+	case kindOutputs:
+		s.Refill = FamilyOf(b.model) == Foreign
+		s.AtAnswer = s.Refill
+	case kindDay:
+		s.Zone = time.UTC
+	case kindPlaces:
+		s.Window, s.AtATime, s.AtAnswer = PlaceFor, true, true
+	default:
+		s.Window, s.Refill = b.per, b.kind == kindBucket
+	}
+	return s
+}
+
+// String is how the calendar is called to people.
+func (b besideModel) String() string {
+	switch b.kind {
+	case kindOutputs:
+		return "output of " + b.model
+	case kindDay:
+		return b.model + " in a day"
+	case kindPlaces:
+		return b.model + " at a time"
+	}
+	per := b.per.String()
+	for _, zero := range []string{"m0s", "h0m"} { // 24h0m0s
+		if strings.HasSuffix(per, zero) {
+			per = per[:len(per)-2]
+		}
+	}
+	return b.model + " in " + per
+}
