@@ -32,7 +32,7 @@ func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
 	return result
 }
 
-// Heard makes up for what upstream says is used of a model's limits of a minute, by whomever: what
+// Heard makes up for what upstream says is used of a calendar's limits, by whomever: what
 // isn't counted here somebody else has sent, and weighs as long as if that had been now. It is
 // told by the calendar that it is applied to, so nothing that another instance has sent in the
 // meantime is taken for somebody else's.
@@ -40,14 +40,17 @@ type Heard struct {
 	Model string
 	ID    uint64 // random; names what others have sent
 	Used  Demand // requests and tokens, at least
-	Noise int64  // tokens by which what is used may be told otherwise than it is counted here
+	// Most is how much of it others have used at most, for what has left a window since upstream
+	// said it isn't there to be compared.
+	Most  Demand
+	Noise int64 // tokens by which what is used may be told otherwise than it is counted here
 }
 
 // Others returns how much more is used of a calendar than is counted on it.
 func (h Heard) Others(c *Calendar, rules *Rules, now Instant) (others Demand) {
-	requests, tokens := c.InWindow(rules, now)
-	others.Requests = max(0, h.Used.Requests-requests)
-	if more := h.Used.Tokens - tokens; more > h.Noise && c.EffectiveLimits(rules, now).TPM != Unlimited {
+	requests, tokens := c.Counted(rules, now)
+	others.Requests = max(0, min(h.Most.Requests, h.Used.Requests-requests))
+	if more := min(h.Most.Tokens, h.Used.Tokens-tokens); more > h.Noise && c.EffectiveLimits(rules, now).TPM != Unlimited {
 		others.Tokens = more
 	}
 	return others

@@ -123,6 +123,9 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 		// Google's names of these aren't known: ours say that they are ours.
 		v.Metric, v.ID = "fluxgate.dev/requests_per_feature", "RequestsPer"+period+"PerProjectPerFeature"
 		v.Dimensions = map[string]string{"model": w.Model, "feature": w.Beside}
+		if w.Cause == scheduler.ByTPM {
+			v.Metric, v.ID, limit = "fluxgate.dev/tokens_per_feature", "TokensPerMinutePerProjectPerFeature", w.Limits.TPM
+		}
 	case w.Cause == scheduler.ByTPM:
 		v.Metric = "generativelanguage.googleapis.com/generate_content_input_token_count"
 		v.ID = "GenerateContentInputTokensPerModelPerMinute"

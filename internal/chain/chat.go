@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
-	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -98,16 +97,14 @@ func onlyGemini(body *payload.Body) string {
 	return ""
 }
 
-// sizer knows the size of a chat. Gemini counts the input, and so does Anthropic; the others
-// count the output that it allows for as well.
+// sizer knows the size of a chat: its input, and for those who count output too what that may be.
 func (c *Chain) sizer(way *Way, q Question) dispatch.Sizer {
 	s := dispatch.BodySizer(q.Body)
 	s.Count = nil
 	if in, err := q.Body.Chat(); err == nil {
 		s.Count = Count(in)
 	}
-	inputAlone := !slices.ContainsFunc(way.Models, func(m string) bool { return c.speaks(pool.ProviderOf(m), config.FormatOpenAI) })
-	return s.Across(func() int64 { return q.Asked.Estimate(q.Body.JSON, inputAlone) })
+	return s.Across(dispatch.OtherSizer(q.Body.JSON, q.Asked))
 }
 
 // Renamed returns the body for a model: with its name as its provider knows it, and every other

@@ -17,6 +17,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
+	"fluxgate.dev/fluxgate/internal/dispatch/standing"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/recent"
@@ -100,6 +102,8 @@ type Dispatcher struct {
 	retiring  *recent.Map[string, time.Time] // models that are shut down, and when
 
 	conversations *conversation.Memory
+	outputs       *weights.Book
+	standing      *standing.Record
 	shadow        *shadow.Ledger
 }
 
@@ -110,7 +114,7 @@ func New(o Options) *Dispatcher {
 		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, placer: placing.New(o.Resources), counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		triedOwn:  recent.New[string, scheduler.Instant](maxLastWords),
 		lastWords: recent.New[string, *upstream.Error](maxLastWords),
-		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), shadow: o.Shadow,
+		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), shadow: o.Shadow,
 	}
 }
 

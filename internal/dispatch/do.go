@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/lasting"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -59,6 +60,7 @@ type Call struct {
 	features []string
 	textOnly bool
 	turn     conversation.Turn // of a conversation; set by Size
+	other    *weights.Request  // to another provider than Gemini; set by Size
 	began    time.Time         // set by Do
 	// count has upstream count the tokens; set by Size. Nil: Exact is all there is.
 	count func(ctx context.Context) (int64, error)
@@ -348,6 +350,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
 	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant, r.limit)
+	sent := r.d.standing.Sent(ctx, r.d.admission, grant, r.call.other != nil)
 	info, failure := r.call.Send(sending, to)
 	span.Answered(answered(info, failure))
 	if key.Provider != upstream.Gemini {
@@ -361,14 +364,13 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		r.recount(ctx, failure)
 		after, cancel := context.WithTimeout(after, settleTimeout)
 		defer cancel()
-		return nil, errors.Join(failure, r.fail(after, grant, key, failure))
+		return nil, errors.Join(failure, r.fail(after, grant, key, failure, sent))
 	}
 	prompt := info.PromptTokens
 	if info.Counted {
 		prompt = -1 // what is counted stays as it is
 	}
-	weighs := to.provider.Weighs(prompt, info.Tokens, r.demand.Tokens)
-	grant.Count(weighs)
+	weighs := r.d.outputs.Settle(to.provider, grant, r.call.other, weights.Answer{Prompt: prompt, Used: info.Tokens, Reserved: r.demand.Tokens, Took: time.Since(start)})
 	settling, settle := r.d.telemetry.Settle(after)
 	err := r.d.admission.Settle(settling, grant, weighs, info.At)
 	settle.Settled(err)
@@ -376,7 +378,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		// The answer is there and is the caller's; the reservation stays as it was.
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
-	r.believe(after, grant, info.Limits)
+	r.believe(after, grant, info.Limits, sent)
 	r.limit.Settle(prompt)
 	r.used(after, grant, info)
 	r.d.conversations.Served(r.call.turn, grant.Project, info.Continuation)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/dispatch/standing"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -21,31 +21,19 @@ import (
 
 // fail settles a failed request and records what its error says. A returned
 // error means that it couldn't be kept.
-func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
+func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error, sent standing.Sent) error {
 	unknown := e.Class == upstream.ClassModelUnknown
+	weights.Failed(grant, r.call.other, e)
 	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
 	if !unknown { // a name that a caller made up leaves no state
-		r.believe(ctx, grant, e.Limits)
+		r.believe(ctx, grant, e.Limits, sent)
 	}
 	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }
 
 // believe takes over what the headers of an answer say of the model's limits.
-func (r *dispatch) believe(ctx context.Context, grant *admission.Grant, told []ratelimits.Limit) {
-	if len(told) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
-	states, err := r.d.admission.View(ctx, []string{grant.Project})
-	if err == nil {
-		for _, change := range standing.Changes(states[0].Calendar(grant.Model), r.d.admission.Rules().Of(grant.Project), r.d.admission.Now(), told, rand.Uint64()) {
-			if _, err = r.d.admission.Apply(ctx, grant.Project, change); err != nil {
-				break
-			}
-		}
-	}
-	if err != nil {
+func (r *dispatch) believe(ctx context.Context, grant *admission.Grant, told []ratelimits.Limit, sent standing.Sent) {
+	if err := r.d.standing.Believe(ctx, r.d.admission, grant, told, sent); err != nil {
 		r.log.Error("limits not kept", "project", grant.Project, "error", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -107,8 +108,7 @@ func (d *Dispatcher) Prepare(ctx context.Context, p *Pool, c *Call, in *Prompt, 
 	c.Send = SendPrompt(in.prompt, reply)
 	s := PromptSizer(in.prompt)
 	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
-		alone := s.Estimate
-		s = s.Across(func() int64 { return alone() + int64(in.prompt.MaxOutputTokens) })
+		s = s.Across(Sizer{Estimate: s.Estimate, Other: &weights.Request{Asked: upstream.Asked{MaxOutput: int64(in.prompt.MaxOutputTokens)}}})
 	}
 	return d.Size(ctx, p, c, s)
 }

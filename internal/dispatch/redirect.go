@@ -25,13 +25,16 @@ const itselfAgain = 16
 func (r *dispatch) also() func(model string) []scheduler.Weight {
 	c := r.call
 	features := c.asksFeature()
-	if !features && len(c.Snapshot.Control.Redirects) == 0 {
+	if !features && c.other == nil && len(c.Snapshot.Control.Redirects) == 0 {
 		return nil
 	}
 	demand := r.demand
 	return func(model string) (all []scheduler.Weight) {
 		if features {
 			all = c.also(model)
+		}
+		if c.other != nil {
+			all = append(all, r.d.outputs.Also(c.Snapshot.Rules, model, demand, *c.other)...)
 		}
 		if other := c.Snapshot.Beside(model); other != "" {
 			all = append(all, scheduler.Weight{On: other, Demand: demand})

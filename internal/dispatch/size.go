@@ -5,9 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/completion"
+	"fluxgate.dev/fluxgate/internal/payload/sizes"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -30,6 +32,7 @@ type Sizer struct {
 	Body []byte
 	// TextOnly says that it refers to nothing that a project may have no access to.
 	TextOnly bool
+	Other    *weights.Request // what is known of one to another provider than Gemini; nil: it is to Gemini
 }
 
 // BodySizer returns the Sizer of a body of the provider's own format.
@@ -74,19 +77,27 @@ func PromptSizer(p upstream.Prompt) Sizer {
 	return s
 }
 
-// Across returns the sizer of a request that other providers than Gemini may serve too, who count
-// it as others says. Gemini is asked, and waited for, only where it is large.
-func (s Sizer) Across(others func() int64) Sizer {
+// OtherSizer returns the Sizer of a request to another provider.
+func OtherSizer(object []byte, read completion.Request) Sizer {
+	size := sizes.Of(object, read.Model)
+	return Sizer{
+		Bytes: -1, TextOnly: true, Estimate: func() int64 { return size.Likely },
+		Other: &weights.Request{Asked: upstream.Asked{Characters: size.Characters, MaxOutput: read.MaxTokens}},
+	}
+}
+
+// Across returns the sizer of a request that other providers than Gemini may serve too, for whom
+// it is as others says. Gemini is asked, and waited for, only where it is large.
+func (s Sizer) Across(others Sizer) Sizer {
 	alone := s
-	s.Bytes = -1
-	s.Estimate = func() int64 { return max(alone.Estimate(), others()) }
+	s.Bytes, s.Other = -1, others.Other
+	s.Estimate = func() int64 { return max(alone.Estimate(), others.Estimate()) }
 	s.Count = func(ctx context.Context, to Target) (int64, error) {
-		n := alone.Estimate()
-		var err error
-		if n > narrowest && alone.Count != nil {
+		n, err := alone.Estimate(), error(nil)
+		if n > weights.Narrowest && alone.Count != nil {
 			n, err = alone.Count(ctx, to)
 		}
-		return max(n, others()), err
+		return max(n, others.Estimate()), err
 	}
 	return s
 }
@@ -112,7 +123,20 @@ func UploadAllowance(body int) time.Duration {
 // No round trip is worth it for plain text throughout which, at one token per byte,
 // is at most TPM/RPM of every model that may serve it: then RPM binds whatever the
 // true count.
-func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
+func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) error {
+	err := d.sizeInput(ctx, p, c, s)
+	if c.other = s.Other; c.other == nil {
+		return err
+	}
+	if c.other.Caller = c.Caller; c.Ticket == nil || c.Ticket.Hash != c.Hash {
+		c.other.Input = c.Demand.Tokens
+		c.Demand.Tokens = d.outputs.Tokens(c.Models, *c.other)
+	}
+	return err
+}
+
+// sizeInput sets the tokens of the call's input alone.
+func (d *Dispatcher) sizeInput(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
 	c.textOnly = s.TextOnly
 	if s.Features != nil {
 		c.features = s.Features()
@@ -134,7 +158,7 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 		c.Demand.Tokens, c.Exact = n, true
 		return nil
 	}
-	if d.count == config.CountAuto && s.Bytes >= 0 && small(c.Snapshot, c.Models, s.Bytes) {
+	if d.count == config.CountAuto && s.Bytes >= 0 && weights.Small(c.Snapshot, c.Models, s.Bytes) {
 		c.Demand.Tokens = s.Bytes
 		return nil
 	}
@@ -147,26 +171,6 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) (err e
 	c.Exact = true
 	d.counted.Put(c.Hash, c.Demand.Tokens)
 	return nil
-}
-
-// narrowest is what every model's window takes at least, in tokens.
-const narrowest = 8 << 10
-
-// small reports whether so many tokens are at most TPM/RPM of every model, on any project,
-// and no more than it takes at all.
-func small(s *admission.Snapshot, models []string, tokens int64) bool {
-	for _, model := range models {
-		for _, rules := range s.Kinds() {
-			l := rules.Policy.Limits(model)
-			if l.TPM != scheduler.Unlimited && (l.RPM <= 0 || tokens > l.TPM/l.RPM) {
-				return false
-			}
-		}
-		if tokens > narrowest && tokens > s.Rules.Policy.Window(model) {
-			return false
-		}
-	}
-	return true
 }
 
 // Bounds of counting. It takes from the time of the request itself.

@@ -78,7 +78,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 		return true, err
 	}
 	x.stream, x.renamed = x.stream || asked.Stream, func(string) (*payload.Rope, error) { return read.Rename(choice.Model) }
-	x.sizer = dispatch.Sizer{Bytes: -1, TextOnly: true, Estimate: func() int64 { return asked.Estimate(read.JSON, m.Base == routes.Messages) }}
+	x.sizer = dispatch.OtherSizer(read.JSON, asked)
 	return true, x.sendOther(m, choice)
 }
 

@@ -33,10 +33,21 @@ type Provider interface {
 	ListModels(ctx context.Context, key string) ([]Model, error)
 	// Meter returns what reads the usage from answers of an upstream path.
 	Meter(path string) *answers.Meter
-	// Weighs returns what an answer turned out to weigh on the limit of tokens per minute:
-	// it says how many its prompt had, and what it used beside that, and so many were
-	// reserved for it. Negative: that isn't known.
-	Weighs(prompt int64, used answers.Tokens, reserved int64) int64
+	// Reserves returns what a request weighs on the limit of tokens per minute until it is
+	// answered.
+	Reserves(a Asked) int64
+	// Weighs returns what it turned out to weigh there: its answer says how many tokens its
+	// prompt had, and what it used beside that, and so many were reserved for it. Negative:
+	// that isn't known.
+	Weighs(a Asked, prompt int64, used answers.Tokens, reserved int64) int64
+}
+
+// Asked is what is known of a request's tokens before it is answered.
+type Asked struct {
+	Input      int64 // counted or estimated
+	Characters int64 // of all its texts; 0: not known
+	MaxOutput  int64 // that it allows for; 0: it doesn't say
+	Output     int64 // what such requests put out at most, most of the time; no more than MaxOutput
 }
 
 // A Generator is a provider that is sent prompts, in a format of its own.
@@ -72,6 +83,8 @@ type Lister interface {
 type Limiter interface {
 	// Limits reads the headers of an answer that has come now.
 	Limits(h http.Header, now time.Time) []ratelimits.Limit
+	// OutputsApart reports whether what models put out is known to have a limit of its own.
+	OutputsApart() bool
 }
 
 // ConfirmInvalid reports whether a key is invalid, after an answer to some request

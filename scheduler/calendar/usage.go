@@ -1,6 +1,8 @@
 package calendar
 
 import (
+	"slices"
+
 	"fluxgate.dev/fluxgate/scheduler/learned"
 	"fluxgate.dev/fluxgate/scheduler/limits"
 )
@@ -25,6 +27,33 @@ func (c *Calendar) InWindow(rules *Rules, now Instant) (requests, tokens int64) 
 		}
 	}
 	return requests, tokens
+}
+
+// Counted returns what upstream counts against the limits of the calendar now, as far as is known:
+// in its window or its bucket; on its day, where that alone is limited; and of what is still being
+// answered as much as is likely to have been put out.
+func (c *Calendar) Counted(rules *Rules, now Instant) (requests, tokens int64) {
+	t := c.Terms(rules, now)
+	switch {
+	case t.RPM == Unlimited && t.TPM == Unlimited && t.RPD != Unlimited:
+		return c.used(&t, now, t.day(now), 0), 0
+	case !t.atAnswer:
+		return c.InWindow(rules, now)
+	}
+	settled, part := c.Clone(), int64(0)
+	settled.Sent = slices.DeleteFunc(settled.Sent, func(r *Reservation) bool {
+		if !c.open(r.ID) {
+			return false
+		}
+		if takes := r.End - r.Start; now < r.End && takes > 0 {
+			part += r.Tokens * max(0, int64(now-r.Start)) / int64(takes)
+		} else {
+			part += r.Tokens
+		}
+		return true
+	})
+	requests, tokens = settled.InWindow(rules, now)
+	return requests, tokens + part
 }
 
 // Day returns the day that now falls on for the calendar: a Pacific date, unless it has a

@@ -1,14 +1,20 @@
 // Package standing makes changes of a project of what a provider's answer says in its header of
-// a model's limits: what they are, and how much of them is used, by whomever. It is pure.
+// a model's limits: what they are, and how much of them is used, by whomever.
 //
 // Headers are believed. A limit is learned from the first answer, before anything is refused,
 // and again on every day, so that no request is sent beyond it to see whether it holds. What
 // an operator has named is never raised by it. What is used beyond what was sent from here,
 // somebody else has sent with the same organisation's keys: it weighs on the calendar for as
-// long as if it had been sent now. Limits of a day are left out: these providers fill them
-// evenly, and a calendar's day ends at midnight.
+// long as if it had been sent now. What is said is as of when the request arrived; what has been
+// filled again since counts as not used.
+//
+// A limit of a minute is the model's calendar's. One of another period has a calendar beside it
+// that is made for it: a bucket, where what is told shows that it is filled without a break; a day,
+// where it ends at midnight; and else a window, to which the schedule is kept whatever the
+// provider does.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - standing.go: the changes
+//   - record.go: what was counted when a request was sent, and what others were charged with
 package standing

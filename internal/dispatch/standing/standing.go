@@ -1,8 +1,12 @@
 package standing
 
 import (
+	"context"
+	"math/rand/v2"
+	"slices"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -11,33 +15,151 @@ import (
 // counted here: what a provider estimates of a request isn't what we do.
 const noise = 50
 
-// Changes returns what a project is to be told of a model's limits after an answer; mostly
-// nothing. The calendar is that of the model, with the request that was answered on it; the ID
-// is random, for what others have sent.
-func Changes(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instant, told []ratelimits.Limit, id uint64) (changes []scheduler.Change) {
-	policy := rules.EffectiveLimits(c.Model)
-	heard := scheduler.Heard{Model: c.Model, ID: id}
-	var learned scheduler.Limits
-	for _, l := range told {
-		if l.Tier != ratelimits.Standard {
-			continue
-		}
-		switch {
-		case l.Dimension == ratelimits.Requests && l.Per == time.Minute:
-			learned.RPM = lesson(l, c.Learned.RPM, policy.RPM, policy.RPMFrom, now)
-			heard.Used.Requests = l.Used()
-		case l.Dimension == tokensOf(told) && l.Per == time.Minute:
-			learned.TPM = lesson(l, c.Learned.TPM, policy.TPM, policy.TPMFrom, now)
-			heard.Used.Tokens, heard.Noise = l.Used(), l.Limit/noise
+// timeout bounds what is written of an answer's headers: the caller's answer ends with it.
+const timeout = 10 * time.Second
+
+// Heard is what an answer said of a model's limits, as of when its request arrived.
+type Heard struct {
+	Model  string
+	Limits []ratelimits.Limit
+	Sent   Sent
+}
+
+// Believe has the project of a grant told what its answer said.
+func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) error {
+	if len(told) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	states, err := ctl.View(ctx, []string{grant.Project})
+	if err != nil {
+		return err
+	}
+	for _, change := range r.Changes(grant.Project, states[0], ctl.Rules().Of(grant.Project), ctl.Now(), Heard{grant.Model, told, sent}, rand.Uint64) {
+		if _, err := ctl.Apply(ctx, grant.Project, change); err != nil {
+			return err
 		}
 	}
-	if learned != (scheduler.Limits{}) {
-		changes = append(changes, scheduler.RecordRefusal{Model: c.Model, Limits: learned})
-	}
-	if heard.Others(c, rules, now) != (scheduler.Demand{}) {
-		changes = append(changes, heard)
+	return nil
+}
+
+// Changes returns what a project is to be told after an answer; mostly nothing. The project has
+// the request that was answered on it; the IDs are random, for what others have sent.
+func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {
+	for _, on := range counted(heard) {
+		c := p.Calendar(on.calendar)
+		if learned := on.learned(c, rules, now); learned != (scheduler.Limits{}) {
+			changes = append(changes, scheduler.RecordRefusal{Model: on.calendar, Limits: learned})
+			c = c.Clone()
+			c.Learned.Record(learned, now)
+		}
+		used := on.used(now.Sub(heard.Sent.at))
+		used.Most = r.beyond(project, on, heard.Sent)
+		if others := used.Others(c, rules, now); others != (scheduler.Demand{}) {
+			used.ID = id()
+			changes = append(changes, used)
+			r.add(project+" "+on.calendar, others)
+		}
 	}
 	return changes
+}
+
+// beyond returns how much of what was used was counted neither here nor as others' by then, nor
+// as others' since.
+func (r *Record) beyond(project string, s standing, sent Sent) (others scheduler.Demand) {
+	here, since := sent.counted[s.calendar], r.total(project+" "+s.calendar)
+	if s.requests != nil {
+		others.Requests = s.requests.Used() - here.Requests - since.Requests
+	}
+	if s.tokens != nil {
+		others.Tokens = s.tokens.Used() - here.Tokens - since.Tokens
+	}
+	return others
+}
+
+// A standing is what was said of the limits that one calendar counts.
+type standing struct {
+	calendar         string
+	requests, tokens *ratelimits.Limit // nil: nothing
+	daily            bool              // its requests are those of a day, until midnight
+}
+
+// counted sorts what was said by calendars.
+func counted(heard Heard) (all []standing) {
+	on := func(calendar string) *standing {
+		for i := range all {
+			if all[i].calendar == calendar {
+				return &all[i]
+			}
+		}
+		all = append(all, standing{calendar: calendar})
+		return &all[len(all)-1]
+	}
+	tokens := tokensOf(heard.Limits)
+	for _, l := range heard.Limits {
+		switch {
+		case l.Tier != ratelimits.Standard:
+		case l.Dimension == ratelimits.OutputTokens && l.Per == time.Minute:
+			on(scheduler.OfOutputs(heard.Model)).tokens = &l
+		case l.Dimension != ratelimits.Requests && l.Dimension != tokens:
+		default:
+			if calendar := calendarOf(heard.Model, l); calendar != "" {
+				s := on(calendar)
+				s.take(&l)
+				s.daily = calendar == scheduler.OfDay(heard.Model)
+			}
+			if l.Per >= time.Second && l.Per < time.Minute && !said(heard.Limits, l.Dimension, time.Minute) {
+				// In a minute there may be as many times more, and no less.
+				implied := l
+				implied.Limit, implied.Remaining, implied.Per = l.Limit*int64(time.Minute/l.Per), -1, time.Minute
+				on(heard.Model).take(&implied)
+			}
+		}
+	}
+	return all
+}
+
+// calendarOf returns the calendar of a model that counts a limit of requests or tokens; empty: none
+// does. What isn't known to be refilled without a break, nor at midnight, is kept to within any
+// period of its length, which is safe whatever the provider does.
+func calendarOf(model string, l ratelimits.Limit) string {
+	switch {
+	case l.Per == time.Minute:
+		return model
+	case l.Per < time.Second || l.Per > day:
+		return ""
+	case l.Per >= time.Hour && l.Refills:
+		return scheduler.OfBucket(model, l.Per)
+	case l.Per == day && l.Dimension == ratelimits.Requests && atMidnight(l.Reset):
+		return scheduler.OfDay(model)
+	}
+	return scheduler.OfWindow(model, l.Per)
+}
+
+const day = 24 * time.Hour
+
+// atMidnight reports whether an instant is that of a midnight of UTC, within two seconds: resets
+// are told in whole seconds.
+func atMidnight(t time.Time) bool {
+	const around = 2 * time.Second
+	return !t.IsZero() && t.Add(around).Sub(t.Add(around).Truncate(day)) <= 2*around
+}
+
+// said reports whether a limit of a dimension and period is among those that were.
+func said(all []ratelimits.Limit, of ratelimits.Dimension, per time.Duration) bool {
+	return slices.ContainsFunc(all, func(l ratelimits.Limit) bool {
+		return l.Tier == ratelimits.Standard && l.Dimension == of && l.Per == per && l.Limit > 0
+	})
+}
+
+// take notes a limit of requests or tokens.
+func (s *standing) take(l *ratelimits.Limit) {
+	if l.Dimension == ratelimits.Requests {
+		s.requests = l
+	} else {
+		s.tokens = l
+	}
 }
 
 // tokensOf returns which tokens a model's calendar counts: the input alone, where that is limited
@@ -51,9 +173,23 @@ func tokensOf(told []ratelimits.Limit) ratelimits.Dimension {
 	return ratelimits.Tokens
 }
 
+// learned returns the limits that are to be learned.
+func (s standing) learned(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instant) (l scheduler.Limits) {
+	policy := rules.EffectiveLimits(c.Model)
+	if s.requests != nil && s.daily {
+		l.RPD = lesson(s.requests, c.Learned.RPD, policy.RPD, policy.RPDFrom, now)
+	} else if s.requests != nil {
+		l.RPM = lesson(s.requests, c.Learned.RPM, policy.RPM, policy.RPMFrom, now)
+	}
+	if s.tokens != nil {
+		l.TPM = lesson(s.tokens, c.Learned.TPM, policy.TPM, policy.TPMFrom, now)
+	}
+	return l
+}
+
 // lesson returns the limit that is to be learned; 0: none, for it is known today, or an operator
 // has named one that is no higher.
-func lesson(l ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from scheduler.Source, now scheduler.Instant) int64 {
+func lesson(l *ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from scheduler.Source, now scheduler.Instant) int64 {
 	switch {
 	case l.Limit <= 0:
 		return 0
@@ -63,4 +199,26 @@ func lesson(l ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from
 		return 0
 	}
 	return l.Limit
+}
+
+// used returns how much of the limits is used, so long after it was said, at least.
+func (s standing) used(later time.Duration) (h scheduler.Heard) {
+	h.Model = s.calendar
+	if s.requests != nil {
+		h.Used.Requests = left(s.requests, later)
+	}
+	if s.tokens != nil {
+		h.Used.Tokens, h.Noise = left(s.tokens, later), s.tokens.Limit/noise
+	}
+	return h
+}
+
+// left returns what is left of what was used of a limit after a while in which it has been filled
+// evenly.
+func left(l *ratelimits.Limit, later time.Duration) int64 {
+	if atMidnight(l.Reset) {
+		return l.Used()
+	}
+	filled := int64(float64(l.Limit) * min(1, float64(later)/float64(l.Per)))
+	return max(0, l.Used()-filled)
 }

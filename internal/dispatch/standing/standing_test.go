@@ -35,8 +35,15 @@ func rulesOf(rpm, tpm int64) *scheduler.Rules {
 func TestChanges(t *testing.T) {
 	other := told(ratelimits.Requests, 7, 0)
 	other.Tier++
-	second := told(ratelimits.Requests, 7, 0)
-	second.Per = time.Second
+	of := func(per time.Duration, l ratelimits.Limit) ratelimits.Limit {
+		l.Per = per
+		return l
+	}
+	month := of(30*day, told(ratelimits.Requests, 7, 0))
+	evenly := of(day, told(ratelimits.Requests, 7000, 7000))
+	evenly.Refills = true
+	midnight := of(day, told(ratelimits.Requests, 7000, 7000))
+	midnight.Reset = now.Time().Truncate(day).Add(day)
 	learned := func(rpm, tpm int64) scheduler.Change {
 		return scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: rpm, TPM: tpm}}
 	}
@@ -53,12 +60,18 @@ func TestChanges(t *testing.T) {
 		"an operator's is lower":     {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, nil},
 		"an operator's is higher":    {rulesOf(1000, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, []scheduler.Change{learned(500, 0)}},
 		"another tier's":             {rulesOf(0, 0), []ratelimits.Limit{other}, nil},
-		"another period's":           {rulesOf(0, 0), []ratelimits.Limit{second}, nil},
+		"a month's":                  {rulesOf(0, 0), []ratelimits.Limit{month}, nil},
+		"another window's, by which a minute's is bounded": {rulesOf(0, 0), []ratelimits.Limit{of(10*time.Second, told(ratelimits.Requests, 50, 50))}, []scheduler.Change{
+			scheduler.RecordRefusal{Model: scheduler.OfWindow(model, 10*time.Second), Limits: scheduler.Limits{RPM: 50}}, learned(300, 0),
+		}},
+		"a day's, filled evenly":   {rulesOf(0, 0), []ratelimits.Limit{evenly}, []scheduler.Change{scheduler.RecordRefusal{Model: scheduler.OfBucket(model, day), Limits: scheduler.Limits{RPM: 7000}}}},
+		"a day's, until midnight":  {rulesOf(0, 0), []ratelimits.Limit{midnight}, []scheduler.Change{scheduler.RecordRefusal{Model: scheduler.OfDay(model), Limits: scheduler.Limits{RPD: 7000}}}},
+		"a day's, nobody says how": {rulesOf(0, 0), []ratelimits.Limit{of(day, told(ratelimits.Tokens, 7000, 7000))}, []scheduler.Change{scheduler.RecordRefusal{Model: scheduler.OfWindow(model, day), Limits: scheduler.Limits{TPM: 7000}}}},
 		"others' requests": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 3), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			learned(10, 9000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 7, Tokens: 4000}, Noise: 180},
+			learned(10, 9000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 7, Tokens: 4000}, Most: scheduler.Demand{Requests: 6, Tokens: 3900}, Noise: 180},
 		}},
 		"others' tokens": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 1, Tokens: 4000}, Noise: 180},
+			scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 1, Tokens: 4000}, Most: scheduler.Demand{Tokens: 3900}, Noise: 180},
 		}},
 		"counted otherwise than here": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 8900-180)}, nil},
 		"less than is under way":      {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 10)}, nil},
@@ -66,7 +79,7 @@ func TestChanges(t *testing.T) {
 	} {
 		p, result := (*scheduler.Project)(nil).Apply(c.rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Tokens: 100}})
 		assert.Equal(t, scheduler.Admitted, result.Verdict)
-		got := Changes(p.Calendar(model), c.rules, now+1000, c.told, 9)
+		got := after(p, c.rules, now+1000, c.told)
 		assert.Equal(t, c.want, got, name)
 		// They are told of once: the next answer that says the same changes nothing.
 		for _, change := range got {
@@ -75,8 +88,50 @@ func TestChanges(t *testing.T) {
 		if want, ok := others[name]; ok {
 			assert.Equal(t, want, inWindow(p, c.rules), name)
 		}
-		assert.Empty(t, Changes(p.Calendar(model), c.rules, now+1001, c.told, 10), name)
+		assert.Empty(t, after(p, c.rules, now+1001, c.told), name)
 	}
+}
+
+// after returns the changes after an answer that comes at once, to one that was sent with the
+// first.
+func after(p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, told []ratelimits.Limit) []scheduler.Change {
+	r := NewRecord()
+	return r.Changes("p", p, rules, now, Heard{model, told, r.counted("p", p, rules, now, model)}, nine)
+}
+
+func nine() uint64 { return 9 }
+
+// Outputs that are limited by themselves are learned beside the model. What is said of them is as
+// of when the request came: until it is answered more is there again, and what this instance has
+// reserved for it is nobody else's.
+func TestOutputs(t *testing.T) {
+	rules, outputs := rulesOf(0, 0), scheduler.OfOutputs(model)
+	say := func(remaining int64) []ratelimits.Limit {
+		return []ratelimits.Limit{told(ratelimits.InputTokens, 90_000, 90_000), told(ratelimits.OutputTokens, 6000, remaining)}
+	}
+	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1})
+	later := func(at scheduler.Instant, remaining int64) []scheduler.Change {
+		return NewRecord().Changes("p", p, rules, now+20_000, Heard{model, say(remaining), Sent{at: at}}, nine)
+	}
+	first := later(now, 3000)
+	assert.Equal(t, []scheduler.Change{
+		scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{TPM: 90_000}},
+		scheduler.RecordRefusal{Model: outputs, Limits: scheduler.Limits{TPM: 6000}},
+		scheduler.Heard{Model: outputs, ID: 9, Used: scheduler.Demand{Tokens: 1000}, Most: scheduler.Demand{Tokens: 3000}, Noise: 120},
+	}, first, "of 3,000 that were used 2,000 are there again in 20 s")
+	for _, change := range first {
+		p, _ = p.Apply(rules, now+20_000, change)
+	}
+	_, tokens := p.Calendar(outputs).InWindow(rules, now+20_000)
+	assert.EqualValues(t, 1000, tokens)
+	assert.Empty(t, later(now, 3000), "it is told of once")
+	assert.Empty(t, later(now-60_000, 0), "all of it is there again")
+
+	own := []scheduler.Weight{{On: outputs, Demand: scheduler.Demand{Tokens: 2000, Allowance: 20 * time.Second}, IfKnown: true}}
+	p, result := p.Apply(rules, now+20_000, scheduler.Reserve{Model: model, ID: 2, Also: own})
+	assert.Equal(t, scheduler.Admitted, result.Verdict)
+	assert.Len(t, result.Also, 1)
+	assert.Empty(t, later(now+20_000, 4900), "what is reserved isn't put out yet")
 }
 
 func inWindow(p *scheduler.Project, rules *scheduler.Rules) [2]int64 {
@@ -93,10 +148,11 @@ func TestSentMeanwhile(t *testing.T) {
 		return p
 	}
 	seen := send(nil, 1)
-	p := send(seen, 2)
+	p, r := send(seen, 2), NewRecord()
 	for id, remaining := range []int64{7, 6} { // one is a stranger's, and then two are
 		limits := []ratelimits.Limit{told(ratelimits.Requests, 10, remaining), told(ratelimits.Tokens, 9000, 8000)}
-		for _, change := range Changes(seen.Calendar(model), rules, now+1000, limits, uint64(9+id)) {
+		heard := Heard{model, limits, NewRecord().counted("p", seen, rules, now+1000, model)}
+		for _, change := range r.Changes("p", seen, rules, now+1000, heard, func() uint64 { return uint64(9 + id) }) {
 			p, _ = p.Apply(rules, now+1000, change)
 		}
 	}
@@ -109,11 +165,11 @@ func TestLearnedEveryDay(t *testing.T) {
 	var p *scheduler.Project
 	for day := range 3 {
 		at := now.Add(time.Duration(day) * 24 * time.Hour)
-		changes := Changes(p.Calendar(model), rules, at, limits, 9)
+		changes := after(p, rules, at, limits)
 		assert.Len(t, changes, 1)
 		for _, change := range changes {
 			p, _ = p.Apply(rules, at, change)
 		}
-		assert.Empty(t, Changes(p.Calendar(model), rules, at.Add(time.Second), limits, 9))
+		assert.Empty(t, after(p, rules, at.Add(time.Second), limits))
 	}
 }

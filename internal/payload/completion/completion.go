@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"fluxgate.dev/fluxgate/internal/payload"
-	"fluxgate.dev/fluxgate/internal/payload/sizes"
 )
 
 // A Request is what is read of one.
@@ -86,18 +85,6 @@ func (r *Request) goesOn(kind string, value []byte) {
 	default:
 		r.GoesOn = append(r.GoesOn, kind+id)
 	}
-}
-
-// Estimate is what a request weighs on a limit of tokens before its answer is known. OpenAI
-// takes a quarter of the characters, and the output that it allows for
-// (https://platform.openai.com/docs/guides/rate-limits); what is more by its tokens is
-// reserved. Anthropic counts the input alone.
-func (r Request) Estimate(body []byte, inputAlone bool) int64 {
-	size := sizes.Of(body, r.Model)
-	if inputAlone {
-		return size.Likely
-	}
-	return max(size.Likely, (size.Characters+3)/4) + r.MaxTokens
 }
 
 // number reads a whole number from 0, no more than a bound; 0 where it is none.

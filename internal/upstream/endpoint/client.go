@@ -70,6 +70,7 @@ type Client struct {
 	keyed  *upstream.Transport
 	// dialect is that of its headers about limits.
 	dialect   ratelimits.Dialect
+	counting  counting
 	maxTokens string
 	chats     *Client // in OpenAI's format; nil: this one, or none
 }
@@ -102,12 +103,12 @@ func New(cfg Config) (*Client, error) {
 		r.Header.Set(cfg.Header, prefix+key)
 		return nil
 	}
-	dialect := ratelimits.Named(cfg.Name)
+	dialect, counts := ratelimits.Named(cfg.Name), countings[cfg.Name]
 	if cfg.Format == Anthropic {
-		dialect = ratelimits.Anthropic
+		dialect, counts = ratelimits.Anthropic, countings["anthropic"]
 	}
 	c := &Client{
-		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect, maxTokens: cmp.Or(cfg.MaxTokens, "max_tokens"),
+		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect, counting: counts, maxTokens: cmp.Or(cfg.MaxTokens, "max_tokens"),
 		keyed: &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
 	}
 	if cfg.Format != OpenAI && cfg.Chats != "" {
@@ -154,20 +155,16 @@ func (c *Client) Meter(path string) *answers.Meter {
 	return answers.OpenAIUsage
 }
 
-// Weighs implements upstream.Provider. OpenAI takes what it estimates of a request, max_tokens
-// included, from the limit when it comes, and gives nothing back; what the answer had beyond
-// that it takes then (https://platform.openai.com/docs/guides/rate-limits; captured by many).
-// Anthropic counts the input alone, without what was read from a cache
-// (https://docs.claude.com/en/api/rate-limits).
-func (c *Client) Weighs(prompt int64, used answers.Tokens, reserved int64) int64 {
-	switch {
-	case prompt < 0:
-		return prompt
-	case c.format == Anthropic:
-		return prompt - used.Cached
-	}
-	return max(prompt+used.Output+used.Thoughts, reserved)
+// Reserves implements upstream.Provider.
+func (c *Client) Reserves(a upstream.Asked) int64 { return c.counting.reserves(a) }
+
+// Weighs implements upstream.Provider.
+func (c *Client) Weighs(a upstream.Asked, prompt int64, used answers.Tokens, reserved int64) int64 {
+	return c.counting.weighs(a, prompt, used, reserved)
 }
+
+// OutputsApart implements upstream.Limiter.
+func (c *Client) OutputsApart() bool { return c.counting.inputAlone }
 
 // Limits implements upstream.Limiter.
 func (c *Client) Limits(h http.Header, now time.Time) []ratelimits.Limit {

@@ -26,5 +26,6 @@
 //   - prompt.go: prompts of our own, in the endpoint's format
 //   - client.go: the client, its credential and its calls
 //   - classify.go: what an error means
+//   - counting.go: what of a request counts against tokens per minute
 //   - dial.go: which addresses are not called
 package endpoint

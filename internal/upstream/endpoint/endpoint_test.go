@@ -131,14 +131,34 @@ func TestLinkLocalIsNotCalled(t *testing.T) {
 	require.ErrorIs(t, err, ErrLinkLocal)
 }
 
-// OpenAI gives nothing back of what it took for a request; Anthropic counts nothing that it
-// read from a cache.
-func TestWeighs(t *testing.T) {
+// Before it is answered a request weighs what its provider takes for it when it comes, and then
+// what is left of that, or what was used.
+func TestCounting(t *testing.T) {
+	asked := upstream.Asked{Input: 100, Characters: 500, MaxOutput: 1000, Output: 300}
+	open := upstream.Asked{Input: 100, Characters: 200, Output: 300}
+	used := answers.Tokens{Output: 150, Thoughts: 50, Cached: 40}
+	for _, c := range []struct {
+		name                string
+		format              Format
+		reserves, weighs    int64
+		openly, weighsAgain int64
+	}{
+		{"openai", OpenAI, 1000, 1000, 400, 400},    // the larger; nothing is given back
+		{"azure", OpenAI, 1125, 1125, 400, 400},     // the sum
+		{"home", OpenAI, 1125, 1125, 400, 400},      // nothing is known of it
+		{"groq", OpenAI, 425, 280, 400, 280},        // as it is used, without what was cached
+		{"cerebras", OpenAI, 1125, 320, 400, 320},   // the sum, until it is known
+		{"anthropic", Anthropic, 100, 80, 100, 80},  // the input alone, without what was cached
+		{"of-its-own", Anthropic, 100, 80, 100, 80}, // it speaks like that
+	} {
+		p := client(t, Config{Name: c.name, Format: c.format, Header: Authorization})
+		assert.Equal(t, c.reserves, p.Reserves(asked), c.name)
+		assert.Equal(t, c.weighs, p.Weighs(asked, 120, used, p.Reserves(asked)), c.name)
+		assert.Equal(t, c.openly, p.Reserves(open), c.name)
+		assert.Equal(t, c.weighsAgain, p.Weighs(open, 120, used, p.Reserves(open)), c.name)
+		assert.EqualValues(t, -1, p.Weighs(asked, -1, answers.Tokens{}, 1000), c.name)
+	}
 	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization})
-	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: XAPIKey})
-	assert.EqualValues(t, 1000, openAI.Weighs(10, answers.Tokens{Output: 20}, 1000))
-	assert.EqualValues(t, 1030, openAI.Weighs(1000, answers.Tokens{Output: 20, Thoughts: 10}, 100))
-	assert.EqualValues(t, 70, anthropic.Weighs(100, answers.Tokens{Output: 20, Cached: 30}, 1000))
-	assert.EqualValues(t, -1, openAI.Weighs(-1, answers.Tokens{}, 1000))
-	assert.EqualValues(t, -1, anthropic.Weighs(-1, answers.Tokens{}, 1000))
+	assert.EqualValues(t, 1200, openAI.Weighs(open, 1000, used, 100), "it used more than was thought")
+	assert.EqualValues(t, 2000, openAI.Weighs(asked, 2000, used, 1000), "its prompt is larger than was thought")
 }

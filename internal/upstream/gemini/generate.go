@@ -142,9 +142,14 @@ func readReply(body []byte) (*generated, bool) {
 	return out, true
 }
 
+// Reserves implements upstream.Provider.
+func (c *Client) Reserves(a upstream.Asked) int64 { return a.Input }
+
 // Weighs implements upstream.Provider: all of the prompt counts, cached tokens too, and nothing
 // of the answer.
-func (c *Client) Weighs(prompt int64, _ answers.Tokens, _ int64) int64 { return prompt }
+func (c *Client) Weighs(_ upstream.Asked, prompt int64, _ answers.Tokens, _ int64) int64 {
+	return prompt
+}
 
 // Meter implements upstream.Provider.
 func (c *Client) Meter(path string) *answers.Meter {

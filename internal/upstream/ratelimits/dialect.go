@@ -59,9 +59,7 @@ func infer(limit, used int64, whole time.Duration) (period time.Duration) {
 	}
 	const slack = time.Millisecond // resets are told in milliseconds
 	for _, per := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, day} {
-		one := float64(per) / float64(limit)
-		least, most := time.Duration(one*float64(max(1, used-1))), time.Duration(one*float64(used))
-		if whole < least-slack || whole > most+slack {
+		if !filledEvenly(limit, used, per, whole, slack) {
 			continue
 		}
 		if period != 0 {
@@ -70,4 +68,12 @@ func infer(limit, used int64, whole time.Duration) (period time.Duration) {
 		period = per
 	}
 	return period
+}
+
+// filledEvenly reports whether a limit of which so many are used may be whole again after so long
+// because it is filled evenly.
+func filledEvenly(limit, used int64, per, whole, slack time.Duration) bool {
+	one := float64(per) / float64(limit)
+	least, most := time.Duration(one*float64(max(1, used-1))), time.Duration(one*float64(used))
+	return least-slack <= whole && whole <= most+slack
 }

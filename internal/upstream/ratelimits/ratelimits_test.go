@@ -39,6 +39,12 @@ func limit(d ratelimits.Dimension, per time.Duration, limit, remaining int64, re
 	return l
 }
 
+// refilled returns a limit that is filled evenly, as its reset says.
+func refilled(l ratelimits.Limit) ratelimits.Limit {
+	l.Refills = true
+	return l
+}
+
 // inferred is one whose period was told from its reset.
 func inferred(l ratelimits.Limit) ratelimits.Limit {
 	l.Inferred = true
@@ -85,12 +91,12 @@ func TestRead(t *testing.T) {
 			x-ratelimit-limit-requests: 10000
 			x-ratelimit-remaining-requests: 9999
 			x-ratelimit-reset-requests: 8.64s`,
-			[]ratelimits.Limit{inferred(limit(requests, day, 10_000, 9999, 8640*time.Millisecond))}, 0},
+			[]ratelimits.Limit{refilled(inferred(limit(requests, day, 10_000, 9999, 8640*time.Millisecond)))}, 0},
 		{"OpenAI's requests of a day, captured of the free tier", ratelimits.OpenAI, `
 			x-ratelimit-limit-requests: 200
 			x-ratelimit-remaining-requests: 199
 			x-ratelimit-reset-requests: 7m12s`,
-			[]ratelimits.Limit{inferred(limit(requests, day, 200, 199, 432*time.Second))}, 0},
+			[]ratelimits.Limit{refilled(inferred(limit(requests, day, 200, 199, 432*time.Second)))}, 0},
 		{"OpenAI, nothing used yet: the period isn't known", ratelimits.OpenAI, `
 			x-ratelimit-limit-requests: 500
 			x-ratelimit-remaining-requests: 500
@@ -111,7 +117,7 @@ func TestRead(t *testing.T) {
 			x-ratelimit-remaining-tokens: 17997
 			x-ratelimit-reset-requests: 2m59.56s
 			x-ratelimit-reset-tokens: 7.66s`,
-			[]ratelimits.Limit{limit(requests, day, 14_400, 14_370, 179_560*time.Millisecond), limit(tokens, time.Minute, 18_000, 17_997, 7660*time.Millisecond)}, 2 * time.Second},
+			[]ratelimits.Limit{refilled(limit(requests, day, 14_400, 14_370, 179_560*time.Millisecond)), limit(tokens, time.Minute, 18_000, 17_997, 7660*time.Millisecond)}, 2 * time.Second},
 		{"Groq's retry-after with a fraction, captured", ratelimits.Groq, `retry-after: 7.66`, nil, 7660 * time.Millisecond},
 		{"Azure, captured of a success in 2026", ratelimits.Azure, `
 			x-ratelimit-limit-requests: 9000

@@ -14,6 +14,7 @@ type Limit struct {
 	Tier      Tier
 	Per       time.Duration // the period; 0: not known
 	Inferred  bool          // Per was told from how long the limit takes to be whole again
+	Refills   bool          // of an hour or more: it is filled evenly, as its reset says, or else as its provider's are
 	Limit     int64         // per Per; -1: not said
 	Remaining int64         // -1: not said
 	Rounded   int64         // what Remaining is rounded to, to the nearest; 0 or 1: it is exact
@@ -140,12 +141,22 @@ func (l *Limit) complete(d Dialect, now time.Time) {
 	if l.Dimension != Requests {
 		l.Rounded = d.Rounded
 	}
-	if l.Per == 0 {
+	unnamed := l.Per == 0
+	if unnamed {
 		l.Per = d.period(l.Dimension)
 	}
-	if l.Per == 0 && d.Refills && l.Dimension == Requests && !l.Reset.IsZero() && l.Remaining >= 0 {
-		l.Per = infer(l.Limit, l.Limit-l.Remaining, l.Reset.Sub(now))
-		l.Inferred = l.Per > 0
+	if unnamed && d.Refills && l.Dimension == Requests && !l.Reset.IsZero() && l.Remaining >= 0 {
+		// What the reset says is believed before what the provider's documents say.
+		used, whole := l.Limit-l.Remaining, l.Reset.Sub(now)
+		if per := infer(l.Limit, used, whole); per > 0 && per != l.Per {
+			l.Per, l.Inferred = per, true
+		}
+	}
+	if l.Per < time.Hour {
+		return
+	}
+	if l.Refills = d.Refills; l.Limit > 0 && l.Remaining >= 0 && l.Remaining < l.Limit && !l.Reset.IsZero() {
+		l.Refills = filledEvenly(l.Limit, l.Limit-l.Remaining, l.Per, l.Reset.Sub(now), time.Second)
 	}
 }
 

@@ -1,0 +1,123 @@
+package weights
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A Request is what is known of one before it is answered.
+type Request struct {
+	Caller string
+	upstream.Asked
+}
+
+// Tokens returns what a request weighs on the calendars of models, whichever of them serves it.
+func (b *Book) Tokens(models []string, r Request) int64 {
+	most := int64(0)
+	for _, model := range models {
+		tokens := r.Input
+		if p := b.providers.Of(providerOf(model)); p != nil {
+			r.Output, _ = b.Expect(r.Caller, model, r.MaxOutput)
+			tokens = p.Reserves(r.Asked)
+		}
+		most = max(most, tokens)
+	}
+	return most
+}
+
+// Also returns what a request of that weight weighs beside a model's calendar: on those of which
+// limits have been named, or are known by what the provider said.
+func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Demand, r Request) []scheduler.Weight {
+	if providerOf(model) == upstream.Gemini {
+		return nil
+	}
+	output, takes := b.Expect(r.Caller, model, r.MaxOutput)
+	all := make([]scheduler.Weight, 0, 10)
+	add := func(on string, d scheduler.Demand) {
+		all = append(all, scheduler.Weight{On: on, Demand: d, IfKnown: !rules.Limited(on)})
+	}
+	add(scheduler.OfOutputs(model), scheduler.Demand{Tokens: output, Allowance: takes})
+	if p, ok := b.providers.Of(providerOf(model)).(upstream.Limiter); ok && p.OutputsApart() {
+		all[0].IfKnown = false // what was put out before the limit was told counts too
+	}
+	for _, per := range windows {
+		add(scheduler.OfWindow(model, per), demand)
+	}
+	for _, per := range buckets {
+		add(scheduler.OfBucket(model, per), demand)
+	}
+	add(scheduler.OfDay(model), demand)
+	add(scheduler.OfPlaces(model), scheduler.Demand{Allowance: takes})
+	return all
+}
+
+var windows, buckets = scheduler.WindowPeriods(), scheduler.BucketPeriods()
+
+// An Answer is what came of a request.
+type Answer struct {
+	Prompt   int64 // tokens; negative: it doesn't say
+	Used     answers.Tokens
+	Reserved int64 // tokens, on the model's calendar
+	Took     time.Duration
+}
+
+// Settle notes on a grant what an answer of a provider's turned out to weigh beside the model's
+// calendar, and returns what it did there; negative: that isn't known. The next requests are
+// reserved by what it put out. Without a request it is one to Gemini.
+func (b *Book) Settle(p upstream.Provider, grant *admission.Grant, r *Request, a Answer) int64 {
+	if r == nil {
+		weighs := p.Weighs(upstream.Asked{}, a.Prompt, a.Used, a.Reserved)
+		grant.Count(weighs)
+		return weighs
+	}
+	weighs, output := p.Weighs(r.Asked, a.Prompt, a.Used, a.Reserved), int64(-1)
+	if a.Prompt >= 0 {
+		output = a.Used.Output + a.Used.Thoughts
+		b.Note(r.Caller, grant.Asked, output, a.Took)
+	}
+	Count(grant, weighs, output)
+	return weighs
+}
+
+// Failed notes on a grant that its request failed: who refuses one puts nothing out for it.
+func Failed(grant *admission.Grant, r *Request, e *upstream.Error) {
+	if r != nil && e.Class != upstream.ClassTimeout && e.Class != upstream.ClassCanceled && e.Class != upstream.ClassBroken {
+		Count(grant, -1, 0)
+	}
+}
+
+// Count notes on a grant what an answer turned out to weigh on each calendar beside the model's, and
+// what it put out; negative: it isn't known.
+func Count(grant *admission.Grant, tokens, output int64) {
+	grant.Counted = nil
+	for _, x := range grant.Also {
+		n := tokens
+		switch {
+		case x.On == scheduler.OfOutputs(grant.Model):
+			n = output
+		case !counts(grant.Model, x.On):
+			n = -1
+		}
+		grant.Counted = append(grant.Counted, n)
+	}
+}
+
+// counts reports whether a calendar counts the tokens of a model's requests as the model's does.
+func counts(model, on string) bool {
+	return scheduler.IsModel(on) || slices.ContainsFunc(windows, func(per time.Duration) bool { return on == scheduler.OfWindow(model, per) }) ||
+		slices.ContainsFunc(buckets, func(per time.Duration) bool { return on == scheduler.OfBucket(model, per) })
+}
+
+// providerOf returns the name of a model's provider.
+func providerOf(model string) string {
+	if provider, _, ok := strings.Cut(model, "/"); ok {
+		return provider
+	}
+	return upstream.Gemini
+}

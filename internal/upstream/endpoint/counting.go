@@ -1,0 +1,71 @@
+package endpoint
+
+import (
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/upstream"
+)
+
+// A counting says what of a request counts against tokens per minute. The zero value is for a
+// provider of which nothing is known, and the strictest: all that a request allows for counts
+// when it comes, and nothing is given back.
+type counting struct {
+	inputAlone bool // output has a limit of its own, or none
+	larger     bool // of the input and the output that it allows for the larger counts, not their sum
+	asUsed     bool // its output counts when it is there, not what it allows for
+	givesBack  bool // what wasn't used of what it allows for is given back
+	cached     bool // input that was read from a cache counts too
+}
+
+// countings are those of providers, by name.
+var countings = map[string]counting{
+	// The larger of max_tokens and a quarter of the characters, at once
+	// (https://platform.openai.com/docs/guides/rate-limits).
+	"openai": {larger: true, cached: true},
+	// The prompt's estimate and max_tokens, at once
+	// (https://learn.microsoft.com/azure/ai-services/openai/how-to/quota).
+	"azure": {cached: true},
+	// Input without what was read from a cache; max_tokens doesn't matter
+	// (https://docs.claude.com/en/api/rate-limits).
+	"anthropic": {inputAlone: true},
+	// Cached tokens don't count (https://console.groq.com/docs/rate-limits); that output counts as it
+	// is used is a guess.
+	"groq": {asUsed: true},
+	// The prompt's estimate and max_completion_tokens must fit, and what was used counts
+	// (https://inference-docs.cerebras.ai/support/rate-limits).
+	"cerebras": {givesBack: true, cached: true},
+}
+
+// reserves is what a request counts until it is answered.
+func (c counting) reserves(a upstream.Asked) int64 {
+	input, output := max(a.Input, (a.Characters+3)/4), a.Output
+	if a.MaxOutput > 0 && !c.asUsed {
+		output = a.MaxOutput
+	}
+	switch {
+	case c.inputAlone:
+		return a.Input
+	case c.larger && a.MaxOutput > 0:
+		return max(input, output)
+	}
+	return input + output
+}
+
+// weighs is what it turned out to count.
+func (c counting) weighs(a upstream.Asked, prompt int64, used answers.Tokens, reserved int64) int64 {
+	if prompt < 0 {
+		return prompt
+	}
+	all := prompt + used.Output + used.Thoughts
+	if !c.cached {
+		all, prompt = all-used.Cached, prompt-used.Cached
+	}
+	switch {
+	case c.inputAlone:
+		return prompt
+	case c.asUsed || c.givesBack:
+		return all
+	case c.larger && a.MaxOutput > 0:
+		return max(prompt, reserved)
+	}
+	return max(all, reserved)
+}
