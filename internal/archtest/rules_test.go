@@ -142,7 +142,7 @@ var imports = []importRule{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/budget", "internal/config", "internal/events", "internal/keys", "internal/nearest",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/usage", "internal/usage/price",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/quotas", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -192,7 +192,11 @@ var imports = []importRule{
 		why: "it is given a store and an admission, and judges what upstream says",
 	},
 	{
-		dir: "internal/secrets", only: []string{"internal/config", "internal/plaintext", "internal/usage/price"},
+		dir: "internal/quotas", standard: true,
+		why: "what an operator names of limits is read by whoever configures, and counted by others",
+	},
+	{
+		dir: "internal/secrets", only: []string{"internal/config", "internal/plaintext", "internal/quotas", "internal/usage/price"},
 		why: "secrets are read for whoever asks",
 	},
 	{
@@ -244,7 +248,7 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/plaintext", "internal/proxies", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{

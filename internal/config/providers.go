@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/quotas"
 )
 
 // A Provider is one that requests may go to beside Gemini: an endpoint that speaks OpenAI's
@@ -22,17 +24,14 @@ type Provider struct {
 	// BaseURL is as its own clients are told it. It must be https, unless its host is a
 	// loopback address or PlainHTTP allows it: the key travels with every request.
 	BaseURL string `json:"base_url"`
-	// Format is "openai" (the default) or "anthropic".
-	Format string `json:"format"`
-	// Header is where its key goes: "authorization" (the default), "x-api-key" or "api-key".
-	Header string `json:"header"`
-	// Models are the names of its models that need not be told from others', each with at
-	// most one "*" at its end.
-	Models []string `json:"models"`
-	// PlainHTTP allows http to a host of one's own network.
-	PlainHTTP bool `json:"plain_http"`
-
-	number int // its first key's number is this and one more
+	Format  string `json:"format"` // "openai" (the default) or "anthropic"
+	Header  string `json:"header"` // where its key goes: "authorization" (the default), "x-api-key" or "api-key"
+	// Models are the names of its models that need not be told from others'; each may end in "*".
+	Models    []string `json:"models"`
+	PlainHTTP bool     `json:"plain_http"` // allows http to a host of one's own network
+	// Limits are those of its models that FLUXGATE_LIMITS has no words for.
+	Limits quotas.List `json:"limits"`
+	number int         // its first key's number is this and one more
 }
 
 // The formats of providers.
@@ -124,7 +123,7 @@ func (l *ProviderList) EnvDecode(text string) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if dec.Decode(&list) != nil || dec.More() {
-		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models and plain_http besides`)
+		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models, plain_http and limits besides`)
 	}
 	var problems []error
 	for i := range list {
@@ -155,6 +154,7 @@ func (p Provider) check() error {
 	if !slices.Contains(headers, p.Header) {
 		problems = append(problems, fmt.Errorf("header %s: want one of %s", quoted(p.Header), strings.Join(headers, ", ")))
 	}
+	problems = append(problems, p.Limits.Check()...)
 	for _, name := range p.Models {
 		if plain := strings.TrimSuffix(name, "*"); plain != "" && !modelOfProvider.MatchString(plain) {
 			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one", quoted(name)))

@@ -16,6 +16,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/quotas"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -194,9 +195,74 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 	}
 	return &scheduler.Rules{
 		Policy: scheduler.NewTierPolicy(tier, b.chain, layers...).WithWindows(b.control.Windows),
-		Specs:  map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)},
+		Specs:  b.specs(tier, named),
 		Skew:   b.cfg.Skew, Hold: b.cfg.Hold, Prefer: prefer,
 	}
+}
+
+// specs returns what is limited of what isn't a model.
+func (b *builder) specs(tier scheduler.Tier, named []scheduler.Layer) map[string]scheduler.Spec {
+	all := map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)}
+	for _, p := range b.cfg.AllProviders() {
+		maps.Copy(all, quotaSpecs(p.Name, p.Limits))
+	}
+	return all
+}
+
+// quotaSpecs returns what the calendars beside the models' count by the limits that are named of a
+// provider.
+func quotaSpecs(provider string, list quotas.List) map[string]scheduler.Spec {
+	all := make(map[string]scheduler.Spec)
+	for _, l := range list {
+		calendar, spec := quotaSpec(provider, l)
+		if was, ok := all[calendar]; ok { // such as requests and tokens of one period
+			spec = joined(was, spec)
+		}
+		all[calendar] = spec
+	}
+	return all
+}
+
+// quotaSpec returns the calendar that counts a limit, and what it counts.
+func quotaSpec(provider string, l quotas.Limit) (calendar string, spec scheduler.Spec) {
+	model, none, operator := provider+"/"+l.Model, scheduler.Unlimited, scheduler.FromOperator
+	if l.Model == "" {
+		model = provider + "/" + scheduler.EachModel
+	}
+	spec.EffectiveLimits = scheduler.EffectiveLimits{Limits: scheduler.Limits{RPM: none, TPM: none, RPD: none}, RPMFrom: operator, TPMFrom: operator, RPDFrom: operator}
+	per, _ := l.Period() // it was checked when it was read
+	spec.Window, spec.Refill = per, l.Burst > 0
+	switch {
+	case l.Of == quotas.AtATime:
+		spec.RPM, spec.Window, spec.AtATime, spec.AtAnswer = l.Most, scheduler.PlaceFor, true, true
+		return scheduler.OfPlaces(model), spec
+	case l.Per == quotas.Day:
+		spec.RPD = l.Most
+		spec.Zone, _ = l.Location() // that too
+		return scheduler.OfDay(model), spec
+	case l.Of == quotas.OutputTokens:
+		spec.TPM, spec.Burst.Tokens, spec.AtAnswer = l.Most, l.Burst, true
+		return scheduler.OfOutputs(model), spec
+	case l.Of == quotas.Requests:
+		spec.RPM, spec.Burst.Requests = l.Most, l.Burst
+	default:
+		spec.TPM, spec.Burst.Tokens = l.Most, l.Burst
+	}
+	if spec.Refill {
+		return scheduler.OfBucket(model, per), spec
+	}
+	return scheduler.OfWindow(model, per), spec
+}
+
+// joined returns what counts by both: of what both limit, the lower.
+func joined(a, b scheduler.Spec) scheduler.Spec {
+	for _, x := range [3]struct{ to, from *int64 }{{&a.RPM, &b.RPM}, {&a.TPM, &b.TPM}, {&a.RPD, &b.RPD}} {
+		if *x.to == scheduler.Unlimited || *x.from != scheduler.Unlimited && *x.from < *x.to {
+			*x.to = *x.from
+		}
+	}
+	a.Burst.Requests, a.Burst.Tokens = max(a.Burst.Requests, b.Burst.Requests), max(a.Burst.Tokens, b.Burst.Tokens)
+	return a
 }
 
 // sessionFor is how long a session counts unless it is extended: when its instance is

@@ -2,12 +2,14 @@ package effective_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/quotas"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -175,4 +177,37 @@ func TestRulesOfProjects(t *testing.T) {
 	assert.EqualValues(t, 50, rules.Of("paid").Spec(scheduler.OfFeature("gemini-3.8-live", "live")).RPM)
 	assert.True(t, rules.Prefers("paid") && rules.Prefers("large"))
 	assert.False(t, rules.Prefers("free") || rules.Prefers("unknown"))
+}
+
+// TestQuotas: limits that are named of another provider are on the calendars that count them, for
+// one of its models or for each; what an operator has named is told from what a name says.
+func TestQuotas(t *testing.T) {
+	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://azure.example/v1","limits":[
+		{"of":"requests","most":50,"per":"10s"},{"of":"tokens","most":9000,"per":"10s"},{"of":"tokens","most":8000,"per":"10s"},
+		{"of":"requests","most":60,"burst":2,"model":"m"},{"of":"at_a_time","most":4},
+		{"of":"requests","most":1000,"per":"day","zone":"America/Los_Angeles","model":"m"},{"of":"output_tokens","most":700}]}]`)
+	rules := effective.Rules(cfg, storage.Control{}, nil)
+	none := scheduler.Unlimited
+	for name, want := range map[string]scheduler.Limits{
+		scheduler.OfWindow("azure/m", 10*time.Second):     {RPM: 50, TPM: 8000, RPD: none},
+		scheduler.OfWindow("azure/other", 10*time.Second): {RPM: 50, TPM: 8000, RPD: none},
+		scheduler.OfBucket("azure/m", time.Minute):        {RPM: 60, TPM: none, RPD: none},
+		scheduler.OfPlaces("azure/other"):                 {RPM: 4, TPM: none, RPD: none},
+		scheduler.OfDay("azure/m"):                        {RPM: none, TPM: none, RPD: 1000},
+		scheduler.OfOutputs("azure/m"):                    {RPM: none, TPM: 700, RPD: none},
+	} {
+		assert.Equal(t, want, rules.Spec(name).Limits, name)
+		assert.True(t, rules.Limited(name), name)
+	}
+	for _, name := range []string{scheduler.OfWindow("azure/m", time.Hour), scheduler.OfBucket("azure/other", time.Minute), scheduler.OfDay("azure/other"), scheduler.OfWindow("groq/m", 10*time.Second)} {
+		assert.False(t, rules.Limited(name), name)
+		assert.Equal(t, scheduler.Limits{RPM: none, TPM: none, RPD: none}, rules.Spec(name).Limits, name)
+	}
+	bucket := rules.Spec(scheduler.OfBucket("azure/m", time.Minute))
+	assert.True(t, bucket.Refill)
+	assert.EqualValues(t, 2, bucket.Burst.Requests)
+	assert.Equal(t, "America/Los_Angeles", rules.Spec(scheduler.OfDay("azure/m")).Zone.String())
+	assert.False(t, rules.Spec(scheduler.OfOutputs("azure/m")).Refill, "it has no burst: within any minute")
+	assert.Equal(t, quotas.Windows, scheduler.WindowPeriods())
+	assert.Equal(t, quotas.Buckets, scheduler.BucketPeriods())
 }

@@ -1,0 +1,105 @@
+// Package quotas reads the limits that an operator names of other providers' models in
+// FLUXGATE_PROVIDERS, beside those of a minute: these are FLUXGATE_LIMITS's.
+package quotas
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Limit is one of a provider's limits.
+type Limit struct {
+	// Model is the one that it is of, by its own name; empty: each of the provider's.
+	Model string `json:"model"`
+	// Of is what is limited: Requests, Tokens, OutputTokens or AtATime.
+	Of string `json:"of"`
+	// Most is how many there may be.
+	Most int64 `json:"most"`
+	// Per is in which time: a duration of whole seconds, such as "10s" or "24h", or Day. Default
+	// "1m". There is none for AtATime.
+	Per string `json:"per"`
+	// Burst says that they are refilled without a break, and how many may be there at once. 0:
+	// they are limited within any such time.
+	Burst int64 `json:"burst"`
+	// Zone is in whose midnight a Day ends, such as "America/Los_Angeles". Default "UTC".
+	Zone string `json:"zone"`
+}
+
+// What may be limited.
+const (
+	Requests     = "requests"
+	Tokens       = "tokens" // as the provider counts them a minute
+	OutputTokens = "output_tokens"
+	AtATime      = "at_a_time" // requests that aren't answered
+)
+
+// Day is the Per of a day that ends at midnight.
+const Day = "day"
+
+// Windows and Buckets are the times that limits may be of, without and with a burst: those that
+// providers are known to have. Those of a minute without one are in FLUXGATE_LIMITS.
+var (
+	Windows = []time.Duration{time.Second, 10 * time.Second, time.Hour, 24 * time.Hour}
+	Buckets = []time.Duration{time.Minute, time.Hour, 24 * time.Hour}
+)
+
+// A List is the limits of one provider.
+type List []Limit
+
+// Check returns what is wrong with the limits, all of it.
+func (list List) Check() (problems []error) {
+	for i, l := range list {
+		if err := l.check(); err != nil {
+			problems = append(problems, fmt.Errorf("limits, entry %d: %w", i+1, err))
+		}
+	}
+	return problems
+}
+
+// Period returns the time that the limit is of; 0: a day that ends at midnight, or none.
+func (l Limit) Period() (time.Duration, error) {
+	switch {
+	case l.Per == "" && l.Of != AtATime:
+		return time.Minute, nil
+	case l.Per == "" || l.Per == Day:
+		return 0, nil
+	}
+	return time.ParseDuration(l.Per)
+}
+
+// Location returns in whose midnight a day ends.
+func (l Limit) Location() (*time.Location, error) { return time.LoadLocation(l.Zone) } // empty is UTC
+
+func (l Limit) check() error {
+	per, err := l.Period()
+	_, nowhere := l.Location()
+	switch {
+	case !slices.Contains([]string{Requests, Tokens, OutputTokens, AtATime}, l.Of):
+		return errors.New("of: want requests, tokens, output_tokens or at_a_time")
+	case l.Most <= 0 || l.Burst < 0:
+		return errors.New("most: want a number above 0, and no burst below it")
+	case l.Zone != "" && l.Per != Day:
+		return errors.New("zone: there is one per day alone")
+	case nowhere != nil:
+		return errors.New("zone: want one such as UTC or America/Los_Angeles")
+	case l.Of == AtATime && (l.Per != "" || l.Burst != 0):
+		return errors.New("at_a_time: there is no per, and no burst")
+	case l.Of == AtATime:
+		return nil
+	case l.Per == Day && (l.Of != Requests || l.Burst != 0):
+		return errors.New("per day: want requests, without a burst; tokens, and what is refilled, are per 24h")
+	case l.Per == Day:
+		return nil
+	case l.Of == OutputTokens && per != time.Minute:
+		return errors.New("output_tokens: want them per 1m")
+	case l.Of == OutputTokens:
+		return nil
+	case err == nil && per == time.Minute && l.Burst == 0:
+		return errors.New("per 1m without a burst: name it in FLUXGATE_LIMITS, which has rpm and tpm")
+	case err != nil, l.Burst == 0 && !slices.Contains(Windows, per), l.Burst > 0 && !slices.Contains(Buckets, per):
+		return errors.New("per: want 1s, 10s, 1h, 24h or day, or with a burst 1m, 1h or 24h")
+	}
+	return nil
+}
