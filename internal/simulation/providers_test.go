@@ -1,0 +1,305 @@
+package simulation
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/app"
+	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/simquota"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+const (
+	organisations = 4
+	askers        = 32 // clients, each of which asks for one thing after another
+	perMinute     = time.Minute
+)
+
+// A regime is how one provider limits its organisations, and how they are asked.
+type regime struct {
+	name     string
+	provider string // its name: whose headers it has
+	limits   []simquota.Limit
+	counting openaisim.Counting
+	dialect  openaisim.Dialect
+	env      []string
+	latency  time.Duration // default: 2 s
+	input    int64         // tokens of a request at most
+	output   int64
+	most     int64 // that it allows for; 0: as many as it wants
+	// bound is the limit that is short; it is used to this part at least. Default: 0.95.
+	bound simquota.Limit
+	least float64
+	// guessed says that it is outputs that are short, of which nobody knows before they are there.
+	guessed bool
+}
+
+var regimes = []regime{
+	{
+		name: "requests a minute, refilled", provider: "openai", limits: []simquota.Limit{simquota.PerMinute(simquota.Requests, 12)},
+		input: 50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
+	},
+	{
+		name: "requests within any minute", provider: "openai", limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute)},
+		input: 50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
+	},
+	{
+		name: "tokens a minute, at once", provider: "openai", limits: []simquota.Limit{simquota.PerMinute(simquota.Requests, 500), simquota.PerMinute(simquota.Tokens, 12_000)},
+		input: 400, output: 300, most: 1000, bound: simquota.PerMinute(simquota.Tokens, 12_000),
+	},
+	{
+		name: "input tokens a minute", provider: "anthropic", limits: []simquota.Limit{
+			simquota.PerMinute(simquota.Requests, 500), simquota.PerMinute(simquota.InputTokens, 12_000), simquota.PerMinute(simquota.OutputTokens, 400_000)},
+		input: 1000, output: 100, most: 4096, bound: simquota.PerMinute(simquota.InputTokens, 12_000),
+	},
+	{
+		name: "output tokens a minute", provider: "anthropic", limits: []simquota.Limit{
+			simquota.PerMinute(simquota.Requests, 500), simquota.PerMinute(simquota.InputTokens, 2_000_000), simquota.PerMinute(simquota.OutputTokens, 8000)},
+		input: 50, output: 1200, most: 8192, bound: simquota.PerMinute(simquota.OutputTokens, 8000), guessed: true,
+	},
+	{
+		name: "output tokens a minute, of long answers", provider: "anthropic", latency: 15 * time.Second, limits: []simquota.Limit{
+			simquota.PerMinute(simquota.Requests, 500), simquota.PerMinute(simquota.InputTokens, 2_000_000), simquota.PerMinute(simquota.OutputTokens, 8000)},
+		input: 50, output: 1200, most: 8192, bound: simquota.PerMinute(simquota.OutputTokens, 8000), guessed: true,
+	},
+	{
+		name: "tokens a minute, as they are used", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 12_000), simquota.PerDay(simquota.Requests, 100_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
+		input:  400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true, least: 0.9,
+	},
+	{
+		name: "requests within any ten seconds", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 3, 10*time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		// Waits are told in whole seconds, and half a second is kept for the way: of ten that may be one.
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 3, 10*time.Second), least: 0.9,
+	},
+	{
+		name: "requests a minute, refilled, three at once", provider: "azure", dialect: openaisim.Plain, counting: openaisim.CountSum,
+		limits: []simquota.Limit{{Dimension: simquota.Requests, Amount: 15, Per: time.Minute, Burst: 3}},
+		env: []string{`FLUXGATE_LIMITS={"azure/m":{"rpm":15,"tpm":-1}}`,
+			`FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://provider.test/v1","models":["m"],"limits":[{"of":"requests","most":15,"per":"1m","burst":3}]}]`},
+		input: 50, output: 50, bound: simquota.PerMinute(simquota.Requests, 15),
+	},
+	{
+		name: "requests within any hour", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Requests, 30), sliding(simquota.Requests, 100, time.Hour), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		input:  50, output: 50, bound: simquota.Per(simquota.Requests, 100, time.Hour),
+	},
+	{
+		name: "requests a day, refilled", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Requests, 60), simquota.PerDay(simquota.Requests, 100), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":60}}`},
+		input:  50, output: 50, bound: simquota.Per(simquota.Requests, 100, time.Hour), // it is full in the beginning
+	},
+	{
+		name: "requests a day, until midnight", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Requests, 60), {Dimension: simquota.Requests, Amount: 100, Per: 24 * time.Hour, Kind: simquota.Calendar}, simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		input:  50, output: 50, bound: simquota.Per(simquota.Requests, 100, time.Hour),
+	},
+	{
+		name: "requests at a time", provider: "azure", dialect: openaisim.Plain, counting: openaisim.CountSum, latency: 30 * time.Second,
+		limits: []simquota.Limit{{Dimension: simquota.Requests, Amount: 3, Kind: simquota.AtOnce}},
+		env: []string{`FLUXGATE_LIMITS={"azure/m":{"rpm":-1,"tpm":-1}}`,
+			`FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://provider.test/v1","models":["m"],"limits":[{"of":"at_a_time","most":3}]}]`},
+		input: 50, output: 50, bound: simquota.PerMinute(simquota.Requests, 6), guessed: true, least: 0.9,
+	},
+}
+
+func sliding(d simquota.Dimension, amount int64, per time.Duration) simquota.Limit {
+	return simquota.Limit{Dimension: d, Amount: amount, Per: per, Kind: simquota.Sliding}
+}
+
+var wholeHour = flag.Bool("hour", false, "have crowds ask other providers for an hour of virtual time, not ten minutes")
+
+// TestLimitsOfProviders has a crowd ask for more than there is, for ten minutes, or an hour, under each
+// kind of limit that other providers have. Of a limit nothing is known but what their headers say, unless
+// the environment says it. The provider refuses nothing that could be foreseen, the limit that is
+// short is used, and who comes back for a kept slot is served.
+func TestLimitsOfProviders(t *testing.T) {
+	d := 10 * time.Minute
+	if *wholeHour {
+		d = time.Hour
+	}
+	for _, r := range regimes {
+		if race.Enabled && r.name != regimes[0].name && !r.guessed {
+			continue // what differs between these is arithmetic
+		}
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { newForeign(t, r).run(d) })
+		})
+	}
+}
+
+// A foreign is the whole of Fluxgate over one simulated provider.
+type foreign struct {
+	regime
+	t      *testing.T
+	app    *app.App
+	ledger *simquota.Ledger
+
+	again atomic.Int64 // who came back for a kept slot and had to wait again
+	kept  atomic.Int64
+	waits atomic.Int64
+	worst atomic.Int64 // times that one request had to wait
+
+	begin   time.Time
+	unknown atomic.Int64 // refusals before the first answer
+	mu      sync.Mutex
+	strays  []string
+}
+
+func newForeign(t *testing.T, r regime) *foreign {
+	f := &foreign{regime: r, t: t}
+	if f.latency == 0 {
+		f.latency = latency
+	}
+	if f.least == 0 {
+		f.least = 0.95
+	}
+	env := append([]string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off"}, r.env...)
+	if r.provider == "groq" || r.provider == "azure" || r.provider == "cerebras" {
+		if !strings.Contains(strings.Join(env, " "), "FLUXGATE_PROVIDERS=") {
+			env = append(env, fmt.Sprintf(`FLUXGATE_PROVIDERS=[{"name":%q,"base_url":"https://provider.test/v1","models":["m"]}]`, r.provider))
+		}
+	}
+	limits := map[string][]simquota.Limit{"": r.limits}
+	var keys []openaisim.Key
+	for i := range organisations {
+		key := openaisim.Key{Value: fmt.Sprintf("sk-of-organisation-%d", i+1), Project: org(i)}
+		keys = append(keys, key)
+		name := strings.ToUpper(r.provider)
+		env = append(env, fmt.Sprintf("%s_KEY_%d=%s", name, i+1, key.Value), fmt.Sprintf("%s_PROJECT_%d=%s", name, i+1, key.Project))
+	}
+	var trip http.RoundTripper
+	if r.provider == "anthropic" {
+		var own []anthropicsim.Key
+		for _, k := range keys {
+			own = append(own, anthropicsim.Key{Value: k.Value, Project: k.Project})
+		}
+		sim := anthropicsim.New(anthropicsim.Config{Keys: own, Models: []string{"m"}, Limits: limits, Latency: f.latency})
+		trip, f.ledger = sim.Transport(), sim.Ledger()
+	} else {
+		sim := openaisim.New(openaisim.Config{Keys: keys, Models: []string{"m"}, Limits: limits, Latency: f.latency, Counting: r.counting, Dialect: r.dialect})
+		trip, f.ledger = sim.Transport(), sim.Ledger()
+	}
+	cfg, err := config.Load(t.Context(), env)
+	require.NoError(t, err)
+	f.app, err = app.Start(t.Context(), cfg, app.Options{Store: storage.NewMemory(time.Now), Logger: slog.New(slog.DiscardHandler), Transport: trip})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, f.app.Close(context.Background())) })
+	return f
+}
+
+func org(i int) string { return fmt.Sprintf("org-%d", i+1) }
+
+// run has the crowd ask, and judges what the provider saw.
+func (f *foreign) run(d time.Duration) {
+	f.begin = time.Now()
+	end := f.begin.Add(d)
+	var all sync.WaitGroup
+	// Before the first answer nobody can know what its limits are.
+	time.AfterFunc(f.latency+time.Millisecond, func() { f.unknown.Store(int64(f.ledger.Total().Refused)) })
+	for i := range askers {
+		all.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 7))
+			for n := 0; time.Now().Before(end); n++ {
+				f.ask(f.body(rnd, i, n), i%2 == 0, end)
+			}
+		})
+	}
+	all.Wait()
+	used := 0.0
+	for i := range organisations {
+		sum := f.ledger.Used(org(i), "m")[f.bound.Dimension]
+		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / organisations
+	}
+	total := f.ledger.Total()
+	total.Refused -= int(f.unknown.Load())
+	f.t.Logf("%d answered, %d refused; %.1f%% of the bound; %d waits, %d slots kept, %d of them not free in time, a request waited %d times at most",
+		total.Accepted, total.Refused, 100*used, f.waits.Load(), f.kept.Load(), f.again.Load(), f.worst.Load())
+	if assert.Empty(f.t, f.strays); f.guessed {
+		unforeseen := float64(100-weights.Quantile) / 100
+		assert.LessOrEqual(f.t, float64(total.Refused), unforeseen*float64(total.Accepted))
+		assert.LessOrEqual(f.t, float64(f.again.Load()), unforeseen*float64(total.Accepted))
+	} else {
+		assert.Zero(f.t, total.Refused)
+		// Who was the first to be told may find that what was estimated was a little more.
+		assert.LessOrEqual(f.t, f.again.Load(), int64(total.Accepted)/100)
+	}
+	if !*wholeHour {
+		f.least -= 0.05 // until the limits are known it is used little
+	}
+	assert.GreaterOrEqual(f.t, used, f.least)
+}
+
+// body is a request of any size, for an answer of any size.
+func (f *foreign) body(rnd *rand.Rand, i, n int) string {
+	text := fmt.Sprintf("%d/%d %s", i, n, strings.Repeat("wrd ", int(f.input/8+rnd.Int64N(f.input*7/8))))
+	most := ""
+	if f.most > 0 {
+		most = fmt.Sprintf(`"max_tokens":%d,`, f.most)
+	}
+	return fmt.Sprintf(`{"model":"%s/m",%s"messages":[{"role":"user","content":"%s write %d tokens"}]}`, f.provider, most, text, 1+rnd.Int64N(f.output))
+}
+
+// ask sends a request until it is answered, when it is told to: in whole seconds, or in
+// milliseconds.
+func (f *foreign) ask(body string, millis bool, end time.Time) {
+	path := "/openai/v1/chat/completions"
+	if f.provider == "anthropic" {
+		path = "/anthropic/v1/messages"
+	}
+	kept := false
+	for tries := int64(1); ; tries++ {
+		w := httptest.NewRecorder()
+		f.app.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "http://localhost"+path, strings.NewReader(body)))
+		if w.Code == http.StatusOK {
+			return
+		}
+		name, unit := "Retry-After", time.Second
+		if millis {
+			name, unit = "Retry-After-Ms", time.Millisecond
+		}
+		n, err := strconv.Atoi(w.Header().Get(name))
+		if w.Code != http.StatusTooManyRequests || err != nil || n < 1 {
+			f.mu.Lock()
+			f.strays = append(f.strays, fmt.Sprintf("%v: answered %d, %s %q, %s", time.Now(), w.Code, name, w.Header().Get(name), w.Body))
+			f.mu.Unlock()
+			return
+		}
+		f.waits.Add(1)
+		f.worst.Store(max(f.worst.Load(), tries))
+		if kept && time.Since(f.begin) > 2*f.latency { // until then nobody knows how long an answer takes
+			f.again.Add(1)
+		}
+		if kept = strings.Contains(w.Body.String(), "A slot is kept for you"); kept {
+			f.kept.Add(1)
+		}
+		time.Sleep(time.Duration(n) * unit)
+		if !time.Now().Before(end) {
+			return
+		}
+	}
+}
