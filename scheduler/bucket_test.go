@@ -153,7 +153,7 @@ func TestBucketEarliest(t *testing.T) {
 			now += Instant(rapid.IntRange(0, 900).Draw(t, "pause"))
 			d := demand()
 			p, _ = apply(t, rules, p, now, Reserve{
-				Model: "m", ID: uint64(i) + 1, Book: rapid.Bool().Draw(t, "book"), Demand: Demand{Allowance: d.Allowance}, Also: []Weight{{On: search, Demand: d}},
+				Model: "m", ID: uint64(i) + 1, Book: rapid.Bool().Draw(t, "book"), Hold: drawHold(t), Demand: Demand{Allowance: d.Allowance}, Also: []Weight{{On: search, Demand: d}},
 			})
 		}
 		for range 10 {
@@ -241,13 +241,13 @@ func fitsBucket(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint6
 	}
 	at := []Instant{s}
 	for _, b := range c.Bookings {
-		hold := b.Start.Add(rules.Hold)
+		hold := heldUntil(rules, b)
 		if b.Rank >= below || hold < now {
 			continue
 		}
 		x := taken{b.Start, b.Start.Add(rules.Skew + b.Demand.Allowance), b.Demand.Tokens, requests(b.Demand)}
 		if s <= hold {
-			x.arrived = x.arrived.Add(rules.Hold)
+			x.arrived += hold - b.Start
 		}
 		if all = append(all, x); b.Start > s {
 			at = append(at, b.Start)

@@ -101,8 +101,11 @@ type Reserve struct {
 	Planned Instant
 	From    Instant // the first start that is asked for, if not now; 0: now
 	Since   Instant // when the caller was first told to wait, 0: never
-	Caller  string  // whom it is counted for; empty: nobody
-	Level   int64   // where that caller begins; see [Service]
+	// Hold is how long a booking is kept that is made, where that is longer than usual, in
+	// whole seconds; see [Booking].
+	Hold   time.Duration
+	Caller string // whom it is counted for; empty: nobody
+	Level  int64  // where that caller begins; see [Service]
 	// Contested says that other callers wait for the model, so that what this one is served
 	// is to be kept.
 	Contested bool
@@ -135,7 +138,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
-	held := func(b Booking) bool { return b.ID == r.Booking && !t.Expired(&b, came) }
+	held := func(b Booking) bool { return b.ID == r.Booking && t.Claimable(&b, came, now) }
 	if i := slices.IndexFunc(c.Bookings, held); r.Booking != 0 && i >= 0 {
 		return r.claim(p, rules, all, i, now)
 	}
@@ -160,7 +163,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, all, r.Hash):
 		return Result{Verdict: Refused, Start: start, Cause: cause, On: on}
 	}
-	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand}
+	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand, Hold: r.Hold}
 	if b.Since == 0 {
 		b.Since = now
 	}
@@ -444,7 +447,7 @@ func (x ShareWaitlist) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	kept := slices.DeleteFunc(slices.Clone(p.Waitlist), func(o Waitlisted) bool {
-		return now > o.Start.Add(rules.Hold) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
+		return now > o.Start.Add(max(rules.Hold, WaitlistFor)) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
 	})
 	p.Waitlist = append(kept, x.Entries...)
 	if n := len(p.Waitlist) - MaxWaitlist; n > 0 {

@@ -384,10 +384,12 @@ func TestToldAndWriters(t *testing.T) {
 	p, _ = apply(t, rules, p, noon, told(2, noon+90_000))
 	p, _ = apply(t, rules, p, noon, told(2, noon+60_000))
 	assert.Equal(t, []Waitlisted{{1, noon + 1000}, {2, noon + 60_000}}, p.Waitlist, "the last word counts")
-	p, _ = apply(t, rules, p, noon+6001, told(3, noon+60_000))
-	assert.Equal(t, []Waitlisted{{2, noon + 60_000}, {3, noon + 60_000}}, p.Waitlist, "nobody comes back after the hold")
+	p, _ = apply(t, rules, p, noon+31_000, told(3, noon+60_000))
+	assert.Len(t, p.Waitlist, 3, "some come at any time until half as long again as they were told to wait")
+	p, _ = apply(t, rules, p, noon+31_001, told(3, noon+60_000))
+	assert.Equal(t, []Waitlisted{{2, noon + 60_000}, {3, noon + 60_000}}, p.Waitlist, "nobody comes back after that")
 	for i := range uint32(MaxWaitlist) {
-		p, _ = apply(t, rules, p, noon+6001, told(100+i, noon+60_000))
+		p, _ = apply(t, rules, p, noon+31_001, told(100+i, noon+60_000))
 	}
 	assert.EqualValues(t, 100, p.Waitlist[0].Hash, "the oldest go first")
 

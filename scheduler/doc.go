@@ -8,7 +8,8 @@
 //   - A calendar is what counts against one set of limits of a project, a weight what a request counts there.
 //   - A slot is a place in calendars, from its start on: a reservation if it is used now, a booking if
 //     it is kept for a caller that will come back.
-//   - The hold is how long after its start a booking is kept for its holder, by rank, oldest first.
+//   - The hold is how long after its start a booking is kept for its holder, by rank, oldest first:
+//     as long as the rules say, or longer where that is known to be needed ([Reserve].Hold).
 //   - A refusal is upstream's 429. A wait is what a caller is told for whom there is no room now.
 //   - The skew is how far clocks and ways may differ, the allowance what a commit or upload takes.
 //

@@ -170,7 +170,7 @@ func (w *world) advance() {
 func (w *world) walkIn() {
 	w.reserve(w.anyPlace(), w.clock(), Reserve{
 		Demand: w.demand(), Hash: rapid.SampledFrom([]uint64{0, 1, 2, 3}).Draw(w.T, "hash"),
-		Book: rapid.IntRange(0, 2).Draw(w.T, "book") > 0,
+		Book: rapid.IntRange(0, 2).Draw(w.T, "book") > 0, Hold: drawHold(w.T),
 	})
 }
 
@@ -242,8 +242,8 @@ func (w *world) comeBack() {
 		claim.Came = came
 	}
 	result := w.reserve(at, now, claim)
-	switch gone := came > b.Start.Add(w.rules.Hold) || now > b.Start.Add(w.rules.Hold+MaxCommit); {
-	case gone || result.Verdict == Replan:
+	switch until := heldUntil(w.rules, b); {
+	case came > until || now > until.Add(MaxCommit) || result.Verdict == Replan:
 	case result.Booking.ID != b.ID:
 		w.Fatalf("the holder of %+v got %+v", b, result)
 	case now < b.Start && result.Start != b.Start:

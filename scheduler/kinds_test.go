@@ -124,7 +124,7 @@ func (w *kinds) ask() {
 	r := Reserve{
 		Model:  "m",
 		Demand: Demand{Tokens: rapid.Int64Range(1, 900).Draw(w.t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 900).Draw(w.t, "allowance")) * ms},
-		Hash:   w.id%5 + 1, Book: rapid.Bool().Draw(w.t, "book"),
+		Hash:   w.id%5 + 1, Book: rapid.Bool().Draw(w.t, "book"), Hold: drawHold(w.t),
 	}
 	if rapid.IntRange(0, 9).Draw(w.t, "nobody") == 0 {
 		r.Model, r.Book = rapid.SampledFrom(w.names).Draw(w.t, "name"), false
@@ -312,7 +312,7 @@ func (w *kinds) claim() {
 	late := rapid.SampledFrom([]Instant{0, 0, 0, 100, 5000}).Draw(w.t, "late")
 	w.now = h.b.Start + late
 	older := slices.ContainsFunc(w.p.Calendars, func(c *Calendar) bool {
-		return slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < h.b.Rank && w.now <= b.Start.Add(w.rules.Hold) })
+		return slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < h.b.Rank && w.now <= heldUntil(w.rules, b) })
 	})
 	result := w.reserve(w.now, Reserve{Model: "m", Demand: h.b.Demand, Also: h.also, Booking: h.b.ID})
 	if result.Verdict != Admitted && !older && !w.disturbed {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"pgregory.net/rapid"
+
 	. "fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -234,7 +236,7 @@ func fitsMinute(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, b
 			}
 		}
 		for _, b := range c.Bookings {
-			hold := b.Start.Add(rules.Hold)
+			hold := heldUntil(rules, b)
 			if b.Rank >= below || hold < now || b.Start > x {
 				continue
 			}
@@ -266,8 +268,8 @@ func fitsDay(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, belo
 			}
 		}
 		for _, b := range c.Bookings {
-			first, last := b.Start.Add(-rules.Skew), b.Start.Add(rules.Hold+rules.Skew+b.Demand.Allowance)
-			if b.Rank < below && b.Start.Add(rules.Hold) >= now && slices.Contains(touched(first, last), day) {
+			first, last := b.Start.Add(-rules.Skew), heldUntil(rules, b).Add(rules.Skew+b.Demand.Allowance)
+			if b.Rank < below && heldUntil(rules, b) >= now && slices.Contains(touched(first, last), day) {
 				n += requests(b.Demand)
 			}
 		}
@@ -290,7 +292,7 @@ func turns(rules *Rules, c *Calendar, now Instant, d Demand) []Instant {
 		at = append(at, r.End)
 	}
 	for _, b := range c.Bookings {
-		at = append(at, b.Start+spanOn(rules, c.Model, l, b.Demand), b.Start.Add(rules.Hold)+1)
+		at = append(at, b.Start+spanOn(rules, c.Model, l, b.Demand), heldUntil(rules, b)+1)
 	}
 	for day := range Day(4) {
 		zone := rules.Specs[c.Model].Zone
@@ -384,14 +386,27 @@ func keeps(t failer, rules *Rules, p, next *Project, now Instant, change Change,
 			switch release, isRelease := change.(Release); {
 			case ok && (after.Start < b.Start || after.Rank != b.Rank || after.Since != b.Since):
 				t.Fatalf("%T made %+v of %+v", change, after, b)
-			case ok, now > b.Start.Add(rules.Hold+MaxCommit), isRelease && release.Booking == b.ID:
-			case now > b.Start.Add(rules.Hold) && kept(p) >= MaxBookings: // it has made room
+			case ok, now > heldUntil(rules, b).Add(MaxCommit), isRelease && release.Booking == b.ID:
+			case now > heldUntil(rules, b) && kept(p) >= MaxBookings: // it has made room
 			case result.Verdict == Admitted && result.Booking.ID == b.ID:
 			default:
 				t.Fatalf("%T lost %+v at %d", change, b, now)
 			}
 		}
 	}
+}
+
+// heldUntil returns until when a booking is kept for its holder.
+func heldUntil(rules *Rules, b Booking) Instant {
+	if b.Hold > rules.Hold {
+		return b.Start.Add(b.Hold)
+	}
+	return b.Start.Add(rules.Hold)
+}
+
+// drawHold draws for how long a booking is kept: mostly as long as usual.
+func drawHold(t *rapid.T) time.Duration {
+	return rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second, 12 * time.Second, 30 * time.Second, time.Minute}).Draw(t, "own hold")
 }
 
 // kept counts the bookings of a project, those whose hold is over included.

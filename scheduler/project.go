@@ -15,6 +15,9 @@ const (
 	MaxWriters         = 8  // instances whose last commit can be recognised
 	MaxMarks           = 16 // keys marked disabled or invalid
 
+	// WaitlistFor is for how long after its start such an entry is kept, if not for the hold: half as long as
+	// most are told to wait, for there are clients that come at any time until then.
+	WaitlistFor = Window / 2
 	// MaxAhead is how far in the future a slot is kept.
 	MaxAhead = 10 * time.Minute
 )

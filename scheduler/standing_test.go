@@ -51,7 +51,7 @@ func (w *tale) tell(change Change, rank uint64) Result {
 // ask has a walk-in come, with or without the wish for a booking.
 func (w *tale) ask(d Demand) {
 	w.lastID++
-	result := w.tell(Reserve{Model: "m", Demand: d, ID: w.lastID, Book: rapid.IntRange(0, 3).Draw(w.T, "book") > 0}, walkIn)
+	result := w.tell(Reserve{Model: "m", Demand: d, ID: w.lastID, Book: rapid.IntRange(0, 3).Draw(w.T, "book") > 0, Hold: drawHold(w.T)}, walkIn)
 	if result.Verdict == Booked {
 		w.made[result.Booking.ID] = moment{w.p, len(w.events)}
 	}
@@ -147,8 +147,9 @@ func TestHoldersStand(t *testing.T) {
 				if rapid.Bool().Draw(t, "any") {
 					b = rapid.SampledFrom(bookings).Draw(t, "booking")
 				}
-				late := b.Start.Add(w.rules.Hold * time.Duration(rapid.IntRange(0, 10).Draw(t, "late")) / 10)
-				if w.now = max(w.now, late); w.now <= b.Start.Add(w.rules.Hold) {
+				until := heldUntil(w.rules, b)
+				late := b.Start + (until-b.Start)*Instant(rapid.IntRange(0, 10).Draw(t, "late"))/10
+				if w.now = max(w.now, late); w.now <= until {
 					w.comeBack(b)
 				}
 			case 7:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
@@ -40,6 +41,7 @@ type decision struct {
 	since    scheduler.Instant // when it first was, 0: unknown
 	held     uint64            // the booking that it holds, 0: none
 	due      scheduler.Instant // when it starts
+	heldFor  time.Duration     // how long it is kept, if longer than usual
 	project  string            // where it lies
 	model    string
 	promise  *waitlist.Promise // what it was told, and has come back before; nil: nothing
@@ -47,6 +49,7 @@ type decision struct {
 	contest  *contest  // of the last plan; nil: there was room, or there is only one caller
 	began    fair.Cost // what the caller had had when it was first told to wait
 	unbooked bool      // nothing is kept for it so far ahead
+	spread   bool      // it came after the hold of what it was told, as [lateness.Spread] says
 	proved   bool      // and it had sat out as much of it as it does in one go
 }
 
@@ -205,7 +208,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 				if !d.books() {
 					return nil, d.tell(offer), nil
 				}
-				if d.untimely(offer) {
+				if d.untimely(offer) || d.spread && !lateness.Keeps(offer.Start.Sub(d.c.Now())) {
 					d.unbooked, d.looked = true, true
 					if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
 						return nil, d.tell(offer), nil
@@ -266,7 +269,8 @@ func (d *decision) books() bool { return (d.returned || d.req.Book) && !d.unbook
 func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 	offer, cause := d.planFor(d.padded())
 	if d.tight && cause == scheduler.NoCause && !offer.Now() {
-		offer, cause = d.planFor(d.kept())
+		demand, _ := d.kept(offer.Start)
+		offer, cause = d.planFor(demand)
 	}
 	return offer, cause
 }
@@ -382,11 +386,19 @@ func (d *decision) padded() scheduler.Demand {
 	return demand
 }
 
-// kept is the demand for which a booking is made: its holder may be late.
-func (d *decision) kept() scheduler.Demand {
-	demand := d.padded()
-	demand.Allowance += d.c.holders.Slack(d.manner())
-	return demand
+// kept is the demand for which a booking is made at a start, and how long it is kept, if
+// longer than usual: its holder may be late.
+func (d *decision) kept(start scheduler.Instant) (demand scheduler.Demand, hold time.Duration) {
+	demand = d.padded()
+	slack := d.c.holders.Slack(d.manner())
+	if d.spread {
+		if hold = lateness.Hold(start.Sub(d.c.Now())); hold <= d.rules.Hold {
+			hold = 0
+		}
+		slack = max(slack, hold)
+	}
+	demand.Allowance += slack
+	return demand, hold
 }
 
 // manner is how the caller comes back, as far as it says.
@@ -410,10 +422,12 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	} else {
 		grant, wait, _, err = d.reserve(ctx, offer, d.held)
 	}
-	if came := max(d.came, d.due); grant != nil {
+	switch came := max(d.came, d.due); {
+	case d.heldFor > 0: // how late it comes is known, and no measure for other requests
+	case grant != nil:
 		// Reads, paces and lost races included.
 		d.c.holders.Used(d.manner(), came.Sub(d.due), max(0, d.c.Now().Sub(came)))
-	} else if now >= d.due {
+	case now >= d.due:
 		d.c.holders.Used(d.manner(), came.Sub(d.due), 0)
 	}
 	switch {

@@ -51,6 +51,13 @@
 // comes, or that comes early, goes to another project if there is room now, and
 // gives its booking up; if there is no room it keeps its booking and its rank.
 //
+// Some clients come at any time until half as long again as they were told to wait: Envoy's
+// retries do, so that not all come at once. A hold of seconds keeps the place of one in six
+// of them after a minute. So who comes after its hold, and no later than that, is recognised,
+// is booked the next room before all that haven't returned, and is kept that for half of the
+// wait, unless that is too long to have a slot stand idle. It is each request that shows how it comes: those that come in time lose nothing,
+// and neither do those behind them. TestCapacity (internal/simulation) shows what it costs.
+//
 // A request waits for the store no longer than patience.GiveUp, whatever is read, lost and
 // planned anew in it. A plan that turns out to be out of date was made on
 // a document that has been read again by then; only before the last plan are all of

@@ -39,7 +39,7 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 			}
 		}
 		for _, b := range state.Calendar(model).Bookings {
-			if b.ID != d.held && now <= b.Start.Add(d.rules.Hold) {
+			if b.ID != d.held && now <= b.Until(d.rules) {
 				k.Book(fair.Slot{Caller: ticket.CallerOf(b.ID), Cost: k.cost(b.Demand), Since: b.Since, Began: fair.Unknown})
 			}
 		}

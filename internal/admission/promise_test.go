@@ -208,7 +208,8 @@ func TestLateHolder(t *testing.T) {
 				} else {
 					require.NotNil(b, grant)
 					again := b.refused(req)
-					assert.False(b, again.Booked, "after the hold it is as if it had never been")
+					assert.True(b, again.Booked, "it has lost its slot, and the next is its")
+					assert.Equal(b, wait.Start+66_001, again.Start)
 					return
 				}
 				assert.True(b, b.granted(req).Booked)

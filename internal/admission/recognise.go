@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -52,6 +53,7 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 	if d.c.waitlist.Take(p.ID) == nil {
 		d.c.waitlist.CameHere(d.c.Now())
 	}
+	d.comesLate(p.Start, p.Told, d.c.Now())
 	d.returned, d.since, d.began = true, p.Since, p.Began
 }
 
@@ -103,10 +105,37 @@ func (d *decision) recogniseHash() {
 		d.returned, d.since, d.began = true, started.Since, started.Began
 		return
 	}
-	if d.recogniseEarly(mine, now) {
+	if d.recogniseLate(mine, now) || d.recogniseEarly(mine, now) {
 		return
 	}
 	d.recogniseShared(now)
+}
+
+// recogniseLate recognises a caller that comes after the hold of what it was told, by the
+// last booking or promise of its request. It has lost that one, and has proved all the
+// same that it returns: so it is booked the next, before all that haven't.
+func (d *decision) recogniseLate(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
+	var last scheduler.Booking
+	d.bookings(func(_, _ string, b scheduler.Booking) {
+		if mine(b) && now > b.Until(d.rules) && b.Start > last.Start {
+			last = b
+		}
+	})
+	if last.ID != 0 {
+		d.comesLate(last.Start, last.Since, now)
+		d.returned, d.since = true, last.Since
+	} else if p := d.c.waitlist.TakeLate(d.req.Hash, now); p != nil {
+		d.comesLate(p.Start, p.Told, now)
+		d.returned, d.since, d.began = true, p.Since, p.Began
+	}
+	return d.returned
+}
+
+// comesLate notes whether a caller, which was told a start at an instant, comes so late that
+// its next booking has to be kept for longer.
+func (d *decision) comesLate(start, told, now scheduler.Instant) {
+	late := now.Sub(start)
+	d.spread = late > d.rules.Hold && lateness.Spread(start.Sub(told), late)
 }
 
 // recogniseEarly recognises a caller that comes before its time: by the first booking or
@@ -131,7 +160,7 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 		}
 		for _, t := range state.Waitlist {
 			// When its caller was first refused is not known here.
-			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Start.Add(d.rules.Hold) {
+			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Start.Add(max(d.rules.Hold, scheduler.WaitlistFor)) {
 				d.returned, d.since = true, t.Start
 				d.c.waitlist.CameHere(now)
 			}
@@ -144,12 +173,13 @@ func (d *decision) hold(mine, due func(scheduler.Booking) bool) {
 	now := d.c.Now()
 	var oldest scheduler.Booking
 	d.bookings(func(project, model string, b scheduler.Booking) {
-		if mine(b) && now <= b.Start.Add(d.rules.Hold) && (due == nil || due(b)) && (d.held == 0 || b.Start < oldest.Start) {
+		if mine(b) && now <= b.Until(d.rules) && (due == nil || due(b)) && (d.held == 0 || b.Start < oldest.Start) {
 			oldest, d.held, d.project, d.model = b, b.ID, project, model
 		}
 	})
 	if d.held != 0 {
 		d.returned, d.since, d.due = true, oldest.Since, oldest.Start
+		d.heldFor = oldest.Hold
 	}
 }
 

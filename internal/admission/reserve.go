@@ -15,9 +15,10 @@ import (
 // wait or error the plan is out of date.
 func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint64) (grant *Grant, wait *Wait, result scheduler.Result, err error) {
 	d.c.shareWaitlist(offer.Project)
+	var hold time.Duration
 	demand, book := d.padded(), !offer.Now() && held == 0
 	if book {
-		demand = d.kept()
+		demand, hold = d.kept(offer.Start)
 	} else if !d.req.Limit.taken() {
 		if wait, err := d.req.Limit.reserve(ctx, d.req.Over); wait != nil || err != nil {
 			return nil, wait, result, err
@@ -34,7 +35,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 	}
 	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Over: d.req.Over,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err

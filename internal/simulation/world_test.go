@@ -113,6 +113,7 @@ type request struct {
 	refused int
 	booked  bool          // its last refusal kept a slot
 	late    time.Duration // how late its last return was
+	envoy   bool          // it comes as Envoy does
 	waited  time.Duration // from the first asking to admission
 	ahead   time.Duration // of mixed_test.go: what the work ahead of it took
 }

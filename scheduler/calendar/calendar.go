@@ -52,7 +52,13 @@ type Booking struct {
 	// Since is when its caller was first told to wait.
 	Start, Since Instant
 	Demand       Demand
+	// Hold is how long it is kept for its holder, where that is longer than usual
+	// ([limits.Rules].Hold), in whole seconds; 0: as usual.
+	Hold time.Duration
 }
+
+// Until returns until when a booking is kept for its holder.
+func (b *Booking) Until(rules *Rules) Instant { return b.Start.Add(max(b.Hold, rules.Hold)) }
 
 // A DayCount is what started on a Pacific day. Only the requests are limited;
 // the tokens are for whoever wants to know.

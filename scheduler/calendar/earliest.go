@@ -83,7 +83,7 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 	}
 	for i := range c.Bookings {
 		if b := &c.Bookings[i]; b.Rank < below {
-			l.addBooking(b, b.Start+t.hold)
+			l.addBooking(b, t.until(b))
 		}
 	}
 	for i := range extra {

@@ -192,14 +192,27 @@ func (c *Calendar) kept(t Terms) Instant {
 	return 0
 }
 
+// until is when the hold of a booking is over.
+func (t *Terms) until(b *Booking) Instant { return b.Start + max(t.hold, millis(b.Hold)) }
+
 // Expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.
-func (t *Terms) Expired(b *Booking, now Instant) bool { return now > b.Start+t.hold }
+func (t *Terms) Expired(b *Booking, now Instant) bool { return now > t.until(b) }
+
+// Claimable reports whether the holder of a booking who came at an instant can have it now:
+// it came within the hold, and its change hasn't waited for too long since.
+func (t *Terms) Claimable(b *Booking, came, now Instant) bool {
+	return !t.Expired(b, came) && now <= t.until(b)+millis(MaxCommit)
+}
+
+// recognised bounds for how long a booking is known whose hold is over.
+const recognised = 60 * second
 
 // purgeable reports whether no holder of a booking can be on its way any more,
-// not even one that came within the hold.
+// not even one that came within the hold, or comes half as long after it as it has waited:
+// that one is to be recognised, though its slot is gone.
 func (t *Terms) purgeable(b *Booking, now Instant) bool {
-	return now > b.Start+t.hold+millis(MaxCommit)
+	return now > t.until(b)+max(millis(MaxCommit), min((b.Start-b.Since)/2, recognised))
 }
 
 // exceeds says which limit a load is over.
@@ -228,7 +241,7 @@ func (t *Terms) days(s Instant, d Demand) (startDay, otherDay Day) {
 // the hold is over, and whoever takes the last request of a day must not take
 // it from a holder that is in time.
 func (t *Terms) countsOn(b *Booking, day Day) bool {
-	return t.day(b.Start-t.skew) <= day && day <= t.day(b.Start+t.hold+t.skew+millis(b.Demand.Allowance))
+	return t.day(b.Start-t.skew) <= day && day <= t.day(t.until(b)+t.skew+millis(b.Demand.Allowance))
 }
 
 // used counts the requests of a day at now: sent, and booked with a rank below

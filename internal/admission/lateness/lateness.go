@@ -1,9 +1,3 @@
-// Package lateness keeps how late recent commits and the holders of bookings were. It is
-// safe for concurrent use and keeps no clock.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - lateness.go: all of it
 package lateness
 
 import (
@@ -78,14 +72,13 @@ type Manner struct {
 
 const (
 	maxKnown = 1024 // manners of which it is kept how late they are
-	lastAll  = 128  // holders that are remembered of all manners
-	lastOf   = 32   // and of one
-	enough   = 16   // of these to know it by
+	last     = 128  // holders that are remembered of one, and of all
+	enough   = 16   // to know a manner by
 )
 
 // NewHolders returns one that has seen none.
 func NewHolders(hold time.Duration) *Holders {
-	return &Holders{hold: hold, all: newRing(lastAll, hold), took: newRing(lastAll, 0), known: make(map[Manner]*ring)}
+	return &Holders{hold: hold, all: newRing(last, hold), took: newRing(last, 0), known: make(map[Manner]*ring)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
@@ -122,7 +115,7 @@ func (p *Holders) Used(m Manner, late, took time.Duration) {
 		if len(p.known) >= maxKnown {
 			clear(p.known) // they are known again after a few
 		}
-		of = newRing(lastOf, 0)
+		of = newRing(last, 0)
 		for i := 0; i < enough && !m.Punctual; i++ {
 			of.last[i] = p.hold
 		}

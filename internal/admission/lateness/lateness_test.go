@@ -56,10 +56,10 @@ func TestSlackOfAManner(t *testing.T) {
 	assert.Equal(t, hold, p.Slack(Manner{Caller: "new"}))
 	p.Used(says, time.Second, 0)
 	assert.Equal(t, 1250*time.Millisecond+lateMargin, p.Slack(says))
-	for range 32 {
+	for range last {
 		p.Used(says, 0, 0)
 	}
-	assert.Equal(t, lateMargin, p.Slack(says), "the 32 last are remembered")
+	assert.Equal(t, lateMargin, p.Slack(says), "the last are remembered")
 	for n := range 2 * maxKnown {
 		p.Used(Manner{Caller: strconv.Itoa(n)}, 0, 0)
 	}

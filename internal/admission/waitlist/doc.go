@@ -2,11 +2,13 @@
 // for it, so that many waiting callers are told different times, and are recognised when
 // they come back. It keeps no clock. A [List] is safe for concurrent use.
 //
-// It is bounded: by calendar, by request hash, and by time, for who hasn't come when the
-// hold is over is forgotten. Of what it holds a short hash goes to other instances, through
+// It is bounded: by calendar, by request hash, and by time. Who hasn't come when the hold is
+// over is waited for no longer, and recognised for half as long again as it was told to
+// wait. Of what it holds a short hash goes to other instances, through
 // the store.
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - waitlist.go: all of it
+//   - waitlist.go: whom this instance told which time
+//   - late.go: who may come after the hold of that
 package waitlist

@@ -57,9 +57,10 @@ type List struct {
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  map[string]returns.Record         // by caller
-	foreign  scheduler.Instant                 // when a caller last came for what another instance told it
-	swept    scheduler.Instant                 // when what is over was last dropped everywhere
-	made     uint64                            // promises so far
+	late     late
+	foreign  scheduler.Instant // when a caller last came for what another instance told it
+	swept    scheduler.Instant // when what is over was last dropped everywhere
+	made     uint64            // promises so far
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -76,6 +77,7 @@ func New(hold time.Duration) *List {
 		unshared: make(map[string][]scheduler.Waitlisted),
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  make(map[string]returns.Record),
+		late:     make(late),
 	}
 }
 
@@ -154,6 +156,7 @@ func (l *List) JustTold(id uint64, now scheduler.Instant) bool {
 func (l *List) expire(id Place, now scheduler.Instant) {
 	for _, p := range l.drop(id, func(p *Promise) bool { return l.over(p.Start, now) }) {
 		l.note(p.Caller, false)
+		l.late.keep(p)
 	}
 }
 
@@ -168,6 +171,7 @@ func (l *List) sweep(now scheduler.Instant) {
 	for id := range l.slots {
 		l.expire(id, now)
 	}
+	l.late.sweep(now)
 	for id, told := range l.booked {
 		if now-told >= parallel {
 			delete(l.booked, id)
@@ -357,7 +361,7 @@ func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 	defer l.mu.Unlock()
 	var oldest *Promise
 	l.each(hash, func(p *Promise) {
-		if p.Start <= now+Early && (oldest == nil || p.Start < oldest.Start) {
+		if p.Start <= now+Early && !l.over(p.Start, now+Early) && (oldest == nil || p.Start < oldest.Start) {
 			oldest = p
 		}
 	})
@@ -368,6 +372,21 @@ func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 	l.note(started.Caller, true)
 	l.drop(started.At, func(p *Promise) bool { return p.ID == started.ID })
 	return &started
+}
+
+// TakeLate forgets and returns what the caller of a request hash was told that comes after
+// the hold; nil if that isn't known.
+func (l *List) TakeLate(hash uint64, now scheduler.Instant) *Promise {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range slices.Clone(l.byHash[hash]) {
+		l.expire(at, now)
+	}
+	p := l.late.take(hash, now)
+	if p != nil {
+		l.note(p.Caller, true)
+	}
+	return p
 }
 
 // Waiting returns the first slot of a request hash of which the caller wasn't told just

@@ -214,3 +214,29 @@ func TestOverdueIsNotWaitedFor(t *testing.T) {
 	}
 	assert.Len(t, l.WaitingFor("m", 62_001), 1, "all came")
 }
+
+// Who comes after the hold is recognised once, for half as long again as it was told to wait,
+// and what is remembered for that is bounded.
+func TestLateIsKnownForHalfOfTheWait(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	for i, start := range []scheduler.Instant{60_000, 60_000, 300_000} {
+		l.Add(promiseOf("p", "m", uint64(i+1), uint64(i+1), start), 0)
+	}
+	assert.Nil(t, l.TakeLate(1, 65_000), "it is in time")
+	assert.NotNil(t, l.TakeStarted(1, 64_000))
+	assert.Nil(t, l.TakeStarted(2, 64_001), "it is late")
+	if p := l.TakeLate(2, 92_000); assert.NotNil(t, p) {
+		assert.EqualValues(t, 2, p.ID)
+	}
+	assert.Nil(t, l.TakeLate(2, 92_000), "once")
+	assert.Nil(t, l.TakeLate(3, 452_001), "too late")
+
+	now := scheduler.Instant(1_000_000_000_000)
+	for i := range 20_000 {
+		now += 10
+		l.Add(promiseOf(fmt.Sprint("p", i%40), "m", ticket.NewID(), uint64(i+10), now+1000), now)
+		assert.LessOrEqual(t, len(l.late), maxLate)
+	}
+	l.Add(promiseOf("p", "m", 1, 1, now+2*sweepEvery), now+2*sweepEvery)
+	assert.Zero(t, len(l.late))
+}

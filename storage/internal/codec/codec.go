@@ -54,7 +54,8 @@ var levels = []struct {
 // when it must: rounding never lets a reservation end early. The sections are
 // those of the document that is replaced, of which the unknown ones are kept.
 //
-// What callers were served is given up first, for no limit depends on it.
+// What callers were served, and for how long bookings are kept, is given up first, for no
+// limit depends on it.
 //
 // Where all of it doesn't fit even then, the sections are given up, for whoever
 // knows one and doesn't find it takes it conservatively, while a state that
@@ -65,7 +66,8 @@ func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler
 		for _, l := range levels {
 			fitting = fitting.Compact(rules, now, l.exact, l.grain)
 			doc := encode(rules, fitting, sections)
-			if !doc.fits() && len(fitting.Services) > 0 {
+			if !doc.fits() {
+				fitting = withHolds(fitting, func(scheduler.Booking) time.Duration { return 0 })
 				fitting.Services = nil
 				doc = encode(rules, fitting, sections)
 			}

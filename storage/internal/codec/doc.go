@@ -39,7 +39,7 @@
 //
 // The sections of this build are [Sections]: the calendars that aren't a model's, those of
 // them that are buckets, what is kept of models without a place, what is known to be on its way,
-// what callers were served, and which settings the writer knew of. Of the second field,
+// what callers were served, which settings the writer knew of, and for how long some bookings are kept. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there
 // is. Where sixteen models are as full as can be made up, there is no room for it, and
 // whatever isn't a model's calendar counts as used. Where there are limits for models only,
@@ -54,6 +54,7 @@
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places
 //   - services.go: the section with what callers were served
+//   - holds.go: the section with for how long bookings are kept, if longer than usual
 //   - settings.go: the section with which settings the writer knew of
 //   - section.go: the second field
 //   - encode.go: the first field, written

@@ -90,6 +90,7 @@ func (j *calendars) bookings(known, found []scheduler.Booking) []scheduler.Booki
 	for _, b := range found {
 		if i := slices.IndexFunc(known, func(k scheduler.Booking) bool { return k.ID == b.ID }); i >= 0 {
 			all[i].Start, all[i].Since = max(all[i].Start, b.Start), min(all[i].Since, b.Since)
+			all[i].Hold = max(all[i].Hold, b.Hold)
 			continue
 		}
 		b.Rank = j.ranks[b.ID]

@@ -280,7 +280,7 @@ func TestEveryFieldIsJoined(t *testing.T) {
 		{reflect.TypeFor[scheduler.Project](), "Latest NextRank Calendars Marks Waitlist Writers Moved Totals Services Idle Forgotten Unsure Epoch Unreadable"},
 		{reflect.TypeFor[scheduler.Calendar](), "Model Sent Folded Open Bookings Days Block Learned Refused Unsure Debt"},
 		{reflect.TypeFor[scheduler.Reservation](), "ID Start End Tokens Requests Straddles"},
-		{reflect.TypeFor[scheduler.Booking](), "ID Hash Rank Start Since Demand"},
+		{reflect.TypeFor[scheduler.Booking](), "ID Hash Rank Start Since Demand Hold"},
 		{reflect.TypeFor[scheduler.Idle](), "Name Day Block Learned Refused"},
 		{reflect.TypeFor[scheduler.Service](), "Model Caller Requests Tokens Level At"},
 		{reflect.TypeFor[scheduler.Totals](), "Day Callers Failures Reads Writes"},

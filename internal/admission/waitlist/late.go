@@ -1,0 +1,45 @@
+package waitlist
+
+import (
+	"fluxgate.dev/fluxgate/internal/admission/lateness"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// maxLate bounds of how many it is known that they may come after the hold.
+const maxLate = 1024
+
+// A late keeps what was told to those that may come after the hold, by request hash: of the
+// same request the last.
+type late map[uint64]*Promise
+
+// keep remembers a promise whose hold is over.
+func (l late) keep(p *Promise) {
+	if p.Hash != 0 && (len(l) < maxLate || l[p.Hash] != nil) {
+		l[p.Hash] = p
+	}
+}
+
+// take forgets and returns the promise for a request hash; nil if there is none, or nobody
+// comes for it any more.
+func (l late) take(hash uint64, now scheduler.Instant) *Promise {
+	p := l[hash]
+	delete(l, hash)
+	if p == nil || !p.mayCome(now) {
+		return nil
+	}
+	return p
+}
+
+// sweep forgets those for which nobody comes any more.
+func (l late) sweep(now scheduler.Instant) {
+	for hash, p := range l {
+		if !p.mayCome(now) {
+			delete(l, hash)
+		}
+	}
+}
+
+// mayCome reports whether somebody may still come for what it was told, after the hold.
+func (p *Promise) mayCome(now scheduler.Instant) bool {
+	return lateness.Spread(p.Start.Sub(p.Told), now.Sub(p.Start))
+}
