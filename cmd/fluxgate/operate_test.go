@@ -92,7 +92,7 @@ func TestStatusCommand(t *testing.T) {
 	for _, row := range []string{
 		`(?m)^` + d.url + ` at `, `(?m)^mode +both \(run time\)$`, `(?m)^  2  invalid +team-a +5e6f7a8b .* API_KEY_INVALID$`,
 		`(?m)^team-a +gemini-2.5-flash +10/10 +250k/250k +44/250 +12 +38s +38s +38s +4m38s +429/minute 38s, probing$`,
-		`(?m)^gemini-2.5-pro +RPM +4 +learned +1d02h +team-a$`, `(?m)^alice +1,204 +3,456,789$`, `(?m)^2026-11-23 +gemini-2.5-pro +7 +70$`,
+		`(?m)^gemini-2.5-pro +RPM +4 +learned +1d02h +team-a$`, `(?m)^alice +1,204 +3,456,789  RPM 0 of 5, dollars per day \$1\.2500 of \$5\.0000$`, `(?m)^2026-11-23 +gemini-2.5-pro +7 +70$`,
 		`(?m)^1h11m ago +root +key 4 disabled$`,
 	} {
 		assert.Regexp(t, row, out)
