@@ -117,6 +117,7 @@ run "defaults" {
       FLUXGATE_KEYS_SECRET         = "fluxgate-keys"
       FLUXGATE_ADMIN_TOKENS_SECRET = "fluxgate-admin-admin"
       FLUXGATE_SECRETS_TTL         = "15m"
+      FLUXGATE_LIVE                = "true"
       FLUXGATE_TIMEOUT             = "300s"
       FLUXGATE_JOBS_ACCOUNT        = google_service_account.jobs[0].email
       FLUXGATE_JOBS_AUDIENCE       = "https://fluxgate-123456789012.us-central1.run.app"
