@@ -284,13 +284,18 @@ func (v *Validator) judge(ctx context.Context, r Result, state *scheduler.Projec
 	var failure *upstream.Error
 	errors.As(answer, &failure)
 	known := state.Mark(r.Fingerprint).Invalid
+	// It looks at the key before it looks for the model.
+	missing := failure != nil && (failure.Class == upstream.ClassModelGone || failure.Class == upstream.ClassModelUnknown)
 	switch {
-	case answer == nil && upstream.OfProject(known):
+	case (answer == nil || missing) && upstream.OfProject(known):
 		// The call is free: it proves the key, and nothing of what its project may spend.
 		r.Status, r.Reason = Invalid, known
 		return r, false
-	case answer == nil:
+	case answer == nil || missing:
 		r.Status, r.Reason, r.Until = standing(v.Admission.Rules().Of(r.Project), v.Admission.Now(), state, chain, r.Provider)
+		if missing {
+			r.Reason = fmt.Sprintf("no model of the chain is there for it: %v", answer)
+		}
 	case failure != nil && failure.Class == upstream.ClassKeyInvalid:
 		r.Status, r.Reason = Invalid, failure.KeyReason()
 	default:

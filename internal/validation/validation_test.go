@@ -133,6 +133,20 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// A model that isn't there says nothing against the key, which is looked at first.
+func TestNoModelOfTheChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2)
+		w.sim.SetKeyState("validated-key-2", geminisim.KeyInvalid)
+		w.sim.RemoveModel(model)
+		r := run(t, w.instance())
+		assert.Equal(t, []validation.Status{validation.Healthy, validation.Invalid}, states(r))
+		assert.Contains(t, r.Keys[0].Reason, "no model of the chain is there for it")
+		assert.NotContains(t, r.Keys[0].Reason, "validated-key")
+	})
+}
+
+
 // What can't be found out says nothing about a key.
 func TestUpstreamOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
