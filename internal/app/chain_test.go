@@ -227,6 +227,8 @@ func TestPromptsAcrossProviders(t *testing.T) {
 		assert.Equal(t, "openai/gpt-5.5", model)
 		assert.JSONEq(t, `{"model":"gpt-5.5","max_completion_tokens":5,"temperature":0.2,"messages":[{"role":"user","content":"Hello"}]}`,
 			string(m.openai.Requests()[len(m.openai.Requests())-1].Body))
+		model, _, _ = ask(`{"prompt":"Hello","model":"gpt-5.5"}`)
+		assert.Equal(t, "openai/gpt-5.5", model, "nobody else has it")
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello","model":"nobody/gpt-5.5"}`)
 		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
 	})

@@ -35,6 +35,7 @@ func (c *Chain) Any(s *admission.Snapshot, p *dispatch.Pool, model string, mode 
 }
 
 func (c *Chain) way(s *admission.Snapshot, p *dispatch.Pool, model string, mode scheduler.Mode, why func(provider string) string) (*Way, error) {
+	model = c.others.Counted(model, p.HasKeys)
 	models := []string{model}
 	var err error
 	switch {

@@ -66,13 +66,7 @@ func (l List) Choose(q Question) (Choice, error) {
 	case len(names) == 0:
 		return Choice{}, errNobody
 	}
-	var having []string
-	for _, p := range able {
-		if slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, q.Model) }) {
-			having = append(having, p.Name)
-		}
-	}
-	switch {
+	switch having := able.having(q.Model); {
 	case len(having) == 1:
 		return check(Choice{having[0], q.Model})
 	case len(having) > 1:
@@ -83,6 +77,26 @@ func (l List) Choose(q Question) (Choice, error) {
 		return check(Choice{names[0], q.Model})
 	}
 	return Choice{}, apierror.Invalid("model", "put the name of its provider before it: one of "+strings.Join(names, ", ")+", and a slash.")
+}
+
+// having returns the names of the providers that have a model.
+func (l List) having(model string) (names []string) {
+	for _, p := range l {
+		if slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, model) }) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// Counted is the name under which a model is scheduled that one provider alone has, of those with
+// keys: other names are as they were.
+func (l List) Counted(model string, has func(provider string) bool) string {
+	keyed := slices.DeleteFunc(slices.Clone(l), func(p config.Provider) bool { return !has(p.Name) })
+	if names := keyed.having(model); len(names) == 1 {
+		return Choice{names[0], model}.Counted()
+	}
+	return model
 }
 
 // Among returns the names of the providers that a request without a model may go to: the one that
@@ -115,7 +129,7 @@ func ErrWhich(names []string) error {
 	return apierror.Invalid(Header, "several providers serve this: send one of "+strings.Join(names, ", ")+" in it.")
 }
 
-var errNobody = apierror.New(apierror.NoUsableKey, "No key is configured for a provider of this format.")
+var errNobody = apierror.New(apierror.NoUsableKey, "No key is configured for a provider of this format. That is the operator's to mend, by OPENAI_KEY_1, ANTHROPIC_KEY_1 or FLUXGATE_PROVIDERS.")
 
 func errNamed(names []string) error {
 	return apierror.Invalid(Header, "want one of those that have keys and speak this format: "+strings.Join(names, ", ")+".")
