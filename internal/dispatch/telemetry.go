@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/storage"
@@ -62,11 +64,14 @@ func answered(info Sent, failure *upstream.Error) telemetry.Answer {
 // failureOf classifies what went wrong on our side; "": nothing.
 func failureOf(err error) string {
 	var failure *upstream.Error
+	var problem *apierror.Problem
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &failure):
 		return failure.Class.String()
+	case errors.As(err, &problem) && problem.Code.HTTP() < http.StatusInternalServerError:
+		return strings.ToLower(problem.Code.Status())
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		return "store_unavailable"
 	case errors.Is(err, context.Canceled):

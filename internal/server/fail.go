@@ -10,6 +10,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -44,7 +45,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
 	}
-	if p.Code == apierror.NoUsableKey {
+	if errors.Is(err, dispatch.ErrKeyless) || errors.Is(err, admission.ErrNoProject) {
 		p = &apierror.Problem{Code: p.Code, Public: s.admin.WhyKeyless(r.Context(), s.isAdmin(r)), Cause: p}
 	}
 	apierror.Write(w, formatOf(r), p)

@@ -146,7 +146,6 @@ func TestNoModelOfTheChain(t *testing.T) {
 	})
 }
 
-
 // What can't be found out says nothing about a key.
 func TestUpstreamOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
