@@ -130,9 +130,13 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 	srv := newServer(a, options.Logger)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(listener) }()
+	token := ""
+	if len(cfg.Tokens)+len(cfg.AdminTokens) > 0 || cfg.TokensSecret+cfg.AdminTokensSecret != "" {
+		token = " -H 'X-Fluxgate-Token: …'"
+	}
 	// In one write, so that whoever waits for the first line has both.
 	fmt.Printf("serving on http://%[1]s (stop with Ctrl-C), for instance:\n"+
-		"  curl -i http://%[1]s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr())
+		"  curl -i%[2]s http://%[1]s/generate -d '{\"prompt\":\"Hello\"}'\n", listener.Addr(), token)
 	stopWaiting, err := front.serve(ctx, waiting, listener.Addr())
 	if err != nil {
 		return err

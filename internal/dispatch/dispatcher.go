@@ -112,9 +112,8 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, placer: placing.New(o.Resources), counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
-		triedOwn:  recent.New[string, scheduler.Instant](maxLastWords),
-		lastWords: recent.New[string, *upstream.Error](maxLastWords),
-		retiring:  recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), shadow: o.Shadow,
+		triedOwn: recent.New[string, scheduler.Instant](maxLastWords), lastWords: recent.New[string, *upstream.Error](maxLastWords),
+		retiring: recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), shadow: o.Shadow,
 	}
 }
 

@@ -1,15 +1,20 @@
 package dispatch
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // calls are the kinds of calls that the table tells apart.
@@ -160,4 +165,20 @@ func TestWhatARefusalSaysOfFeatures(t *testing.T) {
 			assert.Contains(t, known, c.on, "a call that is refused has looked there before")
 		})
 	}
+}
+
+// What failed is told apart: a caller's mistake is none of ours.
+func TestFailureOf(t *testing.T) {
+	for want, err := range map[string]error{
+		"":                  nil,
+		"invalid_argument":  apierror.Invalid("model", "want one."),
+		"not_found":         fmt.Errorf("look: %w", apierror.New(apierror.NotFound, "It isn't there.")),
+		"timeout":           context.DeadlineExceeded,
+		"store_unavailable": storage.ErrUnavailable,
+		"internal":          errors.New("unheard of"),
+	} {
+		assert.Equal(t, want, failureOf(err))
+	}
+	assert.Equal(t, "internal", failureOf(apierror.New(apierror.Internal, "Something is wrong here.")))
+	assert.Equal(t, "canceled", failureOf(context.Canceled))
 }

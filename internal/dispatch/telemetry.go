@@ -13,10 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/storage"
 )
 
-// What is logged of a request is measured too, in the words of package
-// telemetry, which knows no admission and no upstream.
-
-// decision is how an admission ended.
+// decision is how an admission ended, in the words of package telemetry, which knows none.
 func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err error) telemetry.Decision {
 	out := telemetry.Decision{Tokens: r.demand.Tokens, Untold: r.failed != nil && grant == nil}
 	switch {
@@ -35,16 +32,15 @@ func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err er
 	return out
 }
 
-// causeOf names what stands in the way; those of callers' own limits are told
-// apart from those of projects.
+// causeOf names what stands in the way; callers' own limits are told apart from projects'.
 func causeOf(wait *admission.Wait) string {
 	switch {
 	case wait.Budget != "":
 		return "own_budget"
-	case wait.Caller != "":
-		return "own_" + string(wait.Cause)
+	case wait.Caller == "":
+		return string(wait.Cause)
 	}
-	return string(wait.Cause)
+	return "own_" + string(wait.Cause)
 }
 
 // answered is what became of a send.
@@ -76,8 +72,8 @@ func failureOf(err error) string {
 		return "store_unavailable"
 	case errors.Is(err, context.Canceled):
 		return "canceled"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
+	case !errors.Is(err, context.DeadlineExceeded):
+		return "internal"
 	}
-	return "internal"
+	return "timeout"
 }

@@ -116,6 +116,13 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// Where no provider of a format has a key, that is said, and not how Gemini's do.
+func TestNoKeyOfAProvider(t *testing.T) {
+	a := newWorld(t, setup{}).do("POST", "/anthropic/v1/messages", `{"model":"claude-sonnet-5","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+	assert.Equal(t, http.StatusServiceUnavailable, a.Code)
+	assert.Contains(t, a.Body.String(), "No key is configured for a provider of this format. That is the operator's to mend, by")
+}
+
 // The timeout of Google's SDKs bounds one try. Who is told a wait that is longer hears at once what could take the request
 // within it, and keeps its place all the same: it may try again, and is booked then.
 func TestServerTimeoutTellsWhatIsPossible(t *testing.T) {
