@@ -307,8 +307,9 @@ func (r *MemoryReport) allowed(row MemoryRow) int64 {
 	case route.copied:
 		held *= 2
 	}
-	// Buffers of connections are not what is looked for: 256 KiB for each body.
-	more := int64(row.Count) * 256 << 10
+	// Buffers of connections are not what is looked for: 256 KiB for each time that a body came,
+	// for who is refused comes on another connection.
+	more := (int64(row.Count) + int64(row.Refused)) * 256 << 10
 	return min(r.Options.Limit, r.IdleBytes+int64(mostOfBodies*float64(held))+more)
 }
 
@@ -340,7 +341,7 @@ func (r *MemoryReport) Print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nIn flight: the most at a time of those that were answered, as far as there is room for them. Retries: sent again after 503.\n"+
 		"At most: the limit, or what an idle one has and %.1f times the bodies in flight (an upload isn't held, what isn't\n"+
-		"the standard's JSON is held twice) and 256 KiB a connection.\n", mostOfBodies)
+		"the standard's JSON is held twice) and 256 KiB for each time that one was sent.\n", mostOfBodies)
 	return nil
 }
 
