@@ -98,7 +98,7 @@ func (t *lexer) value() []byte {
 	for depth := 0; t.at < len(t.text); {
 		switch t.text[t.at] {
 		case '"':
-			t.at = stringEnd(t.text, t.at)
+			t.at = escape.StringEnd(t.text, t.at)
 		case '{', '[':
 			depth++
 			t.at++
@@ -181,25 +181,9 @@ func EachMember(text []byte, f func(name []byte, from, to int) error) error {
 
 func (t *lexer) quoted() token {
 	begin := t.at + 1
-	t.at = stringEnd(t.text, t.at)
+	t.at = escape.StringEnd(t.text, t.at)
 	inside := t.text[begin : t.at-1]
 	return token{kind: '"', text: inside, escaped: bytes.IndexByte(inside, '\\') >= 0 || !utf8.Valid(inside)}
-}
-
-// stringEnd returns where the string ends that begins there. It looks for quotes alone:
-// media are long.
-func stringEnd(text []byte, begin int) int {
-	for at := begin + 1; ; {
-		quote := at + bytes.IndexByte(text[at:], '"')
-		first := quote // of the backslashes before it
-		for text[first-1] == '\\' {
-			first--
-		}
-		at = quote + 1
-		if (quote-first)%2 == 0 {
-			return at
-		}
-	}
 }
 
 // meaning returns the string that a token stands for, as json.Unmarshal would: with

@@ -109,3 +109,23 @@ func IsHex(text []byte) bool {
 	}
 	return true
 }
+
+// StringEnd returns where the string of a JSON text ends that begins there, behind its quote, or
+// the text does. It looks for quotes alone: media are long.
+func StringEnd(text []byte, begin int) int {
+	for at := begin + 1; ; {
+		quote := bytes.IndexByte(text[at:], '"')
+		if quote < 0 {
+			return len(text)
+		}
+		quote += at
+		first := quote // of the backslashes before it
+		for text[first-1] == '\\' {
+			first--
+		}
+		at = quote + 1
+		if (quote-first)%2 == 0 {
+			return at
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // Files begins the names of files.
@@ -56,7 +57,7 @@ func (r *reader) read(text []byte) error {
 			return nil
 		}
 		begin := at + quote
-		at = stringEnd(text, begin)
+		at = escape.StringEnd(text, begin)
 		behind := bytes.TrimLeft(text[at:], space)
 		if len(behind) == 0 || behind[0] != ':' {
 			continue
@@ -71,7 +72,7 @@ func (r *reader) read(text []byte) error {
 				return err
 			}
 		case name == "type" && len(value) > 0 && value[0] == '"':
-			r.items = r.items || nameOf(value[:stringEnd(value, 0)]) == "item_reference"
+			r.items = r.items || nameOf(value[:escape.StringEnd(value, 0)]) == "item_reference"
 		}
 	}
 	return nil
@@ -84,7 +85,7 @@ func (r *reader) named(value []byte) error {
 		value = bytes.TrimLeft(value[1:], space)
 	}
 	for len(value) > 0 && value[0] == '"' {
-		end := stringEnd(value, 0)
+		end := escape.StringEnd(value, 0)
 		id := nameOf(value[:end])
 		if id == "" && end > len(`""`) {
 			id = unreadable
@@ -123,23 +124,4 @@ func nameOf(quoted []byte) (name string) {
 		return ""
 	}
 	return name
-}
-
-// stringEnd returns where the string ends that begins there, behind its quote.
-func stringEnd(text []byte, begin int) int {
-	for at := begin + 1; ; {
-		quote := bytes.IndexByte(text[at:], '"')
-		if quote < 0 {
-			return len(text)
-		}
-		quote += at
-		first := quote // of the backslashes before it
-		for text[first-1] == '\\' {
-			first--
-		}
-		at = quote + 1
-		if (quote-first)%2 == 0 {
-			return at
-		}
-	}
 }
