@@ -1,11 +1,8 @@
 package app
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -21,6 +18,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simserver"
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
 )
 
 // The callers of these tests: two, and an administrator.
@@ -229,30 +227,10 @@ func TestKeptIsFoundWithoutTokens(t *testing.T) {
 	})
 }
 
-// formOf makes a form of fields, names and values in turn; a name with @ is a file's.
-func formOf(t *testing.T, fields ...string) (body, contentType string) {
-	t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for i := 0; i < len(fields); i += 2 {
-		name, file := strings.CutPrefix(fields[i], "@")
-		create := w.CreateFormField
-		if file {
-			create = func(name string) (io.Writer, error) { return w.CreateFormFile(name, "a.jsonl") }
-		}
-		part, err := create(name)
-		require.NoError(t, err)
-		_, err = io.WriteString(part, fields[i+1])
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return b.String(), w.FormDataContentType()
-}
-
 // upload uploads a file for a caller, and returns its ID and the project that has it.
 func (m *mixture) upload(t *testing.T, token, path, content string) (id, project string) {
 	t.Helper()
-	body, kind := formOf(t, "purpose", "batch", "@file", content)
+	body, kind := simtest.Form(t, "a.jsonl", "purpose", "batch", "@file", content)
 	rec := m.as(t, token, "POST", path, body, "Content-Type", kind, "X-Fluxgate-Provider", strings.Split(path, "/")[1])
 	id = field(t, rec, "id")
 	requests := m.openai.Requests
@@ -390,7 +368,7 @@ func TestRoutesWithoutAModel(t *testing.T) {
 		m := mixCallers(t)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		m.groq.SetKey(openaisim.Key{Value: groqKey, Project: "org-d"})
-		body, kind := formOf(t, "purpose", "batch", "@file", "x")
+		body, kind := simtest.Form(t, "a.jsonl", "purpose", "batch", "@file", "x")
 		rec := m.as(t, alice, "POST", "/openai/v1/files", body, "Content-Type", kind)
 		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
 		assert.Contains(t, rec.Body.String(), "openai, groq")
@@ -453,7 +431,7 @@ func TestMediaOfOtherProviders(t *testing.T) {
 			for _, prefix := range []string{"", "openai/"} {
 				form := func(model string) string {
 					const bytes = "\x00\xff\r\n\r\nopenai/" + heard + "\r\n"
-					body, kind := formOf(t, "prompt", "openai/"+c.model, c.file, bytes, "model", model, "unheard_of", "x")
+					body, kind := simtest.Form(t, "a.jsonl", "prompt", "openai/"+c.model, c.file, bytes, "model", model, "unheard_of", "x")
 					return strings.ReplaceAll(body, strings.TrimPrefix(kind, "multipart/form-data; boundary="), "B0undary")
 				}
 				rec := m.as(t, alice, "POST", "/openai/v1/"+c.path, form(prefix+c.model), "Content-Type", "multipart/form-data; boundary=B0undary")

@@ -1,9 +1,7 @@
 package openaisim_test
 
 import (
-	"bytes"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"sync"
@@ -316,15 +314,7 @@ func post(t *testing.T, s *openaisim.Server, key, path, body, kind string) simte
 // upload returns a form with a file and one more value, and its type.
 func upload(t *testing.T, data, name, value string) (body, kind string) {
 	t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	require.NoError(t, w.WriteField(name, value))
-	part, err := w.CreateFormFile("file", "in.jsonl")
-	require.NoError(t, err)
-	_, err = io.WriteString(part, data)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	return b.String(), w.FormDataContentType()
+	return simtest.Form(t, "in.jsonl", name, value, "@file", data)
 }
 
 // TestBatches: a file is uploaded, a batch of it runs, and its output can be had; all of it

@@ -1,11 +1,8 @@
 package server_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"mime/multipart"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
 )
 
 // keptUpstream is Google's endpoint for OpenAI's clients as far as it keeps what it makes, by
@@ -138,26 +137,6 @@ func TestOpenAIBatches(t *testing.T) {
 	}
 }
 
-// formOf makes a form of fields, which are names and values in turn; a name with @ is a file's.
-func formOf(t *testing.T, fields ...string) (body, contentType string) {
-	t.Helper()
-	var b bytes.Buffer
-	m := multipart.NewWriter(&b)
-	for i := 0; i < len(fields); i += 2 {
-		name, file := strings.CutPrefix(fields[i], "@")
-		create := m.CreateFormField
-		if file {
-			create = func(name string) (io.Writer, error) { return m.CreateFormFile(name, "a.png") }
-		}
-		w, err := create(name)
-		require.NoError(t, err)
-		_, err = w.Write([]byte(fields[i+1]))
-		require.NoError(t, err)
-	}
-	require.NoError(t, m.Close())
-	return b.String(), m.FormDataContentType()
-}
-
 // typed are the headers of a request of alice's with a body of that type.
 func typed(kind string) []string { return append(as(aliceToken), "Content-Type", kind) }
 
@@ -167,7 +146,7 @@ func typed(kind string) []string { return append(as(aliceToken), "Content-Type",
 func TestVideosByForm(t *testing.T) {
 	w, up := openAIWorld(t)
 	const veo = "veo-3.1-generate-preview"
-	body, kind := formOf(t, "model", veo, "prompt", "a banana", "@input_reference", "files/of-nobody \x00\xff")
+	body, kind := simtest.Form(t, "a.png", "model", veo, "prompt", "a banana", "@input_reference", "files/of-nobody \x00\xff")
 	made := w.do("POST", "/openai/v1/videos", body, typed(kind)...)
 	require.Equal(t, http.StatusOK, made.Code, made.Body)
 	assert.Equal(t, veo, made.Header().Get("X-Fluxgate-Model"))
@@ -198,7 +177,7 @@ func TestVideosByForm(t *testing.T) {
 		"somebody's file":  {"model", veo, "prompt", "x", "image", "https://h/v1beta/files/of-bob"},
 		"a bare file name": {"model", veo, "image", "files/of-bob"},
 	} {
-		body, kind := formOf(t, fields...)
+		body, kind := simtest.Form(t, "a.png", fields...)
 		a := w.do("POST", "/openai/v1/videos", body, typed(kind)...)
 		assert.Contains(t, []int{http.StatusBadRequest, http.StatusNotFound}, a.Code, "%s: %s", name, a.Body)
 		assert.Contains(t, a.Body.String(), `"error":{`, name)
@@ -211,7 +190,7 @@ func TestVideosByForm(t *testing.T) {
 		assert.Equal(t, http.StatusBadRequest, a.Code, "%s: %s", name, a.Body)
 	}
 	// Nowhere else is a form one.
-	body, kind = formOf(t, "model", flash, "messages", "x")
+	body, kind = simtest.Form(t, "a.png", "model", flash, "messages", "x")
 	assert.Equal(t, http.StatusBadRequest, w.do("POST", "/openai/v1/chat/completions", body, typed(kind)...).Code)
 	assert.Len(t, up.requests(""), before)
 }

@@ -1,9 +1,11 @@
-// Package simtest sends requests to simulated servers, for their tests.
+// Package simtest makes and sends requests to simulated servers, for tests.
 package simtest
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -60,4 +62,25 @@ func Do(t testing.TB, server Server, req *http.Request) Reply {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	return Reply{resp.StatusCode, resp.Header, string(raw)}
+}
+
+// Form makes a form of fields, whose names and values come by turns, and returns its type too. A
+// name with @ before it is that of a file, and that of the file itself is given once for all.
+func Form(t testing.TB, file string, fields ...string) (body, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	form := multipart.NewWriter(&b)
+	for i := 0; i < len(fields); i += 2 {
+		name, isFile := strings.CutPrefix(fields[i], "@")
+		create := form.CreateFormField
+		if isFile {
+			create = func(name string) (io.Writer, error) { return form.CreateFormFile(name, file) }
+		}
+		part, err := create(name)
+		require.NoError(t, err)
+		_, err = io.WriteString(part, fields[i+1])
+		require.NoError(t, err)
+	}
+	require.NoError(t, form.Close())
+	return b.String(), form.FormDataContentType()
 }
