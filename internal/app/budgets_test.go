@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/budget"
+	"fluxgate.dev/fluxgate/internal/usage/price"
 )
 
 // Who leaves out what tells how long an answer was, or leaves before it comes, uses no less of a
@@ -25,14 +26,7 @@ func TestBudgetsOfAnswersThatDontTell(t *testing.T) {
 		for host, cut := range map[string]string{"generativelanguage.googleapis.com": `,"usageMetadata"`, "api.anthropic.com": "event: message_delta"} {
 			m.transport[host] = cutBefore{m.transport[host], cut}
 		}
-		left := func() float64 {
-			rec := m.ask(t, "GET", "/usage", "", "Authorization", "Bearer "+token)
-			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
-			var out struct{ Budgets []struct{ Left float64 } }
-			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &out))
-			require.Len(t, out.Budgets, 1, rec.Body)
-			return out.Budgets[0].Left
-		}
+		left := func() float64 { return m.left(t, token) }
 		stream := func(body string) string { return strings.Replace(body, "{", `{"stream":true,`, 1) }
 		const hello = `{"contents":[{"parts":[{"text":"Hello"}]}]}`
 		for _, c := range []struct {
@@ -79,4 +73,39 @@ func (c cutBefore) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 	resp.Header.Del("Content-Length")
 	return resp, err
+}
+
+// A model without a price counts in a budget of dollars as if the dearest that has one had
+// answered.
+func TestBudgetsOfOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const token = "0123456789abcdef"
+		m := mix(t, "FLUXGATE_TOKENS=alice:"+token, `FLUXGATE_CALLERS={"alice":{"dollars_per_day":0.2}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		left := func() float64 { return m.left(t, token) }
+		before := left()
+		rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"), "Authorization", "Bearer "+token)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var answer struct {
+			Usage struct {
+				Prompt     int64 `json:"prompt_tokens"`
+				Completion int64 `json:"completion_tokens"`
+			}
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &answer))
+		require.NotZero(t, answer.Usage.Completion)
+		dearest := price.List("2026-11-29").Dearest(answer.Usage.Prompt, 0, answer.Usage.Completion).Dollars()
+		assert.InDelta(t, dearest, before-left(), 1e-12)
+	})
+}
+
+// left returns what is left of the one budget of a caller.
+func (m *mixture) left(t *testing.T, token string) float64 {
+	t.Helper()
+	rec := m.ask(t, "GET", "/usage", "", "Authorization", "Bearer "+token)
+	require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+	var out struct{ Budgets []struct{ Left float64 } }
+	require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &out))
+	require.Len(t, out.Budgets, 1, rec.Body)
+	return out.Budgets[0].Left
 }
