@@ -447,7 +447,7 @@ func (x ShareWaitlist) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	kept := slices.DeleteFunc(slices.Clone(p.Waitlist), func(o Waitlisted) bool {
-		return now > o.Start.Add(max(rules.Hold, WaitlistFor)) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
+		return now > o.Until(rules) || slices.ContainsFunc(x.Entries, func(n Waitlisted) bool { return n.Hash == o.Hash })
 	})
 	p.Waitlist = append(kept, x.Entries...)
 	if n := len(p.Waitlist) - MaxWaitlist; n > 0 {

@@ -15,9 +15,9 @@ const (
 	MaxWriters         = 8  // instances whose last commit can be recognised
 	MaxMarks           = 16 // keys marked disabled or invalid
 
-	// WaitlistFor is for how long after its start such an entry is kept, if not for the hold: half as long as
+	// waitlistFor is for how long after its start such an entry is kept, if not for the hold: half as long as
 	// most are told to wait, for there are clients that come at any time until then.
-	WaitlistFor = Window / 2
+	waitlistFor = Window / 2
 	// MaxAhead is how far in the future a slot is kept.
 	MaxAhead = 10 * time.Minute
 )
@@ -70,6 +70,9 @@ type Waitlisted struct {
 	Hash  uint32 // short hash of the request
 	Start Instant
 }
+
+// Until returns until when an entry is kept.
+func (w Waitlisted) Until(rules *Rules) Instant { return w.Start.Add(max(rules.Hold, waitlistFor)) }
 
 // A Writer is the last commit of an instance: by it a commit whose reply was
 // lost is recognised, and commits of others are noticed.

@@ -160,7 +160,7 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 		}
 		for _, t := range state.Waitlist {
 			// When its caller was first refused is not known here.
-			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Start.Add(max(d.rules.Hold, scheduler.WaitlistFor)) {
+			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Until(d.rules) {
 				d.returned, d.since = true, t.Start
 				d.c.waitlist.CameHere(now)
 			}
