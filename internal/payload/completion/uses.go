@@ -36,65 +36,74 @@ var parts = map[string]string{"input_audio": InputAudio, "file": InputFile, "ima
 const maxParts = 1 << 16
 
 // Uses returns what the JSON object of a chat uses of that, each once, in the order of the body.
-func Uses(object []byte) (used []string) {
-	use := func(what string, used *[]string) {
-		if !slices.Contains(*used, what) {
-			*used = append(*used, what)
-		}
-	}
-	left := maxParts
+func Uses(object []byte) []string {
+	var u uses
 	for name, value := range payload.MembersOf(object) {
-		switch name := string(name); name {
-		case "n":
-			if number(value, maxN) > 1 {
-				use(Several, &used)
+		u.member(string(name), value)
+	}
+	return u.used
+}
+
+// uses is what was found so far.
+type uses struct {
+	used  []string
+	parts int // that were looked at
+}
+
+func (u *uses) note(what string, is bool) {
+	if is && !slices.Contains(u.used, what) {
+		u.used = append(u.used, what)
+	}
+}
+
+// member notes what one member of a chat uses.
+func (u *uses) member(name string, value []byte) {
+	switch name {
+	case "n":
+		u.note(Several, number(value, maxN) > 1)
+	case FrequencyPenalty, PresencePenalty, TopLogprobs:
+		u.note(name, !slices.Contains([]string{"null", "0", "0.0"}, string(value)))
+	case Logprobs:
+		u.note(name, string(value) == "true")
+	case LogitBias, Audio, ExtraBody:
+		u.note(name, value[0] == '{' && len(bytes.TrimSpace(value[1:len(value)-1])) > 0)
+	case ResponseFormat:
+		u.note(name, value[0] == '{' && text(value, "type") != "text")
+	case "tools":
+		for tool := range payload.ElementsOf(value) {
+			u.note(StrictTools, isStrict(tool))
+		}
+	case "messages":
+		for message := range payload.ElementsOf(value) {
+			if u.parts++; u.parts > maxParts {
+				return
 			}
-		case FrequencyPenalty, PresencePenalty, TopLogprobs:
-			if !slices.Contains([]string{"null", "0", "0.0"}, string(value)) {
-				use(name, &used)
-			}
-		case Logprobs:
-			if string(value) == "true" {
-				use(name, &used)
-			}
-		case LogitBias, Audio, ExtraBody:
-			if value[0] == '{' && len(bytes.TrimSpace(value[1:len(value)-1])) > 0 {
-				use(name, &used)
-			}
-		case ResponseFormat:
-			if value[0] == '{' && text(value, "type") != "text" {
-				use(name, &used)
-			}
-		case "tools":
-			for tool := range payload.ElementsOf(value) {
-				if isStrict(tool) {
-					use(StrictTools, &used)
-				}
-			}
-		case "messages":
-			for message := range payload.ElementsOf(value) {
-				if left--; left < 0 {
-					break
-				}
-				for name, value := range payload.MembersOf(message) {
-					switch {
-					case string(name) == "name" && value[0] == '"':
-						use(MessageName, &used)
-					case string(name) == "content" && value[0] == '[':
-						for part := range payload.ElementsOf(value) {
-							if left--; left < 0 {
-								break
-							}
-							if what, ok := parts[text(part, "type")]; ok {
-								use(what, &used)
-							}
-						}
-					}
-				}
-			}
+			u.message(message)
 		}
 	}
-	return used
+}
+
+// message notes what one message uses.
+func (u *uses) message(object []byte) {
+	for name, value := range payload.MembersOf(object) {
+		switch {
+		case string(name) == "name":
+			u.note(MessageName, value[0] == '"')
+		case string(name) == "content" && value[0] == '[':
+			u.content(value)
+		}
+	}
+}
+
+// content notes what the parts of a message are.
+func (u *uses) content(list []byte) {
+	for part := range payload.ElementsOf(list) {
+		if u.parts++; u.parts > maxParts {
+			return
+		}
+		what, ok := parts[text(part, "type")]
+		u.note(what, ok)
+	}
 }
 
 // isStrict reports whether a tool's arguments are to follow their schema for certain.
