@@ -2,10 +2,10 @@ package weights
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -22,7 +22,7 @@ func (b *Book) Tokens(models []string, r Request) int64 {
 	most := int64(0)
 	for _, model := range models {
 		tokens := r.Input
-		if p := b.providers.Of(providerOf(model)); p != nil {
+		if p := b.providers.Of(pool.ProviderOf(model)); p != nil {
 			r.Output, _ = b.Expect(r.Caller, model, r.MaxOutput)
 			tokens = p.Reserves(r.Asked)
 		}
@@ -34,7 +34,7 @@ func (b *Book) Tokens(models []string, r Request) int64 {
 // Also returns what a request of that weight weighs beside a model's calendar: on those of which
 // limits have been named, or are known by what the provider said.
 func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Demand, r Request) []scheduler.Weight {
-	if providerOf(model) == upstream.Gemini {
+	if pool.ProviderOf(model) == upstream.Gemini {
 		return nil
 	}
 	output, takes := b.Expect(r.Caller, model, r.MaxOutput)
@@ -43,7 +43,7 @@ func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Deman
 		all = append(all, scheduler.Weight{On: on, Demand: d, IfKnown: !rules.Limited(on)})
 	}
 	add(scheduler.OfOutputs(model), scheduler.Demand{Tokens: output, Allowance: takes})
-	if p, ok := b.providers.Of(providerOf(model)).(upstream.Limiter); ok && p.OutputsApart() {
+	if p, ok := b.providers.Of(pool.ProviderOf(model)).(upstream.Limiter); ok && p.OutputsApart() {
 		all[0].IfKnown = false // what was put out before the limit was told counts too
 	}
 	for _, per := range windows {
@@ -112,12 +112,4 @@ func Count(grant *admission.Grant, tokens, output int64) {
 func counts(model, on string) bool {
 	return scheduler.IsModel(on) || slices.ContainsFunc(windows, func(per time.Duration) bool { return on == scheduler.OfWindow(model, per) }) ||
 		slices.ContainsFunc(buckets, func(per time.Duration) bool { return on == scheduler.OfBucket(model, per) })
-}
-
-// providerOf returns the name of a model's provider.
-func providerOf(model string) string {
-	if provider, _, ok := strings.Cut(model, "/"); ok {
-		return provider
-	}
-	return upstream.Gemini
 }
