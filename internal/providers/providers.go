@@ -82,21 +82,31 @@ func (l List) Choose(q Question) (Choice, error) {
 // having returns the names of the providers that have a model.
 func (l List) having(model string) (names []string) {
 	for _, p := range l {
-		if slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, model) }) {
+		if has(p, model) {
 			names = append(names, p.Name)
 		}
 	}
 	return names
 }
 
+func has(p config.Provider, model string) bool {
+	return slices.ContainsFunc(p.Models, func(pattern string) bool { return matches(pattern, model) })
+}
+
 // Counted is the name under which a model is scheduled that one provider alone has, of those with
 // keys: other names are as they were.
-func (l List) Counted(model string, has func(provider string) bool) string {
-	keyed := slices.DeleteFunc(slices.Clone(l), func(p config.Provider) bool { return !has(p.Name) })
-	if names := keyed.having(model); len(names) == 1 {
-		return Choice{names[0], model}.Counted()
+func (l List) Counted(model string, keyed func(provider string) bool) string {
+	counted := model
+	for _, p := range l {
+		switch {
+		case !keyed(p.Name) || !has(p, model):
+		case counted != model:
+			return model // another has it too
+		default:
+			counted = Choice{p.Name, model}.Counted()
+		}
 	}
-	return model
+	return counted
 }
 
 // Among returns the names of the providers that a request without a model may go to: the one that
