@@ -18,21 +18,14 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// chosen returns the provider that a request for a model goes to, with its keys. Its model is as
-// the provider knows it.
-func (x *relay) chosen(m match, model string) (providers.Choice, *dispatch.Pool, error) {
-	p, err := x.s.dispatch.Pool(x.r.Context())
-	switch {
-	case err != nil:
-		return providers.Choice{}, nil, err
-	case m.Base == routes.OpenAI && m.Unserved == "" && len(x.s.others.Able(p, m.Route)) == 0:
-		return providers.Choice{Provider: upstream.Gemini, Model: model}, p, nil
-	}
+// chosen returns the provider that a request for a model goes to, of those with keys in a pool. Its
+// model is as the provider knows it.
+func (x *relay) chosen(p *dispatch.Pool, m match, model string) (providers.Choice, error) {
 	choice, err := x.s.others.Choose(x.r, p, m.Route, model)
 	if err == nil && choice.Provider == upstream.Gemini && m.Unserved != "" {
 		err = unserved(m)
 	}
-	return choice, p.Of(choice.Provider), err
+	return choice, err
 }
 
 // askOther serves a request to a model where that is another provider's, or where several may
@@ -40,17 +33,21 @@ func (x *relay) chosen(m match, model string) (providers.Choice, *dispatch.Pool,
 // model, where that is "auto" or has the provider's before it.
 func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	p, err := x.s.dispatch.Pool(x.r.Context())
-	if err == nil && p.Of(upstream.Gemini) == p && m.Base == routes.OpenAI && m.Unserved == "" {
+	switch {
+	case err != nil:
+		return true, err
+	case p.Of(upstream.Gemini) == p && m.Base == routes.OpenAI && m.Unserved == "":
 		return false, nil // there is nobody else
 	}
 	asked := completion.Read(read.JSON)
 	x.openAI = m.Base == routes.OpenAI
 	if m.Chats() {
-		if done, err := x.acrossChain(m, read, asked); done {
+		if done, err := x.acrossChain(p, m, read, asked); done {
 			return true, err
 		}
 	}
-	choice, p, err := x.chosen(m, asked.Model)
+	choice, err := x.chosen(p, m, asked.Model)
+	p = p.Of(choice.Provider)
 	switch {
 	case err != nil:
 		return true, err
@@ -83,11 +80,11 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 }
 
 // acrossChain serves a chat that models of several providers may serve.
-func (x *relay) acrossChain(m match, read *payload.Body, asked completion.Request) (done bool, err error) {
+func (x *relay) acrossChain(p *dispatch.Pool, m match, read *payload.Body, asked completion.Request) (done bool, err error) {
 	chat, err := x.s.chain.Chat(x.r.Context(), chain.Question{
 		Body: read, Asked: asked, Fallback: x.r.Header.Get(dispatch.FallbackHeader), Provider: x.r.Header.Get(providers.Header),
 		Choose: func() (string, error) {
-			choice, _, err := x.chosen(m, asked.Model)
+			choice, err := x.chosen(p, m, asked.Model)
 			return choice.Counted(), err
 		},
 	})
@@ -109,11 +106,15 @@ func (x *relay) acrossChain(m match, read *payload.Body, asked completion.Reques
 
 // askOtherByForm is askOther for a body that is a form.
 func (x *relay) askOtherByForm(m match, in *form.Form) (done bool, err error) {
-	choice, p, err := x.chosen(m, in.Model)
+	p, err := x.s.dispatch.Pool(x.r.Context())
+	if err != nil {
+		return true, err
+	}
+	choice, err := x.chosen(p, m, in.Model)
 	if err != nil || choice.Provider == upstream.Gemini {
 		return err != nil, err
 	}
-	x.pool, x.stream, x.renamed = p, in.Stream, func(string) (*payload.Rope, error) { return in.Rename(choice.Model) }
+	x.pool, x.stream, x.renamed = p.Of(choice.Provider), in.Stream, func(string) (*payload.Rope, error) { return in.Rename(choice.Model) }
 	return true, x.sendOther(m, choice)
 }
 
