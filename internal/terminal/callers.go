@@ -20,11 +20,7 @@ func (v statusView) callers(b *strings.Builder) {
 	for _, c := range all {
 		g.row(c.Caller, exact(c.Requests), exact(c.Tokens), leftOf(c))
 	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Callers today"))
-	b.WriteString(g.String())
+	g.section(b, "Callers today")
 }
 
 // leftOf says what is left of a caller's own limits and budgets.
@@ -57,11 +53,7 @@ func (v statusView) troubles(b *strings.Builder) {
 		}
 		g.row(ago(v.Now, x.At), x.ID, x.Caller, causeText(x.Cause), told, x.Model, x.Route)
 	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Last refusals and failures"))
-	b.WriteString(g.String())
+	g.section(b, "Last refusals and failures")
 }
 
 // events shows the last changes that somebody or something made.
@@ -70,9 +62,5 @@ func (v statusView) events(b *strings.Builder) {
 	for _, e := range v.Events[:min(len(v.Events), max(0, v.options.Events))] {
 		g.row(ago(v.Now, e.At), e.Who, e.What)
 	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Last events"))
-	b.WriteString(g.String())
+	g.section(b, "Last events")
 }

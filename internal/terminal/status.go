@@ -243,11 +243,7 @@ func (v statusView) next(b *strings.Builder) {
 		}
 		g.row(append(row, v.blocked(m))...)
 	})
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("When a request of so many tokens could start"))
-	b.WriteString(g.String())
+	g.section(b, "When a request of so many tokens could start")
 }
 
 // sourceMarks tell where a limit comes from, in a letter after it. A built-in one has none.
@@ -363,11 +359,7 @@ func (v statusView) limits(b *strings.Builder) {
 		}
 		g.row(k.model, k.name, limit(k.limit), source(k.source), age, names)
 	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Limits that aren't built in"))
-	b.WriteString(g.String())
+	g.section(b, "Limits that aren't built in")
 }
 
 // history sums the projects of each of the last days.
@@ -401,9 +393,5 @@ func (v statusView) history(b *strings.Builder) {
 		}
 		g.row(day, k.model, exact(sums[k].Requests), exact(sums[k].Tokens))
 	}
-	if g.empty() {
-		return
-	}
-	b.WriteString(v.style.heading("Days before"))
-	b.WriteString(g.String())
+	g.section(b, "Days before")
 }

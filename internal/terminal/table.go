@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -121,6 +122,13 @@ func (g *grid) widths() (widths []int, fits bool) {
 
 // empty reports whether there is nothing to show.
 func (g *grid) empty() bool { return len(g.rows) == 0 }
+
+// section adds it below a heading, unless there is nothing to show.
+func (g *grid) section(b *strings.Builder, heading string) {
+	if !g.empty() {
+		b.WriteString(g.style.heading(heading) + g.String())
+	}
+}
 
 // modelColumn is wide enough for names that differ at their end.
 var modelColumn = column{name: "MODEL", least: len("gemini-2.5-flash-lite")}
