@@ -14,22 +14,28 @@ import (
 func Unlisted(ctx context.Context, d *dispatch.Dispatcher, p *dispatch.Pool, models []string) (missing []string) {
 	ctx, cancel := context.WithTimeout(ctx, unlistedTimeout)
 	defer cancel()
+	of := make(map[string][]string) // names by provider
 	for _, model := range models {
-		provider, name, foreign := strings.Cut(model, "/")
-		if !foreign {
-			continue
+		if provider, name, foreign := strings.Cut(model, "/"); foreign {
+			of[provider] = append(of[provider], name)
 		}
-		has := true
-		err := d.Free(ctx, p.Of(provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+	}
+	lacks := make(map[string]bool)
+	for provider, names := range of {
+		_ = d.Free(ctx, p.Of(provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 			lister, ok := to.Provider().(upstream.Lister)
 			if !ok {
 				return nil
 			}
-			var failure *upstream.Error
-			has, failure = lister.HasModel(ctx, to.Key.Value.Reveal(), name)
+			some, failure := lister.Lacks(ctx, to.Key.Value.Reveal(), names)
+			for _, name := range some {
+				lacks[provider+"/"+name] = true
+			}
 			return failure
-		})
-		if err == nil && !has {
+		}) // of one that can't be asked none is known to be missing
+	}
+	for _, model := range models {
+		if lacks[model] {
 			missing = append(missing, model)
 		}
 	}

@@ -73,9 +73,9 @@ type Bilingual interface {
 	InOpenAIFormat() Provider
 }
 
-// A Lister is a provider that says whether it has a model.
+// A Lister is a provider that says which of some models it doesn't have.
 type Lister interface {
-	HasModel(ctx context.Context, key, model string) (bool, *Error)
+	Lacks(ctx context.Context, key string, models []string) ([]string, *Error)
 }
 
 // A Limiter is a provider whose answers say in their headers what its limits are, and how much

@@ -209,24 +209,33 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, 
 	return models, nil
 }
 
-// HasModel implements upstream.Lister. Anthropic's list has pages, and dated names stand for
-// others, so of a model that isn't on the first it is asked for itself.
-func (c *Client) HasModel(ctx context.Context, key, model string) (bool, *upstream.Error) {
+// Lacks implements upstream.Lister. Anthropic's list has pages, and dated names stand for others,
+// so of models that aren't on the first it is asked for each.
+func (c *Client) Lacks(ctx context.Context, key string, models []string) (missing []string, _ *upstream.Error) {
 	all, err := c.ListModels(ctx, key)
-	if err == nil && c.format == Anthropic && !slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }) {
-		_, err = upstream.Read(upstream.WithKey(ctx, key), c, "v1/models/"+model, key, maxModels)
-		if err == nil {
-			return true, nil
+	if err != nil {
+		return nil, failureOf(ctx, err)
+	}
+	for _, model := range models {
+		if slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }) {
+			continue
 		}
+		if c.format == Anthropic {
+			if _, err := upstream.Read(upstream.WithKey(ctx, key), c, "v1/models/"+model, key, maxModels); err == nil {
+				continue
+			} else if e := failureOf(ctx, err); e.Class != upstream.ClassModelUnknown {
+				return nil, e
+			}
+		}
+		missing = append(missing, model)
 	}
+	return missing, nil
+}
+
+func failureOf(ctx context.Context, err error) *upstream.Error {
 	var e *upstream.Error
-	switch {
-	case err == nil:
-		return slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }), nil
-	case !errors.As(err, &e):
-		return false, upstream.TransportError(ctx, err)
-	case e.Class == upstream.ClassModelUnknown:
-		return false, nil
+	if errors.As(err, &e) {
+		return e
 	}
-	return false, e
+	return upstream.TransportError(ctx, err)
 }

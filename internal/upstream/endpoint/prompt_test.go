@@ -94,13 +94,19 @@ func TestGenerateFails(t *testing.T) {
 }
 
 // A model of Anthropic's that isn't on the first page of its list is asked for by itself.
-func TestHasModel(t *testing.T) {
+func TestLacks(t *testing.T) {
 	for _, c := range []struct {
 		format Format
-		model  string
-		want   bool
-	}{{OpenAI, "listed", true}, {OpenAI, "other", false}, {Anthropic, "listed", true}, {Anthropic, "other", true}, {Anthropic, "none", false}} {
+		models []string
+		want   []string
+		asked  int
+	}{
+		{OpenAI, []string{"listed"}, nil, 1}, {OpenAI, []string{"other"}, []string{"other"}, 1}, {OpenAI, []string{"none", "listed", "other"}, []string{"none", "other"}, 1},
+		{Anthropic, []string{"listed"}, nil, 1}, {Anthropic, []string{"other"}, nil, 2}, {Anthropic, []string{"none"}, []string{"none"}, 2}, {Anthropic, []string{"none", "listed", "other"}, []string{"none"}, 3},
+	} {
+		asked := 0
 		client := client(t, Config{Name: "one", Format: c.format, Header: XAPIKey, BaseURL: "https://one.example", Transport: carrier(func(r *http.Request) (*http.Response, error) {
+			asked++
 			status, text := 200, `{"data":[{"id":"listed"}]}`
 			switch {
 			case strings.HasSuffix(r.URL.Path, "/other"):
@@ -110,8 +116,9 @@ func TestHasModel(t *testing.T) {
 			}
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: r}, nil
 		})})
-		got, failure := client.HasModel(t.Context(), testKey, c.model)
+		got, failure := client.Lacks(t.Context(), testKey, c.models)
 		require.Nil(t, failure)
-		assert.Equal(t, c.want, got, "%s %s", c.format, c.model)
+		assert.Equal(t, c.want, got, "%s %s", c.format, c.models)
+		assert.Equal(t, c.asked, asked, "%s %s", c.format, c.models)
 	}
 }
