@@ -3,13 +3,15 @@ package geminisim
 import (
 	"net/http"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // modelFor returns a model that supports a method.
-func (c *call) modelFor(name, method string) (*model, *apiError) {
+func (c *call) modelFor(name, method string) (*model, *wire.Error) {
 	m := c.s.model(name)
 	if m == nil || !m.supports(method) {
-		return nil, errNotFound(c.version, name, method)
+		return nil, wire.ModelNotFound(c.version, name, method)
 	}
 	if w, gone := c.s.gone(c.who.project, m); gone {
 		return nil, w.apiError(c, name, method)
@@ -19,14 +21,14 @@ func (c *call) modelFor(name, method string) (*model, *apiError) {
 
 // admit charges a request to the quota, or refuses it, or lets it fail as
 // injected, and enters the outcome in the log.
-func (c *call) admit(m *model, requests, tokens int64) *apiError {
+func (c *call) admit(m *model, requests, tokens int64) *wire.Error {
 	c.model, c.tokens, c.recorded = m.resolved, tokens, true
 	e := c.decide(m, requests, tokens)
 	switch {
 	case e != nil:
-		c.logRequest(e.code, e.logReason())
+		c.logRequest(e.Code, e.LogReason())
 	case c.breaks != nil:
-		c.logRequest(http.StatusOK, c.breaks.logReason())
+		c.logRequest(http.StatusOK, c.breaks.LogReason())
 	default:
 		c.logRequest(http.StatusOK, "")
 	}
@@ -34,7 +36,7 @@ func (c *call) admit(m *model, requests, tokens int64) *apiError {
 }
 
 // decide is the part of admit that has to be one step.
-func (c *call) decide(m *model, requests, tokens int64) *apiError {
+func (c *call) decide(m *model, requests, tokens int64) *wire.Error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,14 +49,14 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 		e = c.refuseSpend(now, tokens)
 	}
 	if e != nil {
-		s.record(c.entry(at, e.code, e.reason, 0), nil)
+		s.record(c.entry(at, e.Code, e.Reason, 0), nil)
 		return e
 	}
 	f, failing := s.pending(c.streaming)
 	if !failing || f.charged() {
 		if refused := b.charge(now, requests, tokens, s.rejectOversize); refused != nil {
 			e := errQuota(m.resolved, b.embed, refused, s.dailyDelay)
-			s.record(c.entry(at, e.code, e.reason, 0), refused)
+			s.record(c.entry(at, e.Code, e.Reason, 0), refused)
 			return e
 		}
 	}
@@ -73,14 +75,14 @@ func (c *call) decide(m *model, requests, tokens int64) *apiError {
 		s.record(c.entry(at, http.StatusOK, f.String(), requests), nil)
 		return nil
 	}
-	s.record(c.entry(at, e.code, f.String(), requests), nil)
+	s.record(c.entry(at, e.Code, f.String(), requests), nil)
 	return e
 }
 
 // think waits for as long as an answer takes.
-func (c *call) think() *apiError {
+func (c *call) think() *wire.Error {
 	if !c.pause(c.s.delay()) {
-		return errCancelled()
+		return wire.Cancelled()
 	}
 	return nil
 }

@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // Translate turns a text into the pseudo-language that prompts are answered
@@ -18,10 +21,10 @@ var vowels = strings.NewReplacer("a", "e", "e", "i", "i", "o", "o", "u", "u", "a
 // answer is what the model says: a text or a function call.
 type answer struct {
 	text   string
-	call   *functionCall
+	call   *wire.FunctionCall
 	finish string
 	tokens int64
-	billed thinking
+	billed wire.Thinking
 	plan   *streamPlan // instead of text, for a long stream
 	block  string      // the prompt was refused for this reason
 	stalls bool        // it never comes
@@ -29,38 +32,38 @@ type answer struct {
 
 // answerTo returns the answer to a normalised request that arrived at an
 // instant, of at most limit tokens. A function call isn't cut.
-func (s *Server) answerTo(r *generateRequest, project string, at time.Time, limit int64) answer {
-	prompt := r.prompt()
-	if name, args := r.wantedCall(prompt); name != "" {
-		call := &functionCall{ID: s.responseID(), Name: name, Args: args}
+func (s *Server) answerTo(r *wire.GenerateRequest, project string, at time.Time, limit int64) answer {
+	prompt := promptOf(r)
+	if name, args := wantedCall(r, prompt); name != "" {
+		call := &wire.FunctionCall{ID: s.responseID(), Name: name, Args: args}
 		raw, _ := json.Marshal(call) // strings, numbers and maps of them can't fail
-		return answer{call: call, finish: "STOP", tokens: jsonTokens(raw)}
+		return answer{call: call, finish: "STOP", tokens: tokeniser.JSON(raw)}
 	}
 	text := Translate(prompt)
 	switch {
-	case r.asksForLimits(prompt):
+	case asksForLimits(r, prompt):
 		a := s.aboutLimits(r, project, at)
 		if a.stalls || a.block != "" {
 			return a
 		}
 		text = a.text
 	case r.GenerationConfig.ResponseMIMEType == "application/json":
-		text = r.jsonAnswer(text)
+		text = jsonAnswer(r, text)
 	}
 	if asked := r.GenerationConfig.MaxOutputTokens; asked > 0 {
 		limit = min(limit, asked)
 	}
-	text, tokens, cut := cutTokens(text, limit)
+	text, tokens, cut := tokeniser.Cut(text, limit)
 	if cut {
 		return answer{text: text, finish: "MAX_TOKENS", tokens: tokens}
 	}
 	return answer{text: text, finish: "STOP", tokens: tokens}
 }
 
-// prompt returns the text of the last user turn, its parts joined by newlines.
+// promptOf returns the text of the last user turn, its parts joined by newlines.
 // A turn of function responses stands for their JSON, one without any text
 // for a remark.
-func (r *generateRequest) prompt() string {
+func promptOf(r *wire.GenerateRequest) string {
 	for i := len(r.Contents) - 1; i >= 0; i-- {
 		c := &r.Contents[i]
 		if c.Role == "model" {
@@ -85,15 +88,15 @@ func (r *generateRequest) prompt() string {
 
 // wantedCall returns the declared function that the prompt says to call, with
 // a value for each of its parameters.
-func (r *generateRequest) wantedCall(prompt string) (string, map[string]any) {
-	for _, d := range r.declarations {
+func wantedCall(r *wire.GenerateRequest, prompt string) (string, map[string]any) {
+	for _, d := range r.Declarations {
 		if d.Name == "" || !strings.Contains(prompt, "call "+d.Name) {
 			continue
 		}
 		args := map[string]any{}
-		if params := first(d.Parameters, d.ParametersJSONSchema); params != nil {
+		if params := wire.First(d.Parameters, d.ParametersJSONSchema); params != nil {
 			for name, p := range params.Properties {
-				args[name] = p.example(name)
+				args[name] = exampleOf(p, name)
 			}
 		}
 		return d.Name, args
@@ -103,37 +106,37 @@ func (r *generateRequest) wantedCall(prompt string) (string, map[string]any) {
 
 // jsonAnswer puts a text where the request's schema has strings: {"text": …}
 // if it has no schema, or one that isn't an object with properties.
-func (r *generateRequest) jsonAnswer(text string) string {
+func jsonAnswer(r *wire.GenerateRequest, text string) string {
 	var value any = map[string]string{"text": text}
-	if s := r.schema(); s != nil && len(s.Properties) > 0 {
-		value = s.answer(text)
+	if s := r.Schema(); s != nil && len(s.Properties) > 0 {
+		value = valueOf(s, text)
 	}
 	raw, _ := json.Marshal(value) // strings, numbers and lists and maps of them can't fail
 	return string(raw)
 }
 
-// answer returns a value of the schema: every property, lists of one, and
-// otherwise what example does.
-func (p *schema) answer(text string) any {
+// valueOf returns a value of a schema: every property, lists of one, and
+// otherwise what exampleOf does.
+func valueOf(p *wire.Schema, text string) any {
 	switch {
 	case p == nil:
 		return text
 	case len(p.Properties) > 0:
 		object := map[string]any{}
 		for name, property := range p.Properties {
-			object[name] = property.answer(text)
+			object[name] = valueOf(property, text)
 		}
 		return object
 	case p.Items != nil:
-		return []any{p.Items.answer(text)}
+		return []any{valueOf(p.Items, text)}
 	default:
-		return p.example(text)
+		return exampleOf(p, text)
 	}
 }
 
-// example returns a value of the schema's type: the first of an enum, the
+// exampleOf returns a value of a schema's type: the first of an enum, the
 // property's own name for a string, 1, true, or an empty list or object.
-func (p *schema) example(name string) any {
+func exampleOf(p *wire.Schema, name string) any {
 	if p == nil {
 		return name
 	}

@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 func TestGenerate(t *testing.T) {
@@ -23,7 +26,7 @@ func TestGenerate(t *testing.T) {
 			"systemInstruction": {"parts": [{"text": "Translate."}]}}`, "x-goog-api-key", key1)
 		require.Equal(t, 200, r.status, r.body)
 		assert.Equal(t, "application/json; charset=UTF-8", r.header.Get("Content-Type"))
-		var got generateResponse
+		var got wire.GenerateResponse
 		r.decode(t, &got)
 		require.Len(t, got.Candidates, 1)
 		text := *got.Candidates[0].Content.Parts[0].Text
@@ -33,7 +36,7 @@ func TestGenerate(t *testing.T) {
 		assert.Equal(t, flash, got.ModelVersion)
 		assert.NotEmpty(t, got.ResponseID)
 		u := got.UsageMetadata
-		assert.Equal(t, CountTokens(text), u.CandidatesTokenCount)
+		assert.Equal(t, tokeniser.Count(text), u.CandidatesTokenCount)
 		assert.Equal(t, u.PromptTokenCount+u.CandidatesTokenCount, u.TotalTokenCount)
 		assert.Equal(t, s.Log()[0].Tokens, u.PromptTokenCount)
 	}
@@ -56,7 +59,7 @@ func TestMaxOutputTokens(t *testing.T) {
 	} {
 		r := post(t, s, "models/"+flash+":generateContent",
 			`{"contents":[{"parts":[{"text":"`+words(9)+`"}]}],"generationConfig":`+tc.config+`}`)
-		var got generateResponse
+		var got wire.GenerateResponse
 		r.decode(t, &got)
 		assert.Equal(t, tc.want, got.UsageMetadata.CandidatesTokenCount, tc.config)
 		assert.Equal(t, tc.finish, got.Candidates[0].FinishReason, tc.config)
@@ -75,7 +78,7 @@ func TestCountTokensEndpoint(t *testing.T) {
 	total := func(body string) int64 {
 		r := post(t, s, "models/gemini-flash-latest:countTokens", body)
 		require.Equal(t, 200, r.status, r.body)
-		var got countResponse
+		var got wire.CountResponse
 		r.decode(t, &got)
 		return got.TotalTokens
 	}
@@ -111,17 +114,17 @@ func TestStream(t *testing.T) {
 		var whole strings.Builder
 		var before int64
 		for i, raw := range list {
-			var got generateResponse
+			var got wire.GenerateResponse
 			require.NoError(t, json.Unmarshal(raw, &got))
 			whole.WriteString(*got.Candidates[0].Content.Parts[0].Text)
 			u := got.UsageMetadata
-			assert.Equal(t, CountTokens(text), u.PromptTokenCount)
+			assert.Equal(t, tokeniser.Count(text), u.PromptTokenCount)
 			assert.Greater(t, u.CandidatesTokenCount, before)
 			before = u.CandidatesTokenCount
 			want := ""
 			if i == len(list)-1 {
 				want = "STOP"
-				assert.Equal(t, CountTokens(whole.String()), u.CandidatesTokenCount)
+				assert.Equal(t, tokeniser.Count(whole.String()), u.CandidatesTokenCount)
 			}
 			assert.Equal(t, want, got.Candidates[0].FinishReason)
 		}
@@ -179,7 +182,7 @@ func TestFunctionCall(t *testing.T) {
 			"wind":{"type":"BOOLEAN"},"tags":{"type":"ARRAY"},"area":{"type":["object","null"]}}}}]}]}`
 	}
 	r := post(t, s, "models/"+flash+":generateContent", body("please call get_weather"))
-	var got generateResponse
+	var got wire.GenerateResponse
 	r.decode(t, &got)
 	call := got.Candidates[0].Content.Parts[0].FunctionCall
 	require.NotNil(t, call, r.body)
@@ -209,7 +212,7 @@ func TestPolicyQuestion(t *testing.T) {
 	ask := func(text, config string) string {
 		r := post(t, s, "models/"+flash+":generateContent",
 			`{"contents":[{"parts":[{"text":"`+text+`"}]}],"generationConfig":`+config+`}`)
-		var got generateResponse
+		var got wire.GenerateResponse
 		r.decode(t, &got)
 		return *got.Candidates[0].Content.Parts[0].Text
 	}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // A Bill is what the answers of a project's model cost, in tokens.
@@ -56,7 +58,7 @@ var (
 )
 
 // thinkingOf returns what the answer to a prompt costs beside its text.
-func thinkingOf(prompt string) (t thinking) {
+func thinkingOf(prompt string) (t wire.Thinking) {
 	for _, p := range []struct {
 		begins  string
 		pattern *regexp.Regexp

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 const (
@@ -20,12 +22,12 @@ type cachedContent struct {
 	resolved     string
 	displayName  string
 	tokens       int64
-	declarations []functionDeclared
+	declarations []wire.FunctionDeclared
 }
 
 // cacheRequest is the body of a create or patch request.
 type cacheRequest struct {
-	generateRequest
+	wire.GenerateRequest
 	Model        string  `json:"model"`
 	DisplayName  string  `json:"displayName"`
 	DisplayNameS string  `json:"display_name"`
@@ -55,69 +57,69 @@ func (k *cachedContent) view() cacheView {
 		Name:          "cachedContents/" + k.id,
 		Model:         "models/" + k.model,
 		DisplayName:   k.displayName,
-		CreateTime:    timestamp(k.created),
-		UpdateTime:    timestamp(k.updated),
-		ExpireTime:    timestamp(k.expires),
+		CreateTime:    wire.Timestamp(k.created),
+		UpdateTime:    wire.Timestamp(k.updated),
+		ExpireTime:    wire.Timestamp(k.expires),
 		UsageMetadata: cacheUsage{k.tokens},
 	}
 }
 
 // errCache doesn't tell another project's cached content from one that isn't
 // there.
-func errCache() *apiError {
-	return permissionDenied("CachedContent not found (or permission denied)")
+func errCache() *wire.Error {
+	return wire.PermissionDenied("CachedContent not found (or permission denied)")
 }
 
 // expiry returns the instant that the request names, or zero if it names none.
-func (r *cacheRequest) expiry(now time.Time) (time.Time, *apiError) {
-	at := first(r.ExpireTime, r.ExpireTimeS)
+func (r *cacheRequest) expiry(now time.Time) (time.Time, *wire.Error) {
+	at := wire.First(r.ExpireTime, r.ExpireTimeS)
 	var expires time.Time
 	switch {
 	case r.TTL != nil && at != nil:
-		return time.Time{}, invalidArgument("Only one of ttl and expire_time may be set.")
+		return time.Time{}, wire.InvalidArgument("Only one of ttl and expire_time may be set.")
 	case r.TTL != nil:
 		number, ok := strings.CutSuffix(*r.TTL, "s")
 		seconds, err := strconv.ParseFloat(number, 64)
 		if !ok || err != nil || !(seconds > 0 && seconds < 1e9) { // nor is NaN
-			return time.Time{}, invalidArgument("Invalid value at 'cached_content.ttl' (type.googleapis.com/google.protobuf.Duration)")
+			return time.Time{}, wire.InvalidArgument("Invalid value at 'cached_content.ttl' (type.googleapis.com/google.protobuf.Duration)")
 		}
 		expires = now.Add(time.Duration(seconds * float64(time.Second)))
 	case at != nil:
 		var err error
 		if expires, err = time.Parse(time.RFC3339, *at); err != nil {
-			return time.Time{}, invalidArgument("Invalid value at 'cached_content.expire_time' (type.googleapis.com/google.protobuf.Timestamp)")
+			return time.Time{}, wire.InvalidArgument("Invalid value at 'cached_content.expire_time' (type.googleapis.com/google.protobuf.Timestamp)")
 		}
 	default:
 		return time.Time{}, nil
 	}
 	if !expires.After(now) {
-		return time.Time{}, invalidArgument("The expiration of a CachedContent must be in the future.")
+		return time.Time{}, wire.InvalidArgument("The expiration of a CachedContent must be in the future.")
 	}
 	return expires, nil
 }
 
-func (c *call) createCache() *apiError {
+func (c *call) createCache() *wire.Error {
 	var req cacheRequest
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
 	if name == "" {
-		return invalidArgument("* CreateCachedContentRequest.cached_content.model: model is not specified\n")
+		return wire.InvalidArgument("* CreateCachedContentRequest.cached_content.model: model is not specified\n")
 	}
 	m, err := c.modelFor(name, "createCachedContent")
 	if err != nil {
 		return err
 	}
-	if err := req.normalise(); err != nil {
+	if err := req.Normalise(); err != nil {
 		return err
 	}
-	if err := c.resolveFiles(&req.generateRequest); err != nil {
+	if err := c.resolveFiles(&req.GenerateRequest); err != nil {
 		return err
 	}
-	tokens := req.tokens()
+	tokens := req.Tokens()
 	if tokens < minCachedTokens {
-		return invalidArgument(fmt.Sprintf("Cached content is too small. total_token_count=%d, min_total_token_count=%d", tokens, minCachedTokens))
+		return wire.InvalidArgument(fmt.Sprintf("Cached content is too small. total_token_count=%d, min_total_token_count=%d", tokens, minCachedTokens))
 	}
 	if tokens > m.input {
 		return errTooManyTokens()
@@ -130,7 +132,7 @@ func (c *call) createCache() *apiError {
 		expires = c.arrived.Add(cacheLifetime)
 	}
 	k := &cachedContent{model: m.name, resolved: m.resolved, displayName: req.DisplayName + req.DisplayNameS,
-		tokens: tokens, declarations: req.declarations,
+		tokens: tokens, declarations: req.Declarations,
 		owned: owned{project: c.who.project, created: c.arrived, updated: c.arrived, expires: expires}}
 	c.s.mu.Lock()
 	for k.id == "" || !c.s.caches.put(k, c.arrived) {
@@ -138,13 +140,13 @@ func (c *call) createCache() *apiError {
 	}
 	view := k.view()
 	c.s.mu.Unlock()
-	c.writeJSON(http.StatusOK, encode(view))
+	c.writeJSON(http.StatusOK, wire.Encode(view))
 	return nil
 }
 
 // withCache runs an operation on the cached content of the path, holding s.mu,
 // and answers with what it returns.
-func (c *call) withCache(do func(k *cachedContent) any) *apiError {
+func (c *call) withCache(do func(k *cachedContent) any) *wire.Error {
 	c.s.mu.Lock()
 	k, ok := c.s.caches.get(c.id, c.who.project, c.arrived)
 	var answer any
@@ -155,15 +157,15 @@ func (c *call) withCache(do func(k *cachedContent) any) *apiError {
 	if !ok {
 		return errCache()
 	}
-	c.writeJSON(http.StatusOK, encode(answer))
+	c.writeJSON(http.StatusOK, wire.Encode(answer))
 	return nil
 }
 
-func (c *call) getCache() *apiError {
+func (c *call) getCache() *wire.Error {
 	return c.withCache(func(k *cachedContent) any { return k.view() })
 }
 
-func (c *call) deleteCache() *apiError {
+func (c *call) deleteCache() *wire.Error {
 	return c.withCache(func(k *cachedContent) any {
 		delete(c.s.caches.items, k.id)
 		return struct{}{}
@@ -171,9 +173,9 @@ func (c *call) deleteCache() *apiError {
 }
 
 // patchCache changes the expiration, the only thing that can be changed.
-func (c *call) patchCache() *apiError {
+func (c *call) patchCache() *wire.Error {
 	var req cacheRequest
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	expires, err := req.expiry(c.arrived)
@@ -181,7 +183,7 @@ func (c *call) patchCache() *apiError {
 		return err
 	}
 	if expires.IsZero() {
-		return invalidArgument("Only the expiration of a CachedContent can be updated: set ttl or expire_time.")
+		return wire.InvalidArgument("Only the expiration of a CachedContent can be updated: set ttl or expire_time.")
 	}
 	return c.withCache(func(k *cachedContent) any {
 		k.expires, k.updated = expires, c.arrived
@@ -189,7 +191,7 @@ func (c *call) patchCache() *apiError {
 	})
 }
 
-func (c *call) listCaches() *apiError {
+func (c *call) listCaches() *wire.Error {
 	before, size, err := c.paging(50, 1000)
 	if err != nil {
 		return err
@@ -205,13 +207,13 @@ func (c *call) listCaches() *apiError {
 	}
 	c.s.mu.Unlock()
 	page.NextPageToken = c.pageToken(more)
-	c.writeJSON(http.StatusOK, encode(page))
+	c.writeJSON(http.StatusOK, wire.Encode(page))
 	return nil
 }
 
 // resolveCache looks up the cached content that a request names, and takes its
 // tokens and its functions over.
-func (c *call) resolveCache(req *generateRequest, m *model) *apiError {
+func (c *call) resolveCache(req *wire.GenerateRequest, m *model) *wire.Error {
 	if req.CachedContent == "" {
 		return nil
 	}
@@ -222,12 +224,12 @@ func (c *call) resolveCache(req *generateRequest, m *model) *apiError {
 	case !ok:
 		return errCache()
 	case k.resolved != m.resolved:
-		return invalidArgument(fmt.Sprintf(
+		return wire.InvalidArgument(fmt.Sprintf(
 			"Model used by GenerateContent request (models/%s) and CachedContent (models/%s) has to be the same.", m.name, k.model))
 	case req.SystemInstruction != nil || req.Tools != nil || req.ToolConfig != nil:
-		return invalidArgument("CachedContent can not be used with GenerateContent request setting system_instruction, tools or tool_config.\n\nProposed fix: move those values to CachedContent from GenerateContent request.")
+		return wire.InvalidArgument("CachedContent can not be used with GenerateContent request setting system_instruction, tools or tool_config.\n\nProposed fix: move those values to CachedContent from GenerateContent request.")
 	}
 	c.cached = k.tokens
-	req.declarations = k.declarations
+	req.Declarations = k.declarations
 	return nil
 }

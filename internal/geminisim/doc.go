@@ -47,18 +47,10 @@
 // countTokens in both forms, embedContent, batchEmbedContents (charged per
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose
 // errors are wrapped in an array; and the files and cachedContents described
-// below. Fields are accepted in camelCase and snake_case. Only generating and
-// embedding costs quota.
+// below. Only generating and embedding costs quota.
 //
-// Bodies. What is taken for JSON is what json_stream_parser.cc of protobuf 3 takes,
-// which is published, and of which Google's REST samples use some (captured): commas
-// before ] and }, line breaks in strings, single quotes, names without quotes; no
-// comments. A single value stands for a list of one (captured of the same samples). Surrogates in escapes are not put together. A body whose Content-Type is
-// that of forms, curl's own, is refused as one with an unknown parameter, in the words
-// that were captured of other Google APIs; that the OpenAI-compatible routes do the
-// same is a guess, and so is it that any other type, or none, is taken for JSON.
-// Binary messages, which the real service reads, are refused. More than one
-// credential is refused (captured).
+// Bodies are package wire's: what is taken for JSON, and what a request costs in tokens, which
+// package tokeniser counts.
 //
 // Files. POST /upload/v1beta/files takes a file in one request, with
 // X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
@@ -152,24 +144,6 @@
 // they had their answer are counted in [Stats].Cancelled and marked there; over a
 // socket it takes a moment until that is noticed.
 //
-// # Tokens
-//
-// [CountTokens] is deterministic and never above one token per byte of UTF-8:
-//
-//   - a word (a run of letters and digits) costs a quarter token per ASCII
-//     rune and half a token per other rune, rounded up;
-//   - a Han, Hiragana, Katakana or Hangul rune costs one token;
-//   - a run of white space costs a quarter token per rune, rounded down;
-//   - every other rune, and every byte that is not UTF-8, costs one token.
-//
-// Every part of a request costs at least one token. An inline image costs 258;
-// inline text is counted as text; audio costs 32 tokens per started 16,000
-// bytes, video 263 per started 128 KiB, and any other document 258 per started
-// 32 KiB, its stand-in for a page. A file of this server is counted as a document,
-// of whatever type it is; any other file reference costs 258. Function calls,
-// function responses and tools cost the tokens of their compacted JSON. The
-// system instruction counts.
-//
 // # What is not modelled
 //
 //   - Whether the real service charges requests that it refused or that failed
@@ -190,8 +164,7 @@
 //     quota for the storage of cached contents.
 //   - Tuned models, speech generation, images through generateContent,
 //     OpenAI's batches and videos, thinking, safety filters, several candidates, stop sequences and
-//     temperature. Unknown fields are ignored, where the real service refuses some
-//     of them.
+//     temperature.
 //   - The real tokeniser, the real latency, and the real answer.
 //
 // Files, from the top down; a file calls only those below it:
@@ -213,7 +186,7 @@
 //   - limitsanswer.go: answers to questions for limits
 //   - admit.go: a request charged to the quota, refused, or failed as injected
 //   - respond.go: answers and errors written, connections reset
-//   - requests.go: RequestLog, every request with the credentials that it carried
+//   - requestlog.go: RequestLog, every request with the credentials that it carried
 //   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - bill.go: Bills, what answers cost in tokens
@@ -226,9 +199,7 @@
 //   - limits.go: limits of a project and model, and their changes
 //   - quota.go: what a request breaks of a model's limits, and its charge
 //   - resources.go: resources of a project that expire, and lists of them in pages
-//   - wire.go: requests and answers in JSON
-//   - json.go: what Google takes for JSON, and under which type
-//   - tokens.go: CountTokens, and the tokens of a request
 //   - window.go: the three kinds of minute
-//   - errors.go: the real service's errors
+//   - quotaerrors.go: the refusals of limits
+//   - keyerrors.go: the refusals of credentials
 package geminisim

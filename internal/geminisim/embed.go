@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 const (
@@ -40,8 +42,8 @@ func vector(text string, size int) []float32 {
 	return v
 }
 
-// text returns the text of the content to embed.
-func (c *content) text() string {
+// embeddedText returns the text of the content to embed.
+func embeddedText(c *wire.Content) string {
 	var texts []string
 	for _, p := range c.Parts {
 		if p.Text != nil {
@@ -52,7 +54,7 @@ func (c *content) text() string {
 }
 
 // runEmbed takes embed requests from their checks to their vectors.
-func (c *call) runEmbed(name, method string, reqs []embedRequest) ([]embedding, *apiError) {
+func (c *call) runEmbed(name, method string, reqs []wire.EmbedRequest) ([]embedding, *wire.Error) {
 	m, err := c.modelFor(name, method)
 	if err != nil {
 		return nil, err
@@ -60,17 +62,17 @@ func (c *call) runEmbed(name, method string, reqs []embedRequest) ([]embedding, 
 	c.model = m.resolved
 	switch n := len(reqs); {
 	case n == 0:
-		return nil, invalidArgument("* BatchEmbedContentsRequest.requests: at least one request is required\n")
+		return nil, wire.InvalidArgument("* BatchEmbedContentsRequest.requests: at least one request is required\n")
 	case n > maxBatch:
-		return nil, invalidArgument(fmt.Sprintf("* BatchEmbedContentsRequest.requests: at most %d requests can be in one batch\n", maxBatch))
+		return nil, wire.InvalidArgument(fmt.Sprintf("* BatchEmbedContentsRequest.requests: at most %d requests can be in one batch\n", maxBatch))
 	}
 	var tokens int64
 	for i := range reqs {
-		if err := reqs[i].Content.normalise("content"); err != nil {
+		if err := reqs[i].Content.Normalise("content"); err != nil {
 			return nil, err
 		}
 		// The real service truncates a text that is too long.
-		tokens += min(reqs[i].Content.tokens(), m.input)
+		tokens += min(reqs[i].Content.Tokens(), m.input)
 	}
 	if err := c.admit(m, int64(len(reqs)), tokens); err != nil {
 		return nil, err
@@ -81,33 +83,33 @@ func (c *call) runEmbed(name, method string, reqs []embedRequest) ([]embedding, 
 	c.bill(&answer{})
 	out := make([]embedding, len(reqs))
 	for i := range reqs {
-		out[i].Values = vector(reqs[i].Content.text(), max(reqs[i].OutputDimensionality, reqs[i].OutputDimensionalityS))
+		out[i].Values = vector(embeddedText(&reqs[i].Content), max(reqs[i].OutputDimensionality, reqs[i].OutputDimensionalityS))
 	}
 	return out, nil
 }
 
-func (c *call) embed() *apiError {
-	var req embedRequest
-	if err := decode(c.body, &req); err != nil {
+func (c *call) embed() *wire.Error {
+	var req wire.EmbedRequest
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
-	out, err := c.runEmbed(c.route.model, c.method, []embedRequest{req})
+	out, err := c.runEmbed(c.route.model, c.method, []wire.EmbedRequest{req})
 	if err != nil {
 		return err
 	}
-	c.writeJSON(http.StatusOK, encode(map[string]embedding{"embedding": out[0]}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]embedding{"embedding": out[0]}))
 	return nil
 }
 
-func (c *call) batchEmbed() *apiError {
-	var req batchEmbedRequest
-	if err := decode(c.body, &req); err != nil {
+func (c *call) batchEmbed() *wire.Error {
+	var req wire.BatchEmbedRequest
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	out, err := c.runEmbed(c.route.model, c.method, req.Requests)
 	if err != nil {
 		return err
 	}
-	c.writeJSON(http.StatusOK, encode(map[string][]embedding{"embeddings": out}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string][]embedding{"embeddings": out}))
 	return nil
 }

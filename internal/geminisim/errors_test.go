@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // captured429 is a daily refusal as captured in public.
@@ -40,7 +42,7 @@ func TestCaptured429(t *testing.T) {
 
 // TestKeyStates compares the refusals with bodies captured in public.
 func TestKeyStates(t *testing.T) {
-	number := projectNumber("alpha")
+	number := wire.ProjectNumber("alpha")
 	blocked := "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked."
 	for _, tc := range []struct {
 		state KeyState

@@ -3,6 +3,8 @@ package geminisim
 import (
 	"fmt"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // Failure is a fault to inject with [Server.FailNext].
@@ -117,28 +119,28 @@ func (f Failure) charged() bool {
 
 // apiError returns what the caller gets. For those of a stream that has
 // begun it is how the stream ends.
-func (f Failure) apiError(model string) *apiError {
-	e := &apiError{reason: f.String()}
+func (f Failure) apiError(model string) *wire.Error {
+	e := &wire.Error{Reason: f.String()}
 	switch f {
 	case Unavailable503:
-		e.code, e.status = http.StatusServiceUnavailable, "UNAVAILABLE"
-		e.message = "This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later."
+		e.Code, e.Status = http.StatusServiceUnavailable, "UNAVAILABLE"
+		e.Message = "This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later."
 	case Internal500:
-		e.code, e.status = http.StatusInternalServerError, "INTERNAL"
-		e.message = "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"
+		e.Code, e.Status = http.StatusInternalServerError, "INTERNAL"
+		e.Message = "An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"
 	case ConnectionReset, StreamReset:
-		e.drop = resetConnection
+		e.Drop = wire.ResetConnection
 	case Hang, StreamStalled:
-		e.drop = hang
+		e.Drop = wire.Hang
 	case BillingDepleted:
-		e.code, e.status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
-		e.message = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing."
+		e.Code, e.Status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
+		e.Message = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing."
 	case Retired404:
-		e.code, e.status = http.StatusNotFound, "NOT_FOUND"
-		e.message = "This model models/" + model + " is no longer available to new users. Please update your code to use a newer model for the latest features and improvements."
+		e.Code, e.Status = http.StatusNotFound, "NOT_FOUND"
+		e.Message = "This model models/" + model + " is no longer available to new users. Please update your code to use a newer model for the latest features and improvements."
 	default:
-		e.code, e.status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
-		e.message = "Resource has been exhausted (e.g. check quota)."
+		e.Code, e.Status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
+		e.Message = "Resource has been exhausted (e.g. check quota)."
 	}
 	return e
 }

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 const (
@@ -67,9 +69,9 @@ func (c *call) view(f *file) fileView {
 		DisplayName:    f.displayName,
 		MIMEType:       f.mime,
 		SizeBytes:      f.size,
-		CreateTime:     timestamp(f.created),
-		UpdateTime:     timestamp(f.updated),
-		ExpirationTime: timestamp(f.expires),
+		CreateTime:     wire.Timestamp(f.created),
+		UpdateTime:     wire.Timestamp(f.updated),
+		ExpirationTime: wire.Timestamp(f.expires),
 		// The base64 not of the hash but of its hexadecimal digits, as in captures
 		// of the real service.
 		SHA256Hash: base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(f.hash[:]))),
@@ -101,25 +103,25 @@ func (c *call) ownBase() string {
 }
 
 // errFile doesn't tell a file of another project from one that isn't there.
-func errFile(id string) *apiError {
-	return permissionDenied("You do not have permission to access the File " + id + " or it may not exist.")
+func errFile(id string) *wire.Error {
+	return wire.PermissionDenied("You do not have permission to access the File " + id + " or it may not exist.")
 }
 
 // fileID is how the API bounds the IDs that a client may choose.
 var fileID = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
 
-func (c *call) getFile() *apiError {
+func (c *call) getFile() *wire.Error {
 	c.s.mu.Lock()
 	f, ok := c.s.files.get(c.id, c.who.project, c.arrived)
 	c.s.mu.Unlock()
 	if !ok {
 		return errFile(c.id)
 	}
-	c.writeJSON(http.StatusOK, encode(c.view(f)))
+	c.writeJSON(http.StatusOK, wire.Encode(c.view(f)))
 	return nil
 }
 
-func (c *call) deleteFile() *apiError {
+func (c *call) deleteFile() *wire.Error {
 	c.s.mu.Lock()
 	_, ok := c.s.files.get(c.id, c.who.project, c.arrived)
 	if ok {
@@ -133,7 +135,7 @@ func (c *call) deleteFile() *apiError {
 	return nil
 }
 
-func (c *call) listFiles() *apiError {
+func (c *call) listFiles() *wire.Error {
 	before, size, err := c.paging(10, 100)
 	if err != nil {
 		return err
@@ -148,12 +150,12 @@ func (c *call) listFiles() *apiError {
 	for _, f := range list {
 		page.Files = append(page.Files, c.view(f))
 	}
-	c.writeJSON(http.StatusOK, encode(page))
+	c.writeJSON(http.StatusOK, wire.Encode(page))
 	return nil
 }
 
 // addFile makes a file of what was uploaded. An empty ID is replaced by a new one.
-func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]byte, content []byte) (*file, *apiError) {
+func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]byte, content []byte) (*file, *wire.Error) {
 	s := c.s
 	now := s.now()
 	if meta.mime == "" {
@@ -177,8 +179,8 @@ func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]b
 	}
 }
 
-func errFileExists(id string) *apiError {
-	return &apiError{code: http.StatusConflict, status: "ALREADY_EXISTS", message: "Resource files/" + id + " already exists."}
+func errFileExists(id string) *wire.Error {
+	return &wire.Error{Code: http.StatusConflict, Status: "ALREADY_EXISTS", Message: "Resource files/" + id + " already exists."}
 }
 
 // fileReference finds the file that a fileData means. Any host will do: what is
@@ -186,7 +188,7 @@ func errFileExists(id string) *apiError {
 var fileReference = regexp.MustCompile(`^(?:(?:https?://[^/]*)?/?v1(?:beta)?/)?files/([^/?#]+)$`)
 
 // resolveFiles looks up the files that a request refers to.
-func (c *call) resolveFiles(req *generateRequest) *apiError {
+func (c *call) resolveFiles(req *wire.GenerateRequest) *wire.Error {
 	for i := range req.Contents {
 		if err := c.resolveParts(req.Contents[i].Parts); err != nil {
 			return err
@@ -198,7 +200,7 @@ func (c *call) resolveFiles(req *generateRequest) *apiError {
 	return nil
 }
 
-func (c *call) resolveParts(parts []part) *apiError {
+func (c *call) resolveParts(parts []wire.Part) *wire.Error {
 	for i := range parts {
 		p := &parts[i]
 		if p.FileData == nil {
@@ -209,7 +211,7 @@ func (c *call) resolveParts(parts []part) *apiError {
 			URIS string `json:"file_uri"`
 		}
 		if err := json.Unmarshal(p.FileData, &data); err != nil {
-			return invalidArgument("Invalid value at 'file_data': " + err.Error())
+			return wire.InvalidArgument("Invalid value at 'file_data': " + err.Error())
 		}
 		uri, _, _ := strings.Cut(data.URI+data.URIS, "?")
 		found := fileReference.FindStringSubmatch(uri)
@@ -222,7 +224,7 @@ func (c *call) resolveParts(parts []part) *apiError {
 		if !ok {
 			return errFile(found[1])
 		}
-		p.fileTokens = pageTokens * ceilDiv(f.size, pageBytes)
+		p.FileTokens = wire.DocumentTokens(f.size)
 	}
 	return nil
 }

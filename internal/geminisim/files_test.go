@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // startUpload opens a session with key1 and returns its path and query.
@@ -331,7 +333,7 @@ func TestListFiles(t *testing.T) {
 // isn't this API's is none of its business.
 func TestFileInAPrompt(t *testing.T) {
 	s, _ := newSim(Config{})
-	f := uploadRaw(t, s, strings.Repeat("x", 3*pageBytes+1))
+	f := uploadRaw(t, s, strings.Repeat("x", 3*wire.PageBytes+1))
 	body := func(uri string) string {
 		return `{"contents":[{"parts":[{"text":"word"},{"fileData":{"fileUri":"` + uri + `","mimeType":"text/plain"}}]}]}`
 	}

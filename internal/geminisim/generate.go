@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // run takes a generate request from its checks to its answer.
-func (c *call) run(req *generateRequest, name, method string) (*model, answer, *apiError) {
-	fail := func(err *apiError) (*model, answer, *apiError) { return nil, answer{}, err }
+func (c *call) run(req *wire.GenerateRequest, name, method string) (*model, answer, *wire.Error) {
+	fail := func(err *wire.Error) (*model, answer, *wire.Error) { return nil, answer{}, err }
 	m, err := c.modelFor(name, method)
 	if err != nil {
 		return fail(err)
@@ -23,10 +25,10 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 	switch m.kind {
 	case imageModel, speechModel:
 		only := map[modelKind]string{imageModel: "TEXT, IMAGE", speechModel: "AUDIO"}[m.kind]
-		return fail(invalidArgument("The requested combination of response modalities (TEXT) is not supported by the model. models/" +
+		return fail(wire.InvalidArgument("The requested combination of response modalities (TEXT) is not supported by the model. models/" +
 			m.name + " accepts the following combination of response modalities:\n* " + only + "\n"))
 	}
-	c.tokens = req.tokens() + c.cached
+	c.tokens = req.Tokens() + c.cached
 	if c.tokens > m.input {
 		return fail(errTooManyTokens())
 	}
@@ -38,24 +40,24 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 	}
 	a := c.s.answerTo(req, c.who.project, c.arrived, min(c.s.maxOutput, m.output))
 	if a.stalls {
-		return fail(&apiError{drop: hang})
+		return fail(&wire.Error{Drop: wire.Hang})
 	}
 	if c.streaming {
-		if plan := planStream(req.prompt()); plan != nil {
+		if plan := planStream(promptOf(req)); plan != nil {
 			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
 		}
 	}
-	a.billed = thinkingOf(req.prompt())
+	a.billed = thinkingOf(promptOf(req))
 	c.bill(&a)
 	return m, a, nil
 }
 
 // prepare checks a request and looks up what it refers to.
-func (c *call) prepare(req *generateRequest, m *model) *apiError {
-	if err := req.hasContents(); err != nil {
+func (c *call) prepare(req *wire.GenerateRequest, m *model) *wire.Error {
+	if err := req.HasContents(); err != nil {
 		return err
 	}
-	if err := req.normalise(); err != nil {
+	if err := req.Normalise(); err != nil {
 		return err
 	}
 	if err := c.resolveFiles(req); err != nil {
@@ -64,9 +66,9 @@ func (c *call) prepare(req *generateRequest, m *model) *apiError {
 	return c.resolveCache(req, m)
 }
 
-func (c *call) generate() *apiError {
-	var req generateRequest
-	if err := decode(c.body, &req); err != nil {
+func (c *call) generate() *wire.Error {
+	var req wire.GenerateRequest
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	c.streaming = c.op == opStream
@@ -87,23 +89,23 @@ func (c *call) generate() *apiError {
 	if sources != nil && len(out.Candidates) > 0 {
 		out.Candidates[0].GroundingMetadata = sources
 	}
-	c.writeJSON(http.StatusOK, encode(out))
+	c.writeJSON(http.StatusOK, wire.Encode(out))
 	return nil
 }
 
 // response returns an answer, or a piece of one, in the API's form.
-func (a *answer) response(in, cached int64, model, id string) generateResponse {
+func (a *answer) response(in, cached int64, model, id string) wire.GenerateResponse {
 	if a.block != "" {
-		return generateResponse{PromptFeedback: &feedback{a.block}, UsageMetadata: newUsage(in, cached, 0, a.billed),
+		return wire.GenerateResponse{PromptFeedback: &wire.Feedback{BlockReason: a.block}, UsageMetadata: wire.NewUsage(in, cached, 0, a.billed),
 			ModelVersion: model, ResponseID: id}
 	}
-	out := partOut{FunctionCall: a.call}
+	out := wire.PartOut{FunctionCall: a.call}
 	if a.call == nil {
 		out.Text = &a.text
 	}
-	return generateResponse{
-		Candidates:    []candidate{{Content: contentOut{[]partOut{out}, "model"}, FinishReason: a.finish}},
-		UsageMetadata: newUsage(in, cached, a.tokens, a.billed),
+	return wire.GenerateResponse{
+		Candidates:    []wire.Candidate{{Content: wire.ContentOut{Parts: []wire.PartOut{out}, Role: "model"}, FinishReason: a.finish}},
+		UsageMetadata: wire.NewUsage(in, cached, a.tokens, a.billed),
 		ModelVersion:  model,
 		ResponseID:    id,
 	}
@@ -129,7 +131,7 @@ func (c *call) stream(m *model, a answer) {
 	for p, last := range c.pieces(&a) {
 		out := p.response(c.tokens, c.cached, m.version(), id)
 		out.ModelStatus = c.s.statusOf(m)
-		if err := send(encode(out)); err != nil {
+		if err := send(wire.Encode(out)); err != nil {
 			c.sent(err)
 			return
 		}
@@ -140,42 +142,42 @@ func (c *call) stream(m *model, a answer) {
 	switch {
 	case c.hungUp:
 		return
-	case c.breaks != nil && c.breaks.drop != respond:
+	case c.breaks != nil && c.breaks.Drop != wire.Respond:
 		c.breakOff()
 		return
 	case c.breaks != nil:
-		_ = send(c.breaks.body(false)) // if it fails, so does what follows
+		_ = send(c.breaks.Body(false)) // if it fails, so does what follows
 	}
 	_, err := c.w.Write([]byte(end))
 	c.sent(err)
 }
 
-func (c *call) count() *apiError {
+func (c *call) count() *wire.Error {
 	m, err := c.modelFor(c.route.model, c.method)
 	if err != nil {
 		return err
 	}
-	var req countRequest
-	if err := decode(c.body, &req); err != nil {
+	var req wire.CountRequest
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
-	full := first(req.GenerateContentRequest, req.GenerateContentRequestS)
+	full := wire.First(req.GenerateContentRequest, req.GenerateContentRequestS)
 	if full != nil && len(req.Contents) > 0 {
-		return invalidArgument("Only one of contents and generateContentRequest may be set.")
+		return wire.InvalidArgument("Only one of contents and generateContentRequest may be set.")
 	}
 	if full == nil {
-		full = &generateRequest{Contents: req.Contents}
+		full = &wire.GenerateRequest{Contents: req.Contents}
 	}
 	if err := c.prepare(full, m); err != nil {
 		return err
 	}
-	n := full.tokens() + c.cached
+	n := full.Tokens() + c.cached
 	c.s.mu.Lock()
 	c.s.stats.Counted++
 	c.s.mu.Unlock()
 	c.model, c.tokens = m.resolved, n
 	c.logRequest(http.StatusOK, "")
-	c.writeJSON(http.StatusOK, encode(countResponse{n, []modalityTokens{{"TEXT", n}}, newCachedUsage(c.cached)}))
+	c.writeJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.cached)))
 	return nil
 }
 
@@ -197,14 +199,14 @@ func (m *model) info() modelInfo {
 
 // listModels pages through the models. The token of a page is the encoded
 // number of models before it.
-func (c *call) listModels() *apiError {
+func (c *call) listModels() *wire.Error {
 	query := c.r.URL.Query()
 	listed := c.s.listed()
 	size := 50
 	if v := query.Get("pageSize"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 {
-			return invalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
+			return wire.InvalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
 		}
 		if n > 0 {
 			size = min(n, 1000)
@@ -215,7 +217,7 @@ func (c *call) listModels() *apiError {
 		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: not a number either
 		n, err := strconv.Atoi(string(raw))
 		if err != nil || n < 0 || n > len(listed) {
-			return invalidArgument("Invalid page token.")
+			return wire.InvalidArgument("Invalid page token.")
 		}
 		from = n
 	}
@@ -230,15 +232,15 @@ func (c *call) listModels() *apiError {
 	if to < len(listed) {
 		page.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
 	}
-	c.writeJSON(http.StatusOK, encode(page))
+	c.writeJSON(http.StatusOK, wire.Encode(page))
 	return nil
 }
 
-func (c *call) getModel() *apiError {
+func (c *call) getModel() *wire.Error {
 	m := c.s.model(c.route.model)
 	if m == nil {
-		return errNotFound(c.version, c.route.model, "getModel")
+		return wire.ModelNotFound(c.version, c.route.model, "getModel")
 	}
-	c.writeJSON(http.StatusOK, encode(m.info()))
+	c.writeJSON(http.StatusOK, wire.Encode(m.info()))
 	return nil
 }

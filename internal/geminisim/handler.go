@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // maxBody is how much of a request body is read, in bytes: the 100 MiB that
@@ -29,11 +30,11 @@ type call struct {
 	cached      int64 // of tokens, those of a cached content
 	streaming   bool
 	recorded    bool
-	breaks      *apiError // a stream ends with it on its way
-	seen        *Request  // the entry in the request log, guarded by s.mu
-	status      int       // that was sent
-	answered    bool      // nothing is left to be sent
-	hungUp      bool      // the client did, before that
+	breaks      *wire.Error // a stream ends with it on its way
+	seen        *Request    // the entry in the request log, guarded by s.mu
+	status      int         // that was sent
+	answered    bool        // nothing is left to be sent
+	hungUp      bool        // the client did, before that
 }
 
 // ServeHTTP implements [http.Handler].
@@ -50,7 +51,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *call) serve() *apiError {
+func (c *call) serve() *wire.Error {
 	if c.op == opUpload {
 		return c.upload()
 	}
@@ -62,17 +63,18 @@ func (c *call) serve() *apiError {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return invalidArgument(fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", maxBody))
+		return wire.InvalidArgument(fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", maxBody))
 	case err != nil: // it never arrived
 		c.op = opNone
-		return errCancelled()
+		return wire.Cancelled()
 	case c.op == opNone:
-		return errNoSuchURL()
+		return wire.NoSuchURL()
 	case refused != nil:
 		return refused
 	}
-	if err := c.readJSON(); err != nil {
-		return err
+	var invalid *wire.Error
+	if c.body, invalid = wire.StandardJSON(c.r.Header.Get("Content-Type"), c.body); invalid != nil {
+		return invalid
 	}
 	switch c.op {
 	case opListModels:
@@ -117,7 +119,7 @@ func (c *call) serve() *apiError {
 }
 
 // resource serves the requests for files and cached contents.
-func (c *call) resource() *apiError {
+func (c *call) resource() *wire.Error {
 	switch c.op {
 	case opListFiles:
 		return c.listFiles()

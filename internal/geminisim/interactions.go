@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 const (
@@ -81,7 +83,7 @@ type interactionBody struct {
 // An interaction is kept by the server with all that was said before it.
 type interaction struct {
 	owned
-	said []content // of the conversation, its own answer included
+	said []wire.Content // of the conversation, its own answer included
 	body interactionBody
 	ends time.Time // when it is complete
 }
@@ -96,10 +98,10 @@ func (i *interaction) view(now time.Time) interactionBody {
 }
 
 // contents returns the turns of an input.
-func (r *interactionRequest) contents() ([]content, *apiError) {
+func (r *interactionRequest) contents() ([]wire.Content, *wire.Error) {
 	var text string
 	if json.Unmarshal(r.Input, &text) == nil {
-		return []content{{"user", []part{{Text: &text}}}}, nil
+		return []wire.Content{{Role: "user", Parts: []wire.Part{{Text: &text}}}}, nil
 	}
 	raw := r.Input
 	if len(raw) > 0 && raw[0] == '{' {
@@ -110,53 +112,53 @@ func (r *interactionRequest) contents() ([]content, *apiError) {
 		Content []interactionContent `json:"content"`
 	}
 	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
-		return nil, invalidArgument("The input is invalid.")
+		return nil, wire.InvalidArgument("The input is invalid.")
 	}
-	var all []content
+	var all []wire.Content
 	var loose []interactionContent // contents without a step around them
 	for _, x := range list {
 		switch x.Type {
 		case "user_input":
-			all = append(all, content{"user", partsOf(x.Content)})
+			all = append(all, wire.Content{Role: "user", Parts: partsOf(x.Content)})
 		case modelOutput:
-			all = append(all, content{"model", partsOf(x.Content)})
+			all = append(all, wire.Content{Role: "model", Parts: partsOf(x.Content)})
 		default:
 			loose = append(loose, x.interactionContent)
 		}
 	}
 	if len(loose) > 0 {
-		all = append(all, content{"user", partsOf(loose)})
+		all = append(all, wire.Content{Role: "user", Parts: partsOf(loose)})
 	}
 	return all, nil
 }
 
-func partsOf(list []interactionContent) (parts []part) {
+func partsOf(list []interactionContent) (parts []wire.Part) {
 	for _, c := range list {
 		if c.Data != "" {
-			parts = append(parts, part{InlineData: &blob{MIMEType: c.MIMEType, Data: c.Data}})
+			parts = append(parts, wire.Part{InlineData: &wire.Blob{MIMEType: c.MIMEType, Data: c.Data}})
 			continue
 		}
-		parts = append(parts, part{Text: &c.Text})
+		parts = append(parts, wire.Part{Text: &c.Text})
 	}
 	return parts
 }
 
 // createInteraction serves POST interactions. An agent answers as the largest model.
-func (c *call) createInteraction() *apiError {
+func (c *call) createInteraction() *wire.Error {
 	var req interactionRequest
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
 	if c.model = name; (name == "") == (req.Agent == "") {
-		return invalidArgument("Exactly one of model and agent must be set.")
+		return wire.InvalidArgument("Exactly one of model and agent must be set.")
 	}
 	store := req.Store == nil || *req.Store
 	switch {
 	case req.Background && !store:
-		return invalidArgument("Background interactions must be stored.")
+		return wire.InvalidArgument("Background interactions must be stored.")
 	case req.Agent != "" && !req.Background:
-		return invalidArgument("Agents need background=true.")
+		return wire.InvalidArgument("Agents need background=true.")
 	case req.Agent != "":
 		name = c.s.listed()[0].name
 	}
@@ -171,9 +173,9 @@ func (c *call) createInteraction() *apiError {
 		}
 		turns = slices.Concat(before.said, turns)
 	}
-	native := &generateRequest{Contents: turns, Tools: req.Tools, GenerationConfig: &generationConfig{MaxOutputTokens: req.GenerationConfig.MaxOutputTokens}}
+	native := &wire.GenerateRequest{Contents: turns, Tools: req.Tools, GenerationConfig: &wire.GenerationConfig{MaxOutputTokens: req.GenerationConfig.MaxOutputTokens}}
 	if req.SystemInstruction != "" {
-		native.SystemInstruction = &content{Parts: []part{{Text: &req.SystemInstruction}}}
+		native.SystemInstruction = &wire.Content{Parts: []wire.Part{{Text: &req.SystemInstruction}}}
 	}
 	c.streaming = req.Stream
 	m, a, err := c.run(native, name, "generateContent")
@@ -185,11 +187,11 @@ func (c *call) createInteraction() *apiError {
 }
 
 // answerInteraction keeps an interaction, if it is to be kept, and answers it.
-func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, turns []content, store bool) {
-	at := timestamp(c.arrived)
+func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, turns []wire.Content, store bool) {
+	at := wire.Timestamp(c.arrived)
 	made := &interaction{
 		owned: owned{project: c.who.project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
-		said:  append(slices.Clip(turns), content{"model", []part{{Text: &a.text}}}),
+		said:  append(slices.Clip(turns), wire.Content{Role: "model", Parts: []wire.Part{{Text: &a.text}}}),
 		body: interactionBody{
 			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
 			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.text}}}},
@@ -215,7 +217,7 @@ func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, tu
 		c.streamInteraction(made, &a, 0)
 		return
 	}
-	c.writeJSON(http.StatusOK, encode(made.view(c.arrived)))
+	c.writeJSON(http.StatusOK, wire.Encode(made.view(c.arrived)))
 }
 
 // streamInteraction sends the events of an interaction that come after the n-th.
@@ -229,7 +231,7 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 			return nil
 		}
 		fields["event_type"], fields["event_id"] = kind, strconv.Itoa(n)
-		_, err := fmt.Fprintf(c.w, "event: %s\ndata: %s\n\n", kind, strings.TrimSpace(string(encode(fields))))
+		_, err := fmt.Fprintf(c.w, "event: %s\ndata: %s\n\n", kind, strings.TrimSpace(string(wire.Encode(fields))))
 		return errors.Join(err, flusher.Flush())
 	}
 	begun := i.body
@@ -247,11 +249,11 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 		}
 	}
 	if c.breaks != nil && !c.hungUp && err == nil {
-		if c.breaks.drop != respond {
+		if c.breaks.Drop != wire.Respond {
 			c.breakOff()
 			return
 		}
-		c.sent(send("error", map[string]any{"error": c.breaks.interactionError()}))
+		c.sent(send("error", map[string]any{"error": interactionError(c.breaks)}))
 		return
 	}
 	ended := i.body
@@ -267,12 +269,12 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 
 // interactionByID returns a copy of one that the project has, after a change of it under
 // the lock; nil: none.
-func (c *call) interactionByID(id string, change func(*interaction)) (*interaction, *apiError) {
+func (c *call) interactionByID(id string, change func(*interaction)) (*interaction, *wire.Error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	i, ok := c.s.interactions.get(id, c.who.project, c.arrived)
 	if !ok {
-		return nil, &apiError{code: http.StatusNotFound, status: "NOT_FOUND", message: "Interaction " + id + " not found."}
+		return nil, &wire.Error{Code: http.StatusNotFound, Status: "NOT_FOUND", Message: "Interaction " + id + " not found."}
 	}
 	if change != nil {
 		change(i)
@@ -281,14 +283,14 @@ func (c *call) interactionByID(id string, change func(*interaction)) (*interacti
 	return &view, nil
 }
 
-func (c *call) getInteraction() *apiError {
+func (c *call) getInteraction() *wire.Error {
 	i, err := c.interactionByID(c.id, nil)
 	if err != nil {
 		return err
 	}
 	query := c.r.URL.Query()
 	if query.Get("stream") != "true" {
-		c.writeJSON(http.StatusOK, encode(i.view(c.arrived)))
+		c.writeJSON(http.StatusOK, wire.Encode(i.view(c.arrived)))
 		return nil
 	}
 	after, _ := strconv.Atoi(query.Get("last_event_id")) // one that is none is before all
@@ -296,7 +298,7 @@ func (c *call) getInteraction() *apiError {
 	return nil
 }
 
-func (c *call) deleteInteraction() *apiError {
+func (c *call) deleteInteraction() *wire.Error {
 	if _, err := c.interactionByID(c.id, func(*interaction) { delete(c.s.interactions.items, c.id) }); err != nil {
 		return err
 	}
@@ -306,7 +308,7 @@ func (c *call) deleteInteraction() *apiError {
 
 // cancelInteraction serves POST interactions/{id}/cancel, which only those in the
 // background and in progress heed.
-func (c *call) cancelInteraction() *apiError {
+func (c *call) cancelInteraction() *wire.Error {
 	running := false
 	i, err := c.interactionByID(c.id, func(i *interaction) {
 		if running = c.arrived.Before(i.ends); running {
@@ -317,13 +319,13 @@ func (c *call) cancelInteraction() *apiError {
 		return err
 	}
 	if !running {
-		return invalidArgument("Only a running background interaction can be cancelled.")
+		return wire.InvalidArgument("Only a running background interaction can be cancelled.")
 	}
-	c.writeJSON(http.StatusOK, encode(i.view(c.arrived)))
+	c.writeJSON(http.StatusOK, wire.Encode(i.view(c.arrived)))
 	return nil
 }
 
 // interactionError is an error in the form of the Interactions API.
-func (e *apiError) interactionError() map[string]any {
-	return map[string]any{"code": strings.ToLower(e.status), "message": e.message}
+func interactionError(e *wire.Error) map[string]any {
+	return map[string]any{"code": strings.ToLower(e.Status), "message": e.Message}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // KeyState is what the service thinks of an API key.
@@ -98,7 +100,7 @@ func (s *Server) lookup(value string) (identity, bool) {
 }
 
 // authenticate takes the key from the one place where it may be.
-func (c *call) authenticate() *apiError {
+func (c *call) authenticate() *wire.Error {
 	switch len(c.credentials) {
 	case 0:
 		return errNoKey()

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // LimitsAnswer is how questions about the service's own limits are answered.
@@ -33,7 +35,7 @@ func (s *Server) SetLimitsAnswer(a LimitsAnswer) {
 // asksForLimits recognises the question for the service's own limits. The
 // field names alone don't make it one: a document to translate may contain
 // them. It must also want JSON or open with the words of gemini-flux's prompt.
-func (r *generateRequest) asksForLimits(prompt string) bool {
+func asksForLimits(r *wire.GenerateRequest, prompt string) bool {
 	if r.GenerationConfig.ResponseMIMEType != "application/json" &&
 		!strings.HasPrefix(prompt, "You are a data provider.") {
 		return false
@@ -45,7 +47,7 @@ func (r *generateRequest) asksForLimits(prompt string) bool {
 }
 
 // aboutLimits answers the question for limits, at an instant.
-func (s *Server) aboutLimits(r *generateRequest, project string, at time.Time) answer {
+func (s *Server) aboutLimits(r *wire.GenerateRequest, project string, at time.Time) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance(at.UnixNano())
@@ -80,8 +82,8 @@ type statedLimits struct {
 // if it has a list of models with their names as an enum, of those among them
 // that exist; else in gemini-flux's form, of the three 2.5 models. The caller
 // holds s.mu.
-func (s *Server) limitsJSON(r *generateRequest, project string) string {
-	if names := r.modelsAsked(); names != nil {
+func (s *Server) limitsJSON(r *wire.GenerateRequest, project string) string {
+	if names := modelsAsked(r); names != nil {
 		list := []statedLimits{}
 		for _, name := range names {
 			if m := s.model(name); m != nil {
@@ -104,19 +106,19 @@ func (s *Server) limitsJSON(r *generateRequest, project string) string {
 		s.stated(bucketID{project, "gemini-2.5-flash-lite"}), 0, "00:00",
 	}
 	if policy.Pro.TPM > 0 {
-		policy.Cooldown = ceilDiv(60*1_000_000, policy.Pro.TPM)
+		policy.Cooldown = 1 + (60*1_000_000-1)/policy.Pro.TPM // rounded up
 	}
 	raw, _ := json.Marshal(policy) // numbers and strings can't fail
 	return string(raw)
 }
 
 // modelsAsked returns the names that the schema has for models[].model.
-func (r *generateRequest) modelsAsked() (names []string) {
-	models := r.schema().property("models")
+func modelsAsked(r *wire.GenerateRequest) (names []string) {
+	models := propertyOf(r.Schema(), "models")
 	if models == nil {
 		return nil
 	}
-	if of := models.Items.property("model"); of != nil {
+	if of := propertyOf(models.Items, "model"); of != nil {
 		for _, raw := range of.Enum {
 			var name string
 			if json.Unmarshal(raw, &name) == nil {
@@ -127,8 +129,8 @@ func (r *generateRequest) modelsAsked() (names []string) {
 	return names
 }
 
-// property returns a property's schema; nil if there is none.
-func (p *schema) property(name string) *schema {
+// propertyOf returns a property's schema; nil if there is none.
+func propertyOf(p *wire.Schema, name string) *wire.Schema {
 	if p == nil {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // limitsQuestion is a structured question for the limits of these models.
@@ -32,7 +34,7 @@ func limitsQuestion(models ...string) string {
 func textOf(t *testing.T, r reply) string {
 	t.Helper()
 	require.Equal(t, 200, r.status, r.body)
-	var got generateResponse
+	var got wire.GenerateResponse
 	r.decode(t, &got)
 	require.Len(t, got.Candidates, 1)
 	return *got.Candidates[0].Content.Parts[0].Text
@@ -70,7 +72,7 @@ func TestLimitsAnswers(t *testing.T) {
 	for _, method := range []string{path, "models/gemini-2.5-flash-lite:streamGenerateContent?alt=sse"} {
 		r := post(t, s, method, question)
 		require.Equal(t, 200, r.status)
-		var blocked generateResponse
+		var blocked wire.GenerateResponse
 		require.NoError(t, json.Unmarshal([]byte(strings.TrimPrefix(r.body, "data: ")), &blocked), r.body)
 		assert.Empty(t, blocked.Candidates)
 		assert.Equal(t, "SAFETY", blocked.PromptFeedback.BlockReason)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // host is what package longrunning has of a server.
@@ -48,45 +49,45 @@ func (h host) Keep(project, id, mime string, content []byte) {
 
 // Reply implements longrunning.Host. It charges no quota.
 func (h host) Reply(project, model, method string, request []byte) (reply []byte, failed bool) {
-	fail := func(err *apiError) ([]byte, bool) {
+	fail := func(err *wire.Error) ([]byte, bool) {
 		var out struct {
 			Error json.RawMessage `json:"error"`
 		}
-		_ = json.Unmarshal(err.body(false), &out) // it was encoded here
+		_ = json.Unmarshal(err.Body(false), &out) // it was encoded here
 		return out.Error, true
 	}
 	m := h.s.model(model)
 	if m == nil {
-		return fail(errNotFound("v1beta", model, method))
+		return fail(wire.ModelNotFound("v1beta", model, method))
 	}
 	if method == "embedContent" {
-		var req embedRequest
-		if err := decode(request, &req); err != nil {
+		var req wire.EmbedRequest
+		if err := wire.Decode(request, &req); err != nil {
 			return fail(err)
 		}
-		if err := req.Content.normalise("content"); err != nil {
+		if err := req.Content.Normalise("content"); err != nil {
 			return fail(err)
 		}
-		values := vector(req.Content.text(), max(req.OutputDimensionality, req.OutputDimensionalityS))
-		return encode(map[string]embedding{"embedding": {Values: values}}), false
+		values := vector(embeddedText(&req.Content), max(req.OutputDimensionality, req.OutputDimensionalityS))
+		return wire.Encode(map[string]embedding{"embedding": {Values: values}}), false
 	}
-	var req generateRequest
-	if err := decode(request, &req); err != nil {
+	var req wire.GenerateRequest
+	if err := wire.Decode(request, &req); err != nil {
 		return fail(err)
 	}
-	if err := req.hasContents(); err != nil {
+	if err := req.HasContents(); err != nil {
 		return fail(err)
 	}
-	if err := req.normalise(); err != nil {
+	if err := req.Normalise(); err != nil {
 		return fail(err)
 	}
 	a := h.s.answerTo(&req, project, h.s.now(), min(h.s.maxOutput, m.output))
-	return encode(a.response(req.tokens(), 0, m.version(), h.s.responseID())), false
+	return wire.Encode(a.response(req.Tokens(), 0, m.version(), h.s.responseID())), false
 }
 
 // longRunning serves what package longrunning answers, once the quota is charged that it
 // costs.
-func (c *call) longRunning() *apiError {
+func (c *call) longRunning() *wire.Error {
 	r := longrunning.Request{
 		Project: c.who.project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.uriBase(),
 	}
@@ -107,14 +108,14 @@ func (c *call) longRunning() *apiError {
 		a = c.s.long.Serve(r)
 	}
 	if a.Code != 0 {
-		return &apiError{code: a.Code, status: a.Status, message: a.Message}
+		return &wire.Error{Code: a.Code, Status: a.Status, Message: a.Message}
 	}
-	c.writeJSON(http.StatusOK, encode(a.Body))
+	c.writeJSON(http.StatusOK, wire.Encode(a.Body))
 	return nil
 }
 
 // charged charges a request for a model that counts no tokens.
-func (c *call) charged(name, method string) (*model, *apiError) {
+func (c *call) charged(name, method string) (*model, *wire.Error) {
 	m, err := c.modelFor(name, method)
 	if err != nil {
 		return nil, err
@@ -128,13 +129,13 @@ func (c *call) charged(name, method string) (*model, *apiError) {
 // images serves predict, and images/generations in OpenAI's format: one image of a pixel
 // for each that is wanted. Google serves its models for images on the latter, by whatever
 // method they are reached natively (documented).
-func (c *call) images() *apiError {
+func (c *call) images() *wire.Error {
 	var req struct {
 		Model     string
 		N         int
 		Instances []struct{ Prompt string }
 	}
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	name, method := c.route.model, c.method
@@ -150,20 +151,20 @@ func (c *call) images() *apiError {
 	}
 	const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 	if !c.openai {
-		c.writeJSON(http.StatusOK, encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
+		c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
 		return nil
 	}
 	var data []map[string]string
 	for range max(1, req.N) {
 		data = append(data, map[string]string{"b64_json": pixel})
 	}
-	c.writeJSON(http.StatusOK, encode(map[string]any{"created": c.arrived.Unix(), "data": data}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"created": c.arrived.Unix(), "data": data}))
 	return nil
 }
 
 // download serves what is in a file, or a part of it. One that was uploaded isn't to be
 // had (documented).
-func (c *call) download() *apiError {
+func (c *call) download() *wire.Error {
 	c.s.mu.Lock()
 	f, ok := c.s.files.get(c.id, c.who.project, c.arrived)
 	c.s.mu.Unlock()
@@ -171,9 +172,9 @@ func (c *call) download() *apiError {
 	case !ok:
 		return errFile(c.id)
 	case !f.generated:
-		return invalidArgument("Only generated files can be downloaded.")
+		return wire.InvalidArgument("Only generated files can be downloaded.")
 	case c.r.URL.Query().Get("alt") != "media":
-		c.writeJSON(http.StatusOK, encode(map[string]any{}))
+		c.writeJSON(http.StatusOK, wire.Encode(map[string]any{}))
 		return nil
 	}
 	c.w.Header().Set("Content-Type", f.mime)
@@ -183,16 +184,16 @@ func (c *call) download() *apiError {
 }
 
 // storeMeta reads what an upload to a store says of the document.
-func (c *call) storeMeta(store string, raw []byte) (fileMeta, *apiError) {
+func (c *call) storeMeta(store string, raw []byte) (fileMeta, *wire.Error) {
 	if _, ok := c.s.long.Sources(c.who.project, []string{store}); !ok {
-		return fileMeta{}, permissionDenied("You do not have permission to access the FileSearchStore " + store + " or it may not exist.")
+		return fileMeta{}, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + store + " or it may not exist.")
 	}
 	var in struct {
 		DisplayName string `json:"displayName"`
 		MIMEType    string `json:"mimeType"`
 	}
 	if len(raw) > 0 {
-		if err := decode(raw, &in); err != nil {
+		if err := wire.Decode(raw, &in); err != nil {
 			return fileMeta{}, err
 		}
 	}
@@ -200,7 +201,7 @@ func (c *call) storeMeta(store string, raw []byte) (fileMeta, *apiError) {
 }
 
 // grounding is what a request that searches stores is answered from; nil: it searches none.
-func (c *call) grounding(req *generateRequest) (any, *apiError) {
+func (c *call) grounding(req *wire.GenerateRequest) (any, *wire.Error) {
 	type search struct {
 		Names  []string `json:"fileSearchStoreNames"`
 		NamesS []string `json:"file_search_store_names"`
@@ -221,7 +222,7 @@ func (c *call) grounding(req *generateRequest) (any, *apiError) {
 	}
 	chunks, ok := c.s.long.Sources(c.who.project, names)
 	if !ok {
-		return nil, permissionDenied("You do not have permission to access the FileSearchStore " + strings.Join(names, ", ") + " or it may not exist.")
+		return nil, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + strings.Join(names, ", ") + " or it may not exist.")
 	}
 	return map[string]any{"groundingChunks": chunks}, nil
 }

@@ -1,9 +1,12 @@
 package geminisim
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // Token limits of the text models.
@@ -211,4 +214,9 @@ func (m *model) version() string {
 		return m.answers
 	}
 	return m.resolved
+}
+
+func errTooManyTokens() *wire.Error {
+	return wire.InvalidArgument(fmt.Sprintf(
+		"The input token count exceeds the maximum number of tokens allowed (%d).", inputTokenLimit))
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 type chatRequest struct {
@@ -105,8 +107,8 @@ func (c *call) chatUsage(a *answer) *chatUsage {
 }
 
 // native returns the request in the API's own form.
-func (req *chatRequest) native() (*generateRequest, *apiError) {
-	out := &generateRequest{CachedContent: req.ExtraBody.Google.CachedContent, GenerationConfig: &generationConfig{
+func (req *chatRequest) native() (*wire.GenerateRequest, *wire.Error) {
+	out := &wire.GenerateRequest{CachedContent: req.ExtraBody.Google.CachedContent, GenerationConfig: &wire.GenerationConfig{
 		MaxOutputTokens: max(req.MaxTokens, req.MaxCompletionTokens),
 		ResponseSchema:  req.ResponseFormat.JSONSchema,
 	}}
@@ -128,23 +130,23 @@ func (req *chatRequest) native() (*generateRequest, *apiError) {
 		switch m.Role {
 		case "system", "developer":
 			if out.SystemInstruction == nil {
-				out.SystemInstruction = &content{}
+				out.SystemInstruction = &wire.Content{}
 			}
 			out.SystemInstruction.Parts = append(out.SystemInstruction.Parts, parts...)
 		case "user":
-			out.Contents = append(out.Contents, content{"user", parts})
+			out.Contents = append(out.Contents, wire.Content{Role: "user", Parts: parts})
 		case "assistant":
-			out.Contents = append(out.Contents, content{"model", parts})
+			out.Contents = append(out.Contents, wire.Content{Role: "model", Parts: parts})
 		case "tool":
-			out.Contents = append(out.Contents, content{"function", parts})
+			out.Contents = append(out.Contents, wire.Content{Role: "function", Parts: parts})
 		default:
-			return nil, invalidArgument("Please use a valid role: system, user, assistant, tool.")
+			return nil, wire.InvalidArgument("Please use a valid role: system, user, assistant, tool.")
 		}
 	}
 	return out, nil
 }
 
-func (m *chatMessage) parts() ([]part, *apiError) {
+func (m *chatMessage) parts() ([]wire.Part, *wire.Error) {
 	var text string
 	var list []chatPart
 	switch {
@@ -152,32 +154,32 @@ func (m *chatMessage) parts() ([]part, *apiError) {
 	case json.Unmarshal(m.Content, &text) == nil:
 		list = []chatPart{{Type: "text", Text: text}}
 	case json.Unmarshal(m.Content, &list) != nil:
-		return nil, invalidArgument("Invalid value at 'messages.content'")
+		return nil, wire.InvalidArgument("Invalid value at 'messages.content'")
 	}
-	var out []part
+	var out []wire.Part
 	for i := range list {
 		p := &list[i]
 		if p.Type != "image_url" {
-			out = append(out, part{Text: &p.Text})
+			out = append(out, wire.Part{Text: &p.Text})
 			continue
 		}
 		// Only data URLs: "data:image/png;base64,…".
 		mime, data, ok := strings.Cut(strings.TrimPrefix(p.ImageURL.URL, "data:"), ";base64,")
 		if !ok {
-			return nil, invalidArgument("Invalid value at 'messages.content.image_url'")
+			return nil, wire.InvalidArgument("Invalid value at 'messages.content.image_url'")
 		}
-		out = append(out, part{InlineData: &blob{MIMEType: mime, Data: data}})
+		out = append(out, wire.Part{InlineData: &wire.Blob{MIMEType: mime, Data: data}})
 	}
 	for i := range m.ToolCalls {
 		raw, _ := json.Marshal(m.ToolCalls[i].Function) // two strings can't fail
-		out = append(out, part{FunctionCall: raw})
+		out = append(out, wire.Part{FunctionCall: raw})
 	}
 	return out, nil
 }
 
-func (c *call) chat() *apiError {
+func (c *call) chat() *wire.Error {
 	var req chatRequest
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
@@ -203,7 +205,7 @@ func (c *call) chat() *apiError {
 	}
 	resp.Choices = []chatChoice{{Message: a.chat(), FinishReason: a.chatFinish()}}
 	resp.Usage = total
-	c.writeJSON(http.StatusOK, encode(resp))
+	c.writeJSON(http.StatusOK, wire.Encode(resp))
 	return nil
 }
 
@@ -246,7 +248,7 @@ func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, include
 	c.writeHeader(http.StatusOK)
 	for p, last := range c.pieces(&a) {
 		resp.Choices = []chatChoice{{Delta: p.chat(), FinishReason: p.chatFinish()}}
-		if err := send(encode(resp)); err != nil {
+		if err := send(wire.Encode(resp)); err != nil {
 			c.sent(err)
 			return
 		}
@@ -257,16 +259,16 @@ func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, include
 	switch {
 	case c.hungUp:
 		return
-	case c.breaks != nil && c.breaks.drop != respond:
+	case c.breaks != nil && c.breaks.Drop != wire.Respond:
 		c.breakOff()
 		return
 	case c.breaks != nil:
-		c.sent(send(c.breaks.body(true)))
+		c.sent(send(c.breaks.Body(true)))
 		return
 	}
 	if includeUsage {
 		resp.Choices, resp.Usage = []chatChoice{}, total
-		if err := send(encode(resp)); err != nil {
+		if err := send(wire.Encode(resp)); err != nil {
 			c.sent(err)
 			return
 		}
@@ -274,14 +276,14 @@ func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, include
 	c.sent(send([]byte("[DONE]")))
 }
 
-func (c *call) openAIEmbeddings() *apiError {
+func (c *call) openAIEmbeddings() *wire.Error {
 	var req struct {
 		Model          string          `json:"model"`
 		Input          json.RawMessage `json:"input"` // a string or a list of them
 		Dimensions     int             `json:"dimensions"`
 		EncodingFormat string          `json:"encoding_format"`
 	}
-	if err := decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
@@ -291,11 +293,11 @@ func (c *call) openAIEmbeddings() *apiError {
 	if json.Unmarshal(req.Input, &single) == nil {
 		texts = []string{single}
 	} else if json.Unmarshal(req.Input, &texts) != nil {
-		return invalidArgument("Invalid value at 'input'")
+		return wire.InvalidArgument("Invalid value at 'input'")
 	}
-	reqs := make([]embedRequest, len(texts))
+	reqs := make([]wire.EmbedRequest, len(texts))
 	for i := range texts {
-		reqs[i] = embedRequest{Content: content{Parts: []part{{Text: &texts[i]}}}, OutputDimensionality: req.Dimensions}
+		reqs[i] = wire.EmbedRequest{Content: wire.Content{Parts: []wire.Part{{Text: &texts[i]}}}, OutputDimensionality: req.Dimensions}
 	}
 	out, err := c.runEmbed(name, "embedContent", reqs)
 	if err != nil {
@@ -313,7 +315,7 @@ func (c *call) openAIEmbeddings() *apiError {
 			items[i].Embedding = packed(out[i].Values)
 		}
 	}
-	c.writeJSON(http.StatusOK, encode(map[string]any{"object": "list", "data": items, "model": c.model,
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": items, "model": c.model,
 		"usage": map[string]int64{"prompt_tokens": c.tokens, "total_tokens": c.tokens}}))
 	return nil
 }
@@ -338,20 +340,20 @@ func (m *model) openAI() openAIModelInfo {
 	return openAIModelInfo{"models/" + m.name, "model", "google", m.display}
 }
 
-func (c *call) openAIModels() *apiError {
+func (c *call) openAIModels() *wire.Error {
 	list := []openAIModelInfo{}
 	for _, m := range c.s.listed() {
 		list = append(list, m.openAI())
 	}
-	c.writeJSON(http.StatusOK, encode(map[string]any{"object": "list", "data": list}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": list}))
 	return nil
 }
 
-func (c *call) openAIModel() *apiError {
+func (c *call) openAIModel() *wire.Error {
 	m := c.s.model(c.route.model)
 	if m == nil {
-		return errNotFound(c.version, c.route.model, "getModel")
+		return wire.ModelNotFound(c.version, c.route.model, "getModel")
 	}
-	c.writeJSON(http.StatusOK, encode(m.openAI()))
+	c.writeJSON(http.StatusOK, wire.Encode(m.openAI()))
 	return nil
 }

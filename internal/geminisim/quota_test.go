@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // TestDefaultLimits: a project has the family's limits on every default model,
@@ -184,7 +186,7 @@ func TestSharedQuota(t *testing.T) {
 	})
 	require.Equal(t, 200, ask(t, s, "a", "gemini-flash-latest", 1).status)
 	r := ask(t, s, "b", "gemini-flash-latest", 1)
-	var answer generateResponse
+	var answer wire.GenerateResponse
 	r.decode(t, &answer)
 	assert.Equal(t, flash, answer.ModelVersion)
 	for _, key := range []string{"a", "b"} {
@@ -199,7 +201,7 @@ func TestSharedQuota(t *testing.T) {
 
 	for alias, model := range map[string]string{
 		"gemini-pro-latest": "gemini-2.5-pro", "gemini-flash-lite-latest": "gemini-2.5-flash-lite"} {
-		var answer generateResponse
+		var answer wire.GenerateResponse
 		ask(t, s, "c", alias, 1).decode(t, &answer)
 		assert.Equal(t, model, answer.ModelVersion)
 	}

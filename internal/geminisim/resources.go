@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // owned is what files and cached contents have in common: they belong to a
@@ -98,13 +100,13 @@ func (s *Server) newID(length int) string {
 
 // paging reads the size of a page and where it begins. A token is of use only to
 // the project it was given to.
-func (c *call) paging(usual, most int) (before int64, size int, err *apiError) {
+func (c *call) paging(usual, most int) (before int64, size int, err *wire.Error) {
 	query := c.r.URL.Query()
 	size = usual
 	if v := query.Get("pageSize"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 0 {
-			return 0, 0, invalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
+			return 0, 0, wire.InvalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
 		}
 		if n > 0 {
 			size = min(n, most)
@@ -114,8 +116,8 @@ func (c *call) paging(usual, most int) (before int64, size int, err *apiError) {
 		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: no token of ours either
 		number, project, _ := strings.Cut(string(raw), "/")
 		n, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || n <= 0 || project != projectNumber(c.who.project) {
-			return 0, 0, invalidArgument("Invalid page token.")
+		if err != nil || n <= 0 || project != wire.ProjectNumber(c.who.project) {
+			return 0, 0, wire.InvalidArgument("Invalid page token.")
 		}
 		before = n
 	}
@@ -126,8 +128,5 @@ func (c *call) pageToken(number int64) string {
 	if number == 0 {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", number, projectNumber(c.who.project)))
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", number, wire.ProjectNumber(c.who.project)))
 }
-
-// timestamp is how the API writes an instant.
-func timestamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

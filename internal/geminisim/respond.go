@@ -3,31 +3,33 @@ package geminisim
 import (
 	"net"
 	"net/http"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // fail ends a request with an error.
-func (c *call) fail(e *apiError) {
+func (c *call) fail(e *wire.Error) {
 	if c.op.logged() && !c.recorded {
 		c.s.mu.Lock()
-		c.s.record(c.entry(c.arrived, e.code, e.logReason(), 0), nil)
+		c.s.record(c.entry(c.arrived, e.Code, e.LogReason(), 0), nil)
 		c.s.mu.Unlock()
-		c.logRequest(e.code, e.logReason())
+		c.logRequest(e.Code, e.LogReason())
 	}
-	switch e.drop {
-	case resetConnection:
+	switch e.Drop {
+	case wire.ResetConnection:
 		c.reset()
-	case hang:
+	case wire.Hang:
 		<-c.r.Context().Done()
-		c.fail(errCancelled())
+		c.fail(wire.Cancelled())
 	default:
-		if e.code == statusCancelled {
+		if e.Code == wire.StatusCancelled {
 			c.hungUp = true
 		}
-		body := e.body(c.errorsInArray())
+		body := e.Body(c.errorsInArray())
 		if c.op == opCreateInteraction || c.op == opGetInteraction || c.op == opDeleteInteraction || c.op == opCancelInteraction {
-			body = encode(map[string]any{"error": e.interactionError()})
+			body = wire.Encode(map[string]any{"error": interactionError(e)})
 		}
-		c.writeJSON(e.code, body)
+		c.writeJSON(e.Code, body)
 	}
 }
 
@@ -65,7 +67,7 @@ func (c *call) sent(err error) {
 }
 
 func (c *call) writeHeader(code int) {
-	if code != statusCancelled {
+	if code != wire.StatusCancelled {
 		c.status = code
 	}
 	c.w.WriteHeader(code)

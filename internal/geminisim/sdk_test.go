@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genai"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // sdkClient returns the official Go client, with its base URL changed.
@@ -71,7 +73,7 @@ func TestSDKFiles(t *testing.T) {
 	contents := []*genai.Content{genai.NewContentFromParts([]*genai.Part{genai.NewPartFromURI(f.URI, f.MIMEType)}, genai.RoleUser)}
 	counted, err := mine.Models.CountTokens(ctx, flash, contents, nil)
 	require.NoError(t, err)
-	assert.EqualValues(t, 258*len(content)/pageBytes, counted.TotalTokens)
+	assert.EqualValues(t, 258*len(content)/wire.PageBytes, counted.TotalTokens)
 	answer, err := mine.Models.GenerateContent(ctx, flash, contents, nil)
 	require.NoError(t, err)
 	assert.Equal(t, counted.TotalTokens, answer.UsageMetadata.PromptTokenCount)

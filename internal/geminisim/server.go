@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // Limits of one model on one project. A negative number means unlimited. Zero
@@ -117,11 +118,11 @@ type Server struct {
 
 	mu           sync.Mutex
 	keys         map[[sha256.Size]byte]identity
-	quotas       map[string]quota       // by resolved model
-	own          map[bucketID]quota     // of single projects, before quotas
-	coming       []limitsChange         // in order of their instants
-	retired      map[bucketID]Wording   // an empty project: on all
-	statuses     map[string]modelStatus // by resolved model
+	quotas       map[string]quota            // by resolved model
+	own          map[bucketID]quota          // of single projects, before quotas
+	coming       []limitsChange              // in order of their instants
+	retired      map[bucketID]Wording        // an empty project: on all
+	statuses     map[string]wire.ModelStatus // by resolved model
 	standing     map[string]Standing
 	billing      map[string]*billing // by project
 	about        LimitsAnswer        // to questions about limits
@@ -167,7 +168,7 @@ func New(cfg Config) *Server {
 		quotas:         make(map[string]quota),
 		own:            make(map[bucketID]quota),
 		retired:        make(map[bucketID]Wording),
-		statuses:       make(map[string]modelStatus),
+		statuses:       make(map[string]wire.ModelStatus),
 		standing:       make(map[string]Standing),
 		billing:        make(map[string]*billing),
 		buckets:        make(map[bucketID]*bucket),

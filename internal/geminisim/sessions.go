@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // liveConfig is what the Live API knows of the rest of the server.
@@ -14,10 +16,10 @@ func (s *Server) liveConfig() live.Config {
 		Project: func(key string) (project, refusal string) {
 			who, known := s.lookup(key)
 			if !known {
-				return "", errKeyState(KeyInvalid, "", "", "").message
+				return "", errKeyState(KeyInvalid, "", "", "").Message
 			}
 			if e := errKeyState(who.state, key, who.project, "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"); e != nil {
-				return "", e.message
+				return "", e.Message
 			}
 			return who.project, ""
 		},
@@ -25,7 +27,7 @@ func (s *Server) liveConfig() live.Config {
 			m := s.model(name)
 			return m != nil && m.supports("bidiGenerateContent")
 		},
-		Answer: Translate, Count: CountTokens,
+		Answer: Translate, Count: tokeniser.Count,
 		Order: func(text string) *live.Order {
 			p := planStream(text)
 			if p == nil {
@@ -40,10 +42,10 @@ func (s *Server) liveConfig() live.Config {
 }
 
 // createToken serves POST v1alpha/auth_tokens.
-func (c *call) createToken() *apiError {
+func (c *call) createToken() *wire.Error {
 	answer, invalid := c.s.live.CreateToken(c.who.project, c.body)
 	if invalid != "" {
-		return invalidArgument(invalid)
+		return wire.InvalidArgument(invalid)
 	}
 	c.writeJSON(http.StatusOK, answer)
 	return nil

@@ -3,6 +3,8 @@ package geminisim
 import (
 	"net/http"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // A Wording is how the service says that a model is gone. There is a fourth, a limit of
@@ -20,13 +22,13 @@ const (
 	Deprecated
 )
 
-func (w Wording) apiError(c *call, name, method string) *apiError {
+func (w Wording) apiError(c *call, name, method string) *wire.Error {
 	switch w {
 	case NotFound:
-		return errNotFound(c.version, name, method)
+		return wire.ModelNotFound(c.version, name, method)
 	case Deprecated:
-		e := errNotFound(c.version, name, method)
-		e.code, e.message = http.StatusNotFound, name+" has been deprecated on July 12, 2024. Consider switching to different model, for example gemini-1.5-flash."
+		e := wire.ModelNotFound(c.version, name, method)
+		e.Code, e.Message = http.StatusNotFound, name+" has been deprecated on July 12, 2024. Consider switching to different model, for example gemini-1.5-flash."
 		return e
 	}
 	return Retired404.apiError(name)
@@ -58,14 +60,6 @@ func (s *Server) gone(project string, m *model) (Wording, bool) {
 	return 0, false
 }
 
-// modelStatus is what an answer says of its model. The field is documented, and read in
-// the SDKs; how early it comes is not established.
-type modelStatus struct {
-	Message        string     `json:"message,omitempty"`
-	ModelStage     string     `json:"modelStage,omitempty"`
-	RetirementTime *time.Time `json:"retirementTime,omitempty"`
-}
-
 // SetModelStatus has the answers of a model say in which stage it is (STABLE, LEGACY,
 // DEPRECATED, RETIRED …) and when it will be shut down; zero: they don't say. It goes on
 // answering.
@@ -76,7 +70,7 @@ func (s *Server) SetModelStatus(name, stage string, retirement time.Time) {
 	if m == nil {
 		return
 	}
-	status := modelStatus{ModelStage: stage}
+	status := wire.ModelStatus{ModelStage: stage}
 	if !retirement.IsZero() {
 		at := retirement.UTC()
 		status.RetirementTime = &at
@@ -85,7 +79,7 @@ func (s *Server) SetModelStatus(name, stage string, retirement time.Time) {
 }
 
 // statusOf returns what answers of a model say of it, nil: nothing.
-func (s *Server) statusOf(m *model) *modelStatus {
+func (s *Server) statusOf(m *model) *wire.ModelStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if status, ok := s.statuses[m.resolved]; ok {

@@ -3,6 +3,8 @@ package geminisim
 import (
 	"net/http"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // spendWindow is how long what was spent counts (documented).
@@ -31,7 +33,7 @@ func (s *Server) SetBilling(account string, limit int64, projects ...string) {
 
 // refuseSpend returns the refusal of a request for what its account has spent, or nil. The
 // caller holds s.mu.
-func (c *call) refuseSpend(now, tokens int64) *apiError {
+func (c *call) refuseSpend(now, tokens int64) *wire.Error {
 	b := c.s.billing[c.who.project]
 	if b == nil || b.limit < 0 {
 		return nil
@@ -59,13 +61,13 @@ func (c *call) spend(now, tokens int64) {
 
 // errOverspent is the refusal of the spend-based limit, as it was captured: some with
 // RetryInfo of 31 to 45 s, whatever is left of the ten minutes.
-func errOverspent() apiError {
-	return apiError{
-		code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED", reason: "overspent",
-		message: "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.",
-		details: []detail{
-			{"@type": typePrefix + "QuotaFailure", "violations": []detail{}},
-			{"@type": typePrefix + "RetryInfo", "retryDelay": "35s"},
+func errOverspent() wire.Error {
+	return wire.Error{
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Reason: "overspent",
+		Message: "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.",
+		Details: []wire.Detail{
+			{"@type": wire.TypePrefix + "QuotaFailure", "violations": []wire.Detail{}},
+			{"@type": wire.TypePrefix + "RetryInfo", "retryDelay": "35s"},
 		},
 	}
 }

@@ -3,6 +3,8 @@ package geminisim
 import (
 	"net/http"
 	"regexp"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // A Standing is what a project may do at all, whatever quota it has left. Only
@@ -47,18 +49,18 @@ var groundingTool = regexp.MustCompile(`"(?:google_search|googleSearch|google_se
 
 // refuseStanding returns the refusal of a request for its project's standing, or nil.
 // The caller holds s.mu.
-func (c *call) refuseStanding() *apiError {
-	help := detail{"@type": typePrefix + "Help", "links": []map[string]string{
+func (c *call) refuseStanding() *wire.Error {
+	help := wire.Detail{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
 		{"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}}}
-	exhausted := apiError{code: http.StatusTooManyRequests, status: "RESOURCE_EXHAUSTED"}
+	exhausted := wire.Error{Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED"}
 	switch c.s.standing[c.who.project] {
 	case NoGrounding:
 		if !groundingTool.Match(c.body) {
 			return nil
 		}
 		e := exhausted
-		e.reason, e.details = "no_grounding", []detail{help}
-		e.message = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
+		e.Reason, e.Details = "no_grounding", []wire.Detail{help}
+		e.Message = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
 			"https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. "
 		return &e
 	case Overspent:
@@ -67,15 +69,15 @@ func (c *call) refuseStanding() *apiError {
 	case Depleted:
 		return BillingDepleted.apiError("")
 	case NoFreeTier:
-		return &apiError{code: http.StatusBadRequest, status: "FAILED_PRECONDITION", reason: "no_free_tier",
-			message: "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio."}
+		return &wire.Error{Code: http.StatusBadRequest, Status: "FAILED_PRECONDITION", Reason: "no_free_tier",
+			Message: "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio."}
 	case NoPermission:
-		e := permissionDenied("The caller does not have permission")
-		e.reason = "no_permission"
+		e := wire.PermissionDenied("The caller does not have permission")
+		e.Reason = "no_permission"
 		return e
 	case DeniedAccess:
-		e := permissionDenied("Your project has been denied access. Please contact support.")
-		e.reason = "denied_access"
+		e := wire.PermissionDenied("Your project has been denied access. Please contact support.")
+		e.Reason = "denied_access"
 		return e
 	}
 	return nil

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // streamPlan is a long stream that a prompt asks for.
@@ -40,7 +43,7 @@ func planStream(prompt string) *streamPlan {
 	if p.chunks == 0 || p.bytes == 0 || p.bytes > maxChunk {
 		return nil
 	}
-	p.tokens = CountTokens(p.text(1, time.Unix(0, 0)))
+	p.tokens = tokeniser.Count(p.text(1, time.Unix(0, 0)))
 	return p
 }
 
@@ -63,10 +66,10 @@ func (a *answer) cut() []answer {
 	}
 	var list []answer
 	step := max(16, a.tokens/16)
-	t := tokeniser{text: a.text}
-	for from, done := 0, false; !done; from = t.pos {
-		done = t.advance(t.tokens + step)
-		list = append(list, answer{text: a.text[from:t.pos], tokens: t.tokens, billed: a.billed})
+	t := tokeniser.Walker{Text: a.text}
+	for from, done := 0, false; !done; from = t.Pos {
+		done = t.Advance(t.Tokens + step)
+		list = append(list, answer{text: a.text[from:t.Pos], tokens: t.Tokens, billed: a.billed})
 	}
 	list[len(list)-1].finish = a.finish
 	return list
@@ -114,7 +117,7 @@ func (c *call) lastSent(n int64) int64 {
 	switch {
 	case c.breaks == nil:
 		return n
-	case c.breaks.drop == respond:
+	case c.breaks.Drop == wire.Respond:
 		return 1
 	default:
 		return (n + 1) / 2
@@ -124,7 +127,7 @@ func (c *call) lastSent(n int64) int64 {
 // spoil takes the finish reason from an event of a stream that is to be cut off:
 // a client that had seen one would have a whole answer.
 func (c *call) spoil(p answer) answer {
-	if c.breaks != nil && c.breaks.drop != respond {
+	if c.breaks != nil && c.breaks.Drop != wire.Respond {
 		p.finish = ""
 	}
 	return p
@@ -132,7 +135,7 @@ func (c *call) spoil(p answer) answer {
 
 // breakOff ends a stream without a word.
 func (c *call) breakOff() {
-	if c.breaks.drop == resetConnection {
+	if c.breaks.Drop == wire.ResetConnection {
 		c.reset()
 		return
 	}

@@ -16,6 +16,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // TestPlannedStream: as many chunks, of as many bytes, as far apart as the prompt
@@ -31,7 +34,7 @@ func TestPlannedStream(t *testing.T) {
 		require.Len(t, list, 5)
 		var whole strings.Builder
 		for i, e := range list {
-			var got generateResponse
+			var got wire.GenerateResponse
 			require.NoError(t, json.Unmarshal([]byte(e), &got))
 			text := *got.Candidates[0].Content.Parts[0].Text
 			assert.Len(t, text, 1000)
@@ -42,12 +45,12 @@ func TestPlannedStream(t *testing.T) {
 			assert.Equal(t, i+1, number)
 			assert.Equal(t, start.Add(time.Duration(i)*250*time.Millisecond).UnixNano(), at)
 			whole.WriteString(text)
-			assert.Equal(t, CountTokens(whole.String()), got.UsageMetadata.CandidatesTokenCount)
+			assert.Equal(t, tokeniser.Count(whole.String()), got.UsageMetadata.CandidatesTokenCount)
 			assert.Equal(t, i == 4, got.Candidates[0].FinishReason == "STOP")
 		}
 
 		r = post(t, s, "models/"+flash+":streamGenerateContent", prompt("stream 3 chunks of 7 bytes"))
-		var array []generateResponse
+		var array []wire.GenerateResponse
 		r.decode(t, &array)
 		require.Len(t, array, 3)
 		assert.Equal(t, "chunk 0", *array[2].Candidates[0].Content.Parts[0].Text, "too small for all that it says")

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 const (
@@ -48,7 +50,7 @@ type uploadSession struct {
 
 // upload serves the start of an upload, whole uploads in one request and the
 // requests of a session.
-func (c *call) upload() *apiError {
+func (c *call) upload() *wire.Error {
 	c.arrived = c.s.now()
 	if id := c.r.URL.Query().Get("upload_id"); id != "" {
 		return c.continueUpload(id)
@@ -57,7 +59,7 @@ func (c *call) upload() *apiError {
 	c.enter()
 	switch {
 	case c.r.Method != http.MethodPost:
-		return errNoSuchURL()
+		return wire.NoSuchURL()
 	case refused != nil:
 		return refused
 	}
@@ -70,7 +72,7 @@ func (c *call) upload() *apiError {
 		body := &noted{Reader: c.r.Body}
 		return c.wholeFile("", fileMeta{mime: c.mediaType(c.r.Header.Get("Content-Type"))}, body, body)
 	default:
-		return invalidArgument("Unsupported upload protocol: X-Goog-Upload-Protocol has to be resumable, multipart or raw.")
+		return wire.InvalidArgument("Unsupported upload protocol: X-Goog-Upload-Protocol has to be resumable, multipart or raw.")
 	}
 }
 
@@ -96,15 +98,15 @@ func (n *noted) Read(p []byte) (int, error) {
 }
 
 // complaint returns what is wrong with a body, given an error from parsing it.
-func (n *noted) complaint(err error) *apiError {
+func (n *noted) complaint(err error) *wire.Error {
 	if n.failed {
-		return errCancelled()
+		return wire.Cancelled()
 	}
-	return invalidArgument("Invalid multipart request: " + err.Error())
+	return wire.InvalidArgument("Invalid multipart request: " + err.Error())
 }
 
 // parseFileMeta reads {"file": {…}}, and the ID that the client chose.
-func parseFileMeta(raw []byte) (id string, meta fileMeta, failed *apiError) {
+func parseFileMeta(raw []byte) (id string, meta fileMeta, failed *wire.Error) {
 	var body struct {
 		File struct {
 			Name         string `json:"name"`
@@ -114,39 +116,39 @@ func parseFileMeta(raw []byte) (id string, meta fileMeta, failed *apiError) {
 			MIMETypeS    string `json:"mime_type"`
 		} `json:"file"`
 	}
-	if err := decode(raw, &body); err != nil {
+	if err := wire.Decode(raw, &body); err != nil {
 		return "", meta, err
 	}
 	id = strings.TrimPrefix(body.File.Name, "files/")
 	if id != "" && !fileID.MatchString(id) {
-		return "", meta, invalidArgument("* CreateFileRequest.file.name: an ID has at most 40 characters, lowercase alphanumeric or dashes, and no dash at either end\n")
+		return "", meta, wire.InvalidArgument("* CreateFileRequest.file.name: an ID has at most 40 characters, lowercase alphanumeric or dashes, and no dash at either end\n")
 	}
 	meta.displayName = body.File.DisplayName + body.File.DisplayNameS
 	meta.mime = body.File.MIMEType + body.File.MIMETypeS
 	if len([]rune(meta.displayName)) > 512 {
-		return "", meta, invalidArgument("* CreateFileRequest.file.display_name: at most 512 characters\n")
+		return "", meta, wire.InvalidArgument("* CreateFileRequest.file.display_name: at most 512 characters\n")
 	}
 	return id, meta, nil
 }
 
 // startUpload opens a session.
-func (c *call) startUpload() *apiError {
+func (c *call) startUpload() *wire.Error {
 	if c.r.Header.Get("X-Goog-Upload-Command") != "start" {
-		return invalidArgument("Invalid upload command: a resumable upload begins with X-Goog-Upload-Command: start.")
+		return wire.InvalidArgument("Invalid upload command: a resumable upload begins with X-Goog-Upload-Command: start.")
 	}
 	u := &uploadSession{project: c.who.project, size: -1, sum: sha256.New(), status: uploadActive}
 	if v := c.r.Header.Get("X-Goog-Upload-Header-Content-Length"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 || n > maxFile {
-			return invalidArgument("Invalid X-Goog-Upload-Header-Content-Length.")
+			return wire.InvalidArgument("Invalid X-Goog-Upload-Header-Content-Length.")
 		}
 		u.size = n
 	}
 	raw, err := io.ReadAll(io.LimitReader(c.r.Body, maxMeta))
 	if err != nil {
-		return errCancelled()
+		return wire.Cancelled()
 	}
-	var failed *apiError
+	var failed *wire.Error
 	if u.store = c.route.id; u.store != "" {
 		u.meta, failed = c.storeMeta(u.store, raw)
 	} else {
@@ -183,10 +185,10 @@ func (c *call) startUpload() *apiError {
 }
 
 // multipartUpload takes a multipart/related body: the metadata, then the file.
-func (c *call) multipartUpload() *apiError {
+func (c *call) multipartUpload() *wire.Error {
 	kind, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil || !strings.HasPrefix(kind, "multipart/") || params["boundary"] == "" {
-		return invalidArgument("Invalid multipart request with no boundary.")
+		return wire.InvalidArgument("Invalid multipart request with no boundary.")
 	}
 	body := &noted{Reader: c.r.Body}
 	parts := multipart.NewReader(body, params["boundary"])
@@ -213,30 +215,30 @@ func (c *call) multipartUpload() *apiError {
 }
 
 // wholeFile takes a file in one piece, from a body or a part of it.
-func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) *apiError {
+func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) *wire.Error {
 	sum, content := sha256.New(), new(kept)
 	size, err := io.Copy(io.MultiWriter(sum, content), io.LimitReader(from, maxFile+1))
 	switch {
 	case err != nil:
 		return body.complaint(err)
 	case size > maxFile:
-		return invalidArgument("The file is too large.")
+		return wire.InvalidArgument("The file is too large.")
 	}
 	f, failed := c.addFile(c.who.project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
 	if failed != nil {
 		return failed
 	}
-	c.writeJSON(http.StatusOK, encode(map[string]fileView{"file": c.view(f)}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
 	return nil
 }
 
 // continueUpload serves a request to the URL of a session. The URL is enough of a
 // credential; a key that comes with it has to be of the session's project.
-func (c *call) continueUpload(session string) *apiError {
+func (c *call) continueUpload(session string) *wire.Error {
 	c.s.mu.Lock()
 	u := c.s.uploads[session]
 	c.s.mu.Unlock()
-	var refused *apiError
+	var refused *wire.Error
 	if len(c.credentials) > 0 {
 		refused = c.authenticate()
 	}
@@ -245,7 +247,7 @@ func (c *call) continueUpload(session string) *apiError {
 	case c.who.project == "":
 		c.who.project = u.project
 	case c.who.project != u.project:
-		refused = permissionDenied("The caller does not have permission")
+		refused = wire.PermissionDenied("The caller does not have permission")
 	}
 	c.enter()
 	switch {
@@ -293,7 +295,7 @@ func (c *call) queryUpload(u *uploadSession) {
 	c.w.Header().Set("X-Goog-Upload-Size-Received", strconv.FormatInt(received, 10))
 	if f != nil {
 		c.w.Header().Set("X-Goog-Upload-Status", status)
-		c.writeJSON(http.StatusOK, encode(map[string]fileView{"file": c.view(f)}))
+		c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
 		return
 	}
 	c.uploadState(status, http.StatusOK)
@@ -381,19 +383,19 @@ func (c *call) finalize(u *uploadSession, size int64) {
 		u.status = uploadFinal
 		c.s.mu.Unlock()
 		c.w.Header().Set("X-Goog-Upload-Status", uploadFinal)
-		c.writeJSON(http.StatusOK, encode(c.s.long.Uploaded(u.project, u.store, u.meta.displayName, u.meta.mime, u.kept.content)))
+		c.writeJSON(http.StatusOK, wire.Encode(c.s.long.Uploaded(u.project, u.store, u.meta.displayName, u.meta.mime, u.kept.content)))
 		return
 	}
 	f, failed := c.addFile(u.project, u.id, u.meta, size, [32]byte(u.sum.Sum(nil)), u.kept.content)
 	if failed != nil {
-		c.uploadError(failed.code, uploadActive, failed.message)
+		c.uploadError(failed.Code, uploadActive, failed.Message)
 		return
 	}
 	c.s.mu.Lock()
 	u.status, u.file = uploadFinal, f
 	c.s.mu.Unlock()
 	c.w.Header().Set("X-Goog-Upload-Status", uploadFinal)
-	c.writeJSON(http.StatusOK, encode(map[string]fileView{"file": c.view(f)}))
+	c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
 }
 
 // uploadState answers without a body.

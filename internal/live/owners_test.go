@@ -16,6 +16,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 )
 
 const constrainedPath = "/ws/google.ai.generativelanguage.v1alpha.GenerativeService.BidiGenerateContentConstrained"
@@ -186,7 +187,7 @@ func TestResume(t *testing.T) {
 		c = w.connect(w.instance(), resuming(handle))
 		require.Contains(t, c.hear(), "setupComplete")
 		_, prompt := c.turn("Go on")
-		assert.Greater(t, prompt, geminisim.CountTokens("Go on"), "what was said before counts")
+		assert.Greater(t, prompt, tokeniser.Count("Go on"), "what was said before counts")
 		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 	}
 	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, w.connect(one, resuming("a handle of nobody's")).closed())

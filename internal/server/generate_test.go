@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 )
 
 // The first bytes of some formats are all that sniffing needs.
@@ -55,7 +56,7 @@ func TestGenerateDefaults(t *testing.T) {
 			slices.Collect(maps.Keys(raw)))
 		assert.Equal(t, reply{
 			Response: geminisim.Translate("Guten Morgen"), KeyUsed: 1, ModelUsed: pro,
-			TokensUsed: geminisim.CountTokens("Guten Morgen"),
+			TokensUsed: tokeniser.Count("Guten Morgen"),
 		}, a.ok())
 
 		var sent sentBody

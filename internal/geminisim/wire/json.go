@@ -1,4 +1,4 @@
-package geminisim
+package wire
 
 import (
 	"bytes"
@@ -10,30 +10,27 @@ import (
 	"strings"
 )
 
-// readJSON checks the type of the body, and has it in JSON of the standard from here
-// on.
-func (c *call) readJSON() *apiError {
-	if len(c.body) == 0 {
-		return nil
+// StandardJSON checks the type of a body, and returns it in JSON of the standard.
+func StandardJSON(contentType string, body []byte) ([]byte, *Error) {
+	if len(body) == 0 {
+		return body, nil
 	}
-	switch kind, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); kind {
+	switch kind, _, _ := mime.ParseMediaType(contentType); kind {
 	case "application/x-www-form-urlencoded":
-		return errForm(c.body)
+		return nil, errForm(body)
 	case "application/x-protobuf":
-		return invalidArgument("Request payload is not a valid binary message.")
+		return nil, InvalidArgument("Request payload is not a valid binary message.")
 	}
-	if json.Valid(c.body) {
-		return nil
+	if json.Valid(body) {
+		return body, nil
 	}
-	p := &googleJSON{in: string(c.body)}
-	var err *apiError
-	c.body, err = p.standard()
-	return err
+	p := &googleJSON{in: string(body)}
+	return p.standard()
 }
 
 // errForm is the refusal of a body that is taken for a form: the name of its first
 // field is no parameter. A body of JSON is all of it a name as a rule.
-func errForm(body []byte) *apiError {
+func errForm(body []byte) *Error {
 	pair, _, _ := bytes.Cut(body, []byte("&"))
 	name, _, _ := strings.Cut(string(pair), "=")
 	if plain, err := url.QueryUnescape(name); err == nil {
@@ -41,8 +38,8 @@ func errForm(body []byte) *apiError {
 	}
 	text := fmt.Sprintf("Invalid JSON payload received. Unknown name %s: Cannot bind query parameter. Field '%s' could not be found in request message.",
 		strconv.Quote(name), name)
-	e := invalidArgument(text)
-	e.details = []detail{{"@type": typePrefix + "BadRequest", "fieldViolations": []map[string]string{{"description": text}}}}
+	e := InvalidArgument(text)
+	e.Details = []Detail{{"@type": TypePrefix + "BadRequest", "fieldViolations": []map[string]string{{"description": text}}}}
 	return e
 }
 
@@ -57,7 +54,7 @@ type googleJSON struct {
 // maxNesting is the parser's own.
 const maxNesting = 100
 
-func (p *googleJSON) standard() ([]byte, *apiError) {
+func (p *googleJSON) standard() ([]byte, *Error) {
 	message := p.value(0)
 	if p.skip(); message == "" && p.at < len(p.in) {
 		message = "Parsing terminated before end of input."
@@ -66,7 +63,7 @@ func (p *googleJSON) standard() ([]byte, *apiError) {
 		return p.out.Bytes(), nil
 	}
 	from, to := max(0, p.at-20), min(len(p.in), p.at+20)
-	return nil, invalidArgument(fmt.Sprintf("Invalid JSON payload received. %s\n%s\n%s^",
+	return nil, InvalidArgument(fmt.Sprintf("Invalid JSON payload received. %s\n%s\n%s^",
 		message, p.in[from:to], strings.Repeat(" ", p.at-from)))
 }
 
@@ -206,7 +203,7 @@ func (p *googleJSON) text() string {
 func (p *googleJSON) write(s string) {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic("geminisim: a string can't be encoded: " + err.Error()) // there is none such
+		panic("wire: a string can't be encoded: " + err.Error()) // there is none such
 	}
 	p.out.Write(text)
 }

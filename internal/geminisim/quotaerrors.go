@@ -1,0 +1,80 @@
+package geminisim
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
+)
+
+// errQuota returns the 429 for a set of violations.
+func errQuota(model string, embed bool, violations []violation, dailyDelay time.Duration) *wire.Error {
+	const help = "https://ai.google.dev/gemini-api/docs/rate-limits"
+	var (
+		lines  strings.Builder
+		list   []wire.Detail
+		short  []string
+		delay  time.Duration
+		daily  bool
+		noneOf = true
+	)
+	for _, v := range violations {
+		metric, id, name := quotaNames(v.kind, embed)
+		fmt.Fprintf(&lines, "\n* Quota exceeded for metric: %s, limit: %d, model: %s", metric, v.limit, model)
+		d := wire.Detail{"quotaMetric": metric, "quotaId": id,
+			"quotaDimensions": map[string]string{"location": "global", "model": model}}
+		if v.limit > 0 {
+			d["quotaValue"] = strconv.FormatInt(v.limit, 10)
+			short = append(short, name)
+			noneOf = false
+		}
+		list = append(list, d)
+		daily = daily || v.limit == 0 || v.kind == perDayRequests
+		delay = max(delay, v.wait)
+	}
+	if daily {
+		delay = dailyDelay
+	}
+	reason := strings.Join(short, "+")
+	if noneOf {
+		reason = "no_quota"
+	}
+	return &wire.Error{
+		Code:   http.StatusTooManyRequests,
+		Status: "RESOURCE_EXHAUSTED",
+		Reason: reason,
+		Message: "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
+			help + ". To monitor your current usage, head to: https://ai.dev/rate-limit. " + lines.String() +
+			"\nPlease retry in " + delay.String() + ".",
+		Details: []wire.Detail{
+			{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
+				{"description": "Learn more about Gemini API quotas", "url": help}}},
+			{"@type": wire.TypePrefix + "QuotaFailure", "violations": list},
+			{"@type": wire.TypePrefix + "RetryInfo", "retryDelay": strconv.FormatInt(int64(delay/time.Second), 10) + "s"},
+		},
+	}
+}
+
+// quotaNames returns quotaMetric, quotaId and this package's short name.
+func quotaNames(kind limitKind, embed bool) (metric, id, name string) {
+	const prefix = wire.Service + "/"
+	requests, tokens, family := "generate_content_free_tier_requests", "generate_content_free_tier_input_token_count", "Generate"
+	perMinute, perDay := "GenerateContentInputTokensPerModelPerMinute-FreeTier", "GenerateContentInputTokensPerModelPerDay-FreeTier"
+	if embed {
+		requests, tokens, family = "embed_content_free_tier_requests", "embed_content_free_tier_input_token_count", "EmbedContent"
+		perMinute, perDay = "EmbedContentInputTokensPerMinutePerProjectPerModel-FreeTier", "EmbedContentInputTokensPerDayPerProjectPerModel-FreeTier"
+	}
+	switch kind {
+	case perMinuteTokens:
+		return prefix + tokens, perMinute, "tpm"
+	case perDayTokens:
+		return prefix + tokens, perDay, "tpd"
+	case perDayRequests:
+		return prefix + requests, family + "RequestsPerDayPerProjectPerModel-FreeTier", "rpd"
+	default:
+		return prefix + requests, family + "RequestsPerMinutePerProjectPerModel-FreeTier", "rpm"
+	}
+}
