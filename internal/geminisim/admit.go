@@ -53,7 +53,7 @@ func (c *call) decide(m *model, requests, tokens int64) *wire.Error {
 		return e
 	}
 	f, failing := s.pending(c.streaming)
-	if !failing || f.charged() {
+	if !failing || f.Charged() {
 		if refused := b.charge(now, requests, tokens, s.rejectOversize); refused != nil {
 			e := errQuota(m.resolved, b.embed, refused, s.dailyDelay)
 			s.record(c.entry(at, e.Code, e.Reason, 0), refused)
@@ -66,11 +66,11 @@ func (c *call) decide(m *model, requests, tokens int64) *wire.Error {
 		return nil
 	}
 	s.useFailure()
-	e = f.apiError(m.resolved)
-	if !f.charged() {
+	e = f.Answer(m.resolved)
+	if !f.Charged() {
 		requests = 0
 	}
-	if f.midStream() {
+	if f.MidStream() {
 		c.breaks = e
 		s.record(c.entry(at, http.StatusOK, f.String(), requests), nil)
 		return nil

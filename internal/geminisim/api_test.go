@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -159,7 +160,7 @@ func TestStream(t *testing.T) {
 	})
 	t.Run("broken", func(t *testing.T) {
 		s.SetLimits("", flash, Limits{-1, -1, -1})
-		s.FailNext(2, StreamBroken429)
+		s.FailNext(2, faults.StreamBroken429)
 		r := post(t, s, "models/"+flash+":streamGenerateContent?alt=sse", prompt(text))
 		require.Equal(t, 200, r.status, "it breaks after HTTP 200")
 		list := events(t, r.body)

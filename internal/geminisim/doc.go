@@ -135,8 +135,7 @@
 // RetryInfo too, which says nothing of when the ten minutes are over (captured as 31 to 45
 // s; what it stands for is not established).
 //
-// Faults. [Server.FailNext] injects the failures of [Failure], among them streams
-// that end in an error, stall, or are reset half-way.
+// Faults. [Server.FailNext] injects the failures of package faults.
 //
 // Observation. [Server.Log] has the requests that cost quota, [Server.RequestLog]
 // every request, with each credential it carried by form and fingerprint, and the
@@ -194,7 +193,7 @@
 //   - spend.go: SetBilling, what a billing account may spend
 //   - shutdown.go: models that are gone, or are about to be
 //   - standing.go: SetStanding, what a project may do at all
-//   - failure.go: FailNext, injected failures
+//   - failing.go: FailNext, injected failures
 //   - models.go: the models with their default limits; added, removed and retired ones
 //   - limits.go: limits of a project and model, and their changes
 //   - quota.go: what a request breaks of a model's limits, and its charge

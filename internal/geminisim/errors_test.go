@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -172,16 +173,16 @@ func TestBadRequests(t *testing.T) {
 // charged, and that it happens as often as asked.
 func TestFailures(t *testing.T) {
 	for _, tc := range []struct {
-		failure Failure
+		failure faults.Failure
 		want    string
 		charged int64
 	}{
-		{Unavailable503, `{"error":{"code":503,"message":"This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later.","status":"UNAVAILABLE"}}`, 1},
-		{Internal500, `{"error":{"code":500,"message":"An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting","status":"INTERNAL"}}`, 1},
-		{Bare429, `{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}`, 0},
-		{StreamBroken429, `{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}`, 0},
-		{BillingDepleted, `{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}`, 0},
-		{Retired404, `{"error":{"code":404,"message":"This model models/gemini-2.5-flash is no longer available to new users. Please update your code to use a newer model for the latest features and improvements.","status":"NOT_FOUND"}}`, 0},
+		{faults.Unavailable503, `{"error":{"code":503,"message":"This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later.","status":"UNAVAILABLE"}}`, 1},
+		{faults.Internal500, `{"error":{"code":500,"message":"An internal error has occurred. Please retry or report in https://developers.generativeai.google/guide/troubleshooting","status":"INTERNAL"}}`, 1},
+		{faults.Bare429, `{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}`, 0},
+		{faults.StreamBroken429, `{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}`, 0},
+		{faults.BillingDepleted, `{"error":{"code":429,"message":"Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing.","status":"RESOURCE_EXHAUSTED"}}`, 0},
+		{faults.Retired404, `{"error":{"code":404,"message":"This model models/gemini-2.5-flash is no longer available to new users. Please update your code to use a newer model for the latest features and improvements.","status":"NOT_FOUND"}}`, 0},
 	} {
 		s, _ := newSim(Config{})
 		s.FailNext(2, tc.failure)
@@ -206,7 +207,7 @@ func TestFailures(t *testing.T) {
 func TestFailureAfterQuota(t *testing.T) {
 	s, now := newSim(Config{Limits: map[string]Limits{flash: {RPM: 1, TPM: -1, RPD: -1}}})
 	require.Equal(t, 200, ask(t, s, key1, flash, 1).status)
-	s.FailNext(1, Unavailable503)
+	s.FailNext(1, faults.Unavailable503)
 	require.Equal(t, 429, ask(t, s, key1, flash, 1).status)
 	now.add(time.Minute)
 	require.Equal(t, 503, ask(t, s, key1, flash, 1).status)
@@ -223,7 +224,7 @@ func TestConnectionReset(t *testing.T) {
 		"socket": server.Client(), "memory": {Transport: s.Transport()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.FailNext(1, ConnectionReset)
+			s.FailNext(1, faults.ConnectionReset)
 			url := server.URL + "/v1beta/models/" + flash + ":generateContent?key=" + key1
 			resp, err := client.Post(url, "application/json", strings.NewReader(prompt("word")))
 			if resp != nil {

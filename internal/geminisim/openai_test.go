@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 func openai(t *testing.T, s *Server, method, path, body string) reply {
@@ -82,7 +84,7 @@ func TestChatStream(t *testing.T) {
 			assert.Nil(t, usage)
 		}
 	}
-	s.FailNext(1, StreamBroken429)
+	s.FailNext(1, faults.StreamBroken429)
 	list := events(t, openai(t, s, "POST", "chat/completions", body("")).body)
 	require.Len(t, list, 2)
 	assert.True(t, strings.HasPrefix(list[1], `[{"error":`), list[1])

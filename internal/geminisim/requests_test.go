@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 // TestRequestLog: every request is in it, with the credentials that it carried
@@ -81,7 +83,7 @@ func TestCancelled(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := bubbleSim(Config{Latency: time.Minute})
 			if name == "hanging" {
-				s.FailNext(1, Hang)
+				s.FailNext(1, faults.Hang)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

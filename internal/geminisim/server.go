@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -128,7 +129,7 @@ type Server struct {
 	about        LimitsAnswer        // to questions about limits
 	buckets      map[bucketID]*bucket
 	failures     int // how many are still to come; negative: until cleared
-	failure      Failure
+	failure      faults.Failure
 	log          entryLog
 	bills        map[BillKey]Bill
 	requests     requestLog

@@ -31,7 +31,7 @@ func (w Wording) apiError(c *call, name, method string) *wire.Error {
 		e.Code, e.Message = http.StatusNotFound, name+" has been deprecated on July 12, 2024. Consider switching to different model, for example gemini-1.5-flash."
 		return e
 	}
-	return Retired404.apiError(name)
+	return wire.Retired(name)
 }
 
 // RetireModel makes a model unavailable on a project (empty: on all), while it

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -67,7 +68,7 @@ func (c *call) refuseStanding() *wire.Error {
 		e := errOverspent()
 		return &e
 	case Depleted:
-		return BillingDepleted.apiError("")
+		return faults.BillingDepleted.Answer("")
 	case NoFreeTier:
 		return &wire.Error{Code: http.StatusBadRequest, Status: "FAILED_PRECONDITION", Reason: "no_free_tier",
 			Message: "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio."}

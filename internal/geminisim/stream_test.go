@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -90,7 +91,7 @@ func TestBrokenStreams(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			s := bubbleSim(Config{})
-			s.FailNext(1, StreamReset)
+			s.FailNext(1, faults.StreamReset)
 			resp, err := s.Transport().RoundTrip(newRequest(t.Context(), t, "streamGenerateContent?alt=sse", strings.NewReader(prompt(text))))
 			require.NoError(t, err)
 			list, err := readEvents(resp.Body)
@@ -101,7 +102,7 @@ func TestBrokenStreams(t *testing.T) {
 			assert.Equal(t, "stream_reset", s.Log()[0].Reason)
 			assert.EqualValues(t, 1, s.Log()[0].Charged)
 
-			s.FailNext(1, StreamStalled)
+			s.FailNext(1, faults.StreamStalled)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			start := time.Now()
@@ -116,7 +117,7 @@ func TestBrokenStreams(t *testing.T) {
 			assert.EqualValues(t, 1, s.Stats().Cancelled)
 			assert.True(t, s.RequestLog()[1].Cancelled)
 
-			s.FailNext(2, StreamReset)
+			s.FailNext(2, faults.StreamReset)
 			for _, stream := range []string{"true", "false"} {
 				req, err := http.NewRequestWithContext(t.Context(), "POST", "http://gemini.test/v1beta/openai/chat/completions",
 					strings.NewReader(`{"model":"`+flash+`","stream":`+stream+`,"messages":[{"role":"user","content":"`+text+`"}]}`))
@@ -139,10 +140,10 @@ func TestBrokenStreams(t *testing.T) {
 func TestOtherRequestsThanStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := bubbleSim(Config{})
-		s.FailNext(1, StreamReset)
+		s.FailNext(1, faults.StreamReset)
 		_, err := s.Transport().RoundTrip(newRequest(t.Context(), t, "generateContent", strings.NewReader(prompt("x"))))
 		require.ErrorIs(t, err, syscall.ECONNRESET)
-		s.FailNext(1, StreamStalled)
+		s.FailNext(1, faults.StreamStalled)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err = s.Transport().RoundTrip(newRequest(ctx, t, "generateContent", strings.NewReader(prompt("x"))))
@@ -166,7 +167,7 @@ func TestStreamsOverSockets(t *testing.T) {
 		require.Equal(t, 200, resp.StatusCode)
 		return resp.Body
 	}
-	s.FailNext(1, StreamReset)
+	s.FailNext(1, faults.StreamReset)
 	body := stream(t.Context(), "stream 6 chunks of 1000 bytes")
 	list, err := readEvents(body)
 	require.ErrorIs(t, err, syscall.ECONNRESET)
@@ -175,7 +176,7 @@ func TestStreamsOverSockets(t *testing.T) {
 
 	for i, text := range []string{"stream 999999999 chunks of 10000 bytes", "stream 2 chunks of 100 bytes every 1h", "x"} {
 		if text == "x" {
-			s.FailNext(1, StreamStalled)
+			s.FailNext(1, faults.StreamStalled)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		body := stream(ctx, text)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/inmemory"
 )
 
@@ -164,7 +165,7 @@ func TestCancelWhileUploading(t *testing.T) {
 func TestHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := bubbleSim(Config{})
-		s.FailNext(1, Hang)
+		s.FailNext(1, faults.Hang)
 		client := &http.Client{Transport: s.Transport(), Timeout: 90 * time.Second}
 		start := time.Now()
 		resp, err := client.Do(newRequest(t.Context(), t, "generateContent", strings.NewReader(prompt("word"))))
@@ -232,7 +233,7 @@ func TestOverSockets(t *testing.T) {
 	assert.Greater(t, len(events(t, string(raw))), 3)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	s.FailNext(1, Hang)
+	s.FailNext(1, faults.Hang)
 	done := make(chan error)
 	go func() {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(prompt("word")))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -308,7 +309,7 @@ func TestStatusCounts(t *testing.T) {
 		w.generate("hello", "", as("a")...).ok()
 		w.generate("hello again", "", as("a")...).ok()
 		w.generate("hi", "", as("b")...).ok()
-		w.sim.FailNext(1, geminisim.Unavailable503)
+		w.sim.FailNext(1, faults.Unavailable503)
 		w.generate("unlucky", `"retry":false`, as("b")...).failed(http.StatusServiceUnavailable)
 		time.Sleep(time.Second)
 		s := w.full(as("r")...)

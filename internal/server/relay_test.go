@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 const (
@@ -252,7 +253,7 @@ func TestErrorsAreInTheClientsDialect(t *testing.T) {
 			assert.Equal(t, "type.googleapis.com/google.rpc.RetryInfo", out.Error.Details[1]["@type"])
 			break
 		}
-		w.sim.FailNext(-1, geminisim.Unavailable503)
+		w.sim.FailNext(-1, faults.Unavailable503)
 		a := w.do("POST", "/openai/v1/chat/completions", strings.ReplaceAll(chat, pro, flash))
 		require.Equal(t, http.StatusServiceUnavailable, a.Code)
 		var out openAI
@@ -260,7 +261,7 @@ func TestErrorsAreInTheClientsDialect(t *testing.T) {
 		assert.Equal(t, "server_error", out.Error.Type)
 		assert.Equal(t, "UNAVAILABLE", out.Error.Status)
 		assert.Contains(t, out.Error.Message, "high demand", "upstream's own words")
-		w.sim.FailNext(1, geminisim.Unavailable503)
+		w.sim.FailNext(1, faults.Unavailable503)
 		w.do("POST", "/v1beta/models/"+flash+":generateContent", hello).failed(http.StatusServiceUnavailable)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 var requestID = regexp.MustCompile(`^[a-z0-9]{16}$`)
@@ -69,7 +69,7 @@ func TestEveryAnswerNamesItsRequest(t *testing.T) {
 // What upstream said passes as it said it: the header alone names the request.
 func TestUpstreamsErrorsStayAsTheyAre(t *testing.T) {
 	w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + pro}})
-	w.sim.FailNext(-1, geminisim.Unavailable503)
+	w.sim.FailNext(-1, faults.Unavailable503)
 	a := w.do("POST", "/v1beta/models/"+pro+":generateContent", `{"contents":[{"parts":[{"text":"hello"}]}]}`)
 	require.Equal(t, http.StatusServiceUnavailable, a.Code)
 	assert.Regexp(t, requestID, a.Header().Get("X-Fluxgate-Request-Id"))

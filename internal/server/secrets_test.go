@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -48,16 +49,16 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 		keep(w.do("POST", "/generate", `{"prompt":"`+prompt+`"`))
 		keep(w.do("POST", "/generate", `["`+prompt+`"]`))
 		keep(w.do("POST", "/config", `{"mode":"`+prompt+`"}`))
-		for _, f := range []geminisim.Failure{geminisim.Unavailable503, geminisim.Internal500, geminisim.ConnectionReset, geminisim.Retired404} {
+		for _, f := range []faults.Failure{faults.Unavailable503, faults.Internal500, faults.ConnectionReset, faults.Retired404} {
 			w.sim.FailNext(-1, f)
 			keep(w.generate(prompt, `"model":"gemini-2.5-flash-lite"`))
 		}
-		w.sim.FailNext(-1, geminisim.Hang)
+		w.sim.FailNext(-1, faults.Hang)
 		fails(http.StatusGatewayTimeout, `"timeout":1`)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		keep(askContext(ctx, t, w.Server, "POST", "/generate", body(prompt, "")))
-		w.sim.FailNext(-1, geminisim.Bare429)
+		w.sim.FailNext(-1, faults.Bare429)
 		fails(http.StatusTooManyRequests, `"model":"gemini-2.5-flash"`, "X-Fluxgate-Book", "true")
 		fails(http.StatusTooManyRequests, `"model":"gemini-2.5-flash"`)
 		w.sim.FailNext(0, 0)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 // begin starts an upload and returns where it goes on.
@@ -140,7 +141,7 @@ func TestFilesWaitForTheirProject(t *testing.T) {
 		synctestSleep(61 * time.Second)
 		assert.Equal(t, http.StatusOK, ask(5).Code)
 		// Nor does it fail over to where the file isn't.
-		w.sim.FailNext(1, geminisim.Unavailable503)
+		w.sim.FailNext(1, faults.Unavailable503)
 		ask(6).failed(http.StatusServiceUnavailable)
 		assert.Zero(t, w.sim.Stats().Refused)
 	})

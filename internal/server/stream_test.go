@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
 const streamPath = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
@@ -144,7 +144,7 @@ func TestSimulatedStreamBreaksOff(t *testing.T) {
 	for _, path := range []string{streamPath, strings.TrimSuffix(streamPath, "?alt=sse")} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, setup{})
-			w.sim.FailNext(1, geminisim.StreamBroken429)
+			w.sim.FailNext(1, faults.StreamBroken429)
 			a := w.do("POST", path, hello)
 			assert.Equal(t, http.StatusOK, a.Code)
 			assert.Contains(t, a.Body.String(), "RESOURCE_EXHAUSTED")

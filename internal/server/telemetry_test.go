@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -225,7 +226,7 @@ func TestMetricsOfRequests(t *testing.T) {
 
 		// It comes back, and upstream fails.
 		synctestSleep(wait)
-		w.sim.FailNext(1, geminisim.Bare429)
+		w.sim.FailNext(1, faults.Bare429)
 		ask(aliceToken).wait()
 		assert.Equal(t, map[string]float64{"type=bare_429 project=alpha name=generate_content name=gcp.gemini model=" + pro: 1},
 			watched.values("fluxgate.upstream.errors"))

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -118,7 +119,7 @@ func TestUpstreamNoQuota(t *testing.T) {
 func TestUpstreamBare429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + pro}})
-		w.sim.FailNext(-1, geminisim.Bare429)
+		w.sim.FailNext(-1, faults.Bare429)
 		var waits []time.Duration
 		for range 4 {
 			a := w.generate("hello", "")
@@ -210,7 +211,7 @@ func TestUpstreamAllKeysInvalid(t *testing.T) {
 func TestUpstreamBilling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: []geminisim.Key{key(1, "alpha"), key(2, "alpha"), key(3, "beta")}})
-		w.sim.FailNext(1, geminisim.BillingDepleted)
+		w.sim.FailNext(1, faults.BillingDepleted)
 		assert.Equal(t, 3, w.generate("hello", `"preferred_key":1`).ok().KeyUsed)
 		keys := w.status().Keys
 		assert.Equal(t, []string{"BILLING", "BILLING", ""}, []string{keys[0].Reason, keys[1].Reason, keys[2].Reason})
@@ -235,7 +236,7 @@ func TestValidateLogsWhatBecameInvalid(t *testing.T) {
 func TestUpstreamRetiredModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{})
-		w.sim.FailNext(1, geminisim.Retired404)
+		w.sim.FailNext(1, faults.Retired404)
 		assert.Equal(t, flash, w.generate("hello", "").ok().ModelUsed)
 		assert.Equal(t, flash, w.generate("again", "").ok().ModelUsed)
 		assert.Equal(t, []string{pro, flash, flash}, w.asked(modelOf))
@@ -285,12 +286,12 @@ func TestUpstreamCallersFault(t *testing.T) {
 // 5xx: on another project, at most twice.
 func TestUpstreamFailsOver(t *testing.T) {
 	for _, c := range []struct {
-		kind   geminisim.Failure
+		kind   faults.Failure
 		status int
 		says   string
 	}{
-		{geminisim.Unavailable503, http.StatusServiceUnavailable, "experiencing high demand"},
-		{geminisim.Internal500, http.StatusInternalServerError, "An internal error has occurred"},
+		{faults.Unavailable503, http.StatusServiceUnavailable, "experiencing high demand"},
+		{faults.Internal500, http.StatusInternalServerError, "An internal error has occurred"},
 	} {
 		t.Run(c.kind.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -329,7 +330,7 @@ func TestUpstreamFailsWithNowhereElseToGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":1}}`}})
 		w.generate("fills beta", `"preferred_key":2`).ok()
-		w.sim.FailNext(1, geminisim.Unavailable503)
+		w.sim.FailNext(1, faults.Unavailable503)
 		w.generate("fails on alpha", "", "X-Fluxgate-Book", "true").failed(http.StatusServiceUnavailable)
 		for _, project := range []string{"alpha", "beta"} {
 			assert.Empty(t, w.calendar(project, pro).Bookings, project)
@@ -346,7 +347,7 @@ func TestUpstreamFailsAndThenTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &faulty{Store: storage.NewMemory(nil)}
 		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: store})
-		w.sim.FailNext(-1, geminisim.Unavailable503)
+		w.sim.FailNext(-1, faults.Unavailable503)
 		w.sent.next = roundTripAfter(w.sent.next, func() { store.setDown(true) })
 		f := w.generate("hello", "").failed(http.StatusServiceUnavailable)
 		assert.Contains(t, f.Message, "high demand")
@@ -369,7 +370,7 @@ func (f rawRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { re
 func TestUpstreamTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta")})
-		w.sim.FailNext(1, geminisim.Hang)
+		w.sim.FailNext(1, faults.Hang)
 		start := time.Now()
 		f := w.generate("hello", `"timeout":2`).failed(http.StatusGatewayTimeout)
 		assert.Equal(t, 2*time.Second, time.Since(start))
@@ -383,7 +384,7 @@ func TestUpstreamTimeout(t *testing.T) {
 func TestServerTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{env: []string{"FLUXGATE_TIMEOUT=3s"}})
-		w.sim.FailNext(-1, geminisim.Hang)
+		w.sim.FailNext(-1, faults.Hang)
 		for _, members := range []string{"", `"timeout":600`} {
 			start := time.Now()
 			w.generate("hello"+members, members).failed(http.StatusGatewayTimeout)
@@ -398,7 +399,7 @@ func TestRetryFalse(t *testing.T) {
 	t.Run("5xx", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, setup{keys: projects("alpha", "beta")})
-			w.sim.FailNext(1, geminisim.Unavailable503)
+			w.sim.FailNext(1, faults.Unavailable503)
 			w.generate("hello", `"retry":false`).failed(http.StatusServiceUnavailable)
 			assert.Len(t, w.sim.Log(), 1)
 		})

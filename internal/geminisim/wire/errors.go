@@ -109,6 +109,12 @@ func ModelNotFound(version, model, method string) *Error {
 		model, version, method)}
 }
 
+// Retired is the 404 of a model that is listed still, and no longer to be had (captured).
+func Retired(model string) *Error {
+	return &Error{Code: http.StatusNotFound, Status: "NOT_FOUND", Reason: "retired",
+		Message: "This model models/" + model + " is no longer available to new users. Please update your code to use a newer model for the latest features and improvements."}
+}
+
 // ProjectNumber makes up the twelve-digit number of a project.
 func ProjectNumber(project string) string {
 	sum := sha256.Sum256([]byte(project))

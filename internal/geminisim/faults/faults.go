@@ -1,4 +1,10 @@
-package geminisim
+// Package faults has the failures that a test orders of the simulated Gemini, and how each is
+// answered: errors of the service's own, refusals that no limit explains, connections that are
+// reset or say nothing, and streams that end in an error, stall, or are reset half-way.
+//
+// Their bodies are those that the real service was seen to send. Whether it charges a request that
+// failed is not established; each failure says what is done here.
+package faults
 
 import (
 	"fmt"
@@ -7,13 +13,13 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
-// Failure is a fault to inject with [Server.FailNext].
+// A Failure is a fault that is injected.
 type Failure int
 
+// The failures. Whether the quota is charged is the strict reading of a question that isn't
+// settled: an error of the server's own is, a refusal isn't.
 const (
-	// Unavailable503 is the "high demand" error. It is charged to the quota,
-	// like Internal500, ConnectionReset and Hang: the strict reading of a
-	// question that isn't settled.
+	// Unavailable503 is the "high demand" error. Charged.
 	Unavailable503 Failure = iota
 	// Internal500 is the "internal error". Charged.
 	Internal500
@@ -41,7 +47,7 @@ const (
 	StreamReset
 )
 
-// String returns the name that [Entry].Reason has.
+// String returns the name that the log has for it.
 func (f Failure) String() string {
 	switch f {
 	case Unavailable503:
@@ -69,46 +75,13 @@ func (f Failure) String() string {
 	}
 }
 
-// FailNext makes the next n generate or embed requests fail; n < 0: all until
-// the next call, n == 0: none. Requests that are refused for another reason
-// (their key, a malformed body) don't use up a failure; nor, with a charged
-// failure, do requests that the quota refuses.
-func (s *Server) FailNext(n int, f Failure) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failures, s.failure = n, f
-}
-
-// pending returns the failure that is next in line for a request. The caller
-// holds s.mu, and calls useFailure if it applies it.
-func (s *Server) pending(streaming bool) (f Failure, ok bool) {
-	f = s.failure
-	if !streaming {
-		switch f {
-		case StreamBroken429:
-			f = Bare429
-		case StreamStalled:
-			f = Hang
-		case StreamReset:
-			f = ConnectionReset
-		}
-	}
-	return f, s.failures != 0
-}
-
-// midStream tells whether the failure strikes a stream that has begun.
-func (f Failure) midStream() bool {
+// MidStream tells whether the failure strikes a stream that has begun.
+func (f Failure) MidStream() bool {
 	return f == StreamBroken429 || f == StreamStalled || f == StreamReset
 }
 
-func (s *Server) useFailure() {
-	if s.failures > 0 {
-		s.failures--
-	}
-}
-
-// charged tells whether a request that fails this way uses up quota.
-func (f Failure) charged() bool {
+// Charged tells whether a request that fails this way uses up quota.
+func (f Failure) Charged() bool {
 	switch f {
 	case Bare429, BillingDepleted, Retired404:
 		return false
@@ -117,9 +90,9 @@ func (f Failure) charged() bool {
 	}
 }
 
-// apiError returns what the caller gets. For those of a stream that has
+// Answer returns what the caller gets. For those of a stream that has
 // begun it is how the stream ends.
-func (f Failure) apiError(model string) *wire.Error {
+func (f Failure) Answer(model string) *wire.Error {
 	e := &wire.Error{Reason: f.String()}
 	switch f {
 	case Unavailable503:
@@ -136,11 +109,23 @@ func (f Failure) apiError(model string) *wire.Error {
 		e.Code, e.Status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
 		e.Message = "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage your project and billing."
 	case Retired404:
-		e.Code, e.Status = http.StatusNotFound, "NOT_FOUND"
-		e.Message = "This model models/" + model + " is no longer available to new users. Please update your code to use a newer model for the latest features and improvements."
+		return wire.Retired(model)
 	default:
 		e.Code, e.Status = http.StatusTooManyRequests, "RESOURCE_EXHAUSTED"
 		e.Message = "Resource has been exhausted (e.g. check quota)."
 	}
 	return e
+}
+
+// Plain returns the failure that strikes a request which isn't a stream.
+func (f Failure) Plain() Failure {
+	switch f {
+	case StreamBroken429:
+		return Bare429
+	case StreamStalled:
+		return Hang
+	case StreamReset:
+		return ConnectionReset
+	}
+	return f
 }
