@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 )
 
 // What each end of fluxgate check prints, and its exit code.
 func TestCheckCommand(t *testing.T) {
 	sim := httptest.NewServer(geminisim.New(geminisim.Config{Keys: []geminisim.Key{
-		{Value: "good-key", Project: "team-a"}, {Value: "revoked-key", Project: "team-b", State: geminisim.KeyInvalid},
+		{Value: "good-key", Project: "team-a"}, {Value: "revoked-key", Project: "team-b", State: credentials.Invalid},
 	}}))
 	defer sim.Close()
 	base := []string{"FLUXGATE_STORE=memory", "GOOGLE_GEMINI_BASE_URL=" + sim.URL}

@@ -25,6 +25,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/devserver"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -247,7 +248,7 @@ func TestReport(t *testing.T) {
 			require.NoError(t, err)
 		}
 		change(1, scheduler.SetMark{Key: list[0].Fingerprint, Disabled: &disabled})
-		sim.SetKeyState(simulatedKey(2), geminisim.KeyExpired)
+		sim.SetKeyState(simulatedKey(2), credentials.Expired)
 		change(3, scheduler.RecordRefusal{Model: "gemini-2.5-pro", Block: scheduler.Block{Cause: scheduler.ByDay}})
 		// A key that had been invalid and works again is forgiven.
 		change(4, scheduler.SetMark{Key: list[3].Fingerprint, Invalid: &wrong})

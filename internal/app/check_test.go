@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg, sim := withKeys(t, 2, append(c.env, "FLUXGATE_CHAIN=gemini-2.5-pro", `FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":7}}`)...)
 				for _, n := range c.revoked {
-					sim.SetKeyState(simulatedKey(n), geminisim.KeyInvalid)
+					sim.SetKeyState(simulatedKey(n), credentials.Invalid)
 				}
 				var store storage.Store = storage.NewMemory(nil)
 				if c.down {
@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 
 				// What was found before doesn't count.
 				for n := range 2 {
-					sim.SetKeyState(simulatedKey(n+1), geminisim.KeyHealthy)
+					sim.SetKeyState(simulatedKey(n+1), credentials.Healthy)
 				}
 				_ = check()
 				assert.Contains(t, out.String(), "keys: 2 healthy")

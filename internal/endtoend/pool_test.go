@@ -18,6 +18,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/remote"
 	"fluxgate.dev/fluxgate/internal/terminal"
 	"fluxgate.dev/fluxgate/storage"
@@ -75,8 +76,8 @@ func newPool(t *testing.T) *pool {
 		p.env = append(p.env, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, key), fmt.Sprintf("GEMINI_PROJECT_%d=%s", i+1, in))
 	}
 	p.sim = geminisim.New(cfg)
-	p.sim.SetKeyState("pool-key-2", geminisim.KeyInvalid)
-	p.sim.SetKeyState("pool-key-3", geminisim.KeyLeaked)
+	p.sim.SetKeyState("pool-key-2", credentials.Invalid)
+	p.sim.SetKeyState("pool-key-3", credentials.Leaked)
 	p.sim.SetLimits(project(3), model, geminisim.Limits{RPM: 60, TPM: 1_000_000, RPD: 1})
 	upstream := httptest.NewServer(p.sim)
 	t.Cleanup(upstream.Close)
@@ -195,7 +196,7 @@ func (p *pool) agree(t *testing.T, a, b *running, database bool) {
 	expect(b)
 
 	// A key that works again is forgiven by the next validation.
-	p.sim.SetKeyState("pool-key-2", geminisim.KeyHealthy)
+	p.sim.SetKeyState("pool-key-2", credentials.Healthy)
 	validated, err := b.Validate(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "healthy", validated.Body.Keys[1].Status)

@@ -13,7 +13,7 @@ func (c *call) modelFor(name, method string) (*model, *wire.Error) {
 	if m == nil || !m.supports(method) {
 		return nil, wire.ModelNotFound(c.version, name, method)
 	}
-	if w, gone := c.s.gone(c.who.project, m); gone {
+	if w, gone := c.s.gone(c.who.Project, m); gone {
 		return nil, w.apiError(c, name, method)
 	}
 	return m, nil
@@ -40,7 +40,7 @@ func (c *call) decide(m *model, requests, tokens int64) *wire.Error {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.bucketOf(bucketID{c.who.project, m.resolved}, m.kind == embeddingModel)
+	b := s.bucketOf(bucketID{c.who.Project, m.resolved}, m.kind == embeddingModel)
 	now := b.arrive(c.arrived)
 	s.advance(now)
 	at := time.Unix(0, now)

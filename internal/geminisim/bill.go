@@ -32,7 +32,7 @@ func (s *Server) Bills() map[BillKey]Bill {
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answer) {
-	c.s.addBill(BillKey{c.who.project, c.model}, Bill{
+	c.s.addBill(BillKey{c.who.Project, c.model}, Bill{
 		Answers: 1, Input: c.tokens, Cached: c.cached, Output: a.tokens, Thoughts: a.billed.ThoughtsTokenCount, Tools: a.billed.ToolUsePromptTokenCount,
 	})
 }

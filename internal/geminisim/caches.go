@@ -133,7 +133,7 @@ func (c *call) createCache() *wire.Error {
 	}
 	k := &cachedContent{model: m.name, resolved: m.resolved, displayName: req.DisplayName + req.DisplayNameS,
 		tokens: tokens, declarations: req.Declarations,
-		owned: owned{project: c.who.project, created: c.arrived, updated: c.arrived, expires: expires}}
+		owned: owned{project: c.who.Project, created: c.arrived, updated: c.arrived, expires: expires}}
 	c.s.mu.Lock()
 	for k.id == "" || !c.s.caches.put(k, c.arrived) {
 		k.id = c.s.newID(24)
@@ -148,7 +148,7 @@ func (c *call) createCache() *wire.Error {
 // and answers with what it returns.
 func (c *call) withCache(do func(k *cachedContent) any) *wire.Error {
 	c.s.mu.Lock()
-	k, ok := c.s.caches.get(c.id, c.who.project, c.arrived)
+	k, ok := c.s.caches.get(c.id, c.who.Project, c.arrived)
 	var answer any
 	if ok {
 		answer = do(k)
@@ -201,7 +201,7 @@ func (c *call) listCaches() *wire.Error {
 		NextPageToken  string      `json:"nextPageToken,omitempty"`
 	}{}
 	c.s.mu.Lock()
-	list, more := c.s.caches.page(c.who.project, c.arrived, before, size)
+	list, more := c.s.caches.page(c.who.Project, c.arrived, before, size)
 	for _, k := range list {
 		page.CachedContents = append(page.CachedContents, k.view())
 	}
@@ -218,7 +218,7 @@ func (c *call) resolveCache(req *wire.GenerateRequest, m *model) *wire.Error {
 		return nil
 	}
 	c.s.mu.Lock()
-	k, ok := c.s.caches.get(strings.TrimPrefix(req.CachedContent, "cachedContents/"), c.who.project, c.arrived)
+	k, ok := c.s.caches.get(strings.TrimPrefix(req.CachedContent, "cachedContents/"), c.who.Project, c.arrived)
 	c.s.mu.Unlock()
 	switch {
 	case !ok:

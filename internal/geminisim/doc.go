@@ -36,10 +36,8 @@
 // [Config.RejectOversize] it is refused with an ordinary 429 instead. A batch of
 // more texts than RPM always is.
 //
-// Keys. Unknown, invalid, expired, leaked, suspended and blocked keys and
-// keys whose project has the API switched off get their own error bodies. The
-// body for a suspended key repeats the whole key, as the real one does. More
-// than one credential in a request is refused.
+// Keys, the places where a request may have one, and what is answered to bad ones are package
+// credentials'.
 //
 // Surface, under /v1beta/, /v1/ and /v1alpha/, which are one here (documented of
 // v1alpha: it has parts that the others lack): models (list and get), generateContent,
@@ -186,7 +184,6 @@
 //   - admit.go: a request charged to the quota, refused, or failed as injected
 //   - respond.go: answers and errors written, connections reset
 //   - requestlog.go: RequestLog, every request with the credentials that it carried
-//   - keys.go: Key and its states, and the key of a request
 //   - routes.go: which operation a method and path mean
 //   - bill.go: Bills, what answers cost in tokens
 //   - log.go: Log, Stats and Peak, the requests that cost quota
@@ -200,5 +197,4 @@
 //   - resources.go: resources of a project that expire, and lists of them in pages
 //   - window.go: the three kinds of minute
 //   - quotaerrors.go: the refusals of limits
-//   - keyerrors.go: the refusals of credentials
 package geminisim

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -46,14 +47,14 @@ func TestKeyStates(t *testing.T) {
 	number := wire.ProjectNumber("alpha")
 	blocked := "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked."
 	for _, tc := range []struct {
-		state KeyState
+		state credentials.State
 		want  string
 	}{
-		{KeyInvalid, `{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com","metadata":{"service":"generativelanguage.googleapis.com"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"API key not valid. Please pass a valid API key."}]}}`},
-		{KeyExpired, `{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com","metadata":{"service":"generativelanguage.googleapis.com"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"API key expired. Please renew the API key."}]}}`},
-		{KeyLeaked, `{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key.","status":"PERMISSION_DENIED"}}`},
-		{KeySuspended, `{"error":{"code":403,"message":"Permission denied: Consumer 'api_key:` + key1 + `' has been suspended.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CONSUMER_SUSPENDED","domain":"googleapis.com","metadata":{"consumer":"projects/` + number + `","service":"generativelanguage.googleapis.com","containerInfo":"api_key:` + key1 + `"}}]}}`},
-		{KeyBlocked, `{"error":{"code":403,"message":"` + blocked + `","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_SERVICE_BLOCKED","domain":"googleapis.com","metadata":{"consumer":"projects/` + number + `","service":"generativelanguage.googleapis.com","apiName":"generativelanguage.googleapis.com","methodName":"google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"` + blocked + `"}]}}`},
+		{credentials.Invalid, `{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com","metadata":{"service":"generativelanguage.googleapis.com"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"API key not valid. Please pass a valid API key."}]}}`},
+		{credentials.Expired, `{"error":{"code":400,"message":"API key expired. Please renew the API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID","domain":"googleapis.com","metadata":{"service":"generativelanguage.googleapis.com"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"API key expired. Please renew the API key."}]}}`},
+		{credentials.Leaked, `{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key.","status":"PERMISSION_DENIED"}}`},
+		{credentials.Suspended, `{"error":{"code":403,"message":"Permission denied: Consumer 'api_key:` + key1 + `' has been suspended.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"CONSUMER_SUSPENDED","domain":"googleapis.com","metadata":{"consumer":"projects/` + number + `","service":"generativelanguage.googleapis.com","containerInfo":"api_key:` + key1 + `"}}]}}`},
+		{credentials.Blocked, `{"error":{"code":403,"message":"` + blocked + `","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_SERVICE_BLOCKED","domain":"googleapis.com","metadata":{"consumer":"projects/` + number + `","service":"generativelanguage.googleapis.com","apiName":"generativelanguage.googleapis.com","methodName":"google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent"}},{"@type":"type.googleapis.com/google.rpc.LocalizedMessage","locale":"en-US","message":"` + blocked + `"}]}}`},
 	} {
 		s, _ := newSim(Config{})
 		s.SetKeyState(key1, tc.state)
@@ -66,18 +67,18 @@ func TestKeyStates(t *testing.T) {
 		assert.NotEqual(t, 200, do(t, s, "GET", "/v1beta/models", "", "x-goog-api-key", key1).status, "on every route")
 		assert.NotEqual(t, 200, post(t, s, "models/"+flash+":countTokens", prompt("word")).status)
 
-		s.SetKeyState(key1, KeyHealthy)
+		s.SetKeyState(key1, credentials.Healthy)
 		assert.Equal(t, 200, ask(t, s, key1, flash, 1).status)
 		assert.Equal(t, "alpha", s.Log()[1].Project, "a change of state keeps the project")
 	}
 
-	s, _ := newSim(Config{Keys: []Key{{Value: "off", Project: "alpha", State: KeyDisabledAPI}}})
+	s, _ := newSim(Config{Keys: []Key{{Value: "off", Project: "alpha", State: credentials.DisabledAPI}}})
 	r := ask(t, s, "off", flash, 1)
 	assert.Equal(t, 403, r.status)
 	assert.Contains(t, r.body, `"SERVICE_DISABLED"`)
 	assert.Contains(t, r.body, `"activationUrl":"https://console.developers.google.com/apis/api/generativelanguage.googleapis.com/overview?project=`+number+`"`)
 
-	s.SetKeyState("late", KeyHealthy)
+	s.SetKeyState("late", credentials.Healthy)
 	assert.Equal(t, 200, ask(t, s, "late", flash, 1).status, "a key that didn't exist before")
 }
 
@@ -249,7 +250,7 @@ func TestNoKeyValueIsShown(t *testing.T) {
 	s, _ := newSim(Config{Logger: slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	secret := "the secret prompt"
 	require.Equal(t, 200, do(t, s, "POST", "/v1beta/models/"+flash+":generateContent?key="+key1, prompt(secret)).status)
-	s.SetKeyState(key1, KeySuspended)
+	s.SetKeyState(key1, credentials.Suspended)
 	require.Equal(t, 403, ask(t, s, key1, flash, 1).status)
 	require.Equal(t, 403, do(t, s, "POST", "/v1beta/models/"+flash+":generateContent?key="+key1, prompt(secret)).status)
 	k := Key{Value: key1, Project: "alpha"}
@@ -265,5 +266,5 @@ func TestNoKeyValueIsShown(t *testing.T) {
 	assert.NotContains(t, logged.String(), key1)
 	assert.NotContains(t, logged.String(), fmt.Sprintf("%x", key1))
 	assert.NotContains(t, logged.String(), secret)
-	assert.Contains(t, logged.String(), Fingerprint(key1), "there is something to see")
+	assert.Contains(t, logged.String(), credentials.Fingerprint(key1), "there is something to see")
 }

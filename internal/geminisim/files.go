@@ -112,7 +112,7 @@ var fileID = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$`)
 
 func (c *call) getFile() *wire.Error {
 	c.s.mu.Lock()
-	f, ok := c.s.files.get(c.id, c.who.project, c.arrived)
+	f, ok := c.s.files.get(c.id, c.who.Project, c.arrived)
 	c.s.mu.Unlock()
 	if !ok {
 		return errFile(c.id)
@@ -123,7 +123,7 @@ func (c *call) getFile() *wire.Error {
 
 func (c *call) deleteFile() *wire.Error {
 	c.s.mu.Lock()
-	_, ok := c.s.files.get(c.id, c.who.project, c.arrived)
+	_, ok := c.s.files.get(c.id, c.who.Project, c.arrived)
 	if ok {
 		delete(c.s.files.items, c.id)
 	}
@@ -141,7 +141,7 @@ func (c *call) listFiles() *wire.Error {
 		return err
 	}
 	c.s.mu.Lock()
-	list, more := c.s.files.page(c.who.project, c.arrived, before, size)
+	list, more := c.s.files.page(c.who.Project, c.arrived, before, size)
 	c.s.mu.Unlock()
 	page := struct {
 		Files         []fileView `json:"files,omitempty"`
@@ -219,7 +219,7 @@ func (c *call) resolveParts(parts []wire.Part) *wire.Error {
 			continue // elsewhere: not ours to know
 		}
 		c.s.mu.Lock()
-		f, ok := c.s.files.get(found[1], c.who.project, c.arrived)
+		f, ok := c.s.files.get(found[1], c.who.Project, c.arrived)
 		c.s.mu.Unlock()
 		if !ok {
 			return errFile(found[1])

@@ -38,7 +38,7 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*model, answ
 	if err := c.think(); err != nil {
 		return fail(err)
 	}
-	a := c.s.answerTo(req, c.who.project, c.arrived, min(c.s.maxOutput, m.output))
+	a := c.s.answerTo(req, c.who.Project, c.arrived, min(c.s.maxOutput, m.output))
 	if a.stalls {
 		return fail(&wire.Error{Drop: wire.Hang})
 	}

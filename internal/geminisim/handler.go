@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -23,8 +24,8 @@ type call struct {
 	route
 	body        []byte
 	arrived     time.Time
-	credentials []presented
-	who         identity
+	credentials []credentials.Presented
+	who         credentials.Identity
 	model       string // for the log
 	tokens      int64
 	cached      int64 // of tokens, those of a cached content
@@ -43,7 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.live.ServeHTTP(w, r)
 		return
 	}
-	c := &call{s: s, w: w, r: r, route: parseRoute(r.Method, r.URL.Path), credentials: credentialsOf(r)}
+	c := &call{s: s, w: w, r: r, route: parseRoute(r.Method, r.URL.Path), credentials: credentials.Of(r)}
 	c.model = c.route.model
 	defer c.finish() // a reset is a panic
 	if err := c.serve(); err != nil {
@@ -138,4 +139,10 @@ func (c *call) resource() *wire.Error {
 	default:
 		return c.deleteCache()
 	}
+}
+
+// authenticate finds out whose a request is.
+func (c *call) authenticate() (refused *wire.Error) {
+	c.who, refused = c.s.keys.Authenticate(c.credentials, c.openai, c.op.rpc(c.version))
+	return refused
 }

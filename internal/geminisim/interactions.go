@@ -190,7 +190,7 @@ func (c *call) createInteraction() *wire.Error {
 func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, turns []wire.Content, store bool) {
 	at := wire.Timestamp(c.arrived)
 	made := &interaction{
-		owned: owned{project: c.who.project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
+		owned: owned{project: c.who.Project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
 		said:  append(slices.Clip(turns), wire.Content{Role: "model", Parts: []wire.Part{{Text: &a.text}}}),
 		body: interactionBody{
 			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
@@ -272,7 +272,7 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 func (c *call) interactionByID(id string, change func(*interaction)) (*interaction, *wire.Error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	i, ok := c.s.interactions.get(id, c.who.project, c.arrived)
+	i, ok := c.s.interactions.get(id, c.who.Project, c.arrived)
 	if !ok {
 		return nil, &wire.Error{Code: http.StatusNotFound, Status: "NOT_FOUND", Message: "Interaction " + id + " not found."}
 	}

@@ -151,13 +151,13 @@ func (s *Server) record(e Entry, refused []violation) {
 }
 
 func (c *call) entry(at time.Time, code int, reason string, charged int64) Entry {
-	return Entry{At: at.Round(0).UTC(), Project: c.who.project, Model: c.model, Key: c.who.fingerprint,
+	return Entry{At: at.Round(0).UTC(), Project: c.who.Project, Model: c.model, Key: c.who.Fingerprint,
 		Tokens: c.tokens, Status: code, Reason: reason, Charged: charged}
 }
 
 func (c *call) logRequest(code int, reason string) {
 	c.s.logger.LogAttrs(c.r.Context(), slog.LevelDebug, "request",
 		slog.String("path", c.r.URL.Path), slog.Int("status", code), slog.String("reason", reason),
-		slog.String("project", c.who.project), slog.String("key", c.who.fingerprint),
+		slog.String("project", c.who.Project), slog.String("key", c.who.Fingerprint),
 		slog.String("model", c.model), slog.Int64("tokens", c.tokens))
 }

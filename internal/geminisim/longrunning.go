@@ -89,7 +89,7 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 // costs.
 func (c *call) longRunning() *wire.Error {
 	r := longrunning.Request{
-		Project: c.who.project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.uriBase(),
+		Project: c.who.Project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.uriBase(),
 	}
 	var a longrunning.Answer
 	switch c.op {
@@ -166,7 +166,7 @@ func (c *call) images() *wire.Error {
 // had (documented).
 func (c *call) download() *wire.Error {
 	c.s.mu.Lock()
-	f, ok := c.s.files.get(c.id, c.who.project, c.arrived)
+	f, ok := c.s.files.get(c.id, c.who.Project, c.arrived)
 	c.s.mu.Unlock()
 	switch {
 	case !ok:
@@ -185,7 +185,7 @@ func (c *call) download() *wire.Error {
 
 // storeMeta reads what an upload to a store says of the document.
 func (c *call) storeMeta(store string, raw []byte) (fileMeta, *wire.Error) {
-	if _, ok := c.s.long.Sources(c.who.project, []string{store}); !ok {
+	if _, ok := c.s.long.Sources(c.who.Project, []string{store}); !ok {
 		return fileMeta{}, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + store + " or it may not exist.")
 	}
 	var in struct {
@@ -220,7 +220,7 @@ func (c *call) grounding(req *wire.GenerateRequest) (any, *wire.Error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	chunks, ok := c.s.long.Sources(c.who.project, names)
+	chunks, ok := c.s.long.Sources(c.who.Project, names)
 	if !ok {
 		return nil, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + strings.Join(names, ", ") + " or it may not exist.")
 	}

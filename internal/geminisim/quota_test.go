@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -207,7 +208,7 @@ func TestSharedQuota(t *testing.T) {
 	}
 	requests, _ := s.Peak("p", "gemini-flash-latest")
 	assert.EqualValues(t, 2, requests, "Peak resolves aliases")
-	assert.Equal(t, "key-"+Fingerprint("c"), s.Log()[6].Project)
+	assert.Equal(t, "key-"+credentials.Fingerprint("c"), s.Log()[6].Project)
 }
 
 // TestNoQuota: "limit: 0" has no quotaValue and violates everything.
@@ -318,11 +319,11 @@ func TestLog(t *testing.T) {
 	post(t, s, "models/"+flash+":generateContent", "{")
 	post(t, s, "models/"+flash+":countTokens", prompt("word")) // not a generate request
 	at := noon.Add(time.Second)
-	fp := Fingerprint(key1)
+	fp := credentials.Fingerprint(key1)
 	assert.Equal(t, []Entry{
 		{At: noon, Project: "alpha", Model: flash, Key: fp, Tokens: 7, Status: 200, Charged: 1},
 		{At: at, Project: "alpha", Model: flash, Key: fp, Tokens: 8, Status: 429, Reason: "rpm"},
-		{At: at, Model: flash, Key: Fingerprint("who?"), Status: 400, Reason: "API_KEY_INVALID"},
+		{At: at, Model: flash, Key: credentials.Fingerprint("who?"), Status: 400, Reason: "API_KEY_INVALID"},
 		{At: at, Project: "alpha", Model: "gemini-9", Key: fp, Status: 404, Reason: "NOT_FOUND"},
 		{At: at, Project: "alpha", Model: flash, Key: fp, Status: 400, Reason: "INVALID_ARGUMENT"},
 	}, s.Log())

@@ -1,28 +1,11 @@
 package geminisim
 
 import (
-	"net/http"
 	"slices"
-	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 )
-
-// CredentialForm is a place in a request where a credential was found.
-type CredentialForm string
-
-// The forms of a credential.
-const (
-	FormAPIKeyHeader  CredentialForm = "x-goog-api-key" // the header of that name
-	FormQuery         CredentialForm = "key"            // the query parameter of that name
-	FormBearer        CredentialForm = "bearer"         // Authorization: Bearer
-	FormAuthorization CredentialForm = "authorization"  // Authorization of another scheme
-)
-
-// Credential is one that a request carried, without its value.
-type Credential struct {
-	Form        CredentialForm
-	Fingerprint string // see [Fingerprint]; of Basic, that of the password
-}
 
 // Request describes one request of any kind, whatever became of it. It holds
 // names only: no value of a header, of a query parameter or of a key.
@@ -30,45 +13,14 @@ type Request struct {
 	At          time.Time // UTC: its body had been read; of an upload, its header
 	Method      string
 	Path        string
-	Query       []string     // names of the query's parameters, sorted
-	Headers     []string     // names of the header fields as received, canonical, sorted
-	Credentials []Credential // every one that was found, in the order of the forms
-	Project     string       // that the credential belongs to, or that an upload was begun by
-	Key         string       // fingerprint of the only credential; empty with several or none
-	Status      int          // HTTP status; zero until there is one, and when none was sent
-	Done        bool         // the server is through with it
-	Cancelled   bool         // the client hung up before everything had been sent
-}
-
-// presented is a credential with its value, which goes no further.
-type presented struct {
-	Credential
-	value string
-}
-
-// credentialsOf returns every credential of a request, wherever it is.
-func credentialsOf(r *http.Request) (list []presented) {
-	add := func(form CredentialForm, value string) {
-		list = append(list, presented{Credential{form, Fingerprint(value)}, value})
-	}
-	for _, v := range r.Header.Values("x-goog-api-key") {
-		add(FormAPIKeyHeader, v)
-	}
-	if r.URL.RawQuery != "" {
-		for _, v := range r.URL.Query()["key"] {
-			add(FormQuery, v)
-		}
-	}
-	for _, v := range r.Header.Values("Authorization") {
-		if token, ok := strings.CutPrefix(v, "Bearer "); ok {
-			add(FormBearer, token)
-		} else if _, password, ok := r.BasicAuth(); ok {
-			add(FormAuthorization, password)
-		} else {
-			add(FormAuthorization, v)
-		}
-	}
-	return list
+	Query       []string                 // names of the query's parameters, sorted
+	Headers     []string                 // names of the header fields as received, canonical, sorted
+	Credentials []credentials.Credential // every one that was found, in the order of the forms
+	Project     string                   // that the credential belongs to, or that an upload was begun by
+	Key         string                   // fingerprint of the only credential; empty with several or none
+	Status      int                      // HTTP status; zero until there is one, and when none was sent
+	Done        bool                     // the server is through with it
+	Cancelled   bool                     // the client hung up before everything had been sent
 }
 
 // requestLog keeps the latest requests in a ring.
@@ -113,7 +65,7 @@ func (c *call) enter() {
 		Method:  c.r.Method,
 		Path:    c.r.URL.Path,
 		Headers: names(c.r.Header),
-		Project: c.who.project,
+		Project: c.who.Project,
 	}
 	if c.r.URL.RawQuery != "" {
 		seen.Query = names(c.r.URL.Query())

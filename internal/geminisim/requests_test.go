@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
@@ -29,23 +30,23 @@ func TestRequestLog(t *testing.T) {
 		want                     Request
 	}{
 		{"header", "POST", "/v1beta/models/" + flash + ":countTokens", prompt("x"), []string{"x-goog-api-key", key1, "X-Fluxgate-Token", "caller-secret", "TE", "trailers"},
-			Request{Headers: []string{"Te", "X-Fluxgate-Token", "X-Goog-Api-Key"}, Credentials: []Credential{{FormAPIKeyHeader, Fingerprint(key1)}},
-				Project: "alpha", Key: Fingerprint(key1), Status: 200}},
+			Request{Headers: []string{"Te", "X-Fluxgate-Token", "X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}},
+				Project: "alpha", Key: credentials.Fingerprint(key1), Status: 200}},
 		{"query", "GET", "/v1beta/" + f.Name + "?key=" + key2 + "&alt=json", "", nil,
-			Request{Headers: []string{}, Query: []string{"alt", "key"}, Credentials: []Credential{{FormQuery, Fingerprint(key2)}},
-				Project: Key{Value: key2}.ProjectID(), Key: Fingerprint(key2), Status: 403}},
+			Request{Headers: []string{}, Query: []string{"alt", "key"}, Credentials: []credentials.Credential{{Form: credentials.FormQuery, Fingerprint: credentials.Fingerprint(key2)}},
+				Project: Key{Value: key2}.ProjectID(), Key: credentials.Fingerprint(key2), Status: 403}},
 		{"bearer", "GET", "/v1beta/openai/models", "", []string{"Authorization", "Bearer " + key1},
-			Request{Headers: []string{"Authorization"}, Credentials: []Credential{{FormBearer, Fingerprint(key1)}}, Project: "alpha", Key: Fingerprint(key1), Status: 200}},
+			Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormBearer, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 200}},
 		{"basic", "GET", "/v1beta/models", "", []string{"Authorization", "Basic bmFtZTpjYWxsZXItc2VjcmV0"},
-			Request{Headers: []string{"Authorization"}, Credentials: []Credential{{FormAuthorization, Fingerprint("caller-secret")}}, Key: Fingerprint("caller-secret"), Status: 401}},
+			Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormAuthorization, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 401}},
 		{"several", "POST", "/v1beta/models/" + flash + ":generateContent?key=" + key2, prompt("x"), []string{"x-goog-api-key", key1, "Authorization", "Bearer caller-secret"},
-			Request{Headers: []string{"Authorization", "X-Goog-Api-Key"}, Query: []string{"key"}, Credentials: []Credential{{FormAPIKeyHeader, Fingerprint(key1)},
-				{FormQuery, Fingerprint(key2)}, {FormBearer, Fingerprint("caller-secret")}}, Status: 400}},
+			Request{Headers: []string{"Authorization", "X-Goog-Api-Key"}, Query: []string{"key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)},
+				{Form: credentials.FormQuery, Fingerprint: credentials.Fingerprint(key2)}, {Form: credentials.FormBearer, Fingerprint: credentials.Fingerprint("caller-secret")}}, Status: 400}},
 		{"none", "GET", "/v1beta/files", "", nil, Request{Headers: []string{}, Status: 403}},
 		{"unknown key", "GET", "/v1beta/files", "", []string{"x-goog-api-key", "caller-secret"},
-			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []Credential{{FormAPIKeyHeader, Fingerprint("caller-secret")}}, Key: Fingerprint("caller-secret"), Status: 400}},
+			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 400}},
 		{"no such URL", "GET", "/other", "", []string{"x-goog-api-key", key1},
-			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []Credential{{FormAPIKeyHeader, Fingerprint(key1)}}, Project: "alpha", Key: Fingerprint(key1), Status: 404}},
+			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 404}},
 		{"upload session", "POST", url, "", []string{"X-Goog-Upload-Command", "query"},
 			Request{Headers: []string{"X-Goog-Upload-Command"}, Query: []string{"upload_id", "upload_protocol"}, Project: "alpha", Status: 200}},
 	} {
@@ -102,7 +103,7 @@ func TestCancelled(t *testing.T) {
 			}
 			synctest.Wait()
 			require.False(t, s.RequestLog()[0].Done)
-			require.Equal(t, Fingerprint(key1), s.RequestLog()[0].Key)
+			require.Equal(t, credentials.Fingerprint(key1), s.RequestLog()[0].Key)
 			require.Zero(t, s.Stats().Cancelled)
 			cancel()
 			<-done

@@ -116,7 +116,7 @@ func (c *call) paging(usual, most int) (before int64, size int, err *wire.Error)
 		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: no token of ours either
 		number, project, _ := strings.Cut(string(raw), "/")
 		n, err := strconv.ParseInt(number, 10, 64)
-		if err != nil || n <= 0 || project != wire.ProjectNumber(c.who.project) {
+		if err != nil || n <= 0 || project != wire.ProjectNumber(c.who.Project) {
 			return 0, 0, wire.InvalidArgument("Invalid page token.")
 		}
 		before = n
@@ -128,5 +128,5 @@ func (c *call) pageToken(number int64) string {
 	if number == 0 {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", number, wire.ProjectNumber(c.who.project)))
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d/%s", number, wire.ProjectNumber(c.who.Project)))
 }

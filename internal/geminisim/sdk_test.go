@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genai"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -88,7 +89,7 @@ func TestSDKFiles(t *testing.T) {
 
 	for _, r := range s.RequestLog() {
 		assert.Len(t, r.Credentials, 1, r.Path)
-		assert.Equal(t, FormAPIKeyHeader, r.Credentials[0].Form, r.Path)
+		assert.Equal(t, credentials.FormAPIKeyHeader, r.Credentials[0].Form, r.Path)
 	}
 }
 

@@ -1,7 +1,6 @@
 package geminisim
 
 import (
-	"crypto/sha256"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
@@ -37,6 +37,9 @@ const (
 	// evenly. Limits above 100,000,000 per minute count as unlimited.
 	TokenBucket
 )
+
+// A Key is an API key that the server knows; it lives in package credentials.
+type Key = credentials.Key
 
 // Config configures a [Server]. The zero value serves no key.
 type Config struct {
@@ -116,9 +119,9 @@ type Server struct {
 	granularity     int64
 	logger          *slog.Logger
 	models          atomic.Pointer[catalogue] // replaced with s.mu held
+	keys            *credentials.Ring
 
 	mu           sync.Mutex
-	keys         map[[sha256.Size]byte]identity
 	quotas       map[string]quota            // by resolved model
 	own          map[bucketID]quota          // of single projects, before quotas
 	coming       []limitsChange              // in order of their instants
@@ -165,7 +168,7 @@ func New(cfg Config) *Server {
 		caches:         newResourceStore[*cachedContent](),
 		interactions:   newResourceStore[*interaction](),
 		uploads:        make(map[string]*uploadSession),
-		keys:           make(map[[sha256.Size]byte]identity),
+		keys:           credentials.NewRing(cfg.Keys),
 		quotas:         make(map[string]quota),
 		own:            make(map[bucketID]quota),
 		retired:        make(map[bucketID]Wording),
@@ -201,9 +204,10 @@ func New(cfg Config) *Server {
 	for name, l := range cfg.Limits {
 		s.quotas[s.model(name).resolved] = quota{Limits: l}
 	}
-	for _, k := range cfg.Keys {
-		s.addKey(k)
-	}
 	s.live = live.New(s.liveConfig())
 	return s
 }
+
+// SetKeyState changes the state of a key. A value that the server hasn't seen
+// becomes a key that is a project of its own.
+func (s *Server) SetKeyState(value string, st credentials.State) { s.keys.SetState(value, st) }

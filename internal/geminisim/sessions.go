@@ -14,14 +14,11 @@ func (s *Server) liveConfig() live.Config {
 	return live.Config{
 		Now: s.now,
 		Project: func(key string) (project, refusal string) {
-			who, known := s.lookup(key)
-			if !known {
-				return "", errKeyState(KeyInvalid, "", "", "").Message
+			who, refused := s.keys.Admit(key, "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent")
+			if refused != nil {
+				return "", refused.Message
 			}
-			if e := errKeyState(who.state, key, who.project, "google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"); e != nil {
-				return "", e.Message
-			}
-			return who.project, ""
+			return who.Project, ""
 		},
 		Model: func(name string) bool {
 			m := s.model(name)
@@ -43,7 +40,7 @@ func (s *Server) liveConfig() live.Config {
 
 // createToken serves POST v1alpha/auth_tokens.
 func (c *call) createToken() *wire.Error {
-	answer, invalid := c.s.live.CreateToken(c.who.project, c.body)
+	answer, invalid := c.s.live.CreateToken(c.who.Project, c.body)
 	if invalid != "" {
 		return wire.InvalidArgument(invalid)
 	}

@@ -34,7 +34,7 @@ func (s *Server) SetBilling(account string, limit int64, projects ...string) {
 // refuseSpend returns the refusal of a request for what its account has spent, or nil. The
 // caller holds s.mu.
 func (c *call) refuseSpend(now, tokens int64) *wire.Error {
-	b := c.s.billing[c.who.project]
+	b := c.s.billing[c.who.Project]
 	if b == nil || b.limit < 0 {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (c *call) refuseSpend(now, tokens int64) *wire.Error {
 
 // spend charges a request to its project's account. The caller holds s.mu.
 func (c *call) spend(now, tokens int64) {
-	if b := c.s.billing[c.who.project]; b != nil {
+	if b := c.s.billing[c.who.Project]; b != nil {
 		b.spent = append(b.spent, spending{now, tokens})
 	}
 }

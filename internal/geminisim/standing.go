@@ -54,7 +54,7 @@ func (c *call) refuseStanding() *wire.Error {
 	help := wire.Detail{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
 		{"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}}}
 	exhausted := wire.Error{Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED"}
-	switch c.s.standing[c.who.project] {
+	switch c.s.standing[c.who.Project] {
 	case NoGrounding:
 		if !groundingTool.Match(c.body) {
 			return nil

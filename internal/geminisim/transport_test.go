@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/inmemory"
 )
@@ -268,7 +269,7 @@ func TestConcurrentCallers(t *testing.T) {
 					s.Stats()
 					if n == 5 {
 						s.SetLimits("elsewhere", flash, Limits{})
-						s.SetKeyState(key, KeyHealthy)
+						s.SetKeyState(key, credentials.Healthy)
 						s.Peak("p", flash)
 					}
 					time.Sleep(time.Duration(i) * time.Second)

@@ -136,7 +136,7 @@ func (c *call) startUpload() *wire.Error {
 	if c.r.Header.Get("X-Goog-Upload-Command") != "start" {
 		return wire.InvalidArgument("Invalid upload command: a resumable upload begins with X-Goog-Upload-Command: start.")
 	}
-	u := &uploadSession{project: c.who.project, size: -1, sum: sha256.New(), status: uploadActive}
+	u := &uploadSession{project: c.who.Project, size: -1, sum: sha256.New(), status: uploadActive}
 	if v := c.r.Header.Get("X-Goog-Upload-Header-Content-Length"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 || n > maxFile {
@@ -224,7 +224,7 @@ func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) 
 	case size > maxFile:
 		return wire.InvalidArgument("The file is too large.")
 	}
-	f, failed := c.addFile(c.who.project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
+	f, failed := c.addFile(c.who.Project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
 	if failed != nil {
 		return failed
 	}
@@ -244,9 +244,9 @@ func (c *call) continueUpload(session string) *wire.Error {
 	}
 	switch {
 	case u == nil, refused != nil:
-	case c.who.project == "":
-		c.who.project = u.project
-	case c.who.project != u.project:
+	case c.who.Project == "":
+		c.who.Project = u.project
+	case c.who.Project != u.project:
 		refused = wire.PermissionDenied("The caller does not have permission")
 	}
 	c.enter()

@@ -18,6 +18,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -70,9 +71,9 @@ func newWorld(t *testing.T, c *clock, open func() storage.Store) *world {
 		key := geminisim.Key{Value: fmt.Sprintf("page-key-%d", i+1), Project: project}
 		switch i + 1 {
 		case invalidKey:
-			key.State = geminisim.KeyInvalid
+			key.State = credentials.Invalid
 		case leakedKey:
-			key.State = geminisim.KeyLeaked
+			key.State = credentials.Leaked
 		}
 		cfg.Keys = append(cfg.Keys, key)
 		env = append(env, fmt.Sprintf("GEMINI_KEY_%d=%s", i+1, key.Value), fmt.Sprintf("GEMINI_PROJECT_%d=%s", i+1, project))

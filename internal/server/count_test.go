@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 )
 
 func replaceBody(resp *http.Response, old, with string) {
@@ -183,13 +184,13 @@ func TestCountFails(t *testing.T) {
 func TestCountMarksInvalidKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{"FLUXGATE_COUNT=exact"}})
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeyLeaked)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
 		for i := range 8 { // whichever key counts first
 			assert.Equal(t, 2, w.generate(fmt.Sprint("prompt ", i), `"model":"gemini-2.5-flash"`).ok().KeyUsed)
 		}
 		assert.Equal(t, "leaked", w.status().Keys[0].Reason)
 		assert.EqualValues(t, 8, w.sim.Stats().Counted)
-		assert.LessOrEqual(t, count(w.asked(keyOf), geminisim.Fingerprint(key(1, "").Value)), 1)
+		assert.LessOrEqual(t, count(w.asked(keyOf), credentials.Fingerprint(key(1, "").Value)), 1)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 )
 
 // However many credentials a caller sends, and wherever: upstream gets one, and
@@ -120,7 +121,7 @@ func TestQueryIsFiltered(t *testing.T) {
 func TestKeysAreRedactedInEveryDialect(t *testing.T) {
 	for _, path := range []string{"/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/gemini-2.5-pro:countTokens", "/openai/v1/chat/completions", "/v1beta/models", "/v1beta/files"} {
 		w := newWorld(t, setup{})
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeySuspended)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)
 		method, body := "POST", hello
 		switch {
 		case strings.HasPrefix(path, "/openai"):
@@ -139,7 +140,7 @@ func TestKeysAreRedactedInEveryDialect(t *testing.T) {
 func TestFreeRequestsGoOnWithTheProjectsOtherKeys(t *testing.T) {
 	w := newWorld(t, setup{keys: []geminisim.Key{key(1, "alpha"), key(2, "alpha"), key(3, "alpha"), key(4, "alpha"), key(5, "alpha")}})
 	for n := 1; n <= 4; n++ {
-		w.sim.SetKeyState(key(n, "").Value, geminisim.KeyLeaked)
+		w.sim.SetKeyState(key(n, "").Value, credentials.Leaked)
 	}
 	a := w.do("POST", "/v1beta/models/gemini-2.5-pro:countTokens", hello)
 	assert.Equal(t, http.StatusOK, a.Code, a.Body.String())

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 )
 
 // page returns the names on a page of files, and its token for the next.
@@ -144,11 +144,11 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 		require.Less(t, n, 100)
 		last = w.upload(fmt.Sprint(n))
 	}
-	w.sim.SetKeyState(key(2, "").Value, geminisim.KeyLeaked)
-	w.sim.SetKeyState(key(3, "").Value, geminisim.KeyLeaked)
+	w.sim.SetKeyState(key(2, "").Value, credentials.Leaked)
+	w.sim.SetKeyState(key(3, "").Value, credentials.Leaked)
 	_ = w.do("GET", "/v1beta/files", "") // which finds that out
 	assert.Contains(t, w.everyFile(), last.Name)
-	w.sim.SetKeyState(key(1, "").Value, geminisim.KeyLeaked)
+	w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
 	_ = w.do("GET", "/v1beta/files", "")
 	w.do("GET", "/v1beta/files", "").failed(http.StatusServiceUnavailable)
 }

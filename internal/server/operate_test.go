@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -283,10 +284,10 @@ func TestReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("alpha", "beta"), env: []string{"FLUXGATE_CHAIN=gemini-2.5-flash"}})
 		other := w.instance()
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeyLeaked)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
 		w.generate("one", `"preferred_key":1`).ok()
 		require.Equal(t, "invalid", w.status().Keys[0].Status)
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeyHealthy)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Healthy)
 		w.post("/reset", `{"key":1}`, new(struct{}))
 		assert.Equal(t, "healthy", w.status().Keys[0].Status)
 		assert.Equal(t, 1, ask(t, other, "POST", "/generate", body("two", `"preferred_key":1`)).ok().KeyUsed)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -67,9 +67,9 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 		fails(http.StatusServiceUnavailable, "")
 		store.setDown(false)
 		// The body for a suspended key repeats the whole key.
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeySuspended)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)
 		w.generate(prompt, `"preferred_key":1,"timeout":60`).ok() // by the other key
-		w.sim.SetKeyState(key(2, "").Value, geminisim.KeyLeaked)
+		w.sim.SetKeyState(key(2, "").Value, credentials.Leaked)
 		fails(http.StatusServiceUnavailable, "")
 		keep(w.do("GET", "/status", ""))
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 )
 
@@ -292,7 +293,7 @@ func TestListsGoOverAllProjects(t *testing.T) {
 			w.do("GET", "/v1beta/files?pageToken="+token, "").failed(http.StatusBadRequest)
 		}
 		// One project whose key is no use doesn't hide the others'.
-		w.sim.SetKeyState(key(1, "").Value, geminisim.KeyLeaked)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
 		_ = w.do("GET", "/v1beta/files", "")
 		assert.Equal(t, http.StatusOK, w.do("GET", "/v1beta/files", "").Code)
 	})
@@ -343,8 +344,8 @@ func TestCachedContentsStayInTheirProject(t *testing.T) {
 // twice, and no cached content is made twice.
 func TestUploadsWithKeysThatFail(t *testing.T) {
 	w := newWorld(t, setup{keys: projects("alpha", "beta", "gamma"), sim: func(c *geminisim.Config) { c.UploadGranularity = 1 }})
-	w.sim.SetKeyState(key(1, "").Value, geminisim.KeyLeaked)
-	w.sim.SetKeyState(key(2, "").Value, geminisim.KeySuspended)
+	w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
+	w.sim.SetKeyState(key(2, "").Value, credentials.Suspended)
 	f := w.upload("one")
 	assert.Equal(t, "gamma", w.ownerOf(f.Name))
 	a := w.do("POST", "/upload/v1beta/files?fluxgate_project=nobody", "", "X-Goog-Upload-Command", "upload")

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -137,13 +138,13 @@ func TestUpstreamBare429(t *testing.T) {
 // 400 API_KEY_INVALID, 401, 403: that key is out, another one of its project
 // goes on.
 func TestUpstreamInvalidKey(t *testing.T) {
-	for state, reason := range map[geminisim.KeyState]string{
-		geminisim.KeyInvalid:     "API_KEY_INVALID",
-		geminisim.KeyExpired:     "API_KEY_INVALID",
-		geminisim.KeyLeaked:      "leaked",
-		geminisim.KeySuspended:   "CONSUMER_SUSPENDED",
-		geminisim.KeyBlocked:     "API_KEY_SERVICE_BLOCKED",
-		geminisim.KeyDisabledAPI: "SERVICE_DISABLED",
+	for state, reason := range map[credentials.State]string{
+		credentials.Invalid:     "API_KEY_INVALID",
+		credentials.Expired:     "API_KEY_INVALID",
+		credentials.Leaked:      "leaked",
+		credentials.Suspended:   "CONSUMER_SUSPENDED",
+		credentials.Blocked:     "API_KEY_SERVICE_BLOCKED",
+		credentials.DisabledAPI: "SERVICE_DISABLED",
 	} {
 		t.Run(reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -156,7 +157,7 @@ func TestUpstreamInvalidKey(t *testing.T) {
 				for i := range 3 {
 					w.generate(fmt.Sprint("again ", i), "").ok()
 				}
-				assert.Equal(t, 1, count(w.asked(keyOf), geminisim.Fingerprint(bad)), "not asked again")
+				assert.Equal(t, 1, count(w.asked(keyOf), credentials.Fingerprint(bad)), "not asked again")
 				keys := w.status().Keys
 				assert.Equal(t, "invalid", keys[0].Status)
 				assert.Equal(t, reason, keys[0].Reason)
@@ -164,7 +165,7 @@ func TestUpstreamInvalidKey(t *testing.T) {
 				// What an alert counts: once for each time that a key becomes invalid.
 				assert.Equal(t, 1, strings.Count(w.logs.String(), `msg="key invalid"`))
 				// As in gemini-flux, enabling a key forgives it.
-				w.sim.SetKeyState(bad, geminisim.KeyHealthy)
+				w.sim.SetKeyState(bad, credentials.Healthy)
 				w.do("POST", "/config", `{"enable_key":1}`)
 				assert.Equal(t, "healthy", w.status().Keys[0].Status)
 			})
@@ -189,7 +190,7 @@ func TestUpstreamAllKeysInvalid(t *testing.T) {
 			var list []geminisim.Key
 			for i := range n {
 				k := key(i+1, fmt.Sprint("project-", i))
-				k.State = geminisim.KeyInvalid
+				k.State = credentials.Invalid
 				list = append(list, k)
 			}
 			w := newWorld(t, setup{keys: list})
@@ -223,7 +224,7 @@ func TestUpstreamBilling(t *testing.T) {
 func TestValidateLogsWhatBecameInvalid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: []geminisim.Key{key(1, "alpha"), key(2, "beta")}})
-		w.sim.SetKeyState(key(2, "beta").Value, geminisim.KeyExpired)
+		w.sim.SetKeyState(key(2, "beta").Value, credentials.Expired)
 		for range 2 {
 			w.do("POST", "/validate", "")
 			assert.Equal(t, 1, strings.Count(w.logs.String(), `msg="key invalid" key=2 project=beta reason=API_KEY_INVALID`))
@@ -407,7 +408,7 @@ func TestRetryFalse(t *testing.T) {
 	t.Run("key", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, setup{keys: projects("alpha", "beta")})
-			w.sim.SetKeyState(key(1, "").Value, geminisim.KeySuspended)
+			w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)
 			a := w.generate("hello", `"retry":false,"preferred_key":1`)
 			f := a.failed(http.StatusServiceUnavailable)
 			assert.NotContains(t, f.Message, "suspended")

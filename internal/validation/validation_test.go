@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
@@ -99,8 +100,8 @@ func run(t *testing.T, v *validation.Validator) validation.Report {
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 6)
-		w.sim.SetKeyState("validated-key-1", geminisim.KeyInvalid)
-		w.sim.SetKeyState("validated-key-2", geminisim.KeySuspended)
+		w.sim.SetKeyState("validated-key-1", credentials.Invalid)
+		w.sim.SetKeyState("validated-key-2", credentials.Suspended)
 		yes := true
 		w.apply("p3", scheduler.SetMark{Key: w.fingerprint(3), Disabled: &yes})
 		w.apply("p4", scheduler.RecordRefusal{Model: model, Block: scheduler.Block{Cause: scheduler.ByDay}})
@@ -137,7 +138,7 @@ func TestRun(t *testing.T) {
 func TestNoModelOfTheChain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
-		w.sim.SetKeyState("validated-key-2", geminisim.KeyInvalid)
+		w.sim.SetKeyState("validated-key-2", credentials.Invalid)
 		w.sim.RemoveModel(model)
 		r := run(t, w.instance())
 		assert.Equal(t, []validation.Status{validation.Healthy, validation.Invalid}, states(r))

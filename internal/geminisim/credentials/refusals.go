@@ -1,4 +1,4 @@
-package geminisim
+package credentials
 
 import (
 	"net/http"
@@ -28,24 +28,24 @@ func errInvalidKey(message string) *wire.Error {
 }
 
 // errKeyState returns the refusal of a key that isn't healthy, or nil.
-func errKeyState(st KeyState, value, project, method string) *wire.Error {
+func errKeyState(st State, value, project, method string) *wire.Error {
 	consumer := "projects/" + wire.ProjectNumber(project)
 	switch st {
-	case KeyInvalid:
+	case Invalid:
 		return errInvalidKey("API key not valid. Please pass a valid API key.")
-	case KeyExpired:
+	case Expired:
 		return errInvalidKey("API key expired. Please renew the API key.")
-	case KeyLeaked:
+	case Leaked:
 		return wire.PermissionDenied("Your API key was reported as leaked. Please use another API key.")
-	case KeySuspended:
+	case Suspended:
 		return wire.PermissionDenied("Permission denied: Consumer 'api_key:"+value+"' has been suspended.",
 			wire.ErrorInfo("CONSUMER_SUSPENDED", map[string]string{
 				"consumer": consumer, "service": wire.Service, "containerInfo": "api_key:" + value}))
-	case KeyBlocked:
+	case Blocked:
 		message := "Requests to this API " + wire.Service + " method " + method + " are blocked."
 		return wire.PermissionDenied(message, wire.ErrorInfo("API_KEY_SERVICE_BLOCKED", map[string]string{
 			"consumer": consumer, "service": wire.Service, "apiName": wire.Service, "methodName": method}), wire.Localized(message))
-	case KeyDisabledAPI:
+	case DisabledAPI:
 		return errAPIDisabled(wire.ProjectNumber(project))
 	default:
 		return nil
