@@ -17,6 +17,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/devserver"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 )
 
 func newSimulatorCommand() *cobra.Command {
@@ -26,8 +27,8 @@ func newSimulatorCommand() *cobra.Command {
 		latency, jitter time.Duration
 		oversize        bool
 	)
-	windows := map[string]geminisim.Window{
-		"sliding": geminisim.SlidingLog, "minute": geminisim.FixedMinute, "bucket": geminisim.TokenBucket,
+	windows := map[string]quota.Window{
+		"sliding": quota.SlidingLog, "minute": quota.FixedMinute, "bucket": quota.TokenBucket,
 	}
 	cmd := &cobra.Command{
 		Use:   "simulator",

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -46,7 +48,7 @@ type FreeReport struct {
 	Left     int64           // requests that were told to come another day, and didn't
 	Told     int64           // times that a caller was told to wait
 	Failed   int64           // answers of 503, after which the caller came back a second later
-	Upstream geminisim.Stats // of the simulator: its refusals are what must not be
+	Upstream journal.Stats   // of the simulator: its refusals are what must not be
 	Started  []time.Duration // from the start of each instance to its first answer
 	Added    []time.Duration // what an answer took longer than the simulator
 	Queued   []time.Duration // waits for an instance, as Cloud Run's queue has them
@@ -58,7 +60,7 @@ type FreeReport struct {
 func dailyLimits() map[string]geminisim.Limits {
 	limits := map[string]geminisim.Limits{}
 	for _, name := range []string{"gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite"} {
-		limits[name] = geminisim.DefaultLimits()[name]
+		limits[name] = quota.DefaultLimits()[name]
 	}
 	return limits
 }

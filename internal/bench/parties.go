@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 )
 
 // projects is how many keys the simulator has, each a project of its own.
@@ -47,7 +48,7 @@ func ServeSimulator(ctx context.Context, out io.Writer) error {
 	for i := range projects {
 		cfg.Keys = append(cfg.Keys, geminisim.Key{Value: keyValue(i + 1)})
 	}
-	for name := range geminisim.DefaultLimits() {
+	for name := range quota.DefaultLimits() {
 		cfg.Limits[name] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
 	}
 	return serve(ctx, out, geminisim.New(cfg))

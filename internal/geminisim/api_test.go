@@ -11,7 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -88,7 +91,7 @@ func TestCountTokensEndpoint(t *testing.T) {
 	assert.Equal(t, full, total(`{"generate_content_request":{`+contents+`,`+rest+`}}`))
 	require.Equal(t, 200, post(t, s, "models/"+flash+":generateContent", `{`+contents+`,`+rest+`}`).status)
 	assert.Equal(t, full, s.Log()[0].Tokens)
-	assert.Greater(t, total(prompt(strings.Repeat("!", inputTokenLimit+1))), int64(inputTokenLimit),
+	assert.Greater(t, total(prompt(strings.Repeat("!", models.InputTokenLimit+1))), int64(models.InputTokenLimit),
 		"counting isn't bounded by the context window")
 	assert.EqualValues(t, 4, s.Stats().Counted)
 }
@@ -159,7 +162,7 @@ func TestStream(t *testing.T) {
 		require.Equal(t, 429, list[0].Error.Code)
 	})
 	t.Run("broken", func(t *testing.T) {
-		s.SetLimits("", flash, Limits{-1, -1, -1})
+		s.SetLimits("", flash, Limits{RPM: -1, TPM: -1, RPD: -1})
 		s.FailNext(2, faults.StreamBroken429)
 		r := post(t, s, "models/"+flash+":streamGenerateContent?alt=sse", prompt(text))
 		require.Equal(t, 200, r.status, "it breaks after HTTP 200")
@@ -232,9 +235,9 @@ func TestPolicyQuestion(t *testing.T) {
 // TestModels: the list pages, and has models that can't generate text for
 // discovery to leave out.
 func TestModels(t *testing.T) {
-	s, _ := newSim(Config{Limits: map[string]Limits{"gemini-9-flash": {1, 1, 1}, "text-embedding-9": {1, 1, 1}}})
+	s, _ := newSim(Config{Limits: map[string]Limits{"gemini-9-flash": {RPM: 1, TPM: 1, RPD: 1}, "text-embedding-9": {RPM: 1, TPM: 1, RPD: 1}}})
 	type page struct {
-		Models        []modelInfo
+		Models        []models.Info
 		NextPageToken string
 	}
 	get := func(query string) (p page) {
@@ -250,7 +253,7 @@ func TestModels(t *testing.T) {
 	for _, m := range all.Models {
 		methods[m.Name] = m.SupportedGenerationMethods
 	}
-	for name := range DefaultLimits() {
+	for name := range quota.DefaultLimits() {
 		assert.Contains(t, methods, "models/"+name)
 	}
 	assert.Contains(t, methods["models/gemini-flash-latest"], "generateContent")
@@ -261,7 +264,7 @@ func TestModels(t *testing.T) {
 	assert.Contains(t, methods, "models/gemini-2.5-flash-preview-tts")
 	assert.Contains(t, methods, "models/gemini-2.5-flash-image")
 
-	var paged []modelInfo
+	var paged []models.Info
 	for query := "?pageSize=4"; ; {
 		p := get(query)
 		require.LessOrEqual(t, len(p.Models), 4)
@@ -277,9 +280,9 @@ func TestModels(t *testing.T) {
 	}
 
 	r := do(t, s, "GET", "/v1beta/models/"+flash, "", "x-goog-api-key", key1)
-	var m modelInfo
+	var m models.Info
 	r.decode(t, &m)
-	i := slices.IndexFunc(all.Models, func(m modelInfo) bool { return m.Name == "models/"+flash })
+	i := slices.IndexFunc(all.Models, func(m models.Info) bool { return m.Name == "models/"+flash })
 	assert.Equal(t, all.Models[i], m)
 	assert.EqualValues(t, 1048576, m.InputTokenLimit)
 	assert.Equal(t, 404, do(t, s, "GET", "/v1beta/models/X", "", "x-goog-api-key", key1).status)
@@ -296,11 +299,11 @@ func TestEmbeddings(t *testing.T) {
 		}
 		return post(t, s, "models/"+model+":batchEmbedContents", `{"requests":[`+strings.Join(reqs, ",")+`]}`)
 	}
-	var single struct{ Embedding embedding }
+	var single struct{ Embedding answers.Embedding }
 	post(t, s, "models/"+model+":embedContent", `{"content":{"parts":[{"text":"one"}]},"output_dimensionality":4}`).decode(t, &single)
 	require.Len(t, single.Embedding.Values, 4)
 
-	var many struct{ Embeddings []embedding }
+	var many struct{ Embeddings []answers.Embedding }
 	batch("one", "two", "one").decode(t, &many)
 	require.Len(t, many.Embeddings, 3)
 	assert.Equal(t, single.Embedding, many.Embeddings[0])
@@ -327,7 +330,8 @@ func TestEmbeddings(t *testing.T) {
 	assert.Equal(t, 200, batch("seven").status)
 	assert.Equal(t, 400, batch().status)
 	assert.Equal(t, 400, batch(make([]string, maxBatch+1)...).status)
-	assert.Len(t, vector("x", 0), embeddingSize)
+	x := "x"
+	assert.Len(t, answers.Embed(&wire.EmbedRequest{Content: wire.Content{Parts: []wire.Part{{Text: &x}}}}).Values, 3072)
 }
 
 func TestUnsupportedHTTPMethod(t *testing.T) {

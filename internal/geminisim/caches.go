@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -121,8 +122,8 @@ func (c *call) createCache() *wire.Error {
 	if tokens < minCachedTokens {
 		return wire.InvalidArgument(fmt.Sprintf("Cached content is too small. total_token_count=%d, min_total_token_count=%d", tokens, minCachedTokens))
 	}
-	if tokens > m.input {
-		return errTooManyTokens()
+	if tokens > m.Input {
+		return models.TooManyTokens()
 	}
 	expires, err := req.expiry(c.arrived)
 	if err != nil {
@@ -131,12 +132,12 @@ func (c *call) createCache() *wire.Error {
 	if expires.IsZero() {
 		expires = c.arrived.Add(cacheLifetime)
 	}
-	k := &cachedContent{model: m.name, resolved: m.resolved, displayName: req.DisplayName + req.DisplayNameS,
+	k := &cachedContent{model: m.Name, resolved: m.Resolved, displayName: req.DisplayName + req.DisplayNameS,
 		tokens: tokens, declarations: req.Declarations,
 		owned: owned{project: c.who.Project, created: c.arrived, updated: c.arrived, expires: expires}}
 	c.s.mu.Lock()
 	for k.id == "" || !c.s.caches.put(k, c.arrived) {
-		k.id = c.s.newID(24)
+		k.id = c.s.random.id(24)
 	}
 	view := k.view()
 	c.s.mu.Unlock()
@@ -213,7 +214,7 @@ func (c *call) listCaches() *wire.Error {
 
 // resolveCache looks up the cached content that a request names, and takes its
 // tokens and its functions over.
-func (c *call) resolveCache(req *wire.GenerateRequest, m *model) *wire.Error {
+func (c *call) resolveCache(req *wire.GenerateRequest, m *models.Model) *wire.Error {
 	if req.CachedContent == "" {
 		return nil
 	}
@@ -223,9 +224,9 @@ func (c *call) resolveCache(req *wire.GenerateRequest, m *model) *wire.Error {
 	switch {
 	case !ok:
 		return errCache()
-	case k.resolved != m.resolved:
+	case k.resolved != m.Resolved:
 		return wire.InvalidArgument(fmt.Sprintf(
-			"Model used by GenerateContent request (models/%s) and CachedContent (models/%s) has to be the same.", m.name, k.model))
+			"Model used by GenerateContent request (models/%s) and CachedContent (models/%s) has to be the same.", m.Name, k.model))
 	case req.SystemInstruction != nil || req.Tools != nil || req.ToolConfig != nil:
 		return wire.InvalidArgument("CachedContent can not be used with GenerateContent request setting system_instruction, tools or tool_config.\n\nProposed fix: move those values to CachedContent from GenerateContent request.")
 	}

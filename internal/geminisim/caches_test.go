@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 )
 
 // newCache makes a cached content of key1's project, of n tokens.
@@ -83,7 +85,7 @@ func TestCachedContentsRefused(t *testing.T) {
 		{"too small", `{"model":"models/` + flash + `","contents":[{"parts":[{"text":"` + words(1023) + `"}]}]}`, 400,
 			"Cached content is too small. total_token_count=1023, min_total_token_count=1024"},
 		{"nothing", `{"model":"models/` + flash + `"}`, 400, "total_token_count=0"},
-		{"too large", `{"model":"models/` + flash + `","contents":[{"parts":[{"text":"` + strings.Repeat("!", inputTokenLimit+1) + `"}]}]}`, 400, "exceeds the maximum"},
+		{"too large", `{"model":"models/` + flash + `","contents":[{"parts":[{"text":"` + strings.Repeat("!", models.InputTokenLimit+1) + `"}]}]}`, 400, "exceeds the maximum"},
 		{"someone's file", `{"model":"models/` + flash + `","contents":[{"parts":[{"fileData":{"fileUri":"files/x"}}]}]}`, 403, "the File x"},
 		{"over before it began", `{"model":"models/` + flash + `","ttl":"0s",` + contents + `}`, 400, "ttl"},
 		{"bad role", `{"model":"models/` + flash + `","contents":[{"role":"boss","parts":[{"text":"x"}]}]}`, 400, "valid role"},
@@ -101,7 +103,7 @@ func TestCachedContentsRefused(t *testing.T) {
 // TestCachedContentInAPrompt: its tokens are charged with the prompt's and told
 // apart in the usage, in every form of the call.
 func TestCachedContentInAPrompt(t *testing.T) {
-	s, _ := newSim(Config{Limits: map[string]Limits{flash: {-1, -1, -1}}})
+	s, _ := newSim(Config{Limits: map[string]Limits{flash: {RPM: -1, TPM: -1, RPD: -1}}})
 	k := newCache(t, s, 2000, `,"tools":[{"functionDeclarations":[{"name":"lookup"}]}]`)
 	total := k.UsageMetadata.TotalTokenCount
 	body := func(text, more string) string {

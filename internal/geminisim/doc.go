@@ -15,29 +15,19 @@
 //
 // # What is modelled
 //
-// Quota. It is held per project and per resolved model. Keys that declare the
-// same project share it, a key without one is a project of its own, and an
-// alias such as gemini-flash-latest draws on the model it resolves to. TPM
-// counts input tokens only. A request is charged at its arrival, the moment
-// its body was read to the end, before any latency. The minute is one of
-// three windows (see [Window]); a day ends at midnight in America/Los_Angeles,
-// so it has 23 or 25 hours when the clocks change. A request that breaks
-// several limits is told of all of them.
+// What is modelled, and which behaviours were captured, documented or guessed, is said where it
+// is done:
 //
-// Refusals. A 429 carries Help, QuotaFailure and RetryInfo. Its message gives
-// the exact wait, its retryDelay the same wait floored to whole seconds, so a
-// caller that trusts retryDelay may come back up to a second early, as with the
-// real service. A daily refusal claims [Config.DailyRetryDelay], which is as
-// misleading as the real one. There is no Retry-After header.
-//
-// A request larger than TPM is admitted when the window is empty, and then
-// keeps it full for tokens/TPM minutes from its arrival; with TokenBucket it
-// leaves a debt that is paid off, and the bucket full again, at that moment. With
-// [Config.RejectOversize] it is refused with an ordinary 429 instead. A batch of
-// more texts than RPM always is.
-//
-// Keys, the places where a request may have one, and what is answered to bad ones are package
-// credentials'.
+//   - package quota: limits, windows and days, their refusals; billing accounts; standings
+//   - package models: which models there are, aliases, models that come, change and go
+//   - package credentials: keys, their states, and where a request may have them
+//   - package answers: what is answered, and what a prompt can order
+//   - package faults: failures that a test orders
+//   - package journal: what a test observes
+//   - package wire: what is taken for JSON, bodies, errors, what a request costs in tokens
+//   - package tokeniser: the tokens of a text
+//   - package longrunning: batches, videos and file search stores
+//   - package live: sessions of the Live API, and ephemeral tokens
 //
 // Surface, under /v1beta/, /v1/ and /v1alpha/, which are one here (documented of
 // v1alpha: it has parts that the others lack): models (list and get), generateContent,
@@ -46,9 +36,6 @@
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose
 // errors are wrapped in an array; and the files and cachedContents described
 // below. Only generating and embedding costs quota.
-//
-// Bodies are package wire's: what is taken for JSON, and what a request costs in tokens, which
-// package tokeniser counts.
 //
 // Files. POST /upload/v1beta/files takes a file in one request, with
 // X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
@@ -88,70 +75,8 @@
 // request: a cachedContent, or a fileData whose fileUri is files/ID or ends in
 // /v1beta/files/ID on any host. Other URIs aren't looked at.
 //
-// Sessions of the Live API and ephemeral tokens are package live's; [Server.Live] has them.
-//
-// Answers. A text prompt is answered by [Translate] of the text of its last
-// user turn, a reversible transform, so a test can tell that answer i belongs
-// to prompt i. maxOutputTokens cuts it, with finishReason MAX_TOKENS. A prompt
-// that says "call NAME" while a function NAME is declared is answered with a
-// function call. A JSON request is answered with a value of its schema, whose
-// texts are the translation, or else with {"text": translation}.
-//
-// Usage. An answer to a prompt that says "think 120 tokens" or "tools read 50 tokens" costs
-// that much beside its text, as thoughtsTokenCount and toolUsePromptTokenCount (documented; the
-// Interactions API's names are those of the SDK's source). [Server.Bills] adds up what answers cost.
-//
-// Limits. A JSON request whose prompt or schema names requests_per_day,
-// tokens_per_minute and requests_per_minute is a question for limits, and answered
-// with those of the caller's own project: of the models that the schema has as the
-// enum of models[].model, in that form, or of three families, in gemini-flux's.
-// [Server.SetLimitsAnswer] has it answered otherwise: in a fence, with half an
-// answer, absurd numbers or a refusal, or not at all.
-//
-// Changes. Limits change at once ([Server.SetLimits], [Server.SetNoQuota]) or at an
-// instant of the server's clock ([Server.SetLimitsAt]). Models come and go:
-// [Server.AddModel], [Server.RemoveModel], and [Server.RetireModel] for one that is
-// still listed but no longer to be had, which the real service does per project; in every
-// wording that was captured ([Server.ShutDown]). [Server.SetModelStatus] has answers say
-// when their model is shut down (documented; how early the real ones do isn't known).
-// [Server.Redirect] has another answer for one, as is documented of December 2026; that the
-// name comes back in modelVersion is captured, whose quota it uses isn't established.
-//
-// Long streams. The prompt "stream 3200 chunks of 65536 bytes every 5ms" makes a
-// streaming call, native or OpenAI-compatible, send that many events, each with
-// that many bytes of text (at most 16 MiB), that long after one another; without
-// "every", as fast as they are read. They are made one at a time, whatever their
-// number, and maxOutputTokens doesn't cut them. Every text begins with
-// "chunk 0000000001 at 1767225600000000000 ", its number and the instant when it
-// was made in nanoseconds since 1970 on the machine's clock, and so lets a client
-// on the same machine tell how long it was under way.
-//
-// Standing. [Server.SetStanding] has a project refuse what it may not do, such as
-// grounding without billing, spending too fast or without credit, or serving a country
-// without a free tier. [Server.SetBilling] has several projects be billed to one account,
-// whose spending in ten minutes is limited (documented); the refusal is as captured, its
-// RetryInfo too, which says nothing of when the ten minutes are over (captured as 31 to 45
-// s; what it stands for is not established).
-//
-// Faults. [Server.FailNext] injects the failures of package faults.
-//
-// Observation. [Server.Log] has the requests that cost quota, [Server.RequestLog]
-// every request, with each credential it carried by form and fingerprint, and the
-// names of its header fields and query parameters. Clients that hung up before
-// they had their answer are counted in [Stats].Cancelled and marked there; over a
-// socket it takes a moment until that is noticed.
-//
 // # What is not modelled
 //
-//   - Whether the real service charges requests that it refused or that failed
-//     is not established. Here a 429, 400, 401, 403 or 404 is not charged; an
-//     injected 500, 503, hang or connection reset is.
-//   - The kind of window the real service uses, and its edge under clock skew
-//     between its servers. Several servers, regions and eventual consistency.
-//   - Paid tiers (every quotaId ends in -FreeTier), token quotas per day other
-//     than as one of the violations of a model without any quota, monthly
-//     spending caps, and the dynamic "shared" quotas.
-//   - The quotaId for embedding tokens, which is not established.
 //   - Whether the real service charges a request that mentions a resource it may
 //     not use, accepts an upload's chunk with another project's key, lets a page
 //     token be used by another project, or takes two files' chosen names for the
@@ -167,34 +92,25 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - server.go: Server and its Config
+//   - control.go: what tests change while it runs
+//   - observe.go: what tests observe
 //   - transport.go: Transport, which reaches the server without a socket
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
 //   - sessions.go: what package live knows of the rest, and ephemeral tokens
 //   - openai.go: the OpenAI-compatible routes
 //   - longrunning.go: what package longrunning serves, images, and downloads
 //   - embed.go: embeddings
-//   - generate.go: generating, streaming and counting; the models list
+//   - generate.go: generating, streaming and counting
+//   - modelslist.go: the models list
 //   - upload.go: uploads of files, in one request or resumable
 //   - interactions.go: interactions: conversations that are kept
 //   - caches.go: cached contents
 //   - files.go: uploaded files, and references to them
-//   - answer.go: what is answered: Translate, function calls, JSON
-//   - stream.go: answers in pieces, and long streams as a prompt orders them
-//   - limitsanswer.go: answers to questions for limits
+//   - stream.go: answers in pieces, each when it is time to send it
 //   - admit.go: a request charged to the quota, refused, or failed as injected
 //   - respond.go: answers and errors written, connections reset
-//   - requestlog.go: RequestLog, every request with the credentials that it carried
+//   - record.go: what the journal is told of a request
 //   - routes.go: which operation a method and path mean
-//   - bill.go: Bills, what answers cost in tokens
-//   - log.go: Log, Stats and Peak, the requests that cost quota
-//   - spend.go: SetBilling, what a billing account may spend
-//   - shutdown.go: models that are gone, or are about to be
-//   - standing.go: SetStanding, what a project may do at all
-//   - failing.go: FailNext, injected failures
-//   - models.go: the models with their default limits; added, removed and retired ones
-//   - limits.go: limits of a project and model, and their changes
-//   - quota.go: what a request breaks of a model's limits, and its charge
 //   - resources.go: resources of a project that expire, and lists of them in pages
-//   - window.go: the three kinds of minute
-//   - quotaerrors.go: the refusals of limits
+//   - random.go: IDs and jitter, the same for the same seed
 package geminisim

@@ -18,6 +18,8 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -63,7 +65,7 @@ func TestKeyStates(t *testing.T) {
 		var e wireError
 		r.decode(t, &e)
 		assert.Equal(t, e.Error.Code, r.status)
-		assert.Equal(t, Stats{OtherErrors: 1}, s.Stats())
+		assert.Equal(t, journal.Stats{OtherErrors: 1}, s.Stats())
 		assert.NotEqual(t, 200, do(t, s, "GET", "/v1beta/models", "", "x-goog-api-key", key1).status, "on every route")
 		assert.NotEqual(t, 200, post(t, s, "models/"+flash+":countTokens", prompt("word")).status)
 
@@ -126,7 +128,7 @@ func TestBadRequests(t *testing.T) {
 	const tooLong = `{"error":{"code":400,"message":"The input token count exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}`
 	s, _ := newSim(Config{Limits: map[string]Limits{flash: {RPM: -1, TPM: -1, RPD: -1}}})
 	assert.JSONEq(t, notFound, post(t, s, "models/X:generateContent", prompt("word")).body)
-	marks := strings.Repeat("!", inputTokenLimit) // a token per byte: the smallest such body
+	marks := strings.Repeat("!", models.InputTokenLimit) // a token per byte: the smallest such body
 	assert.JSONEq(t, tooLong, post(t, s, "models/"+flash+":generateContent", prompt(marks+"!")).body)
 	assert.Equal(t, 200, post(t, s, "models/"+flash+":generateContent", prompt(marks)).status, "the limit itself is allowed")
 
@@ -192,7 +194,7 @@ func TestFailures(t *testing.T) {
 		}
 		require.Equal(t, 200, ask(t, s, key1, flash, 1).status)
 		assert.Equal(t, tc.charged, s.Log()[0].Charged, tc.failure.String())
-		assert.Equal(t, Stats{Accepted: 1, OtherErrors: 2}, s.Stats())
+		assert.Equal(t, journal.Stats{Accepted: 1, OtherErrors: 2}, s.Stats())
 
 		s.FailNext(-1, tc.failure)
 		for range 3 {

@@ -172,7 +172,7 @@ func (c *call) addFile(project, id string, meta fileMeta, size int64, hash [32]b
 		return f, nil
 	}
 	for {
-		f.id = s.newID(12)
+		f.id = s.random.id(12)
 		if s.files.put(f, now) {
 			return f, nil
 		}

@@ -2,35 +2,35 @@ package geminisim
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // run takes a generate request from its checks to its answer.
-func (c *call) run(req *wire.GenerateRequest, name, method string) (*model, answer, *wire.Error) {
-	fail := func(err *wire.Error) (*model, answer, *wire.Error) { return nil, answer{}, err }
+func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Model, answers.Answer, *wire.Error) {
+	fail := func(err *wire.Error) (*models.Model, answers.Answer, *wire.Error) { return nil, answers.Answer{}, err }
 	m, err := c.modelFor(name, method)
 	if err != nil {
 		return fail(err)
 	}
-	c.model = m.resolved
+	c.model = m.Resolved
 	if err := c.prepare(req, m); err != nil {
 		return fail(err)
 	}
-	switch m.kind {
-	case imageModel, speechModel:
-		only := map[modelKind]string{imageModel: "TEXT, IMAGE", speechModel: "AUDIO"}[m.kind]
+	switch m.Kind {
+	case models.Image, models.Speech:
+		only := map[models.Kind]string{models.Image: "TEXT, IMAGE", models.Speech: "AUDIO"}[m.Kind]
 		return fail(wire.InvalidArgument("The requested combination of response modalities (TEXT) is not supported by the model. models/" +
-			m.name + " accepts the following combination of response modalities:\n* " + only + "\n"))
+			m.Name + " accepts the following combination of response modalities:\n* " + only + "\n"))
 	}
 	c.tokens = req.Tokens() + c.cached
-	if c.tokens > m.input {
-		return fail(errTooManyTokens())
+	if c.tokens > m.Input {
+		return fail(models.TooManyTokens())
 	}
 	if err := c.admit(m, 1, c.tokens); err != nil {
 		return fail(err)
@@ -38,22 +38,22 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*model, answ
 	if err := c.think(); err != nil {
 		return fail(err)
 	}
-	a := c.s.answerTo(req, c.who.Project, c.arrived, min(c.s.maxOutput, m.output))
-	if a.stalls {
+	a := c.s.answers.Answer(req, c.who.Project, c.arrived, min(c.s.maxOutput, m.Output))
+	if a.Stalls {
 		return fail(&wire.Error{Drop: wire.Hang})
 	}
 	if c.streaming {
-		if plan := planStream(promptOf(req)); plan != nil {
-			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
+		if plan := answers.PlanOf(answers.Prompt(req)); plan != nil {
+			a = answers.Answer{Plan: plan, Finish: "STOP", Tokens: plan.Chunks * plan.Tokens}
 		}
 	}
-	a.billed = thinkingOf(promptOf(req))
+	a.Billed = answers.Thinking(answers.Prompt(req))
 	c.bill(&a)
 	return m, a, nil
 }
 
 // prepare checks a request and looks up what it refers to.
-func (c *call) prepare(req *wire.GenerateRequest, m *model) *wire.Error {
+func (c *call) prepare(req *wire.GenerateRequest, m *models.Model) *wire.Error {
 	if err := req.HasContents(); err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (c *call) generate() *wire.Error {
 		c.stream(m, a)
 		return nil
 	}
-	out := a.response(c.tokens, c.cached, m.version(), c.s.responseID())
-	out.ModelStatus = c.s.statusOf(m)
+	out := a.Response(c.tokens, c.cached, m.Version(), c.s.random.responseID())
+	out.ModelStatus = c.s.models.StatusOf(m)
 	if sources != nil && len(out.Candidates) > 0 {
 		out.Candidates[0].GroundingMetadata = sources
 	}
@@ -93,27 +93,9 @@ func (c *call) generate() *wire.Error {
 	return nil
 }
 
-// response returns an answer, or a piece of one, in the API's form.
-func (a *answer) response(in, cached int64, model, id string) wire.GenerateResponse {
-	if a.block != "" {
-		return wire.GenerateResponse{PromptFeedback: &wire.Feedback{BlockReason: a.block}, UsageMetadata: wire.NewUsage(in, cached, 0, a.billed),
-			ModelVersion: model, ResponseID: id}
-	}
-	out := wire.PartOut{FunctionCall: a.call}
-	if a.call == nil {
-		out.Text = &a.text
-	}
-	return wire.GenerateResponse{
-		Candidates:    []wire.Candidate{{Content: wire.ContentOut{Parts: []wire.PartOut{out}, Role: "model"}, FinishReason: a.finish}},
-		UsageMetadata: wire.NewUsage(in, cached, a.tokens, a.billed),
-		ModelVersion:  model,
-		ResponseID:    id,
-	}
-}
-
 // stream sends an answer piece by piece, as server-sent events or as a JSON
 // array that grows.
-func (c *call) stream(m *model, a answer) {
+func (c *call) stream(m *models.Model, a answers.Answer) {
 	before, next, after, end := "data: ", "data: ", "\r\n\r\n", ""
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	if !c.sse() {
@@ -127,10 +109,10 @@ func (c *call) stream(m *model, a answer) {
 		before = next
 		return errors.Join(err, flusher.Flush())
 	}
-	id := c.s.responseID()
+	id := c.s.random.responseID()
 	for p, last := range c.pieces(&a) {
-		out := p.response(c.tokens, c.cached, m.version(), id)
-		out.ModelStatus = c.s.statusOf(m)
+		out := p.Response(c.tokens, c.cached, m.Version(), id)
+		out.ModelStatus = c.s.models.StatusOf(m)
 		if err := send(wire.Encode(out)); err != nil {
 			c.sent(err)
 			return
@@ -172,75 +154,9 @@ func (c *call) count() *wire.Error {
 		return err
 	}
 	n := full.Tokens() + c.cached
-	c.s.mu.Lock()
-	c.s.stats.Counted++
-	c.s.mu.Unlock()
-	c.model, c.tokens = m.resolved, n
+	c.s.journal.Counted()
+	c.model, c.tokens = m.Resolved, n
 	c.logRequest(http.StatusOK, "")
 	c.writeJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.cached)))
-	return nil
-}
-
-// modelInfo is a model in the list.
-type modelInfo struct {
-	Name                       string   `json:"name"`
-	Version                    string   `json:"version"`
-	DisplayName                string   `json:"displayName"`
-	Description                string   `json:"description"`
-	InputTokenLimit            int64    `json:"inputTokenLimit"`
-	OutputTokenLimit           int64    `json:"outputTokenLimit"`
-	SupportedGenerationMethods []string `json:"supportedGenerationMethods"`
-	Thinking                   bool     `json:"thinking,omitempty"`
-}
-
-func (m *model) info() modelInfo {
-	return modelInfo{"models/" + m.name, "001", m.display, "Simulated " + m.display, m.input, m.output, m.methods(), m.kind == textModel}
-}
-
-// listModels pages through the models. The token of a page is the encoded
-// number of models before it.
-func (c *call) listModels() *wire.Error {
-	query := c.r.URL.Query()
-	listed := c.s.listed()
-	size := 50
-	if v := query.Get("pageSize"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return wire.InvalidArgument("Invalid value at 'page_size' (TYPE_INT32)")
-		}
-		if n > 0 {
-			size = min(n, 1000)
-		}
-	}
-	from := 0
-	if v := query.Get("pageToken"); v != "" {
-		raw, _ := base64.RawURLEncoding.DecodeString(v) // undecodable: not a number either
-		n, err := strconv.Atoi(string(raw))
-		if err != nil || n < 0 || n > len(listed) {
-			return wire.InvalidArgument("Invalid page token.")
-		}
-		from = n
-	}
-	page := struct {
-		Models        []modelInfo `json:"models"`
-		NextPageToken string      `json:"nextPageToken,omitempty"`
-	}{}
-	to := min(from+size, len(listed))
-	for _, m := range listed[from:to] {
-		page.Models = append(page.Models, m.info())
-	}
-	if to < len(listed) {
-		page.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
-	}
-	c.writeJSON(http.StatusOK, wire.Encode(page))
-	return nil
-}
-
-func (c *call) getModel() *wire.Error {
-	m := c.s.model(c.route.model)
-	if m == nil {
-		return wire.ModelNotFound(c.version, c.route.model, "getModel")
-	}
-	c.writeJSON(http.StatusOK, wire.Encode(m.info()))
 	return nil
 }

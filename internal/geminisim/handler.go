@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -31,11 +32,11 @@ type call struct {
 	cached      int64 // of tokens, those of a cached content
 	streaming   bool
 	recorded    bool
-	breaks      *wire.Error // a stream ends with it on its way
-	seen        *Request    // the entry in the request log, guarded by s.mu
-	status      int         // that was sent
-	answered    bool        // nothing is left to be sent
-	hungUp      bool        // the client did, before that
+	breaks      *wire.Error      // a stream ends with it on its way
+	seen        *journal.Request // the entry in the request log, guarded by s.mu
+	status      int              // that was sent
+	answered    bool             // nothing is left to be sent
+	hungUp      bool             // the client did, before that
 }
 
 // ServeHTTP implements [http.Handler].

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -61,9 +63,9 @@ type interactionUsage struct {
 	TotalTools        int64 `json:"total_tool_use_tokens,omitempty"`
 }
 
-func (c *call) interactionUsage(a *answer) *interactionUsage {
-	thoughts, tools := a.billed.ThoughtsTokenCount, a.billed.ToolUsePromptTokenCount
-	return &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens + thoughts + tools, thoughts, tools}
+func (c *call) interactionUsage(a *answers.Answer) *interactionUsage {
+	thoughts, tools := a.Billed.ThoughtsTokenCount, a.Billed.ToolUsePromptTokenCount
+	return &interactionUsage{c.tokens, a.Tokens, c.tokens + a.Tokens + thoughts + tools, thoughts, tools}
 }
 
 // interactionBody is what is answered.
@@ -160,7 +162,7 @@ func (c *call) createInteraction() *wire.Error {
 	case req.Agent != "" && !req.Background:
 		return wire.InvalidArgument("Agents need background=true.")
 	case req.Agent != "":
-		name = c.s.listed()[0].name
+		name = c.s.models.Listed()[0].Name
 	}
 	turns, err := req.contents()
 	if err != nil {
@@ -187,27 +189,27 @@ func (c *call) createInteraction() *wire.Error {
 }
 
 // answerInteraction keeps an interaction, if it is to be kept, and answers it.
-func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, turns []wire.Content, store bool) {
+func (c *call) answerInteraction(req *interactionRequest, m *models.Model, a answers.Answer, turns []wire.Content, store bool) {
 	at := wire.Timestamp(c.arrived)
 	made := &interaction{
 		owned: owned{project: c.who.Project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
-		said:  append(slices.Clip(turns), wire.Content{Role: "model", Parts: []wire.Part{{Text: &a.text}}}),
+		said:  append(slices.Clip(turns), wire.Content{Role: "model", Parts: []wire.Part{{Text: &a.Text}}}),
 		body: interactionBody{
 			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
-			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.text}}}},
+			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.Text}}}},
 			Usage: c.interactionUsage(&a),
 		},
 		ends: c.arrived,
 	}
 	if req.Agent == "" {
-		made.body.Model = m.resolved
+		made.body.Model = m.Resolved
 	}
 	if req.Background {
 		made.ends = c.arrived.Add(backgroundTime)
 	}
 	if store {
 		c.s.mu.Lock()
-		made.id = "v1_" + c.s.newID(40)
+		made.id = "v1_" + c.s.random.id(40)
 		made.body.ID = made.id
 		kept := *made
 		c.s.interactions.put(&kept, c.arrived)
@@ -221,7 +223,7 @@ func (c *call) answerInteraction(req *interactionRequest, m *model, a answer, tu
 }
 
 // streamInteraction sends the events of an interaction that come after the n-th.
-func (c *call) streamInteraction(i *interaction, a *answer, after int) {
+func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.writeHeader(http.StatusOK)
 	flusher := http.NewResponseController(c.w)
@@ -243,7 +245,7 @@ func (c *call) streamInteraction(i *interaction, a *answer, after int) {
 		if err != nil {
 			break
 		}
-		err = send("step.delta", map[string]any{"index": 0, "delta": interactionContent{Type: "text", Text: p.text}})
+		err = send("step.delta", map[string]any{"index": 0, "delta": interactionContent{Type: "text", Text: p.Text}})
 		if last {
 			break
 		}
@@ -294,7 +296,7 @@ func (c *call) getInteraction() *wire.Error {
 		return nil
 	}
 	after, _ := strconv.Atoi(query.Get("last_event_id")) // one that is none is before all
-	c.streamInteraction(i, &answer{text: i.body.Steps[0].Content[0].Text, finish: "STOP"}, after)
+	c.streamInteraction(i, &answers.Answer{Text: i.body.Steps[0].Content[0].Text, Finish: "STOP"}, after)
 	return nil
 }
 

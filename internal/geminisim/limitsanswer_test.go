@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -50,25 +51,25 @@ func TestLimitsAnswers(t *testing.T) {
 		{"model":"gemini-2.5-pro","requests_per_minute":0,"tokens_per_minute":0,"requests_per_day":0},
 		{"model":"gemini-flash-latest","requests_per_minute":3,"tokens_per_minute":2147483647,"requests_per_day":20}]}`
 	const path = "models/gemini-2.5-flash-lite:generateContent"
-	ask := func(a LimitsAnswer) string {
+	ask := func(a answers.LimitsAnswer) string {
 		s.SetLimitsAnswer(a)
 		return textOf(t, post(t, s, path, question))
 	}
-	assert.JSONEq(t, want, ask(LimitsTrue), "of models that exist, by the name that was asked for")
-	inner, fenced := strings.CutPrefix(ask(LimitsFenced), "```json\n")
+	assert.JSONEq(t, want, ask(answers.LimitsTrue), "of models that exist, by the name that was asked for")
+	inner, fenced := strings.CutPrefix(ask(answers.LimitsFenced), "```json\n")
 	require.True(t, fenced)
 	inner, fenced = strings.CutSuffix(inner, "\n```")
 	require.True(t, fenced)
 	assert.JSONEq(t, want, inner)
-	assert.False(t, json.Valid([]byte(ask(LimitsBroken))))
-	absurd := ask(LimitsAbsurd)
+	assert.False(t, json.Valid([]byte(ask(answers.LimitsBroken))))
+	absurd := ask(answers.LimitsAbsurd)
 	assert.True(t, json.Valid([]byte(absurd)))
 	assert.Contains(t, absurd, `{"model":"gemini-2.5-flash","requests_per_day":0,"tokens_per_minute":9223372036854775807,"requests_per_minute":-1}`)
-	assert.False(t, json.Valid([]byte(ask(LimitsRefused))))
-	assert.Empty(t, ask(LimitsEmpty))
+	assert.False(t, json.Valid([]byte(ask(answers.LimitsRefused))))
+	assert.Empty(t, ask(answers.LimitsEmpty))
 	assert.Equal(t, Translate("hello"), textOf(t, post(t, s, path, prompt("hello"))), "other questions are answered as always")
 
-	s.SetLimitsAnswer(LimitsBlocked)
+	s.SetLimitsAnswer(answers.LimitsBlocked)
 	for _, method := range []string{path, "models/gemini-2.5-flash-lite:streamGenerateContent?alt=sse"} {
 		r := post(t, s, method, question)
 		require.Equal(t, 200, r.status)
@@ -85,7 +86,7 @@ func TestLimitsAnswers(t *testing.T) {
 
 func TestLimitsAnswerStalls(t *testing.T) {
 	s, _ := newSim(Config{})
-	s.SetLimitsAnswer(LimitsStalled)
+	s.SetLimitsAnswer(answers.LimitsStalled)
 	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "POST", "http://gemini.test/v1beta/models/"+flash+":generateContent",
 		strings.NewReader(limitsQuestion(flash)))

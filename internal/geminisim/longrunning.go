@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -22,7 +24,7 @@ func (h host) Now() time.Time { return h.s.now() }
 func (h host) NewID(length int) string {
 	h.s.mu.Lock()
 	defer h.s.mu.Unlock()
-	return h.s.newID(length)
+	return h.s.random.id(length)
 }
 
 // Content implements longrunning.Host.
@@ -56,7 +58,7 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		_ = json.Unmarshal(err.Body(false), &out) // it was encoded here
 		return out.Error, true
 	}
-	m := h.s.model(model)
+	m := h.s.models.Find(model)
 	if m == nil {
 		return fail(wire.ModelNotFound("v1beta", model, method))
 	}
@@ -68,8 +70,7 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		if err := req.Content.Normalise("content"); err != nil {
 			return fail(err)
 		}
-		values := vector(embeddedText(&req.Content), max(req.OutputDimensionality, req.OutputDimensionalityS))
-		return wire.Encode(map[string]embedding{"embedding": {Values: values}}), false
+		return wire.Encode(map[string]answers.Embedding{"embedding": answers.Embed(&req)}), false
 	}
 	var req wire.GenerateRequest
 	if err := wire.Decode(request, &req); err != nil {
@@ -81,8 +82,8 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 	if err := req.Normalise(); err != nil {
 		return fail(err)
 	}
-	a := h.s.answerTo(&req, project, h.s.now(), min(h.s.maxOutput, m.output))
-	return wire.Encode(a.response(req.Tokens(), 0, m.version(), h.s.responseID())), false
+	a := h.s.answers.Answer(&req, project, h.s.now(), min(h.s.maxOutput, m.Output))
+	return wire.Encode(a.Response(req.Tokens(), 0, m.Version(), h.s.random.responseID())), false
 }
 
 // longRunning serves what package longrunning answers, once the quota is charged that it
@@ -98,7 +99,7 @@ func (c *call) longRunning() *wire.Error {
 		if err != nil {
 			return err
 		}
-		a = c.s.long.CreateBatch(r, m.resolved)
+		a = c.s.long.CreateBatch(r, m.Resolved)
 	case opPredictLongRunning:
 		if _, err := c.charged(c.route.model, c.method); err != nil {
 			return err
@@ -115,7 +116,7 @@ func (c *call) longRunning() *wire.Error {
 }
 
 // charged charges a request for a model that counts no tokens.
-func (c *call) charged(name, method string) (*model, *wire.Error) {
+func (c *call) charged(name, method string) (*models.Model, *wire.Error) {
 	m, err := c.modelFor(name, method)
 	if err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (c *call) images() *wire.Error {
 	if c.openai {
 		name = strings.TrimPrefix(req.Model, "models/")
 		c.model = name
-		if method = "predict"; c.s.model(name) != nil && c.s.model(name).kind == imageModel {
+		if method = "predict"; c.s.models.Find(name) != nil && c.s.models.Find(name).Kind == models.Image {
 			method = "generateContent"
 		}
 	}

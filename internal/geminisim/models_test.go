@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 )
 
 // listOf returns the names that the models list has.
 func listOf(t *testing.T, s *Server) (names []string) {
 	t.Helper()
-	var page struct{ Models []modelInfo }
+	var page struct{ Models []models.Info }
 	do(t, s, "GET", "/v1beta/models?pageSize=1000", "", "x-goog-api-key", key1).decode(t, &page)
 	for _, m := range page.Models {
 		names = append(names, strings.TrimPrefix(m.Name, "models/"))
@@ -109,10 +111,10 @@ func TestSetLimitsAt(t *testing.T) {
 // TestShutDown: a model that is still listed is refused in every wording that was
 // captured, and says before when it will be.
 func TestShutDown(t *testing.T) {
-	for w, want := range map[Wording]string{
-		NewUsers:   "This model models/" + flash + " is no longer available to new users.",
-		NotFound:   "models/" + flash + " is not found for API version v1beta",
-		Deprecated: "has been deprecated on",
+	for w, want := range map[models.Wording]string{
+		models.NewUsers:   "This model models/" + flash + " is no longer available to new users.",
+		models.NotFound:   "models/" + flash + " is not found for API version v1beta",
+		models.Deprecated: "has been deprecated on",
 	} {
 		s, _ := newSim(Config{})
 		s.SetModelStatus(flash, "LEGACY", time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))

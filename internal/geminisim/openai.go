@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -96,8 +98,8 @@ type chatUsage struct {
 
 // chatUsage returns the usage of an answer. What tools brought isn't known to be told
 // there, so it isn't.
-func (c *call) chatUsage(a *answer) *chatUsage {
-	u := &chatUsage{PromptTokens: c.tokens, CompletionTokens: a.tokens, TotalTokens: c.tokens + a.tokens + a.billed.ThoughtsTokenCount}
+func (c *call) chatUsage(a *answers.Answer) *chatUsage {
+	u := &chatUsage{PromptTokens: c.tokens, CompletionTokens: a.Tokens, TotalTokens: c.tokens + a.Tokens + a.Billed.ThoughtsTokenCount}
 	if c.cached > 0 {
 		u.PromptDetails = &struct {
 			CachedTokens int64 `json:"cached_tokens"`
@@ -196,40 +198,41 @@ func (c *call) chat() *wire.Error {
 	if err != nil {
 		return err
 	}
-	resp := chatResponse{ID: "chatcmpl-" + c.s.responseID(), Object: "chat.completion",
-		Created: c.arrived.Unix(), Model: m.version()}
+	resp := chatResponse{ID: "chatcmpl-" + c.s.random.responseID(), Object: "chat.completion",
+		Created: c.arrived.Unix(), Model: m.Version()}
 	total := c.chatUsage(&a)
 	if req.Stream {
 		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)
 		return nil
 	}
-	resp.Choices = []chatChoice{{Message: a.chat(), FinishReason: a.chatFinish()}}
+	resp.Choices = []chatChoice{{Message: chatOf(&a), FinishReason: finishOf(&a)}}
 	resp.Usage = total
 	c.writeJSON(http.StatusOK, wire.Encode(resp))
 	return nil
 }
 
-// chat returns an answer, or a piece of one, in OpenAI's form.
-func (a *answer) chat() *chatText {
-	if a.call == nil {
-		return &chatText{Role: "assistant", Content: &a.text}
+// chatOf returns an answer, or a piece of one, in OpenAI's form.
+func chatOf(a *answers.Answer) *chatText {
+	if a.Call == nil {
+		return &chatText{Role: "assistant", Content: &a.Text}
 	}
-	args, _ := json.Marshal(a.call.Args) // numbers, strings and maps can't fail
-	call := chatToolCall{ID: "call_" + a.call.ID, Type: "function"}
-	call.Function.Name, call.Function.Arguments = a.call.Name, string(args)
+	args, _ := json.Marshal(a.Call.Args) // numbers, strings and maps can't fail
+	call := chatToolCall{ID: "call_" + a.Call.ID, Type: "function"}
+	call.Function.Name, call.Function.Arguments = a.Call.Name, string(args)
 	return &chatText{Role: "assistant", ToolCalls: []chatToolCall{call}}
 }
 
-func (a *answer) chatFinish() *string {
+// finishOf returns why an answer ended; nil: a piece of one, and not the last.
+func finishOf(a *answers.Answer) *string {
 	var reason string
 	switch {
-	case a.finish == "":
+	case a.Finish == "":
 		return nil // not the last piece
-	case a.call != nil:
+	case a.Call != nil:
 		reason = "tool_calls"
-	case a.block != "":
+	case a.Block != "":
 		reason = "content_filter"
-	case a.finish == "MAX_TOKENS":
+	case a.Finish == "MAX_TOKENS":
 		reason = "length"
 	default:
 		reason = "stop"
@@ -237,7 +240,7 @@ func (a *answer) chatFinish() *string {
 	return &reason
 }
 
-func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, includeUsage bool) {
+func (c *call) streamChat(resp chatResponse, a answers.Answer, total *chatUsage, includeUsage bool) {
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	flusher := http.NewResponseController(c.w)
 	send := func(data []byte) error {
@@ -247,7 +250,7 @@ func (c *call) streamChat(resp chatResponse, a answer, total *chatUsage, include
 	resp.Object = "chat.completion.chunk"
 	c.writeHeader(http.StatusOK)
 	for p, last := range c.pieces(&a) {
-		resp.Choices = []chatChoice{{Delta: p.chat(), FinishReason: p.chatFinish()}}
+		resp.Choices = []chatChoice{{Delta: chatOf(&p), FinishReason: finishOf(&p)}}
 		if err := send(wire.Encode(resp)); err != nil {
 			c.sent(err)
 			return
@@ -336,24 +339,24 @@ type openAIModelInfo struct {
 	DisplayName string `json:"display_name"`
 }
 
-func (m *model) openAI() openAIModelInfo {
-	return openAIModelInfo{"models/" + m.name, "model", "google", m.display}
+func openAIModel(m *models.Model) openAIModelInfo {
+	return openAIModelInfo{"models/" + m.Name, "model", "google", m.Display}
 }
 
 func (c *call) openAIModels() *wire.Error {
 	list := []openAIModelInfo{}
-	for _, m := range c.s.listed() {
-		list = append(list, m.openAI())
+	for _, m := range c.s.models.Listed() {
+		list = append(list, openAIModel(m))
 	}
 	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": list}))
 	return nil
 }
 
 func (c *call) openAIModel() *wire.Error {
-	m := c.s.model(c.route.model)
+	m := c.s.models.Find(c.route.model)
 	if m == nil {
 		return wire.ModelNotFound(c.version, c.route.model, "getModel")
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(m.openAI()))
+	c.writeJSON(http.StatusOK, wire.Encode(openAIModel(m)))
 	return nil
 }

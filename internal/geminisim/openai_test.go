@@ -193,7 +193,7 @@ func TestOpenAIModels(t *testing.T) {
 	s, _ := newSim(Config{})
 	var list struct{ Data []openAIModelInfo }
 	openai(t, s, "GET", "models", "").decode(t, &list)
-	assert.Len(t, list.Data, len(s.listed()))
+	assert.Len(t, list.Data, len(s.models.Listed()))
 	var one openAIModelInfo
 	openai(t, s, "GET", "models/"+flash, "").decode(t, &one)
 	assert.Contains(t, list.Data, one)

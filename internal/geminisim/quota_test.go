@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -55,22 +57,22 @@ func TestMinuteOverHTTP(t *testing.T) {
 	now.set(noon.Add(60 * time.Second))
 	assert.Equal(t, http.StatusOK, ask(t, s, key1, flash, 5).status, "refused requests must not count")
 
-	assert.Equal(t, Stats{Accepted: 2, Refused: 2, RefusedRPM: 2}, s.Stats())
+	assert.Equal(t, journal.Stats{Accepted: 2, Refused: 2, RefusedRPM: 2}, s.Stats())
 }
 
 // TestWindowsOverHTTP: each kind of window is what Config says it is. They
 // differ at the turn of a minute.
 func TestWindowsOverHTTP(t *testing.T) {
 	for _, tc := range []struct {
-		window   Window
+		window   quota.Window
 		retry    string
 		atTurn   int // status one second later, at the next minute of the clock
 		atSix    int // status six seconds later
 		atMinute int // status 61 s later
 	}{
-		{SlidingLog, "1m0s", 429, 429, 200},
-		{FixedMinute, "1s", 200, 200, 200},
-		{TokenBucket, "6s", 429, 200, 200},
+		{quota.SlidingLog, "1m0s", 429, 429, 200},
+		{quota.FixedMinute, "1s", 200, 200, 200},
+		{quota.TokenBucket, "6s", 429, 200, 200},
 	} {
 		for i, at := range []time.Duration{time.Second, 6 * time.Second, 61 * time.Second} {
 			s, now := newSim(Config{Window: tc.window, Limits: map[string]Limits{flash: {RPM: 10, TPM: -1, RPD: -1}}})
@@ -111,7 +113,7 @@ func TestTokensPerMinute(t *testing.T) {
 // fills it for four minutes, or is never admitted, as the switch says.
 func TestOversize(t *testing.T) {
 	limits := map[string]Limits{flash: {RPM: -1, TPM: 250, RPD: -1}}
-	for _, window := range []Window{SlidingLog, FixedMinute, TokenBucket} {
+	for _, window := range []quota.Window{quota.SlidingLog, quota.FixedMinute, quota.TokenBucket} {
 		s, now := newSim(Config{Limits: limits, Window: window})
 		require.Equal(t, 200, ask(t, s, key1, flash, 1).status)
 		require.Equal(t, 429, ask(t, s, key1, flash, 1000).status, "not empty")
@@ -143,13 +145,15 @@ func TestSeveralViolations(t *testing.T) {
 		"GenerateRequestsPerDayPerProjectPerModel-FreeTier",
 	}, got.ids())
 	assert.Equal(t, "20s", got.retry)
-	assert.Equal(t, Stats{Accepted: 1, Refused: 1, RefusedRPM: 1, RefusedTPM: 1, RefusedRPD: 1}, s.Stats())
+	assert.Equal(t, journal.Stats{Accepted: 1, Refused: 1, RefusedRPM: 1, RefusedTPM: 1, RefusedRPD: 1}, s.Stats())
 	assert.Equal(t, "rpm+tpm+rpd", s.Log()[1].Reason)
 }
 
 // TestDayReset: the day is spent until Pacific midnight, whatever retryDelay
 // says; on the days when clocks change it has 23 and 25 hours.
 func TestDayReset(t *testing.T) {
+	pacific, err := time.LoadLocation("America/Los_Angeles")
+	require.NoError(t, err)
 	for _, tc := range []struct {
 		date  string
 		hours int
@@ -223,7 +227,7 @@ func TestNoQuota(t *testing.T) {
 	assert.Contains(t, got.ids(), "GenerateRequestsPerDayPerProjectPerModel-FreeTier")
 	assert.Contains(t, got.message, "generate_content_free_tier_requests, limit: 0, model: gemini-2.5-flash\n")
 	assert.Equal(t, 200, ask(t, s, key2, flash, 1).status, "only on that project")
-	assert.Equal(t, Stats{Accepted: 1, OtherErrors: 1}, s.Stats())
+	assert.Equal(t, journal.Stats{Accepted: 1, OtherErrors: 1}, s.Stats())
 	assert.Equal(t, "no_quota", s.Log()[0].Reason)
 
 	s.SetLimits("alpha", flash, Limits{RPM: -1, TPM: -1, RPD: -1})
@@ -320,24 +324,12 @@ func TestLog(t *testing.T) {
 	post(t, s, "models/"+flash+":countTokens", prompt("word")) // not a generate request
 	at := noon.Add(time.Second)
 	fp := credentials.Fingerprint(key1)
-	assert.Equal(t, []Entry{
+	assert.Equal(t, []journal.Entry{
 		{At: noon, Project: "alpha", Model: flash, Key: fp, Tokens: 7, Status: 200, Charged: 1},
 		{At: at, Project: "alpha", Model: flash, Key: fp, Tokens: 8, Status: 429, Reason: "rpm"},
 		{At: at, Model: flash, Key: credentials.Fingerprint("who?"), Status: 400, Reason: "API_KEY_INVALID"},
 		{At: at, Project: "alpha", Model: "gemini-9", Key: fp, Status: 404, Reason: "NOT_FOUND"},
 		{At: at, Project: "alpha", Model: flash, Key: fp, Status: 400, Reason: "INVALID_ARGUMENT"},
 	}, s.Log())
-	assert.Equal(t, Stats{Accepted: 1, Refused: 1, RefusedRPM: 1, OtherErrors: 3, Counted: 1}, s.Stats())
-}
-
-func TestLogGrowsByChunks(t *testing.T) {
-	var l entryLog
-	for i := range 3*chunkSize + 5 {
-		l.add(Entry{Tokens: int64(i), At: noon.Add(time.Duration(i/2*2-i%2) * time.Millisecond)})
-	}
-	all := l.copy()
-	require.Len(t, all, 3*chunkSize+5)
-	for i := 1; i < len(all); i++ {
-		require.False(t, all[i].At.Before(all[i-1].At), "entry %d is out of order", i)
-	}
+	assert.Equal(t, journal.Stats{Accepted: 1, Refused: 1, RefusedRPM: 1, OtherErrors: 3, Counted: 1}, s.Stats())
 }

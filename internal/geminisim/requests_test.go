@@ -16,6 +16,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 )
 
 // TestRequestLog: every request is in it, with the credentials that it carried
@@ -27,28 +28,28 @@ func TestRequestLog(t *testing.T) {
 	for _, tc := range []struct {
 		name, method, path, body string
 		header                   []string
-		want                     Request
+		want                     journal.Request
 	}{
 		{"header", "POST", "/v1beta/models/" + flash + ":countTokens", prompt("x"), []string{"x-goog-api-key", key1, "X-Fluxgate-Token", "caller-secret", "TE", "trailers"},
-			Request{Headers: []string{"Te", "X-Fluxgate-Token", "X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}},
+			journal.Request{Headers: []string{"Te", "X-Fluxgate-Token", "X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}},
 				Project: "alpha", Key: credentials.Fingerprint(key1), Status: 200}},
 		{"query", "GET", "/v1beta/" + f.Name + "?key=" + key2 + "&alt=json", "", nil,
-			Request{Headers: []string{}, Query: []string{"alt", "key"}, Credentials: []credentials.Credential{{Form: credentials.FormQuery, Fingerprint: credentials.Fingerprint(key2)}},
+			journal.Request{Headers: []string{}, Query: []string{"alt", "key"}, Credentials: []credentials.Credential{{Form: credentials.FormQuery, Fingerprint: credentials.Fingerprint(key2)}},
 				Project: Key{Value: key2}.ProjectID(), Key: credentials.Fingerprint(key2), Status: 403}},
 		{"bearer", "GET", "/v1beta/openai/models", "", []string{"Authorization", "Bearer " + key1},
-			Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormBearer, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 200}},
+			journal.Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormBearer, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 200}},
 		{"basic", "GET", "/v1beta/models", "", []string{"Authorization", "Basic bmFtZTpjYWxsZXItc2VjcmV0"},
-			Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormAuthorization, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 401}},
+			journal.Request{Headers: []string{"Authorization"}, Credentials: []credentials.Credential{{Form: credentials.FormAuthorization, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 401}},
 		{"several", "POST", "/v1beta/models/" + flash + ":generateContent?key=" + key2, prompt("x"), []string{"x-goog-api-key", key1, "Authorization", "Bearer caller-secret"},
-			Request{Headers: []string{"Authorization", "X-Goog-Api-Key"}, Query: []string{"key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)},
+			journal.Request{Headers: []string{"Authorization", "X-Goog-Api-Key"}, Query: []string{"key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)},
 				{Form: credentials.FormQuery, Fingerprint: credentials.Fingerprint(key2)}, {Form: credentials.FormBearer, Fingerprint: credentials.Fingerprint("caller-secret")}}, Status: 400}},
-		{"none", "GET", "/v1beta/files", "", nil, Request{Headers: []string{}, Status: 403}},
+		{"none", "GET", "/v1beta/files", "", nil, journal.Request{Headers: []string{}, Status: 403}},
 		{"unknown key", "GET", "/v1beta/files", "", []string{"x-goog-api-key", "caller-secret"},
-			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 400}},
+			journal.Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint("caller-secret")}}, Key: credentials.Fingerprint("caller-secret"), Status: 400}},
 		{"no such URL", "GET", "/other", "", []string{"x-goog-api-key", key1},
-			Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 404}},
+			journal.Request{Headers: []string{"X-Goog-Api-Key"}, Credentials: []credentials.Credential{{Form: credentials.FormAPIKeyHeader, Fingerprint: credentials.Fingerprint(key1)}}, Project: "alpha", Key: credentials.Fingerprint(key1), Status: 404}},
 		{"upload session", "POST", url, "", []string{"X-Goog-Upload-Command", "query"},
-			Request{Headers: []string{"X-Goog-Upload-Command"}, Query: []string{"upload_id", "upload_protocol"}, Project: "alpha", Status: 200}},
+			journal.Request{Headers: []string{"X-Goog-Upload-Command"}, Query: []string{"upload_id", "upload_protocol"}, Project: "alpha", Status: 200}},
 	} {
 		r := do(t, s, tc.method, tc.path, tc.body, tc.header...)
 		assert.Equal(t, tc.want.Status, r.status, tc.name)

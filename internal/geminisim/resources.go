@@ -88,16 +88,6 @@ func (s *resourceStore[R]) page(project string, now time.Time, before int64, siz
 	return list, more
 }
 
-// newID returns the ID of a new resource, or of an upload. The caller holds s.mu.
-func (s *Server) newID(length int) string {
-	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-	id := make([]byte, length)
-	for i := range id {
-		id[i] = digits[s.rng.IntN(len(digits))]
-	}
-	return string(id)
-}
-
 // paging reads the size of a page and where it begins. A token is of use only to
 // the project it was given to.
 func (c *call) paging(usual, most int) (before int64, size int, err *wire.Error) {

@@ -4,15 +4,14 @@ import (
 	"net"
 	"net/http"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // fail ends a request with an error.
 func (c *call) fail(e *wire.Error) {
 	if c.op.logged() && !c.recorded {
-		c.s.mu.Lock()
-		c.s.record(c.entry(c.arrived, e.Code, e.LogReason(), 0), nil)
-		c.s.mu.Unlock()
+		c.s.journal.Record(c.entry(e.Code, e.LogReason()), journal.Hits{})
 		c.logRequest(e.Code, e.LogReason())
 	}
 	switch e.Drop {

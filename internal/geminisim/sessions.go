@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -21,19 +23,19 @@ func (s *Server) liveConfig() live.Config {
 			return who.Project, ""
 		},
 		Model: func(name string) bool {
-			m := s.model(name)
-			return m != nil && m.supports("bidiGenerateContent")
+			m := s.models.Find(name)
+			return m != nil && m.Supports("bidiGenerateContent")
 		},
-		Answer: Translate, Count: tokeniser.Count,
+		Answer: answers.Translate, Count: tokeniser.Count,
 		Order: func(text string) *live.Order {
-			p := planStream(text)
+			p := answers.PlanOf(text)
 			if p == nil {
 				return nil
 			}
-			return &live.Order{Messages: p.chunks, Every: p.interval, Text: func(n int64, at time.Time) string { return p.text(n, at) }}
+			return &live.Order{Messages: p.Chunks, Every: p.Interval, Text: func(n int64, at time.Time) string { return p.Text(n, at) }}
 		},
 		Bill: func(project, model string, prompt, response int64) {
-			s.addBill(BillKey{project, model}, Bill{Answers: 1, Input: prompt, Output: response})
+			s.journal.AddBill(journal.BillKey{Project: project, Model: model}, journal.Bill{Answers: 1, Input: prompt, Output: response})
 		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 )
 
 // What a project may not do is refused to requests that cost quota, in the words that
@@ -15,17 +17,17 @@ func TestStanding(t *testing.T) {
 	const plain = `{"contents":[{"parts":[{"text":"google_search"}]}]}`
 	const search = `{"contents":[{"parts":[{"text":"who won?"}]}],"tools":[{"google_search":{}}]}`
 	for _, c := range []struct {
-		standing       Standing
+		standing       quota.Standing
 		plain, grounds int
 		says           string
 	}{
-		{GoodStanding, 200, 200, ""},
-		{NoGrounding, 200, 429, "check your plan and billing details"},
-		{Overspent, 429, 429, "spend-based rate limit"},
-		{Depleted, 429, 429, "prepayment credits are depleted"},
-		{NoFreeTier, 400, 400, "free tier is not available in your country"},
-		{NoPermission, 403, 403, "The caller does not have permission"},
-		{DeniedAccess, 403, 403, "Your project has been denied access"},
+		{quota.GoodStanding, 200, 200, ""},
+		{quota.NoGrounding, 200, 429, "check your plan and billing details"},
+		{quota.Overspent, 429, 429, "spend-based rate limit"},
+		{quota.Depleted, 429, 429, "prepayment credits are depleted"},
+		{quota.NoFreeTier, 400, 400, "free tier is not available in your country"},
+		{quota.NoPermission, 403, 403, "The caller does not have permission"},
+		{quota.DeniedAccess, 403, 403, "Your project has been denied access"},
 	} {
 		s, _ := newSim(Config{})
 		s.SetStanding("alpha", c.standing)
@@ -42,7 +44,7 @@ func TestStanding(t *testing.T) {
 		assert.Equal(t, http.StatusOK, ask(key1, at+":countTokens", plain).status, "it is free")
 		assert.Equal(t, http.StatusOK, do(t, s, "GET", "/v1beta/models", "", "x-goog-api-key", key1).status)
 		assert.Equal(t, http.StatusOK, ask(key2, at+":generateContent", search).status, "another project")
-		s.SetStanding("alpha", GoodStanding)
+		s.SetStanding("alpha", quota.GoodStanding)
 		assert.Equal(t, http.StatusOK, ask(key1, at+":generateContent", search).status, "and it comes back")
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -61,7 +62,7 @@ func TestPlannedStream(t *testing.T) {
 	})
 	for _, text := range []string{"stream 0 chunks of 5 bytes", "stream 5 chunks of 0 bytes", "stream 1 chunks of 99999999 bytes",
 		"stream 1 chunks of 5 bytes every day", "please stream 1 chunks of 5 bytes", "stream 1 chunks of 5 bytes every -1s"} {
-		assert.Nil(t, planStream(text), "a text to translate: "+text)
+		assert.Nil(t, answers.PlanOf(text), "a text to translate: "+text)
 	}
 	s, _ := newSim(Config{})
 	assert.Contains(t, post(t, s, "models/"+flash+":generateContent", prompt("stream 5 chunks of 1000 bytes")).body, Translate("stream 5 chunks of 1000 bytes"), "not a stream")
@@ -196,7 +197,7 @@ func TestStreamsOverSockets(t *testing.T) {
 }
 
 func BenchmarkStream(b *testing.B) {
-	s := New(Config{Keys: []Key{{Value: key1}}, Limits: map[string]Limits{flash: {-1, -1, -1}}})
+	s := New(Config{Keys: []Key{{Value: key1}}, Limits: map[string]Limits{flash: {RPM: -1, TPM: -1, RPD: -1}}})
 	server := httptest.NewServer(s)
 	defer server.Close()
 	b.SetBytes(64 * 65536)

@@ -19,6 +19,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/inmemory"
 )
 
@@ -58,7 +59,7 @@ func TestJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		times := func(seed uint64) (list []time.Duration) {
 			s := bubbleSim(Config{Latency: time.Second, Jitter: time.Second, Seed: seed,
-				Limits: map[string]Limits{flash: {-1, -1, -1}}})
+				Limits: map[string]Limits{flash: {RPM: -1, TPM: -1, RPD: -1}}})
 			for range 20 {
 				start := time.Now()
 				require.Equal(t, 200, ask(t, s, key1, flash, 1).status)
@@ -277,7 +278,7 @@ func TestConcurrentCallers(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		var st Stats
+		var st journal.Stats
 		perProject := map[string]int64{}
 		for _, e := range s.Log() {
 			if e.Status == 200 {
@@ -300,7 +301,7 @@ func TestConcurrentCallers(t *testing.T) {
 }
 
 func BenchmarkGenerate(b *testing.B) {
-	s := New(Config{Keys: []Key{{Value: key1}}, Limits: map[string]Limits{flash: {-1, -1, -1}}})
+	s := New(Config{Keys: []Key{{Value: key1}}, Limits: map[string]Limits{flash: {RPM: -1, TPM: -1, RPD: -1}}})
 	body := prompt(words(10_000))
 	client := &http.Client{Transport: s.Transport()}
 	b.SetBytes(int64(len(body)))

@@ -160,7 +160,7 @@ func (c *call) startUpload() *wire.Error {
 	u.meta.mime = c.mediaType(u.meta.mime)
 	c.s.mu.Lock()
 	taken := c.s.files.has(u.id, c.arrived)
-	session := c.s.newID(64)
+	session := c.s.random.id(64)
 	if !taken {
 		c.s.uploads[session] = u
 	}

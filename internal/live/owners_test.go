@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 )
@@ -237,7 +238,7 @@ func TestEphemeralTokensAreReadBefore(t *testing.T) {
 		status, text := w.tryToMint(i, aliceToken, asked)
 		assert.Equal(t, http.StatusBadRequest, status, "%s: %s", asked, text)
 	}
-	assert.False(t, slices.ContainsFunc(w.sim.RequestLog(), func(r geminisim.Request) bool { return strings.HasSuffix(r.Path, "auth_tokens") }), "one was made")
+	assert.False(t, slices.ContainsFunc(w.sim.RequestLog(), func(r journal.Request) bool { return strings.HasSuffix(r.Path, "auth_tokens") }), "one was made")
 }
 
 // A token opens sessions as long as the caller's own is good by which it was minted: not when

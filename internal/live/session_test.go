@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 )
 
@@ -346,12 +347,12 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 		read("project,model")
 		return report.Total.Requests == int64(sessions)
 	})
-	billed, told := map[geminisim.BillKey]sums{}, map[geminisim.BillKey]sums{}
+	billed, told := map[journal.BillKey]sums{}, map[journal.BillKey]sums{}
 	for k, b := range w.sim.Bills() {
 		billed[k] = sums{b.Input, b.Output}
 	}
 	for _, r := range report.Rows {
-		told[geminisim.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Input, r.Output}
+		told[journal.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Input, r.Output}
 	}
 	require.NotEmpty(t, billed)
 	assert.Equal(t, billed, told)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -41,18 +42,18 @@ func simulated(t *testing.T, store *fakeStore) (*geminisim.Server, func() *Keepe
 // TestSimulatedAnswers is the whole way: request, wire, simulator, and back.
 func TestSimulatedAnswers(t *testing.T) {
 	for name, tc := range map[string]struct {
-		answer  geminisim.LimitsAnswer
+		answer  answers.LimitsAnswer
 		err     string
 		refused int
 	}{
-		"true":   {answer: geminisim.LimitsTrue},
-		"fenced": {answer: geminisim.LimitsFenced},
-		"broken": {answer: geminisim.LimitsBroken, err: errNotJSON.Error()},
-		"absurd": {answer: geminisim.LimitsAbsurd, err: errNoNumbers.Error(), refused: 3 * len(scheduler.DefaultChain())},
-		"prose":  {answer: geminisim.LimitsRefused, err: errNotJSON.Error()},
-		"block":  {answer: geminisim.LimitsBlocked, err: "the question was blocked (SAFETY)"},
-		"empty":  {answer: geminisim.LimitsEmpty, err: errEmpty.Error()},
-		"stall":  {answer: geminisim.LimitsStalled, err: "the answer didn't come in time, 40s at most"},
+		"true":   {answer: answers.LimitsTrue},
+		"fenced": {answer: answers.LimitsFenced},
+		"broken": {answer: answers.LimitsBroken, err: errNotJSON.Error()},
+		"absurd": {answer: answers.LimitsAbsurd, err: errNoNumbers.Error(), refused: 3 * len(scheduler.DefaultChain())},
+		"prose":  {answer: answers.LimitsRefused, err: errNotJSON.Error()},
+		"block":  {answer: answers.LimitsBlocked, err: "the question was blocked (SAFETY)"},
+		"empty":  {answer: answers.LimitsEmpty, err: errEmpty.Error()},
+		"stall":  {answer: answers.LimitsStalled, err: "the answer didn't come in time, 40s at most"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

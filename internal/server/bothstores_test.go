@@ -13,6 +13,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -71,8 +72,8 @@ func TestTwelveInstancesAskOnce(t *testing.T) {
 // What is of no use changes nothing, and is said.
 func TestUselessAnswers(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]geminisim.LimitsAnswer{
-		"wrong JSON": geminisim.LimitsBroken, "absurd": geminisim.LimitsAbsurd, "refused": geminisim.LimitsRefused, "blocked": geminisim.LimitsBlocked,
+	for name, answer := range map[string]answers.LimitsAnswer{
+		"wrong JSON": answers.LimitsBroken, "absurd": answers.LimitsAbsurd, "refused": answers.LimitsRefused, "blocked": answers.LimitsBlocked,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +101,7 @@ func TestUselessAnswers(t *testing.T) {
 		onBothStores(t, func(t *testing.T, open func() storage.Store) {
 			w := newWorld(t, setup{store: open()})
 			w.sim.SetLimits("alpha", pro, geminisim.Limits{RPM: 2, TPM: 250_000, RPD: 100})
-			w.sim.SetLimitsAnswer(geminisim.LimitsFenced)
+			w.sim.SetLimitsAnswer(answers.LimitsFenced)
 			w.post("/refresh-policy", "", new(struct{}))
 			assert.EqualValues(t, 2, w.full().Projects[0].Models[0].RPM.Limit)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/policy"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -94,7 +95,7 @@ func TestModelThatIsGoneLeavesTheChain(t *testing.T) {
 			return n
 		}
 		before := lists()
-		w.sim.ShutDown("", flash, geminisim.NotFound) // and still listed
+		w.sim.ShutDown("", flash, models.NotFound) // and still listed
 		for range 20 {
 			w.do("POST", "/v1beta/models/"+flash+":generateContent", hello, "X-Fluxgate-Fallback", "chain")
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 )
 
 // A refusal per minute is believed for about a window, whatever delay it names. Then
@@ -202,9 +202,9 @@ func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
 // The same with the simulator's own refusals: every standing of one project of two
 // costs requests that the other could serve nothing, and ends by itself.
 func TestStandingsOfAProject(t *testing.T) {
-	for standing, name := range map[geminisim.Standing]string{
-		geminisim.NoGrounding: "no grounding", geminisim.Overspent: "overspent", geminisim.Depleted: "depleted",
-		geminisim.NoFreeTier: "no free tier", geminisim.NoPermission: "no permission", geminisim.DeniedAccess: "denied access",
+	for standing, name := range map[quota.Standing]string{
+		quota.NoGrounding: "no grounding", quota.Overspent: "overspent", quota.Depleted: "depleted",
+		quota.NoFreeTier: "no free tier", quota.NoPermission: "no permission", quota.DeniedAccess: "denied access",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestStandingsOfAProject(t *testing.T) {
 				}
 				assert.Positive(t, refused)
 				assert.LessOrEqual(t, refused, 20, "asked now and then")
-				w.sim.SetStanding("alpha", geminisim.GoodStanding)
+				w.sim.SetStanding("alpha", quota.GoodStanding)
 				synctestSleep(time.Hour)
 				for range 10 {
 					w.generate("hello", "").ok()

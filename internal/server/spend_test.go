@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 )
 
 // Spending too fast is the project's: all its models wait for as long as it says, the
@@ -133,19 +133,19 @@ func TestABillingAccountIsLearned(t *testing.T) {
 			all := w.refusals()
 			return len(all["a"]), len(all["b"])
 		}
-		spent := func(st geminisim.Standing, projects ...string) {
+		spent := func(st quota.Standing, projects ...string) {
 			for _, p := range projects {
 				w.sim.SetStanding(p, st)
 			}
 		}
 		run(time.Minute)
-		spent(geminisim.Overspent, "a", "b")
+		spent(quota.Overspent, "a", "b")
 		run(50 * time.Second)
 		a, b := refused()
 		assert.Equal(t, []int{2, 2}, []int{a, b}, "each at first, and each when it is tried")
-		spent(geminisim.GoodStanding, "a", "b")
+		spent(quota.GoodStanding, "a", "b")
 		run(10 * time.Minute)
-		spent(geminisim.Overspent, "a", "b")
+		spent(quota.Overspent, "a", "b")
 		run(30 * time.Second)
 		a, b = refused()
 		assert.Equal(t, 5, a+b, "one is refused, and both wait")
@@ -154,14 +154,14 @@ func TestABillingAccountIsLearned(t *testing.T) {
 		if b == 3 {
 			paying = 1
 		}
-		spent(geminisim.GoodStanding, []string{"", "a", "b"}[paying])
+		spent(quota.GoodStanding, []string{"", "a", "b"}[paying])
 		synctestSleep(10 * time.Second)
 		assert.Equal(t, paying, w.generate("hello", fmt.Sprintf(`"preferred_key":%d`, paying)).ok().KeyUsed)
 		w.generate("hello", fmt.Sprintf(`"preferred_key":%d`, 3-paying)).wait()
-		spent(geminisim.GoodStanding, "a", "b")
+		spent(quota.GoodStanding, "a", "b")
 		run(20 * time.Minute)
 		a, b = refused()
-		spent(geminisim.Overspent, "a")
+		spent(quota.Overspent, "a")
 		run(30 * time.Second)
 		used := map[int]bool{}
 		for range 30 {

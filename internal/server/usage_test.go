@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -88,16 +89,16 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	}
 	var dollars float64
 	type sums struct{ answers, input, cached, tools, output, thoughts int64 }
-	billed := make(map[geminisim.BillKey]sums)
+	billed := make(map[journal.BillKey]sums)
 	for k, b := range w.sim.Bills() {
 		billed[k] = sums{b.Answers, b.Input + b.Tools, b.Cached, b.Tools, b.Output, b.Thoughts}
 		p := listPrices[k.Model]
 		dollars += (float64(b.Input+b.Tools-b.Cached)*p[0] + float64(b.Cached)*p[1] + float64(b.Output+b.Thoughts)*p[2]) / 1e6
 	}
-	told := make(map[geminisim.BillKey]sums)
+	told := make(map[journal.BillKey]sums)
 	report := read(adminToken, "project,model")
 	for _, r := range report.Rows {
-		told[geminisim.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Requests, r.Input, r.Cached, r.Tools, r.Output, r.Thoughts}
+		told[journal.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Requests, r.Input, r.Cached, r.Tools, r.Output, r.Thoughts}
 	}
 	assert.Equal(t, billed, told)
 	assert.InDelta(t, dollars, report.Total.Dollars, 1e-9)

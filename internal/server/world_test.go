@@ -26,6 +26,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
@@ -357,7 +358,7 @@ func (w *world) untouched() {
 }
 
 // asked returns the models, projects or keys of the requests that reached Gemini.
-func (w *world) asked(of func(geminisim.Entry) string) []string {
+func (w *world) asked(of func(journal.Entry) string) []string {
 	list := []string{}
 	for _, e := range w.sim.Log() {
 		list = append(list, of(e))
@@ -365,9 +366,9 @@ func (w *world) asked(of func(geminisim.Entry) string) []string {
 	return list
 }
 
-func modelOf(e geminisim.Entry) string   { return e.Model }
-func projectOf(e geminisim.Entry) string { return e.Project }
-func keyOf(e geminisim.Entry) string     { return e.Key }
+func modelOf(e journal.Entry) string   { return e.Model }
+func projectOf(e journal.Entry) string { return e.Project }
+func keyOf(e journal.Entry) string     { return e.Key }
 
 // status returns /status decoded.
 func (w *world) status() status {

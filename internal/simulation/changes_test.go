@@ -24,6 +24,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -209,7 +210,7 @@ func (w *changing) redirect() string {
 
 func (w *changing) shutDown() string {
 	w.over = true
-	wording := []geminisim.Wording{geminisim.NotFound, geminisim.Deprecated}[w.rnd.IntN(2)]
+	wording := []models.Wording{models.NotFound, models.Deprecated}[w.rnd.IntN(2)]
 	w.sim.ShutDown("", ending, wording)
 	return ending + " is shut down"
 }

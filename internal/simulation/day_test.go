@@ -23,6 +23,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -228,7 +229,7 @@ func (p *product) judge(midnight, next time.Time) {
 	twice := map[place]int64{}
 	var last, first time.Time // of the day, and after it
 	log := p.gemini.Log()
-	slices.SortStableFunc(log, func(a, b geminisim.Entry) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
+	slices.SortStableFunc(log, func(a, b journal.Entry) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
 	for _, e := range log {
 		at := place{e.Project, e.Model}
 		switch {

@@ -18,6 +18,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -77,9 +78,9 @@ func TestModelsMove(t *testing.T) {
 				sim.AddModel("gemini-4-argon", limits)
 				sim.SetModelStatus("gemini-2.5-flash", "LEGACY", begin.Add(11*day))
 			}, "gemini-2.5-flash-lite", "gemini-2.5-flash", 0}, // the new one with the list of the day 14
-			{11, func() { sim.ShutDown("", "gemini-2.5-flash", geminisim.Deprecated) }, "gemini-2.5-flash-lite", "gemini-2.5-flash", 0},
+			{11, func() { sim.ShutDown("", "gemini-2.5-flash", models.Deprecated) }, "gemini-2.5-flash-lite", "gemini-2.5-flash", 0},
 			// Google still lists it, to nobody: what each project was told holds for a day.
-			{14, func() { sim.ShutDown("", "gemini-4-argon", geminisim.NotFound) }, "gemini-4-argon", "", 2 * 4},
+			{14, func() { sim.ShutDown("", "gemini-4-argon", models.NotFound) }, "gemini-4-argon", "", 2 * 4},
 			{18, func() { sim.RemoveModel("gemini-4-argon") }, "gemini-2.5-flash-lite", "gemini-4-argon", 1},
 			{24, func() {}, "gemini-2.5-flash-lite", "", 0},
 		} {

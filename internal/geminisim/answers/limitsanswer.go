@@ -1,4 +1,4 @@
-package geminisim
+package answers
 
 import (
 	"encoding/json"
@@ -9,10 +9,10 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
-// LimitsAnswer is how questions about the service's own limits are answered.
+// A LimitsAnswer is how questions about the service's own limits are answered.
 type LimitsAnswer int
 
-// The answers, see [Server.SetLimitsAnswer].
+// The answers.
 const (
 	LimitsTrue    LimitsAnswer = iota // the limits of the caller's project, as JSON
 	LimitsFenced                      // the same in a Markdown fence
@@ -23,14 +23,6 @@ const (
 	LimitsEmpty                       // an empty text
 	LimitsStalled                     // nothing, until the request's context ends
 )
-
-// SetLimitsAnswer changes how questions about limits are answered, those under
-// way included. All of them are charged like any other request.
-func (s *Server) SetLimitsAnswer(a LimitsAnswer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.about = a
-}
 
 // asksForLimits recognises the question for the service's own limits. The
 // field names alone don't make it one: a document to translate may contain
@@ -47,26 +39,24 @@ func asksForLimits(r *wire.GenerateRequest, prompt string) bool {
 }
 
 // aboutLimits answers the question for limits, at an instant.
-func (s *Server) aboutLimits(r *wire.GenerateRequest, project string, at time.Time) answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.advance(at.UnixNano())
-	switch s.about {
+func (s *Answerer) aboutLimits(r *wire.GenerateRequest, project string, at time.Time) Answer {
+	q := question{s.cfg, LimitsAnswer(s.about.Load()), project, at}
+	switch q.about {
 	case LimitsFenced:
-		return answer{text: "```json\n" + s.limitsJSON(r, project) + "\n```"}
+		return Answer{Text: "```json\n" + q.answer(r) + "\n```"}
 	case LimitsBroken:
-		text := s.limitsJSON(r, project)
-		return answer{text: text[:len(text)/2]}
+		text := q.answer(r)
+		return Answer{Text: text[:len(text)/2]}
 	case LimitsRefused:
-		return answer{text: "I'm sorry, but I don't have access to the current rate limits."}
+		return Answer{Text: "I'm sorry, but I don't have access to the current rate limits."}
 	case LimitsBlocked:
-		return answer{block: "SAFETY", finish: "SAFETY"}
+		return Answer{Block: "SAFETY", Finish: "SAFETY"}
 	case LimitsEmpty:
-		return answer{}
+		return Answer{}
 	case LimitsStalled:
-		return answer{stalls: true}
+		return Answer{Stalls: true}
 	default:
-		return answer{text: s.limitsJSON(r, project)}
+		return Answer{Text: q.answer(r)}
 	}
 }
 
@@ -78,16 +68,23 @@ type statedLimits struct {
 	RPM   int64  `json:"requests_per_minute"`
 }
 
-// limitsJSON states the limits that a project has: in the form of the schema,
+// A question for limits, of a project at an instant.
+type question struct {
+	Config
+	about   LimitsAnswer
+	project string
+	at      time.Time
+}
+
+// answer states the limits that a project has: in the form of the schema,
 // if it has a list of models with their names as an enum, of those among them
-// that exist; else in gemini-flux's form, of the three 2.5 models. The caller
-// holds s.mu.
-func (s *Server) limitsJSON(r *wire.GenerateRequest, project string) string {
+// that exist; else in gemini-flux's form, of the three 2.5 models.
+func (q *question) answer(r *wire.GenerateRequest) string {
 	if names := modelsAsked(r); names != nil {
 		list := []statedLimits{}
 		for _, name := range names {
-			if m := s.model(name); m != nil {
-				stated := s.stated(bucketID{project, m.resolved})
+			if resolved, ok := q.Resolve(name); ok {
+				stated := q.stated(resolved)
 				stated.Model = name
 				list = append(list, stated)
 			}
@@ -102,8 +99,8 @@ func (s *Server) limitsJSON(r *wire.GenerateRequest, project string) string {
 		Cooldown  int64        `json:"token_cooldown_seconds"` // after a million tokens
 		Reset     string       `json:"daily_reset_time_pt"`
 	}{
-		s.stated(bucketID{project, "gemini-2.5-pro"}), s.stated(bucketID{project, "gemini-2.5-flash"}),
-		s.stated(bucketID{project, "gemini-2.5-flash-lite"}), 0, "00:00",
+		q.stated("gemini-2.5-pro"), q.stated("gemini-2.5-flash"),
+		q.stated("gemini-2.5-flash-lite"), 0, "00:00",
 	}
 	if policy.Pro.TPM > 0 {
 		policy.Cooldown = 1 + (60*1_000_000-1)/policy.Pro.TPM // rounded up
@@ -137,14 +134,13 @@ func propertyOf(p *wire.Schema, name string) *wire.Schema {
 	return p.Properties[name]
 }
 
-// stated returns what is said of a project's limits for a model. The caller
-// holds s.mu.
-func (s *Server) stated(id bucketID) statedLimits {
-	if s.about == LimitsAbsurd {
+// stated returns what is said of the limits for a model.
+func (q *question) stated(model string) statedLimits {
+	if q.about == LimitsAbsurd {
 		return statedLimits{RPM: -1, TPM: math.MaxInt64, RPD: 0}
 	}
-	q := s.quotaOf(id)
-	if q.none {
+	limits, none := q.Limits(q.project, model, q.at)
+	if none {
 		return statedLimits{}
 	}
 	number := func(n int64) int64 {
@@ -153,5 +149,5 @@ func (s *Server) stated(id bucketID) statedLimits {
 		}
 		return n
 	}
-	return statedLimits{RPD: number(q.RPD), TPM: number(q.TPM), RPM: number(q.RPM)}
+	return statedLimits{RPD: number(limits.RPD), TPM: number(limits.TPM), RPM: number(limits.RPM)}
 }

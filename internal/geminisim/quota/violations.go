@@ -1,4 +1,4 @@
-package geminisim
+package quota
 
 import (
 	"fmt"

@@ -1,8 +1,23 @@
-package geminisim
+package quota
 
 import (
 	"sort"
 	"time"
+)
+
+// Window is the rule by which a minute is measured.
+type Window int
+
+const (
+	// SlidingLog counts what arrived in the trailing 60 s: an arrival at t
+	// counts before t+60s and no longer at t+60s.
+	SlidingLog Window = iota
+	// FixedMinute counts per minute of the clock (UTC) and starts from zero
+	// at each.
+	FixedMinute
+	// TokenBucket holds at most one minute's worth, starts full and refills
+	// evenly. Limits above 100,000,000 per minute count as unlimited.
+	TokenBucket
 )
 
 const minute = int64(time.Minute) // nanoseconds

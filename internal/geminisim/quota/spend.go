@@ -1,4 +1,4 @@
-package geminisim
+package quota
 
 import (
 	"net/http"
@@ -20,21 +20,19 @@ type billing struct {
 type spending struct{ at, tokens int64 }
 
 // SetBilling has projects be billed to one account, which may spend so many input tokens
-// in any ten minutes; negative: any number. What it may spend in money, output included,
-// is documented; that tokens stand for it here is a simplification.
-func (s *Server) SetBilling(account string, limit int64, projects ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// in any ten minutes; negative: any number.
+func (l *Ledger) SetBilling(limit int64, projects ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	b := &billing{limit: limit}
 	for _, p := range projects {
-		s.billing[p] = b
+		l.billing[p] = b
 	}
 }
 
-// refuseSpend returns the refusal of a request for what its account has spent, or nil. The
-// caller holds s.mu.
-func (c *call) refuseSpend(now, tokens int64) *wire.Error {
-	b := c.s.billing[c.who.Project]
+// refuse returns the refusal of a request for what its account has spent, or nil. A nil
+// account refuses nothing.
+func (b *billing) refuse(now, tokens int64) *wire.Error {
 	if b == nil || b.limit < 0 {
 		return nil
 	}
@@ -48,21 +46,20 @@ func (c *call) refuseSpend(now, tokens int64) *wire.Error {
 	if total <= b.limit {
 		return nil
 	}
-	e := errOverspent()
-	return &e
+	return errOverspent()
 }
 
-// spend charges a request to its project's account. The caller holds s.mu.
-func (c *call) spend(now, tokens int64) {
-	if b := c.s.billing[c.who.Project]; b != nil {
+// spend charges a request to the account.
+func (b *billing) spend(now, tokens int64) {
+	if b != nil {
 		b.spent = append(b.spent, spending{now, tokens})
 	}
 }
 
 // errOverspent is the refusal of the spend-based limit, as it was captured: some with
 // RetryInfo of 31 to 45 s, whatever is left of the ten minutes.
-func errOverspent() wire.Error {
-	return wire.Error{
+func errOverspent() *wire.Error {
+	return &wire.Error{
 		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Reason: "overspent",
 		Message: "You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.",
 		Details: []wire.Detail{

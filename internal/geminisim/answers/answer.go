@@ -1,11 +1,12 @@
-package geminisim
+package answers
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -18,35 +19,57 @@ func Translate(text string) string { return vowels.Replace(text) }
 
 var vowels = strings.NewReplacer("a", "e", "e", "i", "i", "o", "o", "u", "u", "a", "A", "E", "E", "I", "I", "O", "O", "U", "U", "A")
 
-// answer is what the model says: a text or a function call.
-type answer struct {
-	text   string
-	call   *wire.FunctionCall
-	finish string
-	tokens int64
-	billed wire.Thinking
-	plan   *streamPlan // instead of text, for a long stream
-	block  string      // the prompt was refused for this reason
-	stalls bool        // it never comes
+// Config is what an [Answerer] has of the rest of the server. All of it is required.
+type Config struct {
+	// NewID returns an ID of the form that answers carry.
+	NewID func() string
+	// Resolve returns the model whose quota a name draws on.
+	Resolve func(name string) (resolved string, ok bool)
+	// Limits returns a project's limits for a resolved model; none: there is no quota.
+	Limits func(project, model string, at time.Time) (limits quota.Limits, none bool)
 }
 
-// answerTo returns the answer to a normalised request that arrived at an
+// An Answerer is what answers prompts, in place of a model. It is safe for concurrent use.
+type Answerer struct {
+	cfg   Config
+	about atomic.Int64 // a LimitsAnswer
+}
+
+// New returns an answerer that tells the truth about limits.
+func New(cfg Config) *Answerer { return &Answerer{cfg: cfg} }
+
+// SetLimitsAnswer changes how questions about limits are answered.
+func (s *Answerer) SetLimitsAnswer(a LimitsAnswer) { s.about.Store(int64(a)) }
+
+// An Answer is what the model says: a text or a function call.
+type Answer struct {
+	Text   string
+	Call   *wire.FunctionCall
+	Finish string
+	Tokens int64
+	Billed wire.Thinking
+	Plan   *Plan  // instead of text, for a long stream
+	Block  string // the prompt was refused for this reason
+	Stalls bool   // it never comes
+}
+
+// Answer returns the answer to a normalised request that arrived at an
 // instant, of at most limit tokens. A function call isn't cut.
-func (s *Server) answerTo(r *wire.GenerateRequest, project string, at time.Time, limit int64) answer {
-	prompt := promptOf(r)
+func (s *Answerer) Answer(r *wire.GenerateRequest, project string, at time.Time, limit int64) Answer {
+	prompt := Prompt(r)
 	if name, args := wantedCall(r, prompt); name != "" {
-		call := &wire.FunctionCall{ID: s.responseID(), Name: name, Args: args}
+		call := &wire.FunctionCall{ID: s.cfg.NewID(), Name: name, Args: args}
 		raw, _ := json.Marshal(call) // strings, numbers and maps of them can't fail
-		return answer{call: call, finish: "STOP", tokens: tokeniser.JSON(raw)}
+		return Answer{Call: call, Finish: "STOP", Tokens: tokeniser.JSON(raw)}
 	}
 	text := Translate(prompt)
 	switch {
 	case asksForLimits(r, prompt):
 		a := s.aboutLimits(r, project, at)
-		if a.stalls || a.block != "" {
+		if a.Stalls || a.Block != "" {
 			return a
 		}
-		text = a.text
+		text = a.Text
 	case r.GenerationConfig.ResponseMIMEType == "application/json":
 		text = jsonAnswer(r, text)
 	}
@@ -55,15 +78,15 @@ func (s *Server) answerTo(r *wire.GenerateRequest, project string, at time.Time,
 	}
 	text, tokens, cut := tokeniser.Cut(text, limit)
 	if cut {
-		return answer{text: text, finish: "MAX_TOKENS", tokens: tokens}
+		return Answer{Text: text, Finish: "MAX_TOKENS", Tokens: tokens}
 	}
-	return answer{text: text, finish: "STOP", tokens: tokens}
+	return Answer{Text: text, Finish: "STOP", Tokens: tokens}
 }
 
-// promptOf returns the text of the last user turn, its parts joined by newlines.
+// Prompt returns the text of the last user turn, its parts joined by newlines.
 // A turn of function responses stands for their JSON, one without any text
 // for a remark.
-func promptOf(r *wire.GenerateRequest) string {
+func Prompt(r *wire.GenerateRequest) string {
 	for i := len(r.Contents) - 1; i >= 0; i-- {
 		c := &r.Contents[i]
 		if c.Role == "model" {
@@ -158,9 +181,20 @@ func exampleOf(p *wire.Schema, name string) any {
 	}
 }
 
-// responseID returns an ID of the form that answers carry.
-func (s *Server) responseID() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strconv.FormatUint(s.rng.Uint64(), 36)
+// Response returns an answer, or a piece of one, in the API's form.
+func (a *Answer) Response(in, cached int64, model, id string) wire.GenerateResponse {
+	if a.Block != "" {
+		return wire.GenerateResponse{PromptFeedback: &wire.Feedback{BlockReason: a.Block}, UsageMetadata: wire.NewUsage(in, cached, 0, a.Billed),
+			ModelVersion: model, ResponseID: id}
+	}
+	out := wire.PartOut{FunctionCall: a.Call}
+	if a.Call == nil {
+		out.Text = &a.Text
+	}
+	return wire.GenerateResponse{
+		Candidates:    []wire.Candidate{{Content: wire.ContentOut{Parts: []wire.PartOut{out}, Role: "model"}, FinishReason: a.Finish}},
+		UsageMetadata: wire.NewUsage(in, cached, a.Tokens, a.Billed),
+		ModelVersion:  model,
+		ResponseID:    id,
+	}
 }

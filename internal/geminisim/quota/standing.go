@@ -1,4 +1,4 @@
-package geminisim
+package quota
 
 import (
 	"net/http"
@@ -22,7 +22,7 @@ const (
 	// billing; that url_context and google_maps are refused alike is a guess.
 	NoGrounding
 	// Overspent: every model gets the 429 of the spend-based limit, with a RetryInfo of
-	// 35 s and empty violations. [Server.SetBilling] has it depend on what was spent.
+	// 35 s and empty violations. [Ledger.SetBilling] has it depend on what was spent.
 	Overspent
 	// Depleted: every model gets the 429 of a project without credit.
 	Depleted
@@ -38,25 +38,24 @@ const (
 )
 
 // SetStanding changes what a project may do.
-func (s *Server) SetStanding(project string, st Standing) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.standing[project] = st
+func (l *Ledger) SetStanding(project string, st Standing) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.standing[project] = st
 }
 
 // groundingTool matches the tools that ground an answer, as members of a tool in
 // either spelling.
 var groundingTool = regexp.MustCompile(`"(?:google_search|googleSearch|google_search_retrieval|googleSearchRetrieval|url_context|urlContext|google_maps|googleMaps)"\s*:`)
 
-// refuseStanding returns the refusal of a request for its project's standing, or nil.
-// The caller holds s.mu.
-func (c *call) refuseStanding() *wire.Error {
+// refuse returns the refusal of a request for its project's standing, or nil.
+func (st Standing) refuse(body []byte) *wire.Error {
 	help := wire.Detail{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
 		{"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}}}
 	exhausted := wire.Error{Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED"}
-	switch c.s.standing[c.who.Project] {
+	switch st {
 	case NoGrounding:
-		if !groundingTool.Match(c.body) {
+		if !groundingTool.Match(body) {
 			return nil
 		}
 		e := exhausted
@@ -65,8 +64,7 @@ func (c *call) refuseStanding() *wire.Error {
 			"https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. "
 		return &e
 	case Overspent:
-		e := errOverspent()
-		return &e
+		return errOverspent()
 	case Depleted:
 		return faults.BillingDepleted.Answer("")
 	case NoFreeTier:

@@ -1,4 +1,4 @@
-package geminisim
+package quota
 
 import (
 	"time"
@@ -9,7 +9,7 @@ import (
 var pacific = func() *time.Location {
 	loc, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
-		panic("geminisim: the embedded time zone database is broken: " + err.Error())
+		panic("quota: the embedded time zone database is broken: " + err.Error())
 	}
 	return loc
 }()

@@ -1,4 +1,4 @@
-package geminisim
+package quota
 
 import (
 	"math/rand/v2"
@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// start is the start of a minute.
+var start = time.Date(2026, 6, 10, 19, 0, 0, 0, time.UTC)
 
 // TestWindowScripts walks each kind of window through arrivals. A zero wait
 // means the step is admitted and counted; otherwise nothing is.
@@ -50,7 +53,7 @@ func TestWindowScripts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWindow(tc.window)
 			for i, st := range tc.steps {
-				now := noon.Add(st.at).UnixNano()
+				now := start.Add(st.at).UnixNano()
 				require.Equal(t, st.wait, w.wait(now, st.n, tc.limit), "step %d", i)
 				if st.wait == 0 {
 					w.add(now, st.n, tc.limit)
@@ -63,7 +66,7 @@ func TestWindowScripts(t *testing.T) {
 // TestWindowLimitChanges: limits are an argument, so what has arrived counts
 // against the limit of the moment.
 func TestWindowLimitChanges(t *testing.T) {
-	now := noon.UnixNano()
+	now := start.UnixNano()
 	for _, kind := range []Window{SlidingLog, FixedMinute, TokenBucket} {
 		w := newWindow(kind)
 		require.Zero(t, w.wait(now, 8, 10))
@@ -87,7 +90,7 @@ func TestSlidingLogAgainstScan(t *testing.T) {
 		limit := 1 + rng.Int64N(400)
 		var l slidingLog
 		var all []sent
-		now := noon.UnixNano()
+		now := start.UnixNano()
 		fits := func(at, n int64) bool {
 			var sum int64
 			for _, s := range all {
@@ -123,7 +126,7 @@ func TestSlidingLogIsTheStrictest(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		limit := 1 + rng.Int64N(300)
 		log, others := newWindow(SlidingLog), []window{newWindow(FixedMinute), newWindow(TokenBucket)}
-		now, admitted := noon.UnixNano()+rng.Int64N(minute), 0
+		now, admitted := start.UnixNano()+rng.Int64N(minute), 0
 		for range 2000 {
 			n := 1 + rng.Int64N(limit)
 			if rng.IntN(10) == 0 {
@@ -151,7 +154,7 @@ func TestSlidingLogIsTheStrictest(t *testing.T) {
 func BenchmarkSlidingLog(b *testing.B) {
 	const limit = 20_000
 	var l slidingLog
-	now := noon.UnixNano()
+	now := start.UnixNano()
 	for b.Loop() {
 		if l.wait(now, 1, limit) == 0 {
 			l.add(now, 1, limit)

@@ -1,0 +1,34 @@
+package answers
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/wire"
+)
+
+// What a prompt says of how its answer comes about; the words are this server's own. A pattern
+// that begins at the edge of a word makes package regexp look at every byte of a long prompt, so
+// it is asked only where its first words are found.
+var (
+	thinkPattern = regexp.MustCompile(`\bthink ([0-9]{1,6}) tokens\b`)
+	toolPattern  = regexp.MustCompile(`\btools read ([0-9]{1,6}) tokens\b`)
+)
+
+// Thinking returns what the answer to a prompt costs beside its text.
+func Thinking(prompt string) (t wire.Thinking) {
+	for _, p := range []struct {
+		begins  string
+		pattern *regexp.Regexp
+		n       *int64
+	}{{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount}} {
+		if !strings.Contains(prompt, p.begins) {
+			continue
+		}
+		if found := p.pattern.FindStringSubmatch(prompt); found != nil {
+			*p.n, _ = strconv.ParseInt(found[1], 10, 64) // at most six digits
+		}
+	}
+	return t
+}

@@ -1,0 +1,68 @@
+package geminisim
+
+import (
+	"log/slog"
+	"slices"
+
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+)
+
+// enter puts the request in the log, with what is known by now.
+func (c *call) enter() {
+	if !c.s.journal.Keeps() {
+		return
+	}
+	c.seen = &journal.Request{
+		At:      c.arrived.Round(0).UTC(),
+		Method:  c.r.Method,
+		Path:    c.r.URL.Path,
+		Headers: names(c.r.Header),
+		Project: c.who.Project,
+	}
+	if c.r.URL.RawQuery != "" {
+		c.seen.Query = names(c.r.URL.Query())
+	}
+	for _, p := range c.credentials {
+		c.seen.Credentials = append(c.seen.Credentials, p.Credential)
+	}
+	if len(c.credentials) == 1 {
+		c.seen.Key = c.credentials[0].Fingerprint
+	}
+	c.s.journal.Enter(c.seen)
+}
+
+func names(values map[string][]string) []string {
+	list := make([]string, 0, len(values))
+	for name := range values {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// finish notes how the request ended. An answer that was sent to its end can't
+// have been cancelled, although its client may be gone by now.
+func (c *call) finish() {
+	c.s.journal.Finish(c.seen, c.status, c.hungUp || !c.answered && c.r.Context().Err() != nil)
+}
+
+// entry describes the call in the log.
+func (c *call) entry(code int, reason string) journal.Entry {
+	return journal.Entry{At: c.arrived.Round(0).UTC(), Project: c.who.Project, Model: c.model, Key: c.who.Fingerprint,
+		Tokens: c.tokens, Status: code, Reason: reason}
+}
+
+// bill puts an answer on the bill of the call's project and model.
+func (c *call) bill(a *answers.Answer) {
+	c.s.journal.AddBill(journal.BillKey{Project: c.who.Project, Model: c.model}, journal.Bill{
+		Answers: 1, Input: c.tokens, Cached: c.cached, Output: a.Tokens, Thoughts: a.Billed.ThoughtsTokenCount, Tools: a.Billed.ToolUsePromptTokenCount,
+	})
+}
+
+func (c *call) logRequest(code int, reason string) {
+	c.s.logger.LogAttrs(c.r.Context(), slog.LevelDebug, "request",
+		slog.String("path", c.r.URL.Path), slog.Int("status", code), slog.String("reason", reason),
+		slog.String("project", c.who.Project), slog.String("key", c.who.Fingerprint),
+		slog.String("model", c.model), slog.Int64("tokens", c.tokens))
+}
