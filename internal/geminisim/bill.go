@@ -18,7 +18,10 @@ type Bill struct {
 }
 
 // A BillKey says whose bill it is. The model is the resolved one.
-type BillKey struct{ Project, Model string }
+type BillKey struct {
+	Project, Model string
+	Batch          bool // of requests of batches, which cost less
+}
 
 // Bills returns what every answer that was made since the start cost, added up, and every turn
 // of a session. An answer whose client has left by then was made all the same.
@@ -30,7 +33,7 @@ func (s *Server) Bills() map[BillKey]Bill {
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answer) {
-	c.s.addBill(BillKey{c.who.project, c.model}, Bill{
+	c.s.addBill(BillKey{Project: c.who.project, Model: c.model}, Bill{
 		Answers: 1, Input: c.tokens, Cached: c.cached, Output: a.tokens, Thoughts: a.billed.ThoughtsTokenCount, Tools: a.billed.ToolUsePromptTokenCount,
 	})
 }
@@ -53,15 +56,20 @@ func (s *Server) addBill(k BillKey, more Bill) {
 var (
 	thinkPattern = regexp.MustCompile(`\bthink ([0-9]{1,6}) tokens\b`)
 	toolPattern  = regexp.MustCompile(`\btools read ([0-9]{1,6}) tokens\b`)
+	cachePattern = regexp.MustCompile(`\bcache holds ([0-9]{1,6}) tokens\b`)
 )
 
-// thinkingOf returns what the answer to a prompt costs beside its text.
-func thinkingOf(prompt string) (t thinking) {
+// thinkingOf returns what the answer to a prompt costs beside its text, and how many of the
+// prompt's tokens a cache held that nobody made.
+func thinkingOf(prompt string) (t thinking, cached int64) {
 	for _, p := range []struct {
 		begins  string
 		pattern *regexp.Regexp
 		n       *int64
-	}{{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount}} {
+	}{
+		{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount},
+		{"cache holds ", cachePattern, &cached},
+	} {
 		if !strings.Contains(prompt, p.begins) {
 			continue
 		}
@@ -69,5 +77,5 @@ func thinkingOf(prompt string) (t thinking) {
 			*p.n, _ = strconv.ParseInt(found[1], 10, 64) // at most six digits
 		}
 	}
-	return t
+	return t, cached
 }

@@ -109,7 +109,9 @@
 //
 // Usage. An answer to a prompt that says "think 120 tokens" or "tools read 50 tokens" costs
 // that much beside its text, as thoughtsTokenCount and toolUsePromptTokenCount (documented; the
-// Interactions API's names are those of the SDK's source). [Server.Bills] adds up what answers cost.
+// Interactions API's names are those of the SDK's source). Of a prompt that says "cache holds 9
+// tokens" so many cost less, as of one that is cached implicitly (documented), on every route.
+// [Server.Bills] adds up what answers cost, and apart from them what those of batches do.
 //
 // Limits. A JSON request whose prompt or schema names requests_per_day,
 // tokens_per_minute and requests_per_minute is a question for limits, and answered

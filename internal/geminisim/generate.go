@@ -45,7 +45,9 @@ func (c *call) run(req *generateRequest, name, method string) (*model, answer, *
 			a = answer{plan: plan, finish: "STOP", tokens: plan.chunks * plan.tokens}
 		}
 	}
-	a.billed = thinkingOf(req.prompt())
+	var cached int64
+	a.billed, cached = thinkingOf(req.prompt())
+	c.cached = max(c.cached, min(cached, c.tokens))
 	c.bill(&a)
 	return m, a, nil
 }

@@ -57,11 +57,12 @@ type interactionUsage struct {
 	TotalTokens       int64 `json:"total_tokens"`
 	TotalThoughts     int64 `json:"total_thought_tokens,omitempty"`
 	TotalTools        int64 `json:"total_tool_use_tokens,omitempty"`
+	TotalCached       int64 `json:"total_cached_tokens,omitempty"`
 }
 
 func (c *call) interactionUsage(a *answer) *interactionUsage {
 	thoughts, tools := a.billed.ThoughtsTokenCount, a.billed.ToolUsePromptTokenCount
-	return &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens + thoughts + tools, thoughts, tools}
+	return &interactionUsage{c.tokens, a.tokens, c.tokens + a.tokens + thoughts + tools, thoughts, tools, c.cached}
 }
 
 // interactionBody is what is answered.

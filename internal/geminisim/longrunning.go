@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,8 +68,9 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		if err := req.Content.normalise("content"); err != nil {
 			return fail(err)
 		}
-		values := vector(req.Content.text(), max(req.OutputDimensionality, req.OutputDimensionalityS))
-		return encode(map[string]embedding{"embedding": {Values: values}}), false
+		values, tokens := vector(req.Content.text(), max(req.OutputDimensionality, req.OutputDimensionalityS)), min(req.Content.tokens(), m.input)
+		h.s.addBill(BillKey{project, model, true}, Bill{Answers: 1, Input: tokens})
+		return encode(map[string]any{"embedding": embedding{Values: values}, "tokenCount": strconv.FormatInt(tokens, 10)}), false
 	}
 	var req generateRequest
 	if err := decode(request, &req); err != nil {
@@ -81,7 +83,13 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		return fail(err)
 	}
 	a := h.s.answerTo(&req, project, h.s.now(), min(h.s.maxOutput, m.output))
-	return encode(a.response(req.tokens(), 0, m.version(), h.s.responseID())), false
+	tokens, cached := req.tokens(), int64(0)
+	a.billed, cached = thinkingOf(req.prompt())
+	cached = min(cached, tokens)
+	h.s.addBill(BillKey{project, model, true}, Bill{
+		Answers: 1, Input: tokens, Cached: cached, Output: a.tokens, Thoughts: a.billed.ThoughtsTokenCount, Tools: a.billed.ToolUsePromptTokenCount,
+	})
+	return encode(a.response(tokens, cached, m.version(), h.s.responseID())), false
 }
 
 // longRunning serves what package longrunning answers, once the quota is charged that it

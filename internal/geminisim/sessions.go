@@ -33,8 +33,12 @@ func (s *Server) liveConfig() live.Config {
 			}
 			return &live.Order{Messages: p.chunks, Every: p.interval, Text: func(n int64, at time.Time) string { return p.text(n, at) }}
 		},
-		Bill: func(project, model string, prompt, response int64) {
-			s.addBill(BillKey{project, model}, Bill{Answers: 1, Input: prompt, Output: response})
+		Beside: func(prompt string) live.Usage {
+			t, cached := thinkingOf(prompt)
+			return live.Usage{Thoughts: t.ThoughtsTokenCount, Tools: t.ToolUsePromptTokenCount, Cached: cached}
+		},
+		Bill: func(project, model string, u live.Usage) {
+			s.addBill(BillKey{Project: project, Model: model}, Bill{Answers: 1, Input: u.Prompt, Cached: u.Cached, Tools: u.Tools, Output: u.Response, Thoughts: u.Thoughts})
 		},
 	}
 }
