@@ -38,7 +38,7 @@ const line = `{"response":{"usageMetadata":{"promptTokenCount":1},"modelVersion"
 func TestResultsAreClaimedOnce(t *testing.T) {
 	store := storage.NewMemory(nil)
 	first, counted := instance(store)
-	const lines = 10*atATime + 7
+	const lines = 3*atATime + 7
 	first.Made(t.Context(), Job{Project: "p", Name: "batches/1", Caller: "alice", Batch: true})
 	first.Follow(t.Context(), "p", "batches/1", "files/1")
 	first.Follow(t.Context(), "p", "batches/1", "files/errors")
