@@ -21,6 +21,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/resources"
@@ -233,6 +234,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	s := server.New(server.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
 		Telemetry: a.record, Bodies: a.bodies, Others: a.others,
+		Jobs: jobs.New(jobs.Options{Records: a.admission, Now: now, Logger: o.Logger, Usage: used, Budgets: budgets, Telemetry: a.record}),
 	})
 	a.onClose(s.StopSessions)
 	a.stopSessions = s.StopSessions

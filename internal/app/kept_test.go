@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simserver"
 	"fluxgate.dev/fluxgate/internal/simserver/simtest"
+	"fluxgate.dev/fluxgate/internal/usage"
 )
 
 // The callers of these tests: two, and an administrator.
@@ -288,6 +289,7 @@ func TestOpenAIFilesAndBatches(t *testing.T) {
 			m.hidden(t, "GET", files+"/"+output+"/content", output, "")
 			all = append(all, output)
 		}
+		m.counted(t, "openai/gpt-5.5", 6) // three of chats, and three of batches
 		provider := []string{"X-Fluxgate-Provider", "openai"}
 		assert.ElementsMatch(t, all, ids(t, m.as(t, alice, "GET", files, "", provider...)))
 		assert.ElementsMatch(t, []string{bobs}, ids(t, m.as(t, bob, "GET", files, "", provider...)))
@@ -301,6 +303,22 @@ func TestOpenAIFilesAndBatches(t *testing.T) {
 		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", files+"/"+all[0], "").Code)
 		assert.Len(t, ids(t, m.as(t, alice, "GET", files, "", provider...)), len(all)-1)
 	})
+}
+
+// counted checks how many answers of a model alice is told that she used, all with their tokens.
+func (m *mixture) counted(t *testing.T, model string, answers int64) {
+	t.Helper()
+	var out usage.Report
+	require.NoError(t, json.Unmarshal(m.as(t, alice, "GET", "/usage?by=model", "").Body.Bytes(), &out))
+	for _, r := range out.Rows {
+		if r.Model == model {
+			assert.Equal(t, answers, r.Requests)
+			assert.Zero(t, r.Unmetered)
+			assert.Positive(t, r.Output)
+			return
+		}
+	}
+	t.Errorf("nothing of %s in %v", model, out.Rows)
 }
 
 // The same of Anthropic's, whose batches have their requests in themselves, and say by a URL where
@@ -342,6 +360,7 @@ func TestAnthropicFilesAndBatches(t *testing.T) {
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			assert.Contains(t, rec.Body.String(), "Answer to: Hello")
 		}
+		m.counted(t, "anthropic/claude-sonnet-5", 6) // three of messages, and three of batches
 		assert.ElementsMatch(t, all, ids(t, m.as(t, alice, "GET", files, "")))
 		assert.ElementsMatch(t, append(all, bobs), ids(t, m.as(t, root, "GET", files, "")))
 		page := m.as(t, alice, "GET", files+"?limit=2", "")

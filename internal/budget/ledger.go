@@ -187,15 +187,39 @@ func Output(told int64, untold bool) int64 {
 // Spend counts an answer of a model: cached are those of the input tokens that a cached
 // content held, and output has the thoughts in it.
 func (l *Ledger) Spend(caller, model string, input, cached, output int64) {
+	l.spend(caller, func(now time.Time) Amount {
+		return Amount{input + output, costOf(l.prices.At(now), model, input, cached, output)}
+	})
+}
+
+// SpendBatch is Spend for an answer of a batch.
+func (l *Ledger) SpendBatch(caller, model string, input, cached, output int64) {
+	l.spend(caller, func(now time.Time) Amount {
+		return Amount{input + output, costOf(l.prices.BatchAt(now), model, input, cached, output)}
+	})
+}
+
+// SpendBeyond is Spend for the end of an answer that was counted when it began, as one of Reckoned
+// tokens to so many input tokens: what is more counts.
+func (l *Ledger) SpendBeyond(caller, model string, input, cached, output, before int64) {
+	l.spend(caller, func(now time.Time) Amount {
+		table := l.prices.At(now)
+		cost := costOf(table, model, input, cached, output) - costOf(table, model, before, 0, Reckoned)
+		return Amount{max(0, input+output-before-Reckoned), max(0, cost)}
+	})
+}
+
+// spend counts an amount at the prices of now.
+func (l *Ledger) spend(caller string, amount func(now time.Time) Amount) {
 	a := l.of(caller)
 	if a == nil {
 		return
 	}
-	cost := costOf(l.prices.At(l.clock().Time()), model, input, cached, output)
+	spent := amount(l.clock().Time())
 	_ = a.begin(context.Background())
 	defer a.end()
 	a.roll(l.clock())
-	a.now.Spent = a.now.Spent.plus(Amount{input + output, cost})
+	a.now.Spent = a.now.Spent.plus(spent)
 }
 
 // A Left is how one limit of a budget stands: in tokens, or in dollars.

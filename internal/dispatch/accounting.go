@@ -42,9 +42,12 @@ func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, er
 	case err != nil || spent == nil || r.d.shadow.On():
 		return share, nil, err
 	}
-	return nil, &admission.Wait{
-		Start: scheduler.At(spent.Reset), Cause: scheduler.ByRPD, Caller: r.call.Caller, Budget: spent.ID, BudgetLimit: spent.Value,
-	}, nil
+	return nil, OverBudget(r.call.Caller, spent), nil
+}
+
+// OverBudget is the wait of a caller whose budget has no room.
+func OverBudget(caller string, spent *budget.Refusal) *admission.Wait {
+	return &admission.Wait{Start: scheduler.At(spent.Reset), Cause: scheduler.ByRPD, Caller: caller, Budget: spent.ID, BudgetLimit: spent.Value}
 }
 
 // account counts a call that wasn't answered.

@@ -160,6 +160,7 @@ type Target struct {
 	Key    keys.Key
 	Model  string        // by the name it was asked for; "" where none matters
 	Waited time.Duration // since the caller was first told to wait
+	Tokens int64         // of the input, as it is reckoned with
 	// Place is what a session extends as long as it goes on; nil: nothing was admitted.
 	Place *lasting.Place
 

@@ -349,7 +349,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	start := time.Now()
 	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
 	to := r.d.target(key)
-	to.Model, to.Waited, to.Place = grant.Asked, r.waited, lasting.Of(r.d.admission, grant, r.limit)
+	to.Model, to.Tokens, to.Waited, to.Place = grant.Asked, r.demand.Tokens, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	sent := r.d.standing.Sent(ctx, r.d.admission, grant, r.call.other != nil)
 	info, failure := r.call.Send(sending, to)
 	span.Answered(answered(info, failure))

@@ -35,5 +35,4 @@
 //   - models.go: which models may serve a request
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
-//   - entries.go: records that hold something by name
 package dispatch

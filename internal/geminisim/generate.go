@@ -47,7 +47,9 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 			a = answers.Answer{Plan: plan, Finish: "STOP", Tokens: plan.Chunks * plan.Tokens}
 		}
 	}
-	a.Billed = answers.Thinking(answers.Prompt(req))
+	var cached int64
+	a.Billed, cached = answers.Beside(answers.Prompt(req))
+	c.cached = max(c.cached, min(cached, c.tokens))
 	c.bill(&a)
 	return m, a, nil
 }

@@ -61,11 +61,12 @@ type interactionUsage struct {
 	TotalTokens       int64 `json:"total_tokens"`
 	TotalThoughts     int64 `json:"total_thought_tokens,omitempty"`
 	TotalTools        int64 `json:"total_tool_use_tokens,omitempty"`
+	TotalCached       int64 `json:"total_cached_tokens,omitempty"`
 }
 
 func (c *call) interactionUsage(a *answers.Answer) *interactionUsage {
 	thoughts, tools := a.Billed.ThoughtsTokenCount, a.Billed.ToolUsePromptTokenCount
-	return &interactionUsage{c.tokens, a.Tokens, c.tokens + a.Tokens + thoughts + tools, thoughts, tools}
+	return &interactionUsage{c.tokens, a.Tokens, c.tokens + a.Tokens + thoughts + tools, thoughts, tools, c.cached}
 }
 
 // interactionBody is what is answered.

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -70,7 +72,9 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		if err := req.Content.Normalise("content"); err != nil {
 			return fail(err)
 		}
-		return wire.Encode(map[string]answers.Embedding{"embedding": answers.Embed(&req)}), false
+		tokens := min(req.Content.Tokens(), m.Input)
+		h.s.journal.AddBill(journal.BillKey{Project: project, Model: model, Batch: true}, journal.Bill{Answers: 1, Input: tokens})
+		return wire.Encode(map[string]any{"embedding": answers.Embed(&req), "tokenCount": strconv.FormatInt(tokens, 10)}), false
 	}
 	var req wire.GenerateRequest
 	if err := wire.Decode(request, &req); err != nil {
@@ -83,7 +87,11 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 		return fail(err)
 	}
 	a := h.s.answers.Answer(&req, project, h.s.now(), min(h.s.maxOutput, m.Output))
-	return wire.Encode(a.Response(req.Tokens(), 0, m.Version(), h.s.random.responseID())), false
+	tokens, cached := req.Tokens(), int64(0)
+	a.Billed, cached = answers.Beside(answers.Prompt(&req))
+	cached = min(cached, tokens)
+	h.s.journal.AddBill(journal.BillKey{Project: project, Model: model, Batch: true}, a.Bill(tokens, cached))
+	return wire.Encode(a.Response(tokens, cached, m.Version(), h.s.random.responseID())), false
 }
 
 // longRunning serves what package longrunning answers, once the quota is charged that it

@@ -55,9 +55,7 @@ func (c *call) entry(code int, reason string) journal.Entry {
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answers.Answer) {
-	c.s.journal.AddBill(journal.BillKey{Project: c.who.Project, Model: c.model}, journal.Bill{
-		Answers: 1, Input: c.tokens, Cached: c.cached, Output: a.Tokens, Thoughts: a.Billed.ThoughtsTokenCount, Tools: a.Billed.ToolUsePromptTokenCount,
-	})
+	c.s.journal.AddBill(journal.BillKey{Project: c.who.Project, Model: c.model}, a.Bill(c.tokens, c.cached))
 }
 
 func (c *call) logRequest(code int, reason string) {

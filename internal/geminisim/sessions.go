@@ -34,8 +34,12 @@ func (s *Server) liveConfig() live.Config {
 			}
 			return &live.Order{Messages: p.Chunks, Every: p.Interval, Text: func(n int64, at time.Time) string { return p.Text(n, at) }}
 		},
-		Bill: func(project, model string, prompt, response int64) {
-			s.journal.AddBill(journal.BillKey{Project: project, Model: model}, journal.Bill{Answers: 1, Input: prompt, Output: response})
+		Beside: func(prompt string) live.Usage {
+			t, cached := answers.Beside(prompt)
+			return live.Usage{Thoughts: t.ThoughtsTokenCount, Tools: t.ToolUsePromptTokenCount, Cached: cached}
+		},
+		Bill: func(project, model string, u live.Usage) {
+			s.journal.AddBill(journal.BillKey{Project: project, Model: model}, journal.Bill{Answers: 1, Input: u.Prompt, Cached: u.Cached, Tools: u.Tools, Output: u.Response, Thoughts: u.Thoughts})
 		},
 	}
 }

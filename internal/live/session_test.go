@@ -307,7 +307,8 @@ func TestTurnsCount(t *testing.T) {
 	w.open(other)
 }
 
-// What sessions used is what their turns cost, to the token, each for its caller.
+// What sessions used is what their turns cost, to the token, thoughts and what a cache held among
+// it, each for its caller.
 func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	w := newWorld(t, "FLUXGATE_ADMIN_TOKENS=root:root-token-of-the-tests-3", `FLUXGATE_LIMITS={"live":{"rpm":10000}}`)
 	i := w.instance()
@@ -317,19 +318,22 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 			c := w.connectAs(i, token, setupOf(model))
 			require.Contains(t, c.hear(), "setupComplete")
 			for turn := range 10 {
-				c.turn(strings.Repeat("word ", sessions*10+turn))
+				c.turn(fmt.Sprintf("think %d tokens, cache holds %d tokens, tools read %d tokens: ", turn, turn%4, sessions) + strings.Repeat("word ", sessions*10+turn))
 			}
 			require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 			sessions++
 		}
 	}
-	type sums struct{ input, output int64 }
+	type sums struct{ input, cached, tools, output, thoughts int64 }
 	var report struct {
 		Rows []struct {
 			Project, Model, Caller string
 			Requests               int64
 			Input                  int64 `json:"input_tokens"`
+			Cached                 int64 `json:"cached_tokens"`
+			Tools                  int64 `json:"tool_tokens"`
 			Output                 int64 `json:"output_tokens"`
+			Thoughts               int64 `json:"thought_tokens"`
 		}
 		Total struct{ Requests int64 }
 	}
@@ -349,10 +353,13 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	})
 	billed, told := map[journal.BillKey]sums{}, map[journal.BillKey]sums{}
 	for k, b := range w.sim.Bills() {
-		billed[k] = sums{b.Input, b.Output}
+		billed[k] = sums{b.Input + b.Tools, b.Cached, b.Tools, b.Output, b.Thoughts}
+		assert.Positive(t, b.Cached)
+		assert.Positive(t, b.Tools)
+		assert.Positive(t, b.Thoughts)
 	}
 	for _, r := range report.Rows {
-		told[journal.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Input, r.Output}
+		told[journal.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Input, r.Cached, r.Tools, r.Output, r.Thoughts}
 	}
 	require.NotEmpty(t, billed)
 	assert.Equal(t, billed, told)

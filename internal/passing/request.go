@@ -48,3 +48,13 @@ type fileKey struct{}
 func AsFile(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fileKey{}, true))
 }
+
+// InFull returns a request for all of a file, whatever part it asks for, and whatever its caller
+// has of it.
+func InFull(r *http.Request) *http.Request {
+	r = r.Clone(r.Context())
+	for _, name := range FileRequestHeaders {
+		r.Header.Del(name)
+	}
+	return r
+}

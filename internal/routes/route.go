@@ -60,8 +60,10 @@ type Route struct {
 	Links string
 	// Lists is the member of an answer that holds a list; "": it isn't one.
 	Lists string
-	Ends  bool // what it names is gone when it has succeeded
-	Flow  Flow
+	// Results is the form in which an answer tells what became of a job.
+	Results Results
+	Ends    bool // what it names is gone when it has succeeded
+	Flow    Flow
 	// Unserved says who could serve it where nobody here does; "": it is served. With Others
 	// it is Gemini that doesn't.
 	Unserved string
@@ -150,6 +152,17 @@ const (
 	Jobs                    // a job of its project: it stays out of its model's calendars
 )
 
+// Results says in which form an answer tells what became of a job.
+type Results int
+
+// The forms.
+const (
+	NoResults Results = iota
+	Lines             // a file, with the result of one request in each line
+	Inlined           // a batch of Gemini's, with all results in it
+	Single            // an interaction or a response, which is its own result
+)
+
 // Flow says how a request and its answer pass.
 type Flow int
 
@@ -234,6 +247,11 @@ func (r Route) KeptName(provider, name string) string {
 
 // Made is Under for what answers name.
 func (r Route) Made() string { return cmp.Or(r.MakesUnder, r.Under) }
+
+// MakesBatch reports whether it makes a batch of requests.
+func (r Route) MakesBatch() bool {
+	return r.Counts == Jobs || r.Method == post && r.Names == "" && strings.HasSuffix(r.Under, "batches/")
+}
 
 // Chats reports whether it is a chat completion in OpenAI's format, which every provider serves.
 func (r Route) Chats() bool { return r.Base == OpenAI && r.Path == "chat/completions" }

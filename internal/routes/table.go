@@ -70,7 +70,7 @@ var Table = []Route{
 
 	// Batches. https://ai.google.dev/api/batch-api
 	{Method: get, Path: "batches", Lists: "operations"},
-	{Method: get, Path: "batches/{id}", Names: "batches/{id}", Flow: Downloads, Makes: results},
+	{Method: get, Path: "batches/{id}", Names: "batches/{id}", Flow: Downloads, Makes: results, Results: Inlined},
 	{Method: remove, Path: "batches/{id}", Names: "batches/{id}", Ends: true},
 	{Method: post, Path: "batches/{id}:cancel", Names: "batches/{id}"},
 	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}", NamesFile: batchFile},
@@ -80,11 +80,11 @@ var Table = []Route{
 	{Method: get, Path: "files", Lists: "files"},
 	{Method: get, Path: "files/{id}", Names: "files/{id}"},
 	{Method: remove, Path: "files/{id}", Names: "files/{id}", Ends: true},
-	{Method: get, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads},
+	{Method: get, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads, Results: Lines},
 	{Method: post, Path: "files:register", Unserved: noOAuth},
 	{Method: post, Base: Upload, Path: "files", Flow: Uploads, Makes: []string{"file.name"}},
 	{Method: put, Base: Upload, Path: "files", Flow: Uploads, Makes: []string{"file.name"}},
-	{Method: get, Base: Download, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads},
+	{Method: get, Base: Download, Path: "files/{id}:download", Names: "files/{id}", Flow: Downloads, Results: Lines},
 
 	// Cached contents. https://ai.google.dev/api/caching
 	{Method: get, Path: "cachedContents", Lists: "cachedContents"},
@@ -114,7 +114,7 @@ var Table = []Route{
 		Method: post, Path: "interactions", Model: AgentInBody, Counts: Requests, Uncounted: true, Flow: MayStream,
 		Makes: []string{"id", "interaction_id", "interaction.id"}, Under: "interactions/",
 	},
-	{Method: get, Path: "interactions/{id}", Names: "interactions/{id}", Flow: MayStream},
+	{Method: get, Path: "interactions/{id}", Names: "interactions/{id}", Flow: MayStream, Results: Single},
 	{Method: remove, Path: "interactions/{id}", Names: "interactions/{id}", Ends: true},
 	{Method: post, Path: "interactions/{id}/cancel", Names: "interactions/{id}"},
 
@@ -195,11 +195,11 @@ var Table = []Route{
 	{Method: post, Base: OpenAI, Path: "files", Flow: Uploads, Makes: identified, Under: "files/", Unserved: geminisOwn, Others: true},
 	{Method: get, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Unserved: geminisOwn, Others: true},
 	{Method: remove, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Unserved: geminisOwn, Others: true},
-	{Method: get, Base: OpenAI, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Unserved: geminisOwn, Others: true},
+	{Method: get, Base: OpenAI, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Results: Lines, Unserved: geminisOwn, Others: true},
 	// Responses, and the conversations that they may be part of, are kept unless they say
 	// otherwise. https://platform.openai.com/docs/api-reference/responses, /conversations
 	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Makes: answered, Under: "responses/", Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Flow: MayStream, Results: Single, Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Ends: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/{id}/cancel", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
@@ -230,7 +230,7 @@ var Table = []Route{
 	{Method: post, Base: Messages, Path: "messages/batches", Makes: identified, Under: "messages/batches/", Links: "results_url", Others: true},
 	{Method: get, Base: Messages, Path: "messages/batches/{id}", Names: "messages/batches/{id}", Under: "messages/batches/", Links: "results_url", Others: true},
 	{Method: remove, Base: Messages, Path: "messages/batches/{id}", Names: "messages/batches/{id}", Under: "messages/batches/", Ends: true, Others: true},
-	{Method: get, Base: Messages, Path: "messages/batches/{id}/results", Names: "messages/batches/{id}", Under: "messages/batches/", Flow: Downloads, Others: true},
+	{Method: get, Base: Messages, Path: "messages/batches/{id}/results", Names: "messages/batches/{id}", Under: "messages/batches/", Flow: Downloads, Results: Lines, Others: true},
 	{Method: post, Base: Messages, Path: "messages/batches/{id}/cancel", Names: "messages/batches/{id}", Under: "messages/batches/", Links: "results_url", Others: true},
 	{Method: get, Base: Messages, Path: "files", Lists: "data", Under: "files/", Others: true},
 	{Method: post, Base: Messages, Path: "files", Flow: Uploads, Makes: identified, Under: "files/", Others: true},

@@ -52,7 +52,7 @@
 //   - generate.go: POST /generate
 //   - unknown.go: what the table doesn't know, where an operator wants that passed
 //   - model.go: requests to a model, in each API's format
-//   - jobs.go: jobs, which take no slot
+//   - jobs.go: jobs, which take no slot, and what counts them (package jobs)
 //   - modellist.go: lists of models, with the chain
 //   - others.go: requests that may go to another provider than Gemini (package others)
 //   - live.go: sessions of the Live API, which package live relays, and tokens for them

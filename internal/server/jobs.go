@@ -5,16 +5,20 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
+	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -30,6 +34,9 @@ import (
 func (x *relay) job(m match, model string) error {
 	ctx, who := x.r.Context(), x.s.who(x.r)
 	if _, err := dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
+		return err
+	}
+	if may, err := x.s.mayMake(x.w, x.r, model); !may {
 		return err
 	}
 	p, err := x.s.dispatch.PoolFor(ctx, who, x.refs.Resources)
@@ -60,8 +67,66 @@ func (x *relay) job(m match, model string) error {
 	if err := x.s.dispatch.Made(ctx, who, a.To.Key.Project, others.Told(m.Route, a)...); err != nil {
 		return err
 	}
+	x.s.madeBatch(x.r, m, model, a)
 	a.Pass(x.w)
 	return nil
+}
+
+// mayMake reports whether a caller's budget has room for a batch, unless Fluxgate only watches.
+// Where it hasn't the caller has been told the wait, or there is an error.
+func (s *Server) mayMake(w http.ResponseWriter, r *http.Request, model string) (bool, error) {
+	if s.cfg.Shadow {
+		return true, nil
+	}
+	wait, err := s.jobs.May(r.Context(), callerOf(r), model)
+	if wait != nil {
+		s.writeWait(w, r, wait)
+	}
+	return wait == nil && err == nil, err
+}
+
+// madeBatch notes whose a batch is, by the answer that tells of it: what it uses is the caller's.
+func (s *Server) madeBatch(r *http.Request, m match, model string, a *exchange.Whole) {
+	if !m.MakesBatch() {
+		return
+	}
+	for _, made := range others.Told(m.Route, a) {
+		s.jobs.Made(r.Context(), jobs.Job{Project: a.To.Key.Project, Name: made.Name, Caller: callerOf(r), Model: model, Batch: true})
+	}
+}
+
+// seenInList counts what a batch of Gemini's used that a list shows with its results.
+func (s *Server) seenInList(r *http.Request, x resources.Resource, text []byte) {
+	if strings.HasPrefix(x.Name, "batches/") {
+		results := s.jobs.Reading(answers.Inlined, x.Project, x.Name)
+		results.See(r.Context(), text)
+		results.End(r.Context(), true)
+	}
+}
+
+// goesOn notes what an answer has made that doesn't say what it used: it may go on in the
+// background, and say so when it is asked for.
+func (x *relay) goesOn(ctx context.Context, to dispatch.Target) {
+	for _, name := range x.made {
+		x.s.jobs.Made(ctx, jobs.Job{Project: to.Key.Project, Name: name, Caller: callerOf(x.r), Model: to.Model, Before: to.Tokens})
+	}
+}
+
+// forms are the forms in which results come, as they are read.
+var forms = map[routes.Results]answers.Form{routes.Lines: answers.Lines, routes.Inlined: answers.Inlined, routes.Single: answers.Single}
+
+// counts has it counted what an answer tells of a job. Of a file with results that isn't counted
+// yet all is read, whatever part is asked for.
+func (x *relay) counts(m match, p *dispatch.Pool) {
+	form, has := forms[m.Results]
+	if !has || len(p.Projects) != 1 {
+		return
+	}
+	project, name := p.Projects[0].ID, m.KeptName(p.Keys[0].Of(), m.Resource(m.names))
+	x.results = x.s.jobs.Reading(form, project, name)
+	if form == answers.Lines && x.s.jobs.Open(x.r.Context(), project, name) {
+		x.r = passing.InFull(x.r)
+	}
 }
 
 // refusedByProject reports whether another project may take what one has refused.

@@ -97,15 +97,15 @@ func (m match) namesFiles(body *payload.Body) error {
 	return nil
 }
 
-// notes returns what writes down whose what an answer names is, once the name comes by and
-// before the caller sees it; nil: it names nothing. The answer is the caller's even if that
-// fails.
-func (s *Server) notes(r *http.Request, m match) func(ctx context.Context, to dispatch.Target, text []byte) {
+// notes has it written down whose what an answer names is, once the name comes by and before the
+// caller sees it. The answer is the caller's even if that fails.
+func (x *relay) notes(m match) {
 	if len(m.Makes) == 0 {
-		return nil
+		return
 	}
+	s, r := x.s, x.r
 	finder, noted := answers.NewFinder(m.Makes), make(map[string]bool)
-	return func(ctx context.Context, to dispatch.Target, text []byte) {
+	x.seen = func(ctx context.Context, to dispatch.Target, text []byte) {
 		for _, found := range finder.Find(text) {
 			name := m.KeptName(to.Key.Of(), answers.ResourceName(found, m.Made()))
 			if name == "" || noted[name] || len(noted) == maxNoted {
@@ -115,7 +115,11 @@ func (s *Server) notes(r *http.Request, m match) func(ctx context.Context, to di
 			var err error
 			if m.Method == http.MethodGet {
 				err = s.dispatch.Seen(ctx, s.who(r), to.Key.Project, name)
+				if m.Collection() == "batches" {
+					s.jobs.Follow(ctx, to.Key.Project, m.KeptName(to.Key.Of(), m.Resource(m.names)), name)
+				}
 			} else {
+				x.made = append(x.made, name)
 				err = s.dispatch.Made(ctx, s.who(r), to.Key.Project, answers.Created{Name: name})
 			}
 			if err != nil {

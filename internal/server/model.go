@@ -32,7 +32,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
 		generates: m.Candidates && passing.IsWhole(r), writes: !m.Pinned, sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
-	x.seen = s.notes(r, m)
+	x.notes(m)
 	if m.Feature != "" {
 		x.sizer.Features = func() []string { return []string{m.Feature} }
 	}
@@ -75,9 +75,10 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 		return err
 	}
 	x := &relay{
-		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path, seen: s.notes(r, m),
+		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path,
 		sizer: dispatch.Sizer{Bytes: -1, Estimate: in.References.Estimate},
 	}
+	x.notes(m)
 	if m.Others {
 		if done, err := x.askOtherByForm(m, in); done {
 			return err

@@ -60,6 +60,7 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 				page[answers.NextPageToken] = last.Place()
 				items = append(items, nil)
 			default:
+				s.seenInList(r, some[i], text)
 				items, last = append(items, text), some[i]
 			}
 		}

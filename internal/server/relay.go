@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/incoming"
+	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -56,6 +57,9 @@ type relay struct {
 
 	// seen, if not nil, is shown what is read in an answer before the caller gets it.
 	seen func(ctx context.Context, to dispatch.Target, text []byte)
+	made []string // what the answer says that it made
+	// results counts what the answer tells of a job; nil: it tells nothing.
+	results *jobs.Reading
 
 	answered bool            // something has reached the caller
 	broken   *upstream.Error // what cut the answer short after that
@@ -172,6 +176,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	}
 	end := answers.NewTail(meter)
 	failure := x.copy(watch, resp, to, end)
+	x.results.End(ctx, failure == nil)
 	if failure != nil {
 		failure.SentAt = at
 		if !x.answered {
@@ -182,6 +187,9 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 	sent := outcome(end, meter, to, at)
 	sent.Untold = x.writes && (sent.Untold || !passing.IsWhole(x.r))
 	sent.Limits = to.Limits(resp.Header)
+	if x.writes && sent.PromptTokens < 0 {
+		x.goesOn(ctx, to)
+	}
 	return sent, nil
 }
 

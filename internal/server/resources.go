@@ -34,9 +34,11 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 		r = passing.AsFile(r)
 	}
 	x := &relay{
-		s: s, w: w, r: r, path: func(string) string { return m.pathAt(at.Provider) }, seen: s.notes(r, m),
+		s: s, w: w, r: r, path: func(string) string { return m.pathAt(at.Provider) },
 		stream: m.Flow == routes.Downloads || m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true",
 	}
+	x.notes(m)
+	x.counts(m, at.Pool)
 	return x.passFree(ctx, at.Pool, "", true)
 }
 
@@ -49,6 +51,11 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		return err
 	}
 	at, err := s.placeOf(r, m, body)
+	if err == nil && m.MakesBatch() {
+		if may, err := s.mayMake(w, r, ""); !may {
+			return err
+		}
+	}
 	if err == nil && at.Provider == upstream.Gemini {
 		if err = m.namesFiles(body); err == nil {
 			at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
@@ -71,6 +78,7 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		err = s.dispatch.Changed(ctx, who, project, others.Told(m.Route, a)...)
 	default:
 		err = s.dispatch.Made(ctx, who, project, others.Told(m.Route, a)...)
+		s.madeBatch(r, m, "", a)
 	}
 	if err != nil {
 		return err

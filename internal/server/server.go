@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/httpconn"
+	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/live"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/others"
@@ -32,7 +33,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/uploadurl"
 )
 
-// Options are what a Server works with. All but Others, Bodies, Callers and Telemetry are
+// Options are what a Server works with. All but Others, Jobs, Bodies, Callers and Telemetry are
 // required.
 type Options struct {
 	Config     *config.Config
@@ -42,6 +43,8 @@ type Options struct {
 	Logger     *slog.Logger
 	// Others are the providers beside Gemini.
 	Others providers.List
+	// Jobs counts what batches use, and what runs in the background. Nil: nothing does.
+	Jobs *jobs.Ledger
 	// Bodies is what the bodies in flight may take. Nil: as much as there are.
 	Bodies *bodies.Budget
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
@@ -57,6 +60,7 @@ type Server struct {
 	admission *admission.Controller
 	dispatch  *dispatch.Dispatcher
 	others    *others.Others
+	jobs      *jobs.Ledger
 	chain     *chain.Chain
 	admin     *admin.Admin
 	log       *slog.Logger
@@ -73,7 +77,7 @@ type Server struct {
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
-		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, chain: chain.New(o.Config, o.Admission, o.Dispatcher), admin: o.Admin, log: o.Logger, bodies: o.Bodies,
+		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, chain: chain.New(o.Config, o.Admission, o.Dispatcher), admin: o.Admin, jobs: o.Jobs, log: o.Logger, bodies: o.Bodies,
 		telemetry: o.Telemetry, mux: http.NewServeMux(),
 		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}

@@ -49,6 +49,7 @@ func (x *relay) copy(watch *incoming.Watch, resp *http.Response, to dispatch.Tar
 		if x.seen != nil {
 			x.seen(watch.Context(), to, text)
 		}
+		x.results.See(watch.Context(), text)
 		if len(piece) > 0 {
 			held = nil
 			x.begin(resp, to)

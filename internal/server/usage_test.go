@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,16 +23,28 @@ const embedding = "gemini-embedding-001"
 // listPrices are those of Google's page in dollars a million tokens: input, cached and output.
 var listPrices = map[string][3]float64{pro: {1.25, 0.125, 10}, flash: {0.30, 0.03, 2.50}, embedding: {0.15, 0.15, 0}}
 
-// A thousand requests on every route, of two callers and over two instances: what was used is
-// what the simulator says that its answers cost, to the token, of every project and model.
+// A thousand requests on every route that a model answers, batches and what runs in the background
+// among them, of two callers and over two instances: what was used is what the simulator says that
+// its answers cost, to the token, of every project and model, and what of that was thought, read by
+// tools and cached. An image says nothing of its tokens. Sessions of the Live API have the same test
+// in package live, other providers' routes in package app.
 func TestUsageIsTheSimulatorsBill(t *testing.T) {
-	limits := fmt.Sprintf(`FLUXGATE_LIMITS={%q:{"rpm":-1,"tpm":-1,"rpd":-1},%q:{"rpm":-1,"tpm":-1,"rpd":-1},%q:{"rpm":-1,"tpm":-1,"rpd":-1}}`, pro, flash, embedding)
+	const image = "gemini-2.5-flash-image"
+	models := []string{pro, flash, embedding, image}
+	var bounds []string
+	for _, model := range models {
+		bounds = append(bounds, fmt.Sprintf(`%q:{"rpm":-1,"tpm":-1,"rpd":-1}`, model))
+	}
+	limits := "FLUXGATE_LIMITS={" + strings.Join(bounds, ",") + `,"image_output":{"rpm":-1,"rpd":-1}}`
 	store := storage.NewMemory(nil)
+	ahead := time.Duration(0)
 	w := newWorld(t, setup{
 		keys: projects("alpha", "beta"), store: store,
 		env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken, "FLUXGATE_ADMIN_TOKENS=root:" + adminToken, limits, "FLUXGATE_LOG_LEVEL=error"},
 		sim: func(c *geminisim.Config) {
-			for _, model := range []string{pro, flash, embedding} {
+			c.UploadGranularity = 1
+			c.Now = func() time.Time { return time.Now().Add(ahead) }
+			for _, model := range models {
 				c.Limits[model] = geminisim.Limits{RPM: 1 << 30, TPM: 1 << 40, RPD: 1 << 30}
 			}
 		},
@@ -41,13 +54,14 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 
 	send := func(i int) (path, body, token string) {
 		model := []string{pro, flash}[i%2]
-		text := fmt.Sprintf("request %d: think %d tokens, please", i, i%97)
+		text := fmt.Sprintf("request %d: think %d tokens, cache holds %d tokens, please", i, i%97, i%7)
 		native := func(text string) string { return `{"contents":[{"parts":[{"text":"` + text + `"}]}]}` }
 		chat := func(more string) string {
 			return `{"model":"` + model + `","messages":[{"role":"user","content":"` + text + `"}]` + more + `}`
 		}
 		token = []string{aliceToken, bobToken}[i%3/2]
-		switch i % 11 {
+		one := `{"request":` + native(text+", tools read 3 tokens") + `}`
+		switch i % 16 {
 		case 0:
 			return "/v1beta/models/" + model + ":generateContent", native(text + fmt.Sprintf(", tools read %d tokens", i%13)), token
 		case 1:
@@ -63,19 +77,55 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 		case 6:
 			return "/v1beta/interactions", `{"model":"` + model + `","stream":true,"input":"` + text + `"}`, token
 		case 7:
-			return "/generate", `{"prompt":"` + text + `"}`, token
+			return "/generate", `{"prompt":"` + text + `","model":"` + model + `"}`, token
 		case 8:
 			return "/v1beta/openai/embeddings", `{"model":"` + embedding + `","input":["` + text + `","and another"]}`, token
 		case 9:
 			return "/v1beta/models/" + flash + ":generateContent", `{"cachedContent":"` + cache + `","contents":[{"role":"user","parts":[{"text":"` + text + `"}]}]}`, aliceToken
+		case 10:
+			return "/v1beta/models/" + model + ":batchGenerateContent", `{"batch":{"inputConfig":{"requests":{"requests":[` + one + "," + one + `,{"request":{}}]}}}}`, token
+		case 11:
+			file := w.uploadTo("/upload/v1beta/files", "{}", one+"\n"+one+"\n"+one+"\n", token).field("file.name")
+			return "/v1beta/models/" + model + ":batchGenerateContent", `{"batch":{"inputConfig":{"fileName":"` + file + `"}}}`, token
+		case 12:
+			return "/v1beta/models/" + embedding + ":asyncBatchEmbedContent", `{"batch":{"inputConfig":{"requests":{"requests":[{"request":{"content":{"parts":[{"text":"` + text + `"}]}}}]}}}}`, token
+		case 13:
+			return "/v1beta/interactions", `{"model":"` + model + `","background":true,"input":"` + text + `, tools read 2 tokens"}`, token
+		case 14:
+			return "/v1beta/openai/images/generations", `{"model":"` + image + `","prompt":"` + text + `"}`, token
 		}
 		return "/v1beta/openai/chat/completions", `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"` + text + `"}],"extra_body":{"google":{"cached_content":"` + cache + `"}}}`, aliceToken
 	}
 	const requests = 1000
+	images, later, ofBatches := 0, make(map[string]string), int64(0) // tokens of callers by what they have to look at later
 	for i := range requests {
 		path, body, token := send(i)
 		a := ask(t, instances[i%2].Server, "POST", path, body, as(token)...)
 		require.Equal(t, http.StatusOK, a.Code, "%s: %s", path, a.Body)
+		switch {
+		case strings.HasSuffix(path, "images/generations"):
+			images++
+		case strings.Contains(path, "atch") && !strings.Contains(path, "batchEmbed"):
+			later[a.field("name")] = token
+			ofBatches--
+		case strings.Contains(body, `"background":true`):
+			later["interactions/"+a.field("id")] = token
+		}
+		if len(later) == 90 || i == requests-1 { // a project has a hundred batches under way at most
+			ahead += time.Minute
+			for name, token := range later {
+				for n := range 4 { // by each instance twice: it is counted once
+					a := ask(t, instances[n%2].Server, "GET", "/v1beta/"+name, "", as(token)...)
+					require.Equal(t, http.StatusOK, a.Code, "%s: %s", name, a.Body)
+					if file := resultsIn(a); file != "" {
+						a = ask(t, instances[n/2].Server, "GET", "/v1beta/"+file+":download?alt=media", "", as(token)...)
+						require.Equal(t, http.StatusOK, a.Code, "%s: %s", file, a.Body)
+					}
+				}
+				ask(t, w.served.Server, "DELETE", "/v1beta/"+name, "", as(token)...)
+			}
+			clear(later)
+		}
 	}
 	for _, instance := range instances {
 		instance.FlushUsage(t.Context())
@@ -91,20 +141,30 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	type sums struct{ answers, input, cached, tools, output, thoughts int64 }
 	billed := make(map[journal.BillKey]sums)
 	for k, b := range w.sim.Bills() {
-		billed[k] = sums{b.Answers, b.Input + b.Tools, b.Cached, b.Tools, b.Output, b.Thoughts}
-		p := listPrices[k.Model]
-		dollars += (float64(b.Input+b.Tools-b.Cached)*p[0] + float64(b.Cached)*p[1] + float64(b.Output+b.Thoughts)*p[2]) / 1e6
+		p, share := listPrices[k.Model], 1.0
+		if k.Batch {
+			share = 0.5
+			ofBatches += b.Answers
+		}
+		k.Batch = false
+		was := billed[k]
+		billed[k] = sums{was.answers + b.Answers, was.input + b.Input + b.Tools, was.cached + b.Cached, was.tools + b.Tools, was.output + b.Output, was.thoughts + b.Thoughts}
+		dollars += (float64(b.Input+b.Tools-b.Cached)*p[0]*share + float64(b.Cached)*p[1] + float64(b.Output+b.Thoughts)*p[2]*share) / 1e6
 	}
 	told := make(map[journal.BillKey]sums)
 	report := read(adminToken, "project,model")
 	for _, r := range report.Rows {
+		if r.Model == image {
+			continue
+		}
 		told[journal.BillKey{Project: r.Project, Model: r.Model}] = sums{r.Requests, r.Input, r.Cached, r.Tools, r.Output, r.Thoughts}
 	}
 	assert.Equal(t, billed, told)
 	assert.InDelta(t, dollars, report.Total.Dollars, 1e-9)
-	assert.EqualValues(t, requests, report.Total.Requests)
-	assert.Zero(t, report.Total.Unmetered)
-	assert.Zero(t, report.Total.Unpriced)
+	assert.Positive(t, ofBatches)
+	assert.EqualValues(t, requests+ofBatches, report.Total.Requests)
+	assert.EqualValues(t, images, report.Total.Unmetered)
+	assert.EqualValues(t, images, report.Total.Unpriced)
 	assert.Positive(t, report.Total.Thoughts)
 	assert.Positive(t, report.Total.Cached)
 	assert.Positive(t, report.Total.Tools)
@@ -114,7 +174,7 @@ func TestUsageIsTheSimulatorsBill(t *testing.T) {
 	alice := read(aliceToken, "caller")
 	require.Len(t, alice.Rows, 1, "a caller sees its own")
 	bob := read(bobToken, "caller")
-	assert.EqualValues(t, requests, alice.Total.Requests+bob.Total.Requests)
+	assert.EqualValues(t, requests+ofBatches, alice.Total.Requests+bob.Total.Requests)
 	assert.Equal(t, report.Total.Output, alice.Total.Output+bob.Total.Output)
 	t.Logf("%d requests: input %d, output %d, thoughts %d, cached %d, tools %d, $%.6f, as the simulator has it",
 		report.Total.Requests, report.Total.Input, report.Total.Output, report.Total.Thoughts, report.Total.Cached, report.Total.Tools, report.Total.Dollars)
@@ -167,4 +227,13 @@ func TestRefusalsAreCounted(t *testing.T) {
 		assert.Positive(t, last.Wait)
 		assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "troubles")
 	})
+}
+
+// resultsIn returns the file that a job's answer names; "": none.
+func resultsIn(a answer) string {
+	var job struct {
+		Response struct{ ResponsesFile string }
+	}
+	_ = json.Unmarshal(a.Body.Bytes(), &job) // then it is no job
+	return job.Response.ResponsesFile
 }

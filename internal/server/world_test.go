@@ -20,6 +20,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -27,6 +28,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
+	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
@@ -182,19 +184,24 @@ func (w *world) instanceOver(store storage.Store) *served {
 	providers := upstream.Providers{gemini.Name: client}
 	log := events.NewLog(ctl)
 	audit := events.NewAudit(log, func() time.Time { return ctl.Now().Time() }, logger)
-	used := usage.New(usage.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Prices: price.Table(w.cfg.Prices)})
+	mayBeSpent := make(map[string]budget.Limits)
+	for name, l := range w.cfg.Callers {
+		mayBeSpent[name] = budget.Limits(l.Budget)
+	}
+	budgets := budget.New(budget.Options{Records: ctl, Now: ctl.Now, Budgets: mayBeSpent, Prices: price.Table(w.cfg.Prices)})
+	used := usage.New(usage.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Prices: price.Table(w.cfg.Prices), Budgets: budgets})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used,
+		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used, Budgets: budgets,
 		Resources: resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
 			Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
 		}),
 	})
 	operators := admin.New(admin.Options{
-		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger, Usage: used,
+		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger, Usage: used, Budgets: budgets,
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
-		Bodies: w.bodies,
+		Bodies: w.bodies, Jobs: jobs.New(jobs.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Usage: used, Budgets: budgets, Telemetry: w.telemetry}),
 	}), operators}
 }
 

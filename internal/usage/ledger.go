@@ -93,6 +93,49 @@ type Answer struct {
 	Answered string        // the model that the answer named, which has the price; "": none
 	Waited   time.Duration // since the caller was first told to wait
 	Took     time.Duration
+	Batch    bool // it is of a batch, which costs less, and for which nobody waited
+}
+
+// cost returns what an answer cost, and whether that is known.
+func (l *Ledger) cost(a Answer, now time.Time) (cost price.Pico, priced bool) {
+	table, output := l.prices.At(now), a.Used.Output+a.Used.Thoughts
+	if a.Batch {
+		table = l.prices.BatchAt(now)
+	}
+	if cost, priced = table.Cost(a.Answered, a.Input, a.Used.Cached, output); !priced {
+		cost, priced = table.Cost(a.Model, a.Input, a.Used.Cached, output)
+	}
+	return cost, priced
+}
+
+// used counts what an answer used and cost.
+func (c *Counts) used(a Answer, cost price.Pico) {
+	c.Input += a.Input
+	c.Output += a.Used.Output
+	c.Thoughts += a.Used.Thoughts
+	c.Cached += a.Used.Cached
+	c.Tools += a.Used.Tools
+	c.Cost += cost
+}
+
+// Ended counts what an answer used that was counted when it began, with so many input tokens and
+// nothing else, and returns what it cost beyond that.
+func (l *Ledger) Ended(a Answer, before int64) price.Pico {
+	if l == nil {
+		return 0
+	}
+	now := l.now()
+	cost, _ := l.cost(a, now)
+	was := a
+	was.Input, was.Used = before, answers.Tokens{}
+	less, _ := l.cost(was, now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.row(now, a.For)
+	a.Input -= before
+	c.used(a, cost-less)
+	c.Unmetered--
+	return cost - less
 }
 
 // Served counts an answer and returns what it cost, and whether that is known.
@@ -101,28 +144,22 @@ func (l *Ledger) Served(a Answer) (cost price.Pico, priced bool) {
 		return 0, false
 	}
 	now := l.now()
-	table, output := l.prices.At(now), a.Used.Output+a.Used.Thoughts
-	if cost, priced = table.Cost(a.Answered, a.Input, a.Used.Cached, output); !priced {
-		cost, priced = table.Cost(a.Model, a.Input, a.Used.Cached, output)
-	}
+	cost, priced = l.cost(a, now)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.row(now, a.For)
 	c.Requests++
-	c.Input += a.Input
-	c.Output += a.Used.Output
-	c.Thoughts += a.Used.Thoughts
-	c.Cached += a.Used.Cached
-	c.Tools += a.Used.Tools
-	c.Cost += cost
+	c.used(a, cost)
 	if !a.Metered {
 		c.Unmetered++
 	}
 	if !priced {
 		c.Unpriced++
 	}
-	c.Waits.add(a.Waited)
-	c.Took.add(a.Took)
+	if !a.Batch {
+		c.Waits.add(a.Waited)
+		c.Took.add(a.Took)
+	}
 	return cost, priced
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/quota"
 	"fluxgate.dev/fluxgate/internal/geminisim/tokeniser"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -196,5 +197,12 @@ func (a *Answer) Response(in, cached int64, model, id string) wire.GenerateRespo
 		UsageMetadata: wire.NewUsage(in, cached, a.Tokens, a.Billed),
 		ModelVersion:  model,
 		ResponseID:    id,
+	}
+}
+
+// Bill is what the answer costs to a prompt of so many tokens, of which a cache held some.
+func (a *Answer) Bill(in, cached int64) journal.Bill {
+	return journal.Bill{
+		Answers: 1, Input: in, Cached: cached, Output: a.Tokens, Thoughts: a.Billed.ThoughtsTokenCount, Tools: a.Billed.ToolUsePromptTokenCount,
 	}
 }

@@ -11,7 +11,8 @@
 // vector that depends on the text alone.
 //
 // An answer to a prompt that says "think 120 tokens" or "tools read 50 tokens" costs that much
-// beside its text.
+// beside its text. Of a prompt that says "cache holds 9 tokens" so many cost less, as of one that
+// is cached implicitly (documented), on every route.
 //
 // Limits. A JSON request whose prompt or schema names requests_per_day, tokens_per_minute and
 // requests_per_minute is a question for limits, and answered with those of the caller's own

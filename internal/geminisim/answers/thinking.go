@@ -14,15 +14,20 @@ import (
 var (
 	thinkPattern = regexp.MustCompile(`\bthink ([0-9]{1,6}) tokens\b`)
 	toolPattern  = regexp.MustCompile(`\btools read ([0-9]{1,6}) tokens\b`)
+	cachePattern = regexp.MustCompile(`\bcache holds ([0-9]{1,6}) tokens\b`)
 )
 
-// Thinking returns what the answer to a prompt costs beside its text.
-func Thinking(prompt string) (t wire.Thinking) {
+// Beside returns what the answer to a prompt costs beside its text, and how many of the
+// prompt's tokens a cache held that nobody made.
+func Beside(prompt string) (t wire.Thinking, cached int64) {
 	for _, p := range []struct {
 		begins  string
 		pattern *regexp.Regexp
 		n       *int64
-	}{{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount}} {
+	}{
+		{"think ", thinkPattern, &t.ThoughtsTokenCount}, {"tools read ", toolPattern, &t.ToolUsePromptTokenCount},
+		{"cache holds ", cachePattern, &cached},
+	} {
 		if !strings.Contains(prompt, p.begins) {
 			continue
 		}
@@ -30,5 +35,5 @@ func Thinking(prompt string) (t wire.Thinking) {
 			*p.n, _ = strconv.ParseInt(found[1], 10, 64) // at most six digits
 		}
 	}
-	return t
+	return t, cached
 }

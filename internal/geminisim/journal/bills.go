@@ -11,7 +11,10 @@ type Bill struct {
 }
 
 // A BillKey says whose bill it is. The model is the resolved one.
-type BillKey struct{ Project, Model string }
+type BillKey struct {
+	Project, Model string
+	Batch          bool // of requests of batches, which cost less
+}
 
 // plus returns the sum of two bills.
 func (b Bill) plus(more Bill) Bill {

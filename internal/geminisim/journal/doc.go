@@ -5,7 +5,7 @@
 //
 // A request is entered with the instant of its arrival, when its body had been read. One whose
 // client hung up before it had its answer is marked as cancelled; over a socket it takes a moment
-// until that is noticed.
+// until that is noticed. What the answers of batches cost is added up apart.
 //
 // Files, from the top down; a file calls only those below it:
 //

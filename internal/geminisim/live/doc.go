@@ -10,10 +10,12 @@
 // (read in the SDKs' sources). Its first message is a setup, the answer setupComplete; a
 // turn is answered with a modelTurn, generationComplete, and turnComplete beside
 // usageMetadata, of which the prompt is all that was said so far (documented: it is billed
-// so). Messages of the server are JSON in binary frames (captured). With sessionResumption in
+// so), and which tells thoughts, tools and what a cache held where there are any (its members are
+// documented, and their sum as the total, at https://ai.google.dev/api/live#usagemetadata; which
+// models of the Live API tell them was not captured). Messages of the server are JSON in binary frames (captured). With sessionResumption in
 // the setup each turn is followed by a sessionResumptionUpdate, whose handle goes on with
 // what was said, in the same project, for two hours (documented). A message of client
-// content that is an order (see the package comment of geminisim, "Long streams") is answered
+// content that is an order (see package answers, "Long streams") is answered
 // with so many messages.
 //
 // Refusals are closes, by these codes and words:

@@ -58,9 +58,21 @@ func said(text string) object {
 	return object{"serverContent": object{"modelTurn": object{"role": "model", "parts": []object{{"text": text}}}}}
 }
 
-func over(prompt, response int64) object {
-	return object{
-		"serverContent": object{"turnComplete": true},
-		"usageMetadata": object{"promptTokenCount": prompt, "responseTokenCount": response, "totalTokenCount": prompt + response},
+// A Usage is what a turn costs, in tokens.
+type Usage struct {
+	Prompt   int64 // of all that was said so far
+	Cached   int64 // of Prompt
+	Tools    int64
+	Response int64
+	Thoughts int64
+}
+
+func over(u Usage) object {
+	told := object{"promptTokenCount": u.Prompt, "responseTokenCount": u.Response, "totalTokenCount": u.Prompt + u.Tools + u.Response + u.Thoughts}
+	for name, n := range map[string]int64{"cachedContentTokenCount": u.Cached, "toolUsePromptTokenCount": u.Tools, "thoughtsTokenCount": u.Thoughts} {
+		if n > 0 {
+			told[name] = n
+		}
 	}
+	return object{"serverContent": object{"turnComplete": true}, "usageMetadata": told}
 }

@@ -22,8 +22,11 @@ type Config struct {
 	Count  func(text string) int64
 	// Order returns the messages that a text orders; nil: it is none.
 	Order func(text string) *Order
-	// Bill is told what each turn costs, in tokens.
-	Bill func(project, model string, prompt, response int64)
+	// Beside says what the answer to a prompt costs beside its text, and how many of the prompt's
+	// tokens a cache holds.
+	Beside func(prompt string) Usage
+	// Bill is told what each turn costs.
+	Bill func(project, model string, u Usage)
 }
 
 // An Order is a number of messages that are sent one by one.

@@ -228,7 +228,8 @@ func (x *session) answer(m *clientMessage) bool {
 		return true // audio and the rest is heard, and not answered
 	}
 	x.said += x.s.cfg.Count(prompt)
-	asked, answered := x.said, int64(0)
+	used := x.s.cfg.Beside(prompt)
+	used.Prompt, used.Cached = x.said, min(used.Cached, x.said)
 	if order := x.s.cfg.Order(prompt); order != nil {
 		for i := range order.Messages {
 			if !x.say(said(order.Text(i+1, time.Now()))) {
@@ -240,15 +241,15 @@ func (x *session) answer(m *clientMessage) bool {
 		}
 	} else {
 		text := x.s.cfg.Answer(prompt)
-		answered = x.s.cfg.Count(text)
+		used.Response = x.s.cfg.Count(text)
 		if !x.say(said(text)) {
 			return false
 		}
 	}
-	x.said += answered
+	x.said += used.Response
 	x.turns++
-	x.s.cfg.Bill(x.at.project, x.at.model, asked, answered)
-	return x.say(object{"serverContent": object{"generationComplete": true}}) && x.say(over(asked, answered)) && (!x.resumes || x.tellHandle())
+	x.s.cfg.Bill(x.at.project, x.at.model, used)
+	return x.say(object{"serverContent": object{"generationComplete": true}}) && x.say(over(used)) && (!x.resumes || x.tellHandle())
 }
 
 func (x *session) tellHandle() bool {

@@ -11,6 +11,8 @@
 //   - A batch of requests in the body is answered in the body, one from a file by a file
 //     (documented), in which each line has the key of its request (documented). The file
 //     is files/batch-…, and generated (documented by its example).
+//   - A result has the usageMetadata of its answer (documented by the response's type), one of an
+//     embedding its tokenCount (read by the SDK, as a string).
 //   - At most 100 batches may be under way in a project (documented); the next is refused
 //     with the 429 that has no details. Its words are a guess.
 //   - A batch is pending for a second and runs for another; a video and an import take two

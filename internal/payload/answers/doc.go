@@ -4,6 +4,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - results.go: what the requests of a job used, as its results come
 //   - interaction.go: what interactions used
 //   - messages.go: what messages of Anthropic and responses of OpenAI used
 //   - usage.go: what an answer says was used, read from its end

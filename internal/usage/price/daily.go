@@ -12,6 +12,7 @@ type Daily struct {
 
 	mu    sync.Mutex
 	table Table
+	batch Table
 	of    string // date
 }
 
@@ -20,10 +21,22 @@ func NewDaily(set Table) *Daily { return &Daily{set: set} }
 
 // At returns the prices at an instant. The table is shared and not to be changed.
 func (d *Daily) At(now time.Time) Table {
+	table, _ := d.at(now)
+	return table
+}
+
+// BatchAt is At for requests of batches.
+func (d *Daily) BatchAt(now time.Time) Table {
+	_, batch := d.at(now)
+	return batch
+}
+
+func (d *Daily) at(now time.Time) (table, batch Table) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if date := now.UTC().Format(time.DateOnly); date != d.of {
 		d.table, d.of = List(date).With(d.set), date
+		d.batch = d.table.Batch()
 	}
-	return d.table
+	return d.table, d.batch
 }

@@ -5,8 +5,7 @@
 // million dollars.
 //
 // They are list prices of the paid tier. A project of the free tier pays nothing, grounding,
-// stored caches, batches and audio have prices of their own, and Google's bill has the
-// last word.
+// stored caches and audio have prices of their own, and Google's bill has the last word.
 //
 // Files, from the top down; a file calls only those below it:
 //

@@ -44,6 +44,25 @@ func (t Table) Cost(model string, input, cached, output int64) (Pico, bool) {
 	return Pico(input-cached)*p.Input + Pico(cached)*p.Cached + Pico(output)*p.Output, true
 }
 
+// Batch returns what requests of batches cost: half, and cached tokens what they always do.
+// https://ai.google.dev/gemini-api/docs/batch-api says both; of OpenAI's and Anthropic's batches it
+// is documented that they cost half.
+func (t Table) Batch() Table {
+	half := func(p Price) Price {
+		p.Input, p.Output = p.Input/2, p.Output/2
+		return p
+	}
+	out := make(Table, len(t))
+	for model, p := range t {
+		if p.Long != nil {
+			long := half(*p.Long)
+			p.Long = &long
+		}
+		out[model] = half(p)
+	}
+	return out
+}
+
 // Dearest returns what an answer costs at most, of the models that have a price.
 func (t Table) Dearest(input, cached, output int64) (most Pico) {
 	for model := range t {

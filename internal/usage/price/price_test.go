@@ -32,6 +32,22 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// A batch costs half, but for what a cached content held (documented), above the bound too.
+func TestBatchCost(t *testing.T) {
+	table, err := Parse(Example)
+	require.NoError(t, err)
+	batch := table.Batch()
+	for _, input := range []int64{100_000, 300_000} {
+		plain, _ := table.Cost("gemini-2.5-pro", input, 0, 1000)
+		half, ok := batch.Cost("gemini-2.5-pro", input, 0, 1000)
+		require.True(t, ok)
+		assert.Equal(t, plain, 2*half)
+		plain, _ = table.Cost("gemini-2.5-pro", input, input, 0)
+		same, _ := batch.Cost("gemini-2.5-pro", input, input, 0)
+		assert.Equal(t, plain, same)
+	}
+}
+
 // A price that ends on a day is another from then on.
 func TestListIsDated(t *testing.T) {
 	before, _ := List("2026-12-31").Cost("gemini-3.8-flash", 1_000_000, 0, 0)

@@ -1,0 +1,208 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/budget"
+	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/recent"
+	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/usage"
+)
+
+// shards is how many records there are. It may not change: jobs lie by it.
+const shards = 16
+
+// writeTimeout bounds what is written, whatever becomes of the caller.
+const writeTimeout = 10 * time.Second
+
+// maxOver bounds of how many jobs this instance remembers that nothing is left to be counted.
+const maxOver = 4096
+
+// Records is the part of a store that jobs are kept in.
+type Records interface {
+	Record(ctx context.Context, name string) ([]byte, error)
+	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
+}
+
+// Options are what a Ledger works with. All but Budgets and Telemetry are required.
+type Options struct {
+	Records Records
+	// Now tells the time of the store.
+	Now    func() time.Time
+	Logger *slog.Logger
+	Usage  *usage.Ledger
+	// Budgets are what callers may spend. Nil: nobody has one.
+	Budgets *budget.Ledger
+	// Telemetry records what is used. Nil: nothing does.
+	Telemetry *telemetry.Recorder
+}
+
+// A Ledger knows whose jobs are that aren't counted yet. It is safe for use by any number of
+// goroutines; the nil one counts nothing.
+type Ledger struct {
+	o    Options
+	over *recent.Map[place, bool]
+}
+
+// New returns a ledger.
+func New(o Options) *Ledger { return &Ledger{o: o, over: recent.New[place, bool](maxOver)} }
+
+// May says what stands in the way of a new batch of a caller's, of a model: its budget, where
+// that is spent. What the batch will come to isn't known, so it is taken for one request. A model
+// "" may be any. The error is the store's.
+func (l *Ledger) May(ctx context.Context, caller, model string) (*admission.Wait, error) {
+	if l == nil {
+		return nil, nil
+	}
+	share, spent, err := l.o.Budgets.Take(ctx, caller, []string{model}, 0)
+	share.GiveBack()
+	if spent == nil || err != nil {
+		return nil, err
+	}
+	wait := dispatch.OverBudget(caller, spent)
+	l.o.Usage.Refused(ctx, usage.For{Model: model, Caller: caller}, "own_budget", wait.Start.Time().Sub(l.o.Now()))
+	l.o.Telemetry.Refused(ctx, caller, model, "own_budget")
+	return wait, nil
+}
+
+// A Job is one that was made.
+type Job struct {
+	Project, Name string
+	Caller        string
+	Model         string // as it is counted; "": its results say
+	Batch         bool   // else it runs in the background, and was counted
+	Before        int64  // then the input tokens that it was counted with
+}
+
+// Made notes a job, before its caller hears of it. Where that fails it goes uncounted, and the log
+// says so.
+func (l *Ledger) Made(ctx context.Context, j Job) {
+	if l == nil {
+		return
+	}
+	e := entry{Caller: j.Caller, Model: j.Model, Batch: j.Batch, Before: j.Before, Until: l.o.Now().Add(kept).Unix()}
+	_, _ = l.change(ctx, j.Project, func(entries map[place]entry) bool {
+		entries[place{j.Project, j.Name}] = e
+		return true
+	})
+}
+
+// Follow notes that results of a job lie in a file.
+func (l *Ledger) Follow(ctx context.Context, project, name, file string) {
+	if l == nil {
+		return
+	}
+	at, followed := place{project, name}, place{project, name + " " + file}
+	if known, _ := l.over.Get(followed); known {
+		return
+	}
+	_, err := l.change(ctx, project, func(entries map[place]entry) bool {
+		e, known := entries[at]
+		if !known || slices.Contains(e.Files, file) {
+			return false
+		}
+		entries[place{project, file}] = entry{Caller: e.Caller, Model: e.Model, Batch: e.Batch, Until: e.Until}
+		e.Files, e.Until = append(e.Files, file), min(e.Until, l.o.Now().Add(keptBeside).Unix())
+		entries[at] = e
+		return true
+	})
+	if err == nil {
+		l.over.Put(followed, true)
+	}
+}
+
+// Open reports whether something of a job, or of a file with results, isn't counted yet. What
+// can't be read is taken for counted.
+func (l *Ledger) Open(ctx context.Context, project, name string) bool {
+	if l == nil {
+		return false
+	}
+	at := place{project, name}
+	if over, _ := l.over.Get(at); over {
+		return false
+	}
+	data, err := l.o.Records.Record(ctx, recordOf(project))
+	if err == nil {
+		var d *document
+		if d, err = decode(data, l.o.Now()); err == nil {
+			_, known := d.entries[at]
+			if !known && !strings.Contains(name, "files/") { // files are known once a job's answer names them
+				l.over.Put(at, true)
+			}
+			return known
+		}
+	}
+	l.o.Logger.Warn("not known whether a job is counted", "project", project, "error", err)
+	return false
+}
+
+// claim takes results of a job from the n-th on, up to the end-th, for this instance to count:
+// those that nobody has, from a number on. All says that there are no more.
+func (l *Ledger) claim(ctx context.Context, at place, n, end int64, all bool) (e entry, from int64, ok bool) {
+	if !l.Open(ctx, at.project, at.name) {
+		return e, 0, false
+	}
+	ok, _ = l.change(ctx, at.project, func(entries map[place]entry) bool {
+		var known bool
+		if e, known = entries[at]; !known || n > e.Read {
+			return false // it is counted, or what came before wasn't claimed
+		}
+		from = e.Read
+		next := e
+		if next.Read = max(e.Read, end); all {
+			delete(entries, at)
+		} else {
+			entries[at] = next
+		}
+		return true
+	})
+	if all && ok {
+		l.over.Put(at, true)
+	}
+	return e, from, ok
+}
+
+// change changes a project's record, and reports whether something was changed and written. An
+// error is in the log.
+func (l *Ledger) change(ctx context.Context, project string, do func(entries map[place]entry) bool) (done bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	dropped := 0
+	_, err = l.o.Records.UpdateRecord(ctx, recordOf(project), func(data []byte) (out []byte, err error) {
+		d, err := decode(data, l.o.Now())
+		if err != nil {
+			return nil, err // it isn't written over: another build may read it
+		}
+		if done = do(d.entries); !done {
+			return nil, errUnchanged
+		}
+		out, dropped, err = d.encode()
+		return out, err
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		return false, nil
+	case err != nil:
+		l.o.Logger.Warn("not kept what a job used", "project", project, "error", err)
+		return false, err
+	case dropped > 0:
+		l.o.Logger.Warn("jobs go uncounted: there are too many", "project", project, "number", dropped)
+	}
+	return true, nil
+}
+
+// errUnchanged ends a change that changes nothing.
+var errUnchanged = errors.New("unchanged")
+
+func recordOf(project string) string {
+	return fmt.Sprintf("jobs-%x", int(sha256.Sum256([]byte(project))[0])%shards)
+}
