@@ -41,7 +41,6 @@ type decision struct {
 	since    scheduler.Instant // when it first was, 0: unknown
 	held     uint64            // the booking that it holds, 0: none
 	due      scheduler.Instant // when it starts
-	heldFor  time.Duration     // how long it is kept, if longer than usual
 	project  string            // where it lies
 	model    string
 	promise  *waitlist.Promise // what it was told, and has come back before; nil: nothing
@@ -423,7 +422,6 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 		grant, wait, _, err = d.reserve(ctx, offer, d.held)
 	}
 	switch came := max(d.came, d.due); {
-	case d.heldFor > 0: // how late it comes is known, and no measure for other requests
 	case grant != nil:
 		// Reads, paces and lost races included.
 		d.c.holders.Used(d.manner(), came.Sub(d.due), max(0, d.c.Now().Sub(came)))

@@ -179,7 +179,6 @@ func (d *decision) hold(mine, due func(scheduler.Booking) bool) {
 	})
 	if d.held != 0 {
 		d.returned, d.since, d.due = true, oldest.Since, oldest.Start
-		d.heldFor = oldest.Hold
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 	})
 	require.NoError(s.t, err)
 	s.calls++
-	if r.booked && grant == nil && !before && s.elapsed()-due <= punctual {
+	if r.booked && grant == nil && !before && s.elapsed()-due <= s.rules.Hold {
 		s.broken++
 	}
 	r.booked = wait != nil && wait.Booked

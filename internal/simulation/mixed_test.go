@@ -84,12 +84,21 @@ func (r *request) patience() time.Duration {
 func TestMixedSizes(t *testing.T) {
 	race.Skip(t)
 	t.Parallel()
+	t.Run("of callers that say that they are punctual", func(t *testing.T) { mixedSizes(t, true, 1.05) })
+	// That whoever may come late is kept its slot for the hold costs one in a hundred.
+	t.Run("of callers that may come late", func(t *testing.T) { mixedSizes(t, false, 1.06) })
+}
+
+// mixedSizes asserts that it takes no longer than so many times what it takes at least.
+func mixedSizes(t *testing.T, punctual bool, most float64) {
+	t.Parallel()
 	const (
 		callers  = 32
 		requests = 1600
 	)
 	synctest.Test(t, func(t *testing.T) {
 		j := &job{world: newWorld(t, pool, scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})}
+		j.punctual = punctual
 		var sizes []int64
 		var sum, largest int64
 		for range requests {
@@ -126,8 +135,8 @@ func TestMixedSizes(t *testing.T) {
 		t.Logf("%d requests, %d tokens: bound %v, last answer after %v: %.3f; drained after %v: %.3f of the bound and its tail of %v",
 			requests, sum, bound.Round(time.Second), j.answered.Round(time.Second), ratio(j.answered, bound),
 			drained.Round(time.Second), ratio(drained, bound+tail), tail.Round(time.Second))
-		assert.LessOrEqual(t, ratio(j.answered, bound), 1.05)
-		assert.LessOrEqual(t, ratio(drained, bound+tail), 1.05)
+		assert.LessOrEqual(t, ratio(j.answered, bound), most)
+		assert.LessOrEqual(t, ratio(drained, bound+tail), most)
 
 		j.assertTurns(t, 0)
 		t.Logf("%.2f writes per admission", float64(j.store.Stats().Writes)/requests)

@@ -33,6 +33,7 @@ type world struct {
 	agenda    agenda
 	requests  uint64 // so far
 	admitted  int
+	punctual  bool // callers say that they are
 }
 
 // latency is how long upstream takes to answer.
@@ -122,7 +123,7 @@ type request struct {
 func (w *world) ask(r *request) (*admission.Grant, *admission.Wait) {
 	grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
 		Hash: r.hash, Models: w.rules.Policy.Chain(scheduler.Both),
-		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
+		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects, Punctual: w.punctual,
 	})
 	require.NoError(w.t, err)
 	if wait != nil {

@@ -47,20 +47,19 @@ func (l Commits) Note(d time.Duration) { l.recent.add(d) }
 // Holders keeps how late after its start a booking was used: how late its
 // holder came, and what its commit took.
 //
-// A booking begins when the one before it is over. If the holder of that one
-// comes late, so does its end, and the next holder is turned away though it is
-// in time. So a booking is kept for longer than its request will count, by what
-// holders of its [Manner] are late: where all come in time nothing is lost, where some
-// are late they delay nobody, and they don't make the slots of others longer. Until
-// enough holders of a manner have been seen they are reckoned to be as late as all are,
-// and until these have been, as late as the hold allows. Only who says that it is
-// punctual is believed until it is seen not to be.
+// A booking begins when the one before it is over. If the holder of that one comes late, so
+// does its end, and the next holder would be turned away though it is in time. So a booking
+// lasts as much longer than its request counts as its holder may be late: the whole hold.
+// That costs hardly anything, for what isn't needed is free again once the request is
+// settled, and others that wait take it; but where all book, as programs do that say
+// that they come at the millisecond, nobody would. They are believed, and reckoned to be as
+// late as they have been lately.
 type Holders struct {
-	hold      time.Duration
-	took, all *ring
+	hold time.Duration
+	took *ring
 
-	mu    sync.Mutex
-	known map[Manner]*ring
+	mu       sync.Mutex
+	punctual map[string]*ring // by caller
 }
 
 // A Manner is what is known of how a holder comes: who it is, and whether it says that
@@ -71,14 +70,13 @@ type Manner struct {
 }
 
 const (
-	maxKnown = 1024 // manners of which it is kept how late they are
+	maxKnown = 1024 // callers of which it is kept how late they are
 	last     = 128  // holders that are remembered of one, and of all
-	enough   = 16   // to know a manner by
 )
 
 // NewHolders returns one that has seen none.
 func NewHolders(hold time.Duration) *Holders {
-	return &Holders{hold: hold, all: newRing(last, hold), took: newRing(last, 0), known: make(map[Manner]*ring)}
+	return &Holders{hold: hold, took: newRing(last, 0), punctual: make(map[string]*ring)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
@@ -88,41 +86,40 @@ const lateMargin = 250 * time.Millisecond
 // as much again as the slowest took: one that loses a few races in a row takes
 // longer than any before it, and that is nobody's habit.
 func (p *Holders) Slack(m Manner) time.Duration {
-	return min(p.came(m)+p.took.max()*3/2+lateMargin, p.hold)
+	return p.came(m) + min(p.took.max()*3/2, p.hold)
 }
 
 // came is how late holders of a manner come: of few it is likely that the next one
 // comes a little later than all of them.
 func (p *Holders) came(m Manner) time.Duration {
-	p.mu.Lock()
-	of := p.known[m]
-	p.mu.Unlock()
-	switch {
-	case of != nil:
-		return min(of.max()*5/4, p.all.max())
-	case m.Punctual:
-		return 0
+	if !m.Punctual {
+		return p.hold
 	}
-	return p.all.max()
+	p.mu.Lock()
+	of := p.punctual[m.Caller]
+	p.mu.Unlock()
+	if of == nil {
+		return lateMargin
+	}
+	return min(of.max()*5/4+lateMargin, p.hold)
 }
 
 // Used notes how late a holder of a manner came, and how long after that it was granted
 // its slot; 0 if it was not.
 func (p *Holders) Used(m Manner, late, took time.Duration) {
+	p.took.add(took)
+	if !m.Punctual {
+		return
+	}
 	p.mu.Lock()
-	of := p.known[m]
+	of := p.punctual[m.Caller]
 	if of == nil {
-		if len(p.known) >= maxKnown {
-			clear(p.known) // they are known again after a few
+		if len(p.punctual) >= maxKnown {
+			clear(p.punctual) // they are known again after a few
 		}
 		of = newRing(last, 0)
-		for i := 0; i < enough && !m.Punctual; i++ {
-			of.last[i] = p.hold
-		}
-		p.known[m] = of
+		p.punctual[m.Caller] = of
 	}
 	p.mu.Unlock()
 	of.add(late)
-	p.all.add(late)
-	p.took.add(took)
 }
