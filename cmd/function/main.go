@@ -4,6 +4,9 @@
 //
 //	FUNCTION_TARGET=Fluxgate PORT=8080 go run ./cmd/function
 //
+// Without FUNCTION_TARGET that is the function: the framework would register every function at a
+// path of its own instead, and answer 404 at all others.
+//
 // Settings are read from the environment and from .env, which need not exist. A
 // deployed function has the buildpack's own main instead of this one.
 package main
@@ -21,8 +24,15 @@ import (
 	"fluxgate.dev/fluxgate/internal/dotenv"
 )
 
+// target names the function that is served.
+// https://github.com/GoogleCloudPlatform/functions-framework-contract
+const target = "FUNCTION_TARGET"
+
 func main() {
 	if _, err := dotenv.Load(".env"); err != nil {
+		log.Fatal(err)
+	}
+	if err := os.Setenv(target, cmp.Or(os.Getenv(target), "Fluxgate")); err != nil {
 		log.Fatal(err)
 	}
 	if err := funcframework.StartHostPort("127.0.0.1", cmp.Or(os.Getenv("PORT"), "8080")); err != nil {

@@ -63,6 +63,9 @@ func Check(ctx context.Context, cfg *config.Config, o Options) (err error) {
 		return errors.Join(unavailable, err)
 	}
 	defer func() { err = errors.Join(err, a.Close(context.WithoutCancel(ctx))) }()
+	for _, w := range a.pool.Warnings(ctx) {
+		r.line("warning: %s", w.Text)
+	}
 	found, err := a.introduce(ctx, r, "keys: trying each with a free request", a.admin.Validator().Run)
 	if err != nil {
 		return errors.Join(unavailable, err)

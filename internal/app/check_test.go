@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/storage"
@@ -30,15 +31,31 @@ func TestCheck(t *testing.T) {
 			name: "no store: the keys are tried all the same", revoked: []int{2}, down: true, want: []error{ErrStore, storage.ErrUnavailable, ErrSomeKeys},
 			says: []string{"store: WRONG: reach the store", "keys: 1 healthy, 0 exhausted, 1 invalid"},
 		},
-		{name: "a warning", env: []string{"FLUXGATE_HODL=5s"}, says: []string{`warning: "FLUXGATE_HODL" is not a variable of Fluxgate`}},
+		{
+			name: "keys that are one, or of one project",
+			env:  []string{"GEMINI_KEY_3=" + simulatedKey(1), "GEMINI_PROJECT_3=team-1", "GEMINI_KEY_4=" + simulatedKey(2) + "0", "GEMINI_PROJECT_4=team-2"},
+			want: []error{ErrSomeKeys},
+			says: []string{"warning: key 3 is the same as key 1: dropped", "; it shares the limits of key 2, whose project is the same"},
+		},
+		{
+			name: "limits of nobody",
+			env:  []string{`FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":7},"gemini-2.5-por":{"rpm":5},"image_output":{"rpm":1},"projects":{"taem-1":{"flash":{"rpm":5}}}}`},
+			says: []string{"WARNING: FLUXGATE_LIMITS names gemini-2.5-por, which Gemini doesn't list. Did you mean gemini-2.5-pro?\n", "WARNING: FLUXGATE_LIMITS names the project taem-1, which is no key's. Did you mean team-1?\n"},
+		},
+		{name: "a warning", env: []string{"FLUXGATE_HOLDS=5s"}, says: []string{`warning: "FLUXGATE_HOLDS" is not a variable of Fluxgate: did you mean FLUXGATE_HOLD?`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				cfg, sim := withKeys(t, 2, append(c.env, "FLUXGATE_CHAIN=gemini-2.5-pro", `FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":7}}`)...)
+				cfg, sim := withKeys(t, 2, append([]string{"FLUXGATE_CHAIN=gemini-2.5-pro", `FLUXGATE_LIMITS={"gemini-2.5-pro":{"rpm":7}}`}, c.env...)...)
 				for _, n := range c.revoked {
 					sim.SetKeyState(simulatedKey(n), credentials.Invalid)
 				}
 				var store storage.Store = storage.NewMemory(nil)
+				_, err := store.UpdateControl(t.Context(), func(c *storage.Control) error { // as it was found earlier
+					c.Windows = map[string]int64{"gemini-2.5-pro": 1_048_576, "gemini-2.5-flash": 1_048_576}
+					return nil
+				})
+				require.NoError(t, err)
 				if c.down {
 					store = down{store}
 				}
@@ -47,7 +64,7 @@ func TestCheck(t *testing.T) {
 					out.Reset()
 					return Check(t.Context(), cfg, Options{Logger: discard, Report: &out, Store: store, Transport: sim.Transport()})
 				}
-				err := check()
+				err = check()
 				if len(c.want) == 0 {
 					assert.NoError(t, err)
 				}

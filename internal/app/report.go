@@ -5,12 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/nearest"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/scheduler/limits"
@@ -40,8 +44,15 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 	if err != nil {
 		return validation.Report{}, err
 	}
+	first := make(map[string]int) // the key of each project that comes first
 	for _, k := range found.Keys {
-		r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
+		at, shared := first[k.Project]
+		if !shared {
+			first[k.Project] = k.Key
+			r.line("  key %-3d project %-18s %s", k.Key, k.Project, describe(k))
+			continue
+		}
+		r.line("  key %-3d project %-18s %s; it shares the limits of key %d, whose project is the same", k.Key, k.Project, describe(k), at)
 	}
 	r.line("keys: %s (checked %s)", found.Summary(), found.At.Format(time.RFC3339))
 	for _, p := range a.others {
@@ -88,7 +99,42 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 			}
 		}
 	}
+	for _, text := range unknownLimits(a.cfg, slices.Collect(maps.Keys(snapshot.Control.Windows)), whole, found.Keys) {
+		r.line("  WARNING: %s", text)
+	}
 	return found, a.introduceLimits(ctx, r, snapshot)
+}
+
+// limited are the names beside those of models that limits may be set for.
+var limited = []string{
+	string(scheduler.Pro), string(scheduler.Flash), string(scheduler.FlashLite), string(scheduler.Gemma), string(scheduler.Embedding),
+	payload.SearchFeature, payload.URLFeature, payload.MapsFeature, payload.ImageFeature, payload.LiveFeature,
+}
+
+// unknownLimits says which limits are set for what nobody has: a model that Gemini doesn't list,
+// as far as that is known, or a project of no key.
+func unknownLimits(cfg *config.Config, listed, chain []string, keys []validation.Result) (warnings []string) {
+	var projects []string
+	for _, k := range keys {
+		projects = append(projects, k.Project)
+	}
+	models := slices.Concat(listed, chain, limited)
+	meant := func(name string, of []string) string {
+		if word := nearest.Word(name, of); word != "" {
+			return " Did you mean " + word + "?"
+		}
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Limits)) {
+		project, model := cfg.SplitLimited(name)
+		if project != "" && !slices.Contains(projects, project) {
+			warnings = append(warnings, fmt.Sprintf("FLUXGATE_LIMITS names the project %s, which is no key's.%s", project, meant(project, projects)))
+		}
+		if len(listed) > 0 && !strings.Contains(model, "/") && !slices.Contains(models, model) {
+			warnings = append(warnings, fmt.Sprintf("FLUXGATE_LIMITS names %s, which Gemini doesn't list.%s", model, meant(model, models)))
+		}
+	}
+	return warnings
 }
 
 // introduceLimits writes the limits in force of the models of the chain, which is Gemini's,

@@ -196,7 +196,7 @@ var imports = []importRule{
 		why: "what an operator names of limits is read by whoever configures, and counted by others",
 	},
 	{
-		dir: "internal/secrets", only: []string{"internal/config", "internal/plaintext", "internal/quotas", "internal/usage/price"},
+		dir: "internal/secrets", only: []string{"internal/config", "internal/nearest", "internal/plaintext", "internal/quotas", "internal/usage/price"},
 		why: "secrets are read for whoever asks",
 	},
 	{
@@ -248,7 +248,7 @@ var imports = []importRule{
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/nearest", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{

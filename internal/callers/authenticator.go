@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/config/origins"
 	"fluxgate.dev/fluxgate/internal/secrets"
 )
 
@@ -112,7 +113,7 @@ func New(cfg *config.Config, client secrets.Accessor, opts secrets.Options) (*Au
 	}
 	a.tokenRequired = a.mode == ModeTokens || a.mode == ModeIAM && cfg.HasCallerTokens()
 	for _, origin := range cfg.CORS {
-		if origin == config.AnyOrigin {
+		if origin == origins.Any {
 			continue // means nothing without tokens
 		}
 		if err := a.pages.AddTrustedOrigin(origin); err != nil {

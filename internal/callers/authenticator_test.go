@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/config/origins"
 	"fluxgate.dev/fluxgate/internal/secrets"
 )
 
@@ -369,7 +370,7 @@ func TestNewRefuses(t *testing.T) {
 	_, err = New(cfg, nil, secrets.Options{})
 	require.EqualError(t, err, "test: its token has 7 characters: want 16 to 1024")
 	cfg = configured(t)
-	cfg.CORS = config.OriginList{"nonsense"}
+	cfg.CORS = origins.List{"nonsense"}
 	_, err = New(cfg, nil, secrets.Options{})
 	assert.ErrorContains(t, err, "FLUXGATE_CORS")
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/config"
+	"fluxgate.dev/fluxgate/internal/config/origins"
 )
 
 const (
@@ -31,24 +31,24 @@ var exposedHeaders = []string{
 }
 
 // CORS lets scripts of web pages of the given origins use next, each as
-// FLUXGATE_CORS has it; [config.AnyOrigin] lets those of every origin. Without
+// FLUXGATE_CORS has it; [origins.Any] lets those of every origin. Without
 // origins it is next. It answers preflights itself, since they carry no token,
 // and so stands before authentication.
 //
 // Credentials in the sense of CORS, that is cookies and logins of the browser,
 // are never allowed: a script sends its token itself.
-func CORS(origins []string, next http.Handler) http.Handler {
-	if len(origins) == 0 {
+func CORS(allow origins.List, next http.Handler) http.Handler {
+	if len(allow) == 0 {
 		return next
 	}
-	every := slices.Contains(origins, config.AnyOrigin)
+	every := slices.Contains(allow, origins.Any)
 	exposed := strings.Join(exposedHeaders, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Add("Vary", "Origin") // also for those that send none: a cache must not mix them
 		origin := r.Header.Get("Origin")
-		allowed := origin != "" && (every || slices.Contains(origins, origin))
+		allowed := origin != "" && (every || slices.Contains(allow, origin))
 		if allowed {
 			h.Set("Access-Control-Allow-Origin", origin)
 		}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/config/origins"
 )
 
 // Tokens of 16 characters, the least that is allowed.
@@ -215,7 +217,7 @@ func TestOrigins(t *testing.T) {
 func TestHosts(t *testing.T) {
 	cfg, err := load(t, "FLUXGATE_HOSTS=Box.example, nas ,")
 	require.NoError(t, err)
-	assert.Equal(t, HostList{"box.example", "nas"}, cfg.Hosts)
+	assert.Equal(t, origins.Hosts{"box.example", "nas"}, cfg.Hosts)
 	for _, bad := range []string{"http://box.example", "box.example:8080", "*.example", "nas,NAS"} {
 		_, err := load(t, "FLUXGATE_HOSTS="+bad)
 		assert.ErrorContains(t, err, "FLUXGATE_HOSTS", bad)

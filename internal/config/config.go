@@ -3,6 +3,8 @@ package config
 import (
 	"log/slog"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/config/origins"
 )
 
 // A Store names where the calendars are kept.
@@ -175,10 +177,10 @@ type Config struct {
 	// Hosts are the names by which this machine may be asked while no token is
 	// configured, besides those that mean loopback. FLUXGATE_HOSTS, comma separated,
 	// default empty: none.
-	Hosts HostList `env:"FLUXGATE_HOSTS"`
+	Hosts origins.Hosts `env:"FLUXGATE_HOSTS"`
 	// CORS are the origins whose web pages may use the service, or "*" alone.
 	// FLUXGATE_CORS, comma separated, default empty: none.
-	CORS OriginList `env:"FLUXGATE_CORS"`
+	CORS origins.List `env:"FLUXGATE_CORS"`
 
 	// Limits are the operator's overrides by model or family name (pro, flash,
 	// flash_lite, gemma, embedding), and by project. They are never gone beyond, as others

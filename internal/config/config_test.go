@@ -11,6 +11,8 @@ import (
 	"github.com/joho/godotenv"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/config/origins"
 )
 
 func load(t *testing.T, environ ...string) (*Config, error) {
@@ -57,7 +59,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 		Tokens:            TokenList{{"alice", NewSecret("0123456789abcdef"), "FLUXGATE_TOKENS: entry 1"}},
 		AdminTokensSecret: "A", AdminTokenSecretNames: []string{"projects/example.com:p-1/secrets/A/versions/latest"},
 		Auth: AuthIAM, Callers: LimitsByCaller{"alice": {Limits: Limits{RPM: &five}, Weight: 3}, "bob@example.com": {Limits: Limits{RPD: &unlimited}}},
-		CORS: OriginList{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, PassUnknown: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
+		CORS: origins.List{"https://app.example", "http://localhost:3000"}, IdleTimeout: 10 * time.Minute, LiveIdleTimeout: time.Hour, Resend: true, PassUnknown: true, SecretsTTL: 6 * time.Hour, Demo: DemoOn,
 		JobsAccount: "jobs@p.iam.gserviceaccount.com", JobsAudience: AudienceList{"https://gate.example", "https://gate-1.example"},
 	}, c)
 	assert.True(t, c.OnCloud())
@@ -186,7 +188,20 @@ func TestUnknownVariableIsPointedOut(t *testing.T) {
 	// A misspelt variable is otherwise a default that nobody asked for.
 	c, err := load(t, "FLUXGATE_SKEWW=1s", "GEMINI_LOGG=1", "PATH=/bin")
 	require.NoError(t, err)
-	assert.Equal(t, []string{`"FLUXGATE_SKEWW" is not a variable of Fluxgate`}, c.Warnings)
+	assert.Equal(t, []string{`"FLUXGATE_SKEWW" is not a variable of Fluxgate: did you mean FLUXGATE_SKEW?`}, c.Warnings)
+	c, err = load(t, "FLUXGATE_WHATEVER=1")
+	require.NoError(t, err)
+	assert.Equal(t, []string{`"FLUXGATE_WHATEVER" is not a variable of Fluxgate`}, c.Warnings, "what is like none isn't guessed")
+
+	// A token that commands send lets nobody in.
+	_, err = load(t, "FLUXGATE_TOKEN=0123456789abcdef-alice")
+	assert.ErrorContains(t, err, "FLUXGATE_TOKEN is what commands send to the server of FLUXGATE_URL, and lets nobody in here: want FLUXGATE_TOKENS=NAME:TOKEN")
+	assert.NotContains(t, err.Error(), "alice")
+	for _, beside := range []string{"FLUXGATE_URL=http://localhost:8080", "FLUXGATE_TOKENS=alice:0123456789abcdef-alice"} {
+		c, err := load(t, "FLUXGATE_TOKEN=0123456789abcdef-alice", beside)
+		require.NoError(t, err)
+		assert.Empty(t, c.Warnings)
+	}
 }
 
 // The example must name every variable and state the defaults that hold.

@@ -23,7 +23,6 @@
 //   - keylist.go: keys in other variables, several in one, and names that are nearly right
 //   - callers.go: the callers' tokens and FLUXGATE_AUTH
 //   - jobs.go: how scheduled jobs are known
-//   - origins.go: the origins whose web pages may use the service
 //   - settings.go: Settings lists every variable with where its value is from
 //   - config.go: Config, a field for every setting with its default, and how it is logged
 //   - limits.go: limits by model and by caller, in JSON

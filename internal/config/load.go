@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"fluxgate.dev/fluxgate/internal/nearest"
 )
 
 // Load reads a Config from environ, a list of NAME=value as os.Environ returns
@@ -35,8 +37,7 @@ func Load(ctx context.Context, environ []string) (*Config, error) {
 	problems = append(problems, c.readTokens()...)
 	c.warnCallers()
 	c.warnJobs()
-	c.warnUnknown(vars)
-	problems = append(problems, c.Validate())
+	problems = append(problems, c.checkUnknown(vars), c.Validate())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -118,15 +119,36 @@ func (c *Config) cutVersion() {
 	c.warn("GOOGLE_GEMINI_BASE_URL ends in " + quoted(version) + ", which is left out: want the URL without a version")
 }
 
-// clientURL is read by the commands that ask a server, from the same shell.
-const clientURL = "FLUXGATE_URL"
+const (
+	prefix = "FLUXGATE_" // is before the names that are ours alone
+	// clientURL and clientToken are read by the commands that ask a server, from the same shell.
+	clientURL   = prefix + "URL"
+	clientToken = prefix + "TOKEN"
+)
 
-// warnUnknown points at misspelt variables. Only the FLUXGATE_ prefix is ours.
-func (c *Config) warnUnknown(vars map[string]string) {
+// checkUnknown points at misspelt variables. A token for whom nobody is asked was meant to be one
+// of those that are let in: without them everybody would be who may come at all.
+func (c *Config) checkUnknown(vars map[string]string) error {
 	known := variableNames()
-	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if strings.HasPrefix(name, "FLUXGATE_") && name != clientURL && !slices.Contains(known, name) {
-			c.warn(quoted(name) + " is not a variable of Fluxgate")
+	var endings []string // of our own
+	for _, name := range known {
+		if ending, ours := strings.CutPrefix(name, prefix); ours {
+			endings = append(endings, ending)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		ending, ours := strings.CutPrefix(name, prefix)
+		if !ours || name == clientURL || name == clientToken || slices.Contains(known, name) {
+			continue
+		}
+		text := quoted(name) + " is not a variable of Fluxgate"
+		if meant := nearest.Word(ending, endings); meant != "" {
+			text += ": did you mean " + prefix + meant + "?"
+		}
+		c.warn(text)
+	}
+	if vars[clientToken] != "" && vars[clientURL] == "" && !c.HasTokens() {
+		return errors.New(clientToken + " is what commands send to the server of " + clientURL + ", and lets nobody in here: want FLUXGATE_TOKENS=NAME:TOKEN")
+	}
+	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/config/origins"
 )
 
 // Validate checks every setting and returns all problems joined, or nil. A
@@ -171,7 +173,7 @@ func checkBaseURL(s string) error {
 	var problems []error
 	switch {
 	case u.Scheme == "https":
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && origins.Loopback(u.Hostname()):
 	case u.Scheme == "http":
 		problems = append(problems, errors.New("want https: over plain http anybody on the way reads the keys (only a loopback host may use it)"))
 	default:
@@ -184,4 +186,12 @@ func checkBaseURL(s string) error {
 		problems = append(problems, errors.New("want no query and no fragment"))
 	}
 	return errors.Join(problems...)
+}
+
+// checkCORS refuses a Fluxgate that is open to every page of every site.
+func (c *Config) checkCORS() error {
+	if slices.Contains(c.CORS, origins.Any) && !c.HasTokens() && (c.Auth != AuthIAM || !c.OnCloud()) {
+		return errors.New(`"*" needs FLUXGATE_TOKENS: without, every page that anybody here visits could use up the quota`)
+	}
+	return nil
 }

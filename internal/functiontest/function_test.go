@@ -208,7 +208,7 @@ func TestReadsDotEnv(t *testing.T) {
 	program := buildFunction(t)
 	url, sim := gemini(t)
 	dir := t.TempDir()
-	settings := "FUNCTION_TARGET=Fluxgate\nFLUXGATE_STORE=memory\nGEMINI_KEY_1=" + keyValue + "\nGOOGLE_GEMINI_BASE_URL=" + url + "\nPORT=1\n"
+	settings := "FLUXGATE_STORE=memory\nGEMINI_KEY_1=" + keyValue + "\nGOOGLE_GEMINI_BASE_URL=" + url + "\nPORT=1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".env"), []byte(settings), 0o600))
 	f := startIn(t, dir, program) // its own port wins over that of the file
 	resp, body := f.ask("POST", "/generate", `{"prompt":"hello"}`)

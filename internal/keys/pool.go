@@ -61,6 +61,15 @@ func (p *Pool) Keys(ctx context.Context) ([]Key, error) {
 	return l.keys, err
 }
 
+// Warnings returns what is odd about the keys as they were read last: such as two that are one.
+func (p *Pool) Warnings(ctx context.Context) []Warning {
+	l, err := p.cache.Get(ctx)
+	if err != nil {
+		return nil
+	}
+	return l.warnings
+}
+
 // Reload reads the keys again because one turned out to be invalid: it may
 // have been rotated. Within MinReload of the last reading it does nothing. It
 // returns the list as it is then, with the same errors as Keys. The reason is

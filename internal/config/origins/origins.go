@@ -1,4 +1,9 @@
-package config
+// Package origins knows how origins of web pages and names of hosts are written in settings.
+//
+// Files, from the top down; a file calls only those below it:
+//
+//   - origins.go: List and Hosts
+package origins
 
 import (
 	"errors"
@@ -9,30 +14,30 @@ import (
 	"strings"
 )
 
-// AnyOrigin in [OriginList] stands for every origin.
-const AnyOrigin = "*"
+// Any in a [List] stands for every origin.
+const Any = "*"
 
-// OriginList are origins of web pages, each exactly as a browser sends it:
-// "https://app.example", "http://localhost:3000". Or it is [AnyOrigin] alone.
-type OriginList []string
+// A List has origins of web pages, each exactly as a browser sends it:
+// "https://app.example", "http://localhost:3000". Or it is [Any] alone.
+type List []string
 
 // EnvDecode reads a comma separated list; blank entries are skipped.
-func (l *OriginList) EnvDecode(text string) error {
-	var list OriginList
+func (l *List) EnvDecode(text string) error {
+	var list List
 	var problems []error
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
-		if err := checkOrigin(part); err != nil {
+		if err := check(part); err != nil {
 			problems = append(problems, err)
 		} else if slices.Contains(list, part) {
 			problems = append(problems, fmt.Errorf("%s is named twice", part))
 		}
 		list = append(list, part)
 	}
-	if slices.Contains(list, AnyOrigin) && len(list) > 1 {
+	if slices.Contains(list, Any) && len(list) > 1 {
 		problems = append(problems, errors.New(`"*" is every origin already: want it alone, or not at all`))
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -42,11 +47,11 @@ func (l *OriginList) EnvDecode(text string) error {
 	return nil
 }
 
-// checkOrigin checks one origin. Browsers send origins in one form only, and
+// check checks one origin. Browsers send origins in one form only, and
 // they are compared as texts: one in another form would never match. Plain http
 // is for loopback hosts: anybody on the way could put code into such a page.
-func checkOrigin(s string) error {
-	if s == AnyOrigin {
+func check(s string) error {
+	if s == Any {
 		return nil
 	}
 	u, err := url.Parse(s)
@@ -54,29 +59,22 @@ func checkOrigin(s string) error {
 		return errors.New("want origins such as https://app.example, comma separated") // it may hold a password
 	}
 	switch {
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return fmt.Errorf("%s: want https, or http on a loopback host", quoted(s))
+	case u.Scheme != "https" && (u.Scheme != "http" || !Loopback(u.Hostname())):
+		return fmt.Errorf("%.60q: want https, or http on a loopback host", s)
 	case strings.Contains(u.Host, "*"):
-		return fmt.Errorf("%s: want every origin named in full", quoted(s))
+		return fmt.Errorf("%.60q: want every origin named in full", s)
 	case s != u.Scheme+"://"+u.Host:
-		return fmt.Errorf("%s: want scheme://host or scheme://host:port, with nothing after it", quoted(s))
+		return fmt.Errorf("%.60q: want scheme://host or scheme://host:port, with nothing after it", s)
 	case s != strings.ToLower(s) || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("%s: want it in lower case ASCII, as browsers send it", quoted(s))
+		return fmt.Errorf("%.60q: want it in lower case ASCII, as browsers send it", s)
 	case strings.HasSuffix(u.Host, ":") || u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80":
-		return fmt.Errorf("%s: want it without the port that goes without saying, as browsers send it", quoted(s))
+		return fmt.Errorf("%.60q: want it without the port that goes without saying, as browsers send it", s)
 	}
 	return nil
 }
 
-// checkCORS refuses a Fluxgate that is open to every page of every site.
-func (c *Config) checkCORS() error {
-	if slices.Contains(c.CORS, AnyOrigin) && !c.HasTokens() && (c.Auth != AuthIAM || !c.OnCloud()) {
-		return errors.New(`"*" needs FLUXGATE_TOKENS: without, every page that anybody here visits could use up the quota`)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine.
+func Loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
@@ -84,12 +82,12 @@ func loopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// HostList are host names, in lower case and without a port.
-type HostList []string
+// Hosts are names of hosts, in lower case and without a port.
+type Hosts []string
 
 // EnvDecode reads a comma separated list; blank entries are skipped.
-func (l *HostList) EnvDecode(text string) error {
-	var list HostList
+func (l *Hosts) EnvDecode(text string) error {
+	var list Hosts
 	var problems []error
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.ToLower(strings.TrimSpace(part))
@@ -97,7 +95,7 @@ func (l *HostList) EnvDecode(text string) error {
 		case part == "":
 			continue
 		case strings.ContainsAny(part, "/:*@ "):
-			problems = append(problems, fmt.Errorf("%s: want names of hosts, without a scheme or a port", quoted(part)))
+			problems = append(problems, fmt.Errorf("%.60q: want names of hosts, without a scheme or a port", part))
 		case slices.Contains(list, part):
 			problems = append(problems, fmt.Errorf("%s is named twice", part))
 		}
