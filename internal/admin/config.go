@@ -135,7 +135,7 @@ func (a *Admin) understand(ctx context.Context, in *configRequest) (*reconfigura
 		}
 		key, ok := p.ByIndex(*x.index)
 		if !ok {
-			return nil, apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d.", *x.index))
+			return nil, apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d. See /status for those that there are.", *x.index))
 		}
 		out.marks = append(out.marks, mark{key, x.disabled})
 		out.said = append(out.said, fmt.Sprintf("key %d%s %s", key.Index, key.Whose(), x.said))

@@ -54,7 +54,7 @@ func (a *Admin) Reset(ctx context.Context, who string, body []byte) error {
 	}
 	key, ok := p.ByIndex(*in.Key)
 	if !ok {
-		return apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d.", *in.Key))
+		return apierror.New(apierror.NotFound, fmt.Sprintf("There is no key %d. See /status for those that there are.", *in.Key))
 	}
 	for _, change := range []scheduler.Change{scheduler.Reset{}, scheduler.SetMark{Key: key.Fingerprint, Invalid: new(string)}} {
 		if _, err := a.admission.Apply(ctx, key.Project, change); err != nil {

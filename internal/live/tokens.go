@@ -60,7 +60,7 @@ func (l *Relay) MayMint(ctx context.Context, who resources.Caller, p *dispatch.P
 func (l *Relay) Minted(ctx context.Context, caller, proof, project string, t ephemeral.Token, answer []byte) error {
 	name := ephemeral.NameIn(answer)
 	if name == "" {
-		return apierror.New(apierror.Unavailable, "Gemini has answered with success, and with no token.")
+		return apierror.New(apierror.Unavailable, "Gemini has answered with success, and with no token. Please retry.")
 	}
 	t.Caller, t.Proof, t.Project = caller, proof, project
 	err := l.tokens.Minted(ctx, name, t)

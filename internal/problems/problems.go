@@ -36,16 +36,16 @@ func Of(err error) *apierror.Problem {
 	case errors.Is(err, admission.ErrNoProject):
 		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket.", Cause: err}
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket of this deployment. Send the request without one: the answer has another.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):
 		// Before the timeout: a store has deadlines of its own.
 		return &apierror.Problem{Code: apierror.Unavailable, Public: "The quota store can't be reached, so nothing was sent. Please retry.", Cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &apierror.Problem{Code: apierror.TimedOut, Public: "The request took longer than its timeout.", Cause: err}
+		return &apierror.Problem{Code: apierror.TimedOut, Public: "The request took longer than its timeout (FLUXGATE_TIMEOUT, or timeout in a body of /generate).", Cause: err}
 	case errors.Is(err, context.Canceled):
 		return &apierror.Problem{Code: apierror.Canceled, Public: "The caller hung up.", Cause: err}
 	}
-	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error.", Cause: err}
+	return &apierror.Problem{Code: apierror.Internal, Public: "Internal error. The log of this server says more, by the ID of this request.", Cause: err}
 }
 
 // OfCaller says why a request isn't let in.
@@ -80,5 +80,5 @@ func OfBody(err error, bound int64) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &apierror.Problem{Code: apierror.BodyTooSlow, Public: "The request body came too slowly.", Cause: err}
 	}
-	return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end.", Cause: err}
+	return &apierror.Problem{Code: apierror.InvalidArgument, Public: "The request body could not be read to its end. Please send it again.", Cause: err}
 }

@@ -158,7 +158,7 @@ func parsePage(query url.Values, projects int) (at int, token string, err error)
 	return at, token, nil
 }
 
-var errPageToken = apierror.Invalid("pageToken", "it is not one of this server's.")
+var errPageToken = apierror.Invalid("pageToken", "it is not one of this server's. Leave it out to begin the list anew.")
 
 // page reads a page of one project's list, the first from a token on that has
 // something on it, or else the last.

@@ -41,4 +41,4 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-var errNoTicket = apierror.New(apierror.NotFound, "The ticket stands for nothing, or for nothing any more.")
+var errNoTicket = apierror.New(apierror.NotFound, "The ticket stands for nothing, or for nothing any more: there is nothing to give back.")
