@@ -250,14 +250,15 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 				one.Tokens = s.Counted[i]
 			}
 		}
-		over := s.Failed == "" && c.Answered(reserved.Start)
-		size := reserved.Tokens
-		if one.Tokens >= 0 {
-			size = one.Tokens
-		}
-		confirmed := s.Failed == "" && c.ProbeAnswered(rules, now, id, size, reserved.Requests) || over
-		if confirmed {
-			t = c.Terms(rules, now) // so that settling again, by what is known then, changes nothing
+		confirmed := false
+		if s.Failed == "" {
+			weighed := reserved
+			if weighed.ID = id; one.Tokens >= 0 {
+				weighed.Tokens = one.Tokens
+			}
+			if confirmed = c.Answered(rules, now, weighed); confirmed {
+				t = c.Terms(rules, now) // so that settling again, by what is known then, changes nothing
+			}
 		}
 		grew, changed, tokens := c.Settle(t, now, one)
 		if i < 0 {

@@ -17,6 +17,10 @@ package scheduler
 // on: what it was let through to find out, a limit or the end of a block, is known then and
 // not only once it is settled.
 //
+// Extending again by the same changes nothing, unless the request was folded in between: which
+// of the sums it is in isn't known then, so one of them may last longer too, and a midnight may
+// count it again. Never less than it is, nor more in any window.
+//
 // The verdict is Admitted with the new reservation, or Replan if there is none
 // any more.
 type Extend struct {
@@ -38,13 +42,19 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		on Share
 		i  int // position among what is kept exactly
 	}
+	result := Result{Verdict: Admitted}
 	var parts []part
 	found := false
 	p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, n int) {
-		if i := c.Exactly(t, now, id, reserved); i >= 0 {
-			found = found || n < 0
-			parts = append(parts, part{side{c: c, t: t}, Share{c.Model, reserved}, i})
+		i := c.Exactly(t, now, id, reserved)
+		if i < 0 {
+			return
 		}
+		found = found || n < 0
+		if x.Answered && c.Answered(rules, now, *c.Sent[i]) {
+			result.Changed = true
+		}
+		parts = append(parts, part{side{c: c, t: t}, Share{c.Model, reserved}, i})
 	})
 	if !found {
 		return Result{Verdict: Replan, Start: now}
@@ -59,13 +69,8 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 	if x.Yield {
 		before = ousted()
 	}
-	result := Result{Verdict: Admitted}
 	for _, y := range parts {
 		r, grew, changed := y.c.Lengthen(y.t, y.i, x.Until)
-		if x.Answered {
-			over := y.c.Answered(y.on.Reservation.Start)
-			changed = y.c.ProbeAnswered(rules, now, r.ID, r.Tokens, r.Requests) || over || changed
-		}
 		longer, result.Changed = longer || grew, result.Changed || changed
 		if y.c.Model == x.Model {
 			result.Start, result.Reservation = r.Start, r

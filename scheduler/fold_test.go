@@ -155,6 +155,29 @@ func TestFoldedExtend(t *testing.T) {
 	assert.EqualValues(t, 100+MaxExact, n)
 }
 
+// TestFoldedExtendAgain: a reply was lost, and so many others are admitted before the request is
+// extended again that it was folded anew, and nobody knows which of the sums it is in. Nothing
+// weighs more for it, nor ends earlier; its day may count it once more.
+func TestFoldedExtendAgain(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1000, TPM: 1000, RPD: 500})
+	midnight := DayOf(noon).End()
+	r := d.reserve(midnight-5000, 100).Reservation
+	x := Extend{Model: "m", ID: r.ID, Until: midnight - 200, Reserved: r}
+	d.do(midnight-4000, x)
+	for i := range Instant(MaxExact) {
+		d.reserve(midnight-3500+i, 1)
+	}
+	requests, tokens := d.p.Calendar("m").InWindow(d.rules, midnight-3000)
+	require.EqualValues(t, 1, d.used(DayOf(noon)+1))
+	d.do(midnight-3000, x)
+	more, again := d.p.Calendar("m").InWindow(d.rules, midnight-3000)
+	assert.Equal(t, tokens, again)
+	assert.Equal(t, requests, more)
+	assert.GreaterOrEqual(t, d.used(DayOf(noon)+1), int64(1))
+	_, again = d.p.Calendar("m").InWindow(d.rules, midnight+60_299)
+	assert.EqualValues(t, 100, again, "it may have been sent as late as that")
+}
+
 // TestFoldedWeights has requests settled and cancelled in any order, some of it
 // twice: what is folded never weighs less than it should, nor, where all of it is
 // known to be on its way, for more than a second longer.

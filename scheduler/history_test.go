@@ -111,7 +111,7 @@ func (w *world) apply(p int, now Instant, change Change) Result {
 	next, result := apply(w.T, w.rules, before, now, change)
 	w.projects[p] = next
 	switch change.(type) {
-	case Settle, Cancel, Release:
+	case Settle, Cancel, Release, Extend:
 		// A commit whose reply was lost may be made twice.
 		again, second := apply(w.T, w.rules, next, now, change)
 		if second.Changed || !same(again, next) {
@@ -279,6 +279,30 @@ func (w *world) settle() {
 	w.inFlight = slices.Delete(w.inFlight, i, i+1)
 }
 
+// extend has a request last longer, whose commit took long or whose answer goes on.
+func (w *world) extend() {
+	if len(w.inFlight) == 0 {
+		return
+	}
+	i := rapid.IntRange(0, len(w.inFlight)-1).Draw(w.T, "flight")
+	f := &w.inFlight[i]
+	now := w.clock()
+	until := w.decides(f.project, now) + Instant(rapid.IntRange(0, 4000).Draw(w.T, "until"))
+	result := w.apply(f.project, now, Extend{
+		Model: f.model, ID: f.reserved.ID, Reserved: f.reserved, Until: until,
+		Yield: rapid.Bool().Draw(w.T, "yield"), Answered: rapid.Bool().Draw(w.T, "answered"),
+	})
+	switch {
+	case result.Verdict == Admitted:
+		f.reserved, f.seen.latest = result.Reservation, max(f.seen.latest, until.Add(w.rules.Skew))
+	case result.Changed:
+		w.watch[f.place].forget(f.seen)
+		fallthrough
+	default:
+		w.inFlight = slices.Delete(w.inFlight, i, i+1)
+	}
+}
+
 func (w *world) cancel() {
 	if len(w.inFlight) == 0 {
 		return
@@ -420,7 +444,7 @@ func TestHistories(t *testing.T) {
 		w := newWorld(t)
 		steps := []func(){ // rapid draws the first more often
 			w.comeBack, w.queue, w.walkIn, w.earliest, w.planned, w.comeBack, w.walkIn, w.settle, w.comeBack,
-			w.refuse, w.burst, w.comeBack, w.others, w.cancel, w.release, w.settle, w.queue, w.earliest, w.comeBack,
+			w.refuse, w.burst, w.comeBack, w.others, w.cancel, w.release, w.settle, w.extend, w.queue, w.earliest, w.comeBack,
 		}
 		for range rapid.IntRange(30, 150).Draw(t, "steps") {
 			w.advance()

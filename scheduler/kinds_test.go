@@ -278,9 +278,13 @@ func (w *kinds) extend() {
 	f := w.draw()
 	until := max(w.now, f.result.Start) + Instant(rapid.Int64Range(0, 3000).Draw(w.t, "until"))
 	yield := rapid.Bool().Draw(w.t, "yield")
-	next, result := apply(w.t, w.rules, w.p, w.now, Extend{
+	x := Extend{
 		Model: "m", ID: f.result.Reservation.ID, Until: until, Yield: yield, Reserved: f.result.Reservation, Also: f.result.Also,
-	})
+	}
+	next, result := apply(w.t, w.rules, w.p, w.now, x)
+	if again, second := apply(w.t, w.rules, next, w.now, x); second.Changed {
+		w.t.Fatalf("extended twice: %+v", again)
+	}
 	if w.p = next; result.Verdict != Admitted {
 		if result.Changed {
 			f.gone()

@@ -87,9 +87,9 @@ func (c *Calendar) Tried(now Instant) bool {
 	return c.InDoubt() && c.Learned.Probe.Cause == c.Block.Cause && c.Learned.Probe.Active(now)
 }
 
-// Answered notes that upstream answered a request that was admitted then, and reports
+// trialAnswered notes that upstream answered a request that was admitted then, and reports
 // whether that ended a block in doubt: one that came before it says nothing of it.
-func (c *Calendar) Answered(admitted Instant) bool {
+func (c *Calendar) trialAnswered(admitted Instant) bool {
 	if !c.InDoubt() || admitted < c.Block.Until {
 		return false
 	}

@@ -80,16 +80,18 @@ func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
 	return requests > t.RPM
 }
 
-// ProbeAnswered notes that upstream answered the request with that reservation, of so
-// many tokens and requests, and reports whether it was a probe.
-func (c *Calendar) ProbeAnswered(rules *Rules, now Instant, id uint64, tokens, requests int64) bool {
+// Answered notes that upstream answered a request that has this reservation, with the tokens
+// that it weighs: what it was let through to find out, a limit or the end of a block, is known
+// then. It reports whether it was let through for that; other terms hold from then on.
+func (c *Calendar) Answered(rules *Rules, now Instant, r Reservation) bool {
+	ended := c.trialAnswered(r.Start)
 	cause := c.Learned.Probe.Cause
 	inForce, start := c.limit(rules, now, cause)
-	weight := requests
+	weight := r.Requests
 	if cause == ByTPM {
-		weight = tokens
+		weight = r.Tokens
 	}
-	return c.Learned.ProbeAnswered(id, weight, inForce, start, now)
+	return c.Learned.ProbeAnswered(r.ID, weight, inForce, start, now) || ended
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and the
