@@ -121,7 +121,8 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 		// Whoever holds a booking there comes after it.
 		if c := p.Calendars[i]; c.Tried(now) {
 			// It may be one that the request has no weight on.
-			tried = append(tried, p.edit(rules, now, c.Model))
+			c, _ = p.edit(rules, now, c.Model)
+			tried = append(tried, c)
 		}
 	}
 	result.Moved += p.moveBookings(rules, now, tried...)
@@ -326,7 +327,7 @@ type RecordRefusal struct {
 }
 
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
-	c := p.edit(rules, now, r.Model)
+	c, _ := p.edit(rules, now, r.Model)
 	if c == nil {
 		return Result{}
 	}
@@ -367,8 +368,8 @@ func (x Redirected) apply(p *Project, rules *Rules, now Instant) Result {
 	if !p.knows(x.Model) {
 		return Result{}
 	}
-	c := p.edit(rules, now, x.By)
-	if c == nil || !c.Copy(c.Terms(rules, now), now, p.Calendar(x.Model), x.Only) {
+	c, t := p.edit(rules, now, x.By)
+	if c == nil || !c.Copy(t, now, p.Calendar(x.Model), x.Only) {
 		return Result{}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}

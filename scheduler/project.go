@@ -221,21 +221,22 @@ func (p *Project) room(rules *Rules, now Instant, model string) bool {
 	return ok
 }
 
-// edit returns the calendar of a model for change, made new if need be; nil
-// when there is no place for it. Those that are edited already keep theirs.
-func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) *Calendar {
+// edit returns the calendar of a model for change, made new if need be, and what it decides
+// by; nil when there is no place for it. Those that are edited already keep theirs.
+func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) (*Calendar, Terms) {
 	p.Calendars = slices.Clone(p.Calendars)
 	for i, c := range p.Calendars {
 		if c.Model == model {
 			c = c.Clone()
-			c.Expire(c.Terms(rules, now), now)
+			t := c.Terms(rules, now)
+			c.Expire(t, now)
 			p.Calendars[i] = c
-			return c
+			return c, t
 		}
 	}
 	victim, ok := p.place(rules, now, model, edited...)
 	if !ok {
-		return nil
+		return nil, Terms{}
 	}
 	c := p.comeBack(model)
 	if i := p.idle(model); i >= 0 {
@@ -245,7 +246,7 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 		p.giveUp(rules, now, victim)
 	}
 	p.Calendars = append(p.Calendars, c)
-	return c
+	return c, c.Terms(rules, now)
 }
 
 // each calls f with every calendar, for change.

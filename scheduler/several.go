@@ -106,10 +106,12 @@ func (p *Project) missing(model string, also []Weight) (n int) {
 
 func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Demand, edit bool) ([]side, Cause) {
 	var c *Calendar
+	var t Terms
 	if edit {
-		c = p.edit(rules, now, name, all...)
-	} else if c = p.Calendar(name); !p.room(rules, now, name) {
-		c = nil
+		c, t = p.edit(rules, now, name, all...)
+	} else if p.room(rules, now, name) {
+		c = p.Calendar(name)
+		t = c.Terms(rules, now)
 	}
 	if c == nil {
 		// One that is in nobody's way needs no place.
@@ -118,7 +120,6 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		}
 		return all, Unavailable
 	}
-	t := c.Terms(rules, now)
 	d = t.Within(d)
 	return append(all, side{c: c, t: t, d: d}), c.Barred(t, now, d)
 }
@@ -254,7 +255,7 @@ func (p *Project) booked(rules *Rules, now Instant, rank uint64, edited []side, 
 			continue
 		}
 		if !slices.ContainsFunc(edited, func(x side) bool { return x.c == c }) {
-			c = p.edit(rules, now, c.Model)
+			c, _ = p.edit(rules, now, c.Model)
 		}
 		f(c)
 	}
@@ -268,8 +269,8 @@ func (p *Project) parts(rules *Rules, now Instant, model string, id uint64, rese
 		if i >= 0 {
 			name, id, reserved = also[i].On, also[i].Reservation.ID, also[i].Reservation
 		}
-		if c := p.edit(rules, now, name); c != nil {
-			f(c, c.Terms(rules, now), id, reserved, i)
+		if c, t := p.edit(rules, now, name); c != nil {
+			f(c, t, id, reserved, i)
 			found = found || i < 0
 		}
 	}

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -76,13 +75,15 @@ func (a *Admin) Usage() *usage.Ledger { return a.usage }
 // days that are over, if it hasn't today; before that it calls first. It never fails what
 // it is done beside.
 func (a *Admin) Archive(ctx context.Context, first func()) {
-	first = sync.OnceFunc(first)
-	if a.usage.Due() {
+	now := a.admission.Now()
+	counts, days := a.usage.Due(), a.history.Due(now)
+	if counts || days {
 		first()
+	}
+	if counts {
 		a.FlushUsage(context.WithoutCancel(ctx))
 	}
-	if now := a.admission.Now(); a.history.Due(now) {
-		first()
+	if days {
 		a.archive(ctx, now)
 	}
 }

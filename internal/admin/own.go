@@ -17,9 +17,8 @@ func (a *Admin) Quotas(ctx context.Context, caller string) (all []apierror.Quota
 	for _, q := range a.admission.Quotas(ctx, caller) {
 		all = append(all, apierror.Quota{Cause: q.Cause, Limit: q.Limit, Left: q.Left, Window: q.Window, Reset: q.Reset})
 	}
-	now := a.admission.Now().Time()
 	for _, b := range a.budgets.Known(caller) {
-		q := apierror.Quota{Budget: b.Name, Dollars: b.Dollars, Window: b.Period, Reset: b.Resets.Sub(now)}
+		q := apierror.Quota{Budget: b.Name, Dollars: b.Dollars, Window: b.Period, Reset: b.Resets.Sub(a.admission.Now().Time())}
 		unit := 1.0
 		if b.Dollars {
 			unit = 1e6

@@ -91,6 +91,9 @@ func containsAny(text string, any []string) bool {
 	if within(text) {
 		return true
 	}
+	if !strings.Contains(text, "%") {
+		return false
+	}
 	plain, err := url.PathUnescape(text) // other than a query's, it leaves '+' alone
 	return err == nil && plain != text && within(plain)
 }

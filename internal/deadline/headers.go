@@ -43,14 +43,14 @@ const maxDeadline = 366 * 24 * time.Hour
 
 // Within returns how long a caller can wait at all from now on; nil: it doesn't say. It
 // fails with a *payload.FieldError.
-func Within(h http.Header, now scheduler.Instant) (*time.Duration, error) {
+func Within(h http.Header, now func() scheduler.Instant) (*time.Duration, error) {
 	text := h.Get(DeadlineHeader)
 	if text == "" {
 		return nil, nil
 	}
 	var left time.Duration
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		left = at.Sub(now.Time())
+		left = at.Sub(now().Time())
 	} else {
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(seconds >= 0 && seconds <= maxDeadline.Seconds()) {
@@ -70,7 +70,11 @@ func Within(h http.Header, now scheduler.Instant) (*time.Duration, error) {
 // wait goes on within a try: who is told one that is longer than its timeout isn't late, and
 // keeps its place. What can't be read is no bound: the header is Google's to check.
 func Try(h http.Header) time.Duration {
-	seconds, err := strconv.ParseFloat(h.Get(tryHeader), 64)
+	text := h.Get(tryHeader)
+	if text == "" {
+		return 0
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(seconds > 0 && seconds <= maxDeadline.Seconds()) {
 		return 0
 	}

@@ -343,8 +343,8 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if grant.Probe != scheduler.NoCause {
 		r.log.Info("probe of a limit", "project", grant.Project, "model", grant.Model, "limit", string(grant.Probe))
 	}
-	r.log.Info("selected", "key", key.Index, "project", key.Project, "model", grant.Asked,
-		"tokens", r.demand.Tokens, "waited", grant.Waited, "booked", grant.Booked, "attempt", r.attempts)
+	r.log.LogAttrs(ctx, slog.LevelInfo, "selected", slog.Int("key", key.Index), slog.String("project", key.Project), slog.String("model", grant.Asked),
+		slog.Int64("tokens", r.demand.Tokens), slog.Duration("waited", grant.Waited), slog.Bool("booked", grant.Booked), slog.Int("attempt", r.attempts))
 
 	start := time.Now()
 	sending, span := r.d.telemetry.Send(ctx, telemetry.Target{Provider: key.Of(), Project: key.Project, Model: grant.Asked, Key: key.Index, Attempt: r.attempts})
@@ -397,8 +397,8 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
 		r.conclude(after, grant, key, info)
 	}
-	r.log.Info("response", "key", key.Index, "project", key.Project, "model", grant.Asked,
-		"tokens", info.PromptTokens, "elapsed", time.Since(start))
+	r.log.LogAttrs(ctx, slog.LevelInfo, "response", slog.Int("key", key.Index), slog.String("project", key.Project), slog.String("model", grant.Asked),
+		slog.Int64("tokens", info.PromptTokens), slog.Duration("elapsed", time.Since(start)))
 	return &Served{Key: key, Model: grant.Asked, Waited: r.waited, Retried: r.attempts > 1}, nil
 }
 

@@ -2,19 +2,28 @@ package payload
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 )
-
-var modelName = regexp.MustCompile(`^[a-z0-9]+([._-][a-z0-9]+)*$`)
 
 // maxModelName bounds a model's name, in bytes.
 const maxModelName = 80
 
 // ValidModel reports whether a text can be a model's name, without "models/": it
-// becomes part of a path, and of what is kept.
+// becomes part of a path, and of what is kept. It consists of words of small letters and
+// digits, with a dot, an underscore or a hyphen between them.
 func ValidModel(name string) bool {
-	return len(name) <= maxModelName && modelName.MatchString(name)
+	word := false // the last byte was one of a word
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+			word = true
+		case word && (c == '.' || c == '_' || c == '-'):
+			word = false
+		default:
+			return false
+		}
+	}
+	return word && len(name) <= maxModelName
 }
 
 // modelMember names the model that a body is for.

@@ -25,7 +25,7 @@ func (s *Server) newCall(ctx context.Context, r *http.Request, route string, bod
 	if err != nil {
 		return nil, err
 	}
-	within, err := deadline.Within(r.Header, s.admission.Now())
+	within, err := deadline.Within(r.Header, s.admission.Now)
 	if err != nil {
 		return nil, err
 	}

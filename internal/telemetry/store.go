@@ -123,10 +123,11 @@ func (s *lastSeen) rememberKnown(ids []string, states []*scheduler.Project) bool
 	defer s.mu.RUnlock()
 	all := true
 	for i, id := range ids {
-		if p := s.states[id]; p != nil {
-			p.Store(states[i])
-		} else {
+		switch p := s.states[id]; {
+		case p == nil:
 			all = false
+		case p.Load() != states[i]:
+			p.Store(states[i])
 		}
 	}
 	return all

@@ -13,7 +13,7 @@ type Daily struct {
 	mu    sync.Mutex
 	table Table
 	batch Table
-	of    string // date
+	of    int64 // the day in UTC, counted from 1970
 }
 
 // NewDaily returns the prices of any day, with those that are set; nil: none.
@@ -34,8 +34,8 @@ func (d *Daily) BatchAt(now time.Time) Table {
 func (d *Daily) at(now time.Time) (table, batch Table) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if date := now.UTC().Format(time.DateOnly); date != d.of {
-		d.table, d.of = List(date).With(d.set), date
+	if day := now.Unix() / (24 * 60 * 60); day != d.of || d.table == nil {
+		d.table, d.of = List(now.UTC().Format(time.DateOnly)).With(d.set), day
 		d.batch = d.table.Batch()
 	}
 	return d.table, d.batch
