@@ -1,6 +1,10 @@
 package scheduler
 
-import "fluxgate.dev/fluxgate/scheduler/calendar"
+import (
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/calendar"
+)
 
 // Use counts tokens that a request which goes on has used since it was admitted, as each turn
 // of a session does: from now on for a window, whatever is in the way, since they are used. It
@@ -13,6 +17,8 @@ type Use struct {
 	Tokens   int64
 	Also     []Share // as in Settle; they count on other models
 	Caller   string  // as in Reserve
+
+	longer time.Duration // than a window
 }
 
 func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
@@ -22,7 +28,7 @@ func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
 			return
 		}
 		_, _, back := c.Settle(t, now, calendar.Outcome{ID: id, Reserved: reserved})
-		c.Use(t, now, u.Tokens)
+		c.Use(t, now, u.Tokens, u.longer)
 		if i < 0 {
 			p.countUse(now, u.Model, u.Caller, 0, back+u.Tokens)
 		}
@@ -42,13 +48,21 @@ type Heard struct {
 	Used  Demand // requests and tokens, at least
 	// Most is how much of it others have used at most, for what has left a window since upstream
 	// said it isn't there to be compared.
-	Most  Demand
-	Noise int64 // tokens by which what is used may be told otherwise than it is counted here
+	Most Demand
+	// Evenly says that Used is what is missing of limits that are filled evenly.
+	Evenly bool
+	Noise  int64 // tokens by which what is used may be told otherwise than it is counted here
+	// Longer is how much longer than a window it weighs.
+	Longer time.Duration
 }
 
 // Others returns how much more is used of a calendar than is counted on it.
 func (h Heard) Others(c *Calendar, rules *Rules, now Instant) (others Demand) {
-	requests, tokens := c.Counted(rules, now)
+	count := c.Counted
+	if h.Evenly {
+		count = c.Missing
+	}
+	requests, tokens := count(rules, now)
 	others.Requests = max(0, min(h.Most.Requests, h.Used.Requests-requests))
 	if more := min(h.Most.Tokens, h.Used.Tokens-tokens); more > h.Noise && c.EffectiveLimits(rules, now).TPM != Unlimited {
 		others.Tokens = more
@@ -60,9 +74,10 @@ func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
 	others := h.Others(p.Calendar(h.Model), rules, now)
 	switch {
 	case others.Requests > 0:
+		others.Allowance = h.Longer
 		return Reserve{Model: h.Model, Demand: others, ID: h.ID, Over: true}.apply(p, rules, now)
 	case others.Tokens > 0:
-		return Use{Model: h.Model, ID: h.ID, Tokens: others.Tokens}.apply(p, rules, now)
+		return Use{Model: h.Model, ID: h.ID, Tokens: others.Tokens, longer: h.Longer}.apply(p, rules, now)
 	}
 	return Result{}
 }

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"testing"
+	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
@@ -61,4 +62,23 @@ func TestUse(t *testing.T) {
 	assert.EqualValues(t, 300+700+900, p.Calendar("m").Days[0].Tokens)
 	require.Len(t, p.Today(noon).Callers, 1)
 	assert.EqualValues(t, 300+700+900, p.Today(noon).Callers[0].Tokens)
+}
+
+// TestMissing: of limits that are filled evenly what was sent is there again bit by bit, and with
+// what others have sent it weighs as long as it is told.
+func TestMissing(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 12, TPM: 600, RPD: Unlimited}})
+	p, _ := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Demand: Demand{Tokens: 300, Requests: 6}})
+	for after, want := range map[time.Duration][2]int64{0: {6, 300}, 10 * time.Second: {4, 200}, 12 * time.Second: {4, 180}, 30 * time.Second: {0, 0}} {
+		requests, tokens := p.Calendar("m").Missing(rules, noon.Add(after))
+		assert.Equal(t, want, [2]int64{requests, tokens}, "after %v", after)
+	}
+	at := noon.Add(10 * time.Second)
+	p, _ = apply(t, rules, p, at, Heard{Model: "m", ID: 2, Used: Demand{Requests: 7}, Most: Demand{Requests: 3}, Evenly: true, Longer: 15 * time.Second})
+	requests, _ := p.Calendar("m").Missing(rules, at)
+	assert.EqualValues(t, 7, requests)
+	requests, _ = p.Calendar("m").InWindow(rules, at.Add(Window+14*time.Second))
+	assert.EqualValues(t, 3, requests, "a window and 15 s")
+	requests, _ = p.Calendar("m").InWindow(rules, at.Add(Window+16*time.Second))
+	assert.Zero(t, requests)
 }

@@ -26,7 +26,7 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 	weights.Failed(grant, r.call.other, e)
 	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
 	if !unknown { // a name that a caller made up leaves no state
-		r.believe(ctx, grant, e.Limits, sent)
+		r.believe(ctx, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
 	}
 	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }

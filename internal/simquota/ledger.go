@@ -90,6 +90,14 @@ func (l *Ledger) Standings(now time.Time, project, model string) []Standing {
 	return q.standings(q.at(now))
 }
 
+// SetLimits changes the limits of a project's model. What was charged within their periods counts
+// against the new ones.
+func (l *Ledger) SetLimits(project, model string, limits []Limit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quota(project, model).setLimits(limits)
+}
+
 // Counts returns the decisions on one project and model.
 func (l *Ledger) Counts(project, model string) Counts {
 	l.mu.Lock()

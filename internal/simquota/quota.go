@@ -51,10 +51,26 @@ type quota struct {
 
 func newQuota(limits []Limit) *quota {
 	q := new(quota)
-	for _, l := range limits {
-		q.meters = append(q.meters, l.meter())
-	}
+	q.setLimits(limits)
 	return q
+}
+
+// setLimits begins to measure limits. What was charged within their periods counts; a bucket is empty
+// at most.
+func (q *quota) setLimits(limits []Limit) {
+	q.meters = nil
+	for _, l := range limits {
+		m := l.meter()
+		for _, e := range q.entries {
+			if q.last.Sub(e.at) < l.Per {
+				m.add(e.at, e, e.amounts[l.Dimension])
+			}
+		}
+		if b, ok := m.(*bucket); ok {
+			b.missing = min(b.missing, b.capacity())
+		}
+		q.meters = append(q.meters, m)
+	}
 }
 
 // at makes instants never decrease.

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -30,9 +31,8 @@ import (
 )
 
 const (
-	organisations = 4
-	askers        = 32 // clients, each of which asks for one thing after another
-	perMinute     = time.Minute
+	askers    = 32 // clients, each of which asks for one thing after another
+	perMinute = time.Minute
 )
 
 // A regime is how one provider limits its organisations, and how they are asked.
@@ -50,6 +50,8 @@ type regime struct {
 	// bound is the limit that is short; it is used to this part at least. Default: 0.95.
 	bound simquota.Limit
 	least float64
+	// float64(f.organisations) is how many there are. Default: 4.
+	organisations int
 	// guessed says that it is outputs that are short, of which nobody knows before they are there.
 	guessed bool
 }
@@ -158,6 +160,7 @@ type foreign struct {
 	t      *testing.T
 	app    *app.App
 	ledger *simquota.Ledger
+	log    func() []openaisim.Request
 
 	again atomic.Int64 // who came back for a kept slot and had to wait again
 	kept  atomic.Int64
@@ -178,6 +181,7 @@ func newForeign(t *testing.T, r regime) *foreign {
 	if f.least == 0 {
 		f.least = 0.95
 	}
+	f.organisations = cmp.Or(f.organisations, 4)
 	env := append([]string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off"}, r.env...)
 	if r.provider == "groq" || r.provider == "azure" || r.provider == "cerebras" {
 		if !strings.Contains(strings.Join(env, " "), "FLUXGATE_PROVIDERS=") {
@@ -186,7 +190,7 @@ func newForeign(t *testing.T, r regime) *foreign {
 	}
 	limits := map[string][]simquota.Limit{"": r.limits}
 	var keys []openaisim.Key
-	for i := range organisations {
+	for i := range f.organisations {
 		key := openaisim.Key{Value: fmt.Sprintf("sk-of-organisation-%d", i+1), Project: org(i)}
 		keys = append(keys, key)
 		name := strings.ToUpper(r.provider)
@@ -199,10 +203,10 @@ func newForeign(t *testing.T, r regime) *foreign {
 			own = append(own, anthropicsim.Key{Value: k.Value, Project: k.Project})
 		}
 		sim := anthropicsim.New(anthropicsim.Config{Keys: own, Models: []string{"m"}, Limits: limits, Latency: f.latency})
-		trip, f.ledger = sim.Transport(), sim.Ledger()
+		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	} else {
 		sim := openaisim.New(openaisim.Config{Keys: keys, Models: []string{"m"}, Limits: limits, Latency: f.latency, Counting: r.counting, Dialect: r.dialect})
-		trip, f.ledger = sim.Transport(), sim.Ledger()
+		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	}
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
@@ -221,19 +225,12 @@ func (f *foreign) run(d time.Duration) {
 	var all sync.WaitGroup
 	// Before the first answer nobody can know what its limits are.
 	time.AfterFunc(f.latency+time.Millisecond, func() { f.unknown.Store(int64(f.ledger.Total().Refused)) })
-	for i := range askers {
-		all.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(i), 7))
-			for n := 0; time.Now().Before(end); n++ {
-				f.ask(f.body(rnd, i, n), i%2 == 0, end)
-			}
-		})
-	}
+	f.unleash(&all, end)
 	all.Wait()
 	used := 0.0
-	for i := range organisations {
+	for i := range f.organisations {
 		sum := f.ledger.Used(org(i), "m")[f.bound.Dimension]
-		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / organisations
+		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / float64(f.organisations)
 	}
 	total := f.ledger.Total()
 	total.Refused -= int(f.unknown.Load())
@@ -252,6 +249,18 @@ func (f *foreign) run(d time.Duration) {
 		f.least -= 0.05 // until the limits are known it is used little
 	}
 	assert.GreaterOrEqual(f.t, used, f.least)
+}
+
+// unleash has the crowd ask.
+func (f *foreign) unleash(all *sync.WaitGroup, end time.Time) {
+	for i := range askers {
+		all.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 7))
+			for n := 0; time.Now().Before(end); n++ {
+				f.ask(f.body(rnd, i, n), i%2 == 0, end)
+			}
+		})
+	}
 }
 
 // body is a request of any size, for an answer of any size.

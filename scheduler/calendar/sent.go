@@ -3,6 +3,7 @@ package calendar
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Reserve puts an admitted request into the calendar.
@@ -33,11 +34,11 @@ func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservatio
 	return r
 }
 
-// Use counts tokens without a request: what one used later than it was reserved. They are
-// summed at once, as if they had been folded.
-func (c *Calendar) Use(t Terms, now Instant, tokens int64) {
+// Use counts tokens without a request, for so much longer than a window: what one used later than
+// it was reserved. They are summed at once, as if they had been folded.
+func (c *Calendar) Use(t Terms, now Instant, tokens int64, longer time.Duration) {
 	c.countTokens(t.day(now), tokens)
-	c.addFolded(Folded{End: (now + t.length(tokens)).Ceil(t.grain), Tokens: tokens})
+	c.addFolded(Folded{End: (now + t.length(tokens) + millis(longer)).Ceil(t.grain), Tokens: tokens})
 }
 
 // shortID is what is kept of the ID of a reservation that is on its way: three

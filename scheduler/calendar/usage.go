@@ -1,8 +1,10 @@
 package calendar
 
 import (
+	"cmp"
 	"slices"
 
+	"fluxgate.dev/fluxgate/scheduler/instant"
 	"fluxgate.dev/fluxgate/scheduler/learned"
 	"fluxgate.dev/fluxgate/scheduler/limits"
 )
@@ -54,6 +56,34 @@ func (c *Calendar) Counted(rules *Rules, now Instant) (requests, tokens int64) {
 	})
 	requests, tokens = settled.InWindow(rules, now)
 	return requests, tokens + part
+}
+
+// Missing returns what of its limits is missing now, if they are filled evenly: of what is counted as
+// much as hasn't been refilled since, rounded up.
+func (c *Calendar) Missing(rules *Rules, now Instant) (requests, tokens int64) {
+	t := c.Terms(rules, now)
+	if t.refill {
+		return c.Counted(rules, now)
+	}
+	var all []taking
+	for _, r := range c.Sent {
+		if r.End > now {
+			all = append(all, taking{end: min(r.Start, now), tokens: t.weight(r.Tokens), requests: r.Requests})
+		}
+	}
+	for _, x := range c.Folded {
+		if x.End > now {
+			all = append(all, taking{end: min(x.End-t.every-t.skew, now), tokens: t.weight(x.Tokens), requests: x.Requests})
+		}
+	}
+	slices.SortFunc(all, func(a, b taking) int { return cmp.Compare(a.end, b.end) })
+	t.rateRequests, t.rateTokens = t.RPM, t.TPM
+	d := Debt{Per: t.every}
+	for _, x := range all {
+		d = d.refilled(&t, x.end).with(&t, x.tokens, x.requests)
+	}
+	d = d.refilled(&t, now)
+	return instant.CeilDiv(d.Requests, int64(t.every)), instant.CeilDiv(d.Tokens, int64(t.every))
 }
 
 // Day returns the day that now falls on for the calendar: a Pacific date, unless it has a

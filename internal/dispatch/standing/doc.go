@@ -4,9 +4,12 @@
 // Headers are believed. A limit is learned from the first answer, before anything is refused,
 // and again on every day, so that no request is sent beyond it to see whether it holds. What
 // an operator has named is never raised by it. What is used beyond what was sent from here,
-// somebody else has sent with the same organisation's keys: it weighs on the calendar for as
-// long as if it had been sent now. What is said is as of when the request arrived; what has been
-// filled again since counts as not used.
+// somebody else has sent with the same organisation's keys: it weighs on the calendar as
+// if it had been sent now, and a little longer, with an eighth of it left free beside it. Who sends
+// steadily has sent the next by then, so a user who comes is met by one refusal and not by one for
+// each request. What is said is as of when the request arrived; what has been filled again since
+// counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
+// missing is compared with what would be, had nobody else sent anything.
 //
 // A limit of a minute is the model's calendar's. One of another period has a calendar beside it
 // that is made for it: a bucket, where what is told shows that it is filled without a break; a day,

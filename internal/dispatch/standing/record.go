@@ -2,10 +2,13 @@ package standing
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"sync"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/recent"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -16,12 +19,30 @@ const maxRecorded = 4096
 // tell of is counted once. It is safe for use by any number of goroutines.
 type Record struct {
 	mu     sync.Mutex
-	others *recent.Map[string, scheduler.Demand] // in all, by project and calendar
+	others *recent.Map[string, charged] // by project and calendar
 }
+
+// charged is what was laid to others' charge.
+type charged struct {
+	all     scheduler.Demand
+	evenly  bool     // what was told of the limits has shown that they are filled evenly
+	windows bool     // or that they aren't
+	lately  []charge // what weighs still, the oldest first
+}
+
+// A charge is what somebody else was found to have sent, what is left free beside that, until when
+// the provider counts it, and until when it weighs.
+type charge struct {
+	demand, spare   scheduler.Demand
+	counted, weighs scheduler.Instant
+}
+
+// maxLately bounds the charges of a calendar that are remembered one by one.
+const maxLately = 256
 
 // NewRecord returns an empty one.
 func NewRecord() *Record {
-	return &Record{others: recent.New[string, scheduler.Demand](maxRecorded)}
+	return &Record{others: recent.New[string, charged](maxRecorded)}
 }
 
 // Sent is what was counted when a request was sent.
@@ -30,6 +51,26 @@ type Sent struct {
 	// counted are requests and tokens by calendar, less what had been laid to others' charge in
 	// all by then: what is added to that later wasn't counted then.
 	counted map[string]scheduler.Demand
+	// missing is the same of limits that are filled evenly.
+	missing map[string]scheduler.Demand
+	// refused is what of it the request itself was, where it is known to have been refused.
+	refused map[string]scheduler.Demand
+}
+
+// Answered returns it for a request of a grant that was answered with an HTTP status. One that was
+// refused stays counted here, for all that is known, but what is told is without it.
+func (s Sent) Answered(grant *admission.Grant, status int) Sent {
+	if status != http.StatusTooManyRequests {
+		return s
+	}
+	own := func(r scheduler.Reservation) scheduler.Demand {
+		return scheduler.Demand{Requests: r.Requests, Tokens: r.Tokens}
+	}
+	s.refused = map[string]scheduler.Demand{grant.Model: own(grant.Reservation)}
+	for _, x := range grant.Also {
+		s.refused[x.On] = own(x.Reservation)
+	}
+	return s
 }
 
 // Sent returns what is counted on the calendars of a grant now, as its request is about to be sent
@@ -50,24 +91,85 @@ func (r *Record) Sent(ctx context.Context, ctl *admission.Controller, grant *adm
 }
 
 func (r *Record) counted(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, calendars ...string) Sent {
-	s := Sent{now, make(map[string]scheduler.Demand, len(calendars))}
+	s := Sent{at: now, counted: make(map[string]scheduler.Demand, len(calendars)), missing: make(map[string]scheduler.Demand, len(calendars))}
 	for _, name := range calendars {
-		requests, tokens := p.Calendar(name).Counted(rules, now)
-		others := r.total(project + " " + name)
-		s.counted[name] = scheduler.Demand{Requests: requests - others.Requests, Tokens: tokens - others.Tokens}
+		c, others := p.Calendar(name), r.total(project+" "+name)
+		requests, tokens := c.Counted(rules, now)
+		s.counted[name] = minus(scheduler.Demand{Requests: requests, Tokens: tokens}, others)
+		requests, tokens = c.Missing(rules, now)
+		s.missing[name] = minus(scheduler.Demand{Requests: requests, Tokens: tokens}, others)
 	}
 	return s
 }
 
 // total returns all that was laid to others' charge.
 func (r *Record) total(of string) scheduler.Demand {
-	d, _ := r.others.Get(of)
-	return d
+	x, _ := r.others.Get(of)
+	return x.all
 }
 
-func (r *Record) add(of string, d scheduler.Demand) {
+// lingers returns how much of it weighs at an instant though the provider doesn't count it, for it
+// was sent too long ago, or not at all.
+func (r *Record) lingers(of string, now scheduler.Instant) (sum scheduler.Demand) {
+	x, _ := r.others.Get(of)
+	for _, c := range x.lately {
+		if now < c.weighs {
+			sum = plus(sum, c.spare)
+		}
+		if c.counted <= now && now < c.weighs {
+			sum = plus(sum, c.demand)
+		}
+	}
+	return sum
+}
+
+// spare returns what is to be left free beside what was found to have been sent, and more that is
+// found now: a part of all that.
+func (r *Record) spare(of string, now scheduler.Instant, more scheduler.Demand) scheduler.Demand {
+	var free scheduler.Demand
+	x, _ := r.others.Get(of)
+	for _, c := range x.lately {
+		if now < c.counted {
+			more, free = plus(more, c.demand), plus(free, c.spare)
+		}
+	}
+	part := func(all, free int64) int64 { return max(0, (all+spare-1)/spare-free) }
+	return scheduler.Demand{Requests: part(more.Requests, free.Requests), Tokens: part(more.Tokens, free.Tokens)}
+}
+
+// evenly reports whether limits are filled evenly: their provider is known for that, and what was
+// told of them, between two instants and before, shows nothing else.
+func (r *Record) evenly(of string, s standing, from, to scheduler.Instant) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.total(of)
-	r.others.Put(of, scheduler.Demand{Requests: all.Requests + d.Requests, Tokens: all.Tokens + d.Tokens})
+	x, _ := r.others.Get(of)
+	for _, l := range []*ratelimits.Limit{s.requests, s.tokens} {
+		switch {
+		case l == nil || l.Remaining < 0 || l.Limit <= 0 || l.Remaining >= l.Limit:
+		case !l.Bucket || !l.Evenly(from.Time(), to.Time()):
+			x.windows = true
+		case l.Remaining >= l.Limit/4: // of a window that is full it looks alike
+			x.evenly = true
+		}
+	}
+	r.others.Put(of, x)
+	return x.evenly && !x.windows
+}
+
+func (r *Record) add(of string, now scheduler.Instant, c charge) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, _ := r.others.Get(of)
+	x.all = plus(x.all, plus(c.demand, c.spare))
+	lately := slices.DeleteFunc(slices.Clone(x.lately), func(c charge) bool { return c.weighs <= now })
+	x.lately = append(lately[max(0, len(lately)+1-maxLately):], c)
+	r.others.Put(of, x)
+}
+
+func plus(a, b scheduler.Demand) scheduler.Demand {
+	return scheduler.Demand{Requests: a.Requests + b.Requests, Tokens: a.Tokens + b.Tokens}
+}
+
+func minus(a, b scheduler.Demand) scheduler.Demand {
+	return scheduler.Demand{Requests: a.Requests - b.Requests, Tokens: a.Tokens - b.Tokens}
 }

@@ -15,6 +15,15 @@ import (
 // counted here: what a provider estimates of a request isn't what we do.
 const noise = 50
 
+// longer bounds how much longer than the provider counts it what somebody else has sent weighs: a quarter
+// of the limit's period, at most. Who sends steadily has sent the next by then, and what is heard
+// of that comes in time.
+const longer = 15 * time.Second
+
+// spare is the part of what others were found to have sent that is left free beside that: who sends
+// a little more than before, or a little earlier, is heard of too late.
+const spare = 8
+
 // timeout bounds what is written of an answer's headers: the caller's answer ends with it.
 const timeout = 10 * time.Second
 
@@ -54,12 +63,22 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			c = c.Clone()
 			c.Learned.Record(learned, now)
 		}
-		used := on.used(now.Sub(heard.Sent.at))
-		used.Most = r.beyond(project, on, heard.Sent)
+		of := project + " " + on.calendar
+		used, more := on.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
+		if used.Evenly = r.evenly(of, on, heard.Sent.at, now); used.Evenly {
+			used.Most = r.beyond(of, on, heard.Sent.missing[on.calendar])
+		} else {
+			used.Most = plus(r.beyond(of, on, heard.Sent.counted[on.calendar]), r.lingers(of, heard.Sent.at))
+			used.Used = plus(used.Used, r.lingers(of, now))
+		}
+		used.Used, used.Most = plus(used.Used, more), plus(used.Most, more)
 		if others := used.Others(c, rules, now); others != (scheduler.Demand{}) {
-			used.ID = id()
+			spare := r.spare(of, now, others)
+			used.Used, used.Most = plus(used.Used, spare), plus(used.Most, spare)
+			used.ID, used.Longer = id(), min(longer, on.per()/4)
 			changes = append(changes, used)
-			r.add(project+" "+on.calendar, others)
+			counted := now.Add(on.per())
+			r.add(of, now, charge{others, spare, counted, counted.Add(used.Longer)})
 		}
 	}
 	return changes
@@ -67,8 +86,8 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 
 // beyond returns how much of what was used was counted neither here nor as others' by then, nor
 // as others' since.
-func (r *Record) beyond(project string, s standing, sent Sent) (others scheduler.Demand) {
-	here, since := sent.counted[s.calendar], r.total(project+" "+s.calendar)
+func (r *Record) beyond(of string, s standing, here scheduler.Demand) (others scheduler.Demand) {
+	since := r.total(of)
 	if s.requests != nil {
 		others.Requests = s.requests.Used() - here.Requests - since.Requests
 	}
@@ -171,6 +190,14 @@ func tokensOf(told []ratelimits.Limit) ratelimits.Dimension {
 		}
 	}
 	return ratelimits.Tokens
+}
+
+// per returns the period of the limits.
+func (s standing) per() time.Duration {
+	if s.requests != nil {
+		return s.requests.Per
+	}
+	return s.tokens.Per
 }
 
 // learned returns the limits that are to be learned.

@@ -1,11 +1,13 @@
 package standing
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -48,7 +50,8 @@ func TestChanges(t *testing.T) {
 		return scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: rpm, TPM: tpm}}
 	}
 	// What they weigh with the request, which is one of 100 tokens.
-	others := map[string][2]int64{"others' requests": {1 + 6, 100 + 3900}, "others' tokens": {1, 100 + 3900}}
+	// An eighth of others' is left free beside them.
+	others := map[string][2]int64{"others' requests": {1 + 6 + 1, 100 + 3900 + 488}, "others' tokens": {1, 100 + 3900 + 488}}
 	for name, c := range map[string]struct {
 		rules *scheduler.Rules
 		told  []ratelimits.Limit
@@ -68,10 +71,10 @@ func TestChanges(t *testing.T) {
 		"a day's, until midnight":  {rulesOf(0, 0), []ratelimits.Limit{midnight}, []scheduler.Change{scheduler.RecordRefusal{Model: scheduler.OfDay(model), Limits: scheduler.Limits{RPD: 7000}}}},
 		"a day's, nobody says how": {rulesOf(0, 0), []ratelimits.Limit{of(day, told(ratelimits.Tokens, 7000, 7000))}, []scheduler.Change{scheduler.RecordRefusal{Model: scheduler.OfWindow(model, day), Limits: scheduler.Limits{TPM: 7000}}}},
 		"others' requests": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 3), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			learned(10, 9000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 7, Tokens: 4000}, Most: scheduler.Demand{Requests: 6, Tokens: 3900}, Noise: 180},
+			learned(10, 9000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 7 + 1, Tokens: 4000 + 488}, Most: scheduler.Demand{Requests: 6 + 1, Tokens: 3900 + 488}, Noise: 180, Longer: longer},
 		}},
 		"others' tokens": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 5000)}, []scheduler.Change{
-			scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 1, Tokens: 4000}, Most: scheduler.Demand{Tokens: 3900}, Noise: 180},
+			scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Requests: 1, Tokens: 4000 + 488}, Most: scheduler.Demand{Tokens: 3900 + 488}, Noise: 180, Longer: longer},
 		}},
 		"counted otherwise than here": {rulesOf(10, 9000), []ratelimits.Limit{told(ratelimits.Requests, 10, 9), told(ratelimits.Tokens, 9000, 8900-180)}, nil},
 		"less than is under way":      {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 10, 10)}, nil},
@@ -117,13 +120,13 @@ func TestOutputs(t *testing.T) {
 	assert.Equal(t, []scheduler.Change{
 		scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{TPM: 90_000}},
 		scheduler.RecordRefusal{Model: outputs, Limits: scheduler.Limits{TPM: 6000}},
-		scheduler.Heard{Model: outputs, ID: 9, Used: scheduler.Demand{Tokens: 1000}, Most: scheduler.Demand{Tokens: 3000}, Noise: 120},
+		scheduler.Heard{Model: outputs, ID: 9, Used: scheduler.Demand{Tokens: 1000 + 125}, Most: scheduler.Demand{Tokens: 3000 + 125}, Noise: 120, Longer: longer},
 	}, first, "of 3,000 that were used 2,000 are there again in 20 s")
 	for _, change := range first {
 		p, _ = p.Apply(rules, now+20_000, change)
 	}
 	_, tokens := p.Calendar(outputs).InWindow(rules, now+20_000)
-	assert.EqualValues(t, 1000, tokens)
+	assert.EqualValues(t, 1000+125, tokens)
 	assert.Empty(t, later(now, 3000), "it is told of once")
 	assert.Empty(t, later(now-60_000, 0), "all of it is there again")
 
@@ -156,7 +159,7 @@ func TestSentMeanwhile(t *testing.T) {
 			p, _ = p.Apply(rules, now+1000, change)
 		}
 	}
-	assert.Equal(t, [2]int64{4, 1000}, inWindow(p, rules))
+	assert.Equal(t, [2]int64{4 + 1, 1000 + 88}, inWindow(p, rules), "with what is left free beside a stranger's")
 }
 
 // What was learned today is learned again tomorrow, or the limit would be tested by a request.
@@ -171,5 +174,69 @@ func TestLearnedEveryDay(t *testing.T) {
 			p, _ = p.Apply(rules, at, change)
 		}
 		assert.Empty(t, after(p, rules, at.Add(time.Second), limits))
+	}
+}
+
+// What others have sent weighs a little longer than a window, and what they send meanwhile weighs
+// beside it, though no more is used than before.
+func TestOthersAreRenewed(t *testing.T) {
+	rules, r := rulesOf(10, 0), NewRecord()
+	var p *scheduler.Project
+	hear := func(at scheduler.Instant, remaining int64) {
+		sent := r.counted("p", p, rules, at, model)
+		for _, change := range r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, sent}, func() uint64 { return uint64(at) }) {
+			p, _ = p.Apply(rules, at, change)
+		}
+	}
+	weighs := func(at scheduler.Instant) int64 {
+		n, _ := p.Calendar(model).InWindow(rules, at)
+		return n
+	}
+	second := scheduler.Instant(1000)
+	hear(now, 7)
+	assert.EqualValues(t, 3+1, weighs(now), "an eighth is left free")
+	hear(now+65*second, 7)
+	assert.EqualValues(t, 2*(3+1), weighs(now+65*second), "three others, of which a minute ago nobody knew")
+	assert.EqualValues(t, 3+1, weighs(now+80*second), "the first are over")
+	hear(now+90*second, 10)
+	assert.EqualValues(t, 3+1, weighs(now+90*second), "what weighs is kept, though they have gone")
+	assert.Zero(t, weighs(now+65*second+75*second+scheduler.Instant(rules.Skew/time.Millisecond)))
+}
+
+// Of limits that are filled evenly it is compared what is missing: others are seen while what was
+// sent here has been refilled. Those whose reset says otherwise are taken for windows.
+func TestOthersAtABucket(t *testing.T) {
+	for name, c := range map[string]struct {
+		reset  time.Duration
+		others int64
+	}{"a bucket": {30 * time.Second, 4}, "a window": {time.Minute, 0}} {
+		rules, r := rulesOf(10, 0), NewRecord()
+		p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Requests: 6}})
+		at := now + 30_000 // of the six one is missing still
+		l := told(ratelimits.Requests, 10, 5)
+		l.Bucket, l.Reset = true, at.Time().Add(c.reset)
+		got := r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{l}, r.counted("p", p, rules, at, model)}, nine)
+		if c.others == 0 {
+			assert.Empty(t, got, name)
+			continue
+		}
+		if assert.Len(t, got, 1, name) {
+			heard := got[0].(scheduler.Heard)
+			assert.True(t, heard.Evenly, name)
+			assert.Equal(t, c.others+1, heard.Most.Requests, name)
+		}
+	}
+}
+
+// A request that was refused is counted here, and wasn't there.
+func TestRefusedIsNoneOfThem(t *testing.T) {
+	rules, r := rulesOf(10, 0), NewRecord()
+	p, result := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Requests: 1}})
+	grant := &admission.Grant{Model: model, Reservation: result.Reservation}
+	sent := r.counted("p", p, rules, now, model)
+	heard := Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, 0)}, sent.Answered(grant, http.StatusTooManyRequests)}
+	got := r.Changes("p", p, rules, now, heard, nine)
+	if assert.Len(t, got, 1) {
+		assert.EqualValues(t, 10+2, got[0].(scheduler.Heard).Most.Requests, "all ten are others'")
 	}
 }

@@ -10,6 +10,8 @@ type Dialect struct {
 	// Refills says that a limit is filled evenly and that its reset is when it is whole again.
 	// Then the period of requests is inferred where it isn't known.
 	Refills bool
+	// Buckets says that limits are filled evenly, and no more.
+	Buckets bool
 	// Rounded is what remaining tokens are rounded to.
 	Rounded int64
 }
@@ -30,8 +32,8 @@ var (
 	OpenRouter Dialect
 	// XAI tells tokens of a minute. Whether its requests are a minute's isn't established.
 	XAI = Dialect{Tokens: time.Minute}
-	// Anthropic tells limits of a minute (documented), rounded to thousands.
-	Anthropic = Dialect{Requests: time.Minute, Tokens: time.Minute, Rounded: 1000}
+	// Anthropic tells limits of a minute, which are filled evenly (documented), rounded to thousands.
+	Anthropic = Dialect{Requests: time.Minute, Tokens: time.Minute, Buckets: true, Rounded: 1000}
 )
 
 var dialects = map[string]Dialect{

@@ -271,12 +271,29 @@ func TestRead(t *testing.T) {
 			for i, want := range c.want {
 				got := told.Limits[i]
 				assert.WithinDuration(t, want.Reset, got.Reset, time.Microsecond)
-				got.Reset = want.Reset
+				got.Reset, want.Bucket = want.Reset, c.dialect.Refills || c.dialect.Buckets
 				assert.Equal(t, want, got)
 			}
 			assert.Equal(t, c.retry, told.RetryAfter)
 		})
 	}
+}
+
+// A reset may be that of a limit which is filled evenly, if it was told between the instant at which the request
+// was sent and the one at which its answer came.
+func TestEvenly(t *testing.T) {
+	used := limit(requests, time.Minute, 60, 30, 30*time.Second)
+	assert.True(t, used.Evenly(now, now))
+	assert.True(t, used.Evenly(now.Add(-10*time.Second), now))
+	late := limit(requests, time.Minute, 60, 30, 15*time.Second) // it was told 15 s before its answer came
+	assert.True(t, late.Evenly(now.Add(-15*time.Second), now))
+	assert.False(t, late.Evenly(now, now))
+	window := limit(requests, time.Minute, 60, 30, time.Minute) // it is whole when the last request has left
+	assert.False(t, window.Evenly(now, now))
+	window.Reset = time.Time{}
+	assert.False(t, window.Evenly(now, now), "it isn't said")
+	coarse := rounded(ratelimits.Standard, limit(ratelimits.InputTokens, time.Minute, 12_000, 11_000, 8*time.Second))
+	assert.True(t, coarse.Evenly(now, now), "the nearest thousand is five seconds")
 }
 
 // TestBeside: what headers say that is of no limit.

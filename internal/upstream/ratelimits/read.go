@@ -15,6 +15,7 @@ type Limit struct {
 	Per       time.Duration // the period; 0: not known
 	Inferred  bool          // Per was told from how long the limit takes to be whole again
 	Refills   bool          // of an hour or more: it is filled evenly, as its reset says, or else as its provider's are
+	Bucket    bool          // its provider is known to fill its limits evenly
 	Limit     int64         // per Per; -1: not said
 	Remaining int64         // -1: not said
 	Rounded   int64         // what Remaining is rounded to, to the nearest; 0 or 1: it is exact
@@ -29,6 +30,17 @@ func (l Limit) Used() int64 {
 		return 0
 	}
 	return max(0, l.Limit-l.Remaining-l.Rounded/2)
+}
+
+// Evenly reports whether its reset may be that of a limit which is filled evenly, and was told at
+// an instant between two.
+func (l Limit) Evenly(from, to time.Time) bool {
+	if l.Limit <= 0 || l.Reset.IsZero() {
+		return false
+	}
+	slack := time.Second + time.Duration(float64(l.Rounded)/float64(l.Limit)*float64(l.Per))
+	whole := l.Reset.Sub(to)
+	return filledEvenly(l.Limit, l.Limit-l.Remaining, l.Per, whole, slack+to.Sub(from))
 }
 
 // Told is what an answer says of limits.
@@ -152,6 +164,7 @@ func (l *Limit) complete(d Dialect, now time.Time) {
 			l.Per, l.Inferred = per, true
 		}
 	}
+	l.Bucket = d.Refills || d.Buckets
 	if l.Per < time.Hour {
 		return
 	}

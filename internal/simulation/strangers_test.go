@@ -1,0 +1,141 @@
+package simulation
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+// A turn is what changes at an instant in an organisation that somebody else uses too.
+type turn struct {
+	at    time.Duration
+	burst float64 // of a minute's limit: what the stranger sends at once
+	rate  float64 // of the limit: what the stranger sends from then on, evenly
+	limit float64 // of the limit in the beginning: what holds from then on
+	least float64 // of what holds is used until the next turn, by both
+}
+
+var turns = []turn{
+	{at: 0, limit: 1, least: 0.9},
+	{at: 5 * time.Minute, limit: 1, burst: 0.5, least: 0.9},
+	{at: 10 * time.Minute, limit: 1, rate: 0.25, least: 0.9},
+	{at: 15 * time.Minute, limit: 1, least: 0.85}, // the stranger's last requests weigh on for a minute
+	{at: 20 * time.Minute, limit: 1, rate: 0.5, least: 0.8},
+	{at: 25 * time.Minute, limit: 1, least: 0.6},
+	{at: 30 * time.Minute, limit: 0.5, least: 0.5}, // and what was sent under the old limit weighs twice
+	{at: 35 * time.Minute, limit: 1, least: 0.85},
+	{at: 40 * time.Minute},
+}
+
+// TestSomebodyElse has a crowd ask for more than there is in an organisation that a stranger uses
+// too, who comes and goes and never waits, and whose limits change. Where limits are filled evenly
+// the provider refuses one request at most for each change, and what the stranger leaves is used. A
+// stranger that is refused itself, for all is used, and sends all the same isn't seen before it is served: that is
+// a change each time. Where limits hold within any minute, all that it sends is, for a place is free from one
+// instant to the next.
+func TestSomebodyElse(t *testing.T) {
+	race.Skip(t)
+	for _, r := range []regime{regimes[0], regimes[2], regimes[3], {
+		name: "requests within any minute", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		input:  50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
+	}} {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			r.organisations = 1
+			synctest.Test(t, func(t *testing.T) { newForeign(t, r).beside(turns) })
+		})
+	}
+}
+
+// beside has the crowd ask beside a stranger, and judges each turn.
+func (f *foreign) beside(turns []turn) {
+	f.begin = time.Now()
+	end := f.begin.Add(turns[len(turns)-1].at)
+	who := &stranger{ledger: f.ledger, of: f.bound.Dimension, each: 1}
+	if f.bound.Dimension != simquota.Requests {
+		who.each = f.bound.Amount / 24
+	}
+	used := []int64{0} // until the end of each turn
+	was := []stranger{{}}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for i, x := range turns[:len(turns)-1] {
+			f.limit(x.limit)
+			who.run(x, f.begin.Add(turns[i+1].at), f.bound)
+			used, was = append(used, f.ledger.Used(org(0), "m")[f.bound.Dimension]), append(was, *who)
+		}
+	})
+	f.unleash(&all, end)
+	all.Wait()
+	assert.Empty(f.t, f.strays)
+	all429, changes := 0, 0
+	for i, x := range turns[:len(turns)-1] {
+		next := turns[i+1].at
+		refused := map[time.Duration]int{} // those of one instant can't know of each other
+		for _, request := range f.log() {
+			if at := request.At.Sub(f.begin); request.Status == http.StatusTooManyRequests && x.at <= at && at < next && at > f.latency {
+				refused[at]++
+			}
+		}
+		part := float64(used[i+1]-used[i]) / (float64(f.bound.Amount) * x.limit * float64(next-x.at) / float64(f.bound.Per))
+		served, turned := was[i+1].served-was[i].served, was[i+1].refused-was[i].refused
+		f.t.Logf("from %v on: requests refused at %v, %.1f%% used; of the stranger %d served, %d refused", x.at, refused, 100*part, served, turned)
+		if changes += 1 + turned; f.limits[0].Kind == simquota.Sliding {
+			changes += served
+		}
+		all429 += len(refused)
+		assert.GreaterOrEqual(f.t, part, x.least, "from %v on", x.at)
+	}
+	assert.LessOrEqual(f.t, all429, changes)
+}
+
+// limit changes the limits to a part of what they were in the beginning.
+func (f *foreign) limit(part float64) {
+	var limits []simquota.Limit
+	for _, l := range f.limits {
+		l.Amount = int64(float64(l.Amount) * part)
+		limits = append(limits, l)
+	}
+	f.ledger.SetLimits(org(0), "m", limits)
+}
+
+// A stranger uses an organisation by itself, and doesn't care for what it is told.
+type stranger struct {
+	ledger *simquota.Ledger
+	of     simquota.Dimension
+	each   int64 // what a request counts of that
+
+	served, refused int
+}
+
+// run sends what a turn says until it ends.
+func (s *stranger) run(x turn, end time.Time, bound simquota.Limit) {
+	whole := float64(bound.Amount) / float64(s.each)
+	for range int(x.burst * whole) {
+		s.send()
+	}
+	for x.rate > 0 && time.Now().Before(end) {
+		s.send()
+		time.Sleep(time.Duration(float64(bound.Per) / (whole * x.rate)))
+	}
+	time.Sleep(time.Until(end))
+}
+
+func (s *stranger) send() {
+	one := simquota.Amounts{simquota.Requests: 1}
+	one[s.of] = s.each
+	if _, refused := s.ledger.Try(time.Now(), org(0), "m", one); refused != nil {
+		s.refused++
+		return
+	}
+	s.served++
+}
