@@ -11,7 +11,7 @@ import (
 
 // modelFor returns a model that supports a method.
 func (c *call) modelFor(name, method string) (*models.Model, *wire.Error) {
-	return c.s.models.Usable(c.version, c.who.Project, name, method)
+	return c.s.models.Usable(c.version, c.Project, name, method)
 }
 
 // admit charges a request to the quota, or refuses it, or lets it fail as
@@ -19,15 +19,15 @@ func (c *call) modelFor(name, method string) (*models.Model, *wire.Error) {
 func (c *call) admit(m *models.Model, requests, tokens int64) *wire.Error {
 	c.model, c.tokens, c.recorded = m.Resolved, tokens, true
 	var e *wire.Error
-	e, c.breaks = c.s.quota.Admit(quota.Demand{
-		Project: c.who.Project, Key: c.who.Fingerprint, Model: m.Resolved, Embed: m.Kind == models.Embedding,
-		Streaming: c.streaming, Body: c.body, Arrived: c.arrived, Requests: requests, Tokens: tokens,
+	e, c.Breaks = c.s.quota.Admit(quota.Demand{
+		Project: c.Project, Key: c.key, Model: m.Resolved, Embed: m.Kind == models.Embedding,
+		Streaming: c.streaming, Body: c.Body, Arrived: c.Arrived, Requests: requests, Tokens: tokens,
 	})
 	switch {
 	case e != nil:
 		c.logRequest(e.Code, e.LogReason())
-	case c.breaks != nil:
-		c.logRequest(http.StatusOK, c.breaks.LogReason())
+	case c.Breaks != nil:
+		c.logRequest(http.StatusOK, c.Breaks.LogReason())
 	default:
 		c.logRequest(http.StatusOK, "")
 	}
@@ -36,25 +36,10 @@ func (c *call) admit(m *models.Model, requests, tokens int64) *wire.Error {
 
 // think waits for as long as an answer takes.
 func (c *call) think() *wire.Error {
-	if !c.pause(c.s.delay()) {
+	if !c.Pause(c.s.delay()) {
 		return wire.Cancelled()
 	}
 	return nil
-}
-
-// pause waits, and tells whether the client was still there at the end.
-func (c *call) pause(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-c.r.Context().Done():
-		return false
-	}
 }
 
 // delay returns how long the next answer takes.

@@ -9,15 +9,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/caches"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
 )
 
 // newCache makes a cached content of key1's project, of n tokens.
-func newCache(t *testing.T, s *Server, n int, more string) cacheView {
+func newCache(t *testing.T, s *Server, n int, more string) caches.View {
 	t.Helper()
 	r := post(t, s, "cachedContents", `{"model":"models/`+flash+`","contents":[{"role":"user","parts":[{"text":"`+words(n)+`"}]}]`+more+`}`)
 	require.Equal(t, 200, r.status, r.body)
-	var got cacheView
+	var got caches.View
 	r.decode(t, &got)
 	return got
 }
@@ -26,12 +27,12 @@ func TestCachedContents(t *testing.T) {
 	s, clock := newSim(Config{})
 	k := newCache(t, s, 1100, `,"displayName":"A name","systemInstruction":{"parts":[{"text":"word"}]},"ttl":"300s"`)
 	assert.Regexp(t, `^cachedContents/[a-z0-9]{24}$`, k.Name)
-	assert.Equal(t, cacheView{Name: k.Name, Model: "models/" + flash, DisplayName: "A name", CreateTime: "2026-06-10T19:00:00Z",
-		UpdateTime: "2026-06-10T19:00:00Z", ExpireTime: "2026-06-10T19:05:00Z", UsageMetadata: cacheUsage{1101}}, k)
+	assert.Equal(t, caches.View{Name: k.Name, Model: "models/" + flash, DisplayName: "A name", CreateTime: "2026-06-10T19:00:00Z",
+		UpdateTime: "2026-06-10T19:00:00Z", ExpireTime: "2026-06-10T19:05:00Z", UsageMetadata: caches.Usage{TotalTokenCount: 1101}}, k)
 	get := func(key, method, body string) reply {
 		return do(t, s, method, "/v1beta/"+k.Name, body, "x-goog-api-key", key)
 	}
-	var same cacheView
+	var same caches.View
 	get(key1, "GET", "").decode(t, &same)
 	assert.Equal(t, k, same)
 
@@ -54,14 +55,14 @@ func TestCachedContents(t *testing.T) {
 	other := newCache(t, s, 1100, "")
 	assert.Equal(t, "2026-06-10T20:01:00Z", other.ExpireTime, "an hour unless it says otherwise")
 	var page struct {
-		CachedContents []cacheView
+		CachedContents []caches.View
 		NextPageToken  string
 	}
 	do(t, s, "GET", "/v1beta/cachedContents?pageSize=1", "", "x-goog-api-key", key1).decode(t, &page)
-	assert.Equal(t, []cacheView{other}, page.CachedContents)
+	assert.Equal(t, []caches.View{other}, page.CachedContents)
 	require.NotEmpty(t, page.NextPageToken)
 	do(t, s, "GET", "/v1beta/cachedContents?pageToken="+page.NextPageToken, "", "x-goog-api-key", key1).decode(t, &page)
-	assert.Equal(t, []cacheView{same}, page.CachedContents)
+	assert.Equal(t, []caches.View{same}, page.CachedContents)
 	assert.Equal(t, "{}\n", do(t, s, "GET", "/v1beta/cachedContents", "", "x-goog-api-key", key2).body)
 
 	assert.Equal(t, "{}\n", get(key1, "DELETE", "").body)

@@ -26,6 +26,10 @@
 //   - package journal: what a test observes
 //   - package wire: what is taken for JSON, bodies, errors, what a request costs in tokens
 //   - package tokeniser: the tokens of a text
+//   - package files: uploads, files, and where requests mention them
+//   - package caches: cached contents
+//   - package resources: what belongs to a project for a time, and lists in pages
+//   - package exchange: an answer on its way to the client
 //   - package longrunning: batches, videos and file search stores
 //   - package live: sessions of the Live API, and ephemeral tokens
 //
@@ -34,20 +38,9 @@
 // streamGenerateContent (server-sent events with alt=sse, else a JSON array),
 // countTokens in both forms, embedContent, batchEmbedContents (charged per
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose
-// errors are wrapped in an array; and the files and cachedContents described
-// below. Only generating and embedding costs quota.
-//
-// Files. POST /upload/v1beta/files takes a file in one request, with
-// X-Goog-Upload-Protocol multipart or raw, or opens a resumable upload: the
-// answer's X-Goog-Upload-URL and X-Goog-Upload-Control-URL are where its chunks
-// go, by the commands upload, finalize, query and cancel. That URL is on the host
-// that was asked, and keeps the query of the request that opened it, a key
-// included. It is a credential of its own; a key beside it has to be of the same
-// project. The upload backend's own errors are plain text. A chunk that isn't
-// the last has to end at a multiple of [Config.UploadGranularity]; of one whose
-// connection breaks, the bytes that arrived are kept. GET files lists the
-// newest first. A file lives for 48 hours on [Config.Now]. Its size, its hash and its first
-// mebibyte are kept.
+// errors are wrapped in an array; and those of the packages above. On the
+// OpenAI-compatible route the field for a cached content is
+// extra_body.google.cached_content. Only generating and embedding costs quota.
 //
 // Interactions are made by POST interactions, of a model or, in the background alone, of an
 // agent, plain or as events; read (events too, behind last_event_id), cancelled while they are in
@@ -60,30 +53,12 @@
 // are modelled in package longrunning, whose comment says where each behaviour is from. A
 // video costs a request of its model, and so does an image, by predict or by OpenAI's
 // images/generations (documented that both are there). A batch costs nothing here: its quota is
-// its own (documented). What was generated can be downloaded, in ranges, below /download/ too
-// (the SDKs' sources), and what was uploaded can't (documented).
-//
-// Cached contents can be created, listed, read, deleted, and given a new ttl or
-// expireTime. They hold at least 1024 tokens and serve requests for the model they
-// were made for (or an alias of it), which then may not bring a system
-// instruction, tools or a toolConfig; on the OpenAI-compatible route the field is
-// extra_body.google.cached_content. Their tokens count as input tokens of each
-// request, TPM included.
-//
-// Both belong to a project. Another project's key gets the 403 that it would get
-// if they didn't exist, whether it asks for one by name or mentions it in a
-// request: a cachedContent, or a fileData whose fileUri is files/ID or ends in
-// /v1beta/files/ID on any host. Other URIs aren't looked at.
+// its own (documented).
 //
 // # What is not modelled
 //
 //   - Whether the real service charges a request that mentions a resource it may
-//     not use, accepts an upload's chunk with another project's key, lets a page
-//     token be used by another project, or takes two files' chosen names for the
-//     same across projects. Here: no, no, no, and yes (409).
-//   - Files in the state PROCESSING, their registration, limits on
-//     their number and total size, the end of abandoned uploads, and
-//     quota for the storage of cached contents.
+//     not use. Here it doesn't.
 //   - Tuned models, speech generation, images through generateContent,
 //     OpenAI's batches and videos, thinking, safety filters, several candidates, stop sequences and
 //     temperature.
@@ -98,19 +73,15 @@
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
 //   - sessions.go: what package live knows of the rest, and ephemeral tokens
 //   - openai.go: the OpenAI-compatible routes
-//   - longrunning.go: what package longrunning serves, images, and downloads
+//   - longrunning.go: what package longrunning serves and has of the rest, and images
 //   - embed.go: embeddings
 //   - generate.go: generating, streaming and counting
 //   - modelslist.go: the models list
-//   - upload.go: uploads of files, in one request or resumable
+//   - uploads.go: whose an upload is
 //   - interactions.go: interactions: conversations that are kept
-//   - caches.go: cached contents
-//   - files.go: uploaded files, and references to them
-//   - stream.go: answers in pieces, each when it is time to send it
 //   - admit.go: a request charged to the quota, refused, or failed as injected
-//   - respond.go: answers and errors written, connections reset
+//   - respond.go: errors written
 //   - record.go: what the journal is told of a request
 //   - routes.go: which operation a method and path mean
-//   - resources.go: resources of a project that expire, and lists of them in pages
 //   - random.go: IDs and jitter, the same for the same seed
 package geminisim

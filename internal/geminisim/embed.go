@@ -47,26 +47,26 @@ func (c *call) runEmbed(name, method string, reqs []wire.EmbedRequest) ([]answer
 
 func (c *call) embed() *wire.Error {
 	var req wire.EmbedRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	out, err := c.runEmbed(c.route.model, c.method, []wire.EmbedRequest{req})
 	if err != nil {
 		return err
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]answers.Embedding{"embedding": out[0]}))
+	c.WriteJSON(http.StatusOK, wire.Encode(map[string]answers.Embedding{"embedding": out[0]}))
 	return nil
 }
 
 func (c *call) batchEmbed() *wire.Error {
 	var req wire.BatchEmbedRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	out, err := c.runEmbed(c.route.model, c.method, req.Requests)
 	if err != nil {
 		return err
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string][]answers.Embedding{"embeddings": out}))
+	c.WriteJSON(http.StatusOK, wire.Encode(map[string][]answers.Embedding{"embeddings": out}))
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/files"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -37,17 +38,17 @@ func sendChunk(t *testing.T, s *Server, method, url, command string, offset int,
 }
 
 // uploadRaw makes a file of key1's project in one request.
-func uploadRaw(t *testing.T, s *Server, content string) fileView {
+func uploadRaw(t *testing.T, s *Server, content string) files.View {
 	t.Helper()
 	r := do(t, s, "POST", "/upload/v1beta/files", content, "x-goog-api-key", key1,
 		"X-Goog-Upload-Protocol", "raw", "Content-Type", "text/plain")
 	return uploaded(t, r)
 }
 
-func uploaded(t *testing.T, r reply) fileView {
+func uploaded(t *testing.T, r reply) files.View {
 	t.Helper()
 	require.Equal(t, 200, r.status, r.body)
-	var got struct{ File fileView }
+	var got struct{ File files.View }
 	r.decode(t, &got)
 	return got.File
 }
@@ -93,7 +94,7 @@ func TestResumableUpload(t *testing.T) {
 	r = sendChunk(t, s, "PUT", url, "upload, finalize", 4, "456789")
 	f := uploaded(t, r)
 	assert.Equal(t, "final", r.header.Get("X-Goog-Upload-Status"))
-	assert.Equal(t, fileView{Name: "files/my-file", DisplayName: "A name", MIMEType: "application/pdf", SizeBytes: 10,
+	assert.Equal(t, files.View{Name: "files/my-file", DisplayName: "A name", MIMEType: "application/pdf", SizeBytes: 10,
 		CreateTime: "2026-06-10T19:00:00Z", UpdateTime: "2026-06-10T19:00:00Z", ExpirationTime: "2026-06-12T19:00:00Z",
 		SHA256Hash: hashOf("0123456789"), URI: "http://gemini.test/v1beta/files/my-file", State: "ACTIVE", Source: "UPLOADED"}, f)
 	assert.Contains(t, r.body, `"sizeBytes":"10"`, "an int64 is a string in proto3 JSON")
@@ -101,7 +102,7 @@ func TestResumableUpload(t *testing.T) {
 	assert.Equal(t, 400, sendChunk(t, s, "POST", url, "upload, finalize", 10, "").status, "it's over")
 	assert.Equal(t, f, uploaded(t, sendChunk(t, s, "POST", url, "query", 0, "")))
 	got := do(t, s, "GET", "/v1beta/files/my-file", "", "x-goog-api-key", key1)
-	var same fileView
+	var same files.View
 	got.decode(t, &same)
 	assert.Equal(t, f, same)
 	assert.Equal(t, 409, do(t, s, "POST", "/upload/v1beta/files", `{"file":{"name":"files/my-file"}}`, "x-goog-api-key", key2,
@@ -133,9 +134,9 @@ func TestUploadSession(t *testing.T) {
 
 	// The last chunk may be empty: the Go SDK sends one after a full chunk.
 	url = startUpload(t, s, "{}", "X-Goog-Upload-Header-Content-Type", "text/plain")
-	big := strings.Repeat("x", uploadGranularity)
+	big := strings.Repeat("x", files.Granularity)
 	require.Equal(t, 200, sendChunk(t, s, "POST", url, "upload", 0, big).status)
-	f := uploaded(t, sendChunk(t, s, "POST", url, "upload, finalize", uploadGranularity, ""))
+	f := uploaded(t, sendChunk(t, s, "POST", url, "upload, finalize", files.Granularity, ""))
 	assert.Equal(t, hashOf(big), f.SHA256Hash)
 	assert.Equal(t, "text/plain", f.MIMEType)
 	assert.Regexp(t, `^files/[a-z0-9]{12}$`, f.Name)
@@ -197,7 +198,7 @@ func TestNameTakenMeanwhile(t *testing.T) {
 	uploaded(t, sendChunk(t, s, "POST", second, "upload, finalize", 0, "second"))
 	r := sendChunk(t, s, "POST", first, "upload, finalize", 0, "first")
 	assert.Equal(t, 409, r.status, r.body)
-	var f fileView
+	var f files.View
 	do(t, s, "GET", "/v1beta/files/one", "", "x-goog-api-key", key1).decode(t, &f)
 	assert.Equal(t, hashOf("second"), f.SHA256Hash)
 	require.Equal(t, 200, do(t, s, "DELETE", "/v1beta/files/one", "", "x-goog-api-key", key1).status)
@@ -224,7 +225,8 @@ func TestBrokenUploads(t *testing.T) {
 		assert.EqualValues(t, i+1, s.Stats().Cancelled, protocol)
 	}
 	assert.Equal(t, "{}\n", do(t, s, "GET", "/v1beta/files", "", "x-goog-api-key", key1).body)
-	assert.Empty(t, s.uploads)
+	_, uploads := s.files.Kept()
+	assert.Zero(t, uploads)
 }
 
 func TestMultipartUpload(t *testing.T) {
@@ -289,7 +291,8 @@ func TestFilesExpire(t *testing.T) {
 	assert.Equal(t, 403, do(t, s, "GET", "/v1beta/"+f.Name, "", "x-goog-api-key", key1).status)
 	assert.Equal(t, "{}\n", do(t, s, "GET", "/v1beta/files", "", "x-goog-api-key", key1).body)
 	uploadRaw(t, s, "next")
-	assert.Len(t, s.files.items, 1, "what has expired takes no memory")
+	files, _ := s.files.Kept()
+	assert.Equal(t, 1, files, "what has expired takes no memory")
 }
 
 // TestListFiles: pages come newest first and end, also when a file goes in
@@ -301,7 +304,7 @@ func TestListFiles(t *testing.T) {
 		names = append([]string{uploadRaw(t, s, fmt.Sprint(i)).Name}, names...)
 	}
 	type page struct {
-		Files         []fileView
+		Files         []files.View
 		NextPageToken string
 	}
 	get := func(query string) (p page) {

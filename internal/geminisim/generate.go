@@ -38,7 +38,7 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 	if err := c.think(); err != nil {
 		return fail(err)
 	}
-	a := c.s.answers.Answer(req, c.who.Project, c.arrived, min(c.s.maxOutput, m.Output))
+	a := c.s.answers.Answer(req, c.Project, c.Arrived, min(c.s.maxOutput, m.Output))
 	if a.Stalls {
 		return fail(&wire.Error{Drop: wire.Hang})
 	}
@@ -62,15 +62,17 @@ func (c *call) prepare(req *wire.GenerateRequest, m *models.Model) *wire.Error {
 	if err := req.Normalise(); err != nil {
 		return err
 	}
-	if err := c.resolveFiles(req); err != nil {
+	if err := c.s.files.Resolve(req, c.Project, c.Arrived); err != nil {
 		return err
 	}
-	return c.resolveCache(req, m)
+	var refused *wire.Error
+	c.cached, refused = c.s.caches.Resolve(req, m, c.Project, c.Arrived)
+	return refused
 }
 
 func (c *call) generate() *wire.Error {
 	var req wire.GenerateRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	c.streaming = c.op == opStream
@@ -91,7 +93,7 @@ func (c *call) generate() *wire.Error {
 	if sources != nil && len(out.Candidates) > 0 {
 		out.Candidates[0].GroundingMetadata = sources
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(out))
+	c.WriteJSON(http.StatusOK, wire.Encode(out))
 	return nil
 }
 
@@ -99,24 +101,24 @@ func (c *call) generate() *wire.Error {
 // array that grows.
 func (c *call) stream(m *models.Model, a answers.Answer) {
 	before, next, after, end := "data: ", "data: ", "\r\n\r\n", ""
-	c.w.Header().Set("Content-Type", "text/event-stream")
-	if !c.sse() {
+	c.W.Header().Set("Content-Type", "text/event-stream")
+	if !c.SSE() {
 		before, next, after, end = "[", "\r\n,\r\n", "", "\r\n]\r\n"
-		c.w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+		c.W.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	}
-	c.writeHeader(http.StatusOK)
-	flusher := http.NewResponseController(c.w)
+	c.WriteHeader(http.StatusOK)
+	flusher := http.NewResponseController(c.W)
 	send := func(body []byte) error {
-		_, err := c.w.Write(slices.Concat([]byte(before), bytes.TrimSpace(body), []byte(after)))
+		_, err := c.W.Write(slices.Concat([]byte(before), bytes.TrimSpace(body), []byte(after)))
 		before = next
 		return errors.Join(err, flusher.Flush())
 	}
 	id := c.s.random.responseID()
-	for p, last := range c.pieces(&a) {
+	for p, last := range c.Pieces(&a) {
 		out := p.Response(c.tokens, c.cached, m.Version(), id)
 		out.ModelStatus = c.s.models.StatusOf(m)
 		if err := send(wire.Encode(out)); err != nil {
-			c.sent(err)
+			c.Sent(err)
 			return
 		}
 		if last {
@@ -124,16 +126,16 @@ func (c *call) stream(m *models.Model, a answers.Answer) {
 		}
 	}
 	switch {
-	case c.hungUp:
+	case c.HungUp:
 		return
-	case c.breaks != nil && c.breaks.Drop != wire.Respond:
-		c.breakOff()
+	case c.Breaks != nil && c.Breaks.Drop != wire.Respond:
+		c.BreakOff()
 		return
-	case c.breaks != nil:
-		_ = send(c.breaks.Body(false)) // if it fails, so does what follows
+	case c.Breaks != nil:
+		_ = send(c.Breaks.Body(false)) // if it fails, so does what follows
 	}
-	_, err := c.w.Write([]byte(end))
-	c.sent(err)
+	_, err := c.W.Write([]byte(end))
+	c.Sent(err)
 }
 
 func (c *call) count() *wire.Error {
@@ -142,7 +144,7 @@ func (c *call) count() *wire.Error {
 		return err
 	}
 	var req wire.CountRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	full := wire.First(req.GenerateContentRequest, req.GenerateContentRequestS)
@@ -159,6 +161,6 @@ func (c *call) count() *wire.Error {
 	c.s.journal.Counted()
 	c.model, c.tokens = m.Resolved, n
 	c.logRequest(http.StatusOK, "")
-	c.writeJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.cached)))
+	c.WriteJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.cached)))
 	return nil
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/exchange"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
@@ -19,24 +19,17 @@ const maxBody = 100 << 20
 
 // call is one HTTP request on its way through the server.
 type call struct {
+	exchange.Exchange
 	s *Server
-	w http.ResponseWriter
-	r *http.Request
 	route
-	body        []byte
-	arrived     time.Time
 	credentials []credentials.Presented
-	who         credentials.Identity
+	key         string // the fingerprint of the credential
 	model       string // for the log
 	tokens      int64
 	cached      int64 // of tokens, those of a cached content
 	streaming   bool
 	recorded    bool
-	breaks      *wire.Error      // a stream ends with it on its way
-	seen        *journal.Request // the entry in the request log, guarded by s.mu
-	status      int              // that was sent
-	answered    bool             // nothing is left to be sent
-	hungUp      bool             // the client did, before that
+	seen        *journal.Request // the entry in the request log
 }
 
 // ServeHTTP implements [http.Handler].
@@ -45,7 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.live.ServeHTTP(w, r)
 		return
 	}
-	c := &call{s: s, w: w, r: r, route: parseRoute(r.Method, r.URL.Path), credentials: credentials.Of(r)}
+	c := &call{Exchange: exchange.Exchange{W: w, R: r}, s: s, route: parseRoute(r.Method, r.URL.Path), credentials: credentials.Of(r)}
 	c.model = c.route.model
 	defer c.finish() // a reset is a panic
 	if err := c.serve(); err != nil {
@@ -58,8 +51,8 @@ func (c *call) serve() *wire.Error {
 		return c.upload()
 	}
 	var err error
-	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	c.arrived = c.s.now()
+	c.Body, err = io.ReadAll(http.MaxBytesReader(c.W, c.R.Body, maxBody))
+	c.Arrived = c.s.now()
 	refused := c.authenticate()
 	c.enter()
 	var tooLarge *http.MaxBytesError
@@ -75,7 +68,7 @@ func (c *call) serve() *wire.Error {
 		return refused
 	}
 	var invalid *wire.Error
-	if c.body, invalid = wire.StandardJSON(c.r.Header.Get("Content-Type"), c.body); invalid != nil {
+	if c.Body, invalid = wire.StandardJSON(c.R.Header.Get("Content-Type"), c.Body); invalid != nil {
 		return invalid
 	}
 	switch c.op {
@@ -112,7 +105,7 @@ func (c *call) serve() *wire.Error {
 	case opPredictLongRunning, opCreateBatch, opLongRunning:
 		return c.longRunning()
 	case opDownload:
-		return c.download()
+		return c.s.files.Download(&c.Exchange, c.id)
 	case opCreateToken:
 		return c.createToken()
 	default:
@@ -124,26 +117,27 @@ func (c *call) serve() *wire.Error {
 func (c *call) resource() *wire.Error {
 	switch c.op {
 	case opListFiles:
-		return c.listFiles()
+		return c.s.files.List(&c.Exchange)
 	case opGetFile:
-		return c.getFile()
+		return c.s.files.Get(&c.Exchange, c.id)
 	case opDeleteFile:
-		return c.deleteFile()
+		return c.s.files.Delete(&c.Exchange, c.id)
 	case opCreateCache:
-		return c.createCache()
+		return c.s.caches.Create(&c.Exchange, c.version)
 	case opListCaches:
-		return c.listCaches()
+		return c.s.caches.List(&c.Exchange)
 	case opGetCache:
-		return c.getCache()
+		return c.s.caches.Get(&c.Exchange, c.id)
 	case opPatchCache:
-		return c.patchCache()
+		return c.s.caches.Patch(&c.Exchange, c.id)
 	default:
-		return c.deleteCache()
+		return c.s.caches.Delete(&c.Exchange, c.id)
 	}
 }
 
 // authenticate finds out whose a request is.
 func (c *call) authenticate() (refused *wire.Error) {
-	c.who, refused = c.s.keys.Authenticate(c.credentials, c.openai, c.op.rpc(c.version))
+	who, refused := c.s.keys.Authenticate(c.credentials, c.openai, c.op.rpc(c.version))
+	c.Project, c.key = who.Project, who.Fingerprint
 	return refused
 }

@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
+	"fluxgate.dev/fluxgate/internal/geminisim/resources"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -85,7 +86,7 @@ type interactionBody struct {
 
 // An interaction is kept by the server with all that was said before it.
 type interaction struct {
-	owned
+	resources.Owned
 	said []wire.Content // of the conversation, its own answer included
 	body interactionBody
 	ends time.Time // when it is complete
@@ -149,7 +150,7 @@ func partsOf(list []interactionContent) (parts []wire.Part) {
 // createInteraction serves POST interactions. An agent answers as the largest model.
 func (c *call) createInteraction() *wire.Error {
 	var req interactionRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
@@ -191,50 +192,50 @@ func (c *call) createInteraction() *wire.Error {
 
 // answerInteraction keeps an interaction, if it is to be kept, and answers it.
 func (c *call) answerInteraction(req *interactionRequest, m *models.Model, a answers.Answer, turns []wire.Content, store bool) {
-	at := wire.Timestamp(c.arrived)
+	at := wire.Timestamp(c.Arrived)
 	made := &interaction{
-		owned: owned{project: c.who.Project, created: c.arrived, expires: c.arrived.Add(interactionKept)},
+		Owned: resources.Owned{Project: c.Project, Created: c.Arrived, Expires: c.Arrived.Add(interactionKept)},
 		said:  append(slices.Clip(turns), wire.Content{Role: "model", Parts: []wire.Part{{Text: &a.Text}}}),
 		body: interactionBody{
 			Object: "interaction", Agent: req.Agent, Status: "completed", Created: at, Updated: at, Previous: req.Previous,
 			Steps: []interactionStep{{modelOutput, []interactionContent{{Type: "text", Text: a.Text}}}},
 			Usage: c.interactionUsage(&a),
 		},
-		ends: c.arrived,
+		ends: c.Arrived,
 	}
 	if req.Agent == "" {
 		made.body.Model = m.Resolved
 	}
 	if req.Background {
-		made.ends = c.arrived.Add(backgroundTime)
+		made.ends = c.Arrived.Add(backgroundTime)
 	}
 	if store {
 		c.s.mu.Lock()
-		made.id = "v1_" + c.s.random.id(40)
-		made.body.ID = made.id
+		made.ID = "v1_" + c.s.random.id(40)
+		made.body.ID = made.ID
 		kept := *made
-		c.s.interactions.put(&kept, c.arrived)
+		c.s.interactions.Put(&kept, c.Arrived)
 		c.s.mu.Unlock()
 	}
 	if req.Stream {
 		c.streamInteraction(made, &a, 0)
 		return
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(made.view(c.arrived)))
+	c.WriteJSON(http.StatusOK, wire.Encode(made.view(c.Arrived)))
 }
 
 // streamInteraction sends the events of an interaction that come after the n-th.
 func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
-	c.w.Header().Set("Content-Type", "text/event-stream")
-	c.writeHeader(http.StatusOK)
-	flusher := http.NewResponseController(c.w)
+	c.W.Header().Set("Content-Type", "text/event-stream")
+	c.WriteHeader(http.StatusOK)
+	flusher := http.NewResponseController(c.W)
 	n := 0
 	send := func(kind string, fields map[string]any) error {
 		if n++; n <= after {
 			return nil
 		}
 		fields["event_type"], fields["event_id"] = kind, strconv.Itoa(n)
-		_, err := fmt.Fprintf(c.w, "event: %s\ndata: %s\n\n", kind, strings.TrimSpace(string(wire.Encode(fields))))
+		_, err := fmt.Fprintf(c.W, "event: %s\ndata: %s\n\n", kind, strings.TrimSpace(string(wire.Encode(fields))))
 		return errors.Join(err, flusher.Flush())
 	}
 	begun := i.body
@@ -242,7 +243,7 @@ func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
 	err := errors.Join(
 		send("interaction.created", map[string]any{"interaction": begun}),
 		send("step.start", map[string]any{"index": 0, "step": interactionStep{Type: modelOutput}}))
-	for p, last := range c.pieces(a) {
+	for p, last := range c.Pieces(a) {
 		if err != nil {
 			break
 		}
@@ -251,12 +252,12 @@ func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
 			break
 		}
 	}
-	if c.breaks != nil && !c.hungUp && err == nil {
-		if c.breaks.Drop != wire.Respond {
-			c.breakOff()
+	if c.Breaks != nil && !c.HungUp && err == nil {
+		if c.Breaks.Drop != wire.Respond {
+			c.BreakOff()
 			return
 		}
-		c.sent(send("error", map[string]any{"error": interactionError(c.breaks)}))
+		c.Sent(send("error", map[string]any{"error": interactionError(c.Breaks)}))
 		return
 	}
 	ended := i.body
@@ -265,9 +266,9 @@ func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
 		send("step.stop", map[string]any{"index": 0}),
 		send("interaction.completed", map[string]any{"interaction": ended}))
 	if err == nil {
-		_, err = c.w.Write([]byte("event: done\ndata: [DONE]\n\n"))
+		_, err = c.W.Write([]byte("event: done\ndata: [DONE]\n\n"))
 	}
-	c.sent(err)
+	c.Sent(err)
 }
 
 // interactionByID returns a copy of one that the project has, after a change of it under
@@ -275,7 +276,7 @@ func (c *call) streamInteraction(i *interaction, a *answers.Answer, after int) {
 func (c *call) interactionByID(id string, change func(*interaction)) (*interaction, *wire.Error) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	i, ok := c.s.interactions.get(id, c.who.Project, c.arrived)
+	i, ok := c.s.interactions.Get(id, c.Project, c.Arrived)
 	if !ok {
 		return nil, &wire.Error{Code: http.StatusNotFound, Status: "NOT_FOUND", Message: "Interaction " + id + " not found."}
 	}
@@ -291,9 +292,9 @@ func (c *call) getInteraction() *wire.Error {
 	if err != nil {
 		return err
 	}
-	query := c.r.URL.Query()
+	query := c.R.URL.Query()
 	if query.Get("stream") != "true" {
-		c.writeJSON(http.StatusOK, wire.Encode(i.view(c.arrived)))
+		c.WriteJSON(http.StatusOK, wire.Encode(i.view(c.Arrived)))
 		return nil
 	}
 	after, _ := strconv.Atoi(query.Get("last_event_id")) // one that is none is before all
@@ -302,10 +303,10 @@ func (c *call) getInteraction() *wire.Error {
 }
 
 func (c *call) deleteInteraction() *wire.Error {
-	if _, err := c.interactionByID(c.id, func(*interaction) { delete(c.s.interactions.items, c.id) }); err != nil {
+	if _, err := c.interactionByID(c.id, func(*interaction) { c.s.interactions.Drop(c.id) }); err != nil {
 		return err
 	}
-	c.writeJSON(http.StatusOK, []byte("{}\n"))
+	c.WriteJSON(http.StatusOK, []byte("{}\n"))
 	return nil
 }
 
@@ -314,7 +315,7 @@ func (c *call) deleteInteraction() *wire.Error {
 func (c *call) cancelInteraction() *wire.Error {
 	running := false
 	i, err := c.interactionByID(c.id, func(i *interaction) {
-		if running = c.arrived.Before(i.ends); running {
+		if running = c.Arrived.Before(i.ends); running {
 			i.body.Status, i.body.Steps = "cancelled", []interactionStep{{Type: modelOutput, Content: []interactionContent{{Type: "text"}}}}
 		}
 	})
@@ -324,7 +325,7 @@ func (c *call) cancelInteraction() *wire.Error {
 	if !running {
 		return wire.InvalidArgument("Only a running background interaction can be cancelled.")
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(i.view(c.arrived)))
+	c.WriteJSON(http.StatusOK, wire.Encode(i.view(c.Arrived)))
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package geminisim
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -30,25 +28,11 @@ func (h host) NewID(length int) string {
 }
 
 // Content implements longrunning.Host.
-func (h host) Content(project, id string) ([]byte, bool) {
-	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
-	f, ok := h.s.files.get(id, project, h.s.now())
-	if !ok {
-		return nil, false
-	}
-	return f.content, true
-}
+func (h host) Content(project, id string) ([]byte, bool) { return h.s.files.Content(project, id) }
 
 // Keep implements longrunning.Host.
 func (h host) Keep(project, id, mime string, content []byte) {
-	now := h.s.now()
-	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
-	h.s.files.put(&file{
-		fileMeta: fileMeta{mime: mime}, size: int64(len(content)), hash: sha256.Sum256(content), content: content, generated: true,
-		owned: owned{id: id, project: project, created: now, updated: now, expires: now.Add(fileLifetime)},
-	}, now)
+	h.s.files.Keep(project, id, mime, content)
 }
 
 // Reply implements longrunning.Host. It charges no quota.
@@ -98,7 +82,7 @@ func (h host) Reply(project, model, method string, request []byte) (reply []byte
 // costs.
 func (c *call) longRunning() *wire.Error {
 	r := longrunning.Request{
-		Project: c.who.Project, Method: c.r.Method, Path: c.id, Call: c.method, Query: c.r.URL.Query(), Body: c.body, Base: c.uriBase(),
+		Project: c.Project, Method: c.R.Method, Path: c.id, Call: c.method, Query: c.R.URL.Query(), Body: c.Body, Base: c.s.files.URIBase(&c.Exchange),
 	}
 	var a longrunning.Answer
 	switch c.op {
@@ -119,7 +103,7 @@ func (c *call) longRunning() *wire.Error {
 	if a.Code != 0 {
 		return &wire.Error{Code: a.Code, Status: a.Status, Message: a.Message}
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(a.Body))
+	c.WriteJSON(http.StatusOK, wire.Encode(a.Body))
 	return nil
 }
 
@@ -144,7 +128,7 @@ func (c *call) images() *wire.Error {
 		N         int
 		Instances []struct{ Prompt string }
 	}
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	name, method := c.route.model, c.method
@@ -160,42 +144,24 @@ func (c *call) images() *wire.Error {
 	}
 	const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 	if !c.openai {
-		c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
+		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
 		return nil
 	}
 	var data []map[string]string
 	for range max(1, req.N) {
 		data = append(data, map[string]string{"b64_json": pixel})
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"created": c.arrived.Unix(), "data": data}))
+	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"created": c.Arrived.Unix(), "data": data}))
 	return nil
 }
 
-// download serves what is in a file, or a part of it. One that was uploaded isn't to be
-// had (documented).
-func (c *call) download() *wire.Error {
-	c.s.mu.Lock()
-	f, ok := c.s.files.get(c.id, c.who.Project, c.arrived)
-	c.s.mu.Unlock()
-	switch {
-	case !ok:
-		return errFile(c.id)
-	case !f.generated:
-		return wire.InvalidArgument("Only generated files can be downloaded.")
-	case c.r.URL.Query().Get("alt") != "media":
-		c.writeJSON(http.StatusOK, wire.Encode(map[string]any{}))
-		return nil
-	}
-	c.w.Header().Set("Content-Type", f.mime)
-	c.status, c.answered = http.StatusOK, true
-	http.ServeContent(c.w, c.r, "", f.created, bytes.NewReader(f.content))
-	return nil
-}
+// stores is what package files has of package longrunning.
+type stores struct{ s *Server }
 
-// storeMeta reads what an upload to a store says of the document.
-func (c *call) storeMeta(store string, raw []byte) (fileMeta, *wire.Error) {
-	if _, ok := c.s.long.Sources(c.who.Project, []string{store}); !ok {
-		return fileMeta{}, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + store + " or it may not exist.")
+// Document implements files.Stores.
+func (st stores) Document(project, store string, raw []byte) (displayName, mime string, refused *wire.Error) {
+	if _, ok := st.s.long.Sources(project, []string{store}); !ok {
+		return "", "", wire.PermissionDenied("You do not have permission to access the FileSearchStore " + store + " or it may not exist.")
 	}
 	var in struct {
 		DisplayName string `json:"displayName"`
@@ -203,10 +169,15 @@ func (c *call) storeMeta(store string, raw []byte) (fileMeta, *wire.Error) {
 	}
 	if len(raw) > 0 {
 		if err := wire.Decode(raw, &in); err != nil {
-			return fileMeta{}, err
+			return "", "", err
 		}
 	}
-	return fileMeta{displayName: in.DisplayName, mime: in.MIMEType}, nil
+	return in.DisplayName, in.MIMEType, nil
+}
+
+// Uploaded implements files.Stores.
+func (st stores) Uploaded(project, store, displayName, mime string, content []byte) any {
+	return st.s.long.Uploaded(project, store, displayName, mime, content)
 }
 
 // grounding is what a request that searches stores is answered from; nil: it searches none.
@@ -229,7 +200,7 @@ func (c *call) grounding(req *wire.GenerateRequest) (any, *wire.Error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	chunks, ok := c.s.long.Sources(c.who.Project, names)
+	chunks, ok := c.s.long.Sources(c.Project, names)
 	if !ok {
 		return nil, wire.PermissionDenied("You do not have permission to access the FileSearchStore " + strings.Join(names, ", ") + " or it may not exist.")
 	}

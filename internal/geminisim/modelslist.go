@@ -12,7 +12,7 @@ import (
 // listModels pages through the models. The token of a page is the encoded
 // number of models before it.
 func (c *call) listModels() *wire.Error {
-	query := c.r.URL.Query()
+	query := c.R.URL.Query()
 	listed := c.s.models.Listed()
 	size := 50
 	if v := query.Get("pageSize"); v != "" {
@@ -44,7 +44,7 @@ func (c *call) listModels() *wire.Error {
 	if to < len(listed) {
 		page.NextPageToken = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(page))
+	c.WriteJSON(http.StatusOK, wire.Encode(page))
 	return nil
 }
 
@@ -53,6 +53,6 @@ func (c *call) getModel() *wire.Error {
 	if m == nil {
 		return wire.ModelNotFound(c.version, c.route.model, "getModel")
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(m.Info()))
+	c.WriteJSON(http.StatusOK, wire.Encode(m.Info()))
 	return nil
 }

@@ -181,7 +181,7 @@ func (m *chatMessage) parts() ([]wire.Part, *wire.Error) {
 
 func (c *call) chat() *wire.Error {
 	var req chatRequest
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
@@ -199,7 +199,7 @@ func (c *call) chat() *wire.Error {
 		return err
 	}
 	resp := chatResponse{ID: "chatcmpl-" + c.s.random.responseID(), Object: "chat.completion",
-		Created: c.arrived.Unix(), Model: m.Version()}
+		Created: c.Arrived.Unix(), Model: m.Version()}
 	total := c.chatUsage(&a)
 	if req.Stream {
 		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)
@@ -207,7 +207,7 @@ func (c *call) chat() *wire.Error {
 	}
 	resp.Choices = []chatChoice{{Message: chatOf(&a), FinishReason: finishOf(&a)}}
 	resp.Usage = total
-	c.writeJSON(http.StatusOK, wire.Encode(resp))
+	c.WriteJSON(http.StatusOK, wire.Encode(resp))
 	return nil
 }
 
@@ -241,18 +241,18 @@ func finishOf(a *answers.Answer) *string {
 }
 
 func (c *call) streamChat(resp chatResponse, a answers.Answer, total *chatUsage, includeUsage bool) {
-	c.w.Header().Set("Content-Type", "text/event-stream")
-	flusher := http.NewResponseController(c.w)
+	c.W.Header().Set("Content-Type", "text/event-stream")
+	flusher := http.NewResponseController(c.W)
 	send := func(data []byte) error {
-		_, err := c.w.Write([]byte("data: " + strings.TrimSuffix(string(data), "\n") + "\n\n"))
+		_, err := c.W.Write([]byte("data: " + strings.TrimSuffix(string(data), "\n") + "\n\n"))
 		return errors.Join(err, flusher.Flush())
 	}
 	resp.Object = "chat.completion.chunk"
-	c.writeHeader(http.StatusOK)
-	for p, last := range c.pieces(&a) {
+	c.WriteHeader(http.StatusOK)
+	for p, last := range c.Pieces(&a) {
 		resp.Choices = []chatChoice{{Delta: chatOf(&p), FinishReason: finishOf(&p)}}
 		if err := send(wire.Encode(resp)); err != nil {
-			c.sent(err)
+			c.Sent(err)
 			return
 		}
 		if last {
@@ -260,23 +260,23 @@ func (c *call) streamChat(resp chatResponse, a answers.Answer, total *chatUsage,
 		}
 	}
 	switch {
-	case c.hungUp:
+	case c.HungUp:
 		return
-	case c.breaks != nil && c.breaks.Drop != wire.Respond:
-		c.breakOff()
+	case c.Breaks != nil && c.Breaks.Drop != wire.Respond:
+		c.BreakOff()
 		return
-	case c.breaks != nil:
-		c.sent(send(c.breaks.Body(true)))
+	case c.Breaks != nil:
+		c.Sent(send(c.Breaks.Body(true)))
 		return
 	}
 	if includeUsage {
 		resp.Choices, resp.Usage = []chatChoice{}, total
 		if err := send(wire.Encode(resp)); err != nil {
-			c.sent(err)
+			c.Sent(err)
 			return
 		}
 	}
-	c.sent(send([]byte("[DONE]")))
+	c.Sent(send([]byte("[DONE]")))
 }
 
 func (c *call) openAIEmbeddings() *wire.Error {
@@ -286,7 +286,7 @@ func (c *call) openAIEmbeddings() *wire.Error {
 		Dimensions     int             `json:"dimensions"`
 		EncodingFormat string          `json:"encoding_format"`
 	}
-	if err := wire.Decode(c.body, &req); err != nil {
+	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
@@ -318,7 +318,7 @@ func (c *call) openAIEmbeddings() *wire.Error {
 			items[i].Embedding = packed(out[i].Values)
 		}
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": items, "model": c.model,
+	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": items, "model": c.model,
 		"usage": map[string]int64{"prompt_tokens": c.tokens, "total_tokens": c.tokens}}))
 	return nil
 }
@@ -348,7 +348,7 @@ func (c *call) openAIModels() *wire.Error {
 	for _, m := range c.s.models.Listed() {
 		list = append(list, openAIModel(m))
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": list}))
+	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": list}))
 	return nil
 }
 
@@ -357,6 +357,6 @@ func (c *call) openAIModel() *wire.Error {
 	if m == nil {
 		return wire.ModelNotFound(c.version, c.route.model, "getModel")
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(openAIModel(m)))
+	c.WriteJSON(http.StatusOK, wire.Encode(openAIModel(m)))
 	return nil
 }

@@ -14,14 +14,14 @@ func (c *call) enter() {
 		return
 	}
 	c.seen = &journal.Request{
-		At:      c.arrived.Round(0).UTC(),
-		Method:  c.r.Method,
-		Path:    c.r.URL.Path,
-		Headers: names(c.r.Header),
-		Project: c.who.Project,
+		At:      c.Arrived.Round(0).UTC(),
+		Method:  c.R.Method,
+		Path:    c.R.URL.Path,
+		Headers: names(c.R.Header),
+		Project: c.Project,
 	}
-	if c.r.URL.RawQuery != "" {
-		c.seen.Query = names(c.r.URL.Query())
+	if c.R.URL.RawQuery != "" {
+		c.seen.Query = names(c.R.URL.Query())
 	}
 	for _, p := range c.credentials {
 		c.seen.Credentials = append(c.seen.Credentials, p.Credential)
@@ -44,23 +44,23 @@ func names(values map[string][]string) []string {
 // finish notes how the request ended. An answer that was sent to its end can't
 // have been cancelled, although its client may be gone by now.
 func (c *call) finish() {
-	c.s.journal.Finish(c.seen, c.status, c.hungUp || !c.answered && c.r.Context().Err() != nil)
+	c.s.journal.Finish(c.seen, c.Status, c.HungUp || !c.Answered && c.R.Context().Err() != nil)
 }
 
 // entry describes the call in the log.
 func (c *call) entry(code int, reason string) journal.Entry {
-	return journal.Entry{At: c.arrived.Round(0).UTC(), Project: c.who.Project, Model: c.model, Key: c.who.Fingerprint,
+	return journal.Entry{At: c.Arrived.Round(0).UTC(), Project: c.Project, Model: c.model, Key: c.key,
 		Tokens: c.tokens, Status: code, Reason: reason}
 }
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answers.Answer) {
-	c.s.journal.AddBill(journal.BillKey{Project: c.who.Project, Model: c.model}, a.Bill(c.tokens, c.cached))
+	c.s.journal.AddBill(journal.BillKey{Project: c.Project, Model: c.model}, a.Bill(c.tokens, c.cached))
 }
 
 func (c *call) logRequest(code int, reason string) {
-	c.s.logger.LogAttrs(c.r.Context(), slog.LevelDebug, "request",
-		slog.String("path", c.r.URL.Path), slog.Int("status", code), slog.String("reason", reason),
-		slog.String("project", c.who.Project), slog.String("key", c.who.Fingerprint),
+	c.s.logger.LogAttrs(c.R.Context(), slog.LevelDebug, "request",
+		slog.String("path", c.R.URL.Path), slog.Int("status", code), slog.String("reason", reason),
+		slog.String("project", c.Project), slog.String("key", c.key),
 		slog.String("model", c.model), slog.Int64("tokens", c.tokens))
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/genai"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/files"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -42,7 +43,7 @@ func TestSDKFiles(t *testing.T) {
 	mine, other := sdkClient(t, server.URL, key1), sdkClient(t, server.URL, key2)
 	// Two full chunks: the client can't know that there is no third, and sends an
 	// empty one.
-	content := strings.Repeat("x", 2*uploadGranularity)
+	content := strings.Repeat("x", 2*files.Granularity)
 	f, err := mine.Files.Upload(ctx, strings.NewReader(content), &genai.UploadFileConfig{MIMEType: "application/pdf", DisplayName: "A name"})
 	require.NoError(t, err)
 	assert.Equal(t, genai.FileStateActive, f.State)

@@ -5,17 +5,19 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/caches"
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/files"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/quota"
+	"fluxgate.dev/fluxgate/internal/geminisim/resources"
 )
 
 // A Key is an API key that the server knows; it lives in package credentials.
@@ -87,8 +89,6 @@ type Server struct {
 	now             func() time.Time
 	latency, jitter time.Duration
 	maxOutput       int64
-	fileURIBase     string
-	granularity     int64
 	logger          *slog.Logger
 	models          *models.Catalogue
 	keys            *credentials.Ring
@@ -96,12 +96,11 @@ type Server struct {
 	quota           *quota.Ledger
 	random          *random
 	answers         *answers.Answerer
+	files           *files.Service
+	caches          *caches.Service
 
 	mu           sync.Mutex
-	files        resourceStore[*file]
-	caches       resourceStore[*cachedContent]
-	interactions resourceStore[*interaction]
-	uploads      map[string]*uploadSession
+	interactions resources.Store[*interaction]
 
 	long *longrunning.Service // has a lock of its own, which is taken before mu
 	live *live.Service
@@ -117,17 +116,12 @@ func New(cfg Config) *Server {
 		latency:      cfg.Latency,
 		jitter:       cfg.Jitter,
 		maxOutput:    cmp.Or(cfg.MaxOutputTokens, models.OutputTokenLimit),
-		fileURIBase:  strings.TrimSuffix(cfg.FileURIBase, "/"),
-		granularity:  cmp.Or(cfg.UploadGranularity, uploadGranularity),
 		logger:       cfg.Logger,
 		models:       models.New(slices.Sorted(maps.Keys(cfg.Limits))), // a map has no order, a list of models should
 		keys:         credentials.NewRing(cfg.Keys),
 		journal:      journal.New(cmp.Or(cfg.RequestLog, 16_384)),
 		random:       newRandom(cfg.Seed),
-		files:        newResourceStore[*file](),
-		caches:       newResourceStore[*cachedContent](),
-		interactions: newResourceStore[*interaction](),
-		uploads:      make(map[string]*uploadSession),
+		interactions: resources.NewStore[*interaction](),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -145,6 +139,10 @@ func New(cfg Config) *Server {
 		Limits: limits, Resolve: s.models.Resolve,
 	}, s.journal)
 	s.answers = answers.New(answers.Config{NewID: s.random.responseID, Resolve: s.models.Resolve, Limits: s.quota.LimitsOf})
+	s.files = files.New(files.Config{
+		Now: s.now, NewID: s.random.id, URIBase: cfg.FileURIBase, Granularity: cfg.UploadGranularity, Stores: stores{s},
+	})
+	s.caches = caches.New(caches.Config{NewID: s.random.id, Models: s.models, Files: s.files})
 	s.long = longrunning.New(host{s})
 	s.live = live.New(s.liveConfig())
 	return s

@@ -46,10 +46,10 @@ func (s *Server) liveConfig() live.Config {
 
 // createToken serves POST v1alpha/auth_tokens.
 func (c *call) createToken() *wire.Error {
-	answer, invalid := c.s.live.CreateToken(c.who.Project, c.body)
+	answer, invalid := c.s.live.CreateToken(c.Project, c.Body)
 	if invalid != "" {
 		return wire.InvalidArgument(invalid)
 	}
-	c.writeJSON(http.StatusOK, answer)
+	c.WriteJSON(http.StatusOK, answer)
 	return nil
 }

@@ -1,4 +1,4 @@
-package geminisim
+package files
 
 import (
 	"crypto/sha256"
@@ -14,13 +14,14 @@ import (
 	"strings"
 	"sync"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/exchange"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
-const (
-	uploadGranularity = 8 << 20 // bytes, what the real service asks for
-	maxMeta           = 1 << 20 // bytes of a file's metadata that are read
-)
+// Granularity is what the real service wants the end of a chunk to be a multiple of, in bytes.
+const Granularity = 8 << 20
+
+const maxMeta = 1 << 20 // bytes of a file's metadata that are read
 
 // Of an upload session, as X-Goog-Upload-Status names them.
 const (
@@ -42,43 +43,54 @@ type uploadSession struct {
 	sum  hash.Hash  // of what was received; guarded by body
 	kept kept       // guarded by body
 
-	// The rest is guarded by Server.mu.
+	// The rest is guarded by the Service's mu.
 	received int64
 	status   string
 	file     *file // once it is final
 }
 
-// upload serves the start of an upload, whole uploads in one request and the
-// requests of a session.
-func (c *call) upload() *wire.Error {
-	c.arrived = c.s.now()
-	if id := c.r.URL.Query().Get("upload_id"); id != "" {
-		return c.continueUpload(id)
-	}
-	refused := c.authenticate()
-	c.enter()
-	switch {
-	case c.r.Method != http.MethodPost:
-		return wire.NoSuchURL()
-	case refused != nil:
-		return refused
-	}
-	switch c.r.Header.Get("X-Goog-Upload-Protocol") {
+// Start serves a request that begins an upload to a store (empty: of a file), or is one whole.
+func (s *Service) Start(x *exchange.Exchange, store string) *wire.Error {
+	switch x.R.Header.Get("X-Goog-Upload-Protocol") {
 	case "resumable":
-		return c.startUpload()
+		return s.startUpload(x, store)
 	case "multipart":
-		return c.multipartUpload()
+		return s.multipartUpload(x)
 	case "raw":
-		body := &noted{Reader: c.r.Body}
-		return c.wholeFile("", fileMeta{mime: c.mediaType(c.r.Header.Get("Content-Type"))}, body, body)
+		body := &noted{Reader: x.R.Body}
+		return s.wholeFile(x, "", fileMeta{mime: mediaType(x, x.R.Header.Get("Content-Type"))}, body, body)
 	default:
 		return wire.InvalidArgument("Unsupported upload protocol: X-Goog-Upload-Protocol has to be resumable, multipart or raw.")
 	}
 }
 
+// Owner returns the project that a session was begun by.
+func (s *Service) Owner(session string) (project string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.uploads[session]
+	if u == nil {
+		return "", false
+	}
+	return u.project, true
+}
+
+// GoOn serves a request to the URL of a session. The upload backend's own errors
+// are plain text.
+func (s *Service) GoOn(x *exchange.Exchange, session string) {
+	s.mu.Lock()
+	u := s.uploads[session]
+	s.mu.Unlock()
+	if u == nil {
+		uploadError(x, http.StatusNotFound, "", "Upload not found.")
+		return
+	}
+	s.command(x, u)
+}
+
 // mediaType returns the type that the header gives the file, or else the one given.
-func (c *call) mediaType(otherwise string) string {
-	if v := c.r.Header.Get("X-Goog-Upload-Header-Content-Type"); v != "" {
+func mediaType(x *exchange.Exchange, otherwise string) string {
+	if v := x.R.Header.Get("X-Goog-Upload-Header-Content-Type"); v != "" {
 		return v
 	}
 	return otherwise
@@ -132,65 +144,65 @@ func parseFileMeta(raw []byte) (id string, meta fileMeta, failed *wire.Error) {
 }
 
 // startUpload opens a session.
-func (c *call) startUpload() *wire.Error {
-	if c.r.Header.Get("X-Goog-Upload-Command") != "start" {
+func (s *Service) startUpload(x *exchange.Exchange, store string) *wire.Error {
+	if x.R.Header.Get("X-Goog-Upload-Command") != "start" {
 		return wire.InvalidArgument("Invalid upload command: a resumable upload begins with X-Goog-Upload-Command: start.")
 	}
-	u := &uploadSession{project: c.who.Project, size: -1, sum: sha256.New(), status: uploadActive}
-	if v := c.r.Header.Get("X-Goog-Upload-Header-Content-Length"); v != "" {
+	u := &uploadSession{project: x.Project, store: store, size: -1, sum: sha256.New(), status: uploadActive}
+	if v := x.R.Header.Get("X-Goog-Upload-Header-Content-Length"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 || n > maxFile {
 			return wire.InvalidArgument("Invalid X-Goog-Upload-Header-Content-Length.")
 		}
 		u.size = n
 	}
-	raw, err := io.ReadAll(io.LimitReader(c.r.Body, maxMeta))
+	raw, err := io.ReadAll(io.LimitReader(x.R.Body, maxMeta))
 	if err != nil {
 		return wire.Cancelled()
 	}
 	var failed *wire.Error
-	if u.store = c.route.id; u.store != "" {
-		u.meta, failed = c.storeMeta(u.store, raw)
+	if store != "" {
+		u.meta.displayName, u.meta.mime, failed = s.cfg.Stores.Document(x.Project, store, raw)
 	} else {
 		u.id, u.meta, failed = parseFileMeta(raw)
 	}
 	if failed != nil {
 		return failed
 	}
-	u.meta.mime = c.mediaType(u.meta.mime)
-	c.s.mu.Lock()
-	taken := c.s.files.has(u.id, c.arrived)
-	session := c.s.random.id(64)
+	u.meta.mime = mediaType(x, u.meta.mime)
+	s.mu.Lock()
+	taken := s.files.Has(u.id, x.Arrived)
+	session := s.cfg.NewID(64)
 	if !taken {
-		c.s.uploads[session] = u
+		s.uploads[session] = u
 	}
-	c.s.mu.Unlock()
+	s.mu.Unlock()
 	if taken {
 		return errFileExists(u.id)
 	}
 	// The session's URL keeps the query of the request that opened it, with the
 	// key if that is where it was.
-	query := c.r.URL.RawQuery
+	query := x.R.URL.RawQuery
 	if query != "" {
 		query += "&"
 	}
-	url := c.ownBase() + c.r.URL.EscapedPath() + "?" + query + "upload_id=" + session + "&upload_protocol=resumable"
-	h := c.w.Header()
+	url := x.OwnBase() + x.R.URL.EscapedPath() + "?" + query + "upload_id=" + session + "&upload_protocol=resumable"
+	h := x.W.Header()
 	h.Set("X-Goog-Upload-URL", url)
 	h.Set("X-Goog-Upload-Control-URL", url)
-	h.Set("X-Goog-Upload-Chunk-Granularity", strconv.FormatInt(c.s.granularity, 10))
+	h.Set("X-Goog-Upload-Chunk-Granularity", strconv.FormatInt(s.cfg.Granularity, 10))
 	h.Set("X-GUploader-UploadID", session)
-	c.uploadState(uploadActive, http.StatusOK)
+	uploadState(x, uploadActive, http.StatusOK)
 	return nil
 }
 
 // multipartUpload takes a multipart/related body: the metadata, then the file.
-func (c *call) multipartUpload() *wire.Error {
-	kind, params, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+func (s *Service) multipartUpload(x *exchange.Exchange) *wire.Error {
+	kind, params, err := mime.ParseMediaType(x.R.Header.Get("Content-Type"))
 	if err != nil || !strings.HasPrefix(kind, "multipart/") || params["boundary"] == "" {
 		return wire.InvalidArgument("Invalid multipart request with no boundary.")
 	}
-	body := &noted{Reader: c.r.Body}
+	body := &noted{Reader: x.R.Body}
 	parts := multipart.NewReader(body, params["boundary"])
 	head, err := parts.NextRawPart()
 	if err != nil {
@@ -211,11 +223,11 @@ func (c *call) multipartUpload() *wire.Error {
 	if v := media.Header.Get("Content-Type"); v != "" {
 		meta.mime = v
 	}
-	return c.wholeFile(id, meta, media, body)
+	return s.wholeFile(x, id, meta, media, body)
 }
 
 // wholeFile takes a file in one piece, from a body or a part of it.
-func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) *wire.Error {
+func (s *Service) wholeFile(x *exchange.Exchange, id string, meta fileMeta, from io.Reader, body *noted) *wire.Error {
 	sum, content := sha256.New(), new(kept)
 	size, err := io.Copy(io.MultiWriter(sum, content), io.LimitReader(from, maxFile+1))
 	switch {
@@ -224,89 +236,60 @@ func (c *call) wholeFile(id string, meta fileMeta, from io.Reader, body *noted) 
 	case size > maxFile:
 		return wire.InvalidArgument("The file is too large.")
 	}
-	f, failed := c.addFile(c.who.Project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
+	f, failed := s.add(x.Project, id, meta, size, [32]byte(sum.Sum(nil)), content.content)
 	if failed != nil {
 		return failed
 	}
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
-	return nil
-}
-
-// continueUpload serves a request to the URL of a session. The URL is enough of a
-// credential; a key that comes with it has to be of the session's project.
-func (c *call) continueUpload(session string) *wire.Error {
-	c.s.mu.Lock()
-	u := c.s.uploads[session]
-	c.s.mu.Unlock()
-	var refused *wire.Error
-	if len(c.credentials) > 0 {
-		refused = c.authenticate()
-	}
-	switch {
-	case u == nil, refused != nil:
-	case c.who.Project == "":
-		c.who.Project = u.project
-	case c.who.Project != u.project:
-		refused = wire.PermissionDenied("The caller does not have permission")
-	}
-	c.enter()
-	switch {
-	case refused != nil:
-		return refused
-	case u == nil:
-		c.uploadError(http.StatusNotFound, "", "Upload not found.")
-		return nil
-	}
-	c.command(u)
+	x.WriteJSON(http.StatusOK, wire.Encode(map[string]View{"file": s.view(x, f)}))
 	return nil
 }
 
 // command does what X-Goog-Upload-Command says.
-func (c *call) command(u *uploadSession) {
-	commands := strings.Split(c.r.Header.Get("X-Goog-Upload-Command"), ",")
+func (s *Service) command(x *exchange.Exchange, u *uploadSession) {
+	commands := strings.Split(x.R.Header.Get("X-Goog-Upload-Command"), ",")
 	for i := range commands {
 		commands[i] = strings.ToLower(strings.TrimSpace(commands[i]))
 	}
 	switch {
 	case slices.Equal(commands, []string{"query"}):
-		c.queryUpload(u)
+		s.queryUpload(x, u)
 	case slices.Equal(commands, []string{"cancel"}):
-		c.s.mu.Lock()
+		s.mu.Lock()
 		if u.status == uploadActive {
 			u.status = uploadCancelled
 		}
 		status := u.status
-		c.s.mu.Unlock()
-		c.uploadState(status, http.StatusOK)
+		s.mu.Unlock()
+		uploadState(x, status, http.StatusOK)
 	case slices.Equal(commands, []string{"upload"}):
-		c.receive(u, false)
+		s.receive(x, u, false)
 	case slices.Equal(commands, []string{"upload", "finalize"}), slices.Equal(commands, []string{"finalize"}):
-		c.receive(u, true)
+		s.receive(x, u, true)
 	default:
-		c.uploadError(http.StatusBadRequest, uploadActive, "Invalid X-Goog-Upload-Command.")
+		uploadError(x, http.StatusBadRequest, uploadActive, "Invalid X-Goog-Upload-Command.")
 	}
 }
 
-func (c *call) queryUpload(u *uploadSession) {
-	c.s.mu.Lock()
+func (s *Service) queryUpload(x *exchange.Exchange, u *uploadSession) {
+	s.mu.Lock()
 	status, received, f := u.status, u.received, u.file
-	c.s.mu.Unlock()
-	c.w.Header().Set("X-Goog-Upload-Chunk-Granularity", strconv.FormatInt(c.s.granularity, 10))
-	c.w.Header().Set("X-Goog-Upload-Size-Received", strconv.FormatInt(received, 10))
+	s.mu.Unlock()
+	x.W.Header().Set("X-Goog-Upload-Chunk-Granularity", strconv.FormatInt(s.cfg.Granularity, 10))
+	x.W.Header().Set("X-Goog-Upload-Size-Received", strconv.FormatInt(received, 10))
 	if f != nil {
-		c.w.Header().Set("X-Goog-Upload-Status", status)
-		c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
+		x.W.Header().Set("X-Goog-Upload-Status", status)
+		x.WriteJSON(http.StatusOK, wire.Encode(map[string]View{"file": s.view(x, f)}))
 		return
 	}
-	c.uploadState(status, http.StatusOK)
+	uploadState(x, status, http.StatusOK)
 }
 
 // receive takes bytes, and with finalize makes a file of them all.
-func (c *call) receive(u *uploadSession, finalize bool) {
+func (s *Service) receive(x *exchange.Exchange, u *uploadSession, finalize bool) {
 	u.body.Lock()
 	defer u.body.Unlock()
-	if code, complaint := c.acceptable(u, finalize); complaint != "" {
-		c.uploadError(code, c.statusOf(u), complaint)
+	if code, complaint := s.acceptable(x, u, finalize); complaint != "" {
+		uploadError(x, code, s.statusOf(u), complaint)
 		return
 	}
 	room := int64(maxFile)
@@ -314,105 +297,105 @@ func (c *call) receive(u *uploadSession, finalize bool) {
 		room = u.size
 	}
 	room -= u.received // changed under body only
-	n, err := io.Copy(io.MultiWriter(u.sum, &u.kept), io.LimitReader(c.r.Body, room))
+	n, err := io.Copy(io.MultiWriter(u.sum, &u.kept), io.LimitReader(x.R.Body, room))
 	if err == nil && n == room {
-		if extra, _ := io.ReadFull(c.r.Body, make([]byte, 1)); extra > 0 {
+		if extra, _ := io.ReadFull(x.R.Body, make([]byte, 1)); extra > 0 {
 			err = errTooMuch
 		}
 	}
-	c.s.mu.Lock()
+	s.mu.Lock()
 	u.received += n // what arrived before the connection broke is kept
 	if errors.Is(err, errTooMuch) {
 		u.status = uploadCancelled
 	}
 	received := u.received
-	c.s.mu.Unlock()
+	s.mu.Unlock()
 	switch {
 	case errors.Is(err, errTooMuch):
-		c.uploadError(http.StatusBadRequest, uploadCancelled, "More bytes than were announced.")
+		uploadError(x, http.StatusBadRequest, uploadCancelled, "More bytes than were announced.")
 	case err != nil:
-		c.hungUp = true
+		x.HungUp = true
 	case !finalize:
-		c.w.Header().Set("X-Goog-Upload-Size-Received", strconv.FormatInt(received, 10))
-		c.uploadState(uploadActive, http.StatusOK)
+		x.W.Header().Set("X-Goog-Upload-Size-Received", strconv.FormatInt(received, 10))
+		uploadState(x, uploadActive, http.StatusOK)
 	case u.size >= 0 && received != u.size:
-		c.uploadError(http.StatusBadRequest, uploadActive,
+		uploadError(x, http.StatusBadRequest, uploadActive,
 			fmt.Sprintf("Upload can't be finalized: %d of %d bytes were received.", received, u.size))
 	default:
-		c.finalize(u, received)
+		s.finalize(x, u, received)
 	}
 }
 
 var errTooMuch = errors.New("geminisim: more bytes than were announced")
 
 // acceptable checks a request that sends bytes before they are read.
-func (c *call) acceptable(u *uploadSession, finalize bool) (code int, complaint string) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
+func (s *Service) acceptable(x *exchange.Exchange, u *uploadSession, finalize bool) (code int, complaint string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if u.status != uploadActive {
 		return http.StatusBadRequest, "Upload has already been terminated."
 	}
 	// Only a request that merely ends the upload can do without an offset.
-	if v := c.r.Header.Get("X-Goog-Upload-Offset"); v != "" || !finalize || c.r.ContentLength != 0 {
+	if v := x.R.Header.Get("X-Goog-Upload-Offset"); v != "" || !finalize || x.R.ContentLength != 0 {
 		offset, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || offset != u.received {
 			return http.StatusBadRequest, fmt.Sprintf("Invalid X-Goog-Upload-Offset: %d bytes were received.", u.received)
 		}
 	}
-	end := u.received + max(0, c.r.ContentLength)
+	end := u.received + max(0, x.R.ContentLength)
 	switch {
 	case u.size >= 0 && end > u.size:
 		return http.StatusBadRequest, "More bytes than were announced."
-	case !finalize && c.r.ContentLength >= 0 && end%c.s.granularity != 0:
-		return http.StatusBadRequest, fmt.Sprintf("A chunk that isn't the last has to end at a multiple of %d bytes.", c.s.granularity)
+	case !finalize && x.R.ContentLength >= 0 && end%s.cfg.Granularity != 0:
+		return http.StatusBadRequest, fmt.Sprintf("A chunk that isn't the last has to end at a multiple of %d bytes.", s.cfg.Granularity)
 	}
 	return 0, ""
 }
 
-func (c *call) statusOf(u *uploadSession) string {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
+func (s *Service) statusOf(u *uploadSession) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return u.status
 }
 
 // finalize makes a file of a session whose bytes have arrived. The caller holds
 // u.body.
-func (c *call) finalize(u *uploadSession, size int64) {
+func (s *Service) finalize(x *exchange.Exchange, u *uploadSession, size int64) {
 	if u.store != "" {
-		c.s.mu.Lock()
+		s.mu.Lock()
 		u.status = uploadFinal
-		c.s.mu.Unlock()
-		c.w.Header().Set("X-Goog-Upload-Status", uploadFinal)
-		c.writeJSON(http.StatusOK, wire.Encode(c.s.long.Uploaded(u.project, u.store, u.meta.displayName, u.meta.mime, u.kept.content)))
+		s.mu.Unlock()
+		x.W.Header().Set("X-Goog-Upload-Status", uploadFinal)
+		x.WriteJSON(http.StatusOK, wire.Encode(s.cfg.Stores.Uploaded(u.project, u.store, u.meta.displayName, u.meta.mime, u.kept.content)))
 		return
 	}
-	f, failed := c.addFile(u.project, u.id, u.meta, size, [32]byte(u.sum.Sum(nil)), u.kept.content)
+	f, failed := s.add(u.project, u.id, u.meta, size, [32]byte(u.sum.Sum(nil)), u.kept.content)
 	if failed != nil {
-		c.uploadError(failed.Code, uploadActive, failed.Message)
+		uploadError(x, failed.Code, uploadActive, failed.Message)
 		return
 	}
-	c.s.mu.Lock()
+	s.mu.Lock()
 	u.status, u.file = uploadFinal, f
-	c.s.mu.Unlock()
-	c.w.Header().Set("X-Goog-Upload-Status", uploadFinal)
-	c.writeJSON(http.StatusOK, wire.Encode(map[string]fileView{"file": c.view(f)}))
+	s.mu.Unlock()
+	x.W.Header().Set("X-Goog-Upload-Status", uploadFinal)
+	x.WriteJSON(http.StatusOK, wire.Encode(map[string]View{"file": s.view(x, f)}))
 }
 
 // uploadState answers without a body.
-func (c *call) uploadState(status string, code int) {
-	c.w.Header().Set("X-Goog-Upload-Status", status)
-	c.w.Header().Set("Content-Length", "0")
-	c.writeHeader(code)
-	c.answered = true
+func uploadState(x *exchange.Exchange, status string, code int) {
+	x.W.Header().Set("X-Goog-Upload-Status", status)
+	x.W.Header().Set("Content-Length", "0")
+	x.WriteHeader(code)
+	x.Answered = true
 }
 
 // uploadError answers as the upload backend does: in plain text.
-func (c *call) uploadError(code int, status, text string) {
+func uploadError(x *exchange.Exchange, code int, status, text string) {
 	if status != "" {
-		c.w.Header().Set("X-Goog-Upload-Status", status)
+		x.W.Header().Set("X-Goog-Upload-Status", status)
 	}
-	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	c.writeHeader(code)
-	_, err := io.WriteString(c.w, text)
-	c.sent(err)
+	x.W.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	x.WriteHeader(code)
+	_, err := io.WriteString(x.W, text)
+	x.Sent(err)
 }
