@@ -123,7 +123,7 @@ func newResetCommand() *cobra.Command {
 	var o operator
 	return o.command(&cobra.Command{
 		Use:   "reset KEY",
-		Short: "Drop what Gemini's errors said of a key and its project",
+		Short: "Drop what a provider's errors said of a key and its project",
 		Long: `Reset forgets the blocks and the learned limits of the project that a key belongs to, and that the key was found invalid, if it was.
 What was sent today stays counted. KEY is its number in ` + "`fluxgate status`" + `.
 
@@ -181,7 +181,7 @@ func newLimitsCommand() *cobra.Command {
 		Use:   "limits [JSON | --default]",
 		Short: "Set limits of models, or go back to the configured ones",
 		Long: `Limits sets requests per minute (rpm), input tokens per minute (tpm) and requests per day (rpd) of models, in the form of
-FLUXGATE_LIMITS; -1 is unlimited. Those of one project are under "projects", by its name, and go before those of all. A limit learned from an error of Gemini still counts more. --default goes back to the limits
+FLUXGATE_LIMITS; -1 is unlimited. Those of one project are under "projects", by its name, and go before those of all. A limit learned from a provider's answer still counts more. --default goes back to the limits
 that are configured.`,
 		Example: `  fluxgate limits '{"gemini-2.5-pro":{"rpm":150,"tpm":2000000,"rpd":-1}}'
   fluxgate limits '{"projects":{"paid":{"flash":{"rpm":1000}}}}'

@@ -157,8 +157,8 @@ func newValidateCommand() *cobra.Command {
 	var o operator
 	return o.command(&cobra.Command{
 		Use:   "validate",
-		Short: "Have every key checked with Gemini",
-		Long: `Validate has every key checked by a free call to Gemini, and shows how it was found. The results count for all instances.
+		Short: "Have every key checked with its provider",
+		Long: `Validate has every key checked by a free call to its provider, and shows how it was found. The results count for all instances.
 It takes an administrator's token. The exit code is 0 if a key is healthy.`,
 		Example: `  fluxgate validate
   fluxgate validate --json | jq -r '.keys[] | select(.status == "invalid") | .key_index'`,

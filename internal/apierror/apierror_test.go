@@ -98,6 +98,45 @@ func TestWaitNamesWhatStandsInTheWay(t *testing.T) {
 	}
 }
 
+// A limit of another provider's model is named in that provider's words, and none is Google's.
+func TestWaitForOtherProvidersIsInTheirWords(t *testing.T) {
+	limits := scheduler.Limits{RPM: 5, TPM: 30_000, RPD: 100}
+	const gpt, claude = "openai/gpt-5.5", "anthropic/claude-sonnet-5"
+	for _, c := range []struct {
+		wait            Wait
+		id, value, says string
+	}{
+		{Wait{Model: gpt, Cause: scheduler.ByRPM}, "RequestsPerMinutePerProjectPerModel", "5", "Rate limit reached for openai/gpt-5.5 on requests per minute (RPM): Limit 5."},
+		{Wait{Model: gpt, Cause: scheduler.ByTPM}, "TokensPerMinutePerProjectPerModel", "30000", "on tokens per minute (TPM): Limit 30000."},
+		{Wait{Model: gpt, Cause: scheduler.ByRPM, On: scheduler.OfDay(gpt), Beside: "x"}, "RequestsPerDayPerProjectPerModel", "100", "on requests per day (RPD): Limit 100."},
+		{Wait{Model: gpt, Cause: scheduler.ByRPM, On: scheduler.OfWindow(gpt, 10*time.Second), Beside: "x"}, "RequestsPer10SecondsPerProjectPerModel", "5", "on requests per 10 seconds: Limit 5."},
+		{Wait{Model: gpt, Cause: scheduler.ByTPM, On: scheduler.OfBucket(gpt, time.Hour), Beside: "x"}, "TokensPerHourPerProjectPerModel", "30000", "on tokens per hour (TPH): Limit 30000."},
+		{Wait{Model: gpt, Cause: scheduler.ByRPM, On: scheduler.OfPlaces(gpt), Beside: "x"}, "RequestsAtATimePerProjectPerModel", "5", "on requests at a time: Limit 5."},
+		{Wait{Model: claude, Cause: scheduler.ByRPM}, "RequestsPerMinutePerProjectPerModel", "5", "This request would exceed the rate limit of 5 requests per minute (model: claude-sonnet-5)."},
+		{Wait{Model: claude, Cause: scheduler.ByTPM}, "InputTokensPerMinutePerProjectPerModel", "30000", "rate limit of 30000 input tokens per minute"},
+		{Wait{Model: claude, Cause: scheduler.ByTPM, On: scheduler.OfOutputs(claude), Beside: "x"}, "OutputTokensPerMinutePerProjectPerModel", "30000", "rate limit of 30000 output tokens per minute"},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			c.wait.Limits, c.wait.Left = limits, 58_001*time.Millisecond
+			for _, f := range []Format{Native, OpenAI, Anthropic} {
+				w := httptest.NewRecorder()
+				WriteWait(w, f, c.wait)
+				assert.Contains(t, w.Body.String(), c.says)
+				assert.Contains(t, w.Body.String(), "try again in 58.001s")
+				for _, googles := range []string{"GenerateRequests", "generativelanguage", "Quota exceeded for metric"} {
+					assert.NotContains(t, w.Body.String(), googles)
+				}
+				if f == Anthropic {
+					continue // which has no details
+				}
+				violation := decode(t, w).Error.Details[0].Violations[0]
+				assert.Equal(t, c.id, violation.ID)
+				assert.Equal(t, c.value, violation.Value)
+			}
+		})
+	}
+}
+
 // What upstream said passes as it said it, in the format of the route.
 func TestUpstreamErrorsPass(t *testing.T) {
 	const said = `{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT","details":[{"@type":"x"}]}}`

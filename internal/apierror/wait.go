@@ -33,6 +33,8 @@ type Wait struct {
 	// whether its slot is kept, and the ticket.
 	Model  string
 	Beside string
+	// On is the calendar that stands in the way, as package scheduler names it; empty: the model's.
+	On     string
 	Booked bool
 	Ticket string
 	// Preferred says that only the project of the key that the caller prefers was asked.
@@ -93,10 +95,14 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 		h.Set(InsteadHeader, wait.Instead)
 	}
 	delay := inSeconds(wait.Left)
-	v, message := wait.ofProject(delay)
-	if wait.Caller != "" {
-		v, message = wait.ofCaller(delay)
+	name := wait.ofProject
+	switch {
+	case wait.Caller != "":
+		name = wait.ofCaller
+	case scheduler.FamilyOf(wait.Model) == scheduler.Foreign && wait.Model != "":
+		name = wait.ofOther
 	}
+	v, message := name(delay)
 	writeOwn(w, f, status{
 		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: message,
 		Details: []any{
@@ -136,14 +142,18 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 		v.Value = strconv.FormatInt(limit, 10)
 		said = ", limit: " + v.Value
 	}
-	busy := "Every usable project is busy."
-	if w.Preferred {
-		busy = "The project of the key that you prefer is busy; others may not be."
+	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s%s", w.busy(), v.Metric, said, w.Model, w.advice(delay), w.sooner())
+}
+
+// busy says what can't take the request.
+func (w *Wait) busy() string {
+	switch {
+	case w.Cause.Daily() && w.Beside == "":
+		return w.spent()
+	case w.Preferred:
+		return "The project of the key that you prefer is busy; others may not be."
 	}
-	if w.Cause.Daily() && w.Beside == "" {
-		busy = w.spent()
-	}
-	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s%s", busy, v.Metric, said, w.Model, w.advice(delay), w.sooner())
+	return "Every usable project is busy."
 }
 
 // spent says whose day is spent, and when the next begins.

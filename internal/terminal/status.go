@@ -55,7 +55,7 @@ func (v statusView) summary(b *strings.Builder) {
 	s := v.style
 	b.WriteString(s.paint(bold, clean(v.options.URL)) + " at " + s.clock(v.Now, "2006-01-02 15:04:05") + "\n\n")
 	if v.Simulated {
-		b.WriteString(s.field("SIMULATED", "answers come from a simulated Gemini, not from the real one"))
+		b.WriteString(s.field("SIMULATED", "answers come from a simulator, not from a real provider"))
 	}
 	if x := v.Shadow; x != nil {
 		b.WriteString(s.field("SHADOW", fmt.Sprintf("every request is sent as it comes; since %s %s of %s would have waited, %s been refused (this instance)",

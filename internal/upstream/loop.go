@@ -26,7 +26,7 @@ const StatusLoop = http.StatusLoopDetected
 var ErrLoop = errors.New("upstream: the request came back to a Fluxgate")
 
 // LoopMessage tells callers of ErrLoop.
-const LoopMessage = "The request came back to a Fluxgate: the base URL of its upstream (GOOGLE_GEMINI_BASE_URL) leads to a Fluxgate and not to Gemini. It was sent nowhere else."
+const LoopMessage = "The request came back to a Fluxgate: the base URL of its upstream (GOOGLE_GEMINI_BASE_URL, OPENAI_BASE_URL and the like) leads to a Fluxgate and not to a provider. It was sent nowhere else."
 
 // CameBack reports whether a request has been sent by a Fluxgate.
 func CameBack(h http.Header) bool {

@@ -66,7 +66,7 @@ const controls = {
     done: `Key ${key} is reset.`,
     ask: {
       title: `Reset key ${key}?`,
-      text: `This forgets the blocks and the learned limits of its project, ${keyProject(key)}, and that the key was found invalid, if it was. If Gemini still refuses, Fluxgate has to learn it again.`,
+      text: `This forgets the blocks and the learned limits of its project, ${keyProject(key)}, and that the key was found invalid, if it was. If its provider still refuses, Fluxgate has to learn it again.`,
       yes: 'Reset',
     },
   }),

@@ -1,0 +1,104 @@
+package apierror
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// ofOther names the limit of another provider's model that stands in the way, in the words that
+// this provider has for it: clients look for them. The details are ours, in Google's shape.
+func (w *Wait) ofOther(delay string) (v violation, message string) {
+	provider, name, _ := strings.Cut(w.Model, "/")
+	limit, what, period := w.counted(provider == "anthropic")
+	id := strings.ReplaceAll(inTitle(what)+"Per"+inTitle(period), " ", "") + "PerProjectPerModel"
+	v = violation{
+		Metric:     "fluxgate.dev/" + strings.ReplaceAll(what, " ", "_") + "_per_model",
+		ID:         strings.Replace(id, "PerAtATime", "AtATime", 1),
+		Dimensions: map[string]string{"provider": provider, "model": name},
+	}
+	said, rate := "", "rate limit of "+what
+	if limit > 0 { // it may be unlimited as far as we know, and busy all the same
+		v.Value = strconv.FormatInt(limit, 10)
+		said, rate = ": Limit "+v.Value, "rate limit of "+v.Value+" "+what
+	}
+	between := " per "
+	if period == atATime {
+		between = " "
+	}
+	message = fmt.Sprintf("Rate limit reached for %s on %s%s%s", w.Model, what+between+period, abbreviation(what, period), said)
+	if provider == "anthropic" {
+		message = fmt.Sprintf("This request would exceed the %s%s (model: %s)", rate, between+period, name)
+	}
+	return v, fmt.Sprintf("%s %s.\n%s%s", w.busy(), message, w.advice(delay), w.sooner())
+}
+
+const atATime = "at a time"
+
+// counted says what stands in the way: how many of what there may be, in which time.
+func (w *Wait) counted(inputApart bool) (limit int64, what, period string) {
+	limit, what, period = w.Limits.RPM, "requests", "minute"
+	switch {
+	case w.On == scheduler.OfOutputs(w.Model):
+		return w.Limits.TPM, "output tokens", period
+	case w.On == scheduler.OfPlaces(w.Model):
+		return limit, what, atATime
+	case w.On == scheduler.OfDay(w.Model), w.Cause.Daily():
+		return w.Limits.RPD, what, "day"
+	case w.Cause == scheduler.ByTPM:
+		limit, what = w.Limits.TPM, "tokens"
+		if inputApart {
+			what = "input tokens"
+		}
+	}
+	for _, per := range scheduler.WindowPeriods() {
+		if w.On == scheduler.OfWindow(w.Model, per) {
+			period = inWordsOf(per)
+		}
+	}
+	for _, per := range scheduler.BucketPeriods() {
+		if w.On == scheduler.OfBucket(w.Model, per) {
+			period = inWordsOf(per)
+		}
+	}
+	return limit, what, period
+}
+
+// inWordsOf is how providers call a period.
+func inWordsOf(per time.Duration) string {
+	switch per {
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	case 24 * time.Hour:
+		return "day"
+	}
+	return strconv.FormatFloat(per.Seconds(), 'f', -1, 64) + " seconds"
+}
+
+// abbreviation is how providers shorten a limit's name, such as " (RPM)"; empty: they don't.
+func abbreviation(what, period string) string {
+	if period == atATime || strings.Contains(period, " ") {
+		return ""
+	}
+	short := ""
+	for word := range strings.SplitSeq(what, " ") {
+		short += strings.ToUpper(word[:1])
+	}
+	return " (" + short + "P" + strings.ToUpper(period[:1]) + ")"
+}
+
+// inTitle has each word begin with a capital letter.
+func inTitle(text string) string {
+	words := strings.Fields(text)
+	for i, word := range words {
+		words[i] = strings.ToUpper(word[:1]) + word[1:]
+	}
+	return strings.Join(words, " ")
+}
