@@ -11,7 +11,7 @@ import (
 
 // ofOther names the limit of another provider's model that stands in the way, in the words that
 // this provider has for it: clients look for them. The details are ours, in Google's shape.
-func (w *Wait) ofOther(delay string) (v violation, message string) {
+func (w *Wait) ofOther() (v violation, message string) {
 	provider, name, _ := strings.Cut(w.Model, "/")
 	limit, what, period := w.counted(provider == "anthropic")
 	id := strings.ReplaceAll(inTitle(what)+"Per"+inTitle(period), " ", "") + "PerProjectPerModel"
@@ -29,11 +29,11 @@ func (w *Wait) ofOther(delay string) (v violation, message string) {
 	if period == atATime {
 		between = " "
 	}
-	message = fmt.Sprintf("Rate limit reached for %s on %s%s%s", w.Model, what+between+period, abbreviation(what, period), said)
+	message = fmt.Sprintf("Rate limit reached for %s on %s%s%s.", w.Model, what+between+period, abbreviation(what, period), said)
 	if provider == "anthropic" {
-		message = fmt.Sprintf("This request would exceed the %s%s (model: %s)", rate, between+period, name)
+		message = fmt.Sprintf("This request would exceed the %s%s (model: %s).", rate, between+period, name)
 	}
-	return v, fmt.Sprintf("%s %s.\n%s%s", w.busy(), message, w.advice(delay), w.sooner())
+	return v, message
 }
 
 const atATime = "at a time"

@@ -95,14 +95,10 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 		h.Set(InsteadHeader, wait.Instead)
 	}
 	delay := inSeconds(wait.Left)
-	name := wait.ofProject
-	switch {
-	case wait.Caller != "":
-		name = wait.ofCaller
-	case scheduler.FamilyOf(wait.Model) == scheduler.Foreign && wait.Model != "":
-		name = wait.ofOther
+	v, message := wait.ofProject(delay)
+	if wait.Caller != "" {
+		v, message = wait.ofCaller(delay)
 	}
-	v, message := name(delay)
 	writeOwn(w, f, status{
 		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED", Message: message,
 		Details: []any{
@@ -112,9 +108,19 @@ func WriteWait(w http.ResponseWriter, f Format, wait Wait) {
 	})
 }
 
-// ofProject names the limit of a project that stands in the way, with Google's own
-// ids: clients act upon them, and give up at once on one per day.
+// ofProject names the limit of a project that stands in the way.
 func (w *Wait) ofProject(delay string) (v violation, message string) {
+	if scheduler.FamilyOf(w.Model) == scheduler.Foreign {
+		v, message = w.ofOther()
+	} else {
+		v, message = w.ofGemini()
+	}
+	return v, fmt.Sprintf("%s %s\n%s%s", w.busy(), message, w.advice(delay), w.sooner())
+}
+
+// ofGemini names it with Google's own ids: clients act upon them, and give up at once on one per
+// day.
+func (w *Wait) ofGemini() (v violation, message string) {
 	limit, period := w.Limits.RPM, "Minute"
 	if w.Cause.Daily() {
 		limit, period = w.Limits.RPD, "Day"
@@ -142,7 +148,7 @@ func (w *Wait) ofProject(delay string) (v violation, message string) {
 		v.Value = strconv.FormatInt(limit, 10)
 		said = ", limit: " + v.Value
 	}
-	return v, fmt.Sprintf("%s Quota exceeded for metric: %s%s, model: %s\n%s%s", w.busy(), v.Metric, said, w.Model, w.advice(delay), w.sooner())
+	return v, fmt.Sprintf("Quota exceeded for metric: %s%s, model: %s", v.Metric, said, w.Model)
 }
 
 // busy says what can't take the request.
