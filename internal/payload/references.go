@@ -168,8 +168,8 @@ func (w *walker) refer(key []byte, text token) {
 	switch {
 	case !w.refers || text.nameless():
 		return
-	case spellsPart(key, "name") && !spellsPart(key, "store"):
-		w.resources.add(ResourceName(string(text.meaning()))) // or the name of a file on the caller's disk
+	case mayBeOnDisk(key):
+		w.resources.add(ResourceName(string(text.meaning())))
 	default:
 		w.resources.addText(text)
 	}

@@ -62,10 +62,10 @@ func ResourceName(text string) string {
 	return ""
 }
 
-// FilesInFull reports whether every file is named in full, as files/… or by its URL, that a
-// member of an object in valid JSON names, such as "batch.inputConfig.fileName", however that
-// is spelt (Spells).
-func FilesInFull(object []byte, member string) bool {
+// FilesAt returns the files that a member of an object in valid JSON names, such as
+// "batch.inputConfig.fileName", however that is spelt (Spells). It isn't ok unless each is named in
+// full, as files/… or by its URL.
+func FilesAt(object []byte, member string) (files []string, ok bool) {
 	first, rest, within := strings.Cut(member, ".")
 	first = strings.ToLower(strings.ReplaceAll(first, "_", ""))
 	for name, value := range MembersOf(object) {
@@ -73,17 +73,21 @@ func FilesInFull(object []byte, member string) bool {
 			continue
 		}
 		if within {
-			if !FilesInFull(value, rest) {
-				return false
+			more, ok := FilesAt(value, rest)
+			if files = append(files, more...); !ok {
+				return nil, false
 			}
 			continue
 		}
 		var text string
 		if json.Unmarshal(value, &text) != nil || text != "" && !strings.HasPrefix(ResourceName(text), "files/") {
-			return false
+			return nil, false
+		}
+		if text != "" {
+			files = append(files, ResourceName(text))
 		}
 	}
-	return true
+	return files, true
 }
 
 // isVersionURL reports whether a text is the URL of a version of the API, with a
@@ -160,7 +164,7 @@ func (n *names) addStrings(text []byte) {
 			if mentionsResource(s) {
 				n.add(ResourceName(string(s)))
 			}
-			if isWord(s) {
+			if IsWord(s) {
 				n.addReference(s)
 			}
 		}
@@ -205,8 +209,8 @@ func endsOf(text []byte) []byte {
 // maxWord bounds what may be a reference in a place where it isn't known to be one.
 const maxWord = 2048
 
-// isWord reports whether a text may be a name or an URL and nothing else.
-func isWord(text []byte) bool {
+// IsWord reports whether a text may be a name or an URL and nothing else.
+func IsWord(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	other := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'()<>{},;`, r) }
 	return len(text) <= maxWord && bytes.IndexByte(text, '/') >= 0 && !bytes.ContainsFunc(text, other)
@@ -217,6 +221,33 @@ func isWord(text []byte) bool {
 // (protobuf's parser has taken fileUri, file_uri and FileUri for one).
 func refers(member []byte) bool {
 	return slices.ContainsFunc(referring, func(word string) bool { return spellsPart(member, word) })
+}
+
+// mayBeOnDisk reports whether a member of that name may have the name of a file on the caller's disk.
+func mayBeOnDisk(member []byte) bool {
+	return spellsPart(member, "name") && !spellsPart(member, "store")
+}
+
+// Refers reports whether the value of a member of that name is looked through for resources however
+// they are spelt: that is what refers is in NamesIn.
+func Refers(member []byte) bool { return refers(member) && !mayBeOnDisk(member) }
+
+// NamesIn returns the resources that a string refers to if it is the name of one, or, if its member
+// refers, has one in it.
+func NamesIn(text []byte, refers bool) []string {
+	var n names
+	n.add(ResourceName(string(text)))
+	if refers {
+		n.addReference(text)
+	}
+	return n.list
+}
+
+// MentionsIn returns the resources that a text of unknown format may name.
+func MentionsIn(text []byte) []string {
+	var n names
+	n.addMentions(text)
+	return n.list
 }
 
 // referring are parts of the names of members that refer to something.

@@ -16,6 +16,7 @@ const MaxBytes = 128 << 10
 type entry struct {
 	caller string
 	until  int64 // Unix seconds; 0: it doesn't expire
+	note   string
 }
 
 // over reports whether it has expired.
@@ -45,8 +46,12 @@ func (d *document) indexed() *document {
 // that is what most bytes would go for.
 type stored map[string]map[string]map[string]int64 // caller, project, name: until
 
-// callersMember is the member that holds them.
-const callersMember = "callers"
+// callersMember is the member that holds them, and notesMember that which holds the notes on some of
+// them, by project and name: builds that know no notes keep it as it is.
+const (
+	callersMember = "callers"
+	notesMember   = "notes"
+)
 
 // decode reads a record without what has expired. A record that isn't there is empty.
 func decode(data []byte, now int64) (*document, error) {
@@ -58,16 +63,19 @@ func decode(data []byte, now int64) (*document, error) {
 		return nil, fmt.Errorf("resources: %w", err)
 	}
 	var all stored
-	if raw, ok := d.others[callersMember]; ok {
-		if err := json.Unmarshal(raw, &all); err != nil {
-			return nil, fmt.Errorf("resources: %w", err)
+	var notes map[string]map[string]string
+	for member, into := range map[string]any{callersMember: &all, notesMember: &notes} {
+		if raw, ok := d.others[member]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return nil, fmt.Errorf("resources: %w", err)
+			}
+			delete(d.others, member)
 		}
-		delete(d.others, callersMember)
 	}
 	for caller, projects := range all {
 		for project, names := range projects {
 			for name, until := range names {
-				if e := (entry{caller, until}); !e.over(now) {
+				if e := (entry{caller, until, notes[project][name]}); !e.over(now) {
 					d.entries[place{name, project}] = e
 				}
 			}
@@ -81,7 +89,7 @@ func decode(data []byte, now int64) (*document, error) {
 func (d *document) encode() (data []byte, dropped map[string]int, err error) {
 	dropped = make(map[string]int)
 	for {
-		all := make(stored)
+		all, notes := make(stored), make(map[string]map[string]string)
 		for at, e := range d.entries {
 			if all[e.caller] == nil {
 				all[e.caller] = make(map[string]map[string]int64)
@@ -90,8 +98,20 @@ func (d *document) encode() (data []byte, dropped map[string]int, err error) {
 				all[e.caller][at.project] = make(map[string]int64)
 			}
 			all[e.caller][at.project][at.name] = e.until
+			if e.note == "" {
+				continue
+			}
+			if notes[at.project] == nil {
+				notes[at.project] = make(map[string]string)
+			}
+			notes[at.project][at.name] = e.note
 		}
 		members := maps.Clone(d.others)
+		if len(notes) > 0 {
+			if members[notesMember], err = json.Marshal(notes); err != nil {
+				return nil, nil, err
+			}
+		}
 		if members[callersMember], err = json.Marshal(all); err != nil {
 			return nil, nil, err
 		}

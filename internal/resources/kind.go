@@ -32,6 +32,7 @@ var Kinds = []Kind{
 	{Name: "operations", Lasts: 48 * time.Hour}, // of videos, as long as these are kept
 	{Name: "videos", Lasts: 48 * time.Hour},
 	{Name: Sessions, Lasts: 2 * time.Hour},
+	{Name: Uploads, Lasts: 24 * time.Hour},
 }
 
 // OtherKinds are those of other providers than Gemini, whose names have the provider's before
@@ -50,6 +51,10 @@ var OtherKinds = []Kind{
 // Sessions begins the names of sessions of the Live API that may be resumed, before a hash of
 // the handle. https://ai.google.dev/gemini-api/docs/live-session
 const Sessions = "liveSessions"
+
+// Uploads begins the names of uploads under way, before a hash of their IDs. They last as long as
+// the URLs by which they go on.
+const Uploads = "uploads"
 
 // kindOf returns the kind of a name, such as files/abc, models/m/operations/abc or
 // openai:files/file-1.
@@ -81,6 +86,9 @@ type Resource struct {
 	Name    string    // its kind and its ID, such as files/abc
 	Project string    // whose keys alone can use it
 	Expires time.Time // when upstream deletes it by itself; zero: it doesn't say
+	// Note is kept with it: what the package that made the note wants to know again. It may have
+	// some KiB.
+	Note string
 }
 
 // Made returns when it was made, if it lasts as long as its kind does: of a file, about when

@@ -68,6 +68,11 @@ func (r *Registry) Confines(c Caller) bool { return r != nil && !r.shared && !c.
 
 // Find returns those of the names that are a caller's, by name. An error is the store's.
 func (r *Registry) Find(ctx context.Context, caller string, names []string) (map[string]Resource, error) {
+	return r.FindIn(ctx, caller, "", names)
+}
+
+// FindIn is Find for what lies in a project; "": in any.
+func (r *Registry) FindIn(ctx context.Context, caller, project string, names []string) (map[string]Resource, error) {
 	asked := time.Now()
 	now := r.now().Unix()
 	var by [shards][]string
@@ -82,13 +87,13 @@ func (r *Registry) Find(ctx context.Context, caller string, names []string) (map
 		if err != nil {
 			return err
 		}
-		if found[n] = own(d, caller, by[n], now); len(found[n]) == len(by[n]) {
+		if found[n] = own(d, caller, project, by[n], now); len(found[n]) == len(by[n]) {
 			return nil
 		}
 		if d, err = s.since(ctx, asked, now); err != nil {
 			return err
 		}
-		found[n] = own(d, caller, by[n], now)
+		found[n] = own(d, caller, project, by[n], now)
 		return nil
 	})
 	if err != nil {
@@ -101,14 +106,14 @@ func (r *Registry) Find(ctx context.Context, caller string, names []string) (map
 	return all, nil
 }
 
-// own returns those of the names in a document that are a caller's. Of several by one
-// name it is the one that lasts longest.
-func own(d *document, caller string, names []string, now int64) map[string]Resource {
+// own returns those of the names in a document that are a caller's, in a project or in any. Of
+// several by one name it is the one that lasts longest.
+func own(d *document, caller, within string, names []string, now int64) map[string]Resource {
 	found := make(map[string]Resource)
 	for _, name := range names {
 		for _, project := range d.projects[name] {
 			at := place{name, project}
-			if e := d.entries[at]; e.caller == caller && !e.over(now) {
+			if e := d.entries[at]; e.caller == caller && !e.over(now) && (within == "" || within == project) {
 				if other, ok := found[name]; !ok || e.resource(at).Compare(other) < 0 {
 					found[name] = e.resource(at)
 				}
@@ -119,7 +124,7 @@ func own(d *document, caller string, names []string, now int64) map[string]Resou
 }
 
 func (e entry) resource(at place) Resource {
-	r := Resource{Name: at.name, Project: at.project}
+	r := Resource{Name: at.name, Project: at.project, Note: e.note}
 	if e.until != 0 {
 		r.Expires = time.Unix(e.until, 0)
 	}
@@ -184,7 +189,7 @@ func (r *Registry) Made(ctx context.Context, caller string, made ...Resource) er
 	}
 	now := r.now()
 	return r.write(ctx, made, func(entries map[place]entry, m Resource) {
-		entries[place{m.Name, m.Project}] = entry{caller, m.until(now)}
+		entries[place{m.Name, m.Project}] = entry{caller, m.until(now), m.Note}
 	})
 }
 
@@ -196,7 +201,7 @@ func (r *Registry) Changed(ctx context.Context, changed ...Resource) error {
 	now := r.now()
 	return r.write(ctx, changed, func(entries map[place]entry, m Resource) {
 		if e, ok := entries[place{m.Name, m.Project}]; ok {
-			entries[place{m.Name, m.Project}] = entry{e.caller, m.until(now)}
+			entries[place{m.Name, m.Project}] = entry{e.caller, m.until(now), e.note}
 		}
 	})
 }

@@ -18,6 +18,9 @@ const Files = "files/"
 // https://docs.claude.com/en/docs/build-with-claude/files
 var members = []string{"file_id", "file_ids", "input_file_id"}
 
+// NamesFile reports whether a member of that name names files by their IDs.
+func NamesFile(member string) bool { return slices.Contains(members, member) }
+
 // free are members whose values are the caller's own, in which any name means what the caller
 // wants: what tools are called with, schemas of that, and notes.
 var free = map[bool][]string{
@@ -67,7 +70,7 @@ func (r *reader) read(text []byte) error {
 		switch {
 		case slices.Contains(r.skip, name):
 			at += len(payload.FirstValue(value))
-		case slices.Contains(members, name):
+		case NamesFile(name):
 			if err := r.named(value); err != nil {
 				return err
 			}

@@ -1,0 +1,81 @@
+package lines
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/mentions"
+)
+
+// A Rule is what one provider reads as references. Strings come without their escapes.
+type Rule struct {
+	// Key says what a member's name says of its values; 0 is nothing. Of one that is too long to be
+	// held it gets nil.
+	Key func(name []byte) byte
+	// Names returns what a string refers to that is the value of such a member.
+	Names func(key byte, text []byte) []string
+	// Loose returns what a text may name that isn't JSON of the standard. Nil: the provider refuses
+	// lines that aren't.
+	Loose func(text []byte) []string
+}
+
+// What members may name.
+const (
+	reference byte = iota + 1
+	file
+	earlier // a response or a conversation
+)
+
+// Gemini finds files, cached contents and stores.
+var Gemini = Rule{
+	Key: func(name []byte) byte {
+		if name == nil || payload.Refers(name) {
+			return reference
+		}
+		return 0
+	},
+	Names: func(key byte, text []byte) []string { return payload.NamesIn(text, key == reference) },
+	Loose: func(text []byte) []string {
+		names := payload.MentionsIn(text)
+		for quoted := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '"' || r == '\'' }) {
+			if word := plain(quoted); payload.IsWord(word) {
+				names = append(names, payload.NamesIn(word, true)...)
+			}
+		}
+		return names
+	},
+}
+
+// OpenAI finds files, responses and conversations by their IDs, in the format of OpenAI.
+var OpenAI = Rule{
+	Key: func(name []byte) byte {
+		switch {
+		case mentions.NamesFile(string(name)):
+			return file
+		case string(name) == "previous_response_id", string(name) == "conversation":
+			return earlier
+		}
+		return 0
+	},
+	Names: func(key byte, text []byte) []string {
+		id := string(text)
+		switch {
+		case id == "":
+		case key == file:
+			return []string{mentions.Files + id}
+		case conversation.MatchString(id), key == earlier && strings.HasPrefix(id, "conv"):
+			return []string{"conversations/" + id}
+		case response.MatchString(id), key == earlier:
+			return []string{"responses/" + id}
+		}
+		return nil
+	},
+}
+
+// OpenAI's IDs are known wherever they stand: a conversation may be an object around its own.
+var (
+	conversation = regexp.MustCompile(`^conv_[0-9A-Za-z]{12,}$`)
+	response     = regexp.MustCompile(`^resp_[0-9A-Za-z]{12,}$`)
+)
