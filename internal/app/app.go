@@ -217,11 +217,11 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	budgets := budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: mayBeSpent, Prices: price.Table(cfg.Prices)})
 	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: budgets})
+	owned := resources.Of(!authenticator.Open(), resources.Options{
+		Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
+	})
 	dispatcher := dispatch.New(dispatch.Options{
-		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets,
-		Resources: resources.Of(!authenticator.Open(), resources.Options{
-			Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
-		}),
+		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets, Resources: owned,
 	})
 	a.admin = admin.New(admin.Options{
 		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Keys: a.pool, Tokens: authenticator, Providers: all, Events: log, Audit: audit,
@@ -232,7 +232,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		return nil
 	})
 	s := server.New(server.Options{
-		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Logger: o.Logger,
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Resources: owned, Logger: o.Logger,
 		Telemetry: a.record, Bodies: a.bodies, Others: a.others,
 		Jobs: jobs.New(jobs.Options{Records: a.admission, Now: now, Logger: o.Logger, Usage: used, Budgets: budgets, Telemetry: a.record}),
 	})

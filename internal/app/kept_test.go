@@ -207,12 +207,14 @@ func TestKeptIsFoundWithoutTokens(t *testing.T) {
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		for range 4 {
 			id := field(t, m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello"}`), "id")
-			project := last(m.openai.Requests()).Project
+			asked := func() string {
+				return last(slices.DeleteFunc(m.openai.Requests(), func(r simserver.Request) bool { return r.Method != http.MethodPost })).Project
+			}
+			project := asked()
 			m.restart(t)
 			rec := m.ask(t, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"And?","previous_response_id":"`+id+`"}`)
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
-			asked := slices.DeleteFunc(m.openai.Requests(), func(r simserver.Request) bool { return r.Method != http.MethodPost })
-			assert.Equal(t, project, last(asked).Project)
+			assert.Equal(t, project, asked())
 			rec = m.ask(t, "GET", "/openai/v1/responses/"+id, "")
 			assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 		}
@@ -242,6 +244,33 @@ func (m *mixture) upload(t *testing.T, token, path, content string) (id, project
 	assert.Equal(t, body, string(got.Body), "byte for byte")
 	assert.Equal(t, kind, got.Header.Get("Content-Type"))
 	return id, got.Project
+}
+
+// What the lines of a file name that a batch is made of is their caller's too.
+func TestOpenAILinesNameTheCallersOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const line = `{"custom_id":"file-1","method":"POST","url":"/v1/responses","body":{"model":"gpt-5.5","input":[{"role":"user","content":[{"type":"input_file",%s}]}]}}` + "\n"
+		batch := func(id string) int {
+			return m.as(t, bob, "POST", "/openai/v1/batches", `{"input_file_id":"`+id+`","endpoint":"/v1/responses","completion_window":"24h"}`).Code
+		}
+		for range 3 {
+			hers, _ := m.upload(t, alice, "/openai/v1/files", "hers")
+			his, at := m.upload(t, bob, "/openai/v1/files", "his")
+			response := field(t, m.as(t, alice, "POST", "/openai/v1/responses", `{"model":"gpt-5.5","input":"Hello"}`), "id")
+			for _, named := range []string{`"file_id":"` + hers + `"`, `"file\u005fid":"` + hers + `"`, `"x":0},{"previous_response_id":"` + response + `"`, `"y":"` + response + `"`} {
+				file, _ := m.upload(t, bob, "/openai/v1/files", fmt.Sprintf(line, `"file_id":null`)+fmt.Sprintf(line, named))
+				before := len(m.openai.Requests())
+				assert.Equal(t, http.StatusBadRequest, batch(file), named)
+				assert.Len(t, m.openai.Requests(), before, "upstream was asked")
+			}
+			file, project := m.upload(t, bob, "/openai/v1/files", fmt.Sprintf(line, `"file_id":"`+his+`"`))
+			assert.Equal(t, project == at, batch(file) == http.StatusOK, "his own is there in its own organisation alone")
+			file, _ = m.upload(t, bob, "/openai/v1/files", fmt.Sprintf(line, `"file_data":"data:text/plain;base64,QUJD"`))
+			assert.Equal(t, http.StatusOK, batch(file))
+		}
+	})
 }
 
 // Files and batches of OpenAI's are their callers': uploaded, mentioned, made, read, listed,

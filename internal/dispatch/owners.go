@@ -291,7 +291,7 @@ func (d *Dispatcher) resourcesIn(project string, told []answers.Created) []resou
 	var all []resources.Resource
 	for _, c := range told {
 		d.owners.Put(c.Name, project)
-		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires})
+		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires, Note: c.Note})
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
@@ -13,10 +14,12 @@ import (
 	"fluxgate.dev/fluxgate/internal/routes"
 )
 
-// Options are what an Others works with. All but Providers and Bodies are required.
+// Options are what an Others works with. All but Providers, Files and Bodies are required.
 type Options struct {
 	Providers  providers.List
 	Dispatcher *dispatch.Dispatcher
+	// Files looks through what is uploaded. Nil: nobody does.
+	Files *batchlines.Files
 	// Bodies is what the bodies in flight may take. Nil: as much as there are.
 	Bodies *bodies.Budget
 	Logger *slog.Logger
@@ -26,13 +29,14 @@ type Options struct {
 type Others struct {
 	providers providers.List
 	dispatch  *dispatch.Dispatcher
+	files     *batchlines.Files
 	bodies    *bodies.Budget
 	log       *slog.Logger
 }
 
 // New returns one.
 func New(o Options) *Others {
-	return &Others{providers: o.Providers, dispatch: o.Dispatcher, bodies: o.Bodies, log: o.Logger}
+	return &Others{providers: o.Providers, dispatch: o.Dispatcher, files: o.Files, bodies: o.Bodies, log: o.Logger}
 }
 
 // maxAsked bounds how many projects and things are asked for at a time.

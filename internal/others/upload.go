@@ -4,19 +4,21 @@ import (
 	"context"
 	"net/http"
 
+	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/lines"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// Upload passes a file on as it comes, to any project of a pool. It is a form, and none of its
-// fields matters here.
+// Upload passes a file on as it comes, to any project of a pool. It is a form, of which it matters
+// here what a batch would read in it.
 func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool, q Question) error {
 	held, err := o.bodies.Charge(bodies.Each) // it isn't held, but passes through
 	if err != nil {
@@ -26,20 +28,32 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool
 	httpconn.BoundBody(w, r, maxUpload)
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
+	provider := "" // that it is sent to
+	seen, err := o.files.Begin(ctx, batchlines.Piece{
+		Who: q.Who, Rule: lines.OpenAI, Length: r.ContentLength,
+		Kept: func(name string) string { return q.Route.KeptName(provider, name) },
+	})
+	if err != nil {
+		return err
+	}
 	asked, sent := passing.AsForm(r), false
 	var a *exchange.Whole
 	err = o.dispatch.Free(ctx, p, false, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
 		if sent {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used. Send it again."}
 		}
-		sent = true
-		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, q.Route.OtherPath("", q.Names), r.Body, r.ContentLength, exchange.MaxErrorBody)
+		sent, provider = true, to.Key.Of()
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, q.Route.OtherPath("", q.Names), seen.Body(ctx, to.Key.Project, r.Body), r.ContentLength, exchange.MaxErrorBody)
 		return failure
 	})
 	if err != nil {
 		return err
 	}
-	if err := o.dispatch.Made(ctx, q.Who, a.To.Key.Project, Told(q.Route, a)...); err != nil {
+	told := Told(q.Route, a)
+	if err := seen.Done(ctx, told); err != nil {
+		return err
+	}
+	if err := o.dispatch.Made(ctx, q.Who, a.To.Key.Project, told...); err != nil {
 		return err
 	}
 	a.Pass(w)

@@ -131,11 +131,15 @@ func Headers(to, from http.Header, list []string) {
 	}
 }
 
+// packedFile says that a file comes packed. It doesn't pass: what is in a file couldn't be looked
+// through then (package batchlines), and no client of Google's sends it.
+const packedFile = UploadHeaders + "Header-Content-Encoding"
+
 // Upload copies the headers of uploads.
 func Upload(to, from http.Header) {
 	hop := hopByHop(from)
 	for name, values := range from {
-		if strings.HasPrefix(name, UploadHeaders) && !slices.Contains(hop, name) {
+		if strings.HasPrefix(name, UploadHeaders) && name != packedFile && !slices.Contains(hop, name) {
 			to[name] = slices.Clone(values)
 		}
 	}

@@ -2,7 +2,6 @@ package payload
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,34 +59,6 @@ func ResourceName(text string) string {
 		return text[len(before):]
 	}
 	return ""
-}
-
-// FilesAt returns the files that a member of an object in valid JSON names, such as
-// "batch.inputConfig.fileName", however that is spelt (Spells). It isn't ok unless each is named in
-// full, as files/… or by its URL.
-func FilesAt(object []byte, member string) (files []string, ok bool) {
-	first, rest, within := strings.Cut(member, ".")
-	first = strings.ToLower(strings.ReplaceAll(first, "_", ""))
-	for name, value := range MembersOf(object) {
-		if !Spells(name, first) {
-			continue
-		}
-		if within {
-			more, ok := FilesAt(value, rest)
-			if files = append(files, more...); !ok {
-				return nil, false
-			}
-			continue
-		}
-		var text string
-		if json.Unmarshal(value, &text) != nil || text != "" && !strings.HasPrefix(ResourceName(text), "files/") {
-			return nil, false
-		}
-		if text != "" {
-			files = append(files, ResourceName(text))
-		}
-	}
-	return files, true
 }
 
 // isVersionURL reports whether a text is the URL of a version of the API, with a

@@ -123,14 +123,15 @@ func (d *document) encode() (data []byte, dropped map[string]int, err error) {
 	}
 }
 
-// drop leaves out a share of what the caller has that has most, and says how much.
+// drop leaves out a share of what the caller has that takes most, and says how much.
 func (d *document) drop() (caller string, n int) {
-	by := make(map[string][]place)
+	by, size := make(map[string][]place), make(map[string]int)
 	for at, e := range d.entries {
 		by[e.caller] = append(by[e.caller], at)
+		size[e.caller] += len(at.name) + len(e.note)
 	}
-	for name, has := range by {
-		if most := len(by[caller]); len(has) > most || len(has) == most && name < caller {
+	for name := range by {
+		if size[name] > size[caller] || size[name] == size[caller] && name < caller {
 			caller = name
 		}
 	}

@@ -187,6 +187,42 @@ func TestOtherBuilds(t *testing.T) {
 	}
 }
 
+// A note stays with what it is on as long as that is there, also through builds that know none, and
+// tells nobody else's from it.
+func TestNotes(t *testing.T) {
+	store := storage.NewMemory(nil)
+	noteOf := func(caller, project string) string {
+		found, err := registry(store, nil).FindIn(t.Context(), caller, project, []string{"files/x"})
+		require.NoError(t, err)
+		return found["files/x"].Note
+	}
+	r := registry(store, nil)
+	require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: "files/x", Project: "alpha", Note: "odd"}))
+	require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: "files/x", Project: "beta"}))
+	require.NoError(t, r.Changed(t.Context(), resources.Resource{Name: "files/x", Project: "alpha"}))
+	assert.Equal(t, "odd", noteOf("alice", "alpha"))
+	assert.Empty(t, noteOf("alice", "beta"))
+	assert.Empty(t, noteOf("bob", "alpha"))
+	require.NoError(t, r.Gone(t.Context(), resources.Resource{Name: "files/x", Project: "alpha"}))
+	assert.Empty(t, noteOf("alice", "alpha"))
+	require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: "files/x", Project: "alpha"}))
+	assert.Empty(t, noteOf("alice", "alpha"), "it is another")
+}
+
+// Whoever takes most of a full record loses something: by bytes, since notes may be long.
+func TestNotesAreBounded(t *testing.T) {
+	r := registry(storage.NewMemory(nil), nil)
+	for i := range 100 {
+		require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: fmt.Sprint("files/", i), Project: "alpha"}))
+	}
+	for i := range 1000 {
+		require.NoError(t, r.Made(t.Context(), "bob", resources.Resource{Name: fmt.Sprint("uploads/", i), Note: strings.Repeat("n", 4<<10)}))
+	}
+	assert.Len(t, own(t, r, "alice", "files"), 100)
+	assert.Less(t, len(own(t, r, "bob", "uploads")), 600)
+	assert.Greater(t, len(own(t, r, "bob", "uploads")), 200)
+}
+
 // A record is bounded: who has most in it loses what expires first, others nothing.
 func TestRecordsAreBounded(t *testing.T) {
 	store := storage.NewMemory(nil)

@@ -46,6 +46,9 @@ type Route struct {
 	// NamesFile is the member of its body, as members within one another, that names a file: in
 	// full, as files/…. Whose another spelling is couldn't be told, and upstream might take it.
 	NamesFile string
+	// ReadsLines says that the lines of that file are requests, which the provider reads with the
+	// project's key (package batchlines).
+	ReadsLines bool
 	// Makes says where an answer names the resources that it tells of, as members within
 	// one another: "file.name". Those in lists are behind the list's name.
 	Makes []string

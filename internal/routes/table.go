@@ -57,8 +57,8 @@ var Table = []Route{
 	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Requests, Pinned: true, Each: "requests"},
 	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true},
 	{Method: post, Path: "models/{call}:predictLongRunning", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Makes: named},
-	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, Makes: named},
-	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, Makes: named},
+	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, ReadsLines: true, Makes: named},
+	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, ReadsLines: true, Makes: named},
 	{Method: get, Path: "models/{call}", Model: InPath},
 	{Method: patch, Path: "models/{call}", Unserved: noTuning},
 	{Method: remove, Path: "models/{call}", Unserved: noTuning},
@@ -73,8 +73,8 @@ var Table = []Route{
 	{Method: get, Path: "batches/{id}", Names: "batches/{id}", Flow: Downloads, Makes: results, Results: Inlined},
 	{Method: remove, Path: "batches/{id}", Names: "batches/{id}", Ends: true},
 	{Method: post, Path: "batches/{id}:cancel", Names: "batches/{id}"},
-	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}", NamesFile: batchFile},
-	{Method: patch, Path: "batches/{id}:updateEmbedContentBatch", Names: "batches/{id}", NamesFile: batchFile},
+	{Method: patch, Path: "batches/{id}:updateGenerateContentBatch", Names: "batches/{id}", NamesFile: batchFile, ReadsLines: true},
+	{Method: patch, Path: "batches/{id}:updateEmbedContentBatch", Names: "batches/{id}", NamesFile: batchFile, ReadsLines: true},
 
 	// Files. https://ai.google.dev/api/files
 	{Method: get, Path: "files", Lists: "files"},
@@ -188,7 +188,7 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
 	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/", Others: true},
-	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", Makes: identified, Under: "batches/", Others: true},
+	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", ReadsLines: true, Makes: identified, Under: "batches/", Others: true},
 	{Method: get, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Makes: outputs, MakesUnder: "files/", Others: true},
 	{Method: post, Base: OpenAI, Path: "batches/{id...}", Names: "batches/{id...}", Under: "batches/", Others: true}, // …/cancel
 	{Method: get, Base: OpenAI, Path: "files", Lists: "data", Under: "files/", Unserved: geminisOwn, Others: true},

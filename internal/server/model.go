@@ -46,7 +46,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	}
 	model, err := x.understand(m, read)
 	if err == nil {
-		err = m.namesFiles(read)
+		err = s.checkFiles(r, m, upstream.Gemini, read)
 	}
 	switch {
 	case err != nil:

@@ -51,15 +51,16 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		return err
 	}
 	at, err := s.placeOf(r, m, body)
+	if err == nil {
+		err = s.checkFiles(r, m, at.Provider, body)
+	}
 	if err == nil && m.MakesBatch() {
 		if may, err := s.mayMake(w, r, ""); !may {
 			return err
 		}
 	}
 	if err == nil && at.Provider == upstream.Gemini {
-		if err = m.namesFiles(body); err == nil {
-			at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
-		}
+		at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
 	}
 	if err != nil {
 		return err

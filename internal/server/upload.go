@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
@@ -17,6 +18,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload/lines"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/proxies"
 	"fluxgate.dev/fluxgate/internal/uploadurl"
@@ -86,6 +88,16 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
+	var seen *batchlines.Passage
+	piece, brings := passing.PieceOf(r)
+	if brings && !again && len(m.Makes) > 0 {
+		if seen, err = s.files.Begin(ctx, batchlines.Piece{
+			Who: who, Rule: lines.Gemini, Kept: func(name string) string { return name },
+			Upload: piece.Upload, Offset: piece.Offset, Last: piece.Last, Length: length,
+		}); err != nil {
+			return err
+		}
+	}
 	attempts := 0
 	var a *exchange.Whole
 	err = s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
@@ -94,13 +106,22 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		} else if attempts++; attempts > 1 {
 			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
 		}
-		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, m.path(""), body, length, exchange.MaxErrorBody)
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, m.path(""), seen.Body(ctx, to.Key.Project, body), length, exchange.MaxErrorBody)
 		return failure
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, others.Told(m.Route, a)...); err != nil {
+	told := others.Told(m.Route, a)
+	if seen != nil {
+		err = seen.Done(ctx, told)
+	} else {
+		err = s.files.Asked(ctx, who, a.To.Key.Project, told)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, told...); err != nil {
 		return err
 	}
 	s.passUpload(w, r, a)

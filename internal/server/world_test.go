@@ -190,18 +190,19 @@ func (w *world) instanceOver(store storage.Store) *served {
 	}
 	budgets := budget.New(budget.Options{Records: ctl, Now: ctl.Now, Budgets: mayBeSpent, Prices: price.Table(w.cfg.Prices)})
 	used := usage.New(usage.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Prices: price.Table(w.cfg.Prices), Budgets: budgets})
+	owned := resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
+		Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
+	})
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used, Budgets: budgets,
-		Resources: resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
-			Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
-		}),
+		Resources: owned,
 	})
 	operators := admin.New(admin.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Keys: pool, Providers: providers, Events: log, Audit: audit, Logger: logger, Shadow: ledger, Usage: used, Budgets: budgets,
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
-		Bodies: w.bodies, Jobs: jobs.New(jobs.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Usage: used, Budgets: budgets, Telemetry: w.telemetry}),
+		Bodies: w.bodies, Resources: owned, Jobs: jobs.New(jobs.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Usage: used, Budgets: budgets, Telemetry: w.telemetry}),
 	}), operators}
 }
 

@@ -11,6 +11,7 @@ import (
 type Created struct {
 	Name    string
 	Expires time.Time // zero: it doesn't say
+	Note    string    // what is kept with it, beside what an answer says
 }
 
 // CreatedResources returns the resources that an answer says were made or changed: those
@@ -37,7 +38,7 @@ func CreatedResources(answer []byte, members []string, under string) []Created {
 		if name := ResourceName(text(names[len(names)-1]), under); name != "" {
 			// Of files and of cached contents.
 			expires, _ := time.Parse(time.RFC3339Nano, cmp.Or(text("expirationTime"), text("expireTime")))
-			all = append(all, Created{name, expires})
+			all = append(all, Created{Name: name, Expires: expires})
 		}
 	}
 	return all

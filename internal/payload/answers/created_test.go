@@ -13,9 +13,9 @@ import (
 func TestCreatedResources(t *testing.T) {
 	at := time.Date(2026, 11, 30, 1, 2, 3, 0, time.UTC)
 	for answer, want := range map[string][]Created{
-		`{"file":{"name":"files/a","expirationTime":"2026-11-30T01:02:03Z"}}`:        {{"files/a", at}},
-		`{"name":"files/a","expirationTime":"2026-11-30T02:02:03+01:00"}`:            {{"files/a", at}},
-		`{"name":"cachedContents/b","expireTime":"2026-11-30T01:02:03Z","model":""}`: {{"cachedContents/b", at}},
+		`{"file":{"name":"files/a","expirationTime":"2026-11-30T01:02:03Z"}}`:        {{Name: "files/a", Expires: at}},
+		`{"name":"files/a","expirationTime":"2026-11-30T02:02:03+01:00"}`:            {{Name: "files/a", Expires: at}},
+		`{"name":"cachedContents/b","expireTime":"2026-11-30T01:02:03Z","model":""}`: {{Name: "cachedContents/b", Expires: at}},
 		`{"name":"cachedContents/b"}`:                                                {{Name: "cachedContents/b"}},
 		`{"displayName":"\"name\":\"files/x\"","name":"files/a"}`:                    {{Name: "files/a"}},
 		`{"metadata":{"name":"files/x"}}`:                                            nil, `{"name":"files/../x"}`: nil, `{"name":"https://h/v1/files/a"}`: {{Name: "files/a"}},

@@ -9,7 +9,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - scanner.go: a file that passes, in pieces of any size
 //   - state.go: where a scanner is, for whoever goes on with the file
+//   - scanner.go: a file that passes, in pieces of any size
 //   - rule.go: what a provider reads as references
 package lines

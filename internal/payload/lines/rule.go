@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/escape"
 	"fluxgate.dev/fluxgate/internal/payload/mentions"
 )
 
@@ -79,3 +80,12 @@ var (
 	conversation = regexp.MustCompile(`^conv_[0-9A-Za-z]{12,}$`)
 	response     = regexp.MustCompile(`^resp_[0-9A-Za-z]{12,}$`)
 )
+
+// plain returns a string without its escapes.
+func plain(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	out, _ := escape.Escapes{Controls: true}.Resolve(nil, text, true)
+	return out
+}

@@ -3,8 +3,6 @@ package lines
 import (
 	"bytes"
 	"slices"
-
-	"fluxgate.dev/fluxgate/internal/payload/escape"
 )
 
 // maxText bounds how much is held of a string, in bytes as they stand in the file. Longer ones are
@@ -183,15 +181,6 @@ func (s *Scanner) member() {
 	}
 	s.key = s.Rule.Key(name)
 	s.text, s.long, s.ended, s.over = s.text[:0], false, false, false
-}
-
-// plain returns a string without its escapes.
-func plain(text []byte) []byte {
-	if bytes.IndexByte(text, '\\') < 0 {
-		return text
-	}
-	out, _ := escape.Escapes{Controls: true}.Resolve(nil, text, true)
-	return out
 }
 
 func (s *Scanner) tell(names []string) {

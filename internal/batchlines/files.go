@@ -1,0 +1,116 @@
+package batchlines
+
+import (
+	"context"
+	"errors"
+
+	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/resources"
+)
+
+// Files knows of callers' files what a batch may be made of.
+type Files struct {
+	resources *resources.Registry // nil: everybody's are everybody's
+	uploads   *resources.Registry // those under way
+}
+
+// New returns the Files of a deployment, whose resources a registry knows. Of uploads under way it keeps
+// what there is to keep in records of their own, which o is for.
+func New(registry *resources.Registry, o resources.Options) *Files {
+	o.Prefix = resources.Uploads
+	return &Files{resources: registry, uploads: resources.New(o)}
+}
+
+// unfit is the note on a file that no batch is made of.
+const unfit = "unfit for a batch"
+
+// Check fails if a caller's batch can't be made of one of the files, by the names by which they are
+// known here.
+func (f *Files) Check(ctx context.Context, who resources.Caller, names []string) error {
+	if f == nil || !f.resources.Confines(who) || len(names) == 0 {
+		return nil
+	}
+	has, err := f.resources.Find(ctx, who.Name, names)
+	if err != nil {
+		return unknown(err)
+	}
+	for _, name := range names {
+		if has[name].Note == unfit {
+			return errUnfit
+		}
+	}
+	return nil
+}
+
+// errUnfit is the answer where a batch is to be made of such a file.
+var errUnfit = apierror.New(apierror.InvalidArgument, "No batch is made of this file. Its lines name files, cached contents or other things that weren't there for you when it was uploaded, "+
+	"or it isn't lines of JSON, or not all of it was seen on its way. Upload what it names first, and then it once more, as it is.")
+
+// unknown is the answer where the store can't say.
+func unknown(err error) error {
+	return &apierror.Problem{Code: apierror.Unavailable, Public: "It can't be looked up whose the files are that the file's lines name. Please retry.", Cause: err}
+}
+
+// own reports whether all of the names are a caller's, in a project.
+func (f *Files) own(ctx context.Context, caller, project string, names []string) (bool, error) {
+	has, err := f.resources.FindIn(ctx, caller, project, names)
+	return len(has) == len(names), err
+}
+
+// A standing is what is known of an upload when a piece of it comes.
+type standing struct {
+	progress
+	note  string // as it was found; "": nothing was known of it
+	known bool   // progress is where it is, as far as is known
+}
+
+// standing reads what is known of an upload.
+func (f *Files) standing(ctx context.Context, caller, upload string) (s standing, err error) {
+	if upload == "" {
+		return standing{known: true}, nil
+	}
+	name := under(upload)
+	has, err := f.uploads.Find(ctx, caller, []string{name})
+	if err != nil {
+		return s, err
+	}
+	found, begun := has[name]
+	s.note = found.Note
+	if !begun {
+		s.known = true
+		return s, nil
+	}
+	p, err := open(upload, s.note)
+	if errors.Is(err, errSeal) {
+		return s, nil // a piece is under way, or nobody knows what became of it
+	}
+	s.progress, s.known = p, err == nil
+	return s, err
+}
+
+// underWay is the note on an upload of which a piece is being sent.
+const underWay = "under way"
+
+// note keeps a note on an upload.
+func (f *Files) note(ctx context.Context, caller, upload, note string) error {
+	return f.uploads.Made(ctx, caller, resources.Resource{Name: under(upload), Note: note})
+}
+
+// Asked puts on the files that a project tells of, to a question of their caller's that brought no
+// piece of them, what is noted of them already. What wasn't heard of before is unfit.
+func (f *Files) Asked(ctx context.Context, who resources.Caller, project string, told []answers.Created) error {
+	if f == nil || !f.resources.Confines(who) {
+		return nil
+	}
+	for i := range told {
+		has, err := f.resources.FindIn(ctx, who.Name, project, []string{told[i].Name})
+		if err != nil {
+			return unknown(err)
+		}
+		if told[i].Note = unfit; len(has) > 0 {
+			told[i].Note = has[told[i].Name].Note
+		}
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package batchlines
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/lines"
+	"fluxgate.dev/fluxgate/internal/resources"
+)
+
+// A Piece is a request that brings a file, or a part of one.
+type Piece struct {
+	Who  resources.Caller
+	Rule lines.Rule
+	// Kept returns the name by which a provider's resource is known here.
+	Kept func(name string) string
+	// Upload is the ID of the upload that it is a piece of; "": it is all of a file. Offset is where
+	// in the file it says that it begins; negative: it doesn't. Last says that it is the last one.
+	Upload string
+	Offset int64
+	Last   bool
+	// Length is how many bytes it has; negative: it isn't known.
+	Length int64
+}
+
+// A Passage is a piece on its way. Nil is that of a piece that nobody looks through. What it has
+// seen is known once nothing reads its body any more.
+type Passage struct {
+	f     *Files
+	p     Piece
+	begin standing
+
+	mu      sync.Mutex
+	scanner lines.Scanner
+	project string
+	names   map[string]bool // found, and not looked up yet
+	size    int64
+	ended   bool // all of it was read
+	foreign bool // it names what isn't the caller's
+	err     error
+}
+
+// maxNames bounds how many names are looked up together.
+const maxNames = 512
+
+// Begin begins the passage of a piece. An error is the answer to the request.
+func (f *Files) Begin(ctx context.Context, p Piece) (*Passage, error) {
+	if f == nil || !f.resources.Confines(p.Who) {
+		return nil, nil
+	}
+	s, err := f.standing(ctx, p.Who.Name, p.Upload)
+	if err != nil {
+		return nil, unknown(err)
+	}
+	x := &Passage{f: f, p: p, begin: s, names: make(map[string]bool)}
+	x.scanner = lines.Scanner{Rule: p.Rule, Found: x.found}
+	if s.State != nil {
+		if err := x.scanner.Resume(s.State); err != nil {
+			return nil, unknown(err)
+		}
+	}
+	x.begin.known = s.known && (p.Length == 0 || max(0, p.Offset) == s.Offset)
+	if p.Upload != "" && !p.Last {
+		if err := f.note(ctx, p.Who.Name, p.Upload, underWay); err != nil {
+			return nil, unknown(err)
+		}
+	}
+	return x, nil
+}
+
+// Body returns the body of the piece, which is looked through as it is read on its way to a project.
+func (x *Passage) Body(ctx context.Context, project string, body io.Reader) io.Reader {
+	if x == nil {
+		return body
+	}
+	if x.project, x.ended = project, x.p.Length == 0; x.ended {
+		return body
+	}
+	return &reader{ctx, body, x}
+}
+
+// A reader is a body that is looked through.
+type reader struct {
+	ctx  context.Context
+	body io.Reader
+	x    *Passage
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.body.Read(p)
+	r.x.saw(r.ctx, p[:n], err)
+	return n, err
+}
+
+// saw looks through what was read.
+func (x *Passage) saw(ctx context.Context, text []byte, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.size += int64(len(text))
+	x.ended = errors.Is(err, io.EOF)
+	if x.settled() {
+		return
+	}
+	_, _ = x.scanner.Write(text) // it never fails
+	if len(x.names) >= maxNames {
+		x.lookUp(ctx)
+	}
+}
+
+// settled reports whether it is known already that the file is unfit, or can't be known.
+func (x *Passage) settled() bool {
+	return !x.begin.known || x.begin.Unfit || x.foreign || x.err != nil || x.scanner.Unreadable()
+}
+
+// found notes a name that was found.
+func (x *Passage) found(name string) { x.names[x.p.Kept(name)] = true }
+
+// lookUp looks up whose is what was found.
+func (x *Passage) lookUp(ctx context.Context) {
+	if len(x.names) == 0 || x.foreign || x.err != nil {
+		return
+	}
+	own, err := x.f.own(ctx, x.p.Who.Name, x.project, slices.Collect(maps.Keys(x.names)))
+	x.foreign, x.err = err == nil && !own, err
+	clear(x.names)
+}
+
+// Done notes what was seen, once the provider has taken the piece and told of a file or of none. It
+// puts the note on the file that is to be kept with it. An error is the answer to the request.
+func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
+	if x == nil {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(told) > 0 {
+		x.scanner.End()
+	}
+	x.lookUp(ctx)
+	if x.err != nil {
+		return unknown(x.err)
+	}
+	unseen := !x.begin.known || !x.ended
+	bad := unseen || x.begin.Unfit || x.foreign || x.scanner.Unreadable()
+	switch {
+	case len(told) == 0 && (x.p.Upload == "" || unseen):
+		return nil // what is kept of it says that it isn't known
+	case len(told) == 0:
+		note, err := seal(x.p.Upload, progress{Offset: x.begin.Offset + x.size, State: x.scanner.State(), Unfit: bad})
+		if err == nil {
+			err = x.f.note(ctx, x.p.Who.Name, x.p.Upload, note)
+		}
+		return unknownOrNil(err)
+	}
+	if x.p.Upload != "" && !bad {
+		// Another piece may have come in between.
+		s, err := x.f.standing(ctx, x.p.Who.Name, x.p.Upload)
+		if err != nil {
+			return unknown(err)
+		}
+		bad = s.note != x.begin.note
+	}
+	if bad {
+		for i := range told {
+			told[i].Note = unfit
+		}
+	}
+	return nil
+}
+
+func unknownOrNil(err error) error {
+	if err != nil {
+		return unknown(err)
+	}
+	return nil
+}
