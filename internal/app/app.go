@@ -14,6 +14,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -217,9 +218,8 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	budgets := budget.New(budget.Options{Records: a.admission, Now: a.admission.Now, Budgets: mayBeSpent, Prices: price.Table(cfg.Prices)})
 	used := usage.New(usage.Options{Records: a.admission, Now: now, Prices: price.Table(cfg.Prices), Budgets: budgets})
-	owned := resources.Of(!authenticator.Open(), resources.Options{
-		Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared,
-	})
+	kept := resources.Options{Records: a.admission, Now: now, Logger: o.Logger, Shared: cfg.Resources == config.ResourcesShared}
+	owned := resources.Of(!authenticator.Open(), kept)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: a.admission, Keys: a.pool, Providers: all, Count: cfg.Count, Resend: cfg.Resend, Audit: audit, Logger: o.Logger, Telemetry: a.record, Shadow: a.shadow, Usage: used, Budgets: budgets, Resources: owned,
 	})
@@ -232,7 +232,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		return nil
 	})
 	s := server.New(server.Options{
-		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Resources: owned, Logger: o.Logger,
+		Config: cfg, Admission: a.admission, Dispatcher: dispatcher, Admin: a.admin, Callers: authenticator, Files: batchlines.New(owned, kept), Logger: o.Logger,
 		Telemetry: a.record, Bodies: a.bodies, Others: a.others,
 		Jobs: jobs.New(jobs.Options{Records: a.admission, Now: now, Logger: o.Logger, Usage: used, Budgets: budgets, Telemetry: a.record}),
 	})

@@ -5,8 +5,12 @@ import (
 	"errors"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
+	"fluxgate.dev/fluxgate/internal/payload/mentions"
 	"fluxgate.dev/fluxgate/internal/resources"
+	"fluxgate.dev/fluxgate/internal/routes"
+	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
 // Files knows of callers' files what a batch may be made of.
@@ -25,11 +29,12 @@ func New(registry *resources.Registry, o resources.Options) *Files {
 // unfit is the note on a file that no batch is made of.
 const unfit = "unfit for a batch"
 
-// Check fails if a caller's batch can't be made of one of the files, by the names by which they are
-// known here.
-func (f *Files) Check(ctx context.Context, who resources.Caller, names []string) error {
-	if f == nil || !f.resources.Confines(who) || len(names) == 0 {
-		return nil
+// Check says what is wrong with the file that a caller's request to a provider is about: with how its
+// body names it, or, where a batch is made of it, with what its lines name.
+func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.Route, provider string, body *payload.Body) error {
+	names, err := named(route, provider, body)
+	if err != nil || !route.ReadsLines || f == nil || !f.resources.Confines(who) || len(names) == 0 {
+		return err
 	}
 	has, err := f.resources.Find(ctx, who.Name, names)
 	if err != nil {
@@ -41,6 +46,27 @@ func (f *Files) Check(ctx context.Context, who resources.Caller, names []string)
 		}
 	}
 	return nil
+}
+
+// named returns the files that a request is about, by the names by which they are known here.
+func named(route *routes.Route, provider string, body *payload.Body) (names []string, err error) {
+	switch {
+	case route.NamesFile == "":
+		return nil, nil
+	case body.JSON == nil && len(body.Text) > 0:
+		return nil, payload.ErrNotObject // it may name any
+	case provider != upstream.Gemini:
+		names, _, err = mentions.Read(body.JSON, false)
+		for i, name := range names {
+			names[i] = route.KeptName(provider, name)
+		}
+		return names, err
+	}
+	names, ok := mentions.FilesAt(body.JSON, route.NamesFile)
+	if !ok {
+		return nil, apierror.Invalid(route.NamesFile, `want the name of a file as its upload was answered: "files/…".`)
+	}
+	return names, nil
 }
 
 // errUnfit is the answer where a batch is to be made of such a file.
@@ -97,12 +123,9 @@ func (f *Files) note(ctx context.Context, caller, upload, note string) error {
 	return f.uploads.Made(ctx, caller, resources.Resource{Name: under(upload), Note: note})
 }
 
-// Asked puts on the files that a project tells of, to a question of their caller's that brought no
+// asked puts on the files that a project tells of, to a question of their caller's that brought no
 // piece of them, what is noted of them already. What wasn't heard of before is unfit.
-func (f *Files) Asked(ctx context.Context, who resources.Caller, project string, told []answers.Created) error {
-	if f == nil || !f.resources.Confines(who) {
-		return nil
-	}
+func (f *Files) asked(ctx context.Context, who resources.Caller, project string, told []answers.Created) error {
 	for i := range told {
 		has, err := f.resources.FindIn(ctx, who.Name, project, []string{told[i].Name})
 		if err != nil {

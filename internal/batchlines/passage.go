@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
+	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/payload/lines"
 	"fluxgate.dev/fluxgate/internal/resources"
@@ -19,13 +21,22 @@ type Piece struct {
 	Rule lines.Rule
 	// Kept returns the name by which a provider's resource is known here.
 	Kept func(name string) string
-	// Upload is the ID of the upload that it is a piece of; "": it is all of a file. Offset is where
-	// in the file it says that it begins; negative: it doesn't. Last says that it is the last one.
-	Upload string
-	Offset int64
-	Last   bool
+	// Part is which part of an upload it is.
+	Part passing.Piece
 	// Length is how many bytes it has; negative: it isn't known.
 	Length int64
+	// Asks says that it brings nothing: it asks what has become of a file.
+	Asks bool
+}
+
+// PieceOf returns the piece of a file that a caller's request brings to Gemini. What isn't of a file, or
+// begins the upload of one, brings nothing.
+func PieceOf(r *http.Request, who resources.Caller, nothing bool) Piece {
+	part, brings := passing.PieceOf(r)
+	return Piece{
+		Who: who, Rule: lines.Gemini, Kept: func(name string) string { return name },
+		Part: part, Length: r.ContentLength, Asks: nothing || !brings,
+	}
 }
 
 // A Passage is a piece on its way. Nil is that of a piece that nobody looks through. What it has
@@ -53,20 +64,24 @@ func (f *Files) Begin(ctx context.Context, p Piece) (*Passage, error) {
 	if f == nil || !f.resources.Confines(p.Who) {
 		return nil, nil
 	}
-	s, err := f.standing(ctx, p.Who.Name, p.Upload)
+	x := &Passage{f: f, p: p, names: make(map[string]bool)}
+	if p.Asks {
+		return x, nil
+	}
+	s, err := f.standing(ctx, p.Who.Name, p.Part.Upload)
 	if err != nil {
 		return nil, unknown(err)
 	}
-	x := &Passage{f: f, p: p, begin: s, names: make(map[string]bool)}
+	x.begin = s
 	x.scanner = lines.Scanner{Rule: p.Rule, Found: x.found}
 	if s.State != nil {
 		if err := x.scanner.Resume(s.State); err != nil {
 			return nil, unknown(err)
 		}
 	}
-	x.begin.known = s.known && (p.Length == 0 || max(0, p.Offset) == s.Offset)
-	if p.Upload != "" && !p.Last {
-		if err := f.note(ctx, p.Who.Name, p.Upload, underWay); err != nil {
+	x.begin.known = s.known && (p.Length == 0 || max(0, p.Part.Offset) == s.Offset)
+	if p.Part.Upload != "" && !p.Part.Last {
+		if err := f.note(ctx, p.Who.Name, p.Part.Upload, underWay); err != nil {
 			return nil, unknown(err)
 		}
 	}
@@ -78,7 +93,10 @@ func (x *Passage) Body(ctx context.Context, project string, body io.Reader) io.R
 	if x == nil {
 		return body
 	}
-	if x.project, x.ended = project, x.p.Length == 0; x.ended {
+	if x.project = project; x.p.Asks {
+		return body
+	}
+	if x.ended = x.p.Length == 0; x.ended {
 		return body
 	}
 	return &reader{ctx, body, x}
@@ -137,6 +155,9 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	if x == nil {
 		return nil
 	}
+	if x.p.Asks {
+		return x.f.asked(ctx, x.p.Who, x.project, told)
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(told) > 0 {
@@ -149,18 +170,18 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	unseen := !x.begin.known || !x.ended
 	bad := unseen || x.begin.Unfit || x.foreign || x.scanner.Unreadable()
 	switch {
-	case len(told) == 0 && (x.p.Upload == "" || unseen):
+	case len(told) == 0 && (x.p.Part.Upload == "" || unseen):
 		return nil // what is kept of it says that it isn't known
 	case len(told) == 0:
-		note, err := seal(x.p.Upload, progress{Offset: x.begin.Offset + x.size, State: x.scanner.State(), Unfit: bad})
+		note, err := seal(x.p.Part.Upload, progress{Offset: x.begin.Offset + x.size, State: x.scanner.State(), Unfit: bad})
 		if err == nil {
-			err = x.f.note(ctx, x.p.Who.Name, x.p.Upload, note)
+			err = x.f.note(ctx, x.p.Who.Name, x.p.Part.Upload, note)
 		}
 		return unknownOrNil(err)
 	}
-	if x.p.Upload != "" && !bad {
+	if x.p.Part.Upload != "" && !bad {
 		// Another piece may have come in between.
-		s, err := x.f.standing(ctx, x.p.Who.Name, x.p.Upload)
+		s, err := x.f.standing(ctx, x.p.Who.Name, x.p.Part.Upload)
 		if err != nil {
 			return unknown(err)
 		}

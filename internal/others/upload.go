@@ -30,7 +30,7 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool
 	defer cancel()
 	provider := "" // that it is sent to
 	seen, err := o.files.Begin(ctx, batchlines.Piece{
-		Who: q.Who, Rule: lines.OpenAI, Length: r.ContentLength,
+		Who: q.Who, Rule: lines.OpenAI, Part: passing.Piece{Last: true}, Length: r.ContentLength,
 		Kept: func(name string) string { return q.Route.KeptName(provider, name) },
 	})
 	if err != nil {

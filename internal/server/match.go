@@ -10,11 +10,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
-	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -84,33 +82,6 @@ func (m match) mentioned(body []string) []string {
 		return append([]string{name}, body...)
 	}
 	return body
-}
-
-// checkFiles says what is wrong with the file that a request to a provider is about: with how its
-// body names it, or, where its lines are read, with what these name.
-func (s *Server) checkFiles(r *http.Request, m match, provider string, body *payload.Body) error {
-	var files []string
-	switch {
-	case m.NamesFile == "":
-		return nil
-	case body.JSON == nil && len(body.Text) > 0:
-		return payload.ErrNotObject // it may name any
-	case provider != upstream.Gemini:
-		named, _, err := mentions.Read(body.JSON, false)
-		if err != nil {
-			return err
-		}
-		files = others.Kept(m.Route, provider, named)
-	default:
-		var ok bool
-		if files, ok = mentions.FilesAt(body.JSON, m.NamesFile); !ok {
-			return apierror.Invalid(m.NamesFile, `want the name of a file as its upload was answered: "files/…".`)
-		}
-	}
-	if !m.ReadsLines {
-		return nil
-	}
-	return s.files.Check(r.Context(), s.who(r), files)
 }
 
 // notes has it written down whose what an answer names is, once the name comes by and before the

@@ -46,7 +46,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	}
 	model, err := x.understand(m, read)
 	if err == nil {
-		err = s.checkFiles(r, m, upstream.Gemini, read)
+		err = s.files.Check(r.Context(), s.who(r), m.Route, upstream.Gemini, read)
 	}
 	switch {
 	case err != nil:

@@ -29,13 +29,12 @@ import (
 	"fluxgate.dev/fluxgate/internal/received"
 	"fluxgate.dev/fluxgate/internal/requestid"
 	"fluxgate.dev/fluxgate/internal/requestlog"
-	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/uploadurl"
 )
 
-// Options are what a Server works with. All but Others, Jobs, Bodies, Resources, Callers and Telemetry are
+// Options are what a Server works with. All but Others, Jobs, Files, Bodies, Callers and Telemetry are
 // required.
 type Options struct {
 	Config     *config.Config
@@ -49,8 +48,8 @@ type Options struct {
 	Jobs *jobs.Ledger
 	// Bodies is what the bodies in flight may take. Nil: as much as there are.
 	Bodies *bodies.Budget
-	// Resources knows whose resources are, as the dispatcher does. Nil: everybody's are everybody's.
-	Resources *resources.Registry
+	// Files knows what batches may be made of. Nil: of any file.
+	Files *batchlines.Files
 	// Callers says who may come in. Nil: everybody, with nothing told apart.
 	Callers *callers.Authenticator
 	// Telemetry records what happens to requests. Nil: nothing does.
@@ -81,14 +80,12 @@ type Server struct {
 
 // New returns a server.
 func New(o Options) *Server {
-	now := func() time.Time { return o.Admission.Now().Time() }
 	s := &Server{
 		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, chain: chain.New(o.Config, o.Admission, o.Dispatcher), admin: o.Admin, jobs: o.Jobs, log: o.Logger, bodies: o.Bodies,
-		telemetry: o.Telemetry, mux: http.NewServeMux(),
-		uploads: uploadurl.URLs{Keys: o.Admission, Now: now},
-		files:   batchlines.New(o.Resources, resources.Options{Records: o.Admission, Now: now, Logger: o.Logger}),
+		telemetry: o.Telemetry, mux: http.NewServeMux(), files: o.Files,
+		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}
-	s.others = others.New(others.Options{Providers: o.Others, Dispatcher: o.Dispatcher, Files: s.files, Bodies: o.Bodies, Logger: o.Logger})
+	s.others = others.New(others.Options{Providers: o.Others, Dispatcher: o.Dispatcher, Files: o.Files, Bodies: o.Bodies, Logger: o.Logger})
 	s.received = received.Reader{Budget: o.Bodies, Most: int64(o.Config.MaxBody)}
 	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)

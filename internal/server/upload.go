@@ -18,7 +18,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
-	"fluxgate.dev/fluxgate/internal/payload/lines"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/proxies"
 	"fluxgate.dev/fluxgate/internal/uploadurl"
@@ -88,15 +87,9 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
-	var seen *batchlines.Passage
-	piece, brings := passing.PieceOf(r)
-	if brings && !again && len(m.Makes) > 0 {
-		if seen, err = s.files.Begin(ctx, batchlines.Piece{
-			Who: who, Rule: lines.Gemini, Kept: func(name string) string { return name },
-			Upload: piece.Upload, Offset: piece.Offset, Last: piece.Last, Length: length,
-		}); err != nil {
-			return err
-		}
+	seen, err := s.files.Begin(ctx, batchlines.PieceOf(r, who, again || len(m.Makes) == 0))
+	if err != nil {
+		return err
 	}
 	attempts := 0
 	var a *exchange.Whole
@@ -113,15 +106,10 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 		return err
 	}
 	told := others.Told(m.Route, a)
-	if seen != nil {
-		err = seen.Done(ctx, told)
-	} else {
-		err = s.files.Asked(ctx, who, a.To.Key.Project, told)
+	if err = seen.Done(ctx, told); err == nil {
+		err = s.dispatch.Made(ctx, who, a.To.Key.Project, told...)
 	}
 	if err != nil {
-		return err
-	}
-	if err := s.dispatch.Made(ctx, who, a.To.Key.Project, told...); err != nil {
 		return err
 	}
 	s.passUpload(w, r, a)

@@ -19,6 +19,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/callers"
@@ -190,9 +191,10 @@ func (w *world) instanceOver(store storage.Store) *served {
 	}
 	budgets := budget.New(budget.Options{Records: ctl, Now: ctl.Now, Budgets: mayBeSpent, Prices: price.Table(w.cfg.Prices)})
 	used := usage.New(usage.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Prices: price.Table(w.cfg.Prices), Budgets: budgets})
-	owned := resources.Of(authenticator != nil && !authenticator.Open(), resources.Options{
+	kept := resources.Options{
 		Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Shared: w.cfg.Resources == config.ResourcesShared,
-	})
+	}
+	owned := resources.Of(authenticator != nil && !authenticator.Open(), kept)
 	dispatcher := dispatch.New(dispatch.Options{
 		Admission: ctl, Keys: pool, Providers: providers, Count: w.cfg.Count, Resend: w.cfg.Resend, Audit: audit, Logger: logger, Telemetry: w.telemetry, Shadow: ledger, Usage: used, Budgets: budgets,
 		Resources: owned,
@@ -202,7 +204,7 @@ func (w *world) instanceOver(store storage.Store) *served {
 	})
 	return &served{server.New(server.Options{
 		Config: w.cfg, Admission: ctl, Dispatcher: dispatcher, Admin: operators, Callers: authenticator, Logger: logger, Telemetry: w.telemetry,
-		Bodies: w.bodies, Resources: owned, Jobs: jobs.New(jobs.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Usage: used, Budgets: budgets, Telemetry: w.telemetry}),
+		Bodies: w.bodies, Files: batchlines.New(owned, kept), Jobs: jobs.New(jobs.Options{Records: ctl, Now: func() time.Time { return ctl.Now().Time() }, Logger: logger, Usage: used, Budgets: budgets, Telemetry: w.telemetry}),
 	}), operators}
 }
 
