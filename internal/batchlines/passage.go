@@ -155,7 +155,11 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	if x == nil {
 		return nil
 	}
-	if x.p.Asks {
+	switch {
+	case x.p.Asks && x.p.Part.Upload == "":
+		note(told, unfit) // it should have begun an upload, and nothing more
+		return nil
+	case x.p.Asks:
 		return x.f.asked(ctx, x.p.Who, x.project, told)
 	}
 	x.mu.Lock()
@@ -188,11 +192,16 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 		bad = s.note != x.begin.note
 	}
 	if bad {
-		for i := range told {
-			told[i].Note = unfit
-		}
+		note(told, unfit)
 	}
 	return nil
+}
+
+// note puts a note on files.
+func note(told []answers.Created, note string) {
+	for i := range told {
+		told[i].Note = note
+	}
 }
 
 func unknownOrNil(err error) error {

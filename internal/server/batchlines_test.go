@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -150,6 +151,15 @@ func TestPiecesThatWereNotSeen(t *testing.T) {
 	u = start()
 	past(u, "upload, finalize", line)
 	refused(w.do("POST", u.RequestURI(), "", "X-Goog-Upload-Command", "query").field("file.name"))
+
+	// What says that it begins an upload, and brings all of it.
+	begins := httptest.NewRequestWithContext(t.Context(), "POST", "/upload/v1beta/files", strings.NewReader(line))
+	begins.Header = http.Header{"X-Goog-Api-Key": {bobToken}, "X-Goog-Upload-Protocol": {"multipart"}, "X-Goog-Upload-Command": {"start", "upload, finalize"}}
+	rec := httptest.NewRecorder()
+	w.ServeHTTP(rec, begins)
+	if rec.Code == http.StatusOK && rec.Body.Len() > 0 {
+		refused(answer{rec, t}.field("file.name"))
+	}
 
 	// Asking what has become of an upload changes nothing that is known of it.
 	u = start()

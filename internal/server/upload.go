@@ -72,8 +72,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	defer func() { held.Release() }()
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
 	if again {
-		// Only the start can be sent twice: a file's bytes are gone once they were
-		// read.
+		// Only the start can be sent twice: a file's bytes are gone once they were read.
 		if start, held, err = s.received.AtMost(w, r, maxUploadStart); err != nil {
 			return err
 		}
