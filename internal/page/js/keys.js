@@ -1,7 +1,17 @@
 // The keys, and what can be done to them.
 
+// keyTroubles are the states of keys that come first where not all are shown, the worst first.
+const keyTroubles = ['invalid', 'unknown', 'disabled', 'exhausted'];
+
+// shownKeys are those that are shown, in their order.
+function shownKeys(keys) {
+  if (choice.allKeys || keys.length <= most) return keys;
+  const rank = (k) => (keyTroubles.includes(k.status) ? keyTroubles.indexOf(k.status) : keyTroubles.length);
+  return keys.toSorted((a, b) => rank(a) - rank(b)).slice(0, most);
+}
+
 function renderKeys(status, now) {
-  const keys = byProvider(status, ofChosen(status, status.keys ?? []));
+  const keys = ofChosen(status, status.keys ?? []);
   fill(
     'keys-tools',
     admin() && [
@@ -18,7 +28,7 @@ function renderKeys(status, now) {
     'keys',
     grouped(
       status,
-      choice.allKeys ? keys : keys.slice(0, most),
+      byProvider(status, shownKeys(keys)),
       (k) => keyRow(k, now),
       (name, id) => el('li', { class: 'group', 'data-id': id }, name),
     ),

@@ -113,7 +113,7 @@ function renderUsage() {
     el(
       'p',
       { class: 'note' },
-      `Since ${dated(report.from)}. Dollars are Google’s list prices; a free project pays nothing.`,
+      `Since ${dated(report.from)}. Dollars are list prices; a project of a free tier pays nothing.`,
       report.total.unpriced ? ` The price of ${plural(report.total.unpriced, 'answer')} isn’t known.` : '',
       report.total.unmetered ? ` ${plural(report.total.unmetered, 'answer')} said nothing of their tokens.` : '',
     ),

@@ -230,6 +230,15 @@ test('names are text, whatever they hold', async () => {
   await close();
 });
 
+test('keys in trouble come first where not all are shown', async () => {
+  const { page, close } = await start('hundreds');
+  const first = () => page.locator('#keys > li').evaluateAll((all) => all.slice(0, 3).map((li) => li.dataset.id));
+  assert.deepEqual(await first(), ['61', '120', '1']);
+  await page.getByRole('button', { name: 'Show all 120 keys' }).click();
+  assert.deepEqual(await first(), ['1', '2', '3']);
+  await close();
+});
+
 test('many projects are folded, and found by name', async () => {
   const { page, close } = await start('fifty');
   const shown = page.locator('#calendars > .project');
