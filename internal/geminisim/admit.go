@@ -17,11 +17,11 @@ func (c *call) modelFor(name, method string) (*models.Model, *wire.Error) {
 // admit charges a request to the quota, or refuses it, or lets it fail as
 // injected, and enters the outcome in the log.
 func (c *call) admit(m *models.Model, requests, tokens int64) *wire.Error {
-	c.model, c.tokens, c.recorded = m.Resolved, tokens, true
+	c.Model, c.Tokens, c.recorded = m.Resolved, tokens, true
 	var e *wire.Error
 	e, c.Breaks = c.s.quota.Admit(quota.Demand{
 		Project: c.Project, Key: c.key, Model: m.Resolved, Embed: m.Kind == models.Embedding,
-		Streaming: c.streaming, Body: c.Body, Arrived: c.Arrived, Requests: requests, Tokens: tokens,
+		Streaming: c.Streaming, Body: c.Body, Arrived: c.Arrived, Requests: requests, Tokens: tokens,
 	})
 	switch {
 	case e != nil:

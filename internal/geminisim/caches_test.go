@@ -121,7 +121,7 @@ func TestCachedContentInAPrompt(t *testing.T) {
 	assert.JSONEq(t, fmt.Sprintf(`{"totalTokens":%d,"cachedContentTokenCount":%d,"promptTokensDetails":[{"modality":"TEXT","tokenCount":%[1]d}],
 		"cacheTokensDetails":[{"modality":"TEXT","tokenCount":%[2]d}]}`, total+10, total), r.body)
 	assert.Contains(t, post(t, s, "models/"+flash+":generateContent", body("call lookup", "")).body, "functionCall", "its tools are in force")
-	r = openai(t, s, "POST", "chat/completions", `{"model":"`+flash+`","messages":[{"role":"user","content":"`+words(10)+`"}],
+	r = openAI(t, s, "POST", "chat/completions", `{"model":"`+flash+`","messages":[{"role":"user","content":"`+words(10)+`"}],
 		"extra_body":{"google":{"cached_content":"`+k.Name+`"}}}`)
 	assert.Contains(t, r.body, fmt.Sprintf(`"prompt_tokens":%d`, total+10))
 	assert.NotContains(t, post(t, s, "models/"+flash+":generateContent", prompt("x")).body, "cachedContentTokenCount")

@@ -28,6 +28,8 @@
 //   - package tokeniser: the tokens of a text
 //   - package files: uploads, files, and where requests mention them
 //   - package caches: cached contents
+//   - package interactions: conversations that are kept
+//   - package openai: the routes in OpenAI's format
 //   - package resources: what belongs to a project for a time, and lists in pages
 //   - package exchange: an answer on its way to the client
 //   - package longrunning: batches, videos and file search stores
@@ -38,16 +40,8 @@
 // streamGenerateContent (server-sent events with alt=sse, else a JSON array),
 // countTokens in both forms, embedContent, batchEmbedContents (charged per
 // text), and openai/chat/completions, openai/embeddings, openai/models, whose
-// errors are wrapped in an array; and those of the packages above. On the
-// OpenAI-compatible route the field for a cached content is
-// extra_body.google.cached_content. Only generating and embedding costs quota.
-//
-// Interactions are made by POST interactions, of a model or, in the background alone, of an
-// agent, plain or as events; read (events too, behind last_event_id), cancelled while they are in
-// progress, and deleted. One that goes on from another of its project counts what was said there as
-// input. The fields, events and usage are those that the SDK's source knows; that errors have
-// their status in small letters for a code and no details, that agents draw on the quota of
-// the first model, and that one in the background is done after two seconds are guesses.
+// errors are wrapped in an array; and those of the packages above. Only generating
+// and embedding costs quota.
 //
 // What goes on after the answer: batches, videos (predictLongRunning) and file search stores
 // are modelled in package longrunning, whose comment says where each behaviour is from. A
@@ -60,7 +54,7 @@
 //   - Whether the real service charges a request that mentions a resource it may
 //     not use. Here it doesn't.
 //   - Tuned models, speech generation, images through generateContent,
-//     OpenAI's batches and videos, thinking, safety filters, several candidates, stop sequences and
+//     thinking, safety filters, several candidates, stop sequences and
 //     temperature.
 //   - The real tokeniser, the real latency, and the real answer.
 //
@@ -72,13 +66,11 @@
 //   - transport.go: Transport, which reaches the server without a socket
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
 //   - sessions.go: what package live knows of the rest, and ephemeral tokens
-//   - openai.go: the OpenAI-compatible routes
 //   - longrunning.go: what package longrunning serves and has of the rest, and images
 //   - embed.go: embeddings
 //   - generate.go: generating, streaming and counting
 //   - modelslist.go: the models list
 //   - uploads.go: whose an upload is
-//   - interactions.go: interactions: conversations that are kept
 //   - admit.go: a request charged to the quota, refused, or failed as injected
 //   - respond.go: errors written
 //   - record.go: what the journal is told of a request

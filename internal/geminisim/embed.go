@@ -16,7 +16,7 @@ func (c *call) runEmbed(name, method string, reqs []wire.EmbedRequest) ([]answer
 	if err != nil {
 		return nil, err
 	}
-	c.model = m.Resolved
+	c.Model = m.Resolved
 	switch n := len(reqs); {
 	case n == 0:
 		return nil, wire.InvalidArgument("* BatchEmbedContentsRequest.requests: at least one request is required\n")

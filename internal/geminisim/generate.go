@@ -18,7 +18,7 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 	if err != nil {
 		return fail(err)
 	}
-	c.model = m.Resolved
+	c.Model = m.Resolved
 	if err := c.prepare(req, m); err != nil {
 		return fail(err)
 	}
@@ -28,11 +28,11 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 		return fail(wire.InvalidArgument("The requested combination of response modalities (TEXT) is not supported by the model. models/" +
 			m.Name + " accepts the following combination of response modalities:\n* " + only + "\n"))
 	}
-	c.tokens = req.Tokens() + c.cached
-	if c.tokens > m.Input {
+	c.Tokens = req.Tokens() + c.Cached
+	if c.Tokens > m.Input {
 		return fail(models.TooManyTokens())
 	}
-	if err := c.admit(m, 1, c.tokens); err != nil {
+	if err := c.admit(m, 1, c.Tokens); err != nil {
 		return fail(err)
 	}
 	if err := c.think(); err != nil {
@@ -42,14 +42,14 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 	if a.Stalls {
 		return fail(&wire.Error{Drop: wire.Hang})
 	}
-	if c.streaming {
+	if c.Streaming {
 		if plan := answers.PlanOf(answers.Prompt(req)); plan != nil {
 			a = answers.Answer{Plan: plan, Finish: "STOP", Tokens: plan.Chunks * plan.Tokens}
 		}
 	}
 	var cached int64
 	a.Billed, cached = answers.Beside(answers.Prompt(req))
-	c.cached = max(c.cached, min(cached, c.tokens))
+	c.Cached = max(c.Cached, min(cached, c.Tokens))
 	c.bill(&a)
 	return m, a, nil
 }
@@ -66,7 +66,7 @@ func (c *call) prepare(req *wire.GenerateRequest, m *models.Model) *wire.Error {
 		return err
 	}
 	var refused *wire.Error
-	c.cached, refused = c.s.caches.Resolve(req, m, c.Project, c.Arrived)
+	c.Cached, refused = c.s.caches.Resolve(req, m, c.Project, c.Arrived)
 	return refused
 }
 
@@ -75,7 +75,7 @@ func (c *call) generate() *wire.Error {
 	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
 	}
-	c.streaming = c.op == opStream
+	c.Streaming = c.op == opStream
 	sources, err := c.grounding(&req)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (c *call) generate() *wire.Error {
 		c.stream(m, a)
 		return nil
 	}
-	out := a.Response(c.tokens, c.cached, m.Version(), c.s.random.responseID())
+	out := a.Response(c.Tokens, c.Cached, m.Version(), c.s.random.responseID())
 	out.ModelStatus = c.s.models.StatusOf(m)
 	if sources != nil && len(out.Candidates) > 0 {
 		out.Candidates[0].GroundingMetadata = sources
@@ -115,7 +115,7 @@ func (c *call) stream(m *models.Model, a answers.Answer) {
 	}
 	id := c.s.random.responseID()
 	for p, last := range c.Pieces(&a) {
-		out := p.Response(c.tokens, c.cached, m.Version(), id)
+		out := p.Response(c.Tokens, c.Cached, m.Version(), id)
 		out.ModelStatus = c.s.models.StatusOf(m)
 		if err := send(wire.Encode(out)); err != nil {
 			c.Sent(err)
@@ -157,10 +157,10 @@ func (c *call) count() *wire.Error {
 	if err := c.prepare(full, m); err != nil {
 		return err
 	}
-	n := full.Tokens() + c.cached
+	n := full.Tokens() + c.Cached
 	c.s.journal.Counted()
-	c.model, c.tokens = m.Resolved, n
+	c.Model, c.Tokens = m.Resolved, n
 	c.logRequest(http.StatusOK, "")
-	c.WriteJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.cached)))
+	c.WriteJSON(http.StatusOK, wire.Encode(wire.NewCount(n, c.Cached)))
 	return nil
 }

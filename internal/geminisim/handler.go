@@ -24,10 +24,6 @@ type call struct {
 	route
 	credentials []credentials.Presented
 	key         string // the fingerprint of the credential
-	model       string // for the log
-	tokens      int64
-	cached      int64 // of tokens, those of a cached content
-	streaming   bool
 	recorded    bool
 	seen        *journal.Request // the entry in the request log
 }
@@ -39,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{Exchange: exchange.Exchange{W: w, R: r}, s: s, route: parseRoute(r.Method, r.URL.Path), credentials: credentials.Of(r)}
-	c.model = c.route.model
+	c.Model = c.route.model
 	defer c.finish() // a reset is a panic
 	if err := c.serve(); err != nil {
 		c.fail(err)
@@ -85,21 +81,21 @@ func (c *call) serve() *wire.Error {
 	case opBatchEmbed:
 		return c.batchEmbed()
 	case opChat:
-		return c.chat()
+		return c.s.openai.Chat(&c.Exchange, c.run)
 	case opOpenAIEmbeddings:
-		return c.openAIEmbeddings()
+		return c.s.openai.Embeddings(&c.Exchange, c.runEmbed)
 	case opOpenAIModels:
-		return c.openAIModels()
+		return c.s.openai.List(&c.Exchange)
 	case opOpenAIModel:
-		return c.openAIModel()
+		return c.s.openai.Model(&c.Exchange, c.version, c.route.model)
 	case opCreateInteraction:
-		return c.createInteraction()
+		return c.s.interactions.Create(&c.Exchange, c.run)
 	case opGetInteraction:
-		return c.getInteraction()
+		return c.s.interactions.Get(&c.Exchange, c.id)
 	case opDeleteInteraction:
-		return c.deleteInteraction()
+		return c.s.interactions.Delete(&c.Exchange, c.id)
 	case opCancelInteraction:
-		return c.cancelInteraction()
+		return c.s.interactions.Cancel(&c.Exchange, c.id)
 	case opPredict, opImages:
 		return c.images()
 	case opPredictLongRunning, opCreateBatch, opLongRunning:

@@ -21,11 +21,7 @@ type host struct{ s *Server }
 func (h host) Now() time.Time { return h.s.now() }
 
 // NewID implements longrunning.Host.
-func (h host) NewID(length int) string {
-	h.s.mu.Lock()
-	defer h.s.mu.Unlock()
-	return h.s.random.id(length)
-}
+func (h host) NewID(length int) string { return h.s.random.id(length) }
 
 // Content implements longrunning.Host.
 func (h host) Content(project, id string) ([]byte, bool) { return h.s.files.Content(project, id) }
@@ -134,7 +130,7 @@ func (c *call) images() *wire.Error {
 	name, method := c.route.model, c.method
 	if c.openai {
 		name = strings.TrimPrefix(req.Model, "models/")
-		c.model = name
+		c.Model = name
 		if method = "predict"; c.s.models.Find(name) != nil && c.s.models.Find(name).Kind == models.Image {
 			method = "generateContent"
 		}

@@ -12,22 +12,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/openai"
 )
 
-func openai(t *testing.T, s *Server, method, path, body string) reply {
+func openAI(t *testing.T, s *Server, method, path, body string) reply {
 	t.Helper()
 	return do(t, s, method, "/v1beta/openai/"+path, body, "Authorization", "Bearer "+key1)
 }
 
 func TestChat(t *testing.T) {
 	s, _ := newSim(Config{})
-	r := openai(t, s, "POST", "chat/completions", `{"model":"gemini-flash-latest","max_tokens":50,"messages":[
+	r := openAI(t, s, "POST", "chat/completions", `{"model":"gemini-flash-latest","max_tokens":50,"messages":[
 		{"role":"system","content":"Translate."},
 		{"role":"user","content":"an earlier turn"},
 		{"role":"assistant","content":"an answer"},
 		{"role":"user","content":[{"type":"text","text":"Good morning"},{"type":"image_url","image_url":{"url":"data:image/png;base64,aGk="}}]}]}`)
 	require.Equal(t, 200, r.status, r.body)
-	var got chatResponse
+	var got openai.ChatResponse
 	r.decode(t, &got)
 	assert.Equal(t, "chat.completion", got.Object)
 	assert.Equal(t, flash, got.Model)
@@ -38,9 +39,9 @@ func TestChat(t *testing.T) {
 	assert.Greater(t, got.Usage.PromptTokens, int64(258), "the image counts")
 	assert.Equal(t, got.Usage.PromptTokens+got.Usage.CompletionTokens, got.Usage.TotalTokens)
 
-	r = openai(t, s, "POST", "chat/completions", `{"model":"models/`+flash+`","max_completion_tokens":1,"messages":[{"role":"user","content":"one two"}]}`)
+	r = openAI(t, s, "POST", "chat/completions", `{"model":"models/`+flash+`","max_completion_tokens":1,"messages":[{"role":"user","content":"one two"}]}`)
 	assert.Contains(t, r.body, `"finish_reason":"length"`)
-	r = openai(t, s, "POST", "chat/completions", `{"model":"`+flash+`","response_format":{"type":"json_object"},"messages":[{"role":"user","content":"one"}]}`)
+	r = openAI(t, s, "POST", "chat/completions", `{"model":"`+flash+`","response_format":{"type":"json_object"},"messages":[{"role":"user","content":"one"}]}`)
 	assert.Contains(t, r.body, `{\"text\":`)
 }
 
@@ -54,15 +55,15 @@ func TestChatStream(t *testing.T) {
 		if withUsage {
 			options = `,"stream_options":{"include_usage":true}`
 		}
-		r := openai(t, s, "POST", "chat/completions", body(options))
+		r := openAI(t, s, "POST", "chat/completions", body(options))
 		require.Equal(t, 200, r.status)
 		list := events(t, r.body)
 		require.Equal(t, "[DONE]", list[len(list)-1])
 		var whole strings.Builder
-		var usage *chatUsage
+		var usage *openai.ChatUsage
 		var finish []string
 		for _, e := range list[:len(list)-1] {
-			var chunk chatResponse
+			var chunk openai.ChatResponse
 			require.NoError(t, json.Unmarshal([]byte(e), &chunk))
 			assert.Equal(t, "chat.completion.chunk", chunk.Object)
 			for _, c := range chunk.Choices {
@@ -79,13 +80,13 @@ func TestChatStream(t *testing.T) {
 		assert.Equal(t, words(100), untranslate(whole.String()))
 		assert.Equal(t, []string{"stop"}, finish)
 		if withUsage {
-			assert.Equal(t, &chatUsage{PromptTokens: 100, CompletionTokens: 100, TotalTokens: 200}, usage)
+			assert.Equal(t, &openai.ChatUsage{PromptTokens: 100, CompletionTokens: 100, TotalTokens: 200}, usage)
 		} else {
 			assert.Nil(t, usage)
 		}
 	}
 	s.FailNext(1, faults.StreamBroken429)
-	list := events(t, openai(t, s, "POST", "chat/completions", body("")).body)
+	list := events(t, openAI(t, s, "POST", "chat/completions", body("")).body)
 	require.Len(t, list, 2)
 	assert.True(t, strings.HasPrefix(list[1], `[{"error":`), list[1])
 }
@@ -93,8 +94,8 @@ func TestChatStream(t *testing.T) {
 func TestChatTools(t *testing.T) {
 	s, _ := newSim(Config{})
 	const tools = `"tools":[{"type":"function","function":{"name":"lookup","parameters":{"type":"object","properties":{"q":{"type":"string"}}}}}]`
-	r := openai(t, s, "POST", "chat/completions", `{"model":"`+flash+`",`+tools+`,"messages":[{"role":"user","content":"call lookup"}]}`)
-	var got chatResponse
+	r := openAI(t, s, "POST", "chat/completions", `{"model":"`+flash+`",`+tools+`,"messages":[{"role":"user","content":"call lookup"}]}`)
+	var got openai.ChatResponse
 	r.decode(t, &got)
 	require.Len(t, got.Choices[0].Message.ToolCalls, 1, r.body)
 	call := got.Choices[0].Message.ToolCalls[0]
@@ -104,7 +105,7 @@ func TestChatTools(t *testing.T) {
 
 	back, err := json.Marshal(got.Choices[0].Message)
 	require.NoError(t, err)
-	r = openai(t, s, "POST", "chat/completions", `{"model":"`+flash+`",`+tools+`,"messages":[{"role":"user","content":"call lookup"},`+
+	r = openAI(t, s, "POST", "chat/completions", `{"model":"`+flash+`",`+tools+`,"messages":[{"role":"user","content":"call lookup"},`+
 		string(back)+`,{"role":"tool","tool_call_id":"`+call.ID+`","content":"found"}]}`)
 	assert.Contains(t, r.body, Translate("found"))
 }
@@ -125,14 +126,14 @@ func TestOpenAIErrors(t *testing.T) {
 		{"no content", `{"model":"` + flash + `","messages":[{"role":"user"}]}`, 400},
 		{"remote image", `{"model":"` + flash + `","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com"}}]}]}`, 400},
 	} {
-		r := openai(t, s, "POST", "chat/completions", tc.body)
+		r := openAI(t, s, "POST", "chat/completions", tc.body)
 		assert.Equal(t, tc.status, r.status, tc.name)
 		var list []wireError
 		r.decode(t, &list)
 		require.Len(t, list, 1, tc.name)
 		assert.Equal(t, tc.status, list[0].Error.Code, tc.name)
 	}
-	assert.Equal(t, 404, openai(t, s, "GET", "models/X", "").status)
+	assert.Equal(t, 404, openAI(t, s, "GET", "models/X", "").status)
 }
 
 func TestOpenAIEmbeddings(t *testing.T) {
@@ -144,7 +145,7 @@ func TestOpenAIEmbeddings(t *testing.T) {
 		}
 	}
 	get := func(body string) (out response) {
-		r := openai(t, s, "POST", "embeddings", body)
+		r := openAI(t, s, "POST", "embeddings", body)
 		require.Equal(t, 200, r.status, r.body)
 		r.decode(t, &out)
 		return out
@@ -165,7 +166,7 @@ func TestOpenAIEmbeddings(t *testing.T) {
 	require.Len(t, raw, 32)
 	assert.Equal(t, single[0], math.Float32frombits(binary.LittleEndian.Uint32(raw)))
 	assert.EqualValues(t, 2, s.Log()[1].Charged)
-	assert.Equal(t, 400, openai(t, s, "POST", "embeddings", head+`"input":7}`).status)
+	assert.Equal(t, 400, openAI(t, s, "POST", "embeddings", head+`"input":7}`).status)
 }
 
 // TestOpenAIEmbeddingsArePerText: an array is as many requests as it has texts,
@@ -173,7 +174,7 @@ func TestOpenAIEmbeddings(t *testing.T) {
 func TestOpenAIEmbeddingsArePerText(t *testing.T) {
 	s, _ := newSim(Config{Limits: map[string]Limits{"gemini-embedding-001": {RPM: 5, TPM: -1, RPD: 5}}})
 	embed := func(n int) reply {
-		return openai(t, s, "POST", "embeddings", `{"model":"gemini-embedding-001","dimensions":8,"input":["x"`+strings.Repeat(`,"x"`, n-1)+`]}`)
+		return openAI(t, s, "POST", "embeddings", `{"model":"gemini-embedding-001","dimensions":8,"input":["x"`+strings.Repeat(`,"x"`, n-1)+`]}`)
 	}
 	r := embed(3)
 	require.Equal(t, 200, r.status, r.body)
@@ -191,12 +192,12 @@ func TestOpenAIEmbeddingsArePerText(t *testing.T) {
 
 func TestOpenAIModels(t *testing.T) {
 	s, _ := newSim(Config{})
-	var list struct{ Data []openAIModelInfo }
-	openai(t, s, "GET", "models", "").decode(t, &list)
+	var list struct{ Data []openai.ModelInfo }
+	openAI(t, s, "GET", "models", "").decode(t, &list)
 	assert.Len(t, list.Data, len(s.models.Listed()))
-	var one openAIModelInfo
-	openai(t, s, "GET", "models/"+flash, "").decode(t, &one)
+	var one openai.ModelInfo
+	openAI(t, s, "GET", "models/"+flash, "").decode(t, &one)
 	assert.Contains(t, list.Data, one)
-	openai(t, s, "GET", "models/models/"+flash, "").decode(t, &one)
+	openAI(t, s, "GET", "models/models/"+flash, "").decode(t, &one)
 	assert.Equal(t, "models/"+flash, one.ID)
 }

@@ -49,18 +49,18 @@ func (c *call) finish() {
 
 // entry describes the call in the log.
 func (c *call) entry(code int, reason string) journal.Entry {
-	return journal.Entry{At: c.Arrived.Round(0).UTC(), Project: c.Project, Model: c.model, Key: c.key,
-		Tokens: c.tokens, Status: code, Reason: reason}
+	return journal.Entry{At: c.Arrived.Round(0).UTC(), Project: c.Project, Model: c.Model, Key: c.key,
+		Tokens: c.Tokens, Status: code, Reason: reason}
 }
 
 // bill puts an answer on the bill of the call's project and model.
 func (c *call) bill(a *answers.Answer) {
-	c.s.journal.AddBill(journal.BillKey{Project: c.Project, Model: c.model}, a.Bill(c.tokens, c.cached))
+	c.s.journal.AddBill(journal.BillKey{Project: c.Project, Model: c.Model}, a.Bill(c.Tokens, c.Cached))
 }
 
 func (c *call) logRequest(code int, reason string) {
 	c.s.logger.LogAttrs(c.R.Context(), slog.LevelDebug, "request",
 		slog.String("path", c.R.URL.Path), slog.Int("status", code), slog.String("reason", reason),
 		slog.String("project", c.Project), slog.String("key", c.key),
-		slog.String("model", c.model), slog.Int64("tokens", c.tokens))
+		slog.String("model", c.Model), slog.Int64("tokens", c.Tokens))
 }

@@ -1,6 +1,7 @@
 package geminisim
 
 import (
+	"fluxgate.dev/fluxgate/internal/geminisim/interactions"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
@@ -23,7 +24,7 @@ func (c *call) fail(e *wire.Error) {
 		}
 		body := e.Body(c.errorsInArray())
 		if c.op == opCreateInteraction || c.op == opGetInteraction || c.op == opDeleteInteraction || c.op == opCancelInteraction {
-			body = wire.Encode(map[string]any{"error": interactionError(e)})
+			body = wire.Encode(map[string]any{"error": interactions.Error(e)})
 		}
 		c.WriteJSON(e.Code, body)
 	}

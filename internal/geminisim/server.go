@@ -5,19 +5,19 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/caches"
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/files"
+	"fluxgate.dev/fluxgate/internal/geminisim/interactions"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/live"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
+	"fluxgate.dev/fluxgate/internal/geminisim/openai"
 	"fluxgate.dev/fluxgate/internal/geminisim/quota"
-	"fluxgate.dev/fluxgate/internal/geminisim/resources"
 )
 
 // A Key is an API key that the server knows; it lives in package credentials.
@@ -98,12 +98,10 @@ type Server struct {
 	answers         *answers.Answerer
 	files           *files.Service
 	caches          *caches.Service
-
-	mu           sync.Mutex
-	interactions resources.Store[*interaction]
-
-	long *longrunning.Service // has a lock of its own, which is taken before mu
-	live *live.Service
+	interactions    *interactions.Service
+	openai          *openai.Service
+	long            *longrunning.Service
+	live            *live.Service
 }
 
 // Live returns the part of the server that has sessions of the Live API.
@@ -112,16 +110,15 @@ func (s *Server) Live() *live.Service { return s.live }
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
 	s := &Server{
-		now:          cfg.Now,
-		latency:      cfg.Latency,
-		jitter:       cfg.Jitter,
-		maxOutput:    cmp.Or(cfg.MaxOutputTokens, models.OutputTokenLimit),
-		logger:       cfg.Logger,
-		models:       models.New(slices.Sorted(maps.Keys(cfg.Limits))), // a map has no order, a list of models should
-		keys:         credentials.NewRing(cfg.Keys),
-		journal:      journal.New(cmp.Or(cfg.RequestLog, 16_384)),
-		random:       newRandom(cfg.Seed),
-		interactions: resources.NewStore[*interaction](),
+		now:       cfg.Now,
+		latency:   cfg.Latency,
+		jitter:    cfg.Jitter,
+		maxOutput: cmp.Or(cfg.MaxOutputTokens, models.OutputTokenLimit),
+		logger:    cfg.Logger,
+		models:    models.New(slices.Sorted(maps.Keys(cfg.Limits))), // a map has no order, a list of models should
+		keys:      credentials.NewRing(cfg.Keys),
+		journal:   journal.New(cmp.Or(cfg.RequestLog, 16_384)),
+		random:    newRandom(cfg.Seed),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -143,6 +140,8 @@ func New(cfg Config) *Server {
 		Now: s.now, NewID: s.random.id, URIBase: cfg.FileURIBase, Granularity: cfg.UploadGranularity, Stores: stores{s},
 	})
 	s.caches = caches.New(caches.Config{NewID: s.random.id, Models: s.models, Files: s.files})
+	s.interactions = interactions.New(interactions.Config{NewID: s.random.id, Models: s.models})
+	s.openai = openai.New(openai.Config{NewID: s.random.responseID, Models: s.models})
 	s.long = longrunning.New(host{s})
 	s.live = live.New(s.liveConfig())
 	return s

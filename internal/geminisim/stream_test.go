@@ -57,7 +57,7 @@ func TestPlannedStream(t *testing.T) {
 		require.Len(t, array, 3)
 		assert.Equal(t, "chunk 0", *array[2].Candidates[0].Content.Parts[0].Text, "too small for all that it says")
 
-		r = openai(t, s, "POST", "chat/completions", `{"model":"`+flash+`","stream":true,"messages":[{"role":"user","content":"stream 3 chunks of 100 bytes"}]}`)
+		r = openAI(t, s, "POST", "chat/completions", `{"model":"`+flash+`","stream":true,"messages":[{"role":"user","content":"stream 3 chunks of 100 bytes"}]}`)
 		assert.Len(t, events(t, r.body), 3+1)
 	})
 	for _, text := range []string{"stream 0 chunks of 5 bytes", "stream 5 chunks of 0 bytes", "stream 1 chunks of 99999999 bytes",

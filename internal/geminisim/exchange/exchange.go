@@ -5,21 +5,36 @@ import (
 	"net/http"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
+	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // An Exchange is one HTTP request and its answer.
 type Exchange struct {
-	W        http.ResponseWriter
-	R        *http.Request
-	Body     []byte
-	Arrived  time.Time
-	Project  string      // whose request it is, once that is known
+	W       http.ResponseWriter
+	R       *http.Request
+	Body    []byte
+	Arrived time.Time
+	Project string // whose request it is, once that is known
+
+	Model     string // that was asked for; once it is known, the resolved one
+	Streaming bool   // the answer comes in pieces
+	Tokens    int64  // of input
+	Cached    int64  // of Tokens, those of a cached content
+
 	Breaks   *wire.Error // a stream ends with it on its way
 	Status   int         // that was sent
 	Answered bool        // nothing is left to be sent
 	HungUp   bool        // the client did, before that
 }
+
+// Generate has a model answer a request in the API's own form: it is checked, charged and
+// waited for, and what it counts is noted in its exchange.
+type Generate func(req *wire.GenerateRequest, name, method string) (*models.Model, answers.Answer, *wire.Error)
+
+// Embed has a model embed texts likewise.
+type Embed func(name, method string, reqs []wire.EmbedRequest) ([]answers.Embedding, *wire.Error)
 
 // SSE reports whether a stream is to be server-sent events.
 func (x *Exchange) SSE() bool { return x.R.URL.Query().Get("alt") == "sse" }

@@ -9,7 +9,7 @@ import (
 
 // The request types list every field under its camelCase and, where that
 // differs, its snake_case name, because proto3 JSON accepts both. After
-// normalise only the camelCase one is set.
+// Normalise only the camelCase one is set.
 
 // A list is a repeated field. Google takes a single value for one, and its own REST samples
 // have contents, parts and tools without brackets (captured).
@@ -135,7 +135,7 @@ func Decode(body []byte, into any) *Error {
 	return nil
 }
 
-// HasContents is asked apart from normalise: a cached content may do without.
+// HasContents is asked apart from Normalise: a cached content may do without.
 func (r *GenerateRequest) HasContents() *Error {
 	if len(r.Contents) == 0 {
 		return InvalidArgument("* GenerateContentRequest.contents: contents is not specified\n")

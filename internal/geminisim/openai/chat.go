@@ -1,19 +1,17 @@
-package geminisim
+package openai
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
-	"fluxgate.dev/fluxgate/internal/geminisim/models"
+	"fluxgate.dev/fluxgate/internal/geminisim/exchange"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
+// A chatRequest is the body of chat/completions.
 type chatRequest struct {
 	Model               string        `json:"model"`
 	Messages            []chatMessage `json:"messages"`
@@ -64,13 +62,14 @@ type chatPart struct {
 	} `json:"image_url"`
 }
 
-type chatResponse struct {
+// A ChatResponse answers a chat, or is an event of a stream.
+type ChatResponse struct {
 	ID      string       `json:"id"`
 	Object  string       `json:"object"`
 	Created int64        `json:"created"`
 	Model   string       `json:"model"`
 	Choices []chatChoice `json:"choices"`
-	Usage   *chatUsage   `json:"usage,omitempty"`
+	Usage   *ChatUsage   `json:"usage,omitempty"`
 }
 
 type chatChoice struct {
@@ -86,8 +85,8 @@ type chatText struct {
 	ToolCalls []chatToolCall `json:"tool_calls,omitempty"`
 }
 
-// chatUsage is the usage of a chat. That thoughts are in the total alone is captured.
-type chatUsage struct {
+// ChatUsage is the usage of a chat. That thoughts are in the total alone is captured.
+type ChatUsage struct {
 	PromptTokens     int64 `json:"prompt_tokens"`
 	CompletionTokens int64 `json:"completion_tokens"`
 	TotalTokens      int64 `json:"total_tokens"`
@@ -96,14 +95,14 @@ type chatUsage struct {
 	} `json:"prompt_tokens_details,omitempty"`
 }
 
-// chatUsage returns the usage of an answer. What tools brought isn't known to be told
+// usageOfChat returns the usage of an answer. What tools brought isn't known to be told
 // there, so it isn't.
-func (c *call) chatUsage(a *answers.Answer) *chatUsage {
-	u := &chatUsage{PromptTokens: c.tokens, CompletionTokens: a.Tokens, TotalTokens: c.tokens + a.Tokens + a.Billed.ThoughtsTokenCount}
-	if c.cached > 0 {
+func usageOfChat(x *exchange.Exchange, a *answers.Answer) *ChatUsage {
+	u := &ChatUsage{PromptTokens: x.Tokens, CompletionTokens: a.Tokens, TotalTokens: x.Tokens + a.Tokens + a.Billed.ThoughtsTokenCount}
+	if x.Cached > 0 {
 		u.PromptDetails = &struct {
 			CachedTokens int64 `json:"cached_tokens"`
-		}{c.cached}
+		}{x.Cached}
 	}
 	return u
 }
@@ -179,35 +178,36 @@ func (m *chatMessage) parts() ([]wire.Part, *wire.Error) {
 	return out, nil
 }
 
-func (c *call) chat() *wire.Error {
+// Chat serves openai/chat/completions.
+func (s *Service) Chat(x *exchange.Exchange, generate exchange.Generate) *wire.Error {
 	var req chatRequest
-	if err := wire.Decode(c.Body, &req); err != nil {
+	if err := wire.Decode(x.Body, &req); err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(req.Model, "models/")
-	c.model = name
+	x.Model = name
 	native, err := req.native()
 	if err != nil {
 		return err
 	}
 	method := "generateContent"
-	if c.streaming = req.Stream; c.streaming {
+	if x.Streaming = req.Stream; x.Streaming {
 		method = "streamGenerateContent"
 	}
-	m, a, err := c.run(native, name, method)
+	m, a, err := generate(native, name, method)
 	if err != nil {
 		return err
 	}
-	resp := chatResponse{ID: "chatcmpl-" + c.s.random.responseID(), Object: "chat.completion",
-		Created: c.Arrived.Unix(), Model: m.Version()}
-	total := c.chatUsage(&a)
+	resp := ChatResponse{ID: "chatcmpl-" + s.cfg.NewID(), Object: "chat.completion",
+		Created: x.Arrived.Unix(), Model: m.Version()}
+	total := usageOfChat(x, &a)
 	if req.Stream {
-		c.streamChat(resp, a, total, req.StreamOptions.IncludeUsage)
+		streamChat(x, resp, a, total, req.StreamOptions.IncludeUsage)
 		return nil
 	}
 	resp.Choices = []chatChoice{{Message: chatOf(&a), FinishReason: finishOf(&a)}}
 	resp.Usage = total
-	c.WriteJSON(http.StatusOK, wire.Encode(resp))
+	x.WriteJSON(http.StatusOK, wire.Encode(resp))
 	return nil
 }
 
@@ -240,19 +240,20 @@ func finishOf(a *answers.Answer) *string {
 	return &reason
 }
 
-func (c *call) streamChat(resp chatResponse, a answers.Answer, total *chatUsage, includeUsage bool) {
-	c.W.Header().Set("Content-Type", "text/event-stream")
-	flusher := http.NewResponseController(c.W)
+// streamChat sends an answer piece by piece.
+func streamChat(x *exchange.Exchange, resp ChatResponse, a answers.Answer, total *ChatUsage, includeUsage bool) {
+	x.W.Header().Set("Content-Type", "text/event-stream")
+	flusher := http.NewResponseController(x.W)
 	send := func(data []byte) error {
-		_, err := c.W.Write([]byte("data: " + strings.TrimSuffix(string(data), "\n") + "\n\n"))
+		_, err := x.W.Write([]byte("data: " + strings.TrimSuffix(string(data), "\n") + "\n\n"))
 		return errors.Join(err, flusher.Flush())
 	}
 	resp.Object = "chat.completion.chunk"
-	c.WriteHeader(http.StatusOK)
-	for p, last := range c.Pieces(&a) {
+	x.WriteHeader(http.StatusOK)
+	for p, last := range x.Pieces(&a) {
 		resp.Choices = []chatChoice{{Delta: chatOf(&p), FinishReason: finishOf(&p)}}
 		if err := send(wire.Encode(resp)); err != nil {
-			c.Sent(err)
+			x.Sent(err)
 			return
 		}
 		if last {
@@ -260,103 +261,21 @@ func (c *call) streamChat(resp chatResponse, a answers.Answer, total *chatUsage,
 		}
 	}
 	switch {
-	case c.HungUp:
+	case x.HungUp:
 		return
-	case c.Breaks != nil && c.Breaks.Drop != wire.Respond:
-		c.BreakOff()
+	case x.Breaks != nil && x.Breaks.Drop != wire.Respond:
+		x.BreakOff()
 		return
-	case c.Breaks != nil:
-		c.Sent(send(c.Breaks.Body(true)))
+	case x.Breaks != nil:
+		x.Sent(send(x.Breaks.Body(true)))
 		return
 	}
 	if includeUsage {
 		resp.Choices, resp.Usage = []chatChoice{}, total
 		if err := send(wire.Encode(resp)); err != nil {
-			c.Sent(err)
+			x.Sent(err)
 			return
 		}
 	}
-	c.Sent(send([]byte("[DONE]")))
-}
-
-func (c *call) openAIEmbeddings() *wire.Error {
-	var req struct {
-		Model          string          `json:"model"`
-		Input          json.RawMessage `json:"input"` // a string or a list of them
-		Dimensions     int             `json:"dimensions"`
-		EncodingFormat string          `json:"encoding_format"`
-	}
-	if err := wire.Decode(c.Body, &req); err != nil {
-		return err
-	}
-	name := strings.TrimPrefix(req.Model, "models/")
-	c.model = name
-	var texts []string
-	var single string
-	if json.Unmarshal(req.Input, &single) == nil {
-		texts = []string{single}
-	} else if json.Unmarshal(req.Input, &texts) != nil {
-		return wire.InvalidArgument("Invalid value at 'input'")
-	}
-	reqs := make([]wire.EmbedRequest, len(texts))
-	for i := range texts {
-		reqs[i] = wire.EmbedRequest{Content: wire.Content{Parts: []wire.Part{{Text: &texts[i]}}}, OutputDimensionality: req.Dimensions}
-	}
-	out, err := c.runEmbed(name, "embedContent", reqs)
-	if err != nil {
-		return err
-	}
-	type item struct {
-		Object    string `json:"object"`
-		Index     int    `json:"index"`
-		Embedding any    `json:"embedding"`
-	}
-	items := make([]item, len(out))
-	for i := range out {
-		items[i] = item{"embedding", i, out[i].Values}
-		if req.EncodingFormat == "base64" { // what OpenAI's own SDKs ask for
-			items[i].Embedding = packed(out[i].Values)
-		}
-	}
-	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": items, "model": c.model,
-		"usage": map[string]int64{"prompt_tokens": c.tokens, "total_tokens": c.tokens}}))
-	return nil
-}
-
-// packed encodes numbers as base64 of little-endian float32s.
-func packed(values []float32) string {
-	raw := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-	}
-	return base64.StdEncoding.EncodeToString(raw)
-}
-
-type openAIModelInfo struct {
-	ID          string `json:"id"`
-	Object      string `json:"object"`
-	OwnedBy     string `json:"owned_by"`
-	DisplayName string `json:"display_name"`
-}
-
-func openAIModel(m *models.Model) openAIModelInfo {
-	return openAIModelInfo{"models/" + m.Name, "model", "google", m.Display}
-}
-
-func (c *call) openAIModels() *wire.Error {
-	list := []openAIModelInfo{}
-	for _, m := range c.s.models.Listed() {
-		list = append(list, openAIModel(m))
-	}
-	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"object": "list", "data": list}))
-	return nil
-}
-
-func (c *call) openAIModel() *wire.Error {
-	m := c.s.models.Find(c.route.model)
-	if m == nil {
-		return wire.ModelNotFound(c.version, c.route.model, "getModel")
-	}
-	c.WriteJSON(http.StatusOK, wire.Encode(openAIModel(m)))
-	return nil
+	x.Sent(send([]byte("[DONE]")))
 }
