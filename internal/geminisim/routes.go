@@ -142,6 +142,7 @@ type route struct {
 	openai  bool
 }
 
+// parseRoute returns what a method and a path mean; one that means nothing has no operation.
 func parseRoute(method, path string) route {
 	path, uploading := strings.CutPrefix(strings.TrimPrefix(path, "/"), "upload/")
 	path, downloading := strings.CutPrefix(path, "download/")
@@ -150,45 +151,53 @@ func parseRoute(method, path string) route {
 		return route{version: "v1beta"}
 	}
 	rt := route{version: version}
-	if uploading {
-		if rest == "files" && (method == http.MethodPost || method == http.MethodPut) {
-			rt.op = opUpload
-		}
-		if store, ok := strings.CutSuffix(rest, ":uploadToFileSearchStore"); ok && strings.HasPrefix(store, "fileSearchStores/") {
-			rt.op, rt.id = opUpload, store
-		}
-		return rt
-	}
-	if id, ok := strings.CutPrefix(rest, "files/"); ok && method == http.MethodGet && strings.HasSuffix(id, ":download") {
+	collection, id, hasID := strings.Cut(rest, "/")
+	switch {
+	case uploading:
+		rt.upload(method, rest)
+	case collection == "files" && method == http.MethodGet && strings.HasSuffix(id, ":download"):
 		rt.op, rt.id = opDownload, strings.TrimSuffix(id, ":download")
-		return rt
-	}
-	if downloading {
-		return rt
-	}
-	if longrunning.Serves(rest) {
+	case downloading:
+	case longrunning.Serves(rest):
 		rt.op = opLongRunning
 		rt.id, rt.method, _ = strings.Cut(rest, ":")
-		return rt
-	}
-	if collection, id, hasID := strings.Cut(rest, "/"); collection == "files" || collection == "cachedContents" || collection == "interactions" {
-		if of, ok := strings.CutSuffix(id, "/cancel"); ok && collection == "interactions" && method == http.MethodPost {
-			rt.op, rt.id = opCancelInteraction, of
-			return rt
-		}
-		if hasID {
-			collection += "/"
-		}
-		if hasID == (id != "") && !strings.ContainsAny(id, "/:") {
-			rt.op, rt.id = resourceMethods[method+" "+collection], id
-		}
-		return rt
-	}
-	if rest == "auth_tokens" && version == "v1alpha" && method == http.MethodPost {
+	case collection == "files" || collection == "cachedContents" || collection == "interactions":
+		rt.resource(method, collection, id, hasID)
+	case rest == "auth_tokens" && version == "v1alpha" && method == http.MethodPost:
 		rt.op = opCreateToken
-		return rt
+	default:
+		rest, rt.openai = strings.CutPrefix(rest, "openai/")
+		rt.ofModel(method, rest)
 	}
-	rest, rt.openai = strings.CutPrefix(rest, "openai/")
+	return rt
+}
+
+// upload is the route of what is below upload/.
+func (rt *route) upload(method, rest string) {
+	if rest == "files" && (method == http.MethodPost || method == http.MethodPut) {
+		rt.op = opUpload
+	}
+	if store, ok := strings.CutSuffix(rest, ":uploadToFileSearchStore"); ok && strings.HasPrefix(store, "fileSearchStores/") {
+		rt.op, rt.id = opUpload, store
+	}
+}
+
+// resource is the route of a resource of a project, or of all of them.
+func (rt *route) resource(method, collection, id string, hasID bool) {
+	if of, ok := strings.CutSuffix(id, "/cancel"); ok && collection == "interactions" && method == http.MethodPost {
+		rt.op, rt.id = opCancelInteraction, of
+		return
+	}
+	if hasID {
+		collection += "/"
+	}
+	if hasID == (id != "") && !strings.ContainsAny(id, "/:") {
+		rt.op, rt.id = resourceMethods[method+" "+collection], id
+	}
+}
+
+// ofModel is the route of models and of all that they answer, in both formats.
+func (rt *route) ofModel(method, rest string) {
 	want := http.MethodPost
 	switch {
 	case rt.openai && rest == "chat/completions":
@@ -218,5 +227,4 @@ func parseRoute(method, path string) route {
 	if method != want {
 		rt.op = opNone
 	}
-	return rt
 }
