@@ -112,9 +112,15 @@ func (a *Admin) follow(ctx context.Context, known policy.Reported) error {
 // refreshed says what came of Gemini's answer: how many models its list gives the chain, of how
 // many it named limits, and how many of its numbers weren't believed.
 func refreshed(chain, limited, refused int) string {
-	said := fmt.Sprintf("policy refreshed: the chain has %d models of Gemini's list", chain)
+	models := func(n int) string {
+		if n == 1 {
+			return "1 model"
+		}
+		return fmt.Sprintf("%d models", n)
+	}
+	said := fmt.Sprintf("policy refreshed: the chain has %s of Gemini's list", models(chain))
 	if limited > 0 {
-		said += fmt.Sprintf(", and limits of %d models are as its answer says", limited)
+		said += fmt.Sprintf(", and limits of %s are as its answer says", models(limited))
 	} else {
 		said += "; its answer named no limits, so those built in stay"
 	}

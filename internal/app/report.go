@@ -13,11 +13,13 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/effective"
+	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/scheduler/limits"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // A report is the startup report, one line at a time. It may have no writer.
@@ -171,7 +173,44 @@ func (a *App) introduceLimits(ctx context.Context, r *report, snapshot *admissio
 	for _, lines := range order {
 		r.line("limits of %s%s", projectsText(alike[lines], len(projects)), lines)
 	}
+	for _, p := range a.others {
+		if slices.ContainsFunc(list, func(k keys.Key) bool { return k.Of() == p.Name }) {
+			introduceOthers(r, a.cfg, p, snapshot.Control.Limits)
+		}
+	}
 	return nil
+}
+
+// introduceOthers writes the limits of another provider that somebody has named, and where.
+func introduceOthers(r *report, cfg *config.Config, p config.Provider, runTime map[string]storage.Limits) {
+	var lines []string
+	line := func(project, model, limit, from string) {
+		if model = cmp.Or(strings.TrimPrefix(model, p.Name+"/"), "each model"); project != "" {
+			model += " on " + project
+		}
+		lines = append(lines, fmt.Sprintf("\n  %-32s %s (%s)", model, limit, from))
+	}
+	for _, l := range p.Limits {
+		line(l.Project, l.Model, l.String(), "FLUXGATE_PROVIDERS")
+	}
+	named := func(limits map[string]config.Limits, from string) {
+		for _, name := range slices.Sorted(maps.Keys(limits)) {
+			if project, model := cfg.SplitLimited(name); strings.HasPrefix(model, p.Name+"/") {
+				line(project, model, limits[name].String(), from)
+			}
+		}
+	}
+	named(cfg.Limits, "FLUXGATE_LIMITS")
+	atRunTime := make(map[string]config.Limits, len(runTime))
+	for name, l := range runTime {
+		atRunTime[name] = config.Limits(l)
+	}
+	named(atRunTime, "POST /config")
+	if len(lines) == 0 {
+		r.line("limits of %s: none is named, so they are learned from what its answers say", p.Name)
+		return
+	}
+	r.line("limits of %s that are named (others are learned from what its answers say):%s", p.Name, strings.Join(lines, ""))
 }
 
 // projectsText names projects of so many, a few of them.

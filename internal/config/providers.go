@@ -67,11 +67,19 @@ func (c *Config) AllProviders() []Provider {
 		{Name: "anthropic", BaseURL: cmp.Or(c.AnthropicBaseURL, anthropicURL), Format: FormatAnthropic, Header: headers[1], Models: anthropicModels, number: 2 * numbersEach},
 	}
 	for i, p := range c.Providers {
+		if at := slices.Index(builtIn, p.Name); at >= 0 {
+			all[at].Limits = p.Limits
+			continue
+		}
 		p.number = (3 + i) * numbersEach
 		all = append(all, p)
 	}
 	return all
 }
+
+// builtIn are the providers that FLUXGATE_PROVIDERS needs not name, and of which it may name the
+// limits; in the order of AllProviders.
+var builtIn = []string{"openai", "anthropic"}
 
 // Chats is the base URL at which it serves chat completions in OpenAI's format, as OpenAI's
 // clients are told it; empty: nowhere, as far as is known.
@@ -145,7 +153,11 @@ func (p Provider) check() error {
 	switch {
 	case !providerName.MatchString(p.Name):
 		return errors.New("name: want 2 to 32 lower case letters, digits and '-', a letter first")
-	case slices.Contains([]string{"gemini", "openai", "anthropic", "fluxgate", "google", "models"}, p.Name):
+	case slices.Contains(builtIn, p.Name) && p.ownLimits():
+		return errors.Join(p.Limits.Check()...)
+	case slices.Contains(builtIn, p.Name):
+		return fmt.Errorf("name %s: it is built in, so want its limits alone; its base URL is %sBASE_URL", p.Name, p.variables())
+	case slices.Contains([]string{"gemini", "fluxgate", "google", "models"}, p.Name):
 		return fmt.Errorf("name %s: it is taken", p.Name)
 	}
 	if p.Format != FormatOpenAI && p.Format != FormatAnthropic {
@@ -164,6 +176,11 @@ func (p Provider) check() error {
 		problems = append(problems, inVariable("base_url", err)...)
 	}
 	return errors.Join(problems...)
+}
+
+// ownLimits reports whether nothing but limits is said of a provider.
+func (p Provider) ownLimits() bool {
+	return p.BaseURL == "" && p.Format == FormatOpenAI && p.Header == headers[0] && p.Models == nil && !p.PlainHTTP && len(p.Limits) > 0
 }
 
 // checkURL reports what is wrong with the base URL. The error doesn't repeat it: it may hold a

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/quotas"
 )
 
 // Keys of other providers have numbers of their own, whatever Gemini's are.
@@ -55,16 +57,18 @@ func TestKeysOfOtherProviders(t *testing.T) {
 
 func TestProvidersRefused(t *testing.T) {
 	for env, want := range map[string]string{
-		"OPENAI_BASE_URL=http://api.openai.com/v1":                                                       "OPENAI_BASE_URL: want https",
-		"OPENAI_BASE_URL=https://169.254.169.254/v1":                                                     "OPENAI_BASE_URL: it is link-local",
-		"OPENAI_BASE_URL=https://hunter2:x":                                                              "OPENAI_BASE_URL: want an absolute URL",
-		"OPENAI_PROJECT_2=org":                                                                           "OPENAI_PROJECT_2: there is no OPENAI_KEY_2",
-		"OPENAI_PROJECT_1=a b":                                                                           "OPENAI_PROJECT_1: character 2",
-		"OPENAI_KEY_01=x":                                                                                "want OPENAI_KEY_ and a number from 1",
-		"OPENAI_KEY_2=a b":                                                                               "OPENAI_KEY_2: character 2",
-		`FLUXGATE_PROVIDERS={"name":"x"}`:                                                                "want a JSON list",
-		`FLUXGATE_PROVIDERS=[{"name":"groq","url":"x"}]`:                                                 "want a JSON list",
-		`FLUXGATE_PROVIDERS=[{"name":"openai","base_url":"https://x"}]`:                                  "entry 1: name openai: it is taken",
+		"OPENAI_BASE_URL=http://api.openai.com/v1":                      "OPENAI_BASE_URL: want https",
+		"OPENAI_BASE_URL=https://169.254.169.254/v1":                    "OPENAI_BASE_URL: it is link-local",
+		"OPENAI_BASE_URL=https://hunter2:x":                             "OPENAI_BASE_URL: want an absolute URL",
+		"OPENAI_PROJECT_2=org":                                          "OPENAI_PROJECT_2: there is no OPENAI_KEY_2",
+		"OPENAI_PROJECT_1=a b":                                          "OPENAI_PROJECT_1: character 2",
+		"OPENAI_KEY_01=x":                                               "want OPENAI_KEY_ and a number from 1",
+		"OPENAI_KEY_2=a b":                                              "OPENAI_KEY_2: character 2",
+		`FLUXGATE_PROVIDERS={"name":"x"}`:                               "want a JSON list",
+		`FLUXGATE_PROVIDERS=[{"name":"groq","url":"x"}]`:                "want a JSON list",
+		`FLUXGATE_PROVIDERS=[{"name":"openai","base_url":"https://x"}]`: "entry 1: name openai: it is built in, so want its limits alone",
+		`FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[{"of":"images","most":1}]}]`:                  "entry 1: limits, entry 1: of: want",
+		`FLUXGATE_PROVIDERS=[{"name":"gemini","limits":[{"of":"at_a_time","most":1}]}]`:                  "entry 1: name gemini: it is taken",
 		`FLUXGATE_PROVIDERS=[{"name":"Groq","base_url":"https://x"}]`:                                    "entry 1: name: want",
 		`FLUXGATE_PROVIDERS=[{"name":"groq"}]`:                                                           "entry 1: base_url: want an absolute URL",
 		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"http://x"}]`:                                     "entry 1: base_url: want https",
@@ -79,6 +83,21 @@ func TestProvidersRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, env)
 		assert.NotContains(t, err.Error(), "hunter")
 	}
+}
+
+// Of a built-in provider its limits may be named, and nothing else changes by that.
+func TestLimitsOfBuiltIn(t *testing.T) {
+	cfg, err := load(t, "GROQ_KEY_1=gsk-hunter", `FLUXGATE_PROVIDERS=[{"name":"anthropic","limits":[{"of":"at_a_time","most":4,"project":"org-a"}]},{"name":"groq","base_url":"https://api.groq.com/openai/v1"}]`)
+	require.NoError(t, err)
+	var names []string
+	for _, p := range cfg.AllProviders() {
+		names = append(names, p.Name)
+	}
+	assert.Equal(t, []string{"openai", "anthropic", "groq"}, names)
+	anthropic := cfg.AllProviders()[1]
+	assert.Equal(t, "https://api.anthropic.com", anthropic.BaseURL)
+	assert.Equal(t, quotas.List{{Of: quotas.AtATime, Most: 4, Project: "org-a"}}, anthropic.Limits)
+	assert.Equal(t, 400_001, cfg.Keys[len(cfg.Keys)-1].Index, "an entry has the numbers of its place")
 }
 
 func TestProviderModel(t *testing.T) {

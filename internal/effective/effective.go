@@ -159,7 +159,7 @@ type builder struct {
 func (b *builder) others(tiers map[string]string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		seen := map[string]bool{"": true}
-		for _, named := range []iter.Seq[string]{maps.Keys(tiers), maps.Keys(b.configured), maps.Keys(b.runTime)} {
+		for _, named := range []iter.Seq[string]{maps.Keys(tiers), maps.Keys(b.configured), maps.Keys(b.runTime), b.quotaProjects()} {
 			for project := range named {
 				if !seen[project] && !yield(project) {
 					return
@@ -170,10 +170,23 @@ func (b *builder) others(tiers map[string]string) iter.Seq[string] {
 	}
 }
 
-// own returns the overrides of one project alone, and whether there are any.
+// quotaProjects yields the projects that have limits of their own among those of providers.
+func (b *builder) quotaProjects() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, p := range b.cfg.AllProviders() {
+			for _, l := range p.Limits {
+				if l.Project != "" && !yield(l.Project) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// own returns the overrides of one project alone, and whether it has limits of its own.
 func (b *builder) own(project string) (layers []scheduler.Layer, any bool) {
 	configured, runTime := b.configured[project], b.runTime[project]
-	return []scheduler.Layer{{From: scheduler.FromOperator, Overrides: configured}, {From: scheduler.FromRunTime, Overrides: runTime}}, len(configured)+len(runTime) > 0
+	return []scheduler.Layer{{From: scheduler.FromOperator, Overrides: configured}, {From: scheduler.FromRunTime, Overrides: runTime}}, len(configured)+len(runTime) > 0 || slices.Contains(slices.Collect(b.quotaProjects()), project)
 }
 
 // rules returns the rules of a project of a tier; with no project, of those that have no
@@ -195,25 +208,31 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 	}
 	return &scheduler.Rules{
 		Policy: scheduler.NewTierPolicy(tier, b.chain, layers...).WithWindows(b.control.Windows),
-		Specs:  b.specs(tier, named),
+		Specs:  b.specs(tier, project, named),
 		Skew:   b.cfg.Skew, Hold: b.cfg.Hold, Prefer: prefer,
 	}
 }
 
 // specs returns what is limited of what isn't a model.
-func (b *builder) specs(tier scheduler.Tier, named []scheduler.Layer) map[string]scheduler.Spec {
+func (b *builder) specs(tier scheduler.Tier, project string, named []scheduler.Layer) map[string]scheduler.Spec {
 	all := map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)}
 	for _, p := range b.cfg.AllProviders() {
-		maps.Copy(all, quotaSpecs(p.Name, p.Limits))
+		maps.Copy(all, quotaSpecs(p.Name, "", p.Limits))
+		if project != "" {
+			maps.Copy(all, quotaSpecs(p.Name, project, p.Limits))
+		}
 	}
 	return all
 }
 
 // quotaSpecs returns what the calendars beside the models' count by the limits that are named of a
-// provider.
-func quotaSpecs(provider string, list quotas.List) map[string]scheduler.Spec {
+// provider for a project; none: for each.
+func quotaSpecs(provider, project string, list quotas.List) map[string]scheduler.Spec {
 	all := make(map[string]scheduler.Spec)
 	for _, l := range list {
+		if l.Project != project {
+			continue
+		}
 		calendar, spec := quotaSpec(provider, l)
 		if was, ok := all[calendar]; ok { // such as requests and tokens of one period
 			spec = joined(was, spec)

@@ -211,3 +211,17 @@ func TestQuotas(t *testing.T) {
 	assert.Equal(t, quotas.Windows, scheduler.WindowPeriods())
 	assert.Equal(t, quotas.Buckets, scheduler.BucketPeriods())
 }
+
+// Limits of a built-in provider are named as others' are, and those of one project go before those
+// of each.
+func TestQuotasOfBuiltIn(t *testing.T) {
+	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"openai","limits":[
+		{"of":"requests","most":50,"per":"10s"},{"of":"requests","most":500,"per":"10s","project":"org-a"},
+		{"of":"output_tokens","most":700,"model":"gpt-5.5","project":"org-a"}]}]`)
+	rules := effective.Rules(cfg, storage.Control{}, nil)
+	window, outputs := scheduler.OfWindow("openai/gpt-5.5", 10*time.Second), scheduler.OfOutputs("openai/gpt-5.5")
+	assert.EqualValues(t, 50, rules.Of("org-b").Spec(window).RPM)
+	assert.EqualValues(t, 500, rules.Of("org-a").Spec(window).RPM)
+	assert.EqualValues(t, 700, rules.Of("org-a").Spec(outputs).TPM)
+	assert.False(t, rules.Of("org-b").Limited(outputs))
+}

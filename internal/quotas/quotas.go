@@ -3,9 +3,11 @@
 package quotas
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,6 +15,9 @@ import (
 type Limit struct {
 	// Model is the one that it is of, by its own name; empty: each of the provider's.
 	Model string `json:"model"`
+	// Project is the one that it is of; empty: each. It goes before one of the same kind that is of
+	// each.
+	Project string `json:"project"`
 	// Of is what is limited: Requests, Tokens, OutputTokens or AtATime.
 	Of string `json:"of"`
 	// Most is how many there may be.
@@ -47,6 +52,18 @@ var (
 
 // A List is the limits of one provider.
 type List []Limit
+
+// String says what may be, such as "50 requests/10s" or "60 requests/1m, 1 at once".
+func (l Limit) String() string {
+	text := fmt.Sprintf("%d %s", l.Most, strings.ReplaceAll(l.Of, "_", " "))
+	switch {
+	case l.Of == AtATime:
+		return fmt.Sprintf("%d requests at a time", l.Most)
+	case l.Burst > 0:
+		return fmt.Sprintf("%s/%s, %d at once", text, cmp.Or(l.Per, "1m"), l.Burst)
+	}
+	return text + "/" + cmp.Or(l.Per, "1m")
+}
 
 // Check returns what is wrong with the limits, all of it.
 func (list List) Check() (problems []error) {
