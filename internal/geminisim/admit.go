@@ -34,6 +34,18 @@ func (c *call) admit(m *models.Model, requests, tokens int64) *wire.Error {
 	return e
 }
 
+// charged charges a request for a model that counts no tokens.
+func (c *call) charged(name, method string) (*models.Model, *wire.Error) {
+	m, err := c.modelFor(name, method)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.admit(m, 1, 0); err != nil {
+		return nil, err
+	}
+	return m, c.think()
+}
+
 // think waits for as long as an answer takes.
 func (c *call) think() *wire.Error {
 	if !c.Pause(c.s.delay()) {

@@ -66,12 +66,13 @@
 //   - transport.go: Transport, which reaches the server without a socket
 //   - handler.go: ServeHTTP, a request from its arrival to the route that answers it
 //   - sessions.go: what package live knows of the rest, and ephemeral tokens
-//   - longrunning.go: what package longrunning serves and has of the rest, and images
+//   - longrunning.go: what package longrunning serves, and has of the rest
+//   - images.go: images, natively and in OpenAI's format
 //   - embed.go: embeddings
 //   - generate.go: generating, streaming and counting
 //   - modelslist.go: the models list
 //   - uploads.go: whose an upload is
-//   - admit.go: a request charged to the quota, refused, or failed as injected
+//   - admit.go: a request charged to the quota, refused, or failed as ordered, and its latency
 //   - respond.go: errors written
 //   - record.go: what the journal is told of a request
 //   - routes.go: which operation a method and path mean

@@ -10,7 +10,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/geminisim/longrunning"
-	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
@@ -100,54 +99,6 @@ func (c *call) longRunning() *wire.Error {
 		return &wire.Error{Code: a.Code, Status: a.Status, Message: a.Message}
 	}
 	c.WriteJSON(http.StatusOK, wire.Encode(a.Body))
-	return nil
-}
-
-// charged charges a request for a model that counts no tokens.
-func (c *call) charged(name, method string) (*models.Model, *wire.Error) {
-	m, err := c.modelFor(name, method)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.admit(m, 1, 0); err != nil {
-		return nil, err
-	}
-	return m, c.think()
-}
-
-// images serves predict, and images/generations in OpenAI's format: one image of a pixel
-// for each that is wanted. Google serves its models for images on the latter, by whatever
-// method they are reached natively (documented).
-func (c *call) images() *wire.Error {
-	var req struct {
-		Model     string
-		N         int
-		Instances []struct{ Prompt string }
-	}
-	if err := wire.Decode(c.Body, &req); err != nil {
-		return err
-	}
-	name, method := c.route.model, c.method
-	if c.openai {
-		name = strings.TrimPrefix(req.Model, "models/")
-		c.Model = name
-		if method = "predict"; c.s.models.Find(name) != nil && c.s.models.Find(name).Kind == models.Image {
-			method = "generateContent"
-		}
-	}
-	if _, err := c.charged(name, method); err != nil {
-		return err
-	}
-	const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-	if !c.openai {
-		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
-		return nil
-	}
-	var data []map[string]string
-	for range max(1, req.N) {
-		data = append(data, map[string]string{"b64_json": pixel})
-	}
-	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"created": c.Arrived.Unix(), "data": data}))
 	return nil
 }
 
