@@ -91,6 +91,9 @@ func (x *session) allow(ctx context.Context, to dispatch.Target, text []byte, he
 		}
 		return &notAllowed{ending{websocket.StatusInvalidFramePayloadData, invalid}}
 	}
+	if body.JSON == nil && !object(text) {
+		return &notAllowed{ending{websocket.StatusInvalidFramePayloadData, invalid}}
+	}
 	// What can't be read here at all may be one too, to another reader.
 	if body.JSON == nil || setsUp(body.JSON) {
 		return &notAllowed{ending{websocket.StatusPolicyViolation, "INVALID_ARGUMENT: A session has one setup, its first message."}}
@@ -106,6 +109,13 @@ func (x *session) allow(ctx context.Context, to dispatch.Target, text []byte, he
 		return &notAllowed{ending{websocket.StatusPolicyViolation, "INVALID_ARGUMENT: A message mentions a file of another project than the session's. Name it in the setup."}}
 	}
 	return nil
+}
+
+// object reports whether a text may be an object to some parser: it has a beginning,
+// where there may be comments or a byte order mark, and an end.
+func object(text []byte) bool {
+	start := bytes.TrimLeft(text, " \t\r\n\v\f\xef\xbb\xbf")
+	return len(start) > 0 && bytes.IndexByte([]byte("{/#"), start[0]) >= 0 && bytes.IndexByte(start, '}') > 0
 }
 
 // write writes a message to a side, which has the idle time to take it.

@@ -97,7 +97,7 @@ func (x *session) endingOfSetup(err error) *ending {
 		return &ending{websocket.StatusMessageTooBig, fmt.Sprintf("A message has at most %d bytes.", x.l.most)}
 	case errors.As(err, &closed):
 		return &ending{closed.Code, closed.Reason}
-	case errors.Is(err, errSetup), errors.Is(err, payload.ErrNotObject), errors.Is(err, payload.ErrManyResources):
+	case errors.Is(err, errSetup), errors.Is(err, payload.ErrTooDeep), errors.Is(err, payload.ErrManyResources):
 		return &ending{websocket.StatusInvalidFramePayloadData, invalid + " The first message is the setup, in JSON of the standard."}
 	}
 	return &ending{} // the caller has left

@@ -1,16 +1,13 @@
 package payload
 
-import (
-	"bytes"
-	"errors"
-)
+import "errors"
 
 // A Body is a request's body that passes through, as it came and as it is read.
 type Body struct {
 	// Text is what came, and what goes upstream.
 	Text []byte
-	// JSON means the same to Google and is JSON of the standard: Text itself where that
-	// is. It is nil where it isn't known what Text means; Google, too, refuses that by
+	// JSON means the same to Google and is an object in JSON of the standard: Text itself where
+	// that is. It is nil where it isn't known what Text means; Google, too, refuses that by
 	// all that is published of its parsers.
 	JSON []byte
 	// References are what it refers to, and its size. Where Text isn't JSON of the
@@ -18,9 +15,8 @@ type Body struct {
 	References *References
 }
 
-// Read reads a body as liberally as Google does. It fails with ErrNotObject for what
-// is JSON but no request, and for what no parser could take for an object, and with
-// ErrManyResources. Any other
+// Read reads a body as liberally as Google does. It fails with ErrManyResources, and with
+// ErrTooDeep for what would take long to refuse. Any other
 // nonsense is Google's to refuse, at the price of a slot: what is nonsense to it is
 // not known for sure.
 //
@@ -39,13 +35,13 @@ func Read(text []byte, room func(bytes int64) error) (*Body, error) {
 		return &Body{Text: text, JSON: text, References: refs}, nil
 	case errors.Is(err, ErrManyResources):
 		return nil, err
-	case !errors.Is(err, errNotJSON), !object(text):
-		return nil, ErrNotObject
+	case errors.Is(err, errTooDeep):
+		return nil, ErrTooDeep
 	}
 	var resources names
 	switch size, err := strictSize(text); {
 	case errors.Is(err, errTooDeep):
-		return nil, ErrNotObject
+		return nil, ErrTooDeep
 	case err == nil:
 		if err := room(size); err != nil {
 			return nil, err
@@ -63,13 +59,6 @@ func Read(text []byte, room func(bytes int64) error) (*Body, error) {
 	resources.addMentions(text)
 	refs = &References{texts: int64(len(text)), Media: true} // what it holds isn't known
 	return &Body{Text: text, References: refs.with(resources)}, resources.err()
-}
-
-// object reports whether a text may be an object to some parser: it has a beginning,
-// where there may be comments or a byte order mark, and an end.
-func object(text []byte) bool {
-	start := bytes.TrimLeft(text, " \t\r\n\v\f\xef\xbb\xbf")
-	return len(start) > 0 && bytes.IndexByte([]byte("{/#"), start[0]) >= 0 && bytes.IndexByte(start, '}') > 0
 }
 
 // Known returns JSON, and Text where there is none: nobody counts its tokens then.

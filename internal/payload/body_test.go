@@ -55,6 +55,8 @@ func TestReadIsAsLiberalAsGoogle(t *testing.T) {
 // What isn't understood goes out as it is, and counts for all that it could name.
 func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 	for text, want := range map[string][]string{
+		``: nil, ` `: nil, `hello`: nil, `{`: nil, `{"contents":[`: nil, `null`: nil, `[]`: nil, `"x"`: nil, `1`: nil,
+		`["files/a",}`: {"files/a"}, `[{"fileUri":"files/a"}]`: {"files/a"}, `"files/a"`: {"files/a"},
 		`{"a":[{}`:       nil,
 		`{"a":1}{"b":2}`: nil,
 		`{"a":"\u00zz"}`: nil,
@@ -74,12 +76,13 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		assert.True(t, b.References.Media, "who knows what %s holds", text)
 		assert.Equal(t, text, string(b.Known()))
 		assert.Equal(t, want, b.References.Resources, text)
-		assert.EqualValues(t, (len(text)+1)/2+pageTokens*len(want), b.References.Estimate(), text)
+		assert.EqualValues(t, max(1, (len(text)+1)/2+pageTokens*len(want)), b.References.Estimate(), text)
 	}
-	// That Google refuses it too is sure of these: nothing has to be sent.
-	for _, text := range []string{``, ` `, `hello`, `{`, `{"contents":[`, `["files/a",}`, `null`, `[]`, `"x"`, `1`, strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000)} {
+	for _, text := range []string{
+		strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat(`}`, 1000), strings.Repeat(`[`, 1000) + strings.Repeat(`]`, 1000), strings.Repeat(`[`, 1000), `{'a':` + strings.Repeat(`[`, 1000),
+	} {
 		_, err := Read([]byte(text), plenty)
-		assert.ErrorIs(t, err, ErrNotObject, "%.40q", text)
+		assert.ErrorIs(t, err, ErrTooDeep, "%.40q", text)
 	}
 }
 

@@ -80,9 +80,13 @@ type lenient struct {
 	size    int64
 }
 
-// whole reads an object that is all of the text.
+// whole reads an object that is all of the text. A list is none, but may be too deep.
 func (l *lenient) whole() bool {
 	l.space()
+	if l.next() == '[' {
+		l.array(1)
+		return false
+	}
 	if !l.object(1) {
 		return false
 	}

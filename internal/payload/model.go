@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -105,22 +106,22 @@ func (r *Rope) AddMembers(object []byte) (contents bool) {
 }
 
 // CountTexts returns how many texts a batchEmbedContents body holds, in all members
-// of that name: upstream may take them together.
-func (b *Body) CountTexts() (n int64, err error) {
+// of that name: upstream may take them together. Of one in which that can't be told it is the most
+// that there may be; one without a text is upstream's to refuse, and counts as one.
+func (b *Body) CountTexts() (n int64) {
+	if b.JSON == nil {
+		return max(1, int64(bytes.Count(b.Text, []byte("{")))-1)
+	}
 	for name, value := range MembersOf(b.JSON) {
 		if !Spells(name, "requests") {
 			continue
 		}
-		if value[0] != '[' && value[0] != 'n' {
-			n = 0
-			break
+		if value[0] == '{' {
+			n++
 		}
 		for range ElementsOf(value) {
 			n++
 		}
 	}
-	if n == 0 {
-		return 0, invalid("requests", "want a list of at least one text.")
-	}
-	return n, nil
+	return max(1, n)
 }

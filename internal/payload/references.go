@@ -28,6 +28,9 @@ const maxResources = 4096
 // ErrManyResources means that a body names more than that.
 var ErrManyResources = invalid("body", fmt.Sprintf("it names more than %d files and cached contents. Send fewer in one request.", maxResources))
 
+// ErrTooDeep means that a body nests deeper than Gemini reads.
+var ErrTooDeep = invalid("body", "it is nested deeper than any request is.")
+
 var (
 	errTooDeep     = errors.New("nested too deeply")
 	errNotAnObject = errors.New("not an object")

@@ -114,15 +114,16 @@ func TestNobodySpoilsTheKeys(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, open func() storage.Store) {
 		const token = "0123456789abcdef-alice"
-		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: open(), env: []string{"FLUXGATE_TOKENS=alice:" + token}})
+		w := newWorld(t, setup{keys: projects("alpha", "beta"), store: open(), env: []string{"FLUXGATE_TOKENS=alice:" + token, `FLUXGATE_LIMITS={"pro":{"rpm":1000,"rpd":1000}}`}})
 		as := []string{"X-Fluxgate-Token", token}
 		native := "/v1beta/models/gemini-2.5-pro:generateContent"
 		// Upstream calls it invalid.
 		w.do("POST", native, `{"contents":[]}`, as...).failed(http.StatusBadRequest)
-		for i := range 100 {
+		w.sim.SetLimits("alpha", pro, geminisim.Limits{RPM: 1000, TPM: 250_000, RPD: 1000})
+		for i := range 99 {
 			body := strings.Repeat(`{"contents":[`, i+1)
 			for _, path := range []string{"/generate", native, "/v1beta/openai/chat/completions"} {
-				assert.Equal(t, http.StatusBadRequest, w.do("POST", path, body, as...).Code)
+				assert.Equal(t, http.StatusBadRequest, w.do("POST", path, body, as...).Code, "%d %s", i, path)
 			}
 		}
 		for _, foreign := range []string{"AIzaSyForeignKeyThatIsNotOursAtAll00000", w.cfg.Keys[0].Value.Reveal()} {

@@ -148,7 +148,7 @@ func TestSmuggling(t *testing.T) {
 		hers + "Content-Length: " + strconv.Itoa(len(hidden)) + "\r\n\r\n" + hidden + hidden,
 	} {
 		status, _ := raw(t, addr, request)
-		assert.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, status)
+		assert.Contains(t, []int{http.StatusOK, http.StatusBadRequest, http.StatusNotFound}, status, "as a body it names a file")
 	}
 	// Nor is it answered where it has a token of its own: the connection ends with the first.
 	conn, err := net.Dial("tcp", addr)

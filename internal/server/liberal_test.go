@@ -55,8 +55,14 @@ func TestLenientEmbeddingsPass(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.Code, a.Body.String())
 	assert.Equal(t, batch, string(up.only(t, ":batchEmbedContents").body))
 	assert.EqualValues(t, 2, w.used("alpha", embedder))
-	// How many texts there are in this one nobody knows.
-	w.do("POST", "/v1beta/models/"+embedder+":batchEmbedContents", `{"requests":[{}]`).failed(http.StatusBadRequest)
+	// How many texts there are in these nobody knows: they count as the most that there may be.
+	before := w.used("alpha", embedder)
+	for body, most := range map[string]int64{`{"requests":[{},{},{}]`: 3, `{"requests":[]}`: 1, `hello`: 1} {
+		w.do("POST", "/v1beta/models/"+embedder+":batchEmbedContents", body).failed(http.StatusBadRequest)
+		before += most
+		assert.EqualValues(t, before, w.used("alpha", embedder), body)
+	}
+	assert.Len(t, up.requests(":batchEmbedContents"), 4)
 }
 
 // On OpenAI's routes nothing but the model's name changes, however it is spelt; where
@@ -114,14 +120,29 @@ func TestLenientBodiesGoWhereTheirFilesAre(t *testing.T) {
 	})
 }
 
-// Nonsense is Google's to refuse, in its own words.
+// Nonsense is Google's to refuse, in its own words, where the path names the model: it counts as a
+// request like any other, and nothing is learned by it. Where the body should name the model it
+// can't be sent.
 func TestNonsenseIsGooglesToRefuse(t *testing.T) {
-	for _, body := range []string{`{"contents":[}`, `{"contents":[{"parts":[{"text":"hi"}]}`, `{"contents":[{"parts":[{"text":"hi"}]}]} // done`} {
+	for body, words := range map[string]string{
+		`{"contents":[}`: "Invalid JSON payload received", `{"contents":[{"parts":[{"text":"hi"}]}`: "Invalid JSON payload received",
+		`{"contents":[{"parts":[{"text":"hi"}]}]} // done`: "Invalid JSON payload received", `{`: "Invalid JSON payload received",
+		`hello`: "Invalid JSON payload received", `["x"]`: "Invalid JSON payload received", `null`: "", `7`: "Invalid JSON payload received", ``: "contents is not specified",
+	} {
 		up, s := stubbed(nil)
 		w := newWorld(t, s)
 		f := w.do("POST", unaryPath, body).failed(http.StatusBadRequest)
-		assert.Contains(t, f.Message, "Invalid JSON payload received")
+		assert.Contains(t, f.Message, words, body)
 		assert.Equal(t, body, string(up.only(t, ":generateContent").body))
+		assert.EqualValues(t, 1, w.used("alpha", pro), body)
+		w.do("POST", "/v1beta/models/gemini-2.5-pro:countTokens", body).failed(http.StatusBadRequest)
+		assert.Equal(t, body, string(up.only(t, ":countTokens").body))
+		require.Equal(t, http.StatusOK, w.do("POST", unaryPath, hello).Code)
+		before := len(up.requests(""))
+		for _, path := range []string{"/openai/v1/chat/completions", "/openai/v1/embeddings", interactionsPath, "/generate"} {
+			assert.Equal(t, http.StatusBadRequest, w.do("POST", path, body).Code, path)
+		}
+		assert.Len(t, up.requests(""), before)
 	}
 }
 

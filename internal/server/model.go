@@ -39,6 +39,9 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	if m.Uncounted {
 		x.sizer.Count = nil
 	}
+	if m.Model != routes.InPath && read.JSON == nil {
+		return payload.ErrNotObject // it may name another model than is found in it, which would be sent without a slot
+	}
 	if m.Others {
 		if done, err := x.askOther(m, read); done {
 			return err
@@ -92,11 +95,6 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 
 // understand reads of a body what the relay depends on, and which model it is for.
 func (x *relay) understand(m match, read *payload.Body) (model string, err error) {
-	if m.Model != routes.InPath && read.JSON == nil {
-		// It may name another model than is found in it, which would be sent without a
-		// slot.
-		return "", payload.ErrNotObject
-	}
 	switch m.Model {
 	case routes.InBody:
 		return x.understandChat(m, read)
@@ -106,9 +104,9 @@ func (x *relay) understand(m match, read *payload.Body) (model string, err error
 	if m.Each != "" {
 		// Quota is charged per text, not per call. The model is named in every
 		// one of them too, so it can't be replaced without touching the body.
-		x.requests, err = read.CountTexts()
+		x.requests = read.CountTexts()
 	}
-	return m.names[0], err
+	return m.names[0], nil
 }
 
 // understandChat is understand for a body in OpenAI's format.

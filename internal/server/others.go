@@ -54,8 +54,6 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	case choice.Provider == upstream.Gemini:
 		x.prefixed = choice.Model != asked.Model
 		return false, nil
-	case read.JSON == nil:
-		return true, payload.ErrNotObject
 	case choice.Model == "":
 		return true, payload.ErrModel
 	case asked.Unclear:

@@ -131,7 +131,7 @@ func TestUnknownCodings(t *testing.T) {
 		}
 	}
 	whole := packed(t, "gzip", hello)
-	for _, broken := range []string{"", hello, whole[:len(whole)-9], whole + "x"} {
+	for _, broken := range []string{hello, whole[:len(whole)-9], whole + "x"} {
 		w.do("POST", unaryPath, broken, "Content-Encoding", "gzip").failed(http.StatusBadRequest)
 	}
 	w.untouched()

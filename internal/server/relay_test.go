@@ -96,7 +96,6 @@ func TestEmbeddingsReserveARequestPerText(t *testing.T) {
 		for _, input := range []string{`""`, `[]`, `7`, `null`} {
 			assert.Equal(t, http.StatusBadRequest, embed("/openai/v1/embeddings", `{"model":"`+embedder+`","input":`+input+`}`).Code, input)
 		}
-		embed(native+":batchEmbedContents", `{"requests":[]}`).failed(http.StatusBadRequest)
 	})
 }
 
