@@ -3,6 +3,7 @@ package simulation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -33,12 +35,14 @@ type manner struct {
 // A society is callers of different manners that share a pool, and what became of them.
 type society struct {
 	*world
-	instances []*admission.Controller
-	weights   map[string]int64
-	told      []told
-	services  []service
-	calls     int
-	broken    int // bookings whose holders came in time and in vain
+	instances   []*admission.Controller
+	stores      []storage.Store // of each instance
+	weights     map[string]int64
+	told        []told
+	services    []service
+	calls       int
+	broken      int // bookings whose holders came in time and in vain
+	unavailable int // decisions that the store couldn't make in time
 }
 
 // A told is a wait for which nothing was kept.
@@ -48,6 +52,7 @@ type told struct {
 	asked, start time.Duration
 	tokens       int64
 	again        bool // it came before its time
+	left         bool // it wasn't returned to
 }
 
 // A service is a request that was sent.
@@ -72,14 +77,29 @@ func weightsOf(callers []manner) map[string]int64 {
 	return weights
 }
 
-// newSociety returns a society over so many instances.
+// newSociety returns a society over so many instances, in virtual time.
 func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits) *society {
+	return newSocietyOn(t, projects, instances, seed, weights, limits, nil)
+}
+
+// newSocietyOn returns one whose instances have their own ways to a store that isn't in
+// memory; nil: they share one that is.
+func newSocietyOn(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits, open func() storage.Store) *society {
 	w := newWorld(t, projects, limits)
 	w.rnd = rand.New(rand.NewPCG(seed, uint64(projects)))
 	s := &society{world: w, weights: weights}
+	if open != nil {
+		w.real = new(realTime)
+		w.real.Lock() // until it runs
+	}
 	for range instances {
+		var store storage.Store = w.store
+		if open != nil {
+			store = open()
+		}
+		s.stores = append(s.stores, store)
 		c, err := admission.New(context.Background(), admission.Options{
-			Store: w.store, Shared: true, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
+			Store: store, Shared: true, Weights: weights, Rules: func(storage.Control) *scheduler.Rules { return w.rules },
 		})
 		require.NoError(t, err)
 		s.instances = append(s.instances, c)
@@ -114,14 +134,27 @@ func (s *society) think(m manner) time.Duration {
 // try has a request ask to be admitted; due is when it was told to come, 0: not yet.
 func (s *society) try(m manner, r *request, due time.Duration) {
 	c := s.instances[s.rnd.IntN(len(s.instances))]
-	before := s.elapsed() < due
-	grant, wait, err := c.Admit(context.Background(), admission.Request{
-		Caller: m.name, Hash: r.hash, Models: s.rules.Policy.Chain(scheduler.Both),
-		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book,
+	came := s.elapsed()
+	before := came < due
+	var grant *admission.Grant
+	var wait *admission.Wait
+	var err error
+	s.unlocked(func() {
+		grant, wait, err = c.Admit(context.Background(), admission.Request{
+			Caller: m.name, Hash: r.hash, Models: s.rules.Policy.Chain(scheduler.Both),
+			Demand: scheduler.Demand{Tokens: r.tokens}, Projects: s.projects, Book: m.book,
+		})
 	})
-	require.NoError(s.t, err)
+	if errors.Is(err, storage.ErrUnavailable) { // never in memory
+		s.unavailable++
+		s.after(time.Second, func() { s.try(m, r, due) })
+		return
+	}
+	if !assert.NoError(s.t, err) {
+		return
+	}
 	s.calls++
-	if r.booked && grant == nil && !before && s.elapsed()-due <= s.rules.Hold {
+	if r.booked && grant == nil && !before && came-due <= s.rules.Hold {
 		s.broken++
 	}
 	r.booked = wait != nil && wait.Booked
@@ -131,17 +164,23 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		s.upstream.arrive(grant.Project, s.elapsed()+time.Duration(s.rnd.Int64N(int64(s.rules.Skew))), r.tokens)
 		s.services = append(s.services, service{m.name, r.hash, grant.Project, s.elapsed(), s.elapsed() - r.asked, r.tokens, grant.Booked})
 		s.after(latency, func() {
-			require.NoError(s.t, c.Settle(context.Background(), grant, r.tokens, sentAt))
+			s.unlocked(func() { err = c.Settle(context.Background(), grant, r.tokens, sentAt) })
+			if errors.Is(err, storage.ErrUnavailable) {
+				s.unavailable++
+				return
+			}
+			assert.NoError(s.t, err)
 		})
 		s.after(s.think(m), func() { s.next(m) })
 		return
 	}
 	r.refused++
-	left := max(wait.Start.Sub(c.Now()), time.Millisecond)
+	left := c.Left(wait)
+	leaves := s.rnd.Float64() >= m.returns
 	if !wait.Booked {
-		s.told = append(s.told, told{m.name, r.hash, s.elapsed(), s.elapsed() + left, r.tokens, before})
+		s.told = append(s.told, told{m.name, r.hash, came, s.elapsed() + left, r.tokens, before, leaves})
 	}
-	if s.rnd.Float64() >= m.returns {
+	if leaves {
 		s.after(s.think(m), func() { s.next(m) })
 		return
 	}
@@ -171,10 +210,17 @@ func (s *society) used(elapsed time.Duration) float64 {
 	return float64(s.admitted) / (float64(int64(len(s.projects))*s.upstream.limits.RPM) * elapsed.Minutes())
 }
 
-// truth returns for what was told how much later that is than the first instant at which
+// A check is what was told beside the truth.
+type check struct {
+	told
+	late time.Duration // how much later that is; negative: earlier
+}
+
+// truth returns what was told, and how much later that is than the first instant at which
 // the request would have fitted beside all that was really sent, itself excepted: the
-// truth as it is known afterwards. Of what was told at the end it isn't known.
-func (s *society) truth(until time.Duration, some int) (late, waits []time.Duration) {
+// truth as it is known afterwards. Of what was told at the end it isn't known, nor how much
+// too early it was for those that left: what would have been theirs others were sent.
+func (s *society) truth(until time.Duration, some int) (checks []check) {
 	length := scheduler.Window + s.rules.Skew
 	by := make(map[string][]service)
 	for _, x := range s.services {
@@ -190,9 +236,20 @@ func (s *society) truth(until time.Duration, some int) (late, waits []time.Durat
 		for _, p := range s.projects {
 			first = min(first, s.fits(by[p.ID], t, length, first))
 		}
-		late, waits = append(late, t.start-first), append(waits, t.start-t.asked)
+		checks = append(checks, check{t, t.start - first})
 	}
-	return late, waits
+	return checks
+}
+
+// sides returns how much too late and how much too early it was, where that is known.
+func sides(checks []check) (late, early []time.Duration) {
+	for _, c := range checks {
+		late = append(late, max(c.late, 0))
+		if !c.left {
+			early = append(early, max(-c.late, 0))
+		}
+	}
+	return late, early
 }
 
 // fits returns the first instant from that of the asking on at which what was told would

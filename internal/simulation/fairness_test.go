@@ -4,14 +4,21 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // A fairness is what a run shows of callers that all wait all the time, and of one that
@@ -29,6 +36,8 @@ type fairness struct {
 	writes      float64            // per admission
 	calls       float64            // per admission
 	broken      int                // bookings
+	refused     int                // by upstream, for more than the limit in 60 s
+	unavailable int                // decisions that the store couldn't make in time
 	of          map[string]float64 // each caller's share after the first ten minutes
 }
 
@@ -62,10 +71,15 @@ func (s *society) cost(tokens int64) float64 {
 	return float64(tokens) + float64(s.upstream.limits.TPM)/float64(s.upstream.limits.RPM)
 }
 
-// shares runs callers against a pool beside a light one, and judges what they got.
-func shares(t *testing.T, callers []manner, instances int, seed uint64, length time.Duration) (f fairness) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newSociety(t, pool, instances, seed, weightsOf(callers), scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited})
+// shares runs callers against a pool beside a light one, and judges what they got. With
+// open, which opens a store, it does so in real time.
+func shares(t *testing.T, callers []manner, instances int, seed uint64, length time.Duration, open func() storage.Store) (f fairness) {
+	in := synctest.Test
+	if open != nil {
+		in = func(t *testing.T, f func(*testing.T)) { f(t) }
+	}
+	in(t, func(t *testing.T) {
+		s := newSocietyOn(t, pool, instances, seed, weightsOf(callers), scheduler.Limits{RPM: rpm, TPM: tpm, RPD: scheduler.Unlimited}, open)
 		weights := 0.0
 		for _, m := range callers {
 			weights += float64(max(1, m.weight))
@@ -75,7 +89,7 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 			s.join(manner{name: "light", requests: 1, returns: 1, late: 100 * time.Millisecond, thinks: 90 * time.Second, tokens: callers[0].tokens})
 		})
 		s.run(length)
-		assert.Zero(t, s.upstream.violations())
+		f.refused = s.upstream.violations()
 		const warm, over = 10 * time.Minute, 10 * time.Minute
 		largest, sums := 0.0, make(map[string][]float64) // by caller: what it had got by each second
 		n := int(length / time.Second)
@@ -136,14 +150,14 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		if callers[0].tokens[1] > 0 {
 			f.used = float64(s.upstream.tokens(length)) / (tpm * pool * length.Minutes())
 		}
-		late, _ := s.truth(length-10*time.Minute, 1000)
-		early := make([]time.Duration, len(late))
-		for i, d := range late {
-			late[i], early[i] = max(d, 0), max(-d, 0)
-		}
+		late, early := sides(s.truth(length-10*time.Minute, 1000))
 		f.late, f.early = quantiles(late), quantiles(early)
-		f.calls, f.broken = float64(s.calls)/float64(s.admitted), s.broken
-		f.writes = float64(s.store.Stats().Writes) / float64(s.admitted)
+		f.calls, f.broken, f.unavailable = float64(s.calls)/float64(s.admitted), s.broken, s.unavailable
+		var writes int64
+		for _, store := range slices.CompactFunc(s.stores, func(a, b storage.Store) bool { return a == b }) {
+			writes += store.Stats().Writes
+		}
+		f.writes = float64(writes) / float64(s.admitted)
 	})
 	return f
 }
@@ -151,10 +165,15 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 // stale is how old an instance's view of what others have sent may be.
 const stale = time.Second
 
-// seeds is how many seeds the table of shares has:
+// What the table of shares is made of. That of .github/measured.md is what these print:
 //
-//	go test -v -run TestFairShares -timeout 2h ./internal/simulation -seeds 5
-var seeds = flag.Int("seeds", 1, "seeds of the table of shares")
+//	go test -v -run TestFairShares -timeout 1h ./internal/simulation -seeds 1001,1002,1003,1004,1005
+//	go test -v -run TestFairShares/table/.*_5_callers -timeout 1h -parallel 12 ./internal/simulation -seeds 1001 -emulator -lasts 22m
+var (
+	seeds      = flag.String("seeds", "101", "seeds of the table of shares, with commas between them")
+	onEmulator = flag.Bool("emulator", false, "have the table of shares made on the Firestore emulator, in real time")
+	lasts      = flag.Duration("lasts", 30*time.Minute, "how long each run of the table of shares lasts, more than twenty minutes")
+)
 
 // Two, five and twenty callers that always wait, with sixty requests at once or one after
 // another, polite, late, hammering, booking or leaving, with equal sizes and with large ones
@@ -178,32 +197,65 @@ func TestFairShares(t *testing.T) {
 	}
 	race.Skip(t)
 	t.Parallel()
-	const length = 30 * time.Minute
-	for seed := range uint64(*seeds) {
-		for _, c := range []struct {
-			callers     int
-			mixed       bool
-			least, most float64
-			used        float64
-		}{
-			{2, false, 0.9, 1.1, 0.97}, {5, false, 0.9, 1.1, 0.97}, {20, false, 0.85, 1.15, 0.97},
-			{2, true, 0.9, 1.1, 0.88}, {5, true, 0.85, 1.15, 0.88}, {20, true, 0.6, 1.45, 0.88},
-		} {
-			for _, instances := range []int{1, 4} {
-				t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", 101+seed, c.callers, c.mixed, instances), func(t *testing.T) {
-					t.Parallel()
-					f := shares(t, heavy(c.callers, c.mixed), instances, 101+seed, length)
-					t.Logf("seed %d, %2d callers, mixed %5v, %d instances: shares %.2f..%.2f of %.1f largest requests, difference %.1f of them (bound %.1f, at an even rate %.1f), light caller %v, at most %v, used %.1f%%, too late %s, too early %s, %.1f calls and %.2f writes per admission, %d bookings broken",
-						101+seed, c.callers, c.mixed, instances, f.least, f.most, f.share, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second), 100*f.used, seconds(f.late), seconds(f.early), f.calls, f.writes, f.broken)
-					assert.GreaterOrEqual(t, f.least, c.least)
-					assert.LessOrEqual(t, f.most, c.most)
-					assert.LessOrEqual(t, f.light, 65*time.Second)
-					assert.GreaterOrEqual(t, f.used, c.used)
-					assert.Zero(t, f.broken)
-				})
+	var rows []string
+	var mu sync.Mutex
+	t.Run("table", func(t *testing.T) {
+		for text := range strings.SplitSeq(*seeds, ",") {
+			seed, err := strconv.ParseUint(text, 10, 64)
+			require.NoError(t, err)
+			for _, c := range []struct {
+				callers     int
+				mixed       bool
+				least, most float64
+				used        float64
+			}{
+				{2, false, 0.9, 1.1, 0.97}, {5, false, 0.9, 1.1, 0.97}, {20, false, 0.85, 1.15, 0.97},
+				{2, true, 0.9, 1.1, 0.88}, {5, true, 0.85, 1.15, 0.88}, {20, true, 0.6, 1.45, 0.88},
+			} {
+				for _, instances := range []int{1, 4} {
+					t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", seed, c.callers, c.mixed, instances), func(t *testing.T) {
+						t.Parallel()
+						name, open := "memory", (func() storage.Store)(nil)
+						if *onEmulator {
+							name, open = "emulator", func() storage.Store {
+								return storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+							}
+						}
+						f := shares(t, heavy(c.callers, c.mixed), instances, seed, *lasts, open)
+						sizes := "equal"
+						if c.mixed {
+							sizes = "mixed"
+						}
+						mu.Lock()
+						rows = append(rows, fmt.Sprintf("| %s | %2d %s | %d | %d | %s", name, c.callers, sizes, instances, seed, f))
+						mu.Unlock()
+						assert.GreaterOrEqual(t, f.least, c.least)
+						assert.LessOrEqual(t, f.most, c.most)
+						assert.LessOrEqual(t, f.difference, f.bound)
+						assert.LessOrEqual(t, f.light, 65*time.Second)
+						assert.GreaterOrEqual(t, f.used, c.used)
+						assert.Zero(t, f.broken)
+						assert.Zero(t, f.refused)
+					})
+				}
 			}
 		}
+	})
+	slices.Sort(rows)
+	t.Logf("after ten minutes, over %v\n%s\n%s", *lasts-10*time.Minute, fairnessHead, strings.Join(rows, "\n"))
+}
+
+const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity | calls, writes per admission | bookings broken | upstream 429s | store unavailable |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
+
+// String returns the rest of its row in the table of shares.
+func (f fairness) String() string {
+	first := func(q [4]time.Duration) string {
+		return fmt.Sprintf("%.0f, %.0f, %.0f", q[0].Seconds(), q[1].Seconds(), q[2].Seconds())
 	}
+	return fmt.Sprintf("%.2f..%.2f | %.1f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%% | %.1f, %.2f | %d | %d | %d |",
+		f.least, f.most, f.share, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
+		first(f.late), first(f.early), 100*f.used, f.calls, f.writes, f.broken, f.refused, f.unavailable)
 }
 
 // A caller of three times the weight gets three times as much.
@@ -215,7 +267,8 @@ func TestWeightedShares(t *testing.T) {
 	t.Parallel()
 	callers := heavy(5, false)
 	callers[1].weight, callers[1].requests = 3, 80
-	f := shares(t, callers, 2, 7, 30*time.Minute)
+	f := shares(t, callers, 2, 7, 30*time.Minute, nil)
+	assert.Zero(t, f.refused)
 	t.Logf("a weight of 3 of 7: shares by weight %.2f..%.2f %v", f.least, f.most, f.of)
 	assert.GreaterOrEqual(t, f.least, 0.9)
 	assert.LessOrEqual(t, f.most, 1.1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +34,16 @@ type world struct {
 	agenda    agenda
 	requests  uint64 // so far
 	admitted  int
-	punctual  bool // callers say that they are
+	punctual  bool      // callers say that they are
+	real      *realTime // nil: its time is virtual
+}
+
+// A realTime is for a world whose store isn't in memory: what happens there takes as long as
+// it takes, by the clock on the wall, and callers come while others are being answered.
+type realTime struct {
+	sync.Mutex // of all else in the world
+	over       bool
+	underWay   sync.WaitGroup
 }
 
 // latency is how long upstream takes to answer.
@@ -63,12 +73,42 @@ func (w *world) elapsed() time.Duration { return time.Since(w.begin) }
 
 // after puts f on the agenda.
 func (w *world) after(d time.Duration, f func()) {
+	if r := w.real; r != nil {
+		time.AfterFunc(d, func() {
+			r.Lock()
+			defer r.Unlock()
+			if !r.over {
+				r.underWay.Add(1)
+				defer r.underWay.Done()
+				f()
+			}
+		})
+		return
+	}
 	heap.Push(&w.agenda, event{at: w.elapsed() + d, order: w.agenda.next(), do: f})
+}
+
+// unlocked calls f, which may take a while in which others come.
+func (w *world) unlocked(f func()) {
+	if w.real != nil {
+		w.real.Unlock()
+		defer w.real.Lock()
+	}
+	f()
 }
 
 // run goes through the agenda until it is empty or the next event is not
 // before the end.
 func (w *world) run(end time.Duration) {
+	if r := w.real; r != nil {
+		r.Unlock()
+		time.Sleep(end - w.elapsed())
+		r.Lock()
+		r.over = true
+		r.Unlock()
+		r.underWay.Wait()
+		return
+	}
 	for len(w.agenda.events) > 0 && w.agenda.events[0].at < end {
 		e := heap.Pop(&w.agenda).(event)
 		time.Sleep(e.at - w.elapsed())
