@@ -14,5 +14,5 @@
 //   - quota.go: RateLimit and its like: how the caller's own limits stand
 //   - size.go: what is said of a request that is too large
 //   - problem.go: errors, their codes, and errors of upstream
-//   - format.go: Google's and OpenAI's shape of an error, and the Retry-After headers
+//   - format.go: Google's and OpenAI's shape of an error, and writing Retry-After and the headers that say the same
 package apierror

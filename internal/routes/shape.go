@@ -16,25 +16,34 @@ type Shape struct {
 
 // Shapes returns the table by shapes, in its order.
 func Shapes(table []Route) []Shape {
+	type key struct {
+		base Base
+		path string
+	}
 	var all []Shape
+	at := make(map[key]int)
 	for _, r := range table {
 		pattern := strings.TrimSuffix(r.Path, ":"+r.Call())
-		at := slices.IndexFunc(all, func(s Shape) bool { return s.Base == r.Base && alike(s.Pattern, pattern) })
-		if at < 0 {
-			at = len(all)
+		k := key{r.Base, nameless(pattern)}
+		if _, ok := at[k]; !ok {
+			at[k] = len(all)
 			all = append(all, Shape{Base: r.Base, Pattern: pattern})
 		}
-		all[at].Rows = append(all[at].Rows, r)
+		s := &all[at[k]]
+		s.Rows = append(s.Rows, r)
 	}
 	return all
 }
 
-// alike reports whether two patterns differ in the names of their {…} at most.
-func alike(a, b string) bool {
-	as, bs := strings.Split(a, "/"), strings.Split(b, "/")
-	return slices.EqualFunc(as, bs, func(x, y string) bool {
-		return x == y || strings.HasPrefix(x, "{") && strings.HasPrefix(y, "{")
-	})
+// nameless returns a pattern without the names of its {…}.
+func nameless(pattern string) string {
+	segments := strings.Split(pattern, "/")
+	for i, s := range segments {
+		if strings.HasPrefix(s, "{") {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // Wildcards returns the names of a pattern's {…}, as net/http's router gives their values.
