@@ -58,8 +58,10 @@ func (r *Reading) End(ctx context.Context, whole bool) {
 	}
 }
 
-// count claims what is waiting, and counts it.
+// count claims what is waiting, and counts it, though the caller may have left.
 func (r *Reading) count(ctx context.Context, all bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
 	end := r.first + int64(len(r.waiting))
 	e, from, ok := r.ledger.claim(ctx, r.at, r.first, end, all)
 	if r.over = !ok; !ok {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -110,11 +111,12 @@ func TestAFileOfResultsCountsOnce(t *testing.T) {
 	assert.Zero(t, w.usedBy(aliceToken).Total.Requests)
 
 	part := append(as(aliceToken), "Range", "bytes=1-5")
-	leaves := httptest.NewRequestWithContext(t.Context(), "GET", path, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	leaves := httptest.NewRequestWithContext(ctx, "GET", path, nil)
 	leaves.Header.Set("X-Goog-Api-Key", aliceToken)
 	func() {
 		defer func() { _ = recover() }() // the connection is broken off
-		w.ServeHTTP(&leaver{after: 200 << 10}, leaves)
+		w.ServeHTTP(&leaver{after: 200 << 10, leave: leave}, leaves)
 	}()
 	some := w.usedBy(aliceToken).Total.Requests
 	assert.Positive(t, some)
@@ -162,10 +164,11 @@ func TestTheBackgroundCounts(t *testing.T) {
 	}
 }
 
-// A leaver is a caller that takes so many bytes.
+// A leaver is a caller that takes so many bytes, and hangs up.
 type leaver struct {
 	header http.Header
 	after  int
+	leave  context.CancelFunc
 }
 
 func (l *leaver) Header() http.Header {
@@ -179,6 +182,7 @@ func (l *leaver) WriteHeader(int) {}
 
 func (l *leaver) Write(p []byte) (int, error) {
 	if l.after -= len(p); l.after < 0 {
+		l.leave()
 		return 0, http.ErrHandlerTimeout
 	}
 	return len(p), nil
