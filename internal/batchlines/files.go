@@ -36,7 +36,7 @@ func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.R
 	if err != nil || !route.ReadsLines || f == nil || !f.resources.Confines(who) || len(names) == 0 {
 		return err
 	}
-	has, err := f.resources.Find(ctx, who.Name, names)
+	has, err := f.resources.FindNow(ctx, who.Name, "", names)
 	if err != nil {
 		return unknown(err)
 	}
@@ -97,7 +97,7 @@ func (f *Files) standing(ctx context.Context, caller, upload string) (s standing
 		return standing{known: true}, nil
 	}
 	name := under(upload)
-	has, err := f.uploads.Find(ctx, caller, []string{name})
+	has, err := f.uploads.FindNow(ctx, caller, "", []string{name})
 	if err != nil {
 		return s, err
 	}
@@ -127,7 +127,7 @@ func (f *Files) note(ctx context.Context, caller, upload, note string) error {
 // piece of them, what is noted of them already. What wasn't heard of before is unfit.
 func (f *Files) asked(ctx context.Context, who resources.Caller, project string, told []answers.Created) error {
 	for i := range told {
-		has, err := f.resources.FindIn(ctx, who.Name, project, []string{told[i].Name})
+		has, err := f.resources.FindNow(ctx, who.Name, project, []string{told[i].Name})
 		if err != nil {
 			return unknown(err)
 		}

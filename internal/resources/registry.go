@@ -68,11 +68,22 @@ func (r *Registry) Confines(c Caller) bool { return r != nil && !r.shared && !c.
 
 // Find returns those of the names that are a caller's, by name. An error is the store's.
 func (r *Registry) Find(ctx context.Context, caller string, names []string) (map[string]Resource, error) {
-	return r.FindIn(ctx, caller, "", names)
+	return r.find(ctx, caller, "", names, MaxAge)
 }
 
-// FindIn is Find for what lies in a project; "": in any.
+// FindIn is Find for what lies in a project.
 func (r *Registry) FindIn(ctx context.Context, caller, project string, names []string) (map[string]Resource, error) {
+	return r.find(ctx, caller, project, names, MaxAge)
+}
+
+// FindNow is FindIn by what is kept now: what another instance has written a moment ago is known. ""
+// is any project.
+func (r *Registry) FindNow(ctx context.Context, caller, project string, names []string) (map[string]Resource, error) {
+	return r.find(ctx, caller, project, names, 0)
+}
+
+// find is FindIn by what is at most so old.
+func (r *Registry) find(ctx context.Context, caller, project string, names []string, age time.Duration) (map[string]Resource, error) {
 	asked := time.Now()
 	now := r.now().Unix()
 	var by [shards][]string
@@ -83,7 +94,7 @@ func (r *Registry) FindIn(ctx context.Context, caller, project string, names []s
 	found := make([]map[string]Resource, shards)
 	used := func(n int) bool { return len(by[n]) > 0 }
 	err := r.each(ctx, used, func(ctx context.Context, n int, s *shard) error {
-		d, err := s.since(ctx, asked.Add(-MaxAge), now)
+		d, err := s.since(ctx, asked.Add(-age), now)
 		if err != nil {
 			return err
 		}

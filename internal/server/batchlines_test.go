@@ -36,7 +36,10 @@ func (w *world) goOn(u *url.URL, from int, pieces ...string) (made answer) {
 		if i+1 == len(pieces) {
 			command = "upload, finalize"
 		}
-		w.served = w.instance()
+		if w.turns == nil {
+			w.turns = []*served{w.served, w.instance()}
+		}
+		w.served = w.turns[i%2]
 		made = w.do("POST", u.RequestURI(), piece, "X-Goog-Upload-Command", command, "X-Goog-Upload-Offset", fmt.Sprint(from))
 		require.Equal(w.t, http.StatusOK, made.Code, made.Body.String())
 		from += len(piece)
@@ -102,6 +105,17 @@ func TestLinesNameTheCallersOwn(t *testing.T) {
 		w.do("POST", batch, of(file), as(bobToken)...).failed(http.StatusNotFound)
 		file = w.sendTo(adminToken, "{}", bad).field("file.name")
 		assert.NotEmpty(t, w.do("POST", batch, of(file), as(adminToken)...).field("name"), "administrators use everybody's")
+
+		// Nor where one that another instance knows has been put in the place of a good one.
+		w.served = w.turns[0]
+		const about = `{"file":{"name":"files/report"}}`
+		fit(w.sendTo(bobToken, about, good))
+		w.served = w.turns[1]
+		assert.Equal(t, http.StatusOK, w.do("DELETE", "/v1beta/files/report", "", as(bobToken)...).Code)
+		again := w.sendTo(bobToken, about, "{}\n", bad)
+		assert.Equal(t, "files/report", again.field("file.name"))
+		w.served = w.turns[0]
+		unfit(again)
 
 		// A batch doesn't get another file later, and none is uploaded at once past the scan.
 		file = w.sendTo(bobToken, "{}", bad).field("file.name")
@@ -172,4 +186,33 @@ func TestPiecesThatWereNotSeen(t *testing.T) {
 	u = start()
 	assert.NotEqual(t, http.StatusOK, w.do("POST", u.RequestURI(), line, "X-Goog-Upload-Command", "upload", "X-Goog-Upload-Offset", "7").Code)
 	refused(w.goOn(u, 0, `{"x":1}`).field("file.name"))
+}
+
+// Google's own batches in OpenAI's format name the file with their answers in full, as files/…: it is
+// their caller's.
+func TestOutputFilesNamedInFull(t *testing.T) {
+	_, s := stubbed(func(h heard) *http.Response {
+		switch {
+		case strings.HasSuffix(h.path, "/batches/b1"):
+			return respond(http.StatusOK, `{"id":"batches/b1","object":"batch","status":"completed","output_file_id":"files/batch-out","error_file_id":null}`)
+		case strings.HasSuffix(h.path, "/batches"):
+			return respond(http.StatusOK, `{"id":"batches/b1","object":"batch","status":"in_progress"}`)
+		case strings.Contains(h.path, "files/batch-out"):
+			return respond(http.StatusOK, `{"name":"files/batch-out"}`)
+		}
+		return nil
+	})
+	s.keys = projects("alpha")
+	s.env = append(s.env, "FLUXGATE_TOKENS=alice:"+aliceToken+",bob:"+bobToken)
+	w := newWorld(t, s)
+	file := w.makeFile(aliceToken, "")
+	const batches = "/openai/v1/batches"
+	assert.Equal(t, "batches/b1", w.do("POST", batches, `{"input_file_id":"`+file+`","endpoint":"/v1/chat/completions","completion_window":"24h"}`, as(aliceToken)...).field("id"))
+	w.do("GET", "/v1beta/files/batch-out", "", as(aliceToken)...).failed(http.StatusNotFound)
+	assert.Equal(t, "files/batch-out", w.do("GET", batches+"/b1", "", as(aliceToken)...).field("output_file_id"))
+	assert.Equal(t, http.StatusNotFound, w.do("GET", batches+"/b1", "", as(bobToken)...).Code)
+	for _, path := range []string{"/v1beta/files/batch-out", "/v1beta/files/batch-out:download?alt=media", "/download/v1beta/files/batch-out:download?alt=media"} {
+		assert.Equal(t, http.StatusOK, w.do("GET", path, "", as(aliceToken)...).Code, path)
+		assert.Equal(t, http.StatusNotFound, w.do("GET", path, "", as(bobToken)...).Code, path)
+	}
 }

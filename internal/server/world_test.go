@@ -78,6 +78,8 @@ type world struct {
 	// open says that instances without tokens ask where a request comes from.
 	open   bool
 	bodies *bodies.Budget
+	// turns are instances through which the pieces of uploads go by turns.
+	turns []*served
 }
 
 // key is the n-th key of a world, of a project.
