@@ -40,9 +40,9 @@ State is kept in Firestore where FIRESTORE_EMULATOR_HOST names an emulator; else
 serve starts the emulator if it is installed (gcloud components install
 cloud-firestore-emulator); else it keeps it in memory. It says which.
 
-With no key configured it answers from a simulated Gemini with 8 keys, if it runs on
-a terminal or is told --demo, which has a simulated OpenAI and Anthropic stand beside
-it; else it says what is missing and answers 503. Keys are
+With no key configured it answers from a simulated Gemini with 8 keys, OpenAI and
+Anthropic, if it runs on a terminal or is told --demo; else it says what is missing and
+answers 503. Keys are
 read from GEMINI_KEY_1, GEMINI_KEY_2, … in the environment or in .env; .env.example
 lists every setting.
 
@@ -69,7 +69,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second signal kills
-			return serve(ctx, environ, host, front, demo)
+			return serve(ctx, environ, host, front)
 		},
 	}
 	flags := cmd.Flags()
@@ -78,7 +78,7 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 	flags.StringVar(&port, "port", "", "port to listen on (PORT, default 8080; 0: any free one)")
 	flags.StringVar(&store, "store", "", "where state is kept: auto, memory or firestore (FLUXGATE_STORE, default auto)")
 	flags.StringVar(&mode, "mode", "", "both, pro_only, flash_only or flash_lite_only (GEMINI_MODE, default both)")
-	flags.BoolVar(&demo, "demo", false, "answer from a simulated Gemini, OpenAI and Anthropic when no key is configured (FLUXGATE_DEMO: from Gemini; default: on a terminal)")
+	flags.BoolVar(&demo, "demo", false, "answer from a simulated Gemini, OpenAI and Anthropic when no key is configured (FLUXGATE_DEMO; default: on a terminal)")
 	flags.BoolVar(&front.wait, "wait", false, "serve another address too, for programs of this machine that can't wait")
 	flags.StringVar(&front.port, "wait-port", "", "its `port` (default: one above --port; 0: any free one)")
 	flags.DurationVar(&front.longest, "longest", wait.DefaultLongest, "longest `time` that a request waits there")
@@ -86,8 +86,8 @@ wait: there a request waits for its turn (see fluxgate wait).`,
 	return cmd
 }
 
-// serve runs until ctx ends, then finishes what is under way. A demo is to have all providers.
-func serve(ctx context.Context, environ []string, host string, front frontOptions, all bool) (err error) {
+// serve runs until ctx ends, then finishes what is under way.
+func serve(ctx context.Context, environ []string, host string, front frontOptions) (err error) {
 	cfg, err := config.Load(ctx, environ)
 	if err != nil {
 		return usageError{err}
@@ -112,9 +112,7 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 	if cfg.Log {
 		options.Report = os.Stdout
 	}
-	local := devserver.New(options.Report)
-	local.Others = all
-	options.Local = local
+	options.Local = devserver.New(options.Report)
 	if cfg.Log {
 		fmt.Println("fluxgate", build.Of())
 	}

@@ -34,7 +34,7 @@ func TestServeWithoutConfiguration(t *testing.T) {
 			report := p.out.String()
 			assert.Contains(t, report, "NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with 8 keys")
 			assert.Contains(t, report, "store: memory (as configured)")
-			assert.Contains(t, report, "keys: 8 healthy")
+			assert.Contains(t, report, "keys: 12 healthy")
 			assert.Contains(t, report, "chain: gemini-2.5-pro > gemini-2.5-flash > ")
 			assert.Contains(t, report, "gemini-2.5-flash-lite            15 requests/minute (built in), 250000 tokens/minute (built in), 1000 requests/day (built in)")
 			assert.Contains(t, report, url+"/generate", "what to try first")

@@ -31,7 +31,7 @@ It listens on this machine only, and forwards to the one --to, over https unless
 own API key is taken off, and this command's token is added, or its Google identity, so that the program needs neither.
 
 With a command after --, wait runs it with the variables set that client libraries read (GOOGLE_GEMINI_BASE_URL,
-OPENAI_BASE_URL and their like, and a placeholder for an API key where it has none), ends with it, and passes its exit code
+OPENAI_BASE_URL, ANTHROPIC_BASE_URL and their like, and a placeholder for an API key where it has none), ends with it, and passes its exit code
 and signals on. Without one it runs until Ctrl-C, and answers what is under way first; a second Ctrl-C breaks that off.
 
 The Fluxgate is the one of --to or FLUXGATE_URL. Its token is read from FLUXGATE_TOKEN or --token-file. Where Cloud Run's

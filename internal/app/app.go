@@ -64,9 +64,9 @@ type Options struct {
 
 // A Local stands in for what is not configured. internal/devserver has one.
 type Local interface {
-	// Gemini starts a Gemini until Close, for a configuration without keys, and
-	// returns the configuration that uses it.
-	Gemini(cfg *config.Config) (*config.Config, error)
+	// Providers starts all providers until Close, for a configuration without keys, and
+	// returns the configuration that uses them.
+	Providers(cfg *config.Config) (*config.Config, error)
 	// MissingForFirestore returns nil, or what is not installed that Firestore needs.
 	MissingForFirestore() error
 	// Firestore starts a Firestore emulator until Close and returns its host:port.
@@ -117,12 +117,12 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		a.onClose(func(context.Context) error { return o.Local.Close() })
 	}
 	if o.Local != nil && cfg.Demo != config.DemoOff && len(cfg.Keys) == 0 && len(cfg.SecretNames) == 0 {
-		if cfg, err = o.Local.Gemini(cfg); err != nil {
+		if cfg, err = o.Local.Providers(cfg); err != nil {
 			return nil, err
 		}
 		if o.Report == nil {
 			// Whoever silenced the report still has to hear of this.
-			o.Logger.Warn("no key is configured: answers come from a simulated Gemini", "address", cfg.BaseURL)
+			o.Logger.Warn("no key is configured: answers come from simulated providers", "address", cfg.BaseURL)
 		}
 	}
 	for variable, base := range map[string]string{

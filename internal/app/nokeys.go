@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNoKeys means that no key is configured, and nothing stands in for one.
-var ErrNoKeys = errors.New("no key is configured: set GEMINI_KEY_1 or FLUXGATE_KEYS_SECRET (fluxgate serve with FLUXGATE_DEMO=true answers from a simulated Gemini)")
+var ErrNoKeys = errors.New("no key is configured: set GEMINI_KEY_1, OPENAI_KEY_1, ANTHROPIC_KEY_1 or FLUXGATE_KEYS_SECRET (fluxgate serve with FLUXGATE_DEMO=true answers from simulators)")
 
 // WithoutKeys answers everything with 503 and the reason, GET /health too: a server that
 // nobody gave keys is up and of no use, which whoever watches it should see.

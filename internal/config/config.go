@@ -51,7 +51,7 @@ const (
 	PolicyOff Policy = "off"
 )
 
-// A Demo names when a simulated Gemini stands in for keys that aren't configured.
+// A Demo names when simulated providers stand in for keys that aren't configured.
 type Demo string
 
 // The demos. DemoAuto is that of `serve` on a terminal, where somebody looks;
@@ -124,7 +124,7 @@ type Config struct {
 	// 15m, with which one instance and three secrets stay within what is free.
 	SecretsTTL time.Duration `env:"FLUXGATE_SECRETS_TTL,default=15m"`
 
-	// Demo says whether `serve` answers from a simulated Gemini when no key is
+	// Demo says whether `serve` answers from simulated providers when no key is
 	// configured: auto, true or false. FLUXGATE_DEMO, default auto.
 	Demo Demo `env:"FLUXGATE_DEMO,default=auto"`
 

@@ -103,6 +103,19 @@ func (c *Config) unnumbered(vars map[string]string, keys, from map[int]string) {
 	}
 }
 
+// lonely says which variables are nearly called as another provider's key that isn't there. Those that the
+// provider's own SDKs read are their business as long as there is any key, and no error: programs
+// beside this one have them.
+func (c *Config) lonely(vars map[string]string, p Provider) {
+	own := p.variables() + "API_KEY"
+	for _, name := range []string{own, own + "S", p.variables() + "KEY", p.variables() + "KEYS"} {
+		if vars[name] == "" || name == own && len(c.Keys)+len(c.KeysSecret) > 0 {
+			continue
+		}
+		c.warn(fmt.Sprintf("%s is not read, and no key of %s is configured: one that Fluxgate is to use is %sKEY_1", name, p.Name, p.variables()))
+	}
+}
+
 // nearKey is what a variable is called that was meant to hold a key or a project.
 var nearKey = regexp.MustCompile(`(?i)^G(?:EMINI|OOGLE)(?:_GEMINI)?_?(?:API_?KEY|KEY|GEMINI_PROJECT|PROJECT)(S?)_?([0-9]*)$`)
 

@@ -227,6 +227,11 @@ func (c *Config) readProviderKeys(vars map[string]string) []error {
 			}
 		}
 	}
+	for _, p := range c.AllProviders() {
+		if !slices.ContainsFunc(c.Keys, func(k KeyEntry) bool { return k.Provider == p.Name }) {
+			c.lonely(vars, p)
+		}
+	}
 	return problems
 }
 

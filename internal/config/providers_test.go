@@ -122,3 +122,23 @@ func TestCheckChain(t *testing.T) {
 	}
 	assert.Equal(t, map[string]string{"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com/v1", "home": "https://home.example/v1", "other": ""}, chats)
 }
+
+// What other providers' SDKs read is said not to be read where there is no key, and silently left
+// alone where there is one; what is called like nobody's is always said.
+func TestLonelyKeysOfProviders(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want []string
+	}{
+		{[]string{"OPENAI_API_KEY=sk-hunter"}, []string{"OPENAI_API_KEY is not read, and no key of openai is configured: one that Fluxgate is to use is OPENAI_KEY_1"}},
+		{[]string{"ANTHROPIC_API_KEY=sk-hunter"}, []string{"ANTHROPIC_API_KEY is not read, and no key of anthropic is configured: one that Fluxgate is to use is ANTHROPIC_KEY_1"}},
+		{[]string{"OPENAI_API_KEY=sk-hunter", "GEMINI_KEY_1=AIza"}, nil},
+		{[]string{"OPENAI_API_KEY=sk-hunter", "ANTHROPIC_KEY_1=sk-ant"}, nil},
+		{[]string{"OPENAI_KEY=sk-hunter", "GEMINI_KEY_1=AIza"}, []string{"OPENAI_KEY is not read, and no key of openai is configured: one that Fluxgate is to use is OPENAI_KEY_1"}},
+		{[]string{"OPENAI_KEY=sk-hunter", "OPENAI_KEY_1=sk-1"}, nil},
+	} {
+		cfg, err := load(t, c.env...)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, cfg.Warnings, c.env)
+	}
+}

@@ -18,9 +18,6 @@ import (
 // A Local starts what an app asks it for, and keeps it until Close. It is for
 // one app and one goroutine.
 type Local struct {
-	// Others has a simulated OpenAI and a simulated Anthropic stand beside the simulated Gemini.
-	Others bool
-
 	report io.Writer      // nil: none
 	stops  []func() error // in order of start
 }
@@ -34,9 +31,9 @@ func (l *Local) line(format string, args ...any) {
 	}
 }
 
-// Gemini serves a simulated Gemini on a free loopback port and returns the
-// configuration that uses it, with the simulator's keys.
-func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
+// Providers serves a simulated Gemini, OpenAI and Anthropic, each on a free loopback port, and returns
+// the configuration that uses them, with the simulators' keys.
+func (l *Local) Providers(cfg *config.Config) (*config.Config, error) {
 	url, err := l.serve(geminisim.New(SimulatorConfig(cfg, simulatedKeys)))
 	if err != nil {
 		return nil, err
@@ -44,10 +41,8 @@ func (l *Local) Gemini(cfg *config.Config) (*config.Config, error) {
 	next := withSimulatedKeys(cfg, url)
 	l.line("")
 	l.line("*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with %d keys on %s.", simulatedKeys, next.BaseURL)
-	if l.Others {
-		if err := l.others(next); err != nil {
-			return nil, err
-		}
+	if err := l.others(next); err != nil {
+		return nil, err
 	}
 	l.line("*** Set GEMINI_KEY_1, GEMINI_KEY_2, … here or in .env to talk to the real one.")
 	l.line("")

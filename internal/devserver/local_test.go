@@ -31,10 +31,10 @@ func TestGemini(t *testing.T) {
 	var report bytes.Buffer
 	l := New(&report)
 	given := load(t)
-	used, err := l.Gemini(given)
+	used, err := l.Providers(given)
 	require.NoError(t, err)
 	assert.Empty(t, given.Keys)
-	require.Len(t, used.Keys, simulatedKeys)
+	require.Len(t, used.Keys, simulatedKeys+2*simulatedOrganisations)
 	assert.Contains(t, report.String(), "*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with 8 keys on "+used.BaseURL+".\n")
 
 	status := func(key string) int {
@@ -46,7 +46,7 @@ func TestGemini(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		return resp.StatusCode
 	}
-	for _, key := range used.Keys {
+	for _, key := range used.Keys[:simulatedKeys] {
 		assert.Equal(t, http.StatusOK, status(key.Value.Reveal()))
 	}
 	assert.NotEqual(t, http.StatusOK, status("another-key"))
@@ -57,12 +57,11 @@ func TestGemini(t *testing.T) {
 	assert.NoError(t, l.Close(), "closing twice is harmless")
 }
 
-// With the others it has keys of theirs too, which they know.
+// It has keys of the others too, which they know.
 func TestOthers(t *testing.T) {
 	var report bytes.Buffer
 	l := New(&report)
-	l.Others = true
-	used, err := l.Gemini(load(t))
+	used, err := l.Providers(load(t))
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, l.Close()) }()
 	require.Len(t, used.Keys, simulatedKeys+2*simulatedOrganisations)
@@ -83,7 +82,7 @@ func TestOthers(t *testing.T) {
 // Whoever wants no report gets none.
 func TestGeminiWithoutReport(t *testing.T) {
 	l := New(nil)
-	_, err := l.Gemini(load(t))
+	_, err := l.Providers(load(t))
 	require.NoError(t, err)
 	assert.NoError(t, l.Close())
 }

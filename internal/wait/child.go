@@ -81,15 +81,19 @@ func Environment(environ []string, address string) []string {
 		return slices.ContainsFunc(names, func(name string) bool { return value(environ, name) != "" })
 	}
 	for _, pair := range [][2]string{
-		{"GOOGLE_GEMINI_BASE_URL", ""},    // Google's SDKs for Go, Python and JavaScript, gemini-cli
-		{"GEMINI_API_BASE", ""},           // LiteLLM
-		{"OPENAI_BASE_URL", "/openai/v1"}, // OpenAI's SDKs
-		{"OPENAI_API_BASE", "/openai/v1"}, // what used them before: LangChain, LiteLLM, aider
+		{"GOOGLE_GEMINI_BASE_URL", ""},       // Google's SDKs for Go, Python and JavaScript, gemini-cli
+		{"GEMINI_API_BASE", ""},              // LiteLLM
+		{"OPENAI_BASE_URL", "/openai/v1"},    // OpenAI's SDKs
+		{"OPENAI_API_BASE", "/openai/v1"},    // what used them before: LangChain, LiteLLM, aider
+		{"ANTHROPIC_BASE_URL", "/anthropic"}, // Anthropic's SDKs, Claude Code
 	} {
 		out = append(out, pair[0]+"="+address+pair[1])
 	}
 	if !has("GEMINI_API_KEY", "GOOGLE_API_KEY") {
 		out = append(out, "GEMINI_API_KEY="+placeholder)
+	}
+	if !has("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN") { // of which Anthropic's SDKs send what there is
+		out = append(out, "ANTHROPIC_API_KEY="+placeholder)
 	}
 	for _, name := range []string{"GOOGLE_GENERATIVE_AI_API_KEY", "OPENAI_API_KEY"} {
 		if !has(name) {

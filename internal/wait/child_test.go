@@ -76,13 +76,15 @@ func TestEnvironment(t *testing.T) {
 		"PATH": "/bin", "GOOGLE_GEMINI_BASE_URL": address, "OPENAI_BASE_URL": address + "/openai/v1",
 		"OPENAI_API_BASE": address + "/openai/v1", "GEMINI_API_BASE": address,
 		"GEMINI_API_KEY": placeholder, "OPENAI_API_KEY": placeholder, "GOOGLE_GENERATIVE_AI_API_KEY": placeholder,
+		"ANTHROPIC_BASE_URL": address + "/anthropic", "ANTHROPIC_API_KEY": placeholder,
 	} {
 		assert.Equal(t, want, last(bare, name), name)
 	}
 	assert.False(t, slices.ContainsFunc(bare, func(pair string) bool { return strings.HasPrefix(pair, "NO_PROXY=") }))
-	own := Environment([]string{"GOOGLE_API_KEY=own", "OPENAI_API_KEY=own", "HTTP_PROXY=http://proxy", "NO_PROXY=internal"}, address)
+	own := Environment([]string{"GOOGLE_API_KEY=own", "OPENAI_API_KEY=own", "ANTHROPIC_AUTH_TOKEN=own", "HTTP_PROXY=http://proxy", "NO_PROXY=internal"}, address)
 	assert.Empty(t, last(own, "GEMINI_API_KEY"), "it would win over, or conflict with, the application's own")
 	assert.Equal(t, "own", last(own, "OPENAI_API_KEY"))
+	assert.Empty(t, last(own, "ANTHROPIC_API_KEY"), "it would be sent beside the application's own")
 	assert.Equal(t, "internal,127.0.0.1,localhost", last(own, "NO_PROXY"))
 	assert.Equal(t, "127.0.0.1,localhost", last(own, "no_proxy"))
 }
