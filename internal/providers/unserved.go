@@ -20,6 +20,14 @@ var unserved = map[string][]string{
 	// "The following fields are currently not supported and will result in a 400 error".
 	// https://console.groq.com/docs/openai
 	"groq": {completion.Several, completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.MessageName},
+	// Documented as refused with 400. https://inference-docs.cerebras.ai/resources/openai
+	"cerebras": {completion.LogitBias, completion.FrequencyPenalty, completion.PresencePenalty},
+	// Of a model that thinks, which of its models may: logprobs and top_logprobs fail, penalties have no
+	// effect. https://api-docs.deepseek.com/guides/reasoning_model
+	"deepseek": {completion.Logprobs, completion.TopLogprobs, completion.FrequencyPenalty, completion.PresencePenalty},
+	// Not among the members of its reference, and what isn't is refused with 422, as captured in
+	// https://github.com/mistralai/platform-docs-public/issues/7. https://docs.mistral.ai/api/endpoint/chat
+	"mistral": {completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.Audio},
 }
 
 // geminis is what Google documents of its own endpoint alone.

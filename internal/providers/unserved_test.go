@@ -16,6 +16,8 @@ func TestUnserved(t *testing.T) {
 		}
 		assert.Empty(t, Unserved(provider, nil))
 	}
+	assert.Equal(t, completion.FrequencyPenalty, Unserved("cerebras", []string{completion.Logprobs, completion.FrequencyPenalty}))
+	assert.Empty(t, Unserved("mistral", []string{completion.Several, completion.FrequencyPenalty}), "it serves both")
 	assert.Equal(t, completion.ExtraBody, Unserved("home", []string{completion.ExtraBody}))
 	assert.Empty(t, Unserved("gemini", []string{completion.ExtraBody, completion.LogitBias}))
 	assert.Empty(t, Unserved("home", []string{completion.LogitBias}), "nothing is known of it")
