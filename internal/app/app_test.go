@@ -372,13 +372,13 @@ func TestSimulatorIsLoud(t *testing.T) {
 		if !silent {
 			assert.Contains(t, report.String(), "*** NO KEY IS CONFIGURED: answers come from a SIMULATED Gemini with 8 keys")
 			assert.Contains(t, report.String(), "store: memory (as configured)")
-			assert.Contains(t, report.String(), "8 healthy")
+			assert.Contains(t, report.String(), "12 healthy")
 		}
 		rec := post(a, "/generate", `{"prompt":"hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body.String())
 		require.NoError(t, a.Close(t.Context()))
 		if silent { // until it is closed something may be logged in the background
-			assert.Contains(t, logs.String(), "level=WARN msg=\"no key is configured: answers come from a simulated Gemini\"")
+			assert.Contains(t, logs.String(), "level=WARN msg=\"no key is configured: answers come from simulated providers\"")
 		}
 		assert.Equal(t, http.StatusServiceUnavailable, post(a, "/generate", `{"prompt":"hello"}`).Code, "closed")
 		require.NoError(t, a.Close(t.Context()), "closing twice is harmless")

@@ -74,6 +74,12 @@ func TestProviderByModel(t *testing.T) {
 		for _, id := range []string{`"openai/gpt-5.5"`, `"groq/llama-4"`, `"auto"`, `"models/gemini-2.5-pro"`} {
 			assert.Contains(t, rec.Body.String(), id)
 		}
+		assert.Contains(t, rec.Body.String(), `"id":"anthropic/claude-sonnet-5"`, "it serves chats in OpenAI's format")
+		for _, name := range []string{"claude-sonnet-5", "anthropic/claude-sonnet-5"} {
+			rec = m.ask(t, "GET", "/openai/v1/models/"+name, "", "Authorization", "Bearer whoever")
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.JSONEq(t, `{"id":"claude-sonnet-5","object":"model","created":1771459200,"owned_by":"anthropic","type":"model","display_name":"claude-sonnet-5","created_at":"2026-02-19T00:00:00Z"}`, rec.Body.String(), name)
+		}
 		rec = m.ask(t, "GET", "/anthropic/v1/models", "")
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 		assert.Contains(t, rec.Body.String(), `"claude-sonnet-5"`)

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -22,9 +26,10 @@ func (o *Others) Choose(r *http.Request, p *dispatch.Pool, route *routes.Route, 
 	return o.providers.Choose(providers.Question{Format: Format(route), Chat: route.Chats(), Model: model, Named: r.Header.Get(providers.Header), Has: p.HasKeys})
 }
 
-// Able returns the other providers that take a route's requests, of those with keys in a pool.
-func (o *Others) Able(p *dispatch.Pool, route *routes.Route) providers.List {
-	return o.providers.Taking(providers.Question{Format: Format(route), Chat: route.Chats(), Has: p.HasKeys})
+// listed returns the other providers whose models a list in OpenAI's format has, of those with keys in
+// a pool: all that serve chats in it, whatever they speak besides.
+func (o *Others) listed(p *dispatch.Pool, route *routes.Route) providers.List {
+	return o.providers.Taking(providers.Question{Format: Format(route), Chat: true, Has: p.HasKeys})
 }
 
 // ListModels passes on a list of models, or one of them, of other providers than Gemini; it isn't
@@ -36,7 +41,7 @@ func (o *Others) ListModels(w http.ResponseWriter, r *http.Request, q Question) 
 		return false, err
 	}
 	if q.Route.Lists != "" && q.Route.Base == routes.OpenAI && r.Header.Get(providers.Header) == "" {
-		if p.HasKeys(upstream.Gemini) || len(o.Able(p, q.Route)) == 0 {
+		if p.HasKeys(upstream.Gemini) || len(o.listed(p, q.Route)) == 0 {
 			return false, nil
 		}
 		list := answers.Prepend([]byte(`{"object":"list","data":[]}`), q.Route.Lists, o.Models(r, q.Route)...)
@@ -47,27 +52,73 @@ func (o *Others) ListModels(w http.ResponseWriter, r *http.Request, q Question) 
 	if q.Route.Lists == "" {
 		name = q.Names[0]
 	}
-	choice, err := o.Choose(r, p, q.Route, name)
+	choice, err := o.providers.Choose(providers.Question{
+		Format: Format(q.Route), Chat: q.Route.Base == routes.OpenAI, Model: name, Named: r.Header.Get(providers.Header), Has: p.HasKeys,
+	})
 	if err != nil || choice.Provider == upstream.Gemini {
 		return err != nil, err
 	}
+	path, own := o.listPath(q.Route, choice)
 	return true, o.dispatch.Free(r.Context(), p.Of(choice.Provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-		text, header, failure := exchange.List(ctx, r, to, q.Route.OtherPath(choice.Model, nil))
+		text, header, failure := exchange.List(ctx, r, to, path)
 		if failure == nil {
+			if !own {
+				text = inOpenAIFormat(text, choice.Provider)
+			}
 			exchange.PassText(w, http.StatusOK, header, text)
 		}
 		return failure
 	})
 }
 
-// Models returns the models of all other providers that speak OpenAI's format, in order,
+// listPath returns where a provider has its models, or one of them, and whether it answers in the
+// format of a route. Anthropic serves chats in OpenAI's format, and lists its models in its own.
+func (o *Others) listPath(route *routes.Route, choice providers.Choice) (path string, own bool) {
+	path = route.OtherPath(choice.Model, nil)
+	own = slices.ContainsFunc(o.providers, func(p config.Provider) bool { return p.Name == choice.Provider && p.Format == Format(route) })
+	if !own {
+		path = "v1/" + path
+	}
+	return path, own
+}
+
+// inOpenAIFormat adds to a model of Anthropic's, or to each of a list, what OpenAI's clients look
+// for in one. What can't be read stays as it is.
+func inOpenAIFormat(text []byte, provider string) []byte {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(text, &all) != nil {
+		return text
+	}
+	var list []map[string]json.RawMessage
+	if err := json.Unmarshal(all["data"], &list); err != nil {
+		list = []map[string]json.RawMessage{all}
+	} else {
+		all["object"] = json.RawMessage(`"list"`)
+	}
+	for _, model := range list {
+		var made time.Time
+		_ = json.Unmarshal(model["created_at"], &made) // then it is said to be 0
+		model["object"], model["owned_by"] = json.RawMessage(`"model"`), json.RawMessage(strconv.Quote(provider))
+		model["created"] = json.RawMessage(strconv.FormatInt(max(0, made.Unix()), 10))
+	}
+	if _, ok := all["data"]; ok {
+		all["data"], _ = json.Marshal(list) // what was read can be written
+	}
+	whole, err := json.Marshal(all)
+	if err != nil {
+		return text
+	}
+	return whole
+}
+
+// Models returns the models of all other providers that serve chats in OpenAI's format, in order,
 // each with its provider's name before its own. Of one that can't be asked there are none.
 func (o *Others) Models(r *http.Request, route *routes.Route) []any {
 	p, err := o.dispatch.Pool(r.Context())
 	if err != nil {
 		return nil
 	}
-	able := o.Able(p, route)
+	able := o.listed(p, route)
 	lists := make([][]any, len(able))
 	var asked errgroup.Group
 	asked.SetLimit(maxAsked)
@@ -81,10 +132,22 @@ func (o *Others) Models(r *http.Request, route *routes.Route) []any {
 	return slices.Concat(lists...)
 }
 
+// maxModels is the longest page of Anthropic's models.
+// https://platform.claude.com/docs/en/api/models-list
+const maxModels = 1000
+
 // modelsOf returns the models of one provider, as in Models.
 func (o *Others) modelsOf(r *http.Request, route *routes.Route, p *dispatch.Pool, provider string) (all []any) {
+	path, own := o.listPath(route, providers.Choice{Provider: provider})
+	asked := r
+	if !own {
+		asked = passing.WithQuery(r, func(query url.Values) { query.Set("limit", strconv.Itoa(maxModels)) })
+	}
 	err := o.dispatch.Free(r.Context(), p.Of(provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
-		text, _, failure := exchange.List(ctx, r, to, route.OtherPath("", nil))
+		text, _, failure := exchange.List(ctx, asked, to, path)
+		if failure == nil && !own {
+			text = inOpenAIFormat(text, provider)
+		}
 		var list struct{ Data []map[string]json.RawMessage }
 		if failure != nil || json.Unmarshal(text, &list) != nil {
 			return failure
