@@ -127,7 +127,7 @@ func TestNonsenseIsGooglesToRefuse(t *testing.T) {
 	for body, words := range map[string]string{
 		`{"contents":[}`: "Invalid JSON payload received", `{"contents":[{"parts":[{"text":"hi"}]}`: "Invalid JSON payload received",
 		`{"contents":[{"parts":[{"text":"hi"}]}]} // done`: "Invalid JSON payload received", `{`: "Invalid JSON payload received",
-		`hello`: "Invalid JSON payload received", `["x"]`: "Invalid JSON payload received", `null`: "", `7`: "Invalid JSON payload received", ``: "contents is not specified",
+		`hello`: "Invalid JSON payload received", `["x"]`: "Root element must be a message", `null`: "contents is not specified", `7`: "Root element must be a message", ``: "contents is not specified",
 	} {
 		up, s := stubbed(nil)
 		w := newWorld(t, s)

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -129,11 +130,18 @@ func Decode(body []byte, into any) *Error {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
+	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) > 0 && text[0] != '{' && text[0] != 'n' {
+		return InvalidArgument(noMessage)
+	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return InvalidArgument("Invalid JSON payload received. " + err.Error())
 	}
 	return nil
 }
+
+// noMessage is what Google says of a list, a text or a number (captured at several of its APIs). Of null
+// it is a guess that it is taken for an empty request.
+const noMessage = `Invalid JSON payload received. Unknown name "": Root element must be a message.`
 
 // HasContents is asked apart from Normalise: a cached content may do without.
 func (r *GenerateRequest) HasContents() *Error {
