@@ -125,7 +125,7 @@ func ordinary(now time.Time) *pool {
 	for i := range teams {
 		p.model(i, 2)["rpm"].(object)["source"] = "operator"
 		p.model(i, 1)["rpd"].(object)["source"] = "reported"
-		p.model(i, 1)["rpd"].(object)["since"] = instant(now.Add(-50 * time.Hour))
+		p.model(i, 1)["rpd"].(object)["since"] = instant(now.Add(-time.Duration(50+i) * time.Hour))
 	}
 	p.projects[3]["promise_moved"] = 2
 	return p

@@ -314,7 +314,8 @@ const sources = {
 };
 const limitNames = { rpm: 'requests a minute', tpm: 'tokens a minute', rpd: 'requests a day' };
 
-// renderLimits lists every number once, with the projects that it holds for.
+// renderLimits lists every number once, with the projects that it holds for, and when the last of
+// them learned it.
 function renderLimits(status, now) {
   const groups = new Map();
   const holders = new Map(); // by model: how many projects have it
@@ -323,9 +324,10 @@ function renderLimits(status, now) {
       holders.set(m.model, (holders.get(m.model) ?? 0) + 1);
       for (const name of Object.keys(limitNames)) {
         const l = m[name];
-        const id = [m.model, name, l.limit, l.source, l.since ?? ''].join(' ');
+        const id = [m.model, name, l.limit, l.source].join(' ');
         const group = groups.get(id) ?? { model: m.model, name, ...l, projects: [] };
         group.projects.push(p.project);
+        if (l.since && instant(l.since) > instant(group.since)) group.since = l.since;
         groups.set(id, group);
       }
     }
@@ -370,7 +372,7 @@ function limitRow(g, everywhere, now) {
       : `on ${g.projects.join(', ')}`;
   return el(
     'li',
-    { 'data-id': [g.name, g.limit, g.source, g.since ?? ''].join(' ') },
+    { 'data-id': [g.name, g.limit, g.source].join(' ') },
     el(
       'span',
       { class: 'limit-number' },

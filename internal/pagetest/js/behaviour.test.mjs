@@ -239,6 +239,14 @@ test('keys in trouble come first where not all are shown', async () => {
   await close();
 });
 
+test('a limit is listed once, whenever each project learned it', async () => {
+  const { page, close } = await start('pool');
+  const rows = page.locator('#limits [data-id="gemini-2.5-flash"] li').filter({ hasText: 'requests a day' });
+  assert.equal(await rows.count(), 1);
+  assert.match(await rows.textContent(), /2 d ago/);
+  await close();
+});
+
 test('many projects are folded, and found by name', async () => {
   const { page, close } = await start('fifty');
   const shown = page.locator('#calendars > .project');
