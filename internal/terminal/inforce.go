@@ -20,14 +20,17 @@ func ChainInForce(s *remote.Status, style Style) string {
 	return style.field("chain", strings.Join(s.ModelChain, " > ")+by(s.ChainSource)) + style.field("mode", s.Mode+by(s.ModeSource))
 }
 
-// LimitsInForce shows the limits of the models of the chain, and of others in use, and where they come from.
+// LimitsInForce shows the limits of the models of the chain, and of others in use, and where they come from; "all" are all
+// projects that have the model.
 func LimitsInForce(s *remote.Status, style Style) string {
 	type numbers struct{ model, rpm, tpm, rpd string }
 	with := func(l remote.Limit) string { return limit(l.Limit) + by(l.Source) }
 	var order []numbers
 	projects := map[numbers][]string{}
+	holders := map[string]int{} // how many projects have a model
 	for _, p := range s.Projects {
 		for _, m := range p.Models {
+			holders[m.Model]++
 			n := numbers{m.Model, with(m.RPM), with(m.TPM), with(m.RPD)}
 			if projects[n] == nil {
 				order = append(order, n)
@@ -45,7 +48,7 @@ func LimitsInForce(s *remote.Status, style Style) string {
 	g := style.grid(modelColumn, column{name: "RPM", right: true}, column{name: "TPM", right: true}, column{name: "RPD", right: true}, column{name: "PROJECTS", least: 8})
 	for _, n := range order {
 		names := strings.Join(projects[n], ", ")
-		if len(projects[n]) > 1 && len(projects[n]) == len(s.Projects) {
+		if len(projects[n]) > 1 && len(projects[n]) == holders[n.model] {
 			names = "all"
 		}
 		g.row(n.model, n.rpm, n.tpm, n.rpd, names)

@@ -242,3 +242,17 @@ func TestStatusHidesIdleModels(t *testing.T) {
 	s.Projects[len(s.Projects)-1].Models[0].RPM.Source = remote.SourceLearned
 	assert.Contains(t, Status(s, StatusOptions{}, Style{Width: 80}), "gemini-idle", "what was learned is worth a row")
 }
+
+// Projects that have a model all alike are "all", though others don't have it.
+func TestLimitsInForce(t *testing.T) {
+	of := func(model string) []remote.Model {
+		return []remote.Model{{Model: model, RPM: remote.Limit{Limit: 5, Source: "default"}, TPM: remote.Limit{Limit: 250_000, Source: "default"}, RPD: remote.Limit{Limit: 100, Source: "default"}}}
+	}
+	out := LimitsInForce(&remote.Status{ModelChain: []string{"gemini-2.5-pro"}, Projects: []remote.Project{
+		{Project: "a", Models: of("gemini-2.5-pro")}, {Project: "b", Models: of("gemini-2.5-pro")}, {Project: "c", Models: of("openai/gpt-5.5")},
+	}}, Style{})
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 3)
+	assert.True(t, strings.HasSuffix(lines[1], "  all"), out)
+	assert.True(t, strings.HasSuffix(lines[2], "  c"), out)
+}
