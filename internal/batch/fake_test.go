@@ -179,6 +179,18 @@ func (s *setup) results() []Result {
 func (s *setup) resultsOf(path string) []Result {
 	data, err := os.ReadFile(path)
 	require.NoError(s.t, err)
+	return s.resultsIn(data)
+}
+
+// journalled returns what the journal of a job has that was killed: a line that was being written
+// has no end, and counts for nothing.
+func (s *setup) journalled(path string) []Result {
+	data, err := os.ReadFile(path)
+	require.NoError(s.t, err)
+	return s.resultsIn(data[:bytes.LastIndexByte(data, '\n')+1])
+}
+
+func (s *setup) resultsIn(data []byte) []Result {
 	var results []Result
 	for line := range strings.Lines(string(data)) {
 		var r Result

@@ -277,7 +277,7 @@ func TestResumeAfterKill(t *testing.T) {
 	s := newSetup(t, total)
 	newStopping(t, newFake(nil)).killChild(before, "FLUXGATE_BATCH_CHILD="+s.input, "FLUXGATE_BATCH_OUTPUT="+s.output)
 
-	finished := s.resultsOf(s.output + ".journal")[1:]
+	finished := s.journalled(s.output + ".journal")[1:]
 	require.NotEmpty(t, finished)
 	again := newFake(nil)
 	summary, err := Run(t.Context(), s.options(again))

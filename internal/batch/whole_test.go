@@ -260,7 +260,7 @@ func TestSubtitlesAfterTwoKills(t *testing.T) {
 		// At most a dozen of these are not in the journal then: four each are answered, handed
 		// over, and being written.
 		stopping.killChild(40, "FLUXGATE_SUBTITLE_CHILD="+s.input)
-		assert.GreaterOrEqual(t, len(s.resultsOf(s.input+".es.srt.results.jsonl.journal")), 20*(kill+1))
+		assert.GreaterOrEqual(t, len(s.journalled(s.input+".es.srt.results.jsonl.journal")), 20*(kill+1))
 	}
 	o := s.options(fake)
 	o.Output, o.ChunkTokens = s.input+".es.srt", 200
