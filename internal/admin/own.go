@@ -56,10 +56,11 @@ func (a *Admin) own(ctx context.Context, caller string, plan *planning) (*ownWai
 	case wait != nil:
 		later(ownWait{Start: instant(wait.Start), Cause: wait.Cause})
 	}
+	var never *budget.NeverError
 	over, err := a.budgets.Would(ctx, caller, plan.models, plan.request.Demand.Tokens)
 	switch {
-	case errors.Is(err, budget.ErrNever):
-		later(ownWait{Start: instant(scheduler.Never), Cause: scheduler.TooLarge})
+	case errors.As(err, &never):
+		later(ownWait{Start: instant(scheduler.Never), Cause: scheduler.TooLarge, Budget: never.ID})
 	case err != nil:
 		return nil, err
 	case over != nil:

@@ -24,3 +24,9 @@ func TooLarge(s Size, cause error) *Problem {
 	}
 	return &Problem{Code: NeverFits, Public: public, Cause: cause}
 }
+
+// OverBudget says to the caller which of its budgets a request alone is more than, and how much that
+// comes to at least.
+func OverBudget(quota, limit, needs string, cause error) *Problem {
+	return &Problem{Code: InvalidArgument, Public: fmt.Sprintf("Your budget here (quota %s, limit: %s) is less than this request alone comes to, which is %s at least. Send less at a time, or ask an administrator for more.", quota, limit, needs), Cause: cause}
+}

@@ -215,7 +215,7 @@ func TestBudgetOfACaller(t *testing.T) {
 		assert.Equal(t, http.StatusOK, ask("POST", path, alice, body).Code)
 		rec = ask("POST", path, alice, fmt.Sprintf(`{"contents":[{"parts":[{"text":%q}]}]}`, strings.Repeat("many words ", 100)))
 		assert.Equal(t, http.StatusBadRequest, rec.Code)
-		assert.Contains(t, rec.Body.String(), "Your budget here is less than this request alone comes to.")
+		assert.Contains(t, rec.Body.String(), "Your budget here (quota TokensPerDayPerCaller, limit: 40) is less than this request alone comes to, which is 1138 at least.")
 		require.NoError(t, a.Close(t.Context()))
 	})
 }

@@ -109,7 +109,7 @@ func TestWould(t *testing.T) {
 	assert.Equal(t, midnight, would(5000))
 	assert.Zero(t, would(1000))
 	_, err := l.Would(t.Context(), "alice", []string{pro}, 100_001)
-	require.ErrorIs(t, err, ErrNever)
+	assert.Equal(t, &NeverError{"TokensPerDayPerCaller", "100000", "100001"}, err)
 	refused, err := l.Would(t.Context(), "bob", []string{pro}, 1<<40)
 	assert.True(t, refused == nil && err == nil, "he has none")
 
@@ -142,7 +142,7 @@ func TestBudget(t *testing.T) {
 	require.Zero(t, until)
 	share.GiveBack()
 	_, _, err := l.Take(t.Context(), "alice", []string{pro}, 100_001)
-	assert.ErrorIs(t, err, ErrNever)
+	assert.Equal(t, &NeverError{"TokensPerDayPerCaller", "100000", "100001"}, err)
 	share, refused, err := l.Take(t.Context(), "bob", []string{pro}, 1<<40)
 	assert.True(t, share == nil && refused == nil && err == nil, "he has none")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,8 +16,13 @@ import (
 // Reckoned is how many tokens an answer is taken for until it is there, thoughts included.
 const Reckoned = 8192
 
-// ErrNever means that a request alone is more than its caller's budget.
-var ErrNever = errors.New("the request alone is more than the caller's budget")
+// A NeverError says that a request alone is more than its caller's budget: which of its limits, how
+// much that is, and how much the request comes to at least, as a Refusal tells them.
+type NeverError struct{ ID, Value, Needs string }
+
+func (e *NeverError) Error() string {
+	return fmt.Sprintf("the request alone comes to %s, more than the caller's budget (%s, limit: %s)", e.Needs, e.ID, e.Value)
+}
 
 // Records is the part of a store that budgets are kept in.
 type Records interface {
@@ -70,7 +76,7 @@ type Share struct {
 }
 
 // Take reckons with a request of so many input tokens to one of these models. It returns a
-// share, which is to be given back, or what stands in the way. The error is ErrNever, or the
+// share, which is to be given back, or what stands in the way. The error is a *NeverError, or the
 // store's.
 func (l *Ledger) Take(ctx context.Context, caller string, models []string, input int64) (*Share, *Refusal, error) {
 	a := l.of(caller)
@@ -133,14 +139,14 @@ func (l *Ledger) Would(ctx context.Context, caller string, models []string, inpu
 }
 
 // need is what is reckoned with of a request: an answer of Reckoned tokens, but no more than a
-// budget allows at all. The error is ErrNever.
+// budget allows at all. The error is a *NeverError.
 func (l *Ledger) need(a *account, models []string, input int64) (Amount, error) {
 	table := l.prices.At(l.clock().Time())
 	least, need := reckon(table, models, input, 0), reckon(table, models, input, Reckoned)
 	for _, x := range a.limits {
 		switch {
 		case x.most > 0 && x.of(least) > x.most:
-			return need, ErrNever
+			return need, &NeverError{x.id, x.value(), x.text(x.of(least))}
 		case x.dollars():
 			need.Cost = min(need.Cost, price.Pico(x.most))
 		default:

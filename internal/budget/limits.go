@@ -85,7 +85,10 @@ func (l limit) told(n int64) float64 {
 }
 
 // value is the limit in an error.
-func (l limit) value() string { return strconv.FormatFloat(l.told(l.most), 'f', -1, 64) }
+func (l limit) value() string { return l.text(l.most) }
+
+// text is an amount of the limit's kind in an error.
+func (l limit) text(n int64) string { return strconv.FormatFloat(l.told(n), 'f', -1, 64) }
 
 // A period is a day and its month, in Pacific time.
 type period struct {

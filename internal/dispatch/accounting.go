@@ -36,10 +36,9 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 // take reckons with the call in its caller's budget; the wait says when there is room in it.
 func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, error) {
 	share, spent, err := r.d.budgets.Take(ctx, r.call.Caller, r.models, r.demand.Tokens)
-	switch {
-	case errors.Is(err, budget.ErrNever):
-		return nil, nil, &apierror.Problem{Code: apierror.InvalidArgument, Public: "Your budget here is less than this request alone comes to. Send less at a time, or ask an administrator for more.", Cause: err}
-	case err != nil || spent == nil || r.d.shadow.On():
+	if never, ok := errors.AsType[*budget.NeverError](err); ok {
+		return nil, nil, apierror.OverBudget(never.ID, never.Value, never.Needs, err)
+	} else if err != nil || spent == nil || r.d.shadow.On() {
 		return share, nil, err
 	}
 	return nil, OverBudget(r.call.Caller, spent), nil
