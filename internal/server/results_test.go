@@ -187,3 +187,30 @@ func (l *leaver) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// What a batch used that was made by Google's endpoint for OpenAI's clients stands in OpenAI's format
+// in a file of Gemini's, which is read as any is (documented).
+func TestABatchOfAnOpenAIClientCounts(t *testing.T) {
+	const line = `{"id":"r1","custom_id":"1","response":{"status_code":200,"body":{"model":"gemini-2.5-flash","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":12}}},"error":null}`
+	_, s := stubbed(func(h heard) *http.Response {
+		switch {
+		case strings.HasSuffix(h.path, "openai/batches"):
+			return respond(http.StatusOK, `{"id":"batches/one","status":"validating"}`)
+		case strings.HasSuffix(h.path, "openai/batches/one"):
+			return respond(http.StatusOK, `{"id":"batches/one","status":"completed","error_file_id":"files/failed","output_file_id":"files/batch-one"}`)
+		case strings.HasSuffix(h.path, "files/batch-one:download"):
+			return respond(http.StatusOK, line+"\n"+line+"\n")
+		}
+		return nil
+	})
+	s.env = []string{"FLUXGATE_TOKENS=alice:" + aliceToken}
+	w := newWorld(t, s)
+	w.do("POST", "/openai/v1/batches", `{"input_file_id":"","endpoint":"/v1/chat/completions","completion_window":"24h"}`, as(aliceToken)...).field("id")
+	for range 2 {
+		w.do("GET", "/openai/v1/batches/one", "", as(aliceToken)...).field("id")
+		require.Equal(t, http.StatusOK, w.do("GET", "/v1beta/files/batch-one:download?alt=media", "", as(aliceToken)...).Code)
+		got := w.usedBy(aliceToken).Total
+		assert.EqualValues(t, []int64{2, 6, 8, 10}, []int64{got.Requests, got.Input, got.Output, got.Thoughts})
+		assert.InDelta(t, (6*0.30+18*2.50)/2e6, got.Dollars, 1e-12)
+	}
+}
