@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/simserver"
 	"fluxgate.dev/fluxgate/internal/simserver/simtest"
@@ -231,10 +232,11 @@ func TestKeptIsFoundWithoutTokens(t *testing.T) {
 }
 
 // upload uploads a file for a caller, and returns its ID and the project that has it.
-func (m *mixture) upload(t *testing.T, token, path, content string) (id, project string) {
+func (m *mixture) upload(t *testing.T, token, path, content string, header ...string) (id, project string) {
 	t.Helper()
 	body, kind := simtest.Form(t, "a.jsonl", "purpose", "batch", "@file", content)
-	rec := m.as(t, token, "POST", path, body, "Content-Type", kind, "X-Fluxgate-Provider", strings.Split(path, "/")[1])
+	header = append(header, "Content-Type", kind, "X-Fluxgate-Provider", strings.Split(path, "/")[1])
+	rec := m.as(t, token, "POST", path, body, header...)
 	id = field(t, rec, "id")
 	requests := m.openai.Requests
 	if strings.HasPrefix(path, "/anthropic") {
@@ -348,6 +350,24 @@ func (m *mixture) counted(t *testing.T, model string, answers int64) {
 		}
 	}
 	t.Errorf("nothing of %s in %v", model, out.Rows)
+}
+
+// What a caller uploads in a row is put together, and beside what a header names.
+func TestUploadsToOthersArePlaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		first, project := m.upload(t, alice, "/openai/v1/files", "1")
+		for range 5 {
+			_, at := m.upload(t, alice, "/openai/v1/files", "more")
+			assert.Equal(t, project, at)
+		}
+		time.Sleep(time.Hour)
+		_, at := m.upload(t, alice, "/openai/v1/files", "late", placing.BesideHeader, first)
+		assert.Equal(t, project, at)
+		_, at = m.upload(t, alice, "/openai/v1/files", "late", placing.BesideHeader, "files/"+first)
+		assert.Equal(t, project, at, "as Gemini's are named")
+	})
 }
 
 // The same of Anthropic's, whose batches have their requests in themselves, and say by a URL where

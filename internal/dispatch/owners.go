@@ -242,7 +242,7 @@ func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kinds ...str
 // it: what isn't known to be the caller's is of no use to it.
 func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, made ...answers.Created) error {
 	all := d.resourcesIn(project, made)
-	d.placer.Made(all...)
+	d.placer.Made(who.Name, all...)
 	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, all...))
 }
 

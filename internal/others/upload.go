@@ -3,10 +3,12 @@ package others
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"fluxgate.dev/fluxgate/internal/batchlines"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/passing"
@@ -17,9 +19,14 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// Upload passes a file on as it comes, to any project of a pool. It is a form, of which it matters
-// here what a batch would read in it.
-func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool, q Question) error {
+// Upload passes a file on as it comes, to the project where it belongs: that of a file which the
+// header placing.BesideHeader names, or else by what the caller has uploaded before. It is a form, of
+// which it matters here what a batch would read in it.
+func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Question) error {
+	p, err := o.beside(r, at, q)
+	if err != nil {
+		return err
+	}
 	held, err := o.bodies.Charge(bodies.Each) // it isn't held, but passes through
 	if err != nil {
 		return problems.OfBody(err, 0)
@@ -58,6 +65,14 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, p *dispatch.Pool
 	}
 	a.Pass(w)
 	return nil
+}
+
+// beside narrows the pool of an upload.
+func (o *Others) beside(r *http.Request, at Place, q Question) (*dispatch.Pool, error) {
+	if name := r.Header.Get(placing.BesideHeader); name != "" {
+		return o.Owning(r, at.Pool, at.Provider, q.Who, Kept(q.Route, at.Provider, []string{q.Route.Under + strings.TrimPrefix(name, q.Route.Under)}))
+	}
+	return o.dispatch.Place(r.Context(), q.Who, at.Pool, strings.TrimSuffix(q.Route.KeptName(at.Provider, q.Route.Under), "/"), "")
 }
 
 // Told returns what an answer tells of, as it is known here.

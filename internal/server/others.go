@@ -176,7 +176,7 @@ func (s *Server) uploadKept(w http.ResponseWriter, r *http.Request, m match) err
 	if err != nil {
 		return err
 	}
-	return s.others.Upload(w, r, at.Pool, m.question(s.who(r)))
+	return s.others.Upload(w, r, at, m.question(s.who(r)))
 }
 
 // noBody names nothing.

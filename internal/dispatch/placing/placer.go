@@ -7,16 +7,24 @@ import (
 	"sync"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/recent"
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
-// maxKept bounds what a Placer remembers.
-const maxKept = 64
+// maxKept bounds what a Placer remembers, and maxRows of how many callers' uploads to others.
+const (
+	maxKept = 64
+	maxRows = 4096
+)
 
 // A Placer knows where what a caller makes belongs. It is safe for use by any number of
 // goroutines.
 type Placer struct {
 	registry *resources.Registry // nil: callers aren't told apart, and nobody keeps what they make
+
+	// others are the uploads in a row to other providers through this instance, by caller and kind: of
+	// their files it isn't known when they were made.
+	others *recent.Map[string, row]
 
 	mu   sync.Mutex
 	made []resources.Resource // through this instance, the newest first; never changed in place
@@ -24,11 +32,17 @@ type Placer struct {
 
 // New returns one that goes by what a registry has, or, where that is nil, by what is made
 // through this instance.
-func New(registry *resources.Registry) *Placer { return &Placer{registry: registry} }
+func New(registry *resources.Registry) *Placer {
+	return &Placer{registry: registry, others: recent.New[string, row](maxRows)}
+}
 
 // Prefers returns the project in which a caller's next thing of a kind belongs, "" for any. An
 // error is the store's.
 func (p *Placer) Prefers(ctx context.Context, caller, kind string) (string, error) {
+	if ofOthers(kind) {
+		last, _ := p.others.Get(caller + " " + kind)
+		return last.next(time.Now()), nil
+	}
 	if !slices.Contains(kinds, kind) {
 		return "", nil
 	}
@@ -42,12 +56,15 @@ func (p *Placer) Prefers(ctx context.Context, caller, kind string) (string, erro
 	return project(kind, has, time.Now()), nil
 }
 
-// Made notes what was made.
-func (p *Placer) Made(made ...resources.Resource) {
+// Made notes what a caller has made.
+func (p *Placer) Made(caller string, made ...resources.Resource) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range made {
-		if slices.Contains(kinds, path.Dir(r.Name)) {
+		if kind := path.Dir(r.Name); ofOthers(kind) {
+			last, _ := p.others.Get(caller + " " + kind)
+			p.others.Put(caller+" "+kind, last.with(r.Project, time.Now()))
+		} else if slices.Contains(kinds, kind) {
 			p.made = slices.Concat([]resources.Resource{r}, p.made[:min(len(p.made), maxKept-1)])
 		}
 	}

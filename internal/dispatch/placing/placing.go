@@ -2,6 +2,7 @@ package placing
 
 import (
 	"path"
+	"strings"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -38,6 +39,32 @@ const (
 	// together is how long after a file the next one is put beside it.
 	together = 10 * time.Minute
 )
+
+// ofOthers reports whether a kind is the files of another provider than Gemini, such as openai:files.
+func ofOthers(kind string) bool { return strings.HasSuffix(kind, ":"+files) }
+
+// A row is files that were put together, one after the other.
+type row struct {
+	project string
+	files   int
+	last    time.Time
+}
+
+// next returns where the next file belongs; "" is anywhere.
+func (x row) next(now time.Time) string {
+	if x.files == group || now.Sub(x.last) > together {
+		return ""
+	}
+	return x.project
+}
+
+// with returns the row with one more file, or a row that begins with it.
+func (x row) with(project string, now time.Time) row {
+	if x.next(now) != project {
+		x.files = 0
+	}
+	return row{project, x.files + 1, now}
+}
 
 // kinds are those of which it matters where their members are made.
 var kinds = []string{stores, files}

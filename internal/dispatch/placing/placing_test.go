@@ -61,18 +61,45 @@ func TestPlacer(t *testing.T) {
 	fresh := func(project string) resources.Resource {
 		return resources.Resource{Name: "files/x", Project: project, Expires: time.Now().Add(48 * time.Hour)}
 	}
-	p.Made(fresh("a"), resources.Resource{Name: "interactions/x", Project: "c"})
+	p.Made("", fresh("a"), resources.Resource{Name: "interactions/x", Project: "c"})
 	assert.Equal(t, "a", prefers(files))
 	assert.Equal(t, "a", prefers(stores))
 	assert.Empty(t, prefers("cachedContents"), "it isn't used together with anything")
-	p.Made(store("b"))
+	p.Made("", store("b"))
 	assert.Equal(t, "b", prefers(files))
 	p.Gone(store("a"))
 	assert.Equal(t, "b", prefers(files), "that was another project's")
 	p.Gone(store("b"))
 	assert.Equal(t, "a", prefers(files))
 	for range 2 * maxKept {
-		p.Made(fresh("d"))
+		p.Made("", fresh("d"))
 	}
 	assert.Len(t, p.remembered(), maxKept)
+}
+
+// Files of other providers are put together, ten in a row, each caller's and each provider's apart.
+func TestUploadsToOthers(t *testing.T) {
+	p := New(nil)
+	file := func(project string) resources.Resource {
+		return resources.Resource{Name: "openai:files/x", Project: project}
+	}
+	prefers := func(caller, kind string) string {
+		project, err := p.Prefers(t.Context(), caller, kind)
+		require.NoError(t, err)
+		return project
+	}
+	p.Made("alice", file("a"))
+	assert.Equal(t, "a", prefers("alice", "openai:files"))
+	assert.Empty(t, prefers("bob", "openai:files"))
+	assert.Empty(t, prefers("alice", "anthropic:files"))
+	assert.Empty(t, prefers("alice", "files"), "Gemini's are no others'")
+	for range group - 1 {
+		p.Made("alice", file("a"))
+	}
+	assert.Empty(t, prefers("alice", "openai:files"), "a row is full")
+	p.Made("alice", file("b"))
+	assert.Equal(t, "b", prefers("alice", "openai:files"))
+	now := time.Now()
+	assert.Equal(t, "b", row{"b", 1, now}.next(now.Add(together)))
+	assert.Empty(t, row{"b", 1, now}.next(now.Add(together+time.Second)))
 }
