@@ -64,6 +64,13 @@ func TestProviderByModel(t *testing.T) {
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 
+		// What makes vector stores and containers isn't there, for nobody would know whose they are.
+		for _, path := range []string{"/openai/v1/vector_stores", "/openai/v1/containers"} {
+			rec = m.ask(t, "POST", path, `{"name":"x"}`)
+			assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "There is nothing here")
+		}
+
 		// A stream passes in its pieces, and is counted.
 		rec = m.ask(t, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", `{"stream":true,`, 1))
 		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
