@@ -207,7 +207,9 @@ func Refers(member []byte) bool { return refers(member) && !mayBeOnDisk(member) 
 // refers, has one in it.
 func NamesIn(text []byte, refers bool) []string {
 	var n names
-	n.add(ResourceName(string(text)))
+	if bytes.IndexByte(text, '/') >= 0 {
+		n.add(ResourceName(string(text)))
+	}
 	if refers {
 		n.addReference(text)
 	}

@@ -131,8 +131,11 @@ func (s *Scanner) string(text []byte) []byte {
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// never reports whether a byte is in no text in UTF-8, or in no JSON.
-func never(c byte) bool { return c == 0 || c == 0xc0 || c == 0xc1 || c >= 0xf5 }
+// never reports whether a byte is in no text in UTF-8, or in no JSON that anybody writes: a control
+// character that is no white space. So whatever isn't text is unreadable within a few bytes.
+func never(c byte) bool {
+	return c < ' ' && (c < '\t' || c > '\r') || c == 0xc0 || c == 0xc1 || c >= 0xf5
+}
 
 // hold keeps a piece of a string, of maxEnd bytes at most, as far as it may matter.
 func (s *Scanner) hold(piece []byte) {
@@ -226,7 +229,15 @@ func (s *Scanner) pass(text []byte) []byte {
 
 // encodes reports whether a text may be a header that says that what follows is encoded.
 func encodes(text []byte) bool {
-	return bytes.Contains(bytes.ToLower(text), []byte("content-transfer-encoding"))
+	const header = "-transfer-encoding"
+	for at := bytes.IndexByte(text, '-'); at >= 0; {
+		if text = text[at:]; len(text) >= len(header) && bytes.EqualFold(text[:len(header)], []byte(header)) {
+			return true
+		}
+		text = text[1:]
+		at = bytes.IndexByte(text, '-')
+	}
+	return false
 }
 
 // loosely reads of a text what isn't JSON of the standard.

@@ -72,7 +72,7 @@ func TestScan(t *testing.T) {
 			assert.False(t, unreadable, "%.300s", file)
 		}
 	}
-	for _, file := range []string{"%PDF-1.7\n\x00\x01", "{\"a\":\"\x00\"}", "\xff\xfe{\x00}\x00", "{\"a\":\"\xff\"}", "{'a':\xfe}", "--x\nContent-Transfer-Encoding: Base64\n\nAAAA"} {
+	for _, file := range []string{"%PDF-1.7\n\x00\x01", "\x89PNG\r\n\x1a\n", "{\"a\":\"\x00\"}", "\xff\xfe{\x00}\x00", "{\"a\":\"\xff\"}", "{'a':\xfe}", "--x\nContent-Transfer-Encoding: Base64\n\nAAAA"} {
 		_, unreadable := scan(t, Gemini, file, 2)
 		assert.True(t, unreadable, "%q", file)
 	}
