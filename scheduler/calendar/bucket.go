@@ -3,6 +3,8 @@ package calendar
 import (
 	"cmp"
 	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
 )
 
 // A Debt is what was missing in a bucket right after an instant. It stands for what was
@@ -55,6 +57,20 @@ func (d Debt) with(t *Terms, tokens, requests int64) Debt {
 	}
 	d.Tokens, d.Requests = more(d.Tokens, t.TPM, tokens), more(d.Requests, t.RPM, requests)
 	return d
+}
+
+// after returns the debt once all of these have arrived, each at its end.
+func (d Debt) after(t *Terms, all []taking) Debt {
+	slices.SortFunc(all, func(a, b taking) int { return cmp.Compare(a.end, b.end) })
+	for _, x := range all {
+		d = d.refilled(t, x.end).with(t, x.tokens, x.requests)
+	}
+	return d
+}
+
+// whole returns how many requests and tokens are missing, rounded up.
+func (d Debt) whole() (requests, tokens int64) {
+	return instant.CeilDiv(d.Requests, int64(d.Per)), instant.CeilDiv(d.Tokens, int64(d.Per))
 }
 
 // over returns how long it takes at least until the debt is within the bucket, and which
@@ -176,11 +192,7 @@ func (c *Calendar) absorb(t Terms, by, now Instant) {
 			all = append(all, taking{end: x.End, tokens: x.Tokens, requests: x.Requests})
 		}
 	}
-	slices.SortFunc(all, func(a, b taking) int { return cmp.Compare(a.end, b.end) })
-	d := c.Debt.in(t.every)
-	for _, x := range all {
-		d = d.refilled(&t, x.end).with(&t, x.tokens, x.requests)
-	}
+	d := c.Debt.in(t.every).after(&t, all)
 	if d.refilled(&t, by).none() {
 		d = Debt{Per: t.every}
 	}
@@ -203,6 +215,5 @@ func (c *Calendar) missing(t Terms, now Instant) (requests, tokens int64) {
 			owed = owed.with(&t, x.Tokens, x.Requests)
 		}
 	}
-	up := func(n int64) int64 { return (n + int64(t.every) - 1) / int64(t.every) }
-	return up(owed.Requests), up(owed.Tokens)
+	return owed.whole()
 }

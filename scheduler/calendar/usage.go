@@ -1,10 +1,8 @@
 package calendar
 
 import (
-	"cmp"
 	"slices"
 
-	"fluxgate.dev/fluxgate/scheduler/instant"
 	"fluxgate.dev/fluxgate/scheduler/learned"
 	"fluxgate.dev/fluxgate/scheduler/limits"
 )
@@ -76,14 +74,8 @@ func (c *Calendar) Missing(rules *Rules, now Instant) (requests, tokens int64) {
 			all = append(all, taking{end: min(x.End-t.every-t.skew, now), tokens: t.weight(x.Tokens), requests: x.Requests})
 		}
 	}
-	slices.SortFunc(all, func(a, b taking) int { return cmp.Compare(a.end, b.end) })
 	t.rateRequests, t.rateTokens = t.RPM, t.TPM
-	d := Debt{Per: t.every}
-	for _, x := range all {
-		d = d.refilled(&t, x.end).with(&t, x.tokens, x.requests)
-	}
-	d = d.refilled(&t, now)
-	return instant.CeilDiv(d.Requests, int64(t.every)), instant.CeilDiv(d.Tokens, int64(t.every))
+	return Debt{Per: t.every}.after(&t, all).refilled(&t, now).whole()
 }
 
 // Day returns the day that now falls on for the calendar: a Pacific date, unless it has a
