@@ -13,10 +13,8 @@ type ring struct {
 	next int
 }
 
-// newRing returns a ring of n durations that starts out full of d.
-func newRing(n int, d time.Duration) *ring {
-	return &ring{last: slices.Repeat([]time.Duration{d}, n)}
-}
+// newRing returns a ring of n durations, all of them zero to begin with.
+func newRing(n int) *ring { return &ring{last: make([]time.Duration, n)} }
 
 func (r *ring) add(d time.Duration) {
 	r.mu.Lock()
@@ -35,7 +33,7 @@ func (r *ring) max() time.Duration {
 type Commits struct{ recent *ring }
 
 // NewCommits returns one that knows of none.
-func NewCommits() Commits { return Commits{newRing(16, 0)} }
+func NewCommits() Commits { return Commits{newRing(16)} }
 
 // Allowance is what a reservation adds for the time that its commit takes: one
 // and a half times the slowest of the last commits.
@@ -76,7 +74,7 @@ const (
 
 // NewHolders returns one that has seen none.
 func NewHolders(hold time.Duration) *Holders {
-	return &Holders{hold: hold, took: newRing(last, 0), punctual: make(map[string]*ring)}
+	return &Holders{hold: hold, took: newRing(last), punctual: make(map[string]*ring)}
 }
 
 // lateMargin is for the holder that comes a little later than any before it.
@@ -117,7 +115,7 @@ func (p *Holders) Used(m Manner, late, took time.Duration) {
 		if len(p.punctual) >= maxKnown {
 			clear(p.punctual) // they are known again after a few
 		}
-		of = newRing(last, 0)
+		of = newRing(last)
 		p.punctual[m.Caller] = of
 	}
 	p.mu.Unlock()
