@@ -34,9 +34,7 @@ var next = map[string][]string{
 // say that a wait mends is tested in internal/apierror, the messages of settings in internal/config,
 // and those of the command line in cmd/fluxgate.
 func TestMessages(t *testing.T) {
-	all, err := readOnce()
-	require.NoError(t, err)
-	found := messages(all)
+	found := messages(repository(t))
 	text, err := os.ReadFile(messagesFile)
 	require.NoError(t, err)
 	listed := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -44,8 +42,8 @@ func TestMessages(t *testing.T) {
 		if !slices.Contains(listed, m) {
 			t.Errorf("a message that isn't in %s. Does it say what happened, and what to do next? Then write it there:\n%s", messagesFile, m)
 		}
-		code, _, _ := strings.Cut(m, " | ")
-		_, words, _ := strings.Cut(strings.TrimPrefix(m, code+" | "), " | ")
+		columns := strings.SplitN(m, " | ", 3)
+		code, words := columns[0], columns[2]
 		if wants := next[code]; wants != nil && !slices.ContainsFunc(wants, func(word string) bool { return strings.Contains(words, word) }) {
 			t.Errorf("it doesn't say what to do next, by any of %q: %s", wants, m)
 		}
