@@ -217,7 +217,7 @@ func (s *siege) try(r *request) {
 		}
 		return
 	}
-	if held && grant == nil && r.late <= s.rules.Hold {
+	if held && r.late <= s.rules.Hold {
 		s.turnedAway++
 	}
 	r.booked = wait.Booked

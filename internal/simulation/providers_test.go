@@ -50,7 +50,7 @@ type regime struct {
 	// bound is the limit that is short; it is used to this part at least. Default: 0.95.
 	bound simquota.Limit
 	least float64
-	// float64(f.organisations) is how many there are. Default: 4.
+	// organisations is how many there are. Default: 4.
 	organisations int
 	// guessed says that it is outputs that are short, of which nobody knows before they are there.
 	guessed bool
