@@ -24,7 +24,8 @@ func (c *call) images() *wire.Error {
 	if c.openai {
 		name = strings.TrimPrefix(req.Model, "models/")
 		c.Model = name
-		if method = "predict"; c.s.models.Find(name) != nil && c.s.models.Find(name).Kind == models.Image {
+		method = "predict"
+		if m := c.s.models.Find(name); m != nil && m.Kind == models.Image {
 			method = "generateContent"
 		}
 	}
