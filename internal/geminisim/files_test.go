@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/files"
-	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // startUpload opens a session with key1 and returns its path and query.
@@ -134,9 +133,9 @@ func TestUploadSession(t *testing.T) {
 
 	// The last chunk may be empty: the Go SDK sends one after a full chunk.
 	url = startUpload(t, s, "{}", "X-Goog-Upload-Header-Content-Type", "text/plain")
-	big := strings.Repeat("x", files.Granularity)
+	big := strings.Repeat("x", granularity)
 	require.Equal(t, 200, sendChunk(t, s, "POST", url, "upload", 0, big).status)
-	f := uploaded(t, sendChunk(t, s, "POST", url, "upload, finalize", files.Granularity, ""))
+	f := uploaded(t, sendChunk(t, s, "POST", url, "upload, finalize", granularity, ""))
 	assert.Equal(t, hashOf(big), f.SHA256Hash)
 	assert.Equal(t, "text/plain", f.MIMEType)
 	assert.Regexp(t, `^files/[a-z0-9]{12}$`, f.Name)
@@ -336,7 +335,7 @@ func TestListFiles(t *testing.T) {
 // isn't this API's is none of its business.
 func TestFileInAPrompt(t *testing.T) {
 	s, _ := newSim(Config{})
-	f := uploadRaw(t, s, strings.Repeat("x", 3*wire.PageBytes+1))
+	f := uploadRaw(t, s, strings.Repeat("x", 3*pageBytes+1))
 	body := func(uri string) string {
 		return `{"contents":[{"parts":[{"text":"word"},{"fileData":{"fileUri":"` + uri + `","mimeType":"text/plain"}}]}]}`
 	}

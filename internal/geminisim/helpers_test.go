@@ -16,6 +16,9 @@ const (
 	flash = "gemini-2.5-flash"
 	key1  = "AIza-test-key-number-one"
 	key2  = "AQ.test-key-number-two"
+
+	granularity = 8 << 20  // bytes, of which the chunks of an upload are a multiple
+	pageBytes   = 32 << 10 // bytes of a document that cost as much as a page
 )
 
 // clock is a settable clock.

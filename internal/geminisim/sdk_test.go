@@ -14,8 +14,6 @@ import (
 	"google.golang.org/genai"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
-	"fluxgate.dev/fluxgate/internal/geminisim/files"
-	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
 // sdkClient returns the official Go client, with its base URL changed.
@@ -43,7 +41,7 @@ func TestSDKFiles(t *testing.T) {
 	mine, other := sdkClient(t, server.URL, key1), sdkClient(t, server.URL, key2)
 	// Two full chunks: the client can't know that there is no third, and sends an
 	// empty one.
-	content := strings.Repeat("x", 2*files.Granularity)
+	content := strings.Repeat("x", 2*granularity)
 	f, err := mine.Files.Upload(ctx, strings.NewReader(content), &genai.UploadFileConfig{MIMEType: "application/pdf", DisplayName: "A name"})
 	require.NoError(t, err)
 	assert.Equal(t, genai.FileStateActive, f.State)
@@ -75,7 +73,7 @@ func TestSDKFiles(t *testing.T) {
 	contents := []*genai.Content{genai.NewContentFromParts([]*genai.Part{genai.NewPartFromURI(f.URI, f.MIMEType)}, genai.RoleUser)}
 	counted, err := mine.Models.CountTokens(ctx, flash, contents, nil)
 	require.NoError(t, err)
-	assert.EqualValues(t, 258*len(content)/wire.PageBytes, counted.TotalTokens)
+	assert.EqualValues(t, 258*len(content)/pageBytes, counted.TotalTokens)
 	answer, err := mine.Models.GenerateContent(ctx, flash, contents, nil)
 	require.NoError(t, err)
 	assert.Equal(t, counted.TotalTokens, answer.UsageMetadata.PromptTokenCount)

@@ -49,7 +49,7 @@ type Service struct {
 // New returns a service without files.
 func New(cfg Config) *Service {
 	cfg.URIBase = strings.TrimSuffix(cfg.URIBase, "/")
-	cfg.Granularity = cmp.Or(cfg.Granularity, Granularity)
+	cfg.Granularity = cmp.Or(cfg.Granularity, granularity)
 	return &Service{cfg: cfg, files: resources.NewStore[*file](), uploads: make(map[string]*uploadSession)}
 }
 

@@ -18,8 +18,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
-// Granularity is what the real service wants the end of a chunk to be a multiple of, in bytes.
-const Granularity = 8 << 20
+// granularity is what the real service wants the end of a chunk to be a multiple of, in bytes.
+const granularity = 8 << 20
 
 const maxMeta = 1 << 20 // bytes of a file's metadata that are read
 

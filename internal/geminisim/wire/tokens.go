@@ -16,7 +16,7 @@ const (
 	audioTokens = 32
 	videoTokens = 263
 
-	PageBytes  = 32 << 10
+	pageBytes  = 32 << 10
 	audioBytes = 16_000
 	videoBytes = 128 << 10
 )
@@ -81,4 +81,4 @@ func (c *Content) Tokens() int64 {
 }
 
 // DocumentTokens returns what a document of so many bytes costs.
-func DocumentTokens(size int64) int64 { return pageTokens * ((size + PageBytes - 1) / PageBytes) }
+func DocumentTokens(size int64) int64 { return pageTokens * ((size + pageBytes - 1) / pageBytes) }
