@@ -54,7 +54,7 @@ type Config struct {
 
 	// RejectOversize refuses a single request larger than TPM with an ordinary
 	// 429 that claims a minute. Default: it is admitted when the window is
-	// empty (the package documentation says for how long it fills it).
+	// empty (package quota says for how long it fills it).
 	RejectOversize bool
 
 	// DailyRetryDelay is the delay that a 429 claims which no wait of that

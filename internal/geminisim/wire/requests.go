@@ -187,6 +187,8 @@ func (r *GenerateRequest) Normalise() *Error {
 	return nil
 }
 
+// Normalise does for a turn what [GenerateRequest.Normalise] does for a request; at names the turn
+// in errors.
 func (c *Content) Normalise(at string) *Error {
 	switch c.Role {
 	case "", "user", "model", "function":
