@@ -117,7 +117,7 @@ func newBenchPartyCommand() *cobra.Command {
 			case bench.Function:
 				serve = serveFunction
 			default:
-				return usageError{fmt.Errorf("role %q: there is none of that name", role)}
+				return usageError{fmt.Errorf("role %q: there is none of that name: want those that bench itself starts", role)}
 			}
 			return bench.RunProcess(cmd.Context(), bench.ProcessOptions{Profile: profile, In: os.Stdin, Out: os.Stdout, Serve: serve})
 		},

@@ -176,7 +176,7 @@ It takes an administrator's token. The exit code is 0 if a key is healthy.`,
 				return nil
 			}
 		}
-		return errors.New("no key is healthy")
+		return errors.New("no key is healthy: the table says why of each, and fluxgate status until when")
 	})
 }
 

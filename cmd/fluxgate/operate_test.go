@@ -308,7 +308,7 @@ func TestOperatorExitCodes(t *testing.T) {
 	assert.Equal(t, 1, exit)
 	assert.Contains(t, out, "leaked")
 	assert.Contains(t, out, "Another instance is at it.")
-	assert.Equal(t, "fluxgate: no key is healthy\n", stderr)
+	assert.Equal(t, "fluxgate: no key is healthy: the table says why of each, and fluxgate status until when\n", stderr)
 
 	exit, out, stderr = operate(t, d.url, "refresh-policy")
 	assert.Equal(t, 1, exit)

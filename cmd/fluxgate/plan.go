@@ -77,7 +77,7 @@ func planBody(args []string, file string, stdin io.Reader) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case len(body) > maxPlanBody:
-		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxPlanBody)
+		return nil, fmt.Errorf("%s: larger than %d bytes. Is it the right file?", file, maxPlanBody)
 	case !isObject(body):
 		return nil, fmt.Errorf("%s: want a JSON object, the body of a request", file)
 	}

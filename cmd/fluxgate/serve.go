@@ -95,7 +95,7 @@ func serve(ctx context.Context, environ []string, host string, front frontOption
 	// Before anything is started: a port that is taken ends it here.
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(cfg.Port)))
 	if err != nil {
-		return fmt.Errorf("port %d can't be had: %w", cfg.Port, err)
+		return fmt.Errorf("port %d can't be had (PORT names another): %w", cfg.Port, err)
 	}
 	defer func() { _ = listener.Close() }() // the server has closed it unless there was none
 	waiting, err := front.listen(listener.Addr())

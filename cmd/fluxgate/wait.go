@@ -152,7 +152,7 @@ func listenLocally(address string, to remote.Access) (net.Listener, error) {
 	}
 	local := remote.Access{URL: "http://" + address}
 	if !local.Loopback() {
-		return nil, usageError{fmt.Errorf("listen: %s isn't this machine's loopback: whoever reaches it would use your token", host)}
+		return nil, usageError{fmt.Errorf("listen: %s isn't this machine's loopback: whoever reaches it would use your token. Give --listen a port of 127.0.0.1", host)}
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -160,7 +160,7 @@ func listenLocally(address string, to remote.Access) (net.Listener, error) {
 	}
 	if strings.TrimRight(to.URL, "/") == "http://"+listener.Addr().String() {
 		_ = listener.Close()
-		return nil, fmt.Errorf("listen: %s is what it would forward to", listener.Addr())
+		return nil, fmt.Errorf("listen: %s is what it would forward to: give --listen another port", listener.Addr())
 	}
 	return listener, nil
 }

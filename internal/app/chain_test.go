@@ -241,7 +241,7 @@ func TestChainAcrossProvidersIsTold(t *testing.T) {
 		m := mixReported(t, &said, "FLUXGATE_CHAIN=gemini/gemini-2.5-flash,groq/llama-4,groq/llama-9,anthropic/claude-sonnet-5", "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root")
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		assert.Contains(t, said.String(), "chain: gemini-2.5-flash > groq/llama-4 > groq/llama-9 > anthropic/claude-sonnet-5\n")
-		assert.Contains(t, said.String(), "  WARNING: groq/llama-9 isn't among the models that its provider lists\n")
+		assert.Contains(t, said.String(), "  WARNING: groq/llama-9 isn't among the models that its provider lists. Is its name right in the chain?\n")
 		assert.NotContains(t, said.String(), "WARNING: groq/llama-4")
 		assert.NotContains(t, said.String(), "WARNING: anthropic")
 		root := []string{"X-Fluxgate-Token", "0123456789abcdef-root"}

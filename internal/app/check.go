@@ -17,8 +17,8 @@ import (
 // What a check may find wrong.
 var (
 	ErrStore    = errors.New("the store can't be had")
-	ErrSomeKeys = errors.New("not every key works")
-	ErrNoneWork = errors.New("no key works")
+	ErrSomeKeys = errors.New("not every key works: the report says which, and why")
+	ErrNoneWork = errors.New("no key works: the report says why of each")
 )
 
 // Check writes to o.Report what Start would serve with, and what is wrong with it: the

@@ -81,23 +81,23 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 	}
 	whole, _ := effective.Whole(a.cfg, snapshot.Control)
 	if whole = mode.Filter(whole); len(whole) == 0 {
-		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))
+		r.line("chain: EMPTY, this mode leaves none of %s: every request will be refused. Set another mode or chain", strings.Join(rules.Policy.Chain(scheduler.Both), ", "))
 		return found, nil
 	}
 	r.line("chain: %s", strings.Join(whole, " > "))
 	for _, model := range whole {
 		provider, _, foreign := strings.Cut(model, "/")
 		if foreign && !slices.ContainsFunc(found.Keys, func(k validation.Result) bool { return k.Provider == provider }) {
-			r.line("  WARNING: %s is never used: there is no key of %s", model, provider)
+			r.line("  WARNING: %s is never used: there is no key of %s. Set one, or leave it out of the chain", model, provider)
 		}
 	}
 	for _, model := range a.admin.Unlisted(ctx, whole) {
-		r.line("  WARNING: %s isn't among the models that its provider lists", model)
+		r.line("  WARNING: %s isn't among the models that its provider lists. Is its name right in the chain?", model)
 	}
 	if windows := snapshot.Control.Windows; len(windows) > 0 {
 		for _, model := range chain {
 			if _, listed := windows[model]; !listed {
-				r.line("  WARNING: %s isn't among the models that Gemini lists", model)
+				r.line("  WARNING: %s isn't among the models that Gemini lists. Is its name right in the chain?", model)
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func newPlan(o *Options) (*plan, error) {
 	for _, name := range o.Inputs {
 		text, err := readInput(o, name, left)
 		if errors.Is(err, errTooLarge) {
-			err = fmt.Errorf("the inputs of one job are limited to %d bytes altogether", maxInputBytes)
+			err = fmt.Errorf("the inputs of one job are limited to %d bytes altogether: make several jobs of them", maxInputBytes)
 		}
 		if err == nil {
 			left -= len(text)
@@ -87,7 +87,7 @@ func newPlan(o *Options) (*plan, error) {
 		}
 	}
 	if len(p.items) == 0 {
-		return nil, fmt.Errorf("input %s: nothing to send: no prompt and no text in it", strings.Join(o.Inputs, ", "))
+		return nil, fmt.Errorf("input %s: nothing to send: no prompt and no text in it. Is it the right file?", strings.Join(o.Inputs, ", "))
 	}
 	if o.Instructions != "" && !p.chunked {
 		return nil, errors.New("instructions go before chunks of text and subtitles, and no input has any: use system instead")
@@ -116,7 +116,7 @@ func readInput(o *Options, name string, limit int) (string, error) {
 		return "", err
 	}
 	if info.IsDir() {
-		return "", errors.New("is a directory")
+		return "", errors.New("is a directory: name the files in it")
 	}
 	return readText(f, info.Size(), limit)
 }
@@ -279,7 +279,7 @@ func (p *plan) addLines(o *Options, text string) error {
 
 func (p *plan) append(o *Options, it item) error {
 	if len(p.items) == maxRequests {
-		return fmt.Errorf("more than %d requests in one job", maxRequests)
+		return fmt.Errorf("more than %d requests in one job: make several of it", maxRequests)
 	}
 	it.index = len(p.items)
 	// How long to wait for a better model changes nothing of what is asked, so whoever has seen that
@@ -303,14 +303,14 @@ func (p *plan) append(o *Options, it item) error {
 // sent as it is: real files have styles and regions that the parser refuses.
 func (p *plan) checkSubtitles(format Format, name, text string) error {
 	if len(text) > maxSubtitleBytes {
-		return fmt.Errorf("a subtitle file is limited to %d bytes", maxSubtitleBytes)
+		return fmt.Errorf("a subtitle file is limited to %d bytes: split it", maxSubtitleBytes)
 	}
 	cues, err := subtitles.Count(subtitles.Format(format), text)
 	if err != nil {
 		return err
 	}
 	if cues == 0 {
-		return fmt.Errorf("no cues in it, so it isn't an .%s file", format)
+		return fmt.Errorf("no cues in it, so it isn't an .%s file: name another, or give --format text", format)
 	}
 	understood, err := parseSubtitles(format, text)
 	if err == nil && understood != cues {
@@ -361,14 +361,14 @@ func parseLine(line string) (promptLine, error) {
 	decoder := json.NewDecoder(strings.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&fields); err != nil {
-		return fields, fmt.Errorf("not a request: %w", err)
+		return fields, fmt.Errorf("not a request, which is such as {\"prompt\":\"…\"}: %w", err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return fields, errors.New("more than one JSON value")
+		return fields, errors.New("more than one JSON value: want one on each line")
 	}
 	switch {
 	case strings.TrimSpace(fields.Prompt) == "":
-		return fields, errors.New("no prompt")
+		return fields, errors.New("no prompt: want {\"prompt\":\"…\"} on each line")
 	case fields.Mode != "" && !slices.Contains(Modes, fields.Mode):
 		return fields, fmt.Errorf("mode %q: want one of %v", fields.Mode, Modes)
 	case fields.MaxTokens < 0:

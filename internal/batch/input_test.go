@@ -108,7 +108,7 @@ func TestPlanRefuses(t *testing.T) {
 		"not UTF-8":          {"in.txt", "caf\xe9", "not UTF-8"},
 		"no cues":            {"in.srt", "just text", "no cues"},
 		"unknown extension":  {"in.docx", "x", "can't tell the format"},
-		"misspelt field":     {"in.jsonl", `{"prompt":"a"}` + "\n" + `{"promt":"a"}`, `line 2: not a request: json: unknown field "promt"`},
+		"misspelt field":     {"in.jsonl", `{"prompt":"a"}` + "\n" + `{"promt":"a"}`, `unknown field "promt"`},
 		"no prompt":          {"in.jsonl", `{"id":"a"}`, "line 1: no prompt"},
 		"two values":         {"in.jsonl", `{"prompt":"a"}{"prompt":"b"}`, "more than one JSON value"},
 		"unknown mode":       {"in.jsonl", `{"prompt":"a","mode":"fast"}`, "want one of"},

@@ -51,7 +51,7 @@ func (r *Result) truncated() bool {
 var ErrOtherJob = errors.New("belongs to another job")
 
 // ErrLocked means that another process is working on the same output.
-var ErrLocked = errors.New("another run is working on it")
+var ErrLocked = errors.New("another run is working on it: wait for that, or stop it")
 
 const journalVersion = 1
 

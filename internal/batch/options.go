@@ -175,10 +175,10 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	if stdins > 1 {
-		problem("standard input (-) is named %d times", stdins)
+		problem("standard input (-) is named %d times: want it once", stdins)
 	}
 	if o.subtitles && len(o.Inputs) > 1 {
-		problem("output %s: subtitles are made of one file, not of %d", o.Output, len(o.Inputs))
+		problem("output %s: subtitles are made of one file, not of %d: name one, and run it for each", o.Output, len(o.Inputs))
 	}
 	if !slices.Contains(formats, o.Format) {
 		problem("format %q: want one of %v", o.Format, formats)
@@ -269,7 +269,7 @@ func LoadInstructions(value string) (string, error) {
 	const limit = 1 << 20
 	text, err := readText(f, 0, limit)
 	if errors.Is(err, errTooLarge) {
-		err = fmt.Errorf("larger than %d bytes", limit)
+		err = fmt.Errorf("larger than %d bytes: make it shorter", limit)
 	}
 	if err != nil {
 		return "", fmt.Errorf("instructions: %s: %w", name, err)

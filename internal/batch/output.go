@@ -68,7 +68,7 @@ func checkOutput(o *Options) error {
 		}
 		for _, input := range o.Inputs {
 			if in, err := os.Stat(input); err == nil && input != "-" && os.SameFile(info, in) {
-				return fmt.Errorf("output %s: is an input", name)
+				return fmt.Errorf("output %s: is an input: name another", name)
 			}
 		}
 	}

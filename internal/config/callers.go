@@ -75,7 +75,7 @@ func (l *TokenList) EnvDecode(text string) error {
 		list = append(list, e)
 	}
 	if text != "" && position == 0 {
-		problems = append(problems, errors.New("it holds no token"))
+		problems = append(problems, errors.New("it holds no token: want name:token, comma separated, or no such variable"))
 	}
 	if err := flat(append(problems, CheckTokens(list))...); err != nil {
 		return err
@@ -106,7 +106,7 @@ func CheckTokens(entries []TokenEntry) error {
 	for _, e := range entries {
 		// A name is shown in public: a token in its place must not pass.
 		if where, seen := first[NewSecret(e.Name)]; seen {
-			problems = append(problems, fmt.Errorf("%s: its name is the token of %s", e.Where, where))
+			problems = append(problems, fmt.Errorf("%s: its name is the token of %s: want name:token, and a name that is no secret", e.Where, where))
 		}
 	}
 	if len(entries) > MaxTokens {
@@ -121,7 +121,7 @@ func (e TokenEntry) check() error {
 	case !callerName.MatchString(e.Name):
 		problems = append(problems, errors.New("its name: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first"))
 	case slices.Contains([]string{CallerAnonymous, CallerIAM, CallerScheduler}, e.Name):
-		problems = append(problems, fmt.Errorf("the name %q is kept for callers that have no token", e.Name))
+		problems = append(problems, fmt.Errorf("the name %q is kept for callers that have no token: want another", e.Name))
 	}
 	token := e.Token.Reveal()
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
@@ -178,7 +178,7 @@ func (c *Config) warnCallers() {
 		case name == CallerAnonymous && !c.HasTokens():
 		case name == CallerScheduler && c.HasJobs():
 		default:
-			c.warn("FLUXGATE_CALLERS limits " + quoted(name) + ", but no caller has that name")
+			c.warn("FLUXGATE_CALLERS limits " + quoted(name) + ", but no caller has that name: want one of FLUXGATE_TOKENS")
 		}
 	}
 }

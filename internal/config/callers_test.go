@@ -117,7 +117,7 @@ func TestEveryWrongTokenIsNamed(t *testing.T) {
 		"FLUXGATE_TOKENS: entry 4: its token is that of entry 3: want one of its own",
 		"FLUXGATE_ADMIN_TOKENS: entry 1: want name:token",
 		`FLUXGATE_AUTH: "IAM": want iam, or nothing`,
-		"FLUXGATE_CALLERS: a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address",
+		"FLUXGATE_CALLERS: a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address: want either",
 		`FLUXGATE_CALLERS: b: unknown field "rpn" (there are rpm, tpm, rpd, weight, tokens_per_day, tokens_per_month, dollars_per_day and dollars_per_month)`,
 		"FLUXGATE_CALLERS: c: weight is 0: want 1 to 1000",
 		"FLUXGATE_CALLERS: d: weight is 1001: want 1 to 1000",
@@ -127,7 +127,7 @@ func TestEveryWrongTokenIsNamed(t *testing.T) {
 }
 
 func TestCallersWithoutEffectArePointedOut(t *testing.T) {
-	const missing = `FLUXGATE_CALLERS limits %q, but no caller has that name`
+	const missing = `FLUXGATE_CALLERS limits %q, but no caller has that name: want one of FLUXGATE_TOKENS`
 	for _, tt := range []struct {
 		name    string
 		environ []string

@@ -93,7 +93,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		`FLUXGATE_STORE: "redis": want auto, memory or firestore`,
 		`FLUXGATE_LIMITS: a: unknown field "rpn" (there are rpm, tpm and rpd)`,
 		`FLUXGATE_LIMITS: b: tpm is -2: of the negative numbers only -1 (unlimited) means something`,
-		`GEMINI_PROJECT_2: there is no GEMINI_KEY_2`,
+		`GEMINI_PROJECT_2: there is no GEMINI_KEY_2: set that, or leave this out`,
 		`FLUXGATE_KEYS_SECRET: want projects/P/secrets/S, projects/P/secrets/S/versions/V or S, comma separated`,
 		`FLUXGATE_LOG_LEVEL: "loud": want debug, info, warn or error`,
 		`FLUXGATE_MAX_BODY: "big": want bytes or a size with its unit, such as 33554432 or 32MiB`,

@@ -34,7 +34,7 @@ func (l AudienceList) check() error {
 		case len(audience) > maxAudience:
 			problems = append(problems, fmt.Errorf("%s: want at most %d characters", quoted(audience), maxAudience))
 		case slices.Contains(l[:i], audience):
-			problems = append(problems, fmt.Errorf("%s is named twice", quoted(audience)))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", quoted(audience)))
 		}
 	}
 	return errors.Join(problems...)
@@ -46,9 +46,9 @@ func (c *Config) checkJobs() error {
 	var problems []error
 	switch {
 	case c.JobsAccount == "" && len(c.JobsAudience) > 0:
-		problems = append(problems, errors.New("FLUXGATE_JOBS_AUDIENCE: it needs FLUXGATE_JOBS_ACCOUNT"))
+		problems = append(problems, errors.New("FLUXGATE_JOBS_AUDIENCE: it needs FLUXGATE_JOBS_ACCOUNT: set both, or neither"))
 	case c.JobsAccount != "" && len(c.JobsAudience) == 0:
-		problems = append(problems, errors.New("FLUXGATE_JOBS_ACCOUNT: it needs FLUXGATE_JOBS_AUDIENCE"))
+		problems = append(problems, errors.New("FLUXGATE_JOBS_ACCOUNT: it needs FLUXGATE_JOBS_AUDIENCE: set both, or neither"))
 	}
 	if _, ok := CallerEmail(c.JobsAccount); c.JobsAccount != "" && !ok {
 		problems = append(problems, fmt.Errorf("FLUXGATE_JOBS_ACCOUNT: %s: want the email address of a service account", quoted(c.JobsAccount)))

@@ -113,12 +113,12 @@ func (c *Config) readKeys(vars map[string]string) []error {
 func declared(begin, what string, values, keys map[int]string) (problems []error) {
 	for _, n := range slices.Sorted(maps.Keys(values)) {
 		if _, ok := keys[n]; !ok {
-			problems = append(problems, fmt.Errorf("%s%s_%d: there is no %sKEY_%d", begin, what, n, begin, n))
+			problems = append(problems, fmt.Errorf("%s%s_%d: there is no %sKEY_%d: set that, or leave this out", begin, what, n, begin, n))
 		}
 		for m, key := range keys {
 			if key != "" && values[n] == key {
 				// A project's name is shown in public.
-				problems = append(problems, fmt.Errorf("%s%s_%d: it holds the key of %sKEY_%d", begin, what, n, begin, m))
+				problems = append(problems, fmt.Errorf("%s%s_%d: it holds the key of %sKEY_%d: want a name that is no secret", begin, what, n, begin, m))
 			}
 		}
 	}
@@ -190,22 +190,22 @@ func (c *Config) preferSecrets() {
 // position, counted in characters from 1, and never the value.
 func CheckKey(key Secret) error {
 	if key.Empty() {
-		return errors.New("the key is empty")
+		return errors.New("the key is empty: want its value")
 	}
 	position := 0
 	for _, r := range key.Reveal() {
 		position++
 		switch {
 		case r == unicode.ReplacementChar:
-			return fmt.Errorf("character %d of the key isn't valid UTF-8", position)
+			return fmt.Errorf("character %d of the key isn't valid UTF-8: want it as its provider shows it", position)
 		case unicode.IsControl(r):
-			return fmt.Errorf("character %d of the key is a control character", position)
+			return fmt.Errorf("character %d of the key is a control character: want it as its provider shows it", position)
 		case r == ',' || r == ';':
 			return fmt.Errorf("character %d of the key is %q: want one key on a line", position, r)
 		case unicode.IsSpace(r):
-			return fmt.Errorf("character %d of the key is a blank", position)
+			return fmt.Errorf("character %d of the key is a blank: want one key on a line", position)
 		case r > '~':
-			return fmt.Errorf("character %d of the key is outside ASCII", position)
+			return fmt.Errorf("character %d of the key is outside ASCII: want it as its provider shows it", position)
 		}
 	}
 	if position > maxKeyLength {
@@ -221,13 +221,13 @@ func CheckKey(key Secret) error {
 func CheckProject(project string) error {
 	switch n := len(project); {
 	case n == 0:
-		return errors.New("the project is empty")
+		return errors.New("the project is empty: want its ID")
 	case n > maxProjectLen:
 		return fmt.Errorf("the project has %d characters: want at most %d", n, maxProjectLen)
 	case strings.HasPrefix(project, derivedPrefix):
-		return fmt.Errorf("the project begins with %q, which is kept for keys that declare none", derivedPrefix)
+		return fmt.Errorf("the project begins with %q, which is kept for keys that declare none: want another name", derivedPrefix)
 	case reservedID(project):
-		return errors.New(`the project is ".", ".." or like "__this__", which Firestore refuses`)
+		return errors.New(`the project is ".", ".." or like "__this__", which Firestore refuses: want another name`)
 	}
 	return plainCharacters("project", project)
 }

@@ -104,7 +104,7 @@ func (m *LimitsByModel) EnvDecode(text string) error {
 		}
 		for name, l := range own {
 			if _, twice := decoded[OfProject(of.name, name)]; twice {
-				problems = append(problems, fmt.Errorf("%s: %s is named twice", of.name, name))
+				problems = append(problems, fmt.Errorf("%s: %s is named twice: want it once", of.name, name))
 			}
 			decoded[OfProject(of.name, name)] = l
 		}
@@ -162,7 +162,7 @@ func decodeMembers[T any](named []member, check func(string) (string, error), de
 			continue
 		}
 		if _, twice := decoded[name]; twice {
-			problems = append(problems, fmt.Errorf("%s is named twice", name))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", name))
 		}
 		decoded[name], err = decode(member.value)
 		if err != nil {
@@ -204,7 +204,7 @@ func decodeNumbers(fields []member, there string, targets map[string]**int64) er
 			continue
 		}
 		if *target != nil {
-			problems = append(problems, fmt.Errorf("%s is given twice", f.name))
+			problems = append(problems, fmt.Errorf("%s is given twice: want it once", f.name))
 		}
 		if string(f.value) == "null" {
 			continue // null keeps, as an omitted field does
@@ -372,7 +372,7 @@ func cutDollars(fields []member, targets map[string]**price.Pico) (rest []member
 			continue
 		}
 		if *target != nil {
-			problems = append(problems, fmt.Errorf("%s is given twice", f.name))
+			problems = append(problems, fmt.Errorf("%s is given twice: want it once", f.name))
 		}
 		switch n, err := strconv.ParseFloat(string(f.value), 64); {
 		case string(f.value) == "null", err == nil && n == float64(Unlimited):

@@ -27,7 +27,7 @@ func limitedName(name string) (string, error) {
 		return email, nil
 	}
 	// Not repeated: it may be a token.
-	return "", errors.New("a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address")
+	return "", errors.New("a name is neither that of a caller (1 to 32 lower case letters, digits, '-' and '_') nor an email address: want either")
 }
 
 // checkLimited reports what keeps a name from being that of a project that has limits: one
@@ -70,7 +70,7 @@ func chainName(name string) (string, error) {
 func modelName(name string) (string, error) {
 	name = strings.TrimPrefix(strings.TrimSpace(name), "models/")
 	if name == "" {
-		return "", errors.New("a model has no name")
+		return "", errors.New("a model has no name: want one such as gemini-2.5-pro")
 	}
 	if len(name) > 128 {
 		return "", fmt.Errorf("model %s: want at most 128 characters", quoted(name))

@@ -106,7 +106,7 @@ func (c *Config) CheckChain(chain []string) error {
 		if at := slices.Index(names, name) - 1; ok && at < 0 {
 			problems = append(problems, fmt.Errorf("%s: there is no provider %s: want one of %s, or name it in FLUXGATE_PROVIDERS", model, name, strings.Join(names, ", ")))
 		} else if ok && all[at].Chats() == "" {
-			problems = append(problems, fmt.Errorf("%s: %s isn't known to serve chats in OpenAI's format, which all of a chain do", model, name))
+			problems = append(problems, fmt.Errorf("%s: %s isn't known to serve chats in OpenAI's format, which all of a chain do: leave it out", model, name))
 		}
 	}
 	return errors.Join(problems...)
@@ -141,7 +141,7 @@ func (l *ProviderList) EnvDecode(text string) error {
 			problems = append(problems, inVariable(fmt.Sprintf("entry %d", i+1), err)...)
 		}
 		if slices.ContainsFunc(list[:i], func(x Provider) bool { return x.Name == p.Name }) {
-			problems = append(problems, fmt.Errorf("%s is named twice", p.Name))
+			problems = append(problems, fmt.Errorf("%s is named twice: want each once", p.Name))
 		}
 	}
 	*l = list
@@ -158,7 +158,7 @@ func (p Provider) check() error {
 	case slices.Contains(builtIn, p.Name):
 		return fmt.Errorf("name %s: it is built in, so want its limits alone; its base URL is %sBASE_URL", p.Name, p.variables())
 	case slices.Contains([]string{"gemini", "fluxgate", "google", "models"}, p.Name):
-		return fmt.Errorf("name %s: it is taken", p.Name)
+		return fmt.Errorf("name %s: it is taken: want another", p.Name)
 	}
 	if p.Format != FormatOpenAI && p.Format != FormatAnthropic {
 		problems = append(problems, fmt.Errorf("format %s: want %s or %s", quoted(p.Format), FormatOpenAI, FormatAnthropic))
@@ -169,7 +169,7 @@ func (p Provider) check() error {
 	problems = append(problems, p.Limits.Check()...)
 	for _, name := range p.Models {
 		if plain := strings.TrimSuffix(name, "*"); plain != "" && !modelOfProvider.MatchString(plain) {
-			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one", quoted(name)))
+			problems = append(problems, fmt.Errorf("models: %s is none, nor the beginning of one: want names, or beginnings such as llama-*", quoted(name)))
 		}
 	}
 	if err := p.checkURL(); err != nil {
@@ -191,7 +191,7 @@ func (p Provider) checkURL() error {
 		return errors.New("want an absolute URL")
 	}
 	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLinkLocalUnicast() || u.Hostname() == "metadata.google.internal" {
-		return errors.New("it is link-local, where a cloud has its metadata")
+		return errors.New("it is link-local, where a cloud has its metadata: want another host")
 	}
 	asked := p.BaseURL
 	if p.PlainHTTP && u.Scheme == "http" {

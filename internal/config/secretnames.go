@@ -41,13 +41,13 @@ func SecretNames(list, project string) ([]string, error) {
 		case err != nil:
 			problems = append(problems, err)
 		case slices.Contains(names, name):
-			problems = append(problems, fmt.Errorf("%s is named twice", name))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", name))
 		default:
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 && len(problems) == 0 {
-		problems = append(problems, errors.New("it names no secret"))
+		problems = append(problems, errors.New("it names no secret: want projects/P/secrets/S, comma separated"))
 	}
 	if len(names) > maxSecrets {
 		problems = append(problems, fmt.Errorf("%d secrets: want at most %d", len(names), maxSecrets))

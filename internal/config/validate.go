@@ -140,7 +140,7 @@ func collectionName(s string) error {
 		return fmt.Errorf("%s: want 1 to 128 letters, digits, '-' and '_'", quoted(s))
 	}
 	if reservedID(s) {
-		return fmt.Errorf("%s: Firestore keeps names like __this__ for itself", quoted(s))
+		return fmt.Errorf("%s: Firestore keeps names like __this__ for itself: want another", quoted(s))
 	}
 	return nil
 }

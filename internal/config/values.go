@@ -30,7 +30,7 @@ func (l *ModelList) EnvDecode(text string) error {
 		case err != nil:
 			problems = append(problems, err)
 		case slices.Contains(list, name):
-			problems = append(problems, fmt.Errorf("%s is named twice", name))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", name))
 		default:
 			list = append(list, name)
 		}

@@ -38,7 +38,7 @@ func Load(path string) (bool, error) {
 		return false, fmt.Errorf("read the .env file: %w", err)
 	}
 	if len(text) > maxDotEnv {
-		return false, fmt.Errorf("read %s: larger than %d bytes", path, maxDotEnv)
+		return false, fmt.Errorf("read %s: larger than %d bytes: want lines of NAME=value", path, maxDotEnv)
 	}
 	if text, err = plaintext.Read(text); err != nil {
 		return false, fmt.Errorf("read %s: %w", path, err)
@@ -46,7 +46,7 @@ func Load(path string) (bool, error) {
 	vars, err := godotenv.UnmarshalBytes(text)
 	if _, nameless := vars[""]; err != nil || nameless {
 		// The parser's message quotes the rest of the file, keys included.
-		return false, fmt.Errorf("read %s: line %d isn't NAME=value, or a quote isn't closed", path, badLine(text))
+		return false, fmt.Errorf("read %s: line %d isn't NAME=value, or a quote isn't closed: mend it, or leave it out", path, badLine(text))
 	}
 	for name, value := range vars {
 		if _, set := os.LookupEnv(name); set || value == "" {

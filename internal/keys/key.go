@@ -122,7 +122,7 @@ func build(entries []entry) ([]Key, []Warning, error) {
 			continue
 		}
 		if at, seen := first[e.value]; seen && list[at].Provider != cmp.Or(e.provider, upstream.Gemini) {
-			problems = append(problems, fmt.Errorf("key %d is the same as key %d, which is for another provider", e.index, list[at].Index))
+			problems = append(problems, fmt.Errorf("key %d is the same as key %d, which is for another provider: want it for one", e.index, list[at].Index))
 			continue
 		} else if seen {
 			warnings = append(warnings, duplicate(list[at], e))
@@ -144,10 +144,10 @@ func build(entries []entry) ([]Key, []Warning, error) {
 	for _, key := range list {
 		// A project's name is shown in public: a key in its place must not pass.
 		if at, seen := first[config.NewSecret(key.Project)]; seen {
-			problems = append(problems, fmt.Errorf("key %d declares as its project the value of key %d", key.Index, list[at].Index))
+			problems = append(problems, fmt.Errorf("key %d declares as its project the value of key %d: want a name that is no secret", key.Index, list[at].Index))
 		}
 		if at, seen := first[config.NewSecret(key.Billing)]; seen {
-			problems = append(problems, fmt.Errorf("key %d declares as its billing account the value of key %d", key.Index, list[at].Index))
+			problems = append(problems, fmt.Errorf("key %d declares as its billing account the value of key %d: want a name that is no secret", key.Index, list[at].Index))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -192,7 +192,7 @@ func shared(list []Key, what string, field func(*Key) *string) (problems []error
 		case !seen:
 			of[key.Project] = i
 		case *field(&list[at]) != declared:
-			problems = append(problems, fmt.Errorf("key %d declares another %s of its project than key %d", key.Index, what, list[at].Index))
+			problems = append(problems, fmt.Errorf("key %d declares another %s of its project than key %d: want the same, or another project", key.Index, what, list[at].Index))
 		}
 	}
 	for i := range list {

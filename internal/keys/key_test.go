@@ -90,11 +90,11 @@ func TestFromEnvRefuses(t *testing.T) {
 	// those of tests come straight here.
 	_, _, err := fromEnv(t, configured(1, "", ""), configured(2, "hunter2 x", ""), configured(3, "c", "hunter2/x"),
 		configured(4, "hunter2", ""), configured(5, "e", "hunter2"), configured(6, "f", "key-1"))
-	require.EqualError(t, err, "GEMINI_KEY_1: the key is empty\n"+
-		"GEMINI_KEY_2: character 8 of the key is a blank\n"+
+	require.EqualError(t, err, "GEMINI_KEY_1: the key is empty: want its value\n"+
+		"GEMINI_KEY_2: character 8 of the key is a blank: want one key on a line\n"+
 		"GEMINI_KEY_3: character 8 of the project: want letters, digits, '-', '_', '.' and ':' only\n"+
-		"GEMINI_KEY_6: the project begins with \"key-\", which is kept for keys that declare none\n"+
-		"key 5 declares as its project the value of key 4")
+		"GEMINI_KEY_6: the project begins with \"key-\", which is kept for keys that declare none: want another name\n"+
+		"key 5 declares as its project the value of key 4: want a name that is no secret")
 	var many []config.KeyEntry
 	for n := range config.MaxKeys + 1 {
 		many = append(many, configured(n+1, fmt.Sprint("k", n), ""))
@@ -150,7 +150,7 @@ func TestTiers(t *testing.T) {
 	}
 	assert.Equal(t, []string{"2", "2", "free", ""}, tiers)
 	_, _, err = fromEnv(t, entry(1, "a", "p", "1"), entry(2, "b", "p", "2"))
-	assert.EqualError(t, err, "key 2 declares another usage tier of its project than key 1")
+	assert.EqualError(t, err, "key 2 declares another usage tier of its project than key 1: want the same, or another project")
 	_, _, err = fromEnv(t, entry(1, "a", "p", "hunter2"))
 	assert.EqualError(t, err, "GEMINI_KEY_1: want the usage tier of the project: free, 1, 2 or 3")
 }
@@ -173,6 +173,6 @@ func TestBillingAccounts(t *testing.T) {
 	assert.ErrorContains(t, err, "character 4 of the billing account")
 	assert.NotContains(t, err.Error(), "hunter2")
 	_, _, err = fromEnv(t, entry(1, "a", "p", "0X-1"), entry(2, "b", "p", "0X-2"), entry(3, "hunter2", "q", "x"), entry(4, "d", "r", "hunter2"))
-	assert.ErrorContains(t, err, "key 2 declares another billing account of its project than key 1")
+	assert.ErrorContains(t, err, "key 2 declares another billing account of its project than key 1: want the same, or another project")
 	assert.ErrorContains(t, err, "key 4 declares as its billing account the value of key 3")
 }

@@ -19,7 +19,7 @@ var form = secrets.Form[parsed]{
 	Object: func(fields map[string]string) (parsed, error) {
 		e := parsed{fields["key"], fields["project"], fields["billing"], fields["tier"], fields["provider"]}
 		if e.value == "" && e.project+e.billing+e.tier != "" {
-			return e, errors.New("it declares something of a project but no key")
+			return e, errors.New("it declares something of a project but no key: want its \"key\" too")
 		}
 		return e, nil
 	},
@@ -35,7 +35,7 @@ func parsePayload(data []byte) ([]parsed, error) {
 		return nil, err
 	}
 	if !slices.ContainsFunc(entries, func(e parsed) bool { return e.value != "" }) {
-		return nil, errors.New("it holds no key")
+		return nil, errors.New("it holds no key: want one on a line, or a JSON array of objects with \"key\"")
 	}
 	return entries, nil
 }

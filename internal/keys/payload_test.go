@@ -50,7 +50,7 @@ func TestParsePayloadRefuses(t *testing.T) {
 		{"project alone", `[{"key":"hunter2"},{"project":"hunter2"}]`, "entry 2: it declares something of a project but no key"},
 		{"empty object", `[{"key":"hunter2"},{}]`, "entry 2: it is empty"},
 		{"null entry", `[null]`, "entry 1: it is empty"},
-		{"several", `[{"key":1},{"key":"hunter2"},{}]`, "entry 1: its key is not a string\nentry 3: it is empty"},
+		{"several", `[{"key":1},{"key":"hunter2"},{}]`, "entry 1: its key is not a string: want it in quotes\nentry 3: it is empty"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parsePayload([]byte(tt.text))

@@ -60,7 +60,7 @@ func (s *secretSource) Load(ctx context.Context) ([]Key, []Warning, error) {
 	}
 	for _, e := range entries {
 		if e.provider != "" && e.provider != upstream.Gemini && !slices.Contains(s.providers, e.provider) {
-			return nil, nil, fmt.Errorf("%s: its provider is none of gemini, %s", e.where, strings.Join(s.providers, ", "))
+			return nil, nil, fmt.Errorf("%s: its provider is none of gemini, %s: want one of them, or name it in FLUXGATE_PROVIDERS", e.where, strings.Join(s.providers, ", "))
 		}
 	}
 	return build(entries)

@@ -98,11 +98,11 @@ func (l Limit) check() error {
 	case l.Most <= 0 || l.Burst < 0:
 		return errors.New("most: want a number above 0, and no burst below it")
 	case l.Zone != "" && l.Per != Day:
-		return errors.New("zone: there is one per day alone")
+		return errors.New("zone: there is one per day alone: leave it out")
 	case nowhere != nil:
 		return errors.New("zone: want one such as UTC or America/Los_Angeles")
 	case l.Of == AtATime && (l.Per != "" || l.Burst != 0):
-		return errors.New("at_a_time: there is no per, and no burst")
+		return errors.New("at_a_time: there is no per, and no burst: leave them out")
 	case l.Of == AtATime:
 		return nil
 	case l.Per == Day && (l.Of != Requests || l.Burst != 0):

@@ -86,7 +86,7 @@ func parseURL(raw string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		// The parser's own error repeats the address, which may hold a password.
-		return nil, errors.New("not an address")
+		return nil, errors.New("not an address: want http://HOST or https://HOST")
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
 		return nil, errors.New("want http://HOST or https://HOST")
 	case u.User != nil:

@@ -120,7 +120,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body []byte
 	case err != nil:
 		return answer, c.failure(fmt.Errorf("reading the answer: %w", err))
 	case len(answer.Raw) > maxAnswerBytes:
-		return answer, fmt.Errorf("the answer is larger than %d bytes", maxAnswerBytes)
+		return answer, fmt.Errorf("the answer is larger than %d bytes: is the URL right?", maxAnswerBytes)
 	}
 	if err := json.Unmarshal(answer.Raw, &answer.Body); err != nil {
 		return answer, fmt.Errorf("%w (%s)", ErrNotFluxgate, c.access.Sanitize(err.Error()))

@@ -81,7 +81,7 @@ func (i *Identity) fetch(ctx context.Context) (Token, error) {
 	}
 	token, gcloudErr := i.fromGcloud(ctx)
 	if gcloudErr != nil {
-		return "", fmt.Errorf("no Google identity: application default credentials: %s; gcloud: %w", firstLine(err.Error()), gcloudErr)
+		return "", fmt.Errorf("no Google identity (gcloud auth login makes one): application default credentials: %s; gcloud: %w", firstLine(err.Error()), gcloudErr)
 	}
 	i.source = i.fromGcloud
 	return token, nil

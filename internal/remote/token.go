@@ -31,7 +31,7 @@ func (t Token) redacted() string {
 // check keeps out what no header can carry. net/http would refuse it too, but only when the first request is made.
 func (t Token) check() error {
 	if strings.ContainsFunc(string(t), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("has a blank, a line break or a character outside ASCII")
+		return errors.New("has a blank, a line break or a character outside ASCII: want it as it was given out")
 	}
 	return nil
 }
@@ -53,9 +53,9 @@ func ReadTokenFile(name string) (Token, error) {
 	t := Token(strings.TrimSpace(string(data)))
 	switch {
 	case len(data) > maxTokenFile:
-		return "", fmt.Errorf("token file: %s: larger than %d bytes", name, maxTokenFile)
+		return "", fmt.Errorf("token file: %s: larger than %d bytes: want the token alone", name, maxTokenFile)
 	case t == "":
-		return "", fmt.Errorf("token file: %s: empty", name)
+		return "", fmt.Errorf("token file: %s: empty: want the token in it", name)
 	case t.check() != nil:
 		return "", fmt.Errorf("token file: %s: the token %w", name, t.check())
 	}

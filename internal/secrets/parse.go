@@ -37,7 +37,7 @@ func Parse[T any](data []byte, form Form[T]) ([]T, error) {
 	data = bytes.TrimSpace(data)
 	switch {
 	case len(data) == 0:
-		return nil, errors.New("it is empty")
+		return nil, fmt.Errorf("it is empty: want an entry on each line, or [%s]", form.example())
 	case data[0] == '{':
 		return nil, fmt.Errorf("it is a JSON object: want an array, [%s]", form.example())
 	case data[0] == '[':
@@ -81,13 +81,13 @@ func (f Form[T]) parseJSON(data []byte) ([]T, error) {
 		var kind *json.UnmarshalTypeError
 		switch {
 		case errors.As(err, &syntax):
-			return nil, fmt.Errorf("it is not valid JSON at byte %d", syntax.Offset)
+			return nil, fmt.Errorf("it is not valid JSON at byte %d: want an array, [%s]", syntax.Offset, f.example())
 		case errors.As(err, &kind):
-			return nil, fmt.Errorf("it is not a JSON array of %s at byte %d", f.example(), kind.Offset)
+			return nil, fmt.Errorf("it is not a JSON array of %s at byte %d: want nothing else in it", f.example(), kind.Offset)
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, errors.New("it is JSON that ends too early")
+			return nil, fmt.Errorf("it is JSON that ends too early: want an array, [%s]", f.example())
 		}
-		return nil, errors.New("it is not valid JSON")
+		return nil, fmt.Errorf("it is not valid JSON: want an array, [%s]", f.example())
 	}
 	var problems []error
 	entries := make([]T, len(objects))
@@ -108,11 +108,11 @@ func (f Form[T]) parseObject(object map[string]json.RawMessage) (none T, err err
 	fields := make(map[string]string, len(object))
 	for name, raw := range object {
 		if !slices.Contains(f.Fields, name) {
-			return none, fmt.Errorf("it has a field other than %s", strings.Join(f.Fields, " and "))
+			return none, fmt.Errorf("it has a field other than %s: want no other", strings.Join(f.Fields, " and "))
 		}
 		var value string
 		if err := json.Unmarshal(raw, &value); err != nil {
-			return none, fmt.Errorf("its %s is not a string", name)
+			return none, fmt.Errorf("its %s is not a string: want it in quotes", name)
 		}
 		fields[name] = strings.TrimSpace(value)
 	}

@@ -49,13 +49,13 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"blank", " \n", "it is empty"},
+		{"blank", " \n", `it is empty: want an entry on each line, or [{"a":"…","b":"…"}]`},
 		{"an object", `{"a":"x"}`, `it is a JSON object: want an array, [{"a":"…","b":"…"}]`},
 		{"every wrong line", "bad\nx\nbad", "entry 1: it is bad\nentry 3: it is bad"},
 		{"every wrong object", `[{"a":"bad"},{},{"a":1},{"hunter2":"x"}]`,
-			"entry 1: it is bad\n" + `entry 2: it is empty: want {"a":"…","b":"…"}` + "\nentry 3: its a is not a string\nentry 4: it has a field other than a and b"},
-		{"not an array of objects", `["hunter2"]`, `it is not a JSON array of {"a":"…","b":"…"} at byte 10`},
-		{"cut off", `["hunter2`, "it is not valid JSON at byte 9"},
+			"entry 1: it is bad\n" + `entry 2: it is empty: want {"a":"…","b":"…"}` + "\nentry 3: its a is not a string: want it in quotes\nentry 4: it has a field other than a and b: want no other"},
+		{"not an array of objects", `["hunter2"]`, `it is not a JSON array of {"a":"…","b":"…"} at byte 10: want nothing else in it`},
+		{"cut off", `["hunter2`, `it is not valid JSON at byte 9: want an array, [{"a":"…","b":"…"}]`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse([]byte(tt.text), pairs)

@@ -79,7 +79,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func Read(ctx context.Context, client Accessor, name string) ([]byte, error) {
 	resolved, err := config.SecretNames(name, "")
 	if err != nil || len(resolved) != 1 {
-		return nil, errors.Join(errors.New("not the full name of one secret"), err)
+		return nil, errors.Join(errors.New("not the full name of one secret: want projects/P/secrets/S"), err)
 	}
 	data, err := access(ctx, client, resolved[0])
 	if errors.Is(err, ErrDamaged) {

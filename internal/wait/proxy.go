@@ -69,7 +69,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	target, err := url.Parse(o.Access.URL)
 	if err != nil {
-		return nil, errors.New("url: not an address")
+		return nil, errors.New("url: not an address: want http://HOST or https://HOST")
 	}
 	if target.Scheme != "https" && !o.Access.Loopback() {
 		return nil, errors.New("url: prompts would cross the network unencrypted: want https://, or http:// on this machine")
@@ -81,7 +81,7 @@ func New(o Options) (*Proxy, error) {
 		o.Memory = DefaultMemory
 	}
 	if o.Longest < 0 || o.Memory < 0 {
-		return nil, errors.New("the longest wait and the memory can't be negative")
+		return nil, errors.New("the longest wait and the memory can't be negative: give 0 or more")
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o.Access.Loopback())

@@ -68,7 +68,7 @@ func Parse(format Format, text string) ([]Cue, error) {
 		cues = append(cues, c)
 	}
 	if len(cues) == 0 {
-		return nil, fmt.Errorf("no cues in it, so it isn't an .%s file", format)
+		return nil, fmt.Errorf("no cues in it, so it isn't an .%s file: name another, or give --format text", format)
 	}
 	cues[len(cues)-1].Tail += skipped + rest
 	return cues, nil
@@ -163,7 +163,7 @@ func dialogueCues(text string) (cues []Cue, rest string, err error) {
 			values := strings.SplitN(value, ",", len(fields))
 			start, end := slices.Index(fields, "start"), slices.Index(fields, "end")
 			if start < 0 || end < 0 || len(values) < len(fields) || fields[len(fields)-1] != "text" {
-				return nil, "", errors.New("a line of dialogue doesn't have the fields of the Format before it")
+				return nil, "", errors.New("a line of dialogue doesn't have the fields of the Format before it: mend that line, or save the file anew with a subtitle editor")
 			}
 			said := values[len(values)-1]
 			cues = append(cues, Cue{

@@ -33,7 +33,7 @@ func (l *List) EnvDecode(text string) error {
 		if err := check(part); err != nil {
 			problems = append(problems, err)
 		} else if slices.Contains(list, part) {
-			problems = append(problems, fmt.Errorf("%s is named twice", part))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", part))
 		}
 		list = append(list, part)
 	}
@@ -97,7 +97,7 @@ func (l *Hosts) EnvDecode(text string) error {
 		case strings.ContainsAny(part, "/:*@ "):
 			problems = append(problems, fmt.Errorf("%.60q: want names of hosts, without a scheme or a port", part))
 		case slices.Contains(list, part):
-			problems = append(problems, fmt.Errorf("%s is named twice", part))
+			problems = append(problems, fmt.Errorf("%s is named twice: want it once", part))
 		}
 		list = append(list, part)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrLinkLocal means that an endpoint's name leads to an address that isn't called.
-var ErrLinkLocal = errors.New("endpoint: its name leads to a link-local address, where a cloud has its metadata")
+var ErrLinkLocal = errors.New("endpoint: its name leads to a link-local address, where a cloud has its metadata: want another host")
 
 // metadata is where AWS has its metadata service over IPv6, which is no link-local address.
 var metadata = netip.MustParseAddr("fd00:ec2::254")

@@ -128,7 +128,7 @@ func Parse(text string) (Table, error) {
 
 func (d dollars) price() (p Price, err error) {
 	if d.Input == nil {
-		return p, errors.New(`"input" is missing`)
+		return p, errors.New(`"input" is missing: want it in dollars a million tokens`)
 	}
 	or := func(value, otherwise *float64) *float64 {
 		if value == nil {
@@ -146,7 +146,7 @@ func (d dollars) price() (p Price, err error) {
 	}
 	p = Price{Input: all[0], Output: all[1], Cached: all[2]}
 	if d.Over < 0 {
-		return p, errors.New(`"over" is negative`)
+		return p, errors.New(`"over" is negative: want a number of input tokens`)
 	}
 	if d.Over > 0 {
 		p.Over, p.Long = d.Over, &Price{Input: all[3], Output: all[4], Cached: all[5]}
