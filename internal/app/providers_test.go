@@ -247,24 +247,27 @@ func TestTokensOfAnthropicsClients(t *testing.T) {
 }
 
 // What was used of other providers is what their simulators charged, to the token, of every
-// organisation and model and on every route that answers with tokens.
+// organisation and model and on every route that answers with tokens, and so is what of it was thought and cached. Of
+// what Anthropic's caches held its ledger knows nothing.
 func TestUsageIsTheProvidersLedger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := mix(t, `FLUXGATE_PRICES={"openai/gpt-5.5":{"input":2,"output":8},"anthropic/claude-sonnet-5":{"input":3,"output":15},"groq/llama-4":{"input":0.1,"output":0.2},"openai/text-embedding-3-small":{"input":0.02,"output":0}}`)
+		m := mix(t, `FLUXGATE_PRICES={"openai/gpt-5.5":{"input":2,"output":8,"cached":0.5},"anthropic/claude-sonnet-5":{"input":3,"output":15,"cached":0.3},"groq/llama-4":{"input":0.1,"output":0.2},"openai/text-embedding-3-small":{"input":0.02,"output":0}}`)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		text := func(i int) string { return fmt.Sprint("Hello number ", i, strings.Repeat(" again", i%23)) }
+		ordered := func(i int) string { return text(i) + fmt.Sprintf(": think %d tokens, cached %d tokens", i%11, i%3) }
+		kept := strings.Repeat("what is kept ", 400)
 		bodies := []func(i int) (path, body string){
 			func(i int) (string, string) {
-				return chat, `{"model":"gpt-5.5","messages":[{"role":"user","content":"` + text(i) + `"}]}`
+				return chat, `{"model":"gpt-5.5","messages":[{"role":"user","content":"` + ordered(i) + `"}]}`
 			},
 			func(i int) (string, string) {
-				return chat, `{"model":"gpt-5.5","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+				return chat, `{"model":"gpt-5.5","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"` + ordered(i) + `"}]}`
 			},
 			func(i int) (string, string) {
-				return "/openai/v1/responses", `{"model":"gpt-5.5","input":"` + text(i) + `","store":false}`
+				return "/openai/v1/responses", `{"model":"gpt-5.5","input":"` + ordered(i) + `","store":false}`
 			},
 			func(i int) (string, string) {
-				return "/openai/v1/responses", `{"model":"gpt-5.5","stream":true,"input":"` + text(i) + `","store":false}`
+				return "/openai/v1/responses", `{"model":"gpt-5.5","stream":true,"input":"` + ordered(i) + `","store":false}`
 			},
 			func(i int) (string, string) {
 				return "/openai/v1/embeddings", `{"model":"text-embedding-3-small","input":"` + text(i) + `"}`
@@ -278,10 +281,20 @@ func TestUsageIsTheProvidersLedger(t *testing.T) {
 			func(i int) (string, string) {
 				return message, `{"model":"claude-sonnet-5","max_tokens":64,"stream":true,"messages":[{"role":"user","content":"` + text(i) + `"}]}`
 			},
+			func(i int) (string, string) {
+				return message, `{"model":"claude-sonnet-5","max_tokens":64,"system":[{"type":"text","text":"` + kept + `","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
+			func(i int) (string, string) {
+				return chat, `{"model":"claude-sonnet-5","max_tokens":64,"messages":[{"role":"user","content":"` + text(i) + `"}]}`
+			},
 		}
 		const rounds = 25
+		var thoughts, cached int64 // that OpenAI was asked for
 		for i := range rounds * len(bodies) {
 			path, body := bodies[i%len(bodies)](i)
+			if strings.Contains(body, "think") {
+				thoughts, cached = thoughts+int64(i%11), cached+int64(i%3)
+			}
 			for {
 				rec := m.ask(t, "POST", path, body)
 				if rec.Code == http.StatusTooManyRequests {
@@ -303,6 +316,7 @@ func TestUsageIsTheProvidersLedger(t *testing.T) {
 				Input          int64 `json:"input_tokens"`
 				Output         int64 `json:"output_tokens"`
 				Thoughts       int64 `json:"thought_tokens"`
+				Cached         int64 `json:"cached_tokens"`
 				Unmetered      int64
 				Dollars        float64
 			}
@@ -310,20 +324,31 @@ func TestUsageIsTheProvidersLedger(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &report))
 		require.Len(t, report.Rows, 6, rec.Body)
-		prices := map[string][2]float64{"openai/gpt-5.5": {2, 8}, "anthropic/claude-sonnet-5": {3, 15}, "groq/llama-4": {0.1, 0.2}, "openai/text-embedding-3-small": {0.02, 0}}
+		prices := map[string][3]float64{"openai/gpt-5.5": {2, 8, 0.5}, "anthropic/claude-sonnet-5": {3, 15, 0.3}, "groq/llama-4": {0.1, 0.2}, "openai/text-embedding-3-small": {0.02, 0}}
 		var requests int64
 		for _, r := range report.Rows {
 			provider, model, _ := strings.Cut(r.Model, "/")
 			ledger := map[string]*simquota.Ledger{"openai": m.openai.Ledger(), "groq": m.groq.Ledger(), "anthropic": m.anthropic.Ledger()}[provider]
 			used := ledger.Used(r.Project, model)
+			input := r.Input
+			switch r.Model {
+			case "openai/gpt-5.5":
+				thoughts, cached = thoughts-r.Thoughts, cached-r.Cached
+			case "anthropic/claude-sonnet-5":
+				assert.Positive(t, r.Cached)
+				input -= r.Cached
+			}
 			assert.Equal(t, []int64{used[simquota.Requests], used[simquota.InputTokens], used[simquota.OutputTokens]},
-				[]int64{r.Requests, r.Input, r.Output + r.Thoughts}, "%s of %s", r.Model, r.Project)
+				[]int64{r.Requests, input, r.Output + r.Thoughts}, "%s of %s", r.Model, r.Project)
 			assert.Zero(t, r.Unmetered, r.Model)
-			dollars := (float64(r.Input)*prices[r.Model][0] + float64(r.Output+r.Thoughts)*prices[r.Model][1]) / 1e6
+			p := prices[r.Model]
+			dollars := (float64(r.Input-r.Cached)*p[0] + float64(r.Output+r.Thoughts)*p[1] + float64(r.Cached)*p[2]) / 1e6
 			assert.InDelta(t, dollars, r.Dollars, 1e-9, r.Model)
 			requests += r.Requests
 		}
 		assert.EqualValues(t, rounds*len(bodies), requests)
+		assert.Zero(t, thoughts, "of OpenAI's that were asked for, and weren't told")
+		assert.Zero(t, cached, "of OpenAI's that were asked for, and weren't told")
 		assert.Zero(t, report.Total.Unpriced)
 	})
 }
