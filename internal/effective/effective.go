@@ -126,7 +126,10 @@ func Prefer(cfg *config.Config, c storage.Control) config.Prefer {
 // What upstream's 429s name comes after all of them; see [scheduler.Calendar.EffectiveLimits].
 func Rules(cfg *config.Config, c storage.Control, tiers map[string]string) *scheduler.Rules {
 	chain, _ := Chain(cfg, c)
-	b := &builder{cfg: cfg, control: c, chain: slices.Clone(chain), reported: byProject(cfg, c.Reported)[""], configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits)}
+	b := &builder{
+		cfg: cfg, control: c, chain: slices.Clone(chain),
+		reported: byProject(cfg, c.Reported)[""], configured: byProject(cfg, cfg.Limits), runTime: byProject(cfg, c.Limits), quotas: quotaProjects(cfg),
+	}
 	rules := b.rules("", "")
 	rules.Projects = make(map[string]*scheduler.Rules)
 	ofTier := make(map[scheduler.Tier]*scheduler.Rules) // shared by those without limits of their own
@@ -153,13 +156,15 @@ type builder struct {
 	reported map[string]scheduler.Override
 	// By project, and then by model or family; of all projects under the empty one.
 	configured, runTime map[string]map[string]scheduler.Override
+	// quotas are the projects that have limits of their own among those of providers.
+	quotas map[string]bool
 }
 
 // others yields the projects that have other rules than most.
 func (b *builder) others(tiers map[string]string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		seen := map[string]bool{"": true}
-		for _, named := range []iter.Seq[string]{maps.Keys(tiers), maps.Keys(b.configured), maps.Keys(b.runTime), b.quotaProjects()} {
+		for _, named := range []iter.Seq[string]{maps.Keys(tiers), maps.Keys(b.configured), maps.Keys(b.runTime), maps.Keys(b.quotas)} {
 			for project := range named {
 				if !seen[project] && !yield(project) {
 					return
@@ -170,23 +175,10 @@ func (b *builder) others(tiers map[string]string) iter.Seq[string] {
 	}
 }
 
-// quotaProjects yields the projects that have limits of their own among those of providers.
-func (b *builder) quotaProjects() iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, p := range b.cfg.AllProviders() {
-			for _, l := range p.Limits {
-				if l.Project != "" && !yield(l.Project) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // own returns the overrides of one project alone, and whether it has limits of its own.
 func (b *builder) own(project string) (layers []scheduler.Layer, any bool) {
 	configured, runTime := b.configured[project], b.runTime[project]
-	return []scheduler.Layer{{From: scheduler.FromOperator, Overrides: configured}, {From: scheduler.FromRunTime, Overrides: runTime}}, len(configured)+len(runTime) > 0 || slices.Contains(slices.Collect(b.quotaProjects()), project)
+	return []scheduler.Layer{{From: scheduler.FromOperator, Overrides: configured}, {From: scheduler.FromRunTime, Overrides: runTime}}, len(configured)+len(runTime) > 0 || b.quotas[project]
 }
 
 // rules returns the rules of a project of a tier; with no project, of those that have no
@@ -304,6 +296,19 @@ func sessions(tier scheduler.Tier, layers []scheduler.Layer) scheduler.Spec {
 		s.Override(o, l.From)
 	}
 	return s
+}
+
+// quotaProjects returns the projects that have limits of their own among those of providers.
+func quotaProjects(cfg *config.Config) map[string]bool {
+	all := make(map[string]bool)
+	for _, p := range cfg.AllProviders() {
+		for _, l := range p.Limits {
+			if l.Project != "" {
+				all[l.Project] = true
+			}
+		}
+	}
+	return all
 }
 
 // byProject sorts limits by project, "" for those of all, and then by model or family.
