@@ -209,27 +209,49 @@ func (b *builder) rules(tier scheduler.Tier, project string) *scheduler.Rules {
 func (b *builder) specs(tier scheduler.Tier, project string, named []scheduler.Layer) map[string]scheduler.Spec {
 	all := map[string]scheduler.Spec{scheduler.OfFeature(scheduler.EachModel, payload.LiveFeature): sessions(tier, named)}
 	for _, p := range b.cfg.AllProviders() {
-		maps.Copy(all, quotaSpecs(p.Name, "", p.Limits))
-		if project != "" {
-			maps.Copy(all, quotaSpecs(p.Name, project, p.Limits))
+		for _, model := range quotaModels(p.Limits) {
+			maps.Copy(all, quotaSpecs(p.Name, model, project, p.Limits))
 		}
 	}
 	return all
 }
 
-// quotaSpecs returns what the calendars beside the models' count by the limits that are named of a
-// provider for a project; none: for each.
-func quotaSpecs(provider, project string, list quotas.List) map[string]scheduler.Spec {
-	all := make(map[string]scheduler.Spec)
+// quotaModels returns the models that limits are named of, behind none, which stands for each.
+func quotaModels(list quotas.List) []string {
+	all := []string{""}
 	for _, l := range list {
-		if l.Project != project {
-			continue
+		if !slices.Contains(all, l.Model) {
+			all = append(all, l.Model)
 		}
-		calendar, spec := quotaSpec(provider, l)
-		if was, ok := all[calendar]; ok { // such as requests and tokens of one period
-			spec = joined(was, spec)
+	}
+	return all
+}
+
+// quotaSpecs returns what the calendars beside a model's count on a project by the limits that are
+// named of its provider. Number by number, the later of these counts: each model's, on all projects,
+// then on this one; this model's, likewise. No model stands for each, no project for those that have
+// no limits of their own.
+func quotaSpecs(provider, model, project string, list quotas.List) map[string]scheduler.Spec {
+	all := make(map[string]scheduler.Spec)
+	for _, of := range [...]quotas.Limit{{}, {Project: project}, {Model: model}, {Model: model, Project: project}} {
+		named := make(map[string]scheduler.Spec)
+		for _, l := range list {
+			if l.Model != of.Model || l.Project != of.Project {
+				continue
+			}
+			l.Model = model
+			calendar, spec := quotaSpec(provider, l)
+			if was, ok := named[calendar]; ok { // such as requests and tokens of one period
+				spec = joined(was, spec)
+			}
+			named[calendar] = spec
 		}
-		all[calendar] = spec
+		for calendar, spec := range named {
+			if was, ok := all[calendar]; ok {
+				spec = over(was, spec)
+			}
+			all[calendar] = spec
+		}
 	}
 	return all
 }
@@ -274,6 +296,17 @@ func joined(a, b scheduler.Spec) scheduler.Spec {
 	}
 	a.Burst.Requests, a.Burst.Tokens = max(a.Burst.Requests, b.Burst.Requests), max(a.Burst.Tokens, b.Burst.Tokens)
 	return a
+}
+
+// over returns what counts where b goes before a: what b doesn't limit is limited as a says.
+func over(a, b scheduler.Spec) scheduler.Spec {
+	if b.RPM == scheduler.Unlimited {
+		b.RPM, b.Burst.Requests = a.RPM, a.Burst.Requests
+	}
+	if b.TPM == scheduler.Unlimited {
+		b.TPM, b.Burst.Tokens = a.TPM, a.Burst.Tokens
+	}
+	return b
 }
 
 // sessionFor is how long a session counts unless it is extended: when its instance is

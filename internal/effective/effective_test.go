@@ -225,3 +225,30 @@ func TestQuotasOfBuiltIn(t *testing.T) {
 	assert.EqualValues(t, 700, rules.Of("org-a").Spec(outputs).TPM)
 	assert.False(t, rules.Of("org-b").Limited(outputs))
 }
+
+// A number that is named of a model, or of a project, goes before the same of each, and takes
+// nothing away of what else is limited in that period.
+func TestQuotasNumberByNumber(t *testing.T) {
+	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"openai","limits":[
+		{"of":"requests","most":50,"per":"10s"},
+		{"of":"tokens","most":9000,"per":"10s","project":"org-a"},
+		{"of":"tokens","most":8000,"per":"10s","model":"gpt-5.5"},
+		{"of":"requests","most":20,"per":"10s","model":"gpt-5.5","project":"org-a"},
+		{"of":"requests","most":60,"burst":3},{"of":"tokens","most":7000,"burst":500,"project":"org-a"}]}]`)
+	rules := effective.Rules(cfg, storage.Control{}, nil)
+	none := scheduler.Unlimited
+	for _, c := range []struct {
+		project, model string
+		want           scheduler.Limits
+	}{
+		{"org-b", "openai/o3", scheduler.Limits{RPM: 50, TPM: none, RPD: none}},
+		{"org-a", "openai/o3", scheduler.Limits{RPM: 50, TPM: 9000, RPD: none}},
+		{"org-b", "openai/gpt-5.5", scheduler.Limits{RPM: 50, TPM: 8000, RPD: none}},
+		{"org-a", "openai/gpt-5.5", scheduler.Limits{RPM: 20, TPM: 8000, RPD: none}},
+	} {
+		assert.Equal(t, c.want, rules.Of(c.project).Spec(scheduler.OfWindow(c.model, 10*time.Second)).Limits, "%s on %s", c.model, c.project)
+	}
+	bucket := rules.Of("org-a").Spec(scheduler.OfBucket("openai/o3", time.Minute))
+	assert.Equal(t, scheduler.Limits{RPM: 60, TPM: 7000, RPD: none}, bucket.Limits)
+	assert.Equal(t, scheduler.Burst{Requests: 3, Tokens: 500}, bucket.Burst)
+}

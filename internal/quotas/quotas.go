@@ -13,10 +13,10 @@ import (
 
 // A Limit is one of a provider's limits.
 type Limit struct {
-	// Model is the one that it is of, by its own name; empty: each of the provider's.
+	// Model is the one that it is of, by its own name; empty: each of the provider's. It goes before
+	// the same limit of each.
 	Model string `json:"model"`
-	// Project is the one that it is of; empty: each. It goes before one of the same kind that is of
-	// each.
+	// Project is the one that it is of; empty: each. It goes before the same limit of each project.
 	Project string `json:"project"`
 	// Of is what is limited: Requests, Tokens, OutputTokens or AtATime.
 	Of string `json:"of"`
