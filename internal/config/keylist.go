@@ -103,13 +103,17 @@ func (c *Config) unnumbered(vars map[string]string, keys, from map[int]string) {
 	}
 }
 
-// lonely says which variables are nearly called as another provider's key that isn't there. Those that the
-// provider's own SDKs read are their business as long as there is any key, and no error: programs
-// beside this one have them.
+// lonely says which variables are nearly called as another provider's key that isn't there. Those
+// that the provider's own SDKs read are their business as long as there is any key, and no error:
+// programs beside this one have them. Which keys are in secrets isn't known yet, and with them no
+// variable is read.
 func (c *Config) lonely(vars map[string]string, p Provider) {
+	if c.KeysSecret != "" {
+		return
+	}
 	own := p.variables() + "API_KEY"
 	for _, name := range []string{own, own + "S", p.variables() + "KEY", p.variables() + "KEYS"} {
-		if vars[name] == "" || name == own && len(c.Keys)+len(c.KeysSecret) > 0 {
+		if vars[name] == "" || name == own && len(c.Keys) > 0 {
 			continue
 		}
 		c.warn(fmt.Sprintf("%s is not read, and no key of %s is configured: one that Fluxgate is to use is %sKEY_1", name, p.Name, p.variables()))

@@ -136,6 +136,7 @@ func TestLonelyKeysOfProviders(t *testing.T) {
 		{[]string{"OPENAI_API_KEY=sk-hunter", "ANTHROPIC_KEY_1=sk-ant"}, nil},
 		{[]string{"OPENAI_KEY=sk-hunter", "GEMINI_KEY_1=AIza"}, []string{"OPENAI_KEY is not read, and no key of openai is configured: one that Fluxgate is to use is OPENAI_KEY_1"}},
 		{[]string{"OPENAI_KEY=sk-hunter", "OPENAI_KEY_1=sk-1"}, nil},
+		{[]string{"OPENAI_KEY=sk-hunter", "FLUXGATE_KEYS_SECRET=projects/p/secrets/s"}, nil}, // which may have one of openai
 	} {
 		cfg, err := load(t, c.env...)
 		require.NoError(t, err)
