@@ -126,8 +126,9 @@ const (
 	clientToken = prefix + "TOKEN"
 )
 
-// checkUnknown points at misspelt variables. A token for whom nobody is asked was meant to be one
-// of those that are let in: without them everybody would be who may come at all.
+// checkUnknown points at misspelt variables, and refuses a token that commands send where there is no
+// server to send it to and none that is let in: it was meant to be one of FLUXGATE_TOKENS, without
+// which nobody is asked for a token.
 func (c *Config) checkUnknown(vars map[string]string) error {
 	known := variableNames()
 	var endings []string // of our own
