@@ -87,3 +87,14 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// Limits of models that embed, have sessions or make videos are nothing to warn of: what is known of
+// Gemini's list are the models that generate text.
+func TestLimitsOfOtherKinds(t *testing.T) {
+	cfg := load(t, `FLUXGATE_LIMITS={"gemini-embedding-001":{"rpm":100},"gemini-live-2.5-flash":{"rpm":3},"veo-3.1-generate-preview":{"rpm":2},"openai/gpt-5.5":{"rpm":500}}`)
+	assert.Empty(t, unknownLimits(cfg, []string{"gemini-2.5-pro", "gemini-2.5-flash"}, nil, nil))
+	cfg = load(t, `FLUXGATE_LIMITS={"gemini-9-pro":{"rpm":5},"flahs":{"rpm":5}}`)
+	assert.Equal(t, []string{
+		"FLUXGATE_LIMITS names flahs, which Gemini doesn't list.", "FLUXGATE_LIMITS names gemini-9-pro, which Gemini doesn't list. Did you mean gemini-2.5-pro?",
+	}, unknownLimits(cfg, []string{"gemini-2.5-pro", "gemini-2.5-flash"}, nil, nil))
+}

@@ -101,7 +101,7 @@ func (a *App) introduce(ctx context.Context, r *report, how string, check func(c
 			}
 		}
 	}
-	for _, text := range unknownLimits(a.cfg, slices.Collect(maps.Keys(snapshot.Control.Windows)), whole, found.Keys) {
+	for _, text := range unknownLimits(a.cfg, slices.Sorted(maps.Keys(snapshot.Control.Windows)), whole, found.Keys) {
 		r.line("  WARNING: %s", text)
 	}
 	return found, a.introduceLimits(ctx, r, snapshot)
@@ -132,11 +132,22 @@ func unknownLimits(cfg *config.Config, listed, chain []string, keys []validation
 		if project != "" && !slices.Contains(projects, project) {
 			warnings = append(warnings, fmt.Sprintf("FLUXGATE_LIMITS names the project %s, which is no key's.%s", project, meant(project, projects)))
 		}
-		if len(listed) > 0 && !strings.Contains(model, "/") && !slices.Contains(models, model) {
+		if len(listed) > 0 && !slices.Contains(models, model) && ofText(model) {
 			warnings = append(warnings, fmt.Sprintf("FLUXGATE_LIMITS names %s, which Gemini doesn't list.%s", model, meant(model, models)))
 		}
 	}
 	return warnings
+}
+
+// otherKinds begin the names of Gemini's models that make images, videos and music alone.
+var otherKinds = []string{"imagen-", "veo-", "lyria-"}
+
+// ofText reports whether a model takes and gives text, by its name: what is kept of those that Gemini
+// lists are these.
+func ofText(model string) bool {
+	family := scheduler.FamilyOf(model)
+	return family != scheduler.Foreign && family != scheduler.Embedding && !limits.OfSessions(model) &&
+		!slices.ContainsFunc(otherKinds, func(begins string) bool { return strings.HasPrefix(model, begins) })
 }
 
 // introduceLimits writes the limits in force of the models of the chain, which is Gemini's,
