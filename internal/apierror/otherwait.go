@@ -14,26 +14,24 @@ import (
 func (w *Wait) ofOther() (v violation, message string) {
 	provider, name, _ := strings.Cut(w.Model, "/")
 	limit, what, period := w.counted(provider == "anthropic")
-	id := strings.ReplaceAll(inTitle(what)+"Per"+inTitle(period), " ", "") + "PerProjectPerModel"
+	rate := what + " per " + period
+	if period == atATime {
+		rate = what + " " + period
+	}
 	v = violation{
 		Metric:     "fluxgate.dev/" + strings.ReplaceAll(what, " ", "_") + "_per_model",
-		ID:         strings.Replace(id, "PerAtATime", "AtATime", 1),
+		ID:         inTitle(rate) + "PerProjectPerModel",
 		Dimensions: map[string]string{"provider": provider, "model": name},
 	}
-	said, rate := "", "rate limit of "+what
+	many, said := "", ""
 	if limit > 0 { // it may be unlimited as far as we know, and busy all the same
 		v.Value = strconv.FormatInt(limit, 10)
-		said, rate = ": Limit "+v.Value, "rate limit of "+v.Value+" "+what
+		many, said = v.Value+" ", ": Limit "+v.Value
 	}
-	between := " per "
-	if period == atATime {
-		between = " "
-	}
-	message = fmt.Sprintf("Rate limit reached for %s on %s%s%s.", w.Model, what+between+period, abbreviation(what, period), said)
 	if provider == "anthropic" {
-		message = fmt.Sprintf("This request would exceed the %s%s (model: %s).", rate, between+period, name)
+		return v, fmt.Sprintf("This request would exceed the rate limit of %s%s (model: %s).", many, rate, name)
 	}
-	return v, message
+	return v, fmt.Sprintf("Rate limit reached for %s on %s%s%s.", w.Model, rate, abbreviation(what, period), said)
 }
 
 const atATime = "at a time"
@@ -84,7 +82,7 @@ func inWordsOf(per time.Duration) string {
 
 // abbreviation is how providers shorten a limit's name, such as " (RPM)"; empty: they don't.
 func abbreviation(what, period string) string {
-	if period == atATime || strings.Contains(period, " ") {
+	if strings.Contains(period, " ") { // at a time, or such as 10 seconds
 		return ""
 	}
 	short := ""
@@ -94,11 +92,10 @@ func abbreviation(what, period string) string {
 	return " (" + short + "P" + strings.ToUpper(period[:1]) + ")"
 }
 
-// inTitle has each word begin with a capital letter.
-func inTitle(text string) string {
-	words := strings.Fields(text)
-	for i, word := range words {
-		words[i] = strings.ToUpper(word[:1]) + word[1:]
+// inTitle joins the words of a text, each with a capital letter.
+func inTitle(text string) (joined string) {
+	for word := range strings.FieldsSeq(text) {
+		joined += strings.ToUpper(word[:1]) + word[1:]
 	}
-	return strings.Join(words, " ")
+	return joined
 }
