@@ -313,7 +313,7 @@ type Config struct {
 	// those of other providers, by rising Index behind them.
 	Keys []KeyEntry
 
-	// Simulated says that BaseURL is a simulated Gemini which stands in for keys that
+	// Simulated says that the base URLs lead to simulators, which stand in for keys that
 	// aren't configured. No variable sets it.
 	Simulated bool
 
