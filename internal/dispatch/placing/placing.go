@@ -23,7 +23,7 @@ var (
 // ErrTwoProjects is the answer to what names things of two projects.
 func ErrTwoProjects(one, other string) error {
 	return apierror.Invalid("body", "it names "+one+" and "+other+", which are of two projects, and no key can read both. "+
-		"Make one of them again where the other is: Gemini's by the header "+BesideHeader+", which names the other.")
+		"Make one of them again where the other is: Gemini's, and files of others, by the header "+BesideHeader+", which names the other.")
 }
 
 // The kinds whose members are used together.
