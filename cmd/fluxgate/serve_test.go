@@ -209,7 +209,8 @@ func TestServeReadsDotEnvAndCanBeQuiet(t *testing.T) {
 // serve talks to a simulator as it does to Gemini, as the help says.
 func TestSimulatorPrintsASummary(t *testing.T) {
 	t.Parallel()
-	simulator := launch(t, nil, "simulator", "--port", "0", "--keys", "1", "--latency", "1ms", "--jitter", "0s",
+	asking := []string{"FLUXGATE_TOKEN=0123456789abcdef"} // a shell from which a Fluxgate is asked
+	simulator := launch(t, asking, "simulator", "--port", "0", "--keys", "1", "--latency", "1ms", "--jitter", "0s",
 		"--limits", `{"flash":{"rpm":1,"tpm":100000}}`, "--reject-oversize", "--window", "minute")
 	p := launch(t, []string{
 		"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "FLUXGATE_COUNT=exact", "GEMINI_MODE=flash_only", "FLUXGATE_CHAIN=gemini-2.5-flash",

@@ -52,8 +52,8 @@ own. When it stops it prints what it accepted and refused.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal kills
-			environ := os.Environ()
+			context.AfterFunc(ctx, stop)                       // a second signal kills
+			environ := append(os.Environ(), "FLUXGATE_TOKEN=") // commands of the same shell may send it; here are no callers
 			if limits != "" {
 				environ = append(environ, "FLUXGATE_LIMITS="+limits)
 			}
