@@ -41,10 +41,9 @@ serve starts the emulator if it is installed (gcloud components install
 cloud-firestore-emulator); else it keeps it in memory. It says which.
 
 With no key configured it answers from a simulated Gemini with 8 keys, OpenAI and
-Anthropic, if it runs on a terminal or is told --demo; else it says what is missing and
-answers 503. Keys are
-read from GEMINI_KEY_1, GEMINI_KEY_2, … in the environment or in .env; .env.example
-lists every setting.
+Anthropic, if it runs on a terminal or is told --demo; else it says what is missing
+and answers 503. Keys are read from GEMINI_KEY_1, GEMINI_KEY_2, … in the environment
+or in .env; .env.example lists every setting.
 
 With --wait it serves a second address, one port higher, for programs that can't
 wait: there a request waits for its turn (see fluxgate wait).`,
