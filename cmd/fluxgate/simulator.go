@@ -52,8 +52,9 @@ own. When it stops it prints what it accepted and refused.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			context.AfterFunc(ctx, stop)                       // a second signal kills
-			environ := append(os.Environ(), "FLUXGATE_TOKEN=") // commands of the same shell may send it; here are no callers
+			context.AfterFunc(ctx, stop) // a second signal kills
+			// Commands of the same shell may have a token to send; here are no callers.
+			environ := append(os.Environ(), "FLUXGATE_TOKEN=")
 			if limits != "" {
 				environ = append(environ, "FLUXGATE_LIMITS="+limits)
 			}
