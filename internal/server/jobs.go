@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,7 +17,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -92,15 +90,6 @@ func (s *Server) madeBatch(r *http.Request, m match, model string, a *exchange.W
 	}
 	for _, made := range others.Told(m.Route, a) {
 		s.jobs.Made(r.Context(), jobs.Job{Project: a.To.Key.Project, Name: made.Name, Caller: callerOf(r), Model: model, Batch: true})
-	}
-}
-
-// seenInList counts what a batch of Gemini's used that a list shows with its results.
-func (s *Server) seenInList(r *http.Request, x resources.Resource, text []byte) {
-	if strings.HasPrefix(x.Name, "batches/") {
-		results := s.jobs.Reading(answers.Inlined, x.Project, x.Name)
-		results.See(r.Context(), text)
-		results.End(r.Context(), true)
 	}
 }
 

@@ -60,7 +60,9 @@ func (s *Server) listOwn(w http.ResponseWriter, r *http.Request, p *dispatch.Poo
 				page[answers.NextPageToken] = last.Place()
 				items = append(items, nil)
 			default:
-				s.seenInList(r, some[i], text)
+				if m.Collection() == "batches" {
+					s.jobs.Saw(r.Context(), answers.Inlined, some[i].Project, some[i].Name, text)
+				}
 				items, last = append(items, text), some[i]
 			}
 		}
