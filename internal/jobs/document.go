@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// kept is how long it is known whose a job is. Google's run for two days at most
-	// (https://ai.google.dev/gemini-api/docs/batch-api), and files with results are kept for as
-	// long; those of OpenAI and Anthropic a month.
+	// kept is how long it is known whose a job is, or a file with its results. Google's jobs run for
+	// two days at most (https://ai.google.dev/gemini-api/docs/batch-api), and files with results are
+	// kept for as long; those of OpenAI and Anthropic a month.
 	kept = 30 * 24 * time.Hour
 	// keptBeside is how long a job is known beside a file with its results.
 	keptBeside = 24 * time.Hour

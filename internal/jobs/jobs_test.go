@@ -68,6 +68,22 @@ func TestResultsAreClaimedOnce(t *testing.T) {
 	assert.True(t, again.Open(t.Context(), "p", "files/errors"))
 }
 
+// Each file with results is known as long as they are kept, whichever the job's answer names first.
+func TestEachFileIsKept(t *testing.T) {
+	at := now
+	l := New(Options{Records: storage.NewMemory(nil), Now: func() time.Time { return at }, Logger: slog.New(slog.DiscardHandler)})
+	l.Made(t.Context(), Job{Project: "p", Name: "batches/1", Caller: "alice", Batch: true})
+	for _, file := range []string{"files/errors", "files/1"} {
+		l.Follow(t.Context(), "p", "batches/1", file)
+	}
+	at = at.Add(kept - time.Second)
+	assert.False(t, l.Open(t.Context(), "p", "batches/1"), "it has gone on in the files")
+	assert.True(t, l.Open(t.Context(), "p", "files/errors"))
+	assert.True(t, l.Open(t.Context(), "p", "files/1"))
+	at = at.Add(time.Second)
+	assert.False(t, l.Open(t.Context(), "p", "files/1"))
+}
+
 // What nobody is known to have made is counted for nobody.
 func TestUnknownJobsAreNotCounted(t *testing.T) {
 	l, counted := instance(storage.NewMemory(nil))

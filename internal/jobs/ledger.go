@@ -110,8 +110,9 @@ func (l *Ledger) Follow(ctx context.Context, project, name, file string) {
 		if !known || slices.Contains(e.Files, file) {
 			return false
 		}
-		entries[place{project, file}] = entry{Caller: e.Caller, Model: e.Model, Batch: e.Batch, Until: e.Until}
-		e.Files, e.Until = append(e.Files, file), min(e.Until, l.o.Now().Add(keptBeside).Unix())
+		now := l.o.Now()
+		entries[place{project, file}] = entry{Caller: e.Caller, Model: e.Model, Batch: e.Batch, Until: now.Add(kept).Unix()}
+		e.Files, e.Until = append(e.Files, file), min(e.Until, now.Add(keptBeside).Unix())
 		entries[at] = e
 		return true
 	})
