@@ -87,36 +87,35 @@ func (f *Files) own(ctx context.Context, caller, project string, names []string)
 // A standing is what is known of an upload when a piece of it comes.
 type standing struct {
 	progress
-	note  string // as it was found; "": nothing was known of it
-	known bool   // progress is where it is, as far as is known
+	known bool // progress is where it is, as far as is known
 }
 
 // standing reads what is known of an upload.
-func (f *Files) standing(ctx context.Context, caller, upload string) (s standing, err error) {
+func (f *Files) standing(ctx context.Context, caller, upload string) (standing, error) {
 	if upload == "" {
 		return standing{known: true}, nil
 	}
-	name := under(upload)
-	has, err := f.uploads.FindNow(ctx, caller, "", []string{name})
-	if err != nil {
-		return s, err
+	note, begun, err := f.noted(ctx, caller, upload)
+	if err != nil || !begun {
+		return standing{known: err == nil}, err
 	}
-	found, begun := has[name]
-	s.note = found.Note
-	if !begun {
-		s.known = true
-		return s, nil
-	}
-	p, err := open(upload, s.note)
+	p, err := open(upload, note)
 	if errors.Is(err, errSeal) {
-		return s, nil // a piece is under way, or nobody knows what became of it
+		return standing{}, nil // a piece is under way, or nobody knows what became of it
 	}
-	s.progress, s.known = p, err == nil
-	return s, err
+	return standing{p, err == nil}, err
 }
 
-// underWay is the note on an upload of which a piece is being sent.
-const underWay = "under way"
+// underWay begins the note on an upload of which a piece is being sent. What follows is that piece's.
+const underWay = "under way "
+
+// noted returns the note on an upload. It isn't ok where nothing is known of that.
+func (f *Files) noted(ctx context.Context, caller, upload string) (note string, ok bool, err error) {
+	name := under(upload)
+	has, err := f.uploads.FindNow(ctx, caller, "", []string{name})
+	found, ok := has[name]
+	return found.Note, ok, err
+}
 
 // note keeps a note on an upload.
 func (f *Files) note(ctx context.Context, caller, upload, note string) error {

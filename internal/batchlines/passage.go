@@ -2,6 +2,7 @@ package batchlines
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"maps"
@@ -45,6 +46,7 @@ type Passage struct {
 	f     *Files
 	p     Piece
 	begin standing
+	note  string // on the upload, while nobody has sent another piece of it
 
 	mu      sync.Mutex
 	scanner lines.Scanner
@@ -80,8 +82,9 @@ func (f *Files) Begin(ctx context.Context, p Piece) (*Passage, error) {
 		}
 	}
 	x.begin.known = s.known && (p.Length == 0 || max(0, p.Part.Offset) == s.Offset)
-	if p.Part.Upload != "" && !p.Part.Last {
-		if err := f.note(ctx, p.Who.Name, p.Part.Upload, underWay); err != nil {
+	if p.Part.Upload != "" {
+		x.note = underWay + rand.Text()
+		if err := f.note(ctx, p.Who.Name, p.Part.Upload, x.note); err != nil {
 			return nil, unknown(err)
 		}
 	}
@@ -171,28 +174,26 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	if x.err != nil {
 		return unknown(x.err)
 	}
-	unseen := !x.begin.known || !x.ended
-	bad := unseen || x.begin.Unfit || x.foreign || x.scanner.Unreadable()
+	seen := x.begin.known && x.ended
+	if seen && x.p.Part.Upload != "" {
+		note, _, err := x.f.noted(ctx, x.p.Who.Name, x.p.Part.Upload)
+		if err != nil {
+			return unknown(err)
+		}
+		seen = note == x.note
+	}
+	bad := !seen || x.begin.Unfit || x.foreign || x.scanner.Unreadable()
 	switch {
-	case len(told) == 0 && (x.p.Part.Upload == "" || unseen):
-		return nil // what is kept of it says that it isn't known
-	case len(told) == 0:
+	case len(told) > 0 && bad:
+		note(told, unfit)
+	case len(told) == 0 && x.p.Part.Upload != "" && seen: // else what is kept of it says that it isn't known
 		note, err := seal(x.p.Part.Upload, progress{Offset: x.begin.Offset + x.size, State: x.scanner.State(), Unfit: bad})
 		if err == nil {
 			err = x.f.note(ctx, x.p.Who.Name, x.p.Part.Upload, note)
 		}
-		return unknownOrNil(err)
-	}
-	if x.p.Part.Upload != "" && !bad {
-		// Another piece may have come in between.
-		s, err := x.f.standing(ctx, x.p.Who.Name, x.p.Part.Upload)
 		if err != nil {
 			return unknown(err)
 		}
-		bad = s.note != x.begin.note
-	}
-	if bad {
-		note(told, unfit)
 	}
 	return nil
 }
@@ -202,11 +203,4 @@ func note(told []answers.Created, note string) {
 	for i := range told {
 		told[i].Note = note
 	}
-}
-
-func unknownOrNil(err error) error {
-	if err != nil {
-		return unknown(err)
-	}
-	return nil
 }

@@ -102,6 +102,35 @@ func TestProgressIsSealed(t *testing.T) {
 	}
 }
 
+// A piece that is sent twice, one after the other or at once, isn't known to have been seen: which of
+// the two the provider has kept it doesn't say.
+func TestPiecesSentTwice(t *testing.T) {
+	const upload, foreign, harmless = "the-upload-0123456789", `{"fileUri":"files/hers"}` + "\n", `{"fileUri":"          "}` + "\n"
+	begin := func(f *Files, part passing.Piece, text string) *Passage {
+		x, err := f.Begin(t.Context(), Piece{Who: bob, Rule: lines.Gemini, Kept: func(name string) string { return name }, Part: part, Length: -1})
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, x.Body(t.Context(), "alpha", strings.NewReader(text)))
+		require.NoError(t, err)
+		return x
+	}
+	for name, first := range map[string]passing.Piece{"the last": {Upload: upload, Last: true}, "another": {Upload: upload}} {
+		f, _ := filesOver(storage.NewMemory(nil))
+		begin(f, first, foreign) // its answer is lost
+		note, err := send(t, f, passing.Piece{Upload: upload, Last: true}, harmless, answers.Created{Name: "files/x"})
+		require.NoError(t, err)
+		assert.Equal(t, unfit, note, name)
+	}
+	for _, last := range []bool{true, false} {
+		f, _ := filesOver(storage.NewMemory(nil))
+		x := begin(f, passing.Piece{Upload: upload}, harmless)
+		begin(f, passing.Piece{Upload: upload, Last: last}, foreign)
+		require.NoError(t, x.Done(t.Context(), nil))
+		note, err := send(t, f, passing.Piece{Upload: upload, Offset: int64(len(harmless)), Last: true}, "{}", answers.Created{Name: "files/x"})
+		require.NoError(t, err)
+		assert.Equal(t, unfit, note, "at once, the last: %v", last)
+	}
+}
+
 // Where the store can't say whose something is, nothing is guessed.
 func TestStoreThatCannotSay(t *testing.T) {
 	store := storage.NewMemory(nil)
