@@ -29,14 +29,14 @@ func New(registry *resources.Registry, o resources.Options) *Files {
 // unfit is the note on a file that no batch is made of.
 const unfit = "unfit for a batch"
 
-// Check says what is wrong with the file that a caller's request to a provider is about: with how its
-// body names it, or, where a batch is made of it, with what its lines name.
-func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.Route, provider string, body *payload.Body) error {
+// Check says what is wrong with the file that a caller's request to a project of a provider is about:
+// with how its body names it, or, where a batch is made of it, with what its lines name.
+func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.Route, provider, project string, body *payload.Body) error {
 	names, err := named(route, provider, body)
 	if err != nil || !route.ReadsLines || f == nil || !f.resources.Confines(who) || len(names) == 0 {
 		return err
 	}
-	has, err := f.resources.FindNow(ctx, who.Name, "", names)
+	has, err := f.resources.FindNow(ctx, who.Name, project, names)
 	if err != nil {
 		return unknown(err)
 	}

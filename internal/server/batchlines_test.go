@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -186,6 +187,38 @@ func TestPiecesThatWereNotSeen(t *testing.T) {
 	u = start()
 	assert.NotEqual(t, http.StatusOK, w.do("POST", u.RequestURI(), line, "X-Goog-Upload-Command", "upload", "X-Goog-Upload-Offset", "7").Code)
 	refused(w.goOn(u, 0, `{"x":1}`).field("file.name"))
+}
+
+// Of two files by one name, of two projects, that is looked at which the batch is made of, though
+// another instance has put the other there a moment ago.
+func TestFilesOfOneName(t *testing.T) {
+	uploads := 0
+	up, s := stubbed(func(h heard) *http.Response {
+		switch {
+		case strings.Contains(h.path, "/upload/"):
+			uploads++
+			expires := time.Now().Add(time.Duration(20+uploads) * time.Hour).UTC().Format(time.RFC3339)
+			return respond(http.StatusOK, `{"file":{"name":"files/report","expirationTime":"`+expires+`"}}`)
+		case strings.HasSuffix(h.path, "/batches"):
+			return respond(http.StatusOK, `{"id":"batches/b1","object":"batch","status":"validating"}`)
+		}
+		return nil
+	})
+	s.keys, s.env = projects("alpha", "beta"), []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken}
+	w := newWorld(t, s)
+	send := func(project, text string) {
+		t.Helper()
+		a := w.do("POST", "/upload/v1beta/files?uploadType=media&fluxgate_project="+project, text, append(as(bobToken), "Content-Type", "application/jsonl", "X-Goog-Upload-Protocol", "raw")...)
+		require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+	}
+	here := w.served
+	send("alpha", `{"fileUri":"files/hers"}`)
+	w.served = w.instance()
+	send("beta", `{}`)
+	w.served = here
+	a := w.do("POST", "/openai/v1/batches", `{"input_file_id":"files/report","endpoint":"/v1/chat/completions","completion_window":"24h"}`, as(bobToken)...)
+	assert.Equal(t, http.StatusBadRequest, a.Code, a.Body.String())
+	assert.Empty(t, up.requests("/batches"))
 }
 
 // Google's own batches in OpenAI's format name the file with their answers in full, as files/…: it is

@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -29,16 +30,19 @@ import (
 // job makes one, in the project of what it refers to, or else in that with the fewest. A
 // project that refuses it is followed by the next. It counts as a request on the caller's
 // own limits.
-func (x *relay) job(m match, model string) error {
+func (x *relay) job(m match, model string, body *payload.Body) error {
 	ctx, who := x.r.Context(), x.s.who(x.r)
 	if _, err := dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
 		return err
 	}
-	if may, err := x.s.mayMake(x.w, x.r, model); !may {
-		return err
-	}
 	p, err := x.s.dispatch.PoolFor(ctx, who, x.refs.Resources)
 	if err != nil {
+		return err
+	}
+	if err := x.s.files.Check(ctx, who, m.Route, upstream.Gemini, p.Sole(), body); err != nil {
+		return err
+	}
+	if may, err := x.s.mayMake(x.w, x.r, model); !may {
 		return err
 	}
 	order, err := x.byJobs(ctx, p, model)

@@ -48,16 +48,13 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		}
 	}
 	model, err := x.understand(m, read)
-	if err == nil {
-		err = s.files.Check(r.Context(), s.who(r), m.Route, upstream.Gemini, read)
-	}
 	switch {
 	case err != nil:
 		return err
 	case m.Counts == routes.Free:
 		return x.free(r.Context(), model)
 	case m.Counts == routes.Jobs:
-		return x.job(m, model)
+		return x.job(m, model, read)
 	}
 	return x.serve(model, m.Pinned)
 }

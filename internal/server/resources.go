@@ -52,7 +52,7 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	}
 	at, err := s.placeOf(r, m, body)
 	if err == nil {
-		err = s.files.Check(r.Context(), s.who(r), m.Route, at.Provider, body)
+		err = s.files.Check(r.Context(), s.who(r), m.Route, at.Provider, at.Pool.Sole(), body)
 	}
 	if err == nil && m.MakesBatch() {
 		if may, err := s.mayMake(w, r, ""); !may {

@@ -269,6 +269,14 @@ func (p *Pool) Only(project string) *Pool {
 	return New(list)
 }
 
+// Sole returns the one project of the pool; "" where it has others too, or none.
+func (p *Pool) Sole() string {
+	if len(p.Projects) != 1 {
+		return ""
+	}
+	return p.Projects[0].ID
+}
+
 // IDs returns the project IDs in order.
 func (p *Pool) IDs() []string {
 	ids := make([]string, len(p.Projects))
