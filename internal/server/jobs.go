@@ -108,18 +108,26 @@ func (x *relay) goesOn(ctx context.Context, to dispatch.Target) {
 // forms are the forms in which results come, as they are read.
 var forms = map[routes.Results]answers.Form{routes.Lines: answers.Lines, routes.Inlined: answers.Inlined, routes.Single: answers.Single}
 
-// counts has it counted what an answer tells of a job. Of a file with results that isn't counted
-// yet all is read, whatever part is asked for.
+// counts has it counted what an answer tells of a job. Where something isn't counted yet it is asked
+// for as it can be read, whatever part is wanted: all of a file with results, and of what comes in
+// JSON all, in JSON.
 func (x *relay) counts(m match, p *dispatch.Pool) {
 	form, has := forms[m.Results]
-	if !has || len(p.Projects) != 1 {
+	project := p.Sole()
+	if !has || project == "" {
 		return
 	}
-	project, name := p.Projects[0].ID, m.KeptName(p.Keys[0].Of(), m.Resource(m.names))
-	x.results = x.s.jobs.Reading(form, project, name)
-	if form == answers.Lines && x.s.jobs.Open(x.r.Context(), project, name) {
+	name := m.KeptName(p.Keys[0].Of(), m.Resource(m.names))
+	switch {
+	case form != answers.Lines && passing.IsWhole(x.r):
+	case !x.s.jobs.Open(x.r.Context(), project, name):
+		return // as most files, it has nobody's results
+	case form == answers.Lines:
 		x.r = passing.InFull(x.r)
+	default:
+		x.r = passing.WithQuery(x.r, passing.Wholly)
 	}
+	x.results = x.s.jobs.Reading(form, project, name)
 }
 
 // refusedByProject reports whether another project may take what one has refused.

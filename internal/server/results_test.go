@@ -214,3 +214,28 @@ func TestABatchOfAnOpenAIClientCounts(t *testing.T) {
 		assert.InDelta(t, (6*0.30+18*2.50)/2e6, got.Dollars, 1e-12)
 	}
 }
+
+// In which form an answer is wanted, and which part of it, waits until it is counted.
+func TestResultsInAnotherFormCount(t *testing.T) {
+	const path, binary = "/v1beta/batches/one", "\x0a\x03one"
+	_, s := stubbed(func(h heard) *http.Response {
+		switch {
+		case strings.HasSuffix(h.path, ":batchGenerateContent"):
+			return respond(http.StatusOK, `{"name":"batches/one"}`)
+		case strings.HasSuffix(h.path, path) && h.r.URL.RawQuery != "":
+			return respond(http.StatusOK, binary)
+		case strings.HasSuffix(h.path, path):
+			return respond(http.StatusOK, `{"name":"batches/one","done":true,"response":{"inlinedResponses":{"inlinedResponses":[
+				{"response":{"usageMetadata":{"promptTokenCount":3},"modelVersion":"gemini-2.5-flash"}}]}}}`)
+		}
+		return nil
+	})
+	s.env = []string{"FLUXGATE_TOKENS=alice:" + aliceToken}
+	for _, query := range []string{"?$alt=proto", "?fields=response"} {
+		w := newWorld(t, s)
+		w.do("POST", "/v1beta/models/"+flash+":batchGenerateContent", `{"batch":{"inputConfig":{"requests":{"requests":[]}}}}`, as(aliceToken)...).field("name")
+		assert.Equal(t, "batches/one", w.do("GET", path+query, "", as(aliceToken)...).field("name"))
+		assert.EqualValues(t, 3, w.usedBy(aliceToken).Total.Input)
+		assert.Equal(t, binary, w.do("GET", path+query, "", as(aliceToken)...).Body.String(), "it is counted")
+	}
+}
