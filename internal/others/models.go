@@ -86,22 +86,27 @@ func (o *Others) listPath(route *routes.Route, choice providers.Choice) (path st
 // for in one. What can't be read stays as it is.
 func inOpenAIFormat(text []byte, provider string) []byte {
 	var all map[string]json.RawMessage
-	if json.Unmarshal(text, &all) != nil {
+	if json.Unmarshal(text, &all) != nil || all == nil {
 		return text
 	}
-	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(all["data"], &list); err != nil {
-		list = []map[string]json.RawMessage{all}
-	} else {
+	list := []map[string]json.RawMessage{all}
+	data, isList := all["data"]
+	if isList {
+		if list = nil; json.Unmarshal(data, &list) != nil {
+			return text
+		}
 		all["object"] = json.RawMessage(`"list"`)
 	}
 	for _, model := range list {
+		if model == nil {
+			return text
+		}
 		var made time.Time
 		_ = json.Unmarshal(model["created_at"], &made) // then it is said to be 0
 		model["object"], model["owned_by"] = json.RawMessage(`"model"`), json.RawMessage(strconv.Quote(provider))
 		model["created"] = json.RawMessage(strconv.FormatInt(max(0, made.Unix()), 10))
 	}
-	if _, ok := all["data"]; ok {
+	if isList {
 		all["data"], _ = json.Marshal(list) // what was read can be written
 	}
 	whole, err := json.Marshal(all)
