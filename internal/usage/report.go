@@ -140,11 +140,13 @@ func (q Query) group(k rowKey, d scheduler.Day) (g groupKey) {
 }
 
 func (g groupKey) row(c *Counts) Row {
+	// Of what began before the window and ended in it there is only what its end has changed.
+	input, unmetered, cost := max(0, c.Input), max(0, c.Unmetered), max(0, c.Cost)
 	return Row{
 		Day: g.Day, Project: g.Project, Model: g.Model, Caller: g.Caller,
 		Requests: c.Requests, Refused: total(c.Refused), Failed: total(c.Failed), Causes: c.Refused, Classes: c.Failed,
-		Input: c.Input, Output: c.Output, Thoughts: c.Thoughts, Cached: c.Cached, Tools: c.Tools, Unmetered: c.Unmetered,
-		Dollars: c.Cost.Dollars(), Unpriced: c.Unpriced,
+		Input: input, Output: c.Output, Thoughts: c.Thoughts, Cached: c.Cached, Tools: c.Tools, Unmetered: unmetered,
+		Dollars: cost.Dollars(), Unpriced: c.Unpriced,
 		WaitP50: c.Waits.Quantile(0.5).Seconds(), WaitP95: c.Waits.Quantile(0.95).Seconds(),
 		TookP50: c.Took.Quantile(0.5).Seconds(), TookP95: c.Took.Quantile(0.95).Seconds(),
 	}

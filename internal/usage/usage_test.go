@@ -45,6 +45,21 @@ func report(t *testing.T, l *Ledger, q Query) *Report {
 	return out
 }
 
+// What began before a window and ends in it is nowhere less than nothing, and in a window that has both
+// it is what it came to.
+func TestEndsInALaterWindow(t *testing.T) {
+	c := &clock{noon}
+	l, of := c.ledger(storage.NewMemory(nil)), For{"p", "gemini-2.5-flash", "alice"}
+	l.Served(Answer{For: of, Input: 500})
+	c.Time = c.Add(2 * time.Hour)
+	l.Ended(Answer{For: of, Input: 100, Metered: true, Used: answers.Tokens{Output: 10}}, 500)
+	late, all := report(t, l, Query{Window: "1h"}).Total, report(t, l, Query{Window: "24h"}).Total
+	assert.Equal(t, []int64{0, 0, 0, 10}, []int64{late.Requests, late.Unmetered, late.Input, late.Output})
+	assert.Zero(t, late.Dollars)
+	assert.Equal(t, []int64{1, 0, 100, 10}, []int64{all.Requests, all.Unmetered, all.Input, all.Output})
+	assert.InDelta(t, (100*0.30+10*2.50)/1e6, all.Dollars, 1e-12)
+}
+
 // What several instances counted is one sum, whichever is asked, and whatever isn't
 // written yet.
 func TestInstancesAddUp(t *testing.T) {
