@@ -30,34 +30,32 @@ func PieceOf(r *http.Request) (p Piece, brings bool) {
 	if StartsUpload(r, query) {
 		return Piece{Last: true}, true
 	}
-	p = Piece{Upload: query.Get(UploadID), Offset: -1}
-	for _, list := range r.Header.Values("X-Goog-Upload-Command") {
-		for command := range strings.SplitSeq(list, ",") {
-			command = strings.ToLower(strings.TrimSpace(command))
-			p.Last = p.Last || command == "finalize"
-			brings = brings || p.Last || command == "upload"
-		}
-	}
+	p = Piece{Upload: query.Get(UploadID), Offset: -1, Last: hasCommand(r, "finalize")}
 	if offsets := r.Header.Values("X-Goog-Upload-Offset"); len(offsets) == 1 {
 		if n, err := strconv.ParseInt(offsets[0], 10, 64); err == nil {
 			p.Offset = n
 		}
 	}
-	return p, brings || r.ContentLength != 0
+	return p, p.Last || hasCommand(r, "upload") || r.ContentLength != 0
+}
+
+// hasCommand reports whether a command is among those of a request.
+func hasCommand(r *http.Request, command string) bool {
+	for _, list := range r.Header.Values("X-Goog-Upload-Command") {
+		for one := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.TrimSpace(one), command) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // StartsUpload reports whether a request may be understood as the start of an upload,
 // or all of one, or as being for another than the one that it names first. What goes
 // on with a resumable upload names the one and says what is to be done.
 func StartsUpload(r *http.Request, query url.Values) bool {
-	commands, protocols := r.Header.Values("X-Goog-Upload-Command"), slices.Concat(r.Header.Values("X-Goog-Upload-Protocol"), query[uploadProtocol])
-	for _, list := range commands {
-		for command := range strings.SplitSeq(list, ",") {
-			if strings.EqualFold(strings.TrimSpace(command), "start") {
-				return true
-			}
-		}
-	}
+	protocols := slices.Concat(r.Header.Values("X-Goog-Upload-Protocol"), query[uploadProtocol])
 	other := func(protocol string) bool { return !strings.EqualFold(protocol, resumable) }
-	return len(commands) == 0 || slices.ContainsFunc(protocols, other) || len(query[UploadType]) > 0 || len(query[UploadID]) != 1
+	return hasCommand(r, "start") || len(r.Header.Values("X-Goog-Upload-Command")) == 0 || slices.ContainsFunc(protocols, other) || len(query[UploadType]) > 0 || len(query[UploadID]) != 1
 }
