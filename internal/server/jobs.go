@@ -66,10 +66,9 @@ func (x *relay) job(m match, model string, body *payload.Body) error {
 		return err
 	}
 	place.Settle(-1)
-	if err := x.s.dispatch.Made(ctx, who, a.To.Key.Project, others.Told(m.Route, a)...); err != nil {
+	if err := x.s.made(x.r, m, model, a); err != nil {
 		return err
 	}
-	x.s.madeBatch(x.r, m, model, a)
 	a.Pass(x.w)
 	return nil
 }
@@ -87,14 +86,16 @@ func (s *Server) mayMake(w http.ResponseWriter, r *http.Request, model string) (
 	return wait == nil && err == nil, err
 }
 
-// madeBatch notes whose a batch is, by the answer that tells of it: what it uses is the caller's.
-func (s *Server) madeBatch(r *http.Request, m match, model string, a *exchange.Whole) {
-	if !m.MakesBatch() {
-		return
+// made notes whose what an answer tells of is, and of a batch that what it uses is the caller's.
+func (s *Server) made(r *http.Request, m match, model string, a *exchange.Whole) error {
+	project, told := a.To.Key.Project, others.Told(m.Route, a)
+	if err := s.dispatch.Made(r.Context(), s.who(r), project, told...); err != nil || !m.MakesBatch() {
+		return err
 	}
-	for _, made := range others.Told(m.Route, a) {
-		s.jobs.Made(r.Context(), jobs.Job{Project: a.To.Key.Project, Name: made.Name, Caller: callerOf(r), Model: model, Batch: true})
+	for _, batch := range told {
+		s.jobs.Made(r.Context(), jobs.Job{Project: project, Name: batch.Name, Caller: callerOf(r), Model: model, Batch: true})
 	}
+	return nil
 }
 
 // goesOn notes what an answer has made that doesn't say what it used: it may go on in the

@@ -70,16 +70,15 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	if err != nil {
 		return err
 	}
-	ctx, who, project := r.Context(), s.who(r), a.To.Key.Project
+	ctx, project := r.Context(), a.To.Key.Project
 	switch {
 	case m.Ends:
 		s.dispatch.Gone(ctx, project, m.KeptName(a.To.Key.Of(), m.Resource(m.names)))
 	case len(m.Makes) == 0:
 	case m.Names != "":
-		err = s.dispatch.Changed(ctx, who, project, others.Told(m.Route, a)...)
+		err = s.dispatch.Changed(ctx, s.who(r), project, others.Told(m.Route, a)...)
 	default:
-		err = s.dispatch.Made(ctx, who, project, others.Told(m.Route, a)...)
-		s.madeBatch(r, m, "", a)
+		err = s.made(r, m, "", a)
 	}
 	if err != nil {
 		return err
