@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -49,8 +50,8 @@ func (d *Dispatcher) Free(ctx context.Context, p *Pool, again bool, send func(ct
 		d.telemetry.Failed("resource", telemetry.Target{Provider: key.Of(), Project: key.Project}, failure.Class.String())
 		switch failure.Class {
 		case upstream.ClassKeyInvalid:
-			// Other keys of the project go on.
-			if err := d.condemn(ctx, key, failure); err != nil {
+			// Other keys of the project go on, unless they are condemned with it.
+			if err := d.condemn(ctx, p, key, failure); err != nil {
 				return err
 			}
 			if failure.Class == upstream.ClassKeyInvalid {
@@ -97,24 +98,30 @@ func (d *Dispatcher) ListModels(ctx context.Context) ([]upstream.Model, error) {
 	return models, err
 }
 
-// condemn has the key of an answer that calls it invalid marked so, once a free call
-// has confirmed it, and the keys read again: it may have been rotated. A key that
-// isn't confirmed stays as it is, and the error becomes one of another class: what
-// was asked isn't to be had with that key.
-func (d *Dispatcher) condemn(ctx context.Context, key keys.Key, e *upstream.Error) error {
+// condemn has the key of an answer that calls it invalid marked so, or every key of a
+// project that hasn't switched the API on, once a free call has confirmed it, and the
+// keys read again: it may have been rotated. A key that isn't confirmed stays as it is,
+// and the error becomes one of another class: what was asked isn't to be had with that key.
+func (d *Dispatcher) condemn(ctx context.Context, p *Pool, key keys.Key, e *upstream.Error) error {
 	reason := e.KeyReason()
 	if !upstream.ConfirmInvalid(ctx, d.providers.Of(key.Provider), key.Value.Reveal()) {
 		e.Class = upstream.ClassDenied
 		d.logger(ctx).Warn("key not confirmed to be invalid", "key", key.Index, "project", key.Project, "reason", reason)
 		return nil
 	}
-	result, err := d.admission.Apply(ctx, key.Project, scheduler.SetMark{Key: key.Fingerprint, Invalid: &reason})
-	if err == nil && result.Changed {
-		d.logger(ctx).Warn("key invalid", "key", key.Index, "project", key.Project, "reason", reason)
-		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", key.Index, key.Whose(), reason))
+	refused := []keys.Key{key}
+	if lesson.Table[lesson.Of(e, false, true)].Concerns == lesson.WholeProject {
+		refused = p.Only(key.Project).Keys
 	}
-	if _, reloadErr := d.keys.Reload(ctx, "a key turned out to be invalid"); reloadErr != nil {
-		err = errors.Join(err, reloadErr)
+	var problems []error
+	for _, k := range refused {
+		result, err := d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
+		if err == nil && result.Changed {
+			d.logger(ctx).Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
+			d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
+		}
+		problems = append(problems, err)
 	}
-	return err
+	_, err := d.keys.Reload(ctx, "a key turned out to be invalid")
+	return errors.Join(append(problems, err)...)
 }

@@ -42,7 +42,7 @@ func (r *dispatch) believe(ctx context.Context, grant *admission.Grant, told []r
 func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error) error {
 	var err error
 	if e.Class == upstream.ClassKeyInvalid {
-		err = r.d.condemn(ctx, key, e) // which may find that it is another class
+		err = r.d.condemn(ctx, r.pool, key, e) // which may find that it is another class
 	}
 	what := r.call.refusalOf(e)
 	l := lesson.Table[what]
@@ -57,11 +57,9 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 		for _, x := range r.call.featureRefusals(grant, e, l, r.d.admission.Now()) {
 			err = errors.Join(err, r.learn(ctx, grant.Project, x), r.d.keepWords(ctx, x.Model, e))
 		}
-	case lesson.WholeProject, lesson.OneAccount:
-		err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
-	case lesson.OneKey:
-		if l.Lasts == lesson.UntilProved {
-			err = errors.Join(err, r.leaveProject(ctx, grant, e, l))
+	case lesson.WholeProject, lesson.OneAccount, lesson.OneKey:
+		if l.Lasts != lesson.UntilValid { // else they are condemned already
+			err = errors.Join(err, r.leaveProject(ctx, grant, key, e, l))
 		}
 	case lesson.ThisRequest:
 		if what == lesson.ModelUnknown && r.inChain(grant.Asked) {
@@ -118,8 +116,7 @@ func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
 
 // leaveProject has every key of a project left alone that can't pay, or the one that can't, or
 // all that are billed with one that spends too fast.
-func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) error {
-	var problems []error
+func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error, l lesson.Lesson) error {
 	if l.Lasts == lesson.UntilProved {
 		reason := upstream.ReasonBilling
 		if e.Class == upstream.ClassProject {
@@ -128,15 +125,12 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, e *
 		if l.Told == lesson.UpstreamsWords {
 			r.d.lastWords.Put(anyModel, toRepeat(e))
 		}
-		depleted := grant.Project
+		depleted, refused := grant.Project, r.pool.Only(grant.Project).Keys
 		if l.Concerns == lesson.OneKey {
-			reason, depleted = e.Reason, grant.Key
+			reason, depleted, refused = e.Reason, grant.Key, []keys.Key{key}
 		}
-		problems = append(problems, r.d.trials().Note(ctx, depleted))
-		for _, k := range r.pool.Keys {
-			if k.Project != grant.Project || l.Concerns == lesson.OneKey && k.Fingerprint != grant.Key {
-				continue
-			}
+		problems := []error{r.d.trials().Note(ctx, depleted)}
+		for _, k := range refused {
 			result, err := r.d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
 			if err == nil && result.Changed {
 				r.log.Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)

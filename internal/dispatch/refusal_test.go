@@ -31,7 +31,8 @@ func errorsOf() []*upstream.Error {
 		list = append(list, &upstream.Error{Class: c})
 	}
 	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer},
-		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied}, &upstream.Error{Class: upstream.ClassBilling, Reason: upstream.ReasonSpendLimit})
+		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied}, &upstream.Error{Class: upstream.ClassKeyInvalid, Reason: upstream.ReasonAPIOff},
+		&upstream.Error{Class: upstream.ClassBilling, Reason: upstream.ReasonSpendLimit})
 }
 
 // Everything that upstream can say is in the table once, and nothing else is.
@@ -60,7 +61,7 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 		lesson.ThisCaller:   {lesson.NotAtAll},
 		lesson.OneFeature:   {lesson.Pausing, lesson.AsNamed},
 		lesson.OneModel:     {lesson.UntilMidnight, lesson.AsTold, lesson.Growing, lesson.OnceShown, lesson.SomeMinutes, lesson.ADay},
-		lesson.WholeProject: {lesson.UntilProved},
+		lesson.WholeProject: {lesson.UntilProved, lesson.UntilValid},
 		lesson.OneAccount:   {lesson.AsBilled},
 		lesson.OneKey:       {lesson.UntilValid, lesson.UntilProved},
 	}

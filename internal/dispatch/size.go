@@ -224,7 +224,7 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 			continue
 		case upstream.ClassKeyInvalid:
 			// Other keys of the project go on.
-			if err := d.condemn(ctx, key, failure); err != nil {
+			if err := d.condemn(ctx, p, key, failure); err != nil {
 				return 0, err
 			}
 			if failure.Class == upstream.ClassKeyInvalid {

@@ -22,6 +22,7 @@ const (
 	theModel     = "the model on that project"
 	theProject   = "that project"
 	theKey       = "that key"
+	allItsKeys   = "all keys of that project"
 	feature      = "nobody without the feature"
 	embeddingOne = "gemini-embedding-001"
 )
@@ -41,7 +42,7 @@ var losers = map[string][2]string{
 	"400_two_credentials":          {nobody, nobody},
 	"401_token_type":               {theKey, theKey},
 	"402_billing":                  {theProject, theProject},
-	"403_api_off":                  {theKey, theKey},
+	"403_api_off":                  {allItsKeys, allItsKeys},
 	"403_denied":                   {theProject, theProject},
 	"403_file":                     {nobody, nobody},
 	"403_leaked":                   {theKey, theKey},
@@ -103,10 +104,15 @@ var kinds = []kind{
 
 var modelOfQuota = regexp.MustCompile(`"model": "[^"]*"`)
 
+// saidOfKeys reports whether a refusal is said of a key, and believed once a free call says so too.
+func saidOfKeys(left string) bool { return left == theKey || left == allItsKeys }
+
 // loses reports whether a request of another kind loses its turn on the project by what
 // is left of a refusal.
 func (k kind) loses(left string, other kind) bool {
 	switch left {
+	case allItsKeys:
+		return true
 	case theProject:
 		return !other.free
 	case theModel:
@@ -128,7 +134,7 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 	for name, expected := range losers {
 		for _, kind := range kinds {
 			for _, confirmed := range []bool{true, false} {
-				if !confirmed && expected[0] != theKey {
+				if !confirmed && !saidOfKeys(expected[0]) {
 					continue // a free call is made for what is said of a key only: nothing is different
 				}
 				want := expected[0]
@@ -136,11 +142,11 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 					want = expected[1]
 				}
 				switch {
-				case want == theKey && !confirmed && kind.feature != "":
+				case saidOfKeys(want) && !confirmed && kind.feature != "":
 					want = feature
-				case want == theKey && !confirmed && !kind.content && !kind.free:
+				case saidOfKeys(want) && !confirmed && !kind.content && !kind.free:
 					want = theModel
-				case want == theKey && !confirmed, kind.free && want != theKey, kind.content && name == "403_permission":
+				case saidOfKeys(want) && !confirmed, kind.free && !saidOfKeys(want), kind.content && name == "403_permission":
 					want = nobody
 				}
 				t.Run(name+" "+kind.name+map[bool]string{true: "", false: " unconfirmed"}[confirmed], func(t *testing.T) {
@@ -175,7 +181,7 @@ func whoLoses(t *testing.T, name string, k kind, confirmed bool) (lose []string,
 		case refused == "" && (isCall(h) || k.free && counts):
 			refused = sent
 			return respond(status, text)
-		case refused == sent && confirmed && strings.HasSuffix(h.path, "/models") && losers[name][0] == theKey:
+		case refused == sent && confirmed && strings.HasSuffix(h.path, "/models") && saidOfKeys(losers[name][0]):
 			return respond(status, text)
 		}
 		return nil

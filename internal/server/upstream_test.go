@@ -139,12 +139,11 @@ func TestUpstreamBare429(t *testing.T) {
 // goes on.
 func TestUpstreamInvalidKey(t *testing.T) {
 	for state, reason := range map[credentials.State]string{
-		credentials.Invalid:     "API_KEY_INVALID",
-		credentials.Expired:     "API_KEY_INVALID",
-		credentials.Leaked:      "leaked",
-		credentials.Suspended:   "CONSUMER_SUSPENDED",
-		credentials.Blocked:     "API_KEY_SERVICE_BLOCKED",
-		credentials.DisabledAPI: "SERVICE_DISABLED",
+		credentials.Invalid:   "API_KEY_INVALID",
+		credentials.Expired:   "API_KEY_INVALID",
+		credentials.Leaked:    "leaked",
+		credentials.Suspended: "CONSUMER_SUSPENDED",
+		credentials.Blocked:   "API_KEY_SERVICE_BLOCKED",
 	} {
 		t.Run(reason, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -168,6 +167,50 @@ func TestUpstreamInvalidKey(t *testing.T) {
 				w.sim.SetKeyState(bad, credentials.Healthy)
 				w.do("POST", "/config", `{"enable_key":1}`)
 				assert.Equal(t, "healthy", w.status().Keys[0].Status)
+			})
+		})
+	}
+}
+
+// 403 SERVICE_DISABLED is of the project: all its keys are out by one try, whatever was asked, until
+// a check finds that they work again.
+func TestUpstreamAPIOff(t *testing.T) {
+	for name, ask := range map[string]func(w *world){
+		"generating": func(w *world) { assert.Equal(t, 4, w.generate("hello", `"preferred_key":1`).ok().KeyUsed) },
+		"counting": func(w *world) {
+			assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-pro:countTokens", hello).Code)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				off := map[string]bool{}
+				tried := 0
+				up, s := stubbed(nil)
+				up.answer = func(h heard) *http.Response {
+					if off[h.header.Get("X-Goog-Api-Key")] {
+						if !strings.HasSuffix(h.path, "/models") {
+							tried++
+						}
+						return respond(refusalBody(t, "403_api_off"))
+					}
+					return nil
+				}
+				s.keys = append(projects("alpha", "alpha", "alpha"), key(4, "beta"))
+				w := newWorld(t, s)
+				for i := range 3 {
+					off[key(i+1, "").Value] = true
+				}
+				for tried == 0 { // which project counts chance says
+					ask(w)
+				}
+				assert.Equal(t, 3, w.invalidKeys())
+				for i := range 3 {
+					assert.Equal(t, 4, w.generate(fmt.Sprint("again ", i), "").ok().KeyUsed)
+				}
+				assert.Equal(t, 1, tried, "by one of three keys")
+				clear(off)
+				w.do("POST", "/validate", "")
+				assert.Zero(t, w.invalidKeys())
 			})
 		})
 	}

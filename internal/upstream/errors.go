@@ -95,6 +95,9 @@ const (
 	ReasonLoop             = "LOOP"               // 508: the base URL leads to a Fluxgate
 )
 
+// ReasonAPIOff is Google's own: the API isn't switched on in the project, so that all its keys are refused alike.
+const ReasonAPIOff = "SERVICE_DISABLED"
+
 // Kind is the quantity that a violated limit counts. Days are Pacific calendar days.
 type Kind int
 

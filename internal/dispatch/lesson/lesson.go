@@ -30,6 +30,7 @@ const (
 	Denied         Refusal = "no permission, to plain text"
 	DeniedFeature  Refusal = "no permission, to a request with a feature"
 	DeniedContent  Refusal = "no permission, to a request with more than text"
+	APIOff         Refusal = "the API is switched off in the project, and a free call confirms it"
 	KeyInvalid     Refusal = "the key is invalid, and a free call confirms it"
 	KeyUnconfirmed Refusal = "the key is invalid, and no free call confirms it"
 	KeyFeature     Refusal = "the key is invalid, and no free call confirms it, to a request with a feature"
@@ -72,7 +73,7 @@ const (
 	SomeMinutes   Span = "10 min"
 	ADay          Span = "24 h"
 	UntilProved   Span = "until a real request passes: one is tried after 5 min, then after twice as long, at most an hour"
-	UntilValid    Span = "until a check finds the key valid"
+	UntilValid    Span = "until a check finds the key valid, each by itself"
 )
 
 // A Sequel is what becomes of the request itself.
@@ -124,6 +125,7 @@ var Table = map[Refusal]Lesson{
 	Denied:         {OneModel, SomeMinutes, Limited, UpstreamsWords, false},
 	DeniedFeature:  {OneFeature, Pausing, Doubtful, UpstreamsWords, false},
 	DeniedContent:  {ThisRequest, NotAtAll, Doubtful, UpstreamsWords, true},
+	APIOff:         {WholeProject, UntilValid, Elsewhere, NotTheirs, false},
 	KeyInvalid:     {OneKey, UntilValid, Elsewhere, NotTheirs, false},
 	KeyUnconfirmed: {OneModel, Growing, Doubtful, NotTheirs, true},
 	KeyFeature:     {OneFeature, Pausing, Doubtful, NotTheirs, false},
@@ -185,6 +187,9 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 		}
 		return NoFreeTier
 	case upstream.ClassKeyInvalid:
+		if e.Reason == upstream.ReasonAPIOff {
+			return APIOff
+		}
 		return KeyInvalid
 	case upstream.ClassDenied:
 		kinds := [3]Refusal{KeyUnconfirmed, KeyFeature, KeyContent}

@@ -40,6 +40,8 @@
 //     violations of a model without any quota, monthly spending caps, and the dynamic "shared"
 //     quotas.
 //   - The quotaId for embedding tokens, which is not established.
+//   - Quotas of features that name a limit, such as grounded requests per day or images per minute:
+//     their ids stand in public test fixtures, or are guesses.
 //
 // Files, from the top down; a file calls only those below it:
 //
