@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -131,11 +132,14 @@ func messageOf(model string) string {
 // headers keeps the headers of what is sent, keys included.
 type headers struct {
 	http.RoundTripper
+	mu   sync.Mutex
 	sent []http.Header
 }
 
 func (h *headers) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.mu.Lock()
 	h.sent = append(h.sent, r.Header.Clone())
+	h.mu.Unlock()
 	return h.RoundTripper.RoundTrip(r)
 }
 

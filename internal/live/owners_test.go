@@ -182,8 +182,10 @@ func TestResume(t *testing.T) {
 		status, _ := w.tryToMint(one, bobToken, `{"bidi_generate_content_setup":{"sessionResumption":{"handle":"`+handle+`"}}}`)
 		assert.Equal(t, http.StatusNotFound, status, "nor in a token")
 		w.mint(one, `{"bidiGenerateContentSetup":{"sessionResumption":{"handle":"`+handle+`"}}}`)
+		before := len(w.sim.Live().Setups())
 		stranger := w.connectAs(one, bobToken, resuming(handle))
 		assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, stranger.closed())
+		assert.Len(t, w.sim.Live().Setups(), before, "Gemini isn't asked")
 
 		c = w.connect(w.instance(), resuming(handle))
 		require.Contains(t, c.hear(), "setupComplete")

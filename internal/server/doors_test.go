@@ -299,8 +299,10 @@ func TestAdministratorsOnly(t *testing.T) {
 			assert.NotContains(t, a.Body.String(), "bob")
 			assert.NotEqual(t, http.StatusForbidden, w.do(method, path, `{"mode":"flash_only"}`, as(adminToken)...).Code, path)
 		}
-		assert.NotContains(t, w.do("GET", "/status", "", as(aliceToken)...).Body.String(), "bob")
-		assert.Contains(t, w.do("GET", "/status", "", as(adminToken)...).Body.String(), "bob")
+		for _, path := range []string{"/status", "/usage?by=caller"} {
+			assert.NotContains(t, w.do("GET", path, "", as(aliceToken)...).Body.String(), "bob", path)
+			assert.Contains(t, w.do("GET", path, "", as(adminToken)...).Body.String(), "bob", path)
+		}
 	})
 }
 

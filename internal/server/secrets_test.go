@@ -2,9 +2,13 @@ package server_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +93,88 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 			assert.NotContains(t, text, "Authorization", where)
 		}
 	})
+}
+
+// What is kept of a deployment holds no key, no token and nothing of what was asked, uploaded
+// or answered, but for the key that signs tickets.
+func TestNothingSecretIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const prompt, made = "confidential-words", "confidential-content"
+		store := &named{Store: storage.NewMemory(nil)}
+		w := shared(t, store, `FLUXGATE_CALLERS={"alice":{"rpm":100,"tokens_per_day":1000000}}`, "FLUXGATE_COUNT=exact")
+		w.generate(prompt, "", as(aliceToken)...).ok()
+		w.do("POST", streamPath+"&key="+aliceToken, strings.Replace(hello, "hello", prompt, 1))
+		file := w.uploadTo("/upload/v1beta/files", `{"file":{"displayName":"`+prompt+`"}}`, made, aliceToken).field("file.name")
+		w.sendTo(aliceToken, `{"file":{"displayName":"`+prompt+`"}}`, `{"request":{"contents":[{"parts":[{"text":"`+prompt, `"}]}]}}`+"\n")
+		w.begin(prompt, as(aliceToken)...) // an upload that is under way
+		cache := w.do("POST", "/v1beta/cachedContents", `{"model":"models/gemini-2.5-flash","displayName":"`+prompt+`","contents":[{"parts":[{"text":"`+strings.Repeat(prompt+" ", 2000)+`"}]}]}`, as(aliceToken)...)
+		require.Equal(t, http.StatusOK, cache.Code, cache.Body)
+		id := w.do("POST", interactionsPath, `{"model":"gemini-2.5-flash","input":"`+prompt+`"}`, as(aliceToken)...).interaction().ID
+		w.do("POST", unaryPath, mention(file), as(bobToken)...).failed(http.StatusNotFound)
+		w.do("POST", "/generate", body(prompt, ""), as("nobody-"+aliceToken)...).failed(http.StatusUnauthorized)
+		w.sim.FailNext(-1, faults.Bare429)
+		w.generate(prompt, "", append(as(aliceToken), "X-Fluxgate-Book", "true")...).wait()
+		w.sim.FailNext(0, 0)
+		w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)
+		w.sim.SetKeyState(key(2, "").Value, credentials.Leaked)
+		synctestSleep(5 * time.Minute)
+		assert.Equal(t, http.StatusServiceUnavailable, w.generate(prompt, "", as(aliceToken)...).Code)
+		w.do("POST", "/config", `{"mode":"flash_only"}`, as(adminToken)...)
+		w.served.FlushUsage(t.Context())
+		synctestSleep(25 * time.Hour) // a day is over, and is written down
+		w.generate(prompt, "", as(aliceToken)...)
+		synctest.Wait()
+
+		kept := store.everything(t, "alpha", "beta", "caller=alice")
+		for _, known := range []string{"alice", file, id, "flash_only", "alpha"} {
+			require.Contains(t, kept, known, "what is looked through has what is kept")
+		}
+		for _, secret := range []string{aliceToken, bobToken, adminToken, key(1, "").Value, key(2, "").Value, prompt, made} {
+			for _, form := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))[:len(secret)], hex.EncodeToString([]byte(secret))} {
+				assert.NotContains(t, kept, form)
+			}
+		}
+	})
+}
+
+// A named store remembers the names of its records.
+type named struct {
+	storage.Store
+	mu      sync.Mutex
+	records map[string]bool
+}
+
+func (n *named) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	n.mu.Lock()
+	if n.records == nil {
+		n.records = make(map[string]bool)
+	}
+	n.records[name] = true
+	n.mu.Unlock()
+	return n.Store.UpdateRecord(ctx, name, change)
+}
+
+// everything returns all that is kept: the settings, the records, and those documents.
+func (n *named) everything(t *testing.T, documents ...string) string {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all strings.Builder
+	control, err := n.Control(t.Context())
+	require.NoError(t, err)
+	states, err := n.View(t.Context(), documents)
+	require.NoError(t, err)
+	for _, v := range []any{control, states} {
+		text, err := json.Marshal(v)
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	for name := range n.records {
+		text, err := n.Record(t.Context(), name)
+		require.NoError(t, err)
+		fmt.Fprintf(&all, "\n%s %s", name, text)
+	}
+	return all.String()
 }
 
 // One line for the request, one for the selection or the wait, one for the
