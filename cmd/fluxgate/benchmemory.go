@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,8 @@ func newBenchMemoryCommand() *cobra.Command {
 /generate and as uploads, and prints the most resident memory that the process ever
 had, a new process for each row. Who is refused with 503 comes again until it is
 served. It fails if that was more than the limit, or than what an idle instance has
-and one and a half times the bodies in flight.`,
+and one and a half times the bodies in flight. It takes minutes, and says on standard
+error what it has measured so far.`,
 		Example: `  fluxgate bench memory
   fluxgate bench memory --limit 1024 --counts 1,80`,
 		Args: cobra.NoArgs,
@@ -32,6 +34,9 @@ and one and a half times the bodies in flight.`,
 				return err
 			}
 			o.BodyBytes, o.Limit = megabytes<<20, limit<<20
+			o.Measured = func(row bench.MemoryRow) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d at once, %s: %d MiB in %.0f s\n", row.Count, row.Route, row.PeakBytes>>20, row.Took.Seconds())
+			}
 			return measure(cmd, &o.Launch, func(ctx context.Context) (*bench.MemoryReport, error) { return bench.Memory(ctx, o) })
 		},
 	}

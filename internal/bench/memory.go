@@ -22,7 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/remote"
 )
 
-// MemoryOptions say what [Memory] measures. All are required.
+// MemoryOptions say what [Memory] measures. All but Measured are required.
 type MemoryOptions struct {
 	Launch Launcher
 	// Limit is the memory of the container, in bytes, that Fluxgate is told to live in.
@@ -31,6 +31,8 @@ type MemoryOptions struct {
 	// count after another.
 	BodyBytes int64
 	Counts    []int
+	// Measured, if not nil, is told of each row as soon as there is one: all of them take minutes.
+	Measured func(MemoryRow)
 }
 
 // mostOfBodies is how much of the peak the bodies in flight may be the reason for, in
@@ -124,6 +126,9 @@ func Memory(ctx context.Context, o MemoryOptions) (*MemoryReport, error) {
 				return nil, fmt.Errorf("%d bodies, %s: %w", n, route.name, err)
 			}
 			r.Rows = append(r.Rows, *row)
+			if o.Measured != nil {
+				o.Measured(*row)
+			}
 		}
 	}
 	return r, nil
