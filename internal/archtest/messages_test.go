@@ -97,8 +97,10 @@ func TestMessagesOfSettingsAndCommands(t *testing.T) {
 				continue
 			}
 			ast.Inspect(f.syntax, func(n ast.Node) bool {
-				if words := textOf(said(n, dir == "cmd/fluxgate")); strings.ContainsFunc(words, unicode.IsLetter) {
-					found = append(found, strings.TrimPrefix(dir, "internal/")+" | "+strings.TrimSpace(words))
+				for _, e := range said(n, dir == "cmd/fluxgate") {
+					if words := textOf(e); strings.ContainsFunc(words, unicode.IsLetter) {
+						found = append(found, strings.TrimPrefix(dir, "internal/")+" | "+strings.TrimSpace(words))
+					}
 				}
 				return true
 			})
@@ -128,9 +130,12 @@ func TestMessagesOfSettingsAndCommands(t *testing.T) {
 	assert.True(t, slices.IsSorted(listed), "%s is sorted by package and text", saidFile)
 }
 
-// said returns the text of an error, a warning or a line for people that is made here, printed ones
-// among them if they are asked for; nil: none is.
-func said(n ast.Node, printed bool) ast.Expr {
+// kept are the names of variables and fields that hold what is said later.
+var kept = []string{"advice", "message", "text"}
+
+// said returns the texts of errors, warnings and lines for people that are made here, printed ones
+// among them if they are asked for.
+func said(n ast.Node, printed bool) (texts []ast.Expr) {
 	switch n := n.(type) {
 	case *ast.CallExpr:
 		args := n.Args
@@ -147,15 +152,23 @@ func said(n ast.Node, printed bool) ast.Expr {
 		default:
 			return nil
 		}
-		if len(args) > 0 {
-			return args[0]
+		return args[:min(1, len(args))]
+	case *ast.AssignStmt:
+		for i, to := range n.Lhs {
+			if len(n.Lhs) == len(n.Rhs) && slices.Contains(kept, nameOf(to)) {
+				texts = append(texts, n.Rhs[i])
+			}
+		}
+	case *ast.KeyValueExpr:
+		if slices.Contains(kept, nameOf(n.Key)) {
+			texts = append(texts, n.Value)
 		}
 	case *ast.CompositeLit:
 		if nameOf(n.Type) == "Warning" && len(n.Elts) == 2 {
-			return n.Elts[1]
+			texts = append(texts, n.Elts[1])
 		}
 	}
-	return nil
+	return texts
 }
 
 // messages returns what the code of the module makes problems of package apierror with.

@@ -112,7 +112,7 @@ func (s *sender) readAnswer(ex *exchange, body io.Reader) {
 	ex.outcome = rejected
 	switch {
 	case len(data) > maxAnswerBytes:
-		ex.message = fmt.Sprintf("the answer is larger than %d bytes", maxAnswerBytes)
+		ex.message = fmt.Sprintf("the answer is larger than %d bytes: is the URL right?", maxAnswerBytes)
 	case json.Unmarshal(data, &ex.answer) != nil || ex.answer.Response == nil:
 		ex.message = "the answer isn't one of /generate: is the URL right?"
 	default:
