@@ -60,8 +60,8 @@ func (d *Dispatcher) account(ctx context.Context, c *Call, wait *admission.Wait,
 		if who.Project = wait.Project; wait.Model != "" {
 			who.Model = wait.Model
 		}
-		d.usage.Refused(ctx, who, causeOf(wait), wait.Start.Sub(d.admission.Now()))
-		d.telemetry.Refused(ctx, who.Caller, who.Model, causeOf(wait))
+		d.usage.Refused(ctx, who, CauseOf(wait), wait.Start.Sub(d.admission.Now()))
+		d.telemetry.Refused(ctx, who.Caller, who.Model, CauseOf(wait))
 	case err != nil:
 		d.usage.Failed(ctx, who, failureOf(err))
 	}

@@ -69,8 +69,8 @@ func (l *Ledger) May(ctx context.Context, caller, model string) (*admission.Wait
 		return nil, err
 	}
 	wait := dispatch.OverBudget(caller, spent)
-	l.o.Usage.Refused(ctx, usage.For{Model: model, Caller: caller}, "own_budget", wait.Start.Time().Sub(l.o.Now()))
-	l.o.Telemetry.Refused(ctx, caller, model, "own_budget")
+	l.o.Usage.Refused(ctx, usage.For{Model: model, Caller: caller}, dispatch.CauseOf(wait), wait.Start.Time().Sub(l.o.Now()))
+	l.o.Telemetry.Refused(ctx, caller, model, dispatch.CauseOf(wait))
 	return wait, nil
 }
 
