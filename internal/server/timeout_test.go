@@ -1,0 +1,113 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// A timeout is not retried: the request may have been served and billed.
+func TestUpstreamTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{keys: projects("alpha", "beta")})
+		w.sim.FailNext(1, faults.Hang)
+		start := time.Now()
+		f := w.generate("hello", `"timeout":2`).failed(http.StatusGatewayTimeout)
+		assert.Equal(t, 2*time.Second, time.Since(start))
+		assert.Equal(t, "DEADLINE_EXCEEDED", f.Status)
+		require.Len(t, w.sim.Log(), 1)
+		assert.EqualValues(t, 1, w.used(w.sim.Log()[0].Project, pro), "the reservation stays")
+	})
+}
+
+// The server's own timeout bounds what asks for none, or for more.
+func TestServerTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{"FLUXGATE_TIMEOUT=3s"}})
+		w.sim.FailNext(-1, faults.Hang)
+		for _, members := range []string{"", `"timeout":600`} {
+			start := time.Now()
+			w.generate("hello"+members, members).failed(http.StatusGatewayTimeout)
+			assert.Equal(t, 3*time.Second, time.Since(start))
+		}
+	})
+}
+
+// retry: false sends once. What upstream said is passed on in a form that says
+// when to come back, and never as if the caller's own key were at fault.
+func TestRetryFalse(t *testing.T) {
+	t.Run("5xx", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, setup{keys: projects("alpha", "beta")})
+			w.sim.FailNext(1, faults.Unavailable503)
+			w.generate("hello", `"retry":false`).failed(http.StatusServiceUnavailable)
+			assert.Len(t, w.sim.Log(), 1)
+		})
+	})
+	t.Run("key", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, setup{keys: projects("alpha", "beta")})
+			w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)
+			a := w.generate("hello", `"retry":false,"preferred_key":1`)
+			f := a.failed(http.StatusServiceUnavailable)
+			assert.NotContains(t, f.Message, "suspended")
+			assert.NotEmpty(t, a.Header().Get("Retry-After"), "the other key is there")
+			assert.Len(t, w.sim.Log(), 1)
+			w.generate("hello", `"retry":false,"preferred_key":1`).ok()
+		})
+	})
+	t.Run("minute", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, setup{sim: simLimits(geminisim.Limits{RPM: 1, TPM: 250_000, RPD: 100})})
+			w.generate("one", "").ok()
+			synctestSleep(10 * time.Second)
+			a := w.generate("two", `"retry":false`)
+			assert.NotEmpty(t, a.ticket(), "the wait is our own: upstream's delay says nothing of what else we sent")
+			assert.Contains(t, a.Body.String(), "GenerateRequestsPerMinute")
+			assert.Len(t, w.sim.Log(), 2)
+			synctestSleep(a.wait())
+			w.generate("two", `"retry":false`).ok()
+		})
+	})
+	t.Run("day", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, setup{sim: simLimits(geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 1})})
+			w.generate("one", "").ok()
+			a := w.generate("two", `"retry":false`)
+			assert.Equal(t, http.StatusTooManyRequests, a.Code)
+			// The next model is free at once, whatever upstream says of this one.
+			assert.LessOrEqual(t, a.wait(), 5*time.Second)
+		})
+	})
+}
+
+// A caller that hangs up doesn't keep its request from being settled, and is not
+// an alarm.
+func TestCallerHangsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &faulty{Store: storage.NewMemory(nil)}
+		w := newWorld(t, setup{store: store, sim: func(c *geminisim.Config) { c.Latency = 5 * time.Second }})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		askContext(ctx, t, w.Server, "POST", "/generate", body("hello", ""))
+		require.Len(t, w.sim.Log(), 1)
+		assert.EqualValues(t, 1, w.used("alpha", pro), "it was sent, so it counts")
+		assert.True(t, slices.ContainsFunc(store.changes, func(c scheduler.Change) bool {
+			settled, ok := c.(scheduler.Settle)
+			return ok && settled.SentAt != 0
+		}), "settled")
+		assert.NotContains(t, w.logs.String(), "level=ERROR")
+	})
+}
