@@ -129,12 +129,13 @@ export async function accessible(page, what) {
   assert.deepEqual(told, [], what);
 }
 
-// settled waits until the page is drawn as it is to be at its size, and at its
-// top.
+// settled waits until the page is drawn as it is to be in its look, and at its
+// top. What another theme fades into has colours of neither until it has faded.
 export const settled = (page) =>
-  page.evaluate(() => {
+  page.evaluate(async () => {
     scrollTo(0, 0);
-    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    await Promise.allSettled(document.getAnimations().map((a) => a.finished));
   });
 
 // fits asserts that nothing is wider than the screen.
