@@ -14,7 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/catalog"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/nearest"
@@ -161,7 +161,7 @@ func (c *reconfiguration) mode(raw json.RawMessage) error {
 		return apierror.Invalid("mode", "want the name of a mode, or null for the configured one.")
 	}
 	if _, err := scheduler.ParseMode(mode); err != nil || mode == "" {
-		return dispatch.ModeError(mode)
+		return candidates.ModeError(mode)
 	}
 	c.step("mode "+mode, func(c *storage.Control) { c.Mode = mode })
 	return nil

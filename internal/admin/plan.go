@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/requesthash"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/resources"
@@ -51,7 +52,7 @@ const noUsable scheduler.Cause = "no_usable_key"
 type Question struct {
 	Caller   resources.Caller
 	Body     []byte
-	Fallback string // as of dispatch.FallbackHeader
+	Fallback string // as of candidates.FallbackHeader
 }
 
 // Plan says when, where and why a request would run: one of so many tokens, a body
@@ -145,7 +146,7 @@ func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (
 		return nil, err
 	}
 	plan := &planning{snapshot: s, request: scheduler.Request{Demand: scheduler.Demand{Tokens: in.Tokens}}}
-	mode, err := dispatch.ParseMode(in.Mode)
+	mode, err := candidates.ParseMode(in.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (
 
 // readNative reads a question about a body for generateContent.
 func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Question, named []byte) (*planning, error) {
-	model := dispatch.AutoModel
+	model := candidates.Auto
 	if named != nil {
 		if err := json.Unmarshal(named, &model); err != nil {
 			return nil, apierror.Invalid("model", "want a string.")
@@ -184,7 +185,7 @@ func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Questio
 	if err != nil {
 		return nil, err
 	}
-	models, err := dispatch.Candidates(s, model, q.Fallback)
+	models, err := candidates.Of(s, model, q.Fallback)
 	if err != nil {
 		return nil, err
 	}

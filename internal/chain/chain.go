@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/providers"
@@ -52,7 +53,7 @@ func (c *Chain) Models(s *admission.Snapshot, mode scheduler.Mode) ([]string, er
 		mode = s.Mode
 	}
 	if all = mode.Filter(all); len(all) == 0 {
-		return nil, dispatch.NoneLeft(mode)
+		return nil, candidates.None(mode)
 	}
 	return all, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/completion"
@@ -20,10 +21,10 @@ import (
 type Question struct {
 	Body     *payload.Body
 	Asked    completion.Request
-	Fallback string // dispatch.FallbackHeader
+	Fallback string // candidates.FallbackHeader
 	Provider string // providers.Header; empty: any
 	// Choose returns the model that is named, as it is counted; it is asked for what isn't
-	// dispatch.AutoModel.
+	// candidates.Auto.
 	Choose func() (string, error)
 }
 
@@ -38,7 +39,7 @@ type Chat struct {
 // Chat returns the chat that is asked for, where models of several providers may serve it; nil:
 // one does, or Gemini alone.
 func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
-	auto := strings.TrimPrefix(q.Asked.Model, "models/") == dispatch.AutoModel
+	auto := strings.TrimPrefix(q.Asked.Model, "models/") == candidates.Auto
 	if !auto && q.Fallback != "chain" || q.Body.JSON == nil {
 		return nil, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -39,9 +40,9 @@ func (c *Chain) way(s *admission.Snapshot, p *dispatch.Pool, model string, mode 
 	models := []string{model}
 	var err error
 	switch {
-	case model == "" || model == dispatch.AutoModel:
+	case model == "" || model == candidates.Auto:
 		if models, err = c.Models(s, mode); err == nil && models == nil {
-			models, err = dispatch.Chain(s, mode)
+			models, err = candidates.Chain(s, mode)
 		}
 	case pool.ProviderOf(model) == upstream.Gemini:
 		models[0] = Name(model)

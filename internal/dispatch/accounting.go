@@ -41,12 +41,29 @@ func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, er
 	} else if err != nil || spent == nil || r.d.shadow.On() {
 		return share, nil, err
 	}
-	return nil, OverBudget(r.call.Caller, spent), nil
+	return nil, overBudget(r.call.Caller, spent), nil
 }
 
-// OverBudget is the wait of a caller whose budget has no room.
-func OverBudget(caller string, spent *budget.Refusal) *admission.Wait {
+// overBudget is the wait of a caller whose budget has no room.
+func overBudget(caller string, spent *budget.Refusal) *admission.Wait {
 	return &admission.Wait{Start: scheduler.At(spent.Reset), Cause: scheduler.ByRPD, Caller: caller, Budget: spent.ID, BudgetLimit: spent.Value}
+}
+
+// MayMake says what stands in the way of a new batch of a caller's, of a model: its budget, where
+// that is spent. What the batch will come to isn't known, so it is taken for one request. A model
+// "" may be any. The error is the store's.
+func (d *Dispatcher) MayMake(ctx context.Context, caller, model string) (*admission.Wait, error) {
+	if d.shadow.On() {
+		return nil, nil
+	}
+	share, spent, err := d.budgets.Take(ctx, caller, []string{model}, 0)
+	share.GiveBack()
+	if spent == nil || err != nil {
+		return nil, err
+	}
+	wait := overBudget(caller, spent)
+	d.account(ctx, &Call{Caller: caller, Models: []string{model}}, wait, nil)
+	return wait, nil
 }
 
 // account counts a call that wasn't answered.
@@ -60,8 +77,8 @@ func (d *Dispatcher) account(ctx context.Context, c *Call, wait *admission.Wait,
 		if who.Project = wait.Project; wait.Model != "" {
 			who.Model = wait.Model
 		}
-		d.usage.Refused(ctx, who, CauseOf(wait), wait.Start.Sub(d.admission.Now()))
-		d.telemetry.Refused(ctx, who.Caller, who.Model, CauseOf(wait))
+		d.usage.Refused(ctx, who, causeOf(wait), wait.Start.Sub(d.admission.Now()))
+		d.telemetry.Refused(ctx, who.Caller, who.Model, causeOf(wait))
 	case err != nil:
 		d.usage.Failed(ctx, who, failureOf(err))
 	}

@@ -265,11 +265,11 @@ func (r *dispatch) whenAgain(ctx context.Context, e *upstream.Error, l lesson.Le
 func (r *dispatch) logWait(wait *admission.Wait) {
 	left := wait.Start.Sub(r.d.admission.Now())
 	if wait.Caller != "" {
-		r.log.Info("wait", "cause", CauseOf(wait), "wait", left)
+		r.log.Info("wait", "cause", causeOf(wait), "wait", left)
 		return
 	}
 	r.log.Info("wait", "project", wait.Project, "model", wait.Model, "tokens", r.demand.Tokens,
-		"wait", left, "cause", CauseOf(wait), "booked", wait.Booked)
+		"wait", left, "cause", causeOf(wait), "booked", wait.Booked)
 }
 
 // request is what admission is asked.

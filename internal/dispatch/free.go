@@ -113,15 +113,23 @@ func (d *Dispatcher) condemn(ctx context.Context, p *Pool, key keys.Key, e *upst
 	if lesson.Table[lesson.Of(e, false, true)].Concerns == lesson.WholeProject {
 		refused = p.Only(key.Project).Keys
 	}
-	var problems []error
-	for _, k := range refused {
-		result, err := d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
-		if err == nil && result.Changed {
-			d.logger(ctx).Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
-			d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
-		}
-		problems = append(problems, err)
+	marked, err := d.mark(ctx, refused, reason)
+	for _, k := range marked {
+		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
 	}
-	_, err := d.keys.Reload(ctx, "a key turned out to be invalid")
-	return errors.Join(append(problems, err)...)
+	_, reload := d.keys.Reload(ctx, "a key turned out to be invalid")
+	return errors.Join(err, reload)
+}
+
+// mark marks keys as invalid, and returns those that weren't yet.
+func (d *Dispatcher) mark(ctx context.Context, refused []keys.Key, reason string) (marked []keys.Key, err error) {
+	for _, k := range refused {
+		result, problem := d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
+		if problem == nil && result.Changed {
+			d.logger(ctx).Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
+			marked = append(marked, k)
+		}
+		err = errors.Join(err, problem)
+	}
+	return marked, err
 }

@@ -129,15 +129,9 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, key
 		if l.Concerns == lesson.OneKey {
 			reason, depleted, refused = e.Reason, grant.Key, []keys.Key{key}
 		}
-		problems := []error{r.d.trials().Note(ctx, depleted)}
-		for _, k := range refused {
-			result, err := r.d.admission.Apply(ctx, k.Project, scheduler.SetMark{Key: k.Fingerprint, Invalid: &reason})
-			if err == nil && result.Changed {
-				r.log.Warn("key invalid", "key", k.Index, "project", k.Project, "reason", reason)
-			}
-			problems = append(problems, err)
-		}
-		return errors.Join(problems...)
+		noted := r.d.trials().Note(ctx, depleted)
+		_, err := r.d.mark(ctx, refused, reason)
+		return errors.Join(noted, err)
 	}
 	return r.overspent(ctx, grant, lesson.BlockFor(l, e, r.d.admission.Now()))
 }

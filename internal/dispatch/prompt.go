@@ -5,9 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/weights"
-	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -40,7 +39,7 @@ func ReadPrompt(body []byte) (*Prompt, error) {
 		return nil, err
 	}
 	p := &Prompt{Generate: in, bytes: len(body)}
-	if p.Mode, err = ParseMode(in.Mode); err != nil {
+	if p.Mode, err = candidates.ParseMode(in.Mode); err != nil {
 		return nil, err
 	}
 	media, err := in.Media()
@@ -63,31 +62,6 @@ func ReadPrompt(body []byte) (*Prompt, error) {
 		p.prompt.Pieces = append(p.prompt.Pieces, payload.Piece{Media: m})
 	}
 	return p, nil
-}
-
-// ParseMode returns the mode of that name; none for none.
-func ParseMode(name string) (scheduler.Mode, error) {
-	if name == "" {
-		return "", nil
-	}
-	mode, err := scheduler.ParseMode(name)
-	if err != nil {
-		return "", ModeError(name)
-	}
-	return mode, nil
-}
-
-// ModeError is the error for what is no mode.
-func ModeError(name string) error {
-	var modes []string
-	for _, m := range scheduler.Modes() {
-		modes = append(modes, string(m))
-	}
-	text := "want one of " + strings.Join(modes, ", ") + "."
-	if meant := nearest.Word(name, modes); meant != "" {
-		text += " Did you mean " + meant + "?"
-	}
-	return apierror.Invalid("mode", text)
 }
 
 // Prepare completes and sizes the call of a prompt, whose snapshot, caller, hash, ticket and

@@ -20,7 +20,7 @@ func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err er
 	case grant != nil:
 		out.Project, out.Model, out.Booked, out.Waited = grant.Project, grant.Model, grant.Booked, grant.Waited
 	case wait != nil:
-		out.Project, out.Model, out.Booked, out.Cause = wait.Project, wait.Model, wait.Booked, CauseOf(wait)
+		out.Project, out.Model, out.Booked, out.Cause = wait.Project, wait.Model, wait.Booked, causeOf(wait)
 		out.Wait = wait.Start.Sub(r.d.admission.Now())
 	case errors.Is(err, admission.ErrTooLarge), errors.Is(err, admission.ErrCallerTooLarge):
 		out.Cause = "too_large"
@@ -32,8 +32,8 @@ func (r *dispatch) decision(grant *admission.Grant, wait *admission.Wait, err er
 	return out
 }
 
-// CauseOf names what stands in the way; callers' own limits are told apart from projects'.
-func CauseOf(wait *admission.Wait) string {
+// causeOf names what stands in the way; callers' own limits are told apart from projects'.
+func causeOf(wait *admission.Wait) string {
 	switch {
 	case wait.Budget != "":
 		return "own_budget"

@@ -10,9 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/budget"
-	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/recent"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/usage"
@@ -55,24 +53,6 @@ type Ledger struct {
 
 // New returns a ledger.
 func New(o Options) *Ledger { return &Ledger{o: o, over: recent.New[place, bool](maxOver)} }
-
-// May says what stands in the way of a new batch of a caller's, of a model: its budget, where
-// that is spent. What the batch will come to isn't known, so it is taken for one request. A model
-// "" may be any. The error is the store's.
-func (l *Ledger) May(ctx context.Context, caller, model string) (*admission.Wait, error) {
-	if l == nil {
-		return nil, nil
-	}
-	share, spent, err := l.o.Budgets.Take(ctx, caller, []string{model}, 0)
-	share.GiveBack()
-	if spent == nil || err != nil {
-		return nil, err
-	}
-	wait := dispatch.OverBudget(caller, spent)
-	l.o.Usage.Refused(ctx, usage.For{Model: model, Caller: caller}, dispatch.CauseOf(wait), wait.Start.Time().Sub(l.o.Now()))
-	l.o.Telemetry.Refused(ctx, caller, model, dispatch.CauseOf(wait))
-	return wait, nil
-}
 
 // A Job is one that was made.
 type Job struct {

@@ -12,6 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -137,7 +138,7 @@ func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Models, err = x.candidates(ctx, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
+	if c.Models, err = x.candidates(ctx, x.r.Header.Get(candidates.FallbackHeader)); err != nil {
 		return nil, nil, err
 	}
 	if x.pinned() {
@@ -194,8 +195,8 @@ func (x *session) candidates(ctx context.Context, fallback string) ([]string, er
 	}
 	switch {
 	case fallback != "" && fallback != "chain":
-		return nil, apierror.Invalid(dispatch.FallbackHeader, `want "chain", or leave it out.`)
-	case name == dispatch.AutoModel:
+		return nil, apierror.Invalid(candidates.FallbackHeader, `want "chain", or leave it out.`)
+	case name == candidates.Auto:
 		return auto(), nil
 	case !payload.ValidModel(name):
 		return nil, payload.ErrModel

@@ -7,7 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admin"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/build"
-	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/repeated"
 )
 
@@ -55,7 +55,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	plan, err := s.admin.Plan(r.Context(), admin.Question{Caller: s.who(r), Body: body, Fallback: r.Header.Get(dispatch.FallbackHeader)})
+	plan, err := s.admin.Plan(r.Context(), admin.Question{Caller: s.who(r), Body: body, Fallback: r.Header.Get(candidates.FallbackHeader)})
 	return answer(w, plan, err)
 }
 

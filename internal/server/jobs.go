@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/others"
@@ -32,7 +33,7 @@ import (
 // own limits.
 func (x *relay) job(m match, model string, body *payload.Body) error {
 	ctx, who := x.r.Context(), x.s.who(x.r)
-	if _, err := dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader)); err != nil {
+	if _, err := candidates.Pinned(model, x.r.Header.Get(candidates.FallbackHeader)); err != nil {
 		return err
 	}
 	p, err := x.s.dispatch.PoolFor(ctx, who, x.refs.Resources)
@@ -73,13 +74,10 @@ func (x *relay) job(m match, model string, body *payload.Body) error {
 	return nil
 }
 
-// mayMake reports whether a caller's budget has room for a batch, unless Fluxgate only watches.
-// Where it hasn't the caller has been told the wait, or there is an error.
+// mayMake reports whether a caller's budget has room for a batch. Where it hasn't the caller has
+// been told the wait, or there is an error.
 func (s *Server) mayMake(w http.ResponseWriter, r *http.Request, model string) (bool, error) {
-	if s.cfg.Shadow {
-		return true, nil
-	}
-	wait, err := s.jobs.May(r.Context(), callerOf(r), model)
+	wait, err := s.dispatch.MayMake(r.Context(), callerOf(r), model)
 	if wait != nil {
 		s.writeWait(w, r, wait)
 	}

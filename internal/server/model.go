@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/form"
@@ -168,7 +169,7 @@ func (x *relay) free(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
-	models, err := dispatch.Candidates(snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
+	models, err := candidates.Of(snapshot, model, x.r.Header.Get(candidates.FallbackHeader))
 	if err != nil {
 		return err
 	}

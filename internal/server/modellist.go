@@ -6,6 +6,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -16,13 +17,13 @@ import (
 // autoEntries describe the chain as a model, in either format.
 var autoEntries = map[routes.Base]any{
 	routes.API: map[string]any{
-		"name": "models/" + dispatch.AutoModel, "version": dispatch.AutoModel, "displayName": "Fluxgate's chain",
+		"name": "models/" + candidates.Auto, "version": candidates.Auto, "displayName": "Fluxgate's chain",
 		"description":                "The first model of the chain whose day is not spent, on the project that can take the request first.",
 		"inputTokenLimit":            scheduler.ContextWindow(""),
 		"outputTokenLimit":           65_536,
 		"supportedGenerationMethods": []string{"generateContent", "countTokens"},
 	},
-	routes.OpenAI: map[string]string{"id": dispatch.AutoModel, "object": "model", "owned_by": "fluxgate"},
+	routes.OpenAI: map[string]string{"id": candidates.Auto, "object": "model", "owned_by": "fluxgate"},
 }
 
 // listModels passes on a list of models, with the chain before those of the first page,
@@ -34,7 +35,7 @@ func (s *Server) listModels(w http.ResponseWriter, r *http.Request, m match) err
 		}
 	}
 	auto := autoEntries[m.Base]
-	if m.Lists == "" && m.names[0] == dispatch.AutoModel {
+	if m.Lists == "" && m.names[0] == candidates.Auto {
 		apierror.WriteJSON(w, http.StatusOK, auto)
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/completion"
@@ -80,7 +81,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 // acrossChain serves a chat that models of several providers may serve.
 func (x *relay) acrossChain(p *dispatch.Pool, m match, read *payload.Body, asked completion.Request) (done bool, err error) {
 	chat, err := x.s.chain.Chat(x.r.Context(), chain.Question{
-		Body: read, Asked: asked, Fallback: x.r.Header.Get(dispatch.FallbackHeader), Provider: x.r.Header.Get(providers.Header),
+		Body: read, Asked: asked, Fallback: x.r.Header.Get(candidates.FallbackHeader), Provider: x.r.Header.Get(providers.Header),
 		Choose: func() (string, error) {
 			choice, err := x.chosen(p, m, asked.Model)
 			return choice.Counted(), err

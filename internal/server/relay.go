@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/deadline"
 	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/incoming"
@@ -68,16 +69,13 @@ type relay struct {
 // serve admits, sends and answers a request that takes a slot, for the model that it
 // names, or for that one alone.
 func (x *relay) serve(model string, alone bool) error {
-	candidates := func(c *dispatch.Call) ([]string, error) {
-		return dispatch.Candidates(c.Snapshot, model, x.r.Header.Get(dispatch.FallbackHeader))
-	}
-	if alone {
-		candidates = func(*dispatch.Call) ([]string, error) {
-			return dispatch.Pinned(model, x.r.Header.Get(dispatch.FallbackHeader))
-		}
-	}
+	fallback := x.r.Header.Get(candidates.FallbackHeader)
 	return x.dispatch(func(c *dispatch.Call) (err error) {
-		c.Models, err = candidates(c)
+		if alone {
+			c.Models, err = candidates.Pinned(model, fallback)
+		} else {
+			c.Models, err = candidates.Of(c.Snapshot, model, fallback)
+		}
 		return err
 	})
 }
