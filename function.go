@@ -9,18 +9,23 @@
 //   - internal/app has put everything together, from the configuration
 //     (internal/config), the keys (internal/keys) and the callers' tokens
 //     (internal/callers).
-//   - internal/server takes the HTTP request: route, caller, bounds of the body.
-//   - internal/payload reads the body, internal/dispatch sizes it.
+//   - internal/server takes the HTTP request: route (internal/routes), caller, and
+//     the body, for which internal/bodies has a budget of memory.
+//   - internal/payload reads the body, internal/dispatch/candidates and
+//     internal/chain say which models may serve it, and internal/resources whose the
+//     files are that it names. internal/dispatch sizes it.
 //   - internal/admission decides: a slot now, or the exact wait. It computes with
 //     scheduler, which is pure, and keeps the state with storage.
 //   - internal/dispatch sends it with the key that was granted, by way of
 //     internal/upstream and the provider below that, goes on elsewhere where that
-//     can help, and settles what it really weighed.
+//     can help, records what a refusal says, settles what it really weighed, and
+//     counts it in internal/usage and against its caller's budget (internal/budget).
 //   - internal/server passes the answer on, or internal/apierror words the error or
 //     the wait.
 //
 // internal/admin is for operators: status, plan, run-time configuration. The words
-// of all of them are explained in package scheduler.
+// of scheduling are explained in package scheduler, those of waiting (ticket, promise)
+// in internal/admission.
 package fluxgate
 
 import (

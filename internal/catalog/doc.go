@@ -2,5 +2,5 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - catalog.go: which of some there aren't
+//   - catalog.go: which models of a chain their providers don't list
 package catalog

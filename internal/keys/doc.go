@@ -1,4 +1,4 @@
-// Package keys keeps the pool of Gemini keys: where they come from, which
+// Package keys keeps the pool of keys, of Gemini and of other providers: where they come from, which
 // project each one belongs to, and when the list is read again.
 //
 // A [Source] reads the list once: [FromEnv] from the configuration,

@@ -3,7 +3,8 @@
 // [Access] is what every conversation has in common: the address, the credentials, and what of an answer may be shown.
 // [Turn] is how a client obeys that is told to wait: batch and wait build on these two alone. [Client] is the rest of the
 // HTTP interface, that of operators: status, plan, config, validate, refresh-policy and reset, with a type for each answer
-// and [Error] for a refusal.
+// and [Error] for a refusal. To a client a refusal is any answer that isn't what was asked for, a 429 of Fluxgate's included;
+// package scheduler calls that one a wait, and only upstream's 429 a refusal.
 //
 // # Credentials
 //

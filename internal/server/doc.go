@@ -3,8 +3,8 @@
 // reads its body, dispatch sizes it, has it admitted and sends it, admin answers
 // operators, and apierror knows what an error or a wait looks like.
 //
-// A handler returns an error; one place turns it into an answer (fail.go). A refusal
-// for want of quota is not an error but a value, admission.Wait, and is answered with
+// A handler returns an error; one place turns it into an answer (fail.go). That
+// there is no quota now is not an error but a value, admission.Wait, and is answered with
 // 429 and the exact time to come back. The server never sleeps on behalf of a caller.
 //
 // # The relay

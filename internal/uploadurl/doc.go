@@ -2,8 +2,4 @@
 // start of an upload without a credential: with Google, the upload's URL is one. So the
 // rewritten URL carries a token of the caller that started it, signed, for that upload alone
 // and for a time.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - uploadurl.go: all of it
 package uploadurl

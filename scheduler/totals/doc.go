@@ -1,6 +1,6 @@
 // Package totals counts what is used on a project within a Pacific day, for whoever wants
-// to know who used it and what it cost. Nothing is decided by how much that is; admission
-// asks whether anybody else has used a project today. Package scheduler has its types.
+// to know who used it. No slot depends on how much that is; package scheduler, which has its
+// types, asks only whether more than one caller has used a project today.
 //
 // Files, from the top down; a file calls only those below it:
 //

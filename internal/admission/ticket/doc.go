@@ -1,4 +1,4 @@
-// Package ticket has the handle that a caller gets on its refusal or booking, and signs it.
+// Package ticket has the handle that a caller gets with its wait or booking, and signs it.
 // It is pure but for the key that it is given.
 //
 // Files, from the top down; a file calls only those below it:

@@ -1,8 +1,4 @@
 // Package conversation remembers which projects served the turns of conversations.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - conversation.go: all of it
 package conversation
 
 import (

@@ -1,5 +1,6 @@
-// Package standing makes changes of a project of what a provider's answer says in its header of
-// a model's limits: what they are, and how much of them is used, by whomever.
+// Package standing reads how a project stands with its provider, as the headers of each answer say
+// it: what a model's limits are, and how much of them is used, by whomever. It makes changes of the
+// project of that.
 //
 // Headers are believed. A limit is learned from the first answer, before anything is refused,
 // and again on every day, so that no request is sent beyond it to see whether it holds. What

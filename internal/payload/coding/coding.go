@@ -1,8 +1,4 @@
 // Package coding unpacks what is sent in a content coding.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - coding.go: all of it
 package coding
 
 import (

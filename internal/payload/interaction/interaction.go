@@ -1,8 +1,4 @@
 // Package interaction reads requests to the Interactions API.
-//
-// Files, from the top down; a file calls only those below it:
-//
-//   - interaction.go: all of it
 package interaction
 
 import (

@@ -1,4 +1,5 @@
-// Package turns reads what tells the conversation that a request is part of from others.
+// Package turns reads from a body by what a conversation is recognised: how it begins, and the
+// thought signatures in it.
 package turns
 
 import (

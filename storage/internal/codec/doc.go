@@ -49,7 +49,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - codec.go: a document, its bounds, and making a project fit
-//   - buckets.go: the section with those of them that are refilled without a break
+//   - buckets.go: the section with calendars that are buckets, refilled without a break
 //   - others.go: the section with the calendars that aren't a model's
 //   - open.go: the sections of this build, and the one with what is known to be on its way
 //   - idle.go: the section with the calendars that gave up their places
