@@ -22,6 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/events"
+	"fluxgate.dev/fluxgate/internal/heap"
 	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/keys"
 	"fluxgate.dev/fluxgate/internal/providers"
@@ -106,6 +107,7 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	for _, w := range cfg.Warnings {
 		o.Logger.Warn("configuration", "warning", w)
 	}
+	heap.KeepFloor()
 	if a.bodies, err = bodyBudget(cfg, o); err != nil {
 		return nil, err
 	}
