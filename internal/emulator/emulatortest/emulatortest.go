@@ -27,8 +27,8 @@ const (
 	// requireEnv set to "1" turns the skipping of tests for want of an emulator into a failure.
 	requireEnv = "FLUXGATE_REQUIRE_EMULATOR"
 
-	// hostTimeout bounds Host: a predecessor's end, and a start.
-	hostTimeout = 90 * time.Second
+	// hostTimeout bounds Host: a predecessor's end, a start, and the first write.
+	hostTimeout = 150 * time.Second
 
 	clearTimeout = 10 * time.Second
 )
@@ -154,8 +154,17 @@ func clearProject(host, project string) error {
 func Client(t testing.TB, opts ...option.ClientOption) *firestore.Client {
 	t.Helper()
 	project := Project(t)
+	client, err := newClient(context.Background(), Host(t), project, opts...)
+	if err != nil {
+		t.Fatalf("a client of the Firestore emulator: %v", err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func newClient(ctx context.Context, host, project string, opts ...option.ClientOption) (*firestore.Client, error) {
 	all := append([]option.ClientOption{
-		option.WithEndpoint(Host(t)),
+		option.WithEndpoint(host),
 		option.WithoutAuthentication(),
 		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())),
 		option.WithGRPCDialOption(grpc.WithPerRPCCredentials(owner{})),
@@ -163,12 +172,7 @@ func Client(t testing.TB, opts ...option.ClientOption) *firestore.Client {
 		// taking precedence over them. This takes it away.
 		option.WithGRPCConn(nil),
 	}, opts...)
-	client, err := firestore.NewClient(context.Background(), project, all...)
-	if err != nil {
-		t.Fatalf("a client of the Firestore emulator: %v", err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	return client
+	return firestore.NewClient(ctx, project, all...)
 }
 
 // owner is the credential with which the emulator skips security rules, as the server libraries do in production.

@@ -38,6 +38,7 @@ type run struct {
 	Dir    string
 	Parent process
 	Linger time.Duration // applies when Parent isn't go test
+	Cold   bool          // nothing is written to the emulator before it is used
 }
 
 // state is the content of the state file, valid only while its supervisor holds the lock.

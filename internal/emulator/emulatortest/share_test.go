@@ -108,7 +108,7 @@ func testRun(t *testing.T) (r run, parent *player) {
 	parent = play(t, "")
 	p := identify(parent.cmd.Process.Pid)
 	p.GoTest = true
-	r = run{Dir: filepath.Join(t.TempDir(), "run"), Parent: p}
+	r = run{Dir: filepath.Join(t.TempDir(), "run"), Parent: p, Cold: true}
 	t.Cleanup(func() {
 		parent.kill()
 		assert.Eventually(t, func() bool { return !exists(r.Dir) }, patience, lockInterval,

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"cloud.google.com/go/firestore"
+
 	"fluxgate.dev/fluxgate/internal/emulator"
 )
 
@@ -23,6 +25,9 @@ const (
 
 	// claimTimeout bounds the wait for the state file's lock. Readers hold it for moments.
 	claimTimeout = 5 * time.Second
+
+	// warmTimeout bounds the emulator's first write.
+	warmTimeout = 60 * time.Second
 )
 
 // init makes a supervisor of a test binary that is executed as one, before anything of the tests has run.
@@ -42,6 +47,29 @@ func init() {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// warm has the emulator write something. The first time takes a fresh Java seconds, on a busy machine more than a store
+// waits for its database, and which test met that was chance.
+func warm(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
+	defer cancel()
+	client, err := newClient(ctx, host, "warm")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	doc := client.Doc("fluxgate/warm")
+	err = client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
+		if _, err := tx.GetAll([]*firestore.DocumentRef{doc}); err != nil {
+			return err
+		}
+		return tx.Set(doc, map[string]any{"written": firestore.ServerTimestamp})
+	})
+	if err != nil {
+		return fmt.Errorf("first write to the emulator: %w", err)
+	}
+	return nil
 }
 
 // supervise starts the emulator, publishes its address, waits until it isn't needed any more, and leaves nothing behind.
@@ -69,10 +97,15 @@ func (r run) supervise() error {
 	st := state{Supervisor: os.Getpid()}
 	var emulated process
 	e, err := emulator.Start(ctx, emulator.Options{Log: os.Stderr})
+	if err == nil {
+		defer func() { _ = e.Stop() }()
+		if !r.Cold {
+			err = warm(ctx, e.Host)
+		}
+	}
 	if err != nil {
 		st.Error = err.Error()
 	} else {
-		defer func() { _ = e.Stop() }()
 		emulated = identify(e.PID())
 		st.Host, st.Emulator = e.Host, emulated.PID
 	}
