@@ -28,6 +28,7 @@
 //   - supervisor.go: the process that runs the emulator and ends it
 //   - share.go: how processes find a supervisor, or start one, by locks on files
 //   - share_other.go: an error, where files can't be locked
+//   - client.go: a client of a project of an emulator
 //   - parent_linux.go: whether the parent process still runs
 //   - parent_bsd.go: the same on macOS and BSD
 package emulatortest
