@@ -21,7 +21,7 @@ func (c *call) admit(m *models.Model, requests, tokens int64) *wire.Error {
 	var e *wire.Error
 	e, c.Breaks = c.s.quota.Admit(quota.Demand{
 		Project: c.Project, Key: c.key, Model: m.Resolved, Embed: m.Kind == models.Embedding,
-		Streaming: c.Streaming, Body: c.Body, Arrived: c.Arrived, Requests: requests, Tokens: tokens,
+		Streaming: c.Streaming, Body: c.Body, Arrived: c.Arrived, Requests: requests, Tokens: tokens, Images: c.images,
 	})
 	switch {
 	case e != nil:

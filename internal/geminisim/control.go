@@ -37,6 +37,12 @@ func (s *Server) SetNoQuota(project, model string) {
 // SetStanding changes what a project may do.
 func (s *Server) SetStanding(project string, st quota.Standing) { s.quota.SetStanding(project, st) }
 
+// SetFeature changes what a project may use of a feature that has a quota of its own, beside
+// what it may use of a model.
+func (s *Server) SetFeature(project string, f quota.Feature, l quota.FeatureLimits) {
+	s.quota.SetFeature(project, f, l)
+}
+
 // SetBilling has projects be billed to one account, which may spend so many input tokens
 // in any ten minutes; negative: any number. What it may spend in money, output included,
 // is documented; that tokens stand for it here is a simplification.

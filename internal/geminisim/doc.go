@@ -46,15 +46,16 @@
 // What goes on after the answer: batches, videos (predictLongRunning) and file search stores
 // are modelled in package longrunning, whose comment says where each behaviour is from. A
 // video costs a request of its model, and so does an image, by predict or by OpenAI's
-// images/generations (documented that both are there). A batch costs nothing here: its quota is
+// images/generations (documented that both are there), and by generateContent of a model that is asked
+// for one. Search grounds nothing here: it counts only. A batch costs nothing here: its quota is
 // its own (documented).
 //
 // # What is not modelled
 //
 //   - Whether the real service charges a request that mentions a resource it may
 //     not use. Here it doesn't.
-//   - Tuned models, speech generation, images through generateContent,
-//     thinking, safety filters, several candidates, stop sequences and
+//   - Tuned models, speech generation, text beside an image, several images in an answer of
+//     generateContent, thinking, safety filters, several candidates, stop sequences and
 //     temperature.
 //   - The real tokeniser, the real latency, and the real answer.
 //

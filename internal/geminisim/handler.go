@@ -24,6 +24,7 @@ type call struct {
 	route
 	credentials []credentials.Presented
 	key         string // the fingerprint of the credential
+	images      int64  // that the answer has
 	recorded    bool
 	seen        *journal.Request // the entry in the request log
 }
@@ -97,7 +98,7 @@ func (c *call) serve() *wire.Error {
 	case opCancelInteraction:
 		return c.s.interactions.Cancel(&c.Exchange, c.id)
 	case opPredict, opImages:
-		return c.images()
+		return c.makeImages()
 	case opPredictLongRunning, opCreateBatch, opLongRunning:
 		return c.longRunning()
 	case opDownload:

@@ -4,14 +4,15 @@ import (
 	"net/http"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
 	"fluxgate.dev/fluxgate/internal/geminisim/wire"
 )
 
-// images serves predict, and images/generations in OpenAI's format: one image of a pixel
+// makeImages serves predict, and images/generations in OpenAI's format: one image of a pixel
 // for each that is wanted. Google serves its models for images on the latter, by whatever
 // method they are reached natively (documented).
-func (c *call) images() *wire.Error {
+func (c *call) makeImages() *wire.Error {
 	var req struct {
 		Model     string
 		N         int
@@ -29,17 +30,17 @@ func (c *call) images() *wire.Error {
 			method = "generateContent"
 		}
 	}
+	c.images = int64(max(1, req.N))
 	if _, err := c.charged(name, method); err != nil {
 		return err
 	}
-	const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 	if !c.openai {
-		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": pixel}}}))
+		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": answers.Pixel}}}))
 		return nil
 	}
 	var data []map[string]string
-	for range max(1, req.N) {
-		data = append(data, map[string]string{"b64_json": pixel})
+	for range c.images {
+		data = append(data, map[string]string{"b64_json": answers.Pixel})
 	}
 	c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"created": c.Arrived.Unix(), "data": data}))
 	return nil

@@ -55,7 +55,7 @@ var Table = []Route{
 	{Method: post, Path: "models/{call}:countTokens", Model: InPath},
 	{Method: post, Path: "models/{call}:embedContent", Model: InPath, Counts: Requests, Pinned: true},
 	{Method: post, Path: "models/{call}:batchEmbedContents", Model: InPath, Counts: Requests, Pinned: true, Each: "requests"},
-	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true},
+	{Method: post, Path: "models/{call}:predict", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output"},
 	{Method: post, Path: "models/{call}:predictLongRunning", Model: InPath, Counts: Requests, Pinned: true, Uncounted: true, Makes: named},
 	{Method: post, Path: "models/{call}:batchGenerateContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, ReadsLines: true, Makes: named},
 	{Method: post, Path: "models/{call}:asyncBatchEmbedContent", Model: InPath, Counts: Jobs, Pinned: true, NamesFile: madeBatch + batchFile, ReadsLines: true, Makes: named},

@@ -42,7 +42,7 @@ func New(cfg Config) *Answerer { return &Answerer{cfg: cfg} }
 // SetLimitsAnswer changes how questions about limits are answered.
 func (s *Answerer) SetLimitsAnswer(a LimitsAnswer) { s.about.Store(int64(a)) }
 
-// An Answer is what the model says: a text or a function call.
+// An Answer is what the model says: a text, a function call or an image.
 type Answer struct {
 	Text   string
 	Call   *wire.FunctionCall
@@ -52,7 +52,17 @@ type Answer struct {
 	Plan   *Plan  // instead of text, for a long stream
 	Block  string // the prompt was refused for this reason
 	Stalls bool   // it never comes
+	Image  bool   // an image of a pixel, instead of text
 }
+
+// Pixel is the image that every model makes, a PNG in base64.
+const Pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+// imageTokens is what an image costs (documented of those up to 1024 by 1024 pixels).
+const imageTokens = 1290
+
+// NewImage returns an answer that is an image.
+func NewImage() Answer { return Answer{Image: true, Finish: "STOP", Tokens: imageTokens} }
 
 // Answer returns the answer to a normalised request that arrived at an
 // instant, of at most limit tokens. A function call isn't cut.
@@ -189,7 +199,10 @@ func (a *Answer) Response(in, cached int64, model, id string) wire.GenerateRespo
 			ModelVersion: model, ResponseID: id}
 	}
 	out := wire.PartOut{FunctionCall: a.Call}
-	if a.Call == nil {
+	switch {
+	case a.Image:
+		out.InlineData = &wire.BlobOut{MIMEType: "image/png", Data: Pixel}
+	case a.Call == nil:
 		out.Text = &a.Text
 	}
 	return wire.GenerateResponse{

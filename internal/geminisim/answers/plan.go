@@ -59,7 +59,7 @@ func (p *Plan) Text(number int64, at time.Time) string {
 // Cut divides an answer into the events of a stream: at most 17, of at least 16
 // tokens but for the last. Tokens is the count up to and including a piece.
 func (a *Answer) Cut() []Answer {
-	if a.Call != nil || a.Block != "" {
+	if a.Call != nil || a.Image || a.Block != "" {
 		return []Answer{*a}
 	}
 	var list []Answer

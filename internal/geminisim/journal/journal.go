@@ -9,13 +9,14 @@ import (
 // Stats are totals since the start. A request that hit several limits is
 // counted once in Refused and once under each of them.
 type Stats struct {
-	Accepted    int64 // served with status 200
-	Refused     int64 // 429 by RPM, TPM or RPD
-	RefusedRPM  int64
-	RefusedTPM  int64
-	RefusedRPD  int64
-	OtherErrors int64 // every other failed generate or embed request, "limit: 0" included
-	Counted     int64 // successful countTokens calls
+	Accepted       int64 // served with status 200
+	Refused        int64 // 429 by RPM, TPM, RPD or a feature's limit
+	RefusedRPM     int64
+	RefusedTPM     int64
+	RefusedRPD     int64
+	RefusedFeature int64 // by a quota of a feature
+	OtherErrors    int64 // every other failed generate or embed request, "limit: 0" included
+	Counted        int64 // successful countTokens calls
 
 	// Cancelled counts requests of any kind whose client hung up before the
 	// answer had been sent, or before the request had: those requests
@@ -24,7 +25,10 @@ type Stats struct {
 }
 
 // Hits are the limits that refused a request.
-type Hits struct{ RPM, TPM, RPD bool }
+type Hits struct {
+	RPM, TPM, RPD bool
+	Feature       bool // of a feature, whichever
+}
 
 // A Journal is what a server has seen and done. It is safe for concurrent use.
 type Journal struct {
@@ -53,6 +57,7 @@ func (j *Journal) Record(e Entry, refused Hits) {
 	count(refused.RPM, &j.stats.RefusedRPM)
 	count(refused.TPM, &j.stats.RefusedTPM)
 	count(refused.RPD, &j.stats.RefusedRPD)
+	count(refused.Feature, &j.stats.RefusedFeature)
 	switch {
 	case refused != Hits{}:
 		j.stats.Refused++

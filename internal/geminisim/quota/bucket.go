@@ -33,9 +33,10 @@ const (
 
 // violation is one reason to refuse a request.
 type violation struct {
-	kind  limitKind
-	limit int64         // zero: no quota at all
-	wait  time.Duration // until this limit has room; zero if no wait within the day helps
+	kind    limitKind
+	feature Feature       // whose limit it is; noFeature: the model's
+	limit   int64         // zero: no quota at all
+	wait    time.Duration // until this limit has room; zero if no wait within the day helps
 }
 
 // bucket holds what one project has used of one model.
@@ -60,9 +61,9 @@ func (b *bucket) arrive(at time.Time) int64 {
 	return b.last
 }
 
-// charge counts a request (requests > 1: a batch of texts) if every limit has
-// room for it, and otherwise returns all the limits that don't.
-func (b *bucket) charge(now, requests, tokens int64, rejectOversize bool) []violation {
+// refuse returns all the limits that have no room for a request (requests > 1: a batch of
+// texts, or several images).
+func (b *bucket) refuse(now, requests, tokens int64, rejectOversize bool) []violation {
 	if b.none {
 		return []violation{{kind: perDayRequests}, {kind: perMinuteRequests}, {kind: perMinuteTokens}, {kind: perDayTokens}}
 	}
@@ -82,13 +83,14 @@ func (b *bucket) charge(now, requests, tokens int64, rejectOversize bool) []viol
 	if b.RPD >= 0 && b.dayUsed+requests > b.RPD {
 		refused = append(refused, violation{kind: perDayRequests, limit: b.RPD})
 	}
-	if refused != nil {
-		return refused
-	}
+	return refused
+}
+
+// add counts a request that no limit refuses.
+func (b *bucket) add(now, requests, tokens int64) {
 	b.requests.add(now, requests, b.RPM)
 	b.tokens.add(now, tokens, b.TPM)
 	b.dayUsed += requests
-	return nil
 }
 
 // check tells whether a limit per minute is in the way of n more.

@@ -30,6 +30,17 @@
 // captured, its RetryInfo too, which says nothing of when the ten minutes are over (captured as 31
 // to 45 s; what it stands for is not established).
 //
+// Features can be limited by the minute and the day, beside the model's own limits ([Feature]): grounding
+// by search, of a project whatever the model, and images, of each model. A request with one is
+// charged to both or to neither. Such limits exist (documented: 500 grounded requests a day without
+// billing, 1,500 with; images per minute), and what refuses search names none of them (captured). That
+// a refusal names one, as it does here unless [FeatureLimits] says otherwise, is a guess, from
+// public test fixtures: of the ids, SearchGroundingRequestsPerDayPerProject and
+// GenerateImagesPerMinutePerProjectPerModel-FreeTier stand there, with the metrics
+// search_grounding_requests_free_tier and generate_images_free_tier; those of the other two spans are
+// made up alike. So is when the day of search begins: at Pacific midnight, like that of requests.
+// Images that were captured to be refused were refused for the requests of their model.
+//
 // # What is not modelled
 //
 //   - Whether the real service charges requests that it refused or that failed is not
@@ -40,13 +51,12 @@
 //     violations of a model without any quota, monthly spending caps, and the dynamic "shared"
 //     quotas.
 //   - The quotaId for embedding tokens, which is not established.
-//   - Quotas of features that name a limit, such as grounded requests per day or images per minute:
-//     their ids stand in public test fixtures, or are guesses.
 //
 // Files, from the top down; a file calls only those below it:
 //
 //   - ledger.go: Ledger, and what becomes of a request
 //   - limits.go: limits of a project and model, their defaults and their changes
+//   - features.go: what features may be used, and what a request counts against their quotas
 //   - standing.go: what a project may do at all
 //   - spend.go: what a billing account may spend
 //   - bucket.go: what a request breaks of a model's limits, and its charge

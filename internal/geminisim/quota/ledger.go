@@ -34,6 +34,8 @@ type Ledger struct {
 	standing map[string]Standing
 	billing  map[string]*billing // by project
 	buckets  map[bucketID]*bucket
+	features map[featureID]FeatureLimits
+	featured map[featuredID]*bucket
 	failures int // how many are still to come; negative: until cleared
 	failure  faults.Failure
 }
@@ -44,6 +46,7 @@ func New(cfg Config, j *journal.Journal) *Ledger {
 		cfg: cfg, journal: j,
 		quotas: make(map[string]quota), own: make(map[bucketID]quota), standing: make(map[string]Standing),
 		billing: make(map[string]*billing), buckets: make(map[bucketID]*bucket),
+		features: make(map[featureID]FeatureLimits), featured: make(map[featuredID]*bucket),
 	}
 	for model, limits := range cfg.Limits {
 		l.quotas[model] = quota{Limits: limits}
@@ -62,6 +65,7 @@ type Demand struct {
 	Arrived   time.Time
 	Requests  int64 // that it counts as
 	Tokens    int64 // of input
+	Images    int64 // that it makes
 }
 
 // FailNext makes the next n requests fail; n < 0: all until the next call, n == 0: none.
@@ -95,8 +99,13 @@ func (l *Ledger) Admit(d Demand) (refused, breaks *wire.Error) {
 		f = f.Plain()
 	}
 	if !failing || f.Charged() {
-		if violated := b.charge(now, d.Requests, d.Tokens, l.cfg.RejectOversize); violated != nil {
+		charges := append(l.featuresOf(d), charge{on: b, requests: d.Requests, tokens: d.Tokens})
+		if violated := l.charge(d.Arrived, charges); violated != nil {
 			e := errQuota(d.Model, b.embed, violated, l.cfg.DailyRetryDelay)
+			if l.unnamed(d.Project, violated) {
+				unnamed := errUnnamed()
+				e.Message, e.Details = unnamed.Message, unnamed.Details
+			}
 			l.record(d, now, e.Code, e.Reason, 0, violated)
 			return e, nil
 		}
@@ -107,6 +116,25 @@ func (l *Ledger) Admit(d Demand) (refused, breaks *wire.Error) {
 		return nil, nil
 	}
 	return l.fail(d, now, f)
+}
+
+// charge counts a request against every quota that it draws on if all of them have room, and
+// otherwise returns the limits that don't. The caller holds l.mu.
+func (l *Ledger) charge(arrived time.Time, charges []charge) []violation {
+	var violated []violation
+	for _, c := range charges {
+		for _, v := range c.on.refuse(c.on.arrive(arrived), c.requests, c.tokens, l.cfg.RejectOversize) {
+			v.feature = c.feature
+			violated = append(violated, v)
+		}
+	}
+	if violated != nil {
+		return violated
+	}
+	for _, c := range charges {
+		c.on.add(c.on.arrive(arrived), c.requests, c.tokens)
+	}
+	return nil
 }
 
 // fail lets a request fail. The caller holds l.mu.
@@ -133,6 +161,10 @@ func (l *Ledger) record(d Demand, now int64, code int, reason string, charged in
 	for _, v := range violated {
 		if v.limit == 0 {
 			continue // none is no limit that was hit
+		}
+		if v.feature != noFeature {
+			hits.Feature = true
+			continue
 		}
 		hits.RPM = hits.RPM || v.kind == perMinuteRequests
 		hits.TPM = hits.TPM || v.kind == perMinuteTokens

@@ -50,19 +50,14 @@ var groundingTool = regexp.MustCompile(`"(?:google_search|googleSearch|google_se
 
 // refuse returns the refusal of a request for its project's standing, or nil.
 func (st Standing) refuse(body []byte) *wire.Error {
-	help := wire.Detail{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
-		{"description": "Learn more about Gemini API quotas", "url": "https://ai.google.dev/gemini-api/docs/rate-limits"}}}
-	exhausted := wire.Error{Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED"}
 	switch st {
 	case NoGrounding:
 		if !groundingTool.Match(body) {
 			return nil
 		}
-		e := exhausted
-		e.Reason, e.Details = "no_grounding", []wire.Detail{help}
-		e.Message = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
-			"https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. "
-		return &e
+		e := errUnnamed()
+		e.Reason = "no_grounding"
+		return e
 	case Overspent:
 		return errOverspent()
 	case Depleted:
@@ -80,4 +75,16 @@ func (st Standing) refuse(body []byte) *wire.Error {
 		return e
 	}
 	return nil
+}
+
+// errUnnamed is the 429 that names no quota.
+func errUnnamed() *wire.Error {
+	const help = "https://ai.google.dev/gemini-api/docs/rate-limits"
+	return &wire.Error{
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
+		Message: "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
+			help + ". To monitor your current usage, head to: https://ai.dev/rate-limit. ",
+		Details: []wire.Detail{{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
+			{"description": "Learn more about Gemini API quotas", "url": help}}}},
+	}
 }

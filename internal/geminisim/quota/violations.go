@@ -23,9 +23,15 @@ func errQuota(model string, embed bool, violations []violation, dailyDelay time.
 	)
 	for _, v := range violations {
 		metric, id, name := quotaNames(v.kind, embed)
+		dimensions := map[string]string{"location": "global", "model": model}
+		if v.feature != noFeature {
+			metric, id, name = featureNames(v.feature, v.kind)
+		}
+		if v.feature == Search { // it is of all models
+			delete(dimensions, "model")
+		}
 		fmt.Fprintf(&lines, "\n* Quota exceeded for metric: %s, limit: %d, model: %s", metric, v.limit, model)
-		d := wire.Detail{"quotaMetric": metric, "quotaId": id,
-			"quotaDimensions": map[string]string{"location": "global", "model": model}}
+		d := wire.Detail{"quotaMetric": metric, "quotaId": id, "quotaDimensions": dimensions}
 		if v.limit > 0 {
 			d["quotaValue"] = strconv.FormatInt(v.limit, 10)
 			short = append(short, name)
@@ -77,4 +83,18 @@ func quotaNames(kind limitKind, embed bool) (metric, id, name string) {
 	default:
 		return prefix + requests, family + "RequestsPerMinutePerProjectPerModel-FreeTier", "rpm"
 	}
+}
+
+// featureNames returns what quotaNames does, of a feature.
+func featureNames(f Feature, kind limitKind) (metric, id, name string) {
+	const prefix = wire.Service + "/"
+	switch {
+	case f == Search && kind == perDayRequests:
+		return prefix + "search_grounding_requests_free_tier", "SearchGroundingRequestsPerDayPerProject", "search_day"
+	case f == Search:
+		return prefix + "search_grounding_requests_free_tier", "SearchGroundingRequestsPerMinutePerProject", "search_minute"
+	case kind == perDayRequests:
+		return prefix + "generate_images_free_tier", "GenerateImagesPerDayPerProjectPerModel-FreeTier", "images_day"
+	}
+	return prefix + "generate_images_free_tier", "GenerateImagesPerMinutePerProjectPerModel-FreeTier", "images_minute"
 }

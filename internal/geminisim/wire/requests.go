@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -53,6 +54,8 @@ type GenerationConfig struct {
 	ResponseSchemaS   json.RawMessage `json:"response_schema"`
 	JSONSchema        json.RawMessage `json:"responseJsonSchema"`
 	JSONSchemaS       json.RawMessage `json:"response_json_schema"`
+	Modalities        list[string]    `json:"responseModalities"`
+	ModalitiesS       list[string]    `json:"response_modalities"`
 }
 
 // A Content is a turn of a conversation.
@@ -163,6 +166,7 @@ func (r *GenerateRequest) Normalise() *Error {
 	g.MaxOutputTokens = max(g.MaxOutputTokens, g.MaxOutputTokensS)
 	g.ResponseMIMEType += g.ResponseMIMETypeS
 	g.ResponseSchema = firstRaw(g.ResponseSchema, g.ResponseSchemaS, g.JSONSchema, g.JSONSchemaS)
+	g.Modalities = append(g.Modalities, g.ModalitiesS...)
 	r.CachedContent += r.CachedContentS
 	r.ToolConfig = firstRaw(r.ToolConfig, r.ToolConfigS)
 	for i := range r.Contents {
@@ -185,6 +189,11 @@ func (r *GenerateRequest) Normalise() *Error {
 		r.Declarations = append(r.Declarations, t.FunctionDeclarationsS...)
 	}
 	return nil
+}
+
+// WantsImage reports whether a normalised request wants an image in its answer.
+func (r *GenerateRequest) WantsImage() bool {
+	return slices.ContainsFunc(r.GenerationConfig.Modalities, func(m string) bool { return strings.EqualFold(m, "IMAGE") })
 }
 
 // Normalise does for a turn what [GenerateRequest.Normalise] does for a request; at names the turn

@@ -33,10 +33,17 @@ type ContentOut struct {
 	Role  string    `json:"role"`
 }
 
-// A PartOut is a text or a function call.
+// A PartOut is a text, a function call or an image.
 type PartOut struct {
 	Text         *string       `json:"text,omitempty"`
 	FunctionCall *FunctionCall `json:"functionCall,omitempty"`
+	InlineData   *BlobOut      `json:"inlineData,omitempty"`
+}
+
+// A BlobOut is an image, in base64.
+type BlobOut struct {
+	MIMEType string `json:"mimeType"`
+	Data     string `json:"data"`
 }
 
 // A FunctionCall is one that the model asks for.

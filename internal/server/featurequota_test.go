@@ -1,0 +1,122 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/geminisim/quota"
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A project's searches end before its model's requests do. A request that searches counts in both,
+// what doesn't loses no turn, and one refusal of Gemini's is enough: the limit that it names is
+// kept from then on, also for other models and on the days after.
+func TestAQuotaOfSearches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1},"flash":{"rpm":-1,"rpd":10}}`}})
+		w.sim.SetFeature("alpha", quota.Search, quota.FeatureLimits{PerMinute: -1, PerDay: 3})
+		search := func(model string) answer {
+			return w.do("POST", "/v1beta/models/"+model+":generateContent", grounded["google_search"].body)
+		}
+		spent := func() {
+			t.Helper()
+			seen := len(w.sim.Log())
+			for _, model := range []string{flash, pro} {
+				a := search(model)
+				v := a.failed(http.StatusTooManyRequests)
+				midnight := (scheduler.DayOf(w.store.Now()) + 1).Start().Sub(w.store.Now())
+				assert.InDelta(t, midnight.Seconds(), a.wait().Seconds(), 1.1, "until the day is over")
+				assert.NotEmpty(t, v.Message)
+			}
+			assert.Len(t, w.sim.Log(), seen, "Gemini isn't asked")
+		}
+		for day := range 3 {
+			for range 3 {
+				require.Equal(t, http.StatusOK, search(flash).Code)
+			}
+			plain := 7 // three of ten were searches
+			if day == 0 {
+				a := search(flash)
+				plain-- // it may count although it was refused: that isn't established
+				assert.Equal(t, "SearchGroundingRequestsPerDayPerProject", a.failed(http.StatusTooManyRequests).Details[1].Violations[0].ID, "Google's own text")
+			}
+			spent()
+			for range plain {
+				w.generate("plain", `"model":"`+flash+`"`).ok()
+			}
+			assert.Equal(t, http.StatusTooManyRequests, w.generate("plain", `"model":"`+flash+`"`).Code)
+			w.generate("plain", `"model":"`+pro+`"`).ok()
+
+			assert.EqualValues(t, 10, w.used("alpha", flash))
+			assert.Empty(t, w.calendar("alpha", flash).Learned)
+			assert.EqualValues(t, 3, w.calendar("alpha", scheduler.OfFeature("", payload.SearchFeature)).Learned.RPD.Limit)
+			stats := w.sim.Stats()
+			assert.EqualValues(t, 11*(day+1)-1, stats.Accepted)
+			assert.EqualValues(t, 1, stats.Refused, "one 429 in all")
+			assert.EqualValues(t, 1, stats.RefusedFeature)
+			synctestSleep((scheduler.DayOf(w.store.Now()) + 1).Start().Sub(w.store.Now()) + time.Second)
+		}
+	})
+}
+
+// Images are limited by the minute, of each model by itself, by whichever route they are asked for.
+// After one refusal the limit that it names is kept; text and other models go on.
+func TestAQuotaOfImages(t *testing.T) {
+	const native, predicted = "gemini-2.5-flash-image", "imagen-4.0-generate-001"
+	for name, c := range map[string]struct{ model, path, body string }{
+		"generateContent":       {native, "/v1beta/models/" + native + ":generateContent", grounded["images"].body},
+		"streamGenerateContent": {native, "/v1beta/models/" + native + ":streamGenerateContent?alt=sse", grounded["images"].body},
+		"predict":               {predicted, "/v1beta/models/" + predicted + ":predict", `{"instances":[{"prompt":"a banana"}]}`},
+		"OpenAI":                {native, "/v1beta/openai/images/generations", `{"model":"` + native + `","prompt":"a banana"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				unlimited := geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
+				w := newWorld(t, setup{
+					env: []string{`FLUXGATE_LIMITS={"` + native + `":{"rpm":-1,"tpm":-1,"rpd":-1},"` + predicted + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`, "FLUXGATE_CHAIN=" + flash},
+					sim: func(c *geminisim.Config) { c.Limits[native], c.Limits[predicted] = unlimited, unlimited },
+				})
+				w.sim.SetFeature("alpha", quota.Images, quota.FeatureLimits{PerMinute: 3, PerDay: -1})
+				draw := func() answer { return w.do("POST", c.path, c.body) }
+				for range 3 {
+					a := draw()
+					require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+				}
+				a := draw()
+				require.Equal(t, http.StatusTooManyRequests, a.Code)
+				assert.Contains(t, a.Body.String(), "generate_images_free_tier", "Google's own text")
+				for minute := range 3 {
+					seen := len(w.sim.Log())
+					a = draw()
+					require.Equal(t, http.StatusTooManyRequests, a.Code)
+					assert.Len(t, w.sim.Log(), seen, "Gemini isn't asked")
+					w.generate("plain", "").ok()
+					other := strings.ReplaceAll(`{"model":"M","prompt":"a banana"}`, "M", map[string]string{native: predicted, predicted: native}[c.model])
+					if c.model == predicted {
+						require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/openai/images/generations", other).Code, "another model")
+					} else {
+						require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/"+predicted+":predict", other).Code, "another model")
+					}
+					synctestSleep(61 * time.Second)
+					for range 3 {
+						a := draw()
+						require.Equal(t, http.StatusOK, a.Code, "minute %d: %s", minute, a.Body.String())
+					}
+				}
+				assert.EqualValues(t, 3, w.calendar("alpha", scheduler.OfFeature(c.model, payload.ImageFeature)).Learned.RPM.Limit)
+				assert.Empty(t, w.calendar("alpha", c.model).Learned)
+				stats := w.sim.Stats()
+				assert.EqualValues(t, 1, stats.Refused, "one 429 in all")
+				assert.EqualValues(t, 1, stats.RefusedFeature)
+			})
+		})
+	}
+}
