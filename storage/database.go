@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -49,11 +51,7 @@ func (g *Grouped) get(ctx context.Context, ids []string) ([]document, error) {
 func (g *Grouped) all() []*committer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	cs := make([]*committer, 0, len(g.projects))
-	for _, c := range g.projects {
-		cs = append(cs, c)
-	}
-	return cs
+	return slices.Collect(maps.Values(g.projects))
 }
 
 // committer returns the committer of a project, made on first use.

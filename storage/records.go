@@ -73,7 +73,9 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	var data []byte
 	var lost string
 	err := g.transact(limited, func() (err error) {
-		data, err = g.docs.updateRecord(limited, name, func(data []byte) ([]byte, error) {
+		once, cancel := context.WithTimeout(limited, g.readTimeout()) // silence counts before it is given up
+		defer cancel()
+		data, err = g.docs.updateRecord(once, name, func(data []byte) ([]byte, error) {
 			if lost = ""; data == nil {
 				if data = g.remembered(name); data != nil {
 					lost = fmt.Sprintf("the record %q was missing: it is written back as this instance knows it", name)

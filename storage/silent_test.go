@@ -1,8 +1,6 @@
 package storage_test
 
 import (
-	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,23 +23,43 @@ func TestSilentConnection(t *testing.T) {
 	warmUp(t)
 	t.Run("another client after calls without an answer", func(t *testing.T) {
 		t.Parallel()
-		p := newSilencer(t, emulatortest.Host(t))
+		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
 		s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
-			return p.client(t, o...), nil
+			return clientBy(t, p, o...), nil
 		}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
 		require.NoError(t, err)
 		took := againAfterSilence(t, s, p, 10*time.Second)
 		assert.Less(t, took, 4*time.Second)
-		assert.Equal(t, 2, p.accepted())
-		until(t, "the silent connection is closed once its calls have ended", func() bool { return p.open() == 1 })
+		assert.Equal(t, 2, p.Accepted())
+		until(t, "the silent connection is closed once its calls have ended", func() bool { return p.Open() == 1 })
 		require.NoError(t, s.Close(t.Context()))
-		until(t, "and the other with the store", func() bool { return p.open() == 0 })
+		until(t, "and the other with the store", func() bool { return p.Open() == 0 })
+	})
+	t.Run("while a record is changed", func(t *testing.T) {
+		t.Parallel()
+		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
+		s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
+			return clientBy(t, p, o...), nil
+		}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 5 * time.Second})
+		require.NoError(t, err)
+		change := func() error {
+			_, err := s.UpdateRecord(t.Context(), "r", func(data []byte) ([]byte, error) { return append(data, 'x'), nil })
+			return err
+		}
+		until(t, "it answers", func() bool { _, err := s.Control(t.Context()); return err == nil })
+		until(t, "the first is made", func() bool { return change() == nil })
+		p.Swallow(false)
+		begun := time.Now()
+		require.ErrorIs(t, change(), storage.ErrUnavailable)
+		assert.Less(t, time.Since(begun), 4*time.Second, "silence counts before it is given up")
+		until(t, "the next is made", func() bool { return change() == nil })
+		require.NoError(t, s.Close(t.Context()))
 	})
 	t.Run("pings", func(t *testing.T) {
 		t.Parallel()
-		p := newSilencer(t, emulatortest.Host(t))
+		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
 		params := keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 500 * time.Millisecond} // the least that gRPC takes
-		client := p.client(t, option.WithGRPCDialOption(grpc.WithKeepaliveParams(params)))
+		client := clientBy(t, p, option.WithGRPCDialOption(grpc.WithKeepaliveParams(params)))
 		s := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
 		took := againAfterSilence(t, s, p, 20*time.Second)
 		assert.Less(t, took, 16*time.Second)
@@ -53,25 +71,25 @@ func TestSilentConnection(t *testing.T) {
 // then, not with every call.
 func TestSilentDatabase(t *testing.T) {
 	warmUp(t)
-	p := newSilencer(t, emulatortest.Host(t))
+	p := emulatortest.NewSilencer(t, emulatortest.Host(t))
 	s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
-		return p.client(t, o...), nil
+		return clientBy(t, p, o...), nil
 	}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 100 * time.Millisecond, GiveUp: 300 * time.Millisecond})
 	require.NoError(t, err)
 	until(t, "it answers", func() bool { _, err := s.Control(t.Context()); return err == nil })
-	p.swallow(true)
+	p.Swallow(true)
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
 		require.ErrorIs(t, s.Refresh(t.Context(), []string{"p"}, true), storage.ErrUnavailable)
 	}
-	assert.LessOrEqual(t, p.accepted(), 2)
-	p.swallow(false)
+	assert.LessOrEqual(t, p.Accepted(), 2)
+	p.Swallow(false)
 	until(t, "it is heard again", func() bool { _, err := s.View(t.Context(), []string{"p"}); return err == nil })
 	require.NoError(t, s.Close(t.Context()))
 }
 
 // againAfterSilence has the connection go silent and returns how long it took until a
 // change was durable again. What was granted is there, once each.
-func againAfterSilence(t *testing.T, s storage.Store, p *silencer, most time.Duration) time.Duration {
+func againAfterSilence(t *testing.T, s storage.Store, p *emulatortest.Silencer, most time.Duration) time.Duration {
 	t.Helper()
 	granted := 0
 	ask := func() bool {
@@ -84,7 +102,7 @@ func againAfterSilence(t *testing.T, s storage.Store, p *silencer, most time.Dur
 		return true
 	}
 	until(t, "the first is granted", ask)
-	p.swallow(false)
+	p.Swallow(false)
 	begun := time.Now()
 	for !ask() {
 		require.Less(t, time.Since(begun), most, "still no answer")
@@ -104,108 +122,7 @@ func until(t *testing.T, what string, done func() bool) {
 	require.Eventually(t, done, 15*time.Second, 20*time.Millisecond, what)
 }
 
-// A silencer passes bytes on until it is told to swallow them.
-type silencer struct {
-	listener net.Listener
-	upstream string
-
-	mu    sync.Mutex
-	all   bool // new connections are silent too
-	conns []*silenced
-	opens int
-}
-
-// A silenced connection is one that a client made.
-type silenced struct {
-	mu     sync.Mutex
-	silent bool
-}
-
-func newSilencer(t *testing.T, upstream string) *silencer {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &silencer{listener: l, upstream: upstream}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { p.serve(conn) })
-		}
-	})
-	t.Cleanup(func() { // after those of clients
-		_ = l.Close()
-		wg.Wait()
-	})
-	return p
-}
-
-// client returns a client that reaches the database of the test by the silencer.
-func (p *silencer) client(t *testing.T, o ...option.ClientOption) *firestore.Client {
-	return emulatortest.Client(t, append(o, option.WithEndpoint(p.listener.Addr().String()))...)
-}
-
-// swallow has every connection that there is go silent, and future ones too.
-func (p *silencer) swallow(all bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.all = all
-	for _, c := range p.conns {
-		c.mu.Lock()
-		c.silent = true
-		c.mu.Unlock()
-	}
-}
-
-// accepted returns how many connections were made, and open how many the clients
-// haven't closed.
-func (p *silencer) accepted() int { p.mu.Lock(); defer p.mu.Unlock(); return len(p.conns) }
-func (p *silencer) open() int     { p.mu.Lock(); defer p.mu.Unlock(); return p.opens }
-
-func (p *silencer) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("tcp", p.upstream)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	c := new(silenced)
-	p.mu.Lock()
-	c.silent = p.all
-	p.conns = append(p.conns, c)
-	p.opens++
-	p.mu.Unlock()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		c.pass(client, server)
-		_ = server.Close()
-	})
-	c.pass(server, client)
-	_ = client.Close()
-	wg.Wait()
-	p.mu.Lock()
-	p.opens--
-	p.mu.Unlock()
-}
-
-// pass copies bytes until one side closes.
-func (c *silenced) pass(from, to net.Conn) {
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			return
-		}
-		c.mu.Lock()
-		silent := c.silent
-		c.mu.Unlock()
-		if silent {
-			continue
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return
-		}
-	}
+// clientBy returns a client that reaches the database of the test by a silencer.
+func clientBy(t *testing.T, p *emulatortest.Silencer, o ...option.ClientOption) *firestore.Client {
+	return emulatortest.Client(t, append(o, option.WithEndpoint(p.Address()))...)
 }

@@ -54,6 +54,7 @@
 //
 //   - Whether the real service charges a request that mentions a resource it may
 //     not use. Here it doesn't.
+//   - That models for text refuse to make images. They answer with text.
 //   - Tuned models, speech generation, text beside an image, several images in an answer of
 //     generateContent, thinking, safety filters, several candidates, stop sequences and
 //     temperature.

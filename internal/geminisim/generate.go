@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
@@ -23,11 +22,13 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 	if err := c.prepare(req, m); err != nil {
 		return fail(err)
 	}
-	if err := modalities(req, m); err != nil {
-		return fail(err)
-	}
-	if req.WantsImage() {
+	switch {
+	case m.Kind == models.Image && req.WantsImage():
 		c.images = 1
+	case m.Kind == models.Image || m.Kind == models.Speech:
+		only := map[models.Kind]string{models.Image: "TEXT, IMAGE", models.Speech: "AUDIO"}[m.Kind]
+		return fail(wire.InvalidArgument("The requested combination of response modalities (TEXT) is not supported by the model. models/" +
+			m.Name + " accepts the following combination of response modalities:\n* " + only + "\n"))
 	}
 	c.Tokens = req.Tokens() + c.Cached
 	if c.Tokens > m.Input {
@@ -58,26 +59,6 @@ func (c *call) run(req *wire.GenerateRequest, name, method string) (*models.Mode
 	c.Cached = max(c.Cached, min(cached, c.Tokens))
 	c.bill(&a)
 	return m, a, nil
-}
-
-// modalities refuses a request for an answer of a kind that the model doesn't give (captured of
-// models for images and speech that were asked for text; that others are refused alike is a guess).
-func modalities(req *wire.GenerateRequest, m *models.Model) *wire.Error {
-	wanted, only := "TEXT", "TEXT"
-	if req.WantsImage() {
-		wanted = strings.ToUpper(strings.Join(req.GenerationConfig.Modalities, ", "))
-	}
-	switch m.Kind {
-	case models.Image:
-		only = "TEXT, IMAGE"
-	case models.Speech:
-		only = "AUDIO"
-	}
-	if m.Kind != models.Speech && req.WantsImage() == (m.Kind == models.Image) {
-		return nil
-	}
-	return wire.InvalidArgument("The requested combination of response modalities (" + wanted + ") is not supported by the model. models/" +
-		m.Name + " accepts the following combination of response modalities:\n* " + only + "\n")
 }
 
 // prepare checks a request and looks up what it refers to.

@@ -25,6 +25,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - emulatortest.go: Host, Project and Client, which tests call
+//   - silencer.go: Silencer, which stands before an emulator and swallows bytes
 //   - supervisor.go: the process that runs the emulator and ends it
 //   - share.go: how processes find a supervisor, or start one, by locks on files
 //   - share_other.go: an error, where files can't be locked
