@@ -109,6 +109,9 @@ func (r *raw) setUp() {
 
 // Frames that no client sends end their session and cost nothing that lasts.
 func TestHostileFrames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	w := newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=3s", "FLUXGATE_MAX_BODY=1MiB", "FLUXGATE_BODY_BUDGET=8MiB")
 	i := w.instance()
 	w.env = append(w.env, "FLUXGATE_LIVE_IDLE_TIMEOUT=1s") // for those who only wait for it
@@ -201,6 +204,9 @@ func TestTooLarge(t *testing.T) {
 
 // Who reads slowly slows Gemini down and costs no memory, and in the end its session.
 func TestSlowReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	w := newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=2s")
 	i := w.instance()
 	c := w.open(i)

@@ -241,6 +241,9 @@ func TestUpstreamsEnd(t *testing.T) {
 // A session that lasts too long, or in which nothing is said, is ended with a reason, and so
 // is every one when the instance stops, whether it has been set up or not.
 func TestEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits in real time, which -short leaves out")
+	}
 	w := newWorld(t, "FLUXGATE_TIMEOUT=2s")
 	i := w.instance()
 	silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
