@@ -138,15 +138,18 @@ func (m *mixture) counted(t *testing.T, model string, answers int64) {
 	t.Errorf("nothing of %s in %v", model, out.Rows)
 }
 
-// What a caller uploads in a row is put together, and beside what a header names.
+// What a caller uploads in a row is put together by all instances, and beside what a header names.
 func TestUploadsToOthersArePlaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mixCallers(t)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		other := m.instance(t, nil)
+		defer func() { assert.NoError(t, other.Close(t.Context())) }()
 		first, project := m.upload(t, alice, "/openai/v1/files", "1")
 		for range 5 {
+			m.App, other = other, m.App
 			_, at := m.upload(t, alice, "/openai/v1/files", "more")
-			assert.Equal(t, project, at)
+			assert.Equal(t, project, at, "whichever instance it comes through")
 		}
 		time.Sleep(time.Hour)
 		_, at := m.upload(t, alice, "/openai/v1/files", "late", placing.BesideHeader, first)

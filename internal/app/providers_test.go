@@ -64,8 +64,8 @@ func TestProviderByModel(t *testing.T) {
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 
-		// What makes vector stores and containers isn't there, for nobody would know whose they are.
-		for _, path := range []string{"/openai/v1/vector_stores", "/openai/v1/containers"} {
+		// What makes things of which nobody would know whose they are isn't there.
+		for _, path := range []string{"/openai/v1/skills", "/openai/v1/assistants"} {
 			rec = m.ask(t, "POST", path, `{"name":"x"}`)
 			assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
 			assert.Contains(t, rec.Body.String(), "There is nothing here")

@@ -26,8 +26,8 @@ func New(registry *resources.Registry, o resources.Options) *Files {
 	return &Files{resources: registry, uploads: resources.New(o)}
 }
 
-// unfit is the note on a file that no batch is made of.
-const unfit = "unfit for a batch"
+// Unfit is the note on a file that no batch is made of.
+const Unfit = "unfit for a batch"
 
 // Check says what is wrong with the file that a caller's request to a project of a provider is about:
 // with how its body names it, or, where a batch is made of it, with what its lines name.
@@ -41,7 +41,7 @@ func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.R
 		return unknown(err)
 	}
 	for _, name := range names {
-		if has[name].Note == unfit {
+		if has[name].Note == Unfit {
 			return errUnfit
 		}
 	}
@@ -56,7 +56,7 @@ func named(route *routes.Route, provider string, body *payload.Body) (names []st
 	case body.JSON == nil && len(body.Text) > 0:
 		return nil, payload.ErrNotObject // it may name any
 	case provider != upstream.Gemini:
-		names, _, err = mentions.Read(body.JSON, false)
+		names, err = mentions.Read(body.JSON, false)
 		for i, name := range names {
 			names[i] = route.KeptName(provider, name)
 		}
@@ -130,7 +130,7 @@ func (f *Files) asked(ctx context.Context, who resources.Caller, project string,
 		if err != nil {
 			return unknown(err)
 		}
-		if told[i].Note = unfit; len(has) > 0 {
+		if told[i].Note = Unfit; len(has) > 0 {
 			told[i].Note = has[told[i].Name].Note
 		}
 	}

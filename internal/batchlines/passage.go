@@ -160,7 +160,7 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	}
 	switch {
 	case x.p.Asks && x.p.Part.Upload == "":
-		note(told, unfit) // it should have begun an upload, and nothing more
+		note(told, Unfit) // it should have begun an upload, and nothing more
 		return nil
 	case x.p.Asks:
 		return x.f.asked(ctx, x.p.Who, x.project, told)
@@ -185,7 +185,7 @@ func (x *Passage) Done(ctx context.Context, told []answers.Created) error {
 	bad := !seen || x.begin.Unfit || x.foreign || x.scanner.Unreadable()
 	switch {
 	case len(told) > 0 && bad:
-		note(told, unfit)
+		note(told, Unfit)
 	case len(told) == 0 && x.p.Part.Upload != "" && seen: // else what is kept of it says that it isn't known
 		note, err := seal(x.p.Part.Upload, progress{Offset: x.begin.Offset + x.size, State: x.scanner.State(), Unfit: bad})
 		if err == nil {

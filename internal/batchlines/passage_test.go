@@ -55,7 +55,7 @@ func TestManyNames(t *testing.T) {
 	require.NoError(t, owned.Made(t.Context(), "bob", resources.Resource{Name: "files/far", Project: "beta"}))
 	require.NoError(t, owned.Made(t.Context(), "alice", resources.Resource{Name: "files/hers", Project: "alpha"}))
 	for file, want := range map[string]string{
-		text.String(): "", line("files/far") + text.String(): unfit, text.String() + line("files/hers"): unfit,
+		text.String(): "", line("files/far") + text.String(): Unfit, text.String() + line("files/hers"): Unfit,
 	} {
 		note, err := send(t, f, passing.Piece{Last: true}, file, answers.Created{Name: "files/x"})
 		require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestProgressIsSealed(t *testing.T) {
 		text   string
 		offset int
 		want   string
-	}{{`-not"}}}`, len(begins), ""}, {`-own"}}}`, len(begins), unfit}, {`-not"}}}`, 0, unfit}, {`-not"}}}`, -1, unfit}} {
+	}{{`-not"}}}`, len(begins), ""}, {`-own"}}}`, len(begins), Unfit}, {`-not"}}}`, 0, Unfit}, {`-not"}}}`, -1, Unfit}} {
 		note, err := send(t, f, passing.Piece{Upload: upload, Offset: int64(c.offset), Last: true}, c.text, answers.Created{Name: "files/x"})
 		require.NoError(t, err)
 		assert.Equal(t, c.want, note, "%v", c)
@@ -118,7 +118,7 @@ func TestPiecesSentTwice(t *testing.T) {
 		begin(f, first, foreign) // its answer is lost
 		note, err := send(t, f, passing.Piece{Upload: upload, Last: true}, harmless, answers.Created{Name: "files/x"})
 		require.NoError(t, err)
-		assert.Equal(t, unfit, note, name)
+		assert.Equal(t, Unfit, note, name)
 	}
 	for _, last := range []bool{true, false} {
 		f, _ := filesOver(storage.NewMemory(nil))
@@ -127,7 +127,7 @@ func TestPiecesSentTwice(t *testing.T) {
 		require.NoError(t, x.Done(t.Context(), nil))
 		note, err := send(t, f, passing.Piece{Upload: upload, Offset: int64(len(harmless)), Last: true}, "{}", answers.Created{Name: "files/x"})
 		require.NoError(t, err)
-		assert.Equal(t, unfit, note, "at once, the last: %v", last)
+		assert.Equal(t, Unfit, note, "at once, the last: %v", last)
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
 	case q.Provider != "":
 		models = slices.DeleteFunc(slices.Clone(models), func(m string) bool { return pool.ProviderOf(m) != q.Provider })
 	}
-	if files, items, err := mentions.Read(q.Body.JSON, false); err != nil || items || len(files) > 0 {
+	if names, err := mentions.Read(q.Body.JSON, false); err != nil || len(names) > 0 {
 		return nil, cmp.Or[error](err, errKept)
 	}
 	geminis := onlyGemini(q.Body)

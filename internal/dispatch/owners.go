@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -87,6 +88,13 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 	lookups := 0
 	for _, name := range names {
 		owner, known := d.owners.Get(name)
+		if resources.IsPart(name) && !known {
+			// It can't be asked for by its name alone.
+			if owner = cmp.Or(p.Sole(), d.resources.ProjectOfPart(ctx, name), project); owner == "" {
+				return nil, NotThere(name)
+			}
+			known = true
+		}
 		if !known || !p.Has(owner) {
 			if lookups++; lookups > maxLookedUp && project != "" {
 				continue // upstream knows whether it is there too
@@ -133,6 +141,9 @@ func shown(name string) string { return name[strings.IndexByte(name, ':')+1:] }
 
 // NotThere is the answer where a resource isn't, or isn't the caller's.
 func NotThere(name string) error {
+	if resources.IsPart(name) {
+		return apierror.New(apierror.NotFound, "It isn't known here which project has "+shown(name)+". Send what it says in its place.")
+	}
 	return apierror.New(apierror.NotFound, "No usable project owns "+shown(name)+", or it has expired.")
 }
 
@@ -242,7 +253,7 @@ func (d *Dispatcher) Own(ctx context.Context, who resources.Caller, kinds ...str
 // it: what isn't known to be the caller's is of no use to it.
 func (d *Dispatcher) Made(ctx context.Context, who resources.Caller, project string, made ...answers.Created) error {
 	all := d.resourcesIn(project, made)
-	d.placer.Made(who.Name, all...)
+	d.placer.Made(all...)
 	return d.noted(ctx, who, d.resources.Made(ctx, who.Name, all...))
 }
 
@@ -263,6 +274,14 @@ func (d *Dispatcher) Seen(ctx context.Context, who resources.Caller, project, na
 		return err
 	}
 	return d.resources.Made(ctx, who.Name, resources.Resource{Name: name, Project: project})
+}
+
+// Consists notes the parts of something of a caller's, which requests may name by themselves, where that isn't known.
+func (d *Dispatcher) Consists(ctx context.Context, who resources.Caller, project, whole string, parts []string) error {
+	for _, name := range parts {
+		d.owners.Put(name, project)
+	}
+	return d.resources.Consists(ctx, who.Name, project, whole, parts)
 }
 
 // Gone notes that a project has deleted something.
@@ -295,22 +314,3 @@ func (d *Dispatcher) resourcesIn(project string, told []answers.Created) []resou
 	}
 	return all
 }
-
-// CountConversation returns what counts a request that goes on from others: those that are
-// named bring what they were, which the provider tells for nothing, and the rest is estimated.
-func (d *Dispatcher) CountConversation(names []string, rest func() int64) func(ctx context.Context, to Target) (int64, error) {
-	return func(ctx context.Context, to Target) (int64, error) {
-		n := rest()
-		for _, name := range names {
-			text, err := upstream.Read(to.Context(ctx), to.provider, PathOf(name), to.Key.Value.Reveal(), maxDescription)
-			if err != nil {
-				return 0, err
-			}
-			n += answers.ConversationTokens(text)
-		}
-		return n, nil
-	}
-}
-
-// maxDescription bounds the description of a resource, in bytes.
-const maxDescription = 8 << 20

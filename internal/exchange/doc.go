@@ -4,5 +4,6 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - conversation.go: what was said before, as its provider tells it
 //   - exchange.go: sending a request, and reading an answer
 package exchange

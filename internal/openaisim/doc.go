@@ -32,10 +32,11 @@
 // chat/completions, whole or as a stream, with include_usage; responses, whole or as events,
 // read and deleted, and conversations that they may be part of; embeddings; models; images,
 // transcriptions, translations and speech, whose answers say
-// nothing; files; batches of chat completions, which are done
-// after ten seconds and cost no quota. Files, batches, responses and conversations belong to their
+// nothing; files, uploads in parts, vector stores and containers, with the files in them; batches of chat completions, which are done
+// after ten seconds and cost no quota. All of these belong to their
 // project; another's key finds nothing, and can't go on from its responses with
-// previous_response_id (the error is captured), or mention a file.
+// previous_response_id (the error is captured), refer to their items (the error is captured), or mention a file, a
+// store or a container.
 //
 // Answers. The last user's text comes back behind "Answer to: ". A prompt can order how
 // much is written and thought: see prompt.answer. Four bytes of text are a token.
@@ -44,7 +45,7 @@
 //
 // # What is not modelled
 //
-// Streams of images and audio, fine-tuning, vector stores, items of conversations, background responses, logprobs,
+// Streams of images and audio, fine-tuning, what vector stores find and containers run, items of conversations, background responses, logprobs,
 // several choices, structured output, service tiers, limits that several models share, and the
 // real tokeniser.
 //
@@ -56,6 +57,8 @@
 //   - files.go: files
 //   - responses.go: the Responses API
 //   - conversations.go: conversations
+//   - stores.go: vector stores and containers
+//   - uploads.go: files that come in parts
 //   - chat.go: chat completions
 //   - models.go: models and embeddings
 //   - media.go: images, transcriptions and speech

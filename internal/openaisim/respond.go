@@ -28,7 +28,7 @@ func (c *call) form() (name string, data []byte, values map[string]string, e *ap
 	values = make(map[string]string)
 	for parts := multipart.NewReader(bytes.NewReader(c.Body), params["boundary"]); ; {
 		part, err := parts.NextPart()
-		if err == io.EOF && name != "" {
+		if err == io.EOF && (name != "" || values["file_id"] != "") {
 			return name, data, values, nil
 		}
 		if err != nil {

@@ -16,7 +16,13 @@ type responseRequest struct {
 	MaxOutputTokens    int64           `json:"max_output_tokens"`
 	Store              *bool           `json:"store"`
 	Stream             bool            `json:"stream"`
-	Tools              simserver.Tools `json:"tools"`
+	Tools              json.RawMessage `json:"tools"`
+}
+
+type inputItem struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	chatMessage
 }
 
 type responseBody struct {
@@ -46,6 +52,7 @@ type outputItem struct {
 	CallID    string        `json:"call_id,omitempty"`
 	Name      string        `json:"name,omitempty"`
 	Arguments *string       `json:"arguments,omitempty"`
+	Container string        `json:"container_id,omitempty"` // of a call of the code interpreter
 }
 
 type outputPart struct {
@@ -85,15 +92,24 @@ func (c *call) createResponse() *apiError {
 	var p prompt
 	p.text("system", in.Instructions)
 	var text string
-	var items []chatMessage
+	var items []inputItem
 	if json.Unmarshal(in.Input, &text) == nil {
 		p.message("user", in.Input)
 	} else if json.Unmarshal(in.Input, &items) == nil {
 		for _, m := range items {
+			if m.Role == "" && m.ID != "" && (m.Type == "" || m.Type == "item_reference") {
+				if _, ok := c.s.items.Get(c.Key.Project, m.ID); !ok {
+					return &apiError{http.StatusNotFound, "Item with id '" + m.ID + "' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.", "invalid_request_error", "input", "", nil}
+				}
+			}
 			p.message(m.Role, m.Content)
 		}
 	}
-	p.tools(in.Tools)
+	var tools simserver.Tools
+	if in.Tools != nil && json.Unmarshal(in.Tools, &tools) != nil {
+		return invalid("tools", "Invalid type for 'tools'.")
+	}
+	p.tools(tools)
 	if in.PreviousResponseID != "" {
 		before, ok := c.s.responses.Get(c.Key.Project, in.PreviousResponseID)
 		if !ok {
@@ -115,6 +131,10 @@ func (c *call) createResponse() *apiError {
 	if e := c.mentioned(p.files); e != nil {
 		return e
 	}
+	container, e := c.held(in.Tools)
+	if e != nil {
+		return e
+	}
 	if e := c.admit(in.Model, p.tokens(), p.chars, in.MaxOutputTokens); e != nil {
 		return e
 	}
@@ -122,10 +142,15 @@ func (c *call) createResponse() *apiError {
 	body := responseBody{ID: c.s.id("resp_"), Object: "response", CreatedAt: c.Arrived.Unix(), Status: "in_progress", Model: in.Model,
 		Output: []outputItem{}, PreviousResponseID: orNull(in.PreviousResponseID), Store: in.Store == nil || *in.Store}
 	done := body
-	done.finish(a, c.s)
+	if done.finish(a, c.s); container != "" {
+		done.Output = append([]outputItem{{ID: c.s.id("ci_"), Type: "code_interpreter_call", Status: "completed", Container: container}}, done.Output...)
+	}
 	c.settle(a.usage)
 	c.s.conversations.Change(c.Key.Project, talk, func(t *conversation) { t.tokens = a.usage.input + a.usage.output })
 	if done.Store {
+		for _, item := range done.Output {
+			c.s.items.Add(c.Key.Project, item.ID, item.ID)
+		}
 		c.s.responses.Add(c.Key.Project, body.ID, stored{done, in.Input, a.usage.input + a.usage.output})
 	}
 	if in.Stream {
@@ -160,7 +185,7 @@ func (c *call) streamResponse(begun, done responseBody, a answer) {
 		number++
 		return send(name, fields)
 	}
-	item := done.Output[0]
+	item := done.Output[len(done.Output)-1]
 	ok := event("response.created", map[string]any{"response": begun}) && event("response.in_progress", map[string]any{"response": begun})
 	opening, text := item, outputPart{"output_text", a.text, []string{}}
 	if opening.Status = "in_progress"; item.Content != nil {

@@ -83,6 +83,10 @@ type Server struct {
 	batches   simserver.Owned[batch]
 
 	conversations simserver.Owned[conversation]
+	items         simserver.Owned[string] // of responses, by their IDs
+	stores        simserver.Owned[holder]
+	containers    simserver.Owned[holder]
+	uploads       simserver.Owned[upload]
 }
 
 // stored is a response that is kept.

@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/payload/lines"
+	"fluxgate.dev/fluxgate/internal/payload/mentions"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -23,7 +24,7 @@ import (
 // header placing.BesideHeader names, or else by what the caller has uploaded before. It is a form, of
 // which it matters here what a batch would read in it.
 func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Question) error {
-	p, err := o.beside(r, at, q)
+	p, err := o.Beside(r, at, q)
 	if err != nil {
 		return err
 	}
@@ -37,7 +38,7 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Ques
 	defer cancel()
 	provider := "" // that it is sent to
 	seen, err := o.files.Begin(ctx, batchlines.Piece{
-		Who: q.Who, Rule: lines.OpenAI, Part: passing.Piece{Last: true}, Length: r.ContentLength,
+		Who: q.Who, Rule: lines.OpenAI, Part: passing.Piece{Last: true}, Length: r.ContentLength, Asks: len(q.Route.Makes) == 0,
 		Kept: func(name string) string { return q.Route.KeptName(provider, name) },
 	})
 	if err != nil {
@@ -67,10 +68,10 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Ques
 	return nil
 }
 
-// beside narrows the pool of an upload.
-func (o *Others) beside(r *http.Request, at Place, q Question) (*dispatch.Pool, error) {
+// Beside narrows the pool of what makes something to the project where it belongs.
+func (o *Others) Beside(r *http.Request, at Place, q Question) (*dispatch.Pool, error) {
 	if name := r.Header.Get(placing.BesideHeader); name != "" {
-		return o.Owning(r, at.Pool, at.Provider, q.Who, Kept(q.Route, at.Provider, []string{q.Route.Under + strings.TrimPrefix(name, q.Route.Under)}))
+		return o.Owning(r, at.Pool, at.Provider, q.Who, Kept(q.Route, at.Provider, []string{mentions.Files + strings.TrimPrefix(name, mentions.Files)}))
 	}
 	return o.dispatch.Place(r.Context(), q.Who, at.Pool, strings.TrimSuffix(q.Route.KeptName(at.Provider, q.Route.Under), "/"), "")
 }
@@ -79,7 +80,9 @@ func (o *Others) beside(r *http.Request, at Place, q Question) (*dispatch.Pool, 
 func Told(route *routes.Route, a *exchange.Whole) []answers.Created {
 	all := answers.CreatedResources(a.Text, route.Makes, route.Made())
 	for i := range all {
-		all[i].Name = route.KeptName(a.To.Key.Of(), all[i].Name)
+		if all[i].Name = route.KeptName(a.To.Key.Of(), all[i].Name); route.Assembles {
+			all[i].Note = batchlines.Unfit
+		}
 	}
 	return all
 }

@@ -38,6 +38,7 @@
 //
 //   - registry.go: whose a resource is, and what a caller has
 //   - page.go: where a list of what a caller has goes on
+//   - parts.go: what is within something, and named by itself
 //   - shard.go: one of the records, as this instance knows it
 //   - document.go: what a record holds
 //   - kind.go: what counts as a resource, and how long it lasts

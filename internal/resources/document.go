@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 )
+
+// maxMade is for how long it is kept when something was made, in seconds: what is made one after the other
+// belongs together.
+const maxMade = 3600
 
 // MaxBytes bounds a record.
 const MaxBytes = 128 << 10
@@ -17,6 +22,8 @@ type entry struct {
 	caller string
 	until  int64 // Unix seconds; 0: it doesn't expire
 	note   string
+	made   int64 // Unix seconds; 0: not long ago isn't known
+	parts  parts
 }
 
 // over reports whether it has expired.
@@ -30,14 +37,19 @@ type place struct{ name, project string }
 type document struct {
 	entries  map[place]entry
 	projects map[string][]string // that have something of that name, once it is indexed
+	wholes   map[part][]place    // likewise: what it is a part of
 	others   map[string]json.RawMessage
 }
 
 // indexed returns the document, of which entries are looked for by name from now on.
 func (d *document) indexed() *document {
 	d.projects = make(map[string][]string, len(d.entries))
-	for at := range d.entries {
+	d.wholes = make(map[part][]place)
+	for at, e := range d.entries {
 		d.projects[at.name] = append(d.projects[at.name], at.project)
+		for x := range e.parts.all() {
+			d.wholes[x] = append(d.wholes[x], at)
+		}
 	}
 	return d
 }
@@ -46,12 +58,24 @@ func (d *document) indexed() *document {
 // that is what most bytes would go for.
 type stored map[string]map[string]map[string]int64 // caller, project, name: until
 
-// callersMember is the member that holds them, and notesMember that which holds the notes on some of
-// them, by project and name: builds that know no notes keep it as it is.
+// callersMember is the member that holds them. Of some of them the others hold more, by project and name:
+// the notes on them, their parts, and when they were made. Builds that don't know one of these keep it as it is.
 const (
 	callersMember = "callers"
 	notesMember   = "notes"
+	partsMember   = "parts"
+	madeMember    = "made"
 )
+
+// byName is more of some entries, by project and name.
+type byName[V any] map[string]map[string]V
+
+func (m byName[V]) put(at place, v V) {
+	if m[at.project] == nil {
+		m[at.project] = make(map[string]V)
+	}
+	m[at.project][at.name] = v
+}
 
 // decode reads a record without what has expired. A record that isn't there is empty.
 func decode(data []byte, now int64) (*document, error) {
@@ -63,8 +87,10 @@ func decode(data []byte, now int64) (*document, error) {
 		return nil, fmt.Errorf("resources: %w", err)
 	}
 	var all stored
-	var notes map[string]map[string]string
-	for member, into := range map[string]any{callersMember: &all, notesMember: &notes} {
+	var notes byName[string]
+	var pieces byName[parts]
+	var made byName[int64]
+	for member, into := range map[string]any{callersMember: &all, notesMember: &notes, partsMember: &pieces, madeMember: &made} {
 		if raw, ok := d.others[member]; ok {
 			if err := json.Unmarshal(raw, into); err != nil {
 				return nil, fmt.Errorf("resources: %w", err)
@@ -75,7 +101,7 @@ func decode(data []byte, now int64) (*document, error) {
 	for caller, projects := range all {
 		for project, names := range projects {
 			for name, until := range names {
-				if e := (entry{caller, until, notes[project][name]}); !e.over(now) {
+				if e := (entry{caller, until, notes[project][name], made[project][name], pieces[project][name]}); !e.over(now) {
 					d.entries[place{name, project}] = e
 				}
 			}
@@ -86,10 +112,10 @@ func decode(data []byte, now int64) (*document, error) {
 
 // encode writes a record. Where it would be too large, whoever has most in it loses
 // what expires first; of whom something was dropped, and how much, is returned.
-func (d *document) encode() (data []byte, dropped map[string]int, err error) {
+func (d *document) encode(now int64) (data []byte, dropped map[string]int, err error) {
 	dropped = make(map[string]int)
 	for {
-		all, notes := make(stored), make(map[string]map[string]string)
+		all, notes, pieces, made := make(stored), make(byName[string]), make(byName[parts]), make(byName[int64])
 		for at, e := range d.entries {
 			if all[e.caller] == nil {
 				all[e.caller] = make(map[string]map[string]int64)
@@ -98,17 +124,22 @@ func (d *document) encode() (data []byte, dropped map[string]int, err error) {
 				all[e.caller][at.project] = make(map[string]int64)
 			}
 			all[e.caller][at.project][at.name] = e.until
-			if e.note == "" {
-				continue
+			if e.note != "" {
+				notes.put(at, e.note)
 			}
-			if notes[at.project] == nil {
-				notes[at.project] = make(map[string]string)
+			if e.parts != "" {
+				pieces.put(at, e.parts)
 			}
-			notes[at.project][at.name] = e.note
+			if e.made > now-maxMade {
+				made.put(at, e.made)
+			}
 		}
 		members := maps.Clone(d.others)
-		if len(notes) > 0 {
-			if members[notesMember], err = json.Marshal(notes); err != nil {
+		for member, more := range map[string]any{notesMember: notes, partsMember: pieces, madeMember: made} {
+			if reflect.ValueOf(more).Len() == 0 {
+				continue
+			}
+			if members[member], err = json.Marshal(more); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -128,7 +159,7 @@ func (d *document) drop() (caller string, n int) {
 	by, size := make(map[string][]place), make(map[string]int)
 	for at, e := range d.entries {
 		by[e.caller] = append(by[e.caller], at)
-		size[e.caller] += len(at.name) + len(e.note)
+		size[e.caller] += len(at.name) + len(e.note) + len(e.parts)
 	}
 	for name := range by {
 		if size[name] > size[caller] || size[name] == size[caller] && name < caller {

@@ -40,12 +40,18 @@ var Kinds = []Kind{
 // (https://platform.openai.com/docs/guides/conversation-state, /docs/api-reference/files,
 // https://docs.claude.com/en/docs/build-with-claude/files: until they are deleted), and of batches
 // how long their results are (https://docs.claude.com/en/docs/build-with-claude/batch-processing:
-// 29 days; OpenAI's files with them 30).
+// 29 days; OpenAI's files with them 30). Containers are gone 20 minutes after they were used last, and their
+// names stand in what is sent back (https://platform.openai.com/docs/guides/tools-code-interpreter), Anthropic's
+// last 30 days (https://platform.claude.com/docs/en/agents-and-tools/tool-use/code-execution-tool); vector stores
+// until they are deleted, and uploads for an hour (https://platform.openai.com/docs/api-reference/uploads).
 var OtherKinds = []Kind{
 	{Name: "files", Mentioned: true},
 	{Name: "responses", Mentioned: true, Lasts: 30 * 24 * time.Hour},
 	{Name: "conversations", Mentioned: true},
 	{Name: "batches", Lasts: 30 * 24 * time.Hour},
+	{Name: "vector_stores", Mentioned: true},
+	{Name: "containers", Mentioned: true, Lasts: 30 * 24 * time.Hour},
+	{Name: "uploads", Lasts: time.Hour},
 }
 
 // Sessions begins the names of sessions of the Live API that may be resumed, before a hash of
@@ -89,13 +95,36 @@ type Resource struct {
 	// Note is kept with it: what the package that made the note wants to know again. It may have
 	// some KiB.
 	Note string
+	// Parts are the names of what is within it that requests name by themselves, such as openai:items/msg_1. They
+	// are found by their names; what is found has none.
+	Parts []string
+
+	made time.Time // zero: it isn't known, or long ago
 }
 
-// Made returns when it was made, if it lasts as long as its kind does: of a file, about when
-// it was uploaded.
+// Made returns when it was made: what lasts until it is deleted in the last hour, or else zero; all else
+// if it lasts as long as its kind does: of a file, about when it was uploaded.
 func (r Resource) Made() time.Time {
+	if r.Expires.IsZero() {
+		return r.made
+	}
 	kind, _ := kindOf(r.Name)
 	return r.Expires.Add(-kind.Lasts)
+}
+
+// MadeAt returns it as one that was made at an instant.
+func (r Resource) MadeAt(at time.Time) Resource {
+	r.made = at
+	return r
+}
+
+// since returns when a resource was made that is made at an instant, in Unix seconds, where
+// that isn't known by when it is over; else 0.
+func (r Resource) since(now time.Time) int64 {
+	if r.until(now) != 0 {
+		return 0
+	}
+	return now.Unix()
 }
 
 // until returns when a resource that is known at an instant is over, in Unix seconds

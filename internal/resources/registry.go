@@ -82,39 +82,94 @@ func (r *Registry) FindNow(ctx context.Context, caller, project string, names []
 	return r.find(ctx, caller, project, names, 0)
 }
 
+// A since says how old what is known may be.
+type since struct {
+	at  time.Time // of this instance
+	now int64     // of the store, in Unix seconds
+}
+
 // find is FindIn by what is at most so old.
 func (r *Registry) find(ctx context.Context, caller, project string, names []string, age time.Duration) (map[string]Resource, error) {
-	asked := time.Now()
-	now := r.now().Unix()
+	asked := since{time.Now(), r.now().Unix()}
+	older := since{asked.at.Add(-age), asked.now}
 	var by [shards][]string
+	var within []string
 	for _, name := range names {
+		if IsPart(name) {
+			within = append(within, name)
+			continue
+		}
 		n := shardOf(name)
 		by[n] = append(by[n], name)
 	}
 	found := make([]map[string]Resource, shards)
 	used := func(n int) bool { return len(by[n]) > 0 }
 	err := r.each(ctx, used, func(ctx context.Context, n int, s *shard) error {
-		d, err := s.since(ctx, asked.Add(-age), now)
+		d, err := s.since(ctx, older.at, asked.now)
 		if err != nil {
 			return err
 		}
-		if found[n] = own(d, caller, project, by[n], now); len(found[n]) == len(by[n]) {
+		if found[n] = own(d, caller, project, by[n], asked.now); len(found[n]) == len(by[n]) {
 			return nil
 		}
-		if d, err = s.since(ctx, asked, now); err != nil {
+		if d, err = s.since(ctx, asked.at, asked.now); err != nil {
 			return err
 		}
-		found[n] = own(d, caller, project, by[n], now)
+		found[n] = own(d, caller, project, by[n], asked.now)
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("whose resources: %w", err)
-	}
 	all := make(map[string]Resource, len(names))
 	for _, some := range found {
 		maps.Copy(all, some)
 	}
+	if err == nil {
+		err = r.findParts(ctx, caller, project, within, older, all)
+	}
+	within = slices.DeleteFunc(within, func(name string) bool { _, ok := all[name]; return ok })
+	if err == nil {
+		err = r.findParts(ctx, caller, project, within, asked, all)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("whose resources: %w", err)
+	}
 	return all, nil
+}
+
+// ProjectOfPart returns the project of what a part is of, whosever that is; "" where that isn't known.
+func (r *Registry) ProjectOfPart(ctx context.Context, name string) string {
+	if r == nil {
+		return ""
+	}
+	has, _ := r.find(ctx, "", "", []string{name}, MaxAge) // then it isn't known
+	return has[name].Project
+}
+
+// findParts adds to what is found those of the names that are parts of what is a caller's, or, for the caller "",
+// anybody's, in a project or in any. Where they are isn't known by their names, so all records are looked at.
+func (r *Registry) findParts(ctx context.Context, caller, within string, names []string, s since, found map[string]Resource) error {
+	if len(names) == 0 {
+		return nil
+	}
+	var some [shards]map[string]Resource
+	err := r.each(ctx, func(int) bool { return true }, func(ctx context.Context, n int, shard *shard) error {
+		d, err := shard.since(ctx, s.at, s.now)
+		if err != nil {
+			return err
+		}
+		some[n] = make(map[string]Resource)
+		for _, name := range names {
+			for _, at := range d.wholes[partOf(name)] {
+				if e := d.entries[at]; (caller == "" || e.caller == caller) && !e.over(s.now) && (within == "" || within == at.project) {
+					some[n][name] = Resource{Name: name, Project: at.project}
+				}
+			}
+		}
+		return nil
+	})
+	for _, x := range some {
+		maps.Copy(found, x)
+	}
+	return err
 }
 
 // own returns those of the names in a document that are a caller's, in a project or in any. Of
@@ -138,6 +193,9 @@ func (e entry) resource(at place) Resource {
 	r := Resource{Name: at.name, Project: at.project, Note: e.note}
 	if e.until != 0 {
 		r.Expires = time.Unix(e.until, 0)
+	}
+	if e.made != 0 {
+		r.made = time.Unix(e.made, 0)
 	}
 	return r
 }
@@ -200,8 +258,27 @@ func (r *Registry) Made(ctx context.Context, caller string, made ...Resource) er
 	}
 	now := r.now()
 	return r.write(ctx, made, func(entries map[place]entry, m Resource) {
-		entries[place{m.Name, m.Project}] = entry{caller, m.until(now), m.Note}
+		at := place{m.Name, m.Project}
+		e := entry{caller: caller, until: m.until(now), note: m.Note, made: m.since(now)}
+		if before := entries[at]; before.caller == caller {
+			e.parts = before.parts // they are told one after the other
+		}
+		e.parts = e.parts.with(m.Parts)
+		entries[at] = e
 	})
+}
+
+// Consists notes the parts of something in a project that is a caller's, unless they are known.
+func (r *Registry) Consists(ctx context.Context, caller, project, whole string, parts []string) error {
+	if r == nil {
+		return nil
+	}
+	has, err := r.FindIn(ctx, caller, project, append([]string{whole}, parts...))
+	if m, its := has[whole]; err == nil && its && len(has) <= len(parts) {
+		m.Parts = parts
+		err = r.Made(ctx, caller, m)
+	}
+	return err
 }
 
 // Changed notes until when resources last, whoever has them.
@@ -212,7 +289,8 @@ func (r *Registry) Changed(ctx context.Context, changed ...Resource) error {
 	now := r.now()
 	return r.write(ctx, changed, func(entries map[place]entry, m Resource) {
 		if e, ok := entries[place{m.Name, m.Project}]; ok {
-			entries[place{m.Name, m.Project}] = entry{e.caller, m.until(now), e.note}
+			e.until = m.until(now)
+			entries[place{m.Name, m.Project}] = e
 		}
 	})
 }

@@ -103,7 +103,7 @@ func (s *shard) change(ctx context.Context, now int64, do func(entries map[place
 			return nil, err // it isn't written over: another build may read it
 		}
 		do(d.entries)
-		out, dropped, err = d.encode()
+		out, dropped, err = d.encode(now)
 		return out, err
 	})
 	if err != nil {

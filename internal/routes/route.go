@@ -52,6 +52,11 @@ type Route struct {
 	// Makes says where an answer names the resources that it tells of, as members within
 	// one another: "file.name". Those in lists are behind the list's name.
 	Makes []string
+	// Parts is where an answer names what is within what it tells of, or within what the path names, that
+	// requests name by its ID alone, as in Makes.
+	Parts []string
+	// Opens is where an answer names the container that it was made with, as in Makes.
+	Opens []string
 	// Under is what stands before IDs, in the path and in answers, where these aren't names
 	// that are a path below a version.
 	Under string
@@ -63,6 +68,8 @@ type Route struct {
 	Links string
 	// Lists is the member of an answer that holds a list; "": it isn't one.
 	Lists string
+	// Assembles says that the file that it makes was put together upstream, from parts that came in any order.
+	Assembles bool
 	// Results is the form in which an answer tells what became of a job.
 	Results Results
 	Ends    bool // what it names is gone when it has succeeded

@@ -26,7 +26,7 @@ func TestRowsAreWhole(t *testing.T) {
 		if r.Counts != Free && r.Unserved == "" {
 			assert.NotEqual(t, NoModel, r.Model, "%s: it is some model's quota", name)
 		}
-		assert.Equal(t, r.Base == Upload || r.Others && r.Method == post && r.Path == "files", r.Flow == Uploads, name)
+		assert.Equal(t, r.Base == Upload || r.Others && r.Method == post && (r.Path == "files" || r.Path == "uploads/{id}/parts"), r.Flow == Uploads, name)
 		assert.False(t, r.Counts == Jobs && r.Model != InPath, "%s: the model of a job is in its path", name)
 	}
 	mux := http.NewServeMux()

@@ -21,6 +21,12 @@ var (
 	// answered where a response does that comes whole or as events.
 	identified = []string{"id"}
 	answered   = []string{"id", "response.id"}
+	// items are where a response names what it consists of once it is there, and entries where a list does.
+	items   = []string{"output.id", "response.output.id"}
+	entries = []string{"data.id"}
+	// opened are where a response names its containers, and a message its own.
+	opened  = []string{"output.container_id", "item.container_id", "response.output.container_id"}
+	opening = []string{"container.id", "message.container.id", "delta.container.id"}
 	// videos are where an operation names what it has made.
 	videos = []string{"response.generateVideoResponse.generatedSamples.video.uri"}
 )
@@ -198,21 +204,52 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Results: Lines, Unserved: geminisOwn, Others: true},
 	// Responses, and the conversations that they may be part of, are kept unless they say
 	// otherwise. https://platform.openai.com/docs/api-reference/responses, /conversations
-	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Makes: answered, Under: "responses/", Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Flow: MayStream, Results: Single, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Makes: answered, Parts: items, Opens: opened, Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Parts: items, Opens: opened, Under: "responses/", Flow: MayStream, Results: Single, Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Ends: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/{id}/cancel", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Parts: entries, Under: "responses/", Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/input_tokens", Model: InBody, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/compact", Model: InBody, Counts: Requests, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "conversations", Makes: identified, Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Ends: true, Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Parts: entries, Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Parts: entries, Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	// Vector stores and containers, with the files in them, and uploads in parts.
+	// https://platform.openai.com/docs/api-reference/vector-stores, /containers, /uploads
+	{Method: get, Base: OpenAI, Path: "vector_stores", Lists: "data", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores", Makes: identified, Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "vector_stores/{id}", Names: "vector_stores/{id}", Under: "vector_stores/", Ends: true, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}/search", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}/files", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}/files", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}/files/{file}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}/files/{file}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "vector_stores/{id}/files/{file}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}/files/{file}/content", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}/file_batches", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}/file_batches/{batch}", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "vector_stores/{id}/file_batches/{batch}/cancel", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "vector_stores/{id}/file_batches/{batch}/files", Names: "vector_stores/{id}", Under: "vector_stores/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers", Lists: "data", Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "containers", Makes: identified, Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers/{id}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "containers/{id}", Names: "containers/{id}", Under: "containers/", Ends: true, Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Forms: true, Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers/{id}/files/{file}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "containers/{id}/files/{file}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers/{id}/files/{file}/content", Names: "containers/{id}", Under: "containers/", Flow: Downloads, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "uploads", Makes: identified, Under: "uploads/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "uploads/{id}/parts", Names: "uploads/{id}", Flow: Uploads, Under: "uploads/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "uploads/{id}/complete", Names: "uploads/{id}", Makes: []string{"file.id"}, Under: "uploads/", MakesUnder: "files/", Assembles: true, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "uploads/{id}/cancel", Names: "uploads/{id}", Under: "uploads/", Ends: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "audio/speech", Model: InBody, Counts: Requests, Pinned: true, Flow: Streams, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "audio/translations", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
@@ -221,7 +258,7 @@ var Table = []Route{
 
 	// Anthropic's API, for providers that speak its format.
 	// https://docs.claude.com/en/api/messages, /messages-count-tokens, /models-list
-	{Method: post, Base: Messages, Path: "messages", Model: InBody, Counts: Requests, Flow: MayStream, Others: true},
+	{Method: post, Base: Messages, Path: "messages", Model: InBody, Counts: Requests, Flow: MayStream, Opens: opening, Others: true},
 	{Method: post, Base: Messages, Path: "messages/count_tokens", Model: InBody, Others: true},
 	{Method: get, Base: Messages, Path: "models", Lists: "data", Others: true},
 	{Method: get, Base: Messages, Path: "models/{model}", Model: InPath, Others: true},

@@ -99,7 +99,7 @@ func (s *Server) made(r *http.Request, m match, model string, a *exchange.Whole)
 // goesOn notes what an answer has made that doesn't say what it used: it may go on in the
 // background, and say so when it is asked for.
 func (x *relay) goesOn(ctx context.Context, to dispatch.Target) {
-	for _, name := range x.made {
+	for _, name := range x.noting.Made() {
 		x.s.jobs.Made(ctx, jobs.Job{Project: to.Key.Project, Name: name, Caller: callerOf(x.r), Model: to.Model, Before: to.Tokens})
 	}
 }

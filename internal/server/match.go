@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"slices"
@@ -9,10 +8,9 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/config"
-	"fluxgate.dev/fluxgate/internal/dispatch"
+	"fluxgate.dev/fluxgate/internal/noting"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
-	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -84,37 +82,7 @@ func (m match) mentioned(body []string) []string {
 	return body
 }
 
-// notes has it written down whose what an answer names is, once the name comes by and before the
-// caller sees it. The answer is the caller's even if that fails.
-func (x *relay) notes(m match) {
-	if len(m.Makes) == 0 {
-		return
-	}
-	s, r := x.s, x.r
-	finder, noted := answers.NewFinder(m.Makes), make(map[string]bool)
-	x.seen = func(ctx context.Context, to dispatch.Target, text []byte) {
-		for _, found := range finder.Find(text) {
-			name := m.KeptName(to.Key.Of(), answers.ResourceName(found, m.Made()))
-			if name == "" || noted[name] || len(noted) == maxNoted {
-				continue
-			}
-			noted[name] = true
-			var err error
-			if m.Method == http.MethodGet {
-				err = s.dispatch.Seen(ctx, s.who(r), to.Key.Project, name)
-				if m.Collection() == "batches" {
-					s.jobs.Follow(ctx, to.Key.Project, m.KeptName(to.Key.Of(), m.Resource(m.names)), name)
-				}
-			} else {
-				x.made = append(x.made, name)
-				err = s.dispatch.Made(ctx, s.who(r), to.Key.Project, answers.Created{Name: name})
-			}
-			if err != nil {
-				s.logger(ctx).Warn("not kept whose a resource is", "error", err)
-			}
-		}
-	}
+// noting notes what an answer tells of.
+func (s *Server) noting(r *http.Request, m match) *noting.Noting {
+	return noting.New(noting.Options{Dispatcher: s.dispatch, Jobs: s.jobs, Logger: s.logger(r.Context()), Route: m.Route, Names: m.names, Who: s.who(r)})
 }
-
-// maxNoted bounds how many names in one answer are written down.
-const maxNoted = 64

@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
+	"fluxgate.dev/fluxgate/internal/exchange"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/form"
@@ -33,7 +34,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
 		generates: m.Candidates && passing.IsWhole(r), writes: !m.Pinned, sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
-	x.notes(m)
+	x.noting = s.noting(r, m)
 	if m.Feature != "" {
 		x.sizer.Features = func() []string { return []string{m.Feature} }
 	}
@@ -69,17 +70,14 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 		return err
 	}
 	in, err := form.Read(text, r.Header.Get("Content-Type"))
-	switch {
-	case errors.Is(err, form.ErrForm):
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
-	case err != nil:
-		return err
+	if err != nil {
+		return errOfForm(err)
 	}
 	x := &relay{
 		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path,
 		sizer: dispatch.Sizer{Bytes: -1, Estimate: in.References.Estimate},
 	}
-	x.notes(m)
+	x.noting = s.noting(r, m)
 	if m.Others {
 		if done, err := x.askOtherByForm(m, in); done {
 			return err
@@ -89,6 +87,14 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 		return payload.ErrModel
 	}
 	return x.serve(in.Model, m.Pinned)
+}
+
+// errOfForm is the answer to a form that can't be read.
+func errOfForm(err error) error {
+	if errors.Is(err, form.ErrForm) {
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
+	}
+	return err
 }
 
 // understand reads of a body what the relay depends on, and which model it is for.
@@ -150,10 +156,10 @@ func (x *relay) understandInteraction(read *payload.Body) (string, error) {
 	if len(in.Previous) > 0 {
 		// What was said before is read again, and isn't in the body.
 		x.sizer.Bytes = -1
-		x.sizer.Count = x.s.dispatch.CountConversation(in.Previous, refs.Estimate)
+		x.sizer.Count = exchange.CountConversation(in.Previous, refs.Estimate)
 	}
 	if !in.Store {
-		x.seen = nil
+		x.noting.Unkept()
 	}
 	return in.Model + in.Agent, nil
 }

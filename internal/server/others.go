@@ -60,16 +60,14 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	case asked.Unclear:
 		return true, errUnclear
 	}
-	files, items, err := mentions.Read(read.JSON, m.Base == routes.Messages)
-	switch {
-	case err != nil:
+	names, err := mentions.Read(read.JSON, m.Base == routes.Messages)
+	if err != nil {
 		return true, err
-	case items && len(asked.GoesOn) == 0 && len(p.Projects) > 1:
-		return true, errItems
-	case !asked.Stored:
-		x.seen = nil
 	}
-	x.pool, err = x.s.others.Owning(x.r, p, choice.Provider, x.s.who(x.r), others.Kept(m.Route, choice.Provider, slices.Concat(asked.GoesOn, files)))
+	if !asked.Stored {
+		x.noting.Unkept()
+	}
+	x.pool, err = x.s.others.Owning(x.r, p, choice.Provider, x.s.who(x.r), others.Kept(m.Route, choice.Provider, slices.Concat(asked.GoesOn, names)))
 	if err != nil {
 		return true, err
 	}
@@ -129,9 +127,6 @@ func (x *relay) sendOther(m match, choice providers.Choice) error {
 // errUnclear is the answer to what says in too many words, or too long ones, what it goes on from.
 var errUnclear = apierror.Invalid("previous_response_id", "want one ID, and one of a conversation at most.")
 
-// errItems is the answer to what only one of several organisations has.
-var errItems = apierror.New(apierror.Unserved, "It refers to an item of an earlier response, and which of several organisations has that isn't known here. Send previous_response_id with it, or the item itself.")
-
 // placeOf returns where a request about what providers keep goes, by its path and by what its body
 // names.
 func (s *Server) placeOf(r *http.Request, m match, body *payload.Body) (others.Place, error) {
@@ -142,7 +137,7 @@ func (s *Server) placeOf(r *http.Request, m match, body *payload.Body) (others.P
 	q := m.question(s.who(r))
 	var err error
 	if q.Geminis = body.References.Resources; body.JSON != nil {
-		if q.Mentioned, _, err = mentions.Read(body.JSON, m.Base == routes.Messages); err != nil {
+		if q.Mentioned, err = mentions.Read(body.JSON, m.Base == routes.Messages); err != nil {
 			return others.Place{}, err
 		}
 	}

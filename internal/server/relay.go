@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/incoming"
 	"fluxgate.dev/fluxgate/internal/jobs"
+	"fluxgate.dev/fluxgate/internal/noting"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -56,9 +57,8 @@ type relay struct {
 	pool             *dispatch.Pool
 	prefixed, openAI bool
 
-	// seen, if not nil, is shown what is read in an answer before the caller gets it.
-	seen func(ctx context.Context, to dispatch.Target, text []byte)
-	made []string // what the answer says that it made
+	// noting is shown what is read in an answer before the caller gets it.
+	noting *noting.Noting
 	// results counts what the answer tells of a job; nil: it tells nothing.
 	results *jobs.Reading
 

@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/form"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -37,7 +38,7 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 		s: s, w: w, r: r, path: func(string) string { return m.pathAt(at.Provider) },
 		stream: m.Flow == routes.Downloads || m.Flow == routes.MayStream && r.URL.Query().Get("stream") == "true",
 	}
-	x.notes(m)
+	x.noting = s.noting(r, m)
 	x.counts(m, at.Pool)
 	return x.passFree(ctx, at.Pool, "", true)
 }
@@ -47,8 +48,12 @@ func (s *Server) readResource(w http.ResponseWriter, r *http.Request, m match) e
 func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match) error {
 	body, held, err := s.received.Any(w, r)
 	defer held.Release()
+	if err == nil && m.Forms && form.Is(r.Header) {
+		body.JSON, err = form.Fields(body.Text, r.Header.Get("Content-Type"))
+		r = passing.AsForm(r)
+	}
 	if err != nil {
-		return err
+		return errOfForm(err)
 	}
 	at, err := s.placeOf(r, m, body)
 	if err == nil {
@@ -61,6 +66,8 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	}
 	if err == nil && at.Provider == upstream.Gemini {
 		at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
+	} else if err == nil && len(m.Makes) > 0 && m.Names == "" {
+		at.Pool, err = s.others.Beside(r, at, m.question(s.who(r)))
 	}
 	if err != nil {
 		return err
@@ -75,7 +82,8 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 	case m.Ends:
 		s.dispatch.Gone(ctx, project, m.KeptName(a.To.Key.Of(), m.Resource(m.names)))
 	case len(m.Makes) == 0:
-	case m.Names != "":
+		s.noting(r, m).See(ctx, a.To, a.Text)
+	case m.Names != "" && !m.Assembles:
 		err = s.dispatch.Changed(ctx, s.who(r), project, others.Told(m.Route, a)...)
 	default:
 		err = s.made(r, m, "", a)

@@ -46,9 +46,7 @@ func (x *relay) copy(watch *incoming.Watch, resp *http.Response, to dispatch.Tar
 			}
 		}
 		_, _ = end.Write(text)
-		if x.seen != nil {
-			x.seen(watch.Context(), to, text)
-		}
+		x.noting.See(watch.Context(), to, text)
 		x.results.See(watch.Context(), text)
 		if len(piece) > 0 {
 			held = nil

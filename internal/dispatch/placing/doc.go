@@ -6,8 +6,9 @@
 // the file before it, in groups: what is uploaded for one request comes together, and what is
 // uploaded for many is still spread over the projects. A store is put where the caller's
 // others are, or else its newest file (Google's samples upload the file first, or make the
-// store first). Files of other providers are put together in the same way, those that are
-// uploaded through one instance. It is a preference: where that project can't take it, another does.
+// store first). Files and vector stores of other providers are put together in the same way; an upload in
+// parts belongs where its file does, and a container where a store does. It is a preference: where that
+// project can't take it, another does.
 //
 // Files, from the top down; a file calls only those below it:
 //

@@ -7,24 +7,16 @@ import (
 	"sync"
 	"time"
 
-	"fluxgate.dev/fluxgate/internal/recent"
 	"fluxgate.dev/fluxgate/internal/resources"
 )
 
-// maxKept bounds what a Placer remembers, and maxRows of how many callers' uploads to others.
-const (
-	maxKept = 64
-	maxRows = 4096
-)
+// maxKept bounds what a Placer remembers.
+const maxKept = 64
 
 // A Placer knows where what a caller makes belongs. It is safe for use by any number of
 // goroutines.
 type Placer struct {
 	registry *resources.Registry // nil: callers aren't told apart, and nobody keeps what they make
-
-	// others are the uploads in a row to other providers through this instance, by caller and kind: of
-	// their files it isn't known when they were made.
-	others *recent.Map[string, row]
 
 	mu   sync.Mutex
 	made []resources.Resource // through this instance, the newest first; never changed in place
@@ -32,40 +24,32 @@ type Placer struct {
 
 // New returns one that goes by what a registry has, or, where that is nil, by what is made
 // through this instance.
-func New(registry *resources.Registry) *Placer {
-	return &Placer{registry: registry, others: recent.New[string, row](maxRows)}
-}
+func New(registry *resources.Registry) *Placer { return &Placer{registry: registry} }
 
 // Prefers returns the project in which a caller's next thing of a kind belongs, "" for any. An
 // error is the store's.
 func (p *Placer) Prefers(ctx context.Context, caller, kind string) (string, error) {
-	if ofOthers(kind) {
-		last, _ := p.others.Get(caller + " " + kind)
-		return last.next(time.Now()), nil
-	}
-	if !slices.Contains(kinds, kind) {
+	f, ok := familyOf(kind)
+	if !ok {
 		return "", nil
 	}
 	has := p.remembered()
 	if p.registry != nil {
 		var err error
-		if has, err = p.registry.Own(ctx, caller, kinds...); err != nil {
+		if has, err = p.registry.Own(ctx, caller, f.stores, f.files); err != nil {
 			return "", err
 		}
 	}
-	return project(kind, has, time.Now()), nil
+	return f.project(kind, has, time.Now()), nil
 }
 
-// Made notes what a caller has made.
-func (p *Placer) Made(caller string, made ...resources.Resource) {
+// Made notes what was made.
+func (p *Placer) Made(made ...resources.Resource) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, r := range made {
-		if kind := path.Dir(r.Name); ofOthers(kind) {
-			last, _ := p.others.Get(caller + " " + kind)
-			p.others.Put(caller+" "+kind, last.with(r.Project, time.Now()))
-		} else if slices.Contains(kinds, kind) {
-			p.made = slices.Concat([]resources.Resource{r}, p.made[:min(len(p.made), maxKept-1)])
+		if f, ok := familyOf(path.Dir(r.Name)); ok && f.counts(path.Dir(r.Name)) {
+			p.made = slices.Concat([]resources.Resource{r.MadeAt(time.Now())}, p.made[:min(len(p.made), maxKept-1)])
 		}
 	}
 }

@@ -2,6 +2,7 @@ package placing
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,14 +24,36 @@ var (
 // ErrTwoProjects is the answer to what names things of two projects.
 func ErrTwoProjects(one, other string) error {
 	return apierror.Invalid("body", "it names "+one+" and "+other+", which are of two projects, and no key can read both. "+
-		"Make one of them again where the other is: Gemini's, and files of others, by the header "+BesideHeader+", which names the other.")
+		"Make one of them again where the other is: Gemini's, and what is made of others, by the header "+BesideHeader+", which names the other.")
 }
 
-// The kinds whose members are used together.
-const (
-	files  = "files"
-	stores = "fileSearchStores"
+// A family is the kinds of a provider whose members are used together.
+type family struct {
+	files, stores string
+	// others are made where stores would be, or files: what is going to be one, or is used like one.
+	asFiles, asStores string
+}
+
+// geminis and openAIs are the families of Gemini, and of any provider that speaks as OpenAI does, without its name. What
+// else there is has files alone.
+var (
+	geminis = family{files: "files", stores: "fileSearchStores"}
+	openAIs = family{files: "files", stores: "vector_stores", asFiles: "uploads", asStores: "containers"}
 )
+
+// familyOf returns the family of a kind, such as files or openai:vector_stores; false: where its members are doesn't
+// matter.
+func familyOf(kind string) (family, bool) {
+	f := geminis
+	if strings.Contains(kind, ":") {
+		before := kind[:strings.LastIndexAny(kind, ":/")+1]
+		f = family{before + openAIs.files, before + openAIs.stores, before + openAIs.asFiles, before + openAIs.asStores}
+	}
+	return f, f.counts(kind) || kind == f.asFiles || kind == f.asStores
+}
+
+// counts reports whether where members of a kind are says where more belongs.
+func (f family) counts(kind string) bool { return kind == f.files || kind == f.stores }
 
 const (
 	// group is how many files in a row are put together at most: as many videos as one
@@ -40,43 +63,15 @@ const (
 	together = 10 * time.Minute
 )
 
-// ofOthers reports whether a kind is the files of another provider than Gemini, such as openai:files.
-func ofOthers(kind string) bool { return strings.HasSuffix(kind, ":"+files) }
-
-// A row is files that were put together, one after the other.
-type row struct {
-	project string
-	files   int
-	last    time.Time
-}
-
-// next returns where the next file belongs; "" is anywhere.
-func (x row) next(now time.Time) string {
-	if x.files == group || now.Sub(x.last) > together {
-		return ""
-	}
-	return x.project
-}
-
-// with returns the row with one more file, or a row that begins with it.
-func (x row) with(project string, now time.Time) row {
-	if x.next(now) != project {
-		x.files = 0
-	}
-	return row{project, x.files + 1, now}
-}
-
-// kinds are those of which it matters where their members are made.
-var kinds = []string{stores, files}
-
-// project returns where a caller's next thing of a kind belongs, by those of kinds that it
+// project returns where a caller's next thing of a kind belongs, by those of the family that it
 // has, the youngest file before others. "" is anywhere.
-func project(kind string, has []resources.Resource, now time.Time) string {
-	placed, uploaded := of(stores, has), of(files, has)
+func (f family) project(kind string, has []resources.Resource, now time.Time) string {
+	placed, uploaded := of(f.stores, has), of(f.files, has)
+	slices.SortStableFunc(uploaded, func(a, b resources.Resource) int { return b.Made().Compare(a.Made()) })
 	switch {
 	case len(placed) > 0:
 		return most(placed)
-	case kind == files:
+	case kind == f.files, kind == f.asFiles:
 		return beside(uploaded, now)
 	case len(uploaded) > 0:
 		return uploaded[0].Project

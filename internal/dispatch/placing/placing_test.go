@@ -2,6 +2,7 @@ package placing
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,6 +29,7 @@ func TestProject(t *testing.T) {
 	}
 	ten := append(nine[:9:9], file("b", 9*time.Minute))
 	type list = []resources.Resource
+	const files, stores = "files", "fileSearchStores"
 	for name, c := range map[string]struct {
 		kind string
 		has  list
@@ -46,12 +48,13 @@ func TestProject(t *testing.T) {
 		"the first store, after an upload":      {stores, list{file("a", time.Hour), file("b", 2*time.Hour)}, "a"},
 		"the first store":                       {stores, nil, ""},
 	} {
-		assert.Equal(t, c.want, project(c.kind, c.has, now), name)
+		assert.Equal(t, c.want, geminis.project(c.kind, c.has, now), name)
 	}
 }
 
 func TestPlacer(t *testing.T) {
 	p := New(nil)
+	const files, stores = "files", "fileSearchStores"
 	prefers := func(kind string) string {
 		project, err := p.Prefers(t.Context(), "anybody", kind)
 		require.NoError(t, err)
@@ -61,45 +64,55 @@ func TestPlacer(t *testing.T) {
 	fresh := func(project string) resources.Resource {
 		return resources.Resource{Name: "files/x", Project: project, Expires: time.Now().Add(48 * time.Hour)}
 	}
-	p.Made("", fresh("a"), resources.Resource{Name: "interactions/x", Project: "c"})
+	p.Made(fresh("a"), resources.Resource{Name: "interactions/x", Project: "c"})
 	assert.Equal(t, "a", prefers(files))
 	assert.Equal(t, "a", prefers(stores))
 	assert.Empty(t, prefers("cachedContents"), "it isn't used together with anything")
-	p.Made("", store("b"))
+	p.Made(store("b"))
 	assert.Equal(t, "b", prefers(files))
 	p.Gone(store("a"))
 	assert.Equal(t, "b", prefers(files), "that was another project's")
 	p.Gone(store("b"))
 	assert.Equal(t, "a", prefers(files))
 	for range 2 * maxKept {
-		p.Made("", fresh("d"))
+		p.Made(fresh("d"))
 	}
 	assert.Len(t, p.remembered(), maxKept)
 }
 
-// Files of other providers are put together, ten in a row, each caller's and each provider's apart.
-func TestUploadsToOthers(t *testing.T) {
-	p := New(nil)
-	file := func(project string) resources.Resource {
-		return resources.Resource{Name: "openai:files/x", Project: project}
-	}
-	prefers := func(caller, kind string) string {
-		project, err := p.Prefers(t.Context(), caller, kind)
-		require.NoError(t, err)
-		return project
-	}
-	p.Made("alice", file("a"))
-	assert.Equal(t, "a", prefers("alice", "openai:files"))
-	assert.Empty(t, prefers("bob", "openai:files"))
-	assert.Empty(t, prefers("alice", "anthropic:files"))
-	assert.Empty(t, prefers("alice", "files"), "Gemini's are no others'")
-	for range group - 1 {
-		p.Made("alice", file("a"))
-	}
-	assert.Empty(t, prefers("alice", "openai:files"), "a row is full")
-	p.Made("alice", file("b"))
-	assert.Equal(t, "b", prefers("alice", "openai:files"))
-	now := time.Now()
-	assert.Equal(t, "b", row{"b", 1, now}.next(now.Add(together)))
-	assert.Empty(t, row{"b", 1, now}.next(now.Add(together+time.Second)))
+// What other providers keep is put together likewise, each provider's apart; whose it is a registry knows.
+func TestOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(nil)
+		prefers := func(kind string) string {
+			project, err := p.Prefers(t.Context(), "anybody", kind)
+			require.NoError(t, err)
+			return project
+		}
+		made := func(name, project string) { p.Made(resources.Resource{Name: name, Project: project}) }
+		made("openai:files/x", "a")
+		for _, kind := range []string{"openai:files", "openai:uploads", "openai:vector_stores", "openai:containers"} {
+			assert.Equal(t, "a", prefers(kind), kind)
+		}
+		for _, kind := range []string{"groq:files", "anthropic:v1/files", "files", "fileSearchStores", "openai:responses", "openai:batches"} {
+			assert.Empty(t, prefers(kind), kind)
+		}
+		made("anthropic:v1/files/x", "e")
+		made("anthropic:v1/messages/batches/x", "f")
+		assert.Equal(t, "e", prefers("anthropic:v1/files"))
+		for range group - 1 {
+			made("openai:files/x", "a")
+		}
+		assert.Empty(t, prefers("openai:files"), "a row is full")
+		time.Sleep(time.Second)
+		made("openai:files/x", "b")
+		assert.Equal(t, "b", prefers("openai:files"))
+		time.Sleep(together + time.Second)
+		assert.Empty(t, prefers("openai:files"))
+		made("openai:vector_stores/x", "a")
+		assert.Equal(t, "a", prefers("openai:files"), "so that it can be put into it")
+		assert.Equal(t, "a", prefers("openai:containers"))
+		p.Gone(resources.Resource{Name: "openai:vector_stores/x", Project: "a"})
+		assert.Empty(t, prefers("openai:files"))
+	})
 }

@@ -10,7 +10,13 @@ import (
 // nothing else of the answer.
 type Finder struct {
 	members
-	all []string // found in the piece that is being read
+	all []Found // in the piece that is being read
+}
+
+// A Found is what a member says.
+type Found struct {
+	Member string // as it was given to NewFinder
+	Text   string
 }
 
 // maxFound bounds the strings that are read, in bytes: names and URLs are short.
@@ -20,17 +26,17 @@ const maxFound = 1 << 10
 // aren't named.
 func NewFinder(names []string) *Finder {
 	f := new(Finder)
-	f.members = newMembers(names, maxFound, func(_ int, value []byte) {
+	f.members = newMembers(names, maxFound, func(member int, value []byte) {
 		var text string
 		if json.Unmarshal(value, &text) == nil && value[0] == '"' {
-			f.all = append(f.all, text)
+			f.all = append(f.all, Found{names[member], text})
 		}
 	})
 	return f
 }
 
 // Find reads a piece, and returns the strings that have ended in it.
-func (f *Finder) Find(piece []byte) (found []string) {
+func (f *Finder) Find(piece []byte) (found []Found) {
 	f.all = nil
 	f.read(piece)
 	return f.all

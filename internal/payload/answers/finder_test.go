@@ -26,7 +26,10 @@ func TestFinder(t *testing.T) {
 			f := NewFinder(tt.members)
 			var got []string
 			for at := 0; at < len(text); at += size {
-				got = append(got, f.Find([]byte(text[at:min(at+size, len(text))]))...)
+				for _, found := range f.Find([]byte(text[at:min(at+size, len(text))])) {
+					assert.Contains(t, tt.members, found.Member)
+					got = append(got, found.Text)
+				}
 			}
 			assert.Equal(t, tt.want, got, "%s in pieces of %d", text, size)
 		}

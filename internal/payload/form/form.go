@@ -75,44 +75,29 @@ var ErrForm = errors.New("want a form, multipart/form-data, as the SDKs send it,
 // around them; what is in a file of its own doesn't. It fails with ErrForm, or with
 // payload.ErrManyResources.
 func Read(text []byte, contentType string) (*Form, error) {
-	_, parameters, err := mime.ParseMediaType(contentType)
-	boundary := "--" + parameters["boundary"]
-	// Nothing is to stand before the first part or behind the last, where another reader might
-	// find one.
-	if err != nil || boundary == "--" || !bytes.HasPrefix(text, []byte(boundary)) || !bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte(boundary+"--")) {
-		return nil, ErrForm
+	fields, boundary, err := read(text, contentType)
+	if err != nil {
+		return nil, err
 	}
-	parts := multipart.NewReader(bytes.NewReader(text), parameters["boundary"])
 	out, models, files := &Form{text: text, boundary: []byte("\r\n" + boundary)}, 0, false
 	var texts []string
-	for fields := 0; ; fields++ {
-		part, err := parts.NextRawPart()
-		if err == io.EOF {
-			break
-		}
-		if err != nil || fields == maxFields || part.FormName() == "" || part.Header.Get("Content-Transfer-Encoding") != "" {
-			return nil, ErrForm
-		}
-		isModel := payload.Spells([]byte(part.FormName()), "model")
-		if part.FileName() != "" {
+	for at, f := range fields {
+		isModel := payload.Spells([]byte(f.name), "model")
+		if f.isFile {
 			files = true
 			if isModel {
 				return nil, ErrForm
 			}
 			continue
 		}
-		value, err := io.ReadAll(part)
-		if err != nil {
-			return nil, ErrForm
-		}
-		texts = append(texts, string(value))
+		texts = append(texts, string(f.value))
 		if isModel {
-			if models++; models > 1 || len(value) > maxModel {
+			if models++; models > 1 || len(f.value) > maxModel {
 				return nil, ErrForm
 			}
-			out.Model, out.model, out.at = strings.TrimPrefix(string(value), "models/"), value, fields
+			out.Model, out.model, out.at = strings.TrimPrefix(string(f.value), "models/"), f.value, at
 		}
-		out.Stream = out.Stream || part.FormName() == "stream" && string(value) == "true"
+		out.Stream = out.Stream || f.name == "stream" && string(f.value) == "true"
 	}
 	if models == 0 {
 		return nil, ErrForm
@@ -127,4 +112,56 @@ func Read(text []byte, contentType string) (*Form, error) {
 	}
 	out.References.Media = out.References.Media || files
 	return out, nil
+}
+
+// Fields returns the fields of a form of that Content-Type as a JSON object of lists of texts, without its files. It
+// fails with ErrForm.
+func Fields(text []byte, contentType string) ([]byte, error) {
+	fields, _, err := read(text, contentType)
+	if err != nil {
+		return nil, err
+	}
+	texts := make(map[string][]string)
+	for _, f := range fields {
+		if !f.isFile {
+			name, _, _ := strings.Cut(f.name, "[") // of lists
+			texts[name] = append(texts[name], string(f.value))
+		}
+	}
+	return json.Marshal(texts)
+}
+
+// A field is a part of a form.
+type field struct {
+	name   string
+	isFile bool
+	value  []byte // of what is no file
+}
+
+// read reads the fields of a form in their order.
+func read(text []byte, contentType string) (fields []field, boundary string, err error) {
+	_, parameters, err := mime.ParseMediaType(contentType)
+	boundary = "--" + parameters["boundary"]
+	// Nothing is to stand before the first part or behind the last, where another reader might
+	// find one.
+	if err != nil || boundary == "--" || !bytes.HasPrefix(text, []byte(boundary)) || !bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte(boundary+"--")) {
+		return nil, "", ErrForm
+	}
+	parts := multipart.NewReader(bytes.NewReader(text), parameters["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if err == io.EOF {
+			return fields, boundary, nil
+		}
+		if err != nil || len(fields) == maxFields || part.FormName() == "" || part.Header.Get("Content-Transfer-Encoding") != "" {
+			return nil, "", ErrForm
+		}
+		f := field{name: part.FormName(), isFile: part.FileName() != ""}
+		if !f.isFile {
+			if f.value, err = io.ReadAll(part); err != nil {
+				return nil, "", ErrForm
+			}
+		}
+		fields = append(fields, f)
+	}
 }

@@ -2,6 +2,8 @@ package lines
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -14,6 +16,7 @@ func FuzzScan(f *testing.F) {
 	for _, text := range []string{
 		`{"request":{"contents":[{"parts":[{"fileData":{"fileUri":"https://h/v1beta/files/a?x"}}]}]}}`, `{"file\u0055ri":"\u0066iles\/a","b":["files/b",{"c":"cachedContents/d"}]}`,
 		`{"fileUri":["files%2Fa"," files/b "],"text":"see \"files/c\""}`, `{"url":{"a":1,"b":"x"},"uri":"//files//x"}`, `{"file_ids":["a","b"],"file_id":"\u0063"}`,
+		`{"body":{"input":[{"id":"msg_0123456789abcdef01234567","type":"item_reference"}],"tools":[{"container":{"id":"cntr_0123456789abcdef"},"vector_store_ids":["vs_1"]}]}}`,
 		`{'a':'files/a',b:"fi\les/b" /* " */ "files/c"}`, `{"a":"\"}`, `{"cached_content":"cachedContents/a",}`,
 	} {
 		f.Add([]byte(text), uint64(3))
@@ -45,8 +48,12 @@ func FuzzScan(f *testing.F) {
 		if refs, err := payload.ReadReferences(text); err == nil {
 			has(Gemini, string(text), refs.Resources)
 		}
-		if files, _, err := mentions.Read(text, false); err == nil {
-			has(OpenAI, string(text), files)
+		if names, err := mentions.Read(text, false); err == nil {
+			names = slices.DeleteFunc(names, func(name string) bool { // IDs that are none of OpenAI's
+				kind, id, _ := strings.Cut(name, "/")
+				return kind+"/" == mentions.Items && !itemID.MatchString(id) || kind+"/" == mentions.Containers && !containerID.MatchString(id)
+			})
+			has(OpenAI, string(text), names)
 		}
 	})
 }

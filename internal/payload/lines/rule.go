@@ -26,8 +26,14 @@ type Rule struct {
 const (
 	reference byte = iota + 1
 	file
+	store
+	container
 	earlier // a response or a conversation
+	itself  // what has it for its ID, which may be an item
 )
+
+// kinds are those of IDs.
+var kinds = map[byte]string{file: mentions.Files, store: mentions.VectorStores, container: mentions.Containers}
 
 // Gemini finds files, cached contents and stores.
 var Gemini = Rule{
@@ -49,14 +55,20 @@ var Gemini = Rule{
 	},
 }
 
-// OpenAI finds files, responses and conversations by their IDs, in the format of OpenAI.
+// OpenAI finds files, vector stores, containers, responses, conversations and items by their IDs, in the format
+// of OpenAI. An item may be referred to by its ID alone, so whatever has such an ID counts, be it said in full or not.
 var OpenAI = Rule{
 	Key: func(name []byte) byte {
-		switch {
-		case mentions.NamesFile(string(name)):
-			return file
-		case string(name) == "previous_response_id", string(name) == "conversation":
+		for key, kind := range kinds {
+			if mentions.Kind(string(name)) == kind {
+				return key
+			}
+		}
+		switch string(name) {
+		case "previous_response_id", "conversation":
 			return earlier
+		case "id":
+			return itself
 		}
 		return 0
 	},
@@ -64,21 +76,28 @@ var OpenAI = Rule{
 		id := string(text)
 		switch {
 		case id == "":
-		case key == file:
-			return []string{mentions.Files + id}
+		case kinds[key] != "":
+			return []string{kinds[key] + id}
 		case conversation.MatchString(id), key == earlier && strings.HasPrefix(id, "conv"):
 			return []string{"conversations/" + id}
 		case response.MatchString(id), key == earlier:
 			return []string{"responses/" + id}
+		case containerID.MatchString(id):
+			return []string{mentions.Containers + id}
+		case key == itself && itemID.MatchString(id) && !strings.HasPrefix(id, "call_"):
+			return []string{mentions.Items + id}
 		}
 		return nil
 	},
 }
 
-// OpenAI's IDs are known wherever they stand: a conversation may be an object around its own.
+// OpenAI's IDs are known wherever they stand: a conversation and a container may be an object around its own.
+// Calls have IDs that clients may choose.
 var (
 	conversation = regexp.MustCompile(`^conv_[0-9A-Za-z]{12,}$`)
 	response     = regexp.MustCompile(`^resp_[0-9A-Za-z]{12,}$`)
+	containerID  = regexp.MustCompile(`^cntr_[0-9A-Za-z]{12,}$`)
+	itemID       = regexp.MustCompile(`^[a-z]+_[0-9a-f]{24,}$`)
 )
 
 // plain returns a string without its escapes.

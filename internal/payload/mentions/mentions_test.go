@@ -13,29 +13,37 @@ func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
 		anthropic  bool
-		files      []string
-		items      bool
+		names      []string
 	}{
 		{name: "nothing", body: `{"model":"m","messages":[{"role":"user","content":"Hello"}]}`},
-		{name: "a response's", body: `{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"},{"type":"input_image","file_id" : "file-2"}]}]}`, files: []string{"files/file-1", "files/file-2"}},
-		{name: "a chat's", body: `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}},{"type":"file","file":{"file_id":"file-1"}}]}]}`, files: []string{"files/file-1"}},
-		{name: "a batch's", body: `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`, files: []string{"files/file-1"}},
-		{name: "a tool's", body: `{"tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["file-1" , "file-2",3]}}]}`, files: []string{"files/file-1", "files/file-2"}},
-		{name: "a message's", anthropic: true, body: `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"container_upload","file_id":"file_2"}]}]}`, files: []string{"files/file_1", "files/file_2"}},
-		{name: "names in other letters", body: `{"\u0066ile_id":"file-\u0031"}`, files: []string{"files/file-1"}},
+		{name: "a response's", body: `{"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"},{"type":"input_image","file_id" : "file-2"}]}]}`, names: []string{"files/file-1", "files/file-2"}},
+		{name: "a chat's", body: `{"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}},{"type":"file","file":{"file_id":"file-1"}}]}]}`, names: []string{"files/file-1"}},
+		{name: "a batch's", body: `{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}`, names: []string{"files/file-1"}},
+		{name: "a tool's", body: `{"tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["file-1" , "file-2",3]}}]}`, names: []string{"files/file-1", "files/file-2"}},
+		{name: "a message's", anthropic: true, body: `{"messages":[{"role":"user","content":[{"type":"document","source":{"type":"file","file_id":"file_1"}},{"type":"container_upload","file_id":"file_2"}]}]}`, names: []string{"files/file_1", "files/file_2"}},
+		{name: "names in other letters", body: `{"\u0066ile_id":"file-\u0031"}`, names: []string{"files/file-1"}},
 		{name: "said, not meant", body: `{"messages":[{"role":"user","content":"\"file_id\":\"file-1\""}],"instructions":"\\"}`},
 		{name: "a tool is called with one", anthropic: true, body: `{"messages":[{"role":"assistant","content":[{"type":"tool_use","input":{"file_id":"file_1"}}]}],"tools":[{"name":"x","input_schema":{"default":{"file_id":"y"}}}]}`},
-		{name: "a function is, and behind it one is meant", body: `{"input":[{"type":"function_call","arguments":"{\"file_id\":\"x\"}"}],"metadata":{"file_id":"y"},"a":{"file_id":"file-1"}}`, files: []string{"files/file-1"}},
+		{name: "a function is, and behind it one is meant", body: `{"input":[{"type":"function_call","arguments":"{\"file_id\":\"x\"}"}],"metadata":{"file_id":"y"},"a":{"file_id":"file-1"}}`, names: []string{"files/file-1"}},
 		{name: "none", body: `{"file_id":null,"file_ids":{"a":1},"x":{"file_id":""}}`},
-		{name: "longer than any", body: `{"file_id":"` + strings.Repeat("x", 2000) + `"}`, files: []string{"files/?"}},
-		{name: "an item", body: `{"input":[{"type":"item_reference","id":"msg_1"}]}`, items: true},
+		{name: "longer than any", body: `{"file_id":"` + strings.Repeat("x", 2000) + `"}`, names: []string{"files/?"}},
+		{name: "an item", body: `{"input":[{"type":"item_reference","id":"msg_1"},{"id":"rs_1"},{"id":"rs_2","type":null}]}`, names: []string{"items/msg_1", "items/rs_1", "items/rs_2"}},
+		{name: "an item, in other letters and twice", body: `{"\u0069nput":[{"id":"msg_1","type":"message","\u0069d":"msg_2","type":"item\u005freference"}]}`, names: []string{"items/msg_1", "items/msg_2"}},
+		{name: "items that are added to a conversation", body: `{"items":[{"id":"msg_1"}]}`, names: []string{"items/msg_1"}},
+		{name: "items in full", body: `{"input":[{"type":"message","id":"msg_1","role":"user","content":"x"},{"role":"user","id":"x","content":"y"},{"type":"function_call_output","id":"fc_1"},"text",7]}`},
+		{name: "vector stores", body: `{"tools":[{"type":"file_search","vector_store_ids":["vs_1","vs_2"]}],"vector_store_id":"vs_3"}`, names: []string{"vector_stores/vs_1", "vector_stores/vs_2", "vector_stores/vs_3"}},
+		{name: "containers", body: `{"tools":[{"type":"code_interpreter","container":"cntr_1"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, names: []string{"containers/cntr_1", "containers/cntr_2"}},
+		{name: "a container that is to be made", body: `{"tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["file-1"]}}]}`, names: []string{"files/file-1"}},
+		{name: "what an answer cites of a container", body: `{"input":[{"role":"assistant","content":[{"annotations":[{"type":"container_file_citation","container_id":"cntr_1","file_id":"cfile_1"}]}]}]}`, names: []string{"containers/cntr_1"}},
+		{name: "a message's container", anthropic: true, body: `{"container":"container_1"}`, names: []string{"containers/container_1"}},
+		{name: "a message's container with skills", anthropic: true, body: `{"container":{"id":"container_1","skills":[{"type":"custom","skill_id":"skill_1"}]}}`, names: []string{"containers/container_1"}},
+		{name: "a message's tool is called with items", anthropic: true, body: `{"messages":[],"items":[{"id":"x"}],"input":[{"id":"y"}]}`},
 		{name: "the schema of one", body: `{"type":{"const":"item_reference"},"text":"item_reference"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files, items, err := Read([]byte(c.body), c.anthropic)
+			names, err := Read([]byte(c.body), c.anthropic)
 			require.NoError(t, err)
-			assert.Equal(t, c.files, files)
-			assert.Equal(t, c.items, items)
+			assert.Equal(t, c.names, names)
 		})
 	}
 }
@@ -45,20 +53,20 @@ func TestMost(t *testing.T) {
 	for i := range Most {
 		fmt.Fprintf(&b, `{"file_id":"file-%d"},`, i)
 	}
-	files, _, err := Read([]byte(`{"input":[`+b.String()+`{}]}`), false)
+	names, err := Read([]byte(`{"input":[`+b.String()+`{}]}`), false)
 	require.NoError(t, err)
-	assert.Len(t, files, Most)
-	_, _, err = Read([]byte(`{"input":[`+b.String()+`{"file_id":"file-more"}]}`), false)
+	assert.Len(t, names, Most)
+	_, err = Read([]byte(`{"input":[`+b.String()+`{"file_id":"file-more"}]}`), false)
 	assert.ErrorIs(t, err, ErrMany)
 }
 
 // Whatever is no JSON is read to its end too.
 func FuzzRead(f *testing.F) {
-	for _, text := range []string{`{"file_id":"a"}`, `{"a":"\"`, `"`, `{"file_ids":[`, `{"input":`, `{"type":"`} {
+	for _, text := range []string{`{"file_id":"a"}`, `{"a":"\"`, `"`, `{"input":[{"id":"a"`, `{"container":{"id"`, `{"file_ids":[`, `{"input":`, `{"type":"`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(_ *testing.T, text []byte) {
-		_, _, _ = Read(text, false)
-		_, _, _ = Read(text, true)
+		_, _ = Read(text, false)
+		_, _ = Read(text, true)
 	})
 }

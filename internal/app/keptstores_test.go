@@ -1,0 +1,289 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/simserver/simtest"
+)
+
+// several is a mixture whose callers are told apart, and another instance of it. They take turns.
+func several(t *testing.T) (m *mixture, turn func()) {
+	m = mixCallers(t)
+	other := m.instance(t, nil)
+	one := m.App
+	t.Cleanup(func() {
+		assert.NoError(t, one.Close(context.WithoutCancel(t.Context())))
+		assert.NoError(t, other.Close(context.WithoutCancel(t.Context())))
+	})
+	return m, func() { m.App, other = other, m.App }
+}
+
+const (
+	responses  = "/openai/v1/responses"
+	stores     = "/openai/v1/vector_stores"
+	containers = "/openai/v1/containers"
+)
+
+// spread makes something until there is one in each of OpenAI's two organisations, and returns them by those.
+func spread(t *testing.T, made func() (id, project string)) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for range 20 {
+		id, project := made()
+		if all[project] = id; len(all) == 2 {
+			return all
+		}
+	}
+	t.Fatal("all are in one organisation")
+	return nil
+}
+
+// output returns the IDs of a response's items, and the containers that it was made with.
+func output(t *testing.T, text []byte) (items, containers []string) {
+	t.Helper()
+	var response struct {
+		Output []struct {
+			ID        string
+			Container string `json:"container_id"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(text, &response), string(text))
+	for _, x := range response.Output {
+		items = append(items, x.ID)
+		if x.Container != "" {
+			containers = append(containers, x.Container)
+		}
+	}
+	return items, containers
+}
+
+// Items of responses stand for what they say where they are: in the organisation of their response, for its caller,
+// whichever instance is asked.
+func TestItemsAreTheirCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, turn := several(t)
+		of := map[bool]map[string]string{}
+		for _, stream := range []bool{false, true} {
+			of[stream] = spread(t, func() (string, string) {
+				rec := m.as(t, alice, "POST", responses, fmt.Sprintf(`{"model":"gpt-5.5","input":"Hello","stream":%v}`, stream))
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				id := regexpItem.FindString(rec.Body.String())
+				require.NotEmpty(t, id, rec.Body)
+				return id, last(m.openai.Requests()).Project
+			})
+			for project, id := range of[stream] {
+				for _, item := range []string{`{"type":"item_reference","id":"` + id + `"}`, `{ "id":"` + id + `"}`} {
+					turn()
+					time.Sleep(time.Minute)
+					body := `{ "model":"gpt-5.5","input":[` + item + `,{"role":"user","content":"And?"}],"store":false}`
+					rec := m.as(t, alice, "POST", responses, body)
+					require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+					assert.Equal(t, project, last(m.openai.Requests()).Project)
+					assert.Equal(t, body, string(last(m.openai.Requests()).Body))
+					require.Equal(t, http.StatusOK, m.as(t, root, "POST", responses, body).Code, "an administrator's may be anybody's")
+					assert.Equal(t, project, last(m.openai.Requests()).Project)
+					m.hidden(t, "POST", responses, id, body)
+				}
+			}
+		}
+		// What is of two organisations nobody can read.
+		for _, more := range []string{`{"type":"item_reference","id":"` + of[true]["org-b"] + `"}`, `{"role":"user","content":"x"}],"tools":[{"type":"file_search","vector_store_ids":["` + m.store1(t, "org-b") + `"]}`} {
+			before := len(m.openai.Requests())
+			rec := m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":[{"type":"item_reference","id":"`+of[false]["org-a"]+`"},`+more+`]}`)
+			assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "of two projects")
+			assert.Contains(t, rec.Body.String(), of[false]["org-a"])
+			assert.Len(t, m.openai.Requests(), before)
+		}
+		// What isn't kept can't be referred to.
+		rec := m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello","store":false}`)
+		items, _ := output(t, rec.Body.Bytes())
+		rec = m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":[{"type":"item_reference","id":"`+items[0]+`"}]}`)
+		assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "in its place")
+	})
+}
+
+// store1 makes a vector store of alice's in an organisation, beside a file there.
+func (m *mixture) store1(t *testing.T, project string) string {
+	t.Helper()
+	files := spread(t, func() (string, string) {
+		time.Sleep(11 * time.Minute) // so that it needn't lie beside the last
+		return m.upload(t, alice, "/openai/v1/files", "x")
+	})
+	return field(t, m.as(t, alice, "POST", stores, `{"file_ids":["`+files[project]+`"]}`, "X-Fluxgate-Provider", "openai"), "id")
+}
+
+// Without tokens an instance knows the items of what it made; for what it doesn't know it says what to do.
+func TestItemsWithoutTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		bodies := map[string]string{}
+		for project, id := range spread(t, func() (string, string) {
+			items, _ := output(t, m.ask(t, "POST", responses, `{"model":"gpt-5.5","input":"Hello"}`).Body.Bytes())
+			return items[0], last(m.openai.Requests()).Project
+		}) {
+			bodies[project] = `{"model":"gpt-5.5","input":[{"type":"item_reference","id":"` + id + `"}]}`
+			rec := m.ask(t, "POST", responses, bodies[project])
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+		}
+		m.restart(t)
+		rec := m.ask(t, "POST", responses, bodies["org-a"])
+		assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "in its place")
+	})
+}
+
+// Vector stores are their callers' and lie in one organisation, with the files that are put into them.
+func TestVectorStoresAreTheirCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, turn := several(t)
+		provider := []string{"X-Fluxgate-Provider", "openai"}
+		id := field(t, m.as(t, alice, "POST", stores, `{ "name":"mine"}`, provider...), "id")
+		project := last(m.openai.Requests()).Project
+		for range 3 {
+			turn()
+			file, at := m.upload(t, alice, "/openai/v1/files", "x")
+			assert.Equal(t, project, at, "so that it can be put into it")
+			body := `{ "file_id":"` + file + `","attributes":{"a":1}}`
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", stores+"/"+id+"/files", body).Code)
+			assert.Equal(t, body, string(last(m.openai.Requests()).Body))
+			m.hidden(t, "POST", stores+"/"+id+"/files", id, body)
+		}
+		next := field(t, m.as(t, alice, "POST", stores, `{}`, provider...), "id")
+		assert.Equal(t, project, last(m.openai.Requests()).Project, "where the caller's others are")
+		search := `{"model":"gpt-5.5","input":"Hello","tools":[{"type":"file_search","vector_store_ids":["` + id + `","` + next + `"]}]}`
+		for range 4 {
+			turn()
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", responses, search).Code)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			m.hidden(t, "POST", responses, id, search)
+		}
+		for _, c := range []struct{ method, path, body string }{
+			{"GET", "", ""}, {"GET", "/files", ""}, {"POST", "/search", `{"query":"x"}`}, {"DELETE", "", ""},
+		} {
+			m.hidden(t, c.method, stores+"/"+id+c.path, id, c.body)
+			rec := m.as(t, alice, c.method, stores+"/"+id+c.path, c.body)
+			require.Equal(t, http.StatusOK, rec.Code, "%s %s: %s", c.method, c.path, rec.Body)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+		}
+		assert.Equal(t, []string{next}, ids(t, m.as(t, alice, "GET", stores, "", provider...)))
+		assert.Empty(t, ids(t, m.as(t, bob, "GET", stores, "", provider...)))
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "GET", stores+"/"+id, "").Code)
+		// A file of another's isn't there for it, and one of another organisation is refused in words.
+		his, at := m.upload(t, bob, "/openai/v1/files", "x")
+		for at == project {
+			time.Sleep(11 * time.Minute)
+			his, at = m.upload(t, bob, "/openai/v1/files", "x")
+		}
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "POST", stores+"/"+next+"/files", `{"file_id":"`+his+`"}`).Code)
+		rec := m.as(t, root, "POST", stores+"/"+next+"/files", `{"file_id":"`+his+`"}`)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "of two projects")
+	})
+}
+
+// Containers are their callers', those that a response opens too.
+func TestContainersAreTheirCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, turn := several(t)
+		provider := []string{"X-Fluxgate-Provider", "openai"}
+		opened := spread(t, func() (string, string) {
+			rec := m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello","store":false,"tools":[{"type":"code_interpreter","container":{"type":"auto"}}]}`)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			_, containers := output(t, rec.Body.Bytes())
+			return containers[0], last(m.openai.Requests()).Project
+		})
+		made := field(t, m.as(t, alice, "POST", containers, `{"name":"mine"}`, provider...), "id")
+		all := map[string]string{made: last(m.openai.Requests()).Project}
+		for project, id := range opened {
+			all[id] = project
+		}
+		for id, project := range all {
+			turn()
+			body := `{ "model":"gpt-5.5","input":"Hello","tools":[{"type":"code_interpreter","container":"` + id + `"}]}`
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", responses, body).Code)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			m.hidden(t, "POST", responses, id, body)
+			require.Equal(t, http.StatusOK, m.as(t, alice, "GET", containers+"/"+id, "").Code)
+			m.hidden(t, "GET", containers+"/"+id, id, "")
+			m.hidden(t, "GET", containers+"/"+id+"/files", id, "")
+
+			file, at := m.upload(t, alice, "/openai/v1/files", "x")
+			form, kind := simtest.Form(t, "a", "file_id", file)
+			rec := m.as(t, alice, "POST", containers+"/"+id+"/files", form, "Content-Type", kind)
+			if at != project {
+				assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+				assert.Contains(t, rec.Body.String(), "of two projects")
+				continue
+			}
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, form, string(last(m.openai.Requests()).Body), "byte for byte")
+		}
+		his, _ := m.upload(t, bob, "/openai/v1/files", "x")
+		form, kind := simtest.Form(t, "a", "file_id", his)
+		assert.Equal(t, http.StatusNotFound, m.as(t, alice, "POST", containers+"/"+made+"/files", form, "Content-Type", kind).Code)
+		assert.Equal(t, http.StatusBadRequest, m.as(t, alice, "POST", containers+"/"+made+"/files", "x"+form, "Content-Type", kind).Code)
+		listed := ids(t, m.as(t, alice, "GET", containers, "", provider...))
+		assert.Subset(t, listed, slices.Collect(maps.Keys(all)))
+		for id := range all {
+			m.hidden(t, "DELETE", containers+"/"+id, id, "")
+			require.Equal(t, http.StatusOK, m.as(t, alice, "DELETE", containers+"/"+id, "").Code)
+		}
+		assert.Len(t, ids(t, m.as(t, alice, "GET", containers, "", provider...)), len(listed)-len(all))
+	})
+}
+
+// An upload in parts is its caller's and stays in one organisation, through whichever instances its parts come.
+// Its lines aren't looked through in their order, so that no batch is made of it.
+func TestUploadsInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, turn := several(t)
+		const uploads = "/openai/v1/uploads"
+		provider := []string{"X-Fluxgate-Provider", "openai"}
+		id := field(t, m.as(t, alice, "POST", uploads, `{ "filename":"a.txt","purpose":"batch","bytes":6,"mime_type":"text/plain"}`, provider...), "id")
+		project := last(m.openai.Requests()).Project
+		var parts []string
+		for _, text := range []string{"abc", "def"} {
+			turn()
+			form, kind := simtest.Form(t, "part", "@data", text)
+			m.hidden(t, "POST", uploads+"/"+id+"/parts", id, form)
+			parts = append(parts, field(t, m.as(t, alice, "POST", uploads+"/"+id+"/parts", form, "Content-Type", kind), "id"))
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			assert.Equal(t, form, string(last(m.openai.Requests()).Body), "byte for byte")
+		}
+		turn()
+		complete := fmt.Sprintf(`{ "part_ids":[%q,%q]}`, parts[0], parts[1])
+		m.hidden(t, "POST", uploads+"/"+id+"/complete", id, complete)
+		rec := m.as(t, alice, "POST", uploads+"/"+id+"/complete", complete)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var made struct{ File struct{ ID string } }
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &made))
+		turn()
+		content := "/openai/v1/files/" + made.File.ID + "/content"
+		assert.Equal(t, "abcdef", m.as(t, alice, "GET", content, "").Body.String())
+		m.hidden(t, "GET", content, made.File.ID, "")
+		_, at := m.upload(t, alice, "/openai/v1/files", "x")
+		assert.Equal(t, project, at, "beside it")
+		batch := `{"input_file_id":"` + made.File.ID + `","endpoint":"/v1/chat/completions","completion_window":"24h"}`
+		rec = m.as(t, alice, "POST", "/openai/v1/batches", batch)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "No batch is made of this file")
+		next := field(t, m.as(t, alice, "POST", uploads, `{}`, provider...), "id")
+		m.hidden(t, "POST", uploads+"/"+next+"/cancel", next, "")
+		require.Equal(t, http.StatusOK, m.as(t, alice, "POST", uploads+"/"+next+"/cancel", "").Code)
+	})
+}

@@ -1,0 +1,53 @@
+package mentions
+
+import (
+	"bytes"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
+
+// itemReference is the type of what stands for an item that is kept. It may be left out: what has
+// an ID, and neither a type nor a role, is one too.
+// https://platform.openai.com/docs/api-reference/responses/create
+const itemReference = "item_reference"
+
+// items notes the items that stand in the place of what they say, in a response's input or among
+// those that are added to a conversation. (What stands there in full has its ID too, and is no
+// reference.)
+func (r *reader) items(body []byte) error {
+	if !bytes.Contains(body, []byte(`"id"`)) && !bytes.Contains(body, []byte(`\u`)) {
+		return nil
+	}
+	for name, value := range payload.MembersOf(body) {
+		if what := string(name); what != "input" && what != "items" || value[0] != '[' {
+			continue
+		}
+		for item := range payload.ElementsOf(value) {
+			if item[0] != '{' || !isReference(item) {
+				continue
+			}
+			if err := r.identified(Items, item); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isReference reports whether an object is a reference to an item. Of a member that is there twice
+// any may count.
+func isReference(object []byte) bool {
+	typed, spoken := false, false
+	for name, value := range payload.MembersOf(object) {
+		switch string(name) {
+		case "type":
+			if nameOf(value) == itemReference {
+				return true
+			}
+			typed = typed || string(value) != "null"
+		case "role":
+			spoken = spoken || string(value) != "null"
+		}
+	}
+	return !typed && !spoken
+}

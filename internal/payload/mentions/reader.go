@@ -1,0 +1,117 @@
+package mentions
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/escape"
+)
+
+// A reader notes what a body refers to.
+type reader struct {
+	skip  []string
+	names []string
+	known map[string]bool // by name
+}
+
+// read reads a text to its end. Since it is valid JSON, a string before a colon is a member's
+// name, wherever it stands: nothing is read over and over, however deep it is.
+func (r *reader) read(text []byte) error {
+	for at := 0; at < len(text); {
+		quote := bytes.IndexByte(text[at:], '"')
+		if quote < 0 {
+			return nil
+		}
+		begin := at + quote
+		at = escape.StringEnd(text, begin)
+		behind := bytes.TrimLeft(text[at:], space)
+		if len(behind) == 0 || behind[0] != ':' {
+			continue
+		}
+		name, value := nameOf(text[begin:at]), bytes.TrimLeft(behind[1:], space)
+		at = len(text) - len(value)
+		if slices.Contains(r.skip, name) {
+			at += len(payload.FirstValue(value))
+		} else if kind := Kind(name); kind != "" {
+			if err := r.named(kind, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// named notes what a member's value names: a string, those that a list begins with, or the id of an
+// object.
+func (r *reader) named(kind string, value []byte) error {
+	if kind == Containers && bytes.HasPrefix(value, []byte("{")) {
+		return r.identified(kind, payload.FirstValue(value))
+	}
+	list := bytes.HasPrefix(value, []byte("["))
+	if list {
+		value = bytes.TrimLeft(value[1:], space)
+	}
+	for len(value) > 0 && value[0] == '"' {
+		end := escape.StringEnd(value, 0)
+		if err := r.add(kind, value[:end]); err != nil || !list {
+			return err
+		}
+		value = bytes.TrimLeft(value[end:], space+",")
+	}
+	return nil
+}
+
+// identified notes what an object names by its id: of several any may count.
+func (r *reader) identified(kind string, object []byte) error {
+	for name, value := range payload.MembersOf(object) {
+		if string(name) != "id" {
+			continue
+		}
+		if err := r.add(kind, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add notes a name by its ID, as it is quoted.
+func (r *reader) add(kind string, quoted []byte) error {
+	if len(quoted) <= len(`""`) || quoted[0] != '"' {
+		return nil
+	}
+	id := nameOf(quoted)
+	if id == "" {
+		id = unreadable
+	}
+	name := kind + id
+	switch {
+	case r.known[name], kind == Files && strings.HasPrefix(id, withinContainer):
+		return nil
+	case len(r.names) == Most:
+		return ErrMany
+	case r.known == nil:
+		r.known = make(map[string]bool)
+	}
+	r.known[name] = true
+	r.names = append(r.names, name)
+	return nil
+}
+
+// unreadable stands for an ID that is none, so that it is nobody's.
+const unreadable = "?"
+
+const space = " \t\r\n"
+
+// maxName is how long a name or an ID is at most, in bytes, with its quotes.
+const maxName = 1 << 10
+
+// nameOf returns the string that a text is; "" for what is too long for a name.
+func nameOf(quoted []byte) (name string) {
+	if len(quoted) > maxName || json.Unmarshal(quoted, &name) != nil {
+		return ""
+	}
+	return name
+}
