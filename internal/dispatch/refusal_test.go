@@ -32,7 +32,7 @@ func errorsOf() []*upstream.Error {
 	}
 	return append(list, &upstream.Error{Class: upstream.ClassDenied, Reason: upstream.ReasonPermission}, &upstream.Error{Class: upstream.ClassServer, Reason: upstream.ReasonNoAnswer},
 		&upstream.Error{Class: upstream.ClassProject, Reason: upstream.ReasonDenied}, &upstream.Error{Class: upstream.ClassKeyInvalid, Reason: upstream.ReasonAPIOff},
-		&upstream.Error{Class: upstream.ClassBilling, Reason: upstream.ReasonSpendLimit})
+		&upstream.Error{Class: upstream.ClassBilling, Reason: upstream.ReasonSpendLimit}, &upstream.Error{Class: upstream.ClassBare429, Reason: upstream.ReasonPlan})
 }
 
 // Everything that upstream can say is in the table once, and nothing else is.

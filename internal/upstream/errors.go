@@ -84,6 +84,7 @@ const (
 	ReasonInputTooLarge    = "INPUT_TOO_LARGE"    // 400: more tokens than the model accepts
 	ReasonLimitZero        = "LIMIT_ZERO"         // 429: the limit is 0
 	ReasonBilling          = "BILLING"            // 402, 429: credits or spending cap used up
+	ReasonPlan             = "PLAN"               // 429: a quota of the project's plan, of which nothing more is said
 	ReasonSpendLimit       = "SPEND_LIMIT"        // 429: what the key's own part of the project may spend is used up
 	ReasonModelName        = "MODEL_NAME"         // the model name can't be part of a URL; it was not sent
 	ReasonInvalidRequest   = "INVALID_REQUEST"    // the request can't be encoded; it was not sent

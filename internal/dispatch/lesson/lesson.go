@@ -19,7 +19,8 @@ const (
 	MinuteFull     Refusal = "a limit per minute is reached"
 	NoQuota        Refusal = "limit 0"
 	Bare           Refusal = "429 that names no limit"
-	BareFeature    Refusal = "429 that names no limit, to a request with a feature"
+	BareFeature    Refusal = "429 that names nothing, to a request with a feature"
+	PlanFeature    Refusal = "429 that names the project's plan and no limit, to a request with a feature"
 	ForeignQuota   Refusal = "429 that names the quota of something else than the model's requests and input tokens, to a request with a feature"
 	StrangeQuota   Refusal = "429 that names such a quota, to any other request"
 	Spend          Refusal = "spending too fast"
@@ -115,7 +116,8 @@ var Table = map[Refusal]Lesson{
 	NoQuota:        {OneModel, ADay, Elsewhere, UpstreamsWords, false},
 	Bare:           {OneModel, Growing, Doubtful, OurWait, false},
 	BareFeature:    {OneFeature, Pausing, Doubtful, UpstreamsWords, false},
-	ForeignQuota:   {OneFeature, AsNamed, Doubtful, UpstreamsWords, false},
+	PlanFeature:    {OneFeature, Pausing, Limited, UpstreamsWords, false},
+	ForeignQuota:   {OneFeature, AsNamed, Limited, UpstreamsWords, false},
 	StrangeQuota:   {ThisRequest, NotAtAll, Doubtful, UpstreamsWords, true},
 	Spend:          {OneAccount, AsBilled, Limited, OurWait, false},
 	Billing:        {WholeProject, UntilProved, Elsewhere, NotTheirs, false},
@@ -165,10 +167,13 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 	case upstream.ClassNoQuota:
 		return NoQuota
 	case upstream.ClassBare429:
-		if asksFeature {
-			return BareFeature
+		switch {
+		case !asksFeature:
+			return Bare
+		case e.Reason == upstream.ReasonPlan:
+			return PlanFeature
 		}
-		return Bare
+		return BareFeature
 	case upstream.ClassForeignQuota:
 		if asksFeature {
 			return ForeignQuota

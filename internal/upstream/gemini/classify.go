@@ -148,6 +148,8 @@ func (e *failure) decideQuota(a answer) {
 	case e.Reason == "BILLING_DISABLED" || containsAny(a.Message, "prepayment credits are depleted", "spending cap"):
 		// "check your plan and billing details" stands in every quota message, so "billing" alone means nothing.
 		e.set(upstream.ClassBilling, upstream.ReasonBilling)
+	case containsAny(a.Message, "check your plan and billing"):
+		e.set(upstream.ClassBare429, upstream.ReasonPlan)
 	default:
 		e.set(upstream.ClassBare429, "")
 	}

@@ -95,7 +95,7 @@ func TestClassify(t *testing.T) {
 		{"400_location", upstream.ClassCaller, upstream.ReasonLocation, 0, nil, "every key would fail from here"},
 		{"400_free_tier", upstream.ClassProject, upstream.ReasonFreeTier, 0, nil, "a project with billing is served from the same place"},
 		{"403_permission", upstream.ClassDenied, upstream.ReasonPermission, 0, nil, "captured for one model on one project"},
-		{"429_help_only", upstream.ClassBare429, "", 0, nil, "captured for grounding on a project without billing; it names nothing"},
+		{"429_help_only", upstream.ClassBare429, upstream.ReasonPlan, 0, nil, "captured for grounding on a project without billing; it names nothing but the plan"},
 		{"429_search_zero", upstream.ClassForeignQuota, "", 27100 * time.Millisecond, nil, "the message alone names the metric, as in public fixtures"},
 		{"429_search_day", upstream.ClassForeignQuota, "", 0,
 			[]upstream.Violation{foreign("google_search", violation("search_grounding_requests_free_tier", "SearchGroundingRequestsPerDayPerProject", "gemini-2.5-pro", 50, upstream.RequestsPerDay))},
