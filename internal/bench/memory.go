@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/bodies"
+	"fluxgate.dev/fluxgate/internal/heap"
 	"fluxgate.dev/fluxgate/internal/remote"
 )
 
@@ -302,7 +303,8 @@ func (c *memoryClient) startUpload(ctx context.Context) (string, error) {
 }
 
 // allowed is the most resident memory that a row may have had: no more than the
-// limit, and what an idle Fluxgate has beside one and a half times the bodies.
+// limit, and what an idle Fluxgate has beside one and a half times the bodies, or beside
+// what isn't collected with fewer of them.
 func (r *MemoryReport) allowed(row MemoryRow) int64 {
 	held := int64(row.InFlight) * r.Options.BodyBytes
 	route := memoryRoutes[slices.IndexFunc(memoryRoutes, func(route memoryRoute) bool { return route.name == row.Route })]
@@ -315,7 +317,7 @@ func (r *MemoryReport) allowed(row MemoryRow) int64 {
 	// Buffers of connections are not what is looked for: 256 KiB for each time that a body came,
 	// for who is refused comes on another connection.
 	more := (int64(row.Count) + int64(row.Refused)) * 256 << 10
-	return min(r.Options.Limit, r.IdleBytes+int64(mostOfBodies*float64(held))+more)
+	return min(r.Options.Limit, r.IdleBytes+max(heap.Floor, int64(mostOfBodies*float64(held)))+more)
 }
 
 // Check returns an error if any row took more memory than it may.
@@ -346,7 +348,8 @@ func (r *MemoryReport) Print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\nIn flight: the most at a time of those that were answered, as far as there is room for them. Retries: sent again after 503.\n"+
 		"At most: the limit, or what an idle one has and %.1f times the bodies in flight (an upload isn't held, what isn't\n"+
-		"the standard's JSON is held twice) and 256 KiB for each time that one was sent.\n", mostOfBodies)
+		"the standard's JSON is held twice), or the %d MiB to which a heap may grow in any case, and 256 KiB for each time\n"+
+		"that one was sent.\n", mostOfBodies, heap.Floor>>20)
 	return nil
 }
 
