@@ -158,7 +158,7 @@ func UpstreamPath(r *http.Request, path string) string {
 	}
 	rest, ok := strings.CutPrefix(path, routes.VersionBeta+"/")
 	version, _, _ := strings.Cut(strings.TrimPrefix(asked, "/"), "/")
-	if ok && slices.Contains(routes.Versions, version) {
+	if ok && version != routes.VersionBeta && slices.Contains(routes.Versions, version) {
 		path = version + "/" + rest
 	}
 	return to + path

@@ -2,13 +2,13 @@ package payload
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"iter"
 	"unicode"
 	"unicode/utf8"
 
 	"fluxgate.dev/fluxgate/internal/payload/escape"
+	"fluxgate.dev/fluxgate/internal/payload/syntax"
 )
 
 // A lexer walks a JSON text that is known to be valid, token by token, at a
@@ -32,7 +32,7 @@ type token struct {
 var errNotJSON = errors.New("not JSON")
 
 func newLexer(text []byte) (lexer, error) {
-	if !json.Valid(text) {
+	if !syntax.Valid(text) {
 		return lexer{}, errNotJSON
 	}
 	return lexer{text: text}, nil

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/payload/syntax"
 )
 
 // An Opening says how an answer begins.
@@ -107,11 +109,11 @@ func isEvents(text []byte) bool {
 // data of events.
 func Whole(text []byte) bool {
 	if text = bytes.TrimLeft(text, space); !isEvents(text) {
-		return len(text) == 0 || json.Valid(text)
+		return len(text) == 0 || syntax.Valid(text)
 	}
 	for line := range bytes.Lines(text) {
 		data, ok := bytes.CutPrefix(line, []byte("data:"))
-		if ok && !isDone(line) && !json.Valid(data) {
+		if ok && !isDone(line) && !syntax.Valid(data) {
 			return false
 		}
 	}

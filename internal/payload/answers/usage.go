@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/syntax"
 )
 
 const (
@@ -259,7 +260,7 @@ type count struct {
 // what that takes. It reports false for anything but an object in which they are
 // whole numbers, or null.
 func readCounts(object []byte, all []count) bool {
-	if !json.Valid(object) || !bytes.HasPrefix(bytes.TrimLeft(object, space), []byte("{")) {
+	if !syntax.Valid(object) || !bytes.HasPrefix(bytes.TrimLeft(object, space), []byte("{")) {
 		return false
 	}
 	for i := range all {

@@ -57,7 +57,7 @@ func Read(body []byte) (t Turns) {
 		}
 		break
 	}
-	signed := bytes.Contains(body, []byte(`"thought`)) // found out faster than where the last one is
+	signed := bytes.Contains(body, []byte(`thought`)) // found out faster than where the last one is
 	for end := len(body); signed && len(t.Signatures) < maxSignatures; {
 		camel, snake := bytes.LastIndex(body[:end], []byte(`"thoughtSignature"`)), bytes.LastIndex(body[:end], []byte(`"thought_signature"`))
 		if end = max(camel, snake); end < 0 {
@@ -77,7 +77,7 @@ func Read(body []byte) (t Turns) {
 // with it sends it back: generateContent and the Interactions API, as the SDKs of October 2026
 // have it. That it is the project's alone is a guess.
 func Token(text []byte) []byte {
-	if !bytes.Contains(text, []byte(`"continuation`)) { // so it mostly is
+	if !bytes.Contains(text, []byte(`continuation`)) { // so it mostly is; a quote, which is everywhere, would cost more
 		return nil
 	}
 	for _, name := range []string{`"continuationToken"`, `"continuation_token"`} {
