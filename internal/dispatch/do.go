@@ -58,6 +58,7 @@ type Call struct {
 	// features are those with quotas of their own that it asks for; textOnly says that it
 	// refers to nothing else. Set by Size.
 	features []string
+	images   int64 // that it asks for, which is what image output is counted by; 0: one, if any
 	textOnly bool
 	turn     conversation.Turn // of a conversation; set by Size
 	other    *weights.Request  // to another provider than Gemini; set by Size

@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -26,12 +27,16 @@ func (c *Call) also(model string) []scheduler.Weight {
 	features := c.features
 	all := make([]scheduler.Weight, 0, 2*len(features)+2)
 	for _, f := range features {
+		var d scheduler.Demand
+		if f == payload.ImageFeature {
+			d.Requests = c.images
+		}
 		if of := scheduler.OfFeature(model, f); c.Snapshot.Rules.Spec(of).AtATime {
 			// There are limits of each model's, whether or not one was learned.
-			all = append(all, scheduler.Weight{On: of}, scheduler.Weight{On: scheduler.OfFeature("", f), IfKnown: true})
+			all = append(all, scheduler.Weight{On: of, Demand: d}, scheduler.Weight{On: scheduler.OfFeature("", f), Demand: d, IfKnown: true})
 			continue
 		}
-		all = append(all, scheduler.Weight{On: scheduler.OfFeature("", f)}, scheduler.Weight{On: scheduler.OfFeature(model, f), IfKnown: true})
+		all = append(all, scheduler.Weight{On: scheduler.OfFeature("", f), Demand: d}, scheduler.Weight{On: scheduler.OfFeature(model, f), Demand: d, IfKnown: true})
 	}
 	if len(features) > 1 {
 		f := lesson.Together(features)

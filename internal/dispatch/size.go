@@ -28,6 +28,8 @@ type Sizer struct {
 	// Features returns the features with quotas of their own that it asks for. Nil:
 	// none.
 	Features func() []string
+	// Images is how many images it asks for; 0: it doesn't say, which is one if any.
+	Images int64
 	// Body is what conversations are recognised by; nil: they aren't.
 	Body []byte
 	// TextOnly says that it refers to nothing that a project may have no access to.
@@ -137,7 +139,7 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) error 
 
 // sizeInput sets the tokens of the call's input alone.
 func (d *Dispatcher) sizeInput(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
-	c.textOnly = s.TextOnly
+	c.textOnly, c.images = s.TextOnly, s.Images
 	if s.Features != nil {
 		c.features = s.Features()
 	}

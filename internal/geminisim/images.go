@@ -1,6 +1,7 @@
 package geminisim
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -11,12 +12,14 @@ import (
 
 // makeImages serves predict, and images/generations in OpenAI's format: one image of a pixel
 // for each that is wanted. Google serves its models for images on the latter, by whatever
-// method they are reached natively (documented).
+// method they are reached natively (documented). That there are at most four images natively and
+// ten there is documented, how more are refused is a guess.
 func (c *call) makeImages() *wire.Error {
 	var req struct {
-		Model     string
-		N         int
-		Instances []struct{ Prompt string }
+		Model      string
+		N          int
+		Instances  []struct{ Prompt string }
+		Parameters struct{ SampleCount int }
 	}
 	if err := wire.Decode(c.Body, &req); err != nil {
 		return err
@@ -30,12 +33,23 @@ func (c *call) makeImages() *wire.Error {
 			method = "generateContent"
 		}
 	}
-	c.images = int64(max(1, req.N))
+	c.images = int64(max(1, req.N, req.Parameters.SampleCount))
+	most := int64(4)
+	if c.openai {
+		most = 10
+	}
+	if c.images > most {
+		return wire.InvalidArgument(fmt.Sprintf("The number of images must be at most %d.", most))
+	}
 	if _, err := c.charged(name, method); err != nil {
 		return err
 	}
 	if !c.openai {
-		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": []any{map[string]string{"mimeType": "image/png", "bytesBase64Encoded": answers.Pixel}}}))
+		var made []map[string]string
+		for range c.images {
+			made = append(made, map[string]string{"mimeType": "image/png", "bytesBase64Encoded": answers.Pixel})
+		}
+		c.WriteJSON(http.StatusOK, wire.Encode(map[string]any{"predictions": made}))
 		return nil
 	}
 	var data []map[string]string

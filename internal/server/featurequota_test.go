@@ -67,6 +67,58 @@ func TestAQuotaOfSearches(t *testing.T) {
 	})
 }
 
+// A request for several images counts as many, by either route that says how many: of a limit of
+// five a minute two requests for two are served, and one for one; then Gemini isn't asked.
+func TestSeveralImagesCountAsMany(t *testing.T) {
+	const native, predicted = "gemini-2.5-flash-image", "imagen-4.0-generate-001"
+	for name, c := range map[string]struct{ model, path, two, one string }{
+		"predict": {predicted, "/v1beta/models/" + predicted + ":predict", `{"instances":[{"prompt":"a banana"}],"parameters":{"sampleCount":2}}`, `{"instances":[{"prompt":"a banana"}]}`},
+		"OpenAI":  {native, "/v1beta/openai/images/generations", `{"model":"` + native + `","prompt":"a banana","n":2}`, `{"model":"` + native + `","prompt":"a banana","n":null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, setup{sim: func(c *geminisim.Config) {
+					c.Limits[native], c.Limits[predicted] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}, geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
+				}, env: []string{`FLUXGATE_LIMITS={"` + native + `":{"rpm":-1,"tpm":-1,"rpd":-1},"` + predicted + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`}})
+				w.sim.SetFeature("alpha", quota.Images, quota.FeatureLimits{PerMinute: 5, PerDay: -1})
+				draw := func(body string) int { return w.do("POST", c.path, body).Code }
+				for minute := range 3 {
+					seen := w.sim.Stats()
+					assert.Equal(t, []int{200, 200, 429}, []int{draw(c.two), draw(c.two), draw(c.two)}, "minute %d", minute)
+					if minute > 0 {
+						assert.Equal(t, 200, draw(c.one))
+						assert.Equal(t, 429, draw(c.one))
+						assert.Equal(t, seen.Refused, w.sim.Stats().Refused, "Gemini isn't asked for what it named")
+					}
+					synctestSleep(61 * time.Second)
+				}
+				assert.EqualValues(t, 1, w.sim.Stats().Refused, "one 429 in all")
+			})
+		})
+	}
+}
+
+// However many images a request says it wants, it takes no more of what others have than the most
+// that one can get.
+func TestManyImagesTakeNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const image = "gemini-2.5-flash-image"
+		w := newWorld(t, setup{
+			env: []string{`FLUXGATE_LIMITS={"` + image + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`},
+			sim: func(c *geminisim.Config) { c.Limits[image] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1} },
+		})
+		for range 3 {
+			a := w.do("POST", "/v1beta/openai/images/generations", `{"model":"`+image+`","prompt":"a banana","n":9223372036854775807}`)
+			require.Equal(t, http.StatusBadRequest, a.Code, "upstream refuses it")
+		}
+		var counted int64
+		for _, x := range w.calendar("alpha", scheduler.OfFeature("", payload.ImageFeature)).Sent {
+			counted += x.Requests
+		}
+		assert.EqualValues(t, 30, counted)
+	})
+}
+
 // Images are limited by the minute, of each model by itself, by whichever route they are asked for.
 // After one refusal the limit that it names is kept; text and other models go on.
 func TestAQuotaOfImages(t *testing.T) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -37,6 +38,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 	x.noting = s.noting(r, m)
 	if m.Feature != "" {
 		x.sizer.Features = func() []string { return []string{m.Feature} }
+		x.sizer.Images = imagesOf(read.JSON)
 	}
 	if m.Uncounted {
 		x.sizer.Count = nil
@@ -59,6 +61,21 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		return x.job(m, model, read)
 	}
 	return x.serve(model, m.Pinned)
+}
+
+// maxImages is the most images that one request gets: n of OpenAI's format is at most 10
+// (documented), sampleCount of Gemini's 4. More are upstream's to refuse, and weigh no more.
+const maxImages = 10
+
+// imagesOf returns how many images a body asks for, in OpenAI's format or Gemini's; 0: it doesn't
+// say, or it can't be read.
+func imagesOf(body []byte) int64 {
+	var asked struct {
+		N          int64
+		Parameters struct{ SampleCount int64 }
+	}
+	_ = json.Unmarshal(body, &asked)
+	return min(max(0, asked.N, asked.Parameters.SampleCount), maxImages)
 }
 
 // askByForm is askModel for a body that is a form, which passes with its own type: what can't be

@@ -42,7 +42,7 @@ func OfFeatures(features []string, asked string, e *upstream.Error, l Lesson, no
 		case minute:
 			b = BlockFor(Lesson{Lasts: AsTold}, e, now)
 		}
-		// A request makes one image at least, so that a limit of images is one of requests.
+		// Image output is counted by images, whose limits stand where those of requests do.
 		switch {
 		case b == paused, v.Kind == upstream.TokensPerDay, v.Kind == upstream.TokensPerMinute:
 		case b.Cause == scheduler.ByDay:
