@@ -231,13 +231,21 @@ func (p *pool) usage(by []string) object {
 		n := 1 + number(900, p.names[0], rank, "usage")
 		figures := object{
 			"requests": n, "refused": n / 7, "failed": n % 5, "input_tokens": n * 4_321, "output_tokens": n * 987, "thought_tokens": n * 654,
-			"cached_tokens": n * 1_000, "tool_tokens": 0, "dollars": float64(n) / 97, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4,
+			"cached_tokens": n * 1_000, "tool_tokens": int64(0), "dollars": float64(n) / 97, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4,
 			"causes": object{"rpm": n / 9, "own_tpm": n/7 - n/9},
 		}
 		maps.Copy(row, figures)
 		rows = append(rows, row)
 	}
-	total := object{"requests": 1234, "refused": 56, "failed": 7, "input_tokens": 7_654_321, "output_tokens": 654_321, "thought_tokens": 54_321, "cached_tokens": 4_321, "tool_tokens": 0, "dollars": 12.3456, "unpriced": 3, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4}
+	total := object{"unpriced": 3, "wait_p95": 12.3, "answer_p50": 2.1, "answer_p95": 8.4}
+	for _, sum := range []string{"requests", "refused", "failed", "input_tokens", "output_tokens", "thought_tokens", "cached_tokens", "tool_tokens"} {
+		var n int64
+		for _, row := range rows {
+			n += row[sum].(int64)
+		}
+		total[sum] = n
+	}
+	total["dollars"] = float64(total["requests"].(int64)) / 97
 	return object{"window": "24h", "from": instant(p.now.Add(-24 * time.Hour)), "to": instant(p.now), "by": by, "rows": rows, "total": total}
 }
 

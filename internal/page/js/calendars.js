@@ -171,23 +171,27 @@ function renderTools(status, many) {
   const offers = [many, ...providers].join(' ');
   if ((many || providers.length) && $('calendars-tools').dataset.offers !== offers) {
     $('calendars-tools').dataset.offers = offers;
-    const picker = (id, text, options, chosen) => [
-      el('label', { for: id }, text),
-      ' ',
-      el(
-        'select',
-        { id },
-        Object.entries(options).map(([value, name]) => el('option', { value, selected: value === chosen }, name)),
-      ),
-    ];
+    const labelled = (id, text, field) => el('span', { class: 'labelled' }, el('label', { for: id }, text), ' ', field);
+    const picker = (id, text, options, chosen) =>
+      labelled(
+        id,
+        text,
+        el(
+          'select',
+          { id },
+          Object.entries(options).map(([value, name]) => el('option', { value, selected: value === chosen }, name)),
+        ),
+      );
     const names = Object.fromEntries(providers.map((name) => [name, providerName(name)]));
     fill(
       'calendars-tools',
       providers.length > 0 && [picker('calendars-provider', 'Provider', { '': 'all', ...names }, choice.provider), ' '],
       many && [
-        el('label', { for: 'filter' }, 'Find'),
-        ' ',
-        el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off', value: choice.filter }),
+        labelled(
+          'filter',
+          'Find',
+          el('input', { id: 'filter', type: 'search', placeholder: 'project or model', autocomplete: 'off', value: choice.filter }),
+        ),
         ' ',
         picker('calendars-state', 'Show', chosenBy, choice.state),
         ' ',
