@@ -99,7 +99,7 @@ func IsWhole(r *http.Request) bool {
 
 // IsFile reports whether a request asks for what is in a file.
 func IsFile(r *http.Request) bool {
-	if r.Context().Value(fileKey{}) != nil {
+	if r.Method != http.MethodPost && r.Context().Value(fileKey{}) != nil {
 		return true
 	}
 	if r.URL.RawQuery == "" {

@@ -44,7 +44,7 @@ func IsForm(r *http.Request) bool { return r.Context().Value(formKey{}) != nil }
 
 type fileKey struct{}
 
-// AsFile returns a request for what is in a file, whatever its query says.
+// AsFile returns a request, which is no POST, for what is in a file, whatever its query says.
 func AsFile(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), fileKey{}, true))
 }

@@ -70,7 +70,6 @@ func Features(body []byte) []string {
 // namesBefore yields what stands before every mark of a body and may be a feature's name, with
 // where it ends: in quotes, where the mark is one, and without where it is a colon.
 func namesBefore(body []byte, mark byte) iter.Seq2[[]byte, int] {
-	const blanks = " \t\r\n\v\f"
 	return func(yield func(name []byte, end int) bool) {
 		for at, next := 0, 0; next >= 0; at++ {
 			end := len(body)
@@ -79,8 +78,8 @@ func namesBefore(body []byte, mark byte) iter.Seq2[[]byte, int] {
 				end = at
 			}
 			before := end
-			if mark == ':' {
-				end = len(bytes.TrimRight(body[:end], blanks))
+			for mark == ':' && end > 0 && isBlank(body[end-1]) {
+				end--
 			}
 			// What follows so many blanks may not be in this window.
 			if next < 0 && (mark != ':' || before-end <= escape.Overlap/2) {
@@ -97,6 +96,8 @@ func namesBefore(body []byte, mark byte) iter.Seq2[[]byte, int] {
 		}
 	}
 }
+
+func isBlank(b byte) bool { return b == ' ' || '\t' <= b && b <= '\r' }
 
 func wordByte(b byte) bool {
 	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'

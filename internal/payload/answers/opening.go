@@ -237,19 +237,22 @@ func FirstError(held []byte, rest io.Reader) []byte {
 const nearEnd = 1 << 10
 
 // lastIndex is bytes.LastIndex for what mostly stands a few times near the end of a text or
-// nowhere in it: forwards bytes.Index finds that out many times faster.
-func lastIndex(text []byte, what string) int {
-	sought, last := []byte(what), -1
-	for at := max(0, len(text)-nearEnd); ; {
-		next := bytes.Index(text[at:], sought)
+// nowhere in it, in quotes: forwards, and by the letters, bytes.Index finds that out many times
+// faster. Quotes are everywhere.
+func lastIndex(text []byte, quoted string) int {
+	letters, last := []byte(quoted[1:]), -1
+	for at := max(1, len(text)-nearEnd+1); at < len(text); {
+		next := bytes.Index(text[at:], letters)
 		if next < 0 {
 			break
 		}
-		last = at + next
-		at = last + 1
+		if at += next; text[at-1] == quoted[0] {
+			last = at - 1
+		}
+		at++
 	}
-	if last >= 0 || len(text) <= nearEnd || !bytes.Contains(text, sought) {
+	if last >= 0 || len(text) <= nearEnd || !bytes.Contains(text, letters) {
 		return last
 	}
-	return bytes.LastIndex(text, sought)
+	return bytes.LastIndex(text, []byte(quoted))
 }

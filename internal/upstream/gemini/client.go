@@ -106,8 +106,11 @@ func (c *Client) CheckIdentity(ctx context.Context) error {
 	return err
 }
 
-// openAI tells whether path is of the OpenAI-compatible endpoint, which is documented with a Bearer key only.
-func openAI(path string) bool { return strings.Contains(path, "/v1beta/openai/") }
+// openAIPath begins the paths of the OpenAI-compatible endpoint.
+const openAIPath = apiVersion + "/openai/"
+
+// openAI tells whether the path of a URL is of that endpoint, which is documented with a Bearer key only.
+func openAI(path string) bool { return strings.Contains(path, "/"+openAIPath) }
 
 // NewRequest implements upstream.Provider.
 func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {

@@ -153,7 +153,7 @@ func (c *Client) Weighs(_ upstream.Asked, prompt int64, _ answers.Tokens, _ int6
 
 // Meter implements upstream.Provider.
 func (c *Client) Meter(path string) *answers.Meter {
-	if openAI("/" + path) {
+	if strings.HasPrefix(path, openAIPath) {
 		return answers.OpenAIUsage
 	}
 	if strings.HasSuffix(path, "/interactions") {
