@@ -67,6 +67,41 @@ func TestAQuotaOfSearches(t *testing.T) {
 	})
 }
 
+// A limit of searches is tested once a week, by one request on a day on which it is used up: as long
+// as it stays as it was, that is all that Gemini refuses, and a rise is found then.
+func TestAQuotaOfSearchesIsTestedOnceAWeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{env: []string{`FLUXGATE_LIMITS={"flash":{"rpm":-1,"rpd":-1}}`}})
+		w.sim.SetFeature("alpha", quota.Search, quota.FeatureLimits{PerMinute: -1, PerDay: 3})
+		nextDay := func() { synctestSleep((scheduler.DayOf(w.store.Now()) + 1).Start().Sub(w.store.Now()) + time.Hour) }
+		refusedOn, servedOn := []int{}, map[int]int{}
+		for day := range 24 {
+			nextDay()
+			if day == 10 {
+				w.sim.SetFeature("alpha", quota.Search, quota.FeatureLimits{PerMinute: -1, PerDay: 6})
+			}
+			before := w.sim.Stats().Refused
+			for range 10 {
+				if w.do("POST", "/v1beta/models/"+flash+":generateContent", grounded["google_search"].body).Code == http.StatusOK {
+					servedOn[day]++
+				}
+				synctestSleep(time.Minute)
+			}
+			for range w.sim.Stats().Refused - before {
+				refusedOn = append(refusedOn, day)
+			}
+		}
+		assert.Equal(t, []int{0, 7, 14, 21}, refusedOn, "when it was found, and once a week from then on")
+		for day, served := range servedOn {
+			want := 3
+			if day >= 14 {
+				want = 6
+			}
+			assert.Equal(t, want, served, "day %d", day)
+		}
+	})
+}
+
 // A request for several images counts as many, by either route that says how many: of a limit of
 // five a minute two requests for two are served, and one for one; then Gemini isn't asked.
 func TestSeveralImagesCountAsMany(t *testing.T) {
