@@ -252,7 +252,7 @@ func endpoints(others providers.List, o Options) (upstream.Providers, error) {
 	all := make(upstream.Providers, len(others)+1)
 	for _, p := range others {
 		c, err := endpoint.New(endpoint.Config{
-			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Chats: p.Chats(), MaxTokens: maxTokens[p.Name], Transport: o.Transport,
+			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Chats: p.Chats(), Version: p.APIVersion, MaxTokens: maxTokens[p.Name], Transport: o.Transport,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("upstream client: %w", err)

@@ -93,6 +93,14 @@ func mixReported(t *testing.T, report io.Writer, env ...string) *mixture {
 	return m
 }
 
+// with starts an app for a configuration, over what stands for the providers.
+func (m *mixture) with(t *testing.T, env ...string) *mixture {
+	t.Helper()
+	m.logs, m.cfg, m.store = new(bytes.Buffer), load(t, append(env, "FLUXGATE_POLICY=off")...), storage.NewMemory(nil)
+	m.App = m.instance(t, nil)
+	return m
+}
+
 // instance starts another instance over the same store.
 func (m *mixture) instance(t *testing.T, report io.Writer) *App {
 	t.Helper()

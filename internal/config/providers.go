@@ -27,8 +27,11 @@ type Provider struct {
 	Format  string `json:"format"` // "openai" (the default) or "anthropic"
 	Header  string `json:"header"` // where its key goes: "authorization" (the default), "x-api-key" or "api-key"
 	// Models are the names of its models that need not be told from others'; each may end in "*".
-	Models    []string `json:"models"`
-	PlainHTTP bool     `json:"plain_http"` // allows http to a host of one's own network
+	Models []string `json:"models"`
+	// APIVersion is Azure's api-version. With it the base URL ends in /openai, and models are asked at
+	// deployments/NAME; without, it ends in /openai/v1, where neither is needed.
+	APIVersion string `json:"api_version"`
+	PlainHTTP  bool   `json:"plain_http"` // allows http to a host of one's own network
 	// Limits are those of its models that FLUXGATE_LIMITS has no words for.
 	Limits quotas.List `json:"limits"`
 	number int         // its first key's number is this and one more
@@ -120,6 +123,8 @@ func (p Provider) variables() string {
 // A ProviderList is FLUXGATE_PROVIDERS, in its order.
 type ProviderList []Provider
 
+var apiVersion = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`)
+
 var providerName = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
 
 // EnvDecode reads FLUXGATE_PROVIDERS. The error lists everything that is wrong.
@@ -131,7 +136,7 @@ func (l *ProviderList) EnvDecode(text string) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.DisallowUnknownFields()
 	if dec.Decode(&list) != nil || dec.More() {
-		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models, plain_http and limits besides`)
+		return errors.New(`want a JSON list such as [{"name":"groq","base_url":"https://api.groq.com/openai/v1"}], with format, header, models, api_version, plain_http and limits besides`)
 	}
 	var problems []error
 	for i := range list {
@@ -166,6 +171,9 @@ func (p Provider) check() error {
 	if !slices.Contains(headers, p.Header) {
 		problems = append(problems, fmt.Errorf("header %s: want one of %s", quoted(p.Header), strings.Join(headers, ", ")))
 	}
+	if p.APIVersion != "" && !apiVersion.MatchString(p.APIVersion) {
+		problems = append(problems, fmt.Errorf("api_version %s: want a date such as 2024-10-21, or 2025-04-01-preview", quoted(p.APIVersion)))
+	}
 	problems = append(problems, p.Limits.Check()...)
 	for _, name := range p.Models {
 		if plain := strings.TrimSuffix(name, "*"); plain != "" && !modelOfProvider.MatchString(plain) {
@@ -180,7 +188,7 @@ func (p Provider) check() error {
 
 // ownLimits reports whether nothing but limits is said of a provider.
 func (p Provider) ownLimits() bool {
-	return p.BaseURL == "" && p.Format == FormatOpenAI && p.Header == headers[0] && p.Models == nil && !p.PlainHTTP && len(p.Limits) > 0
+	return p.BaseURL == "" && p.Format == FormatOpenAI && p.Header == headers[0] && p.Models == nil && !p.PlainHTTP && p.APIVersion == "" && len(p.Limits) > 0
 }
 
 // checkURL reports what is wrong with the base URL. The error doesn't repeat it: it may hold a

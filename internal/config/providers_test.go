@@ -76,6 +76,7 @@ func TestProvidersRefused(t *testing.T) {
 		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://u:hunter2@x"}]`:                          "want no user or password",
 		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","format":"gemini"}]`:                  `format "gemini": want openai or anthropic`,
 		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","header":"cookie"}]`:                  `header "cookie": want`,
+		`FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://x","api_version":"a&b=c"}]`:             `api_version "a&b=c": want a date`,
 		`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://x","models":["*a*"]}]`:                   "models",
 		`FLUXGATE_PROVIDERS=[{"name":"xx","base_url":"https://x"},{"name":"xx","base_url":"https://x"}]`: "xx is named twice",
 	} {

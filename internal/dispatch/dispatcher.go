@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -179,8 +180,11 @@ func (t Target) InOpenAIFormat() Target {
 	return t
 }
 
-// Context returns a context for a request to the provider with the target's key.
+// Context returns a context for a request to the provider with the target's key, and for another than Gemini of its model.
 func (t Target) Context(ctx context.Context) context.Context {
+	if _, model, ok := strings.Cut(t.Model, "/"); ok && t.Key.Of() != upstream.Gemini {
+		ctx = upstream.WithModel(ctx, model)
+	}
 	return upstream.WithKey(ctx, t.Key.Value.Reveal())
 }
 

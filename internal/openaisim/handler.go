@@ -41,13 +41,15 @@ type operation func(*call) *apiError
 type callKey struct{}
 
 // dispatch finds the operation by the path behind what endpoints have before it: /v1,
-// /openai/v1, /api/v1, or /openai/deployments/NAME.
+// /openai/v1, /api/v1, or Azure's /openai/deployments/NAME and /openai.
 func (s *Server) dispatch(c *call) {
 	path := c.R.URL.Path
 	if rest, ok := strings.CutPrefix(path, "/openai/deployments/"); ok {
 		deployment, rest, _ := strings.Cut(rest, "/")
 		path, c.Log.Model = "/"+rest, deployment
 	} else if _, rest, ok := strings.Cut(path, "/v1/"); ok {
+		path = "/" + rest
+	} else if rest, ok := strings.CutPrefix(path, "/openai/"); ok {
 		path = "/" + rest
 	} else {
 		path = "/-"

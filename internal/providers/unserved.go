@@ -28,6 +28,18 @@ var unserved = map[string][]string{
 	// Not among the members of its reference, and what isn't is refused with 422, as captured in
 	// https://github.com/mistralai/platform-docs-public/issues/7. https://docs.mistral.ai/api/endpoint/chat
 	"mistral": {completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.Audio},
+	// Of a model that thinks, which most of its models do: the penalties and stop "would result in an error", with
+	// 400 as captured in https://github.com/open-webui/open-webui/issues/21266, and since 2026 of others too. logit_bias
+	// and audio aren't among the members of its API, https://github.com/xai-org/xai-proto/blob/main/proto/xai/api/v1/chat.proto.
+	// https://docs.x.ai/docs/guides/reasoning
+	"xai": {completion.FrequencyPenalty, completion.PresencePenalty, completion.Stop, completion.LogitBias, completion.Audio},
+	// Its logprobs is a number, of how many, where OpenAI's is true or false, and top_logprobs and audio aren't among its
+	// members. What it does with them isn't documented. https://github.com/togethercomputer/openapi
+	"together": {completion.Logprobs, completion.TopLogprobs, completion.Audio},
+	// "If the chosen model doesn't support a request parameter (such as logit_bias in non-OpenAI models […]), then the
+	// parameter is ignored", and so it is of a provider behind it. n and audio aren't among its members.
+	// https://openrouter.ai/docs/api-reference/overview
+	"openrouter": {completion.Several, completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.Audio},
 }
 
 // geminis is what Google documents of its own endpoint alone.

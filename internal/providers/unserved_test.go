@@ -18,6 +18,9 @@ func TestUnserved(t *testing.T) {
 	}
 	assert.Equal(t, completion.FrequencyPenalty, Unserved("cerebras", []string{completion.Logprobs, completion.FrequencyPenalty}))
 	assert.Empty(t, Unserved("mistral", []string{completion.Several, completion.FrequencyPenalty}), "it serves both")
+	assert.Equal(t, completion.Stop, Unserved("xai", []string{completion.Several, completion.Logprobs, completion.Stop}))
+	assert.Equal(t, completion.Logprobs, Unserved("together", []string{completion.LogitBias, completion.Several, completion.Stop, completion.Logprobs}))
+	assert.Equal(t, completion.LogitBias, Unserved("openrouter", []string{completion.FrequencyPenalty, completion.Stop, completion.LogitBias}))
 	assert.Equal(t, completion.ExtraBody, Unserved("home", []string{completion.ExtraBody}))
 	assert.Empty(t, Unserved("gemini", []string{completion.ExtraBody, completion.LogitBias}))
 	assert.Empty(t, Unserved("home", []string{completion.LogitBias}), "nothing is known of it")

@@ -159,7 +159,7 @@ func (x *relay) send(ctx context.Context, to dispatch.Target) (dispatch.Sent, *u
 		e := to.Classify(resp.StatusCode, exchange.ReadError(resp.Body))
 		e.SentAt = at
 		e.ReadHeader(resp.Header)
-		e.Limits = to.Limits(resp.Header)
+		e.Told(to.Limits(resp.Header))
 		return dispatch.Sent{}, e
 	}
 	if passing.IsPage(resp.Header) && !passing.IsFile(x.r) && resp.ContentLength != 0 {

@@ -222,6 +222,21 @@ func (e *Error) ReadHeader(h http.Header) {
 	}
 }
 
+// Told takes over what the header of an answer said of limits. A refusal that says by nothing else until when
+// it lasts lasts until what is used up is there again (OpenRouter's and Together's say no more); and where nothing is
+// allowed at all, waiting is of no use.
+func (e *Error) Told(limits []ratelimits.Limit) {
+	e.Limits = limits
+	if e.Class != ClassMinute || e.HTTPStatus != http.StatusTooManyRequests {
+		return
+	}
+	if ratelimits.None(limits) {
+		e.Class = ClassNoQuota
+	} else if e.RetryDelay == 0 {
+		e.RetryDelay = min(ratelimits.Until(limits, time.Now()), maxRetryAfter)
+	}
+}
+
 // maxRetryAfter bounds what is believed of a delay: the longest limits are of a day.
 const maxRetryAfter = 25 * time.Hour
 

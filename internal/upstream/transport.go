@@ -44,6 +44,19 @@ func WithKey(ctx context.Context, key string) context.Context {
 	return context.WithValue(ctx, callKey{}, &call{key: func() string { return key }})
 }
 
+type modelKey struct{}
+
+// WithModel returns a context whose requests are to a model, as its provider knows it: some have it in their paths.
+func WithModel(ctx context.Context, model string) context.Context {
+	return context.WithValue(ctx, modelKey{}, model)
+}
+
+// ModelOf returns the model of a context; "" where there is none.
+func ModelOf(ctx context.Context) string {
+	model, _ := ctx.Value(modelKey{}).(string)
+	return model
+}
+
 // Sent reports when the last byte of the latest request made with a [WithKey] context was written. It is false when
 // the request was not written in full, so that upstream can't have counted it.
 func Sent(ctx context.Context) (time.Time, bool) {

@@ -2,6 +2,7 @@ package lesson
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -285,8 +286,12 @@ func BeyondModel(e *upstream.Error, across bool) bool {
 		return true
 	}
 	return across && (slices.Contains(beyond, e.Reason) || e.HTTPStatus == http.StatusRequestEntityTooLarge ||
-		strings.HasPrefix(e.Message, "prompt is too long")) // Anthropic's, captured
+		strings.HasPrefix(e.Message, "prompt is too long") || // Anthropic's, captured
+		strings.HasPrefix(e.Message, "Argument not supported on this model: ") || unsupported.MatchString(e.Message))
 }
+
+// unsupported is how xAI says that a model doesn't know a member (captured); until 2025 it had the other words.
+var unsupported = regexp.MustCompile(`^Model \S+ does not support parameter `)
 
 // beyond are reasons of errors about what a model can't do: OpenAI's and of those that speak like
 // it (captured), and Gemini's.

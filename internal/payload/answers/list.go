@@ -13,7 +13,7 @@ func Prepend(page []byte, member string, entries ...any) []byte {
 	if json.Unmarshal(page, &fields) != nil || json.Unmarshal(fields[member], &list) != nil {
 		return page
 	}
-	all := entries[:len(entries):len(entries)]
+	all := append([]any{}, entries...) // a list that is empty is one
 	for _, x := range list {
 		all = append(all, x)
 	}

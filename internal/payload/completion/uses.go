@@ -18,6 +18,7 @@ const (
 	LogitBias        = "logit_bias"
 	FrequencyPenalty = "frequency_penalty"
 	PresencePenalty  = "presence_penalty"
+	Stop             = "stop"
 	ResponseFormat   = "response_format" // another than text
 	Audio            = "audio"           // the answer is spoken
 	StrictTools      = "tools.function.strict"
@@ -65,6 +66,8 @@ func (u *uses) member(name string, value []byte) {
 		u.note(name, !slices.Contains([]string{"null", "0", "0.0"}, string(value)))
 	case Logprobs:
 		u.note(name, string(value) == "true")
+	case Stop:
+		u.note(name, !slices.Contains([]string{"null", `""`, "[]"}, string(value)))
 	case LogitBias, Audio, ExtraBody:
 		u.note(name, value[0] == '{' && len(bytes.TrimSpace(value[1:len(value)-1])) > 0)
 	case ResponseFormat:

@@ -53,6 +53,8 @@ type Config struct {
 	// Chats is the base URL of an endpoint of its own for chat completions in OpenAI's format,
 	// where it speaks another. Empty: there is none.
 	Chats string
+	// Version is the api-version that Azure's requests name, whose models have paths of their own then. Empty: neither.
+	Version string
 	// MaxTokens is the member of a chat completion that bounds its output. Default: max_tokens.
 	MaxTokens string
 	// Transport carries the requests. Default: one that calls no link-local address.
@@ -72,6 +74,7 @@ type Client struct {
 	dialect   ratelimits.Dialect
 	counting  counting
 	maxTokens string
+	version   string
 	chats     *Client // in OpenAI's format; nil: this one, or none
 }
 
@@ -109,7 +112,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect, counting: counts, maxTokens: cmp.Or(cfg.MaxTokens, "max_tokens"),
-		keyed: &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
+		version: cfg.Version,
+		keyed:   &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
 	}
 	if cfg.Format != OpenAI && cfg.Chats != "" {
 		chats := cfg // which wants its key as OpenAI's clients have it
@@ -131,7 +135,7 @@ func (c *Client) InOpenAIFormat() upstream.Provider {
 
 // NewRequest implements upstream.Provider.
 func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	r, err := c.base.NewRequest(ctx, method, path, body)
+	r, err := c.base.NewRequest(ctx, method, c.deployed(ctx, path), body)
 	if err == nil && c.format == Anthropic {
 		r.Header.Set("Anthropic-Version", anthropicVersion) // unless the caller names another
 		if strings.HasPrefix(path, "v1/files") {
@@ -141,8 +145,30 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Re
 	return r, err
 }
 
+// ofDeployments begin the paths that Azure has below deployments/ and the name of one, as OpenAI's SDKs know them.
+// https://learn.microsoft.com/azure/ai-services/openai/reference
+var ofDeployments = []string{"chat/completions", "completions", "embeddings", "audio/", "images/"}
+
+// deployed returns the path at which a model is asked.
+func (c *Client) deployed(ctx context.Context, path string) string {
+	model := upstream.ModelOf(ctx)
+	if c.version == "" || model == "" || !slices.ContainsFunc(ofDeployments, func(begin string) bool { return strings.HasPrefix(path, begin) }) {
+		return path
+	}
+	return "deployments/" + model + "/" + path
+}
+
+// versionParameter names the version of an API in a query; a caller's own counts.
+const versionParameter = "api-version"
+
 // Do implements upstream.Provider.
-func (c *Client) Do(r *http.Request) (*http.Response, error) { return c.keyed.RoundTrip(r) }
+func (c *Client) Do(r *http.Request) (*http.Response, error) {
+	if query := r.URL.Query(); c.version != "" && !query.Has(versionParameter) {
+		query.Set(versionParameter, c.version)
+		r.URL.RawQuery = query.Encode()
+	}
+	return c.keyed.RoundTrip(r)
+}
 
 // Meter implements upstream.Provider.
 func (c *Client) Meter(path string) *answers.Meter {
@@ -210,8 +236,12 @@ func (c *Client) ListModels(ctx context.Context, key string) ([]upstream.Model, 
 }
 
 // Lacks implements upstream.Lister. Anthropic's list has pages, and dated names stand for others,
-// so of models that aren't on the first it is asked for each.
+// so of models that aren't on the first it is asked for each. Where models are asked at deployments, the list says
+// nothing of these.
 func (c *Client) Lacks(ctx context.Context, key string, models []string) (missing []string, _ *upstream.Error) {
+	if c.version != "" {
+		return nil, nil
+	}
 	all, err := c.ListModels(ctx, key)
 	if err != nil {
 		return nil, failureOf(ctx, err)

@@ -33,6 +33,9 @@ var countings = map[string]counting{
 	// The prompt's estimate and max_completion_tokens must fit, and what was used counts
 	// (https://inference-docs.cerebras.ai/support/rate-limits).
 	"cerebras": {givesBack: true, cached: true},
+	// "All tokens consumed by a request", thoughts and what was read from a cache among them
+	// (https://docs.x.ai/developers/rate-limits); that what it allows for must fit until then is a guess, the strictest.
+	"xai": {givesBack: true, cached: true},
 }
 
 // reserves is what a request counts until it is answered.

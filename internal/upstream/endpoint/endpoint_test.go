@@ -148,6 +148,8 @@ func TestCounting(t *testing.T) {
 		{"home", OpenAI, 1125, 1125, 400, 400},      // nothing is known of it
 		{"groq", OpenAI, 425, 280, 400, 280},        // as it is used, without what was cached
 		{"cerebras", OpenAI, 1125, 320, 400, 320},   // the sum, until it is known
+		{"xai", OpenAI, 1125, 320, 400, 320},        // likewise
+		{"together", OpenAI, 1125, 1125, 400, 400},  // nothing is documented of it
 		{"anthropic", Anthropic, 100, 80, 100, 80},  // the input alone, without what was cached
 		{"of-its-own", Anthropic, 100, 80, 100, 80}, // it speaks like that
 	} {

@@ -60,7 +60,7 @@ func (c *Client) post(ctx context.Context, key, path string, p upstream.Prompt) 
 	}
 	reader := body.Open()
 	defer payload.Close(reader)
-	req, err := c.NewRequest(ctx, http.MethodPost, path, reader)
+	req, err := c.NewRequest(upstream.WithModel(ctx, p.Model), http.MethodPost, path, reader)
 	if err != nil {
 		return nil, nil, upstream.TransportError(ctx, err)
 	}
@@ -75,7 +75,7 @@ func (c *Client) post(ctx context.Context, key, path string, p upstream.Prompt) 
 		e := c.Classify(resp.StatusCode, text, key) // of which what there is may be enough
 		e.SentAt, _ = upstream.Sent(ctx)
 		e.ReadHeader(resp.Header)
-		e.Limits = c.Limits(resp.Header, time.Now())
+		e.Told(c.Limits(resp.Header, time.Now()))
 		return nil, nil, e
 	}
 	if err != nil {

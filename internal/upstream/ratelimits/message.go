@@ -73,7 +73,7 @@ func (s *Statement) name(dimension, period, limit string) {
 // parseThousands reads a number that may be written as 30,000.
 func parseThousands(s string) (int64, bool) {
 	n, err := strconv.ParseInt(strings.ReplaceAll(s, ",", ""), 10, 64)
-	return n, err == nil
+	return n, err == nil && n <= most
 }
 
 // spelt reads a duration with one unit in words, or as headers have it.

@@ -305,6 +305,33 @@ func TestBeside(t *testing.T) {
 		ratelimits.Read(http.Header{"x-ratelimit-limit": {"5"}}, now, ratelimits.Dialect{}).Limits[0], "as HTTP/2 spells names")
 }
 
+// What is used up is there again when it says so, unless it is filled before; and nothing is allowed where the
+// limit is none.
+func TestUntil(t *testing.T) {
+	for text, want := range map[string]struct {
+		wait time.Duration
+		none bool
+	}{
+		"X-RateLimit-Limit: 50\nX-RateLimit-Remaining: 0\nX-RateLimit-Reset: 1795996800000":                                                  {12 * time.Hour, false},
+		"x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 7\nx-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 1m30s": {90 * time.Second, false},
+		"x-ratelimit-remaining-requests: 1\nx-ratelimit-reset-requests: 7":                                                                   {0, false},
+		"x-ratelimit-remaining-requests: 0":                                       {0, false},
+		"x-ratelimit-limit-req-minute: 0":                                         {0, true},
+		"anthropic-priority-input-tokens-limit: 0\nx-ratelimit-limit-tokens: 5":   {0, false},
+		"x-ratelimit-remaining: 0\nx-ratelimit-reset: 2026-11-29T11:59:30Z":       {0, false},
+		"x-ratelimit-limit-requests: -1\nx-ratelimit-remaining-requests: -1":      {0, false},
+		"x-ratelimit-limit-tokens: 9223372036854775807\nx-ratelimit-remaining: 0": {0, false},
+	} {
+		all := ratelimits.Read(header(text), now, ratelimits.OpenRouter).Limits
+		assert.Equal(t, want.wait, ratelimits.Until(all, now), text)
+		assert.Equal(t, want.none, ratelimits.None(all), text)
+	}
+	for _, d := range []ratelimits.Dialect{ratelimits.OpenAI, ratelimits.Groq, ratelimits.Anthropic} {
+		all := ratelimits.Read(header("x-ratelimit-limit-requests: 60\nx-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 60s"), now, d).Limits
+		assert.Zero(t, ratelimits.Until(all, now), "there is room long before it is whole again")
+	}
+}
+
 func TestUsed(t *testing.T) {
 	for want, l := range map[int64]ratelimits.Limit{
 		0: {Limit: -1, Remaining: 5}, 30: {Limit: 100, Remaining: 70}, 4500: {Limit: 10_000, Remaining: 5000, Rounded: 1000},
@@ -387,6 +414,7 @@ func FuzzRead(f *testing.F) {
 			for _, l := range told.Limits {
 				assert.NotEqual(t, ratelimits.Unknown, l.Dimension)
 				assert.True(t, l.Limit >= 0 || l.Remaining >= 0)
+				assert.True(t, l.Limit <= 1e12 && l.Remaining <= 1e12)
 				assert.True(t, l.Limit >= -1 && l.Remaining >= -1 && l.Per >= 0 && l.Per <= 32*day && l.Used() >= 0)
 				if !l.Reset.IsZero() {
 					assert.True(t, l.Reset.Sub(now).Abs() <= 32*day)

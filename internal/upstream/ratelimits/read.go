@@ -57,6 +57,22 @@ type Told struct {
 	Cost int64
 }
 
+// Until returns how long it takes until there is room again in what an answer says is used up, where that is
+// said and isn't filled before; 0: it isn't said.
+func Until(all []Limit, now time.Time) (wait time.Duration) {
+	for _, l := range all {
+		if l.Tier == Standard && l.Remaining == 0 && !l.Bucket && !l.Refills && !l.Reset.IsZero() {
+			wait = max(wait, l.Reset.Sub(now))
+		}
+	}
+	return wait
+}
+
+// None reports whether an answer says that nothing is allowed.
+func None(all []Limit) bool {
+	return slices.ContainsFunc(all, func(l Limit) bool { return l.Tier == Standard && l.Limit == 0 })
+}
+
 // Read reads the headers of an answer that came at an instant. Names may be in any letters.
 func Read(h http.Header, now time.Time, d Dialect) Told {
 	told := Told{Cost: -1}

@@ -11,7 +11,10 @@ import (
 // longest is the longest that anything is believed to be away.
 const longest = 32 * day
 
-// parseCount reads a number that isn't negative. Of several it reads the first, as in the IETF's
+// most is the largest number that is believed: no limit is as high.
+const most = 1e12
+
+// parseCount reads a number that isn't negative, nor absurd. Of several it reads the first, as in the IETF's
 // form "100, 100;window=60"; of a fraction what is before the point.
 func parseCount(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
@@ -22,7 +25,7 @@ func parseCount(s string) (int64, bool) {
 		s = s[:end]
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	return n, err == nil
+	return n, err == nil && n <= most
 }
 
 // parseReset reads when a limit is whole again: an instant, seconds since 1970, milliseconds since
