@@ -129,7 +129,7 @@ func (r Reserve) apply(p *Project, rules *Rules, now Instant) Result {
 	return result
 }
 
-func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
+func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	// Whole milliseconds, so that nothing is lost when it is stored.
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	var few [4]side
@@ -177,7 +177,7 @@ func (r Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 
 // claim answers the holder of the i-th booking of its model. Only what was sent and
 // older bookings can be in its way; then it keeps its rank and is told the rest.
-func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant) Result {
+func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant) Result {
 	b := all[0].c.Bookings[i]
 	if now < b.Start && b.Start.Sub(now) <= r.Behind {
 		now = b.Start // as it is by the clock that told the holder when to come
@@ -188,7 +188,7 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 	start, cause, on := earliestOfAll(all, now, now, b.Rank, false)
 	if start == now {
 		p.booked(rules, now, b.Rank, all, func(c *Calendar) {
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
+			c.DropBookings(func(x *Booking) bool { return x.Rank == b.Rank })
 		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
@@ -199,13 +199,7 @@ func (r Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant)
 		return result
 	}
 	b.Start = start
-	p.booked(rules, now, b.Rank, all, func(c *Calendar) {
-		for j := range c.Bookings {
-			if c.Bookings[j].Rank == b.Rank {
-				c.Bookings[j].Start = start
-			}
-		}
-	})
+	p.booked(rules, now, b.Rank, all, func(c *Calendar) { c.PutOff(b.Rank, start) })
 	return Result{Changed: true, Verdict: Booked, Start: start, Cause: cause, On: on, Booking: b}
 }
 
@@ -219,9 +213,7 @@ func (r Release) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	changed := false
 	p.booked(rules, now, b.Rank, nil, func(c *Calendar) {
-		before := len(c.Bookings)
-		c.Bookings = slices.DeleteFunc(c.Bookings, func(x Booking) bool { return x.Rank == b.Rank })
-		changed = changed || len(c.Bookings) < before
+		changed = c.DropBookings(func(x *Booking) bool { return x.Rank == b.Rank }) > 0 || changed
 	})
 	return Result{Changed: changed}
 }

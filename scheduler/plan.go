@@ -60,7 +60,7 @@ type Offer struct {
 func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 
 // probes compares offers by whether they are probes: where there is room none is needed.
-func (o Offer) probes(other Offer) int {
+func (o *Offer) probes(other *Offer) int {
 	switch {
 	case (o.Probe != NoCause) == (other.Probe != NoCause):
 		return 0
@@ -81,18 +81,18 @@ func (o Offer) probes(other Offer) int {
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
 	if req.Waitlist == nil {
-		return choose(rules, now, candidates, req, rnd, false)
+		return choose(rules, now, candidates, &req, rnd, false)
 	}
 	if !req.Queue {
 		// First without regard to the waitlist: is there room now?
-		if best, cause := choose(rules, now, candidates, req, rnd, false); cause != NoCause || best.Now() {
+		if best, cause := choose(rules, now, candidates, &req, rnd, false); cause != NoCause || best.Now() {
 			return best, cause
 		}
 	}
-	return choose(rules, now, candidates, req, rnd, true)
+	return choose(rules, now, candidates, &req, rnd, true)
 }
 
-func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int, waitlist bool) (Offer, Cause) {
+func choose(rules *Rules, now Instant, candidates []Candidate, req *Request, rnd func(n int) int, waitlist bool) (Offer, Cause) {
 	var best, within pick
 	missing := Unavailable
 	// A pool and a chain of the usual size need nothing allocated.
@@ -117,7 +117,8 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 			order[i], order[j] = order[j], order[i]
 		}
 		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)
-		for _, o := range all {
+		for j := range all {
+			o := &all[j]
 			if o.Start == Never {
 				if o.Cause == TooLarge {
 					missing = TooLarge
@@ -125,11 +126,11 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req Request, rnd 
 				continue
 			}
 			if o.Wait == 0 && o.Rank == 0 && o.Probe == NoCause {
-				return o, NoCause // nothing is better, whatever is asked
+				return *o, NoCause // nothing is better, whatever is asked
 			}
-			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(best.Offer)))
+			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(&best.Offer)))
 			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(within.Offer)))
+				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(&within.Offer)))
 			}
 		}
 	}
@@ -168,9 +169,9 @@ type pick struct {
 }
 
 // consider takes an offer into account that compares like that with the best so far.
-func (p *pick) consider(o Offer, compared int) {
+func (p *pick) consider(o *Offer, compared int) {
 	if !p.seen || compared < 0 {
-		p.Offer, p.seen = o, true
+		p.Offer, p.seen = *o, true
 	}
 }
 
@@ -184,7 +185,7 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 			if !req.serves(cand.ID, model) {
 				continue
 			}
-			o, _ := cand.offer(rules, at, model, rank, req, true)
+			o, _ := cand.offer(rules, at, model, rank, &req, true)
 			all = append(all, o)
 		}
 	}
@@ -193,7 +194,7 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 
 // offers appends what a candidate puts forward: its current model; every model
 // if the fallback is to be computed or if all are spent for the day.
-func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req Request, waitlist bool) []Offer {
+func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req *Request, waitlist bool) []Offer {
 	now = cand.at(now)
 	for rank, model := range req.Chain {
 		if !req.serves(cand.ID, model) {
@@ -218,7 +219,7 @@ func (cand Candidate) at(now Instant) Instant {
 
 // offer computes the start of a request on one model, and whether that model's
 // day is spent there.
-func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req Request, waitlist bool) (o Offer, spent bool) {
+func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req *Request, waitlist bool) (o Offer, spent bool) {
 	rules = rules.Of(cand.ID)
 	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
 	if req.Also != nil {
@@ -236,8 +237,9 @@ func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, r
 	}
 	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From))
 	o.Wait = o.Start.Sub(now)
-	for i, x := range all {
-		if cause := x.c.Spent(x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
+	for i := range all {
+		x := &all[i]
+		if cause := x.c.Spent(&x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
 			o.Cause, o.On = cause, x.name(i)
 			return o, true
 		}

@@ -285,7 +285,7 @@ func (p *Project) full(rules *Rules, now Instant, edited []side, hash uint64) bo
 				p.Calendars[i] = c
 			}
 			t := c.Terms(rules, now)
-			c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.Expired(&b, now) })
+			c.DropBookings(func(b *Booking) bool { return t.Expired(b, now) })
 		}
 	}
 	return live >= MaxBookings || same >= MaxBookingsPerHash

@@ -83,7 +83,7 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		// Twice on one calendar is once with both weights.
 		s := &all[j]
 		s.d.Requests, s.d.Tokens = s.d.Count()+w.Demand.Count(), s.d.Tokens+w.Demand.Tokens
-		cause = s.c.Barred(s.t, now, s.d)
+		cause = s.c.Barred(&s.t, now, s.d)
 	}
 	return all, cause
 }
@@ -121,23 +121,23 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 		return all, Unavailable
 	}
 	d = t.Within(d)
-	return append(all, side{c: c, t: t, d: d}), c.Barred(t, now, d)
+	return append(all, side{c: c, t: t, d: d}), c.Barred(&t, now, d)
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
 // every weight fits, and the cause and name of the calendar that is the last to have room.
 // With told, that is after those who were told times.
 func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
+	first := func(i int, s Instant) (Instant, Cause) {
+		x := &all[i]
+		x.t.Rounded = s > now
+		return x.c.EarliestWhole(&x.t, now, s, x.d, below, x.others(told))
+	}
 	if len(all) == 1 {
-		all[0].t.Rounded = from > now
-		s, cause = all[0].c.EarliestWhole(all[0].t, now, from, all[0].d, below, all[0].others(told))
+		s, cause = first(0, from)
 		return s, cause, ""
 	}
-	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
-		x := all[i]
-		x.t.Rounded = s > now
-		return x.c.EarliestWhole(x.t, now, s, x.d, below, x.others(told))
-	})
+	return agreed(all, from, first)
 }
 
 // others returns who was told times, if that matters.
@@ -169,8 +169,8 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 		return Never, cause
 	}
 	s, cause, _ := agreed(all, now, func(i int, s Instant) (Instant, Cause) {
-		x := all[i]
-		return x.c.EarliestFrom(x.t, now, s, x.d)
+		x := &all[i]
+		return x.c.EarliestFrom(&x.t, now, s, x.d)
 	})
 	return s, cause
 }
@@ -198,7 +198,8 @@ func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Ca
 	defer func() { x.t = was }()
 	for range 3 {
 		if len(all) > 1 {
-			_, cause = x.c.EarliestWhole(x.t, now, now, x.d, everyone, nil)
+			x.t.Rounded = false
+			_, cause = x.c.EarliestWhole(&x.t, now, now, x.d, everyone, nil)
 		}
 		without, ok := x.c.Beyond(rules, x.t, now, cause, x.d)
 		if !ok {
@@ -217,7 +218,7 @@ func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Ca
 }
 
 // reserve puts an admitted request into the calendars.
-func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
+func (r *Reserve) reserve(p *Project, all []side, now Instant) Result {
 	result := Result{Changed: true, Verdict: Admitted, Start: now, Allowance: r.Demand.Allowance}
 	for i, x := range all {
 		x.d.Allowance = max(x.d.Allowance, r.Demand.Allowance)
@@ -229,7 +230,7 @@ func (r Reserve) reserve(p *Project, all []side, now Instant) Result {
 		}
 		result.Trial = x.c.Try(reserved.ID, now) || result.Trial
 	}
-	p.countAdmitted(now, &r, r.Demand.Count(), r.Demand.Tokens)
+	p.countAdmitted(now, r, r.Demand.Count(), r.Demand.Tokens)
 	return result
 }
 
@@ -251,7 +252,7 @@ func lying(b Booking, i int, x side) Booking {
 func (p *Project) booked(rules *Rules, now Instant, rank uint64, edited []side, f func(*Calendar)) {
 	for i := range p.Calendars {
 		c := p.Calendars[i]
-		if !slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank == rank }) {
+		if !c.HasBooking(rank) {
 			continue
 		}
 		if !slices.ContainsFunc(edited, func(x side) bool { return x.c == c }) {

@@ -79,8 +79,8 @@ func (d DayCount) Later(o DayCount) DayCount {
 // future, and what is counted per day.
 //
 // Every change makes a new one. So that little is copied each time, calendars
-// share the reservations behind the pointers, and the arrays of Folded and Open:
-// none of them is ever changed.
+// share the reservations behind the pointers, and the arrays of Folded, Open and
+// Bookings: none of them is ever changed.
 type Calendar struct {
 	Model  string
 	Sent   []*Reservation // in the order in which they were admitted
@@ -105,7 +105,7 @@ type Calendar struct {
 
 // Barred says why the request fits at no time on this calendar, as far as is
 // known: Unavailable or TooLarge.
-func (c *Calendar) Barred(t Terms, now Instant, d Demand) Cause {
+func (c *Calendar) Barred(t *Terms, now Instant, d Demand) Cause {
 	switch {
 	case t.None(), c.Block.Until > now && c.Block.Cause == Unavailable:
 		return Unavailable
@@ -122,13 +122,13 @@ func over(n, limit int64) bool { return limit != Unlimited && n > limit }
 
 // Spent says whether the request finds the day used up, or what isn't a model's
 // blocked, so that the chain moves on.
-func (c *Calendar) Spent(t Terms, now Instant, d Demand) Cause {
+func (c *Calendar) Spent(t *Terms, now Instant, d Demand) Cause {
 	switch {
 	case c.Block.Until > now && (c.Block.Cause == ByDay || !limits.IsModel(c.Model)):
 		return c.Block.Cause
 	case !limits.IsModel(c.Model) && c.Tried(now):
 		return c.Block.Cause
-	case t.RPD != Unlimited && c.used(&t, now, t.day(now), Everyone)+d.Count() > t.RPD:
+	case t.RPD != Unlimited && c.used(t, now, t.day(now), Everyone)+d.Count() > t.RPD:
 		return ByRPD
 	}
 	return NoCause
@@ -138,7 +138,7 @@ func (c *Calendar) Spent(t Terms, now Instant, d Demand) Cause {
 // whose holder didn't come, and days before yesterday, but for the last of them:
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) Expire(t Terms, now Instant) {
-	over := now - c.kept(t)
+	over := now - c.kept(&t)
 	if t.refill {
 		c.absorb(t, over, now)
 	}
@@ -152,7 +152,7 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 			c.Debt = Debt{}
 		}
 	}
-	c.Bookings = slices.DeleteFunc(c.Bookings, func(b Booking) bool { return t.purgeable(&b, now) })
+	c.DropBookings(func(b *Booking) bool { return t.purgeable(b, now) })
 	yesterday, last := t.day(now)-1, Day(math.MinInt32)
 	for _, d := range c.Days {
 		if d.Day < yesterday && d.Requests > 0 {
@@ -162,6 +162,42 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 	c.Days = slices.DeleteFunc(c.Days, func(d DayCount) bool { return d.Day < yesterday && d.Day != last || d.Requests == 0 })
 	if c.Block.Until <= now && now.Sub(c.Block.Until) > c.spans().kept {
 		c.Block = Block{}
+	}
+}
+
+// HasBooking reports whether the booking of a rank lies on the calendar.
+func (c *Calendar) HasBooking(rank uint64) bool {
+	for i := range c.Bookings { // in rank order, and asked for the oldest most often
+		if is := c.Bookings[i].Rank; is >= rank {
+			return is == rank
+		}
+	}
+	return false
+}
+
+// DropBookings drops those bookings, and returns how many there were.
+func (c *Calendar) DropBookings(those func(*Booking) bool) (dropped int) {
+	var kept []Booking
+	from := 0
+	for i := range c.Bookings {
+		if those(&c.Bookings[i]) {
+			kept = append(kept, c.Bookings[from:i]...)
+			from, dropped = i+1, dropped+1
+		}
+	}
+	if c.Bookings = c.Bookings[from:]; kept != nil {
+		c.Bookings = append(kept, c.Bookings...)
+	}
+	return dropped
+}
+
+// PutOff gives the booking of a rank another start.
+func (c *Calendar) PutOff(rank uint64, start Instant) {
+	c.Bookings = slices.Clone(c.Bookings)
+	for i := range c.Bookings {
+		if c.Bookings[i].Rank == rank {
+			c.Bookings[i].Start = start
+		}
 	}
 }
 
@@ -190,7 +226,7 @@ func (c *Calendar) Clone() *Calendar {
 	next := *c
 	// One spare place: most changes add one reservation.
 	next.Sent = append(make([]*Reservation, 0, len(c.Sent)+1), c.Sent...)
-	next.Bookings = slices.Clone(c.Bookings)
+	next.Bookings = slices.Clip(c.Bookings)
 	next.Days = slices.Clone(c.Days)
 	return &next
 }

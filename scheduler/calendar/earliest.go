@@ -55,10 +55,10 @@ func (l *load) end(s Instant) Instant { return (s + l.length).Ceil(l.grain) }
 
 // load returns what weighs on the calendar: what was sent, the bookings older
 // than the rank below, and the extra ones.
-func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
+func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
 	l := loads.Get().(*load)
 	*l = load{
-		Calendar: c, Terms: t, now: now, demand: d, below: below, grain: grain,
+		Calendar: c, Terms: *t, now: now, demand: d, below: below, grain: grain,
 		length: t.likely(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
 	}
 	if c.ample(t, d, extra) {
@@ -99,7 +99,7 @@ func (c *Calendar) load(t Terms, now Instant, d Demand, below uint64, extra []Bo
 // ample reports whether the demand would fit even if all that the calendar holds
 // weighed on it at once. Sorting what ends when is most of the cost of a plan,
 // and under high limits, or none, it is hardly ever needed.
-func (c *Calendar) ample(t Terms, d Demand, extra []Booking) bool {
+func (c *Calendar) ample(t *Terms, d Demand, extra []Booking) bool {
 	tokens, requests := t.weight(d.Tokens), d.Count()
 	if owed := c.Debt; t.refill && !owed.none() {
 		tokens += owed.Tokens/int64(owed.Per) + 1
@@ -284,8 +284,10 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 			s, cause = l.Folded[n-1].End+l.every, first(cause, ByRPM)
 		}
 	}
-	if u := l.Unsure.At + l.refilledIn() + l.skew + millis(MaxCommit); l.Unsure.At != 0 && u > s && (l.RPM != Unlimited || l.TPM != Unlimited) {
-		s, cause = u, first(cause, ByRPM)
+	if l.Unsure.At != 0 && (l.RPM != Unlimited || l.TPM != Unlimited) {
+		if u := l.Unsure.At + l.refilledIn() + l.skew + millis(MaxCommit); u > s {
+			s, cause = u, first(cause, ByRPM)
+		}
 	}
 	if l.RPD == Unlimited || s == Never {
 		return s, cause
@@ -321,7 +323,7 @@ func (l *load) full(day Day) bool {
 // What is told now must still hold when ends have been folded. So where folding
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
 // with every end rounded up.
-func (c *Calendar) EarliestWhole(t Terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
+func (c *Calendar) EarliestWhole(t *Terms, now, from Instant, d Demand, below uint64, extra []Booking) (Instant, Cause) {
 	folds := t.folds()
 	grain := Instant(1)
 	if folds && (t.Rounded || slices.ContainsFunc(c.Bookings, func(b Booking) bool { return b.Rank < below && !t.Expired(&b, now) })) {
@@ -347,14 +349,14 @@ func (c *Calendar) EarliestWhole(t Terms, now, from Instant, d Demand, below uin
 // that fits at no time.
 func (c *Calendar) Earliest(rules *Rules, now Instant, d Demand) (Instant, Cause) {
 	t := c.Terms(rules, now)
-	if cause := c.Barred(t, now, d); cause != NoCause {
+	if cause := c.Barred(&t, now, d); cause != NoCause {
 		return Never, cause
 	}
-	return c.EarliestFrom(t, now, now, d)
+	return c.EarliestFrom(&t, now, now, d)
 }
 
 // EarliestFrom is Earliest for a demand that may fit, from an instant on.
-func (c *Calendar) EarliestFrom(t Terms, now, from Instant, d Demand) (Instant, Cause) {
+func (c *Calendar) EarliestFrom(t *Terms, now, from Instant, d Demand) (Instant, Cause) {
 	l := c.load(t, now, d, Everyone, nil, 1)
 	defer l.free()
 	return l.earliest(from)
@@ -373,7 +375,7 @@ func (c *Calendar) MoveBookings(t Terms, now Instant) (moved int) {
 			continue
 		}
 		from := max(b.Start, now)
-		s, _ := c.EarliestWhole(t, now, from, b.Demand, Everyone, nil)
+		s, _ := c.EarliestWhole(&t, now, from, b.Demand, Everyone, nil)
 		// One that fits at no time is told so when its holder comes.
 		if s > from && s != Never {
 			b.Start = s

@@ -187,14 +187,14 @@ func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, 
 func (c *Calendar) unfold(t Terms, now Instant, s Outcome, open bool) int {
 	was := s.Reserved
 	if open {
-		return c.takeOut(now-c.kept(t), s.ID, was)
+		return c.takeOut(now-c.kept(&t), s.ID, was)
 	}
 	if s.Tokens <= was.Tokens {
 		return -1
 	}
 	requests := was
 	requests.Tokens = 0
-	i := c.takeOut(now-c.kept(t), s.ID, requests)
+	i := c.takeOut(now-c.kept(&t), s.ID, requests)
 	if i >= 0 {
 		r := c.Sent[i]
 		r.Tokens, r.Start, r.Straddles = was.Tokens, r.End-t.length(was.Tokens), false
@@ -284,7 +284,7 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 	open := c.close(id)
 	i := c.sent(id)
 	if i < 0 && open && admitted.Start != 0 {
-		i = c.takeOut(now-c.kept(t), id, admitted)
+		i = c.takeOut(now-c.kept(&t), id, admitted)
 	}
 	if i < 0 {
 		return was, open
@@ -303,7 +303,7 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 func (c *Calendar) Exactly(t Terms, now Instant, id uint64, admitted Reservation) int {
 	i := c.sent(id)
 	if i < 0 && c.open(id) {
-		i = c.takeOut(now-c.kept(t), id, admitted)
+		i = c.takeOut(now-c.kept(&t), id, admitted)
 	}
 	return i
 }

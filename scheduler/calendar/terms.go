@@ -26,17 +26,26 @@ type Terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
 	window     int64   // the most tokens that the model takes
-	every      Instant // the length of the window that RPM and TPM hold for
-	grain      Instant // what ends of folded requests are rounded up to
-	atATime    bool    // what is sent counts until it is settled
-	atAnswer   bool    // what is sent counts from its answer on
 	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
-	zone       *time.Location
+	*kind
+}
+
+// A kind is how a calendar counts. All models' are counted alike; terms are copied often, and so
+// share it. It isn't changed.
+type kind struct {
+	every    Instant // the length of the window that RPM and TPM hold for
+	grain    Instant // what ends of folded requests are rounded up to
+	atATime  bool    // what is sent counts until it is settled
+	atAnswer bool    // what is sent counts from its answer on
+	zone     *time.Location
 
 	// refill says that RPM and TPM are what a bucket holds; these are the rates.
 	refill                   bool
 	rateRequests, rateTokens int64
 }
+
+// ofModels is how models' calendars count.
+var ofModels = kind{every: millis(limits.Window), grain: second}
 
 // EffectiveLimits returns the limits in force on this calendar at now, with
 // the source of each.
@@ -80,26 +89,30 @@ func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64,
 
 // Terms returns the numbers that the calendar decides with at now.
 func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
+	if limits.IsModel(c.Model) && !c.Learned.Any() {
+		m := rules.Policy.Model(c.Model)
+		return Terms{Limits: m.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: m.Window, kind: &ofModels}
+	}
 	return c.under(rules, c.EffectiveLimits(rules, now))
 }
 
 // under returns the terms under certain limits.
 func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
-	t := Terms{
-		Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold),
-		every: millis(limits.Window), grain: second,
-	}
+	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold)}
 	if limits.IsModel(c.Model) {
-		t.window = rules.Policy.Window(c.Model)
+		t.window, t.kind = rules.Policy.Window(c.Model), &ofModels
 		return t
 	}
 	spec := rules.Spec(c.Model)
-	t.window, t.every, t.atATime, t.atAnswer = math.MaxInt64, millis(spec.Window), spec.AtATime, spec.AtAnswer
-	t.grain = max(second, (t.every / 60).Ceil(second))
-	t.zone = spec.Zone
+	every := millis(spec.Window)
+	t.window = math.MaxInt64
+	t.kind = &kind{
+		every: every, grain: max(second, (every / 60).Ceil(second)),
+		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
+	}
 	if spec.Refill {
 		full, rate := spec.Bucket(l)
-		t.refill, t.atATime, t.rateRequests, t.rateTokens = true, false, rate.RPM, rate.TPM
+		t.rateRequests, t.rateTokens = rate.RPM, rate.TPM
 		if t.RPM, t.TPM = full.Requests, full.Tokens; t.TPM != Unlimited {
 			t.window = t.TPM
 		}
@@ -185,7 +198,7 @@ func (t *Terms) refilledIn() Instant {
 
 // kept is how long a reservation of the calendar is kept after its end: in a bucket for as
 // long as others count, and so that settling it again finds it.
-func (c *Calendar) kept(t Terms) Instant {
+func (c *Calendar) kept(t *Terms) Instant {
 	if t.refill || c.Debt.Per != 0 {
 		return t.every + millis(MaxCommit)
 	}
@@ -197,7 +210,7 @@ func (t *Terms) until(b *Booking) Instant { return b.Start + max(t.hold, millis(
 
 // Expired reports whether the hold of a booking is over: it is in nobody's way any
 // more.
-func (t *Terms) Expired(b *Booking, now Instant) bool { return now > t.until(b) }
+func (t *Terms) Expired(b *Booking, now Instant) bool { return now > b.Start && now > t.until(b) }
 
 // Claimable reports whether the holder of a booking who came at an instant can have it now:
 // it came within the hold, and its change hasn't waited for too long since.
@@ -212,7 +225,7 @@ const recognised = 60 * second
 // not even one that came within the hold, or comes half as long after it as it has waited:
 // that one is to be recognised, though its slot is gone.
 func (t *Terms) purgeable(b *Booking, now Instant) bool {
-	return now > t.until(b)+max(millis(MaxCommit), min((b.Start-b.Since)/2, recognised))
+	return t.Expired(b, now) && now > t.until(b)+max(millis(MaxCommit), min((b.Start-b.Since)/2, recognised))
 }
 
 // exceeds says which limit a load is over.

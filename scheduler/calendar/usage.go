@@ -74,7 +74,9 @@ func (c *Calendar) Missing(rules *Rules, now Instant) (requests, tokens int64) {
 			all = append(all, taking{end: min(x.End-t.every-t.skew, now), tokens: t.weight(x.Tokens), requests: x.Requests})
 		}
 	}
-	t.rateRequests, t.rateTokens = t.RPM, t.TPM
+	evenly := *t.kind
+	evenly.rateRequests, evenly.rateTokens = t.RPM, t.TPM
+	t.kind = &evenly
 	return Debt{Per: t.every}.after(&t, all).refilled(&t, now).whole()
 }
 

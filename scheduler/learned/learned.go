@@ -88,6 +88,9 @@ func (l *Learned) Limit(cause Cause) *LearnedLimit {
 
 func (l *Learned) Each() [3]*LearnedLimit { return [3]*LearnedLimit{&l.RPM, &l.TPM, &l.RPD} }
 
+// Any reports whether any limit was learned.
+func (l *Learned) Any() bool { return l.RPM.Limit > 0 || l.TPM.Limit > 0 || l.RPD.Limit > 0 }
+
 // Worth reports whether anything was learned that is worth keeping: in the last
 // LearnedFor it was named, or stood a probe.
 func (l *Learned) Worth(now instant.Instant) bool {

@@ -91,9 +91,14 @@ type Policy struct {
 	chain   []string
 	layers  []Layer
 	windows map[string]int64
-	// named are the limits of the models of the chain and of the layers. A plan
-	// asks for them some dozen times.
-	named map[string]EffectiveLimits
+	// models are those of the chain and of the layers. A plan asks for them some dozen times.
+	models map[string]*Model
+}
+
+// A Model is what a policy says of a model. It isn't changed.
+type Model struct {
+	EffectiveLimits
+	Window int64 // the most input tokens that it takes; a request above it never fits
 }
 
 // A Layer is what one source says about limits, by model or family. Within a
@@ -115,19 +120,47 @@ func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
 	if len(chain) == 0 {
 		chain = DefaultChain()
 	}
-	p := &Policy{tier: tier, chain: slices.Clone(chain), named: make(map[string]EffectiveLimits)}
+	p := &Policy{tier: tier, chain: slices.Clone(chain)}
 	for _, l := range layers {
 		p.layers = append(p.layers, Layer{l.From, maps.Clone(l.Overrides)})
 	}
-	for _, model := range p.chain {
-		p.named[model] = p.effectiveLimits(model)
+	p.lookUp()
+	return p
+}
+
+// lookUp looks up what is asked for often.
+func (p *Policy) lookUp() {
+	p.models = make(map[string]*Model)
+	for _, name := range p.chain {
+		p.models[name] = p.model(name)
 	}
 	for _, l := range p.layers {
-		for model := range l.Overrides {
-			p.named[model] = p.effectiveLimits(model)
+		for name := range l.Overrides {
+			p.models[name] = p.model(name)
 		}
 	}
-	return p
+}
+
+// Model returns what the policy says of a model: its limits where no project has learned
+// others.
+func (p *Policy) Model(name string) *Model {
+	if m := p.models[name]; m != nil {
+		return m
+	}
+	return p.model(name)
+}
+
+func (p *Policy) model(name string) *Model {
+	family := FamilyOf(name)
+	m := &Model{EffectiveLimits: p.tier.Limits(name), Window: p.windows[name]}
+	if m.Window <= 0 {
+		m.Window = ContextWindow(name)
+	}
+	for _, l := range p.layers {
+		m.Override(l.Overrides[string(family)], l.From)
+		m.Override(l.Overrides[name], l.From)
+	}
+	return m
 }
 
 // WithWindows returns the policy with the most input tokens that models take, for
@@ -135,17 +168,13 @@ func NewTierPolicy(tier Tier, chain []string, layers ...Layer) *Policy {
 func (p *Policy) WithWindows(windows map[string]int64) *Policy {
 	next := *p
 	next.windows = maps.Clone(windows)
+	next.lookUp()
 	return &next
 }
 
 // Window returns the most input tokens that a model takes. A request above it
 // never fits.
-func (p *Policy) Window(model string) int64 {
-	if n := p.windows[model]; n > 0 {
-		return n
-	}
-	return ContextWindow(model)
-}
+func (p *Policy) Window(model string) int64 { return p.Model(model).Window }
 
 // Chain returns the models in order of preference that mode lets through.
 func (p *Policy) Chain(mode Mode) []string { return mode.Filter(p.chain) }
@@ -161,22 +190,7 @@ type EffectiveLimits struct {
 
 // EffectiveLimits returns the limits of a model where no project has learned
 // others, with the source of each.
-func (p *Policy) EffectiveLimits(model string) EffectiveLimits {
-	if f, ok := p.named[model]; ok {
-		return f
-	}
-	return p.effectiveLimits(model)
-}
-
-func (p *Policy) effectiveLimits(model string) EffectiveLimits {
-	family := FamilyOf(model)
-	f := p.tier.Limits(model)
-	for _, l := range p.layers {
-		f.Override(l.Overrides[string(family)], l.From)
-		f.Override(l.Overrides[model], l.From)
-	}
-	return f
-}
+func (p *Policy) EffectiveLimits(model string) EffectiveLimits { return p.Model(model).EffectiveLimits }
 
 // FamilyLimits returns the limits of a family's models that have no override of
 // their own.
