@@ -57,7 +57,8 @@
 //
 // A wait that is told is a whole number of seconds from the instant at which it was asked for:
 // candidates are now and now plus whole seconds, and each is tested. So a client that reads only
-// Retry-After and one that reads milliseconds come back at the same moment.
+// Retry-After and one that reads milliseconds come back at the same moment. Of a window below
+// twenty seconds that would lose a twentieth: what weighs on one is told milliseconds.
 //
 // The first wait that is told books nothing. It costs no write and blocks nobody, should nobody
 // return. The instance that planned it keeps a waitlist in memory of whom it told which time

@@ -128,9 +128,13 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 // every weight fits, and the cause and name of the calendar that is the last to have room.
 // With told, that is after those who were told times.
 func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
+	step := all[0].t.Step
+	for i := range all[1:] {
+		step = min(step, all[i+1].t.Step)
+	}
 	first := func(i int, s Instant) (Instant, Cause) {
 		x := &all[i]
-		x.t.Rounded = s > now
+		x.t.Rounded, x.t.Step = s > now, step
 		return x.c.EarliestWhole(&x.t, now, s, x.d, below, x.others(told))
 	}
 	if len(all) == 1 {

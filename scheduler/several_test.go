@@ -184,6 +184,27 @@ func TestSeveralExtend(t *testing.T) {
 	assert.Empty(t, q.Calendar(search).Sent)
 }
 
+// TestShortWindow: who waits for a window below twenty seconds is told milliseconds, whichever of its
+// calendars is the last to have room, and who waits for a longer one whole seconds.
+func TestShortWindow(t *testing.T) {
+	for window, want := range map[time.Duration]time.Duration{
+		time.Second: 1500 * ms, 10 * time.Second: 10_500 * ms, 30 * time.Second: 31 * time.Second, time.Minute: time.Minute + time.Second, time.Hour: time.Hour + time.Second,
+	} {
+		rules := searching(Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, window)
+		p, first := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: oneSearch})
+		require.Equal(t, Admitted, first.Verdict)
+		_, second := apply(t, rules, p, noon, Reserve{Model: "m", ID: 2, Also: oneSearch})
+		assert.Equal(t, want, second.Start.Sub(noon), window)
+	}
+	rules := searching(Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, time.Second)
+	rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(int64(1))}})
+	p, _ := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Also: oneSearch})
+	_, both := apply(t, rules, p, noon, Reserve{Model: "m", ID: 2, Also: oneSearch})
+	assert.Equal(t, 60_500*ms, both.Start.Sub(noon), "of a window and a minute")
+	_, one := apply(t, rules, p, noon, Reserve{Model: "m", ID: 2})
+	assert.Equal(t, 61*time.Second, one.Start.Sub(noon))
+}
+
 // TestTwiceOnOne: two weights on one calendar are tested together.
 func TestTwiceOnOne(t *testing.T) {
 	rules := searching(Limits{RPM: 2, TPM: 150, RPD: Unlimited}, 0)

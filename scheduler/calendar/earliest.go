@@ -317,8 +317,9 @@ func (l *load) full(day Day) bool {
 }
 
 // EarliestWhole returns the first start that a caller can be told: from, or
-// from plus whole seconds. Each candidate is tested, for between bookings a
-// later start can fit worse than an earlier one.
+// from plus whole seconds (milliseconds, for short windows). Each
+// candidate is tested, for between bookings a later start can fit worse than an
+// earlier one.
 //
 // What is told now must still hold when ends have been folded. So where folding
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
@@ -337,7 +338,7 @@ func (c *Calendar) EarliestWhole(t *Terms, now, from Instant, d Demand, below ui
 	}
 	defer l.free()
 	for s != from && s != Never {
-		from += (s - from).Ceil(second)
+		from += (s - from).Ceil(t.Step)
 		s, _ = l.earliest(from)
 	}
 	return s, cause

@@ -27,6 +27,7 @@ type Terms struct {
 	skew, hold Instant // lengths in milliseconds
 	window     int64   // the most tokens that the model takes
 	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
+	Step       Instant // waits are told in whole multiples of it
 	*kind
 }
 
@@ -91,14 +92,17 @@ func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64,
 func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
 	if limits.IsModel(c.Model) && !c.Learned.Any() {
 		m := rules.Policy.Model(c.Model)
-		return Terms{Limits: m.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: m.Window, kind: &ofModels}
+		return Terms{
+			Limits: m.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: m.Window,
+			Step: second, kind: &ofModels,
+		}
 	}
 	return c.under(rules, c.EffectiveLimits(rules, now))
 }
 
 // under returns the terms under certain limits.
 func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
-	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold)}
+	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), Step: second}
 	if limits.IsModel(c.Model) {
 		t.window, t.kind = rules.Policy.Window(c.Model), &ofModels
 		return t
@@ -106,6 +110,9 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
 	t.window = math.MaxInt64
+	if spec.Window < short {
+		t.Step = 1
+	}
 	t.kind = &kind{
 		every: every, grain: max(second, (every / 60).Ceil(second)),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
@@ -119,6 +126,10 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	}
 	return t
 }
+
+// short is below how long a window more than a twentieth of it would be lost, skew included, by
+// waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
+const short = 20 * time.Second
 
 // day returns the day on which an instant falls for this calendar.
 func (t *Terms) day(i Instant) Day {
