@@ -14,7 +14,8 @@
 // (X-Fluxgate-Deadline, or the X-Server-Timeout of Google's SDKs, of which a fifth is left for the answer). The function is
 // told that bound, so that it keeps nothing in vain. What may have been served isn't sent again.
 //
-// A client that hangs up gives its booking back.
+// A client that hangs up gives its booking back. A WebSocket, as sessions of the Live API are, passes in both directions
+// once it is open; what a session is told then, its client sees.
 //
 // # Who is let in, and what goes out
 //
@@ -37,6 +38,7 @@
 //   - proxy.go: Proxy, one request until it is answered
 //   - request.go: what of a client's request goes out
 //   - answer.go: what of an answer comes back
+//   - upgrade.go: connections that go on as WebSockets, as sessions of the Live API do
 //   - bound.go: until when a client can wait
 //   - body.go: a body that is held for as many tries as it takes
 //   - display.go: shows who waits for what

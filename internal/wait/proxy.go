@@ -60,6 +60,8 @@ type Proxy struct {
 	display *display
 
 	requests, releases sync.WaitGroup
+	sessions           context.Context // what is under way in another protocol; ends where that is broken off
+	breakOff           context.CancelFunc
 }
 
 // New returns a proxy, or all that is wrong with its options.
@@ -90,6 +92,7 @@ func New(o Options) (*Proxy, error) {
 		options: o, target: target, client: remote.WithoutRedirects(&http.Client{Transport: o.Transport}),
 		pages: http.NewCrossOriginProtection(), bodies: &budget{most: o.Memory}, list: newList(),
 	}
+	p.sessions, p.breakOff = context.WithCancel(context.Background())
 	p.display = &display{w: o.Output, live: o.Live, list: p.list}
 	return p, nil
 }
@@ -111,7 +114,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.requests.Add(1)
 	defer p.requests.Done()
 	if err := callers.CheckLocal(r, p.pages, nil); err != nil {
-		p.fail(w, r, apierror.Forbidden, "Only programs of this machine are let in: "+err.Error()+".")
+		p.fail(w, r, apierror.Forbidden, "Only programs of this machine are let in, and no web pages: ask for localhost or 127.0.0.1, without a proxy between.")
 		return
 	}
 	until := bound(r.Header, time.Now(), p.options.Longest)
@@ -188,6 +191,13 @@ func (v *visit) persist(held *body) {
 			return
 		}
 		down = time.Time{}
+		if response.StatusCode == http.StatusSwitchingProtocols {
+			if err := v.p.session(v.w, response); err != nil {
+				_ = response.Body.Close()
+				v.broken(err)
+			}
+			return
+		}
 		arrived := time.Now()
 		wait, own := remote.Refused(response.StatusCode, response.Header, arrived)
 		v.turn.Heard(response.Header)

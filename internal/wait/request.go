@@ -28,14 +28,18 @@ func dropHop(h http.Header) {
 }
 
 // outgoing returns a client's request as it is sent to the function, but for the body and what a try adds: to the same
-// path with the same query, without what is for one connection only, and without the client's credential unless that is
+// path with the same query, without what is for one connection only but for a WebSocket, and without the client's credential unless that is
 // what opens the function.
 func (p *Proxy) outgoing(r *http.Request) *http.Request {
 	in := r.Clone(r.Context())
 	if !p.options.KeepCredential {
 		callers.Strip(in)
 	}
+	protocol := upgrade(r)
 	dropHop(in.Header)
+	if protocol != "" {
+		in.Header["Connection"], in.Header["Upgrade"] = []string{"Upgrade"}, []string{protocol}
+	}
 	if _, ok := in.Header["User-Agent"]; !ok {
 		in.Header["User-Agent"] = nil // or net/http would add its own
 	}

@@ -33,16 +33,17 @@ func (p *Proxy) Serve(ctx context.Context, listener net.Listener, abort <-chan s
 	defer cancel()
 	go func() {
 		_ = server.Shutdown(drain)
+		p.requests.Wait() // those whose connections went on in another protocol, too
 		close(drained)
 	}()
 	select {
 	case <-drained:
 	case <-abort:
 		_ = server.Close() // each request's context ends with its connection
+		p.breakOff()
 		cancel()
-		<-drained
+		<-drained // those that were broken off find that out at once
 	}
-	p.requests.Wait() // those that were broken off find that out at once
 	p.releases.Wait()
 	return nil
 }
