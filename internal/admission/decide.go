@@ -49,6 +49,7 @@ type decision struct {
 	began    fair.Cost // what the caller had had when it was first told to wait
 	unbooked bool      // nothing is kept for it so far ahead
 	spread   bool      // it came after the hold of what it was told, as [lateness.Spread] says
+	starves  bool      // and so often in vain that it is booked whatever that costs
 	proved   bool      // and it had sat out as much of it as it does in one go
 }
 
@@ -207,7 +208,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 				if !d.books() {
 					return nil, d.tell(offer), nil
 				}
-				if d.untimely(offer) || d.spread && !lateness.Keeps(offer.Start.Sub(d.c.Now())) {
+				if d.untimely(offer) || d.spread && !d.starves && !lateness.Keeps(offer.Start.Sub(d.c.Now())) {
 					d.unbooked, d.looked = true, true
 					if offer, cause = d.plan(); cause == scheduler.NoCause && !offer.Now() {
 						return nil, d.tell(offer), nil

@@ -54,8 +54,13 @@
 // retries do, so that not all come at once. A hold of seconds keeps the place of one in six
 // of them after a minute. So who comes after its hold, and no later than that, is recognised,
 // is booked the next room before all that haven't returned, and is kept that for half of the
-// wait, unless that is too long to have a slot stand idle. It is each request that shows how it comes: those that come in time lose nothing,
-// and neither do those behind them. TestCapacity (internal/simulation) shows what it costs.
+// wait. It is each request that shows how it comes: those that come in time lose nothing, and
+// neither do those behind them. But a slot that is kept so long stands idle for half of that
+// time on average. So one that is to wait for more than 67 s is told a time and nothing is
+// kept, and mostly finds room at one of them; it is booked once it has waited for four times
+// as long as it was told last. TestCapacity (internal/simulation) shows what that costs, and
+// package lateness what else was tried. Who says that it is punctual, and comes so late, is
+// booked the next room, and kept that no longer than usual.
 //
 // A request waits for the store no longer than patience.GiveUp, whatever is read, lost and
 // planned anew in it. A plan that turns out to be out of date was made on

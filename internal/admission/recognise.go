@@ -53,7 +53,7 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 	if d.c.waitlist.Take(p.ID) == nil {
 		d.c.waitlist.CameHere(d.c.Now())
 	}
-	d.comesLate(p.Start, p.Told, d.c.Now())
+	d.comesLate(p.Start, p.Told, p.Since, d.c.Now())
 	d.returned, d.since, d.began = true, p.Since, p.Began
 }
 
@@ -122,20 +122,28 @@ func (d *decision) recogniseLate(mine func(scheduler.Booking) bool, now schedule
 		}
 	})
 	if last.ID != 0 {
-		d.comesLate(last.Start, last.Since, now)
+		d.comesLate(last.Start, last.Since, last.Since, now)
 		d.returned, d.since = true, last.Since
 	} else if p := d.c.waitlist.TakeLate(d.req.Hash, now); p != nil {
-		d.comesLate(p.Start, p.Told, now)
+		d.comesLate(p.Start, p.Told, p.Since, now)
 		d.returned, d.since, d.began = true, p.Since, p.Began
 	}
 	return d.returned
 }
 
-// comesLate notes whether a caller, which was told a start at an instant, comes so late that
-// its next booking has to be kept for longer.
-func (d *decision) comesLate(start, told, now scheduler.Instant) {
+// comesLate notes whether a caller, which was told a start at an instant and has waited since
+// another, comes so late that its next booking has to be kept for longer. Of one that says that it is punctual it is only
+// noted that it wasn't.
+func (d *decision) comesLate(start, told, since, now scheduler.Instant) {
 	late := now.Sub(start)
-	d.spread = late > d.rules.Hold && lateness.Spread(start.Sub(told), late)
+	if late <= d.rules.Hold {
+		return
+	}
+	if d.req.Punctual {
+		d.c.holders.Used(d.manner(), late, 0)
+		return
+	}
+	d.spread, d.starves = lateness.Spread(start.Sub(told), late), lateness.Starves(start.Sub(told), now.Sub(since))
 }
 
 // recogniseEarly recognises a caller that comes before its time: by the first booking or

@@ -122,3 +122,45 @@ func TestWhoLostItsBookingIsBookedAgain(t *testing.T) {
 		assert.True(b, b.granted(req).Booked)
 	})
 }
+
+// Who says that it comes at the millisecond, and comes after the hold, is booked the next room
+// too, before all that haven't returned. It is not kept that for longer than usual: others
+// would wait for what it hasn't asked for. But they are given room for its being late again.
+func TestWhoSaysThatItIsPunctualAndComesAfterTheHold(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		b.granted(b.request())
+		req, after := b.request(), b.request()
+		req.Punctual, after.Punctual = true, true
+		lost := b.booked(req)
+		b.until(lost.Start + 5001)
+		b.granted(b.request())
+		for range 3 {
+			b.refused(b.request())
+		}
+		b.until(lost.Start + 25_000)
+		again := b.refused(req)
+		assert.True(b, again.Booked)
+		assert.Equal(b, 41*time.Second, b.left(again))
+		next := b.booked(after)
+		assert.Equal(b, 66*time.Second, next.Start.Sub(again.Start), "and not 61")
+
+		b.until(again.Start + 5001)
+		b.granted(b.request()) // nobody has come
+	})
+}
+
+// However long its wait was, the holder of a booking that comes late is recognised by its request.
+func TestWhoLostABookingAfterALongWait(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		b.granted(b.request())
+		for range 3 {
+			b.booked(b.request())
+		}
+		req := b.request()
+		lost := b.booked(req)
+		assert.Equal(b, 259*time.Second, b.left(lost))
+		b.until(lost.Start + 120_000)
+		b.granted(b.request())
+		assert.True(b, b.refused(req).Booked)
+	})
+}

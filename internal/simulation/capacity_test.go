@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -40,11 +41,13 @@ type crowd struct {
 	// envoy is the share of requests that come as Envoy's retries by the headers of an answer
 	// do: at any time from the wait, in whole seconds, to one and a half times it (its source,
 	// JitteredLowerBoundBackOffStrategy).
-	envoy float64
+	envoy   float64
+	callers int  // of a closed loop; 0: closedCallers
+	books   bool // all that don't come like that book at once, as `wait` does
 }
 
 func (c crowd) String() string {
-	kind, late := "closed", c.late.String()
+	kind, late := fmt.Sprintf("closed, %d", cmp.Or(c.callers, closedCallers)), c.late.String()
 	if c.open {
 		kind = "open"
 	}
@@ -53,6 +56,9 @@ func (c crowd) String() string {
 	}
 	if c.envoy > 0 {
 		late = fmt.Sprintf("%s late, %.0f%% as Envoy does", late, 100*c.envoy)
+		if c.books {
+			late += ", the others book"
+		}
 		return fmt.Sprintf("%s, %.0f%% return %s", kind, 100*c.returns, late)
 	}
 	if c.returns == 0 {
@@ -98,10 +104,13 @@ func TestCapacity(t *testing.T) {
 			crowds = append(crowds, crowd{open: open, returns: 1, late: 100 * time.Millisecond, envoy: envoy})
 		}
 	}
-	crowds = append(crowds, crowd{returns: 0.5, late: 100 * time.Millisecond, envoy: 0.5})
+	crowds = append(crowds, crowd{returns: 0.5, late: 100 * time.Millisecond, envoy: 0.5}, crowd{returns: 1, late: 10 * time.Millisecond, envoy: 0.1, books: true})
+	for _, envoy := range []float64{0.1, 0.5, 1} { // who wait for five minutes
+		crowds = append(crowds, crowd{returns: 1, late: 100 * time.Millisecond, envoy: envoy, callers: 400})
+	}
 	if testing.Short() { // two of each kind: those that come back for nothing, and all of them at once; and of Envoys one
 		crowds = slices.DeleteFunc(crowds, func(c crowd) bool {
-			return c.returns > 0 && c.late != 100*time.Millisecond || c.envoy > 0 && (c.open || c.envoy != 0.5)
+			return c.returns > 0 && c.late != 100*time.Millisecond || c.envoy > 0 && (c.open || c.callers > 0 || c.envoy != 0.5)
 		})
 	}
 	outcomes := make([]outcome, len(crowds))
@@ -113,13 +122,19 @@ func TestCapacity(t *testing.T) {
 					o := c.simulate(t)
 					outcomes[i] = o
 					// A slot that is kept for one that comes half a minute late stands idle so long.
-					assert.GreaterOrEqual(t, o.used, 0.9-c.envoy/10)
+					// More do where all wait for longer.
+					least := 0.9 - c.envoy/10
+					if c.callers > closedCallers {
+						least -= c.envoy / 20
+					}
+					assert.GreaterOrEqual(t, o.used, least)
 					assert.Zero(t, o.violations, "more than the limit in 60 s")
 					assert.Zero(t, o.turnedAway, "refused though they held a booking and came in time")
 					if c.envoy > 0 {
-						assert.GreaterOrEqual(t, o.kept, o.returned*3/4, "who came once as Envoy does is known to")
+						// Some come within the hold, and aren't known to.
+						assert.GreaterOrEqual(t, o.kept, o.returned*2/3, "who came once as Envoy does is known to")
 					}
-					if c.envoy > 0 && !c.open { // more than fits waits ever longer
+					if c.envoy > 0 && !c.open && !c.books { // more than fits waits ever longer
 						assert.LessOrEqual(t, o.envoys, siegeTime()*2/3, "and isn't starved by those that come in time")
 					}
 					if c.returns == 1 {
@@ -136,7 +151,7 @@ func TestCapacity(t *testing.T) {
 		}
 	})
 	t.Logf("%v, %d projects, %d requests a minute each", siegeTime(), pool, rpm)
-	t.Logf("%-52s %8s %14s %8s %16s %s", "callers", "used", "longest wait", "writes", "bookings claimed", "as Envoy does: in time")
+	t.Logf("%-62s %8s %14s %8s %16s %s", "callers", "used", "longest wait", "writes", "bookings claimed", "as Envoy does: in time")
 	for i, c := range crowds {
 		o := outcomes[i]
 		longest := o.longest.Round(time.Second).String()
@@ -147,7 +162,7 @@ func TestCapacity(t *testing.T) {
 		if c.envoy > 0 {
 			envoys = fmt.Sprintf("%d of %d, longest wait %v", o.kept, o.returned, o.envoys.Round(time.Second))
 		}
-		t.Logf("%-52s %7.1f%% %14s %8.2f %16d %s", c, 100*o.used, longest, o.writes, o.claimed, envoys)
+		t.Logf("%-62s %7.1f%% %14s %8.2f %16d %s", c, 100*o.used, longest, o.writes, o.claimed, envoys)
 	}
 }
 
@@ -158,7 +173,7 @@ func (c crowd) simulate(t *testing.T) outcome {
 	if c.open {
 		s.arrive()
 	} else {
-		for range closedCallers {
+		for range cmp.Or(c.callers, closedCallers) {
 			w.after(time.Duration(w.rnd.Int64N(int64(time.Minute))), s.next)
 		}
 	}
@@ -195,6 +210,7 @@ func (s *siege) next() { s.try(s.new()) }
 func (s *siege) new() *request {
 	r := s.request(1000)
 	r.envoy = s.envoy > 0 && s.rnd.Float64() < s.envoy
+	r.books = s.books && !r.envoy
 	return r
 }
 

@@ -155,6 +155,7 @@ type request struct {
 	booked  bool          // its last refusal kept a slot
 	late    time.Duration // how late its last return was
 	envoy   bool          // it comes as Envoy does
+	books   bool          // at its first refusal, and it says that it is punctual
 	waited  time.Duration // from the first asking to admission
 	ahead   time.Duration // of mixed_test.go: what the work ahead of it took
 }
@@ -163,7 +164,7 @@ type request struct {
 func (w *world) ask(r *request) (*admission.Grant, *admission.Wait) {
 	grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
 		Hash: r.hash, Models: w.rules.Policy.Chain(scheduler.Both),
-		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects, Punctual: w.punctual,
+		Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects, Punctual: w.punctual || r.books, Book: r.books,
 	})
 	require.NoError(w.t, err)
 	if wait != nil {

@@ -229,8 +229,9 @@ func (t *Terms) Claimable(b *Booking, came, now Instant) bool {
 	return !t.Expired(b, came) && now <= t.until(b)+millis(MaxCommit)
 }
 
-// recognised bounds for how long a booking is known whose hold is over.
-const recognised = 60 * second
+// recognised bounds for how long a booking is known whose hold is over: half of the longest
+// time that one is ahead.
+const recognised = 300 * second
 
 // purgeable reports whether no holder of a booking can be on its way any more,
 // not even one that came within the hold, or comes half as long after it as it has waited:

@@ -20,3 +20,13 @@ func TestHoldFits(t *testing.T) {
 		assert.Zero(t, Hold(told)%time.Second, "it is stored in seconds")
 	}
 }
+
+// Who comes as late as that each time starves after the fourth, whatever it was told, and who
+// was told longer waits before only later.
+func TestStarvesAfterAFew(t *testing.T) {
+	for told := 2 * time.Second; told < 10*time.Minute; told += 1700 * time.Millisecond {
+		assert.True(t, Starves(told, 4*told), "%v", told)
+		assert.False(t, Starves(told, 2*(told+told/2)), "the second time, at the latest: %v", told)
+		assert.False(t, Starves(4*told, 15*told), "%v", told)
+	}
+}
