@@ -55,7 +55,8 @@ func (l List) Choose(q Question) (Choice, error) {
 	if gemini {
 		names = append([]string{upstream.Gemini}, names...)
 	}
-	if before, model, ok := strings.Cut(q.Model, "/"); ok && slices.Contains(names, before) {
+	// Some have models whose names begin like another provider's: the header says whose it is.
+	if before, model, ok := strings.Cut(q.Model, "/"); ok && slices.Contains(names, before) && (q.Named == "" || q.Named == before) {
 		return check(Choice{before, model})
 	}
 	switch {
