@@ -77,8 +77,8 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			used.Used, used.Most = plus(used.Used, spare), plus(used.Most, spare)
 			used.ID, used.Longer = id(), min(longer, on.per()/4)
 			changes = append(changes, used)
-			counted := now.Add(on.per())
-			r.add(of, now, charge{others, spare, counted, counted.Add(used.Longer)})
+			// It came before the request that was answered; what weighs does so from now on.
+			r.add(of, now, charge{others, spare, heard.Sent.at.Add(on.per()), now.Add(on.per() + used.Longer)})
 		}
 	}
 	return changes

@@ -203,6 +203,28 @@ func TestOthersAreRenewed(t *testing.T) {
 	assert.Zero(t, weighs(now+65*second+75*second+scheduler.Instant(rules.Skew/time.Millisecond)))
 }
 
+// What others have sent came before the request that was answered, however long its answer took: from a window after that
+// on it is others of theirs that are told, which weigh for a window of their own.
+func TestOthersAreAsOldAsTheirRequest(t *testing.T) {
+	rules, r := rulesOf(10, 0), NewRecord()
+	var p *scheduler.Project
+	hear := func(sent, at scheduler.Instant, remaining int64) {
+		s := r.counted("p", p, rules, sent, model)
+		for _, change := range r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, s}, func() uint64 { return uint64(at) }) {
+			p, _ = p.Apply(rules, at, change)
+		}
+	}
+	weighs := func(at scheduler.Instant) int64 {
+		n, _ := p.Calendar(model).InWindow(rules, at)
+		return n
+	}
+	second := scheduler.Instant(1000)
+	hear(now, now+10*second, 7)
+	assert.EqualValues(t, 2+1, weighs(now+10*second), "one may be there again")
+	hear(now+63*second, now+63*second, 7)
+	assert.EqualValues(t, 3+1, weighs(now+100*second), "three others, for those have left the window")
+}
+
 // Of limits that are filled evenly it is compared what is missing: others are seen while what was
 // sent here has been refilled. Those whose reset says otherwise are taken for windows.
 func TestOthersAtABucket(t *testing.T) {
