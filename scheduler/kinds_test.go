@@ -138,7 +138,13 @@ func (w *kinds) ask() {
 		w.held = append(w.held, heldSlot{result.Booking, r.Also})
 	case result.Verdict == Refused && result.Start != Never:
 		at := max(at, before.Latest)
-		earlier := max(result.Start-1000, at)
+		step := Instant(1000) // in whole seconds
+		for _, x := range r.Also {
+			if s, ok := w.rules.Specs[x.On]; ok && s.Window > 0 && s.Window < 20*sec {
+				step = 1
+			}
+		}
+		earlier := max(result.Start-step, at)
 		fitting := true
 		for _, x := range append([]Weight{{On: r.Model, Demand: r.Demand}}, r.Also...) {
 			x.Demand.Allowance = r.Demand.Allowance

@@ -98,6 +98,7 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req *Request, rnd
 	// A pool and a chain of the usual size need nothing allocated.
 	var someOffers [8]Offer
 	var someOrder [32]int
+	var few [4]side
 	all, order := someOffers[:0], someOrder[:0]
 	order, preferred := preferredFirst(rules, candidates, order)
 	for i := range order {
@@ -116,7 +117,7 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req *Request, rnd
 			}
 			order[i], order[j] = order[j], order[i]
 		}
-		all = candidates[order[i]].offers(all[:0], rules, now, req, waitlist)
+		all = candidates[order[i]].offers(all[:0], few[:0], rules, now, req, waitlist)
 		for j := range all {
 			o := &all[j]
 			if o.Start == Never {
@@ -185,7 +186,7 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 			if !req.serves(cand.ID, model) {
 				continue
 			}
-			o, _ := cand.offer(rules, at, model, rank, &req, true)
+			o, _ := cand.offer(nil, rules, at, model, rank, &req, true)
 			all = append(all, o)
 		}
 	}
@@ -194,13 +195,13 @@ func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Of
 
 // offers appends what a candidate puts forward: its current model; every model
 // if the fallback is to be computed or if all are spent for the day.
-func (cand Candidate) offers(all []Offer, rules *Rules, now Instant, req *Request, waitlist bool) []Offer {
+func (cand Candidate) offers(all []Offer, few []side, rules *Rules, now Instant, req *Request, waitlist bool) []Offer {
 	now = cand.at(now)
 	for rank, model := range req.Chain {
 		if !req.serves(cand.ID, model) {
 			continue
 		}
-		o, spent := cand.offer(rules, now, model, rank, req, waitlist)
+		o, spent := cand.offer(few, rules, now, model, rank, req, waitlist)
 		if !spent && o.Start != Never && req.MaxWait == nil {
 			return append(all[:0], o)
 		}
@@ -218,16 +219,15 @@ func (cand Candidate) at(now Instant) Instant {
 }
 
 // offer computes the start of a request on one model, and whether that model's
-// day is spent there.
-func (cand Candidate) offer(rules *Rules, now Instant, model string, rank int, req *Request, waitlist bool) (o Offer, spent bool) {
+// day is spent there. What is few has room for the calendars that it weighs on, and nothing in it.
+func (cand Candidate) offer(few []side, rules *Rules, now Instant, model string, rank int, req *Request, waitlist bool) (o Offer, spent bool) {
 	rules = rules.Of(cand.ID)
 	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
 	if req.Also != nil {
 		o.Also = req.Also(model)
 	}
-	var few [4]side
 	var all []side
-	if all, o.Cause = cand.State.sides(few[:0], rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
+	if all, o.Cause = cand.State.sides(few, rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
 		return o, false
 	}
 	if waitlist && req.Waitlist != nil {

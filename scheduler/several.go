@@ -128,20 +128,21 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 // every weight fits, and the cause and name of the calendar that is the last to have room.
 // With told, that is after those who were told times.
 func earliestOfAll(all []side, now, from Instant, below uint64, told bool) (s Instant, cause Cause, on string) {
-	step := all[0].t.Step
-	for i := range all[1:] {
-		step = min(step, all[i+1].t.Step)
+	if len(all) == 1 {
+		x := &all[0]
+		x.t.Rounded = from > now
+		s, cause = x.c.EarliestWhole(&x.t, now, from, x.d, below, x.others(told))
+		return s, cause, ""
 	}
-	first := func(i int, s Instant) (Instant, Cause) {
+	step := all[0].t.Step
+	for i := range all {
+		step = min(step, all[i].t.Step)
+	}
+	return agreed(all, from, func(i int, s Instant) (Instant, Cause) {
 		x := &all[i]
 		x.t.Rounded, x.t.Step = s > now, step
 		return x.c.EarliestWhole(&x.t, now, s, x.d, below, x.others(told))
-	}
-	if len(all) == 1 {
-		s, cause = first(0, from)
-		return s, cause, ""
-	}
-	return agreed(all, from, first)
+	})
 }
 
 // others returns who was told times, if that matters.
@@ -198,6 +199,9 @@ func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause C
 // known to hold, that is the first: the others are probed once it has given way.
 func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Cause) {
 	x := &all[i]
+	if x.c.Probing(now) != NoCause {
+		return NoCause // there is one at a time
+	}
 	was := x.t
 	defer func() { x.t = was }()
 	for range 3 {
@@ -224,7 +228,8 @@ func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Ca
 // reserve puts an admitted request into the calendars.
 func (r *Reserve) reserve(p *Project, all []side, now Instant) Result {
 	result := Result{Changed: true, Verdict: Admitted, Start: now, Allowance: r.Demand.Allowance}
-	for i, x := range all {
+	for i := range all {
+		x := &all[i]
 		x.d.Allowance = max(x.d.Allowance, r.Demand.Allowance)
 		reserved := x.c.Reserve(x.t, r.ID, now, x.d)
 		if i == 0 {

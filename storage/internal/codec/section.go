@@ -105,7 +105,10 @@ func (c *Codec) split(p *scheduler.Project, doc Document) *scheduler.Project {
 		return p
 	}
 	parts, _ := parse(doc.Sections)
-	now := tie(doc.State)
+	now := uint64(0)
+	if len(parts) > 0 {
+		now = tie(doc.State)
+	}
 	for _, s := range c.sections {
 		if i := index(parts, s.Tag); i >= 0 {
 			p = s.Give(p, parts[i].data, parts[i].tie == now)
