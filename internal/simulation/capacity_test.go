@@ -105,7 +105,7 @@ func TestCapacity(t *testing.T) {
 		}
 	}
 	crowds = append(crowds, crowd{returns: 0.5, late: 100 * time.Millisecond, envoy: 0.5}, crowd{returns: 1, late: 10 * time.Millisecond, envoy: 0.1, books: true})
-	for _, envoy := range []float64{0.1, 0.5, 1} { // who wait for five minutes
+	for _, envoy := range []float64{0.1, 1} { // who wait for five minutes
 		crowds = append(crowds, crowd{returns: 1, late: 100 * time.Millisecond, envoy: envoy, callers: 400})
 	}
 	if testing.Short() { // two of each kind: those that come back for nothing, and all of them at once; and of Envoys one
