@@ -20,11 +20,6 @@ import (
 // endpointKey is the key of the endpoints of these tests.
 const endpointKey = "key-of-the-endpoint-0001"
 
-// A carrier is a transport.
-type carrier func(*http.Request) (*http.Response, error)
-
-func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) { return c(r) }
-
 // configured is an app over one endpoint of FLUXGATE_PROVIDERS, which a simulator stands in for.
 func configured(t *testing.T, name, entry string, sim *openaisim.Server, env ...string) *mixture {
 	t.Helper()
@@ -64,7 +59,7 @@ func TestConfiguredEndpoints(t *testing.T) {
 				var asked http.Request // last
 				m := configured(t, c.name, c.entry, sim, append(c.env, `FLUXGATE_LIMITS={"`+c.name+`/m":{"rpm":100}}`)...)
 				defer func() { assert.NoError(t, m.Close(t.Context())) }()
-				m.transport["endpoint.test"] = carrier(func(r *http.Request) (*http.Response, error) {
+				m.transport["endpoint.test"] = roundTripper(func(r *http.Request) (*http.Response, error) {
 					asked = *r.Clone(r.Context())
 					return sim.Transport().RoundTrip(r)
 				})

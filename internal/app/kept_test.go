@@ -28,10 +28,12 @@ const (
 	root  = "0123456789abcdef-root"
 )
 
-// regexpID and regexpItem find the ID of a response, and of one of its items, in an answer.
+// They find the ID of a response, of one of its items, and of its container in an answer.
 var (
 	regexpID   = regexp.MustCompile(`resp_[0-9a-f]+`)
 	regexpItem = regexp.MustCompile(`msg_[0-9a-f]+`)
+
+	regexpContainer = regexp.MustCompile(`container_of_[0-9]`)
 )
 
 const moreAnthropicKey = "sk-ant-of-the-test-0002"

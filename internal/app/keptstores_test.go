@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +46,7 @@ func spread(t *testing.T, made func() (id, project string)) map[string]string {
 		if all[project] = id; len(all) == 2 {
 			return all
 		}
+		time.Sleep(10 * time.Second) // there are limits
 	}
 	t.Fatal("all are in one organisation")
 	return nil
@@ -286,4 +289,38 @@ func TestUploadsInParts(t *testing.T) {
 		m.hidden(t, "POST", uploads+"/"+next+"/cancel", next, "")
 		require.Equal(t, http.StatusOK, m.as(t, alice, "POST", uploads+"/"+next+"/cancel", "").Code)
 	})
+}
+
+// So are those of Anthropic's messages: the answer names the one that its code ran in (documented), whole and in pieces.
+func TestContainersOfMessages(t *testing.T) {
+	for _, stream := range []string{"", `"stream":true,`} {
+		synctest.Test(t, func(t *testing.T) {
+			m, turn := several(t)
+			var asked http.Header // last
+			m.transport["api.anthropic.com"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked = r.Header.Clone()
+				text := `{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-5","content":[{"type":"text","text":"Hello"}],"stop_reason":"end_turn",` +
+					`"usage":{"input_tokens":5,"output_tokens":5},"container":{"id":"container_of_` + r.Header.Get("X-Api-Key")[len(anthropicKey)-1:] + `","expires_at":"2026-12-01T00:00:00Z"}}`
+				kind := "application/json"
+				if stream != "" {
+					text, kind = "event: message_start\ndata: "+`{"type":"message_start","message":`+text+"}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", "text/event-stream"
+				}
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: r}, nil
+			})
+			opened := spread(t, func() (string, string) {
+				rec := m.as(t, alice, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", "{"+stream, 1))
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+				return regexpContainer.FindString(rec.Body.String()), asked.Get("X-Api-Key")
+			})
+			for key, id := range opened {
+				for _, container := range []string{`"` + id + `"`, `{"id":"` + id + `","skills":[]}`} {
+					turn()
+					body := strings.Replace(messageOf("claude-sonnet-5"), "{", `{"container":`+container+",", 1)
+					require.Equal(t, http.StatusOK, m.as(t, alice, "POST", message, body).Code)
+					assert.Equal(t, key, asked.Get("X-Api-Key"))
+					m.hidden(t, "POST", message, id, body)
+				}
+			}
+		})
+	}
 }
