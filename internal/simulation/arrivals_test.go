@@ -64,6 +64,28 @@ func (a *arrivals) violations() int {
 	return n
 }
 
+// full returns how much of a minute's requests or tokens was used, of whichever was used more
+// at each instant: a minute that has all its requests takes no more, whatever tokens it has
+// left.
+func (a *arrivals) full(end time.Duration) float64 {
+	sum, looks := 0.0, 0
+	for _, log := range a.by {
+		slices.SortStableFunc(log, func(x, y arrival) int { return cmp.Compare(x.at, y.at) })
+		first, next, tokens := 0, 0, int64(0)
+		for at := time.Duration(0); at < end; at += time.Second {
+			for ; next < len(log) && log[next].at <= at; next++ {
+				tokens += log[next].tokens
+			}
+			for ; first < next && log[first].at <= at-a.window; first++ {
+				tokens -= log[first].tokens
+			}
+			sum += max(float64(tokens)/float64(a.limits.TPM), float64(next-first)/float64(a.limits.RPM))
+			looks++
+		}
+	}
+	return sum / float64(max(looks, 1))
+}
+
 // over is when an arrival stops counting.
 func (a *arrivals) over(x arrival) time.Duration {
 	return x.at + max(a.window, a.cooldown(x.tokens))

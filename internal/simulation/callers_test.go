@@ -43,6 +43,7 @@ type society struct {
 	calls       int
 	broken      int // bookings whose holders came in time and in vain
 	unavailable int // decisions that the store couldn't make in time
+	waiting     map[*request]bool
 }
 
 // A told is a wait for which nothing was kept.
@@ -87,7 +88,7 @@ func newSociety(t *testing.T, projects, instances int, seed uint64, weights map[
 func newSocietyOn(t *testing.T, projects, instances int, seed uint64, weights map[string]int64, limits scheduler.Limits, open func() storage.Store) *society {
 	w := newWorld(t, projects, limits)
 	w.rnd = rand.New(rand.NewPCG(seed, uint64(projects)))
-	s := &society{world: w, weights: weights}
+	s := &society{world: w, weights: weights, waiting: make(map[*request]bool)}
 	if open != nil {
 		w.real = new(realTime)
 		w.real.Lock() // until it runs
@@ -154,6 +155,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		return
 	}
 	s.calls++
+	delete(s.waiting, r)
 	if r.booked && grant == nil && !before && came-due <= s.rules.Hold {
 		s.broken++
 	}
@@ -184,6 +186,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 		s.after(s.think(m), func() { s.next(m) })
 		return
 	}
+	s.waiting[r] = true
 	due = s.elapsed() + left
 	pause := left
 	if m.late > 0 {

@@ -10,7 +10,8 @@
 // with nothing but sizes, for bodies of megabytes would measure the copying of memory:
 // capacity under every kind of caller (capacity_test.go), requests of mixed sizes
 // (mixed_test.go), callers of different manners that share a pool: whether what they are
-// told is true (truth_test.go) and what each gets (fairness_test.go); and weeks of limits
+// told is true (truth_test.go), what each gets (fairness_test.go), what is left unused and why
+// (unused_test.go), and what they could have got had all been there (present_test.go); and weeks of limits
 // that nobody tells, which fall and rise (weeks_test.go). What each gets can be seen on the
 // Firestore emulator too, in real time (-emulator). What was sent is judged there by
 // a log of arrivals that shares no code with the scheduler, at the strictest reading of the limits: a

@@ -32,6 +32,8 @@ type fairness struct {
 	light       time.Duration // the light caller's longest wait, and its median
 	median      time.Duration
 	used        float64
+	full        float64 // in requests or tokens, whichever was used more
+	unused      unused
 	late, early [4]time.Duration   // what was told, against the truth
 	writes      float64            // per admission
 	calls       float64            // per admission
@@ -88,36 +90,14 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		s.after(5*time.Minute, func() {
 			s.join(manner{name: "light", requests: 1, returns: 1, late: 100 * time.Millisecond, thinks: 90 * time.Second, tokens: callers[0].tokens})
 		})
+		for at := 10 * time.Minute; open == nil && at < length; at += lookEvery {
+			s.after(at, func() { s.look(&f.unused) })
+		}
 		s.run(length)
 		f.refused = s.upstream.violations()
-		const warm, over = 10 * time.Minute, 10 * time.Minute
-		largest, sums := 0.0, make(map[string][]float64) // by caller: what it had got by each second
-		n := int(length / time.Second)
-		for _, m := range callers {
-			sums[m.name] = make([]float64, n+1)
-		}
-		for _, x := range s.services {
-			largest = max(largest, s.cost(x.tokens))
-			if sums[x.caller] != nil {
-				sums[x.caller][min(n, int(x.at/time.Second)+1)] += s.cost(x.tokens) / float64(max(1, s.weights[x.caller]))
-			}
-		}
-		total := make([]float64, n+1)
-		for name, sum := range sums {
-			for i := 1; i <= n; i++ {
-				sum[i] += sum[i-1]
-				total[i] += sum[i] * float64(max(1, s.weights[name]))
-			}
-		}
-		f.least, f.most = math.Inf(1), 0
-		for from := int(warm / time.Second); from+int(over/time.Second) <= n; from += 30 {
-			to := from + int(over/time.Second)
-			fair := (total[to] - total[from]) / weights
-			f.share = fair / largest
-			for _, sum := range sums {
-				f.least, f.most = min(f.least, (sum[to]-sum[from])/fair), max(f.most, (sum[to]-sum[from])/fair)
-			}
-		}
+		sums, total, largest := s.sums(callers, length)
+		f.least, f.most, f.share = anyTen(sums, total, weights, largest)
+		n := len(total) - 1
 		f.of = make(map[string]float64)
 		for name, sum := range sums {
 			from := int(warm / time.Second)
@@ -146,7 +126,7 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		}
 		q := quantiles(light)
 		f.median, f.light = q[0], q[3]
-		f.used = s.used(length)
+		f.used, f.full = s.used(length), s.upstream.full(length)
 		if callers[0].tokens[1] > 0 {
 			f.used = float64(s.upstream.tokens(length)) / (tpm * pool * length.Minutes())
 		}
@@ -160,6 +140,47 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		f.writes = float64(writes) / float64(s.admitted)
 	})
 	return f
+}
+
+// warm is what doesn't count of a run, over what the shares are taken.
+const warm, over = 10 * time.Minute, 10 * time.Minute
+
+// sums returns what each caller had got by each second, divided by its weight, what all
+// had, and what the largest request cost.
+func (s *society) sums(callers []manner, length time.Duration) (sums map[string][]float64, total []float64, largest float64) {
+	n := int(length / time.Second)
+	sums, total = make(map[string][]float64), make([]float64, n+1)
+	for _, m := range callers {
+		sums[m.name] = make([]float64, n+1)
+	}
+	for _, x := range s.services {
+		largest = max(largest, s.cost(x.tokens))
+		if sums[x.caller] != nil {
+			sums[x.caller][min(n, int(x.at/time.Second)+1)] += s.cost(x.tokens) / float64(max(1, s.weights[x.caller]))
+		}
+	}
+	for name, sum := range sums {
+		for i := 1; i <= n; i++ {
+			sum[i] += sum[i-1]
+			total[i] += sum[i] * float64(max(1, s.weights[name]))
+		}
+	}
+	return sums, total, largest
+}
+
+// anyTen returns the least and the most that anybody got over any ten minutes, of a fair
+// share, and how many of the largest requests that is.
+func anyTen(sums map[string][]float64, total []float64, weights, largest float64) (least, most, share float64) {
+	least = math.Inf(1)
+	for from := int(warm / time.Second); from+int(over/time.Second) < len(total); from += 30 {
+		to := from + int(over/time.Second)
+		fair := (total[to] - total[from]) / weights
+		share = fair / largest
+		for _, sum := range sums {
+			least, most = min(least, (sum[to]-sum[from])/fair), max(most, (sum[to]-sum[from])/fair)
+		}
+	}
+	return least, most, share
 }
 
 // stale is how old an instance's view of what others have sent may be.
@@ -247,17 +268,17 @@ func TestFairShares(t *testing.T) {
 	t.Logf("after ten minutes, over %v\n%s\n%s", *lasts-10*time.Minute, fairnessHead, strings.Join(rows, "\n"))
 }
 
-const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity | calls, writes per admission | bookings broken | upstream 429s | store unavailable |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
+const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | calls, writes per admission | bookings broken | upstream 429s | store unavailable |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
 
 // String returns the rest of its row in the table of shares.
 func (f fairness) String() string {
 	first := func(q [4]time.Duration) string {
 		return fmt.Sprintf("%.0f, %.0f, %.0f", q[0].Seconds(), q[1].Seconds(), q[2].Seconds())
 	}
-	return fmt.Sprintf("%.2f..%.2f | %.1f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%% | %.1f, %.2f | %d | %d | %d |",
+	return fmt.Sprintf("%.2f..%.2f | %.1f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %.1f, %.2f | %d | %d | %d |",
 		f.least, f.most, f.share, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
-		first(f.late), first(f.early), 100*f.used, f.calls, f.writes, f.broken, f.refused, f.unavailable)
+		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.calls, f.writes, f.broken, f.refused, f.unavailable)
 }
 
 // A caller of three times the weight gets three times as much.
