@@ -84,7 +84,9 @@
 // Bookings are kept, whoever comes. So a caller books no more than a window ahead, also
 // while it is alone, but for one slot, that what is large doesn't starve: whoever comes
 // next waits a window longer than alone, and not ten minutes. While others wait it books
-// only as long as it isn't ahead of them.
+// only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
+// least half as large as the largest of its requests that wait: what is small finds room
+// beside that, and a slot that is kept stands idle until its holder comes.
 //
 // A caller that is alone is served in the order in which its requests came, and nothing is
 // kept of what it was served. Where nobody else can come, for no tokens are configured, its

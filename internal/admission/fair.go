@@ -148,10 +148,12 @@ func (d *decision) contested(model string) bool {
 }
 
 // untimely reports whether a slot isn't booked for the sake of other callers that wait, or
-// may come. Each has one booking as long as it isn't ahead of others that wait, however far
-// in the future, so that what is large doesn't starve. More it has only within a window,
-// so that whoever comes next waits for no longer, and as long as it is behind those that
-// wait.
+// may come. Whoever has one books another only within a window, so that whoever comes next
+// waits for no longer. While others wait a caller that merely comes back books only what is
+// large for it: what is small finds room beside that, and a slot that is kept stands idle
+// until its holder comes. Its first slot it books however far in the future, so that what
+// is large doesn't starve, as long as it isn't ahead of the others, by more than a request
+// if it asks for a booking; the next ones as long as it isn't with these either.
 func (d *decision) untimely(offer scheduler.Offer) bool {
 	k := d.contestOn(offer.Model)
 	if k == nil {
@@ -159,11 +161,17 @@ func (d *decision) untimely(offer scheduler.Offer) bool {
 	}
 	has := false
 	d.ownBookings(func(model string, _ scheduler.Booking) { has = has || model == offer.Model })
-	if !has {
+	switch {
+	case has && offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold:
+		return true
+	case k.Alone(k.mine):
+		return false
+	case !d.req.Book && !k.Large(k.request):
+		return true
+	case has:
+		return !k.Behind(k.mine, k.request.Cost)
+	case d.req.Book:
 		return k.Ahead(k.mine)
 	}
-	if offer.Start.Sub(d.c.Now()) > scheduler.Window+d.rules.Hold {
-		return true
-	}
-	return !k.Alone(k.mine) && !k.Behind(k.mine, k.request.Cost)
+	return !k.Behind(k.mine, 0)
 }

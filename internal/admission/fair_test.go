@@ -124,6 +124,35 @@ func TestBookingsLeaveRoomForWhoComesNext(t *testing.T) {
 	})
 }
 
+// Where others wait, of what comes back in vain only what is large for its caller is kept a
+// slot; and for a caller that is ahead of others nothing is.
+func TestOnlyWhatIsLargeIsBookedBesideOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 8)
+		taken := func(n int) {
+			for range n {
+				req := b.others()
+				req.Over = true
+				b.granted(req)
+			}
+		}
+		taken(8)
+		large, small := b.request(), b.request()
+		large.Demand.Requests = 4
+		for _, req := range []admission.Request{large, small} {
+			b.refused(req)
+		}
+		even := b.others()
+		b.refused(even)
+		time.Sleep(62 * time.Second)
+		taken(8)
+		assert.True(t, b.refused(large).Booked)
+		assert.False(t, b.refused(small).Booked)
+		assert.False(t, b.refused(even).Booked, "it had sixteen")
+		assert.Equal(t, 1, b.bookings("p"))
+	})
+}
+
 // A crowd is requests that wait, each of which comes back when it is told to.
 type crowd struct {
 	*bench

@@ -178,6 +178,9 @@ type Wait struct {
 	On             string // the calendar that stands in the way; empty: the model's
 	Booked         bool   // the slot is kept
 	Ticket         string
+	// Contested says that other callers wait for the model, or were served lately: whether a
+	// slot is kept for a caller that comes back depends on what each was served.
+	Contested bool
 	// Preferred says that only the project of the preferred key was asked.
 	Preferred bool
 	// Within and Models are those of the request, Projects how many projects were asked.

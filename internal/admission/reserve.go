@@ -152,7 +152,7 @@ func (d *decision) waitingSince() scheduler.Instant {
 }
 
 func (d *decision) wait(offer scheduler.Offer, start scheduler.Instant, cause scheduler.Cause) *Wait {
-	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, On: offer.On, Cause: cause}
+	w := &Wait{Start: start, Project: offer.Project, Model: offer.Model, On: offer.On, Cause: cause, Contested: d.contested(offer.Model)}
 	for i, id := range d.ids {
 		if id == offer.Project {
 			w.Preferred = len(d.ids) > 1 && d.prefers(i)

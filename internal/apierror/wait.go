@@ -37,6 +37,8 @@ type Wait struct {
 	On     string
 	Booked bool
 	Ticket string
+	// Contested says that others wait for the model, too.
+	Contested bool
 	// Preferred says that only the project of the key that the caller prefers was asked.
 	Preferred bool
 	// Patience is that of the route's clients.
@@ -203,6 +205,8 @@ func (w *Wait) advice(delay string) string {
 		return fmt.Sprintf("Nothing is kept for you. Please retry in %s.", delay)
 	case w.Booked:
 		return fmt.Sprintf("A slot is kept for you: try again in %s. Please retry in %s.", delay, delay)
+	case w.Contested:
+		return fmt.Sprintf("Nothing is kept for you yet: try again in %s. Others wait, too; it is the turn of whoever has been served least. Please retry in %s.", delay, delay)
 	}
 	return fmt.Sprintf("Nothing is kept for you yet: try again in %s, and if there is still no room a slot will be. Please retry in %s.", delay, delay)
 }

@@ -74,7 +74,7 @@ func (s *Server) writeWait(w http.ResponseWriter, r *http.Request, wait *admissi
 	}
 	apierror.WriteWait(w, formatOf(r), apierror.Wait{
 		Left: s.admission.Left(wait), Cause: wait.Cause, Limits: wait.Limit.Limits, Caller: wait.Caller, Budget: wait.Budget, BudgetLimit: wait.BudgetLimit,
-		Model: model, Beside: beside, On: wait.On, Booked: wait.Booked, Ticket: wait.Ticket, Preferred: wait.Preferred,
+		Model: model, Beside: beside, On: wait.On, Booked: wait.Booked, Ticket: wait.Ticket, Contested: wait.Contested, Preferred: wait.Preferred,
 		Patience: patienceOf(r), Within: wait.Within, Models: wait.Models, Projects: wait.Projects, At: wait.Start.Time(),
 		Instead: wait.Instead, InsteadIn: max(0, wait.InsteadAt.Sub(s.admission.Now())),
 	})

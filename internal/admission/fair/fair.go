@@ -34,6 +34,7 @@ type party struct {
 	began    Cost              // the least of these
 	booked   Cost
 	promised Cost // as far as they are counted
+	largest  Cost // of all these
 
 	turn Cost // what it has had, divided by its weight
 }
@@ -102,7 +103,7 @@ func (k *Contest) wait(x Slot) *party {
 		p.since, p.began = x.Since, x.Began
 	}
 	p.since, p.began = min(p.since, x.Since), min(p.began, x.Began)
-	p.waits, k.largest = true, max(k.largest, x.Cost)
+	p.waits, p.largest, k.largest = true, max(p.largest, x.Cost), max(k.largest, x.Cost)
 	return p
 }
 
@@ -204,3 +205,7 @@ func (k *Contest) Behind(caller uint32, more Cost) bool {
 // Ahead reports whether a caller has had and booked more than others have on average, by
 // more than the largest request that waits.
 func (k *Contest) Ahead(caller uint32) bool { return k.Turn(caller) > k.average+k.largest }
+
+// Large reports whether a request is at least half as large as the largest of its caller's
+// that waits or is booked.
+func (k *Contest) Large(x Slot) bool { return 2*x.Cost >= k.party(x.Caller).largest }

@@ -73,6 +73,27 @@ func TestBookingsCount(t *testing.T) {
 	assert.True(t, k.Ahead(1))
 }
 
+// What is large is so beside what else its caller waits for or has booked, whatever others do.
+func TestLarge(t *testing.T) {
+	k := contest(nil, nil)
+	mine, small := waits(1, 20), waits(1, 10)
+	small.Cost = 4999
+	k.Promise(mine)
+	k.Weigh(small)
+	assert.False(t, k.Large(small))
+
+	k = contest(nil, nil)
+	k.Promise(waits(2, 20))
+	k.Weigh(small)
+	assert.True(t, k.Large(small), "for its caller, which has no other")
+
+	k = contest(nil, nil)
+	small.Cost = 5000
+	k.Book(mine)
+	k.Weigh(small)
+	assert.True(t, k.Large(small), "it is half")
+}
+
 func TestWeights(t *testing.T) {
 	k := contest(map[uint32]int64{1: 9, 2: 3}, map[uint32]int64{1: 3})
 	k.Promise(waits(1, 20))
