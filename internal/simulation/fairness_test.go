@@ -211,7 +211,8 @@ var (
 // a fair share of ten minutes is s of them, makes one of 1 - d/s to 1 + d/s. With equal
 // sizes s is 39 where twenty share, so a tenth is four requests. With mixed ones s is less
 // than 7: twice the largest request, which VTC allows in a queue without any hold, is three
-// tenths of a share, so ten minutes are too short for a tenth, which takes half an hour.
+// tenths of a share, so ten minutes are too short for a tenth, which takes half an hour. What
+// is possible at all TestAllPresent shows.
 func TestFairShares(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten minutes of shares after ten minutes take too long for -short")
@@ -233,7 +234,7 @@ func TestFairShares(t *testing.T) {
 			}{
 				{2, false, 0.9, 1.1, 0.97, 65 * time.Second}, {5, false, 0.9, 1.1, 0.97, 65 * time.Second}, {20, false, 0.85, 1.15, 0.97, 65 * time.Second},
 				// The light caller should wait a window at most there too, but once waited for 86 s (seed 1002).
-				{2, true, 0.9, 1.1, 0.88, 125 * time.Second}, {5, true, 0.85, 1.15, 0.88, 125 * time.Second}, {20, true, 0.6, 1.45, 0.88, 125 * time.Second},
+				{2, true, 0.9, 1.1, 0.9, 125 * time.Second}, {5, true, 0.85, 1.15, 0.9, 125 * time.Second}, {20, true, 0.7, 1.35, 0.9, 125 * time.Second},
 			} {
 				for _, instances := range []int{1, 4} {
 					t.Run(fmt.Sprintf("seed %d, %d callers, mixed %v, %d instances", seed, c.callers, c.mixed, instances), func(t *testing.T) {
