@@ -141,9 +141,9 @@
 //
 //   - controller.go: a controller, and Admit
 //   - decide.go: one decision: planning, claiming a booking
-//   - fair.go: what package fair needs to know to say whose turn it is, where several callers wait
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
+//   - fair.go: what package fair needs to know to say whose turn it is, where several callers wait
 //   - candidates.go: which projects and keys a request may go to, choosing its key, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
 //   - quota.go: how a caller's own limits stand
