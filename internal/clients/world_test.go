@@ -29,7 +29,6 @@ const (
 	auto      = "auto"
 	roomy     = "gemini-2.5-flash"
 	busy      = "gemini-2.5-flash-lite"
-	crowded   = "gemini-3.1-flash-lite"
 	spent     = "gemini-2.5-pro"
 	embedding = "gemini-embedding-001"
 	video     = "veo-3.0-generate-001"
@@ -53,9 +52,8 @@ var plenty = geminisim.Limits{RPM: 1000, TPM: 10_000_000, RPD: 100_000}
 func limits() map[string]geminisim.Limits {
 	return map[string]geminisim.Limits{
 		roomy: plenty, embedding: plenty, video: plenty, picture: plenty, cliSmall: plenty, cliMedium: plenty, cliLarge: plenty,
-		busy:    {RPM: 1, TPM: 10_000_000, RPD: 1000},
-		crowded: {RPM: 15, TPM: 10_000_000, RPD: 1000},
-		spent:   {RPM: 10, TPM: 10_000_000, RPD: 1},
+		busy:  {RPM: 1, TPM: 10_000_000, RPD: 1000},
+		spent: {RPM: 10, TPM: 10_000_000, RPD: 1},
 	}
 }
 
@@ -199,7 +197,7 @@ func (w *world) requireCalm(t *testing.T) {
 func (w *world) environment(t *testing.T) []string {
 	return []string{
 		"FLUXGATE_URL=" + w.url, "FLUXGATE_TOKEN=" + token, "CLIENTS_CONTROL_URL=" + w.control(t),
-		"CLIENTS_MODEL_AUTO=" + auto, "CLIENTS_MODEL_ROOMY=" + roomy, "CLIENTS_MODEL_BUSY=" + busy, "CLIENTS_MODEL_CROWDED=" + crowded,
+		"CLIENTS_MODEL_AUTO=" + auto, "CLIENTS_MODEL_ROOMY=" + roomy, "CLIENTS_MODEL_BUSY=" + busy,
 		"CLIENTS_MODEL_SPENT=" + spent, "CLIENTS_MODEL_EMBEDDING=" + embedding,
 		"CLIENTS_MODEL_LIVE=" + live, "CLIENTS_MODEL_VIDEO=" + video, "CLIENTS_MODEL_PICTURE=" + picture,
 	}

@@ -90,24 +90,6 @@ for (const [name, ask] of Object.entries(through)) {
   });
 }
 
-// Thirty at once, of a pool that takes as many a minute and is full: by itself each would fail.
-test('thirty of @google/genai through wait', async () => {
-  await makeBusy(models.crowded);
-  const seen = await watch();
-  const client = new GoogleGenAI({ apiKey: 'placeholder', httpOptions: { baseUrl: front } });
-  const prompts = Array.from({ length: 30 }, (_, i) => `${long} ${i} of thirty`);
-  const answers = await Promise.all(prompts.map(async (contents, i) => {
-    if (i % 2 === 0) return (await client.models.generateContent({ model: models.crowded, contents })).text;
-    let text = '';
-    for await (const chunk of await client.models.generateContentStream({ model: models.crowded, contents })) text += chunk.text ?? '';
-    return text;
-  }));
-  assert.deepEqual(answers, prompts.map(translation));
-  const all = statuses(await seen());
-  assert.equal(all.filter((status) => status === 200).length, 30);
-  assert.ok(all.includes(429), 'nobody was told to wait');
-});
-
 test('a spent day passes through wait at once', async () => {
   const client = new GoogleGenAI({ apiKey: 'placeholder', httpOptions: { baseUrl: front } });
   const { took, error } = await timed(() => client.models.generateContent({ model: models.spent, contents: 'Anything left?' }));

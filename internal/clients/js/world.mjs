@@ -15,7 +15,6 @@ export const models = {
   auto: need('CLIENTS_MODEL_AUTO'), // the chain, which is roomy alone
   roomy: need('CLIENTS_MODEL_ROOMY'), // never refused
   busy: need('CLIENTS_MODEL_BUSY'), // one request per minute and project, taken after makeBusy
-  crowded: need('CLIENTS_MODEL_CROWDED'), // as busy is, for thirty
   spent: need('CLIENTS_MODEL_SPENT'), // its day is spent
   embedding: need('CLIENTS_MODEL_EMBEDDING'),
   live: need('CLIENTS_MODEL_LIVE'),
