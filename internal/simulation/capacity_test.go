@@ -131,8 +131,11 @@ func TestCapacity(t *testing.T) {
 					assert.Zero(t, o.violations, "more than the limit in 60 s")
 					assert.Zero(t, o.turnedAway, "refused though they held a booking and came in time")
 					if c.envoy > 0 {
-						// Some come within the hold, and aren't known to.
-						assert.GreaterOrEqual(t, o.kept, o.returned*2/3, "who came once as Envoy does is known to")
+						kept := o.returned * 3 / 4
+						if c.books { // few are Envoys, and some of them come within the hold, and aren't known to
+							kept = o.returned * 2 / 3
+						}
+						assert.GreaterOrEqual(t, o.kept, kept, "who came once as Envoy does is known to")
 					}
 					if c.envoy > 0 && !c.open && !c.books { // more than fits waits ever longer
 						assert.LessOrEqual(t, o.envoys, siegeTime()*2/3, "and isn't starved by those that come in time")
