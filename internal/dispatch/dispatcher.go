@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -207,12 +206,3 @@ func (d *Dispatcher) target(key keys.Key) Target {
 
 // logger returns the logger of a request.
 func (d *Dispatcher) logger(ctx context.Context) *slog.Logger { return requestlog.From(ctx, d.log) }
-
-// asUpstream returns the *upstream.Error that err is, or makes one.
-func asUpstream(ctx context.Context, err error) *upstream.Error {
-	var failure *upstream.Error
-	if !errors.As(err, &failure) {
-		failure = upstream.TransportError(ctx, err)
-	}
-	return failure
-}

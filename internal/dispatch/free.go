@@ -91,7 +91,7 @@ func (d *Dispatcher) ListModels(ctx context.Context) ([]upstream.Model, error) {
 	err = d.Free(ctx, p, true, func(ctx context.Context, to Target) *upstream.Error {
 		var err error
 		if models, err = to.provider.ListModels(ctx, to.Key.Value.Reveal()); err != nil {
-			return asUpstream(ctx, err)
+			return upstream.TransportError(ctx, err)
 		}
 		return nil
 	})

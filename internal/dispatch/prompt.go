@@ -98,7 +98,7 @@ func SendPrompt(p upstream.Prompt, reply **upstream.Reply) func(context.Context,
 		}
 		answer, err := provider.Generate(ctx, to.Key.Value.Reveal(), asked)
 		if err != nil {
-			return Sent{}, asUpstream(ctx, err)
+			return Sent{}, upstream.TransportError(ctx, err)
 		}
 		*reply = answer
 		tokens := answer.PromptTokens

@@ -209,7 +209,7 @@ func (d *Dispatcher) Count(ctx context.Context, p *Pool, models []string, s Size
 		if errors.Is(err, upstream.ErrUncountable) {
 			break
 		}
-		failure := asUpstream(ctx, err)
+		failure := upstream.TransportError(ctx, err)
 		d.logger(ctx).Warn("count failed", "key", key.Index, "model", to.Model, "class", failure.Class.String(), "reason", failure.Reason)
 		d.telemetry.Failed("count_tokens", telemetry.Target{Provider: key.Of(), Project: key.Project, Model: to.Model}, failure.Class.String())
 		if ctx.Err() != nil {

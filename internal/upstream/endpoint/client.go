@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -135,7 +134,11 @@ func (c *Client) InOpenAIFormat() upstream.Provider {
 
 // NewRequest implements upstream.Provider.
 func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
-	r, err := c.base.NewRequest(ctx, method, c.deployed(ctx, path), body)
+	path, err := c.deployed(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.base.NewRequest(ctx, method, path, body)
 	if err == nil && c.format == Anthropic {
 		r.Header.Set("Anthropic-Version", anthropicVersion) // unless the caller names another
 		if strings.HasPrefix(path, "v1/files") {
@@ -149,13 +152,18 @@ func (c *Client) NewRequest(ctx context.Context, method, path string, body io.Re
 // https://learn.microsoft.com/azure/ai-services/openai/reference
 var ofDeployments = []string{"chat/completions", "completions", "embeddings", "audio/", "images/"}
 
-// deployed returns the path at which a model is asked.
-func (c *Client) deployed(ctx context.Context, path string) string {
+// deployed returns the path at which a model is asked. It fails where the model's name would lead elsewhere: to another
+// path, or to a deployment that is counted by another name.
+func (c *Client) deployed(ctx context.Context, path string) (string, error) {
 	model := upstream.ModelOf(ctx)
 	if c.version == "" || model == "" || !slices.ContainsFunc(ofDeployments, func(begin string) bool { return strings.HasPrefix(path, begin) }) {
-		return path
+		return path, nil
 	}
-	return "deployments/" + model + "/" + path
+	if !answers.ValidSegment(model) {
+		return "", &upstream.Error{Provider: c.name, Class: upstream.ClassModelUnknown, HTTPStatus: http.StatusNotFound,
+			Reason: upstream.ReasonModelName, Message: "The model's name is malformed."}
+	}
+	return "deployments/" + model + "/" + path, nil
 }
 
 // versionParameter names the version of an API in a query; a caller's own counts.
@@ -244,7 +252,7 @@ func (c *Client) Lacks(ctx context.Context, key string, models []string) (missin
 	}
 	all, err := c.ListModels(ctx, key)
 	if err != nil {
-		return nil, failureOf(ctx, err)
+		return nil, upstream.TransportError(ctx, err)
 	}
 	for _, model := range models {
 		if slices.ContainsFunc(all, func(m upstream.Model) bool { return m.Name == model }) {
@@ -253,19 +261,11 @@ func (c *Client) Lacks(ctx context.Context, key string, models []string) (missin
 		if c.format == Anthropic {
 			if _, err := upstream.Read(upstream.WithKey(ctx, key), c, "v1/models/"+model, key, maxModels); err == nil {
 				continue
-			} else if e := failureOf(ctx, err); e.Class != upstream.ClassModelUnknown {
+			} else if e := upstream.TransportError(ctx, err); e.Class != upstream.ClassModelUnknown {
 				return nil, e
 			}
 		}
 		missing = append(missing, model)
 	}
 	return missing, nil
-}
-
-func failureOf(ctx context.Context, err error) *upstream.Error {
-	var e *upstream.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return upstream.TransportError(ctx, err)
 }

@@ -164,3 +164,27 @@ func TestCounting(t *testing.T) {
 	assert.EqualValues(t, 1200, openAI.Weighs(open, 1000, used, 100), "it used more than was thought")
 	assert.EqualValues(t, 2000, openAI.Weighs(asked, 2000, used, 1000), "its prompt is larger than was thought")
 }
+
+// A deployment is asked at its own path, which no name of a model leads away from.
+func TestDeployments(t *testing.T) {
+	const base = "https://one.openai.azure.com/openai"
+	c := client(t, Config{Name: "azure", Format: OpenAI, Header: APIKey, BaseURL: base, Version: "2024-10-21"})
+	for _, path := range []string{"chat/completions", "audio/transcriptions"} {
+		r, err := c.NewRequest(upstream.WithModel(t.Context(), "gpt-4.1_eu"), "POST", path, http.NoBody)
+		require.NoError(t, err)
+		assert.Equal(t, base+"/deployments/gpt-4.1_eu/"+path, r.URL.String())
+		for _, model := range []string{"..", ".", "../..", "x/../gpt-4", "gpt-4/../..", "gpt%2d4", "x/", "/x", "gpt-4?", "gpt-4#"} {
+			_, err := c.NewRequest(upstream.WithModel(t.Context(), model), "POST", path, http.NoBody)
+			require.Error(t, err, model)
+			e := upstream.TransportError(t.Context(), err)
+			assert.Equal(t, upstream.ClassModelUnknown, e.Class, model)
+			assert.Equal(t, upstream.ReasonModelName, e.Reason, model)
+			assert.True(t, e.SentAt.IsZero(), model)
+		}
+	}
+	for path, model := range map[string]string{"responses": "x/..", "chat/completions": ""} {
+		r, err := c.NewRequest(upstream.WithModel(t.Context(), model), "POST", path, http.NoBody)
+		require.NoError(t, err)
+		assert.Equal(t, base+"/"+path, r.URL.String())
+	}
+}
