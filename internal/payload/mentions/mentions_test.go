@@ -31,6 +31,8 @@ func TestRead(t *testing.T) {
 		{name: "an item, in other letters and twice", body: `{"\u0069nput":[{"id":"msg_1","type":"message","\u0069d":"msg_2","type":"item\u005freference"}]}`, names: []string{"items/msg_1", "items/msg_2"}},
 		{name: "items that are added to a conversation", body: `{"items":[{"id":"msg_1"}]}`, names: []string{"items/msg_1"}},
 		{name: "items in full", body: `{"input":[{"type":"message","id":"msg_1","role":"user","content":"x"},{"role":"user","id":"x","content":"y"},{"type":"function_call_output","id":"fc_1"},"text",7]}`},
+		{name: "images by the IDs of their calls", body: `{"input":[{"type":"image_generation_call","id":"ig_1"},{"id":"ig_2","result":null,"type":"image_generation_call"},{"type":"message","id":"ig_3","type":"image_generation_call","result":"x","result":""}]}`, names: []string{"items/ig_1", "items/ig_2", "items/ig_3"}},
+		{name: "an image in full", body: `{"input":[{"type":"image_generation_call","id":"ig_1","result":"iVBO"},{"type":"image_generation_call"},{"type":"web_search_call","id":"ws_1","result":null}]}`},
 		{name: "vector stores", body: `{"tools":[{"type":"file_search","vector_store_ids":["vs_1","vs_2"]}],"vector_store_id":"vs_3"}`, names: []string{"vector_stores/vs_1", "vector_stores/vs_2", "vector_stores/vs_3"}},
 		{name: "containers", body: `{"tools":[{"type":"code_interpreter","container":"cntr_1"},{"type":"shell","environment":{"type":"container_reference","container_id":"cntr_2"}}]}`, names: []string{"containers/cntr_1", "containers/cntr_2"}},
 		{name: "a container that is to be made", body: `{"tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["file-1"]}}]}`, names: []string{"files/file-1"}},
