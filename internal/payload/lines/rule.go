@@ -32,8 +32,11 @@ const (
 	itself  // what has it for its ID, which may be an item
 )
 
-// kinds are those of IDs.
-var kinds = map[byte]string{file: mentions.Files, store: mentions.VectorStores, container: mentions.Containers}
+// keys are what members name whose values are IDs, by their kinds, and kinds are those.
+var (
+	keys  = map[string]byte{mentions.Files: file, mentions.VectorStores: store, mentions.Containers: container}
+	kinds = map[byte]string{file: mentions.Files, store: mentions.VectorStores, container: mentions.Containers}
+)
 
 // Gemini finds files, cached contents and stores.
 var Gemini = Rule{
@@ -59,10 +62,8 @@ var Gemini = Rule{
 // of OpenAI. An item may be referred to by its ID alone, so whatever has such an ID counts, be it said in full or not.
 var OpenAI = Rule{
 	Key: func(name []byte) byte {
-		for key, kind := range kinds {
-			if mentions.Kind(string(name)) == kind {
-				return key
-			}
+		if key, ok := keys[mentions.Kind(string(name))]; ok {
+			return key
 		}
 		switch string(name) {
 		case "previous_response_id", "conversation":

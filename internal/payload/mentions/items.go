@@ -1,10 +1,6 @@
 package mentions
 
-import (
-	"bytes"
-
-	"fluxgate.dev/fluxgate/internal/payload"
-)
+import "fluxgate.dev/fluxgate/internal/payload"
 
 // itemReference is the type of what stands for an item that is kept. It may be left out: what has
 // an ID, and neither a type nor a role, is one too.
@@ -19,9 +15,6 @@ const imageCall = "image_generation_call"
 // those that are added to a conversation. (What stands there in full has its ID too, and is no
 // reference.)
 func (r *reader) items(body []byte) error {
-	if !bytes.Contains(body, []byte(`"id"`)) && !bytes.Contains(body, []byte(`\u`)) {
-		return nil
-	}
 	for name, value := range payload.MembersOf(body) {
 		if what := string(name); what != "input" && what != "items" || value[0] != '[' {
 			continue

@@ -24,12 +24,13 @@ var ErrMany = &payload.FieldError{Field: "body", Text: fmt.Sprintf("it names mor
 // files/file-1. It fails with ErrMany.
 func Read(body []byte, anthropic bool) (names []string, err error) {
 	r := reader{skip: free[anthropic]}
-	if escaped := bytes.Contains(body, []byte(`\u`)); escaped || mayName(body) {
+	escaped := bytes.Contains(body, []byte(`\u`))
+	if escaped || mayName(body) {
 		if err := r.read(body); err != nil {
 			return r.names, err
 		}
 	}
-	if !anthropic {
+	if !anthropic && (escaped || bytes.Contains(body, []byte(`"id"`))) {
 		err = r.items(body)
 	}
 	return r.names, err
