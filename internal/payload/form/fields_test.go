@@ -22,7 +22,8 @@ func TestFields(t *testing.T) {
 		require.NoError(t, err)
 		assert.JSONEq(t, want, string(got))
 	}
-	for _, text := range []string{"", "x" + part(`name="a"`, "b") + "--b--", part(`name="a"`, "b") + "--b--x", part(`x="a"`, "b") + "--b--"} {
+	for _, text := range []string{"", "x" + part(`name="a"`, "b") + "--b--", part(`name="a"`, "b") + "--b--x", part(`x="a"`, "b") + "--b--",
+		part("name=\"a\"\r\nContent-Disposition: form-data; name=\"file_id\"", "file-1") + "--b--"} {
 		_, err := Fields([]byte(text), kind)
 		assert.ErrorIs(t, err, ErrForm, text)
 	}

@@ -153,7 +153,8 @@ func read(text []byte, contentType string) (fields []field, boundary string, err
 		if err == io.EOF {
 			return fields, boundary, nil
 		}
-		if err != nil || len(fields) == maxFields || part.FormName() == "" || part.Header.Get("Content-Transfer-Encoding") != "" {
+		// Of two names of a part another reader might take the last.
+		if err != nil || len(fields) == maxFields || part.FormName() == "" || len(part.Header["Content-Disposition"]) > 1 || part.Header.Get("Content-Transfer-Encoding") != "" {
 			return nil, "", ErrForm
 		}
 		f := field{name: part.FormName(), isFile: part.FileName() != ""}
