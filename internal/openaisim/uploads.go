@@ -2,6 +2,7 @@ package openaisim
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 )
 
@@ -52,7 +53,10 @@ func (c *call) addPart() *apiError {
 		return e
 	}
 	id := c.s.id("part_")
-	c.s.uploads.Change(c.Key.Project, u.ID, func(u *upload) { u.parts[id] = data })
+	c.s.uploads.Change(c.Key.Project, u.ID, func(u *upload) {
+		u.parts = maps.Clone(u.parts) // others are reading it
+		u.parts[id] = data
+	})
 	c.Write(http.StatusOK, map[string]any{"id": id, "object": "upload.part", "created_at": c.Arrived.Unix(), "upload_id": u.ID})
 	return nil
 }
