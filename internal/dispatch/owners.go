@@ -280,7 +280,7 @@ func (d *Dispatcher) Seen(ctx context.Context, who resources.Caller, project, na
 	return d.resources.Made(ctx, who.Name, resources.Resource{Name: name, Project: project})
 }
 
-// Consists notes the parts of something of a caller's, which requests may name by themselves, where that isn't known.
+// Consists notes the parts of something that a caller made before, which requests may name by themselves, where that isn't known.
 func (d *Dispatcher) Consists(ctx context.Context, who resources.Caller, project, whole string, parts []string) error {
 	for _, name := range parts {
 		d.owners.Put(name, project)
@@ -314,7 +314,10 @@ func (d *Dispatcher) resourcesIn(project string, told []answers.Created) []resou
 	var all []resources.Resource
 	for _, c := range told {
 		d.owners.Put(c.Name, project)
-		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires, Note: c.Note})
+		for _, name := range c.Parts {
+			d.owners.Put(name, project)
+		}
+		all = append(all, resources.Resource{Name: c.Name, Project: project, Expires: c.Expires, Note: c.Note, Parts: c.Parts})
 	}
 	return all
 }

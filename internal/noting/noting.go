@@ -65,7 +65,7 @@ func (n *Noting) See(ctx context.Context, to dispatch.Target, piece []byte) {
 	if n == nil {
 		return
 	}
-	var parts []string
+	var made, parts []string
 	for _, found := range n.finder.Find(piece) {
 		switch {
 		case slices.Contains(n.o.Route.Opens, found.Member):
@@ -79,13 +79,13 @@ func (n *Noting) See(ctx context.Context, to dispatch.Target, piece []byte) {
 			n.follow(ctx, to, n.name(to, found.Text, n.o.Route.Made()))
 		default:
 			if name := n.name(to, found.Text, n.o.Route.Made()); name != "" {
-				n.made = append(n.made, name)
-				n.failed(ctx, n.o.Dispatcher.Made(ctx, n.o.Who, to.Key.Project, answers.Created{Name: name}))
+				made = append(made, name)
 			}
 		}
 	}
-	if len(parts) > 0 {
-		n.consists(ctx, to, parts)
+	n.made = append(n.made, made...)
+	if len(made) > 0 || len(parts) > 0 {
+		n.consists(ctx, to, made, parts)
 	}
 }
 
@@ -114,13 +114,23 @@ func (n *Noting) follow(ctx context.Context, to dispatch.Target, name string) {
 	}
 }
 
-// consists notes the parts of what the answer has made, or else of what the path names.
-func (n *Noting) consists(ctx context.Context, to dispatch.Target, parts []string) {
-	whole := n.o.Route.KeptName(to.Key.Of(), n.o.Route.Resource(n.o.Names))
-	if len(n.made) > 0 {
-		whole = n.made[0]
+// consists notes what a piece of the answer has made, and the parts of what the answer makes, or else of what the path
+// names.
+func (n *Noting) consists(ctx context.Context, to dispatch.Target, made, parts []string) {
+	if len(n.made) == 0 {
+		whole := n.o.Route.KeptName(to.Key.Of(), n.o.Route.Resource(n.o.Names))
+		n.failed(ctx, n.o.Dispatcher.Consists(ctx, n.o.Who, to.Key.Project, whole, parts))
+		return
 	}
-	n.failed(ctx, n.o.Dispatcher.Consists(ctx, n.o.Who, to.Key.Project, whole, parts))
+	if len(made) == 0 {
+		made = n.made[:1] // it is known already, without these
+	}
+	all := make([]answers.Created, len(made))
+	for i, name := range made {
+		all[i].Name = name
+	}
+	all[0].Parts = parts
+	n.failed(ctx, n.o.Dispatcher.Made(ctx, n.o.Who, to.Key.Project, all...))
 }
 
 func (n *Noting) failed(ctx context.Context, err error) {

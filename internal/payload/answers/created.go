@@ -12,6 +12,7 @@ type Created struct {
 	Name    string
 	Expires time.Time // zero: it doesn't say
 	Note    string    // what is kept with it, beside what an answer says
+	Parts   []string  // what is within it and named by itself
 }
 
 // CreatedResources returns the resources that an answer says were made or changed: those
