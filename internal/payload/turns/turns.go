@@ -57,7 +57,8 @@ func Read(body []byte) (t Turns) {
 		}
 		break
 	}
-	signed := bytes.Contains(body, []byte(`thought`)) // found out faster than where the last one is
+	// This is found out faster than where the last one is, and by the letters faster than by quotes.
+	signed := bytes.Contains(body, []byte(`thought`)) && (bytes.Contains(body, []byte(`thoughtSignature`)) || bytes.Contains(body, []byte(`thought_signature`)))
 	for end := len(body); signed && len(t.Signatures) < maxSignatures; {
 		camel, snake := bytes.LastIndex(body[:end], []byte(`"thoughtSignature"`)), bytes.LastIndex(body[:end], []byte(`"thought_signature"`))
 		if end = max(camel, snake); end < 0 {
