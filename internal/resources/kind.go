@@ -99,7 +99,8 @@ type Resource struct {
 	// are found by their names; what is found has none.
 	Parts []string
 
-	made time.Time // zero: it isn't known, or long ago
+	made  time.Time // zero: it isn't known, or long ago
+	parts parts     // what is kept of the names of what is within it, where it was found
 }
 
 // Made returns when it was made: what lasts until it is deleted in the last hour, or else zero; all else
@@ -116,15 +117,6 @@ func (r Resource) Made() time.Time {
 func (r Resource) MadeAt(at time.Time) Resource {
 	r.made = at
 	return r
-}
-
-// since returns when a resource was made that is made at an instant, in Unix seconds, where
-// that isn't known by when it is over; else 0.
-func (r Resource) since(now time.Time) int64 {
-	if r.until(now) != 0 {
-		return 0
-	}
-	return now.Unix()
 }
 
 // until returns when a resource that is known at an instant is over, in Unix seconds

@@ -53,16 +53,38 @@ func TestParts(t *testing.T) {
 	})
 }
 
+// What a thing consists of is noted by what is known of it: nothing else is read for that, and nothing is written
+// where it is known.
+func TestPartsAreNotedWithoutReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &slowRecords{Store: storage.NewMemory(nil)}
+		r := registry(store, nil)
+		response := resources.Resource{Name: "openai:responses/r", Project: "alpha"}
+		require.NoError(t, r.Made(t.Context(), "alice", response))
+		consists := func() {
+			require.NoError(t, r.Consists(t.Context(), "alice", "alpha", response.Name, []string{"openai:items/msg_1", "openai:items/msg_2"}))
+		}
+		consists()
+		assert.Zero(t, store.reads)
+		assert.Equal(t, 2, store.writes)
+		consists()
+		assert.Zero(t, store.reads)
+		assert.Equal(t, 2, store.writes)
+	})
+}
+
 // Of very many parts the last are known.
 func TestPartsAreBounded(t *testing.T) {
 	store := storage.NewMemory(nil)
 	r := registry(store, nil)
 	response := resources.Resource{Name: "openai:responses/r", Project: "alpha"}
+	var parts []string
 	for i := range 500 {
-		response.Parts = append(response.Parts, fmt.Sprint("openai:items/", i))
+		parts = append(parts, fmt.Sprint("openai:items/", i))
 	}
 	require.NoError(t, r.Made(t.Context(), "alice", response))
-	found, err := r.Find(t.Context(), "alice", response.Parts)
+	require.NoError(t, r.Consists(t.Context(), "alice", "alpha", response.Name, parts))
+	found, err := r.Find(t.Context(), "alice", parts)
 	require.NoError(t, err)
 	assert.Len(t, found, 64)
 	assert.Equal(t, "alpha", projectOf(t, r, "alice", "openai:items/499"))

@@ -190,7 +190,7 @@ func own(d *document, caller, within string, names []string, now int64) map[stri
 }
 
 func (e entry) resource(at place) Resource {
-	r := Resource{Name: at.name, Project: at.project, Note: e.note}
+	r := Resource{Name: at.name, Project: at.project, Note: e.note, parts: e.parts}
 	if e.until != 0 {
 		r.Expires = time.Unix(e.until, 0)
 	}
@@ -258,8 +258,11 @@ func (r *Registry) Made(ctx context.Context, caller string, made ...Resource) er
 	}
 	now := r.now()
 	return r.write(ctx, made, func(entries map[place]entry, m Resource) {
+		e := entry{caller: caller, until: m.until(now), note: m.Note}
+		if e.until == 0 {
+			e.made = now.Unix() // of all else that is known by when it is over
+		}
 		at := place{m.Name, m.Project}
-		e := entry{caller: caller, until: m.until(now), note: m.Note, made: m.since(now)}
 		if before := entries[at]; before.caller == caller {
 			e.parts = before.parts // they are told one after the other
 		}
@@ -268,17 +271,23 @@ func (r *Registry) Made(ctx context.Context, caller string, made ...Resource) er
 	})
 }
 
-// Consists notes the parts of something in a project that is a caller's, unless they are known.
+// Consists notes the names of what is within something in a project that is a caller's and was made before ([Resource.Parts]),
+// unless they are known.
 func (r *Registry) Consists(ctx context.Context, caller, project, whole string, parts []string) error {
 	if r == nil {
 		return nil
 	}
-	has, err := r.FindIn(ctx, caller, project, append([]string{whole}, parts...))
-	if m, its := has[whole]; err == nil && its && len(has) <= len(parts) {
-		m.Parts = parts
-		err = r.Made(ctx, caller, m)
+	has, err := r.FindIn(ctx, caller, project, []string{whole})
+	m, its := has[whole]
+	if err != nil || !its || m.parts.with(parts) == m.parts {
+		return err
 	}
-	return err
+	return r.write(ctx, []Resource{m}, func(entries map[place]entry, m Resource) {
+		if e, ok := entries[place{m.Name, m.Project}]; ok && e.caller == caller {
+			e.parts = e.parts.with(parts)
+			entries[place{m.Name, m.Project}] = e
+		}
+	})
 }
 
 // Changed notes until when resources last, whoever has them.

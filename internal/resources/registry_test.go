@@ -260,11 +260,11 @@ func TestRecordsAreBounded(t *testing.T) {
 	assert.NotContains(t, log.String(), "caller=bob")
 }
 
-// slowRecords counts what is read, each reading taking a while.
+// slowRecords counts what is read, each reading taking a while, and what is written.
 type slowRecords struct {
 	storage.Store
-	mu    sync.Mutex
-	reads int
+	mu            sync.Mutex
+	reads, writes int
 }
 
 func (s *slowRecords) Record(ctx context.Context, name string) ([]byte, error) {
@@ -274,6 +274,13 @@ func (s *slowRecords) Record(ctx context.Context, name string) ([]byte, error) {
 	data, err := s.Store.Record(ctx, name)
 	time.Sleep(50 * time.Millisecond)
 	return data, err
+}
+
+func (s *slowRecords) UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error) {
+	s.mu.Lock()
+	s.writes++
+	s.mu.Unlock()
+	return s.Store.UpdateRecord(ctx, name, change)
 }
 
 // A thousand who ask for what isn't there at the same time share two readings, and none
