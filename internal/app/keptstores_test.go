@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/simserver/simtest"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // several is a mixture whose callers are told apart, and another instance of it. They take turns.
@@ -323,4 +325,37 @@ func TestContainersOfMessages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// recordReads counts how often a record is read.
+type recordReads struct {
+	storage.Store
+	n atomic.Int64
+}
+
+func (s *recordReads) Record(ctx context.Context, name string) ([]byte, error) {
+	s.n.Add(1)
+	return s.Store.Record(ctx, name)
+}
+
+// An administrator's request may name thousands of items. Where they are is looked up once for all of them.
+func TestManyItemsAreLookedUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mixCallers(t)
+		items, _ := output(t, m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello"}`).Body.Bytes())
+		project := last(m.openai.Requests()).Project
+		reads := &recordReads{Store: m.store}
+		m.store = reads
+		m.restart(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		body := `{"model":"gpt-5.5","input":[{"type":"item_reference","id":"` + items[0] + `"}`
+		for i := range 100 {
+			body += fmt.Sprintf(`,{"type":"item_reference","id":"msg_nobodys%d"}`, i)
+		}
+		before := reads.n.Load()
+		m.as(t, root, "POST", responses, body+`]}`)
+		assert.LessOrEqual(t, reads.n.Load()-before, int64(64))
+		assert.Equal(t, body+`]}`, string(last(m.openai.Requests()).Body), "upstream knows whether they are there")
+		assert.Equal(t, project, last(m.openai.Requests()).Project)
+	})
 }

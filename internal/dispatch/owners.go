@@ -86,8 +86,19 @@ func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, nam
 func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool, error) {
 	project := ""
 	lookups := 0
+	parts := sync.OnceValue(func() map[string]resources.Resource { return d.resources.FindParts(ctx, names) })
 	for _, name := range names {
 		owner, known := d.owners.Get(name)
+		if resources.IsPart(name) && !known {
+			// It can't be asked for by its name alone.
+			if owner = p.Sole(); owner == "" {
+				owner = cmp.Or(parts()[name].Project, project)
+			}
+			if owner == "" {
+				return nil, NotThere(name)
+			}
+			known = true
+		}
 		if !known || !p.Has(owner) {
 			if lookups++; lookups > maxLookedUp && project != "" {
 				continue // upstream knows whether it is there too
@@ -152,19 +163,8 @@ const maxLookedUp = 32
 // maxAsked bounds how many projects are asked at a time.
 const maxAsked = 8
 
-// find asks the projects for a resource, the likely one first. A part can't be asked for by its name alone: where it
-// is not known to be elsewhere, it is where all else is.
+// find asks the projects for a resource, the likely one first.
 func (d *Dispatcher) find(ctx context.Context, p *Pool, name, likely string) (string, error) {
-	if resources.IsPart(name) {
-		owner := p.Sole()
-		if owner == "" {
-			owner = cmp.Or(d.resources.ProjectOfPart(ctx, name), likely)
-		}
-		if owner == "" {
-			return "", NotThere(name)
-		}
-		return owner, nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
 	if likely != "" {

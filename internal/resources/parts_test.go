@@ -35,7 +35,7 @@ func TestParts(t *testing.T) {
 			require.NoError(t, err)
 			assert.Len(t, found, 3)
 			assert.Equal(t, "alpha", found[item].Project)
-			assert.Equal(t, "alpha", r.ProjectOfPart(t.Context(), late), "whosever it is")
+			assert.Equal(t, "alpha", r.FindParts(t.Context(), []string{response.Name, late})[late].Project, "whosever it is")
 			for _, name := range []string{item, late, "openai:items/bobs"} {
 				assert.Empty(t, projectOf(t, r, "bob", name))
 			}
@@ -49,7 +49,7 @@ func TestParts(t *testing.T) {
 		assert.Empty(t, projectOf(t, b, "alice", item))
 		var none *resources.Registry
 		require.NoError(t, none.Consists(t.Context(), "alice", "alpha", response.Name, []string{item}))
-		assert.Empty(t, none.ProjectOfPart(t.Context(), item))
+		assert.Empty(t, none.FindParts(t.Context(), []string{item}))
 	})
 }
 

@@ -93,10 +93,10 @@ func (r *Registry) find(ctx context.Context, caller, project string, names []str
 	asked := since{time.Now(), r.now().Unix()}
 	older := since{asked.at.Add(-age), asked.now}
 	var by [shards][]string
-	var within []string
+	var parts []string
 	for _, name := range names {
 		if IsPart(name) {
-			within = append(within, name)
+			parts = append(parts, name)
 			continue
 		}
 		n := shardOf(name)
@@ -123,11 +123,11 @@ func (r *Registry) find(ctx context.Context, caller, project string, names []str
 		maps.Copy(all, some)
 	}
 	if err == nil {
-		err = r.findParts(ctx, caller, project, within, older, all)
+		err = r.findParts(ctx, caller, project, parts, older, all)
 	}
-	within = slices.DeleteFunc(within, func(name string) bool { _, ok := all[name]; return ok })
+	parts = slices.DeleteFunc(parts, func(name string) bool { _, ok := all[name]; return ok })
 	if err == nil {
-		err = r.findParts(ctx, caller, project, within, asked, all)
+		err = r.findParts(ctx, caller, project, parts, asked, all)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("whose resources: %w", err)
@@ -135,13 +135,15 @@ func (r *Registry) find(ctx context.Context, caller, project string, names []str
 	return all, nil
 }
 
-// ProjectOfPart returns the project of what a part is of, whosever that is; "" where that isn't known.
-func (r *Registry) ProjectOfPart(ctx context.Context, name string) string {
+// FindParts returns where those of the names are that are of parts, whosever these are, by name. What isn't known isn't
+// among it.
+func (r *Registry) FindParts(ctx context.Context, names []string) map[string]Resource {
 	if r == nil {
-		return ""
+		return nil
 	}
-	has, _ := r.find(ctx, "", "", []string{name}, MaxAge) // then it isn't known
-	return has[name].Project
+	parts := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !IsPart(name) })
+	has, _ := r.find(ctx, "", "", parts, MaxAge) // then none is known
+	return has
 }
 
 // findParts adds to what is found those of the names that are parts of what is a caller's, or, for the caller "",
