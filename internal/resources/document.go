@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 )
 
@@ -115,7 +114,13 @@ func decode(data []byte, now int64) (*document, error) {
 func (d *document) encode(now int64) (data []byte, dropped map[string]int, err error) {
 	dropped = make(map[string]int)
 	for {
-		all, notes, pieces, made := make(stored), make(byName[string]), make(byName[parts]), make(byName[int64])
+		all, more := make(stored), make(map[string]byName[any]) // by member
+		put := func(member string, at place, v any) {
+			if more[member] == nil {
+				more[member] = make(byName[any])
+			}
+			more[member].put(at, v)
+		}
 		for at, e := range d.entries {
 			if all[e.caller] == nil {
 				all[e.caller] = make(map[string]map[string]int64)
@@ -125,21 +130,18 @@ func (d *document) encode(now int64) (data []byte, dropped map[string]int, err e
 			}
 			all[e.caller][at.project][at.name] = e.until
 			if e.note != "" {
-				notes.put(at, e.note)
+				put(notesMember, at, e.note)
 			}
 			if e.parts != "" {
-				pieces.put(at, e.parts)
+				put(partsMember, at, e.parts)
 			}
 			if e.made > now-maxMade {
-				made.put(at, e.made)
+				put(madeMember, at, e.made)
 			}
 		}
 		members := maps.Clone(d.others)
-		for member, more := range map[string]any{notesMember: notes, partsMember: pieces, madeMember: made} {
-			if reflect.ValueOf(more).Len() == 0 {
-				continue
-			}
-			if members[member], err = json.Marshal(more); err != nil {
+		for member, these := range more {
+			if members[member], err = json.Marshal(these); err != nil {
 				return nil, nil, err
 			}
 		}
