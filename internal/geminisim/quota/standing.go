@@ -76,15 +76,3 @@ func (st Standing) refuse(body []byte) *wire.Error {
 	}
 	return nil
 }
-
-// errUnnamed is the 429 that names no quota.
-func errUnnamed() *wire.Error {
-	const help = "https://ai.google.dev/gemini-api/docs/rate-limits"
-	return &wire.Error{
-		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
-		Message: "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
-			help + ". To monitor your current usage, head to: https://ai.dev/rate-limit. ",
-		Details: []wire.Detail{{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
-			{"description": "Learn more about Gemini API quotas", "url": help}}}},
-	}
-}

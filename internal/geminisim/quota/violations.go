@@ -12,7 +12,6 @@ import (
 
 // errQuota returns the 429 for a set of violations.
 func errQuota(model string, embed bool, violations []violation, dailyDelay time.Duration) *wire.Error {
-	const help = "https://ai.google.dev/gemini-api/docs/rate-limits"
 	var (
 		lines  strings.Builder
 		list   []wire.Detail
@@ -48,19 +47,24 @@ func errQuota(model string, embed bool, violations []violation, dailyDelay time.
 	if noneOf {
 		reason = "no_quota"
 	}
+	e := errUnnamed()
+	e.Reason = reason
+	e.Message += lines.String() + "\nPlease retry in " + delay.String() + "."
+	e.Details = append(e.Details,
+		wire.Detail{"@type": wire.TypePrefix + "QuotaFailure", "violations": list},
+		wire.Detail{"@type": wire.TypePrefix + "RetryInfo", "retryDelay": strconv.FormatInt(int64(delay/time.Second), 10) + "s"})
+	return e
+}
+
+// errUnnamed is the 429 that names no quota.
+func errUnnamed() *wire.Error {
+	const help = "https://ai.google.dev/gemini-api/docs/rate-limits"
 	return &wire.Error{
-		Code:   http.StatusTooManyRequests,
-		Status: "RESOURCE_EXHAUSTED",
-		Reason: reason,
+		Code: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
 		Message: "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: " +
-			help + ". To monitor your current usage, head to: https://ai.dev/rate-limit. " + lines.String() +
-			"\nPlease retry in " + delay.String() + ".",
-		Details: []wire.Detail{
-			{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
-				{"description": "Learn more about Gemini API quotas", "url": help}}},
-			{"@type": wire.TypePrefix + "QuotaFailure", "violations": list},
-			{"@type": wire.TypePrefix + "RetryInfo", "retryDelay": strconv.FormatInt(int64(delay/time.Second), 10) + "s"},
-		},
+			help + ". To monitor your current usage, head to: https://ai.dev/rate-limit. ",
+		Details: []wire.Detail{{"@type": wire.TypePrefix + "Help", "links": []map[string]string{
+			{"description": "Learn more about Gemini API quotas", "url": help}}}},
 	}
 }
 
