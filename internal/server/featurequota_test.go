@@ -102,19 +102,30 @@ func TestAQuotaOfSearchesIsTestedOnceAWeek(t *testing.T) {
 	})
 }
 
+// The models of these tests that make images, by generateContent and by predict.
+const flashImage, imagen = "gemini-2.5-flash-image", "imagen-4.0-generate-001"
+
+// newImageWorld is a world in which of these nothing is limited but images.
+func newImageWorld(t *testing.T, env ...string) *world {
+	return newWorld(t, setup{
+		env: append(env, `FLUXGATE_LIMITS={"`+flashImage+`":{"rpm":-1,"tpm":-1,"rpd":-1},"`+imagen+`":{"rpm":-1,"tpm":-1,"rpd":-1}}`),
+		sim: func(c *geminisim.Config) {
+			c.Limits[flashImage] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
+			c.Limits[imagen] = c.Limits[flashImage]
+		},
+	})
+}
+
 // A request for several images counts as many, by either route that says how many: of a limit of
 // five a minute two requests for two are served, and one for one; then Gemini isn't asked.
 func TestSeveralImagesCountAsMany(t *testing.T) {
-	const native, predicted = "gemini-2.5-flash-image", "imagen-4.0-generate-001"
 	for name, c := range map[string]struct{ model, path, two, one string }{
-		"predict": {predicted, "/v1beta/models/" + predicted + ":predict", `{"instances":[{"prompt":"a banana"}],"parameters":{"sampleCount":2}}`, `{"instances":[{"prompt":"a banana"}]}`},
-		"OpenAI":  {native, "/v1beta/openai/images/generations", `{"model":"` + native + `","prompt":"a banana","n":2}`, `{"model":"` + native + `","prompt":"a banana","n":null}`},
+		"predict": {imagen, "/v1beta/models/" + imagen + ":predict", `{"instances":[{"prompt":"a banana"}],"parameters":{"sampleCount":2}}`, `{"instances":[{"prompt":"a banana"}]}`},
+		"OpenAI":  {flashImage, "/v1beta/openai/images/generations", `{"model":"` + flashImage + `","prompt":"a banana","n":2}`, `{"model":"` + flashImage + `","prompt":"a banana","n":null}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, setup{sim: func(c *geminisim.Config) {
-					c.Limits[native], c.Limits[predicted] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}, geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
-				}, env: []string{`FLUXGATE_LIMITS={"` + native + `":{"rpm":-1,"tpm":-1,"rpd":-1},"` + predicted + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`}})
+				w := newImageWorld(t)
 				w.sim.SetFeature("alpha", quota.Images, quota.FeatureLimits{PerMinute: 5, PerDay: -1})
 				draw := func(body string) int { return w.do("POST", c.path, body).Code }
 				for minute := range 3 {
@@ -137,13 +148,9 @@ func TestSeveralImagesCountAsMany(t *testing.T) {
 // that one can get.
 func TestManyImagesTakeNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const image = "gemini-2.5-flash-image"
-		w := newWorld(t, setup{
-			env: []string{`FLUXGATE_LIMITS={"` + image + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`},
-			sim: func(c *geminisim.Config) { c.Limits[image] = geminisim.Limits{RPM: -1, TPM: -1, RPD: -1} },
-		})
+		w := newImageWorld(t)
 		for range 3 {
-			a := w.do("POST", "/v1beta/openai/images/generations", `{"model":"`+image+`","prompt":"a banana","n":9223372036854775807}`)
+			a := w.do("POST", "/v1beta/openai/images/generations", `{"model":"`+flashImage+`","prompt":"a banana","n":9223372036854775807}`)
 			require.Equal(t, http.StatusBadRequest, a.Code, "upstream refuses it")
 		}
 		var counted int64
@@ -157,20 +164,15 @@ func TestManyImagesTakeNoMore(t *testing.T) {
 // Images are limited by the minute, of each model by itself, by whichever route they are asked for.
 // After one refusal the limit that it names is kept; text and other models go on.
 func TestAQuotaOfImages(t *testing.T) {
-	const native, predicted = "gemini-2.5-flash-image", "imagen-4.0-generate-001"
 	for name, c := range map[string]struct{ model, path, body string }{
-		"generateContent":       {native, "/v1beta/models/" + native + ":generateContent", grounded["images"].body},
-		"streamGenerateContent": {native, "/v1beta/models/" + native + ":streamGenerateContent?alt=sse", grounded["images"].body},
-		"predict":               {predicted, "/v1beta/models/" + predicted + ":predict", `{"instances":[{"prompt":"a banana"}]}`},
-		"OpenAI":                {native, "/v1beta/openai/images/generations", `{"model":"` + native + `","prompt":"a banana"}`},
+		"generateContent":       {flashImage, "/v1beta/models/" + flashImage + ":generateContent", grounded["images"].body},
+		"streamGenerateContent": {flashImage, "/v1beta/models/" + flashImage + ":streamGenerateContent?alt=sse", grounded["images"].body},
+		"predict":               {imagen, "/v1beta/models/" + imagen + ":predict", `{"instances":[{"prompt":"a banana"}]}`},
+		"OpenAI":                {flashImage, "/v1beta/openai/images/generations", `{"model":"` + flashImage + `","prompt":"a banana"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				unlimited := geminisim.Limits{RPM: -1, TPM: -1, RPD: -1}
-				w := newWorld(t, setup{
-					env: []string{`FLUXGATE_LIMITS={"` + native + `":{"rpm":-1,"tpm":-1,"rpd":-1},"` + predicted + `":{"rpm":-1,"tpm":-1,"rpd":-1}}`, "FLUXGATE_CHAIN=" + flash},
-					sim: func(c *geminisim.Config) { c.Limits[native], c.Limits[predicted] = unlimited, unlimited },
-				})
+				w := newImageWorld(t, "FLUXGATE_CHAIN="+flash)
 				w.sim.SetFeature("alpha", quota.Images, quota.FeatureLimits{PerMinute: 3, PerDay: -1})
 				draw := func() answer { return w.do("POST", c.path, c.body) }
 				for range 3 {
@@ -186,11 +188,11 @@ func TestAQuotaOfImages(t *testing.T) {
 					require.Equal(t, http.StatusTooManyRequests, a.Code)
 					assert.Len(t, w.sim.Log(), seen, "Gemini isn't asked")
 					w.generate("plain", "").ok()
-					other := strings.ReplaceAll(`{"model":"M","prompt":"a banana"}`, "M", map[string]string{native: predicted, predicted: native}[c.model])
-					if c.model == predicted {
+					other := strings.ReplaceAll(`{"model":"M","prompt":"a banana"}`, "M", map[string]string{flashImage: imagen, imagen: flashImage}[c.model])
+					if c.model == imagen {
 						require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/openai/images/generations", other).Code, "another model")
 					} else {
-						require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/"+predicted+":predict", other).Code, "another model")
+						require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/"+imagen+":predict", other).Code, "another model")
 					}
 					synctestSleep(61 * time.Second)
 					for range 3 {
