@@ -26,7 +26,7 @@ type pool struct {
 	env []string
 }
 
-// newPool has a database at an address, and each project take so many requests a minute.
+// newPool returns one whose database is at an address, and whose projects take so many requests a minute each.
 func newPool(t *testing.T, database string, rpm int64) *pool {
 	t.Helper()
 	const model = "gemini-2.5-flash"

@@ -20,7 +20,7 @@ type Silencer struct {
 	opens int
 }
 
-// A silenced connection is one that a client made.
+// A silenced is a connection that a client made, and that may go silent.
 type silenced struct {
 	mu     sync.Mutex
 	silent bool
@@ -52,7 +52,7 @@ func NewSilencer(t testing.TB, upstream string) *Silencer {
 // Address is where clients reach the emulator by the silencer: "127.0.0.1:port".
 func (p *Silencer) Address() string { return p.listener.Addr().String() }
 
-// Swallow has every connection that there is go silent, and future ones too.
+// Swallow has every connection that there is go silent, for good; all says whether those that come do too.
 func (p *Silencer) Swallow(all bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
