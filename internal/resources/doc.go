@@ -17,7 +17,9 @@
 // In records of the store, beside events and history: sixteen of them, by a hash of the
 // name, and sixteen of sessions that may be resumed, which come with every turn of one. One is written when something is made, changed or deleted, before the caller
 // hears of it; a request that only uses something reads one, at most every ten seconds
-// (MaxAge), and one that refers to nothing touches none. In a project a name belongs to
+// (MaxAge), and one that refers to nothing touches none. What is within something and is named
+// by itself, as items of responses are, has no entry: it is looked for in the entries of all
+// records, which have a hash of each such name, of the last 64. In a project a name belongs to
 // whoever made it last: callers may choose the names of their files, so a name can come
 // back. What has expired upstream leaves its record at the next write.
 //

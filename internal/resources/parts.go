@@ -9,10 +9,10 @@ import (
 )
 
 // Requests may name what is within a thing by its ID alone, as they do items of responses. There may be
-// many, so no record has an entry for each: the thing's own has what is left of their names.
+// many, so no record has an entry for each: the thing's own entry has a short hash of each of their names.
 
-// A part is that of one name. Who finds another with the same could only use it if it were the caller's too, and in
-// the same project.
+// A part is the hash of one name. Another name with the same hash is taken for it: that is of use only to a caller that
+// knows one which is in the same project.
 type part string
 
 const (
