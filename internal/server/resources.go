@@ -56,17 +56,21 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		return errOfForm(err)
 	}
 	at, err := s.placeOf(r, m, body)
-	if err == nil {
-		err = s.files.Check(r.Context(), s.who(r), m.Route, at.Provider, at.Pool.Sole(), body)
+	if err != nil {
+		return err
 	}
-	if err == nil && m.MakesBatch() {
+	if err := s.files.Check(r.Context(), s.who(r), m.Route, at.Provider, at.Pool.Sole(), body); err != nil {
+		return err
+	}
+	if m.MakesBatch() {
 		if may, err := s.mayMake(w, r, ""); !may {
 			return err
 		}
 	}
-	if err == nil && at.Provider == upstream.Gemini {
+	switch {
+	case at.Provider == upstream.Gemini:
 		at.Pool, err = s.dispatch.Place(r.Context(), s.who(r), at.Pool, m.Collection(), r.Header.Get(placing.BesideHeader))
-	} else if err == nil && len(m.Makes) > 0 && m.Names == "" {
+	case len(m.Makes) > 0 && m.Names == "":
 		at.Pool, err = s.others.Beside(r, at, m.question(s.who(r)))
 	}
 	if err != nil {
