@@ -124,6 +124,24 @@ func TestBookingsLeaveRoomForWhoComesNext(t *testing.T) {
 	})
 }
 
+// A slot that was lost, since its holder didn't come, is none that the caller has: one more it
+// books however far ahead that fits.
+func TestALostBookingIsNoBooking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 1)
+		b.granted(b.others())
+		lost := b.booked(b.request())
+		b.until(lost.Start + 5001)
+		b.granted(b.others())
+		b.booked(b.others())
+		next := b.request()
+		next.Book = true
+		wait := b.refused(next)
+		assert.Greater(t, b.left(wait), scheduler.Window+scheduler.DefaultHold)
+		assert.True(t, wait.Booked)
+	})
+}
+
 // Where others wait, of what comes back in vain only what is large for its caller is kept a
 // slot; and for a caller that is ahead of others nothing is.
 func TestOnlyWhatIsLargeIsBookedBesideOthers(t *testing.T) {

@@ -208,11 +208,11 @@ func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) 
 }
 
 // ownBookings calls f with every booking of the caller's, for whichever model, that isn't
-// the one it came for.
+// the one it came for, and whose hold isn't over.
 func (d *decision) ownBookings(f func(model string, b scheduler.Booking)) {
-	mine := scheduler.CallerOf(d.req.Caller)
+	mine, now := scheduler.CallerOf(d.req.Caller), d.c.Now()
 	d.bookings(func(_, model string, b scheduler.Booking) {
-		if ticket.CallerOf(b.ID) == mine && b.ID != d.held {
+		if ticket.CallerOf(b.ID) == mine && b.ID != d.held && now <= b.Until(d.rules) {
 			f(model, b)
 		}
 	})
