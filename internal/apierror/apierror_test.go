@@ -98,12 +98,12 @@ func TestWaitNamesWhatStandsInTheWay(t *testing.T) {
 	}
 }
 
-// A limit of another provider's model is named in that provider's words, and none is Google's.
 // What is said of a slot is true: where others wait it depends on what each was served.
 func TestWaitSaysWhatIsKept(t *testing.T) {
 	for said, wait := range map[string]Wait{
 		"if there is still no room a slot will be": {},
 		"whoever has been served least":            {Contested: true},
+		"Others wait, or were served lately":       {Contested: true},
 		"A slot is kept for you":                   {Contested: true, Booked: true},
 	} {
 		w := httptest.NewRecorder()
@@ -116,6 +116,7 @@ func TestWaitSaysWhatIsKept(t *testing.T) {
 	}
 }
 
+// A limit of another provider's model is named in that provider's words, and none is Google's.
 func TestWaitForOtherProvidersIsInTheirWords(t *testing.T) {
 	limits := scheduler.Limits{RPM: 5, TPM: 30_000, RPD: 100}
 	const gpt, claude = "openai/gpt-5.5", "anthropic/claude-sonnet-5"

@@ -37,7 +37,7 @@ type Wait struct {
 	On     string
 	Booked bool
 	Ticket string
-	// Contested says that others wait for the model, too.
+	// Contested says that other callers wait for the model, or were served lately.
 	Contested bool
 	// Preferred says that only the project of the key that the caller prefers was asked.
 	Preferred bool
@@ -206,7 +206,7 @@ func (w *Wait) advice(delay string) string {
 	case w.Booked:
 		return fmt.Sprintf("A slot is kept for you: try again in %s. Please retry in %s.", delay, delay)
 	case w.Contested:
-		return fmt.Sprintf("Nothing is kept for you yet: try again in %s. Others wait, too; it is the turn of whoever has been served least. Please retry in %s.", delay, delay)
+		return fmt.Sprintf("Nothing is kept for you yet: try again in %s. Others wait, or were served lately; it is the turn of whoever has been served least. Please retry in %s.", delay, delay)
 	}
 	return fmt.Sprintf("Nothing is kept for you yet: try again in %s, and if there is still no room a slot will be. Please retry in %s.", delay, delay)
 }
