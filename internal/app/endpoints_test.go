@@ -35,29 +35,28 @@ func TestConfiguredEndpoints(t *testing.T) {
 		name, entry  string
 		dialect      openaisim.Dialect
 		limits       []simquota.Limit
-		env          []string
 		path, header string        // at the endpoint
 		wait         time.Duration // that is told at most when it has refused
 	}{
 		// https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
-		{"azure", `{"name":"azure","base_url":"https://endpoint.test/openai/v1","header":"api-key"}`, openaisim.Azure, []simquota.Limit{minute(2)}, nil, "/openai/v1/chat/completions", "Api-Key", 2*time.Minute + 2*time.Second},
+		{"azure", `{"name":"azure","base_url":"https://endpoint.test/openai/v1","header":"api-key"}`, openaisim.Azure, []simquota.Limit{minute(2)}, "/openai/v1/chat/completions", "Api-Key", 2*time.Minute + 2*time.Second},
 		// https://learn.microsoft.com/azure/ai-services/openai/reference
-		{"azure", `{"name":"azure","base_url":"https://endpoint.test/openai","header":"api-key","api_version":"2024-10-21"}`, openaisim.Azure, []simquota.Limit{minute(2)}, nil,
+		{"azure", `{"name":"azure","base_url":"https://endpoint.test/openai","header":"api-key","api_version":"2024-10-21"}`, openaisim.Azure, []simquota.Limit{minute(2)},
 			"/openai/deployments/m/chat/completions?api-version=2024-10-21", "Api-Key", 2*time.Minute + 2*time.Second},
 		// https://docs.x.ai/developers/rate-limits: it says no wait
-		{"xai", `{"name":"xai","base_url":"https://endpoint.test/v1"}`, openaisim.XAI, []simquota.Limit{minute(2)}, nil, "/v1/chat/completions", "Authorization", 2 * time.Minute},
+		{"xai", `{"name":"xai","base_url":"https://endpoint.test/v1"}`, openaisim.XAI, []simquota.Limit{minute(2)}, "/v1/chat/completions", "Authorization", 2 * time.Minute},
 		// https://docs.together.ai/docs/rate-limits: of a second
-		{"together", `{"name":"together","base_url":"https://endpoint.test/v1"}`, openaisim.Together, []simquota.Limit{simquota.Per(simquota.Requests, 2, time.Second)}, nil, "/v1/chat/completions", "Authorization", 15 * time.Second},
+		{"together", `{"name":"together","base_url":"https://endpoint.test/v1"}`, openaisim.Together, []simquota.Limit{simquota.Per(simquota.Requests, 2, time.Second)}, "/v1/chat/completions", "Authorization", 15 * time.Second},
 		// https://openrouter.ai/docs/api-reference/limits: until a midnight, by the reset alone
 		{"openrouter", `{"name":"openrouter","base_url":"https://endpoint.test/api/v1"}`, openaisim.OpenRouter,
-			[]simquota.Limit{{Dimension: simquota.Requests, Amount: 2, Per: 24 * time.Hour, Kind: simquota.Calendar}}, nil, "/api/v1/chat/completions", "Authorization", 24*time.Hour + 2*time.Second},
+			[]simquota.Limit{{Dimension: simquota.Requests, Amount: 2, Per: 24 * time.Hour, Kind: simquota.Calendar}}, "/api/v1/chat/completions", "Authorization", 24*time.Hour + 2*time.Second},
 	} {
 		t.Run(c.name+" at "+c.path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(26 * 365 * 24 * time.Hour) // milliseconds since 1970 are told from seconds since 2001
 				sim := openaisim.New(openaisim.Config{Keys: []openaisim.Key{{Value: endpointKey, Project: "org"}}, Models: []string{"m"}, Dialect: c.dialect, Limits: map[string][]simquota.Limit{"": c.limits}})
 				var asked http.Request // last
-				m := configured(t, c.name, c.entry, sim, append(c.env, `FLUXGATE_LIMITS={"`+c.name+`/m":{"rpm":100}}`)...)
+				m := configured(t, c.name, c.entry, sim, `FLUXGATE_LIMITS={"`+c.name+`/m":{"rpm":100}}`)
 				defer func() { assert.NoError(t, m.Close(t.Context())) }()
 				m.transport["endpoint.test"] = roundTripper(func(r *http.Request) (*http.Response, error) {
 					asked = *r.Clone(r.Context())
