@@ -45,8 +45,8 @@ type kind struct {
 	rateRequests, rateTokens int64
 }
 
-// ofModels is how models' calendars count.
-var ofModels = kind{every: millis(limits.Window), grain: second}
+// models is how models' calendars count.
+var models = kind{every: millis(limits.Window), grain: second}
 
 // EffectiveLimits returns the limits in force on this calendar at now, with
 // the source of each.
@@ -92,30 +92,29 @@ func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64,
 func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
 	if limits.IsModel(c.Model) && !c.Learned.Any() {
 		m := rules.Policy.Model(c.Model)
-		return Terms{
-			Limits: m.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: m.Window,
-			Step: second, kind: &ofModels,
-		}
+		return ofModel(rules, m.Limits, m.Window)
 	}
 	return c.under(rules, c.EffectiveLimits(rules, now))
 }
 
+// ofModel returns the terms of a model under certain limits.
+func ofModel(rules *Rules, l Limits, window int64) Terms {
+	return Terms{Limits: l, skew: millis(rules.Skew), hold: millis(rules.Hold), window: window, Step: second, kind: &models}
+}
+
 // under returns the terms under certain limits.
 func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
-	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), Step: second}
 	if limits.IsModel(c.Model) {
-		t.window, t.kind = rules.Policy.Window(c.Model), &ofModels
-		return t
+		return ofModel(rules, l.Limits, rules.Policy.Window(c.Model))
 	}
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
-	t.window = math.MaxInt64
-	if spec.Window < short {
-		t.Step = 1
-	}
-	t.kind = &kind{
+	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Step: second, kind: &kind{
 		every: every, grain: max(second, (every / 60).Ceil(second)),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
+	}}
+	if spec.Window < short {
+		t.Step = 1
 	}
 	if spec.Refill {
 		full, rate := spec.Bucket(l)
