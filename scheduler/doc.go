@@ -95,7 +95,7 @@
 // the probe is told to wait for that. So a limit that rose is found within a day of use, and one
 // that didn't costs one 429 a day. (What isn't a model's, and has none to begin with as sessions
 // have, is tested once a week: no other limit is there in its place.) Bookings that no longer fit
-// are moved, in order of rank, to the next whole second that does, and none is lost.
+// are moved, in order of rank, to the next start that does and can be told, and none is lost.
 //
 // A limit that is built in or reported (Source.Start) is nobody's word for this project, which may
 // have a tenth of it or a thousand times as much. So it is only where a model begins. Downwards, the

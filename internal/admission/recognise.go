@@ -132,8 +132,8 @@ func (d *decision) recogniseLate(mine func(scheduler.Booking) bool, now schedule
 }
 
 // comesLate notes whether a caller, which was told a start at an instant and has waited since
-// another, comes so late that its next booking has to be kept for longer. Of one that says that it is punctual it is only
-// noted that it wasn't.
+// another, comes so late that its next booking has to be kept for longer. Of one that says that
+// it is punctual it is only noted that it wasn't.
 func (d *decision) comesLate(start, told, since, now scheduler.Instant) {
 	late := now.Sub(start)
 	if late <= d.rules.Hold {

@@ -316,10 +316,9 @@ func (l *load) full(day Day) bool {
 	return l.counted.used+l.demand.Count() > l.RPD
 }
 
-// EarliestWhole returns the first start that a caller can be told: from, or
-// from plus whole seconds (milliseconds, for short windows). Each
-// candidate is tested, for between bookings a later start can fit worse than an
-// earlier one.
+// EarliestWhole returns the first start that a caller can be told: from, or from plus
+// whole seconds (milliseconds, for short windows). Each candidate is tested, for
+// between bookings a later start can fit worse than an earlier one.
 //
 // What is told now must still hold when ends have been folded. So where folding
 // is possible, whoever has to wait, or is to be sent beside bookings, must fit
@@ -363,8 +362,8 @@ func (c *Calendar) EarliestFrom(t *Terms, now, from Instant, d Demand) (Instant,
 	return l.earliest(from)
 }
 
-// MoveBookings moves bookings that no longer fit, in order of rank, to the next
-// whole second after their start that does. It loses none and returns how many
+// MoveBookings moves bookings that no longer fit, in order of rank, to the next start
+// that does and can be told: see [Calendar.EarliestWhole]. It loses none and returns how many
 // it moved. It runs after limits shrank, a block began or a settled count was
 // larger than what was reserved.
 func (c *Calendar) MoveBookings(t Terms, now Instant) (moved int) {
