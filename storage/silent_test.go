@@ -24,10 +24,7 @@ func TestSilentConnection(t *testing.T) {
 	t.Run("another client after calls without an answer", func(t *testing.T) {
 		t.Parallel()
 		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
-		s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
-			return clientBy(t, p, o...), nil
-		}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
-		require.NoError(t, err)
+		s := storeBy(t, p, storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
 		took := againAfterSilence(t, s, p, 10*time.Second)
 		assert.Less(t, took, 4*time.Second)
 		assert.Equal(t, 2, p.Accepted())
@@ -38,10 +35,7 @@ func TestSilentConnection(t *testing.T) {
 	t.Run("while a record is changed", func(t *testing.T) {
 		t.Parallel()
 		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
-		s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
-			return clientBy(t, p, o...), nil
-		}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 5 * time.Second})
-		require.NoError(t, err)
+		s := storeBy(t, p, storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 5 * time.Second})
 		change := func() error {
 			_, err := s.UpdateRecord(t.Context(), "r", func(data []byte) ([]byte, error) { return append(data, 'x'), nil })
 			return err
@@ -72,10 +66,7 @@ func TestSilentConnection(t *testing.T) {
 func TestSilentDatabase(t *testing.T) {
 	warmUp(t)
 	p := emulatortest.NewSilencer(t, emulatortest.Host(t))
-	s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) {
-		return clientBy(t, p, o...), nil
-	}, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 100 * time.Millisecond, GiveUp: 300 * time.Millisecond})
-	require.NoError(t, err)
+	s := storeBy(t, p, storage.Options{Pace: -1, CommitTimeout: 100 * time.Millisecond, GiveUp: 300 * time.Millisecond})
 	until(t, "it answers", func() bool { _, err := s.Control(t.Context()); return err == nil })
 	p.Swallow(true)
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
@@ -125,4 +116,12 @@ func until(t *testing.T, what string, done func() bool) {
 // clientBy returns a client that reaches the database of the test by a silencer.
 func clientBy(t *testing.T, p *emulatortest.Silencer, o ...option.ClientOption) *firestore.Client {
 	return emulatortest.Client(t, append(o, option.WithEndpoint(p.Address()))...)
+}
+
+// storeBy opens a store that reaches the database of the test by a silencer, and may make
+// other clients.
+func storeBy(t *testing.T, p *emulatortest.Silencer, o storage.Options) *storage.Grouped {
+	s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) { return clientBy(t, p, o...), nil }, "fluxgate", o)
+	require.NoError(t, err)
+	return s
 }
