@@ -283,13 +283,25 @@ type Cancel struct {
 	Also     []Share // as in Settle
 	Caller   string  // as in Reserve
 	Failed   string  // why, as in Settle; empty: for no fault of upstream's
+	// Booking is the booking that became the reservation, where its holder was told that
+	// nothing came of that: it is kept for it again, as it was. The zero value is none.
+	Booking Booking
 }
 
 func (x Cancel) apply(p *Project, rules *Rules, now Instant) (result Result) {
+	back := false
 	found := p.parts(rules, now, x.Model, x.ID, x.Reserved, x.Also, func(c *Calendar, t Terms, id uint64, reserved Reservation, i int) {
 		was, changed := c.Cancel(t, now, id, reserved)
 		if i < 0 {
 			p.countUse(now, x.Model, x.Caller, -was.Requests, -was.Tokens)
+			back = x.Booking.ID != 0 && was.ID != 0 && !p.full(rules, now, []side{{c: c}}, x.Booking.Hash)
+		}
+		if back && was.ID != 0 {
+			d := x.Booking.Demand
+			if i >= 0 {
+				d.Requests, d.Tokens = was.Requests, was.Tokens
+			}
+			c.PutBack(lying(x.Booking, i+1, side{c: c, d: d}))
 		}
 		result.Changed = result.Changed || changed
 	})

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,6 +223,37 @@ func TestCancel(t *testing.T) {
 	d.do(noon, Cancel{Model: "m", ID: two.ID, Unknown: true})
 	assert.Empty(t, d.p.Calendars)
 	assert.Nil(t, newDesk(t, Limits{}).p.Calendar("m").Sent)
+}
+
+// TestCancelOfABooking: the holder has it again, on all its calendars, in its place among
+// the others, once; and it still has it if nothing was made of it.
+func TestCancelOfABooking(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1, TPM: 1000, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{OfProject: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}}}}
+	also := []Weight{{On: OfProject}}
+	d.do(noon, Reserve{Model: "m", ID: 1, Also: also})
+	b := d.do(noon, Reserve{Model: "m", ID: 2, Hash: 22, Also: also, Book: true, Demand: Demand{Tokens: 5, Allowance: time.Second}}).Booking
+	d.do(noon, Reserve{Model: "m", ID: 3, Also: also, Book: true})
+	bookings := func() (all []Booking) {
+		return append(slices.Clone(d.p.Calendar("m").Bookings), d.p.Calendar(OfProject).Bookings...)
+	}
+	before := bookings()
+	require.Len(t, before, 4)
+	at := b.Start + 700
+	assert.False(t, d.do(at, Cancel{Model: "m", ID: 4, Booking: b, Also: []Share{{On: OfProject, Reservation: Reservation{ID: 4}}}}).Changed)
+	assert.Equal(t, before, bookings(), "nothing was made of it")
+
+	claimed := d.do(at, Reserve{Model: "m", ID: 4, Hash: 22, Also: also, Booking: 2, Demand: Demand{Tokens: 5}})
+	require.Equal(t, Admitted, claimed.Verdict)
+	require.Len(t, bookings(), 2)
+	cancel := Cancel{Model: "m", ID: 4, Also: claimed.Also, Booking: claimed.Booking}
+	assert.True(t, d.do(at+1000, cancel).Changed)
+	again := bookings()
+	again[2].Demand.Requests = before[2].Demand.Requests // one, however it is put
+	assert.Equal(t, before, again)
+	assert.False(t, d.do(at+1000, cancel).Changed)
+	assert.Equal(t, Refused, d.do(at+1000, Reserve{Model: "m", ID: 5, Also: also}).Verdict, "nobody else has it")
+	assert.Equal(t, Admitted, d.do(at+1000, Reserve{Model: "m", ID: 6, Also: also, Booking: 2}).Verdict)
 }
 
 // TestHeedBlocks: how long a block lasts, and which of two prevails.

@@ -31,6 +31,7 @@ type flight struct {
 	place
 	reserved Reservation
 	seen     *seen
+	booking  Booking // that it was; zero: none
 }
 
 // Where histories begin: on an ordinary day, and shortly before the midnights
@@ -141,7 +142,7 @@ func (w *world) reserve(at place, now Instant, r Reserve) Result {
 		// itself within what the policy allows.
 		limits = beyond(w.rules, at.model, limits, result.Probe)
 		s := w.watch[at].admit(w.T, result.Reservation, r.Demand, limits, probing(w.calendar(at), now), show(w.calendar(at), now))
-		w.inFlight = append(w.inFlight, flight{at, result.Reservation, s})
+		w.inFlight = append(w.inFlight, flight{at, result.Reservation, s, result.Booking})
 	case result.Start <= now:
 		w.Fatalf("told to wait until %d at %d", result.Start, now)
 	case result.Start != Never && r.Booking == 0 && (result.Start-now)%1000 != 0:
@@ -309,7 +310,11 @@ func (w *world) cancel() {
 	}
 	i := rapid.IntRange(0, len(w.inFlight)-1).Draw(w.T, "flight")
 	f := w.inFlight[i]
-	if w.apply(f.project, w.clock(), Cancel{Model: f.model, ID: f.reserved.ID, Reserved: f.reserved, Unknown: rapid.Bool().Draw(w.T, "unknown")}).Changed {
+	cancel := Cancel{Model: f.model, ID: f.reserved.ID, Reserved: f.reserved, Unknown: rapid.Bool().Draw(w.T, "unknown")}
+	if f.booking.ID != 0 && rapid.Bool().Draw(w.T, "booked again") {
+		cancel.Booking = f.booking
+	}
+	if w.apply(f.project, w.clock(), cancel).Changed {
 		w.watch[f.place].forget(f.seen)
 	}
 	w.inFlight = slices.Delete(w.inFlight, i, i+1)

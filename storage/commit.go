@@ -25,7 +25,8 @@ type try struct {
 }
 
 // commit makes a batch durable and returns a result for each of its changes.
-// After any error it looks whether the commit applied all the same.
+// After any error it looks whether the commit applied all the same. Where that can't
+// be found out, the results that it has then come with the error.
 func (c *committer) commit() ([]scheduler.Result, error) {
 	ctx, cancel := context.WithTimeout(c.g.alive, c.g.opts.GiveUp)
 	defer cancel()
@@ -69,7 +70,7 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 		// The pause comes before the reload: a state that was read before it
 		// would be out of date after it, and lose the next race too.
 		if !permanent(err) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {
-			return nil, unavailable("commit", err)
+			return t.results, unavailable("commit", err)
 		}
 		switch done, lost, err := c.recognise(ctx, tries, err); {
 		case done != nil || err != nil:
@@ -154,9 +155,8 @@ func (c *committer) cancelTries(tries []try) {
 	defer c.mu.Unlock()
 	for i, w := range c.inFlight {
 		for _, t := range tries {
-			if t.base.Equal(c.version) && t.results[i].Verdict == scheduler.Admitted {
+			if t.base.Equal(c.version) {
 				c.takeBack(&waiting{pending: w.pending, result: t.results[i]})
-				break
 			}
 		}
 	}
@@ -183,15 +183,16 @@ func (c *committer) wrote(p *scheduler.Project, doc document) {
 }
 
 // recognise reloads the document after a commit that reported an error. If one
-// of the tries applied its results are returned; an error means giving up; with
-// neither the batch is to be tried again. It has lost a race if somebody else
+// of the tries applied its results are returned; an error means giving up, with those of
+// the last; with neither the batch is to be tried again. It has lost a race if somebody else
 // wrote: no try can apply any more, being on top of what is gone, and whatever
 // has come in the meantime joins the batch. Otherwise who loses again and again
 // would keep it waiting.
 func (c *committer) recognise(ctx context.Context, tries []try, cause error) (done []scheduler.Result, lost bool, err error) {
+	last := tries[len(tries)-1]
 	doc, epoch, err := c.reload(ctx)
 	if err != nil {
-		return nil, false, unavailable("commit", cause)
+		return last.results, false, unavailable("commit", cause)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,14 +206,14 @@ func (c *committer) recognise(ctx context.Context, tries []try, cause error) (do
 			return t.results, false, nil
 		}
 	}
-	if !c.version.Equal(tries[len(tries)-1].base) {
+	if !c.version.Equal(last.base) {
 		c.g.stats.conflicts.Add(1)
 		c.fillBatch()
 		return nil, true, nil
 	}
 	// Nobody wrote: the database refused or didn't answer.
 	if ctx.Err() != nil || permanent(cause) {
-		return nil, false, unavailable("commit", cause)
+		return last.results, false, unavailable("commit", cause)
 	}
 	return nil, false, nil
 }
@@ -231,11 +232,12 @@ func (c *committer) reload(ctx context.Context) (document, uint64, error) {
 	}
 }
 
-// fillBatch adds what waits to the batch that is in flight, as far as there is
-// room. No try of it may still be able to apply. The lock is held.
+// fillBatch adds what waits to the batch that is in flight, as far as there is room,
+// without those that left. No try of it may still be able to apply. The lock is held.
 func (c *committer) fillBatch() {
+	c.inFlight = slices.DeleteFunc(slices.Clone(c.inFlight), func(w *waiting) bool { return w.abandoned })
 	n := min(len(c.queue), maxBatch-len(c.inFlight))
-	c.inFlight = append(slices.Clip(c.inFlight), c.queue[:n]...)
+	c.inFlight = append(c.inFlight, c.queue[:n]...)
 	c.queue = c.queue[n:]
 	c.carried, c.first = len(c.piggybacked), c.seq+1
 }

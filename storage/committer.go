@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -119,19 +120,16 @@ func (c *committer) know(rules *scheduler.Rules) {
 func (c *committer) abandon(w *waiting) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, q := range c.queue {
-		if q == w {
-			c.queue = append(c.queue[:i:i], c.queue[i+1:]...)
-			c.show()
-			return
-		}
-	}
 	w.abandoned = true
+	if i := slices.Index(c.queue, w); i >= 0 {
+		c.queue = slices.Concat(c.queue[:i], c.queue[i+1:])
+	}
 	select {
 	case <-w.done: // it was decided in the meantime
 		c.takeBack(w)
 	default:
 	}
+	c.show()
 }
 
 // later keeps a change for the next commit.
@@ -204,7 +202,7 @@ func (c *committer) answer(results []scheduler.Result, err error) bool {
 	}
 	c.inFlight, c.carried, c.first = nil, 0, 0
 	for i, w := range batch {
-		if w.err = err; err == nil {
+		if w.err = err; i < len(results) {
 			w.result = results[i]
 		}
 		if w.abandoned || err != nil {
@@ -238,18 +236,18 @@ func (w *waiting) decided() {
 }
 
 // takeBack undoes the reservation of a caller that isn't there any more, or was
-// told that there is none. The lock is held.
+// told that there is none: it has its booking again. The lock is held.
 func (c *committer) takeBack(w *waiting) {
 	r, ok := w.change.(scheduler.Reserve)
-	switch {
-	case !ok:
-	case w.err != nil:
-		// Unknown: the commit may have applied. Taking back what isn't there
-		// is harmless.
-		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: r.ID, Also: shares(r)}})
-	case w.result.Verdict == scheduler.Admitted:
-		c.piggyback(pending{w.rules, scheduler.Cancel{Model: r.Model, ID: w.result.Reservation.ID, Reserved: w.result.Reservation, Also: w.result.Also}})
+	if !ok || w.err == nil && w.result.Verdict != scheduler.Admitted {
+		return
 	}
+	// With an error the commit may have applied. Taking back what isn't there is harmless.
+	x := scheduler.Cancel{Model: r.Model, ID: r.ID, Also: shares(r), Caller: r.Caller, Booking: w.result.Booking}
+	if w.err == nil {
+		x.ID, x.Reserved, x.Also = w.result.Reservation.ID, w.result.Reservation, w.result.Also
+	}
+	c.piggyback(pending{w.rules, x})
 }
 
 // shares are what a reservation may have on calendars beside its model's.

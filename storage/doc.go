@@ -23,9 +23,9 @@
 //
 // An error means that nothing may be sent. [ErrUnavailable] says that the
 // database gave no answer within Options.GiveUp; whether the change was written
-// is then unknown, and if it was a reservation, it is taken back. When the
-// caller's context ends first, the error is the context's, and the reservation
-// is taken back too. Match errors with errors.Is, never by their text.
+// is then unknown. When the caller's context ends first, the error is the context's.
+// Either way a reservation is taken back, and the booking that became it is kept for its
+// holder again. Match errors with errors.Is, never by their text.
 //
 // Before a request is refused the view is brought up to date with Refresh, which
 // reads only where somebody else may have written. What gives something back (a

@@ -169,12 +169,11 @@ func (g *Grouped) View(ctx context.Context, ids []string) ([]*scheduler.Project,
 
 func (g *Grouped) committers(ids []string) ([]*committer, error) {
 	cs := make([]*committer, len(ids))
+	var err error
 	for i, id := range ids {
-		c, err := g.committer(id)
-		if err != nil {
+		if cs[i], err = g.committer(id); err != nil {
 			return nil, err
 		}
-		cs[i] = c
 	}
 	return cs, nil
 }

@@ -57,8 +57,8 @@ type Store interface {
 	// and ErrUnavailable when the database doesn't answer: within Options.GiveUp, and
 	// a CommitTimeout more where the project must be read first or another commit
 	// is under way. In both cases the outcome is unknown, and a reservation that
-	// comes of it is taken back. The rules are the deployment's, of which the project's
-	// own count.
+	// comes of it is taken back: its holder has the booking again that it claimed. The rules
+	// are the deployment's, of which the project's own count.
 	Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error)
 
 	// Later has a change piggybacked on the next commit of the project. It

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -141,7 +142,7 @@ func wroteThis(p *scheduler.Project, instance uint32) bool {
 	return p != nil && len(p.Writers) > 0 && p.Writers[len(p.Writers)-1].Instance == instance
 }
 
-// show computes what planning sees: the base with all that is on its way.
+// show computes what planning sees: the base with all that is on its way and wanted.
 func (c *committer) show() {
 	now := c.g.Now()
 	piggybacked, inFlight := c.piggybacked, c.inFlight
@@ -152,8 +153,8 @@ func (c *committer) show() {
 	for _, x := range piggybacked {
 		p, _ = p.Apply(x.rules, now, x.change)
 	}
-	for _, list := range [][]*waiting{inFlight, c.queue} {
-		for _, w := range list {
+	for _, w := range slices.Concat(inFlight, c.queue) {
+		if !w.abandoned {
 			p, _ = p.Apply(w.rules, now, w.change)
 		}
 	}

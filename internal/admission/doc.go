@@ -137,6 +137,10 @@
 // it can't be lengthened: a request without a booking is then planned anew, one with
 // a booking goes all the same and its successor is told the rest.
 //
+// A holder that is told that the store gave no answer has its booking when it asks again:
+// nothing was sent for it. Other instances know it once this one has written the project
+// again.
+//
 // Files, from the top down; a file calls only those below it:
 //
 //   - controller.go: a controller, and Admit

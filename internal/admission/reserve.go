@@ -49,7 +49,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Trial: result.Trial, Caller: d.req.Caller,
 		}
-		result, err = d.cover(ctx, grant, result.Allowance-d.demand.Allowance)
+		result, err = d.cover(ctx, grant, result.Booking, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {
 			return nil, nil, result, err
 		}
@@ -75,8 +75,9 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 // now, although its commit took a while: where it took longer than was allowed
 // for, the interval is lengthened before anything is sent. What the request
 // itself needs for its upload isn't touched. Half the skew counts as allowed;
-// the other half is for the way to Google and for its clock.
-func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duration) (scheduler.Result, error) {
+// the other half is for the way to Google and for its clock. Where it can't be
+// lengthened the holder has its booking again, for it is told to ask again.
+func (d *decision) cover(ctx context.Context, grant *Grant, held scheduler.Booking, allowed time.Duration) (scheduler.Result, error) {
 	result := scheduler.Result{Verdict: scheduler.Admitted, Reservation: grant.Reservation}
 	for range maxReplans {
 		late := d.c.Now().Sub(grant.Reservation.Start)
@@ -92,7 +93,7 @@ func (d *decision) cover(ctx context.Context, grant *Grant, allowed time.Duratio
 			Yield: !grant.Booked, Reserved: grant.Reservation, Also: grant.Also, Caller: grant.Caller,
 		})
 		if err != nil {
-			d.c.Cancel(grant, false)
+			d.c.cancel(grant, scheduler.Cancel{Booking: held})
 			return result, err
 		}
 		if result.Verdict != scheduler.Admitted {

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -199,6 +200,12 @@ func (c *Calendar) PutOff(rank uint64, start Instant) {
 			c.Bookings[i].Start = start
 		}
 	}
+}
+
+// PutBack puts a booking back that was on the calendar, in its place by rank.
+func (c *Calendar) PutBack(b Booking) {
+	i, _ := slices.BinarySearchFunc(c.Bookings, b.Rank, func(x Booking, rank uint64) int { return cmp.Compare(x.Rank, rank) })
+	c.Bookings = slices.Insert(slices.Clip(c.Bookings), i, b)
 }
 
 // Vacant reports whether nothing would be lost with the calendar.

@@ -105,7 +105,7 @@ func leftInFlight(t *testing.T, h Harness) {
 	assert.EqualValues(t, 1, p.Calendar(model).Days[0].Requests, "the day's count too")
 }
 
-// The same for a caller that had come for its booking.
+// The same for a caller that had come for its booking: it has that again.
 func claimLeftInFlight(t *testing.T, h Harness) {
 	one := rulesOf(scheduler.Limits{RPM: 1, TPM: 100, RPD: 10})
 	s, inFlight, release := held(t, h, 3)
@@ -131,6 +131,13 @@ func claimLeftInFlight(t *testing.T, h Harness) {
 	wg.Wait()
 	release()
 	until(t, "taken back", func() bool { return requests(view(t, s, project)) == 0 })
-	admit(t, s, one, ask(1))
-	assert.EqualValues(t, 1, requests(stored(t, h)))
+	another, err := s.Apply(t.Context(), one, project, ask(1))
+	require.NoError(t, err)
+	assert.Equal(t, scheduler.Refused, another.Verdict)
+	again := ask(1)
+	again.Booking = claim.Booking
+	admit(t, s, one, again)
+	p := stored(t, h)
+	assert.EqualValues(t, 1, requests(p))
+	assert.Zero(t, reservations(p, claim.ID))
 }
