@@ -11,9 +11,9 @@ import (
 const (
 	// Floor is about how large the heap becomes at least before it is collected, in bytes,
 	// where the memory limit doesn't say sooner. What lives without bodies in flight is less
-	// than a quarter of it. With all else that an instance has it stays within what package
+	// than a third of it. With all else that an instance has it stays within what package
 	// bodies leaves for that.
-	Floor = 32 << 20
+	Floor = 24 << 20
 
 	// usual is Go's own setting: collect when the heap has doubled.
 	usual = 100

@@ -18,12 +18,12 @@ func TestPercent(t *testing.T) {
 		live, scanned uint64 // MiB
 		want          int
 	}{
-		{0, 0, 800}, // of the 4 MiB below which the runtime collects nothing by itself
-		{1, 2, 800},
-		{8, 8, 300},
-		{8, 12, 200}, // of 12 MiB: 24 beside the 8
-		{16, 16, 100},
-		{31, 33, 100},
+		{0, 0, 600}, // of the 4 MiB below which the runtime collects nothing by itself
+		{1, 2, 600},
+		{6, 6, 300},
+		{6, 12, 150}, // of 12 MiB: 18 beside the 6
+		{12, 12, 100},
+		{23, 25, 100},
 		{500, 502, 100},
 	} {
 		assert.Equal(t, c.want, percent(c.live*mebibyte, c.scanned*mebibyte), "%d MiB live", c.live)
