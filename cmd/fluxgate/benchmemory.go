@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/bench"
+	"fluxgate.dev/fluxgate/internal/heap"
 )
 
 func newBenchMemoryCommand() *cobra.Command {
@@ -20,7 +21,7 @@ func newBenchMemoryCommand() *cobra.Command {
 /generate and as uploads, and prints the most resident memory that the process ever
 had, a new process for each row. Who is refused with 503 comes again until it is
 served. It fails if that was more than the limit, or than what an idle instance has
-and one and a half times the bodies in flight, or the 32 MiB to which a heap may grow
+and one and a half times the bodies in flight, or the ` + fmt.Sprint(heap.Floor>>20) + ` MiB to which a heap may grow
 in any case. It takes minutes, and says on standard error what it has measured so far.`,
 		Example: `  fluxgate bench memory
   fluxgate bench memory --limit 1024 --counts 1,80`,

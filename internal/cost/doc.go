@@ -1,6 +1,6 @@
-// Package cost estimates what a deployment costs a month on Google Cloud (what requests to models
-// cost is package usage's), from
-// the operations that a request was measured to take and from list prices.
+// Package cost estimates what a deployment costs a month on Google Cloud (what
+// requests to models cost is package usage's), from the operations that a request
+// was measured to take and from list prices.
 //
 // [Prices] is the one table to correct when Google changes its prices; each has
 // its page and says how it was established. [Load] is what is asked of the

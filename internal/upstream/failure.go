@@ -16,9 +16,8 @@ import (
 )
 
 // TransportError classifies a request that got no answer, or whose answer broke off: err is what a
-// provider's NewRequest, its Do or
-// reading its body returned, ctx the request's context from [WithKey]. SentAt is set unless the request was surely not
-// written in full. An err that is an *Error already is returned as that.
+// provider's NewRequest, its Do or reading its body returned, ctx the request's context from [WithKey]. SentAt is set
+// unless the request was surely not written in full. An err that is an *Error already is returned as that.
 func TransportError(ctx context.Context, err error) *Error {
 	if known, ok := errors.AsType[*Error](err); ok {
 		return known
