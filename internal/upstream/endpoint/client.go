@@ -171,9 +171,11 @@ const versionParameter = "api-version"
 
 // Do implements upstream.Provider.
 func (c *Client) Do(r *http.Request) (*http.Response, error) {
-	if query := r.URL.Query(); c.version != "" && !query.Has(versionParameter) {
-		query.Set(versionParameter, c.version)
-		r.URL.RawQuery = query.Encode()
+	if c.version != "" {
+		if query := r.URL.Query(); !query.Has(versionParameter) {
+			query.Set(versionParameter, c.version)
+			r.URL.RawQuery = query.Encode()
+		}
 	}
 	return c.keyed.RoundTrip(r)
 }
