@@ -193,9 +193,10 @@ func (x *session) candidates(ctx context.Context, fallback string) ([]string, er
 		}
 		return Models
 	}
+	if err := candidates.CheckFallback(fallback); err != nil {
+		return nil, err
+	}
 	switch {
-	case fallback != "" && fallback != "chain":
-		return nil, apierror.Invalid(candidates.FallbackHeader, `want "chain", or leave it out.`)
 	case name == candidates.Auto:
 		return auto(), nil
 	case !payload.ValidModel(name):

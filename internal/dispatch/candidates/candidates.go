@@ -36,12 +36,20 @@ func None(mode scheduler.Mode) error {
 // FallbackHeader lets a named model fall through to the chain.
 const FallbackHeader = "X-Fluxgate-Fallback"
 
+// CheckFallback returns what is wrong with what a caller says by FallbackHeader.
+func CheckFallback(fallback string) error {
+	if fallback != "" && fallback != "chain" {
+		return apierror.Invalid(FallbackHeader, `want "chain", or leave it out.`)
+	}
+	return nil
+}
+
 // Of returns the models that may serve a request for a name: the chain for
 // Auto; else that model alone, or it and the chain after it if the caller's
 // fallback is "chain".
 func Of(s *admission.Snapshot, name, fallback string) ([]string, error) {
-	if fallback != "" && fallback != "chain" {
-		return nil, apierror.Invalid(FallbackHeader, `want "chain", or leave it out.`)
+	if err := CheckFallback(fallback); err != nil {
+		return nil, err
 	}
 	if name == Auto {
 		return Chain(s, "")
