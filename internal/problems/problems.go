@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/callers"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/form"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -30,6 +31,8 @@ func Of(err error) *apierror.Problem {
 		return p
 	case errors.As(err, &field):
 		return apierror.Invalid(field.Field, field.Text)
+	case errors.Is(err, form.ErrForm):
+		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
 	case errors.As(err, &tooLarge):
 		return &apierror.Problem{Code: apierror.BodyTooLarge, Public: "The request body is larger than this server takes.", Cause: err}
 	case errors.As(err, &size):

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/chain"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
@@ -88,7 +87,7 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 	}
 	in, err := form.Read(text, r.Header.Get("Content-Type"))
 	if err != nil {
-		return errOfForm(err)
+		return err
 	}
 	x := &relay{
 		s: s, w: w, r: passing.AsForm(r), body: text, refs: in.References, metered: true, requests: 1, path: m.path,
@@ -104,14 +103,6 @@ func (s *Server) askByForm(w http.ResponseWriter, r *http.Request, m match) erro
 		return payload.ErrModel
 	}
 	return x.serve(in.Model, m.Pinned)
-}
-
-// errOfForm is the answer to a form that can't be read.
-func errOfForm(err error) error {
-	if errors.Is(err, form.ErrForm) {
-		return &apierror.Problem{Code: apierror.InvalidArgument, Public: err.Error() + ".", Cause: err}
-	}
-	return err
 }
 
 // understand reads of a body what the relay depends on, and which model it is for.

@@ -53,7 +53,7 @@ func (s *Server) changeResource(w http.ResponseWriter, r *http.Request, m match)
 		r = passing.AsForm(r)
 	}
 	if err != nil {
-		return errOfForm(err)
+		return err
 	}
 	at, err := s.placeOf(r, m, body)
 	if err != nil {
