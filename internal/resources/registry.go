@@ -152,6 +152,10 @@ func (r *Registry) findParts(ctx context.Context, caller, within string, names [
 	if len(names) == 0 {
 		return nil
 	}
+	sought := make(map[string]part, len(names))
+	for _, name := range names {
+		sought[name] = partOf(name)
+	}
 	var some [shards]map[string]Resource
 	err := r.each(ctx, func(int) bool { return true }, func(ctx context.Context, n int, shard *shard) error {
 		d, err := shard.since(ctx, s.at, s.now)
@@ -159,8 +163,8 @@ func (r *Registry) findParts(ctx context.Context, caller, within string, names [
 			return err
 		}
 		some[n] = make(map[string]Resource)
-		for _, name := range names {
-			for _, at := range d.wholes[partOf(name)] {
+		for name, part := range sought {
+			for _, at := range d.wholes[part] {
 				if e := d.entries[at]; (caller == "" || e.caller == caller) && !e.over(s.now) && (within == "" || within == at.project) {
 					some[n][name] = Resource{Name: name, Project: at.project}
 				}
