@@ -120,6 +120,52 @@ func TestItemsAreTheirCallers(t *testing.T) {
 	})
 }
 
+// Who knows the ID of another's item and gives it to one of its own doesn't get the other by that, though the
+// provider should keep it and list it; and the thoughts of a model are an item like others.
+func TestItemsAreNotTakenByName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := several(t)
+		items, _ := output(t, m.as(t, alice, "POST", responses, `{"model":"gpt-5.5","input":"Hello"}`).Body.Bytes())
+		project := last(m.openai.Requests()).Project
+		mine := func() (id, project string) {
+			rec := m.as(t, bob, "POST", responses, `{"model":"gpt-5.5","input":[{"type":"message","id":"`+items[0]+`","role":"assistant","status":"completed","content":[{"type":"output_text","text":"x"}]}]}`)
+			return field(t, rec, "id"), last(m.openai.Requests()).Project
+		}
+		for id := range spreadAll(t, mine) {
+			rec := m.as(t, bob, "GET", responses+"/"+id+"/input_items", "")
+			require.Equal(t, []string{items[0]}, ids(t, rec))
+		}
+		for _, item := range []string{
+			`{"type":"item_reference","id":"` + items[0] + `"}`,
+			`{"type":"reasoning","id":"` + items[0] + `","summary":[]}`, `{"type":"reasoning","id":"` + items[0] + `","summary":[],"encrypted_content":null}`,
+		} {
+			body := `{"model":"gpt-5.5","input":[` + item + `,{"role":"user","content":"And?"}]}`
+			m.hidden(t, "POST", responses, items[0], body)
+			rec := m.as(t, alice, "POST", responses, body)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			assert.Equal(t, body, string(last(m.openai.Requests()).Body))
+		}
+		// What it thought passes anywhere where it is there in full.
+		for _, item := range []string{`"encrypted_content":"gAAAA"`, `"encrypted_content":"gAAAA","content":[]`} {
+			rec := m.as(t, bob, "POST", responses, `{"model":"gpt-5.5","input":[{"type":"reasoning","id":"rs_of_any_other","summary":[],`+item+`},{"role":"user","content":"And?"}]}`)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		}
+	})
+}
+
+// spreadAll makes things until each organisation has one, and returns all of them, with where they are.
+func spreadAll(t *testing.T, one func() (id, project string)) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	spread(t, func() (string, string) {
+		id, project := one()
+		all[id] = project
+		return id, project
+	})
+	return all
+}
+
 // store1 makes a vector store of alice's in an organisation, beside a file there.
 func (m *mixture) store1(t *testing.T, project string) string {
 	t.Helper()
@@ -237,6 +283,19 @@ func TestContainersAreTheirCallers(t *testing.T) {
 			}
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			assert.Equal(t, form, string(last(m.openai.Requests()).Body), "byte for byte")
+			within := field(t, rec, "id")
+			require.Equal(t, []string{within}, ids(t, m.as(t, alice, "GET", containers+"/"+id+"/files", "")))
+			turn()
+			mention := `{"model":"gpt-5.5","input":[{"role":"user","content":[{"type":"input_file","file_id":"` + within + `"}]}]}`
+			m.hidden(t, "POST", responses, within, mention)
+			m.as(t, alice, "POST", responses, mention) // whatever comes of it
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			assert.Equal(t, mention, string(last(m.openai.Requests()).Body))
+			cited := `{"model":"gpt-5.5","input":[{"type":"message","id":"msg_0","role":"assistant","status":"completed","content":[{"type":"output_text","text":"x","annotations":[` +
+				`{"type":"container_file_citation","container_id":"` + id + `","file_id":"cfile_by_code","filename":"x","start_index":0,"end_index":1}]}]},{"role":"user","content":"And?"}]}`
+			require.Equal(t, http.StatusOK, m.as(t, alice, "POST", responses, cited).Code)
+			assert.Equal(t, project, last(m.openai.Requests()).Project)
+			m.hidden(t, "POST", responses, id, cited)
 		}
 		his, _ := m.upload(t, bob, "/openai/v1/files", "x")
 		form, kind := simtest.Form(t, "a", "file_id", his)

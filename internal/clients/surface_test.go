@@ -201,13 +201,21 @@ func holds(t *testing.T, calls []called) (unserved []string) {
 					values = append(values, r.PathValue(name))
 				}
 				row, _, _ := shape.Find(r.Method, values)
+				if row == nil {
+					return
+				}
 				w.Header().Set("Path", row.Path)
-				w.Header().Set("Unserved", row.Unserved)
+				if !row.Others {
+					w.Header().Set("Unserved", row.Unserved)
+				}
 			})
 		}
 	}
 	for _, c := range calls {
-		path := "/v1beta/" + c.path
+		path := "/v1beta/" + strings.TrimPrefix(c.path, "/")
+		if strings.HasPrefix(c.path, "/") {
+			path = c.path
+		}
 		for _, apart := range []string{"upload/", "ws/"} {
 			if strings.HasPrefix(c.path, apart) {
 				path = "/" + c.path
@@ -289,4 +297,53 @@ func TestJavaScriptCallsAreInTheTable(t *testing.T) {
 		assert.True(t, slices.ContainsFunc(calls, func(c called) bool { return fmt.Sprint(c.method, " ", c.path) == want }), "%s wasn't found in the source", want)
 	}
 	t.Logf("%d calls, of which not served: %s", len(calls), strings.Join(holds(t, calls), ", "))
+}
+
+// clientCall is how OpenAI's and Anthropic's SDKs call a path, which begins with the version or below it.
+var clientCall = regexp.MustCompile("_client\\.(get|getAPIList|post|put|patch|delete)\\(\\s*(?:\\(0, \\w+\\.path\\) |path )?[`'\"](?:/v1)?/([^`'\"?]+)")
+
+// The table has every method that OpenAI's and Anthropic's SDKs for JavaScript can call: whatever is kept in one of several
+// organisations belongs to whom made it, or is refused by name.
+func TestOthersCallsAreInTheTable(t *testing.T) {
+	nodetest.Install(t)
+	for dir, c := range map[string]struct {
+		root   string
+		least  int
+		want   []string
+		served []string // collections of which all is served
+	}{
+		"openai": {"/openai/v1/", 130, []string{
+			"POST chat/completions", "GET chat/completions", "DELETE chat/completions/x", "POST responses/compact", "GET responses/x/input_items", "POST uploads/x/complete", "GET vector_stores/x/files/x/content",
+		}, []string{"chat", "responses", "conversations", "embeddings", "images", "audio", "files", "uploads", "batches", "vector_stores", "containers"}},
+		"@anthropic-ai/sdk": {"/anthropic/v1/", 90, []string{
+			"POST messages", "POST messages/count_tokens", "GET messages/batches/x", "POST messages/batches/x/cancel", "GET files/x/content", "GET models/x",
+		}, []string{"messages", "files", "models"}},
+	} {
+		var calls []called
+		require.NoError(t, filepath.WalkDir("js/node_modules/"+dir+"/resources", func(name string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".js") {
+				return err
+			}
+			source, err := os.ReadFile(name)
+			for _, m := range clientCall.FindAllStringSubmatch(string(source), -1) {
+				method := strings.ToUpper(strings.Replace(m[1], "getAPIList", "get", 1))
+				if strings.HasSuffix(m[2], "/search") {
+					method = http.MethodPost // of this list it is said behind the path
+				}
+				calls = append(calls, called{method, c.root + regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(m[2], "x"), name})
+			}
+			return err
+		}))
+		assert.Greater(t, len(calls), c.least, "fewer than there are: the source is read wrongly")
+		for _, want := range c.want {
+			assert.True(t, slices.ContainsFunc(calls, func(x called) bool { return x.method+" "+strings.TrimPrefix(x.path, c.root) == want }), "%s wasn't found in the source", want)
+		}
+		unserved := holds(t, calls)
+		for _, x := range unserved {
+			_, path, _ := strings.Cut(x, c.root)
+			collection, _, _ := strings.Cut(path, "/")
+			assert.NotContains(t, c.served, collection, x)
+		}
+		t.Logf("%s: %d calls, of which not served: %s", dir, len(calls), strings.Join(unserved, ", "))
+	}
 }

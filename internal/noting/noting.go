@@ -52,9 +52,9 @@ func (n *Noting) Unkept() {
 	}
 }
 
-// Made returns what the answer said that it made.
+// Made returns what the answer said that it made and that may go on: a chat is over once it is answered.
 func (n *Noting) Made() []string {
-	if n == nil {
+	if n == nil || n.o.Route.Chats() {
 		return nil
 	}
 	return n.made

@@ -17,6 +17,8 @@ type chatRequest struct {
 	MaxTokens           int64           `json:"max_tokens"`
 	MaxCompletionTokens int64           `json:"max_completion_tokens"`
 	Tools               simserver.Tools `json:"tools"`
+	Store               bool            `json:"store"`
+	Metadata            json.RawMessage `json:"metadata"`
 }
 
 type chatMessage struct {
@@ -106,14 +108,17 @@ func (c *call) chat() *apiError {
 	a := p.answer(most)
 	body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.Arrived.Unix(), Model: in.Model}
 	c.settle(a.usage)
+	finish, done := a.finish, body
+	done.Choices = []chatChoice{{Message: a.reply(c.s, false), FinishReason: &finish}}
+	done.Usage = a.usage.chat()
+	if in.Store {
+		c.s.chats.Add(c.Key.Project, body.ID, storedChat{done, in.Metadata, in.Messages})
+	}
 	if in.Stream {
 		c.streamChat(body, a, in.StreamOptions.IncludeUsage)
 		return nil
 	}
-	finish := a.finish
-	body.Choices = []chatChoice{{Message: a.reply(c.s, false), FinishReason: &finish}}
-	body.Usage = a.usage.chat()
-	c.Write(http.StatusOK, body)
+	c.Write(http.StatusOK, done)
 	return nil
 }
 

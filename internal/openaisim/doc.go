@@ -29,7 +29,7 @@
 // can be without credit (429, insufficient_quota) or without the models (403).
 //
 // Surface, below /v1/, /openai/v1/, /api/v1/ and, for Azure, /openai/deployments/NAME/:
-// chat/completions, whole or as a stream, with include_usage; responses, whole or as events,
+// chat/completions, whole or as a stream, with include_usage, and kept with store; responses, whole or as events,
 // read and deleted, and conversations that they may be part of; embeddings; models; images,
 // transcriptions, translations and speech, whose answers say
 // nothing; files, uploads in parts, vector stores and containers, with the files in them; batches of chat completions, which are done
@@ -60,6 +60,7 @@
 //   - stores.go: vector stores and containers
 //   - uploads.go: files that come in parts
 //   - chat.go: chat completions
+//   - chats.go: those that are kept
 //   - models.go: models and embeddings
 //   - media.go: images, transcriptions and speech
 //   - admit.go: a request charged to the quota, and answered

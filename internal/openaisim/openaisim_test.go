@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 		{"no JSON", key1, "POST", "/v1/chat/completions", "{", 400, "invalid_request_error", nil, "We could not parse the JSON body of your request."},
 		{"no messages", key1, "POST", "/v1/chat/completions", `{"model":"` + mini + `"}`, 400, "invalid_request_error", nil, "Invalid 'messages': empty array."},
 		{"no route", key1, "POST", "/v1/nothing", "", 404, "invalid_request_error", nil, "Invalid URL (POST /v1/nothing)"},
-		{"the wrong method", key1, "GET", "/v1/chat/completions", "", 404, "invalid_request_error", nil, "Invalid URL (GET /v1/chat/completions)"},
+		{"the wrong method", key1, "GET", "/v1/embeddings", "", 404, "invalid_request_error", nil, "Invalid URL (GET /v1/embeddings)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := send(t, s, c.key, c.method, c.path, c.body)

@@ -20,9 +20,22 @@ type responseRequest struct {
 }
 
 type inputItem struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
+	ID        string `json:"id"`
+	Type      string `json:"type"`
+	Encrypted string `json:"encrypted_content"` // of reasoning
 	chatMessage
+}
+
+// refers reports whether it stands for an item that is kept. Reasoning that isn't there encrypted does (captured:
+// https://github.com/vercel/ai/issues/7543).
+func (i inputItem) refers() bool {
+	switch i.Type {
+	case "", "item_reference":
+		return i.Role == "" && i.ID != ""
+	case "reasoning":
+		return i.Encrypted == ""
+	}
+	return false
 }
 
 type responseBody struct {
@@ -97,7 +110,7 @@ func (c *call) createResponse() *apiError {
 		p.message("user", in.Input)
 	} else if json.Unmarshal(in.Input, &items) == nil {
 		for _, m := range items {
-			if m.Role == "" && m.ID != "" && (m.Type == "" || m.Type == "item_reference") {
+			if m.refers() {
 				if _, ok := c.s.items.Get(c.Key.Project, m.ID); !ok {
 					return &apiError{http.StatusNotFound, "Item with id '" + m.ID + "' not found. Items are not persisted when `store` is set to false. Try again with `store` set to true, or remove this item from your input.", "invalid_request_error", "input", "", nil}
 				}
@@ -228,14 +241,18 @@ func (c *call) cancelResponse() *apiError {
 	return invalid("", "Cannot cancel a synchronous response.")
 }
 
-// listInput serves the items that a response was asked with.
+// listInput serves the items that a response was asked with, with the IDs that these came with (guessed).
 func (c *call) listInput() *apiError {
 	id := c.R.PathValue("id")
 	r, ok := c.s.responses.Get(c.Key.Project, id)
 	if !ok {
 		return errNotFound("Response", id)
 	}
-	c.Write(http.StatusOK, list[json.RawMessage]{Object: "list", Data: []json.RawMessage{r.input}})
+	items := []json.RawMessage{}
+	if json.Unmarshal(r.input, &items) != nil {
+		items = []json.RawMessage{r.input}
+	}
+	c.Write(http.StatusOK, list[json.RawMessage]{Object: "list", Data: items})
 	return nil
 }
 

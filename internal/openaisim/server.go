@@ -78,6 +78,7 @@ type Server struct {
 	spoken    Dialect
 	counting  Counting
 	mux       *http.ServeMux
+	chats     simserver.Owned[storedChat]
 	responses simserver.Owned[stored]
 	files     simserver.Owned[file]
 	batches   simserver.Owned[batch]

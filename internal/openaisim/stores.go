@@ -71,6 +71,9 @@ func (c *call) put(of *simserver.Owned[holder], what, object, file string) *apiE
 	if _, ok := of.Get(c.Key.Project, id); !ok {
 		return errNotFound(what, id)
 	}
+	if of == &c.s.containers {
+		file = c.s.id("cfile_") // it is copied there (documented)
+	}
 	of.Change(c.Key.Project, id, func(h *holder) { h.files = append(slices.Clone(h.files), file) })
 	c.Write(http.StatusOK, map[string]any{"id": file, "object": object, "created_at": c.Arrived.Unix(), "status": "completed"})
 	return nil

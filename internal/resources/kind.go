@@ -36,7 +36,7 @@ var Kinds = []Kind{
 }
 
 // OtherKinds are those of other providers than Gemini, whose names have the provider's before
-// them and a colon: openai:files/file-1. How long responses and files are to be had is documented
+// them and a colon: openai:files/file-1. How long responses, chats that are kept and files are to be had is documented
 // (https://platform.openai.com/docs/guides/conversation-state, /docs/api-reference/files,
 // https://docs.claude.com/en/docs/build-with-claude/files: until they are deleted), and of batches
 // how long their results are (https://docs.claude.com/en/docs/build-with-claude/batch-processing:
@@ -48,6 +48,7 @@ var OtherKinds = []Kind{
 	{Name: "files", Mentioned: true},
 	{Name: "responses", Mentioned: true, Lasts: 30 * 24 * time.Hour},
 	{Name: "conversations", Mentioned: true},
+	{Name: "completions", Lasts: 30 * 24 * time.Hour},
 	{Name: "batches", Lasts: 30 * 24 * time.Hour},
 	{Name: "vector_stores", Mentioned: true},
 	{Name: "containers", Mentioned: true, Lasts: 30 * 24 * time.Hour},

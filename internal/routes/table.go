@@ -1,6 +1,9 @@
 package routes
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 const (
 	get    = http.MethodGet
@@ -21,7 +24,9 @@ var (
 	// answered where a response does that comes whole or as events.
 	identified = []string{"id"}
 	answered   = []string{"id", "response.id"}
-	// items are where a response names what it consists of once it is there, and entries where a list does.
+	// items are where a response names what it consists of once it is there: what was made upstream. (What is listed
+	// of its input, or of a conversation, may have an ID that its caller gave it, and anybody can give it another's.)
+	// entries are where a list of files in a container names these, which have IDs of upstream's alone.
 	items   = []string{"output.id", "response.output.id"}
 	entries = []string{"data.id"}
 	// opened are where a response names its containers, and a message its own.
@@ -44,6 +49,7 @@ const live = "live"
 // Why what is known isn't served.
 const (
 	oneProjects = "It belongs to one of several projects, and what requests say of it isn't known here. Use it with a key of Google's."
+	oneOrgs     = "What it is about would belong to one of several organisations or projects, and isn't told apart here. Use it with a key of the provider's own."
 	noOAuth     = "It wants credentials of Google Cloud, which don't pass here. Upload the file instead."
 	noTuning    = "Google has shut down tuning in this API."
 	noMusic     = "Music is not relayed. Use it with a key of Google's."
@@ -54,7 +60,7 @@ const (
 // Table is every method of upstream's APIs that is known here.
 //
 // Of several rows whose paths have one shape the first names it: in metrics, traces and logs.
-var Table = []Route{
+var Table = slices.Concat([]Route{
 	// Models. https://ai.google.dev/api/generate-content, /tokens, /embeddings, /models
 	{Method: post, Path: "models/{call}:generateContent", Model: InPath, Counts: Requests, Candidates: true},
 	{Method: post, Path: "models/{call}:streamGenerateContent", Model: InPath, Counts: Requests, Candidates: true, Flow: Streams},
@@ -183,15 +189,21 @@ var Table = []Route{
 	{Method: get, Path: "tunedModels/{id}/operations/{operation}", Unserved: noTuning},
 
 	// Google's endpoint for OpenAI's clients. https://ai.google.dev/gemini-api/docs/openai
-	{Method: post, Base: OpenAI, Path: "chat/completions", Model: InBody, Counts: Requests, Candidates: true, Flow: MayStream, Others: true},
+	{Method: post, Base: OpenAI, Path: "chat/completions", Model: InBody, Counts: Requests, Candidates: true, Flow: MayStream, Makes: identified, Under: "chat/completions/", Others: true},
 	{Method: post, Base: OpenAI, Path: "embeddings", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Each: "input", Others: true},
 	{Method: get, Base: OpenAI, Path: "models", Lists: "data", Others: true},
 	{Method: get, Base: OpenAI, Path: "models/{model...}", Model: InPath, Others: true},
+	{Method: remove, Base: OpenAI, Path: "models/{model...}", Unserved: oneOrgs},
 	{Method: post, Base: OpenAI, Path: "images/generations", Model: InBody, Counts: Requests, Pinned: true, Uncounted: true, Feature: "image_output", Others: true, Flow: MayStream},
 	{Method: post, Base: OpenAI, Path: "images/edits", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "images/variations", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "videos", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Uncounted: true, Makes: identified, Under: "openai/videos/"},
 	{Method: get, Base: OpenAI, Path: "videos/{id}", Names: "videos/{id}", Under: "openai/videos/", Makes: []string{"url"}},
+	{Method: get, Base: OpenAI, Path: "videos", Unserved: oneOrgs},
+	{Method: remove, Base: OpenAI, Path: "videos/{id}", Unserved: oneOrgs},
+	{Method: post, Base: OpenAI, Path: "videos/{id}", Unserved: oneOrgs}, // /edits, /extensions, /characters
+	{Method: get, Base: OpenAI, Path: "videos/{id}/{what}", Unserved: oneOrgs},
+	{Method: post, Base: OpenAI, Path: "videos/{id}/{what}", Unserved: oneOrgs},
 	// The file with the requests decides the project. An ID may be spelt with batches/ before it.
 	{Method: get, Base: OpenAI, Path: "batches", Lists: "data", Under: "batches/", Others: true},
 	{Method: post, Base: OpenAI, Path: "batches", NamesFile: "input_file_id", ReadsLines: true, Makes: identified, Under: "batches/", Others: true},
@@ -202,21 +214,27 @@ var Table = []Route{
 	{Method: get, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Unserved: geminisOwn, Others: true},
 	{Method: remove, Base: OpenAI, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Unserved: geminisOwn, Others: true},
 	{Method: get, Base: OpenAI, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Results: Lines, Unserved: geminisOwn, Others: true},
+	// Chats that are kept, as one says of itself by "store". https://platform.openai.com/docs/api-reference/chat/list
+	{Method: get, Base: OpenAI, Path: "chat/completions", Lists: "data", Under: "chat/completions/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "chat/completions/{id}", Names: "chat/completions/{id}", Under: "chat/completions/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "chat/completions/{id}", Names: "chat/completions/{id}", Under: "chat/completions/", Unserved: notGoogles, Others: true},
+	{Method: remove, Base: OpenAI, Path: "chat/completions/{id}", Names: "chat/completions/{id}", Under: "chat/completions/", Ends: true, Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "chat/completions/{id}/messages", Names: "chat/completions/{id}", Under: "chat/completions/", Unserved: notGoogles, Others: true},
 	// Responses, and the conversations that they may be part of, are kept unless they say
 	// otherwise. https://platform.openai.com/docs/api-reference/responses, /conversations
 	{Method: post, Base: OpenAI, Path: "responses", Model: InBody, Counts: Requests, Flow: MayStream, Makes: answered, Parts: items, Opens: opened, Under: "responses/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Parts: items, Opens: opened, Under: "responses/", Flow: MayStream, Results: Single, Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "responses/{id}", Names: "responses/{id}", Under: "responses/", Ends: true, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/{id}/cancel", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Parts: entries, Under: "responses/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "responses/{id}/input_items", Names: "responses/{id}", Under: "responses/", Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/input_tokens", Model: InBody, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "responses/compact", Model: InBody, Counts: Requests, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "conversations", Makes: identified, Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "conversations/{id}", Names: "conversations/{id}", Under: "conversations/", Ends: true, Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Parts: entries, Under: "conversations/", Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Parts: entries, Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "conversations/{id}/items", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "conversations/{id}/items/{item}", Names: "conversations/{id}", Under: "conversations/", Unserved: notGoogles, Others: true},
 	// Vector stores and containers, with the files in them, and uploads in parts.
@@ -241,8 +259,8 @@ var Table = []Route{
 	{Method: post, Base: OpenAI, Path: "containers", Makes: identified, Under: "containers/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "containers/{id}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "containers/{id}", Names: "containers/{id}", Under: "containers/", Ends: true, Unserved: notGoogles, Others: true},
-	{Method: get, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Forms: true, Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: get, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Parts: entries, Under: "containers/", Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "containers/{id}/files", Names: "containers/{id}", Forms: true, Parts: identified, Under: "containers/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "containers/{id}/files/{file}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
 	{Method: remove, Base: OpenAI, Path: "containers/{id}/files/{file}", Names: "containers/{id}", Under: "containers/", Unserved: notGoogles, Others: true},
 	{Method: get, Base: OpenAI, Path: "containers/{id}/files/{file}/content", Names: "containers/{id}", Under: "containers/", Flow: Downloads, Unserved: notGoogles, Others: true},
@@ -274,4 +292,18 @@ var Table = []Route{
 	{Method: get, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Others: true},
 	{Method: remove, Base: Messages, Path: "files/{id}", Names: "files/{id}", Under: "files/", Ends: true, Others: true},
 	{Method: get, Base: Messages, Path: "files/{id}/content", Names: "files/{id}", Under: "files/", Flow: Downloads, Others: true},
+}, aside(OpenAI, "assistants", "threads", "chatkit", "evals", "fine_tuning", "skills", "realtime", "content_provenance_checks", "organization", "projects"),
+	aside(Messages, "complete", "skills", "agents", "environments", "sessions", "vaults", "memory_stores", "deployments", "deployment_runs", "dreams", "tunnels", "user_profiles", "organizations", "compliance"))
+
+// aside returns rows for collections of other providers, and all in them, that are known and not served: what can be asked
+// for with the SDKs of OpenAI and Anthropic (August 2026).
+func aside(base Base, collections ...string) (rows []Route) {
+	for _, c := range collections {
+		for _, path := range []string{c, c + "/{path...}"} {
+			for _, method := range []string{get, post, remove} {
+				rows = append(rows, Route{Method: method, Base: base, Path: path, Unserved: oneOrgs})
+			}
+		}
+	}
+	return rows
 }

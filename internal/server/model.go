@@ -34,7 +34,9 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		s: s, w: w, r: r, body: read.Text, refs: read.References, metered: true, stream: m.Flow == routes.Streams,
 		generates: m.Candidates && passing.IsWhole(r), writes: !m.Pinned, sizer: dispatch.BodySizer(read), requests: 1, path: m.path,
 	}
-	x.noting = s.noting(r, m)
+	if !m.Chats() { // Gemini keeps none
+		x.noting = s.noting(r, m)
+	}
 	if m.Feature != "" {
 		x.sizer.Features = func() []string { return []string{m.Feature} }
 		x.sizer.Images = imagesOf(read.JSON)

@@ -43,6 +43,9 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	asked := completion.Read(read.JSON)
 	x.openAI = m.Base == routes.OpenAI
 	if m.Chats() {
+		if asked.Keeps {
+			x.noting = x.s.noting(x.r, m)
+		}
 		if done, err := x.acrossChain(p, m, read, asked); done {
 			return true, err
 		}

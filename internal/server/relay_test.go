@@ -203,9 +203,11 @@ func TestErrorsAreInTheClientsDialect(t *testing.T) {
 		}{
 			{"GET", "/v1beta/openai/nothing", "", 404, "invalid_request_error"},
 			{"POST", "/openai/v1/images/generations", "{}", 400, "invalid_request_error"},
-			{"POST", "/openai/v1/fine_tuning/jobs", "{}", 404, "invalid_request_error"},
+			{"POST", "/openai/v1/things/jobs", "{}", 404, "invalid_request_error"},
+			{"POST", "/openai/v1/fine_tuning/jobs", "{}", 501, "server_error"},
+			{"GET", "/openai/v1/chat/completions", "", 501, "server_error"},
 			{"POST", "/openai/v1/chat/completions", `{"model":"no-such-model","messages":[{"role":"user","content":"x"}]}`, 404, "invalid_request_error"},
-			{"GET", "/openai/v1/chat/completions", "", 405, "invalid_request_error"},
+			{"GET", "/openai/v1/embeddings", "", 405, "invalid_request_error"},
 			{"POST", "/openai/v1/chat/completions", big, 413, "invalid_request_error"},
 			{"POST", "/openai/v1/chat/completions", `{`, 400, "invalid_request_error"},
 			{"POST", "/openai/v1/chat/completions", `[]`, 400, "invalid_request_error"},

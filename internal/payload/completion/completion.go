@@ -17,8 +17,9 @@ type Request struct {
 	GoesOn []string
 	// Unclear says that what it goes on from, or part of it, isn't known here.
 	Unclear bool
-	// Stored says that a response is kept, as they are unless it is told otherwise.
-	Stored bool
+	// Stored says that a response is kept, as they are unless it is told otherwise, and Keeps that it says so
+	// itself, as a chat has to.
+	Stored, Keeps bool
 }
 
 // Longest values that are read, in bytes, and the most that is believed.
@@ -48,7 +49,7 @@ func Read(object []byte) (r Request) {
 		case "max_tokens", "max_completion_tokens", "max_output_tokens":
 			r.MaxTokens = max(r.MaxTokens, number(value, maxTokens))
 		case "store":
-			r.Stored = string(value) != "false"
+			r.Stored, r.Keeps = string(value) != "false", string(value) == "true"
 		case "n":
 			n = max(number(value, maxN), 1)
 		default:

@@ -17,7 +17,7 @@ func TestRead(t *testing.T) {
 		`{"max_completion_tokens":10,"n":3}`:                               {MaxTokens: 30},
 		`{"previous_response_id":null}`:                                    {},
 		`{"previous_response_id":"resp_1"}`:                                {GoesOn: []string{"responses/resp_1"}},
-		`{"conversation":"conv_1","store":true}`:                           {GoesOn: []string{"conversations/conv_1"}},
+		`{"conversation":"conv_1","store":true}`:                           {GoesOn: []string{"conversations/conv_1"}, Keeps: true},
 		`{"conversation":{"id":"conv_1"}}`:                                 {GoesOn: []string{"conversations/conv_1"}},
 		`{"previous\u005fresponse_id":"a","previous_response_id":"b"}`:     {GoesOn: []string{"responses/a", "responses/b"}},
 		`{"previous_response_id":"","conversation":{"id":"conv_1","x":2}}`: {GoesOn: []string{"conversations/conv_1"}, Stored: true},

@@ -78,7 +78,7 @@ var OpenAI = Rule{
 		switch {
 		case id == "":
 		case kinds[key] != "":
-			return []string{kinds[key] + id}
+			return []string{mentions.Named(kinds[key], id)}
 		case conversation.MatchString(id), key == earlier && strings.HasPrefix(id, "conv"):
 			return []string{"conversations/" + id}
 		case response.MatchString(id), key == earlier:

@@ -1,6 +1,10 @@
 package mentions
 
-import "fluxgate.dev/fluxgate/internal/payload"
+import (
+	"bytes"
+
+	"fluxgate.dev/fluxgate/internal/payload"
+)
 
 // itemReference is the type of what stands for an item that is kept. It may be left out: what has
 // an ID, and neither a type nor a role, is one too.
@@ -31,10 +35,17 @@ func (r *reader) items(body []byte) error {
 	return nil
 }
 
+// reasoning is the type of an item that stands for what a model thought, by its ID alone, where neither that is sent
+// encrypted nor in words, of which a summary is only told. ("Item with id 'rs_…' not found. Items are not persisted when
+// `store` is set to false": https://github.com/vercel/ai/issues/7543.)
+// https://platform.openai.com/docs/api-reference/responses/object
+const reasoning = "reasoning"
+
 // isReference reports whether an object is a reference to an item. Of a member that is there twice
 // any may count.
 func isReference(object []byte) bool {
-	typed, spoken, image, drawn, blank := false, false, false, false, false
+	typed, spoken, image, thought := false, false, false, false
+	var result, encrypted, content told
 	for name, value := range payload.MembersOf(object) {
 		said := string(value) != "null"
 		switch string(name) {
@@ -44,13 +55,33 @@ func isReference(object []byte) bool {
 				return true
 			case imageCall:
 				image = true
+			case reasoning:
+				thought = true
 			}
 			typed = typed || said
 		case "role":
 			spoken = spoken || said
 		case "result":
-			drawn, blank = true, blank || !said || string(value) == `""`
+			result.note(value)
+		case "encrypted_content":
+			encrypted.note(value)
+		case "content":
+			content.note(value)
 		}
 	}
-	return !typed && !spoken || image && (!drawn || blank)
+	return !typed && !spoken || image && !result.surely() || thought && !encrypted.surely() && !content.surely()
 }
+
+// A told says whether a member was there that says something, and whether one was that says nothing.
+type told struct{ something, nothing bool }
+
+func (t *told) note(value []byte) {
+	if text := bytes.Trim(value, space+`[]"`); len(text) == 0 || string(text) == "null" {
+		t.nothing = true
+	} else {
+		t.something = true
+	}
+}
+
+// surely reports whether it says something, whichever counts.
+func (t told) surely() bool { return t.something && !t.nothing }

@@ -1,9 +1,11 @@
 package mentions
 
+import "strings"
+
 // What a request may refer to by an ID begins with its kind here.
 const (
 	Files        = "files/"
-	Items        = "items/" // what a response or a conversation consists of
+	Items        = "items/" // what a response or a conversation consists of, and files in a container
 	VectorStores = "vector_stores/"
 	Containers   = "containers/"
 )
@@ -20,6 +22,19 @@ var members = map[string]string{
 // Kind returns what a member of that name refers to by IDs, such as Files; "" is nothing.
 func Kind(member string) string { return members[member] }
 
-// withinContainer begins the IDs of files that lie in a container, whose is whose that is: they are told
-// in what an answer cites, and come back with it (documented).
+// withinContainer begins the IDs of files that lie in a container, whose is whose that is.
+// https://platform.openai.com/docs/api-reference/container-files
 const withinContainer = "cfile_"
+
+// Named returns what an ID names that a member of a kind has: of a file in a container it is a part of that, as an
+// item is of a response.
+func Named(kind, id string) string {
+	if kind == Files && strings.HasPrefix(id, withinContainer) {
+		kind = Items
+	}
+	return kind + id
+}
+
+// annotations are what an answer cites, and come back with it: a file in a container beside that container, by
+// which it is known whose it is.
+const annotations = "annotations"

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/escape"
@@ -13,6 +12,7 @@ import (
 // A reader notes what a body refers to.
 type reader struct {
 	skip  []string
+	cites bool // it reads what an answer cites
 	names []string
 	known map[string]bool // by name
 }
@@ -35,6 +35,14 @@ func (r *reader) read(text []byte) error {
 		at = len(text) - len(value)
 		if slices.Contains(r.skip, name) {
 			at += len(payload.FirstValue(value))
+		} else if name == annotations && !r.cites {
+			cited := payload.FirstValue(value)
+			at += len(cited)
+			r.cites = true
+			err := r.read(cited)
+			if r.cites = false; err != nil {
+				return err
+			}
 		} else if kind := Kind(name); kind != "" {
 			if err := r.named(kind, value); err != nil {
 				return err
@@ -86,9 +94,9 @@ func (r *reader) add(kind string, quoted []byte) error {
 	if id == "" {
 		id = unreadable
 	}
-	name := kind + id
+	name := Named(kind, id)
 	switch {
-	case r.known[name], kind == Files && strings.HasPrefix(id, withinContainer):
+	case r.known[name], r.cites && kind == Files && name != kind+id:
 		return nil
 	case len(r.names) == Most:
 		return ErrMany
