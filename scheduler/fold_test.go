@@ -356,3 +356,41 @@ func TestFoldedPromises(t *testing.T) {
 		}
 	})
 }
+
+// TestFoldShortWindows: of a window of ten seconds a second would be a tenth. What is folded there ends at most a tenth
+// of one late, and of a window of a second at most ten milliseconds.
+func TestFoldShortWindows(t *testing.T) {
+	for window, late := range map[time.Duration]Instant{10 * sec: 100, sec: 10} {
+		on := OfWindow("m", window)
+		rules := rulesFor(map[string]Limits{"m": {RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}})
+		rules.Specs = map[string]Spec{on: {Window: window, EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 300, TPM: Unlimited, RPD: Unlimited}}}}
+		var p *Project
+		now := noon
+		var ends []Instant
+		for i := range 600 {
+			now += Instant(window.Milliseconds()) / 250
+			next, result := apply(t, rules, p, now, Reserve{Model: "m", ID: uint64(i + 1), Also: []Weight{{On: on}}})
+			if p = next; result.Verdict == Admitted {
+				ends = append(ends, result.Also[0].Reservation.End)
+			}
+		}
+		c := p.Calendar(on)
+		assert.Len(t, c.Sent, MaxExact)
+		assert.Greater(t, len(c.Folded), 50)
+		assert.LessOrEqual(t, len(c.Folded), 160)
+		for at := now; at < now.Add(2*window); at += late / 5 {
+			var least, most int64
+			for _, end := range ends {
+				if end > at {
+					least++
+				}
+				if end > at-late+1 {
+					most++
+				}
+			}
+			requests, _ := c.InWindow(rules, at)
+			require.GreaterOrEqual(t, requests, least)
+			require.LessOrEqual(t, requests, most)
+		}
+	}
+}

@@ -165,7 +165,7 @@ func (p *Project) Wrote(instance uint32, seq uint64) *Project {
 // Compact returns a project in which nothing is kept that no longer counts, and
 // of which less is kept exactly: at most n sent requests a calendar, and of
 // MaxOpen*n/MaxExact a project that they are on their way; the ends of the others are
-// rounded up to whole multiples of grain (a second or more) and summed. A store calls it when a document would grow beyond its bound.
+// rounded up to whole multiples of grain, if that is more than they are anyway, and summed. A store calls it when a document would grow beyond its bound.
 func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
 	next := p.clone()
 	next.Latest = max(now, next.Latest)
@@ -177,9 +177,7 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 		c.Expire(t, next.Latest)
 		c.Fold(t, n)
 		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])
-		if grain > time.Second {
-			c.RoundFolded(millis(grain))
-		}
+		c.Coarsen(t, millis(grain))
 		next.Calendars[i] = c
 	}
 	return next

@@ -12,7 +12,8 @@ import (
 // What a calendar keeps. The numbers bound the document that holds it.
 const (
 	// MaxExact is how many sent requests a calendar keeps one by one; beyond
-	// it their ends are rounded up to whole seconds and equal ends are summed.
+	// it their ends are rounded up to whole seconds (of windows below a minute to less) and equal
+	// ends are summed.
 	MaxExact = 64
 	// MaxOpen is of how many sent requests, of a calendar and of a project, it is
 	// known that they are on their way, and so have something to give back even if
@@ -37,7 +38,7 @@ type Reservation struct {
 	Straddles bool
 }
 
-// A Folded is the sum of sent requests that end in the same whole second.
+// A Folded is the sum of sent requests that end at the same instant, once that is rounded up.
 // Together they weigh at most TPM: whoever is larger was alone.
 type Folded struct {
 	End              Instant

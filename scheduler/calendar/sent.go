@@ -72,8 +72,8 @@ func (c *Calendar) editSent(i int) *Reservation {
 }
 
 // Fold keeps at most n sent requests exactly. The oldest are rounded: their
-// ends up to whole seconds (or a sixtieth of a longer window), so they never end early
-// and at most that late.
+// ends up to whole seconds (or a sixtieth of a longer window, a hundredth of a shorter one),
+// so they never end early and at most that late.
 func (c *Calendar) Fold(t Terms, n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
@@ -93,6 +93,14 @@ func (c *Calendar) addFolded(add Folded) {
 	c.Folded = slices.Clone(c.Folded)
 	c.Folded[i].Tokens += add.Tokens
 	c.Folded[i].Requests += add.Requests
+}
+
+// Coarsen rounds the ends of what was folded up to whole multiples of grain, if that is more than
+// they are rounded to anyway.
+func (c *Calendar) Coarsen(t Terms, grain Instant) {
+	if grain > t.grain {
+		c.RoundFolded(grain)
+	}
 }
 
 // RoundFolded rounds the ends of what was folded up to whole multiples of grain.

@@ -110,7 +110,7 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
 	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Step: second, kind: &kind{
-		every: every, grain: max(second, (every / 60).Ceil(second)),
+		every: every, grain: grainOf(every),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
 	}}
 	if spec.Window < short {
@@ -129,6 +129,15 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 // short is below how long a window more than a twentieth of it would be lost, skew included, by
 // waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
 const short = 20 * time.Second
+
+// grainOf returns what the ends of folded requests are rounded up to on a calendar of such a window: whole
+// seconds, or a sixtieth of a window above a minute, and a hundredth of one below, of which a second would be a tenth.
+func grainOf(every Instant) Instant {
+	if every < models.every {
+		return max(1, every/100)
+	}
+	return max(second, (every / 60).Ceil(second))
+}
 
 // day returns the day on which an instant falls for this calendar.
 func (t *Terms) day(i Instant) Day {

@@ -54,6 +54,9 @@ var levels = []struct {
 // when it must: rounding never lets a reservation end early. The sections are
 // those of the document that is replaced, of which the unknown ones are kept.
 //
+// Where short windows have ends within a second, these are kept with fewer requests one by one, if need be, and
+// are rounded to whole seconds where they don't fit even so.
+//
 // What callers were served, and for how long bookings are kept, is given up first, for no
 // limit depends on it.
 //
@@ -61,6 +64,13 @@ var levels = []struct {
 // knows one and doesn't find it takes it conservatively, while a state that
 // can't be written would stop its project.
 func (c *Codec) Pack(rules *scheduler.Rules, now scheduler.Instant, p *scheduler.Project, sections []byte) (Document, error) {
+	if fractional(p) {
+		for _, n := range []int{scheduler.MaxExact, 32, 16} {
+			if doc := c.join(rules, p.Compact(rules, now, n, 0), sections); doc.fits() {
+				return doc, nil
+			}
+		}
+	}
 	for _, encode := range []func(*scheduler.Rules, *scheduler.Project, []byte) Document{c.join, c.alone} {
 		fitting := p
 		for _, l := range levels {

@@ -99,6 +99,8 @@ func (e *encoder) totals(t *scheduler.Totals) {
 	e.int(t.Writes)
 }
 
+const second = 1000 // milliseconds
+
 const windowMillis = scheduler.Instant(scheduler.Window / time.Millisecond)
 
 func (e *encoder) calendar(c *scheduler.Calendar) {
@@ -117,10 +119,11 @@ func (e *encoder) calendar(c *scheduler.Calendar) {
 		e.uint(flags)
 	}
 	e.len(len(c.Folded))
-	second := e.last / 1000
+	before := e.last / second
 	for _, x := range c.Folded {
-		e.int(int64(x.End/1000 - second))
-		second = x.End / 1000
+		end := x.End.Ceil(second) / second
+		e.int(int64(end - before))
+		before = end
 		e.int(x.Tokens)
 		e.int(x.Requests)
 	}

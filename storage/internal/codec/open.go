@@ -8,7 +8,9 @@ import (
 )
 
 // Sections returns the sections that this build knows.
-func Sections() []Section { return []Section{others, buckets, open, idle, services, settings, holds} }
+func Sections() []Section {
+	return []Section{fine, others, buckets, open, idle, services, settings, holds}
+}
 
 // open holds which reservations are known to be on their way, of calendars with
 // some: per calendar its position, a count, and three bytes for each. Where another

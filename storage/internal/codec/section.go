@@ -29,6 +29,8 @@ type Section struct {
 	// Optional says that the section isn't written when it has no data: it doesn't
 	// matter whether it is empty or missing.
 	Optional bool
+	// Last says that Give is called after those of all other sections; Take is in its turn.
+	Last bool
 }
 
 // sectionsFormat is the first byte of the second field. After it come the
@@ -109,11 +111,16 @@ func (c *Codec) split(p *scheduler.Project, doc Document) *scheduler.Project {
 	if len(parts) > 0 {
 		now = tie(doc.State)
 	}
-	for _, s := range c.sections {
-		if i := index(parts, s.Tag); i >= 0 {
-			p = s.Give(p, parts[i].data, parts[i].tie == now)
-		} else {
-			p = s.Give(p, nil, false)
+	for _, last := range []bool{false, true} {
+		for _, s := range c.sections {
+			if s.Last != last {
+				continue
+			}
+			if i := index(parts, s.Tag); i >= 0 {
+				p = s.Give(p, parts[i].data, parts[i].tie == now)
+			} else {
+				p = s.Give(p, nil, false)
+			}
 		}
 	}
 	return p
