@@ -36,14 +36,14 @@ func (g *Grouped) FreshControl(ctx context.Context) (Control, error) {
 	return g.controlWithin(ctx, refreshEvery)
 }
 
-// controlWithin returns a control document that is no older than age. Callers
-// share a read, which goes on when one of them leaves.
+// controlWithin returns a control document that was no older than age when it was asked for:
+// a read may take longer than that. Callers share a read, which goes on when one of them leaves.
 func (g *Grouped) controlWithin(ctx context.Context, age time.Duration) (Control, error) {
-	for {
+	for begun := time.Now(); ; {
 		if g.closing.Load() {
 			return Control{}, ErrClosed
 		}
-		if doc, ok := g.ctl.within(age); ok {
+		if doc, ok := g.ctl.within(age + time.Since(begun)); ok {
 			return doc, nil
 		}
 		if err := g.shareControl(ctx); err != nil {
@@ -73,7 +73,7 @@ func (g *Grouped) readControl() error {
 	g.stats.control.Add(1)
 	g.uncounted.add(1, 0)
 	asked, taken, sought := g.ctl.begin()
-	doc, err := g.docs.control(ctx)
+	doc, _, err := g.docs.control(ctx)
 	if err != nil {
 		return unavailable("read control document", err)
 	}
@@ -184,28 +184,23 @@ func (g *Grouped) UpdateControl(ctx context.Context, change func(*Control) error
 	return doc, nil
 }
 
-// updateControl tries until GiveUp: a transaction that lost too many races has
-// changed nothing.
+// updateControl tries until GiveUp, as long as it only loses races.
 func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
-	var doc Control
 	var lost string
 	known, ok := g.ctl.within(forever)
-	err := g.transact(ctx, func() (err error) {
-		doc, err = g.docs.updateControl(ctx, func(c *Control) error {
-			if lost = ""; ok {
-				lost = c.recover(&known, g.Now())
-			}
-			epoch := c.Epoch
-			if err := change(c); err != nil {
-				return &refusal{err}
-			}
-			c.Epoch = epoch + 1
-			return nil
-		})
-		return err
-	})
+	doc, err := update(ctx, g, g.docs.control, func(c Control) (Control, bool, error) {
+		if lost = ""; ok {
+			lost = c.recover(&known, g.Now())
+		}
+		epoch := c.Epoch
+		if err := change(&c); err != nil {
+			return Control{}, false, &refusal{err}
+		}
+		c.Epoch = epoch + 1
+		return c, true, nil
+	}, g.docs.putControl)
 	if err == nil {
 		g.notice(lost)
 	}

@@ -2,14 +2,12 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -89,20 +87,38 @@ func (g *Grouped) decode(id string, doc document) (*scheduler.Project, error) {
 	return p, nil
 }
 
-// transact runs a transaction that reads until it is not aborted for having lost
-// too many races, or ctx ends. Those of one instance run one after another: they
-// would only get in one another's way.
-func (g *Grouped) transact(ctx context.Context, transaction func() error) error {
+// errRace means that another instance changed the control document or a record first.
+var errRace = errors.New("changed by another instance")
+
+// update reads the control document or a record, and writes what change makes of it on
+// condition that nobody wrote in between, again until it is the first or ctx ends. A read
+// or write that gets no answer ends it sooner: silence counts before all is given up.
+// Those of one instance run one after another: they would only get in one another's way.
+func update[T any](ctx context.Context, g *Grouped, read func(context.Context) (T, version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, version) error) (next T, err error) {
 	if err := g.updating.Acquire(ctx, 1); err != nil {
-		return err
+		return next, err
 	}
 	defer g.updating.Release(1)
-	for try := 1; ; try++ {
+	once := func() error {
 		g.stats.control.Add(2)
 		g.uncounted.add(1, 1)
-		err := transaction()
-		if status.Code(err) != codes.Aborted || pause(ctx, g.opts.Jitter(try)) != nil {
+		reading, cancel := context.WithTimeout(ctx, g.readTimeout())
+		defer cancel()
+		was, base, err := read(reading)
+		if err != nil {
 			return err
+		}
+		var changed bool
+		if next, changed, err = change(was); err != nil || !changed {
+			return err
+		}
+		writing, cancel := context.WithTimeout(ctx, g.readTimeout())
+		defer cancel()
+		return write(writing, next, base)
+	}
+	for try := 1; ; try++ {
+		if err = once(); !errors.Is(err, errRace) || pause(ctx, g.opts.Jitter(try)) != nil {
+			return next, err
 		}
 	}
 }

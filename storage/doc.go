@@ -121,9 +121,10 @@
 // It costs no operation. Events, results of checks, the history of finished
 // days and whose resources are, are records, documents of their own that are read when
 // somebody looks.
-// Like project documents they are written on condition that nobody wrote in
-// between: a dozen instances that start together and want the same lease would
-// deadlock in transactions that read.
+// Like project documents they and the control document are written on condition that
+// nobody wrote in between: a dozen instances that start together and want the same lease
+// would deadlock in transactions that read. Each read and each write has its own bound, so
+// that a slow database isn't taken for a silent one.
 //
 // # Time
 //

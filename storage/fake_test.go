@@ -270,84 +270,60 @@ func (l *Line) put(ctx context.Context, id string, doc codec.Document, base vers
 	return v, nil
 }
 
-func (l *Line) control(ctx context.Context) (Control, error) {
+func (l *Line) control(ctx context.Context) (c Control, at version, err error) {
 	if err := hooked(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
-		return Control{}, err
+		return c, at, err
 	}
 	before := l.theClock().Local()
 	if err := l.travel(ctx); err != nil {
-		return Control{}, err
+		return c, at, err
 	}
 	l.DB.mu.Lock()
-	c, at := l.DB.ctl.clone(), time.Now()
+	c, at = l.DB.ctl.clone(), l.DB.moved()
+	read := time.Now()
 	l.DB.mu.Unlock()
 	if err := l.travel(ctx); err != nil {
-		return Control{}, err
+		return Control{}, at, err
 	}
-	l.clock.Observe(before, l.clock.Local(), at)
-	return c, nil
+	l.clock.Observe(before, l.clock.Local(), read)
+	return c, at, nil
 }
 
-func (l *Line) updateControl(ctx context.Context, change func(*Control) error) (c Control, err error) {
-	err = l.transact(ctx,
-		func() { c = l.DB.ctl.clone() },
-		func() error { return change(&c) },
-		func() { l.DB.ctl = c.clone() })
-	if err != nil {
-		return Control{}, err
-	}
-	return c, nil
+func (l *Line) putControl(ctx context.Context, c Control, base version) error {
+	return l.putNamed(ctx, base, func() { l.DB.ctl = c.clone() })
 }
 
-// transact is an optimistic transaction that, like the client library, runs its
-// body again after a lost race, five times at most.
-func (l *Line) transact(ctx context.Context, read func(), change func() error, write func()) error {
-	for range 5 {
-		if err := l.travel(ctx); err != nil {
-			return err
-		}
-		l.DB.mu.Lock()
-		read()
-		at := l.DB.ctlMoved
-		l.DB.mu.Unlock()
-		if err := change(); err != nil {
-			return err
-		}
-		if err := l.travel(ctx); err != nil {
-			return err
-		}
-		l.DB.mu.Lock()
-		won := l.DB.ctlMoved == at
-		if won {
-			write()
-			l.DB.ctlMoved = at + 1
-		}
-		l.DB.mu.Unlock()
-		if won {
-			return nil
-		}
-	}
-	return status.Error(codes.Aborted, "too much contention")
-}
-
-func (l *Line) record(ctx context.Context, name string) ([]byte, error) {
+func (l *Line) record(ctx context.Context, name string) ([]byte, version, error) {
 	if err := l.travel(ctx); err != nil {
-		return nil, err
+		return nil, version{}, err
 	}
 	l.DB.mu.Lock()
-	data := slices.Clone(l.DB.records[name])
+	data, at := slices.Clone(l.DB.records[name]), l.DB.moved()
 	l.DB.mu.Unlock()
-	return data, l.travel(ctx)
+	return data, at, l.travel(ctx)
 }
 
-func (l *Line) updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) (next []byte, err error) {
-	var data []byte
-	err = l.transact(ctx,
-		func() { data = slices.Clone(l.DB.records[name]) },
-		func() error {
-			next, _, err = changeRecord(data, change)
-			return err
-		},
-		func() { l.DB.records[name] = slices.Clone(next) })
-	return next, err
+func (l *Line) putRecord(ctx context.Context, name string, data []byte, base version) error {
+	return l.putNamed(ctx, base, func() { l.DB.records[name] = slices.Clone(data) })
 }
+
+// putNamed writes the control document or a record, unless one of them was written since.
+func (l *Line) putNamed(ctx context.Context, base version, write func()) error {
+	if err := l.travel(ctx); err != nil {
+		return err
+	}
+	l.DB.mu.Lock()
+	won := l.DB.moved().Equal(base)
+	if won {
+		write()
+		l.DB.ctlMoved++
+	}
+	l.DB.mu.Unlock()
+	if !won {
+		return errRace
+	}
+	return l.travel(ctx)
+}
+
+// moved is the version of the control document and of all records. The lock is held.
+func (db *Fake) moved() version { return time.UnixMicro(db.ctlMoved + 1) }

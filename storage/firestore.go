@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
-	"slices"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/api/option"
@@ -127,11 +126,7 @@ func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Cli
 	err := client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
 		before = clock.Local()
 		if base.IsZero() {
-			values := make(map[string]any, len(fields))
-			for _, x := range fields {
-				values[x.Path] = x.Value
-			}
-			return tx.Create(doc, values)
+			return tx.Create(doc, values(fields))
 		}
 		return tx.Update(doc, fields, firestore.LastUpdateTime(base))
 	}, firestore.MaxAttempts(1), firestore.WithCommitResponseTo(&reply))
@@ -152,7 +147,7 @@ func (f *firestoreDocuments) transact(ctx context.Context, client *firestore.Cli
 // controlName names the control document.
 const controlName = "control"
 
-func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
+func (f *firestoreDocuments) control(ctx context.Context) (c Control, at version, err error) {
 	before := clock.Local()
 	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
 		return f.named(client, controlName).Get(ctx)
@@ -160,69 +155,35 @@ func (f *firestoreDocuments) control(ctx context.Context) (Control, error) {
 	if snap != nil {
 		f.clock.Observe(before, clock.Local(), snap.ReadTime)
 	}
-	return decodeControl(snap, err)
-}
-
-func decodeControl(snap *firestore.DocumentSnapshot, err error) (Control, error) {
-	var c Control
 	switch {
 	case status.Code(err) == codes.NotFound:
-		return c, nil
+		return c, at, nil
 	case err != nil:
-		return c, err
+		return c, at, err
 	}
 	if err := snap.DataTo(&c); err != nil {
-		return Control{}, fmt.Errorf("control document: %w", err)
+		return Control{}, at, fmt.Errorf("control document: %w", err)
 	}
-	return c, nil
+	return c, snap.UpdateTime, nil
 }
 
-// controlFields names the fields of the control document that this build knows.
-var controlFields = func() (paths []firestore.FieldPath) {
-	for field := range reflect.TypeFor[Control]().Fields() {
-		paths = append(paths, firestore.FieldPath{field.Tag.Get("firestore")})
+// putControl leaves fields as they are that this build doesn't know.
+func (f *firestoreDocuments) putControl(ctx context.Context, c Control, base version) error {
+	var fields []firestore.Update
+	for field, value := range reflect.ValueOf(c).Fields() {
+		fields = append(fields, firestore.Update{Path: field.Tag.Get("firestore"), Value: value.Interface()})
 	}
-	return paths
-}()
-
-// updateControl reads and writes in an ordinary transaction: admins are rare.
-// Fields that this build doesn't know stay as they are.
-func (f *firestoreDocuments) updateControl(ctx context.Context, change func(*Control) error) (Control, error) {
-	return connection.Call(ctx, f.conn, func(client *firestore.Client) (result Control, err error) {
-		ref := f.named(client, controlName)
-		err = client.RunTransaction(ctx, func(_ context.Context, tx *firestore.Transaction) error {
-			snap, err := tx.Get(ref)
-			c, err := decodeControl(snap, err)
-			if err != nil {
-				return err
-			}
-			if err := change(&c); err != nil {
-				return err
-			}
-			result = c
-			return tx.Set(ref, c, firestore.Merge(slices.Clone(controlFields)...)) // which it sorts in place
-		})
-		return result, err
-	})
+	return f.putNamed(ctx, controlName, fields, base)
 }
 
 // dataField holds what a record holds. It should be exempt from indexing.
 const dataField = "data"
 
-func (f *firestoreDocuments) recordRef(client *firestore.Client, name string) *firestore.DocumentRef {
-	return f.named(client, "record-"+name)
-}
+func recordDocument(name string) string { return "record-" + name }
 
-func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, error) {
-	data, _, err := f.readRecord(ctx, name)
-	return data, err
-}
-
-// readRecord returns what a record holds, and the version that it is; the zero
-// one if there is none.
-func (f *firestoreDocuments) readRecord(ctx context.Context, name string) ([]byte, version, error) {
+func (f *firestoreDocuments) record(ctx context.Context, name string) ([]byte, version, error) {
 	snap, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.DocumentSnapshot, error) {
-		return f.recordRef(client, name).Get(ctx)
+		return f.named(client, recordDocument(name)).Get(ctx)
 	})
 	switch {
 	case status.Code(err) == codes.NotFound:
@@ -237,27 +198,31 @@ func (f *firestoreDocuments) readRecord(ctx context.Context, name string) ([]byt
 	return data, snap.UpdateTime, nil
 }
 
-// updateRecord takes no lock either: a dozen instances that start together and
-// want the same lease would deadlock on upgrading theirs. It reads, and writes on
-// condition that nobody wrote in between; a lost race is codes.Aborted.
-func (f *firestoreDocuments) updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
-	data, base, err := f.readRecord(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	next, changed, err := changeRecord(data, change)
-	if err != nil || !changed {
-		return next, err
-	}
-	_, err = connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.WriteResult, error) {
+func (f *firestoreDocuments) putRecord(ctx context.Context, name string, data []byte, base version) error {
+	return f.putNamed(ctx, recordDocument(name), []firestore.Update{{Path: dataField, Value: data}}, base)
+}
+
+// putNamed takes no lock either: a dozen instances that start together and want the same
+// lease would deadlock on upgrading theirs.
+func (f *firestoreDocuments) putNamed(ctx context.Context, name string, fields []firestore.Update, base version) error {
+	_, err := connection.Call(ctx, f.conn, func(client *firestore.Client) (*firestore.WriteResult, error) {
 		if base.IsZero() {
-			return f.recordRef(client, name).Create(ctx, map[string]any{dataField: next})
+			return f.named(client, name).Create(ctx, values(fields))
 		}
-		return f.recordRef(client, name).Update(ctx, []firestore.Update{{Path: dataField, Value: next}}, firestore.LastUpdateTime(base))
+		return f.named(client, name).Update(ctx, fields, firestore.LastUpdateTime(base))
 	})
 	switch status.Code(err) {
-	case codes.AlreadyExists, codes.FailedPrecondition, codes.NotFound:
-		return nil, status.Error(codes.Aborted, "the record was changed by another instance")
+	case codes.AlreadyExists, codes.FailedPrecondition, codes.NotFound, codes.Aborted:
+		return errRace
 	}
-	return next, err
+	return err
+}
+
+// values are fields of a document that is made.
+func values(fields []firestore.Update) map[string]any {
+	all := make(map[string]any, len(fields))
+	for _, x := range fields {
+		all[x.Path] = x.Value
+	}
+	return all
 }

@@ -24,14 +24,14 @@ type documents interface {
 	// A second field that is nil stays as it is, and so does whatever else the
 	// document holds. After an error it is unknown whether it was written.
 	put(ctx context.Context, id string, doc codec.Document, base version) (version, error)
-	// control reads the control document.
-	control(ctx context.Context) (Control, error)
-	// updateControl changes it in a transaction, so that no change is lost.
-	updateControl(ctx context.Context, change func(*Control) error) (Control, error)
-	// record reads a record, nil if there is none.
-	record(ctx context.Context, name string) ([]byte, error)
-	// updateRecord changes one in a transaction, by changeRecord.
-	updateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error)
+	// control reads the control document, record a record, nil if there is none. A
+	// missing one has the zero version.
+	control(ctx context.Context) (Control, version, error)
+	record(ctx context.Context, name string) ([]byte, version, error)
+	// putControl and putRecord write one if it still has the given version, else they
+	// return errRace. After any other error it is unknown whether it was written.
+	putControl(ctx context.Context, c Control, base version) error
+	putRecord(ctx context.Context, name string, data []byte, base version) error
 	// now is the database's time.
 	now() scheduler.Instant
 	// between returns the instants between which that time is.
@@ -110,7 +110,7 @@ type Grouped struct {
 	uncounted operations // of the deployment's documents, not yet counted anywhere
 
 	ctl      controlCache
-	updating *semaphore.Weighted // one transaction that reads at a time
+	updating *semaphore.Weighted // one change of such a document at a time
 	closing  atomic.Bool
 	reached  atomic.Bool               // the database has answered before
 	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere, or might have been

@@ -314,3 +314,25 @@ func (l *lateLine) put(ctx context.Context, id string, doc codec.Document, base 
 	}()
 	return version{}, status.Error(codes.DeadlineExceeded, "no reply")
 }
+
+// A database that takes two seconds for each call is slow, not silent: what takes two calls
+// is done.
+func TestSlowDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := (&Line{DB: NewFake(2 * time.Second)}).Open(t, Options{})
+		for range 2 { // once it has been heard from, too
+			_, err := g.UpdateControl(t.Context(), func(c *Control) error { c.Mode += "x"; return nil })
+			require.NoError(t, err)
+			_, err = g.UpdateRecord(t.Context(), "r", func(data []byte) ([]byte, error) { return append(data, 'x'), nil })
+			require.NoError(t, err)
+			_, err = g.View(t.Context(), []string{"p"})
+			require.NoError(t, err)
+		}
+		c, err := g.FreshControl(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "xx", c.Mode)
+		data, err := g.Record(t.Context(), "r")
+		require.NoError(t, err)
+		assert.Equal(t, "xx", string(data))
+	})
+}

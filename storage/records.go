@@ -49,7 +49,7 @@ func (g *Grouped) Record(ctx context.Context, name string) ([]byte, error) {
 	defer cancel()
 	g.stats.control.Add(1)
 	g.uncounted.reads.Add(1)
-	data, err := g.docs.record(limited, name)
+	data, _, err := g.docs.record(limited, name)
 	if err != nil {
 		return nil, g.failed(ctx, "read record", err)
 	}
@@ -70,20 +70,19 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	}
 	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
-	var data []byte
 	var lost string
-	err := g.transact(limited, func() (err error) {
-		once, cancel := context.WithTimeout(limited, g.readTimeout()) // silence counts before it is given up
-		defer cancel()
-		data, err = g.docs.updateRecord(once, name, func(data []byte) ([]byte, error) {
-			if lost = ""; data == nil {
-				if data = g.remembered(name); data != nil {
-					lost = fmt.Sprintf("the record %q was missing: it is written back as this instance knows it", name)
-				}
+	data, err := update(limited, g, func(ctx context.Context) ([]byte, version, error) {
+		return g.docs.record(ctx, name)
+	}, func(data []byte) ([]byte, bool, error) {
+		if lost = ""; data == nil {
+			if data = g.remembered(name); data != nil {
+				lost = fmt.Sprintf("the record %q was missing: it is written back as this instance knows it", name)
 			}
-			return change(data)
-		})
-		return err
+		}
+		next, changed, err := changeRecord(data, change)
+		return next, changed || lost != "", err
+	}, func(ctx context.Context, data []byte, base version) error {
+		return g.docs.putRecord(ctx, name, data, base)
 	})
 	if err != nil {
 		return nil, g.failed(ctx, "change record", err)

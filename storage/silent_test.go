@@ -32,23 +32,30 @@ func TestSilentConnection(t *testing.T) {
 		require.NoError(t, s.Close(t.Context()))
 		until(t, "and the other with the store", func() bool { return p.Open() == 0 })
 	})
-	t.Run("while a record is changed", func(t *testing.T) {
-		t.Parallel()
-		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
-		s := storeBy(t, p, storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 5 * time.Second})
-		change := func() error {
+	for what, change := range map[string]func(storage.Store) error{
+		"a record": func(s storage.Store) error {
 			_, err := s.UpdateRecord(t.Context(), "r", func(data []byte) ([]byte, error) { return append(data, 'x'), nil })
 			return err
-		}
-		until(t, "it answers", func() bool { _, err := s.Control(t.Context()); return err == nil })
-		until(t, "the first is made", func() bool { return change() == nil })
-		p.Swallow(false)
-		begun := time.Now()
-		require.ErrorIs(t, change(), storage.ErrUnavailable)
-		assert.Less(t, time.Since(begun), 4*time.Second, "silence counts before it is given up")
-		until(t, "the next is made", func() bool { return change() == nil })
-		require.NoError(t, s.Close(t.Context()))
-	})
+		},
+		"the control document": func(s storage.Store) error {
+			_, err := s.UpdateControl(t.Context(), func(*storage.Control) error { return nil })
+			return err
+		},
+	} {
+		t.Run("while "+what+" is changed", func(t *testing.T) {
+			t.Parallel()
+			p := emulatortest.NewSilencer(t, emulatortest.Host(t))
+			s := storeBy(t, p, storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 5 * time.Second})
+			until(t, "it answers", func() bool { _, err := s.Control(t.Context()); return err == nil })
+			until(t, "the first is made", func() bool { return change(s) == nil })
+			p.Swallow(false)
+			begun := time.Now()
+			require.ErrorIs(t, change(s), storage.ErrUnavailable)
+			assert.Less(t, time.Since(begun), 4*time.Second, "silence counts before it is given up")
+			until(t, "the next is made", func() bool { return change(s) == nil })
+			require.NoError(t, s.Close(t.Context()))
+		})
+	}
 	t.Run("pings", func(t *testing.T) {
 		t.Parallel()
 		p := emulatortest.NewSilencer(t, emulatortest.Host(t))

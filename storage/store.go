@@ -88,8 +88,8 @@ type Store interface {
 	// reads.
 	Record(ctx context.Context, name string) ([]byte, error)
 
-	// UpdateRecord changes a record in a transaction and returns what it holds
-	// then. The function may run more than once. Its error is returned as it is,
+	// UpdateRecord changes a record, on condition that nobody else has since it was read, and
+	// returns what it holds then. The function may run more than once. Its error is returned as it is,
 	// and then nothing is changed; what is as before isn't written.
 	UpdateRecord(ctx context.Context, name string, change func(data []byte) ([]byte, error)) ([]byte, error)
 
