@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -73,31 +74,38 @@ func (a *Admin) Usage() *usage.Ledger { return a.usage }
 
 // Archive keeps what was used, if this instance hasn't done so within a minute, and the
 // days that are over, if it hasn't today; before that it calls first. It never fails what
-// it is done beside.
+// it is done beside. Where the store gives no answer it ends with the first write: whoever
+// sends the next request on the connection waits for it.
 func (a *Admin) Archive(ctx context.Context, first func()) {
 	now := a.admission.Now()
 	counts, days := a.usage.Due(), a.history.Due(now)
 	if counts || days {
 		first()
 	}
-	if counts {
-		a.FlushUsage(context.WithoutCancel(ctx))
-	}
-	if days {
+	reached := !counts || a.FlushUsage(context.WithoutCancel(ctx))
+	switch {
+	case days && reached:
 		a.archive(ctx, now)
+	case days:
+		a.history.Retry(now)
 	}
 }
 
-// FlushUsage writes what was used, and what callers spent of their budgets.
-func (a *Admin) FlushUsage(ctx context.Context) {
+// FlushUsage writes what was used, and what callers spent of their budgets. It reports
+// whether the store can be reached; if not, it asks it for no more.
+func (a *Admin) FlushUsage(ctx context.Context) (reached bool) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if err := a.usage.Flush(ctx); err != nil {
 		a.logger(ctx).Warn("usage not kept yet", "error", err)
+		if errors.Is(err, storage.ErrUnavailable) || ctx.Err() != nil {
+			return false
+		}
 	}
 	if err := a.budgets.Flush(ctx); err != nil {
 		a.logger(ctx).Warn("budgets not kept yet", "error", err)
 	}
+	return true
 }
 
 func (a *Admin) archive(ctx context.Context, now scheduler.Instant) {
@@ -119,7 +127,7 @@ func (a *Admin) archive(ctx context.Context, now scheduler.Instant) {
 		return a.history.Archive(ctx, now, projects)
 	}()
 	if err != nil {
-		a.history.Retry()
+		a.history.Retry(now)
 		a.logger(ctx).Warn("history not kept yet", "error", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"fluxgate.dev/fluxgate/internal/requestlog"
 	"fluxgate.dev/fluxgate/internal/validation"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -21,16 +23,19 @@ func (a *Admin) logger(ctx context.Context) *slog.Logger { return requestlog.Fro
 // settleTimeout bounds what is written after an answer is known.
 const settleTimeout = 10 * time.Second
 
-// review moves the bookings that no longer fit under new limits.
+// review moves the bookings that no longer fit under new limits, on all projects at once: the
+// administrator waits for it.
 func (a *Admin) review(ctx context.Context) error {
 	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
 		return err
 	}
+	reviews, ctx := errgroup.WithContext(ctx)
 	for _, id := range p.IDs() {
-		if _, err := a.admission.Apply(ctx, id, scheduler.Review{}); err != nil {
+		reviews.Go(func() error {
+			_, err := a.admission.Apply(ctx, id, scheduler.Review{})
 			return err
-		}
+		})
 	}
-	return nil
+	return reviews.Wait()
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -47,6 +48,7 @@ type Records interface {
 type Keeper struct {
 	records    Records
 	lastLooked atomic.Int32 // the day on which finished days were last looked for
+	again      atomic.Int64 // the instant before which they aren't looked for again
 	cached     atomic.Pointer[snapshot]
 }
 
@@ -64,11 +66,17 @@ func NewKeeper(r Records) *Keeper { return &Keeper{records: r} }
 func (k *Keeper) Due(now scheduler.Instant) bool {
 	today := int32(scheduler.DayOf(now))
 	last := k.lastLooked.Load()
-	return last != today && k.lastLooked.CompareAndSwap(last, today)
+	return last != today && int64(now) >= k.again.Load() && k.lastLooked.CompareAndSwap(last, today)
 }
 
-// Retry makes it due again, after it failed.
-func (k *Keeper) Retry() { k.lastLooked.Store(0) }
+// retryAfter is how long after it failed it is tried again.
+const retryAfter = time.Minute
+
+// Retry makes it due again a minute after it failed, at now.
+func (k *Keeper) Retry(now scheduler.Instant) {
+	k.again.Store(int64(now.Add(retryAfter)))
+	k.lastLooked.Store(0)
+}
 
 // Archive copies the finished days of projects, by ID, into the record.
 func (k *Keeper) Archive(ctx context.Context, now scheduler.Instant, projects map[string]*scheduler.Project) error {

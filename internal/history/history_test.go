@@ -69,8 +69,10 @@ func TestDue(t *testing.T) {
 	yesterday := map[string]*scheduler.Project{"a": used("m", scheduler.DayCount{Day: scheduler.DayOf(noon) - 1, Requests: 1})}
 	store.err = errors.New("unreachable")
 	require.ErrorIs(t, k.Archive(t.Context(), noon, yesterday), store.err)
-	k.Retry()
-	assert.True(t, k.Due(noon))
+	k.Retry(noon)
+	assert.False(t, k.Due(noon.Add(59*time.Second)), "the next request doesn't wait for it, too")
+	assert.True(t, k.Due(noon.Add(time.Minute)))
+	assert.False(t, k.Due(noon.Add(2*time.Minute)))
 }
 
 type broken struct {
