@@ -54,6 +54,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if _, err := c.store.Apply(ctx, c.Rules(), grant.Project, s); err != nil {
+		c.store.Later(c.Rules(), grant.Project, s)
 		return fmt.Errorf("settle: %w", err)
 	}
 	return nil

@@ -66,8 +66,6 @@ func (r *dispatch) paysAgain(ctx context.Context, grant *admission.Grant) {
 	if err != nil || p.BilledWith(grant.Project) != nil {
 		return // it is declared
 	}
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	if _, err := r.d.updateAccounts(ctx, p, func(a *accounts.Accounts) { a.Served(grant.Project, r.d.admission.Now()) }); err != nil {
 		r.log.Warn("not noted who pays", "project", grant.Project, "error", err)
 	}

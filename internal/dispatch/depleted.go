@@ -101,8 +101,6 @@ func (r *dispatch) tryDepleted(ctx context.Context) *admission.Grant {
 
 // restore has a project used again that has served a request, or the key that is tried.
 func (r *dispatch) restore(ctx context.Context, project string) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	states, err := r.d.admission.View(ctx, []string{project})
 	problems := []error{err}
 	for _, k := range r.pool.Keys {

@@ -128,10 +128,6 @@ const maxSilent = 1024
 // maxLastWords bounds for how many models upstream's last word is remembered.
 const maxLastWords = 64
 
-// settleTimeout bounds what is written after the answer is known, beside what
-// admission bounds itself.
-const settleTimeout = 10 * time.Second
-
 // Pool returns the keys as they are now, of all providers.
 func (d *Dispatcher) Pool(ctx context.Context) (*Pool, error) {
 	list, err := d.keys.Keys(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/admission/lasting"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/dispatch/weights"
@@ -358,13 +359,15 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 		info.ModelVersion = "" // dated names of the same model, whose calendar is that of the name
 	}
 
-	after := context.WithoutCancel(ctx) // settling survives the caller hanging up
 	if failure != nil {
 		r.log.Warn("upstream failed", "key", key.Index, "project", key.Project, "model", grant.Asked,
 			"class", failure.Class.String(), "status", failure.HTTPStatus, "reason", failure.Reason, "elapsed", time.Since(start))
 		r.recount(ctx, failure)
-		after, cancel := context.WithTimeout(after, settleTimeout)
-		defer cancel()
+	}
+	// Settling survives the caller hanging up. All of it takes what the request may yet wait for the store.
+	after, done := patience.Limit(context.WithoutCancel(ctx))
+	defer done()
+	if failure != nil {
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure, sent))
 	}
 	prompt := info.PromptTokens
@@ -405,8 +408,6 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 
 // conclude records what an answer said beside itself.
 func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent) {
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	if info.Late != nil {
 		r.late(ctx, grant, key, info)
 		return

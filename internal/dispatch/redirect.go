@@ -101,8 +101,6 @@ func (r *dispatch) answeredBy(ctx context.Context, grant *admission.Grant, versi
 		version = ""
 	}
 	r.d.itself.Put(name, 0)
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
-	defer cancel()
 	if now, err := r.d.admission.Snapshot(ctx); err == nil && now.Control.Redirects[name] == version {
 		// Another answer has said so, while this one's request was admitted without.
 		if now.Beside(name) != "" {

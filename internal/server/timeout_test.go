@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,4 +112,57 @@ func TestCallerHangsUp(t *testing.T) {
 		}), "settled")
 		assert.NotContains(t, w.logs.String(), "level=ERROR")
 	})
+}
+
+// lagging is a store whose commits take a while, or longer than anybody waits.
+type lagging struct {
+	storage.Store
+	lag   atomic.Int64 // nanoseconds
+	later atomic.Pointer[scheduler.Settle]
+}
+
+func (l *lagging) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	select {
+	case <-time.After(time.Duration(l.lag.Load())):
+		return l.Store.Apply(ctx, rules, id, change)
+	case <-ctx.Done():
+		return scheduler.Result{}, fmt.Errorf("apply: %w", storage.ErrUnavailable)
+	}
+}
+
+func (l *lagging) Later(rules *scheduler.Rules, id string, change scheduler.Change) {
+	if s, ok := change.(scheduler.Settle); ok {
+		l.later.Store(&s)
+	}
+	l.Store.Later(rules, id, change)
+}
+
+// What a request has waited for the store before it was sent, and what it waits for when its
+// answer is there, is ten seconds together. What was used counts all the same.
+func TestSettlingTakesWhatIsLeft(t *testing.T) {
+	for name, c := range map[string]struct{ before, after time.Duration }{
+		"silent after a quick admission": {0, time.Hour},
+		"silent after a slow admission":  {3 * time.Second, time.Hour},
+		"slow throughout":                {2 * time.Second, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := &lagging{Store: storage.NewMemory(nil)}
+				_, s := stubbed(func(heard) *http.Response {
+					store.lag.Store(int64(c.after))
+					return respond(http.StatusOK, `{"candidates":[{"content":{"parts":[{"text":"Hi."}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5000,"totalTokenCount":5001}}`)
+				})
+				s.store = store
+				w := newWorld(t, s)
+				store.lag.Store(int64(c.before))
+				begun := time.Now()
+				w.generate("hello", "").ok()
+				assert.LessOrEqual(t, time.Since(begun), 10*time.Second)
+				if c.after == time.Hour {
+					require.NotNil(t, store.later.Load(), "it isn't forgotten")
+					assert.EqualValues(t, 5000, store.later.Load().Tokens)
+				}
+			})
+		})
+	}
 }
