@@ -48,6 +48,7 @@ var losers = map[string][2]string{
 	"403_leaked":                   {theKey, theKey},
 	"403_no_key":                   {theKey, theKey},
 	"403_permission":               {theModel, feature},
+	"403_policy":                   {theModel, feature},
 	"403_restricted":               {theKey, theKey},
 	"403_suspended":                {theKey, theKey},
 	"404_deprecated":               {theModel, theModel},
@@ -146,7 +147,7 @@ func TestWhoLosesATurnByARefusal(t *testing.T) {
 					want = feature
 				case saidOfKeys(want) && !confirmed && !kind.content && !kind.free:
 					want = theModel
-				case saidOfKeys(want) && !confirmed, kind.free && !saidOfKeys(want), kind.content && name == "403_permission":
+				case saidOfKeys(want) && !confirmed, kind.free && !saidOfKeys(want), kind.content && (name == "403_permission" || name == "403_policy"):
 					want = nobody
 				}
 				t.Run(name+" "+kind.name+map[bool]string{true: "", false: " unconfirmed"}[confirmed], func(t *testing.T) {

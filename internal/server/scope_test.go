@@ -100,7 +100,7 @@ func TestProjectNotCaller(t *testing.T) {
 	for _, c := range []struct {
 		wording    string
 		altogether bool
-	}{{"400_free_tier", true}, {"403_permission", false}} {
+	}{{"400_free_tier", true}, {"403_permission", false}, {"403_policy", false}} {
 		for _, path := range []string{"/generate", "/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"} {
 			t.Run(c.wording+" "+path, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestProjectNotCaller(t *testing.T) {
 
 // Only when all agree is it the caller's: it gets what Google said, each time.
 func TestWhenAllProjectsAgree(t *testing.T) {
-	for _, wording := range []string{"400_free_tier", "403_permission"} {
+	for _, wording := range []string{"400_free_tier", "403_permission", "403_policy"} {
 		t.Run(wording, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				status, text := refusalBody(t, wording)

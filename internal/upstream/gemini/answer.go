@@ -179,6 +179,17 @@ func keyReason(reason string) bool {
 	return strings.HasPrefix(reason, "API_KEY_") || strings.HasPrefix(reason, "ACCESS_TOKEN_")
 }
 
+// projectReason tells whether an ErrorInfo reason says that the project, or whoever a key of it speaks for, may not do
+// this by what its operators or Google have set: it is documented for all of Google's APIs, and of Gemini's not captured.
+func projectReason(reason string) bool {
+	switch reason {
+	case "IAM_PERMISSION_DENIED", "SECURITY_POLICY_VIOLATED", "SERVICE_NOT_VISIBLE", "GCP_SUSPENDED":
+		return true
+	}
+	return strings.HasSuffix(reason, "_RESTRICTION_VIOLATED") || reason == "ORG_RESTRICTION_VIOLATION" ||
+		strings.HasPrefix(reason, "LOCATION_") && strings.HasSuffix(reason, "POLICY_VIOLATED")
+}
+
 // trimmed returns body without surrounding white space and a UTF-8 byte order mark.
 func trimmed(body []byte) []byte {
 	return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(body), []byte("\uFEFF")))

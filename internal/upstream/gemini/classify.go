@@ -228,7 +228,11 @@ func (e *failure) decideAccess(a answer) {
 		return
 	}
 	e.Class = upstream.ClassCaller
-	if e.Reason != "" {
+	switch {
+	case e.HTTPStatus == http.StatusForbidden && projectReason(e.Reason):
+		e.Class, e.Reason = upstream.ClassDenied, upstream.ReasonPermission
+		return
+	case e.Reason != "":
 		return
 	}
 	// No code. Messages quote the caller's input, but never at their start: only prefixes may blame a key.

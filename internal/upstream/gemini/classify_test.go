@@ -109,6 +109,7 @@ func TestClassify(t *testing.T) {
 		{"400_quotes_caller", upstream.ClassCaller, "", 0, nil, "a caller must not invalidate keys by what it sends"},
 		{"401_token_type", upstream.ClassKeyInvalid, "ACCESS_TOKEN_TYPE_UNSUPPORTED", 0, nil, "what an unusable key can look like"},
 		{"403_leaked", upstream.ClassKeyInvalid, upstream.ReasonLeaked, 0, nil, "no code exists for it"},
+		{"403_policy", upstream.ClassDenied, upstream.ReasonPermission, 0, nil, "a reason that Google documents for all its APIs: an identity or a policy, not the request"},
 		{"403_denied", upstream.ClassProject, upstream.ReasonDenied, 0, nil, "captured with a model lookup that went on passing"},
 		{"403_suspended", upstream.ClassKeyInvalid, "CONSUMER_SUSPENDED", 0, nil, "echoes the key twice"},
 		{"403_restricted", upstream.ClassKeyInvalid, "API_KEY_SERVICE_BLOCKED", 0, nil, "key restricted to other APIs"},
@@ -159,6 +160,23 @@ func foreign(feature string, v upstream.Violation) upstream.Violation {
 	v.Feature = feature
 	v.Foreign = true
 	return v
+}
+
+// What Google documents (google.api.ErrorReason) as said of a project, of who runs it, or of its
+// policies is nothing that the caller could mend, whatever the message says.
+func TestReasonsOfProjects(t *testing.T) {
+	for _, reason := range []string{
+		"IAM_PERMISSION_DENIED", "SECURITY_POLICY_VIOLATED", "RESOURCE_USAGE_RESTRICTION_VIOLATED", "ENDPOINT_USAGE_RESTRICTION_VIOLATED",
+		"ORG_RESTRICTION_VIOLATION", "SERVICE_NOT_VISIBLE", "GCP_SUSPENDED", "LOCATION_POLICY_VIOLATED", "LOCATION_ORG_POLICY_VIOLATED", "LOCATION_TAX_POLICY_VIOLATED",
+	} {
+		for _, message := range []string{"The caller does not have permission", "Request is prohibited by organization's policy.", ""} {
+			body := `{"error":{"code":403,"message":"` + message + `","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"` + reason + `","domain":"googleapis.com"}]}}`
+			e := classify(403, []byte(body), testKey)
+			assert.Equal(t, "denied", e.Class.String(), "%s: %s", reason, message)
+			assert.Equal(t, upstream.ReasonPermission, e.Reason, reason)
+			assert.Equal(t, "caller", classify(400, []byte(body), testKey).Class.String(), "%s as the request's fault", reason)
+		}
+	}
 }
 
 func TestClassifyNonsense(t *testing.T) {
@@ -229,7 +247,7 @@ func TestClassifySeveralReasons(t *testing.T) {
 	assert.Equal(t, "API_KEY_IP_ADDRESS_BLOCKED", e.Reason)
 
 	e = classify(403, []byte(`{"error":{"details":[`+info("IAM_PERMISSION_DENIED")+`]}}`), testKey)
-	assert.Equal(t, upstream.ClassCaller.String(), e.Class.String(), "another permission isn't the key's fault")
+	assert.Equal(t, upstream.ClassDenied.String(), e.Class.String(), "another permission isn't the key's fault, nor the caller's")
 	e = classify(403, []byte(`{"error":{"details":[`+info("BILLING_DISABLED")+`]}}`), testKey)
 	assert.Equal(t, upstream.ClassBilling.String(), e.Class.String(), "the project's, so other keys of it are no use")
 	e = classify(403, []byte(`{"error":{"details":[`+info("not a code: "+testKey)+`]}}`), testKey)
