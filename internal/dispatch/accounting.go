@@ -27,9 +27,9 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 	cost, _ := r.d.usage.Served(a)
 	output := budget.Output(a.Used.Output+a.Used.Thoughts, info.Untold && info.Late == nil)
 	r.d.budgets.Spend(a.Caller, cmp.Or(a.Answered, a.Model), a.Input, a.Used.Cached, output)
-	r.d.telemetry.Used(ctx, telemetry.Used{
+	r.d.telemetry.Used(telemetry.Used{
 		Caller: a.Caller, Model: a.Model, Input: a.Input, Output: a.Used.Output, Thoughts: a.Used.Thoughts, Cached: a.Used.Cached,
-		Tools: a.Used.Tools, Dollars: cost.Dollars(),
+		Tools: a.Used.Tools, Cost: int64(cost),
 	})
 }
 
@@ -78,7 +78,7 @@ func (d *Dispatcher) account(ctx context.Context, c *Call, wait *admission.Wait,
 			who.Model = wait.Model
 		}
 		d.usage.Refused(ctx, who, causeOf(wait), wait.Start.Sub(d.admission.Now()))
-		d.telemetry.Refused(ctx, who.Caller, who.Model, causeOf(wait))
+		d.telemetry.Refused(who.Caller, who.Model, causeOf(wait))
 	case err != nil:
 		d.usage.Failed(ctx, who, failureOf(err))
 	}

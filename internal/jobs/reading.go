@@ -9,6 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/usage"
+	"fluxgate.dev/fluxgate/internal/usage/price"
 )
 
 // atATime is how many results are claimed at a time: what is lost of a file that an instance was
@@ -95,18 +96,18 @@ func (l *Ledger) used(ctx context.Context, at place, e entry, u answers.Usage) {
 	if e.Batch {
 		cost, _ := l.o.Usage.Served(a)
 		l.o.Budgets.SpendBatch(a.Caller, model, input, u.Cached, output)
-		l.told(ctx, a, input, cost.Dollars())
+		l.told(a, input, cost)
 		return
 	}
 	cost := l.o.Usage.Ended(a, e.Before)
 	l.o.Budgets.SpendBeyond(a.Caller, model, input, u.Cached, output, e.Before)
-	l.told(ctx, a, max(0, input-e.Before), max(0, cost.Dollars()))
+	l.told(a, max(0, input-e.Before), max(0, cost))
 }
 
 // told has it measured.
-func (l *Ledger) told(ctx context.Context, a usage.Answer, input int64, dollars float64) {
-	l.o.Telemetry.Used(ctx, telemetry.Used{
+func (l *Ledger) told(a usage.Answer, input int64, cost price.Pico) {
+	l.o.Telemetry.Used(telemetry.Used{
 		Caller: a.Caller, Model: a.Model, Input: input, Output: a.Used.Output, Thoughts: a.Used.Thoughts, Cached: a.Used.Cached,
-		Tools: a.Used.Tools, Dollars: dollars,
+		Tools: a.Used.Tools, Cost: int64(cost),
 	})
 }

@@ -59,5 +59,5 @@
 //   - cloudlog.go: log attributes that Cloud Logging ties to a trace
 //   - environment.go: exporters and resource, from OTEL_… variables
 //   - instruments.go: all instruments with their attributes
-//   - attributes.go: attribute sets kept ready, and bounds for names
+//   - attributes.go: attribute sets kept ready, counters, and bounds for names
 package telemetry

@@ -2,7 +2,9 @@ package telemetry
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -66,31 +68,28 @@ var (
 // instruments are all that is measured, and the attribute sets that it is
 // measured by.
 type instruments struct {
-	active   metric.Int64UpDownCounter
+	active   atomic.Int64
 	duration metric.Float64Histogram
 	requests *attributeSets[requestKey]
 
-	admitted  metric.Int64Counter
-	refused   metric.Int64Counter
-	decisions *attributeSets[decisionKey]
-	wait      metric.Float64Histogram
-	waited    metric.Float64Histogram
-	waits     *attributeSets[waitTimeKey]
+	admitted *counter[decisionKey]
+	refused  *counter[decisionKey]
+	wait     metric.Float64Histogram
+	waited   metric.Float64Histogram
+	waits    *attributeSets[waitTimeKey]
 
 	upstream metric.Float64Histogram
-	failures metric.Int64Counter
+	failures *counter[sendKey]
 	sends    *attributeSets[sendKey]
 	tokens   metric.Int64Histogram
 	usage    *attributeSets[usageKey]
 
-	callerRequests metric.Int64Counter
-	callerTokens   metric.Int64Counter
-	callers        *attributeSets[string]
+	callerRequests *counter[string]
+	callerTokens   *counter[string]
 
-	used          metric.Int64Counter
-	cost          metric.Float64Counter
-	callerRefused metric.Int64Counter
-	shares        *attributeSets[shareKey]
+	used          *counter[shareKey]
+	cost          *counter[shareKey] // in 1e-12 dollars
+	callerRefused *counter[shareKey]
 
 	store      metric.Float64Histogram
 	operations *attributeSets[storeKey]
@@ -122,34 +121,27 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		problems = append(problems, err)
 		return h
 	}
-	counter := func(name, unit, text string) metric.Int64Counter {
-		c, err := m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(text))
-		problems = append(problems, err)
-		return c
-	}
 	i := &instruments{
 		duration: seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
 		requests: newAttributeSets(requestKey.attributes),
 
-		admitted:  counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went."),
-		refused:   counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way."),
-		decisions: newAttributeSets(decisionKey.attributes),
-		wait:      seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
-		waited:    seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
-		waits:     newAttributeSets(waitTimeKey.attributes),
+		admitted: newCounter(decisionKey.attributes),
+		refused:  newCounter(decisionKey.attributes),
+		wait:     seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
+		waited:   seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
+		waits:    newAttributeSets(waitTimeKey.attributes),
 
 		upstream: seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
-		failures: counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included."),
+		failures: newCounter(sendKey.attributes),
 		sends:    newAttributeSets(sendKey.attributes),
 		usage:    newAttributeSets(usageKey.attributes),
 
-		callerRequests: counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended."),
-		callerTokens:   counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them."),
-		callers:        newAttributeSets(ofCaller),
+		callerRequests: newCounter(ofCaller),
+		callerTokens:   newCounter(ofCaller),
 
-		used:          counter("fluxgate.usage.tokens", "{token}", "Tokens of answered requests by caller and model: input (cached and tool among them), output, thought, cached, tool."),
-		callerRefused: counter("fluxgate.caller.refused", "{request}", "Requests that were told to wait, by caller, model and what stood in the way."),
-		shares:        newAttributeSets(shareKey.attributes),
+		used:          newCounter(shareKey.attributes),
+		cost:          newCounter(shareKey.attributes),
+		callerRefused: newCounter(shareKey.attributes),
 
 		store:      seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
 		operations: newAttributeSets(storeKey.attributes),
@@ -157,12 +149,40 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 	var err error
 	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
 		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
+	return i, errors.Join(append(problems, err, i.observe(m))...)
+}
+
+// observe has the SDK told what is counted here, when somebody collects.
+func (i *instruments) observe(m metric.Meter) error {
+	var problems []error
+	counter := func(name, unit, text string, each func(observe func(sum int64, set metric.ObserveOption))) {
+		_, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text),
+			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+				each(func(sum int64, set metric.ObserveOption) { o.Observe(sum, set) })
+				return nil
+			}))
+		problems = append(problems, err)
+	}
+	counter("fluxgate.admission.admitted", "{request}", "Requests that got a slot, and went.", i.admitted.each)
+	counter("fluxgate.admission.refused", "{request}", "Requests that were told to wait, or that no wait can help, by what stood in the way.", i.refused.each)
+	counter("fluxgate.upstream.errors", "{error}", "Sends that failed, by class, those that broke in mid-answer included.", i.failures.each)
+	counter("fluxgate.caller.requests", "{request}", "Requests by caller, however they ended.", i.callerRequests.each)
+	counter("fluxgate.caller.tokens", "{token}", "Input tokens by caller, as Gemini counted them.", i.callerTokens.each)
+	counter("fluxgate.usage.tokens", "{token}", "Tokens of answered requests by caller and model: input (cached and tool among them), output, thought, cached, tool.", i.used.each)
+	counter("fluxgate.caller.refused", "{request}", "Requests that were told to wait, by caller, model and what stood in the way.", i.callerRefused.each)
+	_, err := m.Float64ObservableCounter("fluxgate.usage.cost", metric.WithUnit("{USD}"),
+		metric.WithDescription("What answered requests cost at list price, by caller and model, where the price is known."),
+		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
+			i.cost.each(func(sum int64, set metric.ObserveOption) { o.Observe(float64(sum)/1e12, set) })
+			return nil
+		}))
 	problems = append(problems, err)
-	i.cost, err = m.Float64Counter("fluxgate.usage.cost", metric.WithUnit("{USD}"),
-		metric.WithDescription("What answered requests cost at list price, by caller and model, where the price is known."))
-	problems = append(problems, err)
-	i.active, err = m.Int64UpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."))
-	return i, errors.Join(append(problems, err)...)
+	_, err = m.Int64ObservableUpDownCounter("http.server.active_requests", metric.WithUnit("{request}"), metric.WithDescription("HTTP requests under way."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(i.active.Load())
+			return nil
+		}))
+	return errors.Join(append(problems, err)...)
 }
 
 func ofCaller(name string) []attribute.KeyValue { return []attribute.KeyValue{callerKey.String(name)} }

@@ -115,14 +115,14 @@ func (s Span) Decided(d Decision) {
 // countDecision counts an admission or a refusal.
 func (r *Recorder) countDecision(ctx context.Context, d Decision) {
 	model := r.models.orOther(d.Model)
-	decision := r.m.decisions.of(decisionKey{r.projects.addOrOther(d.Project), model, d.Cause, d.Booked}).add
-	times := r.m.waits.of(waitTimeKey{model, d.Cause}).record
+	decision := decisionKey{r.projects.addOrOther(d.Project), model, d.Cause, d.Booked}
+	times := r.m.waits.of(waitTimeKey{model, d.Cause})
 	if d.Cause == "" {
-		r.m.admitted.Add(ctx, 1, decision...)
+		r.m.admitted.add(decision, 1)
 		r.m.waited.Record(ctx, d.Waited.Seconds(), times...)
 		return
 	}
-	r.m.refused.Add(ctx, 1, decision...)
+	r.m.refused.add(decision, 1)
 	if d.Wait > 0 {
 		r.m.wait.Record(ctx, d.Wait.Seconds(), times...)
 	}
@@ -173,17 +173,17 @@ func (s Span) Answered(a Answer) {
 		r.models.add(s.to.Model)
 	}
 	project, model := r.projects.addOrOther(s.to.Project), r.models.orOther(s.to.Model)
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, s.to.Provider, "", model, a.Class}).record...)
+	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, s.to.Provider, "", model, a.Class})...)
 	if a.Class != "" {
-		m.failures.Add(s.ctx, 1, m.sends.of(sendKey{operation, s.to.Provider, project, model, a.Class}).add...)
+		m.failures.add(sendKey{operation, s.to.Provider, project, model, a.Class}, 1)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, s.to.Provider, project, model, "input"}).record...)
+		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, s.to.Provider, project, model, "input"})...)
 		if output := a.Output + a.Thoughts; output > 0 {
-			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, s.to.Provider, project, model, "output"}).record...)
+			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, s.to.Provider, project, model, "output"})...)
 		}
 		if caller != "" {
-			m.callerTokens.Add(s.ctx, a.Tokens, m.callers.of(caller).add...)
+			m.callerTokens.add(caller, a.Tokens)
 		}
 	}
 	if !s.recording() {
@@ -217,7 +217,7 @@ func (r *Recorder) Failed(operation string, to Target, class string) {
 		return
 	}
 	send := sendKey{operation, to.Provider, r.projects.addOrOther(to.Project), r.models.orOther(to.Model), class}
-	r.m.failures.Add(context.Background(), 1, r.m.sends.of(send).add...)
+	r.m.failures.add(send, 1)
 }
 
 // Settle begins the settling of a slot.

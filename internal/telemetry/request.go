@@ -64,7 +64,7 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	}
 	q.ctx = context.WithValue(ctx, requestContext{}, q)
 	if r.m != nil {
-		r.m.active.Add(ctx, 1)
+		r.m.active.Add(1)
 	}
 	return &q.answer, q.ctx, q
 }
@@ -146,10 +146,10 @@ func (q *Request) End() {
 		q.span.End()
 	}
 	if m := q.r.m; m != nil {
-		m.active.Add(q.ctx, -1)
-		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status}).record...)
+		m.active.Add(-1)
+		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status})...)
 		if q.caller != "" {
-			m.callerRequests.Add(q.ctx, 1, m.callers.of(q.caller).add...)
+			m.callerRequests.add(q.caller, 1)
 		}
 	}
 	q.r.export.ended(q.ctx)

@@ -71,7 +71,7 @@ func (o *observedStore) UpdateControl(ctx context.Context, change func(*storage.
 
 func (o *observedStore) done(ctx context.Context, operation string, start time.Time, err error) {
 	m := o.r.m
-	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)}).record...)
+	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)})...)
 }
 
 // storeFailure classifies an error of a store; "": none.
