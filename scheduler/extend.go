@@ -18,8 +18,8 @@ package scheduler
 // not only once it is settled.
 //
 // Extending again by the same changes nothing, unless the request was folded in between: which
-// of the sums it is in isn't known then, so one of them may last longer too, and a midnight may
-// count it again. Never less than it is, nor more in any window.
+// of the sums it is in isn't known then, so one of them may last longer too. It is never less than
+// it was, nor more in any window or on any day.
 //
 // The verdict is Admitted with the new reservation, or Replan if there is none
 // any more.

@@ -157,7 +157,7 @@ func TestFoldedExtend(t *testing.T) {
 
 // TestFoldedExtendAgain: a reply was lost, and so many others are admitted before the request is
 // extended again that it was folded anew, and nobody knows which of the sums it is in. Nothing
-// weighs more for it, nor ends earlier; its day may count it once more.
+// weighs more for it, nor ends earlier, and the next day counts it once.
 func TestFoldedExtendAgain(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 1000, TPM: 1000, RPD: 500})
 	midnight := DayOf(noon).End()
@@ -173,9 +173,74 @@ func TestFoldedExtendAgain(t *testing.T) {
 	more, again := d.p.Calendar("m").InWindow(d.rules, midnight-3000)
 	assert.Equal(t, tokens, again)
 	assert.Equal(t, requests, more)
-	assert.GreaterOrEqual(t, d.used(DayOf(noon)+1), int64(1))
+	assert.EqualValues(t, 1, d.used(DayOf(noon)+1))
 	_, again = d.p.Calendar("m").InWindow(d.rules, midnight+60_299)
 	assert.EqualValues(t, 100, again, "it may have been sent as late as that")
+}
+
+// TestFoldedDays has requests admitted, extended, settled and cancelled around a midnight, each of it
+// now and then a second time, after they were folded too: a reply was lost, so whoever asks knows them
+// as they were admitted. Each day counts what may arrive on it, once.
+func TestFoldedDays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const skew = 500
+		rules := rulesFor(map[string]Limits{"m": {RPM: 1000, TPM: Unlimited, RPD: 100_000}})
+		midnight := DayOf(noon).End()
+		now := midnight - Instant(rapid.IntRange(0, 20_000).Draw(t, "before midnight"))
+		type sent struct {
+			reserved Reservation
+			latest   Instant // when it may be sent
+			days     map[Day]bool
+			last     Change
+			over     bool
+		}
+		var p *Project
+		var all []*sent
+		do := func(x Change) (result Result) {
+			p, result = apply(t, rules, p, now, x)
+			return result
+		}
+		on := func(from, to Instant) map[Day]bool { return map[Day]bool{DayOf(from): true, DayOf(to): true} }
+		for range rapid.IntRange(70, 300).Draw(t, "steps") {
+			now += Instant(rapid.IntRange(0, 150).Draw(t, "pause"))
+			step := rapid.IntRange(0, 11).Draw(t, "step")
+			if step < 7 || len(all) == 0 {
+				d := Demand{Tokens: 1, Allowance: time.Duration(rapid.SampledFrom([]int{0, 0, 200, 3000}).Draw(t, "allowance")) * ms}
+				r := do(Reserve{Model: "m", ID: uint64(len(all) + 1), Demand: d}).Reservation
+				all = append(all, &sent{reserved: r, latest: now.Add(d.Allowance), days: on(now-skew, now.Add(d.Allowance)+skew)})
+				continue
+			}
+			x := all[rapid.IntRange(0, len(all)-1).Draw(t, "which")]
+			switch {
+			case x.last != nil && (x.over || step < 10):
+				do(x.last) // once more
+				continue
+			case step < 10:
+				until := now + Instant(rapid.IntRange(0, 4000).Draw(t, "until"))
+				x.last = Extend{Model: "m", ID: x.reserved.ID, Reserved: x.reserved, Until: until}
+				x.latest, x.days[DayOf(until+skew)] = max(x.latest, until), true
+			case step == 10:
+				x.last, x.over, x.days = Cancel{Model: "m", ID: x.reserved.ID, Reserved: x.reserved}, true, nil
+			case step == 11:
+				sentAt := Instant(rapid.Int64Range(int64(x.reserved.Start), int64(min(now, x.latest))).Draw(t, "sent"))
+				x.last, x.over, x.days = Settle{Model: "m", ID: x.reserved.ID, Reserved: x.reserved, Tokens: 1, SentAt: sentAt}, true, on(sentAt-skew, sentAt+skew)
+			}
+			if result := do(x.last); !x.over && result.Verdict != Admitted {
+				t.Fatalf("%+v: %+v", x.last, result)
+			}
+		}
+		for _, day := range []Day{DayOf(midnight) - 1, DayOf(midnight)} {
+			want := int64(0)
+			for _, x := range all {
+				if x.days[day] {
+					want++
+				}
+			}
+			if n := p.Calendar("m").Used(rules, day); n != want {
+				t.Fatalf("%d requests are counted on %v, %d may arrive", n, day, want)
+			}
+		}
+	})
 }
 
 // TestFoldedWeights has requests settled and cancelled in any order, some of it

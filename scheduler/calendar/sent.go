@@ -8,7 +8,7 @@ import (
 
 // Reserve puts an admitted request into the calendar.
 func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservation {
-	for c.sent(id) >= 0 || c.open(id) {
+	for c.sent(id) >= 0 || c.named(id) {
 		id++ // ids are random; within a calendar they must differ
 	}
 	startDay, otherDay := t.days(now, d)
@@ -26,9 +26,7 @@ func (c *Calendar) Reserve(t Terms, id uint64, now Instant, d Demand) Reservatio
 		c.Debt.Per = t.every
 	}
 	if t.folds() {
-		// The oldest goes: it is the most likely to be over.
-		first := max(0, len(c.Open)+1-MaxOpen)
-		c.Open = append(slices.Clip(c.Open[first:]), shortID(id))
+		c.noteOpen(shortID(id))
 	}
 	c.Fold(t, MaxExact)
 	return r
@@ -45,8 +43,26 @@ func (c *Calendar) Use(t Terms, now Instant, tokens int64, longer time.Duration)
 // bytes, by which the few hundred of a calendar differ.
 func shortID(id uint64) uint32 { return uint32(id & (1<<24 - 1)) }
 
+// acrossID is kept beside the short ID of a reservation that was lengthened across a midnight.
+// Who knows it as it was admitted doesn't know that, and once it is folded it can't be seen.
+func acrossID(id uint64) uint32 { return shortID(id) ^ across }
+
+const across = 1 << 23
+
 // open reports whether a reservation is known to be on its way.
 func (c *Calendar) open(id uint64) bool { return slices.Contains(c.Open, shortID(id)) }
+
+// named reports whether Open has anything of a reservation with that ID.
+func (c *Calendar) named(id uint64) bool {
+	return slices.ContainsFunc(c.Open, func(x uint32) bool { return x|across == shortID(id)|across })
+}
+
+// noteOpen adds an entry to Open.
+func (c *Calendar) noteOpen(short uint32) {
+	// The oldest goes: it is the most likely to be over.
+	first := max(0, len(c.Open)+1-MaxOpen)
+	c.Open = append(slices.Clip(c.Open[first:]), short)
+}
 
 // close notes that a reservation isn't on its way any more, and reports whether it
 // was known to be.
@@ -56,7 +72,16 @@ func (c *Calendar) close(id uint64) bool {
 		return false
 	}
 	c.Open = slices.Concat(c.Open[:i], c.Open[i+1:])
+	if i := slices.Index(c.Open, acrossID(id)); i >= 0 {
+		c.Open = slices.Delete(c.Open, i, i+1)
+	}
 	return true
+}
+
+// asCounted returns a reservation, as it was admitted, by the days on which it counts now.
+func (c *Calendar) asCounted(id uint64, admitted Reservation) Reservation {
+	admitted.Straddles = admitted.Straddles || slices.Contains(c.Open, acrossID(id))
+	return admitted
 }
 
 // sent returns the position of a sent request that is kept exactly, or -1.
@@ -137,6 +162,7 @@ func (s *Outcome) arrival(t Terms) Instant {
 // Settling again with the same values changes nothing.
 func (c *Calendar) Settle(t Terms, now Instant, s Outcome) (grew, changed bool, tokens int64) {
 	i, folded := c.sent(s.ID), false
+	s.Reserved = c.asCounted(s.ID, s.Reserved)
 	open := c.close(s.ID)
 	if i < 0 {
 		folded = true
@@ -289,6 +315,7 @@ func (c *Calendar) countDays(t Terms, r *Reservation, times int64) {
 // One that is folded is taken back if it is known to be on its way, and what it was
 // when it was admitted; if it is over it still counts on its day.
 func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation) (was Reservation, ok bool) {
+	admitted = c.asCounted(id, admitted)
 	open := c.close(id)
 	i := c.sent(id)
 	if i < 0 && open && admitted.Start != 0 {
@@ -311,7 +338,7 @@ func (c *Calendar) Cancel(t Terms, now Instant, id uint64, admitted Reservation)
 func (c *Calendar) Exactly(t Terms, now Instant, id uint64, admitted Reservation) int {
 	i := c.sent(id)
 	if i < 0 && c.open(id) {
-		i = c.takeOut(now-c.kept(&t), id, admitted)
+		i = c.takeOut(now-c.kept(&t), id, c.asCounted(id, admitted))
 	}
 	return i
 }
@@ -325,6 +352,9 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longe
 	if other := t.day(until + t.skew); other != t.day(own.Start) && !own.Straddles {
 		c.countRequests(other, own.Requests)
 		own.Straddles = true
+		if c.open(own.ID) {
+			c.noteOpen(acrossID(own.ID))
+		}
 	}
 	return *own, own.End > was.End, *own != was
 }
