@@ -8,7 +8,7 @@ import (
 
 const (
 	// MinOthers is how many places are left to models beside the chain, however long
-	// that is.
+	// that is. Its first models are sure of theirs.
 	MinOthers = 4
 	// MaxIdle is how many calendars that gave up their places are remembered one by one.
 	MaxIdle = 16

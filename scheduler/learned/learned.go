@@ -15,7 +15,9 @@ const (
 	// request is let through in its place.
 	ProbeFor = 10 * time.Minute
 
-	// dayStep is the part of a limit per day by which an answered probe raises it.
+	// dayStep is the part of a limit per day by which an answered probe raises it. A limit per
+	// minute goes up by one request for each answer, some thousands a day; of a day's limit that
+	// would be slow, and nobody is sent beyond that in one burst.
 	dayStep = 10
 )
 
@@ -54,7 +56,8 @@ func (p Probe) Active(now instant.Instant) bool { return p.Cause != NoCause && n
 
 // Due reports whether a probe may test the limit: on each Pacific day after the one on
 // which upstream said that it holds. So a rise is found within a day of use, and a limit
-// that stays as it is costs one 429 a day at most.
+// that stays as it is costs one 429 a day at most. Where no other limit is there in its place, as
+// of sessions, it is tested once it is [LearnedLimit.Stale] instead, once a week.
 func (l LearnedLimit) Due(now instant.Instant) bool {
 	return l.Limit > 0 && instant.DayOf(now) > instant.DayOf(l.At)
 }

@@ -58,8 +58,9 @@ func IsModel(name string) bool { return name == "" || name[0] != notModel }
 
 // A Spec is what a calendar counts that isn't a model's: how many requests and tokens,
 // of whatever kind its weights have, within any window, and how many requests a day.
-// What isn't limited is Unlimited, the day too. A day that rolls is a window of 24 hours,
-// on a calendar of its own.
+// What isn't limited is Unlimited, the day too. What has limits for input and for output tokens,
+// or for a second and a minute, is two calendars, and a day that rolls is a window of 24 hours, on
+// a calendar of its own.
 type Spec struct {
 	EffectiveLimits
 	Window time.Duration // whole seconds; 0: a minute
