@@ -59,6 +59,17 @@ type Offer struct {
 // Now reports whether the request can go at once.
 func (o Offer) Now() bool { return o.Wait == 0 && o.Start != Never }
 
+// sooner compares offers: by their start, the place in the chain, and whether they are probes.
+func (o *Offer) sooner(other *Offer) int {
+	switch {
+	case o.Wait != other.Wait:
+		return cmp.Compare(o.Wait, other.Wait)
+	case o.Rank != other.Rank:
+		return cmp.Compare(o.Rank, other.Rank)
+	}
+	return o.probes(other)
+}
+
 // probes compares offers by whether they are probes: where there is room none is needed.
 func (o *Offer) probes(other *Offer) int {
 	switch {
@@ -80,27 +91,33 @@ func (o *Offer) probes(other *Offer) int {
 // With no offer the request fits nowhere, ever, and the cause says why:
 // TooLarge, or Unavailable when there is no usable project or model.
 func Plan(rules *Rules, now Instant, candidates []Candidate, req Request, rnd func(n int) int) (Offer, Cause) {
-	if req.Waitlist == nil {
-		return choose(rules, now, candidates, &req, rnd, false)
+	s := search{Request: req, rules: rules, now: now, waitlist: req.Queue}
+	best, cause := s.choose(candidates, rnd)
+	if !s.told || cause != NoCause || best.Now() {
+		return best, cause
 	}
-	if !req.Queue {
-		// First without regard to the waitlist: is there room now?
-		if best, cause := choose(rules, now, candidates, &req, rnd, false); cause != NoCause || best.Now() {
-			return best, cause
-		}
-	}
-	return choose(rules, now, candidates, &req, rnd, true)
+	// There is no room now, and others were told times.
+	s.waitlist = true
+	return s.choose(candidates, rnd)
 }
 
-func choose(rules *Rules, now Instant, candidates []Candidate, req *Request, rnd func(n int) int, waitlist bool) (Offer, Cause) {
+// A search looks for the best offer. It is kept on the stack, with room for what a request of
+// the usual kind needs.
+type search struct {
+	Request
+	rules    *Rules
+	now      Instant
+	waitlist bool // those that were told times go first
+	told     bool // some were, of a calendar that was looked at without regard to them
+	few      [4]side
+}
+
+func (s *search) choose(candidates []Candidate, rnd func(n int) int) (Offer, Cause) {
 	var best, within pick
 	missing := Unavailable
-	// A pool and a chain of the usual size need nothing allocated.
-	var someOffers [8]Offer
-	var someOrder [32]int
-	var few [4]side
-	all, order := someOffers[:0], someOrder[:0]
-	order, preferred := preferredFirst(rules, candidates, order)
+	var o Offer
+	var someOrder [32]int // a pool of the usual size needs nothing allocated
+	order, preferred := preferredFirst(s.rules, candidates, someOrder[:0])
 	for i := range order {
 		// In random order the first of those that tie is any of them with the same
 		// chance, and most of the time the others needn't be looked at.
@@ -110,30 +127,44 @@ func choose(rules *Rules, now Instant, candidates []Candidate, req *Request, rnd
 		}
 		if left := alike - i; left > 1 {
 			j := i + rnd(left)
-			if i == 0 && req.Near != "" {
-				if near := slices.IndexFunc(order[:alike], func(k int) bool { return candidates[k].ID == req.Near }); near >= 0 {
+			if i == 0 && s.Near != "" {
+				if near := slices.IndexFunc(order[:alike], func(k int) bool { return candidates[k].ID == s.Near }); near >= 0 {
 					j = near
 				}
 			}
 			order[i], order[j] = order[j], order[i]
 		}
-		all = candidates[order[i]].offers(all[:0], few[:0], rules, now, req, waitlist)
-		for j := range all {
-			o := &all[j]
+		cand := &candidates[order[i]]
+		// What it puts forward: its current model; every model if the fallback is to be
+		// computed or if all are spent for the day.
+		var own pick
+		for rank, model := range s.Chain {
+			if !s.serves(cand.ID, model) {
+				continue
+			}
+			spent := s.offer(&o, cand, model, rank)
 			if o.Start == Never {
 				if o.Cause == TooLarge {
 					missing = TooLarge
 				}
 				continue
 			}
-			if o.Wait == 0 && o.Rank == 0 && o.Probe == NoCause {
-				return *o, NoCause // nothing is better, whatever is asked
+			if !spent && s.MaxWait == nil {
+				own = pick{o, true}
+				break
 			}
-			best.consider(o, cmp.Or(cmp.Compare(o.Wait, best.Wait), cmp.Compare(o.Rank, best.Rank), o.probes(&best.Offer)))
-			if req.MaxWait != nil && o.Wait <= *req.MaxWait {
-				within.consider(o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(&within.Offer)))
+			own.consider(&o, o.sooner(&own.Offer))
+			if s.MaxWait != nil && o.Wait <= *s.MaxWait {
+				within.consider(&o, cmp.Or(cmp.Compare(o.Rank, within.Rank), cmp.Compare(o.Wait, within.Wait), o.probes(&within.Offer)))
 			}
 		}
+		if !own.seen {
+			continue
+		}
+		if own.Wait == 0 && own.Rank == 0 && own.Probe == NoCause {
+			return own.Offer, NoCause // nothing is better, whatever is asked
+		}
+		best.consider(&own.Offer, own.sooner(&best.Offer))
 	}
 	switch {
 	case within.seen:
@@ -179,70 +210,54 @@ func (p *pick) consider(o *Offer, compared int) {
 // Offers returns what every model of every candidate could do, in the order of
 // the candidates and the chain, for whoever wants to know when and why.
 func Offers(rules *Rules, now Instant, candidates []Candidate, req Request) []Offer {
+	s := search{Request: req, rules: rules, now: now, waitlist: true}
 	all := make([]Offer, 0, len(candidates)*len(req.Chain))
-	for _, cand := range candidates {
-		at := cand.at(now)
+	for i := range candidates {
+		cand := &candidates[i]
 		for rank, model := range req.Chain {
-			if !req.serves(cand.ID, model) {
-				continue
+			if req.serves(cand.ID, model) {
+				var o Offer
+				s.offer(&o, cand, model, rank)
+				all = append(all, o)
 			}
-			o, _ := cand.offer(nil, rules, at, model, rank, &req, true)
-			all = append(all, o)
 		}
 	}
 	return all
 }
 
-// offers appends what a candidate puts forward: its current model; every model
-// if the fallback is to be computed or if all are spent for the day.
-func (cand Candidate) offers(all []Offer, few []side, rules *Rules, now Instant, req *Request, waitlist bool) []Offer {
-	now = cand.at(now)
-	for rank, model := range req.Chain {
-		if !req.serves(cand.ID, model) {
-			continue
-		}
-		o, spent := cand.offer(few, rules, now, model, rank, req, waitlist)
-		if !spent && o.Start != Never && req.MaxWait == nil {
-			return append(all[:0], o)
-		}
-		all = append(all, o)
+// offer computes the start of a request on one model of a candidate, and whether that model's
+// day is spent there.
+func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent bool) {
+	now, rules := s.now, s.rules.Of(cand.ID)
+	if cand.State != nil {
+		now = max(now, cand.State.Latest)
 	}
-	return all
-}
-
-// at returns the instant at which the candidate decides.
-func (cand Candidate) at(now Instant) Instant {
-	if cand.State == nil {
-		return now
+	*o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
+	if s.Also != nil {
+		o.Also = s.Also(model)
 	}
-	return max(now, cand.State.Latest)
-}
-
-// offer computes the start of a request on one model, and whether that model's
-// day is spent there. What is few has room for the calendars that it weighs on, and nothing in it.
-func (cand Candidate) offer(few []side, rules *Rules, now Instant, model string, rank int, req *Request, waitlist bool) (o Offer, spent bool) {
-	rules = rules.Of(cand.ID)
-	o = Offer{Project: cand.ID, Model: model, Rank: rank, Start: Never}
-	if req.Also != nil {
-		o.Also = req.Also(model)
+	all, cause := cand.State.sides(s.few[:0], rules, now, model, s.Demand, o.Also, false)
+	if o.Cause = cause; cause != NoCause {
+		return false
 	}
-	var all []side
-	if all, o.Cause = cand.State.sides(few, rules, now, model, req.Demand, o.Also, false); o.Cause != NoCause {
-		return o, false
-	}
-	if waitlist && req.Waitlist != nil {
+	if s.waitlist && s.Waitlist != nil {
 		for i := range all {
-			all[i].told = req.Waitlist(cand.ID, all[i].c.Model)
+			all[i].told = s.Waitlist(cand.ID, all[i].c.Model)
 		}
 	}
-	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, req.From))
+	o.Start, o.Cause, o.On, o.Probe, _ = startOfAll(rules, all, now, max(now, s.From))
 	o.Wait = o.Start.Sub(now)
 	for i := range all {
 		x := &all[i]
 		if cause := x.c.Spent(&x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
-			o.Cause, o.On = cause, x.name(i)
-			return o, true
+			o.Cause, o.On, spent = cause, x.name(i), true
+			break
 		}
 	}
-	return o, false
+	if !s.waitlist && s.Waitlist != nil && (o.Wait > 0 || s.MaxWait != nil) {
+		for i := 0; i < len(all) && !s.told; i++ {
+			s.told = len(s.Waitlist(cand.ID, all[i].c.Model)) > 0
+		}
+	}
+	return spent
 }
