@@ -369,7 +369,7 @@ type Redirected struct {
 }
 
 func (x Redirected) apply(p *Project, rules *Rules, now Instant) Result {
-	if !p.knows(x.Model) {
+	if p.known(x.Model) == nil {
 		return Result{}
 	}
 	c, t := p.edit(rules, now, x.By)

@@ -83,23 +83,35 @@ type Writer struct {
 
 // Calendar returns the calendar of a model: an empty one if nothing is known.
 func (p *Project) Calendar(model string) *Calendar {
-	if p != nil {
-		for _, c := range p.Calendars {
-			if c.Model == model {
-				return c
-			}
-		}
+	if c := p.find(model); c != nil {
+		return c
 	}
 	return p.comeBack(model)
 }
 
 // Has reports whether the project has a calendar of that name, in its place.
-func (p *Project) Has(name string) bool {
-	return p != nil && slices.ContainsFunc(p.Calendars, func(c *Calendar) bool { return c.Model == name })
+func (p *Project) Has(name string) bool { return p.find(name) != nil }
+
+// find returns the calendar of that name, or nil if the project has none in its place.
+func (p *Project) find(name string) *Calendar {
+	if p != nil {
+		for _, c := range p.Calendars {
+			if c.Model == name {
+				return c
+			}
+		}
+	}
+	return nil
 }
 
-// knows reports whether anything is kept of a calendar.
-func (p *Project) knows(name string) bool { return p.Has(name) || p != nil && p.idle(name) >= 0 }
+// known returns what is kept of a calendar, in its place or not; nil: nothing.
+func (p *Project) known(name string) *Calendar {
+	c := p.find(name)
+	if c == nil && p != nil && p.idle(name) >= 0 {
+		c = p.comeBack(name)
+	}
+	return c
+}
 
 // Mark returns what is marked for the key with that fingerprint.
 func (p *Project) Mark(key string) Mark {
@@ -169,7 +181,6 @@ func (p *Project) Wrote(instance uint32, seq uint64) *Project {
 func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
 	next := p.clone()
 	next.Latest = max(now, next.Latest)
-	next.Calendars = slices.Clone(next.Calendars)
 	open := next.openEach(MaxOpen * n / MaxExact)
 	for i := range next.Calendars {
 		c := next.Calendars[i].Clone()
@@ -199,12 +210,19 @@ func (p *Project) openEach(most int) int {
 	}
 }
 
+// clone returns the project for change, with a list of calendars of its own.
 func (p *Project) clone() *Project {
 	if p == nil {
 		return &Project{NextRank: 1}
 	}
-	next := *p
-	return &next
+	next := &struct { // at once, for most changes take little longer than what they allocate
+		Project
+		calendars [6]*Calendar
+	}{Project: *p}
+	if len(p.Calendars) > 0 {
+		next.Calendars = append(next.calendars[:0], p.Calendars...)
+	}
+	return &next.Project
 }
 
 // room reports whether the project has a calendar for the model or can have one.
@@ -222,7 +240,6 @@ func (p *Project) room(rules *Rules, now Instant, model string) bool {
 // edit returns the calendar of a model for change, made new if need be, and what it decides
 // by; nil when there is no place for it. Those that are edited already keep theirs.
 func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) (*Calendar, Terms) {
-	p.Calendars = slices.Clone(p.Calendars)
 	for i, c := range p.Calendars {
 		if c.Model == model {
 			c = c.Clone()
@@ -249,7 +266,6 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 
 // each calls f with every calendar, for change.
 func (p *Project) each(rules *Rules, now Instant, f func(*Calendar)) {
-	p.Calendars = slices.Clone(p.Calendars)
 	for i := range p.Calendars {
 		c := p.Calendars[i].Clone()
 		c.Expire(c.Terms(rules, now), now)

@@ -59,14 +59,14 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		p, edit = p.clone(), true
 	}
 	all, cause := p.side(all, rules, now, model, d, edit)
-	if cause == NoCause && p.knows(OfProject) {
-		if x := p.Calendar(OfProject); x.Block.Until > now || x.InDoubt() {
+	if cause == NoCause {
+		if x := p.known(OfProject); x != nil && (x.Block.Until > now || x.InDoubt()) {
 			all, cause = p.side(all, rules, now, OfProject, d, edit)
 		}
 	}
 	for i := 0; i < len(also) && cause == NoCause; i++ {
 		w := also[i]
-		if w.IfKnown && !p.knows(w.On) {
+		if w.IfKnown && p.known(w.On) == nil {
 			continue
 		}
 		if IsModel(w.On) {
@@ -105,23 +105,26 @@ func (p *Project) missing(model string, also []Weight) (n int) {
 }
 
 func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Demand, edit bool) ([]side, Cause) {
-	var c *Calendar
-	var t Terms
+	before := all
+	all = append(all, side{})
+	x := &all[len(before)]
 	if edit {
-		c, t = p.edit(rules, now, name, all...)
-	} else if p.room(rules, now, name) {
-		c = p.Calendar(name)
-		t = c.Terms(rules, now)
-	}
-	if c == nil {
-		// One that is in nobody's way needs no place.
-		if x := p.Calendar(name); !IsModel(name) && x.Limitless(rules, now) {
-			return all, NoCause
+		x.c, x.t = p.edit(rules, now, name, before...)
+	} else if x.c = p.find(name); x.c != nil || p.room(rules, now, name) {
+		if x.c == nil {
+			x.c = p.comeBack(name)
 		}
-		return all, Unavailable
+		x.t = x.c.Terms(rules, now)
 	}
-	d = t.Within(d)
-	return append(all, side{c: c, t: t, d: d}), c.Barred(&t, now, d)
+	if x.c == nil {
+		// One that is in nobody's way needs no place.
+		if c := p.Calendar(name); !IsModel(name) && c.Limitless(rules, now) {
+			return before, NoCause
+		}
+		return before, Unavailable
+	}
+	x.d = x.t.Within(d)
+	return all, x.c.Barred(&x.t, now, x.d)
 }
 
 // earliestOfAll returns the first start from an instant on that can be told, at which
@@ -199,8 +202,8 @@ func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause C
 // known to hold, that is the first: the others are probed once it has given way.
 func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Cause) {
 	x := &all[i]
-	if x.c.Probing(now) != NoCause {
-		return NoCause // there is one at a time
+	if !x.t.Probes || x.c.Probing(now) != NoCause {
+		return NoCause // nothing is to be tested, or it is: there is one at a time
 	}
 	was := x.t
 	defer func() { x.t = was }()

@@ -231,12 +231,17 @@ func (c *Calendar) Quiet(rules *Rules, now Instant) bool {
 
 // Clone returns the calendar for change.
 func (c *Calendar) Clone() *Calendar {
-	next := *c
+	next := &struct { // at once, for most changes take little longer than what they allocate
+		Calendar
+		days [2]DayCount // yesterday and today
+	}{Calendar: *c}
 	// One spare place: most changes add one reservation.
 	next.Sent = append(make([]*Reservation, 0, len(c.Sent)+1), c.Sent...)
 	next.Bookings = slices.Clip(c.Bookings)
-	next.Days = slices.Clone(c.Days)
-	return &next
+	if len(c.Days) > 0 {
+		next.Days = append(next.days[:0], c.Days...)
+	}
+	return &next.Calendar
 }
 
 // An Unsure is what may have been used of every calendar that isn't a model's, and

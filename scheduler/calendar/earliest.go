@@ -46,6 +46,8 @@ type load struct {
 		is   bool
 	}
 
+	held bool // there are bookings whose holders may come late
+
 	owed    Debt     // of a bucket: what is missing in it beside
 	takings []taking // these
 }
@@ -57,10 +59,9 @@ func (l *load) end(s Instant) Instant { return (s + l.length).Ceil(l.grain) }
 // than the rank below, and the extra ones.
 func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []Booking, grain Instant) *load {
 	l := loads.Get().(*load)
-	*l = load{
-		Calendar: c, Terms: *t, now: now, demand: d, below: below, grain: grain,
-		length: t.likely(d), tokens: t.weight(d.Tokens), requests: d.Count(), steps: l.steps[:0], takings: l.takings[:0],
-	}
+	l.Calendar, l.Terms, l.now, l.demand, l.below, l.grain = c, *t, now, d, below, grain
+	l.length, l.tokens, l.requests, l.steps = t.likely(d), t.weight(d.Tokens), d.Count(), l.steps[:0]
+	l.counted.is, l.held, l.owed, l.takings = false, false, Debt{}, l.takings[:0]
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
 	}
@@ -148,6 +149,7 @@ func (l *load) add(start, end Instant, tokens, requests int64, late Instant) {
 		return
 	}
 	end = end.Ceil(l.grain)
+	l.held = l.held || late != before
 	if start <= l.now {
 		l.tokens += tokens
 		l.requests += requests
@@ -237,6 +239,9 @@ func (l *load) onTime(s Instant) (Instant, Cause) {
 // comes: its end doesn't count. A hold that is over by then was claimed on
 // time, as far as anybody can know.
 func (l *load) crowded(s Instant) (next Instant, kept Cause) {
+	if !l.held {
+		return 0, NoCause
+	}
 	end := l.end(s)
 	at, tokens, requests := l.now, l.tokens, l.requests
 	hold := Never // the first of the holds whose ends don't count

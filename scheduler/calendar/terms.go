@@ -26,6 +26,7 @@ type Terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
 	window     int64   // the most tokens that the model takes
+	Probes     bool    // one of the limits may be tested by a probe
 	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
 	Step       Instant // waits are told in whole multiples of it
 	*kind
@@ -92,24 +93,24 @@ func (c *Calendar) limit(rules *Rules, now Instant, cause Cause) (inForce int64,
 func (c *Calendar) Terms(rules *Rules, now Instant) Terms {
 	if limits.IsModel(c.Model) && !c.Learned.Any() {
 		m := rules.Policy.Model(c.Model)
-		return ofModel(rules, m.Limits, m.Window)
+		return ofModel(rules, m.Limits, m.Window, m.Starts)
 	}
 	return c.under(rules, c.EffectiveLimits(rules, now))
 }
 
 // ofModel returns the terms of a model under certain limits.
-func ofModel(rules *Rules, l Limits, window int64) Terms {
-	return Terms{Limits: l, skew: millis(rules.Skew), hold: millis(rules.Hold), window: window, Step: second, kind: &models}
+func ofModel(rules *Rules, l Limits, window int64, probes bool) Terms {
+	return Terms{Limits: l, skew: millis(rules.Skew), hold: millis(rules.Hold), window: window, Probes: probes, Step: second, kind: &models}
 }
 
 // under returns the terms under certain limits.
 func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	if limits.IsModel(c.Model) {
-		return ofModel(rules, l.Limits, rules.Policy.Window(c.Model))
+		return ofModel(rules, l.Limits, rules.Policy.Window(c.Model), true)
 	}
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
-	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Step: second, kind: &kind{
+	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
 		every: every, grain: grainOf(every),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
 	}}
@@ -262,12 +263,15 @@ func (t *Terms) exceeds(tokens, requests int64) Cause {
 // days returns the days on which a start at s counts: its own, and the
 // one across a midnight that is so near that the arrival may fall beyond it.
 func (t *Terms) days(s Instant, d Demand) (startDay, otherDay Day) {
-	startDay = t.day(s)
-	if after := t.day(s + t.skew + millis(d.Allowance)); after != startDay {
-		return startDay, after
-	}
 	// Our clock may be ahead of Google's by the skew.
-	return startDay, t.day(s - t.skew)
+	first, last := t.day(s-t.skew), t.day(s+t.skew+millis(d.Allowance))
+	if first == last {
+		return first, first
+	}
+	if startDay = t.day(s); startDay != last {
+		return startDay, last
+	}
+	return startDay, first
 }
 
 // countsOn reports whether a booking counts on a day: its holder may come until

@@ -99,6 +99,7 @@ type Policy struct {
 type Model struct {
 	EffectiveLimits
 	Window int64 // the most input tokens that it takes; a request above it never fits
+	Starts bool  // one of its limits is only where to begin
 }
 
 // A Layer is what one source says about limits, by model or family. Within a
@@ -160,6 +161,7 @@ func (p *Policy) model(name string) *Model {
 		m.Override(l.Overrides[string(family)], l.From)
 		m.Override(l.Overrides[name], l.From)
 	}
+	m.Starts = m.RPMFrom.Start() || m.TPMFrom.Start() || m.RPDFrom.Start()
 	return m
 }
 
