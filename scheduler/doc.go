@@ -84,11 +84,12 @@
 // # Bounds
 //
 // A project is kept as one small document. At most [MaxExact] sent requests of a calendar are kept
-// one by one. Beyond that the oldest are folded: their ends are rounded up to whole seconds and
-// equal ends are summed, never early and at most a second late, which bounds the calendar at any
-// RPM. (Of windows above a minute it is a sixtieth, of those below a hundredth of them.) Where that may happen, waits and bookings are computed with rounded ends, so that what is
-// promised still holds after folding; only the rest of a wait behind a late predecessor may grow, by
-// a second. A folded one gives back, once, what it weighs too much, or all if it was never sent.
+// one by one. Beyond that the oldest are folded: their ends are rounded up to whole seconds (in
+// other windows than a minute to a part of them) and equal ends are summed, never early and at most
+// that late, which bounds the calendar at any RPM. Where that may happen, waits and bookings are
+// computed with rounded ends, so that what is promised still holds after folding; only the rest of a
+// wait behind a late predecessor may grow, by a second. A folded one gives back, once, what it
+// weighs too much, or all if it was never sent.
 //
 // There are [MaxModels] calendars of models and [MaxOthers] others. No number of names locks anybody
 // out: one on which nothing weighs gives its place to one that needs it, and what it counted today
