@@ -99,6 +99,25 @@ func TestProducedSilenceIsNotSentAgain(t *testing.T) {
 	}
 }
 
+// What is made after its answer may have begun although that says nothing, and costs dollars: it isn't begun again.
+func TestWhatGoesOnIsNotBegunTwice(t *testing.T) {
+	for path, body := range map[string]string{
+		"/v1beta/models/veo-3:predictLongRunning": `{"instances":[{"prompt":"a dog"}]}`,
+		"/openai/v1/videos":                       `{"model":"veo-3","prompt":"a dog"}`,
+	} {
+		for _, text := range []string{"", "\r\n"} {
+			synctest.Test(t, func(t *testing.T) {
+				up, s := stubbed(func(heard) *http.Response { return respond(http.StatusOK, text) })
+				s.keys = projects("alpha", "beta")
+				w := newWorld(t, s)
+				a := w.do("POST", path, body)
+				assert.Equal(t, http.StatusBadGateway, a.Code, "%s: %s", path, a.Body.String())
+				assert.Len(t, up.requests(""), 1, path)
+			})
+		}
+	}
+}
+
 // Silence that only the end of the connection ends may be what is left of an answer: it
 // isn't sent again.
 func TestSilenceOfUnknownLengthIsNotSentAgain(t *testing.T) {

@@ -82,7 +82,7 @@ func (x *relay) open(text []byte, all bool, to dispatch.Target, in *incoming.Ans
 	if object := answers.LastError(text); object != nil {
 		return false, to.Classify(http.StatusOK, object)
 	}
-	if !in.Whole || answers.Produced(text) {
+	if !in.Whole || answers.Produced(text) || x.noting != nil && !x.writes { // such as an operation, which may have begun
 		return false, to.Classify(http.StatusOK, nil)
 	}
 	return false, upstream.NoAnswer()
