@@ -58,11 +58,11 @@ func lenientString(value []byte) string {
 	if len(value) > maxName || !l.value(1) || l.out[0] != '"' {
 		return ""
 	}
-	return string(stringIn(l.out))
+	return string(StringIn(l.out))
 }
 
-// stringIn returns the string that valid JSON is.
-func stringIn(json []byte) []byte {
+// StringIn returns the string that valid JSON is; it is part of that where it has no escapes.
+func StringIn(json []byte) []byte {
 	t := lexer{text: json}
 	return t.next().meaning()
 }
@@ -258,7 +258,7 @@ func (l *lenient) name() bool {
 func lenientName(text []byte) []byte {
 	l := lenient{text: text}
 	l.name()
-	return stringIn(l.out)
+	return StringIn(l.out)
 }
 
 // quoted reads a string.

@@ -23,12 +23,13 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - generate.go: sending a prompt, and reading the reply
+//   - generate.go: sending a prompt
 //   - count.go: counting tokens
 //   - models.go: the models list
 //   - client.go: the client, its paths and its calls
 //   - identity.go: the program's own identity, for projects without a key
 //   - body.go: the wire body of a prompt
+//   - reply.go: reading the answer to one
 //   - classify.go: what an error means
 //   - answer.go: Google's shape of errors
 package gemini
