@@ -291,6 +291,28 @@ func TestFailsClosed(t *testing.T) {
 	assert.ErrorContains(t, err, "read budget", "what can't be read is not taken for nothing")
 }
 
+// leaving is a store whose caller hangs up once, while it changes a record.
+type leaving struct {
+	*world
+	leave func()
+}
+
+func (l leaving) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	l.leave()
+	return l.world.UpdateRecord(ctx, name, change)
+}
+
+// Who hangs up while its budget is written down costs nobody its turn who has the same one.
+func TestWhoLeavesCostsNobodyElse(t *testing.T) {
+	w := newWorld(t)
+	ctx, leave := context.WithCancel(t.Context())
+	l := New(Options{Records: leaving{w, leave}, Now: func() scheduler.Instant { return scheduler.At(w.now) }, Budgets: map[string]Limits{"alice": {TokensPerDay: tokens(100_000)}}})
+	_, _, err := l.Take(ctx, "alice", []string{pro}, 1)
+	require.ErrorIs(t, err, context.Canceled)
+	_, until := ask(t, l, 1)
+	assert.Zero(t, until)
+}
+
 // A page that is left open reads a record once a minute.
 func TestLookingCostsLittle(t *testing.T) {
 	w := newWorld(t)

@@ -101,9 +101,13 @@ func (l *Ledger) Take(ctx context.Context, caller string, models []string, input
 		return nil, nil, a.failed
 	default:
 		refused, err := a.write(ctx, l.records, need, true, now)
-		if a.failed, a.failedAt = err, now.Time(); err != nil {
+		if err != nil {
+			if ctx.Err() == nil { // that a caller left says nothing of the record
+				a.failed, a.failedAt = err, now.Time()
+			}
 			return nil, nil, err
 		}
+		a.failed = nil
 		if a.refused, a.refusedAt, a.refusedFor = refused, now.Time(), need; refused != nil {
 			return nil, refused, nil
 		}
