@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -35,11 +36,13 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 
 // take reckons with the call in its caller's budget; the wait says when there is room in it.
 func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, error) {
-	share, spent, err := r.d.budgets.Take(ctx, r.call.Caller, r.models, r.demand.Tokens)
+	limited, done := patience.Limit(ctx)
+	defer done()
+	share, spent, err := r.d.budgets.Take(limited, r.call.Caller, r.models, r.demand.Tokens)
 	if never, ok := errors.AsType[*budget.NeverError](err); ok {
 		return nil, nil, apierror.OverBudget(never.ID, never.Value, never.Needs, err)
 	} else if err != nil || spent == nil || r.d.shadow.On() {
-		return share, nil, err
+		return share, nil, limited.Explain(err)
 	}
 	return nil, overBudget(r.call.Caller, spent), nil
 }

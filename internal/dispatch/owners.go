@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -64,8 +65,9 @@ func (d *Dispatcher) Owning(ctx context.Context, p *Pool, who resources.Caller, 
 
 // own narrows the pool to the project in which the caller has what it names.
 func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, names []string) (*Pool, error) {
-	has, err := d.resources.Find(ctx, who.Name, names)
-	if err != nil {
+	limited, done := patience.Limit(ctx)
+	has, err := d.resources.Find(limited, who.Name, names)
+	if done(); err != nil {
 		return nil, errWhose(err)
 	}
 	project := ""

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -101,7 +102,8 @@ func (x *session) allow(ctx context.Context, to dispatch.Target, text []byte, he
 	if len(body.References.Resources) == 0 {
 		return nil
 	}
-	p, err := x.l.dispatcher.PoolFor(ctx, x.in.Who, body.References.Resources)
+	// Each message by itself waits for the store, for as long as a request does.
+	p, err := x.l.dispatcher.PoolFor(patience.With(ctx), x.in.Who, body.References.Resources)
 	switch {
 	case err != nil:
 		return &notAllowed{endingOf(err)}

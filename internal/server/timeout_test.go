@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -121,13 +122,36 @@ type lagging struct {
 	later atomic.Pointer[scheduler.Settle]
 }
 
-func (l *lagging) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+func (l *lagging) wait(ctx context.Context) error {
 	select {
 	case <-time.After(time.Duration(l.lag.Load())):
-		return l.Store.Apply(ctx, rules, id, change)
+		return nil
 	case <-ctx.Done():
-		return scheduler.Result{}, fmt.Errorf("apply: %w", storage.ErrUnavailable)
+		return fmt.Errorf("the store: %w", storage.ErrUnavailable)
 	}
+}
+
+func (l *lagging) Apply(ctx context.Context, rules *scheduler.Rules, id string, change scheduler.Change) (scheduler.Result, error) {
+	if err := l.wait(ctx); err != nil {
+		return scheduler.Result{}, err
+	}
+	return l.Store.Apply(ctx, rules, id, change)
+}
+
+func (l *lagging) Record(ctx context.Context, name string) ([]byte, error) {
+	if err := l.wait(ctx); err != nil {
+		return nil, err
+	}
+	return l.Store.Record(ctx, name)
+}
+
+func (l *lagging) UpdateRecord(ctx context.Context, name string, change func([]byte) ([]byte, error)) ([]byte, error) {
+	for range 2 { // it reads, and writes
+		if err := l.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.Store.UpdateRecord(ctx, name, change)
 }
 
 func (l *lagging) Later(rules *scheduler.Rules, id string, change scheduler.Change) {
@@ -135,6 +159,26 @@ func (l *lagging) Later(rules *scheduler.Rules, id string, change scheduler.Chan
 		l.later.Store(&s)
 	}
 	l.Store.Later(rules, id, change)
+}
+
+// written notes when something of an answer was last written.
+type written struct {
+	http.ResponseWriter
+	at *time.Time
+}
+
+func (w written) Write(b []byte) (int, error) {
+	*w.at = time.Now()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w written) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// within asks, and returns how long the caller waited for its answer too.
+func (w *world) within(path, body string, header ...string) (a answer, took time.Duration) {
+	begun, at := time.Now(), time.Time{}
+	a = ask(w.t, http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) { w.ServeHTTP(written{to, &at}, r) }), "POST", path, body, header...)
+	return a, at.Sub(begun)
 }
 
 // What a request has waited for the store before it was sent, and what it waits for when its
@@ -155,14 +199,35 @@ func TestSettlingTakesWhatIsLeft(t *testing.T) {
 				s.store = store
 				w := newWorld(t, s)
 				store.lag.Store(int64(c.before))
-				begun := time.Now()
-				w.generate("hello", "").ok()
-				assert.LessOrEqual(t, time.Since(begun), 10*time.Second)
+				a, took := w.within("/generate", body("hello", ""))
+				a.ok()
+				assert.LessOrEqual(t, took, 10*time.Second)
 				if c.after == time.Hour {
 					require.NotNil(t, store.later.Load(), "it isn't forgotten")
 					assert.EqualValues(t, 5000, store.later.Load().Tokens)
 				}
 			})
+		})
+	}
+}
+
+// Whose a file is, what a caller may spend, its own limits and the project's are all asked of the
+// store before a request is sent: together it takes no longer than one of them may.
+func TestAllThatIsAskedTakesTenSeconds(t *testing.T) {
+	for lag, status := range map[time.Duration]int{time.Second: http.StatusOK, 2500 * time.Millisecond: http.StatusServiceUnavailable, 4 * time.Second: http.StatusServiceUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &lagging{Store: storage.NewMemory(nil)}
+			w := shared(t, store, `FLUXGATE_CALLERS={"alice":{"rpm":100,"tokens_per_day":1000000}}`)
+			file := w.makeFile(aliceToken, "")
+			synctestSleep(resources.MaxAge)
+			store.lag.Store(int64(lag))
+			sent := len(w.sim.Log())
+			a, took := w.within(unaryPath, mention(file), as(aliceToken)...)
+			assert.Equal(t, status, a.Code, "%v: %s", lag, a.Body)
+			assert.LessOrEqual(t, took, 10*time.Second, lag)
+			if status != http.StatusOK {
+				assert.Len(t, w.sim.Log(), sent, "nothing was sent")
+			}
 		})
 	}
 }
