@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/scheduler/calendar"
 	"fluxgate.dev/fluxgate/scheduler/learned"
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // A Change is one step in the life of a project. Changes are values: a store
@@ -192,8 +193,12 @@ func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant
 		})
 		// Everybody planned for the booking to last that long. What was kept for
 		// its lateness covers a slow commit, until it is settled: who books in the
-		// meantime must not be told a time that the commit then takes away.
-		r.Demand.Allowance = max(r.Demand.Allowance, b.Start.Add(b.Demand.Allowance).Sub(now))
+		// meantime must not be told a time that the commit then takes away. A short window
+		// is over before it is settled, so that nothing of it would be given back: there
+		// a commit that is slower than those before it has others wait.
+		if !slices.ContainsFunc(all, func(x side) bool { return x.t.Short() }) {
+			r.Demand.Allowance = max(r.Demand.Allowance, b.Start.Add(b.Demand.Allowance).Sub(now))
+		}
 		result := r.reserve(p, all, now)
 		result.Booking = b
 		return result
@@ -342,6 +347,12 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
 		return Result{}
+	}
+	if model, windowed := limits.Windowed(c.Model); windowed && c.Learned != learned {
+		// What was sent before anybody knew of the window is in it too.
+		if of := p.find(model); of != nil {
+			c.Begin(c.Terms(rules, now), now, of, of.Terms(rules, now))
+		}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }

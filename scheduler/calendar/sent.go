@@ -359,6 +359,30 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longe
 	return *own, own.End > was.End, *own != was
 }
 
+// Begin has what a model's calendar holds of requests that were sent count in the calendar's window, where that is empty,
+// as long as it is then. None of them is settled or cancelled here.
+func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
+	if len(c.Sent)+len(c.Folded) > 0 || t.refill || t.atATime {
+		return
+	}
+	for _, r := range model.Sent {
+		own := *r
+		if own.End += t.length(r.Tokens) - its.length(r.Tokens); own.End > now {
+			c.countDays(t, &own, 1)
+			c.Sent = append(c.Sent, &own)
+		}
+	}
+	for _, x := range model.Folded {
+		if x.End += t.every - its.every; x.End > now {
+			day := t.day(x.End - t.every)
+			c.countRequests(day, x.Requests)
+			c.countTokens(day, x.Tokens)
+			x.End = x.End.Ceil(t.grain)
+			c.addFolded(x)
+		}
+	}
+}
+
 // Copy has what another calendar holds of requests that were sent, and that still count
 // there, count on this one too: all of them, or the one with the ID only, where that isn't 0.
 // It reports whether there is anything. They are on their way or answered; none of them is

@@ -131,6 +131,9 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 // waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
 const short = 20 * time.Second
 
+// Short reports whether it is such a window.
+func (t *Terms) Short() bool { return t.Step < second }
+
 // grainOf returns what the ends of folded requests are rounded up to on a calendar of such a window: whole
 // seconds, or a sixtieth of a window above a minute, and a hundredth of one below, of which a second would be a tenth.
 func grainOf(every Instant) Instant {

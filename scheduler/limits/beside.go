@@ -93,6 +93,12 @@ func readBeside(name string) (b besideModel, ok bool) {
 	return b, false
 }
 
+// Windowed returns the model of which a calendar counts what is sent within a window, by the calendar's name.
+func Windowed(name string) (model string, ok bool) {
+	b, ok := readBeside(name)
+	return b.model, ok && b.kind == kindWindow
+}
+
 // forEach returns the name that stands for a calendar's in [Rules].Specs, where that has what holds
 // for each of a provider's models; empty: none.
 func (b besideModel) forEach() string {

@@ -1,0 +1,57 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestWindowThatIsLearned: what was sent before upstream said that there is a window is in it too.
+func TestWindowThatIsLearned(t *testing.T) {
+	on := OfWindow("m", 10*sec)
+	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{}
+	ask := func(at Instant) Result {
+		return d.do(at, Reserve{Model: "m", Demand: Demand{Tokens: 7}, Also: []Weight{{On: on, Demand: Demand{Tokens: 7}}}})
+	}
+	for i := range Instant(100) {
+		d.reserve(noon+i*50, 7) // until 4.95 s, those of the first 1.75 s folded
+	}
+	d.do(noon+5000, RecordRefusal{Model: on, Limits: Limits{RPM: 103}})
+	requests, tokens := d.p.Calendar(on).InWindow(d.rules, noon+5000)
+	assert.EqualValues(t, 100, requests)
+	assert.Zero(t, tokens, "of which there is no limit")
+	for range 3 {
+		assert.Equal(t, Admitted, ask(noon+5000).Verdict)
+	}
+	result := ask(noon + 5000)
+	assert.Equal(t, Refused, result.Verdict)
+	assert.GreaterOrEqual(t, result.Start, noon+10_500)
+	assert.LessOrEqual(t, result.Start, noon+11_600)
+	d.do(noon+5001, RecordRefusal{Model: on, Limits: Limits{RPM: 104}})
+	requests, _ = d.p.Calendar(on).InWindow(d.rules, noon+5001)
+	assert.EqualValues(t, 103, requests, "once")
+	requests, _ = d.p.Calendar(on).InWindow(d.rules, noon+16_000)
+	assert.Zero(t, requests)
+}
+
+// TestShortWindowIsNotKeptForLateness: a booking is planned to last as long as its holder may be late. Once that one has
+// come, a short window lasts no longer than it does; a longer one does until the request is settled.
+func TestShortWindowIsNotKeptForLateness(t *testing.T) {
+	for window, late := range map[time.Duration]Instant{sec: 0, 10 * sec: 0, 30 * sec: 5000} {
+		on := OfWindow("m", window)
+		d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+		d.rules.Specs = map[string]Spec{on: {Window: window, EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}}}}
+		also := []Weight{{On: on}}
+		require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: 1, Also: also}).Verdict)
+		booked := d.do(noon, Reserve{Model: "m", ID: 2, Also: also, Demand: Demand{Allowance: 5 * sec}, Book: true})
+		require.Equal(t, Booked, booked.Verdict)
+		claimed := d.do(booked.Start, Reserve{Model: "m", ID: 3, Also: also, Demand: Demand{Allowance: 200 * ms}, Booking: booked.Booking.ID})
+		require.Equal(t, Admitted, claimed.Verdict)
+		assert.Equal(t, booked.Start.Add(window+500*ms)+max(200, late), claimed.Also[0].Reservation.End, window)
+		assert.Equal(t, time.Duration(max(200, late))*ms, claimed.Allowance, "what its commit may take")
+	}
+}
