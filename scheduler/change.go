@@ -138,6 +138,11 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if cause != NoCause && !(r.Over && len(all) > 0) {
 		return Result{Verdict: Replan, Start: Never, Cause: cause}
 	}
+	for i := range all {
+		if x := &all[i]; r.Book {
+			x.d.Allowance = x.t.Whole(x.d.Allowance)
+		}
+	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
 	held := func(b Booking) bool { return b.ID == r.Booking && t.Claimable(&b, came, now) }

@@ -38,8 +38,9 @@ func TestWindowThatIsLearned(t *testing.T) {
 	assert.Zero(t, requests)
 }
 
-// TestShortWindowIsNotKeptForLateness: a booking is planned to last as long as its holder may be late. Once that one has
-// come, a short window lasts no longer than it does; a longer one does until the request is settled.
+// TestShortWindowIsNotKeptForLateness: a booking is planned to last as long as its holder may be late, and in a window
+// that is shorter than that for whole requests. Once that one has come, a short window lasts no longer than it does; a
+// longer one does until the request is settled.
 func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 	for window, late := range map[time.Duration]Instant{sec: 0, 10 * sec: 0, 30 * sec: 5000} {
 		on := OfWindow("m", window)
@@ -49,6 +50,13 @@ func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 		require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: 1, Also: also}).Verdict)
 		booked := d.do(noon, Reserve{Model: "m", ID: 2, Also: also, Demand: Demand{Allowance: 5 * sec}, Book: true})
 		require.Equal(t, Booked, booked.Verdict)
+		second := d.do(noon, Reserve{Model: "m", ID: 4, Also: also, Demand: Demand{Allowance: 5 * sec}, Book: true}).Booking
+		whole := window + 5500*ms
+		if window == sec {
+			whole = 5 * 1500 * ms
+		}
+		assert.GreaterOrEqual(t, second.Start, booked.Start.Add(whole), window)
+		assert.Less(t, second.Start, booked.Start.Add(whole)+late/5+1, "told in whole seconds, but for short windows")
 		claimed := d.do(booked.Start, Reserve{Model: "m", ID: 3, Also: also, Demand: Demand{Allowance: 200 * ms}, Booking: booked.Booking.ID})
 		require.Equal(t, Admitted, claimed.Verdict)
 		assert.Equal(t, booked.Start.Add(window+500*ms)+max(200, late), claimed.Also[0].Reservation.End, window)

@@ -131,6 +131,17 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 // waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
 const short = 20 * time.Second
 
+// Whole returns by how much longer a booking is planned to last that is planned to last so much longer: the same, unless
+// the window is shorter. Then it is rounded up, so that requests one after the other fill all of it: others take its
+// place once its holder has come, until the next booking.
+func (t *Terms) Whole(allowance time.Duration) time.Duration {
+	one := t.length(0)
+	if !t.Short() || millis(allowance) < one {
+		return allowance
+	}
+	return millis(allowance).Ceil(one).Sub(0)
+}
+
 // Short reports whether it is such a window.
 func (t *Terms) Short() bool { return t.Step < second }
 
