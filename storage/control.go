@@ -190,7 +190,7 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	defer cancel()
 	var lost string
 	known, ok := g.ctl.within(forever)
-	doc, err := update(ctx, g, g.docs.control, func(c Control) (Control, bool, error) {
+	doc, err := update(ctx, g, "", g.docs.control, func(c Control) (Control, bool, error) {
 		if lost = ""; ok {
 			lost = c.recover(&known, g.Now())
 		}

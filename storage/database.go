@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -93,12 +95,15 @@ var errRace = errors.New("changed by another instance")
 // update reads the control document or a record, and writes what change makes of it on
 // condition that nobody wrote in between, again until it is the first or ctx ends. A read
 // or write that gets no answer ends it sooner: silence counts before all is given up.
-// Those of one instance run one after another: they would only get in one another's way.
-func update[T any](ctx context.Context, g *Grouped, read func(context.Context) (T, version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, version) error) (next T, err error) {
-	if err := g.updating.Acquire(ctx, 1); err != nil {
+// Those of one document and instance run one after another: they would only get in one
+// another's way. The control document has no name.
+func update[T any](ctx context.Context, g *Grouped, name string, read func(context.Context) (T, version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, version) error) (next T, err error) {
+	held, _ := g.updating.LoadOrStore(name, semaphore.NewWeighted(1))
+	turn := held.(*semaphore.Weighted)
+	if err := turn.Acquire(ctx, 1); err != nil {
 		return next, err
 	}
-	defer g.updating.Release(1)
+	defer turn.Release(1)
 	once := func() error {
 		g.stats.control.Add(2)
 		g.uncounted.add(1, 1)

@@ -21,22 +21,23 @@ import (
 type Fake struct {
 	Latency time.Duration // of every call, half of it each way
 
-	mu       sync.Mutex
-	docs     map[string]document
-	ctl      Control
-	ctlMoved int64 // version of ctl and of the records
-	records  map[string][]byte
-	last     version
-	reads    int64
-	tried    int64
-	Sizes    []int                                 // bytes of every project document written
-	At       []time.Time                           // when
-	Wrote    func(id string, p *scheduler.Project) // sees every state written; may be nil
+	mu      sync.Mutex
+	docs    map[string]document
+	ctl     Control
+	emptied int64            // how often everything was emptied or set back
+	moves   map[string]int64 // writes of ctl and of the records, by name
+	records map[string][]byte
+	last    version
+	reads   int64
+	tried   int64
+	Sizes   []int                                 // bytes of every project document written
+	At      []time.Time                           // when
+	Wrote   func(id string, p *scheduler.Project) // sees every state written; may be nil
 }
 
 // NewFake returns an empty database.
 func NewFake(latency time.Duration) *Fake {
-	return &Fake{Latency: latency, docs: make(map[string]document), records: make(map[string][]byte)}
+	return &Fake{Latency: latency, docs: make(map[string]document), records: make(map[string][]byte), moves: make(map[string]int64)}
 }
 
 // Asked returns how many project documents were read and how many commits of
@@ -61,7 +62,7 @@ func (db *Fake) Empty() {
 	clear(db.docs)
 	clear(db.records)
 	db.ctl = Control{}
-	db.ctlMoved++
+	db.emptied++
 }
 
 // Save returns a function that puts everything back as it is now, as an import does.
@@ -77,7 +78,7 @@ func (db *Fake) Save() (setBack func()) {
 			docs[id] = doc
 		}
 		db.docs, db.records, db.ctl = docs, records, ctl
-		db.ctlMoved++
+		db.emptied++
 	}
 }
 
@@ -279,7 +280,7 @@ func (l *Line) control(ctx context.Context) (c Control, at version, err error) {
 		return c, at, err
 	}
 	l.DB.mu.Lock()
-	c, at = l.DB.ctl.clone(), l.DB.moved()
+	c, at = l.DB.ctl.clone(), l.DB.moved("")
 	read := time.Now()
 	l.DB.mu.Unlock()
 	if err := l.travel(ctx); err != nil {
@@ -290,7 +291,7 @@ func (l *Line) control(ctx context.Context) (c Control, at version, err error) {
 }
 
 func (l *Line) putControl(ctx context.Context, c Control, base version) error {
-	return l.putNamed(ctx, base, func() { l.DB.ctl = c.clone() })
+	return l.putNamed(ctx, "", base, func() { l.DB.ctl = c.clone() })
 }
 
 func (l *Line) record(ctx context.Context, name string) ([]byte, version, error) {
@@ -298,25 +299,25 @@ func (l *Line) record(ctx context.Context, name string) ([]byte, version, error)
 		return nil, version{}, err
 	}
 	l.DB.mu.Lock()
-	data, at := slices.Clone(l.DB.records[name]), l.DB.moved()
+	data, at := slices.Clone(l.DB.records[name]), l.DB.moved(name)
 	l.DB.mu.Unlock()
 	return data, at, l.travel(ctx)
 }
 
 func (l *Line) putRecord(ctx context.Context, name string, data []byte, base version) error {
-	return l.putNamed(ctx, base, func() { l.DB.records[name] = slices.Clone(data) })
+	return l.putNamed(ctx, name, base, func() { l.DB.records[name] = slices.Clone(data) })
 }
 
-// putNamed writes the control document or a record, unless one of them was written since.
-func (l *Line) putNamed(ctx context.Context, base version, write func()) error {
+// putNamed writes the control document, which has no name, or a record, unless somebody did since.
+func (l *Line) putNamed(ctx context.Context, name string, base version, write func()) error {
 	if err := l.travel(ctx); err != nil {
 		return err
 	}
 	l.DB.mu.Lock()
-	won := l.DB.moved().Equal(base)
+	won := l.DB.moved(name).Equal(base)
 	if won {
 		write()
-		l.DB.ctlMoved++
+		l.DB.moves[name]++
 	}
 	l.DB.mu.Unlock()
 	if !won {
@@ -325,5 +326,7 @@ func (l *Line) putNamed(ctx context.Context, base version, write func()) error {
 	return l.travel(ctx)
 }
 
-// moved is the version of the control document and of all records. The lock is held.
-func (db *Fake) moved() version { return time.UnixMicro(db.ctlMoved + 1) }
+// moved is the version of the control document, which has no name, or of a record. The lock is held.
+func (db *Fake) moved(name string) version {
+	return time.Unix(db.emptied, db.moves[name]+1)
+}

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
@@ -110,7 +108,7 @@ type Grouped struct {
 	uncounted operations // of the deployment's documents, not yet counted anywhere
 
 	ctl      controlCache
-	updating *semaphore.Weighted // one change of such a document at a time
+	updating sync.Map // *semaphore.Weighted: one change of the control document or a record at a time, by its name
 	closing  atomic.Bool
 	reached  atomic.Bool               // the database has answered before
 	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere, or might have been
@@ -133,7 +131,7 @@ var _ Store = (*Grouped)(nil)
 func newGrouped(docs documents, opts Options) *Grouped {
 	g := &Grouped{
 		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
-		projects: make(map[string]*committer), records: make(map[string]knownRecord), updating: semaphore.NewWeighted(1),
+		projects: make(map[string]*committer), records: make(map[string]knownRecord),
 	}
 	began := time.Now() // others may have been at work until just now
 	g.others.Store(&began)

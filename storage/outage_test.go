@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -334,5 +335,30 @@ func TestSlowDatabase(t *testing.T) {
 		data, err := g.Record(t.Context(), "r")
 		require.NoError(t, err)
 		assert.Equal(t, "xx", string(data))
+	})
+}
+
+// Changes of different records don't wait for one another; those of one do, and lose no race
+// within an instance.
+func TestRecordsAreChangedSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := (&Line{DB: NewFake(100 * time.Millisecond)}).Open(t, Options{})
+		_, err := g.Control(t.Context())
+		require.NoError(t, err)
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for i := range 48 {
+			wg.Go(func() {
+				_, err := g.UpdateRecord(t.Context(), fmt.Sprintf("r-%d", i%16), func(data []byte) ([]byte, error) { return append(data, 'x'), nil })
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 3*200*time.Millisecond, time.Since(begun))
+		for i := range 16 {
+			data, err := g.Record(t.Context(), fmt.Sprintf("r-%d", i))
+			require.NoError(t, err)
+			assert.Equal(t, "xxx", string(data))
+		}
 	})
 }

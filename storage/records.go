@@ -71,7 +71,7 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
 	var lost string
-	data, err := update(limited, g, func(ctx context.Context) ([]byte, version, error) {
+	data, err := update(limited, g, name, func(ctx context.Context) ([]byte, version, error) {
 		return g.docs.record(ctx, name)
 	}, func(data []byte) ([]byte, bool, error) {
 		if lost = ""; data == nil {
