@@ -16,7 +16,7 @@ var holds = Section{
 	Tag:      22,
 	Optional: true,
 	Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
-		e := &encoder{}
+		var e encoder
 		last := int64(0)
 		for _, c := range p.Calendars {
 			for _, b := range c.Bookings {

@@ -43,7 +43,6 @@ var others = Section{
 		return &rest, e.b
 	},
 	Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
-		next := *p
 		d := &decoder{b: data}
 		today, day, was := scheduler.DayOf(p.Latest), scheduler.Day(d.int()), d.int()
 		unsure := scheduler.Unsure{At: d.at(), Requests: d.int()}
@@ -64,7 +63,7 @@ var others = Section{
 			held = reconciled(p, held)
 			unsure = scheduler.Unsure{At: p.Latest, Requests: unsure.Requests + max(0, sentOn(p, today)-was)}
 		}
-		return unsureOf(&next, held, unsure)
+		return unsureOf(p, held, unsure)
 	},
 }
 

@@ -20,7 +20,7 @@ type Section struct {
 	// It is called once the project was made to fit, and may not change it. The rules are
 	// those that the project is decided by.
 	Take func(rules *scheduler.Rules, p *scheduler.Project) (rest *scheduler.Project, data []byte)
-	// Give returns the project with what the section holds. With current, the
+	// Give returns the project, which is its own to change, with what the section holds. With current, the
 	// data was written together with the rest of the project. Otherwise another
 	// build wrote last, and what it did isn't in the data, which is nil where no
 	// build ever wrote the section; what can't be known of it must then count so
@@ -43,8 +43,6 @@ type part struct {
 	tag  uint64
 	tie  uint64 // of the state that it was written with
 	data []byte
-
-	absent bool // it needn't be written
 }
 
 // tie tells states apart. No two commits write the same state, for each leaves
@@ -65,13 +63,14 @@ func (c *Codec) join(rules *scheduler.Rules, p *scheduler.Project, before []byte
 	if !ok {
 		return doc
 	}
-	mine := func(x part) bool { return index(own, x.tag) >= 0 }
-	written := slices.DeleteFunc(slices.Clone(own), func(x part) bool { return x.absent })
-	if len(written) == 0 && !slices.ContainsFunc(parts, mine) {
+	mine := func(x part) bool {
+		return slices.ContainsFunc(c.sections, func(s Section) bool { return s.Tag == x.tag })
+	}
+	if len(own) == 0 && !slices.ContainsFunc(parts, mine) {
 		return doc
 	}
 	parts = slices.DeleteFunc(parts, mine)
-	for _, x := range written {
+	for _, x := range own {
 		x.tie = tie(doc.State)
 		parts = append(parts, x)
 	}
@@ -89,14 +88,13 @@ func (c *Codec) alone(rules *scheduler.Rules, p *scheduler.Project, before []byt
 	return doc
 }
 
-// take takes what the sections hold out of a project.
+// take takes what the sections hold out of a project, and returns those that are to be written.
 func (c *Codec) take(rules *scheduler.Rules, p *scheduler.Project) (rest *scheduler.Project, parts []part) {
-	parts = make([]part, 0, len(c.sections))
-	for _, s := range c.sections {
-		x := part{tag: s.Tag}
-		p, x.data = s.Take(rules, p)
-		x.absent = s.Optional && len(x.data) == 0
-		parts = append(parts, x)
+	for i := range c.sections {
+		s, data := &c.sections[i], []byte(nil)
+		if p, data = s.Take(rules, p); !s.Optional || len(data) > 0 {
+			parts = append(parts, part{tag: s.Tag, data: data})
+		}
 	}
 	return p, parts
 }
@@ -112,7 +110,8 @@ func (c *Codec) split(p *scheduler.Project, doc Document) *scheduler.Project {
 		now = tie(doc.State)
 	}
 	for _, last := range []bool{false, true} {
-		for _, s := range c.sections {
+		for i := range c.sections {
+			s := &c.sections[i]
 			if s.Last != last {
 				continue
 			}

@@ -16,13 +16,15 @@ var settings = Section{
 		return p, e.b
 	},
 	Give: func(p *scheduler.Project, data []byte, _ bool) *scheduler.Project {
+		if len(data) == 0 {
+			return p
+		}
 		d := &decoder{b: data}
 		n := d.int()
 		if d.bad || len(d.b) > 0 {
 			return p
 		}
-		next := *p
-		next.Epoch = n
-		return &next
+		p.Epoch = n
+		return p
 	},
 }
