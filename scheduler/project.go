@@ -182,9 +182,13 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 	next := p.clone()
 	next.Latest = max(now, next.Latest)
 	open := next.openEach(MaxOpen * n / MaxExact)
-	for i := range next.Calendars {
-		c := next.Calendars[i].Clone()
+	for i, c := range next.Calendars {
 		t := c.Terms(rules, next.Latest)
+		rounded := len(c.Folded) == 0 || IsModel(c.Model) && grain <= time.Second
+		if rounded && len(c.Sent) <= n && len(c.Open) <= open && !c.Expires(&t, next.Latest) {
+			continue // it stays as it is, as most do
+		}
+		c = c.Clone()
 		c.Expire(t, next.Latest)
 		c.Fold(t, n)
 		c.Open = slices.Clip(c.Open[max(0, len(c.Open)-open):])

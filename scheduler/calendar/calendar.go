@@ -140,6 +140,9 @@ func (c *Calendar) Spent(t *Terms, now Instant, d Demand) Cause {
 // whose holder didn't come, and days before yesterday, but for the last of them:
 // who keeps a history may not have seen it yet, after days without a request.
 func (c *Calendar) Expire(t Terms, now Instant) {
+	if !c.Expires(&t, now) {
+		return
+	}
 	over := now - c.kept(&t)
 	if t.refill {
 		c.absorb(t, over, now)
@@ -165,6 +168,35 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 	if c.Block.Until <= now && now.Sub(c.Block.Until) > c.spans().kept {
 		c.Block = Block{}
 	}
+}
+
+// Expires reports whether Expire would change anything, or may.
+func (c *Calendar) Expires(t *Terms, now Instant) bool {
+	over := now - c.kept(t)
+	if t.refill || c.Block.Until <= now && c.Block != (Block{}) ||
+		len(c.Folded) > 0 && c.Folded[0].End <= over || len(c.Sent)+len(c.Folded) == 0 && (len(c.Open) > 0 || c.Debt != Debt{}) {
+		return true
+	}
+	for _, r := range c.Sent {
+		if r.End <= over {
+			return true
+		}
+	}
+	for i := range c.Bookings {
+		if t.purgeable(&c.Bookings[i], now) {
+			return true
+		}
+	}
+	yesterday, before := t.day(now)-1, 0
+	for i := range c.Days {
+		if c.Days[i].Day < yesterday {
+			before++
+		}
+		if before > 1 || c.Days[i].Requests == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // HasBooking reports whether the booking of a rank lies on the calendar.

@@ -86,7 +86,7 @@ func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
 func (c *Calendar) Answered(rules *Rules, now Instant, r Reservation) bool {
 	ended := c.trialAnswered(r.Start)
 	cause := c.Learned.Probe.Cause
-	if cause == NoCause {
+	if cause == NoCause || c.Learned.Probe.ID != r.ID {
 		return ended
 	}
 	inForce, start := c.limit(rules, now, cause)
