@@ -51,7 +51,11 @@ const stateVersion = 1
 
 // encode encodes a project as the first field of a document.
 func encode(p *scheduler.Project) []byte {
-	e := &encoder{b: make([]byte, 1, 1024)}
+	size := 128 + 100*len(p.Marks) + 10*len(p.Waitlist) + 12*len(p.Writers) + 64*len(p.Totals.Callers)
+	for _, c := range p.Calendars {
+		size += 128 + 20*len(c.Sent) + 10*len(c.Folded) + 32*len(c.Bookings)
+	}
+	e := &encoder{b: make([]byte, 1, size)} // about as much as it takes
 	e.b[0] = stateVersion
 	e.at(p.Latest)
 	e.uint(p.NextRank)
