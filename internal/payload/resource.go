@@ -25,6 +25,10 @@ func mentionsResource(text []byte) bool {
 	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
 }
 
+// ResourceKinds returns the kinds of resources: the beginnings of their names, with a
+// slash.
+func ResourceKinds() []string { return slices.Clone(resourceKinds) }
+
 // maxResourceID bounds what follows, in bytes.
 const maxResourceID = 128
 
