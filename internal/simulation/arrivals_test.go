@@ -45,16 +45,20 @@ func (a *arrivals) tokens(end time.Duration) (sum int64) {
 // that ended with them. A request larger than TPM must find its project empty
 // and keeps it to itself for tokens/TPM minutes.
 func (a *arrivals) violations() int {
+	type counted struct {
+		over   time.Duration
+		tokens int64
+	}
 	n := 0
 	for _, log := range a.by {
 		slices.SortStableFunc(log, func(x, y arrival) int { return cmp.Compare(x.at, y.at) })
-		var counting []arrival
+		var counting []counted
 		for _, x := range log {
-			counting = slices.DeleteFunc(counting, func(y arrival) bool { return a.over(y) <= x.at })
-			counting = append(counting, x)
+			counting = slices.DeleteFunc(counting, func(y counted) bool { return y.over <= x.at })
+			counting = append(counting, counted{a.over(x), min(x.tokens, a.limits.TPM)})
 			var tokens int64
 			for _, y := range counting {
-				tokens += min(y.tokens, a.limits.TPM)
+				tokens += y.tokens
 			}
 			if a.limits.TPM >= 0 && tokens > a.limits.TPM || a.limits.RPM >= 0 && int64(len(counting)) > a.limits.RPM {
 				n++
