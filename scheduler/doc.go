@@ -1,7 +1,6 @@
 // Package scheduler decides when a request may go to Gemini, or to another provider, on which
 // project and model, so that no limit is ever broken and nobody waits longer than need be. It is
-// pure: it keeps no clock and does no I/O, every function takes the instant, and every change of a
-// project returns a new one.
+// pure: no clock, no I/O. Functions take the instant, and a change of a project returns a new one.
 //
 // # The calendar
 //

@@ -13,7 +13,7 @@ import (
 // a feature, the outputs, which are known only afterwards, sessions at a time, and the
 // project; with windows from a second to a day, buckets, and days that begin at midnight
 // somewhere. In random histories some are settled, up or down and late, some are cancelled
-// or extended, and of some nothing is heard again; clocks go back a little. What arrives is
+// or extended, and of some nothing is heard again; clocks are behind, by up to hours. What arrives is
 // judged per calendar by an observer that knows nothing of the others: no limit is broken,
 // whoever waits could not have gone a millisecond earlier, and holders that come in time are
 // admitted.
@@ -131,7 +131,7 @@ func (w *kinds) ask() {
 	} else {
 		r.Also = w.weights()
 	}
-	at := w.now - Instant(rapid.SampledFrom([]int64{0, 0, 0, 40, 300}).Draw(w.t, "behind"))
+	at := w.clock()
 	before := w.p
 	switch result := w.reserve(at, r); {
 	case result.Verdict == Booked:
@@ -154,6 +154,11 @@ func (w *kinds) ask() {
 			w.t.Fatalf("%+v fits at %+d, told %+d", r, earlier-at, result.Start-at)
 		}
 	}
+}
+
+// clock is what the clock of some instance says: now, or less.
+func (w *kinds) clock() Instant {
+	return w.now - Instant(rapid.SampledFrom([]int64{0, 0, 0, 40, 300, 9000, 5_000_000}).Draw(w.t, "behind"))
 }
 
 // folds reports whether waits may be told with rounded ends.
@@ -244,17 +249,17 @@ func (w *kinds) draw() journey {
 
 // land has a request settled, most often down, or cancelled.
 func (w *kinds) land() {
-	f := w.draw()
+	f, at := w.draw(), w.clock()
 	if rapid.IntRange(0, 4).Draw(w.t, "cancel") == 0 {
 		cancel := Cancel{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also}
-		w.p, _ = apply(w.t, w.rules, w.p, w.now, cancel)
+		w.p, _ = apply(w.t, w.rules, w.p, at, cancel)
 		f.gone()
 		return
 	}
 	s := Settle{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also, SentAt: f.result.Start}
 	for j, a := range f.seen {
 		a.latest = min(a.latest, f.result.Start.Add(w.rules.Skew))
-		a.over = w.now
+		a.over = max(at, w.p.Latest)
 		n := rapid.Int64Range(0, min(a.tokens, 1000)).Draw(w.t, "real")
 		if rapid.IntRange(0, 9).Draw(w.t, "more") == 0 {
 			n = a.tokens + rapid.Int64Range(1, 300).Draw(w.t, "by")
@@ -266,8 +271,8 @@ func (w *kinds) land() {
 			s.Counted = append(s.Counted, n)
 		}
 	}
-	w.p, _ = apply(w.t, w.rules, w.p, w.now, s)
-	if again, second := apply(w.t, w.rules, w.p, w.now, s); second.Changed {
+	w.p, _ = apply(w.t, w.rules, w.p, at, s)
+	if again, second := apply(w.t, w.rules, w.p, at, s); second.Changed {
 		w.t.Fatalf("settled twice: %+v", again)
 	}
 }
@@ -281,14 +286,14 @@ func (f journey) gone() {
 
 // extend has a request last longer: a session, or one whose commit took long.
 func (w *kinds) extend() {
-	f := w.draw()
+	f, at := w.draw(), w.clock()
 	until := max(w.now, f.result.Start) + Instant(rapid.Int64Range(0, 3000).Draw(w.t, "until"))
 	yield := rapid.Bool().Draw(w.t, "yield")
 	x := Extend{
 		Model: "m", ID: f.result.Reservation.ID, Until: until, Yield: yield, Reserved: f.result.Reservation, Also: f.result.Also,
 	}
-	next, result := apply(w.t, w.rules, w.p, w.now, x)
-	if again, second := apply(w.t, w.rules, next, w.now, x); second.Changed {
+	next, result := apply(w.t, w.rules, w.p, at, x)
+	if again, second := apply(w.t, w.rules, next, at, x); second.Changed {
 		w.t.Fatalf("extended twice: %+v", again)
 	}
 	if w.p = next; result.Verdict != Admitted {
