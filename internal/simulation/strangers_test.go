@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -38,9 +39,10 @@ var turns = []turn{
 // TestSomebodyElse has a crowd ask for more than there is in an organisation that a stranger uses
 // too, who comes and goes and never waits, and whose limits change. The provider refuses one request at
 // most for each change, with those that are on their way until its answer is there, and what the stranger leaves is used.
-// A stranger that is refused itself, for all is used, and sends all the same isn't seen before it is served: that is
-// a change each time. Of a limit that falls it is told that nothing is left, not how much too much was sent under the
-// old one: who comes when the first may, and is larger, may be refused once more.
+// A stranger that is refused itself, for all is used, and sends all the same isn't in what any answer tells before it is
+// served, and then it has the place that was ours by all that was told: that is a change each time. Of a limit of tokens that
+// falls it is told that nothing is left, not how much too much was sent under the old one: who comes when the first may,
+// and is larger, may be refused once more. The log has for each refusal what the stranger had sent that no answer had told of.
 func TestSomebodyElse(t *testing.T) {
 	race.Skip(t)
 	for _, r := range []regime{regimes[0], regimes[2], regimes[3], {
@@ -77,10 +79,11 @@ func (f *foreign) beside(turns []turn) {
 	f.unleash(&all, end)
 	all.Wait()
 	assert.Empty(f.t, f.strays)
+	f.untold(turns, who)
 	before := 1.0 // the limit
 	for i, x := range turns[:len(turns)-1] {
 		next, most := turns[i+1].at, 1
-		if x.limit < before {
+		if x.limit < before && f.bound.Dimension != simquota.Requests {
 			most++
 		}
 		before = x.limit
@@ -102,6 +105,37 @@ func (f *foreign) beside(turns []turn) {
 	}
 }
 
+// untold logs of each refusal what no answer had told by then: what the stranger sent, or a change of the limit, since
+// the last request arrived of which there was an answer.
+func (f *foreign) untold(turns []turn, who *stranger) {
+	changes := slices.Clone(who.at)
+	for _, x := range turns {
+		changes = append(changes, f.begin.Add(x.at))
+	}
+	log := f.log()
+	for _, request := range log {
+		if request.Status != http.StatusTooManyRequests || request.At.Sub(f.begin) <= f.latency {
+			continue
+		}
+		var known time.Time
+		for _, x := range log {
+			answered := x.At
+			if x.Status == http.StatusOK {
+				answered = answered.Add(f.latency)
+			}
+			if answered.Before(request.At) && x.At.After(known) {
+				known = x.At
+			}
+		}
+		unseen := slices.DeleteFunc(slices.Clone(changes), func(at time.Time) bool { return !at.After(known) || at.After(request.At) })
+		since := []time.Duration{}
+		for _, at := range unseen {
+			since = append(since, at.Sub(f.begin))
+		}
+		f.t.Logf("refused after %v, answers had told what was until %v; not told: %v", request.At.Sub(f.begin), known.Sub(f.begin), since)
+	}
+}
+
 // limit changes the limits to a part of what they were in the beginning.
 func (f *foreign) limit(part float64) {
 	var limits []simquota.Limit
@@ -119,6 +153,7 @@ type stranger struct {
 	each   int64 // what a request counts of that
 
 	served, refused int
+	at              []time.Time // when it was served
 }
 
 // run sends what a turn says until it ends.
@@ -141,5 +176,5 @@ func (s *stranger) send() {
 		s.refused++
 		return
 	}
-	s.served++
+	s.served, s.at = s.served+1, append(s.at, time.Now())
 }
