@@ -14,8 +14,8 @@ package scheduler
 // they are claimed.
 //
 // With Answered the request was sent, and upstream has answered, as of a session that goes
-// on: what it was let through to find out, a limit or the end of a block, is known then and
-// not only once it is settled.
+// on: it counts on no other day for that, and what it was let through to find out, a limit or
+// the end of a block, is known then and not only once it is settled.
 //
 // Extending again by the same changes nothing, unless the request was folded in between: which
 // of the sums it is in isn't known then, so one of them may last longer too. It is never less than
@@ -70,7 +70,7 @@ func (x Extend) apply(p *Project, rules *Rules, now Instant) Result {
 		before = ousted()
 	}
 	for _, y := range parts {
-		r, grew, changed := y.c.Lengthen(y.t, y.i, x.Until)
+		r, grew, changed := y.c.Lengthen(y.t, y.i, x.Until, !x.Answered)
 		longer, result.Changed = longer || grew, result.Changed || changed
 		if y.c.Model == x.Model {
 			result.Start, result.Reservation = r.Start, r

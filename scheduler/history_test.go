@@ -289,13 +289,16 @@ func (w *world) extend() {
 	f := &w.inFlight[i]
 	now := w.clock()
 	until := w.decides(f.project, now) + Instant(rapid.IntRange(0, 4000).Draw(w.T, "until"))
-	result := w.apply(f.project, now, Extend{
+	x := Extend{
 		Model: f.model, ID: f.reserved.ID, Reserved: f.reserved, Until: until,
 		Yield: rapid.Bool().Draw(w.T, "yield"), Answered: rapid.Bool().Draw(w.T, "answered"),
-	})
+	}
+	result := w.apply(f.project, now, x)
 	switch {
 	case result.Verdict == Admitted:
-		f.reserved, f.seen.latest = result.Reservation, max(f.seen.latest, until.Add(w.rules.Skew))
+		if f.reserved = result.Reservation; !x.Answered { // then it has arrived
+			f.seen.latest = max(f.seen.latest, until.Add(w.rules.Skew))
+		}
 	case result.Changed:
 		w.watch[f.place].forget(f.seen)
 		fallthrough

@@ -275,6 +275,26 @@ func TestAtATime(t *testing.T) {
 	assert.Equal(t, Admitted, ask(noon.Add(19*time.Minute)+501, 6).Verdict, "and so is the second")
 }
 
+// TestSessionsOfADay: a session that goes on over midnight is one of the day on which it began.
+func TestSessionsOfADay(t *testing.T) {
+	live := OfFeature("m", "live")
+	rules := rulesFor(map[string]Limits{"m": {RPM: 1000, TPM: Unlimited, RPD: Unlimited}})
+	rules.Specs = map[string]Spec{live: {
+		EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 5, TPM: Unlimited, RPD: 1}}, Window: 10 * time.Minute, AtATime: true,
+	}}
+	midnight := DayOf(noon).End()
+	p, result := apply(t, rules, nil, midnight-60_000, Reserve{Model: "m", ID: 1, Also: []Weight{{On: live}}})
+	own := result.Also[0].Reservation
+	goesOn := Extend{Model: live, ID: own.ID, Until: midnight + 60_000, Reserved: own, Answered: true}
+	p, result = apply(t, rules, p, midnight+60_000, goesOn)
+	require.Equal(t, Admitted, result.Verdict)
+	assert.Equal(t, midnight+60_000+600_500, result.Reservation.End)
+	assert.EqualValues(t, 1, p.Calendar(live).Used(rules, DayOf(noon)))
+	assert.Zero(t, p.Calendar(live).Used(rules, DayOf(noon)+1))
+	_, result = apply(t, rules, p, midnight+60_001, Reserve{Model: "m", ID: 2, Also: []Weight{{On: live}}})
+	assert.Equal(t, Admitted, result.Verdict, "the first of the next day")
+}
+
 // TestStartOfSessions: as many at a time as are built in are a start, which is tried beyond by
 // one session at a time. That upstream has it is known once it goes on, not when it is over.
 func TestStartOfSessions(t *testing.T) {

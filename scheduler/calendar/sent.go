@@ -343,13 +343,14 @@ func (c *Calendar) Exactly(t Terms, now Instant, id uint64, admitted Reservation
 	return i
 }
 
-// Lengthen has the i-th reservation last as if its request arrived as late as until. It
-// returns it, and whether it is longer now and whether anything changed.
-func (c *Calendar) Lengthen(t Terms, i int, until Instant) (r Reservation, longer, changed bool) {
+// Lengthen has the i-th reservation last as if its request arrived as late as until. Unless
+// it was sent it may, and counts on that day too. It returns it, and whether it is longer now
+// and whether anything changed.
+func (c *Calendar) Lengthen(t Terms, i int, until Instant, unsent bool) (r Reservation, longer, changed bool) {
 	own := c.editSent(i)
 	was := *own
 	own.End = max(own.End, until+t.length(own.Tokens))
-	if other := t.day(until + t.skew); other != t.day(own.Start) && !own.Straddles {
+	if other := t.day(until + t.skew); unsent && other != t.day(own.Start) && !own.Straddles {
 		c.countRequests(other, own.Requests)
 		own.Straddles = true
 		if c.open(own.ID) {
