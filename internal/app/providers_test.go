@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,12 +65,15 @@ func TestProviderByModel(t *testing.T) {
 		rec = m.ask(t, "POST", "/generate", `{"prompt":"Hello"}`)
 		assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
 
-		// What makes things of which nobody would know whose they are isn't there.
-		for _, path := range []string{"/openai/v1/skills", "/openai/v1/assistants"} {
+		// What makes things of which nobody would know whose they are isn't served, whatever it is in.
+		before := len(m.openai.Requests()) + len(m.anthropic.Requests())
+		for _, path := range []string{"/openai/v1/skills", "/openai/v1/assistants", "/openai/v1/threads/x/runs", "/anthropic/v1/skills", "/anthropic/v1/sessions/x/events"} {
 			rec = m.ask(t, "POST", path, `{"name":"x"}`)
-			assert.Equal(t, http.StatusNotFound, rec.Code, rec.Body)
-			assert.Contains(t, rec.Body.String(), "There is nothing here")
+			assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "isn't told apart here")
 		}
+		assert.Equal(t, http.StatusNotFound, m.ask(t, "POST", "/openai/v1/things", `{}`).Code)
+		assert.Len(t, slices.Concat(m.openai.Requests(), m.anthropic.Requests()), before)
 
 		// A stream passes in its pieces, and is counted.
 		rec = m.ask(t, "POST", message, strings.Replace(messageOf("claude-sonnet-5"), "{", `{"stream":true,`, 1))
