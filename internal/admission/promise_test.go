@@ -218,6 +218,20 @@ func TestLateHolder(t *testing.T) {
 	}
 }
 
+// A booking that was lost has its request booked the next slot once: who sends the same again
+// when that has been served is a caller like any other.
+func TestLostBookingIsRecognisedOnce(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		b.granted(b.request())
+		req := b.request()
+		wait := b.booked(req)
+		b.until(wait.Start)
+		time.Sleep(scheduler.DefaultHold + time.Millisecond)
+		b.granted(req) // late, and there is room
+		assert.False(b, b.refused(req).Booked, "another request of the same words")
+	})
+}
+
 // The holder of the next slot must not be turned away because the one before
 // was late, for it is in time.
 func TestLateHolderDelaysNobody(t *testing.T) {

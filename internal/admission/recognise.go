@@ -113,15 +113,17 @@ func (d *decision) recogniseHash() {
 
 // recogniseLate recognises a caller that comes after the hold of what it was told, by the
 // last booking or promise of its request. It has lost that one, and has proved all the
-// same that it returns: so it is booked the next, before all that haven't.
+// same that it returns: so it is booked the next, before all that haven't. It has so once: what
+// is sent again after that is another request.
 func (d *decision) recogniseLate(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
 	var last scheduler.Booking
 	d.bookings(func(_, _ string, b scheduler.Booking) {
-		if mine(b) && now > b.Until(d.rules) && b.Start > last.Start {
+		if mine(b) && now > b.Until(d.rules) && b.Start > last.Start && !d.c.waitlist.CameLate(b.ID) {
 			last = b
 		}
 	})
 	if last.ID != 0 {
+		d.c.waitlist.ComesLate(last.ID, now)
 		d.comesLate(last.Start, last.Since, last.Since, now)
 		d.returned, d.since = true, last.Since
 	} else if p := d.c.waitlist.TakeLate(d.req.Hash, now); p != nil {

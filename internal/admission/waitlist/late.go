@@ -1,6 +1,9 @@
 package waitlist
 
 import (
+	"maps"
+	"time"
+
 	"fluxgate.dev/fluxgate/internal/admission/lateness"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -42,4 +45,27 @@ func (l late) sweep(now scheduler.Instant) {
 // mayCome reports whether somebody may still come for what it was told, after the hold.
 func (p *Promise) mayCome(now scheduler.Instant) bool {
 	return lateness.Spread(p.Start.Sub(p.Told), now.Sub(p.Start))
+}
+
+// lostFor is longer than a booking lies anywhere that was lost.
+const lostFor = 10 * time.Minute
+
+// CameLate reports whether somebody was recognised by a booking that it had lost.
+func (l *List) CameLate(booking uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.lost[booking]
+	return ok
+}
+
+// ComesLate notes that somebody is recognised by a booking that it has lost.
+func (l *List) ComesLate(booking uint64, now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lost) >= maxLate {
+		maps.DeleteFunc(l.lost, func(_ uint64, at scheduler.Instant) bool { return now.Sub(at) > lostFor })
+	}
+	if len(l.lost) < maxLate {
+		l.lost[booking] = now
+	}
 }

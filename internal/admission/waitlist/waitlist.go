@@ -58,9 +58,10 @@ type List struct {
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  map[string]returns.Record         // by caller
 	late     late
-	foreign  scheduler.Instant // when a caller last came for what another instance told it
-	swept    scheduler.Instant // when what is over was last dropped everywhere
-	made     uint64            // promises so far
+	lost     map[uint64]scheduler.Instant // bookings by which somebody who came after the hold was recognised, and when
+	foreign  scheduler.Instant            // when a caller last came for what another instance told it
+	swept    scheduler.Instant            // when what is over was last dropped everywhere
+	made     uint64                       // promises so far
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -75,6 +76,7 @@ func New(hold time.Duration) *List {
 		queues:   make(map[string][]*Promise),
 		byHash:   make(map[uint64][]Place),
 		unshared: make(map[string][]scheduler.Waitlisted),
+		lost:     make(map[uint64]scheduler.Instant),
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  make(map[string]returns.Record),
 		late:     make(late),
