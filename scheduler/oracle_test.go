@@ -366,7 +366,26 @@ func apply(t failer, rules *Rules, p *Project, now Instant, change Change) (*Pro
 	}
 	keeps(t, rules, p, next, now, change, result)
 	bounded(t, next)
+	apart(t, rules, p, next, now)
 	return next, result
+}
+
+// apart checks that another change of the same project leaves what came of the first as it is: two that
+// lost a race to each other share no room to grow in.
+func apart(t failer, rules *Rules, p, next *Project, now Instant) {
+	t.Helper()
+	was := deepCopy(next)
+	other := Reserve{Model: "other", ID: 1 << 62, Demand: Demand{Tokens: 77, Requests: 7}, Over: true}
+	if p != nil && len(p.Calendars) > 0 {
+		other.Model = p.Calendars[0].Model
+		for _, c := range p.Calendars[1:] {
+			other.Also = append(other.Also, Weight{On: c.Model, Demand: other.Demand})
+		}
+	}
+	p.Apply(rules, now, other)
+	if !same(was, next) {
+		t.Fatalf("changed by another change of the project that it came of")
+	}
 }
 
 // keeps checks that only its holder, its hold and a release end a booking, and

@@ -223,7 +223,7 @@ func (p *Project) clone() *Project {
 		Project
 		calendars [6]*Calendar
 	}{Project: *p}
-	if len(p.Calendars) > 0 {
+	if next.Calendars = nil; len(p.Calendars) > 0 { // none may have room that others append to
 		next.Calendars = append(next.calendars[:0], p.Calendars...)
 	}
 	return &next.Project

@@ -270,7 +270,7 @@ func (c *Calendar) Clone() *Calendar {
 	// One spare place: most changes add one reservation.
 	next.Sent = append(make([]*Reservation, 0, len(c.Sent)+1), c.Sent...)
 	next.Bookings = slices.Clip(c.Bookings)
-	if len(c.Days) > 0 {
+	if next.Days = nil; len(c.Days) > 0 { // none may have room that others append to
 		next.Days = append(next.days[:0], c.Days...)
 	}
 	return &next.Calendar
