@@ -1,6 +1,7 @@
 package terraformtest
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,4 +60,31 @@ func TestLeastMemory(t *testing.T) {
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, bodies.Default(128<<20/10*9), int64(cfg.LeastBodyBudget()))
 	assert.Less(t, bodies.Default(120<<20/10*9), int64(cfg.LeastBodyBudget()), "else the variable could take less")
+}
+
+// counts finds what the description of the variable memory says of how many large bodies fit.
+var counts = regexp.MustCompile(`(\d+)(?: body of 30 MiB)? with (\d+[MG]i)`)
+
+// How many large bodies an instance takes at a time is as the description of the variable memory
+// says, and an instance of each profile takes as many bodies of 1 MiB as it takes requests.
+func TestBodiesFitTheMemory(t *testing.T) {
+	m := readModule(t)
+	assert.Equal(t, `"${floor(local.mebibytes * 9 / 10)}MiB"`, m.source(m.local(t, "memory_limit")))
+	budget := func(memory string) int64 { return bodies.Default(int64(mebibytes(t, memory)*9/10) << 20) }
+	var said string
+	for _, b := range m.blocks {
+		if b.Type == "variable" && b.Labels[0] == "memory" {
+			said = evaluate(t, b.Body.Attributes["description"].Expr).AsString()
+		}
+	}
+	found := counts.FindAllStringSubmatch(said, -1)
+	require.GreaterOrEqual(t, len(found), 5, said)
+	for _, c := range found {
+		assert.Equal(t, c[1], strconv.FormatInt(budget(c[2])/(30<<20+bodies.Each), 10), "bodies of 30 MiB with %s", c[2])
+	}
+	for name, p := range evaluate(t, m.local(t, "profiles")).AsValueMap() {
+		size := p.AsValueMap()
+		n, _ := size["concurrency"].AsBigFloat().Int64()
+		assert.GreaterOrEqual(t, budget(size["memory"].AsString()), n*(1<<20+bodies.Each), name)
+	}
 }
