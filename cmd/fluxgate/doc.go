@@ -25,4 +25,5 @@
 //   - launcher.go: what the benchmarks share: how a party is started
 //   - connection.go: the flags that say where a Fluxgate is and who asks
 //   - server.go: the HTTP server of serve
+//   - unwanted.go: large bodies that an answer has refused
 package main

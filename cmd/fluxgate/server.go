@@ -19,7 +19,7 @@ const (
 // newServer returns a server of next within these bounds.
 func newServer(next http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           answerPanics(next, log),
+		Handler:           readUnwanted(answerPanics(next, log)),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
