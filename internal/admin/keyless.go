@@ -30,7 +30,7 @@ func (a *Admin) WhyKeyless(ctx context.Context, administrator bool) string {
 		status validation.Status
 		text   string
 	}{
-		{validation.Invalid, "refused by their provider"}, {validation.Disabled, "disabled by an administrator"}, {validation.Exhausted, "spent for the day"},
+		{validation.Invalid, "refused by their provider"}, {validation.Disabled, "disabled by an administrator"}, {validation.Exhausted, "for which every model of the chain is spent, gone or not permitted"},
 		{validation.Unknown, "not checked with success"},
 		{validation.Healthy, "well, but without quota for what was asked, or with no place for one more model until those used in the last minute are quiet"},
 	} {

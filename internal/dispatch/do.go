@@ -215,33 +215,18 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 }
 
 // lastWord is the answer where nothing is left for a call: what upstream said to it,
-// or to an earlier one for the model that it is pinned to.
+// or to earlier ones for its models.
 func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	pinned := len(r.call.Models) == 1
 	if r.said != nil {
 		if l := lesson.Table[r.call.refusalOf(r.said)]; l.Final(pinned) {
 			return r.whenAgain(ctx, r.said, l, r.said)
 		}
-		return none
-	}
-	if e := r.noneAllowed(ctx); e != nil {
+	} else if e := r.noneAllowed(ctx); e != nil {
 		return e
 	}
-	said, ok := r.d.lastWords.Get(r.call.Models[0])
-	if !pinned || !ok {
-		return none
-	}
-	states, err := r.d.admission.View(ctx, r.pool.IDs())
-	if err != nil {
-		return none
-	}
-	counted, _ := r.call.Snapshot.Counted(r.call.Models)
-	for i, p := range r.pool.Projects {
-		block := states[i].Calendar(counted[0]).Block
-		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && block.Cause == scheduler.Unavailable && block.Until > r.d.admission.Now() {
-			l := lesson.Table[r.call.refusalOf(said)]
-			return r.whenAgain(ctx, said, l, said)
-		}
+	if said := r.saidBefore(ctx); said != nil {
+		return r.whenAgain(ctx, said, lesson.Table[r.call.refusalOf(said)], said)
 	}
 	return none
 }

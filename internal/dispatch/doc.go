@@ -32,7 +32,8 @@
 //   - owners.go: which project owns a file or cached content, whether it is the
 //     caller's, and where what it makes belongs
 //   - free.go: requests that take no slot, and whether a key is invalid
-//   - models.go: whether another model or provider may serve what one refused; aliases
+//   - models.go: what upstream said of models that aren't to be had, whether another model or provider may
+//     serve what one refused; aliases
 //   - telemetry.go: what is measured of admissions and answers
 //   - dispatcher.go: a Dispatcher and its options, the keys as read last, and targets
 package dispatch

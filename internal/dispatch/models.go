@@ -1,11 +1,51 @@
 package dispatch
 
 import (
+	"context"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/scheduler"
 )
+
+// saidBefore returns what upstream said to earlier calls of the model that a call is pinned to,
+// or of its chain where it said of each model that nobody here may use it, as long as they are
+// left alone for that; nil otherwise. A chain of which some models are gone is the operator's.
+func (r *dispatch) saidBefore(ctx context.Context) *upstream.Error {
+	var first *upstream.Error
+	for _, name := range r.call.Models {
+		said, ok := r.d.lastWords.Get(name)
+		if !ok || len(r.call.Models) > 1 && said.Reason != upstream.ReasonPermission {
+			return nil
+		}
+		if first == nil {
+			first = said
+		}
+	}
+	states, err := r.d.admission.View(ctx, r.pool.IDs())
+	if err != nil {
+		return nil
+	}
+	models, _ := r.call.Snapshot.Counted(r.call.Models)
+	for _, model := range models {
+		if !r.leftAlone(model, states) {
+			return nil
+		}
+	}
+	return first
+}
+
+// leftAlone reports whether a model isn't to be had for now on a project of which a key can be used.
+func (r *dispatch) leftAlone(model string, states []*scheduler.Project) bool {
+	for i, p := range r.pool.Projects {
+		block := states[i].Calendar(model).Block
+		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && block.Cause == scheduler.Unavailable && block.Until > r.d.admission.Now() {
+			return true
+		}
+	}
+	return false
+}
 
 // beyondModel reports whether upstream says that one of the call's models can't do what
 // is asked, where another may.

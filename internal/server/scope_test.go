@@ -146,31 +146,70 @@ func TestProjectNotCaller(t *testing.T) {
 	}
 }
 
-// Only when all agree is it the caller's: it gets what Google said, each time.
+// Only when all agree is it the caller's: it gets what Google said, each time, whether it
+// names a model or asks for the chain, of which each model is refused.
 func TestWhenAllProjectsAgree(t *testing.T) {
 	for _, wording := range []string{"400_free_tier", "403_permission", "403_policy"} {
-		t.Run(wording, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				status, text := refusalBody(t, wording)
-				calls := 0
-				_, s := stubbed(func(h heard) *http.Response {
-					if !isCall(h) {
-						return nil
+		for _, request := range []struct {
+			path, body string
+			models     int // that are asked for
+		}{
+			{"/v1beta/models/gemini-2.5-pro:generateContent", hello, 1},
+			{"/v1beta/models/auto:generateContent", hello, 2},
+			{"/v1beta/models/auto:streamGenerateContent?alt=sse", hello, 2},
+			{"/generate", body("hello", ""), 2},
+		} {
+			t.Run(wording+" "+request.path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					status, text := refusalBody(t, wording)
+					calls := 0
+					_, s := stubbed(func(h heard) *http.Response {
+						if !isCall(h) {
+							return nil
+						}
+						calls++
+						return respond(status, text)
+					})
+					s.keys = projects("alpha", "beta", "gamma", "delta")
+					s.env = []string{"FLUXGATE_CHAIN=" + pro + "," + flash}
+					w := newWorld(t, s)
+					for range 3 {
+						a := w.do("POST", request.path, request.body)
+						assert.Equal(t, status, a.Code)
+						assert.JSONEq(t, text, a.Body.String())
 					}
-					calls++
-					return respond(status, text)
+					if wording == "400_free_tier" {
+						request.models = 1 // it is said of the project
+					}
+					assert.Equal(t, 4*request.models, calls, "each was asked once")
 				})
-				s.keys = projects("alpha", "beta", "gamma", "delta")
-				w := newWorld(t, s)
-				for range 3 {
-					a := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", hello)
-					assert.Equal(t, status, a.Code)
-					assert.JSONEq(t, text, a.Body.String())
-				}
-				assert.Equal(t, 4, calls, "each was asked once")
 			})
-		})
+		}
 	}
+}
+
+// Where the chain isn't to be had for other reasons that is the operator's, and none of them is
+// called something else: a model that is gone isn't spent.
+func TestWhenTheChainIsNotToBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		denied, noPermission := refusalBody(t, "403_permission")
+		gone, noModel := refusalBody(t, "404_gone")
+		_, s := stubbed(func(h heard) *http.Response {
+			switch {
+			case !isCall(h):
+				return nil
+			case strings.Contains(h.path, pro):
+				return respond(denied, noPermission)
+			}
+			return respond(gone, noModel)
+		})
+		s.env = []string{"FLUXGATE_CHAIN=" + pro + "," + flash}
+		w := newWorld(t, s)
+		for range 3 {
+			said := w.do("POST", "/v1beta/models/auto:generateContent", hello).failed(http.StatusServiceUnavailable).Message
+			assert.Contains(t, said, "1 for which every model of the chain is spent, gone or not permitted")
+		}
+	})
 }
 
 // A video or a file that Google may not open says nothing of the project or the model.
