@@ -70,6 +70,7 @@ var counts = regexp.MustCompile(`(\d+)(?: body of 30 MiB)? with (\d+[MG]i)`)
 func TestBodiesFitTheMemory(t *testing.T) {
 	m := readModule(t)
 	assert.Equal(t, `"${floor(local.mebibytes * 9 / 10)}MiB"`, m.source(m.local(t, "memory_limit")))
+	assert.Contains(t, m.source(m.local(t, "environment")), "GOMEMLIMIT = local.memory_limit")
 	budget := func(memory string) int64 { return bodies.Default(int64(mebibytes(t, memory)*9/10) << 20) }
 	var said string
 	for _, b := range m.blocks {
