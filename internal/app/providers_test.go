@@ -443,6 +443,44 @@ func TestOtherProvidersTellTheirLimits(t *testing.T) {
 	})
 }
 
+// Where OpenAI's own settings leave a key a part of its organisation's limit, its answers say that too, and
+// nothing is refused by it: not by the first answer, nor by the next, which says what the whole is.
+func TestShareOfALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const share = 200
+		sim := openaisim.New(openaisim.Config{Keys: []openaisim.Key{{Value: openAIKey, Project: "org"}}, Counting: openaisim.CountSum,
+			Limits: map[string][]simquota.Limit{"": {simquota.PerMinute(simquota.Requests, 1000), simquota.PerMinute(simquota.Tokens, share)}}})
+		m := &mixture{openai: sim, transport: hosts{"api.openai.com": roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := sim.Transport().RoundTrip(r)
+			if err == nil { // it is the share that the simulator keeps
+				for _, of := range []string{"Limit", "Remaining", "Reset"} {
+					resp.Header.Set("X-Ratelimit-"+of+"-Project-Tokens", resp.Header.Get("X-Ratelimit-"+of+"-Tokens"))
+				}
+				resp.Header.Set("X-Ratelimit-Limit-Tokens", "100000")
+				resp.Header.Set("X-Ratelimit-Remaining-Tokens", "99000")
+				resp.Header.Set("X-Ratelimit-Reset-Tokens", "600ms")
+			}
+			return resp, err
+		})}}
+		m.with(t, "OPENAI_KEY_1="+openAIKey, "OPENAI_PROJECT_1=org", `FLUXGATE_LIMITS={"openai/gpt-5.5":{"rpm":1000}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		served := 0
+		for range 100 {
+			rec := m.ask(t, "POST", chat, strings.Replace(chatOf("gpt-5.5"), "{", `{"max_tokens":20,`, 1))
+			if rec.Code == http.StatusTooManyRequests {
+				seconds, err := strconv.Atoi(rec.Header().Get("Retry-After"))
+				require.NoError(t, err)
+				time.Sleep(time.Duration(seconds) * time.Second)
+				continue
+			}
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			served++
+		}
+		assert.GreaterOrEqual(t, served, 50)
+		assert.Zero(t, sim.Ledger().Total().Refused)
+	})
+}
+
 // A name that the provider doesn't know leaves nothing behind, whatever else its answer says.
 func TestNamesOfNobodyLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -115,8 +115,9 @@ func counted(heard Heard) (all []standing) {
 		all = append(all, standing{calendar: calendar})
 		return &all[len(all)-1]
 	}
-	tokens := tokensOf(heard.Limits)
-	for _, l := range heard.Limits {
+	limits := inForce(heard.Limits)
+	tokens := tokensOf(limits)
+	for _, l := range limits {
 		switch {
 		case l.Tier != ratelimits.Standard:
 		case l.Dimension == ratelimits.OutputTokens && l.Per == time.Minute:
@@ -128,7 +129,7 @@ func counted(heard Heard) (all []standing) {
 				s.take(&l)
 				s.daily = calendar == scheduler.OfDay(heard.Model)
 			}
-			if l.Per >= time.Second && l.Per < time.Minute && !said(heard.Limits, l.Dimension, time.Minute) {
+			if l.Per >= time.Second && l.Per < time.Minute && !said(limits, l.Dimension, time.Minute) {
 				// In a minute there may be as many times more, and no less.
 				implied := l
 				implied.Limit, implied.Remaining, implied.Per = l.Limit*int64(time.Minute/l.Per), -1, time.Minute
@@ -137,6 +138,38 @@ func counted(heard Heard) (all []standing) {
 		}
 	}
 	return all
+}
+
+// inForce returns what was said of limits, with what a key's own share of one leaves of it: the
+// stricter of the two holds. A commitment's and a faster mode's refuse nothing: what they have no
+// room for, the others have.
+func inForce(all []ratelimits.Limit) []ratelimits.Limit {
+	ofShares := func(l ratelimits.Limit) bool { return l.Tier == ratelimits.Share }
+	if !slices.ContainsFunc(all, ofShares) {
+		return all
+	}
+	held := slices.DeleteFunc(slices.Clone(all), ofShares)
+	for _, share := range all {
+		if !ofShares(share) {
+			continue
+		}
+		share.Tier = ratelimits.Standard
+		at := slices.IndexFunc(held, func(l ratelimits.Limit) bool {
+			return l.Tier == ratelimits.Standard && l.Dimension == share.Dimension && l.Per == share.Per
+		})
+		if at < 0 {
+			held = append(held, share)
+			continue
+		}
+		whole := &held[at]
+		if share.Limit > 0 && (whole.Limit <= 0 || share.Limit < whole.Limit) {
+			whole.Limit = share.Limit
+		}
+		if share.Remaining >= 0 && (whole.Remaining < 0 || share.Remaining < whole.Remaining) {
+			whole.Remaining, whole.Reset = share.Remaining, share.Reset
+		}
+	}
+	return held
 }
 
 // calendarOf returns the calendar of a model that counts a limit of requests or tokens; empty: none

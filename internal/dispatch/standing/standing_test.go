@@ -41,6 +41,10 @@ func TestChanges(t *testing.T) {
 		l.Per = per
 		return l
 	}
+	share := func(l ratelimits.Limit) ratelimits.Limit {
+		l.Tier = ratelimits.Share
+		return l
+	}
 	month := of(30*day, told(ratelimits.Requests, 7, 0))
 	evenly := of(day, told(ratelimits.Requests, 7000, 7000))
 	evenly.Refills = true
@@ -57,13 +61,20 @@ func TestChanges(t *testing.T) {
 		told  []ratelimits.Limit
 		want  []scheduler.Change
 	}{
-		"nothing":                    {rulesOf(0, 0), nil, nil},
-		"limits":                     {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499), told(ratelimits.Tokens, 9000, 8900)}, []scheduler.Change{learned(500, 9000)}},
-		"input tokens by themselves": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.InputTokens, 4000, 4000), told(ratelimits.Tokens, 9000, 9000)}, []scheduler.Change{learned(0, 4000)}},
-		"an operator's is lower":     {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, nil},
-		"an operator's is higher":    {rulesOf(1000, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, []scheduler.Change{learned(500, 0)}},
-		"another tier's":             {rulesOf(0, 0), []ratelimits.Limit{other}, nil},
-		"a month's":                  {rulesOf(0, 0), []ratelimits.Limit{month}, nil},
+		"nothing":                           {rulesOf(0, 0), nil, nil},
+		"limits":                            {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499), told(ratelimits.Tokens, 9000, 8900)}, []scheduler.Change{learned(500, 9000)}},
+		"input tokens by themselves":        {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.InputTokens, 4000, 4000), told(ratelimits.Tokens, 9000, 9000)}, []scheduler.Change{learned(0, 4000)}},
+		"an operator's is lower":            {rulesOf(10, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, nil},
+		"an operator's is higher":           {rulesOf(1000, 0), []ratelimits.Limit{told(ratelimits.Requests, 500, 499)}, []scheduler.Change{learned(500, 0)}},
+		"another tier's":                    {rulesOf(0, 0), []ratelimits.Limit{other}, nil},
+		"a share, which is less":            {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Tokens, 9000, 8900), share(told(ratelimits.Tokens, 4000, 3900))}, []scheduler.Change{learned(0, 4000)}},
+		"a share, which is more":            {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Tokens, 4000, 3900), share(told(ratelimits.Tokens, 9000, 8900))}, []scheduler.Change{learned(0, 4000)}},
+		"a share, and nothing else":         {rulesOf(0, 0), []ratelimits.Limit{share(told(ratelimits.Tokens, 4000, 3900))}, []scheduler.Change{learned(0, 4000)}},
+		"a share, of which nothing is said": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Tokens, 9000, 8900), share(told(ratelimits.Tokens, -1, -1))}, []scheduler.Change{learned(0, 9000)}},
+		"others' part of the whole, beside a share": {rulesOf(0, 0), []ratelimits.Limit{told(ratelimits.Tokens, 9000, 2000), share(told(ratelimits.Tokens, 4000, 3900))}, []scheduler.Change{
+			learned(0, 4000), scheduler.Heard{Model: model, ID: 9, Used: scheduler.Demand{Tokens: 2000 + 238}, Most: scheduler.Demand{Tokens: 1900 + 238}, Noise: 80, Longer: longer},
+		}},
+		"a month's": {rulesOf(0, 0), []ratelimits.Limit{month}, nil},
 		"another window's, by which a minute's is bounded": {rulesOf(0, 0), []ratelimits.Limit{of(10*time.Second, told(ratelimits.Requests, 50, 50))}, []scheduler.Change{
 			scheduler.RecordRefusal{Model: scheduler.OfWindow(model, 10*time.Second), Limits: scheduler.Limits{RPM: 50}}, learned(300, 0),
 		}},
