@@ -48,6 +48,8 @@ func NewRecord() *Record {
 // Sent is what was counted when a request was sent.
 type Sent struct {
 	at scheduler.Instant
+	// unknown says that it wasn't looked up, so that it isn't known what of what is told others have used.
+	unknown bool
 	// counted are requests and tokens by calendar, less what had been laid to others' charge in
 	// all by then: what is added to that later wasn't counted then.
 	counted map[string]scheduler.Demand
@@ -74,10 +76,11 @@ func (s Sent) Answered(grant *admission.Grant, status int) Sent {
 }
 
 // Sent returns what is counted on the calendars of a grant now, as its request is about to be sent
-// to a provider that says how much is used, as Gemini doesn't.
+// to a provider that is known to say how much is used, or has done so. Of another nothing is
+// returned: its first answer is believed of what the limits are, and not yet of who used them.
 func (r *Record) Sent(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, says bool) Sent {
-	if !says {
-		return Sent{}
+	if !says && !r.heard(grant) {
+		return Sent{unknown: true}
 	}
 	states, err := ctl.View(ctx, []string{grant.Project})
 	if err != nil {
@@ -100,6 +103,12 @@ func (r *Record) counted(project string, p *scheduler.Project, rules *scheduler.
 		s.missing[name] = minus(scheduler.Demand{Requests: requests, Tokens: tokens}, others)
 	}
 	return s
+}
+
+// heard reports whether anything was told of a grant's model on its project.
+func (r *Record) heard(grant *admission.Grant) bool {
+	_, ok := r.others.Get(grant.Project + " " + grant.Model)
+	return ok
 }
 
 // total returns all that was laid to others' charge.

@@ -64,6 +64,10 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			c.Learned.Record(learned, now)
 		}
 		of := project + " " + on.calendar
+		if heard.Sent.unknown {
+			r.add(of, now, charge{}) // and from now on it is looked up
+			continue
+		}
 		used, more := on.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
 		if used.Evenly = r.evenly(of, on, heard.Sent.at, now); used.Evenly {
 			used.Most = r.beyond(of, on, heard.Sent.missing[on.calendar])

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/coding"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
 const (
@@ -55,7 +57,10 @@ type Client struct {
 	keep  int64               // largest 2xx body of our own calls, in bytes
 }
 
-var _ upstream.Prompter = (*Client)(nil)
+var (
+	_ upstream.Prompter = (*Client)(nil)
+	_ upstream.Limiter  = (*Client)(nil)
+)
 
 // Name is the name of this provider, as keys carry it.
 const Name = upstream.Gemini
@@ -126,6 +131,7 @@ type success struct {
 	whole  bool // it is known to be
 	status int
 	sentAt time.Time
+	limits []ratelimits.Limit
 	key    func() string
 }
 
@@ -165,6 +171,7 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 		text, _ := io.ReadAll(io.LimitReader(plain, maxErrorBody))
 		e := c.Classify(resp.StatusCode, text, key)
 		e.SentAt, e.Header = at, upstream.ErrorHeader(resp.Header)
+		e.Told(c.Limits(resp.Header, time.Now()))
 		return nil, e
 	}
 	text, err := bodies.ReadAnswer(ctx, plain, resp.ContentLength, c.keep)
@@ -174,8 +181,22 @@ func (c *Client) rest(ctx context.Context, key, method, path string, query url.V
 	if err != nil {
 		return nil, upstream.TransportError(ctx, err)
 	}
-	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, key: func() string { return c.own.secret(key) }}, nil
+	return &success{body: text, whole: upstream.KnownWhole(resp), status: resp.StatusCode, sentAt: at, limits: c.Limits(resp.Header, time.Now()), key: func() string { return c.own.secret(key) }}, nil
 }
+
+// Limits implements upstream.Limiter. As far as is known Gemini's answers say nothing of limits; should they, what
+// names itself as a minute's is believed, which is what its calendars count of those that others tell.
+func (c *Client) Limits(h http.Header, now time.Time) []ratelimits.Limit {
+	if !ratelimits.Says(h) {
+		return nil
+	}
+	return slices.DeleteFunc(ratelimits.Read(h, now, ratelimits.Dialect{}).Limits, func(l ratelimits.Limit) bool {
+		return l.Per != time.Minute || l.Tier != ratelimits.Standard || l.Dimension == ratelimits.OutputTokens
+	})
+}
+
+// OutputsApart implements upstream.Limiter.
+func (c *Client) OutputsApart() bool { return false }
 
 // unusable is the error of a 2xx that isn't an answer: an error after all, or nonsense.
 func (s *success) unusable() *upstream.Error {

@@ -35,7 +35,7 @@ func (c *Client) Generate(ctx context.Context, key string, p upstream.Prompt) (*
 		e.SentAt = answer.sentAt
 		return nil, e
 	}
-	reply.SentAt = answer.sentAt
+	reply.SentAt, reply.Limits = answer.sentAt, answer.limits
 	return &reply.Reply, nil
 }
 

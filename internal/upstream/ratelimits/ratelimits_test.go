@@ -275,6 +275,7 @@ func TestRead(t *testing.T) {
 				assert.Equal(t, want, got)
 			}
 			assert.Equal(t, c.retry, told.RetryAfter)
+			assert.True(t, ratelimits.Says(header(c.header)) || len(c.want) == 0)
 		})
 	}
 }
@@ -294,6 +295,13 @@ func TestEvenly(t *testing.T) {
 	assert.False(t, window.Evenly(now, now), "it isn't said")
 	coarse := rounded(ratelimits.Standard, limit(ratelimits.InputTokens, time.Minute, 12_000, 11_000, 8*time.Second))
 	assert.True(t, coarse.Evenly(now, now), "the nearest thousand is five seconds")
+}
+
+// What most answers have in their headers is of no limit.
+func TestSays(t *testing.T) {
+	assert.False(t, ratelimits.Says(header("content-type: application/json\nx-content-type-options: nosniff\nretry-after: 5\nserver: x")))
+	assert.True(t, ratelimits.Says(header("X-RateLimit-Remaining-Requests-Minute: 5")))
+	assert.False(t, ratelimits.Says(nil))
 }
 
 // TestBeside: what headers say that is of no limit.

@@ -127,6 +127,16 @@ func Read(h http.Header, now time.Time, d Dialect) Told {
 	return told
 }
 
+// Says reports whether an answer may say anything of limits in its headers, beside when to come back.
+func Says(h http.Header) bool {
+	for name := range h {
+		if ofLimits(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // ofLimits reports whether the name of a header may be of limits, at next to no cost: most aren't,
 // and every answer's are looked at.
 func ofLimits(name string) bool {
