@@ -1,0 +1,95 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Where requests go is what the operator configured: no answer leads elsewhere, and no administrator says another at run
+// time. All that is sent has the mark of a Fluxgate, what it asks by itself too.
+func TestBaseURLsStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root", `FLUXGATE_CALLERS={"root":{"rpm":-1}}`)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		root := []string{"X-Fluxgate-Token", "0123456789abcdef-root"}
+		redirects, asked := false, make(map[string]int)
+		for host, inner := range m.transport {
+			m.transport[host] = roundTripper(func(r *http.Request) (*http.Response, error) {
+				asked[host+" "+r.Method+" "+r.URL.Path]++
+				assert.Equal(t, []string{"fluxgate"}, r.Header["Cdn-Loop"], r.URL)
+				if redirects {
+					return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://evil.test/"}}, Body: http.NoBody, Request: r}, nil
+				}
+				return inner.RoundTrip(r)
+			})
+		}
+		m.transport["evil.test"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("%s %s was sent", r.Method, r.URL)
+			return nil, http.ErrServerClosed
+		})
+		for _, body := range []string{
+			`{"base_url":"https://evil.test"}`, `{"openai_base_url":"https://evil.test"}`, `{"OPENAI_BASE_URL":"https://evil.test"}`,
+			`{"providers":[{"name":"groq","base_url":"https://evil.test"}]}`, `{"FLUXGATE_PROVIDERS":"[]"}`, `{"mode":"both","base_url":"https://evil.test"}`,
+		} {
+			rec := m.ask(t, "POST", "/config", body, root...)
+			assert.Equal(t, http.StatusBadRequest, rec.Code, "%s: %s", body, rec.Body)
+		}
+		for _, redirects = range []bool{false, true} {
+			clear(asked)
+			for _, c := range []struct{ method, path, body, host string }{
+				{"POST", chat, chatOf("gpt-5.5"), "api.openai.com"},
+				{"POST", chat, chatOf("llama-4"), "api.groq.com"},
+				{"POST", message, messageOf("claude-sonnet-5"), "api.anthropic.com"},
+				{"POST", message + "/count_tokens", messageOf("claude-sonnet-5"), "api.anthropic.com"},
+				{"POST", "/generate", `{"prompt":"Hello","model":"groq/llama-4"}`, "api.groq.com"},
+				{"POST", "/generate", `{"prompt":"Hello","model":"claude-sonnet-5"}`, "api.anthropic.com"},
+				{"GET", "/anthropic/v1/models", "", "api.anthropic.com"},
+			} {
+				before := count(asked, c.host)
+				rec := m.ask(t, c.method, c.path, c.body, root...)
+				want := http.StatusOK
+				if redirects {
+					want = http.StatusBadGateway
+				}
+				assert.Equal(t, want, rec.Code, "%s: %s", c.path, rec.Body)
+				assert.Empty(t, rec.Header().Get("Location"))
+				assert.Greater(t, count(asked, c.host), before, c.path)
+			}
+			rec := m.ask(t, "POST", "/validate", "", root...)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			for _, own := range []string{"api.openai.com GET /v1/models", "api.groq.com GET /openai/v1/models", "api.anthropic.com GET /v1/models"} {
+				assert.Positive(t, asked[own], "%s in %v", own, asked)
+			}
+		}
+	})
+}
+
+func count(asked map[string]int, host string) (n int) {
+	for what, times := range asked {
+		if strings.HasPrefix(what, host+" ") {
+			n += times
+		}
+	}
+	return n
+}
+
+// What goes to no provider says so, whoever has keys, and nothing is sent.
+func TestUnservedByAnybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		before := len(m.openai.Requests())
+		for _, path := range []string{"/openai/v1/completions", "/openai/v1/moderations", "/v1/completions"} {
+			rec := m.ask(t, "POST", path, `{"model":"gpt-5.5","prompt":"Hello","input":"Hello"}`, "X-Fluxgate-Provider", "openai")
+			assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), "isn't served here.")
+			assert.Contains(t, rec.Body.String(), "to other providers it isn't passed on, whichever have keys here")
+		}
+		assert.Len(t, m.openai.Requests(), before)
+	})
+}
