@@ -1,30 +1,23 @@
-package endpoint
+package upstream
 
 import (
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
-
-	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// ErrLinkLocal means that an endpoint's name leads to an address that isn't called.
-var ErrLinkLocal = errors.New("endpoint: its name leads to a link-local address, where a cloud has its metadata: want another host")
+// ErrLinkLocal means that a provider's name leads to an address that isn't called.
+var ErrLinkLocal = errors.New("upstream: its name leads to a link-local address, where a cloud has its metadata: want another host")
 
 // metadata is where AWS has its metadata service over IPv6, which is no link-local address.
 var metadata = netip.MustParseAddr("fd00:ec2::254")
 
-// newTransport returns a transport that calls no link-local address.
-func newTransport() *http.Transport {
-	t := upstream.NewTransport()
-	t.DialContext = (&net.Dialer{
-		Timeout: 30 * time.Second, KeepAlive: 30 * time.Second,
-		Control: func(_, address string, _ syscall.RawConn) error { return checkAddress(address) },
-	}).DialContext
-	return t
+// dialer calls no link-local address.
+var dialer = &net.Dialer{
+	Timeout: 30 * time.Second, KeepAlive: 30 * time.Second,
+	Control: func(_, address string, _ syscall.RawConn) error { return checkAddress(address) },
 }
 
 // checkAddress fails with ErrLinkLocal for an address that isn't called. It is that which is

@@ -36,6 +36,7 @@
 //   - failure.go: errors of calls without an answer
 //   - base.go: where a provider lies, and the URLs below that
 //   - transport.go: one key for each request, and when it was sent
+//   - dial.go: which addresses are not called
 //   - loop.go: the mark of what has been sent by a Fluxgate
 //   - credential.go: what stands for a project that is called without a key
 //   - errors.go: errors and their classes

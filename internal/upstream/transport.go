@@ -201,9 +201,10 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 }
 
 // NewTransport returns what carries requests to a provider: a clone of http.DefaultTransport, tuned for many parallel
-// requests to one host.
+// requests to one host, which calls no link-local address.
 func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = dialer.DialContext
 	t.MaxIdleConns = 256
 	t.MaxIdleConnsPerHost = 256 // the default of 2 would reconnect for nearly every request over HTTP/1
 	t.MaxResponseHeaderBytes = 1 << 20

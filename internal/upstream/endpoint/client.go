@@ -92,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport()
+		cfg.Transport = upstream.NewTransport()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -27,5 +27,4 @@
 //   - client.go: the client, its credential and its calls
 //   - classify.go: what an error means
 //   - counting.go: what of a request counts against tokens per minute
-//   - dial.go: which addresses are not called
 package endpoint

@@ -119,6 +119,14 @@ func TestBaseURL(t *testing.T) {
 	}
 }
 
+// Nothing is sent to where a cloud has its metadata.
+func TestLinkLocalIsNotCalled(t *testing.T) {
+	c, err := New(Config{BaseURL: "http://169.254.169.254/"})
+	require.NoError(t, err)
+	_, err = c.ListModels(t.Context(), testKey)
+	require.ErrorIs(t, err, upstream.ErrLinkLocal)
+}
+
 func TestKeysDontMix(t *testing.T) {
 	// One client serves all keys: under concurrency each request must keep its own.
 	c := memory(t, func(r *http.Request) (*http.Response, error) {
