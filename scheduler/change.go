@@ -201,8 +201,16 @@ func (r *Reserve) claim(p *Project, rules *Rules, all []side, i int, now Instant
 		// meantime must not be told a time that the commit then takes away. A short window
 		// is over before it is settled, so that nothing of it would be given back: there
 		// a commit that is slower than those before it has others wait.
-		if !slices.ContainsFunc(all, func(x side) bool { return x.t.Short() }) {
-			r.Demand.Allowance = max(r.Demand.Allowance, b.Start.Add(b.Demand.Allowance).Sub(now))
+		late, short := b.Start.Add(b.Demand.Allowance).Sub(now), false
+		for i := range all {
+			if x := &all[i]; x.t.Short() {
+				short = true
+			} else {
+				x.d.Allowance = max(x.d.Allowance, late)
+			}
+		}
+		if !short {
+			r.Demand.Allowance = max(r.Demand.Allowance, late)
 		}
 		result := r.reserve(p, all, now)
 		result.Booking = b

@@ -38,6 +38,20 @@ func TestWindowThatIsLearned(t *testing.T) {
 	assert.Zero(t, requests)
 }
 
+// TestWindowThatIsLearnedWithALimit: what was sent is in it whatever is known of the model's own limits since.
+func TestWindowThatIsLearnedWithALimit(t *testing.T) {
+	on := OfWindow("m", 10*sec)
+	d := newDesk(t, Limits{RPM: 1000, TPM: 100_000, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{}
+	d.reserve(noon, 50_000)
+	d.do(noon+100, RecordRefusal{Model: "m", Limits: Limits{TPM: 10_000}})
+	d.do(noon+100, RecordRefusal{Model: on, Limits: Limits{RPM: 2}})
+	requests, _ := d.p.Calendar(on).InWindow(d.rules, noon+10_499)
+	assert.EqualValues(t, 1, requests)
+	requests, _ = d.p.Calendar(on).InWindow(d.rules, noon+10_500)
+	assert.Zero(t, requests)
+}
+
 // TestShortWindowIsNotKeptForLateness: a booking is planned to last as long as its holder may be late, and in a window
 // that is shorter than that for whole requests. Once that one has come, a short window lasts no longer than it does; a
 // longer one does until the request is settled.
@@ -60,6 +74,7 @@ func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 		claimed := d.do(booked.Start, Reserve{Model: "m", ID: 3, Also: also, Demand: Demand{Allowance: 200 * ms}, Booking: booked.Booking.ID})
 		require.Equal(t, Admitted, claimed.Verdict)
 		assert.Equal(t, booked.Start.Add(window+500*ms)+max(200, late), claimed.Also[0].Reservation.End, window)
+		assert.Equal(t, booked.Start.Add(time.Minute+500*ms)+5000, claimed.Reservation.End, "a minute isn't short, whatever is beside it")
 		assert.Equal(t, time.Duration(max(200, late))*ms, claimed.Allowance, "what its commit may take")
 	}
 }

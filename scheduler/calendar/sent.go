@@ -360,15 +360,16 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant, unsent bool) (r Reser
 	return *own, own.End > was.End, *own != was
 }
 
-// Begin has what a model's calendar holds of requests that were sent count in the calendar's window, where that is empty,
-// as long as it is then. None of them is settled or cancelled here.
+// Begin has what a model's calendar holds of requests that were sent count in the calendar's
+// window, where that is empty, as long as it is then. None of them is settled or cancelled here.
 func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
 	if len(c.Sent)+len(c.Folded) > 0 || t.refill || t.atATime {
 		return
 	}
 	for _, r := range model.Sent {
 		own := *r
-		if own.End += t.length(r.Tokens) - its.length(r.Tokens); own.End > now {
+		// Under the limits of then it may have been shorter on the model's than it would be now.
+		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now {
 			c.countDays(t, &own, 1)
 			c.Sent = append(c.Sent, &own)
 		}

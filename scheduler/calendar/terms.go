@@ -114,7 +114,7 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 		every: every, grain: grainOf(every),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
 	}}
-	if spec.Window < short {
+	if t.Short() {
 		t.Step = 1
 	}
 	if spec.Refill {
@@ -131,9 +131,9 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 // waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
 const short = 20 * time.Second
 
-// Whole returns by how much longer a booking is planned to last that is planned to last so much longer: the same, unless
-// the window is shorter. Then it is rounded up, so that requests one after the other fill all of it: others take its
-// place once its holder has come, until the next booking.
+// Whole returns by how much longer a booking is planned to last that is planned to last so much
+// longer: the same, unless the window is shorter. Then it is rounded up, so that requests one after
+// the other fill all of it: others take its place once its holder has come, until the next booking.
 func (t *Terms) Whole(allowance time.Duration) time.Duration {
 	one := t.length(0)
 	if !t.Short() || millis(allowance) < one {
@@ -142,11 +142,13 @@ func (t *Terms) Whole(allowance time.Duration) time.Duration {
 	return millis(allowance).Ceil(one).Sub(0)
 }
 
-// Short reports whether it is such a window.
-func (t *Terms) Short() bool { return t.Step < second }
+// Short reports whether it is such a window. Of a longer one waits may be told in milliseconds
+// too, for the sake of a short one beside it.
+func (t *Terms) Short() bool { return t.every < millis(short) }
 
-// grainOf returns what the ends of folded requests are rounded up to on a calendar of such a window: whole
-// seconds, or a sixtieth of a window above a minute, and a hundredth of one below, of which a second would be a tenth.
+// grainOf returns what the ends of folded requests are rounded up to on a calendar of such a
+// window: whole seconds, or a sixtieth of a window above a minute, and a hundredth of one below,
+// of which a second may be a tenth or all.
 func grainOf(every Instant) Instant {
 	if every < models.every {
 		return max(1, every/100)
