@@ -96,9 +96,10 @@
 //
 // # Choosing and changing
 //
-// [Plan] takes the earliest start on any project, then the first place in the chain, then chance. A
-// model whose day is spent, or where a feature that is asked for is blocked, gives way to the next.
-// With a limit to its patience ([Request].MaxWait) a request takes the first model within that.
+// [Plan] takes the earliest start on any project, then the first place in the chain, then the
+// projects that are to be used first ([Rules].Prefer), then chance. A model whose day is spent, or
+// where a feature that is asked for is blocked, gives way to the next. With a limit to its patience
+// ([Request].MaxWait) a request takes the first model within that.
 //
 // [Reserve], [Extend], [Use], [Heard], [Settle], [Cancel], [Release], [RecordRefusal], [Redirected],
 // [Reset], [Review], [SetMark] and [ShareWaitlist] are values. [Project.Apply] makes them without
@@ -109,7 +110,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - plan.go: the choice among projects and models
-//   - change.go: reserving and booking (Reserve), settling, recording refusals and the other changes, but for Extend, Use and Heard
+//   - change.go: reserving and booking (Reserve), settling, recording refusals, most other changes
 //   - use.go: Use, for a request that goes on and uses more, and Heard, for what others have sent
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several

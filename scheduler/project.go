@@ -177,7 +177,8 @@ func (p *Project) Wrote(instance uint32, seq uint64) *Project {
 // Compact returns a project in which nothing is kept that no longer counts, and
 // of which less is kept exactly: at most n sent requests a calendar, and of
 // MaxOpen*n/MaxExact a project that they are on their way; the ends of the others are
-// rounded up to whole multiples of grain, if that is more than they are anyway, and summed. A store calls it when a document would grow beyond its bound.
+// rounded up to whole multiples of grain, if that is more than they are anyway, and summed.
+// A store calls it when a document would grow beyond its bound.
 func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration) *Project {
 	next := p.clone()
 	next.Latest = max(now, next.Latest)

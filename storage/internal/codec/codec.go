@@ -54,8 +54,8 @@ var levels = []struct {
 // when it must: rounding never lets a reservation end early. The sections are
 // those of the document that is replaced, of which the unknown ones are kept.
 //
-// Where short windows have ends within a second, these are kept with fewer requests one by one, if need be, and
-// are rounded to whole seconds where they don't fit even so.
+// Where short windows have ends within a second, these are kept with fewer requests one by one,
+// if need be, and are rounded to whole seconds where they don't fit even so.
 //
 // What callers were served, and for how long bookings are kept, is given up first, for no
 // limit depends on it.

@@ -37,15 +37,15 @@
 // that means is up to the section (Section.Give). A second field in another format
 // is left as it is, and holds nothing for this build.
 //
-// The sections of this build are [Sections]: the calendars that aren't a model's, those of
-// them that are buckets, what is kept of models without a place, what is known to be on its way,
-// what callers were served, which settings the writer knew of, for how long some bookings are kept, and where in short
-// windows the sums of requests end to the millisecond. Of the second field,
-// [MaxSections], six models and eight other calendars, all of them full, take what there
-// is. Where sixteen models are as full as can be made up, there is no room for it, and
-// whatever isn't a model's calendar counts as used. Where there are limits for models only,
-// which fold nothing, there is nothing in it but those settings, twelve bytes: so it is of
-// callers. Projects always have a limit of sessions, and so a few dozen bytes of it.
+// The sections of this build are [Sections]: the calendars that aren't a model's, those of them
+// that are buckets, what is kept of models without a place, what is known to be on its way, what
+// callers were served, which settings the writer knew of, for how long some bookings are kept, and
+// where in short windows the sums of requests end to the millisecond. Of the second field,
+// [MaxSections], six models and eight other calendars, all of them full, take what there is. Where
+// sixteen models are as full as can be made up, there is no room for it, and whatever isn't a
+// model's calendar counts as used. Where there are limits for models only, which fold nothing,
+// there is nothing in it but those settings, twelve bytes: so it is of callers. Projects always
+// have a limit of sessions, and so a few dozen bytes of it.
 //
 // Files, from the top down; a file calls only those below it:
 //

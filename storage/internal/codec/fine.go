@@ -6,9 +6,10 @@ import (
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
-// fine holds where what was folded ends to the millisecond, on calendars of windows so short that a whole
-// second would be much of them: the first field, and the sections that are as it is, have whole seconds,
-// rounded up. Whoever doesn't know it, or finds that a build wrote since which doesn't, takes those.
+// fine holds where what was folded ends to the millisecond, on calendars of windows so short that
+// a whole second would be much of them: the first field, and the other sections, have whole
+// seconds, rounded up. Whoever doesn't know it, or finds that a build wrote since which doesn't,
+// takes those.
 var fine = Section{
 	Tag:      23,
 	Optional: true,
