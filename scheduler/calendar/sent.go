@@ -133,8 +133,13 @@ func (c *Calendar) RoundFolded(grain Instant) {
 	fine := c.Folded
 	c.Folded = nil
 	for _, x := range fine {
-		x.End = x.End.Ceil(grain)
-		c.addFolded(x)
+		x.End = x.End.Ceil(grain) // still in order
+		if n := len(c.Folded); n > 0 && c.Folded[n-1].End == x.End {
+			c.Folded[n-1].Tokens += x.Tokens
+			c.Folded[n-1].Requests += x.Requests
+			continue
+		}
+		c.Folded = append(c.Folded, x)
 	}
 }
 

@@ -50,7 +50,7 @@ var fine = Section{
 				return scheduler.Folded{End: d.at(), Tokens: d.int(), Requests: d.int()}
 			})
 			i := slices.IndexFunc(next.Calendars, func(c *scheduler.Calendar) bool { return c.Model == name })
-			if d.bad || i < 0 || !slices.Equal(inSeconds(next.Calendars[i], folded).Folded, next.Calendars[i].Folded) {
+			if d.bad || i < 0 || !inOrder(folded) || !slices.Equal(inSeconds(next.Calendars[i], folded).Folded, next.Calendars[i].Folded) {
 				return p
 			}
 			c := *next.Calendars[i]
@@ -59,6 +59,16 @@ var fine = Section{
 		}
 		return &next
 	},
+}
+
+// inOrder reports whether sums are such as a calendar has.
+func inOrder(folded []scheduler.Folded) bool {
+	for i, x := range folded {
+		if x.Tokens < 0 || x.Requests < 0 || i > 0 && x.End <= folded[i-1].End {
+			return false
+		}
+	}
+	return true
 }
 
 // inSeconds returns a calendar with sums that end at whole seconds, rounded up.

@@ -113,3 +113,41 @@ func TestFineGivesWay(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the section says, what is made of it is in order of end, and no more nor less than what the others have,
+// which may end later by less than a second.
+func FuzzFine(f *testing.F) {
+	_, p := crowded(f, []string{"m-pro"}, 100)
+	whole, data := fine.Take(nil, p)
+	f.Add(data)
+	on := scheduler.OfWindow("m-pro", 10*time.Second)
+	said := func(folded []scheduler.Folded) []byte {
+		e := &encoder{}
+		e.str(on)
+		e.len(len(folded))
+		for _, x := range folded {
+			e.at(x.End)
+			e.int(x.Tokens)
+			e.int(x.Requests)
+		}
+		return e.b
+	}
+	folded := slices.Clone(p.Calendar(on).Folded)
+	slices.Reverse(folded)
+	f.Add(said(folded))
+	folded = slices.Clone(p.Calendar(on).Folded)
+	folded[0].Requests += 5
+	folded[1].Requests -= 5
+	f.Add(said(folded))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		given := fine.Give(whole, data, true)
+		require.Len(t, given.Calendars, len(whole.Calendars))
+		for i, c := range given.Calendars {
+			for j, x := range c.Folded {
+				require.True(t, x.Tokens >= 0 && x.Requests >= 0, x)
+				require.True(t, j == 0 || c.Folded[j-1].End < x.End, c.Folded)
+			}
+			require.Equal(t, whole.Calendars[i].Folded, inSeconds(c, c.Folded).Folded)
+		}
+	})
+}

@@ -222,11 +222,12 @@ func FuzzOthers(f *testing.F) {
 	_, data := others.Take(&scheduler.Rules{}, p)
 	f.Add(data)
 	f.Add([]byte{0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f})
-	base, err := decode(encode(state(1, 0, 0)))
-	require.NoError(f, err)
+	base := state(1, 0, 0)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, current := range []bool{true, false} {
-			given := others.Give(base, data, current)
+			given, err := decode(encode(base)) // its own to change
+			require.NoError(t, err)
+			given = others.Give(given, data, current)
 			require.GreaterOrEqual(t, len(given.Calendars), len(base.Calendars))
 			for _, c := range given.Calendars[len(base.Calendars):] {
 				require.False(t, scheduler.IsModel(c.Model))
