@@ -55,8 +55,8 @@ func Features(body []byte) []string {
 					}
 				}
 				if slices.ContainsFunc(modalityNames, spells) {
-					var wanted bool
-					if wanted, read = wantsImages(piece, end, read); wanted {
+					wanted, to := wantsImages(piece, end, read)
+					if read = to; wanted {
 						add(ImageFeature)
 					}
 				}
@@ -103,18 +103,24 @@ func wordByte(b byte) bool {
 	return b == '_' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
 }
 
-// wantsImages reports whether the list after the name of a member that ends there has the image
-// modality. It reads no byte twice, and returns how far it has read.
+// wantsImages reports whether the value after the name of a member that ends there has the image
+// modality, or its number: a list as long as it is, or one value. It looks through no byte twice, and
+// returns how far. One that goes on in the next window, and is too long to be whole there, is taken to have it.
 func wantsImages(body []byte, from, read int) (bool, int) {
-	const image = "image"
-	end := min(from+256, len(body))
-	for i := max(from, read-len(image)+1); i < end && body[i] != ']'; i++ { // it may have been cut there
-		if body[i]|0x20 == image[0] && i+len(image) <= end && bytes.EqualFold(body[i:i+len(image)], []byte(image)) {
+	long, value := len(body)-from > escape.Overlap/2, bytes.TrimLeft(body[from:], " \t\n\v\f\r\"':")
+	list, from := bytes.HasPrefix(value, []byte("[")), len(body)-len(value)
+	end := len(body)
+	if !list {
+		end = min(from+256, end)
+	}
+	begin, read := max(from, read-len("imag")), max(read, from) // it may have been cut there
+	for i := begin; i < end && body[i] != ']'; i++ {
+		if body[i] == '2' && (list || i == from) || body[i]|0x20 == 'i' && bytes.EqualFold(body[i:min(i+len("image"), end)], []byte("image")) {
 			return true, read
 		}
-		read = i + 1
+		read = max(read, i+1)
 	}
-	return false, read
+	return long && read == len(body), read
 }
 
 // withoutEscapes appends a body with the escapes resolved that a name may be written

@@ -28,9 +28,19 @@ func TestFeatures(t *testing.T) {
 		`{"a":["modalities","modalities","iMaGe"]}`:                           images,
 		`{"modalities":["text"],"a":"image"}`:                                 nil,
 		`{"a":["modalities"` + strings.Repeat(" ", 240) + `,"modalities"` + strings.Repeat(" ", 240) + `"image"]}`: images,
-		`{"a":["modalities"` + strings.Repeat(" ", 300) + `"image"]}`:                                              nil,
-		`{"text":"a google_search, or \"google_search\""}`:                                                         nil,
-		`{"text":"google_search?"}`: nil,
+		`{"a":["modalities"` + strings.Repeat(" ", 300) + `"image"]}`:                                              images,
+		// Whoever fills up such a list would have what is refused of images booked on the model.
+		`{"responseModalities":` + strings.Repeat(" ", 300) + `"IMAGE"}`:                     images,
+		`{"responseModalities":[` + strings.Repeat(`"TEXT",`, 100) + `"IMAGE"]}`:             images,
+		`{"a":"\n","responseModalities":[` + strings.Repeat(`"TEXT",`, 20_000) + `"IMAGE"]}`: images,
+		`{"a":"\n","responseModalities"` + strings.Repeat(" ", 100_000) + `:["IMAGE"]}`:      images,
+		`{"responseModalities":["TEXT"]` + strings.Repeat(" ", 100_000) + `,"a":"\nimage"}`:  nil,
+		`{"responseModalities":[1,2]}`:                                                images, // as Google numbers them
+		`{"responseModalities": 2}`:                                                   images,
+		`{"responseModalities":[1,3],"a":[2]}`:                                        nil,
+		`{"responseModalities":"TEXT","a":"` + strings.Repeat("x", 300) + `image 2"}`: nil,
+		`{"text":"a google_search, or \"google_search\""}`:                            nil,
+		`{"text":"google_search?"}`:                                                   nil,
 	} {
 		assert.Equal(t, want, Features([]byte(body)), body)
 	}
