@@ -86,7 +86,10 @@
 // next waits a window longer than alone, and not ten minutes. While others wait it books
 // only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
 // least half as large as the largest of its requests that wait: what is small finds room
-// beside that, and a slot that is kept stands idle until its holder comes.
+// beside that, and a slot that is kept stands idle until its holder comes. While more callers
+// wait than there are projects, and more than two, a caller books only if it has had less
+// than others on average, by the largest request that waits or more: turns see to it that
+// everybody gets as much, but for who comes so late that its turns are taken.
 //
 // A caller that is alone is served in the order in which its requests came, and nothing is
 // kept of what it was served. Where nobody else can come, for no tokens are configured, its

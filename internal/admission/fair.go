@@ -13,6 +13,7 @@ import (
 type contest struct {
 	*fair.Contest
 	model    string
+	projects int // that have the model and can be used
 	mine     uint32
 	request  fair.Slot
 	promises []*waitlist.Promise // by number
@@ -28,6 +29,7 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 			usable[d.ids[i]] = state
 		}
 	}
+	k.projects = len(usable)
 	name := scheduler.NameOf(model)
 	for _, state := range usable {
 		if state == nil {
@@ -147,6 +149,9 @@ func (d *decision) contested(model string) bool {
 	return k != nil && !k.Alone(k.mine)
 }
 
+// crowded reports whether more callers wait than there are projects, and more than two.
+func (k *contest) crowded() bool { return k.Waiting() > max(2, k.projects) }
+
 // untimely reports whether a slot isn't booked for the sake of other callers that wait, or
 // may come. Whoever has one books another only within a window, so that whoever comes next
 // waits for no longer. While others wait a caller that merely comes back books only what is
@@ -154,6 +159,10 @@ func (d *decision) contested(model string) bool {
 // until its holder comes. Its first slot it books however far in the future, so that what
 // is large doesn't starve, as long as it isn't ahead of the others, by more than a request
 // if it asks for a booking; the next ones as long as it isn't with these either.
+//
+// While more callers wait than there are projects, whose turn it is changes before a booking
+// is due, and what is kept stands idle on many calendars: then only a caller is booked
+// anything that is far behind, because it comes late, say, and finds its turns taken.
 func (d *decision) untimely(offer scheduler.Offer) bool {
 	k := d.contestOn(offer.Model)
 	if k == nil {
@@ -166,6 +175,8 @@ func (d *decision) untimely(offer scheduler.Offer) bool {
 		return true
 	case k.Alone(k.mine):
 		return false
+	case k.crowded():
+		return !k.FarBehind(k.mine)
 	case !d.req.Book && !k.Large(k.request):
 		return true
 	case has:

@@ -171,6 +171,40 @@ func TestOnlyWhatIsLargeIsBookedBesideOthers(t *testing.T) {
 	})
 }
 
+// Where more callers wait than there are projects, none is booked anything, whether it asks for
+// that or not, but for one that has had less than others by the largest request that waits.
+func TestOnlyWhoIsFarBehindIsBookedInACrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 8)
+		of := func(caller string) admission.Request {
+			req := b.request()
+			req.Caller = caller
+			return req
+		}
+		taken := func(callers ...string) {
+			for _, caller := range callers {
+				req := of(caller)
+				req.Over = true
+				b.granted(req)
+			}
+		}
+		taken("c", "c", "a", "a", "a", "b", "b", "b")
+		waiting := map[string]admission.Request{"a": of("a"), "b": of("b"), "c": of("c")}
+		var start scheduler.Instant
+		for _, caller := range []string{"a", "b", "c"} {
+			start = b.refused(waiting[caller]).Start
+		}
+		b.until(start)
+		taken("a", "a", "a", "a", "a", "a", "b", "b")
+		assert.False(t, b.refused(waiting["b"]).Booked, "it had hardly less than the average")
+		asks := of("b")
+		asks.Book = true
+		assert.False(t, b.refused(asks).Booked)
+		assert.True(t, b.refused(waiting["c"]).Booked, "it had next to nothing")
+		assert.Equal(t, 1, b.bookings("p"))
+	})
+}
+
 // A crowd is requests that wait, each of which comes back when it is told to.
 type crowd struct {
 	*bench
@@ -250,6 +284,32 @@ func TestTurnsOnOneProject(t *testing.T) {
 		}
 		assert.GreaterOrEqual(t, c.served["alice"]+c.served["bob"], 72, "of eighty")
 		assert.LessOrEqual(t, c.refused, 160, "two for each that is served")
+	})
+}
+
+// So do three, which are more than there are projects, so that little is booked.
+func TestTurnsOfACrowdOnOneProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := sharedPool(t, 9)
+		c := &crowd{bench: b, served: make(map[string]int)}
+		callers := []string{"a", "b", "c"}
+		for _, caller := range callers {
+			for range 16 {
+				req := b.request()
+				req.Caller = caller
+				c.join(req)
+			}
+		}
+		c.run(b.Now() + 50_000)
+		clear(c.served)
+		for i := range 10 {
+			c.run(b.Now() + 61_000)
+			t.Logf("after %d windows: %v, %d refused when they were told to come", i+1, c.served, c.refused)
+			for _, caller := range callers {
+				assert.InDelta(t, (c.served["a"]+c.served["b"]+c.served["c"])/3, c.served[caller], 4)
+			}
+		}
+		assert.GreaterOrEqual(t, c.served["a"]+c.served["b"]+c.served["c"], 81, "of ninety")
 	})
 }
 

@@ -206,6 +206,20 @@ func (k *Contest) Behind(caller uint32, more Cost) bool {
 // more than the largest request that waits.
 func (k *Contest) Ahead(caller uint32) bool { return k.Turn(caller) > k.average+k.largest }
 
+// FarBehind reports whether a caller has had and booked less than others have on average, by
+// the largest request that waits or more.
+func (k *Contest) FarBehind(caller uint32) bool { return k.Turn(caller)+k.largest <= k.average }
+
+// Waiting returns how many callers wait.
+func (k *Contest) Waiting() (n int) {
+	for _, p := range k.parties {
+		if p.waits {
+			n++
+		}
+	}
+	return n
+}
+
 // Large reports whether a request is at least half as large as the largest of its caller's
 // that waits or is booked.
 func (k *Contest) Large(x Slot) bool { return 2*x.Cost >= k.party(x.Caller).largest }
