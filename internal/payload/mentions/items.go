@@ -50,7 +50,7 @@ func isReference(object []byte) bool {
 		said := string(value) != "null"
 		switch string(name) {
 		case "type":
-			switch nameOf(value) {
+			switch string(nameOf(value)) {
 			case itemReference:
 				return true
 			case imageCall:

@@ -1,6 +1,6 @@
 package mentions
 
-import "strings"
+import "bytes"
 
 // What a request may refer to by an ID begins with its kind here.
 const (
@@ -28,11 +28,14 @@ const withinContainer = "cfile_"
 
 // Named returns what an ID names that a member of a kind has: of a file in a container it is a part of that, as an
 // item is of a response.
-func Named(kind, id string) string {
-	if kind == Files && strings.HasPrefix(id, withinContainer) {
-		kind = Items
+func Named(kind, id string) string { return kindOf(kind, []byte(id)) + id }
+
+// kindOf returns the kind that an ID names that a member of a kind has.
+func kindOf(kind string, id []byte) string {
+	if kind == Files && bytes.HasPrefix(id, []byte(withinContainer)) {
+		return Items
 	}
-	return kind + id
+	return kind
 }
 
 // annotations are what an answer cites, and come back with it: a file in a container beside that container, by

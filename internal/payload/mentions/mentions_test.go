@@ -2,11 +2,14 @@ package mentions
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 func TestRead(t *testing.T) {
@@ -65,6 +68,23 @@ func TestMost(t *testing.T) {
 	assert.Len(t, names, Most)
 	_, err = Read([]byte(`{"input":[`+b.String()+`{"file_id":"file-more"}]}`), false)
 	assert.ErrorIs(t, err, ErrMany)
+}
+
+// A large body that names one thing over and over takes no memory for each time.
+func TestNamesAreNotCopied(t *testing.T) {
+	race.Skip(t)
+	for _, unit := range []string{
+		`{"type":"item_reference","id":"x"},`, `{"id":"x"},`, `{"file_id":"file-x"},`, `{"file_id":"cfile_x"},`, `{"annotations":[{"file_id":"cfile_x"}]},`,
+		`{"container":{"id":"x"}},`, `{"arguments":"x"},`, `{"a member of a name that is longer than most":"x","file_id":""},`,
+	} {
+		body := []byte(`{"vector_store_id":"","input":[` + strings.Repeat(unit, 4<<20/len(unit)) + `{}]}`)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read(body, false)
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err)
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), unit)
+	}
 }
 
 // Whatever is no JSON is read to its end too.

@@ -15,6 +15,7 @@ type reader struct {
 	cites bool // it reads what an answer cites
 	names []string
 	known map[string]bool // by name
+	name  []byte          // the one that is added, before it is known that it is another
 }
 
 // read reads a text to its end. Since it is valid JSON, a string before a colon is a member's
@@ -33,9 +34,9 @@ func (r *reader) read(text []byte) error {
 		}
 		name, value := nameOf(text[begin:at]), bytes.TrimLeft(behind[1:], space)
 		at = len(text) - len(value)
-		if slices.Contains(r.skip, name) {
+		if slices.ContainsFunc(r.skip, func(skipped string) bool { return string(name) == skipped }) {
 			at += len(payload.FirstValue(value))
-		} else if name == annotations && !r.cites {
+		} else if string(name) == annotations && !r.cites {
 			cited := payload.FirstValue(value)
 			at += len(cited)
 			r.cites = true
@@ -43,7 +44,7 @@ func (r *reader) read(text []byte) error {
 			if r.cites = false; err != nil {
 				return err
 			}
-		} else if kind := Kind(name); kind != "" {
+		} else if kind := members[string(name)]; kind != "" {
 			if err := r.named(kind, value); err != nil {
 				return err
 			}
@@ -91,18 +92,20 @@ func (r *reader) add(kind string, quoted []byte) error {
 		return nil
 	}
 	id := nameOf(quoted)
-	if id == "" {
-		id = unreadable
+	if len(id) == 0 {
+		id = []byte(unreadable)
 	}
-	name := Named(kind, id)
+	its := kindOf(kind, id)
+	r.name = append(append(r.name[:0], its...), id...)
 	switch {
-	case r.known[name], r.cites && kind == Files && name != kind+id:
+	case r.known[string(r.name)], r.cites && its != kind:
 		return nil
 	case len(r.names) == Most:
 		return ErrMany
 	case r.known == nil:
 		r.known = make(map[string]bool)
 	}
+	name := string(r.name)
 	r.known[name] = true
 	r.names = append(r.names, name)
 	return nil
@@ -116,10 +119,37 @@ const space = " \t\r\n"
 // maxName is how long a name or an ID is at most, in bytes, with its quotes.
 const maxName = 1 << 10
 
-// nameOf returns the string that a text is; "" for what is too long for a name.
-func nameOf(quoted []byte) (name string) {
-	if len(quoted) > maxName || json.Unmarshal(quoted, &name) != nil {
-		return ""
+// nameOf returns the string that a text is, without a copy where it has nothing but printable ASCII
+// and no escapes; nothing for what is too long for a name.
+func nameOf(quoted []byte) []byte {
+	switch {
+	case len(quoted) > maxName:
+		return nil
+	case isPlain(quoted):
+		return quoted[1 : len(quoted)-1]
 	}
-	return name
+	return unquoted(quoted)
+}
+
+// unquoted returns the string that any text is; nothing if it is none.
+func unquoted(quoted []byte) []byte {
+	var name string
+	if json.Unmarshal(quoted, &name) != nil {
+		return nil
+	}
+	return []byte(name)
+}
+
+// isPlain reports whether a text is a string that stands for itself.
+func isPlain(quoted []byte) bool {
+	last := len(quoted) - 1
+	if last < 1 || quoted[0] != '"' || quoted[last] != '"' {
+		return false
+	}
+	for _, c := range quoted[1:last] {
+		if c < ' ' || c > '~' || c == '\\' || c == '"' {
+			return false
+		}
+	}
+	return true
 }
