@@ -86,11 +86,10 @@ func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, err
 
 func (c *Controller) admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
 	if req.Snapshot == nil {
-		control, err := c.store.Control(ctx) // not Snapshot, which would count its time again
-		if err != nil {
+		var err error
+		if req.Snapshot, err = c.Snapshot(ctx); err != nil {
 			return nil, nil, err
 		}
-		req.Snapshot = c.snapshots.of(control)
 	}
 	d := &decision{
 		c: c, rules: req.Snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown,

@@ -58,8 +58,14 @@ func (l *Limited) Err() error {
 	return l.start().Err()
 }
 
+// within is the key by which a context is known to be within a limited one.
+type within struct{}
+
 // Value implements context.Context. With the timer's, package context finds what ended it.
 func (l *Limited) Value(key any) any {
+	if key == (within{}) {
+		return true
+	}
 	if t := l.timed.Load(); t != nil {
 		return t.Value(key)
 	}

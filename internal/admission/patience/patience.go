@@ -31,7 +31,8 @@ func With(ctx context.Context) context.Context {
 }
 
 // Limit returns the context in which the store is asked, and what is to be called
-// afterwards. Without With, GiveUp is for what is asked in it.
+// afterwards. Without With, GiveUp is for what is asked in it. Within another limited
+// context the time counts once.
 func Limit(ctx context.Context) (_ *Limited, done func()) {
 	p, _ := ctx.Value(key{}).(*patience)
 	begun := time.Now()
@@ -43,6 +44,9 @@ func Limit(ctx context.Context) (_ *Limited, done func()) {
 	left := p.left
 	p.mu.Unlock()
 	l := &Limited{Context: ctx, deadline: begun.Add(left)}
+	if ctx.Value(within{}) != nil {
+		return l, l.stop
+	}
 	return l, func() {
 		l.stop()
 		p.mu.Lock()

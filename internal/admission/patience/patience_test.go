@@ -97,3 +97,22 @@ func TestOneTimeForAll(t *testing.T) {
 		assert.Equal(t, begun.Add(3*time.Minute+10*time.Second), until)
 	})
 }
+
+// What is asked within what is asked counts once.
+func TestTimeWithinCountsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := With(t.Context())
+		outer, done := Limit(ctx)
+		inner, doneInner := Limit(context.WithValue(outer, t, t))
+		until, _ := outer.Deadline()
+		before, _ := inner.Deadline()
+		assert.Equal(t, until, before)
+		time.Sleep(3 * time.Second)
+		doneInner()
+		done()
+		l, done := Limit(ctx)
+		defer done()
+		until, _ = l.Deadline()
+		assert.Equal(t, 7*time.Second, time.Until(until))
+	})
+}
