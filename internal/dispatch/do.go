@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/dispatch/standing"
 	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/keys"
@@ -349,22 +350,34 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 			"class", failure.Class.String(), "status", failure.HTTPStatus, "reason", failure.Reason, "elapsed", time.Since(start))
 		r.recount(ctx, failure)
 	}
-	// Settling survives the caller hanging up. All of it takes what the request may yet wait for the store.
-	after, done := patience.Limit(context.WithoutCancel(ctx))
-	defer done()
+	after := context.WithoutCancel(ctx) // settling survives the caller hanging up
 	if failure != nil {
 		return nil, errors.Join(failure, r.fail(after, grant, key, failure, sent))
 	}
+	r.settle(after, grant, key, info, sent, time.Since(start))
+	if info.Late != nil {
+		r.late(after, grant, key, info)
+	}
+	r.log.LogAttrs(ctx, slog.LevelInfo, "response", slog.Int("key", key.Index), slog.String("project", key.Project), slog.String("model", grant.Asked),
+		slog.Int64("tokens", info.PromptTokens), slog.Duration("elapsed", time.Since(start)))
+	return &Served{Key: key, Model: grant.Asked, Waited: r.waited, Retried: r.attempts > 1}, nil
+}
+
+// settle settles an answered request and records what the answer says. All of it takes what the
+// request may yet wait for the store.
+func (r *dispatch) settle(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent, sent standing.Sent, took time.Duration) {
+	after, done := patience.Limit(ctx)
+	defer done()
 	prompt := info.PromptTokens
 	if info.Counted {
 		prompt = -1 // what is counted stays as it is
 	}
-	weighs := r.d.outputs.Settle(to.provider, grant, r.call.other, weights.Answer{Prompt: prompt, Used: info.Tokens, Reserved: r.demand.Tokens, Took: time.Since(start)})
+	weighs := r.d.outputs.Settle(r.d.providers.Of(key.Provider), grant, r.call.other, weights.Answer{Prompt: prompt, Used: info.Tokens, Reserved: r.demand.Tokens, Took: took})
 	settling, settle := r.d.telemetry.Settle(after)
 	err := r.d.admission.Settle(settling, grant, weighs, info.At)
 	settle.Settled(err)
 	if err != nil {
-		// The answer is there and is the caller's; the reservation stays as it was.
+		// The answer is there and is the caller's; it is settled with the project's next commit.
 		r.log.Error("settle failed", "project", grant.Project, "error", err)
 	}
 	r.believe(after, grant, info.Limits, sent)
@@ -383,20 +396,13 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	if r.answeredBy(after, grant, info.ModelVersion); r.own && info.Late == nil {
 		r.d.learnAlias(after, grant.Asked, grant.Asked) // the other's quota was used up
 	}
-	if info.Late != nil || grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "" {
-		r.conclude(after, grant, key, info)
+	if info.Late == nil && (grant.Probe != scheduler.NoCause || isAlias(grant.Asked) || info.ModelStatus != "") {
+		r.conclude(after, grant, info)
 	}
-	r.log.LogAttrs(ctx, slog.LevelInfo, "response", slog.Int("key", key.Index), slog.String("project", key.Project), slog.String("model", grant.Asked),
-		slog.Int64("tokens", info.PromptTokens), slog.Duration("elapsed", time.Since(start)))
-	return &Served{Key: key, Model: grant.Asked, Waited: r.waited, Retried: r.attempts > 1}, nil
 }
 
 // conclude records what an answer said beside itself.
-func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent) {
-	if info.Late != nil {
-		r.late(ctx, grant, key, info)
-		return
-	}
+func (r *dispatch) conclude(ctx context.Context, grant *admission.Grant, info Sent) {
 	if grant.Probe != scheduler.NoCause && !r.startOnly(grant) {
 		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("probe answered: the learned %s limit of %s on %s no longer holds", grant.Probe, grant.Model, grant.Project))
 	}

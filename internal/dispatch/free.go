@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -113,10 +114,12 @@ func (d *Dispatcher) condemn(ctx context.Context, p *Pool, key keys.Key, e *upst
 	if lesson.Table[lesson.Of(e, false, true)].Concerns == lesson.WholeProject {
 		refused = p.Only(key.Project).Keys
 	}
-	marked, err := d.mark(ctx, refused, reason)
+	limited, done := patience.Limit(ctx)
+	marked, err := d.mark(limited, refused, reason)
 	for _, k := range marked {
-		d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
+		d.audit.Record(limited, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
 	}
+	done()
 	_, reload := d.keys.Reload(ctx, "a key turned out to be invalid")
 	return errors.Join(err, reload)
 }

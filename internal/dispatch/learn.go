@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/dispatch/standing"
 	"fluxgate.dev/fluxgate/internal/dispatch/weights"
@@ -24,10 +25,12 @@ import (
 func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error, sent standing.Sent) error {
 	unknown := e.Class == upstream.ClassModelUnknown
 	weights.Failed(grant, r.call.other, e)
-	err := r.d.admission.Fail(ctx, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
+	limited, done := patience.Limit(ctx)
+	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
 	if !unknown { // a name that a caller made up leaves no state
-		r.believe(ctx, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
+		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
 	}
+	done()
 	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }
 
@@ -44,6 +47,8 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	if e.Class == upstream.ClassKeyInvalid {
 		err = r.d.condemn(ctx, r.pool, key, e) // which may find that it is another class
 	}
+	ctx, done := patience.Limit(ctx)
+	defer done()
 	what := r.call.refusalOf(e)
 	l := lesson.Table[what]
 	switch l.Concerns {

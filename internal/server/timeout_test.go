@@ -231,3 +231,24 @@ func TestAllThatIsAskedTakesTenSeconds(t *testing.T) {
 		})
 	}
 }
+
+// That a key is invalid is asked of upstream, and isn't time that a request waits for the store:
+// of many keys the one that is left serves it.
+func TestConfirmingKeysIsNoWaitForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "403_suspended")
+		list := many(40)
+		_, s := stubbed(func(h heard) *http.Response {
+			if h.header.Get("X-Goog-Api-Key") == list[39].Value {
+				return nil
+			}
+			if !isCall(h) {
+				time.Sleep(3 * time.Second)
+			}
+			return respond(status, text)
+		})
+		s.keys = list
+		w := newWorld(t, s)
+		assert.Equal(t, 40, w.generate("hello", "").ok().KeyUsed)
+	})
+}
