@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -74,10 +75,13 @@ func (l *CallerLimit) taken() bool { return l == nil || l.reserved != nil }
 // Take takes the place of a request that needs no slot of a project's. It returns the wait
 // where there is no room.
 func (l *CallerLimit) Take(ctx context.Context) (*Wait, error) {
-	if wait, err := l.Check(ctx); wait != nil || err != nil {
-		return wait, err
+	limited, done := patience.Limit(ctx)
+	defer done()
+	wait, err := l.Check(limited)
+	if wait == nil && err == nil {
+		wait, err = l.reserve(limited, false)
 	}
-	return l.reserve(ctx, false)
+	return wait, limited.Explain(err)
 }
 
 // Check returns the wait that the limits demand now; nil if there is room, or the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
@@ -36,8 +37,9 @@ func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.R
 	if err != nil || !route.ReadsLines || f == nil || !f.resources.Confines(who) || len(names) == 0 {
 		return err
 	}
-	has, err := f.resources.FindNow(ctx, who.Name, project, names)
-	if err != nil {
+	limited, done := patience.Limit(ctx)
+	has, err := f.resources.FindNow(limited, who.Name, project, names)
+	if done(); err != nil {
 		return unknown(err)
 	}
 	for _, name := range names {

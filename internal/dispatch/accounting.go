@@ -59,10 +59,12 @@ func (d *Dispatcher) MayMake(ctx context.Context, caller, model string) (*admiss
 	if d.shadow.On() {
 		return nil, nil
 	}
-	share, spent, err := d.budgets.Take(ctx, caller, []string{model}, 0)
+	limited, done := patience.Limit(ctx)
+	share, spent, err := d.budgets.Take(limited, caller, []string{model}, 0)
+	done()
 	share.GiveBack()
 	if spent == nil || err != nil {
-		return nil, err
+		return nil, limited.Explain(err)
 	}
 	wait := overBudget(caller, spent)
 	d.account(ctx, &Call{Caller: caller, Models: []string{model}}, wait, nil)

@@ -123,8 +123,9 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 // the caller has.
 func (d *Dispatcher) Place(ctx context.Context, who resources.Caller, p *Pool, kind, beside string) (*Pool, error) {
 	if beside == "" && len(p.Projects) > 1 {
-		project, err := d.placer.Prefers(ctx, who.Name, kind)
-		if err != nil {
+		limited, done := patience.Limit(ctx)
+		project, err := d.placer.Prefers(limited, who.Name, kind)
+		if done(); err != nil {
 			return nil, errWhose(err)
 		}
 		return p.Preferring(project), nil

@@ -16,6 +16,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
 	"fluxgate.dev/fluxgate/internal/geminisim/faults"
+	"fluxgate.dev/fluxgate/internal/geminisim/journal"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
@@ -212,22 +213,27 @@ func TestSettlingTakesWhatIsLeft(t *testing.T) {
 }
 
 // Whose a file is, what a caller may spend, its own limits and the project's are all asked of the
-// store before a request is sent: together it takes no longer than one of them may.
+// store before a request is sent or a batch is made: together it takes no longer than one of them may.
 func TestAllThatIsAskedTakesTenSeconds(t *testing.T) {
+	batch := func(file string) string { return `{"batch":{"inputConfig":{"fileName":"` + file + `"}}}` }
+	for path, body := range map[string]func(file string) string{unaryPath: func(file string) string { return mention(file) }, "/v1beta/models/gemini-2.5-flash:batchGenerateContent": batch} {
+		t.Run(path, func(t *testing.T) { allThatIsAskedTakesTenSeconds(t, path, body) })
+	}
+}
+
+func allThatIsAskedTakesTenSeconds(t *testing.T, path string, body func(file string) string) {
 	for lag, status := range map[time.Duration]int{time.Second: http.StatusOK, 2500 * time.Millisecond: http.StatusServiceUnavailable, 4 * time.Second: http.StatusServiceUnavailable} {
 		synctest.Test(t, func(t *testing.T) {
 			store := &lagging{Store: storage.NewMemory(nil)}
 			w := shared(t, store, `FLUXGATE_CALLERS={"alice":{"rpm":100,"tokens_per_day":1000000}}`)
-			file := w.makeFile(aliceToken, "")
+			file := w.sendTo(aliceToken, "", `{"key":"a","request":{"contents":[{"parts":[{"text":"x"}]}]}}`).field("file.name")
 			synctestSleep(resources.MaxAge)
 			store.lag.Store(int64(lag))
-			sent := len(w.sim.Log())
-			a, took := w.within(unaryPath, mention(file), as(aliceToken)...)
+			a, took := w.within(path, body(file), as(aliceToken)...)
 			assert.Equal(t, status, a.Code, "%v: %s", lag, a.Body)
 			assert.LessOrEqual(t, took, 10*time.Second, lag)
-			if status != http.StatusOK {
-				assert.Len(t, w.sim.Log(), sent, "nothing was sent")
-			}
+			sent := slices.ContainsFunc(w.sim.RequestLog(), func(r journal.Request) bool { return r.Path == path })
+			assert.Equal(t, status == http.StatusOK, sent, lag)
 		})
 	}
 }
