@@ -261,7 +261,7 @@ func shares(r scheduler.Reserve) (all []scheduler.Share) {
 // piggyback keeps a change for the next commit. The lock is held.
 func (c *committer) piggyback(p pending) {
 	if len(c.piggybacked) >= 2*maxPiggybacked {
-		return // the database can't be reached; they only give something back
+		return // the database can't be reached, and nobody is admitted
 	}
 	c.know(p.rules)
 	c.piggybacked = append(c.piggybacked, p)

@@ -63,7 +63,8 @@ type Store interface {
 
 	// Later has a change piggybacked on the next commit of the project. It
 	// costs no write of its own and is lost with the instance, so it is only
-	// for changes that give something back.
+	// for changes that give something back, and for those that Apply couldn't be
+	// heard to have made and that change nothing when they are made again.
 	Later(rules *scheduler.Rules, id string, change scheduler.Change)
 
 	// Control returns the control document, at most ControlAge old. What it

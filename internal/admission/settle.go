@@ -11,13 +11,15 @@ import (
 // Settle tells what became of a grant: its real input tokens (negative:
 // unknown) and when its last byte was sent, in local time (zero: unknown). What
 // weighs more than was reserved, and what others wait for, is committed before Settle
-// returns; what weighs less rides along with the next commit.
+// returns; what weighs less rides along with the next commit, and so does what couldn't be
+// committed in time, with an error. It may have been all the same: settled twice is settled
+// once, but that a failure is counted twice.
 func (c *Controller) Settle(ctx context.Context, grant *Grant, tokens int64, sentAt time.Time) error {
 	return c.settle(ctx, grant, scheduler.Settle{Tokens: tokens}, sentAt)
 }
 
-// settleTimeout bounds the commit of what was settled: the caller's answer ends
-// with it.
+// settleTimeout bounds the commit of what was settled, however long its context would: the
+// caller's answer ends with it.
 const settleTimeout = 10 * time.Second
 
 // A Failure is how the request of a grant failed.
