@@ -12,6 +12,8 @@ locals {
     length(var.key_billing) > i ? { billing = var.key_billing[i] } : {},
     # Builds from before there were tiers refuse entries that have one.
     length(var.key_tiers) > i && try(var.key_tiers[i] != "", false) ? { tier = var.key_tiers[i] } : {},
+    # And so with providers.
+    length(var.key_providers) > i && try(!contains(["", "gemini"], var.key_providers[i]), false) ? { provider = var.key_providers[i] } : {},
   )]
   key_payloads = {
     for suffix, i in local.key_secrets : suffix => (

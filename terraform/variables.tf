@@ -50,7 +50,7 @@ variable "labels" {
 # --- Keys ---
 
 variable "keys" {
-  description = "The Gemini API keys. They go to Secret Manager and nowhere else: neither to the state nor to a plan. The position of a key, from 1, is its public ID."
+  description = "The API keys, Gemini's unless key_providers says otherwise. They go to Secret Manager and nowhere else: neither to the state nor to a plan. The position of a key, from 1, is its public ID."
   type        = list(string)
   default     = []
   nullable    = false
@@ -123,6 +123,22 @@ variable "key_billing" {
   validation {
     condition     = var.keep_keys || length(var.key_billing) == 0 || length(var.key_billing) == length(var.keys)
     error_message = "key_billing: want one for each of the keys, or none at all."
+  }
+}
+
+variable "key_providers" {
+  description = "Whose each key is, in the order of keys: gemini (or \"\"), openai, anthropic, or the name of an entry of FLUXGATE_PROVIDERS in settings. Empty: all are Gemini's."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for p in var.key_providers : p == "" || can(regex("^[a-z][a-z0-9-]{1,31}$", p))])
+    error_message = "key_providers: want gemini, openai, anthropic, a name of FLUXGATE_PROVIDERS, or \"\"."
+  }
+  validation {
+    condition     = var.keep_keys || length(var.key_providers) == 0 || length(var.key_providers) == length(var.keys)
+    error_message = "key_providers: want one for each of the keys, or none at all."
   }
 }
 

@@ -206,6 +206,20 @@ run "payloads_with_tiers" {
   }
 }
 
+run "payloads_with_providers" {
+  command = plan
+
+  variables {
+    key_projects  = ["a", "b"]
+    key_providers = ["gemini", "openai"]
+  }
+
+  assert {
+    condition     = jsondecode(local.key_payloads.keys) == [{ key = "AQ.-first-key-000000000", project = "a" }, { key = "AQ.-second-key-00000000", project = "b", provider = "openai" }]
+    error_message = "The providers don't reach the function."
+  }
+}
+
 run "no_keys_at_all" {
   variables {
     keys           = []

@@ -453,6 +453,26 @@ run "keys_beside_oauth_projects" {
   expect_failures = [var.keys]
 }
 
+run "key_provider_misspelt" {
+  command = plan
+
+  variables {
+    key_providers = ["OpenAI"]
+  }
+
+  expect_failures = [var.key_providers]
+}
+
+run "key_providers_too_many" {
+  command = plan
+
+  variables {
+    key_providers = ["openai", "gemini"]
+  }
+
+  expect_failures = [var.key_providers]
+}
+
 run "key_tier_unknown" {
   command = plan
 
