@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/simquota"
 )
 
 // Where requests go is what the operator configured: no answer leads elsewhere, and no administrator says another at run
@@ -91,5 +95,32 @@ func TestUnservedByAnybody(t *testing.T) {
 			assert.Contains(t, rec.Body.String(), "to other providers it isn't passed on, whichever have keys here")
 		}
 		assert.Len(t, m.openai.Requests(), before)
+	})
+}
+
+// A key of another provider is validated by the list of that one's models, which is free.
+func TestValidationOfOtherProviders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.openai.SetKey(openaisim.Key{Value: otherKey, Project: "org-b", State: openaisim.Revoked})
+		rec := m.ask(t, "POST", "/validate", "", "X-Fluxgate-Token", "0123456789abcdef-root")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var report struct {
+			Keys []struct {
+				Index    int `json:"key_index"`
+				Provider string
+				Status   string
+			}
+		}
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &report))
+		found := make(map[int]string)
+		for _, k := range report.Keys {
+			found[k.Index] = k.Provider + " " + k.Status
+		}
+		assert.Equal(t, map[int]string{1: " healthy", 100_001: "openai healthy", 100_002: "openai invalid", 200_001: "anthropic healthy", 300_001: "groq healthy"}, found, rec.Body)
+		for _, ledger := range []*simquota.Ledger{m.openai.Ledger(), m.groq.Ledger(), m.anthropic.Ledger()} {
+			assert.Zero(t, ledger.Total().Accepted, "it costs nothing")
+		}
 	})
 }
