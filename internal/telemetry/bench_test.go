@@ -31,6 +31,7 @@ func steps(r *Recorder, w http.ResponseWriter, req *http.Request) {
 	send.Answered(Answer{Tokens: 990, Model: "gemini-2.5-pro", Status: http.StatusOK})
 	_, settle := r.Settle(ctx)
 	settle.Settled(nil)
+	r.Used(Used{Caller: "alice", Model: "gemini-2.5-pro", Input: 990, Output: 200, Thoughts: 50, Cost: 1})
 	w.WriteHeader(http.StatusOK)
 	q.End()
 }
