@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -21,12 +23,13 @@ func TestBaseURLsStay(t *testing.T) {
 		m := mix(t, "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root", `FLUXGATE_CALLERS={"root":{"rpm":-1}}`)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		root := []string{"X-Fluxgate-Token", "0123456789abcdef-root"}
-		redirects, asked := false, make(map[string]int)
+		var redirects atomic.Bool
+		asked := &requestCounts{of: make(map[string]int)}
 		for host, inner := range m.transport {
 			m.transport[host] = roundTripper(func(r *http.Request) (*http.Response, error) {
-				asked[host+" "+r.Method+" "+r.URL.Path]++
+				asked.add(host + " " + r.Method + " " + r.URL.Path)
 				assert.Equal(t, []string{"fluxgate"}, r.Header["Cdn-Loop"], r.URL)
-				if redirects {
+				if redirects.Load() {
 					return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {"https://evil.test/"}}, Body: http.NoBody, Request: r}, nil
 				}
 				return inner.RoundTrip(r)
@@ -43,8 +46,9 @@ func TestBaseURLsStay(t *testing.T) {
 			rec := m.ask(t, "POST", "/config", body, root...)
 			assert.Equal(t, http.StatusBadRequest, rec.Code, "%s: %s", body, rec.Body)
 		}
-		for _, redirects = range []bool{false, true} {
-			clear(asked)
+		for _, redirected := range []bool{false, true} {
+			redirects.Store(redirected)
+			asked.clear()
 			for _, c := range []struct{ method, path, body, host string }{
 				{"POST", chat, chatOf("gpt-5.5"), "api.openai.com"},
 				{"POST", chat, chatOf("llama-4"), "api.groq.com"},
@@ -54,28 +58,49 @@ func TestBaseURLsStay(t *testing.T) {
 				{"POST", "/generate", `{"prompt":"Hello","model":"claude-sonnet-5"}`, "api.anthropic.com"},
 				{"GET", "/anthropic/v1/models", "", "api.anthropic.com"},
 			} {
-				before := count(asked, c.host)
+				before := asked.to(c.host)
 				rec := m.ask(t, c.method, c.path, c.body, root...)
 				want := http.StatusOK
-				if redirects {
+				if redirected {
 					want = http.StatusBadGateway
 				}
 				assert.Equal(t, want, rec.Code, "%s: %s", c.path, rec.Body)
 				assert.Empty(t, rec.Header().Get("Location"))
-				assert.Greater(t, count(asked, c.host), before, c.path)
+				assert.Greater(t, asked.to(c.host), before, c.path)
 			}
 			rec := m.ask(t, "POST", "/validate", "", root...)
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			for _, own := range []string{"api.openai.com GET /v1/models", "api.groq.com GET /openai/v1/models", "api.anthropic.com GET /v1/models"} {
-				assert.Positive(t, asked[own], "%s in %v", own, asked)
+				assert.Positive(t, asked.to(own), "%s in %v", own, asked.of)
 			}
 		}
 	})
 }
 
-func count(asked map[string]int, host string) (n int) {
-	for what, times := range asked {
-		if strings.HasPrefix(what, host+" ") {
+// requestCounts counts requests by host, method and path. Several may be made at once.
+type requestCounts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *requestCounts) add(request string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of[request]++
+}
+
+func (c *requestCounts) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.of)
+}
+
+// to returns how many there were to a host, or of one kind.
+func (c *requestCounts) to(what string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for request, times := range c.of {
+		if request == what || strings.HasPrefix(request, what+" ") {
 			n += times
 		}
 	}
