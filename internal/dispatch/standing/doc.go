@@ -4,7 +4,8 @@
 //
 // Headers are believed. A limit is learned from the first answer, before anything is refused,
 // and again on every day, so that no request is sent beyond it to see whether it holds. What
-// an operator has named is never raised by it. What is used beyond what was sent from here,
+// an operator has named is never raised by it, nor one that was learned after the request was
+// sent: it may have fallen since. What is used beyond what was sent from here,
 // somebody else has sent with the same organisation's keys: it weighs on the calendar as
 // if it had been sent now, and a little longer, with an eighth of it left free beside it. Who sends
 // steadily has sent the next by then, so a user who comes is met by one refusal and not by one for

@@ -80,11 +80,11 @@ func (s Sent) Answered(grant *admission.Grant, status int) Sent {
 // returned: its first answer is believed of what the limits are, and not yet of who used them.
 func (r *Record) Sent(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, says bool) Sent {
 	if !says && !r.heard(grant) {
-		return Sent{unknown: true}
+		return Sent{at: ctl.Now(), unknown: true}
 	}
 	states, err := ctl.View(ctx, []string{grant.Project})
 	if err != nil {
-		return Sent{} // then what is used may be anybody's
+		return Sent{} // then what is used may be anybody's, and no limit that is known is raised
 	}
 	on := []string{grant.Model}
 	for _, x := range grant.Also {

@@ -58,7 +58,7 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {
 	for _, on := range counted(heard) {
 		c := p.Calendar(on.calendar)
-		if learned := on.learned(c, rules, now); learned != (scheduler.Limits{}) {
+		if learned := on.learned(c, rules, now, heard.Sent.at); learned != (scheduler.Limits{}) {
 			changes = append(changes, scheduler.RecordRefusal{Model: on.calendar, Limits: learned})
 			c = c.Clone()
 			c.Learned.Record(learned, now)
@@ -237,25 +237,28 @@ func (s standing) per() time.Duration {
 	return s.tokens.Per
 }
 
-// learned returns the limits that are to be learned.
-func (s standing) learned(c *scheduler.Calendar, rules *scheduler.Rules, now scheduler.Instant) (l scheduler.Limits) {
+// learned returns the limits that are to be learned of an answer to a request that was sent at an instant.
+func (s standing) learned(c *scheduler.Calendar, rules *scheduler.Rules, now, sent scheduler.Instant) (l scheduler.Limits) {
 	policy := rules.EffectiveLimits(c.Model)
 	if s.requests != nil && s.daily {
-		l.RPD = lesson(s.requests, c.Learned.RPD, policy.RPD, policy.RPDFrom, now)
+		l.RPD = lesson(s.requests, c.Learned.RPD, policy.RPD, policy.RPDFrom, now, sent)
 	} else if s.requests != nil {
-		l.RPM = lesson(s.requests, c.Learned.RPM, policy.RPM, policy.RPMFrom, now)
+		l.RPM = lesson(s.requests, c.Learned.RPM, policy.RPM, policy.RPMFrom, now, sent)
 	}
 	if s.tokens != nil {
-		l.TPM = lesson(s.tokens, c.Learned.TPM, policy.TPM, policy.TPMFrom, now)
+		l.TPM = lesson(s.tokens, c.Learned.TPM, policy.TPM, policy.TPMFrom, now, sent)
 	}
 	return l
 }
 
 // lesson returns the limit that is to be learned; 0: none, for it is known today, or an operator
-// has named one that is no higher.
-func lesson(l *ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from scheduler.Source, now scheduler.Instant) int64 {
+// has named one that is no higher, or a lower one was learned since the request was sent: the limit
+// may have fallen in between. If it has risen, the next answer says so too.
+func lesson(l *ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from scheduler.Source, now, sent scheduler.Instant) int64 {
 	switch {
 	case l.Limit <= 0:
+		return 0
+	case l.Limit > known.Limit && known.Limit > 0 && known.At > sent:
 		return 0
 	case !from.Start() && policy != scheduler.Unlimited && policy <= l.Limit:
 		return 0

@@ -188,6 +188,36 @@ func TestLearnedEveryDay(t *testing.T) {
 	}
 }
 
+// A limit has fallen while requests were under way, of which one was refused. What the others' answers say is as of
+// before that, and raises it no more; what an answer says to a request that was sent since then does.
+func TestOlderAnswersRaiseNoLimit(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent  scheduler.Instant
+		says  int64
+		holds int64
+	}{
+		"sent before":             {now - 1000, 12, 6},
+		"sent since":              {now + 1, 12, 12},
+		"sent before, yet lower":  {now - 1000, 4, 4},
+		"sent since, and is less": {now + 1, 4, 4},
+	} {
+		for _, of := range []ratelimits.Dimension{ratelimits.Requests, ratelimits.Tokens} {
+			rules := rulesOf(0, 0)
+			p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: 6, TPM: 6}})
+			heard := Heard{model, []ratelimits.Limit{told(of, c.says, -1)}, Sent{at: c.sent}}
+			for _, change := range NewRecord().Changes("p", p, rules, now+2000, heard, nine) {
+				p, _ = p.Apply(rules, now+2000, change)
+			}
+			learned := p.Calendar(model).Learned
+			got := learned.RPM.Limit
+			if of == ratelimits.Tokens {
+				got = learned.TPM.Limit
+			}
+			assert.Equal(t, c.holds, got, "%s, %v", name, of)
+		}
+	}
+}
+
 // What others have sent weighs a little longer than a window, and what they send meanwhile weighs
 // beside it, though no more is used than before.
 func TestOthersAreRenewed(t *testing.T) {
