@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -9,8 +10,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -22,7 +21,7 @@ import (
 // became of the commit; nobody else gets it meanwhile, and nothing counts twice.
 func TestHolderComesAgain(t *testing.T) {
 	silent := func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
-	lost := func(context.Context, int) error { return status.Error(codes.Unavailable, "lost") }
+	lost := func(context.Context, int) error { return errors.New("lost") }
 	slow := func(context.Context, int) error { time.Sleep(1800 * time.Millisecond); return nil }
 	claims := 0
 	for name, c := range map[string]struct {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ type try struct {
 	seq         uint64
 	on          *scheduler.Project
 	sections    []byte            // of on
-	base        version           // of on
+	base        Version           // of on
 	lost        *merge.Loss       // what is written back with it
 	restored    scheduler.Instant // when the database was, where that matters to the batch; 0: it doesn't
 	rules       *scheduler.Rules
@@ -50,17 +51,17 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 		reads, writes := c.takeUncounted()
 		next = next.Wrote(c.g.instance, t.seq).WithOperations(now, reads, writes+1)
 		next.Epoch = c.g.ctl.newest(next.Epoch)
-		doc := document{}
-		doc.Document, err = c.g.codec.Pack(rules, now, next, t.sections)
+		doc := Document{}
+		doc.Fields, err = c.g.codec.Pack(rules, now, next, t.sections)
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)
 		}
 		// What was packed is what others will read, rounding included.
-		if next, err = c.g.codec.Unpack(doc.Document); err != nil {
+		if next, err = c.g.codec.Unpack(doc.Fields); err != nil {
 			return nil, fmt.Errorf("project %s: %w", c.id, err)
 		}
 		tries = append(tries, t)
-		doc.version, err = c.put(ctx, doc, t.base)
+		doc.Version, err = c.put(ctx, doc, t.base)
 		if err == nil {
 			c.wrote(next, doc)
 			return t.results, nil
@@ -69,7 +70,7 @@ func (c *committer) commit() ([]scheduler.Result, error) {
 		c.uncounted.add(reads, writes+1)
 		// The pause comes before the reload: a state that was read before it
 		// would be out of date after it, and lose the next race too.
-		if !permanent(err) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {
+		if !errors.Is(err, ErrDenied) && pause(ctx, c.g.opts.Jitter(len(tries))) != nil {
 			return t.results, unavailable("commit", err)
 		}
 		switch done, lost, err := c.recognise(ctx, tries, err); {
@@ -162,22 +163,22 @@ func (c *committer) cancelTries(tries []try) {
 	}
 }
 
-func (c *committer) put(ctx context.Context, doc document, base version) (version, error) {
+func (c *committer) put(ctx context.Context, doc Document, base Version) (Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.g.opts.CommitTimeout)
 	defer cancel()
 	c.g.stats.writes.Add(1)
-	v, err := c.g.docs.put(ctx, c.id, doc.Document, base)
+	v, err := c.g.docs.Put(ctx, c.id, doc.Fields, base)
 	c.committed = time.Now()
 	return v, err
 }
 
 // wrote takes over what was committed, unless something newer was read since.
-func (c *committer) wrote(p *scheduler.Project, doc document) {
+func (c *committer) wrote(p *scheduler.Project, doc Document) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if doc.version.After(c.version) {
+	if doc.Version.After(c.version) {
 		c.base, c.sections, c.invalid = p, doc.Sections, nil
-		c.version, c.checked, c.lost = doc.version, time.Now(), nil
+		c.version, c.checked, c.lost = doc.Version, time.Now(), nil
 		c.show()
 	}
 }
@@ -212,22 +213,22 @@ func (c *committer) recognise(ctx context.Context, tries []try, cause error) (do
 		return nil, true, nil
 	}
 	// Nobody wrote: the database refused or didn't answer.
-	if ctx.Err() != nil || permanent(cause) {
+	if ctx.Err() != nil || errors.Is(cause, ErrDenied) {
 		return last.results, false, unavailable("commit", cause)
 	}
 	return nil, false, nil
 }
 
 // reload reads the document until that succeeds or can't.
-func (c *committer) reload(ctx context.Context) (document, uint64, error) {
+func (c *committer) reload(ctx context.Context) (Document, uint64, error) {
 	for n := 1; ; n++ {
 		epoch := c.readBegins()
 		docs, err := c.g.get(ctx, []string{c.id})
 		if err == nil {
 			return docs[0], epoch, nil
 		}
-		if permanent(err) || pause(ctx, c.g.opts.Jitter(n)) != nil {
-			return document{}, 0, err
+		if errors.Is(err, ErrDenied) || pause(ctx, c.g.opts.Jitter(n)) != nil {
+			return Document{}, 0, err
 		}
 	}
 }

@@ -31,7 +31,7 @@ type committer struct {
 	base     *scheduler.Project // the document at version
 	sections []byte             // its second field
 	invalid  error              // why the document can't be read; nil: it can
-	version  version
+	version  Version
 	shown    *scheduler.Project // base with everything that is on its way
 	lost     *merge.Loss        // what the document at version no longer says; nil: nothing
 	rules    *scheduler.Rules   // those of the last change; nil: there was none

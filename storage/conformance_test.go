@@ -11,9 +11,8 @@ import (
 )
 
 var (
-	single   = storetest.Kind{Virtual: true}
-	virtual  = storetest.Kind{Shared: true, Virtual: true}
-	emulated = storetest.Kind{Shared: true}
+	single  = storetest.Kind{Virtual: true}
+	virtual = storetest.Kind{Shared: true, Virtual: true}
 )
 
 func TestMemory(t *testing.T) {

@@ -73,7 +73,7 @@ func (g *Grouped) readControl() error {
 	g.stats.control.Add(1)
 	g.uncounted.add(1, 0)
 	asked, taken, sought := g.ctl.begin()
-	doc, _, err := g.docs.control(ctx)
+	doc, _, err := g.docs.Control(ctx)
 	if err != nil {
 		return unavailable("read control document", err)
 	}
@@ -190,7 +190,7 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 	defer cancel()
 	var lost string
 	known, ok := g.ctl.within(forever)
-	doc, err := update(ctx, g, "", g.docs.control, func(c Control) (Control, bool, error) {
+	doc, err := update(ctx, g, "", g.docs.Control, func(c Control) (Control, bool, error) {
 		if lost = ""; ok {
 			lost = c.recover(&known, g.Now())
 		}
@@ -200,7 +200,7 @@ func (g *Grouped) updateControl(ctx context.Context, change func(*Control) error
 		}
 		c.Epoch = epoch + 1
 		return c, true, nil
-	}, g.docs.putControl)
+	}, g.docs.PutControl)
 	if err == nil {
 		g.notice(lost)
 	}

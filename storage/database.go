@@ -15,10 +15,10 @@ import (
 )
 
 // Now implements Store.
-func (g *Grouped) Now() scheduler.Instant { return g.docs.now() }
+func (g *Grouped) Now() scheduler.Instant { return g.docs.Now() }
 
 // Between implements Store.
-func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.between() }
+func (g *Grouped) Between() (earliest, latest scheduler.Instant) { return g.docs.Between() }
 
 // readTimeout is how long one read may take. Until the database has answered for
 // the first time that is as long as all tries of a commit: a connection has to be
@@ -30,11 +30,11 @@ func (g *Grouped) readTimeout() time.Duration {
 	return max(g.opts.GiveUp, g.opts.CommitTimeout)
 }
 
-func (g *Grouped) get(ctx context.Context, ids []string) ([]document, error) {
+func (g *Grouped) get(ctx context.Context, ids []string) ([]Document, error) {
 	limited, cancel := context.WithTimeout(ctx, g.readTimeout())
 	defer cancel()
 	g.stats.reads.Add(int64(len(ids)))
-	docs, err := g.docs.get(limited, ids)
+	docs, err := g.docs.Get(limited, ids)
 	switch {
 	case err == nil:
 		g.reached.Store(true)
@@ -71,14 +71,14 @@ func (g *Grouped) committer(id string) (*committer, error) {
 
 // decode decodes a project's document, nil if there is none. One that can't be
 // read is a project in which nothing fits, with the error.
-func (g *Grouped) decode(id string, doc document) (*scheduler.Project, error) {
-	if doc.version.IsZero() {
+func (g *Grouped) decode(id string, doc Document) (*scheduler.Project, error) {
+	if doc.Version.IsZero() {
 		return nil, nil
 	}
 	var p *scheduler.Project
-	err := doc.invalid
+	err := doc.Invalid
 	if err == nil {
-		p, err = g.codec.Unpack(doc.Document)
+		p, err = g.codec.Unpack(doc.Fields)
 	}
 	if err != nil {
 		err = fmt.Errorf("project %s: %w: %w", id, errUnreadable, err)
@@ -89,15 +89,12 @@ func (g *Grouped) decode(id string, doc document) (*scheduler.Project, error) {
 	return p, nil
 }
 
-// errRace means that another instance changed the control document or a record first.
-var errRace = errors.New("changed by another instance")
-
 // update reads the control document or a record, and writes what change makes of it on
 // condition that nobody wrote in between, again until it is the first or ctx ends. A read
 // or write that gets no answer ends it sooner: silence counts before all is given up.
 // Those of one document and instance run one after another: they would only get in one
 // another's way. The control document has no name.
-func update[T any](ctx context.Context, g *Grouped, name string, read func(context.Context) (T, version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, version) error) (next T, err error) {
+func update[T any](ctx context.Context, g *Grouped, name string, read func(context.Context) (T, Version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, Version) error) (next T, err error) {
 	held, _ := g.updating.LoadOrStore(name, semaphore.NewWeighted(1))
 	turn := held.(*semaphore.Weighted)
 	if err := turn.Acquire(ctx, 1); err != nil {
@@ -122,7 +119,7 @@ func update[T any](ctx context.Context, g *Grouped, name string, read func(conte
 		return write(writing, next, base)
 	}
 	for try := 1; ; try++ {
-		if err = once(); !errors.Is(err, errRace) || pause(ctx, g.opts.Jitter(try)) != nil {
+		if err = once(); !errors.Is(err, ErrRace) || pause(ctx, g.opts.Jitter(try)) != nil {
 			return next, err
 		}
 	}

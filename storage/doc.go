@@ -34,11 +34,11 @@
 //
 // # Two implementations
 //
-// [Memory] holds the state of one process. [Grouped] is the Store over a
-// database with conditional writes; [NewFirestore] makes one over Cloud
-// Firestore. Package storetest is the suite that both pass: against memory,
-// against a simulated database in virtual time, and against the Firestore
-// emulator.
+// [Memory] holds the state of one process. [Grouped] is the Store over [Documents], a
+// database with conditional writes; package gcpfirestore makes one over Cloud
+// Firestore, and this one links nothing of that. Package storetest is the suite that
+// both pass: against memory, against a simulated database in virtual time, and against
+// the Firestore emulator.
 //
 // # Why group commit
 //
@@ -163,7 +163,6 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - memory.go: Memory, the Store of one process
-//   - firestore.go: the documents of a Grouped store in Cloud Firestore
 //   - grouped.go: Grouped, the Store over documents with conditional writes
 //   - control.go: the control document, cached and shared
 //   - records.go: records, in both stores
@@ -175,4 +174,5 @@
 //   - database.go: what all of these ask of the documents, with bounds and counts
 //   - store.go: Store, Control and Stats
 //   - errors.go: errors, and changes that are refused
+//   - documents.go: Documents, what a Grouped store asks of a database
 package storage

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
@@ -42,16 +39,6 @@ func ended(operation string, ctx context.Context) error {
 
 // errGaveUp is why an operation ends that has taken Options.GiveUp.
 var errGaveUp = fmt.Errorf("%w: it gave no answer in time", ErrUnavailable)
-
-// permanent reports whether trying again can't help: the database says that we
-// may not.
-func permanent(err error) bool {
-	switch status.Code(err) {
-	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
-		return true
-	}
-	return false
-}
 
 // check refuses a change that would make a project's document too large to be
 // written, with all that is waiting for the same commit.

@@ -2,14 +2,12 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/clock"
@@ -22,12 +20,12 @@ type Fake struct {
 	Latency time.Duration // of every call, half of it each way
 
 	mu      sync.Mutex
-	docs    map[string]document
+	docs    map[string]Document
 	ctl     Control
 	emptied int64            // how often everything was emptied or set back
 	moves   map[string]int64 // writes of ctl and of the records, by name
 	records map[string][]byte
-	last    version
+	last    Version
 	reads   int64
 	tried   int64
 	Sizes   []int                                 // bytes of every project document written
@@ -37,7 +35,7 @@ type Fake struct {
 
 // NewFake returns an empty database.
 func NewFake(latency time.Duration) *Fake {
-	return &Fake{Latency: latency, docs: make(map[string]document), records: make(map[string][]byte), moves: make(map[string]int64)}
+	return &Fake{Latency: latency, docs: make(map[string]Document), records: make(map[string][]byte), moves: make(map[string]int64)}
 }
 
 // Asked returns how many project documents were read and how many commits of
@@ -74,7 +72,7 @@ func (db *Fake) Save() (setBack func()) {
 		db.mu.Lock()
 		defer db.mu.Unlock()
 		for id, doc := range docs {
-			doc.version = db.next()
+			doc.Version = db.next()
 			docs[id] = doc
 		}
 		db.docs, db.records, db.ctl = docs, records, ctl
@@ -86,18 +84,18 @@ func (db *Fake) Save() (setBack func()) {
 func (db *Fake) Put(id string, data []byte) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	db.docs[id] = document{Document: codec.Document{State: data}, version: db.next()}
+	db.docs[id] = Document{Fields: Fields{State: data}, Version: db.next()}
 }
 
 // Stored returns what lies in a project's document.
-func (db *Fake) Stored(id string) codec.Document {
+func (db *Fake) Stored(id string) Fields {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return db.docs[id].Document
+	return db.docs[id].Fields
 }
 
 // next returns the time of the next commit: later than every one before.
-func (db *Fake) next() version {
+func (db *Fake) next() Version {
 	v := time.Now().Truncate(time.Microsecond)
 	if !v.After(db.last) {
 		v = db.last.Add(time.Microsecond)
@@ -106,25 +104,25 @@ func (db *Fake) next() version {
 	return v
 }
 
-func (db *Fake) write(id string, doc codec.Document, base version) (version, error) {
+func (db *Fake) write(id string, doc Fields, base Version) (Version, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	switch have := db.docs[id].version; {
+	switch have := db.docs[id].Version; {
 	case base.IsZero() && !have.IsZero():
-		return version{}, status.Error(codes.AlreadyExists, "document exists")
+		return Version{}, errors.New("document exists")
 	case !have.Equal(base):
-		return version{}, status.Error(codes.FailedPrecondition, "document changed")
+		return Version{}, errors.New("document changed")
 	}
 	v := db.next()
 	if doc.Sections == nil {
 		doc.Sections = db.docs[id].Sections
 	}
-	db.docs[id] = document{Document: doc, version: v}
+	db.docs[id] = Document{Fields: doc, Version: v}
 	db.Sizes, db.At = append(db.Sizes, len(doc.State)+len(doc.Sections)), append(db.At, time.Now())
 	if db.Wrote != nil {
 		p, err := codec.New(codec.Sections()...).Unpack(doc)
 		if err != nil {
-			return version{}, err
+			return Version{}, err
 		}
 		db.Wrote(id, p)
 	}
@@ -159,12 +157,11 @@ type Line struct {
 
 // Open returns a Store of an instance that reaches its database by the line.
 func (l *Line) Open(t testing.TB, opts Options) *Grouped {
-	g := newGrouped(l, opts)
-	if l.OneField {
-		g.codec = codec.New()
-	} else {
-		g.codec = codec.New(append(codec.Sections(), l.Sections...)...)
+	known := codec.New()
+	if !l.OneField {
+		known = codec.New(append(codec.Sections(), l.Sections...)...)
 	}
+	g := NewGrouped(l, known, opts)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -204,13 +201,13 @@ func (l *Line) theClock() *clock.Clock {
 	return &l.clock
 }
 
-func (l *Line) now() scheduler.Instant { return l.theClock().Now() }
-func (l *Line) steady() bool           { return l.theClock().Steady() }
-func (l *Line) close()                 {}
+func (l *Line) Now() scheduler.Instant { return l.theClock().Now() }
+func (l *Line) Steady() bool           { return l.theClock().Steady() }
+func (l *Line) Close()                 {}
 
-func (l *Line) between() (earliest, latest scheduler.Instant) { return l.theClock().Between() }
+func (l *Line) Between() (earliest, latest scheduler.Instant) { return l.theClock().Between() }
 
-func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
+func (l *Line) Get(ctx context.Context, ids []string) ([]Document, error) {
 	n := l.count(&l.gets)
 	if err := hooked(l.OnGet, ctx, n); err != nil {
 		return nil, err
@@ -222,16 +219,16 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	l.DB.mu.Lock()
 	l.DB.reads += int64(len(ids))
 	read := time.Now()
-	out := make([]document, len(ids))
+	out := make([]Document, len(ids))
 	for i, id := range ids {
 		out[i] = l.DB.docs[id]
 		if l.OneField {
 			out[i].Sections = nil
 		}
 		// Strong reads see every commit, so they are no earlier than the last.
-		out[i].read = read
+		out[i].Read = read
 		if read.Before(l.DB.last) {
-			out[i].read = l.DB.last.Add(time.Microsecond)
+			out[i].Read = l.DB.last.Add(time.Microsecond)
 		}
 	}
 	l.DB.mu.Unlock()
@@ -245,33 +242,33 @@ func (l *Line) get(ctx context.Context, ids []string) ([]document, error) {
 	return out, nil
 }
 
-func (l *Line) put(ctx context.Context, id string, doc codec.Document, base version) (version, error) {
+func (l *Line) Put(ctx context.Context, id string, doc Fields, base Version) (Version, error) {
 	n := l.count(&l.puts)
 	l.DB.mu.Lock()
 	l.DB.tried++
 	l.DB.mu.Unlock()
 	if err := hooked(l.OnPut, ctx, n); err != nil {
-		return version{}, err
+		return Version{}, err
 	}
 	before := l.theClock().Local()
 	if err := l.travel(ctx); err != nil {
-		return version{}, err
+		return Version{}, err
 	}
 	v, err := l.DB.write(id, doc, base)
 	if err != nil {
-		return version{}, err
+		return Version{}, err
 	}
 	if err := l.travel(ctx); err != nil {
-		return version{}, err
+		return Version{}, err
 	}
 	if err := hooked(l.AfterPut, ctx, n); err != nil {
-		return version{}, err
+		return Version{}, err
 	}
 	l.clock.Observe(before, l.clock.Local(), v)
 	return v, nil
 }
 
-func (l *Line) control(ctx context.Context) (c Control, at version, err error) {
+func (l *Line) Control(ctx context.Context) (c Control, at Version, err error) {
 	if err := hooked(l.OnControl, ctx, l.count(&l.ctls)); err != nil {
 		return c, at, err
 	}
@@ -290,13 +287,13 @@ func (l *Line) control(ctx context.Context) (c Control, at version, err error) {
 	return c, at, nil
 }
 
-func (l *Line) putControl(ctx context.Context, c Control, base version) error {
+func (l *Line) PutControl(ctx context.Context, c Control, base Version) error {
 	return l.putNamed(ctx, "", base, func() { l.DB.ctl = c.clone() })
 }
 
-func (l *Line) record(ctx context.Context, name string) ([]byte, version, error) {
+func (l *Line) Record(ctx context.Context, name string) ([]byte, Version, error) {
 	if err := l.travel(ctx); err != nil {
-		return nil, version{}, err
+		return nil, Version{}, err
 	}
 	l.DB.mu.Lock()
 	data, at := slices.Clone(l.DB.records[name]), l.DB.moved(name)
@@ -304,12 +301,12 @@ func (l *Line) record(ctx context.Context, name string) ([]byte, version, error)
 	return data, at, l.travel(ctx)
 }
 
-func (l *Line) putRecord(ctx context.Context, name string, data []byte, base version) error {
+func (l *Line) PutRecord(ctx context.Context, name string, data []byte, base Version) error {
 	return l.putNamed(ctx, name, base, func() { l.DB.records[name] = slices.Clone(data) })
 }
 
 // putNamed writes the control document, which has no name, or a record, unless somebody did since.
-func (l *Line) putNamed(ctx context.Context, name string, base version, write func()) error {
+func (l *Line) putNamed(ctx context.Context, name string, base Version, write func()) error {
 	if err := l.travel(ctx); err != nil {
 		return err
 	}
@@ -321,12 +318,12 @@ func (l *Line) putNamed(ctx context.Context, name string, base version, write fu
 	}
 	l.DB.mu.Unlock()
 	if !won {
-		return errRace
+		return ErrRace
 	}
 	return l.travel(ctx)
 }
 
 // moved is the version of the control document, which has no name, or of a record. The lock is held.
-func (db *Fake) moved(name string) version {
+func (db *Fake) moved(name string) Version {
 	return time.Unix(db.emptied, db.moves[name]+1)
 }

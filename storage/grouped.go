@@ -12,46 +12,6 @@ import (
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
-// documents is the database behind a Grouped store: documents of projects with
-// versions, the control document, and records.
-type documents interface {
-	// get reads project documents. A missing one has the zero version.
-	get(ctx context.Context, ids []string) ([]document, error)
-	// put writes a project document if it still has the given version, the
-	// zero version meaning that it doesn't exist, and returns the new version.
-	// A second field that is nil stays as it is, and so does whatever else the
-	// document holds. After an error it is unknown whether it was written.
-	put(ctx context.Context, id string, doc codec.Document, base version) (version, error)
-	// control reads the control document, record a record, nil if there is none. A
-	// missing one has the zero version.
-	control(ctx context.Context) (Control, version, error)
-	record(ctx context.Context, name string) ([]byte, version, error)
-	// putControl and putRecord write one if it still has the given version, else they
-	// return errRace. After any other error it is unknown whether it was written.
-	putControl(ctx context.Context, c Control, base version) error
-	putRecord(ctx context.Context, name string, data []byte, base version) error
-	// now is the database's time.
-	now() scheduler.Instant
-	// between returns the instants between which that time is.
-	between() (earliest, latest scheduler.Instant)
-	// close ends the connection, where it isn't somebody else's.
-	close()
-	// steady reports whether now is to be believed. If not, an answer of the
-	// database puts it right.
-	steady() bool
-}
-
-// A version is the update time of a document. The zero version stands for a
-// document that doesn't exist.
-type version = time.Time
-
-type document struct {
-	codec.Document
-	version version
-	read    time.Time // the database's time at which it was like this
-	invalid error     // why it holds no state; nil: it does
-}
-
 // Options tune a Grouped store. The zero value means the defaults.
 type Options struct {
 	// Pace is the least time between two commits of one document by this
@@ -74,7 +34,8 @@ type Options struct {
 	Noticed func(ctx context.Context, what string)
 }
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns the options with the defaults in place of zero values.
+func (o Options) WithDefaults() Options {
 	if o.Pace == 0 {
 		o.Pace = 200 * time.Millisecond
 	}
@@ -100,7 +61,7 @@ func (o Options) withDefaults() Options {
 // applies them one after another to the view, and writes once, on condition
 // that nobody else wrote in between.
 type Grouped struct {
-	docs      documents
+	docs      Documents
 	codec     *codec.Codec
 	opts      Options
 	instance  uint32 // random; names this store in the documents' writers
@@ -128,9 +89,11 @@ type Grouped struct {
 
 var _ Store = (*Grouped)(nil)
 
-func newGrouped(docs documents, opts Options) *Grouped {
+// NewGrouped returns a Store over documents, which it closes with itself. The codec tells
+// what is in those of projects. Package gcpfirestore makes one over Cloud Firestore.
+func NewGrouped(docs Documents, c *codec.Codec, opts Options) *Grouped {
 	g := &Grouped{
-		docs: docs, codec: codec.New(codec.Sections()...), opts: opts.withDefaults(), instance: rand.Uint32(),
+		docs: docs, codec: c, opts: opts.WithDefaults(), instance: rand.Uint32(),
 		projects: make(map[string]*committer), records: make(map[string]knownRecord),
 	}
 	began := time.Now() // others may have been at work until just now
@@ -259,6 +222,6 @@ func (g *Grouped) Close(ctx context.Context) error {
 	}
 	g.end()
 	<-done
-	g.docs.close()
+	g.docs.Close()
 	return err
 }

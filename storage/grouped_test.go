@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/clock"
@@ -203,7 +202,7 @@ func TestLostRaceTakesAlong(t *testing.T) {
 				if c.lostReply {
 					line.AfterPut = func(_ context.Context, n int) error {
 						if n == 1 {
-							return status.Error(codes.Unavailable, "lost")
+							return errors.New("lost")
 						}
 						return nil
 					}
@@ -252,7 +251,7 @@ func TestPausesAfterLostRacesDontGrow(t *testing.T) {
 					case c.lose:
 						admit(t, other, uint64(n))
 					default:
-						return status.Error(codes.Unavailable, "down")
+						return errors.New("down")
 					}
 					return nil
 				}
@@ -298,7 +297,7 @@ func TestFailedRefreshIsNone(t *testing.T) {
 		db := NewFake(0)
 		g := (&Line{DB: db, OnGet: func(context.Context, int) error {
 			if down.Load() {
-				return status.Error(codes.Internal, "down")
+				return errors.New("down")
 			}
 			return nil
 		}}).Open(t, Options{})
@@ -459,7 +458,7 @@ func TestCorruptDocument(t *testing.T) {
 }
 
 func TestDefaultJitter(t *testing.T) {
-	o := Options{}.withDefaults()
+	o := Options{}.WithDefaults()
 	for try := 1; try <= 200; try++ {
 		d := o.Jitter(try)
 		assert.Positive(t, d, try)

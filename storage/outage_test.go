@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,8 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
@@ -52,7 +51,7 @@ func hang(ctx context.Context, _ int) error {
 // When nothing can be read nothing is granted, and everybody knows within the
 // time of one call, however many there are.
 func TestUnreadable(t *testing.T) {
-	refuse := func(context.Context, int) error { return status.Error(codes.Unavailable, "no route") }
+	refuse := func(context.Context, int) error { return errors.New("no route") }
 	for name, c := range map[string]struct {
 		get     func(context.Context, int) error
 		reached bool // it has answered before
@@ -165,26 +164,25 @@ func TestControlUnreadable(t *testing.T) {
 
 // That we may not read is told at once: trying for ten seconds helps nobody.
 func TestDenied(t *testing.T) {
-	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented} {
-		synctest.Test(t, func(t *testing.T) {
-			var denied atomic.Bool
-			deny := func(context.Context, int) error {
-				if denied.Load() {
-					return status.Error(code, "no")
-				}
-				return nil
+	synctest.Test(t, func(t *testing.T) {
+		cause := fmt.Errorf("no: %w", ErrDenied)
+		var denied atomic.Bool
+		deny := func(context.Context, int) error {
+			if denied.Load() {
+				return cause
 			}
-			l := &Line{DB: NewFake(0), OnPut: deny, OnGet: deny}
-			g := l.Open(t, Options{Pace: -1})
-			admit(t, g, 1)
-			denied.Store(true)
-			start := time.Now()
-			_, err := g.Apply(t.Context(), plenty, "p", ask(2))
-			require.ErrorIs(t, err, ErrUnavailable)
-			assert.Equal(t, code, status.Code(err), "the cause is there for whoever operates it")
-			assert.Zero(t, time.Since(start))
-		})
-	}
+			return nil
+		}
+		l := &Line{DB: NewFake(0), OnPut: deny, OnGet: deny}
+		g := l.Open(t, Options{Pace: -1})
+		admit(t, g, 1)
+		denied.Store(true)
+		start := time.Now()
+		_, err := g.Apply(t.Context(), plenty, "p", ask(2))
+		require.ErrorIs(t, err, ErrUnavailable)
+		assert.ErrorIs(t, err, cause, "it is there for whoever operates it")
+		assert.Zero(t, time.Since(start))
+	})
 }
 
 // Piggybacked changes pile up while the database is away. They must not be tried
@@ -195,7 +193,7 @@ func TestPiggybackedDuringOutage(t *testing.T) {
 			var denied atomic.Bool
 			l := &Line{DB: NewFake(0), OnPut: func(context.Context, int) error {
 				if denied.Load() {
-					return status.Error(codes.PermissionDenied, "no")
+					return ErrDenied
 				}
 				return nil
 			}}
@@ -273,7 +271,7 @@ func TestCommitArrivesLate(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				db := NewFake(time.Millisecond)
 				l := &lateLine{Line: Line{DB: db}, delay: delay}
-				g := newGrouped(l, Options{})
+				g := NewGrouped(l, codec.New(codec.Sections()...), Options{})
 				defer func() { require.NoError(t, g.Close(t.Context())) }()
 				admit(t, g, 1)
 				l.late.Store(true)
@@ -305,15 +303,15 @@ type lateLine struct {
 	delay time.Duration
 }
 
-func (l *lateLine) put(ctx context.Context, id string, doc codec.Document, base version) (version, error) {
+func (l *lateLine) Put(ctx context.Context, id string, doc Fields, base Version) (Version, error) {
 	if !l.late.Load() {
-		return l.Line.put(ctx, id, doc, base)
+		return l.Line.Put(ctx, id, doc, base)
 	}
 	go func() {
 		time.Sleep(l.delay)
 		_, _ = l.DB.write(id, doc, base) // if it is too late, so be it
 	}()
-	return version{}, status.Error(codes.DeadlineExceeded, "no reply")
+	return Version{}, errors.New("no reply")
 }
 
 // A database that takes two seconds for each call is slow, not silent: what takes two calls

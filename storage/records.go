@@ -49,7 +49,7 @@ func (g *Grouped) Record(ctx context.Context, name string) ([]byte, error) {
 	defer cancel()
 	g.stats.control.Add(1)
 	g.uncounted.reads.Add(1)
-	data, _, err := g.docs.record(limited, name)
+	data, _, err := g.docs.Record(limited, name)
 	if err != nil {
 		return nil, g.failed(ctx, "read record", err)
 	}
@@ -71,8 +71,8 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 	limited, cancel := context.WithTimeout(ctx, g.opts.GiveUp)
 	defer cancel()
 	var lost string
-	data, err := update(limited, g, name, func(ctx context.Context) ([]byte, version, error) {
-		return g.docs.record(ctx, name)
+	data, err := update(limited, g, name, func(ctx context.Context) ([]byte, Version, error) {
+		return g.docs.Record(ctx, name)
 	}, func(data []byte) ([]byte, bool, error) {
 		if lost = ""; data == nil {
 			if data = g.remembered(name); data != nil {
@@ -81,8 +81,8 @@ func (g *Grouped) UpdateRecord(ctx context.Context, name string, change func([]b
 		}
 		next, changed, err := changeRecord(data, change)
 		return next, changed || lost != "", err
-	}, func(ctx context.Context, data []byte, base version) error {
-		return g.docs.putRecord(ctx, name, data, base)
+	}, func(ctx context.Context, data []byte, base Version) error {
+		return g.docs.PutRecord(ctx, name, data, base)
 	})
 	if err != nil {
 		return nil, g.failed(ctx, "change record", err)

@@ -34,7 +34,7 @@ func (r *sharedRead) wait(ctx context.Context, operation string) error {
 // load makes sure that every committer knows its document. A clock that is not
 // to be believed has everything read, for an answer puts it right.
 func (g *Grouped) load(ctx context.Context, cs []*committer) error {
-	anew := !g.docs.steady()
+	anew := !g.docs.Steady()
 	return g.fetch(ctx, cs, func(c *committer) need {
 		if c.usable() && !anew {
 			return needNothing

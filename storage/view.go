@@ -88,19 +88,19 @@ func (c *committer) readFailed() {
 
 // update takes over a document that was read in the given epoch. One that is
 // older than what is known is ignored: reads and commits overtake one another.
-func (c *committer) update(doc document, epoch uint64) {
+func (c *committer) update(doc Document, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.updateLocked(doc, epoch)
 }
 
-func (c *committer) updateLocked(doc document, epoch uint64) {
+func (c *committer) updateLocked(doc Document, epoch uint64) {
 	now := time.Now()
 	if epoch == c.epoch {
 		c.outdated = false
 	}
 	if c.known && !doc.newerThan(c.version) {
-		if doc.version.Equal(c.version) {
+		if doc.Version.Equal(c.version) {
 			c.checked = now
 		}
 		return
@@ -119,11 +119,11 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 		c.othersWrote = now
 		c.g.others.Store(&now)
 	}
-	if c.lost == nil || !doc.version.IsZero() {
+	if c.lost == nil || !doc.Version.IsZero() {
 		c.sections = doc.Sections // what others know of a document that is gone goes back, too
 	}
 	c.known, c.base, c.invalid = true, p, err
-	c.version, c.checked = doc.version, now
+	c.version, c.checked = doc.Version, now
 	c.show()
 	if c.restores() {
 		c.start()
@@ -133,8 +133,8 @@ func (c *committer) updateLocked(doc document, epoch uint64) {
 // newerThan reports whether a document that was read is newer than a version.
 // One that is gone is newer than what it was before it was deleted, and so is an older
 // one that was put in its place.
-func (d document) newerThan(v version) bool {
-	return d.version.After(v) || d.version.Before(v) && d.read.After(v)
+func (d Document) newerThan(v Version) bool {
+	return d.Version.After(v) || d.Version.Before(v) && d.Read.After(v)
 }
 
 // wroteThis reports whether a state is the work of an instance.

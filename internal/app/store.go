@@ -11,6 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // emulatorProject is the Google Cloud project of an emulator's documents when
@@ -66,7 +67,7 @@ func (a *App) openMemory(r *report, why string) error {
 
 func (a *App) openFirestore(ctx context.Context, cfg *config.Config, o Options, project string) error {
 	outlives := context.WithoutCancel(ctx) // the request that starts the app
-	store, err := storage.OpenFirestore(func(options ...option.ClientOption) (*firestore.Client, error) {
+	store, err := gcpfirestore.Open(func(options ...option.ClientOption) (*firestore.Client, error) {
 		return firestore.NewClientWithDatabase(outlives, project, cfg.Database, options...)
 	}, cfg.Collection, storage.Options{Logger: o.Logger, Noticed: a.noticed})
 	if err != nil {

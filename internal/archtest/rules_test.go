@@ -23,7 +23,7 @@ const root = "../.."
 // final lists the directories of code that the architecture consists of. A rule about one that isn't written yet holds
 // once it is.
 var final = []string{
-	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
+	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/gcpfirestore", "storage/gcpfirestore/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/budget", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/sizes", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
@@ -298,6 +298,14 @@ var imports = []importRule{
 	},
 }
 
+// edges are what few link: every binary with them takes longer to link and to start. They are imported by the directories
+// named for them, and by tests.
+var edges = map[string][]string{
+	"cloud.google.com/go/firestore": {"storage/gcpfirestore", "internal/app", "internal/emulator/emulatortest"},
+	"google.golang.org/grpc":        {"storage/gcpfirestore", "internal/secrets", "internal/emulator/emulatortest"},
+	"storage/gcpfirestore":          {"internal/app"},
+}
+
 // ends are imported by nobody, tests included, except by the directories named for them.
 var ends = map[string][]string{
 	".":   {"cmd/function"},
@@ -343,7 +351,22 @@ func TestImports(t *testing.T) {
 	files := repository(t)
 	assert.Empty(t, checkImports(files, imports))
 	assert.Empty(t, checkImporters(files, ends, false))
+	assert.Empty(t, checkImporters(files, edges, true))
 	assert.Empty(t, checkImporters(files, testOnly, true))
+}
+
+// Whoever decides by a store, and whoever tests that, links no client of a database.
+func TestStorageLinksNoCloud(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "-test", "./storage", "./storage/storetest", "./internal/admission")
+	cmd.Dir = filepath.FromSlash(root)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	require.Contains(t, string(out), module+"/scheduler\n")
+	for _, linked := range strings.Fields(string(out)) {
+		assert.False(t, within(linked, "cloud.google.com/go", "google.golang.org"), linked)
+	}
 }
 
 func TestSchedulerHasNoClock(t *testing.T) {

@@ -26,6 +26,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 const (
@@ -88,7 +89,7 @@ func (w *world) instance(t *testing.T, client *firestore.Client) string {
 	t.Helper()
 	cfg, err := config.Load(t.Context(), w.env)
 	require.NoError(t, err)
-	store := storage.NewFirestore(client, "fluxgate", storage.Options{})
+	store := gcpfirestore.New(client, "fluxgate", storage.Options{})
 	a, err := app.Start(t.Context(), cfg, app.Options{Logger: slog.New(slog.DiscardHandler), Store: store})
 	require.NoError(t, err)
 	server := httptest.NewServer(stamped(a))

@@ -22,6 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/remote"
 	"fluxgate.dev/fluxgate/internal/terminal"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // A pool in which everything is found that can be: the report at the start, the
@@ -40,7 +41,7 @@ func TestPoolOfTwoInstances(t *testing.T) {
 			emulatortest.Host(t)
 			turn(45 * time.Second)
 			return func() storage.Store {
-				store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+				store := gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 				t.Cleanup(func() { _ = store.Close(context.Background()) })
 				return store
 			}

@@ -19,6 +19,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // A clock is the time of a whole world. It goes on by itself, and can be put
@@ -92,7 +93,7 @@ func (c *clock) forward(ctx context.Context, d time.Duration) {
 // database told last: when the clock is put forward, it is told anew.
 func (c *clock) emulated(t *testing.T) storage.Store {
 	t.Helper()
-	store := storage.NewFirestore(c.client(t), "fluxgate", storage.Options{})
+	store := gcpfirestore.New(c.client(t), "fluxgate", storage.Options{})
 	t.Cleanup(func() { assert.NoError(t, store.Close(context.Background())) })
 	c.noticed = append(c.noticed, func(ctx context.Context) {
 		// What is known may not be read again this second.

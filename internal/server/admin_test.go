@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 func TestConfigMode(t *testing.T) {
@@ -105,7 +106,7 @@ func TestConfigRefuses(t *testing.T) {
 func TestConfigReachesOtherInstances(t *testing.T) {
 	t.Parallel()
 	open := func() storage.Store {
-		store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+		store := gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 		t.Cleanup(func() { _ = store.Close(t.Context()) })
 		return store
 	}

@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/answers"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // onBothStores runs a test over memory and over the emulator. Every call of open
@@ -28,7 +29,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, open func() storage.Stor
 	t.Run("emulator", func(t *testing.T) {
 		t.Parallel()
 		test(t, func() storage.Store {
-			store := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+			store := gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 			t.Cleanup(func() { _ = store.Close(t.Context()) })
 			return store
 		})

@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // A fairness is what a run shows of callers that all wait all the time, and of one that
@@ -242,7 +243,7 @@ func TestFairShares(t *testing.T) {
 						name, open := "memory", (func() storage.Store)(nil)
 						if *onEmulator {
 							name, open = "emulator", func() storage.Store {
-								return storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+								return gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 							}
 						}
 						f := shares(t, heavy(c.callers, c.mixed), instances, seed, *lasts, open)

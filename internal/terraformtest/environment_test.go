@@ -82,7 +82,7 @@ func settings(t *testing.T, m module) []string {
 // The fields that are exempted from indexes are those that the store puts packed bytes into.
 func TestPayloadsAreNotIndexed(t *testing.T) {
 	var packed []string
-	for _, field := range regexp.MustCompile(`(?m)^const \w+Field = "(\w+)"$`).FindAllStringSubmatch(read(t, root+"/storage/firestore.go"), -1) {
+	for _, field := range regexp.MustCompile(`(?m)^const \w+Field = "(\w+)"$`).FindAllStringSubmatch(read(t, root+"/storage/gcpfirestore/documents.go"), -1) {
 		packed = append(packed, field[1])
 	}
 	require.NotEmpty(t, packed)

@@ -22,6 +22,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/history"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // With -update, TestGoldenDatabase first has the last release make the golden
@@ -202,7 +203,7 @@ func TestGoldenDatabase(t *testing.T) {
 	require.NoError(t, json.Unmarshal(status, &then))
 	require.NotEmpty(t, then.Events)
 	require.NotEmpty(t, then.History)
-	opened := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{})
+	opened := gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{})
 	t.Cleanup(func() { _ = opened.Close(context.Background()) })
 	lastEvents, err := events.NewLog(opened).Last(t.Context())
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // ahead is how long before they begin slots are booked.
@@ -69,7 +70,7 @@ func TestUpgradeAndRollBack(t *testing.T) {
 	w := newWorld(t, limits)
 	release, this := buildRelease(t), buildThis(t)
 	client := emulatortest.Client(t)
-	store := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1})
+	store := gcpfirestore.New(client, "fluxgate", storage.Options{Pace: -1})
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
 
 	begin := time.Now()

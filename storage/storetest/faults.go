@@ -8,36 +8,55 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
 
 var faultCases = []testCase{
-	{name: "LostReply", body: everyCode(lostReply), shared: true},
-	{name: "LostReplyOfAnUpdate", body: everyCode(lostReplyOfAnUpdate), shared: true},
-	{name: "RefusedCommit", body: everyCode(refusedCommit), shared: true},
+	{name: "LostReply", body: everyFault(lostReply), shared: true},
+	{name: "LostReplyOfAnUpdate", body: everyFault(lostReplyOfAnUpdate), shared: true},
+	{name: "RefusedCommit", body: everyFault(refusedCommit), shared: true},
 	{name: "ReplyNeverComes", body: replyNeverComes, shared: true},
 	{name: "LostReplyThenOthers", body: lostReplyThenOthers, shared: true},
 	{name: "RefusedForGood", body: refusedForGood, shared: true},
 }
 
-// everyCode runs a case for every error that gRPC knows.
-func everyCode(body func(t *testing.T, h Harness, id string, code codes.Code)) func(*testing.T, Harness) {
+// A Fault is an error that Trouble makes of a commit, by the name that gRPC's codes have: a
+// harness that is over gRPC makes it one of these.
+type Fault struct {
+	Code string
+	// Denied: that we may not write. Trying again can't help.
+	Denied bool
+}
+
+// Faults are every error that gRPC knows.
+var Faults = []*Fault{
+	{Code: "Canceled"}, {Code: "Unknown"}, {Code: "InvalidArgument"}, {Code: "DeadlineExceeded"}, {Code: "NotFound"},
+	{Code: "AlreadyExists"}, {Code: "PermissionDenied", Denied: true}, {Code: "ResourceExhausted"}, {Code: "FailedPrecondition"},
+	{Code: "Aborted"}, {Code: "OutOfRange"}, {Code: "Unimplemented", Denied: true}, {Code: "Internal"}, {Code: "Unavailable"},
+	{Code: "DataLoss"}, {Code: "Unauthenticated", Denied: true},
+}
+
+func (f *Fault) Error() string { return "forced: " + f.Code }
+
+// Is has it be what it is to a Store without being translated.
+func (f *Fault) Is(target error) bool { return f.Denied && target == storage.ErrDenied }
+
+// everyFault runs a case for every error that gRPC knows.
+func everyFault(body func(t *testing.T, h Harness, id string, fault *Fault)) func(*testing.T, Harness) {
 	return func(t *testing.T, h Harness) {
-		for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
-			body(t, h, code.String(), code)
+		for _, fault := range Faults {
+			body(t, h, fault.Code, fault)
 		}
 	}
 }
 
-// once returns an error of the given code for the n-th of something only.
-func once(nth int, code codes.Code) func(n int) error {
+// once returns the error for the n-th of something only.
+func once(nth int, fault *Fault) func(n int) error {
 	return func(n int) error {
 		if n == nth {
-			return status.Error(code, "forced")
+			return fault
 		}
 		return nil
 	}
@@ -49,8 +68,8 @@ func losing(refuse func(n int) error) Config {
 
 // A commit that applied but reported a failure, whichever: the caller is told
 // that it succeeded, and there is exactly one reservation.
-func lostReply(t *testing.T, h Harness, id string, code codes.Code) {
-	s := h.Open(t, losing(once(1, code)))
+func lostReply(t *testing.T, h Harness, id string, fault *Fault) {
+	s := h.Open(t, losing(once(1, fault)))
 	r := ask(1)
 	result, err := s.Apply(t.Context(), plenty, id, r)
 	require.NoError(t, err, id)
@@ -65,8 +84,8 @@ func lostReply(t *testing.T, h Harness, id string, code codes.Code) {
 }
 
 // The same where the document is there already, which is another precondition.
-func lostReplyOfAnUpdate(t *testing.T, h Harness, id string, code codes.Code) {
-	s := h.Open(t, losing(once(2, code)))
+func lostReplyOfAnUpdate(t *testing.T, h Harness, id string, fault *Fault) {
+	s := h.Open(t, losing(once(2, fault)))
 	_, err := s.Apply(t.Context(), plenty, id, ask(1))
 	require.NoError(t, err, id)
 	r := ask(1)
@@ -83,16 +102,15 @@ func lostReplyOfAnUpdate(t *testing.T, h Harness, id string, code codes.Code) {
 
 // A commit that really failed is tried again, and then there is exactly one
 // reservation. That the caller may not write is told at once instead.
-func refusedCommit(t *testing.T, h Harness, id string, code codes.Code) {
-	s := h.Open(t, troubled(Trouble{Refuse: once(1, code)}))
+func refusedCommit(t *testing.T, h Harness, id string, fault *Fault) {
+	s := h.Open(t, troubled(Trouble{Refuse: once(1, fault)}))
 	r := ask(1)
 	result, err := s.Apply(t.Context(), plenty, id, r)
 	want := 1
-	switch code {
-	case codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+	if fault.Denied {
 		require.ErrorIs(t, err, storage.ErrUnavailable, id)
 		want = 0
-	default:
+	} else {
 		require.NoError(t, err, id)
 		require.Equal(t, scheduler.Admitted, result.Verdict, id)
 	}
@@ -134,7 +152,7 @@ func lostReplyThenOthers(t *testing.T, h Harness) {
 			_, err := b.Apply(context.WithoutCancel(t.Context()), plenty, project, ask(1))
 			assert.NoError(t, err)
 		}
-		return status.Error(codes.InvalidArgument, "forced")
+		return &Fault{Code: "InvalidArgument"}
 	}}))
 	r := ask(1)
 	admit(t, a, plenty, r)
@@ -152,7 +170,7 @@ func refusedForGood(t *testing.T, h Harness) {
 	broken.Store(true)
 	c := troubled(Trouble{Refuse: func(int) error {
 		if broken.Load() {
-			return status.Error(codes.ResourceExhausted, "quota")
+			return &Fault{Code: "ResourceExhausted"}
 		}
 		return nil
 	}})

@@ -1,7 +1,9 @@
-package storage
+package gcpfirestore
 
 import (
 	"context"
+	"encoding/binary"
+	"slices"
 	"testing"
 
 	"cloud.google.com/go/firestore"
@@ -10,16 +12,77 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore/internal/connection"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
+const (
+	searched    = "search" // a model that only a build with the section knows
+	searchLimit = 6        // a day
+)
+
+// search is a section with how often a feature was used today. Where that can't be known,
+// the limit of the day counts as used.
+func search(tag uint64) codec.Section {
+	return codec.Section{
+		Tag: tag,
+		Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
+			rest, used := *p, int64(0)
+			rest.Calendars = nil
+			for _, c := range p.Calendars {
+				if c.Model != searched {
+					rest.Calendars = append(rest.Calendars, c)
+					continue
+				}
+				for _, d := range c.Days {
+					used += d.Requests
+				}
+			}
+			return &rest, binary.AppendVarint(nil, used)
+		},
+		Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
+			all := *p
+			used, _ := binary.Varint(data)
+			if !current {
+				used = searchLimit
+			}
+			all.Calendars = append(slices.Clone(p.Calendars), &scheduler.Calendar{
+				Model: searched, Days: []scheduler.DayCount{{Day: scheduler.DayOf(p.Latest), Requests: used}},
+			})
+			return &all
+		},
+	}
+}
+
 // build opens a Store over Firestore of a build that knows those sections.
-func build(t *testing.T, client *firestore.Client, sections ...codec.Section) *Grouped {
-	g := NewFirestore(client, "fluxgate", Options{Pace: -1})
-	g.codec = codec.New(sections...)
+func build(t *testing.T, client *firestore.Client, sections ...codec.Section) *storage.Grouped {
+	g := storage.NewGrouped(over(connection.Of(client), "fluxgate"), codec.New(sections...), storage.Options{Pace: -1})
 	t.Cleanup(func() { _ = g.Close(context.Background()) })
 	return g
 }
+
+var rpm, tpm, rpd = int64(100_000), int64(1 << 40), int64(1 << 40)
+
+// plenty counts against no limit.
+var plenty = &scheduler.Rules{
+	Policy: scheduler.NewPolicy(nil, map[string]scheduler.Override{"pro": {RPM: &rpm, TPM: &tpm, RPD: &rpd}}),
+	Skew:   scheduler.DefaultSkew, Hold: scheduler.DefaultHold,
+}
+
+func ask(id uint64) scheduler.Reserve {
+	return scheduler.Reserve{Model: "m-pro", ID: id, Demand: scheduler.Demand{Tokens: 1}}
+}
+
+func admit(t *testing.T, g *storage.Grouped, id uint64) {
+	t.Helper()
+	result, err := g.Apply(t.Context(), plenty, "p", ask(id))
+	require.NoError(t, err)
+	require.Equal(t, scheduler.Admitted, result.Verdict)
+}
+
+// future is a state that a later build may have written.
+var future = []byte{2, 0xca, 0xfe}
 
 // stored returns the fields of a document.
 func stored(t *testing.T, client *firestore.Client, name string) map[string]any {
@@ -38,7 +101,7 @@ func TestFirestoreSections(t *testing.T) {
 	admit(t, fresh, 1)
 	first := stored(t, client, "project-p")
 	require.Len(t, first, 2)
-	p, err := fresh.codec.Unpack(codec.Document{State: first["state"].([]byte), Sections: first["sections"].([]byte)})
+	p, err := codec.New(search(1)).Unpack(codec.Document{State: first["state"].([]byte), Sections: first["sections"].([]byte)})
 	require.NoError(t, err)
 	today := scheduler.DayOf(p.Latest)
 	require.EqualValues(t, 0, p.Calendar(searched).Used(plenty, today), "current, and never used")
@@ -55,7 +118,7 @@ func TestFirestoreSections(t *testing.T) {
 	admit(t, fresh, 2)
 	second := stored(t, client, "project-p")
 	assert.Equal(t, "unknown", second["later"])
-	p, err = fresh.codec.Unpack(codec.Document{State: second["state"].([]byte), Sections: second["sections"].([]byte)})
+	p, err = codec.New(search(1)).Unpack(codec.Document{State: second["state"].([]byte), Sections: second["sections"].([]byte)})
 	require.NoError(t, err)
 	assert.EqualValues(t, searchLimit, p.Calendar(searched).Used(plenty, today), "taken conservatively, and then written")
 
@@ -92,9 +155,9 @@ func TestFirestoreKeepsUnknownFields(t *testing.T) {
 	client := emulatortest.Client(t)
 	g := build(t, client)
 	five := int64(5)
-	_, err := g.UpdateControl(t.Context(), func(c *Control) error {
+	_, err := g.UpdateControl(t.Context(), func(c *storage.Control) error {
 		c.Aliases = map[string]string{"a": "b", "c": "d"}
-		c.Limits = map[string]Limits{"pro": {RPM: &five}, "flash": {RPD: &five}}
+		c.Limits = map[string]storage.Limits{"pro": {RPM: &five}, "flash": {RPD: &five}}
 		c.Chain = []string{"x"}
 		return nil
 	})
@@ -105,7 +168,7 @@ func TestFirestoreKeepsUnknownFields(t *testing.T) {
 		_, err = client.Doc("fluxgate/"+name).Update(t.Context(), []firestore.Update{{Path: "later", Value: map[string]any{"x": 1}}})
 		require.NoError(t, err)
 	}
-	_, err = g.UpdateControl(t.Context(), func(c *Control) error {
+	_, err = g.UpdateControl(t.Context(), func(c *storage.Control) error {
 		delete(c.Aliases, "a")
 		c.Limits, c.Chain, c.Mode = nil, nil, "pro_only"
 		return nil

@@ -1,4 +1,4 @@
-package storage_test
+package gcpfirestore_test
 
 import (
 	"flag"

@@ -1,7 +1,8 @@
-package storage_test
+package gcpfirestore_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,18 +10,23 @@ import (
 
 	"cloud.google.com/go/firestore"
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
+	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 	"fluxgate.dev/fluxgate/storage/storetest"
 )
 
 func TestFirestore(t *testing.T) {
 	warmUp(t) // skips here rather than in every case
-	storetest.Run(t, emulated, func(t *testing.T, body func(*testing.T, storetest.Harness)) {
+	storetest.Run(t, storetest.Kind{Shared: true}, func(t *testing.T, body func(*testing.T, storetest.Harness)) {
 		t.Parallel() // most of the time is waiting
 		body(t, newFirestoreHarness(t))
 	})
@@ -38,7 +44,7 @@ func warmUp(t testing.TB) {
 }
 
 func BenchmarkFirestore(b *testing.B) {
-	storetest.Bench(b, emulated, func(tb testing.TB) storetest.Harness { return newFirestoreHarness(tb) })
+	storetest.Bench(b, storetest.Kind{Shared: true}, func(tb testing.TB) storetest.Harness { return newFirestoreHarness(tb) })
 }
 
 // A firestoreHarness is a database of the emulator. Every Store has a client of
@@ -60,7 +66,7 @@ func (h *firestoreHarness) Open(t testing.TB, c storetest.Config) storage.Store 
 	client := emulatortest.Client(h.home,
 		option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(w.unary)),
 		option.WithGRPCDialOption(grpc.WithChainStreamInterceptor(w.stream)))
-	s := storage.NewFirestore(client, "fluxgate", c.Options)
+	s := gcpfirestore.New(client, "fluxgate", c.Options)
 	h.home.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // whatever a test left waiting is given up
@@ -106,7 +112,7 @@ func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grp
 		w.trouble.Before(ctx, n)
 	}
 	if w.trouble.Refuse != nil {
-		if err := w.trouble.Refuse(n); err != nil {
+		if err := coded(w.trouble.Refuse(n)); err != nil {
 			return err
 		}
 	}
@@ -114,9 +120,35 @@ func (w *wire) unary(ctx context.Context, method string, req, reply any, cc *grp
 		return err
 	}
 	if w.trouble.Lose != nil {
-		return w.trouble.Lose(ctx, n)
+		return coded(w.trouble.Lose(ctx, n))
 	}
 	return nil
+}
+
+// coded returns a fault as the error of gRPC that it stands for, and any other as it is.
+func coded(err error) error {
+	var fault *storetest.Fault
+	if !errors.As(err, &fault) {
+		return err
+	}
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		if code.String() == fault.Code {
+			return status.Error(code, fault.Error())
+		}
+	}
+	panic("gRPC has no code " + fault.Code)
+}
+
+// The suite knows every code that gRPC has, by its own name.
+func TestFaults(t *testing.T) {
+	var names, want []string
+	for _, fault := range storetest.Faults {
+		names = append(names, fault.Code)
+	}
+	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
+		want = append(want, code.String())
+	}
+	assert.Equal(t, want, names)
 }
 
 func (w *wire) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
@@ -138,4 +170,9 @@ func (s *watchedStream) SendMsg(m any) error {
 		}
 	}
 	return s.ClientStream.SendMsg(m)
+}
+
+// defaultRules returns the built-in policy with the default skew and hold.
+func defaultRules() *scheduler.Rules {
+	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
 }

@@ -1,4 +1,4 @@
-package storage_test
+package gcpfirestore_test
 
 import (
 	"testing"
@@ -10,6 +10,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
 )
 
@@ -43,7 +44,7 @@ func TestProbeOfAnOldLesson(t *testing.T) {
 			require.NoError(t, err)
 			stores := [2]storage.Store{}
 			for i := range stores {
-				s := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1})
+				s := gcpfirestore.New(client, "fluxgate", storage.Options{Pace: -1})
 				t.Cleanup(func() { _ = s.Close(t.Context()) })
 				stores[i] = s
 			}

@@ -1,10 +1,11 @@
-package storage_test
+package gcpfirestore_test
 
 import (
 	"context"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,12 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // A database that isn't there: nothing is granted, and everybody is told so in
@@ -55,7 +58,7 @@ func TestFirestoreUnreachable(t *testing.T) {
 				option.WithGRPCConn(nil)) // or the library goes to FIRESTORE_EMULATOR_HOST
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = client.Close() })
-			s := storage.NewFirestore(client, "fluxgate", storage.Options{
+			s := gcpfirestore.New(client, "fluxgate", storage.Options{
 				CommitTimeout: 300 * time.Millisecond, GiveUp: 900 * time.Millisecond,
 			})
 			allUnavailable(t, s, 1500*time.Millisecond)
@@ -113,7 +116,7 @@ func TestFirestoreGoesAway(t *testing.T) {
 	}
 	warmUp(t)
 	client := emulatortest.Client(t, option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(cut)))
-	s := storage.NewFirestore(client, "fluxgate", storage.Options{
+	s := gcpfirestore.New(client, "fluxgate", storage.Options{
 		Pace: -1, CommitTimeout: time.Second, GiveUp: 2 * time.Second,
 	})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
@@ -133,11 +136,56 @@ func TestFirestoreGoesAway(t *testing.T) {
 	require.Len(t, states[0].Calendar("m").Sent, 2)
 }
 
+// That we may neither read nor write is told at once: trying for twenty seconds helps nobody.
+func TestFirestoreDenied(t *testing.T) {
+	warmUp(t)
+	for _, code := range []codes.Code{codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented} {
+		t.Run(code.String(), func(t *testing.T) {
+			t.Parallel()
+			var denied atomic.Bool
+			deny := func() error {
+				if denied.Load() {
+					return status.Error(code, "no")
+				}
+				return nil
+			}
+			client := emulatortest.Client(t,
+				option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+					if err := deny(); err != nil {
+						return err
+					}
+					return invoke(ctx, method, req, reply, cc, opts...)
+				})),
+				option.WithGRPCDialOption(grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+					if err := deny(); err != nil {
+						return nil, err
+					}
+					return streamer(ctx, desc, cc, method, opts...)
+				})))
+			s := gcpfirestore.New(client, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 20 * time.Second, GiveUp: 20 * time.Second})
+			t.Cleanup(func() { _ = s.Close(context.Background()) })
+			ask := func(id uint64) error {
+				_, err := s.Apply(t.Context(), defaultRules(), "p", scheduler.Reserve{Model: "m", ID: id, Demand: scheduler.Demand{Tokens: 1}})
+				return err
+			}
+			require.NoError(t, ask(1))
+			denied.Store(true)
+			begun := time.Now()
+			err := ask(2)
+			require.ErrorIs(t, err, storage.ErrUnavailable)
+			assert.Equal(t, code, status.Code(err), "the cause is there for whoever operates it")
+			assert.Less(t, time.Since(begun), 10*time.Second)
+			denied.Store(false)
+			require.NoError(t, ask(3))
+		})
+	}
+}
+
 // What is in the collection but isn't ours is an error that says what is wrong.
 func TestFirestoreForeignDocument(t *testing.T) {
 	warmUp(t)
 	client := emulatortest.Client(t)
-	s := storage.NewFirestore(client, "fluxgate", storage.Options{})
+	s := gcpfirestore.New(client, "fluxgate", storage.Options{})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	_, err := client.Collection("fluxgate").Doc("project-p").Set(t.Context(), map[string]any{"other": 1})
 	require.NoError(t, err)
@@ -155,7 +203,7 @@ func TestFirestoreForeignDocument(t *testing.T) {
 func TestFirestoreTime(t *testing.T) {
 	warmUp(t)
 	client := emulatortest.Client(t)
-	s := storage.NewFirestore(client, "fluxgate", storage.Options{})
+	s := gcpfirestore.New(client, "fluxgate", storage.Options{})
 	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	result, err := s.Apply(t.Context(), defaultRules(), "p", scheduler.Reserve{Model: "m", ID: 1, Demand: scheduler.Demand{Tokens: 1}})
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package storage_test
+package gcpfirestore_test
 
 import (
 	"testing"
@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
+	"fluxgate.dev/fluxgate/storage/gcpfirestore"
 )
 
 // The connection to the database goes silent: what is sent is swallowed, and nobody is
@@ -61,7 +62,7 @@ func TestSilentConnection(t *testing.T) {
 		p := emulatortest.NewSilencer(t, emulatortest.Host(t))
 		params := keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 500 * time.Millisecond} // the least that gRPC takes
 		client := clientBy(t, p, option.WithGRPCDialOption(grpc.WithKeepaliveParams(params)))
-		s := storage.NewFirestore(client, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
+		s := gcpfirestore.New(client, "fluxgate", storage.Options{Pace: -1, CommitTimeout: 500 * time.Millisecond, GiveUp: 2 * time.Second})
 		took := againAfterSilence(t, s, p, 20*time.Second)
 		assert.Less(t, took, 16*time.Second)
 		require.NoError(t, s.Close(t.Context()))
@@ -108,7 +109,7 @@ func againAfterSilence(t *testing.T, s storage.Store, p *emulatortest.Silencer, 
 	took := time.Since(begun)
 	t.Logf("there again after %v", took)
 	require.True(t, ask())
-	states, err := storage.NewFirestore(emulatortest.Client(t), "fluxgate", storage.Options{}).View(t.Context(), []string{"p"})
+	states, err := gcpfirestore.New(emulatortest.Client(t), "fluxgate", storage.Options{}).View(t.Context(), []string{"p"})
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, len(states[0].Calendar("m").Sent), granted)
 	return took
@@ -128,7 +129,7 @@ func clientBy(t *testing.T, p *emulatortest.Silencer, o ...option.ClientOption) 
 // storeBy opens a store that reaches the database of the test by a silencer, and may make
 // other clients.
 func storeBy(t *testing.T, p *emulatortest.Silencer, o storage.Options) *storage.Grouped {
-	s, err := storage.OpenFirestore(func(o ...option.ClientOption) (*firestore.Client, error) { return clientBy(t, p, o...), nil }, "fluxgate", o)
+	s, err := gcpfirestore.Open(func(o ...option.ClientOption) (*firestore.Client, error) { return clientBy(t, p, o...), nil }, "fluxgate", o)
 	require.NoError(t, err)
 	return s
 }
