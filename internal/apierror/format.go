@@ -229,8 +229,8 @@ const (
 	// shouldRetry is what clients of OpenAI's go by, whatever the status says.
 	shouldRetry = "X-Should-Retry"
 	// RetryHeader says exactly how long to wait, in milliseconds. Retry-After is rounded
-	// up, and what Retry-After-Ms says may be less. Only refusals of our own have it: what
-	// upstream said and is passed on doesn't.
+	// up, and what Retry-After-Ms says may be less. Waits of our own have it, also those beside
+	// upstream's words where it failed; a 429 of upstream's that is passed on doesn't.
 	RetryHeader = "X-Fluxgate-Retry-Ms"
 )
 

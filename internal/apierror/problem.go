@@ -129,16 +129,8 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", "The connection to "+from+" broke. It may have served the request, so it is not sent again."
 	case code == 0:
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", from+" can't be reached, or the connection to it broke."
-	case e.Wait < 0:
-		w.Header().Set(shouldRetry, "false")
-	case e.Wait > 0:
-		setRetry(w.Header(), e.Wait, e.Patience)
-	case code == http.StatusTooManyRequests:
-		// There is room elsewhere, or the caller would have been told our own wait.
-		setRetry(w.Header(), time.Second, e.Patience)
-	case code == http.StatusLoopDetected:
-		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}
+	e.setRetry(w.Header(), code)
 	if len(e.Body) > 0 {
 		writeBody(w, f, code, e.Body)
 		return
@@ -148,3 +140,24 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 	}
 	writeOwn(w, f, status{Code: code, Message: text, Status: name})
 }
+
+// setRetry says when the same may be tried again. Nothing is said of what may have been served.
+func (e *Upstream) setRetry(h http.Header, code int) {
+	switch {
+	case e.TimedOut || e.Broken:
+	case e.Wait < 0, code == http.StatusLoopDetected:
+		h.Set(shouldRetry, "false") // clients try any 5xx again
+	case e.Wait > 0 && code >= http.StatusInternalServerError:
+		setOwnRetry(h, e.Wait, e.Patience) // upstream's word, and our wait
+	case e.Wait > 0:
+		setRetry(h, e.Wait, e.Patience)
+	case code == http.StatusTooManyRequests:
+		// There is room elsewhere, or the caller would have been told our own wait.
+		setRetry(h, time.Second, e.Patience)
+	case (code == http.StatusServiceUnavailable || code == overloaded) && h.Get("Retry-After") == "":
+		setRetry(h, retryUnavailable, e.Patience)
+	}
+}
+
+// overloaded is Anthropic's status where it has no capacity.
+const overloaded = 529

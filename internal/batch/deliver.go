@@ -65,7 +65,11 @@ func (d *delivery) send(ctx context.Context, it *item) (exchange, bool) {
 				}
 				return ex, true
 			}
-			if !d.pause(ctx, time.Now().Add(backoff(d.tries))) {
+			until := time.Now().Add(backoff(d.tries))
+			if told := ex.arrived.Add(ex.wait); ex.hinted && told.After(until) {
+				until = told
+			}
+			if !d.pause(ctx, until) {
 				return exchange{}, false
 			}
 			d.job.stats.endWait(d.item.index, false, 0)
@@ -105,9 +109,9 @@ func (d *delivery) pause(ctx context.Context, until time.Time) bool {
 	return remote.Sleep(ctx, until)
 }
 
-// noteOutage shows what a 503 says, once for each text: such a wait may have no end that the server knows.
+// noteOutage shows what a 503 or 529 says, once for each text: such a wait may have no end that the server knows.
 func (j *job) noteOutage(ex exchange) {
-	if ex.status != http.StatusServiceUnavailable {
+	if ex.status < http.StatusInternalServerError {
 		return
 	}
 	if _, known := j.shownOutages.LoadOrStore(ex.message, true); !known {

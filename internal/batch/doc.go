@@ -22,9 +22,10 @@
 // it tells none the wait grows from one second to one minute. The wait is counted from the instant the refusal arrived.
 // Then the same bytes are sent again with the refusal's X-Fluxgate-Ticket. There is no limit to the number of refusals
 // that it waits for: when a day's quota is spent the job sleeps until there is a new one. A 503 that names a wait is
-// treated alike.
+// treated alike, and so is Anthropic's 529.
 //
-// Other 5xx answers, timeouts and broken connections are tried five times in a row, one to eight seconds apart. 401 and 403
+// Other 5xx answers, timeouts and broken connections are tried five times in a row, one to eight seconds apart, or when they
+// say. 401 and 403
 // stop the job, for they would meet every request; so does a server that can't be connected to. Every other 4xx fails the
 // one request, and the job goes on.
 //

@@ -62,6 +62,7 @@ func TestRefusalsAreObeyedExactly(t *testing.T) {
 		"garbage, then the body": {reply{status: 429, body: info, header: map[string]string{
 			"retry-after-ms": "NaN", "Retry-After": "soon"}}, 11769242877},
 		"now, but not in a busy loop": {refuse("t", "Retry-After", "0"), 100 * time.Millisecond},
+		"a 529 that names a wait":     {reply{status: 529, header: map[string]string{"X-Fluxgate-Retry-Ms": "5001", "Retry-After": "6"}}, 5001 * time.Millisecond},
 		"a 503 that names a wait":     {reply{status: 503, header: map[string]string{"Retry-After": "5"}}, 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -166,6 +167,24 @@ func TestFailuresAreTriedFiveTimesInARow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A failure that names a wait is tried as often as one that doesn't, but not before.
+func TestFailuresAreTriedWhenTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSetup(t, 1)
+		f := newFake(func(string, int) reply {
+			return reply{status: 500, header: map[string]string{"X-Fluxgate-Retry-Ms": "61000"}, body: `{"error":{"message":"boom"}}`}
+		})
+		summary, err := Run(t.Context(), s.options(f))
+		require.NoError(t, err)
+		assert.Equal(t, 1, summary.Failed)
+		calls := f.generated()["p0"]
+		require.Len(t, calls, 5)
+		for i := 1; i < len(calls); i++ {
+			assert.Equal(t, 61*time.Second, calls[i].at.Sub(calls[i-1].at))
+		}
+	})
 }
 
 func TestTimeoutIsPerExchange(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/budget"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
+	"fluxgate.dev/fluxgate/internal/dispatch/overload"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/dispatch/standing"
@@ -104,6 +105,7 @@ type Dispatcher struct {
 	conversations *conversation.Memory
 	outputs       *weights.Book
 	standing      *standing.Record
+	overloads     *overload.Memory
 	shadow        *shadow.Ledger
 }
 
@@ -113,7 +115,7 @@ func New(o Options) *Dispatcher {
 		admission: o.Admission, keys: o.Keys, providers: o.Providers, count: o.Count, resend: o.Resend, audit: o.Audit, log: o.Logger,
 		telemetry: o.Telemetry, usage: o.Usage, budgets: o.Budgets, resources: o.Resources, placer: placing.New(o.Resources), counted: recent.New[uint64, int64](maxCounted), owners: recent.New[string, string](maxOwners), itself: recent.New[string, int](maxLastWords), silent: recent.New[string, int](maxSilent),
 		triedOwn: recent.New[string, scheduler.Instant](maxLastWords), lastWords: recent.New[string, *upstream.Error](maxLastWords),
-		retiring: recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), shadow: o.Shadow,
+		retiring: recent.New[string, time.Time](maxLastWords), conversations: conversation.New(), outputs: weights.New(o.Providers), standing: standing.NewRecord(), overloads: overload.New(), shadow: o.Shadow,
 	}
 }
 

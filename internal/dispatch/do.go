@@ -13,6 +13,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission/patience"
 	"fluxgate.dev/fluxgate/internal/dispatch/conversation"
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
+	"fluxgate.dev/fluxgate/internal/dispatch/overload"
 	"fluxgate.dev/fluxgate/internal/dispatch/standing"
 	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/events"
@@ -198,7 +199,7 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 		if err != nil && !errors.Is(err, admission.ErrNoProject) {
 			r.log.Warn("not retried", "error", err)
 		}
-		return nil, nil, r.failed
+		return nil, nil, r.whenAgain(ctx, r.failed, lesson.Table[r.call.refusalOf(r.failed)], r.failed)
 	}
 	if wait != nil {
 		if grant = r.tryOwn(ctx, wait); grant != nil {
@@ -235,15 +236,16 @@ func (r *dispatch) lastWord(ctx context.Context, none error) error {
 // whenAgain returns the error that is passed on, with what is known of when the same
 // may be tried again.
 func (r *dispatch) whenAgain(ctx context.Context, e *upstream.Error, l lesson.Lesson, err error) error {
-	if !tooMany(e) || r.d.shadow.On() {
+	failed := l.Then == lesson.FailsOver
+	if !failed && !tooMany(e) || r.d.shadow.On() {
 		return err
 	}
-	told := *e
+	told, now := *e, r.d.admission.Now()
 	switch {
-	case l.Concerns == lesson.OneFeature:
-		if at := r.featuresAgain(ctx); at != 0 {
-			told.Wait = at.Sub(r.d.admission.Now())
-		}
+	case failed && overload.Is(e):
+		told.Wait = max(r.d.overloads.Pause(r.call.Models[0], e, r.call.began, time.Now()), r.roomAgain(ctx).Sub(now))
+	case failed || l.Concerns == lesson.OneFeature:
+		told.Wait = max(0, r.roomAgain(ctx).Sub(now))
 	case l.Lasts == lesson.ADay:
 		told.Wait = -1
 	}
@@ -392,6 +394,7 @@ func (r *dispatch) settle(ctx context.Context, grant *admission.Grant, key keys.
 	}
 	if info.Late == nil {
 		r.answered(after, grant)
+		r.d.overloads.Served(r.call.Models[0])
 	}
 	if r.answeredBy(after, grant, info.ModelVersion); r.own && info.Late == nil {
 		r.d.learnAlias(after, grant.Asked, grant.Asked) // the other's quota was used up

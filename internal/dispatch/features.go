@@ -79,9 +79,9 @@ func (r *dispatch) refusedFeature(ctx context.Context, wait *admission.Wait) err
 	return &told
 }
 
-// featuresAgain is when the first project may be asked again for a call's features; 0:
-// now, or not known.
-func (r *dispatch) featuresAgain(ctx context.Context) scheduler.Instant {
+// roomAgain is when a project has room for a call again, those that failed it among them; at
+// most now: one has, or that isn't known.
+func (r *dispatch) roomAgain(ctx context.Context) scheduler.Instant {
 	snapshot, err := r.d.admission.Snapshot(ctx)
 	if err != nil {
 		return 0
@@ -90,20 +90,18 @@ func (r *dispatch) featuresAgain(ctx context.Context) scheduler.Instant {
 	if err != nil {
 		return 0
 	}
-	now, first := r.d.admission.Now(), scheduler.Never
-	models, _ := snapshot.Counted(r.models)
-	also := r.also()
+	chain, _ := snapshot.Counted(r.models)
+	var usable []scheduler.Candidate
 	for i, p := range r.pool.Projects {
-		if _, err := r.pool.Pick(p.ID, states[i]); err != nil {
-			continue
-		}
-		for _, model := range models {
-			at, _ := states[i].Earliest(snapshot.Rules.Of(p.ID), now, model, r.demand, also(model))
-			first = min(first, at)
+		if key, err := r.pool.Pick(p.ID, states[i]); err == nil && (r.call.Prefer.Project == "" || r.call.Prefer.Project == key.Project) {
+			usable = append(usable, scheduler.Candidate{ID: p.ID, State: states[i]})
 		}
 	}
-	if first == scheduler.Never || first <= now {
+	offer, cause := scheduler.Plan(snapshot.Rules, r.d.admission.Now(), usable, scheduler.Request{
+		Chain: chain, Demand: r.demand, Serves: r.pool.Serves(), MaxWait: r.pool.MaxWait(r.call.MaxWait), Also: r.also(),
+	}, func(int) int { return 0 })
+	if cause != scheduler.NoCause {
 		return 0
 	}
-	return first
+	return offer.Start
 }

@@ -70,7 +70,11 @@ func endingOf(err error) ending {
 		e.code = websocket.StatusPolicyViolation
 	}
 	if failure.Wait > 0 {
-		e.reason = fmt.Sprintf("RESOURCE_EXHAUSTED: Please retry in %.3fs. %s", failure.Wait.Seconds(), failure.Message)
+		status := "RESOURCE_EXHAUSTED"
+		if failure.Class == upstream.ClassServer {
+			status = "UNAVAILABLE"
+		}
+		e.reason = fmt.Sprintf("%s: Please retry in %.3fs. %s", status, failure.Wait.Seconds(), failure.Message)
 	}
 	return e
 }

@@ -18,7 +18,7 @@ const (
 	deadlineHeader = "X-Fluxgate-Deadline"
 	// freeHeader names a model of the chain that is free now.
 	freeHeader = "X-Fluxgate-Free-Model"
-	// retryHeader is on refusals of Fluxgate's own alone, and exact.
+	// retryHeader is on waits of Fluxgate's own alone, and exact.
 	retryHeader = "X-Fluxgate-Retry-Ms"
 )
 
@@ -54,15 +54,15 @@ func (t *Turn) Heard(h http.Header) {
 	}
 }
 
-// Refused returns how long a refusal of Fluxgate's own says to wait, from when it arrived, and whether it is one: 429 for
-// want of quota, or 503 while it has no room itself. Those that it passes on don't count, whatever their status: of them
-// it doesn't say that the wait mends anything.
+// Refused returns how long a refusal says to wait, from when it arrived, and whether the wait is Fluxgate's own: 429 for
+// want of quota, or 5xx while it has no room itself or upstream has none. Others that it passes on don't count, whatever
+// their status: of them it doesn't say that the wait mends anything.
 func Refused(status int, h http.Header, arrived time.Time) (wait time.Duration, own bool) {
-	switch status {
-	case http.StatusTooManyRequests:
+	switch {
+	case status == http.StatusTooManyRequests:
 		// A server that is older has no header for the wait alone.
 		own = h.Get(retryHeader) != "" || h.Get(ticketHeader) != ""
-	case http.StatusServiceUnavailable:
+	case status >= http.StatusInternalServerError:
 		own = h.Get(retryHeader) != ""
 	}
 	if !own {

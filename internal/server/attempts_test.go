@@ -89,7 +89,7 @@ func TestOverloadIsTriedThreeTimes(t *testing.T) {
 					assert.Equal(t, 3, sends)
 					assert.Len(t, asked, 3, "three projects")
 					if mixture[2%len(mixture)] == "503_high_demand" {
-						assert.Equal(t, http.StatusServiceUnavailable, a.Code)
+						assert.Equal(t, 5*time.Second, a.told(http.StatusServiceUnavailable), "Gemini's words, and our wait")
 						return
 					}
 					assert.Equal(t, 5*time.Second, a.wait(), "when the first of the three may be tried again")

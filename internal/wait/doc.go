@@ -6,8 +6,8 @@
 //
 // # What is sat out
 //
-// A refusal is Fluxgate's own by its header (see package remote), never by its status: for want of quota, 429, or for want
-// of room for the body, 503. The proxy asks for a booking at the first refusal, comes back at the instant that it was told
+// A refusal is Fluxgate's own by its header (see package remote), never by its status: for want of quota, 429, for want of
+// room for the body, 503, or for want of room upstream, 5xx. The proxy asks for a booking at the first refusal, comes back at the instant that it was told
 // with the ticket, and sends the same bytes. A function that can't be connected to is tried again for half a minute:
 // nothing was sent. Everything else passes on at once, and so does what waiting can't mend in time: a wait that would end
 // later than [Options].Longest after the request came, or than what the client says that it can bear

@@ -215,8 +215,8 @@ func (v *visit) persist(held *body) {
 		_ = response.Body.Close()
 		who := waiter{what: said.Model, quota: said.Quota, until: arrived.Add(wait), booked: v.turn.Booked}
 		switch {
-		case response.StatusCode == http.StatusServiceUnavailable:
-			who.what = "room at the function"
+		case response.StatusCode >= http.StatusInternalServerError:
+			who.what = "room at the function or upstream"
 		case who.what == "":
 			who.what = "quota"
 		}

@@ -102,6 +102,24 @@ func TestOthersPassAtOnce(t *testing.T) {
 	}
 }
 
+// An upstream without capacity, or that failed where there is no room for another try, is tried again when the function says.
+func TestFailuresWithAWaitAreSatOut(t *testing.T) {
+	for _, status := range []int{500, 503, 529} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &function{script: func(w http.ResponseWriter, _ *http.Request, before int) {
+				if before < 2 {
+					w.Header().Set("X-Fluxgate-Retry-Ms", []string{"5000", "10000"}[before])
+					w.WriteHeader(status)
+				}
+			}}
+			began := time.Now()
+			assert.Equal(t, http.StatusOK, ask(t.Context(), newProxy(t, f, nil), path, "{}").Code)
+			assert.Equal(t, 15*time.Second, time.Since(began))
+			assert.Len(t, f.made(http.MethodPost), 3)
+		})
+	}
+}
+
 // A function without room for the body, or one that can't be connected to, is tried again: nothing was sent.
 func TestNothingWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
