@@ -28,6 +28,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/secrets/gcpsecrets"
 	"fluxgate.dev/fluxgate/internal/server"
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
@@ -330,7 +331,7 @@ func (a *App) checkIdentity(ctx context.Context, client *gemini.Client) error {
 // tokens share it.
 func (a *App) secretClient(ctx context.Context) (secrets.Accessor, error) {
 	if a.secrets == nil {
-		client, err := secrets.NewClient(context.WithoutCancel(ctx)) // it outlives the start
+		client, err := gcpsecrets.Open(context.WithoutCancel(ctx)) // it outlives the start
 		if err != nil {
 			return nil, fmt.Errorf("open Secret Manager: %w", err)
 		}

@@ -3,7 +3,7 @@ package callers
 import (
 	"context"
 	"encoding/base64"
-	"hash/crc32"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,11 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"cloud.google.com/go/secretmanager/apiv1/secretmanagerpb"
-	"github.com/googleapis/gax-go/v2"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/secrets"
@@ -77,21 +73,18 @@ type vault struct {
 
 var _ secrets.Accessor = (*vault)(nil)
 
-func (v *vault) AccessSecretVersion(_ context.Context, req *secretmanagerpb.AccessSecretVersionRequest, _ ...gax.CallOption) (*secretmanagerpb.AccessSecretVersionResponse, error) {
+func (v *vault) Access(_ context.Context, version string) ([]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.calls++
-	if err := v.failures[req.GetName()]; err != nil {
+	if err := v.failures[version]; err != nil {
 		return nil, err
 	}
-	text, ok := v.payloads[req.GetName()]
+	text, ok := v.payloads[version]
 	if !ok {
-		return nil, status.Error(codes.NotFound, "no such secret")
+		return nil, errors.New("no such secret")
 	}
-	sum := int64(crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
-	return &secretmanagerpb.AccessSecretVersionResponse{
-		Name: req.GetName(), Payload: &secretmanagerpb.SecretPayload{Data: []byte(text), DataCrc32C: &sum},
-	}, nil
+	return []byte(text), nil
 }
 
 func (v *vault) set(change func()) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,7 +100,7 @@ func load(ctx context.Context, client secrets.Accessor, given []tokenSource) (ta
 	}
 	payloads, err := secrets.ReadAll(names, func(name string) (payload, error) {
 		data, err := secrets.Read(ctx, client, name)
-		if secrets.Disabled(err) {
+		if errors.Is(err, secrets.ErrDisabled) {
 			// Somebody has taken these tokens back. Others must not suffer from it.
 			return payload{disabled: true}, nil
 		}

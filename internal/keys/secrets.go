@@ -11,7 +11,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// A SecretAccessor reads one version of a secret. *secretmanager.Client is one.
+// A SecretAccessor reads one version of a secret. *gcpsecrets.Client is one.
 type SecretAccessor = secrets.Accessor
 
 type secretSource struct {
@@ -29,7 +29,7 @@ var _ Source = (*secretSource)(nil)
 //
 // Load fails when any secret can't be read or is malformed: a pool that is
 // missing some of its keys would look healthy and be slow. The error keeps
-// the gRPC status. A key may be for Gemini, or for one of the other providers.
+// the cause. A key may be for Gemini, or for one of the other providers.
 func FromSecrets(client SecretAccessor, names []string, providers ...string) Source {
 	return &secretSource{client, names, providers}
 }

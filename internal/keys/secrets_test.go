@@ -23,7 +23,8 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"fluxgate.dev/fluxgate/internal/config"
-	manager "fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/secrets"
+	"fluxgate.dev/fluxgate/internal/secrets/gcpsecrets"
 )
 
 // secretServer is Secret Manager's gRPC service over a map of versions.
@@ -95,7 +96,7 @@ func withServer(t *testing.T, secrets map[string]string, test func(*testing.T, *
 			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 			grpc.WithTransportCredentials(insecure.NewCredentials()))
 		require.NoError(t, err)
-		client, err := manager.NewClient(t.Context(), option.WithGRPCConn(conn))
+		client, err := gcpsecrets.Open(t.Context(), option.WithGRPCConn(conn))
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, client.Close()) }()
 		test(t, service, client)
@@ -200,8 +201,8 @@ func TestChecksum(t *testing.T) {
 	}{
 		{"right", 0, false, nil, 1},
 		{"damaged once on its way", 1, false, nil, 2},
-		{"damaged again", 2, false, manager.ErrDamaged, 2},
-		{"none, which asking again wouldn't change", 0, true, manager.ErrNoChecksum, 1},
+		{"damaged again", 2, false, secrets.ErrDamaged, 2},
+		{"none, which asking again wouldn't change", 0, true, secrets.ErrNoChecksum, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			withServer(t, map[string]string{versionS: "a"}, func(t *testing.T, s *secretServer, client SecretAccessor) {

@@ -1,5 +1,5 @@
-// Package secrets reads lists from Secret Manager and keeps them fresh: the
-// Gemini keys and the tokens of callers.
+// Package secrets reads lists from secrets and keeps them fresh: the keys and the tokens of
+// callers. Package gcpsecrets has the secrets of Google's Secret Manager.
 //
 // [Read] reads a payload, verified by its checksum. [Parse] makes entries of
 // it: one per line, or a JSON array of objects. A [Cache] keeps what
@@ -11,6 +11,6 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - cache.go: Cache, what was read last, and when it is read again
-//   - read.go: Read and ReadAll, payloads of Secret Manager, with retries
+//   - read.go: Accessor, Read and ReadAll, payloads of secrets
 //   - parse.go: Parse and Form, a payload made into entries
 package secrets

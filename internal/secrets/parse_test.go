@@ -2,13 +2,10 @@ package secrets
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // pairs is a form whose lines and objects can be wrong.
@@ -62,19 +59,6 @@ func TestParseRefuses(t *testing.T) {
 			assert.EqualError(t, err, tt.want)
 		})
 	}
-}
-
-func TestDisabled(t *testing.T) {
-	disabled := status.Error(codes.FailedPrecondition, "Secret Version is in DISABLED state.")
-	assert.True(t, Disabled(disabled))
-	assert.True(t, Disabled(withAdvice(disabled)), "also with advice around it")
-	assert.True(t, Disabled(fmt.Errorf("read S: %w", disabled)))
-	// A name that is wrong, or a role that was lost, takes nothing back.
-	for _, code := range []codes.Code{codes.NotFound, codes.PermissionDenied, codes.Unavailable} {
-		assert.False(t, Disabled(status.Error(code, "")), code)
-	}
-	assert.False(t, Disabled(nil))
-	assert.False(t, Disabled(errors.New("x")))
 }
 
 func TestReadAllNamesEveryFailure(t *testing.T) {
