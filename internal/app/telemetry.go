@@ -6,6 +6,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/effective"
 	"fluxgate.dev/fluxgate/internal/telemetry"
+	"fluxgate.dev/fluxgate/internal/telemetry/otlp"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -15,6 +16,7 @@ func (a *App) openTelemetry(ctx context.Context, cfg *config.Config, o Options) 
 	chain, _ := effective.Chain(cfg, storage.Control{})
 	record, err := telemetry.New(ctx, telemetry.Options{
 		Logger: o.Logger, Service: cfg.KService, Project: cfg.GoogleCloudProject, Models: chain,
+		Traces: otlp.Traces, Metrics: otlp.Metrics,
 	})
 	if err != nil {
 		return err

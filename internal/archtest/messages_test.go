@@ -82,7 +82,7 @@ var powers = map[string][]string{
 var speaking = []string{
 	"cmd/fluxgate", "internal/app", "internal/batch", "internal/batch/subtitles", "internal/callers", "internal/config", "internal/config/origins",
 	"internal/cost", "internal/devserver", "internal/dotenv", "internal/keys", "internal/plaintext", "internal/quotas", "internal/remote",
-	"internal/secrets", "internal/secrets/gcpsecrets", "internal/telemetry", "internal/upstream/endpoint", "internal/usage/price", "internal/validation", "internal/wait",
+	"internal/secrets", "internal/secrets/gcpsecrets", "internal/telemetry", "internal/telemetry/otlp", "internal/upstream/endpoint", "internal/usage/price", "internal/validation", "internal/wait",
 }
 
 // What settings, the start report and commands say is in one table, too.

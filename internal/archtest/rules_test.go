@@ -301,11 +301,13 @@ var imports = []importRule{
 // edges are what few link: every binary with them takes longer to link and to start. They are imported by the directories
 // named for them, and by tests.
 var edges = map[string][]string{
-	"cloud.google.com/go/firestore":     {"storage/gcpfirestore", "internal/app", "internal/emulator/emulatortest"},
-	"google.golang.org/grpc":            {"storage/gcpfirestore", "internal/secrets/gcpsecrets", "internal/emulator/emulatortest"},
-	"storage/gcpfirestore":              {"internal/app"},
-	"cloud.google.com/go/secretmanager": {"internal/secrets/gcpsecrets"},
-	"internal/secrets/gcpsecrets":       {"internal/app"},
+	"cloud.google.com/go/firestore":           {"storage/gcpfirestore", "internal/app", "internal/emulator/emulatortest"},
+	"google.golang.org/grpc":                  {"storage/gcpfirestore", "internal/secrets/gcpsecrets", "internal/emulator/emulatortest"},
+	"storage/gcpfirestore":                    {"internal/app"},
+	"cloud.google.com/go/secretmanager":       {"internal/secrets/gcpsecrets"},
+	"internal/secrets/gcpsecrets":             {"internal/app"},
+	"go.opentelemetry.io/otel/exporters/otlp": {"internal/telemetry/otlp"},
+	"internal/telemetry/otlp":                 {"internal/app"},
 }
 
 // ends are imported by nobody, tests included, except by the directories named for them.

@@ -12,6 +12,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/telemetry/otlp"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -123,6 +124,7 @@ func recorder(t testing.TB, o Options, env ...string) *Recorder {
 	if o.Models == nil {
 		o.Models = []string{"gemini-2.5-pro", "gemini-2.5-flash"}
 	}
+	o.Traces, o.Metrics = otlp.Traces, otlp.Metrics
 	o.Environment = func(name string) (string, bool) {
 		for i := 0; i < len(env); i += 2 {
 			if env[i] == name {

@@ -18,7 +18,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
+
+	"fluxgate.dev/fluxgate/internal/telemetry/otlp"
 )
+
+const overHTTP, overGRPC = "http/protobuf", "grpc"
 
 // A collector takes OTLP on a port of this machine, over HTTP and over gRPC.
 type collector struct {
@@ -148,18 +152,18 @@ var everySpan = []string{"POST /generate", "admit", "count", "generate_content g
 // What a request leaves arrives at a collector, by either protocol, with the
 // headers and the resource that the standard variables say.
 func TestExport(t *testing.T) {
-	for _, protocol := range []string{protocolHTTP, protocolGRPC} {
+	for _, protocol := range []string{overHTTP, overGRPC} {
 		t.Run(protocol, func(t *testing.T) {
 			c := collect(t)
 			endpoint := c.http
-			if protocol == protocolGRPC {
+			if protocol == overGRPC {
 				endpoint = c.grpc
 			}
 			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 			t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
 			t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-token=abc")
 			t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-			r, err := New(t.Context(), Options{Models: []string{"gemini-2.5-pro"}})
+			r, err := New(t.Context(), Options{Traces: otlp.Traces, Metrics: otlp.Metrics, Models: []string{"gemini-2.5-pro"}})
 			require.NoError(t, err)
 			require.True(t, r.Exports())
 			steps(r, deaf{}, httptest.NewRequest("POST", "/generate", nil))
@@ -181,7 +185,7 @@ func TestExportWithinRequests(t *testing.T) {
 	c := collect(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.http)
 	t.Setenv("K_REVISION", "gate-00007")
-	r, err := New(t.Context(), Options{Models: []string{"gemini-2.5-pro"}, Service: "gate", Project: "acme"})
+	r, err := New(t.Context(), Options{Traces: otlp.Traces, Metrics: otlp.Metrics, Models: []string{"gemini-2.5-pro"}, Service: "gate", Project: "acme"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close(context.Background())) })
 	steps := func() {
@@ -213,11 +217,11 @@ func TestExportOfWhatIsWanted(t *testing.T) {
 	}{
 		{env: nil},
 		{env: []string{"OTEL_EXPORTER_OTLP_HEADERS", "a=b"}}, // no endpoint, no export
-		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"}, traces: protocolHTTP, metrics: protocolHTTP},
-		{env: []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://localhost:4318/v1/traces"}, traces: protocolHTTP},
-		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_TRACES_EXPORTER", "none"}, metrics: protocolGRPC},
-		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"}, traces: protocolHTTP, metrics: protocolGRPC},
-		{env: []string{"OTEL_TRACES_EXPORTER", "otlp"}, traces: protocolHTTP},
+		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"}, traces: overHTTP, metrics: overHTTP},
+		{env: []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://localhost:4318/v1/traces"}, traces: overHTTP},
+		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "OTEL_TRACES_EXPORTER", "none"}, metrics: overGRPC},
+		{env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4317", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc"}, traces: overHTTP, metrics: overGRPC},
+		{env: []string{"OTEL_TRACES_EXPORTER", "otlp"}, traces: overHTTP},
 		{env: []string{"OTEL_SDK_DISABLED", "TRUE"}, disabled: true},
 	} {
 		got := readEnvironment(func(name string) (string, bool) {

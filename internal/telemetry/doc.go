@@ -57,7 +57,7 @@
 //   - tracecontext.go: the trace that a caller's headers name
 //   - export.go: when an export is due
 //   - cloudlog.go: log attributes that Cloud Logging ties to a trace
-//   - environment.go: exporters and resource, from OTEL_… variables
+//   - environment.go: exporters and resource, as OTEL_… variables say
 //   - instruments.go: all instruments with their attributes
 //   - attributes.go: attribute sets kept ready, counters, and bounds for names
 package telemetry

@@ -3,28 +3,18 @@ package telemetry
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// The protocols of OTLP. The third of the specification, http/json, is in no
-// exporter for Go.
-const (
-	protocolHTTP = "http/protobuf"
-	protocolGRPC = "grpc"
-)
+// defaultProtocol is the one of OTLP that is spoken where none is named.
+const defaultProtocol = "http/protobuf"
 
 // An environment is what the OTEL_ variables say that somebody other than the
 // exporters has to obey. Endpoints, headers, certificates, timeouts, samplers and
@@ -56,7 +46,7 @@ func readEnvironment(lookup func(string) (string, bool)) environment {
 				return protocol
 			}
 		}
-		return protocolHTTP
+		return defaultProtocol
 	}
 	return environment{
 		disabled: strings.EqualFold(get("OTEL_SDK_DISABLED"), "true"),
@@ -65,46 +55,22 @@ func readEnvironment(lookup func(string) (string, bool)) environment {
 }
 
 // exporters returns what exports, each in batches of its own.
-func (e environment) exporters(ctx context.Context, log *slog.Logger) (processors []sdktrace.SpanProcessor, readers []sdkmetric.Reader) {
-	if e.traces != "" {
-		if exporter, err := traceExporter(ctx, e.traces); err != nil {
-			log.Warn("traces are not exported", "error", err)
+func (e environment) exporters(ctx context.Context, o Options) (processors []sdktrace.SpanProcessor, readers []sdkmetric.Reader) {
+	if e.traces != "" && o.Traces != nil {
+		if exporter, err := o.Traces(ctx, e.traces); err != nil {
+			o.Logger.Warn("traces are not exported", "error", err)
 		} else {
 			processors = append(processors, sdktrace.NewBatchSpanProcessor(exporter))
 		}
 	}
-	if e.metrics != "" {
-		if exporter, err := metricExporter(ctx, e.metrics); err != nil {
-			log.Warn("metrics are not exported", "error", err)
+	if e.metrics != "" && o.Metrics != nil {
+		if exporter, err := o.Metrics(ctx, e.metrics); err != nil {
+			o.Logger.Warn("metrics are not exported", "error", err)
 		} else {
 			readers = append(readers, sdkmetric.NewPeriodicReader(exporter))
 		}
 	}
 	return processors, readers
-}
-
-func traceExporter(ctx context.Context, protocol string) (sdktrace.SpanExporter, error) {
-	switch protocol {
-	case protocolHTTP:
-		return otlptracehttp.New(ctx)
-	case protocolGRPC:
-		return otlptracegrpc.New(ctx)
-	}
-	return nil, unknownProtocol(protocol)
-}
-
-func metricExporter(ctx context.Context, protocol string) (sdkmetric.Exporter, error) {
-	switch protocol {
-	case protocolHTTP:
-		return otlpmetrichttp.New(ctx)
-	case protocolGRPC:
-		return otlpmetricgrpc.New(ctx)
-	}
-	return nil, unknownProtocol(protocol)
-}
-
-func unknownProtocol(protocol string) error {
-	return fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL: %.40q: want %s or %s", protocol, protocolHTTP, protocolGRPC)
 }
 
 // newResource says who is watched. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES

@@ -30,8 +30,8 @@ const (
 	maxSeries = 2000
 )
 
-// Options are what a Recorder works with. The zero value measures, and exports
-// what the environment says.
+// Options are what a Recorder works with. The zero value measures; with Traces and
+// Metrics it exports what the environment says.
 type Options struct {
 	// Logger hears when telemetry can't be exported. Nil: nobody does.
 	Logger *slog.Logger
@@ -44,6 +44,10 @@ type Options struct {
 	// Models are those that metrics tell apart from the start. Others join once
 	// upstream has served them.
 	Models []string
+	// Traces and Metrics return exporters that speak a protocol of OTLP, of which package
+	// otlp has all. Nil: none is exported.
+	Traces  func(ctx context.Context, protocol string) (sdktrace.SpanExporter, error)
+	Metrics func(ctx context.Context, protocol string) (sdkmetric.Exporter, error)
 	// Environment looks up a variable. Nil: os.LookupEnv, which is what the
 	// exporters read in any case.
 	Environment func(name string) (string, bool)
@@ -100,7 +104,7 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 		// What could be read of it counts.
 		o.Logger.Warn("telemetry: resource attributes", "error", err)
 	}
-	processors, readers := e.exporters(ctx, o.Logger)
+	processors, readers := e.exporters(ctx, o)
 	if len(processors)+len(readers) > 0 {
 		r.export = newExporter(o.Logger, o.Service != "")
 	}

@@ -21,6 +21,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"fluxgate.dev/fluxgate/internal/telemetry/otlp"
 )
 
 // Of many requests one exports in so many seconds, in bounded time, and a
@@ -86,7 +88,7 @@ func TestExportToNobody(t *testing.T) {
 	closed.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", closed.URL)
 	var log bytes.Buffer
-	r, err := New(t.Context(), Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Service: "gate", Project: "acme"})
+	r, err := New(t.Context(), Options{Traces: otlp.Traces, Metrics: otlp.Metrics, Logger: slog.New(slog.NewTextHandler(&log, nil)), Service: "gate", Project: "acme"})
 	require.NoError(t, err)
 	start := time.Now()
 	steps := func() {
