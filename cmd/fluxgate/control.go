@@ -43,7 +43,9 @@ func (o *operator) configure(cmd *cobra.Command, inForce func(*remote.Status, te
 		if err != nil {
 			return err
 		}
-		return show(o, cmd, answer, terminal.Configured)
+		return show(o, cmd, answer, func(a *remote.Configured, style terminal.Style) string {
+			return terminal.KeyChanged(c, style) + terminal.Configured(a, style)
+		})
 	})
 }
 

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/remote"
@@ -83,6 +84,18 @@ func PolicyReport(p *remote.PolicyReport, style Style) string {
 		b.WriteString(style.paint(yellow, text) + "\n")
 	}
 	return b.String()
+}
+
+// KeyChanged draws what an accepted change of POST /config did to a key, which its answer doesn't
+// say; nothing where it was about something else.
+func KeyChanged(c remote.Change, style Style) string {
+	switch {
+	case c.DisableKey != nil:
+		return style.field("key", strconv.Itoa(*c.DisableKey)+" disabled")
+	case c.EnableKey != nil:
+		return style.field("key", strconv.Itoa(*c.EnableKey)+" enabled")
+	}
+	return ""
 }
 
 // Configured shows the settings after a change.

@@ -74,7 +74,7 @@ func (v statusView) summary(b *strings.Builder) {
 	if len(v.Errors) > 0 {
 		var classes []string
 		for _, class := range sortedKeys(v.Errors) {
-			classes = append(classes, exact(v.Errors[class])+" "+class)
+			classes = append(classes, class+": "+exact(v.Errors[class]))
 		}
 		b.WriteString(s.field("errors", strings.Join(classes, ", ")+" (of "+v.whom()+", today)"))
 	}
