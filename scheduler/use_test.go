@@ -82,3 +82,27 @@ func TestMissing(t *testing.T) {
 	requests, _ = p.Calendar("m").InWindow(rules, at.Add(Window+16*time.Second))
 	assert.Zero(t, requests)
 }
+
+// TestMissingOfAFallenLimit: what was sent under a higher limit leaves the window before it has been refilled at the lower
+// rate. What isn't made up for by then weighs as others' does: no more is sent than has been refilled.
+func TestMissingOfAFallenLimit(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 12, TPM: 600, RPD: Unlimited}})
+	p, _ := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Demand: Demand{Tokens: 450, Requests: 9}})
+	p, _ = apply(t, rules, p, noon.Add(50*time.Second), Reserve{Model: "m", ID: 2, Demand: Demand{Tokens: 100, Requests: 2}})
+	requests, tokens := p.Calendar("m").Missing(rules, noon.Add(54*time.Second))
+	assert.Equal(t, [2]int64{2, 60}, [2]int64{requests, tokens}, "all that was sent first is there again")
+
+	at := noon.Add(54 * time.Second)
+	p, _ = apply(t, rules, p, at, RecordRefusal{Model: "m", Limits: Limits{RPM: 6, TPM: 300}})
+	requests, tokens = p.Calendar("m").Missing(rules, at)
+	assert.Equal(t, [2]int64{2, 130}, [2]int64{requests, tokens}, "when the first leave the window, in six seconds, the last two are counted alone")
+
+	// An answer says that nothing is left.
+	all := Heard{Model: "m", ID: 3, Used: Demand{Requests: 6, Tokens: 300}, Most: Demand{Requests: 6, Tokens: 300}, Evenly: true}
+	p, _ = apply(t, rules, p, at, all)
+	for after, free := range map[time.Duration]int64{7 * time.Second: 0, 12 * time.Second: 0, 50 * time.Second: 0, 57 * time.Second: 2, 61 * time.Second: 6} {
+		requests, tokens := p.Calendar("m").InWindow(rules, at.Add(after))
+		assert.Equal(t, free, 6-requests, "after %v", after)
+		assert.LessOrEqual(t, 300-tokens, 5*int64(after/time.Second), "after %v: five tokens a second", after)
+	}
+}

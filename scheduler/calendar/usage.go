@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"slices"
 
 	"fluxgate.dev/fluxgate/scheduler/learned"
@@ -57,27 +58,47 @@ func (c *Calendar) Counted(rules *Rules, now Instant) (requests, tokens int64) {
 }
 
 // Missing returns what of its limits is missing now, if they are filled evenly: of what is counted as
-// much as hasn't been refilled since, rounded up.
+// much as hasn't been refilled since, rounded up. What leaves the window before it has been refilled, for it
+// was sent under higher limits, is left out: nothing here makes up for it then.
 func (c *Calendar) Missing(rules *Rules, now Instant) (requests, tokens int64) {
 	t := c.Terms(rules, now)
 	if t.refill {
 		return c.Counted(rules, now)
 	}
-	var all []taking
-	for _, r := range c.Sent {
-		if r.End > now {
-			all = append(all, taking{end: min(r.Start, now), tokens: t.weight(r.Tokens), requests: r.Requests})
+	var all, ends []taking
+	add := func(from, to Instant, requests, tokens int64) {
+		if to > now {
+			x := taking{end: min(from, now), tokens: t.weight(tokens), requests: requests}
+			all = append(all, x)
+			x.end = to
+			ends = append(ends, x)
 		}
 	}
+	for _, r := range c.Sent {
+		add(r.Start, r.End, r.Requests, r.Tokens)
+	}
 	for _, x := range c.Folded {
-		if x.End > now {
-			all = append(all, taking{end: min(x.End-t.every-t.skew, now), tokens: t.weight(x.Tokens), requests: x.Requests})
-		}
+		add(x.End-t.every-t.skew, x.End, x.Requests, x.Tokens)
 	}
 	evenly := *t.kind
 	evenly.rateRequests, evenly.rateTokens = t.RPM, t.TPM
 	t.kind = &evenly
-	return Debt{Per: t.every}.after(&t, all).refilled(&t, now).whole()
+	debt, counted := Debt{Per: t.every}.after(&t, all).refilled(&t, now), Debt{Per: t.every}
+	requests, tokens = debt.whole()
+	slices.SortFunc(ends, func(a, b taking) int { return cmp.Compare(b.end, a.end) })
+	least := func(n, debt, kept, limit int64) int64 {
+		if limit == Unlimited || kept >= debt {
+			return n
+		}
+		return min(n, kept/int64(t.every))
+	}
+	for _, x := range ends { // counted is what still is, once this has left the window
+		after := int64(x.end - now)
+		requests = least(requests, debt.Requests, counted.Requests+t.RPM*after, t.RPM)
+		tokens = least(tokens, debt.Tokens, counted.Tokens+t.TPM*after, t.TPM)
+		counted = counted.with(&t, x.tokens, x.requests)
+	}
+	return requests, tokens
 }
 
 // Day returns the day that now falls on for the calendar: a Pacific date, unless it has a
