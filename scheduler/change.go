@@ -7,7 +7,6 @@ import (
 
 	"fluxgate.dev/fluxgate/scheduler/calendar"
 	"fluxgate.dev/fluxgate/scheduler/learned"
-	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // A Change is one step in the life of a project. Changes are values: a store
@@ -138,10 +137,8 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if cause != NoCause && !(r.Over && len(all) > 0) {
 		return Result{Verdict: Replan, Start: Never, Cause: cause}
 	}
-	for i := range all {
-		if x := &all[i]; r.Book {
-			x.d.Allowance = x.t.Whole(x.d.Allowance)
-		}
+	if r.Book {
+		last(all)
 	}
 	c, t := all[0].c, all[0].t
 	came := cmp.Or(r.Came, now)
@@ -361,11 +358,8 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
 		return Result{}
 	}
-	if model, windowed := limits.Windowed(c.Model); windowed && c.Learned != learned {
-		// What was sent before anybody knew of the window is in it too.
-		if of := p.find(model); of != nil {
-			c.Begin(c.Terms(rules, now), now, of, of.Terms(rules, now))
-		}
+	if c.Learned != learned {
+		p.begin(rules, now, c)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
 }

@@ -31,7 +31,8 @@
 // Each is a calendar whose name says what it counts ([OfFeature], [OfOutputs], [OfProject],
 // [OfLease]), and whose [Spec] says how: within a window, out of a bucket that is refilled without a
 // break, or at a time; and at which midnight its day begins. What is known only afterwards, as
-// outputs are, is reserved by a figure and settled, both ways.
+// outputs are, is reserved by a figure and settled, both ways. A window or bucket whose limits become
+// known begins with what the model's calendar holds by then.
 //
 // All of it is one slot: admitted, booked, claimed, moved, settled, extended and cancelled on all
 // its calendars or on none, at the first instant at which every weight fits. The cause of a wait is

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"slices"
 	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // What a project keeps. The numbers bound the document that holds it.
@@ -265,8 +267,21 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 	if victim >= 0 {
 		p.giveUp(rules, now, victim)
 	}
+	if rules.Limited(model) {
+		p.begin(rules, now, c)
+	}
 	p.Calendars = append(p.Calendars, c)
 	return c, c.Terms(rules, now)
+}
+
+// begin has a calendar of what is sent to a model begin with what was sent before anybody knew of its
+// limits, where nothing is on it.
+func (p *Project) begin(rules *Rules, now Instant, c *Calendar) {
+	if model, ok := limits.CountsSent(c.Model); ok {
+		if of := p.find(model); of != nil {
+			c.Begin(c.Terms(rules, now), now, of, of.Terms(rules, now))
+		}
+	}
 }
 
 // each calls f with every calendar, for change.

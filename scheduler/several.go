@@ -19,6 +19,9 @@ type Weight struct {
 	// IfKnown says that it counts only where something is known of that calendar: it
 	// isn't made for it.
 	IfKnown bool
+	// IfPlace says that it counts only where there is a place for that calendar, beside those of a
+	// project that are in use.
+	IfPlace bool
 }
 
 // A Share is the reservation that a request has on such a calendar: of each once, in the
@@ -74,6 +77,9 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 				continue // the other model isn't to be had: it won't be counted there
 			}
 		}
+		if w.IfPlace && !p.room(rules, now, w.On) {
+			continue
+		}
 		w.Demand.Allowance = max(w.Demand.Allowance, d.Allowance)
 		j := slices.IndexFunc(all, func(s side) bool { return s.c.Model == w.On })
 		if j < 0 {
@@ -86,6 +92,14 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		cause = s.c.Barred(&s.t, now, s.d)
 	}
 	return all, cause
+}
+
+// last has what is planned to be booked last for whole windows, where these are short.
+func last(all []side) {
+	for i := range all {
+		x := &all[i]
+		x.d.Allowance = x.t.Whole(x.d.Allowance)
+	}
 }
 
 // missing is how many calendars of a request the project doesn't have, if it has any.
@@ -113,6 +127,9 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 	} else if x.c = p.find(name); x.c != nil || p.room(rules, now, name) {
 		if x.c == nil {
 			x.c = p.comeBack(name)
+			if !IsModel(name) && rules.Limited(name) {
+				p.begin(rules, now, x.c)
+			}
 		}
 		x.t = x.c.Terms(rules, now)
 	}

@@ -78,3 +78,50 @@ func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 		assert.Equal(t, time.Duration(max(200, late))*ms, claimed.Allowance, "what its commit may take")
 	}
 }
+
+// TestWindowThatIsNamed: what was sent before an operator named a window is in it too, for whoever
+// plans and for whoever decides; and what was taken out of a bucket is missing there.
+func TestWindowThatIsNamed(t *testing.T) {
+	none := EffectiveLimits{Limits: Limits{RPM: 3, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator, TPMFrom: FromOperator, RPDFrom: FromOperator}
+	for on, spec := range map[string]Spec{
+		OfWindow("m", 10*time.Second): {Window: 10 * time.Second, EffectiveLimits: none},
+		OfBucket("m", time.Minute):    {Refill: true, EffectiveLimits: none},
+	} {
+		d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+		for i := range Instant(3) {
+			d.reserve(noon+i, 7)
+		}
+		d.rules.Specs = map[string]Spec{on: spec}
+		also := []Weight{{On: on}}
+		offer, cause := Plan(d.rules, noon+1000, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+		require.Equal(t, NoCause, cause)
+		result := d.do(noon+1000, Reserve{Model: "m", ID: 9, Also: also})
+		require.Equal(t, Refused, result.Verdict, on)
+		assert.Equal(t, offer.Start, result.Start, on)
+		first := noon + 10_500
+		if spec.Refill {
+			first = noon + 20_500 // three a minute, since they arrived
+		}
+		assert.GreaterOrEqual(t, result.Start, first, on)
+		assert.Less(t, result.Start, first+1000, on)
+		require.Equal(t, Admitted, d.do(result.Start, Reserve{Model: "m", ID: 10, Also: also}).Verdict, on)
+	}
+}
+
+// TestWeightIfThereIsAPlace: a weight for which no calendar can be had is left out where that is said of it.
+func TestWeightIfThereIsAPlace(t *testing.T) {
+	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{}
+	limited := Spec{EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited}}}
+	for i := range MaxOthers {
+		on := OfFeature("m", string(rune('a'+i)))
+		d.rules.Specs[on] = limited
+		require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: uint64(i) + 1, Also: []Weight{{On: on}}}).Verdict)
+	}
+	used := OfUsed("m")
+	d.rules.Specs[used] = limited
+	assert.Equal(t, Unavailable, d.do(noon, Reserve{Model: "m", ID: 90, Also: []Weight{{On: used}}}).Cause)
+	result := d.do(noon, Reserve{Model: "m", ID: 91, Also: []Weight{{On: used, IfPlace: true}}})
+	assert.Equal(t, Admitted, result.Verdict)
+	assert.Empty(t, result.Also)
+}

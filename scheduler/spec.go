@@ -43,6 +43,9 @@ func BucketPeriods() []time.Duration { return limits.BucketPeriods() }
 // OfDay is [limits.OfDay].
 func OfDay(model string) string { return limits.OfDay(model) }
 
+// OfUsed is [limits.OfUsed].
+func OfUsed(model string) string { return limits.OfUsed(model) }
+
 // OfPlaces is [limits.OfPlaces].
 func OfPlaces(model string) string { return limits.OfPlaces(model) }
 

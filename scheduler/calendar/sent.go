@@ -366,22 +366,23 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant, unsent bool) (r Reser
 }
 
 // Begin has what a model's calendar holds of requests that were sent count in the calendar's
-// window, where that is empty, as long as it is then. None of them is settled or cancelled here.
+// window, or as taken out of its bucket when they had arrived, where that is empty, as long as it is
+// then. None of them is settled or cancelled here.
 func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
-	if len(c.Sent)+len(c.Folded) > 0 || t.refill || t.atATime {
+	if len(c.Sent)+len(c.Folded) > 0 || t.atATime {
 		return
 	}
 	for _, r := range model.Sent {
 		own := *r
 		// Under the limits of then it may have been shorter on the model's than it would be now.
-		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now {
+		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now || t.refill {
 			c.countDays(t, &own, 1)
 			c.Sent = append(c.Sent, &own)
 		}
 	}
 	for _, x := range model.Folded {
-		if x.End += t.every - its.every; x.End > now {
-			day := t.day(x.End - t.every)
+		if x.End += t.length(0) - its.length(0); x.End > now || t.refill {
+			day := t.day(x.End - t.length(0))
 			c.countRequests(day, x.Requests)
 			c.countTokens(day, x.Tokens)
 			x.End = x.End.Ceil(t.grain)

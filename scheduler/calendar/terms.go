@@ -39,6 +39,7 @@ type kind struct {
 	grain    Instant // what ends of folded requests are rounded up to
 	atATime  bool    // what is sent counts until it is settled
 	atAnswer bool    // what is sent counts from its answer on
+	inputToo bool    // and its input before that
 	zone     *time.Location
 
 	// refill says that RPM and TPM are what a bucket holds; these are the rates.
@@ -112,7 +113,7 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	every := millis(spec.Window)
 	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
 		every: every, grain: grainOf(every),
-		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, zone: spec.Zone, refill: spec.Refill,
+		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, inputToo: spec.InputToo, zone: spec.Zone, refill: spec.Refill,
 	}}
 	if t.Short() {
 		t.Step = 1

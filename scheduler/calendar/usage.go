@@ -38,7 +38,7 @@ func (c *Calendar) Counted(rules *Rules, now Instant) (requests, tokens int64) {
 	switch {
 	case t.RPM == Unlimited && t.TPM == Unlimited && t.RPD != Unlimited:
 		return c.used(&t, now, t.day(now), 0), 0
-	case !t.atAnswer:
+	case !t.atAnswer, t.inputToo:
 		return c.InWindow(rules, now)
 	}
 	settled, part := c.Clone(), int64(0)

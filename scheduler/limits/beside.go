@@ -13,6 +13,7 @@ import (
 //	#bucket/SECONDS/MODEL   the same, refilled without a break
 //	#day/MODEL              its requests on a day of UTC
 //	#places/MODEL           its requests at a time
+//	#used/MODEL             its tokens, in and out, as they are used, refilled without a break within a minute
 //
 // So what a provider's answers say of its limits needs nothing but a name to be counted by. A
 // model named PROVIDER/* stands for each of the provider's in [Rules].Specs.
@@ -22,6 +23,7 @@ const (
 	kindBucket  = "bucket"
 	kindDay     = "day"
 	kindPlaces  = "places"
+	kindUsed    = "used"
 )
 
 // WindowPeriods are the periods that windows beside a model's minute may have, BucketPeriods those
@@ -63,6 +65,11 @@ func OfDay(model string) string { return beside(kindDay, model) }
 // OfPlaces names that of how many requests are under way at a time.
 func OfPlaces(model string) string { return beside(kindPlaces, model) }
 
+// OfUsed names that of the tokens of a model, its input and its output, that count as they are used and
+// are refilled without a break. Of what may be put out, and wasn't, nothing is lost in a bucket; in a
+// window it would be until more than that leaves it.
+func OfUsed(model string) string { return beside(kindUsed, model) }
+
 func beside(kind, rest string) string { return string(notModel) + kind + "/" + rest }
 
 func inSeconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
@@ -81,7 +88,7 @@ func readBeside(name string) (b besideModel, ok bool) {
 	}
 	b.kind, b.model, ok = strings.Cut(rest, "/")
 	switch b.kind {
-	case kindOutputs, kindDay, kindPlaces:
+	case kindOutputs, kindDay, kindPlaces, kindUsed:
 		return b, ok
 	case kindWindow, kindBucket:
 		var seconds string
@@ -93,10 +100,11 @@ func readBeside(name string) (b besideModel, ok bool) {
 	return b, false
 }
 
-// Windowed returns the model of which a calendar counts what is sent within a window, by the calendar's name.
-func Windowed(name string) (model string, ok bool) {
+// CountsSent returns the model of which a calendar counts what is sent, within a window or out of a bucket,
+// by the calendar's name.
+func CountsSent(name string) (model string, ok bool) {
 	b, ok := readBeside(name)
-	return b.model, ok && b.kind == kindWindow
+	return b.model, ok && (b.kind == kindWindow || b.kind == kindBucket || b.kind == kindUsed)
 }
 
 // forEach returns the name that stands for a calendar's in [Rules].Specs, where that has what holds
@@ -122,6 +130,8 @@ func (b besideModel) spec() (s Spec) {
 	case kindOutputs:
 		s.Refill = FamilyOf(b.model) == Foreign
 		s.AtAnswer = s.Refill
+	case kindUsed:
+		s.Refill, s.AtAnswer, s.InputToo = true, true, true
 	case kindDay:
 		s.Zone = time.UTC
 	case kindPlaces:
@@ -141,6 +151,8 @@ func (b besideModel) String() string {
 		return b.model + " in a day"
 	case kindPlaces:
 		return b.model + " at a time"
+	case kindUsed:
+		return "tokens of " + b.model + " as they are used"
 	}
 	per := b.per.String()
 	for _, zero := range []string{"m0s", "h0m"} { // 24h0m0s

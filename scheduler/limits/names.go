@@ -79,6 +79,9 @@ type Spec struct {
 	// the allowance says when a place is likely to be free again, for those who wait; until
 	// it is settled it isn't.
 	AtAnswer bool
+	// InputToo says that what is counted at the answer has the input in it, which upstream counts at
+	// once: for all that upstream tells, the whole is counted from the start on.
+	InputToo bool
 	// Start says that limits whose source is only a start are tried beyond, as a model's are.
 	Start bool
 	// Zone is in whose midnight RPD is reset; nil: the Pacific one.

@@ -14,8 +14,12 @@
 // what has been filled again since counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
 // missing is compared with what would be, had nobody else sent anything.
 //
-// A limit of a minute is the model's calendar's. One of another period has a calendar beside it
-// that is made for it: a bucket, where what is told shows that it is filled without a break; a day,
+// A limit of a minute is the model's calendar's. But tokens that count as they are used (Groq's) have a
+// bucket beside it ([scheduler.OfUsed]) once their reset has shown that they are filled evenly, and then
+// the model's window holds twice as many, which is what can pass through that within a minute. In a window
+// what was reserved for an answer, and wasn't used, would be lost until more than that has left it.
+//
+// A limit of another period has a calendar beside the model's that is made for it: a bucket, where what is told shows that it is filled without a break; a day,
 // where it ends at midnight; and else a window, to which the schedule is kept whatever the
 // provider does.
 //

@@ -149,6 +149,9 @@ func (r *Record) spare(of string, now scheduler.Instant, more scheduler.Demand) 
 // evenly reports whether limits are filled evenly: their provider is known for that, and what was
 // told of them, between two instants and before, shows nothing else.
 func (r *Record) evenly(of string, s standing, from, to scheduler.Instant) bool {
+	if from == 0 {
+		return false // nobody knows when it was sent
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x, _ := r.others.Get(of)
@@ -163,6 +166,12 @@ func (r *Record) evenly(of string, s standing, from, to scheduler.Instant) bool 
 	}
 	r.others.Put(of, x)
 	return x.evenly && !x.windows
+}
+
+// inWindows reports whether what was told of limits has shown that they aren't filled evenly.
+func (r *Record) inWindows(of string) bool {
+	x, _ := r.others.Get(of)
+	return x.windows
 }
 
 func (r *Record) add(of string, now scheduler.Instant, c charge) {

@@ -56,7 +56,7 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 // Changes returns what a project is to be told after an answer; mostly nothing. The project has
 // the request that was answered on it; the IDs are random, for what others have sent.
 func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {
-	for _, on := range counted(heard) {
+	for _, on := range counted(heard, r.refills(project, p, now, heard)) {
 		c := p.Calendar(on.calendar)
 		if learned := on.learned(c, rules, now, heard.Sent.at); learned != (scheduler.Limits{}) {
 			changes = append(changes, scheduler.RecordRefusal{Model: on.calendar, Limits: learned})
@@ -67,6 +67,9 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 		if heard.Sent.unknown {
 			r.add(of, now, charge{}) // and from now on it is looked up
 			continue
+		}
+		if _, looked := heard.Sent.counted[on.calendar]; !looked && on.calendar == scheduler.OfUsed(heard.Model) {
+			continue // it is new, and begins with what was sent from here
 		}
 		used, more := on.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
 		if used.Evenly = r.evenly(of, on, heard.Sent.at, now); used.Evenly {
@@ -108,8 +111,43 @@ type standing struct {
 	daily            bool              // its requests are those of a day, until midnight
 }
 
+// A refilling says what an answer shows of the tokens of a minute that count as they are used.
+type refilling int
+
+const (
+	notShown refilling = iota // that they are filled evenly
+	shown                     // they are, and their calendar is to be made
+	kept                      // and has been
+)
+
+// refills returns what an answer, and those before, have shown of the tokens that count as they are used. Where they are
+// filled evenly, they have a bucket beside the model's calendar. What another instance has found counts as long as
+// nothing here contradicts it: of a limit that is used up nothing can be seen.
+func (r *Record) refills(project string, p *scheduler.Project, now scheduler.Instant, heard Heard) refilling {
+	on := scheduler.OfUsed(heard.Model)
+	for _, l := range inForce(heard.Limits) {
+		if !asUsed(&l) {
+			continue
+		}
+		found := !heard.Sent.unknown && r.evenly(project+" "+on, standing{calendar: on, tokens: &l}, heard.Sent.at, now)
+		switch known := p.Calendar(on).Learned.TPM; {
+		case r.inWindows(project + " " + on):
+		case p.Has(on) && known.Limit == l.Limit && !known.Stale(now):
+			return kept
+		case found:
+			return shown
+		}
+	}
+	return notShown
+}
+
+// asUsed reports whether a limit is one of tokens of a minute that count as they are used.
+func asUsed(l *ratelimits.Limit) bool {
+	return l.AsUsed && l.Tier == ratelimits.Standard && l.Dimension == ratelimits.Tokens && l.Per == time.Minute && l.Limit > 0
+}
+
 // counted sorts what was said by calendars.
-func counted(heard Heard) (all []standing) {
+func counted(heard Heard, used refilling) (all []standing) {
 	on := func(calendar string) *standing {
 		for i := range all {
 			if all[i].calendar == calendar {
@@ -127,6 +165,15 @@ func counted(heard Heard) (all []standing) {
 		case l.Dimension == ratelimits.OutputTokens && l.Per == time.Minute:
 			on(scheduler.OfOutputs(heard.Model)).tokens = &l
 		case l.Dimension != ratelimits.Requests && l.Dimension != tokens:
+		case used != notShown && asUsed(&l):
+			on(scheduler.OfUsed(heard.Model)).tokens = &l
+			// Within a minute there may be as much as it holds, and what is filled into it.
+			within := l
+			if used == kept {
+				within.Limit *= 2
+			}
+			within.Remaining = -1
+			on(heard.Model).take(&within)
 		default:
 			if calendar := calendarOf(heard.Model, l); calendar != "" {
 				s := on(calendar)

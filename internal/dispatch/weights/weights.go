@@ -38,7 +38,7 @@ func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Deman
 		return nil
 	}
 	output, takes := b.Expect(r.Caller, model, r.MaxOutput)
-	all := make([]scheduler.Weight, 0, 10)
+	all := make([]scheduler.Weight, 0, 11)
 	add := func(on string, d scheduler.Demand) {
 		all = append(all, scheduler.Weight{On: on, Demand: d, IfKnown: !rules.Limited(on)})
 	}
@@ -46,6 +46,8 @@ func (b *Book) Also(rules *scheduler.Rules, model string, demand scheduler.Deman
 	if p, ok := b.providers.Of(pool.ProviderOf(model)).(upstream.Limiter); ok && p.OutputsApart() {
 		all[0].IfKnown = false // what was put out before the limit was told counts too
 	}
+	add(scheduler.OfUsed(model), scheduler.Demand{Tokens: demand.Tokens, Allowance: takes})
+	all[len(all)-1].IfPlace = true // the next answer has the model's own limit hold again
 	for _, per := range windows {
 		add(scheduler.OfWindow(model, per), demand)
 	}
@@ -110,6 +112,7 @@ func Count(grant *admission.Grant, tokens, output int64) {
 
 // counts reports whether a calendar counts the tokens of a model's requests as the model's does.
 func counts(model, on string) bool {
-	return scheduler.IsModel(on) || slices.ContainsFunc(windows, func(per time.Duration) bool { return on == scheduler.OfWindow(model, per) }) ||
+	return scheduler.IsModel(on) || on == scheduler.OfUsed(model) ||
+		slices.ContainsFunc(windows, func(per time.Duration) bool { return on == scheduler.OfWindow(model, per) }) ||
 		slices.ContainsFunc(buckets, func(per time.Duration) bool { return on == scheduler.OfBucket(model, per) })
 }

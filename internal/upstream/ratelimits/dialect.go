@@ -12,6 +12,8 @@ type Dialect struct {
 	Refills bool
 	// Buckets says that limits are filled evenly, and no more.
 	Buckets bool
+	// AsUsed says that tokens count as they are used, so that of what is reserved for a request some is given back.
+	AsUsed bool
 	// Rounded is what remaining tokens are rounded to.
 	Rounded int64
 }
@@ -20,8 +22,9 @@ type Dialect struct {
 var (
 	// OpenAI tells the tokens of a minute, and the requests of a minute or a day.
 	OpenAI = Dialect{Tokens: time.Minute, Refills: true}
-	// Groq tells the requests of a day and the tokens of a minute (documented).
-	Groq = Dialect{Requests: day, Tokens: time.Minute, Refills: true}
+	// Groq tells the requests of a day and the tokens of a minute (documented). That these count as they are used
+	// is a guess, as in package endpoint.
+	Groq = Dialect{Requests: day, Tokens: time.Minute, Refills: true, AsUsed: true}
 	// Azure tells its periods in headers of their own; where it doesn't, tokens are a minute's.
 	Azure = Dialect{Tokens: time.Minute}
 	// Mistral and Cerebras have the period in the name.

@@ -16,6 +16,7 @@ type Limit struct {
 	Inferred  bool          // Per was told from how long the limit takes to be whole again
 	Refills   bool          // of an hour or more: it is filled evenly, as its reset says, or else as its provider's are
 	Bucket    bool          // its provider is known to fill its limits evenly
+	AsUsed    bool          // its tokens count as they are used
 	Limit     int64         // per Per; -1: not said
 	Remaining int64         // -1: not said
 	Rounded   int64         // what Remaining is rounded to, to the nearest; 0 or 1: it is exact
@@ -177,7 +178,7 @@ func (l *Limit) read(p part, value string, now time.Time, said *bool) {
 // complete adds what the dialect says of the limit.
 func (l *Limit) complete(d Dialect, now time.Time) {
 	if l.Dimension != Requests {
-		l.Rounded = d.Rounded
+		l.Rounded, l.AsUsed = d.Rounded, d.AsUsed
 	}
 	unnamed := l.Per == 0
 	if unnamed {
