@@ -34,6 +34,9 @@ type Request struct {
 	Queue bool
 	// From is the first start that is asked for. 0: now.
 	From Instant
+	// Book says that a booking is planned that is made of the same demand: on short windows it lasts
+	// for whole ones.
+	Book bool
 	// Also, if not nil, returns what the request weighs beside a model's calendar, if it
 	// goes to that model.
 	Also func(model string) []Weight
@@ -240,6 +243,9 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 	if o.Cause = cause; cause != NoCause {
 		return false
 	}
+	if s.Book {
+		last(all)
+	}
 	if s.waitlist && s.Waitlist != nil {
 		for i := range all {
 			all[i].told = s.Waitlist(cand.ID, all[i].c.Model)
@@ -254,7 +260,7 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 			break
 		}
 	}
-	if !s.waitlist && s.Waitlist != nil && (o.Wait > 0 || s.MaxWait != nil) {
+	if !s.waitlist && s.Waitlist != nil && o.Wait > 0 {
 		for i := 0; i < len(all) && !s.told; i++ {
 			s.told = len(s.Waitlist(cand.ID, all[i].c.Model)) > 0
 		}

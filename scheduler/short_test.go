@@ -79,6 +79,28 @@ func TestShortWindowIsNotKeptForLateness(t *testing.T) {
 	}
 }
 
+// TestBookingIsPlannedAsItIsMade: who plans a booking on a short window finds the start that it gets, and
+// is not sent to plan again.
+func TestBookingIsPlannedAsItIsMade(t *testing.T) {
+	on := OfWindow("m", sec)
+	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{on: {Window: time.Second, EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}}}}
+	also, slow := []Weight{{On: on}}, Demand{Allowance: 3500 * time.Millisecond}
+	plan := func(book bool) Instant {
+		offer, cause := Plan(d.rules, noon, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Demand: slow, Book: book,
+			Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+		require.Equal(t, NoCause, cause)
+		return offer.Start
+	}
+	require.Equal(t, Booked, d.do(noon, Reserve{Model: "m", ID: 2, Also: also, From: noon.Add(5500 * ms), Book: true}).Verdict)
+	assert.Equal(t, noon, plan(false), "there is room for 5 s")
+	planned := plan(true)
+	assert.Greater(t, planned, noon.Add(5500*ms), "but not for four windows")
+	booked := d.do(noon, Reserve{Model: "m", ID: 3, Also: also, Demand: slow, Book: true, Planned: planned, From: planned})
+	assert.Equal(t, Booked, booked.Verdict)
+	assert.Equal(t, planned, booked.Start)
+}
+
 // TestWindowThatIsNamed: what was sent before an operator named a window is in it too, for whoever
 // plans and for whoever decides; and what was taken out of a bucket is missing there.
 func TestWindowThatIsNamed(t *testing.T) {

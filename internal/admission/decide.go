@@ -267,10 +267,10 @@ func (d *decision) best(ctx context.Context) (offer scheduler.Offer, cause sched
 func (d *decision) books() bool { return (d.returned || d.req.Book) && !d.unbooked }
 
 func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
-	offer, cause := d.planFor(d.padded())
+	offer, cause := d.planFor(d.padded(), false)
 	if d.tight && cause == scheduler.NoCause && !offer.Now() {
 		demand, _ := d.kept(offer.Start)
-		offer, cause = d.planFor(demand)
+		offer, cause = d.planFor(demand, true)
 	}
 	return offer, cause
 }
@@ -278,10 +278,10 @@ func (d *decision) plan() (scheduler.Offer, scheduler.Cause) {
 // planFor plans. What was told but not kept is in nobody's way who gets a booking. Who
 // comes before its time gets no room that others were told of: coming early gains it
 // nothing. Where several callers wait, it is by turns instead; see [contest].
-func (d *decision) planFor(demand scheduler.Demand) (scheduler.Offer, scheduler.Cause) {
+func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer, scheduler.Cause) {
 	d.looked, d.contest = false, nil
 	now, candidates := d.c.Now(), d.candidates()
-	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near}
+	req := scheduler.Request{Chain: d.chain, Demand: demand, Serves: d.req.Serves, MaxWait: d.req.MaxWait, Also: d.req.Also, Near: d.req.Near, Book: book}
 	plan := func() (scheduler.Offer, scheduler.Cause) {
 		return scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
 	}
@@ -454,7 +454,7 @@ func (d *decision) elsewhere(ctx context.Context) (*Grant, error) {
 	if err := d.look(ctx); err != nil {
 		return nil, err
 	}
-	offer, cause := d.planFor(d.padded())
+	offer, cause := d.planFor(d.padded(), false)
 	if cause != scheduler.NoCause || !offer.Now() {
 		return nil, nil
 	}
