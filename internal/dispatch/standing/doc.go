@@ -26,5 +26,6 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - standing.go: the changes
+//   - shares.go: what of an organisation's limits is left to each key
 //   - record.go: what was counted when a request was sent, and what others were charged with
 package standing

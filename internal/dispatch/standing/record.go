@@ -20,6 +20,7 @@ const maxRecorded = 4096
 type Record struct {
 	mu     sync.Mutex
 	others *recent.Map[string, charged] // by project and calendar
+	shares *recent.Map[string, []share] // by project and model
 }
 
 // charged is what was laid to others' charge.
@@ -42,7 +43,7 @@ const maxLately = 256
 
 // NewRecord returns an empty one.
 func NewRecord() *Record {
-	return &Record{others: recent.New[string, charged](maxRecorded)}
+	return &Record{others: recent.New[string, charged](maxRecorded), shares: recent.New[string, []share](maxRecorded)}
 }
 
 // Sent is what was counted when a request was sent.

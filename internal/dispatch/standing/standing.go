@@ -30,6 +30,7 @@ const timeout = 10 * time.Second
 // Heard is what an answer said of a model's limits, as of when its request arrived.
 type Heard struct {
 	Model  string
+	Key    string // that the request was sent with
 	Limits []ratelimits.Limit
 	Sent   Sent
 }
@@ -45,7 +46,7 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 	if err != nil {
 		return err
 	}
-	for _, change := range r.Changes(grant.Project, states[0], ctl.Rules().Of(grant.Project), ctl.Now(), Heard{grant.Model, told, sent}, rand.Uint64) {
+	for _, change := range r.Changes(grant.Project, states[0], ctl.Rules().Of(grant.Project), ctl.Now(), Heard{grant.Model, grant.Key, told, sent}, rand.Uint64) {
 		if _, err := ctl.Apply(ctx, grant.Project, change); err != nil {
 			return err
 		}
@@ -56,9 +57,12 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 // Changes returns what a project is to be told after an answer; mostly nothing. The project has
 // the request that was answered on it; the IDs are random, for what others have sent.
 func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {
+	r.noteShares(project, now, heard)
 	for _, on := range counted(heard, r.refills(project, p, now, heard)) {
 		c := p.Calendar(on.calendar)
-		if learned := on.learned(c, rules, now, heard.Sent.at); learned != (scheduler.Limits{}) {
+		limited := on
+		limited.requests, limited.tokens = r.leastShare(project, heard.Model, on.requests), r.leastShare(project, heard.Model, on.tokens)
+		if learned := limited.learned(c, rules, now, heard.Sent.at); learned != (scheduler.Limits{}) {
 			changes = append(changes, scheduler.RecordRefusal{Model: on.calendar, Limits: learned})
 			c = c.Clone()
 			c.Learned.Record(learned, now)
@@ -71,11 +75,11 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 		if _, looked := heard.Sent.counted[on.calendar]; !looked && on.calendar == scheduler.OfUsed(heard.Model) {
 			continue // it is new, and begins with what was sent from here
 		}
-		used, more := on.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
+		used, more := limited.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
 		if used.Evenly = r.evenly(of, on, heard.Sent.at, now); used.Evenly {
-			used.Most = r.beyond(of, on, heard.Sent.missing[on.calendar])
+			used.Most = r.beyond(of, limited, heard.Sent.missing[on.calendar])
 		} else {
-			used.Most = plus(r.beyond(of, on, heard.Sent.counted[on.calendar]), r.lingers(of, heard.Sent.at))
+			used.Most = plus(r.beyond(of, limited, heard.Sent.counted[on.calendar]), r.lingers(of, heard.Sent.at))
 			used.Used = plus(used.Used, r.lingers(of, now))
 		}
 		used.Used, used.Most = plus(used.Used, more), plus(used.Most, more)

@@ -110,7 +110,7 @@ func TestChanges(t *testing.T) {
 // first.
 func after(p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, told []ratelimits.Limit) []scheduler.Change {
 	r := NewRecord()
-	return r.Changes("p", p, rules, now, Heard{model, told, r.counted("p", p, rules, now, model)}, nine)
+	return r.Changes("p", p, rules, now, Heard{model, "", told, r.counted("p", p, rules, now, model)}, nine)
 }
 
 func nine() uint64 { return 9 }
@@ -125,7 +125,7 @@ func TestOutputs(t *testing.T) {
 	}
 	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1})
 	later := func(at scheduler.Instant, remaining int64) []scheduler.Change {
-		return NewRecord().Changes("p", p, rules, now+20_000, Heard{model, say(remaining), Sent{at: at}}, nine)
+		return NewRecord().Changes("p", p, rules, now+20_000, Heard{model, "", say(remaining), Sent{at: at}}, nine)
 	}
 	first := later(now, 3000)
 	assert.Equal(t, []scheduler.Change{
@@ -165,7 +165,7 @@ func TestSentMeanwhile(t *testing.T) {
 	p, r := send(seen, 2), NewRecord()
 	for id, remaining := range []int64{7, 6} { // one is a stranger's, and then two are
 		limits := []ratelimits.Limit{told(ratelimits.Requests, 10, remaining), told(ratelimits.Tokens, 9000, 8000)}
-		heard := Heard{model, limits, NewRecord().counted("p", seen, rules, now+1000, model)}
+		heard := Heard{model, "", limits, NewRecord().counted("p", seen, rules, now+1000, model)}
 		for _, change := range r.Changes("p", seen, rules, now+1000, heard, func() uint64 { return uint64(9 + id) }) {
 			p, _ = p.Apply(rules, now+1000, change)
 		}
@@ -204,7 +204,7 @@ func TestOlderAnswersRaiseNoLimit(t *testing.T) {
 		for _, of := range []ratelimits.Dimension{ratelimits.Requests, ratelimits.Tokens} {
 			rules := rulesOf(0, 0)
 			p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPM: 6, TPM: 6}})
-			heard := Heard{model, []ratelimits.Limit{told(of, c.says, -1)}, Sent{at: c.sent}}
+			heard := Heard{model, "", []ratelimits.Limit{told(of, c.says, -1)}, Sent{at: c.sent}}
 			for _, change := range NewRecord().Changes("p", p, rules, now+2000, heard, nine) {
 				p, _ = p.Apply(rules, now+2000, change)
 			}
@@ -225,7 +225,7 @@ func TestOthersAreRenewed(t *testing.T) {
 	var p *scheduler.Project
 	hear := func(at scheduler.Instant, remaining int64) {
 		sent := r.counted("p", p, rules, at, model)
-		for _, change := range r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, sent}, func() uint64 { return uint64(at) }) {
+		for _, change := range r.Changes("p", p, rules, at, Heard{model, "", []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, sent}, func() uint64 { return uint64(at) }) {
 			p, _ = p.Apply(rules, at, change)
 		}
 	}
@@ -251,7 +251,7 @@ func TestOthersAreAsOldAsTheirRequest(t *testing.T) {
 	var p *scheduler.Project
 	hear := func(sent, at scheduler.Instant, remaining int64) {
 		s := r.counted("p", p, rules, sent, model)
-		for _, change := range r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, s}, func() uint64 { return uint64(at) }) {
+		for _, change := range r.Changes("p", p, rules, at, Heard{model, "", []ratelimits.Limit{told(ratelimits.Requests, 10, remaining)}, s}, func() uint64 { return uint64(at) }) {
 			p, _ = p.Apply(rules, at, change)
 		}
 	}
@@ -278,7 +278,7 @@ func TestOthersAtABucket(t *testing.T) {
 		at := now + 30_000 // of the six one is missing still
 		l := told(ratelimits.Requests, 10, 5)
 		l.Bucket, l.Reset = true, at.Time().Add(c.reset)
-		got := r.Changes("p", p, rules, at, Heard{model, []ratelimits.Limit{l}, r.counted("p", p, rules, at, model)}, nine)
+		got := r.Changes("p", p, rules, at, Heard{model, "", []ratelimits.Limit{l}, r.counted("p", p, rules, at, model)}, nine)
 		if c.others == 0 {
 			assert.Empty(t, got, name)
 			continue
@@ -297,9 +297,44 @@ func TestRefusedIsNoneOfThem(t *testing.T) {
 	p, result := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Requests: 1}})
 	grant := &admission.Grant{Model: model, Reservation: result.Reservation}
 	sent := r.counted("p", p, rules, now, model)
-	heard := Heard{model, []ratelimits.Limit{told(ratelimits.Requests, 10, 0)}, sent.Answered(grant, http.StatusTooManyRequests)}
+	heard := Heard{model, "", []ratelimits.Limit{told(ratelimits.Requests, 10, 0)}, sent.Answered(grant, http.StatusTooManyRequests)}
 	got := r.Changes("p", p, rules, now, heard, nine)
 	if assert.Len(t, got, 1) {
 		assert.EqualValues(t, 10+2, got[0].(scheduler.Heard).Most.Requests, "all ten are others'")
 	}
+}
+
+// Two keys of one organisation with different shares of its limit don't take turns in what is believed: what both
+// may use holds, until the lower is raised, or isn't heard of for a day.
+func TestSharesOfSeveralKeys(t *testing.T) {
+	rules, r := rulesOf(100, 0), NewRecord()
+	var p *scheduler.Project
+	hear := func(at scheduler.Instant, key string, limit, remaining int64) (changes int) {
+		limits := []ratelimits.Limit{told(ratelimits.Tokens, 20_000, 20_000)}
+		if limit > 0 {
+			own := told(ratelimits.Tokens, limit, remaining)
+			own.Tier = ratelimits.Share
+			limits = append(limits, own)
+		}
+		all := r.Changes("p", p, rules, at, Heard{model, key, limits, r.counted("p", p, rules, at, model)}, nine)
+		for _, change := range all {
+			p, _ = p.Apply(rules, at, change)
+		}
+		return len(all)
+	}
+	tpm := func(at scheduler.Instant) int64 { return p.Calendar(model).EffectiveLimits(rules, at).TPM }
+	hear(now, "of research", 9000, 9000)
+	assert.EqualValues(t, 9000, tpm(now))
+	hear(now+1, "of support", 4000, 4000)
+	assert.EqualValues(t, 4000, tpm(now+1))
+	assert.Zero(t, hear(now+2, "of research", 9000, 9000), "and nothing is written")
+	assert.Zero(t, hear(now+3, "of nobody", 0, 0), "who has all of it")
+	assert.EqualValues(t, 4000, tpm(now+3))
+	hear(now+4, "of research", 9000, 3500)
+	_, used := p.Calendar(model).InWindow(rules, now+4)
+	assert.EqualValues(t, 500+63, used, "3,500 are left of a share that is larger than the least, with an eighth left free")
+	hear(now+5, "of support", 5000, 5000)
+	assert.EqualValues(t, 5000, tpm(now+5), "it is raised")
+	hear(now.Add(25*time.Hour), "of research", 9000, 9000)
+	assert.EqualValues(t, 9000, tpm(now.Add(25*time.Hour)), "the other key isn't used any more")
 }

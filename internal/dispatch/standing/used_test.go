@@ -36,7 +36,7 @@ func TestTokensAsUsed(t *testing.T) {
 		if p.Has(used) {
 			sent = r.counted("p", p, rules, at, model, used)
 		}
-		changes := r.Changes("p", p, rules, at+1000, Heard{model, []ratelimits.Limit{l}, sent}, nine)
+		changes := r.Changes("p", p, rules, at+1000, Heard{model, "", []ratelimits.Limit{l}, sent}, nine)
 		for _, change := range changes {
 			p, _ = p.Apply(rules, at+1000, change)
 		}
