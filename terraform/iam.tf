@@ -29,6 +29,10 @@ resource "google_service_account" "jobs" {
 
 # --- Runtime ---
 
+# What is taken from a deployment that runs is taken when the function no longer asks for it (create_before_destroy).
+# Without that Terraform takes it first, and while the function is built again, an instance of the revision before can't
+# start.
+
 resource "google_project_iam_member" "runtime_datastore" {
   project = var.project
   role    = "roles/datastore.user"
@@ -39,6 +43,10 @@ resource "google_project_iam_member" "runtime_datastore" {
     title      = "${var.name} database"
     expression = "resource.name == \"projects/${var.project}/databases/${var.database}\""
   }
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # To name a project in x-goog-user-project takes serviceusage.services.use there.
@@ -48,6 +56,10 @@ resource "google_project_iam_member" "runtime_quota" {
   project = each.value
   role    = "roles/serviceusage.serviceUsageConsumer"
   member  = google_service_account.runtime.member
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_secret_manager_secret_iam_member" "runtime" {
@@ -57,6 +69,10 @@ resource "google_secret_manager_secret_iam_member" "runtime" {
   secret_id = each.value.secret_id
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.runtime.member
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # --- Build ---
@@ -88,13 +104,17 @@ resource "google_project_iam_member" "build_source" {
 }
 
 # IAM takes a while to be heeded everywhere, about a minute as a rule: https://docs.cloud.google.com/iam/docs/access-change-propagation.
-# Without the wait a first apply would depend on luck.
+# Without the wait a first apply would depend on luck, and so would each that adds a secret, a project or a database to a
+# function that runs: its new instances couldn't start.
 resource "time_sleep" "iam" {
   create_duration = "60s"
 
   triggers = {
-    runtime = google_service_account.runtime.member
-    build   = google_service_account.build.member
+    runtime  = google_service_account.runtime.member
+    build    = google_service_account.build.member
+    secrets  = join(" ", keys(google_secret_manager_secret_iam_member.runtime))
+    projects = join(" ", keys(google_project_iam_member.runtime_quota))
+    database = var.database
   }
 
   depends_on = [

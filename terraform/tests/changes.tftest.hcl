@@ -48,3 +48,35 @@ run "another_region" {
     error_message = "The function stays where it was."
   }
 }
+
+# The function's new instances need the right to read it, so it waits for IAM once more.
+run "a_caller_is_added" {
+  command = plan
+
+  variables {
+    callers = ["app"]
+  }
+
+  assert {
+    condition     = time_sleep.iam.triggers.secrets == "admin-admin keys token-app"
+    error_message = "The function is changed before IAM has heard of the new secret."
+  }
+  assert {
+    condition     = tostring(google_secret_manager_secret_version.keys["keys"].secret_data_wo_version) == "1" && google_secret_manager_secret.this["keys"].secret_id == "fluxgate-keys"
+    error_message = "The keys would be written again."
+  }
+}
+
+run "another_database" {
+  command = plan
+
+  variables {
+    database        = "shared"
+    create_database = false
+  }
+
+  assert {
+    condition     = time_sleep.iam.triggers.database == "shared"
+    error_message = "The function is changed before IAM has heard that it may use the database."
+  }
+}
