@@ -136,6 +136,11 @@ variable "key_providers" {
     condition     = alltrue([for p in var.key_providers : p == "" || can(regex("^[a-z][a-z0-9-]{1,31}$", p))])
     error_message = "key_providers: want gemini, openai, anthropic, a name of FLUXGATE_PROVIDERS, or \"\"."
   }
+  # The function couldn't start.
+  validation {
+    condition     = length(setsubtract(var.key_providers, concat(["", "gemini", "openai", "anthropic"], try([for e in jsondecode(var.settings.FLUXGATE_PROVIDERS) : e.name], [])))) == 0
+    error_message = "key_providers: there is no such provider: want gemini, openai or anthropic, or name it in FLUXGATE_PROVIDERS of settings."
+  }
   validation {
     condition     = var.keep_keys || length(var.key_providers) == 0 || length(var.key_providers) == length(var.keys)
     error_message = "key_providers: want one for each of the keys, or none at all."

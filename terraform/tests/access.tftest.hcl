@@ -220,6 +220,49 @@ run "payloads_with_providers" {
   }
 }
 
+run "payloads_with_a_provider_of_ones_own" {
+  command = plan
+
+  variables {
+    key_secrets   = ["groq", "anthropic"]
+    key_providers = ["groq", "anthropic"]
+    key_tiers     = ["", ""]
+    settings      = { FLUXGATE_PROVIDERS = "[{\"name\":\"groq\",\"base_url\":\"https://api.groq.com/openai/v1\"}]" }
+    chain         = ["groq/llama-4", "anthropic/claude-sonnet-5"]
+  }
+
+  assert {
+    condition = (
+      jsondecode(local.key_payloads.key-groq) == [{ key = "AQ.-first-key-000000000", project = "", provider = "groq" }]
+      && jsondecode(local.key_payloads.key-anthropic) == [{ key = "AQ.-second-key-00000000", project = "", provider = "anthropic" }]
+    )
+    error_message = "A key is another provider's than its own."
+  }
+  assert {
+    condition = (
+      jsondecode(google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_PROVIDERS)[0].name == "groq"
+      && google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CHAIN == "groq/llama-4,anthropic/claude-sonnet-5"
+    )
+    error_message = "The function isn't told where the keys are sent."
+  }
+}
+
+# Without keys at hand their providers stay as they were written.
+run "providers_stay_with_the_keys" {
+  command = plan
+
+  variables {
+    keys          = []
+    keep_keys     = true
+    key_providers = ["openai", "gemini"]
+  }
+
+  assert {
+    condition     = tostring(google_secret_manager_secret_version.keys["keys"].secret_data_wo_version) == "1" && local.key_payloads.keys == ""
+    error_message = "Without keys at hand there is nothing to be written."
+  }
+}
+
 run "no_keys_at_all" {
   variables {
     keys           = []

@@ -463,6 +463,17 @@ run "key_provider_misspelt" {
   expect_failures = [var.key_providers]
 }
 
+run "key_provider_without_an_address" {
+  command = plan
+
+  variables {
+    key_providers = ["groq"]
+    settings      = { FLUXGATE_PROVIDERS = "[{\"name\":\"together\",\"base_url\":\"https://api.together.xyz/v1\"}]" }
+  }
+
+  expect_failures = [var.key_providers]
+}
+
 run "key_providers_too_many" {
   command = plan
 
