@@ -66,7 +66,7 @@ locals {
       secret_read = {
         description = "Reads of this deployment's secrets by somebody else than the function."
         # https://docs.cloud.google.com/secret-manager/docs/audit-logging
-        filter = "logName=\"projects/${var.project}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.methodName=\"google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion\" AND protoPayload.resourceName:\"/secrets/${var.name}-\" AND protoPayload.authenticationInfo.principalEmail!=\"${google_service_account.runtime.email}\""
+        filter = "logName=\"projects/${var.project}/logs/cloudaudit.googleapis.com%2Fdata_access\" AND protoPayload.methodName=\"google.cloud.secretmanager.v1.SecretManagerService.AccessSecretVersion\" AND protoPayload.resourceName=~\"/secrets/(${join("|", [for s in google_secret_manager_secret.this : s.secret_id])})/\" AND protoPayload.authenticationInfo.principalEmail!=\"${google_service_account.runtime.email}\""
         labels = { who = "protoPayload.authenticationInfo.principalEmail" }
       }
     },

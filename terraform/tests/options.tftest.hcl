@@ -174,7 +174,7 @@ run "monitoring" {
     condition = alltrue([for name, m in google_logging_metric.this :
       strcontains(m.filter, lookup({
         job_failed  = "resource.labels.job_id=(\"fluxgate-refresh-policy\" OR \"fluxgate-validate\")"
-        secret_read = "protoPayload.resourceName:\"/secrets/fluxgate-\" AND protoPayload.authenticationInfo.principalEmail!=\"run@my-project-1.iam.gserviceaccount.com\""
+        secret_read = "protoPayload.resourceName=~\"/secrets/(fluxgate-admin-admin|fluxgate-keys)/\" AND protoPayload.authenticationInfo.principalEmail!=\"run@my-project-1.iam.gserviceaccount.com\""
     }, name, "resource.labels.service_name=\"fluxgate\"")) && m.metric_descriptor[0].metric_kind == "DELTA"])
     error_message = "A metric counts the lines of another service."
   }
