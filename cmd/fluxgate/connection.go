@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fluxgate.dev/fluxgate/internal/remote"
+	"fluxgate.dev/fluxgate/internal/remote/googleid"
 )
 
 // connectionHelp explains the flags of a connection.
@@ -48,7 +49,7 @@ func (c *connection) access() (remote.Access, error) {
 		a.Token = token
 	}
 	if c.identity || c.audience != "" {
-		a.Identity = remote.NewIdentity(cmp.Or(c.audience, a.URL))
+		a.Identity = remote.NewIdentity(cmp.Or(c.audience, a.URL), googleid.Default)
 	}
 	return a, nil
 }

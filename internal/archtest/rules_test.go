@@ -25,7 +25,7 @@ const root = "../.."
 var final = []string{
 	".", "cmd/fluxgate", "cmd/function", "cmd/image", "scheduler", "storage", "storage/internal/clock", "storage/internal/codec", "storage/gcpfirestore", "storage/gcpfirestore/internal/connection", "storage/internal/merge", "storage/storetest", "internal/app", "internal/batch",
 	"internal/bench", "internal/budget", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
-	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/sizes", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/resources", "internal/secrets",
+	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/sizes", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/remote/googleid", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming", "internal/httpconn", "internal/openailist", "internal/others", "internal/payload/form", "internal/payload/mentions", "internal/uploadurl",
 	"internal/deadline", "internal/shadow",
@@ -307,6 +307,8 @@ var edges = map[string][]string{
 	"cloud.google.com/go/secretmanager":       {"internal/secrets/gcpsecrets"},
 	"internal/secrets/gcpsecrets":             {"internal/app"},
 	"go.opentelemetry.io/otel/exporters/otlp": {"internal/telemetry/otlp"},
+	"google.golang.org/api/idtoken":           {"internal/remote/googleid", "internal/callers"},
+	"internal/remote/googleid":                {"cmd/fluxgate"},
 	"internal/telemetry/otlp":                 {"internal/app"},
 }
 

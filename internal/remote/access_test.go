@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/remote/googleid"
 )
 
 func TestTokenIsNeverPrinted(t *testing.T) {
@@ -32,7 +34,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 }
 
 func TestAccessCheck(t *testing.T) {
-	identity := NewIdentity("https://x.run.app")
+	identity := NewIdentity("https://x.run.app", googleid.Default)
 	for _, c := range []struct {
 		access Access
 		want   string // empty: nothing is wrong

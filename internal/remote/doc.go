@@ -22,6 +22,6 @@
 //   - turn.go: Turn, what one request was told and sends when it comes back; whose refusal it is, and for how long
 //   - errors.go: Error, a refusal as it was told, and how long to wait
 //   - access.go: Access, the address and credentials of a request, and what may be shown of its failure
-//   - identity.go: Identity, ID tokens of a Google account
+//   - identity.go: Identity, ID tokens of a Google account, by application default credentials (package googleid) or gcloud
 //   - token.go: Token, a token of Fluxgate that never prints
 package remote

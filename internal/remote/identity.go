@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"google.golang.org/api/idtoken"
 )
 
 const (
@@ -29,6 +27,7 @@ const (
 // ends. Safe for concurrent use.
 type Identity struct {
 	audience string
+	open     Credentials
 
 	mu      sync.Mutex
 	source  func(context.Context) (Token, error) // nil until one has worked
@@ -36,8 +35,14 @@ type Identity struct {
 	expires time.Time
 }
 
+// Credentials opens application default credentials, and returns what gets ID tokens for an audience by them. Package
+// googleid has them.
+type Credentials func(ctx context.Context, audience string) (token func() (string, error), err error)
+
 // NewIdentity returns the source of tokens for an audience: the URL of the service, unless that has been given another.
-func NewIdentity(audience string) *Identity { return &Identity{audience: audience} }
+func NewIdentity(audience string, open Credentials) *Identity {
+	return &Identity{audience: audience, open: open}
+}
 
 // Format keeps the token out of every fmt verb, which print fields that aren't exported as they are.
 func (i *Identity) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "identity for "+i.audience) }
@@ -89,16 +94,13 @@ func (i *Identity) fetch(ctx context.Context) (Token, error) {
 
 // fromDefault opens application default credentials. They outlive the request that needs them first.
 func (i *Identity) fromDefault(ctx context.Context) (func(context.Context) (Token, error), error) {
-	source, err := idtoken.NewTokenSource(context.WithoutCancel(ctx), i.audience)
+	source, err := i.open(context.WithoutCancel(ctx), i.audience)
 	if err != nil {
 		return nil, err
 	}
 	return func(context.Context) (Token, error) {
-		t, err := source.Token()
-		if err != nil {
-			return "", err
-		}
-		return Token(t.AccessToken), nil
+		token, err := source()
+		return Token(token), err
 	}, nil
 }
 

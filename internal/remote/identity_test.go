@@ -23,6 +23,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/remote/googleid"
 )
 
 const audience = "https://fluxgate-x.run.app"
@@ -71,7 +73,7 @@ func TestIdentityOfAUser(t *testing.T) {
 	want := idToken("user", time.Now().Add(time.Hour))
 	calls := gcloud(t, `case "$*" in *--audiences*) echo "ERROR: Invalid account type for --audiences" >&2; exit 1;; esac
 echo `+want)
-	identity := NewIdentity(audience)
+	identity := NewIdentity(audience, googleid.Default)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -89,7 +91,7 @@ echo `+want)
 func TestIdentityIsReplacedBeforeItEnds(t *testing.T) {
 	userCredentials(t)
 	calls := gcloud(t, "echo "+idToken("user", time.Now().Add(identityMargin-time.Second)))
-	identity := NewIdentity(audience)
+	identity := NewIdentity(audience, googleid.Default)
 	for range 2 {
 		_, err := identity.Token(t.Context())
 		require.NoError(t, err)
@@ -119,7 +121,7 @@ func TestIdentityOfAServiceAccount(t *testing.T) {
 		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
 	})
 	calls := gcloud(t, "exit 1")
-	identity := NewIdentity(audience)
+	identity := NewIdentity(audience, googleid.Default)
 	for range 3 {
 		token, err := identity.Token(t.Context())
 		require.NoError(t, err)
@@ -133,25 +135,25 @@ func TestIdentityOfAServiceAccount(t *testing.T) {
 func TestNoIdentity(t *testing.T) {
 	userCredentials(t)
 	gcloud(t, "echo secret-half-of-a-token; echo 'ERROR: You do not currently have an active account selected.' >&2; echo more >&2; exit 1")
-	_, err := NewIdentity(audience).Token(t.Context())
+	_, err := NewIdentity(audience, googleid.Default).Token(t.Context())
 	assert.ErrorContains(t, err, "application default credentials: ")
 	assert.ErrorContains(t, err, "You do not currently have an active account selected.")
 	assert.NotContains(t, err.Error(), "secret-half")
 	assert.NotContains(t, err.Error(), "\n")
 
 	gcloud(t, "echo not a token")
-	_, err = NewIdentity(audience).Token(t.Context())
+	_, err = NewIdentity(audience, googleid.Default).Token(t.Context())
 	assert.ErrorContains(t, err, "something else than a token")
 
 	t.Setenv("PATH", t.TempDir())
-	_, err = NewIdentity(audience).Token(t.Context())
+	_, err = NewIdentity(audience, googleid.Default).Token(t.Context())
 	assert.ErrorContains(t, err, "executable file not found")
 
 	gcloud(t, "sleep 60")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	_, err = NewIdentity(audience).Token(ctx)
+	_, err = NewIdentity(audience, googleid.Default).Token(ctx)
 	assert.Error(t, err)
 	assert.Less(t, time.Since(begin), 10*time.Second)
 }
@@ -165,7 +167,7 @@ func TestIdentityIsSent(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"error":{"message":"no `+want+`"}}`)
 	})
-	client.access.Identity = NewIdentity(audience)
+	client.access.Identity = NewIdentity(audience, googleid.Default)
 	_, err := client.Status(t.Context())
 	assert.EqualError(t, err, "403: no REDACTED")
 	client.access.Token = ""
