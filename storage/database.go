@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -95,12 +93,11 @@ func (g *Grouped) decode(id string, doc Document) (*scheduler.Project, error) {
 // Those of one document and instance run one after another: they would only get in one
 // another's way. The control document has no name.
 func update[T any](ctx context.Context, g *Grouped, name string, read func(context.Context) (T, Version, error), change func(T) (next T, changed bool, err error), write func(context.Context, T, Version) error) (next T, err error) {
-	held, _ := g.updating.LoadOrStore(name, semaphore.NewWeighted(1))
-	turn := held.(*semaphore.Weighted)
-	if err := turn.Acquire(ctx, 1); err != nil {
+	done, err := g.updating.take(ctx, name)
+	if err != nil {
 		return next, err
 	}
-	defer turn.Release(1)
+	defer done()
 	once := func() error {
 		g.stats.control.Add(2)
 		g.uncounted.add(1, 1)

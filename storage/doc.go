@@ -172,6 +172,7 @@
 //   - view.go: what an instance knows of a project, and how old that is
 //   - restore.go: what documents have lost, and giving it back
 //   - database.go: what all of these ask of the documents, with bounds and counts
+//   - turns.go: one of each name at a time
 //   - store.go: Store, Control and Stats
 //   - errors.go: errors, and changes that are refused
 //   - documents.go: Documents, what a Grouped store asks of a database

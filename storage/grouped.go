@@ -69,7 +69,7 @@ type Grouped struct {
 	uncounted operations // of the deployment's documents, not yet counted anywhere
 
 	ctl      controlCache
-	updating sync.Map // *semaphore.Weighted: one change of the control document or a record at a time, by its name
+	updating turns // of changes of the control document and of records, by their names
 	closing  atomic.Bool
 	reached  atomic.Bool               // the database has answered before
 	others   atomic.Pointer[time.Time] // when another writer was last noticed, anywhere, or might have been
