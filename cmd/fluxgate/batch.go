@@ -144,5 +144,5 @@ func runBatch(ctx context.Context, o batch.Options) error {
 	if err == nil && summary.Failed > 0 {
 		return fmt.Errorf("batch: %w: %d of %d requests failed; their lines in the output say why. Run the same command again to send them again", errPartial, summary.Failed, summary.Total)
 	}
-	return err
+	return explain(err)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"fluxgate.dev/fluxgate/internal/batch"
 	"fluxgate.dev/fluxgate/internal/remote"
 	"fluxgate.dev/fluxgate/internal/terminal"
 )
@@ -64,6 +65,7 @@ func picture[T any](o *operator, answer remote.Answer[T], draw func(*T, terminal
 // explain adds what can be done about an error.
 func explain(err error) error {
 	var refusal *remote.Error
+	var stopped *batch.StoppedError
 	switch {
 	case errors.As(err, &refusal):
 		switch {
@@ -75,7 +77,7 @@ func explain(err error) error {
 		case refusal.RetryAfter > 0:
 			err = fmt.Errorf("%w (try again in %s)", err, refusal.RetryAfter.Round(time.Millisecond))
 		}
-	case remote.Unreachable(err):
+	case remote.Unreachable(err), errors.As(err, &stopped) && stopped.Status == 0:
 		err = fmt.Errorf("%w (is it running? --url or FLUXGATE_URL says where; `fluxgate serve` starts one here)", err)
 	}
 	return err

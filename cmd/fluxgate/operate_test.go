@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/batch"
 )
 
 const operatorToken = "token-of-an-administrator"
@@ -314,6 +316,18 @@ func TestOperatorExitCodes(t *testing.T) {
 	assert.Equal(t, 1, exit)
 	assert.Contains(t, out, "refused: m RPM 999, at most 10 is believed\n")
 	assert.Contains(t, stderr, "the limits stay as they were: the answer was no JSON")
+
+	// A batch of one is stopped as one of many is.
+	prompts := filepath.Join(t.TempDir(), "prompts.jsonl")
+	require.NoError(t, os.WriteFile(prompts, []byte(`{"prompt":"Hello"}`), 0o600))
+	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer locked.Close()
+	exit, _, stderr = operate(t, locked.URL, "batch", prompts)
+	assert.Equal(t, 3, exit, stderr)
+	assert.Contains(t, stderr, "is the token right?")
+	err := explain(fmt.Errorf("batch: %w", &batch.StoppedError{Message: "dial tcp: refused"}))
+	assert.Equal(t, 4, codeOf(err))
+	assert.ErrorContains(t, err, "is it running?")
 }
 
 // The token of a file goes before that of the environment, and an identity beside it.

@@ -65,6 +65,7 @@ func (d *delivery) send(ctx context.Context, it *item) (exchange, bool) {
 				}
 				return ex, true
 			}
+			d.job.noteUnreachable(ex)
 			until := time.Now().Add(backoff(d.tries))
 			if told := ex.arrived.Add(ex.wait); ex.hinted && told.After(until) {
 				until = told
@@ -117,6 +118,13 @@ func (j *job) noteOutage(ex exchange) {
 	if _, known := j.shownOutages.LoadOrStore(ex.message, true); !known {
 		j.reporter.note("the server is unavailable and says to come back in %s: %s",
 			ex.wait.Round(time.Millisecond), strings.TrimSpace(ex.message))
+	}
+}
+
+// noteUnreachable says once why nothing happens yet.
+func (j *job) noteUnreachable(ex exchange) {
+	if ex.unreachable && !j.shownUnreachable.Swap(true) {
+		j.reporter.note("can't connect to %s yet, trying again: %s", j.options.URL, ex.message)
 	}
 }
 

@@ -2,9 +2,11 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -79,8 +81,9 @@ type job struct {
 	reporter *reporter
 	sender   *sender
 
-	shownOutages sync.Map // 503 messages that were shown already
-	shownFree    sync.Map // models that were said to be free
+	shownOutages     sync.Map // 503 messages that were shown already
+	shownFree        sync.Map // models that were said to be free
+	shownUnreachable atomic.Bool
 }
 
 func (j *job) run(parent context.Context) (Summary, error) {
@@ -107,8 +110,9 @@ func (j *job) run(parent context.Context) (Summary, error) {
 
 	summary := j.stats.snapshot().Summary
 	summary.Truncated = j.results.truncated()
-	if err == nil && j.results.unsettled() > 0 {
-		err = context.Cause(ctx)
+	var stopped *StoppedError
+	if cause := context.Cause(ctx); err == nil && (j.results.unsettled() > 0 || errors.As(cause, &stopped)) {
+		err = cause // also where it met the last request
 	}
 	j.release(parent)
 	return summary, j.finish(summary, err)

@@ -277,6 +277,33 @@ func TestWhatMeetsEveryRequestStopsTheJob(t *testing.T) {
 	}
 }
 
+// So does what meets all requests at once, or the only one: it isn't that they failed one by one.
+func TestWhatMeetsTheLastRequestIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  reply
+		status int
+		says   string
+	}{
+		"401":       {reply{status: 401, body: `{"error":{"message":"who are you"}}`}, 401, ""},
+		"no server": {reply{err: &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused")}}, 0, "can't connect to https://fluxgate.test yet, trying again: dial tcp: refused\n"},
+	} {
+		for _, requests := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, requests: %d", name, requests), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newSetup(t, requests)
+					o := s.options(newFake(func(string, int) reply { return c.fault }))
+					_, err := Run(t.Context(), o)
+					var stopped *StoppedError
+					require.ErrorAs(t, err, &stopped)
+					assert.Equal(t, c.status, stopped.Status)
+					assert.Contains(t, s.stderr.String(), c.says)
+					assert.LessOrEqual(t, strings.Count(s.stderr.String(), "yet, trying again"), 1, "once, however many requests")
+				})
+			})
+		}
+	}
+}
+
 func TestConcurrencyCountsWaitingRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSetup(t, 6)
