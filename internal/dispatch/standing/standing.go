@@ -63,17 +63,15 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 		limited := on
 		limited.requests, limited.tokens = r.leastShare(project, heard.Model, on.requests), r.leastShare(project, heard.Model, on.tokens)
 		if learned := limited.learned(c, rules, now, heard.Sent.at); learned != (scheduler.Limits{}) {
-			changes = append(changes, scheduler.RecordRefusal{Model: on.calendar, Limits: learned})
-			c = c.Clone()
-			c.Learned.Record(learned, now)
+			change := scheduler.RecordRefusal{Model: on.calendar, Limits: learned}
+			changes = append(changes, change)
+			p, _ = p.Apply(rules, now, change) // a window begins with what was sent from here
+			c = p.Calendar(on.calendar)
 		}
 		of := project + " " + on.calendar
 		if heard.Sent.unknown {
 			r.add(of, now, charge{}) // and from now on it is looked up
 			continue
-		}
-		if _, looked := heard.Sent.counted[on.calendar]; !looked && on.calendar == scheduler.OfUsed(heard.Model) {
-			continue // it is new, and begins with what was sent from here
 		}
 		used, more := limited.used(now.Sub(heard.Sent.at)), heard.Sent.refused[on.calendar]
 		if used.Evenly = r.evenly(of, on, heard.Sent.at, now); used.Evenly {
