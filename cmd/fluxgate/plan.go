@@ -29,7 +29,7 @@ func newPlanCommand() *cobra.Command {
 		Short: "Ask when a request could go, without booking anything",
 		Long: `Plan shows when a request of so many tokens could start, on which model of which project, and what keeps it from every
 other one. Nothing is booked. Instead of a number, --file gives a whole request, which is counted as it would be if it were
-sent: the body of /generate or of Gemini's generateContent.`,
+sent: the body of /generate, of Gemini's generateContent, or of a chat or message with messages in it, which is estimated.`,
 		Example: `  fluxgate plan 450000
   fluxgate plan 1.5M
   fluxgate plan --file request.json

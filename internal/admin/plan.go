@@ -11,7 +11,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/candidates"
 	"fluxgate.dev/fluxgate/internal/dispatch/requesthash"
+	"fluxgate.dev/fluxgate/internal/dispatch/weights"
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/payload/completion"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -36,7 +38,10 @@ type planCandidate struct {
 	Start   instant         `json:"start"` // null: never
 	WaitMS  *int64          `json:"wait_ms"`
 	Cause   scheduler.Cause `json:"cause,omitempty"` // what stands between now and the start
-	Limits  planLimits      `json:"limits"`
+	// Of is what has that limit, where it isn't the model by itself: its output, or what is sent to it
+	// within another time than a minute.
+	Of     string     `json:"of,omitempty"`
+	Limits planLimits `json:"limits"`
 }
 
 type planLimits struct {
@@ -56,8 +61,8 @@ type Question struct {
 }
 
 // Plan says when, where and why a request would run: one of so many tokens, a body
-// of /generate, or one of Gemini's generateContent with "model" beside it. It books
-// nothing.
+// of /generate, one of Gemini's generateContent with "model" beside it, or a chat with messages in
+// OpenAI's format or Anthropic's. It books nothing.
 func (a *Admin) Plan(ctx context.Context, q Question) (*Plan, error) {
 	p, err := a.dispatch.Pool(ctx)
 	if err != nil {
@@ -85,13 +90,14 @@ type planning struct {
 	snapshot *admission.Snapshot
 	models   []string // by the names they are asked for
 	request  scheduler.Request
+	tokens   int64 // as it was asked
 	counted  bool
 	pool     *dispatch.Pool // on which it can run
 }
 
 // read reads what is asked, by what the body holds.
 func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question) (*planning, error) {
-	var tokens, contents bool
+	var tokens, contents, messages bool
 	var model []byte
 	err := payload.Members(q.Body, func(name string, value []byte) error {
 		switch name {
@@ -99,6 +105,8 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 			tokens = true
 		case "contents":
 			contents = true
+		case "messages":
+			messages = true
 		case "model":
 			model = value
 		}
@@ -108,9 +116,11 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	case err != nil:
 		return nil, err
 	case tokens:
-		return a.readSize(p, s, q.Body)
+		return a.readSize(ctx, p, s, q)
 	case contents:
 		return a.readNative(ctx, s, q, model)
+	case messages:
+		return a.readChat(ctx, p, s, q)
 	}
 	in, err := dispatch.ReadPrompt(q.Body)
 	if err != nil {
@@ -125,18 +135,39 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	if err := a.dispatch.Prepare(ctx, way.Pool, c, in, &none); err != nil {
 		return nil, err
 	}
-	return &planning{s, c.Models, scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait}, c.Exact, way.Pool}, nil
+	return a.of(c, way.Pool), nil
+}
+
+// of plans a call that was sized.
+func (a *Admin) of(c *dispatch.Call, p *dispatch.Pool) *planning {
+	request := scheduler.Request{Demand: c.Demand, MaxWait: c.MaxWait, Also: a.dispatch.Also(c, c.Demand)}
+	return &planning{c.Snapshot, c.Models, request, c.Demand.Tokens, c.Exact, p}
+}
+
+// readChat reads a question about a chat in OpenAI's format or a message in Anthropic's, which is estimated.
+func (a *Admin) readChat(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question) (*planning, error) {
+	asked := completion.Read(q.Body)
+	way, err := a.chain.Any(s, p, strings.TrimPrefix(asked.Model, "models/"), "")
+	if err != nil {
+		return nil, err
+	}
+	c := &dispatch.Call{Snapshot: s, Caller: q.Caller.Name, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	if err := a.dispatch.Size(ctx, way.Pool, c, dispatch.OtherSizer(q.Body, asked)); err != nil {
+		return nil, err
+	}
+	c.Exact = false
+	return a.of(c, way.Pool), nil
 }
 
 // readSize reads a question about so many tokens.
-func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (*planning, error) {
+func (a *Admin) readSize(ctx context.Context, p *dispatch.Pool, s *admission.Snapshot, q Question) (*planning, error) {
 	var in struct {
 		Tokens  int64    `json:"tokens"`
 		Mode    string   `json:"mode"`
 		Model   string   `json:"model"`
 		MaxWait *float64 `json:"max_wait"`
 	}
-	if err := payload.Decode(body, &in); err != nil {
+	if err := payload.Decode(q.Body, &in); err != nil {
 		return nil, err
 	}
 	if in.Tokens < 1 {
@@ -145,7 +176,6 @@ func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (
 	if err := payload.CheckMaxWait("max_wait", in.MaxWait); err != nil {
 		return nil, err
 	}
-	plan := &planning{snapshot: s, request: scheduler.Request{Demand: scheduler.Demand{Tokens: in.Tokens}}}
 	mode, err := candidates.ParseMode(in.Mode)
 	if err != nil {
 		return nil, err
@@ -154,11 +184,20 @@ func (a *Admin) readSize(p *dispatch.Pool, s *admission.Snapshot, body []byte) (
 	if err != nil {
 		return nil, err
 	}
-	plan.models, plan.pool = way.Models, way.Pool
+	c := &dispatch.Call{Snapshot: s, Caller: q.Caller.Name, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	sizer := dispatch.Sizer{Bytes: -1, Estimate: func() int64 { return in.Tokens }}
+	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
+		sizer.Other = new(weights.Request)
+	}
+	if err := a.dispatch.Size(ctx, way.Pool, c, sizer); err != nil {
+		return nil, err
+	}
 	if in.MaxWait != nil {
 		wait := payload.Seconds(*in.MaxWait)
-		plan.request.MaxWait = &wait
+		c.MaxWait = &wait
 	}
+	plan := a.of(c, way.Pool)
+	plan.tokens, plan.counted = in.Tokens, false
 	return plan, nil
 }
 
@@ -193,7 +232,8 @@ func (a *Admin) readNative(ctx context.Context, s *admission.Snapshot, q Questio
 	if err != nil {
 		return nil, err
 	}
-	return &planning{s, models, scheduler.Request{Demand: scheduler.Demand{Tokens: tokens}}, true, p}, nil
+	plan := a.of(&dispatch.Call{Snapshot: s, Models: models, Demand: scheduler.Demand{Tokens: tokens}, Exact: true}, p)
+	return plan, nil
 }
 
 // answer plans for every candidate.
@@ -201,7 +241,7 @@ func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *plan
 	chain, asked := plan.snapshot.Counted(plan.models)
 	plan.request.Chain, plan.request.Serves, plan.request.MaxWait = chain, p.Serves(), p.MaxWait(plan.request.MaxWait)
 	rules, now := plan.snapshot.Rules, a.admission.Now()
-	out := &Plan{Tokens: plan.request.Demand.Tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
+	out := &Plan{Tokens: plan.tokens, Counted: plan.counted, Now: instant(now), Candidates: []planCandidate{}}
 	var usable []scheduler.Candidate
 	for i, project := range p.Projects {
 		cand := scheduler.Candidate{ID: project.ID, State: states[i]}
@@ -228,6 +268,9 @@ func (a *Admin) answer(p *dispatch.Pool, states []*scheduler.Project, plan *plan
 func candidateOf(o scheduler.Offer, asked admission.Asked, state *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant) planCandidate {
 	l := state.Calendar(o.Model).EffectiveLimits(rules, now).Limits
 	c := planCandidate{Project: o.Project, Model: asked.Of(o.Model), Start: instant(o.Start), Cause: o.Cause, Limits: planLimits(l)}
+	if o.On != "" {
+		c.Of = scheduler.NameOfCalendar(o.On)
+	}
 	if o.Start != scheduler.Never {
 		wait := max(0, o.Start.Sub(now)).Milliseconds()
 		c.WaitMS = &wait

@@ -22,19 +22,20 @@ import (
 const itselfAgain = 16
 
 // also returns what the call weighs beside each model; nil: nothing.
-func (r *dispatch) also() func(model string) []scheduler.Weight {
-	c := r.call
+func (r *dispatch) also() func(model string) []scheduler.Weight { return r.d.Also(r.call, r.demand) }
+
+// Also returns what a call that was sized weighs beside each model, which it asks that of; nil: nothing.
+func (d *Dispatcher) Also(c *Call, demand scheduler.Demand) func(model string) []scheduler.Weight {
 	features := c.asksFeature()
 	if !features && c.other == nil && len(c.Snapshot.Control.Redirects) == 0 {
 		return nil
 	}
-	demand := r.demand
 	return func(model string) (all []scheduler.Weight) {
 		if features {
 			all = c.also(model)
 		}
 		if c.other != nil {
-			all = append(all, r.d.outputs.Also(c.Snapshot.Rules, model, demand, *c.other)...)
+			all = append(all, d.outputs.Also(c.Snapshot.Rules, model, demand, *c.other)...)
 		}
 		if other := c.Snapshot.Beside(model); other != "" {
 			all = append(all, scheduler.Weight{On: other, Demand: demand})

@@ -227,6 +227,7 @@ type Candidate struct {
 	Start   *time.Time `json:"start"` // nil: never
 	WaitMs  int64      `json:"wait_ms"`
 	Cause   string     `json:"cause"` // of the wait, empty when there is none
+	Of      string     `json:"of"`    // what has that limit, where it isn't the model by itself; else empty
 	Limits  Limits     `json:"limits"`
 }
 

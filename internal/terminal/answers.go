@@ -45,12 +45,27 @@ func Plan(p *remote.Plan, style Style) string {
 		case "never":
 			starts.colour = faint
 		}
-		g.row(c.Project, c.Model, starts, causeText(c.Cause), limit(c.Limits.RPM), limit(c.Limits.TPM), limit(c.Limits.RPD))
+		g.row(c.Project, c.Model, starts, causeOf(c), limit(c.Limits.RPM), limit(c.Limits.TPM), limit(c.Limits.RPD))
 	}
 	if !g.empty() {
 		b.WriteString("\n" + g.String())
 	}
 	return b.String()
+}
+
+// causeOf says what keeps a candidate, and of what that is a limit.
+func causeOf(c remote.Candidate) string {
+	if c.Of == "" {
+		return causeText(c.Cause)
+	}
+	of := " (" + clean(c.Of) + ")"
+	switch c.Cause {
+	case "rpm":
+		return "requests" + of // not within a minute
+	case "tpm":
+		return "tokens" + of
+	}
+	return causeText(c.Cause) + of
 }
 
 // Validation shows how the keys were found.
