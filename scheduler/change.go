@@ -338,6 +338,9 @@ type RecordRefusal struct {
 	ID     uint64 // of the reservation that was refused, 0: unknown
 	Block  Block  // Cause "": no block
 	Limits Limits // those that upstream named; 0: not named
+	// Reached are limits that it said are reached without saying what they are: what was sent
+	// bounds them.
+	Reached []Cause
 	// Oversize is the size of a request above TPM that was refused for it.
 	Oversize int64
 	// Admitted is when the request was; 0: unknown. One that was under way when a block
@@ -369,6 +372,9 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bool) {
 	if r.ID != 0 {
 		counted = c.ProbeRefused(rules, now, r.ID, r.Limits)
+	}
+	for _, cause := range r.Reached {
+		c.Learned.Name(cause, c.Reached(rules, now, r.ID, cause), now)
 	}
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {

@@ -69,13 +69,14 @@
 // order of rank, to the next start that does and can be told, and none is lost. Where it isn't known
 // whether upstream goes on refusing after a block, one request is tried first ([Result].Trial).
 //
-// A limit that a refusal named is believed until the Pacific day is over. One that is built in or
-// that upstream reported ([Source].Start) is only where a model begins, for the project may have a
-// tenth of it or a thousand times as much. Either is tested where it is used up and no other project
-// has room: one request at a time, in the whole deployment, is let beyond it as a [Probe], while all
-// others keep to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit
-// holds for another day. So a rise is found within a day of use, and what isn't known costs one 429
-// each time that it is found out. Limits that an operator has named are never tried beyond.
+// A limit that a refusal named is believed until the Pacific day is over; of one that it named
+// without a number, what had been sent by then. One that is built in or that upstream reported
+// ([Source].Start) is only where a model begins, for the project may have a tenth of it or a
+// thousand times as much. Either is tested where it is used up and no other project has room: one
+// request at a time, in the whole deployment, is let beyond it as a [Probe], while all others keep
+// to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit holds for
+// another day. So a rise is found within a day of use, and what isn't known costs one 429 each time
+// that it is found out. Limits that an operator has named are never tried beyond.
 //
 // Clocks are not trusted either. For a project time never runs backwards: it remembers the instant
 // of its last change, and takes that for now when it is asked about an earlier one. A holder is not

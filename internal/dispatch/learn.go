@@ -189,19 +189,32 @@ func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstr
 		if v.Model != "" && r.d.learnAlias(ctx, grant.Asked, v.Model) {
 			h.Model = v.Model
 		}
-		switch v.Kind {
-		case upstream.RequestsPerMinute:
-			h.Limits.RPM = max(v.Value, 0)
-		case upstream.TokensPerMinute:
-			h.Limits.TPM = max(v.Value, 0)
-			if v.Value > 0 && r.demand.Tokens > v.Value {
-				h.Oversize = r.demand.Tokens
-			}
-		case upstream.RequestsPerDay:
-			h.Limits.RPD = max(v.Value, 0)
+		cause, limit := limitOf(&h.Limits, v.Kind)
+		switch {
+		case limit == nil || e.Class != upstream.ClassMinute && e.Class != upstream.ClassDay && v.Value < 0:
+		case v.Value < 0:
+			h.Reached = append(h.Reached, cause)
+		case v.Value > 0 && v.Kind == upstream.TokensPerMinute && r.demand.Tokens > v.Value:
+			h.Oversize = r.demand.Tokens
+			fallthrough
+		default:
+			*limit = v.Value
 		}
 	}
 	return h
+}
+
+// limitOf returns the limit of that kind, and its name; nil: none is kept.
+func limitOf(l *scheduler.Limits, kind upstream.Kind) (scheduler.Cause, *int64) {
+	switch kind {
+	case upstream.RequestsPerMinute:
+		return scheduler.ByRPM, &l.RPM
+	case upstream.TokensPerMinute:
+		return scheduler.ByTPM, &l.TPM
+	case upstream.RequestsPerDay:
+		return scheduler.ByRPD, &l.RPD
+	}
+	return scheduler.NoCause, nil
 }
 
 // recount counts a request whose size is only known to be at most so much, once

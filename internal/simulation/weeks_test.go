@@ -168,6 +168,11 @@ func TestWeeks(t *testing.T) {
 // returns a function that says how many were served since it was last called. On a light
 // day one of them asks every half minute.
 func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) {
+	return w.demandOf(q, func() int64 { return tokens }, light)
+}
+
+// demandOf is demand for requests of sizes that differ.
+func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func() int) {
 	n := 0
 	open := func() bool {
 		return w.elapsed()%(24*time.Hour) >= 13*time.Hour && w.elapsed()%(24*time.Hour) < 13*time.Hour+busy
@@ -178,7 +183,7 @@ func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) 
 			return
 		}
 		grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
-			Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: tokens}, Projects: w.projects,
+			Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
 		})
 		require.NoError(w.t, err)
 		if wait != nil {
@@ -189,7 +194,7 @@ func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) 
 		}
 		sentAt := time.Now()
 		w.after(wire, func() {
-			if over, no := q.arrive(time.Now(), w.elapsed(), tokens); no {
+			if over, no := q.arrive(time.Now(), w.elapsed(), r.tokens); no {
 				w.after(wire, func() {
 					w.refuse(grant, sentAt, over)
 					next(r)
@@ -198,12 +203,12 @@ func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) 
 			}
 			n++
 			w.after(latency, func() {
-				require.NoError(w.t, w.admission.Settle(context.Background(), grant, tokens, sentAt))
+				require.NoError(w.t, w.admission.Settle(context.Background(), grant, r.tokens, sentAt))
 				if *light {
-					w.after(30*time.Second, func() { next(w.request(tokens)) })
+					w.after(30*time.Second, func() { next(w.request(size())) })
 					return
 				}
-				next(w.request(tokens))
+				next(w.request(size()))
 			})
 		})
 	}
@@ -213,7 +218,7 @@ func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) 
 			begins := time.Duration(day)*24*time.Hour + 13*time.Hour + time.Duration(i)*170*time.Millisecond
 			w.after(begins-w.elapsed(), func() {
 				if !*light || i == 0 {
-					next(w.request(tokens))
+					next(w.request(size()))
 				}
 			})
 		}
@@ -225,12 +230,21 @@ func (w *world) demand(q *quota, tokens int64, light *bool) (served func() int) 
 func (w *world) refuse(grant *admission.Grant, sentAt time.Time, over scheduler.Limits) {
 	ctx, now := context.Background(), w.admission.Now()
 	require.NoError(w.t, w.admission.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt}))
+	said := w.said
+	if said == nil {
+		said = named
+	}
+	x := said(now, over)
+	x.Model, x.ID, x.Admitted = grant.Model, grant.Reservation.ID, grant.Reservation.Start
+	_, err := w.admission.Apply(ctx, grant.Project, x)
+	require.NoError(w.t, err)
+}
+
+// named is a refusal that says which limits are reached, and what they are.
+func named(now scheduler.Instant, over scheduler.Limits) scheduler.RecordRefusal {
 	block := scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(20 * time.Second)}
 	if over.RPD > 0 {
 		block = scheduler.Block{Cause: scheduler.ByDay}
 	}
-	_, err := w.admission.Apply(ctx, grant.Project, scheduler.RecordRefusal{
-		Model: grant.Model, ID: grant.Reservation.ID, Limits: over, Block: block,
-	})
-	require.NoError(w.t, err)
+	return scheduler.RecordRefusal{Limits: over, Block: block}
 }

@@ -34,8 +34,9 @@ type world struct {
 	agenda    agenda
 	requests  uint64 // so far
 	admitted  int
-	punctual  bool      // callers say that they are
-	real      *realTime // nil: its time is virtual
+	punctual  bool                                                                       // callers say that they are
+	said      func(now scheduler.Instant, over scheduler.Limits) scheduler.RecordRefusal // what upstream's refusals say; nil: limits by name
+	real      *realTime                                                                  // nil: its time is virtual
 }
 
 // A realTime is for a world whose store isn't in memory: what happens there takes as long as

@@ -23,6 +23,7 @@
 //
 //   - earliest.go: the first start that fits, and moving bookings that don't
 //   - usage.go: what counts on a calendar now, for reports and beside what upstream says is used
+//   - reached.go: how high a limit can be that refused a request without being named
 //   - probe.go: requests that go beyond a limit of which it isn't known whether it holds
 //   - sent.go: reservations of a calendar: added, folded, settled and cancelled
 //   - calendar.go: a calendar, why a request can't start, and what has expired

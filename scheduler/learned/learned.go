@@ -109,14 +109,18 @@ func (l *Learned) Worth(now instant.Instant) bool {
 // tested one of them is over.
 func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
 	for _, cause := range []Cause{ByRPM, ByTPM, ByRPD} {
-		n := of(limits, cause)
-		if n <= 0 {
-			continue
-		}
-		*l.Limit(cause) = LearnedLimit{n, now}
-		if l.Probe.Cause == cause {
-			l.Probe = Probe{}
-		}
+		l.Name(cause, of(limits, cause), now)
+	}
+}
+
+// Name is Record of one limit.
+func (l *Learned) Name(cause Cause, limit int64, now instant.Instant) {
+	if limit <= 0 {
+		return
+	}
+	*l.Limit(cause) = LearnedLimit{limit, now}
+	if l.Probe.Cause == cause {
+		l.Probe = Probe{}
 	}
 }
 

@@ -131,7 +131,7 @@ func (e *failure) decideQuota(a answer) {
 			foreign = true
 		case l.metric == "" && foreign && !own: // what it is of has been said
 		default:
-			own, zero = true, zero || l.zero
+			own, zero = true, zero || l.value == 0
 		}
 	}
 	switch {
@@ -161,13 +161,13 @@ var messageLimit = regexp.MustCompile(`(?:metric: ([A-Za-z0-9_./-]+), )?\blimit:
 // A namedLimit is a limit that a message names.
 type namedLimit struct {
 	metric string // "" if it doesn't say
-	zero   bool
+	value  int64  // -1: more than a number can be
 }
 
 func messageLimits(message string) []namedLimit {
 	var out []namedLimit
 	for _, m := range messageLimit.FindAllStringSubmatch(message, maxViolations) {
-		out = append(out, namedLimit{m[1], strings.Trim(m[2], "0") == ""})
+		out = append(out, namedLimit{m[1], quotaValue(m[2])})
 	}
 	return out
 }
@@ -335,9 +335,14 @@ func (a answer) violations(r upstream.Redactor) []upstream.Violation {
 	}
 	for _, d := range a.details {
 		if d.is("QuotaFailure") {
-			for _, v := range d.Violations {
+			said := saidLimits(a.Message, d.Violations)
+			for i, v := range d.Violations {
 				model, _ := v.QuotaDimensions["model"].(string)
-				add(v.QuotaMetric, v.QuotaID, model, quotaValue(v.QuotaValue))
+				value := quotaValue(v.QuotaValue)
+				if value < 0 {
+					value = said[i]
+				}
+				add(v.QuotaMetric, v.QuotaID, model, value)
 			}
 		}
 	}
@@ -350,6 +355,27 @@ func (a answer) violations(r upstream.Redactor) []upstream.Violation {
 		}
 	}
 	return out
+}
+
+// saidLimits returns the limits that a message names for violations, whose order it keeps; -1 where it
+// names none, or not one for each of a metric's. That there is none at all isn't taken from it: only the class is.
+func saidLimits(message string, violations []quotaViolation) []int64 {
+	lines, of := make(map[string][]int64), make(map[string]int)
+	for _, l := range messageLimits(message) {
+		lines[l.metric] = append(lines[l.metric], l.value)
+	}
+	for _, v := range violations {
+		of[v.QuotaMetric]++
+	}
+	said, next := make([]int64, len(violations)), make(map[string]int)
+	for i, v := range violations {
+		m := v.QuotaMetric
+		if said[i] = -1; m != "" && len(lines[m]) == of[m] && lines[m][next[m]] > 0 {
+			said[i] = lines[m][next[m]]
+		}
+		next[m]++
+	}
+	return said
 }
 
 func quotaKind(id string) upstream.Kind {

@@ -272,6 +272,45 @@ func TestClassifyKeepsBody(t *testing.T) {
 	assert.Nil(t, classify(502, []byte("<html>"), testKey).Body)
 }
 
+// A limit that a violation doesn't give is the message's, where that names one for each of its metric's.
+func TestLimitsOfTheMessage(t *testing.T) {
+	const requests, tokens = metricPrefix + "generate_content_free_tier_requests", metricPrefix + "generate_content_free_tier_input_token_count"
+	line := func(metric string, limit int) string {
+		return "\n* Quota exceeded for metric: " + metric + ", limit: " + strconv.Itoa(limit) + ", model: gemini-2.5-flash"
+	}
+	violated := func(metric, id, value string) string {
+		if value != "" {
+			value = `,"quotaValue":"` + value + `"`
+		}
+		return `{"quotaMetric":"` + metric + `","quotaId":"` + id + `","quotaDimensions":{"model":"gemini-2.5-flash"}` + value + `}`
+	}
+	const rpm, rpd, tpm = "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "GenerateContentInputTokensPerModelPerMinute-FreeTier"
+	for name, c := range map[string]struct {
+		message    string
+		violations []string
+		want       []int64
+	}{
+		"one":                      {line(requests, 10), []string{violated(requests, rpm, "")}, []int64{10}},
+		"what the violation says":  {line(requests, 10), []string{violated(requests, rpm, "12")}, []int64{12}},
+		"of two metrics":           {line(requests, 10) + line(tokens, 250000), []string{violated(tokens, tpm, ""), violated(requests, rpm, "")}, []int64{250000, 10}},
+		"of one metric, in order":  {line(requests, 250) + line(requests, 10), []string{violated(requests, rpd, ""), violated(requests, rpm, "")}, []int64{250, 10}},
+		"fewer than there are":     {line(requests, 250), []string{violated(requests, rpd, ""), violated(requests, rpm, "")}, []int64{-1, -1}},
+		"of another metric":        {line(tokens, 250), []string{violated(requests, rpd, "")}, []int64{-1}},
+		"none":                     {"", []string{violated(requests, rpd, "")}, []int64{-1}},
+		"too large for a number":   {strings.Replace(line(requests, 1), "limit: 1", "limit: 99999999999999999999", 1), []string{violated(requests, rpd, "")}, []int64{-1}},
+		"zero, which the class is": {line(requests, 0), []string{violated(requests, rpd, "")}, []int64{-1}},
+	} {
+		message, err := json.Marshal("You exceeded your current quota." + c.message)
+		require.NoError(t, err)
+		raw := `{"error":{"code":429,"message":` + string(message) + `,"status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[` + strings.Join(c.violations, ",") + `]}]}}`
+		var got []int64
+		for _, v := range classify(429, []byte(raw), testKey).Violations {
+			got = append(got, v.Value)
+		}
+		assert.Equal(t, c.want, got, name)
+	}
+}
+
 func TestViolationsBounded(t *testing.T) {
 	one := `{"quotaId":"GenerateRequestsPerDayPerProjectPerModel"}`
 	raw := `{"error":{"details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[` + one + strings.Repeat(","+one, 1000) + `]}]}}`
