@@ -44,6 +44,9 @@ func (c Choice) Counted() string {
 // an *apierror.Problem where nothing says which, or where the model's name is none.
 func (l List) Choose(q Question) (Choice, error) {
 	able := l.Taking(q)
+	if elsewhere := l.elsewhere(q, able); elsewhere != "" {
+		return Choice{}, apierror.Invalid("model", elsewhere+" has it, and doesn't serve this route.")
+	}
 	if q.Format == config.FormatOpenAI && len(able) == 0 {
 		return Choice{upstream.Gemini, q.Model}, nil // as it was before there were others
 	}
@@ -78,6 +81,22 @@ func (l List) Choose(q Question) (Choice, error) {
 		return check(Choice{names[0], q.Model})
 	}
 	return Choice{}, apierror.Invalid("model", "put the name of its provider before it: one of "+strings.Join(names, ", ")+", and a slash.")
+}
+
+// elsewhere returns the provider with keys that has the model of a request in OpenAI's format and isn't able to
+// serve it, where nobody else has that model: Gemini wouldn't know it. Empty: none.
+func (l List) elsewhere(q Question, able List) string {
+	if q.Format != config.FormatOpenAI || q.Named != "" || len(able.having(q.Model)) > 0 {
+		return ""
+	}
+	before, _, _ := strings.Cut(q.Model, "/")
+	for _, p := range l {
+		named := before == p.Name && before != q.Model && (len(able) == 0 || q.Has(upstream.Gemini))
+		if (named || has(p, q.Model) && q.Has(upstream.Gemini)) && q.Has(p.Name) && !slices.ContainsFunc(able, func(x config.Provider) bool { return x.Name == p.Name }) {
+			return p.Name
+		}
+	}
+	return ""
 }
 
 // having returns the names of the providers that have a model.

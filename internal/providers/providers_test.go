@@ -45,6 +45,11 @@ func TestChoose(t *testing.T) {
 		{name: "no name", keys: []string{"groq"}, model: "a\nb", fails: "can't be the name"},
 		{name: "Anthropic's format", keys: all, format: config.FormatAnthropic, model: "claude-sonnet-4-5", want: Choice{"anthropic", "claude-sonnet-4-5"}},
 		{name: "the only one of that format", keys: all, format: config.FormatAnthropic, model: "x", want: Choice{"anthropic", "x"}},
+		{name: "a name that one has who doesn't serve the route", keys: all, model: "claude-sonnet-4-5", fails: "anthropic has it"},
+		{name: "a name before it of one who doesn't serve the route", keys: all, model: "anthropic/x", fails: "anthropic has it"},
+		{name: "the same, beside Gemini alone", keys: []string{"gemini", "anthropic"}, model: "anthropic/x", fails: "anthropic has it"},
+		{name: "one without keys has it", keys: []string{"gemini"}, model: "claude-sonnet-4-5", want: Choice{"gemini", "claude-sonnet-4-5"}},
+		{name: "the only one of the format, whatever others have", keys: []string{"groq", "anthropic"}, model: "anthropic/x", want: Choice{"groq", "anthropic/x"}},
 		{name: "nobody speaks it", keys: []string{"gemini"}, format: config.FormatAnthropic, model: "x", fails: "No key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
