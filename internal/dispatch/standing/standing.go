@@ -90,7 +90,36 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			r.add(of, now, charge{others, spare, heard.Sent.at.Add(on.per()), now.Add(on.per() + used.Longer)})
 		}
 	}
+	if block, ok := usedUp(p.Calendar(heard.Model), now, heard); ok {
+		changes = append(changes, scheduler.RecordRefusal{Model: heard.Model, Block: block, Admitted: heard.Sent.at})
+	}
 	return changes
+}
+
+// longestBlock bounds for how long nothing is sent since a limit of an unknown period is used up. Then one request
+// is tried.
+const longestBlock = time.Hour
+
+// usedUp returns the block of a model of which an answer says that nothing is left, of a limit that no calendar counts
+// since its period isn't said, but until when. A refusal says by itself when to come back.
+func usedUp(c *scheduler.Calendar, now scheduler.Instant, heard Heard) (b scheduler.Block, ok bool) {
+	if heard.Sent.refused != nil {
+		return b, false
+	}
+	for _, l := range inForce(heard.Limits) {
+		if l.Tier != ratelimits.Standard || l.Per != 0 || l.Remaining != 0 || l.Limit == 0 || l.Bucket || l.Reset.IsZero() {
+			continue
+		}
+		until, strikes := scheduler.At(l.Reset), int64(0)
+		if longest := now.Add(longestBlock); until > longest {
+			until, strikes = longest, 1 // it isn't believed: see [scheduler.Block]
+		}
+		if until > max(b.Until, now) {
+			b = scheduler.Block{Cause: scheduler.ByMinute, Until: until, Strikes: strikes}
+		}
+	}
+	// Each of those that were on their way says it again.
+	return b, b.Until > c.Block.Until+1000
 }
 
 // beyond returns how much of what was used was counted neither here nor as others' by then, nor

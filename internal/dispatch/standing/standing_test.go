@@ -338,3 +338,41 @@ func TestSharesOfSeveralKeys(t *testing.T) {
 	hear(now.Add(25*time.Hour), "of research", 9000, 9000)
 	assert.EqualValues(t, 9000, tpm(now.Add(25*time.Hour)), "the other key isn't used any more")
 }
+
+// A limit whose period nobody says is no calendar's, but that nothing is left of it is believed until its reset, and
+// for an hour at most.
+func TestUsedUp(t *testing.T) {
+	rules := rulesOf(100, 0)
+	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1})
+	for name, c := range map[string]struct {
+		remaining int64
+		reset     time.Duration
+		refused   bool
+		want      scheduler.Block
+	}{
+		"something is left": {remaining: 1, reset: 30 * time.Second},
+		"nothing is left":   {reset: 30 * time.Second, want: scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(30 * time.Second)}},
+		"for a day":         {reset: 20 * time.Hour, want: scheduler.Block{Cause: scheduler.ByMinute, Until: now.Add(time.Hour), Strikes: 1}},
+		"it is over":        {reset: -time.Second},
+		"a refusal":         {reset: 30 * time.Second, refused: true},
+	} {
+		l := told(ratelimits.Requests, 100, c.remaining)
+		l.Per, l.Reset = 0, now.Time().Add(c.reset)
+		heard := Heard{model, "", []ratelimits.Limit{l}, NewRecord().counted("p", p, rules, now, model)}
+		if c.refused {
+			heard.Sent.refused = map[string]scheduler.Demand{}
+		}
+		q := p
+		for _, change := range NewRecord().Changes("p", p, rules, now, heard, nine) {
+			q, _ = q.Apply(rules, now, change)
+		}
+		assert.Equal(t, c.want, q.Calendar(model).Block, name)
+		assert.Empty(t, NewRecord().Changes("p", q, rules, now, heard, nine), "%s: once", name)
+		l.Per = time.Minute
+		heard.Limits = []ratelimits.Limit{l}
+		for _, change := range NewRecord().Changes("p", p, rules, now, heard, nine) {
+			q, _ = p.Apply(rules, now, change)
+			assert.Zero(t, q.Calendar(model).Block, "of a minute the calendar knows")
+		}
+	}
+}
