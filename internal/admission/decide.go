@@ -295,15 +295,7 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 		if offer.Now() && !d.c.waitlist.Waits(offer.Model) {
 			return offer, cause
 		}
-		d.contest = d.contestFor(offer.Model, now)
-		if offer.Now() {
-			req.Waitlist = d.contest.first(now)
-			if offer, cause = plan(); cause != scheduler.NoCause || offer.Now() {
-				return offer, cause
-			}
-		}
-		req.Waitlist = d.contest.before()
-		return plan()
+		return d.byTurns(offer, candidates, req)
 	}
 	switch {
 	case d.books():

@@ -91,6 +91,12 @@
 // than others on average, by the largest request that waits or more: turns see to it that
 // everybody gets as much, but for who comes so late that its turns are taken.
 //
+// A minute takes so many requests and so many tokens, and what is left of one is lost once the
+// other is used up. So where callers wait, a request goes where it leaves least unused; one that
+// is small waits a few seconds for another project rather than to take one of the last requests
+// where many tokens are left; and one that is large waits a little longer where less is kept idle
+// for it: package packing.
+//
 // A caller that is alone is served in the order in which its requests came, and nothing is
 // kept of what it was served. Where nobody else can come, for no tokens are configured, its
 // requests are served as they come, and booked as far ahead as they wait. Callers are told

@@ -2,8 +2,10 @@ package admission
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/packing"
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -61,6 +63,50 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 	}
 	k.Weigh(k.request)
 	return k
+}
+
+// byTurns plans beside those whose turn it is before the request's, given the first offer that
+// there is without regard to them. Of projects that have room now it takes the one on which the
+// request leaves least unused, and of those that will have some the one on which least is idle
+// until then.
+func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
+	now := d.c.Now()
+	k := d.contestFor(first.Model, now)
+	d.contest = k
+	if first.Now() {
+		candidates = k.fitting(d.rules, now, candidates, req)
+		packing.Evenly(d.rules, now, candidates, k.model, req.Demand)
+		req.Waitlist = k.first(now)
+		offer, cause := scheduler.Plan(d.rules, now, candidates, req, func(int) int { return 0 })
+		if cause != scheduler.NoCause || offer.Now() {
+			return offer, cause
+		}
+	}
+	req.Waitlist = k.before()
+	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
+	if cause == scheduler.NoCause && !offer.Now() && req.MaxWait == nil && d.req.Within == nil {
+		offer = packing.LeastIdle(d.rules, now, candidates, req, offer)
+	}
+	return offer, cause
+}
+
+// fitting returns the candidates for which the request isn't too small beside those that wait,
+// if one of these has room for it soon, and else all.
+func (k *contest) fitting(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request) []scheduler.Candidate {
+	if len(all) < 2 || len(k.promises) == 0 || req.MaxWait != nil {
+		return all
+	}
+	sum := int64(0)
+	for _, p := range k.promises {
+		sum += p.Demand.Tokens
+	}
+	fit := packing.Fitting(rules, now, all, k.model, req.Demand, sum/int64(len(k.promises)))
+	if len(fit) < len(all) {
+		if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause != scheduler.NoCause || o.Wait > packing.Patience {
+			return all
+		}
+	}
+	return fit
 }
 
 // cost is what a request costs. No requests are one, as in a [scheduler.Demand].

@@ -1,0 +1,154 @@
+// Package packing says on which of several projects a request leaves least unused, where
+// callers wait for all that there is. It is pure: it keeps no clock and nothing between two
+// decisions.
+//
+// A minute takes as many requests as it may and as many tokens, and where either is used up the
+// rest of the other is lost. So among projects that have room now a small request goes where
+// few tokens are left for each request, and a large one where many are ([Evenly]). A large one
+// that has to wait for room keeps idle what becomes free until then; so it waits a little longer
+// for a project where that is less ([LeastIdle]).
+package packing
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A room is what a calendar has left of its limits, as parts of them; 0 if it has none.
+type room struct{ requests, tokens float64 }
+
+// Evenly sorts candidates that have room for a request now: those first of whose room it takes
+// the most, requests and tokens in the proportion in which they are left.
+func Evenly(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, d scheduler.Demand) {
+	takes := make(map[string]float64, len(candidates))
+	for _, c := range candidates {
+		takes[c.ID] = taken(rules.Of(c.ID), now, c.State.Calendar(model), d)
+	}
+	slices.SortStableFunc(candidates, func(a, b scheduler.Candidate) int { return cmp.Compare(takes[b.ID], takes[a.ID]) })
+}
+
+// taken returns which part of the room on a calendar a request takes.
+func taken(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar, d scheduler.Demand) float64 {
+	limits := c.EffectiveLimits(rules, now).Limits
+	requests, tokens := c.InWindow(rules, now)
+	left := room{left(requests, limits.RPM), left(tokens, limits.TPM)}
+	if left == (room{}) {
+		return 0
+	}
+	own := room{part(d.Count(), limits.RPM), part(d.Tokens, limits.TPM)}
+	return (own.requests*left.requests + own.tokens*left.tokens) / (left.requests*left.requests + left.tokens*left.tokens)
+}
+
+func left(used, limit int64) float64 {
+	if limit <= 0 {
+		return 0
+	}
+	return max(0, 1-part(used, limit))
+}
+
+func part(n, of int64) float64 {
+	if of <= 0 {
+		return 0
+	}
+	return float64(n) / float64(of)
+}
+
+// Patience is for how long a request waits for room on a project that it isn't too small for.
+const Patience = 10 * time.Second
+
+// Fitting returns the candidates for which a request isn't too small. It is where more tokens are
+// left for each request than those that wait have on average, and it has less than three fifths
+// of that. Where these have so few that a minute's requests are used up before its tokens,
+// nothing is too small.
+func Fitting(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, d scheduler.Demand, average int64) []scheduler.Candidate {
+	fit := make([]scheduler.Candidate, 0, len(candidates))
+	for _, c := range candidates {
+		calendar := c.State.Calendar(model)
+		l := calendar.EffectiveLimits(rules.Of(c.ID), now).Limits
+		if large(l, scheduler.Demand{Tokens: average}) {
+			requests, tokens := calendar.InWindow(rules.Of(c.ID), now)
+			if requests, tokens = l.RPM-requests, l.TPM-tokens; tokens > average*requests && requests > 0 && 5*d.Tokens*requests < 3*tokens*d.Count() {
+				continue
+			}
+		}
+		fit = append(fit, c)
+	}
+	return fit
+}
+
+// Bounds of what is waited for longer, so that less stands idle.
+const (
+	// worth is how many milliseconds longer a request waits for as much as stands idle for
+	// one less, had it been all the tokens of a window.
+	worth = 2
+	// longest is how much longer it waits at most.
+	longest = scheduler.Instant(20_000)
+)
+
+// LeastIdle returns the offer for which least is kept idle: the first that there is, or one of
+// another project for the same model that is a little later. That is for requests that have more
+// tokens than a minute has for each of its requests: what is smaller finds room beside others.
+func LeastIdle(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request, first scheduler.Offer) scheduler.Offer {
+	by := make(map[string]*scheduler.Calendar, len(candidates))
+	for _, c := range candidates {
+		by[c.ID] = c.State.Calendar(first.Model)
+	}
+	cost := func(o *scheduler.Offer) float64 {
+		return float64(o.Start-first.Start) + worth*idle(rules.Of(o.Project), now, by[o.Project], o.Start, req.Demand.Tokens)
+	}
+	if len(candidates) < 2 || !large(by[first.Project].EffectiveLimits(rules.Of(first.Project), now).Limits, req.Demand) {
+		return first
+	}
+	req.Chain = []string{first.Model}
+	best, least := first, cost(&first)
+	for _, o := range scheduler.Offers(rules, now, candidates, req) {
+		if o.Start == scheduler.Never || o.Probe != scheduler.NoCause || o.Start > first.Start+longest {
+			continue
+		}
+		if c := cost(&o); c < least {
+			best, least = o, c
+			best.Rank = first.Rank
+		}
+	}
+	return best
+}
+
+// large reports whether a request has more tokens than a minute has for each of its requests.
+func large(l scheduler.Limits, d scheduler.Demand) bool {
+	return l.RPM > 0 && l.TPM > 0 && part(d.Tokens, l.TPM) > part(d.Count(), l.RPM)
+}
+
+// idle returns for how long tokens are kept idle on a calendar for a request that is to start
+// then, in milliseconds of all the tokens of a window: those that become free before and that it
+// needs beside what else there is room for.
+func idle(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar, start scheduler.Instant, tokens int64) float64 {
+	limit := c.EffectiveLimits(rules, now).TPM
+	free := limit // at the start
+	for _, b := range c.Bookings {
+		if now <= b.Until(rules) {
+			free -= b.Demand.Tokens
+		}
+	}
+	var ends []*scheduler.Reservation // what is over by then, the last first
+	for _, r := range c.Sent {
+		switch {
+		case r.End > start:
+			free -= r.Tokens
+		case r.End > now:
+			ends = append(ends, r)
+		}
+	}
+	slices.SortFunc(ends, func(a, b *scheduler.Reservation) int { return cmp.Compare(b.End, a.End) })
+	kept, sum := min(free, tokens), 0.0
+	for _, r := range ends {
+		if kept <= 0 {
+			return sum
+		}
+		sum += float64(start-r.End) * part(min(kept, r.Tokens), limit)
+		kept -= r.Tokens
+	}
+	return sum + float64(start-now)*part(max(0, kept), limit)
+}
