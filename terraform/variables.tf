@@ -247,8 +247,8 @@ variable "callers" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for c in var.callers : can(regex("^[a-z0-9][a-z0-9_-]{0,31}$", c)) && !contains(["anonymous", "iam"], c)])
-    error_message = "callers: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first. \"anonymous\" and \"iam\" are kept for callers without a token."
+    condition     = alltrue([for c in var.callers : can(regex("^[a-z0-9][a-z0-9_-]{0,31}$", c)) && !contains(["anonymous", "iam", "scheduler"], c)])
+    error_message = "callers: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first. \"anonymous\", \"iam\" and \"scheduler\" are kept for callers without a token."
   }
   validation {
     condition     = length(distinct(var.callers)) == length(var.callers) && length(var.callers) <= 32
@@ -263,8 +263,8 @@ variable "admins" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for c in var.admins : can(regex("^[a-z0-9][a-z0-9_-]{0,31}$", c)) && !contains(["anonymous", "iam"], c)])
-    error_message = "admins: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first. \"anonymous\" and \"iam\" are kept for callers without a token."
+    condition     = alltrue([for c in var.admins : can(regex("^[a-z0-9][a-z0-9_-]{0,31}$", c)) && !contains(["anonymous", "iam", "scheduler"], c)])
+    error_message = "admins: want 1 to 32 lower case letters, digits, '-' and '_', a letter or digit first. \"anonymous\", \"iam\" and \"scheduler\" are kept for callers without a token."
   }
   validation {
     condition     = length(distinct(concat(var.admins, var.callers))) == length(var.admins) + length(var.callers) && length(var.admins) <= 32
@@ -348,5 +348,10 @@ variable "caller_limits" {
   validation {
     condition     = alltrue(flatten([for l in values(var.caller_limits) : [for n in [l.rpm, l.tpm, l.rpd, l.tokens_per_day, l.tokens_per_month] : n == null ? true : n >= -1 && floor(n) == n]]))
     error_message = "caller_limits: want whole numbers from 0, or -1 for no limit."
+  }
+  # Else a slip would leave somebody without a limit or a budget, and nothing would say so.
+  validation {
+    condition     = alltrue([for name in keys(var.caller_limits) : contains(concat(var.callers, var.admins, ["scheduler"]), name) || var.access == "iam" && (name == "iam" || strcontains(name, "@"))])
+    error_message = "caller_limits: a name is neither in callers nor in admins, nor, with access = \"iam\", an email address."
   }
 }

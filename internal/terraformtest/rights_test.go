@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/config"
 )
 
 // What the function's account may do is taken from it after the function is changed, not before: until then its revision
@@ -36,4 +38,24 @@ func TestRightsAreTakenLast(t *testing.T) {
 		assert.True(t, last, "%s is taken before the function is changed", name)
 	}
 	assert.Equal(t, 3, rights)
+}
+
+// Names that Fluxgate keeps for callers without a token are refused in a plan: with one the function couldn't start.
+func TestNamesThatNoTokenMayHave(t *testing.T) {
+	m := readModule(t)
+	found := 0
+	for _, b := range m.blocks {
+		if b.Type != "variable" || b.Labels[0] != "callers" && b.Labels[0] != "admins" {
+			continue
+		}
+		found++
+		var conditions string
+		for _, inner := range b.Body.Blocks {
+			conditions += m.source(inner.Body.Attributes["condition"].Expr)
+		}
+		for _, name := range []string{config.CallerAnonymous, config.CallerIAM, config.CallerScheduler} {
+			assert.Contains(t, conditions, `"`+name+`"`, b.Labels[0])
+		}
+	}
+	assert.Equal(t, 2, found)
 }

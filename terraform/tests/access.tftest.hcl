@@ -73,8 +73,14 @@ run "identities" {
   variables {
     invokers = ["user:a@example.com", "serviceAccount:app@other-project.iam.gserviceaccount.com"]
     admins   = []
+    # By the email address that IAM lets in.
+    caller_limits = { "a@example.com" = { rpm = 5 } }
   }
 
+  assert {
+    condition     = google_cloudfunctions2_function.this.service_config[0].environment_variables.FLUXGATE_CALLERS == "{\"a@example.com\":{\"rpm\":5}}"
+    error_message = "An identity's limits don't reach the function."
+  }
   assert {
     condition = toset([for m in google_cloud_run_v2_service_iam_member.invoker : m.member]) == toset([
       "user:a@example.com", "serviceAccount:app@other-project.iam.gserviceaccount.com", "serviceAccount:jobs@my-project-1.iam.gserviceaccount.com",
@@ -86,7 +92,7 @@ run "identities" {
     error_message = "The function doesn't know that IAM guards it, and would refuse everybody."
   }
   assert {
-    condition = alltrue([for name in ["FLUXGATE_TOKENS_SECRET", "FLUXGATE_ADMIN_TOKENS_SECRET", "FLUXGATE_CALLERS", "FLUXGATE_LIMITS", "FLUXGATE_CHAIN"] :
+    condition = alltrue([for name in ["FLUXGATE_TOKENS_SECRET", "FLUXGATE_ADMIN_TOKENS_SECRET", "FLUXGATE_LIMITS", "FLUXGATE_CHAIN"] :
     !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), name)])
     error_message = "A setting is given that nobody has set."
   }
@@ -99,6 +105,11 @@ run "identities" {
 run "a_token_besides" {
   variables {
     callers = ["app"]
+  }
+
+  assert {
+    condition     = !contains(keys(google_cloudfunctions2_function.this.service_config[0].environment_variables), "FLUXGATE_CALLERS")
+    error_message = "Limits are given that nobody has set."
   }
 
   assert {

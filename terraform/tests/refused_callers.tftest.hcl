@@ -375,6 +375,7 @@ run "caller_limit_negative" {
   command = plan
 
   variables {
+    callers       = ["app"]
     caller_limits = { app = { rpm = -2 } }
   }
 
@@ -385,6 +386,7 @@ run "caller_budget_negative" {
   command = plan
 
   variables {
+    callers       = ["app"]
     caller_limits = { app = { dollars_per_day = -5 } }
   }
 
@@ -520,8 +522,41 @@ run "caller_weight_of_nothing" {
   command = plan
 
   variables {
+    callers       = ["app"]
     caller_limits = { app = { weight = 0 } }
   }
 
   expect_failures = [var.caller_limits]
+}
+
+run "caller_limit_of_nobody" {
+  command = plan
+
+  variables {
+    access        = "tokens"
+    callers       = ["app"]
+    caller_limits = { ap = { dollars_per_day = 5 } }
+  }
+
+  expect_failures = [var.caller_limits]
+}
+
+run "caller_token_of_the_jobs" {
+  command = plan
+
+  variables {
+    callers = ["scheduler"]
+  }
+
+  expect_failures = [var.callers]
+}
+
+run "admin_token_of_the_jobs" {
+  command = plan
+
+  variables {
+    admins = ["scheduler"]
+  }
+
+  expect_failures = [var.admins]
 }
