@@ -43,6 +43,9 @@ func BucketPeriods() []time.Duration { return limits.BucketPeriods() }
 // OfDay is [limits.OfDay].
 func OfDay(model string) string { return limits.OfDay(model) }
 
+// CountsSent is [limits.CountsSent].
+func CountsSent(name string) (model string, ok bool) { return limits.CountsSent(name) }
+
 // OfUsed is [limits.OfUsed].
 func OfUsed(model string) string { return limits.OfUsed(model) }
 

@@ -222,10 +222,17 @@ func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelSt
 			m.TokensToday = d.Tokens
 		}
 	}
+	// Of tokens that have a bucket by the model's minute, that is the limit; see package standing.
+	if used := of.Calendar(scheduler.OfUsed(c.Model)); of.Has(used.Model) {
+		if l := used.EffectiveLimits(v.rules, v.now); l.TPM != scheduler.Unlimited && (f.TPM == scheduler.Unlimited || l.TPM < f.TPM) {
+			_, tokens = used.InWindow(v.rules, v.now)
+			m.TPM = v.limit(l.TPM, tokens, l.TPMFrom, used.Learned.TPM)
+		}
+	}
 	for _, size := range probeSizes {
 		var start scheduler.Instant
 		if demand := (scheduler.Demand{Tokens: size}); of != nil {
-			start, _ = of.Earliest(v.rules, v.now, c.Model, demand, nil)
+			start, _ = of.Earliest(v.rules, v.now, c.Model, demand, beside(of, c.Model, demand))
 		} else {
 			start, _ = c.Earliest(v.rules, v.now, demand)
 		}
@@ -251,6 +258,16 @@ func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelSt
 		m.Block = &blockStatus{instant(block.Until), block.Cause}
 	}
 	return m
+}
+
+// beside returns what a request to a model weighs on the calendars that count what is sent to it.
+func beside(of *scheduler.Project, model string, d scheduler.Demand) (all []scheduler.Weight) {
+	for _, c := range of.Calendars {
+		if counts, ok := scheduler.CountsSent(c.Model); ok && counts == model || c.Model == scheduler.OfDay(model) {
+			all = append(all, scheduler.Weight{On: c.Model, Demand: d})
+		}
+	}
+	return all
 }
 
 func (v *statusView) limit(limit, used int64, from scheduler.Source, learned scheduler.LearnedLimit) limitStatus {

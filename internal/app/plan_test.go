@@ -64,6 +64,20 @@ func TestPlanOfOtherProviders(t *testing.T) {
 			assert.Contains(t, printed, "requests (cerebras/llama-4 in 1h)", name)
 			assert.False(t, strings.Contains(printed, "gemini"), printed)
 		}
+		var status struct {
+			Projects []struct {
+				Project string
+				Models  []struct {
+					Free map[string]time.Time `json:"next_free"`
+				}
+			}
+		}
+		require.NoError(t, json.Unmarshal(m.ask(t, "GET", "/status", "").Body.Bytes(), &status))
+		for _, project := range status.Projects {
+			for _, x := range project.Models {
+				assert.GreaterOrEqual(t, x.Free["1000"].Sub(p.Now), 59*time.Minute, "/status knows it too")
+			}
+		}
 		p = m.plan(t, `{"tokens":500,"model":"openai/gpt-5.5"}`)
 		assert.Empty(t, p.Best.Cause)
 		assert.Equal(t, p.Now, *p.Best.Start)
