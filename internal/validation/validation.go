@@ -325,21 +325,45 @@ func standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Pr
 	if provider != "" {
 		return Healthy, "", nil
 	}
+	first := scheduler.Never // that one of them may be had again
 	for _, model := range chain {
-		if Left(rules, now, state.Calendar(model)) != 0 {
+		c := state.Calendar(model)
+		if Left(rules, now, c) != 0 {
 			return Healthy, "", nil
 		}
+		until := scheduler.DayOf(now).End()
+		if c.Block.Until > now && c.Block.Cause == scheduler.Unavailable {
+			// However long upstream doesn't have it, and today's last request may be gone as well.
+			if left(rules, now, c) != 0 {
+				until = 0
+			}
+			until = max(until, c.Block.Until)
+		}
+		first = min(first, until)
 	}
-	until := scheduler.DayOf(now).End().Time()
+	if len(chain) == 0 {
+		first = scheduler.DayOf(now).End()
+	}
+	until := first.Time()
 	return Exhausted, "", &until
 }
 
 // Left returns how many requests a model of a project can still take today, as
 // far as is known: scheduler.Unlimited where nothing limits them.
 func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) int64 {
-	if c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable) {
+	if blocked(c, now) {
 		return 0
 	}
+	return left(rules, now, c)
+}
+
+// blocked reports whether upstream has said that a model isn't to be had for now, or not today.
+func blocked(c *scheduler.Calendar, now scheduler.Instant) bool {
+	return c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable)
+}
+
+// left is Left whatever upstream has said.
+func left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) int64 {
 	limit := c.EffectiveLimits(rules, now).RPD
 	if limit == scheduler.Unlimited {
 		return scheduler.Unlimited

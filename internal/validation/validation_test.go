@@ -148,6 +148,52 @@ func TestNoModelOfTheChain(t *testing.T) {
 }
 
 // What can't be found out says nothing about a key.
+// A key of which every model is spent or blocked says when the first is to be had again: after ten
+// minutes where a project may not use it, after a day where it is gone, at midnight where the day is spent.
+func TestExhaustedUntil(t *testing.T) {
+	midnight := func(now scheduler.Instant) scheduler.Instant { return scheduler.DayOf(now).End() }
+	const other = "gemini-2.5-flash-lite"
+	denied := func(now scheduler.Instant) scheduler.Block {
+		return scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(10 * time.Minute)}
+	}
+	gone := func(now scheduler.Instant) scheduler.Block {
+		return scheduler.Block{Cause: scheduler.Unavailable, Until: now.Add(24 * time.Hour)}
+	}
+	spent := func(scheduler.Instant) scheduler.Block { return scheduler.Block{Cause: scheduler.ByDay} }
+	type block func(now scheduler.Instant) scheduler.Block
+	for name, c := range map[string]struct {
+		blocks map[string]block
+		rpd    int64 // learned of the first, and used up; 0: not
+		want   func(now scheduler.Instant) scheduler.Instant
+	}{
+		"denied":                        {map[string]block{model: denied, other: denied}, 0, func(now scheduler.Instant) scheduler.Instant { return denied(now).Until }},
+		"gone, and one denied":          {map[string]block{model: gone, other: denied}, 0, func(now scheduler.Instant) scheduler.Instant { return denied(now).Until }},
+		"gone":                          {map[string]block{model: gone, other: gone}, 0, func(now scheduler.Instant) scheduler.Instant { return gone(now).Until }},
+		"spent":                         {map[string]block{model: spent, other: spent}, 0, midnight},
+		"spent, and one gone":           {map[string]block{model: spent, other: gone}, 0, midnight},
+		"denied, and its day was spent": {map[string]block{model: denied, other: gone}, 1, midnight},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1)
+				if c.rpd > 0 {
+					w.apply("p1", scheduler.RecordRefusal{Model: model, Limits: scheduler.Limits{RPD: c.rpd}})
+					w.apply("p1", scheduler.Reserve{Model: model, ID: 1, Demand: scheduler.Demand{Tokens: 1}})
+				}
+				now := scheduler.At(time.Now())
+				for m, b := range c.blocks {
+					w.apply("p1", scheduler.RecordRefusal{Model: m, Block: b(now)})
+				}
+				states, err := w.store.View(t.Context(), []string{"p1"})
+				require.NoError(t, err)
+				r := validation.Standing(defaultRules(), now, states[0], []string{model, other}, validation.Result{Status: validation.Healthy})
+				require.Equal(t, validation.Exhausted, r.Status)
+				assert.Equal(t, c.want(now).Time(), *r.Until)
+			})
+		})
+	}
+}
+
 func TestUpstreamOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
