@@ -361,10 +361,14 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
 		return Result{}
 	}
+	changed := []*Calendar{c}
+	if c.Block != was && c.Block.Cause == ByBare {
+		changed = p.takeTurns(rules, now, c)
+	}
 	if c.Learned != learned {
 		p.begin(rules, now, c)
 	}
-	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
+	return Result{Changed: true, Moved: p.moveBookings(rules, now, changed...)}
 }
 
 // learn keeps the limits, and reports whether the calendar itself says from now on when there

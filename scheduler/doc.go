@@ -113,6 +113,7 @@
 //
 //   - plan.go: the choice among projects and models
 //   - change.go: reserving and booking (Reserve), settling, recording refusals, most other changes
+//   - turns.go: models of a project that upstream refuses a feature, which are tried in turn
 //   - use.go: Use, for a request that goes on and uses more, and Heard, for what others have sent
 //   - extend.go: Extend, for a request whose commit took longer than allowed for
 //   - several.go: the calendars of one request: when all of it fits, and bookings that lie on several

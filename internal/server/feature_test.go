@@ -270,7 +270,8 @@ func TestAFeatureIsFoundByTheFirst(t *testing.T) {
 }
 
 // Where no model of the chain has it anywhere, each of them is asked on each project, for one may
-// have what another hasn't: once, by the first that asks for it, and more rarely each time.
+// have what another hasn't: once, by the first that asks for it. From then on each project is asked
+// once after a pause, the models in turn, and more rarely each time.
 func TestAFeatureThatNobodyHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_help_only")
@@ -296,15 +297,18 @@ func TestAFeatureThatNobodyHas(t *testing.T) {
 			before := all()
 			require.JSONEq(t, text, w.do("POST", "/v1beta/models/auto:generateContent", grounded["google_search"].body).Body.String())
 			if sent := all() - before; sent != 0 {
-				assert.Equal(t, 3*4, sent)
-				rounds++
+				if rounds++; rounds == 1 {
+					assert.Equal(t, 3*4, sent)
+				} else {
+					assert.Equal(t, 4, sent)
+				}
 			}
 			synctestSleep(10 * time.Second)
 		}
 		assert.Equal(t, 5, rounds)
 		assert.Len(t, asked, 3*4)
 		for which, times := range asked {
-			assert.LessOrEqual(t, times, 5, which) // after 30 s, 60 s, 120 s, 240 s
+			assert.LessOrEqual(t, times, 3, which) // 30, 60, 120 and 240 s, of three models in turn
 		}
 	})
 }

@@ -98,6 +98,15 @@ func (c *Calendar) trialAnswered(admitted Instant) bool {
 	return true
 }
 
+// Follow has a block in doubt end no sooner than that of another calendar, or, with after, than one
+// that is tried then has been answered, and makes it grow like that.
+func (c *Calendar) Follow(b Block, after bool) {
+	if after {
+		b.Until = b.Until.Add(c.spans().trial)
+	}
+	c.Block.Until, c.Block.Strikes = max(c.Block.Until, b.Until), max(c.Block.Strikes, b.Strikes)
+}
+
 // endTrial forgets the one that is tried.
 func (c *Calendar) endTrial() {
 	if c.Learned.Probe.Cause.OfBlock() {

@@ -27,6 +27,13 @@ func ofFeature(name string) (model, feature string, ok bool) {
 	return model, feature, ok
 }
 
+// SameFeature reports whether two calendars are of one feature, each of a model.
+func SameFeature(a, b string) bool {
+	model, feature, ok := ofFeature(a)
+	other, same, is := ofFeature(b)
+	return ok && is && feature == same && model != "" && other != ""
+}
+
 // EachModel stands for any model in the name of a feature's calendar, in [Rules].Specs.
 const EachModel = "*"
 
