@@ -206,6 +206,7 @@ func TestLimitsOfProviders(t *testing.T) {
 // A foreign is the whole of Fluxgate over one simulated provider.
 type foreign struct {
 	regime
+	world  uint64 // others of one regime ask for something else
 	t      *testing.T
 	app    *app.App
 	ledger *simquota.Ledger
@@ -309,7 +310,7 @@ func (f *foreign) run(d time.Duration) {
 func (f *foreign) unleash(all *sync.WaitGroup, end time.Time) {
 	for i := range askers {
 		all.Go(func() {
-			rnd := rand.New(rand.NewPCG(uint64(i), 7))
+			rnd := rand.New(rand.NewPCG(uint64(i), 7+f.world))
 			for n := 0; time.Now().Before(end); n++ {
 				f.ask(f.body(rnd, i, n), !f.whole && (f.exact || i%2 == 0), end)
 			}
