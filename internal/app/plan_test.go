@@ -78,6 +78,9 @@ func TestPlanOfOtherProviders(t *testing.T) {
 				assert.GreaterOrEqual(t, x.Free["1000"].Sub(p.Now), 59*time.Minute, "/status knows it too")
 			}
 		}
+		var shown remote.Status
+		require.NoError(t, json.Unmarshal(m.ask(t, "GET", "/status", "").Body.Bytes(), &shown))
+		assert.Regexp(t, `org-d +cerebras/llama-4 in 1h +3/3 l`, terminal.Status(&shown, terminal.StatusOptions{}, terminal.Style{Width: 160}))
 		p = m.plan(t, `{"tokens":500,"model":"openai/gpt-5.5"}`)
 		assert.Empty(t, p.Best.Cause)
 		assert.Equal(t, p.Now, *p.Best.Start)

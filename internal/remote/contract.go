@@ -99,6 +99,8 @@ type Project struct {
 	Provider string  `json:"provider"`      // empty: Gemini
 	Moved    int64   `json:"promise_moved"` // bookings that had to be put off
 	Models   []Model `json:"models"`
+	// Features are what has limits beside a model's minute: its output, other windows, and what Gemini has apart.
+	Features []Model `json:"features"`
 }
 
 // A Model is the quota of one model on one project.

@@ -37,6 +37,7 @@ func Status(status *remote.Status, o StatusOptions, style Style) string {
 		v.used(&b)
 		v.next(&b)
 	}
+	v.apart(&b)
 	v.limits(&b)
 	v.callers(&b)
 	v.history(&b)
@@ -210,6 +211,26 @@ func (v statusView) quota(b *strings.Builder) {
 	})
 	b.WriteString(v.style.heading("Quota: used of limit, and when a request of so many tokens could start"))
 	b.WriteString(g.String() + v.legend())
+}
+
+// apart lists what has limits of its own beside the models' minutes.
+func (v statusView) apart(b *strings.Builder) {
+	g := v.style.grid(column{name: "PROJECT", least: 8}, column{name: "OF", least: 14, wrap: true}, column{name: "REQUESTS"}, column{name: "TOKENS"}, column{name: "DAY"},
+		column{name: "BLOCKED", least: 14, wrap: true})
+	shown := func(l remote.Limit) any {
+		if l.Limit < 0 {
+			return ""
+		}
+		return usage(l)
+	}
+	for _, p := range v.Projects {
+		for i := range p.Features {
+			if m := &p.Features[i]; m.RPM.Limit >= 0 || m.TPM.Limit >= 0 || m.RPD.Limit >= 0 || m.Block != nil {
+				g.row(p.Project, m.Model, shown(m.RPM), shown(m.TPM), shown(m.RPD), v.blocked(m))
+			}
+		}
+	}
+	g.section(b, "Limits beside those of a model's minute")
 }
 
 // used and next are quota for narrow terminals.
