@@ -74,10 +74,10 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 	k := d.contestFor(first.Model, now)
 	d.contest = k
 	if first.Now() {
-		candidates = k.fitting(d.rules, now, candidates, req)
-		packing.Evenly(d.rules, now, candidates, k.model, req.Demand)
+		var choose func(int) int
+		candidates, choose = k.pack(d.rules, now, candidates, req)
 		req.Waitlist = k.first(now)
-		offer, cause := scheduler.Plan(d.rules, now, candidates, req, func(int) int { return 0 })
+		offer, cause := scheduler.Plan(d.rules, now, candidates, req, choose)
 		if cause != scheduler.NoCause || offer.Now() {
 			return offer, cause
 		}
@@ -90,23 +90,29 @@ func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candida
 	return offer, cause
 }
 
-// fitting returns the candidates for which the request isn't too small beside those that wait,
-// if one of these has room for it soon, and else all.
-func (k *contest) fitting(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request) []scheduler.Candidate {
-	if len(all) < 2 || len(k.promises) == 0 || req.MaxWait != nil {
-		return all
-	}
+// pack returns the candidates for which the request isn't too small beside those that wait, if
+// one of these has room for it soon, and else all: those first that it leaves least unused, and
+// how to choose of them. Where those that wait use up a minute's requests before its tokens, it
+// is by chance.
+func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request) (packed []scheduler.Candidate, choose func(int) int) {
 	sum := int64(0)
 	for _, p := range k.promises {
 		sum += p.Demand.Tokens
 	}
-	fit := packing.Fitting(rules, now, all, k.model, req.Demand, sum/int64(len(k.promises)))
-	if len(fit) < len(all) {
-		if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause != scheduler.NoCause || o.Wait > packing.Patience {
-			return all
+	average := sum / int64(max(1, len(k.promises)))
+	if len(all) < 2 || !packing.Large(rules, now, all, k.model, average) {
+		return all, rand.IntN
+	}
+	packed = all
+	if req.MaxWait == nil {
+		if fit := packing.Fitting(rules, now, all, k.model, req.Demand, average); len(fit) < len(all) {
+			if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause == scheduler.NoCause && o.Wait <= packing.Patience {
+				packed = fit
+			}
 		}
 	}
-	return fit
+	packing.Evenly(rules, now, packed, k.model, req.Demand)
+	return packed, func(int) int { return 0 }
 }
 
 // cost is what a request costs. No requests are one, as in a [scheduler.Demand].

@@ -56,6 +56,19 @@ func part(n, of int64) float64 {
 	return float64(n) / float64(of)
 }
 
+// Large reports whether requests of so many tokens on average use up a minute's tokens before its
+// requests, on one of the candidates.
+func Large(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, average int64) bool {
+	return slices.ContainsFunc(candidates, func(c scheduler.Candidate) bool {
+		return large(c.State.Calendar(model).EffectiveLimits(rules.Of(c.ID), now).Limits, scheduler.Demand{Tokens: average})
+	})
+}
+
+// large reports whether a request has more tokens than a minute has for each of its requests.
+func large(l scheduler.Limits, d scheduler.Demand) bool {
+	return l.RPM > 0 && l.TPM > 0 && part(d.Tokens, l.TPM) > part(d.Count(), l.RPM)
+}
+
 // Patience is for how long a request waits for room on a project that it isn't too small for.
 const Patience = 10 * time.Second
 
@@ -114,11 +127,6 @@ func LeastIdle(rules *scheduler.Rules, now scheduler.Instant, candidates []sched
 		}
 	}
 	return best
-}
-
-// large reports whether a request has more tokens than a minute has for each of its requests.
-func large(l scheduler.Limits, d scheduler.Demand) bool {
-	return l.RPM > 0 && l.TPM > 0 && part(d.Tokens, l.TPM) > part(d.Count(), l.RPM)
 }
 
 // idle returns for how long tokens are kept idle on a calendar for a request that is to start

@@ -85,6 +85,14 @@ func TestFitting(t *testing.T) {
 	assert.Len(t, Fitting(rulesOf(10, scheduler.Unlimited), now, all, model, scheduler.Demand{Tokens: 10}, 200), len(all))
 }
 
+func TestLarge(t *testing.T) {
+	all := []scheduler.Candidate{few(), {ID: "unknown"}}
+	assert.True(t, Large(rulesOf(10, 1000), now, all, model, 101))
+	assert.False(t, Large(rulesOf(10, 1000), now, all, model, 100), "ten of them are all the tokens, and all the requests")
+	assert.False(t, Large(rulesOf(10, scheduler.Unlimited), now, all, model, 101))
+	assert.False(t, Large(rulesOf(scheduler.Unlimited, 1000), now, all, model, 101))
+}
+
 // A large request waits a little longer where less stands idle until its start.
 func TestLeastIdle(t *testing.T) {
 	rules := rulesOf(10, 1000)
