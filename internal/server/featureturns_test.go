@@ -32,6 +32,9 @@ func TestModelsAreTriedInTurn(t *testing.T) {
 		"the chain":      func(int) []string { return []string{"auto"} },
 	} {
 		for _, wording := range []string{"429_help_only", "429_bare"} {
+			if wording == "429_bare" && name != "the chain" {
+				continue // it is kept like the other
+			}
 			t.Run(name+" "+wording, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					const given = 3 * time.Hour
@@ -55,7 +58,7 @@ func TestModelsAreTriedInTurn(t *testing.T) {
 						return w.do("POST", "/v1beta/models/"+model+":generateContent", body)
 					}
 					found := time.Duration(0)
-					for i := 0; time.Since(began) < 8*time.Hour; i++ {
+					for i := 0; time.Since(began) < 6*time.Hour+15*time.Minute; i++ {
 						for _, model := range asks(i) {
 							if ask(model, grounded["google_search"].body).Code == http.StatusOK && found == 0 {
 								found = time.Since(began)
@@ -64,7 +67,7 @@ func TestModelsAreTriedInTurn(t *testing.T) {
 						if i%30 == 0 {
 							require.Equal(t, http.StatusOK, ask(pro, hello).Code)
 						}
-						synctestSleep(20 * time.Second)
+						synctestSleep(30 * time.Second)
 					}
 					for of, all := range probes {
 						var before []time.Time

@@ -251,10 +251,14 @@ var accessTexts = []struct {
 	reason           string
 }{
 	{403, "Your API key was reported as leaked", "", upstream.ClassKeyInvalid, upstream.ReasonLeaked},
+	{403, "Generative Language API has not been used in project", "", upstream.ClassKeyInvalid, upstream.ReasonAPIOff},
+	{403, "Requests to this API generativelanguage.googleapis.com", "are blocked", upstream.ClassKeyInvalid, "API_KEY_SERVICE_BLOCKED"},
+	{403, "This API method requires billing to be enabled", "", upstream.ClassBilling, upstream.ReasonBilling},
 	{403, "Method doesn't allow unregistered callers", "", upstream.ClassKeyInvalid, upstream.ReasonUnregistered},
 	{403, "Your project has been denied access", "", upstream.ClassProject, upstream.ReasonDenied}, // free calls pass: captured
 	{403, "Permission denied: Consumer", "has been suspended", upstream.ClassKeyInvalid, "CONSUMER_SUSPENDED"},
 	{400, "API key not valid", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
+	{400, "API Key not found", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
 	{400, "API key expired", "", upstream.ClassKeyInvalid, "API_KEY_INVALID"},
 	{400, "User location is not supported", "", upstream.ClassCaller, upstream.ReasonLocation},
 	{400, "Gemini API free tier is not available in your country", "", upstream.ClassProject, upstream.ReasonFreeTier},
@@ -265,10 +269,11 @@ var accessTexts = []struct {
 // decideModel reads a 404. One that names no model, such as a missing file, is the caller's.
 func (e *failure) decideModel(a answer) {
 	switch {
-	case strings.Contains(a.Message, "no longer available"), strings.Contains(a.Message, "has been deprecated"):
+	case containsAny(a.Message, "no longer available", "has been deprecated"),
+		containsAny(a.Message, "has been retired", "has been shut down", "was shut down", "has been discontinued") && containsAny(a.Message, "model", "Model"):
 		e.set(upstream.ClassModelGone, "")
 	case strings.Contains(a.Message, "is not found for API version"),
-		strings.HasPrefix(a.Message, "models/") && strings.Contains(a.Message, "not found"):
+		strings.HasPrefix(a.Message, "models/") && containsAny(a.Message, "not found", "is not supported for"):
 		e.set(upstream.ClassModelUnknown, "")
 	default:
 		e.set(upstream.ClassCaller, "")

@@ -272,6 +272,32 @@ func TestClassifyKeepsBody(t *testing.T) {
 	assert.Nil(t, classify(502, []byte("<html>"), testKey).Body)
 }
 
+// Errors whose details didn't come along, as some gateways and formats leave them out, mean the same by
+// their words. So do those that nobody has seen yet of models that are shut down.
+func TestWithoutDetails(t *testing.T) {
+	for _, c := range []struct {
+		status  int
+		message string
+		class   upstream.Class
+	}{
+		{403, "Generative Language API has not been used in project 123 before or it is disabled. Enable it by visiting https://console.developers.google.com/", upstream.ClassKeyInvalid},
+		{403, "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked.", upstream.ClassKeyInvalid},
+		{403, "This API method requires billing to be enabled. Please enable billing on project #123 by visiting https://console.developers.google.com/", upstream.ClassBilling},
+		{400, "API Key not found. Please pass a valid API key.", upstream.ClassKeyInvalid},
+		{404, "models/gemini-1.5-pro has been retired. Please use a newer model.", upstream.ClassModelGone},
+		{404, "The model gemini-1.5-pro has been shut down.", upstream.ClassModelGone},
+		{404, "Model gemini-2.0-flash was shut down on 1 June 2026.", upstream.ClassModelGone},
+		{404, "models/gemini-2.5-pro is not supported for generateContent.", upstream.ClassModelUnknown},
+		{404, "The file has been discontinued.", upstream.ClassCaller},
+		{400, "The text says: API Key not found", upstream.ClassCaller},
+		{403, "You ask: Requests to this API generativelanguage.googleapis.com are blocked", upstream.ClassCaller},
+	} {
+		raw, err := json.Marshal(map[string]any{"error": map[string]any{"code": c.status, "message": c.message, "status": "X"}})
+		require.NoError(t, err)
+		assert.Equal(t, c.class, classify(c.status, raw, testKey).Class, c.message)
+	}
+}
+
 // A limit that a violation doesn't give is the message's, where that names one for each of its metric's.
 func TestLimitsOfTheMessage(t *testing.T) {
 	const requests, tokens = metricPrefix + "generate_content_free_tier_requests", metricPrefix + "generate_content_free_tier_input_token_count"
