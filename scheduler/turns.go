@@ -11,11 +11,12 @@ import (
 // with it in turn, one after each pause, which grows for all of them: the project may have none of it,
 // and then one refusal a pause is enough to know. The one that was refused now is the last.
 // A model that was never asked for the feature, or was served with it since, isn't among them: one may
-// have what another hasn't. Nor is one that is being tried. It returns all of them.
+// have what another hasn't. Nor is one whose pause is over: whoever asks for it next finds out, however
+// rarely that is. It returns all of them.
 func (p *Project) takeTurns(rules *Rules, now Instant, refused *Calendar) (paused []*Calendar) {
 	var others []*Calendar
 	for _, c := range p.Calendars {
-		if c != refused && limits.SameFeature(c.Model, refused.Model) && c.InDoubt() && c.Block.Cause == ByBare && !c.Tried(now) {
+		if c != refused && limits.SameFeature(c.Model, refused.Model) && c.InDoubt() && c.Block.Cause == ByBare && c.Block.Until > now {
 			others = append(others, c)
 		}
 	}
