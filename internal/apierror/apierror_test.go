@@ -133,6 +133,10 @@ func TestWaitForOtherProvidersIsInTheirWords(t *testing.T) {
 		{Wait{Model: claude, Cause: scheduler.ByRPM}, "RequestsPerMinutePerProjectPerModel", "5", "This request would exceed the rate limit of 5 requests per minute (model: claude-sonnet-5)."},
 		{Wait{Model: claude, Cause: scheduler.ByTPM}, "InputTokensPerMinutePerProjectPerModel", "30000", "rate limit of 30000 input tokens per minute"},
 		{Wait{Model: claude, Cause: scheduler.ByTPM, On: scheduler.OfOutputs(claude), Beside: "x"}, "OutputTokensPerMinutePerProjectPerModel", "30000", "rate limit of 30000 output tokens per minute"},
+		{Wait{Model: gpt, Cause: scheduler.ByMinute}, "AnswersPerProjectPerModel", "", "Every usable project is busy. Rate limit reached for openai/gpt-5.5: openai's own answer says how long to wait."},
+		{Wait{Model: gpt, Cause: scheduler.ByBare}, "AnswersPerProjectPerModel", "", "Rate limit reached for openai/gpt-5.5: openai's own answer refused a request and didn't say for how long."},
+		{Wait{Model: claude, Cause: scheduler.ByMinute, On: scheduler.OfDay(claude), Beside: "x"}, "AnswersPerProjectPerModel", "", "This request would exceed the rate limit of anthropic (model: claude-sonnet-5), whose own answer says how long to wait."},
+		{Wait{Model: claude, Cause: scheduler.ByBare}, "AnswersPerProjectPerModel", "", "whose own answer refused a request and didn't say for how long."},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			c.wait.Limits, c.wait.Left = limits, 58_001*time.Millisecond

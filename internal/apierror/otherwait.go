@@ -13,6 +13,9 @@ import (
 // this provider has for it: clients look for them. The details are ours, in Google's shape.
 func (w *Wait) ofOther() (v violation, message string) {
 	provider, name, _ := strings.Cut(w.Model, "/")
+	if w.Cause.OfBlock() {
+		return w.ofAnswer(provider, name)
+	}
 	limit, what, period := w.counted(provider == "anthropic")
 	rate := what + " per " + period
 	if period == atATime {
@@ -32,6 +35,24 @@ func (w *Wait) ofOther() (v violation, message string) {
 		return v, fmt.Sprintf("This request would exceed the rate limit of %s%s (model: %s).", many, rate, name)
 	}
 	return v, fmt.Sprintf("Rate limit reached for %s on %s%s%s.", w.Model, rate, abbreviation(what, period), said)
+}
+
+// ofAnswer says that it is an answer of the provider's that stands in the way. It names no number:
+// what was reached may be a limit that isn't known here.
+func (w *Wait) ofAnswer(provider, name string) (v violation, message string) {
+	v = violation{
+		Metric:     "fluxgate.dev/answers_per_model",
+		ID:         "AnswersPerProjectPerModel",
+		Dimensions: map[string]string{"provider": provider, "model": name},
+	}
+	said := "refused a request and didn't say for how long"
+	if w.Cause == scheduler.ByMinute {
+		said = "says how long to wait"
+	}
+	if provider == "anthropic" {
+		return v, fmt.Sprintf("This request would exceed the rate limit of anthropic (model: %s), whose own answer %s.", name, said)
+	}
+	return v, fmt.Sprintf("Rate limit reached for %s: %s's own answer %s.", w.Model, provider, said)
 }
 
 const atATime = "at a time"
