@@ -113,10 +113,13 @@ func TestUnservedByAnybody(t *testing.T) {
 		m := mix(t)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		before := len(m.openai.Requests())
-		for _, path := range []string{"/openai/v1/completions", "/openai/v1/moderations", "/v1/completions"} {
+		for path, named := range map[string]string{
+			"/openai/v1/completions": "/openai/v1/completions", "/openai/v1/moderations": "/openai/v1/moderations",
+			"/v1beta/openai/moderations": "/v1beta/openai/moderations", "/v1/completions": "/openai/v1/completions",
+		} {
 			rec := m.ask(t, "POST", path, `{"model":"gpt-5.5","prompt":"Hello","input":"Hello"}`, "X-Fluxgate-Provider", "openai")
 			assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
-			assert.Contains(t, rec.Body.String(), "isn't served here.")
+			assert.Contains(t, rec.Body.String(), "POST "+named+" isn't served here.", "the route that was asked")
 			assert.Contains(t, rec.Body.String(), "to other providers it isn't passed on, whichever have keys here")
 		}
 		assert.Len(t, m.openai.Requests(), before)

@@ -206,12 +206,15 @@ var newer = []string{"interactions", "agents", "environments", "triggers", "webh
 
 // Told is how a route's path is told to people: below the usual version, and with what its
 // {…} stand for.
-func (r Route) Told() string {
+func (r Route) Told() string { return r.ToldBelow(r.Base.Roots()[0]) }
+
+// ToldBelow is Told, below another of its base's roots.
+func (r Route) ToldBelow(root string) string {
 	path := strings.ReplaceAll(r.Path, "...", "")
 	if r.Model == InPath && r.Base != Messages {
 		path = strings.Replace(path, "{call}", "{model}", 1)
 	}
-	return r.Base.Roots()[0] + path
+	return root + path
 }
 
 // Call returns what is behind a name and a colon at the end of the path: the method of a

@@ -314,6 +314,8 @@ func TestKnownAndNotServed(t *testing.T) {
 		assert.Equal(t, http.StatusNotImplemented, a.Code, path)
 		assert.Contains(t, a.Body.String(), want, path)
 		assert.Contains(t, a.Body.String(), "isn't served here", path)
+		root := path[:strings.Index(path[1:], "/")+2]
+		assert.Contains(t, a.Body.String(), method+" "+root, "the route that was asked")
 	}
 	w.untouched()
 }

@@ -30,10 +30,12 @@ func (by methods) find(r *http.Request) (handler, []string) {
 	return nil, slices.Sorted(maps.Keys(by))
 }
 
-// A match is a row of the table that a request has matched, with the names in its path.
+// A match is a row of the table that a request has matched, with the names in its path and what that
+// begins with.
 type match struct {
 	*routes.Route
 	names []string
+	root  string
 }
 
 // valid reports whether the names in the path are such as upstream gives out: they become
@@ -54,7 +56,7 @@ func (m match) valid() bool {
 
 // unserved is the answer to what is known and not served.
 func unserved(m match) error {
-	return apierror.New(apierror.Unserved, m.Method+" "+m.Told()+" isn't served here. "+m.Unserved)
+	return apierror.New(apierror.Unserved, m.Method+" "+m.ToldBelow(m.root)+" isn't served here. "+m.Unserved)
 }
 
 // path returns the upstream path, for a model in the place of the one that it names.

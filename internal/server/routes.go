@@ -29,7 +29,7 @@ func (s *Server) routes() {
 	// Upstream's, by the table, where its clients expect them.
 	for _, shape := range routes.Shapes(routes.Table) {
 		for _, root := range shape.Base.Roots() {
-			s.route(shape.Rows[0].Errors(), root+shape.Pattern, s.among(shape))
+			s.route(shape.Rows[0].Errors(), root+shape.Pattern, s.among(shape, root))
 		}
 	}
 	for _, r := range routes.Table {
@@ -59,8 +59,8 @@ func (s *Server) own(path string, by methods) {
 	s.route(apierror.Native, path, by.find)
 }
 
-// among finds the row of a shape.
-func (s *Server) among(shape routes.Shape) finder {
+// among finds the row of a shape below a root.
+func (s *Server) among(shape routes.Shape, root string) finder {
 	wildcards := shape.Wildcards()
 	return func(r *http.Request) (handler, []string) {
 		values := make([]string, len(wildcards))
@@ -68,7 +68,7 @@ func (s *Server) among(shape routes.Shape) finder {
 			values[i] = r.PathValue(name)
 		}
 		row, names, allow := shape.Find(passing.MethodOf(r), values)
-		m := match{row, names}
+		m := match{row, names, root}
 		if row == nil || !m.valid() {
 			return nil, allow
 		}
