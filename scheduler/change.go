@@ -378,7 +378,7 @@ func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bo
 		counted = c.ProbeRefused(rules, now, r.ID, r.Limits)
 	}
 	for _, cause := range r.Reached {
-		c.Learned.Name(cause, c.Reached(rules, now, r.ID, cause), now)
+		c.Reached(rules, now, r.ID, cause)
 	}
 	c.Learned.Record(r.Limits, now)
 	if r.Oversize > 0 && (c.Refused == 0 || r.Oversize < c.Refused) {

@@ -44,6 +44,30 @@ func TestReached(t *testing.T) {
 		assert.Equal(t, with(ByRPM, 3), refused(d, now, r, ByRPM), "three were sent before it")
 		assert.Equal(t, with(ByRPM, 3), d.limits(now.Add(LearnedFor-time.Second)).Limits)
 	})
+	t.Run("others were on their way, and may have arrived before it", func(t *testing.T) {
+		d := newDesk(t, all)
+		d.rules.Skew = 500 * time.Millisecond
+		first := d.reserve(noon, 1)
+		r := d.reserve(noon.Add(time.Millisecond), 1)
+		for i := range 8 {
+			d.reserve(noon.Add(time.Duration(2+i)*time.Millisecond), 1)
+		}
+		d.do(now, Settle{Model: "m", ID: first.Reservation.ID, Reserved: first.Reservation, SentAt: noon})
+		assert.Equal(t, with(ByRPM, 9), refused(d, now, r, ByRPM), "not the one that was admitted before it alone")
+		d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: -1, SentAt: noon + 3})
+		assert.Equal(t, with(ByRPM, 9), refused(d, now, r, ByRPM))
+	})
+	t.Run("so low that somebody else has most of it", func(t *testing.T) {
+		for cause, low := range map[Cause]Limits{
+			ByRPM: {RPM: 3, TPM: all.TPM, RPD: all.RPD}, ByTPM: {RPM: all.RPM, TPM: 3, RPD: all.RPD}, ByRPD: {RPM: all.RPM, TPM: all.TPM, RPD: 3},
+		} {
+			d := newDesk(t, all)
+			require.Equal(t, low, refused(d, now, send(d, noon, 1, 1, 1, 1), cause))
+			l := d.p.Calendar("m").Learned
+			assert.True(t, l.Limit(cause).Due(now), "%s: it is put to the test at once, not on the next day", cause)
+			assert.True(t, l.Worth(now))
+		}
+	})
 	t.Run("tokens", func(t *testing.T) {
 		d := newDesk(t, all)
 		assert.Equal(t, with(ByTPM, 69_999), refused(d, now, send(d, noon, 10_000, 20_000, 40_000), ByTPM))

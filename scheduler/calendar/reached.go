@@ -1,20 +1,43 @@
 package calendar
 
-import "fluxgate.dev/fluxgate/scheduler/limits"
+import (
+	"fluxgate.dev/fluxgate/scheduler/learned"
+	"fluxgate.dev/fluxgate/scheduler/limits"
+)
 
-// Reached returns the most that the limit can be that a cause names, since upstream refused the
-// request with that reservation by it: one less than all that had been sent by then. 0: that
-// says nothing, for there was nothing else, the limit is no higher as it is, or what was sent isn't
-// known any more.
-func (c *Calendar) Reached(rules *Rules, now Instant, id uint64, cause Cause) int64 {
+// doubted is the part of the policy's limit below which a limit that was learned from what had been sent is
+// put to the test at once: rather than having so little the project has somebody else that uses it.
+const doubted = 10
+
+// Reached has the limit learned that a cause names, since upstream refused the request with that
+// reservation by it: the most that it can be is one less than all that may have arrived by then. That
+// says nothing where there was nothing else, the limit is no higher as it is, or what was sent
+// isn't known any more.
+func (c *Calendar) Reached(rules *Rules, now Instant, id uint64, cause Cause) {
+	n := c.reached(rules, now, id, cause)
+	policy, at := rules.EffectiveLimits(c.Model).Limits, now
+	for _, x := range []struct {
+		cause  Cause
+		policy int64
+	}{{ByRPM, policy.RPM}, {ByTPM, policy.TPM}, {ByRPD, policy.RPD}} {
+		if x.cause == cause && x.policy != Unlimited && n < x.policy/doubted {
+			at = now.Add(-learned.LearnedFor)
+		}
+	}
+	c.Learned.Name(cause, n, at)
+}
+
+// reached returns the most that the limit can be; 0: nothing is known of that.
+func (c *Calendar) reached(rules *Rules, now Instant, id uint64, cause Cause) int64 {
 	i := c.sent(id)
 	if i < 0 || !limits.IsModel(c.Model) {
 		return 0
 	}
 	t, own := c.Terms(rules, now), c.Sent[i]
+	arrived := max(own.Start, own.End-t.every) // at the latest
 	var requests, tokens int64
 	for _, r := range c.Sent {
-		if r.Start <= own.Start && r.End > own.Start {
+		if r.Start <= arrived && r.End > own.Start {
 			requests, tokens = requests+r.Requests, tokens+r.Tokens
 		}
 	}
