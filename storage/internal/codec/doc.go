@@ -39,8 +39,9 @@
 //
 // The sections of this build are [Sections]: the calendars that aren't a model's, those of them
 // that are buckets, what is kept of models without a place, what is known to be on its way, what
-// callers were served, which settings the writer knew of, for how long some bookings are kept, and
-// where in short windows the sums of requests end to the millisecond. Of the second field,
+// callers were served, which settings the writer knew of, for how long some bookings are kept,
+// where in short windows the sums of requests end to the millisecond, and which models' limits of
+// tokens are wider than the buckets beside them. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there is. Where
 // sixteen models are as full as can be made up, there is no room for it, and whatever isn't a
 // model's calendar counts as used. Where there are limits for models only, which fold nothing,
@@ -50,6 +51,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - codec.go: a document, its bounds, and making a project fit
+//   - wider.go: the section with limits of tokens that are wider than the bucket beside their model
 //   - fine.go: the section with ends within a second, of short windows
 //   - buckets.go: the section with calendars that are buckets, refilled without a break
 //   - others.go: the section with the calendars that aren't a model's
