@@ -20,7 +20,7 @@ type Weight struct {
 	// isn't made for it.
 	IfKnown bool
 	// IfPlace says that it counts only where there is a place for that calendar, beside those of a
-	// project that are in use.
+	// project that are in use. Else the limit of tokens that is known of it is held to on the model's.
 	IfPlace bool
 }
 
@@ -78,6 +78,10 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 			}
 		}
 		if w.IfPlace && !p.room(rules, now, w.On) {
+			most := p.Calendar(w.On).EffectiveLimits(rules, now).TPM
+			if t := &all[0].t; most != Unlimited && (t.TPM == Unlimited || t.TPM > most) {
+				t.TPM = most
+			}
 			continue
 		}
 		w.Demand.Allowance = max(w.Demand.Allowance, d.Allowance)

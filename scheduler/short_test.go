@@ -146,4 +146,22 @@ func TestWeightIfThereIsAPlace(t *testing.T) {
 	result := d.do(noon, Reserve{Model: "m", ID: 91, Also: []Weight{{On: used, IfPlace: true}}})
 	assert.Equal(t, Admitted, result.Verdict)
 	assert.Empty(t, result.Also)
+
+	// What is remembered of its limit holds on the model's calendar, which has more in a minute.
+	d = newDesk(t, Limits{RPM: 1000, TPM: 2000, RPD: Unlimited})
+	d.rules.Specs = map[string]Spec{}
+	also := []Weight{{On: used, Demand: Demand{Tokens: 600}, IfKnown: true, IfPlace: true}}
+	d.do(noon, RecordRefusal{Model: used, Limits: Limits{TPM: 1000}})
+	for i := range MaxOthers {
+		on := OfFeature("m", string(rune('a'+i)))
+		d.rules.Specs[on] = limited
+		require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: uint64(i) + 1, Also: []Weight{{On: on}}}).Verdict)
+	}
+	require.False(t, d.p.Has(used))
+	require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: 92, Demand: Demand{Tokens: 600}, Also: also}).Verdict)
+	result = d.do(noon, Reserve{Model: "m", ID: 93, Demand: Demand{Tokens: 600}, Also: also})
+	assert.Equal(t, Refused, result.Verdict)
+	assert.Equal(t, ByTPM, result.Cause)
+	offer, _ := Plan(d.rules, noon, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Demand: Demand{Tokens: 600}, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+	assert.Equal(t, result.Start, offer.Start)
 }
