@@ -17,7 +17,9 @@ import (
 // those, under the status that they come with there. The codes say little: 1011 is an overload,
 // a quota and a bug alike (captured).
 
-// statuses are the words by which a close belongs to a status; the first that is found counts.
+// statuses are the words by which a close belongs to a status; the first that is found counts. Words
+// may quote the caller's, so what follows a quotation mark doesn't count, nor does what is no
+// INVALID_ARGUMENT under the code of that.
 var statuses = []struct {
 	words  string
 	status int
@@ -34,7 +36,7 @@ var statuses = []struct {
 	{"User location is not supported", http.StatusBadRequest, "FAILED_PRECONDITION"}, // captured
 	{"free tier is not available in your country", http.StatusBadRequest, "FAILED_PRECONDITION"},
 	{"reported as leaked", http.StatusForbidden, "PERMISSION_DENIED"},
-	{"has been suspended", http.StatusForbidden, "PERMISSION_DENIED"},
+	{"Permission denied: Consumer ", http.StatusForbidden, "PERMISSION_DENIED"}, // 'api_key:…' has been suspended
 	{"has been denied access", http.StatusForbidden, "PERMISSION_DENIED"},
 	{"does not have permission", http.StatusForbidden, "PERMISSION_DENIED"},
 	{"unregistered callers", http.StatusForbidden, "PERMISSION_DENIED"},
@@ -55,8 +57,15 @@ func failureOf(to dispatch.Target, err error) *upstream.Error {
 	case websocket.StatusGoingAway, websocket.StatusServiceRestart, websocket.StatusTryAgainLater:
 		status, name = http.StatusServiceUnavailable, "UNAVAILABLE"
 	}
+	own := closed.Reason
+	if quoted := strings.IndexAny(own, `"'`+"`"); quoted >= 0 {
+		own = own[:quoted]
+	}
 	for _, s := range statuses {
-		if strings.Contains(closed.Reason, s.words) {
+		if closed.Code == websocket.StatusInvalidFramePayloadData && s.status != http.StatusBadRequest {
+			continue
+		}
+		if strings.Contains(own, s.words) {
 			status, name = s.status, s.name
 			break
 		}

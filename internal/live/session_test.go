@@ -206,6 +206,26 @@ func TestRefusedElsewhere(t *testing.T) {
 	assert.Equal(t, websocket.StatusInternalError, got.Code)
 }
 
+// Gemini's words may quote the caller's. Those say nothing of a project or a model: what one
+// caller is refused keeps nobody else away.
+func TestWordsOfTheCaller(t *testing.T) {
+	w := newWorld(t, `FLUXGATE_LIMITS={"live":{"rpm":100}}`)
+	i := w.instance()
+	for _, words := range []string{"spending cap", "RESOURCE_EXHAUSTED, limit: 0", "you exceeded your spend-based rate limit", "no longer available", `a" API key expired, "b`} {
+		for _, reason := range []string{
+			`Invalid JSON payload received. Unknown name "` + words + `" at 'setup': Cannot find field.`,
+			"Invalid value at 'setup' (" + words,
+		} {
+			refused := live.Failure{Code: 1007, Reason: reason}
+			w.sim.Live().FailNext(refused)
+			assert.Equal(t, websocket.CloseError{Code: 1007, Reason: reason}, w.connect(i, setupOf(model)).closed())
+			c := w.connectAs(i, bobToken, setupOf(model))
+			assert.Contains(t, c.hear(), "setupComplete", reason)
+			assert.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+		}
+	}
+}
+
 // However Gemini ends a session the caller hears it as it is.
 func TestUpstreamsEnd(t *testing.T) {
 	w := newWorld(t)

@@ -266,13 +266,20 @@ var accessTexts = []struct {
 	{400, "The input token count", "exceeds the maximum number of tokens allowed", upstream.ClassCaller, upstream.ReasonInputTooLarge},
 }
 
+// modelGone and modelUnknown say so of a model with which the message begins, or with what one is called: further on it
+// may quote the caller's input, by which nobody else is to lose a model.
+var (
+	modelGone = regexp.MustCompile(`^(?i:(?:the |this |requested )?models?\b|gemini|gemma|imagen|veo|text-|embedding)[A-Za-z0-9 ./_@-]{0,100}?` +
+		`\b(?:no longer available|(?:has|have) been (?:deprecated|retired|shut down|discontinued)|was shut down)`)
+	modelUnknown = regexp.MustCompile(`^(?:models/)?\S+ is not found for API version`)
+)
+
 // decideModel reads a 404. One that names no model, such as a missing file, is the caller's.
 func (e *failure) decideModel(a answer) {
 	switch {
-	case containsAny(a.Message, "no longer available", "has been deprecated"),
-		containsAny(a.Message, "has been retired", "has been shut down", "was shut down", "has been discontinued") && containsAny(a.Message, "model", "Model"):
+	case modelGone.MatchString(a.Message):
 		e.set(upstream.ClassModelGone, "")
-	case strings.Contains(a.Message, "is not found for API version"),
+	case modelUnknown.MatchString(a.Message),
 		strings.HasPrefix(a.Message, "models/") && containsAny(a.Message, "not found", "is not supported for"):
 		e.set(upstream.ClassModelUnknown, "")
 	default:

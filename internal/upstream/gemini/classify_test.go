@@ -288,7 +288,13 @@ func TestWithoutDetails(t *testing.T) {
 		{404, "The model gemini-1.5-pro has been shut down.", upstream.ClassModelGone},
 		{404, "Model gemini-2.0-flash was shut down on 1 June 2026.", upstream.ClassModelGone},
 		{404, "models/gemini-2.5-pro is not supported for generateContent.", upstream.ClassModelUnknown},
+		{404, "gemini-2.0-flash has been shut down. Use a newer model.", upstream.ClassModelGone},
 		{404, "The file has been discontinued.", upstream.ClassCaller},
+		{404, "Interaction model-has-been is not found, for the model has been retired", upstream.ClassCaller},
+		{404, "fileSearchStores/the model has been shut down not found", upstream.ClassCaller},
+		{404, `Model: tool "this model is no longer available" not found`, upstream.ClassCaller},
+		{404, "The tool This model is no longer available is unknown", upstream.ClassCaller},
+		{404, "Store models/x is not found for API version v1beta is unknown", upstream.ClassCaller},
 		{400, "The text says: API Key not found", upstream.ClassCaller},
 		{403, "You ask: Requests to this API generativelanguage.googleapis.com are blocked", upstream.ClassCaller},
 	} {
