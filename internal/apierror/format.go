@@ -230,7 +230,7 @@ const (
 	shouldRetry = "X-Should-Retry"
 	// RetryHeader says exactly how long to wait, in milliseconds. Retry-After is rounded
 	// up, and what Retry-After-Ms says may be less. Waits of our own have it, also those beside
-	// upstream's words where it failed; a 429 of upstream's that is passed on doesn't.
+	// upstream's words where it failed; a 429 of upstream's that is passed on doesn't, unless it means overload.
 	RetryHeader = "X-Fluxgate-Retry-Ms"
 )
 

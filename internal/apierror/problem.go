@@ -113,6 +113,7 @@ type Upstream struct {
 	// negative: waiting doesn't help.
 	Wait   time.Duration
 	Broken bool // no complete answer came, and the request may have been served
+	Failed bool // it is a failure of upstream's, whatever its status, and no refusal
 	// Patience is that of the route's clients.
 	Patience Patience
 }
@@ -147,7 +148,7 @@ func (e *Upstream) setRetry(h http.Header, code int) {
 	case e.TimedOut || e.Broken:
 	case e.Wait < 0, code == http.StatusLoopDetected:
 		h.Set(shouldRetry, "false") // clients try any 5xx again
-	case e.Wait > 0 && code >= http.StatusInternalServerError:
+	case e.Wait > 0 && (e.Failed || code >= http.StatusInternalServerError):
 		setOwnRetry(h, e.Wait, e.Patience) // upstream's word, and our wait
 	case e.Wait > 0:
 		setRetry(h, e.Wait, e.Patience)

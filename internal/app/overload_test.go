@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/anthropicsim"
 	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/remote"
 )
 
 // Where a provider has no capacity its words pass in its own format, with when to come back; once
@@ -51,4 +52,20 @@ func TestOverloadOfOtherProviders(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where it is a 429 whose words say that, its callers are told like those of a 503.
+func TestOverloadUnder429(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		m.openai.FailNext(2, openaisim.EngineOverloaded)
+		rec := m.ask(t, "POST", chat, chatOf("gpt-5.5"))
+		require.Equal(t, http.StatusTooManyRequests, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "The engine is currently overloaded")
+		wait, own := remote.Refused(rec.Code, rec.Header(), time.Now())
+		assert.True(t, own, "wait sits it out")
+		assert.Equal(t, 5*time.Second, wait)
+		require.Equal(t, http.StatusOK, m.ask(t, "POST", chat, chatOf("gpt-5.5")).Code, "nobody is kept away")
+	})
 }

@@ -41,7 +41,7 @@
 // Answers. The last user's text comes back behind "Answer to: ". A prompt can order how
 // much is written and thought: see prompt.answer. Four bytes of text are a token.
 //
-// Faults. [Server.FailNext] has requests fail with 500 or 503, or break off.
+// Faults. [Server.FailNext] has requests fail with 500, 503 or an overload's 429, or break off.
 //
 // # What is not modelled
 //

@@ -7,10 +7,11 @@ type Failure int
 
 // The failures.
 const (
-	ServerError Failure = iota // 500
-	Overloaded                 // 503
-	Reset                      // the connection breaks before the answer
-	CutStream                  // it breaks within the answer
+	ServerError      Failure = iota // 500
+	Overloaded                      // 503
+	EngineOverloaded                // 429 with the words of an overload (documented)
+	Reset                           // the connection breaks before the answer
+	CutStream                       // it breaks within the answer
 )
 
 // error is what is answered instead; nil: the failure comes later.
@@ -21,6 +22,8 @@ func (f Failure) error() *apiError {
 	case Overloaded:
 		return &apiError{http.StatusServiceUnavailable, "The server is currently overloaded with other requests. Sorry about that! Please try again in a moment.",
 			"service_unavailable_error", "", "server_is_overloaded", nil}
+	case EngineOverloaded:
+		return &apiError{http.StatusTooManyRequests, "The engine is currently overloaded, please try again later.", "server_error", "", "", nil}
 	case Reset:
 		panic(http.ErrAbortHandler)
 	default:

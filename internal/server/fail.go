@@ -40,7 +40,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
 			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
 			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, From: failure.From(), Wait: failure.Wait,
-			Patience: patienceOf(r),
+			Patience: patienceOf(r), Failed: failure.Class == upstream.ClassServer,
 		})
 		log.Warn("failed", "class", failure.Class.String(), "error", err)
 		return
