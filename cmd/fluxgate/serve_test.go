@@ -68,8 +68,10 @@ func TestServeWithoutConfiguration(t *testing.T) {
 // What is under way is finished; whoever is in a hurry asks twice.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
-	simulator := launch(t, nil, "simulator", "--port", "0", "--latency", "2s", "--jitter", "0s")
-	env := []string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}
+	begin := func(latency time.Duration) *process {
+		simulator := launch(t, nil, "simulator", "--port", "0", "--latency", latency.String(), "--jitter", "0s")
+		return launch(t, []string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}, "serve")
+	}
 	send := func(p *process) chan int {
 		url := p.address()
 		done := make(chan int, 1)
@@ -86,19 +88,18 @@ func TestServeDrains(t *testing.T) {
 		return done
 	}
 
-	p := launch(t, env, "serve")
+	p := begin(2 * time.Second)
 	answer := send(p)
 	exit, _ := p.signal(syscall.SIGTERM)
 	assert.Zero(t, exit)
 	assert.Equal(t, http.StatusOK, <-answer)
 
-	p = launch(t, env, "serve")
+	p = begin(10 * time.Minute) // nobody waits for that
 	answer = send(p)
 	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
 	require.Eventually(t, func() bool { return strings.Contains(p.out.String(), "stopping") }, patience, 10*time.Millisecond)
-	exit, took := p.signal(os.Interrupt)
+	exit, _ = p.signal(os.Interrupt)
 	assert.Equal(t, 128+int(syscall.SIGINT), exit, "killed")
-	assert.Less(t, took, time.Second)
 	assert.Zero(t, <-answer)
 }
 
