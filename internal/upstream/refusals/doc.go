@@ -20,8 +20,8 @@
 //   - Overloaded and Server: ClassServer
 //   - Unsure: ClassBroken
 //
-// A machine-readable code decides; then words that are known, and only by how a message begins, since
-// messages may quote the caller; then a type, then the status.
+// A machine-readable code decides; then words that are known, and only by how a message begins where
+// another than the caller may lose by it, since messages may quote the caller; then a type, then the status.
 // Each code and text was captured, is documented, or says that it is neither; the tests say which is
 // from where.
 //

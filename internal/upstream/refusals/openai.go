@@ -107,8 +107,23 @@ func openAI(status int, body []byte) Refusal {
 		r.set(Spent, Project)
 		return r
 	}
+	if r.Status == http.StatusForbidden && r.flagged() {
+		r.set(Caller, Request)
+		return r
+	}
 	r.byStatus(f)
 	return r
+}
+
+// flagged reports whether what was asked isn't allowed, whoever asks it of whichever project: OpenRouter's moderation
+// (documented) and xAI's (in public reports) say so with 403. That is at worst the one caller's loss, so any words will do.
+func (r *Refusal) flagged() bool {
+	for _, words := range []string{"requires moderation", "input was flagged", "violates usage guidelines"} {
+		if strings.Contains(r.Message, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // decide takes a verdict, and looks closer where it is about a limit or a key.
