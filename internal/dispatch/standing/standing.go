@@ -330,13 +330,13 @@ func (s standing) learned(c *scheduler.Calendar, rules *scheduler.Rules, now, se
 }
 
 // lesson returns the limit that is to be learned; 0: none, for it is known today, or an operator
-// has named one that is no higher, or a lower one was learned since the request was sent: the limit
-// may have fallen in between. If it has risen, the next answer says so too.
+// has named one that is no higher, or a lower one was learned since the request was sent, or as it was:
+// the limit may have fallen in between. If it has risen, the next answer says so too.
 func lesson(l *ratelimits.Limit, known scheduler.LearnedLimit, policy int64, from scheduler.Source, now, sent scheduler.Instant) int64 {
 	switch {
 	case l.Limit <= 0:
 		return 0
-	case l.Limit > known.Limit && known.Limit > 0 && known.At > sent:
+	case l.Limit > known.Limit && known.Limit > 0 && known.At >= sent:
 		return 0
 	case !from.Start() && policy != scheduler.Unlimited && policy <= l.Limit:
 		return 0

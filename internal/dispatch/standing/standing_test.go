@@ -197,6 +197,7 @@ func TestOlderAnswersRaiseNoLimit(t *testing.T) {
 		holds int64
 	}{
 		"sent before":             {now - 1000, 12, 6},
+		"sent as it was learned":  {now, 12, 6}, // which came first isn't known
 		"sent since":              {now + 1, 12, 12},
 		"sent before, yet lower":  {now - 1000, 4, 4},
 		"sent since, and is less": {now + 1, 4, 4},

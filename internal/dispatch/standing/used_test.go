@@ -51,7 +51,7 @@ func TestTokensAsUsed(t *testing.T) {
 	assert.Equal(t, []scheduler.Change{learned(used, 12_000), learned(model, 12_000)}, changes, "until the bucket is there the window holds as little")
 	_, missing := p.Calendar(used).InWindow(rules, now+1000)
 	assert.EqualValues(t, 2900, missing, "what was sent before is missing, and refilled since it arrived")
-	p, changes = hear(r, send(p, now+1000, 2), now+1000, evenly(12_000, 6200, now+1000))
+	p, changes = hear(r, send(p, now+1001, 2), now+1001, evenly(12_000, 6200, now+1001))
 	assert.Equal(t, []scheduler.Change{learned(model, 24_000)}, changes)
 	assert.Equal(t, [2]int64{24_000, 12_000}, [2]int64{tpm(p, model), tpm(p, used)})
 	_, changes = hear(r, p, now+2000, evenly(12_000, 6400, now+2000))
