@@ -143,7 +143,25 @@ func several(now time.Time) *pool {
 	p.key(1, "invalid", "invalid_api_key")
 	p.block(3, 0, "upstream_minute", now.Add(48*time.Second))
 	p.more["errors"] = object{"minute": 3}
+	p.projects[0]["features"] = []object{
+		feature("grounding with gemini-2.5-flash", none, none, limit(500, 12)),
+		feature("image output", none, none, none), // which has no limit
+	}
+	p.projects[0]["features"].([]object)[1]["block"] = object{"until": instant(now.Add(10 * time.Minute)), "cause": "upstream_bare"}
+	p.projects[3]["features"] = []object{feature("output tokens of anthropic/some-model", none, limit(8_000, 6_400), none)}
+	p.projects[5]["features"] = []object{
+		feature("groq/some-model in 24h", limit(14_400, 14_400), limit(500_000, 123_456), none),
+		feature("groq/some-model in 1h", none, none, none),
+	}
 	return p
+}
+
+// none is a limit that there isn't.
+var none = object{"limit": -1, "used": 3, "left": -1, "source": "default"}
+
+// feature is a calendar beside those of the models.
+func feature(name string, requests, tokens, day object) object {
+	return object{"model": name, "rpm": requests, "tpm": tokens, "rpd": day, "tokens_today": 0, "bookings": 0, "next_free": object{}}
 }
 
 // refused is a pool that Gemini refuses for every reason there is.

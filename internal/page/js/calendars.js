@@ -254,7 +254,7 @@ function projectRows(status, p, range, now, width) {
     ),
     still(status, p, now)
       ? el('p', { class: 'note' }, 'None of its keys can be used, and nothing was sent today.')
-      : rows(status, p, current, range, now, width),
+      : [rows(status, p, current, range, now, width), apart(p, now)],
     !p.models.length && el('p', { class: 'note' }, 'Nothing has been sent or booked here yet.'),
   );
 }
@@ -276,6 +276,36 @@ function rows(status, p, current, range, now, width) {
         '.',
       ),
   ];
+}
+
+// apart lists what has limits of its own beside the models' minutes: output, other periods, and
+// features of Gemini's.
+function apart(p, now) {
+  const limited = (m) => [m.rpm, m.tpm, m.rpd].some((l) => !unlimited(l.limit)) || (m.block && instant(m.block.until) > now);
+  const listed = (p.features ?? []).filter(limited);
+  return (
+    listed.length > 0 && [
+      el('h4', { class: 'note' }, 'Limits beside those of a model’s minute'),
+      el(
+        'ul',
+        { class: 'apart' },
+        listed.map((m) =>
+          el(
+            'li',
+            { 'data-id': m.model },
+            el('div', { class: 'row-name' }, el('span', null, m.model), blockTag(m, now) && [' ', el('span', { class: 'row-state' }, blockTag(m, now))]),
+            el(
+              'dl',
+              { class: 'meters' },
+              !unlimited(m.rpm.limit) && meter('Requests', 'Requests', m.rpm),
+              !unlimited(m.tpm.limit) && meter('Tokens', 'Tokens', m.tpm),
+              !unlimited(m.rpd.limit) && meter('RPD', 'Requests a day', m.rpd),
+            ),
+          ),
+        ),
+      ),
+    ]
+  );
 }
 
 // unused says that nothing was sent today or booked, and nothing is drawn.
@@ -325,16 +355,8 @@ function row(status, p, m, current, range, now, width) {
 // rowState is what matters most about a calendar right now.
 function rowState(status, p, m, current, free, now) {
   const out = [];
-  if (m.block && instant(m.block.until) > now) {
-    const { cause, until } = m.block;
-    out.push(
-      el(
-        'span',
-        { class: 'tag bad', title: causes[cause] },
-        icon('block'),
-        `${shortCauses[cause] ?? words(cause)}, back ${wait(until, now)}`,
-      ),
-    );
+  if (blockTag(m, now)) {
+    out.push(blockTag(m, now));
   } else if (!usable(status, p.project)) {
     out.push(el('span', { class: 'tag' }, 'no usable key'));
   } else if (!p.provider && !inChain(status, m.model)) {
@@ -368,6 +390,20 @@ function rowState(status, p, m, current, free, now) {
   return out.flatMap((part, i) => (i ? [' ', part] : [part]));
 }
 
+// blockTag says why nothing goes there, and until when; false where it may.
+function blockTag(m, now) {
+  const { cause, until } = m.block ?? {};
+  return (
+    instant(until) > now &&
+    el(
+      'span',
+      { class: 'tag bad', title: causes[cause] },
+      icon('block'),
+      `${shortCauses[cause] ?? words(cause)}, back ${wait(until, now)}`,
+    )
+  );
+}
+
 function meter(name, meaning, limit) {
   const none = unlimited(limit.limit);
   const left = limit.left ?? limit.limit - limit.used;
@@ -379,6 +415,6 @@ function meter(name, meaning, limit) {
     'div',
     { class: 'meter', title },
     el('dt', null, el('abbr', { title: meaning }, name)),
-    el('dd', null, bar(share(limit.used, limit.limit), name.toLowerCase()), el('span', { class: 'figure' }, text)),
+    el('dd', null, bar(share(limit.used, limit.limit)), el('span', { class: 'figure' }, text)),
   );
 }

@@ -287,6 +287,22 @@ test('providers are grouped, and found by name', async () => {
   await close();
 });
 
+test('what has limits beside a model’s minute is listed with its project', async () => {
+  const { page, complaints, close } = await start('providers');
+  const listed = (project) => page.locator(`.project[data-id="${project}"] .apart li`).allInnerTexts();
+  const inWords = async (project) => (await listed(project)).map((text) => text.replaceAll(/\s+/g, ' ').replace(/ in \d+ (min|s).*/, ' soon'));
+  assert.deepEqual(await inWords('team-atlas'), [
+    'grounding with gemini-2.5-flash RPD 12 of 500',
+    'image output bare 429, back soon',
+  ]);
+  assert.deepEqual(await inWords('org-c'), ['output tokens of anthropic/some-model Tokens 6.4k of 8k']);
+  assert.deepEqual(await inWords('org-d'), ['groq/some-model in 24h Requests 14.4k of 14.4k Tokens 123k of 500k'], 'what has no limit isn’t');
+  assert.deepEqual(await inWords('org-a'), []);
+  assert.equal(await page.getByRole('heading', { name: 'Limits beside those of a model’s minute' }).count(), 3);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('models without anything to draw share a line', async () => {
   const { page, close } = await start('idle');
   assert.deepEqual(await page.locator('.project[data-id="team-atlas"] .row h4').allTextContents(), ['gemini-2.5-pro']);
