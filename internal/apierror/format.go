@@ -206,10 +206,10 @@ type Patience struct {
 var (
 	// Exact is for clients that read what is written for them: Fluxgate's own routes.
 	Exact = Patience{Longest: 60 * time.Second}
-	// Capped is for the routes of other APIs than Fluxgate's. OpenAI's SDKs and Vercel's
-	// read Retry-After-Ms first and take it only below 60 s (read in openai 6.49.0 for Node,
-	// which takes any, older ones, which don't, openai 3.57.0 for Python, which takes 120 s,
-	// and ai 6.0.326). They retry twice, so that they can sit out two waits.
+	// Capped is for the routes of other APIs than Fluxgate's. The SDKs of OpenAI, Anthropic, Groq and
+	// Vercel all read Retry-After-Ms first and Retry-After where it isn't there, and most take
+	// only what is below 60 s (read in their sources of August 2026; .github/compatibility.md has a
+	// table of them). They retry twice, so that they can sit out two waits.
 	Capped = Patience{Longest: 2 * capped, Once: capped}
 )
 

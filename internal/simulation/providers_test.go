@@ -50,11 +50,11 @@ type regime struct {
 	// bound is the limit that is short; it is used to this part at least. Default: 0.95.
 	bound simquota.Limit
 	least float64
-	// exact says that all clients wait to the millisecond, as OpenAI's SDKs do (they read Retry-After-Ms
-	// first: https://github.com/openai/openai-node, src/client.ts), not every other one.
+	// exact says that all clients wait to the millisecond, as the SDKs of OpenAI, Anthropic and Groq do (they
+	// read Retry-After-Ms first: .github/compatibility.md says which, and in which file), not every other one.
 	exact bool
-	// whole says that all wait whole seconds, and possible which part of the bound such clients can use at most, of
-	// which least is a part. Default: all of it.
+	// whole says that all wait whole seconds, as whoever reads Retry-After alone, and possible which part of the
+	// bound such clients can use at most, of which least is a part. Default: all of it.
 	whole    bool
 	possible float64
 	// organisations is how many there are. Default: 4.
