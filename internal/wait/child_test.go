@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,9 +58,15 @@ func TestSignalsPassOn(t *testing.T) {
 
 // What the command leaves behind isn't waited for.
 func TestChildrenLeftBehind(t *testing.T) {
+	left := filepath.Join(t.TempDir(), "left")
 	began := time.Now()
-	assert.Equal(t, 0, run(t, "sleep 5 & exit 0"))
-	assert.Less(t, time.Since(began), 5*time.Second)
+	assert.Equal(t, 0, run(t, "sleep 60 & echo $! >'"+left+"'; exit 0"))
+	assert.Less(t, time.Since(began), 60*time.Second)
+	text, err := os.ReadFile(left)
+	require.NoError(t, err)
+	id, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	assert.NoError(t, syscall.Kill(id, syscall.SIGKILL), "it still runs")
 }
 
 func TestCommandThatIsNotThere(t *testing.T) {

@@ -23,6 +23,9 @@ import (
 // A client that a connection has made finds out by its pings that its connection went silent, and
 // has another before the call is given up. Case B.
 func TestClientsPing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits ten seconds for a ping, which -short leaves out")
+	}
 	before := pings
 	t.Cleanup(func() { pings = before })
 	pings = keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 500 * time.Millisecond} // the least that gRPC takes
