@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/coder/websocket"
@@ -44,6 +45,9 @@ var statuses = []struct {
 	{"no longer available", http.StatusNotFound, "NOT_FOUND"},
 }
 
+// quotation is a mark that may begin one: an apostrophe within a word doesn't.
+var quotation = regexp.MustCompile("[\"`]|\\B'")
+
 // failureOf says what it means that Gemini's connection ended.
 func failureOf(to dispatch.Target, err error) *upstream.Error {
 	var closed websocket.CloseError
@@ -58,8 +62,8 @@ func failureOf(to dispatch.Target, err error) *upstream.Error {
 		status, name = http.StatusServiceUnavailable, "UNAVAILABLE"
 	}
 	own := closed.Reason
-	if quoted := strings.IndexAny(own, `"'`+"`"); quoted >= 0 {
-		own = own[:quoted]
+	if at := quotation.FindStringIndex(own); at != nil {
+		own = own[:at[0]]
 	}
 	for _, s := range statuses {
 		if closed.Code == websocket.StatusInvalidFramePayloadData && s.status != http.StatusBadRequest {

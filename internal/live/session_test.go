@@ -226,6 +226,13 @@ func TestWordsOfTheCaller(t *testing.T) {
 	}
 }
 
+// An apostrophe begins no quotation: what is said after it of a key isn't the caller's matter.
+func TestWordsWithAnApostrophe(t *testing.T) {
+	w := newWorld(t)
+	w.sim.Live().FailNext(live.Failure{Code: 1008, Reason: "Method doesn't allow unregistered callers (callers without established identity)."})
+	w.open(w.instance())
+}
+
 // However Gemini ends a session the caller hears it as it is.
 func TestUpstreamsEnd(t *testing.T) {
 	w := newWorld(t)
