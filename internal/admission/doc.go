@@ -95,7 +95,10 @@
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that
 // is small waits a few seconds for another project rather than to take one of the last requests
 // where many tokens are left; and one that is large waits a little longer where less is kept idle
-// for it: package packing.
+// for it: package packing. So beside others that wait, or were served lately, what is told may be
+// twenty seconds later than the first room behind them, and what is small is told when its turn
+// comes on the projects that suit it. Who is alone, or says how long it can wait, is told of the
+// first room; so is who was told a time before, as long as that can be kept.
 //
 // A caller that is alone is served in the order in which its requests came, and nothing is
 // kept of what it was served. Where nobody else can come, for no tokens are configured, its

@@ -68,33 +68,57 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 // byTurns plans beside those whose turn it is before the request's, given the first offer that
 // there is without regard to them. Of projects that have room now it takes the one on which the
 // request leaves least unused, and of those that will have some the one on which least is idle
-// until then.
+// until then. Who can't wait goes where there is room all the same, a conversation to its project,
+// and nobody gets a worse model by that, or a project that others are to be used before.
 func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
 	now := d.c.Now()
 	k := d.contestFor(first.Model, now)
 	d.contest = k
-	if first.Now() {
-		var choose func(int) int
-		candidates, choose = k.pack(d.rules, now, candidates, req)
-		req.Waitlist = k.first(now)
-		offer, cause := scheduler.Plan(d.rules, now, candidates, req, choose)
-		if cause != scheduler.NoCause || offer.Now() {
-			return offer, cause
-		}
+	if !first.Now() {
+		return d.inTurn(now, candidates, req)
 	}
-	req.Waitlist = k.before()
-	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
-	if cause == scheduler.NoCause && !offer.Now() && req.MaxWait == nil && d.req.Within == nil {
-		offer = packing.LeastIdle(d.rules, now, candidates, req, offer)
+	packed, choose := k.pack(d.rules, now, candidates, req, d.waits() && first.Project != req.Near)
+	offer, cause := d.goes(now, packed, req, choose)
+	if len(packed) < len(candidates) && (cause != scheduler.NoCause || offer.Model != first.Model || d.rules.Prefers(first.Project) && !d.rules.Prefers(offer.Project)) {
+		packed, choose = k.pack(d.rules, now, candidates, req, false)
+		offer, cause = d.goes(now, packed, req, choose)
 	}
 	return offer, cause
 }
 
-// pack returns the candidates for which the request isn't too small beside those that wait, if
-// one of these has room for it soon, and else all: those first that it leaves least unused, and
-// how to choose of them. Where those that wait use up a minute's requests before its tokens, it
-// is by chance.
-func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request) (packed []scheduler.Candidate, choose func(int) int) {
+// waits reports whether the request may be told a later time than the first.
+func (d *decision) waits() bool { return d.req.MaxWait == nil && d.req.Within == nil }
+
+// goes plans a request for which there is room now, if it is its turn.
+func (d *decision) goes(now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request, choose func(int) int) (scheduler.Offer, scheduler.Cause) {
+	req.Waitlist = d.contest.first(now)
+	if offer, cause := scheduler.Plan(d.rules, now, candidates, req, choose); cause != scheduler.NoCause || offer.Now() {
+		return offer, cause
+	}
+	return d.inTurn(now, candidates, req)
+}
+
+// inTurn plans behind those that have their turn before the request. Beside other callers it may be later than
+// the first room that there is, but for who was told a time that can be kept.
+func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
+	k := d.contest
+	req.Waitlist = k.before()
+	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
+	if cause != scheduler.NoCause || offer.Now() || !d.waits() || k.Alone(k.mine) {
+		return offer, cause
+	}
+	later := packing.LeastIdle(d.rules, now, candidates, req, offer)
+	if d.promise != nil && offer.Start <= d.promise.Start && d.promise.Start < later.Start {
+		return offer, cause
+	}
+	return later, cause
+}
+
+// pack returns the candidates, those first on which the request leaves least unused, and how to choose
+// of them. Where it may go elsewhere and is too small for some beside those that wait, it is the others, if one
+// of these has room for it soon. Where those that wait use up a minute's requests before its tokens, it is by
+// chance.
+func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request, elsewhere bool) (packed []scheduler.Candidate, choose func(int) int) {
 	sum := int64(0)
 	for _, p := range k.promises {
 		sum += p.Demand.Tokens
@@ -104,7 +128,7 @@ func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []sche
 		return all, rand.IntN
 	}
 	packed = all
-	if req.MaxWait == nil {
+	if elsewhere {
 		if fit := packing.Fitting(rules, now, all, k.model, req.Demand, average); len(fit) < len(all) {
 			if o, cause := scheduler.Plan(rules, now, fit, req, rand.IntN); cause == scheduler.NoCause && o.Wait <= packing.Patience {
 				packed = fit

@@ -102,7 +102,7 @@ const (
 )
 
 // LeastIdle returns the offer for which least is kept idle: the first that there is, or one of
-// another project for the same model that is a little later. That is for requests that have more
+// another project for the same model that is a little later, and isn't to be used after the first's. That is for requests that have more
 // tokens than a minute has for each of its requests: what is smaller finds room beside others.
 func LeastIdle(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request, first scheduler.Offer) scheduler.Offer {
 	by := make(map[string]*scheduler.Calendar, len(candidates))
@@ -118,7 +118,7 @@ func LeastIdle(rules *scheduler.Rules, now scheduler.Instant, candidates []sched
 	req.Chain = []string{first.Model}
 	best, least := first, cost(&first)
 	for _, o := range scheduler.Offers(rules, now, candidates, req) {
-		if o.Start == scheduler.Never || o.Probe != scheduler.NoCause || o.Start > first.Start+longest {
+		if o.Start == scheduler.Never || o.Probe != scheduler.NoCause || o.Start > first.Start+longest || rules.Prefers(first.Project) && !rules.Prefers(o.Project) {
 			continue
 		}
 		if c := cost(&o); c < least {
