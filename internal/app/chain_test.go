@@ -163,6 +163,32 @@ func TestChainAcrossProvidersKeepsOff(t *testing.T) {
 	})
 }
 
+// What a provider says in words that aren't known may quote the request. So it is told to that one's caller only;
+// whoever asks for the model while it is left alone is told that.
+func TestUnknownWordsAreTheFirstCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		const body = `{"error":{"message":"Not allowed: my secret prompt","metadata":{"input":"my secret prompt"}}}`
+		m.transport["api.groq.com"] = answering(http.StatusForbidden, body)
+		rec := m.ask(t, "POST", chat, chatOf("groq/llama-4"))
+		assert.Equal(t, http.StatusForbidden, rec.Code)
+		assert.Contains(t, rec.Body.String(), "my secret prompt")
+		for range 2 {
+			rec = m.ask(t, "POST", chat, chatOf("groq/llama-4"))
+			assert.Equal(t, http.StatusForbidden, rec.Code)
+			assert.NotContains(t, rec.Body.String(), "secret")
+			assert.Contains(t, rec.Body.String(), "groq refused an earlier request like this with HTTP 403.")
+		}
+
+		m.transport["api.openai.com"] = answering(http.StatusForbidden, `{"error":{"message":"Project x does not have access to model y","type":"invalid_request_error","code":"model_not_found"}}`)
+		for range 2 {
+			rec = m.ask(t, "POST", chat, chatOf("openai/gpt-5.5"))
+			assert.Contains(t, rec.Body.String(), "Project x does not have access", "what is known is told to everybody")
+		}
+	})
+}
+
 // A provider that fails is left to the next after a few sends, and what is too long for a model
 // goes to one that takes it.
 func TestChainAcrossProvidersFailsOver(t *testing.T) {

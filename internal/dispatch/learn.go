@@ -72,12 +72,12 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 			// by everybody.
 			gone := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(lesson.Table[lesson.ModelGone], e, r.d.admission.Now())}
 			err = errors.Join(err, r.learn(ctx, grant.Project, gone))
-			r.d.lastWords.Put(grant.Asked, toRepeat(e))
+			r.d.lastWords.Put(grant.Asked, e.ForOthers())
 			r.relist(ctx, grant.Asked)
 		}
 	}
 	if l.Concerns == lesson.OneModel && l.Lasts != lesson.OnceShown && l.Final(true) {
-		r.d.lastWords.Put(grant.Asked, toRepeat(e))
+		r.d.lastWords.Put(grant.Asked, e.ForOthers())
 		if e.Class == upstream.ClassModelGone && r.inChain(grant.Asked) {
 			r.relist(ctx, grant.Asked)
 		}
@@ -128,7 +128,7 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, key
 			reason = e.KeyReason()
 		}
 		if l.Told == lesson.UpstreamsWords {
-			r.d.lastWords.Put(anyModel, toRepeat(e))
+			r.d.lastWords.Put(anyModel, e.ForOthers())
 		}
 		depleted, refused := grant.Project, r.pool.Only(grant.Project).Keys
 		if l.Concerns == lesson.OneKey {

@@ -27,8 +27,8 @@ const (
 	listenEvery = 10 * time.Second
 )
 
-// A saying is what upstream said of a feature. It holds no key: the error has been
-// redacted.
+// A saying is what upstream said of a feature, as others may read it. It holds no key: the
+// error has been redacted.
 type saying struct {
 	Code    int               `json:"code"`
 	Status  string            `json:"status,omitempty"`
@@ -40,7 +40,8 @@ type saying struct {
 // keepWords remembers what upstream said of a feature, by the name of its calendar.
 func (d *Dispatcher) keepWords(ctx context.Context, on string, e *upstream.Error) error {
 	known, _ := d.lastWords.Get(on)
-	d.lastWords.Put(on, toRepeat(e))
+	e = e.ForOthers()
+	d.lastWords.Put(on, e)
 	if known != nil && bytes.Equal(known.Body, e.Body) || len(e.Body) > maxWordsBody {
 		return nil
 	}
@@ -83,14 +84,6 @@ func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
 	}
 	e, _ := d.lastWords.Get(on)
 	return e
-}
-
-// toRepeat returns an error as it is told to later callers: when to come back has
-// been said to one.
-func toRepeat(e *upstream.Error) *upstream.Error {
-	kept := *e
-	kept.Header = nil
-	return &kept
 }
 
 // entries returns what a record holds by name; one that can't be read is replaced.

@@ -152,6 +152,8 @@ type Error struct {
 	Status     string // upstream's status name, such as RESOURCE_EXHAUSTED
 	Reason     string // Google's ErrorInfo reason, or one of the Reason constants; "" if there is none
 	Message    string // upstream's message, or a description of the transport failure
+	// Guessed says that it is ClassDenied by its status alone: Message and Body may say anything.
+	Guessed bool
 	// RetryDelay is from RetryInfo, else from the message; at most 25 hours, 0 when none was given. RetryInfo is rounded
 	// down to whole seconds, so a message that names the same second more finely wins.
 	RetryDelay time.Duration
@@ -189,6 +191,17 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Message)
 	}
 	return b.String()
+}
+
+// ForOthers returns the error as it is told to later callers: when to come back has been said to one, and words
+// of which nothing is known may quote what that one sent.
+func (e *Error) ForOthers() *Error {
+	told := *e
+	if told.Header = nil; e.Guessed {
+		told.Body = nil
+		told.Message = fmt.Sprintf("%s refused an earlier request like this with HTTP %d. What it said isn't repeated: it may quote that request.", e.From(), e.HTTPStatus)
+	}
+	return &told
 }
 
 // From names the provider that it is of, as people know it.
