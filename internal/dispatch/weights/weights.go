@@ -1,7 +1,6 @@
 package weights
 
 import (
-	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
@@ -112,7 +111,6 @@ func Count(grant *admission.Grant, tokens, output int64) {
 
 // counts reports whether a calendar counts the tokens of a model's requests as the model's does.
 func counts(model, on string) bool {
-	return scheduler.IsModel(on) || on == scheduler.OfUsed(model) ||
-		slices.ContainsFunc(windows, func(per time.Duration) bool { return on == scheduler.OfWindow(model, per) }) ||
-		slices.ContainsFunc(buckets, func(per time.Duration) bool { return on == scheduler.OfBucket(model, per) })
+	of, ok := scheduler.CountsSent(on)
+	return scheduler.IsModel(on) || ok && of == model
 }
