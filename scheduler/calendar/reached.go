@@ -14,15 +14,9 @@ const doubted = 10
 // says nothing where there was nothing else, the limit is no higher as it is, or what was sent
 // isn't known any more.
 func (c *Calendar) Reached(rules *Rules, now Instant, id uint64, cause Cause) {
-	n := c.reached(rules, now, id, cause)
-	policy, at := rules.EffectiveLimits(c.Model).Limits, now
-	for _, x := range []struct {
-		cause  Cause
-		policy int64
-	}{{ByRPM, policy.RPM}, {ByTPM, policy.TPM}, {ByRPD, policy.RPD}} {
-		if x.cause == cause && x.policy != Unlimited && n < x.policy/doubted {
-			at = now.Add(-learned.LearnedFor)
-		}
+	n, at := c.reached(rules, now, id, cause), now
+	if policy := learned.Of(rules.EffectiveLimits(c.Model).Limits, cause); policy != Unlimited && n < policy/doubted {
+		at = now.Add(-learned.LearnedFor)
 	}
 	c.Learned.Name(cause, n, at)
 }

@@ -109,7 +109,7 @@ func (l *Learned) Worth(now instant.Instant) bool {
 // tested one of them is over.
 func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
 	for _, cause := range []Cause{ByRPM, ByTPM, ByRPD} {
-		l.Name(cause, of(limits, cause), now)
+		l.Name(cause, Of(limits, cause), now)
 	}
 }
 
@@ -124,8 +124,8 @@ func (l *Learned) Name(cause Cause, limit int64, now instant.Instant) {
 	}
 }
 
-// of returns the limit that a cause names.
-func of(l limits.Limits, cause Cause) int64 {
+// Of returns the limit that a cause names.
+func Of(l limits.Limits, cause Cause) int64 {
 	switch cause {
 	case ByRPM:
 		return l.RPM
@@ -149,7 +149,7 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, st
 	switch {
 	case tested == nil: // it was tried after a block
 	case named != (limits.Limits{}):
-		return of(named, cause) > 0
+		return Of(named, cause) > 0
 	case start:
 		*tested = LearnedLimit{inForce, now}
 	default:
