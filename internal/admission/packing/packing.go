@@ -105,15 +105,19 @@ const (
 // another project for the same model that is a little later, and isn't to be used after the first's. That is for requests that have more
 // tokens than a minute has for each of its requests: what is smaller finds room beside others.
 func LeastIdle(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, req scheduler.Request, first scheduler.Offer) scheduler.Offer {
+	if len(candidates) < 2 {
+		return first
+	}
+	at := slices.IndexFunc(candidates, func(c scheduler.Candidate) bool { return c.ID == first.Project })
+	if !large(candidates[at].State.Calendar(first.Model).EffectiveLimits(rules.Of(first.Project), now).Limits, req.Demand) {
+		return first
+	}
 	by := make(map[string]*scheduler.Calendar, len(candidates))
 	for _, c := range candidates {
 		by[c.ID] = c.State.Calendar(first.Model)
 	}
 	cost := func(o *scheduler.Offer) float64 {
 		return float64(o.Start-first.Start) + worth*idle(rules.Of(o.Project), now, by[o.Project], o.Start, req.Demand.Tokens)
-	}
-	if len(candidates) < 2 || !large(by[first.Project].EffectiveLimits(rules.Of(first.Project), now).Limits, req.Demand) {
-		return first
 	}
 	req.Chain = []string{first.Model}
 	best, least := first, cost(&first)
