@@ -281,19 +281,20 @@ function rows(status, p, current, range, now, width) {
 // apart lists what has limits of its own beside the models' minutes: output, other periods, and
 // features of Gemini's.
 function apart(p, now) {
-  const limited = (m) => [m.rpm, m.tpm, m.rpd].some((l) => !unlimited(l.limit)) || (m.block && instant(m.block.until) > now);
-  const listed = (p.features ?? []).filter(limited);
+  const listed = (p.features ?? [])
+    .map((m) => ({ m, blocked: blockTag(m, now) }))
+    .filter(({ m, blocked }) => blocked || [m.rpm, m.tpm, m.rpd].some((l) => !unlimited(l.limit)));
   return (
     listed.length > 0 && [
       el('h4', { class: 'note' }, 'Limits beside those of a model’s minute'),
       el(
         'ul',
         { class: 'apart' },
-        listed.map((m) =>
+        listed.map(({ m, blocked }) =>
           el(
             'li',
             { 'data-id': m.model },
-            el('div', { class: 'row-name' }, el('span', null, m.model), blockTag(m, now) && [' ', el('span', { class: 'row-state' }, blockTag(m, now))]),
+            el('div', { class: 'row-name' }, el('span', null, m.model), blocked && [' ', el('span', { class: 'row-state' }, blocked)]),
             el(
               'dl',
               { class: 'meters' },
@@ -355,8 +356,9 @@ function row(status, p, m, current, range, now, width) {
 // rowState is what matters most about a calendar right now.
 function rowState(status, p, m, current, free, now) {
   const out = [];
-  if (blockTag(m, now)) {
-    out.push(blockTag(m, now));
+  const blocked = blockTag(m, now);
+  if (blocked) {
+    out.push(blocked);
   } else if (!usable(status, p.project)) {
     out.push(el('span', { class: 'tag' }, 'no usable key'));
   } else if (!p.provider && !inChain(status, m.model)) {
