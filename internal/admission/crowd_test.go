@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/threadtime"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -54,11 +54,11 @@ func TestTwoThousandCallersWait(t *testing.T) {
 	refused := 0
 	ask := func(requests []admission.Request) (took []time.Duration) {
 		for _, req := range requests {
-			began := threadTime(t)
+			began := threadtime.Of(t)
 			if _, wait := b.admit(req); wait != nil {
 				refused++
 			}
-			took = append(took, threadTime(t)-began)
+			took = append(took, threadtime.Of(t)-began)
 		}
 		slices.Sort(took)
 		return took
@@ -73,14 +73,4 @@ func TestTwoThousandCallersWait(t *testing.T) {
 		first[callers/2], first[callers*99/100], again[len(again)/2], p99, each)
 	assert.LessOrEqual(t, p99, 50*time.Millisecond)
 	assert.LessOrEqual(t, each, int64(2048))
-}
-
-// threadTime is how long a processor has worked for this thread.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of Linux
-	var used syscall.Rusage
-	if syscall.Getrusage(thread, &used) != nil {
-		t.Skip("the system doesn't tell the time of a thread")
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

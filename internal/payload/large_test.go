@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/payload/escape"
 	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/threadtime"
 )
 
 // allocated returns how many bytes something allocates.
@@ -245,11 +245,11 @@ func TestManyPartsAreCheap(t *testing.T) {
 	runtime.LockOSThread() // whose time is taken: others use the machine too
 	defer runtime.UnlockOSThread()
 	work := func(do func()) time.Duration {
-		before := threadTime(t)
+		before := threadtime.Of(t)
 		for range 5 { // what the system counts is coarse
 			do()
 		}
-		return threadTime(t) - before
+		return threadtime.Of(t) - before
 	}
 	valid := work(func() { json.Valid(body) })
 	read := work(func() {
@@ -262,14 +262,4 @@ func TestManyPartsAreCheap(t *testing.T) {
 		require.NoError(t, err)
 	})
 	assert.Less(t, read, most*valid, "seen to be JSON in %s", valid)
-}
-
-// threadTime is how long a processor has worked for this thread.
-func threadTime(t *testing.T) time.Duration {
-	const thread = 1 // RUSAGE_THREAD of Linux
-	var used syscall.Rusage
-	if syscall.Getrusage(thread, &used) != nil {
-		t.Skip("the system doesn't tell the time of a thread")
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
