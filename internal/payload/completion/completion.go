@@ -66,20 +66,24 @@ func (r *Request) goesOnBy(name, value []byte) {
 	switch {
 	case payload.Spells(name, "previousresponseid"):
 		r.goesOn("responses/", value)
-	case payload.Spells(name, "conversation"):
+	case payload.Spells(name, "conversation") && value[0] == '{':
 		for name, id := range payload.MembersOf(value) {
 			if payload.Spells(name, "id") {
 				r.goesOn("conversations/", id)
 			}
 		}
+	case payload.Spells(name, "conversation"):
 		r.goesOn("conversations/", value)
 	}
 }
 
-// goesOn notes what it goes on from, by an ID: all that are said, whichever counts.
+// goesOn notes what it goes on from, by an ID: all that are said, whichever counts. An ID in a list or an
+// object isn't one by the format, but some endpoint may read it all the same.
 func (r *Request) goesOn(kind string, value []byte) {
 	var id string
 	switch {
+	case value[0] == '[', value[0] == '{':
+		r.Unclear = true
 	case value[0] != '"' || string(value) == `""`:
 	case len(value) > maxName || len(r.GoesOn) == maxGoesOn || json.Unmarshal(value, &id) != nil:
 		r.Unclear = true

@@ -34,6 +34,10 @@ func TestRead(t *testing.T) {
 	for body, unclear := range map[string]bool{
 		`{` + many + `"a":1}`: false, `{` + many + `"previous_response_id":"hers"}`: true, `{` + many + `"Conversation":{"ID":"hers"}}`: true,
 		`{"previous_response_id":"hers` + strings.Repeat(`\u0031`, 100) + `"}`: true,
+		// What is no text is read by some all the same.
+		`{"previous_response_id":["hers"]}`: true, `{"previous_response_id":[["hers"]]}`: true, `{"previous_response_id":{"id":"hers"}}`: true,
+		`{"conversation":["hers"]}`: true, `{"conversation":{"id":["hers"]}}`: true, `{"conversation":{"id":{"id":"hers"}}}`: true,
+		`{"previous_response_id":7,"conversation":{"x":"y"}}`: false,
 	} {
 		assert.Equal(t, unclear, Read([]byte(body)).Unclear, body)
 	}

@@ -62,13 +62,13 @@ var Gemini = Rule{
 // of OpenAI. An item may be referred to by its ID alone, so whatever has such an ID counts, be it said in full or not.
 var OpenAI = Rule{
 	Key: func(name []byte) byte {
-		if key, ok := keys[mentions.Kind(string(name))]; ok {
+		if key, ok := keys[mentions.Kind(name)]; ok {
 			return key
 		}
-		switch string(name) {
-		case "previous_response_id", "conversation":
+		switch {
+		case payload.Spells(name, "previousresponseid"), payload.Spells(name, "conversation"):
 			return earlier
-		case "id":
+		case payload.Spells(name, "id"):
 			return itself
 		}
 		return 0
@@ -85,6 +85,8 @@ var OpenAI = Rule{
 			return []string{"responses/" + id}
 		case containerID.MatchString(id):
 			return []string{mentions.Containers + id}
+		case key == itself && fileID.MatchString(id):
+			return []string{mentions.Files + id}
 		case key == itself && itemID.MatchString(id) && !strings.HasPrefix(id, "call_"):
 			return []string{mentions.Items + id}
 		}
@@ -98,6 +100,7 @@ var (
 	conversation = regexp.MustCompile(`^conv_[0-9A-Za-z]{12,}$`)
 	response     = regexp.MustCompile(`^resp_[0-9A-Za-z]{12,}$`)
 	containerID  = regexp.MustCompile(`^cntr_[0-9A-Za-z]{12,}$`)
+	fileID       = regexp.MustCompile(`^file-[0-9A-Za-z]{12,}$`) // of an object that names one
 	itemID       = regexp.MustCompile(`^[a-z]+_[0-9a-f]{24,}$`)
 )
 

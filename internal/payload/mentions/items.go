@@ -20,19 +20,27 @@ const imageCall = "image_generation_call"
 // reference.)
 func (r *reader) items(body []byte) error {
 	for name, value := range payload.MembersOf(body) {
-		if what := string(name); what != "input" && what != "items" || value[0] != '[' {
+		if !payload.Spells(name, "input") && !payload.Spells(name, "items") {
 			continue
 		}
+		if err := r.item(value); err != nil { // the only one
+			return err
+		}
 		for item := range payload.ElementsOf(value) {
-			if item[0] != '{' || !isReference(item) {
-				continue
-			}
-			if err := r.identified(Items, item); err != nil {
+			if err := r.item(item); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// item notes what is named by one that stands in the place of what it says.
+func (r *reader) item(item []byte) error {
+	if item[0] != '{' || !isReference(item) {
+		return nil
+	}
+	return r.identified(Items, item)
 }
 
 // reasoning is the type of an item that stands for what a model thought, by its ID alone, where neither that is sent
@@ -48,24 +56,24 @@ func isReference(object []byte) bool {
 	var result, encrypted, content told
 	for name, value := range payload.MembersOf(object) {
 		said := string(value) != "null"
-		switch string(name) {
-		case "type":
-			switch string(nameOf(value)) {
-			case itemReference:
+		switch is := func(word string) bool { return payload.Spells(name, word) }; {
+		case is("type"):
+			switch kind := nameOf(value); {
+			case bytes.EqualFold(kind, []byte(itemReference)):
 				return true
-			case imageCall:
+			case bytes.EqualFold(kind, []byte(imageCall)):
 				image = true
-			case reasoning:
+			case bytes.EqualFold(kind, []byte(reasoning)):
 				thought = true
 			}
 			typed = typed || said
-		case "role":
+		case is("role"):
 			spoken = spoken || said
-		case "result":
+		case is("result"):
 			result.note(value)
-		case "encrypted_content":
+		case is("encryptedcontent"):
 			encrypted.note(value)
-		case "content":
+		case is("content"):
 			content.note(value)
 		}
 	}

@@ -1,6 +1,10 @@
 package mentions
 
-import "bytes"
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
 
 // What a request may refer to by an ID begins with its kind here.
 const (
@@ -10,17 +14,41 @@ const (
 	Containers   = "containers/"
 )
 
-// members name something: by one ID, or a list of them.
+// members name something: by one ID, a list of them, or objects that have them for their ids. Their names stand
+// here as [spelt] returns them.
 // https://platform.openai.com/docs/guides/pdf-files, /docs/guides/tools-file-search,
 // /docs/guides/tools-code-interpreter, /docs/api-reference/batch/create,
 // https://docs.claude.com/en/docs/build-with-claude/files, /docs/en/agents-and-tools/tool-use/code-execution-tool
 var members = map[string]string{
-	"file_id": Files, "file_ids": Files, "input_file_id": Files, "vector_store_id": VectorStores, "vector_store_ids": VectorStores,
-	"container_id": Containers, "container": Containers,
+	"fileid": Files, "fileids": Files, "inputfileid": Files, "vectorstoreid": VectorStores, "vectorstoreids": VectorStores,
+	"containerid": Containers, "container": Containers,
 }
 
-// Kind returns what a member of that name refers to by IDs, such as Files; "" is nothing.
-func Kind(member string) string { return members[member] }
+// Kind returns what a member of that name refers to by IDs, such as Files; "" is nothing. Endpoints
+// that are written in Go take any case, and some take names without underscores.
+func Kind(member []byte) string {
+	var room [16]byte
+	return members[string(spelt(room[:0], member))]
+}
+
+// spelt appends a name in small letters and without underscores, if it isn't longer than those of members.
+func spelt(out, name []byte) []byte {
+	for len(name) > 0 {
+		r, size := rune(name[0]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(name)
+			r = unicode.ToUpper(r) // there are letters with two small ones
+		}
+		if name = name[size:]; r == '_' {
+			continue
+		}
+		if r = unicode.ToLower(r); r >= utf8.RuneSelf || len(out) == cap(out) {
+			return nil
+		}
+		out = append(out, byte(r))
+	}
+	return out
+}
 
 // withinContainer begins the IDs of files that lie in a container, whose is whose that is.
 // https://platform.openai.com/docs/api-reference/container-files

@@ -1,7 +1,6 @@
 package mentions
 
 import (
-	"bytes"
 	"fmt"
 
 	"fluxgate.dev/fluxgate/internal/payload"
@@ -24,24 +23,8 @@ var ErrMany = &payload.FieldError{Field: "body", Text: fmt.Sprintf("it names mor
 // files/file-1. It fails with ErrMany.
 func Read(body []byte, anthropic bool) (names []string, err error) {
 	r := reader{skip: free[anthropic]}
-	escaped := bytes.Contains(body, []byte(`\u`))
-	if escaped || mayName(body) {
-		if err := r.read(body); err != nil {
-			return r.names, err
-		}
-	}
-	if !anthropic && (escaped || bytes.Contains(body, []byte(`"id"`))) {
+	if err = r.read(body); err == nil && !anthropic {
 		err = r.items(body)
 	}
 	return r.names, err
-}
-
-// mayName reports whether a body without escapes may have one of the members.
-func mayName(body []byte) bool {
-	for _, part := range [...]string{"file_id", "vector_store_id", `"container`} {
-		if bytes.Contains(body, []byte(part)) {
-			return true
-		}
-	}
-	return false
 }

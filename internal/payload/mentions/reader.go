@@ -18,66 +18,90 @@ type reader struct {
 	name  []byte          // the one that is added, before it is known that it is another
 }
 
+// A bracket is a list or an object that is open.
+type bracket struct {
+	list bool
+	kind string // of what it names, by its elements or by its id; "": nothing
+}
+
+// inside returns what the next value in it names.
+func (b bracket) inside() string {
+	if b.list {
+		return b.kind
+	}
+	return "" // its member says it
+}
+
 // read reads a text to its end. Since it is valid JSON, a string before a colon is a member's
-// name, wherever it stands: nothing is read over and over, however deep it is.
+// name, wherever it stands: nothing is read over and over, however deep it is. What a member names it names by a
+// string, by those in a list, or by the id of an object, within one another or not.
 func (r *reader) read(text []byte) error {
+	var room [8]bracket
+	open := room[:0]
+	in, kind := bracket{}, "" // what is open, and what the next value names
 	for at := 0; at < len(text); {
-		quote := bytes.IndexByte(text[at:], '"')
-		if quote < 0 {
-			return nil
-		}
-		begin := at + quote
-		at = escape.StringEnd(text, begin)
-		behind := bytes.TrimLeft(text[at:], space)
-		if len(behind) == 0 || behind[0] != ':' {
+		switch c := text[at]; c {
+		case '{', '[':
+			open = append(open, in)
+			in = bracket{list: c == '[', kind: kind}
+			kind = in.inside()
+		case '}', ']':
+			if last := len(open) - 1; last >= 0 {
+				in, open = open[last], open[:last]
+			}
+			kind = in.inside()
+		case ',':
+			kind = in.inside()
+		case '"':
+			begin := at
+			at = escape.StringEnd(text, begin)
+			behind := bytes.TrimLeft(text[at:], space)
+			if len(behind) == 0 || behind[0] != ':' {
+				if err := r.add(kind, text[begin:at]); err != nil {
+					return err
+				}
+				continue
+			}
+			name, value := nameOf(text[begin:at]), bytes.TrimLeft(behind[1:], space)
+			at = len(text) - len(value)
+			if kind = Kind(name); kind == "" && payload.Spells(name, "id") {
+				kind = in.kind
+			}
+			passed, err := r.passes(name, value)
+			if at += passed; err != nil {
+				return err
+			}
 			continue
 		}
-		name, value := nameOf(text[begin:at]), bytes.TrimLeft(behind[1:], space)
-		at = len(text) - len(value)
-		if slices.ContainsFunc(r.skip, func(skipped string) bool { return string(name) == skipped }) {
-			at += len(payload.FirstValue(value))
-		} else if string(name) == annotations && !r.cites {
-			cited := payload.FirstValue(value)
-			at += len(cited)
-			r.cites = true
-			err := r.read(cited)
-			if r.cites = false; err != nil {
-				return err
-			}
-		} else if kind := members[string(name)]; kind != "" {
-			if err := r.named(kind, value); err != nil {
-				return err
-			}
-		}
+		at++
 	}
 	return nil
 }
 
-// named notes what a member's value names: a string, those that a list begins with, or the id of an
-// object.
-func (r *reader) named(kind string, value []byte) error {
-	if kind == Containers && bytes.HasPrefix(value, []byte("{")) {
-		return r.identified(kind, payload.FirstValue(value))
+// passes returns how much of what follows a member's name isn't to be read: its value, where that is the caller's own,
+// or is what an answer cites, which is read here.
+func (r *reader) passes(name, value []byte) (size int, err error) {
+	switch {
+	case slices.ContainsFunc(r.skip, func(skipped string) bool { return string(name) == skipped }):
+		return len(payload.FirstValue(value)), nil
+	case string(name) == annotations && !r.cites:
+		cited := payload.FirstValue(value)
+		r.cites = true
+		err = r.read(cited)
+		r.cites = false
+		return len(cited), err
 	}
-	list := bytes.HasPrefix(value, []byte("["))
-	if list {
-		value = bytes.TrimLeft(value[1:], space)
-	}
-	for len(value) > 0 && value[0] == '"' {
-		end := escape.StringEnd(value, 0)
-		if err := r.add(kind, value[:end]); err != nil || !list {
-			return err
-		}
-		value = bytes.TrimLeft(value[end:], space+",")
-	}
-	return nil
+	return 0, nil
 }
 
-// identified notes what an object names by its id: of several any may count.
+// identified notes what an object names by its id: of several any may count. One that is no text isn't known here.
 func (r *reader) identified(kind string, object []byte) error {
 	for name, value := range payload.MembersOf(object) {
-		if string(name) != "id" {
+		if !payload.Spells(name, "id") {
 			continue
+		}
+		if value[0] == '[' || value[0] == '{' {
+			value = []byte(`"` + unreadable + `"`)
 		}
 		if err := r.add(kind, value); err != nil {
 			return err
@@ -86,9 +110,9 @@ func (r *reader) identified(kind string, object []byte) error {
 	return nil
 }
 
-// add notes a name by its ID, as it is quoted.
+// add notes a name by its ID, as it is quoted. Of no kind it is nothing.
 func (r *reader) add(kind string, quoted []byte) error {
-	if len(quoted) <= len(`""`) || quoted[0] != '"' {
+	if kind == "" || len(quoted) <= len(`""`) || quoted[0] != '"' {
 		return nil
 	}
 	id := nameOf(quoted)
