@@ -277,7 +277,11 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 // begin has a calendar of what is sent to a model begin with what was sent before anybody knew of its
 // limits, where nothing is on it.
 func (p *Project) begin(rules *Rules, now Instant, c *Calendar) {
-	if model, ok := limits.CountsSent(c.Model); ok {
+	model, ok := limits.CountsSent(c.Model)
+	if !ok {
+		model, ok = limits.CountsOpen(c.Model)
+	}
+	if ok {
 		if of := p.find(model); of != nil {
 			c.Begin(c.Terms(rules, now), now, of, of.Terms(rules, now))
 		}

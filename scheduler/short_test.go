@@ -130,6 +130,46 @@ func TestWindowThatIsNamed(t *testing.T) {
 	}
 }
 
+// TestPlacesThatAreNamed: what was sent before an operator named how many requests there may be at a time may be under way
+// still, as far as anybody knows, as long as it is in the model's minute. One that has given its place up knows what is.
+func TestPlacesThatAreNamed(t *testing.T) {
+	on := OfPlaces("m")
+	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+	for i := range Instant(3) {
+		d.reserve(noon+i*10_000, 7)
+	}
+	d.rules.Specs = map[string]Spec{on: {Window: PlaceFor, AtATime: true, AtAnswer: true, EffectiveLimits: EffectiveLimits{
+		Limits: Limits{RPM: 3, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator, TPMFrom: FromOperator, RPDFrom: FromOperator}}}
+	also := []Weight{{On: on, Demand: Demand{Allowance: 2 * time.Second}}}
+	ask := func(at Instant, id uint64) Result { return d.do(at, Reserve{Model: "m", ID: id, Also: also}) }
+	settle := func(at Instant, r Result, id uint64) {
+		d.do(at, Settle{Model: "m", ID: id, Reserved: r.Reservation, Also: r.Also, Tokens: -1, SentAt: at - 1000, Answered: at})
+	}
+	offer, _ := Plan(d.rules, noon+30_000, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+	refused := ask(noon+30_000, 10)
+	require.Equal(t, Refused, refused.Verdict)
+	assert.Equal(t, offer.Start, refused.Start)
+	first := ask(noon+61_000, 11)
+	require.Equal(t, Admitted, first.Verdict, "the first has left the minute")
+	assert.Equal(t, Refused, ask(noon+61_000, 12).Verdict)
+	settle(noon+63_000, first, 11)
+	second := ask(noon+64_000, 13)
+	require.Equal(t, Admitted, second.Verdict, "what was sent since is known")
+	settle(noon+65_000, second, 13)
+
+	for i := range MaxOthers { // it gives its place up, once nothing is under way
+		other := OfFeature("m", string(rune('a'+i)))
+		d.rules.Specs[other] = Spec{EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited}}}
+		require.Equal(t, Admitted, d.do(noon+100_000+Instant(i), Reserve{Model: "m", ID: uint64(i) + 90, Also: []Weight{{On: other}}}).Verdict)
+	}
+	require.False(t, d.p.Has(on))
+	d.reserve(noon+160_900, 7)
+	assert.Equal(t, Admitted, ask(noon+161_000, 14).Verdict)
+	assert.Equal(t, Admitted, ask(noon+161_000, 15).Verdict)
+	assert.Equal(t, Admitted, ask(noon+161_000, 16).Verdict)
+	assert.Equal(t, Refused, ask(noon+161_000, 17).Verdict)
+}
+
 // TestWeightIfThereIsAPlace: a weight for which no calendar can be had is left out where that is said of it.
 func TestWeightIfThereIsAPlace(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})

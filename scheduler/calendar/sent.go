@@ -367,10 +367,14 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant, unsent bool) (r Reser
 
 // Begin has what a model's calendar holds of requests that were sent count in the calendar's
 // window, or as taken out of its bucket when they had arrived, where that is empty, as long as it is
-// then. None of them is settled or cancelled here.
+// then. None of them is settled or cancelled here. What counts at a time may be under way for as long as
+// the model's calendar has it, unless it has been counted here before.
 func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
-	if len(c.Sent)+len(c.Folded) > 0 || t.atATime {
+	switch {
+	case len(c.Sent)+len(c.Folded) > 0, t.atATime && len(c.Days) > 0:
 		return
+	case t.atATime:
+		t.Limits, t.kind = its.Limits, its.kind
 	}
 	for _, r := range model.Sent {
 		own := *r

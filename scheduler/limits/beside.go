@@ -107,6 +107,12 @@ func CountsSent(name string) (model string, ok bool) {
 	return b.model, ok && (b.kind == kindWindow || b.kind == kindBucket || b.kind == kindUsed)
 }
 
+// CountsOpen returns the model of which a calendar counts what is under way, by the calendar's name.
+func CountsOpen(name string) (model string, ok bool) {
+	b, ok := readBeside(name)
+	return b.model, ok && b.kind == kindPlaces
+}
+
 // forEach returns the name that stands for a calendar's in [Rules].Specs, where that has what holds
 // for each of a provider's models; empty: none.
 func (b besideModel) forEach() string {
