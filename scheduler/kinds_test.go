@@ -265,7 +265,10 @@ func (w *kinds) land() {
 			n = a.tokens + rapid.Int64Range(1, 300).Draw(w.t, "by")
 			w.disturbed = true
 		}
-		if a.tokens = n; j == 0 {
+		if n < a.tokens || !w.left(f, j, at) {
+			a.tokens = n
+		}
+		if j == 0 {
 			s.Tokens = n
 		} else {
 			s.Counted = append(s.Counted, n)
@@ -275,6 +278,18 @@ func (w *kinds) land() {
 	if again, second := apply(w.t, w.rules, w.p, at, s); second.Changed {
 		w.t.Fatalf("settled twice: %+v", again)
 	}
+}
+
+// left reports whether what a journey weighs on the j-th of its calendars has left the window by a clock. Who learns then that it
+// was more changes nothing; so time doesn't go on for the project, and by a clock that is far behind it was less as long as
+// that one takes it for something that counts, which by then it does nowhere.
+func (w *kinds) left(f journey, j int, at Instant) bool {
+	name := "m"
+	if j > 0 {
+		name = f.result.Also[j-1].On
+	}
+	s := w.rules.Spec(name)
+	return !s.Refill && !s.AtATime && f.seen[j].latest.Add(s.Window) <= max(at, w.p.Latest)
 }
 
 // gone notes that nothing has arrived.
