@@ -130,12 +130,17 @@ func (a *Admin) read(ctx context.Context, p *dispatch.Pool, s *admission.Snapsho
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	c := q.call(s, way.Models)
 	var none *upstream.Reply
 	if err := a.dispatch.Prepare(ctx, way.Pool, c, in, &none); err != nil {
 		return nil, err
 	}
 	return a.of(c, way.Pool), nil
+}
+
+// call is the call of which it is asked.
+func (q Question) call(s *admission.Snapshot, models []string) *dispatch.Call {
+	return &dispatch.Call{Snapshot: s, Caller: q.Caller.Name, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: models}
 }
 
 // of plans a call that was sized.
@@ -151,7 +156,7 @@ func (a *Admin) readChat(ctx context.Context, p *dispatch.Pool, s *admission.Sna
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Caller: q.Caller.Name, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	c := q.call(s, way.Models)
 	if err := a.dispatch.Size(ctx, way.Pool, c, dispatch.OtherSizer(q.Body, asked)); err != nil {
 		return nil, err
 	}
@@ -184,7 +189,7 @@ func (a *Admin) readSize(ctx context.Context, p *dispatch.Pool, s *admission.Sna
 	if err != nil {
 		return nil, err
 	}
-	c := &dispatch.Call{Snapshot: s, Caller: q.Caller.Name, Hash: requesthash.Of(q.Caller.Name, "/plan", q.Body), Models: way.Models}
+	c := q.call(s, way.Models)
 	sizer := dispatch.Sizer{Bytes: -1, Estimate: func() int64 { return in.Tokens }}
 	if len(scheduler.OfGemini(c.Models)) < len(c.Models) {
 		sizer.Other = new(weights.Request)

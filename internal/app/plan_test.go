@@ -87,6 +87,31 @@ func TestPlanOfOtherProviders(t *testing.T) {
 	})
 }
 
+// A plan reckons with the outputs that its caller had, like the request, in whatever format it is asked.
+func TestPlanKnowsItsCallersOutputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_TOKENS=alice:0123456789-alice,bob:0123456789-bob00")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		as := map[string][]string{"alice": {"X-Fluxgate-Token", "0123456789-alice"}, "bob": {"X-Fluxgate-Token", "0123456789-bob00"}}
+		for name, text := range map[string]string{"alice": strings.Repeat("a long story ", 40), "bob": "Hi"} {
+			for range 3 {
+				rec := m.ask(t, "POST", chat, strings.Replace(chatOf("groq/llama-4"), "Hello", text, 1), as[name]...)
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			}
+		}
+		plan := func(name, body string) int64 {
+			rec := m.ask(t, "POST", "/plan", body, as[name]...)
+			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			var p remote.Plan
+			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &p))
+			return p.Tokens
+		}
+		for _, body := range []string{chatOf("groq/llama-4"), `{"prompt":"Hello","model":"groq/llama-4"}`} {
+			assert.Greater(t, plan("alice", body), plan("bob", body)+50, body)
+		}
+	})
+}
+
 // seconds is a duration in whole seconds, rounded up, as Retry-After has it.
 func seconds(d time.Duration) string {
 	b, _ := json.Marshal(int64((d + time.Second - 1) / time.Second))
