@@ -269,10 +269,14 @@ var accessTexts = []struct {
 // modelGone and modelUnknown say so of a model with which the message begins, or with what one is called: further on it
 // may quote the caller's input, by which nobody else is to lose a model.
 var (
-	modelGone = regexp.MustCompile(`^(?i:(?:the |this |requested )?models?\b|gemini|gemma|imagen|veo|text-|embedding)[A-Za-z0-9 ./_@-]{0,100}?` +
+	modelGone = regexp.MustCompile("^(?i:(?:the |this |requested )?models?\\b|" + families + "|[`'\"](?:models/)?" + families + "[a-z0-9.@-]*[`'\"])" +
+		"(?:[A-Za-z0-9 ./_@-]|[`'\"][A-Za-z0-9./_@-]+[`'\"]){0,100}?" +
 		`\b(?:no longer available|(?:has|have) been (?:deprecated|retired|shut down|discontinued)|was shut down)`)
 	modelUnknown = regexp.MustCompile(`^(?:models/)?\S+ is not found for API version`)
 )
+
+// families are how the names of Gemini's models begin.
+const families = `(?:gemini|gemma|imagen|veo|text-|embedding)`
 
 // decideModel reads a 404. One that names no model, such as a missing file, is the caller's.
 func (e *failure) decideModel(a answer) {
