@@ -180,6 +180,8 @@ func TestUnknownWordsAreTheFirstCallers(t *testing.T) {
 			assert.NotContains(t, rec.Body.String(), "secret")
 			assert.Contains(t, rec.Body.String(), "groq refused an earlier request like this with HTTP 403.")
 		}
+		assert.Contains(t, m.logs.String(), "words that aren't known")
+		assert.NotContains(t, m.logs.String(), "secret", "nor is it in the log")
 
 		m.transport["api.openai.com"] = answering(http.StatusForbidden, `{"error":{"message":"Project x does not have access to model y","type":"invalid_request_error","code":"model_not_found"}}`)
 		for range 2 {

@@ -79,7 +79,8 @@ func (d *Dispatcher) wordsOf(ctx context.Context, on string) *upstream.Error {
 	}
 	for name, x := range entries[saying](data) {
 		if _, ok := d.lastWords.Get(name); !ok {
-			d.lastWords.Put(name, &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body})
+			said := &upstream.Error{Class: upstream.ClassForeignQuota, HTTPStatus: x.Code, Status: x.Status, Message: x.Message, Body: x.Body}
+			d.lastWords.Put(name, said.ForOthers()) // builds before this one kept all
 		}
 	}
 	e, _ := d.lastWords.Get(on)

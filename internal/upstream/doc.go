@@ -22,6 +22,7 @@
 //   - An [Error] is a failed call. Its [Class] says what it means for quota, keys and
 //     the caller, whatever the provider's wording; [TransportError] makes one where
 //     there was no answer at all.
+//     What a provider says may quote what was asked: logs and other callers are told the words of it that are known.
 //   - A [Redactor] removes keys from whatever a provider sends back: some messages echo
 //     whole keys.
 //
@@ -40,5 +41,6 @@
 //   - loop.go: the mark of what has been sent by a Fluxgate
 //   - credential.go: what stands for a project that is called without a key
 //   - errors.go: errors and their classes
+//   - wording.go: what of a provider's words may be told to others than the caller
 //   - redact.go: removing keys
 package upstream

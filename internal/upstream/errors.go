@@ -141,7 +141,7 @@ type Violation struct {
 }
 
 // Error is a failed upstream call. Every string and the body have been redacted: none holds an API key. Message and Body
-// may quote the caller's own input, so Error() leaves the message out when the caller is at fault.
+// may quote the caller's own input, so they are for that caller alone: see [Error.Error] and [Error.ForOthers].
 type Error struct {
 	Class Class
 	// Provider is the name of the provider that it is of; empty: Gemini.
@@ -152,8 +152,6 @@ type Error struct {
 	Status     string // upstream's status name, such as RESOURCE_EXHAUSTED
 	Reason     string // Google's ErrorInfo reason, or one of the Reason constants; "" if there is none
 	Message    string // upstream's message, or a description of the transport failure
-	// Guessed says that it is ClassDenied by its status alone: Message and Body may say anything.
-	Guessed bool
 	// RetryDelay is from RetryInfo, else from the message; at most 25 hours, 0 when none was given. RetryInfo is rounded
 	// down to whole seconds, so a message that names the same second more finely wins.
 	RetryDelay time.Duration
@@ -173,7 +171,8 @@ type Error struct {
 	cause error
 }
 
-// Error returns one line for logs. It never holds a key and, for [ClassCaller], none of the caller's words.
+// Error returns one line for logs. It never holds a key, nor what a caller asked: of the message it holds the words that
+// are known, and for [ClassCaller] none.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(cmp.Or(e.Provider, Gemini) + ": ")
@@ -188,7 +187,7 @@ func (e *Error) Error() string {
 		b.WriteString(" (" + e.Reason + ")")
 	}
 	if e.Message != "" && e.Class != ClassCaller {
-		b.WriteString(": " + e.Message)
+		b.WriteString(": " + e.forLog())
 	}
 	return b.String()
 }
@@ -197,7 +196,7 @@ func (e *Error) Error() string {
 // of which nothing is known may quote what that one sent.
 func (e *Error) ForOthers() *Error {
 	told := *e
-	if told.Header = nil; e.Guessed {
+	if told.Header = nil; !e.repeatable() {
 		told.Body = nil
 		told.Message = fmt.Sprintf("%s refused an earlier request like this with HTTP %d. What it said isn't repeated: it may quote that request.", e.From(), e.HTTPStatus)
 	}

@@ -21,7 +21,7 @@ func (c *Client) Classify(status int, body []byte, key string) *upstream.Error {
 	said, r := read(status, body), upstream.NewRedactor(key)
 	e := &upstream.Error{
 		Provider: c.name, Class: classOf(said), HTTPStatus: said.Status, Status: word(said.Type, r), Reason: word(said.Code, r),
-		RetryDelay: said.Wait, Violations: violations(said), Guessed: said.Guessed,
+		RetryDelay: said.Wait, Violations: violations(said),
 	}
 	if object := bytes.TrimSpace(body); isObject(object) {
 		e.Body = r.JSON(object)

@@ -377,3 +377,27 @@ func TestErrorText(t *testing.T) {
 	e = classify(403, body(t, "403_suspended"), testKey)
 	assert.Equal(t, "gemini: key_invalid, HTTP 403 PERMISSION_DENIED (CONSUMER_SUSPENDED): Permission denied: Consumer 'api_key:[redacted]' has been suspended.", e.Error())
 }
+
+// What was captured of Gemini is known, and told to whoever is refused for the same reason, but for what is about the
+// one request.
+func TestCapturedWordsAreKnown(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	require.NoError(t, err)
+	known := 0
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".json")
+		status, err := strconv.Atoi(name[:3])
+		if err != nil {
+			continue
+		}
+		e := classify(status, body(t, name), testKey)
+		if e.Class == upstream.ClassCaller {
+			continue
+		}
+		known++
+		assert.Equal(t, e.Message, e.ForOthers().Message, name)
+		assert.Equal(t, string(e.Body), string(e.ForOthers().Body), name)
+		assert.NotContains(t, e.Error(), "aren't known", name)
+	}
+	assert.Greater(t, known, 30)
+}

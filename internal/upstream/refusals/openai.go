@@ -156,7 +156,6 @@ func (r *Refusal) byStatus(f failure) {
 		r.set(KeyInvalid, Key)
 	case s == http.StatusForbidden:
 		r.set(Denied, Key)
-		r.Guessed = true
 	case s == http.StatusRequestEntityTooLarge:
 		r.limited()
 		if r.Class != TooLarge {

@@ -83,8 +83,6 @@ type Refusal struct {
 	Type    string // the provider's; "" if there is none, or it is no plain word
 	Code    string // likewise
 	Message string // the provider's, as it came; "" if there is none
-	// Guessed says that it is Denied by its status alone: of what the message says nothing is known.
-	Guessed bool
 	// Limit is the one that the message names; its Dimension is Unknown if it names none.
 	Limit ratelimits.Limit
 	// Requested is how much of that dimension the request was counted as; -1: not said.

@@ -1,0 +1,189 @@
+package upstream
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// wordings are the sentences in which providers are known to refuse (captured or documented, by the tests of packages
+// gemini and refusals), and our own. Where one has a place for a name, that is one word. What stands nowhere here may
+// quote what a caller asked, such as "Unknown name …" does.
+var wordings = []string{
+	// Gemini's.
+	`You exceeded your current quota, please check your plan and billing details\.`,
+	`For more information on this error, (?:head to|read the docs): https://NAME`,
+	`To monitor your current usage, head to: https://NAME`,
+	`\* Quota exceeded for metric: NAME, limit: \d+(?:, model: NAME)?`,
+	`Quota exceeded for quota metric '[A-Z][A-Za-z ]{0,60}' and limit '[A-Z][A-Za-z ]{0,80}'(?: of service 'NAME')?(?: for consumer 'NAME')?\.`,
+	`Please retry in [0-9hms.]+`,
+	`Resource has been exhausted \(e\.g\. check quota\)\.`,
+	`You exceeded your spend-based rate limit\.`,
+	`Your spending rate has exceeded the allowed limit for your account's billing history and tier\.`,
+	`Your prepayment credits are depleted\.`,
+	`Please go to AI Studio at https://NAME to manage your project and billing\.`,
+	`Your (?:billing account|project) has exceeded its monthly spending cap\.`,
+	`Please go to AI Studio at https://NAME to manage your project spend cap\.`,
+	`An internal error has occurred\.`,
+	`Please retry or report in https://NAME`,
+	`Internal error encountered\.`,
+	`This model is currently experiencing high demand\.`,
+	`Spikes in demand are usually temporary\.`,
+	`Please try again later\.`,
+	`The model is overloaded\.`,
+	`The service is currently unavailable\.`,
+	`Deadline expired before operation could complete\.`,
+	`NAME is not found for API version NAME, or is not supported for NAME\.`,
+	`Call (?:ModelService\.)?ListModels to see the list of available models and their supported methods\.`,
+	`(?:(?:This|The) model )?NAME is no longer available(?: to new users)?\.`,
+	`This model is no longer available\.`,
+	`Gemini(?: (?:[0-9.]+|Pro|Flash|Flash-Lite|Ultra|Nano|Vision|Image|Preview))+ has been (?:deprecated|retired|shut down) on [A-Z][a-z]+ \d+, \d+\.`,
+	`Consider switching to (?:a )?different model, for example NAME`,
+	`Please update your code to use a newer model for the latest features and improvements\.`,
+	`Requested entity was not found\.`,
+	`The caller does not have permission`,
+	`Permission denied on resource project NAME\.`,
+	`Your project has been denied access\.`,
+	`Please contact support\.`,
+	`Gemini API free tier is not available in your country\.`,
+	`Please enable billing on your project in Google AI Studio\.`,
+	`User location is not supported for the API use\.`,
+	`API key not valid\.`,
+	`Please pass a valid API key\.`,
+	`API key expired\.`,
+	`Please renew the API key\.`,
+	`Your API key was reported as leaked\.`,
+	`Please use another API key\.`,
+	`Permission denied: Consumer 'NAME' has been suspended\.`,
+	`Generative Language API has not been used in project NAME before or it is disabled\.`,
+	`Enable it by visiting https://NAME then retry\.`,
+	`Requests to this API NAME(?: method NAME)? are blocked\.`,
+	`Method doesn't allow unregistered callers(?: \(callers without established identity\))?\.`,
+	`Please use API Key or other form of API consumer identity to call this API\.`,
+	`Request had invalid authentication credentials\.`,
+	`Request is missing required authentication credential\.`,
+	`Expected OAuth 2 access token, login cookie or other valid authentication credential\.`,
+	`Learn more about Gemini API quotas`,
+	`Google developers? console API (?:key|activation)`,
+	// OpenAI's, Anthropic's, and those of others.
+	`Rate limit reached for (?:model )?NAME in organization NAME(?: service tier NAME)? on (?:requests|tokens|input tokens|output tokens|images|audio seconds) per (?:min|minute|hour|day)(?: \(NAME\))?[:.] Limit:? NUMBER(?: / min\.|,) ?(?:(?:Used:?|Current:) NUMBER(?: / min\.|,) ?)?(?:Requested:? NUMBER\.)?`,
+	`Please try again in [0-9hms.]+`,
+	`Please try again soon\.`,
+	`Need more tokens\? Upgrade to Dev Tier today at https://NAME`,
+	`Visit https://NAME to learn more\.`,
+	`For details, refer to: https://NAME`,
+	`For more information on this error, read the docs: https://NAME`,
+	`The server had an error while processing your request\.`,
+	`(?:The engine|That model|The server) is currently overloaded(?: with other requests)?[.,!]?`,
+	`[Pp]lease try again later[.!]?`,
+	`Project NAME does not have access to model NAME`,
+	`The model NAME does not exist(?: or you do not have access to it)?\.?`,
+	`The model NAME has been (?:decommissioned and is no longer supported|deprecated)\.`,
+	`Incorrect API key provided: NAME`,
+	`You can find your API key at https://NAME`,
+	`(?:invalid x-api-key|Wrong API Key|Overloaded|Internal server error|Rate limit exceeded|Provider returned error)\.?`,
+	`model: NAME`,
+	`Service tier capacity exceeded for this model\.`,
+	`Requests per minute limit exceeded - too many requests sent\.`,
+	`We're experiencing high traffic right now!`,
+	`Insufficient credits\.`,
+	`Add more using https://NAME`,
+	`This request would exceed your (?:organization's )?rate limit(?: of NUMBER (?:requests|tokens|input tokens|output tokens) per minute)?(?: \(org: NAME, model: NAME\))?\.?`,
+	`This request would exceed your organization's maximum usage increase rate for (?:requests|tokens|input tokens|output tokens) per minute\.`,
+	`Your credit balance is too low to access the Anthropic API\.`,
+	`Please go to Plans & Billing to upgrade or purchase credits\.`,
+	`You have reached your (?:specified )?(?:workspace )?API usage limits[.:]`,
+	`your organization has crossed its monthly API usage threshold\.`,
+	`You will regain access on [0-9-]+ at [0-9:]+ UTC\.`,
+	`Your project has reached its spend limit\.`,
+	// Ours.
+	`Upstream answered with success but without an answer: there is no candidate, and no reason for that\.`,
+	`Upstream answered with success but without a usable body\.`,
+	`Upstream answered with success but with what is no answer, such as a page\.`,
+	`It isn't passed on; the request may have been served\.`,
+	`NAME's answer is larger than is held here\.`,
+	`NAME has answered, but there is no room for the answer in this server's memory, with what else it has in hand\.`,
+	`Gemini broke the connection\.`,
+	`NAME refused an earlier request like this with HTTP \d+\.`,
+	`What it said isn't repeated: it may quote that request\.`,
+	`Gemini refuses [a-z_ ]{1,80} for now, on every project that could serve this request\.`,
+	`It takes requests without that\.`,
+	`The upload's body was sent with a key that can't be used\.`,
+	`Send it again\.`,
+}
+
+// whole matches messages that consist of sentences that are known; fixed the longest beginning that consists of those
+// without a name.
+var whole, fixed = sync.OnceValue(func() *regexp.Regexp { return sentences(wordings, `$`) }), sync.OnceValue(func() *regexp.Regexp {
+	return sentences(slices.DeleteFunc(slices.Clone(wordings), func(s string) bool { return strings.Contains(s, "NAME") }), ``)
+})
+
+// sentences returns an expression for the longest beginning that consists of sentences, each of which ends where a word
+// does, before what the end matches.
+func sentences(list []string, end string) *regexp.Regexp {
+	all := strings.NewReplacer("NAME", "[!-~]+", "NUMBER", "[0-9.,]*[0-9]").Replace(strings.Join(list, "|"))
+	return regexp.MustCompile(`^(?:(?:` + all + `)(?:\s+|$))+` + end)
+}
+
+// maxName bounds, in bytes, what stands in the place of a name.
+const maxName = 160
+
+// known reports whether a message of a provider's is made of words that are known, and so can't quote what was asked.
+func known(message string) bool {
+	return whole().MatchString(message) && !slices.ContainsFunc(strings.Fields(message), func(word string) bool { return len(word) > maxName })
+}
+
+// received is where the text of an error of a connection goes on with what was received.
+var received = regexp.MustCompile(`(?s)["'` + "`" + `].*|(\b(?:malformed|invalid|bad|unsupported|unexpected)\b[A-Za-z /-]*):.*`)
+
+// forLog returns what of the message may stand in a log: none of a caller's words.
+func (e *Error) forLog() string {
+	switch {
+	case e.HTTPStatus == 0 && e.cause != nil:
+		return received.ReplaceAllString(e.Message, "$1…")
+	case e.knownMessage():
+		return strings.TrimSpace(e.Message)
+	}
+	said := fixed().FindString(e.Message)
+	rest := fmt.Sprintf("%d bytes in words that aren't known, which may quote the request", len(e.Message)-len(said))
+	if said == "" {
+		return rest
+	}
+	return strings.TrimSpace(said) + " (and " + rest + ")"
+}
+
+// knownMessage reports whether the message can't quote what was asked.
+func (e *Error) knownMessage() bool {
+	return known(e.Message) || e.Message == http.StatusText(e.HTTPStatus)
+}
+
+// repeatable reports whether the error may be told to others than the one whose request it answers: its texts are known,
+// or single words.
+func (e *Error) repeatable() bool {
+	var body any
+	return e.knownMessage() && (len(e.Body) == 0 || json.Unmarshal(e.Body, &body) == nil && plain(body))
+}
+
+// plain reports whether what a body holds are known texts and single words.
+func plain(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return len(v) <= maxName && strings.Trim(v, wordBytes) == "" || known(v)
+	case []any:
+		return !slices.ContainsFunc(v, func(x any) bool { return !plain(x) })
+	case map[string]any:
+		for name, x := range v {
+			if !plain(name) || !plain(x) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wordBytes are those of names, of places and of types.
+const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@?=&%[]"
