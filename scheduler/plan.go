@@ -28,7 +28,9 @@ type Request struct {
 	// Waitlist, if not nil, returns the slots on a calendar, of a model or not, that
 	// this instance told callers without keeping them. They keep nobody from going now,
 	// unless Queue says so, but whoever must wait is told a time after them, so that many
-	// waiting callers are told different times, whichever calendar they wait for.
+	// waiting callers are told different times, whichever calendar they wait for. In the order
+	// of their starts they take least to plan around. They need be right only until it is called
+	// for another project.
 	Waitlist func(project, calendar string) []Booking
 	// Queue says that the request goes after those even if there is room now.
 	Queue bool

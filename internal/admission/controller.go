@@ -45,6 +45,7 @@ type Controller struct {
 	shared    bool                        // by several callers
 	weights   map[uint32]int64            // by scheduler.CallerOf
 	waitlist  *waitlist.List
+	standings standingsOf
 	lateness  lateness.Commits
 	holders   *lateness.Holders
 	signer    ticket.Signer
@@ -68,6 +69,7 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 	for name, w := range o.Weights {
 		c.weights[scheduler.CallerOf(name)] = w
 	}
+	c.standings.last = make(map[string]*standings)
 	c.waitlist, c.holders = waitlist.New(rules.Hold), lateness.NewHolders(rules.Hold)
 	return c, nil
 }

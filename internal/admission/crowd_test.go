@@ -69,8 +69,14 @@ func TestTwoThousandCallersWait(t *testing.T) {
 	time.Sleep(150 * time.Millisecond) // or they would be other requests
 	again := ask(requests[callers-200:])
 	p99 := again[len(again)*99/100]
-	t.Logf("first answers p50 %v p99 %v, later ones p50 %v p99 %v; %d bytes for each that waits",
-		first[callers/2], first[callers*99/100], again[len(again)/2], p99, each)
+	average := func(took []time.Duration) (sum time.Duration) {
+		for _, d := range took {
+			sum += d / time.Duration(len(took))
+		}
+		return sum
+	}
+	t.Logf("first answers %v on average, p50 %v p99 %v, later ones %v, p50 %v p99 %v; %d bytes for each that waits",
+		average(first), first[callers/2], first[callers*99/100], average(again), again[len(again)/2], p99, each)
 	assert.LessOrEqual(t, p99, 50*time.Millisecond)
 	assert.LessOrEqual(t, each, int64(2048))
 }

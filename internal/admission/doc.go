@@ -159,7 +159,8 @@
 //   - decide.go: one decision: planning, claiming a booking
 //   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
 //   - reserve.go: committing a reservation or a booking, and telling a wait
-//   - fair.go: what package fair needs to know to say whose turn it is, where several callers wait
+//   - fair.go: whose turn it is, in the eyes of one request, where several callers wait
+//   - standings.go: what package fair needs to know for that, gathered when something has changed
 //   - candidates.go: which projects and keys a request may go to, choosing its key, and what is too large for all of them
 //   - settle.go: settling, failing and cancelling a grant
 //   - quota.go: how a caller's own limits stand

@@ -3,10 +3,10 @@ package admission
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/packing"
-	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -14,54 +14,22 @@ import (
 // A contest is who waits for a model, in the eyes of one request.
 type contest struct {
 	*fair.Contest
-	model    string
-	projects int // that have the model and can be used
-	mine     uint32
-	request  fair.Slot
-	promises []*waitlist.Promise // by number
+	*standings
+	model   string
+	mine    uint32
+	request fair.Slot
+	promise *waitlist.Promise // what the request was told, if it comes early
+	buffer  []scheduler.Booking
 }
 
 // contestFor says whose turn it is on a model.
 func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
-	k := &contest{Contest: fair.New(now, d.c.weight), model: model, mine: scheduler.CallerOf(d.req.Caller)}
-	usable := make(map[string]*scheduler.Project, len(d.ids))
-	for i, state := range d.states {
-		if c := state.Calendar(model); d.usable(i) && c.Block.Until <= now {
-			k.Add(c.EffectiveLimits(d.rules.Of(d.ids[i]), now).Limits)
-			usable[d.ids[i]] = state
-		}
-	}
-	k.projects = len(usable)
-	name := scheduler.NameOf(model)
-	for _, state := range usable {
-		if state == nil {
-			continue
-		}
-		for _, x := range state.Services {
-			if x.Model == name {
-				k.Serve(x)
-			}
-		}
-		for _, b := range state.Calendar(model).Bookings {
-			if b.ID != d.held && now <= b.Until(d.rules) {
-				k.Book(fair.Slot{Caller: ticket.CallerOf(b.ID), Cost: k.cost(b.Demand), Since: b.Since, Began: fair.Unknown})
-			}
-		}
-	}
-	waiting := d.c.waitlist.WaitingFor(model, now)
-	k.Expect(len(waiting))
-	k.promises = make([]*waitlist.Promise, 0, len(waiting))
-	for _, p := range waiting {
-		if _, ok := usable[p.At.Project]; ok && (d.promise == nil || p.ID != d.promise.ID) {
-			k.Promise(fair.Slot{Caller: p.Tag, Cost: k.cost(p.Demand), Since: p.Since, Order: p.Order, Began: p.Began})
-			k.promises = append(k.promises, p)
-		}
-	}
-	k.request = fair.Slot{Caller: k.mine, Cost: k.cost(d.demand), Since: d.waitingSince(), Order: math.MaxUint64, Began: d.began}
+	k := &contest{standings: d.standings(model, now), model: model, mine: scheduler.CallerOf(d.req.Caller), promise: d.promise}
+	k.request = fair.Slot{Caller: k.mine, Cost: cost(k.contest, d.demand), Since: d.waitingSince(), Order: math.MaxUint64, Began: d.began}
 	if d.promise != nil {
 		k.request.Order = d.promise.Order
 	}
-	k.Weigh(k.request)
+	k.Contest = k.contest.With(k.request, now)
 	return k
 }
 
@@ -119,11 +87,7 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 // of these has room for it soon. Where those that wait use up a minute's requests before its tokens, it is by
 // chance.
 func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []scheduler.Candidate, req scheduler.Request, elsewhere bool) (packed []scheduler.Candidate, choose func(int) int) {
-	sum := int64(0)
-	for _, p := range k.promises {
-		sum += p.Demand.Tokens
-	}
-	average := sum / int64(max(1, len(k.promises)))
+	average := k.average(k.promise)
 	if len(all) < 2 || !packing.Large(rules, now, all, k.model, average) {
 		return all, rand.IntN
 	}
@@ -139,21 +103,18 @@ func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []sche
 	return packed, func(int) int { return 0 }
 }
 
-// cost is what a request costs. No requests are one, as in a [scheduler.Demand].
-func (k *contest) cost(d scheduler.Demand) fair.Cost { return k.Of(max(d.Requests, 1), d.Tokens) }
-
 // first returns the promises that keep the request from going now, though it has room:
 // those of callers that have had less, and those for requests of its own caller that have
 // waited for longer. But one of these that is due, and no larger, it goes in place of. Who
 // hasn't come a second after its time isn't waited for.
 func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
 	turn := k.Turn(k.mine)
-	return k.slots(func(i int, p *waitlist.Promise) bool {
-		switch {
+	return k.slots(func(i int) bool {
+		switch p := k.line.Promises[i]; {
 		case p.Overdue(now):
 			return false
 		case p.Tag == k.mine:
-			return k.older(p) && (p.Start > now || k.cost(p.Demand) > k.request.Cost)
+			return k.older(p) && (p.Start > now || cost(k.contest, p.Demand) > k.request.Cost)
 		}
 		return k.Before(i, turn, k.request)
 	})
@@ -162,9 +123,9 @@ func (k *contest) first(now scheduler.Instant) func(project, calendar string) []
 // before returns the promises that have their turn before the request.
 func (k *contest) before() func(project, model string) []scheduler.Booking {
 	turn := k.TurnOf(k.request)
-	return k.slots(func(i int, p *waitlist.Promise) bool {
-		if p.Tag == k.mine {
-			return k.older(p)
+	return k.slots(func(i int) bool {
+		if k.By(i) == k.mine {
+			return k.older(k.line.Promises[i])
 		}
 		return k.Before(i, turn, k.request)
 	})
@@ -176,20 +137,19 @@ func (k *contest) older(p *waitlist.Promise) bool {
 	return !p.Early && fair.Slot{Since: p.Since, Order: p.Order}.Older(k.request)
 }
 
-// slots returns the promises that match, as they lie on a calendar.
-func (k *contest) slots(match func(i int, p *waitlist.Promise) bool) func(project, calendar string) []scheduler.Booking {
-	by := make(map[string][]*waitlist.Promise)
-	for i, p := range k.promises {
-		if match(i, p) {
-			by[p.At.Project] = append(by[p.At.Project], p)
-		}
-	}
+// slots returns the promises that match, by number, as they lie on a calendar. Those of a model
+// are right until others are asked for.
+func (k *contest) slots(match func(i int) bool) func(project, calendar string) []scheduler.Booking {
 	return func(project, calendar string) (out []scheduler.Booking) {
+		s := k.line.On(project)
 		if calendar == k.model {
-			out = make([]scheduler.Booking, 0, len(by[project]))
+			k.buffer = slices.Grow(k.buffer[:0], len(s.Slots))
+			return s.Those(match, k.buffer)
 		}
-		for _, p := range by[project] {
-			out = p.On(out, calendar)
+		for _, i := range s.Numbers {
+			if match(i) {
+				out = k.line.Promises[i].On(out, calendar)
+			}
 		}
 		return out
 	}
@@ -226,7 +186,7 @@ func (d *decision) contested(model string) bool {
 }
 
 // crowded reports whether more callers wait than there are projects, and more than two.
-func (k *contest) crowded() bool { return k.Waiting() > max(2, k.projects) }
+func (k *contest) crowded() bool { return k.Waiting() > max(2, len(k.on)) }
 
 // untimely reports whether a slot isn't booked for the sake of other callers that wait, or
 // may come. Whoever has one books another only within a window, so that whoever comes next

@@ -39,6 +39,7 @@ type load struct {
 	length           Instant // of the demand's interval
 	tokens, requests int64   // at now, the demand included
 	steps            []step  // every later change, in order of time
+	begins, ends     []step  // of who was told times, while they are put among these
 
 	counted struct { // the day that was asked for last
 		day  Day
@@ -87,14 +88,59 @@ func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []B
 			l.addBooking(b, t.until(b))
 		}
 	}
-	for i := range extra {
-		l.addBooking(&extra[i], before)
-	}
 	if t.refill {
+		for i := range extra {
+			l.addBooking(&extra[i], before)
+		}
 		return l
 	}
-	slices.SortFunc(l.steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+	inOrder(l.steps)
+	l.told(extra)
 	return l
+}
+
+// inOrder sorts steps by time, if they aren't.
+func inOrder(steps []step) {
+	for i := 1; i < len(steps); i++ {
+		if steps[i].at < steps[i-1].at {
+			slices.SortFunc(steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
+			return
+		}
+	}
+}
+
+// told puts who was told times among the steps. They may be hundreds, and mostly come in the
+// order of their starts, which is that of their ends.
+func (l *load) told(extra []Booking) {
+	if len(extra) == 0 {
+		return
+	}
+	own := len(l.steps)
+	l.begins, l.ends = l.begins[:0], l.ends[:0]
+	for i := range extra {
+		l.addBooking(&extra[i], before)
+		if added := l.steps[own:]; len(added) > 0 {
+			l.begins, l.ends = append(l.begins, added[:len(added)-1]...), append(l.ends, added[len(added)-1])
+			l.steps = l.steps[:own]
+		}
+	}
+	inOrder(l.begins)
+	inOrder(l.ends)
+	i, j, k := own-1, len(l.begins)-1, len(l.ends)-1
+	l.steps = l.steps[:own+len(l.begins)+len(l.ends)]
+	for n := len(l.steps) - 1; n > i; n-- { // from the last, so that none is in the way
+		switch {
+		case k >= 0 && (j < 0 || l.ends[k].at >= l.begins[j].at) && (i < 0 || l.ends[k].at >= l.steps[i].at):
+			l.steps[n] = l.ends[k]
+			k--
+		case j >= 0 && (i < 0 || l.begins[j].at >= l.steps[i].at):
+			l.steps[n] = l.begins[j]
+			j--
+		default:
+			l.steps[n] = l.steps[i]
+			i--
+		}
+	}
 }
 
 // ample reports whether the demand would fit even if all that the calendar holds

@@ -1,5 +1,7 @@
 // Package fair says whose turn it is where several callers wait for the same calendars. It
-// is pure: it keeps no clock and nothing between two decisions.
+// is pure: it keeps no clock. Who waits, and what each has had, is added to a [Contest]; each request
+// that is decided about looks at it with itself added ([Contest.With]), which takes little
+// longer where thousands wait.
 //
 // It is the rule of VTC ("Fairness in Serving Large Language Models", arXiv 2401.00588) for
 // calendars instead of a queue: of those that wait it is the turn of the one that has been

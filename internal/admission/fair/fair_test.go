@@ -1,6 +1,7 @@
 package fair
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +28,12 @@ func waits(caller uint32, ago scheduler.Instant) Slot {
 	return Slot{Caller: caller, Cost: 10_000, Since: now - 1000*ago, Began: Unknown}
 }
 
+// weigh returns a contest with the request that is decided about.
+func weigh(k *Contest, mine Slot) *Contest {
+	k.Weigh()
+	return k.With(mine, now)
+}
+
 func TestCost(t *testing.T) {
 	k := contest(nil, nil)
 	assert.EqualValues(t, 10_000, k.Of(1, 0), "a hundredth of what the pool takes")
@@ -44,7 +51,7 @@ func TestTurns(t *testing.T) {
 		k.Promise(waits(1, 20))
 	}
 	k.Promise(waits(2, 25))
-	k.Weigh(waits(2, 10))
+	k = weigh(k, waits(2, 10))
 	before := func(turn Cost) (n int) {
 		for i := range 3 {
 			if k.Before(i, turn, Slot{Since: now}) {
@@ -67,7 +74,7 @@ func TestBookingsCount(t *testing.T) {
 	k.Book(waits(1, 20))
 	k.Book(waits(1, 20))
 	k.Book(waits(1, 20))
-	k.Weigh(waits(2, 1))
+	k = weigh(k, waits(2, 1))
 	assert.EqualValues(t, 60_000, k.Turn(1))
 	assert.EqualValues(t, 30_000, k.Turn(2))
 	assert.True(t, k.Ahead(1))
@@ -79,25 +86,25 @@ func TestLarge(t *testing.T) {
 	mine, small := waits(1, 20), waits(1, 10)
 	small.Cost = 4999
 	k.Promise(mine)
-	k.Weigh(small)
+	k = weigh(k, small)
 	assert.False(t, k.Large(small))
 
 	k = contest(nil, nil)
 	k.Promise(waits(2, 20))
-	k.Weigh(small)
+	k = weigh(k, small)
 	assert.True(t, k.Large(small), "for its caller, which has no other")
 
 	k = contest(nil, nil)
 	small.Cost = 5000
 	k.Book(mine)
-	k.Weigh(small)
+	k = weigh(k, small)
 	assert.True(t, k.Large(small), "it is half")
 }
 
 func TestWeights(t *testing.T) {
 	k := contest(map[uint32]int64{1: 9, 2: 3}, map[uint32]int64{1: 3})
 	k.Promise(waits(1, 20))
-	k.Weigh(waits(2, 20))
+	k = weigh(k, waits(2, 20))
 	assert.Equal(t, k.Turn(1), k.Turn(2))
 	assert.EqualValues(t, 30_000+3333, k.TurnOf(Slot{Caller: 1, Since: now}))
 }
@@ -128,7 +135,7 @@ func TestNobodySavesUp(t *testing.T) {
 		k.Promise(waits(3, 1))
 		mine := waits(1, c.since)
 		mine.Began = c.began
-		k.Weigh(mine)
+		k = weigh(k, mine)
 		credit := Cost(2*window/3 + 3*10_000)
 		assert.Equal(t, max(c.want, 700_000-credit), k.Had(1), c.why)
 	}
@@ -138,7 +145,7 @@ func TestNobodySavesUp(t *testing.T) {
 func TestLevel(t *testing.T) {
 	k := contest(map[uint32]int64{1: 10, 2: 500}, nil)
 	k.Promise(waits(2, 1))
-	k.Weigh(waits(1, 1))
+	k = weigh(k, waits(1, 1))
 	behind := Cost(5_000_000 - 2*window/2 - 3*10_000)
 	assert.Equal(t, behind, k.Had(1), "two windows of its share, and three requests")
 	level := k.Level(1)
@@ -148,7 +155,48 @@ func TestLevel(t *testing.T) {
 	k.Serve(scheduler.Service{Caller: 1, Level: level, At: now})
 	k.Serve(scheduler.Service{Caller: 1, Level: level - 5, At: now})
 	k.Promise(waits(2, 1))
-	k.Weigh(waits(1, 1))
+	k = weigh(k, waits(1, 1))
 	assert.Equal(t, behind+20_000, k.Had(1))
 	assert.Equal(t, level, k.Level(1))
+}
+
+// Whatever the request adds, what follows from it is as if all were reckoned with it.
+func TestWithIsReckoned(t *testing.T) {
+	same := 0
+	for seed := range uint64(500) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		slot := func() Slot {
+			s := waits(uint32(1+rnd.IntN(5)), scheduler.Instant(rnd.IntN(100)))
+			s.Order, s.Cost, s.Began = rnd.Uint64N(9), Cost(rnd.IntN(50_000)), Cost(rnd.IntN(2_000_000))
+			return s
+		}
+		k := contest(nil, map[uint32]int64{2: 3})
+		for c := range uint32(7) {
+			if rnd.IntN(3) > 0 {
+				k.Serve(scheduler.Service{Caller: c, Requests: rnd.Int64N(200), Level: rnd.Int64N(500_000), At: now - scheduler.Instant(rnd.IntN(100_000))})
+			}
+		}
+		for range rnd.IntN(5) {
+			k.Promise(slot())
+		}
+		for range rnd.IntN(3) {
+			k.Book(slot())
+		}
+		k.Weigh()
+		next := k.With(slot(), now)
+		anew := *next
+		anew.reckon()
+		if len(k.turns) > 0 && &k.turns[0] == &next.turns[0] {
+			same++
+			mine := next.own
+			for i := range next.turns {
+				if next.promises[i].by != mine { // of its own it is asked only which are older
+					assert.Equal(t, anew.turns[i], next.turns[i])
+				}
+			}
+		}
+		assert.Equal(t, anew.sum, next.sum)
+		assert.Equal(t, anew.floor, next.floor)
+	}
+	assert.Greater(t, same, 50)
 }

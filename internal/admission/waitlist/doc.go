@@ -9,6 +9,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - line.go: those of them that are expected, as long as nothing else is known
 //   - waitlist.go: whom this instance told which time
 //   - late.go: who may come after the hold of that
 package waitlist

@@ -53,6 +53,8 @@ type List struct {
 	mu       sync.Mutex
 	slots    map[Place][]*Promise              // never changed
 	queues   map[string][]*Promise             // by model, those that have waited for longest first
+	lines    map[string]*Line                  // by model, as last asked for; none: who is expected has changed since
+	lineups  uint64                            // lines so far in which others were expected
 	byHash   map[uint64][]Place                // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
@@ -74,6 +76,7 @@ func New(hold time.Duration) *List {
 		hold:     hold,
 		slots:    make(map[Place][]*Promise),
 		queues:   make(map[string][]*Promise),
+		lines:    make(map[string]*Line),
 		byHash:   make(map[uint64][]Place),
 		unshared: make(map[string][]scheduler.Waitlisted),
 		lost:     make(map[uint64]scheduler.Instant),
@@ -101,6 +104,7 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 
 // put puts a promise into the list. The lock is held.
 func (l *List) put(p *Promise) {
+	delete(l.lines, p.At.Model)
 	l.slots[p.At] = append(l.slots[p.At], p)
 	queue := l.queues[p.At.Model]
 	i, _ := slices.BinarySearchFunc(queue, p, byAge)
@@ -114,27 +118,6 @@ func (l *List) put(p *Promise) {
 		unshared = unshared[n:]
 	}
 	l.unshared[p.At.Project] = unshared
-}
-
-// TellAgain notes that a promise was told to its caller before its time, with the place
-// and start that it has now.
-func (l *List) TellAgain(p *Promise, at Place, start, now scheduler.Instant, also ...scheduler.Weight) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.slots[p.At], func(x *Promise) bool { return x.ID == p.ID })
-	if i < 0 {
-		return
-	}
-	next := *l.slots[p.At][i]
-	next.Told, next.Early = now, next.Early || p.Early
-	if next.At == at && next.Start == start {
-		j, _ := slices.BinarySearchFunc(l.queues[at.Model], &next, byAge)
-		l.slots[at][i], l.queues[at.Model][j] = &next, &next
-		return
-	}
-	l.drop(p.At, func(x *Promise) bool { return x.ID == p.ID })
-	next.At, next.Start, next.Also = at, start, also
-	l.put(&next)
 }
 
 // TellBooking notes that the holder of a booking is told of it.
@@ -194,6 +177,7 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 	if !slices.ContainsFunc(l.slots[id], match) {
 		return nil
 	}
+	delete(l.lines, id.Model)
 	kept := make([]*Promise, 0, len(l.slots[id]))
 	for _, p := range l.slots[id] {
 		if !match(p) {
@@ -293,40 +277,6 @@ func (l *List) Waits(model string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.queues[model]) > 0
-}
-
-// WaitingFor returns the promises for a model whose callers are expected to come, those
-// first that have waited for longest. Who hasn't come a second after its time counts as one
-// that doesn't for what else its caller was told, until it does.
-func (l *List) WaitingFor(model string, now scheduler.Instant) []*Promise {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for at := range l.slots {
-		if at.Model == model {
-			l.expire(at, now)
-		}
-	}
-	doubts := make(map[string]returns.Record) // of whom somebody is overdue
-	for _, p := range l.queues[model] {
-		if p.Overdue(now) {
-			r, ok := doubts[p.Caller]
-			if !ok {
-				r = l.returns[p.Caller]
-			}
-			doubts[p.Caller] = r.And(false)
-		}
-	}
-	out := make([]*Promise, 0, len(l.queues[model]))
-	for _, p := range l.queues[model] {
-		r, ok := doubts[p.Caller]
-		if !ok || p.Overdue(now) {
-			r = l.returns[p.Caller]
-		}
-		if l.likely(p, r, now) {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // Overdue reports whether the caller hasn't come a second after its time.
@@ -454,13 +404,26 @@ func (l *List) note(caller string, came bool) {
 		clear(l.returns) // it is known again after a few
 	}
 	l.returns[caller] = r.And(came)
+	clear(l.lines)
 }
 
 // elsewhere is for how long after cameHere callers are taken to return to others, too.
 const elsewhere = scheduler.Instant(5 * 60_000)
 
 // CameHere notes that a caller came here for what another instance told it.
-func (l *List) CameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unlock(); l.foreign = now }
+func (l *List) CameHere(now scheduler.Instant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.trusting(now) {
+		clear(l.lines)
+	}
+	l.foreign = now
+}
+
+// trusting reports whether callers are taken to return to other instances, too. The lock is held.
+func (l *List) trusting(now scheduler.Instant) bool {
+	return l.foreign != 0 && now-l.foreign < elsewhere
+}
 
 // likely reports whether the caller of a slot is waited for where callers are served by
 // turns: then a slot that isn't used is somebody else's at once. Where callers return to
@@ -468,7 +431,7 @@ func (l *List) CameHere(now scheduler.Instant) { l.mu.Lock(); defer l.mu.Unlock(
 // lock is held.
 func (l *List) likely(p *Promise, r returns.Record, now scheduler.Instant) bool {
 	times := 1
-	if l.foreign != 0 && now-l.foreign < elsewhere {
+	if l.trusting(now) {
 		times = 4
 	}
 	return r.Comes(p.ID, times)

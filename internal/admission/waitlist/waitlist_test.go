@@ -207,12 +207,12 @@ func TestOverdueIsNotWaitedFor(t *testing.T) {
 		l.Add(promiseOf("p", "m", uint64(i), uint64(i+1), 61_000), 0)
 	}
 	l.Add(promiseOf("p", "m", 63, 63, 122_000), 0)
-	assert.Len(t, l.WaitingFor("m", 62_000), 5)
-	assert.Len(t, l.WaitingFor("m", 62_001), 4, "one in five at most is taken to come")
+	assert.Len(t, l.WaitingFor("m", 62_000).Promises, 5)
+	assert.Len(t, l.WaitingFor("m", 62_001).Promises, 4, "one in five at most is taken to come")
 	for i := range 4 {
 		assert.NotNil(t, l.Take(uint64(i)))
 	}
-	assert.Len(t, l.WaitingFor("m", 62_001), 1, "all came")
+	assert.Len(t, l.WaitingFor("m", 62_001).Promises, 1, "all came")
 }
 
 // Who comes after the hold is recognised once, for half as long again as it was told to wait,

@@ -1,0 +1,96 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
+)
+
+// Standings that are kept say what those would that are gathered anew, of whoever asks, however
+// many came, were served, left or were told another time since.
+func TestStandingsAreAsAnew(t *testing.T) {
+	const model = "m"
+	rpm, tpm := int64(6), int64(60_000)
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			rules := &scheduler.Rules{Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+			rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{model: {RPM: &rpm, TPM: &tpm}})
+			c, err := New(t.Context(), Options{
+				Store: storage.NewMemory(time.Now), Shared: true, Weights: map[string]int64{"c1": 3},
+				Rules: func(storage.Control) *scheduler.Rules { return rules },
+			})
+			require.NoError(t, err)
+			pool := []Project{{ID: "p0", Keys: []string{"k0"}}, {ID: "p1", Keys: []string{"k1"}}, {ID: "p2", Keys: []string{"k2"}}}
+			request := func() Request {
+				caller := rnd.IntN(7)
+				body := uint64(caller*20 + rnd.IntN(20) + 1)
+				return Request{
+					Caller: fmt.Sprint("c", caller), Hash: body * 0x9e3779b97f4a7c15, Models: []string{model}, Book: rnd.IntN(9) == 0,
+					Demand: scheduler.Demand{Tokens: int64(body%20) * 1500}, Projects: pool[:2+rnd.IntN(2)],
+				}
+			}
+			kept := 0
+			for range 2500 {
+				time.Sleep(time.Duration(rnd.IntN(800)) * time.Millisecond)
+				_, _, err := c.Admit(t.Context(), request())
+				require.NoError(t, err)
+				if rnd.IntN(200) == 0 {
+					disabled := rnd.IntN(2) == 0
+					_, err := c.Apply(t.Context(), "p1", scheduler.SetMark{Key: "k1", Disabled: &disabled})
+					require.NoError(t, err)
+				}
+				kept += asAnew(t, c, request(), model)
+			}
+			require.Greater(t, kept, 200)
+		})
+	}
+}
+
+// asAnew compares the standings for a request, and returns 1 if they were kept.
+func asAnew(t *testing.T, c *Controller, req Request, model string) (kept int) {
+	snapshot, err := c.Snapshot(context.Background())
+	require.NoError(t, err)
+	d := &decision{c: c, rules: snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown}
+	require.NoError(t, d.look(t.Context()))
+	now := c.Now()
+	before := c.standings.last[model]
+	got := d.contestFor(model, now)
+	if before != nil && before.contest == got.contest {
+		kept = 1
+	}
+	clear(c.standings.last)
+	want := d.contestFor(model, now)
+	if before != nil {
+		c.standings.last[model] = before
+	}
+	require.Equal(t, want.on, got.on)
+	require.Equal(t, want.tokens, got.tokens)
+	require.Equal(t, want.of, got.of)
+	require.Equal(t, want.all, got.all)
+	require.Equal(t, want.Waiting(), got.Waiting())
+	for caller := range 7 {
+		who := scheduler.CallerOf(fmt.Sprint("c", caller))
+		of := func(k *contest) []any {
+			slot := fair.Slot{Caller: who, Cost: 1000, Since: now - 5000}
+			return []any{k.Turn(who), k.Had(who), k.Level(who), k.TurnOf(slot), k.Large(slot), k.Alone(who), k.Behind(who, 0), k.Behind(who, 5000), k.Ahead(who), k.FarBehind(who)}
+		}
+		require.Equal(t, of(want), of(got))
+	}
+	for _, p := range d.ids {
+		for _, of := range [][2]func(string, string) []scheduler.Booking{{want.before(), got.before()}, {want.first(now), got.first(now)}} {
+			require.Equal(t, slices.Clone(of[0](p, model)), slices.Clone(of[1](p, model)))
+		}
+	}
+	return kept
+}

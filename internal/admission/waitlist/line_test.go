@@ -1,0 +1,107 @@
+package waitlist
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/scheduler"
+)
+
+// A line that is kept is the one that would be made anew, whatever has been told, taken and
+// moved since, and however much time has passed.
+func TestLineIsAsAnew(t *testing.T) {
+	for seed := range uint64(8) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		l := New(scheduler.DefaultHold)
+		now := scheduler.Instant(1_000_000_000_000)
+		ids, kept := []uint64{0}, 0
+		some := func() uint64 { return ids[rnd.IntN(len(ids))] }
+		place := func() Place { return Place{fmt.Sprint("p", rnd.IntN(3)), fmt.Sprint("m", rnd.IntN(2))} }
+		for step := range 2000 {
+			switch rnd.IntN(8) {
+			case 0, 1:
+				p := Promise{
+					Booking: scheduler.Booking{ID: rnd.Uint64(), Hash: rnd.Uint64N(200), Start: now + scheduler.Instant(rnd.IntN(90_000)), Since: now - scheduler.Instant(rnd.IntN(3)*1000)},
+					At:      place(), Caller: fmt.Sprint("c", rnd.IntN(8)),
+				}
+				ids = append(ids, p.ID)
+				l.Add(p, now)
+			case 2, 3:
+				if p := l.Find(some()); p != nil {
+					at, start := p.At, p.Start
+					p.Early = rnd.IntN(2) == 0
+					if rnd.IntN(2) == 0 {
+						start = max(now, start-scheduler.Instant(rnd.IntN(80_000)))
+					}
+					if rnd.IntN(3) == 0 {
+						at = place()
+					}
+					l.TellAgain(p, at, start, now)
+				}
+			case 4:
+				l.Take(some())
+			case 5:
+				l.TakeStarted(rnd.Uint64N(200), now)
+			case 6:
+				if rnd.IntN(100) == 0 {
+					l.CameHere(now)
+				}
+			case 7:
+				now += scheduler.Instant(rnd.IntN(1500))
+			}
+			if rnd.IntN(3) > 0 {
+				continue
+			}
+			for _, model := range []string{"m0", "m1"} {
+				before := l.lines[model]
+				line := l.WaitingFor(model, now)
+				if line == before {
+					kept++
+				}
+				anew := l.line(l.queues[model], now)
+				require.True(t, slices.Equal(anew.Promises, line.Promises) || sameButTold(anew.Promises, line.Promises), "step %d", step)
+				require.Len(t, line.Promises, len(line.On("p0").Slots)+len(line.On("p1").Slots)+len(line.On("p2").Slots))
+				for project := range anew.projects {
+					got := line.On(project)
+					require.Equal(t, starts(anew.On(project).Slots), starts(got.Slots), "step %d", step)
+					for i, n := range got.Numbers {
+						p := line.Promises[n]
+						require.Equal(t, p.Booking, got.Slots[i])
+						require.Equal(t, project, p.At.Project)
+					}
+				}
+			}
+		}
+		require.Greater(t, kept, 50)
+	}
+}
+
+// Who is told to come earlier, and doesn't, is doubted from then on.
+func TestLineDoubtsWhoIsToldToComeEarlier(t *testing.T) {
+	l, now := New(scheduler.DefaultHold), scheduler.Instant(1_000_000)
+	for id, start := range map[uint64]scheduler.Instant{1: 60_000, 63: 50_000} {
+		l.Add(Promise{Booking: scheduler.Booking{ID: id, Hash: id, Start: now + start, Since: now}, At: Place{"p", "m"}, Caller: "c"}, now)
+	}
+	require.Len(t, l.WaitingFor("m", now).Promises, 2)
+	l.TellAgain(l.Find(1), Place{"p", "m"}, now+2000, now)
+	require.Len(t, l.WaitingFor("m", now+3000).Promises, 2)
+	require.Len(t, l.WaitingFor("m", now+3001).Promises, 1)
+}
+
+// sameButTold reports whether promises differ at most by when they were told last.
+func sameButTold(a, b []*Promise) bool {
+	return slices.EqualFunc(a, b, func(x, y *Promise) bool {
+		return x.Booking == y.Booking && x.At == y.At && x.Caller == y.Caller && x.Order == y.Order && x.Early == y.Early
+	})
+}
+
+func starts(slots []scheduler.Booking) (out []scheduler.Instant) {
+	for _, b := range slots {
+		out = append(out, b.Start)
+	}
+	return out
+}
