@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/calendar"
-	"fluxgate.dev/fluxgate/scheduler/learned"
 )
 
 // A Change is one step in the life of a project. Changes are values: a store
@@ -154,17 +153,18 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	case start == now:
 		result := r.reserve(p, all, now)
 		if result.Probe = probe; probed != nil {
-			probed.Learned.Probe = Probe{Cause: probe, ID: result.Reservation.ID, Until: now.Add(learned.ProbeFor)}
+			reserved := result.Reservation
 			for _, x := range result.Also {
 				if x.On == probed.Model {
-					probed.Learned.Probe.ID = x.Reservation.ID
+					reserved = x.Reservation
 				}
 			}
+			probed.Probe(rules, now, reserved, probe)
 		}
 		return result
 	case r.Planned != 0 && start >= r.Planned+second:
 		return Result{Verdict: Replan, Start: start, Cause: cause, On: on}
-	case !r.Book || start.Sub(now) > MaxAhead || p.full(rules, now, all, r.Hash):
+	case !r.Book || cause == ByTest || start.Sub(now) > MaxAhead || p.full(rules, now, all, r.Hash):
 		return Result{Verdict: Refused, Start: start, Cause: cause, On: on}
 	}
 	b := Booking{ID: r.ID, Hash: r.Hash, Rank: p.NextRank, Start: start, Since: r.Since, Demand: r.Demand, Hold: r.Hold}

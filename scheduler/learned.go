@@ -16,6 +16,7 @@ const LearnedFor = learned.LearnedFor
 // The causes of a wait or a refusal, as package learned explains them.
 const (
 	NoCause, ByRPM, ByTPM, ByRPD = learned.NoCause, learned.ByRPM, learned.ByTPM, learned.ByRPD
+	ByTest                       = learned.ByTest
 	ByMinute, ByDay, ByBare      = learned.ByMinute, learned.ByDay, learned.ByBare
 	Unavailable, TooLarge        = learned.Unavailable, learned.TooLarge
 )

@@ -258,7 +258,9 @@ func (s *search) offer(o *Offer, cand *Candidate, model string, rank int) (spent
 	for i := range all {
 		x := &all[i]
 		if cause := x.c.Spent(&x.t, now, x.d); cause != NoCause && o.Probe == NoCause {
-			o.Cause, o.On, spent = cause, x.name(i), true
+			if spent = true; o.Cause != ByTest {
+				o.Cause, o.On = cause, x.name(i)
+			}
 			break
 		}
 	}

@@ -42,7 +42,7 @@ func TestStart(t *testing.T) {
 	}{
 		"rpm": {ByRPM, 10, 5, 0, Limits{RPM: 6, TPM: 250_000, RPD: 100}, Limits{RPM: 7, TPM: 250_000, RPD: 100}, Limits{RPM: 6}, Limits{TPM: 9_000_000}},
 		"tpm": {ByTPM, 100_000, 2, 0, Limits{RPM: 5, TPM: 350_000, RPD: 100}, Limits{RPM: 5, TPM: 450_000, RPD: 100}, Limits{TPM: 300_000}, Limits{RPM: 900}},
-		"rpd": {ByRPD, 10, 100, 13 * time.Second, Limits{RPM: 5, TPM: 250_000, RPD: 110}, Limits{RPM: 5, TPM: 250_000, RPD: 121}, Limits{RPD: 105}, Limits{RPM: 900}},
+		"rpd": {ByRPD, 10, 100, 13 * time.Second, Limits{RPM: 5, TPM: 250_000, RPD: 101}, Limits{RPM: 5, TPM: 250_000, RPD: 102}, Limits{RPD: 101}, Limits{RPM: 900}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var now Instant

@@ -1,6 +1,11 @@
 package scheduler
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/learned"
+)
 
 // A Weight is what a request counts on a calendar beside its model's: on one that isn't
 // a model's ([OfFeature], [OfOutputs], [OfProject]), or on that of another model, as
@@ -205,7 +210,9 @@ func (p *Project) Earliest(rules *Rules, now Instant, model string, d Demand, al
 }
 
 // startOfAll is earliestOfAll for a request without a booking. It may start now as the
-// probe of a limit, if nothing else is in its way; that of the calendar probed.
+// probe of a limit, if nothing else is in its way; that of the calendar probed. Where only a day's
+// limit is in its way that is being tested, it is told to come again soon ([ByTest]): that is no start
+// that can be kept.
 func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause Cause, on string, probe Cause, probed *Calendar) {
 	if s, cause, on = earliestOfAll(all, now, from, everyone, true); s == now {
 		return s, NoCause, "", NoCause, nil
@@ -215,12 +222,53 @@ func startOfAll(rules *Rules, all []side, now, from Instant) (s Instant, cause C
 			return now, NoCause, "", limit, all[i].c
 		}
 	}
+	if at, tested := inTest(rules, all, now, from); at < s {
+		return at, ByTest, tested, NoCause, nil
+	}
 	return s, cause, on, NoCause, nil
+}
+
+// inTest returns when a request may come again that finds a day's limit used up of which it is being
+// found out whether it holds, and the name of its calendar: when there is room for it but for that, and
+// the probe before it wasn't refused. As one goes at a time, others that were told times come at others. It is
+// Never where no such limit is in its way.
+func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string) {
+	const least = Instant(learned.RefusedFor / time.Millisecond)
+	at = Never
+	var others []Instant
+	for i := range all {
+		x := &all[i]
+		if !x.t.Probes || x.t.RPD == Unlimited || x.c.Spent(&x.t, now, x.d) != ByRPD || !x.c.InTest(rules, now) {
+			continue
+		}
+		defer func(limit int64) { x.t.RPD = limit }(x.t.RPD)
+		if x.t.RPD = Unlimited; at == Never {
+			at, on = max(from, now.Add(learned.ToldFor)), x.name(i)
+		}
+		if p := &x.c.Learned.Probe; p.Active(now.Add(learned.ToldFor)) {
+			at = max(at, now.Add(learned.AnswerFor))
+		}
+		for j := range x.told {
+			others = append(others, x.told[j].Start)
+		}
+	}
+	if at == Never {
+		return Never, ""
+	}
+	at, _, _ = earliestOfAll(all, now, at, everyone, true)
+	slices.Sort(others)
+	for _, other := range others {
+		if other > at-least && other < at+least {
+			at += second
+		}
+	}
+	return at, on
 }
 
 // beyond returns the limit of the i-th calendar that a request would go beyond as a probe
 // if it started now, or NoCause if it can't. Where it goes beyond several, of which none is
-// known to hold, that is the first: the others are probed once it has given way.
+// known to hold, that is the first, but a minute's rather than a day's, whose probe isn't waited for
+// until it is answered: the others are probed once it has given way.
 func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Cause) {
 	x := &all[i]
 	if !x.t.Probes || x.c.Probing(now) != NoCause {
@@ -237,7 +285,7 @@ func beyond(rules *Rules, all []side, i int, now Instant, cause Cause) (probe Ca
 		if !ok {
 			return NoCause
 		}
-		if x.t = without; probe == NoCause {
+		if x.t = without; probe == NoCause || probe == ByRPD {
 			probe = cause
 		}
 		free, next, _ := earliestOfAll(all, now, now, everyone, false)

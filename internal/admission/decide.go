@@ -198,6 +198,8 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 			case d.late(offer):
 				// Nothing is kept, and nobody waits for the caller.
 				return nil, d.wait(offer, offer.Start, offer.Cause), nil
+			case offer.Cause == scheduler.ByTest:
+				return nil, d.tell(offer), nil // nothing can be kept
 			case d.proved && !d.untimely(offer):
 				offer = d.standing(offer)
 			default:

@@ -65,7 +65,7 @@ func (w *Wait) counted(inputApart bool) (limit int64, what, period string) {
 		return w.Limits.TPM, "output tokens", period
 	case w.On == scheduler.OfPlaces(w.Model):
 		return limit, what, atATime
-	case w.On == scheduler.OfDay(w.Model), w.Cause.Daily():
+	case w.On == scheduler.OfDay(w.Model), w.Cause.Daily(), w.Cause == scheduler.ByTest:
 		return w.Limits.RPD, what, "day"
 	case w.Cause == scheduler.ByTPM:
 		limit, what = w.Limits.TPM, "tokens"

@@ -126,6 +126,8 @@ func (w *Wait) ofGemini() (v violation, message string) {
 	limit, period := w.Limits.RPM, "Minute"
 	if w.Cause.Daily() {
 		limit, period = w.Limits.RPD, "Day"
+	} else if w.Cause == scheduler.ByTest {
+		limit = 0 // the minute's isn't reached, and the day's name would have clients give up
 	}
 	v = violation{
 		Metric:     "generativelanguage.googleapis.com/generate_requests_per_model",
@@ -158,6 +160,8 @@ func (w *Wait) busy() string {
 	switch {
 	case w.Cause.Daily() && w.Beside == "":
 		return w.spent()
+	case w.Cause == scheduler.ByTest:
+		return fmt.Sprintf("The day's requests that are known of %s are used up. Whether there are more is being tried, one request at a time.", inWords(w.Models))
 	case w.Preferred:
 		return "The project of the key that you prefer is busy; others may not be."
 	}
@@ -201,6 +205,8 @@ func (w *Wait) advice(delay string) string {
 	switch {
 	case w.late() && !w.Booked:
 		return fmt.Sprintf("You can wait for %s only, so nothing is kept for you. It would be possible to retry in %s.", inSeconds(*w.Within), delay)
+	case w.Cause == scheduler.ByTest:
+		return fmt.Sprintf("Nothing is kept for you: try again in %s. Please retry in %s.", delay, delay)
 	case w.Cause.Daily() && !w.Booked && w.Beside == "":
 		return fmt.Sprintf("Nothing is kept for you. Please retry in %s.", delay)
 	case w.Booked:

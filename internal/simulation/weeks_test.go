@@ -1,7 +1,9 @@
 package simulation
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -164,6 +166,41 @@ func TestWeeks(t *testing.T) {
 	}
 }
 
+// TestADayIsFoundOnTheFirst: a model whose project has many times the day that its family begins with is used
+// up to that on the first day, by callers each of which leaves when it is told to come back on the next, however
+// long answers take. That costs one 429.
+func TestADayIsFoundOnTheFirst(t *testing.T) {
+	race.Skip(t)
+	t.Parallel()
+	for _, c := range []struct {
+		callers int
+		answers time.Duration
+	}{{1, time.Second / 2}, {12, time.Second}, {40, 20 * time.Second}, {100, time.Minute}} {
+		t.Run(fmt.Sprintf("%d callers, %v", c.callers, c.answers), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, scheduler.Limits{RPM: 10, TPM: 250_000, RPD: 250})
+				w.rules.Policy = scheduler.NewPolicy([]string{model}, nil) // 10, 250,000 and 250
+				w.callers, w.answers = c.callers, c.answers
+				q := &quota{Limits: scheduler.Limits{RPM: 60, TPM: 5_000_000, RPD: 3000}}
+				q.used()
+				light := false
+				served := w.demand(q, 1000, &light)
+				for day := range 3 {
+					w.run(time.Duration(day+1)*24*time.Hour - time.Minute)
+					got := served()
+					reached, refused := q.used()
+					t.Logf("day %d: %d; reached %v, refused %v", day, got, reached, refused)
+					assert.EqualValues(t, q.RPD, got, "day %d", day)
+					for cause, times := range refused {
+						assert.LessOrEqual(t, times, 1, "day %d: upstream's 429s by %s", day, cause)
+					}
+				}
+			})
+		})
+	}
+}
+
 // demand has more callers than there is quota ask for two hours of every day. It
 // returns a function that says how many were served since it was last called. On a light
 // day one of them asks every half minute.
@@ -202,7 +239,7 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 				return
 			}
 			n++
-			w.after(latency, func() {
+			w.after(cmp.Or(w.answers, latency), func() {
 				require.NoError(w.t, w.admission.Settle(context.Background(), grant, r.tokens, sentAt))
 				if *light {
 					w.after(30*time.Second, func() { next(w.request(size())) })
@@ -213,7 +250,7 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 		})
 	}
 	for day := range 60 {
-		for i := range 12 {
+		for i := range cmp.Or(w.callers, 12) {
 			// Not all at once: what is on its way when a limit falls can't be called back.
 			begins := time.Duration(day)*24*time.Hour + 13*time.Hour + time.Duration(i)*170*time.Millisecond
 			w.after(begins-w.elapsed(), func() {

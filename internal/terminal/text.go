@@ -90,6 +90,7 @@ var causes = map[string]string{
 	"upstream_minute": "429/minute",
 	"upstream_day":    "429/day",
 	"upstream_bare":   "429",
+	"limit_in_test":   "requests/day in test",
 	"too_large":       "too large",
 	"no_usable_key":   "no usable key",
 	"own_rpm":         "its own requests/minute",

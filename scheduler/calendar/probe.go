@@ -22,7 +22,7 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 		case ByTPM:
 			t.TPM = inForce + d.Tokens
 		case ByRPD:
-			t.RPD = inForce + d.Count()
+			t.RPD = max(inForce, c.counted(&t, now)) + d.Count()
 		}
 		return t, true
 	}
@@ -36,6 +36,39 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 		l.RPD, l.RPDFrom = policy.RPD, policy.RPDFrom
 	}
 	return c.under(rules, l), true
+}
+
+// InTest reports whether the limit per day isn't known to hold now, so that it is tested where it is
+// used up.
+func (c *Calendar) InTest(rules *Rules, now Instant) bool {
+	known := c.Learned.RPD
+	_, start := c.limit(rules, now, ByRPD)
+	return known.Limit > 0 && c.due(rules, known, now) || known.Limit == 0 && start
+}
+
+// Probe has the request with that reservation be the one that tests a limit. Where it goes in the
+// place of one that tested a day's, that limit is raised by what was sent: none of it was refused.
+func (c *Calendar) Probe(rules *Rules, now Instant, r Reservation, cause Cause) {
+	t := c.Terms(rules, now)
+	inForce, start := c.limit(rules, now, ByRPD)
+	if n := c.counted(&t, now) - r.Requests; start && c.Learned.Probe.Cause == ByRPD && n > inForce {
+		c.Learned.RPD = learned.LearnedLimit{Limit: n, At: now.Add(-learned.LearnedFor)}
+	}
+	until := now.Add(learned.ProbeFor)
+	if start && cause == ByRPD {
+		until = max(now, r.End-t.length(r.Tokens)).Add(learned.RefusedFor) // after it has arrived
+	}
+	c.Learned.Probe = Probe{Cause: cause, ID: r.ID, Until: until}
+}
+
+// counted returns how many requests were sent on the day of now.
+func (c *Calendar) counted(t *Terms, now Instant) (n int64) {
+	for _, x := range c.Days {
+		if x.Day == t.day(now) {
+			n = x.Requests
+		}
+	}
+	return n
 }
 
 // due reports whether a probe may test a limit that is known. Of what has none to begin
@@ -55,13 +88,7 @@ func (c *Calendar) fills(t Terms, now Instant, cause Cause, d Demand) bool {
 		return true // nothing is kept for others in a bucket that is empty
 	}
 	if cause == ByRPD {
-		var n int64
-		for _, x := range c.Days {
-			if x.Day == t.day(now) {
-				n = x.Requests
-			}
-		}
-		return n+d.Count() > t.RPD
+		return c.counted(&t, now)+d.Count() > t.RPD
 	}
 	tokens, requests := t.weight(d.Tokens), d.Count()
 	for _, r := range c.Sent {
@@ -113,9 +140,9 @@ func (c *Calendar) Probing(now Instant) Cause {
 	return NoCause
 }
 
-// weighs reports whether a sent request counts at now: all do but a probe of a limit
-// whose answer isn't known yet.
+// weighs reports whether a sent request counts in its minute at now: all do but a probe of a limit of
+// the minute whose answer isn't known yet.
 func (c *Calendar) weighs(r *Reservation, now Instant) bool {
 	p := &c.Learned.Probe
-	return r.ID != p.ID || p.Cause.OfBlock() || !p.Active(now)
+	return r.ID != p.ID || p.Cause.OfBlock() || p.Cause == ByRPD || !p.Active(now)
 }

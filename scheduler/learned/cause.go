@@ -12,6 +12,7 @@ const (
 	ByMinute    Cause = "upstream_minute" // upstream said 429 per minute
 	ByDay       Cause = "upstream_day"    // upstream said 429 per day
 	ByBare      Cause = "upstream_bare"   // upstream said 429 and no more
+	ByTest      Cause = "limit_in_test"   // whether the day has more requests than is known is being tried
 	Unavailable Cause = "unavailable"     // no quota, or retired, on this project
 	TooLarge    Cause = "too_large"       // never fits
 )

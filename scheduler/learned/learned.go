@@ -14,11 +14,13 @@ const (
 	// ProbeFor is how long the answer to a probe is waited for before another
 	// request is let through in its place.
 	ProbeFor = 10 * time.Minute
-
-	// dayStep is the part of a limit per day by which an answered probe raises it. A limit per
-	// minute goes up by one request for each answer, some thousands a day; of a day's limit that
-	// would be slow, and nobody is sent beyond that in one burst.
-	dayStep = 10
+	// RefusedFor is ProbeFor of a limit per day. Upstream refuses at once or not at all, so the next
+	// goes when a refusal would be there, and recorded. An answer may take a minute, in
+	// which a day would have no more than that one.
+	RefusedFor = time.Second / 2
+	// ToldFor is when whoever is kept away by a limit that is being tested may come again, and
+	// AnswerFor where that is one per minute, whose probe is waited for.
+	ToldFor, AnswerFor = time.Second, 10 * time.Second
 )
 
 // Learned are the limits that upstream's answers taught.
@@ -160,8 +162,7 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, st
 
 // ProbeAnswered notes that upstream answered the request with that reservation, which
 // weighed so much, and reports whether it was the probe. The limit inForce that it tested
-// is raised where the policy is only a start: by what the probe weighed, and one per
-// day by a tenth if that is more. Else the policy's word holds again.
+// is raised by that where the policy is only a start. Else the policy's word holds again.
 func (l *Learned) ProbeAnswered(id uint64, weight, inForce int64, start bool, now instant.Instant) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return false
@@ -173,9 +174,6 @@ func (l *Learned) ProbeAnswered(id uint64, weight, inForce int64, start bool, no
 	}
 	*tested = LearnedLimit{}
 	if start {
-		if cause == ByRPD {
-			weight = max(weight, inForce/dayStep)
-		}
 		*tested = LearnedLimit{inForce + weight, now.Add(-LearnedFor)}
 	}
 	return true
