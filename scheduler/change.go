@@ -346,17 +346,19 @@ type RecordRefusal struct {
 	// Admitted is when the request was; 0: unknown. One that was under way when a block
 	// began doesn't make it grow.
 	Admitted Instant
+	At       Instant // when it did, where it is recorded later than that; 0: now
 }
 
 func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
+	at := min(now, cmp.Or(r.At, now))
 	c, _ := p.edit(rules, now, r.Model)
 	if c == nil {
 		return Result{}
 	}
 	was, learned, refused := c.Block, c.Learned, c.Refused
-	counted := r.learn(c, rules, now)
+	counted := r.learn(c, rules, at)
 	if r.Block.Cause == ByDay || r.Block.Cause != NoCause && !counted {
-		c.Keep(rules, now, r.Block, r.Admitted)
+		c.Keep(rules, at, r.Block, r.Admitted)
 	}
 	if c.Block == was && c.Learned == learned && c.Refused == refused {
 		return Result{}

@@ -133,6 +133,36 @@ func TestRefusedProbeBlocksNobody(t *testing.T) {
 	}
 }
 
+// A refusal that is recorded late counts as of when upstream said it: it keeps nobody away for longer.
+func TestRecordedLate(t *testing.T) {
+	evening := (DayOf(noon) + 1).Start() - 60_000
+	morning := evening + 8*3600_000
+	for name, c := range map[string]struct {
+		block Block
+		until Instant // when the next may go
+		after time.Duration
+	}{
+		"a day that is over":     {Block{Cause: ByDay}, morning, 8 * time.Hour},
+		"a day that isn't":       {Block{Cause: ByDay}, evening + 60_000 + Instant(DefaultSkew/time.Millisecond), 30 * time.Second},
+		"a bare one long ago":    {Block{Cause: ByBare}, evening + 10_000, 10 * time.Second},
+		"a bare one lately":      {Block{Cause: ByBare}, evening + 5_000, 2 * time.Second},
+		"a minute that was over": {Block{Cause: ByMinute, Until: evening + 20_000}, evening + 30_000, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startOnly(t)
+			now := evening.Add(c.after)
+			refusal := RecordRefusal{Model: "m", Block: c.block, Admitted: evening - 1000, At: evening, Limits: Limits{RPD: 7}}
+			for range 2 { // whether the first was written isn't known
+				d.do(now, refusal)
+				assert.Equal(t, LearnedLimit{Limit: 7, At: evening}, d.p.Calendar("m").Learned.RPD)
+				assert.LessOrEqual(t, d.p.Calendar("m").Block.Strikes, int64(1))
+			}
+			start, _ := d.p.Calendar("m").Earliest(d.rules, now, Demand{Tokens: 1})
+			assert.Equal(t, max(now, c.until), start)
+		})
+	}
+}
+
 // TestReset: the operator's word that nothing of what was learned holds.
 func TestReset(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})

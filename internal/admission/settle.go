@@ -62,6 +62,19 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	return nil
 }
 
+// Learn records what upstream refused. What can't be recorded in time is with the project's next
+// commit, as of now, with an error: until then this instance alone knows of it.
+func (c *Controller) Learn(ctx context.Context, project string, refusal scheduler.RecordRefusal) (scheduler.Result, error) {
+	at := c.Now()
+	result, err := c.store.Apply(ctx, c.Rules(), project, refusal)
+	if err != nil {
+		refusal.At = at
+		c.store.Later(c.Rules(), project, refusal)
+		return result, fmt.Errorf("record a refusal: %w", err)
+	}
+	return result, nil
+}
+
 // latestArrival is until when the reservation's interval covers an arrival.
 func (c *Controller) latestArrival(grant *Grant) scheduler.Instant {
 	return grant.Reservation.End - scheduler.Instant(scheduler.Window/time.Millisecond)

@@ -34,15 +34,15 @@ func (d *Dispatcher) updateAccounts(ctx context.Context, p *Pool, change func(*a
 // overspent has every project left alone that is billed with the one that was refused.
 func (r *dispatch) overspent(ctx context.Context, grant *admission.Grant, block scheduler.Block) error {
 	wait := scheduler.RecordRefusal{Model: scheduler.OfProject, Block: block, Admitted: grant.Reservation.Start}
-	result, err := r.d.admission.Apply(ctx, grant.Project, wait)
-	if err != nil || !result.Changed {
-		return err // it was under way when the project began to wait
+	result, err := r.d.admission.Learn(ctx, grant.Project, wait)
+	if err == nil && !result.Changed {
+		return nil // it was under way when the project began to wait
 	}
+	problems := []error{err}
 	p, err := r.d.Pool(ctx)
 	if err != nil {
-		return err
+		p, problems = r.pool, append(problems, err)
 	}
-	var problems []error
 	others := p.BilledWith(grant.Project)
 	if others == nil {
 		a, err := r.d.updateAccounts(ctx, p, func(a *accounts.Accounts) { a.Refused(grant.Project, r.d.admission.Now()) })
@@ -51,7 +51,7 @@ func (r *dispatch) overspent(ctx context.Context, grant *admission.Grant, block 
 		}
 	}
 	for _, project := range others {
-		_, err := r.d.admission.Apply(ctx, project, wait)
+		_, err := r.d.admission.Learn(ctx, project, wait)
 		problems = append(problems, err)
 	}
 	if len(others) > 0 {

@@ -113,7 +113,7 @@ func (r *dispatch) answered(ctx context.Context, grant *admission.Grant) {
 			continue
 		}
 		block := scheduler.RecordRefusal{Model: x.Model, Block: lesson.BlockFor(lesson.Lesson{Lasts: lesson.Growing}, nil, 0), Admitted: x.Reservation.Start}
-		if _, err := r.d.admission.Apply(ctx, x.Project, block); err != nil {
+		if _, err := r.d.admission.Learn(ctx, x.Project, block); err != nil {
 			r.log.Error("lesson not kept", "project", x.Project, "error", err)
 		}
 	}
@@ -143,14 +143,11 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, key
 
 // learn records a refusal, and says which limits weren't known.
 func (r *dispatch) learn(ctx context.Context, project string, refusal scheduler.RecordRefusal) error {
-	states, err := r.d.admission.View(ctx, []string{project})
-	if err != nil {
-		return err
+	states, unread := r.d.admission.View(ctx, []string{project})
+	if _, err := r.d.admission.Learn(ctx, project, refusal); err != nil || unread != nil {
+		return errors.Join(unread, err)
 	}
 	known := states[0].Calendar(refusal.Model).EffectiveLimits(r.d.admission.Rules().Of(project), r.d.admission.Now()).Limits
-	if _, err := r.d.admission.Apply(ctx, project, refusal); err != nil {
-		return err
-	}
 	for _, x := range []struct {
 		name            string
 		learned, before int64

@@ -119,8 +119,18 @@ func TestCallerHangsUp(t *testing.T) {
 // lagging is a store whose commits take a while, or longer than anybody waits.
 type lagging struct {
 	storage.Store
-	lag   atomic.Int64 // nanoseconds
-	later atomic.Pointer[scheduler.Settle]
+	lag    atomic.Int64 // nanoseconds
+	later  atomic.Pointer[scheduler.Settle]
+	unread atomic.Bool // what is known can't be asked for either
+}
+
+func (l *lagging) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
+	if l.unread.Load() {
+		if err := l.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return l.Store.View(ctx, ids)
 }
 
 func (l *lagging) wait(ctx context.Context) error {
@@ -210,6 +220,55 @@ func TestSettlingTakesWhatIsLeft(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a 429 teaches isn't lost where the store gives no answer any more to the request that was
+// refused: it is known here as soon as the store is heard from, so upstream says it once.
+func TestALessonIsKeptWhenTheTimeIsOver(t *testing.T) {
+	const plain = `{"contents":[{"parts":[{"text":"hi"}]}]}`
+	for name, body := range map[string]string{"429_minute": plain, "429_day": plain, "429_limit_zero_value": plain, "429_spend": plain,
+		"429_help_only": grounded["google_search"].body} {
+		for _, unread := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, and nothing can be read: %v", name, unread), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					lessonIsKept(t, &lagging{Store: storage.NewMemory(nil)}, name, body, unread)
+				})
+			})
+		}
+	}
+	t.Run("both stores", func(t *testing.T) {
+		t.Parallel()
+		onBothStores(t, func(t *testing.T, open func() storage.Store) {
+			w := lessonIsKept(t, &lagging{Store: open()}, "429_day", plain, false)
+			other := w.instanceOver(open())
+			w.do("POST", "/v1beta/models/gemini-2.5-flash-lite:generateContent", plain) // takes it along
+			a := ask(t, other, "POST", "/v1beta/models/gemini-2.5-pro:generateContent", plain)
+			assert.Equal(t, http.StatusTooManyRequests, a.Code)
+			assert.Contains(t, a.failed(http.StatusTooManyRequests).Message, "day's requests", "another instance knows it too")
+		})
+	})
+}
+
+func lessonIsKept(t *testing.T, store *lagging, name, body string, unread bool) *world {
+	stub, s := stubbed(nil)
+	status, text := refusalBody(t, name)
+	stub.answer = func(heard) *http.Response {
+		store.lag.Store(int64(time.Hour))
+		store.unread.Store(unread)
+		return respond(status, text)
+	}
+	s.keys, s.store = projects("alpha"), store
+	w := newWorld(t, s)
+	const path = "/v1beta/models/gemini-2.5-pro:generateContent"
+	a, took := w.within(path, body)
+	assert.LessOrEqual(t, took, 10*time.Second+time.Second/2)
+	require.Len(t, stub.requests(":generateContent"), 1, "%s", a.Body)
+	stub.answer = nil
+	store.lag.Store(0)
+	store.unread.Store(false)
+	again := w.do("POST", path, body)
+	assert.Len(t, stub.requests(":generateContent"), 1, "it is known: %s", again.Body)
+	return w
 }
 
 // Whose a file is, what a caller may spend, its own limits and the project's are all asked of the
