@@ -280,6 +280,15 @@ func (r Route) Resource(names []string) string {
 	return fill(r.Names, names)
 }
 
+// Mentioned returns the resources that a request refers to, by the names in its path and by its
+// body.
+func (r Route) Mentioned(names, body []string) []string {
+	if name := r.Resource(names); name != "" {
+		return append([]string{name}, body...)
+	}
+	return body
+}
+
 // ID returns the ID in a name of the path: without what stands before it, and without what
 // is done to it.
 func (r Route) ID(name string) string {

@@ -44,7 +44,7 @@ func TestFind(t *testing.T) {
 			models = s
 		}
 	}
-	require.Equal(t, []string{"call"}, models.Wildcards())
+	require.NotEmpty(t, models.Rows)
 	for _, tt := range []struct {
 		method, value, path string
 		allow               []string
@@ -55,7 +55,10 @@ func TestFind(t *testing.T) {
 		{get, "gemini-2.5-pro:generateContent", "", []string{post}},
 		{post, "gemini-2.5-pro", "", []string{remove, get, patch}},
 	} {
-		row, names, allow := models.Find(tt.method, []string{tt.value})
+		row, names, allow := models.Find(tt.method, func(wildcard string) string {
+			assert.Equal(t, "call", wildcard)
+			return tt.value
+		})
 		assert.Equal(t, tt.allow, allow, tt.value)
 		if assert.Equal(t, tt.path != "", row != nil, tt.value) && row != nil {
 			assert.Equal(t, tt.path, row.Path)

@@ -12,6 +12,8 @@ type Shape struct {
 	// Pattern is a path of net/http's, without the colon: that of the first row.
 	Pattern string
 	Rows    []Route
+
+	wildcards []string // the names of the pattern's {…}
 }
 
 // Shapes returns the table by shapes, in its order.
@@ -27,7 +29,7 @@ func Shapes(table []Route) []Shape {
 		k := key{r.Base, nameless(pattern)}
 		if _, ok := at[k]; !ok {
 			at[k] = len(all)
-			all = append(all, Shape{Base: r.Base, Pattern: pattern})
+			all = append(all, Shape{Base: r.Base, Pattern: pattern, wildcards: wildcards(pattern)})
 		}
 		s := &all[at[k]]
 		s.Rows = append(s.Rows, r)
@@ -46,10 +48,10 @@ func nameless(pattern string) string {
 	return strings.Join(segments, "/")
 }
 
-// Wildcards returns the names of a pattern's {…}, as net/http's router gives their values.
-func (s Shape) Wildcards() []string {
+// wildcards returns the names of a pattern's {…}, as net/http's router gives their values.
+func wildcards(pattern string) []string {
 	var names []string
-	for rest := s.Pattern; ; {
+	for rest := pattern; ; {
 		_, after, ok := strings.Cut(rest, "{")
 		if !ok {
 			return names
@@ -61,8 +63,12 @@ func (s Shape) Wildcards() []string {
 
 // Find returns the row that an HTTP method and the values of the wildcards mean, and the
 // names among them; nil: there is none. Where there are rows for them and none takes the
-// method, allow says which they take. The values become the names.
-func (s Shape) Find(method string, values []string) (row *Route, names, allow []string) {
+// method, allow says which they take.
+func (s Shape) Find(method string, value func(wildcard string) string) (row *Route, names, allow []string) {
+	values := make([]string, len(s.wildcards))
+	for i, name := range s.wildcards {
+		values[i] = value(name)
+	}
 	call := ""
 	if len(values) > 0 {
 		last := &values[len(values)-1]

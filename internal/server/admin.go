@@ -61,8 +61,8 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 
 // byAdmin returns the handler of an administrator's request, which is done in the
 // caller's name and with the body.
-func (s *Server) byAdmin(do func(ctx context.Context, who string, body []byte) (any, error)) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
+func byAdmin(do func(s *Server, ctx context.Context, who string, body []byte) (any, error)) handler {
+	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		if err := s.requireAdmin(r); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Server) byAdmin(do func(ctx context.Context, who string, body []byte) (
 		if err != nil {
 			return err
 		}
-		result, err := do(r.Context(), callerOf(r), body)
+		result, err := do(s, r.Context(), callerOf(r), body)
 		return answer(w, result, err)
 	}
 }

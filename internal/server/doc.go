@@ -46,7 +46,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - server.go: the server, and what happens around every handler
-//   - routes.go: everything that is served: Fluxgate's own, and upstream's by the table of package routes
+//   - routes.go: the table of everything that is served: Fluxgate's own, and upstream's by that of package routes
 //   - admin.go: operators' routes
 //   - tickets.go: DELETE /tickets/{ticket}
 //   - generate.go: POST /generate

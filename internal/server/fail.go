@@ -99,7 +99,7 @@ func (s *Server) noRoute(r *http.Request) *apierror.Problem {
 	if sketch := routes.Sketch(path); sketch != "" {
 		what = r.Method + " " + sketch + " isn't known here."
 	}
-	if r, ok := s.published.To(path); ok {
+	if r, ok := s.table.published.To(path); ok {
 		what += " The nearest route is " + r.String() + "."
 	}
 	return apierror.New(apierror.NotFound, what+" The routes are GET / (a page for people), POST /generate, GET /health, GET /status, GET /usage, GET /metrics, POST /plan, POST /config, POST /validate, POST /refresh-policy, POST /reset, DELETE /tickets/{ticket} or /tickets with X-Fluxgate-Ticket, Gemini's own below /v1beta/, OpenAI's below /v1beta/openai/ or /openai/v1/, and Anthropic's below /anthropic/v1/.")

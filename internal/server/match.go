@@ -76,14 +76,6 @@ func (m match) pathAt(provider string) string {
 	return m.OtherPath("", m.names)
 }
 
-// mentioned returns the resources that a request refers to, by its path and its body.
-func (m match) mentioned(body []string) []string {
-	if name := m.Resource(m.names); name != "" {
-		return append([]string{name}, body...)
-	}
-	return body
-}
-
 // noting notes what an answer tells of.
 func (s *Server) noting(r *http.Request, m match) *noting.Noting {
 	return noting.New(noting.Options{Dispatcher: s.dispatch, Jobs: s.jobs, Logger: s.logger(r.Context()), Route: m.Route, Names: m.names, Who: s.who(r)})

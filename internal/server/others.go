@@ -134,7 +134,7 @@ var errUnclear = apierror.Invalid("previous_response_id", "want one ID, and one 
 // names.
 func (s *Server) placeOf(r *http.Request, m match, body *payload.Body) (others.Place, error) {
 	if !m.Others {
-		p, err := s.dispatch.PoolFor(r.Context(), s.who(r), m.mentioned(body.References.Resources))
+		p, err := s.dispatch.PoolFor(r.Context(), s.who(r), m.Mentioned(m.names, body.References.Resources))
 		return others.Place{Provider: upstream.Gemini, Pool: p}, err
 	}
 	q := m.question(s.who(r))

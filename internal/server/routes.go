@@ -2,77 +2,93 @@ package server
 
 import (
 	"net/http"
+	"sync"
 
 	"fluxgate.dev/fluxgate/internal/apierror"
+	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/page"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/routes"
 )
 
-// routes lists everything that is served, by the one spelling to which passing.Respelled
-// brings others.
-func (s *Server) routes() {
-	// Fluxgate's own.
-	s.own("/generate", methods{http.MethodPost: s.generate})
-	s.own("/health", methods{http.MethodGet: s.health})
-	s.own("/status", methods{http.MethodGet: s.status})
-	s.own("/usage", methods{http.MethodGet: s.usage})
-	s.own("/metrics", methods{http.MethodGet: s.metrics})
-	s.own("/plan", methods{http.MethodPost: s.plan})
-	s.own("/config", methods{http.MethodPost: s.byAdmin(s.configure)})
-	s.own("/validate", methods{http.MethodPost: s.byAdmin(s.validate)})
-	s.own("/refresh-policy", methods{http.MethodPost: s.byAdmin(s.refreshPolicy)})
-	s.own("/reset", methods{http.MethodPost: s.byAdmin(s.reset)})
-	s.own("/tickets", methods{http.MethodDelete: s.release})
-	s.own("/tickets/{ticket}", methods{http.MethodDelete: s.release})
+// A table is everything that is served. It is the same for every server, and made once.
+type table struct {
+	mux       *http.ServeMux
+	published nearest.Routes // for those who miss one
+}
 
-	// Upstream's, by the table, where its clients expect them.
+// tables has that of servers that pass what isn't known here, and that of those that don't.
+var tables = map[bool]func() *table{
+	true:  sync.OnceValue(func() *table { return newTable(true) }),
+	false: sync.OnceValue(func() *table { return newTable(false) }),
+}
+
+// newTable lists what is served, by the one spelling to which passing.Respelled brings others.
+func newTable(passUnknown bool) *table {
+	t := &table{mux: http.NewServeMux()}
+	// Fluxgate's own.
+	t.own(http.MethodPost, "/generate", (*Server).generate)
+	t.own(http.MethodGet, "/health", (*Server).health)
+	t.own(http.MethodGet, "/status", (*Server).status)
+	t.own(http.MethodGet, "/usage", (*Server).usage)
+	t.own(http.MethodGet, "/metrics", (*Server).metrics)
+	t.own(http.MethodPost, "/plan", (*Server).plan)
+	t.own(http.MethodPost, "/config", byAdmin((*Server).configure))
+	t.own(http.MethodPost, "/validate", byAdmin((*Server).validate))
+	t.own(http.MethodPost, "/refresh-policy", byAdmin((*Server).refreshPolicy))
+	t.own(http.MethodPost, "/reset", byAdmin((*Server).reset))
+	t.own(http.MethodDelete, "/tickets", (*Server).release)
+	t.own(http.MethodDelete, "/tickets/{ticket}", (*Server).release)
+
+	// Upstream's, by the table of package routes, where its clients expect them.
 	for _, shape := range routes.Shapes(routes.Table) {
 		for _, root := range shape.Base.Roots() {
-			s.route(shape.Rows[0].Errors(), root+shape.Pattern, s.among(shape, root))
+			t.route(shape.Rows[0].Errors(), root+shape.Pattern, among(shape, root))
 		}
 	}
 	for _, r := range routes.Table {
 		if r.Unserved == "" {
-			s.published.Add(r.Method, r.Told())
+			t.published.Add(r.Method, r.Told())
 		}
 	}
-	if s.cfg.PassUnknown {
+	if passUnknown {
 		for _, root := range routes.API.Roots() {
-			s.route(apierror.Native, root, func(*http.Request) (handler, []string) { return s.unknown, nil })
+			t.route(apierror.Native, root, func(*http.Request) (handler, []string) { return (*Server).unknown, nil })
 		}
 	}
 	for _, root := range routes.OpenAI.Roots() {
-		s.route(apierror.OpenAI, root, methods{}.find)
+		t.route(apierror.OpenAI, root, methods{}.find)
 	}
 
 	// The page holds no data. It asks for /status with a token that is typed into it.
-	s.mux.Handle("GET /{$}", page.Handler())
-	s.route(apierror.Native, "/", methods{}.find)
+	t.mux.Handle("GET /{$}", page.Handler())
+	t.route(apierror.Native, "/", methods{}.find)
+	return t
 }
 
 // own serves one of Fluxgate's own routes.
-func (s *Server) own(path string, by methods) {
-	for method := range by {
-		s.published.Add(method, path)
-	}
-	s.route(apierror.Native, path, by.find)
+func (t *table) own(method, path string, h handler) {
+	t.published.Add(method, path)
+	t.route(apierror.Native, path, methods{method: h}.find)
+}
+
+// route has the path answered by the handler that is found.
+func (t *table) route(format apierror.Format, path string, find finder) {
+	t.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		a := w.(asked)
+		a.server.serve(a.ResponseWriter, r, format, path, find)
+	})
 }
 
 // among finds the row of a shape below a root.
-func (s *Server) among(shape routes.Shape, root string) finder {
-	wildcards := shape.Wildcards()
+func among(shape routes.Shape, root string) finder {
 	return func(r *http.Request) (handler, []string) {
-		values := make([]string, len(wildcards))
-		for i, name := range wildcards {
-			values[i] = r.PathValue(name)
-		}
-		row, names, allow := shape.Find(passing.MethodOf(r), values)
+		row, names, allow := shape.Find(passing.MethodOf(r), r.PathValue)
 		m := match{row, names, root}
 		if row == nil || !m.valid() {
 			return nil, allow
 		}
-		return func(w http.ResponseWriter, r *http.Request) error { return s.passes(w, r, m) }, nil
+		return func(s *Server, w http.ResponseWriter, r *http.Request) error { return s.passes(w, r, m) }, nil
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/httpconn"
 	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/live"
-	"fluxgate.dev/fluxgate/internal/nearest"
 	"fluxgate.dev/fluxgate/internal/others"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/providers"
@@ -73,98 +72,100 @@ type Server struct {
 	received  received.Reader
 	uploads   uploadurl.URLs
 	files     *batchlines.Files
-	mux       *http.ServeMux
-	unended   atomic.Int64   // answers in a row that said nothing of their length
-	published nearest.Routes // for those who miss one
+	table     *table
+	unended   atomic.Int64 // answers in a row that said nothing of their length
 }
 
 // New returns a server.
 func New(o Options) *Server {
 	s := &Server{
 		cfg: o.Config, callers: o.Callers, admission: o.Admission, dispatch: o.Dispatcher, chain: chain.New(o.Config, o.Admission, o.Dispatcher), admin: o.Admin, jobs: o.Jobs, log: o.Logger, bodies: o.Bodies,
-		telemetry: o.Telemetry, mux: http.NewServeMux(), files: o.Files,
+		telemetry: o.Telemetry, table: tables[o.Config.PassUnknown](), files: o.Files,
 		uploads: uploadurl.URLs{Keys: o.Admission, Now: func() time.Time { return o.Admission.Now().Time() }},
 	}
 	s.others = others.New(others.Options{Providers: o.Others, Dispatcher: o.Dispatcher, Files: o.Files, Bodies: o.Bodies, Logger: o.Logger})
 	s.received = received.Reader{Budget: o.Bodies, Most: int64(o.Config.MaxBody)}
 	s.sessions = live.New(live.Options{Config: o.Config, Admission: o.Admission, Dispatcher: o.Dispatcher, Bodies: o.Bodies, Models: o.Admin.Sessions, Logger: o.Logger})
 	s.telemetry.ObserveQuotas(o.Admission.Rules, o.Admission.Now)
-	s.routes()
 	return s
 }
 
 // A handler answers a request, or returns why it can't.
-type handler func(w http.ResponseWriter, r *http.Request) error
+type handler func(s *Server, w http.ResponseWriter, r *http.Request) error
+
+// An asked writes an answer, and tells the table, which is no server's own, which one was asked.
+type asked struct {
+	http.ResponseWriter
+	server *Server
+}
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
 	w.Header().Set(requestid.Header, requestid.New())
 	httpconn.EndAfterChunks(w, r)
-	s.mux.ServeHTTP(w, passing.Respelled(r))
+	s.table.mux.ServeHTTP(asked{w, s}, passing.Respelled(r))
 }
 
-// route has the path answered by the handler that is found.
-func (s *Server) route(format apierror.Format, path string, find finder) {
-	s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		w, ctx, seen := s.telemetry.Begin(w, r, path)
-		known := func() bool {
-			// What is measured goes out before the caller has its answer: after that a function
-			// may have no CPU.
-			defer seen.End()
-			id := requestid.Of(w.Header())
-			about := append(make([]any, 0, 8), "id", id)
-			about = append(about, seen.LogAttributes()...)
-			if format == apierror.OpenAI {
-				w.Header().Set(requestid.OpenAIHeader, id)
-			}
-			start := time.Now()
-			httpconn.BoundBody(w, r, received.UnreadTimeout)
-			var minted string // an ephemeral token, before the credentials are taken off
-			if strings.HasPrefix(path, routes.SocketPath) {
-				minted = callers.EphemeralToken(r)
-			}
-			caller, refused := s.admitCaller(r, path)
-			caller, token, refused := s.admitMinted(ctx, minted, caller, refused)
-			if caller.Name != "" && !s.callers.Open() {
-				about = append(about, "caller", caller.Name)
-				seen.Caller(caller.Name)
-			}
-			if s.tellsApart() {
-				passing.OwnIdempotency(r.Header, caller.Name)
-			}
-			ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id, path))
-			defer release()
-			ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
-			r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
-			h, allow := find(r)
-			var err error
-			switch {
-			case refused != nil:
-				err = refused
-			case h != nil:
-				err = h(w, r)
-			case len(allow) == 0:
-				err = errNoRoute
-			default:
-				if slices.Contains(allow, http.MethodGet) {
-					allow = append(allow, http.MethodHead)
-				}
-				w.Header().Set("Allow", strings.Join(allow, ", "))
-				err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
-			}
-			if errors.Is(err, errNoRoute) {
-				err = s.noRoute(r)
-			}
-			if err != nil {
-				s.fail(w, r, err, time.Since(start))
-			}
-			return refused == nil
-		}()
-		if known && path != healthPath {
-			s.archive(w, r)
+// serve answers a request to a path of the table by the handler that is found.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, format apierror.Format, path string, find finder) {
+	w, ctx, seen := s.telemetry.Begin(w, r, path)
+	known := func() bool {
+		// What is measured goes out before the caller has its answer: after that a function
+		// may have no CPU.
+		defer seen.End()
+		id := requestid.Of(w.Header())
+		about := append(make([]any, 0, 8), "id", id)
+		about = append(about, seen.LogAttributes()...)
+		if format == apierror.OpenAI {
+			w.Header().Set(requestid.OpenAIHeader, id)
 		}
-	})
+		start := time.Now()
+		httpconn.BoundBody(w, r, received.UnreadTimeout)
+		var minted string // an ephemeral token, before the credentials are taken off
+		if strings.HasPrefix(path, routes.SocketPath) {
+			minted = callers.EphemeralToken(r)
+		}
+		caller, refused := s.admitCaller(r, path)
+		caller, token, refused := s.admitMinted(ctx, minted, caller, refused)
+		if caller.Name != "" && !s.callers.Open() {
+			about = append(about, "caller", caller.Name)
+			seen.Caller(caller.Name)
+		}
+		if s.tellsApart() {
+			passing.OwnIdempotency(r.Header, caller.Name)
+		}
+		ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id, path))
+		defer release()
+		ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
+		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
+		h, allow := find(r)
+		var err error
+		switch {
+		case refused != nil:
+			err = refused
+		case h != nil:
+			err = h(s, w, r)
+		case len(allow) == 0:
+			err = errNoRoute
+		default:
+			if slices.Contains(allow, http.MethodGet) {
+				allow = append(allow, http.MethodHead)
+			}
+			w.Header().Set("Allow", strings.Join(allow, ", "))
+			err = apierror.New(apierror.MethodNotAllowed, "This route takes "+strings.Join(allow, ", ")+" only.")
+		}
+		if errors.Is(err, errNoRoute) {
+			err = s.noRoute(r)
+		}
+		if err != nil {
+			s.fail(w, r, err, time.Since(start))
+		}
+		return refused == nil
+	}()
+	if known && path != healthPath {
+		s.archive(w, r)
+	}
 }
 
 // maxUnended is how many answers in a row may be passed over whose ends are known only

@@ -45,7 +45,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	if name, ok := s.uploads.Of(r); ok {
 		who.Name = name // whoever goes on with it, it is whose it was
 	}
-	p, err := s.dispatch.PoolFor(r.Context(), who, m.mentioned(nil))
+	p, err := s.dispatch.PoolFor(r.Context(), who, m.Mentioned(m.names, nil))
 	if err != nil {
 		return err
 	}
