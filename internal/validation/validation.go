@@ -246,7 +246,7 @@ func (v *Validator) checkOne(ctx context.Context, k keys.Key, chain []string) (r
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	r = Result{Key: k.Index, Fingerprint: k.Fingerprint, Project: k.Project, Provider: k.Of(), Status: Unknown}
-	states, err := v.Admission.View(ctx, []string{k.Project})
+	states, err := v.Admission.FreshView(ctx, []string{k.Project}) // others may have found out what a free call can't show
 	if err != nil {
 		r.Reason = "the store can't be read"
 		return r, false
@@ -393,7 +393,7 @@ func (v *Validator) withCurrentStates(ctx context.Context, report Report, list [
 	chain := v.chain(ctx)
 	out := Report{At: report.At}
 	for _, k := range list {
-		states, err := v.Admission.View(ctx, []string{k.Project})
+		states, err := v.Admission.FreshView(ctx, []string{k.Project}) // others may have found out what a free call can't show
 		if err != nil {
 			return Report{}, fmt.Errorf("validate: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -321,4 +322,37 @@ func TestEnsure(t *testing.T) {
 // defaultRules returns the built-in policy with the default skew and hold.
 func defaultRules() *scheduler.Rules {
 	return &scheduler.Rules{Policy: scheduler.NewPolicy(nil, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+}
+
+// A behind store has seen nothing of what other instances wrote until it looks.
+type behind struct {
+	storage.Store
+	looked atomic.Bool
+}
+
+func (b *behind) Refresh(ctx context.Context, ids []string, force bool) error {
+	b.looked.Store(true)
+	return b.Store.Refresh(ctx, ids, force)
+}
+
+func (b *behind) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
+	if !b.looked.Load() {
+		return make([]*scheduler.Project, len(ids)), nil
+	}
+	return b.Store.View(ctx, ids)
+}
+
+// What another instance found out a moment ago, which a free call can't show, counts: that a project can't pay, or that
+// somebody has disabled the key.
+func TestRunKnowsWhatOthersFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		yes, spent := true, upstream.ReasonBilling
+		w.apply("p1", scheduler.SetMark{Key: w.fingerprint(1), Invalid: &spent})
+		w.apply("p2", scheduler.SetMark{Key: w.fingerprint(2), Disabled: &yes})
+		w.store = &behind{Store: w.store}
+		r := run(t, w.instance())
+		assert.Equal(t, []validation.Status{validation.Invalid, validation.Disabled, validation.Healthy}, states(r))
+		assert.Equal(t, upstream.ReasonBilling, r.Keys[0].Reason)
+	})
 }
