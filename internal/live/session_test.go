@@ -271,28 +271,60 @@ func TestEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits in real time, which -short leaves out")
 	}
-	w := newWorld(t, "FLUXGATE_TIMEOUT=2s")
-	i := w.instance()
-	silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
-	require.NoError(t, err)
-	long := w.open(i)
-	assert.JSONEq(t, `{"goAway":{"timeLeft":"0.5s"}}`, long.hear(), "it is told before")
-	for name, c := range map[string]*client{"a session": long, "one without a setup": silent} {
-		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Sessions last 2s here (FLUXGATE_TIMEOUT). Connect again, and resume."}, c.closed(), name)
-	}
+	unhurried(t, 2*time.Second, func(most time.Duration) error {
+		w := newWorld(t, "FLUXGATE_TIMEOUT="+most.String())
+		i := w.instance()
+		begun := time.Now()
+		silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
+		require.NoError(t, err)
+		long := w.connect(i, setupOf(model))
+		if err := long.expect(`{"setupComplete":`); err != nil {
+			return err
+		}
+		late := time.Since(begun)
+		text, err := long.next()
+		var notice struct{ GoAway struct{ TimeLeft string } }
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &notice)
+		}
+		if err != nil {
+			return fmt.Errorf("it is told before: %w", err)
+		}
+		left, err := time.ParseDuration(notice.GoAway.TimeLeft)
+		require.NoError(t, err)
+		assert.InDelta(t, most/4, left, float64(late/4+50*time.Millisecond), "a quarter of what was left when it was opened")
+		for name, c := range map[string]*client{"a session": long, "one without a setup": silent} {
+			want := websocket.CloseError{Code: 1001, Reason: "Sessions last " + most.String() + " here (FLUXGATE_TIMEOUT). Connect again, and resume."}
+			assert.Equal(t, want, c.closed(), name)
+		}
+		return nil
+	})
 
-	w = newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT=3s")
-	i = w.instance()
-	c := w.open(i)
-	for range 4 {
-		time.Sleep(time.Second) // less than the idle time, also on a busy machine, and more together
-		c.turn("still here")
-	}
-	assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Nothing was said for 3s."}, c.closed())
+	var w *world
+	var i *instance
+	unhurried(t, 3*time.Second, func(idle time.Duration) error {
+		w = newWorld(t, "FLUXGATE_LIVE_IDLE_TIMEOUT="+idle.String())
+		i = w.instance()
+		c := w.connect(i, setupOf(model))
+		if err := c.expect(`{"setupComplete":`); err != nil {
+			return err
+		}
+		for range 4 {
+			time.Sleep(idle / 3) // less than the idle time, and more together
+			if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"clientContent":{"turns":[{"role":"user","parts":[{"text":"still here"}]}],"turnComplete":true}}`)); err != nil {
+				return err
+			}
+			if err := c.expect(`"turnComplete":true`); err != nil {
+				return err
+			}
+		}
+		assert.Equal(t, websocket.CloseError{Code: 1001, Reason: "Nothing was said for " + idle.String() + "."}, c.closed())
+		return nil
+	})
 	eventually(t, "it is over", func() bool { return w.openAt() == 0 })
 
-	c = w.open(i)
-	silent, _, err = w.dial(i, "X-Goog-Api-Key", aliceToken)
+	c := w.open(i)
+	silent, _, err := w.dial(i, "X-Goog-Api-Key", aliceToken)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -230,4 +231,57 @@ func eventually(t *testing.T, what string, is func() bool) {
 // openAt is how many sessions Gemini has open.
 func (w *world) openAt() int {
 	return w.sim.Live().Open("project-1", model) + w.sim.Live().Open("project-2", model)
+}
+
+// next returns the next message, or why there is none.
+func (c *client) next() (string, error) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), soon)
+	defer cancel()
+	_, text, err := c.Read(ctx)
+	return string(text), err
+}
+
+// expect reads until a message that holds a text.
+func (c *client) expect(part string) error {
+	for {
+		if text, err := c.next(); err != nil || strings.Contains(text, part) {
+			return err
+		}
+	}
+}
+
+// unhurried tries what happens in a time of real seconds. Where it came otherwise because the machine stood still for a
+// good part of that time, it is tried again with twice as long.
+func unhurried(t *testing.T, first time.Duration, try func(time.Duration) error) {
+	t.Helper()
+	for d := first; ; d *= 2 {
+		stood := standstill()
+		err := try(d)
+		if longest := stood(); err != nil && longest > d/10 && d < time.Minute {
+			t.Logf("the machine stood still for %v, which is much of %v", longest, d)
+			continue
+		}
+		require.NoError(t, err)
+		return
+	}
+}
+
+// standstill watches the machine until the function that it returns is called, which says for how long this process
+// didn't run in one go.
+func standstill() func() time.Duration {
+	end, longest := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		most, last, watched := time.Duration(0), time.Now(), true
+		for watched {
+			select {
+			case <-end:
+				watched = false
+			case <-time.After(5 * time.Millisecond):
+			}
+			now := time.Now()
+			most, last = max(most, now.Sub(last)), now
+		}
+		longest <- most
+	}()
+	return func() time.Duration { close(end); return <-longest }
 }
