@@ -16,7 +16,7 @@ locals {
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
-    "internal/nodetest", "internal/pagetest", "internal/race", "internal/simulation", "internal/terraformtest", "internal/testbuffer", "internal/testlock", "internal/threadtime",
+    "internal/nodetest", "internal/pagetest", "internal/race", "internal/simulation", "internal/standstill", "internal/terraformtest", "internal/testbuffer", "internal/testlock", "internal/threadtime",
     "internal/upgradetest",
     "storage/storetest",
     # What a checkout makes.

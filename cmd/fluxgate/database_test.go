@@ -18,6 +18,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/standstill"
 )
 
 // A pool is a simulated Gemini with two projects, and the settings of the processes that share it.
@@ -73,9 +74,9 @@ func TestSilentConnectionOfAProcess(t *testing.T) {
 	pool := newPool(t, between.Address(), 1000)
 	s, url := pool.serve(t)
 	ask := func() (int, time.Duration) {
-		begun := time.Now()
+		watch := standstill.Begin()
 		status, _ := post(t, url+"/generate", `{"prompt":"Hello"}`)
-		return status, time.Since(begun)
+		return status, watch.End().Ran()
 	}
 	status, _ := ask()
 	require.Equal(t, http.StatusOK, status)
@@ -84,7 +85,7 @@ func TestSilentConnectionOfAProcess(t *testing.T) {
 
 	before := between.Accepted()
 	between.Swallow(false)
-	begun, failed := time.Now(), 0
+	begun, watch, failed := time.Now(), standstill.Begin(), 0
 	for {
 		status, took := ask()
 		require.Less(t, took, giveUp+3*time.Second, "a request hangs") // a busy machine's delay included
@@ -95,7 +96,7 @@ func TestSilentConnectionOfAProcess(t *testing.T) {
 		failed++
 		require.Less(t, time.Since(begun), time.Minute, "still no answer: %s", &s.stderr)
 	}
-	silence := time.Since(begun)
+	silence := watch.End().Ran()
 	t.Logf("served again after %v, %d refused meanwhile", silence, failed)
 	assert.Less(t, silence, 15*time.Second) // it takes two timeouts of 3 s, and a busy machine its time
 	assert.Greater(t, between.Accepted(), before, "by another connection")

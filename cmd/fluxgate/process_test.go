@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/standstill"
 	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
 
@@ -88,12 +89,14 @@ func (p *process) address() string {
 	return found[1]
 }
 
-// signal sends a signal and returns how the process ended, and after how long.
+// signal sends a signal and returns how the process ended, and after how long, but for what
+// the machine stood still.
 func (p *process) signal(s os.Signal) (exit int, took time.Duration) {
 	p.t.Helper()
-	begin := time.Now()
+	watch := standstill.Begin()
 	require.NoError(p.t, p.cmd.Process.Signal(s))
-	return p.wait(), time.Since(begin)
+	exit = p.wait()
+	return exit, watch.End().Ran()
 }
 
 // wait returns the exit code, 128 and more for a signal.

@@ -326,6 +326,7 @@ var testOnly = map[string][]string{
 	"internal/simserver/simtest":     nil,
 	"internal/testlock":              nil,
 	"internal/testbuffer":            nil,
+	"internal/standstill":            nil,
 	"internal/nodetest":              nil,
 	"internal/race":                  nil,
 	"internal/threadtime":            nil,

@@ -21,6 +21,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/standstill"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -255,33 +256,13 @@ func (c *client) expect(part string) error {
 func unhurried(t *testing.T, first time.Duration, try func(time.Duration) error) {
 	t.Helper()
 	for d := first; ; d *= 2 {
-		stood := standstill()
+		watch := standstill.Begin()
 		err := try(d)
-		if longest := stood(); err != nil && longest > d/10 && d < time.Minute {
-			t.Logf("the machine stood still for %v, which is much of %v", longest, d)
+		if seen := watch.End(); err != nil && seen.Longest > d/10 && d < time.Minute {
+			t.Logf("the machine stood still for %v, which is much of %v", seen.Longest, d)
 			continue
 		}
 		require.NoError(t, err)
 		return
 	}
-}
-
-// standstill watches the machine until the function that it returns is called, which says for how long this process
-// didn't run in one go.
-func standstill() func() time.Duration {
-	end, longest := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		most, last, watched := time.Duration(0), time.Now(), true
-		for watched {
-			select {
-			case <-end:
-				watched = false
-			case <-time.After(5 * time.Millisecond):
-			}
-			now := time.Now()
-			most, last = max(most, now.Sub(last)), now
-		}
-		longest <- most
-	}()
-	return func() time.Duration { close(end); return <-longest }
 }
