@@ -29,6 +29,8 @@ const (
 type Result struct {
 	// Changed is false when the project is as before: there is nothing to store.
 	Changed bool
+	// NoPlace says that what a RecordRefusal tells is remembered, but there is no place for the calendar.
+	NoPlace bool
 
 	// The rest is for Reserve.
 	Verdict     Verdict
@@ -353,7 +355,7 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 	at := min(now, cmp.Or(r.At, now))
 	c, _ := p.edit(rules, now, r.Model)
 	if c == nil {
-		return Result{}
+		return p.remember(rules, now, r)
 	}
 	was, learned, refused := c.Block, c.Learned, c.Refused
 	counted := r.learn(c, rules, at)
@@ -368,7 +370,7 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 		changed = p.takeTurns(rules, now, c)
 	}
 	if c.Learned != learned {
-		p.begin(rules, now, c)
+		p.beginAs(rules, now, c)
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, changed...)}
 }

@@ -97,7 +97,8 @@
 //
 // There are [MaxModels] calendars of models and [MaxOthers] others. No number of names locks anybody
 // out: one on which nothing weighs gives its place to one that needs it, and what it counted today
-// and learned is kept as an [Idle].
+// and learned is kept as an [Idle]. What upstream says of a limit of another provider's model for which there
+// is no place is kept so too, and its model is held to what keeps that limit in any case.
 //
 // # Choosing and changing
 //

@@ -4,6 +4,8 @@ import (
 	"hash/fnv"
 	"iter"
 	"slices"
+
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 const (
@@ -120,6 +122,28 @@ func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 	}
 	p.Idle = append(p.Idle, IdleOf(c))
 	p.BoundIdle(now)
+}
+
+// remember keeps what upstream says of a calendar of another provider's model that has no place: until there is one its
+// model is held to that.
+func (p *Project) remember(rules *Rules, now Instant, r RecordRefusal) Result {
+	if !limits.OfOther(r.Model) {
+		return Result{}
+	}
+	c := p.comeBack(r.Model)
+	was := IdleOf(c)
+	c.Learned.Record(r.Limits, now)
+	if r.Block.Cause != NoCause {
+		c.Keep(rules, now, r.Block, r.Admitted)
+	}
+	is := IdleOf(c)
+	if is == was {
+		return Result{}
+	}
+	p.Idle = slices.DeleteFunc(slices.Clone(p.Idle), func(x Idle) bool { return x.Name == is.Name })
+	p.Idle = append(p.Idle, is)
+	p.BoundIdle(now)
+	return Result{Changed: true, NoPlace: true}
 }
 
 // IdleOf returns what is kept of a calendar that gives up its place.

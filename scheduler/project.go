@@ -261,22 +261,33 @@ func (p *Project) edit(rules *Rules, now Instant, model string, edited ...side) 
 		return nil, Terms{}
 	}
 	c := p.comeBack(model)
+	p.begin(rules, now, c)
 	if i := p.idle(model); i >= 0 {
 		p.Idle = slices.Concat(p.Idle[:i], p.Idle[i+1:])
 	}
 	if victim >= 0 {
 		p.giveUp(rules, now, victim)
 	}
-	if rules.Limited(model) {
-		p.begin(rules, now, c)
-	}
 	p.Calendars = append(p.Calendars, c)
 	return c, c.Terms(rules, now)
 }
 
-// begin has a calendar of what is sent to a model begin with what was sent before anybody knew of its
-// limits, where nothing is on it.
+// begin has a calendar that gets a place begin with what may count on it, if nothing does yet.
 func (p *Project) begin(rules *Rules, now Instant, c *Calendar) {
+	switch {
+	case IsModel(c.Model):
+	case rules.Limited(c.Model):
+		p.beginAs(rules, now, c)
+	case p != nil && len(c.Days) == 0 && p.idle(c.Model) >= 0 && limits.OfOther(c.Model): // it had none since its limits are known
+		p.beginAs(rules, now, c)
+		held, _ := rules.Within(c.Model, c.EffectiveLimits(rules, now))
+		c.Held(c.Terms(rules, now), now, held)
+	}
+}
+
+// beginAs has a calendar of what is sent to a model, or is under way, begin with what was sent before anybody knew of its
+// limits, where nothing is on it.
+func (p *Project) beginAs(rules *Rules, now Instant, c *Calendar) {
 	model, ok := limits.CountsSent(c.Model)
 	if !ok {
 		model, ok = limits.CountsOpen(c.Model)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/learned"
+	"fluxgate.dev/fluxgate/scheduler/limits"
 )
 
 // A Weight is what a request counts on a calendar beside its model's: on one that isn't
@@ -25,7 +26,8 @@ type Weight struct {
 	// isn't made for it.
 	IfKnown bool
 	// IfPlace says that it counts only where there is a place for that calendar, beside those of a
-	// project that are in use. Else the limit of tokens that is known of it is held to on the model's.
+	// project that are in use. Else the model's calendar is held to what is known of it, as far as it can be. (So it is
+	// for any calendar of another provider's model, but where it can't be, the request doesn't fit without this.)
 	IfPlace bool
 }
 
@@ -82,11 +84,8 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 				continue // the other model isn't to be had: it won't be counted there
 			}
 		}
-		if w.IfPlace && !p.room(rules, now, w.On) {
-			most := p.Calendar(w.On).EffectiveLimits(rules, now).TPM
-			if t := &all[0].t; most != Unlimited && (t.TPM == Unlimited || t.TPM > most) {
-				t.TPM = most
-			}
+		if p.without(rules, now, w, all) {
+			cause = all[0].c.Barred(&all[0].t, now, all[0].d)
 			continue
 		}
 		w.Demand.Allowance = max(w.Demand.Allowance, d.Allowance)
@@ -101,6 +100,26 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 		cause = s.c.Barred(&s.t, now, s.d)
 	}
 	return all, cause
+}
+
+// without reports whether a request goes without one of its weights, as there is no place for that calendar, of
+// another provider's model. The model's is held to limits that the other's hold within.
+func (p *Project) without(rules *Rules, now Instant, w Weight, all []side) bool {
+	if p == nil || p.Has(w.On) || !w.IfPlace && !limits.OfOther(w.On) {
+		return false
+	}
+	if _, ok := p.place(rules, now, w.On, all...); ok {
+		return false
+	}
+	c := p.Calendar(w.On)
+	held, ok := rules.Within(w.On, c.EffectiveLimits(rules, now))
+	if ok = ok && c.Block.Until <= now && !c.InDoubt(); ok {
+		t := &all[0].t
+		was := t.Limits
+		t.Limits = was.Stricter(held)
+		t.Probes = t.Probes && t.Limits == was // nobody refuses what is beyond that
+	}
+	return ok || w.IfPlace
 }
 
 // last has what is planned to be booked last for whole windows, where these are short.
@@ -136,9 +155,7 @@ func (p *Project) side(all []side, rules *Rules, now Instant, name string, d Dem
 	} else if x.c = p.find(name); x.c != nil || p.room(rules, now, name) {
 		if x.c == nil {
 			x.c = p.comeBack(name)
-			if !IsModel(name) && rules.Limited(name) {
-				p.begin(rules, now, x.c)
-			}
+			p.begin(rules, now, x.c)
 		}
 		x.t = x.c.Terms(rules, now)
 	}

@@ -205,3 +205,79 @@ func TestWeightIfThereIsAPlace(t *testing.T) {
 	offer, _ := Plan(d.rules, noon, []Candidate{{State: d.p}}, Request{Chain: []string{"m"}, Demand: Demand{Tokens: 600}, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
 	assert.Equal(t, result.Start, offer.Start)
 }
+
+// TestLimitWithoutAPlace: where all calendars beside models are taken, what upstream says of one more is remembered,
+// and the model is held to so much within a minute, or a day, that the limit holds. What can't be held so
+// is closed to it until there is a place.
+func TestLimitWithoutAPlace(t *testing.T) {
+	const model = "groq/m"
+	full := func() *desk {
+		d := newDesk(t, Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited})
+		many, none := int64(1000), Unlimited
+		d.rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: &many, TPM: &none, RPD: &none}, model: {RPM: &many, TPM: &none, RPD: &none}})
+		d.rules.Specs = map[string]Spec{}
+		for i := range MaxOthers {
+			other := OfFeature("m", string(rune('a'+i)))
+			d.rules.Specs[other] = Spec{EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 1000, TPM: Unlimited, RPD: Unlimited}}}
+			require.Equal(t, Admitted, d.do(noon, Reserve{Model: "m", ID: uint64(i) + 900, Also: []Weight{{On: other}}}).Verdict)
+		}
+		return d
+	}
+	for name, c := range map[string]struct {
+		on      string
+		limits  Limits
+		model   Limits // that the model is held to; 0: it is closed
+		refused Cause  // of one request more
+		after   Instant
+	}{
+		"an hour":               {OfWindow(model, time.Hour), Limits{RPM: 300}, Limits{RPM: 5}, ByRPM, 230_000},
+		"ten seconds":           {OfWindow(model, 10*time.Second), Limits{RPM: 4}, Limits{RPM: 4}, ByRPM, 0},
+		"a day, refilled":       {OfBucket(model, 24*time.Hour), Limits{RPM: 14_400}, Limits{RPM: 10}, ByRPM, 0},
+		"a day of few":          {OfBucket(model, 24*time.Hour), Limits{RPM: 12}, Limits{RPD: 6}, ByRPD, 0},
+		"a day to midnight":     {OfDay(model), Limits{RPD: 12}, Limits{RPD: 6}, ByRPD, 0},
+		"tokens of an hour":     {OfWindow(model, time.Hour), Limits{TPM: 36_000}, Limits{TPM: 600}, ByTPM, 230_000},
+		"an hour of few":        {OfWindow(model, time.Hour), Limits{RPM: 30}, Limits{}, Unavailable, 0},
+		"output":                {OfOutputs(model), Limits{TPM: 8000}, Limits{}, Unavailable, 0},
+		"a day of next to none": {OfDay(model), Limits{RPD: 1}, Limits{}, Unavailable, 0},
+	} {
+		d := full()
+		require.Equal(t, Result{Changed: true, NoPlace: true}, d.do(noon, RecordRefusal{Model: c.on, Limits: c.limits}), name)
+		require.False(t, d.p.Has(c.on))
+		require.False(t, d.do(noon, RecordRefusal{Model: c.on, Limits: c.limits}).Changed, "%s: it is known", name)
+		demand := Demand{Tokens: 100}
+		also := []Weight{{On: c.on, Demand: demand, IfKnown: true}}
+		admitted := int64(0)
+		var last Result
+		for last = d.do(noon, Reserve{Model: model, ID: 1, Demand: demand, Also: also}); last.Verdict == Admitted; {
+			assert.Empty(t, last.Also, name)
+			admitted++
+			last = d.do(noon, Reserve{Model: model, ID: uint64(admitted) + 1, Demand: demand, Also: also})
+		}
+		want := max(c.model.RPM, c.model.RPD, c.model.TPM/demand.Tokens)
+		assert.Equal(t, want, admitted, name)
+		assert.Equal(t, c.refused, last.Cause, name)
+		offer, cause := Plan(d.rules, noon, []Candidate{{State: d.p}}, Request{Chain: []string{model}, Demand: demand, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+		if want > 0 {
+			assert.Equal(t, last.Start, offer.Start, name)
+		} else {
+			assert.Equal(t, Unavailable, cause, name)
+		}
+		// Once the others' minute is over, and their places are free, what may have been sent meanwhile counts.
+		later := noon + 70_000
+		offer, _ = Plan(d.rules, later, []Candidate{{State: d.p}}, Request{Chain: []string{model}, Demand: demand, Also: func(string) []Weight { return also }}, func(int) int { return 0 })
+		next := d.do(later, Reserve{Model: model, ID: 800, Demand: demand, Also: also, Book: true})
+		assert.Equal(t, offer.Start, next.Start, name)
+		assert.Equal(t, later+c.after, next.Start, name)
+		assert.True(t, d.p.Has(c.on), name)
+	}
+	// What is Gemini's is as it was: nothing is remembered of what has no place.
+	assert.False(t, full().do(noon, RecordRefusal{Model: OfFeature("m", "z"), Limits: Limits{RPM: 5}, Block: Block{Cause: ByBare}}).Changed)
+
+	// Where the model's limit is only a start, nobody tries what is beyond.
+	d := full()
+	d.rules.Policy = NewPolicy([]string{"m"}, nil)
+	d.do(noon, RecordRefusal{Model: OfWindow(model, 10*time.Second), Limits: Limits{RPM: 1}})
+	also := []Weight{{On: OfWindow(model, 10*time.Second), IfKnown: true}}
+	require.Equal(t, Admitted, d.do(noon, Reserve{Model: model, ID: 1, Also: also}).Verdict)
+	assert.Equal(t, Refused, d.do(noon, Reserve{Model: model, ID: 2, Also: also}).Verdict)
+}

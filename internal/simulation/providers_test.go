@@ -60,6 +60,7 @@ type regime struct {
 	// organisations is how many there are. Default: 4.
 	organisations int
 	few           int // how many there are in ten minutes, of what takes long. Default: as many
+	models        int // how many there are, of which each request names any. Default: 1
 	// guessed says that it is outputs that are short, of which nobody knows before they are there.
 	guessed bool
 }
@@ -203,6 +204,48 @@ func TestLimitsOfProviders(t *testing.T) {
 	}
 }
 
+// TestMoreLimitsThanCalendars has a crowd ask for several models of one organisation, each of which has so many requests within any
+// hour, or on a day too: more limits than a project keeps calendars for beside those of models. Nothing is refused by the
+// provider, whatever is used of them, and the events say which have none.
+func TestMoreLimitsThanCalendars(t *testing.T) {
+	race.Skip(t)
+	hour := sliding(simquota.Requests, 90, time.Hour)
+	minute := []simquota.Limit{simquota.PerMinute(simquota.Requests, 30), simquota.PerMinute(simquota.Tokens, 1_000_000)}
+	for name, c := range map[string]struct {
+		models int
+		limits []simquota.Limit
+		least  float64
+	}{
+		"of an hour":           {9, append(minute, hour), 0.6},
+		"of an hour and a day": {7, append(minute, hour, simquota.Limit{Dimension: simquota.Requests, Amount: 1000, Per: 24 * time.Hour, Kind: simquota.Calendar}), 0.6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newForeign(t, regime{
+					provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum, limits: c.limits, input: 50, output: 50, bound: hour, exact: true,
+					organisations: 1, models: c.models, least: c.least,
+				})
+				f.begin = time.Now()
+				var all sync.WaitGroup
+				f.unleash(&all, f.begin.Add(90*time.Minute))
+				all.Wait()
+				total, used := f.ledger.Total(), int64(0)
+				for i := range f.models {
+					used += f.ledger.Used(org(0), modelOf(i))[simquota.Requests]
+				}
+				part := float64(used) / float64(f.models) / float64(hour.Amount) / 1.5
+				t.Logf("%d answered, %d refused; %.1f%% of the bound", total.Accepted, total.Refused, 100*part)
+				assert.Empty(t, f.strays)
+				assert.Zero(t, total.Refused)
+				assert.Greater(t, part, c.least)
+				w := httptest.NewRecorder()
+				f.app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
+				assert.Contains(t, w.Body.String(), "has no calendar")
+			})
+		})
+	}
+}
+
 // A foreign is the whole of Fluxgate over one simulated provider.
 type foreign struct {
 	regime
@@ -231,14 +274,18 @@ func newForeign(t *testing.T, r regime) *foreign {
 	if f.least == 0 {
 		f.least = 0.95
 	}
-	f.organisations, f.possible = cmp.Or(f.organisations, 4), cmp.Or(f.possible, 1)
+	f.organisations, f.possible, f.models = cmp.Or(f.organisations, 4), cmp.Or(f.possible, 1), cmp.Or(f.models, 1)
 	env := append([]string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off"}, r.env...)
 	if r.provider == "groq" || r.provider == "azure" || r.provider == "cerebras" {
 		if !strings.Contains(strings.Join(env, " "), "FLUXGATE_PROVIDERS=") {
-			env = append(env, fmt.Sprintf(`FLUXGATE_PROVIDERS=[{"name":%q,"base_url":"https://provider.test/v1","models":["m"]}]`, r.provider))
+			env = append(env, fmt.Sprintf(`FLUXGATE_PROVIDERS=[{"name":%q,"base_url":"https://provider.test/v1","models":["m*"]}]`, r.provider))
 		}
 	}
 	limits := map[string][]simquota.Limit{"": r.limits}
+	var models []string
+	for i := range f.models {
+		models = append(models, modelOf(i))
+	}
 	var keys []openaisim.Key
 	for i := range f.organisations {
 		key := openaisim.Key{Value: fmt.Sprintf("sk-of-organisation-%d", i+1), Project: org(i)}
@@ -252,10 +299,10 @@ func newForeign(t *testing.T, r regime) *foreign {
 		for _, k := range keys {
 			own = append(own, anthropicsim.Key{Value: k.Value, Project: k.Project})
 		}
-		sim := anthropicsim.New(anthropicsim.Config{Keys: own, Models: []string{"m"}, Limits: limits, Latency: f.latency})
+		sim := anthropicsim.New(anthropicsim.Config{Keys: own, Models: models, Limits: limits, Latency: f.latency})
 		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	} else {
-		sim := openaisim.New(openaisim.Config{Keys: keys, Models: []string{"m"}, Limits: limits, Latency: f.latency, Counting: r.counting, Dialect: r.dialect})
+		sim := openaisim.New(openaisim.Config{Keys: keys, Models: models, Limits: limits, Latency: f.latency, Counting: r.counting, Dialect: r.dialect})
 		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	}
 	cfg, err := config.Load(t.Context(), env)
@@ -268,6 +315,14 @@ func newForeign(t *testing.T, r regime) *foreign {
 
 func org(i int) string { return fmt.Sprintf("org-%d", i+1) }
 
+// modelOf returns the name of the i-th.
+func modelOf(i int) string {
+	if i == 0 {
+		return "m"
+	}
+	return fmt.Sprintf("m%d", i+1)
+}
+
 // run has the crowd ask, and judges what the provider saw.
 func (f *foreign) run(d time.Duration) {
 	f.begin = time.Now()
@@ -279,8 +334,11 @@ func (f *foreign) run(d time.Duration) {
 	all.Wait()
 	used := 0.0
 	for i := range f.organisations {
-		sum := f.ledger.Used(org(i), "m")[f.bound.Dimension]
-		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / float64(f.organisations)
+		sum := int64(0)
+		for j := range f.models {
+			sum += f.ledger.Used(org(i), modelOf(j))[f.bound.Dimension]
+		}
+		used += float64(sum) / float64(f.bound.Amount) * float64(f.bound.Per) / float64(d) / float64(f.organisations*f.models)
 	}
 	total := f.ledger.Total()
 	total.Refused -= int(f.unknown.Load())
@@ -325,7 +383,11 @@ func (f *foreign) body(rnd *rand.Rand, i, n int) string {
 	if f.most > 0 {
 		most = fmt.Sprintf(`"max_tokens":%d,`, f.most)
 	}
-	return fmt.Sprintf(`{"model":"%s/m",%s"messages":[{"role":"user","content":"%s write %d tokens"}]}`, f.provider, most, text, 1+rnd.Int64N(f.output))
+	name := modelOf(0)
+	if f.models > 1 {
+		name = modelOf(rnd.IntN(f.models))
+	}
+	return fmt.Sprintf(`{"model":"%s/%s",%s"messages":[{"role":"user","content":"%s write %d tokens"}]}`, f.provider, name, most, text, 1+rnd.Int64N(f.output))
 }
 
 // ask sends a request until it is answered, when it is told to: in whole seconds, or in

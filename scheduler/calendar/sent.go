@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"fluxgate.dev/fluxgate/scheduler/instant"
 )
 
 // Reserve puts an admitted request into the calendar.
@@ -379,18 +381,44 @@ func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
 	for _, r := range model.Sent {
 		own := *r
 		// Under the limits of then it may have been shorter on the model's than it would be now.
-		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now || t.refill {
+		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now || t.refill && r.End > now {
 			c.countDays(t, &own, 1)
 			c.Sent = append(c.Sent, &own)
 		}
 	}
 	for _, x := range model.Folded {
-		if x.End += t.length(0) - its.length(0); x.End > now || t.refill {
+		counts := x.End > now
+		if x.End += t.length(0) - its.length(0); x.End > now || t.refill && counts {
 			day := t.day(x.End - t.length(0))
 			c.countRequests(day, x.Requests)
 			c.countTokens(day, x.Tokens)
 			x.End = x.End.Ceil(t.grain)
 			c.addFolded(x)
+		}
+	}
+}
+
+// heldParts is of how many parts of its period it is assumed that as much was sent in each.
+const heldParts = 20
+
+// Held has as much count as may have been sent while the calendar had no place and its model was held to other limits:
+// on the day, and out of a bucket, as much as these leave to a day; and within a window longer than a minute all that there may
+// be, sent evenly. So there is room as it would leave the window. (A bucket is filled as fast as who is held to so much a
+// minute empties it.)
+func (c *Calendar) Held(t Terms, now Instant, to Limits) {
+	day := max(to.RPD, 0)
+	switch {
+	case t.RPD != Unlimited:
+		c.countRequests(t.day(now), day)
+	case t.refill && day > 0:
+		c.Debt = Debt{At: now, Per: t.every, Requests: day * int64(t.every)}
+	case t.refill, t.every <= models.every:
+	case day > 0:
+		c.addFolded(Folded{End: (now + t.length(0)).Ceil(t.grain), Requests: day})
+	case to.RPM > 0 || to.TPM > 0:
+		part := func(limit int64) int64 { return instant.CeilDiv(max(limit, 0), heldParts) }
+		for i := Instant(1); i <= heldParts; i++ {
+			c.addFolded(Folded{End: (now + t.length(0)*i/heldParts).Ceil(t.grain), Tokens: part(t.TPM), Requests: part(t.RPM)})
 		}
 	}
 }

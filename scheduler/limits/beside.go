@@ -113,6 +113,55 @@ func CountsOpen(name string) (model string, ok bool) {
 	return b.model, ok && b.kind == kindPlaces
 }
 
+// Within returns limits of a model's minute and day that those of a calendar beside it hold within, where there
+// is no place for that; false: there are none. Any period of a day's length lies on two days, or less of one.
+func (r *Rules) Within(name string, l EffectiveLimits) (held Limits, ok bool) {
+	held = Limits{RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}
+	if l.Limits == held {
+		return held, true
+	}
+	b, ok := readBeside(name)
+	s := r.Spec(name)
+	if !ok || s.AtATime || b.kind == kindOutputs {
+		return held, false
+	}
+	if s.Refill {
+		full, rate := s.Bucket(l)
+		l.RPM, l.TPM = min(full.Requests, rate.RPM), min(full.Tokens, rate.TPM)
+	}
+	perMinute := func(n int64) int64 {
+		if n == Unlimited || s.Window <= Window {
+			return n
+		}
+		return n * int64(Window) / int64(s.Window)
+	}
+	held.RPM, held.TPM = perMinute(l.RPM), perMinute(l.TPM)
+	if l.RPD != Unlimited {
+		held.RPD = l.RPD / 2
+	}
+	if held.RPM == 0 && s.Window >= 24*time.Hour {
+		held.RPM, held.RPD = Unlimited, held.Stricter(Limits{RPM: Unlimited, TPM: Unlimited, RPD: l.RPM / 2}).RPD
+	}
+	return held, held.RPM != 0 && held.TPM != 0 && held.RPD != 0
+}
+
+// Stricter returns of each limit the lower one.
+func (l Limits) Stricter(o Limits) Limits {
+	lower := func(a, b int64) int64 {
+		if a == Unlimited || b != Unlimited && b < a {
+			return b
+		}
+		return a
+	}
+	return Limits{RPM: lower(l.RPM, o.RPM), TPM: lower(l.TPM, o.TPM), RPD: lower(l.RPD, o.RPD)}
+}
+
+// OfOther reports whether a calendar is one beside the model of another provider than Gemini.
+func OfOther(name string) bool {
+	b, ok := readBeside(name)
+	return ok && FamilyOf(b.model) == Foreign
+}
+
 // forEach returns the name that stands for a calendar's in [Rules].Specs, where that has what holds
 // for each of a provider's models; empty: none.
 func (b besideModel) forEach() string {

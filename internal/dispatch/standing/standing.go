@@ -35,23 +35,28 @@ type Heard struct {
 	Sent   Sent
 }
 
-// Believe has the project of a grant told what its answer said.
-func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) error {
+// Believe has the project of a grant told what its answer said. It returns the calendars for which there is no place:
+// their model is held to less than their limits, until there is one.
+func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (crowded []string, err error) {
 	if len(told) == 0 {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	states, err := ctl.View(ctx, []string{grant.Project})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, change := range r.Changes(grant.Project, states[0], ctl.Rules().Of(grant.Project), ctl.Now(), Heard{grant.Model, grant.Key, told, sent}, rand.Uint64) {
-		if _, err := ctl.Apply(ctx, grant.Project, change); err != nil {
-			return err
+		result, err := ctl.Apply(ctx, grant.Project, change)
+		if err != nil {
+			return crowded, err
+		}
+		if learned, ok := change.(scheduler.RecordRefusal); ok && result.NoPlace {
+			crowded = append(crowded, learned.Model)
 		}
 	}
-	return nil
+	return crowded, nil
 }
 
 // Changes returns what a project is to be told after an answer; mostly nothing. The project has
