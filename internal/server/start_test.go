@@ -3,11 +3,14 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 )
@@ -41,4 +44,51 @@ func TestLimitsAreFoundFromWhereTheyBegin(t *testing.T) {
 		assert.EqualValues(t, 14, rpm.Limit)
 		assert.NotContains(t, w.full().said(), "probe answered", "a limit that goes up by one is no event")
 	})
+}
+
+// Who comes while one request tries whether a day that nobody has named has more is told to come back in a moment, in
+// words and with ids by which no client gives up, and gets in then; the one that was sent may still be thinking.
+func TestWhileTheDayIsTestedCallersComeAgain(t *testing.T) {
+	for _, path := range []string{"/v1beta/models/" + flash + ":generateContent", "/v1beta/openai/chat/completions"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, setup{env: []string{"FLUXGATE_CHAIN=" + flash, `FLUXGATE_LIMITS={"flash":{"rpm":-1}}`}, sim: func(c *geminisim.Config) {
+				c.Limits[flash] = geminisim.Limits{RPM: -1, TPM: 100_000_000, RPD: 260}
+				c.Latency = 20 * time.Second
+			}})
+			var all sync.WaitGroup
+			send := func(i int) (a answer) {
+				request := fmt.Sprintf(`{"contents":[{"parts":[{"text":"%d"}]}]}`, i)
+				if strings.HasSuffix(path, "completions") {
+					request = fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"%d"}]}`, flash, i)
+				}
+				return w.do("POST", path, request)
+			}
+			for i := range 251 { // 250 is where its family begins
+				all.Go(func() { assert.Equal(t, http.StatusOK, send(i).Code) })
+				synctestSleep(50 * time.Millisecond)
+			}
+			for i := range 9 {
+				a := send(251 + i)
+				require.Equal(t, http.StatusTooManyRequests, a.Code, a.Body.String())
+				assert.Equal(t, time.Second, a.wait())
+				assert.Equal(t, "true", a.Header().Get("X-Should-Retry"))
+				assert.False(t, a.booked())
+				assert.Contains(t, a.Body.String(), "The day's requests that are known of "+flash+" are used up. Whether there are more is being tried, one request at a time.")
+				assert.NotContains(t, a.Body.String(), "PerDay")
+				assert.NotContains(t, a.Body.String(), "midnight")
+				assert.NotContains(t, a.Body.String(), "limit: ")
+				synctestSleep(a.wait())
+				all.Go(func() { assert.Equal(t, http.StatusOK, send(251+i).Code) })
+				synctestSleep(50 * time.Millisecond)
+			}
+			synctestSleep(time.Second)
+			send(1000)
+			require.EqualValues(t, 1, w.sim.Stats().RefusedRPD)
+			a := send(1001)
+			assert.Equal(t, http.StatusTooManyRequests, a.Code)
+			assert.Contains(t, a.Body.String(), "Pacific midnight", "the day is known now")
+			all.Wait()
+			assert.EqualValues(t, 260, w.full().Projects[0].Models[0].RPD.Limit)
+		})
+	}
 }
