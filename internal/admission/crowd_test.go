@@ -80,3 +80,28 @@ func TestTwoThousandCallersWait(t *testing.T) {
 	assert.LessOrEqual(t, p99, 50*time.Millisecond)
 	assert.LessOrEqual(t, each, int64(2048))
 }
+
+// Hundreds that wait for one project are told different times: never more of them one instant than
+// the project takes in a minute. So no herd comes that nobody could serve.
+func TestHundredsAreToldDifferentTimes(t *testing.T) {
+	inBubble(t, []string{"p"}, func(b *bench) {
+		ten, unlimited := int64(10), scheduler.Unlimited
+		b.rules.Policy = scheduler.NewPolicy([]string{first}, map[string]scheduler.Override{first: {RPM: &ten, TPM: &unlimited, RPD: &unlimited}})
+		ctl, err := admission.New(b.Context(), admission.Options{
+			Store: b.shared, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return b.rules },
+		})
+		require.NoError(t, err)
+		b.Controller = ctl
+		told := make(map[scheduler.Instant]int)
+		most := 0
+		for i := range 600 {
+			req := b.request()
+			req.Caller = fmt.Sprint("caller-", i)
+			if _, wait := b.admit(req); wait != nil {
+				told[wait.Start]++
+				most = max(most, told[wait.Start])
+			}
+		}
+		assert.LessOrEqual(t, most, int(ten))
+	})
+}

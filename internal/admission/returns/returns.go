@@ -38,3 +38,35 @@ func (r Record) Comes(id uint64, times int) bool {
 // are. The others make waits longer than they would be, and that does good: bookings, too,
 // are not all returned to, and one that isn't leaves a gap that is hard to fill.
 func (r Record) Expects(id uint64) bool { return r.Comes(id, 4) }
+
+// Records are those of many callers, by name: of so many at least, and at most of twice as many,
+// those of which something was noted last. They aren't safe for concurrent use.
+type Records struct {
+	atLeast        int
+	recent, before map[string]Record
+}
+
+// NewRecords returns records of at least so many callers.
+func NewRecords(atLeast int) *Records {
+	return &Records{atLeast: atLeast, recent: make(map[string]Record)}
+}
+
+// Of returns the record of a caller.
+func (r *Records) Of(caller string) Record {
+	if x, ok := r.recent[caller]; ok {
+		return x
+	}
+	return r.before[caller]
+}
+
+// Note notes that one more request of a caller came back or didn't.
+func (r *Records) Note(caller string, came bool) {
+	x := r.Of(caller).And(came)
+	if _, ok := r.recent[caller]; !ok && len(r.recent) >= r.atLeast {
+		r.before, r.recent = r.recent, make(map[string]Record)
+	}
+	r.recent[caller] = x
+}
+
+// Len returns of how many callers there are some, and counts some twice.
+func (r *Records) Len() int { return len(r.recent) + len(r.before) }

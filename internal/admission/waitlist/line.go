@@ -71,7 +71,7 @@ func (l *List) line(queue []*Promise, now scheduler.Instant) *Line {
 		if p.Overdue(now) {
 			r, ok := doubts[p.Caller]
 			if !ok {
-				r = l.returns[p.Caller]
+				r = l.returns.Of(p.Caller)
 			}
 			doubts[p.Caller] = r.And(false)
 		}
@@ -79,7 +79,7 @@ func (l *List) line(queue []*Promise, now scheduler.Instant) *Line {
 	for _, p := range queue {
 		r, ok := doubts[p.Caller]
 		if !ok || p.Overdue(now) {
-			r = l.returns[p.Caller]
+			r = l.returns.Of(p.Caller)
 		}
 		if l.likely(p, r, now) {
 			s := line.projects[p.At.Project]

@@ -13,9 +13,12 @@ import (
 
 // Bounds of what an instance remembers of refusals.
 const (
-	maxToldPerCalendar = 256
+	// maxToldPerCalendar is far more than wait for one, so that all are told different times: who
+	// isn't remembered is in nobody's way, and the next is told the same.
+	maxToldPerCalendar = 1024
+	maxTold            = 16_384 // each takes less than 700 bytes
 	maxToldPerHash     = scheduler.MaxBookingsPerHash
-	maxCallersNoted    = 1024 // of whom it is known how often they come back
+	minCallersNoted    = 2048 // of whom it is known how often they come back, at least
 )
 
 // Early is how much before its start a booking counts as due: a caller that is
@@ -58,12 +61,13 @@ type List struct {
 	byHash   map[uint64][]Place                // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
-	returns  map[string]returns.Record         // by caller
+	returns  *returns.Records
 	late     late
 	lost     map[uint64]scheduler.Instant // bookings by which somebody who came after the hold was recognised, and when
 	foreign  scheduler.Instant            // when a caller last came for what another instance told it
 	swept    scheduler.Instant            // when what is over was last dropped everywhere
 	made     uint64                       // promises so far
+	kept     int                          // of these
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -81,20 +85,20 @@ func New(hold time.Duration) *List {
 		unshared: make(map[string][]scheduler.Waitlisted),
 		lost:     make(map[uint64]scheduler.Instant),
 		booked:   make(map[uint64]scheduler.Instant),
-		returns:  make(map[string]returns.Record),
+		returns:  returns.NewRecords(minCallersNoted),
 		late:     make(late),
 	}
 }
 
-// Add remembers a promise. When a calendar has too many already it is not
-// remembered: its caller is told the time all the same and, on its return, is
-// new.
+// Add remembers a promise. When there are too many already, on a calendar or at all, it is not
+// remembered: its caller is told the time all the same and, on its return, is new, unless it
+// has a ticket: that says since when it has waited.
 func (l *List) Add(p Promise, now scheduler.Instant) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.expire(p.At, now)
 	l.sweep(now)
-	if len(l.slots[p.At]) >= maxToldPerCalendar || len(l.byHash[p.Hash]) >= maxToldPerHash {
+	if len(l.slots[p.At]) >= maxToldPerCalendar || l.kept >= maxTold || len(l.byHash[p.Hash]) >= maxToldPerHash {
 		return
 	}
 	l.made++
@@ -105,6 +109,7 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 // put puts a promise into the list. The lock is held.
 func (l *List) put(p *Promise) {
 	delete(l.lines, p.At.Model)
+	l.kept++
 	l.slots[p.At] = append(l.slots[p.At], p)
 	queue := l.queues[p.At.Model]
 	i, _ := slices.BinarySearchFunc(queue, p, byAge)
@@ -185,6 +190,7 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 			continue
 		}
 		dropped = append(dropped, p)
+		l.kept--
 		queue := l.queues[p.At.Model]
 		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
 			queue = slices.Delete(queue, i, i+1)
@@ -235,7 +241,7 @@ func (l *List) Promised(project, calendar string, now scheduler.Instant, who Ask
 			switch {
 			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older:
 			case who.Before && p.Overdue(now), l.over(p.Start, now): // nobody came for it
-			case l.returns[p.Caller].Expects(p.ID):
+			case l.returns.Of(p.Caller).Expects(p.ID):
 				out = p.On(out, calendar)
 			}
 		}
@@ -399,11 +405,7 @@ func (l *List) TakeUnshared(project string) []scheduler.Waitlisted {
 
 // note keeps whether a caller came back. The lock is held.
 func (l *List) note(caller string, came bool) {
-	r, known := l.returns[caller]
-	if !known && len(l.returns) >= maxCallersNoted {
-		clear(l.returns) // it is known again after a few
-	}
-	l.returns[caller] = r.And(came)
+	l.returns.Note(caller, came)
 	clear(l.lines)
 }
 

@@ -37,8 +37,8 @@ func promiseOf(project, model string, id, hash uint64, start scheduler.Instant) 
 func TestLedgerIsBounded(t *testing.T) {
 	l := New(scheduler.DefaultHold)
 	now := scheduler.Instant(1_000_000_000_000)
-	for i := range 10_000 {
-		now += 50
+	for i := range 15_000 {
+		now += 10
 		model := fmt.Sprintf("model-%d", i%4)
 		l.Add(promiseOf("p", model, ticket.NewID(), uint64(i+1), now+60_000), now)
 	}
@@ -46,6 +46,14 @@ func TestLedgerIsBounded(t *testing.T) {
 	assert.LessOrEqual(t, slots, 4*maxToldPerCalendar)
 	assert.Equal(t, slots, hashes)
 	assert.LessOrEqual(t, news, scheduler.MaxWaitlist)
+
+	// Nor by the number of calendars.
+	all := New(scheduler.DefaultHold)
+	for i := range maxTold + 5000 {
+		all.Add(promiseOf("p", fmt.Sprint("model-", i%64), ticket.NewID(), uint64(i+1), now+60_000), now)
+	}
+	slots, _, _ = all.held()
+	assert.Equal(t, maxTold, slots)
 
 	// Places that nobody asks for any more are forgotten too.
 	for i := range 2000 {
@@ -151,7 +159,7 @@ func TestReturnsElsewhereAreNoNoShows(t *testing.T) {
 	}
 	p := &Promise{Booking: scheduler.Booking{ID: 63}, Caller: "alice"}
 	const now = 1_000_000
-	alice := l.returns["alice"]
+	alice := l.returns.Of("alice")
 	assert.False(t, l.likely(p, alice, now))
 	l.CameHere(now)
 	assert.True(t, l.likely(p, alice, now+1000), "three of four return elsewhere")
@@ -239,4 +247,20 @@ func TestLateIsKnownForHalfOfTheWait(t *testing.T) {
 	}
 	l.Add(promiseOf("p", "m", 1, 1, now+2*sweepEvery), now+2*sweepEvery)
 	assert.Zero(t, len(l.late))
+}
+
+// What is known of callers that don't return isn't forgotten because thousands do.
+func TestCallersAreForgottenOneByOne(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	for range 64 {
+		l.note("leaves", false)
+	}
+	for i := range 10_000 {
+		if i%1000 == 0 {
+			l.note("leaves", false)
+		}
+		l.note(fmt.Sprint("comes-", i), true)
+		assert.False(t, l.returns.Of("leaves").Comes(5, 1), "after %d others", i)
+	}
+	assert.LessOrEqual(t, l.returns.Len(), 2*minCallersNoted)
 }
