@@ -15,6 +15,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // A quota is what upstream really allows a project, which nobody has told. It counts
@@ -175,13 +176,19 @@ func TestADayIsFoundOnTheFirst(t *testing.T) {
 	for _, c := range []struct {
 		callers int
 		answers time.Duration
-	}{{1, time.Second / 2}, {12, time.Second}, {40, 20 * time.Second}, {100, time.Minute}} {
-		t.Run(fmt.Sprintf("%d callers, %v", c.callers, c.answers), func(t *testing.T) {
+		several bool
+	}{{1, time.Second / 2, false}, {12, time.Second, false}, {40, 20 * time.Second, false}, {100, time.Minute, false}, {12, time.Second, true}, {100, time.Minute, true}} {
+		t.Run(fmt.Sprintf("%d callers, %v, of several names %v", c.callers, c.answers, c.several), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, scheduler.Limits{RPM: 10, TPM: 250_000, RPD: 250})
 				w.rules.Policy = scheduler.NewPolicy([]string{model}, nil) // 10, 250,000 and 250
-				w.callers, w.answers = c.callers, c.answers
+				w.callers, w.answers, w.several = c.callers, c.answers, c.several
+				if c.several {
+					var err error
+					w.admission, err = admission.New(t.Context(), admission.Options{Store: w.store, Shared: true, Rules: func(storage.Control) *scheduler.Rules { return w.rules }})
+					require.NoError(t, err)
+				}
 				q := &quota{Limits: scheduler.Limits{RPM: 60, TPM: 5_000_000, RPD: 3000}}
 				q.used()
 				light := false
@@ -220,7 +227,7 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 			return
 		}
 		grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
-			Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
+			Caller: w.name(r), Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
 		})
 		require.NoError(w.t, err)
 		if wait != nil {
@@ -261,6 +268,14 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 		}
 	}
 	return func() int { defer func() { n = 0 }(); return n }
+}
+
+// name is whose a request is, where there are several callers.
+func (w *world) name(r *request) string {
+	if !w.several {
+		return ""
+	}
+	return fmt.Sprint("caller ", r.hash%5)
 }
 
 // refuse has a refusal recorded, as dispatch does.

@@ -36,6 +36,7 @@ type world struct {
 	admitted  int
 	callers   int                                                                        // how many there are where there is demand; 0: 12
 	answers   time.Duration                                                              // how long upstream takes to answer; 0: latency
+	several   bool                                                                       // these are of several names
 	punctual  bool                                                                       // callers say that they are
 	said      func(now scheduler.Instant, over scheduler.Limits) scheduler.RecordRefusal // what upstream's refusals say; nil: limits by name
 	real      *realTime                                                                  // nil: its time is virtual
