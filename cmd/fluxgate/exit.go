@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/app"
 	"fluxgate.dev/fluxgate/internal/batch"
 	"fluxgate.dev/fluxgate/internal/remote"
+	"fluxgate.dev/fluxgate/internal/wait"
 )
 
 // The exit codes, which scripts may rely on. `wait -- COMMAND` ends with the command's own.
@@ -21,11 +24,16 @@ const (
 	exitRefused     = 3 // the Fluxgate that was asked said no
 	exitUnreachable = 4 // it, or the store that check looked for, couldn't be reached
 	exitPartial     = 5 // a batch is done, but for requests that failed or answers that are cut; or check found keys that don't work beside others that do
+
+	// As of a shell, where the command of wait can't be started.
+	exitNotRun   = 126 // it is there
+	exitNotFound = 127
 )
 
 const exitHelp = `Exit codes: 0 done; 2 the command line or a setting is wrong, nothing was done; 3 the Fluxgate that was asked said no;
 4 it (for check: the store) can't be reached; 5 a batch is done but for requests that failed or answers that are cut (for check:
-some keys don't work); 1 anything else. wait with a command ends with the command's own.`
+some keys don't work); 1 anything else. wait with a command ends with the command's own, or with 127 or 126 where there is none
+or it can't be started.`
 
 // An exitError ends this process as a command ended that it ran.
 type exitError int
@@ -60,7 +68,12 @@ func codeOf(err error) int {
 	var options *batch.OptionsError
 	var refusal *remote.Error
 	var stopped *batch.StoppedError
+	var start *wait.StartError
 	switch {
+	case errors.As(err, &start) && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)):
+		return exitNotFound
+	case start != nil:
+		return exitNotRun
 	case errors.As(err, &usage), errors.As(err, &options), errors.Is(err, app.ErrSelf), strings.HasPrefix(err.Error(), "unknown command"):
 		return exitUsage
 	case errors.Is(err, app.ErrStore):

@@ -325,6 +325,13 @@ func TestOperatorExitCodes(t *testing.T) {
 	exit, _, stderr = operate(t, locked.URL, "batch", prompts)
 	assert.Equal(t, 3, exit, stderr)
 	assert.Contains(t, stderr, "is the token right?")
+	for _, args := range [][]string{{"no.srt"}, {filepath.Dir(prompts)}, {prompts, "--output", prompts}, {prompts, "--output", prompts + "/no/out"}, {prompts, "--instructions", "x"}} {
+		exit, _, stderr = operate(t, locked.URL, append([]string{"batch"}, args...)...)
+		assert.Equal(t, 2, exit, "of the command line: %s", stderr)
+	}
+	exit, _, stderr = operate(t, locked.URL, "batch", prompts, "--model", "m")
+	assert.Equal(t, 2, exit, "what is kept is of another job: %s", stderr)
+	assert.Contains(t, stderr, "--restart")
 	err := explain(fmt.Errorf("batch: %w", &batch.StoppedError{Message: "dial tcp: refused"}))
 	assert.Equal(t, 4, codeOf(err))
 	assert.ErrorContains(t, err, "is it running?")

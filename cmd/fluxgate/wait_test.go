@@ -68,6 +68,15 @@ func TestWaitRunsACommand(t *testing.T) {
 	exit, _ := p.signal(os.Interrupt)
 	assert.Equal(t, 5, exit)
 
+	// As of a shell, env or xargs.
+	plain := filepath.Join(t.TempDir(), "plain")
+	require.NoError(t, os.WriteFile(plain, nil, 0o600))
+	for command, code := range map[string]int{"no-such-command": 127, plain + "-not": 127, plain: 126} {
+		p = launch(t, env, "wait", "--", command)
+		assert.Equal(t, code, p.wait(), command)
+		assert.Contains(t, p.stderr.String(), "start the command: ")
+	}
+
 	p = launch(t, env, "wait", "--", "/bin/sh", "-c", "sleep 60 >/dev/null 2>&1 </dev/null & exit 0")
 	begin := time.Now()
 	assert.Zero(t, p.wait())

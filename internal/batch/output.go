@@ -31,7 +31,7 @@ func openResults(o *Options, p *plan) (*results, error) {
 		return &results{journal: j, out: bufio.NewWriterSize(o.Stdout, 1<<16)}, nil
 	}
 	if err := checkOutput(o); err != nil {
-		return nil, err
+		return nil, &OptionsError{err}
 	}
 	j, err := openJournal(journalPath(o), output, p, o.Restart)
 	if errors.Is(err, ErrOtherJob) {

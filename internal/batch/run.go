@@ -29,7 +29,7 @@ func (e *StoppedError) Error() string {
 		e.Status, http.StatusText(e.Status), e.Message)
 }
 
-// OptionsError is all that is wrong with the options of a job, of which nothing was done.
+// OptionsError is all that is wrong with the options of a job, its inputs and its output, of which nothing was done.
 type OptionsError struct{ error }
 
 // Unwrap returns the problems.
@@ -54,9 +54,12 @@ func Run(ctx context.Context, opts Options) (Summary, error) {
 	}
 	p, err := newPlan(&o)
 	if err != nil {
-		return Summary{}, fmt.Errorf("batch: %w", err)
+		return Summary{}, fmt.Errorf("batch: %w", &OptionsError{err})
 	}
 	r, err := openResults(&o, p)
+	if errors.Is(err, ErrOtherJob) {
+		err = &OptionsError{err}
+	}
 	if err != nil {
 		return Summary{Total: len(p.items)}, fmt.Errorf("batch: %w", err)
 	}

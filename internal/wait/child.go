@@ -18,10 +18,16 @@ const signalled = 128
 // placeholder is the API key of a command that has none: client libraries insist on one, and it goes no further.
 const placeholder = "fluxgate-wait"
 
+// A StartError says why a command couldn't be started.
+type StartError struct{ error }
+
+// Unwrap returns what stood in the way.
+func (e *StartError) Unwrap() error { return e.error }
+
 // Run runs a command that is to use the proxy, which it serves on the listener as long as the command runs, and returns
 // its exit code. Signals that this process gets go to the command; those of a terminal's keys it has already. What the
-// command leaves behind when it ends is not waited for. An error means that it couldn't be started, or that the proxy
-// failed.
+// command leaves behind when it ends is not waited for. An error means that it couldn't be started (*StartError), or that
+// the proxy failed.
 func (p *Proxy) Run(ctx context.Context, listener net.Listener, command []string) (exit int, err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, passed...)
@@ -38,7 +44,7 @@ func (p *Proxy) Run(ctx context.Context, listener net.Listener, command []string
 	cmd.Env = Environment(os.Environ(), "http://"+listener.Addr().String())
 	if err := cmd.Start(); err != nil {
 		stop()
-		return 0, errors.Join(fmt.Errorf("start the command: %w", err), <-served)
+		return 0, errors.Join(&StartError{fmt.Errorf("start the command: %w", err)}, <-served)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
