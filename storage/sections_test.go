@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/binary"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,51 +10,8 @@ import (
 
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
+	"fluxgate.dev/fluxgate/storage/internal/codec/codectest"
 )
-
-const (
-	searched    = "search" // a model that only a build with the section knows
-	searchLimit = 6        // a day
-)
-
-// search is a section with what a feature was used for: how often today. Where it
-// can't be known, the limit of the day counts as used.
-func search(tag uint64) codec.Section {
-	return codec.Section{
-		Tag: tag,
-		Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
-			rest := *p
-			rest.Calendars = nil
-			var days []byte
-			for _, c := range p.Calendars {
-				if c.Model != searched {
-					rest.Calendars = append(rest.Calendars, c)
-					continue
-				}
-				for _, d := range c.Days {
-					days = binary.AppendVarint(days, int64(d.Day))
-					days = binary.AppendVarint(days, d.Requests)
-				}
-			}
-			return &rest, days
-		},
-		Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
-			all, today := *p, scheduler.DayOf(p.Latest)
-			c := &scheduler.Calendar{Model: searched}
-			for len(data) > 0 {
-				day, n := binary.Varint(data)
-				requests, m := binary.Varint(data[n:])
-				data = data[n+m:]
-				c.Days = append(c.Days, scheduler.DayCount{Day: scheduler.Day(day), Requests: requests})
-			}
-			if !current {
-				c.Days = []scheduler.DayCount{{Day: today, Requests: searchLimit}}
-			}
-			all.Calendars = append(append([]*scheduler.Calendar(nil), p.Calendars...), c)
-			return &all
-		},
-	}
-}
 
 // Instances of three builds on one database, through upgrade and rollback: one
 // release from before there were sections, one build that knows the section and
@@ -65,17 +21,17 @@ func TestBuildsSideBySide(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := NewFake(10 * time.Millisecond)
 		old := (&Line{DB: db, OneField: true}).Open(t, Options{})
-		other := (&Line{DB: db, Sections: []codec.Section{search(2)}}).Open(t, Options{})
-		fresh := (&Line{DB: db, Sections: []codec.Section{search(1)}}).Open(t, Options{})
+		other := (&Line{DB: db, Sections: []codec.Section{codectest.Search(2)}}).Open(t, Options{})
+		fresh := (&Line{DB: db, Sections: []codec.Section{codectest.Search(1)}}).Open(t, Options{})
 
-		rules := rulesFor(scheduler.Limits{RPM: 100_000, TPM: 1 << 40, RPD: searchLimit})
+		rules := rulesFor(scheduler.Limits{RPM: 100_000, TPM: 1 << 40, RPD: codectest.SearchLimit})
 		id := uint64(0)
 		searches := func(g *Grouped, n int) (admitted int) {
 			t.Helper()
 			for range n {
 				id++
 				require.NoError(t, g.Refresh(t.Context(), []string{"p"}, true))
-				result, err := g.Apply(t.Context(), rules, "p", scheduler.Reserve{Model: searched, ID: id, Demand: scheduler.Demand{Tokens: 1}})
+				result, err := g.Apply(t.Context(), rules, "p", scheduler.Reserve{Model: codectest.Searched, ID: id, Demand: scheduler.Demand{Tokens: 1}})
 				require.NoError(t, err)
 				if result.Verdict == scheduler.Admitted {
 					admitted++
@@ -89,7 +45,7 @@ func TestBuildsSideBySide(t *testing.T) {
 			require.NoError(t, g.Refresh(t.Context(), []string{"p"}, true))
 			states, err := g.View(t.Context(), []string{"p"})
 			require.NoError(t, err)
-			return states[0].Calendar(searched).Used(rules, scheduler.DayOf(g.Now()))
+			return states[0].Calendar(codectest.Searched).Used(rules, scheduler.DayOf(g.Now()))
 		}
 		next := func(g *Grouped) {
 			t.Helper()
@@ -114,15 +70,15 @@ func TestBuildsSideBySide(t *testing.T) {
 		kept := db.Stored("p").Sections
 		next(old)
 		require.Equal(t, kept, db.Stored("p").Sections, "it leaves the field alone")
-		require.EqualValues(t, searchLimit, seen(fresh), "not one too many")
+		require.EqualValues(t, codectest.SearchLimit, seen(fresh), "not one too many")
 		require.Zero(t, searches(fresh, 2))
 		next(fresh)
-		require.EqualValues(t, searchLimit, seen(fresh), "what was taken conservatively stays so")
+		require.EqualValues(t, codectest.SearchLimit, seen(fresh), "what was taken conservatively stays so")
 
 		// A build that knows another section keeps this one.
 		next(other)
 		next(other)
-		require.EqualValues(t, searchLimit, seen(fresh))
+		require.EqualValues(t, codectest.SearchLimit, seen(fresh))
 		next(fresh)
 		next(old)
 		next(other)
@@ -133,7 +89,7 @@ func TestBuildsSideBySide(t *testing.T) {
 		require.Equal(t, 1, searches(fresh, 1))
 		require.EqualValues(t, 1, seen(fresh))
 		next(other)
-		require.EqualValues(t, searchLimit, seen(fresh), "the other build doesn't count it")
+		require.EqualValues(t, codectest.SearchLimit, seen(fresh), "the other build doesn't count it")
 		for _, g := range []*Grouped{old, other, fresh} {
 			assert.Zero(t, g.Stats().Unreadable)
 		}

@@ -18,7 +18,7 @@ locals {
     "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
     "internal/nodetest", "internal/pagetest", "internal/race", "internal/simulation", "internal/standstill", "internal/terraformtest", "internal/testbuffer", "internal/testlock", "internal/threadtime",
     "internal/upgradetest",
-    "storage/storetest",
+    "storage/internal/codec/codectest", "storage/storetest",
     # What a checkout makes.
     "fluxgate", "serverless_function_source_code", "**/node_modules",
     "**/*.test", "**/*.out", "**/*.prof", "**/coverage.*", "**/*.zip", "**/*.results.jsonl",

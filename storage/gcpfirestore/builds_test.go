@@ -2,8 +2,6 @@ package gcpfirestore
 
 import (
 	"context"
-	"encoding/binary"
-	"slices"
 	"testing"
 
 	"cloud.google.com/go/firestore"
@@ -15,45 +13,8 @@ import (
 	"fluxgate.dev/fluxgate/storage"
 	"fluxgate.dev/fluxgate/storage/gcpfirestore/internal/connection"
 	"fluxgate.dev/fluxgate/storage/internal/codec"
+	"fluxgate.dev/fluxgate/storage/internal/codec/codectest"
 )
-
-const (
-	searched    = "search" // a model that only a build with the section knows
-	searchLimit = 6        // a day
-)
-
-// search is a section with how often a feature was used today. Where that can't be known,
-// the limit of the day counts as used.
-func search(tag uint64) codec.Section {
-	return codec.Section{
-		Tag: tag,
-		Take: func(_ *scheduler.Rules, p *scheduler.Project) (*scheduler.Project, []byte) {
-			rest, used := *p, int64(0)
-			rest.Calendars = nil
-			for _, c := range p.Calendars {
-				if c.Model != searched {
-					rest.Calendars = append(rest.Calendars, c)
-					continue
-				}
-				for _, d := range c.Days {
-					used += d.Requests
-				}
-			}
-			return &rest, binary.AppendVarint(nil, used)
-		},
-		Give: func(p *scheduler.Project, data []byte, current bool) *scheduler.Project {
-			all := *p
-			used, _ := binary.Varint(data)
-			if !current {
-				used = searchLimit
-			}
-			all.Calendars = append(slices.Clone(p.Calendars), &scheduler.Calendar{
-				Model: searched, Days: []scheduler.DayCount{{Day: scheduler.DayOf(p.Latest), Requests: used}},
-			})
-			return &all
-		},
-	}
-}
 
 // build opens a Store over Firestore of a build that knows those sections.
 func build(t *testing.T, client *firestore.Client, sections ...codec.Section) *storage.Grouped {
@@ -97,14 +58,14 @@ func stored(t *testing.T, client *firestore.Client, name string) map[string]any 
 func TestFirestoreSections(t *testing.T) {
 	client := emulatortest.Client(t)
 	doc := client.Doc("fluxgate/project-p")
-	fresh := build(t, client, search(1))
+	fresh := build(t, client, codectest.Search(1))
 	admit(t, fresh, 1)
 	first := stored(t, client, "project-p")
 	require.Len(t, first, 2)
-	p, err := codec.New(search(1)).Unpack(codec.Document{State: first["state"].([]byte), Sections: first["sections"].([]byte)})
+	p, err := codec.New(codectest.Search(1)).Unpack(codec.Document{State: first["state"].([]byte), Sections: first["sections"].([]byte)})
 	require.NoError(t, err)
 	today := scheduler.DayOf(p.Latest)
-	require.EqualValues(t, 0, p.Calendar(searched).Used(plenty, today), "current, and never used")
+	require.EqualValues(t, 0, p.Calendar(codectest.Searched).Used(plenty, today), "current, and never used")
 
 	// The last release: an update of the state alone.
 	old, err := codec.New().Unpack(codec.Document{State: first["state"].([]byte)})
@@ -118,9 +79,9 @@ func TestFirestoreSections(t *testing.T) {
 	admit(t, fresh, 2)
 	second := stored(t, client, "project-p")
 	assert.Equal(t, "unknown", second["later"])
-	p, err = codec.New(search(1)).Unpack(codec.Document{State: second["state"].([]byte), Sections: second["sections"].([]byte)})
+	p, err = codec.New(codectest.Search(1)).Unpack(codec.Document{State: second["state"].([]byte), Sections: second["sections"].([]byte)})
 	require.NoError(t, err)
-	assert.EqualValues(t, searchLimit, p.Calendar(searched).Used(plenty, today), "taken conservatively, and then written")
+	assert.EqualValues(t, codectest.SearchLimit, p.Calendar(codectest.Searched).Used(plenty, today), "taken conservatively, and then written")
 
 	// A build that knows no section keeps the field, and today's writes none.
 	plain := build(t, client)
