@@ -80,7 +80,7 @@ func (p *Project) sides(all []side, rules *Rules, now Instant, model string, d D
 			continue
 		}
 		if IsModel(w.On) {
-			if b := p.Calendar(w.On).Block; b.Cause == Unavailable && b.Until > now {
+			if p.Calendar(w.On).Block.Unavailable(now) {
 				continue // the other model isn't to be had: it won't be counted there
 			}
 		}

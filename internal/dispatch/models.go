@@ -39,8 +39,7 @@ func (r *dispatch) saidBefore(ctx context.Context) *upstream.Error {
 // leftAlone reports whether a model isn't to be had for now on a project of which a key can be used.
 func (r *dispatch) leftAlone(model string, states []*scheduler.Project) bool {
 	for i, p := range r.pool.Projects {
-		block := states[i].Calendar(model).Block
-		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && block.Cause == scheduler.Unavailable && block.Until > r.d.admission.Now() {
+		if _, err := r.pool.Pick(p.ID, states[i]); err == nil && states[i].Calendar(model).Block.Unavailable(r.d.admission.Now()) {
 			return true
 		}
 	}

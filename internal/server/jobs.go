@@ -21,7 +21,6 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
-	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // Jobs have quotas of their own, of which it is known only that so many may be under way in
@@ -168,7 +167,7 @@ func (x *relay) byJobs(ctx context.Context, p *dispatch.Pool, model string) ([]s
 	var asked errgroup.Group
 	asked.SetLimit(maxListed)
 	for i, id := range ids {
-		if block := states[i].Calendar(counted[0]).Block; block.Cause == scheduler.Unavailable && block.Until > x.s.admission.Now() {
+		if states[i].Calendar(counted[0]).Block.Unavailable(x.s.admission.Now()) {
 			jobs[i] = math.MaxInt
 			continue
 		}

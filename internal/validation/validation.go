@@ -332,7 +332,7 @@ func standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Pr
 			return Healthy, "", nil
 		}
 		until := scheduler.DayOf(now).End()
-		if c.Block.Until > now && c.Block.Cause == scheduler.Unavailable {
+		if c.Block.Unavailable(now) {
 			// However long upstream doesn't have it, and today's last request may be gone as well.
 			if left(rules, now, c) != 0 {
 				until = 0
@@ -359,7 +359,7 @@ func Left(rules *scheduler.Rules, now scheduler.Instant, c *scheduler.Calendar) 
 
 // blocked reports whether upstream has said that a model isn't to be had for now, or not today.
 func blocked(c *scheduler.Calendar, now scheduler.Instant) bool {
-	return c.Block.Until > now && (c.Block.Cause.Daily() || c.Block.Cause == scheduler.Unavailable)
+	return c.Block.Unavailable(now) || c.Block.Until > now && c.Block.Cause.Daily()
 }
 
 // left is Left whatever upstream has said.

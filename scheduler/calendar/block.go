@@ -16,6 +16,9 @@ type Block struct {
 	Strikes int64
 }
 
+// Unavailable reports whether upstream says at now that what is sent there isn't to be had.
+func (b Block) Unavailable(now Instant) bool { return b.Cause == Unavailable && b.Until > now }
+
 // spans are how long blocks last of which upstream doesn't say it.
 type spans struct {
 	first, longest time.Duration // it doubles with each in a row

@@ -109,7 +109,7 @@ type Calendar struct {
 // known: Unavailable or TooLarge.
 func (c *Calendar) Barred(t *Terms, now Instant, d Demand) Cause {
 	switch {
-	case t.None(), c.Block.Until > now && c.Block.Cause == Unavailable:
+	case t.None(), c.Block.Unavailable(now):
 		return Unavailable
 	case d.Tokens > t.window,
 		c.Refused > 0 && d.Tokens >= c.Refused && over(d.Tokens, t.TPM),
