@@ -99,8 +99,8 @@ func explain(name, value string, err error) error {
 	return err
 }
 
-// versionPath is what clients' base URLs end in, and ours must not.
-var versionPath = regexp.MustCompile(`(?:/+(?:v1|v1beta|v1alpha|openai))+/*$`)
+// versionPath is what clients' base URLs, and the address of the models list, end in, and ours must not.
+var versionPath = regexp.MustCompile(`(?:/+(?:v1|v1beta|v1alpha|openai))+(?:/+models)?/*$`)
 
 // cutVersion takes the API's version off the base URL: paths are put together here,
 // with the version, and with two of them nothing would be found. The clients that

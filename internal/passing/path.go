@@ -30,6 +30,9 @@ var (
 	bothHeads = without(routes.Collections(routes.OpenAI), openAIHeads)
 )
 
+// anthropic begins paths of Anthropic's API.
+var anthropic = strings.Trim(routes.AnthropicPath, "/")
+
 func without(all, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(others, s) })
 }
@@ -63,6 +66,16 @@ func Spelling(path string, byOpenAI bool) string {
 	segments, ok := segmentsOf(path)
 	if !ok {
 		return path
+	}
+	if segments[0] == anthropic {
+		rest := segments[1:]
+		for len(rest) > 0 && rest[0] == routes.VersionOne {
+			rest = rest[1:] // of the base URL, and the client's own
+		}
+		if len(rest) == 0 || rest[0] == "" && len(rest) == len(segments)-1 {
+			return "/" + strings.Join(segments, "/")
+		}
+		return routes.AnthropicPath + routes.VersionOne + "/" + strings.Join(rest, "/")
 	}
 	var version string
 	var upload, download, openAI bool

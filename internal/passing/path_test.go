@@ -16,8 +16,18 @@ func TestOwnSpellingsStay(t *testing.T) {
 		"/upload/v1beta/files", "/upload/v1/files", "/v1beta/openai/chat/completions", "/v1beta/openai/embeddings", "/v1beta/openai/models",
 		"/v1beta/openai/models/models/x", "/openai/v1/chat/completions", "/openai/v1/embeddings", "/openai/v1/models", "/openai/v1/models/x",
 		"/v1beta/models/../files", "/v1beta/./models", "/v1beta/openai", "/v1beta/openai/", "/openai/v1/", "/v1beta/models/", "/v1beta/corpora",
+		"/anthropic", "/anthropic/", "/anthropic/v1", "/anthropic/v1/", "/anthropic/v1/messages", "/anthropic/v1/messages/batches/x",
 	} {
 		if got := Spelling(path, false); got != path {
+			t.Errorf("%s becomes %s", path, got)
+		}
+	}
+}
+
+// Anthropic's clients add the version to a base URL that may have it already, or been cut before.
+func TestSpellingsOfAnthropics(t *testing.T) {
+	for _, path := range []string{"/anthropic/v1/messages", "/anthropic/v1/v1/messages", "/anthropic/messages", "//anthropic//v1//messages", "/anthropic/v1/v1/v1/messages"} {
+		if got := Spelling(path, false); got != "/anthropic/v1/messages" {
 			t.Errorf("%s becomes %s", path, got)
 		}
 	}
@@ -26,7 +36,7 @@ func TestOwnSpellingsStay(t *testing.T) {
 // Whatever comes, only a beginning changes: the segments after it are the caller's
 // own, in their order, and there is nothing that a second step would change.
 func FuzzSpelling(f *testing.F) {
-	for _, path := range []string{"//v1beta/models/x", "/v1/chat/completions", "/v1beta/upload/v1beta/files", "/models/..%2fx", "/a/./b", "//", "", "/upload/openai/models", "/openai/openai/v1alpha"} {
+	for _, path := range []string{"//v1beta/models/x", "/v1/chat/completions", "/v1beta/upload/v1beta/files", "/models/..%2fx", "/a/./b", "//", "", "/upload/openai/models", "/openai/openai/v1alpha", "/anthropic/v1/v1/messages", "/anthropic/v1/v1", "/anthropic/v1//"} {
 		f.Add(path, true)
 		f.Add(path, false)
 	}
