@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,15 +24,22 @@ import (
 	"fluxgate.dev/fluxgate/internal/testbuffer"
 )
 
-// The point of these tests is the process: they build the command once and run
-// it as a user does.
+// The point of these tests is the process: they build the command once and run it as a user
+// does. With -short this very binary is the command, so nothing is built and linked besides.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "fluxgate-cmd-")
 	if err != nil {
 		return "", err
 	}
 	programDir = dir
-	path := filepath.Join(dir, "fluxgate")
+	path := filepath.Join(dir, programName)
+	if testing.Short() {
+		self, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		return path, os.Symlink(self, path)
+	}
 	// What a debugger would need takes the linker a third of its time.
 	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -39,10 +47,21 @@ var program = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// programName is what the command is called, which the tests' own binary isn't.
+const programName = "fluxgate"
+
 // programDir is where the program is, once a test has needed it.
 var programDir string
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == programName {
+		main()
+		return
+	}
+	// Most wait for their processes, so more of them run than there are processors.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if programDir != "" {
 		_ = os.RemoveAll(programDir)

@@ -68,11 +68,11 @@ func TestServeWithoutConfiguration(t *testing.T) {
 // What is under way is finished; whoever is in a hurry asks twice.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
-	begin := func(latency time.Duration) *process {
+	begin := func(t *testing.T, latency time.Duration) *process {
 		simulator := launch(t, nil, "simulator", "--port", "0", "--latency", latency.String(), "--jitter", "0s")
 		return launch(t, []string{"FLUXGATE_STORE=memory", "FLUXGATE_POLICY=off", "PORT=0", "GEMINI_KEY_1=simulated-key-1", "GOOGLE_GEMINI_BASE_URL=" + simulator.address()}, "serve")
 	}
-	send := func(p *process) chan int {
+	send := func(t *testing.T, p *process) chan int {
 		url := p.address()
 		done := make(chan int, 1)
 		go func() {
@@ -88,19 +88,24 @@ func TestServeDrains(t *testing.T) {
 		return done
 	}
 
-	p := begin(2 * time.Second)
-	answer := send(p)
-	exit, _ := p.signal(syscall.SIGTERM)
-	assert.Zero(t, exit)
-	assert.Equal(t, http.StatusOK, <-answer)
-
-	p = begin(10 * time.Minute) // nobody waits for that
-	answer = send(p)
-	require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
-	require.Eventually(t, func() bool { return strings.Contains(p.out.String(), "stopping") }, patience, 10*time.Millisecond)
-	exit, _ = p.signal(os.Interrupt)
-	assert.Equal(t, 128+int(syscall.SIGINT), exit, "killed")
-	assert.Zero(t, <-answer)
+	t.Run("what is under way is finished", func(t *testing.T) {
+		t.Parallel()
+		p := begin(t, 2*time.Second)
+		answer := send(t, p)
+		exit, _ := p.signal(syscall.SIGTERM)
+		assert.Zero(t, exit)
+		assert.Equal(t, http.StatusOK, <-answer)
+	})
+	t.Run("whoever is in a hurry asks twice", func(t *testing.T) {
+		t.Parallel()
+		p := begin(t, 10*time.Minute) // nobody waits for that
+		answer := send(t, p)
+		require.NoError(t, p.cmd.Process.Signal(os.Interrupt))
+		require.Eventually(t, func() bool { return strings.Contains(p.out.String(), "stopping") }, patience, 10*time.Millisecond)
+		exit, _ := p.signal(os.Interrupt)
+		assert.Equal(t, 128+int(syscall.SIGINT), exit, "killed")
+		assert.Zero(t, <-answer)
+	})
 }
 
 // With the emulator installed, auto starts it and takes it down again.
