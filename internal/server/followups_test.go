@@ -47,20 +47,21 @@ func (w *world) uploadTo(path, about, content, token string, header ...string) a
 	return w.do("POST", u.RequestURI(), content, "X-Goog-Upload-Command", "upload, finalize", "X-Goog-Upload-Offset", "0")
 }
 
-// manyProjects is a world of eight projects, whose simulator's clock can be put forward.
+// manyProjects is a world of eight projects, whose simulator's clock stands still but where it is
+// put forward.
 func manyProjects(t *testing.T, store storage.Store) (w *world, forward func(time.Duration)) {
 	var names []string
 	for n := range 8 {
 		names = append(names, fmt.Sprintf("project-%d", n))
 	}
-	ahead := time.Duration(0)
+	began, ahead := time.Now(), time.Duration(0)
 	w = newWorld(t, setup{
 		keys: projects(names...), store: store, sim: func(c *geminisim.Config) {
 			c.UploadGranularity = 1
 			for _, model := range []string{"veo-3.0-generate-001", "gemini-2.5-flash-image"} {
 				c.Limits[model] = geminisim.Limits{RPM: 10, TPM: 1_000_000, RPD: 100}
 			}
-			c.Now = func() time.Time { return time.Now().Add(ahead) }
+			c.Now = func() time.Time { return began.Add(ahead) }
 		},
 		env: []string{"FLUXGATE_TOKENS=alice:" + aliceToken + ",bob:" + bobToken, "FLUXGATE_ADMIN_TOKENS=root:" + adminToken},
 	})
