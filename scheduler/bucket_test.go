@@ -245,7 +245,7 @@ func fitsBucket(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint6
 		if b.Rank >= below || hold < now {
 			continue
 		}
-		x := taken{b.Start, b.Start.Add(rules.Skew + b.Demand.Allowance), b.Demand.Tokens, requests(b.Demand)}
+		x := taken{b.Start, b.Start.Add(rules.Late(c.Model) + b.Demand.Allowance), b.Demand.Tokens, requests(b.Demand)}
 		if s <= hold {
 			x.arrived += hold - b.Start
 		}
@@ -253,7 +253,7 @@ func fitsBucket(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint6
 			at = append(at, b.Start)
 		}
 	}
-	own := taken{s, s.Add(rules.Skew + d.Allowance), d.Tokens, requests(d)}
+	own := taken{s, s.Add(rules.Late(c.Model) + d.Allowance), d.Tokens, requests(d)}
 	// missing is the most that may be missing at x.
 	missing := func(x Instant, all []taken) (tokens, count int64) {
 		since := []Instant{x, c.Debt.At}

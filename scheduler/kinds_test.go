@@ -11,7 +11,7 @@ import (
 
 // TestSeveralHistories has requests weigh on calendars of every kind at once: two models,
 // a feature, the outputs, which are known only afterwards, sessions at a time, and the
-// project; with windows from a second to a day, buckets, and days that begin at midnight
+// project; with windows from a second to a day, in which what is sent arrives soon or late, buckets, and days that begin at midnight
 // somewhere. In random histories some are settled, up or down and late, some are cancelled
 // or extended, and of some nothing is heard again; clocks are behind, by up to hours. What arrives is
 // judged per calendar by an observer that knows nothing of the others: no limit is broken,
@@ -98,6 +98,7 @@ func newKinds(t *rapid.T) *kinds {
 			Window:          rapid.SampledFrom([]time.Duration{0, sec, 10 * sec, 10 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "window"),
 			Zone:            rapid.SampledFrom([]*time.Location{nil, time.UTC}).Draw(t, "zone"),
 			AtATime:         name == live,
+			Late:            rapid.SampledFrom([]time.Duration{0, 0, 50 * ms, 2 * sec}).Draw(t, "late"),
 		}
 		if s.Refill = name != live && rapid.Bool().Draw(t, "refill"); s.Refill {
 			s.Burst.Requests = rapid.SampledFrom([]int64{0, 1, 3, 100}).Draw(t, "burst")
@@ -177,7 +178,7 @@ func (w *kinds) reserve(at Instant, r Reserve) Result {
 	}
 	f := journey{result: result}
 	add := func(name string, reserved Reservation) {
-		a := &arrival{earliest: result.Start, latest: result.Start.Add(w.rules.Skew + result.Allowance), tokens: reserved.Tokens, requests: reserved.Requests}
+		a := &arrival{earliest: result.Start, latest: result.Start.Add(w.rules.Late(name) + result.Allowance), tokens: reserved.Tokens, requests: reserved.Requests}
 		w.arrived[name] = append(w.arrived[name], a)
 		f.seen = append(f.seen, a)
 	}
@@ -258,7 +259,7 @@ func (w *kinds) land() {
 	}
 	s := Settle{Model: "m", ID: f.result.Reservation.ID, Reserved: f.result.Reservation, Also: f.result.Also, SentAt: f.result.Start}
 	for j, a := range f.seen {
-		a.latest = min(a.latest, f.result.Start.Add(w.rules.Skew))
+		a.latest = min(a.latest, f.result.Start.Add(w.rules.Late(f.name(j))))
 		a.over = max(at, w.p.Latest)
 		n := rapid.Int64Range(0, min(a.tokens, 1000)).Draw(w.t, "real")
 		if rapid.IntRange(0, 9).Draw(w.t, "more") == 0 {
@@ -284,12 +285,16 @@ func (w *kinds) land() {
 // was more changes nothing; so time doesn't go on for the project, and by a clock that is far behind it was less as long as
 // that one takes it for something that counts, which by then it does nowhere.
 func (w *kinds) left(f journey, j int, at Instant) bool {
-	name := "m"
-	if j > 0 {
-		name = f.result.Also[j-1].On
-	}
-	s := w.rules.Spec(name)
+	s := w.rules.Spec(f.name(j))
 	return !s.Refill && !s.AtATime && f.seen[j].latest.Add(s.Window) <= max(at, w.p.Latest)
+}
+
+// name returns the j-th of a journey's calendars.
+func (f journey) name(j int) string {
+	if j == 0 {
+		return "m"
+	}
+	return f.result.Also[j-1].On
 }
 
 // gone notes that nothing has arrived.
@@ -323,7 +328,7 @@ func (w *kinds) extend() {
 		for _, longer := range result.Also {
 			if longer.On == x.On {
 				f.result.Also[i] = longer
-				f.seen[i+1].latest = max(f.seen[i+1].latest, until.Add(w.rules.Skew))
+				f.seen[i+1].latest = max(f.seen[i+1].latest, until.Add(w.rules.Late(x.On)))
 			}
 		}
 	}

@@ -93,7 +93,7 @@ func spanOn(rules *Rules, name string, l Limits, d Demand) Instant {
 	if s, ok := rules.Specs[name]; ok && s.Window > 0 {
 		window = s.Window
 	}
-	w := float64((window + rules.Skew).Milliseconds())
+	w := float64((window + rules.Late(name)).Milliseconds())
 	if l.TPM != Unlimited && d.Tokens > l.TPM {
 		w = math.Ceil(w * float64(d.Tokens) / float64(l.TPM))
 	}
@@ -260,7 +260,7 @@ func fitsDay(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, belo
 	touched := func(from, to Instant) []string {
 		return slices.Compact([]string{dateOn(rules, c.Model, from), dateOn(rules, c.Model, to)})
 	}
-	for _, day := range touched(s.Add(-rules.Skew), s.Add(rules.Skew+d.Allowance)) {
+	for _, day := range touched(s.Add(-rules.Late(c.Model)), s.Add(rules.Late(c.Model)+d.Allowance)) {
 		n := requests(d)
 		for _, x := range c.Days {
 			if x.Day.String() == day {
@@ -268,7 +268,7 @@ func fitsDay(rules *Rules, c *Calendar, l Limits, now, s Instant, d Demand, belo
 			}
 		}
 		for _, b := range c.Bookings {
-			first, last := b.Start.Add(-rules.Skew), heldUntil(rules, b).Add(rules.Skew+b.Demand.Allowance)
+			first, last := b.Start.Add(-rules.Late(c.Model)), heldUntil(rules, b).Add(rules.Late(c.Model)+b.Demand.Allowance)
 			if b.Rank < below && heldUntil(rules, b) >= now && slices.Contains(touched(first, last), day) {
 				n += requests(b.Demand)
 			}
@@ -300,7 +300,7 @@ func turns(rules *Rules, c *Calendar, now Instant, d Demand) []Instant {
 			zone = losAngeles
 		}
 		y, m, today := now.Time().In(zone).Date()
-		at = append(at, At(time.Date(y, m, today+int(day), 0, 0, 0, 0, zone)).Add(rules.Skew))
+		at = append(at, At(time.Date(y, m, today+int(day), 0, 0, 0, 0, zone)).Add(rules.Late(c.Model)))
 	}
 	at = slices.DeleteFunc(at, func(i Instant) bool { return i < now })
 	slices.Sort(at)

@@ -246,7 +246,7 @@ func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelSt
 		m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
 	}
 	for _, x := range c.Folded {
-		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-v.rules.Spec(c.Model).Window - v.rules.Skew)), instant(x.End), x.Tokens, x.Requests})
+		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-v.rules.Spec(c.Model).Window - v.rules.Late(c.Model))), instant(x.End), x.Tokens, x.Requests})
 	}
 	block := c.Block
 	if of != nil {

@@ -166,6 +166,35 @@ func TestSlowCommits(t *testing.T) {
 	}
 }
 
+// Where it is named that a request arrives soon, a commit may take no more of that than half, as of the skew.
+func TestSlowCommitsOfWhatArrivesSoon(t *testing.T) {
+	const late = 50 * time.Millisecond
+	on := scheduler.OfWindow(first, time.Second)
+	for _, commits := range [][]time.Duration{{0, 20 * time.Millisecond, 0}, {200 * time.Millisecond, 20 * time.Millisecond, 400 * time.Millisecond, 30 * time.Millisecond}} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := &slowStore{Store: storage.NewMemory(time.Now)}
+			b := newBench(t, slow, []string{"p"})
+			b.rules.Specs = map[string]scheduler.Spec{on: {Window: time.Second, Late: late, EffectiveLimits: scheduler.EffectiveLimits{
+				Limits: scheduler.Limits{RPM: 1, TPM: scheduler.Unlimited, RPD: scheduler.Unlimited}}}}
+			for _, commit := range commits {
+				slow.commit.Store(int64(commit))
+				req := b.request()
+				req.Also = func(string) []scheduler.Weight { return []scheduler.Weight{{On: on}} }
+				grant := b.granted(req)
+				require.Len(t, grant.Also, 1)
+				arrives := b.Now().Add(late / 2)
+				assert.GreaterOrEqual(t, grant.Also[0].Reservation.End, arrives.Add(time.Second), "a commit of %v", commit)
+				slow.commit.Store(0)
+				require.NoError(t, b.Settle(t.Context(), grant, 10, time.Now()))
+				states, err := slow.View(t.Context(), []string{"p"})
+				require.NoError(t, err)
+				assert.LessOrEqual(t, states[0].Calendar(on).Sent[0].End, b.Now().Add(time.Second+late), "and nothing is lost once it is known when it was sent")
+				time.Sleep(61 * time.Second)
+			}
+		})
+	}
+}
+
 // A store that gets slower with every commit never grants a slot that it could
 // not cover: in the end the caller is told that the store can't be reached.
 func TestEverSlowerCommits(t *testing.T) {

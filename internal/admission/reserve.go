@@ -74,15 +74,18 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 // cover makes sure that the interval of a grant covers a request that is sent
 // now, although its commit took a while: where it took longer than was allowed
 // for, the interval is lengthened before anything is sent. What the request
-// itself needs for its upload isn't touched. Half the skew counts as allowed;
-// the other half is for the way to Google and for its clock. Where it can't be
+// itself needs for its upload isn't touched. Half the skew counts as allowed, of all the
+// grant's calendars the least; the other half is for the way to Google and for its clock. Where it can't be
 // lengthened the holder has its booking again, for it is told to ask again.
 func (d *decision) cover(ctx context.Context, grant *Grant, held scheduler.Booking, allowed time.Duration) (scheduler.Result, error) {
-	result := scheduler.Result{Verdict: scheduler.Admitted, Reservation: grant.Reservation}
+	result, skew := scheduler.Result{Verdict: scheduler.Admitted, Reservation: grant.Reservation}, d.rules.Skew
+	for _, x := range grant.Also {
+		skew = min(skew, d.rules.Of(grant.Project).Late(x.On))
+	}
 	for range maxReplans {
 		late := d.c.Now().Sub(grant.Reservation.Start)
 		d.c.lateness.Note(late)
-		if late <= allowed+d.rules.Skew/2 {
+		if late <= allowed+skew/2 {
 			return result, nil
 		}
 		// Lengthening is a commit too, and may take as long again.

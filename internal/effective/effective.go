@@ -264,7 +264,7 @@ func quotaSpec(provider string, l quotas.Limit) (calendar string, spec scheduler
 	}
 	spec.EffectiveLimits = scheduler.EffectiveLimits{Limits: scheduler.Limits{RPM: none, TPM: none, RPD: none}, RPMFrom: operator, TPMFrom: operator, RPDFrom: operator}
 	per, _ := l.Period() // it was checked when it was read
-	spec.Window, spec.Refill = per, l.Burst > 0
+	spec.Window, spec.Refill, spec.Late = per, l.Burst > 0, l.Lateness()
 	switch {
 	case l.Of == quotas.AtATime:
 		spec.RPM, spec.Window, spec.AtATime, spec.AtAnswer = l.Most, scheduler.PlaceFor, true, true
@@ -294,12 +294,14 @@ func joined(a, b scheduler.Spec) scheduler.Spec {
 			*x.to = *x.from
 		}
 	}
+	a.Late = max(a.Late, b.Late)
 	a.Burst.Requests, a.Burst.Tokens = max(a.Burst.Requests, b.Burst.Requests), max(a.Burst.Tokens, b.Burst.Tokens)
 	return a
 }
 
 // over returns what counts where b goes before a: what b doesn't limit is limited as a says.
 func over(a, b scheduler.Spec) scheduler.Spec {
+	b.Late = cmp.Or(b.Late, a.Late)
 	if b.RPM == scheduler.Unlimited {
 		b.RPM, b.Burst.Requests = a.RPM, a.Burst.Requests
 	}

@@ -212,6 +212,22 @@ func TestQuotas(t *testing.T) {
 	assert.Equal(t, quotas.Buckets, scheduler.BucketPeriods())
 }
 
+// How late requests may arrive is named with a limit, and holds for what is limited in that period.
+func TestQuotasSayHowLate(t *testing.T) {
+	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://azure.example/v1","limits":[
+		{"of":"requests","most":10,"per":"1s","late":"50ms"},{"of":"tokens","most":9000,"per":"1s"},
+		{"of":"requests","most":5,"per":"1s","model":"m"},{"of":"requests","most":5,"per":"10s"}]}]`)
+	rules := effective.Rules(cfg, storage.Control{}, nil)
+	for name, want := range map[string]time.Duration{
+		scheduler.OfWindow("azure/other", time.Second): 50 * time.Millisecond,
+		scheduler.OfWindow("azure/m", time.Second):     50 * time.Millisecond,
+		scheduler.OfWindow("azure/m", 10*time.Second):  500 * time.Millisecond,
+		"azure/m": 500 * time.Millisecond,
+	} {
+		assert.Equal(t, want, rules.Late(name), name)
+	}
+}
+
 // Limits of a built-in provider are named as others' are, and those of one project go before those
 // of each.
 func TestQuotasOfBuiltIn(t *testing.T) {

@@ -29,6 +29,9 @@ type Limit struct {
 	// Burst says that they are refilled without a break, and how many may be there at once. 0:
 	// they are limited within any such time.
 	Burst int64 `json:"burst"`
+	// Late is how much later than it was sent a request may arrive there, such as "50ms", where that is known: it counts
+	// for so much longer than Per. Default: what FLUXGATE_SKEW says.
+	Late string `json:"late"`
 	// Zone is in whose midnight a Day ends, such as "America/Los_Angeles". Default "UTC".
 	Zone string `json:"zone"`
 }
@@ -87,6 +90,15 @@ func (l Limit) Period() (time.Duration, error) {
 	return time.ParseDuration(l.Per)
 }
 
+// Lateness returns how much later a request may arrive; 0: nobody has named it.
+func (l Limit) Lateness() time.Duration {
+	late, _ := time.ParseDuration(l.Late) // it was checked when it was read
+	return late
+}
+
+// maxLate bounds what is named of it, as FLUXGATE_SKEW is bounded.
+const maxLate = 10 * time.Second
+
 // Location returns in whose midnight a day ends.
 func (l Limit) Location() (*time.Location, error) { return time.LoadLocation(l.Zone) } // empty is UTC
 
@@ -102,6 +114,10 @@ func (l Limit) check() error {
 		return errors.New("zone: there is one per day alone: leave it out")
 	case nowhere != nil:
 		return errors.New("zone: want one such as UTC or America/Los_Angeles")
+	case l.Late != "" && (l.Of == AtATime || l.Of == OutputTokens || l.Per == Day):
+		return errors.New("late: want it of requests or tokens in 1s, 10s, 1h or 24h, or with a burst")
+	case l.Late != "" && (l.Lateness() < time.Millisecond || l.Lateness() > maxLate):
+		return errors.New("late: want a duration such as 50ms, 1ms to 10s")
 	case l.Of == AtATime && (l.Per != "" || l.Burst != 0):
 		return errors.New("at_a_time: there is no per, and no burst: leave them out")
 	case l.Of == AtATime:

@@ -1,10 +1,12 @@
 package simulation
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -59,8 +61,9 @@ type regime struct {
 	possible float64
 	// organisations is how many there are. Default: 4.
 	organisations int
-	few           int // how many there are in ten minutes, of what takes long. Default: as many
-	models        int // how many there are, of which each request names any. Default: 1
+	few           int           // how many there are in ten minutes, of what takes long. Default: as many
+	late          time.Duration // by up to which requests arrive later than they were sent. Default: not at all
+	models        int           // how many there are, of which each request names any. Default: 1
 	// guessed says that it is outputs that are short, of which nobody knows before they are there.
 	guessed bool
 }
@@ -144,6 +147,31 @@ var regimes = []regime{
 		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), whole: true, possible: 0.5, least: 0.93,
 	},
 	{
+		name: "requests within any second, which arrive half a second late at most", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: 500 * time.Millisecond,
+		// Whoever doesn't know when a request arrives has two thirds, if that is all that he knows.
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), exact: true, possible: 1 / 1.5,
+	},
+	{
+		name: "requests within any second, which are known to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: 50 * time.Millisecond,
+		env:   []string{soon(`{"of":"requests","most":1,"per":"1s","late":"50ms"}`)},
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), exact: true,
+	},
+	{
+		name: "ten requests within any second, which are known to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 10, time.Second), simquota.PerMinute(simquota.Tokens, 10_000_000)}, late: 50 * time.Millisecond,
+		latency: 500 * time.Millisecond, few: 1,
+		env:   []string{soon(`{"of":"requests","most":10,"per":"1s","late":"50ms"}`)},
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 10, time.Second), exact: true,
+	},
+	{
+		name: "requests within any ten seconds, which are known to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 3, 10*time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: 50 * time.Millisecond,
+		env:   []string{soon(`{"of":"requests","most":3,"per":"10s","late":"50ms"}`)},
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 3, 10*time.Second), exact: true, least: 0.98,
+	},
+	{
 		name: "requests a minute, refilled, three at once", provider: "azure", dialect: openaisim.Plain, counting: openaisim.CountSum,
 		limits: []simquota.Limit{{Dimension: simquota.Requests, Amount: 15, Per: time.Minute, Burst: 3}},
 		env: []string{`FLUXGATE_LIMITS={"azure/m":{"rpm":15,"tpm":-1}}`,
@@ -173,6 +201,11 @@ var regimes = []regime{
 			`FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://provider.test/v1","models":["m"],"limits":[{"of":"at_a_time","most":3}]}]`},
 		input: 50, output: 50, bound: simquota.PerMinute(simquota.Requests, 6), guessed: true,
 	},
+}
+
+// soon is the provider of Azure's limits with one that is named.
+func soon(limit string) string {
+	return `FLUXGATE_PROVIDERS=[{"name":"azure","base_url":"https://provider.test/v1","models":["m"],"limits":[` + limit + `]}]`
 }
 
 func sliding(d simquota.Dimension, amount int64, per time.Duration) simquota.Limit {
@@ -305,12 +338,41 @@ func newForeign(t *testing.T, r regime) *foreign {
 		sim := openaisim.New(openaisim.Config{Keys: keys, Models: models, Limits: limits, Latency: f.latency, Counting: r.counting, Dialect: r.dialect})
 		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	}
+	if r.late > 0 {
+		trip = &delayed{next: trip, most: r.late, rnd: rand.New(rand.NewPCG(3, f.world))}
+	}
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
 	f.app, err = app.Start(t.Context(), cfg, app.Options{Store: storage.NewMemory(time.Now), Logger: slog.New(slog.DiscardHandler), Transport: trip})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, f.app.Close(context.Background())) })
 	return f
+}
+
+// A delayed sends what was written on its way for a while, of which nobody here knows how long it is.
+type delayed struct {
+	next http.RoundTripper
+	most time.Duration
+	mu   sync.Mutex
+	rnd  *rand.Rand
+}
+
+// RoundTrip implements http.RoundTripper.
+func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
+	written := new(bytes.Buffer)
+	if r.Body != nil {
+		if _, err := written.ReadFrom(r.Body); err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.Body = io.NopCloser(written)
+	}
+	d.mu.Lock()
+	most := d.most.Milliseconds()
+	way := []int64{0, most, d.rnd.Int64N(most + 1)}[d.rnd.IntN(3)]
+	d.mu.Unlock()
+	time.Sleep(time.Duration(way) * time.Millisecond)
+	return d.next.RoundTrip(r)
 }
 
 func org(i int) string { return fmt.Sprintf("org-%d", i+1) }

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -111,7 +112,7 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	}
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
-	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
+	t := Terms{Limits: l.Limits, skew: millis(cmp.Or(spec.Late, rules.Skew)), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
 		every: every, grain: grainOf(every),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, inputToo: spec.InputToo, zone: spec.Zone, refill: spec.Refill,
 	}}

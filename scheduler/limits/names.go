@@ -91,6 +91,9 @@ type Spec struct {
 	InputToo bool
 	// Start says that limits whose source is only a start are tried beyond, as a model's are.
 	Start bool
+	// Late is how much later than it was sent a request may arrive, where somebody has named it for this alone; 0: as
+	// [Rules].Skew says.
+	Late time.Duration
 	// Zone is in whose midnight RPD is reset; nil: the Pacific one.
 	Zone *time.Location
 }

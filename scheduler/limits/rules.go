@@ -1,6 +1,9 @@
 package limits
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Rules are what every decision about a project is made with.
 // They are read only and shared.
@@ -65,6 +68,14 @@ func (r *Rules) Spec(name string) Spec {
 		s.Window = Window
 	}
 	return s
+}
+
+// Late returns how much later than it was sent a request may arrive, for a calendar.
+func (r *Rules) Late(name string) time.Duration {
+	if IsModel(name) {
+		return r.Skew
+	}
+	return cmp.Or(r.Spec(name).Late, r.Skew)
 }
 
 // besideSpec returns what a calendar beside a model's counts: what is named for each of the
