@@ -75,8 +75,8 @@ func (l *CallerLimit) taken() bool { return l == nil || l.reserved != nil }
 // Take takes the place of a request that needs no slot of a project's. It returns the wait
 // where there is no room.
 func (l *CallerLimit) Take(ctx context.Context) (*Wait, error) {
-	limited, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
 	wait, err := l.Check(limited)
 	if wait == nil && err == nil {
 		wait, err = l.reserve(limited, false)

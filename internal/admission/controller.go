@@ -80,8 +80,8 @@ func New(ctx context.Context, o Options) (*Controller, error) {
 // store, which are storage.ErrUnavailable after patience.GiveUp at the latest, and the
 // context's.
 func (c *Controller) Admit(ctx context.Context, req Request) (*Grant, *Wait, error) {
-	limited, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
 	grant, wait, err := c.admit(limited, req)
 	return grant, wait, limited.Explain(err)
 }

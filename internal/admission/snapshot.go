@@ -35,8 +35,8 @@ func (s *Snapshot) Chain(mode scheduler.Mode) []string {
 // Snapshot returns what is decided by now. The control document is at most
 // storage.ControlAge old.
 func (c *Controller) Snapshot(ctx context.Context) (*Snapshot, error) {
-	limited, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
 	control, err := c.store.Control(limited)
 	if err != nil {
 		return nil, limited.Explain(err)

@@ -24,8 +24,8 @@ func (c *Controller) behind() time.Duration {
 // View returns what this instance knows of projects, in order; nil where nothing
 // is kept.
 func (c *Controller) View(ctx context.Context, ids []string) ([]*scheduler.Project, error) {
-	limited, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
 	states, err := c.store.View(limited, ids)
 	return states, limited.Explain(err)
 }

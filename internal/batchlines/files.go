@@ -37,9 +37,9 @@ func (f *Files) Check(ctx context.Context, who resources.Caller, route *routes.R
 	if err != nil || !route.ReadsLines || f == nil || !f.resources.Confines(who) || len(names) == 0 {
 		return err
 	}
-	limited, done := patience.Limit(ctx)
+	limited := patience.Limit(ctx)
 	has, err := f.resources.FindNow(limited, who.Name, project, names)
-	if done(); err != nil {
+	if limited.End(); err != nil {
 		return unknown(err)
 	}
 	for _, name := range names {

@@ -36,8 +36,8 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 
 // take reckons with the call in its caller's budget; the wait says when there is room in it.
 func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, error) {
-	limited, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
 	share, spent, err := r.d.budgets.Take(limited, r.call.Caller, r.models, r.demand.Tokens)
 	if never, ok := errors.AsType[*budget.NeverError](err); ok {
 		return nil, nil, apierror.OverBudget(never.ID, never.Value, never.Needs, err)
@@ -59,9 +59,9 @@ func (d *Dispatcher) MayMake(ctx context.Context, caller, model string) (*admiss
 	if d.shadow.On() {
 		return nil, nil
 	}
-	limited, done := patience.Limit(ctx)
+	limited := patience.Limit(ctx)
 	share, spent, err := d.budgets.Take(limited, caller, []string{model}, 0)
-	done()
+	limited.End()
 	share.GiveBack()
 	if spent == nil || err != nil {
 		return nil, limited.Explain(err)

@@ -368,8 +368,8 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 // settle settles an answered request and records what the answer says. All of it takes what the
 // request may yet wait for the store.
 func (r *dispatch) settle(ctx context.Context, grant *admission.Grant, key keys.Key, info Sent, sent standing.Sent, took time.Duration) {
-	after, done := patience.Limit(ctx)
-	defer done()
+	after := patience.Limit(ctx)
+	defer after.End()
 	prompt := info.PromptTokens
 	if info.Counted {
 		prompt = -1 // what is counted stays as it is

@@ -114,12 +114,12 @@ func (d *Dispatcher) condemn(ctx context.Context, p *Pool, key keys.Key, e *upst
 	if lesson.Table[lesson.Of(e, false, true)].Concerns == lesson.WholeProject {
 		refused = p.Only(key.Project).Keys
 	}
-	limited, done := patience.Limit(ctx)
+	limited := patience.Limit(ctx)
 	marked, err := d.mark(limited, refused, reason)
 	for _, k := range marked {
 		d.audit.Record(limited, events.Fluxgate, fmt.Sprintf("key %d%s is invalid: %s", k.Index, k.Whose(), reason))
 	}
-	done()
+	limited.End()
 	_, reload := d.keys.Reload(ctx, "a key turned out to be invalid")
 	return errors.Join(err, reload)
 }

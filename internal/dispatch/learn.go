@@ -25,12 +25,12 @@ import (
 func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Key, e *upstream.Error, sent standing.Sent) error {
 	unknown := e.Class == upstream.ClassModelUnknown
 	weights.Failed(grant, r.call.other, e)
-	limited, done := patience.Limit(ctx)
+	limited := patience.Limit(ctx)
 	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
 	if !unknown { // a name that a caller made up leaves no state
 		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
 	}
-	done()
+	limited.End()
 	return errors.Join(err, r.feedback(ctx, grant, key, e))
 }
 
@@ -51,8 +51,9 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	if e.Class == upstream.ClassKeyInvalid {
 		err = r.d.condemn(ctx, r.pool, key, e) // which may find that it is another class
 	}
-	ctx, done := patience.Limit(ctx)
-	defer done()
+	limited := patience.Limit(ctx)
+	defer limited.End()
+	ctx = limited
 	what := r.call.refusalOf(e)
 	l := lesson.Table[what]
 	switch l.Concerns {

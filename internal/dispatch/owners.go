@@ -65,9 +65,9 @@ func (d *Dispatcher) Owning(ctx context.Context, p *Pool, who resources.Caller, 
 
 // own narrows the pool to the project in which the caller has what it names.
 func (d *Dispatcher) own(ctx context.Context, p *Pool, who resources.Caller, names []string) (*Pool, error) {
-	limited, done := patience.Limit(ctx)
+	limited := patience.Limit(ctx)
 	has, err := d.resources.Find(limited, who.Name, names)
-	if done(); err != nil {
+	if limited.End(); err != nil {
 		return nil, errWhose(err)
 	}
 	project := ""
@@ -123,9 +123,9 @@ func (d *Dispatcher) owning(ctx context.Context, p *Pool, names []string) (*Pool
 // the caller has.
 func (d *Dispatcher) Place(ctx context.Context, who resources.Caller, p *Pool, kind, beside string) (*Pool, error) {
 	if beside == "" && len(p.Projects) > 1 {
-		limited, done := patience.Limit(ctx)
+		limited := patience.Limit(ctx)
 		project, err := d.placer.Prefers(limited, who.Name, kind)
-		if done(); err != nil {
+		if limited.End(); err != nil {
 			return nil, errWhose(err)
 		}
 		return p.Preferring(project), nil

@@ -10,7 +10,10 @@ import (
 // A Limited context ends when a request's patience does. Nearly all that is asked of the
 // store is answered from memory, so there is no timer until somebody waits for Done.
 type Limited struct {
-	context.Context // of the request
+	context.Context               // of the request
+	of              *patience     // nil: no request's
+	counts          bool          // what it takes is taken from that; else it is within another that does
+	left            time.Duration // from the beginning to the deadline
 	deadline        time.Time
 	once            sync.Once
 	timed           atomic.Pointer[timed] // nil: nobody has waited
@@ -58,16 +61,14 @@ func (l *Limited) Err() error {
 	return l.start().Err()
 }
 
-// within is the key by which a context is known to be within a limited one.
-type within struct{}
-
 // Value implements context.Context. With the timer's, package context finds what ended it.
-func (l *Limited) Value(key any) any {
-	if key == (within{}) {
-		return true
+// What asks for the patience finds that it is within this context.
+func (l *Limited) Value(k any) any {
+	if l.of != nil && k == (key{}) {
+		return l
 	}
 	if t := l.timed.Load(); t != nil {
-		return t.Value(key)
+		return t.Value(k)
 	}
-	return l.Context.Value(key)
+	return l.Context.Value(k)
 }

@@ -30,28 +30,35 @@ func With(ctx context.Context) context.Context {
 	return context.WithValue(ctx, key{}, &patience{left: GiveUp})
 }
 
-// Limit returns the context in which the store is asked, and what is to be called
+// Limit returns the context in which the store is asked, which is to be ended
 // afterwards. Without With, GiveUp is for what is asked in it. Within another limited
 // context the time counts once.
-func Limit(ctx context.Context) (_ *Limited, done func()) {
-	p, _ := ctx.Value(key{}).(*patience)
-	begun := time.Now()
-	if p == nil {
-		l := &Limited{Context: ctx, deadline: begun.Add(GiveUp)}
-		return l, l.stop
+func Limit(ctx context.Context) *Limited {
+	l := &Limited{Context: ctx, left: GiveUp}
+	switch outer := ctx.Value(key{}).(type) {
+	case *patience:
+		l.of, l.counts, l.left = outer, true, outer.remains()
+	case *Limited:
+		l.of, l.left = outer.of, outer.of.remains()
 	}
+	l.deadline = time.Now().Add(l.left)
+	return l
+}
+
+// remains returns what is left of a patience.
+func (p *patience) remains() time.Duration {
 	p.mu.Lock()
-	left := p.left
-	p.mu.Unlock()
-	l := &Limited{Context: ctx, deadline: begun.Add(left)}
-	if ctx.Value(within{}) != nil {
-		return l, l.stop
-	}
-	return l, func() {
-		l.stop()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.left = max(0, p.left-time.Since(begun))
+	defer p.mu.Unlock()
+	return p.left
+}
+
+// End is called when nothing more is asked of the store in this context.
+func (l *Limited) End() {
+	l.stop()
+	if l.counts {
+		l.of.mu.Lock()
+		defer l.of.mu.Unlock()
+		l.of.left = max(0, l.of.left-(l.left-time.Until(l.deadline)))
 	}
 }
 

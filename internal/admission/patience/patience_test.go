@@ -34,8 +34,8 @@ func TestDeadline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				l, done := Limit(t.Context())
-				defer done()
+				l := Limit(t.Context())
+				defer l.End()
 				until, ok := l.Deadline()
 				assert.True(t, ok)
 				err := ended(l)
@@ -54,8 +54,8 @@ func TestOwnEnd(t *testing.T) {
 		type name struct{}
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), name{}, "n"), time.Second)
 		defer cancel()
-		l, done := Limit(With(ctx))
-		defer done()
+		l := Limit(With(ctx))
+		defer l.End()
 		until, _ := l.Deadline()
 		assert.Equal(t, time.Now().Add(time.Second), until)
 		assert.Equal(t, "n", l.Value(name{}))
@@ -69,14 +69,14 @@ func TestOwnEnd(t *testing.T) {
 // Whatever waits on behalf of a request ends with it.
 func TestDoneEndsWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, done := Limit(t.Context())
+		l := Limit(t.Context())
 		ended := make(chan error)
 		go func() {
 			<-l.Done()
 			ended <- l.Err()
 		}()
 		synctest.Wait()
-		done()
+		l.End()
 		require.ErrorIs(t, <-ended, context.Canceled)
 	})
 }
@@ -86,13 +86,13 @@ func TestOneTimeForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, begun := With(t.Context()), time.Now()
 		for range 3 {
-			_, done := Limit(ctx)
+			l := Limit(ctx)
 			time.Sleep(3 * time.Second)
-			done()
+			l.End()
 			time.Sleep(time.Minute) // at the provider
 		}
-		l, done := Limit(ctx)
-		defer done()
+		l := Limit(ctx)
+		defer l.End()
 		until, _ := l.Deadline()
 		assert.Equal(t, begun.Add(3*time.Minute+10*time.Second), until)
 	})
@@ -102,16 +102,16 @@ func TestOneTimeForAll(t *testing.T) {
 func TestTimeWithinCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := With(t.Context())
-		outer, done := Limit(ctx)
-		inner, doneInner := Limit(context.WithValue(outer, t, t))
+		outer := Limit(ctx)
+		inner := Limit(context.WithValue(outer, t, t))
 		until, _ := outer.Deadline()
 		before, _ := inner.Deadline()
 		assert.Equal(t, until, before)
 		time.Sleep(3 * time.Second)
-		doneInner()
-		done()
-		l, done := Limit(ctx)
-		defer done()
+		inner.End()
+		outer.End()
+		l := Limit(ctx)
+		defer l.End()
 		until, _ = l.Deadline()
 		assert.Equal(t, 7*time.Second, time.Until(until))
 	})
