@@ -1,6 +1,8 @@
 package answers
 
 import (
+	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -114,4 +116,26 @@ func TestLastIndex(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What says something is found wherever a regular expression finds it.
+func TestSaysSomething(t *testing.T) {
+	says := regexp.MustCompile(`"(?:candidates|choices)"\s*:\s*\[\s*\{\s*"|"blockReason"\s*:\s*"`)
+	pieces := []string{`"candidates"`, `"choices"`, `"blockReason"`, `:`, `[`, `{`, `"`, " ", "\n\t\f\r", "\v", "x", "candidates"}
+	random := rand.New(rand.NewPCG(1, 2))
+	found := 0
+	for range 200_000 {
+		var text []byte
+		for range 3 + random.IntN(7) {
+			text = append(text, pieces[random.IntN(len(pieces))]...)
+		}
+		want := says.Match(text)
+		if got := saysSomething(text); got != want {
+			t.Fatalf("%q: %v, want %v", text, got, want)
+		}
+		if want {
+			found++
+		}
+	}
+	assert.NotZero(t, found)
 }
