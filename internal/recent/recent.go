@@ -29,11 +29,11 @@ func (r *Map[K, V]) Get(key K) (V, bool) {
 func (r *Map[K, V]) Put(key K, value V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.values[key]; !ok {
-		r.order = append(r.order, key)
+	before := len(r.values)
+	if r.values[key] = value; len(r.values) == before {
+		return // it was there: one look into a map that no cache holds tells that too
 	}
-	r.values[key] = value
-	if len(r.order) > r.most {
+	if r.order = append(r.order, key); len(r.order) > r.most {
 		delete(r.values, r.order[0])
 		r.order = r.order[1:]
 	}
