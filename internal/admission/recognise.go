@@ -75,9 +75,9 @@ func (d *decision) rehold() bool {
 	now := d.c.Now()
 	switch t := d.req.Ticket; {
 	case t != nil:
-		d.hold(func(b scheduler.Booking) bool { return b.ID == t.ID }, nil)
+		d.hold(now, func(b scheduler.Booking) bool { return b.ID == t.ID }, nil)
 	case d.req.Hash != 0:
-		d.hold(func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early })
+		d.hold(now, func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early })
 	}
 	return d.held != 0
 }
@@ -98,7 +98,7 @@ func (d *decision) recogniseHash() {
 	}
 	// A return takes the oldest that has started.
 	mine := func(b scheduler.Booking) bool { return b.Hash == d.req.Hash }
-	if d.hold(mine, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early }); d.held != 0 {
+	if d.hold(now, mine, func(b scheduler.Booking) bool { return b.Start <= now+waitlist.Early }); d.held != 0 {
 		return
 	}
 	if started := d.c.waitlist.TakeStarted(d.req.Hash, now-waitlist.Early); started != nil {
@@ -153,7 +153,7 @@ func (d *decision) comesLate(start, told, since, now scheduler.Instant) {
 // while there is one for its request, comes for that.
 func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now scheduler.Instant) bool {
 	p := d.c.waitlist.Waiting(d.req.Hash, now)
-	d.hold(mine, func(b scheduler.Booking) bool {
+	d.hold(now, mine, func(b scheduler.Booking) bool {
 		return (p == nil || b.Start <= p.Start) && (!d.req.Book || !d.c.waitlist.JustTold(b.ID, now))
 	})
 	if d.held == 0 && p != nil {
@@ -179,8 +179,7 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 }
 
 // hold looks for the oldest booking that is the caller's and due.
-func (d *decision) hold(mine, due func(scheduler.Booking) bool) {
-	now := d.c.Now()
+func (d *decision) hold(now scheduler.Instant, mine, due func(scheduler.Booking) bool) {
 	var oldest scheduler.Booking
 	d.bookings(func(project, model string, b scheduler.Booking) {
 		if mine(b) && now <= b.Until(d.rules) && (due == nil || due(b)) && (d.held == 0 || b.Start < oldest.Start) {

@@ -41,10 +41,11 @@ func (c *Controller) Fail(ctx context.Context, grant *Grant, f Failure) error {
 
 func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settle, sentAt time.Time) error {
 	s.Model, s.ID, s.Reserved, s.Caller = grant.Model, grant.Reservation.ID, grant.Reservation, grant.Caller
+	now := c.Now()
 	if !sentAt.IsZero() {
-		s.SentAt = c.Now() - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
+		s.SentAt = now - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
 	}
-	s.Also, s.Counted, s.Answered = grant.Also, grant.Counted, c.Now()
+	s.Also, s.Counted, s.Answered = grant.Also, grant.Counted, now
 	larger := s.Tokens > grant.Reservation.Tokens
 	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
 		larger = larger || n > grant.Also[i].Reservation.Tokens

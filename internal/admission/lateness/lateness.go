@@ -3,6 +3,7 @@ package lateness
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type ring struct {
 	mu   sync.Mutex
 	last []time.Duration
 	next int
+	most atomic.Int64 // of last, read several times for each that is added
 }
 
 // newRing returns a ring of n durations, all of them zero to begin with.
@@ -21,13 +23,10 @@ func (r *ring) add(d time.Duration) {
 	defer r.mu.Unlock()
 	r.last[r.next%len(r.last)] = d
 	r.next++
+	r.most.Store(int64(slices.Max(r.last)))
 }
 
-func (r *ring) max() time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Max(r.last)
-}
+func (r *ring) max() time.Duration { return time.Duration(r.most.Load()) }
 
 // Commits keeps how long ago reservations began when their commits returned.
 type Commits struct{ recent *ring }
