@@ -10,8 +10,9 @@ package requestid
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base32"
+	"encoding/binary"
+	"math/rand/v2"
 	"net/http"
 )
 
@@ -30,7 +31,10 @@ const length = 16
 // New returns a fresh ID: lower-case letters and digits.
 func New() string {
 	var random [length * 5 / 8]byte
-	_, _ = rand.Read(random[:]) // never fails
+	// IDs need only differ, and this generator, which the system seeds, is twenty times as fast as
+	// asking the system.
+	binary.BigEndian.PutUint64(random[:], rand.Uint64())
+	binary.BigEndian.PutUint16(random[8:], uint16(rand.Uint32()))
 	var id [length]byte
 	spelling.Encode(id[:], random[:])
 	return string(id[:])

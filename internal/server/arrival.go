@@ -22,13 +22,11 @@ type arrival struct {
 type arrivalKey struct{}
 
 func withArrival(ctx context.Context, a arrival) context.Context {
-	return context.WithValue(ctx, arrivalKey{}, a)
+	return context.WithValue(ctx, arrivalKey{}, &a)
 }
 
-func arrivalOf(r *http.Request) arrival {
-	a, _ := r.Context().Value(arrivalKey{}).(arrival)
-	return a
-}
+// arrivalOf returns what is known of a request that has its handler.
+func arrivalOf(r *http.Request) *arrival { return r.Context().Value(arrivalKey{}).(*arrival) }
 
 // formatOf returns the format in which the route's clients expect errors.
 func formatOf(r *http.Request) apierror.Format { return arrivalOf(r).format }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -70,5 +71,6 @@ func (s *Server) takePlace(w http.ResponseWriter, r *http.Request) (place *admis
 
 // logCall logs a call that is to be dispatched.
 func (s *Server) logCall(ctx context.Context, c *dispatch.Call, bytes int) {
-	s.logger(ctx).Info("request", "tokens", c.Demand.Tokens, "exact", c.Exact, "bytes", bytes, "ticket", c.Ticket != nil)
+	s.logger(ctx).LogAttrs(ctx, slog.LevelInfo, "request", slog.Int64("tokens", c.Demand.Tokens), slog.Bool("exact", c.Exact),
+		slog.Int("bytes", bytes), slog.Bool("ticket", c.Ticket != nil))
 }

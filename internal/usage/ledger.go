@@ -205,7 +205,10 @@ func (l *Ledger) row(now time.Time, f For) *Counts {
 	today := scheduler.DayOf(scheduler.At(now))
 	all := l.today(today).rows
 	k := rowKey{At: now.Unix(), Project: f.Project, Model: f.Model, Caller: f.Caller}.within(fine, today)
-	if all[k] == nil && len(all) >= maxRows {
+	if c := all[k]; c != nil {
+		return c
+	}
+	if len(all) >= maxRows {
 		k.Project, k.Model, k.Caller = Others, Others, Others
 	}
 	return all.of(k)
