@@ -261,6 +261,9 @@ func (l *Ledger) Left(ctx context.Context, caller string) ([]Left, error) {
 	return a.left(now), nil
 }
 
+// Bounds reports whether a caller has budgets.
+func (l *Ledger) Bounds(caller string) bool { return l.of(caller) != nil }
+
 // Known is Left without asking the store: as this instance last knew what others spent; none
 // before it first did.
 func (l *Ledger) Known(caller string) []Left {

@@ -11,7 +11,8 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 )
 
-// Headers that carry a credential.
+// Headers that carry a credential, as http.CanonicalHeaderKey has them: they are looked up as they
+// stand here.
 const (
 	authorization = "Authorization"
 	apiKeyHeader  = "X-Goog-Api-Key"
@@ -41,17 +42,17 @@ func credentials(r *http.Request, authorized bool) []string {
 		}
 	}
 	for _, name := range []string{apiKeyHeader, tokenHeader} {
-		for _, value := range r.Header.Values(name) {
+		for _, value := range r.Header[name] {
 			add(value)
 		}
 	}
 	if r.URL != nil && strings.HasPrefix(r.URL.Path, anthropicPath) {
-		for _, value := range r.Header.Values(xAPIKey) {
+		for _, value := range r.Header[xAPIKey] {
 			add(value)
 		}
 	}
 	if authorized {
-		for _, value := range r.Header.Values(authorization) {
+		for _, value := range r.Header[authorization] {
 			add(fromAuthorization(value))
 		}
 	}

@@ -66,7 +66,7 @@ func spellings(r *http.Request) []string {
 		}
 	}
 	// The same as they are spelt here.
-	for _, value := range slices.Concat(r.Header.Values(authorization), r.Header.Values(serverless)) {
+	for _, value := range slices.Concat(r.Header[authorization], r.Header[serverless]) {
 		if _, rest, _ := strings.Cut(strings.TrimSpace(value), " "); len(rest) >= minScanned {
 			all = append(all, strings.TrimSpace(rest))
 		}
@@ -100,7 +100,10 @@ func containsAny(text string, any []string) bool {
 
 func stripHeader(h http.Header, repeated []string) {
 	for name, values := range h {
-		if slices.Contains(credentialHeaders, http.CanonicalHeaderKey(name)) ||
+		carries := func(credential string) bool {
+			return len(credential) == len(name) && strings.EqualFold(credential, name)
+		}
+		if slices.ContainsFunc(credentialHeaders, carries) ||
 			slices.ContainsFunc(values, func(v string) bool { return containsAny(v, repeated) }) {
 			delete(h, name)
 		}

@@ -36,6 +36,9 @@ func (r *dispatch) used(ctx context.Context, grant *admission.Grant, info Sent) 
 
 // take reckons with the call in its caller's budget; the wait says when there is room in it.
 func (r *dispatch) take(ctx context.Context) (*budget.Share, *admission.Wait, error) {
+	if !r.d.budgets.Bounds(r.call.Caller) {
+		return nil, nil, nil
+	}
 	limited := patience.Limit(ctx)
 	defer limited.End()
 	share, spent, err := r.d.budgets.Take(limited, r.call.Caller, r.models, r.demand.Tokens)
