@@ -110,6 +110,7 @@ type Reserve struct {
 	// Contested says that other callers wait for the model, so that what this one is served
 	// is to be kept.
 	Contested bool
+	Key       string // of the request; where it isn't usable any more it is planned anew; empty: any
 	// Over takes the slot now, over whatever limit, block or booking is in the way: the
 	// request is sent in any case, and only has to be counted.
 	Over bool
@@ -135,6 +136,9 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	r.Demand.Allowance = millis(r.Demand.Allowance).Sub(0)
 	var few [4]side
 	all, cause := p.sides(few[:0], rules, now, r.Model, r.Demand, r.Also, true)
+	if r.Key != "" && !p.Usable(r.Key) {
+		cause = Unavailable
+	}
 	if cause != NoCause && !(r.Over && len(all) > 0) {
 		return Result{Verdict: Replan, Start: Never, Cause: cause}
 	}

@@ -29,13 +29,17 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			}
 		}()
 	}
+	key, usable := d.key(offer.Project), "" // others may have found that it isn't since
+	if !book && key != d.req.TryKey {
+		usable = key
+	}
 	var from scheduler.Instant
 	if book && d.proved {
 		from = offer.Start // what is before that others were told of
 	}
 	result, err = d.c.store.Apply(ctx, d.rules, offer.Project, scheduler.Reserve{
 		Model: offer.Model, Demand: demand, Also: offer.Also, ID: ticket.NewIDOf(d.req.Caller), Hash: d.req.Hash,
-		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Over: d.req.Over,
+		Booking: held, Came: d.came, Behind: d.c.behind(), Book: book, Planned: offer.Start, From: from, Since: d.since, Hold: hold, Caller: d.req.Caller, Level: d.level(offer.Model), Contested: d.contested(offer.Model), Key: usable, Over: d.req.Over,
 	})
 	if err != nil {
 		return nil, nil, result, err
@@ -46,7 +50,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 			d.since = result.Booking.Since
 		}
 		grant := &Grant{
-			Project: offer.Project, Key: d.key(offer.Project), Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
+			Project: offer.Project, Key: key, Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
 			Booked: result.Booking.ID != 0, Probe: result.Probe, Trial: result.Trial, Caller: d.req.Caller,
 		}
 		result, err = d.cover(ctx, grant, result.Booking, result.Allowance-d.demand.Allowance)

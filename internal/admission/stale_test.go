@@ -90,3 +90,43 @@ func crowded(t *testing.T, p *scheduler.Project, rules *scheduler.Rules, now sch
 	require.Equal(t, scheduler.Admitted, result.Verdict)
 	return next
 }
+
+// What another instance has just found out of a key, or an operator said, holds for an instance whose view is older: it
+// takes another key of the project, another project, or says that there is none.
+func TestKeysNewerThanTheView(t *testing.T) {
+	yes, spent := true, "BILLING"
+	for name, mark := range map[string]scheduler.SetMark{"disabled": {Disabled: &yes}, "invalid": {Invalid: &spent}} {
+		for _, c := range []struct {
+			name, key string
+			pool      []admission.Project
+		}{
+			{"another key", "second-key-of-p", []admission.Project{{ID: "p", Keys: []string{"key-of-p", "second-key-of-p"}}}},
+			{"another project", "key-of-q", []admission.Project{{ID: "p", Keys: []string{"key-of-p"}}, {ID: "q", Keys: []string{"key-of-q"}}}},
+			{"none", "", []admission.Project{{ID: "p", Keys: []string{"key-of-p"}}}},
+		} {
+			t.Run(name+", "+c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					shared := storage.NewMemory(time.Now)
+					there := newBench(t, &stale{shared, map[string]*scheduler.Project{}}, []string{"p"})
+					ids := []string{"p", "q"}
+					_, err := there.shared.View(t.Context(), ids)
+					require.NoError(t, err)
+					mark.Key = "key-of-p"
+					_, err = shared.Apply(t.Context(), there.rules, "p", mark)
+					require.NoError(t, err)
+					req := there.request()
+					req.Projects = c.pool
+					grant, wait, err := there.Admit(t.Context(), req)
+					assert.Nil(t, wait)
+					if c.key == "" {
+						assert.ErrorIs(t, err, admission.ErrNoProject)
+						assert.Nil(t, grant)
+						return
+					}
+					require.NoError(t, err)
+					assert.Equal(t, c.key, grant.Key)
+				})
+			})
+		}
+	}
+}
