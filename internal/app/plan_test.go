@@ -90,7 +90,8 @@ func TestPlanOfOtherProviders(t *testing.T) {
 // A plan reckons with the outputs that its caller had, like the request, in whatever format it is asked.
 func TestPlanKnowsItsCallersOutputs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := mix(t, "FLUXGATE_TOKENS=alice:0123456789-alice,bob:0123456789-bob00")
+		m := mix(t, "FLUXGATE_TOKENS=alice:0123456789-alice,bob:0123456789-bob00",
+			`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://api.groq.com/openai/v1","models":["llama-*"]},{"name":"anthropic","limits":[{"of":"output_tokens","most":800}]}]`)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
 		as := map[string][]string{"alice": {"X-Fluxgate-Token", "0123456789-alice"}, "bob": {"X-Fluxgate-Token", "0123456789-bob00"}}
 		for name, text := range map[string]string{"alice": strings.Repeat("a long story ", 40), "bob": "Hi"} {
@@ -99,16 +100,30 @@ func TestPlanKnowsItsCallersOutputs(t *testing.T) {
 				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			}
 		}
-		plan := func(name, body string) int64 {
+		for i, text := range []string{"write 5 tokens", "write 200 tokens"} {
+			for range 3 {
+				rec := m.ask(t, "POST", message, strings.NewReplacer("Hello", text, `"max_tokens":16`, `"max_tokens":800`).Replace(messageOf("claude-sonnet-5")), as[[]string{"bob", "alice"}[i]]...)
+				require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			}
+		}
+		plan := func(name, body string) remote.Plan {
 			rec := m.ask(t, "POST", "/plan", body, as[name]...)
 			require.Equal(t, http.StatusOK, rec.Code, rec.Body)
 			var p remote.Plan
 			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &p))
-			return p.Tokens
+			return p
 		}
-		for _, body := range []string{chatOf("groq/llama-4"), `{"prompt":"Hello","model":"groq/llama-4"}`} {
-			assert.Greater(t, plan("alice", body), plan("bob", body)+50, body)
-		}
+		body := chatOf("groq/llama-4")
+		assert.Greater(t, plan("alice", body).Tokens, plan("bob", body).Tokens+50)
+		// A prompt always says how much it may put out, which Groq counts; and what others count of it is what is put out.
+		body = `{"prompt":"Hello","model":"groq/llama-4"}`
+		assert.Equal(t, plan("alice", body).Tokens, plan("bob", body).Tokens)
+		body = `{"prompt":"Hello","model":"anthropic/claude-sonnet-5"}`
+		late, soon := plan("alice", body), plan("bob", body)
+		require.NotNil(t, late.Best.Start)
+		require.NotNil(t, soon.Best.Start)
+		assert.Equal(t, soon.Now, *soon.Best.Start)
+		assert.Greater(t, *late.Best.Start, late.Now)
 	})
 }
 

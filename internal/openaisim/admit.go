@@ -17,7 +17,7 @@ func (c *call) admit(model string, input, chars, maxOutput int64) *apiError {
 	want := simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: input}
 	estimate := (chars + 3) / 4
 	switch c.s.counting {
-	case CountSum:
+	case CountSum, CountReserved:
 		want[simquota.Tokens] = estimate + maxOutput
 	case CountUsed:
 		want[simquota.Tokens] = input
@@ -49,7 +49,10 @@ func (c *call) settle(u usage) {
 	now := c.s.Now()
 	c.Log.Output = u.output
 	used := simquota.Amounts{simquota.OutputTokens: u.output}
-	if c.s.counting == CountUsed {
+	switch c.s.counting {
+	case CountReserved:
+		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached + u.output})
+	case CountUsed:
 		used[simquota.Tokens] = u.output
 		c.s.Ledger().Settle(now, c.Charge, simquota.Amounts{simquota.Requests: 1, simquota.InputTokens: u.input, simquota.Tokens: u.input - u.cached})
 	}

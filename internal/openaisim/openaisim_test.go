@@ -99,7 +99,7 @@ func limitHeaders(h http.Header) (out []string) {
 
 // TestCounting: what counts as tokens.
 func TestCounting(t *testing.T) {
-	for counting, want := range map[openaisim.Counting]int64{openaisim.CountLarger: 500, openaisim.CountSum: 505, openaisim.CountUsed: 31} {
+	for counting, want := range map[openaisim.Counting]int64{openaisim.CountLarger: 500, openaisim.CountSum: 505, openaisim.CountUsed: 31, openaisim.CountReserved: 31} {
 		s := openaisim.New(openaisim.Config{Keys: keys(), Counting: counting})
 		r := ask(t, s, key1, "write 20 tokens ...", `"max_tokens":500`)
 		require.Equal(t, 200, r.Status)

@@ -37,6 +37,11 @@ const (
 	// CountUsed counts the input at once and the output when it is known, cached input not
 	// at all (documented of Groq that cached tokens don't count; the rest is a guess).
 	CountUsed
+	// CountReserved counts the input and max_tokens at once, and what was used of them when it is known (captured of Groq:
+	// refusals with "Limit 8000, Requested 32979" of a word and max_tokens of 32768, in
+	// https://github.com/zeeyado/koassistant.koplugin/issues/106 and https://github.com/sohzm/cheating-daddy/pull/468;
+	// that the rest is given back is a guess).
+	CountReserved
 )
 
 // Config configures a [Server]. The zero value serves no key.

@@ -97,17 +97,23 @@ var regimes = []regime{
 		input: 50, output: 1200, most: 8192, bound: simquota.PerMinute(simquota.OutputTokens, 8000), guessed: true,
 	},
 	{
-		name: "tokens a minute, as they are used", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		name: "tokens a minute, as they may be used", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountReserved,
 		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 12_000), simquota.PerDay(simquota.Requests, 100_000)},
 		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
-		input:  400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true,
+		input:  400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000),
 	},
 	{
-		name: "tokens within any minute, as they are used", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		name: "tokens a minute, as they are used, of requests that don't say how many they may", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 12_000), simquota.PerDay(simquota.Requests, 100_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
+		input:  400, output: 800, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true,
+	},
+	{
+		name: "tokens within any minute, as they are used, of requests that don't say how many they may", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
 		limits: []simquota.Limit{sliding(simquota.Tokens, 12_000, perMinute), simquota.PerDay(simquota.Requests, 100_000)},
 		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
 		// What may be put out, and isn't, stays free until more than that has left the window.
-		input: 400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true, least: 0.9,
+		input: 400, output: 800, bound: simquota.PerMinute(simquota.Tokens, 12_000), guessed: true, least: 0.9,
 	},
 	{
 		name: "requests within any ten seconds", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,

@@ -11,7 +11,6 @@ import (
 type counting struct {
 	inputAlone bool // output has a limit of its own, or none
 	larger     bool // of the input and the output that it allows for the larger counts, not their sum
-	asUsed     bool // its output counts when it is there, not what it allows for
 	givesBack  bool // what wasn't used of what it allows for is given back
 	cached     bool // input that was read from a cache counts too
 }
@@ -27,9 +26,10 @@ var countings = map[string]counting{
 	// Input without what was read from a cache; max_tokens doesn't matter
 	// (https://docs.claude.com/en/api/rate-limits).
 	"anthropic": {inputAlone: true},
-	// Cached tokens don't count (https://console.groq.com/docs/rate-limits); that output counts as it
-	// is used is a guess.
-	"groq": {asUsed: true},
+	// Cached tokens don't count (https://console.groq.com/docs/rate-limits). The prompt and max_completion_tokens must fit:
+	// captured, "Limit 8000, Requested 32979" (https://github.com/zeeyado/koassistant.koplugin/issues/106). That what was used counts
+	// then is a guess; if it is more, the next answer says so.
+	"groq": {givesBack: true},
 	// The prompt's estimate and max_completion_tokens must fit, and what was used counts
 	// (https://inference-docs.cerebras.ai/support/rate-limits).
 	"cerebras": {givesBack: true, cached: true},
@@ -41,7 +41,7 @@ var countings = map[string]counting{
 // reserves is what a request counts until it is answered.
 func (c counting) reserves(a upstream.Asked) int64 {
 	input, output := max(a.Input, (a.Characters+3)/4), a.Output
-	if a.MaxOutput > 0 && !c.asUsed {
+	if a.MaxOutput > 0 {
 		output = a.MaxOutput
 	}
 	switch {
@@ -65,7 +65,7 @@ func (c counting) weighs(a upstream.Asked, prompt int64, used answers.Tokens, re
 	switch {
 	case c.inputAlone:
 		return prompt
-	case c.asUsed || c.givesBack:
+	case c.givesBack:
 		return all
 	case c.larger && a.MaxOutput > 0:
 		return max(prompt, reserved)

@@ -139,7 +139,7 @@ func TestCounting(t *testing.T) {
 		{"openai", OpenAI, 1000, 1000, 400, 400},    // the larger; nothing is given back
 		{"azure", OpenAI, 1125, 1125, 400, 400},     // the sum
 		{"home", OpenAI, 1125, 1125, 400, 400},      // nothing is known of it
-		{"groq", OpenAI, 425, 280, 400, 280},        // as it is used, without what was cached
+		{"groq", OpenAI, 1125, 280, 400, 280},       // the sum, until it is known, without what was cached
 		{"cerebras", OpenAI, 1125, 320, 400, 320},   // the sum, until it is known
 		{"xai", OpenAI, 1125, 320, 400, 320},        // likewise
 		{"together", OpenAI, 1125, 1125, 400, 400},  // nothing is documented of it
