@@ -85,7 +85,7 @@
 // while it is alone, but for one slot, that what is large doesn't starve: whoever comes
 // next waits a window longer than alone, and not ten minutes. While others wait it books
 // only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
-// least half as large as the largest of its requests that wait: what is small finds room
+// least three quarters as large as the largest of its requests that wait: what is small finds room
 // beside that, and a slot that is kept stands idle until its holder comes. While more callers
 // wait than there are projects, and more than two, a caller books only if it has had less
 // than others on average, by the largest request that waits or more: turns see to it that

@@ -55,7 +55,7 @@ func TestPoliteCallersBesideHammers(t *testing.T) {
 }
 
 // crowded is how many callers wait at once in TestCrowdOfCallers.
-var crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take an hour or two, and failed when last tried (.github/measured.md)")
+var crowded = flag.Int("crowd", 100, "callers of the crowd: 2000 take some ten minutes of a processor's time (.github/measured.md)")
 
 // A crowd of callers, of which nobody can keep what each was served, half polite and half
 // hammering: who has waited longest is served, and none is starved. The polite ones are

@@ -356,6 +356,6 @@ func (k *Contest) FarBehind(caller uint32) bool { return k.Turn(caller)+k.larges
 // Waiting returns how many callers wait.
 func (k *Contest) Waiting() int { return k.waiting }
 
-// Large reports whether a request is at least half as large as the largest of its caller's
-// that waits or is booked.
-func (k *Contest) Large(x Slot) bool { return 2*x.Cost >= k.party(x.Caller).largest }
+// Large reports whether a request is at least three quarters as large as the largest of its
+// caller's that waits or is booked.
+func (k *Contest) Large(x Slot) bool { return 4*x.Cost >= 3*k.party(x.Caller).largest }

@@ -84,7 +84,7 @@ func TestBookingsCount(t *testing.T) {
 func TestLarge(t *testing.T) {
 	k := contest(nil, nil)
 	mine, small := waits(1, 20), waits(1, 10)
-	small.Cost = 4999
+	small.Cost = 7499
 	k.Promise(mine)
 	k = weigh(k, small)
 	assert.False(t, k.Large(small))
@@ -95,10 +95,10 @@ func TestLarge(t *testing.T) {
 	assert.True(t, k.Large(small), "for its caller, which has no other")
 
 	k = contest(nil, nil)
-	small.Cost = 5000
+	small.Cost = 7500
 	k.Book(mine)
 	k = weigh(k, small)
-	assert.True(t, k.Large(small), "it is half")
+	assert.True(t, k.Large(small), "it is three quarters")
 }
 
 func TestWeights(t *testing.T) {
