@@ -253,12 +253,15 @@ func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string)
 	const least = Instant(learned.RefusedFor / time.Millisecond)
 	at = Never
 	var others []Instant
+	// The days' limits are put back below: a deferred function would have each plan and reservation
+	// keep its calendars on the heap, though hardly any comes here.
+	was := make([]int64, len(all))
 	for i := range all {
 		x := &all[i]
+		was[i] = x.t.RPD
 		if !x.t.Probes || x.t.RPD == Unlimited || x.c.Spent(&x.t, now, x.d) != ByRPD || !x.c.InTest(rules, now) {
 			continue
 		}
-		defer func(limit int64) { x.t.RPD = limit }(x.t.RPD)
 		if x.t.RPD = Unlimited; at == Never {
 			at, on = max(from, now.Add(learned.ToldFor)), x.name(i)
 		}
@@ -273,6 +276,9 @@ func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string)
 		return Never, ""
 	}
 	at, _, _ = earliestOfAll(all, now, at, everyone, true)
+	for i := range all {
+		all[i].t.RPD = was[i]
+	}
 	slices.Sort(others)
 	for _, other := range others {
 		if other > at-least && other < at+least {
