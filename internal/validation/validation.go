@@ -392,14 +392,20 @@ func Standing(rules *scheduler.Rules, now scheduler.Instant, state *scheduler.Pr
 func (v *Validator) withCurrentStates(ctx context.Context, report Report, list []keys.Key) (Report, error) {
 	chain := v.chain(ctx)
 	out := Report{At: report.At}
+	var ids []string
 	for _, k := range list {
-		states, err := v.Admission.FreshView(ctx, []string{k.Project}) // others may have found out what a free call can't show
-		if err != nil {
-			return Report{}, fmt.Errorf("validate: %w", err)
+		if !slices.Contains(ids, k.Project) {
+			ids = append(ids, k.Project)
 		}
+	}
+	states, err := v.Admission.FreshView(ctx, ids) // others may have found out what a free call can't show
+	if err != nil {
+		return Report{}, fmt.Errorf("validate: %w", err)
+	}
+	for _, k := range list {
 		r, _ := report.Of(k.Fingerprint)
 		r.Key, r.Project, r.Provider = k.Index, k.Project, k.Of()
-		out.Keys = append(out.Keys, Standing(v.Admission.Rules().Of(k.Project), v.Admission.Now(), states[0], chain, r))
+		out.Keys = append(out.Keys, Standing(v.Admission.Rules().Of(k.Project), v.Admission.Now(), states[slices.Index(ids, k.Project)], chain, r))
 	}
 	return out, nil
 }

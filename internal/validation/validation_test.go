@@ -328,10 +328,12 @@ func defaultRules() *scheduler.Rules {
 type behind struct {
 	storage.Store
 	looked atomic.Bool
+	looks  atomic.Int64
 }
 
 func (b *behind) Refresh(ctx context.Context, ids []string, force bool) error {
 	b.looked.Store(true)
+	b.looks.Add(1)
 	return b.Store.Refresh(ctx, ids, force)
 }
 
@@ -354,5 +356,21 @@ func TestRunKnowsWhatOthersFound(t *testing.T) {
 		r := run(t, w.instance())
 		assert.Equal(t, []validation.Status{validation.Invalid, validation.Disabled, validation.Healthy}, states(r))
 		assert.Equal(t, upstream.ReasonBilling, r.Keys[0].Reason)
+	})
+}
+
+// What is known of all projects is read at once, not of one after the other, however many keys there are.
+func TestEnsureReadsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 5)
+		w.keys[4].Project = "p1"
+		store := &behind{Store: w.store}
+		w.store = store
+		first := run(t, w.instance())
+		store.looks.Store(0)
+		again, err := w.instance().Ensure(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, first, again)
+		assert.EqualValues(t, 1, store.looks.Load())
 	})
 }
