@@ -163,6 +163,28 @@ func TestRecordedLate(t *testing.T) {
 	}
 }
 
+// A refusal that is recorded late undoes nothing that upstream said after it.
+func TestRecordedAfterANewerOne(t *testing.T) {
+	for name, refusal := range map[string]RecordRefusal{
+		"named":   {Limits: Limits{RPM: 3, TPM: 900, RPD: 7}},
+		"reached": {Reached: []Cause{ByRPM, ByTPM, ByRPD}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startOnly(t)
+			d.reserve(noon, 10)
+			r := d.reserve(noon+10, 10)
+			newer := Limits{RPM: 4, TPM: 1000, RPD: 9}
+			d.do(noon+2000, RecordRefusal{Model: "m", Limits: newer})
+			refusal.Model, refusal.ID, refusal.At = "m", r.Reservation.ID, noon+1000
+			d.do(noon+3000, refusal)
+			assert.Equal(t, newer, d.limits(noon+3000).Limits)
+			refusal.At = noon + 2500
+			d.do(noon+3000, refusal)
+			assert.NotEqual(t, newer, d.limits(noon+3000).Limits, "what it said after that counts")
+		})
+	}
+}
+
 // TestReset: the operator's word that nothing of what was learned holds.
 func TestReset(t *testing.T) {
 	d := newDesk(t, Limits{RPM: 5, TPM: 1000, RPD: 500})

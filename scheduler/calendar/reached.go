@@ -15,6 +15,9 @@ const doubted = 10
 // isn't known any more.
 func (c *Calendar) Reached(rules *Rules, now Instant, id uint64, cause Cause) {
 	n, at := c.reached(rules, now, id, cause), now
+	if known := c.Learned.Limit(cause); known != nil && known.At > now {
+		return // upstream said so later, and this is recorded after that
+	}
 	if policy := learned.Of(rules.EffectiveLimits(c.Model).Limits, cause); policy != Unlimited && n < policy/doubted {
 		at = now.Add(-learned.LearnedFor)
 	}

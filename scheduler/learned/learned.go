@@ -108,10 +108,12 @@ func (l *Learned) Worth(now instant.Instant) bool {
 }
 
 // Record takes over limits that upstream named; 0 means not named. A probe that
-// tested one of them is over.
+// tested one of them is over. What upstream said later stays, where this is recorded after that.
 func (l *Learned) Record(limits limits.Limits, now instant.Instant) {
 	for _, cause := range []Cause{ByRPM, ByTPM, ByRPD} {
-		l.Name(cause, Of(limits, cause), now)
+		if l.Limit(cause).At <= now {
+			l.Name(cause, Of(limits, cause), now)
+		}
 	}
 }
 
