@@ -76,8 +76,9 @@
 // thousand times as much. Either is tested where it is used up and no other project has room: one
 // request at a time, in the whole deployment, is let beyond it as a [Probe], while all others keep
 // to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit holds for
-// another day. Of a limit per day that is only a start the next goes half a second after the one
-// before it, unless that was refused, and whoever comes in between is told to come again soon
+// another day. Of a limit per day that is only a start the first goes half a second after all that
+// was sent within it had to have arrived, each further one half a second after a refusal of the one
+// before it could have been recorded, and whoever comes in between is told to come again soon
 // (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
 // that it is found out. Limits that an operator has named are never tried beyond.
 //

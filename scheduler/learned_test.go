@@ -25,7 +25,7 @@ func TestProbe(t *testing.T) {
 		start := func(t *testing.T) *desk {
 			d := newDesk(t, Limits{RPM: 5, TPM: 50, RPD: 50})
 			d.do(noon, RecordRefusal{Model: "m", Limits: c.learned})
-			for _, now := range []Instant{midnight - 10_000, day - 1} { // the first counts on neither day for certain
+			for _, now := range []Instant{midnight - 10_000, day - 1000} { // the first counts on neither day for certain
 				for range c.fill {
 					require.Equal(t, Admitted, d.reserve(now, 10).Verdict)
 				}

@@ -207,3 +207,32 @@ func TestSettlingAProbeAgain(t *testing.T) {
 	assert.False(t, result.Changed)
 	assert.Equal(t, once.Calendar("m").Sent, twice.Calendar("m").Sent)
 }
+
+// A probe of a day's limit goes once all that was sent within it has arrived and would have been refused: one that
+// overtook it would be answered in its place, and raise the limit beyond what there is. Nor does the next go
+// before it is known what upstream said of the one before, which takes as long to be recorded as that one took to be admitted.
+func TestDaysProbeOvertakesNothing(t *testing.T) {
+	d := startOnly(t)
+	reserve := func(now Instant) Result {
+		d.id++
+		return d.do(now, Reserve{Model: "m", Demand: Demand{Tokens: 10, Allowance: 2 * time.Second}, ID: d.id})
+	}
+	now := noon
+	for range 100 {
+		now = now.Add(20 * time.Second)
+		require.Equal(t, Admitted, reserve(now).Verdict)
+	}
+	require.EqualValues(t, 100, d.limits(now).RPD)
+	soon := reserve(now + 2499)
+	assert.Equal(t, Refused, soon.Verdict, "the last is on its way")
+	assert.Equal(t, ByTest, soon.Cause)
+	assert.Equal(t, now+3499, soon.Start)
+	now += 2500
+	require.Equal(t, ByRPD, reserve(now).Probe)
+	soon = reserve(now + 1)
+	assert.Equal(t, ByTest, soon.Cause)
+	assert.Equal(t, now+1+5000, soon.Start, "when the next may go, to the second")
+	assert.Equal(t, Refused, reserve(now+4499).Verdict, "it may have been refused")
+	assert.Equal(t, ByRPD, reserve(now+4500).Probe)
+	assert.EqualValues(t, 101, d.limits(now+4500).RPD)
+}

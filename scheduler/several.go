@@ -266,7 +266,7 @@ func inTest(rules *Rules, all []side, now, from Instant) (at Instant, on string)
 			at, on = max(from, now.Add(learned.ToldFor)), x.name(i)
 		}
 		if p := &x.c.Learned.Probe; p.Active(now.Add(learned.ToldFor)) {
-			at = max(at, now.Add(learned.AnswerFor))
+			at = max(at, now+min(p.Until-now, Instant(learned.AnswerFor/time.Millisecond)).Ceil(second))
 		}
 		for j := range x.told {
 			others = append(others, x.told[j].Start)

@@ -12,7 +12,7 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 		return t, false
 	}
 	inForce, start := c.limit(rules, now, cause)
-	if !start && known.Limit == 0 || !c.fills(t, now, cause, d) {
+	if !start && known.Limit == 0 || !c.fills(t, now, cause, d) || cause == ByRPD && c.underWay(&t, now) {
 		return t, false
 	}
 	if start {
@@ -38,6 +38,26 @@ func (c *Calendar) Beyond(rules *Rules, t Terms, now Instant, cause Cause, d Dem
 	return c.under(rules, l), true
 }
 
+// underWay reports whether upstream may yet refuse what was sent within the limit per day, as it had no
+// time to arrive: a probe that overtook it would take its place, and prove nothing. Once one has raised the limit on
+// this day all that was sent before is known, and nothing goes but probes.
+func (c *Calendar) underWay(t *Terms, now Instant) bool {
+	if x := c.Learned.RPD; x.Limit > 0 && t.day(x.At.Add(learned.LearnedFor)) == t.day(now) {
+		return false
+	}
+	for _, r := range c.Sent {
+		if (r.End - t.length(r.Tokens)).Add(learned.RefusedFor) > now {
+			return true
+		}
+	}
+	for _, x := range c.Folded {
+		if (x.End - t.length(0)).Add(learned.RefusedFor) > now {
+			return true
+		}
+	}
+	return false
+}
+
 // InTest reports whether the limit per day isn't known to hold now, so that it is tested where it is
 // used up.
 func (c *Calendar) InTest(rules *Rules, now Instant) bool {
@@ -56,7 +76,9 @@ func (c *Calendar) Probe(rules *Rules, now Instant, r Reservation, cause Cause) 
 	}
 	until := now.Add(learned.ProbeFor)
 	if start && cause == ByRPD {
-		until = max(now, r.End-t.length(r.Tokens)).Add(learned.RefusedFor) // after it has arrived
+		// It is on its way for as long as it takes to be committed, and so is what upstream said of it.
+		allowance := max(0, r.End-t.length(r.Tokens)-now)
+		until = (now + 2*allowance).Add(learned.RefusedFor)
 	}
 	c.Learned.Probe = Probe{Cause: cause, ID: r.ID, Until: until}
 }

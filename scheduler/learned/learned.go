@@ -14,8 +14,8 @@ const (
 	// ProbeFor is how long the answer to a probe is waited for before another
 	// request is let through in its place.
 	ProbeFor = 10 * time.Minute
-	// RefusedFor is ProbeFor of a limit per day. Upstream refuses at once or not at all, so the next
-	// goes when a refusal would be there, and recorded. An answer may take a minute, in
+	// RefusedFor is ProbeFor of a limit per day, beside what the store takes. Upstream refuses at once or
+	// not at all, so the next goes when a refusal would be there. An answer may take a minute, in
 	// which a day would have no more than that one.
 	RefusedFor = time.Second / 2
 	// ToldFor is when whoever is kept away by a limit that is being tested may come again, and
