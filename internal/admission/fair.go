@@ -186,7 +186,7 @@ func (d *decision) contested(model string) bool {
 }
 
 // crowded reports whether more callers wait than there are projects, and more than two.
-func (k *contest) crowded() bool { return k.Waiting() > max(2, len(k.on)) }
+func (k *contest) crowded() bool { return k.Waiting() > max(2, k.open) }
 
 // untimely reports whether a slot isn't booked for the sake of other callers that wait, or
 // may come. Whoever has one books another only within a window, so that whoever comes next

@@ -15,8 +15,9 @@ type standings struct {
 	contest     *fair.Contest
 	line        *waitlist.Line
 	tokens, of  int64             // what that many promises weigh, on projects that can be used
-	on          []usable          // projects, that have the model
-	all         bool              // the promises lie on these
+	on          []usable          // projects
+	open        int               // of these: they take requests now, or none does
+	all         bool              // the promises lie on these projects
 	price       fair.Price        // by the limits that are in force
 	from, until scheduler.Instant // when it is right, if nothing changes
 }
@@ -25,6 +26,8 @@ type standings struct {
 type usable struct {
 	id    string
 	state *scheduler.Project
+	// shut says that its model is blocked, while that of others isn't: then only what was promised there counts.
+	shut bool
 }
 
 // A standingsOf keeps the last standings of each model, which are right for whoever asks next
@@ -42,9 +45,22 @@ const maxStandings = 32
 func (d *decision) standings(model string, now scheduler.Instant) *standings {
 	s := &standings{from: now, on: make([]usable, 0, len(d.ids))}
 	for i, state := range d.states {
-		if c := state.Calendar(model); d.usable(i) && c.Block.Until <= now {
-			s.price.Add(c.EffectiveLimits(d.rules.Of(d.ids[i]), now).Limits)
-			s.on = append(s.on, usable{d.ids[i], state})
+		if d.usable(i) {
+			x := usable{d.ids[i], state, state.Calendar(model).Block.Until > now}
+			if s.on = append(s.on, x); !x.shut {
+				s.open++
+			}
+		}
+	}
+	if s.open == 0 {
+		for i := range s.on {
+			s.on[i].shut = false
+		}
+		s.open = len(s.on)
+	}
+	for _, x := range s.on {
+		if !x.shut {
+			s.price.Add(x.state.Calendar(model).EffectiveLimits(d.rules.Of(x.id), now).Limits)
 		}
 	}
 	s.line = d.c.waitlist.WaitingFor(model, now)
@@ -88,7 +104,7 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 	s.contest, s.all, s.until = k, true, scheduler.Never
 	name := scheduler.NameOf(model)
 	for _, x := range s.on {
-		if x.state == nil {
+		if x.state == nil || x.shut {
 			continue
 		}
 		for _, y := range x.state.Services {

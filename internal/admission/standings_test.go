@@ -50,6 +50,11 @@ func TestStandingsAreAsAnew(t *testing.T) {
 					_, err := c.Apply(t.Context(), "p1", scheduler.SetMark{Key: "k1", Disabled: &disabled})
 					require.NoError(t, err)
 				}
+				if rnd.IntN(50) == 0 {
+					block := scheduler.Block{Until: c.Now().Add(time.Duration(rnd.IntN(40)) * time.Second), Cause: scheduler.ByRPM}
+					_, err := c.Apply(t.Context(), pool[rnd.IntN(3)].ID, scheduler.RecordRefusal{Model: model, Block: block})
+					require.NoError(t, err)
+				}
 				kept += asAnew(t, c, request(), model)
 			}
 		})
