@@ -6,11 +6,12 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
 )
 
 // saturate returns eight projects whose calendars are full, with callers
 // waiting: the state in which planning has most to look at.
-func saturate(b *testing.B, rules *Rules, bookings int) (Instant, []Candidate) {
+func saturate(b testing.TB, rules *Rules, bookings int) (Instant, []Candidate) {
 	now := noon
 	candidates := make([]Candidate, 8)
 	id := uint64(0)
@@ -106,4 +107,18 @@ func BenchmarkApply(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Planning for projects that have room allocates nothing: it is done for each request, and a
+// closure that keeps a calendar is enough to put those of all plans on the heap.
+func TestPlanAllocatesNothing(t *testing.T) {
+	rules := named()
+	now, candidates := saturate(t, rules, 0)
+	req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Waitlist: nobody}
+	first := func(int) int { return 0 }
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		if o, _ := Plan(rules, now+61_000, candidates, req, first); !o.Now() {
+			t.Error("a project has room:", o)
+		}
+	}))
 }
