@@ -414,7 +414,11 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 	if d.due > now.Add(d.c.behind())+waitlist.Early {
 		wait = d.booked(offer, d.holding(), scheduler.NoCause) // it is asked for in vain
 	} else {
-		grant, wait, _, err = d.reserve(ctx, offer, d.held)
+		var result scheduler.Result
+		grant, wait, result, err = d.reserve(ctx, offer, d.held)
+		if err == nil && result.Verdict == scheduler.Replan && result.Cause == scheduler.Unavailable && d.another(ctx) {
+			grant, wait, _, err = d.reserve(ctx, offer, d.held)
+		}
 	}
 	switch came := max(d.came, d.due); {
 	case grant != nil:
@@ -438,6 +442,14 @@ func (d *decision) claim(ctx context.Context) (*Grant, *Wait, error) {
 		return grant, nil, err
 	}
 	return nil, wait, nil
+}
+
+// another reads again the project of the booking that the caller holds, where others have found that the key can't be
+// used, or the model isn't to be had, and reports whether it may serve the caller all the same: by another key.
+func (d *decision) another(ctx context.Context) bool {
+	ok := d.c.store.Refresh(ctx, []string{d.project}, true) == nil && d.look(ctx) == nil && d.serves(d.project, d.model)
+	d.looked = false
+	return ok
 }
 
 // elsewhere is for the holder of a booking that has come in vain: a holder

@@ -130,3 +130,33 @@ func TestKeysNewerThanTheView(t *testing.T) {
 		}
 	}
 }
+
+// A booking is kept where another instance has just found out that the key which its holder would be sent with can't be
+// used: the project has another.
+func TestBookingsOutliveAKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storage.NewMemory(time.Now)
+		here := newBench(t, shared, []string{"p"})
+		here.pool[0].Keys = append(here.pool[0].Keys, "second-key-of-p")
+		other := &stale{shared, map[string]*scheduler.Project{}}
+		there := newBench(t, other, []string{"p"})
+		invalid, valid, yes := "BILLING", "", true
+		mark := func(m scheduler.SetMark) {
+			_, err := shared.Apply(t.Context(), here.rules, "p", m)
+			require.NoError(t, err)
+		}
+
+		here.granted(here.request())
+		mine := here.request()
+		wait := here.booked(mine)
+		here.booked(here.request())
+		mark(scheduler.SetMark{Key: "second-key-of-p", Invalid: &invalid})
+		there.until(wait.Start)
+		require.NoError(t, other.Refresh(t.Context(), []string{"p"}, true)) // by which there is the first key alone
+		mark(scheduler.SetMark{Key: "second-key-of-p", Invalid: &valid})
+		mark(scheduler.SetMark{Key: "key-of-p", Disabled: &yes})
+		grant := there.granted(mine)
+		assert.True(t, grant.Booked, "it got in by its booking")
+		assert.Equal(t, "second-key-of-p", grant.Key)
+	})
+}
