@@ -113,7 +113,9 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 	if to.Key.Provider != upstream.Gemini {
 		passing.Headers(h, resp.Header, passing.OtherResponseHeaders)
 	}
-	passing.Length(h, resp.ContentLength)
+	if !x.metered || !x.stream { // else the caller could be back before it is kept how a model's stream ended
+		passing.Length(h, resp.ContentLength)
+	}
 	if passing.IsFile(x.r) {
 		passing.Headers(h, resp.Header, passing.FileResponseHeaders)
 		h.Set(passing.PolicyHeader, passing.FileSandbox)

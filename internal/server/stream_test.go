@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -288,5 +289,23 @@ func TestFreeAnswerBreaksOff(t *testing.T) {
 	w := newWorld(t, s)
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		w.do("POST", "/v1beta/models/gemini-2.5-pro:countTokens", hello)
+	})
+}
+
+// A model's stream ends with its request, whatever length upstream tells of it: the caller would be back at that length,
+// before it is kept that the stream ended with a refusal. What isn't a stream has its length.
+func TestStreamsEndWithTheirRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := event("one") + minutes
+		_, s := stubbed(first(func(heard) *http.Response {
+			return respond(http.StatusOK, text, "Content-Type", "text/event-stream")
+		}))
+		s.keys = projects("alpha", "beta")
+		w := newWorld(t, s)
+		a := w.do("POST", streamPath, hello)
+		assert.Equal(t, text, a.Body.String(), "to the byte")
+		assert.Empty(t, a.Header().Get("Content-Length"))
+		a = w.do("POST", unaryPath, hello)
+		assert.Equal(t, strconv.Itoa(a.Body.Len()), a.Header().Get("Content-Length"))
 	})
 }
