@@ -11,25 +11,25 @@ import (
 )
 
 // wordings are the sentences in which providers are known to refuse (captured or documented, by the tests of packages
-// gemini and refusals), and our own. Where one has a place for a name, that is one word. What stands nowhere here may
-// quote what a caller asked, such as "Unknown name …" does.
+// gemini and refusals), and our own. Where one has a place for a name, there stands one of the kind that named has.
+// What stands nowhere here may quote what a caller asked, such as "Unknown name …" does.
 var wordings = []string{
 	// Gemini's.
 	`You exceeded your current quota, please check your plan and billing details\.`,
-	`For more information on this error, (?:head to|read the docs): https://NAME`,
-	`To monitor your current usage, head to: https://NAME`,
-	`\* Quota exceeded for metric: NAME, limit: \d+(?:, model: NAME)?`,
-	`Quota exceeded for quota metric '[A-Z][A-Za-z ]{0,60}' and limit '[A-Z][A-Za-z ]{0,80}'(?: of service 'NAME')?(?: for consumer 'NAME')?\.`,
+	`For more information on this error, (?:head to|read the docs): URL`,
+	`To monitor your current usage, head to: URL`,
+	`\* Quota exceeded for metric: METRIC, limit: \d+(?:, model: NAME)?`,
+	`Quota exceeded for quota metric '[A-Z][A-Za-z ]{0,60}' and limit '[A-Z][A-Za-z ]{0,80}'(?: of service 'SERVICE')?(?: for consumer 'CONSUMER')?\.`,
 	`Please retry in [0-9hms.]+`,
 	`Resource has been exhausted \(e\.g\. check quota\)\.`,
 	`You exceeded your spend-based rate limit\.`,
 	`Your spending rate has exceeded the allowed limit for your account's billing history and tier\.`,
 	`Your prepayment credits are depleted\.`,
-	`Please go to AI Studio at https://NAME to manage your project and billing\.`,
+	`Please go to AI Studio at URL to manage your project and billing\.`,
 	`Your (?:billing account|project) has exceeded its monthly spending cap\.`,
-	`Please go to AI Studio at https://NAME to manage your project spend cap\.`,
+	`Please go to AI Studio at URL to manage your project spend cap\.`,
 	`An internal error has occurred\.`,
-	`Please retry or report in https://NAME`,
+	`Please retry or report in URL`,
 	`Internal error encountered\.`,
 	`This model is currently experiencing high demand\.`,
 	`Spikes in demand are usually temporary\.`,
@@ -37,7 +37,7 @@ var wordings = []string{
 	`The model is overloaded\.`,
 	`The service is currently unavailable\.`,
 	`Deadline expired before operation could complete\.`,
-	`NAME is not found for API version NAME, or is not supported for NAME\.`,
+	`NAME is not found for API version v[0-9a-z]+, or is not supported for [A-Za-z]+\.`,
 	`Call (?:ModelService\.)?ListModels to see the list of available models and their supported methods\.`,
 	`(?:(?:This|The) model )?NAME is no longer available(?: to new users)?\.`,
 	`This model is no longer available\.`,
@@ -58,10 +58,10 @@ var wordings = []string{
 	`Please renew the API key\.`,
 	`Your API key was reported as leaked\.`,
 	`Please use another API key\.`,
-	`Permission denied: Consumer 'NAME' has been suspended\.`,
+	`Permission denied: Consumer 'CONSUMER' has been suspended\.`,
 	`Generative Language API has not been used in project NAME before or it is disabled\.`,
-	`Enable it by visiting https://NAME then retry\.`,
-	`Requests to this API NAME(?: method NAME)? are blocked\.`,
+	`Enable it by visiting URL then retry\.`,
+	`Requests to this API SERVICE(?: method google[.][A-Za-z0-9.]+)? are blocked\.`,
 	`Method doesn't allow unregistered callers(?: \(callers without established identity\))?\.`,
 	`Please use API Key or other form of API consumer identity to call this API\.`,
 	`Request had invalid authentication credentials\.`,
@@ -70,28 +70,28 @@ var wordings = []string{
 	`Learn more about Gemini API quotas`,
 	`Google developers? console API (?:key|activation)`,
 	// OpenAI's, Anthropic's, and those of others.
-	`Rate limit reached for (?:model )?NAME in organization NAME(?: service tier NAME)? on (?:requests|tokens|input tokens|output tokens|images|audio seconds) per (?:min|minute|hour|day)(?: \(NAME\))?[:.] Limit:? NUMBER(?: / min\.|,) ?(?:(?:Used:?|Current:) NUMBER(?: / min\.|,) ?)?(?:Requested:? NUMBER\.)?`,
+	`Rate limit reached for (?:model )?NAME in organization NAME(?: service tier NAME)? on (?:requests|tokens|input tokens|output tokens|images|audio seconds) per (?:min|minute|hour|day)(?: \([A-Z]+\))?[:.] Limit:? NUMBER(?: / min\.|,) ?(?:(?:Used:?|Current:) NUMBER(?: / min\.|,) ?)?(?:Requested:? NUMBER\.)?`,
 	`Please try again in [0-9hms.]+`,
 	`Please try again soon\.`,
-	`Need more tokens\? Upgrade to Dev Tier today at https://NAME`,
-	`Visit https://NAME to learn more\.`,
-	`For details, refer to: https://NAME`,
-	`For more information on this error, read the docs: https://NAME`,
+	`Need more tokens\? Upgrade to Dev Tier today at URL`,
+	`Visit URL to learn more\.`,
+	`For details, refer to: URL`,
+	`For more information on this error, read the docs: URL`,
 	`The server had an error while processing your request\.`,
 	`(?:The engine|That model|The server) is currently overloaded(?: with other requests)?[.,!]?`,
 	`[Pp]lease try again later[.!]?`,
 	`Project NAME does not have access to model NAME`,
 	`The model NAME does not exist(?: or you do not have access to it)?\.?`,
 	`The model NAME has been (?:decommissioned and is no longer supported|deprecated)\.`,
-	`Incorrect API key provided: NAME`,
-	`You can find your API key at https://NAME`,
-	`(?:invalid x-api-key|Wrong API Key|Overloaded|Internal server error|Rate limit exceeded|Provider returned error)\.?`,
+	`Incorrect API key provided: SECRET`,
+	`You can find your API key at URL`,
+	`(?:invalid x-api-key|(?:Wrong|Invalid) API Key|Overloaded|Internal server error|Rate limit exceeded|Provider returned error)\.?`,
 	`model: NAME`,
 	`Service tier capacity exceeded for this model\.`,
 	`Requests per minute limit exceeded - too many requests sent\.`,
 	`We're experiencing high traffic right now!`,
 	`Insufficient credits\.`,
-	`Add more using https://NAME`,
+	`Add more using URL`,
 	`This request would exceed your (?:organization's )?rate limit(?: of NUMBER (?:requests|tokens|input tokens|output tokens) per minute)?(?: \(org: NAME, model: NAME\))?\.?`,
 	`This request would exceed your organization's maximum usage increase rate for (?:requests|tokens|input tokens|output tokens) per minute\.`,
 	`Your credit balance is too low to access the Anthropic API\.`,
@@ -100,6 +100,34 @@ var wordings = []string{
 	`your organization has crossed its monthly API usage threshold\.`,
 	`You will regain access on [0-9-]+ at [0-9:]+ UTC\.`,
 	`Your project has reached its spend limit\.`,
+	`You have no credits remaining\.`,
+	`Add credits to continue using the API at URL`,
+	`Billing hard limit has been reached`,
+	`Slow down`,
+	`Model temporarily overloaded`,
+	`You didn't provide an API key\.`,
+	`You have insufficient permissions for this operation\.`,
+	`Missing scopes: [a-z._]+`,
+	`Country, region, or territory not supported`,
+	`Sorry about that!`,
+	`The model NAME is blocked at the organization level\.`,
+	`Flex tier capacity exceeded`,
+	`Requests to the [A-Za-z_]+ Operation under Azure OpenAI API version [0-9a-z-]+ have exceeded (?:token|call) rate limit of your current OpenAI S0 pricing tier\.`,
+	`Please retry after NUMBER seconds?\.`,
+	`The API deployment for this resource does not exist\.`,
+	`Access denied(?: due to invalid subscription key or wrong API endpoint\.)?`,
+	`Invalid model: NAME`,
+	`Request was rejected due to (?:request|dynamic) rate limiting\.`,
+	`Credit limit exceeded`,
+	`Rate limit exceeded: free-models-per-day\. Add NUMBER credits to unlock NUMBER free model requests per day`,
+	`No endpoints found for NAME`,
+	`Too many requests for team NAME and model NAME`,
+	`Your team (?:NAME )?has either used all available credits or reached its monthly spending limit\.`,
+	`The server is overloaded or not ready yet\.`,
+	`Insufficient Balance`,
+	`model NAME not found, try pulling it first`,
+	`Number of concurrent connections has exceeded your rate limit\.`,
+	`Your API key does not have permission to use the specified resource\.`,
 	// Ours.
 	`Upstream answered with success but without an answer: there is no candidate, and no reason for that\.`,
 	`Upstream answered with success but without a usable body\.`,
@@ -116,16 +144,26 @@ var wordings = []string{
 	`Send it again\.`,
 }
 
+// named has the kinds of names in wordings. NAME is of a model, a project, an organization or a provider.
+var named = strings.NewReplacer(
+	"URL", `https://(?:[a-z0-9-]+\.)*(?:google\.dev|google\.com|generativeai\.google|ai\.dev|ai\.studio|openai\.com|groq\.com|claude\.com|anthropic\.com|openrouter\.ai)(?:[/?#][!-~]*)?`,
+	"METRIC", `[a-z]+\.googleapis\.com/[a-z0-9_/]+`,
+	"SERVICE", `[a-z]+\.googleapis\.com`,
+	"CONSUMER", `(?:api_key|project_number|projects?)[:/][!-~]+`,
+	"SECRET", `[!-~]*(?:\*|\[redacted\])[!-~]*`,
+	"NAME", "[\"'`]?[A-Za-z0-9][A-Za-z0-9._:/@+-]*[\"'`]?\\.?",
+)
+
 // whole matches messages that consist of sentences that are known; fixed the longest beginning that consists of those
 // without a name.
 var whole, fixed = sync.OnceValue(func() *regexp.Regexp { return sentences(wordings, `$`) }), sync.OnceValue(func() *regexp.Regexp {
-	return sentences(slices.DeleteFunc(slices.Clone(wordings), func(s string) bool { return strings.Contains(s, "NAME") }), ``)
+	return sentences(slices.DeleteFunc(slices.Clone(wordings), func(s string) bool { return named.Replace(s) != s }), ``)
 })
 
 // sentences returns an expression for the longest beginning that consists of sentences, each of which ends where a word
 // does, before what the end matches.
 func sentences(list []string, end string) *regexp.Regexp {
-	all := strings.NewReplacer("NAME", "[!-~]+", "NUMBER", "[0-9.,]*[0-9]").Replace(strings.Join(list, "|"))
+	all := strings.ReplaceAll(named.Replace(strings.Join(list, "|")), "NUMBER", "[0-9.,]*[0-9]")
 	return regexp.MustCompile(`^(?:(?:` + all + `)(?:\s+|$))+` + end)
 }
 
@@ -161,14 +199,14 @@ func (e *Error) knownMessage() bool {
 	return known(e.Message) || e.Message == http.StatusText(e.HTTPStatus)
 }
 
-// repeatable reports whether the error may be told to others than the one whose request it answers: its texts are known,
-// or single words.
+// repeatable reports whether the error may be told to others than the one whose request it answers: it has members that
+// are known, whose texts are known or single words.
 func (e *Error) repeatable() bool {
 	var body any
 	return e.knownMessage() && (len(e.Body) == 0 || json.Unmarshal(e.Body, &body) == nil && plain(body))
 }
 
-// plain reports whether what a body holds are known texts and single words.
+// plain reports whether what a body holds are known texts and single words, in members that are known.
 func plain(value any) bool {
 	switch v := value.(type) {
 	case string:
@@ -177,13 +215,23 @@ func plain(value any) bool {
 		return !slices.ContainsFunc(v, func(x any) bool { return !plain(x) })
 	case map[string]any:
 		for name, x := range v {
-			if !plain(name) || !plain(x) {
+			if !slices.Contains(members, name) || !plain(x) {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+// members are those of providers' errors of whose values it is known what they are: the provider's own words, names of
+// its models, projects and quotas, and numbers.
+var members = strings.Fields(`
+	error code message status details @type
+	reason domain metadata service serviceTitle consumer containerInfo apiName activationUrl methodName
+	quota_metric quota_limit quota_limit_value quota_location quota_unit
+	violations quotaMetric quotaId quotaDimensions quotaValue model base_model location region
+	retryDelay links description url locale
+	type param object request_id error_code sequence_number headers X-RateLimit-Limit`)
 
 // wordBytes are those of names, of places and of types.
 const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@?=&%[]"

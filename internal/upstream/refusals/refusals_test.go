@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/internal/upstream/refusals"
 )
@@ -101,6 +102,7 @@ func TestOpenAI(t *testing.T) {
 		r := refusals.OpenAI(c.status, []byte(c.body))
 		assert.Equal(t, []any{c.class, c.scope, c.limit, c.wait}, []any{r.Class, r.Scope, r.Limit.Limit, r.Wait}, "%s: %d %s", c.name, c.status, c.body)
 		assert.GreaterOrEqual(t, r.Status, 300, c.name)
+		known(t, r)
 	}
 	r := refusals.OpenAI(200, []byte(`{"error":{"message":"`+reached+`","type":"tokens","code":"rate_limit_exceeded"}}`))
 	assert.Equal(t, 429, r.Status)
@@ -149,6 +151,7 @@ func TestAnthropic(t *testing.T) {
 	} {
 		r := refusals.Anthropic(c.status, []byte(c.body))
 		assert.Equal(t, []any{c.class, c.scope, c.until}, []any{r.Class, r.Scope, r.Until}, "%s: %d %s", c.name, c.status, c.body)
+		known(t, r)
 	}
 	assert.Equal(t, 529, refusals.Anthropic(200, []byte(of("overloaded_error", "Overloaded"))).Status)
 	assert.EqualValues(t, 30_000, refusals.Anthropic(429, []byte(of("rate_limit_error", "This request would exceed your organization's rate limit of 30,000 input tokens per minute"))).Limit.Limit)
@@ -169,4 +172,14 @@ func FuzzRefusals(f *testing.F) {
 			assert.GreaterOrEqual(t, r.Wait, time.Duration(0))
 		}
 	})
+}
+
+// known asserts that a log has what a refusal says that isn't about the one request.
+func known(t *testing.T, r refusals.Refusal) {
+	t.Helper()
+	if r.Class == refusals.Caller || r.Class == refusals.TooLarge || len(r.Message) < 5 { // such as "x", which stands for any
+		return
+	}
+	e := upstream.Error{Class: upstream.ClassServer, HTTPStatus: r.Status, Message: r.Message}
+	assert.NotContains(t, e.Error(), "aren't known", r.Message)
 }
