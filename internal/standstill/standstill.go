@@ -54,10 +54,16 @@ func (w *Watch) watch() {
 		case <-time.After(tick):
 		}
 		now := time.Now()
-		if gap := now.Sub(last) - tick; gap >= least {
-			s.Longest, s.Total = max(s.Longest, gap), s.Total+gap
-		}
-		s.Took, last = now.Sub(w.begun), now
+		s.ran(now.Sub(last))
+		last = now
 	}
 	w.seen <- s
+}
+
+// ran counts that the Watch ran again after it had wanted to sleep for a tick.
+func (s *Seen) ran(after time.Duration) {
+	if gap := after - tick; gap >= least {
+		s.Longest, s.Total = max(s.Longest, gap), s.Total+gap
+	}
+	s.Took += after
 }
