@@ -26,8 +26,10 @@ type Record struct {
 // charged is what was laid to others' charge.
 type charged struct {
 	all     scheduler.Demand
-	evenly  bool     // what was told of the limits has shown that they are filled evenly
-	windows bool     // or that they aren't
+	evenly  bool // what was told of the limits has shown that they are filled evenly
+	windows bool // or that they aren't
+	refills bool // the same of a limit of an hour or more, whose provider isn't known for it
+	cut     bool
 	lately  []charge // what weighs still, the oldest first
 }
 
@@ -167,6 +169,22 @@ func (r *Record) evenly(of string, s standing, from, to scheduler.Instant) bool 
 	}
 	r.others.Put(of, x)
 	return x.evenly && !x.windows
+}
+
+// refilled reports whether a limit of an hour or more is filled evenly. Where only its resets can tell, one that
+// contradicts it counts for good, and one of a limit that is nearly used up shows nothing: that of a window that is full
+// looks alike. Then it is what is known of it.
+func (r *Record) refilled(of string, l *ratelimits.Limit, known bool) bool {
+	if l.Bucket || l.Limit <= 0 || l.Remaining < 0 || l.Remaining >= l.Limit || l.Reset.IsZero() {
+		return l.Refills
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, _ := r.others.Get(of)
+	x.cut = x.cut || !l.Refills
+	x.refills = x.refills || l.Refills && l.Remaining >= l.Limit/4
+	r.others.Put(of, x)
+	return !x.cut && (x.refills || known)
 }
 
 // inWindows reports whether what was told of limits has shown that they aren't filled evenly.

@@ -63,7 +63,11 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 // the request that was answered on it; the IDs are random, for what others have sent.
 func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {
 	r.noteShares(project, now, heard)
-	for _, on := range counted(heard, r.refills(project, p, now, heard)) {
+	even := func(l *ratelimits.Limit) bool {
+		on := scheduler.OfBucket(heard.Model, l.Per)
+		return r.refilled(project+" "+on, l, p.Has(on))
+	}
+	for _, on := range counted(heard, r.refills(project, p, now, heard), even) {
 		c := p.Calendar(on.calendar)
 		limited := on
 		limited.requests, limited.tokens = r.leastShare(project, heard.Model, on.requests), r.leastShare(project, heard.Model, on.tokens)
@@ -182,8 +186,8 @@ func asUsed(l *ratelimits.Limit) bool {
 	return l.AsUsed && l.Tier == ratelimits.Standard && l.Dimension == ratelimits.Tokens && l.Per == time.Minute && l.Limit > 0
 }
 
-// counted sorts what was said by calendars.
-func counted(heard Heard, used refilling) (all []standing) {
+// counted sorts what was said by calendars. Of a limit of an hour or more it asks whether it is filled evenly.
+func counted(heard Heard, used refilling, even func(*ratelimits.Limit) bool) (all []standing) {
 	on := func(calendar string) *standing {
 		for i := range all {
 			if all[i].calendar == calendar {
@@ -211,6 +215,7 @@ func counted(heard Heard, used refilling) (all []standing) {
 			within.Remaining = -1
 			on(heard.Model).take(&within)
 		default:
+			l.Refills = l.Per >= time.Hour && even(&l)
 			if calendar := calendarOf(heard.Model, l); calendar != "" {
 				s := on(calendar)
 				s.take(&l)

@@ -2,6 +2,7 @@ package standing
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -104,6 +105,43 @@ func TestChanges(t *testing.T) {
 		}
 		assert.Empty(t, after(p, c.rules, now+1001, c.told), name)
 	}
+}
+
+// A window that is full is whole again after as long as a bucket that is empty. So of a limit of which only resets tell how
+// it is enforced that shows nothing, and what has shown something counts.
+func TestFullWindowIsNoBucket(t *testing.T) {
+	rules := rulesOf(0, 0)
+	rules.Skew, rules.Hold = scheduler.DefaultSkew, scheduler.DefaultHold
+	window, bucket := scheduler.OfWindow(model, time.Hour), scheduler.OfBucket(model, time.Hour)
+	for name, c := range map[string]struct {
+		told   [][2]int64 // what remains of 90, and the seconds until they are whole again
+		window bool
+		bucket bool
+	}{
+		"a window that gets full":                    {[][2]int64{{89, 3600}, {40, 3600}, {0, 3600}}, true, false},
+		"a window that is full at first":             {[][2]int64{{0, 3600}, {40, 3600}, {0, 3600}}, true, false},
+		"one that begins anew, where both say alike": {[][2]int64{{80, 3500}, {45, 1800}, {0, 1700}}, true, false},
+		"a bucket that gets empty":                   {[][2]int64{{89, 40}, {40, 2000}, {0, 3600}}, false, true},
+	} {
+		p, r := (*scheduler.Project)(nil), NewRecord()
+		for i, said := range c.told {
+			at := now + scheduler.Instant(i)*1000
+			h := http.Header{"X-Ratelimit-Limit-Requests-Hour": {"90"}, "X-Ratelimit-Remaining-Requests-Hour": {strconv.FormatInt(said[0], 10)}, "X-Ratelimit-Reset-Requests-Hour": {strconv.FormatInt(said[1], 10)}}
+			heard := Heard{model, "", ratelimits.Read(h, at.Time(), ratelimits.Cerebras).Limits, r.counted("p", p, rules, at, model)}
+			for _, change := range r.Changes("p", p, rules, at, heard, nine) {
+				p, _ = p.Apply(rules, at, change)
+			}
+		}
+		assert.Equal(t, c.window, p.Has(window), name)
+		assert.Equal(t, c.bucket, p.Has(bucket), name)
+	}
+	// What another instance has found out counts here too.
+	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.RecordRefusal{Model: bucket, Limits: scheduler.Limits{RPM: 90}})
+	empty := ratelimits.Limit{Dimension: ratelimits.Requests, Per: time.Hour, Refills: true, Limit: 90, Remaining: 0, Reset: now.Time().Add(time.Hour)}
+	for _, change := range after(p, rules, now, []ratelimits.Limit{empty}) {
+		p, _ = p.Apply(rules, now, change)
+	}
+	assert.False(t, p.Has(window))
 }
 
 // after returns the changes after an answer that comes at once, to one that was sent with the
