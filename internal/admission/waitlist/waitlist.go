@@ -68,6 +68,7 @@ type List struct {
 	swept    scheduler.Instant            // when what is over was last dropped everywhere
 	made     uint64                       // promises so far
 	kept     int                          // of these
+	of       map[string]int               // of these, by caller
 }
 
 // sweepEvery is how often what is over is dropped everywhere, so that places
@@ -87,10 +88,12 @@ func New(hold time.Duration) *List {
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  returns.NewRecords(minCallersNoted),
 		late:     make(late),
+		of:       make(map[string]int),
 	}
 }
 
-// Add remembers a promise. When there are too many already, on a calendar or at all, it is not
+// Add remembers a promise. When there are too many already, on a calendar or at all, the caller that was told
+// most is remembered one less, if that is more than this one's. Else the promise is not
 // remembered: its caller is told the time all the same and, on its return, is new, unless it
 // has a ticket: that says since when it has waited.
 func (l *List) Add(p Promise, now scheduler.Instant) {
@@ -98,8 +101,15 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 	defer l.mu.Unlock()
 	l.expire(p.At, now)
 	l.sweep(now)
-	if len(l.slots[p.At]) >= maxToldPerCalendar || l.kept >= maxTold || len(l.byHash[p.Hash]) >= maxToldPerHash {
+	if len(l.byHash[p.Hash]) >= maxToldPerHash {
 		return
+	}
+	last, ok := l.room(&p)
+	if !ok {
+		return
+	}
+	if last != nil {
+		l.drop(last.At, func(x *Promise) bool { return x.ID == last.ID })
 	}
 	l.made++
 	p.Order, p.Told, p.Tag = l.made, now, scheduler.CallerOf(p.Caller)
@@ -110,6 +120,7 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 func (l *List) put(p *Promise) {
 	delete(l.lines, p.At.Model)
 	l.kept++
+	l.of[p.Caller]++
 	l.slots[p.At] = append(l.slots[p.At], p)
 	queue := l.queues[p.At.Model]
 	i, _ := slices.BinarySearchFunc(queue, p, byAge)
@@ -191,6 +202,9 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 		}
 		dropped = append(dropped, p)
 		l.kept--
+		if l.of[p.Caller]--; l.of[p.Caller] == 0 {
+			delete(l.of, p.Caller)
+		}
 		queue := l.queues[p.At.Model]
 		if i, ok := slices.BinarySearchFunc(queue, p, byAge); ok {
 			queue = slices.Delete(queue, i, i+1)

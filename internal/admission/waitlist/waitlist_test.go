@@ -264,3 +264,72 @@ func TestCallersAreForgottenOneByOne(t *testing.T) {
 	}
 	assert.LessOrEqual(t, l.returns.Len(), 2*minCallersNoted)
 }
+
+// However many requests of one caller wait, those of others are remembered, on the same calendar and on others,
+// until each has as many; what was told last gives way.
+func TestNobodyTakesAllTheRoom(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	now := scheduler.Instant(1_000_000_000_000)
+	id := uint64(0)
+	tell := func(caller, model string) uint64 {
+		id++
+		p := promiseOf("p", model, id, id, now+60_000)
+		p.Caller = caller
+		l.Add(p, now)
+		return id
+	}
+	known := func(caller, model string) (n int) {
+		for _, p := range l.slots[Place{"p", model}] {
+			if p.Caller == caller {
+				n++
+			}
+		}
+		return n
+	}
+	for range maxToldPerCalendar {
+		tell("many", "m0")
+	}
+	last := id
+	assert.Nil(t, l.Find(tell("many", "m0")), "there is no room for more of the same")
+	assert.NotNil(t, l.Find(tell("one", "m0")))
+	assert.Nil(t, l.Find(last))
+	assert.NotNil(t, l.Find(last-1))
+	for range maxToldPerCalendar {
+		tell("one", "m0")
+	}
+	assert.Equal(t, maxToldPerCalendar/2, known("many", "m0"))
+	assert.Equal(t, maxToldPerCalendar/2, known("one", "m0"))
+
+	for i := range maxTold / maxToldPerCalendar {
+		for range maxToldPerCalendar {
+			tell("many", fmt.Sprint("m", i))
+		}
+	}
+	for range maxToldPerCalendar {
+		tell("many", "more")
+	}
+	assert.Equal(t, maxTold, l.kept)
+	assert.NotNil(t, l.Find(tell("two", "other")))
+	assert.Equal(t, maxTold, l.kept)
+	for model, n := range map[string]int{"m0": maxToldPerCalendar / 2, "other": 1} {
+		assert.Equal(t, n, known("one", model)+known("two", model))
+	}
+	told := make(map[string]int)
+	for _, slots := range l.slots {
+		for _, p := range slots {
+			told[p.Caller]++
+		}
+	}
+	assert.Equal(t, told, l.of)
+}
+
+// Of a crowd of which each has one request nobody gives way.
+func TestNobodyOfACrowdGivesWay(t *testing.T) {
+	l := New(scheduler.DefaultHold)
+	for i := range uint64(maxToldPerCalendar + 10) {
+		p := promiseOf("p", "m", i+1, i+1, 60_000)
+		p.Caller = fmt.Sprint("c", i)
+		l.Add(p, 0)
+		assert.Equal(t, i < maxToldPerCalendar, l.Find(i+1) != nil)
+	}
+}
