@@ -87,12 +87,12 @@ func TestABatchCountsForWhoMadeIt(t *testing.T) {
 	assert.Zero(t, w.usedBy(bobToken).Total.Requests)
 	assert.Zero(t, w.leftOf(aliceToken))
 
-	made := len(w.sim.RequestLog())
+	made := len(w.sent.paths())
 	refused := w.do("POST", path, batchOf(1, 1), as(aliceToken)...)
 	require.Equal(t, http.StatusTooManyRequests, refused.Code, refused.Body.String())
 	assert.Contains(t, refused.Body.String(), "TokensPerDayPerCaller")
 	assert.NotEmpty(t, refused.Header().Get("Retry-After"))
-	assert.Len(t, w.sim.RequestLog(), made, "nothing was sent")
+	assert.Len(t, w.sent.paths(), made, "nothing was sent")
 	w.do("POST", path, batchOf(1, 1), as(bobToken)...).field("name")
 }
 
