@@ -139,7 +139,7 @@ func (r *Reserve) decide(p *Project, rules *Rules, now Instant) Result {
 	if r.Key != "" && !p.Usable(r.Key) {
 		cause = Unavailable
 	}
-	if cause != NoCause && !(r.Over && len(all) > 0) {
+	if len(all) == 0 || cause != NoCause && !r.Over { // there may be no place for a calendar of no limits
 		return Result{Verdict: Replan, Start: Never, Cause: cause}
 	}
 	if r.Book {

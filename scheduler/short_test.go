@@ -270,6 +270,9 @@ func TestLimitWithoutAPlace(t *testing.T) {
 		assert.Equal(t, later+c.after, next.Start, name)
 		assert.True(t, d.p.Has(c.on), name)
 	}
+	// What others have used counts nowhere of a limit that isn't known any more.
+	assert.False(t, full().do(noon, Heard{Model: OfWindow(model, time.Hour), ID: 7, Used: Demand{Requests: 5}, Most: Demand{Requests: 5}}).Changed)
+
 	// What is Gemini's is as it was: nothing is remembered of what has no place.
 	assert.False(t, full().do(noon, RecordRefusal{Model: OfFeature("m", "z"), Limits: Limits{RPM: 5}, Block: Block{Cause: ByBare}}).Changed)
 
