@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/recent"
@@ -30,7 +31,8 @@ type charged struct {
 	windows bool // or that they aren't
 	refills bool // the same of a limit of an hour or more, whose provider isn't known for it
 	cut     bool
-	lately  []charge // what weighs still, the oldest first
+	crowded scheduler.Instant // when it was last told that its calendar has no place; 0: never
+	lately  []charge          // what weighs still, the oldest first
 }
 
 // A charge is what somebody else was found to have sent, what is left free beside that, until when
@@ -185,6 +187,23 @@ func (r *Record) refilled(of string, l *ratelimits.Limit, known bool) bool {
 	x.refills = x.refills || l.Refills && l.Remaining >= l.Limit/4
 	r.others.Put(of, x)
 	return !x.cut && (x.refills || known)
+}
+
+// crowdedFor is for how long it isn't told again that a calendar has no place: where there are more limits than can be
+// remembered, each answer tells of one again.
+const crowdedFor = 24 * time.Hour
+
+// tellsCrowded reports whether it is to be told that a calendar has no place.
+func (r *Record) tellsCrowded(of string, now scheduler.Instant) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, _ := r.others.Get(of)
+	if x.crowded != 0 && now.Sub(x.crowded) < crowdedFor {
+		return false
+	}
+	x.crowded = now
+	r.others.Put(of, x)
+	return true
 }
 
 // inWindows reports whether what was told of limits has shown that they aren't filled evenly.

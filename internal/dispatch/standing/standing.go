@@ -35,8 +35,8 @@ type Heard struct {
 	Sent   Sent
 }
 
-// Believe has the project of a grant told what its answer said. It returns the calendars for which there is no place:
-// their model is held to less than their limits, until there is one.
+// Believe has the project of a grant told what its answer said. It returns the calendars for which there is no place, each
+// once a day: their model is held to less than their limits, until there is one.
 func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (crowded []string, err error) {
 	if len(told) == 0 {
 		return nil, nil
@@ -52,7 +52,7 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 		if err != nil {
 			return crowded, err
 		}
-		if learned, ok := change.(scheduler.RecordRefusal); ok && result.NoPlace {
+		if learned, ok := change.(scheduler.RecordRefusal); ok && result.NoPlace && r.tellsCrowded(grant.Project+" "+learned.Model, ctl.Now()) {
 			crowded = append(crowded, learned.Model)
 		}
 	}

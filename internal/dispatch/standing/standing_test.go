@@ -144,6 +144,15 @@ func TestFullWindowIsNoBucket(t *testing.T) {
 	assert.False(t, p.Has(window))
 }
 
+// That a calendar has no place is told once a day, however often it is found.
+func TestCrowdedIsToldOnce(t *testing.T) {
+	r := NewRecord()
+	assert.True(t, r.tellsCrowded("p m", now))
+	assert.False(t, r.tellsCrowded("p m", now.Add(23*time.Hour)))
+	assert.True(t, r.tellsCrowded("p n", now))
+	assert.True(t, r.tellsCrowded("p m", now.Add(24*time.Hour)))
+}
+
 // after returns the changes after an answer that comes at once, to one that was sent with the
 // first.
 func after(p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, told []ratelimits.Limit) []scheduler.Change {
