@@ -1,11 +1,13 @@
 package scheduler_test
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/threadtime"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -288,4 +290,40 @@ func fitsBucket(rules *Rules, c *Calendar, now, s Instant, d Demand, below uint6
 		}
 	}
 	return true
+}
+
+// Who is told a time behind a thousand others that wait for a bucket takes a processor a few milliseconds.
+func TestThousandToldOfABucket(t *testing.T) {
+	race.Skip(t)
+	runtime.LockOSThread() // whose time is taken: others use the machine too
+	defer runtime.UnlockOSThread()
+	rules := refilling(Limits{RPM: 10, TPM: Unlimited, RPD: Unlimited}, Burst{Requests: 10}, 0)
+	rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(Unlimited), TPM: ptr(Unlimited), RPD: ptr(Unlimited)}})
+	also := []Weight{{On: search}}
+	var p *Project
+	for i := range uint64(10) {
+		p, _ = apply(t, rules, p, noon, Reserve{Model: "m", ID: i + 1, Also: also})
+	}
+	var told []Booking // one for each that is refilled
+	for i := range uint64(1024) {
+		told = append(told, Booking{ID: 100 + i, Start: noon + 7000 + Instant(i)*6000})
+	}
+	req := Request{
+		Chain: []string{"m"}, Queue: true, Also: func(string) []Weight { return also },
+		Waitlist: func(_, calendar string) []Booking {
+			if calendar == search {
+				return told
+			}
+			return nil
+		},
+	}
+	least := time.Hour
+	for range 10 {
+		began := threadtime.Of(t)
+		offer, cause := Plan(rules, noon, []Candidate{{ID: "p", State: p}}, req, func(int) int { return 0 })
+		least = min(least, threadtime.Of(t)-began)
+		require.Equal(t, NoCause, cause)
+		require.Equal(t, told[1023].Start+6000, offer.Start)
+	}
+	assert.Less(t, least, 25*ms)
 }

@@ -107,7 +107,25 @@ func (x *taking) arrived(s Instant) Instant {
 
 // take notes what weighs on a bucket.
 func (l *load) take(start, end, late Instant, tokens, requests int64) {
+	l.held = l.held || late != before
 	l.takings = append(l.takings, taking{start, end.Ceil(l.grain), late, tokens, requests})
+}
+
+// arrivals puts what is taken in the order in which it arrives in the eyes of whoever starts at s, and returns
+// how much has by then, and what is missing since. Unless a holder may come late the order is always the same, and the
+// next start is mostly a later one.
+func (l *load) arrivals(s Instant) (n int, owed Debt) {
+	c := &l.come
+	if l.held || !c.ordered || s < c.at {
+		slices.SortFunc(l.takings, func(a, b taking) int { return cmp.Compare(a.arrived(s), b.arrived(s)) })
+		c.ordered, c.n, c.owed = true, 0, l.owed
+	}
+	for ; c.n < len(l.takings) && l.takings[c.n].arrived(s) <= s; c.n++ {
+		x := &l.takings[c.n]
+		c.owed = c.owed.refilled(&l.Terms, x.arrived(s)).with(&l.Terms, x.tokens, x.requests)
+	}
+	c.at = s
+	return c.n, c.owed
 }
 
 // filled says what is in the way of a start at s on a bucket, and the next start that is
@@ -118,13 +136,16 @@ func (l *load) filled(s Instant) (next Instant, kept Cause) {
 		return 0, NoCause
 	}
 	t := &l.Terms
-	slices.SortFunc(l.takings, func(a, b taking) int { return cmp.Compare(a.arrived(s), b.arrived(s)) })
+	i, without := l.arrivals(s)
 	turn, firstEnd := Never, Never // when this changes by itself
-	looks := []Instant{s}
-	for i := range l.takings {
-		x := &l.takings[i]
+	first := i
+	if l.held {
+		first = 0
+	}
+	for j := first; j < len(l.takings); j++ {
+		x := &l.takings[j]
 		if x.start > s {
-			looks, turn = append(looks, x.start), min(turn, x.start)
+			turn = min(turn, x.start)
 		} else if x.arrived(s) > s {
 			firstEnd = min(firstEnd, x.arrived(s))
 		}
@@ -132,11 +153,9 @@ func (l *load) filled(s Instant) (next Instant, kept Cause) {
 			turn = min(turn, x.late+1)
 		}
 	}
-	slices.Sort(looks)
 	own := taking{start: s, end: l.end(s), late: before, tokens: l.weight(l.demand.Tokens), requests: l.demand.Count()}
-	without, i := l.owed, 0
-	with, added := l.owed, false
-	for _, at := range slices.Compact(looks) {
+	with, added := without, false
+	for at, next := s, Never; at != Never; at, next = next, Never {
 		// What has arrived by then, in order; the demand's own among it.
 		for ; i < len(l.takings) && l.takings[i].arrived(s) <= at; i++ {
 			x := &l.takings[i]
@@ -156,21 +175,26 @@ func (l *load) filled(s Instant) (next Instant, kept Cause) {
 			then, alone = then.with(t, own.tokens, own.requests), alone.with(t, own.tokens, own.requests)
 		}
 		for j := i; j < len(l.takings); j++ {
-			if x := &l.takings[j]; x.start <= at {
-				then, beside = then.with(t, x.tokens, x.requests), beside.with(t, x.tokens, x.requests)
-				alone = alone.with(t, x.tokens, x.requests)
+			x := &l.takings[j]
+			if x.start > at {
+				next = min(next, x.start)
+				continue
 			}
+			then, beside = then.with(t, x.tokens, x.requests), beside.with(t, x.tokens, x.requests)
+			alone = alone.with(t, x.tokens, x.requests)
 		}
 		wait, kept := then.over(t)
 		switch {
+		case added && at > s && then == beside:
+			return 0, NoCause // what it takes is refilled
 		case kept == NoCause:
 		case at == s:
 			// Until some of what may still arrive has, the rest of it can't be refilled.
-			next := s + wait
+			enough := s + wait
 			if _, never := alone.over(t); never != NoCause {
-				next = max(next, firstEnd)
+				enough = max(enough, firstEnd)
 			}
-			return min(next, turn), kept
+			return min(enough, turn), kept
 		case then.Tokens > beside.Tokens || then.Requests > beside.Requests:
 			return turn, kept // a start a little later leaves even less for it
 		}

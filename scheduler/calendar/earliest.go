@@ -51,6 +51,12 @@ type load struct {
 
 	owed    Debt     // of a bucket: what is missing in it beside
 	takings []taking // these
+	come    struct { // those that have arrived by the start that was asked for last
+		ordered bool
+		n       int
+		at      Instant
+		owed    Debt
+	}
 }
 
 // end returns when the interval of the demand ends if it starts at s.
@@ -62,7 +68,7 @@ func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []B
 	l := loads.Get().(*load)
 	l.Calendar, l.Terms, l.now, l.demand, l.below, l.grain = c, *t, now, d, below, grain
 	l.length, l.tokens, l.requests, l.steps = t.likely(d), t.weight(d.Tokens), d.Count(), l.steps[:0]
-	l.counted.is, l.held, l.owed, l.takings = false, false, Debt{}, l.takings[:0]
+	l.counted.is, l.held, l.owed, l.takings, l.come.ordered = false, false, Debt{}, l.takings[:0], false
 	if c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
 	}
