@@ -104,6 +104,13 @@ var regimes = []regime{
 		input:  400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000),
 	},
 	{
+		name: "tokens a minute, as they are used, of requests that say how many they may", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
+		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 12_000), simquota.PerDay(simquota.Requests, 100_000)},
+		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
+		// Should Groq count so, what they may put out and don't is free only once they are answered.
+		input: 400, output: 800, most: 4096, bound: simquota.PerMinute(simquota.Tokens, 12_000), least: 0.85,
+	},
+	{
 		name: "tokens a minute, as they are used, of requests that don't say how many they may", provider: "groq", dialect: openaisim.Groq, counting: openaisim.CountUsed,
 		limits: []simquota.Limit{simquota.PerMinute(simquota.Tokens, 12_000), simquota.PerDay(simquota.Requests, 100_000)},
 		env:    []string{`FLUXGATE_LIMITS={"groq/m":{"rpm":100}}`},
