@@ -51,6 +51,7 @@ type Passage struct {
 	mu      sync.Mutex
 	scanner lines.Scanner
 	project string
+	begun   int             // how often its body was begun
 	names   map[string]bool // found, and not looked up yet
 	size    int64
 	ended   bool // all of it was read
@@ -75,11 +76,8 @@ func (f *Files) Begin(ctx context.Context, p Piece) (*Passage, error) {
 		return nil, unknown(err)
 	}
 	x.begin = s
-	x.scanner = lines.Scanner{Rule: p.Rule, Found: x.found}
-	if s.State != nil {
-		if err := x.scanner.Resume(s.State); err != nil {
-			return nil, unknown(err)
-		}
+	if err := x.restart(); err != nil {
+		return nil, unknown(err)
 	}
 	x.begin.known = s.known && (p.Length == 0 || max(0, p.Part.Offset) == s.Offset)
 	if p.Part.Upload != "" {
@@ -92,17 +90,33 @@ func (f *Files) Begin(ctx context.Context, p Piece) (*Passage, error) {
 }
 
 // Body returns the body of the piece, which is looked through as it is read on its way to a project.
+// Where it is sent again it counts from its beginning, and nothing that was seen of it before.
 func (x *Passage) Body(ctx context.Context, project string, body io.Reader) io.Reader {
 	if x == nil {
 		return body
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.project = project; x.p.Asks {
 		return body
 	}
+	x.err = x.restart()
 	if x.ended = x.p.Length == 0; x.ended {
 		return body
 	}
-	return &reader{ctx, body, x}
+	return &reader{ctx, body, x, x.begun}
+}
+
+// restart begins to look through the piece.
+func (x *Passage) restart() error {
+	x.begun++
+	x.size, x.ended, x.foreign, x.err = 0, false, false, nil
+	clear(x.names)
+	x.scanner = lines.Scanner{Rule: x.p.Rule, Found: x.found}
+	if x.begin.State == nil {
+		return nil
+	}
+	return x.scanner.Resume(x.begin.State)
 }
 
 // A reader is a body that is looked through.
@@ -110,19 +124,23 @@ type reader struct {
 	ctx  context.Context
 	body io.Reader
 	x    *Passage
+	n    int // which time it was begun
 }
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
 	n, err := r.body.Read(p)
-	r.x.saw(r.ctx, p[:n], err)
+	r.x.saw(r.ctx, r.n, p[:n], err)
 	return n, err
 }
 
-// saw looks through what was read.
-func (x *Passage) saw(ctx context.Context, text []byte, err error) {
+// saw looks through what was read. A connection may still read what was refused on it.
+func (x *Passage) saw(ctx context.Context, n int, text []byte, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if n != x.begun {
+		return
+	}
 	x.size += int64(len(text))
 	x.ended = errors.Is(err, io.EOF)
 	if x.settled() {

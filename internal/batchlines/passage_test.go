@@ -102,6 +102,38 @@ func TestProgressIsSealed(t *testing.T) {
 	}
 }
 
+// A piece whose body is sent again, elsewhere, since it was refused, counts as if it had been sent there
+// alone, however much of it was read before, and if that is still read.
+func TestAPieceIsSentElsewhere(t *testing.T) {
+	owned := `{"fileUri":"files/his"}` + "\n"
+	for name, c := range map[string]struct {
+		text, project, want string
+		first               int64 // bytes that are read of the first
+	}{
+		"names nothing, not read":             {`{"a":1}` + "\n", "beta", "", 0},
+		"names nothing, read in part":         {`{"a":1}` + "\n", "beta", "", 5},
+		"names nothing, read to its end":      {`{"a":1}` + "\n", "beta", "", 1 << 20},
+		"names what is in the first, in part": {owned, "beta", Unfit, 9},
+		"names what is in the first":          {owned, "beta", Unfit, 1 << 20},
+		"names what is there":                 {owned, "alpha", "", 9},
+	} {
+		f, resourcesOf := filesOver(storage.NewMemory(nil))
+		require.NoError(t, resourcesOf.Made(t.Context(), bob.Name, resources.Resource{Name: "files/his", Project: "alpha"}), name)
+		x, err := f.Begin(t.Context(), Piece{Who: bob, Rule: lines.Gemini, Kept: func(name string) string { return name }, Part: passing.Piece{Last: true}, Length: int64(len(c.text))})
+		require.NoError(t, err)
+		first := x.Body(t.Context(), "gamma", strings.NewReader(c.text))
+		_, err = io.Copy(io.Discard, io.LimitReader(first, c.first))
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, x.Body(t.Context(), c.project, strings.NewReader(c.text)))
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, first)
+		require.NoError(t, err)
+		told := []answers.Created{{Name: "files/x"}}
+		require.NoError(t, x.Done(t.Context(), told))
+		assert.Equal(t, c.want, told[0].Note, name)
+	}
+}
+
 // A piece that is sent twice, one after the other or at once, isn't known to have been seen: which of
 // the two the provider has kept it doesn't say.
 func TestPiecesSentTwice(t *testing.T) {

@@ -27,6 +27,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
+//   - passing.go: bodies that pass through
 //   - read.go: reading a body within a budget
 //   - answers.go: reading answers that are held whole
 //   - budget.go: the budget, and when memory is collected

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,6 +36,27 @@ func List(ctx context.Context, r *http.Request, to dispatch.Target, path string)
 		return nil, nil, failure
 	}
 	return a.Text, a.Header, nil
+}
+
+// errTaken ends a search for a key that takes a body which is no longer there.
+var errTaken = &upstream.Error{Class: upstream.ClassCaller, Message: "The body was sent with a key that didn't serve it, and isn't held."}
+
+// Passing is [dispatch.Dispatcher.Free] for what has a body that passes through: send is given it from its
+// beginning as often as take has it. Where it is no longer there, the answer is what was said to it last.
+func Passing(ctx context.Context, d *dispatch.Dispatcher, p *dispatch.Pool, again bool, take func() (body io.Reader, there bool), send func(ctx context.Context, to dispatch.Target, body io.Reader) *upstream.Error) error {
+	var last *upstream.Error
+	err := d.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) *upstream.Error {
+		body, there := take()
+		if !there {
+			return errTaken
+		}
+		last = send(ctx, to, body)
+		return last
+	})
+	if errors.Is(err, errTaken) {
+		return last
+	}
+	return err
 }
 
 // A Whole is an answer of upstream's that is read before anything of it is passed on.

@@ -2,11 +2,11 @@ package others
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/batchlines"
-	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/exchange"
@@ -28,12 +28,12 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Ques
 	if err != nil {
 		return err
 	}
-	held, err := o.bodies.Charge(bodies.Each) // it isn't held, but passes through
+	httpconn.BoundBody(w, r, maxUpload)
+	body, err := o.bodies.Pass(r.Body, r.ContentLength)
 	if err != nil {
 		return problems.OfBody(err, 0)
 	}
-	defer held.Release()
-	httpconn.BoundBody(w, r, maxUpload)
+	defer body.Release()
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
 	provider := "" // that it is sent to
@@ -44,14 +44,11 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Ques
 	if err != nil {
 		return err
 	}
-	asked, sent := passing.AsForm(r), false
+	asked := passing.AsForm(r)
 	var a *exchange.Whole
-	err = o.dispatch.Free(ctx, p, false, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
-		if sent {
-			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used. Send it again."}
-		}
-		sent, provider = true, to.Key.Of()
-		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, q.Route.OtherPath("", q.Names), seen.Body(ctx, to.Key.Project, r.Body), r.ContentLength, exchange.MaxErrorBody)
+	err = exchange.Passing(ctx, o.dispatch, p, false, body.Take, func(ctx context.Context, to dispatch.Target, body io.Reader) (failure *upstream.Error) {
+		provider = to.Key.Of()
+		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, q.Route.OtherPath("", q.Names), seen.Body(ctx, to.Key.Project, body), r.ContentLength, exchange.MaxErrorBody)
 		return failure
 	})
 	if err != nil {

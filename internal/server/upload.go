@@ -11,7 +11,6 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/batchlines"
-	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/dispatch/placing"
 	"fluxgate.dev/fluxgate/internal/exchange"
@@ -39,7 +38,7 @@ const (
 
 // upload serves uploads of files: their start, which chooses a project, and what
 // follows, which goes to the same one. The files' bytes are passed on as they
-// come, whatever there is of them.
+// come, whatever there is of them; what is short is held until then.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	who := s.who(r)
 	if name, ok := s.uploads.Of(r); ok {
@@ -66,23 +65,25 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	case !s.uploads.IsOf(r, callerOf(r)):
 		return errNoUpload
 	}
-	body, length := io.Reader(r.Body), r.ContentLength
-	var start []byte
-	var held bodies.Charge
-	defer func() { held.Release() }()
+	length := r.ContentLength
+	var take func() (io.Reader, bool)
 	again := strings.EqualFold(r.Header.Get("X-Goog-Upload-Command"), "start")
 	if again {
-		// Only the start can be sent twice: a file's bytes are gone once they were read.
-		if start, held, err = s.received.AtMost(w, r, maxUploadStart); err != nil {
+		// The start can be sent twice whatever was said to it.
+		start, held, err := s.received.AtMost(w, r, maxUploadStart)
+		if err != nil {
 			return err
 		}
-		length = int64(len(start))
+		defer held.Release()
+		length, take = int64(len(start)), func() (io.Reader, bool) { return bytes.NewReader(start), true }
 	} else {
-		// It isn't held, but passes through.
-		if held, err = s.bodies.Charge(bodies.Each); err != nil {
+		httpconn.BoundBody(w, r, maxUpload)
+		body, err := s.bodies.Pass(r.Body, length)
+		if err != nil {
 			return problems.OfBody(err, 0)
 		}
-		httpconn.BoundBody(w, r, maxUpload)
+		defer body.Release()
+		take = body.Take
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxUpload)
 	defer cancel()
@@ -90,14 +91,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, m match) error {
 	if err != nil {
 		return err
 	}
-	attempts := 0
 	var a *exchange.Whole
-	err = s.dispatch.Free(ctx, p, again, func(ctx context.Context, to dispatch.Target) (failure *upstream.Error) {
-		if again {
-			body = bytes.NewReader(start)
-		} else if attempts++; attempts > 1 {
-			return &upstream.Error{Class: upstream.ClassServer, Message: "The upload's body was sent with a key that can't be used."}
-		}
+	err = exchange.Passing(ctx, s.dispatch, p, again, take, func(ctx context.Context, to dispatch.Target, body io.Reader) (failure *upstream.Error) {
 		a, failure = exchange.ReadWhole(to.Context(ctx), asked, to, r.Method, m.path(""), seen.Body(ctx, to.Key.Project, body), length, exchange.MaxErrorBody)
 		return failure
 	})

@@ -140,8 +140,6 @@ var wordings = []string{
 	`What it said isn't repeated: it may quote that request\.`,
 	`Gemini refuses [a-z_ ]{1,80} for now, on every project that could serve this request\.`,
 	`It takes requests without that\.`,
-	`The upload's body was sent with a key that can't be used\.`,
-	`Send it again\.`,
 }
 
 // named has the kinds of names in wordings. NAME is of a model, a project, an organization or a provider.
