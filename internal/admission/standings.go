@@ -93,7 +93,7 @@ func (d *decision) standings(model string, now scheduler.Instant) *standings {
 // the promises lie.
 func (s *standings) holds(now *standings, at scheduler.Instant) bool {
 	return s.from <= at && at < s.until && s.price == now.price && slices.Equal(s.on, now.on) &&
-		(s.line == now.line || s.all && s.line.Of == now.line.Of)
+		(s.line == now.line || s.all && s.line.Of == now.line.Of && now.line.Within(s.has))
 }
 
 // gather completes standings of which line, projects and price are known.
@@ -133,8 +133,10 @@ func (d *decision) gather(s *standings, model string, now scheduler.Instant) {
 }
 
 // counts reports whether a promise lies on one of the projects.
-func (s *standings) counts(p *waitlist.Promise) bool {
-	return slices.ContainsFunc(s.on, func(x usable) bool { return x.id == p.At.Project })
+func (s *standings) counts(p *waitlist.Promise) bool { return s.has(p.At.Project) }
+
+func (s *standings) has(project string) bool {
+	return slices.ContainsFunc(s.on, func(x usable) bool { return x.id == project })
 }
 
 // average is how many tokens they have on average that wait, but for one.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
+	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -62,13 +63,18 @@ func TestStandingsAreAsAnew(t *testing.T) {
 	require.Greater(t, kept, 30, "some were kept")
 }
 
-// asAnew compares the standings for a request, and returns 1 if they were kept.
-func asAnew(t *testing.T, c *Controller, req Request, model string) (kept int) {
+// decisionOn returns a decision about a request that nobody was told to wait for before.
+func decisionOn(t *testing.T, c *Controller, req Request) *decision {
 	snapshot, err := c.Snapshot(context.Background())
 	require.NoError(t, err)
 	d := &decision{c: c, rules: snapshot.Rules, req: req, demand: req.Demand, came: c.Now(), began: fair.Unknown}
 	require.NoError(t, d.look(t.Context()))
-	now := c.Now()
+	return d
+}
+
+// asAnew compares the standings for a request, and returns 1 if they were kept.
+func asAnew(t *testing.T, c *Controller, req Request, model string) (kept int) {
+	d, now := decisionOn(t, c, req), c.Now()
 	before := c.standings.last[model]
 	got := d.contestFor(model, now)
 	if before != nil && before.contest == got.contest {
@@ -98,4 +104,30 @@ func asAnew(t *testing.T, c *Controller, req Request, model string) (kept int) {
 		}
 	}
 	return kept
+}
+
+// Where what one was told has gone to a project that the next request can't, standings that are kept don't count it.
+func TestStandingsCountWhatLiesOnTheirProjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const model = "m"
+		one := int64(1)
+		rules := &scheduler.Rules{Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+		rules.Policy = scheduler.NewPolicy([]string{model}, map[string]scheduler.Override{model: {RPM: &one}})
+		c, err := New(t.Context(), Options{
+			Store: storage.NewMemory(time.Now), Shared: true, Rules: func(storage.Control) *scheduler.Rules { return rules },
+		})
+		require.NoError(t, err)
+		pool := []Project{{ID: "p0", Keys: []string{"k0"}}, {ID: "p1", Keys: []string{"k1"}}}
+		for i := range 5 {
+			req := Request{Caller: fmt.Sprint("c", i), Hash: uint64(i + 1), Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: pool[:1]}
+			_, _, err := c.Admit(t.Context(), req)
+			require.NoError(t, err)
+		}
+		req := Request{Caller: "c9", Hash: 99, Models: []string{model}, Demand: scheduler.Demand{Tokens: 10}, Projects: pool[:1]}
+		decisionOn(t, c, req).contestFor(model, c.Now())
+		p := c.waitlist.Waiting(2, c.Now()+1000)
+		require.NotNil(t, p)
+		c.waitlist.TellAgain(p, waitlist.Place{Project: "p1", Model: model}, p.Start, c.Now())
+		asAnew(t, c, req, model)
+	})
 }

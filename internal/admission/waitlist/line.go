@@ -31,6 +31,16 @@ type Stretch struct {
 // On returns what a line has on a project.
 func (x *Line) On(project string) Stretch { return x.projects[project] }
 
+// Within reports whether it has nothing on other projects than those.
+func (x *Line) Within(those func(project string) bool) bool {
+	for project, s := range x.projects {
+		if len(s.Numbers) > 0 && !those(project) {
+			return false
+		}
+	}
+	return true
+}
+
 // Has reports whether a promise is among them.
 func (x *Line) Has(p *Promise) bool {
 	_, ok := slices.BinarySearchFunc(x.Promises, p, byAge)
@@ -52,7 +62,7 @@ func (l *List) WaitingFor(model string, now scheduler.Instant) *Line {
 		}
 	}
 	line := l.line(l.queues[model], now)
-	if len(line.Promises) > 0 {
+	if len(l.queues[model]) > 0 { // though nobody may be expected
 		l.lines[model] = line
 	}
 	return line

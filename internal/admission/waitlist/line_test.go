@@ -106,3 +106,21 @@ func starts(slots []scheduler.Booking) (out []scheduler.Instant) {
 	}
 	return out
 }
+
+// A line is kept even if nobody in it is expected: a thousand that don't come back aren't looked at for each answer.
+func TestLineOfNobodyIsKept(t *testing.T) {
+	l, now := New(scheduler.DefaultHold), scheduler.Instant(1_000_000)
+	for range 64 {
+		l.note("c", false)
+	}
+	l.Add(Promise{Booking: scheduler.Booking{ID: 63, Hash: 1, Start: now + 60_000, Since: now}, At: Place{"p", "m"}, Caller: "c"}, now)
+	line := l.WaitingFor("m", now)
+	require.Empty(t, line.Promises)
+	require.Same(t, line, l.WaitingFor("m", now+1))
+	l.Add(Promise{Booking: scheduler.Booking{ID: 64, Hash: 2, Start: now + 60_000, Since: now}, At: Place{"p", "m"}, Caller: "d"}, now+1)
+	require.Len(t, l.WaitingFor("m", now+1).Promises, 1)
+	l.Take(64)
+	l.Take(63)
+	require.Empty(t, l.WaitingFor("m", now+1).Promises)
+	require.Empty(t, l.lines)
+}
