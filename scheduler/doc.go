@@ -70,7 +70,7 @@
 // whether upstream goes on refusing after a block, one request is tried first ([Result].Trial).
 //
 // A limit that a refusal named is believed until the Pacific day is over; of one that it named
-// without a number, what had been sent by then, or less long where that is below a tenth of the
+// without a number, what had been sent by then (of tokens a hundredth less), or less long where that is below a tenth of the
 // policy's, for somebody else may have used the rest. One that is built in or that upstream reported
 // ([Source].Start) is only where a model begins, for the project may have a tenth of it or a
 // thousand times as much. Either is tested where it is used up and no other project has room: one

@@ -9,8 +9,12 @@ import (
 // put to the test at once: rather than having so little the project has somebody else that uses it.
 const doubted = 10
 
+// spared is the part of the tokens a minute that are known to be too many that is left unused until the next
+// day: else one refusal after the other would find the limit to the token.
+const spared = 100
+
 // Reached has the limit learned that a cause names, since upstream refused the request with that
-// reservation by it: the most that it can be is one less than all that may have arrived by then. That
+// reservation by it: the most that it can be is one less than all that may have arrived by then; of tokens a hundredth less. That
 // says nothing where there was nothing else, the limit is no higher as it is, or what was sent
 // isn't known any more.
 func (c *Calendar) Reached(rules *Rules, now Instant, id uint64, cause Cause) {
@@ -55,8 +59,11 @@ func (c *Calendar) reached(rules *Rules, now Instant, id uint64, cause Cause) in
 			}
 		}
 	}
-	if inForce, _ := c.limit(rules, now, cause); all > alone && all-1 < inForce {
-		return all - 1
+	if inForce, _ := c.limit(rules, now, cause); all <= alone || all-1 >= inForce {
+		return 0
 	}
-	return 0
+	if cause == ByTPM {
+		all -= all / spared
+	}
+	return all - 1
 }
