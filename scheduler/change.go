@@ -383,7 +383,7 @@ func (r RecordRefusal) apply(p *Project, rules *Rules, now Instant) Result {
 // is room: a probe was refused for what it tested, so nobody else was, and none need wait for it.
 func (r RecordRefusal) learn(c *Calendar, rules *Rules, now Instant) (counted bool) {
 	if r.ID != 0 {
-		counted = c.ProbeRefused(rules, now, r.ID, r.Limits)
+		counted = c.ProbeRefused(rules, now, r.ID, r.Limits, r.Reached)
 	}
 	for _, cause := range r.Reached {
 		c.Reached(rules, now, r.ID, cause)

@@ -114,6 +114,14 @@ func TestStart(t *testing.T) {
 				assert.Equal(t, max(before.TPM, c.other.TPM), after.TPM)
 				assert.Zero(t, d.p.Calendar("m").Learned.Limit(c.cause).Limit, "nothing is known of this one yet")
 			})
+			t.Run("refused for another reason, without a number", func(t *testing.T) {
+				d, reached := fill(), ByRPM
+				if c.cause == ByRPM {
+					reached = ByTPM
+				}
+				d.do(now, RecordRefusal{Model: "m", ID: probe(d).Reservation.ID, Reached: []Cause{reached}})
+				assert.Zero(t, d.p.Calendar("m").Learned.Limit(c.cause).Limit, "nothing is known of this one yet")
+			})
 		})
 	}
 }

@@ -32,7 +32,7 @@ func nameless(scheduler.Instant, scheduler.Limits) scheduler.RecordRefusal {
 // TestWordings: what a change of a limit costs by what upstream's refusals say of it. Where they say
 // which limit is reached, it is one 429 a day and limit, whether they name the number or not: what was
 // sent up to then is as much as there is. Where sizes differ, each bounds it more closely, about
-// halving what isn't known, and a limit that falls in the middle of use refuses what is under way, too. Where
+// halving what isn't known, to a hundredth, and a limit that falls in the middle of use refuses what is under way, too. Where
 // they say no more than no, nothing is learned, for that may as well be overload; such a fall costs a 429 or
 // more after each pause, which grows to five minutes, and what is sent in between.
 func TestWordings(t *testing.T) {
@@ -49,15 +49,15 @@ func TestWordings(t *testing.T) {
 		mixed    bool          // sizes are that at most
 		changes  time.Duration // when on the day; demand begins at 13:00
 		refused  int           // by each limit and day, at most
-		capacity float64       // of each day, at least
+		capacity float64       // of each day, at least, as if all were of the largest size, where all are of the largest size
 	}{
 		"requests, no number":            {numberless, rpm, 1000, false, 12 * time.Hour, 1, 0.95},
 		"tokens, no number":              {numberless, tpm, 50_000, false, 12 * time.Hour, 1, 0.95},
 		"a day, no number":               {numberless, rpd, 1000, false, 12 * time.Hour, 1, 0.95},
 		"requests, in the middle of use": {numberless, rpm, 1000, false, 14 * time.Hour, 5, 0},
 		"named, in the middle of use":    {named, rpm, 1000, false, 14 * time.Hour, 5, 0},
-		"tokens of all sizes, no number": {numberless, tpm, 100_000, true, 12 * time.Hour, 11, 0},
-		"tokens of all sizes, named":     {named, tpm, 100_000, true, 12 * time.Hour, 1, 0},
+		"tokens of all sizes, no number": {numberless, tpm, 100_000, true, 12 * time.Hour, 6, 1.7},
+		"tokens of all sizes, named":     {named, tpm, 100_000, true, 12 * time.Hour, 1, 1.7},
 		"requests, nothing":              {nameless, rpm, 1000, false, 12 * time.Hour, 200, 0.2},
 		"tokens, nothing":                {nameless, tpm, 50_000, false, 12 * time.Hour, 100, 0.2},
 		"a day, nothing":                 {nameless, rpd, 1000, false, 12 * time.Hour, 160, 0.95},

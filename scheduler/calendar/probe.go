@@ -147,11 +147,11 @@ func (c *Calendar) Answered(rules *Rules, now Instant, r Reservation) bool {
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and the
-// limits that it named; 0: not named. It reports whether it was the probe, and refused for
+// limits that it named; 0: not named; or said to be reached. It reports whether it was the probe, and refused for
 // what it tested.
-func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits) bool {
+func (c *Calendar) ProbeRefused(rules *Rules, now Instant, id uint64, named Limits, reached []Cause) bool {
 	inForce, start := c.limit(rules, now, c.Learned.Probe.Cause)
-	return c.Learned.ProbeRefused(id, named, inForce, start, now)
+	return c.Learned.ProbeRefused(id, named, reached, inForce, start, now)
 }
 
 // Probing returns the limit that a probe is testing at now, or NoCause.

@@ -1,6 +1,7 @@
 package learned
 
 import (
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler/instant"
@@ -19,7 +20,8 @@ const (
 	// which a day would have no more than that one.
 	RefusedFor = time.Second / 2
 	// ToldFor is when whoever is kept away by a limit that is being tested may come again, and
-	// AnswerFor where that is one per minute, whose probe is waited for.
+	// AnswerFor where that is one per minute, whose probe is waited for. So is the first of a day's limit
+	// that upstream named, in case a refusal takes longer this time.
 	ToldFor, AnswerFor = time.Second, 10 * time.Second
 )
 
@@ -141,10 +143,10 @@ func Of(l limits.Limits, cause Cause) int64 {
 
 // ProbeRefused notes that upstream refused the request with that reservation, and which
 // limits it named. If it was the probe, what it tested holds for another day, even
-// where upstream named no limit at all; where it named others, nothing is known of this
-// one. What it tested was the limit inForce, beside a policy that is only a start or not.
+// where upstream named no limit at all; where it named others, or said that others are reached, nothing is
+// known of this one. What it tested was the limit inForce, beside a policy that is only a start or not.
 // It reports whether the probe was refused for what it tested, by name.
-func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, start bool, now instant.Instant) bool {
+func (l *Learned) ProbeRefused(id uint64, named limits.Limits, reached []Cause, inForce int64, start bool, now instant.Instant) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
 		return false
 	}
@@ -154,6 +156,7 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, inForce int64, st
 	case tested == nil: // it was tried after a block
 	case named != (limits.Limits{}):
 		return Of(named, cause) > 0
+	case len(reached) > 0 && !slices.Contains(reached, cause):
 	case start:
 		*tested = LearnedLimit{inForce, now}
 	default:
