@@ -244,3 +244,25 @@ func TestDaysProbeOvertakesNothing(t *testing.T) {
 	assert.Equal(t, ByRPD, reserve(now+4500).Probe)
 	assert.EqualValues(t, 101, d.limits(now+4500).RPD)
 }
+
+// A limit per day that upstream named is likely to hold on the next: a refusal of the first probe is waited for that
+// takes seconds, and costs no more than that one. Once it wasn't refused the others follow sooner.
+func TestANamedDayIsTestedOnce(t *testing.T) {
+	d := startOnly(t)
+	d.do(noon-1000, RecordRefusal{Model: "m", Limits: Limits{RPD: 10}})
+	now := noon.Add(24 * time.Hour)
+	for range 10 {
+		require.Equal(t, Admitted, d.reserve(now, 10).Verdict)
+		now = now.Add(13 * time.Second)
+	}
+	now = now.Add(time.Minute)
+	first := d.reserve(now, 10)
+	require.Equal(t, ByRPD, first.Probe)
+	soon := d.reserve(now+1000, 10)
+	require.Equal(t, ByTest, soon.Cause)
+	assert.Equal(t, now+10_000, soon.Start, "when the next may go, to the second")
+	require.Equal(t, Refused, d.reserve(now+9999, 10).Verdict)
+	require.Equal(t, ByRPD, d.reserve(now+10_000, 10).Probe)
+	assert.EqualValues(t, 11, d.limits(now+10_000).RPD)
+	assert.Equal(t, ByRPD, d.reserve(now+10_500, 10).Probe, "it has risen")
+}

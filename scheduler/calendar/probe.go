@@ -77,8 +77,11 @@ func (c *Calendar) Probe(rules *Rules, now Instant, r Reservation, cause Cause) 
 	until := now.Add(learned.ProbeFor)
 	if start && cause == ByRPD {
 		// It is on its way for as long as it takes to be committed, and so is what upstream said of it.
-		allowance := max(0, r.End-t.length(r.Tokens)-now)
-		until = (now + 2*allowance).Add(learned.RefusedFor)
+		allowance, refusedFor := max(0, r.End-t.length(r.Tokens)-now), learned.RefusedFor
+		if known := c.Learned.RPD; known.Limit > 0 && !known.Stale(now) {
+			refusedFor = learned.AnswerFor // upstream named it: it is likely that it holds
+		}
+		until = (now + 2*allowance).Add(refusedFor)
 	}
 	c.Learned.Probe = Probe{Cause: cause, ID: r.ID, Until: until}
 }
