@@ -124,3 +124,23 @@ func TestLineOfNobodyIsKept(t *testing.T) {
 	require.Empty(t, l.WaitingFor("m", now+1).Promises)
 	require.Empty(t, l.lines)
 }
+
+// A line that is kept isn't right any more once who is overdue is over, where callers aren't trusted any more to come
+// to others, nor for an instant before it was made.
+func TestLineIsKeptForItsTime(t *testing.T) {
+	l, now := New(scheduler.DefaultHold), scheduler.Instant(1_000_000)
+	add := func(id uint64, start scheduler.Instant) {
+		l.Add(Promise{Booking: scheduler.Booking{ID: id, Hash: id, Start: start, Since: now}, At: Place{"p", "m"}, Caller: "c"}, now)
+	}
+	l.CameHere(now)
+	add(1, now+10_000)
+	add(2, now+900_000)
+	line := l.WaitingFor("m", now+12_000)
+	require.Same(t, line, l.WaitingFor("m", now+15_000))
+	require.NotSame(t, line, l.WaitingFor("m", now+11_999))
+	require.Len(t, l.WaitingFor("m", now+12_000).Promises, 2)
+	line = l.WaitingFor("m", now+15_001)
+	require.Len(t, line.Promises, 1, "the hold of the other is over")
+	require.Same(t, line, l.WaitingFor("m", now+elsewhere-1))
+	require.NotSame(t, line, l.WaitingFor("m", now+elsewhere))
+}
