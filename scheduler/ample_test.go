@@ -1,7 +1,10 @@
 package scheduler_test
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,5 +46,27 @@ func BenchmarkPlanUnlimited(b *testing.B) {
 		if o, _ := Plan(rules, now.Add(time.Minute), candidates, req, func(int) int { return 0 }); !o.Now() {
 			b.Fatal(o)
 		}
+	}
+}
+
+// In whichever order those are given that were told times, and however long each of them lasts, the same is planned.
+func TestOrderOfPromisesDoesNotMatter(t *testing.T) {
+	now := At(time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC))
+	p := newPool(t, 1, map[string]Limits{"m-flash": {RPM: 4, TPM: 1000, RPD: Unlimited}})
+	rnd := rand.New(rand.NewPCG(1, 4))
+	for range 300 {
+		told := make([]Booking, 1+rnd.IntN(12))
+		for i := range told {
+			told[i] = Booking{ID: uint64(i + 1), Rank: uint64(i + 1), Start: now + Instant(rnd.IntN(200_000)), Demand: Demand{Tokens: rnd.Int64N(3000)}}
+		}
+		req := Request{Chain: []string{"m-flash"}, Demand: Demand{Tokens: 600}, Queue: true}
+		slices.SortFunc(told, func(a, b Booking) int { return cmp.Compare(a.Start, b.Start) })
+		p.waitlist[0]["m-flash"] = told
+		sorted, _ := p.plan(now, req)
+		told = slices.Clone(told)
+		rnd.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
+		p.waitlist[0]["m-flash"] = told
+		shuffled, _ := p.plan(now, req)
+		assert.Equal(t, sorted.Start, shuffled.Start)
 	}
 }
