@@ -19,6 +19,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/models"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -30,6 +31,10 @@ func TestModelsMove(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
+		every := 20 * time.Minute // somebody asks
+		if race.Enabled {
+			every = 2 * time.Hour // one after another, so there is as much to be seen
+		}
 		sim := geminisim.New(geminisim.Config{
 			Keys: []geminisim.Key{{Value: "k1", Project: "p1"}, {Value: "k2", Project: "p2"}}, Latency: latency,
 		})
@@ -87,12 +92,12 @@ func TestModelsMove(t *testing.T) {
 			until := func(d time.Duration) {
 				for time.Since(begin) < d {
 					// Once a week somebody has the list read, as a schedule does.
-					if n := time.Since(begin) / (20 * time.Minute); n%(7*72) == 4 {
+					if n := time.Since(begin) / every; n%(7*day/every) == 4 {
 						ask(http.MethodPost, "/refresh-policy", "")
 					}
 					w := ask(http.MethodPost, "/v1beta/models/auto:generateContent", fmt.Sprintf(`{"contents":[{"parts":[{"text":"%v"}]}]}`, time.Since(begin)))
 					assert.Equal(t, http.StatusOK, w.Code, "%v: %s", time.Since(begin), w.Body.String())
-					time.Sleep(20 * time.Minute)
+					time.Sleep(every)
 				}
 			}
 			until(time.Duration(event.day)*day + 12*time.Hour)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -32,6 +33,7 @@ import (
 //
 //	go test -v -run TestAllPresent ./internal/simulation -seeds 1001,1002,1003,1004,1005
 func TestAllPresent(t *testing.T) {
+	race.Skip(t)
 	if testing.Short() {
 		t.Skip("belongs to TestFairShares")
 	}
