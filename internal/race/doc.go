@@ -5,7 +5,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - skip.go: Skip
+//   - skip.go: Skip and First
 //   - on.go: Enabled in a build with the race detector
 //   - off.go: Enabled in any other
 package race

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // A key that is marked because its project can't pay stays marked, however often the
@@ -49,6 +51,7 @@ func TestAFreeCallProvesTheKeyAlone(t *testing.T) {
 // A depleted project is tried by one real request now and then, over all instances,
 // and comes back by itself when one passes.
 func TestADepletedProjectComesBack(t *testing.T) {
+	race.Skip(t)
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_billing_prepaid")
 		paid := false

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -34,6 +35,7 @@ var featureWordings = []string{"429_bare", "429_help_only", "429_search_zero", "
 // One caller repeats a request with a feature that no project has; another posts
 // plain text every second and notices nothing. Upstream sees few of the first.
 func TestAFeatureIsNobodyElses(t *testing.T) {
+	race.Skip(t)
 	for name, request := range grounded {
 		for _, wording := range featureWordings {
 			if name != "google_search" && wording != "429_help_only" {
