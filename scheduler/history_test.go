@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -459,4 +460,19 @@ func TestHistories(t *testing.T) {
 			rapid.SampledFrom(steps).Draw(t, "step")()
 		}
 	})
+}
+
+// show prints a calendar relative to an instant, for failures.
+func show(c *Calendar, now Instant) string {
+	text := fmt.Sprintf("%s block=%+d/%s learned=%+v\n", c.Model, c.Block.Until-now, c.Block.Cause, c.Learned)
+	for _, r := range c.Sent {
+		text += fmt.Sprintf("  sent %d [%+d, %+d) %d tokens\n", r.ID, r.Start-now, r.End-now, r.Tokens)
+	}
+	for _, x := range c.Folded {
+		text += fmt.Sprintf("  folded until %+d: %d requests, %d tokens\n", x.End-now, x.Requests, x.Tokens)
+	}
+	for _, b := range c.Bookings {
+		text += fmt.Sprintf("  booking %d rank %d from %+d: %+v\n", b.ID, b.Rank, b.Start-now, b.Demand)
+	}
+	return text
 }

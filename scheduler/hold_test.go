@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
 
 	. "fluxgate.dev/fluxgate/scheduler"
 )
@@ -30,4 +31,9 @@ func TestBookingIsKeptForItsOwnHold(t *testing.T) {
 		d.p = p
 		assert.Equal(t, Admitted, d.do(last+1, Reserve{Model: "n", ID: 5, Also: also}).Verdict, "%v", c.own)
 	}
+}
+
+// drawHold draws for how long a booking is kept: mostly as long as usual.
+func drawHold(t *rapid.T) time.Duration {
+	return rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second, 12 * time.Second, 30 * time.Second, time.Minute}).Draw(t, "own hold")
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"pgregory.net/rapid"
-
 	. "fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -423,11 +421,6 @@ func heldUntil(rules *Rules, b Booking) Instant {
 	return b.Start.Add(rules.Hold)
 }
 
-// drawHold draws for how long a booking is kept: mostly as long as usual.
-func drawHold(t *rapid.T) time.Duration {
-	return rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second, 12 * time.Second, 30 * time.Second, time.Minute}).Draw(t, "own hold")
-}
-
 // kept counts the bookings of a project, those whose hold is over included.
 func kept(p *Project) (n int) {
 	for _, c := range p.Calendars {
@@ -491,19 +484,4 @@ func bounded(t failer, p *Project) {
 			t.Fatalf("%d %s, the bound is %d", n[0], what, n[1])
 		}
 	}
-}
-
-// show prints a calendar relative to an instant, for failures.
-func show(c *Calendar, now Instant) string {
-	text := fmt.Sprintf("%s block=%+d/%s learned=%+v\n", c.Model, c.Block.Until-now, c.Block.Cause, c.Learned)
-	for _, r := range c.Sent {
-		text += fmt.Sprintf("  sent %d [%+d, %+d) %d tokens\n", r.ID, r.Start-now, r.End-now, r.Tokens)
-	}
-	for _, x := range c.Folded {
-		text += fmt.Sprintf("  folded until %+d: %d requests, %d tokens\n", x.End-now, x.Requests, x.Tokens)
-	}
-	for _, b := range c.Bookings {
-		text += fmt.Sprintf("  booking %d rank %d from %+d: %+v\n", b.ID, b.Rank, b.Start-now, b.Demand)
-	}
-	return text
 }
