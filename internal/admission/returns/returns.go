@@ -67,6 +67,3 @@ func (r *Records) Note(caller string, came bool) {
 	}
 	r.recent[caller] = x
 }
-
-// Len returns of how many callers there are some, and counts some twice.
-func (r *Records) Len() int { return len(r.recent) + len(r.before) }

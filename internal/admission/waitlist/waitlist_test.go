@@ -249,22 +249,6 @@ func TestLateIsKnownForHalfOfTheWait(t *testing.T) {
 	assert.Zero(t, len(l.late))
 }
 
-// What is known of callers that don't return isn't forgotten because thousands do.
-func TestCallersAreForgottenOneByOne(t *testing.T) {
-	l := New(scheduler.DefaultHold)
-	for range 64 {
-		l.note("leaves", false)
-	}
-	for i := range 10_000 {
-		if i%1000 == 0 {
-			l.note("leaves", false)
-		}
-		l.note(fmt.Sprint("comes-", i), true)
-		assert.False(t, l.returns.Of("leaves").Comes(5, 1), "after %d others", i)
-	}
-	assert.LessOrEqual(t, l.returns.Len(), 2*minCallersNoted)
-}
-
 // However many requests of one caller wait, those of others are remembered, on the same calendar and on others,
 // until each has as many; what was told last gives way.
 func TestNobodyTakesAllTheRoom(t *testing.T) {
