@@ -67,18 +67,8 @@ func Spelling(path string, byOpenAI bool) string {
 	if !ok {
 		return path
 	}
-	if segments[0] == anthropic {
-		rest := segments[1:]
-		for len(rest) > 0 && rest[0] == routes.VersionOne {
-			rest = rest[1:] // of the base URL, and the client's own
-		}
-		if len(rest) == 0 || rest[0] == "" && len(rest) == len(segments)-1 {
-			return "/" + strings.Join(segments, "/")
-		}
-		return routes.AnthropicPath + routes.VersionOne + "/" + strings.Join(rest, "/")
-	}
 	var version string
-	var upload, download, openAI bool
+	var upload, download, openAI, messages bool
 	rest := segments
 prefix:
 	for ; len(rest) > 0; rest = rest[1:] {
@@ -91,6 +81,8 @@ prefix:
 			download = true
 		case "openai":
 			openAI = true
+		case anthropic:
+			messages = true
 		default:
 			break prefix
 		}
@@ -105,6 +97,11 @@ prefix:
 	both := byOpenAI && slices.Contains(bothHeads, head) && !strings.Contains(tail, ":") && (version == "" || version == routes.VersionOne)
 	begin, heads := "/", nativeHeads
 	switch {
+	case messages:
+		if upload || download || openAI || tail == "" {
+			return joined
+		}
+		return routes.AnthropicPath + routes.VersionOne + "/" + tail
 	case !upload && !download && "/"+head+"/" == routes.SocketPath:
 		return "/" + tail // the version is in the method's name
 	case openAI || slices.Contains(openAIHeads, head) || both:

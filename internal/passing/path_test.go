@@ -26,7 +26,8 @@ func TestOwnSpellingsStay(t *testing.T) {
 
 // Anthropic's clients add the version to a base URL that may have it already, or been cut before.
 func TestSpellingsOfAnthropics(t *testing.T) {
-	for _, path := range []string{"/anthropic/v1/messages", "/anthropic/v1/v1/messages", "/anthropic/messages", "//anthropic//v1//messages", "/anthropic/v1/v1/v1/messages"} {
+	for _, path := range []string{"/anthropic/v1/messages", "/anthropic/v1/v1/messages", "/anthropic/messages", "//anthropic//v1//messages", "/anthropic/v1/v1/v1/messages",
+		"/v1/anthropic/v1/messages", "/anthropic/anthropic/v1/messages", "/anthropic/v1beta/messages"} {
 		if got := Spelling(path, false); got != "/anthropic/v1/messages" {
 			t.Errorf("%s becomes %s", path, got)
 		}
@@ -40,7 +41,7 @@ func FuzzSpelling(f *testing.F) {
 		f.Add(path, true)
 		f.Add(path, false)
 	}
-	added := []string{"v1beta", "v1", "v1alpha", "openai", "upload", "download"}
+	added := []string{"v1beta", "v1", "v1alpha", "openai", "anthropic", "upload", "download"}
 	f.Fuzz(func(t *testing.T, path string, byOpenAI bool) {
 		got := Spelling(path, byOpenAI)
 		if again := Spelling(got, byOpenAI); again != got {
