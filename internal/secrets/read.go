@@ -44,7 +44,7 @@ var (
 
 // ErrDisabled means that the version of a secret was disabled or destroyed, which an
 // operator does to take back what it holds.
-var ErrDisabled = errors.New("the version of the secret is disabled or destroyed")
+var ErrDisabled = errors.New("is the version disabled or destroyed?")
 
 // Read returns the payload of one secret, verified by its checksum. One that was
 // damaged on its way is asked for once more. The name is as [config.SecretNames]

@@ -101,16 +101,9 @@ func withAdvice(err error) error {
 	case codes.NotFound:
 		advice = "do the project, the secret and the version exist?"
 	case codes.FailedPrecondition:
-		advice, err = "is the version disabled or destroyed?", disabled{err}
+		return fmt.Errorf("%w %w", secrets.ErrDisabled, err)
 	default:
 		return err
 	}
 	return fmt.Errorf("%s %w", advice, err)
 }
-
-// disabled is an error of Secret Manager that is [secrets.ErrDisabled] too. It reads as it came.
-type disabled struct{ error }
-
-func (d disabled) Is(target error) bool { return target == secrets.ErrDisabled }
-
-func (d disabled) Unwrap() error { return d.error }
