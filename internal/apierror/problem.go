@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/http"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/statuses"
 )
 
 // A Code is what an error means to the caller. There are few of them, and one
@@ -48,7 +50,7 @@ var codes = map[Code]struct {
 	Unguarded:        {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	Unavailable:      {http.StatusServiceUnavailable, "UNAVAILABLE"},
 	TimedOut:         {http.StatusGatewayTimeout, "DEADLINE_EXCEEDED"},
-	Canceled:         {499, "CANCELLED"},
+	Canceled:         {statuses.ClientClosed, "CANCELLED"},
 	Internal:         {http.StatusInternalServerError, "INTERNAL"},
 	Loop:             {http.StatusLoopDetected, "FAILED_PRECONDITION"},
 	Unserved:         {http.StatusNotImplemented, "UNIMPLEMENTED"},
@@ -155,10 +157,7 @@ func (e *Upstream) setRetry(h http.Header, code int) {
 	case code == http.StatusTooManyRequests:
 		// There is room elsewhere, or the caller would have been told our own wait.
 		setRetry(h, time.Second, e.Patience)
-	case (code == http.StatusServiceUnavailable || code == overloaded) && h.Get("Retry-After") == "":
+	case (code == http.StatusServiceUnavailable || code == statuses.Overloaded) && h.Get("Retry-After") == "":
 		setRetry(h, retryUnavailable, e.Patience)
 	}
 }
-
-// overloaded is Anthropic's status where it has no capacity.
-const overloaded = 529

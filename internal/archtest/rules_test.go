@@ -104,7 +104,7 @@ var imports = []importRule{
 		why: "bytes are bytes, whatever they are of",
 	},
 	{
-		dir: "internal/apierror", only: []string{"scheduler", "internal/requestid"},
+		dir: "internal/apierror", only: []string{"scheduler", "internal/requestid", "internal/statuses"},
 		why: "what a caller is answered is the same whoever found out",
 	},
 	{
@@ -120,6 +120,10 @@ var imports = []importRule{
 		why: "a logger in a context needs nothing",
 	},
 	{
+		dir: "internal/statuses", standard: true,
+		why: "numbers need nothing",
+	},
+	{
 		dir: "internal/requestid", standard: true,
 		why: "a name needs nothing",
 	},
@@ -132,14 +136,14 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/upstream/ratelimits", "internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction"},
+		dir: "internal/upstream", only: []string{"internal/upstream/ratelimits", "internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/statuses"},
 		why: "a provider knows nothing of quota",
 	},
 	{
 		dir: "internal/dispatch",
 		only: []string{
 			"scheduler", "storage", "internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/budget", "internal/config", "internal/events", "internal/keys", "internal/nearest",
-			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/quotas", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/usage", "internal/usage/price",
+			"internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/turns", "internal/plaintext", "internal/quotas", "internal/recent", "internal/requestid", "internal/requestlog", "internal/resources", "internal/secrets", "internal/shadow", "internal/telemetry", "internal/upstream", "internal/upstream/ratelimits", "internal/statuses", "internal/usage", "internal/usage/price",
 		},
 		never: []string{"internal/upstream/gemini"},
 		why:   "one request's way is the same for every provider, and knows no HTTP route and no operator",
@@ -149,7 +153,7 @@ var imports = []importRule{
 		why: "what callers may spend is known whatever they ask for",
 	},
 	{
-		dir: "internal/usage", only: []string{"internal/budget", "internal/nearest", "scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid"},
+		dir: "internal/usage", only: []string{"internal/budget", "internal/nearest", "scheduler", "internal/apierror", "internal/payload", "internal/payload/answers", "internal/payload/escape", "internal/payload/interaction", "internal/requestid", "internal/statuses"},
 		why: "what was used is told by those who know",
 	},
 	{
@@ -181,7 +185,7 @@ var imports = []importRule{
 		why: "an answer is read alike, whoever gets it",
 	},
 	{
-		dir: "internal/routes", only: []string{"scheduler", "internal/apierror", "internal/requestid"},
+		dir: "internal/routes", only: []string{"scheduler", "internal/apierror", "internal/requestid", "internal/statuses"},
 		why: "the table of routes is values",
 	},
 	{
@@ -245,7 +249,7 @@ var imports = []importRule{
 		why: "reading what a provider says of its limits needs nothing of ours",
 	},
 	{
-		dir: "internal/upstream/refusals", only: []string{"internal/upstream/ratelimits"},
+		dir: "internal/upstream/refusals", only: []string{"internal/upstream/ratelimits", "internal/statuses"},
 		why: "reading what a provider refuses decides nothing",
 	},
 	{
@@ -257,11 +261,11 @@ var imports = []importRule{
 		why: "it shows what a client was told",
 	},
 	{
-		dir: "internal/batch", only: []string{"internal/remote"},
+		dir: "internal/batch", only: []string{"internal/remote", "internal/statuses"},
 		why: "a batch needs no more than any client has",
 	},
 	{
-		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/nearest", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler"},
+		dir: "internal/wait", only: []string{"internal/apierror", "internal/callers", "internal/config", "internal/nearest", "internal/plaintext", "internal/proxies", "internal/quotas", "internal/recent", "internal/requestid", "internal/remote", "internal/secrets", "internal/usage/price", "scheduler", "internal/statuses"},
 		why: "who waits on a caller's behalf needs no more than any client has, but for what a server on this machine guards itself by",
 	},
 	{

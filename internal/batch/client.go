@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/remote"
+	"fluxgate.dev/fluxgate/internal/statuses"
 )
 
 const maxAnswerBytes = 64 << 20
@@ -120,14 +121,11 @@ func (s *sender) readAnswer(ex *exchange, body io.Reader) {
 	}
 }
 
-// overloaded is Anthropic's status where it has no capacity.
-const overloaded = 529
-
 func (s *sender) readError(ex *exchange, response *http.Response) {
 	e := s.access.ReadError(response)
 	ex.message, ex.wait, ex.hinted = e.Message, e.RetryAfter, e.RetryAfter > 0
 	switch {
-	case ex.status == http.StatusTooManyRequests, (ex.status == http.StatusServiceUnavailable || ex.status == overloaded) && ex.hinted:
+	case ex.status == http.StatusTooManyRequests, (ex.status == http.StatusServiceUnavailable || ex.status == statuses.Overloaded) && ex.hinted:
 		ex.outcome = refused
 	case ex.status == http.StatusUnauthorized, ex.status == http.StatusForbidden:
 		ex.outcome = forbidden

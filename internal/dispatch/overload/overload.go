@@ -11,6 +11,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/recent"
+	"fluxgate.dev/fluxgate/internal/statuses"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
@@ -29,10 +30,10 @@ const (
 // Is reports whether an error says that upstream has no capacity for anybody now: 503, Anthropic's
 // 529, Groq's 498, and 429 where its words say that.
 func Is(e *upstream.Error) bool {
-	return e.Class == upstream.ClassServer && slices.Contains(statuses, e.HTTPStatus)
+	return e.Class == upstream.ClassServer && slices.Contains(overloaded, e.HTTPStatus)
 }
 
-var statuses = []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, 529, 498}
+var overloaded = []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, statuses.Overloaded, statuses.NoCapacity}
 
 // A Memory knows which models were overloaded lately, as an instance has seen it. It is safe for
 // use by any number of goroutines.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/statuses"
 )
 
 // answer is what this package reads of an upstream error. Each field is decoded on its own, so that one of an
@@ -79,7 +81,7 @@ var statusCodes = map[string]int{
 	"ABORTED":             http.StatusConflict,
 	"ALREADY_EXISTS":      http.StatusConflict,
 	"RESOURCE_EXHAUSTED":  http.StatusTooManyRequests,
-	"CANCELLED":           499,
+	"CANCELLED":           statuses.ClientClosed,
 	"DATA_LOSS":           http.StatusInternalServerError,
 	"UNKNOWN":             http.StatusInternalServerError,
 	"INTERNAL":            http.StatusInternalServerError,

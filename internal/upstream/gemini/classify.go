@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/payload"
+	"fluxgate.dev/fluxgate/internal/statuses"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -65,7 +66,7 @@ func (e *failure) decide(a answer, body []byte) {
 		e.decideAccess(a)
 	case s == http.StatusNotFound:
 		e.decideModel(a)
-	case s == 499:
+	case s == statuses.ClientClosed:
 		// Not our caller's doing, or we wouldn't be reading an answer. Whatever canceled it, it may have been served till then.
 		e.set(upstream.ClassBroken, "")
 	case s == http.StatusRequestTimeout, s >= 500:

@@ -3,13 +3,15 @@ package refusals
 import (
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/statuses"
 )
 
 // anthropicStatus are the statuses of types (documented), for errors within streams.
 var anthropicStatus = map[string]int{
 	"invalid_request_error": http.StatusBadRequest, "authentication_error": http.StatusUnauthorized, "billing_error": http.StatusPaymentRequired,
 	"permission_error": http.StatusForbidden, "not_found_error": http.StatusNotFound, "request_too_large": http.StatusRequestEntityTooLarge,
-	"rate_limit_error": http.StatusTooManyRequests, "api_error": http.StatusInternalServerError, "timeout_error": http.StatusGatewayTimeout, "overloaded_error": 529,
+	"rate_limit_error": http.StatusTooManyRequests, "api_error": http.StatusInternalServerError, "timeout_error": http.StatusGatewayTimeout, "overloaded_error": statuses.Overloaded,
 }
 
 // Anthropic reads an error in Anthropic's format. Of an error in an answer that began with 200, pass

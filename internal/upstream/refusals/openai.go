@@ -3,6 +3,8 @@ package refusals
 import (
 	"net/http"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/statuses"
 )
 
 // verdict is what a code or type means.
@@ -161,14 +163,14 @@ func (r *Refusal) byStatus(f failure) {
 		if r.Class != TooLarge {
 			r.set(Caller, Request)
 		}
-	case s == http.StatusServiceUnavailable, s == 529, s == 498: // 498: Groq, documented: no capacity of the flex tier
+	case s == http.StatusServiceUnavailable, s == statuses.Overloaded, s == statuses.NoCapacity:
 		r.set(Overloaded, Everyone)
 		if !f.found {
 			r.set(Unsure, Request)
 		}
-	case s == http.StatusRequestTimeout, s == 499, s >= 500:
+	case s == http.StatusRequestTimeout, s == statuses.ClientClosed, s >= 500:
 		r.set(Server, Request)
-		if !f.found || s == 499 || s == http.StatusRequestTimeout || s == http.StatusGatewayTimeout {
+		if !f.found || s == statuses.ClientClosed || s == http.StatusRequestTimeout || s == http.StatusGatewayTimeout {
 			r.set(Unsure, Request)
 		}
 	case s >= 400:

@@ -96,8 +96,8 @@ type Refusal struct {
 // set decides the class and scope.
 func (r *Refusal) set(c Class, s Scope) { r.Class, r.Scope = c, s }
 
-// statuses are what an error within an answer of 200 stands for that has no status of its own.
-var statuses = map[Class]int{
+// stands are what an error within an answer of 200 stands for that has no status of its own.
+var stands = map[Class]int{
 	RateLimit: http.StatusTooManyRequests, TooLarge: http.StatusRequestEntityTooLarge, NoQuota: http.StatusTooManyRequests, Spent: http.StatusPaymentRequired,
 	KeyInvalid: http.StatusUnauthorized, Denied: http.StatusForbidden, ModelUnknown: http.StatusNotFound, Overloaded: http.StatusServiceUnavailable,
 	Caller: http.StatusBadRequest, Server: http.StatusInternalServerError,
@@ -108,7 +108,7 @@ func (r *Refusal) stand() {
 	if r.Status >= 400 {
 		return
 	}
-	if r.Status = statuses[r.Class]; r.Status == 0 {
+	if r.Status = stands[r.Class]; r.Status == 0 {
 		r.Status = http.StatusBadGateway
 	}
 }
