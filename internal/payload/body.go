@@ -53,10 +53,13 @@ func Read(text []byte, room func(bytes int64) error) (*Body, error) {
 		}
 		if err == nil {
 			resources.addStrings(plain)
+			for _, name := range refs.Resources {
+				resources.add(name)
+			}
 			return &Body{Text: text, JSON: plain, References: refs.with(resources)}, resources.err()
 		}
 	}
-	resources.addMentions(text)
+	resources.addUnknown(text)
 	refs = &References{texts: int64(len(text)), Media: true} // what it holds isn't known
 	return &Body{Text: text, References: refs.with(resources)}, resources.err()
 }

@@ -67,7 +67,7 @@ func TestReadOfWhatIsNotUnderstood(t *testing.T) {
 		`{"x":"\Ufiles/a","y":"https://h/v1beta\/fi\u006ces/c?d" }`: {"files/c"},
 		`{"a":"files/a""files/b"'cachedContents/c#"}`:               {"files/a", "files/b", "cachedContents/c"},
 		`{"\"files/a\"}`:                      {"files/a"},
-		`{"files/a/b":"FILES/c" "%66iles/d"}`: {"files/a", "files/c"}, // percent encoding is an URL's, in JSON of no kind nobody's
+		`{"files/a/b":"FILES/c" "%66iles/d"}`: {"files/a", "files/c", "files/d"}, // percent encoding may be an URL's, whose member isn't known
 		`{"xfiles/a", "` + "files/" + strings.Repeat("a", 129) + `"}`: nil,
 	} {
 		b, err := Read([]byte(text), plenty)

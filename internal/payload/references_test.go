@@ -9,11 +9,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/resources"
 )
 
 func TestReadReferences(t *testing.T) {
@@ -69,6 +72,14 @@ func TestResourceName(t *testing.T) {
 	}
 }
 
+// Whatever is found in bodies is of a kind whose callers are known.
+func TestKindsHaveCallers(t *testing.T) {
+	for _, kind := range resourceKinds {
+		k, ok := strings.CutSuffix(kind, "/")
+		assert.True(t, ok && slices.ContainsFunc(resources.Kinds, func(x resources.Kind) bool { return x.Name == k && x.Mentioned }), kind)
+	}
+}
+
 // A reference is found however it is spelled, wherever upstream might read one. What is
 // found too much costs its caller an answer, what is missed is read with another's key.
 func TestReferencesInAnySpelling(t *testing.T) {
@@ -87,6 +98,30 @@ func TestReferencesInAnySpelling(t *testing.T) {
 		require.NoError(t, err, spelling)
 		assert.Contains(t, m.Resources, "files/abc", spelling)
 		assert.True(t, m.Media, spelling)
+		// Nor does it matter whether that is JSON of the standard, Google's, or neither.
+		for _, form := range []string{`{"fileData":{"fileUri":"%s"},}`, `{'fileData':{'fileUri':'%s'}}`, "\uFEFF" + file, file + file, "[" + file + "]", file + "\x00", "/**/" + file} {
+			b, err := Read([]byte(strings.ReplaceAll(form, "%s", spelling)), plenty)
+			require.NoError(t, err, form)
+			assert.Contains(t, b.References.Resources, "files/abc", "%s in %q", spelling, form)
+		}
+	}
+	for _, form := range []string{"%s", "\uFEFF%s"} {
+		for size := 1; size <= 4; size *= 2 {
+			var wide []byte // UTF-16 and UTF-32
+			for _, r := range strings.ReplaceAll(form, "%s", `{"fileUri":"files/abc"}`) {
+				wide = append(append(wide, byte(r), byte(r>>8)), 0, 0)[:len(wide)+size]
+			}
+			b, err := Read(wide, plenty)
+			require.NoError(t, err)
+			if size > 1 || form == "%s" {
+				assert.Contains(t, b.References.Resources, "files/abc", "%q", wide)
+			}
+		}
+	}
+	for _, form := range []string{`{"fileUri":"%s","a":1,}`, `{"fileUri":"%s"`} {
+		b, err := Read([]byte(strings.ReplaceAll(form, "%s", "x/"+strings.Repeat("x", 3000)+"/../files/abc")), plenty)
+		require.NoError(t, err)
+		assert.Contains(t, b.References.Resources, "files/abc", form)
 	}
 	for _, body := range []string{
 		`{"fileUri":"files/abc","fileUri":"x"}`, `{"fileUri":"x","fileUri":"files/abc"}`, `{"FileUri":"files/abc"}`, `{"FILE_URI":"files/abc"}`,

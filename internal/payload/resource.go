@@ -3,7 +3,6 @@ package payload
 import (
 	"bytes"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fluxgate.dev/fluxgate/internal/payload/escape"
@@ -24,10 +23,6 @@ func areMedia(names []string) bool {
 func mentionsResource(text []byte) bool {
 	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
 }
-
-// ResourceKinds returns the kinds of resources: the beginnings of their names, with a
-// slash.
-func ResourceKinds() []string { return slices.Clone(resourceKinds) }
 
 // maxResourceID bounds what follows, in bytes.
 const maxResourceID = 128
@@ -148,43 +143,20 @@ func (n *names) addText(x token) {
 	case len(x.text) <= maxReference:
 		n.addReference(x.meaning())
 	case x.escaped || mentionsResource(x.text):
-		n.add(ResourceName(string(endsOf(x.text))))
+		n.add(ResourceName(string(escape.Ends(x.text))))
 	}
-}
-
-// endsOf returns how the text of a long reference begins, and how it ends before a query
-// or a fragment: no name of a resource is longer than that.
-func endsOf(text []byte) []byte {
-	var ends []byte
-	for window := range escape.Windows(text, escape.Escapes{Controls: true}.Resolve) {
-		cut := bytes.IndexAny(window, "?#")
-		if cut >= 0 {
-			window = window[:cut]
-		}
-		begin := min(len(ends), escape.Overlap)
-		if ends == nil {
-			begin = min(len(window), escape.Overlap)
-			ends = append(ends, window[:begin]...)
-			window = window[begin:]
-		}
-		if len(window) > 0 {
-			ends = append(ends[:begin], window[max(0, len(window)-escape.Overlap):]...)
-		}
-		if cut >= 0 {
-			break
-		}
-	}
-	return ends
 }
 
 // maxWord bounds what may be a reference in a place where it isn't known to be one.
 const maxWord = 2048
 
 // IsWord reports whether a text may be a name or an URL and nothing else.
-func IsWord(text []byte) bool {
+func IsWord(text []byte) bool { return len(text) <= maxWord && isWord(text) }
+
+func isWord(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	other := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'()<>{},;`, r) }
-	return len(text) <= maxWord && bytes.IndexByte(text, '/') >= 0 && !bytes.ContainsFunc(text, other)
+	return bytes.ContainsAny(text, `/\%`) && !bytes.ContainsFunc(text, other)
 }
 
 // refers reports whether the value of a member of that name may refer to a resource.
@@ -219,7 +191,7 @@ func NamesIn(text []byte, refers bool) []string {
 // MentionsIn returns the resources that a text of unknown format may name.
 func MentionsIn(text []byte) []string {
 	var n names
-	n.addMentions(text)
+	n.addUnknown(text)
 	return n.list
 }
 
@@ -248,7 +220,7 @@ func (n *names) addReference(reference []byte) {
 		}
 		n.addNames(onePath(text, false), begins)
 		n.addNames(onePath(text, true), begins)
-		plain := unpercented(text)
+		plain := escape.Unpercented(text)
 		if plain == text {
 			return
 		}
@@ -277,20 +249,42 @@ func onePath(text string, dense bool) []byte {
 	return out
 }
 
-// unpercented returns a text without its percent encoding, as far as it is one.
-func unpercented(text string) string {
-	var out strings.Builder
-	for at := 0; at < len(text); at++ {
-		if text[at] == '%' && at+2 < len(text) {
-			if code, err := strconv.ParseUint(text[at+1:at+3], 16, 8); err == nil {
-				out.WriteByte(byte(code))
-				at += 2
-				continue
-			}
-		}
-		out.WriteByte(text[at])
+// addUnknown adds the resources that a text of unknown format may name, be it in UTF-8, or in UTF-16 or UTF-32,
+// whose letters have zeros between them: by what looks like a name, and by what stands alone between quotes.
+func (n *names) addUnknown(text []byte) {
+	n.addMentions(text)
+	n.addWords(text)
+	if bytes.IndexByte(text, 0) < 0 {
+		return
 	}
-	return out.String()
+	for len(text) > 0 && n.err() == nil {
+		piece := bytes.ReplaceAll(text[:min(len(text), escape.WindowSize)], []byte{0}, nil)
+		n.addMentions(piece)
+		n.addWords(piece)
+		text = text[min(len(text), escape.WindowSize-8*escape.Overlap):]
+	}
+}
+
+// addWords adds the resources that what stands between quotes may mean, where that is a word.
+func (n *names) addWords(text []byte) {
+	quotes := func(r rune) bool { return r == '"' || r == '\'' }
+	for quoted := range bytes.FieldsFuncSeq(text, quotes) {
+		if len(quoted) > maxReference || !bytes.ContainsAny(quoted, `/\%`) || n.err() != nil {
+			continue
+		}
+		word, _ := escape.Escapes{Controls: true}.Resolve(nil, quoted, true)
+		if word = bytes.Map(visible, word); isWord(word) {
+			n.addReference(word)
+		}
+	}
+}
+
+// visible is for bytes.Map: it takes out what readers of URLs leave out, but for blanks.
+func visible(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return -1
+	}
+	return r
 }
 
 // addMentions adds the resources that a text of unknown format may name: what looks

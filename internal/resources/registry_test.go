@@ -362,9 +362,8 @@ func TestConfines(t *testing.T) {
 	assert.False(t, resources.New(resources.Options{Shared: true}).Confines(alice))
 }
 
-// What package payload finds in bodies is what is a kind here, and the other way round.
+// What is a kind here package payload finds in bodies; its own tests show the other way round.
 func TestKindsAreThoseThatBodiesName(t *testing.T) {
-	mentioned := 0
 	for _, k := range resources.Kinds {
 		refs, err := payload.ReadReferences([]byte(`{"fileUri":"` + k.Name + `/x"}`))
 		require.NoError(t, err)
@@ -372,10 +371,8 @@ func TestKindsAreThoseThatBodiesName(t *testing.T) {
 			assert.Empty(t, refs.Resources)
 			continue
 		}
-		mentioned++
 		assert.Equal(t, []string{k.Name + "/x"}, refs.Resources)
 	}
-	assert.Len(t, payload.ResourceKinds(), mentioned)
 	in, err := interaction.Read([]byte(`{"model":"m","previous_interaction_id":"x"}`))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"interactions/x"}, in.Previous)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -74,6 +75,47 @@ func Windows(text []byte, resolve func(out, text []byte, all bool) ([]byte, int)
 			window = append(window[:0], window[max(0, len(window)-Overlap):]...)
 		}
 	}
+}
+
+// Ends returns how the text of a long reference begins, and how it ends before a query
+// or a fragment: no name of a resource is longer than that.
+func Ends(text []byte) []byte {
+	var ends []byte
+	for window := range Windows(text, Escapes{Controls: true}.Resolve) {
+		cut := bytes.IndexAny(window, "?#")
+		if cut >= 0 {
+			window = window[:cut]
+		}
+		begin := min(len(ends), Overlap)
+		if ends == nil {
+			begin = min(len(window), Overlap)
+			ends = append(ends, window[:begin]...)
+			window = window[begin:]
+		}
+		if len(window) > 0 {
+			ends = append(ends[:begin], window[max(0, len(window)-Overlap):]...)
+		}
+		if cut >= 0 {
+			break
+		}
+	}
+	return ends
+}
+
+// Unpercented returns a text without its percent encoding, as far as it is one.
+func Unpercented(text string) string {
+	var out strings.Builder
+	for at := 0; at < len(text); at++ {
+		if text[at] == '%' && at+2 < len(text) {
+			if code, err := strconv.ParseUint(text[at+1:at+3], 16, 8); err == nil {
+				out.WriteByte(byte(code))
+				at += 2
+				continue
+			}
+		}
+		out.WriteByte(text[at])
+	}
+	return out.String()
 }
 
 // Unicode returns the character whose code a text begins with, and what follows.

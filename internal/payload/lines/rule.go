@@ -47,15 +47,7 @@ var Gemini = Rule{
 		return 0
 	},
 	Names: func(key byte, text []byte) []string { return payload.NamesIn(text, key == reference) },
-	Loose: func(text []byte) []string {
-		names := payload.MentionsIn(text)
-		for quoted := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '"' || r == '\'' }) {
-			if word := plain(quoted); payload.IsWord(word) {
-				names = append(names, payload.NamesIn(word, true)...)
-			}
-		}
-		return names
-	},
+	Loose: payload.MentionsIn,
 }
 
 // OpenAI finds files, vector stores, containers, responses, conversations and items by their IDs, in the format
