@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"github.com/stretchr/testify/assert"
 )
@@ -112,6 +113,7 @@ func BenchmarkApply(b *testing.B) {
 // Planning for projects that have room allocates nothing: it is done for each request, and a
 // closure that keeps a calendar is enough to put those of all plans on the heap.
 func TestPlanAllocatesNothing(t *testing.T) {
+	race.Skip(t) // under it a sync.Pool loses some of what it is given
 	rules := named()
 	now, candidates := saturate(t, rules, 0)
 	req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Waitlist: nobody}
