@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"pgregory.net/rapid"
 )
@@ -449,6 +450,7 @@ const everyone = ^uint64(0)
 // bookings move in rank order, that the bounds are kept and that no change
 // touches the project it was made from.
 func TestHistories(t *testing.T) {
+	race.Skip(t)
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		steps := []func(){ // rapid draws the first more often

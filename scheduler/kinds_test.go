@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	. "fluxgate.dev/fluxgate/scheduler"
 	"pgregory.net/rapid"
 )
@@ -18,6 +19,7 @@ import (
 // whoever waits could not have gone a millisecond earlier, and holders that come in time are
 // admitted.
 func TestSeveralHistories(t *testing.T) {
+	race.Skip(t)
 	rapid.Check(t, func(t *rapid.T) {
 		w := newKinds(t)
 		for range rapid.IntRange(20, 120).Draw(t, "steps") {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -339,6 +340,7 @@ func TestNoShowsAreForgotten(t *testing.T) {
 // slots that are left are kept is drawn, as their IDs are, so that one caller in a thousand finds fewer
 // than fifteen of twenty free: it holds for nearly all of two hundred, and more for all together.
 func TestNoShowsKeepNothingFree(t *testing.T) {
+	race.Skip(t)
 	const callers = 200
 	all, few := 0, 0
 	for range callers {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/history"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -89,6 +90,7 @@ func (b *broken) UpdateRecord(ctx context.Context, name string, change func([]by
 
 // The history of a very large pool is shorter, not lost.
 func TestBounds(t *testing.T) {
+	race.Skip(t)
 	store := storage.NewMemory(nil)
 	k := history.NewKeeper(store)
 	for day := range history.Days {

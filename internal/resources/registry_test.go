@@ -18,6 +18,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/interaction"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -211,6 +212,7 @@ func TestNotes(t *testing.T) {
 
 // Whoever takes most of a full record loses something: by bytes, since notes may be long.
 func TestNotesAreBounded(t *testing.T) {
+	race.Skip(t)
 	r := registry(storage.NewMemory(nil), nil)
 	for i := range 100 {
 		require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: fmt.Sprint("files/", i), Project: "alpha"}))
@@ -225,6 +227,7 @@ func TestNotesAreBounded(t *testing.T) {
 
 // A record is bounded: who has most in it loses what expires first, others nothing.
 func TestRecordsAreBounded(t *testing.T) {
+	race.Skip(t)
 	store := storage.NewMemory(nil)
 	var log bytes.Buffer
 	r := registry(store, &log)

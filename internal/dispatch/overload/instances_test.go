@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
@@ -14,6 +15,7 @@ import (
 // ten instances, have upstream see little more than one instance would where there are many of them, and a few
 // times as much where there is one.
 func TestOfSeveralInstances(t *testing.T) {
+	race.Skip(t)
 	const lasts = 10 * time.Minute
 	seen := func(callers, instances int) (requests int) {
 		rnd := rand.New(rand.NewPCG(1, 2))

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // What is expected is what such requests have used, and no more than one allows for.
@@ -42,6 +44,7 @@ func TestExpect(t *testing.T) {
 
 // Whatever the sizes, no more exceed what was expected than Quantile says.
 func TestQuantile(t *testing.T) {
+	race.Skip(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for name, next := range map[string]func() int64{
 		"even":   func() int64 { return rnd.Int64N(1000) },
