@@ -10,9 +10,6 @@ type (
 	Cause        = learned.Cause
 )
 
-// LearnedFor is [learned.LearnedFor].
-const LearnedFor = learned.LearnedFor
-
 // The causes of a wait or a refusal, as package learned explains them.
 const (
 	NoCause, ByRPM, ByTPM, ByRPD = learned.NoCause, learned.ByRPM, learned.ByTPM, learned.ByRPD

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/learned"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -77,7 +78,7 @@ func TestProbe(t *testing.T) {
 			d.do(day+100, RecordRefusal{Model: "m", ID: probe.Reservation.ID, Block: Block{Cause: ByBare}})
 			after := day + 100 + 6_000 // the block is over
 			assert.Equal(t, Refused, d.reserve(after, 10).Verdict)
-			assert.Equal(t, FromLearned, sourceOf(d, after.Add(LearnedFor)-10_000, c.cause), "good for another week")
+			assert.Equal(t, FromLearned, sourceOf(d, after.Add(learned.LearnedFor)-10_000, c.cause), "good for another week")
 		})
 		t.Run(name+" never answered", func(t *testing.T) {
 			d := start(t)

@@ -5,29 +5,28 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/learned"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // TestCooldown is the table of the seed: how long one request keeps a project
-// busy, and the steady distance between requests over eight.
+// busy.
 func TestCooldown(t *testing.T) {
 	l := DefaultLimits(Pro)
 	for _, c := range []struct {
-		tokens             int64
-		cooldown, interval time.Duration
+		tokens   int64
+		cooldown time.Duration
 	}{
-		{1_000_000, 240 * time.Second, 30 * time.Second},
-		{500_000, 120 * time.Second, 15 * time.Second},
-		{100_000, 24 * time.Second, 3 * time.Second},
-		{10_000, 2400 * ms, 300 * ms},
-		{0, 0, 0},
+		{1_000_000, 240 * time.Second},
+		{500_000, 120 * time.Second},
+		{100_000, 24 * time.Second},
+		{10_000, 2400 * ms},
+		{0, 0},
 	} {
 		assert.Equal(t, c.cooldown, l.Cooldown(c.tokens), "%d tokens", c.tokens)
-		assert.Equal(t, c.interval, l.Interval(c.tokens, 8), "%d tokens over 8 projects", c.tokens)
 	}
 	assert.Zero(t, Limits{TPM: Unlimited}.Cooldown(1000), "nothing cools down without a limit")
-	assert.Zero(t, l.Interval(1000, 0), "no projects")
 }
 
 // TestFamilies has names that upstream has used, and some that it may use.
@@ -120,17 +119,17 @@ func TestPrecedence(t *testing.T) {
 	c := p.Calendar("gemini-flash")
 	taught := EffectiveLimits{Limits: Limits{RPM: 30, TPM: 250_000, RPD: 17}, RPMFrom: FromOperator, TPMFrom: FromDefault, RPDFrom: FromLearned}
 	assert.Equal(t, taught, c.EffectiveLimits(rules, begin))
-	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)-1), "believed for seven days")
-	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(LearnedFor)), "then until a probe says otherwise")
+	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(learned.LearnedFor)-1), "believed for seven days")
+	assert.Equal(t, taught, c.EffectiveLimits(rules, begin.Add(learned.LearnedFor)), "then until a probe says otherwise")
 
 	p, _ = p.Apply(rules, begin+1000, RecordRefusal{Model: "gemini-flash", Limits: Limits{RPM: 3, TPM: 99}})
 	taught = EffectiveLimits{Limits: Limits{RPM: 3, TPM: 99, RPD: 17}, RPMFrom: FromLearned, TPMFrom: FromLearned, RPDFrom: FromLearned}
-	assert.Equal(t, taught, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)))
+	assert.Equal(t, taught, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(learned.LearnedFor)))
 
 	// Once it is due, it has nothing to say against a policy that is no higher.
 	rules.Policy = NewPolicy(nil, map[string]Override{"gemini-flash": {RPD: ptr[int64](17)}})
-	assert.Equal(t, FromLearned, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)-1).RPDFrom)
-	assert.Equal(t, FromOperator, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(LearnedFor)).RPDFrom)
+	assert.Equal(t, FromLearned, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(learned.LearnedFor)-1).RPDFrom)
+	assert.Equal(t, FromOperator, p.Calendar("gemini-flash").EffectiveLimits(rules, begin.Add(learned.LearnedFor)).RPDFrom)
 	assert.Equal(t, rules.Policy.EffectiveLimits("gemini-lite"), p.Calendar("gemini-lite").EffectiveLimits(rules, begin))
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/learned"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -90,7 +91,7 @@ func TestStart(t *testing.T) {
 				d.answered(now, probe(d))
 				d.do(now, RecordRefusal{Model: "m", ID: again(d).Reservation.ID, Limits: c.named})
 				assert.Equal(t, Refused, d.reserve(now, c.tokens).Verdict)
-				got, after := d.limits(now), d.limits(now.Add(LearnedFor-time.Second))
+				got, after := d.limits(now), d.limits(now.Add(learned.LearnedFor-time.Second))
 				assert.Equal(t, got, after, "for a week")
 				assert.Subset(t, []int64{got.RPM, got.TPM, got.RPD}, []int64{max(c.named.RPM, c.named.TPM, c.named.RPD)})
 			})
@@ -194,7 +195,7 @@ func TestRoomBeforeProbes(t *testing.T) {
 func TestNamedAboveStart(t *testing.T) {
 	d := startOnly(t)
 	d.do(noon, RecordRefusal{Model: "m", Limits: Limits{RPM: 40}})
-	assert.EqualValues(t, 40, d.limits(noon.Add(LearnedFor)).RPM)
+	assert.EqualValues(t, 40, d.limits(noon.Add(learned.LearnedFor)).RPM)
 }
 
 // A probe that is settled drops the limit that it went beyond, and weighs by what is in force

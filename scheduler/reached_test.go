@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/learned"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -42,7 +43,7 @@ func TestReached(t *testing.T) {
 		r := send(d, noon, 1, 1, 1, 1)
 		send(d, now, 1, 1)
 		assert.Equal(t, with(ByRPM, 3), refused(d, now, r, ByRPM), "three were sent before it")
-		assert.Equal(t, with(ByRPM, 3), d.limits(now.Add(LearnedFor-time.Second)).Limits)
+		assert.Equal(t, with(ByRPM, 3), d.limits(now.Add(learned.LearnedFor-time.Second)).Limits)
 	})
 	t.Run("others were on their way, and may have arrived before it", func(t *testing.T) {
 		d := newDesk(t, all)

@@ -10,10 +10,7 @@ type (
 )
 
 // The bounds of what is counted, as package totals explains them.
-const (
-	MaxCallers, MaxCallerName = totals.MaxCallers, totals.MaxCallerName
-	OtherCallers, MaxFailures = totals.OtherCallers, totals.MaxFailures
-)
+const MaxCallers, MaxFailures = totals.MaxCallers, totals.MaxFailures
 
 // Today returns the totals of the day that now falls on.
 func (p *Project) Today(now Instant) Totals {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	. "fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/totals"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -54,12 +55,12 @@ func TestTotalsAreBounded(t *testing.T) {
 	}
 	today := d.p.Today(noon)
 	assert.Len(t, today.Callers, MaxCallers)
-	assert.Equal(t, CallerTotal{Caller: OtherCallers, Requests: 2*MaxCallers + 1, Tokens: 2*MaxCallers + 1}, today.Callers[MaxCallers-1])
+	assert.Equal(t, CallerTotal{Caller: totals.OtherCallers, Requests: 2*MaxCallers + 1, Tokens: 2*MaxCallers + 1}, today.Callers[MaxCallers-1])
 	assert.Len(t, today.Failures, MaxFailures)
 
 	d.p = nil
-	d.do(noon, Reserve{Model: "m", ID: 1, Caller: strings.Repeat("ä", MaxCallerName)})
-	assert.Equal(t, strings.Repeat("ä", MaxCallerName/2), d.p.Today(noon).Callers[0].Caller)
+	d.do(noon, Reserve{Model: "m", ID: 1, Caller: strings.Repeat("ä", totals.MaxCallerName)})
+	assert.Equal(t, strings.Repeat("ä", totals.MaxCallerName/2), d.p.Today(noon).Callers[0].Caller)
 }
 
 func TestAsked(t *testing.T) {

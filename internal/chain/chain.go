@@ -36,12 +36,6 @@ type Way struct {
 	Pool   *dispatch.Pool // of those that have them
 }
 
-// Across reports whether the chain in force goes across providers.
-func (c *Chain) Across(s *admission.Snapshot) bool {
-	all, _ := effective.Across(c.cfg, s.Control)
-	return all != nil
-}
-
 // Models returns the models of the chain that a mode lets through, where it goes across
 // providers; "" is the mode in force. It fails where there is none; nil: it is Gemini's alone.
 func (c *Chain) Models(s *admission.Snapshot, mode scheduler.Mode) ([]string, error) {

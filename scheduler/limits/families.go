@@ -35,15 +35,6 @@ func (l Limits) Cooldown(tokens int64) time.Duration {
 	return time.Duration(float64(tokens) / float64(l.TPM) * float64(Window))
 }
 
-// Interval is the steady distance between requests of that many tokens over a
-// pool of that many projects: the cooldown divided by the projects.
-func (l Limits) Interval(tokens int64, projects int) time.Duration {
-	if projects < 1 {
-		return 0
-	}
-	return l.Cooldown(tokens) / time.Duration(projects)
-}
-
 // A Family is a class of models that share default limits and a mode.
 type Family string
 

@@ -26,12 +26,8 @@ const (
 	Anthropic Format = "anthropic"
 )
 
-// The headers in which endpoints want their key.
-const (
-	Authorization = "Authorization" // behind "Bearer "
-	XAPIKey       = "X-Api-Key"     // Anthropic's
-	APIKey        = "Api-Key"       // Azure's
-)
+// authorization is the header that has a key behind "Bearer ". Others have it as it is.
+const authorization = "Authorization"
 
 // anthropicVersion is sent where a request of our own needs one.
 // https://docs.claude.com/en/api/versioning
@@ -98,7 +94,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.Now = time.Now
 	}
 	prefix := ""
-	if cfg.Header = http.CanonicalHeaderKey(cfg.Header); cfg.Header == Authorization {
+	if cfg.Header = http.CanonicalHeaderKey(cfg.Header); cfg.Header == authorization {
 		prefix = "Bearer "
 	}
 	put := func(r *http.Request, key string) error {
@@ -116,7 +112,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Format != OpenAI && cfg.Chats != "" {
 		chats := cfg // which wants its key as OpenAI's clients have it
-		chats.Format, chats.BaseURL, chats.Header = OpenAI, cfg.Chats, Authorization
+		chats.Format, chats.BaseURL, chats.Header = OpenAI, cfg.Chats, authorization
 		if c.chats, err = New(chats); err != nil {
 			return nil, err
 		}

@@ -66,7 +66,7 @@ func TestClassify(t *testing.T) {
 		{"a redirect", 302, ``, upstream.ClassServer, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization}).Classify(c.status, []byte(c.body), testKey)
+			e := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization}).Classify(c.status, []byte(c.body), testKey)
 			assert.Equal(t, c.want.String(), e.Class.String())
 			assert.Equal(t, c.reason, e.Reason)
 			assert.Equal(t, "openai", e.Provider)
@@ -77,14 +77,14 @@ func TestClassify(t *testing.T) {
 
 // What a refusal says of a limit is kept: how long it lasts, and what it is of, if that is a minute.
 func TestNamedLimits(t *testing.T) {
-	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization})
+	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization})
 	e := openAI.Classify(429, []byte(`{"error":{"message":"Rate limit reached for m in organization o on tokens per min (TPM): Limit 30000, Used 22999, Requested 12528. Please try again in 11.054s.","type":"tokens","code":"rate_limit_exceeded"}}`), testKey)
 	assert.Equal(t, 11_054*time.Millisecond, e.RetryDelay)
 	assert.Equal(t, []upstream.Violation{{Kind: upstream.TokensPerMinute, Value: 30_000}}, e.Violations)
 	e = openAI.Classify(429, []byte(`{"error":{"message":"Rate limit reached for m in organization o on requests per day (RPD): Limit 200, Used 200, Requested 1. Please try again in 7m12s.","type":"requests","code":"rate_limit_exceeded"}}`), testKey)
 	assert.Equal(t, 432*time.Second, e.RetryDelay)
 	assert.Empty(t, e.Violations)
-	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: XAPIKey})
+	anthropic := client(t, Config{Name: "anthropic", Format: Anthropic, Header: "X-Api-Key"})
 	e = anthropic.Classify(429, []byte(`{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 30,000 input tokens per minute (org: o, model: m)."}}`), testKey)
 	assert.Equal(t, []upstream.Violation{{Kind: upstream.TokensPerMinute, Value: 30_000}}, e.Violations)
 }
@@ -119,7 +119,7 @@ func TestCredential(t *testing.T) {
 
 // Nothing is sent to where a cloud has its metadata.
 func TestLinkLocalIsNotCalled(t *testing.T) {
-	c := client(t, Config{Name: "home", Format: OpenAI, Header: Authorization, BaseURL: "http://169.254.169.254/v1"})
+	c := client(t, Config{Name: "home", Format: OpenAI, Header: authorization, BaseURL: "http://169.254.169.254/v1"})
 	_, err := c.ListModels(t.Context(), testKey)
 	require.ErrorIs(t, err, upstream.ErrLinkLocal)
 }
@@ -146,14 +146,14 @@ func TestCounting(t *testing.T) {
 		{"anthropic", Anthropic, 100, 80, 100, 80},  // the input alone, without what was cached
 		{"of-its-own", Anthropic, 100, 80, 100, 80}, // it speaks like that
 	} {
-		p := client(t, Config{Name: c.name, Format: c.format, Header: Authorization})
+		p := client(t, Config{Name: c.name, Format: c.format, Header: authorization})
 		assert.Equal(t, c.reserves, p.Reserves(asked), c.name)
 		assert.Equal(t, c.weighs, p.Weighs(asked, 120, used, p.Reserves(asked)), c.name)
 		assert.Equal(t, c.openly, p.Reserves(open), c.name)
 		assert.Equal(t, c.weighsAgain, p.Weighs(open, 120, used, p.Reserves(open)), c.name)
 		assert.EqualValues(t, -1, p.Weighs(asked, -1, answers.Tokens{}, 1000), c.name)
 	}
-	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: Authorization})
+	openAI := client(t, Config{Name: "openai", Format: OpenAI, Header: authorization})
 	assert.EqualValues(t, 1200, openAI.Weighs(open, 1000, used, 100), "it used more than was thought")
 	assert.EqualValues(t, 2000, openAI.Weighs(asked, 2000, used, 1000), "its prompt is larger than was thought")
 }
@@ -161,7 +161,7 @@ func TestCounting(t *testing.T) {
 // A deployment is asked at its own path, which no name of a model leads away from.
 func TestDeployments(t *testing.T) {
 	const base = "https://one.openai.azure.com/openai"
-	c := client(t, Config{Name: "azure", Format: OpenAI, Header: APIKey, BaseURL: base, Version: "2024-10-21"})
+	c := client(t, Config{Name: "azure", Format: OpenAI, Header: "Api-Key", BaseURL: base, Version: "2024-10-21"})
 	for _, path := range []string{"chat/completions", "audio/transcriptions"} {
 		r, err := c.NewRequest(upstream.WithModel(t.Context(), "gpt-4.1_eu"), "POST", path, http.NoBody)
 		require.NoError(t, err)

@@ -18,7 +18,7 @@ import (
 // answering returns a client whose endpoint answers that, and where it puts what it was asked.
 func answering(t *testing.T, format Format, status int, answer string, header http.Header) (*Client, *string) {
 	asked := new(string)
-	return client(t, Config{Name: "one", Format: format, Header: XAPIKey, Transport: carrier(func(r *http.Request) (*http.Response, error) {
+	return client(t, Config{Name: "one", Format: format, Header: "X-Api-Key", Transport: carrier(func(r *http.Request) (*http.Response, error) {
 		text, err := io.ReadAll(r.Body)
 		*asked = r.Method + " " + r.URL.Path + " " + string(text)
 		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(answer)), ContentLength: int64(len(answer)), Request: r}, err
@@ -105,7 +105,7 @@ func TestLacks(t *testing.T) {
 		{Anthropic, []string{"listed"}, nil, 1}, {Anthropic, []string{"other"}, nil, 2}, {Anthropic, []string{"none"}, []string{"none"}, 2}, {Anthropic, []string{"none", "listed", "other"}, []string{"none"}, 3},
 	} {
 		asked := 0
-		client := client(t, Config{Name: "one", Format: c.format, Header: XAPIKey, BaseURL: "https://one.example", Transport: carrier(func(r *http.Request) (*http.Response, error) {
+		client := client(t, Config{Name: "one", Format: c.format, Header: "X-Api-Key", BaseURL: "https://one.example", Transport: carrier(func(r *http.Request) (*http.Response, error) {
 			asked++
 			status, text := 200, `{"data":[{"id":"listed"}]}`
 			switch {

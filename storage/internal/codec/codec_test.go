@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fluxgate.dev/fluxgate/scheduler"
+	"fluxgate.dev/fluxgate/scheduler/totals"
 )
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -290,7 +291,7 @@ func fullest() *scheduler.Project {
 	p.Totals = scheduler.Totals{Day: scheduler.DayOf(now), Reads: 1 << 40, Writes: 1 << 40}
 	for i := range scheduler.MaxCallers {
 		p.Totals.Callers = append(p.Totals.Callers, scheduler.CallerTotal{
-			Caller: fmt.Sprintf("%0*d", scheduler.MaxCallerName, i), Requests: 1 << 30, Tokens: 1 << 40,
+			Caller: fmt.Sprintf("%0*d", totals.MaxCallerName, i), Requests: 1 << 30, Tokens: 1 << 40,
 		})
 	}
 	for i := range scheduler.MaxFailures {
