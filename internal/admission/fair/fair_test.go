@@ -160,6 +160,21 @@ func TestLevel(t *testing.T) {
 	assert.Equal(t, level, k.Level(1))
 }
 
+// A request that has waited for longer than what else its caller waits for may show that this one was
+// there all the time. Then who is new begins where that is, if it is the least.
+func TestARequestShowsThatItsCallerWasThere(t *testing.T) {
+	k := contest(map[uint32]int64{2: 50}, nil)
+	k.Serve(scheduler.Service{Caller: 1, Requests: 30, At: now - 90_000})
+	for caller := range uint32(3) {
+		k.Promise(waits(caller+1, 10)) // who is served first, though, was away for eighty seconds
+	}
+	k.Weigh()
+	short := k.With(waits(1, 10), now)
+	assert.False(t, short.Before(2, 400_000, waits(1, 10)))
+	long := k.With(waits(1, 40), now)
+	assert.True(t, long.Before(2, 400_000, waits(1, 40)))
+}
+
 // Whatever the request adds, what follows from it is as if all were reckoned with it.
 func TestWithIsReckoned(t *testing.T) {
 	same := 0
