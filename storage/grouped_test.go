@@ -352,7 +352,7 @@ func TestSlowRefresh(t *testing.T) {
 }
 
 // Commits and changes of the control document, side by side. They take the same
-// locks; in different orders, they would stop for ever sooner or later.
+// locks; in different orders, they would block each other sooner or later.
 func TestLocksAreTakenInOrder(t *testing.T) {
 	const rounds = 3000
 	g := (&Line{DB: NewFake(0)}).Open(t, Options{Pace: -1})

@@ -255,7 +255,7 @@ func TestRefusesUnguarded(t *testing.T) {
 	assert.Zero(t, sim.Stats().Accepted)
 }
 
-// A failed start is retried by the next request, not remembered for ever.
+// A failed start is retried by the next request, not remembered.
 func TestFailedStartIsRetried(t *testing.T) {
 	t.Parallel()
 	url, _ := gemini(t)

@@ -149,7 +149,7 @@ func IDs(entries []json.RawMessage) []string {
 
 // Part returns the part of a list that is asked for, or begins it, of entries by their IDs:
 // entries[from:to]. Beside an ID that isn't there is nothing: a client that was answered from the
-// beginning would go on for ever.
+// beginning would never end.
 func (a Asked) Part(ids []string) (from, to int) {
 	switch {
 	case a.After != "":

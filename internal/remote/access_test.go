@@ -92,7 +92,7 @@ func TestReadTokenFile(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// What a server sends may name the token, run on for ever, or try to move the cursor.
+// What a server sends may name the token, have no end, or try to move the cursor.
 func TestPublic(t *testing.T) {
 	a := Access{Token: "sesame", Identity: &Identity{token: "head.body.tail"}}
 	assert.Equal(t, "no REDACTED, no REDACTED", a.Sanitize("no sesame, no head.body.tail"))

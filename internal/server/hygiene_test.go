@@ -118,7 +118,7 @@ func TestQueryIsFiltered(t *testing.T) {
 }
 
 // The body that a suspended key earns repeats the key.
-func TestKeysAreRedactedInEveryDialect(t *testing.T) {
+func TestKeysAreRedactedInEveryFormat(t *testing.T) {
 	for _, path := range []string{"/v1beta/models/gemini-2.5-pro:generateContent", "/v1beta/models/gemini-2.5-pro:countTokens", "/openai/v1/chat/completions", "/v1beta/models", "/v1beta/files"} {
 		w := newWorld(t, setup{})
 		w.sim.SetKeyState(key(1, "").Value, credentials.Suspended)

@@ -48,7 +48,7 @@ func TestWholeRequestsAreCounted(t *testing.T) {
 				entry := w.sim.Log()[len(w.sim.Log())-1]
 				booked := w.logs.number(t, "selected", "tokens")
 				assert.GreaterOrEqual(t, booked, entry.Tokens)
-				// The counts of the two dialects differ by what frames messages.
+				// The counts of the two formats differ by what frames messages.
 				assert.LessOrEqual(t, booked, entry.Tokens+entry.Tokens/4+40)
 				assert.EqualValues(t, entry.Tokens, w.status().Projects[0].Models[0].TPM.Used, "settled")
 			})
@@ -183,7 +183,7 @@ func TestAutoIsListed(t *testing.T) {
 }
 
 // Every route answers errors in the shape that its clients read.
-func TestErrorsAreInTheClientsDialect(t *testing.T) {
+func TestErrorsAreInTheClientsFormat(t *testing.T) {
 	type openAI struct {
 		Error struct {
 			Message string           `json:"message"`

@@ -347,7 +347,7 @@ func (s *Service) Delete(x *exchange.Exchange, id string) *wire.Error {
 }
 
 // Cancel serves POST interactions/{id}/cancel, which only those in the
-// background and in progress heed.
+// background and in progress obey.
 func (s *Service) Cancel(x *exchange.Exchange, id string) *wire.Error {
 	running := false
 	i, err := s.find(x, id, func(i *interaction) {

@@ -452,7 +452,7 @@ func TestListModelsEnds(t *testing.T) {
 	u, c := newUpstream(t, `200 {"models":[],"nextPageToken":"again"}`)
 	_, err := c.ListModels(context.Background(), testKey)
 	require.NoError(t, err)
-	assert.Len(t, u.seen, maxModelPages, "an upstream that pages for ever must not hold us for ever")
+	assert.Len(t, u.seen, maxModelPages, "an upstream whose pages have no end must not hold us")
 }
 
 // TestJoin: paths are joined to the base URL as net/url does it, and are absolute.

@@ -54,7 +54,7 @@ func TestClockKeepsTheBestAnchor(t *testing.T) {
 		{"a slower one is worse", time.Second, 200 * time.Millisecond, -60 * time.Millisecond, 40 * time.Millisecond},
 		{"a faster one is better", time.Second, 10 * time.Millisecond, 4 * time.Millisecond, 40*time.Millisecond - 36*time.Millisecond},
 		{"which lasts", 9 * time.Minute, 50 * time.Millisecond, 20 * time.Millisecond, 4 * time.Millisecond},
-		{"but not for ever: clocks drift", 2 * time.Minute, 50 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond},
+		{"but not always: clocks drift", 2 * time.Minute, 50 * time.Millisecond, 20 * time.Millisecond, 20 * time.Millisecond},
 		{"what contradicts it shows that it is wrong", time.Second, 60 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond},
 	}
 	for _, s := range steps {
