@@ -76,7 +76,7 @@
 // thousand times as much. Either is tested where it is used up and no other project has room: one
 // request at a time, in the whole deployment, is let beyond it as a [Probe], while all others keep
 // to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit holds for
-// another day. Of a limit per day that is only a start the first goes half a second after all that
+// another day; if it does neither, nothing is known, and another may. Of a limit per day that is only a start the first goes half a second after all that
 // was sent within it had to have arrived, each further one half a second after a refusal of the one
 // before it could have been recorded, and whoever comes in between is told to come again soon
 // (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
@@ -117,7 +117,8 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - plan.go: the choice among projects and models
-//   - change.go: reserving and booking (Reserve), settling, recording refusals, most other changes
+//   - change.go: reserving and booking ([Reserve]), recording refusals, most other changes
+//   - settle.go: what became of a reservation ([Settle], [Cancel])
 //   - turns.go: models of a project that upstream refuses a feature, which are tried in turn
 //   - use.go: Use, for a request that goes on and uses more, and Heard, for what others have sent
 //   - extend.go: Extend, for a request whose commit took longer than allowed for

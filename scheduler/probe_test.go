@@ -243,7 +243,92 @@ func TestDaysProbeOvertakesNothing(t *testing.T) {
 	assert.Equal(t, now+1+5000, soon.Start, "when the next may go, to the second")
 	assert.Equal(t, Refused, reserve(now+4499).Verdict, "it may have been refused")
 	assert.Equal(t, ByRPD, reserve(now+4500).Probe)
-	assert.EqualValues(t, 101, d.limits(now+4500).RPD)
+	assert.EqualValues(t, 100, d.limits(now+4500).RPD, "no answer has shown more")
+}
+
+// What came of each probe of a day is one more or nothing, although the next took its place before that was known:
+// one for each answer and nothing for a failure.
+func TestADayIsRaisedByAnswersAlone(t *testing.T) {
+	d := startOnly(t)
+	d.rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(int64(1000))}})
+	now := noon
+	for range 100 {
+		now = now.Add(13 * time.Second)
+		d.answered(now, d.reserve(now, 10))
+	}
+	var probes [6]Result
+	for i := range probes {
+		now = now.Add(2 * time.Second)
+		d.id++
+		probes[i] = d.do(now, Reserve{Model: "m", Demand: Demand{Tokens: 10, Allowance: time.Second / 2}, ID: d.id})
+		require.Equal(t, ByRPD, probes[i].Probe)
+	}
+	settle := func(i int, failed string) {
+		r := probes[i]
+		require.True(t, r.Beyond)
+		d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: -1, SentAt: r.Start + 1, Beyond: r.Beyond, Failed: failed, Unanswered: failed != ""})
+	}
+	for _, x := range []struct {
+		i      int
+		failed string
+		want   int64
+	}{{0, "timeout", 100}, {1, "", 101}, {2, "server", 101}, {3, "canceled", 101}, {4, "", 102}, {5, "", 103}} {
+		settle(x.i, x.failed)
+		require.EqualValues(t, x.want, d.limits(now).RPD, "after %d", x.i)
+	}
+	again := probes[5] // nobody knows whether its answer was heard of
+	d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start + 1})
+	require.EqualValues(t, 103, d.limits(now).RPD)
+	now = now.Add(2 * time.Second)
+	refused := d.reserve(now, 10)
+	require.Equal(t, ByRPD, refused.Probe)
+	d.do(now, Settle{Model: "m", ID: refused.Reservation.ID, Reserved: refused.Reservation, Tokens: -1, SentAt: now, Beyond: refused.Beyond, Failed: "day"})
+	d.do(now, RecordRefusal{Model: "m", ID: refused.Reservation.ID})
+	assert.EqualValues(t, 103, d.limits(now).RPD)
+	assert.Equal(t, now, d.p.Calendar("m").Learned.RPD.At, "it holds on this day")
+}
+
+// A probe that upstream neither answered nor refused shows nothing, and the next one goes as soon as it may: of a minute
+// once the one that failed has left it.
+func TestAFailedProbeShowsNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		cause  Cause
+		tokens int64
+		fill   int
+		apart  time.Duration
+		again  time.Duration
+	}{"rpm": {ByRPM, 10, 5, 0, time.Minute + DefaultSkew}, "tpm": {ByTPM, 100_000, 2, 0, time.Minute + DefaultSkew}, "rpd": {ByRPD, 10, 100, 13 * time.Second, time.Second / 2}} {
+		t.Run(name, func(t *testing.T) {
+			d, now := startOnly(t), noon
+			if c.cause == ByRPD {
+				d.rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(int64(1000))}})
+			}
+			for range c.fill {
+				now = now.Add(c.apart)
+				d.answered(now, d.reserve(now, c.tokens))
+			}
+			now = now.Add(c.apart)
+			before := d.limits(now)
+			for range 3 {
+				r := d.reserve(now, c.tokens)
+				require.Equal(t, c.cause, r.Probe)
+				d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: -1, SentAt: r.Start, Beyond: r.Beyond, Failed: "server", Unanswered: true})
+				require.Equal(t, before, d.limits(now))
+				now = now.Add(c.again)
+				for c.cause != ByRPD { // what was within the limit has left its minute, too
+					x := d.reserve(now, c.tokens)
+					if x.Probe != NoCause {
+						d.do(now, Cancel{Model: "m", ID: x.Reservation.ID, Reserved: x.Reservation})
+						break
+					}
+					require.Equal(t, Admitted, x.Verdict)
+					d.answered(now, x)
+				}
+			}
+			d.answered(now, d.reserve(now, c.tokens))
+			assert.NotEqual(t, before, d.limits(now), "an answer shows it")
+		})
+	}
 }
 
 // A limit per day that upstream named is likely to hold on the next: a refusal of the first probe is waited for that
@@ -264,6 +349,10 @@ func TestANamedDayIsTestedOnce(t *testing.T) {
 	assert.Equal(t, now+10_000, soon.Start, "when the next may go, to the second")
 	require.Equal(t, Refused, d.reserve(now+9999, 10).Verdict)
 	require.Equal(t, ByRPD, d.reserve(now+10_000, 10).Probe)
-	assert.EqualValues(t, 11, d.limits(now+10_000).RPD)
-	assert.Equal(t, ByRPD, d.reserve(now+10_500, 10).Probe, "it has risen")
+	assert.EqualValues(t, 10, d.limits(now+10_000).RPD, "nothing has shown that it has risen")
+	require.Equal(t, Refused, d.reserve(now+10_500, 10).Verdict)
+	d.do(now+10_600, Settle{Model: "m", ID: first.Reservation.ID, Reserved: first.Reservation, Tokens: 9, SentAt: now + 1, Beyond: first.Beyond})
+	assert.EqualValues(t, 11, d.limits(now+10_600).RPD, "it has risen")
+	require.Equal(t, ByRPD, d.reserve(now+20_000, 10).Probe)
+	assert.Equal(t, ByRPD, d.reserve(now+20_500, 10).Probe)
 }

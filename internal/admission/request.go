@@ -147,6 +147,8 @@ type Grant struct {
 	// Probe is the learned limit that the request goes beyond, to see whether it
 	// still holds; usually none.
 	Probe scheduler.Cause
+	// Beyond says that it is beyond a limit per day that nobody has named.
+	Beyond bool
 	// Trial says that it is tried after a block: others wait until it is settled.
 	Trial  bool
 	Caller string // whom it is counted for

@@ -51,7 +51,7 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		}
 		grant := &Grant{
 			Project: offer.Project, Key: key, Model: offer.Model, Asked: d.asked.Of(offer.Model), Reservation: result.Reservation, Also: result.Also,
-			Booked: result.Booking.ID != 0, Probe: result.Probe, Trial: result.Trial, Caller: d.req.Caller,
+			Booked: result.Booking.ID != 0, Probe: result.Probe, Beyond: result.Beyond, Trial: result.Trial, Caller: d.req.Caller,
 		}
 		result, err = d.cover(ctx, grant, result.Booking, result.Allowance-d.demand.Allowance)
 		if err != nil || result.Verdict != scheduler.Admitted {

@@ -27,6 +27,7 @@ type Failure struct {
 	Class        string    // of upstream's error
 	SentAt       time.Time // of its last byte; zero: it was certainly not sent in full
 	UnknownModel bool      // upstream doesn't know the model, which then leaves no state
+	Refused      bool      // it is for a limit of the model, as what is recorded next says
 }
 
 // Fail tells that the request of a grant failed. Whether upstream counts failed
@@ -36,7 +37,7 @@ func (c *Controller) Fail(ctx context.Context, grant *Grant, f Failure) error {
 		c.cancel(grant, scheduler.Cancel{Unknown: f.UnknownModel, Failed: f.Class})
 		return nil
 	}
-	return c.settle(ctx, grant, scheduler.Settle{Tokens: -1, Failed: f.Class}, f.SentAt)
+	return c.settle(ctx, grant, scheduler.Settle{Tokens: -1, Failed: f.Class, Unanswered: !f.Refused}, f.SentAt)
 }
 
 func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settle, sentAt time.Time) error {
@@ -45,6 +46,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	if !sentAt.IsZero() {
 		s.SentAt = now - scheduler.Instant(time.Since(sentAt)/time.Millisecond)
 	}
+	s.Beyond = grant.Beyond
 	s.Also, s.Counted, s.Answered = grant.Also, grant.Counted, now
 	larger := s.Tokens > grant.Reservation.Tokens
 	for i, n := range grant.Counted[:min(len(grant.Counted), len(grant.Also))] {
@@ -57,6 +59,7 @@ func (c *Controller) settle(ctx context.Context, grant *Grant, s scheduler.Settl
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	if _, err := c.store.Apply(ctx, c.Rules(), grant.Project, s); err != nil {
+		s.Beyond = false // it may have been made
 		c.store.Later(c.Rules(), grant.Project, s)
 		return fmt.Errorf("settle: %w", err)
 	}

@@ -26,7 +26,7 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 	unknown := e.Class == upstream.ClassModelUnknown
 	weights.Failed(grant, r.call.other, e)
 	limited := patience.Limit(ctx)
-	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown})
+	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown, Refused: lesson.OfLimits(r.call.refusalOf(e))})
 	if !unknown { // a name that a caller made up leaves no state
 		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
 	}
@@ -183,7 +183,10 @@ func (r *dispatch) startOnly(grant *admission.Grant) bool {
 
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) scheduler.RecordRefusal {
-	h := scheduler.RecordRefusal{Model: grant.Model, ID: grant.Reservation.ID, Block: lesson.BlockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
+	h := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
+	if lesson.OfLimits(r.call.refusalOf(e)) {
+		h.ID = grant.Reservation.ID
+	}
 	for _, v := range e.Violations {
 		if v.Foreign {
 			continue

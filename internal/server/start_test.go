@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/storage"
 )
 
 // Nobody has named the limits of a model: it begins with what is built in, 10 a minute,
@@ -91,4 +92,64 @@ func TestWhileTheDayIsTestedCallersComeAgain(t *testing.T) {
 			assert.EqualValues(t, 260, w.full().Projects[0].Models[0].RPD.Limit)
 		})
 	}
+}
+
+// A request beyond a day that nobody has named, to which Gemini says nothing of a limit, shows nothing: neither an
+// overload nor a connection that breaks nor a model that its project may not use raises or confirms what is known.
+// An answer does, on whichever instance.
+func TestAProbeWithoutAnAnswerShowsNothing(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, open func() storage.Store) {
+		failing := ""
+		status := 0
+		_, s := stubbed(func(h heard) *http.Response {
+			if failing == "" || !isCall(h) {
+				return nil
+			}
+			return respond(status, failing)
+		})
+		s.store, s.env = open(), []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1}}`}
+		s.sim = func(c *geminisim.Config) { c.Limits[pro] = geminisim.Limits{RPM: -1, TPM: 100_000_000, RPD: 1000} }
+		w := newWorld(t, s)
+		instances := []*served{w.served, w.instanceOver(open())}
+		send := func(n int) answer {
+			return ask(t, instances[n%2], "POST", unaryPath, fmt.Sprintf(`{"contents":[{"parts":[{"text":"%d"}]}]}`, n))
+		}
+		var all sync.WaitGroup
+		for i := range 100 { // where its family begins
+			all.Go(func() { assert.Equal(t, http.StatusOK, send(2*i).Code) })
+		}
+		all.Wait()
+		n := 200
+		probe := func() answer {
+			for {
+				n++
+				a := send(n)
+				if a.Code != http.StatusTooManyRequests {
+					return a
+				}
+				require.LessOrEqual(t, a.wait(), 10*time.Second)
+				time.Sleep(a.wait())
+			}
+		}
+		for _, x := range []struct {
+			status int
+			body   string
+		}{
+			{http.StatusServiceUnavailable, `{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}`},
+			{http.StatusBadGateway, `<html>502 Bad Gateway</html>`},
+			{http.StatusInternalServerError, `{"error":{"code":500,"message":"An internal error has occurred.","status":"INTERNAL"}}`},
+		} {
+			status, failing = x.status, x.body
+			assert.NotEqual(t, http.StatusOK, probe().Code)
+		}
+		failing = ""
+		require.Equal(t, http.StatusOK, probe().Code)
+		require.Equal(t, http.StatusOK, probe().Code)
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			var out fullStatus
+			ask(t, w.served, "GET", "/status?idle=true", "").decode(&out)
+			assert.EqualValues(c, 102, out.Projects[0].Models[0].RPD.Limit)
+		}, 10*time.Second, 100*time.Millisecond)
+	})
 }

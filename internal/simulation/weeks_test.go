@@ -285,7 +285,7 @@ func (w *world) name(r *request) string {
 // refuse has a refusal recorded, as dispatch does.
 func (w *world) refuse(grant *admission.Grant, sentAt time.Time, over scheduler.Limits) {
 	ctx, now := context.Background(), w.admission.Now()
-	require.NoError(w.t, w.admission.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt}))
+	require.NoError(w.t, w.admission.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt, Refused: true}))
 	said := w.said
 	if said == nil {
 		said = named

@@ -67,13 +67,11 @@ func (c *Calendar) InTest(rules *Rules, now Instant) bool {
 }
 
 // Probe has the request with that reservation be the one that tests a limit. Where it goes in the
-// place of one that tested a day's, that limit is raised by what was sent: none of it was refused.
+// place of one that tested a day's, of which it isn't known yet what came, nothing is known but that it wasn't
+// refused at once: only an answer raises the limit (see Stood).
 func (c *Calendar) Probe(rules *Rules, now Instant, r Reservation, cause Cause) {
 	t := c.Terms(rules, now)
-	inForce, start := c.limit(rules, now, ByRPD)
-	if n := c.counted(&t, now) - r.Requests; start && c.Learned.Probe.Cause == ByRPD && n > inForce {
-		c.Learned.RPD = learned.LearnedLimit{Limit: n, At: now.Add(-learned.LearnedFor)}
-	}
+	_, start := c.limit(rules, now, ByRPD)
 	until := now.Add(learned.ProbeFor)
 	if start && cause == ByRPD {
 		// It is on its way for as long as it takes to be committed, and so is what upstream said of it.
@@ -147,6 +145,36 @@ func (c *Calendar) Answered(rules *Rules, now Instant, r Reservation) bool {
 		weight = r.Tokens
 	}
 	return c.Learned.ProbeAnswered(r.ID, weight, inForce, start, now) || ended
+}
+
+// BeyondDay reports whether what was counted on the day of now is more than a limit that is only a start.
+func (c *Calendar) BeyondDay(rules *Rules, now Instant) bool {
+	t := c.Terms(rules, now)
+	inForce, start := c.limit(rules, now, ByRPD)
+	return start && c.counted(&t, now) > inForce
+}
+
+// Stood notes that upstream answered a request that was let beyond the limit per day, and reports whether that
+// raised it: by what the request weighs, but not beyond what was sent. Another may have taken its place as the probe.
+func (c *Calendar) Stood(rules *Rules, now Instant, requests int64) bool {
+	if !c.BeyondDay(rules, now) || !c.InTest(rules, now) {
+		return false
+	}
+	t := c.Terms(rules, now)
+	inForce, _ := c.limit(rules, now, ByRPD)
+	c.Learned.RPD = learned.LearnedLimit{Limit: min(inForce+requests, c.counted(&t, now)), At: now.Add(-learned.LearnedFor)}
+	return true
+}
+
+// Unanswered notes that upstream neither answered the request with that reservation nor refused it for a limit. If it
+// tested one nothing is known of that, and the next may. It reports whether it did.
+func (c *Calendar) Unanswered(id uint64) bool {
+	p := &c.Learned.Probe
+	if p.ID != id || p.Cause == NoCause || p.Cause.OfBlock() {
+		return false
+	}
+	*p = Probe{}
+	return true
 }
 
 // ProbeRefused notes that upstream refused the request with that reservation, and the

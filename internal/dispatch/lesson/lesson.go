@@ -228,6 +228,10 @@ func Of(e *upstream.Error, asksFeature, textOnly bool) Refusal {
 	return CallersFault
 }
 
+// OfLimits reports whether a refusal says that a limit of the model is reached, or may say so: the answer to what
+// tests one.
+func OfLimits(r Refusal) bool { return r == DayOver || r == MinuteFull || r == Bare }
+
 // BlockFor returns what keeps every start of a model on a project away after a
 // refusal that concerns it; none otherwise.
 func BlockFor(l Lesson, e *upstream.Error, now scheduler.Instant) scheduler.Block {
