@@ -128,8 +128,13 @@ func parseFileMeta(raw []byte) (id string, meta fileMeta, failed *wire.Error) {
 			MIMETypeS    string `json:"mime_type"`
 		} `json:"file"`
 	}
-	if err := wire.Decode(raw, &body); err != nil {
-		return "", meta, err
+	// Google's samples for curl send it in single quotes (captured).
+	raw, failed = wire.StandardJSON("application/json", raw)
+	if failed == nil {
+		failed = wire.Decode(raw, &body)
+	}
+	if failed != nil {
+		return "", meta, failed
 	}
 	id = strings.TrimPrefix(body.File.Name, "files/")
 	if id != "" && !fileID.MatchString(id) {
