@@ -160,7 +160,7 @@ func TestCommentRuleBites(t *testing.T) {
 		want  string
 	}{
 		"doc.go":          {map[string]string{"p/doc.go": commented, "p/a.go": bare}, ""},
-		"the only file":   {map[string]string{"p/a.go": commented, "p/a_test.go": bare}, ""},
+		"the only file":   {map[string]string{"p/a.go": commented, "p/a_test.go": bare}, "p/a.go has a package comment, which belongs"},
 		"none":            {map[string]string{"p/a.go": bare}, "p has no package comment"},
 		"a blank between": {map[string]string{"p/a.go": "// Package p is made up.\n\npackage p\n"}, "p has no package comment"},
 		"a test's":        {map[string]string{"p/a.go": bare, "p/a_test.go": commented}, "p has no package comment"},
@@ -170,6 +170,7 @@ func TestCommentRuleBites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { assertBad(t, c.want, checkComments(write(t, c.files))["p"]) })
 	}
+	assert.Empty(t, checkComments(write(t, map[string]string{"function.go": commented})), "the root's only file")
 }
 
 func TestExceptionsAreNeeded(t *testing.T) {

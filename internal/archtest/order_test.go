@@ -296,7 +296,7 @@ func checkSize(t tree, limit int, except []string) map[string][]string {
 }
 
 // checkComments returns, by directory, a line for every package without a package comment, and for every one that
-// stands elsewhere than in doc.go or in the package's only file.
+// stands elsewhere than in doc.go. At the root there is function.go alone, for the buildpack reads every file there.
 func checkComments(t tree) map[string][]string {
 	bad := map[string][]string{}
 	for dir, files := range t {
@@ -307,7 +307,7 @@ func checkComments(t tree) map[string][]string {
 				continue
 			}
 			commented = true
-			if len(code) > 1 && path.Base(f.path) != "doc.go" {
+			if dir != "." && path.Base(f.path) != "doc.go" {
 				bad[dir] = append(bad[dir], f.path+" has a package comment, which belongs into doc.go")
 			}
 		}

@@ -1,4 +1,3 @@
-// Package statuses names the HTTP statuses of providers that net/http has no names for.
 package statuses
 
 const (

@@ -1,4 +1,3 @@
-// Package conversation remembers which projects served the turns of conversations.
 package conversation
 
 import (

@@ -1,4 +1,3 @@
-// Package requesthash knows a request that returns by its caller, route and body.
 package requesthash
 
 import (

@@ -1,4 +1,3 @@
-// Package coding unpacks what is sent in a content coding.
 package coding
 
 import (

@@ -1,4 +1,3 @@
-// Package interaction reads requests to the Interactions API.
 package interaction
 
 import (

@@ -1,4 +1,3 @@
-// Package simtest makes and sends requests to simulated servers, for tests.
 package simtest
 
 import (

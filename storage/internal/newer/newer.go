@@ -1,5 +1,3 @@
-// Package newer keeps what the documents of projects tell of a control document newer than
-// the one that an instance knows. It is pure.
 package newer
 
 // Epochs are those that were heard of. The zero value has heard of none. They are not for

@@ -1,0 +1,2 @@
+// Package conversation remembers which projects served the turns of conversations.
+package conversation

@@ -1,0 +1,2 @@
+// Package coding unpacks what is sent in a content coding.
+package coding

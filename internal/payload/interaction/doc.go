@@ -1,0 +1,2 @@
+// Package interaction reads requests to the Interactions API.
+package interaction

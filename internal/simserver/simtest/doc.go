@@ -1,0 +1,2 @@
+// Package simtest makes and sends requests to simulated servers, for tests.
+package simtest
