@@ -126,6 +126,18 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// It is over to the second, also to whom what was read a moment ago is fresh enough.
+func TestExpiryOfWhatWasJustRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registry(storage.NewMemory(nil), nil)
+		require.NoError(t, r.Made(t.Context(), "alice", resources.Resource{Name: "files/x", Project: "alpha", Expires: time.Now().Add(resources.MaxAge / 2)}))
+		assert.Equal(t, "alpha", projectOf(t, r, "alice", "files/x"))
+		time.Sleep(resources.MaxAge / 2)
+		assert.Empty(t, projectOf(t, r, "alice", "files/x"))
+		assert.Empty(t, own(t, r, "alice", "files"))
+	})
+}
+
 // What other providers keep has a place of its own, and lasts as long as they say.
 func TestOtherProviders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
