@@ -16,6 +16,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/geminisim/credentials"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 func replaceBody(resp *http.Response, old, with string) {
@@ -228,6 +229,7 @@ func TestSettleTakesTheRealCount(t *testing.T) {
 // The same for a model that is pinned, and for bodies of all formats, large enough to
 // be counted.
 func TestACountNeverDecides(t *testing.T) {
+	race.Skip(t)
 	big := strings.Repeat("word ", 100_000)
 	for name, answer := range map[string]struct {
 		status int

@@ -169,6 +169,7 @@ func TestOneIsTriedAfterAPause(t *testing.T) {
 // What one instance learns of a feature all of them know: none asks before the time, and
 // then one does. Who didn't hear what Gemini said says it all the same.
 func TestAllInstancesKnowOfAFeature(t *testing.T) {
+	race.Skip(t)
 	synctest.Test(t, func(t *testing.T) {
 		status, text := refusalBody(t, "429_help_only")
 		var mu sync.Mutex

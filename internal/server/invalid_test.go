@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -123,6 +124,7 @@ func TestNotFound(t *testing.T) {
 
 // What never fits has no Retry-After: coming back would be in vain.
 func TestNeverFitsTheContextWindow(t *testing.T) {
+	race.Skip(t)
 	for _, count := range []string{"auto", "exact", "estimate"} {
 		t.Run(count, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

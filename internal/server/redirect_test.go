@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 // first answer on, whichever way Google counts. The first refusal that names a model says
 // which, and from then on all of the quota is used again.
 func TestRedirectedModels(t *testing.T) {
+	race.Skip(t)
 	for _, shared := range []bool{true, false} {
 		t.Run(fmt.Sprint("shared ", shared), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/quota"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // A refusal per minute is believed for about a window, whatever delay it names. Then
@@ -241,6 +242,7 @@ func TestNoPermissionForContentIsNotTheModels(t *testing.T) {
 // The same with the simulator's own refusals: every standing of one project of two
 // costs requests that the other could serve nothing, and ends by itself.
 func TestStandingsOfAProject(t *testing.T) {
+	race.Skip(t)
 	for standing, name := range map[quota.Standing]string{
 		quota.NoGrounding: "no grounding", quota.Overspent: "overspent", quota.Depleted: "depleted",
 		quota.NoFreeTier: "no free tier", quota.NoPermission: "no permission", quota.DeniedAccess: "denied access",

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim/quota"
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // Spending too fast is the project's: all its models wait for as long as it says, the
@@ -52,6 +53,7 @@ func TestSpendIsOfTheProject(t *testing.T) {
 // Some of these refusals don't say how long they hold (captured). Then the whole project pauses for
 // longer and longer, an hour at most, and one request is tried each time, of whatever model.
 func TestSpendWithoutADelay(t *testing.T) {
+	race.Skip(t)
 	synctest.Test(t, func(t *testing.T) {
 		const text = `{"error":{"code":429,"message":"You exceeded your spend-based rate limit. Your spending rate has exceeded the allowed limit for your account's billing history and tier.","status":"RESOURCE_EXHAUSTED"}}`
 		var tried []time.Time
@@ -99,6 +101,7 @@ func (w *world) refusals() map[string][]time.Time {
 // model is asked for, and none is tried before its time; those of the other carry on at
 // full capacity. Once there is money again it is found out by itself.
 func TestSpendIsOfTheBillingAccount(t *testing.T) {
+	race.Skip(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{
 			keys: projects("poor-1", "poor-2", "poor-3", "rich-1", "rich-2"),
@@ -156,6 +159,7 @@ func TestSpendIsOfTheBillingAccount(t *testing.T) {
 // Projects that are refused together twice are taken for those of one account, and wait
 // together from then on. One that is served while the other is refused isn't.
 func TestABillingAccountIsLearned(t *testing.T) {
+	race.Skip(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{keys: projects("a", "b", "c"), env: []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}})
 		run := func(d time.Duration) {

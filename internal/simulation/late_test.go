@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -16,6 +17,7 @@ import (
 // times it. However long that wait is, it is served, after a few waits; so is every request of the others, which wait
 // little longer for it.
 func TestWhoComesLateToALongWait(t *testing.T) {
+	race.Skip(t)
 	for _, wait := range []time.Duration{90 * time.Second, 120 * time.Second, 250 * time.Second} {
 		for _, books := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v, others book %v", wait, books), func(t *testing.T) {
