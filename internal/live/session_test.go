@@ -226,6 +226,42 @@ func TestWordsOfTheCaller(t *testing.T) {
 	}
 }
 
+// What a caller said is in no log, however Gemini or we refuse it, in a setup or in a turn. (The names of files that a
+// setup refers to are, as on all routes.)
+func TestWordsOfTheCallerAreInNoLog(t *testing.T) {
+	const word = "confidential-word"
+	silent := func(w *world) {
+		t.Helper()
+		eventually(t, "they are over", func() bool { return w.openAt() == 0 })
+		text := w.logs.String()
+		require.NotEmpty(t, text)
+		if at := strings.Index(text, word); at >= 0 {
+			assert.Failf(t, "the caller's word is in the log", "%s", text[max(0, at-400):min(len(text), at+100)])
+		}
+	}
+	for _, code := range []int{1000, 1001, 1007, 1008, 1011, 1013, 4321} {
+		for _, words := range []string{word, "Not allowed: " + word, word + ": RESOURCE_EXHAUSTED", "models/" + word + " is not found for API version v1beta, or is not supported for bidiGenerateContent."} {
+			w := newWorld(t)
+			i := w.instance()
+			w.sim.Live().FailNext(live.Failure{Code: code, Reason: words, After: 1})
+			session := w.open(i)
+			session.turn(word)
+			session.closed()
+			w.sim.Live().FailNext(live.Failure{Code: code, Reason: words}) // at the setup
+			session = w.connect(i, setupOf(model))
+			_, _, _ = session.Read(t.Context()) // another project may serve it
+			_ = session.CloseNow()
+			silent(w)
+		}
+	}
+	w := newWorld(t)
+	i := w.instance()
+	for _, setup := range []string{`{"` + word, `{"` + word + `":{}}`, `{"setup":{"model":"auto","` + word + `":` + word + `}}`, word, `{"setup":{"model":"auto","model":"` + word + ` x"}}`, `{"setup":{"model":"../` + word + `/.."}}`} {
+		w.connect(i, setup).closed()
+	}
+	silent(w)
+}
+
 // An apostrophe begins no quotation: what is said after it of a key isn't the caller's matter.
 func TestWordsWithAnApostrophe(t *testing.T) {
 	w := newWorld(t)

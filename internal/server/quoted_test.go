@@ -34,14 +34,33 @@ var quoting = []string{
 	"An internal error has occurred in QUOTED",
 	"This model is currently experiencing high demand for QUOTED",
 	"Function calling is not enabled for models/QUOTED",
+	"models/QUOTED is not found for API version v1beta, or is not supported for generateContent.",
+	"\\n* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: 500, model: QUOTED\\nPlease retry in 2s.",
+	"Permission denied on resource project QUOTED.",
+	"Permission denied: Consumer 'project_number:QUOTED' has been suspended.",
+	"Generative Language API has not been used in project QUOTED before or it is disabled.",
+	"The model QUOTED does not exist",
+	"Incorrect API key provided: QUOTED[redacted]",
 }
 
 // What a caller asked is in no log, metric, trace, list or document, and in no answer to another, although Gemini
 // repeats it in its errors, whatever their status, and in whatever of them.
 func TestWhatGeminiQuotesIsTheCallersAlone(t *testing.T) {
-	const prompt, word = "confidential-words are here", "confidential-words"
-	for _, status := range race.First(4, 200, 400, 429, 503, 401, 402, 403, 404, 408, 409, 413, 422, 499, 500, 502, 529) {
-		t.Run(fmt.Sprint(status), func(t *testing.T) {
+	const word = "confidential-words"
+	type run struct {
+		status int
+		prompt string // also one that is a single word, as the names of models and projects are
+	}
+	var runs []run
+	for i, status := range []int{200, 400, 429, 503, 401, 402, 403, 404, 408, 409, 413, 422, 499, 500, 502, 529} {
+		runs = append(runs, run{status, word + " are here"})
+		if i < 8 {
+			runs = append(runs, run{status, word})
+		}
+	}
+	for _, x := range race.First(4, runs...) {
+		t.Run(fmt.Sprint(x.status, " ", x.prompt), func(t *testing.T) {
+			status, prompt := x.status, x.prompt
 			synctest.Test(t, func(t *testing.T) {
 				store := &named{Store: storage.NewMemory(nil)}
 				watched := watch(t)

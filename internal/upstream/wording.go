@@ -131,23 +131,36 @@ var wordings = []string{
 	`Upstream answered with success but without a usable body\.`,
 	`Upstream answered with success but with what is no answer, such as a page\.`,
 	`It isn't passed on; the request may have been served\.`,
-	`NAME's answer is larger than is held here\.`,
-	`NAME has answered, but there is no room for the answer in this server's memory, with what else it has in hand\.`,
+	`OWN's answer is larger than is held here\.`,
+	`OWN has answered, but there is no room for the answer in this server's memory, with what else it has in hand\.`,
 	`Gemini broke the connection\.`,
-	`NAME refused an earlier request like this with HTTP \d+\.`,
+	`OWN refused an earlier request like this with HTTP \d+\.`,
 	`What it said isn't repeated: it may quote that request\.`,
 	`Gemini refuses [a-z_ ]{1,80} for now, on every project that could serve this request\.`,
 	`It takes requests without that\.`,
 }
 
-// named has the kinds of names in wordings. NAME is of a model, a project, an organization or a provider.
+// makers are what may stand before the name of a model, and families how such names begin.
+const makers = `models|publishers|accounts|fireworks|google|openai|anthropic|meta|meta-llama|mistralai|qwen|deepseek|deepseek-ai|moonshotai|x-ai|` +
+	`canopylabs|groq|z-ai|zai-org|minimaxai|nvidia|cohere|microsoft|nousresearch|amazon|perplexity|ai21|allenai|ibm-granite`
+
+const families = `gemini|gemma|imagen|veo|lyria|learnlm|aqa|text-|embedding|multimodalembedding|nano-banana|omni|` + // Google's
+	`gpt|chatgpt|o[1-9]|codex|computer-use|dall-e|sora|tts|whisper|davinci|babbage|claude|` +
+	`llama|meta-llama|mistral|mixtral|ministral|magistral|codestral|devstral|pixtral|voxtral|open-mistral|open-mixtral|` +
+	`qwen|qwq|deepseek|grok|kimi|moonshot|glm|command|c4ai|phi|nova|compound|minimax|allam|playai|distil|nemotron|hermes|yi|jamba|granite|sonar|dbrx`
+
+// named has the kinds of names in wordings. NAME is of a model by the families that are known, or a number or an ID of a
+// project, an organization or a team: any word might be a prompt of one word. OWN is of a provider, in our own words.
 var named = strings.NewReplacer(
 	"URL", `https://(?:[a-z0-9-]+\.)*(?:google\.dev|google\.com|generativeai\.google|ai\.dev|ai\.studio|openai\.com|groq\.com|claude\.com|anthropic\.com|openrouter\.ai)(?:[/?#][!-~]*)?`,
 	"METRIC", `[a-z]+\.googleapis\.com/[a-z0-9_/]+`,
 	"SERVICE", `[a-z]+\.googleapis\.com`,
-	"CONSUMER", `(?:api_key|project_number|projects?)[:/][!-~]+`,
-	"SECRET", `[!-~]*(?:\*|\[redacted\])[!-~]*`,
-	"NAME", "[\"'`]?[A-Za-z0-9][A-Za-z0-9._:/@+-]*[\"'`]?\\.?",
+	"CONSUMER", `(?:api_key:[A-Za-z0-9_-]{0,8}(?:\*{3,}|\[redacted\])[A-Za-z0-9_-]{0,4}|(?:project_number|projects?)[:/][0-9]+)`,
+	"SECRET", `[A-Za-z0-9_-]{0,8}(?:\*{3,}|\[redacted\])[A-Za-z0-9_-]{0,4}\.?`,
+	"NAME", "[\"'`]?(?:(?i:(?:"+makers+")/)*(?:(?i:"+families+")[A-Za-z0-9._:/@+-]*|[A-Za-z])|"+
+		"[0-9][0-9a-f]{0,39}|(?:org|proj|team)[_-][A-Za-z0-9]{1,40}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|"+
+		"on_demand|default|flex|priority|scale|auto|standard)[\"'`]?\\.?",
+	"OWN", "[A-Za-z0-9][A-Za-z0-9._-]*",
 )
 
 // whole matches messages that consist of sentences that are known; fixed the longest beginning that consists of those
@@ -196,22 +209,23 @@ func (e *Error) knownMessage() bool {
 }
 
 // repeatable reports whether the error may be told to others than the one whose request it answers: it has members that
-// are known, whose texts are known or single words.
+// are known, whose texts are known or of the kind that such a member has.
 func (e *Error) repeatable() bool {
 	var body any
-	return e.knownMessage() && (len(e.Body) == 0 || json.Unmarshal(e.Body, &body) == nil && plain(body))
+	return e.knownMessage() && (len(e.Body) == 0 || json.Unmarshal(e.Body, &body) == nil && plain("", body))
 }
 
-// plain reports whether what a body holds are known texts and single words, in members that are known.
-func plain(value any) bool {
+// plain reports whether what a body holds in a member are known texts, and what else such members are known to hold.
+func plain(member string, value any) bool {
 	switch v := value.(type) {
 	case string:
-		return len(v) <= maxName && strings.Trim(v, wordBytes) == "" || known(v)
+		shape, ok := members()[member]
+		return len(v) <= maxName && ok && shape.MatchString(v) || known(v)
 	case []any:
-		return !slices.ContainsFunc(v, func(x any) bool { return !plain(x) })
+		return !slices.ContainsFunc(v, func(x any) bool { return !plain(member, x) })
 	case map[string]any:
 		for name, x := range v {
-			if !slices.Contains(members, name) || !plain(x) {
+			if _, ok := members()[name]; !ok || !plain(name, x) {
 				return false
 			}
 		}
@@ -219,15 +233,31 @@ func plain(value any) bool {
 	return true
 }
 
-// members are those of providers' errors of whose values it is known what they are: the provider's own words, names of
-// its models, projects and quotas, and numbers.
-var members = strings.Fields(`
-	error code message status details @type
-	reason domain metadata service serviceTitle consumer containerInfo apiName activationUrl methodName
-	quota_metric quota_limit quota_limit_value quota_location quota_unit
-	violations quotaMetric quotaId quotaDimensions quotaValue model base_model location region
-	retryDelay links description url locale
-	type param object request_id error_code sequence_number headers X-RateLimit-Limit`)
-
-// wordBytes are those of names, of places and of types.
-const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@?=&%[]"
+// members are those of providers' errors of whose values it is known what they are: texts that are known, and words of these
+// kinds. No other word stands there, for it may be all that was asked.
+var members = sync.OnceValue(func() map[string]*regexp.Regexp {
+	all := make(map[string]*regexp.Regexp)
+	for shape, names := range map[string]string{
+		`[^\s\S]`: "error message details metadata violations quotaDimensions links description headers serviceTitle",
+		`[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|[a-z0-9]+(?:_[a-z0-9]+)+|tokens|requests|error|[0-9]+`: "code status reason type object error_code",
+		`type\.googleapis\.com/google\.rpc\.[A-Za-z]+`:                                        "@type",
+		`SERVICE|googleapis\.com|global`:                                                      "domain service apiName",
+		`METRIC`:                                                                              "quotaMetric quota_metric",
+		`[A-Za-z]+Per[A-Za-z0-9-]+`:                                                           "quotaId quota_limit",
+		`NUMBER(?:[A-Za-z]+)?`:                                                                "quotaValue quota_limit_value retryDelay sequence_number X-RateLimit-Limit",
+		`NAME`:                                                                                "model base_model",
+		`global|[a-z]{2,12}-[a-z]{4,12}[0-9]`:                                                 "location region quota_location",
+		`1/[a-z/{}]+`:                                                                         "quota_unit",
+		`CONSUMER`:                                                                            "consumer containerInfo",
+		`URL`:                                                                                 "url activationUrl",
+		`google\.[A-Za-z0-9.]+`:                                                               "methodName",
+		`[a-z]{2}(?:-[A-Z]{2})?`:                                                              "locale",
+		`model|messages|input|max_tokens|max_completion_tokens`: "param",
+		`(?:req_|chatcmpl-)?[0-9A-Za-z-]{16,40}`:                "request_id",
+	} {
+		for _, name := range strings.Fields(names) {
+			all[name] = regexp.MustCompile(`^(?:` + strings.ReplaceAll(named.Replace(shape), "NUMBER", "[0-9.,]*[0-9]") + `)$`)
+		}
+	}
+	return all
+})
