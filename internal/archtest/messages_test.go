@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/internal/race"
 )
 
 // messagesFile is the table of what callers can be told, one a line: the code, which says in whose
@@ -35,6 +37,7 @@ var next = map[string][]string{
 // what happened, its code in whose power it is, and itself or its code what to do next. What refusals
 // say that a wait mends is tested in internal/apierror.
 func TestMessages(t *testing.T) {
+	race.Skip(t)
 	found := messages(repository(t))
 	text, err := os.ReadFile(messagesFile)
 	require.NoError(t, err)

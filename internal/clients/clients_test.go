@@ -13,6 +13,7 @@ import (
 const suiteTimeout = 7 * time.Minute
 
 func TestJavaScript(t *testing.T) {
+	t.Parallel()
 	// What a suite must have had answered with success. Not every client can do
 	// everything: only Google's own SDKs and gemini-cli count tokens, and neither
 	// the Vercel AI SDK nor gemini-cli lists models.

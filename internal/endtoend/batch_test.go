@@ -23,6 +23,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/emulator/emulatortest"
 	"fluxgate.dev/fluxgate/internal/geminisim"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/storage"
 )
 
@@ -52,6 +53,7 @@ func corpus(t *testing.T) string {
 // the limits let less than half go in the first minute. In virtual time, where
 // nothing but the limits takes any.
 func TestBatchOfRealTextInVirtualTime(t *testing.T) {
+	race.Skip(t) // which watches the one below
 	text, output := corpus(t), t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		w := newSimulation(geminisim.Limits{RPM: 60, TPM: 60_000, RPD: 100_000})

@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/usage"
 	"fluxgate.dev/fluxgate/storage"
 )
@@ -100,7 +99,6 @@ func TestUnknownJobsAreNotCounted(t *testing.T) {
 // A record is bounded: what would be gone first goes. What other builds keep there stays, and what
 // has expired doesn't.
 func TestRecordsAreBounded(t *testing.T) {
-	race.Skip(t)
 	d := &document{entries: make(map[place]entry), others: map[string]json.RawMessage{"later": []byte(`{"x":1}`)}}
 	for i := range 5000 {
 		d.entries[place{"p", fmt.Sprint("batches/", i)}] = entry{Caller: "alice", Model: "gemini-2.5-flash", Batch: true, Until: now.Unix() + int64(i)}

@@ -163,3 +163,37 @@ func (a Asked) Part(ids []string) (from, to int) {
 	}
 	return 0, len(ids)
 }
+
+// OfModels adds to a model of Anthropic's, or to each of a list, what OpenAI's clients look
+// for in one. What can't be read stays as it is.
+func OfModels(text []byte, provider string) []byte {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(text, &all) != nil || all == nil {
+		return text
+	}
+	list := []map[string]json.RawMessage{all}
+	data, isList := all["data"]
+	if isList {
+		if list = nil; json.Unmarshal(data, &list) != nil {
+			return text
+		}
+		all["object"] = json.RawMessage(`"list"`)
+	}
+	for _, model := range list {
+		if model == nil {
+			return text
+		}
+		var made time.Time
+		_ = json.Unmarshal(model["created_at"], &made) // then it is said to be 0
+		model["object"], model["owned_by"] = json.RawMessage(`"model"`), json.RawMessage(strconv.Quote(provider))
+		model["created"] = json.RawMessage(strconv.FormatInt(max(0, made.Unix()), 10))
+	}
+	if isList {
+		all["data"], _ = json.Marshal(list) // what was read can be written
+	}
+	whole, err := json.Marshal(all)
+	if err != nil {
+		return text
+	}
+	return whole
+}

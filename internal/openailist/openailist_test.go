@@ -53,3 +53,18 @@ func TestNewest(t *testing.T) {
 	assert.JSONEq(t, `{"data":[{"id":"d","created_at":1800000000},{"id":"c","created_at":"2026-11-02T10:00:00.5+01:00"}],
 		"first_id":"d","last_id":"c","has_more":true,"next_page":"page_c"}`, string(text))
 }
+
+// What is no model or list of models passes as it is, and breaks nothing off.
+func TestOfModels(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"id":"a","created_at":"1970-01-01T00:00:07Z"}`: `{"id":"a","created_at":"1970-01-01T00:00:07Z","object":"model","owned_by":"p","created":7}`,
+		`{"data":[{"id":"a"}],"has_more":false}`:         `{"data":[{"id":"a","object":"model","owned_by":"p","created":0}],"has_more":false,"object":"list"}`,
+		`{"data":[]}`:                                    `{"data":[],"object":"list"}`,
+		`{"data":[null,{"id":"a"}]}`:                     `{"data":[null,{"id":"a"}]}`,
+		`{"data":7}`:                                     `{"data":7}`,
+		`null`:                                           `null`,
+		`[]`:                                             `[]`,
+	} {
+		assert.JSONEq(t, want, string(OfModels([]byte(text), "p")), text)
+	}
+}

@@ -7,13 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"fluxgate.dev/fluxgate/internal/config"
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/exchange"
+	"fluxgate.dev/fluxgate/internal/openailist"
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/providers"
@@ -63,7 +63,7 @@ func (o *Others) ListModels(w http.ResponseWriter, r *http.Request, q Question) 
 		text, header, failure := exchange.List(ctx, r, to, path)
 		if failure == nil {
 			if !own {
-				text = inOpenAIFormat(text, choice.Provider)
+				text = openailist.OfModels(text, choice.Provider)
 			}
 			exchange.PassText(w, http.StatusOK, header, text)
 		}
@@ -80,40 +80,6 @@ func (o *Others) listPath(route *routes.Route, choice providers.Choice) (path st
 		path = "v1/" + path
 	}
 	return path, own
-}
-
-// inOpenAIFormat adds to a model of Anthropic's, or to each of a list, what OpenAI's clients look
-// for in one. What can't be read stays as it is.
-func inOpenAIFormat(text []byte, provider string) []byte {
-	var all map[string]json.RawMessage
-	if json.Unmarshal(text, &all) != nil || all == nil {
-		return text
-	}
-	list := []map[string]json.RawMessage{all}
-	data, isList := all["data"]
-	if isList {
-		if list = nil; json.Unmarshal(data, &list) != nil {
-			return text
-		}
-		all["object"] = json.RawMessage(`"list"`)
-	}
-	for _, model := range list {
-		if model == nil {
-			return text
-		}
-		var made time.Time
-		_ = json.Unmarshal(model["created_at"], &made) // then it is said to be 0
-		model["object"], model["owned_by"] = json.RawMessage(`"model"`), json.RawMessage(strconv.Quote(provider))
-		model["created"] = json.RawMessage(strconv.FormatInt(max(0, made.Unix()), 10))
-	}
-	if isList {
-		all["data"], _ = json.Marshal(list) // what was read can be written
-	}
-	whole, err := json.Marshal(all)
-	if err != nil {
-		return text
-	}
-	return whole
 }
 
 // Models returns the models of all other providers that serve chats in OpenAI's format, in order,
@@ -151,7 +117,7 @@ func (o *Others) modelsOf(r *http.Request, route *routes.Route, p *dispatch.Pool
 	err := o.dispatch.Free(r.Context(), p.Of(provider), true, func(ctx context.Context, to dispatch.Target) *upstream.Error {
 		text, _, failure := exchange.List(ctx, asked, to, path)
 		if failure == nil && !own {
-			text = inOpenAIFormat(text, provider)
+			text = openailist.OfModels(text, provider)
 		}
 		var list struct{ Data []map[string]json.RawMessage }
 		if failure != nil || json.Unmarshal(text, &list) != nil {

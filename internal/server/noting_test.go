@@ -1,4 +1,4 @@
-package noting_test
+package server_test
 
 import (
 	"context"
