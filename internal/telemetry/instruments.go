@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -65,24 +66,19 @@ var (
 	storeBuckets = []float64{.0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 )
 
-// instruments are all that is measured, and the attribute sets that it is
-// measured by.
+// instruments are all that is measured.
 type instruments struct {
 	active   atomic.Int64
-	duration metric.Float64Histogram
-	requests *attributeSets[requestKey]
+	duration *histogram[requestKey]
 
 	admitted *counter[decisionKey]
 	refused  *counter[decisionKey]
-	wait     metric.Float64Histogram
-	waited   metric.Float64Histogram
-	waits    *attributeSets[waitTimeKey]
+	wait     *histogram[waitTimeKey]
+	waited   *histogram[waitTimeKey]
 
-	upstream metric.Float64Histogram
+	upstream *histogram[sendKey]
 	failures *counter[sendKey]
-	sends    *attributeSets[sendKey]
-	tokens   metric.Int64Histogram
-	usage    *attributeSets[usageKey]
+	tokens   *histogram[usageKey]
 
 	callerRequests *counter[string]
 	callerTokens   *counter[string]
@@ -91,8 +87,7 @@ type instruments struct {
 	cost          *counter[shareKey] // in 1e-12 dollars
 	callerRefused *counter[shareKey]
 
-	store      metric.Float64Histogram
-	operations *attributeSets[storeKey]
+	store *histogram[storeKey]
 }
 
 // What tells the series of an instrument apart. All of it is bounded.
@@ -114,27 +109,18 @@ type (
 	storeKey struct{ operation, failure string }
 )
 
-func newInstruments(m metric.Meter) (*instruments, error) {
-	var problems []error
-	seconds := func(name, text string, buckets []float64) metric.Float64Histogram {
-		h, err := m.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(text), metric.WithExplicitBucketBoundaries(buckets...))
-		problems = append(problems, err)
-		return h
-	}
-	i := &instruments{
-		duration: seconds("http.server.request.duration", "Duration of HTTP requests.", httpBuckets),
-		requests: newAttributeSets(requestKey.attributes),
+func newInstruments() *instruments {
+	return &instruments{
+		duration: newHistogram("http.server.request.duration", "s", "Duration of HTTP requests.", httpBuckets, requestKey.attributes),
 
 		admitted: newCounter(decisionKey.attributes),
 		refused:  newCounter(decisionKey.attributes),
-		wait:     seconds("fluxgate.admission.wait", "What refused requests were told to wait.", waitBuckets),
-		waited:   seconds("fluxgate.admission.waited", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets),
-		waits:    newAttributeSets(waitTimeKey.attributes),
+		wait:     newHistogram("fluxgate.admission.wait", "s", "What refused requests were told to wait.", waitBuckets, waitTimeKey.attributes),
+		waited:   newHistogram("fluxgate.admission.waited", "s", "How long ago admitted requests were first told to wait; 0: never.", waitBuckets, waitTimeKey.attributes),
 
-		upstream: seconds("gen_ai.client.operation.duration", "Duration of sends to Gemini.", modelBuckets),
+		upstream: newHistogram("gen_ai.client.operation.duration", "s", "Duration of sends to Gemini.", modelBuckets, sendKey.attributes),
 		failures: newCounter(sendKey.attributes),
-		sends:    newAttributeSets(sendKey.attributes),
-		usage:    newAttributeSets(usageKey.attributes),
+		tokens:   newHistogram("gen_ai.client.token.usage", "{token}", "Tokens of answered requests, as Gemini counted them.", tokenBuckets, usageKey.attributes),
 
 		callerRequests: newCounter(ofCaller),
 		callerTokens:   newCounter(ofCaller),
@@ -143,13 +129,20 @@ func newInstruments(m metric.Meter) (*instruments, error) {
 		cost:          newCounter(shareKey.attributes),
 		callerRefused: newCounter(shareKey.attributes),
 
-		store:      seconds("fluxgate.store.operation.duration", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets),
-		operations: newAttributeSets(storeKey.attributes),
+		store: newHistogram("fluxgate.store.operation.duration", "s", "Duration of operations of the quota store; apply waits for its commit.", storeBuckets, storeKey.attributes),
 	}
-	var err error
-	i.tokens, err = m.Int64Histogram("gen_ai.client.token.usage", metric.WithUnit("{token}"),
-		metric.WithDescription("Tokens of answered requests, as Gemini counted them."), metric.WithExplicitBucketBoundaries(tokenBuckets...))
-	return i, errors.Join(append(problems, err, i.observe(m))...)
+}
+
+// producer returns what gives the SDK the histograms, where it doesn't count them.
+func (i *instruments) producer() *producer {
+	p := &producer{start: time.Now()}
+	p.histograms = append(p.histograms, i.duration, i.wait, i.waited, i.upstream, i.tokens, i.store)
+	return p
+}
+
+// export has the SDK count the histograms.
+func (i *instruments) export(m metric.Meter) error {
+	return errors.Join(i.duration.export(m), i.wait.export(m), i.waited.export(m), i.upstream.export(m), i.tokens.exportWhole(m), i.store.export(m))
 }
 
 // observe has the SDK told what is counted here, when somebody collects.

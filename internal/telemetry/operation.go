@@ -116,15 +116,15 @@ func (s Span) Decided(d Decision) {
 func (r *Recorder) countDecision(ctx context.Context, d Decision) {
 	model := r.models.orOther(d.Model)
 	decision := decisionKey{r.projects.addOrOther(d.Project), model, d.Cause, d.Booked}
-	times := r.m.waits.of(waitTimeKey{model, d.Cause})
+	times := waitTimeKey{model, d.Cause}
 	if d.Cause == "" {
 		r.m.admitted.add(decision, 1)
-		r.m.waited.Record(ctx, d.Waited.Seconds(), times...)
+		r.m.waited.add(ctx, times, d.Waited.Seconds())
 		return
 	}
 	r.m.refused.add(decision, 1)
 	if d.Wait > 0 {
-		r.m.wait.Record(ctx, d.Wait.Seconds(), times...)
+		r.m.wait.add(ctx, times, d.Wait.Seconds())
 	}
 }
 
@@ -173,14 +173,14 @@ func (s Span) Answered(a Answer) {
 		r.models.add(s.to.Model)
 	}
 	project, model := r.projects.addOrOther(s.to.Project), r.models.orOther(s.to.Model)
-	m.upstream.Record(s.ctx, time.Since(s.start).Seconds(), m.sends.of(sendKey{operation, s.to.Provider, "", model, a.Class})...)
+	m.upstream.add(s.ctx, sendKey{operation, s.to.Provider, "", model, a.Class}, time.Since(s.start).Seconds())
 	if a.Class != "" {
 		m.failures.add(sendKey{operation, s.to.Provider, project, model, a.Class}, 1)
 	}
 	if a.Tokens > 0 {
-		m.tokens.Record(s.ctx, a.Tokens, m.usage.of(usageKey{operation, s.to.Provider, project, model, "input"})...)
+		m.tokens.add(s.ctx, usageKey{operation, s.to.Provider, project, model, "input"}, float64(a.Tokens))
 		if output := a.Output + a.Thoughts; output > 0 {
-			m.tokens.Record(s.ctx, output, m.usage.of(usageKey{operation, s.to.Provider, project, model, "output"})...)
+			m.tokens.add(s.ctx, usageKey{operation, s.to.Provider, project, model, "output"}, float64(output))
 		}
 		if caller != "" {
 			m.callerTokens.add(caller, a.Tokens)

@@ -17,8 +17,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-
-	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // Bounds of attributes.
@@ -97,7 +95,6 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	}
 	r.models = newNames(maxModels, o.Models...)
 	r.projects, r.callers = newNames(maxNames), newNames(maxNames)
-	r.seen.states = make(map[string]*atomic.Pointer[scheduler.Project])
 
 	resource, err := newResource(ctx, o)
 	if err != nil {
@@ -125,7 +122,12 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 		r.export.add(provider.ForceFlush)
 	}
 	registry := prometheus.NewRegistry()
-	scrape, err := promexporter.New(promexporter.WithRegisterer(registry), promexporter.WithoutScopeInfo())
+	m, own := newInstruments(), len(readers) == 0 // who only scrapes needs none of the SDK's histograms
+	scraped := []promexporter.Option{promexporter.WithRegisterer(registry), promexporter.WithoutScopeInfo()}
+	if own {
+		scraped = append(scraped, promexporter.WithProducer(m.producer()))
+	}
+	scrape, err := promexporter.New(scraped...)
 	if err != nil {
 		return nil, fmt.Errorf("metrics as text: %w", err)
 	}
@@ -141,10 +143,11 @@ func New(ctx context.Context, o Options) (*Recorder, error) {
 	r.stop = append(r.stop, provider.Shutdown)
 	r.export.add(provider.ForceFlush)
 	meter := provider.Meter(scope)
-	if r.m, err = newInstruments(meter); err == nil {
-		err = r.observe(meter)
+	if !own {
+		err = m.export(meter)
 	}
-	if err != nil {
+	r.m = m
+	if err = errors.Join(err, m.observe(meter), r.observe(meter)); err != nil {
 		return nil, errors.Join(fmt.Errorf("metrics: %w", err), r.Close(ctx))
 	}
 	r.metrics = scrapeHandler(registry)

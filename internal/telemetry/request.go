@@ -15,7 +15,7 @@ import (
 // A Request is one HTTP request under way. The nil one records nothing.
 type Request struct {
 	r         *Recorder
-	ctx       context.Context
+	ctx       within
 	span      trace.Span // nil: none
 	remote    trace.SpanContext
 	start     time.Time
@@ -62,11 +62,11 @@ func (r *Recorder) Begin(w http.ResponseWriter, req *http.Request, route string)
 	if id := requestid.Of(w.Header()); q.span != nil && id != "" {
 		q.span.SetAttributes(requestIDKey.String(id))
 	}
-	q.ctx = context.WithValue(ctx, requestContext{}, q)
+	q.ctx = within{ctx, q}
 	if r.m != nil {
 		r.m.active.Add(1)
 	}
-	return &q.answer, q.ctx, q
+	return &q.answer, &q.ctx, q
 }
 
 // schemeOf returns what the caller used: TLS ends before a function. Of several
@@ -80,6 +80,20 @@ func schemeOf(req *http.Request) string {
 }
 
 type requestContext struct{}
+
+// within is the context of a request.
+type within struct {
+	context.Context
+	request *Request
+}
+
+// Value implements context.Context.
+func (w *within) Value(key any) any {
+	if key == (requestContext{}) {
+		return w.request
+	}
+	return w.Context.Value(key)
+}
 
 // requestOf returns the request that a context is of, or nil.
 func requestOf(ctx context.Context) *Request {
@@ -122,7 +136,7 @@ func (q *Request) LogAttributes() []any {
 	if !sc.HasTraceID() {
 		return nil
 	}
-	project := q.r.project.get(q.ctx)
+	project := q.r.project.get(&q.ctx)
 	if project == "" {
 		return nil
 	}
@@ -147,12 +161,12 @@ func (q *Request) End() {
 	}
 	if m := q.r.m; m != nil {
 		m.active.Add(-1)
-		m.duration.Record(q.ctx, time.Since(q.start).Seconds(), m.requests.of(requestKey{q.method, q.scheme, q.route, status})...)
+		m.duration.add(&q.ctx, requestKey{q.method, q.scheme, q.route, status}, time.Since(q.start).Seconds())
 		if q.caller != "" {
 			m.callerRequests.add(q.caller, 1)
 		}
 	}
-	q.r.export.ended(q.ctx)
+	q.r.export.ended(&q.ctx)
 }
 
 // A response notes the status of an answer. Everything else that a writer can do

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,7 +70,7 @@ func (o *observedStore) UpdateControl(ctx context.Context, change func(*storage.
 
 func (o *observedStore) done(ctx context.Context, operation string, start time.Time, err error) {
 	m := o.r.m
-	m.store.Record(ctx, time.Since(start).Seconds(), m.operations.of(storeKey{operation, storeFailure(err)})...)
+	m.store.add(ctx, storeKey{operation, storeFailure(err)}, time.Since(start).Seconds())
 }
 
 // storeFailure classifies an error of a store; "": none.
@@ -93,8 +92,7 @@ func storeFailure(err error) string {
 
 // lastSeen is what this instance saw of its projects last.
 type lastSeen struct {
-	mu     sync.RWMutex
-	states map[string]*atomic.Pointer[scheduler.Project]
+	states table[string, *atomic.Pointer[scheduler.Project]]
 }
 
 // maxSeen bounds the documents that are remembered. Callers with limits of their
@@ -103,41 +101,20 @@ const maxSeen = 512
 
 // remember keeps states. They are never changed once they are shown.
 func (s *lastSeen) remember(ids []string, states []*scheduler.Project) {
-	if s.rememberKnown(ids, states) {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for i, id := range ids {
-		if s.states[id] == nil && len(s.states) < maxSeen {
-			s.states[id] = new(atomic.Pointer[scheduler.Project])
-			s.states[id].Store(states[i])
+		p, room := s.states.all()[id], true
+		if p == nil {
+			p, room = s.states.add(id, maxSeen, func() *atomic.Pointer[scheduler.Project] { return new(atomic.Pointer[scheduler.Project]) })
 		}
-	}
-}
-
-// rememberKnown keeps the states of projects that were seen before, and reports
-// whether all were.
-func (s *lastSeen) rememberKnown(ids []string, states []*scheduler.Project) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	all := true
-	for i, id := range ids {
-		switch p := s.states[id]; {
-		case p == nil:
-			all = false
-		case p.Load() != states[i]:
+		if room && p.Load() != states[i] {
 			p.Store(states[i])
 		}
 	}
-	return all
 }
 
 // each calls f for every project that has a state.
 func (s *lastSeen) each(f func(id string, state *scheduler.Project)) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for id, p := range s.states {
+	for id, p := range s.states.all() {
 		if state := p.Load(); state != nil {
 			f(id, state)
 		}

@@ -269,7 +269,7 @@ func TestSeriesAreBounded(t *testing.T) {
 		refuse(maxSeries)
 	}
 	refuse(0)
-	assert.Len(t, r.m.refused.sums, maxSeries-1, "and one for all others")
+	assert.Len(t, r.m.refused.sums.all(), maxSeries-1, "and one for all others")
 
 	var found metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(t.Context(), &found))
