@@ -21,17 +21,27 @@ var (
 	ErrBadKey      = errors.New("upstream: key can't be sent in a header")
 )
 
-// call is the state of one upstream call, kept in its context. The key is behind a function because fmt prints
+// call is the context of one upstream call, with its state. The key is behind a function because fmt prints
 // functions as addresses: no verb, however deep it looks into a context or request, shows the key.
 type call struct {
+	context.Context
 	key func() string
 
 	mu       sync.Mutex
 	last     *attempt
-	provider string // whom it was sent to; empty: nobody yet, or Gemini
+	first    attempt // the last, as long as there is one
+	provider string  // whom it was sent to; empty: nobody yet, or Gemini
 }
 
 type callKey struct{}
+
+// Value implements context.Context.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
 
 func callFrom(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
@@ -41,7 +51,7 @@ func callFrom(ctx context.Context) *call {
 // WithKey returns a context whose requests through [Provider.Do] carry key as their only credential. The key can't be
 // read back or printed from the context. Use one context per request if [Sent] matters.
 func WithKey(ctx context.Context, key string) context.Context {
-	return context.WithValue(ctx, callKey{}, &call{key: func() string { return key }})
+	return &call{Context: ctx, key: func() string { return key }}
 }
 
 type modelKey struct{}
@@ -71,7 +81,12 @@ func Sent(ctx context.Context) (time.Time, bool) {
 func (c *call) begin(now func() time.Time, provider string) *attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.last, c.provider = &attempt{now: now}, provider
+	if c.provider = provider; c.last == nil {
+		c.last = &c.first
+	} else {
+		c.last = new(attempt)
+	}
+	c.last.now = now
 	return c.last
 }
 
@@ -93,7 +108,8 @@ func (c *call) sentAt() time.Time {
 // attempt notes how far one request got. The transport calls it from its own goroutines, possibly after RoundTrip has
 // returned; a new request has a new attempt, so a late call can't touch it.
 type attempt struct {
-	now func() time.Time
+	now   func() time.Time
+	trace httptrace.ClientTrace // has it told how far it got
 
 	mu       sync.Mutex
 	wrote    time.Time // httptrace says: written in full
@@ -159,27 +175,27 @@ const smallBody = 2 << 10
 // watch has the body of r, which is about to be sent, tell how much of it is taken. A small one that a network takes
 // (traced) is left as it is, so that net/http knows it for one in memory and writes it together with the header; it
 // counts as taken once that is written.
-func (a *attempt) watch(r *http.Request, trace *httptrace.ClientTrace, traced bool) {
+func (a *attempt) watch(r *http.Request, traced bool) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
 	a.hasBody = true
-	wrap := func(body io.ReadCloser) io.ReadCloser {
-		return &watchedBody{ReadCloser: body, a: a, left: r.ContentLength}
+	length, small := r.ContentLength, traced && r.ContentLength > 0 && r.ContentLength <= smallBody
+	if small {
+		a.trace.WroteHeaders = a.noteConsumed
+	} else {
+		r.Body = &watchedBody{ReadCloser: r.Body, a: a, left: length}
 	}
-	if traced && r.ContentLength > 0 && r.ContentLength <= smallBody {
-		trace.WroteHeaders = a.noteConsumed
-		wrap = func(body io.ReadCloser) io.ReadCloser { return body }
-	}
-	r.Body = wrap(r.Body)
 	if again := r.GetBody; again != nil {
 		r.GetBody = func() (io.ReadCloser, error) {
 			body, err := again()
 			if err != nil {
 				return nil, err
 			}
-			a.noteRewind()
-			return wrap(body), nil
+			if a.noteRewind(); !small {
+				body = &watchedBody{ReadCloser: body, a: a, left: length}
+			}
+			return body, nil
 		}
 	}
 }
@@ -236,8 +252,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	a := c.begin(t.Now, t.Name)
-	trace := &httptrace.ClientTrace{WroteRequest: a.noteWrote}
-	out := req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
+	a.trace.WroteRequest = a.noteWrote
+	out := req.WithContext(httptrace.WithClientTrace(req.Context(), &a.trace))
 	strip(out)
 	out.Header[loopHeader] = loopMarks
 	if err := t.Put(out, c.key()); err != nil {
@@ -247,7 +263,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
-	a.watch(out, trace, traced)
+	a.watch(out, traced)
 	resp, err := t.Base.RoundTrip(out)
 	if err != nil {
 		return nil, err
