@@ -9,7 +9,8 @@ type Map[K comparable, V any] struct {
 
 	mu     sync.Mutex
 	values map[K]V
-	order  []K
+	order  []K // once it is full the oldest is at first, and the others follow it, around its end
+	first  int
 }
 
 // New returns an empty one.
@@ -33,8 +34,11 @@ func (r *Map[K, V]) Put(key K, value V) {
 	if r.values[key] = value; len(r.values) == before {
 		return // it was there: one look into a map that no cache holds tells that too
 	}
-	if r.order = append(r.order, key); len(r.order) > r.most {
-		delete(r.values, r.order[0])
-		r.order = r.order[1:]
+	if len(r.order) < r.most {
+		r.order = append(r.order, key)
+		return
 	}
+	delete(r.values, r.order[r.first])
+	r.order[r.first] = key
+	r.first = (r.first + 1) % r.most
 }
