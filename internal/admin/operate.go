@@ -78,7 +78,7 @@ func (a *Admin) Usage() *usage.Ledger { return a.usage }
 // sends the next request on the connection waits for it.
 func (a *Admin) Archive(ctx context.Context, first func()) {
 	now := a.admission.Now()
-	counts, days := a.usage.Due(), a.history.Due(now)
+	counts, days := a.usage.Due(now.Time()), a.history.Due(now)
 	if counts || days {
 		first()
 	}

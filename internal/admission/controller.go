@@ -131,7 +131,7 @@ func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project)
 	if c.waitlist.Take(t.ID) != nil {
 		return true, nil
 	}
-	ids := projectIDs(projects)
+	ids := appendIDs(nil, projects)
 	states, err := c.store.View(ctx, ids)
 	if err != nil {
 		return false, err

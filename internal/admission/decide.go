@@ -27,7 +27,8 @@ type decision struct {
 	chain  []string         // the models in whose calendars it may be counted
 	asked  Asked
 
-	ids    []string
+	ids    []string // of few projects in few
+	few    [8]string
 	states []*scheduler.Project // as of the last look, by position in ids
 	looked bool                 // and nothing was planned from them yet
 
@@ -56,7 +57,7 @@ type decision struct {
 // look views the candidate projects.
 func (d *decision) look(ctx context.Context) (err error) {
 	if d.ids == nil {
-		d.ids = projectIDs(d.req.Projects)
+		d.ids = appendIDs(d.few[:0], d.req.Projects)
 	}
 	d.states, err = d.c.store.View(ctx, d.ids)
 	d.looked = err == nil

@@ -66,10 +66,9 @@ type Project struct {
 	Keys []string // fingerprints of its keys
 }
 
-func projectIDs(projects []Project) []string {
-	ids := make([]string, len(projects))
-	for i, p := range projects {
-		ids[i] = p.ID
+func appendIDs(ids []string, projects []Project) []string {
+	for i := range projects {
+		ids = append(ids, projects[i].ID)
 	}
 	return ids
 }

@@ -112,7 +112,7 @@ func IsFile(r *http.Request) bool {
 // Length says how long an answer is whose bytes pass as they come.
 func Length(h http.Header, length int64) {
 	if length >= 0 {
-		h.Set("Content-Length", strconv.FormatInt(length, 10))
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}
 }
 

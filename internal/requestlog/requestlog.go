@@ -22,22 +22,32 @@ func From(ctx context.Context, otherwise *slog.Logger) *slog.Logger {
 	return otherwise
 }
 
-// New returns a logger whose lines carry attributes, names and values in turn.
-// What they all carry is put together when the first one is written: where only
-// warnings are, most requests write none.
-func New(log *slog.Logger, attributes []any) *slog.Logger {
-	return slog.New(&lazy{Handler: log.Handler(), attributes: attributes})
+// New returns a logger whose lines carry attributes: the request's ID, what is given, and
+// the name of the caller, if there is one. What they all carry is put together when the
+// first one is written: where only warnings are, most requests write none.
+func New(log *slog.Logger, id string, others []any, caller string) *slog.Logger {
+	h := &lazy{Handler: log.Handler(), id: id, others: others, caller: caller}
+	h.logger = *slog.New(h)
+	return &h.logger
 }
 
 type lazy struct {
 	slog.Handler // without the attributes
-	attributes   []any
+	id, caller   string
+	others       []any // names and values in turn
 	once         sync.Once
 	whole        slog.Handler // with them; see with
+	logger       slog.Logger
 }
 
 func (h *lazy) with() slog.Handler {
-	h.once.Do(func() { h.whole = slog.New(h.Handler).With(h.attributes...).Handler() })
+	h.once.Do(func() {
+		log := slog.New(h.Handler).With("id", h.id).With(h.others...)
+		if h.caller != "" {
+			log = log.With("caller", h.caller)
+		}
+		h.whole = log.Handler()
+	})
 	return h.whole
 }
 

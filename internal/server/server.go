@@ -102,7 +102,7 @@ type asked struct {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()[passing.NoSniff] = passing.NoSniffValue
-	w.Header().Set(requestid.Header, requestid.New())
+	w.Header()[requestid.Header] = []string{requestid.New()}
 	httpconn.EndAfterChunks(w, r)
 	s.table.mux.ServeHTTP(asked{w, s}, passing.Respelled(r))
 }
@@ -115,8 +115,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, format apierror.F
 		// may have no CPU.
 		defer seen.End()
 		id := requestid.Of(w.Header())
-		about := append(make([]any, 0, 8), "id", id)
-		about = append(about, seen.LogAttributes()...)
 		if format == apierror.OpenAI {
 			w.Header().Set(requestid.OpenAIHeader, id)
 		}
@@ -128,9 +126,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, format apierror.F
 		}
 		caller, refused := s.admitCaller(r, path)
 		caller, token, refused := s.admitMinted(ctx, minted, caller, refused)
+		name := "" // by which it is known
 		if caller.Name != "" && !s.callers.Open() {
-			about = append(about, "caller", caller.Name)
-			seen.Caller(caller.Name)
+			name = caller.Name
+			seen.Caller(name)
 		}
 		if s.tellsApart() {
 			passing.OwnIdempotency(r.Header, caller.Name)
@@ -138,7 +137,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, format apierror.F
 		ctx, release := s.bodies.WithAnswers(requestid.With(ctx, id, path))
 		defer release()
 		ctx = patience.With(withArrival(ctx, arrival{format, apierror.PatienceOf(format, path), caller, token}))
-		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, about)))
+		r = r.WithContext(requestlog.With(ctx, requestlog.New(s.log, id, seen.LogAttributes(), name)))
 		h, allow := find(r)
 		var err error
 		switch {

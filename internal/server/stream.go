@@ -123,10 +123,13 @@ func (x *relay) begin(resp *http.Response, to dispatch.Target) {
 		passing.SettleType(h)
 	}
 	x.s.tellQuotas(x.w, x.r)
-	h.Set(exchange.KeyHeader, strconv.Itoa(to.Key.Index))
+	values := []string{strconv.Itoa(to.Key.Index), to.Model, "0.000"}
+	h[exchange.KeyHeader] = values[0:1:1]
 	if to.Model != "" {
-		h.Set(modelHeader, to.Model)
-		h.Set(waitHeader, strconv.FormatFloat(to.Waited.Seconds(), 'f', 3, 64))
+		if to.Waited != 0 {
+			values[2] = strconv.FormatFloat(to.Waited.Seconds(), 'f', 3, 64)
+		}
+		h[modelHeader], h[waitHeader] = values[1:2:2], values[2:3:3]
 	}
 	x.w.WriteHeader(resp.StatusCode)
 }

@@ -214,13 +214,12 @@ func (l *Ledger) row(now time.Time, f For) *Counts {
 	return all.of(k)
 }
 
-// Due reports whether there is something to be written, and nobody tried to within the
+// Due reports whether there is something to be written now, and nobody tried to within the
 // minute.
-func (l *Ledger) Due() bool {
+func (l *Ledger) Due(now time.Time) bool {
 	if l == nil {
 		return false
 	}
-	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if since := now.Sub(l.written); len(l.waiting)+len(l.trying) == 0 || since >= 0 && since < Every {

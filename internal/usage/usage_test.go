@@ -125,25 +125,25 @@ func TestLostRepliesCountOnce(t *testing.T) {
 	require.NoError(t, l.Flush(t.Context()))
 	assert.EqualValues(t, 2, report(t, l, Query{Window: "1h"}).Total.Requests)
 	assert.EqualValues(t, 2, report(t, c.ledger(store), Query{Window: "1h"}).Total.Requests)
-	assert.False(t, l.Due(), "nothing is left")
+	assert.False(t, l.Due(c.now()), "nothing is left")
 }
 
 // It is due once a minute, as soon as there is something.
 func TestDue(t *testing.T) {
 	c := &clock{noon}
 	l := c.ledger(storage.NewMemory(nil))
-	assert.False(t, l.Due())
+	assert.False(t, l.Due(c.now()))
 	due := 0
 	for range 300 {
 		l.Served(served("p", "m", "", 1))
-		if l.Due() {
+		if l.Due(c.now()) {
 			due++
 			require.NoError(t, l.Flush(t.Context()))
 		}
 		c.Time = c.Add(time.Second)
 	}
 	assert.Equal(t, 5, due)
-	assert.False(t, (*Ledger)(nil).Due())
+	assert.False(t, (*Ledger)(nil).Due(noon))
 }
 
 // What was used is told by the window, from where it says, and by the day.

@@ -55,7 +55,7 @@ func (l *Limited) Deadline() (time.Time, bool) {
 
 // Err implements context.Context.
 func (l *Limited) Err() error {
-	if l.timed.Load() == nil && time.Now().Before(l.deadline) {
+	if l.timed.Load() == nil && time.Until(l.deadline) > 0 {
 		return l.Context.Err()
 	}
 	return l.start().Err()

@@ -20,6 +20,10 @@ var errOver = fmt.Errorf("%w: no decision within %v", storage.ErrUnavailable, Gi
 type patience struct {
 	mu   sync.Mutex
 	left time.Duration
+	// first are the first contexts in which it asks, which is all that most have. None is used
+	// twice: somebody may yet hold it.
+	first [3]Limited
+	given int
 }
 
 type key struct{}
@@ -34,22 +38,33 @@ func With(ctx context.Context) context.Context {
 // afterwards. Without With, GiveUp is for what is asked in it. Within another limited
 // context the time counts once.
 func Limit(ctx context.Context) *Limited {
-	l := &Limited{Context: ctx, left: GiveUp}
+	var l *Limited
 	switch outer := ctx.Value(key{}).(type) {
 	case *patience:
-		l.of, l.counts, l.left = outer, true, outer.remains()
+		l = outer.limited()
+		l.counts = true
 	case *Limited:
-		l.of, l.left = outer.of, outer.of.remains()
+		l = outer.of.limited()
+	default:
+		l = &Limited{left: GiveUp}
 	}
-	l.deadline = time.Now().Add(l.left)
+	l.Context, l.deadline = ctx, time.Now().Add(l.left)
 	return l
 }
 
-// remains returns what is left of a patience.
-func (p *patience) remains() time.Duration {
+// limited returns a context, to be completed, that has what is left of a patience.
+func (p *patience) limited() *Limited {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.left
+	var l *Limited
+	if p.given < len(p.first) {
+		l = &p.first[p.given]
+		p.given++
+	} else {
+		l = new(Limited)
+	}
+	l.of, l.left = p, p.left
+	return l
 }
 
 // End is called when nothing more is asked of the store in this context.
