@@ -356,3 +356,40 @@ func TestANamedDayIsTestedOnce(t *testing.T) {
 	require.Equal(t, ByRPD, d.reserve(now+20_000, 10).Probe)
 	assert.Equal(t, ByRPD, d.reserve(now+20_500, 10).Probe)
 }
+
+// A feature that upstream has been seen to serve isn't paused again by what it said to a request that was sent before the one
+// that it served, however late that is recorded; what it says to a later one pauses it for as long as the first time.
+func TestALateRefusalUndoesNoAnswer(t *testing.T) {
+	feature := OfFeature("m", "search")
+	d := newDesk(t, Limits{RPM: 1000, TPM: 1_000_000, RPD: 10_000})
+	send := func(now Instant) Result {
+		d.Helper()
+		d.id++
+		return d.do(now, Reserve{Model: "m", Demand: Demand{Tokens: 10}, ID: d.id, Also: []Weight{{On: feature, Demand: Demand{Requests: 1}}}})
+	}
+	refused := func(now Instant, r Result) {
+		d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: -1, Failed: "bare_429", Also: r.Also})
+		d.do(now, RecordRefusal{Model: feature, Block: Block{Cause: ByBare}, Admitted: r.Start})
+	}
+	served := func(now Instant, r Result) {
+		d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: 10, SentAt: r.Start, Also: r.Also})
+	}
+	now := noon
+	refused(now, send(now))
+	first := d.p.Calendar(feature).Block
+	require.Equal(t, now.Add(30*time.Second), first.Until)
+	now = first.Until
+	slow := send(now) // it is tried, and isn't answered
+	require.True(t, slow.Trial)
+	now = now.Add(time.Minute)
+	fast := send(now)
+	require.True(t, fast.Trial)
+	served(now+1000, fast)
+	require.Equal(t, Admitted, send(now+1000).Verdict)
+	refused(now+2000, slow)
+	require.Equal(t, Admitted, send(now+2000).Verdict, "it was sent before the one that was served")
+	assert.LessOrEqual(t, d.p.Calendar(feature).Block.Until, now+2000)
+	refused(now+3000, send(now+2500))
+	assert.Equal(t, (now + 3000).Add(30*time.Second), d.p.Calendar(feature).Block.Until)
+	assert.Equal(t, Refused, send(now+3000).Verdict)
+}

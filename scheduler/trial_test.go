@@ -66,7 +66,7 @@ func TestOneAtATimeAfterABlock(t *testing.T) {
 	settle(slow)
 	assert.Equal(t, Admitted, ask(now).Verdict)
 	assert.Equal(t, Admitted, ask(now).Verdict)
-	assert.Empty(t, p.Calendar(search).Block)
+	assert.Equal(t, Block{Cause: ByBare, Until: slow.Start}, p.Calendar(search).Block, "over, and so is what was sent before")
 	assert.Empty(t, p.Calendar(search).Learned)
 	assert.Empty(t, p.Calendar(model).Block, "the model isn't concerned")
 }

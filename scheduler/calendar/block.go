@@ -97,7 +97,11 @@ func (c *Calendar) trialAnswered(admitted Instant) bool {
 		return false
 	}
 	c.endTrial()
-	c.Block = Block{}
+	if c.Block = (Block{}); !limits.IsModel(c.Model) {
+		// What it said to those that were sent before is no news (see Keep). Such a block, of the past and without strikes,
+		// keeps nobody away.
+		c.Block = Block{Until: admitted, Cause: ByBare}
+	}
 	return true
 }
 
