@@ -128,7 +128,7 @@ func (c *Controller) Left(w *Wait) time.Duration {
 // the ticket stood for anything. What this instance doesn't see of it the projects are
 // asked for: another may have booked it since they were read.
 func (c *Controller) Release(ctx context.Context, t *Ticket, projects []Project) (bool, error) {
-	if c.waitlist.Take(t.ID) != nil {
+	if c.waitlist.Take(t.ID, c.Now()) != nil {
 		return true, nil
 	}
 	ids := appendIDs(nil, projects)

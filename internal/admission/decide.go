@@ -87,7 +87,7 @@ func (d *decision) take(ctx context.Context) (*Grant, *Wait, error) {
 	}
 	grant, wait, err := d.decide(ctx)
 	if d.promise != nil && (grant != nil || wait != nil && wait.Booked) {
-		d.c.waitlist.Take(d.promise.ID) // it has had its turn
+		d.c.waitlist.Take(d.promise.ID, d.c.Now()) // it has had its turn
 	}
 	return grant, wait, err
 }

@@ -89,7 +89,8 @@
 // beside that, and a slot that is kept stands idle until its holder comes. While more callers
 // wait than there are projects, and more than two, a caller books only if it has had less
 // than others on average, by the largest request that waits or more: turns see to it that
-// everybody gets as much, but for who comes so late that its turns are taken.
+// everybody gets as much. Then who came late for others is waited for as much longer than that second,
+// within the hold, or it would find its turns taken.
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that

@@ -106,12 +106,13 @@ func (k *contest) pack(rules *scheduler.Rules, now scheduler.Instant, all []sche
 // first returns the promises that keep the request from going now, though it has room:
 // those of callers that have had less, and those for requests of its own caller that have
 // waited for longer. But one of these that is due, and no larger, it goes in place of. Who
-// hasn't come a second after its time isn't waited for.
+// hasn't come a second after its time isn't waited for; but while more callers wait than there are
+// projects, and little is booked, who came late for others is waited for as much longer.
 func (k *contest) first(now scheduler.Instant) func(project, calendar string) []scheduler.Booking {
-	turn := k.Turn(k.mine)
+	turn, crowded := k.Turn(k.mine), k.crowded()
 	return k.slots(func(i int) bool {
 		switch p := k.line.Promises[i]; {
-		case p.Overdue(now):
+		case p.Overdue(now) && (!crowded || p.Missed(now)):
 			return false
 		case p.Tag == k.mine:
 			return k.older(p) && (p.Start > now || cost(k.contest, p.Demand) > k.request.Cost)

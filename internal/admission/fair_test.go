@@ -1,6 +1,7 @@
 package admission_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -334,6 +335,47 @@ func TestNoShowsAreForgotten(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Where many wait, who comes some seconds late, but within the hold, is waited for as long as it came late
+// before; who came in time before only for a second, as anybody where few do.
+func TestWhoComesLateIsWaitedFor(t *testing.T) {
+	for _, c := range []struct {
+		late   time.Duration
+		others int
+		waited bool
+	}{{0, 2, false}, {3 * time.Second, 2, true}, {3 * time.Second, 1, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := sharedPool(t, 1)
+			b.granted(b.others())
+			mine := b.request()
+			wait := b.refused(mine)
+			b.until(wait.Start.Add(c.late))
+			b.granted(mine)
+			mine = b.request()
+			wait = b.refused(mine)
+			var next admission.Request
+			for i := range c.others {
+				for _, had := range []bool{true, false} { // more than the caller that comes late
+					req := b.request()
+					req.Caller, req.Over = fmt.Sprint("another ", i), had
+					if grant, _ := b.admit(req); grant != nil {
+						require.NoError(t, b.Settle(t.Context(), grant, 10, time.Now()))
+					} else if i == 0 {
+						next = req
+					}
+				}
+			}
+			b.until(wait.Start + 2500)
+			if !c.waited {
+				b.granted(next)
+				return
+			}
+			b.wait(next)
+			b.until(wait.Start.Add(c.late))
+			b.granted(mine)
+		})
+	}
 }
 
 // A caller that is alone isn't kept from what nobody comes for by what it was told else. Which of the

@@ -1,3 +1,4 @@
 // Package returns keeps in mind which of the requests that were told a time came back for
-// it, so that a slot whose caller isn't likely to come is somebody else's.
+// it, and how late, so that a slot whose caller isn't likely to come, or not any more, is
+// somebody else's.
 package returns

@@ -1,13 +1,18 @@
 package returns
 
-import "math/bits"
+import (
+	"math/bits"
+	"time"
+)
 
 // A Record is which of the last 64 requests of a caller that were told a time didn't come
-// back for it: a bit each. The zero record is that of a caller of which nothing is known.
+// back for it, a bit each, and how late it came for others. The zero record is that of a
+// caller of which nothing is known.
 type Record struct {
 	missed uint64
-	seen   uint8 // of the 64
-	next   uint8 // bit to be set
+	seen   uint8  // of the 64
+	next   uint8  // bit to be set
+	late   uint16 // milliseconds
 }
 
 // And returns what is known once one more came back or didn't.
@@ -17,6 +22,19 @@ func (r Record) And(came bool) Record {
 		r.missed |= bit
 	}
 	r.next, r.seen = (r.next+1)%64, min(r.seen+1, 64)
+	return r
+}
+
+// Late returns how late the caller came at most, of late. What it was once is forgotten
+// by and by.
+func (r Record) Late() time.Duration { return time.Duration(r.late) * time.Millisecond }
+
+// maxLate is more than anybody is waited for.
+const maxLate = time.Minute
+
+// after returns what is known once it has come so late.
+func (r Record) after(late time.Duration) Record {
+	r.late = max(r.late-r.late/16, uint16(min(max(0, late), maxLate)/time.Millisecond))
 	return r
 }
 
@@ -58,8 +76,14 @@ func (r *Records) Of(caller string) Record {
 }
 
 // Note notes that one more request of a caller came back or didn't.
-func (r *Records) Note(caller string, came bool) {
-	x := r.Of(caller).And(came)
+func (r *Records) Note(caller string, came bool) { r.keep(caller, r.Of(caller).And(came)) }
+
+// Came notes that one more came back, and how late.
+func (r *Records) Came(caller string, late time.Duration) {
+	r.keep(caller, r.Of(caller).And(true).after(late))
+}
+
+func (r *Records) keep(caller string, x Record) {
 	if _, ok := r.recent[caller]; !ok && len(r.recent) >= r.atLeast {
 		r.before, r.recent = r.recent, make(map[string]Record)
 	}

@@ -46,7 +46,7 @@ func TestLineIsAsAnew(t *testing.T) {
 					l.TellAgain(p, at, start, now)
 				}
 			case 4:
-				l.Take(some())
+				l.Take(some(), now)
 			case 5:
 				l.TakeStarted(rnd.Uint64N(200), now)
 			case 6:
@@ -121,8 +121,8 @@ func TestLineOfNobodyIsKept(t *testing.T) {
 	require.Same(t, line, l.WaitingFor("m", now+1))
 	l.Add(Promise{Booking: scheduler.Booking{ID: 64, Hash: 2, Start: now + 60_000, Since: now}, At: Place{"p", "m"}, Caller: "d"}, now+1)
 	require.Len(t, l.WaitingFor("m", now+1).Promises, 1)
-	l.Take(64)
-	l.Take(63)
+	l.Take(64, now+1)
+	l.Take(63, now+1)
 	require.Empty(t, l.WaitingFor("m", now+1).Promises)
 	require.Empty(t, l.lines)
 }

@@ -43,10 +43,11 @@ type Promise struct {
 	Also   []scheduler.Weight // what it weighs on other calendars
 	Caller string
 	Tag    uint32            // of the caller
-	Began  fair.Cost         // what that had had when its request was first told to wait
+	Late   uint16            // how late that came for others, in milliseconds
+	Early  bool              // it has come back before its time
+	Began  fair.Cost         // what it had had when its request was first told to wait
 	Order  uint64            // in which they were made; the lower is the older
 	Told   scheduler.Instant // when last
-	Early  bool              // its caller has come back before its time
 }
 
 // A List is the promises of this instance.
@@ -113,6 +114,7 @@ func (l *List) Add(p Promise, now scheduler.Instant) {
 	}
 	l.made++
 	p.Order, p.Told, p.Tag = l.made, now, scheduler.CallerOf(p.Caller)
+	p.Late = uint16(min(l.returns.Of(p.Caller).Late(), max(0, l.hold-time.Second)).Milliseconds())
 	l.put(&p)
 }
 
@@ -302,6 +304,11 @@ func (l *List) Waits(model string) bool {
 // Overdue reports whether the caller hasn't come a second after its time.
 func (p *Promise) Overdue(now scheduler.Instant) bool { return p.Start < now-Early }
 
+// Missed reports whether it hasn't come either a second after it is as late as it came for others.
+func (p *Promise) Missed(now scheduler.Instant) bool {
+	return p.Overdue(now - scheduler.Instant(p.Late))
+}
+
 // byAge compares promises by how long their requests have waited.
 func byAge(a, b *Promise) int {
 	return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Order, b.Order))
@@ -341,7 +348,7 @@ func (l *List) TakeStarted(hash uint64, now scheduler.Instant) *Promise {
 		return nil
 	}
 	started := *oldest
-	l.note(started.Caller, true)
+	l.came(&started, now+Early)
 	l.drop(started.At, func(p *Promise) bool { return p.ID == started.ID })
 	return &started
 }
@@ -395,13 +402,13 @@ func (l *List) Find(id uint64) *Promise {
 
 // Take forgets and returns the slot with that ID, for its caller is here; nil if there is
 // none.
-func (l *List) Take(id uint64) *Promise {
+func (l *List) Take(id uint64, now scheduler.Instant) *Promise {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	mine := func(p *Promise) bool { return p.ID == id }
 	for at := range l.slots {
 		for _, p := range l.drop(at, mine) {
-			l.note(p.Caller, true)
+			l.came(p, now)
 			return p
 		}
 	}
@@ -420,6 +427,16 @@ func (l *List) TakeUnshared(project string) []scheduler.Waitlisted {
 // note keeps whether a caller came back. The lock is held.
 func (l *List) note(caller string, came bool) {
 	l.returns.Note(caller, came)
+	clear(l.lines)
+}
+
+// came keeps that the caller of a promise did, and how late. The lock is held.
+func (l *List) came(p *Promise, now scheduler.Instant) {
+	if now < p.Start || l.over(p.Start, now) {
+		l.note(p.Caller, true)
+		return
+	}
+	l.returns.Came(p.Caller, now.Sub(p.Start))
 	clear(l.lines)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/race"
@@ -90,8 +91,8 @@ func TestLedgerTakesOnce(t *testing.T) {
 		assert.EqualValues(t, 2, started.ID)
 	}
 	assert.Equal(t, 2, waiting)
-	assert.NotNil(t, l.Take(3))
-	assert.Nil(t, l.Take(3))
+	assert.NotNil(t, l.Take(3, 60_000))
+	assert.Nil(t, l.Take(3, 60_000))
 	started, waiting = take(71_000)
 	if assert.NotNil(t, started) {
 		assert.EqualValues(t, 1, started.ID)
@@ -119,7 +120,7 @@ func TestGhostsAreNotWaitedFor(t *testing.T) {
 		now += scheduler.Instant(time.Hour.Milliseconds())
 		for n, i := range order {
 			if every > 0 && n%every == 0 {
-				assert.NotNil(t, l.Take(ids[i]))
+				assert.NotNil(t, l.Take(ids[i], now))
 			} else {
 				l.mu.Lock()
 				l.drop(Place{"p", "m"}, func(p *Promise) bool { return p.ID == ids[i] })
@@ -186,7 +187,7 @@ func TestWaitsKnowsWhoWaits(t *testing.T) {
 			ids = append(ids, p.ID)
 		case 1:
 			if len(ids) > 0 {
-				l.Take(ids[rng.IntN(len(ids))])
+				l.Take(ids[rng.IntN(len(ids))], now)
 			}
 		case 2:
 			if first := l.Waiting(p.Hash, now); first != nil {
@@ -210,6 +211,29 @@ func TestWaitsKnowsWhoWaits(t *testing.T) {
 	}
 }
 
+// Of a caller that comes late what it was told is missed as much later, but no later than when the hold is
+// over, and sooner again once it comes in time.
+func TestHowLateACallerComes(t *testing.T) {
+	l, now := New(scheduler.DefaultHold), scheduler.Instant(0)
+	comes := func(late scheduler.Instant) (missed scheduler.Instant) {
+		l.Add(promiseOf("p", "m", 1, 1, now+60_000), now)
+		p := l.Find(1)
+		for missed = p.Start; !p.Missed(missed); missed++ {
+		}
+		now = p.Start + late
+		require.NotNil(t, l.TakeStarted(1, now-Early))
+		return missed - p.Start - 1
+	}
+	assert.EqualValues(t, 1000, comes(3000))
+	assert.EqualValues(t, 4000, comes(1000))
+	assert.Greater(t, comes(1000), scheduler.Instant(3500), "once in time says little")
+	for range 40 {
+		comes(0)
+	}
+	assert.Less(t, comes(4800), scheduler.Instant(1500))
+	assert.EqualValues(t, 5000, comes(0), "as long as the hold")
+}
+
 // Who hasn't come a second after its time counts as one that doesn't, until it does.
 func TestOverdueIsNotWaitedFor(t *testing.T) {
 	l := New(scheduler.DefaultHold)
@@ -220,7 +244,7 @@ func TestOverdueIsNotWaitedFor(t *testing.T) {
 	assert.Len(t, l.WaitingFor("m", 62_000).Promises, 5)
 	assert.Len(t, l.WaitingFor("m", 62_001).Promises, 4, "one in five at most is taken to come")
 	for i := range 4 {
-		assert.NotNil(t, l.Take(uint64(i)))
+		assert.NotNil(t, l.Take(uint64(i), 61_000))
 	}
 	assert.Len(t, l.WaitingFor("m", 62_001).Promises, 1, "all came")
 }
