@@ -41,7 +41,7 @@ func (u Use) apply(p *Project, rules *Rules, now Instant) (result Result) {
 // Heard makes up for what upstream says is used of a calendar's limits, by whomever: what
 // isn't counted here somebody else has sent, and weighs as long as if that had been now. It is
 // told by the calendar that it is applied to, so nothing that another instance has sent in the
-// meantime is taken for somebody else's.
+// meantime is taken for somebody else's. That it was told is noted, where somebody else is known to use them.
 type Heard struct {
 	Model string
 	ID    uint64 // random; names what others have sent
@@ -72,12 +72,19 @@ func (h Heard) Others(c *Calendar, rules *Rules, now Instant) (others Demand) {
 
 func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
 	others := h.Others(p.Calendar(h.Model), rules, now)
+	result := Result{}
 	switch {
 	case others.Requests > 0:
 		others.Allowance = h.Longer
-		return Reserve{Model: h.Model, Demand: others, ID: h.ID, Over: true}.apply(p, rules, now)
+		result = Reserve{Model: h.Model, Demand: others, ID: h.ID, Over: true}.apply(p, rules, now)
 	case others.Tokens > 0:
-		return Use{Model: h.Model, ID: h.ID, Tokens: others.Tokens, longer: h.Longer}.apply(p, rules, now)
+		result = Use{Model: h.Model, ID: h.ID, Tokens: others.Tokens, longer: h.Longer}.apply(p, rules, now)
+	case !p.Calendar(h.Model).Unheard(rules, now):
+		return Result{}
 	}
-	return Result{}
+	if c, t := p.edit(rules, now, h.Model); c != nil {
+		c.Hear(t, now, others != Demand{})
+		result.Changed = true
+	}
+	return result
 }

@@ -147,11 +147,11 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 	if t.refill {
 		c.absorb(t, over, now)
 	}
-	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.End <= over })
+	c.Sent = slices.DeleteFunc(c.Sent, func(r *Reservation) bool { return r.over(over, now) })
 	for len(c.Folded) > 0 && c.Folded[0].End <= over {
 		c.Folded = c.Folded[1:]
 	}
-	if len(c.Sent)+len(c.Folded) == 0 {
+	if c.nothingSent() {
 		c.Open = nil
 		if !t.refill {
 			c.Debt = Debt{}
@@ -174,11 +174,11 @@ func (c *Calendar) Expire(t Terms, now Instant) {
 func (c *Calendar) Expires(t *Terms, now Instant) bool {
 	over := now - c.kept(t)
 	if t.refill || c.Block.Until <= now && c.Block != (Block{}) ||
-		len(c.Folded) > 0 && c.Folded[0].End <= over || len(c.Sent)+len(c.Folded) == 0 && (len(c.Open) > 0 || c.Debt != Debt{}) {
+		len(c.Folded) > 0 && c.Folded[0].End <= over || (len(c.Open) > 0 || c.Debt != Debt{}) && c.nothingSent() {
 		return true
 	}
 	for _, r := range c.Sent {
-		if r.End <= over {
+		if r.over(over, now) {
 			return true
 		}
 	}
@@ -257,7 +257,7 @@ func (c *Calendar) counts(rules *Rules, now Instant) bool {
 func (c *Calendar) Quiet(rules *Rules, now Instant) bool {
 	d, t := c.Clone(), c.Terms(rules, now)
 	d.Expire(t, now)
-	return len(d.Sent)+len(d.Folded)+len(d.Bookings) == 0 && d.Debt.none() && !d.Learned.Probe.Active(now) &&
+	return d.nothingSent() && len(d.Bookings) == 0 && d.Debt.none() && !d.Learned.Probe.Active(now) &&
 		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > t.day(now) })
 }
 

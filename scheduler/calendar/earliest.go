@@ -47,6 +47,8 @@ type load struct {
 		is   bool
 	}
 
+	awaited Instant // until when the answer to another request is waited for: see [Calendar.awaited]
+
 	held bool // there are bookings whose holders may come late
 
 	owed    Debt     // of a bucket: what is missing in it beside
@@ -69,7 +71,7 @@ func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []B
 	l.Calendar, l.Terms, l.now, l.demand, l.below, l.grain = c, *t, now, d, below, grain
 	l.length, l.tokens, l.requests, l.steps = t.likely(d), t.weight(d.Tokens), d.Count(), l.steps[:0]
 	l.counted.is, l.held, l.owed, l.takings, l.come.ordered = false, false, Debt{}, l.takings[:0], false
-	if c.ample(t, d, extra) {
+	if l.awaited = c.awaited(t, now); l.awaited == 0 && c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
 	}
 	if l.owed = c.Debt; t.refill {
@@ -340,6 +342,9 @@ func (l *load) allowed(s Instant) (Instant, Cause) {
 		if n := len(l.Folded); n > 0 && l.Folded[n-1].End+l.every > s {
 			s, cause = l.Folded[n-1].End+l.every, first(cause, ByRPM)
 		}
+	}
+	if l.awaited > s && (l.RPM != Unlimited && unawaited*l.requests > l.RPM || l.TPM != Unlimited && unawaited*l.tokens > l.TPM) {
+		s, cause = l.awaited, first(cause, ByRPM)
 	}
 	if l.Unsure.At != 0 && (l.RPM != Unlimited || l.TPM != Unlimited) {
 		if u := l.Unsure.At + l.refilledIn() + l.skew + millis(MaxCommit); u > s {

@@ -104,7 +104,9 @@ func (c *Calendar) editSent(i int) *Reservation {
 func (c *Calendar) Fold(t Terms, n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
-		c.Sent = c.Sent[1:]
+		if c.Sent = c.Sent[1:]; r.Hearing() {
+			continue
+		}
 		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
 	}
 }
@@ -373,12 +375,15 @@ func (c *Calendar) Lengthen(t Terms, i int, until Instant, unsent bool) (r Reser
 // the model's calendar has it, unless it has been counted here before.
 func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
 	switch {
-	case len(c.Sent)+len(c.Folded) > 0, t.atATime && len(c.Days) > 0:
+	case !c.nothingSent(), t.atATime && len(c.Days) > 0:
 		return
 	case t.atATime:
 		t.Limits, t.kind = its.Limits, its.kind
 	}
 	for _, r := range model.Sent {
+		if r.Hearing() {
+			continue
+		}
 		own := *r
 		// Under the limits of then it may have been shorter on the model's than it would be now.
 		if own.End = max(r.End+t.length(r.Tokens)-its.length(r.Tokens), r.Start+t.length(r.Tokens)); own.End > now || t.refill && r.End > now {

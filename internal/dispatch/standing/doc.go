@@ -9,7 +9,8 @@
 // somebody else has sent with the same organisation's keys: it weighs on the calendar as
 // if it had been sent now, and a little longer, with an eighth of it left free beside it. Who sends
 // steadily has sent the next by then, so a user who comes is met by one refusal and not by one for
-// each request. What is told came before the request that was answered, however long that took: a
+// each request. After a while in which nothing was told the first request
+// goes before the others, which wait for what its answer tells ([scheduler.Heard]). What is told came before the request that was answered, however long that took: a
 // window after it is other requests that are told. What is said is as of when the request arrived;
 // what has been filled again since counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
 // missing is compared with what would be, had nobody else sent anything.

@@ -90,7 +90,11 @@ func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.
 			used.Used = plus(used.Used, r.lingers(of, now))
 		}
 		used.Used, used.Most = plus(used.Used, more), plus(used.Most, more)
-		if others := used.Others(c, rules, now); others != (scheduler.Demand{}) {
+		others := used.Others(c, rules, now)
+		if others == (scheduler.Demand{}) && on.tells() && c.Unheard(rules, now) {
+			changes = append(changes, used) // that it is no more than is counted here was told too
+		}
+		if others != (scheduler.Demand{}) {
 			spare := r.spare(of, now, others)
 			used.Used, used.Most = plus(used.Used, spare), plus(used.Most, spare)
 			used.ID, used.Longer = id(), min(longer, on.per()/4)
@@ -354,6 +358,11 @@ func lesson(l *ratelimits.Limit, known scheduler.LearnedLimit, policy int64, fro
 		return 0
 	}
 	return l.Limit
+}
+
+// tells reports whether it is said how much of the limits is used.
+func (s standing) tells() bool {
+	return s.requests != nil && s.requests.Remaining >= 0 || s.tokens != nil && s.tokens.Remaining >= 0
 }
 
 // used returns how much of the limits is used, so long after it was said, at least.

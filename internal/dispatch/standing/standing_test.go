@@ -107,6 +107,31 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Where somebody else is known to use the limits, an answer after a while says that it isn't unknown what others use, though
+// it tells of nothing more. An answer that doesn't say what is left doesn't.
+func TestHeardAgain(t *testing.T) {
+	rules := rulesOf(10, 0)
+	r, tells := NewRecord(), []ratelimits.Limit{told(ratelimits.Requests, 10, 3)}
+	p, _ := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1, Demand: scheduler.Demand{Tokens: 100}})
+	later := now
+	hear := func(after time.Duration, l ...ratelimits.Limit) []scheduler.Change {
+		sent := r.counted("p", p, rules, later, model)
+		later = later.Add(after)
+		changes := r.Changes("p", p, rules, later, Heard{model, "", l, sent}, nine)
+		for _, change := range changes {
+			p, _ = p.Apply(rules, later, change)
+		}
+		return changes
+	}
+	assert.Len(t, hear(0, tells...), 1)
+	assert.Empty(t, hear(time.Second, tells...))
+	assert.Empty(t, hear(20*time.Second, told(ratelimits.Requests, 10, -1)))
+	again := hear(0, tells...)
+	assert.Len(t, again, 1)
+	assert.IsType(t, scheduler.Heard{}, again[0])
+	assert.Empty(t, hear(0, tells...), "that is known")
+}
+
 // A window that is full is whole again after as long as a bucket that is empty. So of a limit of which only resets tell how
 // it is enforced that shows nothing, and what has shown something counts.
 func TestFullWindowIsNoBucket(t *testing.T) {

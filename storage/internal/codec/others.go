@@ -120,7 +120,9 @@ func certain(p *scheduler.Project, today scheduler.Day) int64 {
 	n := sentOn(p, today)
 	for _, c := range p.Calendars {
 		for _, r := range c.Sent {
-			n -= r.Requests
+			if !r.Hearing() {
+				n -= r.Requests
+			}
 		}
 		for _, x := range c.Folded {
 			n -= x.Requests

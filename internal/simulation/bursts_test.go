@@ -1,0 +1,119 @@
+package simulation
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/race"
+	"fluxgate.dev/fluxgate/internal/simquota"
+)
+
+// TestBurstsBesideSomebodyElse has up to ten requests come at once, now and then, in an organisation that a stranger uses
+// too, steadily, and for all that anybody knows here it may have come or gone since the last of them. The provider refuses one
+// group of them at most for each of its changes: those that go before anything was heard of it.
+func TestBurstsBesideSomebodyElse(t *testing.T) {
+	race.Skip(t)
+	all := []regime{regimes[0], regimes[2], regimes[3], {
+		name: "requests within any minute", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+		input:  50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
+	}}
+	const half = 30 * time.Minute
+	strangers := map[string][]turn{
+		"nobody":                       {{}, {at: half}},
+		"a half":                       {{rate: 0.5}, {at: half}},
+		"three quarters":               {{rate: 0.75}, {at: half}},
+		"three quarters, on and off":   {{rate: 0.75}, {at: half / 3}, {at: 2 * half / 3, rate: 0.75}, {at: half}},
+		"none, and then three eighths": {{}, {at: half / 2, rate: 0.375}, {at: half}},
+	}
+	if testing.Short() {
+		all, strangers = all[:1], map[string][]turn{"three quarters": strangers["three quarters"]}
+	}
+	for _, r := range all {
+		r.organisations = 1
+		for name, turns := range strangers {
+			t.Run(fmt.Sprintf("%s, of which a stranger takes %s", r.name, name), func(t *testing.T) {
+				t.Parallel()
+				var sum burstTally
+				for world := range worlds {
+					synctest.Test(t, func(t *testing.T) {
+						f := newForeign(t, r)
+						f.world = uint64(world)
+						o := f.bursts(turns)
+						changes := len(turns) - 1
+						if turns[0].rate == 0 {
+							changes--
+						}
+						assert.LessOrEqual(t, o.groups, changes)
+						sum.groups, sum.refused, sum.answered, sum.took = sum.groups+o.groups, sum.refused+o.refused, sum.answered+o.answered, sum.took+o.took
+						sum.served, sum.turned = sum.served+o.served, sum.turned+o.turned
+					})
+				}
+				t.Logf("%d groups of refusals, %d in all; %d answered, after %v on average; of the stranger %d served, %d refused",
+					sum.groups, sum.refused, sum.answered, (sum.took / time.Duration(sum.answered)).Round(time.Second/10), sum.served, sum.turned)
+			})
+		}
+	}
+}
+
+// A burstTally is what came of bursts.
+type burstTally struct {
+	groups, refused, answered int
+	took                      time.Duration // until they were answered, all together
+	served, turned            int           // of the stranger's
+}
+
+// bursts has requests come together beside a stranger.
+func (f *foreign) bursts(turns []turn) (o burstTally) {
+	f.begin = time.Now()
+	end := f.begin.Add(turns[len(turns)-1].at)
+	who := &stranger{ledger: f.ledger, of: f.bound.Dimension, each: 1}
+	if f.bound.Dimension != simquota.Requests {
+		who.each = f.bound.Amount / 24
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for i, x := range turns[:len(turns)-1] {
+			who.run(x, f.begin.Add(turns[i+1].at), f.bound)
+		}
+	})
+	rnd := rand.New(rand.NewPCG(f.world, 11))
+	var mu sync.Mutex
+	for i := 0; ; i++ {
+		time.Sleep(time.Duration(10+rnd.IntN(230)) * time.Second)
+		if !time.Now().Before(end) {
+			break
+		}
+		for j := range 1 + rnd.IntN(10) {
+			body, begun := f.body(rnd, i, j), time.Now()
+			all.Go(func() {
+				f.ask(body, j%2 == 0, end.Add(time.Hour))
+				mu.Lock()
+				defer mu.Unlock()
+				o.answered, o.took = o.answered+1, o.took+time.Since(begun)
+			})
+		}
+	}
+	all.Wait()
+	assert.Empty(f.t, f.strays)
+	last := -f.latency
+	for _, request := range f.log() {
+		at := request.At.Sub(f.begin)
+		if request.Status != http.StatusTooManyRequests {
+			continue
+		}
+		if o.refused++; at > last+f.latency {
+			o.groups, last = o.groups+1, at
+		}
+	}
+	o.served, o.turned = who.served, who.refused
+	return o
+}

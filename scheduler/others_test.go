@@ -1,0 +1,106 @@
+package scheduler_test
+
+import (
+	"testing"
+	"time"
+
+	. "fluxgate.dev/fluxgate/scheduler"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestOneAsksFirst: where somebody else is known to use the limits, and nothing was heard of that for a quarter of a window,
+// what is more than an eighth of them waits for the answer to the first request, or five seconds.
+func TestOneAsksFirst(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 16, TPM: 1000, RPD: Unlimited}})
+	var p *Project
+	do := func(now Instant, change Change) (result Result) {
+		p, result = apply(t, rules, p, now, change)
+		return result
+	}
+	id := uint64(100)
+	reserve := func(now Instant, booking uint64, book bool) Result {
+		id++
+		return do(now, Reserve{Model: "m", ID: id, Hash: id, Demand: Demand{Tokens: 10}, Booking: booking, Book: book})
+	}
+	sent := func(now Instant, all int, why string) {
+		t.Helper()
+		for n := 1; ; n++ {
+			if result := reserve(now, 0, false); result.Verdict != Admitted {
+				assert.Equal(t, now+5000, result.Start)
+				assert.Equal(t, ByRPM, result.Cause)
+				assert.Equal(t, all, n-1, why)
+				return
+			}
+			require.LessOrEqual(t, n, all, why)
+		}
+	}
+	heard := func(now Instant, others int64) bool {
+		used, _ := p.Calendar("m").Counted(rules, now)
+		return do(now, Heard{Model: "m", ID: 7, Used: Demand{Requests: used + others}, Most: Demand{Requests: others}, Longer: 15 * time.Second}).Changed
+	}
+	for range 5 {
+		require.Equal(t, Admitted, reserve(noon, 0, false).Verdict, "nobody else is known")
+	}
+	assert.False(t, heard(noon+1000, 0))
+	assert.True(t, heard(noon+2000, 3))
+	require.Equal(t, Admitted, reserve(noon+3000, 0, false).Verdict, "that is known")
+
+	later := noon + 120_000
+	sent(later, 2, "after a while")
+	assert.True(t, heard(later+2000, 0))
+	for range 5 {
+		require.Equal(t, Admitted, reserve(later+2000, 0, false).Verdict, "it has been answered")
+	}
+	assert.False(t, heard(later+4000, 0), "what was noted a moment ago isn't noted again")
+
+	later += 120_000
+	sent(later, 2, "after a while again")
+	booked := reserve(later+100, 0, true)
+	require.Equal(t, Booked, booked.Verdict)
+	assert.Equal(t, later+5100, booked.Start, "whole seconds")
+	for range 5 {
+		require.Equal(t, Admitted, reserve(later+5000, 0, false).Verdict, "an answer that takes longer isn't waited for")
+	}
+	require.Equal(t, Admitted, reserve(booked.Start, booked.Booking.ID, false).Verdict)
+
+	// Who comes for a slot that was kept waits for the first as well, and keeps its place.
+	later += 120_000
+	do(later, Reserve{Model: "m", ID: 1, Demand: Demand{Tokens: 10, Requests: 16}, Over: true})
+	booked = reserve(later+10_000, 0, true)
+	require.Equal(t, Booked, booked.Verdict)
+	sent(booked.Start, 1, "after a while once more, beside the slot")
+	do(booked.Start, Reserve{Model: "m", ID: 2, Demand: Demand{Tokens: 10}, Over: true})
+	held := reserve(booked.Start, booked.Booking.ID, false)
+	assert.Equal(t, Booked, held.Verdict)
+	assert.Equal(t, booked.Start+5000, held.Start)
+	assert.Equal(t, Admitted, reserve(held.Start, booked.Booking.ID, false).Verdict)
+	later = held.Start
+
+	// It isn't known for ever.
+	later += 31 * 60_000
+	for range 5 {
+		require.Equal(t, Admitted, reserve(later, 0, false).Verdict, "nobody else was found for half an hour")
+	}
+}
+
+// TestHeardWeighsNothing: what is kept of when others were heard of is no request, of which anything is counted, for it
+// is in nobody's way: a calendar on which there is nothing else gives its place to another.
+func TestHeardWeighsNothing(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 16, TPM: 1000, RPD: 100}})
+	p, _ := apply(t, rules, nil, noon, Heard{Model: "m", ID: 7, Used: Demand{Requests: 3, Tokens: 30}, Most: Demand{Requests: 3, Tokens: 30}})
+	c := p.Calendar("m")
+	requests, tokens := c.InWindow(rules, noon)
+	assert.Equal(t, [2]int64{3, 30}, [2]int64{requests, tokens})
+	assert.EqualValues(t, 3, c.Used(rules, DayOf(noon)))
+	later := noon + 120_000
+	assert.True(t, c.Quiet(rules, later))
+	requests, tokens = c.InWindow(rules, later)
+	assert.Zero(t, requests+tokens)
+	p, _ = apply(t, rules, p, later, Reserve{Model: "m", ID: 8, Demand: Demand{Tokens: 10}})
+	require.Len(t, p.Calendar("m").Sent, 2)
+	p = p.Compact(rules, later, 0, time.Second)
+	assert.Len(t, p.Calendar("m").Folded, 1)
+	requests, tokens = p.Calendar("m").InWindow(rules, later)
+	assert.Equal(t, [2]int64{1, 10}, [2]int64{requests, tokens})
+}
