@@ -104,3 +104,44 @@ func TestHeardWeighsNothing(t *testing.T) {
 	requests, tokens = p.Calendar("m").InWindow(rules, later)
 	assert.Equal(t, [2]int64{1, 10}, [2]int64{requests, tokens})
 }
+
+// TestArrivedLate: a refusal of what fitted only because somebody had named how late requests arrive shows that they arrive later. For a day
+// they count for as long as others. One that fitted in any case shows nothing.
+func TestArrivedLate(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"azure/m": {RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}})
+	rules.Skew = 500 * time.Millisecond
+	on := OfWindow("azure/m", time.Second)
+	limits := EffectiveLimits{Limits: Limits{RPM: 2, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
+	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Second, Late: 50 * time.Millisecond}}
+	var p *Project
+	id := uint64(0)
+	sent := func(now Instant) (result Result) {
+		id++
+		p, result = apply(t, rules, p, now, Reserve{Model: "azure/m", ID: id, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+		return result
+	}
+	late := func(now Instant, of Result) bool {
+		next, result := apply(t, rules, p, now, ArrivedLate{Model: on, ID: of.Also[0].Reservation.ID})
+		p = next
+		return result.Changed
+	}
+	sent(noon)
+	sent(noon)
+	assert.Equal(t, noon+1050, sent(noon+100).Start)
+	apart := sent(noon + 1600)
+	require.Equal(t, Admitted, apart.Verdict)
+	assert.False(t, late(noon+1900, apart), "others are at fault")
+	soon := sent(noon + 2700)
+	require.Equal(t, Admitted, soon.Verdict)
+	again := sent(noon + 2700)
+	require.Equal(t, Admitted, again.Verdict)
+	assert.True(t, late(noon+3000, again), "a third within a second and a half")
+	assert.False(t, late(noon+3000, again), "that is known")
+	assert.Equal(t, noon+4200, sent(noon+3800).Start)
+	require.Equal(t, Admitted, sent(noon+4200).Verdict)
+
+	next := noon.Add(24*time.Hour + time.Minute)
+	sent(next)
+	sent(next)
+	assert.Equal(t, next+1050, sent(next+1000).Start, "for a day")
+}

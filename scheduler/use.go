@@ -88,3 +88,21 @@ func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	return result
 }
+
+// ArrivedLate says that upstream refused a request though it fitted on a calendar of whose requests somebody has named how late
+// they may arrive ([Spec].Late). If it fitted for that alone, they are taken to arrive as late as others for a day.
+type ArrivedLate struct {
+	Model string
+	ID    uint64 // of its reservation there
+}
+
+func (x ArrivedLate) apply(p *Project, rules *Rules, now Instant) Result {
+	if !p.Has(x.Model) {
+		return Result{}
+	}
+	c, t := p.edit(rules, now, x.Model)
+	if !c.ArrivedLate(t, now, x.ID) {
+		return Result{}
+	}
+	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
+}

@@ -36,12 +36,12 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 
 // believe takes over what the headers of an answer say of the model's limits.
 func (r *dispatch) believe(ctx context.Context, grant *admission.Grant, told []ratelimits.Limit, sent standing.Sent) {
-	crowded, err := r.d.standing.Believe(ctx, r.d.admission, grant, told, sent)
+	news, err := r.d.standing.Believe(ctx, r.d.admission, grant, told, sent)
 	if err != nil {
 		r.log.Error("limits not kept", "project", grant.Project, "error", err)
 	}
-	for _, on := range crowded {
-		r.d.audit.Record(ctx, events.Fluxgate, fmt.Sprintf("the limit of %s on %s has no calendar, for the project has as many as it may: %s is held to less", scheduler.NameOfCalendar(on), grant.Project, grant.Model))
+	for _, text := range news {
+		r.d.audit.Record(ctx, events.Fluxgate, text)
 	}
 }
 

@@ -289,3 +289,32 @@ func TestMoreLimitsThanCalendars(t *testing.T) {
 		})
 	}
 }
+
+// TestNamedTooSoon has a crowd ask under a limit of a second of which it is named that requests arrive within 50 ms, though they may be half a
+// second late. One refusal shows it, of each organisation: from then on the half second counts, which the events tell.
+func TestNamedTooSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := simquota.Per(simquota.Requests, 1, time.Second)
+		f := newForeign(t, regime{
+			provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum, late: 500 * time.Millisecond, organisations: 2,
+			limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+			env:    []string{soon(`{"of":"requests","most":1,"per":"1s","late":"50ms"}`)},
+			input:  50, output: 50, bound: bound, exact: true,
+		})
+		f.begin = time.Now()
+		const d = 20 * time.Minute
+		var all sync.WaitGroup
+		f.unleash(&all, f.begin.Add(d))
+		all.Wait()
+		assert.Empty(t, f.strays)
+		total := f.ledger.Total()
+		part := float64(total.Accepted) / 2 / d.Seconds()
+		t.Logf("%d answered, %d refused; %.1f%% of the bound", total.Accepted, total.Refused, 100*part)
+		assert.Positive(t, total.Refused)
+		assert.LessOrEqual(t, total.Refused, 2)
+		assert.Greater(t, part, 0.63)
+		w := httptest.NewRecorder()
+		f.app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
+		assert.Equal(t, 2, strings.Count(w.Body.String(), "arrive later than the 50ms that are named"))
+	})
+}

@@ -28,7 +28,8 @@
 //   - sent.go: reservations of a calendar: added, folded, settled and cancelled
 //   - calendar.go: a calendar, why a request can't start, and what has expired
 //   - bucket.go: what is missing in a bucket, and when there is enough in it
-//   - others.go: when others that use the limits were last heard of, and who waits to hear of them again
+//   - notes.go: when others that use the limits were last heard of, and who waits to hear of them again; that requests
+//     arrive later than somebody has named
 //   - block.go: how long a refusal keeps every start away, and the one that is tried after that
 //   - terms.go: effective limits, the weight of a request, and days
 //   - names.go: the names of packages instant, limits and learned

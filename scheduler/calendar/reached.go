@@ -38,7 +38,7 @@ func (c *Calendar) reached(rules *Rules, now Instant, id uint64, cause Cause) in
 	arrived := max(own.Start, own.End-t.every) // at the latest
 	var requests, tokens int64
 	for _, r := range c.Sent {
-		if r.Start <= arrived && r.End > own.Start && !r.Hearing() {
+		if r.Start <= arrived && r.End > own.Start && !r.Note() {
 			requests, tokens = requests+r.Requests, tokens+r.Tokens
 		}
 	}

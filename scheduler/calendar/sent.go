@@ -104,7 +104,7 @@ func (c *Calendar) editSent(i int) *Reservation {
 func (c *Calendar) Fold(t Terms, n int) {
 	for len(c.Sent) > n {
 		r := c.Sent[0]
-		if c.Sent = c.Sent[1:]; r.Hearing() {
+		if c.Sent = c.Sent[1:]; r.Note() {
 			continue
 		}
 		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
@@ -381,7 +381,7 @@ func (c *Calendar) Begin(t Terms, now Instant, model *Calendar, its Terms) {
 		t.Limits, t.kind = its.Limits, its.kind
 	}
 	for _, r := range model.Sent {
-		if r.Hearing() {
+		if r.Note() {
 			continue
 		}
 		own := *r

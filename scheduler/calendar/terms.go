@@ -1,7 +1,6 @@
 package calendar
 
 import (
-	"cmp"
 	"math"
 	"time"
 
@@ -26,6 +25,7 @@ func (d Demand) Count() int64 { return max(d.Requests, 1) }
 type Terms struct {
 	Limits
 	skew, hold Instant // lengths in milliseconds
+	sooner     Instant // by how much sooner than elsewhere requests are taken to have arrived, as somebody has named it
 	window     int64   // the most tokens that the model takes
 	Probes     bool    // one of the limits may be tested by a probe
 	Rounded    bool    // whoever is looked for a start waits for another calendar anyway
@@ -112,10 +112,13 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	}
 	spec := rules.Spec(c.Model)
 	every := millis(spec.Window)
-	t := Terms{Limits: l.Limits, skew: millis(cmp.Or(spec.Late, rules.Skew)), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
+	t := Terms{Limits: l.Limits, skew: millis(rules.Skew), hold: millis(rules.Hold), window: math.MaxInt64, Probes: true, Step: second, kind: &kind{
 		every: every, grain: grainOf(every),
 		atATime: spec.AtATime && !spec.Refill, atAnswer: spec.AtAnswer, inputToo: spec.InputToo, zone: spec.Zone, refill: spec.Refill,
 	}}
+	if late := millis(spec.Late); late > t.skew || late > 0 && c.note(lateID) == nil {
+		t.sooner, t.skew = max(0, t.skew-late), late
+	}
 	if t.Short() {
 		t.Step = 1
 	}
@@ -239,6 +242,9 @@ func (t *Terms) refilledIn() Instant {
 func (c *Calendar) kept(t *Terms) Instant {
 	if t.refill || c.Debt.Per != 0 {
 		return t.every + millis(MaxCommit)
+	}
+	if t.sooner > 0 {
+		return t.sooner + answerFor // so that a refusal finds what it contradicts
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package standing
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -35,14 +36,15 @@ type Heard struct {
 	Sent   Sent
 }
 
-// Believe has the project of a grant told what its answer said. It returns the calendars for which there is no place, each
-// once a day: their model is held to less than their limits, until there is one.
-func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (crowded []string, err error) {
-	if len(told) == 0 {
-		return nil, nil
-	}
+// Believe has the project of a grant told what its answer said. It returns what is to be told of that: which calendars have no
+// place, each once a day, whose model is held to less than their limits until there is one; and where requests arrive later than
+// somebody has named.
+func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (news []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if news, err = arrivedLate(ctx, ctl, grant, sent); err != nil || len(told) == 0 {
+		return news, err
+	}
 	states, err := ctl.View(ctx, []string{grant.Project})
 	if err != nil {
 		return nil, err
@@ -50,13 +52,31 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 	for _, change := range r.Changes(grant.Project, states[0], ctl.Rules().Of(grant.Project), ctl.Now(), Heard{grant.Model, grant.Key, told, sent}, rand.Uint64) {
 		result, err := ctl.Apply(ctx, grant.Project, change)
 		if err != nil {
-			return crowded, err
+			return news, err
 		}
 		if learned, ok := change.(scheduler.RecordRefusal); ok && result.NoPlace && r.tellsCrowded(grant.Project+" "+learned.Model, ctl.Now()) {
-			crowded = append(crowded, learned.Model)
+			news = append(news, fmt.Sprintf("the limit of %s on %s has no calendar, for the project has as many as it may: %s is held to less", scheduler.NameOfCalendar(learned.Model), grant.Project, grant.Model))
 		}
 	}
-	return crowded, nil
+	return news, nil
+}
+
+// arrivedLate has the calendars of a request that was refused told that it may have arrived later than somebody has named.
+func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, sent Sent) (news []string, err error) {
+	for _, x := range grant.Also {
+		late := ctl.Rules().Of(grant.Project).Spec(x.On).Late
+		if _, refused := sent.refused[x.On]; !refused || late == 0 {
+			continue
+		}
+		result, err := ctl.Apply(ctx, grant.Project, scheduler.ArrivedLate{Model: x.On, ID: x.Reservation.ID})
+		if err != nil {
+			return news, err
+		}
+		if result.Changed {
+			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that are named: for a day they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, late))
+		}
+	}
+	return news, nil
 }
 
 // Changes returns what a project is to be told after an answer; mostly nothing. The project has

@@ -120,7 +120,7 @@ func certain(p *scheduler.Project, today scheduler.Day) int64 {
 	n := sentOn(p, today)
 	for _, c := range p.Calendars {
 		for _, r := range c.Sent {
-			if !r.Hearing() {
+			if !r.Note() {
 				n -= r.Requests
 			}
 		}
