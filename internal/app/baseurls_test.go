@@ -107,22 +107,31 @@ func (c *requestCounts) to(what string) (n int) {
 	return n
 }
 
-// What goes to no provider says so, whoever has keys, and nothing is sent.
-func TestUnservedByAnybody(t *testing.T) {
+// TestCompletionsAndModerations: what is older than chats goes to the provider of its model byte for byte, and counts there. What
+// may be said or not is asked of OpenAI's model for that where none is named, as OpenAI does; Gemini alone has neither.
+func TestCompletionsAndModerations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mix(t)
 		defer func() { assert.NoError(t, m.Close(t.Context())) }()
-		before := len(m.openai.Requests())
-		for path, named := range map[string]string{
-			"/openai/v1/completions": "/openai/v1/completions", "/openai/v1/moderations": "/openai/v1/moderations",
-			"/v1beta/openai/moderations": "/v1beta/openai/moderations", "/v1/completions": "/openai/v1/completions",
+		for _, c := range []struct{ path, body, model, want string }{
+			{"/openai/v1/completions", `{ "prompt":"Hello", "model":"gpt-5.5","max_tokens":9,"suffix":"?"}`, "gpt-5.5", `"text":"Answer to: Hello"`},
+			{"/v1/completions", `{"model":"gpt-5.5","prompt":["Hello","you"],"stream":true,"stream_options":{"include_usage":true}}`, "gpt-5.5", "data: [DONE]"},
+			{"/openai/v1/moderations", `{"input":  "Hello"}`, "omni-moderation-latest", `"flagged":false`},
+			{"/v1beta/openai/moderations", `{"input":["Hello"],"model":"omni-moderation-latest"}`, "omni-moderation-latest", `"flagged":false`},
 		} {
-			rec := m.ask(t, "POST", path, `{"model":"gpt-5.5","prompt":"Hello","input":"Hello"}`, "X-Fluxgate-Provider", "openai")
-			assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
-			assert.Contains(t, rec.Body.String(), "POST "+named+" isn't served here.", "the route that was asked")
-			assert.Contains(t, rec.Body.String(), "to other providers it isn't passed on, whichever have keys here")
+			rec := m.ask(t, "POST", c.path, c.body)
+			assert.Equal(t, http.StatusOK, rec.Code, rec.Body)
+			assert.Contains(t, rec.Body.String(), c.want)
+			sent := m.openai.Requests()
+			last := sent[len(sent)-1]
+			assert.Equal(t, c.body, string(last.Body), "as it came")
+			assert.Equal(t, c.model, last.Model)
+			assert.Equal(t, "openai/"+c.model, rec.Header().Get("X-Fluxgate-Model"), "by which it was scheduled")
 		}
-		assert.Len(t, m.openai.Requests(), before)
+		rec := m.ask(t, "POST", "/openai/v1/completions", `{"prompt":"Hello"}`, "X-Fluxgate-Provider", "openai")
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		rec = m.ask(t, "POST", "/openai/v1/moderations", `{"input":"Hello"}`, "X-Fluxgate-Provider", "gemini")
+		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
 	})
 }
 

@@ -57,7 +57,8 @@ const (
 
 var (
 	openAIModels = []string{
-		"gpt-*", "chatgpt-*", "o1", "o1-*", "o3", "o3-*", "o4-*", "codex-*", "computer-use-*", "text-embedding-3-*", "text-embedding-ada-002", "whisper-*", "tts-*", "dall-e-*",
+		"gpt-*", "chatgpt-*", "o1", "o1-*", "o3", "o3-*", "o4-*", "codex-*", "computer-use-*", "text-embedding-3-*", "text-embedding-ada-002", "whisper-*", "tts-*", "dall-e-*", "omni-moderation-*", "text-moderation-*",
+		"babbage-002", "davinci-002",
 	}
 	anthropicModels = []string{"claude-*"}
 )

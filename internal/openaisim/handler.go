@@ -113,6 +113,8 @@ func (s *Server) routes() *http.ServeMux {
 		"POST /uploads/{id}/complete":         (*call).completeUpload,
 		"POST /uploads/{id}/cancel":           (*call).cancelUpload,
 		"POST /embeddings":                    (*call).embeddings,
+		"POST /completions":                   (*call).complete,
+		"POST /moderations":                   (*call).moderate,
 		"POST /images/generations":            (*call).createImage,
 		"POST /images/edits":                  (*call).editImage,
 		"POST /images/variations":             (*call).editImage,

@@ -49,7 +49,7 @@ type Config struct {
 	Keys []Key
 
 	// Models that there are. Default: gpt-5.5, gpt-5.5-mini, text-embedding-3-small, gpt-image-1,
-	// gpt-4o-transcribe and gpt-4o-mini-tts.
+	// gpt-4o-transcribe, gpt-4o-mini-tts and omni-moderation-latest.
 	Models []string
 
 	// Limits by model, of every project; "" stands for any other model. Default:
@@ -105,7 +105,7 @@ type stored struct {
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
 	if cfg.Models == nil {
-		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts"}
+		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts", "omni-moderation-latest"}
 	}
 	s := &Server{
 		Base: simserver.New[State, Failure](simserver.Config[State]{

@@ -25,8 +25,10 @@ type Route struct {
 	Path string
 	Base Base
 
-	Model  Where   // the model or agent is named there
-	Counts Counted // what a request is counted as
+	Model Where // the model or agent is named there
+	// Default is the model that OpenAI takes where none is named; "": one has to be.
+	Default string
+	Counts  Counted // what a request is counted as
 	// Each is the member of the body whose entries are counted each by itself; "": the
 	// request is.
 	Each string

@@ -54,7 +54,6 @@ const (
 	noTuning    = "Google has shut down tuning in this API."
 	noMusic     = "Music is not relayed. Use it with a key of Google's."
 	notGoogles  = "Google's endpoint for OpenAI's clients has no such route. OpenAI itself has."
-	nobodys     = "Google's endpoint for OpenAI's clients has no such route, and to other providers it isn't passed on, whichever have keys here. Use it with a key of the provider's own."
 	geminisOwn  = "Google's endpoint for OpenAI's clients takes no files. Upload it to Gemini's own /upload/v1beta/files, and name it files/… as input_file_id."
 )
 
@@ -272,8 +271,10 @@ var Table = slices.Concat([]Route{
 	{Method: post, Base: OpenAI, Path: "audio/speech", Model: InBody, Counts: Requests, Pinned: true, Flow: Streams, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "audio/transcriptions", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
 	{Method: post, Base: OpenAI, Path: "audio/translations", Model: InBody, Forms: true, Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
-	{Method: post, Base: OpenAI, Path: "completions", Unserved: nobodys},
-	{Method: post, Base: OpenAI, Path: "moderations", Unserved: nobodys},
+	// What is older than chats, and whether something may be said, which names no model as a rule.
+	// https://platform.openai.com/docs/api-reference/completions, /moderations
+	{Method: post, Base: OpenAI, Path: "completions", Model: InBody, Counts: Requests, Pinned: true, Flow: MayStream, Unserved: notGoogles, Others: true},
+	{Method: post, Base: OpenAI, Path: "moderations", Model: InBody, Default: "omni-moderation-latest", Counts: Requests, Pinned: true, Unserved: notGoogles, Others: true},
 
 	// Anthropic's API, for providers that speak its format.
 	// https://docs.claude.com/en/api/messages, /messages-count-tokens, /models-list
