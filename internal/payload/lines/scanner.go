@@ -35,9 +35,29 @@ type Scanner struct {
 	text    []byte // of the string so far, or the last one; or of what is loose, that isn't looked through yet
 	long    bool   // text is how the string begins, and how it ends so far
 	ended   bool   // the end of a long one is there: a query or a fragment follows
-	key     byte   // of the member that values belong to
+	key     byte   // of the member that values belong to, or of the list that they stand in
+	own     byte   // of what the object is that a value is the ID of
+	in      bracket
+	open    []byte // the brackets around it, the outermost first
 	over    bool   // the string has ended, and names a member if a colon follows
 }
+
+// A bracket is a list or an object that is open: the key of the member that it is a value of, and its lowest bit says
+// that it is a list.
+type bracket byte
+
+const list bracket = 1
+
+// inside returns the key of the next value in it.
+func (b bracket) inside() byte {
+	if b&list != 0 {
+		return byte(b >> 1)
+	}
+	return 0 // its member says it
+}
+
+// maxDepth bounds how deep a line is: no provider's parser goes that far.
+const maxDepth = 1024
 
 // Unreadable reports whether the file is nothing that a provider could read as lines of JSON.
 func (s *Scanner) Unreadable() bool { return s.mode == unreadable }
@@ -87,11 +107,40 @@ func (s *Scanner) structure(text []byte) []byte {
 			return text[at:]
 		case c == ':' && s.over:
 			s.member()
-		case s.over:
-			s.value()
+		default:
+			if s.over {
+				s.value()
+			}
+			if s.bracket(c); s.mode == unreadable {
+				return nil
+			}
 		}
 	}
 	return nil
+}
+
+// bracket reads a byte that may open or end a list or an object, or what is in it.
+func (s *Scanner) bracket(c byte) {
+	switch c {
+	case '{', '[':
+		if len(s.open) == maxDepth {
+			s.mode, s.text, s.open = unreadable, nil, nil
+			return
+		}
+		s.open = append(s.open, byte(s.in))
+		if s.in = bracket(s.key << 1); c == '[' {
+			s.in |= list
+		}
+	case '}', ']':
+		last := len(s.open) - 1
+		if s.in = 0; last >= 0 {
+			s.in, s.open = bracket(s.open[last]), s.open[:last]
+		}
+	case ',':
+	default:
+		return
+	}
+	s.key, s.own = s.in.inside(), 0
 }
 
 // structural are the bytes between the strings of JSON but white space: with those of numbers, true,
@@ -173,6 +222,9 @@ func (s *Scanner) value() {
 		key = 0 // a name at its end is one, and what was before was looked through
 	}
 	s.tell(s.Rule.Names(key, plain(s.text)))
+	if s.own != 0 && !s.long {
+		s.tell(s.Rule.Names(s.own, plain(s.text)))
+	}
 	s.text, s.long, s.ended, s.over = s.text[:0], false, false, false
 }
 
@@ -182,7 +234,10 @@ func (s *Scanner) member() {
 	if s.long {
 		name = nil
 	}
-	s.key = s.Rule.Key(name)
+	s.own = 0
+	if s.key = s.Rule.Key(name); s.key == itself {
+		s.own = byte(s.in >> 1)
+	}
 	s.text, s.long, s.ended, s.over = s.text[:0], false, false, false
 }
 
@@ -223,7 +278,7 @@ func (s *Scanner) pass(text []byte) []byte {
 	case end < 0:
 		return nil
 	}
-	s.mode, s.text, s.key = between, s.text[:0], 0
+	s.mode, s.text, s.key, s.own, s.in, s.open = between, s.text[:0], 0, 0, 0, nil
 	return text[end:]
 }
 

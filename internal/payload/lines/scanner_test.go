@@ -98,6 +98,13 @@ func TestScanForOpenAI(t *testing.T) {
 		line(`{"x":"` + resp + `"}`):                                                 {"responses/" + resp},
 		line(`{"input":"file-a, resp_1"}`) + line(`{"file_id":null,"x":"file-b"}`):   nil,
 		line(`{"file_id":"","x":{"y":"file-b"}}`):                                    nil,
+		// Behind what stands in a list of names, and is none or has members.
+		line(`{"file_ids":[{"x":"a"},"file-a"]}`):                                                {"files/file-a"},
+		line(`{"file_ids":[[{"x":["a",{"y":"b"}]}],1,["file-a"]],"y":"file-b"}`):                 {"files/file-a"},
+		line(`{"vector_store_ids":[{"x":{"id":"a"}},"vs_1",{"x":"a","id":"vs_2","y":"b"}]}`):     {"vector_stores/vs_1", "vector_stores/vs_2"},
+		line(`{"container":{"x":[],"id":"cntr_1"},"previous_response_id":[{"x":"a"},"resp_1"]}`): {"containers/cntr_1", "responses/resp_1"},
+		line(`{"conversation":{"x":[{"id":"a"}],"id":"conv_1"}}`) + line(`{"x":["file-a"]}`):     {"conversations/conv_1"},
+		"]}" + line(`{"x":[`) + line(`{"file_ids":[{"x":"a"},"file-a"]}`):                        {"files/file-a"},
 	} {
 		for _, most := range []int{1, 7, 1 << 20} {
 			names, unreadable := scan(t, OpenAI, file, most)
@@ -105,6 +112,9 @@ func TestScanForOpenAI(t *testing.T) {
 			assert.False(t, unreadable)
 		}
 	}
+	// No provider reads what is so deep.
+	_, unreadable := scan(t, OpenAI, line(strings.Repeat("[", maxDepth)+strings.Repeat("]", maxDepth)), 7)
+	assert.True(t, unreadable)
 	// Uploads are forms, and lines that are no JSON are the provider's to refuse.
 	form := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{a.jsonl\"\r\n%s\r\n" +
 		line(`{'x':"`) + line(`{"x":"a`+"\n") + "--{\n" + line(`{"file_id":"file-a"}`) + "\r\n--x--\r\n"

@@ -15,6 +15,9 @@ type kept struct {
 	Ended   bool   `json:"d,omitempty"`
 	Key     byte   `json:"k,omitempty"`
 	Over    bool   `json:"o,omitempty"`
+	Own     byte   `json:"i,omitempty"`
+	In      byte   `json:"n,omitempty"`
+	Open    []byte `json:"p,omitempty"` // not known to builds from before
 }
 
 // State returns where the scanner is, in at most some KiB: of the file it has nothing but the string
@@ -32,7 +35,7 @@ func (s *Scanner) State() []byte {
 		s.look(s.settled())
 	case foreign, unreadable:
 	}
-	out, err := json.Marshal(kept{s.mode, s.escaped, s.hex, s.text, s.long, s.ended, s.key, s.over})
+	out, err := json.Marshal(kept{s.mode, s.escaped, s.hex, s.text, s.long, s.ended, s.key, s.over, s.own, byte(s.in), s.open})
 	if err != nil {
 		panic(err) // there is nothing in it that could fail
 	}
@@ -59,5 +62,6 @@ func (s *Scanner) Resume(state []byte) error {
 		return fmt.Errorf("lines: %w", err)
 	}
 	s.mode, s.escaped, s.hex, s.text, s.long, s.ended, s.key, s.over = k.Mode, k.Escaped, k.Hex, k.Text, k.Long, k.Ended, k.Key, k.Over
+	s.own, s.in, s.open = k.Own, bracket(k.In), k.Open
 	return nil
 }
