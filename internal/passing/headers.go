@@ -36,7 +36,8 @@ var (
 		"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
 		// By which Claude Code and Codex say who asks, and of which session
 		// (github.com/openai/codex, codex-rs; Claude Code's as captured by many).
-		"Conversation_id", "Originator", "Session_id", "Version", "X-App", "X-Claude-Code-Session-Id", "X-Openai-Subagent",
+		"Conversation_id", "Originator", "Session-Id", "Session_id", "Thread-Id", "Version", "X-App", "X-Claude-Code-Agent-Id", "X-Claude-Code-Session-Id",
+		"X-Codex-Beta-Features", "X-Codex-Parent-Thread-Id", "X-Codex-Turn-Metadata", "X-Codex-Window-Id", "X-Openai-Subagent",
 	}
 	OtherResponseHeaders = []string{"Openai-Processing-Ms", "Openai-Version", "Request-Id"}
 
