@@ -109,9 +109,11 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		o.Logger.Warn("configuration", "warning", w)
 	}
 	heap.KeepFloor()
-	if a.bodies, err = bodyBudget(cfg, o); err != nil {
+	budget, err := bodyBudget(cfg, o)
+	if err != nil {
 		return nil, err
 	}
+	a.bodies = bodies.New(budget)
 	if err := a.openTelemetry(ctx, cfg, o); err != nil {
 		return nil, err
 	}

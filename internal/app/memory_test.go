@@ -31,11 +31,11 @@ func TestBudgetSuitsTheMemory(t *testing.T) {
 		log.Reset()
 		b, err := bodyBudget(load(t, env), o)
 		require.NoError(t, err)
-		assert.Equal(t, want, b.Size(), env)
+		assert.Equal(t, want, b, env)
 		assert.Equal(t, env != "FLUXGATE_MAX_BODY=20MiB", bytes.Contains(log.Bytes(), []byte("want at most 24MiB for 100MiB")), "%s: %s", env, &log)
 	}
 	debug.SetMemoryLimit(460 << 20)
 	b, err := bodyBudget(load(t), o)
 	require.NoError(t, err)
-	assert.EqualValues(t, 264<<20, b.Size())
+	assert.EqualValues(t, 264<<20, b)
 }

@@ -414,7 +414,7 @@ func TestPackageComments(t *testing.T) {
 func TestFileOrder(t *testing.T) {
 	race.Skip(t)
 	files := repository(t)
-	checked, err := readTypes(root)
+	checked, err := checkedOnce()
 	require.NoError(t, err)
 	assertNone(t, unexcused(checkOrder(files, checked), notInOrder))
 

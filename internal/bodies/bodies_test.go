@@ -40,7 +40,7 @@ func TestBudgetBoundsWhatIsHeld(t *testing.T) {
 		all.Go(func() {
 			for range 1000 {
 				c, err := b.Charge(3)
-				assert.LessOrEqual(t, b.Held(), b.Size())
+				assert.LessOrEqual(t, b.Held(), b.size)
 				if err == nil {
 					_ = c.Grow(2) // there is room or there isn't
 				}

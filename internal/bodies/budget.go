@@ -30,9 +30,6 @@ type Budget struct {
 // New returns a budget of so many bytes.
 func New(size int64) *Budget { return &Budget{size: size, collect: runtime.GC} }
 
-// Size returns how many bytes there are in all.
-func (b *Budget) Size() int64 { return b.size }
-
 // Held returns how many bytes are taken.
 func (b *Budget) Held() int64 { return b.held.Load() }
 
