@@ -333,6 +333,8 @@ func TestIAM(t *testing.T) {
 		{name: "not a JWT", headers: []string{"Authorization: Bearer ya29.x"}, want: "iam"},
 		{name: "not base64", headers: []string{"Authorization: Bearer a.?.c"}, want: "iam"},
 		{name: "nothing", want: "iam"},
+		{name: "names in headers that anybody can set", headers: []string{"X-Goog-Authenticated-User-Email: accounts.google.com:alice@example.com",
+			"X-Forwarded-User: alice@example.com", "X-Forwarded-Email: alice@example.com", "From: alice@example.com", "X-Fluxgate-Caller: alice@example.com"}, want: "iam"},
 		{name: "an administrator's token beside it", environ: []string{rootsTokens}, headers: []string{"Authorization: " + alice, "x-goog-api-key: " + rootToken}, want: "root", admin: true},
 		{name: "no administrator's token", environ: []string{rootsTokens}, headers: []string{"Authorization: " + alice, "x-goog-api-key: dummy"}, want: "alice@example.com"},
 		{name: "an administrator's token in the place of the identity is never one", environ: []string{rootsTokens}, headers: []string{"Authorization: Bearer " + rootToken}, want: "iam"},
