@@ -6,8 +6,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 	"fluxgate.dev/fluxgate/internal/race"
@@ -109,4 +111,56 @@ func TestAnUnconfirmedKeyCostsOneTry(t *testing.T) {
 		assert.Len(t, up.requests("/models"), 1, "confirmed once, for free")
 		assert.Equal(t, 1, w.generate("hello", `"preferred_key":1,"model":"gemini-2.5-flash"`).ok().KeyUsed)
 	})
+}
+
+// Where keys are refused that pass the free call it is most likely the route's doing: a request is sent three times at most,
+// on every route, with each kind of accusation and beside an overload, and the caller isn't told that its own key is at fault.
+// A project that serves is found by the next requests, for those that refused are left alone.
+func TestAccusedKeysAreTriedThreeTimes(t *testing.T) {
+	const overload = `{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}`
+	for _, a := range race.First(1, accused...) {
+		for _, overloaded := range []int{0, 1, 2} { // of three answers
+			for _, request := range []struct{ path, body string }{
+				{"/generate", body("hello", "")},
+				{"/v1beta/models/auto:generateContent", hello},
+				{streamPath, hello},
+				{"/v1beta/openai/chat/completions", chat},
+				{"/v1beta/models/auto:generateContent", grounded["google_search"].body},
+			} {
+				t.Run(fmt.Sprint(a.name, overloaded, request.path), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						sends, serves := 0, ""
+						up, s := stubbed(nil)
+						up.answer = func(h heard) *http.Response {
+							if !isCall(h) || serves != "" && strings.HasSuffix(h.header.Get("X-Goog-Api-Key")+h.header.Get("Authorization"), serves) {
+								return nil
+							}
+							if sends++; sends%3 < overloaded {
+								return respond(503, overload)
+							}
+							return respond(a.status, a.body)
+						}
+						s.keys = many(16)
+						w := newWorld(t, s)
+						said := w.do("POST", request.path, request.body)
+						assert.Equal(t, http.StatusServiceUnavailable, said.Code, said.Body.String())
+						assert.Equal(t, 3, sends)
+						assert.Zero(t, w.invalidKeys())
+						if overloaded > 0 {
+							return // those that were overloaded aren't left alone
+						}
+						synctestSleep(10 * time.Second) // what is left alone is so for 5
+						sends, serves = 0, s.keys[15].Value
+						for n := 0; w.do("POST", request.path, request.body).Code != http.StatusOK; n++ {
+							require.Less(t, n, 5, "three of fifteen each time")
+							if request.body == grounded["google_search"].body {
+								break // of which each is left alone for 30 s
+							}
+						}
+						assert.LessOrEqual(t, sends, 15)
+					})
+				})
+			}
+		}
+	}
 }
