@@ -98,6 +98,24 @@ func TestOneTimeForAll(t *testing.T) {
 	})
 }
 
+// Each ends by itself, however many there are, and stays over: who holds one that is doesn't see
+// another take its place.
+func TestEachEndsByItself(t *testing.T) {
+	ctx := With(t.Context())
+	var all []*Limited
+	for range 6 {
+		l := Limit(ctx)
+		for _, before := range all {
+			assert.NotSame(t, before, l)
+			assert.ErrorIs(t, before.Err(), context.Canceled)
+		}
+		_ = l.Done()
+		assert.NoError(t, l.Err())
+		l.End()
+		all = append(all, l)
+	}
+}
+
 // What is asked within what is asked counts once.
 func TestTimeWithinCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
