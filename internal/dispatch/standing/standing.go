@@ -40,6 +40,9 @@ type Heard struct {
 // place, each once a day, whose model is held to less than their limits until there is one; and where requests arrive later than
 // somebody has named.
 func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (news []string, err error) {
+	if len(told)+len(sent.refused) == 0 {
+		return nil, nil // as with nearly all of Gemini's, for which no timer is started
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if news, err = arrivedLate(ctx, ctl, grant, sent); err != nil || len(told) == 0 {

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -73,4 +75,14 @@ func TestTokensAsUsed(t *testing.T) {
 	p, changes = hear(NewRecord(), send(nil, now, 1), now, evenly(12_000, 9000, now))
 	assert.Equal(t, []scheduler.Change{learned(used, 12_000)}, changes)
 	assert.EqualValues(t, 10_000, tpm(p, model), "an operator's word")
+}
+
+// An answer that tells of no limit, as nearly all of Gemini's, costs nothing: no timer is started for it.
+func TestNothingTold(t *testing.T) {
+	r, grant, ctx := NewRecord(), &admission.Grant{Project: "p", Model: "gemini-2.5-pro"}, t.Context()
+	var news []string
+	var err error
+	assert.Zero(t, testing.AllocsPerRun(100, func() { news, err = r.Believe(ctx, nil, grant, nil, Sent{}) }))
+	require.NoError(t, err)
+	assert.Empty(t, news)
 }
