@@ -69,9 +69,10 @@
 // order of rank, to the next start that does and can be told, and none is lost. Where it isn't known
 // whether upstream goes on refusing after a block, one request is tried first ([Result].Trial).
 //
-// A limit that a refusal named is believed until the Pacific day is over; of one that it named
-// without a number, what had been sent by then (of tokens a hundredth less), or less long where that is below a tenth of the
-// policy's, for somebody else may have used the rest. One that is built in or that upstream reported
+// A limit that a refusal named is believed until the Pacific day is over. Where it named no
+// number, the limit is taken to be what had been sent by then (of tokens a hundredth less). Where
+// that is below a tenth of the policy's, somebody else may have used the rest, and it is believed
+// for a shorter time. One that is built in or that upstream reported
 // ([Source].Start) is only where a model begins, for the project may have a tenth of it or a
 // thousand times as much. Either is tested where it is used up and no other project has room: one
 // request at a time, in the whole deployment, is let beyond it as a [Probe], while all others keep

@@ -81,9 +81,9 @@
 //
 // What each was served the projects keep, written with the admission itself,
 // so that every instance knows; promises, an instance knows those that it made.
-// Bookings are kept, whoever comes. So a caller books no more than a window ahead, also
-// while it is alone, but for one slot, that what is large doesn't starve: whoever comes
-// next waits a window longer than alone, and not ten minutes. While others wait it books
+// Bookings are kept, whoever comes. So a caller books no more than a window ahead, even
+// while it is alone: whoever comes next waits a window longer than alone, and not ten
+// minutes. One slot it may book further ahead, or its large requests would starve. While others wait it books
 // only as long as it isn't ahead of them, and, unless it asks for a booking, only what is at
 // least three quarters as large as the largest of its requests that wait: what is small finds room
 // beside that, and a slot that is kept stands idle until its holder comes. While more callers
@@ -124,6 +124,8 @@
 // projects', whichever is longer. If they don't, two commits follow each other: the
 // caller's place, then the project's slot. If the second fails the place is given back.
 //
+// Budgets per day and month aren't checked here: package dispatch asks package budget, before it asks here.
+//
 // They hold for what is promised and booked, too: a caller that may send one request a
 // minute is promised one slot a minute, and told the wait of its own limits for more.
 // Whose a booking is its ID says ([ticket.NewIDOf]), so every instance knows; what was only
@@ -158,8 +160,8 @@
 //
 //   - controller.go: a controller, and Admit
 //   - decide.go: one decision: planning, claiming a booking
-//   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash
-//   - reserve.go: committing a reservation or a booking, and telling a wait
+//   - recognise.go: whether the caller was told to wait before: by ticket, or by its request's hash; who comes early and is told its own time again
+//   - reserve.go: whether to reserve or to book, committing that ([scheduler.Reserve] applies it), and telling a wait
 //   - fair.go: whose turn it is, in the eyes of one request, where several callers wait
 //   - standings.go: what package fair needs to know for that, gathered when something has changed
 //   - candidates.go: which projects and keys a request may go to, choosing its key, and what is too large for all of them

@@ -9,7 +9,7 @@
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - wait.go: 429: the exact wait, the limit in the way, the ticket
+//   - wait.go: 429: how long to wait (format.go alone writes the header), the limit in the way, the ticket
 //   - otherwait.go: the same of another provider's model, in that one's words
 //   - quota.go: RateLimit and its like: how the caller's own limits stand
 //   - size.go: what is said of a request that is too large

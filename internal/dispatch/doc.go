@@ -12,6 +12,11 @@
 // server has apierror word. An upstream error that is to be passed on is an
 // *upstream.Error. Nothing is ever waited for here.
 //
+// A 429 of Gemini's is read by package upstream/gemini, package lesson says whom it concerns
+// and for how long, and learn.go records that in the project ([scheduler.RecordRefusal]).
+// Who may name a file is found in this order: package payload finds the names in a body, and
+// owners.go asks package resources whose they are.
+//
 // Most of it is tested through HTTP, in package server: against a simulated Gemini,
 // and against what scripted stand-ins answer.
 //
@@ -29,6 +34,7 @@
 //   - words.go: what upstream said of a feature, kept for instances that didn't hear it
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
+//     (by package payload for Gemini, by payload/sizes for others)
 //   - owners.go: which project owns a file or cached content, whether it is the
 //     caller's, and where what it makes belongs
 //   - free.go: requests that take no slot, and whether a key is invalid

@@ -62,7 +62,7 @@
 //   - upload.go: uploads of files
 //   - match.go: a row of the table that a request has matched, and what it names
 //   - relay.go: a request that passes byte for byte: dispatching it, and sending it once
-//   - stream.go: relaying the answer to the caller piece by piece, and cutting it when upstream stalls
+//   - stream.go: relaying its answer, a stream or not, to the caller piece by piece, and cutting it when upstream stalls
 //   - call.go: a call for dispatch: the request's hash, ticket and wish for a booking; and what takes no slot
 //   - auth.go: who sent a request
 //   - fail.go: turning errors and waits into answers

@@ -10,8 +10,9 @@
 // if it had been sent now, and a little longer, with an eighth of it left free beside it. Who sends
 // steadily has sent the next by then, so a user who comes is met by one refusal and not by one for
 // each request. After a while in which nothing was told the first request
-// goes before the others, which wait for what its answer tells ([scheduler.Heard]). What is told came before the request that was answered, however long that took: a
-// window after it is other requests that are told. What is said is as of when the request arrived;
+// goes before the others, which wait for what its answer tells ([scheduler.Heard]). What an answer tells of others
+// was sent before the request that it answers arrived, however long the answer took, and leaves the
+// window at most a window after that: what is told later is of other requests. What is said is as of when the request arrived;
 // what has been filled again since counts as not used. Of a limit that is filled evenly, as resets have shown it to be, what is
 // missing is compared with what would be, had nobody else sent anything.
 //

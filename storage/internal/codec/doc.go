@@ -44,9 +44,9 @@
 // tokens are wider than the buckets beside them. Of the second field,
 // [MaxSections], six models and eight other calendars, all of them full, take what there is. Where
 // sixteen models are as full as can be made up, there is no room for it, and whatever isn't a
-// model's calendar counts as used. Where there are limits for models only, which fold nothing,
-// there is nothing in it but those settings, twelve bytes: so it is of callers. Projects always
-// have a limit of sessions, and so a few dozen bytes of it.
+// model's calendar counts as used. Where nothing but models has a limit, the second field holds
+// those settings alone, twelve bytes. That is so in callers' documents. Projects always have a limit
+// of sessions, and so a few dozen bytes in it.
 //
 // Files, from the top down; a file calls only those below it:
 //
