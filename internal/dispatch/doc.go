@@ -17,8 +17,7 @@
 // Who may name a file is found in this order: package payload finds the names in a body, and
 // owners.go asks package resources whose they are.
 //
-// Most of it is tested through HTTP, in package server: against a simulated Gemini,
-// and against what scripted stand-ins answer.
+// Most of it is tested through HTTP, in package server, against simulated and scripted upstreams.
 //
 // Files, from the top down; a file calls only those below it:
 //
@@ -35,8 +34,7 @@
 //   - prompt.go: the fields of POST /generate made into an upstream.Prompt: defaults, models, sending it
 //   - size.go: how many input tokens a request has: bounded, counted by upstream, or estimated
 //     (by package payload for Gemini, by payload/sizes for others)
-//   - owners.go: which project owns a file or cached content, whether it is the
-//     caller's, and where what it makes belongs
+//   - owners.go: which project owns a file or cached content, whether it is the caller's, and where what it makes belongs
 //   - free.go: requests that take no slot, and whether a key is invalid
 //   - models.go: what upstream said of models that aren't to be had, whether another model or provider may
 //     serve what one refused; aliases
