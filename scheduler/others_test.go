@@ -145,3 +145,61 @@ func TestArrivedLate(t *testing.T) {
 	sent(next)
 	assert.Equal(t, next+1050, sent(next+1000).Start, "for a day")
 }
+
+// TestNothingIsAwaitedInAShortWindow: what others use of a window of a second is over before an answer tells of it, and so
+// nobody waits for one, as long as it takes to fill five of them.
+func TestNothingIsAwaitedInAShortWindow(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}})
+	for _, window := range []time.Duration{time.Second, 10 * time.Second} {
+		on := OfWindow("m", window)
+		rules.Specs = map[string]Spec{on: {EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: 4, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}, Window: window}}
+		p, heard := apply(t, rules, nil, noon, Heard{Model: on, ID: 1000, Used: Demand{Requests: 1}, Most: Demand{Requests: 1}})
+		require.True(t, heard.Changed)
+		now := noon
+		for id := range uint64(20) {
+			now = now.Add(window/3 + rules.Skew)
+			var result Result
+			p, result = apply(t, rules, p, now, Reserve{Model: "m", ID: id + 1, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+			require.Equal(t, Admitted, result.Verdict, "%v: request %d", window, id)
+		}
+	}
+}
+
+// TestNotesAreKeptAmongMany: what is noted of a calendar is kept for as long as it holds, however many requests are sent, and
+// however little there is room for in the document.
+func TestNotesAreKeptAmongMany(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 400, TPM: Unlimited, RPD: Unlimited}})
+	on := OfWindow("m", time.Second)
+	limits := EffectiveLimits{Limits: Limits{RPM: 200, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
+	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Second, Late: 50 * time.Millisecond}}
+	p, _ := apply(t, rules, nil, noon, Heard{Model: "m", ID: 1000, Used: Demand{Requests: 1}, Most: Demand{Requests: 1}})
+	id := uint64(0)
+	send := func(now Instant) (result Result) {
+		t.Helper()
+		id++
+		p, result = apply(t, rules, p, now, Reserve{Model: "m", ID: id, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+		require.Equal(t, Admitted, result.Verdict)
+		return result
+	}
+	var last Result
+	for range 100 {
+		send(noon)
+	}
+	for range 101 {
+		last = send(noon + 1100)
+	}
+	var late Result
+	p, late = apply(t, rules, p, noon+1200, ArrivedLate{Model: on, ID: last.Also[0].Reservation.ID})
+	require.True(t, late.Changed)
+	for range 99 {
+		send(noon + 3000)
+	}
+	for _, n := range []int{MaxExact, 2} {
+		p = p.Compact(rules, noon+3000, n, time.Second)
+		assert.True(t, p.Calendar("m").Unheard(rules, noon+20_000), "%d", n)
+		again, _ := apply(t, rules, p, noon+3000, ArrivedLate{Model: on, ID: id})
+		assert.Same(t, p, again)
+		start, _ := p.Calendar(on).Earliest(rules, noon+3000, Demand{Requests: 200})
+		assert.GreaterOrEqual(t, start, noon+4500, "%d: half a second counts, not what is named", n)
+	}
+}

@@ -65,14 +65,17 @@ func (c *Calendar) Unheard(rules *Rules, now Instant) bool {
 		return false
 	}
 	t := c.Terms(rules, now)
-	return r.Start+t.every/(2*quiet) <= now
+	return t.hears() && r.Start+t.every/(2*quiet) <= now
 }
 
-// Hear notes that it was heard what others use of the limits, and, with found, that they have used more of it. Of a bucket
-// nothing is noted.
+// hears reports whether it is noted when others were heard of: not of a bucket, nor of a short window, of which what was used is
+// over when an answer tells of it. Of that an earlier build may have left a note.
+func (t *Terms) hears() bool { return !t.refill && !t.Short() }
+
+// Hear notes that it was heard what others use of the limits, and, with found, that they have used more of it.
 func (c *Calendar) Hear(t Terms, now Instant, found bool) {
 	was := c.note(othersID)
-	if t.refill || was == nil && !found {
+	if !t.hears() || was == nil && !found {
 		return
 	}
 	r := Reservation{ID: othersID, Start: now, End: now, Requests: 1}
@@ -80,13 +83,14 @@ func (c *Calendar) Hear(t Terms, now Instant, found bool) {
 		r.Tokens = was.Tokens + int64(now-was.Start)
 	}
 	c.Sent = append(slices.DeleteFunc(c.Sent, func(x *Reservation) bool { return x == was }), &r)
+	c.Fold(t, MaxExact)
 }
 
 // awaited returns until when the answer is waited for to the first request that was sent after a while in which nothing was
 // heard of others, who are known to use the limits; 0: it isn't.
 func (c *Calendar) awaited(t *Terms, now Instant) Instant {
 	heard := c.note(othersID)
-	if heard == nil {
+	if heard == nil || !t.hears() {
 		return 0
 	}
 	first, last := Instant(math.MinInt64), Instant(math.MinInt64)
@@ -141,5 +145,6 @@ func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64) bool {
 		c.addFolded(x)
 	}
 	c.Sent = append(c.Sent, &Reservation{ID: lateID, Start: now, End: now, Requests: 1})
+	c.Fold(t, MaxExact)
 	return true
 }

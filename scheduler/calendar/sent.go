@@ -100,13 +100,17 @@ func (c *Calendar) editSent(i int) *Reservation {
 
 // Fold keeps at most n sent requests exactly. The oldest are rounded: their
 // ends up to whole seconds (or a sixtieth of a longer window, a hundredth of a shorter one),
-// so they never end early and at most that late.
+// so they never end early and at most that late. Notes are dropped only where there is nothing else.
 func (c *Calendar) Fold(t Terms, n int) {
 	for len(c.Sent) > n {
-		r := c.Sent[0]
-		if c.Sent = c.Sent[1:]; r.Note() {
-			continue
+		i := slices.IndexFunc(c.Sent, func(r *Reservation) bool { return !r.Note() })
+		if i < 0 {
+			c.Sent = c.Sent[len(c.Sent)-n:]
+			return
 		}
+		r := c.Sent[i]
+		copy(c.Sent[1:i+1], c.Sent[:i])
+		c.Sent = c.Sent[1:]
 		c.addFolded(Folded{r.End.Ceil(t.grain), r.Tokens, r.Requests})
 	}
 }
