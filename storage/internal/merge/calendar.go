@@ -48,13 +48,19 @@ func (j *calendars) join(known, found *scheduler.Calendar) *scheduler.Calendar {
 }
 
 // sent returns the union by name, in the order of starts. Of two states of one request
-// it weighs the more, for the longer.
+// it weighs the more, for the longer; of two notes the later holds.
 func sent(known, found []*scheduler.Reservation) []*scheduler.Reservation {
 	all := slices.Clone(known)
 	for _, r := range found {
 		i := slices.IndexFunc(known, func(k *scheduler.Reservation) bool { return k.ID == r.ID })
 		if i < 0 {
 			all = append(all, r)
+			continue
+		}
+		if r.Note() && known[i].Note() {
+			if r.Start > known[i].Start {
+				all[i] = r
+			}
 			continue
 		}
 		both := *known[i]
@@ -132,7 +138,7 @@ func (j *calendars) days(known, found *scheduler.Calendar) (all []scheduler.DayC
 // than a minute before their end.
 func (j *calendars) added(found *scheduler.Calendar) (n int64) {
 	for _, r := range found.Sent {
-		if r.Start > j.since {
+		if r.Start > j.since && !r.Note() {
 			n += r.Requests
 		}
 	}

@@ -228,6 +228,25 @@ func TestTheStricterHolds(t *testing.T) {
 	assert.EqualValues(t, 8, p.Calendar("away").Days[0].Requests)
 }
 
+// A note on a calendar is no request, of which anything would be counted, and of two the later holds.
+func TestTheLaterNoteHolds(t *testing.T) {
+	rules := rulesFor(scheduler.Limits{RPM: 16, TPM: 1000, RPD: 100})
+	heard := func(p *scheduler.Project, now scheduler.Instant, others int64) *scheduler.Project {
+		used := scheduler.Demand{Requests: others}
+		p, result := p.Apply(rules, now, scheduler.Heard{Model: model, ID: 7, Used: used, Most: used})
+		require.True(t, result.Changed)
+		return p
+	}
+	known := heard(nil, noon, 3).Wrote(1, 1)
+	found := heard(known, noon+10_000, 0).Wrote(1, 2)
+	for _, p := range []*scheduler.Project{Projects(known, found), Projects(found, known)} {
+		c := p.Calendar(model)
+		assert.False(t, c.Unheard(rules, noon+12_000))
+		assert.True(t, c.Unheard(rules, noon+20_000))
+		assert.EqualValues(t, 3, c.Used(rules, scheduler.DayOf(noon)))
+	}
+}
+
 // There is room for what there is room for; what has no place stays closed until
 // nothing of it counts.
 func TestMoreThanThereIsRoomFor(t *testing.T) {
