@@ -243,7 +243,9 @@ func (v *statusView) model(of *scheduler.Project, c *scheduler.Calendar) modelSt
 		m.Booked = append(m.Booked, intervalView{instant(start), instant(end), b.Demand.Tokens, max(b.Demand.Requests, 1)})
 	}
 	for _, r := range c.Sent {
-		m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
+		if !r.Note() {
+			m.Sent = append(m.Sent, intervalView{instant(r.Start), instant(r.End), r.Tokens, r.Requests})
+		}
 	}
 	for _, x := range c.Folded {
 		m.Sent = append(m.Sent, intervalView{instant(x.End.Add(-v.rules.Spec(c.Model).Window - v.rules.Late(c.Model))), instant(x.End), x.Tokens, x.Requests})

@@ -45,3 +45,16 @@ func TestModelsWithoutAPlace(t *testing.T) {
 	require.NoError(t, json.Unmarshal(data, &fields))
 	assert.Subset(t, slices.Collect(maps.Keys(fields)), []string{"model", "rpm", "tpm", "rpd", "tokens_today", "bookings", "next_free"})
 }
+
+// A note on a calendar is shown as nothing that was sent.
+func TestNotesWereNotSent(t *testing.T) {
+	now := scheduler.At(time.Date(2026, 11, 28, 20, 0, 0, 0, time.UTC))
+	v := &statusView{
+		rules: &scheduler.Rules{Policy: scheduler.NewPolicy([]string{"chain"}, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold},
+		now:   now, chain: []string{"chain"}, names: slices.Values([]string{"chain"}),
+	}
+	others := scheduler.Demand{Requests: 1}
+	state, _ := (*scheduler.Project)(nil).Apply(v.rules, now, scheduler.Heard{Model: "chain", ID: 1, Used: others, Most: others})
+	require.Len(t, state.Calendar("chain").Sent, 2)
+	assert.Len(t, v.project("p", keys.Key{}, state).Models[0].Sent, 1)
+}
