@@ -163,7 +163,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 	if grant != nil {
 		s.admitted++
 		sentAt := time.Now()
-		s.upstream.arrive(grant.Project, s.elapsed()+time.Duration(s.rnd.Int64N(int64(s.rules.Skew))), r.tokens)
+		s.upstream.arrive(grant.Project, s.elapsed()+s.way(), r.tokens)
 		s.services = append(s.services, service{m.name, r.hash, grant.Project, s.elapsed(), s.elapsed() - r.asked, r.tokens, grant.Booked})
 		s.after(latency, func() {
 			s.unlocked(func() { err = c.Settle(context.Background(), grant, r.tokens, sentAt) })

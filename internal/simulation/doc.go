@@ -16,5 +16,5 @@
 // Firestore emulator too, in real time (-emulator). What was sent is judged there by
 // a log of arrivals that shares no code with the scheduler, at the strictest reading of the limits: a
 // trailing window of 60 s over the instants at which requests arrive, each of
-// them up to the configured skew after it was sent.
+// them up to the configured skew after it was sent, or half of it on the emulator, where the commit may take the rest.
 package simulation

@@ -76,7 +76,7 @@ func TestKindsOfCalendars(t *testing.T) {
 				return
 			}
 			w.admitted++
-			sentAt, arrival := time.Now(), w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew)))
+			sentAt, arrival := time.Now(), w.elapsed()+w.way()
 			real := reserved/10 + w.rnd.Int64N(reserved*9/10)
 			takes := latency + time.Duration(w.rnd.Int64N(int64(20*time.Second)))
 			w.upstream.arrive(grant.Project, arrival, 100)

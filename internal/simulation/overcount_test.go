@@ -45,7 +45,7 @@ func TestOvercount(t *testing.T) {
 				}
 				w.admitted++
 				sentAt := time.Now()
-				w.upstream.arrive(grant.Project, w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew))), real)
+				w.upstream.arrive(grant.Project, w.elapsed()+w.way(), real)
 				w.after(c.answer, func() {
 					require.NoError(t, w.admission.Settle(context.Background(), grant, real, sentAt))
 				})

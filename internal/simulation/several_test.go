@@ -68,7 +68,7 @@ func TestSeveralCalendars(t *testing.T) {
 						return
 					}
 					w.admitted++
-					sentAt, arrival := time.Now(), w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew)))
+					sentAt, arrival := time.Now(), w.elapsed()+w.way()
 					w.upstream.arrive(grant.Project, arrival, 100)
 					if searching {
 						searched.arrive(grant.Project, arrival, 0)

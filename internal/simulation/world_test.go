@@ -177,12 +177,21 @@ func (w *world) ask(r *request) (*admission.Grant, *admission.Wait) {
 	}
 	w.admitted++
 	sentAt := time.Now()
-	// It arrives when it arrives: anywhere within the skew.
-	w.upstream.arrive(grant.Project, w.elapsed()+time.Duration(w.rnd.Int64N(int64(w.rules.Skew))), r.tokens)
+	w.upstream.arrive(grant.Project, w.elapsed()+w.way(), r.tokens)
 	w.after(latency, func() {
 		require.NoError(w.t, w.admission.Settle(context.Background(), grant, r.tokens, sentAt))
 	})
 	return grant, nil
+}
+
+// way returns how long a request takes to arrive: anything within the skew, of which half may be over
+// where a commit takes time.
+func (w *world) way() time.Duration {
+	most := w.rules.Skew
+	if w.real != nil {
+		most /= 2
+	}
+	return time.Duration(w.rnd.Int64N(int64(most)))
 }
 
 // request returns a new request, unlike every other.
