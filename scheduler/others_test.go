@@ -203,3 +203,24 @@ func TestNotesAreKeptAmongMany(t *testing.T) {
 		assert.GreaterOrEqual(t, start, noon+4500, "%d: half a second counts, not what is named", n)
 	}
 }
+
+// TestWhatIsOverTakesNoRoom: where somebody has named how late requests arrive, they are kept after their end, so that a refusal finds
+// what it contradicts; but not where there is too little room for them in the document, in which others would be rounded.
+func TestWhatIsOverTakesNoRoom(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}})
+	on := OfWindow("m", time.Second)
+	limits := EffectiveLimits{Limits: Limits{RPM: 200, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
+	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Second, Late: 50 * time.Millisecond}}
+	var p *Project
+	now := noon
+	for id := range uint64(600) {
+		now = now.Add(6 * time.Millisecond)
+		p, _ = p.Apply(rules, now, Reserve{Model: "m", ID: id + 1, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+	}
+	assert.Greater(t, len(p.Compact(rules, now, MaxExact, 0).Calendar(on).Folded), 200)
+	c := p.Compact(rules, now, MaxExact/2, 0).Calendar(on)
+	assert.Greater(t, c.Folded[0].End, now)
+	before, _ := p.Calendar(on).InWindow(rules, now)
+	requests, _ := c.InWindow(rules, now)
+	assert.Equal(t, before, requests)
+}

@@ -187,6 +187,9 @@ func (p *Project) Compact(rules *Rules, now Instant, n int, grain time.Duration)
 	open := next.openEach(MaxOpen * n / MaxExact)
 	for i, c := range next.Calendars {
 		t := c.Terms(rules, next.Latest)
+		if n < MaxExact {
+			t = t.Forgetting()
+		}
 		rounded := len(c.Folded) == 0 || IsModel(c.Model) && grain <= time.Second
 		if rounded && len(c.Sent) <= n && len(c.Open) <= open && !c.Expires(&t, next.Latest) {
 			continue // it stays as it is, as most do

@@ -249,6 +249,12 @@ func (c *Calendar) kept(t *Terms) Instant {
 	return 0
 }
 
+// Forgetting returns the terms by which nothing is kept for a refusal that may come.
+func (t Terms) Forgetting() Terms {
+	t.sooner = 0
+	return t
+}
+
 // until is when the hold of a booking is over.
 func (t *Terms) until(b *Booking) Instant { return b.Start + max(t.hold, millis(b.Hold)) }
 
