@@ -30,7 +30,7 @@
 //
 // Surface, below /v1/, /openai/v1/, /api/v1/ and, for Azure, /openai/deployments/NAME/:
 // chat/completions, whole or as a stream, with include_usage, and kept with store; responses, whole or as events,
-// read and deleted, and conversations that they may be part of; embeddings; completions and moderations, as far as they are texts; models; images,
+// read and deleted, and conversations that they may be part of; embeddings; completions and moderations; models; images,
 // transcriptions, translations and speech, whose answers say
 // nothing; files, uploads in parts, vector stores and containers, with the files in them; batches of chat completions, which are done
 // after ten seconds and cost no quota. All of these belong to their

@@ -8,12 +8,16 @@ import (
 	"fluxgate.dev/fluxgate/internal/simserver"
 )
 
-// complete serves completions: of each prompt an answer, whole or in pieces.
+// complete serves completions: to each prompt as many answers as are asked for, whole or in pieces. What counts are
+// those, too, of which the best are told (https://platform.openai.com/docs/guides/rate-limits).
 func (c *call) complete() *apiError {
 	var in struct {
 		Model         string          `json:"model"`
-		Prompt        json.RawMessage `json:"prompt"` // a text or a list of texts
+		Prompt        json.RawMessage `json:"prompt"` // a text, a list of texts, tokens, or a list of these
 		MaxTokens     int64           `json:"max_tokens"`
+		N             int64           `json:"n"`
+		BestOf        int64           `json:"best_of"`
+		Echo          bool            `json:"echo"`
 		Stream        bool            `json:"stream"`
 		StreamOptions struct {
 			IncludeUsage bool `json:"include_usage"`
@@ -28,13 +32,20 @@ func (c *call) complete() *apiError {
 	if in.MaxTokens == 0 {
 		in.MaxTokens = 16 // as documented
 	}
-	var p prompt
-	p.text("user", strings.Join(textsOf(in.Prompt), " "))
-	if e := c.admit(in.Model, p.tokens(), p.chars, in.MaxTokens); e != nil {
+	if in.N = max(in.N, 1); in.N > 128 || in.BestOf > 128 {
+		return invalid("n", "want at most 128.")
+	}
+	if in.BestOf = max(in.BestOf, in.N); in.Stream && in.BestOf > in.N {
+		return invalid("best_of", "Can't stream results with best_of greater than n.")
+	}
+	prompts := promptsOf(in.Prompt)
+	var all prompt
+	for _, p := range prompts {
+		all.count, all.chars = all.count+p.count, all.chars+p.chars
+	}
+	if e := c.admit(in.Model, all.tokens(), all.chars, in.MaxTokens*in.BestOf*int64(len(prompts))); e != nil {
 		return e
 	}
-	a := p.answer(in.MaxTokens)
-	c.settle(a.usage)
 	type choice struct {
 		Text         string  `json:"text"`
 		Index        int     `json:"index"`
@@ -49,24 +60,66 @@ func (c *call) complete() *apiError {
 		Usage   *chatUsage `json:"usage,omitempty"`
 	}
 	out := body{ID: c.s.id("cmpl-"), Object: "text_completion", Created: c.Arrived.Unix(), Model: in.Model}
+	used, choices := usage{input: all.tokens()}, []choice{}
+	for _, p := range prompts {
+		a := p.answer(in.MaxTokens)
+		used.cached += a.usage.cached
+		used.output += a.usage.output * in.BestOf
+		if in.Echo {
+			a.text = p.last + a.text
+		}
+		for range in.N {
+			choices = append(choices, choice{Text: a.text, Index: len(choices), FinishReason: &a.finish})
+		}
+	}
+	c.settle(used)
 	if !in.Stream {
-		out.Choices, out.Usage = []choice{{Text: a.text, FinishReason: &a.finish}}, a.usage.chat()
+		out.Choices, out.Usage = choices, used.chat()
 		c.Write(http.StatusOK, out)
 		return nil
 	}
 	send := c.events()
-	for _, piece := range simserver.Pieces(a.text) {
-		if out.Choices = []choice{{Text: piece}}; !send("", out) {
+	for _, x := range choices {
+		for _, piece := range simserver.Pieces(x.Text) {
+			if out.Choices = []choice{{Text: piece, Index: x.Index}}; !send("", out) {
+				return nil
+			}
+		}
+		if out.Choices = []choice{{Index: x.Index, FinishReason: x.FinishReason}}; !send("", out) {
 			return nil
 		}
 	}
-	out.Choices = []choice{{FinishReason: &a.finish}}
-	if send("", out) && in.StreamOptions.IncludeUsage {
-		out.Choices, out.Usage = []choice{}, a.usage.chat()
+	if in.StreamOptions.IncludeUsage {
+		out.Choices, out.Usage = []choice{}, used.chat()
 		send("", out)
 	}
 	send("", "[DONE]")
 	return nil
+}
+
+// promptsOf returns the prompts of a completion: there is one at least, which may say nothing.
+func promptsOf(member json.RawMessage) (prompts []prompt) {
+	var lists [][]int64
+	var tokens []int64
+	texts := textsOf(member)
+	switch {
+	case len(texts) > 0:
+		for _, text := range texts {
+			var p prompt
+			p.text("user", text)
+			prompts = append(prompts, p)
+		}
+	case json.Unmarshal(member, &tokens) == nil:
+		return []prompt{{count: int64(len(tokens))}}
+	case json.Unmarshal(member, &lists) == nil:
+		for _, list := range lists {
+			prompts = append(prompts, prompt{count: int64(len(list))})
+		}
+	}
+	if len(prompts) == 0 {
+		return make([]prompt, 1)
+	}
+	return prompts
 }
 
 // defaultModeration is the model of moderations that name none, as documented.
@@ -84,12 +137,17 @@ func (c *call) moderate() *apiError {
 	if in.Model == "" {
 		in.Model = defaultModeration
 	}
-	texts := textsOf(in.Input)
-	if len(texts) == 0 {
+	var p prompt
+	var parts []json.RawMessage
+	n := 1 // results
+	if texts := textsOf(in.Input); len(texts) > 0 {
+		n = len(texts)
+		p.text("user", strings.Join(texts, " "))
+	} else if json.Unmarshal(in.Input, &parts) == nil && len(parts) > 0 && parts[0][0] == '{' {
+		p.message("user", in.Input)
+	} else {
 		return invalid("input", "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
 	}
-	var p prompt
-	p.text("user", strings.Join(texts, " "))
 	if e := c.admit(in.Model, p.tokens(), p.chars, 0); e != nil {
 		return e
 	}
@@ -97,7 +155,7 @@ func (c *call) moderate() *apiError {
 		Flagged    bool            `json:"flagged"`
 		Categories map[string]bool `json:"categories"`
 	}
-	results := make([]result, len(texts))
+	results := make([]result, n)
 	for i := range results {
 		results[i].Categories = map[string]bool{"violence": false}
 	}
@@ -111,6 +169,8 @@ func textsOf(member json.RawMessage) (texts []string) {
 	if json.Unmarshal(member, &single) == nil && single != "" {
 		return []string{single}
 	}
-	_ = json.Unmarshal(member, &texts) // anything else is none
+	if json.Unmarshal(member, &texts) != nil {
+		return nil
+	}
 	return texts
 }

@@ -110,6 +110,37 @@ func TestCounting(t *testing.T) {
 	}
 }
 
+// TestCompletionsAndModerations: each prompt is answered as often as is asked for, and what counts are the answers, too, of which the best are told.
+func TestCompletionsAndModerations(t *testing.T) {
+	for members, want := range map[string]struct{ choices, tokens, input, output int64 }{
+		`"prompt":"hi"`:                                              {1, 16, 4, 4},
+		`"prompt":"hi","max_tokens":500`:                             {1, 500, 4, 4},
+		`"prompt":["hi","you"],"n":2,"max_tokens":9`:                 {4, 36, 5, 16},
+		`"prompt":"hi","n":2,"best_of":5,"max_tokens":9,"echo":true`: {2, 45, 4, 20},
+		`"prompt":[1,2,3,4]`:                                         {1, 16, 7, 3},
+		`"prompt":[[1,2],[3]],"n":3`:                                 {6, 96, 6, 18},
+	} {
+		s := openaisim.New(openaisim.Config{Keys: keys()})
+		r := send(t, s, key1, "POST", "/v1/completions", `{"model":"`+mini+`",`+members+`}`)
+		require.Equal(t, 200, r.Status, r.Body)
+		used := s.Ledger().Used("org-a", mini)
+		assert.Len(t, r.At(t, "choices"), int(want.choices), members)
+		assert.Equal(t, want.tokens, used[simquota.Tokens], members)
+		assert.Equal(t, want.input, used[simquota.InputTokens], members)
+		assert.Equal(t, want.output, used[simquota.OutputTokens], members)
+		assert.EqualValues(t, want.output, r.At(t, "usage.completion_tokens"), members)
+	}
+	s := openaisim.New(openaisim.Config{Keys: keys()})
+	parts := `[{"type":"text","text":"hi"},{"type":"image_url","image_url":{"url":"https://h/a.png"}}]`
+	for input, status := range map[string]int{`"hi"`: 200, `["hi","you"]`: 200, parts: 200, `[]`: 400, `7`: 400, `[7]`: 400} {
+		assert.Equal(t, status, send(t, s, key1, "POST", "/v1/moderations", `{"input":`+input+`}`).Status, input)
+	}
+	assert.Equal(t, 400, send(t, s, key1, "POST", "/v1/completions", `{"model":"`+mini+`","prompt":"hi","best_of":2,"stream":true}`).Status)
+	r := send(t, s, key1, "POST", "/v1/completions", `{"model":"`+mini+`","prompt":["hi","you"],"stream":true}`)
+	assert.Equal(t, 2, strings.Count(r.Body, `"finish_reason":"stop"`), r.Body)
+	assert.Contains(t, r.Body, `"index":1`)
+}
+
 // TestCachedInput: what was cached is given back as of the request's arrival, so that no more is
 // ever left than the limit.
 func TestCachedInput(t *testing.T) {
