@@ -9,9 +9,10 @@ import (
 // A Request is what is read of one.
 type Request struct {
 	Model  string // as it is spelt; empty: it names none
+	Named  bool   // it names one, if perhaps in no way that is read here
 	Stream bool
-	// MaxTokens is the most that it lets a model put out, for each of the answers that it
-	// asks for; 0: it doesn't say.
+	// MaxTokens is the most that it lets a model put out in all the answers that it asks for, and in those of which the
+	// best are told; 0: it doesn't say.
 	MaxTokens int64
 	// GoesOn names what it goes on from: responses/… and conversations/….
 	GoesOn []string
@@ -28,6 +29,7 @@ const (
 	maxNumber = 20
 	maxTokens = 1 << 30
 	maxN      = 128
+	maxTexts  = 1 << 16
 	maxModels = 16 // times that it is named
 	maxGoesOn = 16 // times that it is said what it goes on from
 )
@@ -36,11 +38,12 @@ const (
 // What has another type than it should says nothing; it is the provider's to refuse.
 func Read(object []byte) (r Request) {
 	r.Stored = true
-	n, models := int64(1), 0
+	n, best, texts, models := int64(1), int64(1), int64(1), 0
 	for name, value := range payload.MembersOf(object) {
 		switch string(name) {
 		case "model":
 			models++
+			r.Named = r.Named || string(value) != "null"
 			if r.Model = ""; models <= maxModels && len(value) <= maxName && json.Unmarshal(value, &r.Model) != nil {
 				r.Model = ""
 			}
@@ -52,12 +55,29 @@ func Read(object []byte) (r Request) {
 			r.Stored, r.Keeps = string(value) != "false", string(value) == "true"
 		case "n":
 			n = max(number(value, maxN), 1)
+		case "best_of":
+			best = max(number(value, maxN), 1)
+		case "prompt":
+			texts = textsIn(value)
 		default:
 			r.goesOnBy(name, value)
 		}
 	}
-	r.MaxTokens *= n
+	// Of each text as many answers are put out (https://platform.openai.com/docs/api-reference/completions).
+	r.MaxTokens *= max(n, best) * texts
 	return r
+}
+
+// textsIn returns how many texts a prompt has to go on from, each of which may be a list of tokens.
+func textsIn(prompt []byte) (n int64) {
+	if prompt[0] == '[' {
+		for text := range payload.ElementsOf(prompt) {
+			if (text[0] == '"' || text[0] == '[') && n < maxTexts {
+				n++
+			}
+		}
+	}
+	return max(n, 1)
 }
 
 // goesOnBy notes what it goes on from by a member, however that is spelt: endpoints that are written

@@ -14,7 +14,15 @@ func TestRead(t *testing.T) {
 		`{"model":"claude-sonnet-4-5","max_tokens":1024,"stream":true}`:              {Model: "claude-sonnet-4-5", MaxTokens: 1024, Stream: true},
 		`{"model":"a","model":"b"}`:                                        {Model: "b"},
 		`{"model":7,"max_tokens":"x","stream":"true"}`:                     {},
+		`{"model":null}`:                                                   {},
+		`{` + strings.Repeat(`"model":"a",`, maxModels) + `"model":"b"}`:   {},
 		`{"max_completion_tokens":10,"n":3}`:                               {MaxTokens: 30},
+		`{"max_tokens":10,"prompt":"a","n":2,"best_of":5}`:                 {MaxTokens: 50},
+		`{"max_tokens":10,"prompt":["a","b"],"n":3}`:                       {MaxTokens: 60},
+		`{"max_tokens":10,"prompt":[1,2,3],"best_of":2}`:                   {MaxTokens: 20},
+		`{"max_tokens":10,"prompt":[[1,2],[3]],"best_of":9999}`:            {MaxTokens: 10 * 2 * maxN},
+		`{"max_tokens":10,"prompt":[]}`:                                    {MaxTokens: 10},
+		`{"max_output_tokens":10,"prompt":{"id":"pmpt_1"}}`:                {MaxTokens: 10},
 		`{"previous_response_id":null}`:                                    {},
 		`{"previous_response_id":"resp_1"}`:                                {GoesOn: []string{"responses/resp_1"}},
 		`{"conversation":"conv_1","store":true}`:                           {GoesOn: []string{"conversations/conv_1"}, Keeps: true},
@@ -24,7 +32,7 @@ func TestRead(t *testing.T) {
 		`{"max_output_tokens":-4}`:                                         {},
 		`{"max_tokens":9999999999999,"n":9999}`:                            {MaxTokens: maxTokens * maxN},
 	} {
-		want.Stored = true
+		want.Stored, want.Named = true, strings.Contains(body, `"model":`) && !strings.Contains(body, `"model":null`)
 		assert.Equal(t, want, Read([]byte(body)), body)
 	}
 	assert.False(t, Read([]byte(`{"store":false}`)).Stored)

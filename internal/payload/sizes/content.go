@@ -41,10 +41,10 @@ func (m *meter) messages(value []byte) {
 	}
 }
 
-// isPart reports whether an item of a response is a part by itself, such as an image.
+// isPart reports whether an item of a response, or what is to be moderated, is a part by itself, such as an image.
 func isPart(item []byte) bool {
-	kind := member(item, "type")
-	return len(kind) > 2 && strings.HasPrefix(string(kind), `"input_`)
+	kind := string(member(item, "type"))
+	return kind == `"text"` || kind == `"image_url"` || strings.HasPrefix(kind, `"input_`)
 }
 
 // content adds what a message says: a text, or a list of parts.

@@ -31,6 +31,8 @@ func Of(body []byte, model string) Size {
 		case "prompt": // a text to go on from, or the name of a prompt that the provider keeps
 			m.content(value)
 			m.open = m.open || value[0] == '{'
+		case "suffix":
+			m.content(value)
 		case "previous_response_id", "conversation", "container":
 			m.open = m.open || value[0] != 'n'
 		case "tools", "functions":
