@@ -130,6 +130,13 @@ func TestCompletionsAndModerations(t *testing.T) {
 		}
 		rec := m.ask(t, "POST", "/openai/v1/completions", `{"prompt":"Hello"}`, "X-Fluxgate-Provider", "openai")
 		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		// A model that can't be read is none that would be taken where none is named.
+		sent := len(m.openai.Requests())
+		for _, model := range []string{`7`, `""`, `"` + strings.Repeat("x", 600) + `"`} {
+			rec = m.ask(t, "POST", "/openai/v1/moderations", `{"input":"Hello","model":`+model+`}`, "X-Fluxgate-Provider", "openai")
+			assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		}
+		assert.Len(t, m.openai.Requests(), sent)
 		rec = m.ask(t, "POST", "/openai/v1/moderations", `{"input":"Hello"}`, "X-Fluxgate-Provider", "gemini")
 		assert.Equal(t, http.StatusNotImplemented, rec.Code, rec.Body)
 	})

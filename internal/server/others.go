@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 
@@ -42,7 +41,9 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 		return false, nil // there is nobody else
 	}
 	asked := completion.Read(read.JSON)
-	asked.Model = cmp.Or(asked.Model, m.Default)
+	if !asked.Named {
+		asked.Model = m.Default
+	}
 	x.openAI = m.Base == routes.OpenAI
 	if m.Chats() {
 		if asked.Keeps {
