@@ -2,6 +2,7 @@ package lines
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -128,7 +129,7 @@ func (s *Scanner) bracket(c byte) {
 			return
 		}
 		s.open = append(s.open, byte(s.in))
-		if s.in = bracket(s.key << 1); c == '[' {
+		if s.in = bracket(cmp.Or(s.own, s.key) << 1); c == '[' {
 			s.in |= list
 		}
 	case '}', ']':
@@ -319,9 +320,10 @@ func (s *Scanner) settled() (looked, held int) {
 	return len(s.text), min(len(s.text), maxEnd)
 }
 
-// inName reports whether a byte may be in the URL of a resource, or in an escape within one.
+// inName reports whether a byte may be in the URL of a resource, or in an escape within one, or is left out there by
+// readers of URLs.
 func inName(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte(`-_/\.:%`), c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("-_/\\.:%\t\v\f\r"), c) >= 0
 }
 
 // look looks through the first bytes of what is held, and holds some of the last ones on.

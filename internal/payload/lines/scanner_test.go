@@ -99,12 +99,13 @@ func TestScanForOpenAI(t *testing.T) {
 		line(`{"input":"file-a, resp_1"}`) + line(`{"file_id":null,"x":"file-b"}`):   nil,
 		line(`{"file_id":"","x":{"y":"file-b"}}`):                                    nil,
 		// Behind what stands in a list of names, and is none or has members.
-		line(`{"file_ids":[{"x":"a"},"file-a"]}`):                                                {"files/file-a"},
-		line(`{"file_ids":[[{"x":["a",{"y":"b"}]}],1,["file-a"]],"y":"file-b"}`):                 {"files/file-a"},
-		line(`{"vector_store_ids":[{"x":{"id":"a"}},"vs_1",{"x":"a","id":"vs_2","y":"b"}]}`):     {"vector_stores/vs_1", "vector_stores/vs_2"},
-		line(`{"container":{"x":[],"id":"cntr_1"},"previous_response_id":[{"x":"a"},"resp_1"]}`): {"containers/cntr_1", "responses/resp_1"},
-		line(`{"conversation":{"x":[{"id":"a"}],"id":"conv_1"}}`) + line(`{"x":["file-a"]}`):     {"conversations/conv_1"},
-		"]}" + line(`{"x":[`) + line(`{"file_ids":[{"x":"a"},"file-a"]}`):                        {"files/file-a"},
+		line(`{"file_ids":[{"x":"a"},"file-a"]}`):                                                               {"files/file-a"},
+		line(`{"file_ids":[[{"x":["a",{"y":"b"}]}],1,["file-a"]],"y":"file-b"}`):                                {"files/file-a"},
+		line(`{"vector_store_ids":[{"x":{"id":"a"}},"vs_1",{"x":"a","id":"vs_2","y":"b"}]}`):                    {"vector_stores/vs_1", "vector_stores/vs_2"},
+		line(`{"container":{"x":[],"id":"cntr_1"},"previous_response_id":[{"x":"a"},"resp_1"]}`):                {"containers/cntr_1", "responses/resp_1"},
+		line(`{"conversation":{"x":[{"id":"a"}],"id":"conv_1"}}`) + line(`{"x":["file-a"]}`):                    {"conversations/conv_1"},
+		line(`{"vector_store_ids":[{"id":["vs_1"]},{"id":{"x":"a","id":"vs_2"}}],"file_id":{"id":["file-a"]}}`): {"vector_stores/vs_1", "vector_stores/vs_2", "files/file-a"},
+		"]}" + line(`{"x":[`) + line(`{"file_ids":[{"x":"a"},"file-a"]}`):                                       {"files/file-a"},
 	} {
 		for _, most := range []int{1, 7, 1 << 20} {
 			names, unreadable := scan(t, OpenAI, file, most)
@@ -136,5 +137,17 @@ func TestStateHoldsNoPrompt(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotContains(t, string(s.State()), "VGhlIHNlY3Jld") // in base64
 		assert.Less(t, len(s.State()), 100)
+	}
+}
+
+// What readers of URLs leave out parts no name, wherever what is looked through together ends.
+func TestLooseNamesInPieces(t *testing.T) {
+	for _, name := range []string{"files/abc", "fi\tles/abc", "f\v\fi\rles/a\tbc", `fi\tles\/abc`, "%66iles/abc"} {
+		for pad := range 2 * len(name) {
+			file := "{'x':'" + strings.Repeat("a b ", maxText/4-10) + strings.Repeat("c", pad+20-len(name)/2) + "','fileUri':'" + name + "'}" + strings.Repeat(" ", 100)
+			names, unreadable := scan(t, Gemini, file, 1<<20)
+			assert.False(t, unreadable)
+			assert.Contains(t, names, "files/abc", "%q behind %d", name, pad)
+		}
 	}
 }
