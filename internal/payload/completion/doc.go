@@ -1,5 +1,5 @@
 // Package completion reads what matters here of a request in OpenAI's format or Anthropic's: a
-// chat, a response, a message or an embedding. It is as pure and as tolerant as package
+// chat, a response, a message, an embedding, a completion or a moderation. It is as pure and as tolerant as package
 // payload.
 //
 // Files, from the top down; a file calls only those below it:

@@ -1,5 +1,5 @@
-// Package sizes estimates how many tokens a request's input has, in OpenAI's chat, responses and
-// embeddings formats and in Anthropic's messages, where the provider isn't or can't be asked. It is
+// Package sizes estimates how many tokens a request's input has, in OpenAI's formats of chats, responses,
+// embeddings, completions and moderations and in Anthropic's messages, where the provider isn't or can't be asked. It is
 // pure: a body in, numbers out; it copies no text and knows no tokeniser.
 //
 //	s := sizes.Of(body, "gpt-5.5")
