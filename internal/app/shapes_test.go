@@ -63,6 +63,7 @@ func TestCodingAgentsPass(t *testing.T) {
 	}
 	claudeCodeNow := append(slices.Clone(claudeCode),
 		"User-Agent", "claude-cli/2.1.197 (external, cli)", "X-Claude-Code-Session-Id", "34832e57-9b65-4df6-9604-60b9fc786bcb",
+		"X-Claude-Code-Agent-Id", "a1b2c3d4",
 		"Anthropic-Beta", "claude-code-20250219,context-1m-2025-08-07,interleaved-thinking-2025-05-14,redact-thinking-2026-02-12,thinking-token-count-2026-05-13,"+
 			"context-management-2025-06-27,prompt-caching-scope-2026-01-05,mid-conversation-system-2026-04-07,advisor-tool-2026-03-01,"+
 			"advanced-tool-use-2025-11-20,effort-2025-11-24,extended-cache-ttl-2025-04-11,cache-diagnosis-2026-04-07")
