@@ -27,21 +27,18 @@ func (t *table[K, V]) all() map[K]V {
 	return nil
 }
 
-// add returns the value of a key that wasn't found, which is made if there are fewer than most.
-// Else there is no room for it.
-func (t *table[K, V]) add(k K, most int, create func() V) (_ V, room bool) {
-	var none V
-	if len(t.all()) >= most {
-		return none, false
+// add returns the value of a key that wasn't found, which is made, unless somebody has made it since,
+// if there are fewer than most. Else there is no room for it.
+func (t *table[K, V]) add(k K, most int, create func() V) (v V, room bool) {
+	if all := t.all(); len(all) >= most {
+		v, room = all[k]
+		return v, room
 	}
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	old := t.all()
-	if v, ok := old[k]; ok {
-		return v, true // since it was looked for
-	}
-	if len(old) >= most {
-		return none, false
+	if v, room = old[k]; room || len(old) >= most {
+		return v, room
 	}
 	next := make(map[K]V, len(old)+1)
 	maps.Copy(next, old)

@@ -243,6 +243,22 @@ func TestNamesAreBounded(t *testing.T) {
 	assert.Empty(t, n.addOrOther(""))
 }
 
+// What was looked for before somebody made it is found, though there is no room for more any longer.
+func TestMadeByAnother(t *testing.T) {
+	var x table[string, int]
+	value := func(n int) func() int { return func() int { return n } }
+	for _, c := range []struct {
+		key        string
+		make, most int
+		want       int
+		room       bool
+	}{{"a", 1, 2, 1, true}, {"a", 2, 2, 1, true}, {"b", 3, 2, 3, true}, {"b", 4, 2, 3, true}, {"c", 5, 2, 0, false}} {
+		v, room := x.add(c.key, c.most, value(c.make))
+		assert.Equal(t, c.want, v)
+		assert.Equal(t, c.room, room, c.key)
+	}
+}
+
 func TestOperations(t *testing.T) {
 	for path, want := range map[string]string{
 		"/generate": "generate_content", "/v1beta/models/gemini-2.5-pro:streamGenerateContent": "generate_content",
