@@ -35,6 +35,7 @@ func measure(ctx context.Context, r *Recorder) {
 	r.m.waited.add(ctx, waitTimeKey{model: "m7"}, 0)
 	r.m.wait.add(ctx, waitTimeKey{"m", "rpm"}, 1<<30)
 	r.m.upstream.add(ctx, sendKey{"generate_content", "", "", "m", "server"}, .25)
+	r.m.store.add(ctx, storeKey{"apply", "conflict"}, .02)
 	r.m.tokens.add(ctx, usageKey{"generate_content", "openai", "p", "m", "input"}, 1<<40)
 	r.m.tokens.add(ctx, usageKey{"generate_content", "openai", "p", "m", "input"}, 1)
 }
