@@ -18,7 +18,7 @@ import (
 )
 
 // A client is replaced after two calls in a row in which nothing was heard, and after no others: not where the database
-// is merely slow, where the caller gave up, or where another client is there already.
+// is merely slow, or where the caller gave up.
 func TestWhichCallsAreSilent(t *testing.T) {
 	late := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	says := func(code codes.Code) func(context.Context) error {
@@ -45,7 +45,7 @@ func TestWhichCallsAreSilent(t *testing.T) {
 		"others at once":            {[]step{{call: late, beside: 3}}, 1},
 		"of which one is answered":  {[]step{{call: late, beside: 3, answers: time.Second}}, 0},
 		"callers that can't wait":   {[]step{{call: late, limit: time.Second}, {call: late, limit: time.Second}, {call: late, limit: time.Second}}, 0},
-		"again, before the pause":   {[]step{{call: late}, {call: late}, {call: late, limit: 2 * time.Second}, {call: late, limit: 2 * time.Second}}, 1},
+		"again, before the pause":   {times(3, late), 1},
 		"again, and a pause":        {[]step{{call: late}, {call: late}, {call: late}, {call: late}}, 2},
 		"the pause doubles":         {times(6, late), 2},
 		"it goes on doubling":       {times(10, late), 3},
@@ -78,4 +78,27 @@ func TestWhichCallsAreSilent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What calls by a client that was replaced say by their silence isn't held against the one that is there already.
+func TestSilenceOfTheClientBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dials atomic.Int32
+		x := &Connection{now: &dialed{calls: 1}, patience: 3 * time.Second, logger: slog.New(slog.DiscardHandler)}
+		x.dial = func() (*firestore.Client, error) {
+			if dials.Add(1) > 1 {
+				return nil, errors.New("there is one already")
+			}
+			return new(firestore.Client), nil
+		}
+		for _, limit := range []time.Duration{3, 3, 20, 20} {
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), limit*time.Second)
+				defer cancel()
+				_, _ = Call(ctx, x, func(*firestore.Client) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
+			}()
+		}
+		time.Sleep(30 * time.Second) // the pause after which another could be made is over, too
+		assert.EqualValues(t, 1, dials.Load())
+	})
 }
