@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"fluxgate.dev/fluxgate/scheduler"
@@ -67,6 +68,7 @@ type Project struct {
 }
 
 func appendIDs(ids []string, projects []Project) []string {
+	ids = slices.Grow(ids, len(projects))
 	for i := range projects {
 		ids = append(ids, projects[i].ID)
 	}
