@@ -6,4 +6,4 @@ import (
 	"fluxgate.dev/fluxgate/internal/testlock"
 )
 
-func TestMain(m *testing.M) { testlock.Main(m) }
+func TestMain(m *testing.M) { testlock.Shared(m) }

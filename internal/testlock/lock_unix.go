@@ -9,15 +9,19 @@ import (
 	"syscall"
 )
 
-// take waits until it holds the lock of a file, which ends with the process
-// however that ends.
-func take(name string) (release func(), err error) {
+// take waits until it holds the lock of a file, alone or with others that don't
+// need it alone. It ends with the process however that ends.
+func take(name string, alone bool) (release func(), err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	how := syscall.LOCK_SH
+	if alone {
+		how = syscall.LOCK_EX
+	}
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		err := syscall.Flock(int(f.Fd()), how)
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}

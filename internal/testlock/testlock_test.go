@@ -13,22 +13,31 @@ import (
 
 func TestTurns(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "lock")
-	release, err := take(name)
-	require.NoError(t, err)
-	second := make(chan func(), 1)
-	go func() {
-		release, err := take(name)
-		assert.NoError(t, err)
-		second <- release
-	}()
-	select {
-	case <-second:
-		t.Fatal("two at a time")
-	case <-time.After(100 * time.Millisecond):
+	for _, waits := range []struct{ first, second bool }{{true, true}, {true, false}, {false, true}} {
+		release, err := take(name, waits.first)
+		require.NoError(t, err)
+		second := make(chan func(), 1)
+		go func() {
+			release, err := take(name, waits.second)
+			assert.NoError(t, err)
+			second <- release
+		}()
+		select {
+		case <-second:
+			t.Fatal("two at a time, of which one is to be alone")
+		case <-time.After(100 * time.Millisecond):
+		}
+		release()
+		(<-second)()
 	}
-	release()
-	(<-second)()
 
-	_, err = take(t.TempDir())
+	first, err := take(name, false)
+	require.NoError(t, err)
+	second, err := take(name, false) // waits for nobody
+	require.NoError(t, err)
+	first()
+	second()
+
+	_, err = take(t.TempDir(), true)
 	require.Error(t, err, "a directory is no lock")
 }
