@@ -83,7 +83,8 @@
 // (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
 // that it is found out. Limits that an operator has named are never tried beyond.
 //
-// What others use of the same limits is told by answers ([Heard]). Where somebody else was found to within half an hour, and
+// What others use of the same limits is told by answers ([Heard]). Where more than a sixteenth of a limit was found to be
+// somebody else's within half an hour, and
 // nothing has been heard for a quarter of a window of 20 s or more, nobody knows what is left: the first request goes, and what goes beyond
 // an eighth of the limits waits for its answer, or five seconds, whoever holds a slot included. So what comes at once after a
 // while is met by no refusal, as long as the first isn't.

@@ -172,7 +172,7 @@ func TestNotesAreKeptAmongMany(t *testing.T) {
 	on := OfWindow("m", time.Second)
 	limits := EffectiveLimits{Limits: Limits{RPM: 200, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
 	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Second, Late: 50 * time.Millisecond}}
-	p, _ := apply(t, rules, nil, noon, Heard{Model: "m", ID: 1000, Used: Demand{Requests: 1}, Most: Demand{Requests: 1}})
+	p, _ := apply(t, rules, nil, noon, Heard{Model: "m", ID: 1000, Used: Demand{Requests: 26}, Most: Demand{Requests: 26}})
 	id := uint64(0)
 	send := func(now Instant) (result Result) {
 		t.Helper()
@@ -223,4 +223,22 @@ func TestWhatIsOverTakesNoRoom(t *testing.T) {
 	before, _ := p.Calendar(on).InWindow(rules, now)
 	requests, _ := c.InWindow(rules, now)
 	assert.Equal(t, before, requests)
+}
+
+// What is found beyond our own counts at once, however little it is; but for what may have been our own, as nothing was known of
+// the limits yet or a size was estimated, nobody waits for an answer later.
+func TestLittleMayHaveBeenOurs(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: 32, TPM: 16_000, RPD: Unlimited}})
+	for _, c := range []struct {
+		found Demand
+		waits bool
+	}{{Demand{Requests: 2}, false}, {Demand{Requests: 3}, true}, {Demand{Tokens: 1000}, false}, {Demand{Tokens: 1001}, true}} {
+		p, _ := apply(t, rules, nil, noon, Reserve{Model: "m", ID: 1, Demand: Demand{Tokens: 10}})
+		used := Demand{Requests: 1 + c.found.Requests, Tokens: 10 + c.found.Tokens}
+		p, result := apply(t, rules, p, noon, Heard{Model: "m", ID: 2, Used: used, Most: used})
+		require.True(t, result.Changed)
+		requests, tokens := p.Calendar("m").Counted(rules, noon)
+		assert.Equal(t, used, Demand{Requests: requests, Tokens: tokens})
+		assert.Equal(t, c.waits, p.Calendar("m").Unheard(rules, noon+20_000), "%+v", c.found)
+	}
 }

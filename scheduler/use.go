@@ -56,6 +56,10 @@ type Heard struct {
 	Longer time.Duration
 }
 
+// surely is the part of a limit above which what was found is somebody else's for sure. Less may be ours: of requests that were
+// sent before anything was known of the limits, or whose size was estimated too low. Nobody waits for an answer for that.
+const surely = 16
+
 // Others returns how much more is used of a calendar than is counted on it.
 func (h Heard) Others(c *Calendar, rules *Rules, now Instant) (others Demand) {
 	count := c.Counted
@@ -83,7 +87,8 @@ func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	if c, t := p.edit(rules, now, h.Model); c != nil {
-		c.Hear(t, now, others != Demand{})
+		limits := c.EffectiveLimits(rules, now)
+		c.Hear(t, now, others.Requests > limits.RPM/surely || others.Tokens > limits.TPM/surely)
 		result.Changed = true
 	}
 	return result
