@@ -28,8 +28,11 @@ const (
 	// announceGrace is how long an emulator that answers may take to print its address; see awaitReady.
 	announceGrace = 5 * time.Second
 
-	// portAttempts bounds how often a free port is chosen anew because somebody else took it before Java did.
+	// portAttempts bounds how often a free port is chosen anew because it was taken before the emulator had it.
 	portAttempts = 3
+
+	// portTaken is what Java says then, in English. Its exit status is that of all failures.
+	portTaken = "java.net.BindException"
 )
 
 // Options of Start. The zero value is ready to use.
@@ -83,7 +86,10 @@ func Start(ctx context.Context, o Options) (*Emulator, error) {
 		if stopErr := e.Stop(); stopErr != nil {
 			err = errors.Join(err, stopErr)
 		}
-		if _, taken := choosePort(port); taken != nil && o.port == 0 && attempt < portAttempts && ctx.Err() == nil {
+		// Who took it may have been the emulator itself, for its other server, to which the system gives any port that is
+		// free: that one has ended, too, by now.
+		_, taken := choosePort(port)
+		if (taken != nil || e.output.contains(portTaken)) && o.port == 0 && attempt < portAttempts && ctx.Err() == nil {
 			continue
 		}
 		return nil, fmt.Errorf("emulator: starting %s on %s: %w\n%s", found.path, e.Host, err, e.output)

@@ -101,6 +101,35 @@ func TestAnswerOfAnotherIsNotOurs(t *testing.T) {
 	require.ErrorContains(t, e.awaitReady(t.Context()), "ended before it answered")
 }
 
+// The port may be free again by the time that the emulator has failed for want of it.
+func TestStartChoosesAnotherPort(t *testing.T) {
+	for failures, starts := range []bool{true, true, true, false} {
+		tried := filepath.Join(t.TempDir(), "tried")
+		installFake(t, "unlucky")
+		t.Setenv(triedEnv, tried)
+		t.Setenv(failuresEnv, strconv.Itoa(failures))
+		e, err := Start(t.Context(), Options{})
+		if starts {
+			require.NoError(t, err)
+			require.NoError(t, Check(t.Context(), e.Host))
+			require.NoError(t, e.Stop())
+		} else {
+			require.ErrorContains(t, err, portTaken)
+		}
+		text, err := os.ReadFile(tried)
+		require.NoError(t, err)
+		assert.Equal(t, min(failures+1, portAttempts), len(strings.Fields(string(text))))
+	}
+
+	installFake(t, "unlucky")
+	t.Setenv(triedEnv, filepath.Join(t.TempDir(), "tried"))
+	t.Setenv(failuresEnv, "1")
+	port, err := choosePort(0)
+	require.NoError(t, err)
+	_, err = Start(t.Context(), Options{port: port})
+	require.ErrorContains(t, err, portTaken, "one that was asked for is not exchanged")
+}
+
 func TestStartFails(t *testing.T) {
 	installFake(t, "broken")
 	_, err := Start(t.Context(), Options{})

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +25,12 @@ import (
 // The test binary also plays two other parts, chosen by partEnv: the java that Start runs, so that processes that
 // misbehave can be tried on any machine, and a program that starts an emulator and is then killed.
 const partEnv = "FLUXGATE_EMULATOR_TEST_PART"
+
+// The part "unlucky" finds its port taken so many times, and notes each in a file.
+const (
+	failuresEnv = "FLUXGATE_EMULATOR_TEST_FAILURES"
+	triedEnv    = "FLUXGATE_EMULATOR_TEST_TRIED"
+)
 
 func TestMain(m *testing.M) {
 	switch part := os.Getenv(partEnv); part {
@@ -70,6 +78,11 @@ func playJava(part string) {
 	case "broken":
 		fmt.Fprintln(os.Stderr, "UnsupportedClassVersionError: too old a Java")
 		os.Exit(1)
+	case "unlucky":
+		if unlucky(port) {
+			fmt.Fprintln(os.Stderr, "java.net.BindException: Address already in use")
+			os.Exit(1)
+		}
 	case "silent":
 		time.Sleep(time.Minute)
 		os.Exit(1)
@@ -82,6 +95,20 @@ func playJava(part string) {
 	}))
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// unlucky notes a start, and reports whether it is one of those that fail.
+func unlucky(port string) bool {
+	tried, err := os.ReadFile(os.Getenv(triedEnv))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.WriteFile(os.Getenv(triedEnv), append(tried, port+"\n"...), 0o600)
+	}
+	failures, wrong := strconv.Atoi(os.Getenv(failuresEnv))
+	if err = errors.Join(err, wrong); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return true
+	}
+	return len(strings.Fields(string(tried))) < failures
 }
 
 // installFake makes Find see an SDK and a Java of which the latter is this test binary playing part.
