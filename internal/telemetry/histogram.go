@@ -20,9 +20,7 @@ import (
 type histogram[K comparable] struct {
 	name, unit, text string
 	bounds           []float64 // the upper ones of all buckets but the last, each within its bucket
-	attributes       func(K) []attribute.KeyValue
-	series           table[K, *series]
-	beyond           *series // of all series beyond maxSeries; it is one of them
+	series           *seriesTable[K, series]
 	// record is the SDK's; nil: it is counted here.
 	record func(ctx context.Context, v float64, series ...metric.RecordOption)
 }
@@ -38,13 +36,10 @@ type series struct {
 }
 
 func newHistogram[K comparable](name, unit, text string, bounds []float64, attributes func(K) []attribute.KeyValue) *histogram[K] {
-	h := &histogram[K]{name: name, unit: unit, text: text, bounds: bounds, attributes: attributes}
-	h.beyond = h.begin(overflow)
+	h := &histogram[K]{name: name, unit: unit, text: text, bounds: bounds}
+	h.series = newSeriesTable(attributes, h.begin)
 	return h
 }
-
-// overflow is what the SDK says of what is beyond its bound.
-var overflow = attribute.Bool("otel.metric.overflow", true)
 
 // begin returns an empty series.
 func (h *histogram[K]) begin(attributes ...attribute.KeyValue) *series {
@@ -52,15 +47,9 @@ func (h *histogram[K]) begin(attributes ...attribute.KeyValue) *series {
 	return &series{set: set, options: []metric.RecordOption{metric.WithAttributeSet(set)}, counts: make([]uint64, len(h.bounds)+1)}
 }
 
-// add adds a measurement to a series, which begins where there is room.
+// add adds a measurement to a series.
 func (h *histogram[K]) add(ctx context.Context, k K, v float64) {
-	s := h.series.all()[k]
-	if s == nil {
-		var room bool
-		if s, room = h.series.add(k, maxSeries-1, func() *series { return h.begin(h.attributes(k)...) }); !room {
-			s = h.beyond
-		}
-	}
+	s := h.series.get(k)
 	if h.record != nil {
 		h.record(ctx, v, s.options...)
 		return
@@ -94,7 +83,7 @@ func (h *histogram[K]) exportWhole(m metric.Meter) error {
 // collect returns what was measured since the start.
 func (h *histogram[K]) collect(start, now time.Time) metricdata.Metrics {
 	out := metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality}
-	each := func(s *series) {
+	h.series.each(func(s *series) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		p := metricdata.HistogramDataPoint[float64]{Attributes: s.set, StartTime: start, Time: now, Bounds: h.bounds, Sum: s.sum}
@@ -105,11 +94,7 @@ func (h *histogram[K]) collect(start, now time.Time) metricdata.Metrics {
 		if p.Count > 0 { // most have nothing beyond
 			out.DataPoints = append(out.DataPoints, p)
 		}
-	}
-	for _, s := range h.series.all() {
-		each(s)
-	}
-	each(h.beyond)
+	})
 	return metricdata.Metrics{Name: h.name, Unit: h.unit, Description: h.text, Data: out}
 }
 
