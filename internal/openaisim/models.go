@@ -54,12 +54,9 @@ func (c *call) embeddings() *apiError {
 	if e := c.decode(&in); e != nil {
 		return e
 	}
-	var texts []string
-	var single string
-	if json.Unmarshal(in.Input, &single) == nil && single != "" {
-		texts = []string{single}
-	} else if json.Unmarshal(in.Input, &texts) != nil || len(texts) == 0 {
-		return invalid("input", "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
+	texts := textsOf(in.Input)
+	if len(texts) == 0 {
+		return invalidInput()
 	}
 	var tokens, chars int64
 	for _, text := range texts {
@@ -91,4 +88,21 @@ func (c *call) embeddings() *apiError {
 	c.Write(http.StatusOK, map[string]any{"object": "list", "data": data, "model": in.Model,
 		"usage": map[string]int64{"prompt_tokens": tokens, "total_tokens": tokens}})
 	return nil
+}
+
+// textsOf returns the texts of a member that is one, or a list of them.
+func textsOf(member json.RawMessage) (texts []string) {
+	var single string
+	if json.Unmarshal(member, &single) == nil && single != "" {
+		return []string{single}
+	}
+	if json.Unmarshal(member, &texts) != nil {
+		return nil
+	}
+	return texts
+}
+
+// invalidInput is said of an input that has no texts.
+func invalidInput() *apiError {
+	return invalid("input", "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
 }

@@ -146,7 +146,7 @@ func (c *call) moderate() *apiError {
 	} else if json.Unmarshal(in.Input, &parts) == nil && len(parts) > 0 && parts[0][0] == '{' {
 		p.message("user", in.Input)
 	} else {
-		return invalid("input", "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.")
+		return invalidInput()
 	}
 	if e := c.admit(in.Model, p.tokens(), p.chars, 0); e != nil {
 		return e
@@ -161,16 +161,4 @@ func (c *call) moderate() *apiError {
 	}
 	c.Write(http.StatusOK, map[string]any{"id": c.s.id("modr-"), "model": in.Model, "results": results})
 	return nil
-}
-
-// textsOf returns the texts of a member that is one, or a list of them.
-func textsOf(member json.RawMessage) (texts []string) {
-	var single string
-	if json.Unmarshal(member, &single) == nil && single != "" {
-		return []string{single}
-	}
-	if json.Unmarshal(member, &texts) != nil {
-		return nil
-	}
-	return texts
 }

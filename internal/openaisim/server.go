@@ -105,7 +105,7 @@ type stored struct {
 // New returns a server with the given configuration.
 func New(cfg Config) *Server {
 	if cfg.Models == nil {
-		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts", "omni-moderation-latest"}
+		cfg.Models = []string{"gpt-5.5", "gpt-5.5-mini", "text-embedding-3-small", "gpt-image-1", "gpt-4o-transcribe", "gpt-4o-mini-tts", defaultModeration}
 	}
 	s := &Server{
 		Base: simserver.New[State, Failure](simserver.Config[State]{

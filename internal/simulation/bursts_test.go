@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"fluxgate.dev/fluxgate/internal/openaisim"
 	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/simquota"
 )
@@ -21,11 +20,7 @@ import (
 // group of them at most for each of its changes: those that go before anything was heard of it.
 func TestBurstsBesideSomebodyElse(t *testing.T) {
 	race.Skip(t)
-	all := []regime{regimes[0], regimes[2], regimes[3], {
-		name: "requests within any minute", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
-		limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute), simquota.PerMinute(simquota.Tokens, 1_000_000)},
-		input:  50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
-	}}
+	all := besideStrangers
 	const half = 30 * time.Minute
 	strangers := map[string][]turn{
 		"nobody":                       {{}, {at: half}},

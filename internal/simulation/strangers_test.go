@@ -28,6 +28,13 @@ type turn struct {
 // five minutes has four or five of these is chance, a fifth of what could be used.
 const worlds = 5
 
+// besideStrangers are the limits of organisations that somebody else uses too.
+var besideStrangers = []regime{regimes[0], regimes[2], regimes[3], {
+	name: "requests within any minute", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
+	limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute), simquota.PerMinute(simquota.Tokens, 1_000_000)},
+	input:  50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
+}}
+
 var turns = []turn{
 	{at: 0, limit: 1, least: 0.9},
 	{at: 5 * time.Minute, limit: 1, burst: 0.5, least: 0.9},
@@ -52,11 +59,7 @@ var turns = []turn{
 // had been sent that no answer had told of. On average of all worlds there is none more.
 func TestSomebodyElse(t *testing.T) {
 	race.Skip(t)
-	all := []regime{regimes[0], regimes[2], regimes[3], {
-		name: "requests within any minute", provider: "cerebras", dialect: openaisim.Cerebras, counting: openaisim.CountSum,
-		limits: []simquota.Limit{sliding(simquota.Requests, 12, perMinute), simquota.PerMinute(simquota.Tokens, 1_000_000)},
-		input:  50, output: 50, bound: simquota.PerMinute(simquota.Requests, 12),
-	}}
+	all := besideStrangers
 	if testing.Short() { // one of requests and one of tokens, each in all its worlds: what is asserted is their average
 		all = all[:2]
 	}
