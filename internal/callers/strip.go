@@ -64,8 +64,9 @@ func spellings(r *http.Request) []string {
 		if len(c) < minScanned {
 			continue
 		}
-		if all = append(all, c); !unreserved(c) {
-			all = append(all, url.QueryEscape(c), url.PathEscape(c))
+		all = append(all, c)
+		if escaped := url.QueryEscape(c); escaped != c { // or a path has it as it is, too
+			all = append(all, escaped, url.PathEscape(c))
 		}
 	}
 	// The same as they are spelt here.
@@ -83,18 +84,6 @@ func spellings(r *http.Request) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// unreserved reports whether a text is spelt in a URL as it is.
-func unreserved(text string) bool {
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == '~':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // containsAny reports whether text has any of the texts in it, as it is or percent
