@@ -60,7 +60,7 @@ func TestEphemeralTokens(t *testing.T) {
 			require.Contains(t, c.hear(), "setupComplete", n)
 			answer, _ := c.turn("Hello")
 			assert.Equal(t, geminisim.Translate("Hello"), answer)
-			require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+			w.end(c)
 		}
 		opened := w.sim.Live().Opened()
 		c, _, err := w.dialPath(one, constrainedPath, "Authorization", "Token "+token)
@@ -177,7 +177,7 @@ func TestResume(t *testing.T) {
 		c := w.connect(one, fmt.Sprintf(`{"setup":{"model":"models/%s","sessionResumption":{}}}`, model))
 		require.Contains(t, c.hear(), "setupComplete")
 		handle := c.handle()
-		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+		w.end(c)
 
 		status, _ := w.tryToMint(one, bobToken, `{"bidi_generate_content_setup":{"sessionResumption":{"handle":"`+handle+`"}}}`)
 		assert.Equal(t, http.StatusNotFound, status, "nor in a token")
@@ -191,7 +191,7 @@ func TestResume(t *testing.T) {
 		require.Contains(t, c.hear(), "setupComplete")
 		_, prompt := c.turn("Go on")
 		assert.Greater(t, prompt, tokeniser.Count("Go on"), "what was said before counts")
-		require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
+		w.end(c)
 	}
 	assert.Equal(t, websocket.CloseError{Code: 1008, Reason: "NOT_FOUND: Session not found."}, w.connect(one, resuming("a handle of nobody's")).closed())
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,6 +164,19 @@ func (w *world) open(i *instance) *client {
 	require.Contains(w.t, c.hear(), "setupComplete")
 	return c
 }
+
+// end ends a session that Gemini has answered, and waits until its place is free: a close is
+// answered before that.
+func (w *world) end(c *client) {
+	w.t.Helper()
+	over := func() int { return len(sessionOver.FindAllString(w.logs.String(), -1)) }
+	before := over()
+	require.NoError(w.t, c.Close(websocket.StatusNormalClosure, ""))
+	eventually(w.t, "its place is free", func() bool { return over() > before })
+}
+
+// sessionOver is what is logged when the call of a session is over that Gemini has answered.
+var sessionOver = regexp.MustCompile(`msg="session over".* answered=true`)
 
 func setupOf(model string) string { return fmt.Sprintf(`{"setup":{"model":"models/%s"}}`, model) }
 
