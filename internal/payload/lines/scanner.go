@@ -323,7 +323,7 @@ func (s *Scanner) settled() (looked, held int) {
 // inName reports whether a byte may be in the URL of a resource, or in an escape within one, or is left out there by
 // readers of URLs.
 func inName(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("-_/\\.:%\t\v\f\r"), c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("-_/\\.:%\t\n\v\f\r\x7f"), c) >= 0
 }
 
 // look looks through the first bytes of what is held, and holds some of the last ones on.

@@ -142,7 +142,7 @@ func TestStateHoldsNoPrompt(t *testing.T) {
 
 // What readers of URLs leave out parts no name, wherever what is looked through together ends.
 func TestLooseNamesInPieces(t *testing.T) {
-	for _, name := range []string{"files/abc", "fi\tles/abc", "f\v\fi\rles/a\tbc", `fi\tles\/abc`, "%66iles/abc"} {
+	for _, name := range []string{"files/abc", "fi\tles/abc", "f\v\fi\rles/a\tbc", "fil\x7fes/\x7fabc", "fi\nles/a\nbc", `fi\tles\/abc`, "%66iles/abc"} {
 		for pad := range 2 * len(name) {
 			file := "{'x':'" + strings.Repeat("a b ", maxText/4-10) + strings.Repeat("c", pad+20-len(name)/2) + "','fileUri':'" + name + "'}" + strings.Repeat(" ", 100)
 			names, unreadable := scan(t, Gemini, file, 1<<20)
