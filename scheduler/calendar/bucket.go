@@ -107,81 +107,99 @@ func (x *taking) arrived(s Instant) Instant {
 
 // take notes what weighs on a bucket.
 func (l *load) take(start, end, late Instant, tokens, requests int64) {
-	l.held = l.held || late != before
 	l.takings = append(l.takings, taking{start, end.Ceil(l.grain), late, tokens, requests})
 }
 
-// arrivals puts what is taken in the order in which it arrives in the eyes of whoever starts at s, and returns
-// how much has by then, and what is missing since. Unless a holder may come late the order is always the same, and the
-// next start is mostly a later one.
-func (l *load) arrivals(s Instant) (n int, owed Debt) {
-	c := &l.come
-	if l.held || !c.ordered || s < c.at {
+// A flow is how far what is taken out of a bucket has come by an instant, in the eyes of whoever
+// starts at another.
+type flow struct {
+	from, turn       Instant // the others: from the one on, before the next that sees it differently
+	at               Instant
+	arrived, started int   // so many have, in the orders of these
+	owed             Debt  // what is missing since the last of these arrived
+	tokens, requests int64 // what has started and not arrived
+}
+
+// arrive returns what arrives next, by an instant, and takes it out; nil: nothing does.
+func (f *flow) arrive(l *load, by Instant) *taking {
+	if f.arrived == len(l.takings) || l.takings[f.arrived].arrived(f.from) > by {
+		return nil
+	}
+	x := &l.takings[f.arrived]
+	f.owed = f.owed.refilled(&l.Terms, x.arrived(f.from)).with(&l.Terms, x.tokens, x.requests)
+	f.tokens, f.requests = f.tokens-x.tokens, f.requests-x.requests
+	f.arrived++
+	l.looked++
+	return x
+}
+
+// start adds what starts by an instant by which it is known what has arrived.
+func (f *flow) start(l *load, by Instant) {
+	for ; f.started < len(l.begun) && l.begun[f.started].start <= by; f.started++ {
+		x := &l.begun[f.started]
+		f.tokens, f.requests = f.tokens+x.tokens, f.requests+x.requests
+		l.looked++
+	}
+	f.at = by
+}
+
+// flowBy returns the flow by s in the eyes of whoever starts then. What arrives when is put in order again only once a
+// holder who might have come late can't any more. The next start is mostly a later one, so that
+// each arrival is looked at once.
+func (l *load) flowBy(s Instant) *flow {
+	f := &l.flow
+	if !l.ordered {
+		l.begun = append(l.begun[:0], l.takings...)
+		slices.SortFunc(l.begun, func(a, b taking) int { return cmp.Compare(a.start, b.start) })
+	}
+	if !l.ordered || s < f.at || s >= f.turn {
 		slices.SortFunc(l.takings, func(a, b taking) int { return cmp.Compare(a.arrived(s), b.arrived(s)) })
-		c.ordered, c.n, c.owed = true, 0, l.owed
+		*f = flow{from: s, turn: Never, owed: l.owed}
+		for i := range l.takings {
+			if late := l.takings[i].late; late >= s {
+				f.turn = min(f.turn, late+1)
+			}
+		}
+		l.ordered, l.looked = true, l.looked+len(l.takings)
 	}
-	for ; c.n < len(l.takings) && l.takings[c.n].arrived(s) <= s; c.n++ {
-		x := &l.takings[c.n]
-		c.owed = c.owed.refilled(&l.Terms, x.arrived(s)).with(&l.Terms, x.tokens, x.requests)
+	for f.arrive(l, s) != nil {
 	}
-	c.at = s
-	return c.n, c.owed
+	f.start(l, s)
+	return f
 }
 
 // filled says what is in the way of a start at s on a bucket, and the next start that is
 // worth a try. There must be enough in the bucket at s; and at the start of each booking
 // after s, whoever comes late, unless what the demand takes is refilled by then.
+//
+// The later the demand is taken out, the less of it is refilled at any instant after that, and what others take is
+// the same until one of them isn't late any more. So where it leaves too little for one of them, it does so from
+// every start up to that one's.
 func (l *load) filled(s Instant) (next Instant, kept Cause) {
 	if len(l.takings) == 0 && l.owed.none() {
 		return 0, NoCause
 	}
 	t := &l.Terms
-	i, without := l.arrivals(s)
-	turn, firstEnd := Never, Never // when this changes by itself
-	first := i
-	if l.held {
-		first = 0
-	}
-	for j := first; j < len(l.takings); j++ {
-		x := &l.takings[j]
-		if x.start > s {
-			turn = min(turn, x.start)
-		} else if x.arrived(s) > s {
-			firstEnd = min(firstEnd, x.arrived(s))
-		}
-		if x.late >= s {
-			turn = min(turn, x.late+1)
-		}
-	}
+	f := *l.flowBy(s)
 	own := taking{start: s, end: l.end(s), late: before, tokens: l.weight(l.demand.Tokens), requests: l.demand.Count()}
-	with, added := without, false
-	for at, next := s, Never; at != Never; at, next = next, Never {
+	with, added := f.owed, false
+	for at := s; at != Never; {
 		// What has arrived by then, in order; the demand's own among it.
-		for ; i < len(l.takings) && l.takings[i].arrived(s) <= at; i++ {
-			x := &l.takings[i]
-			if !added && own.end < x.arrived(s) {
+		for x := f.arrive(l, at); x != nil; x = f.arrive(l, at) {
+			arrived := x.arrived(s)
+			if !added && own.end < arrived {
 				with, added = with.refilled(t, own.end).with(t, own.tokens, own.requests), true
 			}
-			without = without.refilled(t, x.arrived(s)).with(t, x.tokens, x.requests)
-			with = with.refilled(t, x.arrived(s)).with(t, x.tokens, x.requests)
+			with = with.refilled(t, arrived).with(t, x.tokens, x.requests)
 		}
 		if !added && own.end <= at {
 			with, added = with.refilled(t, own.end).with(t, own.tokens, own.requests), true
 		}
 		// And what may arrive at this instant.
-		then, beside := with.refilled(t, at), without.refilled(t, at)
-		alone := Debt{Per: then.Per}
+		f.start(l, at)
+		then, beside := with.refilled(t, at).with(t, f.tokens, f.requests), f.owed.refilled(t, at).with(t, f.tokens, f.requests)
 		if !added {
-			then, alone = then.with(t, own.tokens, own.requests), alone.with(t, own.tokens, own.requests)
-		}
-		for j := i; j < len(l.takings); j++ {
-			x := &l.takings[j]
-			if x.start > at {
-				next = min(next, x.start)
-				continue
-			}
-			then, beside = then.with(t, x.tokens, x.requests), beside.with(t, x.tokens, x.requests)
-			alone = alone.with(t, x.tokens, x.requests)
+			then = then.with(t, own.tokens, own.requests)
 		}
 		wait, kept := then.over(t)
 		switch {
@@ -190,16 +208,33 @@ func (l *load) filled(s Instant) (next Instant, kept Cause) {
 		case kept == NoCause:
 		case at == s:
 			// Until some of what may still arrive has, the rest of it can't be refilled.
-			enough := s + wait
-			if _, never := alone.over(t); never != NoCause {
-				enough = max(enough, firstEnd)
+			enough, alone := s+wait, Debt{Per: then.Per}.with(t, f.tokens, f.requests)
+			if !added {
+				alone = alone.with(t, own.tokens, own.requests)
 			}
-			return min(enough, turn), kept
+			if _, never := alone.over(t); never != NoCause {
+				enough = max(enough, f.firstEnd(l, s))
+			}
+			return min(enough, f.turn), kept
 		case then.Tokens > beside.Tokens || then.Requests > beside.Requests:
-			return turn, kept // a start a little later leaves even less for it
+			return min(at+1, f.turn), kept
+		}
+		if at = Never; f.started < len(l.begun) {
+			at = l.begun[f.started].start
 		}
 	}
 	return 0, NoCause
+}
+
+// firstEnd returns when the first arrives of what has started by s.
+func (f *flow) firstEnd(l *load, s Instant) Instant {
+	for i := f.arrived; i < len(l.takings); i++ {
+		l.looked++
+		if x := &l.takings[i]; x.start <= s {
+			return x.arrived(f.from)
+		}
+	}
+	return Never
 }
 
 // absorb adds what has arrived by an instant to the debt, and forgets the debt once the

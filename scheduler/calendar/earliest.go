@@ -51,14 +51,11 @@ type load struct {
 
 	held bool // there are bookings whose holders may come late
 
-	owed    Debt     // of a bucket: what is missing in it beside
-	takings []taking // these
-	come    struct { // those that have arrived by the start that was asked for last
-		ordered bool
-		n       int
-		at      Instant
-		owed    Debt
-	}
+	owed           Debt     // of a bucket: what is missing in it beside
+	takings, begun []taking // these, in the orders of their arrivals and starts, once they are
+	ordered        bool
+	flow           flow // by the start that was asked for last
+	looked         int  // how often one of these was, which is what a plan costs
 }
 
 // end returns when the interval of the demand ends if it starts at s.
@@ -70,7 +67,7 @@ func (c *Calendar) load(t *Terms, now Instant, d Demand, below uint64, extra []B
 	l := loads.Get().(*load)
 	l.Calendar, l.Terms, l.now, l.demand, l.below, l.grain = c, *t, now, d, below, grain
 	l.length, l.tokens, l.requests, l.steps = t.likely(d), t.weight(d.Tokens), d.Count(), l.steps[:0]
-	l.counted.is, l.held, l.owed, l.takings, l.come.ordered = false, false, Debt{}, l.takings[:0], false
+	l.counted.is, l.held, l.owed, l.takings, l.ordered, l.looked = false, false, Debt{}, l.takings[:0], false, 0
 	if l.awaited = c.awaited(t, now); l.awaited == 0 && c.ample(t, d, extra) {
 		return l // nothing is in its way, whenever what weighs there ends
 	}
