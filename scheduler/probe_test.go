@@ -393,3 +393,46 @@ func TestALateRefusalUndoesNoAnswer(t *testing.T) {
 	assert.Equal(t, (now + 3000).Add(30*time.Second), d.p.Calendar(feature).Block.Until)
 	assert.Equal(t, Refused, send(now+3000).Verdict)
 }
+
+// A probe of a day that is refused while others before it are unanswered shows that there were as many as were sent, and
+// no more: not as few as have been answered.
+func TestADayHoldsWhatWasSentBeforeARefusal(t *testing.T) {
+	for name, reached := range map[string][]Cause{"no limit": nil, "a day without its number": {ByRPD}} {
+		t.Run(name, func(t *testing.T) {
+			d := startOnly(t)
+			d.rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(int64(1000))}})
+			now := noon
+			for range 100 {
+				now = now.Add(13 * time.Second)
+				d.answered(now, d.reserve(now, 10))
+			}
+			var under []Result
+			for range 6 {
+				now = now.Add(2 * time.Second)
+				under = append(under, d.reserve(now, 10))
+				require.Equal(t, ByRPD, under[len(under)-1].Probe)
+			}
+			refused := under[5]
+			d.do(now, Settle{Model: "m", ID: refused.Reservation.ID, Reserved: refused.Reservation, Tokens: -1, SentAt: now, Beyond: refused.Beyond, Failed: "day"})
+			d.do(now, RecordRefusal{Model: "m", ID: refused.Reservation.ID, Reached: reached})
+			assert.Equal(t, Refused, d.reserve(now.Add(time.Minute), 10).Verdict, "not on this day")
+			now = now.Add(time.Minute)
+			for _, r := range under[:5] {
+				d.do(now, Settle{Model: "m", ID: r.Reservation.ID, Reserved: r.Reservation, Tokens: -1, SentAt: r.Start, Beyond: r.Beyond})
+			}
+			assert.EqualValues(t, 105, d.limits(now).RPD)
+			assert.Equal(t, Refused, d.reserve(now, 10).Verdict, "it holds on this day")
+			again := under[0] // nobody knows whether its answer was heard of
+			d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start})
+			d.do(now, RecordRefusal{Model: "m", Limits: Limits{RPD: 104}, At: now})
+			d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start, Beyond: true})
+			assert.EqualValues(t, 104, d.limits(now).RPD, "a number is exact")
+			tomorrow := noon.Add(24 * time.Hour)
+			for range 104 {
+				tomorrow = tomorrow.Add(time.Second)
+				require.Equal(t, NoCause, d.reserve(tomorrow, 10).Probe)
+			}
+			assert.Equal(t, ByRPD, d.reserve(tomorrow.Add(time.Minute), 10).Probe)
+		})
+	}
+}

@@ -50,7 +50,7 @@ func (s Settle) apply(p *Project, rules *Rules, now Instant) (result Result) {
 		}
 		grew, changed, tokens := c.Settle(t, now, one)
 		if s.Failed == "" && s.Beyond && !confirmed {
-			confirmed = c.Stood(rules, now, reserved.Requests)
+			confirmed = c.Stood(rules, now, reserved)
 		}
 		if i < 0 {
 			p.countUse(now, s.Model, s.Caller, 0, tokens)

@@ -155,14 +155,24 @@ func (c *Calendar) BeyondDay(rules *Rules, now Instant) bool {
 }
 
 // Stood notes that upstream answered a request that was let beyond the limit per day, and reports whether that
-// raised it: by what the request weighs, but not beyond what was sent. Another may have taken its place as the probe.
-func (c *Calendar) Stood(rules *Rules, now Instant, requests int64) bool {
-	if !c.BeyondDay(rules, now) || !c.InTest(rules, now) {
+// raised it: by what the request weighs, but not beyond what was sent. Another may have taken its place as the probe, and have
+// been refused: then the limit is what was sent before that, and holds on this day.
+func (c *Calendar) Stood(rules *Rules, now Instant, r Reservation) bool {
+	doubted := c.Learned.Doubted(r.Start)
+	if !c.BeyondDay(rules, now) || !doubted && !c.InTest(rules, now) {
 		return false
 	}
 	t := c.Terms(rules, now)
 	inForce, _ := c.limit(rules, now, ByRPD)
-	c.Learned.RPD = learned.LearnedLimit{Limit: min(inForce+requests, c.counted(&t, now)), At: now.Add(-learned.LearnedFor)}
+	most, at := c.counted(&t, now), now.Add(-learned.LearnedFor)
+	if doubted {
+		most, at = most-1, c.Learned.RPD.At
+	}
+	limit := min(inForce+r.Requests, most)
+	if doubted && limit <= inForce {
+		return false
+	}
+	c.Learned.RPD = learned.LearnedLimit{Limit: limit, At: at}
 	return true
 }
 

@@ -145,6 +145,8 @@ func Of(l limits.Limits, cause Cause) int64 {
 // limits it named. If it was the probe, what it tested holds for another day, even
 // where upstream named no limit at all; where it named others, or said that others are reached, nothing is
 // known of this one. What it tested was the limit inForce, beside a policy that is only a start or not.
+// Of a limit per day the refusal is kept in the place of the probe, which is over, until a number is named: what was sent
+// before it may be answered yet, and shows then how many there were (see Doubted).
 // It reports whether the probe was refused for what it tested, by name.
 func (l *Learned) ProbeRefused(id uint64, named limits.Limits, reached []Cause, inForce int64, start bool, now instant.Instant) bool {
 	if l.Probe.Cause == NoCause || l.Probe.ID != id {
@@ -159,10 +161,20 @@ func (l *Learned) ProbeRefused(id uint64, named limits.Limits, reached []Cause, 
 	case len(reached) > 0 && !slices.Contains(reached, cause):
 	case start:
 		*tested = LearnedLimit{inForce, now}
+		if cause == ByRPD { // those before it may be under way still
+			l.Probe = Probe{Cause: cause, ID: id, Until: now}
+		}
 	default:
 		tested.At = now
 	}
 	return false
+}
+
+// Doubted reports whether upstream refused a probe of the limit per day without a number, and a request that was admitted
+// at an instant was under way then.
+func (l *Learned) Doubted(admitted instant.Instant) bool {
+	p := &l.Probe
+	return p.Cause == ByRPD && p.Until == l.RPD.At && admitted < p.Until
 }
 
 // ProbeAnswered notes that upstream answered the request with that reservation, which
