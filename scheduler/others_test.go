@@ -204,6 +204,30 @@ func TestNotesAreKeptAmongMany(t *testing.T) {
 	}
 }
 
+// TestNotesTakeNoRequestsPlace: a calendar of as many requests a minute as are kept one by one keeps them so beside a note, so that
+// what is told is true to the millisecond.
+func TestNotesTakeNoRequestsPlace(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"m": {RPM: MaxExact, TPM: Unlimited, RPD: Unlimited}})
+	p, _ := apply(t, rules, nil, noon, Heard{Model: "m", ID: 1000, Used: Demand{Requests: 26}, Most: Demand{Requests: 26}})
+	now := noon.Add(2*time.Minute) + 137
+	p, heard := apply(t, rules, p, now, Heard{Model: "m", ID: 1001})
+	require.True(t, heard.Changed, "somebody else is known to use it")
+	var first Result
+	for id := range uint64(MaxExact) {
+		next, result := apply(t, rules, p, now+Instant(id), Reserve{Model: "m", ID: id + 1, Demand: Demand{Tokens: 10}})
+		require.Equal(t, Admitted, result.Verdict)
+		if p = next; id == 0 {
+			first = result
+		}
+	}
+	for _, kept := range []*Project{p, p.Compact(rules, now+100, MaxExact, time.Second)} {
+		assert.Empty(t, kept.Calendar("m").Folded)
+		start, _ := kept.Calendar("m").Earliest(rules, now+100, Demand{})
+		assert.Equal(t, first.Reservation.End, start)
+		assert.True(t, kept.Calendar("m").Unheard(rules, now+20_000), "and the note")
+	}
+}
+
 // TestWhatIsOverTakesNoRoom: where somebody has named how late requests arrive, they are kept after their end, so that a refusal finds
 // what it contradicts; but not where there is too little room for them in the document, in which others would be rounded.
 func TestWhatIsOverTakesNoRoom(t *testing.T) {

@@ -21,7 +21,10 @@ const (
 	unawaited = 8
 )
 
-// The IDs of notes, which are kept among the reservations, where builds that don't know of them find nothing but what is over.
+// The IDs of notes. They are kept among the reservations, where builds that don't know of them find nothing but what is over,
+// and drop it: then it is found out once more, by a refusal. A section of a document's second field would outlast such a build.
+// But that field is given up where a document is full, which is where much is sent, and refused; and of what somebody else uses
+// there is no reading that is stricter for not being known, as there is of what may have been sent.
 const (
 	// othersID is what Hear keeps: Start is when it was last heard what others use, Tokens how long before that any of it was found.
 	othersID = uint64(0x5e1f_0f07_0e25_0001)
@@ -51,6 +54,16 @@ func (c *Calendar) note(id uint64) *Reservation {
 		}
 	}
 	return nil
+}
+
+// notes returns how many there are.
+func (c *Calendar) notes() (n int) {
+	for _, r := range c.Sent {
+		if r.Note() {
+			n++
+		}
+	}
+	return n
 }
 
 // nothingSent reports whether no request is kept.

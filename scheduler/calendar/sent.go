@@ -100,8 +100,12 @@ func (c *Calendar) editSent(i int) *Reservation {
 
 // Fold keeps at most n sent requests exactly. The oldest are rounded: their
 // ends up to whole seconds (or a sixtieth of a longer window, a hundredth of a shorter one),
-// so they never end early and at most that late. Notes are dropped only where there is nothing else.
+// so they never end early and at most that late. Notes take no request's place, unless there is
+// less room than usual; then they are dropped only where there is nothing else.
 func (c *Calendar) Fold(t Terms, n int) {
+	if n == MaxExact && len(c.Sent) > n {
+		n += c.notes()
+	}
 	for len(c.Sent) > n {
 		i := slices.IndexFunc(c.Sent, func(r *Reservation) bool { return !r.Note() })
 		if i < 0 {
