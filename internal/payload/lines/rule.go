@@ -18,7 +18,7 @@ type Rule struct {
 	// Names returns what a string refers to that is the value of such a member.
 	Names func(key byte, text []byte) []string
 	// Loose returns what a text may name that isn't JSON of the standard. Nil: the provider refuses
-	// lines that aren't.
+	// lines that aren't, but perhaps for numbers such as NaN, and for strings with other escapes.
 	Loose func(text []byte) []string
 }
 

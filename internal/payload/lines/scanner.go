@@ -102,7 +102,7 @@ func (s *Scanner) structure(text []byte) []byte {
 			s.mode = within
 			return text[at+1:]
 		case c == ' ', c == '\t', c == '\r', c == '\n':
-		case bytes.IndexByte([]byte(structural), c) < 0:
+		case bytes.IndexByte([]byte(structural), c) < 0 && (s.Rule.Loose != nil || bytes.IndexByte([]byte(notNumbers), c) < 0):
 			s.value()
 			s.loosen()
 			return text[at:]
@@ -148,12 +148,16 @@ func (s *Scanner) bracket(c byte) {
 // false and null.
 const structural = "{}[]:,0123456789+-.eEtrufalsn"
 
+// notNumbers are those that NaN and Infinity have besides. Python's parser takes these (docs.python.org/3/library/json.html), so a
+// provider may that refuses whatever else isn't JSON.
+const notNumbers = "NIiy"
+
 // string reads a string to its end, or as much as there is of it, and returns what follows.
 func (s *Scanner) string(text []byte) []byte {
 	from := 0
 	for at, c := range text {
 		switch {
-		case c < ' ', never(c), s.escaped && bytes.IndexByte([]byte(`"\/bfnrtu`), c) < 0, s.hex > 0 && !isHex(c):
+		case c == '\n', c == '\r', never(c), s.hex > 0 && !isHex(c), s.Rule.Loose != nil && s.strange(c):
 			s.hold(text[from:at])
 			s.loosen()
 			return text[at:]
@@ -177,6 +181,12 @@ func (s *Scanner) string(text []byte) []byte {
 	}
 	s.hold(text[from:])
 	return nil
+}
+
+// strange reports whether the standard doesn't have a byte in a string, or not as an escape. A provider that otherwise
+// refuses what isn't JSON may take it all the same.
+func (s *Scanner) strange(c byte) bool {
+	return c < ' ' || s.escaped && bytes.IndexByte([]byte(`"\/bfnrtu`), c) < 0
 }
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }

@@ -105,7 +105,13 @@ func TestScanForOpenAI(t *testing.T) {
 		line(`{"container":{"x":[],"id":"cntr_1"},"previous_response_id":[{"x":"a"},"resp_1"]}`):                {"containers/cntr_1", "responses/resp_1"},
 		line(`{"conversation":{"x":[{"id":"a"}],"id":"conv_1"}}`) + line(`{"x":["file-a"]}`):                    {"conversations/conv_1"},
 		line(`{"vector_store_ids":[{"id":["vs_1"]},{"id":{"x":"a","id":"vs_2"}}],"file_id":{"id":["file-a"]}}`): {"vector_stores/vs_1", "vector_stores/vs_2", "files/file-a"},
-		"]}" + line(`{"x":[`) + line(`{"file_ids":[{"x":"a"},"file-a"]}`):                                       {"files/file-a"},
+		// Some parsers take numbers that JSON doesn't have, escapes, and control characters.
+		line(`{"x":"a` + "\t" + `b","file_id":"file-a"}`):                            {"files/file-a"},
+		line(`{"x":"a\'\q","file_id":"fi\le-a"}`):                                    {"files/file-a"},
+		line(`{"x":NaN,"file_id":"file-a"}`):                                         {"files/file-a"},
+		line(`{"x":[-Infinity,Infinity],"previous_response_id":"resp_1"}`):           {"responses/resp_1"},
+		line(`{"x":"a","file_ids":[NaN,"file-a"],"y":Infinity,"id":"` + resp + `"}`): {"files/file-a", "responses/" + resp},
+		"]}" + line(`{"x":[`) + line(`{"file_ids":[{"x":"a"},"file-a"]}`):            {"files/file-a"},
 	} {
 		for _, most := range []int{1, 7, 1 << 20} {
 			names, unreadable := scan(t, OpenAI, file, most)
