@@ -19,6 +19,7 @@ type (
 // The values of these types, as package limits explains them.
 const (
 	Window                                                                      = limits.Window
+	Short                                                                       = limits.Short
 	Unlimited                                                                   = limits.Unlimited
 	Pro, Flash, FlashLite                                                       = limits.Pro, limits.Flash, limits.FlashLite
 	Gemma, Embedding, Foreign                                                   = limits.Gemma, limits.Embedding, limits.Foreign

@@ -33,6 +33,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/shadow"
 	"fluxgate.dev/fluxgate/internal/telemetry"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/arrival"
 	"fluxgate.dev/fluxgate/internal/upstream/endpoint"
 	"fluxgate.dev/fluxgate/internal/upstream/gemini"
 	"fluxgate.dev/fluxgate/internal/usage"
@@ -84,7 +85,8 @@ type App struct {
 	pool    *keys.Pool
 	secrets secrets.Accessor // nil: not opened
 	record  *telemetry.Recorder
-	others  providers.List // beside Gemini
+	others  providers.List           // beside Gemini
+	paths   map[string]*arrival.Path // to them
 	cfg     *config.Config
 	bodies  *bodies.Budget
 	audit   atomic.Pointer[events.Audit] // nil: not yet
@@ -174,6 +176,10 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 
 // assemble puts together what serves requests, from the store upwards.
 func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authenticator *callers.Authenticator) (_ *server.Server, err error) {
+	a.paths = make(map[string]*arrival.Path)
+	for _, p := range cfg.AllProviders() {
+		a.paths[p.Name] = new(arrival.Path)
+	}
 	limits, weights := make(map[string]scheduler.Override, len(cfg.Callers)), make(map[string]int64)
 	for name, l := range cfg.Callers {
 		if l.Limits != (config.Limits{}) {
@@ -184,8 +190,10 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		}
 	}
 	a.admission, err = admission.New(ctx, admission.Options{
-		Store:   a.record.Store(a.store),
-		Rules:   func(c storage.Control) *scheduler.Rules { return effective.Rules(cfg, c, a.pool.Tiers()) },
+		Store: a.record.Store(a.store),
+		Rules: func(c storage.Control) *scheduler.Rules {
+			return effective.Rules(cfg, c, a.pool.Tiers()).Nearer(a.near())
+		},
 		Mode:    func(c storage.Control) scheduler.Mode { return effective.Mode(cfg, c) },
 		Callers: limits,
 		Shared:  !authenticator.Open(),
@@ -195,6 +203,9 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		return nil, err
 	}
 	a.pool.OnTiers(a.admission.Renew)
+	for _, p := range a.paths {
+		p.OnChange(a.admission.Renew)
+	}
 	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport, Token: o.Token})
 	if err != nil {
 		return nil, fmt.Errorf("upstream client: %w", err)
@@ -208,7 +219,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 		a.record.Shadow()
 	}
 	a.cfg, a.others = cfg, cfg.AllProviders()
-	all, err := endpoints(a.others, o)
+	all, err := endpoints(a.others, a.paths, o)
 	if err != nil {
 		return nil, err
 	}
@@ -251,11 +262,11 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 var maxTokens = map[string]string{"openai": "max_completion_tokens"}
 
 // endpoints returns the clients of other providers than Gemini.
-func endpoints(others providers.List, o Options) (upstream.Providers, error) {
+func endpoints(others providers.List, paths map[string]*arrival.Path, o Options) (upstream.Providers, error) {
 	all := make(upstream.Providers, len(others)+1)
 	for _, p := range others {
 		c, err := endpoint.New(endpoint.Config{
-			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Chats: p.Chats(), Version: p.APIVersion, MaxTokens: maxTokens[p.Name], Transport: o.Transport,
+			Name: p.Name, Format: endpoint.Format(p.Format), BaseURL: p.BaseURL, Header: p.Header, Chats: p.Chats(), Version: p.APIVersion, MaxTokens: maxTokens[p.Name], Transport: o.Transport, Path: paths[p.Name],
 		})
 		if err != nil {
 			return nil, fmt.Errorf("upstream client: %w", err)

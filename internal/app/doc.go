@@ -9,6 +9,7 @@
 //   - check.go: tells what would be served, and what is wrong with it, for fluxgate check
 //   - app.go: starts everything in its order: telemetry, store, keys, callers, server
 //   - nokeys.go: what is answered while no key is configured
+//   - near.go: how soon requests arrive at other providers
 //   - memory.go: how much of it the bodies in flight may take
 //   - self.go: refuses to be its own upstream
 //   - store.go: opens the store that is configured

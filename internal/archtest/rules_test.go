@@ -29,7 +29,7 @@ var final = []string{
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
 	"internal/incoming", "internal/httpconn", "internal/openailist", "internal/others", "internal/payload/form", "internal/payload/mentions", "internal/uploadurl",
 	"internal/deadline", "internal/shadow",
-	"internal/openaisim", "internal/anthropicsim", "internal/simserver", "internal/simserver/simtest", "internal/simquota", "internal/inmemory", "internal/upstream/ratelimits", "internal/upstream/refusals",
+	"internal/openaisim", "internal/anthropicsim", "internal/simserver", "internal/simserver/simtest", "internal/simquota", "internal/inmemory", "internal/upstream/arrival", "internal/upstream/ratelimits", "internal/upstream/refusals",
 }
 
 // topLevel lists what may lie beside the dot files.
@@ -136,7 +136,7 @@ var imports = []importRule{
 		why: "events are kept for whoever says what happened",
 	},
 	{
-		dir: "internal/upstream", only: []string{"internal/upstream/ratelimits", "internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/statuses"},
+		dir: "internal/upstream", only: []string{"internal/upstream/arrival", "internal/upstream/ratelimits", "internal/nearest", "internal/bodies", "internal/payload", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/statuses"},
 		why: "a provider knows nothing of quota",
 	},
 	{
@@ -247,6 +247,10 @@ var imports = []importRule{
 	{
 		dir: "internal/upstream/ratelimits", standard: true,
 		why: "reading what a provider says of its limits needs nothing of ours",
+	},
+	{
+		dir: "internal/upstream/arrival", only: []string{},
+		why: "what a connection tells is measured, and decides nothing",
 	},
 	{
 		dir: "internal/upstream/refusals", only: []string{"internal/upstream/ratelimits", "internal/statuses"},

@@ -341,7 +341,7 @@ func (r *dispatch) try(ctx context.Context, grant *admission.Grant) (*Served, er
 	to := r.d.target(key)
 	to.Model, to.Tokens, to.Waited, to.Place = grant.Asked, r.demand.Tokens, r.waited, lasting.Of(r.d.admission, grant, r.limit)
 	sent := r.d.standing.Sent(ctx, r.d.admission, grant, r.call.other != nil)
-	info, failure := r.call.Send(sending, to)
+	info, failure := r.call.Send(standing.Watched(sending, r.d.admission, grant, r.log), to)
 	span.Answered(answered(info, failure))
 	if key.Provider != upstream.Gemini {
 		info.ModelVersion = "" // dated names of the same model, whose calendar is that of the name

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +39,7 @@ type foreign struct {
 	t      *testing.T
 	app    *app.App
 	ledger *simquota.Ledger
+	way    *delayed // nil: all arrive at once
 	log    func() []openaisim.Request
 
 	again atomic.Int64 // who came back for a kept slot and had to wait again
@@ -89,7 +93,8 @@ func newForeign(t *testing.T, r regime) *foreign {
 		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	}
 	if r.late > 0 {
-		trip = &delayed{next: trip, most: r.late, rnd: rand.New(rand.NewPCG(3, f.world))}
+		d := &delayed{next: trip, most: r.late, rnd: rand.New(rand.NewPCG(3, f.world)), near: r.near}
+		trip, f.way = d, d
 	}
 	cfg, err := config.Load(t.Context(), env)
 	require.NoError(t, err)
@@ -99,12 +104,37 @@ func newForeign(t *testing.T, r regime) *foreign {
 	return f
 }
 
-// A delayed sends what was written on its way for a while, of which nobody here knows how long it is.
+// A delayed sends what was written on its way for a while, of which nobody here knows how long it is, unless its connections are
+// made in that time and say what has arrived.
 type delayed struct {
 	next http.RoundTripper
-	most time.Duration
+	near bool
 	mu   sync.Mutex
+	sent int
+	most time.Duration
 	rnd  *rand.Rand
+}
+
+// become has what is sent from now on take as long.
+func (d *delayed) become(most time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.most = most
+}
+
+// A line is a connection as one request sees it: some bytes, of which none is acknowledged until all are.
+type line struct {
+	net.Conn
+	arrived atomic.Bool
+}
+
+func (l *line) Written() int64 { return 100 }
+
+func (l *line) Unacknowledged() (int64, bool) {
+	if l.arrived.Load() {
+		return 0, true
+	}
+	return 100, true
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -119,11 +149,32 @@ func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	d.mu.Lock()
 	most := d.most.Milliseconds()
-	way := []int64{0, most, d.rnd.Int64N(most + 1)}[d.rnd.IntN(3)]
+	way := time.Duration([]int64{0, most, d.rnd.Int64N(most + 1)}[d.rnd.IntN(3)]) * time.Millisecond
+	dials := d.sent%100 == 0
+	d.sent++
 	d.mu.Unlock()
-	time.Sleep(time.Duration(way) * time.Millisecond)
+	trace := httptrace.ContextClientTrace(r.Context())
+	if d.near {
+		dialled := &line{}
+		if dials {
+			trace.ConnectStart("tcp", "")
+			time.Sleep(dial)
+			trace.ConnectDone("tcp", "", nil)
+			trace.TLSHandshakeStart()
+			time.Sleep(dial)
+			trace.TLSHandshakeDone(tls.ConnectionState{}, nil)
+		}
+		trace.GotConn(httptrace.GotConnInfo{Conn: dialled})
+		defer time.AfterFunc(way, func() { dialled.arrived.Store(true) }).Stop()
+	}
+	trace.WroteRequest(httptrace.WroteRequestInfo{})
+	trace.WroteRequest = nil // it has been written, wherever it is
+	time.Sleep(way)
 	return d.next.RoundTrip(r)
 }
+
+// dial is how long a connection takes back and forth while it is made, where that is measured: every hundredth request dials.
+const dial = 20 * time.Millisecond
 
 func org(i int) string { return fmt.Sprintf("org-%d", i+1) }
 

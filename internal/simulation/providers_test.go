@@ -51,6 +51,7 @@ type regime struct {
 	organisations int
 	few           int           // how many there are in ten minutes, of what takes long. Default: as many
 	late          time.Duration // by up to which requests arrive later than they were sent. Default: not at all
+	near          bool          // that is seen on connections
 	models        int           // how many there are, of which each request names any. Default: 1
 	// guessed says that it is outputs that are short, of which nobody knows before they are there.
 	guessed bool
@@ -158,6 +159,22 @@ var regimes = []regime{
 		limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: 50 * time.Millisecond,
 		env:   []string{soon(`{"of":"requests","most":1,"per":"1s","late":"50ms"}`)},
 		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), exact: true,
+	},
+	{
+		name: "requests within any second, which are seen to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: dial, near: true,
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), exact: true,
+	},
+	{
+		name: "ten requests within any second, which are seen to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 10, time.Second), simquota.PerMinute(simquota.Tokens, 10_000_000)}, late: dial, near: true,
+		latency: 500 * time.Millisecond, few: 1,
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 10, time.Second), exact: true,
+	},
+	{
+		name: "requests within any ten seconds, which are seen to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 3, 10*time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: dial, near: true,
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 3, 10*time.Second), exact: true, least: 0.98,
 	},
 	{
 		name: "ten requests within any second, which are known to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"fluxgate.dev/fluxgate/internal/upstream/arrival"
 )
 
 // The reasons for which a request isn't sent at all. They are the causes of
@@ -67,8 +69,8 @@ func ModelOf(ctx context.Context) string {
 	return model
 }
 
-// Sent reports when the last byte of the latest request made with a [WithKey] context was written. It is false when
-// the request was not written in full, so that upstream can't have counted it.
+// Sent reports when the last byte of the latest request made with a [WithKey] context was written, or, of one that is seen not to
+// arrive in time, when it had arrived. It is false when the request was not written in full, so that upstream can't have counted it.
 func Sent(ctx context.Context) (time.Time, bool) {
 	c := callFrom(ctx)
 	if c == nil {
@@ -110,6 +112,7 @@ func (c *call) sentAt() time.Time {
 type attempt struct {
 	now   func() time.Time
 	trace httptrace.ClientTrace // has it told how far it got
+	way   *arrival.Sending      // nil: nobody looks whether it arrives in time
 
 	mu       sync.Mutex
 	wrote    time.Time // httptrace says: written in full
@@ -124,6 +127,18 @@ type attempt struct {
 // where the trace hook is silent: for transports without a network, and when a connection breaks (or a fast HTTP/2
 // answer comes) between the last write and the hook. That errs towards "sent": a reservation kept, never a lost one.
 func (a *attempt) sentAt() time.Time {
+	at := a.leftAt()
+	if a.way == nil || at.IsZero() {
+		return at
+	}
+	if late := a.way.Arrived(); late.After(at) {
+		return late
+	}
+	return at
+}
+
+// leftAt is sentAt for a request that arrives soon.
+func (a *attempt) leftAt() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -145,7 +160,9 @@ func (a *attempt) noteWrote(info httptrace.WroteRequestInfo) {
 		a.wrote = time.Time{}
 		return
 	}
-	a.wrote = a.now()
+	if a.wrote = a.now(); a.way != nil {
+		a.way.Wrote()
+	}
 }
 
 func (a *attempt) noteConsumed() {
@@ -230,12 +247,14 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// A Transport gives each request the key of its context as its only credential. All fields but Name are required.
+// A Transport gives each request the key of its context as its only credential. All fields but Name and Path are required.
 type Transport struct {
 	Name string            // the provider's, for errors; empty: Gemini's
 	Base http.RoundTripper // carries the requests
 	To   *url.URL          // whose scheme and host alone get a key
 	Now  func() time.Time  // for Sent
+	// Path is how soon requests arrive, which is measured; nil: it isn't.
+	Path *arrival.Path
 	// Put puts a key, or what WithoutKey stands for, on a request whose header is its own.
 	// What it fails with is what the request fails with, which isn't sent.
 	Put func(r *http.Request, key string) error
@@ -262,9 +281,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	_, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
+	network, traced := t.Base.(*http.Transport) // which calls the hooks of httptrace
+	if t.Path != nil && (!traced || !passedOn(network, out)) {
+		a.way = t.Path.Send(req.Context(), &a.trace, t.Now, t.To.Scheme == "https")
+	}
 	a.watch(out, traced)
 	resp, err := t.Base.RoundTrip(out)
+	if a.way != nil {
+		a.way.Ended(err == nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -275,6 +300,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.noteAnswer(resp.StatusCode)
 	resp.Request = req
 	return resp, nil
+}
+
+// passedOn reports whether another program passes a request on, to which the connection is.
+func passedOn(t *http.Transport, r *http.Request) bool {
+	if t.Proxy == nil {
+		return false
+	}
+	proxy, err := t.Proxy(r)
+	return proxy != nil || err != nil
 }
 
 func (t *Transport) refuse(c *call, req *http.Request) error {

@@ -132,10 +132,6 @@ func (c *Calendar) under(rules *Rules, l limits.EffectiveLimits) Terms {
 	return t
 }
 
-// short is below how long a window more than a twentieth of it would be lost, skew included, by
-// waits that are told in whole seconds. So of shorter ones they are told in milliseconds.
-const short = 20 * time.Second
-
 // Whole returns by how much longer a booking is planned to last that is planned to last so much
 // longer: the same, unless the window is shorter. Then it is rounded up, so that requests one after
 // the other fill all of it: others take its place once its holder has come, until the next booking.
@@ -147,9 +143,9 @@ func (t *Terms) Whole(allowance time.Duration) time.Duration {
 	return millis(allowance).Ceil(one).Sub(0)
 }
 
-// Short reports whether it is such a window. Of a longer one waits may be told in milliseconds
-// too, for the sake of a short one beside it.
-func (t *Terms) Short() bool { return t.every < millis(short) }
+// Short reports whether it is a window of which waits are told in milliseconds ([limits.Short]). Of a longer one waits may be
+// told so too, for the sake of a short one beside it.
+func (t *Terms) Short() bool { return t.every < millis(limits.Short) }
 
 // grainOf returns what the ends of folded requests are rounded up to on a calendar of such a
 // window: whole seconds, or a sixtieth of a window above a minute, and a hundredth of one below,

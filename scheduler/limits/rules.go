@@ -2,6 +2,7 @@ package limits
 
 import (
 	"cmp"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,9 @@ type Rules struct {
 	// Projects are the rules of the projects that have others, by ID, and nil in those: see
 	// [Rules.Of].
 	Projects map[string]*Rules
+	// Near is how much later than it was sent a request arrives at a provider, where that is measured, by the provider's
+	// name: on windows of less than twenty seconds, of which nobody has named it.
+	Near map[string]time.Duration
 	// Prefer says which projects are used first where several have room.
 	Prefer Preference
 }
@@ -67,7 +71,41 @@ func (r *Rules) Spec(name string) Spec {
 	if s.Window <= 0 {
 		s.Window = Window
 	}
+	if len(r.Near) > 0 && s.Late == 0 {
+		s.Late = r.near(name, s)
+	}
 	return s
+}
+
+// near returns how much later requests arrive that a calendar counts, where that is measured and makes a difference; 0: not.
+func (r *Rules) near(name string, s Spec) time.Duration {
+	b, ok := readBeside(name)
+	if !ok || b.kind != kindWindow || s.Refill || s.AtATime || s.AtAnswer || s.Window >= Short {
+		return 0
+	}
+	provider, _, _ := strings.Cut(b.model, "/")
+	return min(r.Near[provider], r.Skew)
+}
+
+// Short is below how long a window more than a fortieth of it would be lost by what a request is taken to arrive late where
+// nothing is known, and more than a twentieth by waits that are told in whole seconds.
+const Short = 20 * time.Second
+
+// Nearer returns the rules with what is measured of how soon requests arrive.
+func (r *Rules) Nearer(near map[string]time.Duration) *Rules {
+	if len(near) == 0 {
+		return r
+	}
+	next := *r
+	next.Near, next.Projects = near, make(map[string]*Rules, len(r.Projects))
+	done := make(map[*Rules]*Rules) // several projects share rules
+	for project, own := range r.Projects {
+		if done[own] == nil {
+			done[own] = own.Nearer(near)
+		}
+		next.Projects[project] = done[own]
+	}
+	return &next
 }
 
 // Late returns how much later than it was sent a request may arrive, for a calendar.

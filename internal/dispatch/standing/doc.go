@@ -28,6 +28,7 @@
 // Files, from the top down; a file calls only those below it:
 //
 //   - standing.go: the changes
+//   - late.go: requests that arrive later than was measured, or named
 //   - shares.go: what of an organisation's limits is left to each key
 //   - record.go: what was counted when a request was sent, and what others were charged with
 package standing

@@ -64,24 +64,6 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 	return news, nil
 }
 
-// arrivedLate has the calendars of a request that was refused told that it may have arrived later than somebody has named.
-func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, sent Sent) (news []string, err error) {
-	for _, x := range grant.Also {
-		late := ctl.Rules().Of(grant.Project).Spec(x.On).Late
-		if _, refused := sent.refused[x.On]; !refused || late == 0 {
-			continue
-		}
-		result, err := ctl.Apply(ctx, grant.Project, scheduler.ArrivedLate{Model: x.On, ID: x.Reservation.ID})
-		if err != nil {
-			return news, err
-		}
-		if result.Changed {
-			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that are named: for a day they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, late))
-		}
-	}
-	return news, nil
-}
-
 // Changes returns what a project is to be told after an answer; mostly nothing. The project has
 // the request that was answered on it; the IDs are random, for what others have sent.
 func (r *Record) Changes(project string, p *scheduler.Project, rules *scheduler.Rules, now scheduler.Instant, heard Heard, id func() uint64) (changes []scheduler.Change) {

@@ -14,6 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/bodies"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/arrival"
 	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 )
 
@@ -37,7 +38,7 @@ const anthropicVersion = "2023-06-01"
 // https://docs.claude.com/en/docs/build-with-claude/files
 const filesBeta = "files-api-2025-04-14"
 
-// Config is what is known of an endpoint. All fields but Transport and Now are required.
+// Config is what is known of an endpoint. All fields but Transport, Path and Now are required.
 type Config struct {
 	Name   string // the provider's, as keys carry it
 	Format Format
@@ -54,6 +55,8 @@ type Config struct {
 	MaxTokens string
 	// Transport carries the requests. Default: one that calls no link-local address.
 	Transport http.RoundTripper
+	// Path is where it is kept how soon requests arrive. Default: that isn't measured.
+	Path *arrival.Path
 	// Now is the clock for upstream.Sent. Default: time.Now.
 	Now func() time.Time
 }
@@ -88,7 +91,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: %w", cfg.Name, err)
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = upstream.NewTransport()
+		network := upstream.NewTransport()
+		network.DialContext = arrival.Counted(network.DialContext)
+		cfg.Transport = network
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -108,11 +113,11 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		name: cfg.Name, format: cfg.Format, base: base, dialect: dialect, counting: counts, maxTokens: cmp.Or(cfg.MaxTokens, "max_tokens"),
 		version: cfg.Version,
-		keyed:   &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put},
+		keyed:   &upstream.Transport{Name: cfg.Name, Base: cfg.Transport, To: base.URL(), Now: cfg.Now, Put: put, Path: cfg.Path},
 	}
 	if cfg.Format != OpenAI && cfg.Chats != "" {
 		chats := cfg // which wants its key as OpenAI's clients have it
-		chats.Format, chats.BaseURL, chats.Header = OpenAI, cfg.Chats, authorization
+		chats.Format, chats.BaseURL, chats.Header, chats.Path = OpenAI, cfg.Chats, authorization, nil
 		if c.chats, err = New(chats); err != nil {
 			return nil, err
 		}

@@ -1,0 +1,94 @@
+package arrival
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestKernelTells: what the other side doesn't take any more is not acknowledged, and is once it is taken.
+func TestKernelTells(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the kernel isn't asked here")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	conn, err := Counted(new(net.Dialer).DialContext)(t.Context(), "tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	other, err := listener.Accept()
+	require.NoError(t, err)
+	defer other.Close()
+	c := connOf(conn)
+	require.NotNil(t, c)
+	n, ok := c.Unacknowledged()
+	require.True(t, ok)
+	require.Zero(t, n)
+
+	wrote := int64(0)
+	for {
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+		n, err := conn.Write(make([]byte, 1<<20))
+		wrote += int64(n)
+		if err != nil {
+			break // there is no room on either side
+		}
+	}
+	assert.Equal(t, wrote, c.Written())
+	n, ok = c.Unacknowledged()
+	assert.True(t, ok)
+	assert.Positive(t, n)
+	assert.Less(t, n, wrote)
+
+	buffer, read := make([]byte, 1<<20), int64(0)
+	for read < wrote {
+		n, err := other.Read(buffer)
+		require.NoError(t, err)
+		read += int64(n)
+	}
+	assert.Eventually(t, func() bool { n, ok := c.Unacknowledged(); return ok && n == 0 }, 10*time.Second, time.Millisecond)
+}
+
+// TestConnectionsOfRequests: what a network connection carries is known beneath its encryption too, in HTTP/1.1 and HTTP/2.
+func TestConnectionsOfRequests(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the kernel isn't asked here")
+	}
+	for proto, two := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { assert.Equal(t, proto, r.Proto) }))
+		server.EnableHTTP2 = two
+		server.StartTLS()
+		defer server.Close()
+		network := server.Client().Transport.(*http.Transport)
+		network.DialContext = Counted(new(net.Dialer).DialContext)
+		p := new(Path)
+		for range 2 {
+			trace := new(httptrace.ClientTrace)
+			s := p.Send(t.Context(), trace, time.Now, true)
+			wrote := make(chan struct{})
+			trace.WroteRequest = func(httptrace.WroteRequestInfo) { s.Wrote(); close(wrote) }
+			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, server.URL, nil)
+			require.NoError(t, err)
+			resp, err := network.RoundTrip(r)
+			require.NoError(t, err)
+			resp.Body.Close()
+			<-wrote
+			s.mu.Lock()
+			assert.NotNil(t, s.conn)
+			assert.Positive(t, s.end)
+			s.mu.Unlock()
+			s.Ended(true)
+		}
+		p.mu.Lock()
+		assert.Len(t, p.trips, 1, "one connection was made")
+		p.mu.Unlock()
+	}
+}

@@ -1,0 +1,143 @@
+package arrival
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http/httptrace"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A line is a connection whose other side acknowledges what was written after a while.
+type line struct {
+	net.Conn
+	way     time.Duration
+	written atomic.Int64
+	there   atomic.Int64
+	silent  bool // it doesn't tell
+}
+
+func (l *line) Written() int64 { return l.written.Load() }
+
+func (l *line) Unacknowledged() (int64, bool) { return l.written.Load() - l.there.Load(), !l.silent }
+
+// A told keeps what it is told.
+type told struct {
+	wrote int
+	late  []time.Time
+}
+
+func (t *told) Wrote(time.Time)      { t.wrote++ }
+func (t *told) Late(until time.Time) { t.late = append(t.late, until) }
+
+// send has one request sent on a line, which is answered so much later.
+func send(t *testing.T, p *Path, l *line, dials, answer time.Duration) (*Sending, *told) {
+	to, trace := new(told), new(httptrace.ClientTrace)
+	s := p.Send(WithWatcher(t.Context(), to), trace, time.Now, true)
+	if dials > 0 {
+		trace.ConnectStart("tcp", "[::1]:1")
+		trace.ConnectStart("tcp", "127.0.0.1:1")
+		trace.ConnectDone("tcp", "[::1]:1", net.ErrClosed)
+		time.Sleep(dials)
+		trace.ConnectDone("tcp", "127.0.0.1:1", nil)
+		trace.TLSHandshakeStart()
+		time.Sleep(dials)
+		trace.TLSHandshakeDone(tls.ConnectionState{}, nil)
+	}
+	trace.GotConn(httptrace.GotConnInfo{Conn: l})
+	end := l.written.Add(100)
+	time.AfterFunc(l.way, func() { l.there.Store(end) })
+	s.Wrote()
+	time.Sleep(answer)
+	s.Ended(true)
+	return s, to
+}
+
+// TestPathBeginsCareful: nothing is known before enough requests have been seen to arrive in time. What is known grows with how long dialling
+// takes, up to where nothing is.
+func TestPathBeginsCareful(t *testing.T) {
+	for trip, want := range map[time.Duration]time.Duration{
+		time.Millisecond: 40 * time.Millisecond, 20 * time.Millisecond: 40 * time.Millisecond, 21 * time.Millisecond: 50 * time.Millisecond,
+		100 * time.Millisecond: 200 * time.Millisecond, 101 * time.Millisecond: 0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, changes := new(Path), 0
+			p.OnChange(func() { changes++ })
+			l := &line{way: trip}
+			for i := range enough {
+				assert.Zero(t, p.Late(), i)
+				dials := time.Duration(0)
+				if i == 0 {
+					dials = trip
+				}
+				s, to := send(t, p, l, dials, time.Second)
+				assert.Zero(t, s.Arrived())
+				assert.Equal(t, 1, to.wrote)
+				assert.Empty(t, to.late)
+			}
+			assert.Equal(t, want, p.Late(), trip)
+			assert.Equal(t, want > 0, changes == 1, trip)
+		})
+	}
+}
+
+// TestPathsThatTellNothing: where the kernel shows nothing under way, or doesn't tell, or no connection was seen to be made, nothing is known.
+func TestPathsThatTellNothing(t *testing.T) {
+	for name, l := range map[string]*line{"nothing under way": {}, "silent": {way: time.Millisecond, silent: true}, "not dialled": {way: time.Millisecond}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := new(Path)
+			for range 3 * enough {
+				if l.way == 0 {
+					l.there.Store(l.written.Load() + 100)
+				}
+				dials := time.Millisecond
+				if name == "not dialled" {
+					dials = 0
+				}
+				send(t, p, l, dials, time.Second)
+			}
+			assert.Zero(t, p.Late(), name)
+		})
+	}
+}
+
+// TestPathThatGetsLonger: one request that doesn't arrive in time ends what is known, and is told of until it has arrived, each time before the time
+// that was told before is over. After a while the path may be known again.
+func TestPathThatGetsLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, l := new(Path), &line{way: 5 * time.Millisecond}
+		for range enough {
+			send(t, p, l, 5*time.Millisecond, time.Second)
+		}
+		assert.NotZero(t, p.Late())
+		l.way = 2 * time.Second
+		began := time.Now()
+		s, to := send(t, p, l, 0, 5*time.Second)
+		assert.Zero(t, p.Late())
+		until := began.Add(least + acknowledging)
+		for _, at := range to.late {
+			assert.True(t, at.After(until), "%v", to.late)
+			until = at
+		}
+		assert.True(t, until.After(began.Add(l.way)))
+		assert.Len(t, to.late, 4, "at .1, .3, .7 and 1.5 s")
+		assert.False(t, s.Arrived().Before(began.Add(l.way)))
+		assert.Less(t, s.Arrived().Sub(began), 2*l.way)
+
+		// One that is answered has arrived.
+		s, _ = send(t, p, l, 0, time.Second)
+		assert.Equal(t, time.Now(), s.Arrived())
+		l.way = 5 * time.Millisecond
+		for range enough {
+			send(t, p, l, 0, time.Second)
+		}
+		assert.Zero(t, p.Late(), "for a while")
+		time.Sleep(unsureFor)
+		send(t, p, l, 0, time.Second)
+		assert.NotZero(t, p.Late())
+	})
+}
