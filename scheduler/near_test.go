@@ -27,6 +27,7 @@ func TestNearer(t *testing.T) {
 			OfOutputs("azure/m"): 500 * ms, OfDay("azure/m"): 500 * ms, OfWindow("openai/m", sec): 500 * ms, "azure/m": 500 * ms, OfProject: 500 * ms,
 		} {
 			assert.Equal(t, want, rules.Late(name), name)
+			assert.Equal(t, want == 40*ms, rules.Measured(name), name)
 		}
 	}
 	assert.Equal(t, 500*ms, plain.Of("a").Late(OfWindow("azure/m", sec)))

@@ -146,6 +146,83 @@ func TestArrivedLate(t *testing.T) {
 	assert.Equal(t, next+1050, sent(next+1000).Start, "for a day")
 }
 
+// TestArrivedLateInABucket: what somebody has named of a bucket is corrected by a refusal too, for a day: what is refilled is refilled from
+// when requests have arrived on.
+func TestArrivedLateInABucket(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"azure/m": {RPM: Unlimited, TPM: Unlimited, RPD: Unlimited}})
+	rules.Skew = 500 * time.Millisecond
+	on := OfBucket("azure/m", time.Minute)
+	limits := EffectiveLimits{Limits: Limits{RPM: 60, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
+	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Minute, Refill: true, Burst: Burst{Requests: 2}, Late: 50 * time.Millisecond}}
+	var p *Project
+	id := uint64(0)
+	sent := func(now Instant) (result Result) {
+		id++
+		p, result = apply(t, rules, p, now, Reserve{Model: "azure/m", ID: id, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+		return result
+	}
+	late := func(now Instant, of Result) bool {
+		next, result := apply(t, rules, p, now, ArrivedLate{Model: on, ID: of.Also[0].Reservation.ID})
+		p = next
+		return result.Changed
+	}
+	require.Equal(t, Admitted, sent(noon).Verdict)
+	require.Equal(t, Admitted, sent(noon).Verdict)
+	earliest := func(now Instant) Instant {
+		start, _ := p.Calendar(on).Earliest(rules, now, Demand{})
+		return start
+	}
+	assert.Equal(t, noon+1050, earliest(noon+100), "one a second, from 50 ms on")
+	apart := sent(noon + 1600)
+	require.Equal(t, Admitted, apart.Verdict)
+	assert.False(t, late(noon+1700, apart), "others are at fault")
+	soon := sent(noon + 2050)
+	require.Equal(t, Admitted, soon.Verdict)
+	require.True(t, late(noon+2300, soon), "had the first arrived half a second late, there were none yet")
+	assert.False(t, late(noon+2300, soon), "that is known")
+	assert.Equal(t, noon+3500, earliest(noon+2400))
+	p = p.Compact(rules, noon+2400, 2, time.Second)
+	assert.GreaterOrEqual(t, earliest(noon+2400), noon+3500)
+
+	later := noon.Add(time.Hour)
+	assert.False(t, late(later, soon))
+	sent(later)
+	sent(later)
+	assert.Equal(t, later+1500, earliest(later+100), "for a day")
+	next := noon.Add(24*time.Hour + time.Minute)
+	sent(next)
+	sent(next)
+	assert.Equal(t, next+1050, earliest(next+100))
+}
+
+// TestArrivedLateBesideOthers: where somebody else is known to use the limits, a refusal may be theirs, and what it shows is believed for an hour.
+func TestArrivedLateBesideOthers(t *testing.T) {
+	rules := rulesFor(map[string]Limits{"azure/m": {RPM: 60, TPM: Unlimited, RPD: Unlimited}})
+	rules.Skew = 500 * time.Millisecond
+	on := OfWindow("azure/m", time.Second)
+	limits := EffectiveLimits{Limits: Limits{RPM: 1, TPM: Unlimited, RPD: Unlimited}, RPMFrom: FromOperator}
+	rules.Specs = map[string]Spec{on: {EffectiveLimits: limits, Window: time.Second, Late: 50 * time.Millisecond}}
+	p, _ := apply(t, rules, nil, noon.Add(-2*time.Minute), Heard{Model: "azure/m", ID: 1000, Used: Demand{Requests: 10}, Most: Demand{Requests: 10}})
+	require.True(t, p.Calendar("azure/m").Shared())
+	reserve := func(now Instant, id uint64) (result Result) {
+		p, result = apply(t, rules, p, now, Reserve{Model: "azure/m", ID: id, Demand: Demand{Tokens: 10}, Also: []Weight{{On: on}}})
+		return result
+	}
+	require.Equal(t, Admitted, reserve(noon, 1).Verdict)
+	again := reserve(noon+1050, 2)
+	require.Equal(t, Admitted, again.Verdict)
+	var late Result
+	p, late = apply(t, rules, p, noon+1200, ArrivedLate{Model: on, ID: again.Also[0].Reservation.ID})
+	require.True(t, late.Changed)
+	for at, want := range map[time.Duration]Instant{59 * time.Minute: 1500, 61 * time.Minute: 1050} {
+		now, was := noon.Add(at), p
+		reserve(now.Add(-5*time.Second), 5) // whose terms are those until now
+		reserve(now, 3)
+		assert.Equal(t, now+want, reserve(now+100, 4).Start, at)
+		p = was
+	}
+}
+
 // TestNothingIsAwaitedInAShortWindow: what others use of a window of a second is over before an answer tells of it, and so
 // nobody waits for one, as long as it takes to fill five of them.
 func TestNothingIsAwaitedInAShortWindow(t *testing.T) {

@@ -94,8 +94,9 @@ func (h Heard) apply(p *Project, rules *Rules, now Instant) Result {
 	return result
 }
 
-// ArrivedLate says that upstream refused a request though it fitted on a calendar of whose requests somebody has named how late
-// they may arrive ([Spec].Late). If it fitted for that alone, they are taken to arrive as late as others for a day.
+// ArrivedLate says that upstream refused a request though it fitted on a calendar of whose requests it is named or measured how late
+// they may arrive ([Spec].Late). If it fitted for that alone, they are taken to arrive as late as others for a day, or for an hour where
+// somebody else is known to use the limits, whose fault it may be.
 type ArrivedLate struct {
 	Model string
 	ID    uint64 // of its reservation there
@@ -106,7 +107,8 @@ func (x ArrivedLate) apply(p *Project, rules *Rules, now Instant) Result {
 		return Result{}
 	}
 	c, t := p.edit(rules, now, x.Model)
-	if !c.ArrivedLate(t, now, x.ID) {
+	of, _ := CountsSent(x.Model)
+	if !c.ArrivedLate(t, now, x.ID, p.find(of).Shared()) {
 		return Result{}
 	}
 	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}

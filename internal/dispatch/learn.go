@@ -28,7 +28,7 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 	limited := patience.Limit(ctx)
 	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown, Refused: lesson.OfLimits(r.call.refusalOf(e))})
 	if !unknown { // a name that a caller made up leaves no state
-		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus))
+		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus, e.RetryDelay))
 	}
 	limited.End()
 	return errors.Join(err, r.feedback(ctx, grant, key, e))

@@ -9,8 +9,9 @@ import (
 // rememberedFor is for how long it is known that somebody else uses the limits too, since that was last found.
 const rememberedFor = 30 * time.Minute
 
-// lateFor is for how long requests are taken to arrive later than somebody has named, once one did.
-const lateFor = 24 * time.Hour
+// lateFor is for how long requests are taken to arrive later than somebody has named or was measured, once one did, and sharedLateFor
+// where that one may have been refused for what somebody else has sent.
+const lateFor, sharedLateFor = 24 * time.Hour, time.Hour
 
 const (
 	// quiet is the part of a window after which it isn't known any more what others use of it, if nothing was sent.
@@ -125,29 +126,19 @@ func (c *Calendar) awaited(t *Terms, now Instant) Instant {
 	return first + answerFor
 }
 
+// Shared reports whether somebody else is known to use the limits.
+func (c *Calendar) Shared() bool { return c != nil && c.note(othersID) != nil }
+
 // ArrivedLate notes that a request was refused though it fitted, where it wouldn't have had requests been taken to arrive as late
-// as anywhere, not as late as somebody has named: they do so then, from what was sent lately on, for a day. It reports whether it did.
-func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64) bool {
+// as anywhere, not as late as somebody has named or was measured: they do so then, from what was sent lately on, for a day; where it may have
+// been somebody else's fault too, for an hour. It reports whether it did.
+func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64, shared bool) bool {
 	i := c.sent(id)
-	if i < 0 || t.sooner == 0 || t.refill {
-		return false
-	}
-	own, tokens, requests := c.Sent[i], int64(0), int64(0)
-	for _, r := range c.Sent {
-		if r.Start <= own.Start && r.End+t.sooner > own.Start && !r.Note() {
-			tokens, requests = tokens+t.weight(r.Tokens), requests+r.Requests
-		}
-	}
-	for _, x := range c.Folded {
-		if x.End+t.sooner > own.Start {
-			tokens, requests = tokens+t.weight(x.Tokens), requests+x.Requests
-		}
-	}
-	if t.exceeds(tokens, requests) == NoCause {
+	if i < 0 || t.sooner == 0 || !c.lateAt(&t, c.Sent[i].Start) {
 		return false
 	}
 	for i, r := range c.Sent {
-		if r.End+t.sooner > now && !r.Note() {
+		if (t.refill || r.End+t.sooner > now) && !r.Note() {
 			c.editSent(i).End += t.sooner
 		}
 	}
@@ -157,7 +148,59 @@ func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64) bool {
 		x.End = (x.End + t.sooner).Ceil(t.grain)
 		c.addFolded(x)
 	}
-	c.Sent = append(c.Sent, &Reservation{ID: lateID, Start: now, End: now, Requests: 1})
+	if c.Debt != (Debt{}) && t.refill {
+		c.Debt.At += t.sooner
+	}
+	since := now
+	if shared {
+		since = now.Add(sharedLateFor - lateFor)
+	}
+	c.Sent = append(c.Sent, &Reservation{ID: lateID, Start: since, End: since, Requests: 1})
 	c.Fold(t, MaxExact)
 	return true
+}
+
+// lateAt reports whether what had been sent by an instant would have been too much then, had it arrived as late as anywhere.
+func (c *Calendar) lateAt(t *Terms, at Instant) bool {
+	if t.refill {
+		return c.drained(t, at)
+	}
+	tokens, requests := int64(0), int64(0)
+	for _, r := range c.Sent {
+		if r.Start <= at && r.End+t.sooner > at && !r.Note() {
+			tokens, requests = tokens+t.weight(r.Tokens), requests+r.Requests
+		}
+	}
+	for _, x := range c.Folded {
+		if x.End+t.sooner > at {
+			tokens, requests = tokens+t.weight(x.Tokens), requests+x.Requests
+		}
+	}
+	return t.exceeds(tokens, requests) != NoCause
+}
+
+// drained is lateAt of a bucket, which is refilled from when something has arrived on.
+func (c *Calendar) drained(t *Terms, at Instant) bool {
+	var arrived, beside []taking
+	add := func(end Instant, tokens, requests int64) {
+		if end += t.sooner; end <= at {
+			arrived = append(arrived, taking{end: end, tokens: tokens, requests: requests})
+		} else {
+			beside = append(beside, taking{end: at, tokens: tokens, requests: requests})
+		}
+	}
+	for _, r := range c.Sent {
+		if r.Start <= at && !r.Note() {
+			add(r.End, r.Tokens, r.Requests)
+		}
+	}
+	for _, x := range c.Folded {
+		add(x.End, x.Tokens, x.Requests)
+	}
+	d := c.Debt.in(t.every)
+	if d != (Debt{Per: t.every}) {
+		d.At += t.sooner
+	}
+	_, kept := d.after(t, append(arrived, beside...)).over(t)
+	return kept != NoCause
 }

@@ -207,5 +207,8 @@ func (c *Calendar) Probing(now Instant) Cause {
 // the minute whose answer isn't known yet.
 func (c *Calendar) weighs(r *Reservation, now Instant) bool {
 	p := &c.Learned.Probe
+	if r.Note() {
+		return false
+	}
 	return r.ID != p.ID || p.Cause.OfBlock() || p.Cause == ByRPD || !p.Active(now)
 }

@@ -77,6 +77,16 @@ func (r *Rules) Spec(name string) Spec {
 	return s
 }
 
+// Measured reports whether it is measured how late requests arrive that a calendar counts, and nobody has named it.
+func (r *Rules) Measured(name string) bool {
+	if len(r.Near) == 0 {
+		return false
+	}
+	named := *r
+	named.Near = nil
+	return named.Spec(name).Late == 0 && r.Spec(name).Late > 0
+}
+
 // near returns how much later requests arrive that a calendar counts, where that is measured and makes a difference; 0: not.
 func (r *Rules) near(name string, s Spec) time.Duration {
 	b, ok := readBeside(name)
@@ -84,7 +94,10 @@ func (r *Rules) near(name string, s Spec) time.Duration {
 		return 0
 	}
 	provider, _, _ := strings.Cut(b.model, "/")
-	return min(r.Near[provider], r.Skew)
+	if late := r.Near[provider]; late < r.Skew {
+		return late
+	}
+	return 0
 }
 
 // Short is below how long a window more than a fortieth of it would be lost by what a request is taken to arrive late where

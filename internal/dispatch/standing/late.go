@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/upstream/arrival"
+	"fluxgate.dev/fluxgate/internal/upstream/ratelimits"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -70,11 +71,16 @@ func (w *watcher) until(at time.Time, covered scheduler.Instant) {
 	}()
 }
 
-// arrivedLate has the calendars of a request that was refused told that it may have arrived later than somebody has named.
-func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, sent Sent) (news []string, err error) {
+// arrivedLate has the calendars of a request that was refused told that it may have arrived later than somebody has named, or than
+// was measured.
+func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, told []ratelimits.Limit, sent Sent) (news []string, err error) {
+	if sent.refused == nil {
+		return nil, nil
+	}
+	rules := ctl.Rules().Of(grant.Project)
 	for _, x := range grant.Also {
-		late := ctl.Rules().Of(grant.Project).Spec(x.On).Late
-		if _, refused := sent.refused[x.On]; !refused || late == 0 {
+		spec := rules.Spec(x.On)
+		if spec.Late == 0 || !mayBeLate(spec, x.Reservation, told, sent.again) {
 			continue
 		}
 		result, err := ctl.Apply(ctx, grant.Project, scheduler.ArrivedLate{Model: x.On, ID: x.Reservation.ID})
@@ -82,8 +88,28 @@ func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admissio
 			return news, err
 		}
 		if result.Changed {
-			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that are named: for a day they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, late))
+			how := "are named"
+			if rules.Measured(x.On) {
+				how = "were measured"
+			}
+			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that %s: for a day they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, spec.Late, how))
 		}
 	}
 	return news, nil
+}
+
+// mayBeLate reports whether a refusal may be one by a limit, for all that it says: what is left of that, and when to come back.
+func mayBeLate(spec scheduler.Spec, r scheduler.Reservation, told []ratelimits.Limit, again time.Duration) bool {
+	said, enough := false, true
+	for _, l := range told {
+		if l.Per != spec.Window || l.Tier != ratelimits.Standard || l.Remaining < 0 {
+			continue
+		}
+		least := r.Requests
+		if l.Dimension != ratelimits.Requests {
+			least = max(r.Tokens, 1)
+		}
+		said, enough = true, enough && l.Remaining >= least
+	}
+	return !(said && enough) && again <= spec.Window+scheduler.Short
 }

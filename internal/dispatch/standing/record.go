@@ -62,14 +62,17 @@ type Sent struct {
 	missing map[string]scheduler.Demand
 	// refused is what of it the request itself was, where it is known to have been refused.
 	refused map[string]scheduler.Demand
+	// again is after how long that said to come again; 0: it didn't say.
+	again time.Duration
 }
 
-// Answered returns it for a request of a grant that was answered with an HTTP status. One that was
+// Answered returns it for a request of a grant that was answered with an HTTP status, and told when to come again. One that was
 // refused stays counted here, for all that is known, but what is told is without it.
-func (s Sent) Answered(grant *admission.Grant, status int) Sent {
+func (s Sent) Answered(grant *admission.Grant, status int, again time.Duration) Sent {
 	if status != http.StatusTooManyRequests {
 		return s
 	}
+	s.again = again
 	own := func(r scheduler.Reservation) scheduler.Demand {
 		return scheduler.Demand{Requests: r.Requests, Tokens: r.Tokens}
 	}

@@ -45,7 +45,7 @@ func (r *Record) Believe(ctx context.Context, ctl *admission.Controller, grant *
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if news, err = arrivedLate(ctx, ctl, grant, sent); err != nil || len(told) == 0 {
+	if news, err = arrivedLate(ctx, ctl, grant, told, sent); err != nil || len(told) == 0 {
 		return news, err
 	}
 	states, err := ctl.View(ctx, []string{grant.Project})

@@ -370,7 +370,7 @@ func TestRefusedIsNoneOfThem(t *testing.T) {
 	p, result := (*scheduler.Project)(nil).Apply(rules, now, scheduler.Reserve{Model: model, ID: 1, Over: true, Demand: scheduler.Demand{Requests: 1}})
 	grant := &admission.Grant{Model: model, Reservation: result.Reservation}
 	sent := r.counted("p", p, rules, now, model)
-	heard := Heard{model, "", []ratelimits.Limit{told(ratelimits.Requests, 10, 0)}, sent.Answered(grant, http.StatusTooManyRequests)}
+	heard := Heard{model, "", []ratelimits.Limit{told(ratelimits.Requests, 10, 0)}, sent.Answered(grant, http.StatusTooManyRequests, 0)}
 	got := r.Changes("p", p, rules, now, heard, nine)
 	if assert.Len(t, got, 1) {
 		assert.EqualValues(t, 10+2, got[0].(scheduler.Heard).Most.Requests, "all ten are others'")
