@@ -38,8 +38,10 @@ func TestKernelTells(t *testing.T) {
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
 		n, err := conn.Write(make([]byte, 1<<20))
 		wrote += int64(n)
-		if err != nil {
-			break // there is no room on either side
+		if err != nil && wrote > 0 { // there is no room on either side, or this machine had something else to do
+			if n, ok := c.Unacknowledged(); ok && n > 0 {
+				break
+			}
 		}
 	}
 	assert.Equal(t, wrote, c.Written())

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,12 +28,22 @@ func (l *line) Unacknowledged() (int64, bool) { return l.written.Load() - l.ther
 
 // A told keeps what it is told.
 type told struct {
+	mu    sync.Mutex
 	wrote int
 	late  []time.Time
 }
 
-func (t *told) Wrote(time.Time)      { t.wrote++ }
-func (t *told) Late(until time.Time) { t.late = append(t.late, until) }
+func (t *told) Wrote(time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wrote++
+}
+
+func (t *told) Late(until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.late = append(t.late, until)
+}
 
 // send has one request sent on a line, which is answered so much later.
 func send(t *testing.T, p *Path, l *line, dials, answer time.Duration) (*Sending, *told) {
@@ -54,7 +65,9 @@ func send(t *testing.T, p *Path, l *line, dials, answer time.Duration) (*Sending
 	s.Wrote()
 	time.Sleep(answer)
 	s.Ended(true)
-	return s, to
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	return s, &told{wrote: to.wrote, late: to.late}
 }
 
 // TestPathBeginsCareful: nothing is known before enough requests have been seen to arrive in time. What is known grows with how long dialling
@@ -65,8 +78,9 @@ func TestPathBeginsCareful(t *testing.T) {
 		100 * time.Millisecond: 200 * time.Millisecond, 101 * time.Millisecond: 0,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			p, changes := new(Path), 0
-			p.OnChange(func() { changes++ })
+			p := new(Path)
+			var changes atomic.Int64
+			p.OnChange(func() { changes.Add(1) })
 			l := &line{way: trip}
 			for i := range enough {
 				assert.Zero(t, p.Late(), i)
@@ -80,7 +94,7 @@ func TestPathBeginsCareful(t *testing.T) {
 				assert.Empty(t, to.late)
 			}
 			assert.Equal(t, want, p.Late(), trip)
-			assert.Equal(t, want > 0, changes == 1, trip)
+			assert.Equal(t, want > 0, changes.Load() == 1, trip)
 		})
 	}
 }
