@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"fluxgate.dev/fluxgate/internal/openaisim"
+	"fluxgate.dev/fluxgate/internal/race"
 	"fluxgate.dev/fluxgate/internal/simquota"
 )
 
@@ -20,18 +21,22 @@ import (
 // place is sent. So nothing is refused, as long as what a request takes longer shows before the provider
 // counts the next. What is too little to show costs one group of refusals, which widens what is taken for a day.
 func TestArrivalsThatJump(t *testing.T) {
+	const beyond = "beyond what is taken of any"
 	for name, c := range map[string]struct {
 		most, limit int64
 		becomes     time.Duration
 		groups      int
 	}{
-		"to what is allowed for":          {1, 1, 38 * time.Millisecond, 0},
-		"to more than shows":              {1, 1, 90 * time.Millisecond, 1},
-		"to a segment that is sent twice": {1, 1, 250 * time.Millisecond, 0},
-		"to what is taken of any":         {1, 1, 500 * time.Millisecond, 0},
-		"beyond that":                     {1, 1, 1200 * time.Millisecond, 0},
-		"ten of them, to that":            {10, 10, 500 * time.Millisecond, 0},
+		"to what is allowed for":               {1, 1, 38 * time.Millisecond, 0},
+		"to more than shows":                   {1, 1, 90 * time.Millisecond, 1},
+		"to a segment that is sent twice":      {1, 1, 250 * time.Millisecond, 0},
+		"to what is taken of any":              {1, 1, 500 * time.Millisecond, 0},
+		beyond:                                 {1, 1, 1200 * time.Millisecond, 0},
+		"ten of them, to what is taken of any": {10, 10, 500 * time.Millisecond, 0},
 	} {
+		if (race.Enabled || testing.Short()) && name != beyond {
+			continue // what differs between these is arithmetic
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -42,7 +47,7 @@ func TestArrivalsThatJump(t *testing.T) {
 					input:  50, output: 50, bound: bound, exact: true,
 				})
 				f.begin = time.Now()
-				const steady, long = 3 * time.Minute, 6 * time.Minute
+				const steady, long = 2 * time.Minute, 5 * time.Minute
 				var known int
 				time.AfterFunc(steady, func() {
 					known = f.ledger.Total().Refused
@@ -50,7 +55,7 @@ func TestArrivalsThatJump(t *testing.T) {
 				})
 				time.AfterFunc(steady+long, func() { f.way.become(dial) })
 				var all sync.WaitGroup
-				f.unleash(&all, f.begin.Add(30*time.Minute))
+				f.unleash(&all, f.begin.Add(12*time.Minute))
 				all.Wait()
 				assert.Empty(t, f.strays)
 				groups, last := map[string]int{}, map[string]time.Time{}
