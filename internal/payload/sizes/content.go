@@ -80,8 +80,19 @@ func (m *meter) numbers(value []byte) {
 	}
 }
 
-// part adds a part of a message, in any of the formats.
+// maxWithin is how many parts may be within one another: results of tools have documents, and those have texts. Each is read
+// a few times.
+const maxWithin = 4
+
+// part adds a part of a message, in any of the formats. Deeper than any is, it counts as it stands.
 func (m *meter) part(part []byte) {
+	if m.within == maxWithin {
+		m.open = true
+		m.raw(part)
+		return
+	}
+	m.within++
+	defer func() { m.within-- }()
 	switch kind := strings.Trim(string(member(part, "type")), `"`); kind {
 	case "image_url", "input_image", "image":
 		m.image(part)

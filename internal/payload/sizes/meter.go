@@ -14,6 +14,7 @@ type meter struct {
 	most        int64
 	characters  int64
 	open        bool
+	within      int // how many parts are around
 }
 
 func (m *meter) likely(thousandths int64) { m.thousandths += thousandths }
@@ -99,17 +100,20 @@ func (m *meter) other(bytes, characters int64) {
 // name.
 func dataOf(part []byte) (longest []byte) {
 	for _, value := range payload.MembersOf(part) {
-		candidates := [][]byte{value}
+		longest = longerString(longest, value)
 		for _, inner := range payload.MembersOf(value) {
-			candidates = append(candidates, inner)
-		}
-		for _, c := range candidates {
-			if len(c) > 1 && c[0] == '"' && len(c) > len(longest) {
-				longest = c
-			}
+			longest = longerString(longest, inner)
 		}
 	}
 	return longest
+}
+
+// longerString returns a value if it is a string that is longer than another, or else that.
+func longerString(than, value []byte) []byte {
+	if len(value) > max(1, len(than)) && value[0] == '"' {
+		return value
+	}
+	return than
 }
 
 // member returns the last member of that name of an object; nil: there is none.
