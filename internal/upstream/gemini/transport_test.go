@@ -233,25 +233,57 @@ func (c countedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
+// wire is a listener for the other ends of pipes, so that a client and a server of net/http talk in virtual time.
+type wire chan net.Conn
+
+func (w wire) Accept() (net.Conn, error) {
+	conn, ok := <-w
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (w wire) Close() error   { return nil }
+func (w wire) Addr() net.Addr { return &net.UnixAddr{Name: "wire"} }
+
+func (w wire) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	w <- there
+	return here, nil
+}
+
+// However slow the machine, the request is sent before its time is up.
 func TestTimeout(t *testing.T) {
-	release := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		<-release
-	}))
-	defer s.Close()
-	defer close(release)
-	c, err := New(Config{BaseURL: s.URL})
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	_, err = c.Generate(ctx, testKey, prompt())
-	e := asError(t, err)
-	assert.Equal(t, upstream.ClassTimeout.String(), e.Class.String())
-	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	_, sent := sentAt(err)
-	assert.True(t, sent, "it may have been served and billed")
-	assertNoKey(t, e)
+	synctest.Test(t, func(t *testing.T) {
+		const patience = 100 * time.Millisecond
+		w := make(wire)
+		s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			<-r.Context().Done() // the client gives up
+		})}
+		served := make(chan error)
+		go func() { served <- s.Serve(w) }()
+		transport := upstream.NewTransport() // the default
+		transport.DialContext, transport.Proxy = w.dial, nil
+		c, err := New(Config{BaseURL: "http://upstream.test", Transport: transport})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		begun := time.Now()
+		_, err = c.Generate(ctx, testKey, prompt())
+		assert.Equal(t, patience, time.Since(begun))
+		e := asError(t, err)
+		assert.Equal(t, upstream.ClassTimeout.String(), e.Class.String())
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		at, sent := sentAt(err)
+		assert.True(t, sent, "it may have been served and billed")
+		assert.Equal(t, begun, at)
+		assertNoKey(t, e)
+		transport.CloseIdleConnections()
+		close(w)
+		assert.ErrorIs(t, <-served, net.ErrClosed)
+	})
 }
 
 func TestContextEnds(t *testing.T) {
