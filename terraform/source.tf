@@ -15,7 +15,7 @@ locals {
     "internal/terminal", "internal/wait",
     # Tests and what is only for them.
     "**/*_test.go", "**/testdata",
-    "internal/archtest", "internal/clients", "internal/endtoend", "internal/functiontest",
+    "internal/acceptance", "internal/archtest", "internal/clients", "internal/functiontest",
     "internal/nodetest", "internal/pagetest", "internal/race", "internal/simulation", "internal/standstill", "internal/terraformtest", "internal/testbuffer", "internal/testlock", "internal/threadtime",
     "internal/upgradetest",
     "storage/internal/codec/codectest", "storage/storetest",

@@ -91,7 +91,7 @@ func (f *function) kill() {
 
 // Google's SDK for JavaScript, in real time: thirty requests of a pool that takes ten a minute
 // are answered through wait, whole or streamed, and where the instance is killed after half a
-// minute and is there again after 65 seconds. TestWaitForUnmodifiedClients of package endtoend
+// minute and is there again after 65 seconds. TestWaitForUnmodifiedClients of package acceptance
 // holds the same of the SDK for Go to 2%, in virtual time.
 func TestThirtyThroughWait(t *testing.T) {
 	if testing.Short() {

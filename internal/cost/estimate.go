@@ -12,7 +12,7 @@ import (
 )
 
 // What an admission was measured to take, in documents. TestFirestoreOperations
-// of internal/endtoend measures it on the emulator, and fails above 1.05 writes
+// of internal/acceptance measures it on the emulator, and fails above 1.05 writes
 // (2.1 for one that was booked) or 0.1 reads.
 const (
 	measuredWrites = 0.885 // where there is room; when many wait they share commits: 0.225

@@ -1,4 +1,4 @@
-package endtoend
+package acceptance
 
 import (
 	"flag"
@@ -47,7 +47,7 @@ func (x *returns) RoundTrip(r *http.Request) (*http.Response, error) {
 // Two hundred requests at once, of a pool that takes half of them a minute, are all answered
 // through wait, which comes back on time for each. In real time, which takes a minute:
 //
-//	go test ./internal/endtoend -run TestTwoHundredAtOnce -realtime -v
+//	go test ./internal/acceptance -run TestTwoHundredAtOnce -realtime -v
 func TestTwoHundredAtOnce(t *testing.T) {
 	crowd := func(t *testing.T) {
 		const all, aMinute = 200, 100
