@@ -94,7 +94,7 @@
 //
 // A minute takes so many requests and so many tokens, and what is left of one is lost once the
 // other is used up. So where callers wait, a request goes where it leaves least unused; one that
-// is small waits a few seconds for another project rather than to take one of the last requests
+// is small waits up to twenty seconds for another project rather than to take one of the last requests
 // where many tokens are left; and one that is large waits a little longer where less is kept idle
 // for it: package packing. So beside others that wait, or were served lately, what is told may be
 // twenty seconds later than the first room behind them, and what is small is told when its turn

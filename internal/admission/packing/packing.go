@@ -61,12 +61,13 @@ func large(l scheduler.Limits, d scheduler.Demand) bool {
 }
 
 // Patience is for how long a request waits for room on a project that it isn't too small for.
-const Patience = 10 * time.Second
+const Patience = 20 * time.Second
 
 // Fitting returns the candidates for which a request isn't too small. It is where more tokens are
-// left for each request than those that wait have on average, and it has less than three fifths
-// of that. Where these have so few that a minute's requests are used up before its tokens,
-// nothing is too small.
+// left for each request than a minute has, and it has less than four fifths of that. Where those
+// that wait have so few on average that a minute's requests are used up before its tokens, nothing
+// is too small. What they have isn't compared with what is left: of those that wait the large ones
+// wait for longest, so they have more than what is sent.
 func Fitting(rules *scheduler.Rules, now scheduler.Instant, candidates []scheduler.Candidate, model string, d scheduler.Demand, average int64) []scheduler.Candidate {
 	fit := make([]scheduler.Candidate, 0, len(candidates))
 	for _, c := range candidates {
@@ -74,7 +75,8 @@ func Fitting(rules *scheduler.Rules, now scheduler.Instant, candidates []schedul
 		l := calendar.EffectiveLimits(rules.Of(c.ID), now).Limits
 		if large(l, scheduler.Demand{Tokens: average}) {
 			requests, tokens := calendar.InWindow(rules.Of(c.ID), now)
-			if requests, tokens = l.RPM-requests, l.TPM-tokens; tokens > average*requests && requests > 0 && 5*d.Tokens*requests < 3*tokens*d.Count() {
+			requests, tokens = l.RPM-requests, l.TPM-tokens
+			if requests > 0 && part(tokens, l.TPM) > part(requests, l.RPM) && 5*d.Tokens*requests < 4*tokens*d.Count() {
 				continue
 			}
 		}

@@ -75,13 +75,15 @@ func TestFitting(t *testing.T) {
 		why             string
 	}{
 		{10, 200, []string{"many", "full", "unknown"}, "it would leave 910 tokens and no request for them"},
-		{551, 200, []string{"many", "full", "unknown"}, "less than three fifths of the 920"},
-		{552, 200, []string{"few", "many", "full", "unknown"}, ""},
-		{10, 1000, []string{"few", "many", "full", "unknown"}, "those that wait need as many for a request"},
+		{735, 200, []string{"many", "full", "unknown"}, "less than four fifths of the 920"},
+		{736, 200, []string{"few", "many", "full", "unknown"}, ""},
+		{10, 1000, []string{"many", "full", "unknown"}, "however many those that wait have"},
 		{10, 100, []string{"few", "many", "full", "unknown"}, "a minute's requests are used up before its tokens"},
 	} {
 		assert.Equal(t, c.fit, ids(Fitting(rules, now, all, model, scheduler.Demand{Tokens: c.tokens}, c.average)), "%d tokens: %s", c.tokens, c.why)
 	}
+	even := []scheduler.Candidate{project("even", sent{100, 30}, sent{100, 30})}
+	assert.Len(t, Fitting(rules, now, even, model, scheduler.Demand{Tokens: 10}, 200), 1, "a tenth of the tokens is left for each request, as in an empty minute")
 	assert.Len(t, Fitting(rulesOf(10, scheduler.Unlimited), now, all, model, scheduler.Demand{Tokens: 10}, 200), len(all))
 }
 
