@@ -64,8 +64,8 @@ func TestAllPresent(t *testing.T) {
 				if late {
 					manner = "late"
 				}
-				t.Logf("%2d %s, %s, seed %d: shares %.2f..%.2f of %.1f largest requests, capacity %.1f%%, minutes full in requests or tokens %.1f%%",
-					c.callers, sizes, manner, seed, least, most, share, 100*used, 100*p.upstream.full(*lasts))
+				t.Logf("%2d %s, %s, seed %d: shares %.2f..%.2f of %.1f largest requests, by turns alone within %.2f of 1, capacity %.1f%%, minutes full in requests or tokens %.1f%%",
+					c.callers, sizes, manner, seed, least, most, share, uneven(p.largest(), nil)/(share*largest), 100*used, 100*p.upstream.full(*lasts))
 			}
 		}
 	}
