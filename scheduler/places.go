@@ -110,6 +110,27 @@ func (p *Project) place(rules *Rules, now Instant, model string, edited ...side)
 	return -1, false
 }
 
+// PlaceFrom returns the first instant at which there is a place for the calendar of a model, if nothing else is sent by then: now, if there is
+// one. Where it isn't known when one that has a place is quiet it is a window after now.
+func (p *Project) PlaceFrom(rules *Rules, now Instant, model string) Instant {
+	if p.room(rules, now, model) {
+		return now
+	}
+	var all []Instant
+	for _, c := range p.Calendars {
+		if IsModel(c.Model) == IsModel(model) {
+			all = append(all, c.QuietFrom(rules, now))
+		}
+	}
+	slices.Sort(all)
+	for _, at := range all {
+		if _, ok := p.place(rules, at, model); ok && at > now {
+			return at
+		}
+	}
+	return now.Add(Window)
+}
+
 // giveUp takes the place of the i-th calendar, on which nothing weighs.
 func (p *Project) giveUp(rules *Rules, now Instant, i int) {
 	c := p.Calendars[i]

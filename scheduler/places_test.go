@@ -36,6 +36,32 @@ func TestNobodyTakesAllPlaces(t *testing.T) {
 	}
 }
 
+// TestPlaceFrom: where all places are taken it is known when the first is free, whatever was sent and booked there.
+func TestPlaceFrom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := rulesFor(map[string]Limits{"first": {RPM: 5, TPM: 1000, RPD: 100}})
+		var p *Project
+		now := noon
+		for i := range 3 * MaxModels {
+			r := Reserve{Model: fmt.Sprint("m", i%(2*MaxModels)), ID: uint64(i) + 1, Book: rapid.Bool().Draw(t, "book"), Hash: uint64(i), Demand: Demand{
+				Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 2000).Draw(t, "allowance")) * ms}}
+			p, _ = apply(t, rules, p, now, r)
+			now += Instant(rapid.SampledFrom([]int64{0, 1, 700}).Draw(t, "later"))
+		}
+		at := p.PlaceFrom(rules, now, "another")
+		if at < now || at > now.Add(2*MaxAhead) {
+			t.Fatalf("%+d", at-now)
+		}
+		there := func(at Instant) bool {
+			_, result := apply(t, rules, p, at, Reserve{Model: "another", ID: 1000, Demand: Demand{Tokens: 1}})
+			return result.Verdict == Admitted
+		}
+		if !there(at) || at > now && there(at-1) {
+			t.Fatalf("%+d: %v, and a millisecond before: %v", at-now, there(at), there(at-1))
+		}
+	})
+}
+
 // TestNobodyKeepsAllPlaces: not even as many as there are, all of them in use.
 func TestNobodyKeepsAllPlaces(t *testing.T) {
 	rules := rulesFor(map[string]Limits{"first": {RPM: 5, TPM: 1000, RPD: 100}})

@@ -43,6 +43,30 @@ func (d *decision) tooLarge() error {
 	return e
 }
 
+// noProject says why no candidate can take the request: where a model could be had but for its place, when there is one.
+func (d *decision) noProject() error {
+	first, now := scheduler.Never, d.c.Now()
+	for _, cand := range d.candidates() {
+		rules := d.rules.Of(cand.ID)
+		for _, model := range d.chain {
+			if !d.serves(cand.ID, model) || cand.State == nil || cand.State.Has(model) || cand.State.Unreadable != "" {
+				continue
+			}
+			c := cand.State.Calendar(model)
+			if t := c.Terms(rules, now); c.Barred(&t, now, d.demand) != scheduler.NoCause {
+				continue
+			}
+			if at := cand.State.PlaceFrom(rules, max(now, cand.State.Latest), model); at > now {
+				first = min(first, at)
+			}
+		}
+	}
+	if first == scheduler.Never {
+		return ErrNoProject
+	}
+	return &NoPlaceError{first.Sub(now)}
+}
+
 // key chooses the key of a project that the request is sent with: the preferred
 // one if it is usable there, else any that is.
 func (d *decision) key(project string) string {

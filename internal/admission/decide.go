@@ -136,7 +136,7 @@ func (d *decision) later(ctx context.Context, own *Wait) (*Wait, error) {
 	case cause == scheduler.TooLarge:
 		return nil, d.tooLarge()
 	case cause == scheduler.Unavailable:
-		return nil, ErrNoProject
+		return nil, d.noProject()
 	case offer.Start <= own.Start:
 		return own, nil
 	}
@@ -190,7 +190,7 @@ func (d *decision) decide(ctx context.Context) (*Grant, *Wait, error) {
 		case scheduler.TooLarge:
 			return nil, nil, d.tooLarge()
 		case scheduler.Unavailable:
-			return nil, nil, ErrNoProject
+			return nil, nil, d.noProject()
 		}
 		if !offer.Now() {
 			switch {

@@ -23,6 +23,18 @@ var (
 	ErrNoProject = errors.New("no usable project")
 )
 
+// A NoPlaceError is ErrNoProject where nothing but a place for one more model is missing on a project.
+type NoPlaceError struct {
+	// Wait is after how long there is one, if the models that have the places are not asked for by then.
+	Wait time.Duration
+}
+
+// Error implements error.
+func (e *NoPlaceError) Error() string { return ErrNoProject.Error() + ": no place for one more model" }
+
+// Unwrap returns ErrNoProject.
+func (e *NoPlaceError) Unwrap() error { return ErrNoProject }
+
 // A TooLargeError says what of a request is too large.
 type TooLargeError struct {
 	Caller   bool // for the caller's own limits

@@ -67,6 +67,8 @@ type Problem struct {
 	Code   Code
 	Public string
 	Cause  error // may be nil
+	// Again is after how long the same may be tried again, where that is known; 0: it isn't.
+	Again time.Duration
 }
 
 // Error implements error. It is for the log.
@@ -94,10 +96,12 @@ const retryUnavailable = 5 * time.Second
 // Write answers with a problem.
 func Write(w http.ResponseWriter, f Format, p *Problem) {
 	c := codes[p.Code]
-	switch p.Code {
-	case Unavailable:
+	switch {
+	case p.Again > 0:
+		setOwnRetry(w.Header(), p.Again, Exact)
+	case p.Code == Unavailable:
 		setOwnRetry(w.Header(), retryUnavailable, Exact)
-	case Loop, Unserved:
+	case p.Code == Loop || p.Code == Unserved:
 		w.Header().Set(shouldRetry, "false") // clients try any 5xx again
 	}
 	writeOwn(w, f, status{Code: c.http, Message: p.Public, Status: c.status})

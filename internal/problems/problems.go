@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/apierror"
@@ -35,7 +36,12 @@ func Of(err error) *apierror.Problem {
 	case errors.As(err, &size):
 		return apierror.TooLarge(apierror.Size(*size), err)
 	case errors.Is(err, admission.ErrNoProject):
-		return &apierror.Problem{Code: apierror.NoUsableKey, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
+		var full *admission.NoPlaceError
+		again := time.Duration(0)
+		if errors.As(err, &full) {
+			again = full.Wait
+		}
+		return &apierror.Problem{Code: apierror.NoUsableKey, Again: again, Public: "No usable key is left for this request: all are disabled, invalid, without quota for the model, or have no place for one more model until those used in the last minute are quiet. See /status.", Cause: err}
 	case errors.Is(err, admission.ErrTicket):
 		return &apierror.Problem{Code: apierror.InvalidArgument, Public: "This is no ticket of this deployment. Send the request without one: the answer has another.", Cause: err}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed):

@@ -46,7 +46,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 		return
 	}
 	if errors.Is(err, dispatch.ErrKeyless) || errors.Is(err, admission.ErrNoProject) {
-		p = &apierror.Problem{Code: p.Code, Public: s.admin.WhyKeyless(r.Context(), s.isAdmin(r)), Cause: p}
+		p = &apierror.Problem{Code: p.Code, Public: s.admin.WhyKeyless(r.Context(), s.isAdmin(r)), Cause: p, Again: p.Again}
 	}
 	apierror.Write(w, formatOf(r), p)
 	level := slog.LevelWarn

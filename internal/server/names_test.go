@@ -3,11 +3,13 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"fluxgate.dev/fluxgate/internal/geminisim"
 )
@@ -32,7 +34,19 @@ func TestNamesLockNobodyOut(t *testing.T) {
 		}
 		assert.Positive(t, refused, "all names found a place")
 		assert.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/auto:generateContent", hello).Code)
-		time.Sleep(time.Minute + 2*time.Second)
+		// When there is a place is told, to the millisecond.
+		a := w.do("POST", name(refused), hello)
+		require.Equal(t, http.StatusServiceUnavailable, a.Code)
+		millis, err := strconv.Atoi(a.Header().Get("X-Fluxgate-Retry-Ms"))
+		require.NoError(t, err)
+		again := time.Duration(millis) * time.Millisecond
+		assert.Greater(t, again, 50*time.Second)
+		assert.LessOrEqual(t, again, time.Minute+2*time.Second)
+		seconds := int64((again + time.Second - 1) / time.Second)
+		assert.Equal(t, strconv.FormatInt(seconds, 10), a.Header().Get("Retry-After"))
+		time.Sleep(again - time.Millisecond)
+		assert.Equal(t, http.StatusServiceUnavailable, w.do("POST", name(refused), hello).Code)
+		time.Sleep(time.Millisecond)
 		assert.Equal(t, http.StatusOK, w.do("POST", name(refused), hello).Code)
 	})
 }

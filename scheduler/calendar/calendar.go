@@ -261,6 +261,23 @@ func (c *Calendar) Quiet(rules *Rules, now Instant) bool {
 		!slices.ContainsFunc(d.Days, func(x DayCount) bool { return x.Day > t.day(now) })
 }
 
+// QuietFrom returns the first instant at which [Calendar.Quiet] may be true, as far as what was sent and booked says.
+func (c *Calendar) QuietFrom(rules *Rules, now Instant) Instant {
+	t, from := c.Terms(rules, now), now
+	for _, r := range c.Sent {
+		if !r.Note() {
+			from = max(from, r.End+c.kept(&t))
+		}
+	}
+	if n := len(c.Folded); n > 0 {
+		from = max(from, c.Folded[n-1].End+c.kept(&t))
+	}
+	for i := range c.Bookings {
+		from = max(from, t.purgeableFrom(&c.Bookings[i]))
+	}
+	return from
+}
+
 // Clone returns the calendar for change.
 func (c *Calendar) Clone() *Calendar {
 	next := &struct { // at once, for most changes take little longer than what they allocate

@@ -272,7 +272,11 @@ const recognised = 300 * second
 // not even one that came within the hold, or comes half as long after it as it has waited:
 // that one is to be recognised, though its slot is gone.
 func (t *Terms) purgeable(b *Booking, now Instant) bool {
-	return t.Expired(b, now) && now > t.until(b)+max(millis(MaxCommit), min((b.Start-b.Since)/2, recognised))
+	return t.Expired(b, now) && now >= t.purgeableFrom(b)
+}
+
+func (t *Terms) purgeableFrom(b *Booking) Instant {
+	return t.until(b) + max(millis(MaxCommit), min((b.Start-b.Since)/2, recognised)) + 1
 }
 
 // exceeds says which limit a load is over.
