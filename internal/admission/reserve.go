@@ -69,7 +69,12 @@ func (d *decision) reserve(ctx context.Context, offer scheduler.Offer, held uint
 		if result.Start == scheduler.Never {
 			return nil, nil, result, d.tooLarge()
 		}
+		// No slot is kept so far ahead, or no more of them: it is told a time as whoever isn't booked.
+		d.unbooked, d.looked = true, true
 		offer.Start, offer.Cause, offer.On = result.Start, result.Cause, result.On
+		if behind, cause := d.plan(); cause == scheduler.NoCause && !behind.Now() {
+			offer = behind
+		}
 		return nil, d.tell(offer), result, nil
 	}
 	return nil, nil, result, nil
