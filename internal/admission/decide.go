@@ -290,14 +290,17 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 	}
 	early := d.promise != nil && d.promise.Early && !d.books()
 	offer, cause := plan()
-	if cause != scheduler.NoCause || offer.Now() && !early && !d.c.shared {
+	if cause != scheduler.NoCause || offer.Now() && (!d.c.shared && !early || d.c.shared && !d.c.waitlist.Waits(offer.Model)) {
+		return offer, cause
+	}
+	if d.c.shared {
+		d.contest = d.contestFor(offer.Model, now)
+	}
+	if offer.Now() && !early && !d.contested(offer.Model) {
 		return offer, cause
 	}
 	req.Queue = true // whether there is room now is known
-	if d.c.shared {
-		if offer.Now() && !d.c.waitlist.Waits(offer.Model) {
-			return offer, cause
-		}
+	if d.contested(offer.Model) {
 		return d.byTurns(offer, candidates, req)
 	}
 	switch {
@@ -362,8 +365,8 @@ func (d *decision) stands() (scheduler.Offer, bool) {
 	older := d.promised(waitlist.Asker{Self: p.ID, Older: p.Order})
 	candidates, chain := d.candidates(), d.chain
 	if p.At.Project != "" {
-		if k := d.contestOn(p.At.Model); k != nil {
-			older = k.before()
+		if d.contested(p.At.Model) {
+			older = d.contest.before()
 		}
 		chain = []string{p.At.Model}
 		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.At.Project })

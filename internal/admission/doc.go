@@ -101,12 +101,12 @@
 // comes on the projects that suit it. Who is alone, or says how long it can wait, is told of the
 // first room; so is who was told a time before, as long as that can be kept.
 //
-// A caller that is alone is served in the order in which its requests came, and nothing is
-// kept of what it was served. Where nobody else can come, for no tokens are configured, its
-// requests are served as they come, and booked as far ahead as they wait. Callers are told
-// apart by the names that package callers gives them: of a token, of an identity that IAM
+// A caller that is alone is served as where nobody else can come, for no tokens are configured:
+// its requests as they come, and nothing is kept of what it was served. There it would be booked further
+// ahead, though. TestAloneIsAsIfUnshared compares the two (internal/simulation). Callers
+// are told apart by the names that package callers gives them: of a token, of an identity that IAM
 // has let in (all that have none are "iam"), or "anonymous" where no tokens are configured.
-// One name is one caller. What it comes to, TestFairShares shows (internal/simulation).
+// One name is one caller. What it comes to, TestFairShares shows.
 //
 // # Several calendars
 //

@@ -40,8 +40,7 @@ func (d *decision) contestFor(model string, now scheduler.Instant) *contest {
 // and nobody gets a worse model by that, or a project that others are to be used before.
 func (d *decision) byTurns(first scheduler.Offer, candidates []scheduler.Candidate, req scheduler.Request) (scheduler.Offer, scheduler.Cause) {
 	now := d.c.Now()
-	k := d.contestFor(first.Model, now)
-	d.contest = k
+	k := d.contest
 	if !first.Now() {
 		return d.inTurn(now, candidates, req)
 	}
@@ -72,7 +71,7 @@ func (d *decision) inTurn(now scheduler.Instant, candidates []scheduler.Candidat
 	k := d.contest
 	req.Waitlist = k.before()
 	offer, cause := scheduler.Plan(d.rules, now, candidates, req, rand.IntN)
-	if cause != scheduler.NoCause || offer.Now() || !d.waits() || k.Alone(k.mine) {
+	if cause != scheduler.NoCause || offer.Now() || !d.waits() {
 		return offer, cause
 	}
 	later := packing.LeastIdle(d.rules, now, candidates, req, offer)
