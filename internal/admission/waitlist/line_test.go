@@ -93,6 +93,10 @@ func TestLineDoubtsWhoIsToldToComeEarlier(t *testing.T) {
 	l.TellAgain(l.Find(1), Place{"p", "m"}, now+2000, now)
 	require.Len(t, l.WaitingFor("m", now+3000).Promises, 2)
 	require.Len(t, l.WaitingFor("m", now+3001).Promises, 1)
+	l.TellAgain(l.Find(1), Place{"p", "m"}, now+60_000, now+3001)
+	require.Len(t, l.WaitingFor("m", now+3001).Promises, 2, "until then it has time")
+	l.TellAgain(l.Find(1), Place{"p", "m"}, now+2000, now+3001)
+	require.Len(t, l.WaitingFor("m", now+3001).Promises, 1, "it hasn't come by then")
 }
 
 // sameButTold reports whether promises differ at most by when they were told last.
