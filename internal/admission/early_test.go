@@ -246,3 +246,53 @@ func TestRetriesDontMoveOthersBack(t *testing.T) {
 		b.granted(b.others())
 	})
 }
+
+// Whichever of two instances it is that a request comes to, before its time and at it, it is told its own time. Nothing is written
+// to the project in between, so another request is told as /plan says only where it is known that the first came early: at
+// an instance that told it before, or to which it brought a ticket. Where that isn't known it is told the time behind the first,
+// which is in time in the end, and so the other's time is true as well, to two seconds. To know would take a write for each that
+// is told to wait: of the others no instance knows anything until then.
+func TestEarlyReturnAtTwoInstances(t *testing.T) {
+	for _, tickets := range []bool{false, true} {
+		behind := 0
+		for order := range 16 {
+			inBubble(t, []string{"p"}, func(b *bench) {
+				instances := []*bench{b, b.another()}
+				at := func(n int) *bench { return instances[order>>n&1] }
+				began := b.Now()
+				b.until(began + 50)
+				b.granted(b.request())
+				req := b.request()
+				known := [2]bool{} // that it came early
+				seen := [2]bool{}
+				for n, step := range []struct {
+					at   scheduler.Instant
+					told time.Duration
+				}{{400, 61 * time.Second}, {30_500, 31 * time.Second}, {31_800, 29 * time.Second}} {
+					b.until(began + step.at)
+					i := order >> n & 1
+					known[i], seen[i] = known[i] || n > 0 && (seen[i] || tickets), true
+					wait := at(n).wait(req)
+					assert.Equal(b, step.told, b.seconds(wait), "order %d, at %v ms", order, step.at)
+					if tickets {
+						req.Ticket = b.ticket(wait)
+					}
+				}
+				other := b.request()
+				wait := at(3).refused(other)
+				if i := order >> 3 & 1; known[i] || !seen[i] {
+					assert.Equal(b, b.planned(other), b.left(wait), "order %d", order)
+					return
+				}
+				behind++
+				b.until(began + 60_800) // as it was told
+				at(0).granted(req)
+				b.until(wait.Start - 2000)
+				at(0).refused(b.request())
+				b.until(wait.Start)
+				at(3).granted(other)
+			})
+		}
+		assert.Equal(t, map[bool]int{false: 6, true: 2}[tickets], behind)
+	}
+}
