@@ -208,12 +208,12 @@ func (d *decision) bookings(f func(project, model string, b scheduler.Booking)) 
 	}
 }
 
-// ownBookings calls f with every booking of the caller's, for whichever model, that isn't
-// the one it came for, and whose hold isn't over.
+// ownBookings calls f with every booking of the caller's, for whichever model, whose hold isn't over.
+// It doesn't come for any of them: else it would have claimed that.
 func (d *decision) ownBookings(f func(model string, b scheduler.Booking)) {
 	mine, now := scheduler.CallerOf(d.req.Caller), d.c.Now()
 	d.bookings(func(_, model string, b scheduler.Booking) {
-		if ticket.CallerOf(b.ID) == mine && b.ID != d.held && now <= b.Until(d.rules) {
+		if ticket.CallerOf(b.ID) == mine && now <= b.Until(d.rules) {
 			f(model, b)
 		}
 	})

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,5 +167,16 @@ func TestStandingsOfAHolder(t *testing.T) {
 		assert.Equal(t, 2, others.contest.Waiting())
 		assert.Equal(t, 1, d.standings(keptModel, k.Now()).contest.Waiting())
 		assert.Same(t, others, k.now())
+	})
+}
+
+// However many models are asked for, standings are kept of few.
+func TestStandingsAreBounded(t *testing.T) {
+	inKept(t, 1, func(k *kept) {
+		for i := range 3 * maxStandings {
+			decisionOn(t, k.Controller, k.request("a", 1)).standings(fmt.Sprint("m", i), k.Now())
+			assert.LessOrEqual(t, len(k.standings.last), maxStandings)
+		}
+		assert.NotEmpty(t, k.standings.last)
 	})
 }

@@ -44,6 +44,7 @@ type society struct {
 	broken      int // bookings whose holders came in time and in vain
 	unavailable int // decisions that the store couldn't make in time
 	waiting     map[*request]bool
+	took        []time.Duration // decisions to send
 }
 
 // A told is a wait for which nothing was kept.
@@ -161,6 +162,7 @@ func (s *society) try(m manner, r *request, due time.Duration) {
 	}
 	r.booked = wait != nil && wait.Booked
 	if grant != nil {
+		s.took = append(s.took, s.elapsed()-came)
 		s.admitted++
 		sentAt := time.Now()
 		s.upstream.arrive(grant.Project, s.elapsed()+s.way(), r.tokens)

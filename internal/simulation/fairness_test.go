@@ -45,6 +45,7 @@ type fairness struct {
 	broken      int                // bookings
 	refused     int                // by upstream, for more than the limit in 60 s
 	unavailable int                // decisions that the store couldn't make in time
+	took        [4]time.Duration   // decisions to send, most of it commits
 	of          map[string]float64 // each caller's share after the first ten minutes
 }
 
@@ -138,6 +139,7 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		}
 		late, early := sides(s.truth(length-10*time.Minute, 1000))
 		f.late, f.early = quantiles(late), quantiles(early)
+		f.took = quantiles(s.took)
 		f.calls, f.broken, f.unavailable = float64(s.calls)/float64(s.admitted), s.broken, s.unavailable
 		var writes int64
 		for _, store := range slices.CompactFunc(s.stores, func(a, b storage.Store) bool { return a == b }) {
@@ -341,17 +343,17 @@ func TestFairShares(t *testing.T) {
 	t.Logf("after ten minutes, over %v\n%s\n%s", *lasts-10*time.Minute, fairnessHead, strings.Join(rows, "\n"))
 }
 
-const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | calls, writes per admission | bookings broken | upstream 429s | store unavailable |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
+const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | calls, writes per admission | bookings broken | upstream 429s | store unavailable | decisions to send took p50, p90, p99 ms |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
 
 // String returns the rest of its row in the table of shares.
 func (f fairness) String() string {
 	first := func(q [4]time.Duration) string {
 		return fmt.Sprintf("%.0f, %.0f, %.0f", q[0].Seconds(), q[1].Seconds(), q[2].Seconds())
 	}
-	return fmt.Sprintf("%.2f..%.2f | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %.1f, %.2f | %d | %d | %d |",
+	return fmt.Sprintf("%.2f..%.2f | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %.1f, %.2f | %d | %d | %d | %d, %d, %d |",
 		f.least, f.most, f.share, f.ideal, f.held, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
-		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.calls, f.writes, f.broken, f.refused, f.unavailable)
+		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.calls, f.writes, f.broken, f.refused, f.unavailable, f.took[0].Milliseconds(), f.took[1].Milliseconds(), f.took[2].Milliseconds())
 }
 
 // A caller of three times the weight gets three times as much.
