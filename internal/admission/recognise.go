@@ -66,12 +66,9 @@ func (d *decision) comesEarly(p *waitlist.Promise, now scheduler.Instant) {
 	d.proved = once > 0 && now >= p.Told.Add(once)-waitlist.Early
 }
 
-// rehold looks for the caller's booking in states that were read anew, and
-// reports whether there is one that wasn't known before.
+// rehold looks for the caller's booking, of which none is known, in states that were read anew, and
+// reports whether there is one.
 func (d *decision) rehold() bool {
-	if d.held != 0 {
-		return false
-	}
 	now := d.c.Now()
 	switch t := d.req.Ticket; {
 	case t != nil:
