@@ -79,8 +79,8 @@
 // to it. If upstream answers, the limit gives way or is raised; if it refuses, the limit holds for
 // another day; if it does neither, nothing is known, and another may. Of a limit per day that is only a start the first goes half a second after all that
 // was sent within it had to have arrived, each further one half a second after a refusal of the one
-// before it could have been recorded, and whoever comes in between is told to come again soon
-// (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
+// before it could have been recorded (beyond some thousands on a day, twice as fast as the limit per minute has
+// them go), and whoever comes in between is told to come again soon (ByTest) rather than at midnight. So a rise is found within a day of use, and what isn't known costs one 429 each time
 // that it is found out. Limits that an operator has named are never tried beyond.
 //
 // What others use of the same limits is told by answers ([Heard]). Where more than a sixteenth of a limit was found to be

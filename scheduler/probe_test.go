@@ -436,3 +436,28 @@ func TestADayHoldsWhatWasSentBeforeARefusal(t *testing.T) {
 		})
 	}
 }
+
+// Of a day of which more than some thousands have been used up the probes go twice as fast as the minute's limit has requests go:
+// a day of any size is found in the time in which it could be used up, and so is the minute's limit.
+func TestLargeDaysAreFoundFaster(t *testing.T) {
+	d := startOnly(t)
+	rpd := int64(4990)
+	d.rules.Policy = NewPolicy([]string{"m"}, map[string]Override{"m": {RPM: ptr(int64(3000))}})
+	d.p = &Project{NextRank: 1, Calendars: []*Calendar{{Model: "m",
+		Learned: Learned{RPD: LearnedLimit{Limit: rpd, At: noon.Add(-24 * time.Hour).Add(-learned.LearnedFor)}},
+		Days:    []DayCount{{Day: DayOf(noon), Requests: rpd}}}}}
+	now := noon
+	for ; rpd < learned.OneByOne; rpd++ {
+		r := d.reserve(now, 10)
+		require.Equal(t, ByRPD, r.Probe)
+		require.Equal(t, Refused, d.reserve(now+499, 10).Verdict, "what came of it may not be known")
+		now += 500
+		d.answered(now, r)
+	}
+	for range 100 {
+		require.Equal(t, ByRPD, d.reserve(now, 10).Probe)
+		require.Equal(t, Refused, d.reserve(now+9, 10).Verdict)
+		now += 10 // 3,000 a minute are one in 20 ms
+	}
+	assert.EqualValues(t, learned.OneByOne, d.limits(now).RPD, "only answers raise it")
+}

@@ -28,6 +28,20 @@ type quota struct {
 	onDay   int64
 	reached map[scheduler.Cause]bool // which limits something was refused by, or would have been
 	refused map[scheduler.Cause]int  // how often by each
+	heard   scheduler.Limits         // those that refusals which have been recorded have named
+	again   int                      // refusals, of a limit so named, of what was admitted after that
+}
+
+// hear notes that a refusal has been recorded.
+func (q *quota) hear(over scheduler.Limits) {
+	q.heard.RPM, q.heard.TPM, q.heard.RPD = cmp.Or(over.RPM, q.heard.RPM), cmp.Or(over.TPM, q.heard.TPM), cmp.Or(over.RPD, q.heard.RPD)
+}
+
+// news notes how often what was refused, of what was admitted when so much had been heard, was no news.
+func (q *quota) news(over, heard scheduler.Limits) {
+	if over.RPM > 0 && over.RPM == heard.RPM || over.TPM > 0 && over.TPM == heard.TPM || over.RPD > 0 && over.RPD == heard.RPD {
+		q.again++
+	}
 }
 
 // used returns how often each limit was reached and refused something since it was last called.
@@ -230,7 +244,8 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 		if !open() {
 			return
 		}
-		grant, wait, err := w.admission.Admit(context.Background(), admission.Request{
+		instance := w.instance()
+		grant, wait, err := instance.Admit(context.Background(), admission.Request{
 			Caller: w.name(r), Hash: r.hash, Models: []string{model}, Demand: scheduler.Demand{Tokens: r.tokens}, Projects: w.projects,
 		})
 		require.NoError(w.t, err)
@@ -240,18 +255,20 @@ func (w *world) demandOf(q *quota, size func() int64, light *bool) (served func(
 			}
 			return
 		}
-		sentAt := time.Now()
-		w.after(wire, func() {
+		sentAt, heard := time.Now(), q.heard
+		w.after(w.wire(), func() {
 			if over, no := q.arrive(time.Now(), w.elapsed(), r.tokens); no {
-				w.after(wire, func() {
-					w.refuse(grant, sentAt, over)
+				q.news(over, heard)
+				w.after(w.wire(), func() {
+					w.refuse(instance, grant, sentAt, over)
+					q.hear(over)
 					next(r)
 				})
 				return
 			}
 			n++
-			w.after(cmp.Or(w.answers, latency), func() {
-				require.NoError(w.t, w.admission.Settle(context.Background(), grant, r.tokens, sentAt))
+			w.after(w.answer(), func() {
+				require.NoError(w.t, instance.Settle(context.Background(), grant, r.tokens, sentAt))
 				if *light {
 					w.after(30*time.Second, func() { next(w.request(size())) })
 					return
@@ -283,16 +300,16 @@ func (w *world) name(r *request) string {
 }
 
 // refuse has a refusal recorded, as dispatch does.
-func (w *world) refuse(grant *admission.Grant, sentAt time.Time, over scheduler.Limits) {
-	ctx, now := context.Background(), w.admission.Now()
-	require.NoError(w.t, w.admission.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt, Refused: true}))
+func (w *world) refuse(instance *admission.Controller, grant *admission.Grant, sentAt time.Time, over scheduler.Limits) {
+	ctx, now := context.Background(), instance.Now()
+	require.NoError(w.t, instance.Fail(ctx, grant, admission.Failure{Class: "rate_limited", SentAt: sentAt, Refused: true}))
 	said := w.said
 	if said == nil {
 		said = named
 	}
 	x := said(now, over)
 	x.Model, x.ID, x.Admitted = grant.Model, grant.Reservation.ID, grant.Reservation.Start
-	_, err := w.admission.Apply(ctx, grant.Project, x)
+	_, err := instance.Apply(ctx, grant.Project, x)
 	require.NoError(w.t, err)
 }
 

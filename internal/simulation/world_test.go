@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"fmt"
@@ -36,6 +37,8 @@ type world struct {
 	admitted  int
 	callers   int                                                                        // how many there are where there is demand; 0: 12
 	answers   time.Duration                                                              // how long upstream takes to answer; 0: latency
+	vary      bool                                                                       // no two answers take as long, nor ways to upstream
+	instances []*admission.Controller                                                    // each request goes to one of them; none: to admission
 	several   bool                                                                       // these are of several names
 	punctual  bool                                                                       // callers say that they are
 	said      func(now scheduler.Instant, over scheduler.Limits) scheduler.RecordRefusal // what upstream's refusals say; nil: limits by name
@@ -70,6 +73,31 @@ func newWorld(t *testing.T, projects int, limits scheduler.Limits) *world {
 		w.projects = append(w.projects, admission.Project{ID: id, Keys: []string{"key-of-" + id}})
 	}
 	return w
+}
+
+// instance returns the one that a request goes to.
+func (w *world) instance() *admission.Controller {
+	if len(w.instances) == 0 {
+		return w.admission
+	}
+	return w.instances[w.rnd.IntN(len(w.instances))]
+}
+
+// answer returns how long upstream takes to answer.
+func (w *world) answer() time.Duration {
+	d := cmp.Or(w.answers, latency)
+	if w.vary {
+		d = d/10 + time.Duration(w.rnd.Int64N(int64(2*d)))
+	}
+	return d
+}
+
+// wire returns how long a request is on its way to upstream, or a refusal back.
+func (w *world) wire() time.Duration {
+	if w.vary {
+		return wire + time.Duration(w.rnd.Int64N(int64(150*time.Millisecond)))
+	}
+	return wire
 }
 
 // elapsed is the virtual time since the world began.

@@ -80,6 +80,10 @@ func (c *Calendar) Probe(rules *Rules, now Instant, r Reservation, cause Cause) 
 			refusedFor = learned.AnswerFor // upstream named it: it is likely that it holds
 		}
 		until = (now + 2*allowance).Add(refusedFor)
+		if t.RPM != Unlimited && refusedFor == learned.RefusedFor && c.counted(&t, now) > learned.OneByOne {
+			// Twice as fast as a minute's limit has them go, which couldn't be found out else.
+			until = min(until, now+max(1, t.every/2/Instant(max(1, t.RPM))))
+		}
 	}
 	c.Learned.Probe = Probe{Cause: cause, ID: r.ID, Until: until}
 }

@@ -19,6 +19,10 @@ const (
 	// not at all, so the next goes when a refusal would be there. An answer may take a minute, in
 	// which a day would have no more than that one.
 	RefusedFor = time.Second / 2
+	// OneByOne is how many requests a day may have before the next of a limit that is being tested no longer waits for
+	// RefusedFor: from there on as many may be refused as go in the time that a refusal takes, but a day
+	// of any size is found within two hours in which it could be used up.
+	OneByOne = 5000
 	// ToldFor is when whoever is kept away by a limit that is being tested may come again, and
 	// AnswerFor where that is one per minute, whose probe is waited for. So is the first of a day's limit
 	// that upstream named, in case a refusal takes longer this time.
