@@ -30,7 +30,7 @@ func FuzzScan(f *testing.F) {
 			}
 			all := make(map[string]bool)
 			for _, name := range found {
-				all[name] = true
+				all[string([]rune(name))] = true // what is no UTF-8 is replaced as encoding/json replaces it
 			}
 			for _, name := range names {
 				if !all[name] {
