@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func TestFamilies(t *testing.T) {
 	assert.Equal(t, Limits{RPM: 100, TPM: 30_000, RPD: 1000}, DefaultLimits(Embedding))
 	assert.EqualValues(t, 1_048_576, ContextWindow("gemini-2.5-pro"))
 	assert.EqualValues(t, 2_097_152, ContextWindow("gemini-1.5-pro"))
+	assert.EqualValues(t, math.MaxInt64, ContextWindow("openai/gpt-5.5"), "it says itself what is too large")
 }
 
 func TestModes(t *testing.T) {

@@ -17,6 +17,7 @@ type chatRequest struct {
 	MaxTokens           int64           `json:"max_tokens"`
 	MaxCompletionTokens int64           `json:"max_completion_tokens"`
 	Tools               simserver.Tools `json:"tools"`
+	N                   int64           `json:"n"`
 	Store               bool            `json:"store"`
 	Metadata            json.RawMessage `json:"metadata"`
 }
@@ -99,23 +100,29 @@ func (c *call) chat() *apiError {
 	}
 	p.tools(in.Tools)
 	most := max(in.MaxTokens, in.MaxCompletionTokens)
+	if in.N = max(in.N, 1); in.N > 128 {
+		return invalid("n", "want at most 128.")
+	}
 	if e := c.mentioned(p.files); e != nil {
 		return e
 	}
-	if e := c.admit(in.Model, p.tokens(), p.chars, most); e != nil {
+	if e := c.admit(in.Model, p.tokens(), p.chars, most*in.N); e != nil {
 		return e
 	}
 	a := p.answer(most)
+	a.usage.output, a.usage.reasoning = a.usage.output*in.N, a.usage.reasoning*in.N
 	body := chatBody{ID: c.s.id("chatcmpl-"), Object: "chat.completion", Created: c.Arrived.Unix(), Model: in.Model}
 	c.settle(a.usage)
 	finish, done := a.finish, body
-	done.Choices = []chatChoice{{Message: a.reply(c.s, false), FinishReason: &finish}}
+	for i := range int(in.N) {
+		done.Choices = append(done.Choices, chatChoice{Index: i, Message: a.reply(c.s, false), FinishReason: &finish})
+	}
 	done.Usage = a.usage.chat()
 	if in.Store {
 		c.s.chats.Add(c.Key.Project, body.ID, storedChat{done, in.Metadata, in.Messages})
 	}
 	if in.Stream {
-		c.streamChat(body, a, in.StreamOptions.IncludeUsage)
+		c.streamChat(body, a, int(in.N), in.StreamOptions.IncludeUsage)
 		return nil
 	}
 	c.Write(http.StatusOK, done)
@@ -139,13 +146,18 @@ func (a answer) reply(s *Server, delta bool) *chatReply {
 }
 
 // streamChat sends the answer in chunks, as documented: the role first, pieces of text, the
-// reason for the end, and the usage of all where it was asked for.
-func (c *call) streamChat(body chatBody, a answer, includeUsage bool) {
+// reason for the end, each of all choices, and the usage of all where it was asked for.
+func (c *call) streamChat(body chatBody, a answer, n int, includeUsage bool) {
 	body.Object = "chat.completion.chunk"
 	send := c.events()
 	chunk := func(delta *chatReply, finish *string) bool {
-		body.Choices = []chatChoice{{Delta: delta, FinishReason: finish}}
-		return send("", body)
+		for i := range n {
+			body.Choices = []chatChoice{{Index: i, Delta: delta, FinishReason: finish}}
+			if !send("", body) {
+				return false
+			}
+		}
+		return true
 	}
 	empty := ""
 	first := &chatReply{Role: "assistant", Content: &empty}

@@ -110,6 +110,23 @@ func TestCounting(t *testing.T) {
 	}
 }
 
+// TestSeveralChoices: a chat is answered as often as is asked for, and what counts is what all may put out, and then put out.
+func TestSeveralChoices(t *testing.T) {
+	s := openaisim.New(openaisim.Config{Keys: keys(), Counting: openaisim.CountSum})
+	r := ask(t, s, key1, "write 20 tokens ...", `"max_tokens":100,"n":3`)
+	require.Equal(t, 200, r.Status)
+	assert.Len(t, r.At(t, "choices"), 3)
+	assert.Contains(t, r.Body, `"index":2`)
+	assert.EqualValues(t, 60, r.At(t, "usage.completion_tokens"))
+	used := s.Ledger().Used("org-a", mini)
+	assert.EqualValues(t, 60, used[simquota.OutputTokens])
+	assert.Greater(t, used[simquota.Tokens], int64(300))
+	r = ask(t, s, key1, "write 20 tokens ...", `"stream":true,"n":2`)
+	assert.Equal(t, 2, strings.Count(r.Body, `"finish_reason":"stop"`), r.Body)
+	assert.Contains(t, r.Body, `"index":1`)
+	assert.Equal(t, 400, ask(t, s, key1, "hi", `"n":129`).Status)
+}
+
 // TestCompletionsAndModerations: each prompt is answered as often as is asked for, and what counts are the answers, too, of which the best are told.
 func TestCompletionsAndModerations(t *testing.T) {
 	for members, want := range map[string]struct{ choices, tokens, input, output int64 }{

@@ -24,7 +24,9 @@ import (
 func (x *relay) chosen(p *dispatch.Pool, m match, model string) (providers.Choice, error) {
 	choice, err := x.s.others.Choose(x.r, p, m.Route, model)
 	if err == nil && choice.Provider == upstream.Gemini && m.Unserved != "" {
-		err = unserved(m)
+		if err = unserved(m); model == "" && p.Of(upstream.Gemini) != p {
+			err = payload.ErrModel // another provider may serve it, by the model's name
+		}
 	}
 	return choice, err
 }
@@ -73,8 +75,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	if !asked.Stored {
 		x.noting.Unkept()
 	}
-	x.pool, err = x.s.others.Owning(x.r, p, choice.Provider, x.s.who(x.r), others.Kept(m.Route, choice.Provider, slices.Concat(asked.GoesOn, names)))
-	if err != nil {
+	if x.pool, err = x.s.others.Owning(x.r, p, choice.Provider, x.s.who(x.r), others.Kept(m.Route, choice.Provider, slices.Concat(asked.GoesOn, names))); err != nil {
 		return true, err
 	}
 	x.stream, x.renamed = x.stream || asked.Stream, func(string) (*payload.Rope, error) { return read.Rename(choice.Model) }

@@ -3,13 +3,18 @@ package limits
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
 
-// ContextWindow is the built-in rule for the most input tokens that a model takes.
+// ContextWindow is the built-in rule for the most input tokens that a model takes. Of another provider's, of which the output counts too,
+// that provider says what is too large.
 func ContextWindow(model string) int64 {
-	if strings.Contains(model, "1.5-pro") {
+	switch {
+	case FamilyOf(model) == Foreign:
+		return math.MaxInt64
+	case strings.Contains(model, "1.5-pro"):
 		return 2_097_152
 	}
 	return 1_048_576
