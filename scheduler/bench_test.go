@@ -124,3 +124,32 @@ func TestPlanAllocatesNothing(t *testing.T) {
 		}
 	}))
 }
+
+// TestOtherProvidersCostGeminiNothing: whatever is configured and measured of other providers, what is kept of Gemini's projects is the same, and
+// so is its document; and planning and changing allocate as much, with room and without.
+func TestOtherProvidersCostGeminiNothing(t *testing.T) {
+	race.Skip(t) // under it a sync.Pool loses some of what it is given
+	alone, beside := named(), named()
+	some := EffectiveLimits{Limits: Limits{RPM: 10, TPM: 1000, RPD: Unlimited}, RPMFrom: FromOperator, TPMFrom: FromOperator, RPDFrom: FromOperator}
+	beside.Specs = map[string]Spec{
+		OfWindow("azure/*", sec): {Window: sec, EffectiveLimits: some}, OfBucket("openai/*", time.Minute): {Refill: true, EffectiveLimits: some},
+		OfPlaces("anthropic/m"): {Window: PlaceFor, AtATime: true, AtAnswer: true, EffectiveLimits: some},
+	}
+	beside.Projects = map[string]*Rules{"org": named()}
+	beside = beside.Nearer(map[string]time.Duration{"azure": 40 * ms, "openai": 50 * ms})
+	for _, bookings := range []int{0, 10} {
+		now, candidates := saturate(t, alone, bookings)
+		_, same := saturate(t, beside, bookings)
+		assert.Equal(t, candidates, same)
+		req := Request{Chain: DefaultChain(), Demand: Demand{Tokens: 10_000}, Waitlist: nobody}
+		first := func(int) int { return 0 }
+		for _, at := range []Instant{now + 1000, now + 61_000} {
+			cost := func(rules *Rules) [2]float64 {
+				plan := testing.AllocsPerRun(100, func() { Plan(rules, at, candidates, req, first) })
+				change := Reserve{Model: DefaultChain()[0], Demand: Demand{Tokens: 10_000}, ID: 1 << 40}
+				return [2]float64{plan, testing.AllocsPerRun(100, func() { candidates[0].State.Apply(rules, at, change) })}
+			}
+			assert.Equal(t, cost(alone), cost(beside), "%d booked, %v later", bookings, at-now)
+		}
+	}
+}
