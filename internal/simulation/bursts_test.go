@@ -48,12 +48,17 @@ func TestBurstsBesideSomebodyElse(t *testing.T) {
 							changes--
 						}
 						assert.LessOrEqual(t, o.groups, changes)
-						sum.groups, sum.refused, sum.answered, sum.took = sum.groups+o.groups, sum.refused+o.refused, sum.answered+o.answered, sum.took+o.took
+						sum.groups, sum.refused, sum.answered, sum.took, sum.evenly = sum.groups+o.groups, sum.refused+o.refused, sum.answered+o.answered, sum.took+o.took, sum.evenly+o.evenly
 						sum.served, sum.turned = sum.served+o.served, sum.turned+o.turned
 					})
 				}
-				t.Logf("%d groups of refusals, %d in all; %d answered, after %v on average; of the stranger %d served, %d refused",
-					sum.groups, sum.refused, sum.answered, (sum.took / time.Duration(sum.answered)).Round(time.Second/10), sum.served, sum.turned)
+				each := func(d time.Duration) time.Duration { return (d / time.Duration(sum.answered)).Round(time.Second / 10) }
+				price := ""
+				if r.bound.Dimension == simquota.Requests {
+					price = fmt.Sprintf(" (%v by what the stranger leaves, one after the other as it is refilled)", each(sum.evenly))
+				}
+				t.Logf("%d groups of refusals, %d in all; %d answered, after %v on average%s; of the stranger %d served, %d refused",
+					sum.groups, sum.refused, sum.answered, each(sum.took), price, sum.served, sum.turned)
 			})
 		}
 	}
@@ -63,6 +68,7 @@ func TestBurstsBesideSomebodyElse(t *testing.T) {
 type burstTally struct {
 	groups, refused, answered int
 	took                      time.Duration // until they were answered, all together
+	evenly                    time.Duration // the same, had each request gone once the stranger has left one for it, one after the other
 	served, turned            int           // of the stranger's
 }
 
@@ -82,6 +88,16 @@ func (f *foreign) bursts(turns []turn) (o burstTally) {
 	})
 	rnd := rand.New(rand.NewPCG(f.world, 11))
 	var mu sync.Mutex
+	free := f.begin // when the next would be left
+	leaves := func() time.Duration {
+		rate := 0.0
+		for _, x := range turns[:len(turns)-1] {
+			if !time.Now().Before(f.begin.Add(x.at)) {
+				rate = x.rate
+			}
+		}
+		return time.Duration(float64(f.bound.Per) / float64(f.bound.Amount) / (1 - rate))
+	}
 	for i := 0; ; i++ {
 		time.Sleep(time.Duration(10+rnd.IntN(230)) * time.Second)
 		if !time.Now().Before(end) {
@@ -89,6 +105,11 @@ func (f *foreign) bursts(turns []turn) (o burstTally) {
 		}
 		for j := range 1 + rnd.IntN(10) {
 			body, begun := f.body(rnd, i, j), time.Now()
+			if free.Before(begun) {
+				free = begun
+			}
+			free = free.Add(leaves())
+			o.evenly += free.Sub(begun) + f.latency
 			all.Go(func() {
 				f.ask(body, j%2 == 0, end.Add(time.Hour))
 				mu.Lock()
