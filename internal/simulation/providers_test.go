@@ -166,6 +166,13 @@ var regimes = []regime{
 		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), exact: true,
 	},
 	{
+		name: "requests within any second, which are seen to arrive soon, for clients of whole seconds alone", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
+		limits: []simquota.Limit{sliding(simquota.Requests, 1, time.Second), simquota.PerMinute(simquota.Tokens, 1_000_000)}, late: dial, near: true,
+		// Who asks at a whole second, and comes back after a whole number of them, comes two after another: half. Here answers come at
+		// any millisecond, and with them who asks next, so that another's second fits better.
+		input: 50, output: 50, bound: simquota.Per(simquota.Requests, 1, time.Second), whole: true, possible: 0.6,
+	},
+	{
 		name: "ten requests within any second, which are seen to arrive soon", provider: "azure", dialect: openaisim.Azure, counting: openaisim.CountSum,
 		limits: []simquota.Limit{sliding(simquota.Requests, 10, time.Second), simquota.PerMinute(simquota.Tokens, 10_000_000)}, late: dial, near: true,
 		latency: 500 * time.Millisecond, few: 1,
