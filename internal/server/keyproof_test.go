@@ -164,3 +164,38 @@ func TestAccusedKeysAreTriedThreeTimes(t *testing.T) {
 		}
 	}
 }
+
+// What accuses a key that a free call finds valid, in answer to a request with more than text, may be about that request alone:
+// it goes to another key, and the accused one serves others at once.
+func TestAnAccusedKeyServesTheNext(t *testing.T) {
+	const image = `{"contents":[{"parts":[{"text":"what is this?"},{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo="}}]}]}`
+	for _, a := range race.First(1, accused...) {
+		t.Run(a.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked []string
+				up, s := stubbed(nil)
+				up.answer = func(h heard) *http.Response {
+					if !isCall(h) {
+						return nil
+					}
+					asked = append(asked, h.header.Get("X-Goog-Api-Key"))
+					if len(asked) == 1 {
+						return respond(a.status, a.body)
+					}
+					return nil
+				}
+				s.keys = many(2)
+				w := newWorld(t, s)
+				said := w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", image)
+				require.Equal(t, http.StatusOK, said.Code, said.Body.String())
+				require.Len(t, asked, 2)
+				assert.NotEqual(t, asked[0], asked[1])
+				for i := range 6 { // of which the other key's project has four left
+					require.Equal(t, http.StatusOK, w.do("POST", "/v1beta/models/gemini-2.5-pro:generateContent", hello).Code, i)
+				}
+				assert.Contains(t, asked[2:], asked[0], "it is left alone by nobody")
+				assert.Zero(t, w.invalidKeys())
+			})
+		})
+	}
+}
