@@ -19,7 +19,8 @@
 // corrects the tokens, both ways.
 //
 // A request larger than TPM can pass when it is alone. It weighs a whole window and lasts a window
-// for every TPM of tokens that it has ([Limits.Cooldown]).
+// for every TPM of tokens that it has ([Limits.Cooldown]); to another provider, where it may be of any
+// size, no more than a day longer than one.
 //
 // RPD is counted on the Pacific date of the start, and on both dates when the arrival may fall on
 // the other side of a midnight. A [Day] lasts 23 or 25 hours when the clocks change.

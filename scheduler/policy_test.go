@@ -30,6 +30,29 @@ func TestCooldown(t *testing.T) {
 	assert.Zero(t, Limits{TPM: Unlimited}.Cooldown(1000), "nothing cools down without a limit")
 }
 
+// TestAnySizeCounts: a request to another provider may say that it puts out any number of tokens. It keeps others away, but for no more
+// than a day longer than a window, should it never be known what became of it; and no longer once nothing did.
+func TestAnySizeCounts(t *testing.T) {
+	for _, per := range []time.Duration{sec, time.Minute, 24 * time.Hour} {
+		name := OfWindow("openai/m", per)
+		rules := rulesFor(nil)
+		rules.Specs = map[string]Spec{name: {Window: per, EffectiveLimits: EffectiveLimits{Limits: Limits{RPM: Unlimited, TPM: 200_000, RPD: Unlimited}}}}
+		for _, tokens := range []int64{3_000_000, 1 << 30, 1 << 37, 1 << 44, 1 << 53, math.MaxInt64} {
+			of := func(tokens int64) []Weight { return []Weight{{On: name, Demand: Demand{Tokens: tokens}}} }
+			p, result := apply(t, rules, nil, noon, Reserve{Model: "openai/m", ID: 1, Demand: Demand{Tokens: 10}, Also: of(tokens)})
+			require.Equal(t, Admitted, result.Verdict, "%d tokens of %v", tokens, per)
+			next, cause := p.Earliest(rules, noon+1000, "openai/m", Demand{Tokens: 10}, of(10))
+			assert.Equal(t, ByTPM, cause, "%d tokens of %v", tokens, per)
+			whole := min(15*per, per+24*time.Hour)
+			assert.GreaterOrEqual(t, next, noon.Add(whole), "%d tokens of %v", tokens, per)
+			assert.LessOrEqual(t, next, noon.Add(per+24*time.Hour+rules.Skew), "%d tokens of %v", tokens, per)
+			p, _ = apply(t, rules, p, noon+1000, Cancel{Model: "openai/m", ID: 1, Reserved: result.Reservation, Also: result.Also})
+			next, _ = p.Earliest(rules, noon+1000, "openai/m", Demand{Tokens: 10}, of(10))
+			assert.Equal(t, noon+1000, next, "%d tokens of %v", tokens, per)
+		}
+	}
+}
+
 // TestFamilies has names that upstream has used, and some that it may use.
 func TestFamilies(t *testing.T) {
 	for model, want := range map[string]Family{

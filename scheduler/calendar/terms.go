@@ -197,7 +197,7 @@ func (t *Terms) length(tokens int64) Instant {
 	if t.TPM <= 0 || tokens <= t.TPM {
 		return w
 	}
-	return Instant(instant.CeilDiv(int64(w)*tokens, t.TPM))
+	return min(Instant(instant.CeilMulDiv(int64(w), tokens, t.TPM)), w+millis(limits.Longer(t.window)))
 }
 
 // span is how long a demand counts from its start.

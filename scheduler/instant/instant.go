@@ -1,6 +1,8 @@
 package instant
 
 import (
+	"math"
+	"math/bits"
 	"sync/atomic"
 	"time"
 	// The Pacific calendar must not depend on the zone files of the machine:
@@ -44,6 +46,16 @@ func CeilDiv(a, b int64) int64 {
 		q++
 	}
 	return q
+}
+
+// CeilMulDiv returns a*b/c rounded towards positive infinity, for c > 0 and others that aren't negative; the most there is if that is more.
+func CeilMulDiv(a, b, c int64) int64 {
+	high, low := bits.Mul64(uint64(a), uint64(b))
+	if high >= uint64(c) {
+		return math.MaxInt64
+	}
+	whole, rest := bits.Div64(high, low, uint64(c))
+	return int64(min(whole+min(rest, 1), math.MaxInt64))
 }
 
 // pacific is the zone in whose midnight Gemini resets requests per day.

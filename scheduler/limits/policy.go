@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ContextWindow is the built-in rule for the most input tokens that a model takes. Of another provider's, of which the output counts too,
@@ -18,6 +19,16 @@ func ContextWindow(model string) int64 {
 		return 2_097_152
 	}
 	return 1_048_576
+}
+
+// Longer is how much longer than others a request counts at most that is larger than TPM, where the model takes so many tokens at most. To another
+// provider it may say that it puts out any number of tokens: should it never be known what became of that, it keeps nobody away
+// for longer than a day.
+func Longer(window int64) time.Duration {
+	if window == math.MaxInt64 {
+		return 24 * time.Hour
+	}
+	return math.MaxInt64 / 2
 }
 
 // A Mode is a filter over the chain.

@@ -64,7 +64,7 @@ func Read(object []byte) (r Request) {
 		}
 	}
 	// Of each text as many answers are put out (https://platform.openai.com/docs/api-reference/completions).
-	r.MaxTokens *= max(n, best) * texts
+	r.MaxTokens = min(r.MaxTokens*max(n, best)*texts, maxTokens*maxN)
 	return r
 }
 

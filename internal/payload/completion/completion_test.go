@@ -31,6 +31,7 @@ func TestRead(t *testing.T) {
 		`{"previous_response_id":"","conversation":{"id":"conv_1","x":2}}`: {GoesOn: []string{"conversations/conv_1"}, Stored: true},
 		`{"max_output_tokens":-4}`:                                         {},
 		`{"max_tokens":9999999999999,"n":9999}`:                            {MaxTokens: maxTokens * maxN},
+		`{"max_tokens":9999999999999,"n":9999,"prompt":["a","b"]}`:         {MaxTokens: maxTokens * maxN},
 	} {
 		want.Stored, want.Named = true, strings.Contains(body, `"model":`) && !strings.Contains(body, `"model":null`)
 		assert.Equal(t, want, Read([]byte(body)), body)
