@@ -43,20 +43,29 @@ func (d *decision) tooLarge() error {
 	return e
 }
 
-// noProject says why no candidate can take the request: where a model could be had but for its place, when there is one.
+// noProject says why no candidate can take the request: where a model could be had but for its place, or that of what it weighs on
+// beside, when there is one.
 func (d *decision) noProject() error {
 	first, now := scheduler.Never, d.c.Now()
 	for _, cand := range d.candidates() {
-		rules := d.rules.Of(cand.ID)
+		if cand.State == nil || cand.State.Unreadable != "" {
+			continue
+		}
+		rules, from := d.rules.Of(cand.ID), max(now, cand.State.Latest)
 		for _, model := range d.chain {
-			if !d.serves(cand.ID, model) || cand.State == nil || cand.State.Has(model) || cand.State.Unreadable != "" {
+			if !d.serves(cand.ID, model) {
 				continue
 			}
-			c := cand.State.Calendar(model)
-			if t := c.Terms(rules, now); c.Barred(&t, now, d.demand) != scheduler.NoCause {
-				continue
+			at := from
+			for _, x := range append([]scheduler.Weight{{On: model, Demand: d.demand}}, d.req.also(model)...) {
+				c := cand.State.Calendar(x.On)
+				if t := c.Terms(rules, now); c.Barred(&t, now, x.Demand) != scheduler.NoCause {
+					at = scheduler.Never
+					break
+				}
+				at = max(at, cand.State.PlaceFrom(rules, from, x.On))
 			}
-			if at := cand.State.PlaceFrom(rules, max(now, cand.State.Latest), model); at > now {
+			if at > from {
 				first = min(first, at)
 			}
 		}

@@ -23,7 +23,7 @@ var (
 	ErrNoProject = errors.New("no usable project")
 )
 
-// A NoPlaceError is ErrNoProject where nothing but a place for one more model is missing on a project.
+// A NoPlaceError is ErrNoProject where nothing but a place is missing on a project, for one more model or what the request weighs on beside.
 type NoPlaceError struct {
 	// Wait is after how long there is one, if the models that have the places are not asked for by then.
 	Wait time.Duration
