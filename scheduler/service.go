@@ -19,7 +19,8 @@ const (
 // A Service is what one caller was served on one model of the project, by which it is
 // known to every instance who of those that wait has had least. It is kept until nothing
 // was served for ServiceFor. A project that only one caller has used today, and in the
-// last ServiceFor, keeps none unless others wait for it ([Reserve].Contested).
+// last ServiceFor, keeps none unless others wait for it ([Reserve].Contested) as that is admitted: what it
+// turns out to weigh later changes what is kept, and not whether it is.
 type Service struct {
 	Model            uint32 // NameOf
 	Caller           uint32 // CallerOf
@@ -57,7 +58,7 @@ func (p *Project) serve(now Instant, r *Reserve, requests, tokens int64) {
 			kept, shared = append(kept, s), shared || s.Caller != x.Caller
 		}
 	}
-	if !shared {
+	if !shared && requests > 0 {
 		p.Services = nil
 		return
 	}

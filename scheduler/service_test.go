@@ -24,8 +24,12 @@ func TestServicesOfWhomOthersWaitFor(t *testing.T) {
 	const at = Instant(1_750_000_000_000)
 	rules := &Rules{Policy: NewPolicy([]string{"m"}, nil)}
 	alone, _ := served(t, nil, at, "alice", 10, 0)
-	p, _ := alone.Apply(rules, at+1000, Reserve{Model: "m", Demand: Demand{Tokens: 20}, ID: 7, Caller: "alice", Contested: true})
+	p, r := alone.Apply(rules, at+1000, Reserve{Model: "m", Demand: Demand{Tokens: 20}, ID: 7, Caller: "alice", Contested: true})
 	assert.Equal(t, []Service{{NameOf("m"), CallerOf("alice"), 1, 20, 0, at + 1000}}, p.Services)
+	p, _ = p.Apply(rules, at+1500, Settle{Model: "m", ID: 7, Reserved: r.Reservation, Tokens: 25, Caller: "alice"})
+	assert.Equal(t, []Service{{NameOf("m"), CallerOf("alice"), 1, 25, 0, at + 1000}}, p.Services, "it weighed more")
+	p, _ = p.Apply(rules, at+1500, Use{Model: "m", ID: 7, Reserved: r.Reservation, Tokens: 5, Caller: "alice"})
+	assert.Len(t, p.Services, 1, "and goes on")
 	p, _ = served(t, p, at+2000, "alice", 30, 0)
 	assert.Empty(t, p.Services, "until nobody does any more")
 }

@@ -7,6 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission/fair"
 	"fluxgate.dev/fluxgate/internal/admission/packing"
+	"fluxgate.dev/fluxgate/internal/admission/ticket"
 	"fluxgate.dev/fluxgate/internal/admission/waitlist"
 	"fluxgate.dev/fluxgate/scheduler"
 )
@@ -183,6 +184,20 @@ func (d *decision) level(model string) int64 {
 func (d *decision) contested(model string) bool {
 	k := d.contestOn(model)
 	return k != nil && !k.Alone(k.mine)
+}
+
+// wanted reports whether others wait for a model, or have booked it, where nothing was planned: the caller comes for
+// what it has booked. So what it is served by that is kept like all else.
+func (d *decision) wanted(model string) bool {
+	if !d.c.shared {
+		return false
+	}
+	mine := scheduler.CallerOf(d.req.Caller)
+	others := d.c.waitlist.Others(model, mine)
+	d.bookings(func(_, of string, b scheduler.Booking) {
+		others = others || of == model && ticket.CallerOf(b.ID) != mine
+	})
+	return others
 }
 
 // crowded reports whether more callers wait than there are projects, and more than two.

@@ -301,6 +301,13 @@ func (l *List) Waits(model string) bool {
 	return len(l.queues[model]) > 0
 }
 
+// Others reports whether anything was promised of a model to other callers than that one.
+func (l *List) Others(model string, than uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.queues[model], func(p *Promise) bool { return p.Tag != than })
+}
+
 // Overdue reports whether the caller hasn't come a second after its time.
 func (p *Promise) Overdue(now scheduler.Instant) bool { return p.Start < now-Early }
 
