@@ -29,6 +29,8 @@ type Result struct {
 	Changed bool
 	// NoPlace says that what a RecordRefusal tells is remembered, but there is no place for the calendar.
 	NoPlace bool
+	// LateFor is for how long requests are taken to arrive as late as others, after an ArrivedLate that changed something.
+	LateFor time.Duration
 
 	// The rest is for Reserve.
 	Verdict     Verdict

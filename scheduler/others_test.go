@@ -123,6 +123,7 @@ func TestArrivedLate(t *testing.T) {
 	late := func(now Instant, of Result) bool {
 		next, result := apply(t, rules, p, now, ArrivedLate{Model: on, ID: of.Also[0].Reservation.ID})
 		p = next
+		assert.Equal(t, result.Changed, result.LateFor == 24*time.Hour)
 		return result.Changed
 	}
 	sent(noon)
@@ -214,6 +215,7 @@ func TestArrivedLateBesideOthers(t *testing.T) {
 	var late Result
 	p, late = apply(t, rules, p, noon+1200, ArrivedLate{Model: on, ID: again.Also[0].Reservation.ID})
 	require.True(t, late.Changed)
+	assert.Equal(t, time.Hour, late.LateFor)
 	for at, want := range map[time.Duration]Instant{59 * time.Minute: 1500, 61 * time.Minute: 1050} {
 		now, was := noon.Add(at), p
 		reserve(now.Add(-5*time.Second), 5) // whose terms are those until now

@@ -108,8 +108,9 @@ func (x ArrivedLate) apply(p *Project, rules *Rules, now Instant) Result {
 	}
 	c, t := p.edit(rules, now, x.Model)
 	of, _ := CountsSent(x.Model)
-	if !c.ArrivedLate(t, now, x.ID, p.find(of).Shared()) {
+	long := c.ArrivedLate(t, now, x.ID, p.find(of).Shared())
+	if long == 0 {
 		return Result{}
 	}
-	return Result{Changed: true, Moved: p.moveBookings(rules, now, c)}
+	return Result{Changed: true, LateFor: long, Moved: p.moveBookings(rules, now, c)}
 }

@@ -34,9 +34,12 @@ type projectStatus struct {
 	Tier string `json:"tier,omitempty"`
 	// Unreadable says why the project's document can't be read, if it can't: then
 	// nothing goes there.
-	Unreadable string        `json:"unreadable,omitempty"`
-	Moved      int64         `json:"promise_moved"`
-	Models     []modelStatus `json:"models"`
+	Unreadable string `json:"unreadable,omitempty"`
+	// ArrivesWithin is how much later than they were sent requests arrive at the provider, in milliseconds, as this instance has
+	// measured it, with how far clocks may be apart. 0: it isn't measured.
+	ArrivesWithin int64         `json:"arrives_within_ms,omitempty"`
+	Moved         int64         `json:"promise_moved"`
+	Models        []modelStatus `json:"models"`
 	// Features are those that were asked for, with quotas of their own.
 	Features []modelStatus `json:"features,omitempty"`
 }
@@ -88,6 +91,9 @@ var probeSizes = []int64{1_000, 10_000, 100_000, 1_000_000}
 func (v *statusView) project(id string, key keys.Key, state *scheduler.Project) projectStatus {
 	v = v.of(id)
 	out := projectStatus{Project: id, Provider: key.Of(), Tier: string(v.rules.Policy.Tier()), Models: []modelStatus{}}
+	if near := v.rules.Near[key.Of()]; key.Of() != "" {
+		out.ArrivesWithin = near.Milliseconds()
+	}
 	models := slices.Clone(v.wanted(key))
 	known := len(models)
 	if state != nil {

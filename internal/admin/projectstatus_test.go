@@ -58,3 +58,25 @@ func TestNotesWereNotSent(t *testing.T) {
 	require.Len(t, state.Calendar("chain").Sent, 2)
 	assert.Len(t, v.project("p", keys.Key{}, state).Models[0].Sent, 1)
 }
+
+// TestHowSoonRequestsArriveIsTold: what is measured of a provider's connections is told of each of its projects, in milliseconds, and nothing
+// where it isn't.
+func TestHowSoonRequestsArriveIsTold(t *testing.T) {
+	rules := &scheduler.Rules{Policy: scheduler.NewPolicy([]string{"chain"}, nil), Skew: scheduler.DefaultSkew, Hold: scheduler.DefaultHold}
+	own := *rules
+	rules.Projects = map[string]*scheduler.Rules{"org-b": &own}
+	v := &statusView{
+		rules: rules.Nearer(map[string]time.Duration{"azure": 70 * time.Millisecond}),
+		now:   scheduler.At(time.Date(2026, 11, 28, 20, 0, 0, 0, time.UTC)), chain: []string{"chain"}, names: slices.Values([]string{"chain"}),
+	}
+	for project, c := range map[string]struct {
+		provider string
+		want     string
+	}{"org-a": {"azure", "70"}, "org-b": {"azure", "70"}, "org-c": {"openai", ""}, "g": {"", ""}} {
+		data, err := json.Marshal(v.project(project, keys.Key{Provider: c.provider}, nil))
+		require.NoError(t, err)
+		var fields map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(data, &fields))
+		assert.Equal(t, c.want, string(fields["arrives_within_ms"]), project)
+	}
+}

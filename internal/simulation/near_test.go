@@ -51,6 +51,9 @@ func TestArrivalsThatJump(t *testing.T) {
 				var known int
 				time.AfterFunc(steady, func() {
 					known = f.ledger.Total().Refused
+					w := httptest.NewRecorder()
+					f.app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
+					assert.Equal(t, f.organisations, strings.Count(w.Body.String(), `"arrives_within_ms":40`))
 					f.way.become(c.becomes)
 				})
 				time.AfterFunc(steady+long, func() { f.way.become(dial) })

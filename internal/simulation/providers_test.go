@@ -339,6 +339,6 @@ func TestNamedTooSoon(t *testing.T) {
 		assert.Greater(t, part, 0.6, "two thirds, less what the refusal itself said to wait")
 		w := httptest.NewRecorder()
 		f.app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
-		assert.Equal(t, 2, strings.Count(w.Body.String(), "arrive later than the 50ms that are named"))
+		assert.Equal(t, 2, strings.Count(w.Body.String(), "arrive later than the 50ms that are named: for a day they count for longer"))
 	})
 }

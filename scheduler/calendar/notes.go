@@ -131,11 +131,11 @@ func (c *Calendar) Shared() bool { return c != nil && c.note(othersID) != nil }
 
 // ArrivedLate notes that a request was refused though it fitted, where it wouldn't have had requests been taken to arrive as late
 // as anywhere, not as late as somebody has named or was measured: they do so then, from what was sent lately on, for a day; where it may have
-// been somebody else's fault too, for an hour. It reports whether it did.
-func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64, shared bool) bool {
+// been somebody else's fault too, for an hour. It returns for how long; 0: it notes nothing.
+func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64, shared bool) time.Duration {
 	i := c.sent(id)
 	if i < 0 || t.sooner == 0 || !c.lateAt(&t, c.Sent[i].Start) {
-		return false
+		return 0
 	}
 	for i, r := range c.Sent {
 		if (t.refill || r.End+t.sooner > now) && !r.Note() {
@@ -151,13 +151,13 @@ func (c *Calendar) ArrivedLate(t Terms, now Instant, id uint64, shared bool) boo
 	if c.Debt != (Debt{}) && t.refill {
 		c.Debt.At += t.sooner
 	}
-	since := now
+	long := lateFor
 	if shared {
-		since = now.Add(sharedLateFor - lateFor)
+		long = sharedLateFor
 	}
-	c.Sent = append(c.Sent, &Reservation{ID: lateID, Start: since, End: since, Requests: 1})
+	c.Sent = append(c.Sent, &Reservation{ID: lateID, Start: now.Add(long - lateFor), End: now.Add(long - lateFor), Requests: 1})
 	c.Fold(t, MaxExact)
-	return true
+	return long
 }
 
 // lateAt reports whether what had been sent by an instant would have been too much then, had it arrived as late as anywhere.

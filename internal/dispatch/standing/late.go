@@ -92,7 +92,11 @@ func arrivedLate(ctx context.Context, ctl *admission.Controller, grant *admissio
 			if rules.Measured(x.On) {
 				how = "were measured"
 			}
-			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that %s: for a day they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, spec.Late, how))
+			long := "a day"
+			if result.LateFor < 24*time.Hour {
+				long = "an hour" // somebody else is known to use the limits
+			}
+			news = append(news, fmt.Sprintf("requests for %s on %s arrive later than the %v that %s: for %s they count for longer", scheduler.NameOfCalendar(x.On), grant.Project, spec.Late, how, long))
 		}
 	}
 	return news, nil
