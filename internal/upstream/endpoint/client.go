@@ -117,7 +117,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Format != OpenAI && cfg.Chats != "" {
 		chats := cfg // which wants its key as OpenAI's clients have it
-		chats.Format, chats.BaseURL, chats.Header, chats.Path = OpenAI, cfg.Chats, authorization, nil
+		chats.Format, chats.BaseURL, chats.Header = OpenAI, cfg.Chats, authorization
 		if c.chats, err = New(chats); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/upstream"
+	"fluxgate.dev/fluxgate/internal/upstream/arrival"
 )
 
 const testKey = "sk-the-key-of-this-test"
@@ -180,4 +181,14 @@ func TestDeployments(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, base+"/"+path, r.URL.String())
 	}
+}
+
+// TestChatsAreWatched: chats at an endpoint of their own count on the same windows as all that is sent to their provider, so it is measured
+// there too how soon they arrive.
+func TestChatsAreWatched(t *testing.T) {
+	path := new(arrival.Path)
+	c := client(t, Config{Name: "anthropic", Format: Anthropic, BaseURL: "https://api.anthropic.com", Header: "X-Api-Key", Chats: "https://api.anthropic.com/v1", Path: path})
+	chats, _ := c.InOpenAIFormat().(*Client)
+	require.NotSame(t, c, chats)
+	assert.Same(t, path, chats.keyed.Path)
 }
