@@ -93,7 +93,7 @@ func newForeign(t *testing.T, r regime) *foreign {
 		trip, f.ledger, f.log = sim.Transport(), sim.Ledger(), sim.Requests
 	}
 	if r.late > 0 {
-		d := &delayed{next: trip, most: r.late, rnd: rand.New(rand.NewPCG(3, f.world)), near: r.near}
+		d := &delayed{next: trip, most: r.late, rnd: rand.New(rand.NewPCG(3, f.world)), near: r.near, dial: dial}
 		trip, f.way = d, d
 	}
 	cfg, err := config.Load(t.Context(), env)
@@ -112,14 +112,15 @@ type delayed struct {
 	mu   sync.Mutex
 	sent int
 	most time.Duration
+	dial time.Duration // to and fro; a connection takes two
 	rnd  *rand.Rand
 }
 
-// become has what is sent from now on take as long.
-func (d *delayed) become(most time.Duration) {
+// become has what is sent from now on take as long, and connections as long to be made.
+func (d *delayed) become(most, dial time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.most = most
+	d.most, d.dial = most, dial
 }
 
 // A line is a connection as one request sees it: some bytes, of which none is acknowledged until all are.
@@ -150,18 +151,18 @@ func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
 	d.mu.Lock()
 	most := d.most.Milliseconds()
 	way := time.Duration([]int64{0, most, d.rnd.Int64N(most + 1)}[d.rnd.IntN(3)]) * time.Millisecond
-	dials := d.sent%100 == 0
+	dials, takes := d.sent%100 == 0 || d.dial > dial && d.sent%10 == 0, d.dial
 	d.sent++
 	d.mu.Unlock()
 	trace := httptrace.ContextClientTrace(r.Context())
 	if d.near {
 		dialled := &line{}
-		if dials {
+		if trace.GetConn("provider.test:443"); dials {
 			trace.ConnectStart("tcp", "")
-			time.Sleep(dial)
+			time.Sleep(takes)
 			trace.ConnectDone("tcp", "", nil)
 			trace.TLSHandshakeStart()
-			time.Sleep(dial)
+			time.Sleep(takes)
 			trace.TLSHandshakeDone(tls.ConnectionState{}, nil)
 		}
 		trace.GotConn(httptrace.GotConnInfo{Conn: dialled})
@@ -173,7 +174,8 @@ func (d *delayed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return d.next.RoundTrip(r)
 }
 
-// dial is how long a connection takes back and forth while it is made, where that is measured: every hundredth request dials.
+// dial is how long a connection takes back and forth while it is made, where that is measured: every hundredth request dials, and
+// every tenth while it takes longer.
 const dial = 20 * time.Millisecond
 
 func org(i int) string { return fmt.Sprintf("org-%d", i+1) }

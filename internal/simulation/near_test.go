@@ -25,14 +25,16 @@ func TestArrivalsThatJump(t *testing.T) {
 	for name, c := range map[string]struct {
 		most, limit int64
 		becomes     time.Duration
+		dials       time.Duration
 		groups      int
 	}{
-		"to what is allowed for":               {1, 1, 38 * time.Millisecond, 0},
-		"to more than shows":                   {1, 1, 90 * time.Millisecond, 1},
-		"to a segment that is sent twice":      {1, 1, 250 * time.Millisecond, 0},
-		"to what is taken of any":              {1, 1, 500 * time.Millisecond, 0},
-		beyond:                                 {1, 1, 1200 * time.Millisecond, 0},
-		"ten of them, to what is taken of any": {10, 10, 500 * time.Millisecond, 0},
+		"to what is allowed for":               {1, 1, 38 * time.Millisecond, dial, 0},
+		"to more than shows":                   {1, 1, 90 * time.Millisecond, dial, 1},
+		"to a segment that is sent twice":      {1, 1, 250 * time.Millisecond, dial, 0},
+		"to what is taken of any":              {1, 1, 500 * time.Millisecond, dial, 0},
+		beyond:                                 {1, 1, 1200 * time.Millisecond, dial, 0},
+		"ten of them, to what is taken of any": {10, 10, 500 * time.Millisecond, dial, 0},
+		"of connections that take long":        {1, 1, dial, 700 * time.Millisecond, 0},
 	} {
 		if (race.Enabled || testing.Short()) && name != beyond {
 			continue // what differs between these is arithmetic
@@ -54,9 +56,9 @@ func TestArrivalsThatJump(t *testing.T) {
 					w := httptest.NewRecorder()
 					f.app.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/status", nil))
 					assert.Equal(t, f.organisations, strings.Count(w.Body.String(), `"arrives_within_ms":40`))
-					f.way.become(c.becomes)
+					f.way.become(c.becomes, c.dials)
 				})
-				time.AfterFunc(steady+long, func() { f.way.become(dial) })
+				time.AfterFunc(steady+long, func() { f.way.become(dial, dial) })
 				var all sync.WaitGroup
 				f.unleash(&all, f.begin.Add(12*time.Minute))
 				all.Wait()

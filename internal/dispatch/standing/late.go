@@ -13,7 +13,7 @@ import (
 )
 
 // Watched returns the context to send the request of a grant with. Where a limit is one of a short window, the request counts there for
-// longer if it isn't sent as soon as it was to be, for a connection had to be dialled, or doesn't arrive as soon as is taken.
+// longer if it isn't sent as soon as it was to be, for a connection has to be dialled, or doesn't arrive as soon as is taken.
 func Watched(ctx context.Context, ctl *admission.Controller, grant *admission.Grant, log *slog.Logger) context.Context {
 	if len(grant.Also) == 0 {
 		return ctx // as with nearly all of Gemini's

@@ -5,11 +5,12 @@
 // ([Path.Late]), which is less than what has to be taken where nothing is known. Each further request is watched: one that
 // isn't acknowledged in time, since a segment was lost or the way has become longer, is told of at once ([Watcher]), long
 // before what takes its place in a window of a second may be sent; and for a while nothing is known of the way any more. So what
-// is measured needn't hold for the next request.
+// is measured needn't hold for the next request. One that waits for a connection is told of as well.
 //
-// It begins careful: nothing is known until so many requests in a row have arrived in time, and where the
-// kernel never shows anything under way (a path within one machine, a system that doesn't tell), or another program passes
-// requests on (a proxy), nothing ever is. What happens behind the other end of a connection is not seen: half of what is
+// It begins careful: nothing is known until so many requests have arrived in time, none late among them, and been seen under way
+// before. Where the kernel shows that by chance alone (a path within one machine, to a program that passes on what others send)
+// or doesn't tell (gVisor, in which Cloud Run's first execution environment runs; other systems than Linux), or a proxy is
+// configured, nothing ever is. What happens behind the other end of a connection is not seen: half of what is
 // said is left for that, and a refusal tells ([fluxgate.dev/fluxgate/scheduler.ArrivedLate]).
 //
 // Files, from the top down; a file calls only those below it:

@@ -16,7 +16,7 @@ const (
 	grain = 10 * time.Millisecond
 	// judged bounds after how long it is judged whether a request has arrived.
 	judged = 300 * time.Millisecond
-	// enough is how many requests in a row have to arrive in time.
+	// enough is how many requests have to be seen under way and to arrive in time.
 	enough = 16
 	// acknowledging is how much longer an acknowledgement may take than the way: 40 ms, where the other side waits for more
 	// to acknowledge with it.
@@ -31,8 +31,7 @@ const (
 type Path struct {
 	mu      sync.Mutex
 	trips   []time.Duration // that the last connections took back and forth while they were made, at the most
-	inTime  int             // how many requests in a row have arrived in time
-	tells   bool            // the kernel has shown something under way
+	inTime  int             // how many requests in a row were seen under way and have arrived in time, less those that weren't seen
 	unsure  time.Time       // until then nothing is known
 	late    time.Duration
 	changed func()
@@ -53,7 +52,7 @@ func (p *Path) note(now time.Time, change func()) {
 	p.mu.Lock()
 	change()
 	late := time.Duration(0)
-	if p.tells && p.inTime >= enough && len(p.trips) > 0 && !now.Before(p.unsure) {
+	if p.inTime >= enough && len(p.trips) > 0 && !now.Before(p.unsure) {
 		late = p.expected()
 	}
 	if late > most {
@@ -89,8 +88,19 @@ func (p *Path) judgedAfter() time.Duration {
 	return min(p.expected(), judged) + acknowledging
 }
 
-func (p *Path) sawSome(now time.Time) { p.note(now, func() { p.tells = true }) }
-func (p *Path) arrived(now time.Time) { p.note(now, func() { p.inTime = min(p.inTime+1, enough) }) }
+// arrived notes that a request has arrived in time, and whether the kernel showed it under way before. Where the other end is this
+// machine, as with a program that passes on what others send, that happens by chance alone.
+func (p *Path) arrived(now time.Time, shown bool) {
+	p.note(now, func() {
+		if shown {
+			p.inTime = min(p.inTime+1, 2*enough)
+		} else {
+			p.inTime = max(p.inTime-1, 0)
+		}
+	})
+}
+
+// missed notes that a request hasn't arrived in time.
 func (p *Path) missed(now time.Time) {
 	p.note(now, func() { p.inTime, p.unsure = 0, now.Add(unsureFor) })
 }

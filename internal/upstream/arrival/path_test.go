@@ -155,3 +155,117 @@ func TestPathThatGetsLonger(t *testing.T) {
 		assert.NotZero(t, p.Late())
 	})
 }
+
+// TestPathsSeenByChance: where a program on this machine passes on what others send, the kernel shows something under way now and then,
+// when this machine has much to do. So nothing is known as long as that isn't what is seen most of the time.
+func TestPathsSeenByChance(t *testing.T) {
+	for _, often := range []int{2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			p, under, local := new(Path), &line{way: time.Millisecond}, new(line)
+			for i := range 20 * enough {
+				l := local
+				if i%often == 0 {
+					l = under
+				}
+				local.there.Store(local.written.Load() + 100)
+				send(t, p, l, time.Millisecond, time.Second)
+				assert.Zero(t, p.Late(), "one of %d, after %d", often, i)
+			}
+			// A path that is known stays so where one isn't seen.
+			for range 2 * enough {
+				send(t, p, under, 0, time.Second)
+			}
+			local.there.Store(local.written.Load() + 100)
+			send(t, p, local, 0, time.Second)
+			assert.NotZero(t, p.Late())
+		})
+	}
+}
+
+// TestConnectionsThatTakeLong: of a request that waits for a connection it is told that it may be written and arrive later, each time before
+// the time that was told before is over. That says nothing of the path.
+func TestConnectionsThatTakeLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, l := new(Path), &line{way: 5 * time.Millisecond}
+		for range enough {
+			send(t, p, l, 5*time.Millisecond, time.Second)
+		}
+		known := p.Late()
+		assert.NotZero(t, known)
+		to, trace := new(told), new(httptrace.ClientTrace)
+		s := p.Send(WithWatcher(t.Context(), to), trace, time.Now, true)
+		began := time.Now()
+		trace.GetConn("provider.test:443")
+		trace.ConnectStart("tcp", "127.0.0.1:1")
+		time.Sleep(1500 * time.Millisecond)
+		trace.ConnectDone("tcp", "127.0.0.1:1", nil)
+		trace.GotConn(httptrace.GotConnInfo{Conn: l})
+		end := l.written.Add(100)
+		time.AfterFunc(l.way, func() { l.there.Store(end) })
+		s.Wrote()
+		time.Sleep(5 * time.Second)
+		s.Ended(true)
+		until := began.Add(unwritten)
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		for _, at := range to.late {
+			assert.True(t, at.After(until), "%v", to.late)
+			until = at
+		}
+		assert.Len(t, to.late, 3, "at .3, .5 and .9 s")
+		assert.True(t, until.After(began.Add(1500*time.Millisecond)))
+		assert.Zero(t, s.Arrived())
+		assert.Equal(t, known, p.Late())
+	})
+}
+
+// TestSentAgain: what is written again, for a connection failed, is looked for on the other one, whatever that has carried before and was seen of the first.
+func TestSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		way    time.Duration // of the other
+		before int64         // carried by it
+		told   int
+		sought bool // as net/http seeks one, and HTTP/2 takes another by itself
+		looked bool // it had been seen to arrive on the first
+	}{
+		"a new one":                        {way: 5 * time.Millisecond, sought: true},
+		"a new one, after it had arrived":  {way: 5 * time.Millisecond, sought: true, looked: true},
+		"one that is slow":                 {way: 2 * time.Second, sought: true, told: 4},
+		"one that is slow, of HTTP/2":      {way: 2 * time.Second, told: 4},
+		"one that is slow, after it had":   {way: 2 * time.Second, sought: true, looked: true, told: 4},
+		"one that is slow and has carried": {way: 2 * time.Second, sought: true, before: 10_000, told: 4},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, l := new(Path), &line{way: 5 * time.Millisecond}
+			for range enough {
+				send(t, p, l, 5*time.Millisecond, time.Second)
+			}
+			to, trace := new(told), new(httptrace.ClientTrace)
+			s := p.Send(WithWatcher(t.Context(), to), trace, time.Now, true)
+			trace.GetConn("provider.test:443")
+			trace.GotConn(httptrace.GotConnInfo{Conn: l})
+			l.there.Store(l.written.Add(100))
+			s.Wrote()
+			if time.Sleep(10 * time.Millisecond); c.looked {
+				time.Sleep(time.Second)
+			}
+			if c.sought {
+				trace.GetConn("provider.test:443")
+			}
+			other := new(line)
+			other.written.Store(c.before)
+			other.there.Store(c.before)
+			trace.GotConn(httptrace.GotConnInfo{Conn: other})
+			time.Sleep(200 * time.Millisecond) // its body is written
+			end := other.written.Add(100)
+			time.AfterFunc(c.way, func() { other.there.Store(end) })
+			s.Wrote()
+			time.Sleep(5 * time.Second)
+			s.Ended(true)
+			to.mu.Lock()
+			defer to.mu.Unlock()
+			assert.Len(t, to.late, c.told, name)
+			assert.Equal(t, c.told > 0, p.Late() == 0, name)
+		})
+	}
+}

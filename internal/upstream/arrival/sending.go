@@ -13,6 +13,9 @@ const (
 	again, rarely = 200 * time.Millisecond, 3200 * time.Millisecond
 	// reply is how long it may take to have what is told then take effect.
 	reply = 100 * time.Millisecond
+	// unwritten is after how long one is looked for that hasn't been written, as a connection is dialled: then as of one that hasn't
+	// arrived.
+	unwritten = 300 * time.Millisecond
 	// lookedFor bounds how often one is looked for: then what sends it has given up.
 	lookedFor = 50
 )
@@ -23,8 +26,8 @@ type watcherKey struct{}
 type Watcher interface {
 	// Wrote tells when the request was written, which a connection that had to be dialled may have kept.
 	Wrote(at time.Time)
-	// Late tells that it hasn't arrived in time and may by then, several times, each before the time that was told before is
-	// over, until it has arrived or is answered.
+	// Late tells that it hasn't been written or hasn't arrived in time and may have by then, several times, each before the time that
+	// was told before is over, until it has arrived or is answered.
 	Late(until time.Time)
 }
 
@@ -43,10 +46,14 @@ type Sending struct {
 	began   time.Time // the dialling of a connection, or its handshake
 	took    time.Duration
 	conn    Conn
+	wrote   bool
+	shown   bool  // it was seen under way
 	end     int64 // of the request, in what is written on the connection
 	timer   *time.Timer
-	looks   int
-	over    bool
+	due     time.Time // of the timer, which may be about to look for what it was set for before
+	looks   int       // since it was written, or since it is to be
+	over    bool      // nothing is to be looked for
+	ended   bool
 	arrived time.Time // by then it has; zero: in time
 }
 
@@ -54,12 +61,38 @@ type Sending struct {
 func (p *Path) Send(ctx context.Context, trace *httptrace.ClientTrace, now func() time.Time, encrypted bool) *Sending {
 	s := &Sending{path: p, now: now}
 	s.told, _ = ctx.Value(watcherKey{}).(Watcher)
+	trace.GetConn = func(string) { s.seek() }
 	trace.ConnectStart = func(_, _ string) { s.begin() }
 	trace.ConnectDone = func(_, _ string, err error) { s.done(err == nil, !encrypted) }
 	trace.TLSHandshakeStart = s.begin
 	trace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) { s.done(err == nil, true) }
 	trace.GotConn = s.got
 	return s
+}
+
+// seek notes that a connection is sought for it: the first, or another one for that has failed.
+func (s *Sending) seek() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsent()
+}
+
+// unsent has it looked for until it is written, whatever was written of it before. The lock is held.
+func (s *Sending) unsent() {
+	s.wrote, s.looks, s.over = false, 0, s.ended || s.told == nil
+	if !s.over {
+		s.lookIn(unwritten)
+	}
+}
+
+// lookIn has it looked for after a while. The lock is held.
+func (s *Sending) lookIn(d time.Duration) {
+	s.due = time.Now().Add(d)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(d, s.look)
+	} else {
+		s.timer.Reset(d)
+	}
 }
 
 // begin notes that a connection is dialled. Of two addresses that are tried at once the first counts.
@@ -94,7 +127,9 @@ func (s *Sending) done(ok, last bool) {
 func (s *Sending) got(info httptrace.GotConnInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn = connOf(info.Conn)
+	if s.conn = connOf(info.Conn); s.wrote {
+		s.unsent() // as another stream of HTTP/2, for which no connection is sought
+	}
 }
 
 // Wrote notes that it has been written in full.
@@ -104,50 +139,55 @@ func (s *Sending) Wrote() {
 	if s.told != nil {
 		s.told.Wrote(s.now())
 	}
-	if s.conn == nil || s.over {
+	if s.ended {
 		return
 	}
-	s.end = s.conn.Written()
-	n, ok := s.conn.Unacknowledged()
-	if !ok {
-		return
+	s.wrote, s.looks = true, 0
+	n, ok := int64(0), s.conn != nil
+	if ok {
+		s.end = s.conn.Written()
+		n, ok = s.conn.Unacknowledged()
 	}
-	if n > 0 {
-		s.path.sawSome(s.now())
-	}
-	if s.timer == nil {
-		s.timer = time.AfterFunc(s.path.judgedAfter(), s.look)
+	if s.shown, s.over = n > 0, !ok; ok {
+		s.lookIn(s.path.judgedAfter())
 	}
 }
 
 // look sees whether it has arrived, and has it looked for again if it hasn't.
 func (s *Sending) look() {
 	s.mu.Lock()
-	if s.over {
+	if s.over || time.Now().Before(s.due) {
 		s.mu.Unlock()
 		return
 	}
-	now, written := s.now(), s.conn.Written()
-	n, ok := s.conn.Unacknowledged()
-	there := ok && written-n >= s.end
+	now, wrote, shown := s.now(), s.wrote, s.shown
+	there, known := false, true
+	if wrote {
+		written := s.conn.Written()
+		n, ok := s.conn.Unacknowledged()
+		there, known = ok && written-n >= s.end, ok
+	}
 	late, next := s.looks > 0, min(again<<min(s.looks, 10), rarely)
-	if s.looks++; there || !ok || s.looks > lookedFor {
+	if s.looks++; there || !known || s.looks > lookedFor {
 		s.over = true
 	} else {
-		s.timer.Reset(next)
+		s.lookIn(next)
 	}
-	if late || !there {
+	if wrote && (late || !there) {
 		s.arrived = now
 	}
 	s.mu.Unlock()
-	switch {
-	case there && !late:
-		s.path.arrived(now)
-	case !there:
-		s.path.missed(now)
-		if s.told != nil {
-			s.told.Late(now.Add(next + reply))
+	if there {
+		if !late {
+			s.path.arrived(now, shown)
 		}
+		return
+	}
+	if wrote {
+		s.path.missed(now)
+	}
+	if s.told != nil {
+		s.told.Late(now.Add(next + reply))
 	}
 }
 
@@ -155,6 +195,7 @@ func (s *Sending) look() {
 func (s *Sending) Ended(answered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended = true
 	if s.over {
 		return
 	}
@@ -163,10 +204,11 @@ func (s *Sending) Ended(answered bool) {
 	}
 	s.timer.Stop()
 	switch {
+	case !s.wrote:
 	case s.looks > 0:
 		s.arrived = s.now()
 	case answered:
-		s.path.arrived(s.now())
+		s.path.arrived(s.now(), s.shown)
 	}
 }
 
