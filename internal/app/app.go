@@ -204,6 +204,7 @@ func (a *App) assemble(ctx context.Context, cfg *config.Config, o Options, authe
 	}
 	a.pool.OnTiers(a.admission.Renew)
 	for _, p := range a.paths {
+		p.Apart(a.apart)
 		p.OnChange(a.admission.Renew)
 	}
 	client, err := gemini.New(gemini.Config{BaseURL: cfg.BaseURL, Transport: o.Transport, Token: o.Token})

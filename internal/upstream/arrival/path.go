@@ -35,6 +35,7 @@ type Path struct {
 	unsure  time.Time       // until then nothing is known
 	late    time.Duration
 	changed func()
+	apart   func() time.Duration // nil: not at all
 }
 
 // Late returns how much later than it was sent a request arrives; 0: that isn't known.
@@ -47,6 +48,10 @@ func (p *Path) Late() time.Duration {
 // OnChange has f called whenever something else is known. It is called before anything is sent.
 func (p *Path) OnChange(f func()) { p.changed = f }
 
+// Apart has what f returns added to what is measured, as of now with each request: how far clocks may be apart by which requests are
+// sent. It is called before anything is sent.
+func (p *Path) Apart(f func() time.Duration) { p.apart = f }
+
 // note changes what is known.
 func (p *Path) note(now time.Time, change func()) {
 	p.mu.Lock()
@@ -57,6 +62,9 @@ func (p *Path) note(now time.Time, change func()) {
 	}
 	if late > most {
 		late = 0
+	}
+	if late > 0 && p.apart != nil {
+		late += wholeGrains(p.apart())
 	}
 	changed := late != p.late
 	p.late = late
@@ -71,8 +79,10 @@ func (p *Path) expected() time.Duration {
 	if len(p.trips) == 0 {
 		return least
 	}
-	return max(least, (2*slices.Min(p.trips) + grain - 1).Truncate(grain))
+	return max(least, wholeGrains(2*slices.Min(p.trips)))
 }
+
+func wholeGrains(d time.Duration) time.Duration { return (d + grain - 1).Truncate(grain) }
 
 // dialled notes how long a connection took back and forth.
 func (p *Path) dialled(now time.Time, trip time.Duration) {
