@@ -163,6 +163,56 @@ func TestChainAcrossProvidersKeepsOff(t *testing.T) {
 	})
 }
 
+// What only Gemini has, keeps or takes stays there, whoever comes before it in the chain; what names a file of another provider's is
+// refused, since nobody else has that. A prompt that is too warm for Anthropic, or has a file, isn't sent to who wouldn't take it.
+func TestChainAcrossProvidersLeavesToEachWhatItTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_CHAIN=groq/llama-4,gemini/gemini-2.5-flash", acrossLimits)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		rec := m.ask(t, "POST", "/upload/v1beta/files", "a text", "Content-Type", "text/plain", "X-Goog-Upload-Protocol", "raw")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		var made struct{ File struct{ URI string } }
+		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &made))
+		require.NotEmpty(t, made.File.URI)
+		content := func(text string) string { return strings.Replace(chatOf("auto"), `"Hello"`, text, 1) }
+		for _, c := range []struct{ name, body, model string }{
+			{"nothing special", chatOf("auto"), "groq/llama-4"},
+			{"JSON that Google alone takes", strings.Replace(chatOf("auto"), `[1,2]`, `[1,2,]`, 1), "gemini-2.5-flash"},
+			{"a tool of Gemini's", strings.Replace(chatOf("auto"), "{", `{"tools":[{"google_search":{}}],`, 1), "gemini-2.5-flash"},
+			{"a function", strings.Replace(chatOf("auto"), "{", `{"tools":[{"type":"function","function":{"name":"f","parameters":{}}}],`, 1), "groq/llama-4"},
+			{"an image", content(`[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]`), "groq/llama-4"},
+		} {
+			rec := m.ask(t, "POST", chat, c.body)
+			assert.Equal(t, http.StatusOK, rec.Code, "%s: %s", c.name, rec.Body)
+			assert.Equal(t, c.model, rec.Header().Get("X-Fluxgate-Model"), c.name)
+		}
+		before := len(m.groq.Requests())
+		rec = m.ask(t, "POST", chat, content(`[{"type":"image_url","image_url":{"url":"`+made.File.URI+`"}}]`))
+		assert.Contains(t, rec.Body.String(), `"status":"INVALID_ARGUMENT"`, "a file of Gemini's, which says itself that it takes none so")
+		rec = m.ask(t, "POST", chat, content(`[{"type":"file","file":{"file_id":"file-1"}}]`))
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "the request names what one provider keeps")
+		assert.Len(t, m.groq.Requests(), before)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_CHAIN=anthropic/claude-sonnet-5,gemini/gemini-2.5-flash,groq/llama-4", acrossLimits)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct{ name, more, model string }{
+			{"nothing special", ``, "anthropic/claude-sonnet-5"},
+			{"as warm as it takes", `,"temperature":1`, "anthropic/claude-sonnet-5"},
+			{"warmer", `,"temperature":1.5`, "gemini-2.5-flash"},
+			{"a file", `,"files":["JVBERi0xLjQK"]`, "gemini-2.5-flash"},
+		} {
+			rec := m.ask(t, "POST", "/generate", `{"prompt":"Hello"`+c.more+`}`)
+			assert.Equal(t, http.StatusOK, rec.Code, "%s: %s", c.name, rec.Body)
+			assert.Contains(t, rec.Body.String(), `"model_used":"`+c.model+`"`, c.name)
+		}
+		rec := m.ask(t, "POST", "/generate", `{"prompt":"Hello","temperature":1.5,"model":"claude-sonnet-5"}`)
+		assert.Equal(t, http.StatusBadRequest, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "anthropic/claude-sonnet-5 (a temperature above 1)")
+	})
+}
+
 // What a provider says in words that aren't known may quote the request. So it is told to that one's caller only;
 // whoever asks for the model while it is left alone is told that.
 func TestUnknownWordsAreTheFirstCallers(t *testing.T) {
