@@ -314,25 +314,6 @@ func (d *decision) planFor(demand scheduler.Demand, book bool) (scheduler.Offer,
 	return plan()
 }
 
-// promised returns what an asker has to leave to others.
-func (d *decision) promised(who waitlist.Asker) func(project, model string) []scheduler.Booking {
-	now := d.c.Now()
-	return func(project, model string) []scheduler.Booking {
-		return d.c.waitlist.Promised(project, model, now, who)
-	}
-}
-
-// standing returns what the caller is told that has come back before its time: what it
-// was told, unless it can go earlier, or others have made it untrue.
-func (d *decision) standing(offer scheduler.Offer) scheduler.Offer {
-	if offer.Start > d.promise.Start {
-		if told, ok := d.stands(); ok {
-			offer.Project, offer.Model, offer.Start, offer.Also = told.Project, told.Model, told.Start, told.Also
-		}
-	}
-	return offer
-}
-
 // late reports whether an offer is later than the caller can wait.
 func (d *decision) late(offer scheduler.Offer) bool {
 	return d.req.Within != nil && offer.Start.Sub(d.came) > *d.req.Within
@@ -355,26 +336,6 @@ func (d *decision) compare(w *Wait) {
 	if cause == scheduler.NoCause && other.Model != w.Model && (other.Now() || other.Start.Sub(d.came) <= within) && other.Start < w.Start {
 		w.Instead, w.InsteadAt = d.asked.Of(other.Model), other.Start
 	}
-}
-
-// stands reports whether the time that the caller was told is still true: whether the
-// request fits then beside whatever is older. Where that is, only the instance knows that
-// told it.
-func (d *decision) stands() (scheduler.Offer, bool) {
-	p := d.promise
-	older := d.promised(waitlist.Asker{Self: p.ID, Older: p.Order})
-	candidates, chain := d.candidates(), d.chain
-	if p.At.Project != "" {
-		if d.contested(p.At.Model) {
-			older = d.contest.before()
-		}
-		chain = []string{p.At.Model}
-		candidates = slices.DeleteFunc(candidates, func(c scheduler.Candidate) bool { return c.ID != p.At.Project })
-	}
-	offer, cause := scheduler.Plan(d.rules, d.c.Now(), candidates, scheduler.Request{
-		Chain: chain, Demand: d.padded(), Serves: d.req.Serves, Also: d.req.Also, From: p.Start, Waitlist: older,
-	}, rand.IntN)
-	return offer, cause == scheduler.NoCause && offer.Start == p.Start
 }
 
 // padded is the demand with an allowance for the time that its commit takes.

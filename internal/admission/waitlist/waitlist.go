@@ -234,9 +234,10 @@ func (l *List) drop(id Place, match func(*Promise) bool) (dropped []*Promise) {
 
 // An Asker is for whom it is asked what is in the way.
 type Asker struct {
-	Self   uint64 // its own promise; 0: none
-	Older  uint64 // only promises older than that are in its way; 0: all
-	Before bool   // it has come back before its time
+	Self   uint64            // its own promise; 0: none
+	Older  uint64            // only promises older than that are in its way; 0: all
+	Since  scheduler.Instant // where Older isn't known: only those of requests that waited before then are; 0: all
+	Before bool              // it has come back before its time
 }
 
 // Promised returns the slots on a calendar that an Asker has to leave to others: those of
@@ -255,7 +256,7 @@ func (l *List) Promised(project, calendar string, now scheduler.Instant, who Ask
 		}
 		for _, p := range slots {
 			switch {
-			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older:
+			case p.Early, p.ID == who.Self, who.Older != 0 && p.Order >= who.Older, who.Older == 0 && who.Since != 0 && p.Since >= who.Since:
 			case who.Before && p.Overdue(now), l.over(p.Start, now): // nobody came for it
 			case l.returns.Of(p.Caller).Expects(p.ID):
 				out = p.On(out, calendar)
