@@ -423,6 +423,8 @@ func TestADayHoldsWhatWasSentBeforeARefusal(t *testing.T) {
 			assert.EqualValues(t, 105, d.limits(now).RPD)
 			assert.Equal(t, Refused, d.reserve(now, 10).Verdict, "it holds on this day")
 			again := under[0] // nobody knows whether its answer was heard of
+			d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start, Beyond: true})
+			assert.EqualValues(t, 105, d.limits(now).RPD, "no more were sent before the refusal")
 			d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start})
 			d.do(now, RecordRefusal{Model: "m", Limits: Limits{RPD: 104}, At: now})
 			d.do(now, Settle{Model: "m", ID: again.Reservation.ID, Reserved: again.Reservation, Tokens: -1, SentAt: again.Start, Beyond: true})
@@ -460,4 +462,12 @@ func TestLargeDaysAreFoundFaster(t *testing.T) {
 		now += 10 // 3,000 a minute are one in 20 ms
 	}
 	assert.EqualValues(t, learned.OneByOne, d.limits(now).RPD, "only answers raise it")
+
+	// One that was named is likely to hold: whoever comes next waits for what becomes of the first.
+	d.do(now, RecordRefusal{Model: "m", Limits: Limits{RPD: 6000}, At: now})
+	tomorrow := noon.Add(24 * time.Hour)
+	d.p = &Project{NextRank: 1, Calendars: []*Calendar{{Model: "m", Learned: d.p.Calendar("m").Learned, Days: []DayCount{{Day: DayOf(tomorrow), Requests: 6000}}}}}
+	require.Equal(t, ByRPD, d.reserve(tomorrow, 10).Probe)
+	assert.Equal(t, Refused, d.reserve(tomorrow.Add(learned.AnswerFor)-1, 10).Verdict)
+	assert.Equal(t, ByRPD, d.reserve(tomorrow.Add(learned.AnswerFor)+1000, 10).Probe)
 }
