@@ -40,13 +40,22 @@ func TestNobodyTakesAllPlaces(t *testing.T) {
 func TestPlaceFrom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := rulesFor(map[string]Limits{"first": {RPM: 5, TPM: 1000, RPD: 100}})
+		one := make(map[string]Override) // whoever comes second is booked
+		for i := range 2 * MaxModels {
+			one[fmt.Sprint("m", i)] = Override{RPM: ptr(int64(1)), TPM: ptr(int64(1000)), RPD: ptr(Unlimited)}
+		}
+		rules.Policy = NewPolicy([]string{"first"}, one)
 		var p *Project
-		now := noon
+		now, books := noon, rapid.Bool().Draw(t, "books")
 		for i := range 3 * MaxModels {
-			r := Reserve{Model: fmt.Sprint("m", i%(2*MaxModels)), ID: uint64(i) + 1, Book: rapid.Bool().Draw(t, "book"), Hash: uint64(i), Demand: Demand{
+			// More than there are places for, and then those that have one once more.
+			r := Reserve{Model: fmt.Sprint("m", i%(2*MaxModels)), ID: uint64(i) + 1, Book: books, Hash: uint64(i), Demand: Demand{
 				Tokens: rapid.Int64Range(1, 900).Draw(t, "tokens"), Allowance: time.Duration(rapid.IntRange(0, 2000).Draw(t, "allowance")) * ms}}
 			p, _ = apply(t, rules, p, now, r)
 			now += Instant(rapid.SampledFrom([]int64{0, 1, 700}).Draw(t, "later"))
+		}
+		if rapid.Bool().Draw(t, "folded") { // of each all but the last, or all
+			p = p.Compact(rules, now, rapid.IntRange(0, 1).Draw(t, "exact"), sec)
 		}
 		at := p.PlaceFrom(rules, now, "another")
 		if at < now || at > now.Add(2*MaxAhead) {
