@@ -14,6 +14,8 @@ func TestFeatures(t *testing.T) {
 	for body, want := range map[string][]string{
 		`{"tools":[{"google_search":{}}]}`:                                    search,
 		`{"tools":[{"GoogleSearch":{}}]}`:                                     search,
+		`{"tools":[{"google_search_retrieval":{}}]}`:                          search,
+		`{"tools":[{"googleSearchRetrieval":{"dynamicRetrievalConfig":{}}}]}`: search,
 		`{"tools":[{"type":"GOOGLE_SEARCH"}]}`:                                search,
 		`{tools:[{Goo_gleMaps:{}}]}`:                                          {MapsFeature},
 		`{"Response_modalities":["Image"]}`:                                   images,

@@ -283,11 +283,14 @@ func TestWithoutDetails(t *testing.T) {
 		{403, "Generative Language API has not been used in project 123 before or it is disabled. Enable it by visiting https://console.developers.google.com/", upstream.ClassKeyInvalid},
 		{403, "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked.", upstream.ClassKeyInvalid},
 		{403, "This API method requires billing to be enabled. Please enable billing on project #123 by visiting https://console.developers.google.com/", upstream.ClassBilling},
+		{403, "Permission denied: Consumer 'api_key:x' has been suspended.", upstream.ClassKeyInvalid},
 		{400, "API Key not found. Please pass a valid API key.", upstream.ClassKeyInvalid},
+		{400, "API key expired. Please renew the API key.", upstream.ClassKeyInvalid},
 		{404, "models/gemini-1.5-pro has been retired. Please use a newer model.", upstream.ClassModelGone},
 		{404, "The model gemini-1.5-pro has been shut down.", upstream.ClassModelGone},
 		{404, "Model gemini-2.0-flash was shut down on 1 June 2026.", upstream.ClassModelGone},
 		{404, "models/gemini-2.5-pro is not supported for generateContent.", upstream.ClassModelUnknown},
+		{404, "models/gemini-1.5-pro: model not found.", upstream.ClassModelUnknown},
 		{404, "gemini-2.0-flash has been shut down. Use a newer model.", upstream.ClassModelGone},
 		{404, "The model `gemini-2.5-pro` is no longer available.", upstream.ClassModelGone},
 		{404, "`gemini-2.5-pro` has been deprecated.", upstream.ClassModelGone},
@@ -308,6 +311,77 @@ func TestWithoutDetails(t *testing.T) {
 		raw, err := json.Marshal(map[string]any{"error": map[string]any{"code": c.status, "message": c.message, "status": "X"}})
 		require.NoError(t, err)
 		assert.Equal(t, c.class, classify(c.status, raw, testKey).Class, c.message)
+	}
+}
+
+// What a quota is of is what its metric and quotaId say. Only those of requests and input tokens are the model's own; which
+// words others have is guessed, but for those of search.
+func TestWhatAQuotaIsOf(t *testing.T) {
+	for _, c := range []struct {
+		metric, id string
+		foreign    bool
+		feature    string
+	}{
+		{"generate_requests_per_model", "GenerateRequestsPerDayPerProjectPerModel", false, ""},
+		{"embed_content_free_tier_requests", "EmbedContentRequestsPerMinutePerUserPerProjectPerModel-FreeTier", false, ""},
+		{"generate_content_paid_tier_input_token_count", "", false, ""},
+		{"", "GenerateContentInputTokensPerModelPerMinute-FreeTier", false, ""},
+		{"", "GenerateTokensPerMinutePerProjectPerModel", false, ""},
+		{"live_sessions", "GenerateRequestsPerMinutePerProjectPerModel", true, ""},
+		{"generate_content_free_tier_requests", "BatchJobsPerDayPerProject", true, ""},
+		{"generate_content_free_tier_images", "", true, "image_output"},
+		{"", "GenerateContentImagesPerMinutePerProjectPerModel", true, "image_output"},
+		{"", "GenerateContentAudioTokensPerMinutePerProjectPerModel", true, ""},
+		{"", "GenerateContentVideoSecondsPerMinutePerProjectPerModel", true, ""},
+		{"", "GenerateContentOutputTokensPerMinutePerProjectPerModel", true, ""},
+		{"", "GenerateContentSearchQueriesPerDayPerProject", true, "google_search"},
+		{"", "GenerateContentGroundingRequestsPerDayPerProject", true, "google_search"},
+		{"grounding_requests_free_tier", "", true, "google_search"},
+		{"search_requests_free_tier", "", true, "google_search"},
+		{"maps_grounding_requests", "MapsGroundingRequestsPerDayPerProject", true, "google_maps"},
+		{"url_context_requests", "", true, "url_context"},
+	} {
+		v := map[string]any{"quotaId": c.id, "quotaValue": "50"}
+		if c.metric != "" {
+			v["quotaMetric"] = metricPrefix + c.metric
+		}
+		detail := map[string]any{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": []any{v}}
+		raw, err := json.Marshal(map[string]any{"error": map[string]any{"code": 429, "details": []any{detail}}})
+		require.NoError(t, err)
+		got := classify(429, raw, testKey)
+		require.Len(t, got.Violations, 1, c)
+		assert.Equal(t, c.foreign, got.Violations[0].Foreign, c)
+		assert.Equal(t, c.feature, got.Violations[0].Feature, c)
+		assert.Equal(t, c.foreign, got.Class == upstream.ClassForeignQuota, c)
+	}
+}
+
+// What else an answer says beside what decides.
+func TestWhatDecides(t *testing.T) {
+	const search = `{"quotaId":"SearchGroundingRequestsPerDayPerProject","quotaValue":"50"}`
+	failure := func(violations string) string {
+		return `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[` + violations + `]}`
+	}
+	reason := func(s string) string {
+		return `{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"` + s + `"}`
+	}
+	for _, c := range []struct {
+		status           int
+		message, details string
+		class            upstream.Class
+		why              string
+	}{
+		{429, "", failure(search + `,{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel","quotaValue":"10"}`), upstream.ClassMinute, "the model's own limit is reached too"},
+		{429, "You exceeded your current quota, limit: 0", failure(search), upstream.ClassForeignQuota, "whose limit that is was said"},
+		{429, "You exceeded your current quota, limit: 0", "", upstream.ClassNoQuota, "nobody else's is named"},
+		{429, "Billing is off.", reason("BILLING_DISABLED"), upstream.ClassBilling, "a code"},
+		{429, "You exceeded your spend-based rate limit. limit: 0", failure(search), upstream.ClassSpend, "whatever else is named"},
+		{400, "API key not valid: so the text begins that is quoted", reason("FIELD_INVALID"), upstream.ClassCaller, "texts decide only where there is no code"},
+	} {
+		message, err := json.Marshal(c.message)
+		require.NoError(t, err)
+		raw := `{"error":{"message":` + string(message) + `,"details":[` + c.details + `]}}`
+		assert.Equal(t, c.class.String(), classify(c.status, []byte(raw), testKey).Class.String(), c.why)
 	}
 }
 
