@@ -135,16 +135,8 @@ func (r *dispatch) noneAllowed(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	states, err := r.d.admission.View(ctx, r.pool.IDs())
-	if err != nil {
+	if states, err := r.d.admission.View(ctx, r.pool.IDs()); err != nil || !r.pool.Agree(states, upstream.ReasonFreeTier) {
 		return nil
-	}
-	for i, p := range r.pool.Projects {
-		for _, k := range p.Keys {
-			if states[i].Mark(k).Invalid != upstream.ReasonFreeTier {
-				return nil
-			}
-		}
 	}
 	return said
 }

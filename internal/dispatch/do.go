@@ -221,7 +221,7 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	pinned := len(r.call.Models) == 1
 	if r.said != nil {
-		if l := lesson.Table[r.call.refusalOf(r.said)]; l.Final(pinned) {
+		if l := lesson.Table[r.call.refusalOf(r.said)]; l.Final(pinned) && (l.Concerns != lesson.WholeProject || r.noneAllowed(ctx) != nil) {
 			return r.whenAgain(ctx, r.said, l, r.said)
 		}
 	} else if e := r.noneAllowed(ctx); e != nil {

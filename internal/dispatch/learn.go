@@ -136,6 +136,9 @@ func (r *dispatch) leaveProject(ctx context.Context, grant *admission.Grant, key
 			r.d.lastWords.Put(anyModel, e.ForOthers())
 		}
 		depleted, refused := grant.Project, r.pool.Only(grant.Project).Keys
+		if states, err := r.d.admission.View(ctx, []string{grant.Project}); err == nil {
+			refused = r.pool.Valid(grant.Project, states[0])
+		}
 		if l.Concerns == lesson.OneKey {
 			reason, depleted, refused = e.Reason, grant.Key, []keys.Key{key}
 		}

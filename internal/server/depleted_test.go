@@ -115,3 +115,107 @@ func TestOnlyAnAnswerRestoresAProject(t *testing.T) {
 		assert.Equal(t, before, strings.Count(w.logs.String(), "depleted project tried"))
 	})
 }
+
+// A depleted project is tried by a request that can go elsewhere, and not by one that is sent once or wants another key.
+func TestWhoTriesADepletedProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_billing_prepaid")
+		tries := 0
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && h.header.Get("X-Goog-Api-Key") == key(1, "").Value {
+				tries++
+				return respond(status, text)
+			}
+			return nil
+		})
+		s.keys = projects("alpha", "beta")
+		s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		w.generate("hello", `"preferred_key":1`).ok()
+		require.Equal(t, 1, tries)
+		w.generate("an instance looks from its second request on", "").ok()
+		synctestSleep(6 * time.Minute)
+		for i := range 3 {
+			w.generate(fmt.Sprint("once ", i), `"retry":false`).ok()
+			w.generate(fmt.Sprint("there ", i), `"preferred_key":2`).ok()
+		}
+		require.Equal(t, 1, tries)
+		w.generate("anywhere", "").ok()
+		assert.Equal(t, 2, tries)
+	})
+}
+
+// A project that serves again has back those of its keys that were left alone for its sake, and no others; when it is
+// depleted anew, it is tried as soon as at first.
+func TestWhatServesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "402_billing")
+		leakedStatus, leaked := refusalBody(t, "403_leaked")
+		paid, tries, leaks := false, 0, 0
+		_, s := stubbed(func(h heard) *http.Response {
+			switch sent := h.header.Get("X-Goog-Api-Key"); {
+			case sent == key(1, "").Value:
+				if isCall(h) {
+					leaks++
+				}
+				return respond(leakedStatus, leaked)
+			case isCall(h) && sent == key(2, "").Value && !paid:
+				tries++
+				return respond(status, text)
+			}
+			return nil
+		})
+		s.keys = append(projects("alpha", "alpha"), key(3, "beta"))
+		w := newWorld(t, s)
+		w.generate("finds the leaked key", `"preferred_key":1`).ok()
+		w.generate("finds the depleted project", `"preferred_key":2`).ok()
+		require.Equal(t, 2, w.invalidKeys())
+		leaks = 0
+		lasts := func(minutes int) {
+			for i := range minutes {
+				w.generate(fmt.Sprint("hello ", i), "").ok()
+				synctestSleep(time.Minute)
+			}
+		}
+		lasts(4 * 60) // and its pauses have grown
+		paid = true
+		lasts(65)
+		assert.Equal(t, 1, w.invalidKeys(), "the leaked one")
+		assert.Zero(t, leaks, "which isn't sent with again")
+		paid, tries = false, 0
+		w.generate("finds it once more", `"preferred_key":2`).ok()
+		require.Equal(t, 1, tries)
+		for i := range 7 {
+			w.generate(fmt.Sprint("again ", i), "").ok()
+			synctestSleep(time.Minute)
+		}
+		assert.Equal(t, 2, tries, "after five minutes")
+	})
+}
+
+// An answer that ends in the refusal after all is none.
+func TestARefusalInMidAnswerRestoresNoProject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_billing_prepaid")
+		begun := false
+		_, s := stubbed(func(h heard) *http.Response {
+			switch {
+			case !isCall(h) || h.header.Get("X-Goog-Api-Key") != key(1, "").Value:
+				return nil
+			case begun:
+				return respond(http.StatusOK, event("Once")+text, "Content-Type", "text/event-stream")
+			}
+			return respond(status, text)
+		})
+		s.keys = projects("alpha", "beta")
+		w := newWorld(t, s)
+		w.generate("hello", `"preferred_key":1`).ok()
+		w.sends(streamPath)
+		begun = true
+		synctestSleep(6 * time.Minute)
+		w.sends(streamPath)
+		assert.Contains(t, w.logs.String(), "depleted project tried")
+		assert.Equal(t, 1, w.invalidKeys())
+		assert.NotContains(t, w.logs.String(), "project restored")
+	})
+}

@@ -325,3 +325,31 @@ func TestABookingOutlivesATrial(t *testing.T) {
 		}
 	})
 }
+
+// Where one project is refused for the country and the other's key is no good, they don't agree: the caller isn't told
+// what is said of the first, neither by the request that finds it out nor by later ones.
+func TestWhenProjectsDontAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		noTier, noTierText := refusalBody(t, "400_free_tier")
+		leaked, leakedText := refusalBody(t, "403_leaked")
+		_, s := stubbed(func(h heard) *http.Response {
+			switch {
+			case h.header.Get("X-Goog-Api-Key") == key(2, "").Value:
+				return respond(leaked, leakedText)
+			case isCall(h):
+				return respond(noTier, noTierText)
+			}
+			return nil
+		})
+		s.keys = projects("alpha", "beta")
+		w := newWorld(t, s)
+		for range 3 {
+			a := w.do("POST", unaryPath, hello)
+			assert.NotContains(t, a.Body.String(), "country")
+			a.failed(http.StatusServiceUnavailable)
+		}
+		// A key that the operator has taken out has no say.
+		w.do("POST", "/config", `{"disable_key":2}`)
+		w.do("POST", unaryPath, hello).failed(noTier)
+	})
+}

@@ -195,6 +195,34 @@ func (p *Pool) Pick(project string, state *scheduler.Project) (keys.Key, error) 
 	return usable[rand.IntN(len(usable))], nil
 }
 
+// Valid returns the keys of a project but for those that are no good themselves, whatever the project can pay.
+func (p *Pool) Valid(project string, state *scheduler.Project) (valid []keys.Key) {
+	for _, k := range p.Keys {
+		reason := state.Mark(k.Fingerprint).Invalid
+		if k.Project == project && (reason == "" || upstream.OfProject(reason)) {
+			valid = append(valid, k)
+		}
+	}
+	return valid
+}
+
+// Agree reports whether every key is left alone for one reason, but for those that are disabled. The states are those
+// of the projects, in order.
+func (p *Pool) Agree(states []*scheduler.Project, reason string) (agree bool) {
+	for i, project := range p.Projects {
+		for _, k := range project.Keys {
+			switch m := states[i].Mark(k); {
+			case m.Disabled:
+			case m.Invalid != reason:
+				return false
+			default:
+				agree = true
+			}
+		}
+	}
+	return agree
+}
+
 // Preferring returns the pool of which Any tries a project first.
 func (p *Pool) Preferring(project string) *Pool {
 	out := *p

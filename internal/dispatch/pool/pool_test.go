@@ -8,6 +8,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/admission"
 	"fluxgate.dev/fluxgate/internal/keys"
+	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
 
@@ -50,6 +51,30 @@ func TestPoolChoosesUsableKeys(t *testing.T) {
 	require.ErrorIs(t, err, admission.ErrNoProject)
 	_, ok := p.Any([]*scheduler.Project{invalid, nil}, map[string]bool{"q": true})
 	assert.False(t, ok)
+}
+
+// What concerns a project isn't said of those of its keys that are no good themselves, and who is disabled has no say.
+func TestMarksOfAProject(t *testing.T) {
+	p := New([]keys.Key{key(1, "p"), key(2, "p"), key(3, "p"), key(4, "q")})
+	leaked := scheduler.Mark{Key: "b", Invalid: upstream.ReasonLeaked}
+	depleted := scheduler.Mark{Key: "c", Invalid: upstream.ReasonFreeTier}
+	state := &scheduler.Project{Marks: []scheduler.Mark{leaked, depleted}}
+	var valid []int
+	for _, k := range p.Valid("p", state) {
+		valid = append(valid, k.Index)
+	}
+	assert.Equal(t, []int{2, 3}, valid)
+
+	p = New([]keys.Key{key(1, "p"), key(2, "q")})
+	agree := func(marks ...scheduler.Mark) bool {
+		return p.Agree([]*scheduler.Project{{Marks: marks}, {Marks: marks}}, upstream.ReasonFreeTier)
+	}
+	other := scheduler.Mark{Key: "b", Invalid: upstream.ReasonFreeTier}
+	assert.True(t, agree(other, depleted))
+	assert.False(t, agree(other))
+	assert.False(t, agree(depleted, leaked))
+	assert.True(t, agree(depleted, scheduler.Mark{Key: "b", Disabled: true}))
+	assert.False(t, agree(scheduler.Mark{Key: "b", Disabled: true}, scheduler.Mark{Key: "c", Disabled: true}), "nobody has said so")
 }
 
 // A request goes to keys of its own provider alone.
