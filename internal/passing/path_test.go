@@ -16,6 +16,7 @@ func TestOwnSpellingsStay(t *testing.T) {
 		"/upload/v1beta/files", "/upload/v1/files", "/v1beta/openai/chat/completions", "/v1beta/openai/embeddings", "/v1beta/openai/models",
 		"/v1beta/openai/models/models/x", "/openai/v1/chat/completions", "/openai/v1/embeddings", "/openai/v1/models", "/openai/v1/models/x",
 		"/v1beta/models/../files", "/v1beta/./models", "/v1beta/openai", "/v1beta/openai/", "/openai/v1/", "/v1beta/models/", "/v1beta/corpora",
+		"/upload/download/v1beta/files", "/download/upload/v1beta/files/x",
 		"/anthropic", "/anthropic/", "/anthropic/v1", "/anthropic/v1/", "/anthropic/v1/messages", "/anthropic/v1/messages/batches/x",
 	} {
 		if got := Spelling(path, false); got != path {

@@ -103,3 +103,29 @@ func TestOverloadIsTriedThreeTimes(t *testing.T) {
 		}
 	}
 }
+
+// A refusal that says nothing of the other projects is found out sixteen times at most by one request, however
+// many there are.
+func TestRefusalsAreHeardSixteenTimes(t *testing.T) {
+	for wording, request := range map[string]string{
+		"429_minute": hello, "403_permission": hello, "429_spend": hello,
+		"429_help_only": grounded["google_search"].body, "429_search_day": grounded["google_search"].body,
+	} {
+		t.Run(wording, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				status, text := refusalBody(t, wording)
+				up, s := stubbed(func(h heard) *http.Response {
+					if isCall(h) {
+						return respond(status, text)
+					}
+					return nil
+				})
+				s.keys = many(40)
+				w := newWorld(t, s)
+				a := w.do("POST", unaryPath, request)
+				assert.Equal(t, status, a.Code, a.Body)
+				assert.Len(t, up.requests(":generateContent"), 16)
+			})
+		})
+	}
+}

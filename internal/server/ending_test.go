@@ -103,6 +103,22 @@ func TestModelThatIsGoneLeavesTheChain(t *testing.T) {
 	})
 }
 
+// So it is in every wording.
+func TestModelThatIsGoneInAnyWordLeavesTheChain(t *testing.T) {
+	for name, wording := range map[string]models.Wording{"new users": models.NewUsers, "not found": models.NotFound, "deprecated": models.Deprecated} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := discovered(t, setup{})
+				time.Sleep(policy.RetryAfter)
+				w.sim.AddModel("gemini-4-argon", geminisim.Limits{RPM: 5, TPM: 250_000, RPD: 100})
+				w.sim.ShutDown("", pro, wording)
+				w.sends("/v1beta/models/auto:generateContent")
+				assert.Contains(t, w.chain(), "gemini-4-argon", "the list was asked for again")
+			})
+		})
+	}
+}
+
 // An operator's chain stays as it is, whatever answers say.
 func TestConfiguredChainStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

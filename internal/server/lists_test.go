@@ -148,7 +148,20 @@ func TestListsThatCannotBeWhole(t *testing.T) {
 	w.sim.SetKeyState(key(3, "").Value, credentials.Leaked)
 	_ = w.do("GET", "/v1beta/files", "") // which finds that out
 	assert.Contains(t, w.everyFile(), last.Name)
+
+	// One that is passed over hides nothing of those behind it.
+	w = stickyWorld(t, "alpha", "beta", "gamma")
+	of := map[string]string{}
+	for n := 0; of["alpha"] == "" || of["gamma"] == ""; n++ {
+		require.Less(t, n, 100)
+		last = w.upload(fmt.Sprint(n))
+		of[w.ownerOf(last.Name)] = last.Name
+	}
+	w.do("POST", "/config", `{"disable_key":2}`)
+	assert.Subset(t, w.everyFile(), []string{of["alpha"], of["gamma"]})
+
 	w.sim.SetKeyState(key(1, "").Value, credentials.Leaked)
+	w.sim.SetKeyState(key(3, "").Value, credentials.Leaked)
 	_ = w.do("GET", "/v1beta/files", "")
 	w.do("GET", "/v1beta/files", "").failed(http.StatusServiceUnavailable)
 }

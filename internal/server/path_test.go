@@ -96,6 +96,17 @@ func TestListOfModelsForItsClient(t *testing.T) {
 	}
 }
 
+// What only Google's API has is Google's, by whatever credential it comes: its own libraries send Bearer tokens too.
+func TestCallsAreGoogles(t *testing.T) {
+	up, s := stubbed(nil)
+	w := newWorld(t, s)
+	for _, version := range []string{"/v1", "/v1beta", ""} {
+		a := w.do("POST", version+"/models/"+pro+":generateContent", hello, "Authorization", "Bearer x")
+		require.Equal(t, http.StatusOK, a.Code, "%s: %s", version, a.Body)
+	}
+	assert.Len(t, up.requests("/models/"+pro+":generateContent"), 3)
+}
+
 // Whoever was told a wait is recognised by any spelling: it is one request, and one
 // label in metrics.
 func TestSpellingsAreOneRequest(t *testing.T) {

@@ -150,9 +150,11 @@ func TestRedirectWhileBeingCounted(t *testing.T) {
 			})
 			synctestSleep(time.Second) // the first answers when the second is still being counted
 		}
+		synctestSleep(1500 * time.Millisecond) // the second is on its way, and the third weighs on both by itself
+		w.do("POST", "/v1beta/models/"+gone+":generateContent", hello)
 		all.Wait()
 		for _, model := range []string{gone, heir} {
-			assert.Len(t, w.calendar("alpha", model).Sent, 2, model)
+			assert.Len(t, w.calendar("alpha", model).Sent, 3, model)
 		}
 	})
 }
@@ -197,9 +199,55 @@ func TestRedirectWithItsOwnQuota(t *testing.T) {
 					assert.Equal(t, gone, aliases()[gone])
 					assert.EqualValues(t, 1, w.sim.Stats().Refused)
 				}
+				refused := w.sim.Stats().Refused
+				for range 10 * 60 {
+					ask(gone)
+					ask(heir)
+					synctestSleep(time.Second)
+				}
+				assert.Equal(t, refused, w.sim.Stats().Refused, "that is all it costs")
 			})
 		})
 	}
+}
+
+// Where the refusal of such a request doesn't say either, none is sent again for a day.
+func TestRedirectThatNothingIsSaidOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bare, text := refusalBody(t, "429_bare")
+		full, tries := false, 0
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && full && strings.Contains(h.path, gone) {
+				tries++
+				return respond(bare, text)
+			}
+			return nil
+		})
+		s.env = []string{"FLUXGATE_CHAIN=" + gone + "," + heir, `FLUXGATE_LIMITS={"pro":{"rpm":10,"rpd":-1},"flash":{"rpm":10,"rpd":-1}}`}
+		s.sim = func(c *geminisim.Config) {
+			c.Limits[gone], c.Limits[heir] = geminisim.Limits{RPM: 10, TPM: 1 << 20, RPD: -1}, geminisim.Limits{RPM: 3, TPM: 1 << 20, RPD: -1}
+		}
+		w := newWorld(t, s)
+		ask := func(name string) int {
+			return w.do("POST", "/v1beta/models/"+name+":generateContent", hello).Code
+		}
+		for range 4 {
+			ask(heir) // what its limit is, Gemini says
+		}
+		synctestSleep(2 * time.Minute)
+		w.sim.Redirect(gone, heir, true)
+		require.Equal(t, http.StatusOK, ask(gone))
+		for range 10 {
+			full = false
+			synctestSleep(2 * time.Minute)
+			for range 3 {
+				ask(heir)
+			}
+			full = true
+			assert.Equal(t, http.StatusTooManyRequests, ask(gone))
+		}
+		assert.Equal(t, 1, tries)
+	})
 }
 
 // A version's suffix is no redirect, and a name that answers itself again is none any

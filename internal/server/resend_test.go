@@ -162,4 +162,18 @@ func TestFreeRequestsThatBreak(t *testing.T) {
 		w.do("POST", "/v1beta/cachedContents", `{"model":"models/gemini-2.5-pro","contents":[]}`).failed(http.StatusBadGateway)
 		assert.Equal(t, 4, sends)
 	})
+	// What makes something may have made it before it failed.
+	synctest.Test(t, func(t *testing.T) {
+		sends := 0
+		_, s := stubbed(func(heard) *http.Response {
+			sends++
+			return respond(http.StatusServiceUnavailable, `{"error":{"code":503,"message":"no","status":"UNAVAILABLE"}}`)
+		})
+		s.keys = projects("a", "b", "c", "d")
+		w := newWorld(t, s)
+		w.do("POST", "/v1beta/models/gemini-2.5-pro:countTokens", hello).failed(http.StatusServiceUnavailable)
+		assert.Equal(t, 3, sends)
+		w.do("POST", "/v1beta/cachedContents", `{"model":"models/gemini-2.5-pro","contents":[]}`).failed(http.StatusServiceUnavailable)
+		assert.Equal(t, 4, sends)
+	})
 }

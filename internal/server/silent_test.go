@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"fluxgate.dev/fluxgate/scheduler"
 )
 
 // silent are successes that say nothing, in each format: no body, no candidate, and
@@ -270,5 +273,38 @@ func TestASilentProjectIsLeftAlone(t *testing.T) {
 		for _, project := range []string{"alpha", "beta"} {
 			assert.Empty(t, w.calendar(project, pro).Block)
 		}
+	})
+}
+
+// Only two silences in a row to what another answers leave a project alone: one may be chance, and an answer between
+// them begins anew.
+func TestTwoSilencesInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := false
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && silent && h.header.Get("X-Goog-Api-Key") == key(1, "").Value {
+				return respond(http.StatusOK, "{}")
+			}
+			return nil
+		})
+		s.keys = projects("alpha", "beta")
+		s.env = []string{`FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		asked := 0
+		ask := func(says bool) {
+			silent = !says
+			want := 1
+			if silent {
+				want = 2
+			}
+			asked++
+			assert.Equal(t, want, w.generate(fmt.Sprint("hello ", asked), `"preferred_key":1,"model":"gemini-2.5-pro"`).ok().KeyUsed)
+		}
+		ask(false)
+		ask(true)
+		ask(false)
+		assert.Empty(t, w.calendar("alpha", pro).Block)
+		ask(false)
+		assert.Equal(t, scheduler.ByBare, w.calendar("alpha", pro).Block.Cause)
 	})
 }

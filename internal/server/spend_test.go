@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,5 +209,39 @@ func TestABillingAccountIsLearned(t *testing.T) {
 		assert.Equal(t, map[int]bool{2: true, 3: true}, used, "the other carries on")
 		now, same := refused()
 		assert.Equal(t, []int{a + 1, b}, []int{now, same})
+	})
+}
+
+// What was under way when its project was refused says nothing anew: two projects that are refused together once,
+// several requests of each, aren't taken for those of one account.
+func TestRequestsUnderWayAreNoSecondRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status, text := refusalBody(t, "429_spend")
+		refused := map[string]bool{key(1, "").Value: true, key(2, "").Value: true}
+		_, s := stubbed(func(h heard) *http.Response {
+			if isCall(h) && refused[h.header.Get("X-Goog-Api-Key")] {
+				synctestSleep(time.Second)
+				return respond(status, text)
+			}
+			return nil
+		})
+		s.keys = projects("a", "b", "c")
+		s.env = []string{"FLUXGATE_CHAIN=" + pro, `FLUXGATE_LIMITS={"pro":{"rpm":-1,"rpd":-1}}`}
+		w := newWorld(t, s)
+		var all sync.WaitGroup
+		for i := range 6 {
+			all.Go(func() { w.generate(fmt.Sprint("hello ", i), fmt.Sprintf(`"preferred_key":%d`, i%2+1)) })
+			synctestSleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		clear(refused)
+		synctestSleep(10 * time.Minute)
+		for n := range 2 {
+			assert.Equal(t, n+1, w.generate("served again", fmt.Sprintf(`"preferred_key":%d`, n+1)).ok().KeyUsed)
+		}
+		synctestSleep(time.Minute)
+		refused[key(1, "").Value] = true
+		w.generate("hello", `"preferred_key":1`)
+		assert.Equal(t, 2, w.generate("hello", `"preferred_key":2`).ok().KeyUsed, "the other carries on")
 	})
 }

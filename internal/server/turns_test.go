@@ -113,3 +113,31 @@ func TestConversationsGoWhereThereIsRoom(t *testing.T) {
 		assert.Equal(t, map[string]int{"alpha": 2, "beta": 2}, of)
 	})
 }
+
+// What one caller says makes no other's requests follow it, and the same first turn, said again, goes to any project.
+func TestWhoFollowsAConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, setup{keys: projects("alpha", "beta", "gamma", "delta", "epsilon"), env: []string{
+			`FLUXGATE_LIMITS={"pro":{"rpm":600,"rpd":-1}}`, "FLUXGATE_TOKENS=alice:" + aliceToken + ",bobby:" + bobToken,
+		}})
+		const first = `{"contents":[{"parts":[{"text":"hi"}]}]}`
+		const second = `{"contents":[{"parts":[{"text":"hi"}]},{"role":"model","parts":[{"text":"yes"}]},{"parts":[{"text":"and?"}]}]}`
+		served := func(token, body string) string {
+			a := w.do("POST", unaryPath, body, as(token)...)
+			require.Equal(t, http.StatusOK, a.Code, a.Body.String())
+			log := w.sim.Log()
+			return log[len(log)-1].Project
+		}
+		begun, follows := map[string]bool{}, 0
+		for range 20 {
+			alices := served(aliceToken, first)
+			begun[alices] = true
+			assert.Equal(t, alices, served(aliceToken, second))
+			if served(bobToken, first) != alices && served(aliceToken, second) == alices {
+				follows++
+			}
+		}
+		assert.Greater(t, len(begun), 1)
+		assert.Greater(t, follows, 1)
+	})
+}
