@@ -213,6 +213,28 @@ func TestChainAcrossProvidersLeavesToEachWhatItTakes(t *testing.T) {
 	})
 }
 
+// What a chat weighs is the most that a provider of the chain counts, which is its max_tokens too where one counts that; and whoever of
+// the chain has no key is passed over.
+func TestChainAcrossProvidersWeighsTheMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t, "FLUXGATE_CHAIN=nobody/x,openai/gpt-5.5,groq/llama-4", `FLUXGATE_LIMITS={"openai/gpt-5.5":{"tpm":1000},"groq/llama-4":{"tpm":-1}}`,
+			`FLUXGATE_PROVIDERS=[{"name":"groq","base_url":"https://api.groq.com/openai/v1","models":["llama-*"]},{"name":"nobody","base_url":"https://nobody.test/v1"}]`, "FLUXGATE_ADMIN_TOKENS=root:0123456789abcdef-root")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		root := []string{"X-Fluxgate-Token", "0123456789abcdef-root", "X-Fluxgate-Max-Wait", "0"}
+		var answers []*httptest.ResponseRecorder
+		for range 4 {
+			answers = append(answers, m.ask(t, "POST", chat, strings.Replace(chatOf("auto"), "{", `{"max_tokens":900,`, 1), root...))
+		}
+		assert.Equal(t, map[string]int{"openai/gpt-5.5": 2, "groq/llama-4": 2}, served(t, answers), "one for each of two organisations")
+
+		rec := m.ask(t, "POST", "/config", `{"chain":["nobody/x"],"force":true}`, root...)
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		rec = m.ask(t, "POST", chat, chatOf("auto"), root...)
+		assert.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), "No key is configured for a provider of the chain: nobody/x.")
+	})
+}
+
 // What a provider says in words that aren't known may quote the request. So it is told to that one's caller only;
 // whoever asks for the model while it is left alone is told that.
 func TestUnknownWordsAreTheFirstCallers(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // queries keeps the queries of what is sent.
@@ -40,5 +41,29 @@ func TestQueriesHoldNoCredentials(t *testing.T) {
 		}
 		assert.NotEmpty(t, sent.sent)
 		assert.NotContains(t, strings.Join(sent.sent, " "), alice)
+	})
+}
+
+// TestModelsOfOneProvider: a list of models is that of the provider that is named, as it has it; in the list of all are all that one has,
+// of Anthropic's those beyond its first page too.
+func TestModelsOfOneProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		rec := m.ask(t, "GET", "/openai/v1/models", "", "X-Fluxgate-Provider", "groq", "Authorization", "Bearer whoever")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"llama-4"`)
+		assert.NotContains(t, rec.Body.String(), "gpt-5.5")
+		assert.NotContains(t, rec.Body.String(), "gemini")
+
+		var limits []string
+		m.transport["api.anthropic.com"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+			limits = append(limits, r.URL.Query().Get("limit"))
+			return m.anthropic.Transport().RoundTrip(r)
+		})
+		rec = m.ask(t, "GET", "/openai/v1/models", "", "Authorization", "Bearer whoever")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Contains(t, rec.Body.String(), `"anthropic/claude-sonnet-5"`)
+		assert.Equal(t, []string{"1000"}, limits, "the longest page that there is")
 	})
 }

@@ -86,6 +86,10 @@ func TestProvidersRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, env)
 		assert.NotContains(t, err.Error(), "hunter")
 	}
+	for _, name := range []string{"OPENAI", "ANTHROPIC"} {
+		_, err := Load(t.Context(), []string{"FLUXGATE_KEYS_SECRET=projects/p/secrets/s", name + "_BASE_URL=http://x.test/v1"})
+		require.ErrorContains(t, err, name+"_BASE_URL: want https", "a key of the secret's may go there")
+	}
 }
 
 // Of a built-in provider its limits may be named, and nothing else changes by that.

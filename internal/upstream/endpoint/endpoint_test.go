@@ -192,3 +192,14 @@ func TestChatsAreWatched(t *testing.T) {
 	require.NotSame(t, c, chats)
 	assert.Same(t, path, chats.keyed.Path)
 }
+
+// TestFilesWantABeta: what Anthropic has in a trial is asked for where a caller's client doesn't, and its version everywhere.
+// https://docs.claude.com/en/docs/build-with-claude/files
+func TestFilesWantABeta(t *testing.T) {
+	for path, want := range map[string]string{"v1/files": filesBeta, "v1/files/file_1/content": filesBeta, "v1/messages": ""} {
+		r, err := client(t, Config{Name: "anthropic", Format: Anthropic, Header: "X-Api-Key"}).NewRequest(t.Context(), http.MethodGet, path, nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, r.Header.Get("Anthropic-Beta"), path)
+		assert.Equal(t, anthropicVersion, r.Header.Get("Anthropic-Version"), path)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,4 +122,30 @@ func TestLacks(t *testing.T) {
 		assert.Equal(t, c.want, got, "%s %s", c.format, c.models)
 		assert.Equal(t, c.asked, asked, "%s %s", c.format, c.models)
 	}
+}
+
+// TestGenerateIsToldOfLimits: what the header of an answer says of limits, and a refusal's of when to come again, is known of prompts as
+// of what passes.
+func TestGenerateIsToldOfLimits(t *testing.T) {
+	header := http.Header{"X-Ratelimit-Limit-Requests": {"60"}, "X-Ratelimit-Remaining-Requests": {"0"}, "X-Ratelimit-Reset-Requests": {"9s"}}
+	served, _ := answering(t, OpenAI, 200, `{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}`, header)
+	reply, err := served.Generate(t.Context(), testKey, prompt(7))
+	require.NoError(t, err)
+	require.Len(t, reply.Limits, 1)
+	assert.EqualValues(t, 60, reply.Limits[0].Limit)
+
+	refusal := func(header http.Header) *upstream.Error {
+		refused, _ := answering(t, OpenAI, 429, `{"error":{"message":"Rate limit reached","type":"requests","code":"rate_limit_exceeded"}}`, header)
+		_, err := refused.Generate(t.Context(), testKey, prompt(7))
+		var e *upstream.Error
+		require.ErrorAs(t, err, &e)
+		return e
+	}
+	again := header.Clone()
+	again.Set("Retry-After", "7")
+	e := refusal(again)
+	assert.Equal(t, 7*time.Second, e.RetryDelay)
+	assert.Len(t, e.Limits, 1)
+	e = refusal(header)
+	assert.InDelta(t, 9, e.RetryDelay.Seconds(), 1, "until what is used up is there again")
 }
