@@ -2,6 +2,7 @@ package arrival
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -20,12 +21,16 @@ type counted struct {
 	net.Conn
 	raw     syscall.RawConn
 	written atomic.Int64
+	after   atomic.Pointer[func()] // each Write; nil: nothing
 }
 
 // Write implements net.Conn.
 func (c *counted) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	c.written.Add(int64(n))
+	if after := c.after.Load(); after != nil {
+		(*after)()
+	}
 	return n, err
 }
 
@@ -51,11 +56,12 @@ func Counted(dial Dial) Dial {
 	}
 }
 
-// connOf returns the Conn that a connection is, or that it encrypts; nil: there is none.
-func connOf(c net.Conn) Conn {
-	if encrypted, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = encrypted.NetConn()
+// connOf returns the Conn that a connection is, or that it encrypts, and whether that carries several requests at a time, as HTTP/2 does;
+// nil: there is none.
+func connOf(c net.Conn) (conn Conn, several bool) {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c, several = encrypted.NetConn(), encrypted.ConnectionState().NegotiatedProtocol == "h2"
 	}
-	conn, _ := c.(Conn)
-	return conn
+	conn, _ = c.(Conn)
+	return conn, several
 }

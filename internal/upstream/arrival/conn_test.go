@@ -1,11 +1,13 @@
 package arrival
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +29,7 @@ func TestKernelTells(t *testing.T) {
 	other, err := listener.Accept()
 	require.NoError(t, err)
 	defer other.Close()
-	c := connOf(conn)
+	c, _ := connOf(conn)
 	require.NotNil(t, c)
 	n, ok := c.Unacknowledged()
 	require.True(t, ok)
@@ -65,28 +67,36 @@ func TestConnectionsOfRequests(t *testing.T) {
 		t.Skip("the kernel isn't asked here")
 	}
 	for proto, two := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { assert.Equal(t, proto, r.Proto) }))
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			assert.Equal(t, proto, r.Proto)
+			_, err := io.Copy(io.Discard, r.Body)
+			assert.NoError(t, err)
+		}))
 		server.EnableHTTP2 = two
 		server.StartTLS()
 		defer server.Close()
 		network := server.Client().Transport.(*http.Transport)
 		network.DialContext = Counted(new(net.Dialer).DialContext)
-		p := new(Path)
-		for range 2 {
+		p, carried := new(Path), int64(0)
+		for i := range 2 {
 			trace := new(httptrace.ClientTrace)
 			s := p.Send(t.Context(), trace, time.Now, true)
 			wrote := make(chan struct{})
+			body := strings.Repeat("x", 3_000*(1+100*i))
 			trace.WroteRequest = func(httptrace.WroteRequestInfo) { s.Wrote(); close(wrote) }
-			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, server.URL, nil)
+			r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost, server.URL, strings.NewReader(body))
 			require.NoError(t, err)
 			resp, err := network.RoundTrip(r)
 			require.NoError(t, err)
 			resp.Body.Close()
 			<-wrote
-			s.mu.Lock()
-			assert.NotNil(t, s.conn)
-			assert.Positive(t, s.end)
-			s.mu.Unlock()
+			// HTTP/1.1 says that a request was written before its last bytes are.
+			assert.Eventually(t, func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return s.conn != nil && s.end > carried+int64(len(body)) && (two || s.end == s.conn.Written())
+			}, 10*time.Second, time.Millisecond, "%s, request %d", proto, i)
+			carried += int64(len(body))
 			s.Ended(true)
 		}
 		p.mu.Lock()

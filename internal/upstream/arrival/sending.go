@@ -46,6 +46,8 @@ type Sending struct {
 	began   time.Time // the dialling of a connection, or its handshake
 	took    time.Duration
 	conn    Conn
+	several bool    // requests at a time are on it
+	after   *func() // what it calls after each Write
 	wrote   bool
 	shown   bool  // it was seen under way
 	end     int64 // of the request, in what is written on the connection
@@ -127,7 +129,7 @@ func (s *Sending) done(ok, last bool) {
 func (s *Sending) got(info httptrace.GotConnInfo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn = connOf(info.Conn); s.wrote {
+	if s.conn, s.several = connOf(info.Conn); s.wrote {
 		s.unsent() // as another stream of HTTP/2, for which no connection is sought
 	}
 }
@@ -142,14 +144,36 @@ func (s *Sending) Wrote() {
 	if s.ended {
 		return
 	}
-	s.wrote, s.looks = true, 0
-	n, ok := int64(0), s.conn != nil
-	if ok {
-		s.end = s.conn.Written()
-		n, ok = s.conn.Unacknowledged()
+	s.wrote, s.looks, s.shown = true, 0, false
+	if s.over = !s.ends(); s.over {
+		return
 	}
-	if s.shown, s.over = n > 0, !ok; ok {
-		s.lookIn(s.path.judgedAfter())
+	if c, ok := s.conn.(*counted); ok && !s.several {
+		after := s.flushed
+		s.after = &after
+		c.after.Store(s.after)
+	}
+	s.lookIn(s.path.judgedAfter())
+}
+
+// ends notes how far it reaches in what is written on the connection, and reports whether the kernel tells of that. The lock is held.
+func (s *Sending) ends() bool {
+	if s.conn == nil {
+		return false
+	}
+	s.end = s.conn.Written()
+	n, ok := s.conn.Unacknowledged()
+	s.shown = s.shown || n > 0
+	return ok
+}
+
+// flushed notes that more of it has been written. HTTP/1.1 has its last bytes in a buffer when it says that all is, and writes nothing else
+// before it has been answered.
+func (s *Sending) flushed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wrote && !s.over {
+		s.ends()
 	}
 }
 
@@ -196,6 +220,9 @@ func (s *Sending) Ended(answered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
+	if c, ok := s.conn.(*counted); ok && s.after != nil {
+		c.after.CompareAndSwap(s.after, nil)
+	}
 	if s.over {
 		return
 	}
