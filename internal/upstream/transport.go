@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -302,8 +303,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// passedOn reports whether another program passes a request on, to which the connection is.
+// passedOn reports whether another program passes a request on, to which the connection is: a proxy, or one on this machine, as
+// no provider is.
 func passedOn(t *http.Transport, r *http.Request) bool {
+	if host := r.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
+		return true
+	}
 	if t.Proxy == nil {
 		return false
 	}

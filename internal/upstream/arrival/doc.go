@@ -8,9 +8,8 @@
 // is measured needn't hold for the next request. One that waits for a connection is told of as well.
 //
 // It begins careful: nothing is known until so many requests have arrived in time, none late among them, and been seen under way
-// before. Where the kernel shows that by chance alone (a path within one machine, to a program that passes on what others send)
-// or doesn't tell (gVisor, in which Cloud Run's first execution environment runs; other systems than Linux), or a proxy is
-// configured, nothing ever is. What happens behind the other end of a connection is not seen: half of what is
+// before. Where the kernel doesn't tell (gVisor, in which Cloud Run's first execution environment runs; other systems than Linux), or
+// another program passes requests on (a proxy, one on this machine), nothing ever is. What happens behind the other end of a connection is not seen: half of what is
 // said is left for that, and a refusal tells ([fluxgate.dev/fluxgate/scheduler.ArrivedLate]).
 //
 // Files, from the top down; a file calls only those below it:

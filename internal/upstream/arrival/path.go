@@ -98,8 +98,8 @@ func (p *Path) judgedAfter() time.Duration {
 	return min(p.expected(), judged) + acknowledging
 }
 
-// arrived notes that a request has arrived in time, and whether the kernel showed it under way before. Where the other end is this
-// machine, as with a program that passes on what others send, that happens by chance alone.
+// arrived notes that a request has arrived in time, and whether the kernel showed it under way before. One that hardly ever shows
+// anything may never do, whatever becomes of it.
 func (p *Path) arrived(now time.Time, shown bool) {
 	p.note(now, func() {
 		if shown {

@@ -156,8 +156,8 @@ func TestPathThatGetsLonger(t *testing.T) {
 	})
 }
 
-// TestPathsSeenByChance: where a program on this machine passes on what others send, the kernel shows something under way now and then,
-// when this machine has much to do. So nothing is known as long as that isn't what is seen most of the time.
+// TestPathsSeenByChance: nothing is known where the kernel shows something under way now and then only, since it may be acknowledged there
+// whatever becomes of it.
 func TestPathsSeenByChance(t *testing.T) {
 	for _, often := range []int{2, 3} {
 		synctest.Test(t, func(t *testing.T) {
