@@ -128,7 +128,11 @@ func TestProviderByModel(t *testing.T) {
 				assert.Equal(t, p.Provider != "", strings.HasPrefix(x.Model, p.Provider+"/"), "%s at %s of %q", x.Model, p.Project, p.Provider)
 			}
 		}
-		assert.Len(t, status.Keys, 5)
+		whose := make(map[int]string)
+		for _, k := range status.Keys {
+			whose[k.Index] = k.Provider
+		}
+		assert.Equal(t, map[int]string{1: "", 100_001: "openai", 100_002: "openai", 200_001: "anthropic", 300_001: "groq"}, whose)
 	})
 }
 
