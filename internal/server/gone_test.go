@@ -169,3 +169,22 @@ func TestAModelIsNotGoneForAnotherMethod(t *testing.T) {
 		assert.Equal(t, pro, w.generate("hello", "").ok().ModelUsed)
 	})
 }
+
+// So it goes on for what is only counted.
+func TestCountsGoOnBehindAModelThatIsGone(t *testing.T) {
+	for _, wording := range []string{"404_gone", "404_unknown", "404_deprecated"} {
+		t.Run(wording, func(t *testing.T) {
+			status, text := refusalBody(t, wording)
+			_, s := stubbed(func(h heard) *http.Response {
+				if strings.Contains(h.path, pro) {
+					return respond(status, text)
+				}
+				return nil
+			})
+			w := newWorld(t, s)
+			a := w.do("POST", "/v1beta/models/auto:countTokens", hello)
+			assert.Equal(t, http.StatusOK, a.Code, a.Body)
+			w.do("POST", "/v1beta/models/"+pro+":countTokens", hello).failed(status)
+		})
+	}
+}
