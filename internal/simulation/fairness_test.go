@@ -39,6 +39,7 @@ type fairness struct {
 	used        float64
 	full        float64 // in requests or tokens, whichever was used more
 	unused      unused
+	large       int                // requests sent of 150,000 tokens and more
 	late, early [4]time.Duration   // what was told, against the truth
 	writes      float64            // per admission
 	calls       float64            // per admission
@@ -139,6 +140,11 @@ func shares(t *testing.T, callers []manner, instances int, seed uint64, length t
 		}
 		late, early := sides(s.truth(length-10*time.Minute, 1000))
 		f.late, f.early = quantiles(late), quantiles(early)
+		for _, x := range s.by(warm, func(string) bool { return true }) {
+			if x.tokens >= tpm*3/5 {
+				f.large++
+			}
+		}
 		f.took = quantiles(s.took)
 		f.calls, f.broken, f.unavailable = float64(s.calls)/float64(s.admitted), s.broken, s.unavailable
 		var writes int64
@@ -343,17 +349,17 @@ func TestFairShares(t *testing.T) {
 	t.Logf("after ten minutes, over %v\n%s\n%s", *lasts-10*time.Minute, fairnessHead, strings.Join(rows, "\n"))
 }
 
-const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | calls, writes per admission | bookings broken | upstream 429s | store unavailable | decisions to send took p50, p90, p99 ms |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
+const fairnessHead = `| store | callers | instances | seed | shares of any ten minutes | a share, in largest requests | by how much shares may differ by turns alone, and with what a hold admits | VTC difference | its bound | the bound at an even rate | light caller's wait p50, most | told too late p50, p90, p99 s | too early p50, p90, p99 s | capacity, minutes full in requests or tokens | tokens unused for want of requests, for holders that are due, for bookings to come, while none is there that would fit, or too few for any | requests of 150,000 tokens and more sent | calls, writes per admission | bookings broken | upstream 429s | store unavailable | decisions to send took p50, p90, p99 ms |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |`
 
 // String returns the rest of its row in the table of shares.
 func (f fairness) String() string {
 	first := func(q [4]time.Duration) string {
 		return fmt.Sprintf("%.0f, %.0f, %.0f", q[0].Seconds(), q[1].Seconds(), q[2].Seconds())
 	}
-	return fmt.Sprintf("%.2f..%.2f | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %.1f, %.2f | %d | %d | %d | %d, %d, %d |",
+	return fmt.Sprintf("%.2f..%.2f | %.1f | %.2f, %.2f | %.1f | %.1f | %.1f | %v, %v | %s | %s | %.1f%%, %.1f%% | %s%% | %d | %.1f, %.2f | %d | %d | %d | %d, %d, %d |",
 		f.least, f.most, f.share, f.ideal, f.held, f.difference, f.bound, f.steady, f.median.Round(time.Second), f.light.Round(time.Second),
-		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.calls, f.writes, f.broken, f.refused, f.unavailable, f.took[0].Milliseconds(), f.took[1].Milliseconds(), f.took[2].Milliseconds())
+		first(f.late), first(f.early), 100*f.used, 100*f.full, f.unused, f.large, f.calls, f.writes, f.broken, f.refused, f.unavailable, f.took[0].Milliseconds(), f.took[1].Milliseconds(), f.took[2].Milliseconds())
 }
 
 // A caller of three times the weight gets three times as much.
