@@ -123,11 +123,14 @@ func TestProviderByModel(t *testing.T) {
 			}
 		}
 		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &status))
+		organisations := make(map[string]string)
 		for _, p := range status.Projects {
+			organisations[p.Project] = p.Provider
 			for _, x := range p.Models {
 				assert.Equal(t, p.Provider != "", strings.HasPrefix(x.Model, p.Provider+"/"), "%s at %s of %q", x.Model, p.Project, p.Provider)
 			}
 		}
+		assert.Equal(t, map[string]string{"g-1": "", "org-a": "openai", "org-b": "openai", "org-c": "anthropic", "org-d": "groq"}, organisations)
 		whose := make(map[int]string)
 		for _, k := range status.Keys {
 			whose[k.Index] = k.Provider
