@@ -139,6 +139,11 @@ func Start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			return nil, err
 		}
 	}
+	for _, p := range cfg.Providers {
+		if err := checkProvider(p, o.Listener); err != nil {
+			return nil, err
+		}
+	}
 	if a.store = o.Store; a.store == nil {
 		if err := a.openStore(ctx, cfg, o, banner); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)

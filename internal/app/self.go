@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"fluxgate.dev/fluxgate/internal/config"
 )
 
 // ErrSelf means that the configured upstream is the server itself.
@@ -24,6 +26,15 @@ func checkSelf(variable, base string, listener net.Addr) error {
 		return nil
 	}
 	return fmt.Errorf("%s %w (%s): it is for clients, and here it names what stands behind. Start without it: %s= fluxgate serve", variable, ErrSelf, own, variable)
+}
+
+// checkProvider is checkSelf for an endpoint of FLUXGATE_PROVIDERS.
+func checkProvider(p config.Provider, listener net.Addr) error {
+	own, ok := listener.(*net.TCPAddr)
+	if !ok || !leadsTo(p.BaseURL, own.AddrPort()) {
+		return nil
+	}
+	return fmt.Errorf("FLUXGATE_PROVIDERS: %s: its base_url %w (%s): want that of the provider", p.Name, ErrSelf, own)
 }
 
 // leadsTo reports whether a URL leads to the listener at an address. Plain http is

@@ -59,8 +59,11 @@ func TestStartRefusesItself(t *testing.T) {
 		require.ErrorContains(t, err, "GOOGLE_GEMINI_BASE_URL is this server's own address (127.0.0.1:"+port+")")
 		require.ErrorContains(t, err, "GOOGLE_GEMINI_BASE_URL= fluxgate serve", "and what to do")
 	}
+	cfg := load(t, `FLUXGATE_PROVIDERS=[{"name":"home","base_url":"http://localhost:`+port+`/openai/v1"}]`, "HOME_KEY_1=a")
+	_, err = Start(t.Context(), cfg, Options{Logger: discard, Store: storage.NewMemory(nil), Listener: listener.Addr()})
+	require.ErrorContains(t, err, "FLUXGATE_PROVIDERS: home: its base_url is this server's own address (127.0.0.1:"+port+")")
 	// Without a key a simulator answers, and nothing stands behind.
-	cfg := load(t, "GOOGLE_GEMINI_BASE_URL=http://localhost:"+port)
+	cfg = load(t, "GOOGLE_GEMINI_BASE_URL=http://localhost:"+port)
 	a, err := Start(t.Context(), cfg, Options{Logger: discard, Store: storage.NewMemory(nil), Listener: listener.Addr(), Local: devserver.New(nil)})
 	require.NoError(t, err)
 	require.NoError(t, a.Close(t.Context()))

@@ -176,6 +176,13 @@ func TestBaseURL(t *testing.T) {
 		"https://u:hunter2@h":           "want no user or password",
 		"https://h/?key=hunter2":        "want no query",
 		"https://h/#hunter2":            "want no query and no fragment",
+
+		"https://169.254.169.254":            "link-local",
+		"https://169.254.169.254.":           "link-local",
+		"https://[::ffff:169.254.169.254]":   "link-local",
+		"https://[fe80::1%25eth0]":           "link-local",
+		"https://[fd00:ec2::254]":            "link-local",
+		"https://Metadata.Google.Internal./": "link-local",
 	} {
 		err := checkBaseURL(bad)
 		require.ErrorContains(t, err, want, bad)

@@ -170,7 +170,7 @@ func checkBaseURL(s string) error {
 	if err != nil || u.Hostname() == "" || u.Opaque != "" {
 		return errors.New("want an absolute URL such as https://generativelanguage.googleapis.com")
 	}
-	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsLinkLocalUnicast() || u.Hostname() == "metadata.google.internal" {
+	if origins.LinkLocal(u.Hostname()) {
 		return errors.New("it is link-local, where a cloud has its metadata: want another host")
 	}
 	var problems []error

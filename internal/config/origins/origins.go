@@ -77,6 +77,23 @@ func Loopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
+// metadata is where AWS has its metadata over IPv6, which is no link-local address.
+var metadata = netip.MustParseAddr("fd00:ec2::254")
+
+// LinkLocal reports whether a host is a link-local address, or another at which a cloud has its metadata. What a name leads to
+// is seen when it is called.
+func LinkLocal(host string) bool {
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "metadata.google.internal") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(host, "."))
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	return addr.IsLinkLocalUnicast() || addr == metadata
+}
+
 // Hosts are names of hosts, in lower case and without a port.
 type Hosts []string
 
