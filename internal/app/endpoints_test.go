@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -176,4 +178,36 @@ func TestAbsurdHeaders(t *testing.T) {
 			assert.GreaterOrEqual(t, served, 8, "%v", header)
 		})
 	}
+}
+
+// A stream may last longer than an answer may take, also where a form asks for it.
+func TestStreamAskedForByForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := configured(t, "endpoint", `{"name":"endpoint","base_url":"https://endpoint.test/v1"}`, nil, "FLUXGATE_TIMEOUT=30s")
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		events := []string{"data: {\"type\":\"transcript.text.delta\",\"delta\":\"Hel\"}\n\n", "data: {\"type\":\"transcript.text.delta\",\"delta\":\"lo\"}\n\n", "data: {\"type\":\"transcript.text.done\",\"text\":\"Hello\"}\n\n"}
+		m.transport["endpoint.test"] = roundTripper(func(r *http.Request) (*http.Response, error) {
+			_, err := io.Copy(io.Discard, r.Body)
+			assert.NoError(t, err)
+			body, to := io.Pipe()
+			context.AfterFunc(r.Context(), func() { to.CloseWithError(r.Context().Err()) }) // as net/http has it
+			go func() {
+				for _, e := range events {
+					time.Sleep(20 * time.Second)
+					if _, err := io.WriteString(to, e); err != nil {
+						return
+					}
+				}
+				_ = to.Close()
+			}()
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: body, ContentLength: -1, Request: r}, nil
+		})
+		form := func(fields string) string {
+			return strings.ReplaceAll(fields+"--b\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\n\nnoise\n--b--\n", "\n", "\r\n")
+		}
+		model := "--b\nContent-Disposition: form-data; name=\"model\"\n\nendpoint/whisper\n"
+		rec := m.ask(t, "POST", "/openai/v1/audio/transcriptions", form(model+"--b\nContent-Disposition: form-data; name=\"stream\"\n\ntrue\n"), "Content-Type", "multipart/form-data; boundary=b")
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		assert.Equal(t, strings.Join(events, ""), rec.Body.String())
+	})
 }
