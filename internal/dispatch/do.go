@@ -61,6 +61,7 @@ type Call struct {
 	// features are those with quotas of their own that it asks for; textOnly says that it
 	// refers to nothing else. Set by Size.
 	features []string
+	unsaid   bool  // what kinds of output are wanted
 	images   int64 // that it asks for, which is what image output is counted by; 0: one, if any
 	textOnly bool
 	turn     conversation.Turn // of a conversation; set by Size
@@ -129,7 +130,7 @@ func (d *Dispatcher) do(ctx context.Context, p *Pool, c *Call) (*Served, *admiss
 		if !errors.As(err, &failure) {
 			return nil, nil, err
 		}
-		l := lesson.Table[c.refusalOf(failure)]
+		l := lesson.Table[c.refusalOf(failure, grant.Asked)]
 		if l.Told == lesson.UpstreamsWords {
 			r.said = failure
 		}
@@ -199,7 +200,7 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 		if err != nil && !errors.Is(err, admission.ErrNoProject) {
 			r.log.Warn("not retried", "error", err)
 		}
-		return nil, nil, r.whenAgain(ctx, r.failed, lesson.Table[r.call.refusalOf(r.failed)], r.failed)
+		return nil, nil, r.whenAgain(ctx, r.failed, lesson.Table[r.call.refusalOf(r.failed, r.call.Models[0])], r.failed)
 	}
 	if wait != nil {
 		if grant = r.tryOwn(ctx, wait); grant != nil {
@@ -221,14 +222,14 @@ func (r *dispatch) admit(ctx context.Context) (*admission.Grant, *admission.Wait
 func (r *dispatch) lastWord(ctx context.Context, none error) error {
 	pinned := len(r.call.Models) == 1
 	if r.said != nil {
-		if l := lesson.Table[r.call.refusalOf(r.said)]; l.Final(pinned) && (l.Concerns != lesson.WholeProject || r.noneAllowed(ctx) != nil) {
+		if l := lesson.Table[r.call.refusalOf(r.said, r.call.Models[0])]; l.Final(pinned) && (l.Concerns != lesson.WholeProject || r.noneAllowed(ctx) != nil) {
 			return r.whenAgain(ctx, r.said, l, r.said)
 		}
 	} else if e := r.noneAllowed(ctx); e != nil {
 		return e
 	}
 	if said := r.saidBefore(ctx); said != nil {
-		return r.whenAgain(ctx, said, lesson.Table[r.call.refusalOf(said)], said)
+		return r.whenAgain(ctx, said, lesson.Table[r.call.refusalOf(said, r.call.Models[0])], said)
 	}
 	return none
 }

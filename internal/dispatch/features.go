@@ -19,12 +19,12 @@ import (
 // belongs, for every instance: of a feature, or of several together where it doesn't say
 // which; of one model, or of all where it says so.
 
-// asksFeature reports whether a call asks for a feature that has a quota of its own.
-func (c *Call) asksFeature() bool { return len(c.features) > 0 }
+// asks are the features with quotas of their own that a call asks a model for.
+func (c *Call) asks(model string) []string { return lesson.Asked(c.features, c.unsaid, model) }
 
 // also is what a call weighs beside a model.
 func (c *Call) also(model string) []scheduler.Weight {
-	features := c.features
+	features := c.asks(model)
 	all := make([]scheduler.Weight, 0, 2*len(features)+2)
 	for _, f := range features {
 		var d scheduler.Demand
@@ -47,7 +47,7 @@ func (c *Call) also(model string) []scheduler.Weight {
 
 // featureRefusals are what an error says of the features that a call asked for.
 func (c *Call) featureRefusals(grant *admission.Grant, e *upstream.Error, l lesson.Lesson, now scheduler.Instant) []scheduler.RecordRefusal {
-	all := lesson.OfFeatures(c.features, grant.Model, e, l, now)
+	all := lesson.OfFeatures(c.asks(grant.Asked), grant.Model, e, l, now)
 	for i := range all {
 		all[i].Admitted = grant.Reservation.Start
 		at := slices.IndexFunc(grant.Also, func(s scheduler.Share) bool { return s.On == all[i].Model })
@@ -71,7 +71,7 @@ func (r *dispatch) refusedFeature(ctx context.Context, wait *admission.Wait) err
 	if said == nil {
 		said = &upstream.Error{
 			Class: upstream.ClassBare429, HTTPStatus: http.StatusTooManyRequests, Status: "RESOURCE_EXHAUSTED",
-			Message: "Gemini refuses " + strings.Join(r.call.features, " and ") + " for now, on every project that could serve this request. It takes requests without that.",
+			Message: "Gemini refuses " + strings.Join(r.call.asks(wait.Model), " and ") + " for now, on every project that could serve this request. It takes requests without that.",
 		}
 	}
 	told := *said

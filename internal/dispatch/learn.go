@@ -26,7 +26,7 @@ func (r *dispatch) fail(ctx context.Context, grant *admission.Grant, key keys.Ke
 	unknown := e.Class == upstream.ClassModelUnknown
 	weights.Failed(grant, r.call.other, e)
 	limited := patience.Limit(ctx)
-	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown, Refused: lesson.OfLimits(r.call.refusalOf(e))})
+	err := r.d.admission.Fail(limited, grant, admission.Failure{Class: e.Class.String(), SentAt: e.SentAt, UnknownModel: unknown, Refused: lesson.OfLimits(r.call.refusalOf(e, grant.Asked))})
 	if !unknown { // a name that a caller made up leaves no state
 		r.believe(limited, grant, e.Limits, sent.Answered(grant, e.HTTPStatus, e.RetryDelay))
 	}
@@ -54,7 +54,7 @@ func (r *dispatch) feedback(ctx context.Context, grant *admission.Grant, key key
 	limited := patience.Limit(ctx)
 	defer limited.End()
 	ctx = limited
-	what := r.call.refusalOf(e)
+	what := r.call.refusalOf(e, grant.Asked)
 	l := lesson.Table[what]
 	switch l.Concerns {
 	case lesson.OneModel:
@@ -187,7 +187,7 @@ func (r *dispatch) startOnly(grant *admission.Grant) bool {
 // refused returns what an error says about a model on a project.
 func (r *dispatch) refused(ctx context.Context, grant *admission.Grant, e *upstream.Error, l lesson.Lesson) scheduler.RecordRefusal {
 	h := scheduler.RecordRefusal{Model: grant.Model, Block: lesson.BlockFor(l, e, r.d.admission.Now()), Admitted: grant.Reservation.Start}
-	if lesson.OfLimits(r.call.refusalOf(e)) {
+	if lesson.OfLimits(r.call.refusalOf(e, grant.Asked)) {
 		h.ID = grant.Reservation.ID
 	}
 	for _, v := range e.Violations {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fluxgate.dev/fluxgate/internal/admission"
+	"fluxgate.dev/fluxgate/internal/dispatch/lesson"
 	"fluxgate.dev/fluxgate/internal/events"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/scheduler"
@@ -26,7 +27,7 @@ func (r *dispatch) also() func(model string) []scheduler.Weight { return r.d.Als
 
 // Also returns what a call that was sized weighs beside each model, which it asks that of; nil: nothing.
 func (d *Dispatcher) Also(c *Call, demand scheduler.Demand) func(model string) []scheduler.Weight {
-	features := c.asksFeature()
+	features := len(c.features) > 0 || c.unsaid && slices.ContainsFunc(c.Models, lesson.Draws)
 	if !features && c.other == nil && len(c.Snapshot.Control.Redirects) == 0 {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (r *dispatch) tryOwn(ctx context.Context, wait *admission.Wait) *admission.
 	req := r.request()
 	req.Hash, req.Ticket, req.Book, req.Models = 0, nil, false, []string{name}
 	req.Projects = slices.DeleteFunc(slices.Clone(req.Projects), func(p admission.Project) bool { return p.ID != wait.Project })
-	if req.Also = nil; r.call.asksFeature() {
+	if req.Also = nil; len(r.call.asks(name)) > 0 {
 		req.Also = r.call.also
 	}
 	grant, other, _ := r.d.admission.Admit(ctx, req)

@@ -7,9 +7,9 @@ import (
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
 
-// refusalOf says what an error means as the answer to a call.
-func (c *Call) refusalOf(e *upstream.Error) lesson.Refusal {
-	return lesson.Of(e, c.asksFeature(), c.textOnly)
+// refusalOf says what an error means as the answer to a call for a model.
+func (c *Call) refusalOf(e *upstream.Error, model string) lesson.Refusal {
+	return lesson.Of(e, len(c.asks(model)) > 0, c.textOnly)
 }
 
 // tooMany reports whether an error is one that says to come back later.

@@ -40,7 +40,7 @@ func TestTheTableIsComplete(t *testing.T) {
 	found := make(map[lesson.Refusal]bool)
 	for _, e := range errorsOf() {
 		for kind, c := range calls {
-			what := c.refusalOf(e)
+			what := c.refusalOf(e, "gemini-2.5-pro")
 			found[what] = true
 			assert.Contains(t, lesson.Table, what, "%v to %s", e, kind)
 		}
@@ -73,10 +73,10 @@ func TestALessonIsKeptNoWiderThanItsScope(t *testing.T) {
 	for _, e := range errorsOf() {
 		switch e.Class {
 		case upstream.ClassBare429, upstream.ClassForeignQuota, upstream.ClassDenied:
-			assert.Equal(t, lesson.OneFeature, lesson.Table[calls["feature"].refusalOf(e)].Concerns, e)
+			assert.Equal(t, lesson.OneFeature, lesson.Table[calls["feature"].refusalOf(e, "gemini-2.5-pro")].Concerns, e)
 		}
 		if e.Class == upstream.ClassDenied {
-			assert.Equal(t, lesson.ThisRequest, lesson.Table[calls["content"].refusalOf(e)].Concerns, e)
+			assert.Equal(t, lesson.ThisRequest, lesson.Table[calls["content"].refusalOf(e, "gemini-2.5-pro")].Concerns, e)
 		}
 	}
 	// What may have been served is resent by nobody's silence, and what is sure to be of
@@ -158,7 +158,7 @@ func TestWhatARefusalSaysOfFeatures(t *testing.T) {
 			call := &Call{Snapshot: &admission.Snapshot{Rules: new(scheduler.Rules)}, textOnly: true, features: c.asked}
 			grant := &admission.Grant{Model: model, Reservation: scheduler.Reservation{Start: 7}}
 			want := []scheduler.RecordRefusal{{Model: c.on, Block: c.block, Limits: c.limits, Admitted: 7}}
-			assert.Equal(t, want, call.featureRefusals(grant, &c.said, lesson.Table[call.refusalOf(&c.said)], now))
+			assert.Equal(t, want, call.featureRefusals(grant, &c.said, lesson.Table[call.refusalOf(&c.said, model)], now))
 			known := []string{}
 			for _, w := range call.also(model) {
 				known = append(known, w.On)
@@ -182,4 +182,33 @@ func TestFailureOf(t *testing.T) {
 	}
 	assert.Equal(t, "internal", failureOf(apierror.New(apierror.Internal, "Something is wrong here.")))
 	assert.Equal(t, "canceled", failureOf(context.Canceled))
+}
+
+// Who doesn't say what is wanted asks a model for images for one, and other models of the chain
+// for nothing beside text.
+func TestImagesAreAskedForUnsaid(t *testing.T) {
+	const image, text = "gemini-2.5-flash-image", "gemini-2.5-pro"
+	bare := &upstream.Error{Class: upstream.ClassBare429}
+	rules := &admission.Snapshot{Rules: new(scheduler.Rules)}
+	c := &Call{Snapshot: rules, Models: []string{text, image}, textOnly: true, unsaid: true}
+	also := new(Dispatcher).Also(c, scheduler.Demand{})
+	assert.Empty(t, also(text))
+	assert.Equal(t, []scheduler.Weight{{On: scheduler.OfFeature("", "image_output")}, {On: scheduler.OfFeature(image, "image_output"), IfKnown: true}}, also(image))
+	assert.Equal(t, lesson.Bare, c.refusalOf(bare, text))
+	assert.Equal(t, lesson.BareFeature, c.refusalOf(bare, image))
+
+	c.features = []string{"google_search", "url_context"}
+	assert.Equal(t, c.features, c.asks(text))
+	assert.Equal(t, []string{"google_search", "image_output", "url_context"}, c.asks(image))
+	assert.Equal(t, []string{"google_search", "url_context"}, c.features)
+
+	c.features, c.unsaid = nil, false
+	assert.Nil(t, new(Dispatcher).Also(c, scheduler.Demand{}), "it says that text is wanted")
+	assert.Equal(t, lesson.Bare, c.refusalOf(bare, image))
+
+	c.unsaid = true
+	for _, other := range []string{text, "openai/gpt-image-1", "gemini-embedding-image"} {
+		c.Models = []string{other}
+		assert.Nil(t, new(Dispatcher).Also(c, scheduler.Demand{}), other)
+	}
 }

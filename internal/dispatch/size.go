@@ -25,9 +25,9 @@ type Sizer struct {
 	// Count has the provider count the tokens for a model, with a key. Its error is
 	// upstream.ErrUncountable, or an *upstream.Error. Nil: nobody can.
 	Count func(ctx context.Context, to Target) (int64, error)
-	// Features returns the features with quotas of their own that it asks for. Nil:
-	// none.
-	Features func() []string
+	// Features returns the features with quotas of their own that it asks for, and whether it
+	// says what kinds of output are wanted. Nil: none, and it doesn't.
+	Features func() (features []string, output bool)
 	// Images is how many images it asks for; 0: it doesn't say, which is one if any.
 	Images int64
 	// Body is what conversations are recognised by; nil: they aren't.
@@ -41,7 +41,7 @@ type Sizer struct {
 func BodySizer(body *payload.Body) Sizer {
 	refs := body.References
 	s := Sizer{Bytes: int64(len(body.Known())), Body: body.Text, Estimate: refs.Estimate, TextOnly: !refs.Media && !refs.Stores && len(refs.Resources) == 0}
-	s.Features = func() []string { return payload.Features(body.Known()) }
+	s.Features = func() ([]string, bool) { return payload.Asks(body.Known()) }
 	if refs.Media {
 		s.Bytes = -1
 	}
@@ -139,9 +139,10 @@ func (d *Dispatcher) Size(ctx context.Context, p *Pool, c *Call, s Sizer) error 
 
 // sizeInput sets the tokens of the call's input alone.
 func (d *Dispatcher) sizeInput(ctx context.Context, p *Pool, c *Call, s Sizer) (err error) {
-	c.textOnly, c.images = s.TextOnly, s.Images
+	c.textOnly, c.images, c.unsaid = s.TextOnly, s.Images, true
 	if s.Features != nil {
-		c.features = s.Features()
+		found, output := s.Features()
+		c.features, c.unsaid = found, !output
 	}
 	if len(p.Projects) > 1 && s.Body != nil {
 		c.turn = d.conversations.Read(c.Caller, s.Body)

@@ -152,7 +152,7 @@ func (x *session) call(ctx context.Context) (*dispatch.Call, *dispatch.Pool, err
 	c.Send = x.send
 	return c, p, x.l.dispatcher.Size(ctx, p, c, dispatch.Sizer{
 		Bytes: -1, Estimate: refs.Estimate,
-		Features: func() []string { return append(payload.Features(x.setup.text), payload.LiveFeature) },
+		Features: func() ([]string, bool) { return append(payload.Features(x.setup.text), payload.LiveFeature), true },
 	})
 }
 

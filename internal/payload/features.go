@@ -28,17 +28,17 @@ var featureNames = []struct{ name, feature string }{
 var modalityNames = []string{"responsemodalities", "modalities"}
 
 // The sizes of these names, in bytes as they stand in a body.
-const (
-	minFeature = len("urlcontext")
-	maxFeature = 256
-)
+const minFeature, maxFeature = len("urlcontext"), 256
 
-// Features returns which features a body asks for, each once, in order. It reads any
+// Features is what [Asks] finds.
+func Features(body []byte) []string { found, _ := Asks(body); return found }
+
+// Asks returns which features a body asks for, each once, in order. It reads any
 // bytes, JSON or not, and rather finds too many than too few: every string that is a
 // feature's name counts, wherever it stands and however it is spelt (Spells). A name within a
-// prompt's text doesn't, unless it is in quotes there.
-func Features(body []byte) []string {
-	var found []string
+// prompt's text doesn't, unless it is in quotes there. It says too whether the body names what
+// kinds of output are wanted.
+func Asks(body []byte) (found []string, output bool) {
 	add := func(feature string) {
 		if !slices.Contains(found, feature) {
 			found = append(found, feature)
@@ -56,7 +56,7 @@ func Features(body []byte) []string {
 				}
 				if slices.ContainsFunc(modalityNames, spells) {
 					wanted, to := wantsImages(piece, end, read)
-					if read = to; wanted {
+					if read, output = to, true; wanted {
 						add(ImageFeature)
 					}
 				}
@@ -64,7 +64,7 @@ func Features(body []byte) []string {
 		}
 	}
 	slices.Sort(found)
-	return found
+	return found, output
 }
 
 // namesBefore yields what stands before every mark of a body and may be a feature's name, with

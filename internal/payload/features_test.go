@@ -47,3 +47,21 @@ func TestFeatures(t *testing.T) {
 		assert.Equal(t, want, Features([]byte(body)), body)
 	}
 }
+
+// Whether a body says what kinds of output are wanted, images or not, however it spells that.
+func TestOutputIsSaid(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"generationConfig":{"responseModalities":["TEXT"]}}`:            true,
+		`{"generation_config":{"response_modalities" : ["TEXT"]}}`:        true,
+		`{"generationConfig":{"response\u004dodalities":["TEXT"]}}`:       true,
+		`{generationConfig:{responseModalities:['TEXT','IMAGE']}}`:        true,
+		`{"model":"m","modalities":["text"]}`:                             true,
+		`{"contents":[{"parts":[{"text":"a banana"}]}]}`:                  false,
+		`{"contents":[{"parts":[{"text":"say \"modalities\": none"}]}]}`:  false,
+		`{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"a":{"b":1}}]}`: false,
+		``: false,
+	} {
+		_, output := Asks([]byte(body))
+		assert.Equal(t, want, output, body)
+	}
+}

@@ -38,7 +38,7 @@ func (s *Server) askModel(w http.ResponseWriter, r *http.Request, m match) error
 		x.noting = s.noting(r, m)
 	}
 	if m.Feature != "" {
-		x.sizer.Features = func() []string { return []string{m.Feature} }
+		x.sizer.Features = func() ([]string, bool) { return []string{m.Feature}, true }
 		x.sizer.Images = imagesOf(read.JSON)
 	}
 	if m.Uncounted {

@@ -4,9 +4,28 @@ import (
 	"slices"
 	"strings"
 
+	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/upstream"
 	"fluxgate.dev/fluxgate/scheduler"
 )
+
+// Draws reports whether a model makes images for who doesn't say what kinds of output are
+// wanted: those of Gemini's for images do (documented), which are known by their names.
+func Draws(model string) bool {
+	family := scheduler.FamilyOf(model)
+	return family != scheduler.Foreign && family != scheduler.Embedding && (strings.Contains(model, "image") || strings.Contains(model, "nano-banana"))
+}
+
+// Asked are the features that a request asks a model for, in order: those that it names, and
+// images of a model that draws, if what kinds of output are wanted is unsaid.
+func Asked(features []string, unsaid bool, model string) []string {
+	if !unsaid || !Draws(model) {
+		return features
+	}
+	all := append(slices.Clone(features), payload.ImageFeature)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // Together is the name of several features, of which it isn't known which was refused.
 func Together(features []string) string { return strings.Join(features, "+") }
