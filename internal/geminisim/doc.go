@@ -46,8 +46,8 @@
 // What goes on after the answer: batches, videos (predictLongRunning) and file search stores
 // are modelled in package longrunning, whose comment says where each behaviour is from. A
 // video costs a request of its model, and so does an image, by predict or by OpenAI's
-// images/generations (documented that both are there), and by generateContent of a model that is asked
-// for one. Search grounds nothing here: it counts only. A batch costs nothing here: its quota is
+// images/generations (documented that both are there), and by generateContent of a model for images
+// that isn't asked for text alone (documented: it is what they do by default). Search grounds nothing here: it counts only. A batch costs nothing here: its quota is
 // its own (documented).
 //
 // # What is not modelled

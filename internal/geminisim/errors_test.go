@@ -148,7 +148,7 @@ func TestBadRequests(t *testing.T) {
 		{"cached content", flash + ":generateContent", `{"contents":[{"parts":[{"text":"x"}]}],"cachedContent":"cachedContents/1"}`, 403, "CachedContent not found"},
 		{"embedding model", "gemini-embedding-001:generateContent", prompt("x"), 404, "is not supported for generateContent"},
 		{"text model", flash + ":embedContent", `{"content":{"parts":[{"text":"x"}]}}`, 404, "is not supported for embedContent"},
-		{"image model", "gemini-2.5-flash-image:generateContent", prompt("x"), 400, "response modalities"},
+		{"image model", "gemini-2.5-flash-image:generateContent", `{"contents":[{"parts":[{"text":"x"}]}],"generationConfig":{"responseModalities":["TEXT"]}}`, 400, "response modalities"},
 		{"speech model", "gemini-2.5-flash-preview-tts:generateContent", prompt("x"), 400, "AUDIO"},
 		{"no such method", flash + ":dance", prompt("x"), 404, "not found"},
 		{"no method", flash, prompt("x"), 404, "not found"},

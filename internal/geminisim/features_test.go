@@ -73,6 +73,9 @@ func TestImageQuota(t *testing.T) {
 	got = native(image, ":streamGenerateContent?alt=sse")
 	require.Equal(t, http.StatusOK, got.status)
 	assert.Equal(t, 1, strings.Count(got.body, "inlineData"))
+	unsaid := do(t, s, "POST", "/v1beta/models/"+image+":generateContent", `{"contents":[{"parts":[{"text":"a banana"}]}]}`, "x-goog-api-key", key2, "Content-Type", "application/json")
+	require.Equal(t, http.StatusOK, unsaid.status, unsaid.body)
+	assert.Contains(t, unsaid.body, "inlineData", "it is what such a model does")
 	got = native(image, ":generateContent")
 	require.Equal(t, http.StatusTooManyRequests, got.status)
 	assert.Contains(t, got.body, `"quotaId":"GenerateImagesPerMinutePerProjectPerModel-FreeTier"`)
@@ -90,7 +93,7 @@ func TestImageQuota(t *testing.T) {
 	assert.Equal(t, http.StatusOK, post("/v1beta/openai/images/generations", two).status)
 	assert.Equal(t, http.StatusTooManyRequests, post("/v1beta/openai/images/generations", two).status)
 
-	assert.Equal(t, journal.Stats{Accepted: 5, Refused: 3, RefusedFeature: 3}, s.Stats())
+	assert.Equal(t, journal.Stats{Accepted: 6, Refused: 3, RefusedFeature: 3}, s.Stats())
 	assert.Equal(t, journal.Bill{Answers: 2, Input: s.Log()[0].Tokens * 2, Output: 2580}, s.Bills()[journal.BillKey{Project: "alpha", Model: image}])
 	assert.Equal(t, http.StatusOK, native(flash, ":generateContent").status, "it makes none")
 }

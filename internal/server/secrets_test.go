@@ -48,7 +48,7 @@ func TestNoKeyAndNoPromptLeaks(t *testing.T) {
 		fails(http.StatusBadRequest, `"images":["`+prompt+`%"]`)
 		fails(http.StatusBadRequest, `"max_tokens":"`+prompt+`"`)
 		fails(http.StatusBadRequest, `"`+prompt+` and more":1`)
-		fails(http.StatusBadRequest, `"model":"gemini-2.5-flash-image"`)
+		fails(http.StatusBadRequest, `"model":"gemini-2.5-flash-preview-tts"`)
 		fails(http.StatusNotFound, `"model":"gemini-9"`)
 		keep(w.do("POST", "/generate", `{"prompt":"`+prompt+`"`))
 		keep(w.do("POST", "/generate", `["`+prompt+`"]`))

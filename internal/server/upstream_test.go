@@ -313,10 +313,10 @@ func TestUpstreamCallersFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, setup{
 			keys: projects("alpha", "beta"),
-			env:  []string{`FLUXGATE_LIMITS={"gemini-2.5-flash-image":{"rpm":-1,"rpd":-1}}`},
+			env:  []string{`FLUXGATE_LIMITS={"gemini-2.5-flash-preview-tts":{"rpm":-1,"rpd":-1}}`},
 		})
 		for i := range 100 {
-			f := w.generate(fmt.Sprint("draw ", i), `"model":"gemini-2.5-flash-image"`).failed(http.StatusBadRequest)
+			f := w.generate(fmt.Sprint("say ", i), `"model":"gemini-2.5-flash-preview-tts"`).failed(http.StatusBadRequest)
 			assert.Contains(t, f.Message, "response modalities", "in upstream's words")
 		}
 		assert.Len(t, w.sim.Log(), 100, "none was tried twice")

@@ -10,7 +10,8 @@ import (
 )
 
 // Draws reports whether a model makes images for who doesn't say what kinds of output are
-// wanted: those of Gemini's for images do (documented), which are known by their names.
+// wanted: those of Gemini's for images do, which are known by their names.
+// https://ai.google.dev/gemini-api/docs/image-generation#output-type
 func Draws(model string) bool {
 	family := scheduler.FamilyOf(model)
 	return family != scheduler.Foreign && family != scheduler.Embedding && (strings.Contains(model, "image") || strings.Contains(model, "nano-banana"))

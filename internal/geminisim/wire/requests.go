@@ -191,9 +191,11 @@ func (r *GenerateRequest) Normalise() *Error {
 	return nil
 }
 
-// WantsImage reports whether a normalised request wants an image in its answer.
+// WantsImage reports whether a normalised request wants an image in its answer, of a model for images: one that says nothing of
+// what kinds of output are wanted gets text and images.
+// https://ai.google.dev/gemini-api/docs/image-generation#output-type
 func (r *GenerateRequest) WantsImage() bool {
-	return slices.ContainsFunc(r.GenerationConfig.Modalities, func(m string) bool { return strings.EqualFold(m, "IMAGE") })
+	return len(r.GenerationConfig.Modalities) == 0 || slices.ContainsFunc(r.GenerationConfig.Modalities, func(m string) bool { return strings.EqualFold(m, "IMAGE") })
 }
 
 // Normalise does for a turn what [GenerateRequest.Normalise] does for a request; at names the turn
