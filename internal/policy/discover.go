@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,22 +39,18 @@ func discover(models []upstream.Model, retiring map[string]time.Time, now time.T
 }
 
 func chainOf(models []upstream.Model) []string {
-	best := map[string]release{}
+	best := map[string]*release{}
 	for _, m := range models {
-		r, ok := parseRelease(m)
-		if !ok || !usable(m) {
+		r := parseRelease(m)
+		if r == nil || !usable(m) {
 			continue
 		}
 		k := fmt.Sprint(r.version, r.kind)
-		if known, ok := best[k]; !ok || r.supersedes(known) {
+		if known := best[k]; known == nil || r.supersedes(known) {
 			best[k] = r
 		}
 	}
-	list := make([]release, 0, len(best))
-	for _, r := range best {
-		list = append(list, r)
-	}
-	slices.SortFunc(list, func(a, b release) int {
+	list := slices.SortedFunc(maps.Values(best), func(a, b *release) int {
 		return cmp.Or(
 			cmp.Compare(one(a.short), one(b.short)),
 			cmp.Compare(one(a.preview), one(b.preview)),

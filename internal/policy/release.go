@@ -44,21 +44,21 @@ type release struct {
 // undated is the rank of a name without number or date, above every other.
 const undated = 1 << 30
 
-// parseRelease takes the name of a listed model apart, or reports false for what is no text model.
-func parseRelease(m upstream.Model) (release, bool) {
-	r := release{name: m.Name, family: scheduler.FamilyOf(m.Name), rank: undated, thoughtless: !m.Thinking}
+// parseRelease takes the name of a listed model apart, or returns nil for what is no text model.
+func parseRelease(m upstream.Model) *release {
+	r := &release{name: m.Name, family: scheduler.FamilyOf(m.Name), rank: undated, thoughtless: !m.Thinking}
 	r.short = m.InputTokenLimit > 0 && m.InputTokenLimit < longInput
 	if open := openName.FindStringSubmatch(m.Name); open != nil {
 		r.size, r.kind, r.short = digits(open[2]), m.Name, r.short || m.InputTokenLimit == 0
 		r.version = versionOf(open[1])
-		return r, true
+		return r
 	}
 	found := textName.FindStringSubmatch(m.Name)
 	if found == nil {
-		return release{}, false
+		return nil
 	}
 	if r.kind = found[3]; !(found[1] == "gemini" && slices.Contains([]string{"pro", "flash", "flash-lite"}, r.kind) || provenText(m, found[1])) {
-		return release{}, false
+		return nil
 	}
 	if found[1] != "gemini" {
 		r.kind = found[1] + "-" + r.kind
@@ -72,7 +72,7 @@ func parseRelease(m upstream.Model) (release, bool) {
 	case rest != "": // preview-05-20: month and day, as Google dated them until the middle of 2025
 		r.rank = digits(month)*100 + digits(rest)
 	}
-	return r, true
+	return r
 }
 
 // provenText reports whether what the list says of a model of a new kind shows that it is for text: its contents can be
@@ -104,7 +104,7 @@ func digits(s string) int {
 }
 
 // supersedes reports whether of two releases of the same version and family a is to be used.
-func (a release) supersedes(b release) bool {
+func (a *release) supersedes(b *release) bool {
 	if a.preview != b.preview {
 		return b.preview
 	}

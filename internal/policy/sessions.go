@@ -34,13 +34,13 @@ func sessionsOf(models []upstream.Model, retiring map[string]time.Time, now time
 		version []int
 		rank    int // the lowest is taken
 	}
-	var all, leaving []session
+	var all, leaving []*session
 	for _, m := range models {
 		found := sessionVersion.FindStringSubmatch(m.Name)
 		if found == nil || len(m.Name) > maxName || !slices.Contains(m.Methods, "bidiGenerateContent") || otherSessions.MatchString(m.Name) || otherSessions.MatchString(m.DisplayName) {
 			continue
 		}
-		s := session{m.Name, versionOf(found[1]), 0}
+		s := &session{m.Name, versionOf(found[1]), 0}
 		date := sessionDate.FindStringSubmatch(m.Name)
 		switch {
 		case date != nil:
@@ -62,10 +62,10 @@ func sessionsOf(models []upstream.Model, retiring map[string]time.Time, now time
 	if all == nil {
 		all = leaving
 	}
-	slices.SortFunc(all, func(a, b session) int {
+	slices.SortFunc(all, func(a, b *session) int {
 		return cmp.Or(slices.Compare(b.version, a.version), cmp.Compare(a.rank, b.rank), cmp.Compare(a.name, b.name))
 	})
-	all = slices.CompactFunc(all, func(a, b session) bool { return slices.Equal(a.version, b.version) })
+	all = slices.CompactFunc(all, func(a, b *session) bool { return slices.Equal(a.version, b.version) })
 	var names []string
 	for _, s := range all[:min(len(all), maxSessions)] {
 		names = append(names, s.name)

@@ -3,6 +3,7 @@ package shadow
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -92,13 +93,12 @@ func (l *Ledger) Report() *Report {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := &Report{Since: l.since, Requests: l.requests, Rows: make([]Row, 0, len(l.rows))}
-	for _, row := range l.rows {
+	for _, row := range slices.SortedFunc(maps.Values(l.rows), func(a, b *Row) int {
+		return cmp.Or(cmp.Compare(b.Waits+b.Refused, a.Waits+a.Refused), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Cause, b.Cause))
+	}) {
 		out.Waits += row.Waits
 		out.Refused += row.Refused
 		out.Rows = append(out.Rows, *row)
 	}
-	slices.SortFunc(out.Rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(b.Waits+b.Refused, a.Waits+a.Refused), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Cause, b.Cause))
-	})
 	return out
 }
