@@ -207,7 +207,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 		w.generate("5", `"model":"gemini-2.5-lost"`, as(aliceToken)...).failed(http.StatusNotFound)
 		var out usage.Report
 		w.do("GET", "/usage?by=caller,model", "", as(adminToken)...).decode(&out)
-		found := make(map[string]usage.Row)
+		found := make(map[string]*usage.Row)
 		for _, r := range out.Rows {
 			found[r.Caller+" "+r.Model] = r
 		}

@@ -69,8 +69,8 @@ type Report struct {
 	From   time.Time `json:"from"` // exact: as fine as is kept
 	To     time.Time `json:"to"`
 	By     []string  `json:"by"`
-	Rows   []Row     `json:"rows"` // by day, newest first, then by what costs most
-	Total  Row       `json:"total"`
+	Rows   []*Row    `json:"rows"` // by day, newest first, then by what costs most
+	Total  *Row      `json:"total"`
 	// Budgets are how the asking caller's own stand, if it has some.
 	Budgets []budget.Left `json:"budgets,omitempty"`
 }
@@ -108,11 +108,11 @@ func (l *Ledger) Report(ctx context.Context, q Query) (*Report, error) {
 			each(k, c)
 		}
 	}
-	out.Rows = make([]Row, 0, len(groups))
+	out.Rows = make([]*Row, 0, len(groups))
 	for g, c := range groups {
 		out.Rows = append(out.Rows, g.row(c))
 	}
-	slices.SortFunc(out.Rows, func(a, b Row) int {
+	slices.SortFunc(out.Rows, func(a, b *Row) int {
 		return cmp.Or(cmp.Compare(b.Day, a.Day), cmp.Compare(b.Dollars, a.Dollars), cmp.Compare(b.Requests, a.Requests),
 			cmp.Compare(a.Project, b.Project), cmp.Compare(a.Model, b.Model), cmp.Compare(a.Caller, b.Caller))
 	})
@@ -139,10 +139,10 @@ func (q Query) group(k rowKey, d scheduler.Day) (g groupKey) {
 	return g
 }
 
-func (g groupKey) row(c *Counts) Row {
+func (g groupKey) row(c *Counts) *Row {
 	// Of what began before the window and ended in it there is only what its end has changed.
 	input, unmetered, cost := max(0, c.Input), max(0, c.Unmetered), max(0, c.Cost)
-	return Row{
+	return &Row{
 		Day: g.Day, Project: g.Project, Model: g.Model, Caller: g.Caller,
 		Requests: c.Requests, Refused: total(c.Refused), Failed: total(c.Failed), Causes: c.Refused, Classes: c.Failed,
 		Input: input, Output: c.Output, Thoughts: c.Thoughts, Cached: c.Cached, Tools: c.Tools, Unmetered: unmetered,

@@ -71,27 +71,27 @@ func readQuery(r *http.Request) (q Query, asCSV bool, _ error) {
 // columns are those of the CSV, in the names of the JSON.
 var columns = []struct {
 	name string
-	of   func(Row) string
+	of   func(*Row) string
 }{
-	{"day", func(r Row) string { return r.Day }},
-	{"project", func(r Row) string { return r.Project }},
-	{"model", func(r Row) string { return r.Model }},
-	{"caller", func(r Row) string { return r.Caller }},
-	{"requests", func(r Row) string { return whole(r.Requests) }},
-	{"refused", func(r Row) string { return whole(r.Refused) }},
-	{"failed", func(r Row) string { return whole(r.Failed) }},
-	{"input_tokens", func(r Row) string { return whole(r.Input) }},
-	{"output_tokens", func(r Row) string { return whole(r.Output) }},
-	{"thought_tokens", func(r Row) string { return whole(r.Thoughts) }},
-	{"cached_tokens", func(r Row) string { return whole(r.Cached) }},
-	{"tool_tokens", func(r Row) string { return whole(r.Tools) }},
-	{"unmetered", func(r Row) string { return whole(r.Unmetered) }},
-	{"dollars", func(r Row) string { return strconv.FormatFloat(r.Dollars, 'f', -1, 64) }},
-	{"unpriced", func(r Row) string { return whole(r.Unpriced) }},
-	{"wait_p50", func(r Row) string { return seconds(r.WaitP50) }},
-	{"wait_p95", func(r Row) string { return seconds(r.WaitP95) }},
-	{"answer_p50", func(r Row) string { return seconds(r.TookP50) }},
-	{"answer_p95", func(r Row) string { return seconds(r.TookP95) }},
+	{"day", func(r *Row) string { return r.Day }},
+	{"project", func(r *Row) string { return r.Project }},
+	{"model", func(r *Row) string { return r.Model }},
+	{"caller", func(r *Row) string { return r.Caller }},
+	{"requests", func(r *Row) string { return whole(r.Requests) }},
+	{"refused", func(r *Row) string { return whole(r.Refused) }},
+	{"failed", func(r *Row) string { return whole(r.Failed) }},
+	{"input_tokens", func(r *Row) string { return whole(r.Input) }},
+	{"output_tokens", func(r *Row) string { return whole(r.Output) }},
+	{"thought_tokens", func(r *Row) string { return whole(r.Thoughts) }},
+	{"cached_tokens", func(r *Row) string { return whole(r.Cached) }},
+	{"tool_tokens", func(r *Row) string { return whole(r.Tools) }},
+	{"unmetered", func(r *Row) string { return whole(r.Unmetered) }},
+	{"dollars", func(r *Row) string { return strconv.FormatFloat(r.Dollars, 'f', -1, 64) }},
+	{"unpriced", func(r *Row) string { return whole(r.Unpriced) }},
+	{"wait_p50", func(r *Row) string { return seconds(r.WaitP50) }},
+	{"wait_p95", func(r *Row) string { return seconds(r.WaitP95) }},
+	{"answer_p50", func(r *Row) string { return seconds(r.TookP50) }},
+	{"answer_p95", func(r *Row) string { return seconds(r.TookP95) }},
 }
 
 func whole(n int64) string     { return strconv.FormatInt(n, 10) }
