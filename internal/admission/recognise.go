@@ -50,7 +50,7 @@ func (d *decision) recogniseTold(p *waitlist.Promise) {
 		d.comesEarly(p, now)
 		return
 	}
-	if d.c.waitlist.Take(p.ID, d.c.Now()) == nil {
+	if d.c.waitlist.Take(p.ID, d.c.Now()) == nil && !d.c.waitlist.Lost(p.Hash, p.ID) {
 		d.c.waitlist.CameHere(d.c.Now())
 	}
 	d.comesLate(p.Start, p.Told, p.Since, d.c.Now())
@@ -159,9 +159,10 @@ func (d *decision) recogniseEarly(mine func(scheduler.Booking) bool, now schedul
 	return d.held != 0 || d.promise != nil
 }
 
-// recogniseShared recognises one that another instance told a time.
+// recogniseShared recognises one that another instance told a time, or this one, if it has
+// been told an earlier one since for which it didn't come.
 func (d *decision) recogniseShared(now scheduler.Instant) {
-	for _, state := range d.states {
+	for i, state := range d.states {
 		if state == nil {
 			continue
 		}
@@ -169,7 +170,9 @@ func (d *decision) recogniseShared(now scheduler.Instant) {
 			// When its caller was first refused is not known here.
 			if t.Hash == waitlist.ShortHash(d.req.Hash) && t.Start <= now+waitlist.Early && now <= t.Until(d.rules) {
 				d.returned, d.since = true, t.Start
-				d.c.waitlist.CameHere(now)
+				if !d.c.waitlist.Shared(d.ids[i], t) {
+					d.c.waitlist.CameHere(now)
+				}
 			}
 		}
 	}

@@ -33,6 +33,15 @@ func (l late) take(hash uint64, now scheduler.Instant) *Promise {
 	return p
 }
 
+// Lost reports whether this instance told a request a time whose hold is over, by which it
+// may be recognised still.
+func (l *List) Lost(hash, id uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.late[hash]
+	return p != nil && p.ID == id
+}
+
 // sweep forgets those for which nobody comes any more.
 func (l late) sweep(now scheduler.Instant) {
 	for hash, p := range l {

@@ -61,6 +61,7 @@ type List struct {
 	lineups  uint64                            // lines so far in which others were expected
 	byHash   map[uint64][]Place                // where the slots of a hash lie
 	unshared map[string][]scheduler.Waitlisted // by project: not yet known to others
+	shared   map[string][]scheduler.Waitlisted // by project: what others were told of last, as many as a project keeps
 	booked   map[uint64]scheduler.Instant      // when the holder of a booking was last told of it
 	returns  *returns.Records
 	late     late
@@ -85,6 +86,7 @@ func New(hold time.Duration) *List {
 		lines:    make(map[string]*Line),
 		byHash:   make(map[uint64][]Place),
 		unshared: make(map[string][]scheduler.Waitlisted),
+		shared:   make(map[string][]scheduler.Waitlisted),
 		lost:     make(map[uint64]scheduler.Instant),
 		booked:   make(map[uint64]scheduler.Instant),
 		returns:  returns.NewRecords(minCallersNoted),
@@ -180,12 +182,13 @@ func (l *List) sweep(now scheduler.Instant) {
 			delete(l.booked, id)
 		}
 	}
-	for project, unshared := range l.unshared {
-		unshared = slices.DeleteFunc(unshared, func(t scheduler.Waitlisted) bool { return l.over(t.Start, now) })
-		if len(unshared) == 0 {
-			delete(l.unshared, project)
-		} else {
-			l.unshared[project] = unshared
+	for _, of := range []map[string][]scheduler.Waitlisted{l.unshared, l.shared} {
+		for project, told := range of {
+			if told = slices.DeleteFunc(told, func(t scheduler.Waitlisted) bool { return l.over(t.Start, now) }); len(told) == 0 {
+				delete(of, project)
+			} else {
+				of[project] = told
+			}
 		}
 	}
 }
@@ -429,7 +432,18 @@ func (l *List) TakeUnshared(project string) []scheduler.Waitlisted {
 	defer l.mu.Unlock()
 	unshared := l.unshared[project]
 	delete(l.unshared, project)
+	if len(unshared) > 0 {
+		shared := slices.Concat(l.shared[project], unshared)
+		l.shared[project] = shared[max(0, len(shared)-scheduler.MaxWaitlist):]
+	}
 	return unshared
+}
+
+// Shared reports whether an entry of a project's waitlist is of this instance.
+func (l *List) Shared(project string, t scheduler.Waitlisted) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.shared[project], t)
 }
 
 // note keeps whether a caller came back. The lock is held.
