@@ -112,7 +112,8 @@ type Upstream struct {
 	HTTPStatus int    // 0: there was no answer
 	Status     string // upstream's status name
 	Message    string
-	Body       []byte // in Google's shape, without a key in it; nil: there is none to pass on
+	Body       []byte // without a key in it; nil: there is none to pass on
+	Own        bool   // the body is as clients of its provider know it, and else in Google's shape
 	TimedOut   bool   // no complete answer came in time
 	From       string // the provider that it is of, for people; empty: Gemini
 	// Wait is how long to wait before the same is tried again; 0: not known;
@@ -138,7 +139,11 @@ func WriteUpstream(w http.ResponseWriter, f Format, e Upstream) {
 		code, name, text = http.StatusBadGateway, "UNAVAILABLE", from+" can't be reached, or the connection to it broke."
 	}
 	e.setRetry(w.Header(), code)
-	if len(e.Body) > 0 {
+	switch {
+	case len(e.Body) > 0 && e.Own:
+		writeText(w, code, e.Body)
+		return
+	case len(e.Body) > 0:
 		writeBody(w, f, code, e.Body)
 		return
 	}

@@ -211,3 +211,38 @@ func TestStreamAskedForByForm(t *testing.T) {
 		assert.Equal(t, strings.Join(events, ""), rec.Body.String())
 	})
 }
+
+// What an endpoint of OpenAI's format says no with passes byte for byte, in whatever shape it has for that: by its code, its
+// details and its words clients decide, and they are those of that endpoint's own.
+func TestRefusalsOfEndpointsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mix(t)
+		defer func() { assert.NoError(t, m.Close(t.Context())) }()
+		for _, c := range []struct {
+			status int
+			body   string
+		}{
+			{400, `{"error":{"message":"Invalid value","type":"invalid_request_error","param":"messages","code":null}}`},
+			{400, `{"object":"error","message":"Expected last role User or Tool","type":"invalid_request_message_order","param":null,"code":"3230"}`},                                         // Mistral
+			{422, `{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":1}]}`},                                                           // Mistral
+			{400, `{"error":{"message":"The response was filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}`}, // Azure
+			{400, `{"code":"Client specified an invalid argument","error":"Invalid request content: each message must have at least one content element"}`},                                   // xAI
+			{400, `{"message":"body.messages: Field required","type":"invalid_request_error","param":"validation_error","code":"wrong_api_format"}`},                                          // Cerebras
+			{400, `{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{}","provider_name":"X"}},"user_id":"u"}`},                                                     // OpenRouter
+			{400, `{"object":"error","message":"This model does not support tools","type":"BadRequestError","param":null,"code":400}`},                                                        // vLLM
+			{400, `{"error":"registry.ollama.ai/library/m does not support tools"}`},                                                                                                          // Ollama
+		} {
+			m.transport["api.groq.com"] = answering(c.status, c.body)
+			for _, path := range []string{chat, "/v1/chat/completions"} {
+				rec := m.ask(t, "POST", path, chatOf("groq/llama-4"))
+				assert.Equal(t, c.status, rec.Code)
+				assert.Equal(t, c.body, rec.Body.String())
+			}
+			time.Sleep(time.Minute)
+		}
+		m.transport["api.groq.com"] = answering(400, `{"error":{"message":"a key: `+groqKey+`","code":"x"}}`)
+		rec := m.ask(t, "POST", chat, chatOf("groq/llama-4"))
+		assert.Contains(t, rec.Body.String(), `"code":"x"`)
+		assert.NotContains(t, rec.Body.String(), groqKey)
+	})
+}

@@ -38,7 +38,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, elapsed
 	default:
 		maps.Copy(w.Header(), failure.Header)
 		apierror.WriteUpstream(w, formatOf(r), apierror.Upstream{
-			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body,
+			HTTPStatus: failure.HTTPStatus, Status: failure.Status, Message: failure.Message, Body: failure.Body, Own: failure.Provider != "",
 			TimedOut: failure.Class == upstream.ClassTimeout, Broken: failure.Class == upstream.ClassBroken, From: failure.From(), Wait: failure.Wait,
 			Patience: patienceOf(r), Failed: failure.Class == upstream.ClassServer,
 		})
