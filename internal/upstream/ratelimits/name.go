@@ -114,7 +114,7 @@ func parseSuffixed(name string, bare Dimension) (of id, p part, ok bool) {
 	}
 	if at := strings.LastIndexByte(rest, '-'); at >= 0 || periods[rest] > 0 {
 		if per := periods[rest[at+1:]]; per > 0 {
-			of.per, rest = per, rest[:max(at, 0)]
+			of.per, rest = per, strings.TrimSuffix(rest[:max(at, 0)], "-per") // tokens-per-minute is DigitalOcean's
 		}
 	}
 	if rest == "" {

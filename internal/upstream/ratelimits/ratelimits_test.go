@@ -242,6 +242,17 @@ func TestRead(t *testing.T) {
 			x-ratelimit-limit-tokens-prompt: 60000
 			x-ratelimit-remaining-tokens-generated: 500`,
 			[]ratelimits.Limit{limit(input, 0, 60_000, -1, none), limit(output, 0, -1, 500, none)}, 0},
+		{"DigitalOcean, documented at docs.digitalocean.com/products/inference: instants in seconds since 1970, at which there is room for as much again", ratelimits.Dialect{}, `
+			x-ratelimit-limit-requests: 120
+			x-ratelimit-remaining-requests: 119
+			x-ratelimit-limit-tokens-per-minute: 750000
+			x-ratelimit-remaining-tokens-per-minute: 749000
+			x-ratelimit-reset-tokens-per-minute: 1795953605
+			x-ratelimit-limit-tokens-per-day: 8000000
+			x-ratelimit-remaining-tokens-per-day: 7999000
+			x-ratelimit-limit-requests-per-minute: 60`,
+			[]ratelimits.Limit{limit(requests, 0, 120, 119, none), limit(requests, time.Minute, 60, -1, none), limit(tokens, time.Minute, 750_000, 749_000, 5*time.Second),
+				limit(tokens, day, 8_000_000, 7_999_000, none)}, 0},
 		{"the IETF's draft, as developer.whoop.com has it", ratelimits.Dialect{}, `
 			X-RateLimit-Limit: 100, 100;window=60, 10000;window=86400
 			X-RateLimit-Remaining: 98
