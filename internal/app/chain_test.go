@@ -274,9 +274,21 @@ func TestChainAcrossProvidersFailsOver(t *testing.T) {
 		assert.Equal(t, "groq/llama-4", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
 		assert.Len(t, m.openai.Requests(), 2, "two organisations are tried")
 
-		m.transport["api.openai.com"] = answering(http.StatusBadRequest, `{"error":{"message":"This model's maximum context length is 8192 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`)
-		rec = m.ask(t, "POST", chat, chatOf("auto"))
-		assert.Equal(t, "groq/llama-4", rec.Header().Get("X-Fluxgate-Model"), rec.Body)
+		for _, says := range []struct {
+			status int
+			body   string
+		}{
+			{http.StatusBadRequest, `{"error":{"message":"This model's maximum context length is 8192 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}`},
+			{http.StatusBadRequest, `{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}`},
+			{http.StatusBadRequest, `{"error":{"message":"Unsupported value: 'temperature' does not support 0.2 with this model.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}}`},
+			{http.StatusBadRequest, `{"code":"Client specified an invalid argument","error":"Argument not supported on this model: presencePenalty"}`}, // xAI's
+			{http.StatusUnprocessableEntity, `{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted","input":1}]}`},
+		} {
+			m.transport["api.openai.com"] = answering(says.status, says.body)
+			rec = m.ask(t, "POST", chat, chatOf("auto"))
+			assert.Equal(t, "groq/llama-4", rec.Header().Get("X-Fluxgate-Model"), "%s: %s", says.body, rec.Body)
+			time.Sleep(time.Minute)
+		}
 		m.transport["api.openai.com"] = answering(http.StatusBadRequest, `{"error":{"message":"Invalid value","type":"invalid_request_error","param":"messages","code":null}}`)
 		rec = m.ask(t, "POST", chat, chatOf("auto"))
 		assert.Equal(t, http.StatusBadRequest, rec.Code, "the request is at fault: %s", rec.Body)

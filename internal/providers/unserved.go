@@ -27,7 +27,9 @@ var unserved = map[string][]string{
 	"deepseek": {completion.Logprobs, completion.TopLogprobs, completion.FrequencyPenalty, completion.PresencePenalty},
 	// Not among the members of its reference, and what isn't is refused with 422, as captured in
 	// https://github.com/mistralai/platform-docs-public/issues/7. https://docs.mistral.ai/api/endpoint/chat
-	"mistral": {completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.Audio},
+	// So were max_completion_tokens, which is max_tokens there, in https://github.com/editor-code-assistant/eca/issues/315, and
+	// store in https://github.com/Gitlawb/openclaude/issues/739.
+	"mistral": {completion.Logprobs, completion.TopLogprobs, completion.LogitBias, completion.Audio, completion.MaxCompletion, completion.Store},
 	// Of a model that thinks, which most of its models do: the penalties and stop "would result in an error", with
 	// 400 as captured in https://github.com/open-webui/open-webui/issues/21266, and since 2026 of others too. logit_bias
 	// and audio aren't among the members of its API, https://github.com/xai-org/xai-proto/blob/main/proto/xai/api/v1/chat.proto.

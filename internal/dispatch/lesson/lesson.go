@@ -298,5 +298,5 @@ func BeyondModel(e *upstream.Error, across bool) bool {
 var unsupported = regexp.MustCompile(`^Model \S+ does not support parameter `)
 
 // beyond are reasons of errors about what a model can't do: OpenAI's and of those that speak like
-// it (captured), and Gemini's.
-var beyond = []string{"context_length_exceeded", "unsupported_parameter", "unsupported_value", upstream.ReasonInputTooLarge}
+// it, Mistral's among them (captured), and Gemini's.
+var beyond = []string{"context_length_exceeded", "unsupported_parameter", "unsupported_value", "extra_forbidden", upstream.ReasonInputTooLarge}

@@ -19,6 +19,8 @@ const (
 	FrequencyPenalty = "frequency_penalty"
 	PresencePenalty  = "presence_penalty"
 	Stop             = "stop"
+	Store            = "store" // whatever it says
+	MaxCompletion    = "max_completion_tokens"
 	ResponseFormat   = "response_format" // another than text
 	Audio            = "audio"           // the answer is spoken
 	StrictTools      = "tools.function.strict"
@@ -66,6 +68,8 @@ func (u *uses) member(name string, value []byte) {
 		u.note(name, !slices.Contains([]string{"null", "0", "0.0"}, string(value)))
 	case Logprobs:
 		u.note(name, string(value) == "true")
+	case MaxCompletion, Store:
+		u.note(name, string(value) != "null")
 	case Stop:
 		u.note(name, !slices.Contains([]string{"null", `""`, "[]"}, string(value)))
 	case LogitBias, Audio, ExtraBody:

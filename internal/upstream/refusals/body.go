@@ -27,7 +27,8 @@ const maxBody = 1 << 20
 //   - {"error": "…", "code": "…"}, xAI's
 //   - {"message", "type", "code"}, Mistral's and Cerebras's, and an event of OpenAI's Responses API
 //   - {"response": {"error": {…}}}, that API's event response.failed
-//   - {"detail": "…"}, of gateways and vLLM
+//   - {"detail": "…"}, of gateways and vLLM, and {"detail": [{"type"}]} or {"message": {"detail": [{"type"}]}}, which is
+//     Mistral's of members that it doesn't know, or can't read
 //
 // possibly as an event of a stream, with data: before it.
 func parse(body []byte) failure {
@@ -55,6 +56,9 @@ func parse(body []byte) failure {
 	if f.message == "" {
 		f.message = text(outer["detail"])
 	}
+	if f.code == "" {
+		f.code = detailed(outer["detail"], outer["message"])
+	}
 	if message := text(outer["error"]); message != "" {
 		f.message, f.found = message, true
 	}
@@ -67,6 +71,19 @@ func parse(body []byte) failure {
 		}
 	}
 	return f
+}
+
+// detailed returns the type of the first of the details that a body has, or its message; "": there are none.
+func detailed(details, message json.RawMessage) string {
+	var within map[string]json.RawMessage
+	if json.Unmarshal(message, &within) == nil && within["detail"] != nil {
+		details = within["detail"]
+	}
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(details, &list) != nil || len(list) == 0 {
+		return ""
+	}
+	return plain(text(list[0]["type"]))
 }
 
 // text reads a string, or a number as it stands.

@@ -104,6 +104,16 @@ func TestOpenAI(t *testing.T) {
 		assert.GreaterOrEqual(t, r.Status, 300, c.name)
 		known(t, r)
 	}
+	for _, body := range []string{ // Mistral's, captured (github.com/Gitlawb/openclaude/issues/739, github.com/editor-code-assistant/eca/issues/315)
+		`{"detail":[{"type":"extra_forbidden","loc":["body","store"],"msg":"Extra inputs are not permitted","input":false}]}`,
+		`{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","max_completion_tokens"],"msg":"Extra inputs are not permitted","input":32000}]},"type":"invalid_request_error","param":null,"code":null}`,
+	} {
+		r := refusals.OpenAI(422, []byte(body))
+		assert.Equal(t, []any{refusals.Caller, refusals.Request, "extra_forbidden"}, []any{r.Class, r.Scope, r.Code}, body)
+		known(t, r)
+	}
+	assert.Empty(t, refusals.OpenAI(422, []byte(`{"detail":[{"type":"what the caller said"}]}`)).Code)
+	assert.Empty(t, refusals.OpenAI(422, []byte(`{"detail":[],"message":{"detail":[7]}}`)).Code)
 	r := refusals.OpenAI(200, []byte(`{"error":{"message":"`+reached+`","type":"tokens","code":"rate_limit_exceeded"}}`))
 	assert.Equal(t, 429, r.Status)
 	assert.Equal(t, "rate_limit_exceeded", r.Code)
