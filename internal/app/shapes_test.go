@@ -46,7 +46,8 @@ func (h *heard) RoundTrip(r *http.Request) (*http.Response, error) {
 // github.com/waylon256yhw/Claude-Cloak, src/services/headers.ts; github.com/chief-builder/claude-code-analytics). What came
 // in 2026: of Codex the session's, thread's, turn's and window's names (github.com/openai/codex/pull/16758, /27122), IDs of
 // items and stream_options; of Claude Code the session's header, the user as JSON, effort, adaptive thinking, system messages
-// in between, caches of an hour and tools that are loaded later (as betas name them that others captured of 2.1.197).
+// in between, caches of an hour and tools that are loaded later (as betas name them that others captured of 2.1.197), and more
+// headers by which they say who asks, which they have ever more of (code.claude.com/docs/en/llm-gateway-protocol).
 func TestCodingAgentsPass(t *testing.T) {
 	claudeCode := []string{
 		"X-Api-Key", alice, "User-Agent", "claude-cli/2.1.31 (external, cli)", "X-App", "cli", "Anthropic-Version", "2023-06-01",
@@ -63,7 +64,7 @@ func TestCodingAgentsPass(t *testing.T) {
 	}
 	claudeCodeNow := append(slices.Clone(claudeCode),
 		"User-Agent", "claude-cli/2.1.197 (external, cli)", "X-Claude-Code-Session-Id", "34832e57-9b65-4df6-9604-60b9fc786bcb",
-		"X-Claude-Code-Agent-Id", "a1b2c3d4",
+		"X-Claude-Code-Agent-Id", "a1b2c3d4", "X-Claude-Code-Parent-Agent-Id", "e5f6", "X-Claude-Code-Request-Class", "agent", "X-Stainless-Helper", "BetaToolRunner",
 		"Anthropic-Beta", "claude-code-20250219,context-1m-2025-08-07,interleaved-thinking-2025-05-14,redact-thinking-2026-02-12,thinking-token-count-2026-05-13,"+
 			"context-management-2025-06-27,prompt-caching-scope-2026-01-05,mid-conversation-system-2026-04-07,advisor-tool-2026-03-01,"+
 			"advanced-tool-use-2025-11-20,effort-2025-11-24,extended-cache-ttl-2025-04-11,cache-diagnosis-2026-04-07")
@@ -72,6 +73,7 @@ func TestCodingAgentsPass(t *testing.T) {
 		"Authorization", "Bearer " + alice, "User-Agent", "codex_cli_rs/0.144.0 (Debian 13; x86_64) xterm", "Originator", "codex_cli_rs", "Version", "0.144.0",
 		"Session-Id", thread, "Thread-Id", thread, "X-Client-Request-Id", thread, "X-Codex-Window-Id", thread + ":0", "X-Codex-Beta-Features", "remote_compaction_v2",
 		"X-Codex-Turn-Metadata", `{"session_id":"` + thread + `","request_kind":"turn"}`, "X-Codex-Parent-Thread-Id", thread,
+		"X-Codex-Installation-Id", thread, "X-Openai-Subagent", "collab_spawn",
 		"Content-Type", "application/json", "Accept", "text/event-stream",
 	}
 	synctest.Test(t, func(t *testing.T) {

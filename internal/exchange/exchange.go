@@ -123,7 +123,7 @@ func Send(ctx context.Context, r *http.Request, to dispatch.Target, method, path
 		req.URL.RawQuery = passing.Query(r.URL)
 	} else {
 		req.URL.RawQuery = r.URL.RawQuery // without credentials
-		passing.Headers(req.Header, r.Header, passing.OtherRequestHeaders)
+		passing.OtherHeaders(req.Header, r.Header)
 	}
 	req.ContentLength = length
 	passing.Headers(req.Header, r.Header, passing.RequestHeaders)

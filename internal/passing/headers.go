@@ -28,18 +28,17 @@ var (
 	FileRequestHeaders  = []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
 	FileResponseHeaders = []string{"Accept-Ranges", "Content-Range"}
 
-	// OtherRequestHeaders and OtherResponseHeaders pass beside them where the provider isn't
-	// Gemini.
+	// OtherRequestHeaders and OtherResponseHeaders pass beside them where the provider isn't Gemini, and those that
+	// [IsOther] tells.
 	OtherRequestHeaders = []string{
-		"Anthropic-Beta", "Anthropic-Version", "Anthropic-Dangerous-Direct-Browser-Access", idempotencyKey, "Openai-Beta", "X-Client-Request-Id",
-		"X-Stainless-Arch", "X-Stainless-Async", "X-Stainless-Helper-Method", "X-Stainless-Lang", "X-Stainless-Os",
-		"X-Stainless-Package-Version", "X-Stainless-Retry-Count", "X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout",
+		idempotencyKey, "X-Client-Request-Id",
 		// By which Claude Code and Codex say who asks, and of which session
 		// (github.com/openai/codex, codex-rs; Claude Code's as captured by many).
-		"Conversation_id", "Originator", "Session-Id", "Session_id", "Thread-Id", "Version", "X-App", "X-Claude-Code-Agent-Id", "X-Claude-Code-Session-Id",
-		"X-Codex-Beta-Features", "X-Codex-Parent-Thread-Id", "X-Codex-Turn-Metadata", "X-Codex-Window-Id", "X-Openai-Subagent",
+		"Conversation_id", "Originator", "Session-Id", "Session_id", "Thread-Id", "Version", "X-App",
 	}
-	OtherResponseHeaders = []string{"Openai-Processing-Ms", "Openai-Version", "Request-Id"}
+	// What Codex reads of answers is among them: the model that answered, and whether thoughts are counted (codex-rs,
+	// codex-api/src/sse/responses.rs).
+	OtherResponseHeaders = []string{"Openai-Model", "Openai-Processing-Ms", "Openai-Version", "Request-Id", "X-Models-Etag", "X-Reasoning-Included"}
 
 	queryNames = []string{
 		"$alt", "after", "alt", "fields", "filter", "force", "include_input", "last_event_id", "limit", "pageSize", "page_size", "pageToken", "page_token", "prettyPrint", "stream",
@@ -127,6 +126,33 @@ func Headers(to, from http.Header, list []string) {
 	hop := hopByHop(from)
 	for _, name := range list {
 		if values, ok := from[name]; ok && !slices.Contains(hop, name) {
+			to[name] = values
+		}
+	}
+}
+
+// otherPrefixes begin the names of headers that clients of other providers have ever more of: "anthropic-beta" and the
+// like are to be forwarded whatever they are, and by "x-claude-code-" and "x-codex-" these say who asks
+// (code.claude.com/docs/en/llm-gateway-protocol; github.com/openai/codex).
+var otherPrefixes = []string{"Anthropic-", "X-Claude-Code-", "X-Stainless-", "X-Codex-", "Openai-", "X-Openai-"}
+
+// kept are the words in names of those that stay here: they say in whose name a key is used, or for which of its
+// organisation's workspaces or projects, on whose limits the request would count then; or are what one organisation's
+// server gave a client, to be sent back to that one.
+var kept = []string{"Account", "Authorization", "Fedramp", "Key", "Organization", "Project", "Turn-State", "Workspace"}
+
+// IsOther reports whether a header of a request passes by its name where the provider isn't Gemini.
+func IsOther(name string) bool {
+	return slices.ContainsFunc(otherPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) &&
+		!slices.ContainsFunc(kept, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// OtherHeaders copies the headers of a request that pass to other providers than Gemini alone.
+func OtherHeaders(to, from http.Header) {
+	Headers(to, from, OtherRequestHeaders)
+	hop := hopByHop(from)
+	for name, values := range from {
+		if IsOther(name) && !slices.Contains(hop, name) {
 			to[name] = values
 		}
 	}
