@@ -297,8 +297,10 @@ var imports = []importRule{
 		why: "the server is given what it needs, and never waits on a caller's behalf",
 	},
 	{
-		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim", "internal/openaisim", "internal/anthropicsim", "internal/wait"},
-		why: "only serve stands in for what is missing: the deployed function links none of it",
+		dir: ".", never: []string{"internal/devserver", "internal/emulator", "internal/geminisim", "internal/openaisim", "internal/anthropicsim",
+			"internal/simserver", "internal/simquota", "internal/inmemory", "internal/wait", "internal/batch", "internal/bench", "internal/cost",
+			"internal/terminal", "internal/remote", "internal/dotenv", "cmd"},
+		why: "what stands in for what is missing, and what commands do, is serve's and theirs: the deployed function links none of it",
 	},
 	{
 		dir: "internal/devserver", never: []string{"internal/app", "internal/server"},
