@@ -154,6 +154,7 @@ func TestOperatorCommands(t *testing.T) {
 	}{
 		{[]string{"usage", "--window", "30d", "--by", "caller"}, `GET /usage`, "The price of 2 answers isn't known; FLUXGATE_PRICES can name it.\n"},
 		{[]string{"plan", "450k"}, `POST /plan {"tokens":450000}`, "team-b   gemini-2.5-pro     38s  tokens/minute    5  250k  100\n"},
+		{[]string{"plan", "45k", "--model", "openai/gpt-5.5"}, `POST /plan {"tokens":45000,"model":"openai/gpt-5.5"}`, "100\n"},
 		{[]string{"plan", "--file", file}, `POST /plan {"prompt":"Hello","mode":"flash_only"}`, "100\n"},
 		{[]string{"mode", "flash_only"}, `POST /config {"mode":"flash_only"}`, "limits     gemini-2.5-flash: RPM 150\n"},
 		{[]string{"mode", "--default"}, `POST /config {"mode":null}`, "RPM 150\n"},
@@ -212,6 +213,7 @@ func TestOperatorArguments(t *testing.T) {
 	}{
 		{[]string{"plan"}, "either a number of tokens or --file"},
 		{[]string{"plan", "5", "--file", list}, "either a number of tokens or --file"},
+		{[]string{"plan", "--model", "m", "--file", list}, "want it in the request of --file"},
 		{[]string{"plan", "many"}, "want a number of tokens"},
 		{[]string{"plan", "--", "-5"}, "want a number of tokens"},
 		{[]string{"plan", "1.5"}, "want a number of tokens"},
@@ -383,7 +385,7 @@ func TestStatusWatchInAFile(t *testing.T) {
 func TestOperatorHelp(t *testing.T) {
 	t.Parallel()
 	for command, words := range map[string][]string{
-		"status": {"--watch", "--every", "--events", "--history"}, "plan": {"450000", "--file"}, "mode": {"flash_lite_only"},
+		"status": {"--watch", "--every", "--events", "--history"}, "plan": {"450000", "--file", "--model"}, "mode": {"flash_lite_only"},
 		"enable": {"enable 3"}, "disable": {"disable 3"}, "reset": {"reset 3"}, "chain": {"--default"}, "limits": {"--default", "rpm"},
 		"validate": {"exit code is 0"}, "refresh-policy": {"7 days"},
 	} {

@@ -21,27 +21,31 @@ const maxPlanBody = 256 << 20
 
 func newPlanCommand() *cobra.Command {
 	var (
-		o    operator
-		file string
+		o           operator
+		file, model string
 	)
 	cmd := o.command(&cobra.Command{
 		Use:   "plan [TOKENS]",
 		Short: "Ask when a request could go, without booking anything",
 		Long: `Plan shows when a request of so many tokens could start, on which model of which project, and what keeps it from every
-other one. Nothing is booked. Instead of a number, --file gives a whole request, which is counted as it would be if it were
+other one. Nothing is booked. It is asked of the chain, or of one --model. Instead of a number, --file gives a whole request, which is counted as it would be if it were
 sent: the body of /generate, of Gemini's generateContent, or of a chat or message with messages in it, which is estimated.`,
 		Example: `  fluxgate plan 450000
   fluxgate plan 1.5M
+  fluxgate plan 45k --model openai/gpt-5.5
   fluxgate plan --file request.json
   echo '{"prompt":"Hello","mode":"flash_only"}' | fluxgate plan --file - --json`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if (len(args) == 1) == (file != "") || len(args) > 1 {
+			switch {
+			case (len(args) == 1) == (file != "") || len(args) > 1:
 				return errors.New("want either a number of tokens or --file")
+			case file != "" && model != "":
+				return errors.New("--model: want it in the request of --file")
 			}
 			return nil
 		},
 	}, func(cmd *cobra.Command, client *remote.Client, args []string) error {
-		body, err := planBody(args, file, cmd.InOrStdin())
+		body, err := planBody(args, model, file, cmd.InOrStdin())
 		if err != nil {
 			return usageError{err}
 		}
@@ -51,18 +55,22 @@ sent: the body of /generate, of Gemini's generateContent, or of a chat or messag
 		}
 		return show(&o, cmd, answer, terminal.Plan)
 	})
+	cmd.Flags().StringVarP(&model, "model", "m", "", "`model` that it is asked of, another provider's with that one's name before it (default: the chain)")
 	cmd.Flags().StringVarP(&file, "file", "f", "", "`file` that holds a request, - for standard input")
 	return cmd
 }
 
-// planBody returns the body of a plan for a number of tokens or the request in a file.
-func planBody(args []string, file string, stdin io.Reader) ([]byte, error) {
+// planBody returns the body of a plan for a number of tokens, of a model if one is named, or the request in a file.
+func planBody(args []string, model, file string, stdin io.Reader) ([]byte, error) {
 	if file == "" {
 		tokens, err := parseTokens(args[0])
 		if err != nil {
 			return nil, err
 		}
-		return fmt.Appendf(nil, `{"tokens":%d}`, tokens), nil
+		return json.Marshal(struct {
+			Tokens int64  `json:"tokens"`
+			Model  string `json:"model,omitempty"`
+		}{tokens, model})
 	}
 	if file != "-" {
 		f, err := os.Open(file)

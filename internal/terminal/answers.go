@@ -1,7 +1,9 @@
 package terminal
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,9 +76,17 @@ func Validation(v *remote.Validation, style Style) string {
 	if v.Running {
 		b.WriteString("Another instance is at it. This is what was found before:\n")
 	}
-	g := style.grid(column{name: "KEY", right: true}, column{name: "STATE"}, column{name: "PROJECT", least: 10}, column{name: "DETAIL", least: 12, wrap: true})
+	columns, at, others := []column{{name: "KEY", right: true}, {name: "STATE"}, {name: "PROJECT", least: 10}, {name: "DETAIL", least: 12, wrap: true}}, 2, several(v.Keys)
+	if others {
+		columns = slices.Insert(columns, at, column{name: "PROVIDER"})
+	}
+	g := style.grid(columns...)
 	for _, k := range v.Keys {
-		g.row(fmt.Sprint(k.Index), state(k), k.Project, detail(k, v.At))
+		row := []any{fmt.Sprint(k.Index), state(k), k.Project, detail(k, v.At)}
+		if others {
+			row = slices.Insert(row, at, any(cmp.Or(k.Provider, "gemini")))
+		}
+		g.row(row...)
 	}
 	b.WriteString(g.String())
 	return b.String()

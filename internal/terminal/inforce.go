@@ -21,7 +21,7 @@ func ChainInForce(s *remote.Status, style Style) string {
 }
 
 // LimitsInForce shows the limits of the models of the chain, and of others in use, and where they come from; "all" are all
-// projects that have the model.
+// projects that have the model. Behind them are those that projects have beside their models' minutes.
 func LimitsInForce(s *remote.Status, style Style) string {
 	type numbers struct{ model, rpm, tpm, rpd string }
 	with := func(l remote.Limit) string { return limit(l.Limit) + by(l.Source) }
@@ -53,5 +53,23 @@ func LimitsInForce(s *remote.Status, style Style) string {
 		}
 		g.row(n.model, n.rpm, n.tpm, n.rpd, names)
 	}
-	return g.String()
+	var b strings.Builder
+	b.WriteString(g.String())
+	beside := style.grid(column{name: "OF", least: 14, wrap: true}, column{name: "REQUESTS", right: true}, column{name: "TOKENS", right: true}, column{name: "DAY", right: true},
+		column{name: "PROJECT", least: 8})
+	named := func(l remote.Limit) string {
+		if l.Limit < 0 {
+			return ""
+		}
+		return with(l)
+	}
+	for _, p := range s.Projects {
+		for _, m := range p.Features {
+			if m.RPM.Limit >= 0 || m.TPM.Limit >= 0 || m.RPD.Limit >= 0 {
+				beside.row(m.Model, named(m.RPM), named(m.TPM), named(m.RPD), p.Project)
+			}
+		}
+	}
+	beside.section(&b, besideMinutes)
+	return b.String()
 }

@@ -84,8 +84,11 @@ func (v statusView) summary(b *strings.Builder) {
 }
 
 // others reports whether there are keys of other providers than Gemini.
-func (v statusView) others() bool {
-	return slices.ContainsFunc(v.Keys, func(k remote.Key) bool { return k.Provider != "" })
+func (v statusView) others() bool { return several(v.Keys) }
+
+// several reports whether keys are of other providers than Gemini, too.
+func several(keys []remote.Key) bool {
+	return slices.ContainsFunc(keys, func(k remote.Key) bool { return k.Provider != "" })
 }
 
 // whom is of whom errors are told.
@@ -213,6 +216,9 @@ func (v statusView) quota(b *strings.Builder) {
 	b.WriteString(g.String() + v.legend())
 }
 
+// besideMinutes heads the limits that aren't a model's of a minute.
+const besideMinutes = "Limits beside those of a model's minute"
+
 // apart lists what has limits of its own beside the models' minutes.
 func (v statusView) apart(b *strings.Builder) {
 	g := v.style.grid(column{name: "PROJECT", least: 8}, column{name: "OF", least: 14, wrap: true}, column{name: "REQUESTS"}, column{name: "TOKENS"}, column{name: "DAY"},
@@ -230,7 +236,7 @@ func (v statusView) apart(b *strings.Builder) {
 			}
 		}
 	}
-	g.section(b, "Limits beside those of a model's minute")
+	g.section(b, besideMinutes)
 }
 
 // used and next are quota for narrow terminals.

@@ -255,4 +255,22 @@ func TestLimitsInForce(t *testing.T) {
 	require.Len(t, lines, 3)
 	assert.True(t, strings.HasSuffix(lines[1], "  all"), out)
 	assert.True(t, strings.HasSuffix(lines[2], "  c"), out)
+
+	unlimited := remote.Limit{Limit: -1, Source: "default"}
+	out = LimitsInForce(&remote.Status{Projects: []remote.Project{{Project: "c", Models: of("anthropic/claude"), Features: []remote.Model{
+		{Model: "output of anthropic/claude", RPM: unlimited, TPM: remote.Limit{Limit: 8000, Source: remote.SourceLearned}, RPD: unlimited},
+		{Model: "search", RPM: unlimited, TPM: unlimited, RPD: unlimited},
+	}}}}, Style{})
+	assert.Regexp(t, `Limits beside those of a model's minute\nOF +TOKENS +PROJECT\noutput of anthropic/claude +8000 \(learned\) +c\n$`, out)
+	assert.NotContains(t, out, "search", "which isn't limited")
+}
+
+// Where there are keys of other providers, each that was checked says whose it is.
+func TestValidationNamesProviders(t *testing.T) {
+	found := &remote.Validation{Keys: []remote.Key{{Index: 1, Project: "a", Status: remote.Healthy}}}
+	assert.NotContains(t, Validation(found, Style{}), "PROVIDER")
+	found.Keys = append(found.Keys, remote.Key{Index: 300001, Provider: "groq", Project: "org-a", Status: remote.Invalid, Reason: "KEY_INVALID"})
+	out := Validation(found, Style{})
+	assert.Regexp(t, `(?m)^ +1 +healthy +gemini +a`, out)
+	assert.Regexp(t, `(?m)^ *300001 +invalid +groq +org-a +KEY_INVALID`, out)
 }
