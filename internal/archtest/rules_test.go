@@ -27,7 +27,7 @@ var final = []string{
 	"internal/bench", "internal/budget", "internal/build", "internal/callers", "internal/config", "internal/cost", "internal/devserver", "internal/effective", "internal/emulator", "internal/events", "internal/admin",
 	"internal/accounts", "internal/admission", "internal/admission/lasting", "internal/apierror", "internal/bodies", "internal/dispatch", "internal/payload", "internal/passing", "internal/payload/answers", "internal/payload/coding", "internal/payload/escape", "internal/payload/interaction", "internal/payload/sizes", "internal/payload/turns", "internal/requestid", "internal/requestlog", "internal/upstream", "internal/upstream/gemini", "internal/geminisim", "internal/history", "internal/ephemeral", "internal/keys", "internal/licenses", "internal/live", "internal/nearest", "internal/page", "internal/policy", "internal/problems", "internal/proxies", "internal/recent", "internal/remote", "internal/remote/googleid", "internal/resources", "internal/secrets",
 	"internal/routes", "internal/server", "internal/telemetry", "internal/terminal", "internal/repeated", "internal/usage", "internal/usage/price", "internal/validation", "internal/wait",
-	"internal/incoming", "internal/httpconn", "internal/openailist", "internal/others", "internal/payload/form", "internal/payload/mentions", "internal/uploadurl",
+	"internal/incoming", "internal/httpconn", "internal/openailist", "internal/others", "internal/payload/form", "internal/payload/references", "internal/uploadurl",
 	"internal/deadline", "internal/shadow",
 	"internal/openaisim", "internal/anthropicsim", "internal/simserver", "internal/simserver/simtest", "internal/simquota", "internal/inmemory", "internal/upstream/arrival", "internal/upstream/ratelimits", "internal/upstream/refusals",
 }
@@ -88,7 +88,7 @@ var imports = []importRule{
 		why: "reading answers is as pure",
 	},
 	{
-		dir: "internal/payload/mentions", only: []string{"internal/nearest", "internal/payload", "internal/payload/escape"},
+		dir: "internal/payload/references", only: []string{"internal/nearest", "internal/payload", "internal/payload/escape"},
 		why: "finding what a body names is as pure",
 	},
 	{

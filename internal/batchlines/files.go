@@ -8,7 +8,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/apierror"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -58,13 +58,13 @@ func named(route *routes.Route, provider string, body *payload.Body) (names []st
 	case body.JSON == nil && len(body.Text) > 0:
 		return nil, payload.ErrNotObject // it may name any
 	case provider != upstream.Gemini:
-		names, err = mentions.Read(body.JSON, false)
+		names, err = references.Read(body.JSON, false)
 		for i, name := range names {
 			names[i] = route.KeptName(provider, name)
 		}
 		return names, err
 	}
-	names, ok := mentions.FilesAt(body.JSON, route.NamesFile)
+	names, ok := references.FilesAt(body.JSON, route.NamesFile)
 	if !ok {
 		return nil, apierror.Invalid(route.NamesFile, `want the name of a file as its upload was answered: "files/…".`)
 	}

@@ -12,7 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch/pool"
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/completion"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/upstream"
 )
@@ -65,7 +65,7 @@ func (c *Chain) Chat(ctx context.Context, q Question) (*Chat, error) {
 	case q.Provider != "":
 		models = slices.DeleteFunc(slices.Clone(models), func(m string) bool { return pool.ProviderOf(m) != q.Provider })
 	}
-	if names, err := mentions.Read(q.Body.JSON, false); err != nil || len(names) > 0 {
+	if names, err := references.Read(q.Body.JSON, false); err != nil || len(names) > 0 {
 		return nil, cmp.Or[error](err, errKept)
 	}
 	geminis := onlyGemini(q.Body)

@@ -9,7 +9,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/dispatch"
 	"fluxgate.dev/fluxgate/internal/jobs"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
 )
@@ -69,10 +69,10 @@ func (n *Noting) See(ctx context.Context, to dispatch.Target, piece []byte) {
 	for _, found := range n.finder.Find(piece) {
 		switch {
 		case slices.Contains(n.o.Route.Opens, found.Member):
-			n.seen(ctx, to, n.name(to, found.Text, mentions.Containers))
+			n.seen(ctx, to, n.name(to, found.Text, references.Containers))
 		case n.unkept:
 		case slices.Contains(n.o.Route.Parts, found.Member):
-			if name := n.name(to, found.Text, mentions.Items); name != "" {
+			if name := n.name(to, found.Text, references.Items); name != "" {
 				parts = append(parts, name)
 			}
 		case n.o.Route.Method == http.MethodGet:

@@ -14,7 +14,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/passing"
 	"fluxgate.dev/fluxgate/internal/payload/answers"
 	"fluxgate.dev/fluxgate/internal/payload/lines"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 	"fluxgate.dev/fluxgate/internal/problems"
 	"fluxgate.dev/fluxgate/internal/routes"
 	"fluxgate.dev/fluxgate/internal/upstream"
@@ -68,7 +68,7 @@ func (o *Others) Upload(w http.ResponseWriter, r *http.Request, at Place, q Ques
 // Beside narrows the pool of what makes something to the project where it belongs.
 func (o *Others) Beside(r *http.Request, at Place, q Question) (*dispatch.Pool, error) {
 	if name := r.Header.Get(placing.BesideHeader); name != "" {
-		return o.Owning(r, at.Pool, at.Provider, q.Who, Kept(q.Route, at.Provider, []string{mentions.Files + strings.TrimPrefix(name, mentions.Files)}))
+		return o.Owning(r, at.Pool, at.Provider, q.Who, Kept(q.Route, at.Provider, []string{references.Files + strings.TrimPrefix(name, references.Files)}))
 	}
 	return o.dispatch.Place(r.Context(), q.Who, at.Pool, strings.TrimSuffix(q.Route.KeptName(at.Provider, q.Route.Under), "/"), "")
 }

@@ -18,7 +18,7 @@
 //   - chat.go: the bodies of the OpenAI-compatible routes
 //   - model.go: names of models, and where a body names one
 //   - estimate.go: an estimate of input tokens, where upstream doesn't count them
-//   - references.go: the files and cached contents that any body for Gemini names; package mentions
+//   - references.go: the files and cached contents that any body for Gemini names; package references
 //     finds those in bodies for other providers, package lines those in files of batches
 //   - resource.go: names of files and cached contents, in references and in answers
 //   - features.go: which features with quotas of their own any body asks for

@@ -19,8 +19,8 @@ func areMedia(names []string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return !strings.HasPrefix(name, storeKind) })
 }
 
-// mentionsResource reports whether a text may be a name of one.
-func mentionsResource(text []byte) bool {
+// namesResource reports whether a text may be a name of one.
+func namesResource(text []byte) bool {
 	return slices.ContainsFunc(resourceKinds, func(kind string) bool { return bytes.Contains(text, []byte(kind)) })
 }
 
@@ -127,7 +127,7 @@ func (n *names) addStrings(text []byte) {
 			n.addText(x)
 		default:
 			s := x.meaning()
-			if mentionsResource(s) {
+			if namesResource(s) {
 				n.add(ResourceName(string(s)))
 			}
 			if IsWord(s) {
@@ -142,7 +142,7 @@ func (n *names) addText(x token) {
 	switch {
 	case len(x.text) <= maxReference:
 		n.addReference(x.meaning())
-	case x.escaped || mentionsResource(x.text):
+	case x.escaped || namesResource(x.text):
 		n.add(ResourceName(string(escape.Ends(x.text))))
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/completion"
 	"fluxgate.dev/fluxgate/internal/payload/form"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 	"fluxgate.dev/fluxgate/internal/providers"
 	"fluxgate.dev/fluxgate/internal/resources"
 	"fluxgate.dev/fluxgate/internal/routes"
@@ -68,7 +68,7 @@ func (x *relay) askOther(m match, read *payload.Body) (done bool, err error) {
 	case asked.Unclear:
 		return true, errUnclear
 	}
-	names, err := mentions.Read(read.JSON, m.Base == routes.Messages)
+	names, err := references.Read(read.JSON, m.Base == routes.Messages)
 	if err != nil {
 		return true, err
 	}
@@ -144,7 +144,7 @@ func (s *Server) placeOf(r *http.Request, m match, body *payload.Body) (others.P
 	q := m.question(s.who(r))
 	var err error
 	if q.Geminis = body.References.Resources; body.JSON != nil {
-		if q.Mentioned, err = mentions.Read(body.JSON, m.Base == routes.Messages); err != nil {
+		if q.Mentioned, err = references.Read(body.JSON, m.Base == routes.Messages); err != nil {
 			return others.Place{}, err
 		}
 	}

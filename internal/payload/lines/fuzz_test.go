@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"fluxgate.dev/fluxgate/internal/payload"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 )
 
 // FuzzScan: whatever is found in a body is found in a line of a file, in whatever pieces it comes; and
@@ -49,10 +49,10 @@ func FuzzScan(f *testing.F) {
 		if refs, err := payload.ReadReferences(text); err == nil {
 			has(Gemini, string(text), refs.Resources)
 		}
-		if names, err := mentions.Read(text, false); err == nil {
+		if names, err := references.Read(text, false); err == nil {
 			names = slices.DeleteFunc(names, func(name string) bool { // IDs that are none of OpenAI's
 				kind, id, _ := strings.Cut(name, "/")
-				return kind+"/" == mentions.Items && !itemID.MatchString(id) || kind+"/" == mentions.Containers && !containerID.MatchString(id)
+				return kind+"/" == references.Items && !itemID.MatchString(id) || kind+"/" == references.Containers && !containerID.MatchString(id)
 			})
 			has(OpenAI, string(text), names)
 		}

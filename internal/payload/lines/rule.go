@@ -7,7 +7,7 @@ import (
 
 	"fluxgate.dev/fluxgate/internal/payload"
 	"fluxgate.dev/fluxgate/internal/payload/escape"
-	"fluxgate.dev/fluxgate/internal/payload/mentions"
+	"fluxgate.dev/fluxgate/internal/payload/references"
 )
 
 // A Rule is what one provider reads as references. Strings come without their escapes.
@@ -34,8 +34,8 @@ const (
 
 // keys are what members name whose values are IDs, by their kinds, and kinds are those.
 var (
-	keys  = map[string]byte{mentions.Files: file, mentions.VectorStores: store, mentions.Containers: container}
-	kinds = map[byte]string{file: mentions.Files, store: mentions.VectorStores, container: mentions.Containers}
+	keys  = map[string]byte{references.Files: file, references.VectorStores: store, references.Containers: container}
+	kinds = map[byte]string{file: references.Files, store: references.VectorStores, container: references.Containers}
 )
 
 // Gemini finds files, cached contents and stores.
@@ -54,7 +54,7 @@ var Gemini = Rule{
 // of OpenAI. An item may be referred to by its ID alone, so whatever has such an ID counts, be it said in full or not.
 var OpenAI = Rule{
 	Key: func(name []byte) byte {
-		if key, ok := keys[mentions.Kind(name)]; ok {
+		if key, ok := keys[references.Kind(name)]; ok {
 			return key
 		}
 		switch {
@@ -70,17 +70,17 @@ var OpenAI = Rule{
 		switch {
 		case id == "":
 		case kinds[key] != "":
-			return []string{mentions.Named(kinds[key], id)}
+			return []string{references.Named(kinds[key], id)}
 		case conversation.MatchString(id), key == earlier && strings.HasPrefix(id, "conv"):
 			return []string{"conversations/" + id}
 		case response.MatchString(id), key == earlier:
 			return []string{"responses/" + id}
 		case containerID.MatchString(id):
-			return []string{mentions.Containers + id}
+			return []string{references.Containers + id}
 		case key == itself && fileID.MatchString(id):
-			return []string{mentions.Files + id}
+			return []string{references.Files + id}
 		case key == itself && itemID.MatchString(id) && !strings.HasPrefix(id, "call_"):
-			return []string{mentions.Items + id}
+			return []string{references.Items + id}
 		}
 		return nil
 	},

@@ -1,4 +1,4 @@
-package mentions
+package references
 
 import (
 	"encoding/json"

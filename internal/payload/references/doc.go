@@ -1,12 +1,12 @@
-// Package mentions finds what a request in OpenAI's format or Anthropic's refers to by IDs, wherever
+// Package references finds what a request in OpenAI's format or Anthropic's refers to by IDs, wherever
 // it does: files, items of earlier responses, vector stores and containers. Of a request of Gemini's it finds
 // the files that it names where a file is what it is about. It is as pure as package payload.
 //
 // Files, from the top down; a file calls only those below it:
 //
-//   - mentions.go: finding them
+//   - references.go: finding them
 //   - items.go: items that stand for what they say
 //   - reader.go: members that name something, wherever they stand
 //   - kinds.go: the kinds that there are, and what names them
 //   - infull.go: files that a member names in full
-package mentions
+package references
